@@ -1,0 +1,80 @@
+/**
+ * The one error type of the library.
+ *
+ * Every failure a user can cause is an {@link OnebitError} with a stable `code`; its message says where,
+ * what was wanted, what was found and, when there is something to do, what to do.
+ *
+ * @module
+ */
+
+/** Stable codes, grouped by the part that throws them. A code is never renamed or reused. */
+export type ErrorCode =
+  // files
+  | "file/not-found"
+  | "file/read"
+  | "file/unknown-format"
+  | "gguf/bad-magic"
+  | "gguf/unsupported-version"
+  | "gguf/truncated"
+  | "gguf/limit"
+  | "gguf/bad-value"
+  | "gguf/duplicate"
+  | "gguf/bad-tensor"
+  | "gguf/tensor-outside-file"
+  | "gguf/split"
+  | "safetensors/truncated"
+  | "safetensors/bad-header"
+  | "safetensors/limit"
+  | "safetensors/duplicate"
+  | "safetensors/bad-tensor"
+  | "safetensors/tensor-outside-file"
+  | "tensor/unsupported-type"
+  | "tensor/bad-data"
+  // models
+  | "model/unsupported-architecture"
+  | "model/bad-config"
+  | "model/missing-tensor"
+  | "model/bad-shape"
+  | "model/not-enough-memory"
+  | "model/context-full"
+  | "model/bad-token"
+  | "model/closed"
+  | "model/busy"
+  // engine
+  | "engine/unsupported"
+  | "engine/self-test-failed"
+  | "engine/thread-failed"
+  // tokenizer
+  | "tokenizer/unsupported"
+  | "tokenizer/bad-vocabulary"
+  | "tokenizer/missing"
+  // chat templates
+  | "template/missing"
+  | "template/syntax"
+  | "template/raised"
+  | "template/limit"
+  // options and the command line
+  | "option/invalid"
+  | "usage"
+  | "aborted";
+
+/** What every user-causable failure throws. `code` is stable; the message is for people. */
+export class OnebitError extends Error {
+  override readonly name = "OnebitError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Throws an {@link OnebitError}; an expression, so that it can stand after `??` and in arrow functions. */
+export function fail(code: ErrorCode, message: string, cause?: unknown): never {
+  throw new OnebitError(code, message, cause === undefined ? undefined : { cause });
+}
+
+/** Throws the `aborted` error when `signal` has fired; its reason travels as the cause. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) fail("aborted", "stopped by the caller's abort signal", signal.reason);
+}
