@@ -4,10 +4,14 @@
  *   node scripts/build.mjs            everything
  *   node scripts/build.mjs --kernels  only the WebAssembly variants
  *   node scripts/build.mjs --bundle   only the JavaScript bundles (the kernels must be built)
+ *
+ * What is built carries a stamp: the hash of all it was made from. `ensureKernels` and `ensureBundles` build only
+ * when the stamp differs. Outputs appear by rename, so that a reader beside a running build sees old or new, never half.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -15,14 +19,44 @@ process.chdir(root);
 
 export const VARIANTS = ["simd", "relaxed", "simd-threads", "relaxed-threads"];
 
+/** Every file below `folder` (recursive, sorted) whose name ends in `suffix`, as paths from the repository root. */
+export function filesBelow(folder, suffix = "") {
+  const found = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(suffix))
+    // Node 20.0–20.11 has only `path`, Node ≥ 24 only `parentPath`.
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+  return found.sort();
+}
+
+/** SHA-256 over names and contents of `files`: what a stamp holds. */
+export function hashFiles(files) {
+  const hash = createHash("sha256");
+  for (const file of files) hash.update(`${file}\0`).update(readFileSync(file)).update("\0");
+  return hash.digest("hex");
+}
+
 /** Compiles every variant of assembly/index.ts to build/kernels.<variant>.wasm. */
 export async function buildKernels() {
   const asc = await import("assemblyscript/asc");
-  mkdirSync("build", { recursive: true });
-  for (const variant of VARIANTS) {
-    const { error, stderr } = await asc.main(["--config", "asconfig.json", "--target", variant]);
-    if (error) throw new Error(`asc, variant ${variant}:\n${stderr.toString()}`);
+  const stamp = kernelsHash();
+  const staging = join("build", `staging-${process.pid}`);
+  mkdirSync(staging, { recursive: true });
+  try {
+    for (const variant of VARIANTS) {
+      const out = join(staging, `kernels.${variant}.wasm`);
+      const { error, stderr } = await asc.main(["--config", "asconfig.json", "--target", variant, "--outFile", out]);
+      if (error) throw new Error(`asc, variant ${variant}: ${error.message}\n${stderr.toString()}`);
+    }
+    writeFileSync(join(staging, "kernels.stamp"), stamp);
+    for (const name of readdirSync(staging)) renameSync(join(staging, name), join("build", name));
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
   }
+}
+
+/** Compiles the kernels unless build/ holds those of exactly these sources. */
+export async function ensureKernels() {
+  if (!isFresh("build/kernels.stamp", kernelsHash())) await buildKernels();
 }
 
 /** esbuild options every bundle of ours shares, tests and benchmarks included. */
@@ -40,8 +74,8 @@ export const BUNDLE = {
 /** Bundles the library and the command line into dist/. The wasm variants travel inside, as bytes. */
 export async function buildBundles() {
   const { build } = await import("esbuild");
-  rmSync("dist", { recursive: true, force: true });
-  await build({
+  const stamp = bundlesHash();
+  const { outputFiles } = await build({
     ...BUNDLE,
     entryPoints: { index: "src/index.ts", cli: "src/cli/main.ts" },
     outdir: "dist",
@@ -49,12 +83,52 @@ export async function buildBundles() {
     chunkNames: "chunks/[name]-[hash]",
     minifySyntax: true,
     minifyWhitespace: true,
+    write: false,
   });
+  mkdirSync("dist/chunks", { recursive: true });
+  // Chunks first: an entry that is already in place never names a chunk that is not.
+  const chunksFirst = [...outputFiles].sort((a, b) => Number(isChunk(b.path)) - Number(isChunk(a.path)));
+  for (const { path, contents } of chunksFirst) replaceFile(path, contents);
+  const kept = new Set(outputFiles.map(({ path }) => basename(path)));
+  for (const name of readdirSync("dist/chunks")) if (!kept.has(name)) rmSync(join("dist/chunks", name), { force: true });
+  replaceFile("build/bundles.stamp", stamp);
+}
+
+/** Bundles dist/ (kernels first) unless it holds the bundles of exactly these sources. */
+export async function ensureBundles() {
+  await ensureKernels();
+  if (!isFresh("build/bundles.stamp", bundlesHash())) await buildBundles();
 }
 
 function buildTypes() {
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
   execFileSync(process.execPath, [tsc, "-p", "tsconfig.types.json"], { stdio: "inherit" });
+}
+
+function kernelsHash() {
+  const sources = filesBelow("assembly", ".ts").filter((file) => !file.includes("__tests__"));
+  return hashFiles([...sources, "asconfig.json", "package-lock.json"]);
+}
+
+function bundlesHash() {
+  const wasm = VARIANTS.map((variant) => `build/kernels.${variant}.wasm`);
+  return hashFiles([...filesBelow("src", ".ts"), ...wasm, "package.json", "package-lock.json", "scripts/build.mjs"]);
+}
+
+function isFresh(stampFile, hash) {
+  try {
+    return readFileSync(stampFile, "utf8") === hash;
+  } catch {
+    return false;
+  }
+}
+
+const isChunk = (path) => path.includes("chunks");
+
+function replaceFile(path, contents) {
+  const temporary = `${path}.${process.pid}`;
+  writeFileSync(temporary, contents);
+  renameSync(temporary, path);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,0 +1,139 @@
+/**
+ * Runs the tests.
+ *
+ *   node scripts/test.mjs                     everything: types, kernels, bundles, assembly specs, tests
+ *   node scripts/test.mjs tests/tokenizer     only tests whose path begins so (no type check)
+ *   node scripts/test.mjs --assembly [norm]   only the assembly specs (whose path contains a word)
+ *   node scripts/test.mjs --types             only the type check
+ *   … --reporter=spec|tap|dot  --name=PATTERN (of test names)  --node=PATH (another Node runs the tests)
+ *
+ * Tests are bundled by esbuild because Node 20 does not read TypeScript. The last lines are node:test's own summary.
+ */
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { BUNDLE, ensureBundles, ensureKernels, filesBelow } from "./build.mjs";
+
+/** A test file that hangs fails instead: the slowest one (a million mutated headers) takes 2 minutes. */
+const TEST_TIMEOUT_MS = 600_000;
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+process.chdir(root);
+process.exitCode = await main();
+
+async function main() {
+  const { values: options, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      assembly: { type: "boolean" },
+      types: { type: "boolean" },
+      reporter: { type: "string" },
+      name: { type: "string" },
+      node: { type: "string", default: process.execPath },
+    },
+  });
+  const everything = !options.assembly && positionals.length === 0;
+  if (options.types || everything) {
+    const failed = await checkTypes();
+    if (failed > 0 || options.types) return failed;
+  }
+  const specs = options.assembly || everything ? findSpecs(options.assembly ? positionals : []) : [];
+  const tests = options.assembly ? [] : findTests(positionals);
+  if (specs.length + tests.length === 0) {
+    process.stderr.write(`no test matches ${positionals.join(" ") || "anything"}\n`);
+    return 1;
+  }
+  if (everything) await ensureKernels();
+  if (everything || tests.some(usesDist)) await ensureBundles();
+  return await runInFolder(specs, tests, { everything, ...options });
+}
+
+async function runInFolder(specs, tests, options) {
+  mkdirSync("build/tests", { recursive: true });
+  const folder = mkdtempSync("build/tests/run-");
+  try {
+    const stubs = specs.map((spec) => writeSpecStub(folder, spec));
+    const bundles = await bundleTests(folder, tests);
+    return await runNode([...stubs, ...bundles], options);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function runNode(files, options) {
+  const reporter = options.reporter ?? (options.everything && !process.stdout.isTTY ? "tap" : "spec");
+  const flags = ["--enable-source-maps", "--test", `--test-reporter=${reporter}`, `--test-timeout=${TEST_TIMEOUT_MS}`];
+  // The default leaves a core idle: on two cores that is one file at a time.
+  flags.push("--test-concurrency=2");
+  if (options.name) flags.push(`--test-name-pattern=${options.name}`);
+  return run(options.node, [...flags, ...files]);
+}
+
+/** Type-checks src, tests and benchmarks, and (with AssemblyScript's own declarations) assembly. */
+async function checkTypes() {
+  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+  const host = await run(process.execPath, [tsc, "-p", "tsconfig.json"]);
+  const assembly = await run(process.execPath, [tsc, "-p", "assembly/tsconfig.json"]);
+  return host || assembly;
+}
+
+function findSpecs(words) {
+  const specs = filesBelow("assembly/__tests__", ".spec.ts");
+  return specs.filter((spec) => words.length === 0 || words.some((word) => spec.includes(word)));
+}
+
+function findTests(prefixes) {
+  const tests = filesBelow("tests", ".test.ts").filter((file) => !file.includes("node_modules"));
+  const wanted = prefixes.map((prefix) => prefix.replace(/^\.\//, ""));
+  return tests.filter((file) => wanted.length === 0 || wanted.some((prefix) => file.startsWith(prefix)));
+}
+
+/** node --test passes no arguments to a file: each spec gets a file of its own that names it. */
+function writeSpecStub(folder, spec) {
+  const stub = join(folder, `${basename(spec, ".ts")}.mjs`);
+  const runner = JSON.stringify(join(root, "scripts", "run-spec.mjs"));
+  writeFileSync(stub, `import { runSpec } from ${runner};\nrunSpec(${JSON.stringify(spec)});\n`);
+  return stub;
+}
+
+async function bundleTests(folder, tests) {
+  if (tests.length === 0) return [];
+  const { build } = await import("esbuild");
+  await build({
+    ...BUNDLE,
+    entryPoints: tests,
+    outdir: folder,
+    outbase: ".",
+    splitting: true,
+    chunkNames: "chunks/[name]-[hash]",
+    plugins: [kernelsOnDemand],
+  });
+  return tests.map((file) => join(folder, file.replace(/\.ts$/, ".js")));
+}
+
+/** A test that reaches the kernels gets fresh ones; a test that does not is not kept waiting for them. */
+const kernelsOnDemand = {
+  name: "kernels-on-demand",
+  setup(build) {
+    let ready;
+    build.onResolve({ filter: /^#kernels\// }, async ({ path }) => {
+      await (ready ??= ensureKernels());
+      return { path: join(root, "build", `kernels.${path.slice("#kernels/".length)}.wasm`) };
+    });
+  },
+};
+
+function usesDist(file) {
+  return existsSync("src/cli/main.ts") && readFileSync(file, "utf8").includes("dist/");
+}
+
+function run(command, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: "inherit" });
+    child.on("error", reject);
+    // A child killed by a signal has no code: it failed.
+    child.on("exit", (code) => resolve(code ?? 1));
+  });
+}
