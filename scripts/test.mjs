@@ -21,7 +21,6 @@ const TEST_TIMEOUT_MS = 600_000;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
-process.exitCode = await main();
 
 async function main() {
   const { values: options, positionals } = parseArgs({
@@ -137,3 +136,5 @@ function run(command, args) {
     child.on("exit", (code) => resolve(code ?? 1));
   });
 }
+
+process.exitCode = await main();
