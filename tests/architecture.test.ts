@@ -1,0 +1,251 @@
+/**
+ * The rules of the house, executable: which way imports point, how long things may be, what may not appear.
+ * Each rule lists every offence it finds as `file:line what`, so that one run shows all there is to mend.
+ */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { describe, test } from "node:test";
+import { blankNonCode, functionSpans, importedModules, lineCounter } from "./architecture/source-scan.ts";
+
+const FILE_LINES_MAX = 500;
+const FUNCTION_LINES_MAX = 70;
+
+/**
+ * For each folder of src, the folders it may import from. Arrows point down only. `platform` is a value that the faces
+ * pass in, so only the faces and the index know that it exists. `abi` is assembly/abi.ts: the numbers both sides share.
+ */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  platform: ["core"],
+  files: ["core"],
+  kernels: ["abi", "core"],
+  tokenizer: ["files", "core"],
+  model: ["files", "tokenizer", "kernels", "abi", "core"],
+  generate: ["model", "files", "tokenizer", "kernels", "core"],
+  index: ["platform", "generate", "model", "files", "tokenizer", "kernels", "core"],
+  cli: ["index", "platform", "core"],
+};
+
+/** Packages the library may name. Built-in modules of Node stay in src/platform and the command line. */
+const DEPENDENCIES = ["@huggingface/jinja"];
+
+/** Results of these differ between engines in the last bits. `sqrt` and plain arithmetic do not. */
+const INEXACT_MATH =
+  /\bMath\s*\.\s*(?:exp|expm1|log|log2|log10|log1p|pow|sin|cos|tan|asin|acos|atan|atan2|sinh|cosh|tanh|asinh|acosh|atanh|cbrt|hypot|random)\b/g;
+
+interface Source {
+  readonly path: string;
+  readonly text: string;
+  /** The text with comments and string contents blanked. */
+  readonly code: string;
+}
+
+const src = sourcesBelow("src");
+const assembly = sourcesBelow("assembly");
+const shippedAssembly = assembly.filter(({ path }) => !path.includes("__tests__"));
+const scripts = sourcesBelow("scripts");
+const benchmarks = sourcesBelow("benchmarks");
+const tests = sourcesBelow("tests");
+const everything = [...src, ...assembly, ...scripts, ...benchmarks, ...tests];
+
+describe("imports", () => {
+  test("the table covers every folder of src", () => {
+    const folders = new Set(src.map(({ path }) => layerOf(path)));
+    assert.deepEqual([...folders].filter((folder) => !(folder in MAY_IMPORT)), []);
+  });
+
+  test("point down the layers", () => {
+    expectNone(src, ({ path, text }) =>
+      relativeImports(path, text)
+        .filter(({ target }) => layerOf(target) !== layerOf(path) && !MAY_IMPORT[layerOf(path)]?.includes(layerOf(target)))
+        .map(({ target }) => `${path} imports ${target}`),
+    );
+  });
+
+  test("name files that exist, with their extension", () => {
+    expectNone([...src, ...tests, ...benchmarks], ({ path, text }) =>
+      relativeImports(path, text)
+        .filter(({ target }) => !existsSync(target))
+        .map(({ target }) => `${path} imports ${target}`),
+    );
+  });
+
+  test("form no cycle in src (types included)", () => assert.deepEqual(cycles(src), []));
+  test("form no cycle in assembly", () => assert.deepEqual(cycles(assembly), []));
+
+  test("of packages: only those the README accounts for; Node's own only in the platform and the command line", () => {
+    expectNone(src, ({ path, text }) =>
+      importedModules(text)
+        .map(({ specifier }) => specifier)
+        .filter((specifier) => !/^(?:\.|#kernels\/)/.test(specifier) && !DEPENDENCIES.includes(specifier))
+        .filter((specifier) => !(specifier.startsWith("node:") && /^src\/(?:platform|cli)\//.test(path)))
+        .map((specifier) => `${path} imports ${specifier}`),
+    );
+  });
+
+  test("in assembly: scalar twins are for the specs alone", () => {
+    expectNone(shippedAssembly, ({ path, text }) =>
+      path.startsWith("assembly/reference/")
+        ? []
+        : importedModules(text)
+            .filter(({ specifier }) => specifier.includes("reference/"))
+            .map(({ specifier }) => `${path} imports ${specifier}`),
+    );
+  });
+});
+
+describe("sizes", () => {
+  test(`no file above ${FILE_LINES_MAX} lines`, () => {
+    expectNone(everything, ({ path, text }) => {
+      const lines = text.trimEnd().split("\n").length;
+      return lines > FILE_LINES_MAX ? [`${path} has ${lines}`] : [];
+    });
+  });
+
+  // Suites in tests are functions that hold other functions; their length says nothing.
+  test(`no function above ${FUNCTION_LINES_MAX} lines`, () => {
+    expectNone([...src, ...shippedAssembly, ...scripts, ...benchmarks], ({ path, text }) =>
+      functionSpans(text)
+        .filter(({ lines }) => lines > FUNCTION_LINES_MAX)
+        .map(({ line, lines }) => `${path}:${line} has ${lines}`),
+    );
+  });
+});
+
+describe("words", () => {
+  test("no `any`, no compiler directives, no console outside the command line", () => {
+    expectWords(src, /(?<![\w.$])any(?![\w$])/g);
+    expectRaw([...src, ...assembly], /@ts-(?:ignore|nocheck|expect-error)/g);
+    expectWords(src.filter(({ path }) => !path.startsWith("src/cli/")), /(?<![\w.$])console\b/g);
+  });
+
+  test("no enum, namespace or parameter property: the sources erase to JavaScript", () => {
+    expectWords([...src, ...tests, ...benchmarks], /(?<=^|\n)\s*(?:export\s+)?(?:declare\s+)?(?:const\s+)?(?:enum|namespace)\s+\w/g);
+    expectWords(src, /\bconstructor\s*\([^)]*\b(?:private|public|protected|readonly)\s/g);
+  });
+
+  test("no decorator in assembly: linters of TypeScript cannot read them on functions", () => {
+    expectWords(assembly, /(?<=^|\n)\s*@\w+/g);
+  });
+
+  test("only assembly/simd.ts names what the variants differ in; no relaxed float instruction anywhere", () => {
+    const others = shippedAssembly.filter(({ path }) => path !== "assembly/simd.ts");
+    expectWords(others, /\.relaxed_\w+|ASC_FEATURE_RELAXED_SIMD/g);
+    expectWords(shippedAssembly, /\.relaxed_(?:madd|nmadd|min|max|trunc\w*)\b/g);
+  });
+
+  test("no inexact maths where bits must agree between engines", () => {
+    const exact = src.filter(({ path }) => /^src\/(?:generate|model|kernels)\//.test(path));
+    expectWords(exact, INEXACT_MATH);
+    // `**` is Math.pow; between two literal integers it is folded exactly.
+    expectWords(exact, /(?<!\b\d+n?\s*)\*\*|\*\*(?!\s*\d+n?\b)/g);
+  });
+
+  test("no unfinished work, no trace of how it was made", () => {
+    expectRaw(everything, new RegExp(["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"].map((word) => `\\b${word}\\b`).join("|"), "g"));
+    const traces = new RegExp(["(?<![\\w.~-])/wo" + "rk/", "\\bissue\\s+#?\\d+", "(?:^|\\s)#\\d+\\b", "/tmp/br" + "ief"].join("|"), "gi");
+    expectRaw([...everything, ...documents()], traces);
+  });
+});
+
+describe("files", () => {
+  test("have names in kebab-case that say one idea", () => {
+    expectNone(everything, ({ path }) => {
+      const name = basename(path).replace(/\.(?:spec|test|workerd|d)?\.?(?:ts|mjs)$/, "");
+      return /^[a-z0-9]+(?:[-.][a-z0-9]+)*$/.test(name) && !/^(?:utils?|helpers?|misc|common)$/.test(name) ? [] : [path];
+    });
+  });
+
+  test("open by saying what they are", () => {
+    expectNone([...src, ...shippedAssembly, ...scripts, ...benchmarks], ({ path, text }) =>
+      /^(?:#!.*\n)?(?:\/\*\*|\/\/ )/.test(text) ? [] : [path],
+    );
+  });
+
+  test("do nothing on import and keep no changing state, in src", () => {
+    const entry = "src/cli/main.ts";
+    expectNone(src.filter(({ path }) => path !== entry), ({ path, code }) => topLevelOffences(path, code));
+  });
+});
+
+/** Statements at the top level that are neither imports nor declarations of constants, functions and types. */
+function topLevelOffences(path: string, code: string): string[] {
+  const offences: string[] = [];
+  let depth = 0;
+  for (const [index, line] of code.split("\n").entries()) {
+    const declares =
+      /^(?:import|export|const|type|interface|function|async function|class|abstract|declare)\b|^[\s)}\]>;|&,?:.]|^$/.test(line);
+    if (depth === 0 && (!declares || /^(?:export\s+)?(?:let|var)\b/.test(line))) offences.push(`${path}:${index + 1} ${line.trim()}`);
+    for (const c of line) depth += "({[".includes(c) ? 1 : ")}]".includes(c) ? -1 : 0;
+  }
+  return offences;
+}
+
+function sourcesBelow(folder: string): Source[] {
+  if (!existsSync(folder)) return [];
+  const skipped = new Set(["node_modules", "build", "dist"]);
+  const found: Source[] = [];
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory() && !skipped.has(entry.name)) found.push(...sourcesBelow(path));
+    if (!entry.isFile() || !/\.(?:ts|mjs)$/.test(entry.name)) continue;
+    const text = readFileSync(path, "utf8");
+    found.push({ path, text, code: blankNonCode(text) });
+  }
+  return found;
+}
+
+function documents(): Source[] {
+  const names = ["README.md", "CHANGELOG.md", "SECURITY.md", "package.json", ".ci/run"].filter((name) => existsSync(name));
+  return names.map((path) => ({ path, text: readFileSync(path, "utf8"), code: "" }));
+}
+
+/** `src/files/gguf.ts` → `files`; `src/index.ts` → `index`. */
+function layerOf(path: string): string {
+  return path.split("/")[1].replace(/\.ts$/, "");
+}
+
+function relativeImports(path: string, text: string): { target: string }[] {
+  return importedModules(text)
+    .filter(({ specifier }) => specifier.startsWith("."))
+    .map(({ specifier }) => ({ target: join(dirname(path), specifier) }));
+}
+
+function cycles(sources: readonly Source[]): string[] {
+  const edges = new Map(sources.map(({ path, text }) => [path, relativeImports(path, text).map(({ target }) => withExtension(target))]));
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (path: string, trail: readonly string[]): void => {
+    const at = trail.indexOf(path);
+    if (at >= 0) found.push([...trail.slice(at), path].join(" → "));
+    if (at >= 0 || done.has(path)) return;
+    for (const target of edges.get(path) ?? []) visit(target, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of edges.keys()) visit(path, []);
+  return found;
+}
+
+/** AssemblyScript imports name no extension. */
+function withExtension(target: string): string {
+  return target.endsWith(".ts") ? target : `${target}.ts`;
+}
+
+function expectNone(sources: readonly Source[], offencesOf: (source: Source) => readonly string[]): void {
+  assert.ok(sources.length > 0, "nothing to look at");
+  assert.deepEqual(sources.flatMap(offencesOf), []);
+}
+
+function expectWords(sources: readonly Source[], pattern: RegExp): void {
+  expectNone(sources, ({ path, code }) => matchesOf(path, code, pattern));
+}
+
+function expectRaw(sources: readonly Source[], pattern: RegExp): void {
+  expectNone(sources, ({ path, text }) => matchesOf(path, text, pattern));
+}
+
+function matchesOf(path: string, text: string, pattern: RegExp): string[] {
+  const lineOf = lineCounter(text);
+  return [...text.matchAll(pattern)].map((match) => `${path}:${lineOf(match.index)} ${match[0].trim()}`);
+}
