@@ -5,6 +5,7 @@
  *   node scripts/test.mjs tests/tokenizer     only tests whose path begins so (no type check)
  *   node scripts/test.mjs --assembly [norm]   only the assembly specs (whose path contains a word)
  *   node scripts/test.mjs --types             only the type check
+ *   node scripts/test.mjs --all               specs and tests, no type check
  *   … --reporter=spec|tap|dot  --name=PATTERN (of test names)  --node=PATH (another Node runs the tests)
  *
  * Tests are bundled by esbuild because Node 20 does not read TypeScript. The last lines are node:test's own summary.
@@ -26,6 +27,7 @@ async function main() {
   const { values: options, positionals } = parseArgs({
     allowPositionals: true,
     options: {
+      all: { type: "boolean" },
       assembly: { type: "boolean" },
       types: { type: "boolean" },
       reporter: { type: "string" },
@@ -34,7 +36,7 @@ async function main() {
     },
   });
   const everything = !options.assembly && positionals.length === 0;
-  if (options.types || everything) {
+  if (options.types || (everything && !options.all)) {
     const failed = await checkTypes();
     if (failed > 0 || options.types) return failed;
   }
