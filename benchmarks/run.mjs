@@ -1,0 +1,34 @@
+/**
+ * Runs one benchmark: bundles `benchmarks/NAME.ts` with esbuild and executes it in this Node.
+ *
+ *   node benchmarks/run.mjs synthetic --shape 2b4t --out /tmp/2b4t.gguf
+ *   node benchmarks/run.mjs decode /tmp/2b4t.gguf
+ *   node benchmarks/run.mjs memory /tmp/2b4t.gguf
+ */
+import { build } from "esbuild";
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const [name, ...args] = process.argv.slice(2);
+const entry = join(here, `${name}.ts`);
+
+if (!name || !existsSync(entry)) {
+  const names = readdirSync(here).filter((file) => file.endsWith(".ts")).map((file) => file.slice(0, -3));
+  console.error(`usage: node benchmarks/run.mjs NAME [arguments]; NAME is one of: ${names.join(", ")}`);
+  process.exit(2);
+}
+const outfile = join(here, "..", "build", "benchmarks", `${name}.mjs`);
+await build({
+  entryPoints: [entry],
+  outfile,
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  target: "node20",
+  packages: "external",
+  logLevel: "warning",
+});
+process.argv = [process.argv[0], outfile, ...args];
+await import(pathToFileURL(outfile).href);

@@ -1,0 +1,38 @@
+/**
+ * Writes a synthetic model file: the architecture, types and sizes of a real 1-bit model with random weights.
+ *
+ *   node benchmarks/run.mjs synthetic --shape 2b4t --out /tmp/2b4t.gguf
+ *   node benchmarks/run.mjs synthetic --shape llama-512 --type TQ1_0 --head-type Q4_K --seed 7 --out /tmp/small.gguf
+ */
+import { parseArgs } from "node:util";
+import { shapes } from "./synthetic/shapes.ts";
+import { syntheticModel } from "./synthetic/model.ts";
+import { writeGgufFile } from "./synthetic/gguf-file.ts";
+
+const { values } = parseArgs({
+  options: {
+    shape: { type: "string" },
+    out: { type: "string" },
+    type: { type: "string" },
+    "head-type": { type: "string" },
+    layers: { type: "string" },
+    seed: { type: "string", default: "1" },
+  },
+});
+const shape = shapes[values.shape ?? ""];
+if (!shape || !values.out) {
+  console.error(`usage: synthetic --shape ${Object.keys(shapes).join("|")} --out FILE [--type T] [--head-type T] [--layers N] [--seed N]`);
+  process.exit(2);
+}
+const started = performance.now();
+const { metadata, tensors } = syntheticModel(
+  {
+    ...shape,
+    bodyType: values.type ?? shape.bodyType,
+    headType: values["head-type"] ?? shape.headType,
+    nLayers: values.layers ? Number(values.layers) : shape.nLayers,
+  },
+  Number(values.seed),
+);
+const sizeBytes = writeGgufFile(values.out, metadata, tensors);
+console.log(`${values.out}: ${(sizeBytes / 1e6).toFixed(1)} MB in ${((performance.now() - started) / 1e3).toFixed(1)} s`);

@@ -1,0 +1,149 @@
+/**
+ * A synthetic model: metadata and tensors of a shape, as a GGUF file holds them.
+ *
+ * Scales are chosen so that the numbers behave as in a trained network: every projection maps inputs of RMS 1 to
+ * outputs of RMS about 1, norms are N(1, 0.1), and logits have a standard deviation of 2.5, so that the softmax over
+ * the vocabulary is neither flat nor one-hot.
+ */
+import { syntheticVocabulary } from "./vocabulary.ts";
+import { tensorBytes } from "./weights.ts";
+import type { Shape } from "./shapes.ts";
+import type { TensorSpec } from "./weights.ts";
+import type { TensorToWrite, Value } from "./gguf-file.ts";
+
+export interface SyntheticModel {
+  readonly metadata: Value[];
+  readonly tensors: TensorToWrite[];
+}
+
+/** Same shape and seed: same bytes. Same shape, seed and scales, other ternary `bodyType`: same weights. */
+export function syntheticModel(shape: Shape, seed: number): SyntheticModel {
+  const specs = [...globalTensors(shape), ...layerTensors(shape)];
+  const tensors = specs.map((spec) => ({
+    name: spec.name,
+    type: spec.type,
+    shape: spec.shape,
+    data: () => tensorBytes(spec, seed),
+  }));
+  return { metadata: [...modelMetadata(shape), ...vocabularyMetadata(shape, seed)], tensors };
+}
+
+/** Of the logits; embeddings of a tied model and head rows are drawn for it. */
+const LOGIT_STD = 2.5;
+
+/** MiniCPM's published factors (0.5B): embeddings times 12, branches times 1.4/√24, logits over 4. */
+const MINICPM = { embeddingScale: 12, residualScale: 0.2858, logitScale: 4 };
+
+function modelMetadata(shape: Shape): Value[] {
+  const a = shape.architecture;
+  const metadata: Value[] = [
+    ["general.architecture", "string", a],
+    ["general.name", "string", "synthetic"],
+    [`${a}.block_count`, "u32", shape.nLayers],
+    [`${a}.context_length`, "u32", shape.contextLength],
+    [`${a}.embedding_length`, "u32", shape.nEmbd],
+    [`${a}.feed_forward_length`, "u32", shape.nFf],
+    [`${a}.attention.head_count`, "u32", shape.nHeads],
+    [`${a}.attention.head_count_kv`, "u32", shape.nKvHeads],
+    [`${a}.attention.key_length`, "u32", shape.headDim],
+    [`${a}.attention.value_length`, "u32", shape.headDim],
+    [`${a}.attention.layer_norm_rms_epsilon`, "f32", shape.normEps],
+    [`${a}.rope.dimension_count`, "u32", shape.headDim],
+    [`${a}.rope.freq_base`, "f32", shape.ropeTheta],
+    [`${a}.vocab_size`, "u32", shape.nVocab],
+  ];
+  // llama.cpp runs SiLU for `bitnet` unless told; 2B4T and all later BitNets use squared ReLU.
+  if (isBitnet(shape)) metadata.push([`${a}.hidden_activation`, "string", "relu2"]);
+  if (a === "minicpm") {
+    metadata.push(["minicpm.embedding_scale", "f32", MINICPM.embeddingScale]);
+    metadata.push(["minicpm.residual_scale", "f32", MINICPM.residualScale]);
+    metadata.push(["minicpm.logit_scale", "f32", MINICPM.logitScale]);
+  }
+  if (shape.yarn) {
+    metadata.push([`${a}.rope.scaling.type`, "string", "yarn"]);
+    metadata.push([`${a}.rope.scaling.factor`, "f32", shape.yarn.factor]);
+    metadata.push([`${a}.rope.scaling.original_context_length`, "u32", shape.yarn.originalContextLength]);
+  }
+  return metadata;
+}
+
+function vocabularyMetadata(shape: Shape, seed: number): Value[] {
+  const pre = shape.architecture.startsWith("qwen") ? "qwen2" : "llama-bpe";
+  const vocabulary = syntheticVocabulary(shape.nVocab, pre, seed);
+  return [
+    ["tokenizer.ggml.model", "string", "gpt2"],
+    ["tokenizer.ggml.pre", "string", pre],
+    ["tokenizer.ggml.tokens", "string[]", vocabulary.tokens],
+    ["tokenizer.ggml.token_type", "i32[]", vocabulary.types],
+    ["tokenizer.ggml.merges", "string[]", vocabulary.merges],
+    ["tokenizer.ggml.bos_token_id", "u32", vocabulary.bosId],
+    ["tokenizer.ggml.eos_token_id", "u32", vocabulary.eosId],
+    ["tokenizer.ggml.eot_token_id", "u32", vocabulary.eotId],
+    ["tokenizer.ggml.add_bos_token", "bool", pre === "llama-bpe"],
+    ["tokenizer.chat_template", "string", pre === "llama-bpe" ? BITNET_TEMPLATE : CHATML_TEMPLATE],
+  ];
+}
+
+const BITNET_TEMPLATE =
+  "{{ bos_token }}{% for m in messages %}{{ m.role | capitalize }}: {{ m.content | trim }}<|eot_id|>{% endfor %}" +
+  "{% if add_generation_prompt %}Assistant: {% endif %}";
+const CHATML_TEMPLATE =
+  "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}" +
+  "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+
+function globalTensors(shape: Shape): TensorSpec[] {
+  const { nEmbd, nVocab, headType } = shape;
+  const headStd = (LOGIT_STD * (shape.architecture === "minicpm" ? MINICPM.logitScale : 1)) / Math.sqrt(nEmbd);
+  const table = (name: string, std: number): TensorSpec =>
+    ({ name, type: headType, shape: [nEmbd, nVocab], mean: 0, std, scalePerTensor: false });
+  return shape.tied
+    ? [table("token_embd.weight", headStd), norm("output_norm.weight", nEmbd)]
+    : [table("token_embd.weight", 1), norm("output_norm.weight", nEmbd), table("output.weight", headStd)];
+}
+
+function layerTensors(shape: Shape): TensorSpec[] {
+  const tensors: TensorSpec[] = [];
+  for (let layer = 0; layer < shape.nLayers; layer++) {
+    const prefix = `blk.${layer}.`;
+    for (const spec of oneLayer(shape)) tensors.push({ ...spec, name: prefix + spec.name });
+  }
+  return tensors;
+}
+
+function oneLayer(shape: Shape): TensorSpec[] {
+  const { nEmbd, nFf, headDim } = shape;
+  const qDim = shape.nHeads * headDim;
+  const kvDim = shape.nKvHeads * headDim;
+  const linear = (name: string, k: number, rows: number, gain = 1): TensorSpec => ({
+    name: `${name}.weight`, type: shape.bodyType, shape: [k, rows],
+    mean: 0, std: gain / Math.sqrt(k), scalePerTensor: shape.scalePerTensor,
+  });
+  const bias = (name: string, rows: number): TensorSpec =>
+    ({ name: `${name}.bias`, type: "F32", shape: [rows], mean: 0, std: 0.2, scalePerTensor: false });
+  const subNorms = isBitnet(shape);
+  // silu(g)·u of two N(0, 1) has RMS 0.6; with a sub-norm the input of ffn_down has RMS 1 whatever the activation.
+  const downGain = subNorms ? 1 : 1 / 0.6;
+  return [
+    norm("attn_norm.weight", nEmbd),
+    linear("attn_q", nEmbd, qDim),
+    linear("attn_k", nEmbd, kvDim),
+    linear("attn_v", nEmbd, kvDim),
+    ...(shape.architecture === "qwen2" ? [bias("attn_q", qDim), bias("attn_k", kvDim), bias("attn_v", kvDim)] : []),
+    ...(shape.architecture === "qwen3" ? [norm("attn_q_norm.weight", headDim), norm("attn_k_norm.weight", headDim)] : []),
+    ...(subNorms ? [norm("attn_sub_norm.weight", qDim)] : []),
+    linear("attn_output", qDim, nEmbd),
+    norm("ffn_norm.weight", nEmbd),
+    linear("ffn_gate", nEmbd, nFf),
+    linear("ffn_up", nEmbd, nFf),
+    ...(subNorms ? [norm("ffn_sub_norm.weight", nFf)] : []),
+    linear("ffn_down", nFf, nEmbd, downGain),
+  ];
+}
+
+function norm(name: string, dim: number): TensorSpec {
+  return { name, type: "F32", shape: [dim], mean: 1, std: 0.1, scalePerTensor: false };
+}
+
+function isBitnet(shape: Shape): boolean {
+  return shape.architecture.startsWith("bitnet");
+}

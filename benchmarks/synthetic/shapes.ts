@@ -1,0 +1,71 @@
+/**
+ * Shapes of published 1-bit models, and small models of the same architectures for tests.
+ *
+ * A shape is what a model's configuration says; the weights are random. The two full shapes stand for files people
+ * have: BitNet b1.58 2B4T (TQ2_0 body, Q6_K tied embedding: 811 MB) and Bonsai 1.7B (Q1_0 everywhere: 0.25 GB).
+ */
+
+export type Architecture = "bitnet" | "bitnet-b1.58" | "bitnet-25" | "llama" | "qwen2" | "qwen3" | "minicpm";
+
+export interface Shape {
+  readonly architecture: Architecture;
+  readonly nEmbd: number;
+  readonly nLayers: number;
+  readonly nHeads: number;
+  readonly nKvHeads: number;
+  readonly headDim: number;
+  readonly nFf: number;
+  readonly nVocab: number;
+  readonly contextLength: number;
+  readonly ropeTheta: number;
+  readonly normEps: number;
+  /** No `output.weight`: the head reads the embedding's rows. */
+  readonly tied: boolean;
+  /** Of the seven projections of a layer. */
+  readonly bodyType: string;
+  /** Of token_embd and, when not tied, of the head. */
+  readonly headType: string;
+  /** One scale for a whole tensor, as BitNet-trained models have; otherwise one for 256 weights (128 for Q1_0). */
+  readonly scalePerTensor: boolean;
+  readonly yarn?: { readonly factor: number; readonly originalContextLength: number };
+}
+
+const bitnet2b4t: Shape = {
+  // llama.cpp's name of the architecture; its activation is told apart by a key (see model.ts).
+  architecture: "bitnet",
+  nEmbd: 2560, nLayers: 30, nHeads: 20, nKvHeads: 5, headDim: 128, nFf: 6912, nVocab: 128_256,
+  contextLength: 4096, ropeTheta: 500_000, normEps: 1e-5, tied: true,
+  bodyType: "TQ2_0", headType: "Q6_K", scalePerTensor: true,
+};
+
+const bonsai17b: Shape = {
+  architecture: "qwen3",
+  nEmbd: 2048, nLayers: 28, nHeads: 16, nKvHeads: 8, headDim: 128, nFf: 6144, nVocab: 151_936,
+  contextLength: 32_768, ropeTheta: 1_000_000, normEps: 1e-6, tied: true,
+  bodyType: "Q1_0", headType: "Q1_0", scalePerTensor: false,
+};
+
+// Width 512: every block format divides it, and 64 positions in f64 take a second.
+const small: Omit<Shape, "architecture" | "scalePerTensor"> = {
+  nEmbd: 512, nLayers: 4, nHeads: 8, nKvHeads: 2, headDim: 64, nFf: 1536, nVocab: 1024,
+  contextLength: 1024, ropeTheta: 10_000, normEps: 1e-5, tied: false,
+  bodyType: "TQ2_0", headType: "Q6_K",
+};
+
+export const shapes: Readonly<Record<string, Shape>> = {
+  "2b4t": bitnet2b4t,
+  "bonsai-1.7b": bonsai17b,
+  "bonsai-1.7b-yarn": { ...bonsai17b, yarn: { factor: 4, originalContextLength: 8192 } },
+  "ternary-bonsai-1.7b": { ...bonsai17b, bodyType: "Q2_0", headType: "Q2_0" },
+  // Long rows and few of them: the FLOPs of a 1B model would say nothing that 2b4t does not.
+  "llama-512": { ...small, architecture: "llama", scalePerTensor: false },
+  "qwen2-512": { ...small, architecture: "qwen2", scalePerTensor: false },
+  "qwen3-512": { ...small, architecture: "qwen3", headDim: 128, nHeads: 4, scalePerTensor: false },
+  "qwen3-512-yarn": {
+    ...small, architecture: "qwen3", headDim: 128, nHeads: 4, scalePerTensor: false,
+    yarn: { factor: 4, originalContextLength: 256 },
+  },
+  "minicpm-512": { ...small, architecture: "minicpm", scalePerTensor: false },
+  "bitnet-512": { ...small, architecture: "bitnet", tied: true, scalePerTensor: true },
+  "bitnet-b1.58-512": { ...small, architecture: "bitnet-b1.58", tied: true, scalePerTensor: true },
+};

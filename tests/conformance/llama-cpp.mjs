@@ -1,0 +1,100 @@
+/**
+ * llama.cpp as a peer, through the native addon of node-llama-cpp (CPU build from npm, no network, no compiler).
+ *
+ * The addon is driven directly: the public API of node-llama-cpp has no full logits, and its token queue would be
+ * part of the timings. KV cache F16 and flash attention "auto", llama.cpp's defaults.
+ */
+import { getLlama } from "node-llama-cpp";
+
+/** Opens a GGUF file; `close()` it. */
+export async function openPeer(path, { threads = 1, contextLength = 512 } = {}) {
+  const llama = await getLlama({ gpu: false, build: "never", skipDownload: true, logLevel: "error" });
+  const bindings = llama._bindings;
+  const started = performance.now();
+  const model = new bindings.AddonModel(path, { addonExports: bindings, useMmap: true });
+  if (!(await model.init())) throw new Error(`llama.cpp cannot load ${path}`);
+  const context = new bindings.AddonContext(model, {
+    contextSize: contextLength, batchSize: contextLength, sequences: 1, threads,
+  });
+  if (!(await context.init())) throw new Error(`llama.cpp cannot make a context for ${path}`);
+  const sampler = new bindings.AddonSampler(model);
+  sampler.applyConfig({}); // no temperature: greedy
+  context.setThreads(threads);
+  const peer = { systemInfo: llama.systemInfo, loadMs: performance.now() - started, model, context, sampler };
+  return {
+    ...peer,
+    async close() {
+      sampler.dispose();
+      await context.dispose();
+      await model.dispose();
+      await llama.dispose();
+    },
+  };
+}
+
+/**
+ * Logits after each id, as llama.cpp computes them for the ids in one batch (or, `oneByOne`, token by token).
+ * @returns {Promise<Float32Array[]>} ids.length rows of vocabulary size
+ */
+export async function peerLogits(path, ids, { threads = 1, contextLength = 512, oneByOne = false } = {}) {
+  const peer = await openPeer(path, { threads, contextLength });
+  const rows = [];
+  try {
+    const step = oneByOne ? 1 : ids.length;
+    for (let position = 0; position < ids.length; position += step) {
+      const batchIndexes = await feed(peer, ids.slice(position, position + step), position, true);
+      for (const index of batchIndexes) rows.push(await fullLogits(peer, index));
+    }
+  } finally {
+    await peer.close();
+  }
+  return rows;
+}
+
+/** Greedy continuation of `ids`. */
+export async function peerGreedy(path, ids, nTokens, { threads = 1, contextLength = 512 } = {}) {
+  const peer = await openPeer(path, { threads, contextLength });
+  try {
+    return (await decodeGreedy(peer, ids, nTokens)).ids;
+  } finally {
+    await peer.close();
+  }
+}
+
+/** Time to take in `ids` at once, and then to make `nTokens` greedy tokens one by one. The context is emptied first. */
+export async function timePeer(peer, ids, nTokens) {
+  peer.context.disposeSequence(0);
+  const { promptMs, generateMs } = await decodeGreedy(peer, ids, nTokens);
+  return { promptTokensPerSecond: (ids.length / promptMs) * 1e3, tokensPerSecond: (nTokens / generateMs) * 1e3 };
+}
+
+async function decodeGreedy(peer, ids, nTokens) {
+  const t0 = performance.now();
+  let [index] = await feed(peer, ids, 0, false);
+  let id = await peer.context.sampleToken(index, peer.sampler);
+  const t1 = performance.now();
+  const out = [];
+  for (let i = 0; i < nTokens; i++) {
+    out.push(id);
+    [index] = await feed(peer, [id], ids.length + i, false);
+    id = await peer.context.sampleToken(index, peer.sampler);
+  }
+  return { ids: out, promptMs: t1 - t0, generateMs: performance.now() - t1 };
+}
+
+async function feed({ context }, ids, position, allLogits) {
+  context.initBatch(ids.length);
+  const logitIndexes = allLogits ? Uint32Array.from(ids.keys()) : Uint32Array.of(ids.length - 1);
+  const batchIndexes = context.addToBatch(0, position, Uint32Array.from(ids), logitIndexes);
+  await context.decodeBatch();
+  return batchIndexes;
+}
+
+/** The addon returns [id, logit, id, logit, …] by falling logit. */
+async function fullLogits({ context, sampler }, batchIndex) {
+  const result = await context.sampleToken(batchIndex, sampler, false, false, true);
+  const pairs = result[3];
+  const row = new Float32Array(pairs.length / 2);
+  for (let i = 0; i < pairs.length; i += 2) row[pairs[i]] = pairs[i + 1];
+  return row;
+}
