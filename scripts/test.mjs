@@ -11,7 +11,7 @@
  * Tests are bundled by esbuild because Node 20 does not read TypeScript. The last lines are node:test's own summary.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -46,8 +46,8 @@ async function main() {
     process.stderr.write(`no test matches ${positionals.join(" ") || "anything"}\n`);
     return 1;
   }
-  if (everything) await ensureKernels();
-  if (everything || tests.some(usesDist)) await ensureBundles();
+  if (everything || mentioned(tests, "build/kernels.")) await ensureKernels();
+  if (everything || mentioned(tests, "dist/")) await ensureBundles();
   return await runInFolder(specs, tests, { everything, ...options });
 }
 
@@ -126,8 +126,9 @@ const kernelsOnDemand = {
   },
 };
 
-function usesDist(file) {
-  return existsSync("src/cli/main.ts") && readFileSync(file, "utf8").includes("dist/");
+/** Whether a test reads what a build makes: a filtered run builds nothing else. */
+function mentioned(tests, path) {
+  return tests.some((file) => readFileSync(file, "utf8").includes(path));
 }
 
 function run(command, args) {
