@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { type Disassembly, type WasmFeatures, disassemble, reachableOpcodes } from "./disassembly.ts";
+import { type Disassembly, type WasmFeatures, disassemble, helpersNotInlined, reachableOpcodes } from "./disassembly.ts";
 
 /** A phone on a slow line loads the kernels before anything else: 40 KB is a tenth of a second there. */
 const GZIP_BYTES_MAX = 40_000;
@@ -85,8 +85,7 @@ describe("each kernel alone", () => {
         const code = await (compiled.get(kernel.file) ?? compiled.set(kernel.file, compileAlone(kernel.file, variant)).get(kernel.file))!;
         const opcodes = reachableOpcodes(code, kernel.kernel);
         assert.notDeepEqual(having(opcodes, kernel[variant]), [], String(kernel[variant]));
-        const inner = [...code.functions].filter(([, { callsInInnerLoop }]) => callsInInnerLoop);
-        assert.deepEqual(inner.map(([index]) => index), [], "functions with a call in an innermost loop");
+        assert.deepEqual(helpersNotInlined(code), [], "helpers called from an innermost loop");
       });
     }
   }

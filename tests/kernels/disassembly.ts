@@ -16,8 +16,8 @@ export interface Disassembly {
 export interface FunctionCode {
   readonly opcodes: Set<string>;
   readonly calls: Set<number>;
-  /** Whether a loop that holds no other loop makes a call. */
-  readonly callsInInnerLoop: boolean;
+  /** Functions called from a loop that holds no other loop. */
+  readonly innerCalls: Set<number>;
 }
 
 export interface WasmFeatures {
@@ -53,28 +53,32 @@ function parseText(text: string): Disassembly {
 function parseFunction(text: string): FunctionCode {
   const opcodes = new Set<string>();
   const calls = new Set<number>();
-  const loops: { called: boolean; inner: boolean }[] = [];
-  /** Open blocks, true for loops. */
-  const blocks: boolean[] = [];
-  let callsInInnerLoop = false;
-  for (const match of text.matchAll(/^ {4,}([a-z][a-z0-9_.]*)(?: (\d+))?/gm)) {
-    const opcode = match[1];
+  const innerCalls = new Set<number>();
+  const loops: { readonly called: Set<number>; innermost: boolean }[] = [];
+  const blocks: string[] = [];
+  for (const [, opcode, operand] of text.matchAll(/^ {4,}([a-z][a-z0-9_.]*)(?: (\d+))?/gm)) {
     opcodes.add(opcode);
     if (opcode === "call") {
-      calls.add(Number(match[2]));
-      for (const loop of loops) loop.called = true;
+      calls.add(Number(operand));
+      loops.at(-1)?.called.add(Number(operand));
     }
+    if (opcode === "loop" || opcode === "block" || opcode === "if") blocks.push(opcode);
     if (opcode === "loop") {
-      for (const loop of loops) loop.inner = false;
-      loops.push({ called: false, inner: true });
+      for (const outer of loops) outer.innermost = false;
+      loops.push({ called: new Set(), innermost: true });
     }
-    if (opcode === "loop" || opcode === "block" || opcode === "if") blocks.push(opcode === "loop");
-    if (opcode === "end" && blocks.pop()) {
+    if (opcode === "end" && blocks.pop() === "loop") {
       const loop = loops.pop();
-      callsInInnerLoop ||= loop !== undefined && loop.inner && loop.called;
+      if (loop?.innermost) for (const called of loop.called) innerCalls.add(called);
     }
   }
-  return { opcodes, calls, callsInInnerLoop };
+  return { opcodes, calls, innerCalls };
+}
+
+/** Functions without a loop that an innermost loop calls: small helpers that the optimiser did not inline there. */
+export function helpersNotInlined({ functions }: Disassembly): number[] {
+  const called = new Set([...functions.values()].flatMap(({ innerCalls }) => [...innerCalls]));
+  return [...called].filter((index) => !functions.get(index)?.opcodes.has("loop"));
 }
 
 /** Every instruction that the exported function `name` can reach through calls. */
