@@ -75,12 +75,6 @@ function parseFunction(text: string): FunctionCode {
   return { opcodes, calls, innerCalls };
 }
 
-/** Functions without a loop that an innermost loop calls: small helpers that the optimiser did not inline there. */
-export function helpersNotInlined({ functions }: Disassembly): number[] {
-  const called = new Set([...functions.values()].flatMap(({ innerCalls }) => [...innerCalls]));
-  return [...called].filter((index) => !functions.get(index)?.opcodes.has("loop"));
-}
-
 /** Every instruction that the exported function `name` can reach through calls. */
 export function reachableOpcodes({ exports, functions }: Disassembly, name: string): Set<string> {
   const start = exports.get(name);
