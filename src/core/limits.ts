@@ -43,3 +43,42 @@ export const JSON_BYTES_MAX = 128 * 1024 * 1024;
 export const JSON_MEMBERS_MAX = 4 * 1024 * 1024;
 /** Config and tokenizer files nest to about 8; some JSON parsers overflow their stack at a few thousand. */
 export const JSON_DEPTH_MAX = 64;
+
+/** Each stop string is an automaton stepped at every character; APIs elsewhere take 4 to 16. */
+export const STOP_STRINGS_MAX = 64;
+/** A stop string is held back until it is complete: longer ones would stall the stream. */
+export const STOP_STRING_CHARS_MAX = 1024;
+/** Alternatives reported for each token; OpenAI's API stops at 20. */
+export const LOGPROBS_MAX = 64;
+
+/** The longest published chat templates have about 30,000 characters. */
+export const TEMPLATE_CHARS_MAX = 512 * 1024;
+/** Levels of nesting in a template's text, its evaluation and its data. Real ones stay below 60; 200 levels take about 100 kB of stack. */
+export const TEMPLATE_DEPTH_MAX = 200;
+/** Steps of one rendering, about 0.1 µs each: a long template over a few messages takes some thousands. */
+export const TEMPLATE_STEPS = 400_000;
+/** Further steps for each value in the messages, tools and variables, so that long conversations always render. */
+export const TEMPLATE_STEPS_PER_VALUE = 400;
+/** A longer list than any template builds; `range` is refused above it before it takes memory. */
+export const TEMPLATE_LIST_ITEMS_MAX = 100_000;
+
+/** The deepest published 1-bit model has 64 layers; the limit bounds the program and the tensor search. */
+export const LAYERS_MAX = 1024;
+
+/** The widest feed-forward of a model that fits 4 GB is 23,040; the limit bounds every row buffer. */
+export const MODEL_WIDTH_MAX = 1 << 20;
+
+/** The longest published context is 262,144; the limit keeps a position an exact f32 and the KV arithmetic safe. */
+export const CONTEXT_LENGTH_MAX = 1 << 24;
+
+/** Positions a model gets when the caller asks for none: enough for a conversation, 0.6 GB of KV cache at most. */
+export const CONTEXT_LENGTH_DEFAULT = 4096;
+
+/** Four times the largest published vocabulary, 262,144 tokens. */
+export const VOCABULARY_TOKENS_MAX = 1024 * 1024;
+/** UTF-16 units in one token; the longest published ones, runs of blanks, have 512. */
+export const TOKEN_UNITS_MAX = 4096;
+/** Ranks of merges share a float with positions, so they stay below 2^22; published vocabularies have up to 580,604. */
+export const MERGES_MAX = 4 * 1024 * 1024 - 1;
+/** Squares of the lengths of SentencePiece tokens, summed: the work of finding all their halves. 262,144 tokens take 2 × 10^7. */
+export const SENTENCEPIECE_SPLIT_WORK_MAX = 1024 * 1024 * 1024;

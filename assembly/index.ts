@@ -1,0 +1,14 @@
+// The export list: the ABI of the module, nothing else.
+export { run, stop, work } from "./threads";
+export { heapBase, selfTest } from "./self-test";
+export {
+  absSumRow, decodeBinaryRow, decodePackedRow, decodeTernaryRow, ternarizeRow,
+} from "./weights/decode";
+export { packBinaryTile, packT2Rows, packTernaryTile } from "./weights/pack";
+export { denseRow, quantizeRowQ8_0 } from "./weights/dense-row";
+export { xnorMatmul, packSigns } from "./weights/xnor";
+export { bitPlaneMatmul, packPlanes } from "./weights/bit-planes";
+export { ropeFactors, ropeFrequencies, ropeLinear, ropeYarn } from "./ops/rope";
+export { argmax, expF64, logF64, logSumExp, softmax, topK } from "./ops/logits";
+export { l2Normalize } from "./ops/norm";
+export { randomNext, randomSeed } from "./random";

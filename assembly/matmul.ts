@@ -1,0 +1,57 @@
+// The matmul step: which kernel a weight layout takes, and each thread's rows of it.
+//
+//   y (n, yStride) = activations (n, k) × Wᵀ, W (rows, k); rows are shared out in tiles of 32
+import * as abi from "./abi";
+import { ptr, share, word } from "./step";
+import { ternaryTableMatmul } from "./weights/ternary-table";
+import { ternaryTableBlockMatmul } from "./weights/ternary-table-block";
+import { ternaryDotBlockMatmul, ternaryDotMatmul } from "./weights/ternary-dot";
+import { binaryTableMatmul } from "./weights/binary-table";
+import { binaryTableBlockMatmul } from "./weights/binary-table-block";
+import { f32Matmul } from "./weights/dense-f32";
+import { bf16Matmul, f16Matmul } from "./weights/dense-f16";
+import { q8_0Matmul } from "./weights/q8-0";
+import { q4_0Matmul } from "./weights/q4-0";
+import { q4KMatmul } from "./weights/q4-k";
+import { q6KMatmul } from "./weights/q6-k";
+
+const TILE: i32 = 32;
+
+// layout, w, scale, scaleBlock, act, actStride, actScale, actSum, y, yStride, rows, k (padded for 1-bit layouts), fourGroups
+export function matmul(step: usize, n: i32, scratch: usize, thread: i32, nThreads: i32): void {
+  const layout = word(step, 0);
+  if (layout >= abi.LAYOUT_TERNARY_TABLE) packed(layout, step, n, scratch, thread, nThreads);
+  else dense(layout, step, n, thread, nThreads);
+}
+
+function packed(layout: i32, step: usize, n: i32, scratch: usize, thread: i32, nThreads: i32): void {
+  const w = ptr(step, 1), scale = ptr(step, 2), scaleBlock = word(step, 3), act = ptr(step, 4), actStride = word(step, 5);
+  const actScale = ptr(step, 6), actSum = ptr(step, 7), y = ptr(step, 8), yStride = word(step, 9), k = word(step, 11);
+  const rows = (word(step, 10) + TILE - 1) & ~(TILE - 1);
+  const begin = share(rows, TILE, thread, nThreads), end = share(rows, TILE, thread + 1, nThreads);
+  switch (layout) {
+    case abi.LAYOUT_TERNARY_TABLE: ternaryTableMatmul(w, scale, act, actStride, actScale, y, yStride, n, begin, end, rows, k, scratch); break;
+    case abi.LAYOUT_TERNARY_TABLE_BLOCK: ternaryTableBlockMatmul(w, scale, scaleBlock, act, actStride, actScale, y, yStride, n, begin, end, rows, k, scratch); break;
+    case abi.LAYOUT_TERNARY_DOT: ternaryDotMatmul(w, scale, act, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch); break;
+    case abi.LAYOUT_TERNARY_DOT_BLOCK: ternaryDotBlockMatmul(w, scale, scaleBlock, act, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch); break;
+    case abi.LAYOUT_BINARY_TABLE: binaryTableMatmul(w, scale, act, actStride, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch); break;
+    case abi.LAYOUT_BINARY_TABLE_BLOCK: binaryTableBlockMatmul(w, scale, act, actStride, actScale, actSum, word(step, 12), y, yStride, n, begin, end, rows, k, scratch); break;
+    default: unreachable();
+  }
+}
+
+function dense(layout: i32, step: usize, n: i32, thread: i32, nThreads: i32): void {
+  const w = ptr(step, 1), act = ptr(step, 4), actStride = word(step, 5), actScale = ptr(step, 6), actSum = ptr(step, 7);
+  const y = ptr(step, 8), yStride = word(step, 9), rows = word(step, 10), k = word(step, 11);
+  const begin = share(rows, TILE, thread, nThreads), end = share(rows, TILE, thread + 1, nThreads);
+  switch (layout) {
+    case abi.LAYOUT_F32: f32Matmul(w, act, actStride, y, yStride, n, begin, end, rows, k); break;
+    case abi.LAYOUT_F16: f16Matmul(w, act, actStride, y, yStride, n, begin, end, rows, k); break;
+    case abi.LAYOUT_BF16: bf16Matmul(w, act, actStride, y, yStride, n, begin, end, rows, k); break;
+    case abi.LAYOUT_Q8_0: q8_0Matmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k); break;
+    case abi.LAYOUT_Q4_0: q4_0Matmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k); break;
+    case abi.LAYOUT_Q4_K: q4KMatmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k); break;
+    case abi.LAYOUT_Q6_K: q6KMatmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k); break;
+    default: unreachable();
+  }
+}

@@ -1,0 +1,169 @@
+// The forward pass as data. A program is a flat list of steps in memory; `walk` runs them in order, each thread on its
+// share of the rows, with a barrier where a step asks for one. The host writes a program once a model; what changes
+// from token to token (rows, position, which logits are wanted) is read from the run state.
+//
+//   step: | opcode | flags | field 0 | field 1 | … | field 21 |      24 words of 4 bytes, little endian
+//
+// Every function below opens with the names of its fields in order.
+import * as abi from "./abi";
+import { barrier } from "./barrier";
+import { float, ptr, share, word } from "./step";
+import { matmul } from "./matmul";
+import { embedRow } from "./embedding";
+import { buildBinaryTables4, buildBinaryTables8, buildTernaryTables } from "./weights/tables";
+import { addBias, addScaled, layerNorm, rmsNorm, rmsNormHeads, scaleRow } from "./ops/norm";
+import { quantizeBlocks, quantizeToken, quantizeTokenBlocks } from "./ops/quantize";
+import { ropeAdjacent, ropeHalf, ropeTable } from "./ops/rope";
+import { attend, attendQ8, storeKv, storeKvQ8 } from "./ops/attention";
+import { gateGelu, gateRelu2, gateSilu } from "./ops/activation";
+
+export function walk(control: usize, program: usize, nSteps: i32, state: usize, thread: i32, nThreads: i32): void {
+  const end = program + <usize>nSteps * abi.STEP_BYTES;
+  for (let step = program; step < end; step += abi.STEP_BYTES) {
+    const flags = load<i32>(step, 4);
+    const n = load<i32>(state, (flags & abi.FLAG_HEAD_ROWS) != 0 ? abi.STATE_HEAD_ROWS : abi.STATE_ROWS);
+    if (n > 0) execute(load<i32>(step), step, state, n, thread, nThreads);
+    if ((flags & abi.FLAG_BARRIER) != 0) barrier(control, nThreads);
+  }
+}
+
+function execute(op: i32, step: usize, state: usize, n: i32, thread: i32, nThreads: i32): void {
+  switch (op) {
+    case abi.OP_EMBED: embed(step, n, thread, nThreads); break;
+    case abi.OP_RMS_NORM:
+    case abi.OP_LAYER_NORM: norm(op, step, state, n, thread, nThreads); break;
+    case abi.OP_RMS_NORM_HEADS: normHeads(step, n, thread, nThreads); break;
+    case abi.OP_QUANTIZE_TOKEN: tokenActivations(step, n, thread, nThreads); break;
+    case abi.OP_QUANTIZE_BLOCKS: blockActivations(step, n, thread, nThreads); break;
+    case abi.OP_TOKEN_BLOCKS: tokenBlocks(step, n, thread, nThreads); break;
+    case abi.OP_TERNARY_TABLES:
+    case abi.OP_BINARY_TABLES_8:
+    case abi.OP_BINARY_TABLES_4: tables(op, step, n, thread, nThreads); break;
+    case abi.OP_MATMUL: matmul(step, n, scratch(state, thread), thread, nThreads); break;
+    case abi.OP_ADD_BIAS: bias(step, n, thread, nThreads); break;
+    case abi.OP_SCALE: scale(step, n, thread, nThreads); break;
+    case abi.OP_ADD_SCALED: residual(step, n, thread, nThreads); break;
+    case abi.OP_ROPE_TABLE: ropeTables(step, state, n, thread, nThreads); break;
+    case abi.OP_ROPE_ADJACENT:
+    case abi.OP_ROPE_HALF: rope(op, step, n, thread, nThreads); break;
+    case abi.OP_STORE_KV:
+    case abi.OP_STORE_KV_Q8: keep(op, step, state, n, thread, nThreads); break;
+    case abi.OP_ATTEND:
+    case abi.OP_ATTEND_Q8: attention(op, step, state, n, thread, nThreads); break;
+    default: gate(op, step, n, thread, nThreads);
+  }
+}
+
+function scratch(state: usize, thread: i32): usize {
+  return <usize>load<u32>(state, abi.STATE_SCRATCH) + <usize>thread * <usize>load<u32>(state, abi.STATE_SCRATCH_STRIDE_BYTES);
+}
+
+// ids, layout, w, scale, scaleBlock, rows, k, kp, x, embeddingScale, rowBytes (dense layouts)
+function embed(step: usize, n: i32, thread: i32, nThreads: i32): void {
+  const k = word(step, 6), x = ptr(step, 8), scale = float(step, 9), end = share(n, 1, thread + 1, nThreads);
+  for (let i = share(n, 1, thread, nThreads); i < end; i++) {
+    const out = x + ((<usize>i * k) << 2);
+    embedRow(step, load<i32>(ptr(step, 0) + (<usize>i << 2)), out);
+    if (scale != 1.0) scaleRow(out, scale, 0, k);
+  }
+}
+
+// x, xStride, w, y, yStride, dim, eps, b (layer norm)
+function norm(op: i32, step: usize, state: usize, n: i32, thread: i32, nThreads: i32): void {
+  const xStride = word(step, 1), begin = share(n, 1, thread, nThreads), end = share(n, 1, thread + 1, nThreads);
+  let x = ptr(step, 0);
+  if ((load<i32>(step, 4) & abi.FLAG_HEAD_ROWS) != 0) x += (<usize>load<i32>(state, abi.STATE_HEAD_ROW_BEGIN) * xStride) << 2;
+  if (op == abi.OP_RMS_NORM) rmsNorm(x, xStride, ptr(step, 2), ptr(step, 3), word(step, 4), begin, end, word(step, 5), float(step, 6));
+  else layerNorm(x, xStride, ptr(step, 2), ptr(step, 7), ptr(step, 3), word(step, 4), begin, end, word(step, 5), float(step, 6));
+}
+
+// x, xStride, w, nHeads, headDim, eps
+function normHeads(step: usize, n: i32, thread: i32, nThreads: i32): void {
+  rmsNormHeads(ptr(step, 0), word(step, 1), ptr(step, 2), share(n, 1, thread, nThreads), share(n, 1, thread + 1, nThreads), word(step, 3), word(step, 4), float(step, 5));
+}
+
+// x, xStride, q8 or 0, q16 or 0, scale, sum, k, kp
+function tokenActivations(step: usize, n: i32, thread: i32, nThreads: i32): void {
+  quantizeToken(ptr(step, 0), word(step, 1), ptr(step, 2), ptr(step, 3), ptr(step, 4), ptr(step, 5), share(n, 1, thread, nThreads), share(n, 1, thread + 1, nThreads), word(step, 6), word(step, 7));
+}
+
+// x, xStride, q16, scale, sum, k, kp, block, qmax
+function blockActivations(step: usize, n: i32, thread: i32, nThreads: i32): void {
+  quantizeBlocks(ptr(step, 0), word(step, 1), ptr(step, 2), ptr(step, 3), ptr(step, 4), share(n, 1, thread, nThreads), share(n, 1, thread + 1, nThreads), word(step, 5), word(step, 6), word(step, 7), word(step, 8));
+}
+
+// scale, q16, blockScale, blockSum, kp, block
+function tokenBlocks(step: usize, n: i32, thread: i32, nThreads: i32): void {
+  quantizeTokenBlocks(ptr(step, 0), ptr(step, 1), ptr(step, 2), ptr(step, 3), share(n, 1, thread, nThreads), share(n, 1, thread + 1, nThreads), word(step, 4), word(step, 5));
+}
+
+// q16, kp, tables, tableStride, nGroups
+function tables(op: i32, step: usize, n: i32, thread: i32, nThreads: i32): void {
+  const nGroups = word(step, 4), begin = share(nGroups, 8, thread, nThreads), end = share(nGroups, 8, thread + 1, nThreads);
+  for (let i = 0; i < n; i++) {
+    const q = ptr(step, 0) + ((<usize>i * word(step, 1)) << 1), table = ptr(step, 2) + <usize>i * word(step, 3);
+    if (op == abi.OP_TERNARY_TABLES) buildTernaryTables(q, table, begin, end);
+    else if (op == abi.OP_BINARY_TABLES_8) buildBinaryTables8(q, table, begin, end);
+    else buildBinaryTables4(q, table, begin, end);
+  }
+}
+
+// y, yStride, b, dim
+function bias(step: usize, n: i32, thread: i32, nThreads: i32): void {
+  addBias(ptr(step, 0), word(step, 1), ptr(step, 2), share(n, 1, thread, nThreads), share(n, 1, thread + 1, nThreads), word(step, 3));
+}
+
+// y, yStride, scale
+function scale(step: usize, n: i32, thread: i32, nThreads: i32): void {
+  const total = n * word(step, 1);
+  scaleRow(ptr(step, 0), float(step, 2), share(total, 4, thread, nThreads), share(total, 4, thread + 1, nThreads));
+}
+
+// x, y, scale, dim, yStride            x (n, dim) += y (n, yStride) * scale
+function residual(step: usize, n: i32, thread: i32, nThreads: i32): void {
+  const dim = word(step, 3), begin = share(dim, 4, thread, nThreads), end = share(dim, 4, thread + 1, nThreads);
+  for (let i = 0; i < n; i++) {
+    addScaled(ptr(step, 0) + ((<usize>i * dim) << 2), ptr(step, 1) + ((<usize>i * word(step, 4)) << 2), float(step, 2), begin, end);
+  }
+}
+
+// frequencies, nHalf, mscale, cos, sin
+function ropeTables(step: usize, state: usize, n: i32, thread: i32, nThreads: i32): void {
+  const nHalf = word(step, 1), position = load<i32>(state, abi.STATE_POSITION), end = share(n, 1, thread + 1, nThreads);
+  for (let i = share(n, 1, thread, nThreads); i < end; i++) {
+    const at = (<usize>i * nHalf) << 2;
+    ropeTable(ptr(step, 0), nHalf, position + i, float(step, 2), ptr(step, 3) + at, ptr(step, 4) + at);
+  }
+}
+
+// x, xStride, cos, sin, nHeads, headDim, nRot
+function rope(op: i32, step: usize, n: i32, thread: i32, nThreads: i32): void {
+  const begin = share(n, 1, thread, nThreads), end = share(n, 1, thread + 1, nThreads);
+  if (op == abi.OP_ROPE_ADJACENT) ropeAdjacent(ptr(step, 0), word(step, 1), ptr(step, 2), ptr(step, 3), begin, end, word(step, 4), word(step, 5), word(step, 6));
+  else ropeHalf(ptr(step, 0), word(step, 1), ptr(step, 2), ptr(step, 3), begin, end, word(step, 4), word(step, 5), word(step, 6));
+}
+
+// k, v, kvStride, kCache, vCache, nKvHeads, headDim, contextLength, kScale, vScale (8-bit cache)
+function keep(op: i32, step: usize, state: usize, n: i32, thread: i32, nThreads: i32): void {
+  const nKvHeads = word(step, 5), begin = share(nKvHeads, 1, thread, nThreads), end = share(nKvHeads, 1, thread + 1, nThreads);
+  const position = load<i32>(state, abi.STATE_POSITION);
+  if (op == abi.OP_STORE_KV) storeKv(ptr(step, 0), ptr(step, 1), word(step, 2), ptr(step, 3), ptr(step, 4), position, n, nKvHeads, word(step, 6), word(step, 7), begin, end);
+  else storeKvQ8(ptr(step, 0), ptr(step, 1), word(step, 2), ptr(step, 3), ptr(step, 4), ptr(step, 8), ptr(step, 9), position, n, nKvHeads, word(step, 6), word(step, 7), begin, end);
+}
+
+// q, qStride, kCache, vCache, out, outStride, nHeads, nKvHeads, headDim, contextLength, scale, kScale, vScale (8-bit cache)
+function attention(op: i32, step: usize, state: usize, n: i32, thread: i32, nThreads: i32): void {
+  const items = n * word(step, 7), begin = share(items, 1, thread, nThreads), end = share(items, 1, thread + 1, nThreads);
+  const position = load<i32>(state, abi.STATE_POSITION), room = scratch(state, thread);
+  if (op == abi.OP_ATTEND) attend(ptr(step, 0), word(step, 1), ptr(step, 2), ptr(step, 3), ptr(step, 4), word(step, 5), position, n, word(step, 6), word(step, 7), word(step, 8), word(step, 9), float(step, 10), begin, end, room);
+  else attendQ8(ptr(step, 0), word(step, 1), ptr(step, 2), ptr(step, 3), ptr(step, 11), ptr(step, 12), ptr(step, 4), word(step, 5), position, n, word(step, 6), word(step, 7), word(step, 8), word(step, 9), float(step, 10), begin, end, room);
+}
+
+// gate, up, out, dim (padded row length of all three)
+function gate(op: i32, step: usize, n: i32, thread: i32, nThreads: i32): void {
+  const total = n * word(step, 3), begin = share(total, 4, thread, nThreads), end = share(total, 4, thread + 1, nThreads);
+  if (op == abi.OP_GATE_SILU) gateSilu(ptr(step, 0), ptr(step, 1), ptr(step, 2), begin, end);
+  else if (op == abi.OP_GATE_RELU2) gateRelu2(ptr(step, 0), ptr(step, 1), ptr(step, 2), begin, end);
+  else if (op == abi.OP_GATE_GELU) gateGelu(ptr(step, 0), ptr(step, 1), ptr(step, 2), begin, end);
+  else unreachable();
+}

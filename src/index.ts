@@ -1,0 +1,16 @@
+/**
+ * onebit: 1-bit language models anywhere JavaScript runs.
+ *
+ * @module
+ */
+export { inspect, load, loadTokenizer } from "./load.ts";
+export type { LoadModelOptions, ModelInspection, ModelSource } from "./load.ts";
+export { OnebitError } from "./core/errors.ts";
+export type { ErrorCode } from "./core/errors.ts";
+export { bytesSource } from "./core/byte-source.ts";
+export type { ByteSource } from "./core/byte-source.ts";
+export type { Platform } from "./core/platform.ts";
+export { Model } from "./generate/model.ts";
+export type { ModelConfig } from "./model/config.ts";
+export type { Tokenizer } from "./tokenizer/tokenizer.ts";
+export { nodePlatform } from "./platform/node.ts";

@@ -1,0 +1,70 @@
+/**
+ * Which build of the kernels an engine gets.
+ *
+ * `relaxed` needs relaxed SIMD and the right answers from it: V8 11.3 accepts the instructions behind a flag and
+ * computes them wrongly in its first tier, so support is asked with `WebAssembly.validate` and then tested.
+ *
+ * @module
+ */
+import { MODULE_RESERVED_BYTES } from "../../assembly/abi.ts";
+import { fail } from "../core/errors.ts";
+import { WASM_PAGE_BYTES } from "../core/limits.ts";
+import type { KernelExports } from "./exports.ts";
+
+export type Variant = "simd" | "relaxed";
+
+/** The four builds of one source, as bytes or, where code cannot be compiled at run time, as modules. */
+export type KernelBinaries = Readonly<Record<Variant | `${Variant}-threads`, Uint8Array<ArrayBuffer> | WebAssembly.Module>>;
+
+export interface ChosenKernels {
+  readonly variant: Variant;
+  readonly module: WebAssembly.Module;
+  /** Built for threads: its memory must be shared. */
+  readonly threads: boolean;
+}
+
+/**
+ * Compiles the wanted build, or the best one this engine runs correctly.
+ * @throws OnebitError `engine/unsupported` without SIMD, or when `wanted` is not to be had;
+ *   `engine/self-test-failed` when `wanted` computes wrongly here.
+ */
+export async function chooseKernels(binaries: KernelBinaries, threads: boolean, wanted?: Variant): Promise<ChosenKernels> {
+  for (const variant of wanted ? [wanted] : (["relaxed", "simd"] as const)) {
+    const binary = binaries[threads ? (`${variant}-threads` as const) : variant];
+    if (!(binary instanceof WebAssembly.Module) && !WebAssembly.validate(binary)) continue;
+    const module = binary instanceof WebAssembly.Module ? binary : await WebAssembly.compile(binary);
+    if (await passesSelfTest(module, threads)) return { variant, module, threads };
+    if (wanted) fail("engine/self-test-failed", `kernels "${wanted}": this engine computes their SIMD instructions wrongly; choose another variant`);
+  }
+  if (wanted) fail("engine/unsupported", `kernels "${wanted}": this engine does not accept their instructions; choose another variant`);
+  return fail("engine/unsupported", "this engine has no WebAssembly SIMD (every browser since 2023 and Node 16 have it)");
+}
+
+async function passesSelfTest(module: WebAssembly.Module, shared: boolean): Promise<boolean> {
+  const memory = createMemory(MODULE_RESERVED_BYTES + WASM_PAGE_BYTES, shared);
+  const kernels = await instantiateKernels(module, memory);
+  return kernels.heapBase() >>> 0 <= MODULE_RESERVED_BYTES && kernels.selfTest(MODULE_RESERVED_BYTES) === 0;
+}
+
+/**
+ * A memory of exactly `bytes`, rounded up to pages; it never grows.
+ * @throws OnebitError `model/not-enough-memory` when the engine refuses it.
+ */
+export function createMemory(bytes: number, shared: boolean): WebAssembly.Memory {
+  const pages = Math.ceil(bytes / WASM_PAGE_BYTES);
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
+  } catch (cause) {
+    return fail("model/not-enough-memory", `wanted ${megabytes(bytes)} of WebAssembly memory, this engine refused it; use a shorter context, an 8-bit KV cache or a smaller model`, cause);
+  }
+}
+
+/** Instantiates `module` over `memory`. */
+export async function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<KernelExports> {
+  const instance = await WebAssembly.instantiate(module, { env: { memory } });
+  return instance.exports as unknown as KernelExports;
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(0)} MB`;
+}

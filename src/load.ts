@@ -1,0 +1,130 @@
+/**
+ * From a path, bytes or a source to a model that is ready to run.
+ *
+ * @module
+ */
+import relaxed from "#kernels/relaxed";
+import relaxedThreads from "#kernels/relaxed-threads";
+import simd from "#kernels/simd";
+import simdThreads from "#kernels/simd-threads";
+import { type ByteSource, bytesSource } from "./core/byte-source.ts";
+import { throwIfAborted } from "./core/errors.ts";
+import type { Platform } from "./core/platform.ts";
+import { type ModelFile, openModelFile } from "./files/model-file.ts";
+import { Model } from "./generate/model.ts";
+import type { KernelBinaries } from "./kernels/variant.ts";
+import type { ModelConfig } from "./model/config.ts";
+import { appendsEos, configFromGguf, poolingFromGguf } from "./model/config-gguf.ts";
+import { configFromHf, quantizationFromHf } from "./model/config-hf.ts";
+import { type Engine, type EngineOptions, createEngine, planEngine } from "./model/engine.ts";
+import { GGUF_NAMING, hfNaming } from "./model/naming.ts";
+import type { TensorNaming } from "./model/weights.ts";
+import { nodePlatform } from "./platform/node.ts";
+import { type Tokenizer, tokenizerFromGguf, tokenizerFromHf } from "./tokenizer/tokenizer.ts";
+
+/** The kernels as they travel inside the bundle. */
+const KERNELS: KernelBinaries = { simd, relaxed, "simd-threads": simdThreads, "relaxed-threads": relaxedThreads };
+
+/** A path to a GGUF file, a safetensors file or a Hugging Face folder; a file's bytes; or a source of them. */
+export type ModelSource = string | Uint8Array | ByteSource;
+
+export interface LoadModelOptions extends EngineOptions {
+  /** Default: Node's. */
+  readonly platform?: Platform;
+}
+
+/**
+ * Loads a model.
+ *
+ * @example
+ * const model = await load("model.gguf", { contextLength: 2048 });
+ * console.log(await model.generate("Once upon a time", { maxTokens: 50 }).text());
+ * await model.close();
+ *
+ * @throws OnebitError `file/…`, `gguf/…`, `safetensors/…`, `tensor/…`, `tokenizer/…`, `model/…`, `engine/…`, `option/invalid`, `aborted`
+ */
+export async function load(source: ModelSource, options: LoadModelOptions = {}): Promise<Model> {
+  const begin = performance.now();
+  throwIfAborted(options.signal);
+  const { platform, file, describe } = await open(source, options);
+  try {
+    const description = describe();
+    const engine: Engine = await createEngine({ ...description, tensors: file.tensors, platform, binaries: KERNELS }, options);
+    return new Model({ engine, tokenizer: description.tokenizer, embedding: description.embedding, loadMs: performance.now() - begin });
+  } finally {
+    await Promise.all(file.sources.map((each) => each.close()));
+  }
+}
+
+/** What a file holds and what running it would take. */
+export interface ModelInspection {
+  readonly file: ModelFile;
+  readonly config: ModelConfig;
+  readonly memory: { readonly wasmBytes: number; readonly weightBytes: number; readonly kvBytes: number };
+}
+
+/** Reads the header and plans, without loading a weight. @throws as {@link load} */
+export async function inspect(source: ModelSource, options: LoadModelOptions = {}): Promise<ModelInspection> {
+  const { platform, file, describe } = await open(source, options);
+  try {
+    const { config, naming } = describe();
+    const unlimited = { ...options, memoryLimitBytes: options.memoryLimitBytes ?? Infinity };
+    const { plan } = planEngine({ config, naming, tensors: file.tensors, platform }, unlimited, options.variant ?? "simd");
+    return { file, config, memory: { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes } };
+  } finally {
+    await Promise.all(file.sources.map((each) => each.close()));
+  }
+}
+
+/** The tokenizer of a model file alone. @throws OnebitError `file/…`, `gguf/…`, `tokenizer/…` */
+export async function loadTokenizer(source: ModelSource, options: { readonly platform?: Platform } = {}): Promise<Tokenizer | undefined> {
+  const { file } = await open(source, options);
+  await Promise.all(file.sources.map((each) => each.close()));
+  return tokenizerOf(file);
+}
+
+async function open(source: ModelSource, options: { readonly platform?: Platform }) {
+  const platform = options.platform ?? nodePlatform();
+  const file = await openFile(source, platform);
+  return { platform, file, describe: () => describe(file) };
+}
+
+async function openFile(source: ModelSource, platform: Platform): Promise<ModelFile> {
+  if (typeof source !== "string") return openModelFile(source instanceof Uint8Array ? bytesSource(source) : source);
+  const isFolder = await platform.isFolder(source);
+  const path = isFolder ? platform.inFolder(source, "config.json") : source;
+  const main = await platform.openFile(path);
+  try {
+    return await openModelFile(main, (name) => platform.openFile(platform.beside(path, name)));
+  } catch (error) {
+    await main.close();
+    throw error;
+  }
+}
+
+interface Description {
+  readonly config: ModelConfig;
+  readonly naming: TensorNaming;
+  readonly tokenizer: Tokenizer | undefined;
+  readonly embedding: { readonly pooling: "mean" | "last"; readonly appendEos: boolean } | undefined;
+}
+
+function describe(file: ModelFile): Description {
+  const tokenizer = tokenizerOf(file);
+  if (file.format === "gguf") {
+    const config = configFromGguf(file.metadata, file.tensors), pooling = poolingFromGguf(file.metadata);
+    // BitNet embedding models norm the input of every projection; no other model does.
+    const isEmbedding = pooling !== undefined || file.tensors.has("blk.0.attn_q_norm_in.weight");
+    const embedding = isEmbedding ? { pooling: pooling ?? "last", appendEos: pooling === undefined || appendsEos(file.metadata) } : undefined;
+    return { config, naming: GGUF_NAMING, tokenizer, embedding };
+  }
+  return { config: configFromHf(file.config, file.tensors), naming: hfNaming(quantizationFromHf(file.config)), tokenizer, embedding: undefined };
+}
+
+function tokenizerOf(file: ModelFile): Tokenizer | undefined {
+  if (file.format === "gguf") {
+    const kind = file.metadata.get("tokenizer.ggml.model");
+    return kind === undefined || kind === "no_vocab" ? undefined : tokenizerFromGguf(file.metadata);
+  }
+  return file.tokenizerJson === undefined ? undefined : tokenizerFromHf(file.tokenizerJson, file.tokenizerConfig);
+}

@@ -1,0 +1,70 @@
+/**
+ * The architectures, as a table: what differs between graphs that are otherwise the same.
+ *
+ * Sources: arXiv 2504.12285 (BitNet b1.58 2B4T), Qwen3 technical report, MiniCPM (arXiv 2404.06395, depth and width
+ * scales), and the graphs of llama.cpp for the conventions of GGUF files (row order of q and k, key names).
+ *
+ * @module
+ */
+import { fail } from "../core/errors.ts";
+import type { Activation, ActivationMode } from "./config.ts";
+
+export interface Architecture {
+  readonly ropePairs: "adjacent" | "half";
+  readonly activation: Activation;
+  readonly activationMode: ActivationMode;
+  readonly subNorms: boolean;
+  readonly qkNorm: boolean;
+  readonly alwaysTied: boolean;
+  /** Reads `embedding_scale`, `residual_scale`, `logit_scale` (muP). */
+  readonly scales: boolean;
+}
+
+const LLAMA = {
+  ropePairs: "adjacent", activation: "silu", activationMode: "block", subNorms: false, qkNorm: false, alwaysTied: false, scales: false,
+} satisfies Architecture;
+
+const BITNET = {
+  ropePairs: "half", activation: "relu2", activationMode: "token", subNorms: true, qkNorm: false, alwaysTied: true, scales: false,
+} satisfies Architecture;
+
+/** By `general.architecture`. */
+const GGUF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
+  "bitnet": { ...BITNET, activation: "silu" },
+  "bitnet-b1.58": BITNET,
+  "bitnet-25": BITNET,
+  "llama": LLAMA,
+  "minicpm": { ...LLAMA, scales: true },
+  "qwen2": { ...LLAMA, ropePairs: "half" },
+  "qwen3": { ...LLAMA, ropePairs: "half", qkNorm: true },
+};
+
+/** By `model_type`. Rows of q and k are never permuted in these files, so rotation is always half-split. */
+const HF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
+  "bitnet": BITNET,
+  "llama": { ...LLAMA, ropePairs: "half" },
+  "qwen3": { ...LLAMA, ropePairs: "half", qkNorm: true },
+};
+
+/** What to say of architectures people try, beyond "unknown". */
+const HINTS: Readonly<Record<string, string>> = {
+  "qwen35": "its gated delta net layers and Hadamard transform are not supported yet",
+  "gemma3": "its normalisation and sliding-window attention are not supported yet",
+  "hunyuan-dense": "its STQ1_0 tensors are not supported",
+};
+
+/** @throws OnebitError `model/unsupported-architecture` naming it, with what is supported. */
+export function ggufArchitecture(name: string): Architecture {
+  return lookUp(GGUF_ARCHITECTURES, name, "general.architecture");
+}
+
+/** @throws OnebitError `model/unsupported-architecture` */
+export function hfArchitecture(modelType: string): Architecture {
+  return lookUp(HF_ARCHITECTURES, modelType, "model_type");
+}
+
+function lookUp(table: Readonly<Record<string, Architecture>>, name: string, key: string): Architecture {
+  if (Object.hasOwn(table, name)) return table[name];
+  const hint = Object.hasOwn(HINTS, name) ? ` (${HINTS[name]})` : "";
+  return fail("model/unsupported-architecture", `${key}: wanted one of ${Object.keys(table).join(", ")}; found "${name}"${hint}`);
+}

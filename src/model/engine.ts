@@ -1,0 +1,244 @@
+/**
+ * A model in memory that turns token ids into logits: plan, load, compile, then walk the program for every batch.
+ *
+ * @module
+ */
+import * as abi from "../../assembly/abi.ts";
+import { fail, throwIfAborted } from "../core/errors.ts";
+import { CONTEXT_LENGTH_DEFAULT, THREADS_MAX, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
+import type { Platform } from "../core/platform.ts";
+import type { TensorInfo } from "../files/gguf.ts";
+import type { KernelExports } from "../kernels/exports.ts";
+import { type Numeric, createNumeric } from "../kernels/numeric.ts";
+import { type ThreadPool, startPool } from "../kernels/pool.ts";
+import { type ChosenKernels, type KernelBinaries, type Variant, chooseKernels, createMemory, instantiateKernels } from "../kernels/variant.ts";
+import type { ActivationMode, ModelConfig } from "./config.ts";
+import { type DensePolicy, roundUp } from "./layout.ts";
+import { type LoadOptions, loadWeights } from "./loader.ts";
+import { type KvType, type MemoryPlan, planMemory } from "./plan.ts";
+import { type Program, buildProgram } from "./program.ts";
+import { placeRopeFrequencies } from "./rope-frequencies.ts";
+import { type ModelTensors, type TensorNaming, findTensors } from "./weights.ts";
+
+export interface EngineOptions extends LoadOptions {
+  /** Positions to allocate: prompt and reply together. Default: what the model was trained for, at most 4096. */
+  readonly contextLength?: number;
+  /** Default: the processors of the platform, 1 where it has no threads. */
+  readonly threads?: number;
+  /** Default: the fastest kernels this engine computes correctly. Results are the same bits. */
+  readonly variant?: Variant;
+  /** How the KV cache is held. Default "f32"; "q8" takes a quarter of the memory and changes results slightly. */
+  readonly kvType?: KvType;
+  /** What to do with 16- and 32-bit embeddings and heads. Default "auto": 8 bits above 64 MB. */
+  readonly dense?: DensePolicy;
+  /** Overrides how activations meet 1-bit weights; by default the model's family decides. */
+  readonly activationMode?: ActivationMode;
+  /** Refuse a model that needs more. Default: what the platform has free, at most 4 GiB. */
+  readonly memoryLimitBytes?: number;
+}
+
+export interface EvaluateOptions {
+  /** "last" (default): logits after the last id. "all": after each, through `onLogits`. "none": only the KV cache. */
+  readonly want?: "last" | "all" | "none";
+  readonly onLogits?: (row: number, logits: Float32Array) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface Engine {
+  readonly config: ModelConfig;
+  /** Positions allocated. */
+  readonly contextLength: number;
+  /** Logits a row. */
+  readonly vocabSize: number;
+  readonly memory: { readonly wasmBytes: number; readonly weightBytes: number; readonly kvBytes: number };
+  readonly engine: { readonly variant: Variant; readonly threads: number };
+  readonly numeric: Numeric;
+  /**
+   * Runs `ids` at positions `[position, position + ids.length)`; the KV cache must hold every earlier position.
+   * Returns the logits after the last id (empty for "none"): a view that the next call overwrites. Yields to the
+   * event loop between batches.
+   * @throws OnebitError `model/bad-token`, `model/context-full`, `model/closed`, `aborted`
+   */
+  evaluate(ids: readonly number[], position: number, options?: EvaluateOptions): Promise<Float32Array>;
+  /** Hidden states after the output norm, (ids.length, nEmbd), computed from position 0: overwrites the KV cache. */
+  hidden(ids: readonly number[], options?: { readonly signal?: AbortSignal }): Promise<Float32Array>;
+  close(): Promise<void>;
+}
+
+/** What an engine is made from. */
+export interface EngineParts {
+  readonly config: ModelConfig;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly naming: TensorNaming;
+  readonly platform: Platform;
+  readonly binaries: KernelBinaries;
+}
+
+/** Plans without loading: what a model would need. @throws as {@link createEngine} */
+export function planEngine({ config, tensors, naming, platform }: Omit<EngineParts, "binaries">, options: EngineOptions, variant: Variant): { plan: MemoryPlan; tensors: ModelTensors } {
+  const found = findTensors(config, tensors, naming);
+  const plan = planMemory(config, found, {
+    variant,
+    activationMode: options.activationMode ?? config.activationMode,
+    dense: options.dense ?? "auto",
+    kvType: options.kvType ?? "f32",
+    contextLength: contextLengthOf(config, options),
+    nThreads: threadsOf(platform, options),
+    memoryLimitBytes: options.memoryLimitBytes ?? platform.availableMemoryBytes?.() ?? WASM_PAGES_MAX * WASM_PAGE_BYTES,
+  });
+  return { plan, tensors: found };
+}
+
+/**
+ * Loads a model.
+ * @throws OnebitError `engine/…`, `model/…`, `tensor/…`, `file/read`, `option/invalid`, `aborted`
+ */
+export async function createEngine(parts: EngineParts, options: EngineOptions = {}): Promise<Engine> {
+  const { config, platform } = parts, nThreads = threadsOf(platform, options);
+  const chosen = await chooseKernels(parts.binaries, nThreads > 1, options.variant);
+  const { plan, tensors } = planEngine(parts, options, chosen.variant);
+  throwIfAborted(options.signal);
+  const memory = createMemory(plan.totalBytes, chosen.threads), kernels = await instantiateKernels(chosen.module, memory);
+  const weights = await loadWeights(kernels, memory, plan, tensors, options);
+  const ropeMagnitude = placeRopeFrequencies(kernels, memory, config, plan, tensors, plan.buffers.ropeCos);
+  const program = buildProgram(config, tensors, plan, weights, memory, ropeMagnitude);
+  writeState(memory, plan);
+  const pool = nThreads > 1 ? await startPool(platform, kernels, chosen.module, memory, plan.control, nThreads) : undefined;
+  return new ProgramEngine(config, plan, program, chosen, kernels, memory, pool);
+}
+
+function contextLengthOf(config: ModelConfig, { contextLength }: EngineOptions): number {
+  if (contextLength === undefined) return Math.min(config.contextLengthTrained, CONTEXT_LENGTH_DEFAULT);
+  if (Number.isInteger(contextLength) && contextLength >= 1 && contextLength <= config.contextLengthTrained) return contextLength;
+  return fail("option/invalid", `contextLength: wanted an integer in 1…${config.contextLengthTrained} (what the model was trained for), got ${contextLength}`);
+}
+
+function threadsOf(platform: Platform, { threads }: EngineOptions): number {
+  const canSpawn = platform.spawnThread !== undefined;
+  if (threads === undefined) return canSpawn ? Math.min(platform.nCores, DEFAULT_THREADS_MAX) : 1;
+  if (!Number.isInteger(threads) || threads < 1 || threads > THREADS_MAX) fail("option/invalid", `threads: wanted an integer in 1…${THREADS_MAX}, got ${threads}`);
+  if (threads > 1 && !canSpawn) fail("option/invalid", `threads: ${platform.name} has no threads here; wanted 1, got ${threads}`);
+  return threads;
+}
+
+/** Decoding is bound by memory bandwidth: more threads than this share the same bytes a second. */
+const DEFAULT_THREADS_MAX = 8;
+
+function writeState(memory: WebAssembly.Memory, plan: MemoryPlan): void {
+  const state = new DataView(memory.buffer, plan.state, abi.STATE_BYTES);
+  state.setUint32(abi.STATE_SCRATCH, plan.scratch, true);
+  state.setUint32(abi.STATE_SCRATCH_STRIDE_BYTES, plan.scratchStrideBytes, true);
+}
+
+/** Rows of logits a batch asks for: which first, how many. */
+interface HeadRows {
+  readonly begin: number;
+  readonly count: number;
+}
+
+class ProgramEngine implements Engine {
+  readonly config: ModelConfig;
+  readonly numeric: Numeric;
+  readonly engine: Engine["engine"];
+  readonly memory: Engine["memory"];
+  private readonly plan: MemoryPlan;
+  private readonly program: Program;
+  private readonly pool: ThreadPool | undefined;
+  /** Undefined once closed, so that the memory can be collected while the engine is still referred to. */
+  private wasm: { readonly kernels: KernelExports; readonly memory: WebAssembly.Memory } | undefined;
+
+  constructor(
+    config: ModelConfig, plan: MemoryPlan, program: Program, chosen: ChosenKernels, kernels: KernelExports, memory: WebAssembly.Memory, pool: ThreadPool | undefined,
+  ) {
+    this.config = config;
+    this.plan = plan;
+    this.program = program;
+    this.pool = pool;
+    this.wasm = { kernels, memory };
+    this.numeric = createNumeric(kernels, memory, { ...plan.numeric, nMax: roundUp(config.vocabSize, 32) });
+    this.engine = { variant: chosen.variant, threads: pool?.nThreads ?? 1 };
+    this.memory = { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes };
+  }
+
+  get contextLength(): number {
+    return this.plan.options.contextLength;
+  }
+
+  get vocabSize(): number {
+    return this.config.vocabSize;
+  }
+
+  async evaluate(ids: readonly number[], position: number, { want = "last", onLogits, signal }: EvaluateOptions = {}): Promise<Float32Array> {
+    this.check(ids, position);
+    const size = want === "all" ? this.plan.nHeadRows : this.plan.nBatch;
+    let logits: Float32Array = new Float32Array(0);
+    for (let begin = 0; begin < ids.length; begin += size) {
+      if (begin > 0) await nextTurn();
+      throwIfAborted(signal);
+      const n = Math.min(size, ids.length - begin), isLast = begin + n === ids.length;
+      const head = want === "all" ? { begin: 0, count: n } : { begin: n - 1, count: want === "last" && isLast ? 1 : 0 };
+      this.walk(ids, begin, n, position + begin, head, head.count > 0 ? this.program.nSteps : this.program.nHiddenSteps - 1);
+      for (let row = 0; row < head.count; row++) {
+        logits = this.logits(row);
+        if (want === "all") onLogits?.(begin + row, logits);
+      }
+    }
+    return logits;
+  }
+
+  async hidden(ids: readonly number[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<Float32Array> {
+    this.check(ids, 0);
+    const { nEmbd } = this.config, rows = new Float32Array(ids.length * nEmbd), { nBatch, buffers } = this.plan;
+    for (let begin = 0; begin < ids.length; begin += nBatch) {
+      if (begin > 0) await nextTurn();
+      throwIfAborted(signal);
+      const n = Math.min(nBatch, ids.length - begin);
+      this.walk(ids, begin, n, begin, { begin: 0, count: n }, this.program.nHiddenSteps);
+      rows.set(new Float32Array(this.open().memory.buffer, buffers.h, n * nEmbd), begin * nEmbd);
+    }
+    return rows;
+  }
+
+  async close(): Promise<void> {
+    if (!this.wasm) return;
+    await this.pool?.close();
+    this.wasm = undefined;
+  }
+
+  private check(ids: readonly number[], position: number): void {
+    this.open();
+    const { vocabSize, name } = this.config;
+    for (const id of ids) {
+      if (!Number.isInteger(id) || id < 0 || id >= vocabSize) fail("model/bad-token", `model "${name}": wanted token ids in 0…${vocabSize - 1}, got ${id}`);
+    }
+    if (!Number.isInteger(position) || position < 0 || position + ids.length > this.contextLength) {
+      fail("model/context-full", `model "${name}": wanted ${ids.length} ids at position ${position}, the context holds ${this.contextLength}; load with a larger contextLength`);
+    }
+  }
+
+  private walk(ids: readonly number[], begin: number, n: number, position: number, head: HeadRows, nSteps: number): void {
+    const { kernels, memory } = this.open(), { control, program, state, buffers } = this.plan;
+    const idWords = new Int32Array(memory.buffer, buffers.ids, n);
+    for (let i = 0; i < n; i++) idWords[i] = ids[begin + i];
+    const view = new DataView(memory.buffer, state, abi.STATE_BYTES);
+    view.setInt32(abi.STATE_ROWS, n, true);
+    view.setInt32(abi.STATE_POSITION, position, true);
+    view.setInt32(abi.STATE_HEAD_ROW_BEGIN, head.begin, true);
+    view.setInt32(abi.STATE_HEAD_ROWS, head.count, true);
+    kernels.run(control, program, nSteps, state, this.engine.threads);
+  }
+
+  private logits(row: number): Float32Array {
+    const { vocabSize } = this.config;
+    return new Float32Array(this.open().memory.buffer, this.plan.buffers.logits + row * roundUp(vocabSize, 32) * 4, vocabSize);
+  }
+
+  private open(): { readonly kernels: KernelExports; readonly memory: WebAssembly.Memory } {
+    return this.wasm ?? fail("model/closed", `model "${this.config.name}" was closed`);
+  }
+}
+
+/** Lets timers, aborts and I/O run between batches. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

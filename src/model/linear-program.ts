@@ -1,0 +1,141 @@
+/**
+ * Steps of a linear projection: prepare the input as the weights' kernel wants it, once for all projections that
+ * share it, then multiply.
+ *
+ * @module
+ */
+import * as abi from "../../assembly/abi.ts";
+import type { ModelConfig } from "./config.ts";
+import { BINARY_BLOCK, DENSE_BLOCK, type Preparation, TERNARY_BLOCK, preparationOf, roundUp } from "./layout.ts";
+import type { LoadedWeights } from "./loader.ts";
+import type { MemoryPlan, PlacedMatrix, PreparedBuffers } from "./plan.ts";
+import type { StepOptions, StepWriter } from "./step-writer.ts";
+import type { LinearTensors, MatrixTensor } from "./weights.ts";
+
+/** Rows of f32 at `at`, `stride` values apart. */
+export interface Input {
+  readonly at: number;
+  readonly stride: number;
+}
+
+/** Largest activation of each block quantisation: what the byte sums of the kernels leave room for. */
+const TERNARY_Q_MAX = 255, BINARY_Q_MAX = 511, DENSE_Q_MAX = 2047;
+
+export class LinearWriter {
+  private readonly config: ModelConfig;
+  private readonly plan: MemoryPlan;
+  private readonly weights: LoadedWeights;
+  private readonly out: StepWriter;
+
+  constructor(config: ModelConfig, plan: MemoryPlan, weights: LoadedWeights, out: StepWriter) {
+    this.config = config;
+    this.plan = plan;
+    this.weights = weights;
+    this.out = out;
+  }
+
+  /** x (n, nEmbd) = rows `ids` of `matrix`. */
+  embed(matrix: MatrixTensor, ids: number, x: number, embeddingScale: number): void {
+    const { layout, weightAt, scaleAt } = this.placed(matrix);
+    this.out.step(abi.OP_EMBED, [
+      ids, this.layoutId(matrix), weightAt, scaleAt, layout.scaleBlock, matrix.rows, matrix.k, layout.kp, x, { float: embeddingScale }, layout.rowBytes,
+    ]);
+  }
+
+  /** y (n, rows padded to 32) = W x for every target; targets do not wait for each other. */
+  project(input: Input, targets: readonly (readonly [LinearTensors, number])[]): void {
+    if (targets.length === 0) return;
+    this.prepareAll(input, targets.map(([linear]) => linear.matrix), {});
+    targets.forEach(([linear, y], i) => this.multiply(linear.matrix, input, y, { barrier: i === targets.length - 1 }));
+    for (const [linear, y] of targets) this.finish(linear, y);
+  }
+
+  /** As {@link project}, for a projection that norms its own input first. */
+  projectNormed(input: Input, linear: LinearTensors, normAt: number, y: number): void {
+    // The shared input lives in `h`, which the other projections still need; no sub-norm uses `branch` this early.
+    const { branch, h } = this.plan.buffers, { k } = linear.matrix;
+    const room = input.at === h && k <= roundUp(this.config.nEmbd, 32) ? branch : h;
+    this.out.step(abi.OP_RMS_NORM, [input.at, input.stride, normAt, room, k, k, { float: this.config.normEps }]);
+    const normed = { at: room, stride: k };
+    this.prepareAll(normed, [linear.matrix], {});
+    this.multiply(linear.matrix, normed, y, {});
+    this.finish(linear, y);
+  }
+
+  /** logits (headRows, vocabulary padded to 32) = W x on the rows whose logits are wanted. */
+  head(matrix: MatrixTensor, input: Input, logits: number): void {
+    this.prepareAll(input, [matrix], { headRows: true });
+    this.multiply(matrix, input, logits, { headRows: true });
+  }
+
+  private finish(linear: LinearTensors, y: number): void {
+    const { rows } = linear.matrix, stride = roundUp(rows, 32);
+    const scale = this.weights.outputScale(linear);
+    if (scale !== 1) this.out.step(abi.OP_SCALE, [y, stride, { float: scale }]);
+    if (linear.bias) this.out.step(abi.OP_ADD_BIAS, [y, stride, this.plan.vectors.get(linear.bias)!.at, rows]);
+  }
+
+  private prepareAll(input: Input, matrices: readonly MatrixTensor[], options: StepOptions): void {
+    const kinds = new Map(matrices.map((matrix) => [this.preparation(matrix), matrix]));
+    for (const [kind, matrix] of kinds) {
+      if (kind !== "f32") this.prepare(kind, input, matrix.k, this.placed(matrix).layout.kp, this.plan.prepared.get(kind)!, options);
+    }
+  }
+
+  private prepare(kind: Preparation, input: Input, k: number, kp: number, at: PreparedBuffers, options: StepOptions): void {
+    const blocks = (block: number, qMax: number) =>
+      this.out.step(abi.OP_QUANTIZE_BLOCKS, [input.at, input.stride, at.q, at.blockScale, at.blockSum, k, kp, block, qMax], options);
+    const token = (q8: number, q16: number) =>
+      this.out.step(abi.OP_QUANTIZE_TOKEN, [input.at, input.stride, q8, q16, at.scale, at.sum, k, kp], options);
+    const tokenBlocks = (q16: number, block: number) =>
+      this.out.step(abi.OP_TOKEN_BLOCKS, [at.scale, q16, at.blockScale, at.blockSum, kp, block], options);
+    const tables = (op: number, group: number) =>
+      this.out.step(op, [at.q, kp, at.tables, (kp / group) * 32, kp / group], options);
+    const q16AfterQ8 = at.q + this.plan.nBatch * kp;
+    switch (kind) {
+      case "dense": return blocks(DENSE_BLOCK, DENSE_Q_MAX);
+      case "token-dot": return token(at.q, 0);
+      case "token-dot-block": token(at.q, q16AfterQ8); return tokenBlocks(q16AfterQ8, TERNARY_BLOCK);
+      case "token-tables": token(0, at.q); return tables(abi.OP_TERNARY_TABLES, 2);
+      case "token-tables-block": token(0, at.q); tokenBlocks(at.q, TERNARY_BLOCK); return tables(abi.OP_TERNARY_TABLES, 2);
+      case "block-tables": blocks(TERNARY_BLOCK, TERNARY_Q_MAX); return tables(abi.OP_TERNARY_TABLES, 2);
+      case "binary-token": token(0, at.q); return tables(abi.OP_BINARY_TABLES_8, 4);
+      case "binary-token-block": token(0, at.q); tokenBlocks(at.q, BINARY_BLOCK); return tables(abi.OP_BINARY_TABLES_8, 4);
+      case "binary-block": blocks(BINARY_BLOCK, BINARY_Q_MAX); return tables(abi.OP_BINARY_TABLES_4, 4);
+      case "f32": return;
+    }
+  }
+
+  private multiply(matrix: MatrixTensor, input: Input, y: number, options: StepOptions): void {
+    const { layout, weightAt, scaleAt } = this.placed(matrix), kind = this.preparation(matrix), yStride = roundUp(matrix.rows, 32);
+    const at = this.plan.prepared.get(kind), perBlock = kind === "dense" || kind.endsWith("block") || kind === "block-tables";
+    const act = at === undefined ? input.at : at.tables !== at.blockSum && kindUsesTables(kind) ? at.tables : at.q;
+    const actStride = at === undefined ? input.stride : (layout.kp / groupOf(kind)) * 32;
+    this.out.step(abi.OP_MATMUL, [
+      this.layoutId(matrix), weightAt, scaleAt, layout.scaleBlock, act, actStride,
+      at === undefined ? 0 : perBlock ? at.blockScale : at.scale, at === undefined ? 0 : perBlock ? at.blockSum : at.sum,
+      y, yStride, matrix.rows, layout.kp, kind === "binary-block" ? 1 : 0,
+    ], options);
+  }
+
+  private placed(matrix: MatrixTensor): PlacedMatrix {
+    return this.plan.matrices.get(matrix)!;
+  }
+
+  private layoutId(matrix: MatrixTensor): number {
+    return this.weights.layoutId(matrix);
+  }
+
+  private preparation(matrix: MatrixTensor): Preparation {
+    return preparationOf(this.layoutId(matrix), this.plan.options.activationMode);
+  }
+}
+
+function kindUsesTables(kind: Preparation): boolean {
+  return kind.includes("tables") || kind.startsWith("binary");
+}
+
+/** Weights one table entry stands for. */
+function groupOf(kind: Preparation): number {
+  return kind.startsWith("binary") ? 4 : 2;
+}

@@ -1,0 +1,150 @@
+/**
+ * Streams a model's tensors, in file order, to their final places: a read fills one window of the staging area while
+ * the other is repacked by wasm; bytes that need no repacking are read straight to where they stay.
+ *
+ * @module
+ */
+import { fail, throwIfAborted } from "../core/errors.ts";
+import type { TensorInfo } from "../files/gguf.ts";
+import { TENSOR_TYPES } from "../files/tensor-types.ts";
+import type { KernelExports } from "../kernels/exports.ts";
+import { uniformTwin } from "./layout.ts";
+import type { MemoryPlan, PlacedVector } from "./plan.ts";
+import type { LoadContext, ReadJob } from "./read-jobs.ts";
+import { type Unpacking, createRepacker } from "./repack.ts";
+import type { LinearTensors, MatrixTensor, ModelTensors } from "./weights.ts";
+import { allLinears } from "./weights.ts";
+
+export interface LoadProgress {
+  readonly loadedBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface LoadOptions {
+  readonly onProgress?: (progress: LoadProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface LoadedWeights {
+  /** The layout a matrix ended in: uniform when every row proved to have one scale. */
+  layoutId(matrix: MatrixTensor): number;
+  /** The factor on a projection's result; 1 when the file has none. */
+  outputScale(linear: LinearTensors): number;
+}
+
+/**
+ * Loads every tensor of the plan.
+ * @throws OnebitError `file/read`, `tensor/bad-data`, `aborted`
+ */
+export async function loadWeights(
+  kernels: KernelExports, memory: WebAssembly.Memory, plan: MemoryPlan, tensors: ModelTensors, options: LoadOptions = {},
+): Promise<LoadedWeights> {
+  const windowBytes = plan.windowBytes;
+  const context: LoadContext = { kernels, memory, plan, windowBytes, unpackAt: plan.staging + 2 * windowBytes };
+  const scalars = await readScalars(context, tensors);
+  const repacked = [...plan.matrices.values()].map((placed) => createRepacker(context, placed, scalars));
+  const jobs = inFileOrder([
+    ...[...plan.vectors.values()].map((placed) => [vectorJob(context, placed)]),
+    ...repacked.map((repacker) => repacker.jobs),
+  ]);
+  await runJobs(context, jobs, options);
+  new Uint8Array(memory.buffer, plan.staging, plan.stagingBytes).fill(0, 0, Math.min(plan.stagingBytes, 2 * windowBytes));
+  const layouts = new Map(repacked.map((repacker) => [repacker.placed.matrix, finishLayout(context, repacker)]));
+  return {
+    layoutId: (matrix) => layouts.get(matrix)!,
+    outputScale: (linear) => (linear.outputScale === undefined ? 1 : scalars.get(linear.outputScale)!),
+  };
+}
+
+/** Tensors file by file, front to back; the jobs of one tensor stay in their order. */
+function inFileOrder(tensors: readonly (readonly ReadJob[])[]): ReadJob[] {
+  const files = [...new Set(tensors.map(([job]) => job.source))];
+  const file = new Map(files.map((source, i) => [source, i]));
+  const order = (a: readonly ReadJob[], b: readonly ReadJob[]) =>
+    file.get(a[0].source)! - file.get(b[0].source)! || a[0].position - b[0].position;
+  return [...tensors].sort(order).flat();
+}
+
+/** Two windows take turns: while one is being filled, the other is processed. */
+async function runJobs({ memory, plan, windowBytes }: LoadContext, jobs: readonly ReadJob[], { onProgress, signal }: LoadOptions): Promise<void> {
+  const totalBytes = jobs.reduce((sum, job) => sum + job.sizeBytes, 0);
+  const addressOf = (i: number) => jobs[i].target ?? plan.staging + (i % 2) * windowBytes;
+  const start = (i: number): Promise<void> => {
+    const { source, position, sizeBytes } = jobs[i];
+    const reading = source.read(new Uint8Array(memory.buffer, addressOf(i), sizeBytes), position);
+    // The failure surfaces where the read is awaited; until then it must not count as unhandled.
+    reading.catch(() => {});
+    return reading;
+  };
+  let loadedBytes = 0;
+  let reading = jobs.length > 0 ? start(0) : undefined;
+  for (let i = 0; i < jobs.length; i++) {
+    await reading;
+    throwIfAborted(signal);
+    reading = i + 1 < jobs.length ? start(i + 1) : undefined;
+    try {
+      jobs[i].process(addressOf(i));
+    } catch (error) {
+      await reading?.catch(() => {});
+      throw error;
+    }
+    loadedBytes += jobs[i].sizeBytes;
+    onProgress?.({ loadedBytes, totalBytes });
+  }
+}
+
+/** A vector becomes f32, whatever its type. */
+function vectorJob({ kernels, memory }: LoadContext, { vector, at }: PlacedVector): ReadJob {
+  const { tensor, length } = vector;
+  return {
+    source: tensor.source, position: tensor.position, sizeBytes: tensor.sizeBytes, target: undefined,
+    process(from) {
+      const type = TENSOR_TYPES[tensor.type];
+      if (type.layout !== "dense" || type.ggmlId === undefined) {
+        fail("tensor/unsupported-type", `tensor "${tensor.name}": wanted numbers (F32, F16, BF16, Q8_0 …), found ${type.name}`);
+      }
+      kernels.denseRow(type.ggmlId, from, length, at);
+      const bad = new Float32Array(memory.buffer, at, length).findIndex((value) => !Number.isFinite(value));
+      if (bad >= 0) fail("tensor/bad-data", `tensor "${tensor.name}": value ${bad} is not a finite number; the file is damaged`);
+    },
+  };
+}
+
+/** Scales that are tensors of one number, and those at the end of an I2_S tensor. */
+async function readScalars({ kernels, memory, plan }: LoadContext, tensors: ModelTensors): Promise<Map<TensorInfo, number>> {
+  const scalars = new Map<TensorInfo, number>();
+  const read = async (tensor: TensorInfo, position: number, typeId: number, sizeBytes: number) => {
+    const at = plan.staging, out = at + 64;
+    await tensor.source.read(new Uint8Array(memory.buffer, at, sizeBytes), position);
+    kernels.denseRow(typeId, at, 1, out);
+    const value = new Float32Array(memory.buffer, out, 1)[0];
+    if (!Number.isFinite(value)) fail("tensor/bad-data", `tensor "${tensor.name}": its scale is ${value}; the file is damaged`);
+    scalars.set(tensor, value);
+  };
+  const one = (tensor: TensorInfo) => {
+    const type = TENSOR_TYPES[tensor.type];
+    if (type.layout !== "dense" || type.blockElements !== 1 || tensor.sizeBytes !== type.blockBytes) {
+      fail("model/bad-shape", `tensor "${tensor.name}": wanted one number in F32, F16 or BF16, found ${type.name} of shape [${tensor.shape.join(", ")}]`);
+    }
+    return read(tensor, tensor.position, type.ggmlId as number, type.blockBytes);
+  };
+  for (const linear of tensors.layers.flatMap(allLinears)) {
+    const { tensor, encoding, rows, k } = linear.matrix;
+    if (linear.outputScale) await one(linear.outputScale);
+    if (encoding.kind === "packed") await one(encoding.scale);
+    else if (tensor.type === "I2_S") await read(tensor, tensor.position + (rows * k) / 4, 0, 4);
+  }
+  for (const matrix of [tensors.tokenEmbd, tensors.output]) {
+    if (matrix?.tensor.type === "I2_S") await read(matrix.tensor, matrix.tensor.position + (matrix.rows * matrix.k) / 4, 0, 4);
+  }
+  return scalars;
+}
+
+/** Uniform where every row has one scale: the f16 scales make room for one f32 a row. */
+function finishLayout({ memory, plan }: LoadContext, { placed, rowScales }: Unpacking): number {
+  const twin = uniformTwin(placed.layout.id, plan.options.activationMode);
+  const scales = rowScales();
+  if (twin === undefined || scales === undefined) return placed.layout.id;
+  new Float32Array(memory.buffer, placed.scaleAt, scales.length).set(scales);
+  return twin;
+}

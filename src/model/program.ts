@@ -1,0 +1,148 @@
+/**
+ * The forward pass, compiled once into steps that wasm walks for every token. It reads like the graph:
+ *
+ *   x = embedding[id]
+ *   each layer:  x += O · attention(rope(Q · norm(x)), rope(K · norm(x)), V · norm(x))
+ *                x += D · (act(G · norm(x)) ⊙ U · norm(x))
+ *   logits = head · norm(x)
+ *
+ * with the extra norms, biases and scales that an architecture asks for.
+ *
+ * @module
+ */
+import * as abi from "../../assembly/abi.ts";
+import type { Activation, ModelConfig } from "./config.ts";
+import { roundUp } from "./layout.ts";
+import { type Input, LinearWriter } from "./linear-program.ts";
+import type { LoadedWeights } from "./loader.ts";
+import type { KvLayer, MemoryPlan } from "./plan.ts";
+import { StepWriter } from "./step-writer.ts";
+import type { LayerTensors, LinearTensors, ModelTensors, VectorTensor } from "./weights.ts";
+
+export interface Program {
+  /** Steps up to the output norm, whose rows are the hidden states. */
+  readonly nHiddenSteps: number;
+  readonly nSteps: number;
+}
+
+const GATE_OPS: Readonly<Record<Activation, number>> = { silu: abi.OP_GATE_SILU, relu2: abi.OP_GATE_RELU2, gelu: abi.OP_GATE_GELU };
+
+/** Writes the program of `config` at the place `plan` keeps for it. `ropeMagnitude` scales cos and sin (YaRN, LongRoPE). */
+export function buildProgram(
+  config: ModelConfig, tensors: ModelTensors, plan: MemoryPlan, weights: LoadedWeights, memory: WebAssembly.Memory, ropeMagnitude: number,
+): Program {
+  const out = new StepWriter(memory, plan.program, plan.programBytes);
+  const graph = new Graph(config, plan, out, new LinearWriter(config, plan, weights, out));
+  graph.embed(tensors);
+  graph.ropeTables(ropeMagnitude);
+  tensors.layers.forEach((layer, i) => graph.layer(layer, plan.kv[i]));
+  graph.outputNorm(tensors);
+  const nHiddenSteps = out.nSteps;
+  graph.head(tensors);
+  return { nHiddenSteps, nSteps: out.nSteps };
+}
+
+class Graph {
+  private readonly config: ModelConfig;
+  private readonly plan: MemoryPlan;
+  private readonly out: StepWriter;
+  private readonly linear: LinearWriter;
+
+  constructor(config: ModelConfig, plan: MemoryPlan, out: StepWriter, linear: LinearWriter) {
+    this.config = config;
+    this.plan = plan;
+    this.out = out;
+    this.linear = linear;
+  }
+
+  embed({ tokenEmbd }: ModelTensors): void {
+    this.linear.embed(tokenEmbd, this.plan.buffers.ids, this.plan.buffers.x, this.config.embeddingScale);
+  }
+
+  ropeTables(magnitude: number): void {
+    const { ropeFrequencies, buffers } = this.plan;
+    this.out.step(abi.OP_ROPE_TABLE, [ropeFrequencies, this.config.ropeDim / 2, { float: magnitude }, buffers.ropeCos, buffers.ropeSin]);
+  }
+
+  layer(layer: LayerTensors, kv: KvLayer): void {
+    this.attention(layer, kv);
+    this.feedForward(layer);
+  }
+
+  private attention(layer: LayerTensors, kv: KvLayer): void {
+    const { nEmbd, nHeads, nKvHeads, headDim } = this.config, { buffers } = this.plan;
+    const h = this.norm(buffers.x, layer.attnNorm);
+    this.linears(h, [[layer.attnQ, buffers.q], [layer.attnK, buffers.k], [layer.attnV, buffers.v]]);
+    this.positions(buffers.q, nHeads, layer.attnQNorm);
+    this.positions(buffers.k, nKvHeads, layer.attnKNorm);
+    this.attend(kv);
+    let mixed: Input = { at: buffers.attention, stride: nHeads * headDim };
+    if (layer.attnSubNorm) mixed = this.norm(mixed.at, layer.attnSubNorm, mixed.stride);
+    this.linears(mixed, [[layer.attnOutput, buffers.branch]]);
+    this.residual(nEmbd);
+  }
+
+  /** Norm of each head where there is one, then rotation, in place. */
+  private positions(at: number, nHeads: number, headNorm: VectorTensor | undefined): void {
+    const { headDim, ropeDim, ropePairs, normEps } = this.config, { buffers } = this.plan;
+    const stride = roundUp(nHeads * headDim, 32);
+    if (headNorm) this.out.step(abi.OP_RMS_NORM_HEADS, [at, stride, this.address(headNorm), nHeads, headDim, { float: normEps }]);
+    const op = ropePairs === "adjacent" ? abi.OP_ROPE_ADJACENT : abi.OP_ROPE_HALF;
+    this.out.step(op, [at, stride, buffers.ropeCos, buffers.ropeSin, nHeads, headDim, ropeDim]);
+  }
+
+  private attend(kv: KvLayer): void {
+    const { nHeads, nKvHeads, headDim } = this.config, { buffers, options } = this.plan;
+    const qStride = roundUp(nHeads * headDim, 32), kvStride = roundUp(nKvHeads * headDim, 32);
+    const q8 = options.kvType === "q8";
+    this.out.step(q8 ? abi.OP_STORE_KV_Q8 : abi.OP_STORE_KV,
+      [buffers.k, buffers.v, kvStride, kv.k, kv.v, nKvHeads, headDim, options.contextLength, kv.kScale, kv.vScale]);
+    this.out.step(q8 ? abi.OP_ATTEND_Q8 : abi.OP_ATTEND,
+      [buffers.q, qStride, kv.k, kv.v, buffers.attention, nHeads * headDim, nHeads, nKvHeads, headDim, options.contextLength, { float: 1 / Math.sqrt(headDim) }, kv.kScale, kv.vScale]);
+  }
+
+  private feedForward(layer: LayerTensors): void {
+    const { nEmbd, nFf, activation } = this.config, { buffers } = this.plan;
+    const h = this.norm(buffers.x, layer.ffnNorm), stride = roundUp(nFf, 32);
+    this.linears(h, [[layer.ffnGate, buffers.gate], [layer.ffnUp, buffers.up]]);
+    this.out.step(GATE_OPS[activation], [buffers.gate, buffers.up, buffers.gate, stride]);
+    let gated: Input = { at: buffers.gate, stride };
+    if (layer.ffnSubNorm) gated = this.norm(buffers.gate, layer.ffnSubNorm, stride);
+    this.linears(gated, [[layer.ffnDown, buffers.branch]]);
+    this.residual(nEmbd);
+  }
+
+  outputNorm({ outputNorm }: ModelTensors): void {
+    this.norm(this.plan.buffers.x, outputNorm, this.config.nEmbd, true);
+  }
+
+  head({ tokenEmbd, output }: ModelTensors): void {
+    const { logits, h } = this.plan.buffers, vocabPadded = roundUp(this.config.vocabSize, 32);
+    this.linear.head(output ?? tokenEmbd, { at: h, stride: this.config.nEmbd }, logits);
+    if (this.config.logitScale !== 1) this.out.step(abi.OP_SCALE, [logits, vocabPadded, { float: this.config.logitScale }], { headRows: true });
+  }
+
+  private norm(at: number, weight: VectorTensor, stride = this.config.nEmbd, headRows = false): Input {
+    const { h } = this.plan.buffers;
+    this.out.step(abi.OP_RMS_NORM, [at, stride, this.address(weight), h, weight.length, weight.length, { float: this.config.normEps }], { headRows });
+    return { at: h, stride: weight.length };
+  }
+
+  /** Projections of one input; those with a norm of their own get their own input (BitNet embedding models). */
+  private linears(input: Input, targets: readonly (readonly [LinearTensors, number])[]): void {
+    const shared = targets.filter(([linear]) => !linear.normIn);
+    this.linear.project(input, shared);
+    for (const [linear, y] of targets) {
+      if (linear.normIn) this.linear.projectNormed(input, linear, this.address(linear.normIn), y);
+    }
+  }
+
+  private residual(dim: number): void {
+    const { x, branch } = this.plan.buffers;
+    this.out.step(abi.OP_ADD_SCALED, [x, branch, { float: this.config.residualScale }, dim, roundUp(dim, 32)]);
+  }
+
+  private address(vector: VectorTensor): number {
+    return this.plan.vectors.get(vector)!.at;
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * The unit of loading: one read from a file, and what to do with its bytes.
+ *
+ * @module
+ */
+import type { ByteSource } from "../core/byte-source.ts";
+import type { TensorInfo } from "../files/gguf.ts";
+import type { KernelExports } from "../kernels/exports.ts";
+import { checkFinite } from "./finite.ts";
+import type { MemoryPlan, PlacedMatrix } from "./plan.ts";
+
+/** One read, and what to do with it. */
+export interface ReadJob {
+  readonly source: ByteSource;
+  readonly position: number;
+  readonly sizeBytes: number;
+  /** Where the bytes stay; undefined: in a window, for `process` to take them from. */
+  readonly target: number | undefined;
+  process(at: number): void;
+}
+
+/** Loading as the parts of it see it. */
+export interface LoadContext {
+  readonly kernels: KernelExports;
+  readonly memory: WebAssembly.Memory;
+  readonly plan: MemoryPlan;
+  /** Bytes a window holds. */
+  readonly windowBytes: number;
+  /** Where a tile of rows is unpacked. */
+  readonly unpackAt: number;
+}
+
+/** Reads `rows` rows a job, as many as a window holds; `unit` rows belong together. */
+export function rowJobs(
+  { windowBytes }: LoadContext, tensor: TensorInfo, rows: number, rowBytes: number, unit: number,
+  process: (at: number, row: number, nRows: number) => void, target?: number,
+): ReadJob[] {
+  const perJob = Math.max(unit, Math.floor(windowBytes / rowBytes / unit) * unit);
+  const jobs: ReadJob[] = [];
+  for (let row = 0; row < rows; row += perJob) {
+    const nRows = Math.min(perJob, rows - row);
+    jobs.push({
+      source: tensor.source, position: tensor.position + row * rowBytes, sizeBytes: nRows * rowBytes,
+      target: target === undefined ? undefined : target + row * rowBytes,
+      process: (at) => process(at, row, nRows),
+    });
+  }
+  return jobs;
+}
+
+/** A dense matrix that stays as it is in the file. */
+export function keptJobs(context: LoadContext, { matrix, layout, weightAt }: PlacedMatrix): ReadJob[] {
+  return rowJobs(context, matrix.tensor, matrix.rows, layout.rowBytes, 1, (at, row, nRows) => {
+    checkFinite(context.memory, matrix.tensor, at, row, nRows, layout.rowBytes);
+  }, weightAt);
+}

@@ -1,0 +1,206 @@
+/**
+ * From the bytes of a file to the layouts of the kernels, a tile of 32 rows at a time: decode each row to one code a
+ * byte, then pack the tile. Both halves are wasm; this places them and the scales.
+ *
+ * @module
+ */
+import * as abi from "../../assembly/abi.ts";
+import { fail } from "../core/errors.ts";
+import type { TensorInfo } from "../files/gguf.ts";
+import { TENSOR_TYPES } from "../files/tensor-types.ts";
+import { halfToFloat } from "../files/float16.ts";
+import { checkFinite } from "./finite.ts";
+import { TERNARY_BLOCK, TILE_ROWS, roundUp } from "./layout.ts";
+import type { PlacedMatrix } from "./plan.ts";
+import { type LoadContext, type ReadJob, keptJobs, rowJobs } from "./read-jobs.ts";
+
+/** The reads of one matrix, and what is known of its scales once they are done. */
+export interface Unpacking {
+  readonly placed: PlacedMatrix;
+  readonly jobs: readonly ReadJob[];
+  /** One scale a row, when every row proved to have only one; padding rows have 0. */
+  rowScales(): Float32Array | undefined;
+}
+
+const CODE_INVALID = 1;
+
+export function createRepacker(context: LoadContext, placed: PlacedMatrix, scalars: ReadonlyMap<TensorInfo, number>): Unpacking {
+  const { tensor, encoding } = placed.matrix;
+  if (encoding.kind === "packed") return packedUnpacking(context, placed, scalars.get(encoding.scale) as number, encoding.divide);
+  if (encoding.kind === "masters") return mastersUnpacking(context, placed);
+  const type = TENSOR_TYPES[tensor.type];
+  if (type.layout !== "dense") return blockUnpacking(context, placed, scalars.get(tensor));
+  const keep = placed.layout.rowBytes === (placed.matrix.k / type.blockElements) * type.blockBytes;
+  return { placed, jobs: keep ? keptJobs(context, placed) : shrinkJobs(context, placed), rowScales: () => undefined };
+}
+
+/** Where a tile is unpacked: codes of 32 rows, their f16 scales, one row of f32. */
+function unpackRoom({ unpackAt }: LoadContext, { layout }: PlacedMatrix) {
+  const codeStride = roundUp(layout.kp, 64), scaleStride = roundUp(Math.ceil(layout.kp / TERNARY_BLOCK) * 2, 64);
+  const scales = unpackAt + TILE_ROWS * codeStride;
+  return { codes: unpackAt, codeStride, scales, scaleStride, row: scales + TILE_ROWS * scaleStride };
+}
+
+/** Packs the 32 rows of codes in the unpacking room as tile `tile`. */
+function packTile({ kernels }: LoadContext, { layout, weightAt }: PlacedMatrix, codes: number, codeStride: number, tile: number): void {
+  const nTiles = layout.rowsPadded / TILE_ROWS;
+  switch (layout.id) {
+    case abi.LAYOUT_TERNARY_DOT:
+    case abi.LAYOUT_TERNARY_DOT_BLOCK: return kernels.packT2Rows(codes, codeStride, weightAt, tile * TILE_ROWS, TILE_ROWS, layout.kp);
+    case abi.LAYOUT_BINARY_TABLE_BLOCK: return kernels.packBinaryTile(codes, codeStride, weightAt, tile, nTiles, layout.kp);
+    default: return kernels.packTernaryTile(codes, codeStride, weightAt, tile, nTiles, layout.kp);
+  }
+}
+
+/** Types whose blocks carry their scales (and I2_S, whose one scale is `tensorScale`). */
+function blockUnpacking(context: LoadContext, placed: PlacedMatrix, tensorScale: number | undefined): Unpacking {
+  const { kernels, memory } = context, { matrix, layout } = placed, { tensor, rows, k } = matrix;
+  const type = TENSOR_TYPES[tensor.type], binary = type.layout === "binary", room = unpackRoom(context, placed);
+  const typeId = type.name === "Q2_0_G128" ? (TENSOR_TYPES.PQ2_0.ggmlId as number) : (type.ggmlId as number);
+  const rowBytes = (k / type.blockElements) * type.blockBytes, nBlocks = layout.scaleBlock === 0 ? 0 : k / layout.scaleBlock;
+  const scaleSink = createScaleSink(context, placed, nBlocks);
+  const decode = binary ? kernels.decodeBinaryRow : kernels.decodeTernaryRow;
+  const process = (at: number, row: number, nRows: number) => {
+    for (let begin = 0; begin < nRows; begin += TILE_ROWS) {
+      const n = Math.min(TILE_ROWS, nRows - begin), codeBytes = new Uint8Array(memory.buffer, room.codes, TILE_ROWS * room.codeStride);
+      if (n < TILE_ROWS) codeBytes.fill(binary ? 0 : 1, n * room.codeStride);
+      for (let i = 0; i < n; i++) {
+        const verdict = decode(typeId, at + (begin + i) * rowBytes, k, room.codes + i * room.codeStride, room.scales + i * room.scaleStride);
+        if (verdict !== 0) badRow(tensor, row + begin + i, verdict);
+      }
+      packTile(context, placed, room.codes, room.codeStride, (row + begin) / TILE_ROWS);
+      if (nBlocks > 0) scaleSink.put(room.scales, room.scaleStride, row + begin, n);
+    }
+  };
+  return {
+    placed,
+    jobs: rowJobs(context, tensor, rows, rowBytes, TILE_ROWS, process),
+    rowScales() {
+      if (tensorScale === undefined) return scaleSink.rowScales();
+      placeUniform(context, placed, tensorScale);
+      return undefined;
+    },
+  };
+}
+
+function badRow(tensor: TensorInfo, row: number, verdict: number): never {
+  const what = verdict === CODE_INVALID
+    ? "holds the code 3, which no ternary weight has: the tensor is of another type or layout, or the file is damaged"
+    : "has a scale that is not finite: the file is damaged";
+  return fail("tensor/bad-data", `tensor "${tensor.name}": row ${row} ${what}`);
+}
+
+/** Takes the f16 scales of rows to where the kernel wants them, and watches whether each row has only one. */
+function createScaleSink({ memory }: LoadContext, { matrix, layout, scaleAt }: PlacedMatrix, nBlocks: number) {
+  const first = new Uint16Array(layout.rowsPadded);
+  const tiles = layout.id !== abi.LAYOUT_TERNARY_DOT_BLOCK, placedBlocks = nBlocks === 0 ? 0 : Math.ceil(layout.kp / layout.scaleBlock);
+  let uniform = true;
+  return {
+    put(scales: number, scaleStride: number, row: number, nRows: number): void {
+      const words = new Uint16Array(memory.buffer);
+      for (let i = 0; i < nRows; i++) {
+        const from = (scales + i * scaleStride) >>> 1, r = row + i;
+        // Tiles: [tile][block][32 rows]; row-major: [row][block].
+        let to = (scaleAt >>> 1) + (tiles ? (r >> 5) * placedBlocks * TILE_ROWS + (r & 31) : r * placedBlocks);
+        const step = tiles ? TILE_ROWS : 1, head = words[from];
+        first[r] = head;
+        for (let b = 0; b < nBlocks; b++, to += step) {
+          const scale = words[from + b];
+          words[to] = scale;
+          if (scale !== head) uniform = false;
+        }
+      }
+    },
+    rowScales(): Float32Array | undefined {
+      if (!uniform) return undefined;
+      const scales = new Float32Array(layout.rowsPadded);
+      for (let r = 0; r < matrix.rows; r++) scales[r] = halfToFloat(first[r]);
+      return scales;
+    },
+  };
+}
+
+/** Zero weights in the whole unpacking room: padding columns and rows keep them. */
+function clearCodes(memory: WebAssembly.Memory, { codes, codeStride }: { codes: number; codeStride: number }): void {
+  new Uint8Array(memory.buffer, codes, TILE_ROWS * codeStride).fill(1);
+}
+
+/** The same f32 for every row; padding rows get 0. */
+function placeUniform({ memory }: LoadContext, { matrix, layout, scaleAt }: PlacedMatrix, scale: number): void {
+  const scales = new Float32Array(memory.buffer, scaleAt, layout.rowsPadded);
+  scales.fill(scale, 0, matrix.rows).fill(0, matrix.rows);
+}
+
+/** Hugging Face's packing: byte row i holds logical rows i, i + rows/4, i + rows/2, i + 3·rows/4. */
+function packedUnpacking(context: LoadContext, placed: PlacedMatrix, scale: number, divide: boolean): Unpacking {
+  const { kernels, memory } = context, { tensor, rows, k } = placed.matrix, room = unpackRoom(context, placed);
+  const process = (at: number) => {
+    clearCodes(memory, room);
+    for (let row = 0; row < placed.layout.rowsPadded; row += TILE_ROWS) {
+      const n = Math.min(TILE_ROWS, rows - row);
+      if (n < TILE_ROWS) clearCodes(memory, room);
+      for (let i = 0; i < n; i++) {
+        const verdict = kernels.decodePackedRow(at, row + i, rows, k, room.codes + i * room.codeStride);
+        if (verdict !== 0) badRow(tensor, row + i, verdict);
+      }
+      packTile(context, placed, room.codes, room.codeStride, row / TILE_ROWS);
+    }
+  };
+  return {
+    placed,
+    jobs: [{ source: tensor.source, position: tensor.position, sizeBytes: tensor.sizeBytes, target: undefined, process }],
+    rowScales() {
+      placeUniform(context, placed, divide ? Math.fround(1 / scale) : scale);
+      return undefined;
+    },
+  };
+}
+
+/** Float masters, rounded to −1, 0, +1 times mean|w| of the whole matrix: one pass for the mean, one for the codes. */
+function mastersUnpacking(context: LoadContext, placed: PlacedMatrix): Unpacking {
+  const { kernels, memory } = context, { matrix } = placed, { tensor, rows, k } = matrix, room = unpackRoom(context, placed);
+  const type = TENSOR_TYPES[tensor.type], rowBytes = (k / type.blockElements) * type.blockBytes;
+  let absSum = 0;
+  const meanAbs = () => Math.fround(Math.max(absSum / (rows * k), 1e-5));
+  const toF32 = (at: number) => kernels.denseRow(type.ggmlId as number, at, k, room.row);
+  const measure = (at: number, _row: number, nRows: number) => {
+    for (let i = 0; i < nRows; i++) {
+      toF32(at + i * rowBytes);
+      absSum += kernels.absSumRow(room.row, k);
+    }
+  };
+  const round = (at: number, row: number, nRows: number) => {
+    if (!Number.isFinite(absSum)) fail("tensor/bad-data", `tensor "${tensor.name}": it holds numbers that are not finite; the file is damaged`);
+    clearCodes(memory, room);
+    for (let begin = 0; begin < nRows; begin += TILE_ROWS) {
+      const n = Math.min(TILE_ROWS, nRows - begin);
+      if (n < TILE_ROWS) clearCodes(memory, room);
+      for (let i = 0; i < n; i++) {
+        toF32(at + (begin + i) * rowBytes);
+        kernels.ternarizeRow(room.row, k, 1 / meanAbs(), room.codes + i * room.codeStride);
+      }
+      packTile(context, placed, room.codes, room.codeStride, (row + begin) / TILE_ROWS);
+    }
+  };
+  return {
+    placed,
+    jobs: [...rowJobs(context, tensor, rows, rowBytes, TILE_ROWS, measure), ...rowJobs(context, tensor, rows, rowBytes, TILE_ROWS, round)],
+    rowScales() {
+      placeUniform(context, placed, meanAbs());
+      return undefined;
+    },
+  };
+}
+
+/** 16- or 32-bit rows stored as Q8_0. */
+function shrinkJobs(context: LoadContext, placed: PlacedMatrix): ReadJob[] {
+  const { kernels } = context, { matrix, layout, weightAt } = placed, { tensor, rows, k } = matrix;
+  const type = TENSOR_TYPES[tensor.type], rowBytes = k * type.blockBytes, { row: temp } = unpackRoom(context, placed);
+  return rowJobs(context, tensor, rows, rowBytes, 1, (at, row, nRows) => {
+    checkFinite(context.memory, tensor, at, row, nRows, rowBytes);
+    for (let i = 0; i < nRows; i++) {
+      kernels.denseRow(type.ggmlId as number, at + i * rowBytes, k, temp);
+      kernels.quantizeRowQ8_0(temp, k, weightAt + (row + i) * layout.rowBytes);
+    }
+  });
+}

@@ -1,0 +1,58 @@
+/**
+ * The rotary frequencies of a model, computed once in wasm (f64, the same bits on every engine) and changed as its
+ * scaling asks.
+ *
+ * @module
+ */
+import { fail } from "../core/errors.ts";
+import type { KernelExports } from "../kernels/exports.ts";
+import type { ModelConfig, RopeScaling } from "./config.ts";
+import type { MemoryPlan } from "./plan.ts";
+import type { ModelTensors, VectorTensor } from "./weights.ts";
+
+/**
+ * Fills `plan.ropeFrequencies`; `scratch` has room for ropeDim/2 f32.
+ * @returns the factor on every cos and sin
+ */
+export function placeRopeFrequencies(
+  kernels: KernelExports, memory: WebAssembly.Memory, config: ModelConfig, plan: MemoryPlan, tensors: ModelTensors, scratch: number,
+): number {
+  const { ropeDim, ropeTheta, ropeScaling: scaling } = config, at = plan.ropeFrequencies, n = ropeDim / 2;
+  const divideBy = (vector: VectorTensor | undefined) => vector && kernels.ropeFactors(at, n, plan.vectors.get(vector)!.at);
+  const divideByNumbers = (factors: readonly number[]) => {
+    if (factors.length !== n) fail("model/bad-config", `rotary factors: wanted ${n} numbers, found ${factors.length}`);
+    new Float32Array(memory.buffer, scratch, n).set(factors);
+    kernels.ropeFactors(at, n, scratch);
+  };
+  kernels.ropeFrequencies(at, ropeDim, ropeTheta);
+  divideBy(tensors.ropeFactors);
+  switch (scaling.kind) {
+    case "none": return 1;
+    case "linear": kernels.ropeLinear(at, n, scaling.factor); return 1;
+    case "llama3": divideByNumbers(llama3Factors(new Float64Array(memory.buffer, at, n), scaling)); return 1;
+    case "yarn": {
+      const magnitude = kernels.ropeYarn(at, n, ropeDim, ropeTheta, scaling.factor, scaling.originalContext, scaling.betaFast, scaling.betaSlow);
+      return scaling.attentionFactor ?? magnitude;
+    }
+    case "longrope": {
+      // The factors follow the context that is allocated, not the one in use: a cache must not change its rotation.
+      const long = plan.options.contextLength > scaling.originalContext;
+      divideBy(long ? tensors.ropeLong : tensors.ropeShort);
+      const numbers = long ? scaling.long : scaling.short;
+      if (numbers) divideByNumbers(numbers);
+      return scaling.attentionFactor;
+    }
+  }
+}
+
+/** Llama 3.1: long wavelengths are stretched by `factor`, short ones kept, those between blended. */
+function llama3Factors(frequencies: Float64Array, scaling: Extract<RopeScaling, { kind: "llama3" }>): number[] {
+  const { factor, lowFreqFactor, highFreqFactor, originalContext } = scaling;
+  return Array.from(frequencies, (frequency) => {
+    const waves = (originalContext * frequency) / (2 * Math.PI);
+    if (waves > highFreqFactor) return 1;
+    if (waves < lowFreqFactor) return factor;
+    const smooth = (waves - lowFreqFactor) / (highFreqFactor - lowFreqFactor);
+    return 1 / ((1 - smooth) / factor + smooth);
+  });
+}

@@ -1,0 +1,50 @@
+/**
+ * Writes steps into memory: the field order of each opcode, as `assembly/program.ts` reads it, in one place.
+ *
+ * @module
+ */
+import * as abi from "../../assembly/abi.ts";
+import { fail } from "../core/errors.ts";
+
+/** A float field; every other field is a word or an address. */
+export interface FloatField {
+  readonly float: number;
+}
+
+export type Field = number | FloatField;
+
+export interface StepOptions {
+  /** Other threads need not wait after this step. Default: they do. */
+  readonly barrier?: boolean;
+  /** Work on the rows whose logits are wanted. Default: on every row. */
+  readonly headRows?: boolean;
+}
+
+/** Appends steps at `address`; `nSteps` counts them. */
+export class StepWriter {
+  nSteps = 0;
+  private readonly view: DataView;
+  private readonly address: number;
+  private readonly capacityBytes: number;
+
+  constructor(memory: WebAssembly.Memory, address: number, capacityBytes: number) {
+    this.view = new DataView(memory.buffer);
+    this.address = address;
+    this.capacityBytes = capacityBytes;
+  }
+
+  step(op: number, fields: readonly Field[], options: StepOptions = {}): void {
+    const at = this.address + this.nSteps * abi.STEP_BYTES;
+    if ((this.nSteps + 1) * abi.STEP_BYTES > this.capacityBytes || fields.length > abi.STEP_BYTES / 4 - 2) {
+      fail("model/bad-config", `forward pass: step ${this.nSteps} does not fit the ${this.capacityBytes} bytes planned for the program`);
+    }
+    const flags = (options.barrier === false ? 0 : abi.FLAG_BARRIER) | (options.headRows ? abi.FLAG_HEAD_ROWS : 0);
+    this.view.setInt32(at, op, true);
+    this.view.setInt32(at + 4, flags, true);
+    fields.forEach((field, i) => {
+      if (typeof field === "number") this.view.setInt32(at + 8 + 4 * i, field | 0, true);
+      else this.view.setFloat32(at + 8 + 4 * i, field.float, true);
+    });
+    this.nSteps++;
+  }
+}
