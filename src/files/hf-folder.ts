@@ -1,0 +1,124 @@
+/**
+ * A model as Hugging Face keeps it: a folder with `config.json`, tokenizer files and safetensors.
+ *
+ * @module
+ */
+import type { ByteSource } from "../core/byte-source.ts";
+import { readBytes } from "../core/byte-source.ts";
+import { OnebitError, fail, quoted } from "../core/errors.ts";
+import { JSON_BYTES_MAX, SHARDS_MAX } from "../core/limits.ts";
+import type { TensorInfo } from "./gguf.ts";
+import type { OpenSibling } from "./gguf-split.ts";
+import { isJsonObject, parseJsonObject } from "./json.ts";
+import type { JsonObject } from "./json.ts";
+import { openSafetensors } from "./safetensors.ts";
+
+export interface HfModelFiles {
+  readonly config: JsonObject;
+  readonly generationConfig: JsonObject | undefined;
+  /** The `tokenizers` library's whole description. */
+  readonly tokenizerJson: JsonObject | undefined;
+  readonly tokenizerConfig: JsonObject | undefined;
+  /** `chat_template.jinja`, where newer repositories keep it instead of in the tokenizer's config. */
+  readonly chatTemplate: string | undefined;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** The files that hold the tensors; the caller closes them. */
+  readonly sources: readonly ByteSource[];
+}
+
+const WEIGHTS = "model.safetensors";
+const INDEX = "model.safetensors.index.json";
+/** A shard is a bare name: an index must not reach outside its folder. */
+const SHARD_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*\.safetensors$/;
+
+/**
+ * Opens the model of a folder.
+ *
+ * @param openSibling opens a file of the folder by its bare name; rejects with `file/not-found` where there is none
+ * @param weights the one safetensors file, when the caller already has it open; otherwise the folder's index or
+ *   `model.safetensors`
+ * @throws OnebitError `file/not-found` without config or weights, `model/bad-config` on bad JSON, `safetensors/…`
+ */
+export async function openHfFolder(openSibling: OpenSibling, weights?: ByteSource): Promise<HfModelFiles> {
+  const config = await readJson(openSibling, "config.json");
+  if (config === undefined) {
+    fail("file/not-found", "config.json: not beside the safetensors file; a Hugging Face model needs its whole folder");
+  }
+  const generationConfig = await readJson(openSibling, "generation_config.json");
+  const tokenizerJson = await readJson(openSibling, "tokenizer.json");
+  const tokenizerConfig = await readJson(openSibling, "tokenizer_config.json");
+  const chatTemplate = await readText(openSibling, "chat_template.jinja");
+  const opened: ByteSource[] = [];
+  try {
+    const tensors = weights === undefined ? await openWeights(openSibling, opened) : await openSafetensors([weights]);
+    const sources = weights === undefined ? opened : [weights];
+    return { config, generationConfig, tokenizerJson, tokenizerConfig, chatTemplate, tensors, sources };
+  } catch (error) {
+    await Promise.all(opened.map((source) => source.close()));
+    throw error;
+  }
+}
+
+/** Adds every source it opens to `opened`, also when it fails. */
+async function openWeights(openSibling: OpenSibling, opened: ByteSource[]): Promise<Map<string, TensorInfo>> {
+  const index = await readJson(openSibling, INDEX);
+  if (index === undefined) {
+    opened.push(await openSibling(WEIGHTS));
+    return openSafetensors(opened);
+  }
+  const shardOf = readIndex(index);
+  const names = [...new Set(shardOf.values())];
+  if (names.length > SHARDS_MAX) fail("safetensors/limit", `${INDEX}: names ${names.length} files, the limit is ${SHARDS_MAX}`);
+  for (const name of names) opened.push(await openSibling(name));
+  const tensors = await openSafetensors(opened);
+  for (const [tensor, shard] of shardOf) {
+    if (tensors.get(tensor)?.source !== opened[names.indexOf(shard)]) {
+      fail("safetensors/bad-header", `${INDEX}: says that tensor ${quoted(tensor)} is in ${shard}, where it is not; the files are not of one model`);
+    }
+  }
+  return tensors;
+}
+
+/** Tensor name → file name. */
+function readIndex(index: JsonObject): Map<string, string> {
+  const weightMap = index["weight_map"];
+  if (!isJsonObject(weightMap)) fail("safetensors/bad-header", `${INDEX}: wanted an object "weight_map"`);
+  const shardOf = new Map<string, string>();
+  for (const [tensor, shard] of Object.entries(weightMap)) {
+    if (typeof shard !== "string" || !SHARD_NAME.test(shard)) {
+      fail("safetensors/bad-header", `${INDEX}: tensor ${quoted(tensor)} is in ${quoted(String(shard))}, wanted the bare name of a safetensors file`);
+    }
+    shardOf.set(tensor, shard);
+  }
+  return shardOf;
+}
+
+async function readJson(openSibling: OpenSibling, name: string): Promise<JsonObject | undefined> {
+  const bytes = await readWhole(openSibling, name);
+  if (bytes === undefined) return undefined;
+  const parsed = parseJsonObject(bytes);
+  if ("problem" in parsed) fail("model/bad-config", `${name}: ${parsed.problem.message}`);
+  return parsed.value;
+}
+
+async function readText(openSibling: OpenSibling, name: string): Promise<string | undefined> {
+  const bytes = await readWhole(openSibling, name);
+  return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+}
+
+/** A whole small file, or undefined when there is none. */
+async function readWhole(openSibling: OpenSibling, name: string): Promise<Uint8Array | undefined> {
+  let source: ByteSource;
+  try {
+    source = await openSibling(name);
+  } catch (error) {
+    if (error instanceof OnebitError && error.code === "file/not-found") return undefined;
+    throw error;
+  }
+  try {
+    if (source.sizeBytes > JSON_BYTES_MAX) fail("model/bad-config", `${name}: ${source.sizeBytes} bytes, the limit is ${JSON_BYTES_MAX}`);
+    return await readBytes(source, 0, source.sizeBytes);
+  } finally {
+    await source.close();
+  }
+}

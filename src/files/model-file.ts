@@ -1,0 +1,61 @@
+/**
+ * Opens a model from one file of it, whatever its format; says what a file is that holds no model.
+ *
+ * @module
+ */
+import type { ByteSource } from "../core/byte-source.ts";
+import { readBytes } from "../core/byte-source.ts";
+import { fail } from "../core/errors.ts";
+import type { GgufFile } from "./gguf.ts";
+import { openGguf } from "./gguf-split.ts";
+import type { OpenSibling } from "./gguf-split.ts";
+import { openHfFolder } from "./hf-folder.ts";
+import type { HfModelFiles } from "./hf-folder.ts";
+
+export type ModelFile =
+  | { readonly format: "gguf"; readonly gguf: GgufFile }
+  | { readonly format: "safetensors"; readonly hf: HfModelFiles };
+
+/** Enough to tell formats apart by their first bytes. */
+const SNIFF_BYTES = 64;
+/** One of several safetensors files: which tensors are elsewhere, only the index of the folder knows. */
+const SHARD_NAME = /-\d{5}-of-\d{5}\.safetensors$/;
+
+/**
+ * Opens a GGUF file (and its other shards) or a safetensors file (and its folder).
+ *
+ * @param openSibling opens a file beside `source` by its bare name; rejects with `file/not-found` where there is none
+ * @throws OnebitError `file/unknown-format`, and what the format's own reader throws
+ */
+export async function openModelFile(source: ByteSource, openSibling: OpenSibling): Promise<ModelFile> {
+  const start = await readBytes(source, 0, Math.min(SNIFF_BYTES, source.sizeBytes));
+  const text = String.fromCharCode(...start);
+  if (text.startsWith("GGUF")) return { format: "gguf", gguf: await openGguf(source, openSibling) };
+  if (isSafetensors(text)) {
+    const sharded = SHARD_NAME.test(source.name.split(/[?#]/)[0]!);
+    return { format: "safetensors", hf: await openHfFolder(openSibling, sharded ? undefined : source) };
+  }
+  return fail("file/unknown-format", `${source.name}: ${describe(text)}; wanted a GGUF or safetensors model`);
+}
+
+/** A length below 2^32, then a JSON object. */
+function isSafetensors(text: string): boolean {
+  return text.length > 8 && text.slice(4, 8) === "\0\0\0\0" && text[8] === "{";
+}
+
+/** What files that are taken for models by mistake begin with. */
+const LOOKALIKES: readonly (readonly [start: RegExp, what: string])[] = [
+  [/^$/, "is empty; the download did not start"],
+  [/^version https:\/\/git-lfs/, "is a Git LFS pointer, not the file it points to; run `git lfs pull` or download the file itself"],
+  [/^\s*<(!doctype|html|\?xml)/i, "is a web page; the download needs another address (on Hugging Face: /resolve/ for /blob/) or a login"],
+  [/^\s*\{/, "is JSON, perhaps an error message or a config; give the weights or their folder"],
+  [/^PK\x03\x04/, "is a zip archive, perhaps a PyTorch checkpoint; convert it to safetensors or GGUF"],
+  [/^\x80[\x02-\x05]/, "is a Python pickle, perhaps a PyTorch checkpoint; convert it to safetensors or GGUF"],
+  [/^\x1f\x8b/, "is a gzip archive; unpack it first"],
+  [/^(ggml|ggjt|ggla|fmgg|lmgg|tjgg)/, "is a GGML file of before August 2023; convert the model again to GGUF"],
+  [/^FUGG/, "is a GGUF file with its bytes reversed; convert it to little-endian"],
+];
+
+function describe(text: string): string {
+  return LOOKALIKES.find(([start]) => start.test(text))?.[1] ?? "is of an unknown format";
+}
