@@ -50,8 +50,7 @@ export async function openGguf(source: ByteSource, openSibling?: OpenSibling): P
 
 /** Names of all shards, from the name of the first. */
 function shardNames(source: ByteSource, first: GgufFile, nShards: number): string[] {
-  const bareName = source.name.split(/[?#]/)[0]!.split(/[\\/]/).pop()!;
-  const match = SHARD_NAME.exec(bareName);
+  const match = SHARD_NAME.exec(bareName(source));
   const no = findInteger(first.metadata, "split.no") ?? 0;
   if (no !== 0) {
     fail("gguf/split", `${source.name}: is shard ${no + 1} of ${nShards}; open the first one, …-00001-of-${fiveDigits(nShards)}.gguf`);
@@ -60,6 +59,12 @@ function shardNames(source: ByteSource, first: GgufFile, nShards: number): strin
     fail("gguf/split", `${source.name}: is the first of ${nShards} shards, so its name must end in -00001-of-${fiveDigits(nShards)}.gguf`);
   }
   return Array.from({ length: nShards }, (_, i) => `${match[1]}-${fiveDigits(i + 1)}-of-${fiveDigits(nShards)}.gguf`);
+}
+
+/** The last part of a source's path or URL. */
+export function bareName(source: ByteSource): string {
+  const path = /^[a-z]+:\/\//i.test(source.name) ? source.name.split(/[?#]/)[0]! : source.name;
+  return path.split(/[\\/]/).pop()!;
 }
 
 function fiveDigits(value: number): string {

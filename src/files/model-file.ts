@@ -7,35 +7,44 @@ import type { ByteSource } from "../core/byte-source.ts";
 import { readBytes } from "../core/byte-source.ts";
 import { fail } from "../core/errors.ts";
 import type { GgufFile } from "./gguf.ts";
-import { openGguf } from "./gguf-split.ts";
+import { bareName, openGguf } from "./gguf-split.ts";
 import type { OpenSibling } from "./gguf-split.ts";
 import { openHfFolder } from "./hf-folder.ts";
 import type { HfModelFiles } from "./hf-folder.ts";
 
-export type ModelFile =
-  | { readonly format: "gguf"; readonly gguf: GgufFile }
-  | { readonly format: "safetensors"; readonly hf: HfModelFiles };
+/** Both kinds have `tensors`, and `sources`: every file left open, the given one among them. The caller closes those. */
+export type ModelFile = ({ readonly format: "gguf" } & GgufFile) | ({ readonly format: "safetensors" } & HfModelFiles);
 
 /** Enough to tell formats apart by their first bytes. */
 const SNIFF_BYTES = 64;
 /** One of several safetensors files: which tensors are elsewhere, only the index of the folder knows. */
 const SHARD_NAME = /-\d{5}-of-\d{5}\.safetensors$/;
+/** Files of a Hugging Face folder that stand for the whole. */
+const FOLDER_NAME = /^(config|model\.safetensors\.index)\.json$/;
 
 /**
- * Opens a GGUF file (and its other shards) or a safetensors file (and its folder).
+ * Opens a GGUF file (and its other shards), a safetensors file (and its folder), or a Hugging Face folder by its
+ * `config.json`.
  *
- * @param openSibling opens a file beside `source` by its bare name; rejects with `file/not-found` where there is none
- * @throws OnebitError `file/unknown-format`, and what the format's own reader throws
+ * @param openSibling opens a file beside `source` by its bare name, rejecting with `file/not-found` where there is none;
+ *   without it, only a GGUF file that is whole can be opened
+ * @throws OnebitError `file/unknown-format`, and what the format's own reader throws; `source` stays open then
  */
-export async function openModelFile(source: ByteSource, openSibling: OpenSibling): Promise<ModelFile> {
+export async function openModelFile(source: ByteSource, openSibling: OpenSibling = noSiblings): Promise<ModelFile> {
   const start = await readBytes(source, 0, Math.min(SNIFF_BYTES, source.sizeBytes));
   const text = String.fromCharCode(...start);
-  if (text.startsWith("GGUF")) return { format: "gguf", gguf: await openGguf(source, openSibling) };
-  if (isSafetensors(text)) {
-    const sharded = SHARD_NAME.test(source.name.split(/[?#]/)[0]!);
-    return { format: "safetensors", hf: await openHfFolder(openSibling, sharded ? undefined : source) };
+  if (text.startsWith("GGUF")) return { format: "gguf", ...(await openGguf(source, openSibling)) };
+  const name = bareName(source);
+  if (isSafetensors(text) && !SHARD_NAME.test(name)) return { format: "safetensors", ...(await openHfFolder(openSibling, source)) };
+  if (isSafetensors(text) || FOLDER_NAME.test(name)) {
+    const folder = await openHfFolder(openSibling);
+    return { format: "safetensors", ...folder, sources: [source, ...folder.sources] };
   }
   return fail("file/unknown-format", `${source.name}: ${describe(text)}; wanted a GGUF or safetensors model`);
+}
+
+async function noSiblings(name: string): Promise<ByteSource> {
+  return fail("file/not-found", `${name}: the model was given as one file, nothing beside it can be opened`);
 }
 
 /** A length below 2^32, then a JSON object. */
