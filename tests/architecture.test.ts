@@ -13,7 +13,7 @@ const FUNCTION_LINES_MAX = 70;
 
 /**
  * For each folder of src, the folders it may import from. Arrows point down only. `platform` is a value that the faces
- * pass in, so only the faces and the index know that it exists. `abi` is assembly/abi.ts: the numbers both sides share.
+ * pass in, so only the faces, `load` and the index know that it exists. `abi` is assembly/abi.ts: the numbers both sides share.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
@@ -23,7 +23,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   tokenizer: ["files", "core"],
   model: ["files", "tokenizer", "kernels", "abi", "core"],
   generate: ["model", "files", "tokenizer", "kernels", "core"],
-  index: ["platform", "generate", "model", "files", "tokenizer", "kernels", "core"],
+  load: ["platform", "generate", "model", "files", "tokenizer", "kernels", "core"],
+  index: ["load", "platform", "generate", "model", "files", "tokenizer", "kernels", "core"],
   cli: ["index", "platform", "core"],
 };
 
@@ -138,8 +139,8 @@ describe("words", () => {
   test("no inexact maths where bits must agree between engines", () => {
     const exact = src.filter(({ path }) => /^src\/(?:generate|model|kernels)\//.test(path));
     expectWords(exact, INEXACT_MATH);
-    // `**` is Math.pow; between two literal integers it is folded exactly.
-    expectWords(exact, /(?<!\b\d+n?\s*)\*\*|\*\*(?!\s*\d+n?\b)/g);
+    // `**` is Math.pow; between two literal integers it is folded exactly. A chat template may use Jinja's own.
+    expectWords(exact.filter(({ path }) => !path.startsWith("src/generate/jinja/")), /(?<!\b\d+n?\s*)\*\*|\*\*(?!\s*\d+n?\b)/g);
   });
 
   test("no unfinished work, no trace of how it was made", () => {

@@ -1,0 +1,108 @@
+/**
+ * The promise of the same bits: every model below gives the same logits, to the last bit, from every variant of the
+ * kernels, one thread or two, the prompt in one batch, in pieces or token by token, on every Node named.
+ *
+ * ONEBIT_NODES: more Node binaries to run, separated as PATH is. Each must be there; none is skipped.
+ * The kernels under test are those of build/kernels.*.wasm.
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { delimiter, join, resolve } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { build } from "esbuild";
+import { syntheticModel } from "../../benchmarks/synthetic/model.ts";
+import type { Shape } from "../../benchmarks/synthetic/shapes.ts";
+import { writeModelFile } from "../../benchmarks/synthetic/write-file.ts";
+import type { BitsLine } from "./bits.ts";
+import expected from "./expected-hashes.json" with { type: "json" };
+
+/** Width 512 and four layers take about a second a model; odd sizes on purpose: rows that are no multiple of a tile. */
+const BASE = {
+  nEmbd: 512, nLayers: 2, nHeads: 8, nKvHeads: 2, headDim: 64, nFf: 768, nVocab: 500,
+  contextLength: 256, ropeTheta: 10_000, normEps: 1e-5, tied: false, bodyType: "TQ2_0", headType: "Q6_K", scalePerTensor: false,
+} as const;
+
+/** Every layout of weights and every kind of activation, by at least one model. */
+const SYNTHETIC: Readonly<Record<string, Shape>> = {
+  "bitnet-tq2_0": { ...BASE, architecture: "bitnet-b1.58", tied: true, scalePerTensor: true },
+  "bitnet-tq2_0-blocks": { ...BASE, architecture: "bitnet", tied: true },
+  "llama-tq1_0": { ...BASE, architecture: "llama", bodyType: "TQ1_0" },
+  "llama-q2_0": { ...BASE, architecture: "llama", bodyType: "Q2_0", headType: "Q4_K" },
+  "qwen3-q1_0": { ...BASE, architecture: "qwen3", bodyType: "Q1_0", headType: "Q1_0", tied: true, headDim: 128, nHeads: 4 },
+  "qwen3-q1_0-yarn": {
+    ...BASE, architecture: "qwen3", bodyType: "Q1_0", headType: "Q8_0", yarn: { factor: 4, originalContextLength: 64 },
+  },
+  "qwen2-q4_0": { ...BASE, architecture: "qwen2", bodyType: "Q4_0", headType: "F16" },
+  "minicpm-q8_0": { ...BASE, architecture: "minicpm", bodyType: "Q8_0", headType: "BF16" },
+};
+
+/** A trained model, where the data that comes beside a checkout is there: a fresh clone has only the synthetic ones. */
+const STORIES = "../shared/data/stories260k/stories260K-f32.gguf";
+
+const CHILD_TIMEOUT_MS = 300_000;
+
+const nodes = [process.execPath, ...(process.env.ONEBIT_NODES ?? "").split(delimiter).filter((path) => path !== "")];
+let folder = "";
+let program = "";
+
+before(async () => {
+  mkdirSync("build", { recursive: true });
+  folder = mkdtempSync(resolve("build/bits-"));
+  program = join(folder, "bits.mjs");
+  await build({
+    entryPoints: ["tests/runtime/bits.ts"], outfile: program, bundle: true, format: "esm", platform: "node",
+    packages: "external", loader: { ".wasm": "binary" }, logLevel: "warning",
+  });
+  for (const [name, shape] of Object.entries(SYNTHETIC)) await writeModelFile(join(folder, `${name}.gguf`), syntheticModel(shape, 1));
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+for (const name of Object.keys(SYNTHETIC)) {
+  describe(name, () => sameBits(() => join(folder, `${name}.gguf`)));
+}
+
+describe("stories260K", { skip: existsSync(STORIES) ? false : `${STORIES} is not here` }, () => sameBits(() => resolve(STORIES)));
+
+/** One test for each Node, and one for all together. */
+function sameBits(pathOf: () => string): void {
+  const hashes = new Set<string>();
+  for (const node of nodes) {
+    test(versionOf(node), (t) => {
+      const lines = evaluate(node, pathOf());
+      const relaxed = !versionOf(node).startsWith("v20.");
+      // Three splits on one thread and on two, for each variant that this Node has.
+      assert.equal(lines.length, relaxed ? 12 : 6);
+      assert.equal(lines.some((line) => line.variant === "relaxed"), relaxed);
+      for (const line of lines) assert.equal(line.hash, lines[0].hash, `${describeLine(line)} against ${describeLine(lines[0])}`);
+      hashes.add(lines[0].hash);
+      t.diagnostic(`${lines[0].hash} × ${lines.length}`);
+    });
+  }
+
+  test("the same on all, and as published", () => {
+    assert.equal(hashes.size, 1);
+    const file = createHash("sha256").update(readFileSync(pathOf())).digest("hex");
+    const name = pathOf().replace(/^.*\//, "").replace(/\.gguf$/, "");
+    const published = (expected as Record<string, { file: string; logits: string } | undefined>)[name];
+    assert.deepEqual({ file, logits: [...hashes][0] }, published, `expected-hashes.json, "${name}"`);
+  });
+}
+
+function evaluate(node: string, path: string): BitsLine[] {
+  const run = spawnSync(node, [program, path], { encoding: "utf8", timeout: CHILD_TIMEOUT_MS });
+  assert.equal(run.status, 0, `${run.error?.message ?? ""}${run.stderr}`);
+  return run.stdout.trim().split("\n").map((line) => JSON.parse(line) as BitsLine);
+}
+
+function versionOf(node: string): string {
+  if (node === process.execPath) return process.version;
+  const run = spawnSync(node, ["--version"], { encoding: "utf8" });
+  assert.equal(run.status, 0, `${node} does not run`);
+  return run.stdout.trim();
+}
+
+function describeLine({ runtime, variant, threads, split }: BitsLine): string {
+  return `${runtime}, ${variant}, ${threads} threads, ${split}`;
+}

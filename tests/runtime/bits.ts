@@ -1,0 +1,70 @@
+/**
+ * Evaluates models on this JavaScript engine in every way it can and prints a hash of all logits of each way: one line
+ * of JSON per model × variant × number of threads × split of the prompt. Every line of a model must have the same hash,
+ * here and on every other engine.
+ *
+ *   node bits.js MODEL...
+ */
+import { createHash } from "node:crypto";
+import { basename } from "node:path";
+import { OnebitError } from "../../src/core/errors.ts";
+import type { Engine } from "../../src/model/engine.ts";
+import { openEngine } from "./open-engine.ts";
+
+export interface BitsLine {
+  readonly runtime: string;
+  readonly model: string;
+  readonly variant: "simd" | "relaxed";
+  readonly threads: number;
+  readonly split: string;
+  readonly hash: string;
+}
+
+/** Positions evaluated: more than one batch of rows, and not a multiple of anything. */
+const N_IDS = 77;
+
+/** How the prompt is cut: lengths of the pieces, repeated. */
+const SPLITS: Readonly<Record<string, readonly number[]>> = { whole: [N_IDS], "one by one": [1], uneven: [5, 1, 17, 2] };
+
+for (const path of process.argv.slice(2)) await printLines(path);
+
+async function printLines(path: string): Promise<void> {
+  for (const variant of ["simd", "relaxed"] as const) {
+    for (const threads of [1, 2]) {
+      const engine = await openWhereSupported(path, variant, threads);
+      if (engine === undefined) continue;
+      for (const [split, pieces] of Object.entries(SPLITS)) {
+        const line: BitsLine = {
+          runtime: `${process.release.name} ${process.version}`, model: basename(path), variant, threads, split,
+          hash: await hashLogits(engine, pieces),
+        };
+        process.stdout.write(`${JSON.stringify(line)}\n`);
+      }
+      await engine.close();
+    }
+  }
+}
+
+/** Undefined where the engine has no relaxed SIMD, which the reader of the lines must expect by its version. */
+async function openWhereSupported(path: string, variant: "simd" | "relaxed", threads: number): Promise<Engine | undefined> {
+  try {
+    return await openEngine(path, { variant, threads, contextLength: N_IDS });
+  } catch (error) {
+    if (variant === "relaxed" && error instanceof OnebitError && error.code === "engine/unsupported") return undefined;
+    throw error;
+  }
+}
+
+async function hashLogits(engine: Engine, pieces: readonly number[]): Promise<string> {
+  const hash = createHash("sha256");
+  const ids = Array.from({ length: N_IDS }, (_, i) => (i * 7919 + 13) % engine.vocabSize);
+  const onLogits = (_: number, logits: Float32Array): void => {
+    hash.update(new Uint8Array(logits.buffer, logits.byteOffset, logits.byteLength));
+  };
+  for (let position = 0, i = 0; position < N_IDS; i++) {
+    const piece = ids.slice(position, position + pieces[i % pieces.length]);
+    await engine.evaluate(piece, position, { want: "all", onLogits });
+    position += piece.length;
+  }
+  return hash.digest("hex");
+}
