@@ -10,7 +10,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -56,7 +56,7 @@ export async function buildKernels() {
 
 /** Compiles the kernels unless build/ holds those of exactly these sources. */
 export async function ensureKernels() {
-  if (!isFresh("build/kernels.stamp", kernelsHash())) await buildKernels();
+  if (!isFresh("build/kernels.stamp", kernelsHash(), "build/kernels.simd.wasm")) await buildKernels();
 }
 
 /** esbuild options every bundle of ours shares, tests and benchmarks included. */
@@ -97,12 +97,21 @@ export async function buildBundles() {
 /** Bundles dist/ (kernels first) unless it holds the bundles of exactly these sources. */
 export async function ensureBundles() {
   await ensureKernels();
-  if (!isFresh("build/bundles.stamp", bundlesHash())) await buildBundles();
+  if (!isFresh("build/bundles.stamp", bundlesHash(), "dist/index.js")) await buildBundles();
 }
 
-function buildTypes() {
+/** Writes the type declarations to dist/types. */
+export function buildTypes() {
+  const stamp = typesHash();
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+  rmSync("dist/types", { recursive: true, force: true });
   execFileSync(process.execPath, [tsc, "-p", "tsconfig.types.json"], { stdio: "inherit" });
+  replaceFile("build/types.stamp", stamp);
+}
+
+/** Writes dist/types unless it holds the declarations of exactly these sources. */
+export function ensureTypes() {
+  if (!isFresh("build/types.stamp", typesHash(), "dist/types")) buildTypes();
 }
 
 function kernelsHash() {
@@ -115,9 +124,13 @@ function bundlesHash() {
   return hashFiles([...filesBelow("src", ".ts"), ...wasm, "package.json", "package-lock.json", "scripts/build.mjs"]);
 }
 
-function isFresh(stampFile, hash) {
+function typesHash() {
+  return hashFiles([...filesBelow("src", ".ts"), "assembly/abi.ts", "package-lock.json", "tsconfig.json", "tsconfig.types.json"]);
+}
+
+function isFresh(stampFile, hash, output) {
   try {
-    return readFileSync(stampFile, "utf8") === hash;
+    return existsSync(output) && readFileSync(stampFile, "utf8") === hash;
   } catch {
     return false;
   }

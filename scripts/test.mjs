@@ -15,7 +15,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { BUNDLE, ensureBundles, ensureKernels, filesBelow } from "./build.mjs";
+import { BUNDLE, ensureBundles, ensureKernels, ensureTypes, filesBelow } from "./build.mjs";
 
 /** A test file that hangs fails instead: the slowest one (a million mutated headers) takes 2 minutes. */
 const TEST_TIMEOUT_MS = 600_000;
@@ -48,6 +48,7 @@ async function main() {
   }
   if (everything || mentioned(tests, "build/kernels.")) await ensureKernels();
   if (everything || mentioned(tests, "dist/")) await ensureBundles();
+  if (everything || mentioned(tests, "dist/types")) ensureTypes();
   return await runInFolder(specs, tests, { everything, ...options });
 }
 

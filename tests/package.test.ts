@@ -1,0 +1,77 @@
+/**
+ * The package as it is published: what it ships, what its bundles import, and that its declarations are there.
+ * It reads dist/ and dist/types as they were built.
+ */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { test } from "node:test";
+import { gzipSync } from "node:zlib";
+import { importedModules } from "./architecture/source-scan.ts";
+
+interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly bin: Readonly<Record<string, string>>;
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+  readonly scripts: Readonly<Record<string, string>>;
+}
+
+const manifest = JSON.parse(readFileSync("package.json", "utf8")) as Manifest;
+
+/** Bundles with the four builds of the kernels inside: what a page downloads before any model. */
+const BUNDLES_GZIP_BYTES_MAX = 400_000;
+
+const bundles = (): string[] => ["dist/index.js", "dist/cli.js", ...readdirSync("dist/chunks").map((name) => `dist/chunks/${name}`)].filter((path) => path.endsWith(".js"));
+
+test("every path the manifest names is built", () => {
+  const paths = Object.values(manifest.exports).flatMap((entry) => (typeof entry === "string" ? [entry] : Object.values(entry)));
+  for (const path of [...paths, ...Object.values(manifest.bin)]) assert.ok(existsSync(path), path);
+});
+
+test("the command line starts as a program", () => {
+  assert.match(readFileSync("dist/cli.js", "utf8"), /^#!\/usr\/bin\/env node\n/);
+});
+
+test("bundles import their own chunks, their dependencies and Node, nothing that is left to resolve", () => {
+  const allowed = new Set(Object.keys(manifest.dependencies ?? {}));
+  for (const path of bundles()) {
+    const foreign = importedModules(readFileSync(path, "utf8"))
+      .map(({ specifier }) => specifier)
+      .filter((specifier) => !specifier.startsWith("./") && !specifier.startsWith("../") && !specifier.startsWith("node:") && !allowed.has(specifier));
+    assert.deepEqual(foreign, [], path);
+  }
+});
+
+test("the library asks for Node's modules only at run time, so that bundlers for browsers see none", () => {
+  const library = bundles().filter((path) => path !== "dist/cli.js");
+  for (const path of library) {
+    const node = importedModules(readFileSync(path, "utf8")).filter(({ specifier }) => specifier.startsWith("node:"));
+    assert.deepEqual(node, [], path);
+  }
+});
+
+test("ships what is needed and no more", () => {
+  const listing = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  const [{ files }] = JSON.parse(listing) as [{ files: { path: string }[] }];
+  const paths = files.map(({ path }) => path);
+  for (const wanted of ["dist/index.js", "dist/cli.js", "dist/types/index.d.ts", "README.md", "LICENSE", "CHANGELOG.md", "package.json"]) {
+    assert.ok(paths.includes(wanted), wanted);
+  }
+  const top = new Set(paths.map((path) => path.split("/")[0]));
+  assert.deepEqual([...top].sort(), ["CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json"]);
+});
+
+test("installs without running anything: no install script, and dependencies are pinned", () => {
+  for (const script of ["preinstall", "install", "postinstall"]) assert.ok(!(script in manifest.scripts), script);
+  for (const [name, version] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })) {
+    assert.match(version, /^\d+\.\d+\.\d+$/, name);
+  }
+});
+
+test(`bundles stay below ${BUNDLES_GZIP_BYTES_MAX / 1000} KB compressed`, (t) => {
+  const sizes = bundles().map((path) => gzipSync(readFileSync(path)).length);
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  t.diagnostic(`${total} bytes in ${sizes.length} files`);
+  assert.ok(total <= BUNDLES_GZIP_BYTES_MAX, `${total}`);
+});
