@@ -3,8 +3,9 @@
  * It reads dist/ and dist/types as they were built.
  */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { importedModules } from "./architecture/source-scan.ts";
@@ -60,6 +61,29 @@ test("ships what is needed and no more", () => {
   }
   const top = new Set(paths.map((path) => path.split("/")[0]));
   assert.deepEqual([...top].sort(), ["CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json"]);
+});
+
+test("its declarations hold without ours: strict, every library checked, no types of Node", () => {
+  const folder = mkdtempSync(resolve("build/consumer-"));
+  const options = { strict: true, module: "nodenext", target: "es2022", lib: ["es2023", "dom", "dom.asynciterable", "esnext.disposable"], types: [], noEmit: true };
+  const program = `import { load, OnebitError } from "onebit";
+    export const model = await load("x", { contextLength: 16 });
+    export const size: number = model.vocabSize;
+    // @ts-expect-error what is a number is not taken for text
+    export const text: string = model.vocabSize;
+    export const code: string | undefined = model instanceof OnebitError ? model.code : undefined;`;
+  try {
+    mkdirSync(join(folder, "node_modules", "onebit"), { recursive: true });
+    cpSync("dist", join(folder, "node_modules", "onebit", "dist"), { recursive: true });
+    cpSync("package.json", join(folder, "node_modules", "onebit", "package.json"));
+    writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+    writeFileSync(join(folder, "program.ts"), program);
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: ["program.ts"] }));
+    const run = spawnSync(process.execPath, [resolve("node_modules/typescript/bin/tsc"), "-p", folder], { encoding: "utf8" });
+    assert.equal(run.status, 0, run.stdout);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test("installs without running anything: no install script, and dependencies are pinned", () => {
