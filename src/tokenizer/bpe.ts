@@ -1,0 +1,204 @@
+/**
+ * Byte-level byte-pair encoding: text is split into pieces, the UTF-8 bytes of a piece are its first symbols, and
+ * neighbours merge by rank. Any text has an encoding, and decoding gives it back exactly.
+ *
+ * Source: GPT-2 (Radford et al. 2019); `ignoreMerges` as in Llama 3 (tiktoken looks whole pieces up first).
+ *
+ * @module
+ */
+import { quoted } from "../core/errors.ts";
+import { MERGES_MAX } from "../core/limits.ts";
+import { encodeUtf8 } from "../files/utf8.ts";
+import { makeByteAlphabet } from "./byte-alphabet.ts";
+import { CharClasses } from "./char-classes.ts";
+import { Merger } from "./merge.ts";
+import { PairTable } from "./pair-table.ts";
+import type { PreTokenizer } from "./pre-tokenizers.ts";
+import { type PieceSink, chainStages } from "./split.ts";
+import type { NormalForm, SpacePrefix, TokenModel } from "./token-model.ts";
+import { BYTES_PER_UNIT_MAX, writeUtf8 } from "./utf8-bytes.ts";
+import { TOKEN_NORMAL, type Vocabulary, bad } from "./vocabulary.ts";
+
+/** The two symbols of a merge rule, in the byte alphabet. */
+export type MergeRule = readonly [left: string, right: string];
+
+export interface BpeOptions {
+  readonly vocabulary: Vocabulary;
+  /** Earliest first. */
+  readonly merges: Iterable<MergeRule>;
+  readonly mergeCount: number;
+  /** Refuses merges of or into texts that are no token, as Hugging Face does; else they are steps between tokens. */
+  readonly strictMerges: boolean;
+  readonly preTokenizer: PreTokenizer;
+  /** Stands for bytes that have no token. */
+  readonly unknownId?: number;
+  readonly normalForm?: NormalForm;
+  /** A blank goes before fragments that do not begin with one. */
+  readonly addPrefixSpace?: boolean;
+}
+
+/** Scratch memory of longer pieces is given back. */
+const KEPT_UNITS = 65_536;
+
+export class ByteLevelBpe implements TokenModel {
+  readonly spacePrefix: SpacePrefix;
+  readonly #vocabulary: Vocabulary;
+  readonly #alphabet = makeByteAlphabet();
+  readonly #merger: Merger;
+  /** The symbol of each byte: an id, or beyond the vocabulary when the byte is no token. */
+  readonly #symbolOfByte = new Int32Array(256);
+  /** Texts of symbols that are no token, by symbol − vocabulary size. */
+  readonly #stepTexts: readonly string[];
+  readonly #split: PieceSink;
+  readonly #ignoreMerges: boolean;
+  readonly #unknownId: number | undefined;
+  readonly #normalForm: NormalForm | undefined;
+  readonly #longestBytes: number;
+  #bytes = new Uint8Array(0);
+  #units = new Uint16Array(0);
+  #symbols = new Int32Array(0);
+  #ids: number[] = [];
+
+  constructor(options: BpeOptions) {
+    const { vocabulary } = options;
+    this.#vocabulary = vocabulary;
+    this.spacePrefix = options.addPrefixSpace === true ? "always" : "never";
+    this.#ignoreMerges = options.preTokenizer.ignoreMerges;
+    this.#unknownId = options.unknownId;
+    this.#normalForm = options.normalForm;
+    this.#longestBytes = longestText(vocabulary);
+    const symbols = new SymbolNames(vocabulary, options.strictMerges);
+    for (let byte = 0; byte < 256; byte++) {
+      this.#symbolOfByte[byte] = symbols.baseOf(String.fromCharCode(this.#alphabet.unitOfByte[byte]));
+    }
+    this.#merger = new Merger(pairTable(options, symbols));
+    this.#stepTexts = symbols.stepTexts;
+    const sink: PieceSink = (text, from, to) => this.#encodePiece(text, from, to);
+    this.#split = chainStages(options.preTokenizer.stages, new CharClasses(), sink);
+    this.#reserve(256);
+  }
+
+  encode(text: string, prefixed: boolean, into: number[]): void {
+    let fragment = this.#normalForm === undefined ? text : text.normalize(this.#normalForm);
+    if (prefixed && !fragment.startsWith(" ")) fragment = ` ${fragment}`;
+    this.#ids = into;
+    this.#split(fragment, 0, fragment.length);
+    this.#ids = [];
+    if (this.#symbols.length > KEPT_UNITS * BYTES_PER_UNIT_MAX) this.#reserve(256);
+  }
+
+  bytesOf(id: number): Uint8Array {
+    const text = this.#vocabulary.texts[id];
+    const isWritten = this.#vocabulary.typeOf(id) === TOKEN_NORMAL;
+    return (isWritten ? this.#alphabet.bytesOf(text) : undefined) ?? encodeUtf8(text);
+  }
+
+  #encodePiece(text: string, from: number, to: number): void {
+    const room = (to - from) * BYTES_PER_UNIT_MAX;
+    if (this.#bytes.length < room) this.#reserve(room);
+    const bytes = this.#bytes;
+    const count = writeUtf8(text, from, to, bytes);
+    if (this.#ignoreMerges && count <= this.#longestBytes) {
+      const id = this.#vocabulary.plainIdOf(this.#written(count));
+      if (id !== undefined) {
+        this.#ids.push(id);
+        return;
+      }
+    }
+    const symbols = this.#symbols;
+    for (let i = 0; i < count; i++) symbols[i] = this.#symbolOfByte[bytes[i]];
+    const merged = this.#merger.merge(symbols, count);
+    for (let i = 0; i < merged; i++) this.#push(symbols[i]);
+  }
+
+  /** The first `count` bytes of the scratch memory in the byte alphabet. */
+  #written(count: number): string {
+    const units = this.#units;
+    for (let i = 0; i < count; i++) units[i] = this.#alphabet.unitOfByte[this.#bytes[i]];
+    return String.fromCharCode.apply(null, units.subarray(0, count) as unknown as number[]);
+  }
+
+  #push(symbol: number): void {
+    const size = this.#vocabulary.size;
+    if (symbol < size) {
+      this.#ids.push(symbol);
+      return;
+    }
+    for (const byte of this.#alphabet.bytesOf(this.#stepTexts[symbol - size]) ?? []) this.#pushByte(byte);
+  }
+
+  #pushByte(byte: number): void {
+    const symbol = this.#symbolOfByte[byte];
+    const id = symbol < this.#vocabulary.size ? symbol : this.#unknownId;
+    if (id === undefined) bad(`byte 0x${byte.toString(16).padStart(2, "0")} of the text has no token`);
+    this.#ids.push(id);
+  }
+
+  #reserve(bytes: number): void {
+    const room = Math.max(bytes, 256);
+    this.#bytes = new Uint8Array(room);
+    this.#symbols = new Int32Array(room);
+    this.#units = new Uint16Array(this.#longestBytes);
+  }
+}
+
+/**
+ * "left right" as GGUF and older tokenizer.json files write it: the first blank after the first character divides.
+ * @throws OnebitError `tokenizer/bad-vocabulary` when there is none or nothing follows.
+ */
+export function parseMerge(index: number, text: string): MergeRule {
+  const blank = text.indexOf(" ", 1);
+  if (blank < 0 || blank + 1 === text.length) bad(`merge ${index} ${quoted(text)}: wanted two symbols with a blank between`);
+  return [text.slice(0, blank), text.slice(blank + 1)];
+}
+
+/** Numbers for the texts that rules speak of: ids of tokens, and numbers beyond the vocabulary for the steps between. */
+class SymbolNames {
+  readonly stepTexts: string[] = [];
+  readonly #vocabulary: Vocabulary;
+  readonly #strict: boolean;
+  readonly #steps = new Map<string, number>();
+
+  constructor(vocabulary: Vocabulary, strict: boolean) {
+    this.#vocabulary = vocabulary;
+    this.#strict = strict;
+  }
+
+  /** Of one byte; may be no token. */
+  baseOf(text: string): number {
+    return this.#vocabulary.plainIdOf(text) ?? this.#step(text);
+  }
+
+  of(text: string, index: number): number {
+    const id = this.#vocabulary.plainIdOf(text);
+    if (id !== undefined) return id;
+    if (this.#strict) bad(`merge ${index}: ${quoted(text)} is no token`);
+    return this.#step(text);
+  }
+
+  #step(text: string): number {
+    let symbol = this.#steps.get(text);
+    if (symbol === undefined) {
+      symbol = this.#vocabulary.size + this.stepTexts.push(text) - 1;
+      this.#steps.set(text, symbol);
+    }
+    return symbol;
+  }
+}
+
+function pairTable(options: BpeOptions, symbols: SymbolNames): PairTable {
+  if (options.mergeCount > MERGES_MAX) bad(`${options.mergeCount} merges; the limit is ${MERGES_MAX}`);
+  const pairs = new PairTable(options.mergeCount);
+  let rank = 0;
+  for (const [left, right] of options.merges) {
+    pairs.add(symbols.of(left, rank), symbols.of(right, rank), rank, symbols.of(left + right, rank));
+    rank += 1;
+  }
+  return pairs;
+}
+
+function longestText(vocabulary: Vocabulary): number {
+  let longest = 0;
+  for (const text of vocabulary.texts) longest = Math.max(longest, text.length);
+  return longest;
+}

@@ -1,0 +1,137 @@
+/**
+ * The pre-tokenizers that model files name, as a table: `tokenizer.ggml.pre` of GGUF, and the regular expressions of
+ * tokenizer.json. Adding one is a row.
+ *
+ * Source: the expressions in the models' own tokenizer.json files; names as llama.cpp's `llama-vocab.cpp` gives them.
+ *
+ * @module
+ */
+import { fail, quoted } from "../core/errors.ts";
+import { LETTER, MARK, PUNCTUATION } from "./char-classes.ts";
+import {
+  type MatcherMaker,
+  blankThen,
+  deepseek3Words,
+  gpt2Words,
+  llama3Words,
+  numbers,
+  oneNewline,
+  punctuationAnd,
+  threeDigits,
+  unitRanges,
+} from "./split.ts";
+
+/** How a family splits text, and what its vocabulary expects besides. */
+export interface PreTokenizer {
+  readonly stages: readonly MatcherMaker[];
+  /** A piece that is a token is that token, reachable by merges or not. */
+  readonly ignoreMerges: boolean;
+  /** Whether texts begin with BOS when the file does not say. */
+  readonly addBos: boolean;
+}
+
+const plain = (stages: readonly MatcherMaker[]): PreTokenizer => ({ stages, ignoreMerges: false, addBos: false });
+
+/** 678 tokens of Llama 3 cannot be reached by its merges, so whole pieces are looked up first. */
+const llama3: PreTokenizer = { stages: [llama3Words(3)], ignoreMerges: true, addBos: true };
+const llama3Merged = plain([llama3Words(3)]);
+const qwen2 = plain([llama3Words(1)]);
+const gpt2 = plain([gpt2Words]);
+const digitsThenGpt2 = plain([numbers(1), gpt2Words]);
+
+/** Han from U+4E00 to U+9FA5, and what else stands in DeepSeek's class: U+0800–4E00, U+AC00–D7FF. */
+const deepseekLetters = unitRanges(0x0800, 0x9fa5, 0xac00, 0xd7ff);
+const hanAndKana = unitRanges(0x3040, 0x30ff, 0x4e00, 0x9fa5);
+
+const NAMED: ReadonlyMap<string, PreTokenizer> = new Map([
+  ["llama3", llama3],
+  ["llama-v3", llama3],
+  ["llama-bpe", llama3],
+  ["falcon3", llama3],
+  ["falcon_e", llama3],
+  ["falcon-h1", llama3],
+  ["pixtral", llama3],
+  ["lfm2", llama3],
+  ["midm-2.0", llama3],
+  ["dbrx", llama3Merged],
+  ["smaug-bpe", llama3Merged],
+  ["glm4", llama3Merged],
+  ["chatglm-bpe", llama3Merged],
+  ["qwen2", qwen2],
+  ["deepseek-r1-qwen", qwen2],
+  ["stablelm2", qwen2],
+  ["megrez", qwen2],
+  ["qwen35", plain([llama3Words(1, LETTER | MARK)])],
+  ["gpt-2", gpt2],
+  ["phi-2", gpt2],
+  ["mpt", gpt2],
+  ["olmo", gpt2],
+  ["jais", gpt2],
+  ["falcon", plain([punctuationAnd("$+<=>^~|`"), gpt2Words, threeDigits])],
+  ["starcoder", digitsThenGpt2],
+  ["refact", digitsThenGpt2],
+  ["command-r", digitsThenGpt2],
+  ["smollm", digitsThenGpt2],
+  ["codeshell", digitsThenGpt2],
+  ["exaone", digitsThenGpt2],
+  ["minerva-7b", digitsThenGpt2],
+  ["deepseek-coder", plain([oneNewline, blankThen(LETTER), blankThen(PUNCTUATION), deepseekLetters, numbers(1)])],
+  ["deepseek-v3", plain([numbers(3), hanAndKana, deepseek3Words])],
+  ["default", plain([punctuationAnd("$+<=>^~|"), gpt2Words, numbers(), threeDigits])],
+]);
+
+/**
+ * The row of a pre-tokenizer's name.
+ * @throws OnebitError `tokenizer/unsupported` for a name that is not in the table.
+ */
+export function preTokenizerNamed(name: string): PreTokenizer {
+  const row = NAMED.get(name);
+  if (row !== undefined) return row;
+  const known = Array.from(NAMED.keys()).join(", ");
+  return fail(
+    "tokenizer/unsupported",
+    `tokenizer.ggml.pre: the pre-tokenizer ${quoted(name)} is not supported; supported are ${known}`,
+  );
+}
+
+const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+const CONTRACTIONS_SPELLED = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])";
+const BLANKS = "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const GPT2_EXPRESSION = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)";
+
+/** What Llama 3's expression is after the contractions, by its digits and its class of word characters. */
+function llama3Expression(digits: string, word: string): string {
+  const notSymbol = word === "\\p{L}" ? "\\p{L}\\p{N}" : "\\p{L}\\p{M}\\p{N}";
+  return `|[^\\r\\n\\p{L}\\p{N}]?${word}+|${digits}| ?[^\\s${notSymbol}]+[\\r\\n]*${BLANKS}`;
+}
+
+const EXPRESSIONS: ReadonlyMap<string, MatcherMaker> = new Map([
+  ...[CONTRACTIONS, CONTRACTIONS_SPELLED].flatMap((contractions): [string, MatcherMaker][] => [
+    [contractions + llama3Expression("\\p{N}{1,3}", "\\p{L}"), llama3Words(3)],
+    [contractions + llama3Expression("\\p{N}", "\\p{L}"), llama3Words(1)],
+    [contractions + llama3Expression("\\p{N}", "[\\p{L}\\p{M}]"), llama3Words(1, LETTER | MARK)],
+  ]),
+  [GPT2_EXPRESSION, gpt2Words],
+  [`${GPT2_EXPRESSION}|\\s+`, gpt2Words],
+  ["\\p{N}", numbers(1)],
+  ["\\p{N}+", numbers()],
+  ["\\p{N}{1,3}", numbers(3)],
+  ["[0-9][0-9][0-9]", threeDigits],
+  ["[\\r\\n]", oneNewline],
+  ["\\s?\\p{L}+", blankThen(LETTER)],
+  ["\\s?\\p{P}+", blankThen(PUNCTUATION)],
+  ["[一-龥ࠀ-一가-퟿]+", deepseekLetters],
+  ["[一-龥\u3040-ゟ゠-ヿ]+", hanAndKana],
+]);
+
+/**
+ * The matcher of a regular expression in a tokenizer.json. Only known expressions run: an arbitrary one could backtrack
+ * for years.
+ * @throws OnebitError `tokenizer/unsupported` for any other.
+ */
+export function matcherForExpression(expression: string): MatcherMaker {
+  const matcher = EXPRESSIONS.get(expression.replaceAll("\r", "\\r").replaceAll("\n", "\\n"));
+  if (matcher !== undefined) return matcher;
+  const shown = expression.slice(0, 200);
+  return fail("tokenizer/unsupported", `tokenizer.json: pre_tokenizer: the expression ${shown} is not supported`);
+}

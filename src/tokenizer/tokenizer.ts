@@ -1,0 +1,8 @@
+/**
+ * Tokenizers, as the rest of the library uses them: made from a GGUF file's metadata or from a tokenizer.json.
+ *
+ * @module
+ */
+export type { DecodeOptions, EncodeOptions, TextPart, TokenStream, Tokenizer } from "./parts-tokenizer.ts";
+export { tokenizerFromGguf } from "./gguf-tokenizer.ts";
+export { type HfExtras, tokenizerFromHf } from "./hf-tokenizer.ts";
