@@ -8,11 +8,12 @@
  * What is built carries a stamp: the hash of all it was made from. `ensureKernels` and `ensureBundles` build only
  * when the stamp differs. Outputs appear by rename, so that a reader beside a running build sees old or new, never half.
  */
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
@@ -35,22 +36,27 @@ export function hashFiles(files) {
   return hash.digest("hex");
 }
 
-/** Compiles every variant of assembly/index.ts to build/kernels.<variant>.wasm. */
+/** Compiles every variant of assembly/index.ts to build/kernels.<variant>.wasm, side by side. */
 export async function buildKernels() {
-  const asc = await import("assemblyscript/asc");
   const stamp = kernelsHash();
   const staging = join("build", `staging-${process.pid}`);
   mkdirSync(staging, { recursive: true });
   try {
-    for (const variant of VARIANTS) {
-      const out = join(staging, `kernels.${variant}.wasm`);
-      const { error, stderr } = await asc.main(["--config", "asconfig.json", "--target", variant, "--outFile", out]);
-      if (error) throw new Error(`asc, variant ${variant}: ${error.message}\n${stderr.toString()}`);
-    }
+    await Promise.all(VARIANTS.map((variant) => compileVariant(variant, join(staging, `kernels.${variant}.wasm`))));
     writeFileSync(join(staging, "kernels.stamp"), stamp);
     for (const name of readdirSync(staging)) renameSync(join(staging, name), join("build", name));
   } finally {
     rmSync(staging, { recursive: true, force: true });
+  }
+}
+
+async function compileVariant(variant, out) {
+  const asc = join(root, "node_modules", "assemblyscript", "bin", "asc.js");
+  const args = [asc, "--config", "asconfig.json", "--target", variant, "--outFile", out];
+  try {
+    await promisify(execFile)(process.execPath, args);
+  } catch (error) {
+    throw new Error(`asc, variant ${variant}:\n${error.stderr}`, { cause: error });
   }
 }
 
@@ -144,9 +150,15 @@ function replaceFile(path, contents) {
   renameSync(temporary, path);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const only = process.argv[2];
+async function main(only) {
   if (only === undefined || only === "--kernels") await buildKernels();
   if (only === undefined || only === "--bundle") await buildBundles();
   if (only === undefined) buildTypes();
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await main(process.argv[2]).catch((error) => {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  });
 }

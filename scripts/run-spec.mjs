@@ -5,7 +5,7 @@
  * A compiled spec is kept in build/specs under the hash of every source it could see, so that a second run only runs.
  */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { test } from "node:test";
 import { filesBelow, hashFiles } from "./build.mjs";
@@ -16,12 +16,12 @@ const VARIANT_FEATURES = { simd: ["simd"], relaxed: ["simd", "relaxed-simd"] };
 const AS_PECT = "./node_modules/@as-pect/assembly/assembly/index.ts";
 const LEAF = 0;
 
-/** Registers the tests of the spec at `specFile` (path from the repository root). */
-export function runSpec(specFile) {
-  const sources = hashFiles([...filesBelow("assembly", ".ts"), "package-lock.json", "scripts/run-spec.mjs"]);
+/** Registers the tests of the spec at `specFile` (path from the repository root). `keep`: keep what was compiled. */
+export function runSpec(specFile, keep = true) {
+  const sources = hashFiles([...filesBelow("assembly", ".ts"), specFile, "package-lock.json", "scripts/run-spec.mjs"]);
   for (const [variant, features] of Object.entries(VARIANT_FEATURES)) {
     test(`${specFile} [${variant}]`, async (t) => {
-      const binary = await compileSpec(specFile, variant, features, sources);
+      const binary = await compileSpec(specFile, variant, features, keep && sources);
       if (!WebAssembly.validate(binary)) {
         assert.equal(variant, "relaxed", "the baseline must validate on every engine");
         return t.skip(`compiled; not run: ${process.version} has no relaxed SIMD`);
@@ -35,12 +35,8 @@ export function runSpec(specFile) {
 }
 
 async function compileSpec(specFile, variant, features, sources) {
-  const cached = `build/specs/${basename(specFile, ".spec.ts")}.${variant}.${sources.slice(0, 16)}.wasm`;
-  try {
-    return new Uint8Array(readFileSync(cached));
-  } catch {
-    // Not compiled yet.
-  }
+  const cached = sources && `build/specs/${basename(specFile, ".spec.ts")}.${variant}.${sources.slice(0, 16)}.wasm`;
+  if (cached && existsSync(cached)) return new Uint8Array(readFileSync(cached));
   const asc = await import("assemblyscript/asc");
   const flags = ["--config", "none", "--exportStart", "_start", "--exportRuntime", "--exportTable", "--debug"];
   flags.push("--use", "RTRACE=1", "--runtime", "incremental", "-O3", "--outFile", "spec.wasm");
@@ -49,9 +45,11 @@ async function compileSpec(specFile, variant, features, sources) {
   const writeFile = (name, data) => void (name.endsWith(".wasm") && (binary = new Uint8Array(data)));
   const { error, stderr } = await asc.main([AS_PECT, specFile, ...flags], { writeFile });
   if (error) throw new Error(`asc, ${specFile}, ${variant}: ${error.message}\n${stderr.toString()}`);
-  mkdirSync("build/specs", { recursive: true });
-  writeFileSync(`${cached}.${process.pid}`, binary);
-  renameSync(`${cached}.${process.pid}`, cached);
+  if (cached) {
+    mkdirSync("build/specs", { recursive: true });
+    writeFileSync(`${cached}.${process.pid}`, binary);
+    renameSync(`${cached}.${process.pid}`, cached);
+  }
   return binary;
 }
 

@@ -141,4 +141,7 @@ function run(command, args) {
   });
 }
 
-process.exitCode = await main();
+process.exitCode = await main().catch((error) => {
+  process.stderr.write(`${error.message}\n`);
+  return 1;
+});
