@@ -1,0 +1,246 @@
+/**
+ * The decode loop: prompt in, one piece of text for every id out, until something says stop.
+ *
+ * @module
+ */
+import { fail, OnebitError, throwIfAborted } from "../core/errors.ts";
+import type { Engine } from "../model/engine.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { Context } from "./context.ts";
+import type { Exclusive } from "./exclusive.ts";
+import { checkIds, checkNumber, checkSampling, checkStop, MAX_TOKENS_DEFAULT } from "./options.ts";
+import type { GenerateOptions, Sampling } from "./options.ts";
+import { createSampler, logprobs } from "./sampler.ts";
+import type { TokenLogprob } from "./sampler.ts";
+import { createStopScanner } from "./stop.ts";
+
+/**
+ * Why a generation ended: an end-of-turn or stop id, a stop string, `maxTokens`, no room left in the context, or the
+ * caller (an abort signal, or leaving the loop).
+ */
+export type StopReason = "stop" | "stop-string" | "length" | "context" | "aborted";
+
+/** What one generated id adds. The texts of all pieces, joined, are the result's text. */
+export interface Piece {
+  readonly id: number;
+  /** Whole characters only; empty while one is incomplete or could begin a stop string, and for end-of-turn ids. */
+  readonly text: string;
+  /** With the option `logprobs`: the natural logarithm of this id's probability. */
+  readonly logprob?: number;
+  /** With `logprobs` above 0: that many likeliest ids, likeliest first. */
+  readonly topLogprobs?: readonly TokenLogprob[];
+}
+
+export interface Timings {
+  readonly promptTokens: number;
+  /** Of those, how many stood in the KV cache already and cost nothing. */
+  readonly cachedTokens: number;
+  readonly promptMs: number;
+  readonly tokens: number;
+  /** Time spent choosing and evaluating; the consumer's own time between pieces is left out. */
+  readonly generateMs: number;
+}
+
+export interface GenerationResult {
+  readonly promptIds: readonly number[];
+  /** Every id generated, an end-of-turn id included. */
+  readonly ids: readonly number[];
+  readonly text: string;
+  readonly stopReason: StopReason;
+  readonly seed: number | bigint;
+  readonly timings: Timings;
+}
+
+/** What a generation works with. `tokenizer` is absent for models without a vocabulary: ids only, texts empty. */
+export interface GenerationParts {
+  readonly engine: Engine;
+  readonly context: Context;
+  readonly turns: Exclusive;
+  readonly tokenizer: Tokenizer | undefined;
+}
+
+/**
+ * One generation: iterate it for pieces, or await {@link Generation.text} or {@link Generation.result}.
+ *
+ * Nothing runs before the first of these; it can be iterated once. Leaving the loop early ends it as "aborted".
+ */
+export class Generation implements AsyncIterable<Piece> {
+  readonly #pieces: AsyncGenerator<Piece, void, void>;
+  readonly #result: Promise<GenerationResult>;
+  #started = false;
+
+  /** @param prompt makes the prompt's ids; runs when the generation starts, so its errors reach whoever waits */
+  constructor(parts: GenerationParts, prompt: () => readonly number[], options: GenerateOptions) {
+    let resolve: (result: GenerationResult) => void = () => {};
+    let reject: (error: unknown) => void = () => {};
+    this.#result = new Promise((onResult, onError) => {
+      resolve = onResult;
+      reject = onError;
+    });
+    // An error also reaches the one who iterates; a result nobody asked for must not end the process.
+    this.#result.catch(() => {});
+    this.#pieces = runGeneration(parts, prompt, options, resolve, reject);
+  }
+
+  /** @throws OnebitError `option/invalid` the second time */
+  [Symbol.asyncIterator](): AsyncIterator<Piece> {
+    if (this.#started) fail("option/invalid", "a generation can be iterated only once: call generate again, or keep its pieces");
+    this.#started = true;
+    return this.#pieces;
+  }
+
+  /** Everything about the finished generation. Runs it to its end unless someone is iterating. */
+  async result(): Promise<GenerationResult> {
+    if (!this.#started) {
+      for await (const _ of this) void _;
+    }
+    return this.#result;
+  }
+
+  async text(): Promise<string> {
+    return (await this.result()).text;
+  }
+}
+
+/** Checked options, in the form the loop uses. */
+interface Plan {
+  readonly sampling: Sampling;
+  readonly maxTokens: number;
+  readonly endIds: ReadonlySet<number>;
+  readonly stops: readonly string[];
+  readonly nLogprobs: number | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The state of a running generation. */
+interface Progress {
+  promptIds: readonly number[];
+  cachedTokens: number;
+  promptMs: number;
+  generateMs: number;
+  readonly ids: number[];
+  text: string;
+  stopReason: StopReason;
+}
+
+async function* runGeneration(
+  parts: GenerationParts,
+  prompt: () => readonly number[],
+  options: GenerateOptions,
+  resolve: (result: GenerationResult) => void,
+  reject: (error: unknown) => void,
+): AsyncGenerator<Piece, void, void> {
+  const progress: Progress = { promptIds: [], cachedTokens: 0, promptMs: 0, generateMs: 0, ids: [], text: "", stopReason: "aborted" };
+  let seed: number | bigint = 0;
+  let failure: { error: unknown } | undefined;
+  try {
+    const plan = makePlan(parts, options);
+    seed = plan.sampling.seed;
+    progress.promptIds = prompt();
+    const release = await parts.turns.acquire(plan.signal);
+    try {
+      yield* decode(parts, plan, options, progress);
+    } finally {
+      release();
+    }
+  } catch (error) {
+    if (!(error instanceof OnebitError && error.code === "aborted")) failure = { error };
+  } finally {
+    // Runs too when the consumer leaves its loop: then nothing has failed and the reason is still "aborted".
+    if (failure) reject(failure.error);
+    else resolve(makeResult(progress, seed));
+  }
+  if (failure) throw failure.error;
+}
+
+async function* decode(parts: GenerationParts, plan: Plan, options: GenerateOptions, progress: Progress): AsyncGenerator<Piece, void, void> {
+  const { engine, context } = parts;
+  let startMs = performance.now();
+  throwIfAborted(plan.signal);
+  progress.cachedTokens = context.countReusable(progress.promptIds);
+  let logits = await context.read(progress.promptIds, { signal: plan.signal, onProgress: options.onProgress });
+  progress.promptMs = performance.now() - startMs;
+  if (plan.maxTokens === 0) {
+    progress.stopReason = "length";
+    return;
+  }
+  const history = [...progress.promptIds];
+  const sampler = createSampler(plan.sampling, engine.numeric);
+  const reader = createTextReader(parts.tokenizer, plan.stops);
+  for (;;) {
+    startMs = performance.now();
+    throwIfAborted(plan.signal);
+    const id = sampler.next(logits, history);
+    const extra = plan.nLogprobs === undefined ? {} : describe(logits, id, plan.nLogprobs, engine);
+    history.push(id);
+    progress.ids.push(id);
+    const isEnd = plan.endIds.has(id);
+    let text = isEnd ? "" : reader.push(id);
+    const reason = whyStop(isEnd, reader.stopped, progress.ids.length >= plan.maxTokens, context.isFull);
+    if (reason !== undefined) text += reader.end();
+    progress.text += text;
+    if (reason === undefined) {
+      progress.generateMs += performance.now() - startMs;
+      yield { id, text, ...extra };
+      startMs = performance.now();
+      logits = await context.append(id, plan.signal);
+      progress.generateMs += performance.now() - startMs;
+      continue;
+    }
+    progress.stopReason = reason;
+    progress.generateMs += performance.now() - startMs;
+    yield { id, text, ...extra };
+    return;
+  }
+}
+
+function whyStop(isEnd: boolean, isStopString: boolean, isLength: boolean, isFull: boolean): StopReason | undefined {
+  if (isEnd) return "stop";
+  if (isStopString) return "stop-string";
+  if (isLength) return "length";
+  return isFull ? "context" : undefined;
+}
+
+/** Ids to text that can be shown: whole characters, stop strings cut off. */
+function createTextReader(tokenizer: Tokenizer | undefined, stops: readonly string[]) {
+  const decoder = tokenizer?.stream();
+  const scanner = createStopScanner(stops);
+  const nKnown = tokenizer?.vocabSize ?? 0;
+  return {
+    // Rows beyond the vocabulary are padding of the head: they have no text.
+    push: (id: number): string => (decoder && id < nKnown ? scanner.push(decoder.push(id)) : ""),
+    end: (): string => (decoder ? scanner.push(decoder.end()) : "") + scanner.end(),
+    get stopped() {
+      return scanner.stopped;
+    },
+  };
+}
+
+function describe(logits: Float32Array, id: number, nTop: number, engine: Engine): Pick<Piece, "logprob" | "topLogprobs"> {
+  const { chosen, top } = logprobs(logits, id, nTop, engine.numeric);
+  return nTop === 0 ? { logprob: chosen } : { logprob: chosen, topLogprobs: top };
+}
+
+function makePlan({ engine, tokenizer }: GenerationParts, options: GenerateOptions): Plan {
+  const endIds = new Set(options.stopIds ?? []);
+  checkIds("stopIds", [...endIds], engine.vocabSize, "option/invalid");
+  if (!options.ignoreEnd) tokenizer?.endOfTurnIds.forEach((id) => endIds.add(id));
+  const stops = checkStop(options.stop);
+  if (stops.length > 0 && tokenizer === undefined) {
+    fail("tokenizer/missing", "stop strings need text, and this model file has no vocabulary: use stopIds");
+  }
+  return {
+    sampling: checkSampling(options, engine.vocabSize),
+    maxTokens: checkNumber("maxTokens", options.maxTokens, MAX_TOKENS_DEFAULT),
+    endIds,
+    stops,
+    nLogprobs: options.logprobs === undefined ? undefined : checkNumber("logprobs", options.logprobs, 0),
+    signal: options.signal,
+  };
+}
+
+function makeResult(progress: Progress, seed: number | bigint): GenerationResult {
+  const { promptIds, ids, text, stopReason, cachedTokens, promptMs, generateMs } = progress;
+  const timings = { promptTokens: promptIds.length, cachedTokens, promptMs, tokens: ids.length, generateMs };
+  return { promptIds, ids, text, stopReason, seed, timings };
+}

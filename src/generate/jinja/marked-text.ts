@@ -1,0 +1,110 @@
+/**
+ * Text that remembers which of its characters came from the caller's data and which from the template itself.
+ *
+ * A chat template mixes special tokens (`<|im_start|>`) with what people wrote. Marks survive trimming, slicing,
+ * splitting, replacing and joining, so that after rendering only the template's own characters may be read as
+ * special tokens, whatever the messages contain.
+ *
+ * @module
+ */
+
+/** One stretch of text of one origin. */
+export interface TextRun {
+  readonly text: string;
+  /** True when it came from the data the template was given. */
+  readonly isInput: boolean;
+}
+
+export class MarkedText {
+  readonly text: string;
+  /** Ascending offsets at which the origin flips, starting from the template's: `[]` none is input, `[0]` all is. */
+  readonly flips: readonly number[];
+
+  constructor(text: string, flips: readonly number[] = []) {
+    this.text = text;
+    this.flips = text === "" ? [] : flips;
+  }
+
+  get length(): number {
+    return this.text.length;
+  }
+
+  get hasInput(): boolean {
+    return this.flips.length > 0;
+  }
+
+  /** Work to copy it, for the budget: sixteen characters cost about as much as evaluating one node. */
+  get cost(): number {
+    return 1 + (this.text.length >> 4) + this.flips.length;
+  }
+
+  /** Offsets as `String.prototype.slice`, but never negative. */
+  slice(begin: number, end: number = this.text.length): MarkedText {
+    if (begin === 0 && end >= this.text.length) return this;
+    const text = this.text.slice(begin, end);
+    if (this.flips.length === 0) return new MarkedText(text);
+    const flips: number[] = [];
+    let isInput = false;
+    for (const flip of this.flips) {
+      if (flip <= begin) isInput = !isInput;
+      else if (flip < end) {
+        if (flips.length === 0 && isInput) flips.push(0);
+        flips.push(flip - begin);
+      }
+    }
+    // No flip inside: the whole slice has the origin of its first character.
+    if (flips.length === 0 && isInput) flips.push(0);
+    return new MarkedText(text, flips);
+  }
+
+  /** Stretches of one origin, in order, none empty. */
+  runs(): TextRun[] {
+    const runs: TextRun[] = [];
+    let begin = 0;
+    let isInput = false;
+    for (const flip of [...this.flips, this.text.length]) {
+      if (flip > begin) runs.push({ text: this.text.slice(begin, flip), isInput });
+      isInput = !isInput;
+      begin = flip;
+    }
+    return runs;
+  }
+
+  /** The same marks over a text of the same length; over another length, all is input if any was. */
+  map(change: (text: string) => string): MarkedText {
+    const text = change(this.text);
+    return new MarkedText(text, text.length === this.text.length ? this.flips : this.hasInput ? [0] : []);
+  }
+}
+
+/** Text of the template's own. */
+export function templateText(text: string): MarkedText {
+  return new MarkedText(text);
+}
+
+/** Text of the caller's. */
+export function inputText(text: string): MarkedText {
+  return new MarkedText(text, [0]);
+}
+
+export function concat(parts: readonly MarkedText[]): MarkedText {
+  if (parts.length === 1) return parts[0];
+  const flips: number[] = [];
+  let isInput = false;
+  let offset = 0;
+  for (const part of parts) {
+    if (part.length === 0) continue;
+    const startsAsInput = part.flips[0] === 0;
+    if (startsAsInput !== isInput) flips.push(offset);
+    for (const flip of part.flips) if (flip > 0) flips.push(offset + flip);
+    isInput = part.flips.length % 2 === 1;
+    offset += part.length;
+  }
+  return new MarkedText(parts.map((part) => part.text).join(""), flips);
+}
+
+/** `parts` with `separator` between each two. */
+export function join(parts: readonly MarkedText[], separator: MarkedText): MarkedText {
+  if (separator.length === 0) return concat(parts);
+  return concat(parts.flatMap((part, i) => (i === 0 ? [part] : [separator, part])));
+}

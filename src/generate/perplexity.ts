@@ -1,0 +1,76 @@
+/**
+ * Perplexity: exp of the mean negative log-likelihood a model gives to a text it did not write.
+ *
+ * The ids are cut into windows that do not overlap; each starts fresh (after BOS, for models that use one) and every
+ * id but a window's first is scored. Shorter windows give higher values: compare only equal `context`.
+ *
+ * @module
+ */
+import { fail } from "../core/errors.ts";
+import type { Engine } from "../model/engine.ts";
+import { checkIds } from "./options.ts";
+import type { PromptProgress } from "./options.ts";
+
+export interface PerplexityOptions {
+  /** Ids a window, BOS included; default and most: the model's context length. */
+  context?: number;
+  signal?: AbortSignal;
+  /** Ids scored so far, of all. */
+  onProgress?: (progress: PromptProgress) => void;
+}
+
+export interface Perplexity {
+  readonly perplexity: number;
+  /** Mean negative log-likelihood an id, in nats. */
+  readonly meanNll: number;
+  /** Ids scored. */
+  readonly tokens: number;
+  readonly windows: number;
+  readonly context: number;
+}
+
+/**
+ * @param bosId put before each window, when given
+ * @throws OnebitError `option/invalid` for a context outside [2, contextLength] or fewer than 2 ids; `model/bad-token`
+ */
+export async function measurePerplexity(
+  engine: Engine,
+  ids: readonly number[],
+  bosId: number | undefined,
+  options: PerplexityOptions,
+): Promise<Perplexity> {
+  const { numeric } = engine;
+  const context = options.context ?? engine.contextLength;
+  if (!Number.isInteger(context) || context < 2 || context > engine.contextLength) {
+    fail("option/invalid", `context: wanted an integer from 2 to ${engine.contextLength} (the model's context), got ${context}`);
+  }
+  checkIds("ids", ids, engine.vocabSize, "model/bad-token");
+  const windows = cutWindows(ids, context, bosId);
+  const total = windows.reduce((n, window) => n + window.length - 1, 0);
+  if (total === 0) fail("option/invalid", `perplexity needs at least 2 ids, got ${ids.length}`);
+  let nll = 0;
+  let done = 0;
+  for (const window of windows) {
+    options.onProgress?.({ done, total });
+    const onLogits = (row: number, logits: Float32Array): void => {
+      // The last row predicts an id that is not in the window.
+      if (row + 1 < window.length) nll += numeric.logSumExp(logits) - logits[window[row + 1]];
+    };
+    await engine.evaluate(window, 0, { want: "all", onLogits, signal: options.signal });
+    done += window.length - 1;
+  }
+  options.onProgress?.({ done, total });
+  const meanNll = nll / total;
+  return { perplexity: numeric.exp(meanNll), meanNll, tokens: total, windows: windows.length, context };
+}
+
+function cutWindows(ids: readonly number[], context: number, bosId: number | undefined): number[][] {
+  const stride = bosId === undefined ? context : context - 1;
+  const windows: number[][] = [];
+  for (let begin = 0; begin < ids.length; begin += stride) {
+    const window = ids.slice(begin, begin + stride);
+    if (bosId !== undefined) window.unshift(bosId);
+    if (window.length > 1) windows.push(window);
+  }
+  return windows;
+}
