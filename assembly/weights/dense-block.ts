@@ -1,0 +1,52 @@
+/**
+ * What the kernels of quantised dense weights share.
+ *
+ * Activations (ops/quantize.ts, "dense"): q16 i16 (n, k) in ±2047, each 16 values stored as | even ones | odd ones |;
+ * scale f32 (n, k / 32); sum i16 (n, k / 16), the sum of each 16 values.
+ *
+ * Order of every sum: products in integers, exact; then f32, four lanes apart within a stretch of a row (each kernel
+ * says how long), lanes as (0 + 2) + (1 + 3), stretches in turn. A row's bits depend on nothing but the row.
+ *
+ * Rows are read as several distant streams at once: one linear stream waits for memory (KERNEL_STREAMS).
+ */
+export const KERNEL_STREAMS: i32 = 4;
+
+/** 0x0f, 0x30, 0x00ff, 0xff00: sixteen bytes of each. In memory, because V8 re-makes a splatted constant inside a loop. */
+export const MASKS: usize = memory.data<u8>([
+  15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+  48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48,
+  255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0,
+  0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255,
+], 16);
+
+/** Products of 16 unsigned bytes with 16 activations, in four partial sums. `evens`: 0x00ff in each 16 bits. */
+export function dotBytes(u: v128, q: usize, evens: v128): v128 {
+  const even = i32x4.dot_i16x8_s(v128.and(u, evens), v128.load(q));
+  return i32x4.add(even, i32x4.dot_i16x8_s(i16x8.shr_u(u, 8), v128.load(q, 16)));
+}
+
+/** Lanes 0 0 1 1 of four floats: one scale for each 16 values from one for each 32. */
+export function twiceLow(a: v128): v128 {
+  return i8x16.shuffle(a, a, 0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 7);
+}
+
+/** Lanes 2 2 3 3. */
+export function twiceHigh(a: v128): v128 {
+  return i8x16.shuffle(a, a, 8, 9, 10, 11, 8, 9, 10, 11, 12, 13, 14, 15, 12, 13, 14, 15);
+}
+
+/** 0x8fffe000 and 2^112, the constants of simd.ts' f16ToF32, four lanes of each. */
+const HALF: usize = memory.data<u32>([
+  0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000, 0x77800000, 0x77800000, 0x77800000, 0x77800000,
+], 16);
+
+/** Four finite f16 bit patterns, sign-extended to i32, as exact f32: f16ToF32 with its constants from memory. */
+export function halfsToFloats(h: v128): v128 {
+  return f32x4.mul(v128.and(i32x4.shl(h, 13), v128.load(HALF)), v128.load(HALF, 16));
+}
+
+/** Four finite f16 from four places, as f32. */
+export function fourHalfs(p0: usize, p1: usize, p2: usize, p3: usize): v128 {
+  const first = v128.load16_lane(p1, v128.load16_lane(p0, i32x4.splat(0), 0), 1);
+  return halfsToFloats(i32x4.extend_low_i16x8_s(v128.load16_lane(p3, v128.load16_lane(p2, first, 2), 3)));
+}

@@ -1,0 +1,126 @@
+/**
+ * One row of a dense tensor as f32, by the formula of its format, operation for operation: the embedding lookup, and
+ * the way to convert a tensor. Layouts: the files named after the formats. Type ids are GGML's.
+ */
+import { f16Scalar } from "../simd";
+
+const F32: i32 = 0;
+const F16: i32 = 1;
+const Q4_0: i32 = 2;
+const Q8_0: i32 = 8;
+const Q4_K: i32 = 12;
+const Q6_K: i32 = 14;
+const BF16: i32 = 30;
+
+/** out f32 (k) = the row at `row`. Traps on a type that is not dense. */
+export function denseRow(type: i32, row: usize, k: i32, out: usize): void {
+  switch (type) {
+    case F32: memory.copy(out, row, <usize>k << 2); break;
+    case F16: for (let i = 0; i < k; i++) store<f32>(out + (<usize>i << 2), half(load<u16>(row + (<usize>i << 1)))); break;
+    case BF16: for (let i = 0; i < k; i++) store<u32>(out + (<usize>i << 2), <u32>load<u16>(row + (<usize>i << 1)) << 16); break;
+    case Q8_0: for (let b = 0; b < k / 32; b++) q8_0Block(row + b * 34, out + (b << 7)); break;
+    case Q4_0: for (let b = 0; b < k / 32; b++) q4_0Block(row + b * 18, out + (b << 7)); break;
+    case Q4_K: for (let b = 0; b < k / 256; b++) q4KBlock(row + b * 144, out + (b << 10)); break;
+    case Q6_K: for (let b = 0; b < k / 256; b++) q6KBlock(row + b * 210, out + (b << 10)); break;
+    default: unreachable();
+  }
+}
+
+/** 1 when every value of the row is finite, by its floats and scales. Traps on a type that is not dense. */
+export function denseRowFinite(type: i32, row: usize, k: i32): i32 {
+  switch (type) {
+    case F32: return allBelow(row, k, 4, 2, 0x7f80);
+    case F16: return allBelow(row, k, 2, 0, 0x7c00);
+    case BF16: return allBelow(row, k, 2, 0, 0x7f80);
+    case Q8_0: return allBelow(row, k / 32, 34, 0, 0x7c00);
+    case Q4_0: return allBelow(row, k / 32, 18, 0, 0x7c00);
+    case Q4_K: return allBelow(row, k / 256, 144, 0, 0x7c00) & allBelow(row, k / 256, 144, 2, 0x7c00);
+    case Q6_K: return allBelow(row, k / 256, 210, 208, 0x7c00);
+    default: return unreachable();
+  }
+}
+
+/** Whether the 16 bits at row + offset, and every `stride` bytes after, have an exponent below the top one. */
+function allBelow(row: usize, count: i32, stride: i32, offset: i32, exponent: u32): i32 {
+  for (let i = 0; i < count; i++) {
+    if ((<u32>load<u16>(row + <usize>i * stride + offset) & exponent) == exponent) return 0;
+  }
+  return 1;
+}
+
+/** A row of f32 as Q8_0 (k / 32 blocks of 34 bytes): d = f16(absmax / 127), byte = round(x / f32(absmax / 127)). */
+export function quantizeRowQ8_0(x: usize, k: i32, dst: usize): void {
+  for (let b = 0; b < k / 32; b++) {
+    let most: f32 = 0;
+    for (let i = 0; i < 32; i++) most = max<f32>(most, abs<f32>(load<f32>(x + (i << 2))));
+    const d = most / 127, factor: f32 = d == 0 ? 0 : 1 / d;
+    store<u16>(dst, toHalf(d));
+    for (let i = 0; i < 32; i++) {
+      const q = nearest<f32>(load<f32>(x + (i << 2)) * factor);
+      store<i8>(dst + 2 + i, <i8>max<f32>(-127, min<f32>(127, q)));
+    }
+    x += 128;
+    dst += 34;
+  }
+}
+
+/** f16 bits as f32, infinities and NaN too. */
+function half(h: u16): f32 {
+  if ((h & 0x7c00) != 0x7c00) return f16Scalar(h);
+  return reinterpret<f32>(((<u32>h & 0x8000) << 16) | 0x7f800000 | ((<u32>h & 0x3ff) << 13));
+}
+
+/** A non-negative f32 as f16 bits, rounded half to even; 65520 and above become infinity. */
+function toHalf(v: f32): u16 {
+  if (v >= 65520) return 0x7c00;
+  if (v < 0.00006103515625) return <u16>nearest<f32>(v * 16777216); // subnormal: a multiple of 2^-24
+  const bits = reinterpret<u32>(v), kept = bits >> 13, dropped = bits & 0x1fff;
+  const up = dropped > 0x1000 || (dropped == 0x1000 && (kept & 1) != 0) ? 1 : 0;
+  return <u16>(kept + up - (112 << 10));
+}
+
+function q8_0Block(w: usize, out: usize): void {
+  const d = half(load<u16>(w));
+  for (let i = 0; i < 32; i++) store<f32>(out + (i << 2), <f32>load<i8>(w + 2 + i) * d);
+}
+
+function q4_0Block(w: usize, out: usize): void {
+  const d = half(load<u16>(w));
+  for (let i = 0; i < 16; i++) {
+    const byte = <i32>load<u8>(w + 2 + i);
+    store<f32>(out + (i << 2), <f32>((byte & 15) - 8) * d);
+    store<f32>(out + 64 + (i << 2), <f32>((byte >> 4) - 8) * d);
+  }
+}
+
+function q4KBlock(w: usize, out: usize): void {
+  const d = half(load<u16>(w)), dmin = half(load<u16>(w, 2));
+  for (let j = 0; j < 8; j++) {
+    const scale = d * <f32>q4KScale(w + 4, j), minimum = dmin * <f32>q4KMin(w + 4, j);
+    const qs = w + 16 + ((j >> 1) << 5), shift = (j & 1) << 2;
+    for (let i = 0; i < 32; i++) {
+      store<f32>(out + (((j << 5) + i) << 2), scale * <f32>((load<u8>(qs + i) >> <u8>shift) & 15) - minimum);
+    }
+  }
+}
+
+function q4KScale(s: usize, j: i32): i32 {
+  if (j < 4) return load<u8>(s + j) & 63;
+  return (load<u8>(s + j + 4) & 15) | ((load<u8>(s + j - 4) >> 6) << 4);
+}
+
+function q4KMin(s: usize, j: i32): i32 {
+  if (j < 4) return load<u8>(s + j + 4) & 63;
+  return (load<u8>(s + j + 4) >> 4) | ((load<u8>(s + j) >> 6) << 4);
+}
+
+function q6KBlock(w: usize, out: usize): void {
+  const d = half(load<u16>(w, 208));
+  for (let i = 0; i < 256; i++) {
+    const h = i >> 7, g = (i >> 5) & 3, l = i & 31;
+    const nibbles = <i32>load<u8>(w + (h << 6) + ((g & 1) << 5) + l), low = g < 2 ? nibbles & 15 : nibbles >> 4;
+    const high = (<i32>load<u8>(w + 128 + (h << 5) + l) >> (g << 1)) & 3;
+    const scale = d * <f32>load<i8>(w + 192 + (i >> 4));
+    store<f32>(out + (i << 2), scale * <f32>((low | (high << 4)) - 32));
+  }
+}
