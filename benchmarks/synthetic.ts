@@ -7,7 +7,8 @@
 import { parseArgs } from "node:util";
 import { shapes } from "./synthetic/shapes.ts";
 import { syntheticModel } from "./synthetic/model.ts";
-import { writeGgufFile } from "./synthetic/gguf-file.ts";
+import { writeModelFile } from "./synthetic/write-file.ts";
+import type { TensorTypeName } from "../src/files/tensor-types.ts";
 
 const { values } = parseArgs({
   options: {
@@ -25,14 +26,14 @@ if (!shape || !values.out) {
   process.exit(2);
 }
 const started = performance.now();
-const { metadata, tensors } = syntheticModel(
+const model = syntheticModel(
   {
     ...shape,
-    bodyType: values.type ?? shape.bodyType,
-    headType: values["head-type"] ?? shape.headType,
+    bodyType: (values.type as TensorTypeName | undefined) ?? shape.bodyType,
+    headType: (values["head-type"] as TensorTypeName | undefined) ?? shape.headType,
     nLayers: values.layers ? Number(values.layers) : shape.nLayers,
   },
   Number(values.seed),
 );
-const sizeBytes = writeGgufFile(values.out, metadata, tensors);
+const sizeBytes = await writeModelFile(values.out, model);
 console.log(`${values.out}: ${(sizeBytes / 1e6).toFixed(1)} MB in ${((performance.now() - started) / 1e3).toFixed(1)} s`);

@@ -9,11 +9,11 @@ import { syntheticVocabulary } from "./vocabulary.ts";
 import { tensorBytes } from "./weights.ts";
 import type { Shape } from "./shapes.ts";
 import type { TensorSpec } from "./weights.ts";
-import type { TensorToWrite, Value } from "./gguf-file.ts";
+import type { GgufEntry, GgufTensorToWrite } from "../../src/files/gguf-writer.ts";
 
 export interface SyntheticModel {
-  readonly metadata: Value[];
-  readonly tensors: TensorToWrite[];
+  readonly metadata: GgufEntry[];
+  readonly tensors: GgufTensorToWrite[];
 }
 
 /** Same shape and seed: same bytes. Same shape, seed and scales, other ternary `bodyType`: same weights. */
@@ -34,51 +34,51 @@ const LOGIT_STD = 2.5;
 /** MiniCPM's published factors (0.5B): embeddings times 12, branches times 1.4/√24, logits over 4. */
 const MINICPM = { embeddingScale: 12, residualScale: 0.2858, logitScale: 4 };
 
-function modelMetadata(shape: Shape): Value[] {
+function modelMetadata(shape: Shape): GgufEntry[] {
   const a = shape.architecture;
-  const metadata: Value[] = [
+  const metadata: GgufEntry[] = [
     ["general.architecture", "string", a],
     ["general.name", "string", "synthetic"],
-    [`${a}.block_count`, "u32", shape.nLayers],
-    [`${a}.context_length`, "u32", shape.contextLength],
-    [`${a}.embedding_length`, "u32", shape.nEmbd],
-    [`${a}.feed_forward_length`, "u32", shape.nFf],
-    [`${a}.attention.head_count`, "u32", shape.nHeads],
-    [`${a}.attention.head_count_kv`, "u32", shape.nKvHeads],
-    [`${a}.attention.key_length`, "u32", shape.headDim],
-    [`${a}.attention.value_length`, "u32", shape.headDim],
-    [`${a}.attention.layer_norm_rms_epsilon`, "f32", shape.normEps],
-    [`${a}.rope.dimension_count`, "u32", shape.headDim],
-    [`${a}.rope.freq_base`, "f32", shape.ropeTheta],
-    [`${a}.vocab_size`, "u32", shape.nVocab],
+    [`${a}.block_count`, "uint32", shape.nLayers],
+    [`${a}.context_length`, "uint32", shape.contextLength],
+    [`${a}.embedding_length`, "uint32", shape.nEmbd],
+    [`${a}.feed_forward_length`, "uint32", shape.nFf],
+    [`${a}.attention.head_count`, "uint32", shape.nHeads],
+    [`${a}.attention.head_count_kv`, "uint32", shape.nKvHeads],
+    [`${a}.attention.key_length`, "uint32", shape.headDim],
+    [`${a}.attention.value_length`, "uint32", shape.headDim],
+    [`${a}.attention.layer_norm_rms_epsilon`, "float32", shape.normEps],
+    [`${a}.rope.dimension_count`, "uint32", shape.headDim],
+    [`${a}.rope.freq_base`, "float32", shape.ropeTheta],
+    [`${a}.vocab_size`, "uint32", shape.nVocab],
   ];
   // llama.cpp runs SiLU for `bitnet` unless told; 2B4T and all later BitNets use squared ReLU.
   if (isBitnet(shape)) metadata.push([`${a}.hidden_activation`, "string", "relu2"]);
   if (a === "minicpm") {
-    metadata.push(["minicpm.embedding_scale", "f32", MINICPM.embeddingScale]);
-    metadata.push(["minicpm.residual_scale", "f32", MINICPM.residualScale]);
-    metadata.push(["minicpm.logit_scale", "f32", MINICPM.logitScale]);
+    metadata.push(["minicpm.embedding_scale", "float32", MINICPM.embeddingScale]);
+    metadata.push(["minicpm.residual_scale", "float32", MINICPM.residualScale]);
+    metadata.push(["minicpm.logit_scale", "float32", MINICPM.logitScale]);
   }
   if (shape.yarn) {
     metadata.push([`${a}.rope.scaling.type`, "string", "yarn"]);
-    metadata.push([`${a}.rope.scaling.factor`, "f32", shape.yarn.factor]);
-    metadata.push([`${a}.rope.scaling.original_context_length`, "u32", shape.yarn.originalContextLength]);
+    metadata.push([`${a}.rope.scaling.factor`, "float32", shape.yarn.factor]);
+    metadata.push([`${a}.rope.scaling.original_context_length`, "uint32", shape.yarn.originalContextLength]);
   }
   return metadata;
 }
 
-function vocabularyMetadata(shape: Shape, seed: number): Value[] {
+function vocabularyMetadata(shape: Shape, seed: number): GgufEntry[] {
   const pre = shape.architecture.startsWith("qwen") ? "qwen2" : "llama-bpe";
   const vocabulary = syntheticVocabulary(shape.nVocab, pre, seed);
   return [
     ["tokenizer.ggml.model", "string", "gpt2"],
     ["tokenizer.ggml.pre", "string", pre],
     ["tokenizer.ggml.tokens", "string[]", vocabulary.tokens],
-    ["tokenizer.ggml.token_type", "i32[]", vocabulary.types],
+    ["tokenizer.ggml.token_type", "int32[]", vocabulary.types],
     ["tokenizer.ggml.merges", "string[]", vocabulary.merges],
-    ["tokenizer.ggml.bos_token_id", "u32", vocabulary.bosId],
-    ["tokenizer.ggml.eos_token_id", "u32", vocabulary.eosId],
-    ["tokenizer.ggml.eot_token_id", "u32", vocabulary.eotId],
+    ["tokenizer.ggml.bos_token_id", "uint32", vocabulary.bosId],
+    ["tokenizer.ggml.eos_token_id", "uint32", vocabulary.eosId],
+    ["tokenizer.ggml.eot_token_id", "uint32", vocabulary.eotId],
     ["tokenizer.ggml.add_bos_token", "bool", pre === "llama-bpe"],
     ["tokenizer.chat_template", "string", pre === "llama-bpe" ? BITNET_TEMPLATE : CHATML_TEMPLATE],
   ];

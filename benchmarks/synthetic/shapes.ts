@@ -5,6 +5,8 @@
  * have: BitNet b1.58 2B4T (TQ2_0 body, Q6_K tied embedding: 811 MB) and Bonsai 1.7B (Q1_0 everywhere: 0.25 GB).
  */
 
+import type { TensorTypeName } from "../../src/files/tensor-types.ts";
+
 export type Architecture = "bitnet" | "bitnet-b1.58" | "bitnet-25" | "llama" | "qwen2" | "qwen3" | "minicpm";
 
 export interface Shape {
@@ -22,9 +24,9 @@ export interface Shape {
   /** No `output.weight`: the head reads the embedding's rows. */
   readonly tied: boolean;
   /** Of the seven projections of a layer. */
-  readonly bodyType: string;
+  readonly bodyType: TensorTypeName;
   /** Of token_embd and, when not tied, of the head. */
-  readonly headType: string;
+  readonly headType: TensorTypeName;
   /** One scale for a whole tensor, as BitNet-trained models have; otherwise one for 256 weights (128 for Q1_0). */
   readonly scalePerTensor: boolean;
   readonly yarn?: { readonly factor: number; readonly originalContextLength: number };
@@ -57,7 +59,6 @@ export const shapes: Readonly<Record<string, Shape>> = {
   "bonsai-1.7b": bonsai17b,
   "bonsai-1.7b-yarn": { ...bonsai17b, yarn: { factor: 4, originalContextLength: 8192 } },
   "ternary-bonsai-1.7b": { ...bonsai17b, bodyType: "Q2_0", headType: "Q2_0" },
-  // Long rows and few of them: the FLOPs of a 1B model would say nothing that 2b4t does not.
   "llama-512": { ...small, architecture: "llama", scalePerTensor: false },
   "qwen2-512": { ...small, architecture: "qwen2", scalePerTensor: false },
   "qwen3-512": { ...small, architecture: "qwen3", headDim: 128, nHeads: 4, scalePerTensor: false },

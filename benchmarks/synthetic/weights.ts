@@ -6,11 +6,12 @@
  * type. Dense types get random quants under constant scales, which is fast and as good for timing and comparing.
  */
 import { seededRandom, seedOf } from "./random.ts";
+import type { TensorTypeName } from "../../src/files/tensor-types.ts";
 import type { Random } from "./random.ts";
 
 export interface TensorSpec {
   readonly name: string;
-  readonly type: string;
+  readonly type: TensorTypeName;
   /** ne order: shape[0] is the contiguous dimension. */
   readonly shape: readonly number[];
   readonly mean: number;
@@ -31,15 +32,6 @@ export function* tensorBytes(spec: TensorSpec, seed: number): Generator<Uint8Arr
   }
 }
 
-/** Bytes of a tensor of `nElements` of `type`. */
-export function tensorSizeBytes(type: string, nElements: number): number {
-  const [blockElements, blockBytes] = blockSizes[type] ?? [0, 0];
-  if (blockElements === 0 || nElements % blockElements !== 0) {
-    throw new Error(`synthetic weights: ${nElements} elements do not make blocks of ${type}`);
-  }
-  return (nElements / blockElements) * blockBytes;
-}
-
 interface Source {
   readonly values: Random;
   readonly scales: Random;
@@ -54,11 +46,7 @@ const CHUNK_ELEMENTS = 256 * 1024;
 /** Standard deviation of a ternary code that is −1, 0, +1 with equal odds. */
 const TERNARY_STD = Math.sqrt(2 / 3);
 
-const blockSizes: Readonly<Record<string, readonly [number, number]>> = {
-  F32: [1, 4], F16: [1, 2], TQ2_0: [256, 66], Q1_0: [128, 18], Q6_K: [256, 210],
-};
-
-const encoders: Readonly<Record<string, Encoder>> = {
+const encoders: Partial<Record<TensorTypeName, Encoder>> = {
   F32: (source, n) => new Uint8Array(normals(source, n).buffer),
   F16: (source, n) => new Uint8Array(Uint16Array.from(normals(source, n), f16Bits).buffer),
   TQ2_0: (source, n) => encodeTq2(source, ternaryCodes(source.values, n)),
