@@ -1,0 +1,97 @@
+/**
+ * The one file that names the instructions in which the variants differ, and the small vector helpers kernels share.
+ *
+ * The relaxed variant may use two instructions whose corner cases differ between engines. Both are called here only
+ * inside the range where every engine agrees, so the variants give the same bits:
+ * - `relaxed_swizzle` with indexes 0..15 (above that x86 wraps, ARM gives 0);
+ * - `relaxed_dot_i8x16_i7x16_add_s` with a second operand of 0..127 (x86 reads it unsigned, ARM signed) and products
+ *   whose pair sums fit 16 bits (some x86 code adds pairs with 16-bit saturation).
+ */
+
+/** Sixteen lookups in a 16-byte table. Every index must be 0..15. */
+export function swizzle(table: v128, index: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i8x16.relaxed_swizzle(table, index);
+  return i8x16.swizzle(table, index);
+}
+
+/**
+ * acc + products of 16 signed bytes with 16 bytes of 0..127, four i32 partial sums. Which product lands in which lane
+ * differs between the variants: only the sum over the four lanes is meaningful.
+ */
+export function dotI8(a: v128, u: v128, acc: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_dot_i8x16_i7x16_add_s(a, u, acc);
+  const low = i16x8.extmul_low_i8x16_s(a, u);
+  const high = i16x8.extmul_high_i8x16_s(a, u);
+  return i32x4.add(acc, i32x4.add(i32x4.extadd_pairwise_i16x8_s(low), i32x4.extadd_pairwise_i16x8_s(high)));
+}
+
+/** Lanes a0 b0 a1 b1 … of the first eight bytes. */
+export function interleaveLow8(a: v128, b: v128): v128 {
+  return i8x16.shuffle(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+
+/** Lanes a8 b8 a9 b9 … of the last eight bytes. */
+export function interleaveHigh8(a: v128, b: v128): v128 {
+  return i8x16.shuffle(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+
+/** Lanes a0 b0 a1 b1 a2 b2 a3 b3 of 16 bits. */
+export function interleaveLow16(a: v128, b: v128): v128 {
+  return i8x16.shuffle(a, b, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
+}
+
+/** Lanes a4 b4 a5 b5 a6 b6 a7 b7 of 16 bits. */
+export function interleaveHigh16(a: v128, b: v128): v128 {
+  return i8x16.shuffle(a, b, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
+}
+
+/** Lanes a0 b0 a1 b1 of 32 bits. */
+export function interleaveLow32(a: v128, b: v128): v128 {
+  return i8x16.shuffle(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+}
+
+/** Lanes a2 b2 a3 b3 of 32 bits. */
+export function interleaveHigh32(a: v128, b: v128): v128 {
+  return i8x16.shuffle(a, b, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+}
+
+/** Sum of four i32 lanes. */
+export function sumLanes(v: v128): i32 {
+  const pairs = i32x4.add(v, i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+  return i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1);
+}
+
+/** The four lane sums of four i32 vectors, in order: (Σa, Σb, Σc, Σd). */
+export function sumLanes4(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = i32x4.add(interleaveLow32(a, b), interleaveHigh32(a, b));
+  const cd = i32x4.add(interleaveLow32(c, d), interleaveHigh32(c, d));
+  return i32x4.add(
+    i8x16.shuffle(ab, cd, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
+    i8x16.shuffle(ab, cd, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31),
+  );
+}
+
+/**
+ * Four finite f16 bit patterns, each sign-extended into an i32 lane, as exact f32 (subnormals and both zeros too).
+ * The 15 magnitude bits become an f32 2^112 too small (exponent bias 127 against 15), then one exact multiply.
+ */
+export function f16ToF32(h: v128): v128 {
+  const bits = v128.and(i32x4.shl(h, 13), i32x4.splat(0x8fffe000));
+  return f32x4.mul(bits, f32x4.splat(reinterpret<f32>(0x77800000)));
+}
+
+/** The first four of eight f16 as f32. */
+export function f16LowToF32(h: v128): v128 {
+  return f16ToF32(i32x4.extend_low_i16x8_s(h));
+}
+
+/** The last four of eight f16 as f32. */
+export function f16HighToF32(h: v128): v128 {
+  return f16ToF32(i32x4.extend_high_i16x8_s(h));
+}
+
+/** One finite f16 bit pattern as exact f32. */
+export function f16Scalar(h: u16): f32 {
+  const bits = ((<u32>h & 0x8000) << 16) | ((<u32>h & 0x7fff) << 13);
+  return reinterpret<f32>(bits) * reinterpret<f32>(0x77800000);
+}

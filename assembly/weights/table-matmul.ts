@@ -1,0 +1,108 @@
+/**
+ * Matmul over a table layout (tables.ts) whose rows have one scale. Ternary and binary weights differ only in how many
+ * groups a row has and in what a table entry stands for, so they share this loop.
+ *
+ *   for each k-block: for each set of 8 distant tiles: for each activation row: sum the block's lookups into y as i32
+ *
+ * Eight tiles at distance rows/8 are eight linear reads of memory at once: one stream alone waits for memory
+ * (4 GB/s against 7 to 10). A set of tiles stays in the level-2 cache (80 KB) while the activation rows pass over it.
+ */
+import { interleaveHigh16, interleaveLow16 } from "../simd";
+import { clearSums, evenSums, oddSums, sumTiles8 } from "./table-sums";
+import { TABLE_GROUPS, TILE_ROWS, tileOffset } from "./tables";
+import { clearRows, scaleRows } from "./uniform-scale";
+
+/** Tiles summed at once. */
+const STREAMS: i32 = 8;
+
+// y = low + 32 high for ternary, 2 (low + 32 high) for binary, as pairs for i32x4.dot_i16x8_s.
+const TERNARY_PAIR: usize = memory.data<i16>([1, 32, 1, 32, 1, 32, 1, 32], 16);
+const BINARY_PAIR: usize = memory.data<i16>([2, 64, 2, 64, 2, 64, 2, 64], 16);
+
+/**
+ * y = f32(acc) * f32(actScale[n] * rowScale[r]), acc = S for ternary tables, 2 S - actSum[n] for binary ones.
+ * @param actSum i32[n] for binary tables, 0 for ternary ones
+ * @param groups groups a row, a multiple of 32
+ * @param scratch 1 KB private to the thread
+ */
+export function tableMatmul(
+  w: usize,
+  rowScale: usize,
+  tables: usize,
+  tableStride: i32,
+  actScale: usize,
+  actSum: usize,
+  y: usize,
+  yStride: i32,
+  n: i32,
+  rowBegin: i32,
+  rowEnd: i32,
+  rows: i32,
+  groups: i32,
+  scratch: usize,
+): void {
+  const nTiles = rows / TILE_ROWS;
+  const first = rowBegin / TILE_ROWS;
+  const distance = (rowEnd / TILE_ROWS - first) / STREAMS;
+  const rest = first + distance * STREAMS;
+  const pair = actSum != 0 ? BINARY_PAIR : TERNARY_PAIR;
+  clearRows(y, yStride, n, rowBegin, rowEnd);
+  for (let g = 0; g < groups; g += TABLE_GROUPS) {
+    const length = min(TABLE_GROUPS, groups - g);
+    const table = tables + (<usize>g << 5);
+    for (let t = first; t < first + distance; t++) {
+      const from = w + tileOffset(g, t, nTiles, groups);
+      const to = y + (<usize>t << 7);
+      addTiles(from, distance, STREAMS, length, table, tableStride, to, yStride, n, pair, scratch);
+    }
+    const left = rowEnd / TILE_ROWS - rest;
+    if (left > 0) {
+      const from = w + tileOffset(g, rest, nTiles, groups);
+      addTiles(from, 1, left, length, table, tableStride, y + (<usize>rest << 7), yStride, n, pair, scratch);
+    }
+  }
+  scaleRows(y, yStride, n, rowBegin, rowEnd, rowScale, actScale, actSum);
+}
+
+/** Adds one k-block of `streams` tiles, `distance` tiles apart, to the i32 sums of all activation rows. */
+function addTiles(
+  w: usize,
+  distance: i32,
+  streams: i32,
+  groups: i32,
+  table: usize,
+  tableStride: i32,
+  y: usize,
+  yStride: i32,
+  n: i32,
+  pair: usize,
+  scratch: usize,
+): void {
+  const tileStride = (<usize>distance * <usize>groups) << 4;
+  // Each group's high byte is 16 too large: 16 * 32 = 512 a group, twice that where the pair doubles.
+  const bias = i32x4.splat(groups * 16 * i16x8.extract_lane_s(v128.load(pair), 1));
+  const scale = v128.load(pair);
+  for (let i = 0; i < n; i++) {
+    clearSums(scratch, streams);
+    sumTiles8(w, tileStride, streams, table + <usize>i * <usize>tableStride, groups, scratch);
+    for (let s = 0; s < streams; s++) {
+      const sums = scratch + (<usize>s << 7);
+      const to = y + (<usize>i * <usize>yStride << 2) + (<usize>(s * distance) << 7);
+      addRows16(sums, to, scale, bias);
+      addRows16(sums + 64, to + 64, scale, bias);
+    }
+  }
+}
+
+/** Adds the u16 sums of 16 rows to y: rows 0..7 are the even bytes' sums, rows 8..15 the odd bytes'. */
+function addRows16(sums: usize, y: usize, pair: v128, bias: v128): void {
+  addRows8(evenSums(sums), evenSums(sums + 32), y, pair, bias);
+  addRows8(oddSums(sums), oddSums(sums + 32), y + 32, pair, bias);
+}
+
+function addRows8(low: v128, high: v128, y: usize, pair: v128, bias: v128): void {
+  const v0 = i32x4.sub(i32x4.dot_i16x8_s(interleaveLow16(low, high), pair), bias);
+  const v1 = i32x4.sub(i32x4.dot_i16x8_s(interleaveHigh16(low, high), pair), bias);
+  v128.store(y, i32x4.add(v128.load(y), v0));
+  v128.store(y, i32x4.add(v128.load(y, 16), v1), 16);
+}
