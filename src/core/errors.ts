@@ -12,6 +12,7 @@ export type ErrorCode =
   // files
   | "file/not-found"
   | "file/read"
+  | "file/write"
   | "file/unknown-format"
   | "gguf/bad-magic"
   | "gguf/unsupported-version"

@@ -1,0 +1,117 @@
+/**
+ * From command line arguments to an exit code: finds the command, parses its options, turns errors into messages.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { fail, OnebitError } from "../core/errors.ts";
+import { bench } from "./commands/bench.ts";
+import { chat } from "./commands/chat.ts";
+import { inspect } from "./commands/inspect.ts";
+import { logits } from "./commands/logits.ts";
+import { perplexity } from "./commands/perplexity.ts";
+import { run } from "./commands/run.ts";
+import { tokenize } from "./commands/tokenize.ts";
+import { Options } from "./command.ts";
+import type { Command, Library } from "./command.ts";
+import { commandHelp, generalHelp } from "./help.ts";
+import type { Terminal } from "./terminal.ts";
+
+export const COMMANDS: readonly Command[] = [run, chat, logits, tokenize, inspect, perplexity, bench];
+
+export const EXIT_FINE = 0;
+/** The model or the run failed. */
+export const EXIT_FAILED = 1;
+/** The command line itself was wrong. */
+export const EXIT_USAGE = 2;
+/** Stopped by Ctrl-C: 128 + SIGINT, as shells report it. */
+export const EXIT_INTERRUPTED = 130;
+
+/** @param args without the program's own name */
+export async function runCli(args: readonly string[], terminal: Terminal, library: Library, version: string): Promise<number> {
+  const [name, ...rest] = args;
+  try {
+    if (name === undefined) {
+      terminal.err(generalHelp(COMMANDS));
+      return EXIT_USAGE;
+    }
+    if (name === "--version" || name === "-v") {
+      await terminal.out(`${version}\n`);
+      return EXIT_FINE;
+    }
+    if (name === "--help" || name === "-h" || name === "help") return await showHelp(rest, terminal);
+    return await runCommand(findCommand(name), rest, terminal, library);
+  } catch (error) {
+    return report(error, name, terminal);
+  }
+}
+
+async function showHelp([name]: readonly string[], terminal: Terminal): Promise<number> {
+  await terminal.out(name === undefined ? generalHelp(COMMANDS) : commandHelp(findCommand(name)));
+  return EXIT_FINE;
+}
+
+function findCommand(name: string): Command {
+  const command = COMMANDS.find((one) => one.name === name);
+  return command ?? fail("usage", `there is no command ${JSON.stringify(name)}: try ${COMMANDS.map((one) => one.name).join(", ")}`);
+}
+
+async function runCommand(command: Command, args: readonly string[], terminal: Terminal, library: Library): Promise<number> {
+  const { values, positionals } = parseOptions(command, args);
+  if (values.help === true) {
+    await terminal.out(commandHelp(command));
+    return EXIT_FINE;
+  }
+  const [min, max] = command.nPositionals;
+  if (positionals.length < min || positionals.length > max) fail("usage", `wanted: ${command.usage}`);
+  const interrupt = new AbortController();
+  // A second Ctrl-C finds nobody listening and ends the process at once.
+  const stopListening = command.handlesInterrupt ? () => {} : terminal.onInterrupt(() => (stopListening(), interrupt.abort()));
+  try {
+    await command.run({ terminal, library, positionals, options: new Options(values), signal: interrupt.signal });
+    return interrupt.signal.aborted ? EXIT_INTERRUPTED : EXIT_FINE;
+  } catch (error) {
+    const isInterrupted = interrupt.signal.aborted && error instanceof OnebitError && error.code === "aborted";
+    if (isInterrupted) return EXIT_INTERRUPTED;
+    throw error;
+  } finally {
+    stopListening();
+  }
+}
+
+function parseOptions(command: Command, args: readonly string[]): { values: Record<string, unknown>; positionals: string[] } {
+  try {
+    return parseArgs({
+      args: joinNegatives(args),
+      options: { ...command.optionTypes, help: { type: "boolean", short: "h" } },
+      allowPositionals: true,
+      strict: true,
+    });
+  } catch (error) {
+    return fail("usage", error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+/** `--presence-penalty -1`: the parser takes a value that begins with a dash only behind an equals sign. */
+function joinNegatives(args: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const arg of args) {
+    const previous = joined.at(-1);
+    if (/^-(?:\d|\.\d|inf)/i.test(arg) && previous !== undefined && /^--[^=]+$/.test(previous)) joined[joined.length - 1] = `${previous}=${arg}`;
+    else joined.push(arg);
+  }
+  return joined;
+}
+
+function report(error: unknown, command: string | undefined, terminal: Terminal): number {
+  if (!(error instanceof OnebitError)) {
+    // A mistake of ours, not the user's: the trace is what a report of it needs.
+    terminal.err(`onebit: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    return EXIT_FAILED;
+  }
+  terminal.err(`onebit: ${error.message} [${error.code}]\n`);
+  if (error.code !== "usage") return EXIT_FAILED;
+  const topic = COMMANDS.some(({ name }) => name === command) ? ` ${command}` : "";
+  terminal.err(`See: onebit${topic} --help\n`);
+  return EXIT_USAGE;
+}

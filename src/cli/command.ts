@@ -1,0 +1,123 @@
+/**
+ * What a command is made of, and the options that several of them share.
+ *
+ * @module
+ */
+import type { ParseArgsConfig } from "node:util";
+import { fail } from "../core/errors.ts";
+import type { inspect, load, loadTokenizer } from "../index.ts";
+import type { LoadModelOptions } from "../index.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** The part of the library the command line uses. */
+export interface Library {
+  readonly load: typeof load;
+  readonly inspect: typeof inspect;
+  readonly loadTokenizer: typeof loadTokenizer;
+}
+
+export interface CommandContext {
+  readonly terminal: Terminal;
+  readonly library: Library;
+  readonly positionals: readonly string[];
+  readonly options: Options;
+  /** Fires on Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+export interface Command {
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  readonly usage: string;
+  /** Lines of `--option VALUE  what it does`. */
+  readonly optionHelp: readonly (readonly [option: string, help: string])[];
+  readonly examples: readonly string[];
+  readonly optionTypes: NonNullable<ParseArgsConfig["options"]>;
+  /** How many positional arguments it takes. */
+  readonly nPositionals: readonly [min: number, max: number];
+  /** Ctrl-C is the command's own business, not the end of the program. */
+  readonly handlesInterrupt?: boolean;
+  run(context: CommandContext): Promise<void>;
+}
+
+/** Parsed options, asked for by name and type. Every reader throws `usage` when the value is no such thing. */
+export class Options {
+  readonly #values: Readonly<Record<string, unknown>>;
+
+  constructor(values: Readonly<Record<string, unknown>>) {
+    this.#values = values;
+  }
+
+  flag(name: string): boolean {
+    return this.#values[name] === true;
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#values[name];
+    return typeof value === "string" ? value : undefined;
+  }
+
+  texts(name: string): string[] | undefined {
+    const value = this.#values[name];
+    return Array.isArray(value) ? value.map(String) : undefined;
+  }
+
+  number(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const value = Number(text);
+    if (text.trim() === "" || Number.isNaN(value)) fail("usage", `--${name}: wanted a number, got ${JSON.stringify(text)}`);
+    return value;
+  }
+
+  /** An integer from `min` up. */
+  integer(name: string, min: number): number | undefined {
+    const value = this.number(name);
+    if (value !== undefined && !(Number.isSafeInteger(value) && value >= min)) {
+      fail("usage", `--${name}: wanted an integer from ${min} up, got ${JSON.stringify(this.text(name))}`);
+    }
+    return value;
+  }
+
+  /** `1,2,3` */
+  ids(name: string): number[] | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    return text.split(",").map((part) => {
+      if (!/^\s*\d{1,10}\s*$/.test(part)) fail("usage", `--${name}: wanted token ids separated by commas, got ${JSON.stringify(text.slice(0, 60))}`);
+      return Number(part);
+    });
+  }
+
+  choice<T extends string>(name: string, choices: readonly T[]): T | undefined {
+    const text = this.text(name);
+    const found = choices.find((choice) => choice === text);
+    if (text !== undefined && found === undefined) fail("usage", `--${name}: wanted ${choices.join(" or ")}, got ${JSON.stringify(text)}`);
+    return found;
+  }
+}
+
+/** Options of every command that loads weights. */
+export const LOAD_OPTION_TYPES = {
+  threads: { type: "string" },
+  context: { type: "string" },
+  variant: { type: "string" },
+  kv: { type: "string" },
+} as const satisfies Command["optionTypes"];
+
+export const LOAD_OPTION_HELP: Command["optionHelp"] = [
+  ["--threads N", "threads to run on (default: the processors)"],
+  ["--context N", "ids of prompt and reply together that fit (default: what the model was trained for, at most 4096)"],
+  ["--variant V", "simd or relaxed kernels (default: the fastest this machine runs; results are the same)"],
+  ["--kv T", "f32 or q8: how keys and values are kept (default f32; q8 takes a quarter of the memory)"],
+];
+
+export function loadOptions(options: Options): LoadModelOptions {
+  return {
+    threads: options.integer("threads", 1),
+    contextLength: options.integer("context", 1),
+    variant: options.choice("variant", ["simd", "relaxed"]),
+    kvType: options.choice("kv", ["f32", "q8"]),
+  };
+}

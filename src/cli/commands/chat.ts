@@ -1,0 +1,112 @@
+/**
+ * `onebit chat`: a conversation.
+ *
+ * @module
+ */
+import { createInterface } from "node:readline";
+import type { Interface } from "node:readline";
+import { OnebitError } from "../../core/errors.ts";
+import type { ChatMessage, ChatOptions, Model } from "../../index.ts";
+import { LOAD_OPTION_HELP, LOAD_OPTION_TYPES } from "../command.ts";
+import type { Command, CommandContext } from "../command.ts";
+import { loadModel } from "../progress.ts";
+import { SAMPLING_OPTION_HELP, SAMPLING_OPTION_TYPES, samplingOptions } from "../sampling-options.ts";
+import type { Terminal } from "../terminal.ts";
+
+const PROMPT = "> ";
+
+export const chat: Command = {
+  name: "chat",
+  summary: "Talk with a model, turn by turn",
+  usage: "onebit chat MODEL [options]   (Ctrl-C stops the reply; /exit or Ctrl-D leaves; /reset begins anew)",
+  optionHelp: [
+    ["--system TEXT", "the system message"],
+    ["--chat-template T", "bitnet, chatml, falcon3 or llama3 instead of the model's own template"],
+    ["--no-thinking", "ask models that can think before they answer not to"],
+    ...SAMPLING_OPTION_HELP,
+    ...LOAD_OPTION_HELP,
+  ],
+  examples: ["onebit chat model.gguf", 'onebit chat model.gguf --system "Answer in one sentence." --temperature 0'],
+  optionTypes: {
+    system: { type: "string" },
+    "chat-template": { type: "string" },
+    "no-thinking": { type: "boolean" },
+    ...SAMPLING_OPTION_TYPES,
+    ...LOAD_OPTION_TYPES,
+  },
+  nPositionals: [1, 1],
+  handlesInterrupt: true,
+  async run(context) {
+    const { options } = context;
+    const sampling: ChatOptions = {
+      ...samplingOptions(options),
+      chatTemplate: options.text("chat-template"),
+      templateVariables: options.flag("no-thinking") ? { enable_thinking: false } : undefined,
+    };
+    await using model = await loadModel(context);
+    const system = options.text("system");
+    const opening: ChatMessage[] = system === undefined ? [] : [{ role: "system", content: system }];
+    // A model that cannot chat says so now, not after the first question was typed.
+    model.chatPrompt([...opening, { role: "user", content: "" }], sampling);
+    await converse(context, model, opening, sampling);
+  },
+};
+
+async function converse({ terminal }: CommandContext, model: Model, opening: readonly ChatMessage[], options: ChatOptions): Promise<void> {
+  const messages = [...opening];
+  const lines = openLines(terminal);
+  let reply: AbortController | undefined;
+  let wasAsked = false;
+  const onInterrupt = (): void => {
+    if (reply !== undefined) return reply.abort();
+    if (wasAsked) return lines.close();
+    wasAsked = true;
+    terminal.err("\n(Ctrl-C again, Ctrl-D or /exit to leave)\n");
+    lines.prompt();
+  };
+  // A terminal in raw mode hands Ctrl-C to readline, anything else gets the signal.
+  lines.on("SIGINT", onInterrupt);
+  const stopListening = terminal.onInterrupt(onInterrupt);
+  try {
+    lines.prompt();
+    for await (const line of lines) {
+      wasAsked = false;
+      if (line.trim() === "/exit") break;
+      if (line.trim() === "/reset") messages.splice(0, messages.length, ...opening);
+      else if (line.trim() !== "") {
+        reply = new AbortController();
+        await answer(terminal, model, messages, line, { ...options, signal: reply.signal });
+        reply = undefined;
+      }
+      lines.prompt();
+    }
+  } finally {
+    stopListening();
+    lines.close();
+  }
+}
+
+/** Readline, with the prompt only where a person sees it. */
+function openLines(terminal: Terminal): Interface {
+  const isInteractive = terminal.stdinIsTty && terminal.stderrIsTty;
+  const lines = createInterface({ input: terminal.stdin, output: isInteractive ? process.stderr : undefined, terminal: isInteractive, prompt: PROMPT });
+  if (!isInteractive) lines.prompt = () => {};
+  return lines;
+}
+
+/** One turn. A failed one (a full context, say) is reported and forgotten; the conversation goes on. */
+async function answer(terminal: Terminal, model: Model, messages: ChatMessage[], line: string, options: ChatOptions): Promise<void> {
+  messages.push({ role: "user", content: line });
+  try {
+    const generation = model.chat(messages, options);
+    for await (const piece of generation) await terminal.out(piece.text);
+    const { text, stopReason } = await generation.result();
+    await terminal.out("\n");
+    if (stopReason === "context") terminal.err(`(the context of ${model.contextLength} tokens is full: /reset begins anew)\n`);
+    messages.push({ role: "assistant", content: text });
+  } catch (error) {
+    if (!(error instanceof OnebitError)) throw error;
+    messages.pop();
+    terminal.err(`onebit: ${error.message} [${error.code}]\n`);
+  }
+}

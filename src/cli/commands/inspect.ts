@@ -1,0 +1,76 @@
+/**
+ * `onebit inspect`: what a model file holds and what running it will cost, without loading it.
+ *
+ * @module
+ */
+import type { ModelInspection } from "../../index.ts";
+import { LOAD_OPTION_HELP, LOAD_OPTION_TYPES, loadOptions } from "../command.ts";
+import type { Command } from "../command.ts";
+import { formatBytes, formatJson } from "../format.ts";
+
+/** Longer lists (vocabularies, merges) are told by their length. */
+const LIST_ITEMS_SHOWN = 8;
+/** Longer texts (chat templates) are cut where people read them, not in JSON. */
+const TEXT_CHARS_SHOWN = 100;
+
+export const inspect: Command = {
+  name: "inspect",
+  summary: "Show a model file's header, its tensors and what it will cost in memory",
+  usage: "onebit inspect MODEL [options]",
+  optionHelp: [...LOAD_OPTION_HELP, ["--json", "print everything as JSON; long lists by their length"]],
+  examples: ["onebit inspect model.gguf", "onebit inspect model.gguf --context 8192 --json"],
+  optionTypes: { json: { type: "boolean" }, ...LOAD_OPTION_TYPES },
+  nPositionals: [1, 1],
+  async run({ terminal, library, positionals, options }) {
+    const found = describe(await library.inspect(positionals[0], loadOptions(options)));
+    await terminal.out(options.flag("json") ? formatJson(found) : print(found));
+  },
+};
+
+type Description = ReturnType<typeof describe>;
+
+function describe({ file, config, memory }: ModelInspection) {
+  const tensors = [...file.tensors.values()].map(({ name, type, shape, position, sizeBytes }) => ({ name, type, shape, position, sizeBytes }));
+  const metadata = file.format === "gguf" ? Object.fromEntries(file.metadata) : file.config;
+  return {
+    format: file.format,
+    architecture: config.architecture,
+    name: config.name,
+    fileBytes: file.sources.reduce((sum, source) => sum + source.sizeBytes, 0),
+    parameters: tensors.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0),
+    memory,
+    config,
+    metadata: Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, abbreviate(value)])),
+    tensors,
+  };
+}
+
+function abbreviate(value: unknown): unknown {
+  const isList = Array.isArray(value) || ArrayBuffer.isView(value);
+  if (!isList) return value;
+  const items = Array.from(value as ArrayLike<unknown>);
+  return items.length <= LIST_ITEMS_SHOWN ? items : `${items.length} items`;
+}
+
+function print({ format, architecture, name, fileBytes, parameters, memory, config, metadata, tensors }: Description): string {
+  const nameWidth = Math.max(...tensors.map((tensor) => tensor.name.length), 0);
+  return [
+    `${name}: ${architecture} in ${format}, ${formatBytes(fileBytes)}, ${(parameters / 1e6).toFixed(1)} million parameters`,
+    `memory: ${formatBytes(memory.wasmBytes)} (weights ${formatBytes(memory.weightBytes)}, KV cache ${formatBytes(memory.kvBytes)})`,
+    `shape: ${config.nLayers} layers, width ${config.nEmbd}, feed-forward ${config.nFf}, ${config.nHeads} heads (${config.nKvHeads} KV), vocabulary ${config.vocabSize}, trained for ${config.contextLengthTrained} positions`,
+    "",
+    "metadata",
+    ...Object.entries(metadata).map(([key, value]) => `  ${key} = ${show(value)}`),
+    "",
+    "tensors",
+    ...tensors.map((tensor) => `  ${tensor.name.padEnd(nameWidth)}  ${tensor.type.padEnd(7)}  ${tensor.shape.join(" × ").padEnd(14)}  ${formatBytes(tensor.sizeBytes)}`),
+    "",
+  ].join("\n");
+}
+
+function show(value: unknown): string {
+  const text = typeof value === "bigint" ? String(value) : (JSON.stringify(value) ?? "");
+  // Control characters of a hostile file do not reach the terminal: JSON escapes the ASCII ones, this the others.
+  const safe = text.replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
+  return safe.length > TEXT_CHARS_SHOWN ? `${safe.slice(0, TEXT_CHARS_SHOWN)}…` : safe;
+}

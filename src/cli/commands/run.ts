@@ -1,0 +1,94 @@
+/**
+ * `onebit run`: continues a prompt.
+ *
+ * @module
+ */
+import { fail } from "../../core/errors.ts";
+import type { GenerationResult, Model } from "../../index.ts";
+import { LOAD_OPTION_HELP, LOAD_OPTION_TYPES } from "../command.ts";
+import type { Command, CommandContext } from "../command.ts";
+import { formatJson, formatRate } from "../format.ts";
+import { loadModel } from "../progress.ts";
+import { SAMPLING_OPTION_HELP, SAMPLING_OPTION_TYPES, samplingOptions } from "../sampling-options.ts";
+import { readText } from "../terminal.ts";
+
+export const run: Command = {
+  name: "run",
+  summary: "Continue a text",
+  usage: "onebit run MODEL [PROMPT] [options]   (the prompt is read from standard input when piped)",
+  optionHelp: [
+    ["--ids 1,2,3", "token ids as the prompt, instead of text"],
+    ...SAMPLING_OPTION_HELP,
+    ["--special", "read special tokens like <|eot_id|> in the prompt as such, not as text"],
+    ["--ignore-end", "go on past end-of-text tokens"],
+    ...LOAD_OPTION_HELP,
+    ["--json", "print one JSON object instead of the text"],
+  ],
+  examples: [
+    'onebit run model.gguf "Once upon a time" --max-tokens 100',
+    'onebit run model.gguf "Once upon a time" --temperature 0 --json',
+    "onebit run model.gguf --seed 7 < prompt.txt",
+  ],
+  optionTypes: {
+    ids: { type: "string" },
+    special: { type: "boolean" },
+    "ignore-end": { type: "boolean" },
+    json: { type: "boolean" },
+    ...SAMPLING_OPTION_TYPES,
+    ...LOAD_OPTION_TYPES,
+  },
+  nPositionals: [1, 2],
+  async run(context) {
+    const { options, signal, terminal } = context;
+    // Everything the command line can get wrong, before the model is loaded.
+    const sampling = samplingOptions(options);
+    const prompt = await readPrompt(context);
+    await using model = await loadModel(context);
+    const isJson = options.flag("json");
+    const generation = model.generate(prompt, {
+      ...sampling,
+      parseSpecial: options.flag("special"),
+      ignoreEnd: options.flag("ignore-end"),
+      signal,
+    });
+    for await (const piece of generation) if (!isJson) await terminal.out(piece.text);
+    const result = await generation.result();
+    if (isJson) await terminal.out(formatJson(describeRun(model, result)));
+    else {
+      if (!result.text.endsWith("\n")) await terminal.out("\n");
+      sayHowItEnded(context, model, result);
+    }
+  },
+};
+
+async function readPrompt({ terminal, positionals, options, signal }: CommandContext): Promise<string | number[]> {
+  const ids = options.ids("ids");
+  const [, text] = positionals;
+  if (ids !== undefined) return text === undefined ? ids : fail("usage", "give a prompt or --ids, not both");
+  if (text !== undefined) return text;
+  if (terminal.stdinIsTty) fail("usage", "there is no prompt: give it as an argument, as --ids, or on standard input");
+  const piped = await readText(terminal.stdin, signal);
+  if (piped === "") fail("usage", "standard input is empty: give a prompt as an argument, as --ids, or on standard input");
+  // `echo` and editors end a text with a newline that is no part of it.
+  return piped.replace(/\r?\n$/, "");
+}
+
+function describeRun(model: Model, { promptIds, ids, text, stopReason, timings }: GenerationResult): object {
+  const { promptTokens, promptMs, tokens, generateMs } = timings;
+  return {
+    promptIds,
+    ids,
+    text,
+    stopReason,
+    timings: { loadMs: model.loadMs, promptTokens, promptMs, tokens, generateMs },
+    memory: model.memory,
+    engine: model.engine,
+  };
+}
+
+function sayHowItEnded({ terminal }: CommandContext, model: Model, { stopReason, timings }: GenerationResult): void {
+  if (stopReason === "context") terminal.err(`onebit: stopped: the context of ${model.contextLength} tokens is full (--context gives it more)\n`);
+  if (!terminal.stderrIsTty) return;
+  const { promptTokens, promptMs, tokens, generateMs } = timings;
+  terminal.err(`prompt ${promptTokens} tokens, ${formatRate(promptTokens, promptMs)}; reply ${tokens} tokens, ${formatRate(tokens - 1, generateMs)}\n`);
+}

@@ -1,0 +1,47 @@
+/**
+ * The texts of `--help`.
+ *
+ * @module
+ */
+import type { Command } from "./command.ts";
+
+export function generalHelp(commands: readonly Command[]): string {
+  return [
+    "onebit runs 1-bit language models on the CPU.",
+    "",
+    "Usage: onebit COMMAND MODEL …",
+    "       onebit COMMAND --help",
+    "       onebit --version",
+    "",
+    "MODEL is a GGUF file, a safetensors file or a Hugging Face folder.",
+    "",
+    "Commands:",
+    ...columns(commands.map(({ name, summary }) => [name, summary])),
+    "",
+    "Examples:",
+    ...commands.map(({ examples }) => `  ${examples[0]}`),
+    "",
+    "Exit codes: 0 fine, 1 the model or the run failed, 2 the command line was wrong, 130 stopped by Ctrl-C.",
+    "",
+  ].join("\n");
+}
+
+export function commandHelp(command: Command): string {
+  return [
+    `${command.summary}`,
+    "",
+    `Usage: ${command.usage}`,
+    "",
+    "Options:",
+    ...columns([...command.optionHelp, ["-h, --help", "show this"]]),
+    "",
+    "Examples:",
+    ...command.examples.map((example) => `  ${example}`),
+    "",
+  ].join("\n");
+}
+
+function columns(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
+}

@@ -1,0 +1,49 @@
+/**
+ * Loading a model for a command, with a progress bar on standard error when a person is looking.
+ *
+ * @module
+ */
+import type { Model } from "../index.ts";
+import { loadOptions } from "./command.ts";
+import type { CommandContext } from "./command.ts";
+import { formatBytes } from "./format.ts";
+import type { Terminal } from "./terminal.ts";
+
+const BAR_CHARS = 30;
+/** Redrawing more often only flickers. */
+const REDRAW_MS = 50;
+
+/** @param overrides options that the command sets itself */
+export async function loadModel(context: CommandContext, overrides: { contextLength?: number } = {}): Promise<Model> {
+  const bar = createBar(context.terminal);
+  try {
+    return await context.library.load(context.positionals[0], {
+      ...loadOptions(context.options),
+      ...overrides,
+      signal: context.signal,
+      onProgress: ({ loadedBytes, totalBytes }) => bar.show(loadedBytes, totalBytes),
+    });
+  } finally {
+    bar.clear();
+  }
+}
+
+function createBar(terminal: Terminal): { show(done: number, total: number): void; clear(): void } {
+  let shownMs = -Infinity;
+  let isShown = false;
+  return {
+    show(done, total) {
+      const nowMs = performance.now();
+      if (!terminal.stderrIsTty || nowMs - shownMs < REDRAW_MS) return;
+      shownMs = nowMs;
+      isShown = true;
+      const part = total > 0 ? done / total : 1;
+      const filled = Math.round(part * BAR_CHARS);
+      const bar = "█".repeat(filled) + "░".repeat(BAR_CHARS - filled);
+      terminal.err(`\r\x1b[Kloading ${bar} ${Math.round(part * 100)} % of ${formatBytes(total)}`);
+    },
+    clear() {
+      if (isShown) terminal.err("\r\x1b[K");
+    },
+  };
+}

@@ -1,0 +1,78 @@
+/**
+ * The options of `run` and `chat` that say how text is generated.
+ *
+ * @module
+ */
+import { fail } from "../core/errors.ts";
+import type { GenerateOptions } from "../index.ts";
+import type { Command, Options } from "./command.ts";
+
+export const SAMPLING_OPTION_TYPES = {
+  "max-tokens": { type: "string" },
+  temperature: { type: "string" },
+  "top-k": { type: "string" },
+  "top-p": { type: "string" },
+  "min-p": { type: "string" },
+  "typical-p": { type: "string" },
+  "repetition-penalty": { type: "string" },
+  "frequency-penalty": { type: "string" },
+  "presence-penalty": { type: "string" },
+  "penalty-last-n": { type: "string" },
+  "logit-bias": { type: "string", multiple: true },
+  seed: { type: "string" },
+  stop: { type: "string", multiple: true },
+} as const satisfies Command["optionTypes"];
+
+export const SAMPLING_OPTION_HELP: Command["optionHelp"] = [
+  ["--max-tokens N", "the most tokens to generate (default 512)"],
+  ["--temperature T", "0 takes the likeliest token each time (greedy); default 0.7"],
+  ["--top-k K", "draw from the K likeliest tokens, 0 from all (default 40)"],
+  ["--top-p P", "draw from the likeliest tokens that together have probability P (default 0.95)"],
+  ["--min-p P", "drop tokens less than P times as likely as the likeliest (default 0)"],
+  ["--typical-p P", "locally typical sampling (default 1: off)"],
+  ["--repetition-penalty X", "above 1: make tokens already seen less likely (default 1: off)"],
+  ["--frequency-penalty X", "lower a token's logit by X for each time it was seen (default 0)"],
+  ["--presence-penalty X", "lower a token's logit by X if it was seen (default 0)"],
+  ["--penalty-last-n N", "how far back the penalties look; -1 is all (default 64)"],
+  ["--logit-bias ID=X", "add X to a token's logit; -inf bans it (repeatable)"],
+  ["--seed S", "same seed, same text (default: a new one each time)"],
+  ["--stop TEXT", "stop before this text (repeatable)"],
+];
+
+/** Ranges are the library's to check: its errors name them. */
+export function samplingOptions(options: Options): GenerateOptions {
+  return {
+    maxTokens: options.integer("max-tokens", 0),
+    temperature: options.number("temperature"),
+    topK: options.integer("top-k", 0),
+    topP: options.number("top-p"),
+    minP: options.number("min-p"),
+    typicalP: options.number("typical-p"),
+    repetitionPenalty: options.number("repetition-penalty"),
+    frequencyPenalty: options.number("frequency-penalty"),
+    presencePenalty: options.number("presence-penalty"),
+    penaltyLastN: options.integer("penalty-last-n", -1),
+    logitBias: readBias(options.texts("logit-bias")),
+    seed: readSeed(options.text("seed")),
+    stop: options.texts("stop"),
+  };
+}
+
+function readBias(entries: readonly string[] | undefined): Map<number, number> | undefined {
+  if (entries === undefined) return undefined;
+  return new Map(
+    entries.map((entry) => {
+      const [, id, bias] = /^(\d{1,10})=(-inf|[-+]?[\d.]+(?:e[-+]?\d+)?)$/i.exec(entry) ?? [];
+      const value = /^-inf$/i.test(bias ?? "") ? -Infinity : Number(bias);
+      if (id === undefined || Number.isNaN(value)) fail("usage", `--logit-bias: wanted ID=NUMBER or ID=-inf, got ${JSON.stringify(entry)}`);
+      return [Number(id), value] as const;
+    }),
+  );
+}
+
+/** Up to 2^64 − 1, beyond what a number holds exactly. */
+function readSeed(text: string | undefined): bigint | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,20}$/.test(text)) fail("usage", `--seed: wanted an integer from 0 up, got ${JSON.stringify(text)}`);
+  return BigInt(text);
+}
