@@ -1,12 +1,16 @@
 /**
- * The bytes of a tensor of random weights with a wanted standard deviation, block by block, so that a file of any
+ * The bytes of a tensor of random weights with a wanted standard deviation, chunk by chunk, so that a file of any
  * size is written with a few MB of memory.
  *
- * Ternary and binary weights are drawn as codes and then encoded: the same seed gives the same model in every ternary
- * type. Dense types get random quants under constant scales, which is fast and as good for timing and comparing.
+ * Ternary and binary weights are drawn as codes and scales and then encoded: the same seed gives the same weights in
+ * every ternary type. Dense types get random quants under constant scales: fast, and as good for timing and comparing.
  */
-import { seededRandom, seedOf } from "./random.ts";
+import { encodeLowBit } from "../../src/files/encode-low-bit.ts";
+import { floatToHalf, halfToFloat } from "../../src/files/float16.ts";
+import { quantize } from "../../src/files/quantize.ts";
+import { TENSOR_TYPES } from "../../src/files/tensor-types.ts";
 import type { TensorTypeName } from "../../src/files/tensor-types.ts";
+import { seededRandom, seedOf } from "./random.ts";
 import type { Random } from "./random.ts";
 
 export interface TensorSpec {
@@ -30,6 +34,7 @@ export function* tensorBytes(spec: TensorSpec, seed: number): Generator<Uint8Arr
   for (let done = 0; done < nElements; done += CHUNK_ELEMENTS) {
     yield encode(source, Math.min(CHUNK_ELEMENTS, nElements - done));
   }
+  if (spec.type === "I2_S") yield encodeLowBit("I2_S", new Int8Array(0), wholeScale(source));
 }
 
 interface Source {
@@ -46,12 +51,25 @@ const CHUNK_ELEMENTS = 256 * 1024;
 /** Standard deviation of a ternary code that is −1, 0, +1 with equal odds. */
 const TERNARY_STD = Math.sqrt(2 / 3);
 
+/** Weights that share a scale, whatever the type's own block: what the coarsest ternary types can hold. */
+const TERNARY_GROUP = 256;
+
 const encoders: Partial<Record<TensorTypeName, Encoder>> = {
-  F32: (source, n) => new Uint8Array(normals(source, n).buffer),
-  F16: (source, n) => new Uint8Array(Uint16Array.from(normals(source, n), f16Bits).buffer),
-  TQ2_0: (source, n) => encodeTq2(source, ternaryCodes(source.values, n)),
-  Q1_0: encodeQ1,
+  F32: (source, n) => quantize("F32", normals(source, n)),
+  F16: (source, n) => quantize("F16", normals(source, n)),
+  BF16: (source, n) => quantize("BF16", normals(source, n)),
+  Q8_0: (source, n) => randomBlocks(source, n, "Q8_0", [[0, source.spec.std / 73.9]]),
+  Q4_0: (source, n) => randomBlocks(source, n, "Q4_0", [[0, source.spec.std / 4.61]]),
+  Q4_K: encodeQ4K,
   Q6_K: encodeQ6K,
+  TQ1_0: ternaryEncoder("TQ1_0"),
+  TQ2_0: ternaryEncoder("TQ2_0"),
+  Q2_0: ternaryEncoder("Q2_0"),
+  Q2_0_G128: ternaryEncoder("Q2_0_G128"),
+  PQ2_0: ternaryEncoder("PQ2_0"),
+  PTQ1_0: ternaryEncoder("PTQ1_0"),
+  I2_S: encodeI2S,
+  Q1_0: encodeQ1,
 };
 
 function normals({ values, spec }: Source, nElements: number): Float32Array {
@@ -79,29 +97,70 @@ function ternaryCodes(random: Random, nElements: number): Int8Array {
   return new Int8Array(words.buffer);
 }
 
+type BlockTernary = "TQ1_0" | "TQ2_0" | "Q2_0" | "Q2_0_G128" | "PQ2_0" | "PTQ1_0";
+
+function ternaryEncoder(type: BlockTernary): Encoder {
+  const blocksPerGroup = TERNARY_GROUP / TENSOR_TYPES[type].blockElements;
+  return (source, nElements) => {
+    const scales = new Float32Array((nElements / TERNARY_GROUP) * blocksPerGroup);
+    for (let i = 0; i < scales.length; i += blocksPerGroup) {
+      scales.fill(blockScale(source, TERNARY_STD), i, i + blocksPerGroup);
+    }
+    return encodeLowBit(type, ternaryCodes(source.values, nElements), scales);
+  };
+}
+
+/** The codes of a chunk; the scale, which I2_S has once, follows the last chunk. */
+function encodeI2S(source: Source, nElements: number): Uint8Array {
+  const bytes = encodeLowBit("I2_S", ternaryCodes(source.values, nElements), 0);
+  return bytes.subarray(0, nElements / 4);
+}
+
+/** Rounded to f16 as the block types round it, so that the weights are the same. */
+function wholeScale({ spec }: Source): number {
+  if (!spec.scalePerTensor) throw new Error("synthetic weights: I2_S has one scale a tensor; this shape has one a block");
+  return halfToFloat(floatToHalf(spec.std / TERNARY_STD));
+}
+
 function blockScale({ scales, spec }: Source, codeStd: number): number {
   const base = spec.std / codeStd;
   return spec.scalePerTensor ? base : base * (1 + 0.25 * ((scales.u32() / 0x8000_0000) - 1));
 }
 
-function encodeTq2(source: Source, codes: Int8Array): Uint8Array {
-  const nBlocks = codes.length / 256;
-  const out = new Uint8Array(nBlocks * 66);
-  for (let block = 0, at = 0, from = 0; block < nBlocks; block++, at += 66, from += 256) {
-    for (let i = 0; i < 64; i++) {
-      const c = from + (i & 32) * 4 + (i & 31);
-      out[at + i] = (codes[c] + 1) | ((codes[c + 32] + 1) << 2) | ((codes[c + 64] + 1) << 4) | ((codes[c + 96] + 1) << 6);
-    }
-    putU16(out, at + 64, f16Bits(blockScale(source, TERNARY_STD)));
+function encodeQ1(source: Source, nElements: number): Uint8Array {
+  const out = new Uint8Array((nElements / 128) * 18);
+  for (let at = 0; at < out.length; at += 18) {
+    putU16(out, at, floatToHalf(blockScale(source, 1)));
+    for (let word = 0; word < 4; word++) putU32(out, at + 2 + 4 * word, source.values.u32());
   }
   return out;
 }
 
-function encodeQ1(source: Source, nElements: number): Uint8Array {
-  const out = new Uint8Array((nElements / 128) * 18);
-  for (let at = 0; at < out.length; at += 18) {
-    putU16(out, at, f16Bits(blockScale(source, 1)));
-    for (let word = 0; word < 4; word++) putU32(out, at + 2 + 4 * word, source.values.u32());
+/** Blocks of random bits, with f16 `value`s put at the given bytes of each. */
+function randomBlocks({ values }: Source, nElements: number, type: TensorTypeName, halves: [at: number, value: number][]): Uint8Array {
+  const { blockElements, blockBytes } = TENSOR_TYPES[type];
+  const out = new Uint8Array((nElements / blockElements) * blockBytes);
+  for (let at = 0; at + 1 < out.length; at += 2) putU16(out, at, values.u32() >>> 16);
+  for (const [offset, value] of halves) {
+    const bits = floatToHalf(value);
+    for (let at = offset; at < out.length; at += blockBytes) putU16(out, at, bits);
+  }
+  return out;
+}
+
+// Nibbles of mean 7.5 and standard deviation 4.61 under 6-bit scales whose root mean square is 36.4; the minimum of a
+// sub-block is its scale, times 7.5: what takes the mean away.
+function encodeQ4K(source: Source, nElements: number): Uint8Array {
+  const d = source.spec.std / (4.61 * 36.4);
+  const out = randomBlocks(source, nElements, "Q4_K", [[0, d], [2, d * 7.5]]);
+  for (let at = 4; at < out.length; at += 144) {
+    for (let j = 0; j < 4; j++) {
+      out[at + 4 + j] = (out[at + j] & 63) | (out[at + 4 + j] & 0xc0);
+      // The upper four pairs: 4 low bits of each in one byte, 2 high bits on top of the bytes before.
+      const low = out[at + 8 + j] & 15;
+      out[at + 8 + j] = low | (low << 4);
+      out[at + 4 + j] = (out[at + 4 + j] & 63) | (out[at + j] & 0xc0);
+    }
   }
   return out;
 }
@@ -110,7 +169,7 @@ function encodeQ1(source: Source, nElements: number): Uint8Array {
 // root mean square is 97.
 function encodeQ6K({ values, spec }: Source, nElements: number): Uint8Array {
   const out = new Uint8Array((nElements / 256) * 210);
-  const d = f16Bits(spec.std / (18.47 * 97.2));
+  const d = floatToHalf(spec.std / (18.47 * 97.2));
   for (let at = 0; at < out.length; at += 210) {
     for (let i = 0; i < 192; i += 4) putU32(out, at + i, values.u32());
     for (let i = 0; i < 16; i++) {
@@ -131,18 +190,4 @@ function putU16(out: Uint8Array, at: number, value: number): void {
 function putU32(out: Uint8Array, at: number, value: number): void {
   putU16(out, at, value);
   putU16(out, at + 2, value >>> 16);
-}
-
-const f32Scratch = new Float32Array(1);
-const f32Bits = new Uint32Array(f32Scratch.buffer);
-
-/** f32 → f16 bits, ties to even; normal range only, which is all that synthetic scales use. */
-function f16Bits(value: number): number {
-  f32Scratch[0] = value;
-  const bits = f32Bits[0];
-  const rounded = bits + 0xfff + ((bits >>> 13) & 1);
-  const exponent = ((rounded >>> 23) & 0xff) - 112;
-  const sign = (bits >>> 16) & 0x8000;
-  if (exponent <= 0) return sign | Math.round(Math.abs(value) * 2 ** 24);
-  return sign | (exponent << 10) | ((rounded >>> 13) & 0x3ff);
 }
