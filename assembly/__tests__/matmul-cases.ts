@@ -1,0 +1,70 @@
+/** The cases every ternary and binary matmul must pass. Each answers 0, or names the first case that failed. */
+import { ALL_HIGH, ALL_LOW, ENDS, RANDOM } from "./fixtures";
+import { Case, wrongBytes } from "./matmul-case";
+
+/** Tiles that fill the eight streams never, exactly, and with some left over. */
+const TILES: StaticArray<i32> = [1, 3, 5, 8, 9, 17];
+/** Multiples of a scale block, below, at and above k-blocks (640 groups: 1280 ternary, 2560 binary weights). */
+const WIDTHS: StaticArray<i32> = [256, 1280, 1536, 2816];
+const KINDS: StaticArray<i32> = [RANDOM, ALL_HIGH, ALL_LOW, ENDS];
+const SCALE_BLOCKS: StaticArray<i32> = [64, 128, 256];
+
+/** All shapes, with one and with five activation rows. */
+export function failingShape(kernel: i32): i32 {
+  for (let t = 0; t < TILES.length; t++) {
+    for (let w = 0; w < WIDTHS.length; w++) {
+      const c = new Case();
+      c.tiles = TILES[t];
+      c.tileEnd = TILES[t];
+      c.kp = WIDTHS[w];
+      c.n = (t + w) % 2 == 0 ? 1 : 5;
+      c.scaleBlock = SCALE_BLOCKS[(t + w) % 3];
+      c.seed = <u32>(t * 16 + w);
+      if (wrongBytes(kernel, c) != 0) return c.tiles * 1000000 + c.kp * 10 + c.n;
+    }
+  }
+  return 0;
+}
+
+/** Every combination of weights and activations at their ends; 4224 weights exceed a panel of the dot kernel. */
+export function failingExtreme(kernel: i32): i32 {
+  for (let i = 0; i < KINDS.length; i++) {
+    for (let j = 0; j < KINDS.length; j++) {
+      const c = new Case();
+      c.weightKind = KINDS[i];
+      c.actKind = KINDS[j];
+      c.kp = 4224;
+      c.n = 2 + i;
+      c.seed = <u32>(i * 4 + j);
+      if (wrongBytes(kernel, c) != 0) return 100 + i * 10 + j;
+    }
+  }
+  return 0;
+}
+
+/** Every range of tiles of a tensor of 10: what lies outside the range must not be touched. */
+export function failingRange(kernel: i32): i32 {
+  for (let begin = 0; begin < 10; begin++) {
+    for (let end = begin; end <= 10; end++) {
+      const c = new Case();
+      c.tiles = 10;
+      c.tileBegin = begin;
+      c.tileEnd = end;
+      c.kp = 128;
+      c.n = 1 + (end & 1);
+      c.seed = <u32>(begin * 16 + end);
+      if (wrongBytes(kernel, c) != 0) return 1000 + begin * 100 + end;
+    }
+  }
+  return 0;
+}
+
+/** The narrowest ternary row, one block of 64, which a scale block of 64 covers. */
+export function failingNarrow(kernel: i32): i32 {
+  const c = new Case();
+  c.tiles = 2;
+  c.tileEnd = 2;
+  c.kp = 64;
+  c.n = 3;
+  return wrongBytes(kernel, c);
+}
