@@ -37,8 +37,8 @@ export interface BpeOptions {
   readonly addPrefixSpace?: boolean;
 }
 
-/** Scratch memory of longer pieces is given back. */
-const KEPT_UNITS = 65_536;
+/** Scratch memory for longer pieces is given back. */
+const KEPT_BYTES = 65_536;
 
 export class ByteLevelBpe implements TokenModel {
   readonly spacePrefix: SpacePrefix;
@@ -54,9 +54,9 @@ export class ByteLevelBpe implements TokenModel {
   readonly #unknownId: number | undefined;
   readonly #normalForm: NormalForm | undefined;
   readonly #longestBytes: number;
-  #bytes = new Uint8Array(0);
-  #units = new Uint16Array(0);
-  #symbols = new Int32Array(0);
+  readonly #units: Uint16Array;
+  readonly #emit = (symbol: number): void => this.#push(symbol);
+  #bytes = new Uint8Array(KEPT_BYTES);
   #ids: number[] = [];
 
   constructor(options: BpeOptions) {
@@ -71,11 +71,14 @@ export class ByteLevelBpe implements TokenModel {
     for (let byte = 0; byte < 256; byte++) {
       this.#symbolOfByte[byte] = symbols.baseOf(String.fromCharCode(this.#alphabet.unitOfByte[byte]));
     }
-    this.#merger = new Merger(pairTable(options, symbols));
     this.#stepTexts = symbols.stepTexts;
+    this.#units = new Uint16Array(this.#longestBytes);
+    this.#merger = new Merger(pairTable(options, symbols), {
+      read: (from, to, into) => this.#readSymbols(from, to, into),
+      lengthOf: (symbol) => this.#textOf(symbol).length,
+    });
     const sink: PieceSink = (text, from, to) => this.#encodePiece(text, from, to);
     this.#split = chainStages(options.preTokenizer.stages, new CharClasses(), sink);
-    this.#reserve(256);
   }
 
   encode(text: string, prefixed: boolean, into: number[]): void {
@@ -84,7 +87,7 @@ export class ByteLevelBpe implements TokenModel {
     this.#ids = into;
     this.#split(fragment, 0, fragment.length);
     this.#ids = [];
-    if (this.#symbols.length > KEPT_UNITS * BYTES_PER_UNIT_MAX) this.#reserve(256);
+    if (this.#bytes.length > KEPT_BYTES) this.#bytes = new Uint8Array(KEPT_BYTES);
   }
 
   bytesOf(id: number): Uint8Array {
@@ -95,9 +98,8 @@ export class ByteLevelBpe implements TokenModel {
 
   #encodePiece(text: string, from: number, to: number): void {
     const room = (to - from) * BYTES_PER_UNIT_MAX;
-    if (this.#bytes.length < room) this.#reserve(room);
-    const bytes = this.#bytes;
-    const count = writeUtf8(text, from, to, bytes);
+    if (this.#bytes.length < room) this.#bytes = new Uint8Array(room);
+    const count = writeUtf8(text, from, to, this.#bytes);
     if (this.#ignoreMerges && count <= this.#longestBytes) {
       const id = this.#vocabulary.plainIdOf(this.#written(count));
       if (id !== undefined) {
@@ -105,10 +107,12 @@ export class ByteLevelBpe implements TokenModel {
         return;
       }
     }
-    const symbols = this.#symbols;
-    for (let i = 0; i < count; i++) symbols[i] = this.#symbolOfByte[bytes[i]];
-    const merged = this.#merger.merge(symbols, count);
-    for (let i = 0; i < merged; i++) this.#push(symbols[i]);
+    this.#merger.merge(count, this.#emit);
+  }
+
+  #readSymbols(from: number, to: number, into: Int32Array): void {
+    const bytes = this.#bytes;
+    for (let i = from; i < to; i++) into[i - from] = this.#symbolOfByte[bytes[i]];
   }
 
   /** The first `count` bytes of the scratch memory in the byte alphabet. */
@@ -119,12 +123,17 @@ export class ByteLevelBpe implements TokenModel {
   }
 
   #push(symbol: number): void {
-    const size = this.#vocabulary.size;
-    if (symbol < size) {
+    if (symbol < this.#vocabulary.size) {
       this.#ids.push(symbol);
       return;
     }
-    for (const byte of this.#alphabet.bytesOf(this.#stepTexts[symbol - size]) ?? []) this.#pushByte(byte);
+    for (const byte of this.#alphabet.bytesOf(this.#textOf(symbol)) ?? []) this.#pushByte(byte);
+  }
+
+  /** What a symbol stands for, one character a byte. */
+  #textOf(symbol: number): string {
+    const { size, texts } = this.#vocabulary;
+    return symbol < size ? texts[symbol] : this.#stepTexts[symbol - size];
   }
 
   #pushByte(byte: number): void {
@@ -132,13 +141,6 @@ export class ByteLevelBpe implements TokenModel {
     const id = symbol < this.#vocabulary.size ? symbol : this.#unknownId;
     if (id === undefined) bad(`byte 0x${byte.toString(16).padStart(2, "0")} of the text has no token`);
     this.#ids.push(id);
-  }
-
-  #reserve(bytes: number): void {
-    const room = Math.max(bytes, 256);
-    this.#bytes = new Uint8Array(room);
-    this.#symbols = new Int32Array(room);
-    this.#units = new Uint16Array(this.#longestBytes);
   }
 }
 

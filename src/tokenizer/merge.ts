@@ -2,33 +2,106 @@
  * Byte-pair merging: while any two neighbours have a rule, the pair of the lowest rank merges, leftmost on ties
  * (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units").
  *
- * Short pieces, nearly all of real text, are searched directly. Long ones keep their pairs in a heap: O(n log n) for any
- * input, ten million equal letters included.
+ * Short pieces, nearly all of real text, are searched directly. Longer ones keep their pairs in a heap. The longest, ten
+ * million equal letters say, are merged in chunks, so that time and memory stay linear.
+ *
+ * Chunks give the very result of merging all at once, because of this: a sequence of symbols t1 … tn is what merging makes
+ * of a text exactly when for every neighbour pair merging makes (ti, ti+1) of their part alone. For consider the first
+ * merge across a border ti | ti+1 when merging all: until then every merge inside that part was the best of the whole
+ * text, so also of the part, and so is this one; merging the part alone would have done the same. So where two chunks
+ * meet, only the pair at the border is checked.
  *
  * @module
  */
 import type { PairTable } from "./pair-table.ts";
 
+/** The first symbols of a piece, and how many of them each symbol stands for. */
+export interface SymbolSource {
+  /** Writes the first symbols `[from, to)` of the piece to `into`. */
+  read(from: number, to: number, into: Int32Array): void;
+  /** The number of first symbols that merged into this one. */
+  lengthOf(symbol: number): number;
+}
+
 /** Up to this many symbols a search of all pairs beats the heap (measured on wikitext; even at 24 to 48). */
 const SHORT_SYMBOLS = 32;
-/** Scratch memory of longer pieces is given back: 16 bytes a symbol, 1 MB here. */
-const KEPT_SYMBOLS = 65_536;
+/** Symbols merged at a time: 48 kB of scratch, which stays in the second-level cache. */
+const CHUNK_SYMBOLS = 2048;
+/** Symbols at the end of a chunk that are merged again with what follows, because it may change them. */
+const OVERLAP_SYMBOLS = 8;
+/** A chunk must leave this many times the overlap, or it grows: at most an eighth of the work is done twice. */
+const OVERLAPS_PER_CHUNK = 8;
 /** A heap key is rank · 2^31 + position: ranks below 2^22 keep it an exact integer. */
 const POSITIONS = 2 ** 31;
 
 export class Merger {
   readonly #pairs: PairTable;
+  readonly #source: SymbolSource;
   readonly #shortSlots = new Int32Array(SHORT_SYMBOLS);
-  #scratch = new Scratch(0);
+  #chunk = new Scratch(CHUNK_SYMBOLS);
+  #border = new Scratch(SHORT_SYMBOLS);
 
-  constructor(pairs: PairTable) {
+  constructor(pairs: PairTable, source: SymbolSource) {
     this.#pairs = pairs;
+    this.#source = source;
   }
 
-  /** Merges the first `count` of `symbols` in place and returns how many are left. */
-  merge(symbols: Int32Array, count: number): number {
-    if (count < 2) return count;
-    return count <= SHORT_SYMBOLS ? this.#mergeShort(symbols, count) : this.#mergeLong(symbols, count);
+  /** Merges the first `count` symbols of the source's piece; `emit` gets what is left, in order. */
+  merge(count: number, emit: (symbol: number) => void): void {
+    if (count > CHUNK_SYMBOLS) {
+      for (const symbol of this.#mergeChunks(count)) emit(symbol);
+      return;
+    }
+    const { symbols } = this.#chunk;
+    this.#source.read(0, count, symbols);
+    const merged = count <= SHORT_SYMBOLS ? this.#mergeShort(symbols, count) : this.#mergeLong(this.#chunk, count);
+    for (let i = 0; i < merged; i++) emit(symbols[i]);
+  }
+
+  #mergeChunks(count: number): number[] {
+    const done: number[] = [];
+    let at = 0;
+    let size = CHUNK_SYMBOLS;
+    let overlap = OVERLAP_SYMBOLS;
+    while (at < count) {
+      const end = Math.min(at + size, count);
+      const merged = this.#mergeRange(at, end);
+      const { symbols } = this.#chunk;
+      const fits = done.length === 0 || this.#stayApart(done[done.length - 1], symbols[0], at);
+      if (fits && (end === count || merged >= OVERLAPS_PER_CHUNK * overlap)) {
+        const kept = end === count ? merged : merged - overlap;
+        for (let i = 0; i < kept; i++) {
+          done.push(symbols[i]);
+          at += this.#source.lengthOf(symbols[i]);
+        }
+        continue;
+      }
+      // Rare: back over the border with more before and after it. Sizes stay doubled, so that all retries of a piece
+      // together cost no more than the last one, and that one at most as much as the piece at once.
+      size *= 2;
+      if (fits) continue;
+      for (let i = 0; i < overlap && done.length > 0; i++) at -= this.#source.lengthOf(done.pop()!);
+      overlap *= 2;
+    }
+    this.#chunk = new Scratch(CHUNK_SYMBOLS);
+    return done;
+  }
+
+  /** Merges first symbols of the piece into the chunk's scratch and returns how many are left. */
+  #mergeRange(from: number, to: number): number {
+    if (this.#chunk.size < to - from) this.#chunk = new Scratch(to - from);
+    this.#source.read(from, to, this.#chunk.symbols);
+    return this.#mergeLong(this.#chunk, to - from);
+  }
+
+  /** Whether two symbols that meet at `at` are what merging makes of their part of the piece alone. */
+  #stayApart(left: number, right: number, at: number): boolean {
+    const leftLength = this.#source.lengthOf(left);
+    const count = leftLength + this.#source.lengthOf(right);
+    if (this.#border.size < count) this.#border = new Scratch(count);
+    const border = this.#border;
+    this.#source.read(at - leftLength, at - leftLength + count, border.symbols);
+    return this.#mergeLong(border, count) === 2 && this.#source.lengthOf(border.symbols[0]) === leftLength;
   }
 
   #mergeShort(symbols: Int32Array, count: number): number {
@@ -58,10 +131,7 @@ export class Merger {
     }
   }
 
-  #mergeLong(symbols: Int32Array, count: number): number {
-    if (this.#scratch.size < count) this.#scratch = new Scratch(count);
-    const { next, previous, slots } = this.#scratch;
-    const heap = new KeyHeap(count);
+  #mergeLong({ symbols, next, previous, slots, heap }: Scratch, count: number): number {
     const pairs = this.#pairs;
     const offer = (at: number, right: number): void => {
       const slot = right < count ? pairs.find(symbols[at], symbols[right]) : -1;
@@ -90,33 +160,36 @@ export class Merger {
     }
     let kept = 0;
     for (let at = 0; at < count; at = next[at]) symbols[kept++] = symbols[at];
-    if (this.#scratch.size > KEPT_SYMBOLS) this.#scratch = new Scratch(0);
     return kept;
   }
 }
 
-/** The chain of symbols of a long piece and the rule of each with its right neighbour (−1: none, or swallowed). */
+/** The chain of symbols of a piece, and the rule of each with its right neighbour (−1: none, or swallowed). */
 class Scratch {
   readonly size: number;
+  readonly symbols: Int32Array;
   readonly next: Int32Array;
   readonly previous: Int32Array;
   readonly slots: Int32Array;
+  readonly heap: KeyHeap;
 
   constructor(size: number) {
     this.size = size;
+    this.symbols = new Int32Array(size);
     this.next = new Int32Array(size);
     this.previous = new Int32Array(size);
     this.slots = new Int32Array(size);
+    this.heap = new KeyHeap(size);
   }
 }
 
-/** A heap of four children a node: half the cache lines of a binary one on millions of keys. */
+/** A heap of four children a node: half the levels of a binary one. */
 class KeyHeap {
   size = 0;
   #keys: Float64Array;
 
   constructor(capacity: number) {
-    this.#keys = new Float64Array(Math.max(4, capacity));
+    this.#keys = new Float64Array(capacity);
   }
 
   push(key: number): void {

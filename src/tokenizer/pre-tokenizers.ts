@@ -98,6 +98,8 @@ const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
 const CONTRACTIONS_SPELLED = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])";
 const BLANKS = "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 const GPT2_EXPRESSION = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)";
+const DEEPSEEK3_EXPRESSION =
+  "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*" + BLANKS;
 
 /** What Llama 3's expression is after the contractions, by its digits and its class of word characters. */
 function llama3Expression(digits: string, word: string): string {
@@ -113,6 +115,7 @@ const EXPRESSIONS: ReadonlyMap<string, MatcherMaker> = new Map([
   ]),
   [GPT2_EXPRESSION, gpt2Words],
   [`${GPT2_EXPRESSION}|\\s+`, gpt2Words],
+  [DEEPSEEK3_EXPRESSION, deepseek3Words],
   ["\\p{N}", numbers(1)],
   ["\\p{N}+", numbers()],
   ["\\p{N}{1,3}", numbers(3)],

@@ -64,7 +64,10 @@ export class SentencePiece implements TokenModel {
     this.#options = options;
     this.spacePrefix = options.spacePrefix;
     this.#vocabulary = vocabulary;
-    this.#merger = new Merger(options.pairs);
+    this.#merger = new Merger(options.pairs, {
+      read: (from, to, into) => into.set(this.#symbols.subarray(from, to)),
+      lengthOf: (symbol) => this.#lengthOf(symbol),
+    });
     this.#byteIds = byteIds(vocabulary);
     this.#characters = characterIds(vocabulary);
     this.#neighbours = new NeighbourFilter(vocabulary);
@@ -111,14 +114,24 @@ export class SentencePiece implements TokenModel {
   }
 
   #mergeStretch(into: number[]): void {
-    const symbols = this.#symbols;
-    const size = this.#vocabulary.size;
-    const count = this.#merger.merge(symbols, this.#count);
+    const { size } = this.#vocabulary;
+    this.#merger.merge(this.#count, (symbol) => {
+      if (symbol < size) into.push(symbol);
+      else this.#pushBytes(symbol - size, into);
+    });
     this.#count = 0;
-    for (let i = 0; i < count; i++) {
-      if (symbols[i] < size) into.push(symbols[i]);
-      else this.#pushBytes(symbols[i] - size, into);
+  }
+
+  /** Characters in a symbol's text. */
+  #lengthOf(symbol: number): number {
+    if (symbol >= this.#vocabulary.size) return 1;
+    const text = this.#vocabulary.texts[symbol];
+    let count = 0;
+    for (let at = 0; at < text.length; at++) {
+      if (codePointBefore(text, at, text.length) > 0xffff) at++;
+      count += 1;
     }
+    return count;
   }
 
   #pushBytes(character: number, into: number[]): void {
