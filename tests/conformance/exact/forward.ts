@@ -1,0 +1,158 @@
+/**
+ * The exact forward pass: every architecture onebit runs, in double precision, with no kernel, no cache and no trick,
+ * to be read beside the papers. What a runtime computes is judged by its distance from this.
+ *
+ * Activations are floats, except at the ternary and binary weights of BitNet-trained models, whose per-token 8-bit
+ * activations are part of the model.
+ */
+import { GgufWeights } from "./gguf-weights.ts";
+import { readHyperparameters } from "./hyperparameters.ts";
+import type { Hyperparameters } from "./hyperparameters.ts";
+import { linear, multiply } from "./linear.ts";
+import type { Activations, Rows } from "./linear.ts";
+import { ropeOf, rotate } from "./rope.ts";
+import type { Rope } from "./rope.ts";
+import { TENSOR_TYPES } from "../../../src/files/tensor-types.ts";
+
+export interface ExactOptions {
+  /** Positions the runtime under test allocates: LongRoPE chooses its factors by it. */
+  readonly contextLength?: number;
+  readonly onLayer?: (layer: number, nLayers: number) => void;
+}
+
+/** Logits after each of `ids`. */
+export async function exactLogits(path: string, ids: readonly number[], options: ExactOptions = {}): Promise<Rows> {
+  const weights = await GgufWeights.open(path);
+  try {
+    const h = readHyperparameters(weights);
+    const rope = await ropeOf(h, weights, options.contextLength ?? ids.length);
+    const pass: Pass = { h, weights, rope };
+    let x = await embed(pass, ids);
+    for (let layer = 0; layer < h.nLayers; layer++) {
+      x = await block(pass, `blk.${layer}.`, x);
+      options.onLayer?.(layer, h.nLayers);
+    }
+    return await head(pass, x);
+  } finally {
+    await weights.close();
+  }
+}
+
+interface Pass {
+  readonly h: Hyperparameters;
+  readonly weights: GgufWeights;
+  readonly rope: Rope;
+}
+
+async function embed({ h, weights }: Pass, ids: readonly number[]): Promise<Rows> {
+  const x: Rows = [];
+  for (const id of ids) {
+    const row = await weights.rows("token_embd.weight", id, id + 1);
+    x.push(Float64Array.from(row, (value) => value * h.embeddingScale));
+  }
+  return x;
+}
+
+async function block(pass: Pass, prefix: string, x: Rows): Promise<Rows> {
+  const { h, weights } = pass;
+  const attended = await attention(pass, prefix, await norm(weights, `${prefix}attn_norm`, x, h.normEps));
+  const middle = add(x, attended, h.residualScale);
+  const fed = await feedForward(pass, prefix, await norm(weights, `${prefix}ffn_norm`, middle, h.normEps));
+  return add(middle, fed, h.residualScale);
+}
+
+async function attention(pass: Pass, prefix: string, x: Rows): Promise<Rows> {
+  const { h, weights, rope } = pass;
+  const q = await project(pass, `${prefix}attn_q`, x);
+  const k = await project(pass, `${prefix}attn_k`, x);
+  const v = await project(pass, `${prefix}attn_v`, x);
+  for (const [rows, name] of [[q, "attn_q_norm"], [k, "attn_k_norm"]] as const) {
+    const weight = await weights.vector(`${prefix}${name}.weight`);
+    if (weight) for (const row of rows) for (const one of heads(row, h.headDim)) one.set(rms(one, weight, h.normEps));
+    rows.forEach((row, position) => rotate(row, position, h.headDim, rope));
+  }
+  const out = await norm(weights, `${prefix}attn_sub_norm`, q.map((row, t) => attendOne(h, row, k, v, t)), h.normEps);
+  return project(pass, `${prefix}attn_output`, out);
+}
+
+/** Softmax attention of one position over itself and all before it; a key head serves nHeads / nKvHeads query heads. */
+function attendOne({ nHeads, nKvHeads, headDim }: Hyperparameters, q: Float64Array, k: Rows, v: Rows, position: number): Float64Array {
+  const out = new Float64Array(nHeads * headDim);
+  for (let head = 0; head < nHeads; head++) {
+    const kv = Math.floor(head / (nHeads / nKvHeads)) * headDim;
+    const query = q.subarray(head * headDim, (head + 1) * headDim);
+    const scores = new Float64Array(position + 1);
+    for (let t = 0; t <= position; t++) {
+      for (let i = 0; i < headDim; i++) scores[t] += query[i] * k[t][kv + i];
+      scores[t] /= Math.sqrt(headDim);
+    }
+    const weights = softmax(scores);
+    for (let t = 0; t <= position; t++) {
+      for (let i = 0; i < headDim; i++) out[head * headDim + i] += weights[t] * v[t][kv + i];
+    }
+  }
+  return out;
+}
+
+async function feedForward(pass: Pass, prefix: string, x: Rows): Promise<Rows> {
+  const { h, weights } = pass;
+  const gate = await project(pass, `${prefix}ffn_gate`, x);
+  const up = await project(pass, `${prefix}ffn_up`, x);
+  const act = activations[h.activation];
+  if (!act) throw new Error(`activation ${h.activation} is not known here`);
+  const gated = gate.map((row, t) => row.map((value, i) => act(value) * up[t][i]));
+  return project(pass, `${prefix}ffn_down`, await norm(weights, `${prefix}ffn_sub_norm`, gated, h.normEps));
+}
+
+const activations: Readonly<Record<string, (x: number) => number>> = {
+  silu: (x) => x / (1 + Math.exp(-x)),
+  relu2: (x) => Math.max(0, x) ** 2,
+};
+
+/** A projection of a layer, with the norm of its own input that embedding models have. */
+async function project(pass: Pass, name: string, x: Rows): Promise<Rows> {
+  const { weights, h } = pass;
+  return linear(weights, name, await norm(weights, `${name}_norm_in`, x, h.normEps), activationsFor(pass, `${name}.weight`));
+}
+
+/** 8-bit activations where the model was trained with them: BitNet files, and any I2_S tensor (bitnet.cpp's own type). */
+function activationsFor({ weights, h }: Pass, name: string): Activations {
+  const { type } = weights.tensor(name);
+  const { layout } = TENSOR_TYPES[type];
+  const lowBit = layout === "ternary" || layout === "binary";
+  return type === "I2_S" || (lowBit && h.architecture.startsWith("bitnet")) ? "token" : "float";
+}
+
+async function head({ h, weights }: Pass, x: Rows): Promise<Rows> {
+  const normed = await norm(weights, "output_norm", x, h.normEps);
+  const tied = h.architecture.startsWith("bitnet") || !weights.has("output.weight");
+  const logits = await multiply(weights, tied ? "token_embd.weight" : "output.weight", normed);
+  return logits.map((row) => row.map((value) => value / h.logitScale));
+}
+
+/** The norm of that name, or `x` itself where the model has none. */
+async function norm(weights: GgufWeights, name: string, x: Rows, eps: number): Promise<Rows> {
+  const weight = await weights.vector(`${name}.weight`);
+  return weight ? x.map((row) => rms(row, weight, eps)) : x;
+}
+
+function rms(x: Float64Array, weight: Float64Array, eps: number): Float64Array {
+  const meanSquare = x.reduce((sum, value) => sum + value * value, 0) / x.length;
+  const scale = 1 / Math.sqrt(meanSquare + eps);
+  return x.map((value, i) => value * scale * weight[i]);
+}
+
+export function softmax(x: Float64Array): Float64Array {
+  const max = x.reduce((largest, value) => Math.max(largest, value), -Infinity);
+  const exps = x.map((value) => Math.exp(value - max));
+  const sum = exps.reduce((total, value) => total + value, 0);
+  return exps.map((value) => value / sum);
+}
+
+function heads(row: Float64Array, headDim: number): Float64Array[] {
+  return Array.from({ length: row.length / headDim }, (_, i) => row.subarray(i * headDim, (i + 1) * headDim));
+}
+
+function add(x: Rows, y: Rows, scale: number): Rows {
+  return x.map((row, t) => row.map((value, i) => value + y[t][i] * scale));
+}
