@@ -4,49 +4,37 @@
  *   block of 32 weights, 18 bytes:  | d f16 | 16 bytes |      value = d · (nibble − 8)
  *   weights 0..15 are the low nibbles, 16..31 the high ones
  *
- * Four blocks are summed together, lane j taking every fourth; where a row ends inside a group of four, the missing
- * ones repeat the last block with an activation scale of zero. Stretch of the f32 sums: 32 blocks.
+ * Four blocks are summed together, lane j taking every fourth, the lanes at the end of the row. Where a row ends inside
+ * a group of four, the missing ones repeat the last block with an activation scale of zero.
  */
 import { loadRest, sumFloats } from "../lanes";
 import { sumLanes4 } from "../simd";
-import { KERNEL_STREAMS, MASKS, dotBytes, fourHalfs } from "./dense-block";
+import { MASKS, dotBytes, fourHalfs } from "./dense-block";
 
 const BLOCK: i32 = 32;
 const BLOCK_BYTES: i32 = 18;
-const STRETCH: i32 = 32;
 
 /** y (n, yStride) for rows [rowBegin, rowEnd) of w (rows, k); activations as in dense-block.ts. */
 export function q4_0Matmul(
   w: usize, q16: usize, actScale: usize, actSum: usize, y: usize, yStride: i32, n: i32, rowBegin: i32, rowEnd: i32,
   rows: i32, k: i32,
 ): void {
-  const nBlocks = k / BLOCK, perStream = (rowEnd - rowBegin + KERNEL_STREAMS - 1) / KERNEL_STREAMS;
-  for (let row = rowBegin; row < rowBegin + perStream; row++) {
+  const nBlocks = k / BLOCK;
+  let row = w + <usize>rowBegin * nBlocks * BLOCK_BYTES;
+  for (let r = rowBegin; r < rowEnd; r++) {
     for (let i = 0; i < n; i++) {
-      const blocks = <usize>i * nBlocks, out = y + ((<usize>i * yStride) << 2);
-      dotRows(w, q16 + (blocks << 6), actScale + (blocks << 2), actSum + (blocks << 2), out, row, perStream, rowEnd, nBlocks);
+      const blocks = <usize>i * nBlocks;
+      const sum = dotRow(row, q16 + (blocks << 6), actScale + (blocks << 2), actSum + (blocks << 2), nBlocks);
+      store<f32>(y + ((<usize>i * yStride + r) << 2), sum);
     }
+    row += <usize>nBlocks * BLOCK_BYTES;
   }
 }
 
-/** Rows row, row + step, … below rowEnd, a stretch of each in turn. */
-function dotRows(w: usize, q: usize, scale: usize, sum: usize, y: usize, row: i32, step: i32, rowEnd: i32, nBlocks: i32): void {
-  const rowBytes = <usize>nBlocks * BLOCK_BYTES;
-  for (let r = row; r < rowEnd; r += step) store<f32>(y + (<usize>r << 2), 0);
-  for (let b = 0; b < nBlocks; b += STRETCH) {
-    const at = w + <usize>b * BLOCK_BYTES, count = min(STRETCH, nBlocks - b);
-    for (let r = row; r < rowEnd; r += step) {
-      const to = y + (<usize>r << 2);
-      const stretch = dotStretch(at + <usize>r * rowBytes, q + (<usize>b << 6), scale + (<usize>b << 2), sum + (<usize>b << 2), count);
-      store<f32>(to, load<f32>(to) + stretch);
-    }
-  }
-}
-
-function dotStretch(w: usize, q: usize, scale: usize, sum: usize, count: i32): f32 {
+function dotRow(w: usize, q: usize, scale: usize, sum: usize, nBlocks: i32): f32 {
   let total = f32x4.splat(0);
-  for (; count > 0; count -= 4) {
-    const last = min(3, count - 1), a = last == 3 ? v128.load(scale) : loadRest(scale, count);
+  for (let left = nBlocks; left > 0; left -= 4) {
+    const last = min(3, left - 1), a = last == 3 ? v128.load(scale) : loadRest(scale, left);
     total = f32x4.add(total, dotFour(w, q, sum, min(1, last), min(2, last), last, a));
     w += 4 * BLOCK_BYTES;
     q += 256;

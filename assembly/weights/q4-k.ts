@@ -6,11 +6,11 @@
  *   packed holds a 6-bit scale and a 6-bit min for each of the eight parts (unpackScales)
  *   value = d · scale[j] · bits − dmin · min[j]
  *
- * Stretch of the f32 sums: a block.
+ * Order in f32: the two scaled sums of 32 that a lane sees in a block, the four lanes, the blocks; mins beside them.
  */
 import { sumFloats } from "../lanes";
 import { f16Scalar, sumLanes4 } from "../simd";
-import { KERNEL_STREAMS, MASKS, dotBytes } from "./dense-block";
+import { MASKS, dotBytes } from "./dense-block";
 
 const BLOCK: i32 = 256;
 const BLOCK_BYTES: i32 = 144;
@@ -20,31 +20,28 @@ export function q4KMatmul(
   w: usize, q16: usize, actScale: usize, actSum: usize, y: usize, yStride: i32, n: i32, rowBegin: i32, rowEnd: i32,
   rows: i32, k: i32,
 ): void {
-  const nBlocks = k / BLOCK, perStream = (rowEnd - rowBegin + KERNEL_STREAMS - 1) / KERNEL_STREAMS;
-  for (let row = rowBegin; row < rowBegin + perStream; row++) {
+  const nBlocks = k / BLOCK;
+  let row = w + <usize>rowBegin * nBlocks * BLOCK_BYTES;
+  for (let r = rowBegin; r < rowEnd; r++) {
     for (let i = 0; i < n; i++) {
-      const blocks = <usize>i * nBlocks, out = y + ((<usize>i * yStride) << 2);
-      dotRows(w, q16 + blocks * 512, actScale + blocks * 32, actSum + blocks * 32, out, row, perStream, rowEnd, nBlocks);
+      const blocks = <usize>i * nBlocks;
+      const sum = dotRow(row, q16 + (blocks << 9), actScale + (blocks << 5), actSum + (blocks << 5), nBlocks);
+      store<f32>(y + ((<usize>i * yStride + r) << 2), sum);
     }
+    row += <usize>nBlocks * BLOCK_BYTES;
   }
 }
 
-/** Rows row, row + step, … below rowEnd, a block of each in turn. */
-function dotRows(
-  w: usize, q: usize, scale: usize, sum: usize, y: usize, row: i32, step: i32, rowEnd: i32, nBlocks: i32,
-): void {
-  const rowBytes = <usize>nBlocks * BLOCK_BYTES;
-  for (let r = row; r < rowEnd; r += step) store<f32>(y + (<usize>r << 2), 0);
-  for (let b = 0; b < nBlocks; b++) {
-    const at = w + <usize>b * BLOCK_BYTES;
-    for (let r = row; r < rowEnd; r += step) {
-      const to = y + (<usize>r << 2);
-      store<f32>(to, load<f32>(to) + dotBlock(at + <usize>r * rowBytes, q, scale, sum));
-    }
+function dotRow(w: usize, q: usize, scale: usize, sum: usize, nBlocks: i32): f32 {
+  let total: f32 = 0;
+  for (; nBlocks > 0; nBlocks--) {
+    total += dotBlock(w, q, scale, sum);
+    w += BLOCK_BYTES;
     q += 512;
     scale += 32;
     sum += 32;
   }
+  return total;
 }
 
 function dotBlock(w: usize, q: usize, scale: usize, sum: usize): f32 {

@@ -7,11 +7,12 @@
  *     high 2 bits: bits 2g of byte h·32 + l of qh
  *   value = d · scale[weight / 16] · (bits − 32)
  *
- * The −32 is taken out of the sums of 16 (32 times the activations' sum). Stretch of the f32 sums: a block.
+ * The −32 is taken out of the sums of 16 (32 times the activations' sum). Order in f32: the eight scaled sums of 16
+ * that a lane sees in a block, the four lanes, the blocks.
  */
 import { sumFloats } from "../lanes";
 import { f16Scalar, sumLanes4 } from "../simd";
-import { KERNEL_STREAMS, MASKS, dotBytes, twiceHigh, twiceLow } from "./dense-block";
+import { MASKS, dotBytes } from "./dense-block";
 
 const BLOCK: i32 = 256;
 const BLOCK_BYTES: i32 = 210;
@@ -21,70 +22,61 @@ export function q6KMatmul(
   w: usize, q16: usize, actScale: usize, actSum: usize, y: usize, yStride: i32, n: i32, rowBegin: i32, rowEnd: i32,
   rows: i32, k: i32,
 ): void {
-  const nBlocks = k / BLOCK, perStream = (rowEnd - rowBegin + KERNEL_STREAMS - 1) / KERNEL_STREAMS;
-  for (let row = rowBegin; row < rowBegin + perStream; row++) {
+  const nBlocks = k / BLOCK;
+  let row = w + <usize>rowBegin * nBlocks * BLOCK_BYTES;
+  for (let r = rowBegin; r < rowEnd; r++) {
     for (let i = 0; i < n; i++) {
-      const blocks = <usize>i * nBlocks, out = y + ((<usize>i * yStride) << 2);
-      dotRows(w, q16 + blocks * 512, actScale + blocks * 32, actSum + blocks * 32, out, row, perStream, rowEnd, nBlocks);
+      const blocks = <usize>i * nBlocks;
+      const sum = dotRow(row, q16 + (blocks << 9), actScale + (blocks << 5), actSum + (blocks << 5), nBlocks);
+      store<f32>(y + ((<usize>i * yStride + r) << 2), sum);
     }
+    row += <usize>nBlocks * BLOCK_BYTES;
   }
 }
 
-/** Rows row, row + step, … below rowEnd, a block of each in turn. */
-function dotRows(
-  w: usize, q: usize, scale: usize, sum: usize, y: usize, row: i32, step: i32, rowEnd: i32, nBlocks: i32,
-): void {
-  const rowBytes = <usize>nBlocks * BLOCK_BYTES;
-  for (let r = row; r < rowEnd; r += step) store<f32>(y + (<usize>r << 2), 0);
-  for (let b = 0; b < nBlocks; b++) {
-    const at = w + <usize>b * BLOCK_BYTES;
-    for (let r = row; r < rowEnd; r += step) {
-      const to = y + (<usize>r << 2);
-      store<f32>(to, load<f32>(to) + dotBlock(at + <usize>r * rowBytes, q, scale, sum));
-    }
+function dotRow(w: usize, q: usize, scale: usize, sum: usize, nBlocks: i32): f32 {
+  let total: f32 = 0;
+  for (; nBlocks > 0; nBlocks--) {
+    total += dotBlock(w, q, scale, sum);
+    w += BLOCK_BYTES;
     q += 512;
     scale += 32;
     sum += 32;
   }
+  return total;
 }
 
+/** Each half in two turns: the first 16 of every 32 weights, then the others. Small loops keep V8 within its registers. */
 function dotBlock(w: usize, q: usize, scale: usize, sum: usize): f32 {
+  const low = v128.load(MASKS), high = v128.load(MASKS, 16), evens = v128.load(MASKS, 32);
   let total = f32x4.splat(0), ql = w, qh = w + 128;
   for (let scales = w + 192; scales < w + 208; scales += 8) {
-    total = dotHalf(ql, qh, scales, q, v128.load(scale), v128.load(sum), total);
-    ql += 64;
-    qh += 32;
-    q += 256;
+    let s = v128.load8x8_s(scales), sums = v128.load(sum);
+    const a = v128.load(scale);
+    for (const end = qh + 32; qh < end; qh += 16) {
+      const centred = i32x4.sub(fourSums(ql, qh, q, low, high, evens), i32x4.shr_s(i32x4.shl(sums, 16), 11));
+      const factors = f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(s, 16), 16)), a);
+      total = f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(centred), factors));
+      s = i32x4.shr_u(s, 16);
+      sums = i32x4.shr_u(sums, 16);
+      ql += 16;
+      q += 32;
+    }
+    ql += 32;
+    q += 192;
     scale += 16;
     sum += 16;
   }
   return sumFloats(total) * f16Scalar(load<u16>(w, 208));
 }
 
-/** 128 weights: eight sums of 16, each times its two scales. */
-function dotHalf(ql: usize, qh: usize, scales: usize, q: usize, a: v128, sums: v128, total: v128): v128 {
-  const low = v128.load(MASKS), high = v128.load(MASKS, 16), evens = v128.load(MASKS, 32);
-  const h0 = v128.load(qh), h1 = v128.load(qh, 16);
-  const l0 = v128.load(ql), l1 = v128.load(ql, 16), l2 = v128.load(ql, 32), l3 = v128.load(ql, 48);
-  const first = sumLanes4(
-    dotBytes(v128.or(v128.and(l0, low), v128.and(i16x8.shl(h0, 4), high)), q, evens),
-    dotBytes(v128.or(v128.and(l1, low), v128.and(i16x8.shl(h1, 4), high)), q + 32, evens),
-    dotBytes(v128.or(v128.and(l2, low), v128.and(i16x8.shl(h0, 2), high)), q + 64, evens),
-    dotBytes(v128.or(v128.and(l3, low), v128.and(i16x8.shl(h1, 2), high)), q + 96, evens),
+/** Σ bits · q of 16 weights in each g: 0, 1, 2, 3. */
+function fourSums(ql: usize, qh: usize, q: usize, low: v128, high: v128, evens: v128): v128 {
+  const h = v128.load(qh), l = v128.load(ql), m = v128.load(ql, 32);
+  return sumLanes4(
+    dotBytes(v128.or(v128.and(l, low), v128.and(i16x8.shl(h, 4), high)), q, evens),
+    dotBytes(v128.or(v128.and(m, low), v128.and(i16x8.shl(h, 2), high)), q + 64, evens),
+    dotBytes(v128.or(v128.and(i16x8.shr_u(l, 4), low), v128.and(h, high)), q + 128, evens),
+    dotBytes(v128.or(v128.and(i16x8.shr_u(m, 4), low), v128.and(i16x8.shr_u(h, 2), high)), q + 192, evens),
   );
-  const second = sumLanes4(
-    dotBytes(v128.or(v128.and(i16x8.shr_u(l0, 4), low), v128.and(h0, high)), q + 128, evens),
-    dotBytes(v128.or(v128.and(i16x8.shr_u(l1, 4), low), v128.and(h1, high)), q + 160, evens),
-    dotBytes(v128.or(v128.and(i16x8.shr_u(l2, 4), low), v128.and(i16x8.shr_u(h0, 2), high)), q + 192, evens),
-    dotBytes(v128.or(v128.and(i16x8.shr_u(l3, 4), low), v128.and(i16x8.shr_u(h1, 2), high)), q + 224, evens),
-  );
-  const s = v128.load8x8_s(scales);
-  total = f32x4.add(total, scaled(first, i32x4.extend_low_i16x8_s(sums), i32x4.extend_low_i16x8_s(s), twiceLow(a)));
-  return f32x4.add(total, scaled(second, i32x4.extend_high_i16x8_s(sums), i32x4.extend_high_i16x8_s(s), twiceHigh(a)));
-}
-
-/** (products − 32 · sums) · (scales · a). */
-function scaled(products: v128, sums: v128, scales: v128, a: v128): v128 {
-  const centred = i32x4.sub(products, i32x4.shl(sums, 5));
-  return f32x4.mul(f32x4.convert_i32x4_s(centred), f32x4.mul(f32x4.convert_i32x4_s(scales), a));
 }
