@@ -15,6 +15,8 @@ import { TYPE, join, joinAll, pair, rawGguf, str, u32, u64 } from "../files/raw-
 /** A quadratic parser has 2; sorting over these sizes has 1.07. */
 const EXPONENT_MAX = 1.15;
 const TRIES = 7;
+/** A burst of other work can spoil one fit; a parser that is not linear spoils them all. */
+const FITS_MAX = 4;
 
 interface Work {
   readonly parse: () => unknown;
@@ -97,10 +99,14 @@ function strings(bytes: Uint8Array, n: number): string[] {
 describe("complexity of header parsing", () => {
   for (const [what, { sizes, make }] of Object.entries(HEADERS)) {
     test(what, () => {
-      const points = sizes.map((n) => [n, ratio(make(n))] as const);
-      const exponent = 1 + fittedExponent(points);
-      const shown = points.map(([n, times]) => `${n}: ${times.toFixed(2)}`).join(", ");
-      assert.ok(exponent <= EXPONENT_MAX, `n^${exponent.toFixed(2)}; times the plain loop: ${shown}`);
+      const fits: string[] = [];
+      while (fits.length < FITS_MAX) {
+        const points = sizes.map((n) => [n, ratio(make(n))] as const);
+        const exponent = 1 + fittedExponent(points);
+        if (exponent <= EXPONENT_MAX) return;
+        fits.push(`n^${exponent.toFixed(2)} (${points.map(([n, times]) => `${n}: ${times.toFixed(2)}`).join(", ")})`);
+      }
+      assert.fail(`exponents above ${EXPONENT_MAX}, with times the plain loop takes: ${fits.join("; ")}`);
     });
   }
 });
