@@ -52,11 +52,11 @@ export const STOP_STRING_CHARS_MAX = 1024;
 export const LOGPROBS_MAX = 64;
 
 /** The longest published chat templates have about 30,000 characters. */
-export const TEMPLATE_CHARS_MAX = 512 * 1024;
+export const TEMPLATE_CHARS_MAX = 128 * 1024;
 /** Levels of nesting in a template's text, its evaluation and its data. Real ones stay below 60; 200 levels take about 100 kB of stack. */
 export const TEMPLATE_DEPTH_MAX = 200;
-/** Steps of one rendering, about 0.1 µs each: a long template over a few messages takes some thousands. */
-export const TEMPLATE_STEPS = 400_000;
+/** Steps of one rendering, 0.1 to 0.3 µs each: a long template over a few messages takes some thousands. */
+export const TEMPLATE_STEPS = 200_000;
 /** Further steps for each value in the messages, tools and variables, so that long conversations always render. */
 export const TEMPLATE_STEPS_PER_VALUE = 400;
 /** A longer list than any template builds; `range` is refused above it before it takes memory. */

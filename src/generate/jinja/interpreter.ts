@@ -221,11 +221,19 @@ class Interpreter {
       case "filter":
         return applyFilter(node.name, this.#evaluate(node.operand, scope), this.#arguments(node.args, scope), this.#budget);
       case "test":
-        return findTest(node.name)(this.#evaluate(node.operand, scope), this.#arguments(node.args, scope), this.#budget) !== node.isNegated;
+        return this.#test(node, scope) !== node.isNegated;
     }
   }
 
+  #test({ name, operand, args }: Extract<Expression, { kind: "test" }>, scope: Scope): boolean {
+    const value = this.#evaluate(operand, scope);
+    if (value instanceof MarkedText) this.#budget.spend(value.cost);
+    return findTest(name)(value, this.#arguments(args, scope), this.#budget);
+  }
+
   #call(callee: Value, args: CallArguments): Value {
+    // Scopes and argument lists are made: a call costs as much as several other nodes.
+    this.#budget.spend(8);
     if (callee instanceof Callable) return callee.call(args);
     return raise(callee instanceof Undefined ? `${callee.what} is undefined, so it cannot be called` : `a ${typeName(callee)} cannot be called`);
   }

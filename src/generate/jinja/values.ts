@@ -8,7 +8,7 @@
  */
 import { fail } from "../../core/errors.ts";
 import type { Budget } from "./budget.ts";
-import { concat, inputText, join, MarkedText, templateText } from "./marked-text.ts";
+import { inputText, MarkedText, templateText } from "./marked-text.ts";
 
 export type Value = null | boolean | number | Float | MarkedText | readonly Value[] | Dict | Namespace | Undefined | Callable;
 
@@ -209,24 +209,33 @@ export function toText(value: Value, budget: Budget): MarkedText {
   return toRepr(value, budget);
 }
 
-/** Python's `repr`. */
-export function toRepr(value: Value, budget: Budget): MarkedText {
+/** Python's `repr`. One mark for all: the punctuation of a list is nobody's special token. */
+function toRepr(value: Value, budget: Budget): MarkedText {
+  const found = { input: false };
+  const text = writeRepr(value, budget, found);
+  budget.spend(text.length >> 4);
+  return new MarkedText(text, found.input ? [0] : []);
+}
+
+function writeRepr(value: Value, budget: Budget, found: { input: boolean }): string {
   budget.spend(1);
-  if (value === null) return templateText("None");
-  if (typeof value === "boolean") return templateText(value ? "True" : "False");
-  if (typeof value === "number") return templateText(String(value));
-  if (value instanceof Float) return templateText(formatFloat(value.value));
-  if (value instanceof MarkedText) return quote(value, budget);
-  if (!isList(value) && !(value instanceof Dict)) return templateText(value instanceof Undefined ? "Undefined" : `<${typeName(value)}>`);
+  if (value === null) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (typeof value === "number") return String(value);
+  if (value instanceof Float) return formatFloat(value.value);
+  if (value instanceof MarkedText) {
+    budget.spend(value.cost);
+    found.input ||= value.hasInput;
+    return quote(value.text);
+  }
+  if (!isList(value) && !(value instanceof Dict)) return value instanceof Undefined ? "Undefined" : `<${typeName(value)}>`;
   budget.enter();
-  const items = isList(value)
-    ? value.map((item) => toRepr(item, budget))
-    : value.entries().map(([key, item]) => concat([toRepr(key, budget), templateText(": "), toRepr(item, budget)]));
+  const write = (item: Value): string => writeRepr(item, budget, found);
+  const items = isList(value) ? value.map(write) : value.entries().map(([key, item]) => `${write(key)}: ${write(item)}`);
   budget.leave();
-  const [open, close] = isList(value) ? ["[", "]"] : ["{", "}"];
-  const text = concat([templateText(open), join(items, templateText(", ")), templateText(close)]);
-  budget.spend(text.cost);
-  return text;
+  const inner = items.join(", ");
+  budget.spend(inner.length >> 4);
+  return isList(value) ? `[${inner}]` : `{${inner}}`;
 }
 
 /** Python's shortest spelling that reads back as the same double; JavaScript's digits, Python's layout. */
@@ -245,11 +254,10 @@ export function formatFloat(value: number): string {
 
 const CONTROL = /[\\\n\r\t\x00-\x1f\x7f]/g;
 
-function quote(value: MarkedText, budget: Budget): MarkedText {
-  budget.spend(value.cost);
-  const mark = value.text.includes("'") && !value.text.includes('"') ? '"' : "'";
-  const escaped = value.map((text) => text.replace(CONTROL, escapeChar).replaceAll("'", mark === "'" ? "\\'" : "'"));
-  return concat([templateText(mark), escaped, templateText(mark)]);
+function quote(text: string): string {
+  const mark = text.includes("'") && !text.includes('"') ? '"' : "'";
+  const escaped = text.replace(CONTROL, escapeChar);
+  return mark + (mark === "'" ? escaped.replaceAll("'", "\\'") : escaped) + mark;
 }
 
 function escapeChar(char: string): string {
