@@ -21,7 +21,7 @@ export function walk(control: usize, program: usize, nSteps: i32, state: usize, 
   const end = program + <usize>nSteps * abi.STEP_BYTES;
   for (let step = program; step < end; step += abi.STEP_BYTES) {
     const flags = load<i32>(step, 4);
-    const n = load<i32>(state, (flags & abi.FLAG_HEAD_ROWS) != 0 ? abi.STATE_HEAD_ROWS : abi.STATE_ROWS);
+    const n = (flags & abi.FLAG_HEAD_ROWS) != 0 ? load<i32>(state, abi.STATE_HEAD_ROWS) : load<i32>(state, abi.STATE_ROWS);
     if (n > 0) execute(load<i32>(step), step, state, n, thread, nThreads);
     if ((flags & abi.FLAG_BARRIER) != 0) barrier(control, nThreads);
   }

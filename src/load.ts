@@ -8,8 +8,10 @@ import relaxedThreads from "#kernels/relaxed-threads";
 import simd from "#kernels/simd";
 import simdThreads from "#kernels/simd-threads";
 import { type ByteSource, bytesSource } from "./core/byte-source.ts";
-import { throwIfAborted } from "./core/errors.ts";
+import { fail, throwIfAborted } from "./core/errors.ts";
 import type { Platform } from "./core/platform.ts";
+import type { TensorInfo } from "./files/gguf.ts";
+import { openHfFolder } from "./files/hf-folder.ts";
 import { type ModelFile, openModelFile } from "./files/model-file.ts";
 import { Model } from "./generate/model.ts";
 import type { KernelBinaries } from "./kernels/variant.ts";
@@ -46,13 +48,13 @@ export interface LoadModelOptions extends EngineOptions {
 export async function load(source: ModelSource, options: LoadModelOptions = {}): Promise<Model> {
   const begin = performance.now();
   throwIfAborted(options.signal);
-  const { platform, file, describe } = await open(source, options);
+  const platform = options.platform ?? nodePlatform(), file = await openFile(source, platform);
   try {
-    const description = describe();
-    const engine: Engine = await createEngine({ ...description, tensors: file.tensors, platform, binaries: KERNELS }, options);
+    const description = describe(file);
+    const engine: Engine = await createEngine({ ...description, platform, binaries: KERNELS }, options);
     return new Model({ engine, tokenizer: description.tokenizer, embedding: description.embedding, loadMs: performance.now() - begin });
   } finally {
-    await Promise.all(file.sources.map((each) => each.close()));
+    await closeFile(file);
   }
 }
 
@@ -65,45 +67,48 @@ export interface ModelInspection {
 
 /** Reads the header and plans, without loading a weight. @throws as {@link load} */
 export async function inspect(source: ModelSource, options: LoadModelOptions = {}): Promise<ModelInspection> {
-  const { platform, file, describe } = await open(source, options);
+  const platform = options.platform ?? nodePlatform(), file = await openFile(source, platform);
   try {
-    const { config, naming } = describe();
-    const unlimited = { ...options, memoryLimitBytes: options.memoryLimitBytes ?? Infinity };
-    const { plan } = planEngine({ config, naming, tensors: file.tensors, platform }, unlimited, options.variant ?? "simd");
-    return { file, config, memory: { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes } };
+    const description = describe(file);
+    const { plan } = planEngine({ ...description, platform }, options, options.variant ?? "simd");
+    return { file, config: description.config, memory: { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes } };
   } finally {
-    await Promise.all(file.sources.map((each) => each.close()));
+    await closeFile(file);
   }
 }
 
 /** The tokenizer of a model file alone. @throws OnebitError `file/…`, `gguf/…`, `tokenizer/…` */
 export async function loadTokenizer(source: ModelSource, options: { readonly platform?: Platform } = {}): Promise<Tokenizer | undefined> {
-  const { file } = await open(source, options);
-  await Promise.all(file.sources.map((each) => each.close()));
+  const file = await openFile(source, options.platform ?? nodePlatform());
+  await closeFile(file);
   return tokenizerOf(file);
 }
 
-async function open(source: ModelSource, options: { readonly platform?: Platform }) {
-  const platform = options.platform ?? nodePlatform();
-  const file = await openFile(source, platform);
-  return { platform, file, describe: () => describe(file) };
-}
-
 async function openFile(source: ModelSource, platform: Platform): Promise<ModelFile> {
-  if (typeof source !== "string") return openModelFile(source instanceof Uint8Array ? bytesSource(source) : source);
-  const isFolder = await platform.isFolder(source);
-  const path = isFolder ? platform.inFolder(source, "config.json") : source;
-  const main = await platform.openFile(path);
+  if (typeof source !== "string") return openModelFile(source instanceof Uint8Array ? bytesSource(source) : source, noSiblings);
+  if (await platform.isFolder(source)) {
+    return { format: "safetensors", ...(await openHfFolder((name) => platform.openFile(platform.inFolder(source, name)))) };
+  }
+  const main = await platform.openFile(source);
   try {
-    return await openModelFile(main, (name) => platform.openFile(platform.beside(path, name)));
+    return await openModelFile(main, (name) => platform.openFile(platform.beside(source, name)));
   } catch (error) {
     await main.close();
     throw error;
   }
 }
 
+async function noSiblings(name: string): Promise<never> {
+  return fail("file/not-found", `${name}: a model given as bytes has no files beside it; give a path to the file or its folder`);
+}
+
+async function closeFile(file: ModelFile): Promise<void> {
+  await Promise.all(file.sources.map((source) => source.close()));
+}
+
 interface Description {
   readonly config: ModelConfig;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly naming: TensorNaming;
   readonly tokenizer: Tokenizer | undefined;
   readonly embedding: { readonly pooling: "mean" | "last"; readonly appendEos: boolean } | undefined;
@@ -111,20 +116,22 @@ interface Description {
 
 function describe(file: ModelFile): Description {
   const tokenizer = tokenizerOf(file);
-  if (file.format === "gguf") {
-    const config = configFromGguf(file.metadata, file.tensors), pooling = poolingFromGguf(file.metadata);
-    // BitNet embedding models norm the input of every projection; no other model does.
-    const isEmbedding = pooling !== undefined || file.tensors.has("blk.0.attn_q_norm_in.weight");
-    const embedding = isEmbedding ? { pooling: pooling ?? "last", appendEos: pooling === undefined || appendsEos(file.metadata) } : undefined;
-    return { config, naming: GGUF_NAMING, tokenizer, embedding };
+  if (file.format === "safetensors") {
+    const { config, tensors } = file;
+    return { config: configFromHf(config, tensors), tensors, naming: hfNaming(quantizationFromHf(config)), tokenizer, embedding: undefined };
   }
-  return { config: configFromHf(file.config, file.tensors), naming: hfNaming(quantizationFromHf(file.config)), tokenizer, embedding: undefined };
+  const { metadata, tensors } = file, pooling = poolingFromGguf(metadata);
+  // BitNet embedding models norm the input of every projection; no other model does.
+  const isEmbedding = pooling !== undefined || tensors.has("blk.0.attn_q_norm_in.weight");
+  const embedding = isEmbedding ? { pooling: pooling ?? ("last" as const), appendEos: pooling === undefined || appendsEos(metadata) } : undefined;
+  return { config: configFromGguf(metadata, tensors), tensors, naming: GGUF_NAMING, tokenizer, embedding };
 }
 
 function tokenizerOf(file: ModelFile): Tokenizer | undefined {
   if (file.format === "gguf") {
     const kind = file.metadata.get("tokenizer.ggml.model");
-    return kind === undefined || kind === "no_vocab" ? undefined : tokenizerFromGguf(file.metadata);
+    return kind === undefined || kind === "no_vocab" || kind === "none" ? undefined : tokenizerFromGguf(file.metadata);
   }
-  return file.tokenizerJson === undefined ? undefined : tokenizerFromHf(file.tokenizerJson, file.tokenizerConfig);
+  const { tokenizerJson, tokenizerConfig } = file;
+  return tokenizerJson === undefined ? undefined : tokenizerFromHf(tokenizerJson, tokenizerConfig);
 }
