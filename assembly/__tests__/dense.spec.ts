@@ -1,0 +1,196 @@
+import { BF16, F16, F32, Q4_0, Q4_K, Q6_K, Q8_0, blockBytes, blockElements, floatDot, quantizedDot, weight } from "../reference/dense";
+import { bf16Matmul, f16Matmul } from "../weights/dense-f16";
+import { f32Matmul } from "../weights/dense-f32";
+import { denseRow, denseRowFinite, quantizeRowQ8_0 } from "../weights/dense-row";
+import { q4KMatmul } from "../weights/q4-k";
+import { q4_0Matmul } from "../weights/q4-0";
+import { q6KMatmul } from "../weights/q6-k";
+import { q8_0Matmul } from "../weights/q8-0";
+import { quantizeBlocks } from "../ops/quantize";
+import { Guarded, Random, isGuard } from "./fixtures";
+
+const RANDOM: i32 = 0;
+const HIGH: i32 = 1;
+const LOW: i32 = 2;
+
+/** Random bytes, finite scales; or every byte and activation at one end. */
+function fillWeights(type: i32, at: usize, blocks: i32, kind: i32, random: Random): void {
+  const bytes = blockBytes(type);
+  for (let i = 0; i < blocks * bytes; i++) {
+    store<u8>(at + <usize>i, kind == RANDOM ? <u8>random.next() : kind == HIGH ? 0xff : type == Q8_0 ? 0x80 : 0);
+  }
+  for (let b = 0; b < blocks; b++) {
+    const block = at + <usize>(b * bytes);
+    if (type == F32) store<f32>(block, random.signed());
+    else if (type == BF16) store<u16>(block, <u16>(reinterpret<u32>(random.signed()) >> 16));
+    else if (type == Q6_K) store<u16>(block, random.f16(), 208);
+    else store<u16>(block, random.f16());
+    if (type == Q4_K) store<u16>(block, random.f16(), 2);
+  }
+}
+
+function matmul(type: i32, w: usize, x: Activations, y: usize, stride: i32, n: i32, begin: i32, end: i32, rows: i32, k: i32): void {
+  if (type == F32) f32Matmul(w, x.x.at, x.stride, y, stride, n, begin, end, rows, k);
+  else if (type == F16) f16Matmul(w, x.x.at, x.stride, y, stride, n, begin, end, rows, k);
+  else if (type == BF16) bf16Matmul(w, x.x.at, x.stride, y, stride, n, begin, end, rows, k);
+  else if (type == Q8_0) q8_0Matmul(w, x.q.at, x.scale.at, x.sum.at, y, stride, n, begin, end, rows, k);
+  else if (type == Q4_0) q4_0Matmul(w, x.q.at, x.scale.at, x.sum.at, y, stride, n, begin, end, rows, k);
+  else if (type == Q4_K) q4KMatmul(w, x.q.at, x.scale.at, x.sum.at, y, stride, n, begin, end, rows, k);
+  else q6KMatmul(w, x.q.at, x.scale.at, x.sum.at, y, stride, n, begin, end, rows, k);
+}
+
+/** n rows of k floats, and the same quantised for the dense kernels. */
+class Activations {
+  readonly x: Guarded;
+  readonly q: Guarded;
+  readonly scale: Guarded;
+  readonly sum: Guarded;
+  readonly stride: i32;
+
+  constructor(n: i32, k: i32, kind: i32, random: Random) {
+    const stride = k + 3;
+    this.stride = stride;
+    this.x = new Guarded(4 * n * stride);
+    this.q = new Guarded(2 * n * k);
+    this.scale = new Guarded((n * k) / 8);
+    this.sum = new Guarded((n * k) / 8);
+    for (let i = 0; i < n * stride; i++) {
+      store<f32>(this.x.at + <usize>(4 * i), kind == RANDOM ? random.signed() * 4 : kind == HIGH ? 1 : -1);
+    }
+    if (k % 32 == 0) quantizeBlocks(this.x.at, this.stride, this.q.at, this.scale.at, this.sum.at, 0, n, k, k, 32, 2047);
+  }
+
+  dot(type: i32, row: usize, i: i32, k: i32): f32 {
+    if (type == F32 || type == F16 || type == BF16) return floatDot(type, row, this.x.at + <usize>(4 * i * this.stride), k);
+    return quantizedDot(type, row, this.q.at + <usize>(2 * i * k), this.scale.at + <usize>((i * k) / 8), k);
+  }
+
+  free(): void {
+    this.x.free();
+    this.q.free();
+    this.scale.free();
+    this.sum.free();
+  }
+}
+
+/** Results that differ from the twin's, values written outside the rows asked for, and broken guards. */
+function wrong(type: i32, n: i32, rows: i32, begin: i32, end: i32, k: i32, weightKind: i32, actKind: i32, random: Random): i32 {
+  const rowBytes = (k / blockElements(type)) * blockBytes(type), stride = rows + 5;
+  const w = new Guarded(rows * rowBytes), y = new Guarded(4 * n * stride), x = new Activations(n, k, actKind, random);
+  fillWeights(type, w.at, (rows * k) / blockElements(type), weightKind, random);
+  matmul(type, w.at, x, y.at, stride, n, begin, end, rows, k);
+  let count = y.intact() && w.intact() ? 0 : 1;
+  for (let i = 0; i < n; i++) {
+    for (let r = 0; r < stride; r++) {
+      const at = y.at + <usize>(4 * (i * stride + r));
+      if (r < begin || r >= end) count += isGuard(at, 4) ? 0 : 1;
+      else if (load<u32>(at) != reinterpret<u32>(x.dot(type, w.at + <usize>(r * rowBytes), i, k))) count++;
+    }
+  }
+  x.free();
+  w.free();
+  y.free();
+  return count;
+}
+
+/** Widths of 1 to 9 blocks (of 32, of 256; of anything for floats), one and three activation rows, any rows. */
+function wrongShapes(type: i32): i32 {
+  const random = new Random(<u32>type + 7);
+  let count = 0;
+  for (let blocks = 1; blocks < 10; blocks++) {
+    const elements = blockElements(type), k = elements == 1 ? 4 * blocks + (blocks % 5) : elements * blocks;
+    count += wrong(type, blocks % 2 == 0 ? 1 : 3, 1 + blocks, 0, 1 + blocks, k, RANDOM, RANDOM, random);
+    count += wrong(type, 2, 9, blocks - 1, 5 + (blocks >> 1), k, RANDOM, RANDOM, random);
+  }
+  return count;
+}
+
+function wrongExtremes(type: i32): i32 {
+  const random = new Random(<u32>type + 11);
+  let count = 0;
+  for (let kinds = 0; kinds < 9; kinds++) count += wrong(type, 2, 3, 0, 3, 512, kinds / 3, kinds % 3, random);
+  return count;
+}
+
+/** Bits of denseRow that differ from the formula, and of a row with one infinite scale found finite. */
+function wrongRows(type: i32): i32 {
+  const random = new Random(<u32>type + 3), k = 512;
+  const w = new Guarded((k / blockElements(type)) * blockBytes(type)), out = new Guarded(4 * k);
+  fillWeights(type, w.at, k / blockElements(type), RANDOM, random);
+  denseRow(type, w.at, k, out.at);
+  let count = out.intact() && denseRowFinite(type, w.at, k) == 1 ? 0 : 1;
+  for (let i = 0; i < k; i++) {
+    if (load<u32>(out.at + <usize>(4 * i)) != reinterpret<u32>(weight(type, w.at, i))) count++;
+  }
+  const last = w.at + <usize>((k / blockElements(type) - 1) * blockBytes(type));
+  if (type == F32) store<f32>(last, <f32>NaN);
+  else store<u16>(last + (type == Q6_K ? 208 : type == Q4_K ? 2 : 0), type == BF16 ? 0x7f80 : 0xfc00);
+  if (denseRowFinite(type, w.at, k) != 0) count++;
+  w.free();
+  out.free();
+  return count;
+}
+
+describe("dense rows times activations, bit for bit", () => {
+  test("F32, any width, rows and range", () => expect(wrongShapes(F32)).toBe(0));
+  test("F16, any width, rows and range", () => expect(wrongShapes(F16)).toBe(0));
+  test("BF16, any width, rows and range", () => expect(wrongShapes(BF16)).toBe(0));
+  test("Q8_0, any width, rows and range", () => expect(wrongShapes(Q8_0)).toBe(0));
+  test("Q4_0, any width, rows and range", () => expect(wrongShapes(Q4_0)).toBe(0));
+  test("Q4_K, any width, rows and range", () => expect(wrongShapes(Q4_K)).toBe(0));
+  test("Q6_K, any width, rows and range", () => expect(wrongShapes(Q6_K)).toBe(0));
+  test("Q8_0, weights and activations at their ends", () => expect(wrongExtremes(Q8_0)).toBe(0));
+  test("Q4_0, weights and activations at their ends", () => expect(wrongExtremes(Q4_0)).toBe(0));
+  test("Q4_K, weights and activations at their ends", () => expect(wrongExtremes(Q4_K)).toBe(0));
+  test("Q6_K, weights and activations at their ends", () => expect(wrongExtremes(Q6_K)).toBe(0));
+});
+
+describe("a dense row as f32, bit for bit", () => {
+  test("F32", () => expect(wrongRows(F32)).toBe(0));
+  test("F16", () => expect(wrongRows(F16)).toBe(0));
+  test("BF16", () => expect(wrongRows(BF16)).toBe(0));
+  test("Q8_0", () => expect(wrongRows(Q8_0)).toBe(0));
+  test("Q4_0", () => expect(wrongRows(Q4_0)).toBe(0));
+  test("Q4_K", () => expect(wrongRows(Q4_K)).toBe(0));
+  test("Q6_K", () => expect(wrongRows(Q6_K)).toBe(0));
+  test("F16 keeps infinities and NaN", () => {
+    const w = new Guarded(6), out = new Guarded(12);
+    store<u16>(w.at, 0x7c00);
+    store<u16>(w.at, 0xfc00, 2);
+    store<u16>(w.at, 0x7e01, 4);
+    denseRow(F16, w.at, 3, out.at);
+    expect(load<f32>(out.at)).toBe(<f32>Infinity);
+    expect(load<f32>(out.at, 4)).toBe(-<f32>Infinity);
+    expect(isNaN(load<f32>(out.at, 8))).toBe(true);
+  });
+});
+
+describe("quantising a row to Q8_0", () => {
+  test("scale f16(absmax / 127), nearest byte, at most half a step off", () => {
+    const random = new Random(5), x = new Guarded(4 * 64), w = new Guarded(68), back = new Guarded(4 * 64);
+    for (let round = 0; round < 200; round++) {
+      const size = reinterpret<f32>(<u32>random.between(96, 140) << 23);
+      let most: f32 = 0;
+      for (let i = 0; i < 64; i++) store<f32>(x.at + <usize>(4 * i), i < 32 && round % 9 == 0 ? 0 : random.signed() * size);
+      quantizeRowQ8_0(x.at, 64, w.at);
+      denseRow(Q8_0, w.at, 64, back.at);
+      for (let i = 32; i < 64; i++) most = max<f32>(most, abs<f32>(load<f32>(x.at + <usize>(4 * i))));
+      const step = most / 127;
+      for (let i = 32; i < 64; i++) {
+        const off = abs<f32>(load<f32>(x.at + <usize>(4 * i)) - load<f32>(back.at + <usize>(4 * i)));
+        // half a step; the scale itself is off by at most 2^-11 of 127 steps, or by half the smallest f16
+        expect(off <= step * 0.57 + 127 * 2.9802322387695312e-8).toBe(true);
+      }
+      expect(w.intact()).toBe(true);
+    }
+  });
+  test("a block of zeros is zeros; a huge block has an infinite scale, found not finite", () => {
+    const x = new Guarded(256), w = new Guarded(68);
+    memory.fill(x.at, 0, 256);
+    for (let i = 32; i < 64; i++) store<f32>(x.at + <usize>(4 * i), 1e30);
+    quantizeRowQ8_0(x.at, 64, w.at);
+    for (let i = 0; i < 34; i++) expect(load<u8>(w.at + <usize>i)).toBe(0);
+    expect(load<u16>(w.at, 34)).toBe(0x7c00);
+    expect(denseRowFinite(Q8_0, w.at, 64)).toBe(0);
+  });
+});
