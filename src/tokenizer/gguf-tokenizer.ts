@@ -93,7 +93,7 @@ function readEnds(
   const id = (name: string): number | undefined => readId(metadata, vocabulary, `${KEY}${name}_token_id`);
   const bosId = id("bos") ?? defaults.bosId;
   const eosId = id("eos") ?? defaults.eosId;
-  if (bosId !== undefined) vocabulary.makeControl(bosId);
+  if (bosId !== undefined) vocabulary.protect(bosId);
   const addBos = readBoolean(metadata, `${KEY}add_bos_token`);
   const addEos = readBoolean(metadata, `${KEY}add_eos_token`);
   if (addBos === true && bosId === undefined) bad(`${KEY}add_bos_token is true; ${KEY}bos_token_id is missing`);

@@ -52,7 +52,7 @@ export function tokenizerFromHf(tokenizerJson: JsonObject, config: JsonObject = 
   const id = (text: string | undefined): number | undefined => namedId(vocabulary, settings, text);
   const eosId = id(tokenOf(settings, "eos_token"));
   const bosId = id(tokenOf(settings, "bos_token"));
-  if (bosId !== undefined) vocabulary.makeControl(bosId);
+  if (bosId !== undefined) vocabulary.protect(bosId);
   for (const extra of extras.endOfTurnIds ?? []) vocabulary.checkedId("generation_config.json: eos_token_id", extra);
   const endOfTurnIds = vocabulary.endOfTurn([eosId, ...(extras.endOfTurnIds ?? [])]);
   const ends = readEnds(file, settings, vocabulary, bosId, eosId);

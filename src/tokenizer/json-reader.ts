@@ -67,6 +67,6 @@ export class JsonReader {
 
 /** @throws OnebitError `tokenizer/bad-vocabulary` */
 export function badEntry(path: string, wanted: string, value: JsonValue | undefined): never {
-  const found = value === undefined ? "nothing" : quoted(JSON.stringify(value));
+  const found = value === undefined ? "nothing" : quoted(typeof value === "string" ? value : JSON.stringify(value));
   return fail("tokenizer/bad-vocabulary", `${path}: wanted ${wanted}, found ${found}`);
 }

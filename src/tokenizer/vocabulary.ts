@@ -86,20 +86,22 @@ export class Vocabulary {
     return bad(`${where}: id ${id} is outside the ${this.size} tokens`);
   }
 
-  /**
-   * All tokens that end a turn: the given ones and the well-known texts. They become control tokens, so that text can
-   * never turn into them, even in files that call them normal.
-   */
+  /** All tokens that end a turn: the given ones and the well-known texts, protected from text. */
   endOfTurn(ids: readonly (number | undefined)[]): ReadonlySet<number> {
     const known = END_OF_TURN_TEXTS.map((text) => this.#ids.get(text));
     const found = new Set<number>();
     for (const id of [...ids, ...known]) if (id !== undefined) found.add(id);
-    for (const id of found) this.makeControl(id);
+    for (const id of found) this.protect(id);
     return found;
   }
 
-  makeControl(id: number): void {
-    if (this.#types[id] !== TOKEN_UNKNOWN) this.#types[id] = TOKEN_CONTROL;
+  /**
+   * Makes a token that a file names as BOS or as the end of a turn a control token, even if the file calls it normal, so
+   * that text can never turn into it. One that is no name in brackets stays text: some models end at a newline.
+   */
+  protect(id: number): void {
+    const isName = /^[<[_].+[>\]]$/su.test(this.texts[id]);
+    if (isName && this.#types[id] !== TOKEN_UNKNOWN && this.#types[id] !== TOKEN_BYTE) this.#types[id] = TOKEN_CONTROL;
   }
 
   #add(id: number, text: string): void {

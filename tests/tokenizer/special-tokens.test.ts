@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type CutToken, SpecialTokens } from "../../src/tokenizer/special-tokens.ts";
+import { makeRandom } from "./random-text.ts";
+
+function cutAll(tokens: readonly CutToken[], text: string): string[] {
+  const special = new SpecialTokens(tokens);
+  const pieces: string[] = [];
+  let from = 0;
+  for (let cut = special.find(text, 0); cut !== undefined; cut = special.find(text, from)) {
+    if (cut.from > from) pieces.push(text.slice(from, cut.from));
+    pieces.push(`[${cut.token.id}]`);
+    from = cut.to;
+  }
+  if (from < text.length) pieces.push(text.slice(from));
+  return pieces;
+}
+
+const named = (...texts: string[]): CutToken[] => texts.map((text, id) => ({ id, text }));
+
+test("the longest token wins at each place, the leftmost place first", () => {
+  const tokens = named("<a>", "<a><b>", "<b>", "😀", "");
+  assert.deepEqual(cutAll(tokens, "x<a>y"), ["x", "[0]", "y"]);
+  assert.deepEqual(cutAll(tokens, "<a><b><a><a"), ["[1]", "[0]", "<a"]);
+  assert.deepEqual(cutAll(tokens, "😀\ud83dx"), ["[3]", "\ud83dx"]);
+  assert.deepEqual(cutAll(tokens, ""), []);
+  assert.deepEqual(cutAll([], "<a>"), ["<a>"]);
+});
+
+test("tokens may take the blanks around them along", () => {
+  const tokens = [
+    { id: 0, text: "<l>", trimsLeft: true },
+    { id: 1, text: "<r>", trimsRight: true },
+  ];
+  assert.deepEqual(cutAll(tokens, "a \n<l> b"), ["a", "[0]", " b"]);
+  assert.deepEqual(cutAll(tokens, "a <r> \u2003b<r>  "), ["a ", "[1]", "b", "[1]"]);
+  assert.deepEqual(cutAll(tokens, "<r>  <l>"), ["[1]", "[0]"]);
+});
+
+test("equals a search of every token at every place", () => {
+  const random = makeRandom(21);
+  for (let i = 0; i < 3000; i++) {
+    const word = (): string => Array.from({ length: 1 + Math.floor(random() * 4) }, () => "ab<"[Math.floor(random() * 3)]).join("");
+    const texts = [...new Set([word(), word(), word(), word()])];
+    const text = Array.from({ length: 20 }, () => "ab<>"[Math.floor(random() * 4)]).join("");
+    const expected: string[] = [];
+    let plain = "";
+    for (let at = 0; at < text.length; ) {
+      const [longest] = texts.filter((token) => text.startsWith(token, at)).sort((a, b) => b.length - a.length);
+      if (longest === undefined) plain += text[at++];
+      else {
+        if (plain !== "") expected.push(plain);
+        plain = "";
+        expected.push(`[${texts.indexOf(longest)}]`);
+        at += longest.length;
+      }
+    }
+    if (plain !== "") expected.push(plain);
+    assert.deepEqual(cutAll(named(...texts), text), expected, `${texts.join(" ")} in ${text}`);
+  }
+});
