@@ -11,14 +11,14 @@ import { concat, join, MarkedText, templateText } from "./marked-text.ts";
 import { capitalize, iterate, joinValues, replace, strip, stringMethod, titleCase, wantText } from "./strings.ts";
 import { findTest } from "./tests.ts";
 import { toJson } from "./to-json.ts";
-import { Dict, Float, compare, integer, isEqual, isList, isNumber, isTrue, raise, toNumber, toText, typeName, Undefined } from "./values.ts";
+import { Dict, Float, compare, integer, isEqual, isList, isNumber, isTrue, orElse, raise, toNumber, toText, typeName, Undefined } from "./values.ts";
 import type { CallArguments, Value } from "./values.ts";
 
 type Filter = (value: Value, args: CallArguments, budget: Budget) => Value;
 
 const FILTERS: Readonly<Record<string, Filter>> = {
   // any value
-  default: (value, args) => (value instanceof Undefined || (isTrue(args.get(1, "boolean") ?? false) && !isTrue(value)) ? (args.get(0, "default_value") ?? templateText("")) : value),
+  default: (value, args) => (value instanceof Undefined || (isTrue(args.get(1, "boolean") ?? false) && !isTrue(value)) ? orElse(args.get(0, "default_value"), templateText("")) : value),
   string: (value, _args, budget) => toText(value, budget),
   tojson: toJson,
   length: (value, _args, budget) => lengthOf(value, budget),
@@ -39,13 +39,13 @@ const FILTERS: Readonly<Record<string, Filter>> = {
 
   // numbers
   abs: (value) => fromNumber(Math.abs(number(value)), value instanceof Float),
-  int: (value, args) => toInteger(value, args.get(0, "default") ?? 0),
-  float: (value, args) => toFloat(value, args.get(0, "default") ?? new Float(0)),
+  int: (value, args) => toInteger(value, orElse(args.get(0, "default"), 0)),
+  float: (value, args) => toFloat(value, orElse(args.get(0, "default"), new Float(0))),
   round: (value, args) => round(value, args),
 
   // lists
-  first: (value, _args, budget) => iterate(value, budget)[0] ?? new Undefined("the first item of an empty list"),
-  last: (value, _args, budget) => iterate(value, budget).at(-1) ?? new Undefined("the last item of an empty list"),
+  first: (value, _args, budget) => orElse(iterate(value, budget)[0], new Undefined("the first item of an empty list")),
+  last: (value, _args, budget) => orElse(iterate(value, budget).at(-1), new Undefined("the last item of an empty list")),
   reverse: (value, _args, budget) => reverse(value, budget),
   sort: (value, args, budget) => sort(value, args, budget),
   unique: (value, args, budget) => unique(attributes(value, args.get(1, "attribute"), budget), iterate(value, budget), isTrue(args.get(0, "case_sensitive") ?? false), budget),
@@ -211,7 +211,7 @@ function extreme(value: Value, args: CallArguments, sign: number, budget: Budget
   const keys = attributes(value, args.get(1, "attribute"), budget).map((key) => foldCase(key, isCaseSensitive, budget));
   let best = 0;
   for (let i = 1; i < items.length; i++) if (sign * compare(keys[i], keys[best], budget) > 0) best = i;
-  return items[best] ?? new Undefined("the extreme of an empty list");
+  return orElse(items[best], new Undefined("the extreme of an empty list"));
 }
 
 function sum(items: readonly Value[], start: Value): Value {

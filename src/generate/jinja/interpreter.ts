@@ -13,7 +13,7 @@ import { concat, MarkedText, templateText } from "./marked-text.ts";
 import { Scope } from "./scope.ts";
 import { contains, iterate } from "./strings.ts";
 import { findTest } from "./tests.ts";
-import { CallArguments, Callable, compare, Dict, Float, integer, isEqual, isNumber, isTrue, Namespace, raise, toNumber, toText, typeName, Undefined } from "./values.ts";
+import { CallArguments, Callable, compare, Dict, Float, integer, isEqual, isNumber, isTrue, Namespace, orElse, raise, toNumber, toText, typeName, Undefined } from "./values.ts";
 import type { Value } from "./values.ts";
 
 /** How a body ended: by itself, or at a statement that leaves the loop turn around it. */
@@ -136,7 +136,7 @@ class Interpreter {
       parameters.forEach((parameter, i) => {
         const given = args.get(i, parameter.name);
         const { fallback } = parameter;
-        inner.set(parameter.name, given ?? (fallback ? this.#evaluate(fallback, inner) : new Undefined(`parameter "${parameter.name}"`)));
+        inner.set(parameter.name, given !== undefined ? given : fallback ? this.#evaluate(fallback, inner) : new Undefined(`parameter "${parameter.name}"`));
       });
       const caller = args.named.get("caller");
       if (caller !== undefined) inner.set("caller", caller);
@@ -305,8 +305,8 @@ function describeLoop(items: readonly Value[], i: number): Namespace {
     ["first", i === 0],
     ["last", i === n - 1],
     ["length", n],
-    ["previtem", items[i - 1] ?? new Undefined("loop.previtem of the first item")],
-    ["nextitem", items[i + 1] ?? new Undefined("loop.nextitem of the last item")],
+    ["previtem", orElse(items[i - 1], new Undefined("loop.previtem of the first item"))],
+    ["nextitem", orElse(items[i + 1], new Undefined("loop.nextitem of the last item"))],
     ["cycle", new Callable("cycle", (args) => args.positional[i % args.positional.length] ?? null)],
   ];
   for (const [name, value] of entries) loop.values.set(name, value);

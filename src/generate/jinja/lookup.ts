@@ -6,7 +6,7 @@
 import type { Budget } from "./budget.ts";
 import { MarkedText } from "./marked-text.ts";
 import { codePoints, isPlain, stringMethod } from "./strings.ts";
-import { Callable, Dict, isEqual, isList, Namespace, raise, Undefined } from "./values.ts";
+import { Callable, Dict, isEqual, isList, Namespace, orElse, raise, Undefined } from "./values.ts";
 import type { CallArguments, Value } from "./values.ts";
 
 type DictMethod = (dict: Dict, args: CallArguments) => Value;
@@ -15,7 +15,7 @@ const DICT_METHODS: Readonly<Record<string, DictMethod>> = {
   items: (dict) => dict.entries(),
   keys: (dict) => dict.entries().map(([key]) => key),
   values: (dict) => dict.entries().map(([, value]) => value),
-  get: (dict, args) => dict.get(args.get(0, "key") ?? null) ?? args.get(1, "default") ?? null,
+  get: (dict, args) => orElse(dict.get(args.get(0, "key") ?? null), args.get(1, "default") ?? null),
   copy: (dict) => dict,
 };
 
@@ -30,10 +30,10 @@ export function lookUpAttribute(value: Value, name: MarkedText, budget: Budget):
  */
 export function lookUp(value: Value, key: Value, budget: Budget): Value {
   budget.spend(key instanceof MarkedText ? key.cost : 1);
-  if (value instanceof Dict) return value.get(key) ?? missing(key);
-  if (value instanceof Namespace && key instanceof MarkedText) return value.values.get(key.text) ?? missing(key);
+  if (value instanceof Dict) return orElse(value.get(key), missing(key));
+  if (value instanceof Namespace && key instanceof MarkedText) return orElse(value.values.get(key.text), missing(key));
   if (value instanceof Undefined) raise(`${value.what} is undefined`);
-  if (isList(value) && typeof key === "number") return value[key < 0 ? key + value.length : key] ?? missing(key);
+  if (isList(value) && typeof key === "number") return orElse(value[key < 0 ? key + value.length : key], missing(key));
   if (value instanceof MarkedText && typeof key === "number") return charAt(value, key, budget);
   return key instanceof MarkedText ? (findMethod(value, key.text, budget) ?? missing(key)) : missing(key);
 }

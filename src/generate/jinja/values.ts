@@ -69,7 +69,7 @@ export class CallArguments {
 
   /** The argument at a position or of a name. */
   get(position: number, name: string): Value | undefined {
-    return this.positional[position] ?? this.named.get(name);
+    return position < this.positional.length ? this.positional[position] : this.named.get(name);
   }
 
   has(position: number, name: string): boolean {
@@ -92,6 +92,11 @@ export class Callable {
 }
 
 export const NO_ARGUMENTS = new CallArguments([], new Map());
+
+/** `??` for values, of which None (null) is one. */
+export function orElse(value: Value | undefined, fallback: Value): Value {
+  return value === undefined ? fallback : value;
+}
 
 /** @throws OnebitError `template/raised`: the template did something its own language forbids. */
 export function raise(message: string): never {

@@ -237,7 +237,7 @@ export function randomTemplate(random: (below: number) => number, size: number):
         return block(depth - 1) + choose(["\n", " ", "text", "{#- c -#}"]) + block(depth - 1);
     }
   };
-  const text = `{% set ns = namespace(s='a') %}${Array.from({ length: size }, () => block(4)).join("")}`;
+  const text = `{% set ns = namespace(s='a') %}${Array.from({ length: size }, () => block(1 + random(4))).join("")}`;
   const at = random(text.length);
   switch (random(12)) {
     case 0:

@@ -24,7 +24,7 @@ DATA = {"messages": MESSAGES, "tools": TOOLS, "documents": None, "bos_token": "<
         "n": 7, "x": 2.5, "neg": -3, "word": "hello World foo", "empty": "", "none": None, "yes": True, "no": False,
         "list": [3, 1, 2], "words": ["b", "A", "c", "a"], "nested": [[1, 2], [3]], "d": {"b": 1, "a": 2, "C": 3},
         "people": [{"name": "Ann", "age": 30, "tag": "x"}, {"name": "bob", "age": 25}, {"name": "Cy", "age": 30, "tag": ""}],
-        "text": " one  two\tthree\nfour ", "emoji": "a\U0001f600b\U0001f601c", "lines": "a\n\n  b\nc\n"}
+        "text": " one  two\tthree\nfour ", "emoji": "a\U0001f600b\U0001f601c", "lines": "a\n\n  b\nc\n", "d2": {"a": None, "b": None}}
 
 EXPRESSIONS = r"""
 1 + 2 * 3 ** 2
@@ -103,6 +103,8 @@ word|attr('zzz')|default('none')
 'a b c'.split(' ')[1:]|join('_')
 words[1:3], words[-1:], words[:-1]
 words.index('c'), words.count('a')
+d2.a, d2.a is none, d2.b is defined, d2.get('a', 5), d2.a|default('x'), d2.z|default(none), none|default(1, true), undefined_name|default(none)
+[none, 1]|first, [1, none]|last, [none][0], [none][-1], 'x'|int(none), [none]|map('default', 3)|list, namespace(a=none).a is none
 1_000, 1.5e3
 """
 
@@ -156,6 +158,7 @@ BLOCKS = [
     "{% for p in people|sort(attribute='name') %}{{ p.name }}{% endfor %}",
     "{%- macro t(c) -%}{%- if c is string -%}{{ c }}{%- elif c is iterable and c is not mapping -%}{%- for i in c -%}{{ i.text if i is mapping else i }}{%- endfor -%}{%- endif -%}{%- endmacro -%}{{ t('a') }}{{ t([{'text': 'b'}, 'c']) }}",
     "{{ n }}{{n}}{{  n  }}",
+    "{% macro f(a, b=1) %}{{ a }}{{ b }}{% endmacro %}{{ f(none, none) }}{% set x = none %}{{ x }}{{ x is none }}{% for y in [none, 2] %}{{ y }}{{ loop.previtem }}{{ loop.nextitem }}{% endfor %}",
     "{{ '<a href=\"x\">&\\'</a>'|escape }}{{ '<b>'|e }}{{ '<b>'|safe }}",
     "{% set loop_messages = messages[1:] if messages[0].role == 'system' else messages %}{{ loop_messages|length }}",
     "{% if 'a' == 'a' and ('b' == 'c' or not no) %}t{% endif %}",
