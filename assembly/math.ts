@@ -25,7 +25,8 @@ export function expF64(x: f64): f64 {
   if (x > 710) return Infinity;
   if (x < -746) return 0;
   const n = nearest<f64>(x * INV_LN2);
-  const r = x - n * LN2_HIGH - n * LN2_LOW;
+  const high = x - n * LN2_HIGH, low = n * LN2_LOW;
+  const r = high - low, rest = high - r - low; // what rounding took from r
   let p = 1.0 / 6227020800.0;
   p = p * r + 1.0 / 479001600.0;
   p = p * r + 1.0 / 39916800.0;
@@ -38,7 +39,7 @@ export function expF64(x: f64): f64 {
   p = p * r + 1.0 / 24.0;
   p = p * r + 1.0 / 6.0;
   p = p * r + 0.5;
-  return scaleByPowerOf2(1.0 + (r + r * r * p), <i32>n);
+  return scaleByPowerOf2(1.0 + (r + (r * r * p + rest)), <i32>n);
 }
 
 /** Natural logarithm: NaN below zero, -Infinity at zero. */
@@ -104,14 +105,15 @@ function circular(x: f64, quarterTurns: i32): f64 {
   const high = x - n * HALF_PI_HIGH;
   const middle = n * HALF_PI_MIDDLE;
   const near = high - middle;
-  const r = near - (n * HALF_PI_LOW - (high - near - middle));
+  const low = n * HALF_PI_LOW - (high - near - middle);
+  const r = near - low, rest = near - r - low; // what rounding took from r
   const quadrant = <i32>n + quarterTurns;
-  const value = (quadrant & 1) == 0 ? sineSeries(r) : cosineSeries(r);
+  const value = (quadrant & 1) == 0 ? sineSeries(r, rest) : cosineSeries(r, rest);
   return (quadrant & 2) == 0 ? value : -value;
 }
 
-/** Taylor series of sine up to r¹⁷; |r| ≤ pi/4. */
-function sineSeries(r: f64): f64 {
+/** Taylor series of sine up to r¹⁷; |r| ≤ pi/4. `rest`: to add to r. */
+function sineSeries(r: f64, rest: f64): f64 {
   const z = r * r;
   let p = 1.0 / 355687428096000.0;
   p = p * z - 1.0 / 1307674368000.0;
@@ -121,11 +123,11 @@ function sineSeries(r: f64): f64 {
   p = p * z - 1.0 / 5040.0;
   p = p * z + 1.0 / 120.0;
   p = p * z - 1.0 / 6.0;
-  return r + r * (z * p);
+  return r + (r * z * p + rest * (1.0 - 0.5 * z));
 }
 
-/** Taylor series of cosine up to r¹⁶; |r| ≤ pi/4. The rounding of 1 - z/2 is put back. */
-function cosineSeries(r: f64): f64 {
+/** Taylor series of cosine up to r¹⁶; |r| ≤ pi/4. `rest`: to add to r. The rounding of 1 - z/2 is put back. */
+function cosineSeries(r: f64, rest: f64): f64 {
   const z = r * r;
   let p = 1.0 / 20922789888000.0;
   p = p * z - 1.0 / 87178291200.0;
@@ -136,7 +138,7 @@ function cosineSeries(r: f64): f64 {
   p = p * z + 1.0 / 24.0;
   const half = 0.5 * z;
   const head = 1.0 - half;
-  return head + (1.0 - head - half + z * z * p);
+  return head + (1.0 - head - half + (z * z * p - r * rest));
 }
 
 /** v 2^n in two steps, so that no intermediate overflows and only the last rounds. */
