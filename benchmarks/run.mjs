@@ -1,14 +1,17 @@
 /**
- * Runs one benchmark: bundles `benchmarks/NAME.ts` with esbuild and executes it in this Node.
+ * Runs one benchmark: bundles `benchmarks/NAME.ts` with esbuild and executes it in this Node. Paths in its arguments
+ * are relative to the repository root.
  *
  *   node benchmarks/run.mjs synthetic --shape 2b4t --out /tmp/2b4t.gguf
  *   node benchmarks/run.mjs decode /tmp/2b4t.gguf
+ *   node benchmarks/run.mjs accuracy /tmp/2b4t.gguf
  *   node benchmarks/run.mjs memory /tmp/2b4t.gguf
  */
 import { build } from "esbuild";
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { BUNDLE, ensureKernels } from "../scripts/build.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const [name, ...args] = process.argv.slice(2);
@@ -19,16 +22,9 @@ if (!name || !existsSync(entry)) {
   console.error(`usage: node benchmarks/run.mjs NAME [arguments]; NAME is one of: ${names.join(", ")}`);
   process.exit(2);
 }
+// Writing a synthetic model needs no kernel, and must work while they are being changed.
+if (name !== "synthetic") await ensureKernels();
 const outfile = join(here, "..", "build", "benchmarks", `${name}.mjs`);
-await build({
-  entryPoints: [entry],
-  outfile,
-  bundle: true,
-  platform: "node",
-  format: "esm",
-  target: "node20",
-  packages: "external",
-  logLevel: "warning",
-});
+await build({ ...BUNDLE, entryPoints: [entry], outfile });
 process.argv = [process.argv[0], outfile, ...args];
 await import(pathToFileURL(outfile).href);

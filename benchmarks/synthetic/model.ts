@@ -52,8 +52,7 @@ function modelMetadata(shape: Shape): GgufEntry[] {
     [`${a}.rope.freq_base`, "float32", shape.ropeTheta],
     [`${a}.vocab_size`, "uint32", shape.nVocab],
   ];
-  // llama.cpp runs SiLU for `bitnet` unless told; 2B4T and all later BitNets use squared ReLU.
-  if (isBitnet(shape)) metadata.push([`${a}.hidden_activation`, "string", "relu2"]);
+  if (isBitnet(shape)) metadata.push([`${a}.hidden_activation`, "string", shape.activation ?? "relu2"]);
   if (a === "minicpm") {
     metadata.push(["minicpm.embedding_scale", "float32", MINICPM.embeddingScale]);
     metadata.push(["minicpm.residual_scale", "float32", MINICPM.residualScale]);

@@ -29,11 +29,13 @@ export interface Shape {
   readonly headType: TensorTypeName;
   /** One scale for a whole tensor, as BitNet-trained models have; otherwise one for 256 weights (128 for Q1_0). */
   readonly scalePerTensor: boolean;
+  /** Of BitNet architectures, squared ReLU by default. The others have SiLU. */
+  readonly activation?: "relu2" | "silu";
   readonly yarn?: { readonly factor: number; readonly originalContextLength: number };
 }
 
 const bitnet2b4t: Shape = {
-  // llama.cpp's name of the architecture; its activation is told apart by a key (see model.ts).
+  // llama.cpp's name of the architecture, so that it loads the file too.
   architecture: "bitnet",
   nEmbd: 2560, nLayers: 30, nHeads: 20, nKvHeads: 5, headDim: 128, nFf: 6912, nVocab: 128_256,
   contextLength: 4096, ropeTheta: 500_000, normEps: 1e-5, tied: true,
@@ -68,5 +70,8 @@ export const shapes: Readonly<Record<string, Shape>> = {
   },
   "minicpm-512": { ...small, architecture: "minicpm", scalePerTensor: false },
   "bitnet-512": { ...small, architecture: "bitnet", tied: true, scalePerTensor: true },
+  // llama.cpp computes `bitnet` with SiLU whatever the file says: these are for comparing with it.
+  "2b4t-silu": { ...bitnet2b4t, activation: "silu" },
+  "bitnet-512-silu": { ...small, architecture: "bitnet", tied: true, scalePerTensor: true, activation: "silu" },
   "bitnet-b1.58-512": { ...small, architecture: "bitnet-b1.58", tied: true, scalePerTensor: true },
 };

@@ -4,6 +4,8 @@
  * The addon is driven directly: the public API of node-llama-cpp has no full logits, and its token queue would be
  * part of the timings. KV cache F16 and flash attention "auto", llama.cpp's defaults.
  */
+import { closeSync, openSync, writeSync } from "node:fs";
+import { pathToFileURL } from "node:url";
 import { getLlama } from "node-llama-cpp";
 
 /** Opens a GGUF file; `close()` it. */
@@ -97,4 +99,44 @@ async function fullLogits({ context, sampler }, batchIndex) {
   const row = new Float32Array(pairs.length / 2);
   for (let i = 0; i < pairs.length; i += 2) row[pairs[i]] = pairs[i + 1];
   return row;
+}
+
+// As a command, so that a crash of native code, and its memory, stay out of the process that compares:
+//   node llama-cpp.mjs logits MODEL 1,2,3 OUT        f32 rows, one an id
+//   node llama-cpp.mjs bench MODEL PROMPT TOKENS THREADS REPEAT
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main(process.argv.slice(2));
+
+async function main([command, path, ...rest]) {
+  if (command === "logits") {
+    const [ids, out] = rest;
+    const rows = await peerLogits(path, ids.split(",").map(Number));
+    const file = openSync(out, "w");
+    for (const row of rows) writeSync(file, new Uint8Array(row.buffer));
+    closeSync(file);
+  } else if (command === "bench") {
+    const [nPrompt, nTokens, threads, repeat] = rest.map(Number);
+    console.log(JSON.stringify(await benchPeer(path, { nPrompt, nTokens, threads, repeat })));
+  } else {
+    throw new Error(`unknown command ${command}`);
+  }
+}
+
+async function benchPeer(path, { nPrompt, nTokens, threads, repeat }) {
+  const peer = await openPeer(path, { threads, contextLength: Math.max(256, nPrompt + nTokens + 8) });
+  const ids = Array.from({ length: nPrompt }, (_, i) => (i * 7919 + 13) % 1000);
+  const runs = [];
+  await timePeer(peer, ids, 2); // pages in the file and starts the threads
+  for (let i = 0; i < repeat; i++) runs.push(await timePeer(peer, ids, nTokens));
+  await peer.close();
+  return {
+    loadMs: peer.loadMs,
+    promptTokensPerSecond: median(runs.map((run) => run.promptTokensPerSecond)),
+    tokensPerSecond: median(runs.map((run) => run.tokensPerSecond)),
+    systemInfo: peer.systemInfo,
+  };
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1];
 }

@@ -1,0 +1,25 @@
+/** llama.cpp in a process of its own (llama-cpp.mjs), where it is installed: `npm ci --prefix tests/conformance`. */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+// Tests and benchmarks run from the repository root, and are bundled elsewhere: a relative import would not find it.
+const PROGRAM = "tests/conformance/llama-cpp.mjs";
+
+export const peerInstalled = existsSync("tests/conformance/node_modules/node-llama-cpp");
+
+/** Logits after each id: ids.length rows. */
+export function peerLogits(path: string, ids: readonly number[]): Float32Array[] {
+  const folder = mkdtempSync(join(tmpdir(), "onebit-peer-"));
+  try {
+    const out = join(folder, "logits.f32");
+    execFileSync(process.execPath, [PROGRAM, "logits", path, ids.join(","), out], { stdio: ["ignore", "ignore", "inherit"] });
+    const bytes = readFileSync(out);
+    const all = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    const size = all.length / ids.length;
+    return ids.map((_, t) => all.subarray(t * size, (t + 1) * size));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
