@@ -71,13 +71,16 @@ export function sumLanes4(a: v128, b: v128, c: v128, d: v128): v128 {
   );
 }
 
+// In memory, because V8 would make splatted constants anew at every use.
+const F16_BITS: usize = memory.data<u32>([0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000], 16);
+const TWO_TO_112: usize = memory.data<u32>([0x77800000, 0x77800000, 0x77800000, 0x77800000], 16);
+
 /**
  * Four finite f16 bit patterns, each sign-extended into an i32 lane, as exact f32 (subnormals and both zeros too).
  * The 15 magnitude bits become an f32 2^112 too small (exponent bias 127 against 15), then one exact multiply.
  */
 export function f16ToF32(h: v128): v128 {
-  const bits = v128.and(i32x4.shl(h, 13), i32x4.splat(0x8fffe000));
-  return f32x4.mul(bits, f32x4.splat(reinterpret<f32>(0x77800000)));
+  return f32x4.mul(v128.and(i32x4.shl(h, 13), v128.load(F16_BITS)), v128.load(TWO_TO_112));
 }
 
 /** The first four of eight f16 as f32. */

@@ -5,15 +5,15 @@
  *   acc = 0; for each activation block b in order: acc = acc + f32(isum) * f32(blockScale * actScale[n][b]); y = acc
  *
  * isum is exact; nothing is fused; y holds acc between k-blocks, so the order never depends on threads or batch.
- * Scales lie beside the tiles as [tile][scale block][32 rows] f16. Eight distant tiles at once, as in table-matmul.ts.
+ * Scales lie beside the tiles as [tile][scale block][32 rows] f16. Four distant tiles at once, as in table-matmul.ts.
  */
 import { f16HighToF32, f16LowToF32, interleaveHigh16, interleaveLow16 } from "../simd";
-import { clearSums, evenSums, oddSums, sumTiles4, sumTiles8 } from "./table-sums";
+import { clearSums, evenSums, oddSums, sumTiles } from "./table-sums";
 import { TABLE_GROUPS, TILE_ROWS, tileOffset } from "./tables";
 import { clearRows } from "./uniform-scale";
 
 /** Tiles summed at once. */
-const STREAMS: i32 = 8;
+const STREAMS: i32 = 4;
 /** Groups of an activation block. */
 const BLOCK_GROUPS: i32 = 32;
 
@@ -28,7 +28,7 @@ export const BINARY_4: usize = memory.data<i16>([2, 128, 2, 128, 2, 128, 2, 128]
  * @param actSum i32[n][groups / 32] subtracted from the sums, or 0 for none
  * @param pair TERNARY_8, BINARY_8 or BINARY_4; the last looks up in 4-group tables
  * @param groups groups a row, a multiple of 32
- * @param scratch 1 KB private to the thread
+ * @param scratch 512 B private to the thread
  */
 export function tableBlockMatmul(
   w: usize,
@@ -56,11 +56,10 @@ export function tableBlockMatmul(
   const rest = first + distance * STREAMS;
   const tileScales = nBlocks / blocksPerScale;
   clearRows(y, yStride, n, rowBegin, rowEnd);
-  clearSums(scratch, STREAMS);
   for (let g = 0; g < groups; g += TABLE_GROUPS) {
     const length = min(TABLE_GROUPS, groups - g);
     for (let t = first; t < last; t++) {
-      // Sets of 8 tiles at `distance`; then the tiles left over, which lie side by side, as one smaller set.
+      // Sets of 4 tiles at `distance`; then the tiles left over, which lie side by side, as one smaller set.
       if (t == first + distance) t = rest;
       if (t >= last) break;
       const left = t == rest;
@@ -114,8 +113,8 @@ function addBlocks(
   // Each of the 32 groups' high byte is 16 (4-group scheme: 32) too large.
   const bias = high * BLOCK_GROUPS * (four ? 32 : 16);
   for (const end = w + (<usize>groups << 4); w < end; w += BLOCK_GROUPS * 16, table += BLOCK_GROUPS * 32, block++) {
-    if (four) sumTiles4(w, tileStride, streams, table, BLOCK_GROUPS, sums);
-    else sumTiles8(w, tileStride, streams, table, BLOCK_GROUPS, sums);
+    clearSums(sums, STREAMS);
+    sumTiles(w, tileStride, streams, table, BLOCK_GROUPS, four ? 4 : 8, sums);
     const a = v128.load32_splat(actScale + (<usize>block << 2));
     const c = i32x4.splat(bias + (actSum != 0 ? load<i32>(actSum + (<usize>block << 2)) : 0));
     let scale = scales + (<usize>(block / blocksPerScale) << 6);
@@ -128,15 +127,10 @@ function addBlocks(
   }
 }
 
-/** Scales the sums of 16 rows into y, and zeroes them for the next block. */
+/** Scales the sums of 16 rows into y. */
 function addRows16(sums: usize, scale: usize, a: v128, y: usize, weights: v128, c: v128): void {
   addRows8(evenSums(sums), evenSums(sums + 32), v128.load(scale), a, y, weights, c);
   addRows8(oddSums(sums), oddSums(sums + 32), v128.load(scale, 16), a, y + 32, weights, c);
-  const zero = i32x4.splat(0);
-  v128.store(sums, zero);
-  v128.store(sums, zero, 16);
-  v128.store(sums, zero, 32);
-  v128.store(sums, zero, 48);
 }
 
 function addRows8(low: v128, high: v128, scale: v128, a: v128, y: usize, weights: v128, c: v128): void {

@@ -5,7 +5,7 @@
  *
  * w: table layout of 2-weight groups, `rows` (a multiple of 32) x kp (a multiple of 64); tables of row n at
  * tables + n tableStride (bytes); rowScale f32[rows], actScale f32[n]; y f32 (n, yStride). Writes rows
- * [rowBegin, rowEnd), multiples of 32. scratch: 1 KB private to the thread.
+ * [rowBegin, rowEnd), multiples of 32. scratch: 512 B private to the thread.
  */
 import { tableMatmul } from "./table-matmul";
 

@@ -1,0 +1,155 @@
+/**
+ * Speed of every ternary and binary kernel, one thread: in the level-2 cache, streaming from memory, and with many rows.
+ *
+ *   node benchmarks/kernels.mjs [--variant simd|relaxed] [--only REGEXP] [--megabytes 400] [--reps 5]
+ *
+ * GMAC/s counts weights × activation rows; GB/s counts weight and scale bytes. Medians of processor time, so that other
+ * programs on the machine disturb less (they still share the memory). Weights and activations are random bytes: time
+ * does not depend on them, so nothing is checked here (assembly/__tests__ does that).
+ */
+import { parseArgs } from "node:util";
+
+const { values: options } = parseArgs({
+  options: {
+    variant: { type: "string", default: "simd" },
+    only: { type: "string", default: "." },
+    megabytes: { type: "string", default: "400" },
+    reps: { type: "string", default: "5" },
+  },
+});
+const REPS = Number(options.reps);
+const STREAM_BYTES = Number(options.megabytes) * 2 ** 20;
+
+/** In the cache; the two widest matrices of BitNet b1.58 2B4T; a prompt. */
+const CACHED = { rows: 1024, kp: 2560 };
+const STREAMED = [{ rows: 6912, kp: 2560 }, { rows: 2560, kp: 6912 }];
+const MANY_ROWS = 48;
+
+const SCRATCH = 65536;
+const SCALES = SCRATCH + 65536;
+const ACTIVATIONS = SCALES + 2 ** 20;
+const OUT = ACTIVATIONS + 16 * 2 ** 20;
+const WEIGHTS = OUT + 4 * 2 ** 20;
+
+const FILES = ["ternary-table", "ternary-table-block", "ternary-dot", "binary-table", "binary-table-block", "xnor", "bit-planes", "tables", "decode", "pack"];
+
+async function main() {
+  const memory = new WebAssembly.Memory({ initial: Math.ceil((WEIGHTS + STREAM_BYTES + 2 ** 26) / 65536) });
+  fillRandom(new Uint32Array(memory.buffer, SCRATCH));
+  const { instance } = await WebAssembly.instantiate(await compile(), { env: { memory } });
+  const wanted = new RegExp(options.only);
+  for (const kernel of kernels(instance.exports)) {
+    if (wanted.test(kernel.name)) report(kernel);
+  }
+  for (const pass of loading(instance.exports)) {
+    if (wanted.test(pass.name)) reportPass(pass);
+  }
+}
+
+/** name, weight bits, whether scales come a block, and the call. */
+function kernels(x) {
+  const w = WEIGHTS, s = SCALES, a = ACTIVATIONS;
+  const tail = (m, n) => [OUT, m.rows, n, 0, m.rows, m.rows, m.kp, SCRATCH];
+  const ternary = (m) => m.kp * 16, binary = (m) => m.kp * 8;
+  return [
+    { name: "ternary-table", bits: 2, call: (m, n, at) => x.ternaryTableMatmul(at, s, a, ternary(m), s, ...tail(m, n)) },
+    { name: "ternary-table-block64", bits: 2.25, call: (m, n, at) => x.ternaryTableBlockMatmul(at, at + (m.rows * m.kp) / 4, 64, a, ternary(m), s, ...tail(m, n)) },
+    { name: "ternary-table-block256", bits: 2.0625, call: (m, n, at) => x.ternaryTableBlockMatmul(at, at + (m.rows * m.kp) / 4, 256, a, ternary(m), s, ...tail(m, n)) },
+    { name: "ternary-dot", bits: 2, call: (m, n, at) => x.ternaryDotMatmul(at, s, a, s, s, ...tail(m, n)) },
+    { name: "ternary-dot-block256", bits: 2.0625, call: (m, n, at) => x.ternaryDotBlockMatmul(at, at + (m.rows * m.kp) / 4, 256, a, s, s, ...tail(m, n)) },
+    { name: "binary-table", bits: 1, call: (m, n, at) => x.binaryTableMatmul(at, s, a, binary(m), s, s, ...tail(m, n)) },
+    { name: "binary-table-block8", bits: 1.125, call: (m, n, at) => x.binaryTableBlockMatmul(at, at + (m.rows * m.kp) / 8, a, binary(m), s, s, 0, ...tail(m, n)) },
+    { name: "binary-table-block4", bits: 1.125, call: (m, n, at) => x.binaryTableBlockMatmul(at, at + (m.rows * m.kp) / 8, a, binary(m), s, s, 1, ...tail(m, n)) },
+    { name: "xnor", bits: 1, call: (m, n, at) => x.xnorMatmul(at, a, m.kp, ...tail(m, n)) },
+    { name: "bit-planes", bits: 1, call: (m, n, at) => x.bitPlaneMatmul(at, a, s, ...tail(m, n)) },
+  ].map((kernel) => ({ ...kernel, weights: w }));
+}
+
+/** What happens once a token (tables) and once a load (decode, pack): million weights, or activations, a second. */
+function loading(x) {
+  const k = 2560, big = 256 * 1024, codes = OUT, from = WEIGHTS, to = WEIGHTS + 2 ** 20;
+  const unpacked = (type) => () => x.decodeTernaryRow(type, from, big, codes, SCALES);
+  return [
+    { name: "tables ternary", count: k, run: () => x.buildTernaryTables(from, ACTIVATIONS, 0, k / 2) },
+    { name: "tables binary", count: k, run: () => x.buildBinaryTables4(from, ACTIVATIONS, 0, k / 4) },
+    { name: "decode TQ1_0", count: big, run: unpacked(34) },
+    { name: "decode TQ2_0", count: big, run: unpacked(35) },
+    { name: "decode I2_S", count: big, run: unpacked(36) },
+    { name: "decode Q2_0", count: big, run: unpacked(42) },
+    { name: "decode PTQ1_0", count: big, run: unpacked(143) },
+    { name: "decode Q1_0", count: big, run: () => x.decodeBinaryRow(41, from, big, codes, SCALES) },
+    { name: "pack ternary", count: 32 * k, run: () => x.packTernaryTile(codes, k, to, 0, 1, k) },
+    { name: "pack binary", count: 32 * k, run: () => x.packBinaryTile(codes, k, to, 0, 1, k) },
+    { name: "pack T2", count: 32 * k, run: () => x.packT2Rows(codes, k, to, 0, 32, k) },
+  ];
+}
+
+function report({ name, bits, call, weights }) {
+  const cells = [rate(CACHED, 1, bits, median(() => call(CACHED, 1, weights), 50), "cached")];
+  for (const shape of STREAMED) {
+    const bytes = Math.ceil((shape.rows * shape.kp * bits) / 8 / 64) * 64;
+    const count = Math.floor(STREAM_BYTES / bytes);
+    const all = () => {
+      for (let i = 0; i < count; i++) call(shape, 1, weights + i * bytes);
+    };
+    cells.push(rate(shape, 1, bits, median(all, 1) / count, `stream ${shape.rows}x${shape.kp}`));
+  }
+  cells.push(rate(CACHED, MANY_ROWS, bits, median(() => call(CACHED, MANY_ROWS, weights), 50), `${MANY_ROWS} rows`));
+  process.stdout.write(`${name.padEnd(24)}${cells.join(" | ")}\n`);
+}
+
+function rate({ rows, kp }, n, bits, seconds, label) {
+  const gmacs = ((rows * kp * n) / seconds / 1e9).toFixed(1);
+  const gbytes = n === 1 ? ` ${((rows * kp * bits) / 8 / seconds / 1e9).toFixed(1)} GB/s` : "";
+  return `${label} ${gmacs} GMAC/s${gbytes}`;
+}
+
+function reportPass({ name, count, run }) {
+  const seconds = median(run, 20);
+  process.stdout.write(`${name.padEnd(24)}${(count / seconds / 1e9).toFixed(2)} G/s, ${(seconds * 1e6).toFixed(1)} µs for ${count}\n`);
+}
+
+/** Median processor seconds of a call, over REPS rounds of about `milliseconds`. */
+function median(run, milliseconds) {
+  for (let i = 0; i < 3; i++) run();
+  const calls = Math.max(1, Math.round(milliseconds / 1000 / Math.max(processorSeconds(run), 1e-6)));
+  const rounds = [];
+  for (let round = 0; round < REPS; round++) {
+    const seconds = processorSeconds(() => {
+      for (let i = 0; i < calls; i++) run();
+    });
+    rounds.push(seconds / calls);
+  }
+  return rounds.sort((a, b) => a - b)[REPS >> 1];
+}
+
+function processorSeconds(run) {
+  const before = process.cpuUsage();
+  run();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
+}
+
+async function compile() {
+  const asc = await import("assemblyscript/asc");
+  const entries = FILES.map((file) => `assembly/weights/${file}.ts`);
+  const flags = ["--config", "none", "--importMemory", "--runtime", "stub", "-O3", "--converge", "--noAssert", "--use", "abort=", "--enable", "simd"];
+  if (options.variant === "relaxed") flags.push("--enable", "relaxed-simd");
+  let binary;
+  const writeFile = (name, data) => void (name === "bench.wasm" && (binary = data));
+  const { error, stderr } = await asc.main([...entries, ...flags, "--outFile", "bench.wasm"], { writeFile });
+  if (error) throw new Error(stderr.toString());
+  return binary;
+}
+
+function fillRandom(words) {
+  let state = 1;
+  for (let i = 0; i < words.length; i++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    words[i] = state;
+  }
+}
+
+await main();
