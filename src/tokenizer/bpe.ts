@@ -12,6 +12,7 @@ import { encodeUtf8 } from "../files/utf8.ts";
 import { makeByteAlphabet } from "./byte-alphabet.ts";
 import { CharClasses } from "./char-classes.ts";
 import { Merger } from "./merge.ts";
+import { normalize } from "./normalize.ts";
 import { PairTable } from "./pair-table.ts";
 import type { PreTokenizer } from "./pre-tokenizers.ts";
 import { type PieceSink, chainStages } from "./split.ts";
@@ -82,7 +83,7 @@ export class ByteLevelBpe implements TokenModel {
   }
 
   encode(text: string, prefixed: boolean, into: number[]): void {
-    let fragment = this.#normalForm === undefined ? text : text.normalize(this.#normalForm);
+    let fragment = this.#normalForm === undefined ? text : normalize(text, this.#normalForm);
     if (prefixed && !fragment.startsWith(" ")) fragment = ` ${fragment}`;
     this.#ids = into;
     this.#split(fragment, 0, fragment.length);

@@ -13,6 +13,7 @@ import { SENTENCEPIECE_SPLIT_WORK_MAX } from "../core/limits.ts";
 import { encodeUtf8 } from "../files/utf8.ts";
 import { codePointBefore } from "./char-classes.ts";
 import { Merger } from "./merge.ts";
+import { normalize } from "./normalize.ts";
 import { PairTable } from "./pair-table.ts";
 import type { NormalForm, SpacePrefix, TokenModel } from "./token-model.ts";
 import { writeCodePoint } from "./utf8-bytes.ts";
@@ -75,7 +76,7 @@ export class SentencePiece implements TokenModel {
 
   encode(text: string, prefixed: boolean, into: number[]): void {
     const { normalForm, prefixUnlessSpace, splitsAtSpaces } = this.#options;
-    const fragment = normalForm === undefined ? text : text.normalize(normalForm);
+    const fragment = normalForm === undefined ? text : normalize(text, normalForm);
     let last = NO_CHARACTER;
     const first = fragment.charCodeAt(0);
     if (prefixed && !(prefixUnlessSpace === true && (first === 0x20 || first === SPACE_MARK))) {
