@@ -4,12 +4,11 @@
  *   block of 32 weights, 18 bytes:  | d f16 | 16 bytes |      value = d · (nibble − 8)
  *   weights 0..15 are the low nibbles, 16..31 the high ones
  *
- * Four blocks are summed together, lane j taking every fourth, the lanes at the end of the row. Where a row ends inside
- * a group of four, the missing ones repeat the last block with an activation scale of zero.
+ * Order in f32: four lanes, lane j with weights 4j … 4j+3 of every 16, the blocks in turn, then the lanes.
  */
-import { loadRest, sumFloats } from "../lanes";
-import { sumLanes4 } from "../simd";
-import { MASKS, dotBytes, fourHalfs } from "./dense-block";
+import { sumFloats } from "../lanes";
+import { f16Scalar } from "../simd";
+import { MASKS, dotSigned } from "./dense-block";
 
 const BLOCK: i32 = 32;
 const BLOCK_BYTES: i32 = 18;
@@ -24,37 +23,25 @@ export function q4_0Matmul(
   for (let r = rowBegin; r < rowEnd; r++) {
     for (let i = 0; i < n; i++) {
       const blocks = <usize>i * nBlocks;
-      const sum = dotRow(row, q16 + (blocks << 6), actScale + (blocks << 2), actSum + (blocks << 2), nBlocks);
+      const sum = dotRow(row, q16 + (blocks << 6), actScale + (blocks << 2), nBlocks);
       store<f32>(y + ((<usize>i * yStride + r) << 2), sum);
     }
     row += <usize>nBlocks * BLOCK_BYTES;
   }
 }
 
-function dotRow(w: usize, q: usize, scale: usize, sum: usize, nBlocks: i32): f32 {
+function dotRow(w: usize, q: usize, scale: usize, nBlocks: i32): f32 {
+  const low = v128.load(MASKS), odds = v128.load(MASKS, 48), eights = v128.load(MASKS, 64);
   let total = f32x4.splat(0);
-  for (let left = nBlocks; left > 0; left -= 4) {
-    const last = min(3, left - 1), a = last == 3 ? v128.load(scale) : loadRest(scale, left);
-    total = f32x4.add(total, dotFour(w, q, sum, min(1, last), min(2, last), last, a));
-    w += 4 * BLOCK_BYTES;
-    q += 256;
-    scale += 16;
-    sum += 16;
+  for (; nBlocks > 0; nBlocks--) {
+    const nibbles = v128.load(w, 2);
+    const first = i8x16.sub(v128.and(nibbles, low), eights), second = i8x16.sub(v128.and(i16x8.shr_u(nibbles, 4), low), eights);
+    const products = i32x4.add(dotSigned(first, q, odds), dotSigned(second, q + 32, odds));
+    const factor = f32x4.splat(f16Scalar(load<u16>(w)) * load<f32>(scale));
+    total = f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(products, 8)), factor));
+    w += BLOCK_BYTES;
+    q += 64;
+    scale += 4;
   }
   return sumFloats(total);
-}
-
-/** Blocks 0, b1, b2, b3 from w, q and sum on. */
-function dotFour(w: usize, q: usize, sum: usize, b1: i32, b2: i32, b3: i32, a: v128): v128 {
-  const w1 = w + b1 * BLOCK_BYTES, w2 = w + b2 * BLOCK_BYTES, w3 = w + b3 * BLOCK_BYTES;
-  const products = sumLanes4(dotBlock(w, q), dotBlock(w1, q + (b1 << 6)), dotBlock(w2, q + (b2 << 6)), dotBlock(w3, q + (b3 << 6)));
-  const pairs = v128.load32_lane(sum + (b3 << 2), v128.load32_lane(sum + (b2 << 2), v128.load32_lane(sum + (b1 << 2), v128.load32_zero(sum), 1), 2), 3);
-  const centred = i32x4.sub(products, i32x4.shl(i32x4.extadd_pairwise_i16x8_s(pairs), 3));
-  return f32x4.mul(f32x4.convert_i32x4_s(centred), f32x4.mul(fourHalfs(w, w1, w2, w3), a));
-}
-
-/** 32 products of nibbles, in four partial sums. */
-function dotBlock(w: usize, q: usize): v128 {
-  const low = v128.load(MASKS), evens = v128.load(MASKS, 32), u = v128.load(w, 2);
-  return i32x4.add(dotBytes(v128.and(u, low), q, evens), dotBytes(v128.and(i16x8.shr_u(u, 4), low), q + 32, evens));
 }

@@ -6,10 +6,11 @@
  *   packed holds a 6-bit scale and a 6-bit min for each of the eight parts (unpackScales)
  *   value = d · scale[j] · bits − dmin · min[j]
  *
- * Order in f32: the two scaled sums of 32 that a lane sees in a block, the four lanes, the blocks; mins beside them.
+ * Order in f32: four lanes, lane j with weights 4j … 4j+3 of every 16 and with mins j and j + 4; the parts in turn, the
+ * lanes, the blocks.
  */
 import { sumFloats } from "../lanes";
-import { f16Scalar, sumLanes4 } from "../simd";
+import { f16Scalar } from "../simd";
 import { MASKS, dotBytes } from "./dense-block";
 
 const BLOCK: i32 = 256;
@@ -45,27 +46,35 @@ function dotRow(w: usize, q: usize, scale: usize, sum: usize, nBlocks: i32): f32
 }
 
 function dotBlock(w: usize, q: usize, scale: usize, sum: usize): f32 {
-  const ones = i16x8.splat(1);
-  let products = f32x4.splat(0), mins = products;
+  const ones = i16x8.splat(1), low = v128.load(MASKS), evens = v128.load(MASKS, 32);
+  let products = f32x4.splat(0), mins = products, qs = w + 16;
   for (let half = 0; half < 2; half++) {
     const a = v128.load(scale + (half << 4)), sums = i32x4.dot_i16x8_s(v128.load(sum + (half << 4)), ones);
-    const p = fourParts(w + 16 + (half << 6), q + (half << 8));
-    products = f32x4.add(products, f32x4.mul(f32x4.convert_i32x4_s(p), f32x4.mul(scales(w + 4, half), a)));
     mins = f32x4.add(mins, f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.mul(minimums(w + 4, half), a)));
+    let factors = f32x4.mul(scales(w + 4, half), a);
+    for (const end = qs + 64; qs < end; qs += 32) {
+      const u = v128.load(qs), v = v128.load(qs, 16);
+      const even = i32x4.add(dotBytes(v128.and(u, low), q, evens), dotBytes(v128.and(v, low), q + 32, evens));
+      const odd = i32x4.add(dotBytes(v128.and(i16x8.shr_u(u, 4), low), q + 64, evens), dotBytes(v128.and(i16x8.shr_u(v, 4), low), q + 96, evens));
+      products = f32x4.add(products, f32x4.mul(f32x4.convert_i32x4_s(even), lane0(factors)));
+      products = f32x4.add(products, f32x4.mul(f32x4.convert_i32x4_s(odd), lane1(factors)));
+      factors = upperPair(factors);
+      q += 128;
+    }
   }
   return sumFloats(products) * f16Scalar(load<u16>(w)) - sumFloats(mins) * f16Scalar(load<u16>(w, 2));
 }
 
-/** The sums of four parts, 128 weights in 64 bytes. */
-function fourParts(qs: usize, q: usize): v128 {
-  const low = v128.load(MASKS), evens = v128.load(MASKS, 32);
-  const w0 = v128.load(qs), w1 = v128.load(qs, 16), w2 = v128.load(qs, 32), w3 = v128.load(qs, 48);
-  return sumLanes4(
-    i32x4.add(dotBytes(v128.and(w0, low), q, evens), dotBytes(v128.and(w1, low), q + 32, evens)),
-    i32x4.add(dotBytes(v128.and(i16x8.shr_u(w0, 4), low), q + 64, evens), dotBytes(v128.and(i16x8.shr_u(w1, 4), low), q + 96, evens)),
-    i32x4.add(dotBytes(v128.and(w2, low), q + 128, evens), dotBytes(v128.and(w3, low), q + 160, evens)),
-    i32x4.add(dotBytes(v128.and(i16x8.shr_u(w2, 4), low), q + 192, evens), dotBytes(v128.and(i16x8.shr_u(w3, 4), low), q + 224, evens)),
-  );
+function lane0(v: v128): v128 {
+  return i8x16.shuffle(v, v, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+}
+
+function lane1(v: v128): v128 {
+  return i8x16.shuffle(v, v, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7);
+}
+
+function upperPair(v: v128): v128 {
+  return i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
 }
 
 /**

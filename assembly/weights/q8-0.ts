@@ -3,12 +3,11 @@
  *
  *   block of 32 weights, 34 bytes:  | d f16 | 32 × i8 |        value = d · byte
  *
- * Four blocks are summed together, lane j taking every fourth, the lanes at the end of the row. Where a row ends inside
- * a group of four, the missing ones repeat the last block with an activation scale of zero.
+ * Order in f32: four lanes, lane j with weights 4j … 4j+3 of every 16, the blocks in turn, then the lanes.
  */
-import { loadRest, sumFloats } from "../lanes";
-import { sumLanes4 } from "../simd";
-import { MASKS, fourHalfs } from "./dense-block";
+import { sumFloats } from "../lanes";
+import { f16Scalar } from "../simd";
+import { MASKS, dotSigned } from "./dense-block";
 
 const BLOCK: i32 = 32;
 const BLOCK_BYTES: i32 = 34;
@@ -31,34 +30,15 @@ export function q8_0Matmul(
 }
 
 function dotRow(w: usize, q: usize, scale: usize, nBlocks: i32): f32 {
+  const odds = v128.load(MASKS, 48);
   let total = f32x4.splat(0);
-  for (let left = nBlocks; left > 0; left -= 4) {
-    const last = min(3, left - 1), a = last == 3 ? v128.load(scale) : loadRest(scale, left);
-    total = f32x4.add(total, dotFour(w, q, min(1, last), min(2, last), last, a));
-    w += 4 * BLOCK_BYTES;
-    q += 256;
-    scale += 16;
+  for (; nBlocks > 0; nBlocks--) {
+    const products = i32x4.add(dotSigned(v128.load(w, 2), q, odds), dotSigned(v128.load(w, 18), q + 32, odds));
+    const factor = f32x4.splat(f16Scalar(load<u16>(w)) * load<f32>(scale));
+    total = f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(products, 8)), factor));
+    w += BLOCK_BYTES;
+    q += 64;
+    scale += 4;
   }
   return sumFloats(total);
-}
-
-/** Blocks 0, b1, b2, b3 from w and q on. */
-function dotFour(w: usize, q: usize, b1: i32, b2: i32, b3: i32, a: v128): v128 {
-  const w1 = w + b1 * BLOCK_BYTES, w2 = w + b2 * BLOCK_BYTES, w3 = w + b3 * BLOCK_BYTES;
-  const sums = sumLanes4(dotBlock(w, q), dotBlock(w1, q + (b1 << 6)), dotBlock(w2, q + (b2 << 6)), dotBlock(w3, q + (b3 << 6)));
-  return f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(sums, 8)), f32x4.mul(fourHalfs(w, w1, w2, w3), a));
-}
-
-/**
- * 32 products times 256, in four partial sums: a byte stays in the high half of its 16 bits, which spares widening it.
- * 32 · 128 · 2047 · 256 is just under 2^31.
- */
-function dotBlock(w: usize, q: usize): v128 {
-  const odds = v128.load(MASKS, 48);
-  return i32x4.add(dotSigned(v128.load(w, 2), q, odds), dotSigned(v128.load(w, 18), q + 32, odds));
-}
-
-function dotSigned(u: v128, q: usize, odds: v128): v128 {
-  const even = i32x4.dot_i16x8_s(i16x8.shl(u, 8), v128.load(q));
-  return i32x4.add(even, i32x4.dot_i16x8_s(v128.and(u, odds), v128.load(q, 16)));
 }

@@ -117,20 +117,31 @@ function addBlocks(
     sumTiles(w, tileStride, streams, table, BLOCK_GROUPS, four ? 4 : 8, sums);
     const a = v128.load32_splat(actScale + (<usize>block << 2));
     const c = i32x4.splat(bias + (actSum != 0 ? load<i32>(actSum + (<usize>block << 2)) : 0));
-    let scale = scales + (<usize>(block / blocksPerScale) << 6);
-    let to = y;
-    const sumsEnd = sums + (<usize>streams << 7);
-    for (let from = sums; from < sumsEnd; from += 128, scale += scaleStride, to += <usize>step << 7) {
-      addRows16(from, scale, a, to, weights, c);
-      addRows16(from + 64, scale + 32, a, to + 64, weights, c);
-    }
+    const scale = scales + (<usize>(block / blocksPerScale) << 6);
+    scaleTiles(sums, streams, scale, scaleStride, a, y, <usize>step << 7, weights, c);
   }
 }
 
-/** Scales the sums of 16 rows into y. */
-function addRows16(sums: usize, scale: usize, a: v128, y: usize, weights: v128, c: v128): void {
-  addRows8(evenSums(sums), evenSums(sums + 32), v128.load(scale), a, y, weights, c);
-  addRows8(oddSums(sums), oddSums(sums + 32), v128.load(scale, 16), a, y + 32, weights, c);
+/** Adds the scaled sums of one block of `tiles` tiles to y, 16 rows at a time. */
+function scaleTiles(
+  sums: usize,
+  tiles: i32,
+  scale: usize,
+  scaleStride: usize,
+  a: v128,
+  y: usize,
+  yStep: usize,
+  weights: v128,
+  c: v128,
+): void {
+  for (const sumsEnd = sums + (<usize>tiles << 7); sums < sumsEnd; scale += scaleStride, y += yStep) {
+    for (let half: usize = 0; half < 2; half++, sums += 64) {
+      const from = scale + (half << 5);
+      const to = y + (half << 6);
+      addRows8(evenSums(sums), evenSums(sums + 32), v128.load(from), a, to, weights, c);
+      addRows8(oddSums(sums), oddSums(sums + 32), v128.load(from, 16), a, to + 32, weights, c);
+    }
+  }
 }
 
 function addRows8(low: v128, high: v128, scale: v128, a: v128, y: usize, weights: v128, c: v128): void {
