@@ -2,8 +2,8 @@
  * Unicode normal forms in linear time.
  *
  * Engines sort a run of combining marks by insertion: 400,000 marks in one run take 51 s in V8. Unicode's Stream-Safe
- * Text Format (Unicode Standard Annex 15, section 13) allows 30 in a row; here longer runs than {@link MARKS_MAX} are normalized that many
- * at a time, so only such runs can come out unlike the plain normal form.
+ * Text Format (Annex 15 of the standard, section 13) allows 30 in a row; here longer runs than {@link MARKS_MAX} are
+ * normalized that many at a time, so only such runs can come out unlike the plain normal form.
  *
  * @module
  */
