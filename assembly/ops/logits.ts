@@ -8,15 +8,11 @@ export { expF64, logF64 } from "../math";
 
 /** Index of the largest value, the first of equals; -1 when there is none (n = 0, or all NaN). */
 export function argmax(x: usize, n: i32): i32 {
-  let best = -1, most: f32 = 0;
+  const most = largest(x, n);
   for (let i = 0; i < n; i++) {
-    const v = load<f32>(x + (<usize>i << 2));
-    if (v == v && (best < 0 || v > most)) {
-      best = i;
-      most = v;
-    }
+    if (load<f32>(x + (<usize>i << 2)) == most) return i;
   }
-  return best;
+  return -1;
 }
 
 /**

@@ -91,11 +91,16 @@ function products(type: i32, block: usize, q16: usize, begin: i32, count: i32): 
   return sum;
 }
 
+/** The part of 32 products from `begin` on that lane j has: elements 4j … 4j+3 of both 16. */
+function laneProducts(type: i32, block: usize, q16: usize, begin: i32, j: i32): i32 {
+  return products(type, block, q16, begin + 4 * j, 4) + products(type, block, q16, begin + 16 + 4 * j, 4);
+}
+
 function dotSmallBlocks(type: i32, row: usize, q16: usize, scale: usize, k: i32): f32 {
   const lanes = new StaticArray<f32>(4);
   for (let b = 0; b < k / 32; b++) {
-    const block = row + <usize>(b * blockBytes(type)), a = load<f32>(scale + <usize>(4 * b));
-    lanes[b % 4] += <f32>products(type, block, q16 + <usize>(64 * b), 0, 32) * (f16ToNumber(load<u16>(block)) * a);
+    const block = row + <usize>(b * blockBytes(type)), factor = f16ToNumber(load<u16>(block)) * load<f32>(scale + <usize>(4 * b));
+    for (let j = 0; j < 4; j++) lanes[j] += <f32>laneProducts(type, block, q16 + <usize>(64 * b), 0, j) * factor;
   }
   return lanes[0] + lanes[2] + (lanes[1] + lanes[3]);
 }
@@ -117,7 +122,8 @@ function dotQ4K(block: usize, q16: usize, scale: usize): f32 {
     const a = load<f32>(scale + <usize>(4 * j));
     let sum = 0;
     for (let e = 0; e < 32; e++) sum += <i32>load<i16>(q16 + <usize>(2 * (32 * j + e)));
-    lanes[j % 4] += <f32>products(Q4_K, block, q16, 32 * j, 32) * (<f32>scaleOf(Q4_K, block, 32 * j) * a);
+    const factor: f32 = <f32>scaleOf(Q4_K, block, 32 * j) * a;
+    for (let lane = 0; lane < 4; lane++) lanes[lane] += <f32>laneProducts(Q4_K, block, q16, 32 * j, lane) * factor;
     mins[j % 4] += <f32>sum * (<f32>minimum(block, j) * a);
   }
   const positive = (lanes[0] + lanes[2] + (lanes[1] + lanes[3])) * f16ToNumber(load<u16>(block));
