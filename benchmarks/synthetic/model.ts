@@ -95,9 +95,12 @@ function globalTensors(shape: Shape): TensorSpec[] {
   const headStd = (LOGIT_STD * (shape.architecture === "minicpm" ? MINICPM.logitScale : 1)) / Math.sqrt(nEmbd);
   const table = (name: string, std: number): TensorSpec =>
     ({ name, type: headType, shape: [nEmbd, nVocab], mean: 0, std, scalePerTensor: false });
-  return shape.tied
-    ? [table("token_embd.weight", headStd), norm("output_norm.weight", nEmbd)]
-    : [table("token_embd.weight", 1), norm("output_norm.weight", nEmbd), table("output.weight", headStd)];
+  if (!shape.tied) return [table("token_embd.weight", 1), norm("output_norm.weight", nEmbd), table("output.weight", headStd)];
+  if (shape.branchShare === undefined) return [table("token_embd.weight", headStd), norm("output_norm.weight", nEmbd)];
+  // The stream stays near the token's own embedding, which is also a row of the head: random signs between the two
+  // keep the model from only ever repeating its input.
+  const outputNorm = norm("output_norm.weight", nEmbd);
+  return [table("token_embd.weight", 1), { ...outputNorm, mean: headStd, std: headStd / 10, randomSigns: true }];
 }
 
 function layerTensors(shape: Shape): TensorSpec[] {
@@ -122,6 +125,8 @@ function oneLayer(shape: Shape): TensorSpec[] {
   const subNorms = isBitnet(shape);
   // silu(g)·u of two N(0, 1) has RMS 0.6; with a sub-norm the input of ffn_down has RMS 1 whatever the activation.
   const downGain = subNorms ? 1 : 1 / 0.6;
+  // Two branches a layer add up as independent vectors do.
+  const branchGain = shape.branchShare === undefined ? 1 : shape.branchShare / Math.sqrt(2 * shape.nLayers);
   return [
     norm("attn_norm.weight", nEmbd),
     linear("attn_q", nEmbd, qDim),
@@ -130,12 +135,12 @@ function oneLayer(shape: Shape): TensorSpec[] {
     ...(shape.architecture === "qwen2" ? [bias("attn_q", qDim), bias("attn_k", kvDim), bias("attn_v", kvDim)] : []),
     ...(shape.architecture === "qwen3" ? [norm("attn_q_norm.weight", headDim), norm("attn_k_norm.weight", headDim)] : []),
     ...(subNorms ? [norm("attn_sub_norm.weight", qDim)] : []),
-    linear("attn_output", qDim, nEmbd),
+    linear("attn_output", qDim, nEmbd, branchGain),
     norm("ffn_norm.weight", nEmbd),
     linear("ffn_gate", nEmbd, nFf),
     linear("ffn_up", nEmbd, nFf),
     ...(subNorms ? [norm("ffn_sub_norm.weight", nFf)] : []),
-    linear("ffn_down", nFf, nEmbd, downGain),
+    linear("ffn_down", nFf, nEmbd, downGain * branchGain),
   ];
 }
 

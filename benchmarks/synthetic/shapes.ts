@@ -31,6 +31,12 @@ export interface Shape {
   readonly scalePerTensor: boolean;
   /** Of BitNet architectures, squared ReLU by default. The others have SiLU. */
   readonly activation?: "relu2" | "silu";
+  /**
+   * Size of what all layers add to the embedding, over the embedding's. Without it every branch is as large as the
+   * stream. Then a model with 8-bit activations is chaotic, as no trained one is: a rounding error of f32 flips an
+   * integer, that flip many more, and after three layers two correct engines differ by the noise of 8 bits.
+   */
+  readonly branchShare?: number;
   readonly yarn?: { readonly factor: number; readonly originalContextLength: number };
 }
 
@@ -39,7 +45,7 @@ const bitnet2b4t: Shape = {
   architecture: "bitnet",
   nEmbd: 2560, nLayers: 30, nHeads: 20, nKvHeads: 5, headDim: 128, nFf: 6912, nVocab: 128_256,
   contextLength: 4096, ropeTheta: 500_000, normEps: 1e-5, tied: true,
-  bodyType: "TQ2_0", headType: "Q6_K", scalePerTensor: true,
+  bodyType: "TQ2_0", headType: "Q6_K", scalePerTensor: true, branchShare: 0.3,
 };
 
 const bonsai17b: Shape = {
@@ -56,6 +62,8 @@ const small: Omit<Shape, "architecture" | "scalePerTensor"> = {
   bodyType: "TQ2_0", headType: "Q6_K",
 };
 
+const smallBitnet: Shape = { ...small, architecture: "bitnet", tied: true, scalePerTensor: true, branchShare: 0.3 };
+
 export const shapes: Readonly<Record<string, Shape>> = {
   "2b4t": bitnet2b4t,
   "bonsai-1.7b": bonsai17b,
@@ -69,9 +77,9 @@ export const shapes: Readonly<Record<string, Shape>> = {
     yarn: { factor: 4, originalContextLength: 256 },
   },
   "minicpm-512": { ...small, architecture: "minicpm", scalePerTensor: false },
-  "bitnet-512": { ...small, architecture: "bitnet", tied: true, scalePerTensor: true },
+  "bitnet-512": smallBitnet,
   // llama.cpp computes `bitnet` with SiLU whatever the file says: these are for comparing with it.
   "2b4t-silu": { ...bitnet2b4t, activation: "silu" },
-  "bitnet-512-silu": { ...small, architecture: "bitnet", tied: true, scalePerTensor: true, activation: "silu" },
-  "bitnet-b1.58-512": { ...small, architecture: "bitnet-b1.58", tied: true, scalePerTensor: true },
+  "bitnet-512-silu": { ...smallBitnet, activation: "silu" },
+  "bitnet-b1.58-512": { ...smallBitnet, architecture: "bitnet-b1.58" },
 };

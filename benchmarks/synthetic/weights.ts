@@ -20,6 +20,8 @@ export interface TensorSpec {
   readonly shape: readonly number[];
   readonly mean: number;
   readonly std: number;
+  /** F32 only: half of the values, at random, change their sign. */
+  readonly randomSigns?: boolean;
   /** Ternary and binary: one scale for the tensor, or one for every 256 (binary: 128) weights, ±25 % apart. */
   readonly scalePerTensor: boolean;
 }
@@ -74,7 +76,10 @@ const encoders: Partial<Record<TensorTypeName, Encoder>> = {
 
 function normals({ values, spec }: Source, nElements: number): Float32Array {
   const out = new Float32Array(nElements);
-  for (let i = 0; i < nElements; i++) out[i] = spec.mean + spec.std * values.normal();
+  for (let i = 0; i < nElements; i++) {
+    const value = spec.mean + spec.std * values.normal();
+    out[i] = spec.randomSigns && values.u32() & 1 ? -value : value;
+  }
   return out;
 }
 
