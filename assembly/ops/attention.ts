@@ -15,8 +15,11 @@ import { softmax } from "./logits";
 
 export { attendQ8, storeKvQ8 } from "./attention-q8";
 
-/** Positions whose values are summed while an output's accumulators stay in registers: 32 · 512 B is in L1. */
-const VALUE_TILE: i32 = 32;
+/**
+ * Positions that serve every query before the next ones are read. 32 · 512 B are in L1, and long enough a run for the
+ * prefetcher: with 4 at a time and two pairs of queries, keys came at 8 GB/s instead of 20.
+ */
+const TILE: i32 = 32;
 
 /** Copies n tokens' keys and values (f32, row stride kvStride) to their positions, for heads [headBegin, headEnd). */
 export function storeKv(
@@ -50,21 +53,43 @@ export function attend(
   }
 }
 
-/** scores[g][p] = scale · q[g]·k[p]. Four positions at a time share the load of a query. */
+/** scores[g][p] = scale · q[g]·k[p]. A tile of positions serves two queries at a time, the next ones from L1. */
 function scores(q: usize, k: usize, out: usize, scoreStride: usize, group: i32, length: i32, headDim: i32, scale: f32): void {
-  const headBytes = <usize>headDim << 2, body = length & ~3;
-  for (let p = 0; p < body; p += 4) {
-    const keys = k + <usize>p * headBytes, to = out + (<usize>p << 2);
+  const headBytes = <usize>headDim << 2;
+  for (let p = 0; p < length; p += TILE) {
+    const keys = k + <usize>p * headBytes, to = out + (<usize>p << 2), count = min(TILE, length - p);
     let g = 0;
     for (; g + 2 <= group; g += 2) {
-      scoreTwoByFour(q + <usize>g * headBytes, keys, headBytes, to + <usize>g * scoreStride, scoreStride, scale);
+      scoreTwo(q + <usize>g * headBytes, keys, headBytes, to + <usize>g * scoreStride, scoreStride, count, scale);
     }
-    if (g < group) scoreByFour(q + <usize>g * headBytes, keys, headBytes, to + <usize>g * scoreStride, scale);
+    if (g < group) scoreOne(q + <usize>g * headBytes, keys, headBytes, to + <usize>g * scoreStride, count, scale);
   }
-  for (let p = body; p < length; p++) {
-    for (let g = 0; g < group; g++) {
-      store<f32>(out + <usize>g * scoreStride + (<usize>p << 2), score(q + <usize>g * headBytes, k + <usize>p * headBytes, headBytes) * scale);
-    }
+}
+
+function scoreTwo(q: usize, k: usize, headBytes: usize, out: usize, scoreStride: usize, count: i32, scale: f32): void {
+  for (; count >= 4; count -= 4) {
+    scoreTwoByFour(q, k, headBytes, out, scoreStride, scale);
+    k += headBytes << 2;
+    out += 16;
+  }
+  scoreRest(q, k, headBytes, out, count, scale);
+  scoreRest(q + headBytes, k, headBytes, out + scoreStride, count, scale);
+}
+
+function scoreOne(q: usize, k: usize, headBytes: usize, out: usize, count: i32, scale: f32): void {
+  for (; count >= 4; count -= 4) {
+    scoreByFour(q, k, headBytes, out, scale);
+    k += headBytes << 2;
+    out += 16;
+  }
+  scoreRest(q, k, headBytes, out, count, scale);
+}
+
+function scoreRest(q: usize, k: usize, headBytes: usize, out: usize, count: i32, scale: f32): void {
+  for (; count > 0; count--) {
+    store<f32>(out, score(q, k, headBytes) * scale);
+    k += headBytes;
+    out += 4;
   }
 }
 
@@ -108,50 +133,58 @@ function score(q: usize, k: usize, headBytes: usize): f32 {
   return sumFloats(sums);
 }
 
-/** out[g] = Σ weights[g][p] · v[p], positions in turn. */
+/** out[g] = Σ weights[g][p] · v[p], positions in turn. Tiles as in `scores`. */
 function weightedValues(weights: usize, weightStride: usize, v: usize, out: usize, group: i32, length: i32, headDim: i32): void {
   const headBytes = <usize>headDim << 2;
   memory.fill(out, 0, <usize>group * headBytes);
-  for (let p = 0; p < length; p += VALUE_TILE) {
-    const count = min(VALUE_TILE, length - p), values = v + <usize>p * headBytes, from = weights + (<usize>p << 2);
-    for (let g = 0; g < group; g++) addValues(from + <usize>g * weightStride, values, headBytes, out + <usize>g * headBytes, count);
-  }
-}
-
-/** out += Σ weights[i] · v[i] over `count` positions, 32 dimensions at a time, then 4. */
-function addValues(weights: usize, v: usize, headBytes: usize, out: usize, count: i32): void {
-  let at: usize = 0;
-  for (; at + 128 <= headBytes; at += 128) addValues32(weights, v + at, headBytes, out + at, count);
-  for (; at < headBytes; at += 16) {
-    let sum = v128.load(out + at);
-    for (let i = 0; i < count; i++) {
-      sum = f32x4.add(sum, f32x4.mul(v128.load(v + at + <usize>i * headBytes), v128.load32_splat(weights + (<usize>i << 2))));
+  for (let p = 0; p < length; p += TILE) {
+    const values = v + <usize>p * headBytes, from = weights + (<usize>p << 2), count = min(TILE, length - p);
+    let g = 0;
+    for (; g + 2 <= group; g += 2) {
+      addToTwo(from + <usize>g * weightStride, weightStride, values, headBytes, out + <usize>g * headBytes, count);
     }
-    v128.store(out + at, sum);
+    if (g < group) addToOne(from + <usize>g * weightStride, values, headBytes, out + <usize>g * headBytes, count);
   }
 }
 
-function addValues32(weights: usize, v: usize, headBytes: usize, out: usize, count: i32): void {
-  let s0 = v128.load(out), s1 = v128.load(out, 16), s2 = v128.load(out, 32), s3 = v128.load(out, 48);
-  let s4 = v128.load(out, 64), s5 = v128.load(out, 80), s6 = v128.load(out, 96), s7 = v128.load(out, 112);
-  for (const end = weights + (<usize>count << 2); weights < end; weights += 4) {
-    const w = v128.load32_splat(weights);
-    s0 = f32x4.add(s0, f32x4.mul(v128.load(v), w));
-    s1 = f32x4.add(s1, f32x4.mul(v128.load(v, 16), w));
-    s2 = f32x4.add(s2, f32x4.mul(v128.load(v, 32), w));
-    s3 = f32x4.add(s3, f32x4.mul(v128.load(v, 48), w));
-    s4 = f32x4.add(s4, f32x4.mul(v128.load(v, 64), w));
-    s5 = f32x4.add(s5, f32x4.mul(v128.load(v, 80), w));
-    s6 = f32x4.add(s6, f32x4.mul(v128.load(v, 96), w));
-    s7 = f32x4.add(s7, f32x4.mul(v128.load(v, 112), w));
-    v += headBytes;
+function addToTwo(weights: usize, weightStride: usize, v: usize, headBytes: usize, out: usize, count: i32): void {
+  for (; count >= 4; count -= 4) {
+    addFourToTwo(weights, weights + weightStride, v, headBytes, out);
+    v += headBytes << 2;
+    weights += 16;
   }
-  v128.store(out, s0);
-  v128.store(out, s1, 16);
-  v128.store(out, s2, 32);
-  v128.store(out, s3, 48);
-  v128.store(out, s4, 64);
-  v128.store(out, s5, 80);
-  v128.store(out, s6, 96);
-  v128.store(out, s7, 112);
+  addToOne(weights, v, headBytes, out, count);
+  addToOne(weights + weightStride, v, headBytes, out + headBytes, count);
+}
+
+/** Four positions into the outputs of two queries: the eight weights stay in registers over all dimensions. */
+function addFourToTwo(weights: usize, others: usize, v: usize, headBytes: usize, out: usize): void {
+  const w0 = v128.load32_splat(weights), w1 = v128.load32_splat(weights, 4), w2 = v128.load32_splat(weights, 8), w3 = v128.load32_splat(weights, 12);
+  const u0 = v128.load32_splat(others), u1 = v128.load32_splat(others, 4), u2 = v128.load32_splat(others, 8), u3 = v128.load32_splat(others, 12);
+  const second = v + headBytes, third = second + headBytes, fourth = third + headBytes, other = out + headBytes;
+  for (let at: usize = 0; at < headBytes; at += 16) {
+    let value = v128.load(v + at);
+    let a = f32x4.add(v128.load(out + at), f32x4.mul(value, w0)), b = f32x4.add(v128.load(other + at), f32x4.mul(value, u0));
+    value = v128.load(second + at);
+    a = f32x4.add(a, f32x4.mul(value, w1));
+    b = f32x4.add(b, f32x4.mul(value, u1));
+    value = v128.load(third + at);
+    a = f32x4.add(a, f32x4.mul(value, w2));
+    b = f32x4.add(b, f32x4.mul(value, u2));
+    value = v128.load(fourth + at);
+    v128.store(out + at, f32x4.add(a, f32x4.mul(value, w3)));
+    v128.store(other + at, f32x4.add(b, f32x4.mul(value, u3)));
+  }
+}
+
+/** `count` positions into the output of one query. */
+function addToOne(weights: usize, v: usize, headBytes: usize, out: usize, count: i32): void {
+  for (; count > 0; count--) {
+    const w = v128.load32_splat(weights);
+    for (let at: usize = 0; at < headBytes; at += 16) {
+      v128.store(out + at, f32x4.add(v128.load(out + at), f32x4.mul(v128.load(v + at), w)));
+    }
+    v += headBytes;
+    weights += 4;
+  }
 }
