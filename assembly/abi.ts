@@ -66,9 +66,8 @@ export const CONTROL_STATE = 12;
 export const CONTROL_THREADS = 16;
 export const CONTROL_JOB_SLEEPERS = 64;
 export const CONTROL_ARRIVED = 128;
-export const CONTROL_GENERATION = 192;
-export const CONTROL_SLEEPERS = 256;
-export const CONTROL_BYTES = 320;
+export const CONTROL_SLEEPERS = 192;
+export const CONTROL_BYTES = 256;
 
 /** Static data of the module (masks, shuffles) lives in the first page; the host places everything after it. */
 export const MODULE_RESERVED_BYTES = 65536;

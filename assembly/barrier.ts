@@ -1,39 +1,45 @@
 // Waiting for other threads over one shared memory.
 //
-// A wait spins first, because a barrier is usually reached within microseconds of the others (0.23 µs against 3–30 µs
-// for a futex), and sleeps after SPINS looks, because on an oversubscribed machine the thread waited for may not be
-// running at all. A waker only notifies when somebody sleeps.
-import { CONTROL_ARRIVED, CONTROL_GENERATION, CONTROL_SLEEPERS } from "./abi";
+// Every word waited on only counts up, so "has it happened?" is one comparison that stays true, and nothing is ever
+// reset while somebody may still be looking. A wait spins first, because a barrier is usually reached within
+// microseconds of the others (0.23 µs against 3–30 µs for a futex), and sleeps after SPINS looks, because on an
+// oversubscribed machine the thread waited for may not be running at all. A waker only notifies when somebody sleeps.
+import { CONTROL_ARRIVED, CONTROL_SLEEPERS } from "./abi";
 
 const SPINS: i32 = 20000;
 /** A sleeper looks again after a second, so a lost wake-up costs time and never hangs. */
 const SLEEP_NS: i64 = 1_000_000_000;
 
-/** Waits until the word at `address` is no longer `value`. */
-export function waitWhile(address: usize, value: i32, sleepers: usize): void {
+/** Waits until the counter at `address` has reached `target`, both taken modulo 2^32. */
+export function waitUntil(address: usize, target: i32, sleepers: usize): void {
   if (ASC_FEATURE_THREADS) {
     for (let spin = 0; spin < SPINS; spin++) {
-      if (atomic.load<i32>(address) != value) return;
+      if (atomic.load<i32>(address) - target >= 0) return;
     }
     atomic.add<i32>(sleepers, 1);
-    while (atomic.load<i32>(address) == value) atomic.wait<i32>(address, value, SLEEP_NS);
+    for (let seen = atomic.load<i32>(address); seen - target < 0; seen = atomic.load<i32>(address)) {
+      atomic.wait<i32>(address, seen, SLEEP_NS);
+    }
     atomic.sub<i32>(sleepers, 1);
   }
 }
 
-/** Returns when all `nThreads` have called it. */
+/** Counts the counter at `address` up by one and wakes those who wait for it; returns what it was. */
+export function countUp(address: usize, sleepers: usize): i32 {
+  if (ASC_FEATURE_THREADS) {
+    const before = atomic.add<i32>(address, 1);
+    if (atomic.load<i32>(sleepers) > 0) atomic.notify(address, -1);
+    return before;
+  }
+  return 0;
+}
+
+/** Returns when all `nThreads` have called it: the k-th barrier is over when k · nThreads have arrived in all. */
 export function barrier(control: usize, nThreads: i32): void {
   if (ASC_FEATURE_THREADS) {
     if (nThreads == 1) return;
-    const generation = atomic.load<i32>(control + CONTROL_GENERATION);
-    if (atomic.add<i32>(control + CONTROL_ARRIVED, 1) == nThreads - 1) {
-      atomic.store<i32>(control + CONTROL_ARRIVED, 0);
-      atomic.store<i32>(control + CONTROL_GENERATION, generation + 1);
-      if (atomic.load<i32>(control + CONTROL_SLEEPERS) > 0) {
-        atomic.notify(control + CONTROL_GENERATION, nThreads);
-      }
-    } else {
-      waitWhile(control + CONTROL_GENERATION, generation, control + CONTROL_SLEEPERS);
-    }
+    const before = countUp(control + CONTROL_ARRIVED, control + CONTROL_SLEEPERS);
+    const target = (<i32>(<u32>before / <u32>nThreads) + 1) * nThreads;
+    waitUntil(control + CONTROL_ARRIVED, target, control + CONTROL_SLEEPERS);
   }
 }

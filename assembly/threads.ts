@@ -2,7 +2,7 @@
 //
 //   main: run ── job += 1, wake ──►  worker: work() sees a new job, walks the same program with its own thread number
 import { CONTROL_JOB, CONTROL_JOB_SLEEPERS, CONTROL_PROGRAM, CONTROL_STATE, CONTROL_STEPS, CONTROL_THREADS } from "./abi";
-import { waitWhile } from "./barrier";
+import { countUp, waitUntil } from "./barrier";
 import { walk } from "./program";
 
 /** Walks `program` (nSteps steps) as thread 0, with the workers of the control block when there are any. */
@@ -24,17 +24,15 @@ function post(control: usize, program: usize, nSteps: i32, state: usize, nThread
     store<i32>(control + CONTROL_STEPS, nSteps);
     store<u32>(control + CONTROL_STATE, state);
     store<i32>(control + CONTROL_THREADS, nThreads);
-    atomic.add<i32>(control + CONTROL_JOB, 1);
-    if (atomic.load<i32>(control + CONTROL_JOB_SLEEPERS) > 0) atomic.notify(control + CONTROL_JOB, nThreads);
+    countUp(control + CONTROL_JOB, control + CONTROL_JOB_SLEEPERS);
   }
 }
 
-/** A worker's life: every job after the counter value `job`, until `stop`. */
+/** A worker's life: every job from number `job` on, until `stop`. */
 export function work(control: usize, thread: i32, job: i32): void {
   if (ASC_FEATURE_THREADS) {
-    while (true) {
-      waitWhile(control + CONTROL_JOB, job, control + CONTROL_JOB_SLEEPERS);
-      job += 1;
+    for (; true; job++) {
+      waitUntil(control + CONTROL_JOB, job, control + CONTROL_JOB_SLEEPERS);
       const program = <usize>load<u32>(control + CONTROL_PROGRAM);
       if (program == 0) return;
       const nThreads = load<i32>(control + CONTROL_THREADS);

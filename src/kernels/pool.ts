@@ -12,7 +12,7 @@ import type { KernelExports } from "./exports.ts";
 const WORKER_SOURCE = `
 const instance = await WebAssembly.instantiate(data.module, { env: { memory: data.memory } });
 ready();
-instance.exports.work(data.control, data.thread, 0);
+instance.exports.work(data.control, data.thread, 1);
 `;
 
 export interface ThreadPool {
