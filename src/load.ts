@@ -132,6 +132,9 @@ function tokenizerOf(file: ModelFile): Tokenizer | undefined {
     const kind = file.metadata.get("tokenizer.ggml.model");
     return kind === undefined || kind === "no_vocab" || kind === "none" ? undefined : tokenizerFromGguf(file.metadata);
   }
-  const { tokenizerJson, tokenizerConfig } = file;
-  return tokenizerJson === undefined ? undefined : tokenizerFromHf(tokenizerJson, tokenizerConfig);
+  const { tokenizerJson, tokenizerConfig, chatTemplate, generationConfig } = file;
+  if (tokenizerJson === undefined) return undefined;
+  const eos = generationConfig?.["eos_token_id"], ids = Array.isArray(eos) ? eos : [eos];
+  const endOfTurnIds = ids.filter((id): id is number => typeof id === "number");
+  return tokenizerFromHf(tokenizerJson, tokenizerConfig, { chatTemplate, endOfTurnIds });
 }
