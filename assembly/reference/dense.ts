@@ -2,15 +2,11 @@
  * Scalar twins of the dense weight formats: one weight at a time by its definition, and a row's product with an
  * activation row in the order the kernels state.
  */
+import {
+  LAYOUT_BF16 as BF16, LAYOUT_F16 as F16, LAYOUT_F32 as F32, LAYOUT_Q4_0 as Q4_0, LAYOUT_Q4_K as Q4_K, LAYOUT_Q6_K as Q6_K,
+  LAYOUT_Q8_0 as Q8_0,
+} from "../abi";
 import { f16ToNumber } from "./weights";
-
-export const F32: i32 = 0;
-export const F16: i32 = 1;
-export const Q4_0: i32 = 2;
-export const Q8_0: i32 = 8;
-export const Q4_K: i32 = 12;
-export const Q6_K: i32 = 14;
-export const BF16: i32 = 30;
 
 export function blockElements(type: i32): i32 {
   if (type == Q4_0 || type == Q8_0) return 32;

@@ -4,7 +4,7 @@
  *   w: 16 bits (rows, k); x: f32 (n, k), row stride xStride floats; y: f32 (n, yStride)
  *
  * Weights become f32 exactly; the order of the sums is that of dense-f32.ts: eight values a step in two vectors of four
- * lanes, then first + second, then lanes (0 + 2) + (1 + 3). F16 weights must be finite (denseRowFinite).
+ * lanes, then first + second, then lanes (0 + 2) + (1 + 3). F16 weights must be finite: the loader refuses others.
  */
 import { loadRest, sumFloats } from "../lanes";
 import { interleaveHigh16, interleaveLow16 } from "../simd";

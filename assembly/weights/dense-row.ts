@@ -2,21 +2,18 @@
  * One row of a dense tensor as f32, by the formula of its format, operation for operation: the embedding lookup, and
  * the way to convert a tensor. Layouts: the files named after the formats. Type ids are GGML's.
  */
-import { f16Scalar } from "../simd";
-
-const F32: i32 = 0;
-const F16: i32 = 1;
-const Q4_0: i32 = 2;
-const Q8_0: i32 = 8;
-const Q4_K: i32 = 12;
-const Q6_K: i32 = 14;
-const BF16: i32 = 30;
+import {
+  LAYOUT_BF16 as BF16, LAYOUT_F16 as F16, LAYOUT_F32 as F32, LAYOUT_Q4_0 as Q4_0, LAYOUT_Q4_K as Q4_K, LAYOUT_Q6_K as Q6_K,
+  LAYOUT_Q8_0 as Q8_0,
+} from "../abi";
+import { maxFloats } from "../lanes";
+import { f16Scalar, f16ToF32 } from "../simd";
 
 /** out f32 (k) = the row at `row`. Traps on a type that is not dense. */
 export function denseRow(type: i32, row: usize, k: i32, out: usize): void {
   switch (type) {
     case F32: memory.copy(out, row, <usize>k << 2); break;
-    case F16: for (let i = 0; i < k; i++) store<f32>(out + (<usize>i << 2), half(load<u16>(row + (<usize>i << 1)))); break;
+    case F16: halfRow(row, k, out); break;
     case BF16: for (let i = 0; i < k; i++) store<u32>(out + (<usize>i << 2), <u32>load<u16>(row + (<usize>i << 1)) << 16); break;
     case Q8_0: for (let b = 0; b < k / 32; b++) q8_0Block(row + b * 34, out + (b << 7)); break;
     case Q4_0: for (let b = 0; b < k / 32; b++) q4_0Block(row + b * 18, out + (b << 7)); break;
@@ -26,42 +23,39 @@ export function denseRow(type: i32, row: usize, k: i32, out: usize): void {
   }
 }
 
-/** 1 when every value of the row is finite, by its floats and scales. Traps on a type that is not dense. */
-export function denseRowFinite(type: i32, row: usize, k: i32): i32 {
-  switch (type) {
-    case F32: return allBelow(row, k, 4, 2, 0x7f80);
-    case F16: return allBelow(row, k, 2, 0, 0x7c00);
-    case BF16: return allBelow(row, k, 2, 0, 0x7f80);
-    case Q8_0: return allBelow(row, k / 32, 34, 0, 0x7c00);
-    case Q4_0: return allBelow(row, k / 32, 18, 0, 0x7c00);
-    case Q4_K: return allBelow(row, k / 256, 144, 0, 0x7c00) & allBelow(row, k / 256, 144, 2, 0x7c00);
-    case Q6_K: return allBelow(row, k / 256, 210, 208, 0x7c00);
-    default: return unreachable();
-  }
-}
-
-/** Whether the 16 bits at row + offset, and every `stride` bytes after, have an exponent below the top one. */
-function allBelow(row: usize, count: i32, stride: i32, offset: i32, exponent: u32): i32 {
-  for (let i = 0; i < count; i++) {
-    if ((<u32>load<u16>(row + <usize>i * stride + offset) & exponent) == exponent) return 0;
-  }
-  return 1;
-}
-
-/** A row of f32 as Q8_0 (k / 32 blocks of 34 bytes): d = f16(absmax / 127), byte = round(x / f32(absmax / 127)). */
+/** A row of f32 as Q8_0 (k / 32 blocks of 34 bytes): d = f16(absmax / 127), byte = x · (127 / absmax) half to even. */
 export function quantizeRowQ8_0(x: usize, k: i32, dst: usize): void {
   for (let b = 0; b < k / 32; b++) {
-    let most: f32 = 0;
-    for (let i = 0; i < 32; i++) most = max<f32>(most, abs<f32>(load<f32>(x + (i << 2))));
-    const d = most / 127, factor: f32 = d == 0 ? 0 : 1 / d;
+    let most = f32x4.splat(0);
+    for (let i = 0; i < 32; i += 4) most = f32x4.pmax(most, f32x4.abs(v128.load(x + (i << 2))));
+    const d = maxFloats(most) / 127, factor = f32x4.splat(d == 0 ? 0 : 1 / d);
     store<u16>(dst, toHalf(d));
-    for (let i = 0; i < 32; i++) {
-      const q = nearest<f32>(load<f32>(x + (i << 2)) * factor);
-      store<i8>(dst + 2 + i, <i8>max<f32>(-127, min<f32>(127, q)));
-    }
+    v128.store(dst, sixteenBytes(x, factor), 2);
+    v128.store(dst, sixteenBytes(x + 64, factor), 18);
     x += 128;
     dst += 34;
   }
+}
+
+function sixteenBytes(x: usize, factor: v128): v128 {
+  const low = i16x8.narrow_i32x4_s(fourIntegers(x, factor), fourIntegers(x + 16, factor));
+  return i8x16.narrow_i16x8_s(low, i16x8.narrow_i32x4_s(fourIntegers(x + 32, factor), fourIntegers(x + 48, factor)));
+}
+
+function fourIntegers(x: usize, factor: v128): v128 {
+  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), factor)));
+}
+
+/** k f16 as f32, infinities and NaN too. */
+function halfRow(row: usize, k: i32, out: usize): void {
+  let i = 0;
+  for (; i + 4 <= k; i += 4) v128.store(out + (<usize>i << 2), fourHalves(v128.load16x4_s(row + (<usize>i << 1))));
+  for (; i < k; i++) store<f32>(out + (<usize>i << 2), half(load<u16>(row + (<usize>i << 1))));
+}
+
+function fourHalves(h: v128): v128 {
+  const top = i32x4.splat(0x7c00), isSpecial = i32x4.eq(v128.and(h, top), top);
+  return v128.or(f16ToF32(h), v128.and(isSpecial, i32x4.splat(0x7f800000)));
 }
 
 /** f16 bits as f32, infinities and NaN too. */
