@@ -1,0 +1,264 @@
+/**
+ * The program as users start it: `dist/cli.js` in a process of its own, over a small synthetic model. What it prints,
+ * its JSON, its exit codes.
+ */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { syntheticModel } from "../../benchmarks/synthetic/model.ts";
+import type { Shape } from "../../benchmarks/synthetic/shapes.ts";
+import { writeModelFile } from "../../benchmarks/synthetic/write-file.ts";
+
+const CLI = resolve("dist/cli.js");
+const TIMEOUT_MS = 60_000;
+const N_VOCAB = 640;
+
+const SHAPE: Shape = {
+  architecture: "qwen3",
+  nEmbd: 256, nLayers: 2, nHeads: 4, nKvHeads: 2, headDim: 64, nFf: 512, nVocab: N_VOCAB,
+  contextLength: 65_536, ropeTheta: 10_000, normEps: 1e-6, tied: true,
+  bodyType: "TQ2_0", headType: "F16", scalePerTensor: false,
+};
+
+interface Run {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface SpawnOptions {
+  input?: string;
+  /** Called with each chunk of output; may send signals. */
+  onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
+}
+
+let folder = "";
+let model = "";
+
+before(async () => {
+  mkdirSync("build", { recursive: true });
+  folder = mkdtempSync(resolve("build/cli-"));
+  model = join(folder, "model.gguf");
+  await writeModelFile(model, syntheticModel(SHAPE, 1));
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function onebit(args: readonly string[], { input = "", onOutput }: SpawnOptions = {}): Promise<Run> {
+  return new Promise((done, failed) => {
+    const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, timeout: TIMEOUT_MS });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+      onOutput?.(text, (signal) => child.kill(signal));
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    child.stdin.on("error", () => {});
+    child.stdin.end(input);
+    child.on("error", failed);
+    child.on("close", (status) => done({ status, stdout, stderr }));
+  });
+}
+
+async function json(args: readonly string[], options?: SpawnOptions): Promise<Record<string, unknown>> {
+  const { status, stdout, stderr } = await onebit([...args, "--json"], options);
+  assert.equal(status, 0, stderr);
+  assert.equal(stderr, "");
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+describe("onebit", () => {
+  test("--help and --version", async () => {
+    const help = await onebit(["--help"]);
+    assert.equal(help.status, 0);
+    for (const command of ["run", "chat", "logits", "tokenize", "inspect", "perplexity", "bench"]) {
+      assert.match(help.stdout, new RegExp(`^  ${command} `, "m"));
+      const { status, stdout } = await onebit([command, "--help"]);
+      assert.equal(status, 0);
+      assert.match(stdout, new RegExp(`^Usage: onebit ${command} MODEL`, "m"));
+      assert.match(stdout, new RegExp(`^Examples:\\n  onebit ${command} `, "m"));
+    }
+    const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+    assert.equal((await onebit(["--version"])).stdout, `${version}\n`);
+  });
+
+  test("wrong command lines end with 2 and say what was wanted", async () => {
+    const wrong: [string[], RegExp][] = [
+      [[], /Usage: onebit COMMAND/],
+      [["walk"], /no command "walk"/],
+      [["run"], /onebit run MODEL/],
+      [["run", "m", "p", "q"], /onebit run MODEL/],
+      [["run", "m", "p", "--fast"], /--fast/],
+      [["run", "m", "p", "--max-tokens", "x"], /--max-tokens: wanted a number, got "x"/],
+      [["run", "m", "p", "--max-tokens", "-1"], /--max-tokens: wanted an integer from 0 up, got "-1"/],
+      [["run", "m", "p", "--seed", "1.5"], /--seed/],
+      [["run", "m", "p", "--threads", "0"], /--threads: wanted an integer from 1 up/],
+      [["run", "m", "p", "--ids", "1"], /not both/],
+      [["run", "m", "--ids", "1,x"], /--ids: wanted token ids/],
+      [["run", "m", "p", "--logit-bias", "5"], /--logit-bias/],
+      [["run", "m", "p", "--variant", "fast"], /--variant: wanted simd or relaxed/],
+      [["run", "m"], /standard input is empty/],
+      [["logits", "m", "--out", "f"], /--ids is missing/],
+      [["logits", "m", "--ids", "1"], /--out is missing/],
+      [["tokenize", "m"], /a text or --file/],
+      [["tokenize", "m", "t", "--file", "f"], /a text or --file/],
+      [["perplexity", "m"], /onebit perplexity MODEL FILE/],
+      [["bench", "m", "--repeat", "0"], /--repeat/],
+    ];
+    for (const [args, message] of wrong) {
+      const { status, stdout, stderr } = await onebit(args);
+      assert.equal(status, 2, `${args.join(" ")}: ${stderr}`);
+      assert.equal(stdout, "");
+      assert.match(stderr, message);
+    }
+  });
+
+  test("what fails ends with 1, one line and a code", async () => {
+    writeFileSync(join(folder, "not-a-model.gguf"), "hello");
+    const failing: [string[], RegExp][] = [
+      [["run", "absent.gguf", "x"], /\[file\/not-found\]/],
+      [["run", "not-a-model.gguf", "x"], /\[file\/unknown-format\]/],
+      [["inspect", "absent.gguf"], /\[file\/not-found\]/],
+      [["tokenize", model, "--file", "absent.txt"], /\[file\/not-found\]/],
+      [["perplexity", model, "absent.txt"], /\[file\/not-found\]/],
+      [["run", model, "x", "--temperature", "-1"], /temperature: .*\[option\/invalid\]/],
+      [["run", model, "x ".repeat(100), "--context", "16"], /context holds 16.*\[model\/context-full\]/],
+      [["run", model, "--ids", "640"], /\[model\/bad-token\]/],
+      [["logits", model, "--ids", "1", "--out", "absent/f"], /\[file\/write\]/],
+    ];
+    for (const [args, message] of failing) {
+      const { status, stdout, stderr } = await onebit(args);
+      assert.equal(status, 1, `${args.join(" ")}: ${stderr}`);
+      assert.equal(stdout.trim(), "");
+      assert.match(stderr, message);
+      assert.match(stderr, /^onebit: [^\n]*\n$/, "one line, no trace");
+    }
+  });
+});
+
+describe("onebit run", () => {
+  test("--json is one object of the documented shape", async () => {
+    const result = await json(["run", model, "Hello", "--max-tokens", "5", "--temperature", "0", "--ignore-end", "--threads", "1", "--context", "64"]);
+    assert.deepEqual(Object.keys(result), ["promptIds", "ids", "text", "stopReason", "timings", "memory", "engine"]);
+    assert.deepEqual(Object.keys(result.timings as object), ["loadMs", "promptTokens", "promptMs", "tokens", "generateMs"]);
+    assert.deepEqual(Object.keys(result.memory as object), ["wasmBytes", "weightBytes", "kvBytes"]);
+    assert.deepEqual(Object.keys(result.engine as object), ["variant", "threads"]);
+    assert.equal((result.ids as number[]).length, 5);
+    assert.equal(result.stopReason, "length");
+    assert.equal((result.engine as { threads: number }).threads, 1);
+    assert.ok(Object.values(result.timings as Record<string, number>).every((value) => Number.isFinite(value) && value >= 0));
+  });
+
+  test("prints the text, takes the prompt from standard input, and repeats itself for a seed", async () => {
+    const options = ["--max-tokens", "12", "--seed", "5", "--temperature", "1"];
+    const result = await json(["run", model, "Once upon", ...options]);
+    const text = result.text as string;
+    const expected = text.endsWith("\n") ? text : `${text}\n`;
+    assert.equal((await onebit(["run", model, "Once upon", ...options])).stdout, expected);
+    assert.equal((await onebit(["run", model, ...options], { input: "Once upon\n" })).stdout, expected);
+    const other = await json(["run", model, "Once upon", ...options.with(3, "6")]);
+    assert.notDeepEqual(other.ids, result.ids);
+  });
+
+  test("ids and text of the same prompt give the same reply", async () => {
+    const options = ["--max-tokens", "6", "--temperature", "0"];
+    const byText = await json(["run", model, "Hello", ...options]);
+    const byIds = await json(["run", model, "--ids", (byText.promptIds as number[]).join(","), ...options]);
+    assert.deepEqual(byIds.ids, byText.ids);
+    const banned = await json(["run", model, "Hello", ...options, "--logit-bias", `${(byText.ids as number[])[0]}=-inf`, "--presence-penalty", "-0.5"]);
+    assert.notEqual((banned.ids as number[])[0], (byText.ids as number[])[0]);
+  });
+
+  test("says when the context is full", async () => {
+    const { status, stderr } = await onebit(["run", model, "Hello", "--context", "16", "--ignore-end", "--temperature", "0"]);
+    assert.equal(status, 0);
+    assert.match(stderr, /the context of 16 tokens is full/);
+  });
+
+  test("Ctrl-C ends it with 130", async () => {
+    let isSent = false;
+    const { status } = await onebit(["run", model, "Hello", "--max-tokens", "1000000", "--context", "60000", "--ignore-end", "--logit-bias", "10=100"], {
+      onOutput(_text, kill) {
+        if (!isSent) kill("SIGINT");
+        isSent = true;
+      },
+    });
+    assert.ok(isSent);
+    assert.equal(status, 130);
+  });
+
+  test("a reader that goes away ends it quietly", async () => {
+    const child = spawn(process.execPath, [CLI, "run", model, "Hello", "--max-tokens", "1000000", "--context", "60000", "--ignore-end"], { cwd: folder, timeout: TIMEOUT_MS });
+    let stderr = "";
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk));
+    child.stdout.once("data", () => child.stdout.destroy());
+    const status = await new Promise((done) => child.on("close", done));
+    assert.equal(status, 0);
+    assert.equal(stderr, "");
+  });
+});
+
+describe("the other commands", () => {
+  test("logits writes one row of f32 an id", async () => {
+    const out = join(folder, "logits.f32");
+    const { status, stdout } = await onebit(["logits", model, "--ids", "5,17,9", "--out", out]);
+    assert.equal(status, 0);
+    assert.equal(stdout, "");
+    const bytes = readFileSync(out);
+    assert.equal(bytes.length, 3 * N_VOCAB * 4);
+    const rows = new Float32Array(new Uint8Array(bytes).buffer);
+    const greedy = await json(["run", model, "--ids", "5,17,9", "--max-tokens", "1", "--temperature", "0"]);
+    const last = rows.subarray(2 * N_VOCAB);
+    assert.equal((greedy.ids as number[])[0], last.indexOf(Math.max(...last)));
+  });
+
+  test("tokenize gives the ids of the text alone, from an argument or the bytes of a file", async () => {
+    const text = "Hello,\r\n  world <|im_end|>\n";
+    writeFileSync(join(folder, "text.txt"), text);
+    const result = await json(["tokenize", model, text]);
+    assert.deepEqual(Object.keys(result), ["ids", "tokens", "count"]);
+    assert.equal(result.count, (result.ids as number[]).length);
+    assert.deepEqual(await json(["tokenize", model, "--file", "text.txt"]), result);
+    const lines = (await onebit(["tokenize", model, text])).stdout.trimEnd().split("\n");
+    assert.deepEqual(lines.map((line) => Number(line.split("\t")[0])), result.ids);
+    const special = await json(["tokenize", model, text, "--special"]);
+    assert.ok((special.count as number) < (result.count as number));
+  });
+
+  test("inspect shows header, tensors and memory", async () => {
+    const result = await json(["inspect", model, "--context", "128"]);
+    assert.deepEqual(Object.keys(result), ["format", "architecture", "name", "fileBytes", "parameters", "memory", "config", "metadata", "tensors"]);
+    assert.equal(result.architecture, "qwen3");
+    const tensors = result.tensors as { name: string; type: string; shape: number[] }[];
+    assert.deepEqual(tensors.find(({ name }) => name === "blk.0.attn_q.weight"), { ...tensors.find(({ name }) => name === "blk.0.attn_q.weight"), type: "TQ2_0", shape: [256, 256] });
+    const larger = await json(["inspect", model, "--context", "256"]);
+    assert.ok((larger.memory as { kvBytes: number }).kvBytes === 2 * (result.memory as { kvBytes: number }).kvBytes);
+    const { stdout } = await onebit(["inspect", model]);
+    assert.match(stdout, /qwen3 in gguf/);
+    assert.match(stdout, /blk\.1\.ffn_down\.weight/);
+    assert.match(stdout, /tokenizer\.ggml\.tokens = "640 items"/);
+  });
+
+  test("perplexity and bench print numbers", async () => {
+    writeFileSync(join(folder, "book.txt"), "It was a bright cold day in April. ".repeat(20));
+    const perplexity = await json(["perplexity", model, "book.txt", "--context", "64"]);
+    assert.deepEqual(Object.keys(perplexity), ["perplexity", "meanNll", "tokens", "windows", "context"]);
+    assert.ok((perplexity.perplexity as number) > 1);
+    assert.match((await onebit(["perplexity", model, "book.txt", "--context", "64"])).stdout, /^perplexity \d+\.\d+ over \d+ tokens, windows of 64\n$/);
+    const bench = await json(["bench", model, "--prompt", "16", "--tokens", "4", "--repeat", "2"]);
+    for (const key of ["loadMs", "promptTokensPerSecond", "tokensPerSecond"]) assert.ok((bench[key] as number) > 0, key);
+    assert.match((await onebit(["bench", model, "--prompt", "8", "--tokens", "2", "--repeat", "1"])).stdout, /^generate +[\d.]+ tokens\/s \(2 tokens\)$/m);
+  });
+
+  test("chat answers each line that is piped to it", async () => {
+    const { status, stdout, stderr } = await onebit(["chat", model, "--max-tokens", "4", "--temperature", "0", "--system", "Be brief.", "--chat-template", "chatml"], {
+      input: "Hello\n\n/reset\nHello\n/exit\nnever read\n",
+    });
+    assert.equal(status, 0, stderr);
+    assert.equal(stderr, "");
+    const half = stdout.length / 2;
+    assert.ok(stdout.length > 0 && stdout.slice(0, half) === stdout.slice(half), "after a reset the same question gets the same answer");
+  });
+});
