@@ -7,7 +7,7 @@
  * w: table layout of 4-weight groups, `rows` (a multiple of 32) x kp (a multiple of 128); blockScale u16 f16
  * [tile][kp / 128][32 rows]; tables of row n at tables + n tableStride (bytes), in the 4-group scheme (|q| <= 511) when
  * fourGroups is 1, else in the 8-group scheme (|q| <= 127); actScale f32[n][kp / 128], actSum i32[n][kp / 128];
- * y f32 (n, yStride). Writes rows [rowBegin, rowEnd), multiples of 32. scratch: 512 B private to the thread.
+ * y f32 (n, yStride). Writes rows [rowBegin, rowEnd), multiples of 32. scratch: 11 KB private to the thread.
  */
 import { BINARY_4, BINARY_8, tableBlockMatmul } from "./table-block-matmul";
 
