@@ -33,6 +33,7 @@ export const OP_ATTEND_Q8 = 21;
 export const OP_GATE_SILU = 22;
 export const OP_GATE_RELU2 = 23;
 export const OP_GATE_GELU = 24;
+export const OP_SHORT_TABLES = 25;
 
 // ---- weight layouts. Dense ones carry their GGML type id ----
 export const LAYOUT_F32 = 0;
@@ -68,6 +69,10 @@ export const CONTROL_JOB_SLEEPERS = 64;
 export const CONTROL_ARRIVED = 128;
 export const CONTROL_SLEEPERS = 192;
 export const CONTROL_BYTES = 256;
+
+/** Bytes of the short tables of 640 groups of two ternary weights (weights/short-tables.ts). */
+export const SHORT_BLOCK_WEIGHTS = 1280;
+export const SHORT_BLOCK_BYTES = 21184;
 
 /** Static data of the module (masks, shuffles) lives in the first page; the host places everything after it. */
 export const MODULE_RESERVED_BYTES = 65536;

@@ -10,6 +10,7 @@ import { barrier } from "./barrier";
 import { float, ptr, share, word } from "./step";
 import { matmul } from "./matmul";
 import { embedRow } from "./embedding";
+import { buildShortTables, shortBlocks } from "./weights/short-tables";
 import { buildBinaryTables4, buildBinaryTables8, buildTernaryTables } from "./weights/tables";
 import { addBias, addScaled, layerNorm, rmsNorm, rmsNormHeads, scaleRow } from "./ops/norm";
 import { quantizeBlocks, quantizeToken, quantizeTokenBlocks } from "./ops/quantize";
@@ -39,6 +40,7 @@ function execute(op: i32, step: usize, state: usize, n: i32, thread: i32, nThrea
     case abi.OP_TERNARY_TABLES:
     case abi.OP_BINARY_TABLES_8:
     case abi.OP_BINARY_TABLES_4: tables(op, step, n, thread, nThreads); break;
+    case abi.OP_SHORT_TABLES: shortTables(step, n, thread, nThreads); break;
     case abi.OP_MATMUL: matmul(step, n, scratch(state, thread), thread, nThreads); break;
     case abi.OP_ADD_BIAS: bias(step, n, thread, nThreads); break;
     case abi.OP_SCALE: scale(step, n, thread, nThreads); break;
@@ -105,6 +107,15 @@ function tables(op: i32, step: usize, n: i32, thread: i32, nThreads: i32): void 
     if (op == abi.OP_TERNARY_TABLES) buildTernaryTables(q, table, begin, end);
     else if (op == abi.OP_BINARY_TABLES_8) buildBinaryTables8(q, table, begin, end);
     else buildBinaryTables4(q, table, begin, end);
+  }
+}
+
+// q16, kp, tables, tableStride, nGroups
+function shortTables(step: usize, n: i32, thread: i32, nThreads: i32): void {
+  const nGroups = word(step, 4), nBlocks = shortBlocks(nGroups), begin = share(n * nBlocks, 1, thread, nThreads), end = share(n * nBlocks, 1, thread + 1, nThreads);
+  for (let item = begin; item < end; item++) {
+    const i = item / nBlocks, block = item % nBlocks;
+    buildShortTables(ptr(step, 0) + ((<usize>i * word(step, 1)) << 1), ptr(step, 2) + <usize>i * word(step, 3), nGroups, block, block + 1);
   }
 }
 

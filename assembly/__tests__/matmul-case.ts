@@ -3,6 +3,7 @@ import { packBinaryTable, packT2, packTernaryTable } from "../reference/layouts"
 import { BINARY, blockMatmul, TERNARY, uniformMatmul } from "../reference/weights";
 import { binaryTableBlockMatmul } from "../weights/binary-table-block";
 import { binaryTableMatmul } from "../weights/binary-table";
+import { buildShortTables, SHORT_BLOCK_BYTES, shortBlocks } from "../weights/short-tables";
 import { buildBinaryTables4, buildBinaryTables8, buildTernaryTables } from "../weights/tables";
 import { ternaryDotBlockMatmul, ternaryDotMatmul } from "../weights/ternary-dot";
 import { ternaryTableBlockMatmul } from "../weights/ternary-table-block";
@@ -20,7 +21,7 @@ export const BINARY_TABLE_BLOCK_8: i32 = 5;
 export const BINARY_TABLE_BLOCK_4: i32 = 6;
 
 /** The largest |q| a kernel promises to be exact for. */
-const MAX_Q: StaticArray<i32> = [255, 255, 127, 127, 127, 127, 511];
+const MAX_Q: StaticArray<i32> = [127, 255, 127, 127, 127, 127, 511];
 const SCRATCH_BYTES: i32 = 16384;
 
 export class Case {
@@ -47,7 +48,7 @@ export function wrongBytes(kernel: i32, c: Case): i32 {
   fillActivations(q.at, n * kp, MAX_Q[kernel], c.actKind, random);
   for (let i = 0; i < n * kp; i++) store<i8>(q8.at + <usize>i, <i8>load<i16>(q.at + (<usize>i << 1)));
   pack(kernel, codes.at, w.at, rows, kp);
-  const tableStride = kp / (binary ? 4 : 2) * 32 + 64;
+  const tableStride = kernel == TERNARY_TABLE ? shortBlocks(kp / 2) * SHORT_BLOCK_BYTES : kp / (binary ? 4 : 2) * 32 + 64;
   const tables = new Guarded(n * tableStride);
   buildTables(kernel, q.at, tables.at, tableStride, n, kp);
   const yStride = rows + 8;
@@ -71,7 +72,8 @@ function buildTables(kernel: i32, q: usize, tables: usize, stride: i32, n: i32, 
   for (let i = 0; i < n; i++) {
     const from = q + (<usize>(i * kp) << 1);
     const to = tables + <usize>(i * stride);
-    if (kernel < TERNARY_DOT) buildTernaryTables(from, to, 0, kp / 2);
+    if (kernel == TERNARY_TABLE) buildShortTables(from, to, kp / 2, 0, shortBlocks(kp / 2));
+    if (kernel == TERNARY_TABLE_BLOCK) buildTernaryTables(from, to, 0, kp / 2);
     if (kernel == BINARY_TABLE || kernel == BINARY_TABLE_BLOCK_8) buildBinaryTables8(from, to, 0, kp / 4);
     if (kernel == BINARY_TABLE_BLOCK_4) buildBinaryTables4(from, to, 0, kp / 4);
   }

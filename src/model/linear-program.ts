@@ -8,7 +8,7 @@ import * as abi from "../../assembly/abi.ts";
 import type { ModelConfig } from "./config.ts";
 import { BINARY_BLOCK, DENSE_BLOCK, type Preparation, TERNARY_BLOCK, preparationOf, roundUp } from "./layout.ts";
 import type { LoadedWeights } from "./loader.ts";
-import type { MemoryPlan, PlacedMatrix, PreparedBuffers } from "./plan.ts";
+import { type MemoryPlan, type PlacedMatrix, type PreparedBuffers, shortTableBytes } from "./plan.ts";
 import type { StepOptions, StepWriter } from "./step-writer.ts";
 import type { LinearTensors, MatrixTensor } from "./weights.ts";
 
@@ -96,7 +96,7 @@ export class LinearWriter {
       case "dense": return blocks(DENSE_BLOCK, DENSE_Q_MAX);
       case "token-dot": return token(at.q, 0);
       case "token-dot-block": token(at.q, q16AfterQ8); return tokenBlocks(q16AfterQ8, TERNARY_BLOCK);
-      case "token-tables": token(0, at.q); return tables(abi.OP_TERNARY_TABLES, 2);
+      case "token-tables": token(0, at.q); return this.out.step(abi.OP_SHORT_TABLES, [at.q, kp, at.tables, shortTableBytes(kp), kp / 2], options);
       case "token-tables-block": token(0, at.q); tokenBlocks(at.q, TERNARY_BLOCK); return tables(abi.OP_TERNARY_TABLES, 2);
       case "block-tables": blocks(TERNARY_BLOCK, TERNARY_Q_MAX); return tables(abi.OP_TERNARY_TABLES, 2);
       case "binary-token": token(0, at.q); return tables(abi.OP_BINARY_TABLES_8, 4);
@@ -109,8 +109,8 @@ export class LinearWriter {
   private multiply(matrix: MatrixTensor, input: Input, y: number, options: StepOptions): void {
     const { layout, weightAt, scaleAt } = this.placed(matrix), kind = this.preparation(matrix), yStride = roundUp(matrix.rows, 32);
     const at = this.plan.prepared.get(kind), perBlock = kind === "dense" || kind.endsWith("block") || kind === "block-tables";
-    const act = at === undefined ? input.at : at.tables !== at.blockSum && kindUsesTables(kind) ? at.tables : at.q;
-    const actStride = at === undefined ? input.stride : (layout.kp / groupOf(kind)) * 32;
+    const act = at === undefined ? input.at : kindUsesTables(kind) ? at.tables : at.q;
+    const actStride = at === undefined ? input.stride : kind === "token-tables" ? shortTableBytes(layout.kp) : (layout.kp / groupOf(kind)) * 32;
     this.out.step(abi.OP_MATMUL, [
       this.layoutId(matrix), weightAt, scaleAt, layout.scaleBlock, act, actStride,
       at === undefined ? 0 : perBlock ? at.blockScale : at.scale, at === undefined ? 0 : perBlock ? at.blockSum : at.sum,

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { CONTROL_BYTES, MODULE_RESERVED_BYTES, STATE_BYTES, STEP_BYTES } from "../../assembly/abi.ts";
+import { CONTROL_BYTES, MODULE_RESERVED_BYTES, SHORT_BLOCK_BYTES, SHORT_BLOCK_WEIGHTS, STATE_BYTES, STEP_BYTES } from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import { WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import { RANDOM_STATE_BYTES } from "../kernels/numeric.ts";
@@ -210,7 +210,8 @@ const PREPARED_SHAPE: Readonly<Record<Exclude<Preparation, "f32">, { qBytes: num
   "token-dot": { qBytes: 1, block: 0, tableBytes: 0 },
   // Block sums are taken from the 16-bit form, which follows the 8-bit one.
   "token-dot-block": { qBytes: 3, block: TERNARY_BLOCK, tableBytes: 0 },
-  "token-tables": { qBytes: 2, block: 0, tableBytes: 16 },
+  // Short tables: a record a k-block, sized in placePrepared.
+  "token-tables": { qBytes: 2, block: 0, tableBytes: 0 },
   "token-tables-block": { qBytes: 2, block: TERNARY_BLOCK, tableBytes: 16 },
   "block-tables": { qBytes: 2, block: TERNARY_BLOCK, tableBytes: 16 },
   "binary-token": { qBytes: 2, block: 0, tableBytes: 8 },
@@ -240,9 +241,14 @@ function placePrepared(arena: Arena, matrices: ReadonlyMap<MatrixTensor, PlacedM
       sum: arena.take(nBatch * 4),
       blockScale: arena.take(nBatch * nBlocks * 4),
       blockSum: arena.take(nBatch * nBlocks * 4),
-      tables: arena.take(nBatch * kp * tableBytes),
+      tables: arena.take(nBatch * (kind === "token-tables" ? shortTableBytes(kp) : kp * tableBytes)),
     }];
   }));
+}
+
+/** Bytes of the short tables of one row of kp activations. */
+export function shortTableBytes(kp: number): number {
+  return Math.ceil(kp / SHORT_BLOCK_WEIGHTS) * SHORT_BLOCK_BYTES;
 }
 
 function placeKv(arena: Arena, config: ModelConfig, { kvType, contextLength }: PlanOptions): KvLayer[] {
