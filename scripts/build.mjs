@@ -110,8 +110,12 @@ export async function ensureBundles() {
 export function buildTypes() {
   const stamp = typesHash();
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
-  rmSync("dist/types", { recursive: true, force: true });
+  rmSync("build/types", { recursive: true, force: true });
   execFileSync(process.execPath, [tsc, "-p", "tsconfig.types.json"], { stdio: "inherit" });
+  // Sources outside src (the constants shared with the kernels) show in no declaration of the library.
+  rmSync("dist/types", { recursive: true, force: true });
+  mkdirSync("dist", { recursive: true });
+  renameSync("build/types/src", "dist/types");
   replaceFile("build/types.stamp", stamp);
 }
 
