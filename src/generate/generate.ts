@@ -7,6 +7,7 @@ import { fail, OnebitError, throwIfAborted } from "../core/errors.ts";
 import type { Engine } from "../model/engine.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Context } from "./context.ts";
+import { createBreather } from "./event-loop.ts";
 import type { Exclusive } from "./exclusive.ts";
 import { checkIds, checkNumber, checkSampling, checkStop, MAX_TOKENS_DEFAULT } from "./options.ts";
 import type { GenerateOptions, Sampling } from "./options.ts";
@@ -167,7 +168,9 @@ async function* decode(parts: GenerationParts, plan: Plan, options: GenerateOpti
   const history = [...progress.promptIds];
   const sampler = createSampler(plan.sampling, engine.numeric);
   const reader = createTextReader(parts.tokenizer, plan.stops);
+  const breather = createBreather();
   for (;;) {
+    await breather.breathe();
     startMs = performance.now();
     throwIfAborted(plan.signal);
     const id = sampler.next(logits, history);

@@ -14,6 +14,7 @@ import type { ChatMessage, ChatPromptOptions } from "./chat.ts";
 import { Context } from "./context.ts";
 import { checkPooling, pool } from "./embed.ts";
 import type { EmbedOptions, Pooling } from "./embed.ts";
+import { createBreather } from "./event-loop.ts";
 import { Exclusive } from "./exclusive.ts";
 import { Generation } from "./generate.ts";
 import { checkIds } from "./options.ts";
@@ -130,7 +131,9 @@ export class Model implements AsyncDisposable {
       const vectors: Float32Array[] = [];
       // The states are computed where the KV cache stands.
       this.#context.clear();
+      const breather = createBreather();
       for (const ids of all) {
+        await breather.breathe();
         options.onProgress?.({ done: vectors.length, total: all.length });
         const hidden = await this.#engine.hidden(ids, { signal });
         vectors.push(pool(hidden, this.config.nEmbd, pooling, options.normalize ?? true));
