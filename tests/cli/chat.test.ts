@@ -6,7 +6,7 @@ import { runCli } from "../../src/cli/cli.ts";
 import type { Library } from "../../src/cli/command.ts";
 import type { Terminal } from "../../src/cli/terminal.ts";
 import { Model } from "../../src/generate/model.ts";
-import { bytesOf, END_OF_TURN, fakeEngine, fakeTokenizer } from "../generate/fakes.ts";
+import { END_OF_TURN, fakeEngine, fakeTokenizer } from "../generate/fakes.ts";
 import type { FakeEngine } from "../generate/fakes.ts";
 
 const TURN_END = "<|im_end|>\n<|im_start|>assistant\n".length;

@@ -30,7 +30,7 @@ function render(source: string): void {
 }
 
 async function say(message: object): Promise<void> {
-  await new Promise((resolve) => process.send?.(message, resolve));
+  await new Promise<void>((resolve) => process.send?.(message, undefined, undefined, () => resolve()));
 }
 
 const nRandom = Number(process.argv[2]);
