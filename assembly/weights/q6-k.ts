@@ -17,6 +17,12 @@ import { MASKS, dotBytes } from "./dense-block";
 const BLOCK: i32 = 256;
 const BLOCK_BYTES: i32 = 210;
 
+/** Factors that pick one of each two i16, times 1 and times 32: the first of both, then the second. */
+const PICKS: usize = memory.data<i16>([
+  1, 0, 1, 0, 1, 0, 1, 0, 32, 0, 32, 0, 32, 0, 32, 0,
+  0, 1, 0, 1, 0, 1, 0, 1, 0, 32, 0, 32, 0, 32, 0, 32,
+], 16);
+
 /** y (n, yStride) for rows [rowBegin, rowEnd) of w (rows, k); activations as in dense-block.ts. */
 export function q6KMatmul(
   w: usize, q16: usize, actScale: usize, actSum: usize, y: usize, yStride: i32, n: i32, rowBegin: i32, rowEnd: i32,
@@ -51,15 +57,13 @@ function dotBlock(w: usize, q: usize, scale: usize, sum: usize): f32 {
   const low = v128.load(MASKS), high = v128.load(MASKS, 16), evens = v128.load(MASKS, 32);
   let total = f32x4.splat(0), ql = w, qh = w + 128;
   for (let scales = w + 192; scales < w + 208; scales += 8) {
-    let s = v128.load8x8_s(scales), sums = v128.load(sum);
-    const a = v128.load(scale);
-    for (const end = qh + 32; qh < end; qh += 16) {
-      const centred = i32x4.sub(fourSums(ql, qh, q, low, high, evens), i32x4.shr_s(i32x4.shl(sums, 16), 11));
-      const factors = f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(s, 16), 16)), a);
+    const s = v128.load8x8_s(scales), sums = v128.load(sum), a = v128.load(scale);
+    for (let pick = PICKS; pick < PICKS + 64; pick += 32) {
+      const centred = i32x4.sub(fourSums(ql, qh, q, low, high, evens), i32x4.dot_i16x8_s(sums, v128.load(pick, 16)));
+      const factors = f32x4.mul(f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(s, v128.load(pick))), a);
       total = f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(centred), factors));
-      s = i32x4.shr_u(s, 16);
-      sums = i32x4.shr_u(sums, 16);
       ql += 16;
+      qh += 16;
       q += 32;
     }
     ql += 32;

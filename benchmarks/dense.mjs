@@ -1,0 +1,156 @@
+/**
+ * Speed of the dense kernels, of attention and of the operations between matmuls, one thread.
+ *
+ *   node benchmarks/dense.mjs [--only REGEXP] [--megabytes 256] [--reps 9]
+ *
+ * GB/s counts weight or cache bytes, GMAC/s multiplications of weights or cached values. Medians of processor time, so
+ * that other programs on the machine disturb less (they still share the memory). Nothing is checked here:
+ * assembly/__tests__ does that.
+ */
+import { parseArgs } from "node:util";
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: "string", default: "." },
+    megabytes: { type: "string", default: "256" },
+    reps: { type: "string", default: "9" },
+  },
+});
+const REPS = Number(options.reps);
+const STREAM_BYTES = Number(options.megabytes) * 2 ** 20;
+
+/** The width of BitNet b1.58 2B4T, whose head is 128256 rows of it; 4 MB of rows a call. */
+const K = 2560;
+const CALL_BYTES = 4e6;
+const CACHED_BYTES = 4e5;
+
+const MB = 2 ** 20;
+const X = MB, Q = 2 * MB, SCALE = 3 * MB, SUM = 4 * MB, OUT = 5 * MB, SCRATCH = 7 * MB, WEIGHTS = 16 * MB;
+
+const FILES = [
+  "weights/dense-f32", "weights/dense-f16", "weights/q8-0", "weights/q4-0", "weights/q4-k", "weights/q6-k", "weights/dense-row",
+  "ops/attention", "ops/quantize", "ops/norm", "ops/rope", "ops/activation", "ops/logits",
+];
+/** name, weights and bytes of a block, whether activations are quantised. */
+const FORMATS = [
+  ["q6K", 256, 210, true], ["q4K", 256, 144, true], ["q8_0", 32, 34, true], ["q4_0", 32, 18, true],
+  ["f16", 1, 2, false], ["bf16", 1, 2, false], ["f32", 1, 4, false],
+];
+/** heads, key/value heads, head size: BitNet b1.58 2B4T, Bonsai 1.7B, Falcon3 1B. */
+const HEADS = [[20, 5, 128], [16, 8, 128], [8, 4, 256]];
+const CONTEXT = 4096;
+
+async function main() {
+  const memory = new WebAssembly.Memory({ initial: Math.ceil((WEIGHTS + STREAM_BYTES + 2 * CALL_BYTES) / 65536) });
+  fillPlausible(memory.buffer);
+  const { instance } = await WebAssembly.instantiate(await compile(), { env: { memory } });
+  const wanted = new RegExp(options.only), kernels = instance.exports;
+  kernels.quantizeBlocks(X, K, Q, SCALE, SUM, 0, 8, K, K, 32, 2047);
+  for (const format of FORMATS) if (wanted.test(format[0])) reportFormat(kernels, format);
+  for (const heads of HEADS) if (wanted.test("attention")) reportAttention(kernels, heads);
+  for (const [name, run] of operations(kernels)) {
+    if (wanted.test(name)) print(name, [`${(median(run, 5) * 1e6).toFixed(2)} µs`]);
+  }
+}
+
+function reportFormat(kernels, [name, blockWeights, blockBytes, quantised]) {
+  const rowBytes = (K / blockWeights) * blockBytes, matmul = kernels[`${name}Matmul`];
+  const measure = (bytes, n) => {
+    const rows = Math.floor(bytes / rowBytes), places = bytes === CALL_BYTES ? Math.floor(STREAM_BYTES / CALL_BYTES) : 1;
+    const tail = [OUT, rows, n, 0, rows, rows, K];
+    let turn = 0;
+    const run = () => {
+      const at = WEIGHTS + (turn++ % places) * CALL_BYTES;
+      if (quantised) matmul(at, Q, SCALE, SUM, ...tail);
+      else matmul(at, X, K, ...tail);
+    };
+    const seconds = median(run, 20);
+    return `${(rows * rowBytes / seconds / 1e9).toFixed(1)} GB/s ${(rows * K * n / seconds / 1e9).toFixed(1)} GMAC/s`;
+  };
+  print(name, [`cached ${measure(CACHED_BYTES, 1)}`, `stream ${measure(CALL_BYTES, 1)}`, `8 rows ${measure(CACHED_BYTES, 8)}`]);
+}
+
+function reportAttention(kernels, [nHeads, nKvHeads, headDim]) {
+  const bytes = nKvHeads * CONTEXT * headDim * 4, k = WEIGHTS, v = WEIGHTS + bytes, width = nHeads * headDim, scales = SCRATCH + 4 * MB;
+  for (const length of [256, CONTEXT]) {
+    const shape = [length - 1, 1, nHeads, nKvHeads, headDim, CONTEXT, headDim ** -0.5, 0, nKvHeads, SCRATCH];
+    const cells = [
+      ["f32", () => kernels.attend(X, width, k, v, OUT, width, ...shape)],
+      ["8-bit", () => kernels.attendQ8(X, width, k, v, scales, scales, OUT, width, ...shape)],
+    ].map(([cache, run]) => {
+      const seconds = median(run, 20);
+      return `${cache} ${(seconds * 1e6).toFixed(0)} µs ${(2 * width * length / seconds / 1e9).toFixed(1)} GMAC/s`;
+    });
+    print(`attention ${nHeads}/${nKvHeads}x${headDim}, ${length}`, cells);
+  }
+}
+
+/** What else a token costs, in the sizes of BitNet b1.58 2B4T. */
+function operations(x) {
+  return [
+    ["RMS norm 2560", () => x.rmsNorm(X, K, WEIGHTS, OUT, K, 0, 1, K, 1e-5)],
+    ["token int8 2560", () => x.quantizeToken(X, K, 0, OUT, SCALE + MB / 2, SUM + MB / 2, 0, 1, K, K)],
+    ["blocks of 128, 2560", () => x.quantizeBlocks(X, K, OUT, SCALE + MB / 2, SUM + MB / 2, 0, 1, K, K, 128, 511)],
+    ["dense blocks 2560", () => x.quantizeBlocks(X, K, OUT, SCALE + MB / 2, SUM + MB / 2, 0, 1, K, K, 32, 2047)],
+    ["rope table 64", () => x.ropeTable(WEIGHTS, 64, 1000, 1, OUT, SCRATCH)],
+    ["rope 20x128 halves", () => x.ropeHalf(X, K, WEIGHTS, WEIGHTS + 256, 0, 1, 20, 128, 128)],
+    ["gate relu2 6912", () => x.gateRelu2(WEIGHTS, WEIGHTS, OUT, 0, 6912)],
+    ["gate silu 6912", () => x.gateSilu(WEIGHTS, WEIGHTS, OUT, 0, 6912)],
+    ["softmax 4096", () => x.softmax(WEIGHTS, 4096, OUT)],
+    ["argmax 128256", () => x.argmax(WEIGHTS, 128256)],
+    ["top 40 of 128256", () => x.topK(WEIGHTS, 128256, 40, OUT, SCRATCH)],
+    ["f16 row 2560", () => x.denseRow(1, WEIGHTS, K, OUT)],
+    ["q8_0 of a row 2560", () => x.quantizeRowQ8_0(WEIGHTS, K, OUT)],
+  ];
+}
+
+function print(name, cells) {
+  process.stdout.write(`${name.padEnd(28)}${cells.join(" | ")}\n`);
+}
+
+/** Median processor seconds of a call, over REPS rounds of about `milliseconds`. */
+function median(run, milliseconds) {
+  for (let i = 0; i < 3; i++) run();
+  const calls = Math.max(1, Math.round(milliseconds / 1000 / Math.max(processorSeconds(run), 1e-6)));
+  const rounds = [];
+  for (let round = 0; round < REPS; round++) {
+    const seconds = processorSeconds(() => {
+      for (let i = 0; i < calls; i++) run();
+    });
+    rounds.push(seconds / calls);
+  }
+  return rounds.sort((a, b) => a - b)[REPS >> 1];
+}
+
+function processorSeconds(run) {
+  const before = process.cpuUsage();
+  run();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
+}
+
+async function compile() {
+  const asc = await import("assemblyscript/asc");
+  const entries = FILES.map((file) => `assembly/${file}.ts`);
+  const flags = ["--config", "none", "--importMemory", "--runtime", "stub", "-O3", "--converge", "--noAssert", "--use", "abort=", "--enable", "simd"];
+  let binary;
+  const writeFile = (name, data) => void (name === "bench.wasm" && (binary = data));
+  const { error, stderr } = await asc.main([...entries, ...flags, "--outFile", "bench.wasm"], { writeFile });
+  if (error) throw new Error(stderr.toString());
+  return binary;
+}
+
+/** Bytes that are ordinary numbers both as f16 and as f32: arithmetic on subnormal ones is many times slower. */
+function fillPlausible(buffer) {
+  new Float32Array(buffer, X, MB / 4).forEach((_, i, x) => (x[i] = Math.sin(i)));
+  const words = new Uint32Array(buffer, SCRATCH);
+  let state = 1;
+  for (let i = 0; i < words.length; i++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    words[i] = (state & 0x83ff83ff) | 0x28002800;
+  }
+}
+
+await main();
