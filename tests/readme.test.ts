@@ -119,5 +119,7 @@ function succeeds(program: string, args: readonly string[], folder: string): voi
   const PATH = `${join(folder, "bin")}${delimiter}${process.env.PATH ?? ""}`;
   const run = spawnSync(program, args, { cwd: folder, env: { ...process.env, PATH }, encoding: "utf8", timeout: EXAMPLE_TIMEOUT_MS });
   assert.equal(run.status, 0, `${run.error?.message ?? ""}${run.stderr}`);
-  assert.notEqual(run.stdout.length, 0, "it says something");
+  const outFile = args.join(" ").match(/--out (\S+)/)?.[1];
+  if (outFile === undefined) assert.notEqual(run.stdout.length, 0, "it says something");
+  else assert.ok(existsSync(join(folder, outFile)), `it writes ${outFile}`);
 }

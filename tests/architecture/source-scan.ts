@@ -126,13 +126,28 @@ export function functionSpans(source: string): FunctionSpan[] {
 }
 
 function bodyAfterParameters(code: string, closers: Map<number, number>, open: number, close: number): number | undefined {
-  const before = /([\w$]+)?\s*(?:<[^()]*>)?\s*$/.exec(code.slice(Math.max(0, open - 300), open));
-  if (CONTROL.has(before?.[1] ?? "")) return undefined;
-  if (/\b(?:extends|new)\s+[\w$.]+\s*$/.test(code.slice(Math.max(0, open - 100), open))) return undefined;
+  const name = wordBefore(code, open);
+  if (CONTROL.has(name.word) || /\b(?:extends|new)\s+(?:[\w$]+\.)*$/.test(code.slice(Math.max(0, name.at - 60), name.at))) return undefined;
   let at = skipBlank(code, close + 1);
   if (code[at] === ":") at = skipType(code, closers, at + 1);
   if (code.startsWith("=>", at)) at = skipBlank(code, at + 2);
   return code[at] === "{" ? at : undefined;
+}
+
+/** The word before an opening parenthesis, past type parameters: `f` of `f<T>(`. */
+function wordBefore(code: string, open: number): { word: string; at: number } {
+  let end = open;
+  while (end > 0 && /\s/.test(code[end - 1])) end--;
+  if (code[end - 1] === ">" && code[end - 2] !== "=") {
+    for (let depth = 0; end > 0; ) {
+      end--;
+      if (code[end] === ">" && code[end - 1] !== "=") depth++;
+      if (code[end] === "<" && --depth === 0) break;
+    }
+  }
+  let at = end;
+  while (at > 0 && /[\w$]/.test(code[at - 1])) at--;
+  return { word: code.slice(at, end), at };
 }
 
 /** Past a type annotation: stops at the `{` or `=>` of the body, or at anything that ends a type. */
