@@ -28,8 +28,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ["index", "platform", "core"],
 };
 
-/** Packages the library may name. Built-in modules of Node stay in src/platform and the command line. */
-const DEPENDENCIES = ["@huggingface/jinja"];
+/** Packages the library may name: none so far. Built-in modules of Node stay in src/platform and the command line. */
+const DEPENDENCIES: readonly string[] = [];
 
 /** Results of these differ between engines in the last bits. `sqrt` and plain arithmetic do not. */
 const INEXACT_MATH =
