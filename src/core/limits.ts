@@ -48,6 +48,8 @@ export const JSON_DEPTH_MAX = 64;
 export const STOP_STRINGS_MAX = 64;
 /** A stop string is held back until it is complete: longer ones would stall the stream. */
 export const STOP_STRING_CHARS_MAX = 1024;
+/** One array of logits handed to the caller; 2,000 rows of a large vocabulary. Above it, rows are given one by one. */
+export const LOGITS_RESULT_BYTES_MAX = 1024 ** 3;
 /** Alternatives reported for each token; OpenAI's API stops at 20. */
 export const LOGPROBS_MAX = 64;
 

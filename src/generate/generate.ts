@@ -9,6 +9,7 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Context } from "./context.ts";
 import { createBreather } from "./event-loop.ts";
 import type { Exclusive } from "./exclusive.ts";
+import { linkAborts } from "./link-aborts.ts";
 import { checkIds, checkNumber, checkSampling, checkStop, MAX_TOKENS_DEFAULT } from "./options.ts";
 import type { GenerateOptions, Sampling } from "./options.ts";
 import { createSampler, logprobs } from "./sampler.ts";
@@ -57,6 +58,8 @@ export interface GenerationParts {
   readonly engine: Engine;
   readonly context: Context;
   readonly turns: Exclusive;
+  /** Fires when the model closes. */
+  readonly closing: AbortSignal;
   readonly tokenizer: Tokenizer | undefined;
 }
 
@@ -110,7 +113,7 @@ interface Plan {
   readonly endIds: ReadonlySet<number>;
   readonly stops: readonly string[];
   readonly nLogprobs: number | undefined;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignal;
 }
 
 /** The state of a running generation. */
@@ -134,8 +137,9 @@ async function* runGeneration(
   const progress: Progress = { promptIds: [], cachedTokens: 0, promptMs: 0, generateMs: 0, ids: [], text: "", stopReason: "aborted" };
   let seed: number | bigint = 0;
   let failure: { error: unknown } | undefined;
+  const abort = linkAborts(options.signal, parts.closing);
   try {
-    const plan = makePlan(parts, options);
+    const plan = makePlan(parts, options, abort.signal);
     seed = plan.sampling.seed;
     progress.promptIds = prompt();
     const release = await parts.turns.acquire(plan.signal);
@@ -147,6 +151,7 @@ async function* runGeneration(
   } catch (error) {
     if (!(error instanceof OnebitError && error.code === "aborted")) failure = { error };
   } finally {
+    abort.unlink();
     // Runs too when the consumer leaves its loop: then nothing has failed and the reason is still "aborted".
     if (failure) reject(failure.error);
     else resolve(makeResult(progress, seed));
@@ -224,7 +229,7 @@ function describe(logits: Float32Array, id: number, nTop: number, engine: Engine
   return nTop === 0 ? { logprob: chosen } : { logprob: chosen, topLogprobs: top };
 }
 
-function makePlan({ engine, tokenizer }: GenerationParts, options: GenerateOptions): Plan {
+function makePlan({ engine, tokenizer }: GenerationParts, options: GenerateOptions, signal: AbortSignal): Plan {
   const endIds = new Set(options.stopIds ?? []);
   checkIds("stopIds", [...endIds], engine.vocabSize, "option/invalid");
   if (!options.ignoreEnd) tokenizer?.endOfTurnIds.forEach((id) => endIds.add(id));
@@ -238,7 +243,7 @@ function makePlan({ engine, tokenizer }: GenerationParts, options: GenerateOptio
     endIds,
     stops,
     nLogprobs: options.logprobs === undefined ? undefined : checkNumber("logprobs", options.logprobs, 0),
-    signal: options.signal,
+    signal,
   };
 }
 

@@ -6,6 +6,7 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
+import { LOGITS_RESULT_BYTES_MAX } from "../core/limits.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { Engine } from "../model/engine.ts";
 import type { TextPart, Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -17,6 +18,7 @@ import type { EmbedOptions, Pooling } from "./embed.ts";
 import { createBreather } from "./event-loop.ts";
 import { Exclusive } from "./exclusive.ts";
 import { Generation } from "./generate.ts";
+import { linkAborts } from "./link-aborts.ts";
 import { checkIds } from "./options.ts";
 import type { GenerateOptions } from "./options.ts";
 import { measurePerplexity } from "./perplexity.ts";
@@ -145,6 +147,10 @@ export class Model implements AsyncDisposable {
 
   /** Logits after each id: (ids.length, vocabSize), row-major. @throws as {@link eachLogits} */
   async logits(ids: readonly number[], options: { signal?: AbortSignal } = {}): Promise<Float32Array> {
+    const bytes = ids.length * this.vocabSize * 4;
+    if (bytes > LOGITS_RESULT_BYTES_MAX) {
+      fail("option/invalid", `logits: ${ids.length} rows take ${bytes} bytes, at most ${LOGITS_RESULT_BYTES_MAX} are returned at once: use eachLogits`);
+    }
     const rows = new Float32Array(ids.length * this.vocabSize);
     await this.eachLogits(ids, (row, logits) => rows.set(logits, row * this.vocabSize), options);
     return rows;
@@ -196,23 +202,28 @@ export class Model implements AsyncDisposable {
   }
 
   #start(prompt: () => readonly number[], options: GenerateOptions): Generation {
-    const parts = { engine: this.#engine, context: this.#context, turns: this.#turns, tokenizer: this.#tokenizer };
+    const parts = {
+      engine: this.#engine,
+      context: this.#context,
+      turns: this.#turns,
+      closing: this.#closing.signal,
+      tokenizer: this.#tokenizer,
+    };
     const makePrompt = (): readonly number[] => {
       this.#checkOpen();
       return prompt();
     };
-    return new Generation(parts, makePrompt, { ...options, signal: this.#untilClosed(options.signal) });
+    return new Generation(parts, makePrompt, options);
   }
 
   async #exclusively<T>(signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
     this.#checkOpen();
-    const either = this.#untilClosed(signal);
-    return this.#turns.run(() => task(either), either);
-  }
-
-  /** Fires when the caller's signal does or the model closes. */
-  #untilClosed(signal: AbortSignal | undefined): AbortSignal {
-    return signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
+    const abort = linkAborts(signal, this.#closing.signal);
+    try {
+      return await this.#turns.run(() => task(abort.signal), abort.signal);
+    } finally {
+      abort.unlink();
+    }
   }
 
   #checkOpen(): void {

@@ -1,5 +1,6 @@
 /** The decode loop over a scripted engine: pieces, stop reasons, KV reuse, abort, errors. */
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { describe, test } from "node:test";
 import { Model } from "../../src/generate/model.ts";
 import type { GenerateOptions } from "../../src/generate/options.ts";
@@ -232,6 +233,16 @@ describe("stopping and taking turns", () => {
     assert.deepEqual([result.ids, result.stopReason], [[], "aborted"]);
     const before = await model.generate(PROMPT, { ...GREEDY, signal: AbortSignal.abort() }).result();
     assert.deepEqual([before.ids, before.stopReason], [[], "aborted"]);
+  });
+
+  test("nothing is left listening on the caller's signal", async () => {
+    const { model } = modelSaying("abc");
+    const { signal } = new AbortController();
+    await model.generate(PROMPT, { ...GREEDY, signal }).result();
+    for await (const _ of model.generate(PROMPT, { ...GREEDY, signal })) break;
+    await model.embed(["x"], { signal });
+    await assert.rejects(model.generate(PROMPT, { topP: 9, signal }).result());
+    assert.equal(getEventListeners(signal, "abort").length, 0);
   });
 
   test("leaving the loop ends it and lets the next call in", async () => {

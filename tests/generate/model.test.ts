@@ -23,6 +23,8 @@ describe("logits", () => {
     await assert.rejects(model.logits([]), { code: "option/invalid" });
     await assert.rejects(model.logits([262]), { code: "model/bad-token" });
     await assert.rejects(model.logits(new Array<number>(9).fill(1)), { code: "model/context-full", message: /9 ids.*holds 8/ });
+    const large = new Model({ engine: fakeEngine(rowOf, { vocabSize: 200_000, contextLength: 4096 }), loadMs: 0 });
+    await assert.rejects(large.logits(new Array<number>(2000).fill(1)), { code: "option/invalid", message: /eachLogits/ });
     await assert.rejects(model.logits([1], { signal: AbortSignal.abort() }), { code: "aborted" });
   });
 });
