@@ -11,7 +11,7 @@ import { build } from "esbuild";
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { BUNDLE, ensureKernels } from "../scripts/build.mjs";
+import { BUNDLE, ensureBundles, ensureKernels } from "../scripts/build.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const [name, ...args] = process.argv.slice(2);
@@ -22,8 +22,9 @@ if (!name || !existsSync(entry)) {
   console.error(`usage: node benchmarks/run.mjs NAME [arguments]; NAME is one of: ${names.join(", ")}`);
   process.exit(2);
 }
-// Writing a synthetic model needs no kernel, and must work while they are being changed.
-if (name !== "synthetic") await ensureKernels();
+// Writing a synthetic model needs no kernel, and must work while they are being changed. decode runs dist/cli.js.
+if (name === "decode") await ensureBundles();
+else if (name !== "synthetic") await ensureKernels();
 const outfile = join(here, "..", "build", "benchmarks", `${name}.mjs`);
 await build({ ...BUNDLE, entryPoints: [entry], outfile });
 process.argv = [process.argv[0], outfile, ...args];

@@ -45,7 +45,7 @@ const bitnet2b4t: Shape = {
   architecture: "bitnet",
   nEmbd: 2560, nLayers: 30, nHeads: 20, nKvHeads: 5, headDim: 128, nFf: 6912, nVocab: 128_256,
   contextLength: 4096, ropeTheta: 500_000, normEps: 1e-5, tied: true,
-  bodyType: "TQ2_0", headType: "Q6_K", scalePerTensor: true, branchShare: 0.3,
+  bodyType: "TQ2_0", headType: "Q6_K", scalePerTensor: true, branchShare: 0.2,
 };
 
 const bonsai17b: Shape = {
@@ -62,7 +62,7 @@ const small: Omit<Shape, "architecture" | "scalePerTensor"> = {
   bodyType: "TQ2_0", headType: "Q6_K",
 };
 
-const smallBitnet: Shape = { ...small, architecture: "bitnet", tied: true, scalePerTensor: true, branchShare: 0.3 };
+const smallBitnet: Shape = { ...small, architecture: "bitnet", tied: true, scalePerTensor: true, branchShare: 0.2 };
 
 export const shapes: Readonly<Record<string, Shape>> = {
   "2b4t": bitnet2b4t,
