@@ -35,7 +35,7 @@ const BAD_SCALE: i32 = 2;
  * @returns 0, or 1 when a code 3 was seen, or 2 when a scale is not finite
  */
 export function decodeTernaryRow(type: i32, src: usize, k: i32, codes: usize, scales: usize): i32 {
-  let invalid = false;
+  let invalid: bool = false;
   let nBlocks = 0;
   switch (type) {
     case TQ1_0:
