@@ -51,7 +51,7 @@ function dense(layout: i32, step: usize, n: i32, thread: i32, nThreads: i32): vo
     case abi.LAYOUT_Q8_0: q8_0Matmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k); break;
     case abi.LAYOUT_Q4_0: q4_0Matmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k); break;
     case abi.LAYOUT_Q4_K: q4KMatmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k); break;
-    case abi.LAYOUT_Q6_K: q6KMatmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k); break;
+    case abi.LAYOUT_Q6_K: q6KMatmul(w, act, actScale, y, yStride, n, begin, end, rows, k); break;
     default: unreachable();
   }
 }

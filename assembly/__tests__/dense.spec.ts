@@ -2,14 +2,14 @@ import {
   LAYOUT_BF16 as BF16, LAYOUT_F16 as F16, LAYOUT_F32 as F32, LAYOUT_Q4_0 as Q4_0, LAYOUT_Q4_K as Q4_K, LAYOUT_Q6_K as Q6_K,
   LAYOUT_Q8_0 as Q8_0,
 } from "../abi";
-import { blockBytes, blockElements, floatDot, quantizedDot, weight } from "../reference/dense";
+import { blockBytes, blockElements, dotQ6K, floatDot, quantizedDot, weight } from "../reference/dense";
 import { f16ToNumber } from "../reference/weights";
 import { bf16Matmul, f16Matmul } from "../weights/dense-f16";
 import { f32Matmul } from "../weights/dense-f32";
 import { denseRow, quantizeRowQ8_0 } from "../weights/dense-row";
 import { q4KMatmul } from "../weights/q4-k";
 import { q4_0Matmul } from "../weights/q4-0";
-import { q6KMatmul } from "../weights/q6-k";
+import { q6KMatmul, q6KRow, widenQ6KRow } from "../weights/q6-k";
 import { q8_0Matmul } from "../weights/q8-0";
 import { quantizeBlocks } from "../ops/quantize";
 import { Guarded, Random, isGuard } from "./fixtures";
@@ -41,7 +41,16 @@ function matmul(type: i32, w: usize, x: Activations, y: usize, stride: i32, n: i
   else if (type == Q8_0) q8_0Matmul(w, x.q.at, x.scale.at, x.sum.at, y, stride, n, begin, end, rows, k);
   else if (type == Q4_0) q4_0Matmul(w, x.q.at, x.scale.at, x.sum.at, y, stride, n, begin, end, rows, k);
   else if (type == Q4_K) q4KMatmul(w, x.q.at, x.scale.at, x.sum.at, y, stride, n, begin, end, rows, k);
-  else q6KMatmul(w, x.q.at, x.scale.at, x.sum.at, y, stride, n, begin, end, rows, k);
+  else widenedMatmul(w, x, y, stride, n, begin, end, rows, k);
+}
+
+/** Q6_K is multiplied in its widened form. */
+function widenedMatmul(w: usize, x: Activations, y: usize, stride: i32, n: i32, begin: i32, end: i32, rows: i32, k: i32): void {
+  const wide = new Guarded(rows * (k + k / 16 + k / 64));
+  for (let r = 0; r < rows; r++) widenQ6KRow(w + <usize>(r * (k / 256) * 210), wide.at, rows, r, k);
+  q6KMatmul(wide.at, x.wholeQ.at, x.wholeScale.at, y, stride, n, begin, end, rows, k);
+  expect(wide.intact()).toBe(true);
+  wide.free();
 }
 
 /** n rows of k floats, and the same quantised for the dense kernels. */
@@ -50,6 +59,9 @@ class Activations {
   readonly q: Guarded;
   readonly scale: Guarded;
   readonly sum: Guarded;
+  /** In blocks of 256, for Q6_K. */
+  readonly wholeQ: Guarded;
+  readonly wholeScale: Guarded;
   readonly stride: i32;
 
   constructor(n: i32, k: i32, kind: i32, random: Random) {
@@ -59,14 +71,18 @@ class Activations {
     this.q = new Guarded(2 * n * k);
     this.scale = new Guarded((n * k) / 8);
     this.sum = new Guarded((n * k) / 8);
+    this.wholeQ = new Guarded(2 * n * k);
+    this.wholeScale = new Guarded((n * k) / 64);
     for (let i = 0; i < n * stride; i++) {
       store<f32>(this.x.at + <usize>(4 * i), kind == RANDOM ? random.signed() * 4 : kind == HIGH ? 1 : -1);
     }
+    if (k % 256 == 0) quantizeBlocks(this.x.at, this.stride, this.wholeQ.at, this.wholeScale.at, this.sum.at, 0, n, k, k, 256, 2047);
     if (k % 32 == 0) quantizeBlocks(this.x.at, this.stride, this.q.at, this.scale.at, this.sum.at, 0, n, k, k, 32, 2047);
   }
 
   dot(type: i32, row: usize, i: i32, k: i32): f32 {
     if (type == F32 || type == F16 || type == BF16) return floatDot(type, row, this.x.at + <usize>(4 * i * this.stride), k);
+    if (type == Q6_K) return dotQ6K(row, this.wholeQ.at + <usize>(2 * i * k), this.wholeScale.at + <usize>((i * k) / 64), k);
     return quantizedDot(type, row, this.q.at + <usize>(2 * i * k), this.scale.at + <usize>((i * k) / 8), k);
   }
 
@@ -75,6 +91,8 @@ class Activations {
     this.q.free();
     this.scale.free();
     this.sum.free();
+    this.wholeQ.free();
+    this.wholeScale.free();
   }
 }
 
@@ -154,6 +172,16 @@ describe("a dense row as f32, bit for bit", () => {
   test("Q4_0", () => expect(wrongRows(Q4_0)).toBe(0));
   test("Q4_K", () => expect(wrongRows(Q4_K)).toBe(0));
   test("Q6_K", () => expect(wrongRows(Q6_K)).toBe(0));
+  test("Q6_K, widened", () => {
+    const random = new Random(31), k = 512, w = new Guarded(3 * 420), wide = new Guarded(3 * (k + k / 16 + k / 64)), out = new Guarded(4 * k);
+    fillWeights(Q6_K, w.at, 6, RANDOM, random);
+    for (let r = 0; r < 3; r++) widenQ6KRow(w.at + <usize>(420 * r), wide.at, 3, r, k);
+    for (let r = 0; r < 3; r++) {
+      q6KRow(wide.at, 3, r, k, out.at);
+      for (let i = 0; i < k; i++) expect(load<f32>(out.at + <usize>(4 * i))).toBe(weight(Q6_K, w.at + <usize>(420 * r), i));
+    }
+    expect(out.intact() && wide.intact()).toBe(true);
+  });
   test("every F16, infinities and NaN too, whole vectors and the rest", () => {
     const w = new Guarded(14), out = new Guarded(28);
     for (let first = 0; first < 65536; first += 7) {

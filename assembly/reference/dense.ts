@@ -75,7 +75,7 @@ export function quantizedDot(type: i32, row: usize, q16: usize, scale: usize, k:
   let total: f32 = 0;
   for (let b = 0; b < k / 256; b++) {
     const block = row + <usize>(b * blockBytes(type)), q = q16 + <usize>(512 * b), a = scale + <usize>(32 * b);
-    total += type == Q6_K ? dotQ6K(block, q, a) : dotQ4K(block, q, a);
+    total += dotQ4K(block, q, a);
   }
   return total;
 }
@@ -101,17 +101,6 @@ function dotSmallBlocks(type: i32, row: usize, q16: usize, scale: usize, k: i32)
   return lanes[0] + lanes[2] + (lanes[1] + lanes[3]);
 }
 
-function dotQ6K(block: usize, q16: usize, scale: usize): f32 {
-  const lanes = new StaticArray<f32>(4);
-  for (let step = 0; step < 4; step++) {
-    for (let g = 0; g < 4; g++) {
-      const begin = (step >> 1) * 128 + g * 32 + (step & 1) * 16, a = load<f32>(scale + <usize>(4 * (begin / 32)));
-      lanes[g] += <f32>products(Q6_K, block, q16, begin, 16) * (<f32>scaleOf(Q6_K, block, begin) * a);
-    }
-  }
-  return (lanes[0] + lanes[2] + (lanes[1] + lanes[3])) * f16ToNumber(load<u16>(block, 208));
-}
-
 function dotQ4K(block: usize, q16: usize, scale: usize): f32 {
   const lanes = new StaticArray<f32>(4), mins = new StaticArray<f32>(4);
   for (let j = 0; j < 8; j++) {
@@ -124,6 +113,18 @@ function dotQ4K(block: usize, q16: usize, scale: usize): f32 {
   }
   const positive = (lanes[0] + lanes[2] + (lanes[1] + lanes[3])) * f16ToNumber(load<u16>(block));
   return positive - (mins[0] + mins[2] + (mins[1] + mins[3])) * f16ToNumber(load<u16>(block, 2));
+}
+
+/** A Q6_K row times a quantised activation row: q16 in natural order, one scale for each 256. */
+export function dotQ6K(row: usize, q16: usize, scale: usize, k: i32): f32 {
+  let total: f32 = 0;
+  for (let b = 0; b < k / 256; b++) {
+    const block = row + <usize>(b * blockBytes(Q6_K));
+    let sum = 0;
+    for (let e = 0; e < 256; e++) sum += scaleOf(Q6_K, block, e) * integer(Q6_K, block, e) * <i32>load<i16>(q16 + <usize>(2 * (256 * b + e)));
+    total += <f32>sum * (f16ToNumber(load<u16>(block, 208)) * load<f32>(scale + <usize>(4 * b)));
+  }
+  return total;
 }
 
 /** A row times an f32 activation row: eight lanes, then lane i + lane i + 4, then (0 + 2) + (1 + 3). */

@@ -29,9 +29,10 @@ export const TILE_ROWS = 32;
 export const TERNARY_BLOCK = 64;
 export const BINARY_BLOCK = 128;
 export const DENSE_BLOCK = 32;
+export const Q6_K_BLOCK = 256;
 
 /** What the activations of a matrix must be prepared as before its kernel runs. */
-export type Preparation = "f32" | "dense" | "token-dot" | "token-dot-block" | "token-tables" | "token-tables-block" | "block-tables" | "binary-token" | "binary-token-block" | "binary-block";
+export type Preparation = "f32" | "dense" | "dense-256" | "token-dot" | "token-dot-block" | "token-tables" | "token-tables-block" | "block-tables" | "binary-token" | "binary-token-block" | "binary-block";
 
 export interface Layout {
   /** LAYOUT_* of the ABI. Block layouts turn into their uniform twin when all scales of every row prove equal. */
@@ -104,8 +105,13 @@ function denseLayout({ tensor, rows, k }: MatrixTensor, { dense }: LayoutChoice)
   const isFloat = FLOAT_TYPES.has(type.name), keptBytes = rows * k * type.blockBytes / type.blockElements;
   const shrink = isFloat && k % DENSE_BLOCK === 0 && (dense === "q8" || (dense === "auto" && keptBytes > DENSE_KEPT_BYTES_MAX));
   const kept = shrink ? TENSOR_TYPES.Q8_0 : type;
-  const rowBytes = (k / kept.blockElements) * kept.blockBytes;
+  const rowBytes = kept.name === "Q6_K" ? widenedQ6KBytes(k) : (k / kept.blockElements) * kept.blockBytes;
   return { id: DENSE_LAYOUTS[kept.name], k, kp: k, rowsPadded: roundUp(rows, TILE_ROWS), scaleBlock: 0, weightBytes: rows * rowBytes, scaleBytes: 0, rowBytes };
+}
+
+/** A byte a weight, a byte a scale of 16, an f32 a block: what assembly/weights/q6-k.ts makes of 210 bytes a block. */
+function widenedQ6KBytes(k: number): number {
+  return k + k / 16 + (k / Q6_K_BLOCK) * 4;
 }
 
 /** Room for f16 scales of blocks and, since the same room serves when they prove equal, for one f32 a row. */
@@ -134,6 +140,7 @@ export function preparationOf(id: number, mode: ActivationMode): Preparation {
     case abi.LAYOUT_TERNARY_TABLE_BLOCK: return mode === "token" ? "token-tables-block" : "block-tables";
     case abi.LAYOUT_BINARY_TABLE: return "binary-token";
     case abi.LAYOUT_BINARY_TABLE_BLOCK: return mode === "token" ? "binary-token-block" : "binary-block";
+    case abi.LAYOUT_Q6_K: return "dense-256";
     default: return "dense";
   }
 }

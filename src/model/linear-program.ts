@@ -6,7 +6,7 @@
  */
 import * as abi from "../../assembly/abi.ts";
 import type { ModelConfig } from "./config.ts";
-import { BINARY_BLOCK, DENSE_BLOCK, type Preparation, TERNARY_BLOCK, preparationOf, roundUp } from "./layout.ts";
+import { BINARY_BLOCK, DENSE_BLOCK, Q6_K_BLOCK, type Preparation, TERNARY_BLOCK, preparationOf, roundUp } from "./layout.ts";
 import type { LoadedWeights } from "./loader.ts";
 import { type MemoryPlan, type PlacedMatrix, type PreparedBuffers, shortTableBytes } from "./plan.ts";
 import type { StepOptions, StepWriter } from "./step-writer.ts";
@@ -94,6 +94,7 @@ export class LinearWriter {
     const q16AfterQ8 = at.q + this.plan.nBatch * kp;
     switch (kind) {
       case "dense": return blocks(DENSE_BLOCK, DENSE_Q_MAX);
+      case "dense-256": return blocks(Q6_K_BLOCK, DENSE_Q_MAX);
       case "token-dot": return token(at.q, 0);
       case "token-dot-block": token(at.q, q16AfterQ8); return tokenBlocks(q16AfterQ8, TERNARY_BLOCK);
       case "token-tables": token(0, at.q); return this.out.step(abi.OP_SHORT_TABLES, [at.q, kp, at.tables, shortTableBytes(kp), kp / 2], options);
@@ -108,7 +109,7 @@ export class LinearWriter {
 
   private multiply(matrix: MatrixTensor, input: Input, y: number, options: StepOptions): void {
     const { layout, weightAt, scaleAt } = this.placed(matrix), kind = this.preparation(matrix), yStride = roundUp(matrix.rows, 32);
-    const at = this.plan.prepared.get(kind), perBlock = kind === "dense" || kind.endsWith("block") || kind === "block-tables";
+    const at = this.plan.prepared.get(kind), perBlock = kind.startsWith("dense") || kind.endsWith("block") || kind === "block-tables";
     const act = at === undefined ? input.at : kindUsesTables(kind) ? at.tables : at.q;
     const actStride = at === undefined ? input.stride : kind === "token-tables" ? shortTableBytes(layout.kp) : (layout.kp / groupOf(kind)) * 32;
     this.out.step(abi.OP_MATMUL, [

@@ -14,7 +14,7 @@ import { fail } from "../core/errors.ts";
 import { WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import { RANDOM_STATE_BYTES } from "../kernels/numeric.ts";
 import type { ModelConfig } from "./config.ts";
-import { BINARY_BLOCK, DENSE_BLOCK, type Layout, type LayoutChoice, TERNARY_BLOCK, type Preparation, chooseLayout, TILE_ROWS, preparationOf, roundUp } from "./layout.ts";
+import { BINARY_BLOCK, DENSE_BLOCK, type Layout, type LayoutChoice, TERNARY_BLOCK, Q6_K_BLOCK, type Preparation, chooseLayout, TILE_ROWS, preparationOf, roundUp } from "./layout.ts";
 import { type LinearTensors, type MatrixTensor, type ModelTensors, type VectorTensor, allLinears } from "./weights.ts";
 
 /** How the KV cache holds keys and values: exactly, or in a quarter of the bytes. */
@@ -207,6 +207,7 @@ function placeActivations(arena: Arena, config: ModelConfig, nBatch: number, log
 /** Bytes a kind of prepared activations takes for one row of kp values: q, token scale and sum, block scales, tables. */
 const PREPARED_SHAPE: Readonly<Record<Exclude<Preparation, "f32">, { qBytes: number; block: number; tableBytes: number }>> = {
   "dense": { qBytes: 2, block: DENSE_BLOCK, tableBytes: 0 },
+  "dense-256": { qBytes: 2, block: Q6_K_BLOCK, tableBytes: 0 },
   "token-dot": { qBytes: 1, block: 0, tableBytes: 0 },
   // Block sums are taken from the 16-bit form, which follows the 8-bit one.
   "token-dot-block": { qBytes: 3, block: TERNARY_BLOCK, tableBytes: 0 },
