@@ -56,7 +56,8 @@ async function compileVariant(variant, out) {
   try {
     await promisify(execFile)(process.execPath, args);
   } catch (error) {
-    throw new Error(`asc, variant ${variant}:\n${error.stderr}`, { cause: error });
+    const problems = error.stderr.split("\n\n").filter((problem) => !problem.startsWith("WARNING"));
+    throw new Error(`asc, variant ${variant}, ended with ${error.signal ?? error.code}:\n${problems.join("\n\n")}`, { cause: error });
   }
 }
 
