@@ -70,7 +70,7 @@ export async function inspect(source: ModelSource, options: LoadModelOptions = {
   const platform = options.platform ?? nodePlatform(), file = await openFile(source, platform);
   try {
     const description = describe(file);
-    const { plan } = planEngine({ ...description, platform }, options, options.variant ?? "simd");
+    const { plan } = planEngine({ ...description, platform }, options);
     return { file, config: description.config, memory: { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes } };
   } finally {
     await closeFile(file);

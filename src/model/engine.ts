@@ -13,7 +13,7 @@ import { type Numeric, createNumeric } from "../kernels/numeric.ts";
 import { type ThreadPool, startPool } from "../kernels/pool.ts";
 import { type ChosenKernels, type KernelBinaries, type Variant, chooseKernels, createMemory, instantiateKernels } from "../kernels/variant.ts";
 import type { ActivationMode, ModelConfig } from "./config.ts";
-import { type DensePolicy, roundUp } from "./layout.ts";
+import { type DensePolicy, type TernaryKernel, roundUp } from "./layout.ts";
 import { type LoadOptions, loadWeights } from "./loader.ts";
 import { type KvType, type MemoryPlan, planMemory } from "./plan.ts";
 import { type Program, buildProgram } from "./program.ts";
@@ -31,6 +31,8 @@ export interface EngineOptions extends LoadOptions {
   readonly kvType?: KvType;
   /** What to do with 16- and 32-bit embeddings and heads. Default "auto": 8 bits above 64 MB. */
   readonly dense?: DensePolicy;
+  /** Default "tables". Results are the same bits. */
+  readonly ternaryKernel?: TernaryKernel;
   /** Overrides how activations meet 1-bit weights; by default the model's family decides. */
   readonly activationMode?: ActivationMode;
   /** Refuse a model that needs more. Default: what the platform has free, at most 4 GiB. */
@@ -75,10 +77,10 @@ export interface EngineParts {
 }
 
 /** Plans without loading: what a model would need. @throws as {@link createEngine} */
-export function planEngine({ config, tensors, naming, platform }: Omit<EngineParts, "binaries">, options: EngineOptions, variant: Variant): { plan: MemoryPlan; tensors: ModelTensors } {
+export function planEngine({ config, tensors, naming, platform }: Omit<EngineParts, "binaries">, options: EngineOptions): { plan: MemoryPlan; tensors: ModelTensors } {
   const found = findTensors(config, tensors, naming);
   const plan = planMemory(config, found, {
-    variant,
+    ternaryKernel: options.ternaryKernel ?? "tables",
     activationMode: options.activationMode ?? config.activationMode,
     dense: options.dense ?? "auto",
     kvType: options.kvType ?? "f32",
@@ -96,7 +98,7 @@ export function planEngine({ config, tensors, naming, platform }: Omit<EnginePar
 export async function createEngine(parts: EngineParts, options: EngineOptions = {}): Promise<Engine> {
   const { config, platform } = parts, nThreads = threadsOf(platform, options);
   const chosen = await chooseKernels(parts.binaries, nThreads > 1, options.variant);
-  const { plan, tensors } = planEngine(parts, options, chosen.variant);
+  const { plan, tensors } = planEngine(parts, options);
   throwIfAborted(options.signal);
   const memory = createMemory(plan.totalBytes, chosen.threads), kernels = await instantiateKernels(chosen.module, memory);
   const weights = await loadWeights(kernels, memory, plan, tensors, options);
