@@ -20,15 +20,19 @@ export interface CompareOptions {
 }
 
 export async function compareEngines(path: string, ids: readonly number[], options: CompareOptions = {}): Promise<Comparison> {
-  const exact = options.exact ?? (await exactLogits(path, ids));
+  const contextLength = options.load?.contextLength ?? CONTEXT_LENGTH;
+  const exact = options.exact ?? (await exactLogits(path, ids, { contextLength }));
   const ours = await onebitLogits(path, ids, options.load);
-  const peer = options.peer !== false && peerInstalled ? divergence(exact, peerLogits(path, ids)) : undefined;
+  const peer = options.peer !== false && peerInstalled ? divergence(exact, peerLogits(path, ids, contextLength)) : undefined;
   return { onebit: divergence(exact, ours), peer };
 }
 
+/** Positions every engine allocates; llama.cpp rounds up to a multiple of 256. */
+const CONTEXT_LENGTH = 256;
+
 /** Logits after each id. */
 export async function onebitLogits(path: string, ids: readonly number[], options?: LoadModelOptions): Promise<Float32Array[]> {
-  const model = await load(path, { contextLength: 256, ...options });
+  const model = await load(path, { contextLength: CONTEXT_LENGTH, ...options });
   try {
     const all = await model.logits(ids);
     return ids.map((_, t) => all.slice(t * model.vocabSize, (t + 1) * model.vocabSize));

@@ -102,14 +102,14 @@ async function fullLogits({ context, sampler }, batchIndex) {
 }
 
 // As a command, so that a crash of native code, and its memory, stay out of the process that compares:
-//   node llama-cpp.mjs logits MODEL 1,2,3 OUT        f32 rows, one an id
+//   node llama-cpp.mjs logits MODEL 1,2,3 OUT CONTEXT   f32 rows, one an id
 //   node llama-cpp.mjs bench MODEL PROMPT TOKENS THREADS REPEAT
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main(process.argv.slice(2));
 
 async function main([command, path, ...rest]) {
   if (command === "logits") {
-    const [ids, out] = rest;
-    const rows = await peerLogits(path, ids.split(",").map(Number));
+    const [ids, out, contextLength] = rest;
+    const rows = await peerLogits(path, ids.split(",").map(Number), { contextLength: Number(contextLength) });
     const file = openSync(out, "w");
     for (const row of rows) writeSync(file, new Uint8Array(row.buffer));
     closeSync(file);

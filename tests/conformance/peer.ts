@@ -10,11 +10,11 @@ const PROGRAM = "tests/conformance/llama-cpp.mjs";
 export const peerInstalled = existsSync("tests/conformance/node_modules/node-llama-cpp");
 
 /** Logits after each id: ids.length rows. */
-export function peerLogits(path: string, ids: readonly number[]): Float32Array[] {
+export function peerLogits(path: string, ids: readonly number[], contextLength: number): Float32Array[] {
   const folder = mkdtempSync(join(tmpdir(), "onebit-peer-"));
   try {
     const out = join(folder, "logits.f32");
-    execFileSync(process.execPath, [PROGRAM, "logits", path, ids.join(","), out], { stdio: ["ignore", "ignore", "inherit"] });
+    execFileSync(process.execPath, [PROGRAM, "logits", path, ids.join(","), out, String(contextLength)], { stdio: ["ignore", "ignore", "inherit"] });
     const bytes = readFileSync(out);
     const all = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
     const size = all.length / ids.length;
