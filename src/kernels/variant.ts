@@ -21,6 +21,8 @@ export interface ChosenKernels {
   readonly module: WebAssembly.Module;
   /** Built for threads: its memory must be shared. */
   readonly threads: boolean;
+  /** The 8-bit dot product is one instruction here. */
+  readonly dotIsFused: boolean;
 }
 
 /**
@@ -33,16 +35,15 @@ export async function chooseKernels(binaries: KernelBinaries, threads: boolean, 
     const binary = binaries[threads ? (`${variant}-threads` as const) : variant];
     if (!(binary instanceof WebAssembly.Module) && !WebAssembly.validate(binary)) continue;
     const module = binary instanceof WebAssembly.Module ? binary : await WebAssembly.compile(binary);
-    if (await passesSelfTest(module, threads)) return { variant, module, threads };
+    const kernels = await instantiateKernels(module, createMemory(MODULE_RESERVED_BYTES + WASM_PAGE_BYTES, threads));
+    if (passesSelfTest(kernels)) return { variant, module, threads, dotIsFused: kernels.dotIsFused() !== 0 };
     if (wanted) fail("engine/self-test-failed", `kernels "${wanted}": this engine computes their SIMD instructions wrongly; choose another variant`);
   }
   if (wanted) fail("engine/unsupported", `kernels "${wanted}": this engine does not accept their instructions; choose another variant`);
   return fail("engine/unsupported", "this engine has no WebAssembly SIMD (every browser since 2023 and Node 16 have it)");
 }
 
-async function passesSelfTest(module: WebAssembly.Module, shared: boolean): Promise<boolean> {
-  const memory = createMemory(MODULE_RESERVED_BYTES + WASM_PAGE_BYTES, shared);
-  const kernels = await instantiateKernels(module, memory);
+function passesSelfTest(kernels: KernelExports): boolean {
   return kernels.heapBase() >>> 0 <= MODULE_RESERVED_BYTES && kernels.selfTest(MODULE_RESERVED_BYTES) === 0;
 }
 
