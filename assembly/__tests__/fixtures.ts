@@ -83,6 +83,10 @@ export const RANDOM: i32 = 0;
 export const ALL_HIGH: i32 = 1;
 export const ALL_LOW: i32 = 2;
 export const ENDS: i32 = 3;
+/** Activations only: near zero, mostly zero, all zero. Weights of these kinds are random. */
+export const SMALL: i32 = 4;
+export const SPARSE: i32 = 5;
+export const ZERO: i32 = 6;
 
 /** Fills i16[count] with integers of |q| <= max. */
 export function fillActivations(q: usize, count: i32, max: i32, kind: i32, random: Random): void {
@@ -91,6 +95,8 @@ export function fillActivations(q: usize, count: i32, max: i32, kind: i32, rando
     if (kind == ALL_HIGH) v = max;
     if (kind == ALL_LOW) v = -max;
     if (kind == ENDS) v = v < 0 ? -max : max;
+    if (kind == SMALL) v %= 3;
+    if (kind == ZERO || (kind == SPARSE && random.between(0, 9) < 7)) v = 0;
     store<i16>(q + (<usize>i << 1), <i16>v);
   }
 }

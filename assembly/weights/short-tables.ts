@@ -15,14 +15,18 @@
  *   byte 4    i32 number of segments
  *   byte 8    i32 chunks in each segment, up to 8
  *   byte 64   u8  groups in each chunk, 0 for a split group
- *   byte 704  tables, 16 B a group, 32 B a split group, in order: byte [code] is v + m (codes as in tables.ts)
+ *   byte 704  u16 byte offset, in a tile's block, of each group's weights
+ *   byte 1984 tables, 16 B a group, 32 B a split group, in order: byte [code] is v + m (codes as in tables.ts)
+ *
+ * Groups whose two activations are zero are left out: behind a squared ReLU that is half of them and more.
  */
 import { TABLE_GROUPS } from "./tables";
 
 export const CHUNKS_OFFSET: usize = 64;
-export const TABLES_OFFSET: usize = 704;
+export const PLACES_OFFSET: usize = 704;
+export const TABLES_OFFSET: usize = 1984;
 /** Bytes of one k-block's record. */
-export const SHORT_BLOCK_BYTES: i32 = 21184;
+export const SHORT_BLOCK_BYTES: i32 = 22464;
 
 /** Largest Σ m of a chunk: sums of v + m reach 2 · 127 = 254. */
 const CHUNK_SIZE_MAX: i32 = 127;
@@ -53,9 +57,10 @@ export function buildShortTables(q: usize, records: usize, groups: i32, blockBeg
 }
 
 function buildBlock(q: usize, record: usize, groups: i32): void {
-  let chunk = record + CHUNKS_OFFSET, table = record + TABLES_OFFSET;
+  let chunk = record + CHUNKS_OFFSET, place = record + PLACES_OFFSET, table = record + TABLES_OFFSET, offset: u16 = 0;
   let segments = 0, segmentSize = 0, segmentChunks = 0, chunkSize = 0, chunkGroups = 0, total = 0;
-  for (const end = q + (<usize>groups << 2); q < end; q += 4) {
+  for (const end = q + (<usize>groups << 2); q < end; q += 4, offset += 16) {
+    if (load<u32>(q) == 0) continue;
     const a = <i32>load<i16>(q), b = <i32>load<i16>(q, 2), size = abs(a) + abs(b), split = size > CHUNK_SIZE_MAX;
     if (chunkGroups > 0 && (split || chunkSize + size > CHUNK_SIZE_MAX || chunkGroups == 255)) {
       store<u8>(chunk++, <u8>chunkGroups);
@@ -67,6 +72,8 @@ function buildBlock(q: usize, record: usize, groups: i32): void {
       segments++;
       segmentChunks = 0, segmentSize = 0;
     }
+    store<u16>(place, offset);
+    place += 2;
     total += size, segmentSize += size;
     if (split) {
       storeTable(table, a, 0, abs(a));

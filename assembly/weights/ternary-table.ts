@@ -11,7 +11,7 @@
  * the registers: 36 GMAC/s where the loop gets 61, both in the cache.
  */
 import { swizzle } from "../simd";
-import { CHUNKS_OFFSET, SHORT_BLOCK_BYTES, TABLES_OFFSET, shortBlocks } from "./short-tables";
+import { CHUNKS_OFFSET, PLACES_OFFSET, SHORT_BLOCK_BYTES, TABLES_OFFSET, shortBlocks } from "./short-tables";
 import { TABLE_GROUPS, TILE_ROWS, tileOffset } from "./tables";
 import { clearRows, scaleRows } from "./uniform-scale";
 
@@ -76,7 +76,7 @@ function excess(records: usize, nBlocks: i32): i32 {
 /** Adds one k-block of the tiles at w and w + distance to the sums y0 and y1. */
 function addTiles(w: usize, distance: usize, record: usize, y0: usize, y1: usize): void {
   const mask = v128.load(NIBBLE), zero = i32x4.splat(0);
-  let chunk = record + CHUNKS_OFFSET, table = record + TABLES_OFFSET;
+  let chunk = record + CHUNKS_OFFSET, place = record + PLACES_OFFSET, table = record + TABLES_OFFSET;
   const segments = record + 8 + (<usize>load<i32>(record, 4) << 2);
   for (let segment = record + 8; segment < segments; segment += 4) {
     // Sums of a tile's low nibbles (rows 0..15) and high ones (16..31): 16-bit lanes of both bytes, and of the odd one.
@@ -85,7 +85,7 @@ function addTiles(w: usize, distance: usize, record: usize, y0: usize, y1: usize
       let la = zero, lb = zero, lc = zero, ld = zero;
       const length = <i32>load<u8>(chunk);
       if (length == 0) {
-        const t = v128.load(table), x = v128.load(w), z = v128.load(w + distance);
+        const at = w + load<u16>(place), t = v128.load(table), x = v128.load(at), z = v128.load(at + distance);
         la = swizzle(t, v128.and(x, mask)), lb = swizzle(t, v128.and(i16x8.shr_u(x, 4), mask));
         lc = swizzle(t, v128.and(z, mask)), ld = swizzle(t, v128.and(i16x8.shr_u(z, 4), mask));
         a = i16x8.add(a, la), aOdd = i16x8.add(aOdd, i16x8.shr_u(la, 8)), b = i16x8.add(b, lb), bOdd = i16x8.add(bOdd, i16x8.shr_u(lb, 8));
@@ -93,8 +93,8 @@ function addTiles(w: usize, distance: usize, record: usize, y0: usize, y1: usize
         la = zero, lb = zero, lc = zero, ld = zero;
         table += 16;
       }
-      for (let left = max(length, 1); left > 0; left--, w += 16, table += 16) {
-        const x = v128.load(w), t = v128.load(table), z = v128.load(w + distance);
+      for (let left = max(length, 1); left > 0; left--, place += 2, table += 16) {
+        const at = w + load<u16>(place), t = v128.load(table), x = v128.load(at), z = v128.load(at + distance);
         la = i8x16.add(la, swizzle(t, v128.and(x, mask))), lb = i8x16.add(lb, swizzle(t, v128.and(i16x8.shr_u(x, 4), mask)));
         lc = i8x16.add(lc, swizzle(t, v128.and(z, mask))), ld = i8x16.add(ld, swizzle(t, v128.and(i16x8.shr_u(z, 4), mask)));
       }
