@@ -5,7 +5,7 @@
  *   acc = 0; for each activation block b in order: acc = acc + f32(isum) * f32(blockScale * actScale[n][b]); y = acc
  *
  * isum is exact; nothing is fused; y holds acc between k-blocks, so the order never depends on threads or batch.
- * Scales lie beside the tiles as [tile][scale block][32 rows] f16. Four distant tiles at once, as in table-matmul.ts.
+ * Scales lie beside the tiles as [tile][scale block][32 rows] f16. Four distant tiles at once, as in binary-table.ts.
  */
 import { f16HighToF32, f16LowToF32, interleaveHigh16, interleaveLow16 } from "../simd";
 import { clearSums, evenSums, oddSums, sumTiles } from "./table-sums";

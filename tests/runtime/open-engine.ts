@@ -3,6 +3,7 @@ import relaxed from "#kernels/relaxed";
 import relaxedThreads from "#kernels/relaxed-threads";
 import simd from "#kernels/simd";
 import simdThreads from "#kernels/simd-threads";
+import type { ByteSource } from "../../src/core/byte-source.ts";
 import { openModelFile } from "../../src/files/model-file.ts";
 import { configFromGguf } from "../../src/model/config-gguf.ts";
 import { type Engine, type EngineOptions, createEngine } from "../../src/model/engine.ts";
@@ -11,10 +12,14 @@ import { nodePlatform } from "../../src/platform/node.ts";
 
 /** Loads a GGUF file. */
 export async function openEngine(path: string, options: EngineOptions): Promise<Engine> {
-  const platform = nodePlatform();
-  const file = await openModelFile(await platform.openFile(path));
+  return openSource(await nodePlatform().openFile(path), options);
+}
+
+/** Loads a GGUF file from any source, and closes that. */
+export async function openSource(source: ByteSource, options: EngineOptions): Promise<Engine> {
+  const platform = nodePlatform(), file = await openModelFile(source);
   try {
-    if (file.format !== "gguf") throw new Error(`${path}: wanted a GGUF file`);
+    if (file.format !== "gguf") throw new Error(`${source.name}: wanted a GGUF file`);
     const config = configFromGguf(file.metadata, file.tensors);
     const binaries = { simd, relaxed, "simd-threads": simdThreads, "relaxed-threads": relaxedThreads };
     return await createEngine({ config, naming: GGUF_NAMING, tensors: file.tensors, platform, binaries }, options);
