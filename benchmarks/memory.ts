@@ -2,7 +2,7 @@
  * What loading a model costs: time, resident memory, JavaScript heap; whether memory grows while generating; whether
  * loading and closing it many times leaks.
  *
- *   node benchmarks/run.mjs memory FILE [--cycles 100] [--tokens 32] [--threads 1] [--json]
+ *   node benchmarks/run.mjs memory FILE [--cycles 100] [--tokens 32] [--context 512] [--threads 1] [--json]
  *   node benchmarks/run.mjs memory FILE --cycles-file SMALL   cycles on another (small) file
  *
  * Each figure is of a fresh process that does nothing else. Peak resident memory is the kernel's own count (VmHWM).
@@ -18,6 +18,7 @@ const { values, positionals } = parseArgs({
     cycles: { type: "string", default: "100" },
     "cycles-file": { type: "string" },
     tokens: { type: "string", default: "32" },
+    context: { type: "string", default: "512" },
     threads: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
     child: { type: "string" },
@@ -66,13 +67,13 @@ function report(): void {
 
 function child<Figures>(kind: string, path: string): Figures {
   const own = process.argv[1];
-  const args = ["--expose-gc", own, path, "--child", kind, "--tokens", values.tokens, "--threads", values.threads, "--cycles", values.cycles];
+  const args = ["--expose-gc", own, path, "--child", kind, "--tokens", values.tokens, "--threads", values.threads, "--context", values.context, "--cycles", values.cycles];
   return JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] })) as Figures;
 }
 
 async function openModel() {
   const { load } = await import("../src/load.ts");
-  return load(file, { threads: Number(values.threads) });
+  return load(file, { threads: Number(values.threads), contextLength: Number(values.context) });
 }
 
 async function reportLoad(): Promise<void> {
