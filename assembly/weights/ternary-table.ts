@@ -7,8 +7,9 @@
  *   for each k-block: for each pair of distant tiles: for each activation row: add the block's lookups to y as i32
  *
  * Two tiles at distance rows/2 share the table loads and are two linear reads of memory: 64 GMAC/s against 48 with one.
- * The inner loop is one group long on purpose. Unrolled, V8 moves every load of a chunk before its lookups and spills
- * the registers: 36 GMAC/s where the loop gets 61, both in the cache.
+ * Chunks of one and of two groups, most of those before a projection, have code of their own: 65 GMAC/s from memory
+ * against 58 by the loop alone. That loop is one group long on purpose: unrolled, V8 moves every load of a chunk before
+ * its lookups and spills the registers, 36 GMAC/s where it gets 61, both in the cache.
  */
 import { swizzle } from "../simd";
 import { CHUNKS_OFFSET, PLACES_OFFSET, SHORT_BLOCK_BYTES, TABLES_OFFSET, shortBlocks } from "./short-tables";
@@ -84,19 +85,34 @@ function addTiles(w: usize, distance: usize, record: usize, y0: usize, y1: usize
     for (const end = chunk + <usize>load<i32>(segment); chunk < end; chunk++) {
       let la = zero, lb = zero, lc = zero, ld = zero;
       const length = <i32>load<u8>(chunk);
-      if (length == 0) {
-        const at = w + load<u16>(place), t = v128.load(table), x = v128.load(at), z = v128.load(at + distance);
-        la = swizzle(t, v128.and(x, mask)), lb = swizzle(t, v128.and(i16x8.shr_u(x, 4), mask));
-        lc = swizzle(t, v128.and(z, mask)), ld = swizzle(t, v128.and(i16x8.shr_u(z, 4), mask));
-        a = i16x8.add(a, la), aOdd = i16x8.add(aOdd, i16x8.shr_u(la, 8)), b = i16x8.add(b, lb), bOdd = i16x8.add(bOdd, i16x8.shr_u(lb, 8));
-        c = i16x8.add(c, lc), cOdd = i16x8.add(cOdd, i16x8.shr_u(lc, 8)), d = i16x8.add(d, ld), dOdd = i16x8.add(dOdd, i16x8.shr_u(ld, 8));
-        la = zero, lb = zero, lc = zero, ld = zero;
-        table += 16;
-      }
-      for (let left = max(length, 1); left > 0; left--, place += 2, table += 16) {
-        const at = w + load<u16>(place), t = v128.load(table), x = v128.load(at), z = v128.load(at + distance);
-        la = i8x16.add(la, swizzle(t, v128.and(x, mask))), lb = i8x16.add(lb, swizzle(t, v128.and(i16x8.shr_u(x, 4), mask)));
-        lc = i8x16.add(lc, swizzle(t, v128.and(z, mask))), ld = i8x16.add(ld, swizzle(t, v128.and(i16x8.shr_u(z, 4), mask)));
+      if (length == 2) {
+        const p = w + load<u16>(place), r = w + load<u16>(place, 2), t = v128.load(table), u = v128.load(table, 16);
+        let x = v128.load(p), z = v128.load(r);
+        la = i8x16.add(swizzle(t, v128.and(x, mask)), swizzle(u, v128.and(z, mask)));
+        lb = i8x16.add(swizzle(t, v128.and(i16x8.shr_u(x, 4), mask)), swizzle(u, v128.and(i16x8.shr_u(z, 4), mask)));
+        x = v128.load(p + distance), z = v128.load(r + distance);
+        lc = i8x16.add(swizzle(t, v128.and(x, mask)), swizzle(u, v128.and(z, mask)));
+        ld = i8x16.add(swizzle(t, v128.and(i16x8.shr_u(x, 4), mask)), swizzle(u, v128.and(i16x8.shr_u(z, 4), mask)));
+        place += 4, table += 32;
+      } else if (length > 2) {
+        for (let left = length; left > 0; left--, place += 2, table += 16) {
+          const at = w + load<u16>(place), t = v128.load(table), x = v128.load(at), z = v128.load(at + distance);
+          la = i8x16.add(la, swizzle(t, v128.and(x, mask))), lb = i8x16.add(lb, swizzle(t, v128.and(i16x8.shr_u(x, 4), mask)));
+          lc = i8x16.add(lc, swizzle(t, v128.and(z, mask))), ld = i8x16.add(ld, swizzle(t, v128.and(i16x8.shr_u(z, 4), mask)));
+        }
+      } else {
+        const at = w + load<u16>(place), x = v128.load(at), z = v128.load(at + distance);
+        const xa = v128.and(x, mask), xb = v128.and(i16x8.shr_u(x, 4), mask), za = v128.and(z, mask), zb = v128.and(i16x8.shr_u(z, 4), mask);
+        let t = v128.load(table);
+        la = swizzle(t, xa), lb = swizzle(t, xb), lc = swizzle(t, za), ld = swizzle(t, zb);
+        if (length == 0) {
+          a = i16x8.add(a, la), aOdd = i16x8.add(aOdd, i16x8.shr_u(la, 8)), b = i16x8.add(b, lb), bOdd = i16x8.add(bOdd, i16x8.shr_u(lb, 8));
+          c = i16x8.add(c, lc), cOdd = i16x8.add(cOdd, i16x8.shr_u(lc, 8)), d = i16x8.add(d, ld), dOdd = i16x8.add(dOdd, i16x8.shr_u(ld, 8));
+          t = v128.load(table, 16);
+          la = swizzle(t, xa), lb = swizzle(t, xb), lc = swizzle(t, za), ld = swizzle(t, zb);
+          table += 16;
+        }
+        place += 2, table += 16;
       }
       a = i16x8.add(a, la), aOdd = i16x8.add(aOdd, i16x8.shr_u(la, 8)), b = i16x8.add(b, lb), bOdd = i16x8.add(bOdd, i16x8.shr_u(lb, 8));
       c = i16x8.add(c, lc), cOdd = i16x8.add(cOdd, i16x8.shr_u(lc, 8)), d = i16x8.add(d, ld), dOdd = i16x8.add(dOdd, i16x8.shr_u(ld, 8));
