@@ -27,12 +27,3 @@ export function selfTest(scratch: usize): i32 {
   }
   return 0;
 }
-
-/**
- * Whether the dot product of this build is one fused instruction, as on x86 with VNNI and on ARM. Where x86 has none,
- * pairs are added with 16-bit saturation, which an operand above the promised 127 makes visible.
- */
-export function dotIsFused(): bool {
-  if (!ASC_FEATURE_RELAXED_SIMD) return false;
-  return i32x4.extract_lane(dotI8(i8x16.splat(127), i8x16.splat(-1), i32x4.splat(0)), 0) != 2 * 32767;
-}
