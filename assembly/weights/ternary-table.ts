@@ -4,7 +4,7 @@
  *
  *   acc = Σ w q, exact;  y[n][r] = f32(acc) * f32(actScale[n] * rowScale[r])
  *
- *   for each k-block: for each pair of distant tiles: for each activation row: add the block's lookups to y as i32
+ *   for each k-block: for each 8 pairs of distant tiles: for each activation row: add the lookups of each pair to y as i32
  *
  * Two tiles at distance rows/2 share the table loads and are two linear reads of memory: 64 GMAC/s against 48 with one.
  * Chunks of one and of two groups, most of those before a projection, have code of their own: 65 GMAC/s from memory
@@ -19,6 +19,12 @@ import { clearRows, scaleRows } from "./uniform-scale";
 export { ternaryTableRow } from "./table-row";
 
 const NIBBLE: usize = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15], 16);
+
+/**
+ * Pairs of tiles an activation row passes before the next row does. They stay in a level-2 cache (160 KB), and the row's
+ * chunks become familiar to the branch predictor: 62 GMAC/s for 48 rows, 54 when rows take turns at every pair.
+ */
+const PAIRS_PER_ROW: i32 = 8;
 
 /** Bytes of a tile's 32 sums. */
 const TILE_SUM_BYTES: usize = 128;
@@ -49,12 +55,14 @@ export function ternaryTableMatmul(
   clearRows(y, yStride, n, rowBegin, rowEnd);
   for (let block = 0; block < nBlocks; block++) {
     const g = block * TABLE_GROUPS, records = tables + <usize>(block * SHORT_BLOCK_BYTES);
-    for (let t = first; t < first + pairs; t++) {
-      const from = w + tileOffset(g, t, nTiles, groups), distance = tileOffset(g, t + pairs, nTiles, groups) - tileOffset(g, t, nTiles, groups);
-      const to = y + <usize>t * TILE_SUM_BYTES;
+    for (let set = first; set < first + pairs; set += PAIRS_PER_ROW) {
       for (let i = 0; i < n; i++) {
-        const row = (<usize>i * <usize>yStride) << 2;
-        addTiles(from, distance, records + <usize>i * <usize>tableStride, to + row, to + row + <usize>pairs * TILE_SUM_BYTES);
+        const row = (<usize>i * <usize>yStride) << 2, record = records + <usize>i * <usize>tableStride;
+        for (let t = set; t < min(set + PAIRS_PER_ROW, first + pairs); t++) {
+          const from = w + tileOffset(g, t, nTiles, groups), other = w + tileOffset(g, t + pairs, nTiles, groups);
+          const to = y + <usize>t * TILE_SUM_BYTES + row;
+          addTiles(from, other - from, record, to, to + <usize>pairs * TILE_SUM_BYTES);
+        }
       }
     }
     if (first + 2 * pairs < end) {
