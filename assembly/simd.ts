@@ -28,18 +28,6 @@ export function dotI8(a: v128, u: v128, acc: v128): v128 {
 const ALL_127: usize = memory.data<u8>([127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127], 16);
 const ALL_255: usize = memory.data<u8>([255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255], 16);
 
-/**
- * Whether dotI8 is one instruction here. Outside its range it gives itself away: 4 · 127 · 255 = 129540 from x86's
- * vpdpbusd, 4 · 127 · -1 from ARM's sdot, but 2 · 32767 where the engine adds 16-bit pairs with saturation, which takes
- * three instructions. Then tables are the faster layout for ternary weights: 60 against 32 GMAC/s for one row, 70 against
- * 50 for many (Node 22); fused, dots give 56 and 113 (Node 24).
- */
-export function dotIsFused(): bool {
-  if (!ASC_FEATURE_RELAXED_SIMD) return false;
-  const sums = dotI8(v128.load(ALL_127), v128.load(ALL_255), i32x4.splat(0));
-  return i32x4.extract_lane(sums, 0) != 2 * 32767;
-}
-
 /** Lanes a0 b0 a1 b1 … of the first eight bytes. */
 export function interleaveLow8(a: v128, b: v128): v128 {
   return i8x16.shuffle(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);

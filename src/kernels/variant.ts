@@ -21,8 +21,6 @@ export interface ChosenKernels {
   readonly module: WebAssembly.Module;
   /** Built for threads: its memory must be shared. */
   readonly threads: boolean;
-  /** The 8-bit dot product is one instruction here. */
-  readonly dotIsFused: boolean;
 }
 
 /**
@@ -36,7 +34,7 @@ export async function chooseKernels(binaries: KernelBinaries, threads: boolean, 
     if (!(binary instanceof WebAssembly.Module) && !WebAssembly.validate(binary)) continue;
     const module = binary instanceof WebAssembly.Module ? binary : await WebAssembly.compile(binary);
     const kernels = await instantiateKernels(module, createMemory(MODULE_RESERVED_BYTES + WASM_PAGE_BYTES, threads));
-    if (passesSelfTest(kernels)) return { variant, module, threads, dotIsFused: kernels.dotIsFused() !== 0 };
+    if (passesSelfTest(kernels)) return { variant, module, threads };
     if (wanted) fail("engine/self-test-failed", `kernels "${wanted}": this engine computes their SIMD instructions wrongly; choose another variant`);
   }
   if (wanted) fail("engine/unsupported", `kernels "${wanted}": this engine does not accept their instructions; choose another variant`);
