@@ -47,7 +47,7 @@ const { values, positionals } = parseArgs({
   },
 });
 if (positionals.length === 0) throw new Error("usage: node benchmarks/run.mjs decode FILE...");
-if (!peerInstalled) process.stderr.write("llama.cpp is not installed (npm ci --prefix tests/conformance): onebit alone\n");
+if (!peerInstalled) process.stderr.write("llama.cpp is not installed (npm install --no-save --prefix tests/conformance): onebit alone\n");
 
 const rows: Row[] = [];
 for (const file of positionals) {
