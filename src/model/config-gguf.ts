@@ -101,11 +101,11 @@ function ropeScaling(metadata: GgufMetadata, key: (suffix: string) => string, co
     case "none": return { kind };
     case "linear": return factor === 1 ? { kind: "none" } : { kind, factor };
     case "yarn": return {
-      kind, factor, originalContext, attentionFactor,
+      kind, factor, originalContext, attentionFactor: undefined, attentionScale: attentionFactor ?? 1,
       betaFast: findNumber(metadata, key("rope.scaling.yarn_beta_fast")) ?? 32,
       betaSlow: findNumber(metadata, key("rope.scaling.yarn_beta_slow")) ?? 1,
     };
-    case "longrope": return { kind, originalContext, attentionFactor: attentionFactor ?? 1 };
+    case "longrope": return { kind, factor: 1, originalContext, attentionFactor };
     default: return fail("model/bad-config", `metadata key "${key("rope.scaling.type")}": wanted none, linear, yarn or longrope; found "${kind}"`);
   }
 }

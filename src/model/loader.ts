@@ -131,7 +131,11 @@ async function readScalars({ kernels, memory, plan }: LoadContext, tensors: Mode
   for (const linear of tensors.layers.flatMap(allLinears)) {
     const { tensor, encoding, rows, k } = linear.matrix;
     if (linear.outputScale) await one(linear.outputScale);
-    if (encoding.kind === "packed") await one(encoding.scale);
+    if (encoding.kind === "packed") {
+      await one(encoding.scale);
+      const scale = scalars.get(encoding.scale)!;
+      if (encoding.divide && !Number.isFinite(Math.fround(1 / scale))) fail("tensor/bad-data", `tensor "${encoding.scale.name}": its scale is ${scale}, which the weights cannot be divided by; the file is damaged`);
+    }
     else if (tensor.type === "I2_S") await read(tensor, tensor.position + (rows * k) / 4, 0, 4);
   }
   for (const matrix of [tensors.tokenEmbd, tensors.output]) {

@@ -47,6 +47,8 @@ const HF_VECTORS: Readonly<Record<VectorRole, readonly string[]>> = {
 export interface HfQuantization {
   readonly scaleDivides: boolean;
   readonly floatsAreMasters: boolean;
+  /** Parts of the names of modules that are what they are, whatever the rest says (`modules_to_not_convert`). */
+  readonly keptModules: readonly string[];
 }
 
 /** Names of a Hugging Face checkpoint; `quantization` undefined for a model without BitLinear layers. */
@@ -68,6 +70,8 @@ function hfEncoding(matrix: TensorInfo, tensors: ReadonlyMap<string, TensorInfo>
       ?? fail("model/missing-tensor", `tensor "${matrix.name}_scale": packed weights need it, the file does not have it`);
     return { kind: "packed", scale, divide: quantization?.scaleDivides ?? true };
   }
-  const isLinear = matrix.name.includes(".layers.");
-  return quantization?.floatsAreMasters && isLinear ? { kind: "masters" } : { kind: "typed" };
+  if (!quantization?.floatsAreMasters || !matrix.name.includes(".layers.")) return { kind: "typed" };
+  const modules = matrix.name.replace(/\.weight$/, "").split(".");
+  const kept = quantization.keptModules.some((name) => `.${modules.join(".")}.`.includes(`.${name}.`));
+  return { kind: kept ? "typed" : "masters" };
 }

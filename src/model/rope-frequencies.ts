@@ -13,8 +13,18 @@ import type { ModelTensors, VectorTensor } from "./weights.ts";
 /**
  * Fills `plan.ropeFrequencies`; `scratch` has room for ropeDim/2 f32.
  * @returns the factor on every cos and sin
+ * @throws OnebitError `model/bad-config` when a frequency comes out infinite or no number
  */
 export function placeRopeFrequencies(
+  kernels: KernelExports, memory: WebAssembly.Memory, config: ModelConfig, plan: MemoryPlan, tensors: ModelTensors, scratch: number,
+): number {
+  const magnitude = place(kernels, memory, config, plan, tensors, scratch);
+  const frequencies = new Float64Array(memory.buffer, plan.ropeFrequencies, config.ropeDim / 2);
+  if (Number.isFinite(magnitude) && frequencies.every(Number.isFinite)) return magnitude;
+  return fail("model/bad-config", `model "${config.name}": its rotary factors and scaling give frequencies that are not finite`);
+}
+
+function place(
   kernels: KernelExports, memory: WebAssembly.Memory, config: ModelConfig, plan: MemoryPlan, tensors: ModelTensors, scratch: number,
 ): number {
   const { ropeDim, ropeTheta, ropeScaling: scaling } = config, at = plan.ropeFrequencies, n = ropeDim / 2;
@@ -32,7 +42,7 @@ export function placeRopeFrequencies(
     case "llama3": divideByNumbers(llama3Factors(new Float64Array(memory.buffer, at, n), scaling)); return 1;
     case "yarn": {
       const magnitude = kernels.ropeYarn(at, n, ropeDim, ropeTheta, scaling.factor, scaling.originalContext, scaling.betaFast, scaling.betaSlow);
-      return scaling.attentionFactor ?? magnitude;
+      return scaling.attentionFactor ?? magnitude * scaling.attentionScale;
     }
     case "longrope": {
       // The factors follow the context that is allocated, not the one in use: a cache must not change its rotation.
@@ -40,9 +50,14 @@ export function placeRopeFrequencies(
       divideBy(long ? tensors.ropeLong : tensors.ropeShort);
       const numbers = long ? scaling.long : scaling.short;
       if (numbers) divideByNumbers(numbers);
-      return scaling.attentionFactor;
+      return scaling.attentionFactor ?? longRopeMagnitude(kernels, scaling);
     }
   }
+}
+
+/** What keeps the entropy of attention over a context `factor` times the original one (LongRoPE, arXiv 2402.13753). */
+function longRopeMagnitude(kernels: KernelExports, { factor, originalContext }: Extract<RopeScaling, { kind: "longrope" }>): number {
+  return factor <= 1 ? 1 : Math.sqrt(1 + kernels.logF64(factor) / kernels.logF64(originalContext));
 }
 
 /** Llama 3.1: long wavelengths are stretched by `factor`, short ones kept, those between blended. */

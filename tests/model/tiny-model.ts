@@ -45,8 +45,17 @@ export interface TinyTensor {
 /** Weights that share a scale in "blocks": what the coarsest type can hold. */
 export const SCALE_GROUP = 256;
 
+/** Made once: most tests change one thing in the same model. */
+const made = new Map<string, readonly TinyTensor[]>();
+
 /** The tensors of a model of random weights; the same shape gives the same ones. */
-export function tinyTensors(shape: TinyShape): TinyTensor[] {
+export function tinyTensors(shape: TinyShape): readonly TinyTensor[] {
+  const key = JSON.stringify(shape), tensors = made.get(key) ?? makeTensors(shape);
+  made.set(key, tensors);
+  return tensors;
+}
+
+function makeTensors(shape: TinyShape): TinyTensor[] {
   const { nEmbd, nVocab } = shape;
   return [
     table("token_embd.weight", nEmbd, nVocab),
