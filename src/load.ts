@@ -7,7 +7,7 @@ import relaxed from "#kernels/relaxed";
 import relaxedThreads from "#kernels/relaxed-threads";
 import simd from "#kernels/simd";
 import simdThreads from "#kernels/simd-threads";
-import { type ByteSource, bytesSource } from "./core/byte-source.ts";
+import { type ByteSource, bytesSource, guardedSource } from "./core/byte-source.ts";
 import { fail, throwIfAborted } from "./core/errors.ts";
 import type { Platform } from "./core/platform.ts";
 import type { TensorInfo } from "./files/gguf.ts";
@@ -27,7 +27,7 @@ import { type Tokenizer, tokenizerFromGguf, tokenizerFromHf } from "./tokenizer/
 /** The kernels as they travel inside the bundle. */
 const KERNELS: KernelBinaries = { simd, relaxed, "simd-threads": simdThreads, "relaxed-threads": relaxedThreads };
 
-/** A path to a GGUF file, a safetensors file or a Hugging Face folder; a file's bytes; or a source of them. */
+/** A path to a GGUF file, a safetensors file or a Hugging Face folder; a file's bytes; or a source of them, which loading closes. */
 export type ModelSource = string | Uint8Array | ByteSource;
 
 export interface LoadModelOptions extends EngineOptions {
@@ -85,17 +85,23 @@ export async function loadTokenizer(source: ModelSource, options: { readonly pla
 }
 
 async function openFile(source: ModelSource, platform: Platform): Promise<ModelFile> {
-  if (typeof source !== "string") return openModelFile(source instanceof Uint8Array ? bytesSource(source) : source, noSiblings);
-  if (await platform.isFolder(source)) {
-    return { format: "safetensors", ...(await openHfFolder((name) => platform.openFile(platform.inFolder(source, name)))) };
+  const open = async (path: string) => guardedSource(await platform.openFile(path));
+  if (typeof source === "string" && await platform.isFolder(source)) {
+    return { format: "safetensors", ...(await openHfFolder((name) => open(platform.inFolder(source, name)))) };
   }
-  const main = await platform.openFile(source);
+  const main = typeof source === "string" ? await open(source) : sourceOf(source);
   try {
-    return await openModelFile(main, (name) => platform.openFile(platform.beside(source, name)));
+    return await openModelFile(main, typeof source === "string" ? (name) => open(platform.beside(source, name)) : noSiblings);
   } catch (error) {
     await main.close();
     throw error;
   }
+}
+
+function sourceOf(source: Uint8Array | ByteSource): ByteSource {
+  if (source instanceof Uint8Array) return bytesSource(source);
+  const isSource = typeof source === "object" && source !== null && typeof source.read === "function" && typeof source.close === "function";
+  return isSource ? guardedSource(source) : fail("option/invalid", "model: wanted a path, a Uint8Array of a file's bytes, or a source of them with read and close");
 }
 
 async function noSiblings(name: string): Promise<never> {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { fail } from "./errors.ts";
+import { OnebitError, fail } from "./errors.ts";
 
 /** Random access to a fixed number of bytes. */
 export interface ByteSource {
@@ -32,6 +32,23 @@ export function bytesSource(bytes: Uint8Array, name = "bytes"): ByteSource {
       into.set(bytes.subarray(position, end));
     },
     async close() {},
+  };
+}
+
+/** `source`, but every failure of a read is `file/read`: a caller's own source, or platform, may throw anything. */
+export function guardedSource(source: ByteSource): ByteSource {
+  return {
+    name: source.name,
+    sizeBytes: source.sizeBytes,
+    async read(into, position) {
+      try {
+        await source.read(into, position);
+      } catch (cause) {
+        if (cause instanceof OnebitError) throw cause;
+        fail("file/read", `${source.name}: read at byte ${position} failed: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+      }
+    },
+    close: () => source.close(),
   };
 }
 

@@ -12,6 +12,7 @@ import type { KernelExports } from "../kernels/exports.ts";
 import { type Numeric, createNumeric } from "../kernels/numeric.ts";
 import { type ThreadPool, startPool } from "../kernels/pool.ts";
 import { type ChosenKernels, type KernelBinaries, type Variant, chooseKernels, createMemory, instantiateKernels } from "../kernels/variant.ts";
+import { checkOptions } from "./check-options.ts";
 import type { ActivationMode, ModelConfig } from "./config.ts";
 import { type DensePolicy, type TernaryKernel, roundUp } from "./layout.ts";
 import { type LoadOptions, loadWeights } from "./loader.ts";
@@ -78,6 +79,7 @@ export interface EngineParts {
 
 /** Plans without loading: what a model would need. @throws as {@link createEngine} */
 export function planEngine({ config, tensors, naming, platform }: Omit<EngineParts, "binaries">, options: EngineOptions): { plan: MemoryPlan; tensors: ModelTensors } {
+  checkOptions(options);
   const found = findTensors(config, tensors, naming);
   const plan = planMemory(config, found, {
     ternaryKernel: options.ternaryKernel ?? "tables",
@@ -96,6 +98,7 @@ export function planEngine({ config, tensors, naming, platform }: Omit<EnginePar
  * @throws OnebitError `engine/…`, `model/…`, `tensor/…`, `file/read`, `option/invalid`, `aborted`
  */
 export async function createEngine(parts: EngineParts, options: EngineOptions = {}): Promise<Engine> {
+  checkOptions(options);
   const { config, platform } = parts, nThreads = threadsOf(platform, options);
   const chosen = await chooseKernels(parts.binaries, nThreads > 1, options.variant);
   const { plan, tensors } = planEngine(parts, options);
@@ -203,8 +206,9 @@ class ProgramEngine implements Engine {
 
   async close(): Promise<void> {
     if (!this.wasm) return;
-    await this.pool?.close();
+    // First of all: no batch may start, and no second call stop threads that are gone.
     this.wasm = undefined;
+    await this.pool?.close();
   }
 
   private check(ids: readonly number[], position: number): void {
