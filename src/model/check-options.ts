@@ -5,11 +5,12 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
-import type { EngineOptions } from "./engine.ts";
+import type { EngineOptions } from "./engine-options.ts";
 
 const CHOICES = {
   variant: ["simd", "relaxed"],
   kvType: ["f32", "q8"],
+  ternaryKernel: ["tables", "dot"],
   dense: ["auto", "keep", "q8"],
   activationMode: ["token", "block"],
 } as const satisfies Partial<Record<keyof EngineOptions, readonly string[]>>;

@@ -13,32 +13,16 @@ import { type Numeric, createNumeric } from "../kernels/numeric.ts";
 import { type ThreadPool, startPool } from "../kernels/pool.ts";
 import { type ChosenKernels, type KernelBinaries, type Variant, chooseKernels, createMemory, instantiateKernels } from "../kernels/variant.ts";
 import { checkOptions } from "./check-options.ts";
-import type { ActivationMode, ModelConfig } from "./config.ts";
-import { type DensePolicy, type TernaryKernel, roundUp } from "./layout.ts";
-import { type LoadOptions, loadWeights } from "./loader.ts";
-import { type KvType, type MemoryPlan, planMemory } from "./plan.ts";
+import type { ModelConfig } from "./config.ts";
+import type { EngineOptions } from "./engine-options.ts";
+import { roundUp } from "./layout.ts";
+import { loadWeights } from "./loader.ts";
+import { type MemoryPlan, planMemory } from "./plan.ts";
 import { type Program, buildProgram } from "./program.ts";
 import { placeRopeFrequencies } from "./rope-frequencies.ts";
 import { type ModelTensors, type TensorNaming, findTensors } from "./weights.ts";
 
-export interface EngineOptions extends LoadOptions {
-  /** Positions to allocate: prompt and reply together. Default: what the model was trained for, at most 4096. */
-  readonly contextLength?: number;
-  /** Default: the processors of the platform, 1 where it has no threads. */
-  readonly threads?: number;
-  /** Default: the fastest kernels this engine computes correctly. Results are the same bits. */
-  readonly variant?: Variant;
-  /** How the KV cache is held. Default "f32"; "q8" takes a quarter of the memory and changes results slightly. */
-  readonly kvType?: KvType;
-  /** What to do with 16- and 32-bit embeddings and heads. Default "auto": 8 bits above 64 MB. */
-  readonly dense?: DensePolicy;
-  /** Default "tables": "dot" reads prompts faster and writes slower, on engines with a fused dot product. The same bits. */
-  readonly ternaryKernel?: TernaryKernel;
-  /** Overrides how activations meet 1-bit weights; by default the model's family decides. */
-  readonly activationMode?: ActivationMode;
-  /** Refuse a model that needs more. Default: what the platform has free, at most 4 GiB. */
-  readonly memoryLimitBytes?: number;
-}
+export type { EngineOptions } from "./engine-options.ts";
 
 export interface EvaluateOptions {
   /** "last" (default): logits after the last id. "all": after each, through `onLogits`. "none": only the KV cache. */
