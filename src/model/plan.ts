@@ -166,9 +166,11 @@ function layOut(config: ModelConfig, tensors: ModelTensors, options: PlanOptions
 }
 
 function placeMatrices(arena: Arena, tensors: ModelTensors, options: PlanOptions): Map<MatrixTensor, PlacedMatrix> {
-  const all = [tensors.tokenEmbd, ...(tensors.output ? [tensors.output] : []), ...tensors.layers.flatMap((layer) => allLinears(layer).map((linear) => linear.matrix))];
-  return new Map(all.map((matrix) => {
-    const layout = chooseLayout(matrix, options);
+  const tables = [tensors.tokenEmbd, ...(tensors.output ? [tensors.output] : [])];
+  const linears = tensors.layers.flatMap((layer) => allLinears(layer).map((linear) => linear.matrix));
+  return new Map([...tables, ...linears].map((matrix, i) => {
+    // Projections that a file has as floats stay so: what `dense` may shrink are embeddings and heads.
+    const layout = chooseLayout(matrix, i < tables.length ? options : { ...options, dense: "keep" });
     return [matrix, { matrix, layout, weightAt: arena.take(layout.weightBytes), scaleAt: arena.take(layout.scaleBytes) }];
   }));
 }
