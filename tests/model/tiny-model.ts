@@ -28,6 +28,11 @@ export interface TinyShape {
   readonly scales?: "one" | "blocks";
   /** No zero weights: what binary types can hold. */
   readonly binary?: boolean;
+  /**
+   * Factor on what attention and feed-forward add, a power of two; default 1. A random model of 8-bit activations is
+   * chaotic: with branches as large as the stream, one activation that f32 and f64 round apart grows to a hundredth.
+   */
+  readonly branches?: number;
 }
 
 export interface TinyTensor {
@@ -104,11 +109,11 @@ function steps(name: string, n: number, middle: number, reach: number): Float32A
   return Float32Array.from({ length: n }, () => middle + ((random.u32() % (2 * reach + 1)) - reach) / 64);
 }
 
-function linear({ scales: kind, binary }: TinyShape, name: string, k: number, rows: number): TinyTensor {
+function linear({ scales: kind, binary, branches = 1 }: TinyShape, name: string, k: number, rows: number): TinyTensor {
   const random = seededRandom(seedOf(2, name)), n = k * rows;
   const codes = binary ? Int8Array.from({ length: n }, () => (random.u32() & 1024 ? 1 : -1)) : ternaryCodes(random, n);
   // Outputs have about the size of inputs; scales differ by tensor, so that swapped ones show.
-  const near = 2 ** -Math.round(Math.log2(Math.sqrt(binary ? k : k / 2)));
+  const gain = /attn_output|ffn_down/.test(name) ? branches : 1, near = gain * 2 ** -Math.round(Math.log2(Math.sqrt(binary ? k : k / 2)));
   const scale = () => near * 2 ** (random.u32() % 2);
   const nScales = kind === "blocks" ? n / SCALE_GROUP : 1;
   const scales = Float32Array.from({ length: nScales }, scale), group = n / nScales;

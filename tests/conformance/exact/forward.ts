@@ -17,6 +17,8 @@ import { TENSOR_TYPES } from "../../../src/files/tensor-types.ts";
 export interface ExactOptions {
   /** Positions the runtime under test allocates: LongRoPE chooses its factors by it. */
   readonly contextLength?: number;
+  /** Of all projections, where their types (floats, in the place of ternary weights that GGUF cannot hold) do not say. */
+  readonly activations?: Activations;
   readonly onLayer?: (layer: number, nLayers: number) => void;
 }
 
@@ -26,7 +28,7 @@ export async function exactLogits(path: string, ids: readonly number[], options:
   try {
     const h = readHyperparameters(weights);
     const rope = await ropeOf(h, weights, options.contextLength ?? ids.length);
-    const pass: Pass = { h, weights, rope };
+    const pass: Pass = { h, weights, rope, activations: options.activations };
     let x = await embed(pass, ids);
     for (let layer = 0; layer < h.nLayers; layer++) {
       x = await block(pass, `blk.${layer}.`, x);
@@ -42,6 +44,7 @@ interface Pass {
   readonly h: Hyperparameters;
   readonly weights: GgufWeights;
   readonly rope: Rope;
+  readonly activations: Activations | undefined;
 }
 
 async function embed({ h, weights }: Pass, ids: readonly number[]): Promise<Rows> {
@@ -116,7 +119,8 @@ async function project(pass: Pass, name: string, x: Rows): Promise<Rows> {
 }
 
 /** 8-bit activations where the model was trained with them: BitNet files, and any I2_S tensor (bitnet.cpp's own type). */
-function activationsFor({ weights, h }: Pass, name: string): Activations {
+function activationsFor({ weights, h, activations }: Pass, name: string): Activations {
+  if (activations !== undefined) return activations;
   const { type } = weights.tensor(name);
   const { layout } = TENSOR_TYPES[type];
   const lowBit = layout === "ternary" || layout === "binary";
