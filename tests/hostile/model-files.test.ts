@@ -8,6 +8,7 @@ import { OnebitError, type ErrorCode } from "../../src/core/errors.ts";
 import type { SafetensorToWrite } from "../../src/files/safetensors-writer.ts";
 import type { TensorTypeName } from "../../src/files/tensor-types.ts";
 import { load } from "../../src/load.ts";
+import { TYPE, f32, pair, rawGguf, str, u32 } from "../files/raw-gguf.ts";
 import { type GgufChoices, ggufBytes, value } from "../model/gguf-bytes.ts";
 import { type HfChoices, hfFolder } from "../model/hf-folder.ts";
 import { IDS, logitsOf } from "../model/logits.ts";
@@ -96,6 +97,27 @@ describe("a file that is no model is refused", () => {
   }
 });
 
+describe("types that are refused by name, wherever they stand", () => {
+  for (const [id, message] of [[38, /TL1 .*convert the model to I2_S or TQ2_0/], [39, /TL2.*convert it to I2_S or TQ2_0/], [43, /STQ1_0/], [6, /Q5_0 .*convert the model again/]] as const) {
+    test(`id ${id}`, () => refusedFile({
+      m: rawGguf({ tensors: [{ name: "blk.0.attn_q.weight", dims: [256, 4], type: id, offset: 0 }], dataBytes: 4096 }),
+    }, "m", "tensor/unsupported-type", message, ""));
+  }
+
+  test("integers, which only other tools compute with", () => {
+    const keys = { block_count: 1, context_length: 8, embedding_length: 8, feed_forward_length: 8, "attention.head_count": 1 };
+    const linears = ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"].map((name) => `blk.0.${name}`);
+    // 256 bytes each, then norms of 32.
+    const matrices = ["token_embd", ...linears].map((name, i) => ({ name: `${name}.weight`, dims: [8, 8], type: 26, offset: i * 256 }));
+    const norms = ["output_norm", "blk.0.attn_norm", "blk.0.ffn_norm"].map((name, i) => ({ name: `${name}.weight`, dims: [8], type: 26, offset: 8 * 256 + i * 32 }));
+    const pairs = [
+      pair("general.architecture", TYPE.string, str("llama")), pair("llama.attention.layer_norm_rms_epsilon", TYPE.f32, f32(1e-5)),
+      ...Object.entries(keys).map(([key, n]) => pair(`llama.${key}`, TYPE.u32, u32(n))),
+    ];
+    return refusedFile({ m: rawGguf({ pairs, tensors: [...matrices, ...norms], dataBytes: 8 * 256 + 96 }) }, "m", "tensor/unsupported-type", /"token_embd\.weight": no kernel multiplies by I32/, "");
+  });
+});
+
 describe("a scale that is not finite is refused, with its tensor and row", () => {
   for (const [type, blockBytes, offset] of SCALES) {
     test(`${type}, byte ${offset} of a block`, async () => {
@@ -118,10 +140,10 @@ describe("a scale that is not finite is refused, with its tensor and row", () =>
   });
 
   for (const [what, wrong] of Object.entries({ NaN, infinity: Infinity })) {
-    const f32 = (at: number) => (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset).setFloat32(at < 0 ? bytes.length + at : at, wrong, true);
-    test(`I2_S, ${what}`, () => refused({ architecture: "bitnet-b1.58", body: "I2_S", damage: damaged(LAST, f32(-32)) }, "tensor/bad-data", /its scale is/));
-    test(`F32, ${what}`, () => refused({ architecture: "bitnet", damage: damaged(LAST, f32(4 * 512 * 5)) }, "tensor/bad-data", /row 5 holds a number that is not finite/));
-    test(`a norm, ${what}`, () => refused({ architecture: "bitnet", damage: damaged("blk.0.ffn_norm.weight", f32(12)) }, "tensor/bad-data", /"blk\.0\.ffn_norm\.weight": value 3 is not a finite number/));
+    const float = (at: number) => (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset).setFloat32(at < 0 ? bytes.length + at : at, wrong, true);
+    test(`I2_S, ${what}`, () => refused({ architecture: "bitnet-b1.58", body: "I2_S", damage: damaged(LAST, float(-32)) }, "tensor/bad-data", /its scale is/));
+    test(`F32, ${what}`, () => refused({ architecture: "bitnet", damage: damaged(LAST, float(4 * 512 * 5)) }, "tensor/bad-data", /row 5 holds a number that is not finite/));
+    test(`a norm, ${what}`, () => refused({ architecture: "bitnet", damage: damaged("blk.0.ffn_norm.weight", float(12)) }, "tensor/bad-data", /"blk\.0\.ffn_norm\.weight": value 3 is not a finite number/));
     test(`a norm in F16, ${what}`, () => refused({
       architecture: "bitnet", vectors: "F16", damage: damaged("blk.0.ffn_norm.weight", (bytes) => bytes.set([0, wrong === Infinity ? 0x7c : 0x7e], 6)),
     }, "tensor/bad-data", /value 3 is not a finite number/));
@@ -136,7 +158,7 @@ describe("a scale that is not finite is refused, with its tensor and row", () =>
     });
     test(`a factor on a projection's result, ${what}`, () => refused({
       architecture: "bitnet", body: "TQ2_0", tensors: (tensors) => [...tensors, { name: "blk.1.ffn_down.scale", kind: "vector", shape: [1], values: Float32Array.of(1) }],
-      damage: damaged("blk.1.ffn_down.scale", f32(0)),
+      damage: damaged("blk.1.ffn_down.scale", float(0)),
     }, "tensor/bad-data", /"blk\.1\.ffn_down\.scale": its scale is/));
   }
 

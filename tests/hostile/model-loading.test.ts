@@ -108,6 +108,7 @@ describe("wrong options are refused before a file's weights are read", () => {
     ...[0, -2, 1.5, NaN, 65, "2", null].map((n) => [`threads ${n}`, { threads: n }, /threads: wanted .* 1…64/] as const),
     ...[0, -5, NaN, "1e9", null].map((n) => [`memoryLimitBytes ${n}`, { memoryLimitBytes: n }, /memoryLimitBytes: wanted/] as const),
     ...["f16", "", 8, null].map((kind) => [`kvType ${kind}`, { kvType: kind }, /kvType: wanted "f32" or "q8"/] as const),
+    ...["lookup", null].map((kind) => [`ternaryKernel ${kind}`, { ternaryKernel: kind }, /ternaryKernel: wanted "tables" or "dot"/] as const),
     ...["q4", true, null].map((kind) => [`dense ${kind}`, { dense: kind }, /dense: wanted "auto", "keep" or "q8"/] as const),
     ...["avx", "constructor", null].map((kind) => [`variant ${kind}`, { variant: kind }, /variant: wanted "simd" or "relaxed"/] as const),
     ...["row", 1, null].map((kind) => [`activationMode ${kind}`, { activationMode: kind }, /activationMode: wanted "token" or "block"/] as const),

@@ -54,6 +54,8 @@ for (const variant of VARIANTS) {
         for (const [name, choices] of Object.entries(FOLDERS)) {
           assertSameBits(await logitsOf(await hfFolder(shape, { modelType: "bitnet", ...choices }), { variant }), wanted, name);
         }
+        const last = await ggufBytes(shape, { architecture: "bitnet-b1.58", body: TYPES[multiple].at(-1) });
+        assertSameBits(await logitsOf(last, { variant, ternaryKernel: "dot" }), wanted, "dot products");
       });
     }
 
@@ -65,6 +67,7 @@ for (const variant of VARIANTS) {
       for (const [name, choices] of others) {
         assertSameBits(await logitsOf(await hfFolder(shape, { modelType: "bitnet", ...choices }), { variant }), wanted, name);
       }
+      assertSameBits(await logitsOf(await hfFolder(shape, { modelType: "bitnet", ...first[1] }), { variant, ternaryKernel: "dot" }), wanted, "dot products");
     });
   });
 

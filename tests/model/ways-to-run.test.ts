@@ -58,6 +58,13 @@ for (const [name, { shape, choices }] of Object.entries(MODELS)) {
           }));
       }
 
+      test(`${variant}: dot products in the place of table lookups`, async () => {
+        for (const threads of [1, 3]) {
+          const found = await using(open({ variant, threads, ternaryKernel: "dot" }), (engine) => allLogits(engine, [33, 1, 3]));
+          assertSameBits(found, wanted, `${threads} threads`);
+        }
+      });
+
       test(`${variant}: a cache that held other ids behind the prefix, and a batch that asks for the last logits only`, () =>
         using(open({ variant, threads: 1 }), async (engine) => {
           const prefix = IDS.slice(0, 21), rest = IDS.slice(21), other = rest.map((id) => (id + 1) % 64);
