@@ -20,6 +20,7 @@ import { appendsEos, configFromGguf, poolingFromGguf } from "./model/config-gguf
 import { configFromHf, quantizationFromHf } from "./model/config-hf.ts";
 import { type Engine, type EngineOptions, createEngine, planEngine } from "./model/engine.ts";
 import { GGUF_NAMING, hfNaming } from "./model/naming.ts";
+import { layOutMemory } from "./model/plan.ts";
 import type { TensorNaming } from "./model/weights.ts";
 import { nodePlatform } from "./platform/node.ts";
 import { type Tokenizer, tokenizerFromGguf, tokenizerFromHf } from "./tokenizer/tokenizer.ts";
@@ -65,12 +66,12 @@ export interface ModelInspection {
   readonly memory: { readonly wasmBytes: number; readonly weightBytes: number; readonly kvBytes: number };
 }
 
-/** Reads the header and plans, without loading a weight. @throws as {@link load} */
+/** Reads the header and plans, without loading a weight; a model too large to load is shown too. @throws as {@link load} */
 export async function inspect(source: ModelSource, options: LoadModelOptions = {}): Promise<ModelInspection> {
   const platform = options.platform ?? nodePlatform(), file = await openFile(source, platform);
   try {
     const description = describe(file);
-    const { plan } = planEngine({ ...description, platform }, options);
+    const { plan } = planEngine({ ...description, platform }, options, layOutMemory);
     return { file, config: description.config, memory: { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes } };
   } finally {
     await closeFile(file);

@@ -61,11 +61,13 @@ export interface EngineParts {
   readonly binaries: KernelBinaries;
 }
 
-/** Plans without loading: what a model would need. @throws as {@link createEngine} */
-export function planEngine({ config, tensors, naming, platform }: Omit<EngineParts, "binaries">, options: EngineOptions): { plan: MemoryPlan; tensors: ModelTensors } {
+/** Plans without loading, by `planWith`: {@link planMemory}, which refuses, or one that does not. @throws as {@link createEngine} */
+export function planEngine(
+  { config, tensors, naming, platform }: Omit<EngineParts, "binaries">, options: EngineOptions, planWith = planMemory,
+): { plan: MemoryPlan; tensors: ModelTensors } {
   checkOptions(options);
   const found = findTensors(config, tensors, naming);
-  const plan = planMemory(config, found, {
+  const plan = planWith(config, found, {
     ternaryKernel: options.ternaryKernel ?? "tables",
     activationMode: options.activationMode ?? config.activationMode,
     dense: options.dense ?? "auto",

@@ -134,12 +134,13 @@ class Arena {
  * @throws OnebitError `model/not-enough-memory` saying what is needed and what would fit.
  */
 export function planMemory(config: ModelConfig, tensors: ModelTensors, options: PlanOptions): MemoryPlan {
-  const plan = layOut(config, tensors, options);
+  const plan = layOutMemory(config, tensors, options);
   if (plan.totalBytes > options.memoryLimitBytes || plan.totalBytes > WASM_PAGES_MAX * WASM_PAGE_BYTES) refuse(plan, config, tensors);
   return plan;
 }
 
-function layOut(config: ModelConfig, tensors: ModelTensors, options: PlanOptions): MemoryPlan {
+/** The plan itself, whatever it comes to: what `inspect` shows of a model that would be refused. */
+export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options: PlanOptions): MemoryPlan {
   const arena = new Arena(MODULE_RESERVED_BYTES);
   const control = arena.take(CONTROL_BYTES), state = arena.take(STATE_BYTES);
   const programBytes = (config.nLayers * STEPS_PER_LAYER + STEPS_OTHER) * STEP_BYTES;
@@ -297,7 +298,7 @@ function refuse(plan: MemoryPlan, config: ModelConfig, tensors: ModelTensors): n
     let low = 0, high = options.contextLength;
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      const fitsHere = layOut(config, tensors, { ...options, kvType, contextLength: middle }).totalBytes <= limitBytes;
+      const fitsHere = layOutMemory(config, tensors, { ...options, kvType, contextLength: middle }).totalBytes <= limitBytes;
       if (fitsHere) low = middle;
       else high = middle - 1;
     }

@@ -46,6 +46,8 @@ const SELF_TEST_PAGES = MODULE_RESERVED_BYTES / WASM_PAGE_BYTES + 1;
 describe("a model that does not fit", () => {
   test("is refused before memory is taken, saying which contexts would fit; those do", async () => {
     const whole = (await inspect(LONG, { threads: 1, variant: "simd", contextLength: 20_000 })).memory;
+    const shown = (await inspect(LONG, { threads: 1, variant: "simd", contextLength: 20_000, memoryLimitBytes: 1 })).memory;
+    assert.deepEqual(shown, whole, "inspect shows what loading would refuse");
     const limit = whole.wasmBytes / 2;
     const error = await rejection(load(LONG, { threads: 1, memoryLimitBytes: limit, variant: "simd", contextLength: 20_000 }));
     assert.equal(error.code, "model/not-enough-memory");
