@@ -3,18 +3,14 @@
  *
  * @module
  */
-import relaxed from "#kernels/relaxed";
-import relaxedThreads from "#kernels/relaxed-threads";
-import simd from "#kernels/simd";
-import simdThreads from "#kernels/simd-threads";
-import { type ByteSource, bytesSource, guardedSource } from "./core/byte-source.ts";
+import { type ByteSource, blobSource, bytesSource, guardedSource } from "./core/byte-source.ts";
 import { fail, throwIfAborted } from "./core/errors.ts";
 import type { Platform } from "./core/platform.ts";
 import type { TensorInfo } from "./files/gguf.ts";
 import { openHfFolder } from "./files/hf-folder.ts";
 import { type ModelFile, openModelFile } from "./files/model-file.ts";
 import { Model } from "./generate/model.ts";
-import type { KernelBinaries } from "./kernels/variant.ts";
+import { KERNELS } from "./kernels/binaries.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { appendsEos, configFromGguf, poolingFromGguf } from "./model/config-gguf.ts";
 import { configFromHf, quantizationFromHf } from "./model/config-hf.ts";
@@ -22,17 +18,17 @@ import { type Engine, type EngineOptions, createEngine, planEngine } from "./mod
 import { GGUF_NAMING, hfNaming } from "./model/naming.ts";
 import { layOutMemory } from "./model/plan.ts";
 import type { TensorNaming } from "./model/weights.ts";
-import { nodePlatform } from "./platform/node.ts";
+import { detectPlatform } from "./platform/detect.ts";
 import { type Tokenizer, tokenizerFromGguf, tokenizerFromHf } from "./tokenizer/tokenizer.ts";
 
-/** The kernels as they travel inside the bundle. */
-const KERNELS: KernelBinaries = { simd, relaxed, "simd-threads": simdThreads, "relaxed-threads": relaxedThreads };
-
-/** A path to a GGUF file, a safetensors file or a Hugging Face folder; a file's bytes; or a source of them, which loading closes. */
-export type ModelSource = string | Uint8Array | ByteSource;
+/**
+ * A path or URL of a GGUF file, a safetensors file or a Hugging Face folder; a file that a page was given; a file's
+ * bytes; or a source of them, which loading closes.
+ */
+export type ModelSource = string | URL | Blob | Uint8Array | ByteSource;
 
 export interface LoadModelOptions extends EngineOptions {
-  /** Default: Node's. */
+  /** Default: that of the runtime the program runs in. */
   readonly platform?: Platform;
 }
 
@@ -49,7 +45,7 @@ export interface LoadModelOptions extends EngineOptions {
 export async function load(source: ModelSource, options: LoadModelOptions = {}): Promise<Model> {
   const begin = performance.now();
   throwIfAborted(options.signal);
-  const platform = options.platform ?? nodePlatform(), file = await openFile(source, platform);
+  const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform);
   try {
     const description = describe(file);
     const engine: Engine = await createEngine({ ...description, platform, binaries: KERNELS }, options);
@@ -68,7 +64,7 @@ export interface ModelInspection {
 
 /** Reads the header and plans, without loading a weight; a model too large to load is shown too. @throws as {@link load} */
 export async function inspect(source: ModelSource, options: LoadModelOptions = {}): Promise<ModelInspection> {
-  const platform = options.platform ?? nodePlatform(), file = await openFile(source, platform);
+  const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform);
   try {
     const description = describe(file);
     const { plan } = planEngine({ ...description, platform }, options, layOutMemory);
@@ -80,12 +76,13 @@ export async function inspect(source: ModelSource, options: LoadModelOptions = {
 
 /** The tokenizer of a model file alone. @throws OnebitError `file/…`, `gguf/…`, `tokenizer/…` */
 export async function loadTokenizer(source: ModelSource, options: { readonly platform?: Platform } = {}): Promise<Tokenizer | undefined> {
-  const file = await openFile(source, options.platform ?? nodePlatform());
+  const file = await openFile(source, options.platform ?? detectPlatform());
   await closeFile(file);
   return tokenizerOf(file);
 }
 
-async function openFile(source: ModelSource, platform: Platform): Promise<ModelFile> {
+async function openFile(given: ModelSource, platform: Platform): Promise<ModelFile> {
+  const source = given instanceof URL ? (given.protocol === "file:" && platform.pathOf ? platform.pathOf(given) : given.href) : given;
   const open = async (path: string) => guardedSource(await platform.openFile(path));
   if (typeof source === "string" && await platform.isFolder(source)) {
     return { format: "safetensors", ...(await openHfFolder((name) => open(platform.inFolder(source, name)))) };
@@ -99,10 +96,11 @@ async function openFile(source: ModelSource, platform: Platform): Promise<ModelF
   }
 }
 
-function sourceOf(source: Uint8Array | ByteSource): ByteSource {
+function sourceOf(source: Blob | Uint8Array | ByteSource): ByteSource {
   if (source instanceof Uint8Array) return bytesSource(source);
+  if (source instanceof Blob) return blobSource(source);
   const isSource = typeof source === "object" && source !== null && typeof source.read === "function" && typeof source.close === "function";
-  return isSource ? guardedSource(source) : fail("option/invalid", "model: wanted a path, a Uint8Array of a file's bytes, or a source of them with read and close");
+  return isSource ? guardedSource(source) : fail("option/invalid", "model: wanted a path, a URL, a Blob or File, a Uint8Array of a file's bytes, or a source of them with read and close");
 }
 
 async function noSiblings(name: string): Promise<never> {

@@ -35,6 +35,22 @@ export function bytesSource(bytes: Uint8Array, name = "bytes"): ByteSource {
   };
 }
 
+/** A source over a `Blob` or a `File`: read piece by piece, never as a whole. */
+export function blobSource(blob: Blob, name = "name" in blob && typeof blob.name === "string" ? blob.name : "blob"): ByteSource {
+  return {
+    name,
+    sizeBytes: blob.size,
+    async read(into, position) {
+      const bytes = await blob.slice(position, position + into.length).arrayBuffer()
+        // Browsers refuse, without saying why, a file that changed since it was chosen.
+        .catch((cause: Error) => fail("file/read", `${name}: read at byte ${position} failed: ${cause.message}; if the file has changed, choose it again`, cause));
+      if (bytes.byteLength !== into.length) fail("file/read", `${name}: wanted bytes up to ${position + into.length}, it has ${blob.size}`);
+      into.set(new Uint8Array(bytes));
+    },
+    async close() {},
+  };
+}
+
 /** `source`, but every failure of a read is `file/read`: a caller's own source, or platform, may throw anything. */
 export function guardedSource(source: ByteSource): ByteSource {
   return {

@@ -4,8 +4,10 @@
  * @module
  */
 import type { ByteSource } from "./byte-source.ts";
+import type { HubPlatform } from "./model-store.ts";
+import { fail } from "./errors.ts";
 
-export interface Platform {
+export interface Platform extends Partial<FileStore> {
   readonly name: string;
   /** Processors this process may use. */
   readonly nCores: number;
@@ -17,8 +19,14 @@ export interface Platform {
   beside(path: string, name: string): string;
   /** Memory a new allocation may take, where the platform can tell. */
   availableMemoryBytes?: () => number;
+  /** Where downloaded models are kept and how they come; absent where there is no place or no network. */
+  readonly hub?: HubPlatform;
   /** Starts a thread that runs `source` with `data` and the function `ready` in scope; absent where there are no threads. */
   spawnThread?: (source: string, data: unknown) => Thread;
+  /** Where there are no threads: why, for the user of the model to read. */
+  readonly noThreadsReason?: string;
+  /** A `file:` URL as a path; absent where there are no files. */
+  pathOf?: (url: URL) => string;
 }
 
 export interface Thread {
@@ -27,4 +35,46 @@ export interface Thread {
   /** Resolves when the thread has ended by itself. */
   join(): Promise<void>;
   terminate(): Promise<void>;
+}
+
+/** What training needs of a file system beside reading; a platform without one lacks these members. */
+export interface FileStore {
+  /**
+   * Makes the file `path` hold `chunks`: all of them or, whatever happens, what it held before. The bytes go to a
+   * temporary file in the same folder ({@link temporaryFileTarget} knows its name) and are on the disk, name
+   * included, when this resolves. Errors of `chunks` itself pass through; the temporary file is removed then too.
+   * @throws OnebitError `file/write`
+   */
+  writeFileAtomically(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
+  /**
+   * Appends `text` and a newline, making the file when there is none. Safe when the process is killed, save that the
+   * line may then be cut short; not forced to the disk.
+   * @throws OnebitError `file/write`
+   */
+  appendLine(path: string, text: string): Promise<void>;
+  /** Names in the folder, sorted. @throws OnebitError `file/not-found`, `file/read` */
+  listFolder(path: string): Promise<string[]>;
+  /** Removes a file; one that is not there is no error. @throws OnebitError `file/write` */
+  removeFile(path: string): Promise<void>;
+  /** Makes the folder and those above it; one that is there is no error. @throws OnebitError `file/write` */
+  makeFolder(path: string): Promise<void>;
+}
+
+/** The platform's file store. @throws OnebitError `engine/unsupported` where files cannot be written */
+export function fileStoreOf(platform: Platform): FileStore {
+  const { writeFileAtomically, appendLine, listFolder, removeFile, makeFolder } = platform;
+  if (!writeFileAtomically || !appendLine || !listFolder || !removeFile || !makeFolder) {
+    fail("engine/unsupported", `writing files: the platform ${platform.name} has no file system for it`);
+  }
+  return { writeFileAtomically, appendLine, listFolder, removeFile, makeFolder };
+}
+
+/** The temporary file of one atomic write of `path`: `id` is 8 hexadecimal digits that no other write has. */
+export function temporaryFileOf(path: string, id: string): string {
+  return `${path}.${id}.tmp`;
+}
+
+/** The name of the file that `name` was a temporary file of; undefined for any other file. */
+export function temporaryFileTarget(name: string): string | undefined {
+  return /^(.+)\.[0-9a-f]{8}\.tmp$/.exec(name)?.[1];
 }

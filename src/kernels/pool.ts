@@ -29,8 +29,8 @@ export async function startPool(
 ): Promise<ThreadPool> {
   const spawn = platform.spawnThread ?? fail("engine/thread-failed", `${platform.name} has no threads; ask for one thread`);
   const threads: Thread[] = [];
-  for (let thread = 1; thread < nThreads; thread++) threads.push(spawn(WORKER_SOURCE, { module, memory, control, thread }));
   try {
+    for (let thread = 1; thread < nThreads; thread++) threads.push(spawn(WORKER_SOURCE, { module, memory, control, thread }));
     await Promise.all(threads.map((thread) => thread.ready));
   } catch (cause) {
     await Promise.all(threads.map((thread) => thread.terminate()));

@@ -13,8 +13,13 @@ import type { KernelExports } from "./exports.ts";
 
 export type Variant = "simd" | "relaxed";
 
-/** The four builds of one source, as bytes or, where code cannot be compiled at run time, as modules. */
-export type KernelBinaries = Readonly<Record<Variant | `${Variant}-threads`, Uint8Array<ArrayBuffer> | WebAssembly.Module>>;
+export type KernelBinary = Uint8Array<ArrayBuffer> | WebAssembly.Module;
+
+/**
+ * The builds of one source, as bytes or, where code cannot be compiled at run time, as modules; those for threads only
+ * where there can be threads.
+ */
+export type KernelBinaries = Readonly<Record<Variant, KernelBinary> & Partial<Record<`${Variant}-threads`, KernelBinary>>>;
 
 export interface ChosenKernels {
   readonly variant: Variant;
@@ -31,14 +36,20 @@ export interface ChosenKernels {
 export async function chooseKernels(binaries: KernelBinaries, threads: boolean, wanted?: Variant): Promise<ChosenKernels> {
   for (const variant of wanted ? [wanted] : (["relaxed", "simd"] as const)) {
     const binary = binaries[threads ? (`${variant}-threads` as const) : variant];
-    if (!(binary instanceof WebAssembly.Module) && !WebAssembly.validate(binary)) continue;
-    const module = binary instanceof WebAssembly.Module ? binary : await WebAssembly.compile(binary);
+    if (binary === undefined || (!(binary instanceof WebAssembly.Module) && !WebAssembly.validate(binary))) continue;
+    const module = binary instanceof WebAssembly.Module ? binary : await compile(binary);
     const kernels = await instantiateKernels(module, createMemory(MODULE_RESERVED_BYTES + WASM_PAGE_BYTES, threads));
     if (passesSelfTest(kernels)) return { variant, module, threads };
     if (wanted) fail("engine/self-test-failed", `kernels "${wanted}": this engine computes their SIMD instructions wrongly; choose another variant`);
   }
   if (wanted) fail("engine/unsupported", `kernels "${wanted}": this engine does not accept their instructions; choose another variant`);
   return fail("engine/unsupported", "this engine has no WebAssembly SIMD (every browser since 2023 and Node 16 have it)");
+}
+
+/** What is valid and still refused is forbidden here. */
+async function compile(binary: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
+  return WebAssembly.compile(binary).catch((cause: Error) =>
+    fail("engine/unsupported", `compiling WebAssembly is forbidden here (a page's Content-Security-Policy must have script-src 'wasm-unsafe-eval'; workerd wants the build of the exports condition "workerd"): ${cause.message}`, cause));
 }
 
 function passesSelfTest(kernels: KernelExports): boolean {

@@ -4,7 +4,7 @@
  * @module
  */
 import * as abi from "../../assembly/abi.ts";
-import { fail, throwIfAborted } from "../core/errors.ts";
+import { OnebitError, fail, throwIfAborted } from "../core/errors.ts";
 import { CONTEXT_LENGTH_DEFAULT, THREADS_MAX, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import type { Platform } from "../core/platform.ts";
 import type { TensorInfo } from "../files/gguf.ts";
@@ -38,7 +38,8 @@ export interface Engine {
   /** Logits a row. */
   readonly vocabSize: number;
   readonly memory: { readonly wasmBytes: number; readonly weightBytes: number; readonly kvBytes: number };
-  readonly engine: { readonly variant: Variant; readonly threads: number };
+  /** `reason`: why one thread runs where none was asked for by number and more were wanted. */
+  readonly engine: { readonly variant: Variant; readonly threads: number; readonly reason?: string };
   readonly numeric: Numeric;
   /**
    * Runs `ids` at positions `[position, position + ids.length)`; the KV cache must hold every earlier position.
@@ -94,8 +95,19 @@ export async function createEngine(parts: EngineParts, options: EngineOptions = 
   const ropeMagnitude = placeRopeFrequencies(kernels, memory, config, plan, tensors, plan.buffers.ropeCos);
   const program = buildProgram(config, tensors, plan, weights, memory, ropeMagnitude);
   writeState(memory, plan);
-  const pool = nThreads > 1 ? await startPool(platform, kernels, chosen.module, memory, plan.control, nThreads) : undefined;
-  return new ProgramEngine(config, plan, program, chosen, kernels, memory, pool);
+  const start = () => startPool(platform, kernels, chosen.module, memory, plan.control, nThreads);
+  const { pool, reason } = nThreads > 1 ? await startThreads(start, options) : { pool: undefined, reason: platform.noThreadsReason };
+  return new ProgramEngine(config, plan, program, chosen, kernels, memory, pool, options.threads === undefined ? reason : undefined);
+}
+
+/** Threads that were not asked for by number may be refused (by a page's Content-Security-Policy, by a system's limits): one does the work. */
+async function startThreads(start: () => Promise<ThreadPool>, { threads }: EngineOptions): Promise<{ pool?: ThreadPool; reason?: string }> {
+  try {
+    return { pool: await start() };
+  } catch (error) {
+    if (threads !== undefined || !(error instanceof OnebitError)) throw error;
+    return { reason: error.message };
+  }
 }
 
 function contextLengthOf(config: ModelConfig, { contextLength }: EngineOptions): number {
@@ -108,7 +120,7 @@ function threadsOf(platform: Platform, { threads }: EngineOptions): number {
   const canSpawn = platform.spawnThread !== undefined;
   if (threads === undefined) return canSpawn ? Math.min(platform.nCores, DEFAULT_THREADS_MAX) : 1;
   if (!Number.isInteger(threads) || threads < 1 || threads > THREADS_MAX) fail("option/invalid", `threads: wanted an integer in 1…${THREADS_MAX}, got ${threads}`);
-  if (threads > 1 && !canSpawn) fail("option/invalid", `threads: ${platform.name} has no threads here; wanted 1, got ${threads}`);
+  if (threads > 1 && !canSpawn) fail("option/invalid", `threads: ${platform.noThreadsReason ?? `${platform.name} has no threads here`}; wanted 1, got ${threads}`);
   return threads;
 }
 
@@ -139,7 +151,7 @@ class ProgramEngine implements Engine {
   private wasm: { readonly kernels: KernelExports; readonly memory: WebAssembly.Memory } | undefined;
 
   constructor(
-    config: ModelConfig, plan: MemoryPlan, program: Program, chosen: ChosenKernels, kernels: KernelExports, memory: WebAssembly.Memory, pool: ThreadPool | undefined,
+    config: ModelConfig, plan: MemoryPlan, program: Program, chosen: ChosenKernels, kernels: KernelExports, memory: WebAssembly.Memory, pool: ThreadPool | undefined, reason: string | undefined,
   ) {
     this.config = config;
     this.plan = plan;
@@ -147,7 +159,7 @@ class ProgramEngine implements Engine {
     this.pool = pool;
     this.wasm = { kernels, memory };
     this.numeric = createNumeric(kernels, memory, { ...plan.numeric, nMax: roundUp(config.vocabSize, 32) });
-    this.engine = { variant: chosen.variant, threads: pool?.nThreads ?? 1 };
+    this.engine = { variant: chosen.variant, threads: pool?.nThreads ?? 1, ...(reason === undefined ? {} : { reason }) };
     this.memory = { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes };
   }
 

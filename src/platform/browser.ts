@@ -1,0 +1,75 @@
+/**
+ * Browsers, in a page or in a worker: paths are URLs, threads are Worker threads from a Blob URL.
+ *
+ * @module
+ */
+import type { Platform, Thread } from "../core/platform.ts";
+import { openUrl } from "./open-url.ts";
+
+/** The platform over what every browser has; threads where the page is isolated and this thread may wait for them. */
+export function browserPlatform(): Platform {
+  const noThreadsReason = whyNoThreads();
+  return {
+    name: "browser",
+    nCores: globalThis.navigator?.hardwareConcurrency ?? 1,
+    openFile: (path) => openUrl(absolute(path)),
+    isFolder: async (path) => new URL(absolute(path)).pathname.endsWith("/"),
+    inFolder: (folder, name) => new URL(name, absolute(folder)).href,
+    beside: (file, name) => new URL(name, absolute(file)).href,
+    ...(noThreadsReason === undefined ? { spawnThread } : { noThreadsReason }),
+  };
+}
+
+/** As a link of the page, or in a worker of the worker's own address, would be read. */
+function absolute(path: string): string {
+  return new URL(path, globalThis.document?.baseURI ?? globalThis.location?.href).href;
+}
+
+/** Undefined where threads can be had. */
+function whyNoThreads(): string | undefined {
+  if (typeof Worker === "undefined") return "this kind of worker cannot start others";
+  // Without isolation a shared memory can be made, but no worker be given it.
+  if (globalThis.crossOriginIsolated !== true) {
+    return "the page is not cross-origin isolated: serve it with Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp";
+  }
+  if (!mayWait()) return "a page's main thread may not wait for others: load the model in a worker (onebit/worker)";
+  return undefined;
+}
+
+/** Threads meet at barriers, where the first to arrive sleeps. Browsers refuse that to a page's main thread. */
+function mayWait(): boolean {
+  try {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function spawnThread(source: string, data: unknown): Thread {
+  const body = `onmessage = async ({ data }) => {
+    try {
+      const ready = () => postMessage("ready");
+      ${source}
+      postMessage("ended");
+    } catch (error) {
+      postMessage({ error: String(error) });
+    }
+    close();
+  };`;
+  const url = URL.createObjectURL(new Blob([body], { type: "text/javascript" }));
+  const worker = new Worker(url);
+  const said = (wanted: string): Promise<void> => new Promise((resolve, reject) => {
+    worker.addEventListener("message", ({ data: found }) => (found === wanted ? resolve() : found?.error !== undefined && reject(new Error(found.error))));
+    worker.addEventListener("error", (event) => reject(new Error(event.message || BLOB_REFUSED)));
+  });
+  const ready = said("ready"), ended = said("ended");
+  // What goes wrong before `ready` is told there; a thread whose end nobody awaits must not be reported a second time.
+  ended.catch(() => {});
+  void ready.finally(() => URL.revokeObjectURL(url)).catch(() => {});
+  worker.postMessage(data);
+  return { ready, join: () => ended, terminate: async () => worker.terminate() };
+}
+
+/** An error event without a message is all that is seen of a worker that was not allowed. */
+const BLOB_REFUSED = "the browser refused a worker from a Blob URL; a Content-Security-Policy must have worker-src blob:";
