@@ -20,6 +20,9 @@ process.chdir(root);
 
 export const VARIANTS = ["simd", "relaxed", "simd-threads", "relaxed-threads"];
 
+/** Builds that can also train. No relaxed ones: training is f32, whose relaxed instructions differ between engines. */
+export const TRAIN_VARIANTS = ["train-simd", "train-simd-threads"];
+
 /** Every file below `folder` (recursive, sorted) whose name ends in `suffix`, as paths from the repository root. */
 export function filesBelow(folder, suffix = "") {
   const found = readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -42,7 +45,7 @@ export async function buildKernels() {
   const staging = join("build", `staging-${process.pid}`);
   mkdirSync(staging, { recursive: true });
   try {
-    await Promise.all(VARIANTS.map((variant) => compileVariant(variant, join(staging, `kernels.${variant}.wasm`))));
+    await Promise.all([...VARIANTS, ...TRAIN_VARIANTS].map((variant) => compileVariant(variant, join(staging, `kernels.${variant}.wasm`))));
     writeFileSync(join(staging, "kernels.stamp"), stamp);
     for (const name of readdirSync(staging)) renameSync(join(staging, name), join("build", name));
   } finally {
@@ -52,7 +55,8 @@ export async function buildKernels() {
 
 async function compileVariant(variant, out) {
   const asc = join(root, "node_modules", "assemblyscript", "bin", "asc.js");
-  const args = [asc, "--config", "asconfig.json", "--target", variant, "--outFile", out];
+  const entries = TRAIN_VARIANTS.includes(variant) ? ["assembly/train/index.ts"] : [];
+  const args = [asc, ...entries, "--config", "asconfig.json", "--target", variant, "--outFile", out];
   try {
     await promisify(execFile)(process.execPath, args);
   } catch (error) {
@@ -78,28 +82,81 @@ export const BUNDLE = {
   logLevel: "warning",
 };
 
-/** Bundles the library and the command line into dist/. The wasm variants travel inside, as bytes. */
+/** What dist/ offers: `<entry>.js` and its source. Each but the command line has its line in the exports of package.json. */
+const ENTRIES = {
+  index: "src/index.ts",
+  cli: "src/cli/main.ts",
+  worker: "src/web/worker.ts",
+  "worker-host": "src/web/worker-host.ts",
+};
+
+/** Entries that workerd gets a build of: `<entry>.workerd.js`. */
+const WORKERD_ENTRIES = ["index"];
+
+/** The kernels that builds for workerd import, as `./<name>` beside them. */
+const WORKERD_KERNELS = ["kernels.simd.wasm", "kernels.relaxed.wasm"];
+
+/** Bundles every entry into dist/. The kernels travel inside, as bytes; for workerd they lie beside its bundles. */
 export async function buildBundles() {
-  const { build } = await import("esbuild");
   const stamp = bundlesHash();
-  const { outputFiles } = await build({
-    ...BUNDLE,
-    entryPoints: { index: "src/index.ts", cli: "src/cli/main.ts" },
-    outdir: "dist",
-    splitting: true,
-    chunkNames: "chunks/[name]-[hash]",
-    minifySyntax: true,
-    minifyWhitespace: true,
-    write: false,
-  });
+  const script = await workerScript();
+  const files = [
+    ...(await bundle(ENTRIES, { chunkNames: "chunks/[name]-[hash]", plugins: [workerScriptPlugin(script)] })),
+    ...(await bundle(
+      Object.fromEntries(WORKERD_ENTRIES.map((name) => [`${name}.workerd`, ENTRIES[name]])),
+      // Beside the entries, so that "./kernels.…" is the same file from each.
+      { chunkNames: "chunk.workerd-[hash]", plugins: [workerdPlugin] },
+    )),
+    ...WORKERD_KERNELS.map((name) => ({ path: join(root, "dist", name), contents: readFileSync(join("build", name)) })),
+  ];
   mkdirSync("dist/chunks", { recursive: true });
   // Chunks first: an entry that is already in place never names a chunk that is not.
-  const chunksFirst = [...outputFiles].sort((a, b) => Number(isChunk(b.path)) - Number(isChunk(a.path)));
+  const chunksFirst = [...files].sort((a, b) => Number(isChunk(b.path)) - Number(isChunk(a.path)));
   for (const { path, contents } of chunksFirst) replaceFile(path, contents);
-  const kept = new Set(outputFiles.map(({ path }) => basename(path)));
-  for (const name of readdirSync("dist/chunks")) if (!kept.has(name)) rmSync(join("dist/chunks", name), { force: true });
+  const kept = new Set(files.map(({ path }) => basename(path)));
+  for (const path of filesBelow("dist").filter(isChunk)) if (!kept.has(basename(path))) rmSync(path, { force: true });
   replaceFile("build/bundles.stamp", stamp);
 }
+
+async function bundle(entryPoints, options) {
+  const { build } = await import("esbuild");
+  const { outputFiles } = await build({
+    ...BUNDLE, entryPoints, outdir: "dist", splitting: true, minifySyntax: true, minifyWhitespace: true, write: false, ...options,
+  });
+  return outputFiles;
+}
+
+/** The script of the worker that `onebit/worker` starts, as one text that imports nothing. */
+async function workerScript() {
+  const { build } = await import("esbuild");
+  const { outputFiles } = await build({
+    ...BUNDLE, entryPoints: ["src/web/worker-main.ts"], format: "iife", minify: true, sourcemap: false, write: false,
+  });
+  return outputFiles[0].text;
+}
+
+/** `#engine-worker` is that text. */
+function workerScriptPlugin(script) {
+  return {
+    name: "worker-script",
+    setup(build) {
+      build.onResolve({ filter: /^#engine-worker$/ }, () => ({ path: "engine-worker", namespace: "text" }));
+      build.onLoad({ filter: /./, namespace: "text" }, () => ({ contents: script, loader: "text" }));
+    },
+  };
+}
+
+/** For workerd a source `x.workerd.ts` stands in the place of `x.ts`, and kernels are imported, not inlined. */
+const workerdPlugin = {
+  name: "workerd",
+  setup(build) {
+    build.onResolve({ filter: /^#kernels\// }, ({ path }) => ({ path: `./kernels.${path.slice("#kernels/".length)}.wasm`, external: true }));
+    build.onResolve({ filter: /^\..*\.ts$/ }, ({ path, resolveDir }) => {
+      const twin = join(resolveDir, path.replace(/\.ts$/, ".workerd.ts"));
+      return existsSync(twin) ? { path: twin } : undefined;
+    });
+  },
+};
 
 /** Bundles dist/ (kernels first) unless it holds the bundles of exactly these sources. */
 export async function ensureBundles() {
@@ -131,7 +188,7 @@ function kernelsHash() {
 }
 
 function bundlesHash() {
-  const wasm = VARIANTS.map((variant) => `build/kernels.${variant}.wasm`);
+  const wasm = [...VARIANTS, ...TRAIN_VARIANTS].map((variant) => `build/kernels.${variant}.wasm`);
   return hashFiles([...filesBelow("src", ".ts"), ...wasm, "package.json", "package-lock.json", "scripts/build.mjs"]);
 }
 
@@ -147,7 +204,7 @@ function isFresh(stampFile, hash, output) {
   }
 }
 
-const isChunk = (path) => path.includes("chunks");
+const isChunk = (path) => path.includes("chunks/") || basename(path).startsWith("chunk.");
 
 function replaceFile(path, contents) {
   const temporary = `${path}.${process.pid}`;

@@ -1,0 +1,20 @@
+/**
+ * onebit/worker-host: what the script of a worker of your own calls, where a Content-Security-Policy forbids Blob URLs
+ * or the worker does other things too.
+ *
+ * @module
+ */
+import { load } from "../index.ts";
+import { type ConnectionScope, serveWith } from "./serve.ts";
+
+/**
+ * Lets pages run models in this worker: `loadInWorker(source, { worker })`.
+ *
+ * @example
+ * // model-worker.js, started by new Worker(new URL("./model-worker.js", import.meta.url), { type: "module" })
+ * import { serve } from "onebit/worker-host";
+ * serve();
+ */
+export function serve(): void {
+  serveWith(load, globalThis as unknown as ConnectionScope);
+}

@@ -1,0 +1,196 @@
+/**
+ * A model that runs in a worker, with the face of one that runs here: the page never computes.
+ *
+ * @module
+ */
+import { fail } from "../core/errors.ts";
+import type { ChatMessage, ChatOptions, EmbedOptions, GenerateOptions, GenerationResult, LoadModelOptions, Piece } from "../index.ts";
+import { type Call, type Connection, type Listener, connect, toWireSource } from "./connection.ts";
+import type { ModelFacts } from "./protocol.ts";
+
+/** What a worker can be sent: a URL (relative to the page), a file or its bytes. */
+export type WorkerModelSource = string | URL | Blob | Uint8Array;
+
+export interface WorkerLoadOptions extends Omit<LoadModelOptions, "platform"> {
+  /**
+   * A worker whose script calls `serve()` of "onebit/worker-host"; it stays yours, also after `close`. Default: one
+   * made from a Blob URL, for which a Content-Security-Policy must have `worker-src blob:`.
+   */
+  readonly worker?: Worker;
+}
+
+/** A worker and how to be rid of it. */
+export interface StartedWorker {
+  readonly worker: Worker;
+  /** Called once it has answered: what only its start needed can go. */
+  started(): void;
+  stop(): void;
+}
+
+export async function loadInWorkerOf(start: () => Promise<StartedWorker>, source: WorkerModelSource, options: WorkerLoadOptions): Promise<WorkerModel> {
+  const { worker: own, signal, onProgress, ...others } = options, wireSource = toWireSource(source);
+  const { worker, started, stop } = own === undefined ? await start() : { worker: own, started() {}, stop() {} };
+  try {
+    const connection = await connect(worker, signal).finally(started);
+    try {
+      const facts = await connection.call("load", [wireSource, others], { signal, onProgress }).done;
+      return new WorkerModel(connection, facts, stop);
+    } catch (error) {
+      await connection.close("the model was not loaded");
+      throw error;
+    }
+  } catch (error) {
+    stop();
+    throw error;
+  }
+}
+
+/** See `Model` for what the members do; what takes no time there is a promise here. */
+export class WorkerModel implements AsyncDisposable {
+  readonly #connection: Connection;
+  readonly #facts: ModelFacts;
+  readonly #stop: () => void;
+  #closing: Promise<void> | undefined;
+
+  constructor(connection: Connection, facts: ModelFacts, stop: () => void) {
+    this.#connection = connection;
+    this.#facts = facts;
+    this.#stop = stop;
+  }
+
+  get config(): ModelFacts["config"] {
+    return this.#facts.config;
+  }
+  get contextLength(): number {
+    return this.#facts.contextLength;
+  }
+  get vocabSize(): number {
+    return this.#facts.vocabSize;
+  }
+  get memory(): ModelFacts["memory"] {
+    return this.#facts.memory;
+  }
+  get engine(): ModelFacts["engine"] {
+    return this.#facts.engine;
+  }
+  get hasTokenizer(): boolean {
+    return this.#facts.hasTokenizer;
+  }
+  get loadMs(): number {
+    return this.#facts.loadMs;
+  }
+
+  /** @throws OnebitError (while iterating) as `Model.generate`; `engine/worker-lost` when the worker dies */
+  generate(prompt: string | readonly number[], options: GenerateOptions = {}): WorkerGeneration {
+    const { signal, onProgress, ...others } = options;
+    return new WorkerGeneration((onPiece) => this.#connection.call("generate", [prompt, others], { signal, onProgress, onPiece }));
+  }
+
+  /** @throws OnebitError (while iterating) as `Model.chat`; `engine/worker-lost` when the worker dies */
+  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): WorkerGeneration {
+    const { signal, onProgress, ...others } = options;
+    return new WorkerGeneration((onPiece) => this.#connection.call("chat", [messages, others], { signal, onProgress, onPiece }));
+  }
+
+  /** @throws OnebitError as `Model.embed`; `engine/worker-lost` when the worker dies */
+  embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    const { signal, onProgress, ...others } = options;
+    return this.#connection.call("embed", [texts, others], { signal, onProgress }).done;
+  }
+
+  /** Logits after each id: (ids.length, vocabSize), row-major. @throws OnebitError as `Model.logits`; `engine/worker-lost` */
+  logits(ids: readonly number[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<Float32Array> {
+    return this.#connection.call("logits", [ids], { signal }).done;
+  }
+
+  /** The ids of a text. @throws OnebitError `tokenizer/missing`, `engine/worker-lost` */
+  encode(text: string): Promise<number[]> {
+    return this.#connection.call("encode", [text]).done;
+  }
+
+  /** The text of ids. @throws OnebitError `tokenizer/missing`, `engine/worker-lost` */
+  decode(ids: readonly number[]): Promise<string> {
+    return this.#connection.call("decode", [ids]).done;
+  }
+
+  /** Ends what is running (as "aborted"), frees the memory and ends the worker. Later calls throw `model/closed`; closing twice is fine. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#connection.close(`${this.config.name}: the model was closed: load it again`);
+    this.#stop();
+  }
+}
+
+/**
+ * One generation: iterate it for pieces, or await {@link WorkerGeneration.text} or {@link WorkerGeneration.result}.
+ *
+ * Nothing runs before the first of these; it can be iterated once. Leaving the loop early ends it as "aborted". The
+ * worker computes at most 32 pieces ahead of the loop.
+ */
+export class WorkerGeneration implements AsyncIterable<Piece> {
+  readonly #start: (onPiece: Listener["onPiece"]) => Call<GenerationResult>;
+  #pieces: AsyncGenerator<Piece, void, void> | undefined;
+  #resolve: (result: Promise<GenerationResult>) => void = () => {};
+  readonly #result = new Promise<GenerationResult>((resolve) => {
+    this.#resolve = resolve;
+  });
+
+  constructor(start: (onPiece: Listener["onPiece"]) => Call<GenerationResult>) {
+    this.#start = start;
+    this.#result.catch(() => {});
+  }
+
+  /** @throws OnebitError `option/invalid` the second time */
+  [Symbol.asyncIterator](): AsyncIterator<Piece> {
+    if (this.#pieces) fail("option/invalid", "a generation can be iterated only once: call generate again, or keep its pieces");
+    this.#pieces = this.#run();
+    return this.#pieces;
+  }
+
+  /** Everything about the finished generation. Runs it to its end unless someone is iterating. */
+  async result(): Promise<GenerationResult> {
+    if (!this.#pieces) {
+      for await (const _ of this) void _;
+    }
+    return this.#result;
+  }
+
+  async text(): Promise<string> {
+    return (await this.result()).text;
+  }
+
+  async *#run(): AsyncGenerator<Piece, void, void> {
+    const arrived: Piece[] = [];
+    let wake = (): void => {}, isOver = false;
+    const call = this.#start((piece) => (arrived.push(piece), wake()));
+    this.#resolve(call.done);
+    const over = (): void => ((isOver = true), wake());
+    call.done.then(over, over);
+    try {
+      while (!isOver || arrived.length > 0) {
+        const piece = arrived.shift();
+        if (piece === undefined) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          continue;
+        }
+        call.consumed();
+        yield piece;
+      }
+      await call.done;
+    } finally {
+      if (!isOver) call.abort();
+      // Whoever left the loop may go on at once: the model has stopped by then.
+      await call.done.catch(() => {});
+    }
+  }
+}

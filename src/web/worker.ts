@@ -1,0 +1,34 @@
+/**
+ * onebit/worker: a model in a worker of the page, so that the page stays free.
+ *
+ * @module
+ */
+import { type StartedWorker, type WorkerLoadOptions, type WorkerModel, type WorkerModelSource, loadInWorkerOf } from "./worker-model.ts";
+
+export { OnebitError } from "../core/errors.ts";
+export type { ErrorCode } from "../core/errors.ts";
+export { WorkerGeneration, WorkerModel } from "./worker-model.ts";
+export type { WorkerLoadOptions, WorkerModelSource } from "./worker-model.ts";
+
+/**
+ * Loads a model in a worker.
+ *
+ * @example
+ * const model = await loadInWorker("model.gguf", { onProgress: ({ loadedBytes, totalBytes }) => show(loadedBytes / totalBytes) });
+ * for await (const piece of model.generate("Once upon a time")) append(piece.text);
+ * await model.close();
+ *
+ * @throws OnebitError as `load`; `engine/worker-failed` when the worker does not start, `engine/worker-lost` when it dies
+ */
+export function loadInWorker(source: WorkerModelSource, options: WorkerLoadOptions = {}): Promise<WorkerModel> {
+  return loadInWorkerOf(startBlobWorker, source, options);
+}
+
+/** The whole engine is a text inside this package, fetched only when it is needed: no bundler has to know of a worker's file. */
+async function startBlobWorker(): Promise<StartedWorker> {
+  const { default: source } = await import("#engine-worker");
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  // As a module: Deno has no other workers.
+  const worker = new Worker(url, { type: "module", name: "onebit" });
+  return { worker, started: () => URL.revokeObjectURL(url), stop: () => worker.terminate() };
+}
