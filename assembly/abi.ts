@@ -76,3 +76,63 @@ export const SHORT_BLOCK_BYTES = 22464;
 
 /** Static data of the module (masks, shuffles) lives in the first page; the host places everything after it. */
 export const MODULE_RESERVED_BYTES = 65536;
+
+// ---- training: steps of the training build only (train/program.ts), which name their own sizes ----
+export const OP_TRAIN_FIRST = 64;
+export const OP_EMBED_ROWS = 64;
+export const OP_EMBED_ROWS_BACK = 65;
+export const OP_NORM_ROWS = 66;
+export const OP_NORM_ROWS_BACK = 67;
+export const OP_NORM_COLUMNS_BACK = 68;
+export const OP_QUANTIZE_ROWS = 69;
+export const OP_CLIP_BACK = 70;
+export const OP_WEIGHT_SUMS = 71;
+export const OP_WEIGHT_CODES = 72;
+export const OP_MATMUL_F32 = 73;
+export const OP_ROTATE = 74;
+export const OP_ATTEND_SEQUENCES = 75;
+export const OP_ATTEND_SEQUENCES_BACK = 76;
+export const OP_ACTIVATE = 77;
+export const OP_ACTIVATE_BACK = 78;
+export const OP_GATE = 79;
+export const OP_GATE_BACK = 80;
+export const OP_ADD_ARRAYS = 81;
+export const OP_PASS = 82;
+export const OP_SUM_ROWS = 83;
+export const OP_DROPOUT = 84;
+export const OP_CROSS_ENTROPY = 85;
+export const OP_CROSS_ENTROPY_BACK = 86;
+export const OP_SUM_LOSSES = 87;
+export const OP_ZERO = 88;
+export const OP_SUM_SQUARES = 89;
+export const OP_ADAM_W = 90;
+
+export const FORM_FORWARD = 0;
+export const FORM_INPUT = 1;
+export const FORM_WEIGHT = 2;
+export const KIND_SILU = 0;
+export const KIND_RELU2 = 1;
+export const KIND_GELU = 2;
+/** Elements a partial sum over weights or gradients covers. */
+export const SUM_CHUNK = 4096;
+/** Blocks of an f32 product (train/matmul-f32.ts) and the scratch they take for each thread. */
+export const MATMUL_K_BLOCK = 384;
+export const MATMUL_N_BLOCK = 256;
+export const MATMUL_M_BLOCK = 16;
+export const MATMUL_SCRATCH_BYTES = 417920;
+/** Query rows of a step of the backward pass of attention. */
+export const ATTENTION_TILE = 32;
+/** f32 fields of the optimiser's settings, in bytes. */
+export const SETTING_LEARNING_RATE = 0;
+export const SETTING_WEIGHT_DECAY = 4;
+export const SETTING_BETA1 = 8;
+export const SETTING_BETA2 = 12;
+export const SETTING_EPSILON = 16;
+export const SETTING_CORRECTION1 = 20;
+export const SETTING_CORRECTION2 = 24;
+export const SETTING_GRADIENT_FACTOR = 28;
+export const SETTING_BYTES = 32;
+/** u32 of the dropout state: the seed of this pass, and 1 while training. */
+export const DROPOUT_SEED = 0;
+export const DROPOUT_ACTIVE = 4;
+export const DROPOUT_BYTES = 8;

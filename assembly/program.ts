@@ -16,6 +16,7 @@ import { addBias, addScaled, layerNorm, rmsNorm, rmsNormHeads, scaleRow } from "
 import { quantizeBlocks, quantizeToken, quantizeTokenBlocks } from "./ops/quantize";
 import { ropeAdjacent, ropeHalf, ropeTable } from "./ops/rope";
 import { attend, attendQ8, storeKv, storeKvQ8 } from "./ops/attention";
+import { executeTrain } from "./train/program";
 import { gateGelu, gateRelu2, gateSilu } from "./ops/activation";
 
 export function walk(control: usize, program: usize, nSteps: i32, state: usize, thread: i32, nThreads: i32): void {
@@ -52,7 +53,9 @@ function execute(op: i32, step: usize, state: usize, n: i32, thread: i32, nThrea
     case abi.OP_STORE_KV_Q8: keep(op, step, state, n, thread, nThreads); break;
     case abi.OP_ATTEND:
     case abi.OP_ATTEND_Q8: attention(op, step, state, n, thread, nThreads); break;
-    default: gate(op, step, n, thread, nThreads);
+    default:
+      if (TRAIN && op >= abi.OP_TRAIN_FIRST) executeTrain(op, step, scratch(state, thread), thread, nThreads);
+      else gate(op, step, n, thread, nThreads);
   }
 }
 

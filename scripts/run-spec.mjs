@@ -39,7 +39,7 @@ async function compileSpec(specFile, variant, features, sources) {
   if (cached && existsSync(cached)) return new Uint8Array(readFileSync(cached));
   const asc = await import("assemblyscript/asc");
   const flags = ["--config", "none", "--exportStart", "_start", "--exportRuntime", "--exportTable", "--debug"];
-  flags.push("--use", "RTRACE=1", "--runtime", "incremental", "-O3", "--outFile", "spec.wasm");
+  flags.push("--use", "RTRACE=1", "--use", "TRAIN=1", "--runtime", "incremental", "-O3", "--outFile", "spec.wasm");
   for (const feature of features) flags.push("--enable", feature);
   let binary;
   const writeFile = (name, data) => void (name.endsWith(".wasm") && (binary = new Uint8Array(data)));

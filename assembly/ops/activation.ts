@@ -66,16 +66,16 @@ export function gelu(x: usize, out: usize, begin: i32, end: i32): void {
   if (rest > 0) storeRest(out + at, geluX4(loadRest(x + at, rest)), rest);
 }
 
-function siluX4(x: v128): v128 {
+export function siluX4(x: v128): v128 {
   return f32x4.div(x, f32x4.add(expF32x4(f32x4.neg(x)), v128.load32_splat(CONSTANTS, 0)));
 }
 
-function relu2X4(x: v128): v128 {
+export function relu2X4(x: v128): v128 {
   const positive = f32x4.pmax(f32x4.splat(0), x);
   return f32x4.mul(positive, positive);
 }
 
-function geluX4(x: v128): v128 {
+export function geluX4(x: v128): v128 {
   const cube = f32x4.mul(f32x4.mul(f32x4.mul(x, x), x), v128.load32_splat(CONSTANTS, 8));
   const twice = f32x4.mul(f32x4.add(x, cube), v128.load32_splat(CONSTANTS, 4));
   return f32x4.div(x, f32x4.add(expF32x4(f32x4.neg(twice)), v128.load32_splat(CONSTANTS, 0)));

@@ -23,7 +23,7 @@ export function quantizeToken(
 ): void {
   for (let row = rowBegin; row < rowEnd; row++) {
     const at = <usize>row * kp, index = <usize>row << 2, from = x + ((<usize>row * xStride) << 2);
-    const factor = <f32>(127.0 / <f64>max<f32>(1e-5, absmax(from, k)));
+    const factor = <f32>(127.0 / <f64>max<f32>(1e-5, absmaxRow(from, k)));
     store<f32>(scale + index, <f32>(1.0 / <f64>factor));
     const total = quantizeBytes(from, k, kp, factor, q8 == 0 ? 0 : q8 + at, q16 == 0 ? 0 : q16 + (at << 1));
     store<i32>(sum + index, total);
@@ -83,7 +83,7 @@ export function quantizeBlocks(
     for (let b = 0; b < nBlocks; b++) {
       const begin = b * block, at = (<usize>row * nBlocks + b) << 2;
       const left = min(block, max(0, k - begin)), values = from + (<usize>begin << 2);
-      const most = absmax(values, left), factor: f32 = most == 0 ? 0 : <f32>qmax / most;
+      const most = absmaxRow(values, left), factor: f32 = most == 0 ? 0 : <f32>qmax / most;
       const q = q16 + ((<usize>row * kp + begin) << 1);
       store<f32>(scale + at, most / <f32>qmax);
       if (dense) quantizeDenseBlock(values, left, factor, qmax, q, sum + at);
@@ -129,7 +129,7 @@ function fourValues(x: usize, i: i32, k: i32): v128 {
 }
 
 /** Largest magnitude of k values; NaN is passed over. */
-function absmax(x: usize, k: i32): f32 {
+export function absmaxRow(x: usize, k: i32): f32 {
   let most = f32x4.splat(0);
   for (let i = 0; i < k; i += 4) most = f32x4.pmax(most, f32x4.abs(fourValues(x, i, k)));
   return maxFloats(most);

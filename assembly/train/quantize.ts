@@ -1,0 +1,115 @@
+/**
+ * The quantisers of the papers, whose codes stay f32 so that the f32 product of two of them is exact:
+ *
+ *   activations  8 bit: round(x · 127 / absmax) a row, dequantised by absmax / 127       (arXiv 2402.17764)
+ *                1 bit: sign(x), dequantised by mean|x| of the row                       (Rastegari et al., XNOR-Net, 2016)
+ *   weights      ternary: clip(round(w / γ), -1, 1), γ = mean|w|                         (arXiv 2402.17764)
+ *                binary:  sign(w - mean(w)), scale mean|w|                               (arXiv 2310.11453)
+ *
+ * A weight scale is rounded to half precision, at least 1e-5: files keep it so, and then a trained model and its file
+ * are the same numbers. Gradients pass straight through; through a sign only where |x| ≤ 1.
+ */
+import { SUM_CHUNK } from "../abi";
+import { absmaxRow } from "../ops/quantize";
+import { loadRest, storeRest } from "../lanes";
+
+/** Values a partial sum covers: fixed, so that the sum of the sums does not depend on the threads. */
+const CHUNK: i32 = SUM_CHUNK;
+const EPSILON: f64 = 1e-5;
+
+/** Rows [begin, end) of x (rows, k) to codes in -127 … 127 and their scales. */
+export function quantizeRows8(x: usize, codes: usize, scale: usize, k: i32, begin: i32, end: i32): void {
+  for (let row = begin; row < end; row++) {
+    const at = (<usize>row * k) << 2, factor = <f32>(127.0 / <f64>max<f32>(1e-5, absmaxRow(x + at, k)));
+    store<f32>(scale + (<usize>row << 2), <f32>(1.0 / <f64>factor));
+    const s = f32x4.splat(factor), body = k & ~3;
+    for (let i = 0; i < body; i += 4) v128.store(codes + at + (<usize>i << 2), round(f32x4.mul(v128.load(x + at + (<usize>i << 2)), s)));
+    if (body == k) continue;
+    const rest = at + (<usize>body << 2);
+    storeRest(codes + rest, round(f32x4.mul(loadRest(x + rest, k - body), s)), k - body);
+  }
+}
+
+/** To a saturated int8 and back. */
+function round(v: v128): v128 {
+  return f32x4.pmin(f32x4.pmax(f32x4.nearest(v), f32x4.splat(-128)), f32x4.splat(127));
+}
+
+/** Rows [begin, end) of x (rows, k) to signs (zero counts as positive) and their mean magnitudes. */
+export function quantizeRows1(x: usize, codes: usize, scale: usize, k: i32, begin: i32, end: i32): void {
+  for (let row = begin; row < end; row++) {
+    const at = (<usize>row * k) << 2;
+    store<f32>(scale + (<usize>row << 2), <f32>(absSum(x + at, k) / <f64>k));
+    for (let i = 0; i < k; i++) {
+      const p = at + (<usize>i << 2);
+      store<f32>(codes + p, load<f32>(x + p) >= 0 ? 1 : -1);
+    }
+  }
+}
+
+/** dx (+)= dy where |x| ≤ 1: the gradient of a sign, straight through inside the clip. Elements [begin, end). */
+export function passInsideClip(x: usize, dy: usize, dx: usize, add: bool, begin: i32, end: i32): void {
+  for (let i = begin; i < end; i++) {
+    const p = <usize>i << 2, passed: f32 = abs(load<f32>(x + p)) <= 1 ? load<f32>(dy + p) : 0;
+    store<f32>(dx + p, add ? load<f32>(dx + p) + passed : passed);
+  }
+}
+
+/** partial[2c] = Σ w, partial[2c + 1] = Σ |w| in f64 over chunk c of the `count` weights, for chunks [begin, end). */
+export function sumWeights(w: usize, count: i32, partial: usize, begin: i32, end: i32): void {
+  for (let chunk = begin; chunk < end; chunk++) {
+    const from = w + ((<usize>chunk * CHUNK) << 2), n = min(CHUNK, count - chunk * CHUNK);
+    let sum: f64 = 0;
+    for (let i = 0; i < n; i++) sum += <f64>load<f32>(from + (<usize>i << 2));
+    store<f64>(partial + (<usize>chunk << 4), sum);
+    store<f64>(partial + (<usize>chunk << 4), absSum(from, n), 8);
+  }
+}
+
+function absSum(x: usize, n: i32): f64 {
+  let sum: f64 = 0;
+  for (let i = 0; i < n; i++) sum += <f64>abs(load<f32>(x + (<usize>i << 2)));
+  return sum;
+}
+
+/** Codes of weights [begin, end) and, with the first of them, the scale of all `count`. */
+export function quantizeWeights(
+  w: usize, count: i32, partial: usize, ternary: bool, codes: usize, scale: usize, begin: i32, end: i32,
+): void {
+  let sum: f64 = 0, magnitude: f64 = 0;
+  for (let chunk = 0; chunk < (count + CHUNK - 1) / CHUNK; chunk++) {
+    sum += load<f64>(partial + (<usize>chunk << 4));
+    magnitude += load<f64>(partial + (<usize>chunk << 4), 8);
+  }
+  const gamma = roundToHalf(<f32>max<f64>(EPSILON, magnitude / <f64>count)), mean = <f32>(sum / <f64>count);
+  if (begin == 0) store<f32>(scale, gamma);
+  if (ternary) ternaryCodes(w, codes, gamma, begin, end);
+  else binaryCodes(w, codes, mean, begin, end);
+}
+
+function ternaryCodes(w: usize, codes: usize, gamma: f32, begin: i32, end: i32): void {
+  const g = f32x4.splat(gamma), low = f32x4.splat(-1), high = f32x4.splat(1), body = begin + ((end - begin) & ~3);
+  for (let i = begin; i < body; i += 4) {
+    const p = <usize>i << 2;
+    v128.store(codes + p, f32x4.pmin(f32x4.pmax(f32x4.nearest(f32x4.div(v128.load(w + p), g)), low), high));
+  }
+  for (let i = body; i < end; i++) {
+    const p = <usize>i << 2;
+    store<f32>(codes + p, min<f32>(max<f32>(nearest<f32>(load<f32>(w + p) / gamma), -1), 1));
+  }
+}
+
+function binaryCodes(w: usize, codes: usize, mean: f32, begin: i32, end: i32): void {
+  for (let i = begin; i < end; i++) {
+    const p = <usize>i << 2;
+    store<f32>(codes + p, load<f32>(w + p) - mean >= 0 ? 1 : -1);
+  }
+}
+
+/** The nearest half-precision number, ties to even; x is positive and below 65504. */
+export function roundToHalf(x: f32): f32 {
+  // Below 2^-14 a half has no leading one: a multiple of 2^-24.
+  if (x < 0.00006103515625) return nearest<f32>(x * 16777216.0) / 16777216.0;
+  const bits = reinterpret<u32>(x);
+  return reinterpret<f32>((bits + 0xfff + ((bits >> 13) & 1)) & ~0x1fff);
+}
