@@ -84,3 +84,26 @@ export const TOKEN_UNITS_MAX = 4096;
 export const MERGES_MAX = 4 * 1024 * 1024 - 1;
 /** Squares of the lengths of SentencePiece tokens, summed: the work of finding all their halves. 262,144 tokens take 2 × 10^7. */
 export const SENTENCEPIECE_SPLIT_WORK_MAX = 1024 * 1024 * 1024;
+
+/** A checkpoint names three arrays a tensor; those of 1,024 layers make 3 MB of header. */
+export const CHECKPOINT_HEADER_BYTES_MAX = 16 * 1024 * 1024;
+/** The largest common corpus for small models, enwik9, has 10^9 bytes; larger data wants another design than one array. */
+export const TRAINING_DATA_BYTES_MAX = 1024 ** 3;
+
+/**
+ * What one range request asks for, what is kept in memory of it, and what is recorded as done. With as many requests at a
+ * time as below, at most 8 MiB are asked for and not yet recorded: all that a killed download fetches twice.
+ */
+export const HUB_PART_BYTES = 2 * 1024 * 1024;
+/** Browsers open 6 connections to a host, and others share them. */
+export const HUB_PARALLEL_REQUESTS = 4;
+/** Browsers and curl follow 20 and 50 hops; hubs use 1 or 2. */
+export const HUB_REDIRECTS_MAX = 10;
+/** A server may ask for a pause; one that asks for more is told about instead. Hubs' windows are of 5 minutes. */
+export const HUB_RETRY_AFTER_MS_MAX = 300_000;
+/** The list of a repository of 10,000 files has about 3 MB. */
+export const HUB_LIST_BYTES_MAX = 32 * 1024 * 1024;
+/** Files that change while they are fetched are begun anew this often. */
+export const HUB_RESTARTS_MAX = 3;
+/** Ten times the largest published 1-bit model; also an exact double. */
+export const HUB_FILE_BYTES_MAX = 2 ** 42;

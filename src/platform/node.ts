@@ -7,6 +7,7 @@
 import type { ByteSource } from "../core/byte-source.ts";
 import { fail } from "../core/errors.ts";
 import type { Platform, Thread } from "../core/platform.ts";
+import { nodeFileStore } from "./node-files.ts";
 
 /** The platform over Node's built-in modules. */
 export function nodePlatform(): Platform {
@@ -20,6 +21,8 @@ export function nodePlatform(): Platform {
     beside: (file, name) => path.join(path.dirname(file), name),
     availableMemoryBytes: () => process.availableMemory(),
     spawnThread,
+    pathOf: (url) => process.getBuiltinModule("node:url").fileURLToPath(url),
+    ...nodeFileStore(),
   };
 }
 

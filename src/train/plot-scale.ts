@@ -1,0 +1,86 @@
+/**
+ * Curves, the range they span, and round numbers to mark on an axis.
+ *
+ * @module
+ */
+import { fail } from "../core/errors.ts";
+
+export interface Curve {
+  readonly name: string;
+  /** (x, y), x rising: steps and losses. Where a number is not finite, or beyond ±10^15, the line has a gap. */
+  readonly points: readonly (readonly [x: number, y: number])[];
+}
+
+export interface Axis {
+  readonly min: number;
+  readonly max: number;
+  /** Within [min, max], rising. */
+  readonly ticks: readonly { readonly value: number; readonly label: string }[];
+}
+
+/** Beyond this no double tells neighbouring ticks apart well, and no loss is. */
+const MAGNITUDE_MAX = 1e15;
+/** A range narrower than this part of its numbers is drawn as flat. */
+const FLAT = 1e-9;
+/** Ticks are multiples of these times a power of ten. */
+const ROUND = [1, 2, 5, 10];
+
+export function isDrawable([x, y]: readonly [number, number]): boolean {
+  return Math.abs(x) <= MAGNITUDE_MAX && Math.abs(y) <= MAGNITUDE_MAX;
+}
+
+/** The axes that hold every drawable point; from 0 to 1 when there is none. */
+export function axesOf(curves: readonly Curve[], nTicks: { readonly x: number; readonly y: number }): { x: Axis; y: Axis } {
+  const points = curves.flatMap(({ points }) => points.filter(isDrawable));
+  return { x: axisOf(points.map(([x]) => x), nTicks.x), y: axisOf(points.map(([, y]) => y), nTicks.y) };
+}
+
+/**
+ * Round numbers in [min, max], at most `n` of them, and how to write them: "5000", "10k", "0.25".
+ * @param n 2 or more
+ */
+export function roundTicks(min: number, max: number, n: number): { value: number; label: string }[] {
+  if (!(max > min) || !Number.isFinite(max - min)) fail("train/bad-option", `axis: wanted a range, found ${min} to ${max}`);
+  const roughStep = (max - min) / n;
+  let exponent = 0, power = 1;
+  for (; power * 10 <= roughStep; exponent++) power *= 10;
+  // Powers below one are kept as their inverse: 10^k is exact, 10^-k is not.
+  let inverse = 1;
+  for (; roughStep * inverse < 1 && exponent <= 0; exponent--) inverse *= 10;
+  const multiple = ROUND.find((factor) => (factor * power) / inverse >= roughStep) ?? 10;
+  const at = (i: number): number => (i * multiple * power) / inverse;
+  const values: number[] = [];
+  for (let i = Math.ceil((min / (multiple * power)) * inverse); at(i) <= max; i++) {
+    if (at(i) >= min) values.push(at(i));
+  }
+  const unit = unitOf(multiple * power, Math.max(Math.abs(min), Math.abs(max)));
+  const decimals = multiple === 10 ? -exponent - 1 : -exponent;
+  return values.map((value) => ({ value, label: labelOf(value, decimals, unit) }));
+}
+
+function axisOf(values: readonly number[], nTicks: number): Axis {
+  let min = Infinity, max = -Infinity;
+  for (const value of values) {
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  if (min > max) return { min: 0, max: 1, ticks: roundTicks(0, 1, nTicks) };
+  const size = Math.max(Math.abs(min), Math.abs(max));
+  if (max - min <= size * FLAT || max - min < 1e-12) {
+    const pad = size < 1e-6 ? 0.5 : size * 0.05;
+    min -= pad;
+    max += pad;
+  }
+  return { min, max, ticks: roundTicks(min, max, nTicks) };
+}
+
+/** Thousands or millions when the axis goes that far and its steps are tenths of them at least. */
+function unitOf(step: number, size: number): { size: number; name: string } | undefined {
+  const units = [{ size: 1e6, name: "M" }, { size: 1e3, name: "k" }];
+  return units.find((unit) => size >= 10 * unit.size && step >= unit.size / 10);
+}
+
+function labelOf(value: number, decimals: number, unit: { size: number; name: string } | undefined): string {
+  if (unit && value !== 0) return `${value / unit.size}${unit.name}`;
+  return value.toFixed(Math.max(0, decimals));
+}

@@ -1,0 +1,61 @@
+/**
+ * One line of a terminal that says how training goes: step, loss, speed, and how long it will take yet.
+ *
+ * @module
+ */
+
+export interface TrainingProgress {
+  /** Steps done. */
+  readonly step: number;
+  readonly totalSteps: number;
+  /** The latest training loss; absent before the first. */
+  readonly loss?: number;
+  /** The latest validation loss. */
+  readonly validationLoss?: number;
+  readonly tokensPerSecond?: number;
+  readonly etaMs?: number;
+}
+
+/** `step 120/1000 (12 %) · loss 2.345 · validation 2.401 · 12.3k tokens/s · 1 h 02 min left` */
+export function formatTrainingProgress(progress: TrainingProgress): string {
+  const { step, totalSteps, loss, validationLoss, tokensPerSecond, etaMs } = progress;
+  const percent = totalSteps > 0 ? Math.floor((100 * step) / totalSteps) : 100;
+  return [
+    `step ${step}/${totalSteps} (${percent} %)`,
+    ...(loss === undefined ? [] : [`loss ${loss.toFixed(3)}`]),
+    ...(validationLoss === undefined ? [] : [`validation ${validationLoss.toFixed(3)}`]),
+    ...(tokensPerSecond === undefined ? [] : [`${formatCount(tokensPerSecond)} tokens/s`]),
+    ...(etaMs === undefined ? [] : [`${formatDuration(etaMs)} left`]),
+  ].join(" · ");
+}
+
+/**
+ * Time yet to go at the mean speed of this run.
+ * @param doneSteps steps of this run, not those before a checkpoint it resumed from
+ * @returns undefined before there is a speed
+ */
+export function estimateLeftMs(doneSteps: number, leftSteps: number, elapsedMs: number): number | undefined {
+  return doneSteps > 0 && elapsedMs > 0 ? (elapsedMs / doneSteps) * Math.max(0, leftSteps) : undefined;
+}
+
+/** 4_000 → "4 s", 200_000 → "3 min 20 s", 3_720_000 → "1 h 02 min", 100_000_000 → "1 d 03 h": the two largest units. */
+export function formatDuration(ms: number): string {
+  const seconds = Math.round(Math.max(0, ms) / 1000);
+  if (!Number.isFinite(seconds)) return "unknown time";
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${pad(seconds % 60)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
+  const hours = Math.round(minutes / 60);
+  return `${Math.floor(hours / 24)} d ${pad(hours % 24)} h`;
+}
+
+/** 950 → "950", 12_345 → "12.3k", 4_560_000 → "4.6M". */
+export function formatCount(count: number): string {
+  if (count < 999.5) return String(Math.round(count));
+  return count < 999_950 ? `${(count / 1000).toFixed(1)}k` : `${(count / 1_000_000).toFixed(1)}M`;
+}
+
+function pad(n: number): string {
+  return String(n).padStart(2, "0");
+}

@@ -1,0 +1,115 @@
+/**
+ * Reads training data: the bytes of a file, inflated when it is a gzip file.
+ *
+ * @module
+ */
+import { readBytes } from "../core/byte-source.ts";
+import type { ByteSource } from "../core/byte-source.ts";
+import { OnebitError, fail, throwIfAborted } from "../core/errors.ts";
+import { TRAINING_DATA_BYTES_MAX } from "../core/limits.ts";
+
+export interface TextFileOptions {
+  /** Take this many bytes from the beginning of the (inflated) data; the rest is neither inflated nor checked. Default: all of it. */
+  readonly maxBytes?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Of compressed data at once: gzip inflates at most 1,032-fold, so the most that a slice can add is 66 MB. */
+const GZIP_SLICE_BYTES = 64 * 1024;
+/** Of plain data at once, between looks at the abort signal. */
+const PLAIN_SLICE_BYTES = 16 * 1024 * 1024;
+
+/**
+ * The data of `source`. A gzip file is known by its first two bytes, 1f 8b, which no text has.
+ * @returns at most `maxBytes` bytes in fresh memory, at least one
+ * @throws OnebitError `train/bad-data` when it is empty, above 1 GiB with no `maxBytes`, or a gzip file that is damaged or
+ *   cut short; `train/bad-option`; `train/not-enough-memory`; `file/read`; `aborted`
+ */
+export async function readTextFile(source: ByteSource, options: TextFileOptions = {}): Promise<Uint8Array> {
+  const { maxBytes = Infinity, signal } = options;
+  if (maxBytes !== Infinity && (!Number.isSafeInteger(maxBytes) || maxBytes < 1 || maxBytes > TRAINING_DATA_BYTES_MAX)) {
+    fail("train/bad-option", `maxBytes: wanted a whole number from 1 to ${TRAINING_DATA_BYTES_MAX}, found ${maxBytes}`);
+  }
+  throwIfAborted(signal);
+  const bytes = (await isGzip(source)) ? await inflate(source, maxBytes, signal) : await readPlain(source, maxBytes, signal);
+  if (bytes.length === 0) fail("train/bad-data", `${source.name}: wanted training data, found nothing: it is empty`);
+  return bytes;
+}
+
+async function isGzip(source: ByteSource): Promise<boolean> {
+  if (source.sizeBytes < 2) return false;
+  const magic = await readBytes(source, 0, 2);
+  return magic[0] === 0x1f && magic[1] === 0x8b;
+}
+
+async function readPlain(source: ByteSource, maxBytes: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  const lengthBytes = Math.min(source.sizeBytes, maxBytes);
+  if (lengthBytes > TRAINING_DATA_BYTES_MAX) failTooLong(source.name, `it has ${source.sizeBytes} bytes`);
+  const bytes = allocate(source.name, lengthBytes);
+  for (let done = 0; done < lengthBytes; done += PLAIN_SLICE_BYTES) {
+    throwIfAborted(signal);
+    await source.read(bytes.subarray(done, done + PLAIN_SLICE_BYTES), done);
+  }
+  return bytes;
+}
+
+async function inflate(source: ByteSource, maxBytes: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  const stream = new DecompressionStream("gzip");
+  const reader = stream.readable.getReader(), writer = stream.writable.getWriter();
+  // Feeding ends in an error when reading does and the other way round; whichever came first is the one to report.
+  let feedError: unknown;
+  const feeding = feed(source, writer, signal).catch((error: unknown) => {
+    feedError = error;
+    return writer.abort(error).catch(() => {});
+  });
+  const chunks: Uint8Array[] = [];
+  let lengthBytes = 0;
+  try {
+    while (lengthBytes < maxBytes) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      chunks.push(value);
+      lengthBytes += value.length;
+      if (maxBytes === Infinity && lengthBytes > TRAINING_DATA_BYTES_MAX) failTooLong(source.name, "it inflates to more");
+    }
+  } catch (error) {
+    const cause = feedError instanceof OnebitError ? feedError : error;
+    if (cause instanceof OnebitError) throw cause;
+    fail("train/bad-data", `${source.name}: the gzip data is damaged or cut short: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+  } finally {
+    await reader.cancel().catch(() => {});
+    await feeding;
+  }
+  return concatenate(source.name, chunks, Math.min(lengthBytes, maxBytes));
+}
+
+async function feed(source: ByteSource, writer: WritableStreamDefaultWriter<BufferSource>, signal: AbortSignal | undefined): Promise<void> {
+  for (let done = 0; done < source.sizeBytes; done += GZIP_SLICE_BYTES) {
+    throwIfAborted(signal);
+    await writer.write((await readBytes(source, done, Math.min(GZIP_SLICE_BYTES, source.sizeBytes - done))) as Uint8Array<ArrayBuffer>);
+  }
+  await writer.close();
+}
+
+function concatenate(file: string, chunks: readonly Uint8Array[], lengthBytes: number): Uint8Array {
+  const whole = allocate(file, lengthBytes);
+  let used = 0;
+  for (const chunk of chunks) {
+    const part = chunk.subarray(0, lengthBytes - used);
+    whole.set(part, used);
+    used += part.length;
+  }
+  return whole;
+}
+
+function allocate(file: string, lengthBytes: number): Uint8Array {
+  try {
+    return new Uint8Array(lengthBytes);
+  } catch (cause) {
+    return fail("train/not-enough-memory", `${file}: no memory for ${lengthBytes} bytes of training data; set maxBytes`, cause);
+  }
+}
+
+function failTooLong(file: string, what: string): never {
+  fail("train/bad-data", `${file}: wanted at most ${TRAINING_DATA_BYTES_MAX} bytes of training data, ${what}; set maxBytes to take the first part`);
+}
