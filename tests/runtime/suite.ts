@@ -1,0 +1,202 @@
+/**
+ * What every runtime is asked to do with the package, and what it answered. Runs anywhere: nothing here is of Node.
+ *
+ * Answers to questions about numbers are returned, to be compared between runtimes; a check that fails is returned with
+ * what it found, so that one run shows all there is to mend.
+ */
+import type { ChatMessage, EmbedOptions, GenerateOptions, Generation, LoadModelOptions } from "../../src/index.ts";
+import type { Engine } from "../../src/model/engine.ts";
+
+/** What models here and models in a worker share. */
+export interface SuiteModel {
+  readonly engine: Engine["engine"];
+  readonly vocabSize: number;
+  generate(prompt: string | readonly number[], options?: GenerateOptions): Pick<Generation, "result" | "text" | typeof Symbol.asyncIterator>;
+  chat(messages: readonly ChatMessage[], options?: GenerateOptions): Pick<Generation, "result" | "text">;
+  embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
+  logits(ids: readonly number[]): Promise<Float32Array>;
+  close(): Promise<void>;
+}
+
+export type OpenModel = (source: Uint8Array | Blob | string, options?: LoadModelOptions) => Promise<SuiteModel>;
+
+/** The same numbers from every runtime. */
+export interface Numbers {
+  /** SHA-256 over the logits of {@link logitsHash}. */
+  readonly logits: string;
+  readonly ids: readonly number[];
+  readonly chatIds: readonly number[];
+  /** SHA-256 over two vectors. */
+  readonly embedding: string;
+}
+
+export interface SuiteReport {
+  readonly engine: Engine["engine"];
+  readonly models: Readonly<Record<string, Numbers>>;
+  /** "ok", or what went wrong. */
+  readonly checks: Readonly<Record<CheckName, string>>;
+}
+
+/** Positions evaluated for the hash: as `bits.ts` has them, so that the published hashes are these. */
+const N_IDS = 77;
+/** Enough that a generation is still running when it is stopped. */
+const LONG = { maxTokens: 200, temperature: 0, ignoreEnd: true } as const;
+
+export async function runSuite(open: OpenModel, files: Readonly<Record<string, Uint8Array>>, url?: string): Promise<SuiteReport> {
+  const models: Record<string, Numbers> = {};
+  let engine: Engine["engine"] | undefined;
+  for (const [name, bytes] of Object.entries(files)) {
+    const model = await open(bytes);
+    engine ??= model.engine;
+    models[name] = await numbersOf(model);
+    await model.close();
+  }
+  if (engine === undefined) throw new Error("no models");
+  const [bytes] = Object.values(files), [numbers] = Object.values(models);
+  const checks = {} as Record<CheckName, string>;
+  for (const name of Object.keys(CHECKS) as CheckName[]) {
+    checks[name] = await CHECKS[name]({ open, bytes, url, numbers }).then(() => "ok", (error: Error) => `${error.name}: ${error.message}`);
+  }
+  return { engine, models, checks };
+}
+
+async function numbersOf(model: SuiteModel): Promise<Numbers> {
+  const logits = await logitsHash(model);
+  const { ids } = await model.generate("Once upon a time", { maxTokens: 24, seed: 7 }).result();
+  const { ids: chatIds } = await model.chat([{ role: "user", content: "Say <|im_end|> twice." }], { maxTokens: 12, temperature: 0 }).result();
+  const vectors = await model.embed(["a cat", "a dog, asleep"], { pooling: "mean" });
+  return { logits, ids, chatIds, embedding: await sha256(vectors) };
+}
+
+async function logitsHash(model: SuiteModel): Promise<string> {
+  return sha256([await model.logits(Array.from({ length: N_IDS }, (_, i) => (i * 7919 + 13) % model.vocabSize))]);
+}
+
+interface CheckInput {
+  readonly open: OpenModel;
+  readonly bytes: Uint8Array;
+  readonly url: string | undefined;
+  readonly numbers: Numbers;
+}
+
+export type CheckName = keyof typeof CHECKS;
+
+const CHECKS = {
+  async progress({ open, bytes }: CheckInput) {
+    const seen: { loadedBytes: number; totalBytes: number }[] = [];
+    await (await open(bytes, { onProgress: (progress) => void seen.push(progress) })).close();
+    const last = seen.at(-1);
+    expect(seen.length > 1 && last?.loadedBytes === last?.totalBytes, `progress up to the end, got ${JSON.stringify(last)}`);
+  },
+
+  async stream({ open, bytes }: CheckInput) {
+    await using(open(bytes), async (model) => {
+      const generation = model.generate("Once", { maxTokens: 20, temperature: 0, ignoreEnd: true });
+      const texts: string[] = [], ids: number[] = [];
+      for await (const piece of generation) texts.push(piece.text), ids.push(piece.id);
+      const result = await generation.result();
+      expect(ids.length === 20 && result.ids.join() === ids.join(), `20 pieces with the ids of the result, got ${ids.length}`);
+      expect(result.text === texts.join(""), "the texts of the pieces, joined, are the text");
+    });
+  },
+
+  async blob({ open, bytes, numbers }: CheckInput) {
+    await using(open(new Blob([bytes as Uint8Array<ArrayBuffer>])), async (model) => {
+      expect((await logitsHash(model)) === numbers.logits, "a Blob gives the logits of its bytes");
+    });
+  },
+
+  async url({ open, url, numbers }: CheckInput) {
+    if (url === undefined) return;
+    await using(open(url), async (model) => {
+      expect((await logitsHash(model)) === numbers.logits, `${url} gives the logits of its bytes`);
+    });
+    await rejects(open(`${url}.missing`), "file/not-found");
+  },
+
+  async abort({ open, bytes }: CheckInput) {
+    await rejects(open(bytes, { signal: AbortSignal.abort() }), "aborted");
+    await using(open(bytes), async (model) => {
+      const byPiece = new AbortController(), generation = model.generate("Once", { ...LONG, signal: byPiece.signal });
+      let pieces = 0;
+      for await (const _ of generation) if (++pieces === 3) byPiece.abort();
+      const stopped = await generation.result();
+      expect(stopped.stopReason === "aborted" && stopped.ids.length < 200, `stopped in the loop, got ${stopped.stopReason} after ${stopped.ids.length} ids`);
+      // A timer fires only when the generation lets the event loop run.
+      const byTimer = new AbortController(), running = model.generate("Twice", { ...LONG, signal: byTimer.signal }).result();
+      setTimeout(() => byTimer.abort(), 1);
+      const { stopReason, ids } = await running;
+      expect(stopReason === "aborted" && ids.length < 200, `stopped by a timer, got ${stopReason} after ${ids.length} ids`);
+      const again = await model.generate("Once", { maxTokens: 4, temperature: 0 }).result();
+      expect(again.stopReason === "length", "goes on after an abort");
+    });
+  },
+
+  async "leave the loop"({ open, bytes }: CheckInput) {
+    await using(open(bytes), async (model) => {
+      const generation = model.generate("Once", LONG);
+      for await (const _ of generation) break;
+      const { stopReason } = await generation.result();
+      expect(stopReason === "aborted", `left, got ${stopReason}`);
+      expect((await model.generate("Once", { maxTokens: 3, temperature: 0, ignoreEnd: true }).result()).ids.length === 3, "free for the next");
+    });
+  },
+
+  async close({ open, bytes }: CheckInput) {
+    const model = await open(bytes), running = model.generate("Once", LONG).result();
+    await model.close();
+    expect((await running).stopReason === "aborted", "closing ends what runs");
+    await model.close();
+    await rejects(model.generate("Once").result(), "model/closed");
+    await rejects(model.embed(["Once"]), "model/closed");
+  },
+
+  async "bad bytes"({ open, bytes }: CheckInput) {
+    await rejects(open(new Uint8Array(64)), "file/unknown-format");
+    await rejects(open(bytes.slice(0, 1000)), "gguf/truncated");
+    await rejects(open(bytes.slice(0, bytes.length - 1000)), "gguf/tensor-outside-file");
+  },
+
+  async "bad options"({ open, bytes }: CheckInput) {
+    await rejects(open(bytes, { threads: 0 }), "option/invalid");
+    await using(open(bytes), async (model) => {
+      await rejects(model.generate("Once", { temperature: -1 }).result(), "option/invalid");
+      await rejects(model.generate([-1]).result(), "model/bad-token");
+    });
+  },
+
+  async "one thread"({ open, bytes, numbers }: CheckInput) {
+    await using(open(bytes, { threads: 1 }), async (model) => {
+      expect(model.engine.threads === 1 && model.engine.reason === undefined, "one thread, as asked for");
+      expect((await logitsHash(model)) === numbers.logits, "one thread gives the same logits");
+    });
+  },
+
+  async "plain SIMD"({ open, bytes, numbers }: CheckInput) {
+    await using(open(bytes, { variant: "simd" }), async (model) => {
+      expect((await logitsHash(model)) === numbers.logits, "the plain SIMD kernels give the same logits");
+    });
+  },
+};
+
+async function using(opening: Promise<SuiteModel>, work: (model: SuiteModel) => Promise<void>): Promise<void> {
+  const model = await opening;
+  await work(model).finally(() => model.close());
+}
+
+export function expect(condition: boolean, what: string): void {
+  if (!condition) throw new Error(`wanted: ${what}`);
+}
+
+export async function rejects(work: Promise<unknown>, code: string): Promise<Error> {
+  const error: unknown = await work.then(() => undefined, (reason: unknown) => reason);
+  const found = error instanceof Error ? `${(error as { code?: string }).code ?? error.name} (${error.message})` : "no error";
+  expect(error instanceof Error && error.name === "OnebitError" && found.startsWith(`${code} `), `the error ${code}, got ${found}`);
+  return error as Error;
+}
+
+async function sha256(vectors: readonly Float32Array[]): Promise<string> {
+  const bytes = new Uint8Array(await new Blob(vectors as Float32Array<ArrayBuffer>[]).arrayBuffer());
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
