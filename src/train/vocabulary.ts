@@ -1,0 +1,157 @@
+/**
+ * The vocabularies that models are trained with here: the 256 bytes, or byte-level byte pairs; and what the files of a
+ * model say of them.
+ *
+ * @module
+ */
+import { fail, quoted } from "../core/errors.ts";
+import type { GgufEntry } from "../files/gguf-writer.ts";
+import type { JsonObject, JsonValue } from "../files/json.ts";
+import { makeByteAlphabet } from "../tokenizer/byte-alphabet.ts";
+import type { TrainedBpe } from "../tokenizer/train-bpe.ts";
+import { type Tokenizer, tokenizerFromGguf } from "../tokenizer/tokenizer.ts";
+import { TOKEN_CONTROL, TOKEN_NORMAL, TOKEN_UNUSED } from "../tokenizer/vocabulary.ts";
+
+export interface TrainedVocabulary {
+  /** Ids 0 to 255 are the bytes. In the byte alphabet; names of control tokens as they are. */
+  readonly tokens: readonly string[];
+  /** "left right" in the byte alphabet, earliest first; none for bytes alone. */
+  readonly merges: readonly string[];
+  /** How text is split before merging, by its name in GGUF files. */
+  readonly preTokenizer: string;
+  /** Tokens from this id on are control tokens: no text becomes them. `tokens.length` when there is none. */
+  readonly firstControlId: number;
+  /** The token that ends a text. GGUF has no way to say that there is none. */
+  readonly eosId: number;
+}
+
+/**
+ * One token a byte; ids are the bytes. The byte 0, which no text has, ends a text.
+ */
+export function byteVocabulary(): TrainedVocabulary {
+  const tokens = Array.from(makeByteAlphabet().unitOfByte, (unit) => String.fromCharCode(unit));
+  return { tokens, merges: [], preTokenizer: "gpt-2", firstControlId: 256, eosId: 0 };
+}
+
+/**
+ * What {@link trainBpe} made, with the names of control tokens behind; the first of these ends a text, byte 0 without any.
+ *
+ * @throws OnebitError `tokenizer/bad-vocabulary` when a name is no name in brackets, which text could become;
+ *   `tokenizer/unsupported` for a pre-tokenizer that tokenizer.json is not written for
+ */
+export function bpeVocabulary(trained: TrainedBpe, controlTokens: readonly string[] = ["<|endoftext|>"]): TrainedVocabulary {
+  const { tokens, merges, preTokenizer } = trained;
+  splitSteps(preTokenizer);
+  for (const name of controlTokens) {
+    if (!/^<.+>$/su.test(name)) fail("tokenizer/bad-vocabulary", `control token ${quoted(name)}: wanted a name in angle brackets`);
+  }
+  const eosId = controlTokens.length > 0 ? tokens.length : 0;
+  return { tokens: [...tokens, ...controlTokens], merges, preTokenizer, firstControlId: tokens.length, eosId };
+}
+
+/** The tokenizer that every exported file gives back. */
+export function vocabularyTokenizer(vocabulary: TrainedVocabulary): Tokenizer {
+  const entries = vocabularyMetadata(vocabulary, vocabulary.tokens.length);
+  return tokenizerFromGguf(new Map(entries.map(([key, type, value]) => [key, type === "int32[]" ? Int32Array.from(value as number[]) : value as never])));
+}
+
+/**
+ * The `tokenizer.ggml.*` keys of a vocabulary. llama.cpp demands merges and a pre-tokenizer even where nothing merges,
+ * takes token 11 for BOS and EOS where a byte-level file names none, and as many tokens as the embedding has rows.
+ *
+ * @param vocabSize rows of the embedding; ids beyond the tokens become unused ones
+ * @throws OnebitError `model/bad-shape` when there are more tokens than rows
+ */
+export function vocabularyMetadata(vocabulary: TrainedVocabulary, vocabSize: number): GgufEntry[] {
+  const { tokens, merges, preTokenizer, eosId } = vocabulary;
+  requireRoom(vocabulary, vocabSize);
+  const padding = Array.from({ length: vocabSize - tokens.length }, (_, i) => `[PAD${tokens.length + i}]`);
+  return [
+    ["tokenizer.ggml.model", "string", "gpt2"],
+    ["tokenizer.ggml.pre", "string", preTokenizer],
+    ["tokenizer.ggml.tokens", "string[]", [...tokens, ...padding]],
+    ["tokenizer.ggml.token_type", "int32[]", Array.from({ length: vocabSize }, (_, id) => typeOf(vocabulary, id))],
+    ["tokenizer.ggml.merges", "string[]", [...merges]],
+    ["tokenizer.ggml.bos_token_id", "uint32", eosId],
+    ["tokenizer.ggml.eos_token_id", "uint32", eosId],
+    ["tokenizer.ggml.add_bos_token", "bool", false],
+    ["tokenizer.ggml.add_eos_token", "bool", false],
+    ["tokenizer.ggml.add_space_prefix", "bool", false],
+  ];
+}
+
+function typeOf({ tokens, firstControlId }: TrainedVocabulary, id: number): number {
+  if (id >= tokens.length) return TOKEN_UNUSED;
+  return id >= firstControlId ? TOKEN_CONTROL : TOKEN_NORMAL;
+}
+
+/** @throws OnebitError `model/bad-shape` */
+export function requireRoom({ tokens }: TrainedVocabulary, vocabSize: number): void {
+  if (tokens.length > vocabSize) fail("model/bad-shape", `vocabulary: ${tokens.length} tokens for an embedding of ${vocabSize} rows`);
+}
+
+/**
+ * tokenizer.json of a vocabulary, as the `tokenizers` library reads it.
+ * @throws OnebitError `tokenizer/unsupported` for a pre-tokenizer that has no row here
+ */
+export function vocabularyJson(vocabulary: TrainedVocabulary): JsonObject {
+  const { tokens, merges, preTokenizer, firstControlId } = vocabulary;
+  const { steps, ignoreMerges } = splitSteps(preTokenizer);
+  const controls = tokens.slice(firstControlId).map((content, i) => ({
+    id: firstControlId + i, content, special: true, single_word: false, lstrip: false, rstrip: false, normalized: false,
+  }));
+  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true };
+  return {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: controls,
+    normalizer: null,
+    pre_tokenizer: { type: "Sequence", pretokenizers: [...steps, { ...byteLevel, use_regex: steps.length === 0 }] },
+    post_processor: null,
+    decoder: { ...byteLevel, use_regex: true },
+    model: {
+      type: "BPE",
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: ignoreMerges,
+      vocab: Object.fromEntries(tokens.slice(0, firstControlId).map((token, id) => [token, id])),
+      merges: merges.map((rule) => rule.split(" ")),
+    },
+  };
+}
+
+/** tokenizer_config.json. Byte 0 is not named as EOS there: text with the letter of its alphabet, Ā, would become it. */
+export function vocabularyConfigJson({ tokens, firstControlId, eosId }: TrainedVocabulary): JsonObject {
+  const named = eosId >= firstControlId ? { bos_token: tokens[eosId], eos_token: tokens[eosId] } : {};
+  return { tokenizer_class: "PreTrainedTokenizerFast", ...named, add_bos_token: false, add_eos_token: false, clean_up_tokenization_spaces: false };
+}
+
+interface SplitSteps {
+  /** Before ByteLevel; none where its own expression, GPT-2's, is meant. */
+  readonly steps: readonly JsonValue[];
+  readonly ignoreMerges: boolean;
+}
+
+/** Pre-tokenizers of GGUF as steps of tokenizer.json. */
+function splitSteps(preTokenizer: string): SplitSteps {
+  switch (preTokenizer) {
+    case "gpt-2": return { steps: [], ignoreMerges: false };
+    case "qwen2": return { steps: [splitAt(llama3Expression("\\p{N}"))], ignoreMerges: false };
+    case "llama-bpe": return { steps: [splitAt(llama3Expression("\\p{N}{1,3}"))], ignoreMerges: true };
+    default: return fail("tokenizer/unsupported", `pre-tokenizer ${quoted(preTokenizer)}: wanted gpt-2, qwen2 or llama-bpe for a vocabulary that is trained here`);
+  }
+}
+
+function splitAt(expression: string): JsonValue {
+  return { type: "Split", pattern: { Regex: expression }, behavior: "Isolated", invert: false };
+}
+
+/** Llama 3's expression and Qwen 2's differ in how many digits make a piece. */
+function llama3Expression(digits: string): string {
+  return `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`;
+}
