@@ -53,6 +53,16 @@ export async function peerLogits(path, ids, { threads = 1, contextLength = 512, 
   return rows;
 }
 
+/** The ids of each text, in which no name of a control token is one. */
+export async function peerTokens(path, texts) {
+  const peer = await openPeer(path);
+  try {
+    return texts.map((text) => [...peer.model.tokenize(text, false)]);
+  } finally {
+    await peer.close();
+  }
+}
+
 /** Greedy continuation of `ids`. */
 export async function peerGreedy(path, ids, nTokens, { threads = 1, contextLength = 512 } = {}) {
   const peer = await openPeer(path, { threads, contextLength });
@@ -103,6 +113,7 @@ async function fullLogits({ context, sampler }, batchIndex) {
 
 // As a command, so that a crash of native code, and its memory, stay out of the process that compares:
 //   node llama-cpp.mjs logits MODEL 1,2,3 OUT CONTEXT   f32 rows, one an id
+//   node llama-cpp.mjs tokens MODEL '["text"]'            JSON, the ids of each text, none of them special
 //   node llama-cpp.mjs bench MODEL PROMPT TOKENS THREADS REPEAT
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main(process.argv.slice(2));
 
@@ -113,6 +124,8 @@ async function main([command, path, ...rest]) {
     const file = openSync(out, "w");
     for (const row of rows) writeSync(file, new Uint8Array(row.buffer));
     closeSync(file);
+  } else if (command === "tokens") {
+    console.log(JSON.stringify(await peerTokens(path, JSON.parse(rest[0]))));
   } else if (command === "bench") {
     const [nPrompt, nTokens, threads, repeat] = rest.map(Number);
     console.log(JSON.stringify(await benchPeer(path, { nPrompt, nTokens, threads, repeat })));

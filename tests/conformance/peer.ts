@@ -23,3 +23,9 @@ export function peerLogits(path: string, ids: readonly number[], contextLength: 
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** The ids of each text, control tokens neither added nor read. */
+export function peerTokens(path: string, texts: readonly string[]): number[][] {
+  const out = execFileSync(process.execPath, [PROGRAM, "tokens", path, JSON.stringify(texts)], { stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" });
+  return JSON.parse(out.trim().split("\n").at(-1) as string) as number[][];
+}
