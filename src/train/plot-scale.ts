@@ -36,7 +36,7 @@ export function axesOf(curves: readonly Curve[], nTicks: { readonly x: number; r
 }
 
 /**
- * Round numbers in [min, max], at most `n` of them, and how to write them: "5000", "10k", "0.25".
+ * Round numbers in [min, max], at most `n` + 1 of them, and how to write them: "5000", "10k", "0.25".
  * @param n 2 or more
  */
 export function roundTicks(min: number, max: number, n: number): { value: number; label: string }[] {
@@ -47,7 +47,7 @@ export function roundTicks(min: number, max: number, n: number): { value: number
   // Powers below one are kept as their inverse: 10^k is exact, 10^-k is not.
   let inverse = 1;
   for (; roughStep * inverse < 1 && exponent <= 0; exponent--) inverse *= 10;
-  const multiple = ROUND.find((factor) => (factor * power) / inverse >= roughStep) ?? 10;
+  const multiple = ROUND.find((factor) => (factor * power) / inverse >= roughStep * (1 - FLAT)) ?? 10;
   const at = (i: number): number => (i * multiple * power) / inverse;
   const values: number[] = [];
   for (let i = Math.ceil((min / (multiple * power)) * inverse); at(i) <= max; i++) {
@@ -74,13 +74,21 @@ function axisOf(values: readonly number[], nTicks: number): Axis {
   return { min, max, ticks: roundTicks(min, max, nTicks) };
 }
 
-/** Thousands or millions when the axis goes that far and its steps are tenths of them at least. */
-function unitOf(step: number, size: number): { size: number; name: string } | undefined {
-  const units = [{ size: 1e6, name: "M" }, { size: 1e3, name: "k" }];
-  return units.find((unit) => size >= 10 * unit.size && step >= unit.size / 10);
+interface Unit {
+  readonly size: number;
+  readonly name: string;
+  /** The largest number on the axis from which on it is used: 5000 reads better than 5k. */
+  readonly from: number;
 }
 
-function labelOf(value: number, decimals: number, unit: { size: number; name: string } | undefined): string {
+const UNITS: readonly Unit[] = [{ size: 1e6, name: "M", from: 1e6 }, { size: 1e3, name: "k", from: 1e4 }];
+
+/** The unit of an axis's labels: one whose tenths tell its ticks apart. */
+function unitOf(step: number, size: number): Unit | undefined {
+  return UNITS.find((unit) => size >= unit.from && step >= unit.size / 10);
+}
+
+function labelOf(value: number, decimals: number, unit: Unit | undefined): string {
   if (unit && value !== 0) return `${value / unit.size}${unit.name}`;
   return value.toFixed(Math.max(0, decimals));
 }
