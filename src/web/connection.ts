@@ -6,7 +6,7 @@
 import { OnebitError, fail } from "../core/errors.ts";
 import type { Piece } from "../index.ts";
 import { fromWire } from "./protocol.ts";
-import type { CallName, Calls, Connect, Connected, ToPage, ToWorker } from "./protocol.ts";
+import type { CallName, Calls, Connect, Connected, SessionEnd, ToPage, ToWorker } from "./protocol.ts";
 
 /** The worker's script may be on its way over a slow network; after this something is wrong with it. */
 const CONNECT_TIMEOUT_MS = 60_000;
@@ -53,6 +53,8 @@ export async function connect(worker: Worker, signal?: AbortSignal): Promise<Con
     worker.postMessage({ onebit: "connect", lock } satisfies Connect, [port2]);
     return new Connection(port, (await answer).locked ? lock : undefined);
   } catch (error) {
+    // A worker that answers later must not keep a session that nobody will end.
+    port.postMessage({ end: true } satisfies SessionEnd);
     port.close();
     throw error;
   } finally {
@@ -112,6 +114,7 @@ export class Connection {
     if (this.#end) return;
     this.#end = new OnebitError(code, message);
     this.#stopWatching.abort();
+    this.#port.postMessage({ end: true } satisfies SessionEnd);
     this.#port.close();
     for (const { reject } of this.#pending.values()) reject(this.#end);
     this.#pending.clear();

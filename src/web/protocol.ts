@@ -4,7 +4,7 @@
  * The page hands the worker a port (`Connect`); each port is one session with one model. A call has a number, and every
  * further message about it carries that number:
  *
- *   page   → { call, name, args }   { call, abort }        { call, consumed }
+ *   page   → { call, name, args }   { call, abort }        { call, consumed }                   at last { end }
  *   worker → { call, progress }     { call, piece } …      { call, done }  or  { call, error }
  *
  * @module
@@ -45,10 +45,16 @@ export interface Connected {
   readonly locked: boolean;
 }
 
+/** The page has heard all it waited for. The worker gives its lock back only now: a lock's news may overtake a port's. */
+export interface SessionEnd {
+  readonly end: true;
+}
+
 export type ToWorker =
   | { [Name in CallName]: { readonly call: number; readonly name: Name; readonly args: Calls[Name]["args"] } }[CallName]
   | { readonly call: number; readonly abort: true }
-  | { readonly call: number; readonly consumed: true };
+  | { readonly call: number; readonly consumed: true }
+  | SessionEnd;
 
 export type ToPage =
   | { readonly call: number; readonly progress: unknown }

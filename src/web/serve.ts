@@ -88,7 +88,8 @@ class Session {
   }
 
   receive(message: ToWorker): void {
-    if ("abort" in message) this.#running.get(message.call)?.abort.abort();
+    if ("end" in message) this.#finish();
+    else if ("abort" in message) this.#running.get(message.call)?.abort.abort();
     else if ("consumed" in message) this.#running.get(message.call)?.consumed();
     else this.#start(message);
   }
@@ -101,8 +102,11 @@ class Session {
     await Promise.all(others.map(({ ended }) => ended));
     await this.#model?.close();
     this.#model = undefined;
-    // After the answer to this call.
-    setTimeout(() => (this.#end(), this.#port.close()));
+  }
+
+  #finish(): void {
+    this.#end();
+    this.#port.close();
   }
 
   #start({ call, name, args }: Extract<ToWorker, { name: CallName }>): void {
