@@ -21,7 +21,7 @@ export interface ScheduleOptions {
   readonly warmupSteps?: number;
   /** The learning rate at `totalSteps` and after; no meaning for `constant`. Default 0. */
   readonly floor?: number;
-  /** For `two-stage`: the peak whose line the second half follows, at most `peak`. Default 2/3 of it, as for 1.3B and 3B in the paper. */
+  /** For `two-stage`: the peak whose line the second half follows, at most `peak`. Default 2/3 of it. */
   readonly secondPeak?: number;
   /** Default 0.1; `two-stage` ends it half-way. */
   readonly weightDecay?: number;

@@ -56,12 +56,8 @@ async function readPlain(source: ByteSource, maxBytes: number, signal: AbortSign
 async function inflate(source: ByteSource, maxBytes: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
   const stream = new DecompressionStream("gzip");
   const reader = stream.readable.getReader(), writer = stream.writable.getWriter();
-  // Feeding ends in an error when reading does and the other way round; whichever came first is the one to report.
-  let feedError: unknown;
-  const feeding = feed(source, writer, signal).catch((error: unknown) => {
-    feedError = error;
-    return writer.abort(error).catch(() => {});
-  });
+  // The reader meets every error: of the data by itself, of the source as the reason of the abort.
+  const feeding = feed(source, writer, signal).catch((error: unknown) => writer.abort(error).catch(() => {}));
   const chunks: Uint8Array[] = [];
   let lengthBytes = 0;
   try {
@@ -72,8 +68,7 @@ async function inflate(source: ByteSource, maxBytes: number, signal: AbortSignal
       lengthBytes += value.length;
       if (maxBytes === Infinity && lengthBytes > TRAINING_DATA_BYTES_MAX) failTooLong(source.name, "it inflates to more");
     }
-  } catch (error) {
-    const cause = feedError instanceof OnebitError ? feedError : error;
+  } catch (cause) {
     if (cause instanceof OnebitError) throw cause;
     fail("train/bad-data", `${source.name}: the gzip data is damaged or cut short: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   } finally {

@@ -157,6 +157,12 @@ describe("a forged header", () => {
     test(`with ${what} is refused`, () => assert.rejects(decodeCheckpoint(bytesSource(forged(json, dataBytes))), isCode("checkpoint/corrupt")));
   }
 
+  test("with one digest too many, all of them right, is refused", async () => {
+    const file = Buffer.from(forged(withArrays())), digest = file.subarray(file.length - 64, file.length - 32);
+    const list = Buffer.concat([digest, digest]), more = Buffer.concat([file.subarray(0, -64), list, createHash("sha256").update(list).digest()]);
+    await assert.rejects(decodeCheckpoint(bytesSource(more)), isCode("checkpoint/corrupt"));
+  });
+
   test("that claims to be longer than the file is refused before memory is taken", async () => {
     const file = forged("{}");
     new DataView(file.buffer).setUint32(12, 0xffffffff, true);

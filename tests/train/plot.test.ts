@@ -79,11 +79,13 @@ describe("the image", () => {
     assert.ok(!/NaN|Infinity/.test(image));
   });
 
-  test("of a million points is small, and keeps its peaks", () => {
-    const points = Array.from({ length: 1_000_000 }, (_, i): [number, number] => [i, i === 500_003 ? 9 : 1 + (i % 7) / 10]);
+  test("of a million points is small, and keeps its peaks and its dips", () => {
+    const rare = new Map([[500_003, 9], [700_003, -9]]);
+    const points = Array.from({ length: 1_000_000 }, (_, i): [number, number] => [i, rare.get(i) ?? 1 + (i % 7) / 10]);
     const image = lossPlotSvg([curve("a", ...points.slice(0, 0)), { name: "b", points }], { title: "t" });
     assert.ok(image.length < 60_000, `${image.length}`);
-    assert.match(image, /L37\d(?:\.\d)? 44L/);
+    assert.match(image, /L378(?:\.\d)? 44L/);
+    assert.match(image, /L503(?:\.\d)? 348L/);
   });
 
   test("of nothing, of one point and of flat lines is drawn", () => {
