@@ -40,6 +40,11 @@ export class Distance {
   }
 
   relative(): f64 {
-    return this.worst == 0 ? 0 : this.worst / this.largest;
+    return this.against(this.largest);
+  }
+
+  /** The same relative to `size`: that of the terms, where they cancel. */
+  against(size: f64): f64 {
+    return this.worst == 0 ? 0 : this.worst / size;
   }
 }

@@ -57,7 +57,8 @@ function value(kind: i32, x: v128): v128 {
 }
 
 function slope(kind: i32, x: v128): v128 {
-  if (kind == KIND_RELU2) return f32x4.mul(f32x4.pmax(f32x4.splat(0), x), f32x4.splat(2));
+  // In this order of operands a NaN stays one.
+  if (kind == KIND_RELU2) return f32x4.mul(f32x4.pmax(x, f32x4.splat(0)), f32x4.splat(2));
   const one = f32x4.splat(1);
   if (kind == KIND_SILU) {
     const s = sigmoid(x);
