@@ -5,6 +5,8 @@
  */
 export { inspect, load, loadTokenizer } from "./load.ts";
 export type { LoadModelOptions, ModelInspection, ModelSource } from "./load.ts";
+export type { HubOptions } from "./hub/options.ts";
+export type { PullProgress } from "./hub/progress.ts";
 export { OnebitError } from "./core/errors.ts";
 export type { ErrorCode } from "./core/errors.ts";
 export { bytesSource } from "./core/byte-source.ts";

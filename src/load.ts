@@ -10,6 +10,8 @@ import type { TensorInfo } from "./files/gguf.ts";
 import { openHfFolder } from "./files/hf-folder.ts";
 import { type ModelFile, openModelFile } from "./files/model-file.ts";
 import { Model } from "./generate/model.ts";
+import type { HubOptions } from "./hub/options.ts";
+import { isRemoteSource, pullModel } from "./hub/pull.ts";
 import { KERNELS } from "./kernels/binaries.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { appendsEos, configFromGguf, poolingFromGguf } from "./model/config-gguf.ts";
@@ -22,14 +24,17 @@ import { detectPlatform } from "./platform/detect.ts";
 import { type Tokenizer, tokenizerFromGguf, tokenizerFromHf } from "./tokenizer/tokenizer.ts";
 
 /**
- * A path or URL of a GGUF file, a safetensors file or a Hugging Face folder; a file that a page was given; a file's
- * bytes; or a source of them, which loading closes.
+ * A path or URL of a GGUF file, a safetensors file or a Hugging Face folder; `hf:owner/repo[/file][@revision]`; a file that
+ * a page was given; a file's bytes; or a source of them, which loading closes. Where the platform has a place for models,
+ * those from elsewhere are kept there.
  */
 export type ModelSource = string | URL | Blob | Uint8Array | ByteSource;
 
 export interface LoadModelOptions extends EngineOptions {
   /** Default: that of the runtime the program runs in. */
   readonly platform?: Platform;
+  /** How a model from elsewhere is fetched: token, revision, offline, its own progress. */
+  readonly hub?: HubOptions;
 }
 
 /**
@@ -40,12 +45,12 @@ export interface LoadModelOptions extends EngineOptions {
  * console.log(await model.generate("Once upon a time", { maxTokens: 50 }).text());
  * await model.close();
  *
- * @throws OnebitError `file/…`, `gguf/…`, `safetensors/…`, `tensor/…`, `tokenizer/…`, `model/…`, `engine/…`, `option/invalid`, `aborted`
+ * @throws OnebitError `file/…`, `gguf/…`, `safetensors/…`, `tensor/…`, `tokenizer/…`, `model/…`, `engine/…`, `hub/…`, `option/invalid`, `aborted`
  */
 export async function load(source: ModelSource, options: LoadModelOptions = {}): Promise<Model> {
   const begin = performance.now();
   throwIfAborted(options.signal);
-  const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform);
+  const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
   try {
     const description = describe(file);
     const engine: Engine = await createEngine({ ...description, platform, binaries: KERNELS }, options);
@@ -64,7 +69,7 @@ export interface ModelInspection {
 
 /** Reads the header and plans, without loading a weight; a model too large to load is shown too. @throws as {@link load} */
 export async function inspect(source: ModelSource, options: LoadModelOptions = {}): Promise<ModelInspection> {
-  const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform);
+  const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
   try {
     const description = describe(file);
     const { plan } = planEngine({ ...description, platform }, options, layOutMemory);
@@ -75,14 +80,17 @@ export async function inspect(source: ModelSource, options: LoadModelOptions = {
 }
 
 /** The tokenizer of a model file alone. @throws OnebitError `file/…`, `gguf/…`, `tokenizer/…` */
-export async function loadTokenizer(source: ModelSource, options: { readonly platform?: Platform } = {}): Promise<Tokenizer | undefined> {
-  const file = await openFile(source, options.platform ?? detectPlatform());
+export async function loadTokenizer(source: ModelSource, options: Pick<LoadModelOptions, "platform" | "hub" | "signal"> = {}): Promise<Tokenizer | undefined> {
+  const file = await openFile(source, options.platform ?? detectPlatform(), options);
   await closeFile(file);
   return tokenizerOf(file);
 }
 
-async function openFile(given: ModelSource, platform: Platform): Promise<ModelFile> {
+async function openFile(given: ModelSource, platform: Platform, { hub, signal }: Pick<LoadModelOptions, "hub" | "signal">): Promise<ModelFile> {
   const source = given instanceof URL ? (given.protocol === "file:" && platform.pathOf ? platform.pathOf(given) : given.href) : given;
+  if (typeof source === "string" && isRemoteSource(source) && (platform.hub !== undefined || source.startsWith("hf:"))) {
+    return await openRemote(source, platform, hub ?? {}, signal);
+  }
   const open = async (path: string) => guardedSource(await platform.openFile(path));
   if (typeof source === "string" && await platform.isFolder(source)) {
     return { format: "safetensors", ...(await openHfFolder((name) => open(platform.inFolder(source, name)))) };
@@ -90,6 +98,19 @@ async function openFile(given: ModelSource, platform: Platform): Promise<ModelFi
   const main = typeof source === "string" ? await open(source) : sourceOf(source);
   try {
     return await openModelFile(main, typeof source === "string" ? (name) => open(platform.beside(source, name)) : noSiblings);
+  } catch (error) {
+    await main.close();
+    throw error;
+  }
+}
+
+async function openRemote(source: string, { hub, name }: Platform, options: HubOptions, signal: AbortSignal | undefined): Promise<ModelFile> {
+  if (hub === undefined) return fail("hub/unavailable", `${source}: the platform ${name} has no place for models; pass a platform whose hub is set, or the URL of the file`);
+  const pulled = await pullModel(source, hub, options, signal), open = async (file: string) => guardedSource(await pulled.open(file));
+  if (pulled.format === "safetensors" && pulled.commit !== undefined) return { format: "safetensors", ...(await openHfFolder(open)) };
+  const main = await open(pulled.files[0].name);
+  try {
+    return await openModelFile(main, open);
   } catch (error) {
     await main.close();
     throw error;

@@ -25,9 +25,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   generate: ["model", "files", "tokenizer", "kernels", "core"],
   nn: ["kernels", "abi", "files", "core"],
   train: ["nn", "model", "files", "tokenizer", "kernels", "abi", "core"],
-  load: ["platform", "generate", "model", "files", "tokenizer", "kernels", "core"],
-  index: ["load", "platform", "generate", "model", "files", "tokenizer", "kernels", "core"],
-  cli: ["index", "platform", "core"],
+  hub: ["files", "core"],
+  pull: ["hub", "platform", "files", "core"],
+  load: ["hub", "platform", "generate", "model", "files", "tokenizer", "kernels", "core"],
+  index: ["load", "hub", "platform", "generate", "model", "files", "tokenizer", "kernels", "core"],
+  cli: ["index", "pull", "platform", "core"],
   web: ["index", "core"],
 };
 

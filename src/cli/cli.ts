@@ -8,8 +8,11 @@ import { fail, OnebitError } from "../core/errors.ts";
 import { bench } from "./commands/bench.ts";
 import { chat } from "./commands/chat.ts";
 import { inspect } from "./commands/inspect.ts";
+import { list } from "./commands/list.ts";
 import { logits } from "./commands/logits.ts";
 import { perplexity } from "./commands/perplexity.ts";
+import { pull } from "./commands/pull.ts";
+import { remove } from "./commands/remove.ts";
 import { run } from "./commands/run.ts";
 import { tokenize } from "./commands/tokenize.ts";
 import { Options } from "./command.ts";
@@ -17,7 +20,7 @@ import type { Command, Library } from "./command.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import type { Terminal } from "./terminal.ts";
 
-export const COMMANDS: readonly Command[] = [run, chat, logits, tokenize, inspect, perplexity, bench];
+export const COMMANDS: readonly Command[] = [run, chat, logits, tokenize, inspect, perplexity, bench, pull, list, remove];
 
 export const EXIT_FINE = 0;
 /** The model or the run failed. */

@@ -7,6 +7,7 @@ import type { ParseArgsConfig } from "node:util";
 import { fail } from "../core/errors.ts";
 import type { inspect, load, loadTokenizer } from "../index.ts";
 import type { LoadModelOptions } from "../index.ts";
+import type { list, pull, remove } from "../pull.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** The part of the library the command line uses. */
@@ -14,6 +15,9 @@ export interface Library {
   readonly load: typeof load;
   readonly inspect: typeof inspect;
   readonly loadTokenizer: typeof loadTokenizer;
+  readonly pull: typeof pull;
+  readonly list: typeof list;
+  readonly remove: typeof remove;
 }
 
 export interface CommandContext {

@@ -13,7 +13,7 @@ export function generalHelp(commands: readonly Command[]): string {
     "       onebit COMMAND --help",
     "       onebit --version",
     "",
-    "MODEL is a GGUF file, a safetensors file or a Hugging Face folder.",
+    "MODEL is a GGUF file, a safetensors file, a Hugging Face folder, hf:owner/repo[/file][@revision] or a URL.",
     "",
     "Commands:",
     ...columns(commands.map(({ name, summary }) => [name, summary])),

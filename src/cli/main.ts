@@ -6,6 +6,7 @@
  */
 import { readFileSync } from "node:fs";
 import { inspect, load, loadTokenizer } from "../index.ts";
+import { list, pull, remove } from "../pull.ts";
 import { runCli } from "./cli.ts";
 import { processTerminal } from "./terminal.ts";
 
@@ -16,4 +17,4 @@ function readVersion(): string {
 }
 
 // The exit code is set, not forced: output still in the pipe is written first.
-process.exitCode = await runCli(process.argv.slice(2), processTerminal(), { inspect, load, loadTokenizer }, readVersion());
+process.exitCode = await runCli(process.argv.slice(2), processTerminal(), { inspect, load, loadTokenizer, pull, list, remove }, readVersion());

@@ -7,6 +7,7 @@ import type { Model } from "../index.ts";
 import { loadOptions } from "./command.ts";
 import type { CommandContext } from "./command.ts";
 import { formatBytes } from "./format.ts";
+import { createPullLine } from "./pull-line.ts";
 import type { Terminal } from "./terminal.ts";
 
 const BAR_CHARS = 30;
@@ -15,15 +16,17 @@ const REDRAW_MS = 50;
 
 /** @param overrides options that the command sets itself */
 export async function loadModel(context: CommandContext, overrides: { contextLength?: number } = {}): Promise<Model> {
-  const bar = createBar(context.terminal);
+  const bar = createBar(context.terminal), line = createPullLine(context.terminal);
   try {
     return await context.library.load(context.positionals[0], {
       ...loadOptions(context.options),
       ...overrides,
       signal: context.signal,
+      hub: { onProgress: line.show },
       onProgress: ({ loadedBytes, totalBytes }) => bar.show(loadedBytes, totalBytes),
     });
   } finally {
+    line.clear();
     bar.clear();
   }
 }

@@ -8,6 +8,7 @@ import type { ByteSource } from "../core/byte-source.ts";
 import { fail } from "../core/errors.ts";
 import type { Platform, Thread } from "../core/platform.ts";
 import { nodeFileStore } from "./node-files.ts";
+import { nodeHub } from "./node-hub.ts";
 
 /** The platform over Node's built-in modules. */
 export function nodePlatform(): Platform {
@@ -23,6 +24,7 @@ export function nodePlatform(): Platform {
     spawnThread,
     pathOf: (url) => process.getBuiltinModule("node:url").fileURLToPath(url),
     ...nodeFileStore(),
+    hub: nodeHub(openFile),
   };
 }
 

@@ -58,7 +58,7 @@ function start(engine: FakeEngine, args: readonly string[] = []): Session {
   const library: Library = {
     load: async () => new Model({ engine, tokenizer: fakeTokenizer({ addBos: false }), loadMs: 0 }),
     inspect: unused,
-    loadTokenizer: unused,
+    loadTokenizer: unused, pull: unused, list: unused, remove: unused,
   };
   const status = runCli(["chat", "model", "--temperature", "0", ...args], terminal, library, "0");
   const seen = async (text: string, times = 1): Promise<void> => {

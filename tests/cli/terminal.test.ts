@@ -32,7 +32,7 @@ async function run(args: readonly string[], isTty: boolean, fails = false): Prom
       return new Model({ engine: scriptedEngine(3, [...bytesOf("ok\n"), 257]), tokenizer: fakeTokenizer(), loadMs: 1 });
     },
     inspect: unused,
-    loadTokenizer: unused,
+    loadTokenizer: unused, pull: unused, list: unused, remove: unused,
   };
   const status = await runCli(args, terminal, library, "1.2.3");
   return { status, out, err };

@@ -1,0 +1,30 @@
+/**
+ * `onebit list`: the models that are kept on this machine.
+ *
+ * @module
+ */
+import type { Command } from "../command.ts";
+import { formatBytes, formatJson } from "../format.ts";
+
+export const list: Command = {
+  name: "list",
+  summary: "List the models that were downloaded, by onebit or by Hugging Face's own programs",
+  usage: "onebit list [options]",
+  optionHelp: [["--json", "print everything as JSON"]],
+  examples: ["onebit list", "onebit list --json"],
+  optionTypes: { json: { type: "boolean" } },
+  nPositionals: [0, 0],
+  async run({ terminal, library, options }) {
+    const models = await library.list();
+    if (options.flag("json")) {
+      await terminal.out(formatJson(models));
+      return;
+    }
+    if (models.length === 0) terminal.err("onebit: no model is kept here; try onebit pull\n");
+    const lines = models.map(({ source, files, sizeBytes, unfinishedBytes }) => [
+      `${formatBytes(sizeBytes).padStart(8)}  ${source}${unfinishedBytes > 0 ? `  (a download of ${formatBytes(unfinishedBytes)} is unfinished)` : ""}\n`,
+      ...files.map((file) => `${" ".repeat(10)}${file.name}  ${formatBytes(file.sizeBytes)}\n`),
+    ]);
+    await terminal.out(lines.flat().join(""));
+  },
+};

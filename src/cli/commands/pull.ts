@@ -1,0 +1,57 @@
+/**
+ * `onebit pull`: bring a model to this machine, or find that it is there.
+ *
+ * @module
+ */
+import type { PulledModel } from "../../pull.ts";
+import { HUB_OPTION_HELP, HUB_OPTION_TYPES, hubOptions } from "../hub-options.ts";
+import type { Command } from "../command.ts";
+import { formatBytes, formatJson } from "../format.ts";
+import { createPullLine } from "../pull-line.ts";
+
+export const pull: Command = {
+  name: "pull",
+  summary: "Download a model and keep it, or go on with a download",
+  usage: "onebit pull SOURCE [options]",
+  optionHelp: [
+    ...HUB_OPTION_HELP,
+    ["--sha256 HEX", "refuse any other file"],
+    ["--refresh", "ask the server of a plain URL whether its file has changed"],
+    ["--verify", "hash files again that were there already"],
+    ["--json", "print the result as JSON"],
+  ],
+  examples: ["onebit pull hf:prism-ml/Bonsai-1.7B-gguf", "onebit pull hf:owner/repo/model-TQ2_0.gguf@v1.0", "onebit pull https://example.com/model.gguf --sha256 HEX"],
+  optionTypes: {
+    ...HUB_OPTION_TYPES,
+    sha256: { type: "string" }, refresh: { type: "boolean" }, verify: { type: "boolean" }, json: { type: "boolean" },
+  },
+  nPositionals: [1, 1],
+  async run({ terminal, library, positionals, options, signal }) {
+    const line = createPullLine(terminal);
+    let pulled: PulledModel;
+    try {
+      pulled = await library.pull(positionals[0], {
+        ...hubOptions(options),
+        signal,
+        sha256: options.text("sha256"), refresh: options.flag("refresh"), verify: options.flag("verify"),
+        onProgress: line.show,
+      });
+    } finally {
+      line.clear();
+    }
+    const { source, format, commit, files, reason, others, fetchedBytes, isStale } = pulled;
+    if (options.flag("json")) {
+      await terminal.out(formatJson({ source, format, commit, files, reason, others, fetchedBytes, isStale }));
+      return;
+    }
+    if (isStale) terminal.err("onebit: the network cannot be reached; this is what was here before\n");
+    if (others.length > 0) terminal.err(`onebit: chose ${files[0].name} (${reason}); there are also ${others.join(", ")}\n`);
+    await terminal.out(describe(pulled));
+  },
+};
+
+function describe({ source, files, fetchedBytes }: PulledModel): string {
+  const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const came = fetchedBytes === 0 ? "was there" : `${formatBytes(fetchedBytes)} fetched`;
+  return `${source}: ${formatBytes(totalBytes)}, ${came}\n${files.map(({ path, name, hash }) => `${path ?? name}${hash === undefined ? " (not verified: nobody told its hash)" : ""}\n`).join("")}`;
+}

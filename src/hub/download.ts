@@ -1,0 +1,244 @@
+/**
+ * One file from a URL into a store: parts fetched side by side and recorded as they are stored, or taken up where an
+ * earlier download ended; hashed on the way; put in place in one step when all is as it should be.
+ *
+ * @module
+ */
+import { OnebitError, fail } from "../core/errors.ts";
+import { HUB_FILE_BYTES_MAX, HUB_PARALLEL_REQUESTS, HUB_PART_BYTES, HUB_RESTARTS_MAX } from "../core/limits.ts";
+import type { HubPlatform, ModelStore, StoreLock } from "../core/model-store.ts";
+import { FollowingHash, hashText, startHash } from "./hashes.ts";
+import type { ExpectedHash } from "./hashes.ts";
+import { refuse, send } from "./http.ts";
+import type { Answer, Http } from "./http.ts";
+import type { FileIdentity } from "./journal.ts";
+import { PartialFile, journalPath } from "./partial-file.ts";
+import { FileChanged, Location, announcedBytes, askRange, contentRange, exactly, fetchRange, remoteFile, sizeOfUnsatisfied } from "./ranges.ts";
+import type { RemoteFile } from "./ranges.ts";
+import { withRetries } from "./retry.ts";
+import { shown } from "./source.ts";
+
+export interface DownloadRequest {
+  readonly url: string;
+  readonly store: ModelStore;
+  /** Where the whole file goes. */
+  readonly path: string;
+  /** Where it grows, in the same store. */
+  readonly partialPath: string;
+  /** What is known beforehand, and refused if it is not so. */
+  readonly expectedBytes?: number;
+  readonly expectedHash?: ExpectedHash;
+  /** Held by the caller. */
+  readonly lock: StoreLock;
+  readonly http: Http;
+  readonly platform: HubPlatform;
+  readonly progress: DownloadProgress;
+}
+
+export interface DownloadProgress {
+  /** Called at each start, also when a download begins anew. */
+  onBegin(file: { readonly doneBytes: number; readonly totalBytes: number | undefined }): void;
+  onBytes(count: number): void;
+}
+
+export interface Downloaded {
+  readonly sizeBytes: number;
+  readonly etag: string | undefined;
+  readonly hash: ExpectedHash;
+  /** The hash was known beforehand, and is right. */
+  readonly isVerified: boolean;
+}
+
+/** @throws OnebitError `hub/…`, `file/write`, `aborted`; what was fetched stays for the next time, unless it is wrong */
+export async function download(request: DownloadRequest): Promise<Downloaded> {
+  for (let nStarts = 1; ; nStarts++) {
+    const partial = await PartialFile.open(request.store, request.partialPath);
+    let isOpen = true;
+    try {
+      const downloaded = await fetchAll(request, partial);
+      if (!(await request.lock.isHeld())) fail("hub/busy", `${shown(request.url)}: this process stood still so long that another took the download over; try again`);
+      await partial.flush();
+      isOpen = false;
+      await partial.close();
+      await request.store.rename(request.partialPath, request.path);
+      await request.store.remove(journalPath(request.partialPath));
+      return downloaded;
+    } catch (error) {
+      if (!(error instanceof FileChanged)) throw error;
+      await partial.clear();
+      if (nStarts > HUB_RESTARTS_MAX) fail("hub/changed", `${error.message}; begun ${nStarts} times`, error);
+    } finally {
+      if (isOpen) await partial.close();
+    }
+  }
+}
+
+async function fetchAll(request: DownloadRequest, partial: PartialFile): Promise<Downloaded> {
+  const { http, url, expectedBytes, expectedHash } = request, location = new Location(url);
+  const isComplete = partial.identity !== undefined && partial.missing().length === 0;
+  if (isComplete && expectedHash !== undefined && partial.identity?.hash === hashText(expectedHash)) {
+    request.progress.onBegin({ doneBytes: partial.identity.sizeBytes, totalBytes: partial.identity.sizeBytes });
+    return await finish(request, partial, followingHash(request, partial, partial.identity, expectedHash), partial.identity, expectedHash);
+  }
+  // A part is asked for also when all are there: only the answer tells whether they are still of the same file.
+  const begin = (partial.missing()[0] ?? 0) * HUB_PART_BYTES;
+  const first = await withRetries(http.retry, http.signal, () => askRange(http, location, begin, begin + HUB_PART_BYTES));
+  try {
+    if (first.status === 200) return await fetchInOnePiece(request, partial, first);
+    const file = describeFile(first, begin);
+    checkExpected(file, request);
+    const hash = expectedHash ?? sha256Of(file);
+    const identity: FileIdentity = { sizeBytes: file.sizeBytes, etag: file.etag, hash: hash && hashText(hash) };
+    const isKept = await partial.begin(identity);
+    await checkSpace(request, identity.sizeBytes - partial.doneBytes);
+    request.progress.onBegin({ doneBytes: partial.doneBytes, totalBytes: identity.sizeBytes });
+    const following = followingHash(request, partial, identity, hash);
+    try {
+      await fetchParts(request, partial, location, { index: begin / HUB_PART_BYTES, answer: first }, following);
+      return await finish(request, partial, following, identity, hash, isKept && partial.foundBytes > 0);
+    } finally {
+      await following.settle();
+    }
+  } finally {
+    first.drop();
+  }
+
+  function checkExpected(file: RemoteFile, { url }: DownloadRequest): void {
+    if (expectedBytes !== undefined && file.sizeBytes !== undefined && file.sizeBytes !== expectedBytes) {
+      fail("hub/length", `${shown(url)}: wanted a file of ${expectedBytes} bytes, the server has one of ${file.sizeBytes}`);
+    }
+    if (expectedHash?.algorithm === "sha256" && file.sha256 !== undefined && file.sha256 !== expectedHash.hex) {
+      fail("hub/checksum", `${shown(url)}: wanted a file of SHA-256 ${expectedHash.hex}, the hub names ${file.sha256}`);
+    }
+  }
+}
+
+/** Of an answer to a range. @throws FileChanged, OnebitError */
+function describeFile(answer: Answer, begin: number): RemoteFile & { readonly sizeBytes: number } {
+  if (answer.status !== 416) {
+    const { totalBytes } = contentRange(answer);
+    return { ...remoteFile(answer, totalBytes), sizeBytes: totalBytes };
+  }
+  const sizeBytes = sizeOfUnsatisfied(answer);
+  if (sizeBytes === 0) return { ...remoteFile(answer, 0), sizeBytes };
+  if (begin > 0) throw new FileChanged(`${shown(answer.url)}: has no byte ${begin} any more`);
+  return refuse(answer, answer.url);
+}
+
+function sha256Of(file: RemoteFile): ExpectedHash | undefined {
+  return file.sha256 === undefined ? undefined : { algorithm: "sha256", hex: file.sha256 };
+}
+
+function followingHash({ platform }: DownloadRequest, partial: PartialFile, { sizeBytes }: FileIdentity, expected: ExpectedHash | undefined): FollowingHash {
+  const hash = startHash(platform, expected?.algorithm ?? "sha256", sizeBytes);
+  return new FollowingHash(hash, sizeBytes, (into, position) => partial.read(into, position), (index) => partial.isDone(index));
+}
+
+async function checkSpace({ store, url }: DownloadRequest, neededBytes: number): Promise<void> {
+  const freeBytes = await store.freeBytes();
+  if (freeBytes !== undefined && freeBytes < neededBytes) {
+    fail("hub/no-space", `${shown(url)}: ${neededBytes} bytes are still to come, ${store.name} has room for ${freeBytes}`);
+  }
+}
+
+/** Fetches what is missing, a few parts at a time, that of `first` from the answer that is there already. */
+async function fetchParts(
+  { http, progress }: DownloadRequest,
+  partial: PartialFile,
+  location: Location,
+  first: { readonly index: number; readonly answer: Answer },
+  following: FollowingHash,
+): Promise<void> {
+  const { identity } = partial, missing = partial.missing();
+  if (identity === undefined) throw new Error("no download was begun");
+  const queue = missing.includes(first.index) ? [first.index, ...missing.filter((index) => index !== first.index)] : missing;
+  const group = new AbortController(), stop = (): void => group.abort(http.signal.reason);
+  http.signal.addEventListener("abort", stop, { once: true });
+  let firstError: unknown;
+  const work = async (): Promise<void> => {
+    for (let index = queue.shift(); index !== undefined && firstError === undefined; index = queue.shift()) {
+      const begin = index * HUB_PART_BYTES, into = new Uint8Array(Math.min(HUB_PART_BYTES, identity.sizeBytes - begin));
+      await fetchRange({ ...http, signal: group.signal }, {
+        location, begin, into, file: identity,
+        first: index === first.index ? first.answer : undefined,
+        onBytes: (count) => progress.onBytes(count),
+      });
+      await partial.writePart(index, into);
+      following.follow();
+    }
+  };
+  const guarded = (): Promise<void> => work().catch((error: unknown) => {
+    firstError ??= error;
+    group.abort();
+  });
+  following.follow();
+  try {
+    await Promise.all(Array.from({ length: HUB_PARALLEL_REQUESTS }, guarded));
+  } finally {
+    http.signal.removeEventListener("abort", stop);
+  }
+  if (firstError !== undefined) throw firstError;
+}
+
+async function finish(
+  { url }: DownloadRequest,
+  partial: PartialFile,
+  following: FollowingHash,
+  { sizeBytes, etag }: FileIdentity,
+  expected: ExpectedHash | undefined,
+  hasOldParts = partial.foundBytes > 0,
+): Promise<Downloaded> {
+  const found: ExpectedHash = { algorithm: expected?.algorithm ?? "sha256", hex: await following.digestHex() };
+  if (expected !== undefined && found.hex !== expected.hex) {
+    const message = `${shown(url)}: wanted ${expected.algorithm} ${expected.hex}, the bytes that came have ${found.hex}`;
+    // Parts of an earlier time may have rotted on the disk: once more, from the start.
+    if (hasOldParts) throw new FileChanged(message);
+    await partial.clear();
+    fail("hub/checksum", message);
+  }
+  return { sizeBytes, etag, hash: found, isVerified: expected !== undefined };
+}
+
+/** From a server without ranges: nothing is left of an attempt that fails. */
+async function fetchInOnePiece(request: DownloadRequest, partial: PartialFile, first: Answer): Promise<Downloaded> {
+  const { http, url, expectedBytes, expectedHash, progress } = request;
+  let next: Answer | undefined = first;
+  return await withRetries(http.retry, http.signal, async () => {
+    const answer: Answer = next ?? await send(http, url, { headers: { "accept-encoding": "identity" } });
+    next = undefined;
+    try {
+      if (answer.status !== 200) refuse(answer, url);
+      const totalBytes = announcedBytes(answer) ?? expectedBytes, file = remoteFile(answer, totalBytes), hash = expectedHash ?? sha256Of(file);
+      if (expectedBytes !== undefined && totalBytes !== expectedBytes) fail("hub/length", `${shown(url)}: wanted a file of ${expectedBytes} bytes, the server has one of ${totalBytes}`);
+      await partial.clear();
+      await checkSpace(request, totalBytes ?? 0);
+      progress.onBegin({ doneBytes: 0, totalBytes });
+      const { sizeBytes, hex } = await storePieces(request, partial, totalBytes === undefined ? answer.pieces() : exactly(answer, totalBytes, url), hash, totalBytes);
+      if (hash !== undefined && hash.hex !== hex) fail("hub/checksum", `${shown(url)}: wanted ${hash.algorithm} ${hash.hex}, the bytes that came have ${hex}`);
+      return { sizeBytes, etag: file.etag, hash: { algorithm: hash?.algorithm ?? "sha256", hex }, isVerified: hash !== undefined };
+    } finally {
+      answer.drop();
+    }
+  }, true);
+}
+
+async function storePieces(
+  { platform, progress, url }: DownloadRequest,
+  partial: PartialFile,
+  pieces: AsyncIterable<Uint8Array>,
+  expected: ExpectedHash | undefined,
+  totalBytes: number | undefined,
+): Promise<{ readonly sizeBytes: number; readonly hex: string }> {
+  // Git's hash begins with the size; a hub that names one gives the size too.
+  if (expected?.algorithm === "git-sha1" && totalBytes === undefined) throw new OnebitError("hub/bad-response", `${shown(url)}: neither hub nor server tells its size`);
+  const hash = startHash(platform, expected?.algorithm ?? "sha256", totalBytes ?? 0);
+  let sizeBytes = 0;
+  for await (const piece of pieces) {
+    if (sizeBytes + piece.length > HUB_FILE_BYTES_MAX) fail("hub/length", `${shown(url)}: has more than ${HUB_FILE_BYTES_MAX} bytes`);
+    await partial.writeUnrecorded(piece, sizeBytes);
+    hash.update(piece);
+    sizeBytes += piece.length;
+    progress.onBytes(piece.length);
+  }
+  return { sizeBytes, hex: hash.digestHex() };
+}

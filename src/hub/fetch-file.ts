@@ -1,0 +1,60 @@
+/**
+ * One file, from the store if it is there and good, else from the network: once, however many ask for it.
+ *
+ * @module
+ */
+import type { ModelStore, StoredFile } from "../core/model-store.ts";
+import { download } from "./download.ts";
+import type { Downloaded } from "./download.ts";
+import type { ExpectedHash } from "./hashes.ts";
+import type { Http } from "./http.ts";
+import type { PullContext } from "./options.ts";
+import { note } from "./verified.ts";
+
+export interface WantedFile {
+  readonly store: ModelStore;
+  /** For the caller's progress. */
+  readonly name: string;
+  readonly url: string;
+  readonly http: Http;
+  readonly path: string;
+  readonly partialPath: string;
+  readonly lockPath: string;
+  /** Of the note that it was verified. */
+  readonly noteKey: string;
+  readonly expectedBytes: number | undefined;
+  readonly expectedHash: ExpectedHash | undefined;
+  /** Called with the lock held, after the file is in place. */
+  onFetched?(downloaded: Downloaded): Promise<void>;
+}
+
+/**
+ * @param findExisting looks for the file; called again when another process may have brought it meanwhile
+ * @throws OnebitError `hub/…`, `file/write`, `aborted`
+ */
+export async function fetchFile<T extends StoredFile>(context: PullContext, wanted: WantedFile, findExisting: () => Promise<T | undefined>): Promise<T> {
+  const found = await findExisting();
+  if (found !== undefined) return found;
+  const { store, name } = wanted;
+  const lock = await store.lock(wanted.lockPath, { signal: context.signal, onWait: () => context.progress.waiting(name) });
+  try {
+    const brought = await findExisting();
+    if (brought !== undefined) return brought;
+    await context.platform.persist?.();
+    const downloaded = await download({
+      ...wanted, lock,
+      platform: context.platform,
+      progress: {
+        onBegin: ({ doneBytes, totalBytes }) => context.progress.begin(name, doneBytes, totalBytes ?? wanted.expectedBytes),
+        onBytes: (count) => context.progress.came(name, count),
+      },
+    });
+    await note(context, { store, path: wanted.path, key: wanted.noteKey, name }, downloaded.hash);
+    await wanted.onFetched?.(downloaded);
+    const file = await findExisting();
+    if (file === undefined) throw new Error(`${store.name}/${wanted.path}: was stored a moment ago and is gone`);
+    return file;
+  } finally {
+    await lock.release();
+  }
+}

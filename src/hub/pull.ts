@@ -1,0 +1,25 @@
+/**
+ * From what a model is called to a model on this machine.
+ *
+ * @module
+ */
+import { fail, quoted } from "../core/errors.ts";
+import type { HubPlatform } from "../core/model-store.ts";
+import { pullContext } from "./options.ts";
+import type { HubOptions, PulledModel } from "./options.ts";
+import { pullFromHub } from "./pull-hub.ts";
+import { pullFromUrl } from "./pull-url.ts";
+import { parseSource } from "./source.ts";
+
+/** Whether a source is one to pull: `hf:…` or `http(s)://…`. */
+export function isRemoteSource(source: string): boolean {
+  return /^(?:hf:|https?:)/i.test(source);
+}
+
+/** @throws OnebitError `hub/…`, `file/…`, `option/invalid`, `aborted` */
+export async function pullModel(source: string, platform: HubPlatform, options: HubOptions, signal?: AbortSignal): Promise<PulledModel> {
+  const context = pullContext(platform, options, signal), parsed = parseSource(source, context.hubUrl);
+  if (parsed.kind === "hub") return await pullFromHub(parsed, context);
+  if (parsed.kind === "url") return await pullFromUrl(parsed.url, context);
+  return fail("hub/bad-source", `${quoted(source)}: wanted hf:owner/repo, hf:owner/repo/file or a URL; a file of this machine need not be pulled`);
+}

@@ -1,0 +1,174 @@
+/**
+ * Fetching stretches of a file: a range request's answer checked against what was asked for, resumed where it is cut.
+ *
+ * @module
+ */
+import { OnebitError, fail, quoted } from "../core/errors.ts";
+import { HUB_FILE_BYTES_MAX } from "../core/limits.ts";
+import { refuse, send } from "./http.ts";
+import type { Answer, Http } from "./http.ts";
+import { PassingFailure, withRetries } from "./retry.ts";
+import { shown } from "./source.ts";
+
+/** Where a file is, and where the last request for it was sent on to: that address is asked first, for hubs count requests. */
+export class Location {
+  readonly url: string;
+  #current: string | undefined;
+
+  constructor(url: string) {
+    this.url = url;
+  }
+
+  get current(): string {
+    return this.#current ?? this.url;
+  }
+
+  remember(url: string): void {
+    this.#current = url;
+  }
+
+  /** Signed addresses expire. True when there was another than the original. */
+  forget(): boolean {
+    const had = this.#current !== undefined && this.#current !== this.url;
+    this.#current = undefined;
+    return had;
+  }
+}
+
+/** The file behind the URL is not the one it was when the download began. */
+export class FileChanged extends Error {}
+
+/** What a server said of a file along with its bytes. */
+export interface RemoteFile {
+  /** Undefined where the server does not say beforehand. */
+  readonly sizeBytes: number | undefined;
+  readonly etag: string | undefined;
+  /** SHA-256, where the first host gave it in `X-Linked-ETag`. */
+  readonly sha256: string | undefined;
+}
+
+/** Asks for `[begin, end)`. The answer is 206, 200 (the server has no ranges) or 416; all else is thrown. */
+export async function askRange(http: Http, location: Location, begin: number, end: number): Promise<Answer> {
+  const answer = await send(http, location.current, { headers: { range: `bytes=${begin}-${end - 1}`, "accept-encoding": "identity" } });
+  if (answer.status === 206 || answer.status === 200 || answer.status === 416) {
+    location.remember(answer.url);
+    return answer;
+  }
+  if ([401, 403, 404, 410].includes(answer.status) && location.forget()) {
+    answer.drop();
+    throw new PassingFailure(new OnebitError("hub/network", `${shown(location.url)}: the address it was sent on to is no longer valid`), { waitMs: 0 });
+  }
+  return refuse(answer, location.url);
+}
+
+export interface ContentRange {
+  readonly begin: number;
+  /** Exclusive. */
+  readonly end: number;
+  readonly totalBytes: number;
+}
+
+/** @throws OnebitError `hub/bad-response` */
+export function contentRange(answer: Answer): ContentRange {
+  const header = answer.headers.get("content-range"), match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(header ?? "");
+  const range = match === null ? undefined : { begin: Number(match[1]), end: Number(match[2]) + 1, totalBytes: Number(match[3]) };
+  if (range !== undefined && range.begin < range.end && range.end <= range.totalBytes && range.totalBytes <= HUB_FILE_BYTES_MAX) return range;
+  answer.drop();
+  return fail("hub/bad-response", `${shown(answer.url)}: answered a range with Content-Range ${header === null ? "missing (a server for browsers must expose it)" : quoted(header)}`);
+}
+
+/** `bytes *\/N` of a 416 answer. */
+export function sizeOfUnsatisfied(answer: Answer): number | undefined {
+  const match = /^bytes \*\/(\d{1,15})$/.exec(answer.headers.get("content-range") ?? "");
+  return match === null ? undefined : Number(match[1]);
+}
+
+/** @param sizeBytes from Content-Range or Content-Length */
+export function remoteFile(answer: Answer, sizeBytes: number | undefined): RemoteFile {
+  const linked = answer.linked("x-linked-etag")?.replace(/^(?:W\/)?"(.*)"$/, "$1");
+  const sha256 = linked !== undefined && /^[0-9a-f]{64}$/.test(linked) ? linked : undefined;
+  return { sizeBytes, etag: answer.headers.get("etag") ?? answer.headers.get("last-modified") ?? undefined, sha256 };
+}
+
+/** The size a whole answer announces; compressed answers announce another one. */
+export function announcedBytes(answer: Answer): number | undefined {
+  const encoding = answer.headers.get("content-encoding"), length = answer.headers.get("content-length");
+  const isPlain = encoding === null || encoding === "identity";
+  return isPlain && length !== null && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+}
+
+export interface RangeRequest {
+  readonly location: Location;
+  readonly begin: number;
+  /** Filled from its start. */
+  readonly into: Uint8Array;
+  /** What the file was when the download began. */
+  readonly file: { readonly sizeBytes: number; readonly etag: string | undefined };
+  /** Bytes of `into` that are there already, from the answer that began the download. */
+  readonly first?: Answer;
+  readonly onBytes: (count: number) => void;
+}
+
+/**
+ * Fills `into` with the bytes from `begin` on; what is cut is taken up where it ended.
+ * @throws FileChanged, OnebitError `hub/…`, `aborted`
+ */
+export async function fetchRange(http: Http, { location, begin, into, file, first, onBytes }: RangeRequest): Promise<void> {
+  let filledBytes = 0, next = first;
+  await withRetries(http.retry, http.signal, async (progressed) => {
+    while (filledBytes < into.length) {
+      const answer = next ?? await askRange(http, location, begin + filledBytes, begin + into.length);
+      next = undefined;
+      try {
+        const range = checkRange(answer, begin + filledBytes, begin + into.length, file);
+        const wantedBytes = range.end - range.begin;
+        for await (const piece of exactly(answer, wantedBytes, location.url)) {
+          into.set(piece, filledBytes);
+          filledBytes += piece.length;
+          onBytes(piece.length);
+          progressed();
+        }
+      } finally {
+        answer.drop();
+      }
+    }
+  }, true);
+}
+
+/**
+ * The pieces of an answer that announced its length.
+ * @throws PassingFailure with `hub/length` when it has fewer, OnebitError `hub/length` when it has more
+ */
+export async function* exactly(answer: Answer, wantedBytes: number, url: string): AsyncGenerator<Uint8Array, void> {
+  let cameBytes = 0;
+  const tooFew = (cause?: unknown): PassingFailure =>
+    new PassingFailure(new OnebitError("hub/length", `${shown(url)}: announced ${wantedBytes} bytes, ended after ${cameBytes}`, { cause }));
+  try {
+    for await (const piece of answer.pieces()) {
+      if (cameBytes + piece.length > wantedBytes) fail("hub/length", `${shown(url)}: announced ${wantedBytes} bytes, sent more`);
+      cameBytes += piece.length;
+      yield piece;
+    }
+  } catch (error) {
+    // A cut says how far it came; a stall and the caller's stop say what they are.
+    throw error instanceof PassingFailure && error.error.code === "hub/network" ? tooFew(error.error) : error;
+  }
+  if (cameBytes < wantedBytes) throw tooFew();
+}
+
+function checkRange(answer: Answer, begin: number, end: number, file: RangeRequest["file"]): ContentRange {
+  const url = shown(answer.url), etag = remoteFile(answer, undefined).etag;
+  if (etag !== undefined && file.etag !== undefined && etag !== file.etag) throw new FileChanged(`${url}: its ETag was ${file.etag}, is ${etag}`);
+  if (answer.status === 416) {
+    const sizeBytes = sizeOfUnsatisfied(answer);
+    if (sizeBytes !== undefined && sizeBytes !== file.sizeBytes) throw new FileChanged(`${url}: had ${file.sizeBytes} bytes, has ${sizeBytes}`);
+    return refuse(answer, answer.url);
+  }
+  if (answer.status === 200) throw new FileChanged(`${url}: answered ranges, now sends the whole file`);
+  const range = contentRange(answer);
+  if (range.totalBytes !== file.sizeBytes) throw new FileChanged(`${url}: had ${file.sizeBytes} bytes, has ${range.totalBytes}`);
+  if (range.begin !== begin || range.end > end) {
+    fail("hub/bad-response", `${url}: asked for bytes ${begin} to ${end - 1}, got ${range.begin} to ${range.end - 1}`);
+  }
+  return range;
+}

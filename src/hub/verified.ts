@@ -1,0 +1,69 @@
+/**
+ * Whether a file that is there is what it should be. Hashing a gigabyte takes a second, so what was found is noted with
+ * size and time of change, and a file that still has both is not hashed again.
+ *
+ * @module
+ */
+import { OnebitError } from "../core/errors.ts";
+import type { ModelStore, StoredFile } from "../core/model-store.ts";
+import { hashSource, hashText } from "./hashes.ts";
+import type { ExpectedHash } from "./hashes.ts";
+import type { PullContext } from "./options.ts";
+import { readRecord, writeText } from "./stored-text.ts";
+
+export interface StoredPlace {
+  readonly store: ModelStore;
+  readonly path: string;
+  /** Names the note: unique among places. */
+  readonly key: string;
+  /** For the caller's progress. */
+  readonly name: string;
+}
+
+/**
+ * The file at `place` if it is good: of the right size, and of the right hash.
+ * @returns undefined when it is missing, short or spoiled
+ */
+export async function findGood(context: PullContext, place: StoredPlace, expected: ExpectedHash | undefined, expectedBytes?: number): Promise<StoredFile | undefined> {
+  const file = await place.store.stat(place.path);
+  if (file === undefined || (expectedBytes !== undefined && file.sizeBytes !== expectedBytes)) return undefined;
+  if (expected === undefined) return file;
+  if (!context.verify && await isNoted(context, place, file, expected)) return file;
+  const source = await place.store.openRead(place.path);
+  try {
+    const onBytes = context.progress.verifying(place.name, source.sizeBytes);
+    const hex = await hashSource(context.platform, source, expected.algorithm, { signal: context.signal, onBytes });
+    if (hex !== expected.hex) return undefined;
+  } finally {
+    await source.close();
+  }
+  await note(context, place, expected);
+  return file;
+}
+
+async function isNoted({ platform }: PullContext, { key, path }: StoredPlace, file: StoredFile, expected: ExpectedHash): Promise<boolean> {
+  const found = await readRecord(platform.urlStore, notePath(key));
+  return found?.path === path && found.hash === hashText(expected) && found.sizeBytes === file.sizeBytes && found.modifiedMs === file.modifiedMs;
+}
+
+/** Notes that the file at `place` has the hash, now. */
+export async function note({ platform }: PullContext, { store, path, key }: StoredPlace, hash: ExpectedHash): Promise<void> {
+  const file = await store.stat(path);
+  if (file === undefined) return;
+  const record = { path, hash: hashText(hash), sizeBytes: file.sizeBytes, modifiedMs: file.modifiedMs };
+  try {
+    await writeText(platform.urlStore, notePath(key), JSON.stringify(record), uniqueName());
+  } catch (error) {
+    // Without the note the next time takes a second longer; a full or read-only disk is no reason to refuse a good model.
+    if (!(error instanceof OnebitError && (error.code === "file/write" || error.code === "hub/no-space"))) throw error;
+  }
+}
+
+function notePath(key: string): string {
+  return `verified/${key}.json`;
+}
+
+/** Eight hexadecimal digits that no other writer has. */
+export function uniqueName(): string {
+  return [...crypto.getRandomValues(new Uint8Array(4))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

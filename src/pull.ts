@@ -1,0 +1,57 @@
+/**
+ * Models from anywhere, kept on this machine: `onebit/hub`.
+ *
+ * @module
+ */
+import { fail } from "./core/errors.ts";
+import type { HubPlatform } from "./core/model-store.ts";
+import type { Platform } from "./core/platform.ts";
+import { listModels, removeModel } from "./hub/inventory.ts";
+import type { KeptModel } from "./hub/inventory.ts";
+import type { HubOptions, PulledModel } from "./hub/options.ts";
+import { pullModel } from "./hub/pull.ts";
+import { detectPlatform } from "./platform/detect.ts";
+
+export { OnebitError } from "./core/errors.ts";
+export type { Fetch, HubPlatform, IncrementalHash, LockOptions, ModelStore, StoredEntry, StoredFile, StoreLock, WritableFile } from "./core/model-store.ts";
+export type { KeptModel } from "./hub/inventory.ts";
+export type { HubOptions, PulledFile, PulledModel } from "./hub/options.ts";
+export type { PullProgress } from "./hub/progress.ts";
+
+export interface PullOptions extends HubOptions {
+  readonly signal?: AbortSignal;
+  /** Default: that of the runtime the program runs in. */
+  readonly platform?: Platform;
+}
+
+/**
+ * Brings a model to this machine, or finds that it is there: `hf:owner/repo` (the best 1-bit file of it),
+ * `hf:owner/repo/file`, either with `@revision`, or a URL. What was fetched is kept for the next time, also when this
+ * time is cut short.
+ *
+ * @example
+ * const { files, reason, others } = await pull("hf:prism-ml/Bonsai-1.7B-gguf", { onProgress: console.log });
+ *
+ * @throws OnebitError `hub/…`, `file/…`, `option/invalid`, `aborted`
+ */
+export async function pull(source: string, options: PullOptions = {}): Promise<PulledModel> {
+  return await pullModel(source, hubOf(options.platform), options, options.signal);
+}
+
+/** Every model that is kept here, also those other programs brought. @throws OnebitError `file/read`, `hub/unavailable` */
+export async function list(options: { readonly platform?: Platform } = {}): Promise<KeptModel[]> {
+  return await listModels(hubOf(options.platform));
+}
+
+/**
+ * Removes a model, by the source it was pulled by or that `list` gives.
+ * @returns bytes that are free again
+ * @throws OnebitError `file/not-found`, `file/write`, `hub/busy` while it is being downloaded, `hub/bad-source`, `hub/unavailable`
+ */
+export async function remove(source: string, options: { readonly platform?: Platform } = {}): Promise<{ readonly freedBytes: number }> {
+  return await removeModel(source, hubOf(options.platform));
+}
+
+function hubOf(platform: Platform = detectPlatform()): HubPlatform {
+  return platform.hub ?? fail("hub/unavailable", `the platform ${platform.name} has no place for models, or no network; pass a platform whose hub is set`);
+}
