@@ -4,10 +4,10 @@
  * @module
  */
 import { fail, OnebitError, throwIfAborted } from "../core/errors.ts";
+import { createBreather } from "../core/event-loop.ts";
 import type { Engine } from "../model/engine.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Context } from "./context.ts";
-import { createBreather } from "./event-loop.ts";
 import type { Exclusive } from "./exclusive.ts";
 import { linkAborts } from "./link-aborts.ts";
 import { checkIds, checkNumber, checkSampling, checkStop, MAX_TOKENS_DEFAULT } from "./options.ts";

@@ -6,6 +6,7 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
+import { createBreather } from "../core/event-loop.ts";
 import { LOGITS_RESULT_BYTES_MAX } from "../core/limits.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { Engine } from "../model/engine.ts";
@@ -15,7 +16,6 @@ import type { ChatMessage, ChatPromptOptions } from "./chat.ts";
 import { Context } from "./context.ts";
 import { checkPooling, pool } from "./embed.ts";
 import type { EmbedOptions, Pooling } from "./embed.ts";
-import { createBreather } from "./event-loop.ts";
 import { Exclusive } from "./exclusive.ts";
 import { Generation } from "./generate.ts";
 import { linkAborts } from "./link-aborts.ts";

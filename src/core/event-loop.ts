@@ -1,6 +1,6 @@
 /**
- * Lets the event loop run. A decode loop awaits only promises that are already kept, so without this no signal, timer,
- * click or network packet would be seen until the last token.
+ * Lets the event loop run. A loop that decodes or trains awaits only promises that are already kept, so without this no
+ * signal, timer, click or network packet would be seen until its end.
  *
  * @module
  */
