@@ -168,13 +168,13 @@ function wrongPanels(rows: i32, columns: i32): i32 {
   packLeft(x, bytes, rows, columns, scales, left);
   let wrong = 0;
   for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < (columns + 7) & ~7; j++) {
+    for (let j = 0; j < ((columns + 7) & ~7); j++) {
       const want: f32 = j < columns ? get(x, i * stride + j) : 0;
       if (get(wide, (j / 8 * rows + i) * 8 + j % 8) != want * scale) wrong++;
-      if (j < (columns + 3 & ~3) && get(left, (j / 4 * rows + i) * 4 + j % 4) != want * get(scales, i)) wrong++;
+      if (j < ((columns + 3) & ~3) && get(left, (j / 4 * rows + i) * 4 + j % 4) != want * get(scales, i)) wrong++;
     }
   }
-  for (let j = 0; j < (rows + 7) & ~7; j++) {
+  for (let j = 0; j < ((rows + 7) & ~7); j++) {
     for (let i = 0; i < columns; i++) {
       const want: f32 = j < rows ? get(x, j * stride + i) : 0;
       if (get(turned, (j / 8 * columns + i) * 8 + j % 8) != want) wrong++;

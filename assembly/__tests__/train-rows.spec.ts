@@ -225,6 +225,14 @@ describe("training: dropout", () => {
     for (let count = 1; count < 40; count++) expect(wrongDropout(count, 0x33333333)).toBe(0);
     expect(wrongDropout(50, 0) + wrongDropout(50, 0xffffffff)).toBe(0);
   });
+  test("a hash equal to the threshold keeps: a threshold of zero drops nothing", () => {
+    const arrays = new Arrays(), x = arrays.floats(1, new Random(1), 1), out = arrays.room(4), chance = hash(5 ^ hash(0x9e3779b9));
+    dropout(x, out, 5, chance, 2, false, 0, 1);
+    expect(get(out, 0)).toBe(get(x, 0) * 2);
+    dropout(x, out, 5, chance + 1, 2, false, 0, 1);
+    expect(get(out, 0)).toBe(0);
+    expect(arrays.close()).toBe(0);
+  });
   test("drops the share it is asked to, within 4 standard deviations", () => {
     for (let seed: u32 = 0; seed < 5; seed++) {
       expect(abs<f64>(droppedShare(0.1, seed) - 0.1)).toBeLessThan(0.0038);
