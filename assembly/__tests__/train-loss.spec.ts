@@ -119,7 +119,8 @@ describe("training: cross-entropy", () => {
   test("a NaN anywhere in a row is its loss and all its gradients, and those of no other row", () => {
     for (let at = 0; at < 7; at++) {
       for (let target = 0; target < 7; target++) {
-        const arrays = new Arrays(), x = arrays.floats(21, new Random(3), 2), d = arrays.room(84), targets = arrays.room(12), loss = arrays.room(24), sum = arrays.room(16);
+        const arrays = new Arrays(), x = arrays.floats(21, new Random(3), 2), d = arrays.room(84), targets = arrays.room(12);
+        const loss = arrays.room(24), sum = arrays.room(16);
         for (let row = 0; row < 3; row++) store<i32>(targets + <usize>(4 * row), target);
         put(x, 7 + at, <f32>NaN);
         crossEntropy(x, 7, 7, targets, loss, 0, 3);

@@ -3,7 +3,7 @@ import { Operands, exactProduct, integerProduct, productElement } from "../refer
 import { share } from "../step";
 import { matmulF32 } from "../train/matmul-f32";
 import { edgeTile, microTile } from "../train/micro-tile";
-import { packColumns, packLeft, packRows } from "../train/panels";
+import { packCodeColumns, packColumns, packLeft, packRows } from "../train/panels";
 import { Random, differing } from "./fixtures";
 import { Arrays, get, put } from "./train-arrays";
 
@@ -26,6 +26,8 @@ class Product {
   kScaled: bool = false;
   scaled: bool = false;
   rowScaled: bool = false;
+  /** B as i16. */
+  narrow: bool = false;
 }
 
 function pick(from: StaticArray<i32>, random: Random): i32 {
@@ -41,6 +43,13 @@ function matrix(arrays: Arrays, rows: i32, columns: i32, stride: i32, top: i32, 
   return x;
 }
 
+/** The same integers as i16; what is between the rows is far from any code. */
+function narrowed(x: usize, rows: i32, columns: i32, stride: i32, arrays: Arrays): usize {
+  const codes = arrays.room(2 * rows * stride);
+  for (let i = 0; i < rows * stride; i++) store<i16>(codes + <usize>(2 * i), i % stride < columns ? <i16>get(x, i) : 32767);
+  return codes;
+}
+
 function operandsOf(p: Product, arrays: Arrays, random: Random): Operands {
   const x = new Operands(), codes = p.values == CODES;
   const aRows = p.form == FORM_WEIGHT ? p.k : p.m, aColumns = p.form == FORM_WEIGHT ? p.m : p.k;
@@ -51,6 +60,8 @@ function operandsOf(p: Product, arrays: Arrays, random: Random): Operands {
   x.bStride = bColumns + random.between(0, 5);
   x.a = matrix(arrays, aRows, aColumns, x.aStride, codes ? 127 : 0, random);
   x.b = matrix(arrays, bRows, bColumns, x.bStride, codes ? 1 : 0, random);
+  x.bCodes = p.narrow;
+  if (p.narrow) x.b = narrowed(x.b, bRows, bColumns, x.bStride, arrays);
   if (p.kScaled) x.kScale = arrays.floats(p.k, random, 2);
   if (p.scaled) x.scale = arrays.floats(1, random, 2);
   if (p.rowScaled) x.rowScale = arrays.floats(p.m, random, 2);
@@ -58,7 +69,7 @@ function operandsOf(p: Product, arrays: Arrays, random: Random): Operands {
 }
 
 function multiply(p: Product, x: Operands, c: usize, cStride: i32, begin: i32, end: i32, scratch: usize): void {
-  matmulF32(x.form, x.a, x.aStride, x.b, x.bStride, c, cStride, p.n, p.k, p.adds, x.kScale, x.scale, x.rowScale, begin, end, scratch);
+  matmulF32(x.form, x.a, x.aStride, x.b, x.bStride, c, cStride, p.n, p.k, p.adds, x.kScale, x.scale, x.rowScale, x.bCodes, begin, end, scratch);
 }
 
 /** Elements that are not the twin's to the bit, whole and in any split of the rows; what is written beside them. */
@@ -113,6 +124,7 @@ function wrongShapes(form: i32, values: i32, cases: i32): i32 {
     p.scaled = kind >= 2;
     p.kScaled = form == FORM_WEIGHT && kind == 3;
     p.rowScaled = form == FORM_FORWARD && kind == 3;
+    p.narrow = values == CODES && form != FORM_FORWARD && random.between(0, 1) == 1;
     wrong += wrongProduct(p, random);
   }
   return wrong;
@@ -162,8 +174,10 @@ function wrongPanels(rows: i32, columns: i32): i32 {
   const arrays = new Arrays(), random = new Random(<u32>(rows * 64 + columns)), stride = columns + 3;
   const x = matrix(arrays, rows, columns, stride, 0, random), scales = arrays.floats(rows, random, 2), bytes = <usize>stride << 2;
   const wide = arrays.room(4 * rows * ((columns + 7) & ~7)), turned = arrays.room(4 * columns * ((rows + 7) & ~7));
-  const left = arrays.room(4 * rows * ((columns + 3) & ~3)), scale: f32 = 0.3;
+  const integers = matrix(arrays, rows, columns, stride, 127, random), codes = narrowed(integers, rows, columns, stride, arrays);
+  const wideCodes = arrays.room(4 * rows * ((columns + 7) & ~7)), left = arrays.room(4 * rows * ((columns + 3) & ~3)), scale: f32 = 0.3;
   packColumns(x, bytes, rows, columns, scale, wide);
+  packCodeColumns(codes, bytes >> 1, rows, columns, scale, wideCodes);
   packRows(x, bytes, columns, rows, turned);
   packLeft(x, bytes, rows, columns, scales, left);
   let wrong = 0;
@@ -171,6 +185,7 @@ function wrongPanels(rows: i32, columns: i32): i32 {
     for (let j = 0; j < ((columns + 7) & ~7); j++) {
       const want: f32 = j < columns ? get(x, i * stride + j) : 0;
       if (get(wide, (j / 8 * rows + i) * 8 + j % 8) != want * scale) wrong++;
+      if (get(wideCodes, (j / 8 * rows + i) * 8 + j % 8) != (j < columns ? get(integers, i * stride + j) * scale : 0)) wrong++;
       if (j < ((columns + 3) & ~3) && get(left, (j / 4 * rows + i) * 4 + j % 4) != want * get(scales, i)) wrong++;
     }
   }
@@ -228,7 +243,7 @@ describe("training: f32 products, three forms", () => {
   test("forward: any shape, scale and split of the rows, bit for bit, nothing beside", () => expect(wrongShapes(FORM_FORWARD, FLOATS, 48)).toBe(0));
   test("input: the same", () => expect(wrongShapes(FORM_INPUT, FLOATS, 48)).toBe(0));
   test("weight: the same", () => expect(wrongShapes(FORM_WEIGHT, FLOATS, 48)).toBe(0));
-  test("products of codes are the integers themselves", () => {
+  test("products of codes, f32 or i16, are the integers themselves", () => {
     for (let form = FORM_FORWARD; form <= FORM_WEIGHT; form++) expect(wrongShapes(form, CODES, 24)).toBe(0);
   });
   test("codes with the scales of rows and weights are scaled once, after the sum", () => {

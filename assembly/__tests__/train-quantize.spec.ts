@@ -2,12 +2,15 @@ import { SUM_CHUNK } from "../abi";
 import { tokenFactor, tokenInteger } from "../reference/ops";
 import { chunkedSum, halfValue, magnitudeSum, nearestHalf, ternaryCode, weightScale } from "../reference/train-rows";
 import { share } from "../step";
-import { passInsideClip, quantizeRows1, quantizeRows8, quantizeWeights, roundToHalf, sumWeights } from "../train/quantize";
+import { passInsideClip, quantizeRows1, quantizeRows8, quantizeWeights, roundToHalf, sumWeights, widenRows } from "../train/quantize";
 import { Random, differing, isGuard } from "./fixtures";
 import { Arrays, get, isNan, put } from "./train-arrays";
 
 const WIDTHS: StaticArray<i32> = [1, 2, 3, 4, 5, 7, 8, 31, 32, 33, 127, 300];
-const COUNTS: StaticArray<i32> = [1, 2, 3, 4, 5, 7, 33, SUM_CHUNK - 1, SUM_CHUNK, SUM_CHUNK + 1, 2 * SUM_CHUNK + 5, 3 * SUM_CHUNK + 2];
+/** Rows and widths of weights: their products lie around multiples of SUM_CHUNK. */
+const WEIGHTS: StaticArray<i32> = [
+  1, 1, 1, 2, 3, 1, 2, 3, 1, 7, 11, 3, 1, SUM_CHUNK - 1, 64, 64, SUM_CHUNK, 1, 1, SUM_CHUNK + 1, 3, SUM_CHUNK + 3, 97, 127, 2 * SUM_CHUNK + 5, 1,
+];
 
 const RANDOM: i32 = 0;
 /** Halves of integers and a row maximum of 127: every rounding is a tie. */
@@ -26,34 +29,44 @@ function rowsOf(arrays: Arrays, rows: i32, k: i32, kind: i32, random: Random): u
   return x;
 }
 
-/** Rows 1 to 4 of 6, in 1, 2, 3 shares: codes and scales that are not the twin's; what is written to other rows. */
+/** Code i of row `row`. */
+function codeAt(codes: usize, row: i32, i: i32, kp: i32): i32 {
+  return load<i16>(codes + (<usize>(row * kp + i) << 1));
+}
+
+/** Rows 1 to 4 of 6, in 1, 2, 3 shares, padded by 0 to 3 to an even width: codes and scales that are not the twin's, other rows touched. */
 function wrongRows(k: i32, kind: i32, bits: i32): i32 {
-  const arrays = new Arrays(), rows = 6, x = rowsOf(arrays, rows, k, kind, new Random(<u32>(k * 8 + kind)));
+  const arrays = new Arrays(), random = new Random(<u32>(k * 8 + kind)), rows = 6, x = rowsOf(arrays, rows, k, kind, random);
   let wrong = 0;
   for (let pieces = 1; pieces <= 3; pieces++) {
-    const codes = arrays.room(4 * rows * k), scale = arrays.room(4 * rows);
+    const kp = ((k + 1) & ~1) + 2 * random.between(0, 1), codes = arrays.room(2 * rows * kp), scale = arrays.room(4 * rows), wide = arrays.room(4 * rows * k);
     for (let t = 0; t < pieces; t++) {
       const begin = 1 + share(4, 1, t, pieces), end = 1 + share(4, 1, t + 1, pieces);
-      if (bits == 8) quantizeRows8(x, codes, scale, k, begin, end);
-      else quantizeRows1(x, codes, scale, k, begin, end);
+      if (bits == 8) quantizeRows8(x, codes, scale, k, kp, begin, end);
+      else quantizeRows1(x, codes, scale, k, kp, begin, end);
+      widenRows(codes, wide, k, kp, begin, end);
     }
-    for (let row = 1; row < 5; row++) wrong += bits == 8 ? wrongRow8(x, codes, scale, k, row) : wrongRow1(x, codes, scale, k, row);
-    const rest = <usize>(4 * 5 * k);
-    if (!isGuard(codes, 4 * k) || !isGuard(codes + rest, 4 * k) || !isGuard(scale, 4) || !isGuard(scale + 20, 4)) wrong++;
+    for (let row = 1; row < 5; row++) {
+      wrong += bits == 8 ? wrongRow8(x, codes, scale, k, kp, row) : wrongRow1(x, codes, scale, k, kp, row);
+      for (let i = 0; i < k; i++) if (get(wide, row * k + i) != <f32>codeAt(codes, row, i, kp)) wrong++;
+      for (let i = k; i < kp; i++) if (codeAt(codes, row, i, kp) != 0) wrong++;
+    }
+    if (!isGuard(codes, 2 * kp) || !isGuard(codes + <usize>(10 * kp), 2 * kp) || !isGuard(scale, 4) || !isGuard(scale + 20, 4)) wrong++;
+    if (!isGuard(wide, 4 * k) || !isGuard(wide + <usize>(20 * k), 4 * k)) wrong++;
   }
   return wrong + arrays.close();
 }
 
-function wrongRow8(x: usize, codes: usize, scale: usize, k: i32, row: i32): i32 {
+function wrongRow8(x: usize, codes: usize, scale: usize, k: i32, kp: i32, row: i32): i32 {
   const from = x + <usize>(4 * row * k), factor = tokenFactor(from, k);
   let wrong = get(scale, row) == <f32>(1.0 / <f64>factor) ? 0 : 1;
-  for (let i = 0; i < k; i++) if (get(codes, row * k + i) != <f32>tokenInteger(from, i, k, factor)) wrong++;
+  for (let i = 0; i < k; i++) if (codeAt(codes, row, i, kp) != tokenInteger(from, i, k, factor)) wrong++;
   return wrong;
 }
 
-function wrongRow1(x: usize, codes: usize, scale: usize, k: i32, row: i32): i32 {
+function wrongRow1(x: usize, codes: usize, scale: usize, k: i32, kp: i32, row: i32): i32 {
   let wrong = get(scale, row) == <f32>(magnitudeSum(x + <usize>(4 * row * k), k) / <f64>k) ? 0 : 1;
-  for (let i = 0; i < k; i++) if (get(codes, row * k + i) != (get(x, row * k + i) < 0 ? -1 : 1)) wrong++;
+  for (let i = 0; i < k; i++) if (codeAt(codes, row, i, kp) != (get(x, row * k + i) < 0 ? -1 : 1)) wrong++;
   return wrong;
 }
 
@@ -64,33 +77,43 @@ function weightsOf(arrays: Arrays, count: i32, random: Random): usize {
   return w;
 }
 
-/** Sums of chunks and codes of elements in 1, 2, 3 shares, and codes cut anywhere. */
-function wrongWeights(count: i32, ternary: bool): i32 {
-  const arrays = new Arrays(), random = new Random(<u32>count), w = weightsOf(arrays, count, random);
+/** Sums of chunks and codes of rows in 1, 2, 3 shares, and in two shares cut anywhere. */
+function wrongWeights(rows: i32, k: i32, ternary: bool): i32 {
+  const arrays = new Arrays(), count = rows * k, random = new Random(<u32>count), w = weightsOf(arrays, count, random);
   const nChunks = (count + SUM_CHUNK - 1) / SUM_CHUNK, scale = weightScale(w, count), mean = <f32>(chunkedSum(w, count, false) / <f64>count);
   let wrong = 0;
   for (let pieces = 1; pieces <= 4; pieces++) {
-    const partial = arrays.poisoned(16 * nChunks), codes = arrays.room(4 * count), got = arrays.room(4), parts = min(pieces, 3);
+    const kp = ((k + 1) & ~1) + 2 * random.between(0, 1), partial = arrays.poisoned(16 * nChunks), codes = arrays.room(2 * rows * kp), got = arrays.room(4);
+    const parts = min(pieces, 3), cut = random.between(0, rows);
     for (let t = 0; t < parts; t++) sumWeights(w, count, partial, share(nChunks, 1, t, parts), share(nChunks, 1, t + 1, parts));
-    const cut = random.between(0, count);
     for (let t = 0; t < parts && pieces < 4; t++) {
-      quantizeWeights(w, count, partial, ternary, codes, got, share(count, 4, t, parts), share(count, 4, t + 1, parts));
+      quantizeWeights(w, count, partial, ternary, codes, got, k, kp, share(rows, 1, t, parts), share(rows, 1, t + 1, parts));
     }
-    if (pieces == 4) quantizeWeights(w, count, partial, ternary, codes, got, 0, cut);
-    if (pieces == 4) quantizeWeights(w, count, partial, ternary, codes, got, cut, count);
+    if (pieces == 4) quantizeWeights(w, count, partial, ternary, codes, got, k, kp, 0, cut);
+    if (pieces == 4) quantizeWeights(w, count, partial, ternary, codes, got, k, kp, cut, rows);
     if (get(got, 0) != scale) wrong++;
-    for (let i = 0; i < count; i++) {
-      const want = ternary ? ternaryCode(get(w, i), scale) : get(w, i) - mean < 0 ? -1 : 1;
-      if (get(codes, i) != <f32>want) wrong++;
+    for (let row = 0; row < rows; row++) {
+      for (let i = 0; i < k; i++) {
+        const value = get(w, row * k + i), want = ternary ? ternaryCode(value, scale) : value - mean < 0 ? -1 : 1;
+        if (codeAt(codes, row, i, kp) != want) wrong++;
+      }
+      for (let i = k; i < kp; i++) if (codeAt(codes, row, i, kp) != 0) wrong++;
     }
   }
   return wrong + arrays.close();
 }
 
+function wrongWeightShapes(ternary: bool): i32 {
+  let wrong = 0;
+  for (let i = 0; i < WEIGHTS.length; i += 2) wrong += wrongWeights(WEIGHTS[i], WEIGHTS[i + 1], ternary);
+  return wrong;
+}
+
+/** The scale of one row of up to SUM_CHUNK weights. */
 function scaleOf(w: usize, count: i32, ternary: bool, arrays: Arrays): f32 {
-  const partial = arrays.room(16), codes = arrays.room(4 * count), scale = arrays.room(4);
+  const partial = arrays.room(16), kp = (count + 1) & ~1, codes = arrays.room(2 * kp), scale = arrays.room(4);
   sumWeights(w, count, partial, 0, 1);
-  quantizeWeights(w, count, partial, ternary, codes, scale, 0, count);
+  quantizeWeights(w, count, partial, ternary, codes, scale, count, kp, 0, 1);
   return get(scale, 0);
 }
 
@@ -151,26 +174,26 @@ describe("training: rows to codes", () => {
     for (let i = 0; i < WIDTHS.length; i++) for (let kind = RANDOM; kind <= HUGE; kind++) expect(wrongRows(WIDTHS[i], kind, 1)).toBe(0);
   });
   test("a row of zeros has codes of zero and a finite scale; as signs a scale of zero", () => {
-    const arrays = new Arrays(), x = arrays.room(20), codes = arrays.room(20), scale = arrays.room(4);
+    const arrays = new Arrays(), x = arrays.room(20), codes = arrays.room(12), scale = arrays.room(4);
     memory.fill(x, 0, 20);
-    quantizeRows8(x, codes, scale, 5, 0, 1);
-    for (let i = 0; i < 5; i++) expect(get(codes, i)).toBe(0);
+    put(x, 3, -0.0);
+    quantizeRows8(x, codes, scale, 5, 6, 0, 1);
+    for (let i = 0; i < 5; i++) expect(codeAt(codes, 0, i, 6)).toBe(0);
     expect(get(scale, 0) > 0 && get(scale, 0) < 1e-7).toBe(true);
-    quantizeRows1(x, codes, scale, 5, 0, 1);
-    for (let i = 0; i < 5; i++) expect(get(codes, i)).toBe(1);
+    quantizeRows1(x, codes, scale, 5, 6, 0, 1);
+    for (let i = 0; i < 5; i++) expect(codeAt(codes, 0, i, 6)).toBe(1);
     expect(get(scale, 0)).toBe(0);
     expect(arrays.close()).toBe(0);
   });
-  test("a NaN or an infinity is not hidden: a code times its scale is NaN", () => {
+  test("a NaN or an infinity anywhere in a row is not hidden: its scale says so, and no other row's", () => {
     for (let at = 0; at < 7; at++) {
-      const arrays = new Arrays(), x = arrays.floats(14, new Random(5), 1), codes = arrays.room(56), scale = arrays.room(8);
+      const arrays = new Arrays(), x = arrays.floats(21, new Random(5), 1), codes = arrays.room(48), scale = arrays.room(12);
       put(x, at, <f32>NaN);
       put(x, 7 + at, <f32>-Infinity);
-      quantizeRows8(x, codes, scale, 7, 0, 2);
-      expect(isNan(get(codes, at) * get(scale, 0))).toBe(true);
-      expect(isNan(get(codes, 7 + at) * get(scale, 1))).toBe(true);
-      quantizeRows1(x, codes, scale, 7, 0, 2);
-      expect(isNan(get(scale, 0))).toBe(true);
+      quantizeRows8(x, codes, scale, 7, 8, 0, 3);
+      expect(isNan(get(scale, 0)) && isNan(get(scale, 1)) && !isNan(get(scale, 2))).toBe(true);
+      quantizeRows1(x, codes, scale, 7, 8, 0, 3);
+      expect(isNan(get(scale, 0)) && !isNan(get(scale, 2))).toBe(true);
       expect(get(scale, 1)).toBe(<f32>Infinity);
       expect(arrays.close()).toBe(0);
     }
@@ -181,12 +204,8 @@ describe("training: rows to codes", () => {
 });
 
 describe("training: weights to codes", () => {
-  test("ternary: any count and split, bit for bit", () => {
-    for (let i = 0; i < COUNTS.length; i++) expect(wrongWeights(COUNTS[i], true)).toBe(0);
-  });
-  test("binary: the same", () => {
-    for (let i = 0; i < COUNTS.length; i++) expect(wrongWeights(COUNTS[i], false)).toBe(0);
-  });
+  test("ternary: any shape and split, bit for bit", () => expect(wrongWeightShapes(true)).toBe(0));
+  test("binary: the same", () => expect(wrongWeightShapes(false)).toBe(0));
   test("the scale is a half-precision number, 1e-5 rounded to one when all weights are zero, NaN when one is", () => {
     const arrays = new Arrays(), w = arrays.room(36);
     for (let kind = 0; kind < 2; kind++) {
@@ -196,7 +215,10 @@ describe("training: weights to codes", () => {
       const scale = scaleOf(w, 9, kind == 0, arrays);
       expect(scale).toBe(nearestHalf(0.1));
       expect(nearestHalf(scale)).toBe(scale);
-      put(w, 4, <f32>NaN);
+      // In the vectors of a row, and past them.
+      put(w, 2 + 6 * kind, <f32>NaN);
+      expect(isNan(scaleOf(w, 9, kind == 0, arrays))).toBe(true);
+      put(w, 8 - 6 * kind, <f32>NaN);
       expect(isNan(scaleOf(w, 9, kind == 0, arrays))).toBe(true);
     }
     expect(arrays.close()).toBe(0);

@@ -17,6 +17,8 @@ export class Operands {
   kScale: usize = 0;
   scale: usize = 0;
   rowScale: usize = 0;
+  /** Whether b is i16 (forms input and weight). */
+  bCodes: bool = false;
 
   left(row: i32, i: i32): f32 {
     if (this.form != FORM_WEIGHT) return at(this.a, row * this.aStride + i);
@@ -25,7 +27,8 @@ export class Operands {
 
   right(i: i32, column: i32): f32 {
     if (this.form == FORM_FORWARD) return at(this.b, column * this.bStride + i);
-    return at(this.b, i * this.bStride + column) * (this.scale == 0 ? 1 : at(this.scale, 0));
+    const value: f32 = this.bCodes ? <f32>load<i16>(this.b + (<usize>(i * this.bStride + column) << 1)) : at(this.b, i * this.bStride + column);
+    return value * (this.scale == 0 ? 1 : at(this.scale, 0));
   }
 }
 
