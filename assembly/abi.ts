@@ -106,6 +106,11 @@ export const OP_SUM_LOSSES = 87;
 export const OP_ZERO = 88;
 export const OP_SUM_SQUARES = 89;
 export const OP_ADAM_W = 90;
+export const OP_MATMUL_CODES = 91;
+export const OP_WIDEN_CODES = 92;
+export const OP_SIGN_CODES = 96;
+export const OP_SIGN_BITS = 97;
+export const OP_XNOR = 98;
 
 export const FORM_FORWARD = 0;
 export const FORM_INPUT = 1;

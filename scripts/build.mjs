@@ -77,7 +77,9 @@ export const BUNDLE = {
   platform: "node",
   target: ["es2022", "node20"],
   packages: "external",
-  loader: { ".wasm": "binary" },
+  // Inside the bundles, so that they run in a page as they are and nothing is installed with them.
+  alias: Object.fromEntries(["legacy", "sha2", "utils"].map((name) => [`@noble/hashes/${name}.js`, `./node_modules/@noble/hashes/${name}.js`])),
+  loader: { ".wasm": "binary", ".gguf": "binary" },
   sourcemap: true,
   logLevel: "warning",
 };
@@ -86,6 +88,8 @@ export const BUNDLE = {
 const ENTRIES = {
   index: "src/index.ts",
   cli: "src/cli/main.ts",
+  hub: "src/pull.ts",
+  train: "src/training.ts",
   worker: "src/web/worker.ts",
   "worker-host": "src/web/worker-host.ts",
 };
@@ -131,6 +135,8 @@ async function workerScript() {
   const { build } = await import("esbuild");
   const { outputFiles } = await build({
     ...BUNDLE, entryPoints: ["src/web/worker-main.ts"], format: "iife", minify: true, sourcemap: false, write: false,
+    // The page sends the default model's bytes: a megabyte that the script need not hold.
+    external: ["#models/*"],
   });
   return outputFiles[0].text;
 }
@@ -183,13 +189,14 @@ export function ensureTypes() {
 }
 
 function kernelsHash() {
-  const sources = filesBelow("assembly", ".ts").filter((file) => !file.includes("__tests__"));
+  // Specs and the scalar twins they compare with are no part of a build.
+  const sources = filesBelow("assembly", ".ts").filter((file) => !/\/(?:__tests__|reference)\//.test(file));
   return hashFiles([...sources, "asconfig.json", "package-lock.json"]);
 }
 
 function bundlesHash() {
   const wasm = [...VARIANTS, ...TRAIN_VARIANTS].map((variant) => `build/kernels.${variant}.wasm`);
-  return hashFiles([...filesBelow("src", ".ts"), ...wasm, "package.json", "package-lock.json", "scripts/build.mjs"]);
+  return hashFiles([...filesBelow("src", ".ts"), ...filesBelow("models", ".gguf"), ...wasm, "package.json", "package-lock.json", "scripts/build.mjs"]);
 }
 
 function typesHash() {

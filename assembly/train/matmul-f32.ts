@@ -16,7 +16,7 @@
  */
 import { FORM_FORWARD, FORM_WEIGHT, MATMUL_K_BLOCK, MATMUL_M_BLOCK, MATMUL_N_BLOCK } from "../abi";
 import { edgeTile, microTile } from "./micro-tile";
-import { packColumns, packLeft, packRows } from "./panels";
+import { packCodeColumns, packColumns, packLeft, packRows } from "./panels";
 
 const K_BLOCK: i32 = MATMUL_K_BLOCK;
 const N_BLOCK: i32 = MATMUL_N_BLOCK;
@@ -27,11 +27,12 @@ const A_BYTES: usize = <usize>(K_BLOCK * M_BLOCK) << 2;
 /**
  * @param kScale f32 (k) or 0: factors of the steps of A (form weight): the scales of quantised activations
  * @param scale f32 (1) or 0: a factor of the whole product, that of quantised weights
+ * @param codes whether B is i16, the codes of a quantiser (forms input and weight)
  * @param rowScale f32 (m) or 0 (form forward, not adding): C[row] = sum · (rowScale[row] · scale), integers until then
  */
 export function matmulF32(
   form: i32, a: usize, aStride: i32, b: usize, bStride: i32, c: usize, cStride: i32, n: i32, k: i32, add: bool,
-  kScale: usize, scale: usize, rowScale: usize, begin: i32, end: i32, scratch: usize,
+  kScale: usize, scale: usize, rowScale: usize, codes: bool, begin: i32, end: i32, scratch: usize,
 ): void {
   const factor: f32 = scale == 0 ? 1 : load<f32>(scale), inPanels: f32 = rowScale == 0 ? factor : 1;
   const nBlocks = (k + K_BLOCK - 1) / K_BLOCK, kStep = ((k + nBlocks - 1) / nBlocks + 3) & ~3;
@@ -41,6 +42,7 @@ export function matmulF32(
     for (let k0 = 0; k0 < k; k0 += kStep) {
       const steps = min(kStep, k - k0);
       if (form == FORM_FORWARD) packRows(b + <usize>n0 * bBytes + (<usize>k0 << 2), bBytes, steps, columns, scratch);
+      else if (codes) packCodeColumns(b + (((<usize>k0 * bStride) + n0) << 1), <usize>bStride << 1, steps, columns, inPanels, scratch);
       else packColumns(b + <usize>k0 * bBytes + (<usize>n0 << 2), bBytes, steps, columns, inPanels, scratch);
       const isFirst = k0 == 0 && !add;
       for (let m0 = begin; m0 < end; m0 += M_BLOCK) {

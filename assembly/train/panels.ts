@@ -23,7 +23,7 @@ export function packColumns(b: usize, stride: usize, k: i32, n: i32, scale: f32,
   }
 }
 
-/** Rows [0, n) of w (n, stride) as columns: b = wᵀ. Panel p at out + p·k·32 bytes. */
+/** Rows [0, n) of w (n, stride), any 32-bit words, as columns: b = wᵀ. Panel p at out + p·k·32 bytes. */
 export function packRows(w: usize, stride: usize, k: i32, n: i32, out: usize): void {
   for (let j = 0; j < n; j += 8) {
     const from = w + <usize>j * stride;
@@ -33,9 +33,27 @@ export function packRows(w: usize, stride: usize, k: i32, n: i32, out: usize): v
         transpose(from + (<usize>i << 2), stride, out, 32);
         transpose(from + 4 * stride + (<usize>i << 2), stride, out + 16, 32);
       }
-      for (; i < k; i++, out += 32) packRest(from + (<usize>i << 2), stride, 8, 8, 1, out);
+      for (; i < k; i++, out += 32) copyRest(from + (<usize>i << 2), stride, 8, out);
     } else {
-      for (let i = 0; i < k; i++, out += 32) packRest(from + (<usize>i << 2), stride, n - j, 8, 1, out);
+      for (let i = 0; i < k; i++, out += 32) copyRest(from + (<usize>i << 2), stride, n - j, out);
+    }
+  }
+}
+
+/** Columns [0, n) of codes b, i16 (k, stride), times `scale`, as f32. Panel p at out + p·k·32 bytes. */
+export function packCodeColumns(b: usize, stride: usize, k: i32, n: i32, scale: f32, out: usize): void {
+  const s = f32x4.splat(scale);
+  for (let j = 0; j < n; j += 8) {
+    const from = b + (<usize>j << 1);
+    for (let i = 0; i < k; i++, out += 32) {
+      const row = from + <usize>i * stride;
+      if (n - j >= 8) {
+        const codes = v128.load(row);
+        v128.store(out, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(codes)), s));
+        v128.store(out, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(codes)), s), 16);
+      } else {
+        for (let c = 0; c < 8; c++) store<f32>(out + (<usize>c << 2), c < n - j ? <f32>load<i16>(row + (<usize>c << 1)) * scale : 0);
+      }
     }
   }
 }
@@ -57,6 +75,11 @@ function packRest(from: usize, step: usize, count: i32, size: i32, scale: f32, o
   for (let i = 0; i < size; i++) {
     store<f32>(out + (<usize>i << 2), i < count ? load<f32>(from + <usize>i * step) * scale : 0);
   }
+}
+
+/** `count` words, `step` bytes apart; zeros up to 8. */
+function copyRest(from: usize, step: usize, count: i32, out: usize): void {
+  for (let i = 0; i < 8; i++) store<u32>(out + (<usize>i << 2), i < count ? load<u32>(from + <usize>i * step) : 0);
 }
 
 /** A 4 x 4 block turned: rows `stride` bytes apart become rows `outStride` apart. */

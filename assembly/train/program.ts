@@ -9,11 +9,13 @@ import { activate, activateBackward, gate, gateBackward } from "./activation-bac
 import { attendSequences } from "./attention";
 import { attendSequencesBackward } from "./attention-backward";
 import { crossEntropy, crossEntropyBackward, sumLosses } from "./cross-entropy";
+import { matmulCodes } from "./matmul-codes";
 import { matmulF32 } from "./matmul-f32";
 import { layerNormRows, normColumns, rmsNormRows } from "./norm-backward";
 import { adamW, sumSquares } from "./optimizer";
-import { passInsideClip, quantizeRows1, quantizeRows8, quantizeWeights, sumWeights } from "./quantize";
+import { passInsideClip, quantizeRows1, quantizeRows8, quantizeWeights, sumWeights, widenRows } from "./quantize";
 import { addArrays, dropout, embedRows, embedRowsBackward, hash, rotateRows, sumRows } from "./rows";
+import { signBits, signCodes, xnorScaled } from "./signs";
 
 /** Executes thread `t`'s share of one training step; `scratch` is the thread's own. */
 export function executeTrain(op: i32, s: usize, scratch: usize, t: i32, nThreads: i32): void {
@@ -28,6 +30,11 @@ export function executeTrain(op: i32, s: usize, scratch: usize, t: i32, nThreads
     case abi.OP_WEIGHT_SUMS: weightSums(s, t, nThreads); break;
     case abi.OP_WEIGHT_CODES: weightCodes(s, t, nThreads); break;
     case abi.OP_MATMUL_F32: matmul(s, scratch, t, nThreads); break;
+    case abi.OP_MATMUL_CODES: codeProduct(s, scratch, t, nThreads); break;
+    case abi.OP_WIDEN_CODES: widen(s, t, nThreads); break;
+    case abi.OP_SIGN_CODES:
+    case abi.OP_SIGN_BITS: signs(op, s, scratch, t, nThreads); break;
+    case abi.OP_XNOR: xnor(s, t, nThreads); break;
     case abi.OP_ROTATE: rotate(s, t, nThreads); break;
     case abi.OP_ATTEND_SEQUENCES: attend(s, scratch, t, nThreads); break;
     case abi.OP_ATTEND_SEQUENCES_BACK: attendBack(s, scratch, t, nThreads); break;
@@ -95,11 +102,37 @@ function normColumnsBack(s: usize, t: i32, nThreads: i32): void {
   normColumns(ptr(s, 0), ptr(s, 1), ptr(s, 2), ptr(s, 3), ptr(s, 4), word(s, 5), word(s, 6), part(s, 6, t, nThreads), part(s, 6, t + 1, nThreads));
 }
 
-// x, codes, scale, k, n, bits
+// x, codes, scale, k, n, bits, kp
 function quantizeRows(s: usize, t: i32, nThreads: i32): void {
   const begin = row(s, 4, t, nThreads), end = row(s, 4, t + 1, nThreads);
-  if (word(s, 5) == 8) quantizeRows8(ptr(s, 0), ptr(s, 1), ptr(s, 2), word(s, 3), begin, end);
-  else quantizeRows1(ptr(s, 0), ptr(s, 1), ptr(s, 2), word(s, 3), begin, end);
+  if (word(s, 5) == 8) quantizeRows8(ptr(s, 0), ptr(s, 1), ptr(s, 2), word(s, 3), word(s, 6), begin, end);
+  else quantizeRows1(ptr(s, 0), ptr(s, 1), ptr(s, 2), word(s, 3), word(s, 6), begin, end);
+}
+
+// codes, out, k, kp, n
+function widen(s: usize, t: i32, nThreads: i32): void {
+  widenRows(ptr(s, 0), ptr(s, 1), word(s, 2), word(s, 3), row(s, 4, t, nThreads), row(s, 4, t + 1, nThreads));
+}
+
+// x, q16 or bits, scale, k, kp, n
+function signs(op: i32, s: usize, scratch: usize, t: i32, nThreads: i32): void {
+  const begin = row(s, 5, t, nThreads), end = row(s, 5, t + 1, nThreads);
+  if (op == abi.OP_SIGN_CODES) signCodes(ptr(s, 0), ptr(s, 1), ptr(s, 2), word(s, 3), word(s, 4), begin, end);
+  else signBits(ptr(s, 0), ptr(s, 1), ptr(s, 2), word(s, 3), word(s, 4), scratch, begin, end);
+}
+
+// w, rowScale, bits, actScale, y, k, n, rows (a multiple of 32), kp
+function xnor(s: usize, t: i32, nThreads: i32): void {
+  const rows = word(s, 7);
+  xnorScaled(
+    ptr(s, 0), ptr(s, 1), ptr(s, 2), ptr(s, 3), ptr(s, 4), word(s, 5), word(s, 6), rows, word(s, 8), share(rows, 32, t, nThreads), share(rows, 32, t + 1, nThreads),
+  );
+}
+
+// x, w, scale, rowScale, y, kp, n, outputs
+function codeProduct(s: usize, scratch: usize, t: i32, nThreads: i32): void {
+  const begin = share(word(s, 6), 4, t, nThreads), end = share(word(s, 6), 4, t + 1, nThreads);
+  matmulCodes(ptr(s, 0), ptr(s, 1), ptr(s, 2), ptr(s, 3), ptr(s, 4), word(s, 5) >> 1, word(s, 7), begin, end, scratch);
 }
 
 // x, dy, dx, add, total
@@ -113,17 +146,20 @@ function weightSums(s: usize, t: i32, nThreads: i32): void {
   sumWeights(ptr(s, 0), word(s, 1), ptr(s, 2), share(nChunks, 1, t, nThreads), share(nChunks, 1, t + 1, nThreads));
 }
 
-// w, count, partial, ternary, codes, scale
+// w, count, partial, ternary, codes, scale, k, kp
 function weightCodes(s: usize, t: i32, nThreads: i32): void {
-  quantizeWeights(ptr(s, 0), word(s, 1), ptr(s, 2), word(s, 3) != 0, ptr(s, 4), ptr(s, 5), part(s, 1, t, nThreads), part(s, 1, t + 1, nThreads));
+  const k = word(s, 6), rows = word(s, 1) / k;
+  quantizeWeights(
+    ptr(s, 0), word(s, 1), ptr(s, 2), word(s, 3) != 0, ptr(s, 4), ptr(s, 5), k, word(s, 7), share(rows, 1, t, nThreads), share(rows, 1, t + 1, nThreads),
+  );
 }
 
-// form, a, aStride, b, bStride, c, cStride, m, n, k, add, kScale, scale, rowScale
+// form, a, aStride, b, bStride, c, cStride, m, n, k, add, kScale, scale, rowScale, codes
 function matmul(s: usize, scratch: usize, t: i32, nThreads: i32): void {
   const begin = share(word(s, 7), 4, t, nThreads), end = share(word(s, 7), 4, t + 1, nThreads);
   matmulF32(
     word(s, 0), ptr(s, 1), word(s, 2), ptr(s, 3), word(s, 4), ptr(s, 5), word(s, 6), word(s, 8), word(s, 9), word(s, 10) != 0,
-    ptr(s, 11), ptr(s, 12), ptr(s, 13), begin, end, scratch,
+    ptr(s, 11), ptr(s, 12), ptr(s, 13), word(s, 14) != 0, begin, end, scratch,
   );
 }
 

@@ -1,0 +1,33 @@
+/**
+ * Activations of one bit for packed weights, and their product with weights of one bit by XNOR and popcount
+ * (weights/xnor.ts). The same numbers as the quantiser and product of training (quantize.ts, matmul-codes.ts).
+ *
+ *   q16    i16 (rows, kp): ±1, zero from k to kp; what tables of ternary weights are built from
+ *   bits   (rows, kp / 8) bytes, kp a multiple of 128: bit i & 7 of byte i >> 3 is set where x[i] >= 0
+ *   scale  f32 (rows): mean|x|
+ */
+import { scaleRows } from "../weights/uniform-scale";
+import { packSigns, xnorMatmul } from "../weights/xnor";
+import { quantizeRows1 } from "./quantize";
+
+/** Rows [begin, end) of x f32 (rows, k) to signs, as i16. */
+export function signCodes(x: usize, q16: usize, scale: usize, k: i32, kp: i32, begin: i32, end: i32): void {
+  quantizeRows1(x, q16, scale, k, kp, begin, end);
+}
+
+/** The same as bits. `room`: i16 (k), private to the thread. */
+export function signBits(x: usize, bits: usize, scale: usize, k: i32, kp: i32, room: usize, begin: i32, end: i32): void {
+  for (let row = begin; row < end; row++) {
+    const from = x + ((<usize>row * k) << 2);
+    quantizeRows1(from, room, scale + (<usize>row << 2), k, k, 0, 1);
+    packSigns(from, bits + <usize>row * <usize>(kp >> 3), k);
+  }
+}
+
+/** y (n, rows) = f32(Σ w a) · f32(actScale · rowScale); rows [begin, end), multiples of 32. */
+export function xnorScaled(
+  w: usize, rowScale: usize, bits: usize, actScale: usize, y: usize, k: i32, n: i32, rows: i32, kp: i32, begin: i32, end: i32,
+): void {
+  xnorMatmul(w, bits, k, y, rows, n, begin, end, rows, kp, 0);
+  scaleRows(y, rows, n, begin, end, rowScale, actScale, 0);
+}

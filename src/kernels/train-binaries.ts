@@ -1,0 +1,12 @@
+/**
+ * The builds that can train, as they travel inside the bundle.
+ *
+ * @module
+ */
+import simd from "#kernels/train-simd";
+import simdThreads from "#kernels/train-simd-threads";
+
+type Binary = Uint8Array<ArrayBuffer> | WebAssembly.Module;
+
+/** One build for each: training is f32, and relaxed f32 instructions differ between engines. */
+export const TRAIN_KERNELS: { readonly simd: Binary; readonly "simd-threads": Binary } = { simd, "simd-threads": simdThreads };

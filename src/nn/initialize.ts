@@ -1,0 +1,28 @@
+/**
+ * Random first values, the same on every engine: the kernels' generator (assembly/random.ts).
+ *
+ * @module
+ */
+import { RANDOM_STATE_BYTES } from "../kernels/numeric.ts";
+import type { Parameter } from "./parameter.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** Fills a parameter with uniform numbers in [-range, range). */
+export type Initializer = (parameter: Parameter, range: number) => void;
+
+/** The sequence of `seed`; calls draw from it in turn. */
+export function createInitializer(runtime: Runtime, seed: number): Initializer {
+  const { kernels } = runtime, state = runtime.allocate(RANDOM_STATE_BYTES, "state of the random generator");
+  kernels.randomSeed(state, BigInt(seed));
+  const words = new Uint8Array(runtime.memory.buffer, state, RANDOM_STATE_BYTES).slice();
+  runtime.free(state);
+  return (parameter, range) => {
+    // Taken first: a memory that grows takes earlier views away.
+    const slot = runtime.allocate(RANDOM_STATE_BYTES, "state of the random generator"), { value } = parameter;
+    const memory = new Uint8Array(runtime.memory.buffer, slot, RANDOM_STATE_BYTES);
+    memory.set(words);
+    for (let i = 0; i < value.length; i++) value[i] = (kernels.randomNext(slot) * 2 - 1) * range;
+    words.set(memory);
+    runtime.free(slot);
+  };
+}

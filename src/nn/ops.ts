@@ -1,0 +1,295 @@
+/**
+ * The operations of a graph: each records its step and how its gradient is recorded. Values are matrices (rows, columns)
+ * in row-major order.
+ *
+ * @module
+ */
+import * as abi from "../../assembly/abi.ts";
+import { fail } from "../core/errors.ts";
+import type { Tape, Tensor } from "./tape.ts";
+
+export type ActivationKind = "silu" | "relu2" | "gelu";
+
+const KINDS: Readonly<Record<ActivationKind, number>> = { silu: abi.KIND_SILU, relu2: abi.KIND_RELU2, gelu: abi.KIND_GELU };
+
+/** Rows of `table` (vocabulary, dim) for `ids` i32 (n): (n, dim). */
+export function embed(tape: Tape, ids: Tensor, table: Tensor): Tensor {
+  const dim = table.columns, out = tape.value([ids.size, dim], true);
+  tape.step(abi.OP_EMBED_ROWS, [ids, table, dim, out, ids.size]);
+  tape.onBackward(() => {
+    const gradient = tape.gradientOf(out), target = tape.gradientTarget(table);
+    if (gradient && target) tape.step(abi.OP_EMBED_ROWS_BACK, [ids, gradient, dim, target.into, ids.size]);
+  });
+  return out;
+}
+
+/** x · Wᵀ (+ b): x (n, in), w (out, in), b (out). Float arithmetic. */
+export function linear(tape: Tape, x: Tensor, w: Tensor, b?: Tensor): Tensor {
+  const out = product(tape, unquantized(x), unquantized(w));
+  return b ? addBias(tape, out, b) : out;
+}
+
+/** A matrix as a product sees it: as it is, or as the codes of a quantiser. */
+export interface Operand {
+  readonly rows: number;
+  readonly columns: number;
+  /** What gets the gradient; without codes, also the numbers. */
+  readonly source: Tensor;
+  readonly codes?: Codes;
+}
+
+/** Integers, i16 (rows, kp) with kp the columns rounded up to an even number, and their scales. */
+export interface Codes {
+  readonly values: Tensor;
+  readonly kp: number;
+  /** f32: (rows) for activations, (1) for weights. */
+  readonly scale: Tensor;
+}
+
+function unquantized(x: Tensor): Operand {
+  return { rows: x.rows, columns: x.columns, source: x };
+}
+
+function codesOf(tape: Tape, rows: number, columns: number, scales: number): Codes {
+  const kp = columns + (columns % 2);
+  return { values: tape.value([rows, kp], false, 2), kp, scale: tape.value([scales], false) };
+}
+
+/**
+ * y = x · Wᵀ. With codes on both sides the sums are exact integers, scaled once: y = sum · (scale of the row · scale of W).
+ * Gradients take quantisers as identity (straight through: Bengio et al., 2013): dx += dy · W, dW += dyᵀ · x with the
+ * dequantised values.
+ */
+export function product(tape: Tape, x: Operand, w: Operand): Tensor {
+  const n = x.rows, k = x.columns, outputs = w.rows;
+  if (w.columns !== k) fail("model/bad-shape", `linear: weights take ${w.columns} values a row, got ${k}`);
+  const out = tape.value([n, outputs], x.source.needsGradient || w.source.needsGradient);
+  if (x.codes && w.codes) {
+    const fields = [x.codes.values, w.codes.values, w.codes.scale, x.codes.scale, out, x.codes.kp, n, outputs];
+    tape.step(abi.OP_MATMUL_CODES, fields, abi.MATMUL_SCRATCH_BYTES);
+  } else {
+    const fields = [abi.FORM_FORWARD, floats(tape, x), k, floats(tape, w), k, out, outputs, n, outputs, k, false, undefined, w.codes?.scale, x.codes?.scale];
+    tape.step(abi.OP_MATMUL_F32, fields, abi.MATMUL_SCRATCH_BYTES);
+  }
+  tape.onBackward(() => recordProductGradients(tape, x, w, out));
+  return out;
+}
+
+function recordProductGradients(tape: Tape, x: Operand, w: Operand, out: Tensor): void {
+  const n = x.rows, k = x.columns, outputs = w.rows, dy = tape.gradientOf(out);
+  if (!dy) return;
+  const dx = tape.gradientTarget(x.source), dw = tape.gradientTarget(w.source);
+  if (dx) {
+    const fields = [abi.FORM_INPUT, dy, outputs, ...columnsOf(w), dx.into, k, n, k, outputs, dx.add, undefined, w.codes?.scale, undefined, w.codes !== undefined];
+    tape.step(abi.OP_MATMUL_F32, fields, abi.MATMUL_SCRATCH_BYTES);
+  }
+  if (dw) {
+    const fields = [abi.FORM_WEIGHT, dy, outputs, ...columnsOf(x), dw.into, k, outputs, k, n, dw.add, x.codes?.scale, undefined, undefined, x.codes !== undefined];
+    tape.step(abi.OP_MATMUL_F32, fields, abi.MATMUL_SCRATCH_BYTES);
+  }
+}
+
+/** The right side of a gradient's product and the length of its rows. */
+function columnsOf({ source, codes, columns }: Operand): [Tensor, number] {
+  return codes ? [codes.values, codes.kp] : [source, columns];
+}
+
+/** The numbers of an operand, or its codes as f32, for a product whose other side has no codes. */
+function floats(tape: Tape, { source, codes, rows, columns }: Operand): Tensor {
+  if (!codes) return source;
+  const out = tape.value([rows, columns], false);
+  tape.step(abi.OP_WIDEN_CODES, [codes.values, out, columns, codes.kp, rows]);
+  return out;
+}
+
+/** Rows of x to integers with one scale each: 8 bits (absmax) or 1 (sign); 32 leaves them as they are. */
+export function quantizeActivations(tape: Tape, x: Tensor, bits: 1 | 8 | 32): Operand {
+  if (bits === 32) return unquantized(x);
+  const { rows, columns } = x, codes = codesOf(tape, rows, columns, rows);
+  tape.step(abi.OP_QUANTIZE_ROWS, [x, codes.values, codes.scale, columns, rows, bits, codes.kp]);
+  if (bits === 8) return { rows, columns, source: x, codes };
+  // Stands for the signs where gradients meet: it never has a value of its own.
+  const signs = tape.value(x.shape, x.needsGradient);
+  tape.onBackward(() => {
+    const gradient = tape.gradientOf(signs), target = tape.gradientTarget(x);
+    if (gradient && target) tape.step(abi.OP_CLIP_BACK, [x, gradient, target.into, target.add, x.size]);
+  });
+  return { rows, columns, source: signs, codes };
+}
+
+/** W to ternary (1.58) or binary (1) codes with one scale; 32 leaves it as it is. */
+export function quantizeWeights(tape: Tape, w: Tensor, bits: 1 | 1.58 | 32): Operand {
+  if (bits === 32) return unquantized(w);
+  const { rows, columns } = w, codes = codesOf(tape, rows, columns, 1);
+  const partial = tape.value([2 * Math.ceil(w.size / abi.SUM_CHUNK)], false, 8);
+  tape.step(abi.OP_WEIGHT_SUMS, [w, w.size, partial]);
+  tape.step(abi.OP_WEIGHT_CODES, [w, w.size, partial, bits === 1.58, codes.values, codes.scale, columns, codes.kp]);
+  return { rows, columns, source: w, codes };
+}
+
+/** y + b in place, b (columns). */
+export function addBias(tape: Tape, y: Tensor, b: Tensor): Tensor {
+  tape.setRows(y.rows);
+  tape.step(abi.OP_ADD_BIAS, [y, y.columns, b, y.columns]);
+  tape.onBackward(() => {
+    const gradient = tape.gradientOf(y), target = tape.gradientTarget(b);
+    if (gradient && target) tape.step(abi.OP_SUM_ROWS, [gradient, y.rows, y.columns, target.into]);
+  });
+  return y;
+}
+
+/** x / rms(x) · w, row by row. w (columns). */
+export function rmsNorm(tape: Tape, x: Tensor, w: Tensor, eps: number): Tensor {
+  return norm(tape, x, w, undefined, eps);
+}
+
+/** (x - mean) / deviation · w + b, row by row. */
+export function layerNorm(tape: Tape, x: Tensor, w: Tensor, b: Tensor, eps: number): Tensor {
+  return norm(tape, x, w, b, eps);
+}
+
+function norm(tape: Tape, x: Tensor, w: Tensor, b: Tensor | undefined, eps: number): Tensor {
+  const dim = x.columns, n = x.rows, out = tape.value(x.shape, x.needsGradient || w.needsGradient);
+  tape.step(abi.OP_NORM_ROWS, [x, w, b, out, dim, { f32: eps }, n]);
+  tape.onBackward(() => {
+    const dy = tape.gradientOf(out);
+    if (!dy) return;
+    const stats = tape.value([n, 2], false), dw = tape.gradientTarget(w), db = b && tape.gradientTarget(b);
+    // Where nobody wants dx it still has to be made: the statistics of the rows come with it.
+    const dx = tape.gradientTarget(x) ?? { into: tape.value(x.shape, false), add: false };
+    tape.step(abi.OP_NORM_ROWS_BACK, [x, w, dy, dx.into, stats, dim, { f32: eps }, dx.add, n, b !== undefined]);
+    if (dw) tape.step(abi.OP_NORM_COLUMNS_BACK, [x, dy, stats, dw.into, db?.into, n, dim]);
+  });
+  return out;
+}
+
+/** act(x), value by value. */
+export function activate(tape: Tape, kind: ActivationKind, x: Tensor): Tensor {
+  const out = tape.value(x.shape, x.needsGradient);
+  tape.step(abi.OP_ACTIVATE, [KINDS[kind], x, out, x.size]);
+  tape.onBackward(() => {
+    const dy = tape.gradientOf(out), dx = tape.gradientTarget(x);
+    if (dy && dx) tape.step(abi.OP_ACTIVATE_BACK, [KINDS[kind], x, dy, dx.into, dx.add, x.size]);
+  });
+  return out;
+}
+
+/** act(gate) · up, value by value. */
+export function gate(tape: Tape, kind: ActivationKind, x: Tensor, up: Tensor): Tensor {
+  const out = tape.value(x.shape, true);
+  tape.step(abi.OP_GATE, [KINDS[kind], x, up, out, x.size]);
+  tape.onBackward(() => {
+    const dy = tape.gradientOf(out);
+    if (!dy) return;
+    const dGate = tape.gradientTarget(x), dUp = tape.gradientTarget(up);
+    if (dGate && dUp) tape.step(abi.OP_GATE_BACK, [KINDS[kind], x, up, dy, dGate.into, dGate.add, dUp.into, dUp.add, x.size]);
+  });
+  return out;
+}
+
+/** a + b. */
+export function add(tape: Tape, a: Tensor, b: Tensor): Tensor {
+  const out = tape.value(a.shape, a.needsGradient || b.needsGradient);
+  tape.step(abi.OP_ADD_ARRAYS, [a, b, out, a.size]);
+  tape.onBackward(() => {
+    const dy = tape.gradientOf(out);
+    if (!dy) return;
+    for (const source of [a, b]) {
+      const target = tape.gradientTarget(source);
+      if (target) tape.step(abi.OP_PASS, [dy, target.into, target.add, a.size]);
+    }
+  });
+  return out;
+}
+
+/** Where dropout learns which pass this is: u32 seed, u32 active (abi.DROPOUT_*). */
+export interface DropoutState {
+  readonly address: number;
+}
+
+/** x with each value zeroed with probability `rate`, the others divided by 1 - rate; `salt` tells one use from another. */
+export function dropout(tape: Tape, x: Tensor, rate: number, state: DropoutState, salt: number): Tensor {
+  if (!(rate >= 0 && rate < 1)) fail("train/bad-option", `dropout: wanted a rate from 0 to below 1, got ${rate}`);
+  if (rate === 0) return x;
+  const out = tape.value(x.shape, x.needsGradient), threshold = Math.floor(rate * 4294967296) | 0, keep = { f32: 1 / (1 - rate) };
+  const place = tape.at(state.address, [2]);
+  tape.step(abi.OP_DROPOUT, [x, out, place, salt, threshold, keep, false, x.size]);
+  tape.onBackward(() => {
+    const dy = tape.gradientOf(out), dx = tape.gradientTarget(x);
+    if (dy && dx) tape.step(abi.OP_DROPOUT, [dy, dx.into, place, salt, threshold, keep, dx.add, x.size]);
+  });
+  return out;
+}
+
+/** Cosines and sines of the positions of a sequence, f32 (length, headDim / 2) each: at addresses, or made in the graph. */
+export interface RotaryTable {
+  readonly cos: number | Tensor;
+  readonly sin: number | Tensor;
+}
+
+/** Rotates the pairs (i, i + headDim / 2) of every head in place (RoFormer); rows are sequences of `length`. */
+export function rotate(tape: Tape, x: Tensor, table: RotaryTable, length: number, headDim: number): Tensor {
+  const nHeads = x.columns / headDim;
+  const [cos, sin] = [table.cos, table.sin].map((place) => (typeof place === "number" ? tape.at(place, [length, headDim / 2]) : place));
+  tape.step(abi.OP_ROTATE, [x, cos, sin, length, nHeads, headDim, { f32: 1 }, x.rows]);
+  tape.onBackward(() => {
+    const gradient = tape.gradientOf(x);
+    if (gradient) tape.step(abi.OP_ROTATE, [gradient, cos, sin, length, nHeads, headDim, { f32: -1 }, x.rows]);
+  });
+  return x;
+}
+
+export interface AttentionShape {
+  readonly length: number;
+  readonly nHeads: number;
+  readonly nKvHeads: number;
+  readonly headDim: number;
+  readonly causal: boolean;
+}
+
+/**
+ * softmax(q kᵀ / √headDim) v over each sequence. q (sequences · length, nHeads · headDim), k and v likewise with
+ * nKvHeads. `weights`: (sequences, nHeads, length, length) receives the probabilities.
+ */
+export function attention(tape: Tape, q: Tensor, k: Tensor, v: Tensor, shape: AttentionShape, weights?: Tensor): Tensor {
+  const { length, nHeads, nKvHeads, headDim, causal } = shape, nSequences = q.rows / length;
+  const out = tape.value(q.shape, true), stats = tape.value([nSequences * nHeads * length, 2], false);
+  const sizes = [length, nHeads, nKvHeads, headDim, causal, nSequences], scratchBytes = attentionScratchBytes(length, headDim);
+  tape.step(abi.OP_ATTEND_SEQUENCES, [q, k, v, out, stats, weights, ...sizes], scratchBytes);
+  tape.onBackward(() => {
+    const dy = tape.gradientOf(out);
+    if (!dy) return;
+    const dq = tape.gradientTarget(q), dk = tape.gradientTarget(k), dv = tape.gradientTarget(v);
+    if (!dq || !dk || !dv) return;
+    tape.step(abi.OP_ATTEND_SEQUENCES_BACK, [q, k, v, stats, dy, dq.into, dk.into, dv.into, dq.add, dk.add, dv.add, ...sizes], scratchBytes);
+  });
+  return out;
+}
+
+/** What assembly/train/attention-backward.ts draws as its scratch: three panels, two tiles of scores, one side, one tile. */
+function attentionScratchBytes(length: number, headDim: number): number {
+  const padded = (length + 7) & ~7;
+  return 4 * (3 * padded * headDim + 2 * abi.ATTENTION_TILE * padded + abi.ATTENTION_TILE * headDim) + 256;
+}
+
+/** The losses of a batch. */
+export interface Loss {
+  /** f64 (2): the sum over the rows with a target, and how many there are. */
+  readonly total: Tensor;
+}
+
+/**
+ * Cross-entropy of logits (n, vocabulary) against targets i32 (n), -1 for none. The gradient is that of the sum over
+ * the rows times `gradientScale`.
+ */
+export function crossEntropy(tape: Tape, logits: Tensor, targets: Tensor, gradientScale: number): Loss {
+  const vocabulary = logits.columns, n = logits.rows, losses = tape.value([n], false, 8), total = tape.value([2], false, 8);
+  tape.step(abi.OP_CROSS_ENTROPY, [logits, vocabulary, vocabulary, targets, losses, n]);
+  tape.step(abi.OP_SUM_LOSSES, [losses, targets, n, total]);
+  tape.onBackward(() => {
+    const target = tape.gradientTarget(logits);
+    if (target?.add) fail("train/bad-option", "logits of a loss: wanted no other use that has a gradient");
+    if (target) tape.step(abi.OP_CROSS_ENTROPY_BACK, [logits, vocabulary, vocabulary, targets, { f32: gradientScale }, target.into, n]);
+  });
+  return { total };
+}

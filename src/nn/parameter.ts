@@ -1,0 +1,61 @@
+/**
+ * What is learned: a named array in the memory of a runtime, with room for its gradient.
+ *
+ * @module
+ */
+import { fail } from "../core/errors.ts";
+import type { Runtime } from "./runtime.ts";
+
+export class Parameter {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly size: number;
+  readonly address: number;
+  /** Whether AdamW's weight decay applies: to matrices, not to gains and biases. */
+  readonly decays: boolean;
+  readonly runtime: Runtime;
+  readonly #owned: boolean;
+  #gradientAddress: number | undefined;
+
+  /** @param places memory that somebody else frees; without them the parameter takes its own */
+  constructor(runtime: Runtime, name: string, shape: readonly number[], places?: { readonly value: number; readonly gradient: number }) {
+    this.runtime = runtime;
+    this.name = name;
+    this.shape = shape;
+    this.size = shape.reduce((product, extent) => product * extent, 1);
+    this.decays = shape.length > 1;
+    this.#owned = places === undefined;
+    this.address = places?.value ?? runtime.allocate(this.size * 4, `parameter "${name}"`);
+    this.#gradientAddress = places?.gradient;
+  }
+
+  /** Memory for it is taken when somebody first asks: what is only run needs none. */
+  get gradientAddress(): number {
+    return this.#gradientAddress ??= this.runtime.allocate(this.size * 4, `gradient of "${this.name}"`);
+  }
+
+  /** A view; good until memory grows. */
+  get value(): Float32Array {
+    return this.runtime.f32(this.address, this.size);
+  }
+
+  get gradient(): Float32Array {
+    return this.runtime.f32(this.gradientAddress, this.size);
+  }
+
+  /** @throws OnebitError `model/bad-shape` */
+  set(values: ArrayLike<number>): void {
+    if (values.length !== this.size) fail("model/bad-shape", `parameter "${this.name}": wanted ${this.size} values (${this.shape.join(" × ")}), got ${values.length}`);
+    this.value.set(values);
+  }
+
+  zeroGradient(): void {
+    if (this.#gradientAddress !== undefined) this.gradient.fill(0);
+  }
+
+  free(): void {
+    if (!this.#owned) return;
+    this.runtime.free(this.address);
+    if (this.#gradientAddress !== undefined) this.runtime.free(this.#gradientAddress);
+  }
+}

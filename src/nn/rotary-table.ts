@@ -1,0 +1,48 @@
+/**
+ * The angles of rotary position embeddings, made by the kernels: once for all, or in a graph for the positions it is at.
+ *
+ * @module
+ */
+import * as abi from "../../assembly/abi.ts";
+import type { RotaryTable } from "./ops.ts";
+import type { Runtime } from "./runtime.ts";
+import type { Tape } from "./tape.ts";
+
+/** Cosines and sines of positions 0 … length - 1, pair i turning by base^(-2i / headDim) a position. */
+export function createRotaryTable(runtime: Runtime, length: number, headDim: number, theta: number): RotaryTable {
+  const half = headDim / 2, bytes = length * half * 4;
+  const cos = runtime.allocate(bytes, "cosines of positions"), sin = runtime.allocate(bytes, "sines of positions");
+  const frequencies = runtime.allocate(half * 8, "frequencies of positions"), program = runtime.allocate(abi.STEP_BYTES, "program of positions");
+  runtime.kernels.ropeFrequencies(frequencies, headDim, theta);
+  const step = new DataView(runtime.memory.buffer, program, abi.STEP_BYTES);
+  [abi.OP_ROPE_TABLE, 0, frequencies, half].forEach((word, i) => step.setUint32(4 * i, word, true));
+  step.setFloat32(16, 1, true);
+  [cos, sin].forEach((word, i) => step.setUint32(20 + 4 * i, word, true));
+  runtime.run(program, 1, length);
+  runtime.free(program);
+  runtime.free(frequencies);
+  return { cos, sin };
+}
+
+/** f64 (headDim / 2): how far each pair turns a position, theta^(-2i / headDim). */
+export interface RotaryFrequencies {
+  readonly address: number;
+  readonly headDim: number;
+}
+
+/** @param address f64 (headDim / 2), the caller's */
+export function writeRotaryFrequencies(runtime: Runtime, address: number, headDim: number, theta: number): RotaryFrequencies {
+  runtime.kernels.ropeFrequencies(address, headDim, theta);
+  return { address, headDim };
+}
+
+/** The table of `length` positions from the graph's on (`Graph.forward(position)`), made once a pass. */
+export function recordRotaryTable(tape: Tape, frequencies: RotaryFrequencies, length: number): RotaryTable {
+  const half = frequencies.headDim / 2;
+  return tape.once(frequencies, `angles of ${length} positions`, () => {
+    const cos = tape.value([length, half], false), sin = tape.value([length, half], false);
+    tape.setSequenceLength(length);
+    tape.step(abi.OP_ROPE_TABLE, [tape.at(frequencies.address, [half], 8), half, { f32: 1 }, cos, sin], 0, abi.FLAG_HEAD_ROWS);
+    return { cos, sin };
+  });
+}

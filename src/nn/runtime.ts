@@ -1,0 +1,149 @@
+/**
+ * Where layers compute: one instance of the training kernels, its memory, and the threads that share it.
+ *
+ *   memory: | module | control block | run state | blocks, handed out by `allocate` … |
+ *
+ * @module
+ */
+import * as abi from "../../assembly/abi.ts";
+import { fail } from "../core/errors.ts";
+import { THREADS_MAX, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
+import type { Platform } from "../core/platform.ts";
+import type { KernelExports } from "../kernels/exports.ts";
+import { type ThreadPool, startPool } from "../kernels/pool.ts";
+import { TRAIN_KERNELS } from "../kernels/train-binaries.ts";
+import { BlockAllocator } from "./block-allocator.ts";
+
+export interface RuntimeOptions {
+  /** Default 1. More need a platform that starts threads. The results are the same bits. */
+  readonly threads?: number;
+  readonly platform?: Platform;
+  /** Most bytes of memory to take; default 4 GB, all that WebAssembly can address. */
+  readonly memoryLimitBytes?: number;
+}
+
+const CONTROL = abi.MODULE_RESERVED_BYTES;
+const STATE = CONTROL + abi.CONTROL_BYTES;
+const FIRST_BLOCK = STATE + abi.STATE_BYTES;
+
+interface Instance {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly kernels: KernelExports;
+}
+
+export class Runtime {
+  readonly kernels: KernelExports;
+  readonly memory: WebAssembly.Memory;
+  readonly #pool: ThreadPool | undefined;
+  readonly #blocks: BlockAllocator;
+  #scratchBytes = 0;
+  #scratch = 0;
+
+  /**
+   * On the calling thread alone, ready at once: `new Runtime()`. With threads: {@link Runtime.open}.
+   * @throws OnebitError `engine/unsupported` without WebAssembly SIMD
+   */
+  constructor({ memoryLimitBytes }: Pick<RuntimeOptions, "memoryLimitBytes"> = {}, instance: Instance = instantiate(false), pool?: ThreadPool) {
+    this.memory = instance.memory;
+    this.kernels = instance.kernels;
+    this.#pool = pool;
+    this.#blocks = new BlockAllocator(FIRST_BLOCK, Math.min(memoryLimitBytes ?? Infinity, WASM_PAGES_MAX * WASM_PAGE_BYTES));
+  }
+
+  /** @throws OnebitError `engine/unsupported`, `engine/thread-failed`, `option/invalid` */
+  static async open({ threads = 1, platform, memoryLimitBytes }: RuntimeOptions = {}): Promise<Runtime> {
+    if (!Number.isInteger(threads) || threads < 1 || threads > THREADS_MAX) fail("option/invalid", `threads: wanted an integer in 1…${THREADS_MAX}, got ${threads}`);
+    if (threads === 1) return new Runtime({ memoryLimitBytes });
+    if (!platform) return fail("option/invalid", `threads: wanted a platform that starts them, got none for ${threads} threads`);
+    const instance = instantiate(true);
+    const pool = await startPool(platform, instance.kernels, instance.module, instance.memory, CONTROL, threads);
+    return new Runtime({ memoryLimitBytes }, instance, pool);
+  }
+
+  get threads(): number {
+    return this.#pool?.nThreads ?? 1;
+  }
+
+  /** Bytes of WebAssembly memory taken so far. */
+  get memoryBytes(): number {
+    return this.memory.buffer.byteLength;
+  }
+
+  /**
+   * Address of `bytes` zeroed bytes, a multiple of 64. Views made before may be of a memory that has since grown.
+   * @throws OnebitError `train/not-enough-memory` before anything is taken
+   */
+  allocate(bytes: number, what: string): number {
+    const address = this.#blocks.allocate(bytes, what), missing = this.#blocks.endBytes - this.memory.buffer.byteLength;
+    if (missing > 0) {
+      try {
+        this.memory.grow(Math.ceil(missing / WASM_PAGE_BYTES));
+      } catch (cause) {
+        this.#blocks.free(address);
+        fail("train/not-enough-memory", `${what}: wanted ${megabytes(bytes)} more, this engine refused it with ${megabytes(this.memoryBytes)} taken`, cause);
+      }
+    }
+    new Uint8Array(this.memory.buffer, address, bytes).fill(0);
+    return address;
+  }
+
+  free(address: number): void {
+    this.#blocks.free(address);
+  }
+
+  /** Gives each thread at least `bytes` of scratch. */
+  reserveScratch(bytes: number): void {
+    if (bytes <= this.#scratchBytes) return;
+    if (this.#scratch !== 0) this.free(this.#scratch);
+    this.#scratchBytes = Math.ceil(bytes / 64) * 64;
+    this.#scratch = this.allocate(this.#scratchBytes * this.threads, "scratch memory of the threads");
+    const state = new DataView(this.memory.buffer, STATE, abi.STATE_BYTES);
+    state.setUint32(abi.STATE_SCRATCH, this.#scratch, true);
+    state.setUint32(abi.STATE_SCRATCH_STRIDE_BYTES, this.#scratchBytes, true);
+  }
+
+  /** Walks a program; the rest is for the steps of inference: `headRows` for those with FLAG_HEAD_ROWS. */
+  run(program: number, nSteps: number, rows = 1, position = 0, headRows = rows): void {
+    const state = new DataView(this.memory.buffer, STATE, abi.STATE_BYTES);
+    state.setInt32(abi.STATE_ROWS, rows, true);
+    state.setInt32(abi.STATE_POSITION, position, true);
+    state.setInt32(abi.STATE_HEAD_ROW_BEGIN, 0, true);
+    state.setInt32(abi.STATE_HEAD_ROWS, headRows, true);
+    this.kernels.run(CONTROL, program, nSteps, STATE, this.threads);
+  }
+
+  /** Views of the memory as it is now. */
+  f32(address: number, length: number): Float32Array {
+    return new Float32Array(this.memory.buffer, address, length);
+  }
+
+  f64(address: number, length: number): Float64Array {
+    return new Float64Array(this.memory.buffer, address, length);
+  }
+
+  i32(address: number, length: number): Int32Array {
+    return new Int32Array(this.memory.buffer, address, length);
+  }
+
+  /** Ends the threads. */
+  async close(): Promise<void> {
+    await this.#pool?.close();
+  }
+}
+
+function instantiate(shared: boolean): Instance {
+  const binary = TRAIN_KERNELS[shared ? "simd-threads" : "simd"];
+  if (!(binary instanceof WebAssembly.Module) && !WebAssembly.validate(binary)) {
+    fail("engine/unsupported", `this engine has no WebAssembly SIMD${shared ? " with threads" : ""} (every browser since 2023 and Node 16 have it)`);
+  }
+  const module = binary instanceof WebAssembly.Module ? binary : new WebAssembly.Module(binary);
+  const initial = Math.ceil(FIRST_BLOCK / WASM_PAGE_BYTES);
+  const memory = new WebAssembly.Memory({ initial, maximum: WASM_PAGES_MAX, shared });
+  const instance = new WebAssembly.Instance(module, { env: { memory } });
+  return { module, memory, kernels: instance.exports as unknown as KernelExports };
+}
+
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(0)} MB`;
+}

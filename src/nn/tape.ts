@@ -1,0 +1,319 @@
+/**
+ * Automatic differentiation as data. Calling the operations (ops.ts) records steps of the kernels' program and, for
+ * each, how to record its gradient. `compile` walks the second list backwards, gives every intermediate value a place
+ * in memory for just as long as a step still needs it, and writes one program that the kernels walk without returning.
+ *
+ *   const tape = new Tape(runtime);
+ *   const x = tape.input([rows, dim]), y = linear(tape, x, weight);     // records
+ *   const graph = tape.compile({ outputs: [y], seeds: [y] });           // plans memory, writes programs
+ *   graph.set(x, data); graph.forward(); graph.get(y);
+ *   graph.setGradient(y, dy); graph.backward(); graph.gradient(x);
+ *
+ * @module
+ */
+import * as abi from "../../assembly/abi.ts";
+import { fail } from "../core/errors.ts";
+import type { Parameter } from "./parameter.ts";
+import { type Lifetime, placeLifetimes } from "./place-lifetimes.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** A value of the graph. What it holds is 32-bit words unless `bytesPerItem` says otherwise. */
+export class Tensor {
+  readonly shape: readonly number[];
+  readonly size: number;
+  readonly bytesPerItem: number;
+  /** Whether a gradient can flow back through it. */
+  readonly needsGradient: boolean;
+  /** Set for parameters at once, for others by `compile`. */
+  address = 0;
+
+  constructor(shape: readonly number[], needsGradient: boolean, bytesPerItem = 4) {
+    this.shape = shape;
+    this.size = shape.reduce((product, extent) => product * extent, 1);
+    this.needsGradient = needsGradient;
+    this.bytesPerItem = bytesPerItem;
+  }
+
+  get sizeBytes(): number {
+    return this.size * this.bytesPerItem;
+  }
+
+  /** Rows of a matrix: all but the last dimension. */
+  get rows(): number {
+    return this.size / this.columns;
+  }
+
+  get columns(): number {
+    return this.shape.at(-1) ?? 1;
+  }
+}
+
+/** A field of a step: a whole number, a float, a value's address, one inside a value, or none. */
+export type Field = number | boolean | Tensor | undefined | { readonly f32: number } | { readonly inside: Tensor; readonly offsetBytes: number };
+
+interface Step {
+  readonly op: number;
+  readonly fields: readonly Field[];
+  readonly flags: number;
+}
+
+export interface TapeOptions {
+  /** Whether parameters get gradients. Default true; without, no memory for them is taken. */
+  readonly gradients?: boolean;
+}
+
+export interface CompileOptions {
+  /** Values to read after `forward`. */
+  readonly outputs: readonly Tensor[];
+  /** Values whose gradients the caller sets before `backward`. */
+  readonly seeds?: readonly Tensor[];
+  /** Whether a loss recorded here starts the backward pass. Without seeds and this, the graph only goes forward. */
+  readonly fromLoss?: boolean;
+}
+
+export class Tape {
+  readonly runtime: Runtime;
+  readonly #forward: Step[] = [];
+  readonly #gradientRecorders: (() => void)[] = [];
+  readonly #backward: Step[] = [];
+  readonly #inputs: Tensor[] = [];
+  readonly #fixed = new Set<Tensor>();
+  readonly #gradients = new Map<Tensor, Tensor>();
+  readonly #parameters = new Map<Parameter, Tensor>();
+  readonly #parameterOf = new Map<Tensor, Parameter>();
+  readonly #shared = new Map<object, Map<string, object>>();
+  readonly #hasGradients: boolean;
+  #isBackward = false;
+  #scratchBytes = 0;
+  #rows = 1;
+  #headRows: number | undefined;
+
+  constructor(runtime: Runtime, { gradients = true }: TapeOptions = {}) {
+    this.runtime = runtime;
+    this.#hasGradients = gradients;
+  }
+
+  /** A value that the caller sets before `forward`. */
+  input(shape: readonly number[], { needsGradient = false }: { readonly needsGradient?: boolean } = {}): Tensor {
+    const tensor = new Tensor(shape, needsGradient);
+    this.#inputs.push(tensor);
+    return tensor;
+  }
+
+  /** A value that steps write. */
+  value(shape: readonly number[], needsGradient: boolean, bytesPerItem = 4): Tensor {
+    return new Tensor(shape, needsGradient, bytesPerItem);
+  }
+
+  /** The value of a parameter; its gradient adds to the parameter's own. */
+  parameter(parameter: Parameter): Tensor {
+    const known = this.#parameters.get(parameter);
+    if (known) return known;
+    const value = this.#fixedTensor(parameter.shape, this.#hasGradients, parameter.address);
+    this.#parameters.set(parameter, value);
+    this.#parameterOf.set(value, parameter);
+    return value;
+  }
+
+  /** Memory that outlives the graph, at an address of the runtime's. */
+  at(address: number, shape: readonly number[], bytesPerItem = 4): Tensor {
+    return this.#fixedTensor(shape, false, address, bytesPerItem);
+  }
+
+  #fixedTensor(shape: readonly number[], needsGradient: boolean, address: number, bytesPerItem = 4): Tensor {
+    const tensor = new Tensor(shape, needsGradient, bytesPerItem);
+    tensor.address = address;
+    this.#fixed.add(tensor);
+    return tensor;
+  }
+
+  /** What several steps read and is recorded once: `what` of `source`, which must not change in place afterwards. */
+  once<T extends object>(source: object, what: string, record: () => T): T {
+    const known = this.#shared.get(source) ?? new Map<string, object>();
+    this.#shared.set(source, known);
+    const value = known.get(what) ?? record();
+    known.set(what, value);
+    return value as T;
+  }
+
+  /** Records a step. Scratch is per thread; flags are abi.FLAG_*. */
+  step(op: number, fields: readonly Field[], scratchBytes = 0, flags = 0): void {
+    (this.#isBackward ? this.#backward : this.#forward).push({ op, fields, flags });
+    this.#scratchBytes = Math.max(this.#scratchBytes, scratchBytes);
+  }
+
+  /** Rows that the steps of inference in this graph work on. @throws OnebitError `train/bad-option` for a second number */
+  setRows(rows: number): void {
+    if (this.#rows !== 1 && this.#rows !== rows) fail("train/bad-option", `one graph: wanted inputs of ${this.#rows} rows, got ${rows}`);
+    this.#rows = rows;
+  }
+
+  /** The same for steps with abi.FLAG_HEAD_ROWS: the positions of one sequence. */
+  setSequenceLength(length: number): void {
+    if (this.#headRows !== undefined && this.#headRows !== length) fail("train/bad-option", `one graph: wanted sequences of ${this.#headRows}, got ${length}`);
+    this.#headRows = length;
+  }
+
+  /** How the gradient of what was just recorded is recorded; called in reverse order, once every later step's is. */
+  onBackward(record: () => void): void {
+    this.#gradientRecorders.push(record);
+  }
+
+  /** The gradient that later steps left for `value`; undefined when it influences no seed. */
+  gradientOf(value: Tensor): Tensor | undefined {
+    return this.#gradients.get(value);
+  }
+
+  /** Where to put a share of the gradient of `value`, and whether to add to what is there. Undefined: not wanted. */
+  gradientTarget(value: Tensor): { readonly into: Tensor; readonly add: boolean } | undefined {
+    if (!value.needsGradient) return undefined;
+    const known = this.#gradients.get(value);
+    if (known) return { into: known, add: true };
+    const parameter = this.#parameterOf.get(value);
+    const into = parameter ? this.#fixedTensor(value.shape, false, parameter.gradientAddress) : new Tensor(value.shape, false);
+    this.#gradients.set(value, into);
+    return { into, add: parameter !== undefined };
+  }
+
+  /** @throws OnebitError `train/not-enough-memory` before anything is taken */
+  compile(options: CompileOptions): Graph {
+    const { steps, lifetimes, places, totalBytes } = this.#layOut(options), programBytes = steps.length * abi.STEP_BYTES;
+    const base = this.runtime.allocate(blockBytes(steps, totalBytes), "values of the graph");
+    const values = Math.ceil((base + programBytes) / 64) * 64;
+    lifetimes.forEach(({ tensor }, i) => (tensor.address = values + places[i]));
+    this.runtime.reserveScratch(this.#scratchBytes);
+    writeSteps(this.runtime, base, steps);
+    const counts = { forward: this.#forward.length, backward: this.#backward.length, rows: this.#rows, headRows: this.#headRows ?? this.#rows };
+    return new Graph(this.runtime, base, counts, totalBytes, this.#gradients);
+  }
+
+  /** What `compile` would take, in its place. Scratch is per thread. */
+  measure(options: CompileOptions): { readonly blockBytes: number; readonly scratchBytes: number } {
+    const { steps, totalBytes } = this.#layOut(options);
+    return { blockBytes: blockBytes(steps, totalBytes), scratchBytes: this.#scratchBytes };
+  }
+
+  #layOut({ outputs, seeds = [], fromLoss = false }: CompileOptions): Layout {
+    const pinned = new Set([...this.#inputs, ...outputs, ...seeds]);
+    for (const seed of seeds) pinned.add(this.gradientTarget(seed)?.into ?? fail("train/bad-option", "the seed of a backward pass depends on nothing that has a gradient"));
+    this.#isBackward = true;
+    if (seeds.length > 0 || fromLoss) for (const record of this.#gradientRecorders.reverse()) record();
+    for (const input of this.#inputs) {
+      const gradient = this.#gradients.get(input);
+      if (gradient) pinned.add(gradient);
+    }
+    const steps = [...this.#forward, ...this.#backward], lifetimes = this.#lifetimes(steps, pinned);
+    return { steps, lifetimes, ...placeLifetimes(lifetimes) };
+  }
+
+  #lifetimes(steps: readonly Step[], pinned: ReadonlySet<Tensor>): (Lifetime & { tensor: Tensor })[] {
+    const found = new Map<Tensor, { tensor: Tensor; bytes: number; first: number; last: number }>();
+    for (const tensor of pinned) if (!this.#fixed.has(tensor)) found.set(tensor, { tensor, bytes: tensor.sizeBytes, first: -1, last: steps.length });
+    steps.forEach(({ fields }, at) => {
+      for (const field of fields) {
+        const tensor = tensorOf(field);
+        if (!tensor || this.#fixed.has(tensor)) continue;
+        const lifetime = found.get(tensor);
+        if (!lifetime) found.set(tensor, { tensor, bytes: tensor.sizeBytes, first: at, last: at });
+        else lifetime.last = Math.max(lifetime.last, at);
+      }
+    });
+    return [...found.values()];
+  }
+}
+
+function tensorOf(field: Field): Tensor | undefined {
+  if (field instanceof Tensor) return field;
+  return typeof field === "object" && "inside" in field ? field.inside : undefined;
+}
+
+interface Layout {
+  readonly steps: readonly Step[];
+  readonly lifetimes: readonly (Lifetime & { readonly tensor: Tensor })[];
+  readonly places: readonly number[];
+  readonly totalBytes: number;
+}
+
+/** The program, and values that begin at a multiple of 64 behind it. */
+function blockBytes(steps: readonly Step[], valueBytes: number): number {
+  return steps.length * abi.STEP_BYTES + 64 + valueBytes;
+}
+
+function writeSteps(runtime: Runtime, at: number, steps: readonly Step[]): void {
+  const view = new DataView(runtime.memory.buffer, at, steps.length * abi.STEP_BYTES);
+  steps.forEach(({ op, fields, flags }, i) => {
+    const begin = i * abi.STEP_BYTES;
+    view.setInt32(begin, op, true);
+    view.setInt32(begin + 4, abi.FLAG_BARRIER | flags, true);
+    fields.forEach((field, j) => {
+      const to = begin + 8 + 4 * j;
+      if (field instanceof Tensor) view.setUint32(to, field.address, true);
+      else if (typeof field === "object" && "inside" in field) view.setUint32(to, field.inside.address + field.offsetBytes, true);
+      else if (typeof field === "object") view.setFloat32(to, field.f32, true);
+      else view.setInt32(to, Number(field ?? 0), true);
+    });
+  });
+}
+
+interface GraphCounts {
+  /** Steps. */
+  readonly forward: number;
+  readonly backward: number;
+  /** What the steps of inference work on. */
+  readonly rows: number;
+  readonly headRows: number;
+}
+
+/** A compiled tape: programs in memory, and the places of its values. */
+export class Graph {
+  readonly runtime: Runtime;
+  /** Bytes of all values and gradients that the graph keeps between its steps. */
+  readonly valueBytes: number;
+  readonly #program: number;
+  readonly #counts: GraphCounts;
+  readonly #gradients: ReadonlyMap<Tensor, Tensor>;
+
+  constructor(runtime: Runtime, program: number, counts: GraphCounts, valueBytes: number, gradients: ReadonlyMap<Tensor, Tensor>) {
+    this.runtime = runtime;
+    this.#program = program;
+    this.#counts = counts;
+    this.valueBytes = valueBytes;
+    this.#gradients = gradients;
+  }
+
+  forward(position = 0): void {
+    this.#run(0, this.#counts.forward, position);
+  }
+
+  /** Once after each `forward`: it reuses the memory of what only it still needed. Adds to the gradients of parameters. */
+  backward(): void {
+    this.#run(this.#counts.forward, this.#counts.backward);
+  }
+
+  /** Both, in one walk. */
+  forwardBackward(): void {
+    this.#run(0, this.#counts.forward + this.#counts.backward);
+  }
+
+  #run(first: number, nSteps: number, position = 0): void {
+    this.runtime.run(this.#program + first * abi.STEP_BYTES, nSteps, this.#counts.rows, position, this.#counts.headRows);
+  }
+
+  /** A view of a value: good until memory grows. */
+  f32(tensor: Tensor): Float32Array {
+    return this.runtime.f32(tensor.address, tensor.size);
+  }
+
+  i32(tensor: Tensor): Int32Array {
+    return this.runtime.i32(tensor.address, tensor.size);
+  }
+
+  /** The gradient of a seed or input. @throws OnebitError `train/bad-option` when none flows there */
+  gradient(tensor: Tensor): Float32Array {
+    return this.f32(this.#gradients.get(tensor) ?? fail("train/bad-option", "this value has no gradient"));
+  }
+
+  free(): void {
+    this.runtime.free(this.#program);
+  }
+}
