@@ -1,0 +1,50 @@
+/**
+ * TensorFlow.js as a contestant of the training benchmark: a process that answers the calls of
+ * benchmarks/train/contestant.ts. `npm ci --prefix benchmarks/peers` installs it.
+ */
+import { openTensorFlow } from "./tfjs-backend.mjs";
+import { createProducts } from "./tfjs-products.mjs";
+import { createTransformer } from "./tfjs-transformer.mjs";
+
+let tf, runs, model, data;
+
+const calls = {
+  async open({ threads }) {
+    const opened = await openTensorFlow(threads);
+    tf = opened.tf;
+    return opened.description;
+  },
+  /** Makes ready a product of `form`, in both ways. */
+  product({ form, rows, inputs, outputs }) {
+    tf.dispose(data);
+    const random = (shape) => tf.randomUniform(shape, -1, 1);
+    const x = random([rows, inputs]), w = random([inputs, outputs]), dy = random([rows, outputs]);
+    const [left, right] = { forward: [x, w], input: [dy, w], weight: [dy, x] }[form];
+    data = [x, w, dy];
+    const { fast, library } = createProducts(tf), prepare = (multiply) => () => multiply(left, right).dispose();
+    runs = { fast: prepare(fast[form]), library: prepare(library[form]) };
+  },
+  time({ way, times }) {
+    const begin = performance.now(), run = runs[way];
+    for (let i = 0; i < times; i++) run();
+    return (performance.now() - begin) / 1e3 / times;
+  },
+  model(options) {
+    model = createTransformer(tf, options);
+  },
+  lossAndGradients: ({ ids, targets }) => model.lossAndGradients(ids, targets),
+  steps({ times, ids, targets }) {
+    const begin = performance.now(), losses = [];
+    for (let i = 0; i < times; i++) losses.push(model.step(ids, targets));
+    return { seconds: (performance.now() - begin) / 1e3 / times, losses };
+  },
+};
+
+process.on("message", async ({ name, args }) => {
+  try {
+    process.send({ result: await calls[name](args) });
+  } catch (error) {
+    process.send({ error: error.stack });
+  }
+});
+process.on("disconnect", () => process.exit());

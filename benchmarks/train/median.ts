@@ -1,0 +1,10 @@
+/** Medians: of measurements, and of how they compare within their rounds. */
+export function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1];
+}
+
+/** The median of the rounds' ratios: what disturbed a round met both of its sides. */
+export function medianRatio<Key extends string>(rounds: readonly Readonly<Record<Key, number>>[], above: Key, below: Key): number {
+  return median(rounds.map((round) => round[above] / round[below]));
+}

@@ -1,0 +1,21 @@
+/** The programs that contestants run: this bundle, told by its first argument which one it is, and the peer. */
+import { existsSync } from "node:fs";
+import { Contestant } from "./contestant.ts";
+
+export type ProgramName = "onebit" | "peak" | "tfjs";
+export type Started = Contestant & { readonly description: string };
+
+export interface Programs {
+  readonly peerInstalled: boolean;
+  start(name: ProgramName, threads: number): Promise<Started>;
+}
+
+/** Benchmarks run from the repository root. */
+const PEER = "benchmarks/peers/tfjs.mjs";
+
+export function createPrograms(self: string): Programs {
+  return {
+    peerInstalled: existsSync("benchmarks/peers/node_modules/@tensorflow/tfjs-backend-wasm"),
+    start: (name, threads) => (name === "tfjs" ? Contestant.start(name, PEER, threads) : Contestant.start(name, self, threads, ["--child", name])),
+  };
+}
