@@ -28,6 +28,11 @@ export class BlockAllocator {
     return this.#used.at(-1)?.end ?? this.#first;
   }
 
+  /** Bytes of all blocks. */
+  get takenBytes(): number {
+    return this.#used.reduce((sum, { begin, end }) => sum + end - begin, 0);
+  }
+
   /** @throws OnebitError `train/not-enough-memory` when it would end behind the limit */
   allocate(bytes: number, what: string): number {
     const size = roundUp(Math.max(1, bytes));

@@ -65,7 +65,12 @@ export class Runtime {
     return this.#pool?.nThreads ?? 1;
   }
 
-  /** Bytes of WebAssembly memory taken so far. */
+  /** Bytes of it that layers, graphs and the threads' scratch have now. */
+  get usedBytes(): number {
+    return this.#blocks.takenBytes;
+  }
+
+  /** Bytes of WebAssembly memory taken so far: it never shrinks, what is freed is used again. */
   get memoryBytes(): number {
     return this.memory.buffer.byteLength;
   }

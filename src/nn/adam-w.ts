@@ -1,0 +1,184 @@
+/**
+ * AdamW (Loshchilov and Hutter, 2019) over ranges of memory, gradients clipped by their norm over all of them
+ * (assembly/train/optimizer.ts).
+ *
+ *   const optimizer = AdamW.of(layer.parameters().values(), { clipNorm: 1 });
+ *   optimizer.zeroGradients(); layer.forward(x); layer.backward(dy);
+ *   optimizer.step({ learningRate: 1e-3, weightDecay: 0.1 });
+ *
+ * @module
+ */
+import * as abi from "../../assembly/abi.ts";
+import { fail } from "../core/errors.ts";
+import type { Parameter } from "./parameter.ts";
+import type { Runtime } from "./runtime.ts";
+
+export interface AdamWOptions {
+  /** Default 0.9. */
+  readonly beta1?: number;
+  /** Default 0.95: with batches of a few thousand tokens the variance of 20 steps is enough, and 1000 are too many. */
+  readonly beta2?: number;
+  /** Default 1e-8. */
+  readonly epsilon?: number;
+  /** Gradients are scaled down to this norm over all parameters; 0 leaves them. Default 1. */
+  readonly clipNorm?: number;
+}
+
+/** What may change from step to step. */
+export interface AdamWRates {
+  readonly learningRate: number;
+  readonly weightDecay: number;
+}
+
+/** `count` parameters in a row, f32, and their gradients. */
+export interface ParameterRange {
+  readonly values: number;
+  readonly gradients: number;
+  readonly count: number;
+  /** Whether weight decay applies. */
+  readonly decays: boolean;
+}
+
+const DEFAULTS: Required<AdamWOptions> = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, clipNorm: 1 };
+
+export class AdamW {
+  readonly #runtime: Runtime;
+  readonly #ranges: readonly ParameterRange[];
+  /** Runs of gradients without gaps: each is cleared and measured at once, whatever decays. */
+  readonly #runs: readonly { readonly gradients: number; readonly count: number; readonly partial: number }[];
+  readonly #options: Required<AdamWOptions>;
+  readonly #total: number;
+  readonly #moments: { readonly first: number; readonly second: number };
+  readonly #partial: number;
+  readonly #nPartial: number;
+  readonly #settings: number;
+  readonly #program: number;
+  #steps = 0;
+
+  /** @throws OnebitError `train/bad-option`, `train/not-enough-memory` */
+  constructor(runtime: Runtime, ranges: readonly ParameterRange[], options: AdamWOptions = {}) {
+    this.#runtime = runtime;
+    this.#ranges = ranges.filter(({ count }) => count > 0);
+    this.#options = checked({ ...DEFAULTS, ...options });
+    this.#total = ranges.reduce((sum, { count }) => sum + count, 0);
+    if (this.#total === 0) fail("train/bad-option", "optimiser: wanted at least one parameter, got none");
+    const runs = withoutGaps(this.#ranges);
+    this.#nPartial = runs.reduce((sum, { count }) => sum + Math.ceil(count / abi.SUM_CHUNK), 0);
+    this.#moments = { first: runtime.allocate(this.#total * 4, "first moments"), second: runtime.allocate(this.#total * 4, "second moments") };
+    this.#partial = runtime.allocate(this.#nPartial * 8, "sums of squares");
+    this.#settings = runtime.allocate(abi.SETTING_BYTES, "settings of the optimiser");
+    this.#program = runtime.allocate((2 * runs.length + this.#ranges.length) * abi.STEP_BYTES, "program of the optimiser");
+    let partial = this.#partial;
+    this.#runs = runs.map((run) => {
+      const placed = { ...run, partial };
+      partial += Math.ceil(run.count / abi.SUM_CHUNK) * 8;
+      return placed;
+    });
+    this.#writeProgram();
+  }
+
+  /** For parameters of one runtime. Their gradients' memory is taken now. @throws OnebitError `option/invalid` for none */
+  static of(parameters: Iterable<Parameter>, options: AdamWOptions = {}): AdamW {
+    const all = [...parameters], { runtime } = all[0] ?? fail("option/invalid", "optimiser: wanted at least one parameter, got none");
+    if (all.some((parameter) => parameter.runtime !== runtime)) fail("option/invalid", "optimiser: wanted parameters of one runtime; make the layers with the same `runtime` option");
+    const ranges = all.map(({ address, gradientAddress, size, decays }) => ({ values: address, gradients: gradientAddress, count: size, decays }));
+    return new AdamW(runtime, ranges, options);
+  }
+
+  get moments(): { readonly first: Float32Array; readonly second: Float32Array } {
+    return { first: this.#runtime.f32(this.#moments.first, this.#total), second: this.#runtime.f32(this.#moments.second, this.#total) };
+  }
+
+  zeroGradients(): void {
+    this.#runtime.run(this.#program, this.#runs.length);
+  }
+
+  /** The Euclidean norm of all gradients. */
+  gradientNorm(): number {
+    this.#runtime.run(this.#program + this.#runs.length * abi.STEP_BYTES, this.#runs.length);
+    let sum = 0;
+    for (const part of this.#runtime.f64(this.#partial, this.#nPartial)) sum += part;
+    return Math.sqrt(sum);
+  }
+
+  /**
+   * The next step, and the norm of its gradients before clipping.
+   * @throws OnebitError `train/not-finite` before the parameters are touched
+   */
+  step(rates: AdamWRates): number {
+    const norm = this.gradientNorm();
+    if (!Number.isFinite(norm)) fail("train/not-finite", `step ${this.#steps + 1}: the norm of the gradients is ${norm}; a lower learning rate or a smaller clipNorm keeps it finite`);
+    this.update(this.#steps + 1, rates, norm);
+    return norm;
+  }
+
+  /** One update. @param step 1 for the first */
+  update(step: number, { learningRate, weightDecay }: AdamWRates, gradientNorm: number): void {
+    const { beta1, beta2, epsilon, clipNorm } = this.#options;
+    const factor = clipNorm > 0 && gradientNorm > clipNorm ? clipNorm / gradientNorm : 1;
+    const view = new DataView(this.#runtime.memory.buffer, this.#settings, abi.SETTING_BYTES);
+    view.setFloat32(abi.SETTING_LEARNING_RATE, learningRate, true);
+    view.setFloat32(abi.SETTING_WEIGHT_DECAY, weightDecay, true);
+    view.setFloat32(abi.SETTING_BETA1, beta1, true);
+    view.setFloat32(abi.SETTING_BETA2, beta2, true);
+    view.setFloat32(abi.SETTING_EPSILON, epsilon, true);
+    view.setFloat32(abi.SETTING_CORRECTION1, 1 / (1 - power(beta1, step)), true);
+    view.setFloat32(abi.SETTING_CORRECTION2, 1 / (1 - power(beta2, step)), true);
+    view.setFloat32(abi.SETTING_GRADIENT_FACTOR, factor, true);
+    this.#runtime.run(this.#program + 2 * this.#runs.length * abi.STEP_BYTES, this.#ranges.length);
+    this.#steps = step;
+  }
+
+  /** Gives the memory of the moments back. */
+  close(): void {
+    for (const address of [this.#moments.first, this.#moments.second, this.#partial, this.#settings, this.#program]) this.#runtime.free(address);
+  }
+
+  #writeProgram(): void {
+    let at = 0;
+    const updates = this.#ranges.map(({ values, gradients, count, decays }) => {
+      const moments = [this.#moments.first + at, this.#moments.second + at];
+      at += count * 4;
+      return [abi.OP_ADAM_W, values, gradients, ...moments, this.#settings, Number(decays), count];
+    });
+    const steps = [
+      ...this.#runs.map(({ gradients, count }) => [abi.OP_ZERO, gradients, count]),
+      ...this.#runs.map(({ gradients, count, partial }) => [abi.OP_SUM_SQUARES, gradients, count, partial]),
+      ...updates,
+    ];
+    const view = new DataView(this.#runtime.memory.buffer, this.#program, steps.length * abi.STEP_BYTES);
+    steps.forEach(([op, ...fields], i) => {
+      const begin = i * abi.STEP_BYTES;
+      view.setInt32(begin, op, true);
+      view.setInt32(begin + 4, abi.FLAG_BARRIER, true);
+      fields.forEach((field, j) => view.setUint32(begin + 8 + 4 * j, field, true));
+    });
+  }
+}
+
+function withoutGaps(ranges: readonly ParameterRange[]): { gradients: number; count: number }[] {
+  const runs: { gradients: number; count: number }[] = [];
+  for (const { gradients, count } of ranges) {
+    const last = runs.at(-1);
+    if (last && last.gradients + last.count * 4 === gradients) last.count += count;
+    else runs.push({ gradients, count });
+  }
+  return runs;
+}
+
+/** base^exponent by squaring: `Math.pow` differs between engines. */
+function power(base: number, exponent: number): number {
+  let result = 1;
+  for (let square = base, rest = exponent; rest > 0; rest = Math.floor(rest / 2), square *= square) if (rest % 2 === 1) result *= square;
+  return result;
+}
+
+function checked(options: Required<AdamWOptions>): Required<AdamWOptions> {
+  const { beta1, beta2, epsilon, clipNorm } = options;
+  for (const [name, value] of [["beta1", beta1], ["beta2", beta2]] as const) {
+    if (!(value >= 0 && value < 1)) fail("train/bad-option", `${name}: wanted 0 or more and below 1, got ${value}`);
+  }
+  if (!(epsilon > 0)) fail("train/bad-option", `epsilon: wanted more than 0, got ${epsilon}`);
+  if (!(clipNorm >= 0)) fail("train/bad-option", `clipNorm: wanted 0 or more, got ${clipNorm}`);
+  return options;
+}

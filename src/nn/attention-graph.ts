@@ -1,0 +1,80 @@
+/**
+ * Grouped-query attention with its projections, as BitNet has it: the input is normed and rounded once for q, k and v,
+ * what the heads mixed is normed again before the output projection.
+ *
+ *   y = o(norm(attention(rope(q(h)), rope(k(h)), v(h)))),   h = norm(x)
+ *
+ * Over whole sequences, or continuing those of a cache.
+ *
+ * @module
+ */
+import * as abi from "../../assembly/abi.ts";
+import type { CacheLayer, KvCache } from "./kv-cache.ts";
+import { type RotaryTable, attention, rotate } from "./ops.ts";
+import { type Linear, recordLinear } from "./projection.ts";
+import type { Tape, Tensor } from "./tape.ts";
+
+/** What happens to a value on its way. */
+export type Recorder = (tape: Tape, x: Tensor) => Tensor;
+
+export interface AttentionParts {
+  readonly nHeads: number;
+  readonly nKvHeads: number;
+  readonly headDim: number;
+  readonly causal: boolean;
+  readonly norm: Recorder;
+  readonly q: Linear;
+  readonly k: Linear;
+  readonly v: Linear;
+  readonly outputNorm: Recorder;
+  readonly output: Linear;
+  /** Angles of the positions of a sequence; none without rotation. */
+  readonly rotary?: (tape: Tape, length: number) => RotaryTable;
+}
+
+/** Where keys and values of earlier positions are. */
+export interface CachePlace {
+  readonly cache: KvCache;
+  readonly layer: CacheLayer;
+}
+
+/** x (sequences · length, dim) → the same. `weights` (sequences, nHeads, length, length) receives the probabilities. */
+export function recordAttention(tape: Tape, parts: AttentionParts, x: Tensor, length: number, weights?: Tensor): Tensor {
+  const { nHeads, nKvHeads, headDim, causal } = parts, { q, k, v } = queriesKeysValues(tape, parts, x, length);
+  const mixed = attention(tape, q, k, v, { length, nHeads, nKvHeads, headDim, causal }, weights);
+  return recordLinear(tape, parts.output, parts.outputNorm(tape, mixed));
+}
+
+/** The same for the next `length` positions of the sequences of a cache. Goes forward only. */
+export function recordCachedAttention(tape: Tape, parts: AttentionParts, x: Tensor, length: number, place: CachePlace): Tensor {
+  const { q, k, v } = queriesKeysValues(tape, parts, x, length);
+  return recordLinear(tape, parts.output, parts.outputNorm(tape, attendCached(tape, parts, { q, k, v }, length, place)));
+}
+
+function queriesKeysValues(tape: Tape, parts: AttentionParts, x: Tensor, length: number): { q: Tensor; k: Tensor; v: Tensor } {
+  const h = parts.norm(tape, x), { rotary } = parts;
+  const turn = (y: Tensor): Tensor => (rotary ? rotate(tape, y, rotary(tape, length), length, parts.headDim) : y);
+  const q = turn(recordLinear(tape, parts.q, h)), k = turn(recordLinear(tape, parts.k, h));
+  return { q, k, v: recordLinear(tape, parts.v, h) };
+}
+
+/** The steps of inference see one sequence at a time: each sequence has steps of its own, on its rows and its cache. */
+function attendCached(
+  tape: Tape, { nHeads, nKvHeads, headDim }: AttentionParts, { q, k, v }: { q: Tensor; k: Tensor; v: Tensor }, length: number, { cache, layer }: CachePlace,
+): Tensor {
+  const { batch, contextLength } = cache, out = tape.value(q.shape, false), qWidth = nHeads * headDim, kvWidth = nKvHeads * headDim;
+  tape.setRows(q.rows);
+  tape.setSequenceLength(length);
+  const scratchBytes = (nHeads / nKvHeads) * Math.ceil(contextLength / 4) * 16, sequenceBytes = nKvHeads * contextLength * headDim * 4;
+  for (let sequence = 0; sequence < batch; sequence++) {
+    const at = (inside: Tensor, width: number) => ({ inside, offsetBytes: sequence * length * width * 4 });
+    const [keys, values] = [layer.k, layer.v].map((address) => tape.at(address + sequence * sequenceBytes, [nKvHeads, contextLength, headDim]));
+    tape.step(abi.OP_STORE_KV, [at(k, kvWidth), at(v, kvWidth), kvWidth, keys, values, nKvHeads, headDim, contextLength], 0, abi.FLAG_HEAD_ROWS);
+    tape.step(
+      abi.OP_ATTEND,
+      [at(q, qWidth), qWidth, keys, values, at(out, qWidth), qWidth, nHeads, nKvHeads, headDim, contextLength, { f32: 1 / Math.sqrt(headDim) }],
+      scratchBytes, abi.FLAG_HEAD_ROWS,
+    );
+  }
+  return out;
+}

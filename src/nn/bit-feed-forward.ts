@@ -1,0 +1,128 @@
+/**
+ * The feed-forward layer of a transformer of few bits.
+ *
+ * @module
+ */
+import { BitLinear, type BitOptions } from "./bit-linear.ts";
+import { Dropout } from "./dropout.ts";
+import { recordFeedForward } from "./feed-forward-graph.ts";
+import { ArrayLayer, type LayerOptions, copyParameters, partSeed } from "./layer.ts";
+import { requireColumns } from "./nd-array.ts";
+import { LayerNorm, type NormKind, RMSNorm } from "./norm-layers.ts";
+import type { ActivationKind } from "./ops.ts";
+import { notOfPacked, requireCount, requireOneOf } from "./option-checks.ts";
+import type { Tape, Tensor } from "./tape.ts";
+
+export interface BitFeedForwardOptions extends LayerOptions, BitOptions {
+  /** Default dim. */
+  readonly dimOut?: number;
+  /** Hidden columns are dim · mult. Default 4. */
+  readonly mult?: number;
+  /** Multiplies `up` by the activation of a third projection. Default false. */
+  readonly glu?: boolean;
+  /** Default "gelu". */
+  readonly activation?: ActivationKind;
+  /** What norms the input, without a gain, before it is rounded; the hidden columns too where `postActNorm` does not. Default "rms". */
+  readonly norm?: "rms" | "none";
+  /** A norm with a gain behind the activation. Default "none". */
+  readonly postActNorm?: NormKind;
+  /** Rate behind the activation. Default 0. */
+  readonly dropout?: number;
+  /** Default true. */
+  readonly bias?: boolean;
+  /** Whether the layer starts as zero: a residual block then starts as identity. Default false. */
+  readonly zeroInitOutput?: boolean;
+}
+
+interface Parts {
+  readonly up: BitLinear;
+  readonly gate: BitLinear | undefined;
+  readonly down: BitLinear;
+}
+
+const ACTIVATIONS: readonly ActivationKind[] = ["gelu", "silu", "relu2"];
+const NORM_KINDS: readonly NormKind[] = ["rms", "layer", "none"];
+
+/**
+ * (…, dim) → (…, dimOut). Parameters: `up.weight`, `down.weight`, `gate.weight` with `glu`, their biases, and
+ * `post_act_norm.…`.
+ */
+export class BitFeedForward extends ArrayLayer {
+  readonly dim: number;
+  readonly dimOut: number;
+  readonly hidden: number;
+  readonly activation: ActivationKind;
+  readonly #options: BitFeedForwardOptions;
+  readonly #norm: RMSNorm | undefined;
+  readonly #parts: Parts;
+  readonly #postActNorm: RMSNorm | LayerNorm | undefined;
+  readonly #innerNorm: RMSNorm | undefined;
+  readonly #dropout: Dropout;
+
+  /**
+   * @param packed projections of {@link pack}, which this layer then owns
+   * @throws OnebitError `option/invalid`, `train/not-enough-memory`
+   */
+  constructor(dim: number, options: BitFeedForwardOptions = {}, packed?: Parts) {
+    super(options);
+    this.dim = requireCount(dim, "dim");
+    this.dimOut = requireCount(options.dimOut ?? dim, "dimOut");
+    this.hidden = requireCount(dim * (options.mult ?? 4), "dim · mult");
+    this.activation = requireOneOf(options.activation ?? "gelu", ACTIVATIONS, "activation");
+    this.#options = { ...options, runtime: this.runtime };
+    const { runtime, seed, hidden } = this, { weightBits, activationBits, bias } = options;
+    const norm = requireOneOf(options.norm ?? "rms", ["rms", "none"], "norm"), postActNorm = requireOneOf(options.postActNorm ?? "none", NORM_KINDS, "postActNorm");
+    const linear = (columns: number, rows: number, i: number) =>
+      new BitLinear(columns, rows, { runtime, seed: partSeed(seed, i), weightBits, activationBits, bias, norm: "none" });
+    this.#parts = packed ?? { up: linear(dim, hidden, 0), gate: options.glu ? linear(dim, hidden, 1) : undefined, down: linear(hidden, this.dimOut, 2) };
+    for (const [name, part] of Object.entries(this.#parts)) if (part) this.addChild(name, part as BitLinear);
+    if (norm === "rms") this.#norm = this.addChild("norm", new RMSNorm(dim, { runtime, gain: false }));
+    if (postActNorm !== "none") this.#postActNorm = this.addChild("post_act_norm", new (postActNorm === "rms" ? RMSNorm : LayerNorm)(hidden, { runtime }));
+    // An RMSNorm of what one has normed would change nothing but the gain.
+    if (norm === "rms" && postActNorm !== "rms") this.#innerNorm = this.addChild("inner_norm", new RMSNorm(hidden, { runtime, gain: false }));
+    this.#dropout = this.addChild("dropout", new Dropout(options.dropout ?? 0, { runtime, seed: partSeed(seed, 3) }));
+    if (options.zeroInitOutput && !packed) this.#parts.down.weight.value.fill(0);
+    if (packed) this.eval();
+  }
+
+  outputShape(shape: readonly number[]): readonly number[] {
+    requireColumns(shape, this.dim, "BitFeedForward");
+    return [...shape.slice(0, -1), this.dimOut];
+  }
+
+  record(tape: Tape, x: Tensor): Tensor {
+    const { up, gate, down } = this.#parts;
+    return recordFeedForward(tape, {
+      activation: this.activation,
+      norm: (_, h) => this.#norm?.record(tape, h) ?? h,
+      up: up.linear,
+      gate: gate?.linear,
+      innerNorm: (_, h) => {
+        const normed = this.#dropout.record(tape, this.#postActNorm?.record(tape, h) ?? h);
+        return this.#innerNorm?.record(tape, normed) ?? normed;
+      },
+      down: down.linear,
+    }, x);
+  }
+
+  get isPacked(): boolean {
+    return this.#parts.up.isPacked;
+  }
+
+  /** Bytes of the weights as they are multiplied. */
+  get weightBytes(): number {
+    return Object.values(this.#parts as unknown as Record<string, BitLinear | undefined>).reduce((sum, part) => sum + (part?.weightBytes ?? 0), 0);
+  }
+
+  /** As {@link BitLinear.pack}. */
+  pack(): BitFeedForward {
+    const { up, gate, down } = this.#parts;
+    const layer = new BitFeedForward(this.dim, this.#options, { up: up.pack(), gate: gate?.pack(), down: down.pack() });
+    copyParameters(this, layer);
+    return layer;
+  }
+
+  override train(): this {
+    return this.isPacked ? notOfPacked("train") : super.train();
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The linear layer of the BitNet papers (arXiv 2310.11453, 2402.17764): its input is normed and rounded, its weights are
+ * rounded in every pass, and what is learned is the floats behind them.
+ *
+ *   y = scales · (codes of norm(x) · codes of Wᵀ) + b
+ *
+ * @module
+ */
+import { createInitializer } from "./initialize.ts";
+import { ArrayLayer, type LayerOptions, copyParameters } from "./layer.ts";
+import { requireColumns } from "./nd-array.ts";
+import { RMSNorm } from "./norm-layers.ts";
+import { notOfPacked, requireCount, requireOneOf } from "./option-checks.ts";
+import { PackedMatrix, requirePackable } from "./packed-matrix.ts";
+import type { Parameter } from "./parameter.ts";
+import { ACTIVATION_BITS, type ActivationBits, type Linear, type Projection, WEIGHT_BITS, type WeightBits, learnedProjection, recordLinear } from "./projection.ts";
+import type { Tape, Tensor } from "./tape.ts";
+import { type WeightCodes, weightCodes } from "./weight-codes.ts";
+
+/** How weights and activations are rounded. */
+export interface BitOptions {
+  /** 1.58: -1, 0, +1 by absmean; 1: sign with the mean removed; 32: float. Default 1.58. */
+  readonly weightBits?: WeightBits;
+  /** 8: int8 by the absmax of a row; 1: sign; 32: float. Default 8. */
+  readonly activationBits?: ActivationBits;
+}
+
+export interface BitLinearOptions extends LayerOptions, BitOptions {
+  /** Default true; it starts as zeros. */
+  readonly bias?: boolean;
+  /** What happens to x before it is rounded. Default "rms". */
+  readonly norm?: "rms" | "none";
+  /** Whether that norm learns a gain. Default false. */
+  readonly gain?: boolean;
+  /** Default 1e-5. */
+  readonly normEps?: number;
+}
+
+/** (…, inFeatures) → (…, outFeatures). Parameters: `weight` (out, in), `bias` (out), `norm.weight` (in) with a gain. */
+export class BitLinear extends ArrayLayer {
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly weightBits: WeightBits;
+  readonly activationBits: ActivationBits;
+  /** What is multiplied, behind the norm. */
+  readonly linear: Linear;
+  readonly #options: BitLinearOptions;
+  readonly #norm: RMSNorm | undefined;
+  readonly #weight: Parameter | undefined;
+  readonly #packed: PackedMatrix | undefined;
+
+  /**
+   * @param packed weights of {@link pack}, which this layer then owns
+   * @throws OnebitError `option/invalid`, `train/not-enough-memory`, `engine/unsupported`
+   */
+  constructor(inFeatures: number, outFeatures: number, options: BitLinearOptions = {}, packed?: PackedMatrix) {
+    super(options);
+    this.inFeatures = requireCount(inFeatures, "inFeatures");
+    this.outFeatures = requireCount(outFeatures, "outFeatures");
+    this.weightBits = requireOneOf(options.weightBits ?? 1.58, WEIGHT_BITS, "weightBits");
+    this.activationBits = requireOneOf(options.activationBits ?? 8, ACTIVATION_BITS, "activationBits");
+    this.#options = { ...options, runtime: this.runtime };
+    const { runtime, seed } = this, norm = requireOneOf(options.norm ?? "rms", ["rms", "none"], "norm");
+    if (norm === "rms") this.#norm = this.addChild("norm", new RMSNorm(inFeatures, { runtime, seed, eps: options.normEps, gain: options.gain ?? false }));
+    this.#packed = packed;
+    let projection: Projection | undefined = packed;
+    if (!projection) {
+      this.#weight = this.addParameter("weight", [outFeatures, inFeatures]);
+      // ±1/√in, as for any linear: a variance of 1/3 of the input's.
+      createInitializer(runtime, seed)(this.#weight, 1 / Math.sqrt(inFeatures));
+      projection = learnedProjection(this.#weight, this.weightBits, this.activationBits);
+    }
+    this.linear = { projection, bias: options.bias === false ? undefined : this.addParameter("bias", [outFeatures]) };
+    if (packed) this.eval();
+  }
+
+  outputShape(shape: readonly number[]): readonly number[] {
+    requireColumns(shape, this.inFeatures, "BitLinear");
+    return [...shape.slice(0, -1), this.outFeatures];
+  }
+
+  record(tape: Tape, x: Tensor): Tensor {
+    return recordLinear(tape, this.linear, this.#norm ? this.#norm.record(tape, x) : x);
+  }
+
+  get isPacked(): boolean {
+    return this.#packed !== undefined;
+  }
+
+  /** Bytes of the weights as they are multiplied: packed, or floats. */
+  get weightBytes(): number {
+    return this.#packed?.sizeBytes ?? this.inFeatures * this.outFeatures * 4;
+  }
+
+  /** What the weights are rounded to. @throws OnebitError `option/invalid` when they are packed, or floats */
+  weightCodes(): WeightCodes {
+    this.requireOpen();
+    return weightCodes(this.runtime, this.requireLearned("weightCodes"), this.weightBits);
+  }
+
+  /**
+   * The layer for inference: its weights as they are now, packed to 2 bits or 1 bit each, multiplied by integer kernels.
+   * It is in eval mode for good and gives the bits that this layer gives in eval mode.
+   *
+   * @throws OnebitError `option/invalid` for float weights or activations; `train/not-enough-memory`
+   */
+  pack(): BitLinear {
+    requirePackable(this);
+    const { runtime } = this, packed = new PackedMatrix(runtime, this.weightCodes(), this);
+    const layer = new BitLinear(this.inFeatures, this.outFeatures, this.#options, packed);
+    copyParameters(this, layer);
+    return layer;
+  }
+
+  /** The learned weights (out, in). @throws OnebitError `option/invalid` when they are packed */
+  get weight(): Parameter {
+    return this.requireLearned("weight");
+  }
+
+  private requireLearned(what: string): Parameter {
+    return this.#weight ?? notOfPacked(what);
+  }
+
+  override train(): this {
+    return this.#packed ? notOfPacked("train") : super.train();
+  }
+
+  override close(): void {
+    if (!this.isClosed) this.#packed?.free();
+    super.close();
+  }
+}

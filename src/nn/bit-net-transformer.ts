@@ -1,0 +1,206 @@
+/**
+ * The transformer of the BitNet papers as a layer (transformer-graph.ts is its graph). Parameters have their names in
+ * GGUF files: what is trained here can be exported as it is.
+ *
+ * @module
+ */
+import * as abi from "../../assembly/abi.ts";
+import { fail } from "../core/errors.ts";
+import { requireHeads } from "./bit-mgqa.ts";
+import type { BitOptions } from "./bit-linear.ts";
+import { type GenerateOptions, generateIds } from "./generate-ids.ts";
+import { KvCache } from "./kv-cache.ts";
+import { IdLayer, type LayerOptions, type RecordedGraph, copyParameters, writeDropoutState } from "./layer.ts";
+import { type IdArray, type NdArray } from "./nd-array.ts";
+import type { ActivationKind } from "./ops.ts";
+import { notOfPacked, requireCount, requireOneOf, requirePositive, requireRate } from "./option-checks.ts";
+import { PackedMatrix, requirePackable } from "./packed-matrix.ts";
+import { ACTIVATION_BITS, WEIGHT_BITS } from "./projection.ts";
+import { type RotaryFrequencies, recordRotaryTable, writeRotaryFrequencies } from "./rotary-table.ts";
+import type { TransformerShape } from "./shape.ts";
+import { Tape, type Tensor } from "./tape.ts";
+import { type TransformerGraphParts, transformerLogits } from "./transformer-graph.ts";
+import { initializeTransformer, parameterShapes } from "./transformer-parameters.ts";
+import { type WeightCodes, weightCodes } from "./weight-codes.ts";
+
+export interface BitNetTransformerOptions extends LayerOptions, BitOptions {
+  readonly numTokens: number;
+  readonly dim: number;
+  readonly depth: number;
+  /** Default 8. */
+  readonly heads?: number;
+  /** Default as many as heads. */
+  readonly kvHeads?: number;
+  /** Hidden columns of the feed-forward are dim · ffMult. Default 4. */
+  readonly ffMult?: number;
+  /** Default "silu". */
+  readonly activation?: ActivationKind;
+  /** Whether the feed-forward is gated. Default true. */
+  readonly glu?: boolean;
+  /** Norms with gains before the two output projections. Default true. */
+  readonly subNorms?: boolean;
+  /** Whether the head shares the embedding's weights. Default true. */
+  readonly tied?: boolean;
+  /** Default 10000. */
+  readonly ropeTheta?: number;
+  /** Default 1e-5. */
+  readonly normEps?: number;
+  /** Most positions of a sequence. Default 2048. */
+  readonly contextLength?: number;
+  /** Rate, of the embedding and of what each block adds. Default 0. */
+  readonly dropout?: number;
+}
+
+/** ids (batch, length) → logits (batch, length, numTokens). */
+export class BitNetTransformer extends IdLayer {
+  readonly shape: TransformerShape;
+  readonly numTokens: number;
+  readonly #options: BitNetTransformerOptions;
+  readonly #frequencies: RotaryFrequencies;
+  readonly #dropoutRate: number;
+  readonly #dropoutState: number;
+  readonly #packed: ReadonlyMap<string, PackedMatrix> | undefined;
+  #passes = 0;
+
+  /**
+   * @param packed matrices of {@link pack}, which this layer then owns
+   * @throws OnebitError `option/invalid`, `train/not-enough-memory`
+   */
+  constructor(options: BitNetTransformerOptions, packed?: ReadonlyMap<string, PackedMatrix>) {
+    super(options);
+    const { runtime } = this;
+    this.shape = shapeOf(options);
+    this.numTokens = this.shape.vocabSize;
+    this.#options = { ...options, runtime };
+    this.#packed = packed;
+    this.#dropoutRate = requireRate(options.dropout ?? 0, "dropout");
+    this.#dropoutState = this.addBlock(abi.DROPOUT_BYTES, "state of dropout");
+    const { headDim, ropeTheta } = this.shape;
+    this.#frequencies = writeRotaryFrequencies(runtime, this.addBlock(headDim * 4, "frequencies of positions"), headDim, ropeTheta);
+    const parameters = new Map(parameterShapes(this.shape).filter(([name]) => !packed?.has(name)).map(([name, extents]) => [name, this.addParameter(name, extents)]));
+    if (packed) this.eval();
+    else initializeTransformer(runtime, this.shape, parameters, this.seed);
+  }
+
+  outputShape(shape: readonly number[]): readonly number[] {
+    const { contextLength } = this.shape;
+    if (shape.length !== 2) fail("model/bad-shape", `BitNetTransformer: wanted ids (batch, length), got ${shape.join(" × ")}`);
+    if (shape[1] > contextLength) fail("model/bad-shape", `BitNetTransformer: wanted at most ${contextLength} positions (contextLength), got ${shape[1]}`);
+    return [...shape, this.numTokens];
+  }
+
+  record(tape: Tape, ids: Tensor): Tensor {
+    const dropout = this.isTraining ? { rate: this.#dropoutRate, state: { address: this.#dropoutState } } : undefined;
+    return transformerLogits(tape, { ...this.#parts(), dropout }, ids, ids.columns);
+  }
+
+  #parts(): TransformerGraphParts {
+    const { shape } = this, frequencies = this.#frequencies;
+    return { shape, parameters: this.parameters(), packed: this.#packed, rotary: (tape, length) => recordRotaryTable(tape, frequencies, length) };
+  }
+
+  override beginPass(): void {
+    if (this.isTraining) this.#passes++;
+    writeDropoutState(this.runtime, this.#dropoutState, Math.imul(this.seed, 0x9e3779b1) + this.#passes, this.isTraining);
+  }
+
+  /** Keys and values of `batch` sequences. Default 1, the transformer's contextLength. @throws OnebitError `option/invalid`, `train/not-enough-memory` */
+  createCache(batch = 1, contextLength = this.shape.contextLength): KvCache {
+    this.requireOpen();
+    if (contextLength > this.shape.contextLength) fail("option/invalid", `contextLength: wanted at most the transformer's ${this.shape.contextLength}, got ${contextLength}`);
+    return new KvCache(this.runtime, { nLayers: this.shape.depth, nKvHeads: this.shape.kvHeads, headDim: this.shape.headDim }, batch, contextLength);
+  }
+
+  /**
+   * Logits of the next ids (batch, any length) after those that the cache has: what `forward` in eval mode gives for
+   * them, to rounding.
+   *
+   * @throws OnebitError `model/context-full`, `model/bad-token`, `model/bad-shape`, `model/closed`
+   */
+  step(x: IdArray, cache: KvCache): NdArray {
+    this.requireOpen();
+    this.requireIds(x);
+    const shape = this.outputShape(x.shape), [batch, length] = x.shape;
+    let data = new Float32Array(0);
+    cache.advance(batch, length, () => this.#recordStep(x.shape, cache), ({ graph, input, outputs }, position) => {
+      graph.i32(input).set(x.data);
+      graph.forward(position);
+      data = graph.f32(outputs[0]).slice();
+    });
+    return { data, shape };
+  }
+
+  #recordStep(shape: readonly number[], cache: KvCache): RecordedGraph {
+    const tape = new Tape(this.runtime, { gradients: false }), input = tape.input(shape);
+    const output = transformerLogits(tape, { ...this.#parts(), cache }, input, shape[1]);
+    return { graph: tape.compile({ outputs: [output] }), input, outputs: [output] };
+  }
+
+  /** The ids that follow `prompt`, one sequence. @throws OnebitError `option/invalid`, `model/bad-token`, `model/context-full` */
+  generate(prompt: ArrayLike<number>, options: GenerateOptions = {}): number[] {
+    return generateIds(this, prompt, options);
+  }
+
+  get isPacked(): boolean {
+    return this.#packed !== undefined;
+  }
+
+  /** Bytes of the projections as they are multiplied, packed or floats; embedding and head are floats. */
+  get weightBytes(): number {
+    if (this.#packed) return [...this.#packed.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    return this.#projectionNames().reduce((sum, name) => sum + this.parameters().get(name)!.size * 4, 0);
+  }
+
+  #projectionNames(): string[] {
+    return parameterShapes(this.shape).filter(([name, extents]) => name.startsWith("blk.") && extents.length === 2).map(([name]) => name);
+  }
+
+  /** What the weights of a projection (`blk.0.attn_q.weight`) are rounded to. @throws OnebitError `model/missing-tensor`, `option/invalid` */
+  weightCodes(name: string): WeightCodes {
+    if (this.#packed) notOfPacked("weightCodes");
+    const weight = this.parameters().get(name) ?? fail("model/missing-tensor", `no parameter is named ${name}`);
+    return weightCodes(this.runtime, weight, this.shape.weightBits);
+  }
+
+  /** As {@link BitLinear.pack}; embedding, head and gains stay floats. */
+  pack(): BitNetTransformer {
+    requirePackable(this.shape);
+    const packed = new Map(this.#projectionNames().map((name) => [name, new PackedMatrix(this.runtime, this.weightCodes(name), this.shape)]));
+    const layer = new BitNetTransformer(this.#options, packed);
+    copyParameters(this, layer);
+    return layer;
+  }
+
+  override train(): this {
+    return this.#packed ? notOfPacked("train") : super.train();
+  }
+
+  override close(): void {
+    if (!this.isClosed) for (const matrix of this.#packed?.values() ?? []) matrix.free();
+    super.close();
+  }
+}
+
+const ACTIVATIONS: readonly ActivationKind[] = ["silu", "relu2", "gelu"];
+
+function shapeOf(options: BitNetTransformerOptions): TransformerShape {
+  const dim = requireCount(options.dim, "dim"), heads = requireCount(options.heads ?? 8, "heads"), kvHeads = requireCount(options.kvHeads ?? heads, "kvHeads");
+  return {
+    vocabSize: requireCount(options.numTokens, "numTokens"),
+    dim,
+    depth: requireCount(options.depth, "depth"),
+    heads,
+    kvHeads,
+    headDim: requireHeads(dim, heads, kvHeads),
+    ffHidden: requireCount(dim * (options.ffMult ?? 4), "dim · ffMult"),
+    activation: requireOneOf(options.activation ?? "silu", ACTIVATIONS, "activation"),
+    glu: options.glu ?? true,
+    ropeTheta: requirePositive(options.ropeTheta ?? 10_000, "ropeTheta"),
+    normEps: requirePositive(options.normEps ?? 1e-5, "normEps"),
+    contextLength: requireCount(options.contextLength ?? 2048, "contextLength"),
+    weightBits: requireOneOf(options.weightBits ?? 1.58, WEIGHT_BITS, "weightBits"),
+    activationBits: requireOneOf(options.activationBits ?? 8, ACTIVATION_BITS, "activationBits"),
+    subNorms: options.subNorms ?? true,
+    tied: options.tied ?? true,
+  };
+}

@@ -1,0 +1,41 @@
+/**
+ * Dropout (Srivastava et al., 2014): in training, values become zero at random and the rest grow to keep the mean.
+ *
+ * @module
+ */
+import * as abi from "../../assembly/abi.ts";
+import { ArrayLayer, type LayerOptions, writeDropoutState } from "./layer.ts";
+import { dropout } from "./ops.ts";
+import { requireRate } from "./option-checks.ts";
+import type { Tape, Tensor } from "./tape.ts";
+
+/**
+ * (…) → (…). The masks follow from the seed and the number of forward passes since the layer was made: the same on
+ * every engine, for any number of threads.
+ */
+export class Dropout extends ArrayLayer {
+  readonly rate: number;
+  readonly #state: number;
+  #passes = 0;
+
+  /** @throws OnebitError `option/invalid` unless 0 ≤ rate < 1 */
+  constructor(rate: number, options: LayerOptions = {}) {
+    super(options);
+    this.rate = requireRate(rate, "dropout");
+    this.#state = this.addBlock(abi.DROPOUT_BYTES, "state of dropout");
+  }
+
+  outputShape(shape: readonly number[]): readonly number[] {
+    return shape;
+  }
+
+  record(tape: Tape, x: Tensor): Tensor {
+    return dropout(tape, x, this.rate, { address: this.#state }, 0);
+  }
+
+  override beginPass(): void {
+    // The kernels hash this word; an odd multiple of the seed keeps the masks of near seeds apart.
+    if (this.isTraining) this.#passes++;
+    writeDropoutState(this.runtime, this.#state, Math.imul(this.seed, 0x9e3779b1) + this.#passes, this.isTraining);
+  }
+}

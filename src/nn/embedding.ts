@@ -1,0 +1,35 @@
+/**
+ * Rows of a table by id.
+ *
+ * @module
+ */
+import { createInitializer } from "./initialize.ts";
+import { IdLayer, type LayerOptions } from "./layer.ts";
+import { embed } from "./ops.ts";
+import { requireCount } from "./option-checks.ts";
+import type { Parameter } from "./parameter.ts";
+import type { Tape, Tensor } from "./tape.ts";
+
+/** ids (…) → (…, dim). The table starts with the deviation 0.02, as GPT-2's. */
+export class Embedding extends IdLayer {
+  readonly numTokens: number;
+  readonly dim: number;
+  readonly #weight: Parameter;
+
+  /** @throws OnebitError `option/invalid`, `train/not-enough-memory` */
+  constructor(numTokens: number, dim: number, options: LayerOptions = {}) {
+    super(options);
+    this.numTokens = requireCount(numTokens, "numTokens");
+    this.dim = requireCount(dim, "dim");
+    this.#weight = this.addParameter("weight", [numTokens, dim]);
+    createInitializer(this.runtime, this.seed)(this.#weight, 0.02 * Math.sqrt(3));
+  }
+
+  outputShape(shape: readonly number[]): readonly number[] {
+    return [...shape, this.dim];
+  }
+
+  record(tape: Tape, ids: Tensor): Tensor {
+    return embed(tape, ids, tape.parameter(this.#weight));
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * Keys and values of the positions that sequences have so far: what lets the next position be computed alone.
+ *
+ *   k, v of a layer: f32 (batch, nKvHeads, contextLength, headDim)
+ *
+ * @module
+ */
+import { fail } from "../core/errors.ts";
+import { GraphSlot, type RecordedGraph } from "./layer.ts";
+import { requireCount } from "./option-checks.ts";
+import type { Runtime } from "./runtime.ts";
+
+export interface CacheLayer {
+  readonly k: number;
+  readonly v: number;
+}
+
+export interface CacheShape {
+  readonly nLayers: number;
+  readonly nKvHeads: number;
+  readonly headDim: number;
+}
+
+export class KvCache {
+  readonly batch: number;
+  readonly contextLength: number;
+  readonly layers: readonly CacheLayer[];
+  readonly #runtime: Runtime;
+  /** One position at a time, and more at once: prompts and what is generated take turns. */
+  readonly #token = new GraphSlot();
+  readonly #prompt = new GraphSlot();
+  #position = 0;
+  #isClosed = false;
+
+  /** @throws OnebitError `option/invalid`, `train/not-enough-memory` */
+  constructor(runtime: Runtime, { nLayers, nKvHeads, headDim }: CacheShape, batch: number, contextLength: number) {
+    this.#runtime = runtime;
+    this.batch = requireCount(batch, "batch");
+    this.contextLength = requireCount(contextLength, "contextLength");
+    const bytes = batch * nKvHeads * contextLength * headDim * 4, take = () => runtime.allocate(bytes, "keys and values");
+    this.layers = Array.from({ length: nLayers }, () => ({ k: take(), v: take() }));
+  }
+
+  /** Positions that every sequence has so far. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Forgets everything from `position` on. @throws OnebitError `option/invalid` for a position that it has not */
+  truncate(position: number): void {
+    if (!Number.isInteger(position) || position < 0 || position > this.#position) fail("option/invalid", `position: wanted a whole number in 0…${this.#position}, got ${position}`);
+    this.#position = position;
+  }
+
+  /**
+   * Runs the graph of the next `length` positions and counts them.
+   * @throws OnebitError `model/context-full` before anything is changed, `model/closed`, `model/bad-shape`
+   */
+  advance(batch: number, length: number, record: () => RecordedGraph, use: (recorded: RecordedGraph, position: number) => void): void {
+    if (this.#isClosed) fail("model/closed", "this cache is closed");
+    if (batch !== this.batch) fail("model/bad-shape", `cache: wanted ${this.batch} sequences, got ${batch}`);
+    if (this.#position + length > this.contextLength) {
+      fail("model/context-full", `cache: ${this.#position} of ${this.contextLength} positions are taken, wanted ${length} more; make it with a longer contextLength`);
+    }
+    use((length === 1 ? this.#token : this.#prompt).get(String(length), record), this.#position);
+    this.#position += length;
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#token.free();
+    this.#prompt.free();
+    for (const { k, v } of this.layers) for (const address of [k, v]) this.#runtime.free(address);
+    this.#isClosed = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

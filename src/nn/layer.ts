@@ -1,0 +1,277 @@
+/**
+ * What every layer is: parameters with names, a mode, and a way to record itself on a tape; on its own it keeps one
+ * compiled graph, for the shape it saw last.
+ *
+ *   const layer = new BitLinear(512, 400);
+ *   const y = layer.forward(x);          // (…, 512) → (…, 400)
+ *   const dx = layer.backward(dy);       // adds to the gradients of layer.parameters()
+ *   layer.close();
+ *
+ * @module
+ */
+import * as abi from "../../assembly/abi.ts";
+import { fail } from "../core/errors.ts";
+import { type IdArray, type NdArray, requireConsistent, sizeOf } from "./nd-array.ts";
+import { requireSeed } from "./option-checks.ts";
+import { Parameter } from "./parameter.ts";
+import { Runtime } from "./runtime.ts";
+import { type Graph, Tape, type Tensor } from "./tape.ts";
+
+export interface LayerOptions {
+  /** Where the layer computes. Default: one of its own, on the calling thread. */
+  readonly runtime?: Runtime;
+  /** Seed of the first weights and of dropout. Default 0. */
+  readonly seed?: number;
+}
+
+/** Arrays by parameter name, matrices row-major (out, in). */
+export type StateDict = Readonly<Record<string, NdArray>>;
+
+/** A graph in memory with the values that are set and read. */
+export interface RecordedGraph {
+  readonly graph: Graph;
+  readonly input: Tensor;
+  readonly outputs: readonly Tensor[];
+}
+
+/** Keeps the graph of the last key: another key's takes its memory. */
+export class GraphSlot {
+  #key: string | undefined;
+  #recorded: RecordedGraph | undefined;
+
+  get(key: string, record: () => RecordedGraph): RecordedGraph {
+    if (this.#recorded !== undefined && this.#key === key) return this.#recorded;
+    this.free();
+    this.#recorded = record();
+    this.#key = key;
+    return this.#recorded;
+  }
+
+  free(): void {
+    this.#recorded?.graph.free();
+    this.#recorded = undefined;
+  }
+}
+
+export abstract class Layer {
+  readonly runtime: Runtime;
+  readonly seed: number;
+  readonly #own = new Map<string, Parameter>();
+  readonly #children = new Map<string, Layer>();
+  readonly #blocks: number[] = [];
+  readonly #slot = new GraphSlot();
+  #ran: RecordedGraph | undefined;
+  #isTraining = true;
+  #isClosed = false;
+
+  constructor({ runtime, seed = 0 }: LayerOptions) {
+    this.seed = requireSeed(seed);
+    this.runtime = runtime ?? new Runtime();
+  }
+
+  /** Shape of what a value of `shape` becomes. @throws OnebitError `model/bad-shape` for an input that does not fit */
+  abstract outputShape(shape: readonly number[]): readonly number[];
+
+  /** Records the layer on a tape of its runtime. Values are matrices whose rows are all dimensions but the last. */
+  abstract record(tape: Tape, x: Tensor): Tensor;
+
+  /** A new parameter of this layer. */
+  protected addParameter(name: string, shape: readonly number[]): Parameter {
+    const parameter = new Parameter(this.runtime, name, shape);
+    this.#own.set(name, parameter);
+    return parameter;
+  }
+
+  /** A layer that this one is made of, on the same runtime; its parameters are this one's, as `name.parameter`. */
+  protected addChild<L extends Layer>(name: string, child: L): L {
+    this.#children.set(name, child);
+    return child;
+  }
+
+  /** Memory that is freed with the layer. */
+  protected addBlock(bytes: number, what: string): number {
+    const address = this.runtime.allocate(bytes, what);
+    this.#blocks.push(address);
+    return address;
+  }
+
+  protected get children(): ReadonlyMap<string, Layer> {
+    return this.#children;
+  }
+
+  get isTraining(): boolean {
+    return this.#isTraining;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Every parameter by its name. */
+  parameters(): Map<string, Parameter> {
+    this.requireOpen();
+    const all = new Map(this.#own);
+    for (const [prefix, child] of this.#children) for (const [name, parameter] of child.parameters()) all.set(`${prefix}.${name}`, parameter);
+    return all;
+  }
+
+  zeroGradients(): void {
+    for (const parameter of this.parameters().values()) parameter.zeroGradient();
+  }
+
+  /** Copies of all parameters. */
+  stateDict(): StateDict {
+    return Object.fromEntries([...this.parameters()].map(([name, { value, shape }]) => [name, { data: value.slice(), shape }]));
+  }
+
+  /** Sets all parameters. @throws OnebitError `model/missing-tensor`, `model/bad-shape` before any is set */
+  loadStateDict(state: StateDict): void {
+    const parameters = this.parameters();
+    for (const [name, { shape }] of parameters) {
+      const found = state[name] ?? fail("model/missing-tensor", `state: wanted "${name}" (${shape.join(" × ")}), found ${Object.keys(state).join(", ") || "nothing"}`);
+      requireConsistent(found, `"${name}"`);
+      if (found.shape.join() !== shape.join()) fail("model/bad-shape", `"${name}": wanted ${shape.join(" × ")}, got ${found.shape.join(" × ")}`);
+    }
+    const unknown = Object.keys(state).filter((name) => !parameters.has(name));
+    if (unknown.length > 0) fail("model/missing-tensor", `state: no parameter is named ${unknown.join(", ")}`);
+    for (const [name, parameter] of parameters) parameter.set(state[name].data);
+  }
+
+  /** Drops values where there is dropout, and keeps what `backward` needs: the mode of a new layer. */
+  train(): this {
+    return this.#setMode(true);
+  }
+
+  /** Drops nothing, needs less memory, and has no `backward`. */
+  eval(): this {
+    return this.#setMode(false);
+  }
+
+  #setMode(isTraining: boolean): this {
+    this.requireOpen();
+    this.#isTraining = isTraining;
+    for (const child of this.#children.values()) child.#setMode(isTraining);
+    return this;
+  }
+
+  /** Before a forward pass: the next random masks where values are dropped. */
+  beginPass(): void {
+    for (const child of this.#children.values()) child.beginPass();
+  }
+
+  /** One forward pass over values whose address the recorded input has. */
+  protected run(shape: readonly number[], fill: (recorded: RecordedGraph) => void): NdArray {
+    this.requireOpen();
+    const outShape = this.outputShape(shape), recorded = this.#slot.get(`${this.#isTraining} ${shape.join()}`, () => this.#recordAlone(shape));
+    fill(recorded);
+    this.beginPass();
+    recorded.graph.forward();
+    this.#ran = recorded;
+    return { data: recorded.graph.f32(recorded.outputs[0]).slice(), shape: outShape };
+  }
+
+  #recordAlone(shape: readonly number[]): RecordedGraph {
+    this.#ran = undefined;
+    const tape = new Tape(this.runtime, { gradients: this.#isTraining });
+    const input = tape.input(shape, { needsGradient: this.#isTraining && this.hasInputGradient }), output = this.record(tape, input);
+    return { graph: tape.compile({ outputs: [output], seeds: this.#isTraining && output.needsGradient ? [output] : [] }), input, outputs: [output] };
+  }
+
+  /** Whether what goes in is floats. */
+  protected abstract readonly hasInputGradient: boolean;
+
+  /** The backward pass of the last forward pass. */
+  protected runBackward(dy: NdArray): RecordedGraph {
+    this.requireOpen();
+    const ran = this.#ran;
+    if (!this.#isTraining) fail("train/bad-option", "backward: the layer is in eval mode; call train() before forward");
+    if (!ran) return fail("train/bad-option", "backward: wanted a forward pass before each backward pass");
+    requireConsistent(dy, "gradient of the output");
+    const wanted = ran.outputs[0].size;
+    if (sizeOf(dy.shape) !== wanted) fail("model/bad-shape", `gradient of the output: wanted ${wanted} numbers as in the output, got ${dy.shape.join(" × ")}`);
+    ran.graph.gradient(ran.outputs[0]).set(dy.data);
+    ran.graph.backward();
+    this.#ran = undefined;
+    return ran;
+  }
+
+  /** Gives the memory of parameters and graphs back to the runtime. Nothing of the layer works afterwards. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#slot.free();
+    this.#ran = undefined;
+    for (const child of this.#children.values()) child.close();
+    for (const parameter of this.#own.values()) parameter.free();
+    for (const block of this.#blocks) this.runtime.free(block);
+    this.#isClosed = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  protected requireOpen(): void {
+    if (this.#isClosed) fail("model/closed", "this layer is closed");
+  }
+}
+
+/** A layer of floats. */
+export abstract class ArrayLayer extends Layer {
+  protected readonly hasInputGradient = true;
+
+  /** @throws OnebitError `model/bad-shape`, `model/closed`, `train/not-enough-memory` */
+  forward(x: NdArray): NdArray {
+    requireConsistent(x, "input");
+    return this.run(x.shape, ({ graph, input }) => graph.f32(input).set(x.data));
+  }
+
+  /**
+   * The gradient of the input, from that of the output of the last `forward`; those of parameters are added to.
+   * @throws OnebitError `train/bad-option` without a forward pass in training mode, `model/bad-shape`, `model/closed`
+   */
+  backward(dy: NdArray): NdArray {
+    const { graph, input } = this.runBackward(dy);
+    return { data: graph.gradient(input).slice(), shape: input.shape };
+  }
+}
+
+/** A layer whose input is ids of tokens, below `numTokens`. */
+export abstract class IdLayer extends Layer {
+  protected readonly hasInputGradient = false;
+  abstract readonly numTokens: number;
+
+  /** @throws OnebitError `model/bad-token`, `model/bad-shape`, `model/closed`, `train/not-enough-memory` */
+  forward(x: IdArray): NdArray {
+    this.requireIds(x);
+    return this.run(x.shape, ({ graph, input }) => graph.i32(input).set(x.data));
+  }
+
+  /** Adds to the gradients of parameters. @throws as {@link ArrayLayer.backward} */
+  backward(dy: NdArray): void {
+    this.runBackward(dy);
+  }
+
+  protected requireIds(x: IdArray): void {
+    requireConsistent(x, "ids");
+    const bad = x.data.find((id) => !Number.isInteger(id) || id < 0 || id >= this.numTokens);
+    if (bad !== undefined) fail("model/bad-token", `ids: wanted whole numbers in 0…${this.numTokens - 1}, got ${bad}`);
+  }
+}
+
+/** Seed number `i` of the parts of a layer with this seed. */
+export function partSeed(seed: number, i: number): number {
+  return (seed * 8191 + i + 1) % Number.MAX_SAFE_INTEGER;
+}
+
+/** Sets what both layers have to the values of the first. */
+export function copyParameters(from: Layer, to: Layer): void {
+  const values = from.parameters();
+  for (const [name, parameter] of to.parameters()) parameter.set(values.get(name)!.value);
+}
+
+/** Seed and switch of dropout in memory, one for each use. */
+export function writeDropoutState(runtime: Runtime, address: number, seed: number, isActive: boolean): void {
+  const state = new DataView(runtime.memory.buffer, address, abi.DROPOUT_BYTES);
+  state.setUint32(abi.DROPOUT_SEED, seed >>> 0, true);
+  state.setUint32(abi.DROPOUT_ACTIVE, Number(isActive), true);
+}

@@ -1,0 +1,79 @@
+/**
+ * RMSNorm (Zhang and Sennrich, 2019) and LayerNorm (Ba, Kiros and Hinton, 2016) over the last dimension.
+ *
+ * @module
+ */
+import { ArrayLayer, type LayerOptions } from "./layer.ts";
+import { requireColumns } from "./nd-array.ts";
+import { layerNorm, rmsNorm } from "./ops.ts";
+import { requireCount, requirePositive } from "./option-checks.ts";
+import type { Parameter } from "./parameter.ts";
+import type { Tape, Tensor } from "./tape.ts";
+
+export interface NormOptions extends LayerOptions {
+  /** Default 1e-5. */
+  readonly eps?: number;
+}
+
+export interface RMSNormOptions extends NormOptions {
+  /** Whether a gain for each column is learned. Default true. */
+  readonly gain?: boolean;
+}
+
+/** (…, dim) → (…, dim): x / √(mean(x²) + eps) · weight. */
+export class RMSNorm extends ArrayLayer {
+  readonly dim: number;
+  readonly eps: number;
+  readonly #weight: Parameter | undefined;
+  /** Where the ones are that stand for a gain. */
+  readonly #ones: number;
+
+  /** @throws OnebitError `option/invalid` */
+  constructor(dim: number, options: RMSNormOptions = {}) {
+    super(options);
+    this.dim = requireCount(dim, "dim");
+    this.eps = requirePositive(options.eps ?? 1e-5, "eps");
+    this.#weight = options.gain === false ? undefined : this.addParameter("weight", [dim]);
+    this.#ones = this.#weight?.address ?? this.addBlock(dim * 4, "ones of a norm");
+    this.runtime.f32(this.#ones, dim).fill(1);
+  }
+
+  outputShape(shape: readonly number[]): readonly number[] {
+    requireColumns(shape, this.dim, "RMSNorm");
+    return shape;
+  }
+
+  record(tape: Tape, x: Tensor): Tensor {
+    return rmsNorm(tape, x, this.#weight ? tape.parameter(this.#weight) : tape.at(this.#ones, [this.dim]), this.eps);
+  }
+}
+
+/** (…, dim) → (…, dim): (x - mean) / √(variance + eps) · weight + bias. */
+export class LayerNorm extends ArrayLayer {
+  readonly dim: number;
+  readonly eps: number;
+  readonly #weight: Parameter;
+  readonly #bias: Parameter;
+
+  /** @throws OnebitError `option/invalid` */
+  constructor(dim: number, options: NormOptions = {}) {
+    super(options);
+    this.dim = requireCount(dim, "dim");
+    this.eps = requirePositive(options.eps ?? 1e-5, "eps");
+    this.#weight = this.addParameter("weight", [dim]);
+    this.#bias = this.addParameter("bias", [dim]);
+    this.#weight.value.fill(1);
+  }
+
+  outputShape(shape: readonly number[]): readonly number[] {
+    requireColumns(shape, this.dim, "LayerNorm");
+    return shape;
+  }
+
+  record(tape: Tape, x: Tensor): Tensor {
+    return layerNorm(tape, x, tape.parameter(this.#weight), tape.parameter(this.#bias), this.eps);
+  }
+}
+
+/** Which norm a layer puts somewhere. */
+export type NormKind = "rms" | "layer" | "none";

@@ -1,0 +1,113 @@
+/**
+ * Float linears as layers of few bits: the weights are kept and rounded, and what the rounding costs is reported.
+ *
+ *   const { layers, report, total } = replaceLinears({ "blk.0.attn_q.weight": array(weights, [512, 512]) });
+ *   layers.get("blk.0.attn_q")!.forward(x);
+ *
+ * @module
+ */
+import { fail } from "../core/errors.ts";
+import { BitLinear, type BitLinearOptions } from "./bit-linear.ts";
+import type { Layer, StateDict } from "./layer.ts";
+import { type NdArray, requireConsistent } from "./nd-array.ts";
+
+export interface ReplaceOptions extends BitLinearOptions {
+  /** Which matrices are linears; those left out are named in `skipped`. Default: all but embeddings and heads. */
+  readonly isLinear?: (name: string, shape: readonly number[]) => boolean;
+}
+
+/** What rounding made of weights W: Ŵ. */
+export interface RoundingError {
+  /** ‖Ŵ - W‖ / ‖W‖ */
+  readonly relativeRms: number;
+  /** Ŵ·W / (‖Ŵ‖ ‖W‖) */
+  readonly cosine: number;
+  /** Share of the weights that became zero. */
+  readonly zeros: number;
+  readonly count: number;
+}
+
+export interface Replacement {
+  /** By the name of the weights without `.weight`. On one runtime: that of the options, or one of their own. */
+  readonly layers: ReadonlyMap<string, BitLinear>;
+  readonly report: ReadonlyMap<string, RoundingError>;
+  /** Of all weights together. */
+  readonly total: RoundingError;
+  readonly skipped: readonly string[];
+}
+
+const NO_LINEAR = /(?:^|[._])(?:token_embd|embed\w*|emb|wte|wpe|lm_head|to_logits)\b|^output\.weight$/;
+
+/**
+ * @param model arrays by name, matrices (out, in), as of a loaded file or of {@link Layer.stateDict}; or a layer. `x.bias`
+ *   becomes the bias of `x.weight`
+ * @param options of the new layers. Default norm "none": a float linear has none. A layer has a bias where the model has
+ * @throws OnebitError `model/missing-tensor` when nothing is a linear; `model/bad-shape`, `option/invalid`
+ */
+export function replaceLinears(model: StateDict | ReadonlyMap<string, NdArray> | Layer, options: ReplaceOptions = {}): Replacement {
+  const arrays = arraysOf(model), isLinear = options.isLinear ?? ((name: string) => !NO_LINEAR.test(name));
+  const layers = new Map<string, BitLinear>(), report = new Map<string, RoundingError>(), used = new Set<string>(), sums: Sums[] = [];
+  let runtime = options.runtime;
+  for (const [name, weights] of arrays) {
+    requireConsistent(weights, `"${name}"`);
+    if (weights.shape.length !== 2 || !isLinear(name, weights.shape)) continue;
+    const bare = name.replace(/\.weight$/, ""), biasName = `${bare}.bias`, bias = arrays.get(biasName);
+    const layer = new BitLinear(weights.shape[1], weights.shape[0], { norm: "none", ...options, runtime, bias: bias !== undefined });
+    runtime = layer.runtime;
+    layer.weight.set(weights.data);
+    if (bias) layer.parameters().get("bias")!.set(bias.data);
+    [name, biasName].forEach((each) => used.add(each));
+    const sum = measure(weights.data, layer);
+    sums.push(sum);
+    layers.set(bare, layer);
+    report.set(bare, errorOf(sum));
+  }
+  if (layers.size === 0) fail("model/missing-tensor", `linears: wanted matrices (out, in) by name, found none among ${[...arrays.keys()].join(", ") || "nothing"}`);
+  return { layers, report, total: errorOf(sums.reduce(add)), skipped: [...arrays.keys()].filter((name) => !used.has(name)) };
+}
+
+function arraysOf(model: StateDict | ReadonlyMap<string, NdArray> | Layer): ReadonlyMap<string, NdArray> {
+  if (model instanceof Map) return model;
+  return new Map(Object.entries("stateDict" in model && typeof model.stateDict === "function" ? (model as Layer).stateDict() : (model as StateDict)));
+}
+
+interface Sums {
+  readonly weights: number;
+  readonly rounded: number;
+  readonly product: number;
+  readonly difference: number;
+  readonly zeros: number;
+  readonly count: number;
+}
+
+function measure(weights: Float32Array, layer: BitLinear): Sums {
+  const { codes, scale } = layer.weightBits === 32 ? { codes: weights, scale: 1 } : layer.weightCodes();
+  const sums = { weights: 0, rounded: 0, product: 0, difference: 0, zeros: 0, count: weights.length };
+  for (let i = 0; i < weights.length; i++) {
+    const w = weights[i], q = codes[i] * scale;
+    sums.weights += w * w;
+    sums.rounded += q * q;
+    sums.product += w * q;
+    sums.difference += (q - w) * (q - w);
+    if (q === 0) sums.zeros++;
+  }
+  return sums;
+}
+
+function add(a: Sums, b: Sums): Sums {
+  return {
+    weights: a.weights + b.weights, rounded: a.rounded + b.rounded, product: a.product + b.product,
+    difference: a.difference + b.difference, zeros: a.zeros + b.zeros, count: a.count + b.count,
+  };
+}
+
+/** Weights that are all zero have no error, and no direction. */
+function errorOf({ weights, rounded, product, difference, zeros, count }: Sums): RoundingError {
+  const isZero = weights === 0;
+  return {
+    relativeRms: isZero ? 0 : Math.sqrt(difference / weights),
+    cosine: isZero || rounded === 0 ? 0 : product / Math.sqrt(weights * rounded),
+    zeros: zeros / count,
+    count,
+  };
+}

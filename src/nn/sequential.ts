@@ -1,0 +1,29 @@
+/**
+ * Layers one after another, as one.
+ *
+ * @module
+ */
+import { fail } from "../core/errors.ts";
+import { ArrayLayer } from "./layer.ts";
+import type { Tape, Tensor } from "./tape.ts";
+
+/** (…) → (…). The layers share one runtime; closing this closes them. Parameters are named `0.weight`, `1.weight`, … */
+export class Sequential extends ArrayLayer {
+  readonly layers: readonly ArrayLayer[];
+
+  /** @throws OnebitError `option/invalid` for no layer, or layers of several runtimes */
+  constructor(layers: readonly ArrayLayer[]) {
+    const runtime = layers[0]?.runtime ?? fail("option/invalid", "layers: wanted at least one, got none");
+    if (layers.some((layer) => layer.runtime !== runtime)) fail("option/invalid", "layers: wanted layers of one runtime; make them with the same `runtime` option");
+    super({ runtime });
+    this.layers = layers.map((layer, i) => this.addChild(String(i), layer));
+  }
+
+  outputShape(shape: readonly number[]): readonly number[] {
+    return this.layers.reduce((current, layer) => layer.outputShape(current), shape);
+  }
+
+  record(tape: Tape, x: Tensor): Tensor {
+    return this.layers.reduce((current, layer) => layer.record(tape, current), x);
+  }
+}
