@@ -15,12 +15,17 @@ import { pull } from "./commands/pull.ts";
 import { remove } from "./commands/remove.ts";
 import { run } from "./commands/run.ts";
 import { tokenize } from "./commands/tokenize.ts";
+import { train } from "./commands/train.ts";
+import { kindOfFirstArgument, nearestName } from "./argument-kind.ts";
 import { Options } from "./command.ts";
 import type { Command, Library } from "./command.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import type { Terminal } from "./terminal.ts";
 
-export const COMMANDS: readonly Command[] = [run, chat, logits, tokenize, inspect, perplexity, bench, pull, list, remove];
+export const COMMANDS: readonly Command[] = [run, chat, logits, tokenize, inspect, perplexity, bench, pull, list, remove, train];
+
+/** `onebit "ROMEO:"`: the model in the package continues a text. */
+const CONTINUE_TEXT: Command = { ...run, usage: "onebit TEXT [options]", nPositionals: [1, 1] };
 
 export const EXIT_FINE = 0;
 /** The model or the run failed. */
@@ -43,7 +48,8 @@ export async function runCli(args: readonly string[], terminal: Terminal, librar
       return EXIT_FINE;
     }
     if (name === "--help" || name === "-h" || name === "help") return await showHelp(rest, terminal);
-    return await runCommand(findCommand(name), rest, terminal, library);
+    const isText = !COMMANDS.some((one) => one.name === name) && kindOfFirstArgument(name) === "text";
+    return await (isText ? runCommand(CONTINUE_TEXT, args, terminal, library) : runCommand(findCommand(name), rest, terminal, library));
   } catch (error) {
     return report(error, name, terminal);
   }
@@ -56,7 +62,15 @@ async function showHelp([name]: readonly string[], terminal: Terminal): Promise<
 
 function findCommand(name: string): Command {
   const command = COMMANDS.find((one) => one.name === name);
-  return command ?? fail("usage", `there is no command ${JSON.stringify(name)}: try ${COMMANDS.map((one) => one.name).join(", ")}`);
+  return command ?? fail("usage", `there is no command ${JSON.stringify(name)}: ${adviceFor(name)}`);
+}
+
+function adviceFor(name: string): string {
+  const names = COMMANDS.map((one) => one.name), near = nearestName(name, names), kind = kindOfFirstArgument(name);
+  if (near !== undefined) return `did you mean ${JSON.stringify(near)}?`;
+  if (kind === "option") return "options come behind the command or the text";
+  if (kind === "model") return `to run a model: onebit run ${name}`;
+  return `try ${names.join(", ")}; to continue it as a text: onebit run ${JSON.stringify(name)}`;
 }
 
 async function runCommand(command: Command, args: readonly string[], terminal: Terminal, library: Library): Promise<number> {

@@ -1,0 +1,150 @@
+/**
+ * `onebit train`: from a text to a model.
+ *
+ * @module
+ */
+import { OnebitError, fail } from "../../core/errors.ts";
+import { fileStoreOf } from "../../core/platform.ts";
+import type { Platform } from "../../core/platform.ts";
+import { detectPlatform } from "../../platform/detect.ts";
+import { PLOT_FILE, openTraining, planTraining, readTextFile, resolveOptions } from "../../training.ts";
+import type { GgufExportOptions, Training } from "../../training.ts";
+import type { Command, CommandContext, Options } from "../command.ts";
+import { formatBytes, formatJson } from "../format.ts";
+import { TRAINING_OPTION_HELP, TRAINING_OPTION_TYPES, recipeOptions } from "../training-options.ts";
+import { createReport, describeCurve, describePlan } from "../training-report.ts";
+
+export const train: Command = {
+  name: "train",
+  summary: "Train a model on a text",
+  usage: "onebit train TEXT --out FOLDER [options]   (TEXT is any file, gzip too)",
+  optionHelp: [
+    ["--out FOLDER", "where checkpoints, metrics.jsonl, loss.svg and the model go"],
+    ["--resume", "go on from the last checkpoint in the folder, after a stop, a crash or a kill; to the same bits"],
+    ["--plan", "only say what it would take"],
+    ...TRAINING_OPTION_HELP,
+    ["--prompt TEXT", "what samples continue (default: the beginning of the validation text)"],
+    ["--threads N", "threads to train on (default: the processors; the weights are the same)"],
+    ["--name NAME", "what the model is called in its files"],
+    ["--export FILE", "the model as GGUF (default: model.gguf in the folder)"],
+    ["--ternary TYPE", "TQ2_0, TQ1_0, Q2_0 or I2_S (default: TQ2_0, Q2_0 where rows do not divide)"],
+    ["--no-gguf", "export no GGUF file and write no samples, for shapes that GGUF cannot hold"],
+    ["--safetensors FOLDER", "the model as a Hugging Face folder"],
+    ["--json", "print one JSON object at the end instead of text"],
+  ],
+  examples: [
+    "onebit train book.txt --out my-model",
+    "onebit train book.txt --out my-model --resume",
+    "onebit train notes.txt --out tiny --preset tiny --steps 1000 --export tiny.gguf",
+    "onebit train enwik8.gz --out enwik8 --preset enwik8 --plan",
+    "onebit train book.txt --out binary --weight-bits 1 --vocab 2048 --schedule two-stage",
+  ],
+  optionTypes: {
+    ...TRAINING_OPTION_TYPES,
+    out: { type: "string" }, resume: { type: "boolean" }, plan: { type: "boolean" }, prompt: { type: "string" },
+    threads: { type: "string" }, name: { type: "string" }, export: { type: "string" }, ternary: { type: "string" },
+    "no-gguf": { type: "boolean" }, safetensors: { type: "string" }, json: { type: "boolean" },
+  },
+  nPositionals: [1, 1],
+  async run(context) {
+    const { options, terminal } = context, isJson = options.flag("json"), choices = recipeOptions(options), output = outputOf(options);
+    const { recipe } = resolveOptions(choices), platform = detectPlatform(), threads = options.integer("threads", 1) ?? platform.nCores;
+    const plan = planTraining(recipe, { threads, platform });
+    if (!isJson) await terminal.out(describePlan(recipe, plan));
+    if (options.flag("plan")) {
+      if (isJson) await terminal.out(formatJson({ recipe, plan }));
+      return;
+    }
+    const folder = output.folder ?? fail("usage", "--out is missing: the folder for checkpoints, metrics and the model");
+    const training = await open(context, platform, { choices, threads, folder, hasGguf: output.hasGguf });
+    try {
+      sayWhereFrom(context, training);
+      const validation = await follow(context, training, isJson);
+      const files = await exportModel(platform, training, folder, output);
+      if (isJson) await terminal.out(formatJson({ step: training.step, plan, validation, metrics: training.metrics.at(-1), files }));
+      else await terminal.out(`${describeCurve(training)}${files.map(({ path, sizeBytes }) => `${path}: ${formatBytes(sizeBytes)}\n`).join("")}${platform.inFolder(folder, PLOT_FILE)}: the curve\n`);
+    } finally {
+      await training.close();
+    }
+  },
+};
+
+interface Output {
+  readonly folder: string | undefined;
+  readonly hasGguf: boolean;
+  readonly gguf: string | undefined;
+  readonly ternary: GgufExportOptions["ternary"];
+  readonly safetensors: string | undefined;
+}
+
+function outputOf(options: Options): Output {
+  const hasGguf = !options.flag("no-gguf"), gguf = options.text("export");
+  if (!hasGguf && gguf !== undefined) fail("usage", "give --export or --no-gguf, not both");
+  const ternary = options.choice("ternary", ["TQ2_0", "TQ1_0", "Q2_0", "I2_S"]);
+  return { folder: options.text("out"), hasGguf, gguf, ternary, safetensors: options.text("safetensors") };
+}
+
+interface Begin {
+  readonly choices: ReturnType<typeof recipeOptions>;
+  readonly threads: number;
+  readonly folder: string;
+  readonly hasGguf: boolean;
+}
+
+async function open({ positionals, options, signal }: CommandContext, platform: Platform, { choices, threads, folder, hasGguf }: Begin): Promise<Training> {
+  const { maxBytes } = resolveOptions(choices).settings, source = await platform.openFile(positionals[0]);
+  const text = await readTextFile(source, { signal, ...(maxBytes > 0 ? { maxBytes } : {}) }).finally(() => source.close());
+  const training = await openTraining({
+    ...choices, ...(hasGguf ? {} : { sampleEvery: 0 }),
+    text, platform, threads, folder, signal,
+    resume: options.flag("resume"), name: options.text("name"), samplePrompt: options.text("prompt"),
+  });
+  try {
+    // What cannot be exported should not be trained for hours.
+    if (hasGguf) await training.gguf({ ternary: outputOf(options).ternary });
+    if (options.text("safetensors") !== undefined) await training.safetensors();
+  } catch (error) {
+    await training.close();
+    if (error instanceof OnebitError && hasGguf) fail(error.code, `${error.message} (--no-gguf trains it all the same)`, error);
+    throw error;
+  }
+  return training;
+}
+
+function sayWhereFrom({ terminal, options }: CommandContext, { resumedFrom, step }: Training): void {
+  for (const { reason } of resumedFrom?.skipped ?? []) terminal.err(`onebit: passed over a damaged checkpoint: ${reason}\n`);
+  if (resumedFrom) terminal.err(`onebit: going on from step ${step}, ${resumedFrom.path}\n`);
+  else if (options.flag("resume")) terminal.err("onebit: there is no checkpoint yet: beginning\n");
+}
+
+async function follow({ terminal }: CommandContext, training: Training, isJson: boolean): Promise<object | undefined> {
+  const report = createReport(terminal, training, isJson);
+  let validation: object | undefined;
+  try {
+    for await (const event of training) {
+      await report.show(event);
+      if (event.kind === "validation") validation = { step: event.step, loss: event.loss, bitsPerByte: event.bitsPerByte, tokens: event.tokens, isWhole: event.isWhole };
+    }
+  } catch (error) {
+    report.clear();
+    if (error instanceof OnebitError && error.code === "aborted") terminal.err(`onebit: stopped at step ${training.step}, which is saved; the same command with --resume goes on\n`);
+    throw error;
+  } finally {
+    report.clear();
+  }
+  return validation;
+}
+
+async function exportModel(platform: Platform, training: Training, folder: string, { hasGguf, gguf, ternary, safetensors }: Output): Promise<{ path: string; sizeBytes: number }[]> {
+  const store = fileStoreOf(platform), written: { path: string; sizeBytes: number }[] = [];
+  const write = async (path: string, bytes: Uint8Array): Promise<void> => {
+    await store.writeFileAtomically(path, [bytes]);
+    written.push({ path, sizeBytes: bytes.length });
+  };
+  if (hasGguf) await write(gguf ?? platform.inFolder(folder, "model.gguf"), await training.gguf({ ternary }));
+  if (safetensors !== undefined) {
+    await store.makeFolder(safetensors);
+    for (const { name, bytes } of await training.safetensors()) await write(platform.inFolder(safetensors, name), bytes);
+  }
+  return written;
+}

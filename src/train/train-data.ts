@@ -1,0 +1,112 @@
+/**
+ * From a text to what training reads: a vocabulary, ids, and the split into what is learned and what is judged on.
+ *
+ * @module
+ */
+import { fail, throwIfAborted } from "../core/errors.ts";
+import { createBreather } from "../core/event-loop.ts";
+import { trainBpe } from "../tokenizer/train-bpe.ts";
+import { type Dataset, type TokenIds, createDataset } from "./dataset.ts";
+import type { Recipe } from "./train-recipe.ts";
+import { type TrainedVocabulary, bpeVocabulary, byteVocabulary, vocabularyTokenizer } from "./vocabulary.ts";
+
+export interface TrainingData {
+  readonly vocabulary: TrainedVocabulary;
+  readonly dataset: Dataset;
+  /** All ids: those of training, then those of validation. */
+  readonly tokens: TokenIds;
+  /** How many bytes of text each id stands for. */
+  readonly bytesOfToken: Uint8Array | Uint16Array;
+}
+
+/** Pieces that a text is encoded in, between looks at the abort signal. */
+const PIECE_BYTES = 1 << 20;
+const NEWLINE = 0x0a;
+
+/** Bytes at the end of a text that are kept for validation. */
+export function validationBytesOf(textBytes: number, { validationFraction, validationBytes }: Recipe): number {
+  return validationBytes ?? Math.floor(textBytes * (validationFraction ?? 0));
+}
+
+/**
+ * @param known the vocabulary of a run that is resumed: it is not trained again
+ * @throws OnebitError `train/bad-data` when the text is too short, or, for byte pairs, no UTF-8; `aborted`
+ */
+export async function prepareData(text: Uint8Array, recipe: Recipe, known?: TrainedVocabulary, signal?: AbortSignal): Promise<TrainingData> {
+  const { vocabSize, dataSeed: seed } = recipe, validationBytes = validationBytesOf(text.length, recipe);
+  requireLength(text.length - validationBytes, recipe, "bytes");
+  if (vocabSize === 256) {
+    const dataset = createDataset(text, { vocabSize, seed, validationTokens: validationBytes });
+    return { vocabulary: byteVocabulary(), dataset, tokens: text, bytesOfToken: new Uint8Array(256).fill(1) };
+  }
+  const border = nextCharacter(text, text.length - validationBytes);
+  const training = text.subarray(0, border), validation = text.subarray(border);
+  const vocabulary = known ?? bpeVocabulary(trainBpe(piecesOf(training), { vocabSize: vocabSize - 1, signal }));
+  const encoder = createEncoder(vocabulary), first = await encoder(training, signal), second = await encoder(validation, signal);
+  requireLength(first.length, recipe, "tokens");
+  const tokens = vocabSize <= 65_536 ? new Uint16Array(first.length + second.length) : new Int32Array(first.length + second.length);
+  tokens.set(first);
+  tokens.set(second, first.length);
+  const dataset = createDataset(tokens, { vocabSize, seed, validationTokens: second.length });
+  return { vocabulary, dataset, tokens, bytesOfToken: tokenLengths(vocabulary, vocabSize) };
+}
+
+/** Before any memory is taken: a window needs one id more than a sequence has. */
+function requireLength(found: number, { seqLength }: Recipe, unit: string): void {
+  if (found > seqLength) return;
+  fail("train/bad-data", `training data: wanted more than ${seqLength} ${unit}, the sequence length, beside those for validation, found ${Math.max(0, found)}; give more text or a smaller seqLength`);
+}
+
+/** The text as strings, cut behind newlines where there are any. @throws OnebitError `train/bad-data` for what is no UTF-8 */
+function* piecesOf(text: Uint8Array): Generator<string> {
+  const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  for (let begin = 0; begin < text.length; ) {
+    const limit = Math.min(text.length, begin + PIECE_BYTES);
+    const newline = limit < text.length ? text.lastIndexOf(NEWLINE, limit - 1) : -1;
+    const end = newline >= begin ? newline + 1 : nextCharacter(text, limit);
+    yield decoded(utf8, text.subarray(begin, end), begin);
+    begin = end;
+  }
+}
+
+function decoded(utf8: TextDecoder, bytes: Uint8Array, at: number): string {
+  try {
+    return utf8.decode(bytes);
+  } catch (cause) {
+    return fail("train/bad-data", `training data: wanted UTF-8 for a vocabulary of byte pairs, found something else in bytes ${at} to ${at + bytes.length}; a vocabulary of 256 takes any bytes`, cause);
+  }
+}
+
+/** The first place at or behind `at` where no character is cut in two. */
+function nextCharacter(text: Uint8Array, at: number): number {
+  let place = at;
+  while (place < text.length && place < at + 3 && (text[place] & 0xc0) === 0x80) place++;
+  return place;
+}
+
+function createEncoder(vocabulary: TrainedVocabulary): (text: Uint8Array, signal?: AbortSignal) => Promise<Int32Array> {
+  const tokenizer = vocabularyTokenizer(vocabulary), breather = createBreather();
+  return async (text, signal) => {
+    let ids = new Int32Array(1024), used = 0;
+    for (const piece of piecesOf(text)) {
+      await breather.breathe();
+      throwIfAborted(signal);
+      const found = tokenizer.encode(piece, { addSpecial: false });
+      if (used + found.length > ids.length) {
+        const larger = new Int32Array(2 * (used + found.length));
+        larger.set(ids.subarray(0, used));
+        ids = larger;
+      }
+      ids.set(found, used);
+      used += found.length;
+    }
+    return ids.subarray(0, used);
+  };
+}
+
+/** In the byte alphabet a token has a character for each of its bytes; the token that ends a text is no text. */
+function tokenLengths({ tokens, firstControlId }: TrainedVocabulary, vocabSize: number): Uint16Array {
+  const lengths = new Uint16Array(vocabSize);
+  for (let id = 0; id < firstControlId; id++) lengths[id] = tokens[id].length;
+  return lengths;
+}

@@ -1,0 +1,74 @@
+/**
+ * What a training will take, computed before any of it is taken.
+ *
+ * @module
+ */
+import { SUM_CHUNK } from "../../assembly/abi.ts";
+import { fail } from "../core/errors.ts";
+import { WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
+import type { Platform } from "../core/platform.ts";
+import { crossEntropy } from "../nn/ops.ts";
+import { Parameter } from "../nn/parameter.ts";
+import { Runtime } from "../nn/runtime.ts";
+import { Tape } from "../nn/tape.ts";
+import { transformerLogits } from "../nn/transformer-graph.ts";
+import { countParameters, parameterShapes } from "../nn/transformer-parameters.ts";
+import type { Recipe } from "./train-recipe.ts";
+import { shapeOf } from "./train-options.ts";
+
+export interface TrainingPlan {
+  readonly parameters: number;
+  readonly tokensPerStep: number;
+  /** Weights, their gradients and two moments: 16 bytes a parameter. What a checkpoint holds is 12 of them. */
+  readonly stateBytes: number;
+  /** Values and gradients of one pass forward and backward. */
+  readonly passBytes: number;
+  /** Values of one pass of validation. */
+  readonly validationBytes: number;
+  /** Scratch of the threads, tables, and the codes of a matrix that is exported. */
+  readonly otherBytes: number;
+  /** All of WebAssembly's memory; beside it the program holds the text and its ids. */
+  readonly totalBytes: number;
+}
+
+/** The module, its stack, and the rounding of blocks: below this. */
+const RUNTIME_BYTES = 256 * 1024;
+
+/** @throws OnebitError `train/not-enough-memory` when WebAssembly or the platform has less than it takes, with both numbers */
+export function planTraining(recipe: Recipe, { threads = 1, platform }: { readonly threads?: number; readonly platform?: Platform } = {}): TrainingPlan {
+  const { batch, seqLength, accumulation, headDim } = recipe, shape = shapeOf(recipe);
+  const parameters = countParameters(shape), stateBytes = parameters * 16, limitBytes = WASM_PAGES_MAX * WASM_PAGE_BYTES;
+  // Before graphs are laid out, which for sizes like these takes long.
+  if (stateBytes > limitBytes) failForMemory(recipe, parameters, stateBytes, limitBytes, "more than WebAssembly can address");
+  const training = measurePass(recipe, true), validation = measurePass(recipe, false);
+  const largest = Math.max(...parameterShapes(shape).filter(([name]) => name.startsWith("blk.")).map(([, extents]) => (extents.length > 1 ? extents[0] * (extents[1] + 1) : 0)));
+  const codesBytes = shape.weightBits === 32 ? 0 : 2 * largest + 16 * Math.ceil(largest / SUM_CHUNK);
+  const rotaryBytes = 4 * seqLength * headDim, sumsBytes = 8 * Math.ceil(parameters / SUM_CHUNK);
+  const otherBytes = training.scratchBytes * threads + rotaryBytes + sumsBytes + codesBytes + RUNTIME_BYTES;
+  const totalBytes = stateBytes + training.blockBytes + validation.blockBytes + otherBytes;
+  if (totalBytes > limitBytes) failForMemory(recipe, parameters, totalBytes, limitBytes, "more than WebAssembly can address");
+  const availableBytes = platform?.availableMemoryBytes?.();
+  if (availableBytes !== undefined && totalBytes > availableBytes) failForMemory(recipe, parameters, totalBytes, availableBytes, "more than is free");
+  return {
+    parameters, tokensPerStep: batch * seqLength * accumulation, stateBytes, passBytes: training.blockBytes, validationBytes: validation.blockBytes, otherBytes, totalBytes,
+  };
+}
+
+/** Records the graph of one pass, as the trainer does, over parameters that have no memory. */
+function measurePass(recipe: Recipe, isTraining: boolean): { readonly blockBytes: number; readonly scratchBytes: number } {
+  const { batch, seqLength, dropout } = recipe, shape = shapeOf(recipe), runtime = new Runtime(), tape = new Tape(runtime);
+  const nowhere = { value: 0, gradient: 0 };
+  const parameters = new Map(parameterShapes(shape).map(([name, extents]) => [name, new Parameter(runtime, name, extents, nowhere)]));
+  const ids = tape.input([batch * seqLength]), targets = tape.input([batch * seqLength]);
+  const rate = isTraining ? dropout : 0;
+  const logits = transformerLogits(tape, { shape, parameters, rotary: { cos: 0, sin: 0 }, dropout: { rate, state: { address: 0 } } }, ids, seqLength);
+  const loss = crossEntropy(tape, logits, targets, 1);
+  return tape.measure({ outputs: [loss.total], fromLoss: isTraining });
+}
+
+function failForMemory({ batch, seqLength }: Recipe, parameters: number, wantedBytes: number, haveBytes: number, why: string): never {
+  fail(
+    "train/not-enough-memory",
+    `training ${parameters} parameters on ${batch} × ${seqLength} tokens a pass: wanted ${wantedBytes} bytes of memory, ${why} (${haveBytes} bytes); a smaller batch (with more accumulation), sequence or model takes less`,
+  );
+}

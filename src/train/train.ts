@@ -1,0 +1,252 @@
+/**
+ * The loop of a training: steps, and between them what is due of judging, sampling, logging and saving.
+ *
+ *   step → report (validation, sample, a line of the log) → checkpoint → step …
+ *
+ * Everything that decides the bits of the weights is in a checkpoint, so a run that is killed at any moment and resumed
+ * gives the weights, and but for times the log, of a run that was not.
+ *
+ * @module
+ */
+import { OnebitError, fail, throwIfAborted } from "../core/errors.ts";
+import { type Breather, createBreather } from "../core/event-loop.ts";
+import { fileStoreOf } from "../core/platform.ts";
+import type { Platform } from "../core/platform.ts";
+import type { Runtime } from "../nn/runtime.ts";
+import { type SkippedCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import { type GgufExportOptions, exportGguf } from "./export-gguf.ts";
+import { type SafetensorsExportOptions, safetensorsFolder } from "./export-safetensors.ts";
+import { type Curve, lossPlotSvg } from "./loss-plot.ts";
+import { type MetricRecord, formatMetric } from "./metrics.ts";
+import { type Schedule, createSchedule } from "./schedule.ts";
+import type { TrainingData } from "./train-data.ts";
+import type { SampleRequest, Sampler, StepEvent, TrainEvent } from "./train-events.ts";
+import { memorySink, modelInTraining } from "./train-model.ts";
+import { scheduleOptions } from "./train-options.ts";
+import type { TrainingPlan } from "./train-plan.ts";
+import type { Recipe, Settings } from "./train-recipe.ts";
+import { type Progress, type TrainingIdentity, checkpointContents, requireFinite } from "./train-state.ts";
+import { type Validation, validate } from "./train-validation.ts";
+import type { TrainedModel } from "./trained-model.ts";
+import type { TransformerTrainer } from "./transformer-trainer.ts";
+import { vocabularyTokenizer } from "./vocabulary.ts";
+
+/** What {@link openTraining} gathered. */
+export interface TrainingParts {
+  readonly platform: Platform;
+  readonly runtime: Runtime;
+  readonly trainer: TransformerTrainer;
+  readonly data: TrainingData;
+  readonly identity: TrainingIdentity;
+  readonly settings: Settings;
+  readonly plan: TrainingPlan;
+  readonly progress: Progress;
+  readonly metrics: MetricRecord[];
+  readonly name: string;
+  readonly folder?: string;
+  readonly resumed?: ResumedFrom;
+  readonly sampler?: Sampler;
+  readonly samplePrompt?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface ResumedFrom {
+  readonly path: string;
+  readonly step: number;
+  /** Later checkpoints that were damaged, newest first. */
+  readonly skipped: readonly SkippedCheckpoint[];
+}
+
+/** Of the folder: one line of JSON a measurement, and their curves. */
+export const METRICS_FILE = "metrics.jsonl";
+export const PLOT_FILE = "loss.svg";
+/** Ids of the text that samples continue, unless a prompt is given. */
+const PROMPT_TOKENS = 32;
+
+/** A training that is ready to run, or ran. Iterate over it once; export whenever no step runs; then close it. */
+export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
+  readonly plan: TrainingPlan;
+  readonly recipe: Recipe;
+  readonly settings: Settings;
+  readonly name: string;
+  /** Absent for a training that begins. */
+  readonly resumedFrom: ResumedFrom | undefined;
+  readonly #parts: TrainingParts;
+  readonly #schedule: Schedule;
+  readonly #breather: Breather = createBreather();
+  #savedStep: number | undefined;
+
+  constructor(parts: TrainingParts) {
+    this.#parts = parts;
+    this.plan = parts.plan;
+    this.recipe = parts.identity.recipe;
+    this.settings = parts.settings;
+    this.name = parts.name;
+    this.resumedFrom = parts.resumed;
+    this.#savedStep = parts.resumed?.step;
+    this.#schedule = createSchedule(scheduleOptions(this.recipe));
+  }
+
+  /** Steps done. */
+  get step(): number {
+    return this.#parts.progress.step;
+  }
+
+  /** The log so far, lines before an interruption included. */
+  get metrics(): readonly MetricRecord[] {
+    return this.#parts.metrics;
+  }
+
+  /** The model as it is now: good until the next step. */
+  get model(): TrainedModel {
+    const { runtime, trainer, data, name } = this.#parts;
+    return modelInTraining(runtime, trainer, data.vocabulary, name);
+  }
+
+  /**
+   * Runs to the end. When the signal fires, the state is saved and `aborted` thrown; leaving the loop saves nothing.
+   * @throws OnebitError `aborted`; `train/not-finite` and `file/write`, after which the folder is as the last checkpoint left it
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<TrainEvent, void> {
+    const { progress, signal, folder } = this.#parts;
+    try {
+      for (;;) {
+        if (progress.step > progress.reportedStep) yield* this.#report();
+        if (this.#isCheckpointDue()) yield await this.#save();
+        if (progress.step >= this.recipe.steps) break;
+        await this.#breather.breathe();
+        throwIfAborted(signal);
+        yield this.#step();
+      }
+    } catch (error) {
+      const wasStopped = error instanceof OnebitError && error.code === "aborted";
+      if (wasStopped && folder !== undefined && progress.step !== (this.#savedStep ?? 0)) yield await this.#save();
+      throw error;
+    }
+    yield { kind: "done", step: progress.step };
+  }
+
+  /** A GGUF file of the model as it is now. @throws OnebitError `model/unsupported-architecture`, `model/bad-shape` for shapes that GGUF cannot hold */
+  async gguf(options: GgufExportOptions = {}): Promise<Uint8Array> {
+    const sink = memorySink();
+    await exportGguf(this.model, sink, options);
+    return sink.bytes();
+  }
+
+  /** The files of a Hugging Face folder of the model as it is now. @throws OnebitError as {@link safetensorsFolder} */
+  async safetensors(options: SafetensorsExportOptions = {}): Promise<{ readonly name: string; readonly bytes: Uint8Array }[]> {
+    const written: { name: string; bytes: Uint8Array }[] = [];
+    for (const file of safetensorsFolder(this.model, options)) {
+      const sink = memorySink();
+      await file.write(sink);
+      written.push({ name: file.name, bytes: sink.bytes() });
+    }
+    return written;
+  }
+
+  /** How well it predicts the validation part; undefined when there is none. @param maxWindows 0 for all */
+  async validate(maxWindows = 0): Promise<Validation | undefined> {
+    const { trainer, data, signal } = this.#parts;
+    return await validate({ trainer, data, recipe: this.recipe, breather: this.#breather, signal }, maxWindows);
+  }
+
+  /** Ends the threads. */
+  async close(): Promise<void> {
+    await this.#parts.runtime.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #step(): StepEvent {
+    const { trainer, data, progress } = this.#parts, { batch, seqLength } = this.recipe;
+    const step = progress.step + 1, rates = this.#schedule(step - 1), beganMs = performance.now();
+    const { loss, gradientNorm } = this.#orKeep(() => trainer.step(step, rates, (inputs, targets) => data.dataset.nextBatch(batch, seqLength, inputs, targets)));
+    const stepMs = performance.now() - beganMs;
+    progress.step = step;
+    progress.lossSum += loss;
+    progress.lossSteps++;
+    progress.gradientNorm = gradientNorm;
+    progress.sinceMs += stepMs;
+    progress.elapsedMs += stepMs;
+    return { kind: "step", step, loss, gradientNorm, learningRate: rates.learningRate, tokens: step * trainer.tokensPerStep, stepMs };
+  }
+
+  async *#report(): AsyncGenerator<TrainEvent, void> {
+    const { progress, sampler } = this.#parts, { step } = progress, { logEvery, validateEvery, validationWindows, sampleEvery } = this.settings;
+    const isLast = step === this.recipe.steps, isDue = (every: number): boolean => every > 0 && (isLast || step % every === 0);
+    const validation = isDue(validateEvery) ? await this.validate(isLast ? 0 : validationWindows) : undefined;
+    if (validation) yield { kind: "validation", step, ...validation };
+    if (sampler && isDue(sampleEvery)) yield await this.#sample(sampler);
+    if (validation || isDue(logEvery)) await this.#log(validation);
+    progress.reportedStep = step;
+  }
+
+  async #log(validation: Validation | undefined): Promise<void> {
+    const { platform, folder, progress, trainer, metrics } = this.#parts, { step, lossSum, lossSteps, sinceMs, elapsedMs, gradientNorm } = progress;
+    const record: MetricRecord = {
+      step,
+      tokens: step * trainer.tokensPerStep,
+      trainLoss: lossSum / lossSteps,
+      ...(validation ? { validationLoss: validation.loss, bitsPerByte: validation.bitsPerByte } : {}),
+      learningRate: this.#schedule(step - 1).learningRate,
+      gradNorm: gradientNorm,
+      // A clock may stand still while a program computes.
+      ...(sinceMs > 0 ? { tokensPerSecond: (lossSteps * trainer.tokensPerStep * 1000) / sinceMs } : {}),
+      elapsedMs,
+    };
+    const line = this.#orKeep(() => formatMetric(record));
+    if (folder !== undefined) await fileStoreOf(platform).appendLine(platform.inFolder(folder, METRICS_FILE), line);
+    metrics.push(record);
+    Object.assign(progress, { lossSum: 0, lossSteps: 0, sinceMs: 0 } satisfies Partial<Progress>);
+  }
+
+  async #sample(sampler: Sampler): Promise<TrainEvent> {
+    const { signal, progress, data, samplePrompt } = this.#parts, { seqLength, seed } = this.recipe;
+    const tokenizer = vocabularyTokenizer(data.vocabulary), { dataset, tokens } = data;
+    const from = dataset.nValidationTokens >= PROMPT_TOKENS ? dataset.nTrainTokens : 0;
+    const ids = samplePrompt === undefined ? Array.from(tokens.subarray(from, from + PROMPT_TOKENS)) : tokenizer.encode(samplePrompt, { addSpecial: false });
+    // Half of the positions at least are for the continuation.
+    const promptIds = ids.slice(0, Math.max(1, Math.floor(seqLength / 2)));
+    const request: SampleRequest = { promptIds, maxTokens: Math.min(this.settings.sampleTokens, seqLength - promptIds.length), seed, signal };
+    const text = await sampler(await this.gguf(), request);
+    throwIfAborted(signal);
+    return { kind: "sample", step: progress.step, prompt: tokenizer.decode(promptIds), text };
+  }
+
+  #isCheckpointDue(): boolean {
+    const { progress: { step }, folder } = this.#parts, { checkpointEvery } = this.settings;
+    if (folder === undefined || step === 0 || step === this.#savedStep) return false;
+    return step === this.recipe.steps || (checkpointEvery > 0 && step % checkpointEvery === 0);
+  }
+
+  async #save(): Promise<TrainEvent> {
+    const { platform, runtime, trainer, data, identity, progress, resumed } = this.#parts, folder = this.#parts.folder!, { step } = progress;
+    const parts = { runtime, trainer, dataset: data.dataset };
+    this.#orKeep(() => requireFinite(parts, step));
+    const contents = checkpointContents(parts, identity, data.vocabulary, progress);
+    const path = await saveCheckpoint(platform, folder, step, contents, { skipped: resumed?.skipped });
+    this.#savedStep = step;
+    const svg = lossPlotSvg(lossCurves(this.metrics), { title: `Training of ${this.name}` });
+    await fileStoreOf(platform).writeFileAtomically(platform.inFolder(folder, PLOT_FILE), [new TextEncoder().encode(svg)]);
+    return { kind: "checkpoint", step, path };
+  }
+
+  /** Adds to a failure of the numbers what there is to go back to. */
+  #orKeep<T>(attempt: () => T): T {
+    try {
+      return attempt();
+    } catch (error) {
+      if (!(error instanceof OnebitError) || error.code !== "train/not-finite") throw error;
+      const kept = this.#savedStep === undefined ? "nothing was saved before it" : `the checkpoint of step ${this.#savedStep} is kept`;
+      return fail("train/not-finite", `${error.message}; ${kept}`, error);
+    }
+  }
+}
+
+/** The curves of a log, for {@link lossPlotSvg} and lossPlotText. */
+export function lossCurves(metrics: readonly MetricRecord[]): Curve[] {
+  const points = (name: "trainLoss" | "validationLoss"): [number, number][] => metrics.flatMap((record) => (record[name] === undefined ? [] : [[record.step, record[name]]]));
+  return [{ name: "training", points: points("trainLoss") }, { name: "validation", points: points("validationLoss") }].filter((curve) => curve.points.length > 0);
+}

@@ -1,0 +1,91 @@
+/**
+ * Training of 1-bit language models: `onebit/train`.
+ *
+ * @module
+ */
+import { THREADS_MAX } from "./core/limits.ts";
+import type { Platform } from "./core/platform.ts";
+import { load } from "./load.ts";
+import { detectPlatform } from "./platform/detect.ts";
+import type { MetricRecord } from "./train/metrics.ts";
+import type { Training } from "./train/train.ts";
+import type { Sampler, TrainEvent } from "./train/train-events.ts";
+import { type TrainingOptions, openTraining as openTrainingOn } from "./train/train-open.ts";
+
+export { OnebitError } from "./core/errors.ts";
+export type { TransformerShape } from "./nn/shape.ts";
+export { lossPlotSvg } from "./train/loss-plot.ts";
+export { parseMetrics } from "./train/metrics.ts";
+export type { MetricRecord } from "./train/metrics.ts";
+export { PRESETS } from "./train/presets.ts";
+export type { PresetName } from "./train/presets.ts";
+export { estimateLeftMs, formatTrainingProgress } from "./train/progress-line.ts";
+export { lossPlotText } from "./train/terminal-plot.ts";
+export { readTextFile } from "./train/text-file.ts";
+export { PLOT_FILE, METRICS_FILE, lossCurves } from "./train/train.ts";
+export type { ResumedFrom, Training } from "./train/train.ts";
+export type { SampleRequest, Sampler, StepEvent, TrainEvent } from "./train/train-events.ts";
+export { resolveOptions } from "./train/train-options.ts";
+export type { RecipeOptions } from "./train/train-options.ts";
+export { planTraining } from "./train/train-plan.ts";
+export type { TrainingPlan } from "./train/train-plan.ts";
+export type { Preset, Recipe, Settings } from "./train/train-recipe.ts";
+export type { Validation } from "./train/train-validation.ts";
+export { ggufArchitectureOf } from "./train/export-gguf.ts";
+export type { GgufExportOptions } from "./train/export-gguf.ts";
+export type { SafetensorsExportOptions } from "./train/export-safetensors.ts";
+
+export interface TrainOptions extends Omit<TrainingOptions, "platform"> {
+  /** Default: the processors, 1 where there are no threads. The weights are the same bits with any number. */
+  readonly threads?: number;
+  /** Default: that of the runtime the program runs in. */
+  readonly platform?: Platform;
+}
+
+/**
+ * A training that is ready to run: iterate over it, export the model, close it.
+ *
+ * @example
+ * await using training = await openTraining({ text, preset: "tiny", folder: "my-model", resume: true });
+ * for await (const event of training) if (event.kind === "step") console.log(event.step, event.loss);
+ * await writeFile("model.gguf", await training.gguf());
+ *
+ * @throws OnebitError `train/…`, `checkpoint/…`, `engine/…`, `file/…`, `aborted`
+ */
+export async function openTraining(options: TrainOptions): Promise<Training> {
+  const platform = options.platform ?? detectPlatform();
+  const { threads = platform.spawnThread === undefined ? 1 : Math.min(platform.nCores, THREADS_MAX), sampler = engineSampler(platform) } = options;
+  return await openTrainingOn({ ...options, platform, threads, sampler });
+}
+
+export interface TrainedResult {
+  /** A model file, for `load` and every other engine that reads GGUF. */
+  readonly gguf: Uint8Array;
+  readonly metrics: readonly MetricRecord[];
+}
+
+/**
+ * Trains a model from beginning to end.
+ *
+ * @example
+ * const { gguf } = await train({ text, preset: "tiny", onEvent: console.log });
+ * await using model = await load(gguf);
+ *
+ * @throws OnebitError as {@link openTraining}; `model/unsupported-architecture`, `model/bad-shape` before the first step
+ *   for a shape that GGUF cannot hold
+ */
+export async function train({ onEvent, ...options }: TrainOptions & { readonly onEvent?: (event: TrainEvent) => void }): Promise<TrainedResult> {
+  await using training = await openTraining(options);
+  // What cannot be exported should not be trained.
+  await training.gguf();
+  for await (const event of training) onEvent?.(event);
+  return { gguf: await training.gguf(), metrics: training.metrics };
+}
+
+/** Samples by the engine that will run the model, on one thread: others are the training's. */
+function engineSampler(platform: Platform): Sampler {
+  return async (gguf, { promptIds, maxTokens, seed, signal }) => {
+    await using model = await load(gguf, { platform, threads: 1, signal });
+    return await model.generate(promptIds, { maxTokens, seed, signal, ignoreEnd: true }).text();
+  };
+}
