@@ -17,10 +17,22 @@ export function embed(tape: Tape, ids: Tensor, table: Tensor): Tensor {
   const dim = table.columns, out = tape.value([ids.size, dim], true);
   tape.step(abi.OP_EMBED_ROWS, [ids, table, dim, out, ids.size]);
   tape.onBackward(() => {
-    const gradient = tape.gradientOf(out), target = tape.gradientTarget(table);
-    if (gradient && target) tape.step(abi.OP_EMBED_ROWS_BACK, [ids, gradient, dim, target.into, ids.size]);
+    const gradient = tape.gradientOf(out), into = gradient && sumTarget(tape, table);
+    if (into) tape.step(abi.OP_EMBED_ROWS_BACK, [ids, gradient, dim, into, ids.size]);
   });
   return out;
+}
+
+/** Where sums over rows are added: zeros, when this is the first share of a gradient. */
+function sumTarget(tape: Tape, value: Tensor): Tensor | undefined {
+  const target = tape.gradientTarget(value);
+  if (target && !target.add) tape.step(abi.OP_ZERO, [target.into, target.into.size]);
+  return target?.into;
+}
+
+/** Where a step that makes several gradients at once puts one that nobody wants. */
+function targetOrRoom(tape: Tape, value: Tensor): { readonly into: Tensor; readonly add: boolean } {
+  return tape.gradientTarget(value) ?? { into: tape.value(value.shape, false), add: false };
 }
 
 /** x · Wᵀ (+ b): x (n, in), w (out, in), b (out). Float arithmetic. */
@@ -132,8 +144,8 @@ export function addBias(tape: Tape, y: Tensor, b: Tensor): Tensor {
   tape.setRows(y.rows);
   tape.step(abi.OP_ADD_BIAS, [y, y.columns, b, y.columns]);
   tape.onBackward(() => {
-    const gradient = tape.gradientOf(y), target = tape.gradientTarget(b);
-    if (gradient && target) tape.step(abi.OP_SUM_ROWS, [gradient, y.rows, y.columns, target.into]);
+    const gradient = tape.gradientOf(y), into = gradient && sumTarget(tape, b);
+    if (into) tape.step(abi.OP_SUM_ROWS, [gradient, y.rows, y.columns, into]);
   });
   return y;
 }
@@ -154,11 +166,11 @@ function norm(tape: Tape, x: Tensor, w: Tensor, b: Tensor | undefined, eps: numb
   tape.onBackward(() => {
     const dy = tape.gradientOf(out);
     if (!dy) return;
-    const stats = tape.value([n, 2], false), dw = tape.gradientTarget(w), db = b && tape.gradientTarget(b);
+    const stats = tape.value([n, 2], false), dw = sumTarget(tape, w), db = b && sumTarget(tape, b);
     // Where nobody wants dx it still has to be made: the statistics of the rows come with it.
-    const dx = tape.gradientTarget(x) ?? { into: tape.value(x.shape, false), add: false };
+    const dx = targetOrRoom(tape, x);
     tape.step(abi.OP_NORM_ROWS_BACK, [x, w, dy, dx.into, stats, dim, { f32: eps }, dx.add, n, b !== undefined]);
-    if (dw) tape.step(abi.OP_NORM_COLUMNS_BACK, [x, dy, stats, dw.into, db?.into, n, dim]);
+    if (dw) tape.step(abi.OP_NORM_COLUMNS_BACK, [x, dy, stats, dw, db, n, dim]);
   });
   return out;
 }
@@ -181,8 +193,8 @@ export function gate(tape: Tape, kind: ActivationKind, x: Tensor, up: Tensor): T
   tape.onBackward(() => {
     const dy = tape.gradientOf(out);
     if (!dy) return;
-    const dGate = tape.gradientTarget(x), dUp = tape.gradientTarget(up);
-    if (dGate && dUp) tape.step(abi.OP_GATE_BACK, [KINDS[kind], x, up, dy, dGate.into, dGate.add, dUp.into, dUp.add, x.size]);
+    const dGate = targetOrRoom(tape, x), dUp = targetOrRoom(tape, up);
+    tape.step(abi.OP_GATE_BACK, [KINDS[kind], x, up, dy, dGate.into, dGate.add, dUp.into, dUp.add, x.size]);
   });
   return out;
 }
@@ -259,8 +271,7 @@ export function attention(tape: Tape, q: Tensor, k: Tensor, v: Tensor, shape: At
   tape.onBackward(() => {
     const dy = tape.gradientOf(out);
     if (!dy) return;
-    const dq = tape.gradientTarget(q), dk = tape.gradientTarget(k), dv = tape.gradientTarget(v);
-    if (!dq || !dk || !dv) return;
+    const dq = targetOrRoom(tape, q), dk = targetOrRoom(tape, k), dv = targetOrRoom(tape, v);
     tape.step(abi.OP_ATTEND_SEQUENCES_BACK, [q, k, v, stats, dy, dq.into, dk.into, dv.into, dq.add, dk.add, dv.add, ...sizes], scratchBytes);
   });
   return out;

@@ -69,6 +69,8 @@ export interface CompileOptions {
   readonly seeds?: readonly Tensor[];
   /** Whether a loss recorded here starts the backward pass. Without seeds and this, the graph only goes forward. */
   readonly fromLoss?: boolean;
+  /** Gives every value memory of its own, for looking at them all. Default: values take the place of those no longer needed. */
+  readonly keepAll?: boolean;
 }
 
 export class Tape {
@@ -193,7 +195,7 @@ export class Tape {
     return { blockBytes: blockBytes(steps, totalBytes), scratchBytes: this.#scratchBytes };
   }
 
-  #layOut({ outputs, seeds = [], fromLoss = false }: CompileOptions): Layout {
+  #layOut({ outputs, seeds = [], fromLoss = false, keepAll = false }: CompileOptions): Layout {
     const pinned = new Set([...this.#inputs, ...outputs, ...seeds]);
     for (const seed of seeds) pinned.add(this.gradientTarget(seed)?.into ?? fail("train/bad-option", "the seed of a backward pass depends on nothing that has a gradient"));
     this.#isBackward = true;
@@ -202,7 +204,8 @@ export class Tape {
       const gradient = this.#gradients.get(input);
       if (gradient) pinned.add(gradient);
     }
-    const steps = [...this.#forward, ...this.#backward], lifetimes = this.#lifetimes(steps, pinned);
+    const steps = [...this.#forward, ...this.#backward], all = { first: -1, last: steps.length };
+    const lifetimes = this.#lifetimes(steps, pinned).map((lifetime) => (keepAll ? { ...lifetime, ...all } : lifetime));
     return { steps, lifetimes, ...placeLifetimes(lifetimes) };
   }
 
