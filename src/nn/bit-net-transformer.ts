@@ -136,7 +136,7 @@ export class BitNetTransformer extends IdLayer {
     return { graph: tape.compile({ outputs: [output] }), input, outputs: [output] };
   }
 
-  /** The ids that follow `prompt`, one sequence. @throws OnebitError `option/invalid`, `model/bad-token`, `model/context-full` */
+  /** The ids that follow `prompt`, one sequence. @throws OnebitError `option/invalid`, also where prompt and tokens exceed the context; `model/bad-token` */
   generate(prompt: ArrayLike<number>, options: GenerateOptions = {}): number[] {
     return generateIds(this, prompt, options);
   }

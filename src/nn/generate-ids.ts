@@ -32,7 +32,7 @@ export interface StepsThroughIds {
   step(x: IdArray, cache: KvCache): NdArray;
 }
 
-/** @throws OnebitError `option/invalid`, `model/bad-token`, `model/context-full` */
+/** @throws OnebitError `option/invalid`, also where prompt and tokens exceed the context; `model/bad-token` */
 export function generateIds(model: StepsThroughIds, prompt: ArrayLike<number>, options: GenerateOptions): number[] {
   const { maxTokens = 32, temperature = 0, topK = model.numTokens, seed = 0, eosId } = options, { runtime, numTokens } = model;
   requireCount(maxTokens, "maxTokens");
@@ -40,9 +40,9 @@ export function generateIds(model: StepsThroughIds, prompt: ArrayLike<number>, o
   requireSeed(seed);
   if (!(temperature >= 0 && temperature < Infinity)) fail("option/invalid", `temperature: wanted 0 or more, got ${temperature}`);
   if (prompt.length === 0) fail("option/invalid", "prompt: wanted at least one id, got none");
+  const cache = model.createCache(1, prompt.length + maxTokens);
   const words = () => runtime.allocate(numTokens * 4, "logits to draw from");
   const arena = { vector: words(), ids: words(), values: words(), randomState: runtime.allocate(RANDOM_STATE_BYTES, "state of the random generator"), nMax: numTokens };
-  const cache = model.createCache(1, prompt.length + maxTokens);
   try {
     const numeric = createNumeric(runtime.kernels, runtime.memory, arena), random = numeric.random(seed), found: number[] = [];
     for (let next = ids(prompt); found.length < maxTokens; next = ids([found[found.length - 1]])) {
