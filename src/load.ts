@@ -6,6 +6,7 @@
 import { type ByteSource, blobSource, bytesSource, guardedSource } from "./core/byte-source.ts";
 import { fail, throwIfAborted } from "./core/errors.ts";
 import type { Platform } from "./core/platform.ts";
+import { DEFAULT_MODEL_THREADS, defaultModelBytes } from "./default-model.ts";
 import type { TensorInfo } from "./files/gguf.ts";
 import { openHfFolder } from "./files/hf-folder.ts";
 import { type ModelFile, openModelFile } from "./files/model-file.ts";
@@ -38,22 +39,27 @@ export interface LoadModelOptions extends EngineOptions {
 }
 
 /**
- * Loads a model.
+ * Loads a model; without a source the one in the package: 3 million ternary weights that continue a text as Shakespeare might.
  *
  * @example
  * const model = await load("model.gguf", { contextLength: 2048 });
  * console.log(await model.generate("Once upon a time", { maxTokens: 50 }).text());
  * await model.close();
  *
+ * @example
+ * await using shakespeare = await load();
+ * console.log(await shakespeare.generate("ROMEO:", { temperature: 0.8, maxTokens: 300 }).text());
+ *
  * @throws OnebitError `file/…`, `gguf/…`, `safetensors/…`, `tensor/…`, `tokenizer/…`, `model/…`, `engine/…`, `hub/…`, `option/invalid`, `aborted`
  */
-export async function load(source: ModelSource, options: LoadModelOptions = {}): Promise<Model> {
+export async function load(source?: ModelSource, options: LoadModelOptions = {}): Promise<Model> {
   const begin = performance.now();
   throwIfAborted(options.signal);
   const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
   try {
     const description = describe(file);
-    const engine: Engine = await createEngine({ ...description, platform, binaries: KERNELS }, options);
+    const threads = options.threads ?? (source === undefined ? DEFAULT_MODEL_THREADS : undefined);
+    const engine: Engine = await createEngine({ ...description, platform, binaries: KERNELS }, { ...options, threads });
     return new Model({ engine, tokenizer: description.tokenizer, embedding: description.embedding, loadMs: performance.now() - begin });
   } finally {
     await closeFile(file);
@@ -68,7 +74,7 @@ export interface ModelInspection {
 }
 
 /** Reads the header and plans, without loading a weight; a model too large to load is shown too. @throws as {@link load} */
-export async function inspect(source: ModelSource, options: LoadModelOptions = {}): Promise<ModelInspection> {
+export async function inspect(source?: ModelSource, options: LoadModelOptions = {}): Promise<ModelInspection> {
   const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
   try {
     const description = describe(file);
@@ -80,13 +86,14 @@ export async function inspect(source: ModelSource, options: LoadModelOptions = {
 }
 
 /** The tokenizer of a model file alone. @throws OnebitError `file/…`, `gguf/…`, `tokenizer/…` */
-export async function loadTokenizer(source: ModelSource, options: Pick<LoadModelOptions, "platform" | "hub" | "signal"> = {}): Promise<Tokenizer | undefined> {
+export async function loadTokenizer(source?: ModelSource, options: Pick<LoadModelOptions, "platform" | "hub" | "signal"> = {}): Promise<Tokenizer | undefined> {
   const file = await openFile(source, options.platform ?? detectPlatform(), options);
   await closeFile(file);
   return tokenizerOf(file);
 }
 
-async function openFile(given: ModelSource, platform: Platform, { hub, signal }: Pick<LoadModelOptions, "hub" | "signal">): Promise<ModelFile> {
+async function openFile(asked: ModelSource | undefined, platform: Platform, { hub, signal }: Pick<LoadModelOptions, "hub" | "signal">): Promise<ModelFile> {
+  const given = asked === undefined ? await defaultModelBytes() : asked;
   const source = given instanceof URL ? (given.protocol === "file:" && platform.pathOf ? platform.pathOf(given) : given.href) : given;
   if (typeof source === "string" && isRemoteSource(source) && (platform.hub !== undefined || source.startsWith("hf:"))) {
     return await openRemote(source, platform, hub ?? {}, signal);

@@ -20,6 +20,10 @@ interface Manifest {
 
 const manifest = JSON.parse(readFileSync("package.json", "utf8")) as Manifest;
 
+/** The model in the package: fetched only by who loads no other. */
+const isDefaultModel = (path: string): boolean => /\/shakespeare-\w+\.js$/.test(path);
+const DEFAULT_MODEL_BYTES_MAX = 1_500_000;
+
 /** Bundles with the four builds of the kernels inside: what a page downloads before any model. */
 const BUNDLES_GZIP_BYTES_MAX = 400_000;
 
@@ -94,8 +98,19 @@ test("installs without running anything: no install script, and dependencies are
 });
 
 test(`bundles stay below ${BUNDLES_GZIP_BYTES_MAX / 1000} KB compressed`, (t) => {
-  const sizes = bundles().map((path) => gzipSync(readFileSync(path)).length);
+  const sizes = bundles().filter((path) => !isDefaultModel(path)).map((path) => gzipSync(readFileSync(path)).length);
   const total = sizes.reduce((sum, size) => sum + size, 0);
   t.diagnostic(`${total} bytes in ${sizes.length} files`);
   assert.ok(total <= BUNDLES_GZIP_BYTES_MAX, `${total}`);
+});
+
+test(`the model in the package is a chunk of its own, at most ${DEFAULT_MODEL_BYTES_MAX / 1e6} MB, that nothing imports before it is asked for`, (t) => {
+  const chunks = bundles().filter(isDefaultModel);
+  assert.equal(chunks.length, 1);
+  const { length } = readFileSync(chunks[0]);
+  t.diagnostic(`${length} bytes, ${gzipSync(readFileSync(chunks[0])).length} compressed`);
+  assert.ok(length <= DEFAULT_MODEL_BYTES_MAX, `${length}`);
+  const importers = (pattern: RegExp): string[] => bundles().filter((path) => pattern.test(readFileSync(path, "utf8")));
+  assert.deepEqual(importers(/(?:from|import)\s*"[^"]*shakespeare-/), []);
+  assert.equal(importers(/import\("[^"]*shakespeare-\w+\.js"\)/).length, 1);
 });

@@ -34,6 +34,8 @@ export interface Command {
   /** One line for the list of commands. */
   readonly summary: string;
   readonly usage: string;
+  /** Lines below the usage. */
+  readonly notes?: readonly string[];
   /** Lines of `--option VALUE  what it does`. */
   readonly optionHelp: readonly (readonly [option: string, help: string])[];
   readonly examples: readonly string[];

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DEFAULT_MODEL_THREADS, defaultModelBytes } from "../default-model.ts";
 import { type StartedWorker, type WorkerLoadOptions, type WorkerModel, type WorkerModelSource, loadInWorkerOf } from "./worker-model.ts";
 
 export { OnebitError } from "../core/errors.ts";
@@ -11,7 +12,7 @@ export { WorkerGeneration, WorkerModel } from "./worker-model.ts";
 export type { WorkerLoadOptions, WorkerModelSource } from "./worker-model.ts";
 
 /**
- * Loads a model in a worker.
+ * Loads a model in a worker; without a source the one in the package.
  *
  * @example
  * const model = await loadInWorker("model.gguf", { onProgress: ({ loadedBytes, totalBytes }) => show(loadedBytes / totalBytes) });
@@ -20,8 +21,9 @@ export type { WorkerLoadOptions, WorkerModelSource } from "./worker-model.ts";
  *
  * @throws OnebitError as `load`; `engine/worker-failed` when the worker does not start, `engine/worker-lost` when it dies
  */
-export function loadInWorker(source: WorkerModelSource, options: WorkerLoadOptions = {}): Promise<WorkerModel> {
-  return loadInWorkerOf(startBlobWorker, source, options);
+export async function loadInWorker(source?: WorkerModelSource, options: WorkerLoadOptions = {}): Promise<WorkerModel> {
+  if (source !== undefined) return await loadInWorkerOf(startBlobWorker, source, options);
+  return await loadInWorkerOf(startBlobWorker, await defaultModelBytes(), { ...options, threads: options.threads ?? DEFAULT_MODEL_THREADS });
 }
 
 /** The whole engine is a text inside this package, fetched only when it is needed: no bundler has to know of a worker's file. */

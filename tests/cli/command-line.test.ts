@@ -77,7 +77,7 @@ describe("onebit", () => {
       assert.match(help.stdout, new RegExp(`^  ${command} `, "m"));
       const { status, stdout } = await onebit([command, "--help"]);
       assert.equal(status, 0);
-      assert.match(stdout, new RegExp(`^Usage: onebit ${command} MODEL`, "m"));
+      assert.match(stdout, new RegExp(`^Usage: onebit ${command} \\[?MODEL`, "m"));
       assert.match(stdout, new RegExp(`^Examples:\\n  onebit ${command} `, "m"));
     }
     const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
@@ -88,8 +88,8 @@ describe("onebit", () => {
     const wrong: [string[], RegExp][] = [
       [[], /Usage: onebit COMMAND/],
       [["walk"], /no command "walk"/],
-      [["run"], /onebit run MODEL/],
-      [["run", "m", "p", "q"], /onebit run MODEL/],
+      [["run"], /standard input is empty/],
+      [["run", "m", "p", "q"], /onebit run \[MODEL\] \[PROMPT\]/],
       [["run", "m", "p", "--fast"], /--fast/],
       [["run", "m", "p", "--max-tokens", "x"], /--max-tokens: wanted a number, got "x"/],
       [["run", "m", "p", "--max-tokens", "-1"], /--max-tokens: wanted an integer from 0 up, got "-1"/],
@@ -99,7 +99,7 @@ describe("onebit", () => {
       [["run", "m", "--ids", "1,x"], /--ids: wanted token ids/],
       [["run", "m", "p", "--logit-bias", "5"], /--logit-bias/],
       [["run", "m", "p", "--variant", "fast"], /--variant: wanted simd or relaxed/],
-      [["run", "m"], /standard input is empty/],
+      [["run", "m.gguf"], /standard input is empty/],
       [["logits", "m", "--out", "f"], /--ids is missing/],
       [["logits", "m", "--ids", "1"], /--out is missing/],
       [["tokenize", "m"], /a text or --file/],

@@ -48,8 +48,13 @@ describe("a person at the terminal", () => {
     assert.match(err, /prompt 3 tokens, [\d.]+ tokens\/s; reply 4 tokens, [\d.]+ tokens\/s\n$/);
   });
 
+  test("is told which model continues when none was named", async () => {
+    for (const args of [["run", "Hi there"], ["Hi there"]]) assert.match((await run(args, true)).err, /the model in the package continues/);
+    assert.doesNotMatch((await run(["run", "model", "Hi there"], true)).err, /in the package/);
+  });
+
   test("is asked for a prompt when there is none", async () => {
-    const { status, err } = await run(["run", "model"], true);
+    const { status, err } = await run(["run", "model.gguf"], true);
     assert.equal(status, 2);
     assert.match(err, /there is no prompt/);
     assert.match(err, /See: onebit run --help/);

@@ -2,7 +2,7 @@
  * A folder with the package in it as an install leaves it, the models and the suite: where each runtime starts from.
  */
 import { createHash } from "node:crypto";
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, delimiter, join, resolve } from "node:path";
 import { build } from "esbuild";
 import { writeSyntheticModels } from "./synthetic-models.ts";
@@ -24,6 +24,8 @@ export async function installPackage(name: string, sources: readonly string[]): 
   mkdirSync(models);
   cpSync("dist", join(packageFolder, "dist"), { recursive: true, filter: (path) => !path.endsWith(".map") });
   copyFileSync("package.json", join(packageFolder, "package.json"));
+  // Without a manifest of its own the folder would be a part of the package, which finds itself by its name.
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module", dependencies: { onebit: "*" } }));
   await writeSyntheticModels(models);
   for (const path of (process.env.ONEBIT_MODELS ?? "").split(delimiter).filter((path) => path !== "")) copyFileSync(path, join(models, basename(path)));
   await build({ entryPoints: [...sources], outdir: folder, bundle: true, format: "esm", target: "es2022", logLevel: "warning" });

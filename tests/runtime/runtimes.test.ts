@@ -51,7 +51,6 @@ const reports = new Map<string, SuiteReport>();
 before(async () => {
   installed = await installPackage("runtimes", ["tests/runtime/suite.ts"]);
   const { folder, models } = installed;
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module", dependencies: { onebit: "*" } }));
   writeFileSync(join(folder, "program.js"), programText(models));
   writeFileSync(join(folder, "worker.js"), workerText(models));
   writeFileSync(join(folder, "config.capnp"), workerdConfig(models));
@@ -119,11 +118,13 @@ function workerText(models: readonly string[]): string {
 function workerdConfig(models: readonly string[]): string {
   const { exports } = JSON.parse(readFileSync("package.json", "utf8")) as { exports: Record<string, { workerd: string }> };
   const dist = "node_modules/onebit/dist", entry = join("node_modules/onebit", exports["."].workerd);
+  const built = readdirSync(join(installed.folder, dist));
   const modules = [
     `(name = "worker.js", esModule = embed "worker.js")`,
     `(name = "suite.js", esModule = embed "suite.js")`,
     `(name = "onebit", esModule = embed "${entry}")`,
-    ...readdirSync(join(installed.folder, dist)).filter((name) => name.endsWith(".wasm")).map((name) => `(name = "${name}", wasm = embed "${dist}/${name}")`),
+    ...built.filter((name) => name.endsWith(".wasm")).map((name) => `(name = "${name}", wasm = embed "${dist}/${name}")`),
+    ...built.filter((name) => /^chunk\.workerd.*\.js$/.test(name)).map((name) => `(name = "${name}", esModule = embed "${dist}/${name}")`),
     ...models.map((name) => `(name = "models/${name}.gguf", data = embed "models/${name}.gguf")`),
   ];
   return `using Workerd = import "/workerd/workerd.capnp";

@@ -6,6 +6,7 @@
  */
 import type { ChatMessage, EmbedOptions, GenerateOptions, Generation, LoadModelOptions } from "../../src/index.ts";
 import type { Engine } from "../../src/model/engine.ts";
+import inTheBox from "../default-model/expected.json" with { type: "json" };
 
 /** What models here and models in a worker share. */
 export interface SuiteModel {
@@ -18,7 +19,8 @@ export interface SuiteModel {
   close(): Promise<void>;
 }
 
-export type OpenModel = (source: Uint8Array | Blob | string, options?: LoadModelOptions) => Promise<SuiteModel>;
+/** Without a source: the model in the package. */
+export type OpenModel = (source?: Uint8Array | Blob | string, options?: LoadModelOptions) => Promise<SuiteModel>;
 
 /** The same numbers from every runtime. */
 export interface Numbers {
@@ -162,6 +164,13 @@ const CHECKS = {
     await using(open(bytes), async (model) => {
       await rejects(model.generate("Once", { temperature: -1 }).result(), "option/invalid");
       await rejects(model.generate([-1]).result(), "model/bad-token");
+    });
+  },
+
+  async "model in the package"({ open }: CheckInput) {
+    await using(open(), async (model) => {
+      const { prompt, ids, ...options } = inTheBox.generation, found = await model.generate(prompt, options).result();
+      expect(found.ids.join() === ids.join(), `the ids ${ids.join()}, got ${found.ids.join()}`);
     });
   },
 

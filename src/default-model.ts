@@ -1,0 +1,19 @@
+/**
+ * The model in the package: what runs when nobody names one. models/README.md says how it was made.
+ *
+ * Its bytes are a chunk of their own, which a program that names its models never fetches.
+ *
+ * @module
+ */
+
+/**
+ * Threads it runs on unless told: a token is 0.9 MB of weights behind dozens of barriers, and waiting there costs
+ * more than sharing saves (two busy cores: 700 tokens a second on one thread, 150 on two).
+ */
+export const DEFAULT_MODEL_THREADS = 1;
+
+/** The bytes of its GGUF file: the same array each time, not to be changed or transferred. */
+export async function defaultModelBytes(): Promise<Uint8Array<ArrayBuffer>> {
+  const { default: bytes } = await import("#models/shakespeare");
+  return bytes;
+}
