@@ -10,8 +10,10 @@ import { listModels, removeModel } from "./hub/inventory.ts";
 import type { KeptModel } from "./hub/inventory.ts";
 import type { HubOptions, PulledModel } from "./hub/options.ts";
 import { pullModel } from "./hub/pull.ts";
+import { browserHub } from "./platform/browser-hub.ts";
 import { detectPlatform } from "./platform/detect.ts";
 
+export { browserHub } from "./platform/browser-hub.ts";
 export { OnebitError } from "./core/errors.ts";
 export type { Fetch, HubPlatform, IncrementalHash, LockOptions, ModelStore, StoredEntry, StoredFile, StoreLock, WritableFile } from "./core/model-store.ts";
 export type { KeptModel } from "./hub/inventory.ts";
@@ -52,6 +54,15 @@ export async function remove(source: string, options: { readonly platform?: Plat
   return await removeModel(source, hubOf(options.platform));
 }
 
-function hubOf(platform: Platform = detectPlatform()): HubPlatform {
+/**
+ * The platform of the runtime the program runs in, with a place for models in browsers too: `load` takes `hf:…` there when it
+ * is given this platform.
+ */
+export function platformWithHub(): Platform {
+  const platform = detectPlatform();
+  return platform.name === "browser" ? { ...platform, hub: browserHub() } : platform;
+}
+
+function hubOf(platform: Platform = platformWithHub()): HubPlatform {
   return platform.hub ?? fail("hub/unavailable", `the platform ${platform.name} has no place for models, or no network; pass a platform whose hub is set`);
 }

@@ -56,9 +56,10 @@ export class FakeHub {
   readonly requests: Request[] = [];
   /** Asked for each request, in order; undefined answers well. */
   fault: (request: Request, index: number) => Fault | undefined = () => undefined;
-  /** Bytes of bodies that went out, and how fast they may. */
+  /** Bytes of files that went out, and how fast they may, each answer for itself. */
   sentBytes = 0;
   bytesPerSecond = Infinity;
+  readonly #hashes = new WeakMap<Uint8Array, string>();
   readonly #hub: Server;
   readonly #cdn: Server;
 
@@ -109,16 +110,23 @@ export class FakeHub {
     const path = decodeURIComponent(new URL(url, "http://x").pathname);
     const plain = this.plain.get(path), cdn = origin === "cdn" ? this.#blob(path) : undefined;
     if (plain !== undefined) void this.#sendFile(response, request, plain.bytes, plain.etag === undefined ? {} : { etag: plain.etag }, fault);
-    else if (cdn !== undefined) void this.#sendFile(response, request, cdn, { etag: `"${sha256(cdn)}"` }, fault);
+    else if (cdn !== undefined) void this.#sendFile(response, request, cdn, { etag: `"${this.#hashOf(cdn)}"` }, fault);
     else if (path.startsWith("/api/models/")) this.#sendList(response, path, request);
     else this.#resolve(response, path, request, fault);
   }
 
   #blob(path: string): Uint8Array | undefined {
     for (const { files } of this.repos.values()) {
-      for (const bytes of Object.values(files)) if (path === `/blob/${sha256(bytes)}`) return bytes;
+      for (const bytes of Object.values(files)) if (path === `/blob/${this.#hashOf(bytes)}`) return bytes;
     }
     return undefined;
+  }
+
+  /** Of a file of a repository, which no test changes in place. */
+  #hashOf(bytes: Uint8Array): string {
+    const hash = this.#hashes.get(bytes) ?? sha256(bytes);
+    this.#hashes.set(bytes, hash);
+    return hash;
   }
 
   #repoFor(response: ServerResponse, name: string, revision: string, { authorization }: Request): FakeRepo | undefined {
@@ -136,11 +144,10 @@ export class FakeHub {
     if (repo === undefined) return;
     const siblings = Object.entries(repo.files).map(([rfilename, bytes]) => {
       if (repo.withoutHashes) return { rfilename };
-      const lfs = isLarge(rfilename) ? { lfs: { sha256: sha256(bytes), size: bytes.length, pointerSize: 130 } } : {};
+      const lfs = isLarge(rfilename) ? { lfs: { sha256: this.#hashOf(bytes), size: bytes.length, pointerSize: 130 } } : {};
       return { rfilename, size: bytes.length, blobId: isLarge(rfilename) ? "0".repeat(40) : gitSha1(bytes), ...lfs };
     });
     const body = JSON.stringify({ id: name, sha: repo.commit, siblings });
-    this.sentBytes += body.length;
     response.writeHead(200, { "content-type": "application/json" }).end(body);
   }
 
@@ -158,8 +165,8 @@ export class FakeHub {
       void this.#sendFile(response, request, bytes, { ...headers, etag: `"${gitSha1(bytes)}"` }, fault);
       return;
     }
-    const linked = { "x-linked-etag": `"${sha256(bytes)}"`, "x-linked-size": String(bytes.length) };
-    response.writeHead(302, { ...headers, ...linked, location: `${this.cdnUrl}/blob/${sha256(bytes)}?signature=s3cret` }).end();
+    const linked = { "x-linked-etag": `"${this.#hashOf(bytes)}"`, "x-linked-size": String(bytes.length) };
+    response.writeHead(302, { ...headers, ...linked, location: `${this.cdnUrl}/blob/${this.#hashOf(bytes)}?signature=s3cret` }).end();
   }
 
   async #sendFile(response: ServerResponse, { method, range }: Request, whole: Uint8Array, headers: Record<string, string>, fault: Fault): Promise<void> {

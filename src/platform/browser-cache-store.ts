@@ -1,0 +1,183 @@
+/**
+ * Models in a browser's Cache, where there is no origin private file system: a file is a record of its size and time, and
+ * blocks, each an entry of its own. An entry is replaced as a whole, so a block is there or not, never torn.
+ *
+ * @module
+ */
+import type { ByteSource } from "../core/byte-source.ts";
+import { fail } from "../core/errors.ts";
+import { HUB_PART_BYTES } from "../core/limits.ts";
+import type { ModelStore, StoredFile, WritableFile } from "../core/model-store.ts";
+import { browserLocks } from "./browser-locks.ts";
+
+/** A part of a download is a block: written once, whole. */
+const BLOCK_BYTES = HUB_PART_BYTES;
+/** Entries of a cache are under URLs; no host has this name. */
+const RECORDS = "https://models.onebit.invalid/file/";
+const BLOCKS = "https://models.onebit.invalid/block/";
+
+export type CacheEntries = Pick<Cache, "match" | "put" | "delete" | "keys">;
+
+export interface CacheFiles {
+  cache(): Promise<CacheEntries>;
+  readonly locks: Pick<LockManager, "request">;
+  freeBytes(): Promise<number | undefined>;
+}
+
+/** What the entry of a file says. `id` names its blocks: a file that is moved keeps them. */
+interface FileRecord extends StoredFile {
+  readonly id: string;
+}
+
+/** @param name for messages */
+export function browserCacheStore(files: CacheFiles, name: string): ModelStore {
+  const entries = new FileEntries(files, name);
+  return {
+    name,
+    async stat(path) {
+      const record = await entries.record(path);
+      return record && { sizeBytes: record.sizeBytes, modifiedMs: record.modifiedMs };
+    },
+    async list(folder) {
+      const prefix = folder === "" ? "" : `${folder}/`, found = new Map<string, boolean>();
+      for (const path of (await entries.paths()).filter((one) => one.startsWith(prefix))) {
+        const [first, ...rest] = path.slice(prefix.length).split("/");
+        found.set(first, rest.length > 0);
+      }
+      return [...found].map(([entry, isFolder]) => ({ name: entry, isFolder }));
+    },
+    async openRead(path): Promise<ByteSource> {
+      const record = await entries.record(path) ?? fail("file/not-found", `${name}/${path}: no such file`);
+      return { name: `${name}/${path}`, sizeBytes: record.sizeBytes, read: (into, position) => entries.read(record, path, into, position), async close() {} };
+    },
+    openWrite: (path) => openWrite(entries, path),
+    rename: (from, to) => entries.move(from, to),
+    link: (path, target) => entries.move(target, path),
+    linkTarget: async () => undefined,
+    async remove(path) {
+      for (const found of (await entries.paths()).filter((one) => one === path || one.startsWith(`${path}/`))) await entries.remove(found);
+    },
+    lock: browserLocks(files.locks, name),
+    freeBytes: files.freeBytes,
+  };
+}
+
+async function openWrite(entries: FileEntries, path: string): Promise<WritableFile> {
+  let record: FileRecord = await entries.record(path) ?? { id: crypto.randomUUID(), sizeBytes: 0, modifiedMs: Date.now() };
+  const keep = async (sizeBytes: number): Promise<void> => {
+    record = { ...record, sizeBytes, modifiedMs: Math.max(Date.now(), record.modifiedMs + 1) };
+    await entries.putRecord(path, record);
+  };
+  await keep(record.sizeBytes);
+  // Writers of neighbouring bytes share a block, which is read, changed and replaced: one after the other.
+  let turn: Promise<void> = Promise.resolve();
+  const inTurn = (run: () => Promise<void>): Promise<void> => (turn = turn.catch(() => {}).then(run));
+  return {
+    sizeBytes: async () => record.sizeBytes,
+    read: (into, position) => entries.read(record, path, into, position),
+    write: (bytes, position) => inTurn(async () => {
+      for (let done = 0; done < bytes.length; ) {
+        const index = Math.floor((position + done) / BLOCK_BYTES), offset = position + done - index * BLOCK_BYTES;
+        const piece = bytes.subarray(done, done + BLOCK_BYTES - offset);
+        await entries.writeBlock(record, path, index, piece, offset);
+        done += piece.length;
+      }
+      await keep(Math.max(record.sizeBytes, position + bytes.length));
+    }),
+    resize: (sizeBytes) => inTurn(async () => {
+      if (sizeBytes < record.sizeBytes) await entries.cut(record, path, sizeBytes);
+      await keep(sizeBytes);
+    }),
+    // What was put is kept.
+    flush: () => turn,
+    close: () => turn,
+  };
+}
+
+/** Records and blocks as entries of the cache. */
+class FileEntries {
+  readonly #files: CacheFiles;
+  readonly #name: string;
+
+  constructor(files: CacheFiles, name: string) {
+    this.#files = files;
+    this.#name = name;
+  }
+
+  async paths(): Promise<string[]> {
+    const urls = (await (await this.#files.cache()).keys()).map(({ url }) => url).filter((url) => url.startsWith(RECORDS));
+    return urls.map((url) => url.slice(RECORDS.length).split("/").map(decodeURIComponent).join("/"));
+  }
+
+  async record(path: string): Promise<FileRecord | undefined> {
+    const entry = await (await this.#files.cache()).match(recordUrl(path));
+    return entry === undefined ? undefined : ((await entry.json()) as FileRecord);
+  }
+
+  putRecord(path: string, record: FileRecord): Promise<void> {
+    return this.#put(recordUrl(path), JSON.stringify(record), path);
+  }
+
+  /** Blocks that were never written read as zeros, as holes of files do; one that was evicted too, which the file's hash then tells. */
+  async read({ id, sizeBytes }: FileRecord, path: string, into: Uint8Array, position: number): Promise<void> {
+    if (position + into.length > sizeBytes) fail("file/read", `${this.#name}/${path}: wanted bytes up to ${position + into.length}, it has ${sizeBytes}`);
+    for (let done = 0; done < into.length; ) {
+      const index = Math.floor((position + done) / BLOCK_BYTES), offset = position + done - index * BLOCK_BYTES;
+      const count = Math.min(BLOCK_BYTES - offset, into.length - done), block = await this.#block(id, index);
+      into.fill(0, done, done + count);
+      into.set(block.subarray(offset, offset + count), done);
+      done += count;
+    }
+  }
+
+  async writeBlock({ id }: FileRecord, path: string, index: number, piece: Uint8Array, offset: number): Promise<void> {
+    const old = await this.#block(id, index), block = new Uint8Array(Math.max(old.length, offset + piece.length));
+    block.set(old);
+    block.set(piece, offset);
+    await this.#put(blockUrl(id, index), block, path);
+  }
+
+  /** Forgets what is behind `sizeBytes`. */
+  async cut({ id }: FileRecord, path: string, sizeBytes: number): Promise<void> {
+    const index = Math.floor(sizeBytes / BLOCK_BYTES), rest = sizeBytes - index * BLOCK_BYTES, last = await this.#block(id, index);
+    await this.#drop(id, rest === 0 ? index : index + 1);
+    if (rest > 0 && last.length > rest) await this.#put(blockUrl(id, index), last.slice(0, rest), path);
+  }
+
+  async remove(path: string): Promise<void> {
+    const record = await this.record(path);
+    await (await this.#files.cache()).delete(recordUrl(path));
+    if (record !== undefined) await this.#drop(record.id, 0);
+  }
+
+  /** The blocks stay where they are; only the record is another's. */
+  async move(from: string, to: string): Promise<void> {
+    const record = await this.record(from) ?? fail("file/write", `${this.#name}/${from}: is not there to be moved`), old = await this.record(to);
+    await this.putRecord(to, record);
+    await (await this.#files.cache()).delete(recordUrl(from));
+    if (old !== undefined && old.id !== record.id) await this.#drop(old.id, 0);
+  }
+
+  async #block(id: string, index: number): Promise<Uint8Array<ArrayBuffer>> {
+    const entry = await (await this.#files.cache()).match(blockUrl(id, index));
+    return entry === undefined ? new Uint8Array() : new Uint8Array(await entry.arrayBuffer());
+  }
+
+  async #drop(id: string, fromIndex: number): Promise<void> {
+    const cache = await this.#files.cache(), prefix = `${BLOCKS}${id}/`;
+    for (const { url } of await cache.keys()) if (url.startsWith(prefix) && Number(url.slice(prefix.length)) >= fromIndex) await cache.delete(url);
+  }
+
+  async #put(url: string, body: BodyInit, path: string): Promise<void> {
+    await (await this.#files.cache()).put(url, new Response(body)).catch((cause: Error) =>
+      fail(cause.name === "QuotaExceededError" ? "hub/no-space" : "file/write", `${this.#name}/${path}: ${cause.message}`, cause));
+  }
+}
+
+function recordUrl(path: string): string {
+  return RECORDS + path.split("/").map(encodeURIComponent).join("/");
+}
+
+function blockUrl(id: string, index: number): string {
+  return `${BLOCKS}${id}/${index}`;
+}

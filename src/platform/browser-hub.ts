@@ -1,0 +1,70 @@
+/**
+ * Models from elsewhere in a browser: in the origin private file system, or in a Cache where there is none.
+ *
+ * @module
+ */
+import { sha1 } from "@noble/hashes/legacy.js";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { fail } from "../core/errors.ts";
+import type { HubPlatform, ModelStore } from "../core/model-store.ts";
+import { browserCacheStore } from "./browser-cache-store.ts";
+import { browserModelStore } from "./browser-model-store.ts";
+import { openDirectly, openThroughWorker, opensDirectly, WORKER_SOURCE } from "./opfs-access.ts";
+import type { FileAccess, FileWorker } from "./opfs-access.ts";
+
+/** Web Crypto hashes only what is in memory as a whole; these take a file piece by piece. */
+const HASHES = { sha1, sha256 };
+
+/** @throws OnebitError `hub/unavailable` from the stores where a page is not secure, or storage is switched off */
+export function browserHub(): HubPlatform {
+  const store = (name: string): ModelStore => (hasPrivateFiles() ? privateFiles(name) : cacheEntries(name));
+  return {
+    hubStore: store("onebit-hub"),
+    urlStore: store("onebit-urls"),
+    fetch: (url, init) => fetch(url, init),
+    createHash(algorithm) {
+      const hash = HASHES[algorithm].create();
+      return { update: (bytes) => void hash.update(bytes), digestHex: () => bytesToHex(hash.digest()) };
+    },
+    environment: () => undefined,
+    persist: async () => await globalThis.navigator?.storage?.persist?.() ?? false,
+  };
+}
+
+/** Writing takes this thread's own right to it, or a worker that has it. */
+function hasPrivateFiles(): boolean {
+  return globalThis.navigator?.storage?.getDirectory !== undefined && (opensDirectly() || typeof Worker !== "undefined");
+}
+
+function privateFiles(name: string): ModelStore {
+  const open: (handle: FileSystemFileHandle) => Promise<FileAccess> = opensDirectly() ? openDirectly : openThroughWorker(startWorker);
+  return browserModelStore({
+    root: async () => await (await navigator.storage.getDirectory()).getDirectoryHandle(name, { create: true }),
+    open,
+    locks: navigator.locks,
+    estimate: () => navigator.storage.estimate(),
+  }, name);
+}
+
+function cacheEntries(name: string): ModelStore {
+  const absent = (): never => fail("hub/unavailable", "this page has no storage: it wants https (or localhost), and a browser that is not told to keep nothing");
+  return browserCacheStore({
+    cache: async () => await (globalThis.caches ?? absent()).open(name),
+    locks: globalThis.navigator?.locks ?? { request: async () => absent() },
+    async freeBytes() {
+      const { quota, usage } = await globalThis.navigator?.storage?.estimate?.() ?? {};
+      return quota === undefined || usage === undefined ? undefined : Math.max(0, quota - usage);
+    },
+  }, name);
+}
+
+function startWorker(): FileWorker {
+  const url = URL.createObjectURL(new Blob([WORKER_SOURCE], { type: "text/javascript" })), worker = new Worker(url);
+  return {
+    postMessage: (message) => worker.postMessage(message),
+    onAnswer: (listener) => worker.addEventListener("message", ({ data }) => listener(data)),
+    onFailure: (listener) => worker.addEventListener("error", ({ message }) =>
+      listener(message || "the browser refused a worker from a Blob URL; a Content-Security-Policy must have worker-src blob:")),
+  };
+}

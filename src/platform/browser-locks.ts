@@ -1,0 +1,36 @@
+/**
+ * Locks between the tabs of a site: the browser's own, which end with the tab that holds them.
+ *
+ * @module
+ */
+import { throwIfAborted } from "../core/errors.ts";
+import type { LockOptions, ModelStore, StoreLock } from "../core/model-store.ts";
+
+/** @param name of the store: the same in every tab */
+export function browserLocks(locks: Pick<LockManager, "request">, name: string): ModelStore["lock"] {
+  async function lock(path: string, options: LockOptions & { readonly wait: false }): Promise<StoreLock | undefined>;
+  async function lock(path: string, options: LockOptions): Promise<StoreLock>;
+  async function lock(path: string, { wait = true, signal, onWait }: LockOptions): Promise<StoreLock | undefined> {
+    throwIfAborted(signal);
+    const lockName = `onebit:${name}/${path}`, free = await take(locks, lockName, { ifAvailable: true });
+    if (free !== undefined || !wait) return free;
+    onWait?.();
+    return await take(locks, lockName, signal === undefined ? {} : { signal }).catch((error: unknown) => {
+      throwIfAborted(signal);
+      throw error;
+    });
+  }
+  return lock;
+}
+
+/** A lock of a browser is held while a promise is pending. Undefined when it is not to be had at once and that was asked for. */
+function take(locks: Pick<LockManager, "request">, name: string, options: { ifAvailable?: boolean; signal?: AbortSignal }): Promise<StoreLock | undefined> {
+  return new Promise((resolve, reject) => {
+    const whileHeld = (lock: unknown): Promise<void> | undefined => {
+      if (lock !== null) return new Promise<void>((release) => resolve({ isHeld: async () => true, release: async () => release() }));
+      resolve(undefined);
+      return undefined;
+    };
+    locks.request(name, options, whileHeld).catch(reject);
+  });
+}
