@@ -6,6 +6,7 @@
  *       [--seconds 0.2]      a measurement of a product repeats it for so long
  *       [--steps 2]          training steps of a round
  *       [--enwik8-steps 1]   steps of the model of real size
+ *       [--clock processor]  for one thread on a busy machine
  *
  * Contestants are processes that take turns, so that a busy moment of the machine meets all; medians over the rounds.
  * Ratios are medians of the rounds' ratios. Before anything is timed both sides must agree on losses and gradients.
@@ -14,6 +15,7 @@ import { writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { checkAgreement } from "./train/agreement.ts";
+import { CLOCKS, type ClockName } from "./train/clock.ts";
 import { measureProducts } from "./train/measure-products.ts";
 import { measureEnwik8, measureSteps } from "./train/measure-steps.ts";
 import { type OptimizerOptions, answerOnebit } from "./train/onebit-contestant.ts";
@@ -29,6 +31,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "0.2" },
     steps: { type: "string", default: "2" },
     "enwik8-steps": { type: "string", default: "1" },
+    clock: { type: "string", default: "wall" },
     json: { type: "string" },
     child: { type: "string" },
   },
@@ -42,10 +45,11 @@ else if (values.child === "peak") answerPeak();
 else await main();
 
 async function main(): Promise<void> {
-  const programs = createPrograms(process.argv[1]), wanted = new Set(values.only.split(",")), rounds = Number(values.rounds);
+  if (!Object.hasOwn(CLOCKS, values.clock)) throw new Error(`--clock: wanted one of ${Object.keys(CLOCKS).join(", ")}, got ${values.clock}`);
+  const programs = createPrograms(process.argv[1], values.clock as ClockName), wanted = new Set(values.only.split(",")), rounds = Number(values.rounds);
   if (!programs.peerInstalled) process.stderr.write("tfjs is not installed (npm ci --ignore-scripts --prefix benchmarks/peers): onebit alone\n");
   const load = loadavg()[0], report: TrainReport = {
-    machine: { cpu: cpus()[0].model, nCpus: cpus().length, node: process.version, loadAverage: load },
+    machine: { cpu: cpus()[0].model, nCpus: cpus().length, node: process.version, loadAverage: load, clock: values.clock },
     contestants: [], agreement: [], products: [], steps: [], enwik8: [],
   };
   for (const threads of values.threads.split(",").map(Number)) {

@@ -4,6 +4,12 @@
  * A contestant is a program whose messages are calls by name. Answers come one by one, in order.
  */
 import { type ChildProcess, fork } from "node:child_process";
+import type { ClockName } from "./clock.ts";
+
+export interface OpenOptions {
+  readonly threads: number;
+  readonly clock: ClockName;
+}
 
 export type Calls = Readonly<Record<string, (args: never) => unknown>>;
 
@@ -16,10 +22,10 @@ export class Contestant {
     this.#process = fork(program, args, { serialization: "advanced" });
   }
 
-  /** Starts `program` and calls its `open` with a number of threads; `description` is what it answered. */
-  static async start(name: string, program: string, threads: number, args: readonly string[] = []): Promise<Contestant & { description: string }> {
+  /** Starts `program` and calls its `open`; `description` is what it answered. */
+  static async start(name: string, program: string, options: OpenOptions, args: readonly string[] = []): Promise<Contestant & { description: string }> {
     const contestant = new Contestant(name, program, args);
-    return Object.assign(contestant, { description: await contestant.call<string>("open", { threads }) });
+    return Object.assign(contestant, { description: await contestant.call<string>("open", options) });
   }
 
   async call<Result>(name: string, args: object = {}): Promise<Result> {

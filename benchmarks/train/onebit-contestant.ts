@@ -4,7 +4,8 @@ import { Runtime } from "../../src/nn/runtime.ts";
 import { type Graph, Tape } from "../../src/nn/tape.ts";
 import { nodePlatform } from "../../src/platform/node.ts";
 import { TransformerTrainer } from "../../src/train/transformer-trainer.ts";
-import { answer } from "./contestant.ts";
+import { CLOCKS, type Clock } from "./clock.ts";
+import { type OpenOptions, answer } from "./contestant.ts";
 import type { Form, ProductSize, Training } from "./sizes.ts";
 
 export interface Batch {
@@ -39,13 +40,14 @@ interface Model {
 }
 
 export function answerOnebit(): void {
-  let runtime: Runtime, graph: Graph | undefined, model: Model;
+  let runtime: Runtime, clock: Clock, graph: Graph | undefined, model: Model;
   const trainStep = (batch: Batch, learningRate = model.optimizer.learningRate): number => {
     const fill = (ids: Int32Array, targets: Int32Array): void => (ids.set(batch.ids), targets.set(batch.targets));
     return model.trainer.step(++model.steps, { learningRate, weightDecay: model.optimizer.weightDecay }, fill).loss;
   };
   answer({
-    async open({ threads }: { threads: number }) {
+    async open({ threads, clock: name }: OpenOptions) {
+      clock = CLOCKS[name];
       runtime = await Runtime.open({ threads, platform: nodePlatform() });
       return `onebit, training kernels with SIMD, ${threads} thread${threads > 1 ? "s" : ""}`;
     },
@@ -53,7 +55,7 @@ export function answerOnebit(): void {
       graph?.free();
       graph = productGraph(runtime, options);
     },
-    time: ({ times }: { times: number }) => secondsOf(times, () => graph!.forward()),
+    time: ({ times }: { times: number }) => secondsOf(clock, times, () => graph!.forward()),
     model({ training, optimizer }: { training: Training; optimizer: OptimizerOptions }): ModelFigures {
       model = { trainer: new TransformerTrainer(runtime, { ...training, ...optimizer }), optimizer, steps: 0 };
       const weights = [...model.trainer.parameters.byName].map(([name, { shape, value }]) => [name, { shape, values: value.slice() }]);
@@ -64,7 +66,7 @@ export function answerOnebit(): void {
       return { loss, gradients: Object.fromEntries([...model.trainer.parameters.byName].map(([name, { gradient }]) => [name, gradient.slice()])) };
     },
     steps({ times, ...batch }: Batch & { times: number }) {
-      const losses: number[] = [], seconds = secondsOf(times, () => void losses.push(trainStep(batch)));
+      const losses: number[] = [], seconds = secondsOf(clock, times, () => void losses.push(trainStep(batch)));
       return { seconds, losses };
     },
   });
@@ -85,8 +87,8 @@ function productGraph(runtime: Runtime, { form, rows, inputs, outputs }: Product
   return graph;
 }
 
-function secondsOf(times: number, run: () => void): number {
-  const begin = performance.now();
+function secondsOf(clock: Clock, times: number, run: () => void): number {
+  const begin = clock();
   for (let i = 0; i < times; i++) run();
-  return (performance.now() - begin) / 1e3 / times;
+  return (clock() - begin) / times;
 }

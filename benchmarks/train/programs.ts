@@ -1,5 +1,6 @@
 /** The programs that contestants run: this bundle, told by its first argument which one it is, and the peer. */
 import { existsSync } from "node:fs";
+import type { ClockName } from "./clock.ts";
 import { Contestant } from "./contestant.ts";
 
 export type ProgramName = "onebit" | "peak" | "tfjs";
@@ -13,9 +14,9 @@ export interface Programs {
 /** Benchmarks run from the repository root. */
 const PEER = "benchmarks/peers/tfjs.mjs";
 
-export function createPrograms(self: string): Programs {
+export function createPrograms(self: string, clock: ClockName): Programs {
   return {
     peerInstalled: existsSync("benchmarks/peers/node_modules/@tensorflow/tfjs-backend-wasm"),
-    start: (name, threads) => (name === "tfjs" ? Contestant.start(name, PEER, threads) : Contestant.start(name, self, threads, ["--child", name])),
+    start: (name, threads) => (name === "tfjs" ? Contestant.start(name, PEER, { threads, clock }) : Contestant.start(name, self, { threads, clock }, ["--child", name])),
   };
 }

@@ -4,7 +4,7 @@ import type { ProductRow } from "./measure-products.ts";
 import type { Enwik8Figures, StepRow } from "./measure-steps.ts";
 
 export interface TrainReport {
-  readonly machine: { readonly cpu: string; readonly nCpus: number; readonly node: string; readonly loadAverage: number };
+  readonly machine: { readonly cpu: string; readonly nCpus: number; readonly node: string; readonly loadAverage: number; readonly clock: string };
   readonly contestants: string[];
   readonly agreement: Agreement[];
   readonly products: ProductRow[];
@@ -14,7 +14,7 @@ export interface TrainReport {
 
 export function formatReport({ machine, contestants, agreement, products, steps, enwik8 }: TrainReport): string {
   const lines = [
-    `${machine.cpu}, ${machine.nCpus} processors, Node ${machine.node}; load average ${machine.loadAverage.toFixed(1)} at the start.`,
+    `${machine.cpu}, ${machine.nCpus} processors, Node ${machine.node}; load average ${machine.loadAverage.toFixed(1)} at the start; seconds by the ${machine.clock === "wall" ? "wall" : "processor"}.`,
     ...contestants.map((description) => `- ${description}`),
   ];
   for (const section of [agreementLines(agreement), productLines(products), stepLines(steps), enwik8Lines(enwik8)]) {
