@@ -89,6 +89,7 @@ const ENTRIES = {
   index: "src/index.ts",
   cli: "src/cli/main.ts",
   hub: "src/pull.ts",
+  nn: "src/nn/index.ts",
   train: "src/training.ts",
   worker: "src/web/worker.ts",
   "worker-host": "src/web/worker-host.ts",

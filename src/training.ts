@@ -32,6 +32,8 @@ export type { TrainingPlan } from "./train/train-plan.ts";
 export type { Preset, Recipe, Settings } from "./train/train-recipe.ts";
 export type { Validation } from "./train/train-validation.ts";
 export { ggufArchitectureOf } from "./train/export-gguf.ts";
+export { transformerGguf } from "./train/export-layer.ts";
+export type { LayerExportOptions } from "./train/export-layer.ts";
 export type { GgufExportOptions } from "./train/export-gguf.ts";
 export type { SafetensorsExportOptions } from "./train/export-safetensors.ts";
 

@@ -7,6 +7,7 @@
  *
  * @module
  */
+export { OnebitError } from "../core/errors.ts";
 export { AdamW } from "./adam-w.ts";
 export type { AdamWOptions, AdamWRates, ParameterRange } from "./adam-w.ts";
 export { BitFeedForward } from "./bit-feed-forward.ts";
