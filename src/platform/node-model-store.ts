@@ -60,8 +60,9 @@ export function nodeModelStore(folder: () => string, openRead: (path: string) =>
     remove: (name) => attempt("remove", name, () => fs.rm(at(name), { recursive: true, force: true })),
     lock,
     async freeBytes() {
-      const { bavail, bsize } = await fs.statfs(await nearestFolder(folder()));
-      return bavail * bsize;
+      const { bavail, bsize, blocks } = await fs.statfs(await nearestFolder(folder()));
+      // Some file systems over a network tell nothing.
+      return blocks === 0 ? undefined : bavail * bsize;
     },
     absolutePath: at,
   };
