@@ -50,6 +50,7 @@ export async function runSuite(open: OpenModel, files: Readonly<Record<string, U
   for (const [name, bytes] of Object.entries(files)) {
     const model = await open(bytes);
     engine ??= model.engine;
+    nowAt(`numbers of ${name}`);
     models[name] = await numbersOf(model);
     await model.close();
   }
@@ -57,9 +58,15 @@ export async function runSuite(open: OpenModel, files: Readonly<Record<string, U
   const [bytes] = Object.values(files), [numbers] = Object.values(models);
   const checks = {} as Record<CheckName, string>;
   for (const name of Object.keys(CHECKS) as CheckName[]) {
+    nowAt(name);
     checks[name] = await CHECKS[name]({ open, bytes, url, numbers }).then(() => "ok", (error: Error) => `${error.name}: ${error.message}`);
   }
   return { engine, models, checks };
+}
+
+/** What a page that comes to no end is asked: where was it? */
+export function nowAt(step: string): void {
+  (globalThis as { suiteStep?: string }).suiteStep = step;
 }
 
 async function numbersOf(model: SuiteModel): Promise<Numbers> {

@@ -1,0 +1,128 @@
+/**
+ * Runs pages in a browser, one after another: a server that hands them out with their headers and takes their reports,
+ * and a browser without a window that walks from page to page.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
+import { extname, join } from "node:path";
+
+export interface Page {
+  readonly name: string;
+  /** Sets `globalThis.runPage`, which is called; what that resolves to is the page's report. A path below the folder. */
+  readonly script: string;
+  /** Not a module: what some bundlers write. */
+  readonly isClassic?: boolean;
+  /** Of every response while this is the page. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What a page sent: its report, or how it failed. */
+export type PageResult = { readonly report: unknown } | { readonly error: string };
+
+export interface Browser {
+  readonly name: string;
+  readonly binary: string;
+  readonly args: (profile: string, url: string) => readonly string[];
+}
+
+export const BROWSERS: readonly Browser[] = [
+  {
+    name: "Chromium", binary: "chromium",
+    // As root, as CI runs, Chromium has no sandbox; shared memory of containers is small.
+    args: (profile, url) => ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", `--user-data-dir=${profile}`, url],
+  },
+  {
+    name: "Firefox", binary: "firefox-esr",
+    args: (profile, url) => ["--headless", "--no-remote", "--profile", profile, url],
+  },
+];
+
+const TYPES: Readonly<Record<string, string>> = { ".html": "text/html", ".js": "text/javascript", ".gguf": "application/octet-stream", ".wasm": "application/wasm" };
+
+/** All pages in one start of the browser; fails with the name of the page that was open when the time ended. */
+export async function runPages(browser: Browser, folder: string, pages: readonly Page[], timeoutMs: number): Promise<Map<string, PageResult>> {
+  const results = new Map<string, PageResult>(), profile = mkdtempSync(join(folder, "profile-"));
+  let finish = (): void => {};
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const server = createServer((request, response) => void answer(request, response, folder, pages, results, finish));
+  let process: ChildProcess | undefined;
+  try {
+    const port = await listen(server);
+    // A group of its own: browsers are families of processes.
+    process = spawn(browser.binary, browser.args(profile, `http://localhost:${port}/page`), { stdio: "ignore", detached: true, env: { ...globalThis.process.env, MOZ_DISABLE_CONTENT_SANDBOX: "1" } });
+    const failed = new Promise<never>((_, reject) => {
+      process?.once("error", reject);
+      process?.once("exit", (code) => reject(new Error(`${browser.name} ended with code ${code}`)));
+    });
+    await within(timeoutMs, Promise.race([finished, failed]), () => `${browser.name}: no report from the page "${pages[results.size]?.name}"`);
+    return results;
+  } finally {
+    await endGroup(process);
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  }
+}
+
+async function answer(
+  request: IncomingMessage, response: ServerResponse, folder: string, pages: readonly Page[], results: Map<string, PageResult>, finish: () => void,
+): Promise<void> {
+  const page = pages[results.size], { pathname } = new URL(request.url ?? "/", "http://localhost");
+  if (page === undefined) return void response.writeHead(404).end();
+  const send = (status: number, type: string, body: string | Uint8Array): void =>
+    void response.writeHead(status, { "content-type": type, "cache-control": "no-store", ...page.headers }).end(body);
+  if (request.method === "POST") {
+    results.set(page.name, JSON.parse(await bodyOf(request)) as PageResult);
+    send(200, "text/plain", results.size === pages.length ? "end" : "next");
+    if (results.size === pages.length) finish();
+  } else if (pathname === "/page") {
+    send(200, "text/html", `<!doctype html><meta charset="utf-8"><title>${page.name}</title>
+      <script ${page.isClassic ? "defer" : 'type="module"'} src="/${page.script}"></script><script type="module" src="/run.js"></script>`);
+  } else if (pathname === "/run.js") {
+    send(200, "text/javascript", RUN);
+  } else {
+    try {
+      send(200, TYPES[extname(pathname)] ?? "text/plain", readFileSync(join(folder, decodeURIComponent(pathname))));
+    } catch {
+      send(404, "text/plain", "not found");
+    }
+  }
+}
+
+/** Runs what the page's script has set, reports, and goes on to the next page. */
+const RUN = `
+const report = async (result) => {
+  const answer = await fetch("/result", { method: "POST", body: JSON.stringify(result) });
+  if (await answer.text() === "next") location.href = "/page?" + Math.random();
+};
+const late = new Promise((_, reject) => setTimeout(() => reject(new Error("no end within 60 s; it was at: " + globalThis.suiteStep)), 60_000));
+Promise.race([Promise.resolve().then(() => globalThis.runPage()), late]).then((report) => ({ report }), (error) => ({ error: String(error?.stack ?? error) + String(error) })).then(report);
+`;
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  let body = "";
+  for await (const chunk of request) body += String(chunk);
+  return body;
+}
+
+function listen(server: Server): Promise<number> {
+  return new Promise((resolve) => server.listen(0, "localhost", () => resolve((server.address() as { port: number }).port)));
+}
+
+async function within<T>(timeoutMs: number, work: Promise<T>, what: () => string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what()} within ${timeoutMs / 1000} s`)), timeoutMs);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+async function endGroup(process: ChildProcess | undefined): Promise<void> {
+  if (process?.pid === undefined || process.exitCode !== null) return;
+  const ended = new Promise((resolve) => process.once("exit", resolve));
+  globalThis.process.kill(-process.pid, "SIGKILL");
+  await ended;
+}

@@ -1,0 +1,22 @@
+/** A page whose Content-Security-Policy allows scripts of its own origin and WebAssembly, and nothing else. */
+import type { load as Load } from "../../../src/index.ts";
+import { type SuiteReport, nowAt, rejects, runSuite } from "../suite.ts";
+import { fetchModels } from "./suite-page.ts";
+import { type LoadInWorker, checkWorker, openInWorker } from "./worker-checks.ts";
+
+export interface PolicyReport {
+  readonly page: SuiteReport;
+  readonly worker: SuiteReport;
+  /** What is said where the worker from a Blob URL is refused, and where threads are asked for by number. */
+  readonly refusals: readonly string[];
+}
+
+export async function underPolicy(load: typeof Load, loadInWorker: LoadInWorker, newWorker: () => Worker, names: readonly string[]): Promise<PolicyReport> {
+  const files = await fetchModels(names), bytes = files[names[0]], refused = await rejects(loadInWorker(bytes), "engine/worker-failed");
+  const page = await runSuite(load, files);
+  const own = newWorker(), worker = await runSuite(openInWorker(loadInWorker, own), files);
+  await checkWorker((source, options) => loadInWorker(source, { worker: newWorker(), ...options }), newWorker, bytes);
+  nowAt("threads by number");
+  const threads = await rejects(loadInWorker(bytes, { worker: newWorker(), threads: 2 }), "engine/thread-failed");
+  return { page, worker, refusals: [refused.message, threads.message] };
+}

@@ -1,0 +1,19 @@
+/** The suite in a page: the model here, or in a worker. */
+import type { load as Load } from "../../../src/index.ts";
+import { type SuiteReport, runSuite } from "../suite.ts";
+import { type LoadInWorker, checkWorker, openInWorker } from "./worker-checks.ts";
+
+export async function fetchModels(names: readonly string[]): Promise<Record<string, Uint8Array>> {
+  const files = names.map(async (name) => [name, new Uint8Array(await (await fetch(`/models/${name}.gguf`)).arrayBuffer())] as const);
+  return Object.fromEntries(await Promise.all(files));
+}
+
+export async function inPage(load: typeof Load, names: readonly string[]): Promise<SuiteReport> {
+  return runSuite(load, await fetchModels(names), `models/${names[0]}.gguf`);
+}
+
+export async function inWorker(loadInWorker: LoadInWorker, newWorker: () => Worker, names: readonly string[]): Promise<SuiteReport> {
+  const files = await fetchModels(names), report = await runSuite(openInWorker(loadInWorker), files, `models/${names[0]}.gguf`);
+  await checkWorker(loadInWorker, newWorker, files[names[0]]);
+  return report;
+}
