@@ -68,8 +68,11 @@ async function measure({ chains, run, workers }: Loop, seconds: number, clock: C
 
 function nextMessage(worker: Worker): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    worker.once("message", resolve);
     worker.once("error", reject);
+    worker.once("message", (message) => {
+      worker.off("error", reject);
+      resolve(message);
+    });
   });
 }
 
