@@ -15,7 +15,7 @@ import { describeFile, hashOfName, isUnreachable, listRepo } from "./hub-api.ts"
 import type { RepoFile, RepoListing } from "./hub-api.ts";
 import type { PullContext, PulledFile, PulledModel } from "./options.ts";
 import { pulledModel } from "./pulled-model.ts";
-import { REVISION_DEFAULT } from "./source.ts";
+import { COMMIT, REVISION_DEFAULT } from "./source.ts";
 import type { HubSource } from "./source.ts";
 import { readRecord } from "./stored-text.ts";
 import { findGood, note } from "./verified.ts";
@@ -32,6 +32,11 @@ interface HubModel {
 export async function pullFromHub(source: HubSource, context: PullContext): Promise<PulledModel> {
   const revision = revisionOf(source, context), where = `${source.repo}@${revision}`;
   if (context.offline) return await openCached(source, revision, context, false);
+  // A commit never changes: a file of it that is here needs no question.
+  if (COMMIT.test(revision) && source.file !== undefined) {
+    const kept = await openCached(source, revision, context, false).catch(ignoreAbsent);
+    if (kept !== undefined) return kept;
+  }
   let listing: RepoListing;
   try {
     listing = await listRepo(context.hubHttp, context.hubUrl, source.repo, revision);
@@ -46,6 +51,11 @@ export async function pullFromHub(source: HubSource, context: PullContext): Prom
   const choice = chooseFiles(listing.files, source.file, where);
   checkOneFile(choice, context);
   return await fetchModel({ repo: source.repo, revision, commit: listing.commit, choice, files: listing.files }, context);
+}
+
+function ignoreAbsent(error: unknown): undefined {
+  if (error instanceof OnebitError && (error.code === "hub/offline" || error.code === "hub/checksum")) return undefined;
+  throw error;
 }
 
 function revisionOf(source: HubSource, { revision }: PullContext): string {

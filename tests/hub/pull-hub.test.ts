@@ -141,7 +141,10 @@ describe("choosing", () => {
     assert.match(reason, /ternary/);
     assert.equal(source, `hf:owner/tiny/tiny-TQ2_0.gguf@${COMMIT}`);
     assert.equal(format, "gguf");
+    server.requests.length = 0;
     assert.equal((await pull(source)).fetchedBytes, 0, "the source it gives is one to pull");
+    assert.equal(server.requests.length, 0, "a file of a commit needs no question");
+    await rejectsWith(pull(source, { sha256: sha256(other) }), /^hub\/checksum$/, /wanted SHA-256/);
   });
 
   test("fetches all shards of a split model, whichever was named", async () => {
