@@ -14,7 +14,7 @@ const KINDS: Readonly<Record<ActivationKind, number>> = { silu: abi.KIND_SILU, r
 
 /** Rows of `table` (vocabulary, dim) for `ids` i32 (n): (n, dim). */
 export function embed(tape: Tape, ids: Tensor, table: Tensor): Tensor {
-  const dim = table.columns, out = tape.value([ids.size, dim], true);
+  const dim = table.columns, out = tape.value([ids.size, dim], table.needsGradient);
   tape.step(abi.OP_EMBED_ROWS, [ids, table, dim, out, ids.size]);
   tape.onBackward(() => {
     const gradient = tape.gradientOf(out), into = gradient && sumTarget(tape, table);
@@ -188,7 +188,7 @@ export function activate(tape: Tape, kind: ActivationKind, x: Tensor): Tensor {
 
 /** act(gate) · up, value by value. */
 export function gate(tape: Tape, kind: ActivationKind, x: Tensor, up: Tensor): Tensor {
-  const out = tape.value(x.shape, true);
+  const out = tape.value(x.shape, x.needsGradient || up.needsGradient);
   tape.step(abi.OP_GATE, [KINDS[kind], x, up, out, x.size]);
   tape.onBackward(() => {
     const dy = tape.gradientOf(out);
@@ -265,7 +265,7 @@ export interface AttentionShape {
  */
 export function attention(tape: Tape, q: Tensor, k: Tensor, v: Tensor, shape: AttentionShape, weights?: Tensor): Tensor {
   const { length, nHeads, nKvHeads, headDim, causal } = shape, nSequences = q.rows / length;
-  const out = tape.value(q.shape, true), stats = tape.value([nSequences * nHeads * length, 2], false);
+  const out = tape.value(q.shape, [q, k, v].some((each) => each.needsGradient)), stats = tape.value([nSequences * nHeads * length, 2], false);
   const sizes = [length, nHeads, nKvHeads, headDim, causal, nSequences], scratchBytes = attentionScratchBytes(length, headDim);
   tape.step(abi.OP_ATTEND_SEQUENCES, [q, k, v, out, stats, weights, ...sizes], scratchBytes);
   tape.onBackward(() => {

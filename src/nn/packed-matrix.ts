@@ -83,6 +83,7 @@ export class PackedMatrix implements Projection {
   project(tape: Tape, x: Tensor): Tensor {
     const n = x.rows;
     if (x.columns !== this.columns) fail("model/bad-shape", `linear: weights take ${this.columns} values a row, got ${x.columns}`);
+    if (x.needsGradient) fail("option/invalid", "a packed layer has no gradients; call eval() on what it is a part of");
     tape.setRows(n);
     const padded = tape.value([n, this.#rowsPadded], false);
     if (this.#isXnor) this.#recordXnor(tape, x, padded);

@@ -32,7 +32,7 @@ export function trainedModelOf(transformer: BitNetTransformer, { vocabulary = by
 }
 
 /** @throws OnebitError as {@link exportGguf}; `model/missing-tensor` for a packed transformer */
-export async function transformerGguf(transformer: BitNetTransformer, options: LayerExportOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+export async function transformerGguf(transformer: BitNetTransformer, options: LayerExportOptions = {}): Promise<Uint8Array> {
   const sink = memorySink();
   await exportGguf(trainedModelOf(transformer, options), sink, options);
   return sink.bytes();

@@ -2,7 +2,7 @@
  * The operations of src/nn/ops.ts in double precision, written from their definitions: what the kernels' values and, by
  * central differences, their gradients are judged by. Matrices are row-major.
  */
-export type Values = Float64Array;
+export type Values = Float64Array<ArrayBuffer>;
 
 /** x (n, in) · Wᵀ, W (out, in). */
 export function linear(x: Values, w: Values, columns: number, bias?: Values): Values {

@@ -50,6 +50,27 @@ describe("shapes", () => {
   });
 });
 
+test("a layer of one's own: what it records is what it computes", () => {
+  class Residual extends nn.ArrayLayer {
+    readonly inner: nn.BitFeedForward;
+    constructor(dim: number, options: nn.LayerOptions = {}) {
+      super(options);
+      this.inner = this.addChild("inner", new nn.BitFeedForward(dim, { runtime: this.runtime }));
+    }
+    outputShape(shape: readonly number[]): readonly number[] {
+      return this.inner.outputShape(shape);
+    }
+    record(tape: nn.Tape, x: nn.Tensor): nn.Tensor {
+      return nn.ops.add(tape, x, this.inner.record(tape, x));
+    }
+  }
+  const layer = new Residual(16), alone = new nn.BitFeedForward(16), x = randomArray([3, 16], 1), dy = randomArray([3, 16], 2);
+  assertSameBits(layer.forward(x).data, alone.forward(x).data.map((v, i) => v + x.data[i]), "output");
+  const dx = alone.backward(dy).data;
+  assertSameBits(layer.backward(dy).data, dx.map((v, i) => v + dy.data[i]), "gradient");
+  assert.ok(layer.parameters().has("inner.up.weight"));
+});
+
 describe("errors", () => {
   const bad = (code: string, message: RegExp, run: () => unknown) => assert.throws(run, (error: { code: string; message: string }) => {
     assert.equal(error.code, code, error.message);

@@ -5,7 +5,6 @@ import { seededRandom } from "../../benchmarks/synthetic/random.ts";
 import { BitNetTransformer } from "../../src/nn/bit-net-transformer.ts";
 import { BitLinear } from "../../src/nn/bit-linear.ts";
 import { BlockAllocator } from "../../src/nn/block-allocator.ts";
-import { ids } from "../../src/nn/nd-array.ts";
 import { type Lifetime, placeLifetimes } from "../../src/nn/place-lifetimes.ts";
 import { Runtime } from "../../src/nn/runtime.ts";
 import { Tape } from "../../src/nn/tape.ts";

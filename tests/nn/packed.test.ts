@@ -7,6 +7,7 @@ import { BitMGQA } from "../../src/nn/bit-mgqa.ts";
 import { BitNetTransformer } from "../../src/nn/bit-net-transformer.ts";
 import type { Layer } from "../../src/nn/layer.ts";
 import { ids } from "../../src/nn/nd-array.ts";
+import { Sequential } from "../../src/nn/sequential.ts";
 import { Runtime } from "../../src/nn/runtime.ts";
 import { assertSameBits, randomArray } from "./arrays.ts";
 
@@ -94,6 +95,12 @@ describe("a packed layer", () => {
     assert.throws(() => packed.pack(), { code: "option/invalid" });
     packed.forward(randomArray([1, 16], 1));
     assert.throws(() => packed.backward(randomArray([1, 8], 1)), { code: "train/bad-option" });
+  });
+
+  test("is part of what is in eval mode", () => {
+    const packed = new BitLinear(16, 8).pack(), whole = new Sequential([packed]), x = randomArray([2, 16], 1);
+    assert.throws(() => whole.forward(x), { code: "option/invalid", message: /packed layer has no gradients; call eval\(\)/ });
+    assertSameBits(whole.eval().forward(x).data, packed.forward(x).data, "in eval mode");
   });
 
   test("is of integers only", () => {

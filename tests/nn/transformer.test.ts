@@ -1,9 +1,12 @@
-/** A whole float transformer, its logits and every parameter's gradient, against double precision and central differences. */
+/** A whole transformer: its logits and every parameter's gradient against double precision and central differences, and its training against the trainer's. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { AdamW } from "../../src/nn/adam-w.ts";
 import { BitNetTransformer, type BitNetTransformerOptions } from "../../src/nn/bit-net-transformer.ts";
 import { CrossEntropyLoss } from "../../src/nn/cross-entropy-loss.ts";
 import { ids } from "../../src/nn/nd-array.ts";
+import { Runtime } from "../../src/nn/runtime.ts";
+import { TransformerTrainer } from "../../src/train/transformer-trainer.ts";
 import { randomArray, relativeError } from "./arrays.ts";
 import * as exact from "./exact-ops.ts";
 
@@ -60,4 +63,25 @@ describe("float transformers", () => {
       }
     });
   }
+});
+
+test("layers, loss and optimiser do what the trainer does", () => {
+  const shape = { vocabSize: VOCABULARY, dim: 32, depth: 2, heads: 4, kvHeads: 2, headDim: 8, ffHidden: 64, activation: "silu", glu: true } as const;
+  const rest = { ropeTheta: 10_000, normEps: 1e-5, contextLength: 16, weightBits: 1.58, activationBits: 8, subNorms: true, tied: true } as const;
+  const runtime = new Runtime(), trainer = new TransformerTrainer(runtime, { shape: { ...shape, ...rest }, batch: BATCH, seqLength: LENGTH, seed: 3 });
+  const model = new BitNetTransformer({ ...rest, numTokens: VOCABULARY, dim: 32, depth: 2, heads: 4, kvHeads: 2, ffMult: 2, seed: 3 });
+  const optimizer = AdamW.of(model.parameters().values()), loss = new CrossEntropyLoss({ runtime: model.runtime }), rates = { learningRate: 0.01, weightDecay: 0.1 };
+  const targets = ids([...TARGETS.data].map((id) => Math.max(id, 0)), [BATCH, LENGTH]);
+  for (let step = 1; step <= 4; step++) {
+    const wanted = trainer.step(step, rates, (inputs, outputs) => {
+      inputs.set(IDS.data);
+      outputs.set(targets.data);
+    });
+    optimizer.zeroGradients();
+    const found = loss.compute(model.forward(IDS), targets);
+    model.backward(found.gradient);
+    const norm = optimizer.step(rates);
+    assert.ok(Math.abs(found.loss - wanted.loss) < 1e-6 && Math.abs(norm - wanted.gradientNorm) < 1e-6 * norm, `step ${step}: loss ${found.loss}, ${wanted.loss}`);
+  }
+  for (const [name, { value }] of trainer.parameters.byName) assert.ok(relativeError(model.parameters().get(name)!.value, value) < 1e-6, name);
 });
