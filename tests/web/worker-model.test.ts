@@ -1,0 +1,81 @@
+/** A model in a worker, without a browser: both sides of the protocol over real message ports. */
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { load } from "../../src/index.ts";
+import { type ConnectionScope, serveWith } from "../../src/web/serve.ts";
+import { loadInWorkerOf } from "../../src/web/worker-model.ts";
+import { ggufBytes } from "../model/gguf-bytes.ts";
+
+const SHAPE = { nEmbd: 256, nLayers: 1, nHeads: 4, nKvHeads: 4, headDim: 64, nFf: 256, nVocab: 300, subNorms: true } as const;
+const LONG = { maxTokens: 100, temperature: 0 } as const;
+
+/** Where a worker's messages go, as `Worker` hands them over; without `serve` it never answers. */
+function fakeWorker(serve = true): Worker {
+  const listeners: ((event: MessageEvent) => void)[] = [];
+  if (serve) serveWith(load, { addEventListener: (_, listener) => void listeners.push(listener) } satisfies ConnectionScope);
+  const postMessage = (data: unknown, ports: MessagePort[]): void => listeners.forEach((listener) => listener({ data, ports } as unknown as MessageEvent));
+  return { postMessage, addEventListener() {} } as unknown as Worker;
+}
+
+const inWorker = (source: Uint8Array, options: Parameters<typeof loadInWorkerOf>[2] = {}) =>
+  loadInWorkerOf(() => assert.fail("no worker of its own"), source, { worker: fakeWorker(), threads: 1, ...options });
+
+describe("a model in a worker", () => {
+  let bytes: Uint8Array;
+  before(async () => {
+    bytes = await ggufBytes(SHAPE, { architecture: "bitnet", body: "TQ2_0" });
+  });
+
+  test("gives the pieces, facts and logits of one that runs here", async () => {
+    const here = await load(bytes, { threads: 1 }), there = await inWorker(bytes);
+    assert.deepEqual([there.config, there.memory, there.engine, there.vocabSize], [here.config, here.memory, here.engine, here.vocabSize]);
+    const generation = there.generate([1, 2, 3], LONG), ids: number[] = [];
+    for await (const piece of generation) ids.push(piece.id);
+    const expected = await here.generate([1, 2, 3], LONG).result();
+    assert.deepEqual(ids, expected.ids);
+    assert.deepEqual((await generation.result()).ids, expected.ids);
+    assert.deepEqual(await there.logits([4, 5]), await here.logits([4, 5]));
+    await Promise.all([here.close(), there.close()]);
+  });
+
+  test("reports progress, and errors with their codes", async () => {
+    const seen: unknown[] = [];
+    const model = await inWorker(bytes, { onProgress: (progress) => void seen.push(progress) });
+    assert.ok(seen.length > 0);
+    await assert.rejects(model.generate([9999]).result(), { name: "OnebitError", code: "model/bad-token" });
+    await assert.rejects(model.encode("text"), { code: "tokenizer/missing" });
+    await assert.rejects(model.generate("text").result(), { code: "tokenizer/missing" });
+    const generation = model.generate([1], LONG);
+    await generation.result();
+    assert.throws(() => generation[Symbol.asyncIterator](), { code: "option/invalid" });
+    await model.close();
+    await assert.rejects(inWorker(bytes.slice(0, 100)), { name: "OnebitError", code: /^gguf\// });
+  });
+
+  test("stops by a signal, by leaving the loop, and by closing", async () => {
+    const model = await inWorker(bytes), stop = new AbortController();
+    const bySignal = model.generate([1], { ...LONG, signal: stop.signal });
+    for await (const _ of bySignal) stop.abort();
+    assert.equal((await bySignal.result()).stopReason, "aborted");
+    const left = model.generate([1], LONG);
+    for await (const _ of left) break;
+    assert.equal((await left.result()).stopReason, "aborted");
+    const unread = model.generate([1], LONG), pieces = unread[Symbol.asyncIterator]();
+    await pieces.next();
+    await model.close();
+    assert.equal((await unread.result()).stopReason, "aborted");
+    await assert.rejects(model.logits([1]), { code: "model/closed" });
+  });
+
+  test("says when what it is given cannot be sent", async () => {
+    const model = await inWorker(bytes);
+    await assert.rejects(model.chat([{ role: "user", content: "Hi", call: () => {} }]).result(), { code: "option/invalid", message: /cannot be sent/ });
+    await model.close();
+    await assert.rejects(inWorker({} as Uint8Array), { code: "option/invalid" });
+  });
+
+  test("gives up on a worker that does not answer when told to", async () => {
+    await assert.rejects(inWorker(bytes, { worker: fakeWorker(false), signal: AbortSignal.timeout(20) }), { code: "aborted" });
+    await assert.rejects(inWorker(bytes, { signal: AbortSignal.abort() }), { code: "aborted" });
+  });
+});
