@@ -71,7 +71,8 @@ export function siluX4(x: v128): v128 {
 }
 
 export function relu2X4(x: v128): v128 {
-  const positive = f32x4.pmax(f32x4.splat(0), x);
+  // In this order a NaN stays one.
+  const positive = f32x4.pmax(x, f32x4.splat(0));
   return f32x4.mul(positive, positive);
 }
 

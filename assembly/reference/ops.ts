@@ -92,7 +92,7 @@ export function siluOf(x: f32): f32 {
 }
 
 export function relu2Of(x: f32): f32 {
-  return x > 0 ? x * x : 0;
+  return x < 0 ? 0 : x * x;
 }
 
 export function geluOf(x: f32): f32 {
