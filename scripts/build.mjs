@@ -96,10 +96,10 @@ const ENTRIES = {
 };
 
 /** Entries that workerd gets a build of: `<entry>.workerd.js`. */
-const WORKERD_ENTRIES = ["index"];
+const WORKERD_ENTRIES = ["index", "hub", "nn", "train"];
 
 /** The kernels that builds for workerd import, as `./<name>` beside them. */
-const WORKERD_KERNELS = ["kernels.simd.wasm", "kernels.relaxed.wasm"];
+const WORKERD_KERNELS = ["kernels.simd.wasm", "kernels.relaxed.wasm", "kernels.train-simd.wasm"];
 
 /** Bundles every entry into dist/. The kernels travel inside, as bytes; for workerd they lie beside its bundles. */
 export async function buildBundles() {

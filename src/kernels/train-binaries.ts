@@ -8,5 +8,10 @@ import simdThreads from "#kernels/train-simd-threads";
 
 type Binary = Uint8Array<ArrayBuffer> | WebAssembly.Module;
 
-/** One build for each: training is f32, and relaxed f32 instructions differ between engines. */
-export const TRAIN_KERNELS: { readonly simd: Binary; readonly "simd-threads": Binary } = { simd, "simd-threads": simdThreads };
+/** One build for each: training is f32, and relaxed f32 instructions differ between engines. The second is absent where there are no threads. */
+export interface TrainKernels {
+  readonly simd: Binary;
+  readonly "simd-threads"?: Binary;
+}
+
+export const TRAIN_KERNELS: TrainKernels = { simd, "simd-threads": simdThreads };

@@ -139,6 +139,7 @@ export class Runtime {
 
 function instantiate(shared: boolean): Instance {
   const binary = TRAIN_KERNELS[shared ? "simd-threads" : "simd"];
+  if (binary === undefined) return fail("engine/unsupported", "threads: this runtime has none; leave the option out");
   if (!(binary instanceof WebAssembly.Module) && !WebAssembly.validate(binary)) {
     fail("engine/unsupported", `this engine has no WebAssembly SIMD${shared ? " with threads" : ""} (every browser since 2023 and Node 16 have it)`);
   }
