@@ -15,7 +15,8 @@ export function createRotaryTable(runtime: Runtime, length: number, headDim: num
   const frequencies = runtime.allocate(half * 8, "frequencies of positions"), program = runtime.allocate(abi.STEP_BYTES, "program of positions");
   runtime.kernels.ropeFrequencies(frequencies, headDim, theta);
   const step = new DataView(runtime.memory.buffer, program, abi.STEP_BYTES);
-  [abi.OP_ROPE_TABLE, 0, frequencies, half].forEach((word, i) => step.setUint32(4 * i, word, true));
+  // The barrier: the program is freed, and its place used again, when all threads are through it.
+  [abi.OP_ROPE_TABLE, abi.FLAG_BARRIER, frequencies, half].forEach((word, i) => step.setUint32(4 * i, word, true));
   step.setFloat32(16, 1, true);
   [cos, sin].forEach((word, i) => step.setUint32(20 + 4 * i, word, true));
   runtime.run(program, 1, length);
