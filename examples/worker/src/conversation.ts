@@ -1,0 +1,82 @@
+/**
+ * One conversation, as a Durable Object: there is one object of a name in the world, so one KV cache has all its turns.
+ *
+ *   in its storage, for good     the model's name, and the ids so far
+ *   in its memory, until evicted the model, whose KV cache has the keys and values of these ids
+ *
+ * Ids are two bytes each in storage where keys and values take kilobytes, and a model computes the same bits from them
+ * again. So the cache is never stored: after an eviction the next turn costs the time to read the ids again, and its answer
+ * is the one it would have been.
+ */
+import { OnebitError } from "onebit";
+import { type Ask, readAsk } from "./ask.ts";
+import type { DurableObjectState, Env } from "./cloudflare.ts";
+import { eventStream } from "./event-stream.ts";
+import { type Lease, borrowModel } from "./model-room.ts";
+import { r2Source } from "./r2-source.ts";
+import { answerErrors } from "./answer-errors.ts";
+
+export class Conversation {
+  readonly #state: DurableObjectState;
+  readonly #env: Env;
+  #isAnswering = false;
+
+  constructor(state: DurableObjectState, env: Env) {
+    this.#state = state;
+    this.#env = env;
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    return await answerErrors(async () => {
+      if (request.method === "GET") return Response.json({ model: await this.#state.storage.get("model"), ids: await this.#ids() });
+      // Two at once would both go on from the same ids.
+      if (this.#isAnswering) return Response.json({ code: "busy", message: "this conversation is being answered" }, { status: 409 });
+      if (request.method !== "DELETE") return await this.#answer(request);
+      await this.#state.storage.deleteAll();
+      return new Response(null, { status: 204 });
+    });
+  }
+
+  async #ids(): Promise<number[]> {
+    return (await this.#state.storage.get<number[]>("ids")) ?? [];
+  }
+
+  async #answer(request: Request): Promise<Response> {
+    this.#isAnswering = true;
+    let lease: Lease | undefined;
+    const end = (): void => {
+      lease?.release();
+      this.#isAnswering = false;
+    };
+    try {
+      const ask = await readAsk(request), ids = await this.#ids(), name = await this.#state.storage.get<string>("model");
+      if (ids.length > 0 && ask.model !== name) throw new OnebitError("option/invalid", `model: this conversation is with ${name ?? "the model in the package"}; DELETE it to change`);
+      // A model of its own, since a model has one KV cache.
+      lease = await borrowModel(this.#state.id.toString(), async () => (ask.model === undefined ? undefined : r2Source(this.#env.MODELS, ask.model)), this.#state);
+      return this.#stream(request, ask, ids, lease, end);
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  #stream(request: Request, { text, model: name, options }: Ask, ids: readonly number[], { model }: Lease, end: () => void): Response {
+    const said = model.tokenizer.encode(text, { addSpecial: ids.length === 0 });
+    const prompt = lastOf([...ids, ...said], model.contextLength - options.maxTokens);
+    const stop = new AbortController();
+    request.signal.addEventListener("abort", () => stop.abort());
+    const { response, done } = eventStream(model.generate(prompt, { ...options, signal: stop.signal }), stop);
+    const stored = done.then(async (result) => {
+      // What was written before a reader left belongs to the conversation.
+      if (result) await this.#state.storage.put({ model: name, ids: [...prompt, ...result.ids] });
+    });
+    this.#state.waitUntil(stored.finally(end));
+    return response;
+  }
+}
+
+/** The end of a conversation that outgrew its model. Half of the room, not all: shifted ids are all computed again, so seldom. */
+function lastOf(ids: readonly number[], room: number): readonly number[] {
+  if (room < 2) throw new OnebitError("option/invalid", `maxTokens: leaves no room for a prompt, ${room} positions`);
+  return ids.length <= room ? ids : ids.slice(-Math.floor(room / 2));
+}

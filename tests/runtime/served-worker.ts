@@ -1,0 +1,162 @@
+/**
+ * examples/worker, bundled as a deployment is and served by workerd: over the bindings of its own wrangler.jsonc, with the
+ * objects of a bucket coming from here and the storage of its Durable Objects in a folder.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { type Server, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { basename, join, resolve } from "node:path";
+import type { Readable } from "node:stream";
+import { build } from "esbuild";
+
+const EXAMPLE = "examples/worker";
+const START_TIMEOUT_MS = 30_000;
+
+export interface ServedWorker {
+  readonly url: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** Undefined where it is not installed. */
+export function workerdBinary(): string | undefined {
+  const below = ".ci/runtimes/node_modules";
+  const found = existsSync(below) ? readdirSync(below, { recursive: true }).map(String).find((file) => /^@cloudflare\/workerd-linux-[^/]*\/bin\/workerd$/.test(file)) : undefined;
+  return found && resolve(below, found);
+}
+
+/** Writes `worker.js` and `config.capnp` to a folder where the package is installed. */
+export async function buildWorker(folder: string, bucketUrl: string): Promise<void> {
+  const kernels = new Set<string>();
+  await build({
+    entryPoints: [`${EXAMPLE}/src/index.ts`], outfile: join(folder, "worker.js"), bundle: true, format: "esm", target: "es2022", logLevel: "warning",
+    conditions: ["workerd"], nodePaths: [join(folder, "node_modules")],
+    plugins: [{
+      name: "compiled-wasm",
+      setup({ onResolve }) {
+        onResolve({ filter: /\.wasm$/ }, ({ path }) => {
+          kernels.add(basename(path));
+          return { path: basename(path), external: true };
+        });
+      },
+    }],
+  });
+  mkdirSync(join(folder, "storage"), { recursive: true });
+  writeFileSync(join(folder, "config.capnp"), workerdConfig([...kernels], new URL(bucketUrl).host));
+}
+
+function workerdConfig(kernels: readonly string[], bucket: string): string {
+  // Comments on lines of their own are all that makes it JSON with comments.
+  const wrangler = JSON.parse(readFileSync(`${EXAMPLE}/wrangler.jsonc`, "utf8").replace(/^\s*\/\/.*$/gm, "")) as {
+    readonly compatibility_date: string; readonly compatibility_flags: readonly string[];
+    readonly r2_buckets: readonly { readonly binding: string }[]; readonly durable_objects: { readonly bindings: readonly { readonly name: string; readonly class_name: string }[] };
+  };
+  const modules = [
+    `(name = "worker.js", esModule = embed "worker.js")`,
+    ...kernels.map((name) => `(name = "${name}", wasm = embed "node_modules/onebit/dist/${name}")`),
+  ];
+  const objects = wrangler.durable_objects.bindings;
+  const bindings = [
+    ...wrangler.r2_buckets.map(({ binding }) => `(name = "${binding}", r2Bucket = "bucket")`),
+    ...objects.map((object) => `(name = "${object.name}", durableObjectNamespace = "${object.class_name}")`),
+  ];
+  return `using Workerd = import "/workerd/workerd.capnp";
+    const config :Workerd.Config = (
+      services = [
+        (name = "main", worker = .main),
+        (name = "bucket", external = (address = "${bucket}", http = ())),
+        (name = "storage", disk = (path = "storage", writable = true)),
+      ],
+      sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
+    );
+    const main :Workerd.Worker = (
+      compatibilityDate = "${wrangler.compatibility_date}", compatibilityFlags = ${JSON.stringify(wrangler.compatibility_flags)},
+      modules = [${modules.join(", ")}], bindings = [${bindings.join(", ")}],
+      durableObjectNamespaces = [${objects.map((object) => `(className = "${object.class_name}", uniqueKey = "${object.class_name}", enableSql = true)`).join(", ")}],
+      durableObjectStorage = (localDisk = "storage"),
+    );`;
+}
+
+export async function serveWorker(folder: string, binary: string): Promise<ServedWorker> {
+  // It says on descriptor 3 which port it took.
+  const child = spawn(binary, ["serve", "--control-fd=3", "config.capnp"], { cwd: folder, stdio: ["ignore", "inherit", "inherit", "pipe"] });
+  const port = await portOf(child);
+  return {
+    url: `http://127.0.0.1:${port}`,
+    pid: child.pid!,
+    async stop() {
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
+
+function portOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let told = "";
+    const timer = setTimeout(() => reject(new Error(`workerd does not listen within ${START_TIMEOUT_MS / 1000} s: ${told}`)), START_TIMEOUT_MS);
+    child.once("error", reject);
+    child.once("exit", (code) => reject(new Error(`workerd ended with ${code}`)));
+    (child.stdio[3] as Readable).on("data", (data) => {
+      told += String(data);
+      const port = /"event":"listen".*"port":(\d+)/.exec(told)?.[1];
+      if (port === undefined) return;
+      clearTimeout(timer);
+      resolve(Number(port));
+    });
+  });
+}
+
+/** A bucket as R2's binding speaks to it: the question in a header, the answer's metadata before the object's bytes. */
+export class FakeBucket {
+  readonly objects = new Map<string, Uint8Array>();
+  /** Reads so far, each with its length. */
+  readonly reads: number[] = [];
+  /** Called before each. */
+  beforeRead: () => void = () => {};
+  readonly #server: Server;
+  readonly #etags = new WeakMap<Uint8Array, string>();
+
+  private constructor() {
+    this.#server = createServer(({ headers }, response) => {
+      const { method, object, range, onlyIf } = JSON.parse(String(headers["cf-r2-request"])) as {
+        method: string; object: string; range?: { offset: string; length: string }; onlyIf?: { etagMatches?: { value: string }[] };
+      };
+      if (method === "get") this.beforeRead();
+      const bytes = this.objects.get(object);
+      if (bytes === undefined) return void response.writeHead(404, { "cf-r2-error": JSON.stringify({ version: 1, v4code: 10007, message: "no such object" }) }).end();
+      const etag = this.#etagOf(bytes), matches = onlyIf?.etagMatches?.some(({ value }) => value === etag) ?? true;
+      const metadata = JSON.stringify({ name: object, version: etag, size: bytes.length, etag, uploaded: 0, httpFields: {}, customFields: [], checksums: {}, range });
+      const send = (status: number, headers: Record<string, string>, body: Uint8Array): void =>
+        void response.writeHead(status, { ...headers, "cf-r2-metadata-size": String(metadata.length), "content-length": String(metadata.length + body.length) }).end(Buffer.concat([Buffer.from(metadata), body]));
+      if (!matches) return send(412, { "cf-r2-error": JSON.stringify({ version: 1, v4code: 10031, message: "precondition failed" }) }, new Uint8Array());
+      const begin = Number(range?.offset ?? 0), length = Number(range?.length ?? bytes.length);
+      if (method === "get") this.reads.push(length);
+      send(200, {}, method === "head" ? new Uint8Array() : bytes.subarray(begin, begin + length));
+    });
+  }
+
+  static async start(): Promise<FakeBucket> {
+    const bucket = new FakeBucket();
+    await new Promise<void>((resolve) => bucket.#server.listen(0, "127.0.0.1", resolve));
+    return bucket;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #etagOf(bytes: Uint8Array): string {
+    const etag = this.#etags.get(bytes) ?? createHash("md5").update(bytes).digest("hex");
+    this.#etags.set(bytes, etag);
+    return etag;
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * examples/worker in workerd: what it streams, when it stops, what it refuses, and that a conversation survives all of it.
+ *
+ * ONEBIT_RUNTIMES=all runs it: `.ci/run runtimes` brings workerd.
+ */
+import assert from "node:assert/strict";
+import { copyFileSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { syntheticModel } from "../../benchmarks/synthetic/model.ts";
+import { writeModelFile } from "../../benchmarks/synthetic/write-file.ts";
+import { load } from "../../src/index.ts";
+import inTheBox from "../default-model/expected.json" with { type: "json" };
+import { type InstalledPackage, installPackage } from "./installed-package.ts";
+import { FakeBucket, type ServedWorker, buildWorker, serveWorker, workerdBinary } from "./served-worker.ts";
+import { SYNTHETIC } from "./synthetic-models.ts";
+
+// The package is installed from dist/ as it was built.
+const skip = process.env.ONEBIT_RUNTIMES === "all" ? false : "runs in .ci/run runtimes";
+
+/** Of 8 bits, its keys and values alone are 107 MB. */
+const TOO_LARGE = { ...SYNTHETIC["llama-tq1_0"], nLayers: 12, nKvHeads: 8, headDim: 128, contextLength: 4096 };
+
+const HEADER_READ_BYTES = 1.1e6;
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly end: { stopReason: string; promptTokens: number; cachedTokens: number; tokens: number };
+  readonly nChunks: number;
+}
+
+describe("examples/worker", { skip }, () => {
+  let installed: InstalledPackage, bucket: FakeBucket, worker: ServedWorker;
+
+  before(async () => {
+    installed = await installPackage("workers", []);
+    bucket = await FakeBucket.start();
+    await writeModelFile(join(installed.folder, "too-large.gguf"), syntheticModel(TOO_LARGE, 1));
+    copyFileSync(join(installed.folder, "models", "llama-tq1_0.gguf"), join(installed.folder, "small.gguf"));
+    for (const name of ["small.gguf", "too-large.gguf"]) bucket.objects.set(name, new Uint8Array(readFileSync(join(installed.folder, name))));
+    await buildWorker(installed.folder, bucket.url);
+    worker = await serveWorker(installed.folder, workerdBinary() ?? assert.fail("workerd is not installed for this machine: run .ci/run runtimes"));
+  });
+  after(async () => {
+    await worker?.stop();
+    await bucket?.stop();
+    rmSync(installed.folder, { recursive: true, force: true });
+  });
+
+  const post = (path: string, body: object, signal?: AbortSignal): Promise<Response> =>
+    fetch(worker.url + path, { method: "POST", body: JSON.stringify(body), signal });
+  const ask = async (path: string, body: object): Promise<Answer> => readAnswer(await post(path, body));
+  const refusal = async (path: string, body: object): Promise<{ status: number; code: string; message: string }> => {
+    const response = await post(path, body);
+    return { status: response.status, ...((await response.json()) as { code: string; message: string }) };
+  };
+  const idsOf = async (name: string): Promise<number[]> => ((await (await fetch(`${worker.url}/conversations/${name}`)).json()) as { ids: number[] }).ids;
+
+  test("shows a page, and nothing elsewhere", async () => {
+    assert.match(await (await fetch(worker.url)).text(), /<form>/);
+    assert.equal((await fetch(`${worker.url}/elsewhere`)).status, 404);
+  });
+
+  test("streams what the model in the package writes everywhere", async () => {
+    const { prompt, ids, ...options } = inTheBox.generation, { text, end } = await ask("/generate", { text: prompt, ...options });
+    assert.equal(text, new TextDecoder().decode(Uint8Array.from(ids)));
+    assert.deepEqual({ stopReason: end.stopReason, tokens: end.tokens }, { stopReason: "length", tokens: ids.length });
+    // While it writes, not when it is done.
+    const { nChunks } = await ask("/generate", { text: prompt, maxTokens: 500, seed: 1 });
+    assert.ok(nChunks >= 3, `${nChunks} chunks`);
+  });
+
+  test("stops when the reader leaves, and is free for the next", async () => {
+    for (const path of ["/generate", "/conversations/left"]) {
+      const leave = new AbortController(), left = await post(path, { text: "ROMEO:", maxTokens: 500 }, leave.signal);
+      await left.body!.getReader().read();
+      leave.abort();
+      assert.equal((await ask("/generate", { text: "ROMEO:", maxTokens: 5 })).end.tokens, 5);
+    }
+    const ids = await until(() => idsOf("left"), (found) => found.length > 0);
+    assert.ok(ids.length > "ROMEO:".length && ids.length < 400, `kept what was written before, ${ids.length} ids`);
+  });
+
+  test("answers several at once, each as if alone", async () => {
+    const body = { text: "ROMEO:", maxTokens: 60, seed: 3 }, answers = await Promise.all([1, 2, 3].map(() => ask("/generate", body)));
+    assert.equal(new Set(answers.map(({ text }) => text)).size, 1);
+    assert.equal(answers[0].end.tokens, 60);
+  });
+
+  test("reads a model from R2 in ranges", async () => {
+    await using model = await load(join(installed.folder, "small.gguf"), { kvType: "q8" });
+    const expected = await model.generate("Once upon a time", { maxTokens: 24, seed: 7 }).text();
+    assert.equal((await ask("/generate", { text: "Once upon a time", maxTokens: 24, seed: 7, model: "small.gguf" })).text, expected);
+    const sizeBytes = bucket.objects.get("small.gguf")!.length, readBytes = bucket.reads.reduce((sum, length) => sum + length, 0);
+    // Of the header more than it is, for it does not say how long it is.
+    assert.ok(bucket.reads.length > 3 && readBytes < sizeBytes + HEADER_READ_BYTES, `${bucket.reads.length} reads of ${readBytes} bytes for ${sizeBytes}`);
+  });
+
+  test("refuses a file that is replaced while it is read", async () => {
+    bucket.objects.set("replaced.gguf", bucket.objects.get("small.gguf")!);
+    bucket.beforeRead = () => void bucket.objects.set("replaced.gguf", new Uint8Array(1000));
+    const { status, code, message } = await refusal("/generate", { text: "Once", model: "replaced.gguf" });
+    bucket.beforeRead = () => {};
+    assert.deepEqual([status, code], [500, "file/read"]);
+    assert.match(message, /replaced/);
+  });
+
+  test("refuses a model beyond its limit from the header alone, and says what it would take", async () => {
+    const before = bucket.reads.length, { status, code, message } = await refusal("/generate", { text: "Once", model: "too-large.gguf" });
+    assert.deepEqual([status, code], [507, "model/not-enough-memory"]);
+    assert.match(message, /MB/);
+    // Asked again after each of the three models at rest that were closed to make room.
+    const readBytes = bucket.reads.slice(before).reduce((sum, length) => sum + length, 0);
+    assert.ok(readBytes < 4 * HEADER_READ_BYTES && readBytes < bucket.objects.get("too-large.gguf")!.length / 2, `${readBytes} bytes`);
+  });
+
+  test("refuses what it is not asked rightly", async () => {
+    for (const body of [{ text: 5 }, { text: "Once", maxTokens: 501 }, { text: "Once", model: 1 }, { text: "x".repeat(20_001) }]) {
+      const { status, code } = await refusal("/generate", body);
+      assert.deepEqual([status, code], [400, "option/invalid"], JSON.stringify(body).slice(0, 40));
+    }
+    assert.equal((await refusal("/generate", { text: "Once", model: "none.gguf" })).status, 404);
+    assert.match(await (await post("/generate", { text: "Once", temperature: -1 })).text(), /^event: error\ndata: \{"code":"option\/invalid","message":"temperature/);
+  });
+
+  test("keeps a conversation: its KV cache while it lives, its ids when not", async () => {
+    const turns = ["ROMEO:\nGood morrow", "\nJULIET:\nO", "\nROMEO:\nAh"];
+    const say = (name: string, turn: number): Promise<Answer> => ask(`/conversations/${name}`, { text: turns[turn], maxTokens: 30, seed: turn });
+    const undisturbed = [await say("undisturbed", 0), await say("undisturbed", 1), await say("undisturbed", 2)];
+    const { promptTokens, cachedTokens } = undisturbed[2].end;
+    // The last id of a turn was sampled and not yet read; only that and the new text are.
+    assert.equal(cachedTokens, promptTokens - turns[2].length - 1);
+
+    assert.equal((await say("moved", 0)).text, undisturbed[0].text);
+    // More models than there is room for: those at rest are closed.
+    for (let other = 0; other < 12; other++) await ask(`/conversations/other-${other}`, { text: "ROMEO:", maxTokens: 1 });
+    const evicted = await say("moved", 1);
+    assert.deepEqual([evicted.text, evicted.end.cachedTokens], [undisturbed[1].text, 0]);
+
+    await worker.stop();
+    worker = await serveWorker(installed.folder, workerdBinary()!);
+    const restarted = await say("moved", 2);
+    assert.deepEqual([restarted.text, restarted.end.cachedTokens], [undisturbed[2].text, 0]);
+    assert.deepEqual(await idsOf("moved"), await idsOf("undisturbed"));
+  });
+
+  test("lets a conversation outgrow its model, and end", async () => {
+    for (let turn = 0; turn < 4; turn++) assert.equal((await ask("/conversations/long", { text: "ROMEO:", maxTokens: 200 })).end.tokens, 200);
+    assert.ok((await idsOf("long")).length <= 512);
+    assert.equal((await refusal("/conversations/long", { text: "ROMEO:", model: "small.gguf" })).status, 400);
+    assert.equal((await fetch(`${worker.url}/conversations/long`, { method: "DELETE" })).status, 204);
+    assert.deepEqual(await idsOf("long"), []);
+  });
+
+  test("answers one turn of a conversation at a time", async () => {
+    const first = await post("/conversations/busy", { text: "ROMEO:", maxTokens: 400 });
+    const { status, code } = await refusal("/conversations/busy", { text: "JULIET:" });
+    assert.deepEqual([status, code], [409, "busy"]);
+    assert.equal((await readAnswer(first)).end.tokens, 400);
+  });
+});
+
+async function readAnswer(response: Response): Promise<Answer> {
+  assert.ok(response.ok, `${response.status} ${response.ok ? "" : await response.text()}`);
+  let body = "", nChunks = 0;
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+    body += chunk;
+    nChunks++;
+  }
+  const events = body.trimEnd().split("\n\n").map((event) => /^event: (.*)\ndata: (.*)$/.exec(event) ?? assert.fail(event));
+  const last = events.at(-1)!;
+  assert.equal(last[1], "end", last[2]);
+  const text = events.slice(0, -1).map(([, , data]) => JSON.parse(data) as string).join("");
+  return { status: response.status, text, end: JSON.parse(last[2]) as Answer["end"], nChunks };
+}
+
+async function until<T>(find: () => Promise<T>, isRight: (found: T) => boolean): Promise<T> {
+  for (let tries = 0; tries < 100; tries++) {
+    const found = await find();
+    if (isRight(found)) return found;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return assert.fail("not within 5 s");
+}
