@@ -22,8 +22,8 @@ if (!name || !existsSync(entry)) {
   console.error(`usage: node benchmarks/run.mjs NAME [arguments]; NAME is one of: ${names.join(", ")}`);
   process.exit(2);
 }
-// Writing a synthetic model needs no kernel, and must work while they are being changed. decode runs dist/cli.js.
-if (name === "decode") await ensureBundles();
+// Writing a synthetic model needs no kernel, and must work while they are being changed. These run what is in dist/.
+if (["decode", "workers"].includes(name)) await ensureBundles();
 else if (name !== "synthetic") await ensureKernels();
 const outfile = join(here, "..", "build", "benchmarks", `${name}.mjs`);
 await build({ ...BUNDLE, entryPoints: [entry], outfile });

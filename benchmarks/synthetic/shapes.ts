@@ -55,6 +55,14 @@ const bonsai17b: Shape = {
   bodyType: "Q1_0", headType: "Q1_0", scalePerTensor: false,
 };
 
+/** 99 million weights, of which linear layers have 48: a model for the 128 MB of a Cloudflare Worker. */
+const trilm99m: Shape = {
+  architecture: "llama",
+  nEmbd: 512, nLayers: 16, nHeads: 8, nKvHeads: 8, headDim: 64, nFf: 1280, nVocab: 50_304,
+  contextLength: 2048, ropeTheta: 10_000, normEps: 1e-5, tied: false,
+  bodyType: "TQ2_0", headType: "Q4_K", scalePerTensor: true,
+};
+
 // Width 512: every block format divides it, and 64 positions in f64 take a second.
 const small: Omit<Shape, "architecture" | "scalePerTensor"> = {
   nEmbd: 512, nLayers: 4, nHeads: 8, nKvHeads: 2, headDim: 64, nFf: 1536, nVocab: 1024,
@@ -69,6 +77,7 @@ export const shapes: Readonly<Record<string, Shape>> = {
   "bonsai-1.7b": bonsai17b,
   "bonsai-1.7b-yarn": { ...bonsai17b, yarn: { factor: 4, originalContextLength: 8192 } },
   "ternary-bonsai-1.7b": { ...bonsai17b, bodyType: "Q2_0", headType: "Q2_0" },
+  "trilm-99m": trilm99m,
   "llama-512": { ...small, architecture: "llama", scalePerTensor: false },
   "qwen2-512": { ...small, architecture: "qwen2", scalePerTensor: false },
   "qwen3-512": { ...small, architecture: "qwen3", headDim: 128, nHeads: 4, scalePerTensor: false },
