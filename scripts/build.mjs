@@ -14,6 +14,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, w
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { pageFiles } from "./build-page.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
@@ -113,8 +114,9 @@ export async function buildBundles() {
       { chunkNames: "chunk.workerd-[hash]", plugins: [workerdPlugin] },
     )),
     ...WORKERD_KERNELS.map((name) => ({ path: join(root, "dist", name), contents: readFileSync(join("build", name)) })),
+    ...(await pageFiles(BUNDLE, VARIANTS)),
   ];
-  mkdirSync("dist/chunks", { recursive: true });
+  for (const folder of ["dist/chunks", "dist/web"]) mkdirSync(folder, { recursive: true });
   // Chunks first: an entry that is already in place never names a chunk that is not.
   const chunksFirst = [...files].sort((a, b) => Number(isChunk(b.path)) - Number(isChunk(a.path)));
   for (const { path, contents } of chunksFirst) replaceFile(path, contents);
@@ -197,7 +199,7 @@ function kernelsHash() {
 
 function bundlesHash() {
   const wasm = [...VARIANTS, ...TRAIN_VARIANTS].map((variant) => `build/kernels.${variant}.wasm`);
-  return hashFiles([...filesBelow("src", ".ts"), ...filesBelow("models", ".gguf"), ...wasm, "package.json", "package-lock.json", "scripts/build.mjs"]);
+  return hashFiles([...filesBelow("src"), ...filesBelow("models", ".gguf"), ...wasm, "package.json", "package-lock.json", "scripts/build.mjs", "scripts/build-page.mjs"]);
 }
 
 function typesHash() {

@@ -14,6 +14,7 @@ import { Model } from "./generate/model.ts";
 import type { HubOptions } from "./hub/options.ts";
 import { isRemoteSource, pullModel } from "./hub/pull.ts";
 import { KERNELS } from "./kernels/binaries.ts";
+import type { KernelBinaries } from "./kernels/variant.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { appendsEos, configFromGguf, poolingFromGguf } from "./model/config-gguf.ts";
 import { configFromHf, quantizationFromHf } from "./model/config-hf.ts";
@@ -53,13 +54,18 @@ export interface LoadModelOptions extends EngineOptions {
  * @throws OnebitError `file/…`, `gguf/…`, `safetensors/…`, `tensor/…`, `tokenizer/…`, `model/…`, `engine/…`, `hub/…`, `option/invalid`, `aborted`
  */
 export async function load(source?: ModelSource, options: LoadModelOptions = {}): Promise<Model> {
+  return await loadWithKernels(KERNELS, source, options);
+}
+
+/** `load` for a program that brings the kernels another way, as one that fetches only those it can run. @throws as {@link load} */
+export async function loadWithKernels(binaries: KernelBinaries, source?: ModelSource, options: LoadModelOptions = {}): Promise<Model> {
   const begin = performance.now();
   throwIfAborted(options.signal);
   const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
   try {
     const description = describe(file);
     const threads = options.threads ?? (source === undefined ? DEFAULT_MODEL_THREADS : undefined);
-    const engine: Engine = await createEngine({ ...description, platform, binaries: KERNELS }, { ...options, threads });
+    const engine: Engine = await createEngine({ ...description, platform, binaries }, { ...options, threads });
     return new Model({ engine, tokenizer: description.tokenizer, embedding: description.embedding, loadMs: performance.now() - begin });
   } finally {
     await closeFile(file);

@@ -16,13 +16,14 @@ import { remove } from "./commands/remove.ts";
 import { run } from "./commands/run.ts";
 import { tokenize } from "./commands/tokenize.ts";
 import { train } from "./commands/train.ts";
+import { web } from "./commands/web.ts";
 import { kindOfFirstArgument, nearestName } from "./argument-kind.ts";
 import { Options } from "./command.ts";
 import type { Command, Library } from "./command.ts";
 import { commandHelp, generalHelp } from "./help.ts";
 import type { Terminal } from "./terminal.ts";
 
-export const COMMANDS: readonly Command[] = [run, chat, logits, tokenize, inspect, perplexity, bench, pull, list, remove, train];
+export const COMMANDS: readonly Command[] = [run, chat, logits, tokenize, inspect, perplexity, bench, pull, list, remove, train, web];
 
 /** `onebit "ROMEO:"`: the model in the package continues a text. */
 const CONTINUE_TEXT: Command = { ...run, usage: "onebit TEXT [options]", nPositionals: [1, 1] };

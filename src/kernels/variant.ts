@@ -16,10 +16,10 @@ export type Variant = "simd" | "relaxed";
 export type KernelBinary = Uint8Array<ArrayBuffer> | WebAssembly.Module;
 
 /**
- * The builds of one source, as bytes or, where code cannot be compiled at run time, as modules; those for threads only
- * where there can be threads.
+ * The builds of one source that are at hand, as bytes or, where code cannot be compiled at run time, as modules. One that
+ * is absent counts as one this engine does not accept.
  */
-export type KernelBinaries = Readonly<Record<Variant, KernelBinary> & Partial<Record<`${Variant}-threads`, KernelBinary>>>;
+export type KernelBinaries = Readonly<Partial<Record<Variant | `${Variant}-threads`, KernelBinary>>>;
 
 export interface ChosenKernels {
   readonly variant: Variant;

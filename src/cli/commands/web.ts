@@ -1,0 +1,60 @@
+/**
+ * `onebit web`: serves the chat page to a browser.
+ *
+ * @module
+ */
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { fail } from "../../core/errors.ts";
+import { startStaticServer } from "../../server/static-server.ts";
+import type { Command } from "../command.ts";
+
+const PORT_DEFAULT = 8321;
+const HOST_DEFAULT = "localhost";
+
+/** How each system opens an address in the browser of its user. */
+const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly [program: string, ...args: string[]]>>> = {
+  darwin: ["open"], win32: ["cmd", "/c", "start", ""], linux: ["xdg-open"],
+};
+
+export const web: Command = {
+  name: "web",
+  summary: "Serve the chat page, in which a browser runs models by itself",
+  usage: "onebit web [options]",
+  notes: ["Serves until Ctrl-C. The browser computes; this program only hands out the files of the page."],
+  optionHelp: [
+    ["--port N", `the port (default: ${PORT_DEFAULT}; 0: one that is free)`],
+    ["--host H", `the address to listen on (default: ${HOST_DEFAULT}; 0.0.0.0 is all of the network, where browsers give a page without https neither threads nor storage)`],
+    ["--open", "open the page in a browser"],
+  ],
+  examples: ["onebit web --open", "onebit web --port 0"],
+  optionTypes: { port: { type: "string" }, host: { type: "string" }, open: { type: "boolean" } },
+  nPositionals: [0, 0],
+  async run({ terminal, options, signal }) {
+    const port = options.integer("port", 0) ?? PORT_DEFAULT, host = options.text("host") ?? HOST_DEFAULT;
+    if (port > 65_535) fail("usage", `--port: wanted 0 to 65535, got ${port}`);
+    const server = await startStaticServer({ folder: fileURLToPath(new URL("./web/", import.meta.url)), host, port });
+    try {
+      await terminal.out(`${server.url}\n`);
+      terminal.err("onebit: serving the chat page; Ctrl-C ends it\n");
+      if (options.flag("open")) openInBrowser(server.url, (message) => terminal.err(`onebit: ${message}\n`));
+      await aborted(signal);
+    } finally {
+      await server.close();
+    }
+  },
+};
+
+function openInBrowser(url: string, complain: (message: string) => void): void {
+  const [program, ...args] = OPENERS[process.platform] ?? ["xdg-open"];
+  const child = spawn(program, [...args, url], { stdio: "ignore", detached: true });
+  child.on("error", () => complain(`no browser could be started (${program}); open ${url} yourself`));
+  child.unref();
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

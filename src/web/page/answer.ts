@@ -1,0 +1,73 @@
+/**
+ * One answer of a model to a conversation, fitted into what the model can read.
+ *
+ * @module
+ */
+import { OnebitError } from "../../core/errors.ts";
+import type { GenerateOptions, GenerationResult, Piece } from "../../index.ts";
+import type { WorkerGeneration, WorkerModel } from "../worker-model.ts";
+import { type Style, type Turn, messagesOf, nDroppable, textOf } from "./conversation.ts";
+import type { Settings } from "./settings.ts";
+
+export interface AnswerHooks {
+  readonly signal: AbortSignal;
+  onText(text: string): void;
+  /** The beginning of the conversation is too long ago for this model to read. */
+  onForgotten(): void;
+}
+
+export interface Answer {
+  readonly stopReason: GenerationResult["stopReason"];
+  readonly nTokens: number;
+  readonly tokensPerSecond: number | undefined;
+  readonly firstTokenMs: number | undefined;
+}
+
+/** Streams an answer. @throws OnebitError as `Model.generate` and `Model.chat`; `engine/worker-lost` */
+export async function answer(model: WorkerModel, style: Style, turns: readonly Turn[], settings: Settings, hooks: AnswerHooks): Promise<Answer> {
+  const options = generateOptions(settings, hooks.signal);
+  if (style === "continue") return await stream(model.generate(await continuedPrompt(model, textOf(turns), settings.maxTokens, hooks), options), hooks);
+  for (let nDropped = 0; ; nDropped++) {
+    try {
+      return await stream(model.chat(messagesOf(turns, settings.system, nDropped), options), hooks);
+    } catch (error) {
+      const isTooLong = error instanceof OnebitError && error.code === "model/context-full";
+      if (!isTooLong || nDropped >= nDroppable(turns)) throw error;
+      if (nDropped === 0) hooks.onForgotten();
+    }
+  }
+}
+
+function generateOptions({ system: _, theme: _theme, seed, ...sampling }: Settings, signal: AbortSignal): GenerateOptions {
+  return { ...sampling, ...(seed === undefined ? {} : { seed }), signal };
+}
+
+/** The text itself, or the ids of its end where all of it and an answer do not fit. */
+async function continuedPrompt(model: WorkerModel, text: string, maxTokens: number, { onForgotten }: AnswerHooks): Promise<string | number[]> {
+  const ids = await model.encode(text), roomForPrompt = model.contextLength - Math.min(maxTokens, Math.floor(model.contextLength / 2)) - 1;
+  if (ids.length <= roomForPrompt) return text;
+  onForgotten();
+  return ids.slice(-roomForPrompt);
+}
+
+async function stream(generation: WorkerGeneration, { onText }: AnswerHooks): Promise<Answer> {
+  const beginMs = performance.now();
+  let firstTokenMs: number | undefined;
+  for await (const piece of generation as AsyncIterable<Piece>) {
+    firstTokenMs ??= performance.now() - beginMs;
+    if (piece.text !== "") onText(piece.text);
+  }
+  const { stopReason, timings: { tokens, generateMs } } = await generation.result();
+  return { stopReason, nTokens: tokens, tokensPerSecond: tokens > 0 && generateMs > 0 ? (1000 * tokens) / generateMs : undefined, firstTokenMs };
+}
+
+/** Whether a model has a chat template: asked with a conversation whose answer is stopped before it begins. */
+export async function styleOf(model: WorkerModel): Promise<Style> {
+  try {
+    await model.chat([{ role: "user", content: "?" }], { maxTokens: 1, signal: AbortSignal.abort() }).result();
+    return "chat";
+  } catch (error) {
+    if (error instanceof OnebitError && error.code.startsWith("template/")) return "continue";
+    throw error;
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * The page: what a person does, the model that answers, and what is shown, brought together.
+ *
+ * @module
+ */
+import { OnebitError } from "../../core/errors.ts";
+import { Announcer } from "./announcer.ts";
+import { type Answer, answer } from "./answer.ts";
+import { ComposerView } from "./composer-view.ts";
+import { type Turn, editedAt, withoutAnswer } from "./conversation.ts";
+import { showBar } from "./download-view.ts";
+import { takeDroppedFiles } from "./drop-target.ts";
+import { byId } from "./elements.ts";
+import { formatRate } from "./format.ts";
+import type { Memory } from "./memory.ts";
+import { type ModelChoice, type ModelEnvironment, ModelSession, type OpenModel, nameOf } from "./model-session.ts";
+import { ModelsView } from "./models-view.ts";
+import { Notice } from "./notice.ts";
+import { SettingsView } from "./settings-view.ts";
+import type { Settings } from "./settings.ts";
+import { StoreClient } from "./store-client.ts";
+import { TranscriptView } from "./transcript-view.ts";
+import { showWelcome } from "./welcome.ts";
+
+export interface PageEnvironment extends ModelEnvironment {
+  readonly memory: Memory;
+  /** Something to say at the start, such as that the page itself does the computing. */
+  readonly remark?: string;
+}
+
+const ENDINGS: Readonly<Record<Answer["stopReason"], string>> = {
+  stop: "", "stop-string": "", length: "cut at the set length", context: "cut: the model can read no more", aborted: "stopped",
+};
+
+export class ChatPage {
+  readonly #memory: Memory;
+  readonly #session: ModelSession;
+  readonly #notice = new Notice(byId("notice"));
+  readonly #announcer = new Announcer(byId("announcer"));
+  readonly #status = byId("status");
+  readonly #transcript: TranscriptView;
+  readonly #composer: ComposerView;
+  #turns: Turn[];
+  #settings: Settings;
+  #writing: AbortController | undefined;
+
+  constructor(environment: PageEnvironment) {
+    this.#memory = environment.memory;
+    this.#session = new ModelSession(environment);
+    this.#turns = environment.memory.turns;
+    this.#settings = environment.memory.settings;
+    this.#transcript = new TranscriptView(byId("transcript"), byId("scroller"), {
+      edit: (index, text) => void this.#answerTo(editedAt(this.#turns, index, text)),
+      regenerate: () => void this.#answerTo(withoutAnswer(this.#turns)),
+      goOn: () => void this.#answerTo(this.#turns),
+    });
+    this.#composer = new ComposerView({ send: (text) => void this.#answerTo([...this.#turns, { role: "user", text }]), stop: () => this.#writing?.abort() });
+    const current = (): OpenModel | undefined => this.#session.current;
+    new ModelsView(new StoreClient(environment.startWorker), {
+      choose: (choice) => void this.open(choice), current: () => current()?.choice, removing: (source) => this.#leave(source),
+    });
+    new SettingsView(this.#settings, (settings) => {
+      this.#settings = this.#memory.settings = settings;
+    }, current);
+    byId("new-conversation").addEventListener("click", () => void this.#begin());
+    takeDroppedFiles(byId("drop-hint"), (file) => void this.open({ kind: "file", file }));
+    this.#show();
+    if (environment.remark !== undefined) this.#status.textContent = environment.remark;
+  }
+
+  /** Opens the model that ran last, if it is still here, else the one built in. */
+  async start(): Promise<void> {
+    const source = this.#memory.model;
+    if (source === undefined || !(await this.open({ kind: "kept", source }))) await this.open({ kind: "built-in" });
+  }
+
+  /** Opens a model in place of the one before. @returns whether it runs; if not, the page has said why */
+  async open(choice: ModelChoice): Promise<boolean> {
+    await this.#stopWriting();
+    // What the start says of the model before stays to be read when the next one is opened because of it.
+    if (choice.kind !== "built-in") this.#notice.clear();
+    const bar = byId<HTMLProgressElement>("loading-bar"), loading = byId("loading");
+    byId("model-name").textContent = nameOf(choice);
+    byId("loading-text").textContent = `Loading ${nameOf(choice)}`;
+    showBar(bar, undefined, undefined);
+    loading.hidden = false;
+    this.#composer.state = "loading";
+    try {
+      const { style } = await this.#session.open(choice, ({ loadedBytes, totalBytes }) => showBar(bar, loadedBytes, totalBytes));
+      if (choice.kind !== "file") this.#memory.model = choice.kind === "kept" ? choice.source : undefined;
+      this.#composer.placeholder = style === "chat" ? "Write a message" : "Begin a text";
+      this.#announcer.say(`${nameOf(choice)} is ready.`);
+      return true;
+    } catch (error) {
+      // A choice made since then has taken over: it shows its own end.
+      if (error instanceof OnebitError && error.code === "aborted") return false;
+      this.#notice.explain(error);
+      byId("model-name").textContent = "No model";
+      return false;
+    } finally {
+      loading.hidden = true;
+      this.#show();
+    }
+  }
+
+  #show(): void {
+    const open = this.#session.current, style = open?.style ?? "continue", isWriting = this.#writing !== undefined;
+    this.#transcript.show(this.#turns, style, isWriting);
+    this.#composer.state = isWriting ? "writing" : open === undefined ? "loading" : "ready";
+    showWelcome(this.#turns.length === 0, open, (text) => void this.#answerTo([{ role: "user", text }]));
+  }
+
+  async #answerTo(turns: readonly Turn[]): Promise<void> {
+    const open = this.#session.current;
+    if (open === undefined || this.#writing !== undefined || turns.length === 0) return;
+    const abort = (this.#writing = new AbortController()), last = turns.at(-1);
+    // To go on is to write more of the same turn.
+    const begun = last?.role === "assistant" ? last.text : "", before = begun === "" ? turns : turns.slice(0, -1);
+    let text = begun;
+    const keep = (): void => {
+      this.#turns = text === "" ? [...before] : [...before, { role: "assistant", text }];
+      this.#memory.turns = this.#turns;
+    };
+    keep();
+    this.#turns = [...before, { role: "assistant", text }];
+    this.#notice.clear();
+    this.#status.textContent = "Writing…";
+    this.#announcer.begin();
+    this.#show();
+    try {
+      const report = await answer(open.model, open.style, turns, this.#settings, {
+        signal: abort.signal,
+        onText: (more) => ((text += more), this.#transcript.append(more), this.#announcer.add(more)),
+        onForgotten: () => this.#notice.say("This conversation is longer than the model can read: it no longer sees the beginning."),
+      });
+      this.#status.textContent = describe(report);
+    } catch (error) {
+      this.#status.textContent = "";
+      this.#notice.explain(error);
+      if (error instanceof OnebitError && error.code === "engine/worker-lost") await this.#session.close();
+    } finally {
+      keep();
+      this.#writing = undefined;
+      this.#announcer.end(this.#status.textContent ?? "");
+      this.#show();
+    }
+  }
+
+  async #begin(): Promise<void> {
+    await this.#stopWriting();
+    this.#turns = [];
+    this.#memory.turns = [];
+    this.#notice.clear();
+    this.#status.textContent = "";
+    this.#show();
+    this.#composer.focus();
+  }
+
+  /** Resolves when the answer that is being written has ended. */
+  async #stopWriting(): Promise<void> {
+    while (this.#writing !== undefined) {
+      this.#writing.abort();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  /** A kept model is about to be removed: the page goes back to the one built in. */
+  async #leave(source: string): Promise<void> {
+    const choice = this.#session.current?.choice;
+    if (choice?.kind === "kept" && choice.source === source) await this.open({ kind: "built-in" });
+    if (this.#memory.model === source) this.#memory.model = undefined;
+  }
+}
+
+/** `256 tokens · 412 a second · reached the longest answer that is set` */
+function describe({ nTokens, tokensPerSecond, stopReason }: Answer): string {
+  const parts = [`${nTokens} tokens`];
+  if (tokensPerSecond !== undefined) parts.push(`${formatRate(tokensPerSecond)} tokens a second`);
+  if (ENDINGS[stopReason] !== "") parts.push(ENDINGS[stopReason]);
+  return parts.join(" · ");
+}

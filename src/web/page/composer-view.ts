@@ -1,0 +1,64 @@
+/**
+ * Where the person types: Enter sends, Shift and Enter begins a line, the field grows with its text.
+ *
+ * @module
+ */
+import { byId } from "./elements.ts";
+
+export interface ComposerActions {
+  send(text: string): void;
+  stop(): void;
+}
+
+export type ComposerState = "loading" | "ready" | "writing";
+
+export class ComposerView {
+  readonly #form = byId<HTMLFormElement>("composer");
+  readonly #prompt = byId<HTMLTextAreaElement>("prompt");
+  readonly #send = byId<HTMLButtonElement>("send");
+  readonly #stop = byId<HTMLButtonElement>("stop");
+  #state: ComposerState = "loading";
+
+  constructor({ send, stop }: ComposerActions) {
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const text = this.#prompt.value;
+      if (this.#state !== "ready" || text.trim() === "") return;
+      this.#prompt.value = "";
+      this.#fit();
+      send(text);
+    });
+    this.#prompt.addEventListener("input", () => this.#fit());
+    this.#prompt.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) (event.preventDefault(), this.#form.requestSubmit());
+      if (event.key === "Escape" && this.#state === "writing") stop();
+    });
+    this.#stop.addEventListener("click", stop);
+  }
+
+  set state(state: ComposerState) {
+    const stopHadFocus = document.activeElement === this.#stop;
+    this.#state = state;
+    this.#stop.hidden = state !== "writing";
+    this.#send.hidden = state === "writing";
+    // A hidden button would drop the focus to the top of the page.
+    if (stopHadFocus && state !== "writing") this.focus();
+    this.#fit();
+  }
+
+  /** What the field asks for. */
+  set placeholder(text: string) {
+    this.#prompt.placeholder = text;
+  }
+
+  focus(): void {
+    this.#prompt.focus();
+  }
+
+  #fit(): void {
+    // Only after its height is set back does a field say how little it needs.
+    this.#prompt.style.height = "auto";
+    this.#prompt.style.height = `${this.#prompt.scrollHeight}px`;
+    this.#send.disabled = this.#state !== "ready" || this.#prompt.value.trim() === "";
+  }
+}

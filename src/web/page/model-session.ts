@@ -1,0 +1,82 @@
+/**
+ * Which model runs: opens one in a worker, and closes the one before.
+ *
+ * @module
+ */
+import { DEFAULT_MODEL_THREADS } from "../../default-model.ts";
+import { type WorkerLoadOptions, type WorkerModel, loadInWorkerOf } from "../worker-model.ts";
+import { styleOf } from "./answer.ts";
+import type { Style } from "./conversation.ts";
+import type { StartWorker } from "./start-worker.ts";
+
+/** A model a person can choose. `kept`: in the browser's storage, by the source it was downloaded from. */
+export type ModelChoice = { readonly kind: "built-in" } | { readonly kind: "kept"; readonly source: string } | { readonly kind: "file"; readonly file: File };
+
+export interface OpenModel {
+  readonly choice: ModelChoice;
+  readonly model: WorkerModel;
+  readonly style: Style;
+}
+
+export interface ModelEnvironment {
+  readonly startWorker: StartWorker;
+  /** The bytes of the model that comes with the page. */
+  defaultModelBytes(): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+export class ModelSession {
+  readonly #environment: ModelEnvironment;
+  #open: OpenModel | undefined;
+  #opening: AbortController | undefined;
+
+  constructor(environment: ModelEnvironment) {
+    this.#environment = environment;
+  }
+
+  get current(): OpenModel | undefined {
+    return this.#open;
+  }
+
+  /**
+   * Opens a model instead of the one that is open. A later call ends an earlier one that still loads (`aborted`).
+   * @throws OnebitError as `loadInWorker`; nothing is open then
+   */
+  async open(choice: ModelChoice, onProgress: WorkerLoadOptions["onProgress"]): Promise<OpenModel> {
+    this.#opening?.abort();
+    const opening = (this.#opening = new AbortController()), { signal } = opening;
+    await this.close();
+    const model = await this.#load(choice, { onProgress, signal });
+    try {
+      const open = { choice, model, style: await styleOf(model) };
+      signal.throwIfAborted();
+      this.#open = open;
+      return open;
+    } catch (error) {
+      await model.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    await open?.model.close();
+  }
+
+  async #load(choice: ModelChoice, options: WorkerLoadOptions): Promise<WorkerModel> {
+    const { startWorker, defaultModelBytes } = this.#environment;
+    if (choice.kind === "file") return await loadInWorkerOf(startWorker, choice.file, options);
+    // What is kept is used as it is: choosing a model is no reason to ask the network.
+    if (choice.kind === "kept") return await loadInWorkerOf(startWorker, choice.source, { ...options, hub: { offline: true } });
+    return await loadInWorkerOf(startWorker, await defaultModelBytes(), { ...options, threads: DEFAULT_MODEL_THREADS });
+  }
+}
+
+export const DEFAULT_MODEL_NAME = "Shakespeare";
+
+/** `hf:owner/name` → `name`; the last part of an address. */
+export function nameOf(choice: ModelChoice): string {
+  if (choice.kind === "built-in") return DEFAULT_MODEL_NAME;
+  if (choice.kind === "file") return choice.file.name;
+  return choice.source.replace(/[?#@].*$/, "").split(/[/:]/).filter((part) => part !== "").at(-1) ?? choice.source;
+}

@@ -1,0 +1,13 @@
+/**
+ * The script of the page's worker: runs a model, and keeps models.
+ *
+ * @module
+ */
+import { type ConnectionScope, serveWith } from "../serve.ts";
+import { loadWithFetchedKernels } from "./kernel-files.ts";
+import { type StoreScope, serveStore } from "./store-host.ts";
+
+const scope = globalThis as unknown as ConnectionScope & StoreScope;
+
+serveWith(loadWithFetchedKernels(new URL("./", globalThis.location.href).href), scope);
+serveStore(scope);

@@ -1,0 +1,44 @@
+/**
+ * The program of the page as one file: it is the page's script and, as the text of a Blob, its worker's.
+ *
+ * @module
+ */
+import { load } from "../../index.ts";
+import { platformWithHub } from "../../pull.ts";
+import { type ConnectionScope, serveWith } from "../serve.ts";
+import { ChatPage } from "./chat-page.ts";
+import { localMemory } from "./memory.ts";
+import { livesAsWorker, workerFromText, workerOnThisThread } from "./start-worker.ts";
+import { type StoreScope, serveStore } from "./store-host.ts";
+
+const isWorker = typeof document === "undefined";
+/** Only while this script runs does the page say which one it is. */
+const ownText = isWorker ? "" : (document.currentScript?.textContent ?? "");
+const started: Promise<void> = isWorker ? startWorker() : startPage();
+void started;
+
+async function startWorker(): Promise<void> {
+  const scope = globalThis as unknown as StoreScope & ConnectionScope;
+  serve(scope);
+  globalThis.postMessage("started");
+}
+
+async function startPage(): Promise<void> {
+  const canStart = await livesAsWorker(ownText);
+  const page = new ChatPage({
+    memory: localMemory(),
+    startWorker: canStart ? async () => workerFromText(ownText) : workerOnThisThread(serve),
+    defaultModelBytes: async () => bytesFromBase64(document.getElementById("default-model")?.textContent ?? ""),
+    remark: canStart ? undefined : "This browser starts no workers for a page that is a file: the page computes by itself and may stutter.",
+  });
+  await page.start();
+}
+
+function serve(scope: StoreScope & ConnectionScope): void {
+  serveWith((source, options) => load(source, { ...options, platform: platformWithHub() }), scope);
+  serveStore(scope);
+}
+
+function bytesFromBase64(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(text.trim()), (character) => character.charCodeAt(0));
+}

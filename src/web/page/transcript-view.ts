@@ -1,0 +1,136 @@
+/**
+ * Shows what was said, and offers what can be done with it: change a question, ask for another answer, let it go on.
+ *
+ * @module
+ */
+import type { Style, Turn } from "./conversation.ts";
+import { button, element, icon } from "./elements.ts";
+
+export interface TranscriptActions {
+  edit(index: number, text: string): void;
+  regenerate(): void;
+  goOn(): void;
+}
+
+const ICONS = { edit: "M4 20h4L19 9l-4-4L4 16zM13 7l4 4", again: "M20 11a8 8 0 1 0-2.3 6.3M20 5v6h-6", on: "M5 12h14m-6-6 6 6-6 6", copy: "M9 9h11v11H9zM5 15H4V4h11v1" } as const;
+
+/** Nearer than this to the end, the reader follows what is written. */
+const FOLLOW_PX = 80;
+
+export class TranscriptView {
+  readonly #list: HTMLElement;
+  readonly #scroller: HTMLElement;
+  readonly #actions: TranscriptActions;
+  #writing: { readonly node: Text; readonly item: HTMLElement; pending: string; isScheduled: boolean } | undefined;
+
+  constructor(list: HTMLElement, scroller: HTMLElement, actions: TranscriptActions) {
+    this.#list = list;
+    this.#scroller = scroller;
+    this.#actions = actions;
+  }
+
+  /** All turns anew; `isBusy` while an answer is written, when nothing can be changed. */
+  show(turns: readonly Turn[], style: Style, isBusy: boolean): void {
+    this.#list.replaceChildren(...turns.map((turn, i) => this.#item(turn, i, isBusy, i === turns.length - 1, style)));
+    this.#writing = undefined;
+    if (isBusy) this.#beginWriting();
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+  }
+
+  /** Adds to the last answer, once a frame. */
+  append(text: string): void {
+    const writing = this.#writing;
+    if (writing === undefined) return;
+    writing.pending += text;
+    if (writing.isScheduled) return;
+    writing.isScheduled = true;
+    requestAnimationFrame(() => this.#flush());
+  }
+
+  /** Focus on what can be done with the last answer. */
+  focusLast(): void {
+    this.#list.querySelector<HTMLElement>("li:last-child .actions button")?.focus();
+  }
+
+  #flush(): void {
+    const writing = this.#writing;
+    if (writing === undefined) return;
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroller, follows = scrollHeight - scrollTop - clientHeight < FOLLOW_PX;
+    writing.node.appendData(writing.node.length === 0 ? shown(writing.pending) : writing.pending);
+    writing.pending = "";
+    writing.isScheduled = false;
+    if (follows) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+  }
+
+  #beginWriting(): void {
+    const item = this.#list.lastElementChild as HTMLElement | null, text = item?.querySelector(".text");
+    if (item === null || text === null || text === undefined) return;
+    const node = text.firstChild instanceof Text ? text.firstChild : text.appendChild(document.createTextNode(""));
+    item.classList.add("writing");
+    item.setAttribute("aria-busy", "true");
+    this.#writing = { node, item, pending: "", isScheduled: false };
+  }
+
+  #item({ role, text }: Turn, index: number, isBusy: boolean, isLast: boolean, style: Style): HTMLElement {
+    const who = role === "user" ? "You" : "Model", body = element("div", { class: "text", dir: "auto" }, role === "assistant" ? shown(text) : text);
+    const item = element("li", { class: `turn ${role} ${style}` }, element("span", { class: "visually-hidden" }, `${who}: `), body);
+    if (!isBusy) item.append(this.#actionsOf(item, { role, text }, index, isLast, style));
+    return item;
+  }
+
+  #actionsOf(item: HTMLElement, { role, text }: Turn, index: number, isLast: boolean, style: Style): HTMLElement {
+    const offers: HTMLButtonElement[] = [];
+    if (role === "user") offers.push(iconButton("Edit", ICONS.edit, () => this.#edit(item, index, text)));
+    else offers.push(copyButton(text));
+    if (isLast && role === "assistant") offers.push(iconButton("Another answer", ICONS.again, this.#actions.regenerate));
+    if (isLast && role === "user") offers.push(iconButton("Answer", ICONS.again, this.#actions.regenerate));
+    if (isLast && role === "assistant" && style === "continue") offers.push(iconButton("Go on", ICONS.on, this.#actions.goOn));
+    return element("div", { class: "actions" }, ...offers);
+  }
+
+  #edit(item: HTMLElement, index: number, text: string): void {
+    const area = element("textarea", { rows: "3", "aria-label": "Change your message" }), before = [...item.childNodes];
+    area.value = text;
+    const leave = (): void => {
+      item.replaceChildren(...before);
+      item.querySelector<HTMLElement>(".actions button")?.focus();
+    };
+    const form = element("form", { class: "edit" }, area, element("div", { class: "line" }, element("button", { type: "submit", class: "button primary" }, "Send again"), button("Cancel", leave)));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (area.value.trim() !== "") this.#actions.edit(index, area.value);
+    });
+    form.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") leave();
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) (event.preventDefault(), form.requestSubmit());
+    });
+    item.replaceChildren(form);
+    area.focus();
+    area.setSelectionRange(text.length, text.length);
+  }
+}
+
+/** The lines that a continued text leaves empty before it begins are the page's business here. */
+function shown(text: string): string {
+  return text.replace(/^\s+/, "");
+}
+
+function iconButton(label: string, path: string, onClick: () => void): HTMLButtonElement {
+  const made = button("", onClick, "action");
+  made.append(icon(path), element("span", {}, label));
+  return made;
+}
+
+function copyButton(text: string): HTMLButtonElement {
+  const made = iconButton("Copy", ICONS.copy, () => void copy());
+  const label = made.lastElementChild as HTMLElement;
+  const copy = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(text);
+      label.textContent = "Copied";
+    } catch {
+      label.textContent = "Not allowed here";
+    }
+  };
+  return made;
+}
