@@ -40,7 +40,7 @@ export function planTraining(recipe: Recipe, { threads = 1, platform }: { readon
   const parameters = countParameters(shape), stateBytes = parameters * 16, limitBytes = WASM_PAGES_MAX * WASM_PAGE_BYTES;
   // Before graphs are laid out, which for sizes like these takes long.
   if (stateBytes > limitBytes) failForMemory(recipe, parameters, stateBytes, limitBytes, "more than WebAssembly can address");
-  const training = measurePass(recipe, true), validation = measurePass(recipe, false);
+  const runtime = new Runtime(), training = measurePass(runtime, recipe, true), validation = measurePass(runtime, recipe, false);
   const largest = Math.max(...parameterShapes(shape).filter(([name]) => name.startsWith("blk.")).map(([, extents]) => (extents.length > 1 ? extents[0] * (extents[1] + 1) : 0)));
   const codesBytes = shape.weightBits === 32 ? 0 : 2 * largest + 16 * Math.ceil(largest / SUM_CHUNK);
   const rotaryBytes = 4 * seqLength * headDim, sumsBytes = 8 * Math.ceil(parameters / SUM_CHUNK);
@@ -55,8 +55,8 @@ export function planTraining(recipe: Recipe, { threads = 1, platform }: { readon
 }
 
 /** Records the graph of one pass, as the trainer does, over parameters that have no memory. */
-function measurePass(recipe: Recipe, isTraining: boolean): { readonly blockBytes: number; readonly scratchBytes: number } {
-  const { batch, seqLength, dropout } = recipe, shape = shapeOf(recipe), runtime = new Runtime(), tape = new Tape(runtime);
+function measurePass(runtime: Runtime, recipe: Recipe, isTraining: boolean): { readonly blockBytes: number; readonly scratchBytes: number } {
+  const { batch, seqLength, dropout } = recipe, shape = shapeOf(recipe), tape = new Tape(runtime);
   const nowhere = { value: 0, gradient: 0 };
   const parameters = new Map(parameterShapes(shape).map(([name, extents]) => [name, new Parameter(runtime, name, extents, nowhere)]));
   const ids = tape.input([batch * seqLength]), targets = tape.input([batch * seqLength]);
