@@ -10,8 +10,7 @@
  */
 import { ATTENTION_TILE } from "../abi";
 import { sumFloats } from "../lanes";
-import { expF32x4 } from "../math";
-import { padded, panelBytes, scoreRows, scoreScale } from "./attention";
+import { padded, panelBytes, probability, scoreRows, scoreScale, weightOf } from "./attention";
 import { edgeTile, microTile } from "./micro-tile";
 import { packColumns, packRows } from "./panels";
 
@@ -81,14 +80,14 @@ function softmaxBackwardRow(p: usize, d: usize, visible: i32, width: i32, headDi
   for (let j = visible; j < width; j++) store<f32>(p + (<usize>j << 2), -Infinity);
   let dots = f32x4.splat(0);
   for (let j = 0; j < width; j += 4) {
-    const at = <usize>j << 2, probability = f32x4.mul(expF32x4(f32x4.sub(f32x4.mul(v128.load(p + at), scale), most)), inverse);
-    v128.store(p + at, probability);
-    dots = f32x4.add(dots, f32x4.mul(probability, v128.load(d + at)));
+    const at = <usize>j << 2, chance = probability(weightOf(v128.load(p + at), scale, most), inverse);
+    v128.store(p + at, chance);
+    dots = f32x4.add(dots, f32x4.mul(chance, v128.load(d + at)));
   }
   const dot = f32x4.splat(sumFloats(dots));
   for (let j = 0; j < width; j += 4) {
-    const at = <usize>j << 2, probability = v128.load(p + at);
-    v128.store(d + at, f32x4.mul(f32x4.mul(probability, f32x4.sub(v128.load(d + at), dot)), scale));
+    const at = <usize>j << 2, chance = v128.load(p + at);
+    v128.store(d + at, f32x4.mul(f32x4.mul(chance, f32x4.sub(v128.load(d + at), dot)), scale));
   }
 }
 
