@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { THREADS_MAX } from "./core/limits.ts";
 import type { Platform } from "./core/platform.ts";
 import { load } from "./load.ts";
 import { detectPlatform } from "./platform/detect.ts";
@@ -11,6 +10,8 @@ import type { MetricRecord } from "./train/metrics.ts";
 import type { Training } from "./train/train.ts";
 import type { Sampler, TrainEvent } from "./train/train-events.ts";
 import { type TrainingOptions, openTraining as openTrainingOn } from "./train/train-open.ts";
+import { resolveOptions } from "./train/train-options.ts";
+import { defaultThreads } from "./train/train-plan.ts";
 
 export { OnebitError } from "./core/errors.ts";
 export type { TransformerShape } from "./nn/shape.ts";
@@ -27,7 +28,7 @@ export type { ResumedFrom, Training } from "./train/train.ts";
 export type { SampleRequest, Sampler, StepEvent, TrainEvent } from "./train/train-events.ts";
 export { resolveOptions } from "./train/train-options.ts";
 export type { RecipeOptions } from "./train/train-options.ts";
-export { planTraining } from "./train/train-plan.ts";
+export { defaultThreads, planTraining } from "./train/train-plan.ts";
 export type { TrainingPlan } from "./train/train-plan.ts";
 export type { Preset, Recipe, Settings } from "./train/train-recipe.ts";
 export type { Validation } from "./train/train-validation.ts";
@@ -38,7 +39,7 @@ export type { GgufExportOptions } from "./train/export-gguf.ts";
 export type { SafetensorsExportOptions } from "./train/export-safetensors.ts";
 
 export interface TrainOptions extends Omit<TrainingOptions, "platform"> {
-  /** Default: the processors, 1 where there are no threads. The weights are the same bits with any number. */
+  /** Default: the processors; 1 for small models, and where there are no threads. The weights are the same bits with any number. */
   readonly threads?: number;
   /** Default: that of the runtime the program runs in. */
   readonly platform?: Platform;
@@ -56,7 +57,7 @@ export interface TrainOptions extends Omit<TrainingOptions, "platform"> {
  */
 export async function openTraining(options: TrainOptions): Promise<Training> {
   const platform = options.platform ?? detectPlatform();
-  const { threads = platform.spawnThread === undefined ? 1 : Math.min(platform.nCores, THREADS_MAX), sampler = engineSampler(platform) } = options;
+  const { threads = defaultThreads(resolveOptions(options).recipe, platform), sampler = engineSampler(platform) } = options;
   return await openTrainingOn({ ...options, platform, threads, sampler });
 }
 

@@ -5,7 +5,7 @@
  */
 import { SUM_CHUNK } from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
-import { WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
+import { THREADS_MAX, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import type { Platform } from "../core/platform.ts";
 import { crossEntropy } from "../nn/ops.ts";
 import { Parameter } from "../nn/parameter.ts";
@@ -52,6 +52,19 @@ export function planTraining(recipe: Recipe, { threads = 1, platform }: { readon
   return {
     parameters, tokensPerStep: batch * seqLength * accumulation, stateBytes, passBytes: training.blockBytes, validationBytes: validation.blockBytes, otherBytes, totalBytes,
   };
+}
+
+/**
+ * Multiplications of a pass, one a parameter and token, from which on threads pay: a pass has hundreds of barriers, each
+ * of which may cost a time slice where other programs keep the processors busy, and below this it takes 0.1 s on one.
+ */
+const THREADS_PAY_FROM = 1e9;
+
+/** As many threads as a training gains from. The weights are the same bits with any number. */
+export function defaultThreads(recipe: Recipe, platform: Platform): number {
+  if (platform.spawnThread === undefined) return 1;
+  const products = countParameters(shapeOf(recipe)) * recipe.batch * recipe.seqLength;
+  return products < THREADS_PAY_FROM ? 1 : Math.min(platform.nCores, THREADS_MAX);
 }
 
 /** Records the graph of one pass, as the trainer does, over parameters that have no memory. */

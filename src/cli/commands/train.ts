@@ -7,7 +7,7 @@ import { OnebitError, fail } from "../../core/errors.ts";
 import { fileStoreOf } from "../../core/platform.ts";
 import type { Platform } from "../../core/platform.ts";
 import { detectPlatform } from "../../platform/detect.ts";
-import { PLOT_FILE, openTraining, planTraining, readTextFile, resolveOptions } from "../../training.ts";
+import { PLOT_FILE, defaultThreads, openTraining, planTraining, readTextFile, resolveOptions } from "../../training.ts";
 import type { GgufExportOptions, Training } from "../../training.ts";
 import type { Command, CommandContext, Options } from "../command.ts";
 import { formatBytes, formatJson } from "../format.ts";
@@ -24,7 +24,7 @@ export const train: Command = {
     ["--plan", "only say what it would take"],
     ...TRAINING_OPTION_HELP,
     ["--prompt TEXT", "what samples continue (default: the beginning of the validation text)"],
-    ["--threads N", "threads to train on (default: the processors; the weights are the same)"],
+    ["--threads N", "threads to train on (default: the processors, 1 for small models; the weights are the same)"],
     ["--name NAME", "what the model is called in its files"],
     ["--export FILE", "the model as GGUF (default: model.gguf in the folder)"],
     ["--ternary TYPE", "TQ2_0, TQ1_0, Q2_0 or I2_S (default: TQ2_0, Q2_0 where rows do not divide)"],
@@ -48,7 +48,7 @@ export const train: Command = {
   nPositionals: [1, 1],
   async run(context) {
     const { options, terminal } = context, isJson = options.flag("json"), choices = recipeOptions(options), output = outputOf(options);
-    const { recipe } = resolveOptions(choices), platform = detectPlatform(), threads = options.integer("threads", 1) ?? platform.nCores;
+    const { recipe } = resolveOptions(choices), platform = detectPlatform(), threads = options.integer("threads", 1) ?? defaultThreads(recipe, platform);
     const plan = planTraining(recipe, { threads, platform });
     if (!isJson) await terminal.out(describePlan(recipe, plan));
     if (options.flag("plan")) {
