@@ -57,13 +57,13 @@ export class ChatPage {
     this.#composer = new ComposerView({ send: (text) => void this.#answerTo([...this.#turns, { role: "user", text }]), stop: () => this.#writing?.abort() });
     const current = (): OpenModel | undefined => this.#session.current;
     new ModelsView(new StoreClient(environment.startWorker), {
-      choose: (choice) => void this.open(choice), current: () => current()?.choice, removing: (source) => this.#leave(source),
+      choose: (choice) => void this.choose(choice), current: () => current()?.choice, removing: (source) => this.#leave(source),
     });
     new SettingsView(this.#settings, (settings) => {
       this.#settings = this.#memory.settings = settings;
     }, current);
     byId("new-conversation").addEventListener("click", () => void this.#begin());
-    takeDroppedFiles(byId("drop-hint"), (file) => void this.open({ kind: "file", file }));
+    takeDroppedFiles(byId("drop-hint"), (file) => void this.choose({ kind: "file", file }));
     this.#show();
     if (environment.remark !== undefined) this.#status.textContent = environment.remark;
   }
@@ -71,14 +71,19 @@ export class ChatPage {
   /** Opens the model that ran last, if it is still here, else the one built in. */
   async start(): Promise<void> {
     const source = this.#memory.model;
-    if (source === undefined || !(await this.open({ kind: "kept", source }))) await this.open({ kind: "built-in" });
+    if (source === undefined || !(await this.#open({ kind: "kept", source }))) await this.#open({ kind: "built-in" });
   }
 
-  /** Opens a model in place of the one before. @returns whether it runs; if not, the page has said why */
-  async open(choice: ModelChoice): Promise<boolean> {
+  /** Opens what a person chose; if that does not work, the page says why and the model before is opened again. */
+  async choose(choice: ModelChoice): Promise<void> {
+    this.#notice.clear();
+    const before = this.#session.current?.choice, failed = (await this.#open(choice)) === false;
+    if (failed && before !== undefined && this.#session.current === undefined) await this.#open(before);
+  }
+
+  /** @returns false when it does not work, which the page has said; undefined when another choice was made meanwhile */
+  async #open(choice: ModelChoice): Promise<boolean | undefined> {
     await this.#stopWriting();
-    // What the start says of the model before stays to be read when the next one is opened because of it.
-    if (choice.kind !== "built-in") this.#notice.clear();
     const bar = byId<HTMLProgressElement>("loading-bar"), loading = byId("loading");
     byId("model-name").textContent = nameOf(choice);
     byId("loading-text").textContent = `Loading ${nameOf(choice)}`;
@@ -90,17 +95,20 @@ export class ChatPage {
       if (choice.kind !== "file") this.#memory.model = choice.kind === "kept" ? choice.source : undefined;
       this.#composer.placeholder = style === "chat" ? "Write a message" : "Begin a text";
       this.#announcer.say(`${nameOf(choice)} is ready.`);
+      this.#endLoading();
       return true;
     } catch (error) {
-      // A choice made since then has taken over: it shows its own end.
-      if (error instanceof OnebitError && error.code === "aborted") return false;
+      if (error instanceof OnebitError && error.code === "aborted") return undefined;
       this.#notice.explain(error);
       byId("model-name").textContent = "No model";
+      this.#endLoading();
       return false;
-    } finally {
-      loading.hidden = true;
-      this.#show();
     }
+  }
+
+  #endLoading(): void {
+    byId("loading").hidden = true;
+    this.#show();
   }
 
   #show(): void {
@@ -167,7 +175,7 @@ export class ChatPage {
   /** A kept model is about to be removed: the page goes back to the one built in. */
   async #leave(source: string): Promise<void> {
     const choice = this.#session.current?.choice;
-    if (choice?.kind === "kept" && choice.source === source) await this.open({ kind: "built-in" });
+    if (choice?.kind === "kept" && choice.source === source) await this.#open({ kind: "built-in" });
     if (this.#memory.model === source) this.#memory.model = undefined;
   }
 }

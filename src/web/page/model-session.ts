@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { throwIfAborted } from "../../core/errors.ts";
 import { DEFAULT_MODEL_THREADS } from "../../default-model.ts";
 import { type WorkerLoadOptions, type WorkerModel, loadInWorkerOf } from "../worker-model.ts";
 import { styleOf } from "./answer.ts";
@@ -48,7 +49,7 @@ export class ModelSession {
     const model = await this.#load(choice, { onProgress, signal });
     try {
       const open = { choice, model, style: await styleOf(model) };
-      signal.throwIfAborted();
+      throwIfAborted(signal);
       this.#open = open;
       return open;
     } catch (error) {
