@@ -40,7 +40,8 @@ export async function fetchFile<T extends StoredFile>(context: PullContext, want
   try {
     const brought = await findExisting();
     if (brought !== undefined) return brought;
-    await context.platform.persist?.();
+    // Not awaited: Firefox asks the user, who may never answer.
+    void context.platform.persist?.().catch(() => false);
     const downloaded = await download({
       ...wanted, lock,
       platform: context.platform,

@@ -18,7 +18,7 @@ export function nodeHub(openFile: (path: string) => Promise<ByteSource>, environ
   const path = process.getBuiltinModule("node:path"), os = process.getBuiltinModule("node:os");
   const set = (name: string): string | undefined => environment(name) || undefined;
   const caches = (): string => set("XDG_CACHE_HOME") ?? path.join(os.homedir(), ".cache");
-  const expanded = (folder: string): string => path.resolve(folder.replace(/^~(?=$|[\\/])/, os.homedir()));
+  const expanded = (folder: string): string => path.resolve(folder.replace(/^~(?=$|[\\/])/, () => os.homedir()));
   const hubFolder = (): string =>
     set("HF_HUB_CACHE") ?? set("HUGGINGFACE_HUB_CACHE") ?? path.join(set("HF_HOME") ?? path.join(caches(), "huggingface"), "hub");
   return {
