@@ -10,11 +10,13 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { load } from "../../src/index.ts";
+import { openTraining } from "../../src/training.ts";
 import { BROWSERS, type Browser, type Page, type PageResult, runPages } from "./browser.ts";
 import { type InstalledPackage, installPackage, publishedHashes } from "./installed-package.ts";
 import type { PolicyReport } from "./pages/policy-page.ts";
 import { type SuiteReport, runSuite } from "./suite.ts";
 import { recordRow } from "./table.ts";
+import { VanishingServer } from "./vanishing-server.ts";
 
 // The package is installed from dist/ as it was built.
 const RUN_TIMEOUT_MS = 180_000;
@@ -25,9 +27,13 @@ const STRICT = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker
 const ONE_FOR_ALL = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'";
 const NO_WASM = "default-src 'none'; script-src 'self'; connect-src 'self'";
 
+/** A policy that lets no page reach another origin lets none fetch a model. */
+const NOT_ASKED = "not asked";
+
 const PAGES: readonly Page[] = [
   { name: "page", script: "page.js", headers: { ...ISOLATED, "content-security-policy": ONE_FOR_ALL } },
   { name: "worker", script: "worker.js", headers: { ...ISOLATED, "content-security-policy": ONE_FOR_ALL } },
+  { name: "offline", script: "offline-page.js", headers: ISOLATED },
   { name: "without isolation", script: "quick.js", headers: {} },
   { name: "strict policy", script: "policy.js", headers: { ...ISOLATED, "content-security-policy": STRICT } },
   { name: "policy without WebAssembly", script: "no-wasm.js", headers: { "content-security-policy": NO_WASM } },
@@ -42,23 +48,34 @@ interface QuickReport {
   readonly worker: { readonly engine: SuiteReport["engine"]; readonly ids: readonly number[] };
 }
 
+/** How the check of offline.ts ended, by the place where the model was kept, and who asked. */
+interface OfflineReport {
+  readonly pageFiles: string;
+  readonly pageCache: string;
+  readonly workerFiles: string;
+}
+
 const PROMPT = [1, 2, 3];
 const QUICK_OPTIONS = { maxTokens: 16, temperature: 0, ignoreEnd: true } as const;
 
 describe("browsers", { skip }, () => {
-  let installed: InstalledPackage, expected: SuiteReport["models"], quickIds: readonly number[];
+  let installed: InstalledPackage, expected: SuiteReport["models"], quickIds: readonly number[], server: VanishingServer;
 
   before(async () => {
-    installed = await installPackage("browsers", ["tests/runtime/pages/suite-page.ts", "tests/runtime/pages/policy-page.ts"]);
-    writePages(installed);
+    installed = await installPackage("browsers", ["tests/runtime/pages/suite-page.ts", "tests/runtime/pages/policy-page.ts", "tests/runtime/offline.ts"]);
+    server = await VanishingServer.start(new Uint8Array(readFileSync(join(installed.folder, "models", `${installed.models[0]}.gguf`))));
+    writePages(installed, server);
     bundle(installed.folder);
     const files = Object.fromEntries(installed.models.map((name) => [name, new Uint8Array(readFileSync(join(installed.folder, "models", `${name}.gguf`)))]));
-    expected = (await runSuite(load, files)).models;
+    expected = (await runSuite({ open: load, openTraining, files })).models;
     const model = await load(files[installed.models[0]]);
     quickIds = (await model.generate(PROMPT, QUICK_OPTIONS).result()).ids;
     await model.close();
   });
-  after(() => rmSync(installed.folder, { recursive: true, force: true }));
+  after(async () => {
+    await server?.stop();
+    rmSync(installed.folder, { recursive: true, force: true });
+  });
 
   for (const browser of BROWSERS) {
     describe(browser.name, () => {
@@ -75,15 +92,19 @@ describe("browsers", { skip }, () => {
       });
 
       test("page: one thread, and why", () => {
-        checkSuite(reportOf<SuiteReport>("page"), `${nameOf(browser)}, page`);
+        checkSuite(reportOf<SuiteReport>("page"), `${nameOf(browser)}, page`, "private files, Cache");
         assert.match(reportOf<SuiteReport>("page").engine.reason ?? "", /main thread may not wait.*onebit\/worker/);
       });
 
       test("worker: threads, a page that stays free, a death that is noticed", () => {
         const report = reportOf<SuiteReport>("worker");
-        checkSuite(report, `${nameOf(browser)}, worker`);
+        checkSuite(report, `${nameOf(browser)}, worker`, "private files");
         assert.equal(report.engine.reason, undefined);
         assert.ok(report.engine.threads > 1, `${report.engine.threads} threads`);
+      });
+
+      test("offline: a model that was fetched once, from private files and from a cache", () => {
+        assert.deepEqual(reportOf<OfflineReport>("offline"), { pageFiles: "ok", pageCache: "ok", workerFiles: "ok" });
       });
 
       test("without isolation: one thread, and why", () => {
@@ -96,8 +117,8 @@ describe("browsers", { skip }, () => {
 
       test("strict policy: a worker of one's own, one thread, and why", () => {
         const { page, worker, refusals } = reportOf<PolicyReport>("strict policy");
-        checkSuite(page, `${nameOf(browser)}, strict CSP, page`);
-        checkSuite(worker, `${nameOf(browser)}, strict CSP, own worker`);
+        checkSuite(page, `${nameOf(browser)}, strict CSP, page`, NOT_ASKED);
+        checkSuite(worker, `${nameOf(browser)}, strict CSP, own worker`, NOT_ASKED);
         assert.match(worker.engine.reason ?? "", /worker-src blob:/);
         for (const message of refusals) assert.match(message, /worker-src blob:/);
       });
@@ -116,8 +137,8 @@ describe("browsers", { skip }, () => {
     });
   }
 
-  function checkSuite({ models, checks, engine }: SuiteReport, row: string): void {
-    recordRow(row, { models, checks, engine });
+  function checkSuite({ models, checks, engine }: SuiteReport, row: string, offline: string): void {
+    recordRow(row, { models, checks, engine }, offline);
     for (const [name, found] of Object.entries(checks)) assert.equal(found, "ok", name);
     for (const [name, logits] of publishedHashes(installed)) assert.equal(models[name].logits, logits, name);
     assert.deepEqual(models, expected);
@@ -130,9 +151,11 @@ function nameOf({ name, binary }: Browser): string {
 }
 
 /** Raw modules: what a page without a bundler has. The bundled application imports the package by its name. */
-function writePages({ folder, models }: InstalledPackage): void {
+function writePages({ folder, models }: InstalledPackage, server: VanishingServer): void {
   const names = JSON.stringify(models), dist = "/node_modules/onebit/dist";
-  const importBoth = `import { load } from "${dist}/index.js"; import { loadInWorker } from "${dist}/worker.js";`;
+  const offline = `import { load } from "${dist}/index.js"; import { platformWithHub, pull, remove } from "${dist}/hub.js"; import { offlineOutcome } from "/offline.js";
+    const parts = { load, platformWithHub, pull, remove }, newUrl = () => "${server.origin}/" + Math.random() + "/model.gguf";`;
+  const importBoth = `import { load } from "${dist}/index.js"; import { loadInWorker } from "${dist}/worker.js"; import { openTraining } from "${dist}/train.js";`;
   const newWorker = `() => new Worker("/model-worker.js", { type: "module" })`;
   const quick = `globalThis.runPage = async () => {
       const bytes = new Uint8Array(await (await fetch("/models/${models[0]}.gguf")).arrayBuffer());
@@ -145,9 +168,18 @@ function writePages({ folder, models }: InstalledPackage): void {
     };`;
   const scripts: Record<string, string> = {
     "model-worker.js": `import { serve } from "${dist}/worker-host.js"; serve();`,
-    "page.js": `${importBoth} import { inPage } from "/suite-page.js"; globalThis.runPage = () => inPage(load, ${names});`,
-    "worker.js": `${importBoth} import { inWorker } from "/suite-page.js"; globalThis.runPage = () => inWorker(loadInWorker, ${newWorker}, ${names});`,
-    "policy.js": `${importBoth} import { underPolicy } from "/policy-page.js"; globalThis.runPage = () => underPolicy(load, loadInWorker, ${newWorker}, ${names});`,
+    "page.js": `${importBoth} import { inPage } from "/suite-page.js"; globalThis.runPage = () => inPage(load, openTraining, ${names});`,
+    "worker.js": `${importBoth} import { inWorker } from "/suite-page.js"; globalThis.runPage = () => inWorker(loadInWorker, openTraining, ${newWorker}, ${names});`,
+    "policy.js": `${importBoth} import { underPolicy } from "/policy-page.js"; globalThis.runPage = () => underPolicy(load, openTraining, loadInWorker, ${newWorker}, ${names});`,
+    "offline-page.js": `${offline} globalThis.runPage = async () => {
+      const pageFiles = await offlineOutcome(parts, newUrl());
+      const worker = new Worker("/offline-worker.js", { type: "module" });
+      const workerFiles = await new Promise((resolve) => (worker.onmessage = ({ data }) => resolve(data)));
+      // As in a browser that has none.
+      Object.defineProperty(navigator.storage, "getDirectory", { value: undefined });
+      return { pageFiles, workerFiles, pageCache: await offlineOutcome(parts, newUrl()) };
+    };`,
+    "offline-worker.js": `${offline} postMessage(await offlineOutcome(parts, newUrl()));`,
     "no-wasm.js": `${importBoth} globalThis.runPage = async () => {
       const bytes = new Uint8Array(await (await fetch("/models/${models[0]}.gguf")).arrayBuffer());
       const error = await load(bytes).then(() => "no error", (error) => error.code + " " + error.message);

@@ -28,7 +28,7 @@ export async function installPackage(name: string, sources: readonly string[]): 
   writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module", dependencies: { onebit: "*" } }));
   await writeSyntheticModels(models);
   for (const path of (process.env.ONEBIT_MODELS ?? "").split(delimiter).filter((path) => path !== "")) copyFileSync(path, join(models, basename(path)));
-  await build({ entryPoints: [...sources], outdir: folder, bundle: true, format: "esm", target: "es2022", logLevel: "warning" });
+  await build({ entryPoints: [...sources], outdir: folder, entryNames: "[name]", bundle: true, format: "esm", target: "es2022", logLevel: "warning" });
   return { folder, models: readdirSync(models).map((file) => basename(file, ".gguf")).sort() };
 }
 

@@ -6,7 +6,9 @@
  */
 import type { ChatMessage, EmbedOptions, GenerateOptions, Generation, LoadModelOptions } from "../../src/index.ts";
 import type { Engine } from "../../src/model/engine.ts";
+import type { openTraining as OpenTraining } from "../../src/training.ts";
 import inTheBox from "../default-model/expected.json" with { type: "json" };
+import trained from "./expected-training.json" with { type: "json" };
 
 /** What models here and models in a worker share. */
 export interface SuiteModel {
@@ -44,7 +46,15 @@ const N_IDS = 77;
 /** Enough that a generation is still running when it is stopped. */
 const LONG = { maxTokens: 200, temperature: 0, ignoreEnd: true } as const;
 
-export async function runSuite(open: OpenModel, files: Readonly<Record<string, Uint8Array>>, url?: string): Promise<SuiteReport> {
+export interface SuiteSubject {
+  readonly open: OpenModel;
+  readonly openTraining: typeof OpenTraining;
+  readonly files: Readonly<Record<string, Uint8Array>>;
+  /** Of the first of the files, where the runtime takes paths or URLs. */
+  readonly url?: string;
+}
+
+export async function runSuite({ open, openTraining, files, url }: SuiteSubject): Promise<SuiteReport> {
   const models: Record<string, Numbers> = {};
   let engine: Engine["engine"] | undefined;
   for (const [name, bytes] of Object.entries(files)) {
@@ -59,7 +69,7 @@ export async function runSuite(open: OpenModel, files: Readonly<Record<string, U
   const checks = {} as Record<CheckName, string>;
   for (const name of Object.keys(CHECKS) as CheckName[]) {
     nowAt(name);
-    checks[name] = await CHECKS[name]({ open, bytes, url, numbers }).then(() => "ok", (error: Error) => `${error.name}: ${error.message}`);
+    checks[name] = await CHECKS[name]({ open, openTraining, bytes, url, numbers }).then(() => "ok", (error: Error) => `${error.name}: ${error.message}`);
   }
   return { engine, models, checks };
 }
@@ -83,6 +93,7 @@ async function logitsHash(model: SuiteModel): Promise<string> {
 
 interface CheckInput {
   readonly open: OpenModel;
+  readonly openTraining: typeof OpenTraining;
   readonly bytes: Uint8Array;
   readonly url: string | undefined;
   readonly numbers: Numbers;
@@ -181,6 +192,12 @@ const CHECKS = {
     });
   },
 
+  // A change that is meant to change these numbers takes what this finds to expected-training.json.
+  async train({ open, openTraining }: CheckInput) {
+    const found = await trainedBits(openTraining, open);
+    expect(JSON.stringify(found) === JSON.stringify(trained), `the training ${JSON.stringify(trained)}, got ${JSON.stringify(found)}`);
+  },
+
   async "one thread"({ open, bytes, numbers }: CheckInput) {
     await using(open(bytes, { threads: 1 }), async (model) => {
       expect(model.engine.threads === 1 && model.engine.reason === undefined, "one thread, as asked for");
@@ -194,6 +211,25 @@ const CHECKS = {
     });
   },
 };
+
+/** Losses of some steps as the bits of their doubles, the hash of the model that came out, and what it writes. */
+async function trainedBits(openTraining: typeof OpenTraining, open: OpenModel): Promise<Record<string, unknown>> {
+  const text = new TextEncoder().encode("Tomorrow, and tomorrow, and tomorrow, creeps in this petty pace from day to day.\n".repeat(20));
+  const training = await openTraining({ text, preset: "tiny", steps: 6, batch: 2, seqLength: 32, validateEvery: 0, sampleEvery: 0, threads: 1 });
+  const losses: string[] = [];
+  for await (const event of training) if (event.kind === "step") losses.push(bitsOf(event.loss));
+  const gguf = await training.gguf();
+  await training.close();
+  let ids: readonly number[] = [];
+  await using(open(gguf), async (model) => void ({ ids } = await model.generate("To", { maxTokens: 8, temperature: 0 }).result()));
+  return { losses, gguf: await sha256([gguf]), ids };
+}
+
+function bitsOf(value: number): string {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, value);
+  return view.getBigUint64(0).toString(16).padStart(16, "0");
+}
 
 async function using(opening: Promise<SuiteModel>, work: (model: SuiteModel) => Promise<void>): Promise<void> {
   const model = await opening;
@@ -211,8 +247,8 @@ export async function rejects(work: Promise<unknown>, code: string): Promise<Err
   return error as Error;
 }
 
-async function sha256(vectors: readonly Float32Array[]): Promise<string> {
-  const bytes = new Uint8Array(await new Blob(vectors as Float32Array<ArrayBuffer>[]).arrayBuffer());
+async function sha256(parts: readonly (Float32Array | Uint8Array)[]): Promise<string> {
+  const bytes = new Uint8Array(await new Blob(parts as Float32Array<ArrayBuffer>[]).arrayBuffer());
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -8,6 +8,8 @@ import type { SuiteReport } from "./suite.ts";
 export interface Row {
   readonly runtime: string;
   readonly report: Pick<SuiteReport, "engine" | "checks"> & { readonly models: number };
+  /** Where a fetched model is found without the network, or why nowhere. */
+  readonly offline: string;
 }
 
 const JSON_FILE = "build/runtimes.json";
@@ -22,25 +24,27 @@ const COLUMNS: Readonly<Record<string, readonly (keyof SuiteReport["checks"])[]>
   abort: ["abort"],
   close: ["close"],
   "typed errors": ["bad bytes", "bad options"],
+  train: ["train"],
   "same bits": ["one thread", "plain SIMD"],
 };
 
-export function recordRow(runtime: string, { engine, checks, models }: SuiteReport): void {
+export function recordRow(runtime: string, { engine, checks, models }: SuiteReport, offline: string): void {
   mkdirSync("build", { recursive: true });
   const others = existsSync(JSON_FILE) ? (JSON.parse(readFileSync(JSON_FILE, "utf8")) as Row[]).filter((row) => row.runtime !== runtime) : [];
-  const rows: Row[] = [...others, { runtime, report: { engine, checks, models: Object.keys(models).length } }];
+  const rows: Row[] = [...others, { runtime, report: { engine, checks, models: Object.keys(models).length }, offline }];
   rows.sort((a, b) => (a.runtime < b.runtime ? -1 : 1));
   writeFileSync(JSON_FILE, `${JSON.stringify(rows, null, 2)}\n`);
   writeFileSync(MARKDOWN_FILE, markdownTable(rows));
 }
 
 export function markdownTable(rows: readonly Row[]): string {
-  const head = ["runtime", ...Object.keys(COLUMNS), "kernels", "threads"];
-  const lines = rows.map(({ runtime, report: { engine, checks } }) => [
+  const head = ["runtime", ...Object.keys(COLUMNS), "relaxed SIMD", "threads", "offline cache"];
+  const lines = rows.map(({ runtime, report: { engine, checks }, offline }) => [
     runtime,
     ...Object.values(COLUMNS).map((names) => (names.every((name) => checks[name] === "ok") ? "yes" : "NO")),
-    engine.variant,
+    engine.variant === "relaxed" ? "yes" : "no",
     engine.reason === undefined ? "yes" : "one",
+    offline,
   ]);
   return [head, head.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
 }

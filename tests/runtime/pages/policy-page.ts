@@ -1,5 +1,6 @@
 /** A page whose Content-Security-Policy allows scripts of its own origin and WebAssembly, and nothing else. */
 import type { load as Load } from "../../../src/index.ts";
+import type { openTraining as OpenTraining } from "../../../src/training.ts";
 import { type SuiteReport, nowAt, rejects, runSuite } from "../suite.ts";
 import { fetchModels } from "./suite-page.ts";
 import { type LoadInWorker, checkWorker, openInWorker } from "./worker-checks.ts";
@@ -11,10 +12,12 @@ export interface PolicyReport {
   readonly refusals: readonly string[];
 }
 
-export async function underPolicy(load: typeof Load, loadInWorker: LoadInWorker, newWorker: () => Worker, names: readonly string[]): Promise<PolicyReport> {
+export async function underPolicy(
+  load: typeof Load, openTraining: typeof OpenTraining, loadInWorker: LoadInWorker, newWorker: () => Worker, names: readonly string[],
+): Promise<PolicyReport> {
   const files = await fetchModels(names), bytes = files[names[0]], refused = await rejects(loadInWorker(bytes), "engine/worker-failed");
-  const page = await runSuite(load, files);
-  const own = newWorker(), worker = await runSuite(openInWorker(loadInWorker, own), files);
+  const page = await runSuite({ open: load, openTraining, files });
+  const own = newWorker(), worker = await runSuite({ open: openInWorker(loadInWorker, own), openTraining, files });
   await checkWorker((source, options) => loadInWorker(source, { worker: newWorker(), ...options }), newWorker, bytes);
   nowAt("threads by number");
   const threads = await rejects(loadInWorker(bytes, { worker: newWorker(), threads: 2 }), "engine/thread-failed");

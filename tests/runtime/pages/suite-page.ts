@@ -1,5 +1,6 @@
 /** The suite in a page: the model here, or in a worker. */
 import type { load as Load } from "../../../src/index.ts";
+import type { openTraining as OpenTraining } from "../../../src/training.ts";
 import { type SuiteReport, runSuite } from "../suite.ts";
 import { type LoadInWorker, checkWorker, openInWorker } from "./worker-checks.ts";
 
@@ -8,12 +9,12 @@ export async function fetchModels(names: readonly string[]): Promise<Record<stri
   return Object.fromEntries(await Promise.all(files));
 }
 
-export async function inPage(load: typeof Load, names: readonly string[]): Promise<SuiteReport> {
-  return runSuite(load, await fetchModels(names), `models/${names[0]}.gguf`);
+export async function inPage(load: typeof Load, openTraining: typeof OpenTraining, names: readonly string[]): Promise<SuiteReport> {
+  return runSuite({ open: load, openTraining, files: await fetchModels(names), url: `models/${names[0]}.gguf` });
 }
 
-export async function inWorker(loadInWorker: LoadInWorker, newWorker: () => Worker, names: readonly string[]): Promise<SuiteReport> {
-  const files = await fetchModels(names), report = await runSuite(openInWorker(loadInWorker), files, `models/${names[0]}.gguf`);
+export async function inWorker(loadInWorker: LoadInWorker, openTraining: typeof OpenTraining, newWorker: () => Worker, names: readonly string[]): Promise<SuiteReport> {
+  const files = await fetchModels(names), report = await runSuite({ open: openInWorker(loadInWorker), openTraining, files, url: `models/${names[0]}.gguf` });
   await checkWorker(loadInWorker, newWorker, files[names[0]]);
   return report;
 }
