@@ -17,7 +17,7 @@ const BITNET = {
 export const PRESETS: Readonly<Record<PresetName, Preset>> = {
   shakespeare: {
     ...BITNET,
-    summary: "3.0 million weights over a megabyte of text: hours on two cores",
+    summary: "3.0 million weights over a megabyte of text: an hour or two on one core",
     dim: 256, depth: 5, heads: 8, kvHeads: 4, headDim: 32, ffHidden: 512,
     seqLength: 512, batch: 3, accumulation: 1, steps: 4400,
     // Low-bit weights bear, and need, ten times the rate of float ones.
@@ -28,7 +28,7 @@ export const PRESETS: Readonly<Record<PresetName, Preset>> = {
   // The classic exercise: 90 million bytes of Wikipedia to learn from, 5 million to be judged on, 1.6 billion bytes seen.
   enwik8: {
     ...BITNET,
-    summary: "32 million weights over 95 million bytes of text: weeks on two cores",
+    summary: "32 million weights over 95 million bytes of text: a month and a half on two cores",
     dim: 512, depth: 8, heads: 8, kvHeads: 4, headDim: 64, ffHidden: 2048,
     seqLength: 1024, batch: 4, accumulation: 4, steps: 100_000,
     learningRate: 2e-4, schedule: "constant", warmupSteps: 0, weightDecay: 0.2, beta1: 0.9, beta2: 0.99, clipNorm: 0.5,

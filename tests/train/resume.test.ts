@@ -68,9 +68,9 @@ describe("killed", () => {
     let folder = freshFolder(), nCutSaves = 0, nEnds = 0, kills = 0, reached = 0;
     while (kills < KILLS) {
       // Most kills fall between two checkpoints and their log; some before the first step, or into the start.
-      const { killed, step } = await runAndKill(folder, 250 * random() * random(), 1 + (kills % 2));
-      assert.ok(step >= Math.min(reached, step), "a step that was saved is not done again");
-      reached = Math.max(reached, step);
+      const { killed, opened, saved } = await runAndKill(folder, 250 * random() * random(), 1 + (kills % 2));
+      assert.ok(opened >= reached, `step ${reached} was said to be saved, the next run began at ${opened}`);
+      reached = Math.max(opened, saved);
       kills += killed ? 1 : 0;
       nCutSaves += readdirSync(folder).some((name) => name.endsWith(".tmp")) ? 1 : 0;
       if (killed) continue;
@@ -78,6 +78,7 @@ describe("killed", () => {
       nEnds++;
       rmSync(folder, { recursive: true });
       folder = freshFolder();
+      reached = 0;
     }
     await runToEnd({ folder, resume: true });
     await assertSame(folder);
@@ -86,8 +87,8 @@ describe("killed", () => {
   });
 });
 
-/** Kills the child `delayMs` after it says that it is ready. @returns the last step that it said was saved */
-function runAndKill(folder: string, delayMs: number, threads: number): Promise<{ killed: boolean; step: number }> {
+/** Kills the child `delayMs` after it says that it is ready. @returns the step it began at, and the last that it said was saved */
+function runAndKill(folder: string, delayMs: number, threads: number): Promise<{ killed: boolean; opened: number; saved: number }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, folder, String(threads)], { stdio: ["ignore", "pipe", "pipe"] });
     let out = "", err = "";
@@ -100,8 +101,9 @@ function runAndKill(folder: string, delayMs: number, threads: number): Promise<{
     child.on("close", (code, signal) => {
       if (code !== 0 && signal !== "SIGKILL") reject(new Error(`the child ended with ${code ?? signal}: ${err}`));
       // What a kill cuts off is no report.
-      const saved = out.split("\n").slice(0, -1).filter((line) => line.startsWith("checkpoint ")).map((line) => Number(line.split(" ")[1]));
-      resolve({ killed: signal === "SIGKILL", step: saved.at(-1) ?? 0 });
+      const lines = out.split("\n").slice(0, -1).map((line) => line.split(" "));
+      const steps = (kind: string): number[] => lines.filter(([found]) => found === kind).map(([, step]) => Number(step));
+      resolve({ killed: signal === "SIGKILL", opened: steps("open")[0], saved: steps("checkpoint").at(-1) ?? 0 });
     });
   });
 }
