@@ -13,6 +13,9 @@ export interface StoreScope {
   postMessage(message: FromStore): void;
 }
 
+/** A person who waits can press "Go on": four seconds of failures are told, not the library's sixteen. */
+const PULL_ATTEMPTS = 4;
+
 type Handlers = {
   readonly [Name in StoreCallName]: (
     argument: StoreCalls[Name]["argument"], context: { readonly signal: AbortSignal; readonly onProgress: (progress: PullProgress) => void },
@@ -21,7 +24,7 @@ type Handlers = {
 
 const HANDLERS: Handlers = {
   async pull(source, { signal, onProgress }) {
-    const pulled = await pull(source, { signal, onProgress });
+    const pulled = await pull(source, { signal, onProgress, attempts: PULL_ATTEMPTS });
     return { source, sizeBytes: pulled.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
   },
   list: () => list(),

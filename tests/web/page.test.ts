@@ -1,0 +1,360 @@
+/**
+ * The chat page as people use it, in Chromium and Firefox: read, typed, stopped, reloaded without a server, given wrong
+ * files, refused room; by keyboard alone; looked over by axe-core. Screenshots go to build/page-screenshots.
+ *
+ * ONEBIT_BROWSERS=all runs it: `.ci/run browsers` brings the browsers and what drives them. It reads dist/ as it was built.
+ */
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { BROWSER_NAMES, type DrivenBrowser, type DrivenPage, type ModelServer, type PageServer, launch, serveModel, servePage, violations } from "./page-driver.ts";
+
+const skip = process.env.ONEBIT_BROWSERS === "all" ? false : "runs in .ci/run browsers";
+const WAIT_MS = 60_000;
+/** Alone a reload takes a fifth of this; two busy cores take their time. */
+const FIRST_TOKEN_MS_MAX = 5_000;
+const SCREENSHOTS = "build/page-screenshots";
+
+const PHONE = { width: 390, height: 844, deviceScaleFactor: 2 }, DESKTOP = { width: 1280, height: 800 };
+
+/** Remembers every worker the page starts, what its policy refuses, and when the first word of an answer is shown. */
+const WATCH = `
+  window.workers = [];
+  window.Worker = class extends Worker { constructor(...args) { super(...args); window.workers.push(this); } };
+  window.refusals = [];
+  document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => window.refusals.push(violatedDirective + " " + blockedURI));
+`;
+
+/** Takes the first example as soon as it is offered, and notes when the first word of the answer is shown. */
+const BEGIN_AT_ONCE = `
+  new MutationObserver(() => {
+    const example = document.querySelector("#welcome:not([hidden]) #examples button"), answer = document.querySelector(".assistant .text");
+    if (answer?.textContent.length > 0) window.firstTextMs ??= performance.now();
+    else if (example && !window.begunMs) (window.begunMs = performance.now(), example.click());
+  }).observe(document, { childList: true, subtree: true, characterData: true, attributes: true });
+`;
+
+for (const name of BROWSER_NAMES) {
+  describe(`chat page in ${name}`, { skip }, () => {
+    let browser: DrivenBrowser, model: ModelServer;
+
+    before(async () => {
+      mkdirSync(SCREENSHOTS, { recursive: true });
+      [browser, model] = await Promise.all([launch(name), serveModel()]);
+    });
+    after(async () => {
+      await browser?.close();
+      await model?.stop();
+    });
+
+    /** Runs `use` with a page, a server and a storage of their own. */
+    async function withPage(use: (page: DrivenPage, server: PageServer) => Promise<void>, { workerPrelude = "", isolates = true, watch = WATCH, url }: { workerPrelude?: string; isolates?: boolean; watch?: string; url?: string } = {}): Promise<void> {
+      const server = await servePage(), context = await browser.createBrowserContext(), complaints: string[] = [];
+      Object.assign(server, { workerPrelude, isolates });
+      try {
+        const page = await context.newPage();
+        page.on("pageerror", (error) => complaints.push(error.message));
+        await page.setViewport(PHONE);
+        await page.evaluateOnNewDocument(watch);
+        await page.goto(url ?? server.url);
+        await use(page, server);
+        assert.deepEqual([...complaints, ...await page.evaluate<string[]>("window.refusals ?? []")], []);
+      } finally {
+        await context.close();
+        await server.stop();
+      }
+    }
+
+    test("continues a text, by keyboard alone; keeps it across a reload", () => withPage(async (page) => {
+      await isReady(page);
+      assert.match(await textOf(page, "#welcome"), /does not chat.*goes on with what you write/s);
+      await tabTo(page, "prompt");
+      await page.keyboard.type("ROMEO:");
+      await page.keyboard.press("Enter");
+      await hasEnded(page);
+      assert.match(await textOf(page, "#status"), /^256 tokens · [\d.]+ tokens a second · cut at the set length$/);
+      const [question, answer] = await turns(page);
+      assert.equal(question, "ROMEO:");
+      assert.ok(answer.length > 100, answer);
+      assert.ok((await textOf(page, "#announcer")).includes(answer.trim().split("\n")[0]), "the answer was not announced");
+      await page.reload();
+      await isReady(page);
+      assert.deepEqual(await turns(page), [question, answer]);
+    }));
+
+    test("stops, goes on, answers again, takes an edit, begins anew", () => withPage(async (page) => {
+      await isReady(page);
+      await setRange(page, "maxTokens", 2048);
+      await say(page, "JULIET:");
+      // In one step: the model is faster than a test that looks and then clicks.
+      await page.waitForFunction(`document.querySelector(".assistant .text")?.textContent.length > 5 && (document.querySelector("#stop").click(), true)`, { timeout: WAIT_MS });
+      await hasEnded(page);
+      assert.match(await textOf(page, "#status"), /stopped$/);
+      const [, stopped] = await turns(page);
+      await setRange(page, "maxTokens", 16);
+      await clickAction(page, "Go on");
+      await hasEnded(page);
+      const [, further] = await turns(page);
+      assert.ok(further.startsWith(stopped) && further.length > stopped.length);
+      await clickAction(page, "Another answer");
+      await hasEnded(page);
+      assert.ok((await turns(page))[1].length <= 16);
+      await clickAction(page, "Edit");
+      assert.equal(await page.evaluate<string>("document.activeElement.tagName"), "TEXTAREA");
+      await page.keyboard.type(" O");
+      await page.keyboard.press("Enter");
+      await hasEnded(page);
+      assert.equal((await turns(page))[0], "JULIET: O");
+      await page.click("#new-conversation");
+      assert.deepEqual(await turns(page), []);
+      assert.equal(await focused(page), "prompt");
+    }));
+
+    test("the same seed gives the same answer", () => withPage(async (page) => {
+      await isReady(page);
+      await page.click("#open-settings");
+      await page.type("#seed", "7");
+      await page.keyboard.press("Escape");
+      await say(page, "HAMLET:");
+      await hasEnded(page);
+      const first = await turns(page);
+      await clickAction(page, "Another answer");
+      await hasEnded(page);
+      assert.deepEqual(await turns(page), first);
+    }));
+
+    test("works with the server gone: reloads, and continues a text", (t) => withPage(async (page, server) => {
+      await isReady(page);
+      await page.waitForFunction("navigator.serviceWorker.controller !== null", { timeout: WAIT_MS });
+      await server.stop();
+      await page.evaluateOnNewDocument(BEGIN_AT_ONCE);
+      await page.reload();
+      await page.waitForFunction("window.firstTextMs !== undefined", { timeout: WAIT_MS });
+      const firstTokenMs = await page.evaluate<number>("firstTextMs");
+      await hasEnded(page);
+      assert.ok((await turns(page))[1].length > 10);
+      t.diagnostic(`offline, from the reload: first token after ${Math.round(firstTokenMs)} ms`);
+      assert.ok(firstTokenMs <= FIRST_TOKEN_MS_MAX, `${firstTokenMs} ms`);
+    }));
+
+    test("a host that sends no headers: one thread and why; isolated by the service worker from the second load on", () => withPage(async (page) => {
+      await isReady(page);
+      assert.equal(await page.evaluate("crossOriginIsolated"), false);
+      await page.waitForFunction("navigator.serviceWorker.controller !== null", { timeout: WAIT_MS });
+      await page.reload();
+      await isReady(page);
+      assert.equal(await page.evaluate("crossOriginIsolated"), true);
+    }, { isolates: false }));
+
+    test("downloads a model, pauses, goes on, uses it, knows it after a reload without the network, removes it", () => withPage(async (page, server) => {
+      await isReady(page);
+      model.isSlow = true;
+      await download(page, model.url);
+      await page.waitForFunction(`/kB of 865 kB/.test(document.querySelector(".download")?.textContent)`, { timeout: WAIT_MS });
+      await clickButton(page, ".download", "Pause");
+      await page.waitForFunction(`/Paused at/.test(document.querySelector(".download")?.textContent)`, { timeout: WAIT_MS });
+      model.isSlow = false;
+      await clickButton(page, ".download", "Go on");
+      await page.waitForFunction(`/is on this device now/.test(document.querySelector("#models-notice").textContent)`, { timeout: WAIT_MS });
+      await page.waitForFunction(`document.querySelectorAll("#model-list li").length === 2`, { timeout: WAIT_MS });
+      assert.deepEqual(await violations(page), []);
+      await page.screenshot({ path: `${SCREENSHOTS}/${name}-models.png` });
+      await clickButton(page, "#model-list li:nth-child(2)", "Use");
+      await hasModel(page, "tiny.gguf");
+      await page.waitForFunction("navigator.serviceWorker.controller !== null", { timeout: WAIT_MS });
+      await server.stop();
+      await page.reload();
+      await hasModel(page, "tiny.gguf");
+      await say(page, "CASSIO:");
+      await hasEnded(page);
+      assert.ok((await turns(page))[1].length > 10);
+      await page.click("#open-models");
+      await page.waitForFunction(`document.querySelectorAll("#model-list li").length === 2`, { timeout: WAIT_MS });
+      await clickButton(page, "#model-list li:nth-child(2)", "Remove");
+      await page.waitForFunction(`/is gone/.test(document.querySelector("#models-notice").textContent)`, { timeout: WAIT_MS });
+      await page.keyboard.press("Escape");
+      await hasModel(page, "Shakespeare");
+    }));
+
+    test("a wrong file that is dropped: said, and the model before goes on", () => withPage(async (page) => {
+      await isReady(page);
+      await page.evaluate(`{
+        const carried = new DataTransfer();
+        carried.items.add(new File(["these are no weights"], "notes.txt"));
+        document.dispatchEvent(new DragEvent("drop", { dataTransfer: carried, bubbles: true, cancelable: true }));
+      }`);
+      await says(page, "#notice", /not a model file/);
+      await hasModel(page, "Shakespeare");
+      await isReady(page);
+      assert.match(await textOf(page, "#notice"), /not a model file/);
+    }));
+
+    test("no room: said", () => withPage(async (page) => {
+      await isReady(page);
+      await download(page, model.url);
+      await says(page, ".download", /no room left/);
+    }, { workerPrelude: "StorageManager.prototype.estimate = async () => ({ quota: 1000, usage: 900 });\n" }));
+
+    test("a server that lets no pages read, an address that is none, a model that is not there: said", () => withPage(async (page) => {
+      await isReady(page);
+      model.allowsPages = false;
+      try {
+        await download(page, `${model.url}?closed`);
+        await says(page, ".download", /CORS/);
+      } finally {
+        model.allowsPages = true;
+      }
+      await page.evaluate(`document.querySelector("#downloads").replaceChildren(); document.querySelector("#models").close()`);
+      await download(page, "hf:nonsense");
+      await says(page, ".download", /no address of a model/);
+      await page.evaluate(`document.querySelector("#downloads").replaceChildren(); document.querySelector("#models").close()`);
+      await download(page, model.url.replace("tiny", "absent"));
+      await says(page, ".download", /no such model/);
+    }));
+
+    test("a browser without SIMD: said", () => withPage(async (page) => {
+      await says(page, "#notice", /no WebAssembly SIMD/);
+      assert.equal(await textOf(page, "#model-name"), "No model");
+    }, { workerPrelude: "WebAssembly.validate = () => false;\n" }));
+
+    test("a worker that is killed: said, what was written stays, and a model can be opened again", () => withPage(async (page) => {
+      await isReady(page);
+      await setRange(page, "maxTokens", 2048);
+      await say(page, "OTHELLO:");
+      await page.waitForFunction(`document.querySelector(".assistant .text")?.textContent.length > 5 && (workers.forEach((worker) => worker.terminate()), true)`, { timeout: WAIT_MS });
+      await says(page, "#notice", /ran out of memory/);
+      assert.ok((await turns(page))[1].length > 5);
+      await page.click("#open-models");
+      await clickButton(page, "#model-list li:first-child", "Use");
+      await isReady(page);
+    }));
+
+    test("dialogs: the keyboard opens, walks and closes them, and comes back to where it was", () => withPage(async (page) => {
+      await isReady(page);
+      for (const [opener, dialog] of [["open-models", "models"], ["open-settings", "settings"]]) {
+        await tabTo(page, opener);
+        await page.keyboard.press("Enter");
+        await page.waitForFunction(`document.querySelector("#${dialog}").open`, { timeout: WAIT_MS });
+        await page.keyboard.press("Tab");
+        assert.equal(await page.evaluate(`document.querySelector("#${dialog}").contains(document.activeElement)`), true);
+        await page.keyboard.press("Escape");
+        await page.waitForFunction(`!document.querySelector("#${dialog}").open`, { timeout: WAIT_MS });
+        assert.equal(await focused(page), opener);
+      }
+    }));
+
+    test("axe-core finds nothing wrong, in light and dark, on a phone and a desktop", () => withPage(async (page) => {
+      await isReady(page);
+      for (const theme of ["light", "dark"]) {
+        for (const [size, viewport] of [["phone", PHONE], ["desktop", DESKTOP]] as const) {
+          await page.setViewport(viewport);
+          await page.click("#open-settings");
+          await page.evaluate(`document.querySelector("input[name=theme][value=${theme}]").click()`);
+          assert.deepEqual(await violations(page), [], `settings, ${theme}, ${size}`);
+          await page.screenshot({ path: `${SCREENSHOTS}/${name}-${size}-${theme}-settings.png` });
+          await page.keyboard.press("Escape");
+          assert.deepEqual(await violations(page), [], `welcome, ${theme}, ${size}`);
+          await page.screenshot({ path: `${SCREENSHOTS}/${name}-${size}-${theme}-welcome.png` });
+          await page.evaluate(`document.querySelector("#examples button").click()`);
+          await hasEnded(page);
+          await say(page, "JULIET:");
+          await hasEnded(page);
+          assert.deepEqual(await violations(page), [], `conversation, ${theme}, ${size}`);
+          await page.screenshot({ path: `${SCREENSHOTS}/${name}-${size}-${theme}-conversation.png` });
+          await page.click("#new-conversation");
+        }
+      }
+    }));
+
+    const oneFile = pathToFileURL(resolve("dist/onebit.html")).href;
+
+    test("as one file, without a server: a worker computes", () => withPage(async (page) => {
+      await isReady(page);
+      assert.equal(await textOf(page, "#status"), "");
+      await say(page, "PORTIA:");
+      await hasEnded(page);
+      assert.ok((await turns(page))[1].length > 10);
+      await page.click("#open-models");
+      await says(page, "#storage", /keeps no models/);
+    }, { url: oneFile }));
+
+    test("as one file where workers are refused: the page computes, and says so", () => withPage(async (page) => {
+      await isReady(page);
+      assert.match(await textOf(page, "#status"), /computes by itself/);
+      await say(page, "PORTIA:");
+      await hasEnded(page);
+      assert.ok((await turns(page))[1].length > 10);
+    }, { url: oneFile, watch: `window.Worker = class { constructor() { throw new DOMException("refused", "SecurityError"); } };` }));
+  });
+}
+
+async function isReady(page: DrivenPage): Promise<void> {
+  await page.waitForFunction(`document.querySelector("#loading").hidden && document.querySelector("#prompt").placeholder !== "" && !document.querySelector("#send").hidden`, { timeout: WAIT_MS });
+}
+
+async function hasModel(page: DrivenPage, name: string): Promise<void> {
+  await page.waitForFunction(`document.querySelector("#loading").hidden && document.querySelector("#model-name").textContent === ${JSON.stringify(name)}`, { timeout: WAIT_MS });
+}
+
+async function hasEnded(page: DrivenPage): Promise<void> {
+  await page.waitForFunction(`document.querySelector("#stop").hidden && document.querySelector(".assistant:last-child .actions") !== null`, { timeout: WAIT_MS });
+}
+
+async function says(page: DrivenPage, selector: string, what: RegExp): Promise<void> {
+  try {
+    await page.waitForFunction(`${what}.test(document.querySelector(${JSON.stringify(selector)})?.textContent)`, { timeout: WAIT_MS });
+  } catch {
+    assert.match(await textOf(page, selector), what);
+  }
+}
+
+async function say(page: DrivenPage, text: string): Promise<void> {
+  await page.type("#prompt", text);
+  await page.keyboard.press("Enter");
+}
+
+function textOf(page: DrivenPage, selector: string): Promise<string> {
+  return page.evaluate<string>(`document.querySelector(${JSON.stringify(selector)})?.textContent ?? ""`);
+}
+
+function turns(page: DrivenPage): Promise<string[]> {
+  return page.evaluate<string[]>(`[...document.querySelectorAll(".turn .text")].map(({ textContent }) => textContent)`);
+}
+
+function focused(page: DrivenPage): Promise<string> {
+  return page.evaluate<string>("document.activeElement?.id");
+}
+
+/** Presses Tab until the element has the focus. */
+async function tabTo(page: DrivenPage, id: string): Promise<void> {
+  for (let presses = 0; presses < 30; presses++) {
+    if ((await focused(page)) === id) return;
+    await page.keyboard.press("Tab");
+  }
+  assert.fail(`Tab does not reach #${id}`);
+}
+
+async function clickAction(page: DrivenPage, label: string): Promise<void> {
+  await clickButton(page, "#transcript", label);
+}
+
+async function clickButton(page: DrivenPage, within: string, label: string): Promise<void> {
+  const found = await page.evaluate<boolean>(`(() => {
+    const buttons = [...document.querySelectorAll(${JSON.stringify(`${within} button`)})].filter(({ textContent }) => textContent === ${JSON.stringify(label)});
+    buttons.at(-1)?.click();
+    return buttons.length > 0;
+  })()`);
+  assert.ok(found, `${within} has no button ${label}`);
+}
+
+async function setRange(page: DrivenPage, id: string, value: number): Promise<void> {
+  await page.evaluate(`{ const range = document.querySelector("#${id}"); range.value = ${value}; range.dispatchEvent(new Event("input", { bubbles: true })); }`);
+}
+
+async function download(page: DrivenPage, source: string): Promise<void> {
+  await page.click("#open-models");
+  await page.type("#source", source);
+  await page.keyboard.press("Enter");
+}
