@@ -73,12 +73,14 @@ function runNode(files, options) {
   return run(options.node, [...flags, ...files]);
 }
 
-/** Type-checks src, tests and benchmarks, and (with AssemblyScript's own declarations) assembly. */
+/** Type-checks src, tests and benchmarks, (with AssemblyScript's own declarations) assembly, and the examples. */
 async function checkTypes() {
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
   const host = await run(process.execPath, [tsc, "-p", "tsconfig.json"]);
   const assembly = await run(process.execPath, [tsc, "-p", "assembly/tsconfig.json"]);
-  return host || assembly;
+  // As a program that has the package: by its name, from its sources.
+  const examples = await run(process.execPath, [tsc, "-p", "examples/tsconfig.json"]);
+  return host || assembly || examples;
 }
 
 function findSpecs(words) {

@@ -11,6 +11,8 @@ export interface Page {
   readonly name: string;
   /** Sets `globalThis.runPage`, which is called; what that resolves to is the page's report. A path below the folder. */
   readonly script: string;
+  /** The document, where it is not one with the script alone: a path below the folder; the script is added at its end. */
+  readonly html?: string;
   /** Not a module: what some bundlers write. */
   readonly isClassic?: boolean;
   /** Of every response while this is the page. */
@@ -79,8 +81,8 @@ async function answer(
     send(200, "text/plain", results.size === pages.length ? "end" : "next");
     if (results.size === pages.length) finish();
   } else if (pathname === "/page") {
-    send(200, "text/html", `<!doctype html><meta charset="utf-8"><title>${page.name}</title>
-      <script ${page.isClassic ? "defer" : 'type="module"'} src="/${page.script}"></script><script type="module" src="/run.js"></script>`);
+    const document = page.html === undefined ? `<!doctype html><meta charset="utf-8"><title>${page.name}</title>` : readFileSync(join(folder, page.html), "utf8");
+    send(200, "text/html", `${document}<script ${page.isClassic ? "defer" : 'type="module"'} src="/${page.script}"></script><script type="module" src="/run.js"></script>`);
   } else if (pathname === "/run.js") {
     send(200, "text/javascript", RUN);
   } else {

@@ -6,11 +6,12 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { load } from "../../src/index.ts";
 import { openTraining } from "../../src/training.ts";
+import inTheBox from "../default-model/expected.json" with { type: "json" };
 import { BROWSERS, type Browser, type Page, type PageResult, runPages } from "./browser.ts";
 import { type InstalledPackage, installPackage, publishedHashes } from "./installed-package.ts";
 import type { PolicyReport } from "./pages/policy-page.ts";
@@ -39,6 +40,7 @@ const PAGES: readonly Page[] = [
   { name: "policy without WebAssembly", script: "no-wasm.js", headers: { "content-security-policy": NO_WASM } },
   { name: "esbuild", script: "bundled/esbuild/app.js", headers: ISOLATED },
   { name: "vite", script: "bundled/vite/app.js", headers: ISOLATED },
+  { name: "examples/vite", script: "example-driver.js", html: "bundled/page/index.html", headers: ISOLATED },
   { name: "webpack", script: "bundled/webpack/app.js", isClassic: true, headers: ISOLATED },
 ];
 
@@ -53,6 +55,14 @@ interface OfflineReport {
   readonly pageFiles: string;
   readonly pageCache: string;
   readonly workerFiles: string;
+}
+
+/** The page of examples/vite: what it wrote, how many characters were there when it was stopped, and some time later. */
+interface ExampleReport {
+  readonly text: string;
+  readonly atStop: number;
+  readonly later: number;
+  readonly status: string;
 }
 
 const PROMPT = [1, 2, 3];
@@ -127,6 +137,13 @@ describe("browsers", { skip }, () => {
         assert.match(reportOf<string>("policy without WebAssembly"), /wasm-unsafe-eval/);
       });
 
+      test("examples/vite: writes, and stops", () => {
+        const { text, atStop, later, status } = reportOf<ExampleReport>("examples/vite");
+        assert.ok(text.startsWith(inTheBox.generation.prompt + new TextDecoder().decode(Uint8Array.from(inTheBox.generation.ids))), text);
+        assert.ok(later === atStop && atStop < 506, `${atStop} characters when it was stopped, then ${later}`);
+        assert.match(status, /^Ready, on one thread/);
+      });
+
       for (const bundler of ["esbuild", "vite", "webpack"]) {
         test(`bundled by ${bundler}`, () => {
           const { page, worker } = reportOf<QuickReport>(bundler);
@@ -180,6 +197,21 @@ function writePages({ folder, models }: InstalledPackage, server: VanishingServe
       return { pageFiles, workerFiles, pageCache: await offlineOutcome(parts, newUrl()) };
     };`,
     "offline-worker.js": `${offline} postMessage(await offlineOutcome(parts, newUrl()));`,
+    "example-driver.js": `globalThis.runPage = async () => {
+      const output = document.querySelector("output"), status = document.querySelector("#status"), [go, stop] = document.querySelectorAll("button");
+      const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+      while (!status.textContent.startsWith("Ready")) await pause(20);
+      go.click();
+      while (output.textContent.length < 506) await pause(20);
+      const text = output.textContent;
+      go.click();
+      while (output.textContent.length < 20 || output.textContent.length > 500) await pause(1);
+      stop.click();
+      await pause(100);
+      const atStop = output.textContent.length;
+      await pause(300);
+      return { text, atStop, later: output.textContent.length, status: status.textContent };
+    };`,
     "no-wasm.js": `${importBoth} globalThis.runPage = async () => {
       const bytes = new Uint8Array(await (await fetch("/models/${models[0]}.gguf")).arrayBuffer());
       const error = await load(bytes).then(() => "no error", (error) => error.code + " " + error.message);
@@ -195,5 +227,6 @@ function writePages({ folder, models }: InstalledPackage, server: VanishingServe
 function bundle(folder: string): void {
   const bundlers = resolve("tests/runtime/bundlers");
   assert.ok(existsSync(join(bundlers, "node_modules")), "the bundlers are not installed: run .ci/run browsers");
-  execFileSync(process.execPath, [join(bundlers, "bundle.mjs"), join(folder, "app.js"), join(folder, "bundled")], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
+  cpSync("examples/vite", join(folder, "vite-example"), { recursive: true });
+  execFileSync(process.execPath, [join(bundlers, "bundle.mjs"), join(folder, "app.js"), join(folder, "bundled"), join(folder, "vite-example")], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
 }

@@ -1,14 +1,14 @@
 /**
  * Bundles an application with each bundler, as each does by itself: what is set is where the files go.
  *
- *   node bundle.mjs APP OUT    writes OUT/<bundler>/app.js
+ *   node bundle.mjs APP OUT PAGE    writes OUT/<bundler>/app.js, and OUT/page, which Vite makes of the project PAGE
  */
 import { join } from "node:path";
 import { build as esbuild } from "esbuild";
 import { build as vite } from "vite";
 import webpack from "webpack";
 
-const [app, out] = process.argv.slice(2);
+const [app, out, page] = process.argv.slice(2);
 
 const BUNDLERS = {
   esbuild: (outdir) => esbuild({ entryPoints: { app }, outdir, bundle: true, format: "esm", logLevel: "warning" }),
@@ -24,3 +24,5 @@ const BUNDLERS = {
 };
 
 for (const [name, bundle] of Object.entries(BUNDLERS)) await bundle(join(out, name));
+// By its own configuration; here it does not lie at the root of its origin.
+await vite({ root: page, logLevel: "warn", base: "/bundled/page/", build: { outDir: join(out, "page") } });
