@@ -74,7 +74,7 @@ for (const name of BROWSER_NAMES) {
       await page.keyboard.type("ROMEO:");
       await page.keyboard.press("Enter");
       await hasEnded(page);
-      assert.match(await textOf(page, "#status"), /^256 tokens · [\d.]+ tokens a second · cut at the set length$/);
+      assert.match(await textOf(page, "#status"), /^256 tokens, [\d.]+ a second · cut at the set length$/);
       const [question, answer] = await turns(page);
       assert.equal(question, "ROMEO:");
       assert.ok(answer.length > 100, answer);
@@ -101,6 +101,7 @@ for (const name of BROWSER_NAMES) {
       await clickAction(page, "Another answer");
       await hasEnded(page);
       assert.ok((await turns(page))[1].length <= 16);
+      assert.equal(await page.evaluate(`document.querySelector(".assistant:last-child .actions").contains(document.activeElement)`), true, "the focus is lost");
       await clickAction(page, "Edit");
       assert.equal(await page.evaluate<string>("document.activeElement.tagName"), "TEXTAREA");
       await page.keyboard.type(" O");
@@ -341,8 +342,10 @@ async function clickAction(page: DrivenPage, label: string): Promise<void> {
 }
 
 async function clickButton(page: DrivenPage, within: string, label: string): Promise<void> {
+  // As the keyboard does it: with the focus on the button.
   const found = await page.evaluate<boolean>(`(() => {
     const buttons = [...document.querySelectorAll(${JSON.stringify(`${within} button`)})].filter(({ textContent }) => textContent === ${JSON.stringify(label)});
+    buttons.at(-1)?.focus();
     buttons.at(-1)?.click();
     return buttons.length > 0;
   })()`);

@@ -91,9 +91,8 @@ export class ChatPage {
     loading.hidden = false;
     this.#composer.state = "loading";
     try {
-      const { style } = await this.#session.open(choice, ({ loadedBytes, totalBytes }) => showBar(bar, loadedBytes, totalBytes));
+      await this.#session.open(choice, ({ loadedBytes, totalBytes }) => showBar(bar, loadedBytes, totalBytes));
       if (choice.kind !== "file") this.#memory.model = choice.kind === "kept" ? choice.source : undefined;
-      this.#composer.placeholder = style === "chat" ? "Write a message" : "Begin a text";
       this.#announcer.say(`${nameOf(choice)} is ready.`);
       this.#endLoading();
       return true;
@@ -113,9 +112,14 @@ export class ChatPage {
 
   #show(): void {
     const open = this.#session.current, style = open?.style ?? "continue", isWriting = this.#writing !== undefined;
+    const stopHadFocus = this.#composer.stopHasFocus;
     this.#transcript.show(this.#turns, style, isWriting);
     this.#composer.state = isWriting ? "writing" : open === undefined ? "loading" : "ready";
+    if (open !== undefined) this.#composer.placeholder = style === "chat" ? "Write a message" : this.#turns.length === 0 ? "Begin a text" : "Go on with the text";
     showWelcome(this.#turns.length === 0, open, (text) => void this.#answerTo([{ role: "user", text }]));
+    // What had the focus may be gone: it goes to what can be done next, not to the top of the page.
+    if (isWriting && isNowhere(document.activeElement)) this.#composer.focusStop();
+    else if (!isWriting && stopHadFocus) this.#transcript.focusLast();
   }
 
   async #answerTo(turns: readonly Turn[]): Promise<void> {
@@ -124,7 +128,7 @@ export class ChatPage {
     const abort = (this.#writing = new AbortController()), last = turns.at(-1);
     // To go on is to write more of the same turn.
     const begun = last?.role === "assistant" ? last.text : "", before = begun === "" ? turns : turns.slice(0, -1);
-    let text = begun;
+    let text = begun, isForgotten = false;
     const keep = (): void => {
       this.#turns = text === "" ? [...before] : [...before, { role: "assistant", text }];
       this.#memory.turns = this.#turns;
@@ -139,9 +143,9 @@ export class ChatPage {
       const report = await answer(open.model, open.style, turns, this.#settings, {
         signal: abort.signal,
         onText: (more) => ((text += more), this.#transcript.append(more), this.#announcer.add(more)),
-        onForgotten: () => this.#notice.say("This conversation is longer than the model can read: it no longer sees the beginning."),
+        onForgotten: () => (isForgotten = true),
       });
-      this.#status.textContent = describe(report);
+      this.#status.textContent = describe(report, isForgotten);
     } catch (error) {
       this.#status.textContent = "";
       this.#notice.explain(error);
@@ -180,10 +184,14 @@ export class ChatPage {
   }
 }
 
-/** `256 tokens · 412 a second · reached the longest answer that is set` */
-function describe({ nTokens, tokensPerSecond, stopReason }: Answer): string {
-  const parts = [`${nTokens} tokens`];
-  if (tokensPerSecond !== undefined) parts.push(`${formatRate(tokensPerSecond)} tokens a second`);
+function isNowhere(focused: Element | null): boolean {
+  return focused === null || focused === document.body;
+}
+
+/** `256 tokens, 412 a second · cut at the set length` */
+function describe({ nTokens, tokensPerSecond, stopReason }: Answer, isForgotten: boolean): string {
+  const parts = [`${nTokens} tokens${tokensPerSecond === undefined ? "" : `, ${formatRate(tokensPerSecond)} a second`}`];
   if (ENDINGS[stopReason] !== "") parts.push(ENDINGS[stopReason]);
+  if (isForgotten) parts.push("the beginning is too far back for this model to read");
   return parts.join(" · ");
 }

@@ -37,18 +37,23 @@ export class ComposerView {
   }
 
   set state(state: ComposerState) {
-    const stopHadFocus = document.activeElement === this.#stop;
     this.#state = state;
     this.#stop.hidden = state !== "writing";
     this.#send.hidden = state === "writing";
-    // A hidden button would drop the focus to the top of the page.
-    if (stopHadFocus && state !== "writing") this.focus();
     this.#fit();
   }
 
   /** What the field asks for. */
   set placeholder(text: string) {
     this.#prompt.placeholder = text;
+  }
+
+  get stopHasFocus(): boolean {
+    return document.activeElement === this.#stop;
+  }
+
+  focusStop(): void {
+    this.#stop.focus();
   }
 
   focus(): void {

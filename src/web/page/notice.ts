@@ -14,19 +14,23 @@ export class Notice {
     this.#place = place;
   }
 
-  say(sentence: string, detail?: string): void {
-    const parts: Node[] = [element("p", {}, sentence)];
-    if (detail !== undefined) parts.push(element("details", {}, element("summary", {}, "Details"), element("p", {}, detail)));
-    this.#place.replaceChildren(element("div", { class: "notice" }, element("div", {}, ...parts), button("OK", () => this.clear(), "button quiet")));
+  say(sentence: string): void {
+    this.#show("news", sentence);
   }
 
   /** Says what an error means; the library's own words are behind "Details". */
   explain(error: unknown): void {
     const { sentence, detail } = explain(error, circumstances());
-    this.say(sentence, detail);
+    this.#show("trouble", sentence, detail);
   }
 
   clear(): void {
     this.#place.replaceChildren();
+  }
+
+  #show(kind: "news" | "trouble", sentence: string, detail?: string): void {
+    const parts: Node[] = [element("p", {}, sentence)];
+    if (detail !== undefined) parts.push(element("details", {}, element("summary", {}, "Details"), element("p", {}, detail)));
+    this.#place.replaceChildren(element("div", { class: `notice ${kind}` }, element("div", {}, ...parts), button("OK", () => this.clear(), "button quiet")));
   }
 }
