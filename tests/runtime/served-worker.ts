@@ -115,17 +115,17 @@ export class FakeBucket {
   readonly objects = new Map<string, Uint8Array>();
   /** Reads so far, each with its length. */
   readonly reads: number[] = [];
-  /** Called before each. */
-  beforeRead: () => void = () => {};
+  /** Waited for before each. */
+  beforeRead: () => Promise<void> | void = () => {};
   readonly #server: Server;
   readonly #etags = new WeakMap<Uint8Array, string>();
 
   private constructor() {
-    this.#server = createServer(({ headers }, response) => {
+    this.#server = createServer(async ({ headers }, response) => {
       const { method, object, range, onlyIf } = JSON.parse(String(headers["cf-r2-request"])) as {
         method: string; object: string; range?: { offset: string; length: string }; onlyIf?: { etagMatches?: { value: string }[] };
       };
-      if (method === "get") this.beforeRead();
+      if (method === "get") await this.beforeRead();
       const bytes = this.objects.get(object);
       if (bytes === undefined) return void response.writeHead(404, { "cf-r2-error": JSON.stringify({ version: 1, v4code: 10007, message: "no such object" }) }).end();
       const etag = this.#etagOf(bytes), matches = onlyIf?.etagMatches?.some(({ value }) => value === etag) ?? true;
