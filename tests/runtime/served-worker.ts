@@ -113,8 +113,8 @@ function portOf(child: ChildProcess): Promise<number> {
 /** A bucket as R2's binding speaks to it: the question in a header, the answer's metadata before the object's bytes. */
 export class FakeBucket {
   readonly objects = new Map<string, Uint8Array>();
-  /** Reads so far, each with its length. */
-  readonly reads: number[] = [];
+  /** Ranges asked for so far. */
+  readonly reads: { readonly begin: number; readonly length: number }[] = [];
   /** Waited for before each. */
   beforeRead: () => Promise<void> | void = () => {};
   readonly #server: Server;
@@ -134,7 +134,7 @@ export class FakeBucket {
         void response.writeHead(status, { ...headers, "cf-r2-metadata-size": String(metadata.length), "content-length": String(metadata.length + body.length) }).end(Buffer.concat([Buffer.from(metadata), body]));
       if (!matches) return send(412, { "cf-r2-error": JSON.stringify({ version: 1, v4code: 10031, message: "precondition failed" }) }, new Uint8Array());
       const begin = Number(range?.offset ?? 0), length = Number(range?.length ?? bytes.length);
-      if (method === "get") this.reads.push(length);
+      if (method === "get") this.reads.push({ begin, length });
       send(200, {}, method === "head" ? new Uint8Array() : bytes.subarray(begin, begin + length));
     });
   }

@@ -96,8 +96,8 @@ describe("examples/worker", { skip }, () => {
     await using model = await load(join(installed.folder, "small.gguf"), { kvType: "q8" });
     const expected = await model.generate("Once upon a time", { maxTokens: 24, seed: 7 }).text();
     assert.equal((await ask("/generate", { text: "Once upon a time", maxTokens: 24, seed: 7, model: "small.gguf" })).text, expected);
-    const sizeBytes = bucket.objects.get("small.gguf")!.length, readBytes = bucket.reads.reduce((sum, length) => sum + length, 0);
-    assert.ok(bucket.reads.length >= 3 && Math.max(...bucket.reads) <= BLOCK_BYTES, `${bucket.reads}`);
+    const sizeBytes = bucket.objects.get("small.gguf")!.length, readBytes = bucket.reads.reduce((sum, { length }) => sum + length, 0);
+    assert.ok(bucket.reads.length >= 3 && bucket.reads.every(({ length }) => length <= BLOCK_BYTES), JSON.stringify(bucket.reads));
     assert.ok(readBytes < sizeBytes + BLOCK_BYTES, `${readBytes} bytes for ${sizeBytes}`);
   });
 
@@ -127,9 +127,9 @@ describe("examples/worker", { skip }, () => {
     const before = bucket.reads.length, { status, code, message } = await refusal("/generate", { text: "Once", model: "too-large.gguf" });
     assert.deepEqual([status, code], [507, "model/not-enough-memory"]);
     assert.match(message, /MB/);
-    // Asked again after each of the models at rest that were closed to make room.
-    assert.ok(bucket.reads.length - before <= 6, `${bucket.reads.length - before} reads`);
-    assert.ok(bucket.objects.get("too-large.gguf")!.length > 4.5 * BLOCK_BYTES);
+    // Asked again after each of the models at rest that were closed to make room, and for the first block alone.
+    const reads = bucket.reads.slice(before);
+    assert.ok(reads.length > 0 && reads.every(({ begin }) => begin === 0), JSON.stringify(reads));
   });
 
   test("refuses what it is not asked rightly", async () => {
