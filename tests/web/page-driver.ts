@@ -98,16 +98,17 @@ export interface ModelServer {
 /** A slow network: the model takes 13 seconds. */
 const SLOW_BYTES = 20_000, SLOW_INTERVAL_MS = 300;
 
-/** Serves the model in the package as `/tiny.gguf` from another origin, in ranges as hubs do. */
-export async function serveModel(): Promise<ModelServer> {
-  const bytes = readFileSync("models/shakespeare.gguf");
+/** Serves the model in the package as `/tiny.gguf`, and `chatModel` as `/chat.gguf`, from another origin, in ranges as hubs do. */
+export async function serveModel(chatModel: Uint8Array): Promise<ModelServer> {
+  const models: Readonly<Record<string, Uint8Array>> = { "/tiny.gguf": readFileSync("models/shakespeare.gguf"), "/chat.gguf": chatModel };
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     if (model.allowsPages) {
       for (const [name, value] of [["origin", "*"], ["headers", "*, range"], ["methods", "*"]]) response.setHeader(`access-control-allow-${name}`, value);
       response.setHeader("access-control-expose-headers", "*");
     }
     if (request.method === "OPTIONS") return void response.writeHead(204).end();
-    if (!(request.url ?? "").startsWith("/tiny.gguf")) return void response.writeHead(404).end();
+    const bytes = models[new URL(request.url ?? "/", "http://x").pathname];
+    if (bytes === undefined) return void response.writeHead(404).end();
     const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [], begin = Number(from ?? 0);
     const end = to === undefined || to === "" ? bytes.length : Math.min(bytes.length, Number(to) + 1);
     const headers = { etag: '"1"', "accept-ranges": "bytes", "content-length": end - begin };

@@ -5,10 +5,13 @@
  * ONEBIT_BROWSERS=all runs it: `.ci/run browsers` brings the browsers and what drives them. It reads dist/ as it was built.
  */
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
-import { resolve } from "node:path";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { syntheticModel } from "../../benchmarks/synthetic/model.ts";
+import type { Shape } from "../../benchmarks/synthetic/shapes.ts";
+import { writeModelFile } from "../../benchmarks/synthetic/write-file.ts";
 import { BROWSER_NAMES, type DrivenBrowser, type DrivenPage, type ModelServer, type PageServer, launch, serveModel, servePage, violations } from "./page-driver.ts";
 
 const skip = process.env.ONEBIT_BROWSERS === "all" ? false : "runs in .ci/run browsers";
@@ -16,6 +19,14 @@ const WAIT_MS = 60_000;
 /** Alone a reload takes a fifth of this; two busy cores take their time. */
 const FIRST_TOKEN_MS_MAX = 5_000;
 const SCREENSHOTS = "build/page-screenshots";
+
+/** Random weights with a vocabulary and a chat template: it answers nonsense, as a chat model would answer. */
+const CHAT_SHAPE: Shape = {
+  architecture: "qwen3",
+  nEmbd: 256, nLayers: 2, nHeads: 4, nKvHeads: 2, headDim: 64, nFf: 512, nVocab: 640,
+  contextLength: 512, ropeTheta: 10_000, normEps: 1e-6, tied: true,
+  bodyType: "TQ2_0", headType: "F16", scalePerTensor: false,
+};
 
 const PHONE = { width: 390, height: 844, deviceScaleFactor: 2 }, DESKTOP = { width: 1280, height: 800 };
 
@@ -42,7 +53,7 @@ for (const name of BROWSER_NAMES) {
 
     before(async () => {
       mkdirSync(SCREENSHOTS, { recursive: true });
-      [browser, model] = await Promise.all([launch(name), serveModel()]);
+      [browser, model] = await Promise.all([launch(name), serveModel(await chatModelBytes())]);
     });
     after(async () => {
       await browser?.close();
@@ -192,6 +203,34 @@ for (const name of BROWSER_NAMES) {
       assert.match(await textOf(page, "#notice"), /not a model file/);
     }));
 
+    test("a model with a chat template that is dropped: chats, on several threads, and forgets the oldest when it must", () => withPage(async (page) => {
+      await isReady(page);
+      await page.evaluate(`fetch(${JSON.stringify(model.url.replace("tiny", "chat"))}).then((answer) => answer.blob()).then((blob) => {
+        const carried = new DataTransfer();
+        carried.items.add(new File([blob], "chat.gguf"));
+        document.dispatchEvent(new DragEvent("drop", { dataTransfer: carried, bubbles: true, cancelable: true }));
+      })`);
+      await hasModel(page, "chat.gguf");
+      await isReady(page);
+      assert.match(await textOf(page, "#welcome"), /answers from this device/);
+      await page.click("#open-settings");
+      assert.match(await textOf(page, "#engine-facts"), /relaxed SIMDThreads(?:[2-9]|\d\d)Memory/);
+      await page.keyboard.press("Escape");
+      await setRange(page, "maxTokens", 16);
+      const question = "What is <b>this</b>? ".repeat(8).trim();
+      for (let nTurns = 2; nTurns <= 12 && !/too far back/.test(await textOf(page, "#status")); nTurns += 2) {
+        await say(page, question);
+        await hasEnded(page);
+        const said = await turns(page);
+        assert.deepEqual([said.length, said.at(-2)], [nTurns, question]);
+      }
+      assert.match(await textOf(page, "#status"), /too far back/);
+    }));
+
+    test("a worker that does not start: said", () => withPage(async (page) => {
+      await says(page, "#notice", /could not start/);
+    }, { workerPrelude: "throw new Error('broken');\n" }));
+
     test("no room: said", () => withPage(async (page) => {
       await isReady(page);
       await download(page, model.url);
@@ -289,6 +328,16 @@ for (const name of BROWSER_NAMES) {
       assert.ok((await turns(page))[1].length > 10);
     }, { url: oneFile, watch: `window.Worker = class { constructor() { throw new DOMException("refused", "SecurityError"); } };` }));
   });
+}
+
+async function chatModelBytes(): Promise<Uint8Array> {
+  const folder = mkdtempSync(resolve("build/page-"));
+  try {
+    await writeModelFile(join(folder, "chat.gguf"), syntheticModel(CHAT_SHAPE, 1));
+    return readFileSync(join(folder, "chat.gguf"));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 async function isReady(page: DrivenPage): Promise<void> {
