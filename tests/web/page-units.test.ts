@@ -69,7 +69,8 @@ describe("memory", () => {
     memory.turns = [user("a"), model("b")];
     memory.settings = { ...DEFAULT_SETTINGS, temperature: 1 };
     memory.model = "hf:a/b";
-    assert.deepEqual([memory.turns, memory.settings.temperature, memory.model], [[user("a"), model("b")], 1, "hf:a/b"]);
+    memory.fileName = "c.gguf";
+    assert.deepEqual([memory.turns, memory.settings.temperature, memory.model, memory.fileName], [[user("a"), model("b")], 1, "hf:a/b", "c.gguf"]);
     memory.turns = [];
     memory.model = undefined;
     assert.deepEqual([memory.turns, memory.model], [[], undefined]);

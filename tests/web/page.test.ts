@@ -124,6 +124,18 @@ for (const name of BROWSER_NAMES) {
       assert.equal(await focused(page), "prompt");
     }));
 
+    test("an answer that a reload cuts short is kept as far as it was", () => withPage(async (page) => {
+      await isReady(page);
+      await setRange(page, "maxTokens", 2048);
+      await say(page, "IAGO:");
+      await page.waitForFunction(`document.querySelector(".assistant .text")?.textContent.length > 5 && (window.left = true, location.reload(), true)`, { timeout: WAIT_MS });
+      await page.waitForFunction("window.left === undefined", { timeout: WAIT_MS });
+      await isReady(page);
+      const [question, answer] = await turns(page);
+      assert.equal(question, "IAGO:");
+      assert.ok(answer.length > 5 && answer.length < 1000, answer);
+    }));
+
     test("the same seed gives the same answer", () => withPage(async (page) => {
       await isReady(page);
       await page.click("#open-settings");
@@ -225,6 +237,9 @@ for (const name of BROWSER_NAMES) {
         assert.deepEqual([said.length, said.at(-2)], [nTurns, question]);
       }
       assert.match(await textOf(page, "#status"), /too far back/);
+      await page.reload();
+      await hasModel(page, "Shakespeare");
+      assert.match(await textOf(page, "#notice"), /^chat\.gguf is a file of this device.*choose it again/);
     }));
 
     test("a worker that does not start: said", () => withPage(async (page) => {

@@ -43,6 +43,8 @@ export class ChatPage {
   #turns: Turn[];
   #settings: Settings;
   #writing: AbortController | undefined;
+  /** Keeps what an answer has come to. */
+  #keepAnswer = (): void => {};
 
   constructor(environment: PageEnvironment) {
     this.#memory = environment.memory;
@@ -64,13 +66,17 @@ export class ChatPage {
     }, current);
     byId("new-conversation").addEventListener("click", () => void this.#begin());
     takeDroppedFiles(byId("drop-hint"), (file) => void this.choose({ kind: "file", file }));
+    // The last that a page is sure to be told before it goes.
+    document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && this.#keepAnswer());
+    globalThis.addEventListener("pagehide", () => this.#keepAnswer());
     this.#show();
     if (environment.remark !== undefined) this.#status.textContent = environment.remark;
   }
 
   /** Opens the model that ran last, if it is still here, else the one built in. */
   async start(): Promise<void> {
-    const source = this.#memory.model;
+    const { model: source, fileName } = this.#memory;
+    if (fileName !== undefined) this.#notice.say(`${fileName} is a file of this device, which a page cannot open by itself: choose it again to go on with it.`);
     if (source === undefined || !(await this.#open({ kind: "kept", source }))) await this.#open({ kind: "built-in" });
   }
 
@@ -92,6 +98,7 @@ export class ChatPage {
     this.#composer.state = "loading";
     try {
       await this.#session.open(choice, ({ loadedBytes, totalBytes }) => showBar(bar, loadedBytes, totalBytes));
+      this.#memory.fileName = choice.kind === "file" ? choice.file.name : undefined;
       if (choice.kind !== "file") this.#memory.model = choice.kind === "kept" ? choice.source : undefined;
       this.#announcer.say(`${nameOf(choice)} is ready.`);
       this.#endLoading();
@@ -134,6 +141,7 @@ export class ChatPage {
       this.#memory.turns = this.#turns;
     };
     keep();
+    this.#keepAnswer = keep;
     this.#turns = [...before, { role: "assistant", text }];
     this.#notice.clear();
     this.#status.textContent = "Writing…";
@@ -152,6 +160,7 @@ export class ChatPage {
       if (error instanceof OnebitError && error.code === "engine/worker-lost") await this.#session.close();
     } finally {
       keep();
+      this.#keepAnswer = () => {};
       this.#writing = undefined;
       this.#announcer.end(this.#status.textContent ?? "");
       this.#show();

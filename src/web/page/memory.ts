@@ -10,7 +10,7 @@ import { type Settings, settingsFrom } from "./settings.ts";
 /** The part of the Web Storage standard that is used. */
 export type KeyedStorage = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
-const KEYS = { turns: "onebit:turns", settings: "onebit:settings", model: "onebit:model" } as const;
+const KEYS = { turns: "onebit:turns", settings: "onebit:settings", model: "onebit:model", file: "onebit:file" } as const;
 
 /** Local storage holds some 5 million characters for all pages of an origin; older turns are let go first. */
 const TURNS_CHARS_MAX = 500_000;
@@ -49,6 +49,16 @@ export class Memory {
 
   set model(source: string | undefined) {
     this.#write(KEYS.model, source);
+  }
+
+  /** The name of the file of the device that ran last; a page cannot open it again by itself. */
+  get fileName(): string | undefined {
+    const found = this.#read(KEYS.file);
+    return typeof found === "string" ? found : undefined;
+  }
+
+  set fileName(name: string | undefined) {
+    this.#write(KEYS.file, name);
   }
 
   #read(key: string): unknown {
