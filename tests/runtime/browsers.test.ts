@@ -96,19 +96,22 @@ describe("browsers", { skip }, () => {
         return result.report as Report;
       };
 
+      const offlineCell = (places: Readonly<Record<string, keyof OfflineReport>>): string =>
+        Object.entries(places).map(([place, name]) => (reportOf<OfflineReport>("offline")[name] === "ok" ? place : `NO ${place}`)).join(", ");
+
       test("shows every page", async () => {
         results = await runPages(browser, installed.folder, PAGES, RUN_TIMEOUT_MS);
         assert.deepEqual([...results.keys()], PAGES.map(({ name }) => name));
       });
 
       test("page: one thread, and why", () => {
-        checkSuite(reportOf<SuiteReport>("page"), `${nameOf(browser)}, page`, "private files, Cache");
+        checkSuite(reportOf<SuiteReport>("page"), `${nameOf(browser)}, page`, offlineCell({ "private files": "pageFiles", Cache: "pageCache" }));
         assert.match(reportOf<SuiteReport>("page").engine.reason ?? "", /main thread may not wait.*onebit\/worker/);
       });
 
       test("worker: threads, a page that stays free, a death that is noticed", () => {
         const report = reportOf<SuiteReport>("worker");
-        checkSuite(report, `${nameOf(browser)}, worker`, "private files");
+        checkSuite(report, `${nameOf(browser)}, worker`, offlineCell({ "private files": "workerFiles" }));
         assert.equal(report.engine.reason, undefined);
         assert.ok(report.engine.threads > 1, `${report.engine.threads} threads`);
       });
