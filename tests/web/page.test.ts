@@ -16,7 +16,7 @@ import { BROWSER_NAMES, type DrivenBrowser, type DrivenPage, type ModelServer, t
 
 const skip = process.env.ONEBIT_BROWSERS === "all" ? false : "runs in .ci/run browsers";
 const WAIT_MS = 60_000;
-/** Alone a reload takes a fifth of this; two busy cores take their time. */
+/** Measured: 0.3 to 0.8 s on two cores that others kept busy. More than this is no wait for the processor. */
 const FIRST_TOKEN_MS_MAX = 5_000;
 const SCREENSHOTS = "build/page-screenshots";
 

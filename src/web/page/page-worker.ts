@@ -5,9 +5,11 @@
  */
 import { type ConnectionScope, serveWith } from "../serve.ts";
 import { loadWithFetchedKernels } from "./kernel-files.ts";
+import { STARTED } from "./start-worker.ts";
 import { type StoreScope, serveStore } from "./store-host.ts";
 
 const scope = globalThis as unknown as ConnectionScope & StoreScope;
 
 serveWith(loadWithFetchedKernels(new URL("./", globalThis.location.href).href), scope);
 serveStore(scope);
+globalThis.postMessage(STARTED);

@@ -8,7 +8,7 @@ import { platformWithHub } from "../../pull.ts";
 import { type ConnectionScope, serveWith } from "../serve.ts";
 import { ChatPage } from "./chat-page.ts";
 import { localMemory } from "./memory.ts";
-import { livesAsWorker, workerFromText, workerOnThisThread } from "./start-worker.ts";
+import { STARTED, livesAsWorker, workerFromText, workerOnThisThread } from "./start-worker.ts";
 import { type StoreScope, serveStore } from "./store-host.ts";
 
 const isWorker = typeof document === "undefined";
@@ -20,7 +20,7 @@ void started;
 async function startWorker(): Promise<void> {
   const scope = globalThis as unknown as StoreScope & ConnectionScope;
   serve(scope);
-  globalThis.postMessage("started");
+  globalThis.postMessage(STARTED);
 }
 
 async function startPage(): Promise<void> {

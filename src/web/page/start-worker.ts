@@ -10,16 +10,40 @@ import type { StoreScope } from "./store-host.ts";
 
 export type StartWorker = () => Promise<StartedWorker>;
 
-/** @param url of the script, relative to the page */
+/** What the script of the page's worker says when it runs. */
+export const STARTED = "started";
+
+/**
+ * @param url of the script, relative to the page
+ * @throws OnebitError `engine/worker-failed` when the script is missing, forbidden or broken
+ */
 export function workerFromFile(url: string): StartWorker {
   return async () => {
     try {
       const worker = new Worker(new URL(url, document.baseURI), { name: "onebit" });
+      await hasStarted(worker);
       return { worker, started() {}, stop: () => worker.terminate() };
     } catch (cause) {
-      return fail("engine/worker-failed", `${url}: this browser refused to start a worker: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+      return fail("engine/worker-failed", `${url}: the worker did not start: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
     }
   };
+}
+
+/** Browsers refuse a worker by an event, not by throwing. */
+async function hasStarted(worker: Worker): Promise<void> {
+  const over = new AbortController(), { signal } = over;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      worker.addEventListener("message", ({ data }) => data === STARTED && resolve(), { signal });
+      worker.addEventListener("error", (event) => {
+        // The page says it to the person; the browser need not say it to the console.
+        event.preventDefault();
+        reject(new Error(event.message || "its script is missing or forbidden"));
+      }, { signal });
+    });
+  } finally {
+    over.abort();
+  }
 }
 
 /** @throws whatever the browser says where Blob URLs are refused */
@@ -28,21 +52,12 @@ export function workerFromText(source: string): StartedWorker {
   return { worker, started: () => URL.revokeObjectURL(url), stop: () => worker.terminate() };
 }
 
-/**
- * Whether a worker from this text lives: browsers refuse one by an event, not by throwing.
- * @param source must answer any message
- */
+/** Whether this browser runs workers from a text. @param source must say {@link STARTED} */
 export async function livesAsWorker(source: string): Promise<boolean> {
   try {
     const { worker, started, stop } = workerFromText(source);
-    const lives = await new Promise<boolean>((resolve) => {
-      worker.onmessage = () => resolve(true);
-      worker.onerror = () => resolve(false);
-      worker.postMessage("hello");
-    });
-    started();
-    stop();
-    return lives;
+    await hasStarted(worker).finally(() => (started(), stop()));
+    return true;
   } catch {
     return false;
   }
