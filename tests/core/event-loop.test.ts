@@ -25,3 +25,18 @@ test("a turn is due after a frame, and not before", async (t) => {
   await breathe();
   assert.equal(turned, true);
 });
+
+test("in workerd a turn is a timer's: its channels deliver before the network is looked at", async (t) => {
+  const timer = t.mock.method(globalThis, "setTimeout"), others = t.mock.method(globalThis, "setImmediate");
+  const navigator = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+  Object.defineProperty(globalThis, "navigator", { value: { userAgent: "Cloudflare-Workers" }, configurable: true });
+  try {
+    t.mock.method(performance, "now", () => 1000);
+    const { breathe } = createBreather();
+    for (let calls = 0; calls < 16; calls++) await breathe();
+  } finally {
+    if (navigator) Object.defineProperty(globalThis, "navigator", navigator);
+    else Reflect.deleteProperty(globalThis, "navigator");
+  }
+  assert.deepEqual([timer.mock.callCount(), others.mock.callCount()], [2, 0]);
+});

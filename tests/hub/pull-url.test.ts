@@ -59,6 +59,15 @@ describe("a plain URL", () => {
     assert.equal(server.requests.length, 4);
   });
 
+  test("comes while a browser asks whether it may stay: neither no answer nor a refusal stops it", async () => {
+    for (const answer of [() => new Promise<boolean>(() => {}), () => Promise.reject(new Error("no"))]) {
+      let asked = 0;
+      const persist = (): Promise<boolean> => (asked++, answer()), hub = { ...memoryPlatform(), persist };
+      assert.equal((await pullModel(`${server.url}/m.gguf`, hub, FAST)).fetchedBytes, bytes.length);
+      assert.equal(asked, 1);
+    }
+  });
+
   test("refresh fetches what has changed, and only that", async () => {
     await pull();
     assert.equal((await pull({ refresh: true })).fetchedBytes, 0);
