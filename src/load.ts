@@ -64,7 +64,7 @@ export async function loadWithKernels(binaries: KernelBinaries, source?: ModelSo
   const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
   try {
     const description = describe(file);
-    const threads = options.threads ?? (source === undefined ? DEFAULT_MODEL_THREADS : undefined);
+    const threads = source === undefined && options.threads === undefined ? DEFAULT_MODEL_THREADS : options.threads;
     const engine: Engine = await createEngine({ ...description, platform, binaries }, { ...options, threads });
     return new Model({ engine, tokenizer: description.tokenizer, embedding: description.embedding, loadMs: performance.now() - begin });
   } finally {

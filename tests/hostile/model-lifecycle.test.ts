@@ -141,7 +141,7 @@ describe("a hundred models, one after the other, two threads each", () => {
     const kernels = { name: "kernels", setup: (b: import("esbuild").PluginBuild) => void b.onResolve({ filter: /^#kernels\// }, ({ path }) => ({ path: resolve(`build/kernels.${path.slice("#kernels/".length)}.wasm`) })) };
     await build({
       entryPoints: ["tests/hostile/load-cycles.ts"], outfile: program, bundle: true, format: "esm", platform: "node", target: "node20",
-      packages: "external", loader: { ".wasm": "binary" }, logLevel: "warning", plugins: [kernels],
+      packages: "external", loader: { ".wasm": "binary", ".gguf": "binary" }, logLevel: "warning", plugins: [kernels],
     });
     const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", program, model, "100"], { timeout: 300_000, maxBuffer: 1e7 });
     const cycles = stdout.trim().split("\n").map((line) => JSON.parse(line) as Cycle);
