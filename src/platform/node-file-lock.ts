@@ -65,14 +65,36 @@ function held(path: string, holder: Holder): StoreLock {
 
 /** True when the lock may be free now. */
 async function removeIfStale(path: string, self: Holder): Promise<boolean> {
-  const fs = process.getBuiltinModule("node:fs/promises");
-  const stat = await fs.stat(path).catch(() => undefined);
-  if (stat === undefined) return true;
-  const holder = await readHolder(path), ageMs = Date.now() - stat.mtimeMs;
-  if (holder === undefined ? ageMs < EMPTY_STALE_MS : ageMs < STALE_MS && !(await isDead(holder, self))) return false;
-  // Two may find it stale. The move is for one of them; if a third took the lock meanwhile, what was moved is not the
-  // stale one, and goes back.
-  const aside = `${path}.${self.token}`;
+  if (!(await isStale(path, self))) return false;
+  // Several may find it stale, and one of them may hold it anew before the next removes it: they remove one by one, and
+  // each looks again when it is its turn.
+  const fs = process.getBuiltinModule("node:fs/promises"), turn = `${path}.turn`;
+  if (!(await fs.writeFile(turn, "", { flag: "wx" }).then(() => true, () => false))) {
+    if (await isOlder(turn, EMPTY_STALE_MS)) await fs.rm(turn, { force: true });
+    return false;
+  }
+  try {
+    return !(await isStale(path, self)) || (await remove(path, self));
+  } finally {
+    await fs.rm(turn, { force: true });
+  }
+}
+
+/** Gone counts as stale. */
+async function isStale(path: string, self: Holder): Promise<boolean> {
+  const holder = await readHolder(path);
+  if (holder === undefined) return await isOlder(path, EMPTY_STALE_MS);
+  return (await isOlder(path, STALE_MS)) || (await isDead(holder, self));
+}
+
+async function isOlder(path: string, thanMs: number): Promise<boolean> {
+  const stat = await process.getBuiltinModule("node:fs/promises").stat(path).catch(() => undefined);
+  return stat === undefined || Date.now() - stat.mtimeMs >= thanMs;
+}
+
+/** A holder that was only slow may release the lock now, and another take it: what is moved is then not the stale one, and goes back. */
+async function remove(path: string, self: Holder): Promise<boolean> {
+  const fs = process.getBuiltinModule("node:fs/promises"), holder = await readHolder(path), aside = `${path}.${self.token}`;
   if (!(await fs.rename(path, aside).then(() => true, () => false))) return true;
   const moved = await readHolder(aside);
   if (moved?.token !== holder?.token) await fs.link(aside, path).catch(() => {});
