@@ -16,6 +16,8 @@ const DEPENDENCIES = resolve("tests/web/page-browsers/package.json");
 export interface DrivenPage {
   goto(url: string): Promise<unknown>;
   reload(): Promise<unknown>;
+  /** Makes the other tabs of its window hidden. */
+  bringToFront(): Promise<void>;
   setViewport(viewport: { width: number; height: number; deviceScaleFactor?: number }): Promise<void>;
   evaluate<Result>(run: string | ((...args: never[]) => Result), ...args: unknown[]): Promise<Awaited<Result>>;
   evaluateOnNewDocument(run: string): Promise<unknown>;
@@ -127,13 +129,13 @@ export async function serveModel(chatModel: Uint8Array): Promise<ModelServer> {
   return model;
 }
 
-async function listen(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<{ server: Server; url: string }> {
+export async function listen(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<{ server: Server; url: string }> {
   const server = createServer(answer);
   await new Promise<void>((ready) => server.listen(0, "localhost", ready));
   return { server, url: `http://localhost:${(server.address() as { port: number }).port}/` };
 }
 
-function stop(server: Server): Promise<void> {
+export function stop(server: Server): Promise<void> {
   server.closeAllConnections();
   return new Promise((resolve) => server.close(() => resolve()));
 }

@@ -12,10 +12,10 @@ import { pathToFileURL } from "node:url";
 import { syntheticModel } from "../../benchmarks/synthetic/model.ts";
 import type { Shape } from "../../benchmarks/synthetic/shapes.ts";
 import { writeModelFile } from "../../benchmarks/synthetic/write-file.ts";
+import { WAIT_MS, clickAction, clickButton, download, focused, hasEnded, hasModel, isReady, say, says, setRange, tabTo, textOf, turns } from "./page-acts.ts";
 import { BROWSER_NAMES, type DrivenBrowser, type DrivenPage, type ModelServer, type PageServer, launch, serveModel, servePage, violations } from "./page-driver.ts";
 
 const skip = process.env.ONEBIT_BROWSERS === "all" ? false : "runs in .ci/run browsers";
-const WAIT_MS = 60_000;
 /** Measured: 0.3 to 0.8 s on two cores that others kept busy. More than this is no wait for the processor. */
 const FIRST_TOKEN_MS_MAX = 5_000;
 const SCREENSHOTS = "build/page-screenshots";
@@ -353,75 +353,4 @@ async function chatModelBytes(): Promise<Uint8Array> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-async function isReady(page: DrivenPage): Promise<void> {
-  await page.waitForFunction(`document.querySelector("#loading").hidden && document.querySelector("#prompt").placeholder !== "" && !document.querySelector("#send").hidden`, { timeout: WAIT_MS });
-}
-
-async function hasModel(page: DrivenPage, name: string): Promise<void> {
-  await page.waitForFunction(`document.querySelector("#loading").hidden && document.querySelector("#model-name").textContent === ${JSON.stringify(name)}`, { timeout: WAIT_MS });
-}
-
-async function hasEnded(page: DrivenPage): Promise<void> {
-  await page.waitForFunction(`document.querySelector("#stop").hidden && document.querySelector(".assistant:last-child .actions") !== null`, { timeout: WAIT_MS });
-}
-
-async function says(page: DrivenPage, selector: string, what: RegExp): Promise<void> {
-  try {
-    await page.waitForFunction(`${what}.test(document.querySelector(${JSON.stringify(selector)})?.textContent)`, { timeout: WAIT_MS });
-  } catch {
-    assert.match(await textOf(page, selector), what);
-  }
-}
-
-async function say(page: DrivenPage, text: string): Promise<void> {
-  await page.type("#prompt", text);
-  await page.keyboard.press("Enter");
-}
-
-function textOf(page: DrivenPage, selector: string): Promise<string> {
-  return page.evaluate<string>(`document.querySelector(${JSON.stringify(selector)})?.textContent ?? ""`);
-}
-
-function turns(page: DrivenPage): Promise<string[]> {
-  return page.evaluate<string[]>(`[...document.querySelectorAll(".turn .text")].map(({ textContent }) => textContent)`);
-}
-
-function focused(page: DrivenPage): Promise<string> {
-  return page.evaluate<string>("document.activeElement?.id");
-}
-
-/** Presses Tab until the element has the focus. */
-async function tabTo(page: DrivenPage, id: string): Promise<void> {
-  for (let presses = 0; presses < 30; presses++) {
-    if ((await focused(page)) === id) return;
-    await page.keyboard.press("Tab");
-  }
-  assert.fail(`Tab does not reach #${id}`);
-}
-
-async function clickAction(page: DrivenPage, label: string): Promise<void> {
-  await clickButton(page, "#transcript", label);
-}
-
-async function clickButton(page: DrivenPage, within: string, label: string): Promise<void> {
-  // As the keyboard does it: with the focus on the button.
-  const found = await page.evaluate<boolean>(`(() => {
-    const buttons = [...document.querySelectorAll(${JSON.stringify(`${within} button`)})].filter(({ textContent }) => textContent === ${JSON.stringify(label)});
-    buttons.at(-1)?.focus();
-    buttons.at(-1)?.click();
-    return buttons.length > 0;
-  })()`);
-  assert.ok(found, `${within} has no button ${label}`);
-}
-
-async function setRange(page: DrivenPage, id: string, value: number): Promise<void> {
-  await page.evaluate(`{ const range = document.querySelector("#${id}"); range.value = ${value}; range.dispatchEvent(new Event("input", { bubbles: true })); }`);
-}
-
-async function download(page: DrivenPage, source: string): Promise<void> {
-  await page.click("#open-models");
-  await page.type("#source", source);
-  await page.keyboard.press("Enter");
 }

@@ -1,0 +1,78 @@
+/**
+ * What a person does on the chat page and waits for, as steps of tests.
+ */
+import assert from "node:assert/strict";
+import type { DrivenPage } from "./page-driver.ts";
+
+export const WAIT_MS = 60_000;
+
+export async function isReady(page: DrivenPage): Promise<void> {
+  await page.waitForFunction(`document.querySelector("#loading").hidden && document.querySelector("#prompt").placeholder !== "" && !document.querySelector("#send").hidden`, { timeout: WAIT_MS });
+}
+
+export async function hasModel(page: DrivenPage, name: string): Promise<void> {
+  await page.waitForFunction(`document.querySelector("#loading").hidden && document.querySelector("#model-name").textContent === ${JSON.stringify(name)}`, { timeout: WAIT_MS });
+}
+
+export async function hasEnded(page: DrivenPage): Promise<void> {
+  await page.waitForFunction(`document.querySelector("#stop").hidden && document.querySelector(".assistant:last-child .actions") !== null`, { timeout: WAIT_MS });
+}
+
+export async function says(page: DrivenPage, selector: string, what: RegExp): Promise<void> {
+  try {
+    await page.waitForFunction(`${what}.test(document.querySelector(${JSON.stringify(selector)})?.textContent)`, { timeout: WAIT_MS });
+  } catch {
+    assert.match(await textOf(page, selector), what);
+  }
+}
+
+export async function say(page: DrivenPage, text: string): Promise<void> {
+  await page.type("#prompt", text);
+  await page.keyboard.press("Enter");
+}
+
+export function textOf(page: DrivenPage, selector: string): Promise<string> {
+  return page.evaluate<string>(`document.querySelector(${JSON.stringify(selector)})?.textContent ?? ""`);
+}
+
+export function turns(page: DrivenPage): Promise<string[]> {
+  return page.evaluate<string[]>(`[...document.querySelectorAll(".turn .text")].map(({ textContent }) => textContent)`);
+}
+
+export function focused(page: DrivenPage): Promise<string> {
+  return page.evaluate<string>("document.activeElement?.id");
+}
+
+/** Presses Tab until the element has the focus. */
+export async function tabTo(page: DrivenPage, id: string): Promise<void> {
+  for (let presses = 0; presses < 30; presses++) {
+    if ((await focused(page)) === id) return;
+    await page.keyboard.press("Tab");
+  }
+  assert.fail(`Tab does not reach #${id}`);
+}
+
+export async function clickAction(page: DrivenPage, label: string): Promise<void> {
+  await clickButton(page, "#transcript", label);
+}
+
+export async function clickButton(page: DrivenPage, within: string, label: string): Promise<void> {
+  // As the keyboard does it: with the focus on the button.
+  const found = await page.evaluate<boolean>(`(() => {
+    const buttons = [...document.querySelectorAll(${JSON.stringify(`${within} button`)})].filter(({ textContent }) => textContent === ${JSON.stringify(label)});
+    buttons.at(-1)?.focus();
+    buttons.at(-1)?.click();
+    return buttons.length > 0;
+  })()`);
+  assert.ok(found, `${within} has no button ${label}`);
+}
+
+export async function setRange(page: DrivenPage, id: string, value: number): Promise<void> {
+  await page.evaluate(`{ const range = document.querySelector("#${id}"); range.value = ${value}; range.dispatchEvent(new Event("input", { bubbles: true })); }`);
+}
+
+export async function download(page: DrivenPage, source: string): Promise<void> {
+  await page.click("#open-models");
+  await page.type("#source", source);
+  await page.keyboard.press("Enter");
+}
