@@ -22,8 +22,8 @@ const PLAIN_SLICE_BYTES = 16 * 1024 * 1024;
 /**
  * The data of `source`. A gzip file is known by its first two bytes, 1f 8b, which no text has.
  * @returns at most `maxBytes` bytes in fresh memory, at least one
- * @throws OnebitError `train/bad-data` when it is empty, above 1 GiB with no `maxBytes`, or a gzip file that is damaged or
- *   cut short; `train/bad-option`; `train/not-enough-memory`; `file/read`; `aborted`
+ * @throws OnebitError `train/bad-data` when it is empty, above 1 GiB with no `maxBytes`, or a gzip file that is damaged,
+ *   cut short or several in one; `train/bad-option`; `train/not-enough-memory`; `file/read`; `aborted`
  */
 export async function readTextFile(source: ByteSource, options: TextFileOptions = {}): Promise<Uint8Array> {
   const { maxBytes = Infinity, signal } = options;
@@ -70,12 +70,26 @@ async function inflate(source: ByteSource, maxBytes: number, signal: AbortSignal
     }
   } catch (cause) {
     if (cause instanceof OnebitError) throw cause;
-    fail("train/bad-data", `${source.name}: the gzip data is damaged or cut short: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+    failDamaged(source.name, cause instanceof Error ? cause.message : String(cause), cause);
   } finally {
     await reader.cancel().catch(() => {});
     await feeding;
   }
+  if (lengthBytes < maxBytes) await checkLength(source, lengthBytes);
   return concatenate(source.name, chunks, Math.min(lengthBytes, maxBytes));
+}
+
+/**
+ * A gzip file ends with its inflated length modulo 2^32. Several files in one, as `cat a.gz b.gz` makes, are refused by some
+ * engines and inflated by others; this refuses them everywhere.
+ */
+async function checkLength(source: ByteSource, lengthBytes: number): Promise<void> {
+  const end = await readBytes(source, source.sizeBytes - 4, 4), said = new DataView(end.buffer).getUint32(0, true);
+  if (said !== lengthBytes % 4294967296) failDamaged(source.name, `it inflates to ${lengthBytes} bytes and says ${said}`);
+}
+
+function failDamaged(file: string, what: string, cause?: unknown): never {
+  fail("train/bad-data", `${file}: the gzip data is damaged or cut short, or several gzip files in one (inflate those first): ${what}`, cause);
 }
 
 async function feed(source: ByteSource, writer: WritableStreamDefaultWriter<BufferSource>, signal: AbortSignal | undefined): Promise<void> {

@@ -30,10 +30,11 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 function onebit(args: readonly string[], onOutput: (text: string, kill: (signal: NodeJS.Signals) => void) => void = () => {}): Promise<Run> {
   return new Promise((done, failed) => {
     const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, timeout: TIMEOUT_MS, stdio: ["ignore", "pipe", "pipe"] });
-    let stdout = "", stderr = "";
+    let stdout = "", stderr = "", isKilled = false;
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;
-      onOutput(stdout, (signal) => child.kill(signal));
+      // Once: a second Ctrl-C does not wait for anything to be saved.
+      onOutput(stdout, (signal) => (isKilled ||= child.kill(signal)));
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
     child.on("error", failed);
