@@ -76,3 +76,12 @@ export async function download(page: DrivenPage, source: string): Promise<void> 
   await page.type("#source", source);
   await page.keyboard.press("Enter");
 }
+
+/** Drops a file that the page fetches for it. */
+export async function drop(page: DrivenPage, url: string, name: string): Promise<void> {
+  await page.evaluate(`fetch(${JSON.stringify(url)}).then((answer) => answer.blob()).then((blob) => {
+    const carried = new DataTransfer();
+    carried.items.add(new File([blob], ${JSON.stringify(name)}));
+    document.dispatchEvent(new DragEvent("drop", { dataTransfer: carried, bubbles: true, cancelable: true }));
+  })`);
+}

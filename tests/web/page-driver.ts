@@ -100,16 +100,20 @@ export interface ModelServer {
 /** A slow network: the model takes 13 seconds. */
 const SLOW_BYTES = 20_000, SLOW_INTERVAL_MS = 300;
 
-/** Serves the model in the package as `/tiny.gguf`, and `chatModel` as `/chat.gguf`, from another origin, in ranges as hubs do. */
-export async function serveModel(chatModel: Uint8Array): Promise<ModelServer> {
-  const models: Readonly<Record<string, Uint8Array>> = { "/tiny.gguf": readFileSync("models/shakespeare.gguf"), "/chat.gguf": chatModel };
+/**
+ * Serves the model in the package as `/tiny.gguf`, and others by their names, from another origin, in ranges as hubs do.
+ * `?sha256=HEX` announces that hash, right or wrong.
+ */
+export async function serveModel(others: Readonly<Record<string, Uint8Array>>): Promise<ModelServer> {
+  const models: Readonly<Record<string, Uint8Array>> = { "tiny.gguf": readFileSync("models/shakespeare.gguf"), ...others };
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     if (model.allowsPages) {
       for (const [name, value] of [["origin", "*"], ["headers", "*, range"], ["methods", "*"]]) response.setHeader(`access-control-allow-${name}`, value);
       response.setHeader("access-control-expose-headers", "*");
     }
     if (request.method === "OPTIONS") return void response.writeHead(204).end();
-    const bytes = models[new URL(request.url ?? "/", "http://x").pathname];
+    const { pathname, searchParams } = new URL(request.url ?? "/", "http://x"), bytes = models[pathname.slice(1)], sha256 = searchParams.get("sha256");
+    if (sha256 !== null) response.setHeader("x-linked-etag", `"${sha256}"`);
     if (bytes === undefined) return void response.writeHead(404).end();
     const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [], begin = Number(from ?? 0);
     const end = to === undefined || to === "" ? bytes.length : Math.min(bytes.length, Number(to) + 1);

@@ -12,7 +12,7 @@ import { pathToFileURL } from "node:url";
 import { syntheticModel } from "../../benchmarks/synthetic/model.ts";
 import type { Shape } from "../../benchmarks/synthetic/shapes.ts";
 import { writeModelFile } from "../../benchmarks/synthetic/write-file.ts";
-import { WAIT_MS, clickAction, clickButton, download, focused, hasEnded, hasModel, isReady, say, says, setRange, tabTo, textOf, turns } from "./page-acts.ts";
+import { WAIT_MS, clickAction, clickButton, download, drop, focused, hasEnded, hasModel, isReady, say, says, setRange, tabTo, textOf, turns } from "./page-acts.ts";
 import { BROWSER_NAMES, type DrivenBrowser, type DrivenPage, type ModelServer, type PageServer, launch, serveModel, servePage, violations } from "./page-driver.ts";
 
 const skip = process.env.ONEBIT_BROWSERS === "all" ? false : "runs in .ci/run browsers";
@@ -27,6 +27,9 @@ const CHAT_SHAPE: Shape = {
   contextLength: 512, ropeTheta: 10_000, normEps: 1e-6, tied: true,
   bodyType: "TQ2_0", headType: "F16", scalePerTensor: false,
 };
+
+/** As GGUF numbers them. */
+const TQ2_0 = 35, IQ2_XXS = 16;
 
 const PHONE = { width: 390, height: 844, deviceScaleFactor: 2 }, DESKTOP = { width: 1280, height: 800 };
 
@@ -47,13 +50,19 @@ const BEGIN_AT_ONCE = `
   }).observe(document, { childList: true, subtree: true, characterData: true, attributes: true });
 `;
 
+/** Of modelFiles(). */
+const UNKNOWN_MODELS: readonly (readonly [what: string, file: string, sentence: RegExp])[] = [
+  ["an architecture", "architecture", /does not know this kind of model.*\[model\/unsupported-architecture\]/s],
+  ["a type of weights", "type", /weights are of a type that onebit does not run.*\[tensor\/unsupported-type\]/s],
+];
+
 for (const name of BROWSER_NAMES) {
   describe(`chat page in ${name}`, { skip }, () => {
     let browser: DrivenBrowser, model: ModelServer;
 
     before(async () => {
       mkdirSync(SCREENSHOTS, { recursive: true });
-      [browser, model] = await Promise.all([launch(name), serveModel(await chatModelBytes())]);
+      [browser, model] = await Promise.all([launch(name), serveModel(await modelFiles())]);
     });
     after(async () => {
       await browser?.close();
@@ -166,6 +175,10 @@ for (const name of BROWSER_NAMES) {
     test("a host that sends no headers: one thread and why; isolated by the service worker from the second load on", () => withPage(async (page) => {
       await isReady(page);
       assert.equal(await page.evaluate("crossOriginIsolated"), false);
+      await drop(page, model.url.replace("tiny", "chat"), "chat.gguf");
+      await hasModel(page, "chat.gguf");
+      await page.click("#open-settings");
+      assert.match(await textOf(page, "#engine-facts"), /Threads1: .*not cross-origin isolated/);
       await page.waitForFunction("navigator.serviceWorker.controller !== null", { timeout: WAIT_MS });
       await page.reload();
       await isReady(page);
@@ -204,24 +217,27 @@ for (const name of BROWSER_NAMES) {
 
     test("a wrong file that is dropped: said, and the model before goes on", () => withPage(async (page) => {
       await isReady(page);
-      await page.evaluate(`{
-        const carried = new DataTransfer();
-        carried.items.add(new File(["these are no weights"], "notes.txt"));
-        document.dispatchEvent(new DragEvent("drop", { dataTransfer: carried, bubbles: true, cancelable: true }));
-      }`);
-      await says(page, "#notice", /not a model file/);
+      await drop(page, model.url.replace("tiny.gguf", "notes.txt"), "notes.txt");
+      await says(page, "#notice", /not a model file.*\[file\/unknown-format\]/s);
       await hasModel(page, "Shakespeare");
       await isReady(page);
       assert.match(await textOf(page, "#notice"), /not a model file/);
     }));
 
+    for (const [what, file, sentence] of UNKNOWN_MODELS) {
+      test(`a model of ${what} that onebit does not know: said, and the model before goes on`, () => withPage(async (page) => {
+        await isReady(page);
+        await drop(page, model.url.replace("tiny", file), `${file}.gguf`);
+        await says(page, "#notice", sentence);
+        await hasModel(page, "Shakespeare");
+        await isReady(page);
+        assert.match(await textOf(page, "#notice"), sentence);
+      }));
+    }
+
     test("a model with a chat template that is dropped: chats, on several threads, and forgets the oldest when it must", () => withPage(async (page) => {
       await isReady(page);
-      await page.evaluate(`fetch(${JSON.stringify(model.url.replace("tiny", "chat"))}).then((answer) => answer.blob()).then((blob) => {
-        const carried = new DataTransfer();
-        carried.items.add(new File([blob], "chat.gguf"));
-        document.dispatchEvent(new DragEvent("drop", { dataTransfer: carried, bubbles: true, cancelable: true }));
-      })`);
+      await drop(page, model.url.replace("tiny", "chat"), "chat.gguf");
       await hasModel(page, "chat.gguf");
       await isReady(page);
       assert.match(await textOf(page, "#welcome"), /answers from this device/);
@@ -243,34 +259,69 @@ for (const name of BROWSER_NAMES) {
     }));
 
     test("a worker that does not start: said", () => withPage(async (page) => {
-      await says(page, "#notice", /could not start/);
+      await says(page, "#notice", /could not start.*\[engine\/worker-failed\]/s);
     }, { workerPrelude: "throw new Error('broken');\n" }));
 
     test("no room: said", () => withPage(async (page) => {
       await isReady(page);
       await download(page, model.url);
-      await says(page, ".download", /no room left/);
+      await says(page, ".download", /no room left.*\[hub\/no-space\]/s);
     }, { workerPrelude: "StorageManager.prototype.estimate = async () => ({ quota: 1000, usage: 900 });\n" }));
+
+    test("room that runs out in the middle: said", () => withPage(async (page) => {
+      await isReady(page);
+      await download(page, model.url);
+      await says(page, ".download", /no room left.*\[hub\/no-space\]/s);
+    }, { workerPrelude: "FileSystemSyncAccessHandle.prototype.write = () => { throw new DOMException('it is full', 'QuotaExceededError'); };\n" }));
+
+    test("a file that is not the one that was announced: said, and not kept", () => withPage(async (page) => {
+      await isReady(page);
+      await download(page, `${model.url}?sha256=${"0".repeat(64)}`);
+      await says(page, ".download", /not the one the server announced.*\[hub\/checksum\]/s);
+      assert.doesNotMatch(await textOf(page, "#model-list"), /tiny\.gguf/);
+    }));
+
+    test("no network, and a model that is not kept: said", () => withPage(async (page) => {
+      await isReady(page);
+      const gone = await serveModel({});
+      await gone.stop();
+      await download(page, gone.url);
+      await says(page, ".download", /no network, and this model is not kept.*\[hub\/network\]/s);
+    }, { watch: `${WATCH} Object.defineProperty(Navigator.prototype, "onLine", { get: () => false });` }));
+
+    test("a kept model that the browser has cleared: said, and the one built in opens", () => withPage(async (page) => {
+      await isReady(page);
+      await download(page, model.url);
+      await says(page, "#models-notice", /is on this device now/);
+      await page.waitForFunction(`document.querySelectorAll("#model-list li").length === 2`, { timeout: WAIT_MS });
+      await clickButton(page, "#model-list li:nth-child(2)", "Use");
+      await hasModel(page, "tiny.gguf");
+      await isReady(page);
+      await page.evaluate(`navigator.storage.getDirectory().then((root) => root.removeEntry("onebit-urls", { recursive: true }))`);
+      await page.reload();
+      await says(page, "#notice", /not kept on this device any more.*\[hub\/offline\]/s);
+      await hasModel(page, "Shakespeare");
+    }));
 
     test("a server that lets no pages read, an address that is none, a model that is not there: said", () => withPage(async (page) => {
       await isReady(page);
       model.allowsPages = false;
       try {
         await download(page, `${model.url}?closed`);
-        await says(page, ".download", /CORS/);
+        await says(page, ".download", /CORS.*\[hub\/network\]/s);
       } finally {
         model.allowsPages = true;
       }
       await page.evaluate(`document.querySelector("#downloads").replaceChildren(); document.querySelector("#models").close()`);
       await download(page, "hf:nonsense");
-      await says(page, ".download", /no address of a model/);
+      await says(page, ".download", /no address of a model.*\[hub\/bad-source\]/s);
       await page.evaluate(`document.querySelector("#downloads").replaceChildren(); document.querySelector("#models").close()`);
       await download(page, model.url.replace("tiny", "absent"));
-      await says(page, ".download", /no such model/);
+      await says(page, ".download", /no such model.*\[hub\/not-found\]/s);
     }));
 
     test("a browser without SIMD: said", () => withPage(async (page) => {
-      await says(page, "#notice", /no WebAssembly SIMD/);
+      await says(page, "#notice", /no WebAssembly SIMD.*\[engine\/unsupported\]/s);
       assert.equal(await textOf(page, "#model-name"), "No model");
     }, { workerPrelude: "WebAssembly.validate = () => false;\n" }));
 
@@ -279,7 +330,7 @@ for (const name of BROWSER_NAMES) {
       await setRange(page, "maxTokens", 2048);
       await say(page, "OTHELLO:");
       await page.waitForFunction(`document.querySelector(".assistant .text")?.textContent.length > 5 && (workers.forEach((worker) => worker.terminate()), true)`, { timeout: WAIT_MS });
-      await says(page, "#notice", /ran out of memory/);
+      await says(page, "#notice", /ran out of memory.*\[engine\/worker-lost\]/s);
       assert.ok((await turns(page))[1].length > 5);
       await page.click("#open-models");
       await clickButton(page, "#model-list li:first-child", "Use");
@@ -345,11 +396,18 @@ for (const name of BROWSER_NAMES) {
   });
 }
 
-async function chatModelBytes(): Promise<Uint8Array> {
+/** A model that chats; the same with another name of its architecture, and with weights of another type; no model. */
+async function modelFiles(): Promise<Record<string, Uint8Array>> {
   const folder = mkdtempSync(resolve("build/page-"));
   try {
     await writeModelFile(join(folder, "chat.gguf"), syntheticModel(CHAT_SHAPE, 1));
-    return readFileSync(join(folder, "chat.gguf"));
+    const chat = readFileSync(join(folder, "chat.gguf")), architecture = Buffer.from(chat), type = Buffer.from(chat);
+    architecture.write("qwen9", architecture.indexOf("qwen3", architecture.indexOf("general.architecture")));
+    // After the name: how many dimensions (2), their sizes, the type. IQ2_XXS has as many bytes as TQ2_0.
+    const name = "blk.0.ffn_down.weight", typeAt = type.indexOf(name) + name.length + 4 + 2 * 8;
+    assert.equal(type.readUInt32LE(typeAt), TQ2_0);
+    type.writeUInt32LE(IQ2_XXS, typeAt);
+    return { "chat.gguf": chat, "architecture.gguf": architecture, "type.gguf": type, "notes.txt": Buffer.from("these are no weights") };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
