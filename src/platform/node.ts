@@ -83,6 +83,10 @@ function spawnThread(source: string, data: unknown): Thread {
       worker.ref();
       await ended;
     },
-    terminate: async () => void (await worker.terminate()),
+    async terminate() {
+      // Or the process may end, its event loop empty, while somebody still waits for this.
+      worker.ref();
+      await worker.terminate();
+    },
   };
 }
