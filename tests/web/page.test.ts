@@ -337,6 +337,18 @@ for (const name of BROWSER_NAMES) {
       await isReady(page);
     }));
 
+    test("a worker that is killed during a download: said, and the download can go on", () => withPage(async (page) => {
+      await isReady(page);
+      model.isSlow = true;
+      await download(page, model.url);
+      await page.waitForFunction(`/kB of 865 kB/.test(document.querySelector(".download")?.textContent)`, { timeout: WAIT_MS });
+      model.isSlow = false;
+      await page.evaluate("workers.at(-1).terminate()");
+      await says(page, ".download", /go on with the download.*\[engine\/worker-lost\]/s);
+      await clickButton(page, ".download", "Go on");
+      await says(page, "#models-notice", /is on this device now/);
+    }));
+
     test("dialogs: the keyboard opens, walks and closes them, and comes back to where it was", () => withPage(async (page) => {
       await isReady(page);
       for (const [opener, dialog] of [["open-models", "models"], ["open-settings", "settings"]]) {

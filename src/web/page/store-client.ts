@@ -44,8 +44,15 @@ export class StoreClient {
   async #start(): Promise<Worker> {
     try {
       const { worker, started } = await this.#startWorker();
-      worker.addEventListener("message", ({ data }: MessageEvent) => this.#receive(data as FromStore));
-      worker.addEventListener("error", ({ message }) => this.#lose(message));
+      if (globalThis.navigator?.locks !== undefined) worker.postMessage({ storeLock: `onebit-store-${crypto.randomUUID()}` } satisfies ToStore);
+      let isLost = false;
+      // Once: a worker that failed may end later, when another is in its place.
+      const lose = (message: string): void => {
+        if (!isLost) this.#lose(message);
+        isLost = true;
+      };
+      worker.addEventListener("message", ({ data }: MessageEvent) => this.#receive(data as FromStore, lose));
+      worker.addEventListener("error", ({ message }) => lose(message || "its script is missing or forbidden"));
       started();
       return worker;
     } catch (error) {
@@ -54,7 +61,8 @@ export class StoreClient {
     }
   }
 
-  #receive(message: FromStore): void {
+  #receive(message: FromStore, lose: (message: string) => void): void {
+    if ("storeLocked" in message) return watch(message.storeLocked, lose);
     const pending = this.#pending.get(message.storeCall);
     if (pending === undefined) return;
     if ("progress" in message) return pending.onProgress?.(message.progress);
@@ -66,7 +74,12 @@ export class StoreClient {
   /** The next call starts another worker. */
   #lose(message: string): void {
     this.#worker = undefined;
-    for (const { reject } of this.#pending.values()) reject(new OnebitError("engine/worker-lost", `the worker that keeps models has ended: ${message || "its script is missing or forbidden"}`));
+    for (const { reject } of this.#pending.values()) reject(new OnebitError("engine/worker-lost", `the worker that keeps models has ended: ${message}`));
     this.#pending.clear();
   }
+}
+
+/** A worker that is killed says nothing, but its lock is free from then on. */
+function watch(lock: string, lose: (message: string) => void): void {
+  navigator.locks.request(lock, () => lose("terminated, or out of memory")).catch(() => {});
 }

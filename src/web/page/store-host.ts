@@ -34,11 +34,22 @@ const HANDLERS: Handlers = {
 export function serveStore(scope: StoreScope): void {
   const running = new Map<number, AbortController>();
   scope.addEventListener("message", ({ data }: MessageEvent) => {
-    const message = data as ToStore | undefined;
-    if (typeof message?.storeCall !== "number") return;
-    if ("abort" in message) running.get(message.storeCall)?.abort();
-    else void answer(scope, message, running);
+    if (!isToStore(data)) return;
+    if ("storeLock" in data) hold(scope, data.storeLock);
+    else if ("abort" in data) running.get(data.storeCall)?.abort();
+    else void answer(scope, data, running);
   });
+}
+
+/** The worker's other messages are not for the store. */
+function isToStore(message: unknown): message is ToStore {
+  return typeof message === "object" && message !== null && ("storeLock" in message || "storeCall" in message);
+}
+
+/** Until this worker ends. Without locks the page is not told, and does not watch. */
+function hold(scope: StoreScope, lock: string): void {
+  const held = new Promise<never>(() => {});
+  globalThis.navigator?.locks?.request(lock, () => (scope.postMessage({ storeLocked: lock }), held)).catch(() => {});
 }
 
 async function answer(scope: StoreScope, { storeCall, name, argument }: Extract<ToStore, { name: StoreCallName }>, running: Map<number, AbortController>): Promise<void> {

@@ -1,5 +1,6 @@
 /**
- * What the page and the worker that keeps its models say to each other: a numbered call, its progress, its end.
+ * What the page and the worker that keeps its models say to each other: a numbered call, its progress, its end. And at
+ * the start a lock for the worker to hold as long as it lives.
  *
  * @module
  */
@@ -15,10 +16,12 @@ export interface StoreCalls {
 export type StoreCallName = keyof StoreCalls;
 
 export type ToStore =
+  | { readonly storeLock: string }
   | { [Name in StoreCallName]: { readonly storeCall: number; readonly name: Name; readonly argument: StoreCalls[Name]["argument"] } }[StoreCallName]
   | { readonly storeCall: number; readonly abort: true };
 
 export type FromStore =
+  | { readonly storeLocked: string }
   | { readonly storeCall: number; readonly progress: PullProgress }
   | { readonly storeCall: number; readonly done: unknown }
   | { readonly storeCall: number; readonly error: WireError };
