@@ -32,6 +32,9 @@ const ENDINGS: Readonly<Record<Answer["stopReason"], string>> = {
   stop: "", "stop-string": "", length: "cut at the set length", context: "cut: the model can read no more", aborted: "stopped",
 };
 
+/** A browser that runs low ends a hidden page without telling it: no more than this is lost. A write takes less than 1 ms. */
+const KEEP_HIDDEN_MS = 250;
+
 export class ChatPage {
   readonly #memory: Memory;
   readonly #session: ModelSession;
@@ -135,8 +138,9 @@ export class ChatPage {
     const abort = (this.#writing = new AbortController()), last = turns.at(-1);
     // To go on is to write more of the same turn.
     const begun = last?.role === "assistant" ? last.text : "", before = begun === "" ? turns : turns.slice(0, -1);
-    let text = begun, isForgotten = false;
+    let text = begun, isForgotten = false, keptMs = 0;
     const keep = (): void => {
+      keptMs = performance.now();
       this.#turns = text === "" ? [...before] : [...before, { role: "assistant", text }];
       this.#memory.turns = this.#turns;
     };
@@ -150,7 +154,12 @@ export class ChatPage {
     try {
       const report = await answer(open.model, open.style, turns, this.#settings, {
         signal: abort.signal,
-        onText: (more) => ((text += more), this.#transcript.append(more), this.#announcer.add(more)),
+        onText: (more) => {
+          text += more;
+          this.#transcript.append(more);
+          this.#announcer.add(more);
+          if (document.visibilityState === "hidden" && performance.now() - keptMs >= KEEP_HIDDEN_MS) keep();
+        },
         onForgotten: () => (isForgotten = true),
       });
       this.#status.textContent = describe(report, isForgotten);
