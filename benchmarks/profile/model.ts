@@ -1,0 +1,57 @@
+/** A GGUF model opened as the engine opens it (src/model/engine.ts), whose program can be walked a few steps at a time. */
+import * as abi from "../../assembly/abi.ts";
+import { guardedSource } from "../../src/core/byte-source.ts";
+import { openModelFile } from "../../src/files/model-file.ts";
+import { KERNELS } from "../../src/kernels/binaries.ts";
+import { startPool } from "../../src/kernels/pool.ts";
+import { chooseKernels, createMemory, instantiateKernels } from "../../src/kernels/variant.ts";
+import { configFromGguf } from "../../src/model/config-gguf.ts";
+import { type EngineOptions, planEngine } from "../../src/model/engine.ts";
+import { loadWeights } from "../../src/model/loader.ts";
+import { GGUF_NAMING } from "../../src/model/naming.ts";
+import type { MemoryPlan } from "../../src/model/plan.ts";
+import { type Program, buildProgram } from "../../src/model/program.ts";
+import { placeRopeFrequencies } from "../../src/model/rope-frequencies.ts";
+import { nodePlatform } from "../../src/platform/node.ts";
+
+export interface ProfiledModel {
+  readonly plan: MemoryPlan;
+  readonly program: Program;
+  readonly memory: WebAssembly.Memory;
+  readonly variant: string;
+  /** What the next steps work on: `rows` ids at `position`; logits of the last. */
+  prepare(rows: number, position: number): void;
+  /** Runs the `nSteps` steps at address `at` on every thread. */
+  run(at: number, nSteps: number): void;
+  close(): Promise<void>;
+}
+
+export async function openProfiled(path: string, options: EngineOptions & { readonly threads: number }): Promise<ProfiledModel> {
+  const platform = nodePlatform(), file = await openModelFile(guardedSource(await platform.openFile(path)), () => { throw new Error("split files are not profiled"); });
+  if (file.format !== "gguf") throw new Error(`${path}: wanted a GGUF file`);
+  const config = configFromGguf(file.metadata, file.tensors);
+  const chosen = await chooseKernels(KERNELS, options.threads > 1, options.variant);
+  const { plan, tensors } = planEngine({ config, tensors: file.tensors, naming: GGUF_NAMING, platform }, options);
+  const memory = createMemory(plan.totalBytes, chosen.threads), kernels = await instantiateKernels(chosen.module, memory);
+  const weights = await loadWeights(kernels, memory, plan, tensors);
+  const magnitude = placeRopeFrequencies(kernels, memory, config, plan, tensors, plan.buffers.ropeCos);
+  const program = buildProgram(config, tensors, plan, weights, memory, magnitude);
+  const state = new DataView(memory.buffer, plan.state, abi.STATE_BYTES);
+  state.setUint32(abi.STATE_SCRATCH, plan.scratch, true);
+  state.setUint32(abi.STATE_SCRATCH_STRIDE_BYTES, plan.scratchStrideBytes, true);
+  const pool = options.threads > 1 ? await startPool(platform, kernels, chosen.module, memory, plan.control, options.threads) : undefined;
+  return {
+    plan, program, memory, variant: chosen.variant,
+    prepare(rows, position) {
+      new Int32Array(memory.buffer, plan.buffers.ids, rows).forEach((_, i, ids) => (ids[i] = (i * 7919 + 13) % config.vocabSize));
+      state.setInt32(abi.STATE_ROWS, rows, true);
+      state.setInt32(abi.STATE_POSITION, position, true);
+      state.setInt32(abi.STATE_HEAD_ROW_BEGIN, rows - 1, true);
+      state.setInt32(abi.STATE_HEAD_ROWS, 1, true);
+    },
+    run: (at, nSteps) => kernels.run(plan.control, at, nSteps, plan.state, options.threads),
+    async close() {
+      await pool?.close();
+    },
+  };
+}

@@ -1,0 +1,44 @@
+/** A program cut at its barriers, each part named after what it does. */
+import * as abi from "../../assembly/abi.ts";
+import type { ProfiledModel } from "./model.ts";
+
+export interface StepKind {
+  readonly name: string;
+  /** Bytes of weights that the part reads. */
+  readonly bytes: number;
+}
+
+export interface StepGroup {
+  readonly at: number;
+  readonly nSteps: number;
+  readonly kind: StepKind;
+}
+
+const OPS: Readonly<Record<number, string>> = {
+  [abi.OP_EMBED]: "embedding", [abi.OP_RMS_NORM]: "norm", [abi.OP_LAYER_NORM]: "norm", [abi.OP_RMS_NORM_HEADS]: "norm of heads",
+  [abi.OP_QUANTIZE_TOKEN]: "quantise", [abi.OP_QUANTIZE_BLOCKS]: "quantise", [abi.OP_TOKEN_BLOCKS]: "quantise",
+  [abi.OP_TERNARY_TABLES]: "tables", [abi.OP_BINARY_TABLES_8]: "tables", [abi.OP_BINARY_TABLES_4]: "tables", [abi.OP_SHORT_TABLES]: "tables",
+  [abi.OP_ADD_BIAS]: "bias", [abi.OP_SCALE]: "scale", [abi.OP_ADD_SCALED]: "residual",
+  [abi.OP_ROPE_TABLE]: "rope", [abi.OP_ROPE_ADJACENT]: "rope", [abi.OP_ROPE_HALF]: "rope",
+  [abi.OP_STORE_KV]: "store keys and values", [abi.OP_STORE_KV_Q8]: "store keys and values", [abi.OP_ATTEND]: "attention", [abi.OP_ATTEND_Q8]: "attention",
+  [abi.OP_GATE_SILU]: "gate", [abi.OP_GATE_RELU2]: "gate", [abi.OP_GATE_GELU]: "gate",
+};
+
+export function stepGroups({ plan, program, memory }: Pick<ProfiledModel, "plan" | "program" | "memory">): StepGroup[] {
+  const view = new DataView(memory.buffer), matrices = new Map([...plan.matrices.values()].map((placed) => [placed.weightAt, placed]));
+  const groups: StepGroup[] = [];
+  let begin = 0, names: string[] = [], bytes = 0;
+  for (let i = 0; i < program.nSteps; i++) {
+    const at = plan.program + i * abi.STEP_BYTES, op = view.getInt32(at, true), flags = view.getInt32(at + 4, true);
+    const matrix = op === abi.OP_MATMUL ? matrices.get(view.getUint32(at + 12, true)) : undefined;
+    if (matrix) {
+      const { layout, matrix: { tensor } } = matrix;
+      bytes += layout.weightBytes + layout.scaleBytes;
+      names.push(`matmul ${(flags & abi.FLAG_HEAD_ROWS) !== 0 ? "head" : tensor.name.replace(/^blk\.\d+\./, "").replace(/\.weight$/, "")}`);
+    } else names.push(OPS[op] ?? `step ${op}`);
+    if ((flags & abi.FLAG_BARRIER) === 0 && i + 1 < program.nSteps) continue;
+    groups.push({ at: plan.program + begin * abi.STEP_BYTES, nSteps: i + 1 - begin, kind: { name: [...new Set(names)].join(", ").replaceAll(", matmul ", ", "), bytes } });
+    begin = i + 1, names = [], bytes = 0;
+  }
+  return groups;
+}
