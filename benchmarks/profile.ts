@@ -31,6 +31,8 @@ const { values, positionals } = parseArgs({
 if (positionals.length === 0) throw new Error("usage: node benchmarks/run.mjs profile FILE...");
 
 interface KindReport extends StepKind {
+  /** Parts of this kind in a token. */
+  readonly count: number;
   readonly milliseconds: number;
   readonly share: number;
   readonly gigabytesPerSecond: number;
