@@ -72,7 +72,7 @@ export const CONTROL_BYTES = 256;
 
 /** Bytes of the short tables of 640 groups of two ternary weights (weights/short-tables.ts). */
 export const SHORT_BLOCK_WEIGHTS = 1280;
-export const SHORT_BLOCK_BYTES = 22464;
+export const SHORT_BLOCK_BYTES = 21824;
 
 /** Static data of the module (masks, shuffles) lives in the first page; the host places everything after it. */
 export const MODULE_RESERVED_BYTES = 65536;

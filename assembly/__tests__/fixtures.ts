@@ -83,10 +83,11 @@ export const RANDOM: i32 = 0;
 export const ALL_HIGH: i32 = 1;
 export const ALL_LOW: i32 = 2;
 export const ENDS: i32 = 3;
-/** Activations only: near zero, mostly zero, all zero. Weights of these kinds are random. */
+/** Activations only: near zero, mostly zero, all zero, of every order of size. Weights of these kinds are random. */
 export const SMALL: i32 = 4;
 export const SPARSE: i32 = 5;
 export const ZERO: i32 = 6;
+export const MIXED: i32 = 7;
 
 /** Fills i16[count] with integers of |q| <= max. */
 export function fillActivations(q: usize, count: i32, max: i32, kind: i32, random: Random): void {
@@ -96,6 +97,7 @@ export function fillActivations(q: usize, count: i32, max: i32, kind: i32, rando
     if (kind == ALL_LOW) v = -max;
     if (kind == ENDS) v = v < 0 ? -max : max;
     if (kind == SMALL) v %= 3;
+    if (kind == MIXED) v /= 1 << random.between(0, 7);
     if (kind == ZERO || (kind == SPARSE && random.between(0, 9) < 7)) v = 0;
     store<i16>(q + (<usize>i << 1), <i16>v);
   }

@@ -1,5 +1,5 @@
 /** The cases every ternary and binary matmul must pass. Each answers 0, or names the first case that failed. */
-import { ALL_HIGH, ALL_LOW, ENDS, RANDOM, SMALL, SPARSE, ZERO } from "./fixtures";
+import { ALL_HIGH, ALL_LOW, ENDS, MIXED, RANDOM, SMALL, SPARSE, ZERO } from "./fixtures";
 import { Case, wrongBytes } from "./matmul-case";
 
 /** Tiles that fill the eight streams never, exactly, and with some left over. */
@@ -7,7 +7,7 @@ const TILES: StaticArray<i32> = [1, 3, 5, 8, 9, 17];
 /** Multiples of a scale block, below, at and above k-blocks (640 groups: 1280 ternary, 2560 binary weights). */
 const WIDTHS: StaticArray<i32> = [256, 1280, 1536, 2816];
 const KINDS: StaticArray<i32> = [RANDOM, ALL_HIGH, ALL_LOW, ENDS];
-const ACTIVATION_KINDS: StaticArray<i32> = [RANDOM, ALL_HIGH, ALL_LOW, ENDS, SMALL, SPARSE, ZERO];
+const ACTIVATION_KINDS: StaticArray<i32> = [RANDOM, ALL_HIGH, ALL_LOW, ENDS, SMALL, SPARSE, ZERO, MIXED];
 const SCALE_BLOCKS: StaticArray<i32> = [64, 128, 256];
 
 /** All shapes, with one and with five activation rows. */

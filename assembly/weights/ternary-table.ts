@@ -4,15 +4,20 @@
  *
  *   acc = Σ w q, exact;  y[n][r] = f32(acc) * f32(actScale[n] * rowScale[r])
  *
- *   for each k-block: for each 8 pairs of distant tiles: for each activation row: add the lookups of each pair to y as i32
+ *   for each k-block: for each set of 8 distant tiles: for each activation row: for each run of chunks:
+ *     for each few chunks of it: for each pair of tiles: add the lookups to the pair's sums of 16 bits
+ *     then widen those into y as i32
  *
- * Two tiles at distance rows/2 share the table loads and are two linear reads of memory: 64 GMAC/s against 48 with one.
- * Chunks of one and of two groups, most of those before a projection, have code of their own: 65 GMAC/s from memory
- * against 58 by the loop alone. That loop is one group long on purpose: unrolled, V8 moves every load of a chunk before
- * its lookups and spills the registers, 36 GMAC/s where it gets 61, both in the cache.
+ * Two tiles share the loads of tables: 64 GMAC/s against 48 with one (Zen 5). Eight tiles at distance rows/8, taken in
+ * turn every few chunks, are eight linear reads of memory at once: 35 GMAC/s against 28 with two (Sapphire Rapids). Each length of chunk has a loop of its own. That of the long ones
+ * is one group long on purpose: unrolled, V8 moves every load of a chunk before its lookups and spills the registers, 36
+ * GMAC/s where it gets 61, both in the cache.
+ *
+ *   scratch: sums, u16: 128 B a pair of tiles: of the first one low nibbles (rows 0..15), odd of them, high nibbles (rows
+ *   16..31), odd, then the same of the second; byte 576: i32 a row
  */
 import { swizzle } from "../simd";
-import { CHUNKS_OFFSET, PLACES_OFFSET, SHORT_BLOCK_BYTES, TABLES_OFFSET, shortBlocks } from "./short-tables";
+import { PLACES_OFFSET, SHORT_BLOCK_BYTES, TABLES_OFFSET, shortBlocks } from "./short-tables";
 import { TABLE_GROUPS, TILE_ROWS, tileOffset } from "./tables";
 import { clearRows, scaleRows } from "./uniform-scale";
 
@@ -20,20 +25,19 @@ export { ternaryTableRow } from "./table-row";
 
 const NIBBLE: usize = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15], 16);
 
-/**
- * Pairs of tiles an activation row passes before the next row does. They stay in a level-2 cache (160 KB), and the row's
- * chunks become familiar to the branch predictor: 62 GMAC/s for 48 rows, 54 when rows take turns at every pair.
- */
-const PAIRS_PER_ROW: i32 = 8;
-
-/** Bytes of a tile's 32 sums. */
-const TILE_SUM_BYTES: usize = 128;
+/** Tiles summed in turn. */
+const STREAMS: i32 = 8;
+/** Groups of a pair before the next pair's turn: about 700 bytes of each tile. */
+const TURN_GROUPS: usize = 32;
+/** Bytes of a tile's 32 sums in y, of a pair's in scratch. */
+const TILE_SUM_BYTES: usize = 128, PAIR_SUM_BYTES: usize = 128;
+const TOUCHED: usize = 512, OFFSETS: usize = 576;
 
 /**
  * @param w table layout of 2-weight groups, `rows` (a multiple of 32) x kp (a multiple of 64)
  * @param tables records of activation row n at tables + n tableStride (bytes)
  * @param y f32 (n, yStride); rows [rowBegin, rowEnd), multiples of 32, are written
- * @param scratch 4 n + 192 bytes private to the thread
+ * @param scratch 4 n + 576 bytes private to the thread
  */
 export function ternaryTableMatmul(
   w: usize,
@@ -51,28 +55,22 @@ export function ternaryTableMatmul(
   scratch: usize,
 ): void {
   const groups = kp >> 1, nTiles = rows / TILE_ROWS, nBlocks = shortBlocks(groups);
-  const first = rowBegin / TILE_ROWS, end = rowEnd / TILE_ROWS, pairs = (end - first) >> 1;
+  const first = rowBegin / TILE_ROWS, end = rowEnd / TILE_ROWS, distance = (end - first) / STREAMS, rest = first + distance * STREAMS;
   clearRows(y, yStride, n, rowBegin, rowEnd);
   for (let block = 0; block < nBlocks; block++) {
-    const g = block * TABLE_GROUPS, records = tables + <usize>(block * SHORT_BLOCK_BYTES);
-    for (let set = first; set < first + pairs; set += PAIRS_PER_ROW) {
+    const g = block * TABLE_GROUPS, records = tables + <usize>(block * SHORT_BLOCK_BYTES), tileBytes = <usize>min(TABLE_GROUPS, groups - g) << 4;
+    // Sets of eight tiles at `distance`; then the tiles left over, which lie side by side, as one smaller set.
+    for (let set = 0; set <= distance; set++) {
+      const isRest = set == distance, tile = isRest ? rest : first + set, step = <usize>(isRest ? 1 : distance);
+      const from = w + tileOffset(g, tile, nTiles, groups), to = y + <usize>tile * TILE_SUM_BYTES;
       for (let i = 0; i < n; i++) {
-        const row = (<usize>i * <usize>yStride) << 2, record = records + <usize>i * <usize>tableStride;
-        for (let t = set; t < min(set + PAIRS_PER_ROW, first + pairs); t++) {
-          const from = w + tileOffset(g, t, nTiles, groups), other = w + tileOffset(g, t + pairs, nTiles, groups);
-          const to = y + <usize>t * TILE_SUM_BYTES + row;
-          addTiles(from, other - from, record, to, to + <usize>pairs * TILE_SUM_BYTES);
-        }
+        const row = (<usize>i * <usize>yStride) << 2;
+        addTiles(from, step * tileBytes, isRest ? end - rest : STREAMS, records + <usize>i * <usize>tableStride, to + row, step * TILE_SUM_BYTES, i == 0 && set + 1 < distance ? tileBytes : 0, scratch);
       }
     }
-    if (first + 2 * pairs < end) {
-      const from = w + tileOffset(g, end - 1, nTiles, groups), to = y + <usize>(end - 1) * TILE_SUM_BYTES;
-      for (let i = 0; i < n; i++) addTiles(from, 0, records + <usize>i * <usize>tableStride, to + ((<usize>i * <usize>yStride) << 2), scratch);
-    }
   }
-  const offsets = scratch + TILE_SUM_BYTES;
-  for (let i = 0; i < n; i++) store<i32>(offsets + (<usize>i << 2), excess(tables + <usize>i * <usize>tableStride, nBlocks));
-  scaleRows(y, yStride, n, rowBegin, rowEnd, rowScale, actScale, offsets);
+  for (let i = 0; i < n; i++) store<i32>(scratch + OFFSETS + (<usize>i << 2), excess(tables + <usize>i * <usize>tableStride, nBlocks));
+  scaleRows(y, yStride, n, rowBegin, rowEnd, rowScale, actScale, scratch + OFFSETS);
 }
 
 /** What every sum of an activation row is too large by. */
@@ -82,52 +80,130 @@ function excess(records: usize, nBlocks: i32): i32 {
   return total;
 }
 
-/** Adds one k-block of the tiles at w and w + distance to the sums y0 and y1. */
-function addTiles(w: usize, distance: usize, record: usize, y0: usize, y1: usize): void {
-  const mask = v128.load(NIBBLE), zero = i32x4.splat(0);
-  let chunk = record + CHUNKS_OFFSET, place = record + PLACES_OFFSET, table = record + TABLES_OFFSET;
-  const segments = record + 8 + (<usize>load<i32>(record, 4) << 2);
-  for (let segment = record + 8; segment < segments; segment += 4) {
-    // Sums of a tile's low nibbles (rows 0..15) and high ones (16..31): 16-bit lanes of both bytes, and of the odd one.
-    let a = zero, aOdd = zero, b = zero, bOdd = zero, c = zero, cOdd = zero, d = zero, dOdd = zero;
-    for (const end = chunk + <usize>load<i32>(segment); chunk < end; chunk++) {
-      let la = zero, lb = zero, lc = zero, ld = zero;
-      const length = <i32>load<u8>(chunk);
-      if (length == 2) {
-        const p = w + load<u16>(place), r = w + load<u16>(place, 2), t = v128.load(table), u = v128.load(table, 16);
-        let x = v128.load(p), z = v128.load(r);
-        la = i8x16.add(swizzle(t, v128.and(x, mask)), swizzle(u, v128.and(z, mask)));
-        lb = i8x16.add(swizzle(t, v128.and(i16x8.shr_u(x, 4), mask)), swizzle(u, v128.and(i16x8.shr_u(z, 4), mask)));
-        x = v128.load(p + distance), z = v128.load(r + distance);
-        lc = i8x16.add(swizzle(t, v128.and(x, mask)), swizzle(u, v128.and(z, mask)));
-        ld = i8x16.add(swizzle(t, v128.and(i16x8.shr_u(x, 4), mask)), swizzle(u, v128.and(i16x8.shr_u(z, 4), mask)));
-        place += 4, table += 32;
-      } else if (length > 2) {
-        for (let left = length; left > 0; left--, place += 2, table += 16) {
-          const at = w + load<u16>(place), t = v128.load(table), x = v128.load(at), z = v128.load(at + distance);
-          la = i8x16.add(la, swizzle(t, v128.and(x, mask))), lb = i8x16.add(lb, swizzle(t, v128.and(i16x8.shr_u(x, 4), mask)));
-          lc = i8x16.add(lc, swizzle(t, v128.and(z, mask))), ld = i8x16.add(ld, swizzle(t, v128.and(i16x8.shr_u(z, 4), mask)));
-        }
-      } else {
-        const at = w + load<u16>(place), x = v128.load(at), z = v128.load(at + distance);
-        const xa = v128.and(x, mask), xb = v128.and(i16x8.shr_u(x, 4), mask), za = v128.and(z, mask), zb = v128.and(i16x8.shr_u(z, 4), mask);
-        let t = v128.load(table);
-        la = swizzle(t, xa), lb = swizzle(t, xb), lc = swizzle(t, za), ld = swizzle(t, zb);
-        if (length == 0) {
-          a = i16x8.add(a, la), aOdd = i16x8.add(aOdd, i16x8.shr_u(la, 8)), b = i16x8.add(b, lb), bOdd = i16x8.add(bOdd, i16x8.shr_u(lb, 8));
-          c = i16x8.add(c, lc), cOdd = i16x8.add(cOdd, i16x8.shr_u(lc, 8)), d = i16x8.add(d, ld), dOdd = i16x8.add(dOdd, i16x8.shr_u(ld, 8));
-          t = v128.load(table, 16);
-          la = swizzle(t, xa), lb = swizzle(t, xb), lc = swizzle(t, za), ld = swizzle(t, zb);
-          table += 16;
-        }
-        place += 2, table += 16;
+/**
+ * Adds one k-block of `tiles` tiles (up to 8), tileStep bytes apart, to their sums in y, yStep apart. Meanwhile what lies
+ * `ahead` bytes behind them, the next set of tiles, is loaded: a pass skips about in its tiles, which no prefetcher
+ * follows. A load with every chunk gives 35 GMAC/s from memory, loads in bursts 27, none 22.
+ */
+function addTiles(w: usize, tileStep: usize, tiles: i32, record: usize, y: usize, yStep: usize, ahead: usize, scratch: usize): void {
+  let touched = 0;
+  const nPairs = (tiles + 1) >> 1;
+  let place = record + PLACES_OFFSET, table = record + TABLES_OFFSET;
+  for (let run = record + 8, end = run + (<usize>load<i32>(record, 4) << 2); run < end; run += 4) {
+    const length = <usize>load<u8>(run), chunkGroups = max<usize>(1, length), chunkTables: usize = chunkGroups << (length == 0 ? 5 : 4);
+    memory.fill(scratch, 0, <usize>nPairs * PAIR_SUM_BYTES);
+    for (let left = <usize>(load<i32>(run) >> 8); left > 0; ) {
+      const chunks = min(left, TURN_GROUPS / chunkGroups);
+      for (let pair = 0, at = w; pair < nPairs; pair++, at += 2 * tileStep) {
+        // The last of an odd number of tiles is its own partner.
+        touched += addPair(at, 2 * pair + 1 < tiles ? tileStep : 0, place, table, chunks, length, at + ahead, scratch + <usize>pair * PAIR_SUM_BYTES);
       }
-      a = i16x8.add(a, la), aOdd = i16x8.add(aOdd, i16x8.shr_u(la, 8)), b = i16x8.add(b, lb), bOdd = i16x8.add(bOdd, i16x8.shr_u(lb, 8));
-      c = i16x8.add(c, lc), cOdd = i16x8.add(cOdd, i16x8.shr_u(lc, 8)), d = i16x8.add(d, ld), dOdd = i16x8.add(dOdd, i16x8.shr_u(ld, 8));
+      ahead += chunks * chunkGroups << 4;
+      left -= chunks, place += chunks * chunkGroups << 1, table += chunks * chunkTables;
     }
-    widen(y0, a, aOdd), widen(y0 + 64, b, bOdd), widen(y1, c, cOdd), widen(y1 + 64, d, dOdd);
+    for (let tile = 0, sums = scratch; tile < tiles; tile++, sums += PAIR_SUM_BYTES >> 1) {
+      const to = y + <usize>tile * yStep;
+      widen(to, v128.load(sums), v128.load(sums, 16)), widen(to + 64, v128.load(sums, 32), v128.load(sums, 48));
+    }
   }
+  // What was touched is put somewhere, so that no compiler leaves the loads out.
+  store<i32>(scratch + TOUCHED, touched);
 }
+
+/** Adds `chunks` chunks of `length` groups (0: split ones) of the tiles at w and w + distance to their sums. */
+function addPair(w: usize, distance: usize, place: usize, table: usize, chunks: usize, length: usize, ahead: usize, sums: usize): i32 {
+  if (length == 0) return addSplit(w, distance, place, table, chunks, ahead, sums);
+  if (length == 1) return addOnes(w, distance, place, table, chunks, ahead, sums);
+  if (length == 2) return addTwos(w, distance, place, table, chunks, ahead, sums);
+  return addMany(w, distance, place, table, chunks, length, ahead, sums);
+}
+
+// In each: x and z are a group's codes in the two tiles; sums of a tile's low nibbles (rows 0..15) and high ones
+// (16..31) are 16-bit lanes of both bytes, and of the odd one.
+
+function addSplit(w: usize, distance: usize, place: usize, table: usize, chunks: usize, ahead: usize, sums: usize): i32 {
+  const mask = v128.load(NIBBLE);
+  let touched = 0;
+  let a = v128.load(sums), aOdd = v128.load(sums, 16), b = v128.load(sums, 32), bOdd = v128.load(sums, 48);
+  let c = v128.load(sums, 64), cOdd = v128.load(sums, 80), d = v128.load(sums, 96), dOdd = v128.load(sums, 112);
+  for (const end = place + (chunks << 1); place < end; place += 2, ahead += 16) {
+    touched += touch(ahead, distance);
+    const at = w + load<u16>(place), x = v128.load(at), z = v128.load(at + distance);
+    for (const tableEnd = table + 32; table < tableEnd; table += 16) {
+      const t = v128.load(table), la = low(t, x, mask), lb = high(t, x, mask), lc = low(t, z, mask), ld = high(t, z, mask);
+      a = i16x8.add(a, la), aOdd = addOdd(aOdd, la), b = i16x8.add(b, lb), bOdd = addOdd(bOdd, lb);
+      c = i16x8.add(c, lc), cOdd = addOdd(cOdd, lc), d = i16x8.add(d, ld), dOdd = addOdd(dOdd, ld);
+    }
+  }
+  v128.store(sums, a), v128.store(sums, aOdd, 16), v128.store(sums, b, 32), v128.store(sums, bOdd, 48);
+  v128.store(sums, c, 64), v128.store(sums, cOdd, 80), v128.store(sums, d, 96), v128.store(sums, dOdd, 112);
+  return touched;
+}
+
+function addOnes(w: usize, distance: usize, place: usize, table: usize, chunks: usize, ahead: usize, sums: usize): i32 {
+  const mask = v128.load(NIBBLE);
+  let touched = 0;
+  let a = v128.load(sums), aOdd = v128.load(sums, 16), b = v128.load(sums, 32), bOdd = v128.load(sums, 48);
+  let c = v128.load(sums, 64), cOdd = v128.load(sums, 80), d = v128.load(sums, 96), dOdd = v128.load(sums, 112);
+  for (const end = place + (chunks << 1); place < end; place += 2, table += 16, ahead += 16) {
+    touched += touch(ahead, distance);
+    const at = w + load<u16>(place), t = v128.load(table), x = v128.load(at), z = v128.load(at + distance);
+    const la = low(t, x, mask), lb = high(t, x, mask), lc = low(t, z, mask), ld = high(t, z, mask);
+    a = i16x8.add(a, la), aOdd = addOdd(aOdd, la), b = i16x8.add(b, lb), bOdd = addOdd(bOdd, lb);
+    c = i16x8.add(c, lc), cOdd = addOdd(cOdd, lc), d = i16x8.add(d, ld), dOdd = addOdd(dOdd, ld);
+  }
+  v128.store(sums, a), v128.store(sums, aOdd, 16), v128.store(sums, b, 32), v128.store(sums, bOdd, 48);
+  v128.store(sums, c, 64), v128.store(sums, cOdd, 80), v128.store(sums, d, 96), v128.store(sums, dOdd, 112);
+  return touched;
+}
+
+function addTwos(w: usize, distance: usize, place: usize, table: usize, chunks: usize, ahead: usize, sums: usize): i32 {
+  const mask = v128.load(NIBBLE);
+  let touched = 0;
+  let a = v128.load(sums), aOdd = v128.load(sums, 16), b = v128.load(sums, 32), bOdd = v128.load(sums, 48);
+  let c = v128.load(sums, 64), cOdd = v128.load(sums, 80), d = v128.load(sums, 96), dOdd = v128.load(sums, 112);
+  for (const end = place + (chunks << 2); place < end; place += 4, table += 32, ahead += 32) {
+    touched += touch(ahead, distance);
+    const p = w + load<u16>(place), r = w + load<u16>(place, 2), t = v128.load(table), u = v128.load(table, 16);
+    let x = v128.load(p), z = v128.load(r);
+    const la = i8x16.add(low(t, x, mask), low(u, z, mask)), lb = i8x16.add(high(t, x, mask), high(u, z, mask));
+    a = i16x8.add(a, la), aOdd = addOdd(aOdd, la), b = i16x8.add(b, lb), bOdd = addOdd(bOdd, lb);
+    x = v128.load(p + distance), z = v128.load(r + distance);
+    const lc = i8x16.add(low(t, x, mask), low(u, z, mask)), ld = i8x16.add(high(t, x, mask), high(u, z, mask));
+    c = i16x8.add(c, lc), cOdd = addOdd(cOdd, lc), d = i16x8.add(d, ld), dOdd = addOdd(dOdd, ld);
+  }
+  v128.store(sums, a), v128.store(sums, aOdd, 16), v128.store(sums, b, 32), v128.store(sums, bOdd, 48);
+  v128.store(sums, c, 64), v128.store(sums, cOdd, 80), v128.store(sums, d, 96), v128.store(sums, dOdd, 112);
+  return touched;
+}
+
+function addMany(w: usize, distance: usize, place: usize, table: usize, chunks: usize, length: usize, ahead: usize, sums: usize): i32 {
+  const mask = v128.load(NIBBLE);
+  let touched = 0;
+  let a = v128.load(sums), aOdd = v128.load(sums, 16), b = v128.load(sums, 32), bOdd = v128.load(sums, 48);
+  let c = v128.load(sums, 64), cOdd = v128.load(sums, 80), d = v128.load(sums, 96), dOdd = v128.load(sums, 112);
+  for (; chunks > 0; chunks--) {
+    let la = i32x4.splat(0), lb = la, lc = la, ld = la;
+    for (let left = length; left > 0; left--, place += 2, table += 16, ahead += 16) {
+      touched += touch(ahead, distance);
+      const at = w + load<u16>(place), t = v128.load(table), x = v128.load(at), z = v128.load(at + distance);
+      la = i8x16.add(la, low(t, x, mask)), lb = i8x16.add(lb, high(t, x, mask));
+      lc = i8x16.add(lc, low(t, z, mask)), ld = i8x16.add(ld, high(t, z, mask));
+    }
+    a = i16x8.add(a, la), aOdd = addOdd(aOdd, la), b = i16x8.add(b, lb), bOdd = addOdd(bOdd, lb);
+    c = i16x8.add(c, lc), cOdd = addOdd(cOdd, lc), d = i16x8.add(d, ld), dOdd = addOdd(dOdd, ld);
+  }
+  v128.store(sums, a), v128.store(sums, aOdd, 16), v128.store(sums, b, 32), v128.store(sums, bOdd, 48);
+  v128.store(sums, c, 64), v128.store(sums, cOdd, 80), v128.store(sums, d, 96), v128.store(sums, dOdd, 112);
+  return touched;
+}
+
+/** Loads from two tiles, so that their cache lines are there when their turn comes. */
+function touch(at: usize, distance: usize): i32 { return load<i32>(at) + load<i32>(at + distance); }
+
+function low(table: v128, codes: v128, mask: v128): v128 { return swizzle(table, v128.and(codes, mask)); }
+function high(table: v128, codes: v128, mask: v128): v128 { return swizzle(table, v128.and(i16x8.shr_u(codes, 4), mask)); }
+function addOdd(sums: v128, bytes: v128): v128 { return i16x8.add(sums, i16x8.shr_u(bytes, 8)); }
 
 /** Adds 16 sums to i32: rows 0..7 are both - (odd << 8), mod 2^16, rows 8..15 the odd ones (tables.ts). */
 function widen(y: usize, both: v128, odd: v128): void {
