@@ -9,6 +9,11 @@ export const FLAG_BARRIER = 1;
 /** The step works on the rows whose logits are wanted (state: headRowBegin, headRows), not on every row. */
 export const FLAG_HEAD_ROWS = 2;
 
+/** With one row, every thread makes it for itself, as row `thread` of the outputs, and nobody waits. */
+export const FLAG_OWN_ROW = 4;
+/** With one row, a matmul's activations are those that its thread made for itself. */
+export const FLAG_OWN_INPUT = 8;
+
 export const OP_EMBED = 1;
 export const OP_RMS_NORM = 2;
 export const OP_LAYER_NORM = 3;

@@ -2,7 +2,7 @@
 //
 //   y (n, yStride) = activations (n, k) × Wᵀ, W (rows, k); rows are shared out in tiles of 32
 import * as abi from "./abi";
-import { ptr, share, word } from "./step";
+import { hasFlag, ptr, share, word } from "./step";
 import { ternaryTableMatmul } from "./weights/ternary-table";
 import { ternaryTableBlockMatmul } from "./weights/ternary-table-block";
 import { ternaryDotBlockMatmul, ternaryDotMatmul } from "./weights/ternary-dot";
@@ -17,16 +17,21 @@ import { q6KMatmul } from "./weights/q6-k";
 
 const TILE: i32 = 32;
 
-// layout, w, scale, scaleBlock, act, actStride, actScale, actSum, y, yStride, rows, k (padded for 1-bit layouts), fourGroups
+// layout, w, scale, scaleBlock, act, actStride, actScale, actSum, y, yStride, rows, k (padded for 1-bit layouts), fourGroups,
+// actRowBytes, scaleRowBytes (from a row of activations to the next, and of their scales and sums)
 export function matmul(step: usize, n: i32, scratch: usize, thread: i32, nThreads: i32): void {
   const layout = word(step, 0);
   if (layout >= abi.LAYOUT_TERNARY_TABLE) packed(layout, step, n, scratch, thread, nThreads);
   else dense(layout, step, n, thread, nThreads);
 }
 
+/** How many rows into the activations this thread's one row lies. */
+function ownRow(step: usize, n: i32, thread: i32): usize { return n == 1 && hasFlag(step, abi.FLAG_OWN_INPUT) ? <usize>thread : 0; }
+
 function packed(layout: i32, step: usize, n: i32, scratch: usize, thread: i32, nThreads: i32): void {
-  const w = ptr(step, 1), scale = ptr(step, 2), scaleBlock = word(step, 3), act = ptr(step, 4), actStride = word(step, 5);
-  const actScale = ptr(step, 6), actSum = ptr(step, 7), y = ptr(step, 8), yStride = word(step, 9), k = word(step, 11);
+  const w = ptr(step, 1), scale = ptr(step, 2), scaleBlock = word(step, 3), own = ownRow(step, n, thread);
+  const act = ptr(step, 4) + own * word(step, 13), actStride = word(step, 5), actScale = ptr(step, 6) + own * word(step, 14), actSum = ptr(step, 7) + own * word(step, 14);
+  const y = ptr(step, 8), yStride = word(step, 9), k = word(step, 11);
   const rows = (word(step, 10) + TILE - 1) & ~(TILE - 1);
   const begin = share(rows, TILE, thread, nThreads), end = share(rows, TILE, thread + 1, nThreads);
   switch (layout) {
@@ -41,7 +46,8 @@ function packed(layout: i32, step: usize, n: i32, scratch: usize, thread: i32, n
 }
 
 function dense(layout: i32, step: usize, n: i32, thread: i32, nThreads: i32): void {
-  const w = ptr(step, 1), act = ptr(step, 4), actStride = word(step, 5), actScale = ptr(step, 6), actSum = ptr(step, 7);
+  const own = ownRow(step, n, thread), w = ptr(step, 1), act = ptr(step, 4) + own * word(step, 13), actStride = word(step, 5);
+  const actScale = ptr(step, 6) + own * word(step, 14), actSum = ptr(step, 7) + own * word(step, 14);
   const y = ptr(step, 8), yStride = word(step, 9), rows = word(step, 10), k = word(step, 11);
   const begin = share(rows, TILE, thread, nThreads), end = share(rows, TILE, thread + 1, nThreads);
   switch (layout) {

@@ -7,7 +7,7 @@
 // Every function below opens with the names of its fields in order.
 import * as abi from "./abi";
 import { barrier } from "./barrier";
-import { float, ptr, share, word } from "./step";
+import { float, hasFlag, isOwnRow, ptr, share, word } from "./step";
 import { matmul } from "./matmul";
 import { embedRow } from "./embedding";
 import { buildShortTables, shortBlocks } from "./weights/short-tables";
@@ -22,10 +22,9 @@ import { gateGelu, gateRelu2, gateSilu } from "./ops/activation";
 export function walk(control: usize, program: usize, nSteps: i32, state: usize, thread: i32, nThreads: i32): void {
   const end = program + <usize>nSteps * abi.STEP_BYTES;
   for (let step = program; step < end; step += abi.STEP_BYTES) {
-    const flags = load<i32>(step, 4);
-    const n = (flags & abi.FLAG_HEAD_ROWS) != 0 ? load<i32>(state, abi.STATE_HEAD_ROWS) : load<i32>(state, abi.STATE_ROWS);
+    const n = hasFlag(step, abi.FLAG_HEAD_ROWS) ? load<i32>(state, abi.STATE_HEAD_ROWS) : load<i32>(state, abi.STATE_ROWS);
     if (n > 0) execute(load<i32>(step), step, state, n, thread, nThreads);
-    if ((flags & abi.FLAG_BARRIER) != 0) barrier(control, nThreads);
+    if (hasFlag(step, abi.FLAG_BARRIER) && !isOwnRow(step, n)) barrier(control, nThreads);
   }
 }
 
@@ -77,7 +76,7 @@ function embed(step: usize, n: i32, thread: i32, nThreads: i32): void {
 function norm(op: i32, step: usize, state: usize, n: i32, thread: i32, nThreads: i32): void {
   const xStride = word(step, 1), begin = share(n, 1, thread, nThreads), end = share(n, 1, thread + 1, nThreads);
   let x = ptr(step, 0);
-  if ((load<i32>(step, 4) & abi.FLAG_HEAD_ROWS) != 0) x += (<usize>load<i32>(state, abi.STATE_HEAD_ROW_BEGIN) * xStride) << 2;
+  if (hasFlag(step, abi.FLAG_HEAD_ROWS)) x += (<usize>load<i32>(state, abi.STATE_HEAD_ROW_BEGIN) * xStride) << 2;
   if (op == abi.OP_RMS_NORM) rmsNorm(x, xStride, ptr(step, 2), ptr(step, 3), word(step, 4), begin, end, word(step, 5), float(step, 6));
   else layerNorm(x, xStride, ptr(step, 2), ptr(step, 7), ptr(step, 3), word(step, 4), begin, end, word(step, 5), float(step, 6));
 }
@@ -87,25 +86,37 @@ function normHeads(step: usize, n: i32, thread: i32, nThreads: i32): void {
   rmsNormHeads(ptr(step, 0), word(step, 1), ptr(step, 2), share(n, 1, thread, nThreads), share(n, 1, thread + 1, nThreads), word(step, 3), word(step, 4), float(step, 5));
 }
 
+// A step that prepares activations makes rows [rowBegin, rowEnd) of its outputs. A decoded token has one row: made once, half
+// of its tables (49 KB for 6144 weights) would come from another core's cache, and there would be a barrier more.
+
+function rowBegin(step: usize, n: i32, thread: i32, nThreads: i32): i32 { return isOwnRow(step, n) ? thread : share(n, 1, thread, nThreads); }
+function rowEnd(step: usize, n: i32, thread: i32, nThreads: i32): i32 { return isOwnRow(step, n) ? thread + 1 : share(n, 1, thread + 1, nThreads); }
+
+/** The address at which row `rowBegin` of the input is the row to be read: the only one, for a thread's own row. */
+function rowsOf(step: usize, n: i32, thread: i32): usize {
+  return ptr(step, 0) - (isOwnRow(step, n) ? (<usize>thread * word(step, 1)) << 2 : 0);
+}
+
 // x, xStride, q8 or 0, q16 or 0, scale, sum, k, kp
 function tokenActivations(step: usize, n: i32, thread: i32, nThreads: i32): void {
-  quantizeToken(ptr(step, 0), word(step, 1), ptr(step, 2), ptr(step, 3), ptr(step, 4), ptr(step, 5), share(n, 1, thread, nThreads), share(n, 1, thread + 1, nThreads), word(step, 6), word(step, 7));
+  quantizeToken(rowsOf(step, n, thread), word(step, 1), ptr(step, 2), ptr(step, 3), ptr(step, 4), ptr(step, 5), rowBegin(step, n, thread, nThreads), rowEnd(step, n, thread, nThreads), word(step, 6), word(step, 7));
 }
 
 // x, xStride, q16, scale, sum, k, kp, block, qmax
 function blockActivations(step: usize, n: i32, thread: i32, nThreads: i32): void {
-  quantizeBlocks(ptr(step, 0), word(step, 1), ptr(step, 2), ptr(step, 3), ptr(step, 4), share(n, 1, thread, nThreads), share(n, 1, thread + 1, nThreads), word(step, 5), word(step, 6), word(step, 7), word(step, 8));
+  quantizeBlocks(rowsOf(step, n, thread), word(step, 1), ptr(step, 2), ptr(step, 3), ptr(step, 4), rowBegin(step, n, thread, nThreads), rowEnd(step, n, thread, nThreads), word(step, 5), word(step, 6), word(step, 7), word(step, 8));
 }
 
 // scale, q16, blockScale, blockSum, kp, block
 function tokenBlocks(step: usize, n: i32, thread: i32, nThreads: i32): void {
-  quantizeTokenBlocks(ptr(step, 0), ptr(step, 1), ptr(step, 2), ptr(step, 3), share(n, 1, thread, nThreads), share(n, 1, thread + 1, nThreads), word(step, 4), word(step, 5));
+  quantizeTokenBlocks(ptr(step, 0), ptr(step, 1), ptr(step, 2), ptr(step, 3), rowBegin(step, n, thread, nThreads), rowEnd(step, n, thread, nThreads), word(step, 4), word(step, 5));
 }
 
 // q16, kp, tables, tableStride, nGroups
 function tables(op: i32, step: usize, n: i32, thread: i32, nThreads: i32): void {
-  const nGroups = word(step, 4), begin = share(nGroups, 8, thread, nThreads), end = share(nGroups, 8, thread + 1, nThreads);
-  for (let i = 0; i < n; i++) {
+  const nGroups = word(step, 4), own = isOwnRow(step, n);
+  const begin = own ? 0 : share(nGroups, 8, thread, nThreads), end = own ? nGroups : share(nGroups, 8, thread + 1, nThreads);
+  for (let i = own ? thread : 0, last = i + n; i < last; i++) {
     const q = ptr(step, 0) + ((<usize>i * word(step, 1)) << 1), table = ptr(step, 2) + <usize>i * word(step, 3);
     if (op == abi.OP_TERNARY_TABLES) buildTernaryTables(q, table, begin, end);
     else if (op == abi.OP_BINARY_TABLES_8) buildBinaryTables8(q, table, begin, end);
@@ -115,7 +126,8 @@ function tables(op: i32, step: usize, n: i32, thread: i32, nThreads: i32): void 
 
 // q16, kp, tables, tableStride, nGroups
 function shortTables(step: usize, n: i32, thread: i32, nThreads: i32): void {
-  const nGroups = word(step, 4), nBlocks = shortBlocks(nGroups), begin = share(n * nBlocks, 1, thread, nThreads), end = share(n * nBlocks, 1, thread + 1, nThreads);
+  const nGroups = word(step, 4), nBlocks = shortBlocks(nGroups), own = isOwnRow(step, n);
+  const begin = own ? thread * nBlocks : share(n * nBlocks, 1, thread, nThreads), end = own ? begin + nBlocks : share(n * nBlocks, 1, thread + 1, nThreads);
   for (let item = begin; item < end; item++) {
     const i = item / nBlocks, block = item % nBlocks;
     buildShortTables(ptr(step, 0) + ((<usize>i * word(step, 1)) << 1), ptr(step, 2) + <usize>i * word(step, 3), nGroups, block, block + 1);

@@ -51,7 +51,7 @@ for (const file of positionals) {
 }
 
 function profile(model: ProfiledModel): { totalMs: number; kinds: KindReport[] } {
-  const groups = stepGroups(model), rows = Number(values.rows), position = Number(values.position);
+  const rows = Number(values.rows), groups = stepGroups(model, rows), position = Number(values.position);
   const times = groups.map((): number[] => []);
   for (let token = -2; token < Number(values.tokens); token++) {
     model.prepare(rows, position);

@@ -24,7 +24,8 @@ const OPS: Readonly<Record<number, string>> = {
   [abi.OP_GATE_SILU]: "gate", [abi.OP_GATE_RELU2]: "gate", [abi.OP_GATE_GELU]: "gate",
 };
 
-export function stepGroups({ plan, program, memory }: Pick<ProfiledModel, "plan" | "program" | "memory">): StepGroup[] {
+/** The parts of `program` that end in a barrier when it is walked with `rows` rows. */
+export function stepGroups({ plan, program, memory }: Pick<ProfiledModel, "plan" | "program" | "memory">, rows: number): StepGroup[] {
   const view = new DataView(memory.buffer), matrices = new Map([...plan.matrices.values()].map((placed) => [placed.weightAt, placed]));
   const groups: StepGroup[] = [];
   let begin = 0, names: string[] = [], bytes = 0;
@@ -36,7 +37,8 @@ export function stepGroups({ plan, program, memory }: Pick<ProfiledModel, "plan"
       bytes += layout.weightBytes + layout.scaleBytes;
       names.push(`matmul ${(flags & abi.FLAG_HEAD_ROWS) !== 0 ? "head" : tensor.name.replace(/^blk\.\d+\./, "").replace(/\.weight$/, "")}`);
     } else names.push(OPS[op] ?? `step ${op}`);
-    if ((flags & abi.FLAG_BARRIER) === 0 && i + 1 < program.nSteps) continue;
+    const isOpen = (flags & abi.FLAG_BARRIER) === 0 || (rows === 1 && (flags & abi.FLAG_OWN_ROW) !== 0);
+    if (isOpen && i + 1 < program.nSteps) continue;
     groups.push({ at: plan.program + begin * abi.STEP_BYTES, nSteps: i + 1 - begin, kind: { name: [...new Set(names)].join(", ").replaceAll(", matmul ", ", "), bytes } });
     begin = i + 1, names = [], bytes = 0;
   }

@@ -8,7 +8,7 @@ import * as abi from "../../assembly/abi.ts";
 import type { ModelConfig } from "./config.ts";
 import { BINARY_BLOCK, DENSE_BLOCK, Q6_K_BLOCK, type Preparation, TERNARY_BLOCK, preparationOf, roundUp } from "./layout.ts";
 import type { LoadedWeights } from "./loader.ts";
-import { type MemoryPlan, type PlacedMatrix, type PreparedBuffers, shortTableBytes } from "./plan.ts";
+import { type MemoryPlan, PREPARED_SHAPE, type PlacedMatrix, type PreparedBuffers, shortTableBytes } from "./plan.ts";
 import type { StepOptions, StepWriter } from "./step-writer.ts";
 import type { LinearTensors, MatrixTensor } from "./weights.ts";
 
@@ -78,7 +78,7 @@ export class LinearWriter {
   private prepareAll(input: Input, matrices: readonly MatrixTensor[], options: StepOptions): void {
     const kinds = new Map(matrices.map((matrix) => [this.preparation(matrix), matrix]));
     for (const [kind, matrix] of kinds) {
-      if (kind !== "f32") this.prepare(kind, input, matrix.k, this.placed(matrix).layout.kp, this.plan.prepared.get(kind)!, options);
+      if (kind !== "f32") this.prepare(kind, input, matrix.k, this.placed(matrix).layout.kp, this.plan.prepared.get(kind)!, { ...options, ownRow: true });
     }
   }
 
@@ -91,7 +91,7 @@ export class LinearWriter {
       this.out.step(abi.OP_TOKEN_BLOCKS, [at.scale, q16, at.blockScale, at.blockSum, kp, block], options);
     const tables = (op: number, group: number) =>
       this.out.step(op, [at.q, kp, at.tables, (kp / group) * 32, kp / group], options);
-    const q16AfterQ8 = at.q + this.plan.nBatch * kp;
+    const q16AfterQ8 = at.q + this.plan.nPreparedRows * kp;
     switch (kind) {
       case "dense": return blocks(DENSE_BLOCK, DENSE_Q_MAX);
       case "dense-256": return blocks(Q6_K_BLOCK, DENSE_Q_MAX);
@@ -116,7 +116,8 @@ export class LinearWriter {
       this.layoutId(matrix), weightAt, scaleAt, layout.scaleBlock, act, actStride,
       at === undefined ? 0 : perBlock ? at.blockScale : at.scale, at === undefined ? 0 : perBlock ? at.blockSum : at.sum,
       y, yStride, matrix.rows, layout.kp, kind === "binary-block" ? 1 : 0,
-    ], options);
+      kindUsesTables(kind) ? actStride : layout.kp * (kind.startsWith("token-dot") ? 1 : 2), perBlock && kind !== "f32" ? (layout.kp / PREPARED_SHAPE[kind].block) * 4 : 4,
+    ], { ...options, ownInput: at !== undefined });
   }
 
   private placed(matrix: MatrixTensor): PlacedMatrix {

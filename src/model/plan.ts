@@ -78,6 +78,8 @@ export interface MemoryPlan {
   readonly options: PlanOptions;
   /** Rows of one walk of the program. */
   readonly nBatch: number;
+  /** Rows of prepared activations: those of a walk, or one for each thread. */
+  readonly nPreparedRows: number;
   /** Rows of logits one walk can give. */
   readonly nHeadRows: number;
   readonly control: number;
@@ -153,7 +155,7 @@ export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options
   const nBatch = Math.min(BATCH_ROWS, options.contextLength), vocabPadded = roundUp(config.vocabSize, 32);
   const nHeadRows = Math.max(1, Math.min(nBatch, Math.floor(LOGITS_BYTES_MAX / (vocabPadded * 4))));
   const buffers = placeActivations(arena, config, nBatch, nHeadRows * vocabPadded * 4);
-  const prepared = placePrepared(arena, matrices, options, nBatch);
+  const nPreparedRows = Math.max(nBatch, options.nThreads), prepared = placePrepared(arena, matrices, options, nPreparedRows);
   const kvBegin = arena.at, kv = placeKv(arena, config, options), kvBytes = arena.at - kvBegin;
   const numeric = placeNumeric(arena, vocabPadded);
   const scratchStrideBytes = scratchBytes(config, matrices, options);
@@ -161,7 +163,7 @@ export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options
   const { windowBytes, unpackBytes } = stagingNeed(matrices);
   const totalBytes = roundUp(Math.max(arena.at, staging + 2 * windowBytes + unpackBytes), WASM_PAGE_BYTES);
   return {
-    options, nBatch, nHeadRows, control, state, program, programBytes, ropeFrequencies, matrices, vectors, buffers, prepared, kv,
+    options, nBatch, nPreparedRows, nHeadRows, control, state, program, programBytes, ropeFrequencies, matrices, vectors, buffers, prepared, kv,
     numeric, scratch, scratchStrideBytes, staging, stagingBytes: totalBytes - staging, windowBytes, weightBytes, kvBytes, totalBytes,
   };
 }
@@ -208,7 +210,7 @@ function placeActivations(arena: Arena, config: ModelConfig, nBatch: number, log
 }
 
 /** Bytes a kind of prepared activations takes for one row of kp values: q, token scale and sum, block scales, tables. */
-const PREPARED_SHAPE: Readonly<Record<Exclude<Preparation, "f32">, { qBytes: number; block: number; tableBytes: number }>> = {
+export const PREPARED_SHAPE: Readonly<Record<Exclude<Preparation, "f32">, { qBytes: number; block: number; tableBytes: number }>> = {
   "dense": { qBytes: 2, block: DENSE_BLOCK, tableBytes: 0 },
   "dense-256": { qBytes: 2, block: Q6_K_BLOCK, tableBytes: 0 },
   "token-dot": { qBytes: 1, block: 0, tableBytes: 0 },
@@ -228,7 +230,7 @@ const TWINS: Readonly<Partial<Record<Preparation, Preparation>>> = {
   "token-dot-block": "token-dot", "token-tables-block": "token-tables", "binary-token-block": "binary-token",
 };
 
-function placePrepared(arena: Arena, matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>, options: PlanOptions, nBatch: number): Map<Preparation, PreparedBuffers> {
+function placePrepared(arena: Arena, matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>, options: PlanOptions, nRows: number): Map<Preparation, PreparedBuffers> {
   const kpMax = new Map<Exclude<Preparation, "f32">, number>();
   for (const { layout } of matrices.values()) {
     const kind = preparationOf(layout.id, options.activationMode);
@@ -240,12 +242,12 @@ function placePrepared(arena: Arena, matrices: ReadonlyMap<MatrixTensor, PlacedM
     const { qBytes, block, tableBytes } = PREPARED_SHAPE[kind];
     const nBlocks = block === 0 ? 0 : Math.ceil(kp / block);
     return [kind, {
-      q: arena.take(nBatch * kp * qBytes),
-      scale: arena.take(nBatch * 4),
-      sum: arena.take(nBatch * 4),
-      blockScale: arena.take(nBatch * nBlocks * 4),
-      blockSum: arena.take(nBatch * nBlocks * 4),
-      tables: arena.take(nBatch * (kind === "token-tables" ? shortTableBytes(kp) : kp * tableBytes)),
+      q: arena.take(nRows * kp * qBytes),
+      scale: arena.take(nRows * 4),
+      sum: arena.take(nRows * 4),
+      blockScale: arena.take(nRows * nBlocks * 4),
+      blockSum: arena.take(nRows * nBlocks * 4),
+      tables: arena.take(nRows * (kind === "token-tables" ? shortTableBytes(kp) : kp * tableBytes)),
     }];
   }));
 }

@@ -18,6 +18,10 @@ export interface StepOptions {
   readonly barrier?: boolean;
   /** Work on the rows whose logits are wanted. Default: on every row. */
   readonly headRows?: boolean;
+  /** With one row, each thread makes it for itself. */
+  readonly ownRow?: boolean;
+  /** With one row, the activations are those that each thread made for itself. */
+  readonly ownInput?: boolean;
 }
 
 /** Appends steps at `address`; `nSteps` counts them. */
@@ -38,7 +42,8 @@ export class StepWriter {
     if ((this.nSteps + 1) * abi.STEP_BYTES > this.capacityBytes || fields.length > abi.STEP_BYTES / 4 - 2) {
       fail("model/bad-config", `forward pass: step ${this.nSteps} does not fit the ${this.capacityBytes} bytes planned for the program`);
     }
-    const flags = (options.barrier === false ? 0 : abi.FLAG_BARRIER) | (options.headRows ? abi.FLAG_HEAD_ROWS : 0);
+    const flags = (options.barrier === false ? 0 : abi.FLAG_BARRIER) | (options.headRows ? abi.FLAG_HEAD_ROWS : 0) |
+      (options.ownRow ? abi.FLAG_OWN_ROW : 0) | (options.ownInput ? abi.FLAG_OWN_INPUT : 0);
     this.view.setInt32(at, op, true);
     this.view.setInt32(at + 4, flags, true);
     fields.forEach((field, i) => {
