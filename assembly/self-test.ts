@@ -1,6 +1,18 @@
 // What the host asks of a fresh instance before trusting it with a model.
 import { dotI8, swizzle } from "./simd";
 
+/**
+ * Whether a dot product of bytes is one instruction here (vpdpbusd): then 127 · 255, four times a lane, is exact. What
+ * adds pairs first saturates (65534), an ARM reads the second operand signed (-508), and without relaxed SIMD it is a
+ * dozen instructions. `scratch`: 32 bytes; operands from memory, which no compiler folds.
+ */
+export function hasFusedDot(scratch: usize): bool {
+  if (!ASC_FEATURE_RELAXED_SIMD) return false;
+  memory.fill(scratch, 127, 16);
+  memory.fill(scratch + 16, 255, 16);
+  return i32x4.extract_lane(dotI8(v128.load(scratch), v128.load(scratch, 16), i32x4.splat(0)), 0) == 129540;
+}
+
 /** First byte after the module's static data; the host keeps everything above MODULE_RESERVED_BYTES. */
 export function heapBase(): usize { return __heap_base; }
 

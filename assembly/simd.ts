@@ -25,8 +25,6 @@ export function dotI8(a: v128, u: v128, acc: v128): v128 {
   return i32x4.add(acc, i32x4.add(i32x4.extadd_pairwise_i16x8_s(low), i32x4.extadd_pairwise_i16x8_s(high)));
 }
 
-const ALL_127: usize = memory.data<u8>([127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127], 16);
-const ALL_255: usize = memory.data<u8>([255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255], 16);
 
 /** Lanes a0 b0 a1 b1 … of the first eight bytes. */
 export function interleaveLow8(a: v128, b: v128): v128 {

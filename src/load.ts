@@ -4,7 +4,7 @@
  * @module
  */
 import { type ByteSource, blobSource, bytesSource, guardedSource } from "./core/byte-source.ts";
-import { fail, throwIfAborted } from "./core/errors.ts";
+import { OnebitError, fail, throwIfAborted } from "./core/errors.ts";
 import type { Platform } from "./core/platform.ts";
 import { DEFAULT_MODEL_THREADS, defaultModelBytes } from "./default-model.ts";
 import type { TensorInfo } from "./files/gguf.ts";
@@ -14,11 +14,12 @@ import { Model } from "./generate/model.ts";
 import type { HubOptions } from "./hub/options.ts";
 import { isRemoteSource, pullModel } from "./hub/pull.ts";
 import { KERNELS } from "./kernels/binaries.ts";
-import type { KernelBinaries } from "./kernels/variant.ts";
+import { type KernelBinaries, type Variant, chooseKernels } from "./kernels/variant.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { appendsEos, configFromGguf, poolingFromGguf } from "./model/config-gguf.ts";
 import { configFromHf, quantizationFromHf } from "./model/config-hf.ts";
-import { type Engine, type EngineOptions, createEngine, planEngine } from "./model/engine.ts";
+import { type Engine, type EngineOptions, createEngine, fastestTernaryKernel, planEngine } from "./model/engine.ts";
+import type { TernaryKernel } from "./model/layout.ts";
 import { GGUF_NAMING, hfNaming } from "./model/naming.ts";
 import { layOutMemory } from "./model/plan.ts";
 import type { TensorNaming } from "./model/weights.ts";
@@ -77,6 +78,8 @@ export interface ModelInspection {
   readonly file: ModelFile;
   readonly config: ModelConfig;
   readonly memory: { readonly wasmBytes: number; readonly weightBytes: number; readonly kvBytes: number };
+  /** The kernels it would run on; undefined where this engine runs none. */
+  readonly engine: { readonly variant: Variant; readonly ternaryKernel: TernaryKernel } | undefined;
 }
 
 /** Reads the header and plans, without loading a weight; a model too large to load is shown too. @throws as {@link load} */
@@ -84,11 +87,17 @@ export async function inspect(source?: ModelSource, options: LoadModelOptions = 
   const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
   try {
     const description = describe(file);
-    const { plan } = planEngine({ ...description, platform }, options, layOutMemory);
-    return { file, config: description.config, memory: { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes } };
+    const chosen = await chooseKernels(KERNELS, false, options.variant).catch(noneWhereUnsupported);
+    const { plan } = planEngine({ ...description, platform }, options, fastestTernaryKernel(chosen ?? { fusedDot: false }), layOutMemory);
+    const engine = chosen && { variant: chosen.variant, ternaryKernel: plan.options.ternaryKernel };
+    return { file, config: description.config, engine, memory: { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes } };
   } finally {
     await closeFile(file);
   }
+}
+
+function noneWhereUnsupported(error: unknown): undefined {
+  if (!(error instanceof OnebitError) || error.code !== "engine/unsupported") throw error;
 }
 
 /** The tokenizer of a model file alone. @throws OnebitError `file/…`, `gguf/…`, `tokenizer/…` */

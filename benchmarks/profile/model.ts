@@ -6,7 +6,7 @@ import { KERNELS } from "../../src/kernels/binaries.ts";
 import { startPool } from "../../src/kernels/pool.ts";
 import { chooseKernels, createMemory, instantiateKernels } from "../../src/kernels/variant.ts";
 import { configFromGguf } from "../../src/model/config-gguf.ts";
-import { type EngineOptions, planEngine } from "../../src/model/engine.ts";
+import { type EngineOptions, fastestTernaryKernel, planEngine } from "../../src/model/engine.ts";
 import { loadWeights } from "../../src/model/loader.ts";
 import { GGUF_NAMING } from "../../src/model/naming.ts";
 import type { MemoryPlan } from "../../src/model/plan.ts";
@@ -31,7 +31,7 @@ export async function openProfiled(path: string, options: EngineOptions & { read
   if (file.format !== "gguf") throw new Error(`${path}: wanted a GGUF file`);
   const config = configFromGguf(file.metadata, file.tensors);
   const chosen = await chooseKernels(KERNELS, options.threads > 1, options.variant);
-  const { plan, tensors } = planEngine({ config, tensors: file.tensors, naming: GGUF_NAMING, platform }, options);
+  const { plan, tensors } = planEngine({ config, tensors: file.tensors, naming: GGUF_NAMING, platform }, options, fastestTernaryKernel(chosen));
   const memory = createMemory(plan.totalBytes, chosen.threads), kernels = await instantiateKernels(chosen.module, memory);
   const weights = await loadWeights(kernels, memory, plan, tensors);
   const magnitude = placeRopeFrequencies(kernels, memory, config, plan, tensors, plan.buffers.ropeCos);

@@ -109,6 +109,7 @@ export const LOAD_OPTION_TYPES = {
   threads: { type: "string" },
   context: { type: "string" },
   variant: { type: "string" },
+  ternary: { type: "string" },
   kv: { type: "string" },
 } as const satisfies Command["optionTypes"];
 
@@ -116,6 +117,7 @@ export const LOAD_OPTION_HELP: Command["optionHelp"] = [
   ["--threads N", "threads to run on (default: the processors)"],
   ["--context N", "ids of prompt and reply together that fit (default: what the model was trained for, at most 4096)"],
   ["--variant V", "simd or relaxed kernels (default: the fastest this machine runs; results are the same)"],
+  ["--ternary K", "dot or tables: how ternary weights are multiplied (default: the faster here; results are the same)"],
   ["--kv T", "f32 or q8: how keys and values are kept (default f32; q8 takes a quarter of the memory)"],
 ];
 
@@ -124,6 +126,7 @@ export function loadOptions(options: Options): LoadModelOptions {
     threads: options.integer("threads", 1),
     contextLength: options.integer("context", 1),
     variant: options.choice("variant", ["simd", "relaxed"]),
+    ternaryKernel: options.choice("ternary", ["dot", "tables"]),
     kvType: options.choice("kv", ["f32", "q8"]),
   };
 }

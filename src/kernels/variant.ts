@@ -26,6 +26,8 @@ export interface ChosenKernels {
   readonly module: WebAssembly.Module;
   /** Built for threads: its memory must be shared. */
   readonly threads: boolean;
+  /** The engine computes a dot product of bytes in one instruction. */
+  readonly fusedDot: boolean;
 }
 
 /**
@@ -39,7 +41,7 @@ export async function chooseKernels(binaries: KernelBinaries, threads: boolean, 
     if (binary === undefined || (!(binary instanceof WebAssembly.Module) && !WebAssembly.validate(binary))) continue;
     const module = binary instanceof WebAssembly.Module ? binary : await compile(binary);
     const kernels = await instantiateKernels(module, createMemory(MODULE_RESERVED_BYTES + WASM_PAGE_BYTES, threads));
-    if (passesSelfTest(kernels)) return { variant, module, threads };
+    if (passesSelfTest(kernels)) return { variant, module, threads, fusedDot: kernels.hasFusedDot(MODULE_RESERVED_BYTES) !== 0 };
     if (wanted) fail("engine/self-test-failed", `kernels "${wanted}": this engine computes their SIMD instructions wrongly; choose another variant`);
   }
   if (wanted) fail("engine/unsupported", `kernels "${wanted}": this engine does not accept their instructions; choose another variant`);

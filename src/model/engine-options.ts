@@ -20,7 +20,7 @@ export interface EngineOptions extends LoadOptions {
   readonly kvType?: KvType;
   /** What to do with 16- and 32-bit embeddings and heads. Default "auto": 8 bits above 64 MB. */
   readonly dense?: DensePolicy;
-  /** Default "tables": "dot" reads prompts faster and writes slower, on engines with a fused dot product. The same bits. */
+  /** How ternary weights are multiplied. Default: "dot" where dot products of bytes are one instruction, else "tables". The same bits. */
   readonly ternaryKernel?: TernaryKernel;
   /** Overrides how activations meet 1-bit weights; by default the model's family decides. */
   readonly activationMode?: ActivationMode;

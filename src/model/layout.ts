@@ -57,8 +57,6 @@ const FLOAT_TYPES: ReadonlySet<string> = new Set(["F32", "F16", "BF16"]);
 
 /**
  * How 8-bit activations meet ternary weights: by table lookups, or by dot products over 2-bit codes. The same bits.
- * A token of 2B4T takes 46 ms with tables and 54 with relaxed SIMD's fused dot product, a token of a prompt 26 and 22
- * (Node 24, Zen 5, one thread). Without a fused dot product, dot products are the slower at both.
  */
 export type TernaryKernel = "tables" | "dot";
 

@@ -144,7 +144,7 @@ describe("onebit run", () => {
     assert.deepEqual(Object.keys(result), ["promptIds", "ids", "text", "stopReason", "timings", "memory", "engine"]);
     assert.deepEqual(Object.keys(result.timings as object), ["loadMs", "promptTokens", "promptMs", "tokens", "generateMs"]);
     assert.deepEqual(Object.keys(result.memory as object), ["wasmBytes", "weightBytes", "kvBytes"]);
-    assert.deepEqual(Object.keys(result.engine as object), ["variant", "threads"]);
+    assert.deepEqual(Object.keys(result.engine as object), ["variant", "ternaryKernel", "threads"]);
     assert.equal((result.ids as number[]).length, 5);
     assert.equal(result.stopReason, "length");
     assert.equal((result.engine as { threads: number }).threads, 1);
@@ -229,7 +229,7 @@ describe("the other commands", () => {
 
   test("inspect shows header, tensors and memory", async () => {
     const result = await json(["inspect", model, "--context", "128"]);
-    assert.deepEqual(Object.keys(result), ["format", "architecture", "name", "fileBytes", "parameters", "memory", "config", "metadata", "tensors"]);
+    assert.deepEqual(Object.keys(result), ["format", "architecture", "name", "fileBytes", "parameters", "memory", "engine", "config", "metadata", "tensors"]);
     assert.equal(result.architecture, "qwen3");
     const tensors = result.tensors as { name: string; type: string; shape: number[] }[];
     assert.deepEqual(tensors.find(({ name }) => name === "blk.0.attn_q.weight"), { ...tensors.find(({ name }) => name === "blk.0.attn_q.weight"), type: "TQ2_0", shape: [256, 256] });

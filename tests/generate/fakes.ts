@@ -86,7 +86,7 @@ export function fakeEngine(logitsAfter: (ids: readonly number[], logits: Float32
     contextLength,
     vocabSize,
     memory: { wasmBytes: 3, weightBytes: 2, kvBytes: 1 },
-    engine: { variant: "simd", threads: 1 },
+    engine: { variant: "simd", ternaryKernel: "tables", threads: 1 },
     numeric,
     calls: [],
     closed: false,

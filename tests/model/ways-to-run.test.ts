@@ -51,19 +51,21 @@ for (const [name, { shape, choices }] of Object.entries(MODELS)) {
       for (const threads of [1, 2, 3, 5]) {
         test(`${variant}, ${threads} thread${threads > 1 ? "s" : ""}: whole, one by one, in uneven pieces`, () =>
           using(open({ variant, threads }), async (engine) => {
-            assert.deepEqual(engine.engine, { variant, threads });
+            assert.deepEqual(engine.engine, { variant, threads, ternaryKernel: engine.engine.ternaryKernel });
             for (const pieces of [[IDS.length], [1], [33, 1, 3], [2, 5, 7]]) {
               assertSameBits(await allLogits(engine, pieces), wanted, `pieces of ${pieces.join(", ")}`);
             }
           }));
       }
 
-      test(`${variant}: dot products in the place of table lookups`, async () => {
-        for (const threads of [1, 3]) {
-          const found = await using(open({ variant, threads, ternaryKernel: "dot" }), (engine) => allLogits(engine, [33, 1, 3]));
-          assertSameBits(found, wanted, `${threads} threads`);
-        }
-      });
+      for (const ternaryKernel of ["dot", "tables"] as const) {
+        test(`${variant}: ternary weights by ${ternaryKernel}`, async () => {
+          for (const threads of [1, 3]) {
+            const found = await using(open({ variant, threads, ternaryKernel }), (engine) => allLogits(engine, [33, 1, 3]));
+            assertSameBits(found, wanted, `${threads} threads`);
+          }
+        });
+      }
 
       test(`${variant}: a cache that held other ids behind the prefix, and a batch that asks for the last logits only`, () =>
         using(open({ variant, threads: 1 }), async (engine) => {
