@@ -9,6 +9,8 @@ const PIECE_BYTES = 128 * 1024, INTERVAL_MS = 50;
 
 export interface CountingServer {
   readonly url: string;
+  /** No more than this is sent until it is raised. Those who ask time out after 30 s without a byte. */
+  heldAtBytes: number;
   /** Of bodies, handed to the network: a reader who leaves may have got less. */
   sentBytes: number;
   /** When a request came, by `performance.now()`, and its range; those that only ask for leave are left out. */
@@ -31,6 +33,7 @@ export async function serveCounting(file: Uint8Array): Promise<CountingServer> {
     let at = begin;
     const timer = setInterval(() => {
       const piece = file.subarray(at, Math.min(end, at + PIECE_BYTES));
+      if (served.sentBytes + piece.length > served.heldAtBytes) return;
       served.sentBytes += piece.length;
       at += piece.length;
       response.write(piece);
@@ -39,6 +42,6 @@ export async function serveCounting(file: Uint8Array): Promise<CountingServer> {
     response.on("close", () => clearInterval(timer));
   };
   const { server, url } = await listen(answer);
-  const served: CountingServer = { url: `${url}large.gguf`, sentBytes: 0, requests: [], stop: () => stop(server) };
+  const served: CountingServer = { url: `${url}large.gguf`, heldAtBytes: Infinity, sentBytes: 0, requests: [], stop: () => stop(server) };
   return served;
 }

@@ -4,31 +4,43 @@
 import assert from "node:assert/strict";
 import type { DrivenPage } from "./page-driver.ts";
 
+/** A browser that has just started on two busy cores may take half of it for one page. */
 export const WAIT_MS = 60_000;
 
+/** Asked in every frame of the page, in which it can also act at once. */
+export async function until(page: DrivenPage, condition: string): Promise<void> {
+  try {
+    await page.waitForFunction(condition, { timeout: WAIT_MS });
+  } catch (cause) {
+    throw new Error(`never came: ${condition}`, { cause });
+  }
+}
+
 export async function isReady(page: DrivenPage): Promise<void> {
-  await page.waitForFunction(`document.querySelector("#loading").hidden && document.querySelector("#prompt").placeholder !== "" && !document.querySelector("#send").hidden`, { timeout: WAIT_MS });
+  await until(page, `document.querySelector("#loading").hidden && document.querySelector("#prompt").placeholder !== "" && !document.querySelector("#send").hidden`);
 }
 
 export async function hasModel(page: DrivenPage, name: string): Promise<void> {
-  await page.waitForFunction(`document.querySelector("#loading").hidden && document.querySelector("#model-name").textContent === ${JSON.stringify(name)}`, { timeout: WAIT_MS });
+  await until(page, `document.querySelector("#loading").hidden && document.querySelector("#model-name").textContent === ${JSON.stringify(name)}`);
 }
 
 export async function hasEnded(page: DrivenPage): Promise<void> {
-  await page.waitForFunction(`document.querySelector("#stop").hidden && document.querySelector(".assistant:last-child .actions") !== null`, { timeout: WAIT_MS });
+  await until(page, `document.querySelector("#stop").hidden && document.querySelector(".assistant:last-child .actions") !== null`);
 }
 
 export async function says(page: DrivenPage, selector: string, what: RegExp): Promise<void> {
-  try {
-    await page.waitForFunction(`${what}.test(document.querySelector(${JSON.stringify(selector)})?.textContent)`, { timeout: WAIT_MS });
-  } catch {
-    assert.match(await textOf(page, selector), what);
-  }
+  await until(page, `${what}.test(document.querySelector(${JSON.stringify(selector)})?.textContent)`);
 }
 
 export async function say(page: DrivenPage, text: string): Promise<void> {
   await page.type("#prompt", text);
   await page.keyboard.press("Enter");
+  await isTaken(page);
+}
+
+/** What was typed is being answered. A driver may go on before the page has heard of the key, and find the answer before. */
+export async function isTaken(page: DrivenPage): Promise<void> {
+  await until(page, `document.querySelector("#prompt").value === ""`);
 }
 
 export function textOf(page: DrivenPage, selector: string): Promise<string> {
@@ -67,12 +79,22 @@ export async function clickButton(page: DrivenPage, within: string, label: strin
   assert.ok(found, `${within} has no button ${label}`);
 }
 
+export async function openDialog(page: DrivenPage, id: "models" | "settings"): Promise<void> {
+  await page.click(`#open-${id}`);
+  await until(page, `document.querySelector("#${id}").open`);
+}
+
+export async function closeDialog(page: DrivenPage): Promise<void> {
+  await page.keyboard.press("Escape");
+  await until(page, `document.querySelector("dialog[open]") === null`);
+}
+
 export async function setRange(page: DrivenPage, id: string, value: number): Promise<void> {
   await page.evaluate(`{ const range = document.querySelector("#${id}"); range.value = ${value}; range.dispatchEvent(new Event("input", { bubbles: true })); }`);
 }
 
 export async function download(page: DrivenPage, source: string): Promise<void> {
-  await page.click("#open-models");
+  await openDialog(page, "models");
   await page.type("#source", source);
   await page.keyboard.press("Enter");
 }

@@ -28,6 +28,9 @@ export interface DrivenPage {
   screenshot(options: { path: string }): Promise<unknown>;
   on(event: "console", listener: (message: { type(): string; text(): string }) => void): void;
   on(event: "pageerror", listener: (error: Error) => void): void;
+  on(event: "requestfailed", listener: (request: { url(): string; failure(): { errorText: string } | null }) => void): void;
+  /** For every wait, and every way to another document. */
+  setDefaultTimeout(timeoutMs: number): void;
   readonly keyboard: { press(key: string): Promise<void>; type(text: string): Promise<void>; down(key: string): Promise<void>; up(key: string): Promise<void> };
   close(): Promise<void>;
 }
@@ -73,6 +76,17 @@ export interface PageServer {
   isolates: boolean;
   stop(): Promise<void>;
 }
+
+/**
+ * For the worker's script: every piece of an answer takes 10 ms more. An answer as long as the built-in model can give, 0.5 s
+ * elsewhere, takes 5 s, in which a test does to it what it does.
+ */
+export const SLOW_DEVICE = `const post = MessagePort.prototype.postMessage;
+MessagePort.prototype.postMessage = function (...message) {
+  for (const endMs = performance.now() + 10; performance.now() < endMs; );
+  post.apply(this, message);
+};
+`;
 
 /** Serves dist/web. */
 export async function servePage(): Promise<PageServer> {
