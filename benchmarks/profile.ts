@@ -2,18 +2,21 @@
  * Where the time of a token goes: every step of a model's program timed by itself, summed by kind, beside what memory
  * would allow.
  *
- *   node benchmarks/run.mjs profile FILE... [--threads 1] [--rows 1] [--position 64] [--tokens 9] [--kv f32]
- *       [--variant simd] [--ternary dot] [--json]
+ *   node benchmarks/run.mjs profile FILE... [--threads 1] [--rows 1|batch] [--position 64,1000] [--tokens 9] [--kv f32]
+ *       [--variant simd] [--ternary dot] [--cached] [--json]
  *
  * A step here is what lies between two barriers. GB/s counts the bytes of weights that it reads; the limit is a plain
- * WebAssembly loop that reads the same weights in four streams, one thread, measured before. Medians over tokens.
+ * WebAssembly loop that reads the same weights in four streams, one thread, measured before. Medians over tokens. With
+ * `--cached` a step is timed when it has just been run: its weights, if they fit, lie in the processor's cache.
  */
 import { cpus } from "node:os";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import { type ProfiledModel, openProfiled } from "./profile/model.ts";
 import { readBandwidth } from "./profile/read-bandwidth.ts";
-import { type StepKind, stepGroups } from "./profile/step-groups.ts";
+import { type KindReport, type ProfileReport, profileTable } from "./profile/report.ts";
+import { stepGroups } from "./profile/step-groups.ts";
+import { median } from "./train/median.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,65 +28,67 @@ const { values, positionals } = parseArgs({
     kv: { type: "string", default: "f32" },
     variant: { type: "string" },
     ternary: { type: "string" },
+    cached: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
 });
 if (positionals.length === 0) throw new Error("usage: node benchmarks/run.mjs profile FILE...");
+const threads = Number(values.threads), positions = values.position.split(",").map(Number);
 
-interface KindReport extends StepKind {
-  /** Parts of this kind in a token. */
-  readonly count: number;
-  readonly milliseconds: number;
-  readonly share: number;
-  readonly gigabytesPerSecond: number;
-}
+/** Positions after the first row: more than any batch has. */
+const CONTEXT_AFTER = 512;
 
+const reports: ProfileReport[] = [];
 for (const file of positionals) {
   const model = await openProfiled(file, {
-    threads: Number(values.threads), contextLength: Number(values.position) + Number(values.rows), kvType: values.kv as "f32" | "q8",
+    threads, contextLength: Math.max(...positions) + CONTEXT_AFTER, kvType: values.kv as "f32" | "q8",
     variant: values.variant as "simd" | undefined, ternaryKernel: values.ternary as "dot" | undefined,
   });
-  const bandwidth = await readBandwidth(model);
-  const report = profile(model);
+  const bandwidth = await readBandwidth(model), rows = values.rows === "batch" ? model.plan.nBatch : Number(values.rows);
+  if (rows > model.plan.nBatch) throw new Error(`--rows: wanted at most ${model.plan.nBatch}, the rows of a batch, got ${rows}`);
+  for (const position of positions) reports.push({ file: basename(file), variant: model.variant, threads, rows, position, kv: values.kv, isCached: values.cached, bandwidth, ...profile(model, rows, position) });
   await model.close();
-  if (values.json) console.log(JSON.stringify({ file: basename(file), bandwidth, variant: model.variant, ...report }, null, 2));
-  else print(file, model, bandwidth, report);
 }
+if (values.json) console.log(JSON.stringify(reports, null, 2));
+else for (const report of reports) print(report);
 
-function profile(model: ProfiledModel): { totalMs: number; kinds: KindReport[] } {
-  const rows = Number(values.rows), groups = stepGroups(model, rows), position = Number(values.position);
-  const times = groups.map((): number[] => []);
+function profile(model: ProfiledModel, rows: number, position: number): Pick<ProfileReport, "wholeMs" | "totalMs" | "kinds"> {
+  const groups = stepGroups(model, rows), times = groups.map((): number[] => []), wholes: number[] = [];
   for (let token = -2; token < Number(values.tokens); token++) {
     model.prepare(rows, position);
-    groups.forEach(({ at, nSteps }, i) => {
-      const started = performance.now();
-      model.run(at, nSteps);
-      if (token >= 0) times[i].push(performance.now() - started);
+    const wholeMs = time(() => model.run(model.plan.program, model.program.nSteps));
+    if (token >= 0) wholes.push(wholeMs);
+    model.prepare(rows, position);
+    groups.forEach(({ at, nSteps, kind }, i) => {
+      const run = (): void => model.run(at, nSteps);
+      // Not what only adds to its own input: twice would be once too often.
+      if (values.cached && kind.bytes > 0) run();
+      const milliseconds = time(run);
+      if (token >= 0) times[i].push(milliseconds);
     });
   }
-  const kinds = new Map<string, { name: string; bytes: number; milliseconds: number; count: number }>();
-  groups.forEach(({ kind }, i) => {
-    const sum = kinds.get(kind.name) ?? { name: kind.name, bytes: 0, milliseconds: 0, count: 0 };
-    kinds.set(kind.name, { ...sum, bytes: sum.bytes + kind.bytes, milliseconds: sum.milliseconds + median(times[i]), count: sum.count + 1 });
+  const kinds = new Map<string, Pick<KindReport, "name" | "bytes" | "weights" | "milliseconds" | "count">>();
+  groups.forEach(({ kind: { name, bytes, weights } }, i) => {
+    const sum = kinds.get(name) ?? { name, bytes: 0, weights: 0, milliseconds: 0, count: 0 };
+    kinds.set(name, { name, bytes: sum.bytes + bytes, weights: sum.weights + weights, milliseconds: sum.milliseconds + median(times[i]), count: sum.count + 1 });
   });
   const all = [...kinds.values()], totalMs = all.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
   return {
-    totalMs,
+    wholeMs: median(wholes), totalMs,
     kinds: all.map((kind) => ({ ...kind, share: kind.milliseconds / totalMs, gigabytesPerSecond: kind.bytes / kind.milliseconds / 1e6 }))
       .sort((a, b) => b.milliseconds - a.milliseconds),
   };
 }
 
-function print(file: string, model: ProfiledModel, bandwidth: number, { totalMs, kinds }: { totalMs: number; kinds: KindReport[] }): void {
-  console.log(`${cpus()[0].model}, Node ${process.version}, ${model.variant}, threads ${values.threads}, rows ${values.rows}, position ${values.position}`);
-  console.log(`${basename(file)}: ${totalMs.toFixed(1)} ms, ${((Number(values.rows) * 1e3) / totalMs).toFixed(1)} tokens/s; one thread reads ${bandwidth.toFixed(1)} GB/s`);
-  console.log("| step | times | ms | share | GB/s | of the limit |\n|---|---|---|---|---|---|");
-  for (const { name, count, milliseconds, share, bytes, gigabytesPerSecond: speed } of kinds) {
-    const [rate, limit] = bytes === 0 ? ["", ""] : [speed.toFixed(1), `${((100 * speed) / bandwidth / Number(values.threads)).toFixed(0)} %`];
-    console.log(`| ${name} | ${count} | ${milliseconds.toFixed(2)} | ${(100 * share).toFixed(1)} % | ${rate} | ${limit} |`);
-  }
+function time(run: () => void): number {
+  const started = performance.now();
+  run();
+  return performance.now() - started;
 }
 
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
+function print(report: ProfileReport): void {
+  const { file, variant, rows, position, kv, bandwidth, wholeMs, totalMs } = report;
+  console.log(`${cpus()[0].model}, Node ${process.version}, ${variant}, threads ${threads}, rows ${rows}, position ${position}, cache ${kv}`);
+  console.log(`${file}: ${wholeMs.toFixed(1)} ms, ${((rows * 1e3) / wholeMs).toFixed(1)} tokens/s; step by step ${totalMs.toFixed(1)} ms; one thread reads ${bandwidth.toFixed(1)} GB/s`);
+  console.log(profileTable(report).join("\n"));
 }

@@ -6,6 +6,8 @@ export interface StepKind {
   readonly name: string;
   /** Bytes of weights that the part reads. */
   readonly bytes: number;
+  /** How many weights those are. */
+  readonly weights: number;
 }
 
 export interface StepGroup {
@@ -28,19 +30,20 @@ const OPS: Readonly<Record<number, string>> = {
 export function stepGroups({ plan, program, memory }: Pick<ProfiledModel, "plan" | "program" | "memory">, rows: number): StepGroup[] {
   const view = new DataView(memory.buffer), matrices = new Map([...plan.matrices.values()].map((placed) => [placed.weightAt, placed]));
   const groups: StepGroup[] = [];
-  let begin = 0, names: string[] = [], bytes = 0;
+  let begin = 0, names: string[] = [], bytes = 0, weights = 0;
   for (let i = 0; i < program.nSteps; i++) {
     const at = plan.program + i * abi.STEP_BYTES, op = view.getInt32(at, true), flags = view.getInt32(at + 4, true);
     const matrix = op === abi.OP_MATMUL ? matrices.get(view.getUint32(at + 12, true)) : undefined;
     if (matrix) {
-      const { layout, matrix: { tensor } } = matrix;
+      const { layout, matrix: { tensor, rows: nOutputs, k } } = matrix;
       bytes += layout.weightBytes + layout.scaleBytes;
+      weights += nOutputs * k;
       names.push(`matmul ${(flags & abi.FLAG_HEAD_ROWS) !== 0 ? "head" : tensor.name.replace(/^blk\.\d+\./, "").replace(/\.weight$/, "")}`);
     } else names.push(OPS[op] ?? `step ${op}`);
     const isOpen = (flags & abi.FLAG_BARRIER) === 0 || (rows === 1 && (flags & abi.FLAG_OWN_ROW) !== 0);
     if (isOpen && i + 1 < program.nSteps) continue;
-    groups.push({ at: plan.program + begin * abi.STEP_BYTES, nSteps: i + 1 - begin, kind: { name: [...new Set(names)].join(", ").replaceAll(", matmul ", ", "), bytes } });
-    begin = i + 1, names = [], bytes = 0;
+    groups.push({ at: plan.program + begin * abi.STEP_BYTES, nSteps: i + 1 - begin, kind: { name: [...new Set(names)].join(", ").replaceAll(", matmul ", ", "), bytes, weights } });
+    begin = i + 1, names = [], bytes = 0, weights = 0;
   }
   return groups;
 }
