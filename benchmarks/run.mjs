@@ -2,6 +2,7 @@
  * Runs one benchmark: bundles `benchmarks/NAME.ts` with esbuild and executes it in this Node. Paths in its arguments
  * are relative to the repository root.
  *
+ *   node benchmarks/run.mjs all --quick
  *   node benchmarks/run.mjs synthetic --shape 2b4t --out /tmp/2b4t.gguf
  *   node benchmarks/run.mjs decode /tmp/2b4t.gguf
  *   node benchmarks/run.mjs accuracy /tmp/2b4t.gguf
@@ -23,7 +24,7 @@ if (!name || !existsSync(entry)) {
   process.exit(2);
 }
 // Writing a synthetic model needs no kernel, and must work while they are being changed. These run what is in dist/.
-if (["decode", "workers"].includes(name)) await ensureBundles();
+if (["all", "decode", "workers"].includes(name)) await ensureBundles();
 else if (name !== "synthetic") await ensureKernels();
 const outfile = join(here, "..", "build", "benchmarks", `${name}.mjs`);
 await build({ ...BUNDLE, entryPoints: [entry], outfile });

@@ -48,7 +48,7 @@ async function main(): Promise<void> {
   if (!Object.hasOwn(CLOCKS, values.clock)) throw new Error(`--clock: wanted one of ${Object.keys(CLOCKS).join(", ")}, got ${values.clock}`);
   if (values.clock === "processor" && values.threads !== "1") throw new Error("--clock processor: wanted --threads 1, since threads that wait take processor time too");
   const programs = createPrograms(process.argv[1], values.clock as ClockName), wanted = new Set(values.only.split(",")), rounds = Number(values.rounds);
-  if (!programs.peerInstalled) process.stderr.write("tfjs is not installed (npm ci --ignore-scripts --prefix benchmarks/peers): onebit alone\n");
+  if (!programs.peerInstalled) process.stderr.write("tfjs is not installed (npm ci --ignore-scripts --prefix benchmarks): onebit alone\n");
   const load = loadavg()[0], report: TrainReport = {
     machine: { cpu: cpus()[0].model, nCpus: cpus().length, node: process.version, loadAverage: load, clock: values.clock },
     contestants: [], agreement: [], products: [], steps: [], enwik8: [],

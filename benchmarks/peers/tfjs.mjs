@@ -1,6 +1,6 @@
 /**
  * TensorFlow.js as a contestant of the training benchmark: a process that answers the calls of
- * benchmarks/train/contestant.ts. `npm ci --prefix benchmarks/peers` installs it.
+ * benchmarks/train/contestant.ts. `npm ci --prefix benchmarks` installs it.
  */
 import { openTensorFlow } from "./tfjs-backend.mjs";
 import { createProducts } from "./tfjs-products.mjs";

@@ -16,7 +16,7 @@ const PEER = "benchmarks/peers/tfjs.mjs";
 
 export function createPrograms(self: string, clock: ClockName): Programs {
   return {
-    peerInstalled: existsSync("benchmarks/peers/node_modules/@tensorflow/tfjs-backend-wasm"),
+    peerInstalled: existsSync("benchmarks/node_modules/@tensorflow/tfjs-backend-wasm"),
     start: (name, threads) => (name === "tfjs" ? Contestant.start(name, PEER, { threads, clock }) : Contestant.start(name, self, { threads, clock }, ["--child", name])),
   };
 }

@@ -1,0 +1,55 @@
+/** How speed changes with the size of the model, the position in the context and the length of the prompt. */
+import { type Context, type Measured, fastestNode } from "./context.ts";
+import { type ModelName, modelFile } from "./models.ts";
+import { llamaCpp, onebitInNode } from "./node-engines.ts";
+import type { ProfileReport } from "../profile/report.ts";
+import { runJson } from "./processes.ts";
+import type { PositionsData, PromptRow, PromptsData, SizesData } from "./results.ts";
+import { takeTurns } from "./turns.ts";
+
+const BOTH_THREADS = [1, 2];
+
+/** The same width, fewer layers: the weights shrink, what a layer costs does not. */
+export async function measureSizes(context: Context, model: ModelName): Promise<Measured<SizesData>> {
+  const rows: SizesData["rows"][number][] = [], engine = onebitInNode("onebit", { path: fastestNode(context) });
+  for (const nLayers of context.isQuick ? [6, undefined] : [6, 12, 20, undefined]) {
+    const file = await modelFile(model, context.note, nLayers);
+    for (const threads of BOTH_THREADS) {
+      const { results } = await takeTurns([engine], { file: file.path, threads, promptTokens: 8, tokens: 48 }, Math.min(context.rounds, 3), () => context.note(`${model}, ${file.nLayers} layers, ${threads} threads`));
+      rows.push(...results.map(({ speed }) => ({ nLayers: file.nLayers, modelBytes: file.bytes, threads, tokensPerSecond: speed.tokensPerSecond })));
+    }
+  }
+  return { data: { kind: "sizes", model, rows } };
+}
+
+/** A token's program at a position, without having read what is before it: attention takes the same time over any values. */
+export async function measurePositions(context: Context, model: ModelName): Promise<Measured<PositionsData>> {
+  const rows: PositionsData["rows"][number][] = [], { path } = await modelFile(model, context.note);
+  for (const threads of context.isQuick ? [2] : BOTH_THREADS) {
+    for (const kv of ["f32", "q8"]) {
+      context.note(`${model}, positions, ${threads} threads, cache ${kv}`);
+      const reports = await profile(context, path, ["--position", "0,1000,4000", "--kv", kv, "--tokens", context.isQuick ? "9" : "25", "--threads", String(threads)]);
+      rows.push(...reports.map(({ position, wholeMs }) => ({ threads, kv, position, tokensPerSecond: 1e3 / wholeMs })));
+    }
+  }
+  return { data: { kind: "positions", model, rows } };
+}
+
+/** Time to the first token of a thousand is that of its prompt: the longest case here. */
+export async function measurePrompts(context: Context, model: ModelName): Promise<Measured<PromptsData>> {
+  const rows: PromptRow[] = [], { path } = await modelFile(model, context.note), absences: { name: string; reason: string }[] = [];
+  const engines = [onebitInNode("onebit", { path: fastestNode(context) }), llamaCpp()];
+  for (const threads of context.isQuick ? [2] : BOTH_THREADS) {
+    for (const promptTokens of context.isQuick ? [64, 256] : [64, 256, 1000, 1024]) {
+      const { results, absent } = await takeTurns(engines, { file: path, threads, promptTokens, tokens: 2 }, 1, (line) => context.note(`${model}, prompt of ${promptTokens}, ${threads} threads: ${line}`));
+      const [ours, peer] = engines.map(({ name }) => results.find(({ engine }) => engine === name)?.speed.promptTokensPerSecond);
+      if (ours !== undefined) rows.push({ model, threads, promptTokens, onebit: ours, peer });
+      absences.push(...absent);
+    }
+  }
+  return { data: { kind: "prompts", rows }, absent: absences };
+}
+
+export function profile(context: Context, path: string, args: readonly string[]): Promise<ProfileReport[]> {
+  return runJson(fastestNode(context), ["benchmarks/run.mjs", "profile", path, ...args, "--json"]);
+}

@@ -1,0 +1,31 @@
+/** The synthetic models that are measured, written when they are first needed. */
+import { existsSync, mkdirSync, renameSync, statSync } from "node:fs";
+import { syntheticModel } from "../synthetic/model.ts";
+import { shapes } from "../synthetic/shapes.ts";
+import { writeModelFile } from "../synthetic/write-file.ts";
+
+const FOLDER = "build/benchmarks";
+const SEED = 1;
+
+export const MODELS = ["2b4t", "bonsai-1.7b"] as const;
+export type ModelName = (typeof MODELS)[number];
+
+export const MODEL_TITLES: Readonly<Record<ModelName, string>> = { "2b4t": "BitNet 2B4T, TQ2_0 with a Q6_K head", "bonsai-1.7b": "Bonsai 1.7B, Q1_0" };
+
+export interface ModelFile {
+  readonly path: string;
+  readonly bytes: number;
+  readonly nLayers: number;
+}
+
+export async function modelFile(name: ModelName, note: (line: string) => void, nLayers = shapes[name].nLayers): Promise<ModelFile> {
+  const shape = shapes[name], path = `${FOLDER}/${name}${nLayers === shape.nLayers ? "" : `-${nLayers}`}.gguf`;
+  if (!existsSync(path)) {
+    note(`writing ${path}`);
+    mkdirSync(FOLDER, { recursive: true });
+    // By rename: a run that is ended here leaves no half of a model.
+    await writeModelFile(`${path}.part`, syntheticModel({ ...shape, nLayers }, SEED));
+    renameSync(`${path}.part`, path);
+  }
+  return { path, bytes: statSync(path).size, nLayers };
+}

@@ -1,0 +1,59 @@
+/** Engines that are a process each turn: onebit in a Node, llama.cpp as native code. */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { peerInstalled } from "../../tests/conformance/peer.ts";
+import { LLAMA_CPP } from "./engine-names.ts";
+import { runJson } from "./processes.ts";
+import type { Engine, Speed, Work } from "./turns.ts";
+
+/** Times that a process measures in its turn. */
+const REPEAT = 2;
+
+/** Node 20 is the last without relaxed SIMD: the slowest that onebit has to run on. */
+export const BASELINE_NODE_MAJOR = 20;
+
+/** Where `.ci/run nodes` puts other releases of Node. */
+const NODES = ".ci/nodes/node_modules";
+
+export interface FoundNode {
+  readonly path: string;
+  readonly major: number;
+}
+
+const own: FoundNode = { path: process.execPath, major: Number(process.versions.node.split(".")[0]) };
+
+/** This Node, those of `.ci/nodes` that are for this machine, and `asked`. */
+export async function findNodes(asked: string | undefined): Promise<{ baseline: FoundNode | undefined; relaxed: FoundNode | undefined }> {
+  const names = existsSync(NODES) ? readdirSync(NODES) : [], suffix = `-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
+  const installed = names.filter((name) => name.endsWith(suffix)).map((name) => ({ path: join(NODES, name, "bin/node"), major: Number(name.split("-")[1]) }));
+  const nodes = [own, ...installed], relaxed = nodes.filter(({ major }) => major > BASELINE_NODE_MAJOR).sort((a, b) => b.major - a.major)[0];
+  return {
+    baseline: nodes.find(({ major }) => major === BASELINE_NODE_MAJOR),
+    relaxed: asked === undefined ? relaxed : { path: asked, major: await runJson<number>(asked, ["-p", "process.versions.node.split('.')[0]"]) },
+  };
+}
+
+export function onebitInNode(name: string, node: Pick<FoundNode, "path"> | undefined): Engine {
+  return {
+    name,
+    measure({ file, threads, promptTokens, tokens }) {
+      if (!node) throw new Error(`no such Node is installed (npm ci --prefix .ci/nodes, or --node PATH)`);
+      const sizes = ["--prompt", promptTokens, "--tokens", tokens, "--repeat", REPEAT, "--threads", threads];
+      return runJson<Speed>(node.path, ["dist/cli.js", "bench", file, ...sizes.map(String), "--json"]);
+    },
+    async rest() {},
+  };
+}
+
+/** The same file, mapped into memory. */
+export function llamaCpp(): Engine {
+  return {
+    name: LLAMA_CPP,
+    measure({ file, threads, promptTokens, tokens }: Work) {
+      if (!peerInstalled) throw new Error("not installed (npm install --no-save --prefix tests/conformance)");
+      return runJson<Speed>(process.execPath, ["tests/conformance/llama-cpp.mjs", "bench", file, ...[promptTokens, tokens, threads, REPEAT].map(String)]);
+    },
+    async rest() {},
+  };
+}
+
