@@ -153,23 +153,34 @@ function powerOf2(n: i32): f64 {
 
 /**
  * Constants of expF32x4, in memory: V8 re-makes a splatted constant inside a loop, a load is one instruction.
- * lowest and highest argument; 1/ln 2; ln 2 in two parts, the first of 15 bits (times 8 bits: exact); 1/7! … 1/2!; 1; bias.
+ * lowest and highest argument; 1/ln 2; ln 2 in two parts, the first of 15 bits (times 8 bits: exact); 1/7! … 1/2!; 1; bias; rounding.
  */
 const EXP: usize = memory.data<f32>([
   -104.0, 89.0, 1.4426950408889634, 0.693145751953125, 1.428606765330187e-6,
   0.0001984126984126984, 0.001388888888888889, 0.008333333333333333, 0.041666666666666664, 0.16666666666666666, 0.5, 1.0,
   1.7796490496925177e-43, // the bits of 127
+  12582912.0, // 1.5 · 2^23: added to a small number it rounds it, half to even, into the low bits of the sum
+  -87.0, // above it e^x is a normal number
 ]);
 
 /** e^x in four lanes: 0 below -103.98, Infinity above 88.73, NaN for NaN. */
 export function expF32x4(v: v128): v128 {
   const x = f32x4.pmin(f32x4.pmax(v, v128.load32_splat(EXP, 0)), v128.load32_splat(EXP, 4));
-  const n = f32x4.nearest(f32x4.mul(x, v128.load32_splat(EXP, 8)));
+  const magic = v128.load32_splat(EXP, 52), rounded = f32x4.add(f32x4.mul(x, v128.load32_splat(EXP, 8)), magic);
+  const n = f32x4.sub(rounded, magic), count = i32x4.sub(rounded, magic);
   const r = f32x4.sub(f32x4.sub(x, f32x4.mul(n, v128.load32_splat(EXP, 12))), f32x4.mul(n, v128.load32_splat(EXP, 16)));
   const e = f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(r, r), expTail(r)), r), v128.load32_splat(EXP, 44));
-  const count = i32x4.trunc_sat_f32x4_s(n);
   const half = i32x4.shr_s(count, 1);
   return f32x4.mul(f32x4.mul(e, powersOf2(half)), powersOf2(i32x4.sub(count, half)));
+}
+
+/** e^x of lanes in (-87, 0], the same bits in half the time; 0 below that, and for NaN. */
+export function expNegativeF32x4(x: v128): v128 {
+  const magic = v128.load32_splat(EXP, 52), rounded = f32x4.add(f32x4.mul(x, v128.load32_splat(EXP, 8)), magic);
+  const n = f32x4.sub(rounded, magic);
+  const r = f32x4.sub(f32x4.sub(x, f32x4.mul(n, v128.load32_splat(EXP, 12))), f32x4.mul(n, v128.load32_splat(EXP, 16)));
+  const e = f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(r, r), expTail(r)), r), v128.load32_splat(EXP, 44));
+  return v128.and(i32x4.add(e, i32x4.shl(rounded, 23)), f32x4.gt(x, v128.load32_splat(EXP, 56)));
 }
 
 /** 1/2 + r/6 + … + r⁵/5040. */

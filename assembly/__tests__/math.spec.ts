@@ -1,4 +1,4 @@
-import { cosF64, expF32x4, expF64, logF64, powF64, sinF64 } from "../math";
+import { cosF64, expF32x4, expF64, expNegativeF32x4, logF64, powF64, sinF64 } from "../math";
 import { expF32 } from "../reference/ops";
 import { Random } from "./fixtures";
 
@@ -117,6 +117,15 @@ describe("e^x in four lanes", () => {
       most = max<f64>(most, abs<f64>(<f64>got - want) / reinterpret<f64>(<u64>(exponent - 23 + 1023) << 52));
     }
     expect(most < 1).toBe(true);
+  });
+  test("of what is not above 0: the same bits down to -87, and 0 below and for NaN", () => {
+    for (let x: f32 = -100; x <= 0; x += 0.0007) {
+      const got = lane(expNegativeF32x4(f32x4.splat(x)));
+      if (got != (x > -87 ? expF32(x) : 0)) expect(x).toBe(0, "twin");
+    }
+    expect(lane(expNegativeF32x4(f32x4.splat(0)))).toBe(1);
+    expect(lane(expNegativeF32x4(f32x4.splat(-<f32>Infinity)))).toBe(0);
+    expect(lane(expNegativeF32x4(f32x4.splat(<f32>NaN)))).toBe(0);
   });
   test("special values", () => {
     expect(lane(expF32x4(f32x4.splat(0)))).toBe(1);

@@ -116,10 +116,20 @@ export function logSumExp(x: usize, n: i32): f64 {
   return most + logF64(total);
 }
 
-function largest(x: usize, n: i32): f32 {
-  let most = f32x4.splat(-Infinity);
+/** The largest value, -Infinity when there is none. */
+export function largest(x: usize, n: i32): f32 {
+  let most = f32x4.splat(-Infinity), a = most, b = most, c = most, i = 0;
   const body = n & ~3;
-  for (let i = 0; i < body; i += 4) most = f32x4.pmax(most, v128.load(x + (<usize>i << 2)));
+  // Four maxima apart: one would wait for itself, 4 cycles a vector.
+  for (; i + 16 <= n; i += 16) {
+    const at = x + (<usize>i << 2);
+    most = f32x4.pmax(most, v128.load(at));
+    a = f32x4.pmax(a, v128.load(at, 16));
+    b = f32x4.pmax(b, v128.load(at, 32));
+    c = f32x4.pmax(c, v128.load(at, 48));
+  }
+  most = f32x4.pmax(f32x4.pmax(most, a), f32x4.pmax(b, c));
+  for (; i < body; i += 4) most = f32x4.pmax(most, v128.load(x + (<usize>i << 2)));
   let result = maxFloats(most);
   for (let i = body; i < n; i++) {
     const v = load<f32>(x + (<usize>i << 2));
