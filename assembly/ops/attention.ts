@@ -2,8 +2,8 @@
  * Causal attention over a key/value cache, and the cache itself.
  *
  *   K, V cache of a layer: f32 (nKvHeads, contextLength, headDim): one head's positions are one stream
- *   item:                  token · nKvHeads + kvHead; all query heads that share the kvHead are done together, so a
- *                          cached vector is read once
+ *   item:                  kvHead · n + token: the tokens of a prompt find a head's stream in L2; all query heads that
+ *                          share the kvHead are done together, so a cached vector is read once
  *   scratch:               f32 (nHeads / nKvHeads, contextLength), the scores
  *
  * Orders (they depend on nothing else): a score is the sum over headDim in four lanes, then (0 + 2) + (1 + 3); the
@@ -44,7 +44,7 @@ export function attend(
 ): void {
   const group = nHeads / nKvHeads, scoreStride = <usize>contextLength << 2, headBytes = <usize>headDim << 2;
   for (let item = itemBegin; item < itemEnd; item++) {
-    const token = item / nKvHeads, kvHead = item % nKvHeads, length = position0 + token + 1;
+    const kvHead = item / n, token = item % n, length = position0 + token + 1;
     const cached = <usize>kvHead * contextLength * headBytes, heads = <usize>kvHead * group * headBytes;
     const queries = q + ((<usize>token * qStride) << 2) + heads, results = out + ((<usize>token * outStride) << 2) + heads;
     scores(queries, kCache + cached, scratch, scoreStride, group, length, headDim, scale);
