@@ -79,6 +79,13 @@ export const CONTROL_BYTES = 256;
 export const SHORT_BLOCK_WEIGHTS = 1280;
 export const SHORT_BLOCK_BYTES = 21824;
 
+/** A head's 8-bit cache (ops/attention-q8.ts): positions of a tile, bytes before four keys, bytes before a tile's values. */
+export const KV_Q8_POSITIONS = 64;
+export const KV_Q8_KEY_HEAD_BYTES = 32;
+export const KV_Q8_TILE_HEAD_BYTES = 256;
+/** Scratch after the scores of a query. */
+export const KV_Q8_ROW_TAIL_BYTES = 16;
+
 /** Static data of the module (masks, shuffles) lives in the first page; the host places everything after it. */
 export const MODULE_RESERVED_BYTES = 65536;
 

@@ -169,20 +169,20 @@ function rope(op: i32, step: usize, n: i32, thread: i32, nThreads: i32): void {
   else ropeHalf(ptr(step, 0), word(step, 1), ptr(step, 2), ptr(step, 3), begin, end, word(step, 4), word(step, 5), word(step, 6));
 }
 
-// k, v, kvStride, kCache, vCache, nKvHeads, headDim, contextLength, kScale, vScale (8-bit cache)
+// k, v, kvStride, kCache, vCache, nKvHeads, headDim, contextLength
 function keep(op: i32, step: usize, state: usize, n: i32, thread: i32, nThreads: i32): void {
   const nKvHeads = word(step, 5), begin = share(nKvHeads, 1, thread, nThreads), end = share(nKvHeads, 1, thread + 1, nThreads);
   const position = load<i32>(state, abi.STATE_POSITION);
   if (op == abi.OP_STORE_KV) storeKv(ptr(step, 0), ptr(step, 1), word(step, 2), ptr(step, 3), ptr(step, 4), position, n, nKvHeads, word(step, 6), word(step, 7), begin, end);
-  else storeKvQ8(ptr(step, 0), ptr(step, 1), word(step, 2), ptr(step, 3), ptr(step, 4), ptr(step, 8), ptr(step, 9), position, n, nKvHeads, word(step, 6), word(step, 7), begin, end);
+  else storeKvQ8(ptr(step, 0), ptr(step, 1), word(step, 2), ptr(step, 3), ptr(step, 4), position, n, nKvHeads, word(step, 6), word(step, 7), begin, end);
 }
 
-// q, qStride, kCache, vCache, out, outStride, nHeads, nKvHeads, headDim, contextLength, scale, kScale, vScale (8-bit cache)
+// q, qStride, kCache, vCache, out, outStride, nHeads, nKvHeads, headDim, contextLength, scale
 function attention(op: i32, step: usize, state: usize, n: i32, thread: i32, nThreads: i32): void {
   const items = n * word(step, 7), begin = share(items, 1, thread, nThreads), end = share(items, 1, thread + 1, nThreads);
   const position = load<i32>(state, abi.STATE_POSITION), room = scratch(state, thread);
   if (op == abi.OP_ATTEND) attend(ptr(step, 0), word(step, 1), ptr(step, 2), ptr(step, 3), ptr(step, 4), word(step, 5), position, n, word(step, 6), word(step, 7), word(step, 8), word(step, 9), float(step, 10), begin, end, room);
-  else attendQ8(ptr(step, 0), word(step, 1), ptr(step, 2), ptr(step, 3), ptr(step, 11), ptr(step, 12), ptr(step, 4), word(step, 5), position, n, word(step, 6), word(step, 7), word(step, 8), word(step, 9), float(step, 10), begin, end, room);
+  else attendQ8(ptr(step, 0), word(step, 1), ptr(step, 2), ptr(step, 3), ptr(step, 4), word(step, 5), position, n, word(step, 6), word(step, 7), word(step, 8), word(step, 9), float(step, 10), begin, end, room);
 }
 
 // gate, up, out, dim (padded row length of all three)

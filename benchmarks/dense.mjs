@@ -71,12 +71,12 @@ function reportFormat(kernels, [name, blockWeights, blockBytes, quantised]) {
 }
 
 function reportAttention(kernels, [nHeads, nKvHeads, headDim]) {
-  const bytes = nKvHeads * CONTEXT * headDim * 4, k = WEIGHTS, v = WEIGHTS + bytes, width = nHeads * headDim, scales = SCRATCH + 4 * MB;
+  const bytes = nKvHeads * CONTEXT * headDim * 4, k = WEIGHTS, v = WEIGHTS + bytes, width = nHeads * headDim;
   for (const length of [256, CONTEXT]) {
     const shape = [length - 1, 1, nHeads, nKvHeads, headDim, CONTEXT, headDim ** -0.5, 0, nKvHeads, SCRATCH];
     const cells = [
       ["f32", () => kernels.attend(X, width, k, v, OUT, width, ...shape)],
-      ["8-bit", () => kernels.attendQ8(X, width, k, v, scales, scales, OUT, width, ...shape)],
+      ["8-bit", () => kernels.attendQ8(X, width, k, v, OUT, width, ...shape)],
     ].map(([cache, run]) => {
       const seconds = median(run, 20);
       return `${cache} ${(seconds * 1e6).toFixed(0)} µs ${(2 * width * length / seconds / 1e9).toFixed(1)} GMAC/s`;

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { CONTROL_BYTES, MODULE_RESERVED_BYTES, SHORT_BLOCK_BYTES, SHORT_BLOCK_WEIGHTS, STATE_BYTES, STEP_BYTES } from "../../assembly/abi.ts";
+import { CONTROL_BYTES, KV_Q8_KEY_HEAD_BYTES, KV_Q8_POSITIONS, KV_Q8_ROW_TAIL_BYTES, KV_Q8_TILE_HEAD_BYTES, MODULE_RESERVED_BYTES, SHORT_BLOCK_BYTES, SHORT_BLOCK_WEIGHTS, STATE_BYTES, STEP_BYTES } from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import { WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import { RANDOM_STATE_BYTES } from "../kernels/numeric.ts";
@@ -69,9 +69,6 @@ export interface ActivationBuffers {
 export interface KvLayer {
   readonly k: number;
   readonly v: number;
-  /** Scales of the 8-bit cache; 0 for f32. */
-  readonly kScale: number;
-  readonly vScale: number;
 }
 
 export interface MemoryPlan {
@@ -258,10 +255,11 @@ export function shortTableBytes(kp: number): number {
 }
 
 function placeKv(arena: Arena, config: ModelConfig, { kvType, contextLength }: PlanOptions): KvLayer[] {
-  const vectors = config.nKvHeads * contextLength;
-  const valueBytes = vectors * config.headDim * (kvType === "f32" ? 4 : 1);
-  const scale = () => (kvType === "f32" ? 0 : arena.take(vectors * 4));
-  return Array.from({ length: config.nLayers }, () => ({ k: arena.take(valueBytes), v: arena.take(valueBytes), kScale: scale(), vScale: scale() }));
+  const f32Bytes = config.nKvHeads * contextLength * config.headDim * 4;
+  const padded = roundUp(contextLength, KV_Q8_POSITIONS);
+  const q8Bytes = (headBytesPerPosition: number) => config.nKvHeads * padded * (headBytesPerPosition + config.headDim);
+  const [keyBytes, valueBytes] = kvType === "f32" ? [f32Bytes, f32Bytes] : [q8Bytes(KV_Q8_KEY_HEAD_BYTES / 4), q8Bytes(KV_Q8_TILE_HEAD_BYTES / KV_Q8_POSITIONS)];
+  return Array.from({ length: config.nLayers }, () => ({ k: arena.take(keyBytes), v: arena.take(valueBytes) }));
 }
 
 function placeNumeric(arena: Arena, vocabPadded: number) {
@@ -272,7 +270,7 @@ function placeNumeric(arena: Arena, vocabPadded: number) {
 /** Private memory of a thread: kernel accumulators, a panel of four unpacked rows, scores of one group of heads. */
 function scratchBytes(config: ModelConfig, matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>, { contextLength }: PlanOptions): number {
   const kpMax = Math.max(...[...matrices.values()].map(({ layout }) => layout.kp));
-  const scores = (config.nHeads / config.nKvHeads) * roundUp(contextLength, 4) * 4;
+  const scores = (config.nHeads / config.nKvHeads) * (roundUp(contextLength, KV_Q8_POSITIONS) * 4 + KV_Q8_ROW_TAIL_BYTES);
   return roundUp(Math.max(KERNEL_SCRATCH_BYTES + 4 * kpMax, scores), ALIGN);
 }
 

@@ -96,9 +96,9 @@ class Graph {
     const qStride = roundUp(nHeads * headDim, 32), kvStride = roundUp(nKvHeads * headDim, 32);
     const q8 = options.kvType === "q8";
     this.out.step(q8 ? abi.OP_STORE_KV_Q8 : abi.OP_STORE_KV,
-      [buffers.k, buffers.v, kvStride, kv.k, kv.v, nKvHeads, headDim, options.contextLength, kv.kScale, kv.vScale]);
+      [buffers.k, buffers.v, kvStride, kv.k, kv.v, nKvHeads, headDim, options.contextLength]);
     this.out.step(q8 ? abi.OP_ATTEND_Q8 : abi.OP_ATTEND,
-      [buffers.q, qStride, kv.k, kv.v, buffers.attention, nHeads * headDim, nHeads, nKvHeads, headDim, options.contextLength, { float: 1 / Math.sqrt(headDim) }, kv.kScale, kv.vScale]);
+      [buffers.q, qStride, kv.k, kv.v, buffers.attention, nHeads * headDim, nHeads, nKvHeads, headDim, options.contextLength, { float: 1 / Math.sqrt(headDim) }]);
   }
 
   private feedForward(layer: LayerTensors): void {

@@ -27,7 +27,7 @@ describe("an 8-bit KV cache", () => {
     });
   }
 
-  test("takes a quarter of the memory, and a scale for each vector", async () => {
+  test("takes a quarter of the memory, a scale for each vector and a sum for each key", async () => {
     const bytes = await ggufBytes(SHAPE, { architecture: "qwen2" });
     const [f32, q8] = await Promise.all((["f32", "q8"] as const).map(async (kvType) => {
       const model = await load(bytes, { threads: 1, kvType });
@@ -35,7 +35,7 @@ describe("an 8-bit KV cache", () => {
       return model.memory.kvBytes;
     }));
     assert.equal(f32, 2 * 2 * 2 * 128 * 32 * 4);
-    assert.equal(q8, 2 * 2 * 2 * 128 * (32 + 4));
+    assert.equal(q8, 2 * 2 * 128 * (32 + 8 + 32 + 4));
   });
 
   test("the same bits from every build", async () => {
