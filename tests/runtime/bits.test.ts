@@ -1,6 +1,6 @@
 /**
- * The promise of the same bits: every model below gives the same logits, to the last bit, from every variant of the
- * kernels, one thread or two, the prompt in one batch, in pieces or token by token, on every Node named.
+ * The promise of the same bits: every model below gives the same logits with each kind of KV cache, to the last bit, from
+ * every variant of the kernels, one thread or two, the prompt in one batch, in pieces or token by token, on every Node named.
  *
  * ONEBIT_NODES: more Node binaries to run, separated as PATH is. Each must be there; none is skipped.
  * ONEBIT_PUBLISH=1: writes the hashes to expected-hashes.json instead of comparing: after a change that is meant to change
@@ -20,7 +20,7 @@ import { SYNTHETIC, writeSyntheticModels } from "./synthetic-models.ts";
 /** A trained model, where the data that comes beside a checkout is there: a fresh clone has only the synthetic ones. */
 const STORIES = "../shared/data/stories260k/stories260K-f32.gguf";
 
-/** Hashes that every machine must reproduce: of the model file, and of all its logits. */
+/** Hashes that every machine must reproduce: of the model file, and of all its logits with each cache. */
 const PUBLISHED = "tests/runtime/expected-hashes.json";
 
 const CHILD_TIMEOUT_MS = 300_000;
@@ -52,25 +52,28 @@ describe("stories260K", { skip: existsSync(STORIES) ? false : `${STORIES} is not
 
 /** One test for each Node, and one for all together. */
 function sameBits(pathOf: () => string): void {
-  const hashes = new Set<string>();
+  const hashes = { f32: new Set<string>(), q8: new Set<string>() };
   for (const [node, version] of nodes) {
     test(version, (t) => {
       const lines = evaluate(node, pathOf());
       const relaxed = !version.startsWith("v20.");
-      // Three splits on one thread and on two, for each variant that this Node has.
-      assert.equal(lines.length, relaxed ? 12 : 6);
+      // Three splits on one thread and on two, for each cache and each variant that this Node has.
+      assert.equal(lines.length, relaxed ? 24 : 12);
       assert.equal(lines.some((line) => line.variant === "relaxed"), relaxed);
-      for (const line of lines) assert.equal(line.hash, lines[0].hash, `${describeLine(line)} against ${describeLine(lines[0])}`);
-      hashes.add(lines[0].hash);
-      t.diagnostic(`${lines[0].hash} × ${lines.length}`);
+      for (const kvType of ["f32", "q8"] as const) {
+        const [first, ...others] = lines.filter((line) => line.kvType === kvType);
+        for (const line of others) assert.equal(line.hash, first.hash, `${describeLine(line)} against ${describeLine(first)}`);
+        hashes[kvType].add(first.hash);
+        t.diagnostic(`${kvType}: ${first.hash} × ${1 + others.length}`);
+      }
     });
   }
 
   test("the same on all, and as published", () => {
-    assert.equal(hashes.size, 1);
+    assert.deepEqual([hashes.f32.size, hashes.q8.size], [1, 1]);
     const file = createHash("sha256").update(readFileSync(pathOf())).digest("hex");
     const name = pathOf().replace(/^.*\//, "").replace(/\.gguf$/, "");
-    const entry = { file, logits: [...hashes][0] };
+    const entry = { file, logits: [...hashes.f32][0], logitsQ8: [...hashes.q8][0] };
     const published = JSON.parse(readFileSync(PUBLISHED, "utf8")) as Record<string, unknown>;
     if (process.env.ONEBIT_PUBLISH) writeFileSync(PUBLISHED, `${JSON.stringify({ ...published, [name]: entry }, null, 2)}\n`);
     else assert.deepEqual(entry, published[name], `${PUBLISHED}, "${name}"`);
@@ -90,6 +93,6 @@ function versionOf(node: string): string {
   return run.stdout.trim();
 }
 
-function describeLine({ runtime, variant, threads, split }: BitsLine): string {
-  return `${runtime}, ${variant}, ${threads} threads, ${split}`;
+function describeLine({ runtime, kvType, variant, threads, split }: BitsLine): string {
+  return `${runtime}, ${kvType} cache, ${variant}, ${threads} threads, ${split}`;
 }

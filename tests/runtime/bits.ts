@@ -1,7 +1,7 @@
 /**
  * Evaluates models on this JavaScript engine in every way it can and prints a hash of all logits of each way: one line
- * of JSON per model × variant × number of threads × split of the prompt. Every line of a model must have the same hash,
- * here and on every other engine.
+ * of JSON per model × KV cache × variant × number of threads × split of the prompt. Every line of a model and a cache must
+ * have the same hash, here and on every other engine.
  *
  *   node bits.js MODEL...
  */
@@ -14,6 +14,7 @@ import { openEngine } from "./open-engine.ts";
 export interface BitsLine {
   readonly runtime: string;
   readonly model: string;
+  readonly kvType: "f32" | "q8";
   readonly variant: "simd" | "relaxed";
   readonly threads: number;
   readonly split: string;
@@ -29,28 +30,32 @@ const SPLITS: Readonly<Record<string, readonly number[]>> = { whole: [N_IDS], "o
 for (const path of process.argv.slice(2)) await printLines(path);
 
 async function printLines(path: string): Promise<void> {
-  for (const variant of ["simd", "relaxed"] as const) {
-    for (const threads of [1, 2]) {
-      const engine = await openWhereSupported(path, variant, threads);
-      if (engine === undefined) continue;
-      for (const [split, pieces] of Object.entries(SPLITS)) {
-        const line: BitsLine = {
-          runtime: `${process.release.name} ${process.version}`, model: basename(path), variant, threads, split,
-          hash: await hashLogits(engine, pieces),
-        };
-        process.stdout.write(`${JSON.stringify(line)}\n`);
-      }
-      await engine.close();
+  for (const kvType of ["f32", "q8"] as const) {
+    for (const variant of ["simd", "relaxed"] as const) await printVariant(path, kvType, variant);
+  }
+}
+
+async function printVariant(path: string, kvType: BitsLine["kvType"], variant: BitsLine["variant"]): Promise<void> {
+  for (const threads of [1, 2]) {
+    const engine = await openWhereSupported(path, { kvType, variant, threads });
+    if (engine === undefined) continue;
+    for (const [split, pieces] of Object.entries(SPLITS)) {
+      const line: BitsLine = {
+        runtime: `${process.release.name} ${process.version}`, model: basename(path), kvType, variant, threads, split,
+        hash: await hashLogits(engine, pieces),
+      };
+      process.stdout.write(`${JSON.stringify(line)}\n`);
     }
+    await engine.close();
   }
 }
 
 /** Undefined where the engine has no relaxed SIMD, which the reader of the lines must expect by its version. */
-async function openWhereSupported(path: string, variant: "simd" | "relaxed", threads: number): Promise<Engine | undefined> {
+async function openWhereSupported(path: string, options: Pick<BitsLine, "kvType" | "variant" | "threads">): Promise<Engine | undefined> {
   try {
-    return await openEngine(path, { variant, threads, contextLength: N_IDS });
+    return await openEngine(path, { ...options, contextLength: N_IDS });
   } catch (error) {
-    if (variant === "relaxed" && error instanceof OnebitError && error.code === "engine/unsupported") return undefined;
+    if (options.variant === "relaxed" && error instanceof OnebitError && error.code === "engine/unsupported") return undefined;
     throw error;
   }
 }
