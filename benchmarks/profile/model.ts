@@ -36,6 +36,7 @@ export async function openProfiled(path: string, options: EngineOptions & { read
   const weights = await loadWeights(kernels, memory, plan, tensors);
   const magnitude = placeRopeFrequencies(kernels, memory, config, plan, tensors, plan.buffers.ropeCos);
   const program = buildProgram(config, tensors, plan, weights, memory, magnitude);
+  fillCache(memory, plan);
   const state = new DataView(memory.buffer, plan.state, abi.STATE_BYTES);
   state.setUint32(abi.STATE_SCRATCH, plan.scratch, true);
   state.setUint32(abi.STATE_SCRATCH_STRIDE_BYTES, plan.scratchStrideBytes, true);
@@ -54,4 +55,17 @@ export async function openProfiled(path: string, options: EngineOptions & { read
       await pool?.close();
     },
   };
+}
+
+/**
+ * What the cache holds before a prompt is zeros, which no context holds. Random bytes that are ±[2^-8, 2^-7) as f32: numbers
+ * and scales of ordinary sizes, so that no weight of a softmax is subnormal, which is slow.
+ */
+function fillCache(memory: WebAssembly.Memory, { kv, kvBytes }: MemoryPlan): void {
+  const words = new Uint32Array(memory.buffer, kv[0].k, kvBytes >> 2);
+  let state = 1;
+  for (let i = 0; i < words.length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    words[i] = (state & 0x807fffff) | 0x3b800000;
+  }
 }
