@@ -93,11 +93,19 @@ describe("its description", () => {
     assert.ok(Math.abs((last?.validationLoss ?? NaN) - expected.validationLoss) < 1e-3, `${last?.validationLoss}`);
   });
 
-  test("shows the loss falling", () => {
+  test("shows the loss falling, of floats and binary weights too", () => {
     const svg = readFileSync("models/loss.svg", "utf8");
     assert.match(svg, /^<svg .*<\/svg>\n$/s);
-    assert.equal(svg.match(/<path class="[^"]*-line [^"]*-[01]" d="M[^"]{100,}"/g)?.length, 2);
+    assert.equal(svg.match(/<path class="[^"]*-line [^"]*-[0-3]" d="M[^"]{100,}"/g)?.length, 4);
   });
+
+  for (const twin of ["float", "binary"]) {
+    test(`gives the loss of the ${twin} twin as the log of its whole run has it`, () => {
+      const last = parseMetrics(readFileSync(`models/shakespeare-${twin}.jsonl`, "utf8")).at(-1);
+      assert.equal(last?.step, PRESETS.shakespeare.steps);
+      assert.ok(readme.includes(`${last?.validationLoss?.toFixed(4)}`), `${last?.validationLoss}`);
+    });
+  }
 });
 
 describe("onebit TEXT", () => {

@@ -15,7 +15,7 @@ export interface MetricRecord {
   readonly tokens: number;
   /** Mean natural-log loss for each token since the last record. */
   readonly trainLoss?: number;
-  /** Mean natural-log loss for each token of the whole validation part. */
+  /** Mean natural-log loss for each token of the validation part, or of those of its windows that were judged. */
   readonly validationLoss?: number;
   /** The validation loss in bits for each byte of text. */
   readonly bitsPerByte?: number;
