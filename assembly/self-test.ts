@@ -1,13 +1,12 @@
 // What the host asks of a fresh instance before trusting it with a model.
-import { dotI8, swizzle } from "./simd";
+import { dotI8, dotKeepsLanes, swizzle } from "./simd";
 
 /**
  * Whether a dot product of bytes is one instruction here (vpdpbusd): then 127 · 255, four times a lane, is exact. What
- * adds pairs first saturates (65534), an ARM reads the second operand signed (-508), and without relaxed SIMD it is a
- * dozen instructions. `scratch`: 32 bytes; operands from memory, which no compiler folds.
+ * adds pairs first saturates (65534); an ARM, and the dozen instructions without relaxed SIMD, read the second operand signed
+ * (-508). `scratch`: 32 bytes; operands from memory, which no compiler folds.
  */
 export function hasFusedDot(scratch: usize): bool {
-  if (!ASC_FEATURE_RELAXED_SIMD) return false;
   memory.fill(scratch, 127, 16);
   memory.fill(scratch + 16, 255, 16);
   return i32x4.extract_lane(dotI8(v128.load(scratch), v128.load(scratch, 16), i32x4.splat(0)), 0) == 129540;
@@ -43,7 +42,7 @@ function rightSums(scratch: usize): bool {
   for (let lane: usize = 0; lane < 16; lane += 4) {
     let own = load<i32>(scratch + lane, 32);
     for (let i = lane; i < lane + 4; i++) own -= <i32>load<i8>(scratch + i) * <i32>load<u8>(scratch + i, 16);
-    if (ASC_FEATURE_RELAXED_SIMD && own != -1) return false;
+    if (dotKeepsLanes() && own != -1) return false;
     difference += own;
   }
   return difference == 0;

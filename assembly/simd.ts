@@ -25,6 +25,9 @@ export function dotI8(a: v128, u: v128, acc: v128): v128 {
   return i32x4.add(acc, i32x4.add(i32x4.extadd_pairwise_i16x8_s(low), i32x4.extadd_pairwise_i16x8_s(high)));
 }
 
+/** Whether dotI8 adds four products each in their own lane. */
+export function dotKeepsLanes(): bool { return ASC_FEATURE_RELAXED_SIMD; }
+
 /**
  * Products of bytes with numbers of 14 bits, exact, four at a time, in the form each variant is fast at. `bytes` are 16
  * signed bytes, four of each of four sums; `quad` is four numbers 0..16383 in 8 bytes, as storeQuads writes two:
