@@ -40,7 +40,9 @@ export function stepGroups({ plan, program, memory }: Pick<ProfiledModel, "plan"
       weights += nOutputs * k;
       names.push(`matmul ${(flags & abi.FLAG_HEAD_ROWS) !== 0 ? "head" : tensor.name.replace(/^blk\.\d+\./, "").replace(/\.weight$/, "")}`);
     } else names.push(OPS[op] ?? `step ${op}`);
-    const isOpen = (flags & abi.FLAG_BARRIER) === 0 || (rows === 1 && (flags & abi.FLAG_OWN_ROW) !== 0);
+    // Logits are wanted of one row. A cut without a barrier would start the next part while a thread is still in this one.
+    const isOneRow = rows === 1 || (flags & abi.FLAG_HEAD_ROWS) !== 0;
+    const isOpen = (flags & abi.FLAG_BARRIER) === 0 || (isOneRow && (flags & abi.FLAG_OWN_ROW) !== 0);
     if (isOpen && i + 1 < program.nSteps) continue;
     groups.push({ at: plan.program + begin * abi.STEP_BYTES, nSteps: i + 1 - begin, kind: { name: [...new Set(names)].join(", ").replaceAll(", matmul ", ", "), bytes, weights } });
     begin = i + 1, names = [], bytes = 0, weights = 0;
