@@ -29,7 +29,7 @@ export async function measureProducts(context: Context): Promise<Measured<Produc
     { name: "ffn_gate, ffn_up", inputs: nEmbd, outputs: nFf }, { name: "ffn_down", inputs: nFf, outputs: nEmbd }, { name: "attn_output", inputs: nHeads * headDim, outputs: nEmbd },
   ];
   const rows: ProductRow[] = [], absent: Absence[] = [];
-  for (const threads of [1, 2]) {
+  for (const threads of context.isQuick ? [1] : [1, 2]) {
     for (const asked of ["1", "batch"]) {
       const [{ kinds, rows: nRows }] = await profile(context, path, ["--threads", String(threads), "--rows", asked, "--tokens", "5"]);
       for (const product of context.isQuick ? products.slice(0, 1) : products) {

@@ -13,9 +13,9 @@ export async function measureModel(context: Context, model: ModelName, threads: 
     onebitInNode(`onebit, Node ${nodes.relaxed?.major ?? "with relaxed SIMD"}`, nodes.relaxed),
     onebitInChromium(context.startBrowser),
     llamaCpp(),
-    wllamaInChromium(context.startBrowser, isQuick ? { promptTokens: 8, tokens: 3, rounds: 1 } : { promptTokens: 32, tokens: 8, rounds: 1 }),
+    wllamaInChromium(context.startBrowser, isQuick ? { promptTokens: 6, tokens: 3, rounds: 1 } : { promptTokens: 32, tokens: 8, rounds: 1 }),
   ];
-  const work = { file: path, threads, promptTokens: 64, tokens: isQuick ? 24 : 48 };
+  const work = { file: path, threads, promptTokens: 64, tokens: isQuick ? 24 : 48, repeats: isQuick ? 1 : 2 };
   const { results, absent } = await takeTurns(engines, work, rounds, (line) => note(`${model}, ${threads} threads: ${line}`));
   return { data: { kind: "models", model, modelBytes: bytes, threads, results }, absent };
 }
@@ -29,7 +29,7 @@ export async function measureLoading(context: Context, models: readonly ModelNam
       onebitInNode(`onebit, Node ${BASELINE_NODE_MAJOR}`, nodes.baseline), onebitInNode(`onebit, Node ${nodes.relaxed?.major ?? "with relaxed SIMD"}`, nodes.relaxed),
       onebitInChromium(context.startBrowser), llamaCpp(),
     ];
-    const { results, absent } = await takeTurns(engines, { file: path, threads: 1, promptTokens: 8, tokens: 2 }, rounds, (line) => note(`loading ${model}: ${line}`));
+    const { results, absent } = await takeTurns(engines, { file: path, threads: 1, promptTokens: 8, tokens: 2, repeats: 1 }, rounds, (line) => note(`loading ${model}: ${line}`));
     rows.push(...results.map(({ engine, speed }) => ({ model, modelBytes: bytes, engine, loadMs: speed.loadMs })));
     missing.push(...absent);
   }

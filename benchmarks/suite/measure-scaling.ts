@@ -14,8 +14,8 @@ export async function measureSizes(context: Context, model: ModelName): Promise<
   const rows: SizesData["rows"][number][] = [], engine = onebitInNode("onebit", { path: fastestNode(context) });
   for (const nLayers of context.isQuick ? [6, undefined] : [6, 12, 20, undefined]) {
     const file = await modelFile(model, context.note, nLayers);
-    for (const threads of BOTH_THREADS) {
-      const { results } = await takeTurns([engine], { file: file.path, threads, promptTokens: 8, tokens: 48 }, Math.min(context.rounds, 3), () => context.note(`${model}, ${file.nLayers} layers, ${threads} threads`));
+    for (const threads of context.isQuick ? [2] : BOTH_THREADS) {
+      const { results } = await takeTurns([engine], { file: file.path, threads, promptTokens: 8, tokens: context.isQuick ? 24 : 48, repeats: context.isQuick ? 1 : 2 }, Math.min(context.rounds, 3), () => context.note(`${model}, ${file.nLayers} layers, ${threads} threads`));
       rows.push(...results.map(({ speed }) => ({ nLayers: file.nLayers, modelBytes: file.bytes, threads, tokensPerSecond: speed.tokensPerSecond })));
     }
   }
@@ -40,8 +40,8 @@ export async function measurePrompts(context: Context, model: ModelName): Promis
   const rows: PromptRow[] = [], { path } = await modelFile(model, context.note), absences: { name: string; reason: string }[] = [];
   const engines = [onebitInNode("onebit", { path: fastestNode(context) }), llamaCpp()];
   for (const threads of context.isQuick ? [2] : BOTH_THREADS) {
-    for (const promptTokens of context.isQuick ? [64, 256] : [64, 256, 1000, 1024]) {
-      const { results, absent } = await takeTurns(engines, { file: path, threads, promptTokens, tokens: 2 }, 1, (line) => context.note(`${model}, prompt of ${promptTokens}, ${threads} threads: ${line}`));
+    for (const promptTokens of context.isQuick ? [256] : [64, 256, 1000, 1024]) {
+      const { results, absent } = await takeTurns(engines, { file: path, threads, promptTokens, tokens: 2, repeats: 1 }, 1, (line) => context.note(`${model}, prompt of ${promptTokens}, ${threads} threads: ${line}`));
       const [ours, peer] = engines.map(({ name }) => results.find(({ engine }) => engine === name)?.speed.promptTokensPerSecond);
       if (ours !== undefined) rows.push({ model, threads, promptTokens, onebit: ours, peer });
       absences.push(...absent);

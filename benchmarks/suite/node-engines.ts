@@ -6,9 +6,6 @@ import { LLAMA_CPP } from "./engine-names.ts";
 import { runJson } from "./processes.ts";
 import type { Engine, Speed, Work } from "./turns.ts";
 
-/** Times that a process measures in its turn. */
-const REPEAT = 2;
-
 /** Node 20 is the last without relaxed SIMD: the slowest that onebit has to run on. */
 export const BASELINE_NODE_MAJOR = 20;
 
@@ -36,9 +33,9 @@ export async function findNodes(asked: string | undefined): Promise<{ baseline: 
 export function onebitInNode(name: string, node: Pick<FoundNode, "path"> | undefined): Engine {
   return {
     name,
-    measure({ file, threads, promptTokens, tokens }) {
+    measure({ file, threads, promptTokens, tokens, repeats }) {
       if (!node) throw new Error(`no such Node is installed (npm ci --prefix .ci/nodes, or --node PATH)`);
-      const sizes = ["--prompt", promptTokens, "--tokens", tokens, "--repeat", REPEAT, "--threads", threads];
+      const sizes = ["--prompt", promptTokens, "--tokens", tokens, "--repeat", repeats, "--threads", threads];
       return runJson<Speed>(node.path, ["dist/cli.js", "bench", file, ...sizes.map(String), "--json"]);
     },
     async rest() {},
@@ -49,9 +46,9 @@ export function onebitInNode(name: string, node: Pick<FoundNode, "path"> | undef
 export function llamaCpp(): Engine {
   return {
     name: LLAMA_CPP,
-    measure({ file, threads, promptTokens, tokens }: Work) {
+    measure({ file, threads, promptTokens, tokens, repeats }: Work) {
       if (!peerInstalled) throw new Error("not installed (npm install --no-save --prefix tests/conformance)");
-      return runJson<Speed>(process.execPath, ["tests/conformance/llama-cpp.mjs", "bench", file, ...[promptTokens, tokens, threads, REPEAT].map(String)]);
+      return runJson<Speed>(process.execPath, ["tests/conformance/llama-cpp.mjs", "bench", file, ...[promptTokens, tokens, threads, repeats].map(String)]);
     },
     async rest() {},
   };

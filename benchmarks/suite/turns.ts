@@ -13,6 +13,8 @@ export interface Work {
   readonly threads: number;
   readonly promptTokens: number;
   readonly tokens: number;
+  /** Times that an engine in a process of its own measures in a turn. */
+  readonly repeats: number;
 }
 
 /** What runs models. One that cannot run here says why when it is asked to. */

@@ -8,7 +8,7 @@ import { pieceTasks } from "../../benchmarks/suite/pieces.ts";
 import type { Piece, PieceData } from "../../benchmarks/suite/results.ts";
 import { type Engine, type Speed, speedRatio, takeTurns } from "../../benchmarks/suite/turns.ts";
 
-const work = { file: "x.gguf", threads: 1, promptTokens: 64, tokens: 48 };
+const work = { file: "x.gguf", threads: 1, promptTokens: 64, tokens: 48, repeats: 2 };
 const speed = (promptTokensPerSecond: number, tokensPerSecond: number): Speed => ({ loadMs: 1000, promptTokensPerSecond, tokensPerSecond });
 const result = (engine: string, ...rounds: Speed[]) => ({ engine, work, speed: rounds[rounds.length >> 1], rounds });
 
