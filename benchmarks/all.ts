@@ -12,7 +12,7 @@
  * README.md and decode.svg there are made. Peers that are not installed are; one that cannot run is listed with its reason.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -72,6 +72,8 @@ async function measureAll(): Promise<void> {
       writeReport();
     } catch (error) {
       nFailed++;
+      // What it measured another time would stand beside what is new.
+      rmSync(join(out, `${task.name}.json`), { force: true });
       note(`${task.name} failed: ${(error as Error).stack}`);
     } finally {
       // Nothing of one piece lies in memory while the next is measured.

@@ -13,16 +13,17 @@ const STYLE = `text { font: 12px system-ui, sans-serif; fill: #1f2328 } .title {
 export function decodeChart(pieces: readonly Piece[]): string {
   const data = pieces.map((piece) => piece.data).filter((one): one is ModelsData => one.kind === "models");
   const engines = [...new Set(data.flatMap(({ results }) => results.map(({ engine }) => engine)))], models = [...new Set(data.map(({ model }) => model))];
-  const most = Math.max(1, ...data.flatMap(({ results }) => results.map(({ speed }) => speed.tokensPerSecond))), step = tickStep(most), end = Math.ceil(most / step) * step;
+  const most = Math.max(1, ...data.flatMap(({ results }) => results.map(({ speed }) => speed.tokensPerSecond))), step = tickStep(most), nTicks = Math.ceil(most / step), end = nTicks * step;
   const plotLeft = LEFT + LABEL_WIDTH + 10, scale = (WIDTH - plotLeft - 60) / end;
   const parts: string[] = [text(LEFT, 20, "Decode: tokens a second", "title")];
   const [legend, legendEnd] = drawLegend(engines, 40);
   parts.push(...legend);
-  const top = legendEnd + 4, bars: string[] = [];
-  let y = top;
+  const bars: string[] = [], ticks = Array.from({ length: nTicks + 1 }, (_, i) => i * step), across = (value: number): string => (plotLeft + value * scale).toFixed(1);
+  let y = legendEnd + 4;
   for (const model of models) {
     bars.push(text(LEFT, y + 16, MODEL_TITLES[model], "title"));
     y += TITLE_HEIGHT;
+    const top = y;
     for (const { threads, results } of data.filter((one) => one.model === model)) {
       bars.push(text(LEFT, y + (engines.length * BAR_HEIGHT) / 2 + 4, `${threads} thread${threads === 1 ? "" : "s"}`));
       for (const [i, engine] of engines.entries()) {
@@ -31,13 +32,11 @@ export function decodeChart(pieces: readonly Piece[]): string {
       }
       y += engines.length * BAR_HEIGHT + GROUP_GAP;
     }
+    for (const value of ticks) parts.push(`<line class="${value === 0 ? "axis" : "grid"}" x1="${across(value)}" y1="${top}" x2="${across(value)}" y2="${y - GROUP_GAP + 4}"/>`);
   }
-  for (let value = 0; value <= end; value += step) {
-    const x = plotLeft + value * scale;
-    parts.push(`<line class="${value === 0 ? "axis" : "grid"}" x1="${x.toFixed(1)}" y1="${top}" x2="${x.toFixed(1)}" y2="${y}"/>`, text(x, y + 16, String(value), "", "middle"));
-  }
-  parts.push(...bars, text(plotLeft + (end * scale) / 2, y + 34, "tokens/s; longer is faster", "", "middle"));
-  const height = y + 44;
+  parts.push(...ticks.map((value) => text(plotLeft + value * scale, y + 8, String(value), "", "middle")));
+  parts.push(...bars, text(plotLeft + (end * scale) / 2, y + 28, "tokens/s; longer is faster", "", "middle"));
+  const height = y + 38;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="Decode speed of each engine in tokens a second">\n<style>${STYLE}</style>\n${parts.join("\n")}\n</svg>\n`;
 }
 

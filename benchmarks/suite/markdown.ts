@@ -39,6 +39,7 @@ function header(pieces: readonly Piece[]): string[] {
   const dates = pieces.map(({ date }) => date.slice(0, 10)).sort(), [first, last] = [dates[0], dates[dates.length - 1]];
   const machines = distinct(pieces.map(({ machine: { cpu, nCpus, memoryBytes, os } }) => `${cpu}, ${nCpus} processors, ${gigabytes(memoryBytes)} of memory, ${os}`));
   const versions = distinct(pieces.flatMap(({ versions }) => Object.entries(versions).map(([name, version]) => `${name} ${version}`)));
+  const states = distinct(pieces.map(({ versions }) => versions.onebit));
   const busiest = Math.max(...pieces.map(({ machine }) => machine.loadAverage));
   return [
     "# Results", "",
@@ -46,6 +47,7 @@ function header(pieces: readonly Piece[]): string[] {
     ...machines.map((machine) => `- ${machine}`),
     `- ${first === last ? first : `${first} to ${last}`}; ${versions.join(", ")}`,
     `- load average before a piece: at most ${busiest.toFixed(1)}`,
+    ...(states.length < 2 ? [] : states.map((state) => `- of onebit ${state}: ${pieces.filter(({ versions }) => versions.onebit === state).map(({ name }) => name).join(", ")}`)),
     ...(pieces.some(({ isQuick }) => isQuick) ? ["- some of it measured quickly: fewer rounds, not for publishing"] : []),
   ];
 }
@@ -130,8 +132,8 @@ function profileLines(data: readonly ProfileData[]): string[] {
   return data.flatMap(({ model, reports }) => reports.filter(({ isCached, rows }) => !isCached && rows === 1).flatMap((report) => [profileTitle(MODEL_TITLES[model], report), "", ...profileTable(report), ""])).slice(0, -1);
 }
 
-function profileTitle(model: string, { variant, threads, wholeMs, bandwidth, position }: ProfileReport): string {
-  return `${model}, kernels ${variant}, ${threads} thread${threads === 1 ? "" : "s"}, position ${position}: ${wholeMs.toFixed(1)} ms a token; one thread reads ${bandwidth.toFixed(1)} GB/s.`;
+function profileTitle(model: string, { variant, threads, wholeMs, totalMs, bandwidth, position }: ProfileReport): string {
+  return `${model}, kernels ${variant}, ${threads} thread${threads === 1 ? "" : "s"}, position ${position}: ${wholeMs.toFixed(1)} ms a token in one walk, ${totalMs.toFixed(1)} ms step by step; one thread reads ${bandwidth.toFixed(1)} GB/s.`;
 }
 
 function loadingLines(data: readonly LoadingData[]): string[] {

@@ -40,7 +40,7 @@ export async function measurePrompts(context: Context, model: ModelName): Promis
   const rows: PromptRow[] = [], { path } = await modelFile(model, context.note), absences: { name: string; reason: string }[] = [];
   const engines = [onebitInNode("onebit", { path: fastestNode(context) }), llamaCpp()];
   for (const threads of context.isQuick ? [2] : BOTH_THREADS) {
-    for (const promptTokens of context.isQuick ? [256] : [64, 256, 1000, 1024]) {
+    for (const promptTokens of context.isQuick ? [256] : [64, 256, 1000]) {
       const { results, absent } = await takeTurns(engines, { file: path, threads, promptTokens, tokens: 2, repeats: 1 }, 1, (line) => context.note(`${model}, prompt of ${promptTokens}, ${threads} threads: ${line}`));
       const [ours, peer] = engines.map(({ name }) => results.find(({ engine }) => engine === name)?.speed.promptTokensPerSecond);
       if (ours !== undefined) rows.push({ model, threads, promptTokens, onebit: ours, peer });

@@ -12,6 +12,6 @@ export async function runJson<Result>(program: string, args: readonly string[]):
     return JSON.parse(stdout) as Result;
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string };
-    throw new Error(stderr?.split("\n").find((line) => /error/i.test(line))?.trim() ?? message, { cause: error });
+    throw new Error(stderr?.split("\n").find((line) => /^(?:Uncaught )?\w*Error\b/.test(line.trim()))?.trim() ?? message, { cause: error });
   }
 }
