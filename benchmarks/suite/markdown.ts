@@ -153,7 +153,7 @@ function packageLines(data: readonly PackageSizesData[]): string[] {
 }
 
 function trainingLines(data: readonly TrainingData[]): string[] {
-  return data.map(({ report }) => formatReport(report));
+  return data.flatMap(({ report }, i) => [...(i > 0 ? [""] : []), formatReport(report)]);
 }
 
 function absentLines(pieces: readonly Piece[]): string[] {

@@ -16,5 +16,5 @@ export const pieceTasks: readonly PieceTask[] = [
   ...MODELS.map((model) => ({ name: `profile-${model}`, run: (context) => measureProfile(context, model) }) satisfies PieceTask),
   { name: "loading", run: (context) => measureLoading(context, MODELS) },
   { name: "package", run: measurePackage },
-  { name: "training", isSlow: true, run: measureTraining },
+  ...[1, 2].map((threads) => ({ name: `training-${threads}`, isSlow: true, run: (context) => measureTraining(context, threads) }) satisfies PieceTask),
 ];
