@@ -4,7 +4,6 @@
  * @module
  */
 import { fail, OnebitError, throwIfAborted } from "../core/errors.ts";
-import { createBreather } from "../core/event-loop.ts";
 import type { Engine } from "../model/engine.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Context } from "./context.ts";
@@ -173,9 +172,7 @@ async function* decode(parts: GenerationParts, plan: Plan, options: GenerateOpti
   const history = [...progress.promptIds];
   const sampler = createSampler(plan.sampling, engine.numeric);
   const reader = createTextReader(parts.tokenizer, plan.stops);
-  const breather = createBreather();
   for (;;) {
-    await breather.breathe();
     startMs = performance.now();
     throwIfAborted(plan.signal);
     const id = sampler.next(logits, history);

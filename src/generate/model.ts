@@ -6,7 +6,6 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
-import { createBreather } from "../core/event-loop.ts";
 import { LOGITS_RESULT_BYTES_MAX } from "../core/limits.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { Engine } from "../model/engine.ts";
@@ -133,9 +132,7 @@ export class Model implements AsyncDisposable {
       const vectors: Float32Array[] = [];
       // The states are computed where the KV cache stands.
       this.#context.clear();
-      const breather = createBreather();
       for (const ids of all) {
-        await breather.breathe();
         options.onProgress?.({ done: vectors.length, total: all.length });
         const hidden = await this.#engine.hidden(ids, { signal });
         vectors.push(pool(hidden, this.config.nEmbd, pooling, options.normalize ?? true));

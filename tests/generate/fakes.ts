@@ -70,8 +70,6 @@ export interface FakeEngineOptions {
   contextLength?: number;
   vocabSize?: number;
   config?: Partial<ModelConfig>;
-  /** Never lets the event loop run, as the real engine does not within a batch. */
-  isBusy?: boolean;
   /** Runs before each evaluation. */
   before?: (position: number) => void | Promise<void>;
 }
@@ -95,7 +93,7 @@ export function fakeEngine(logitsAfter: (ids: readonly number[], logits: Float32
       if (position + ids.length > contextLength) throw new Error(`beyond the context: ${position} + ${ids.length}`);
       await options.before?.(position);
       // The real engine has other work done between batches.
-      if (!options.isBusy) await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setImmediate(resolve));
       if (signal?.aborted) fail("aborted", "fake");
       fake.calls.push({ position, ids: [...ids] });
       cache.length = position;

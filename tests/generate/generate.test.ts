@@ -218,14 +218,6 @@ describe("stopping and taking turns", () => {
     assert.equal(await model.generate(PROMPT, GREEDY).text(), "abcdefgh");
   });
 
-  test("a timer can stop it although nothing it awaits ever waits", async () => {
-    const engine = fakeEngine((_ids, logits) => void (logits[65] = 1), { contextLength: 1e9, isBusy: true });
-    const model = new Model({ engine, tokenizer: fakeTokenizer(), loadMs: 0 });
-    const result = await model.generate(PROMPT, { ...GREEDY, maxTokens: 1e9, signal: AbortSignal.timeout(50) }).result();
-    assert.equal(result.stopReason, "aborted");
-    assert.ok(result.ids.length > 0);
-  });
-
   test("an abort while the prompt is read, or before, gives an empty result", async () => {
     const abort = new AbortController();
     const { model } = modelSaying("abc", { before: () => abort.abort() });

@@ -23,6 +23,24 @@ import type { Cycle } from "./load-cycles.ts";
 const SHAPE: TinyShape = { nEmbd: 256, nLayers: 2, nHeads: 4, nKvHeads: 2, headDim: 64, nFf: 512, nVocab: 64 };
 const GGUF = await ggufBytes(SHAPE, { architecture: "llama", body: "TQ2_0" });
 
+describe("the event loop has its turns, although nothing that is awaited ever waits", () => {
+  const uses: Readonly<Record<string, (model: Model, signal: AbortSignal) => Promise<{ readonly stopReason: string } | Float32Array>>> = {
+    "one long answer after the other": (model, signal) => model.generate([1], { maxTokens: 100, ignoreEnd: true, signal }).result(),
+    "answers of one token": (model, signal) => model.generate([1], { maxTokens: 1, ignoreEnd: true, signal }).result(),
+    logits: (model, signal) => model.logits(IDS, { signal }),
+  };
+  for (const [name, use] of Object.entries(uses)) {
+    test(`${name}: a timer stops it`, async () => {
+      await using model = await load(GGUF, { threads: 1 });
+      const abort = new AbortController(), begin = performance.now();
+      setTimeout(() => abort.abort(), 50);
+      let outcome = "";
+      while (outcome !== "aborted" && performance.now() - begin < 5000) outcome = await use(model, abort.signal).then((result) => ("stopReason" in result ? result.stopReason : "done"), codeOf);
+      assert.equal(outcome, "aborted");
+    });
+  }
+});
+
 describe("closing", () => {
   const uses: Readonly<Record<string, (model: Model) => Promise<unknown>>> = {
     logits: (model) => model.logits([...IDS, ...IDS, ...IDS]),
