@@ -70,6 +70,8 @@ export const CONTROL_PROGRAM = 4;
 export const CONTROL_STEPS = 8;
 export const CONTROL_STATE = 12;
 export const CONTROL_THREADS = 16;
+/** Sleeps at barriers until these are waited for with patience again (barrier.ts). */
+export const CONTROL_HASTE = 20;
 export const CONTROL_JOB_SLEEPERS = 64;
 export const CONTROL_ARRIVED = 128;
 export const CONTROL_SLEEPERS = 192;
