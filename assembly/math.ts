@@ -166,21 +166,26 @@ const EXP: usize = memory.data<f32>([
 /** e^x in four lanes: 0 below -103.98, Infinity above 88.73, NaN for NaN. */
 export function expF32x4(v: v128): v128 {
   const x = f32x4.pmin(f32x4.pmax(v, v128.load32_splat(EXP, 0)), v128.load32_splat(EXP, 4));
-  const magic = v128.load32_splat(EXP, 52), rounded = f32x4.add(f32x4.mul(x, v128.load32_splat(EXP, 8)), magic);
-  const n = f32x4.sub(rounded, magic), count = i32x4.sub(rounded, magic);
-  const r = f32x4.sub(f32x4.sub(x, f32x4.mul(n, v128.load32_splat(EXP, 12))), f32x4.mul(n, v128.load32_splat(EXP, 16)));
-  const e = f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(r, r), expTail(r)), r), v128.load32_splat(EXP, 44));
-  const half = i32x4.shr_s(count, 1);
-  return f32x4.mul(f32x4.mul(e, powersOf2(half)), powersOf2(i32x4.sub(count, half)));
+  const rounded = roundedPower(x), count = i32x4.sub(rounded, v128.load32_splat(EXP, 52)), half = i32x4.shr_s(count, 1);
+  return f32x4.mul(f32x4.mul(expRest(x, rounded), powersOf2(half)), powersOf2(i32x4.sub(count, half)));
 }
 
-/** e^x of lanes in (-87, 0], the same bits in half the time; 0 below that, and for NaN. */
+/** e^x of lanes in (-87, 0], the same bits with fewer steps; 0 below that, and for NaN. */
 export function expNegativeF32x4(x: v128): v128 {
-  const magic = v128.load32_splat(EXP, 52), rounded = f32x4.add(f32x4.mul(x, v128.load32_splat(EXP, 8)), magic);
-  const n = f32x4.sub(rounded, magic);
+  const rounded = roundedPower(x);
+  return v128.and(i32x4.add(expRest(x, rounded), i32x4.shl(rounded, 23)), f32x4.gt(x, v128.load32_splat(EXP, 56)));
+}
+
+/** The power of two nearest to e^x: an integer n, in the low bits of n + 1.5 · 2^23. */
+function roundedPower(x: v128): v128 {
+  return f32x4.add(f32x4.mul(x, v128.load32_splat(EXP, 8)), v128.load32_splat(EXP, 52));
+}
+
+/** e^x / 2^n. */
+function expRest(x: v128, rounded: v128): v128 {
+  const n = f32x4.sub(rounded, v128.load32_splat(EXP, 52));
   const r = f32x4.sub(f32x4.sub(x, f32x4.mul(n, v128.load32_splat(EXP, 12))), f32x4.mul(n, v128.load32_splat(EXP, 16)));
-  const e = f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(r, r), expTail(r)), r), v128.load32_splat(EXP, 44));
-  return v128.and(i32x4.add(e, i32x4.shl(rounded, 23)), f32x4.gt(x, v128.load32_splat(EXP, 56)));
+  return f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(r, r), expTail(r)), r), v128.load32_splat(EXP, 44));
 }
 
 /** 1/2 + r/6 + … + r⁵/5040. */

@@ -43,7 +43,7 @@ if (values.json) console.log(JSON.stringify({ machine, rows: rows.map((row) => (
 else printTable();
 
 async function measure(file: string, threads: number): Promise<Row> {
-  const work = { file, threads, promptTokens: Number(values.prompt), tokens: Number(values.tokens), repeats: 2 };
+  const work = { file, threads, promptTokens: Number(values.prompt), tokens: Number(values.tokens), repeats: 3 };
   const { results, absent } = await takeTurns(engines, work, Number(values.rounds), (line) => process.stderr.write(`${basename(file)}, ${threads} threads, ${line}\n`));
   const [onebit, peer] = engines.map(({ name }) => results.find(({ engine }) => engine === name));
   if (!onebit) throw new Error(absent[0].reason);

@@ -23,9 +23,9 @@ if (!name || !existsSync(entry)) {
   console.error(`usage: node benchmarks/run.mjs NAME [arguments]; NAME is one of: ${names.join(", ")}`);
   process.exit(2);
 }
-// Writing a synthetic model needs no kernel, and must work while they are being changed. These run what is in dist/.
+// These run what is in dist/. Writing a synthetic model, or a chart, needs no kernel, and must work while they are changed.
 if (["all", "decode", "workers"].includes(name)) await ensureBundles();
-else if (name !== "synthetic") await ensureKernels();
+else if (!["synthetic", "loss-curves"].includes(name)) await ensureKernels();
 const outfile = join(here, "..", "build", "benchmarks", `${name}.mjs`);
 await build({ ...BUNDLE, entryPoints: [entry], outfile });
 process.argv = [process.argv[0], outfile, ...args];

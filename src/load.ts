@@ -78,7 +78,7 @@ export interface ModelInspection {
   readonly file: ModelFile;
   readonly config: ModelConfig;
   readonly memory: { readonly wasmBytes: number; readonly weightBytes: number; readonly kvBytes: number };
-  /** The kernels it would run on; undefined where this engine runs none. */
+  /** The kernels it would run on; undefined where none of ours runs. */
   readonly engine: { readonly variant: Variant; readonly ternaryKernel: TernaryKernel } | undefined;
 }
 
@@ -87,7 +87,7 @@ export async function inspect(source?: ModelSource, options: LoadModelOptions = 
   const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
   try {
     const description = describe(file);
-    const chosen = await chooseKernels(KERNELS, false, options.variant).catch(noneWhereUnsupported);
+    const chosen = await chooseKernels(KERNELS, false, options.variant).catch((error) => noneWhereUnsupported(error, options.variant));
     const { plan } = planEngine({ ...description, platform }, options, fastestTernaryKernel(chosen ?? { fusedDot: false }), layOutMemory);
     const engine = chosen && { variant: chosen.variant, ternaryKernel: plan.options.ternaryKernel };
     return { file, config: description.config, engine, memory: { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes } };
@@ -96,8 +96,9 @@ export async function inspect(source?: ModelSource, options: LoadModelOptions = 
   }
 }
 
-function noneWhereUnsupported(error: unknown): undefined {
-  if (!(error instanceof OnebitError) || error.code !== "engine/unsupported") throw error;
+/** Kernels that were asked for by name must be there. */
+function noneWhereUnsupported(error: unknown, asked: Variant | undefined): undefined {
+  if (asked !== undefined || !(error instanceof OnebitError) || error.code !== "engine/unsupported") throw error;
 }
 
 /** The tokenizer of a model file alone. @throws OnebitError `file/…`, `gguf/…`, `tokenizer/…` */

@@ -27,18 +27,19 @@
  *   byte 64   u16 byte offset, in a tile's block, of each group's weights: split, ones, twos, fours, sixteens
  *   byte 1344 tables, 16 B a group, 32 B a split group, in the same order: byte [code] is v + m (codes as in tables.ts)
  */
+import { SHORT_BLOCK_BYTES } from "../abi";
 import { TABLE_GROUPS } from "./tables";
+
+export { SHORT_BLOCK_BYTES } from "../abi";
 
 export const PLACES_OFFSET: usize = 64;
 export const TABLES_OFFSET: usize = 1344;
-/** Bytes of one k-block's record. */
-export const SHORT_BLOCK_BYTES: i32 = 21824;
 
 /** Byte sums of at most 254 that a sum of 16 bits holds: 256 · 254 < 2^16. */
 const RUN_SUMS_MAX: i32 = 256;
 
-// Lists, and what they hold at most.
-const SPLIT: i32 = 0, LARGE: i32 = 1, UPPER: i32 = 2, MIDDLE: i32 = 3, LOWER: i32 = 4, TINY: i32 = 5;
+// Lists (1: the large ones, which nothing asks for by name), and the largest size in each.
+const SPLIT: i32 = 0, UPPER: i32 = 2, MIDDLE: i32 = 3, LOWER: i32 = 4, TINY: i32 = 5;
 const LARGE_MAX: i32 = 127, UPPER_MAX: i32 = 96, MIDDLE_MAX: i32 = 63, LOWER_MAX: i32 = 31, TINY_MAX: i32 = 7;
 
 // Coefficients of the first and second weight in v[code], codes 0..8, as masks: where they are -1, where they are +1.
@@ -76,14 +77,14 @@ function sizeOf(q: usize): i32 {
 function buildBlock(q: usize, record: usize, groups: i32): void {
   let total = 0, nSplit = 0, nLarge = 0, nUpper = 0, nMiddle = 0, nLower = 0, nTiny = 0;
   for (let g = 0; g < groups; g++) {
-    const size = sizeOf(q + (<usize>g << 2)), isSome = i32(size > 0);
+    const size = sizeOf(q + (<usize>g << 2));
     total += size;
     nSplit += i32(size > LARGE_MAX);
     nLarge += i32(size > UPPER_MAX);
     nUpper += i32(size > MIDDLE_MAX);
     nMiddle += i32(size > LOWER_MAX);
     nLower += i32(size > TINY_MAX);
-    nTiny += isSome;
+    nTiny += i32(size > 0);
   }
   nTiny -= nLower, nLower -= nMiddle, nMiddle -= nUpper, nUpper -= nLarge, nLarge -= nSplit;
   store<i32>(record, total);

@@ -9,9 +9,9 @@
  *     then widen those into y as i32
  *
  * Two tiles share the loads of tables: 64 GMAC/s against 48 with one (Zen 5). Eight tiles at distance rows/8, taken in
- * turn every few chunks, are eight linear reads of memory at once: 35 GMAC/s against 28 with two (Sapphire Rapids). Each length of chunk has a loop of its own. That of the long ones
- * is one group long on purpose: unrolled, V8 moves every load of a chunk before its lookups and spills the registers, 36
- * GMAC/s where it gets 61, both in the cache.
+ * turn every few chunks, are eight linear reads of memory at once: 35 GMAC/s against 28 with two (Sapphire Rapids). Each
+ * length of chunk has a loop of its own. That of the long ones is one group long on purpose: unrolled, V8 moves every
+ * load of a chunk before its lookups and spills the registers, 36 GMAC/s where it gets 61, both in the cache.
  *
  *   scratch: sums, u16: 128 B a pair of tiles: of the first one low nibbles (rows 0..15), odd of them, high nibbles (rows
  *   16..31), odd, then the same of the second; byte 576: i32 a row
@@ -31,6 +31,7 @@ const STREAMS: i32 = 8;
 const TURN_GROUPS: usize = 32;
 /** Bytes of a tile's 32 sums in y, of a pair's in scratch. */
 const TILE_SUM_BYTES: usize = 128, PAIR_SUM_BYTES: usize = 128;
+/** Places in scratch: of a word that nobody reads (addTiles), and of what each activation row's sums are too large by. */
 const TOUCHED: usize = 512, OFFSETS: usize = 576;
 
 /**
@@ -110,88 +111,49 @@ function addTiles(w: usize, tileStep: usize, tiles: i32, record: usize, y: usize
   store<i32>(scratch + TOUCHED, touched);
 }
 
-/** Adds `chunks` chunks of `length` groups (0: split ones) of the tiles at w and w + distance to their sums. */
+/**
+ * Adds `chunks` chunks of `length` groups (0: split ones) of the tiles at w and w + distance to their sums. x and z are a
+ * group's codes in the two tiles; sums of a tile's low nibbles (rows 0..15) and high ones (16..31) are 16-bit lanes of both
+ * bytes, and of the odd one.
+ */
 function addPair(w: usize, distance: usize, place: usize, table: usize, chunks: usize, length: usize, ahead: usize, sums: usize): i32 {
-  if (length == 0) return addSplit(w, distance, place, table, chunks, ahead, sums);
-  if (length == 1) return addOnes(w, distance, place, table, chunks, ahead, sums);
-  if (length == 2) return addTwos(w, distance, place, table, chunks, ahead, sums);
-  return addMany(w, distance, place, table, chunks, length, ahead, sums);
-}
-
-// In each: x and z are a group's codes in the two tiles; sums of a tile's low nibbles (rows 0..15) and high ones
-// (16..31) are 16-bit lanes of both bytes, and of the odd one.
-
-function addSplit(w: usize, distance: usize, place: usize, table: usize, chunks: usize, ahead: usize, sums: usize): i32 {
-  const mask = v128.load(NIBBLE);
+  const mask = v128.load(NIBBLE), placesEnd = place + (chunks * max<usize>(1, length) << 1);
   let touched = 0;
   let a = v128.load(sums), aOdd = v128.load(sums, 16), b = v128.load(sums, 32), bOdd = v128.load(sums, 48);
   let c = v128.load(sums, 64), cOdd = v128.load(sums, 80), d = v128.load(sums, 96), dOdd = v128.load(sums, 112);
-  for (const end = place + (chunks << 1); place < end; place += 2, ahead += 16) {
-    touched += touch(ahead, distance);
-    const at = w + load<u16>(place), x = v128.load(at), z = v128.load(at + distance);
-    for (const tableEnd = table + 32; table < tableEnd; table += 16) {
-      const t = v128.load(table), la = low(t, x, mask), lb = high(t, x, mask), lc = low(t, z, mask), ld = high(t, z, mask);
+  if (length <= 1) {
+    for (const bytes: usize = length == 0 ? 32 : 16; place < placesEnd; place += 2, ahead += 16) {
+      touched += touch(ahead, distance);
+      const at = w + load<u16>(place), x = v128.load(at), z = v128.load(at + distance);
+      for (const tableEnd = table + bytes; table < tableEnd; table += 16) {
+        const t = v128.load(table), la = low(t, x, mask), lb = high(t, x, mask), lc = low(t, z, mask), ld = high(t, z, mask);
+        a = i16x8.add(a, la), aOdd = addOdd(aOdd, la), b = i16x8.add(b, lb), bOdd = addOdd(bOdd, lb);
+        c = i16x8.add(c, lc), cOdd = addOdd(cOdd, lc), d = i16x8.add(d, ld), dOdd = addOdd(dOdd, ld);
+      }
+    }
+  } else if (length == 2) {
+    for (; place < placesEnd; place += 4, table += 32, ahead += 32) {
+      touched += touch(ahead, distance);
+      const p = w + load<u16>(place), r = w + load<u16>(place, 2), t = v128.load(table), u = v128.load(table, 16);
+      let x = v128.load(p), z = v128.load(r);
+      const la = i8x16.add(low(t, x, mask), low(u, z, mask)), lb = i8x16.add(high(t, x, mask), high(u, z, mask));
+      a = i16x8.add(a, la), aOdd = addOdd(aOdd, la), b = i16x8.add(b, lb), bOdd = addOdd(bOdd, lb);
+      x = v128.load(p + distance), z = v128.load(r + distance);
+      const lc = i8x16.add(low(t, x, mask), low(u, z, mask)), ld = i8x16.add(high(t, x, mask), high(u, z, mask));
+      c = i16x8.add(c, lc), cOdd = addOdd(cOdd, lc), d = i16x8.add(d, ld), dOdd = addOdd(dOdd, ld);
+    }
+  } else {
+    while (place < placesEnd) {
+      let la = i32x4.splat(0), lb = la, lc = la, ld = la;
+      for (const chunkEnd = place + (length << 1); place < chunkEnd; place += 2, table += 16, ahead += 16) {
+        touched += touch(ahead, distance);
+        const at = w + load<u16>(place), t = v128.load(table), x = v128.load(at), z = v128.load(at + distance);
+        la = i8x16.add(la, low(t, x, mask)), lb = i8x16.add(lb, high(t, x, mask));
+        lc = i8x16.add(lc, low(t, z, mask)), ld = i8x16.add(ld, high(t, z, mask));
+      }
       a = i16x8.add(a, la), aOdd = addOdd(aOdd, la), b = i16x8.add(b, lb), bOdd = addOdd(bOdd, lb);
       c = i16x8.add(c, lc), cOdd = addOdd(cOdd, lc), d = i16x8.add(d, ld), dOdd = addOdd(dOdd, ld);
     }
-  }
-  v128.store(sums, a), v128.store(sums, aOdd, 16), v128.store(sums, b, 32), v128.store(sums, bOdd, 48);
-  v128.store(sums, c, 64), v128.store(sums, cOdd, 80), v128.store(sums, d, 96), v128.store(sums, dOdd, 112);
-  return touched;
-}
-
-function addOnes(w: usize, distance: usize, place: usize, table: usize, chunks: usize, ahead: usize, sums: usize): i32 {
-  const mask = v128.load(NIBBLE);
-  let touched = 0;
-  let a = v128.load(sums), aOdd = v128.load(sums, 16), b = v128.load(sums, 32), bOdd = v128.load(sums, 48);
-  let c = v128.load(sums, 64), cOdd = v128.load(sums, 80), d = v128.load(sums, 96), dOdd = v128.load(sums, 112);
-  for (const end = place + (chunks << 1); place < end; place += 2, table += 16, ahead += 16) {
-    touched += touch(ahead, distance);
-    const at = w + load<u16>(place), t = v128.load(table), x = v128.load(at), z = v128.load(at + distance);
-    const la = low(t, x, mask), lb = high(t, x, mask), lc = low(t, z, mask), ld = high(t, z, mask);
-    a = i16x8.add(a, la), aOdd = addOdd(aOdd, la), b = i16x8.add(b, lb), bOdd = addOdd(bOdd, lb);
-    c = i16x8.add(c, lc), cOdd = addOdd(cOdd, lc), d = i16x8.add(d, ld), dOdd = addOdd(dOdd, ld);
-  }
-  v128.store(sums, a), v128.store(sums, aOdd, 16), v128.store(sums, b, 32), v128.store(sums, bOdd, 48);
-  v128.store(sums, c, 64), v128.store(sums, cOdd, 80), v128.store(sums, d, 96), v128.store(sums, dOdd, 112);
-  return touched;
-}
-
-function addTwos(w: usize, distance: usize, place: usize, table: usize, chunks: usize, ahead: usize, sums: usize): i32 {
-  const mask = v128.load(NIBBLE);
-  let touched = 0;
-  let a = v128.load(sums), aOdd = v128.load(sums, 16), b = v128.load(sums, 32), bOdd = v128.load(sums, 48);
-  let c = v128.load(sums, 64), cOdd = v128.load(sums, 80), d = v128.load(sums, 96), dOdd = v128.load(sums, 112);
-  for (const end = place + (chunks << 2); place < end; place += 4, table += 32, ahead += 32) {
-    touched += touch(ahead, distance);
-    const p = w + load<u16>(place), r = w + load<u16>(place, 2), t = v128.load(table), u = v128.load(table, 16);
-    let x = v128.load(p), z = v128.load(r);
-    const la = i8x16.add(low(t, x, mask), low(u, z, mask)), lb = i8x16.add(high(t, x, mask), high(u, z, mask));
-    a = i16x8.add(a, la), aOdd = addOdd(aOdd, la), b = i16x8.add(b, lb), bOdd = addOdd(bOdd, lb);
-    x = v128.load(p + distance), z = v128.load(r + distance);
-    const lc = i8x16.add(low(t, x, mask), low(u, z, mask)), ld = i8x16.add(high(t, x, mask), high(u, z, mask));
-    c = i16x8.add(c, lc), cOdd = addOdd(cOdd, lc), d = i16x8.add(d, ld), dOdd = addOdd(dOdd, ld);
-  }
-  v128.store(sums, a), v128.store(sums, aOdd, 16), v128.store(sums, b, 32), v128.store(sums, bOdd, 48);
-  v128.store(sums, c, 64), v128.store(sums, cOdd, 80), v128.store(sums, d, 96), v128.store(sums, dOdd, 112);
-  return touched;
-}
-
-function addMany(w: usize, distance: usize, place: usize, table: usize, chunks: usize, length: usize, ahead: usize, sums: usize): i32 {
-  const mask = v128.load(NIBBLE);
-  let touched = 0;
-  let a = v128.load(sums), aOdd = v128.load(sums, 16), b = v128.load(sums, 32), bOdd = v128.load(sums, 48);
-  let c = v128.load(sums, 64), cOdd = v128.load(sums, 80), d = v128.load(sums, 96), dOdd = v128.load(sums, 112);
-  for (; chunks > 0; chunks--) {
-    let la = i32x4.splat(0), lb = la, lc = la, ld = la;
-    for (let left = length; left > 0; left--, place += 2, table += 16, ahead += 16) {
-      touched += touch(ahead, distance);
-      const at = w + load<u16>(place), t = v128.load(table), x = v128.load(at), z = v128.load(at + distance);
-      la = i8x16.add(la, low(t, x, mask)), lb = i8x16.add(lb, high(t, x, mask));
-      lc = i8x16.add(lc, low(t, z, mask)), ld = i8x16.add(ld, high(t, z, mask));
-    }
-    a = i16x8.add(a, la), aOdd = addOdd(aOdd, la), b = i16x8.add(b, lb), bOdd = addOdd(bOdd, lb);
-    c = i16x8.add(c, lc), cOdd = addOdd(cOdd, lc), d = i16x8.add(d, ld), dOdd = addOdd(dOdd, ld);
   }
   v128.store(sums, a), v128.store(sums, aOdd, 16), v128.store(sums, b, 32), v128.store(sums, bOdd, 48);
   v128.store(sums, c, 64), v128.store(sums, cOdd, 80), v128.store(sums, d, 96), v128.store(sums, dOdd, 112);

@@ -1,16 +1,16 @@
 /** How fast WebAssembly reads a model's weights when it does nothing else: the limit of a token's time. */
+import { median } from "../train/median.ts";
 import type { ProfiledModel } from "./model.ts";
 
 /** GB/s of one thread reading in four streams; median of seven passes. */
 export async function readBandwidth({ plan, memory }: Pick<ProfiledModel, "plan" | "memory">): Promise<number> {
   const read = await compile(memory);
   const begin = Math.min(...[...plan.matrices.values()].map(({ weightAt }) => weightAt)), streamBytes = Math.floor(plan.weightBytes / 4 / 64) * 64;
-  const speeds = Array.from({ length: 7 }, () => {
+  return median(Array.from({ length: 7 }, () => {
     const started = performance.now();
     read(begin, streamBytes);
     return (4 * streamBytes) / (performance.now() - started) / 1e6;
-  });
-  return speeds.sort((a, b) => a - b)[3];
+  }));
 }
 
 /** `read(at, n)`: the bytes of [at, at + 4n) OR-ed together, four streams n apart, 64 bytes of each in turn. */

@@ -15,7 +15,7 @@ export async function measureModel(context: Context, model: ModelName, threads: 
     llamaCpp(),
     wllamaInChromium(context.startBrowser, isQuick ? { promptTokens: 6, tokens: 3, rounds: 1 } : { promptTokens: 32, tokens: 8, rounds: 1 }),
   ];
-  const work = { file: path, threads, promptTokens: 64, tokens: isQuick ? 24 : 48, repeats: isQuick ? 1 : 2 };
+  const work = { file: path, threads, promptTokens: 64, tokens: isQuick ? 24 : 48, repeats: isQuick ? 1 : 3 };
   const { results, absent } = await takeTurns(engines, work, rounds, (line) => note(`${model}, ${threads} threads: ${line}`));
   return { data: { kind: "models", model, modelBytes: bytes, threads, results }, absent };
 }

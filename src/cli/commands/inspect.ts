@@ -58,7 +58,7 @@ function print({ format, architecture, name, fileBytes, parameters, memory, engi
   return [
     `${name}: ${architecture} in ${format}, ${formatBytes(fileBytes)}, ${(parameters / 1e6).toFixed(1)} million parameters`,
     `memory: ${formatBytes(memory.wasmBytes)} (weights ${formatBytes(memory.weightBytes)}, KV cache ${formatBytes(memory.kvBytes)})`,
-    `kernels: ${engine ? `${engine.variant}, ternary weights by ${engine.ternaryKernel}` : "none: this engine has no WebAssembly SIMD"}`,
+    `kernels: ${engine ? `${engine.variant}, ternary weights by ${engine.ternaryKernel}` : "none of these run here: WebAssembly SIMD is missing"}`,
     `shape: ${config.nLayers} layers, width ${config.nEmbd}, feed-forward ${config.nFf}, ${config.nHeads} heads (${config.nKvHeads} KV), vocabulary ${config.vocabSize}, trained for ${config.contextLengthTrained} positions`,
     "",
     "metadata",
