@@ -10,7 +10,7 @@
 // HASTY_SLEEPS sleeps come soon, and then it is tried with patience again: 20 ms and 38.
 import { CONTROL_ARRIVED, CONTROL_HASTE, CONTROL_SLEEPERS } from "./abi";
 
-const SPINS: i32 = 100_000;
+export const SPINS: i32 = 100_000;
 const SPINS_HASTY: i32 = 2000;
 const HASTY_SLEEPS: i32 = 8;
 /** A sleeper looks again after a second, so a lost wake-up costs time and never hangs. */

@@ -20,7 +20,7 @@ export function embedRow(step: usize, row: i32, out: usize): void {
     case abi.LAYOUT_TERNARY_DOT_BLOCK: ternaryDotRow(w, row, kp, scale, scaleBlock, out, k); break;
     case abi.LAYOUT_BINARY_TABLE: binaryTableRow(w, row, nTiles, kp, scale, 0, out, k); break;
     case abi.LAYOUT_BINARY_TABLE_BLOCK: binaryTableRow(w, row, nTiles, kp, scale, scaleBlock, out, k); break;
-    case abi.LAYOUT_Q6_K: q6KRow(w, word(step, 5), row, k, out); break;
+    case abi.LAYOUT_Q6_K: q6KRow(w, row, k, out); break;
     default: denseRow(layout, w + <usize>row * word(step, 10), k, out);
   }
 }

@@ -6,7 +6,7 @@ export {
 } from "./weights/decode";
 export { packBinaryTile, packT2Rows, packTernaryTile } from "./weights/pack";
 export { denseRow, quantizeRowQ8_0 } from "./weights/dense-row";
-export { widenQ6KRow } from "./weights/q6-k";
+export { packQ6KRow } from "./weights/q6-k";
 export { xnorMatmul, packSigns } from "./weights/xnor";
 export { bitPlaneMatmul, packPlanes } from "./weights/bit-planes";
 export { ropeFactors, ropeFrequencies, ropeLinear, ropeYarn } from "./ops/rope";

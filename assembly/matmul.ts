@@ -17,8 +17,8 @@ import { q6KMatmul } from "./weights/q6-k";
 
 const TILE: i32 = 32;
 
-// layout, w, scale, scaleBlock, act, actStride, actScale, actSum, y, yStride, rows, k (padded for 1-bit layouts), fourGroups,
-// actRowBytes, scaleRowBytes (from a row of activations to the next, and of their scales and sums)
+// layout, w, scale, scaleBlock, act, actStride, actScale, actSum, y, yStride, rows, k (padded for 1-bit layouts), actRowBytes,
+// scaleRowBytes (from a row of activations to the next, and of their scales and sums)
 export function matmul(step: usize, n: i32, scratch: usize, thread: i32, nThreads: i32): void {
   const layout = word(step, 0);
   if (layout >= abi.LAYOUT_TERNARY_TABLE) packed(layout, step, n, scratch, thread, nThreads);
@@ -30,7 +30,7 @@ function ownRow(step: usize, n: i32, thread: i32): usize { return n == 1 && hasF
 
 function packed(layout: i32, step: usize, n: i32, scratch: usize, thread: i32, nThreads: i32): void {
   const w = ptr(step, 1), scale = ptr(step, 2), scaleBlock = word(step, 3), own = ownRow(step, n, thread);
-  const act = ptr(step, 4) + own * word(step, 13), actStride = word(step, 5), actScale = ptr(step, 6) + own * word(step, 14), actSum = ptr(step, 7) + own * word(step, 14);
+  const act = ptr(step, 4) + own * word(step, 12), actStride = word(step, 5), actScale = ptr(step, 6) + own * word(step, 13), actSum = ptr(step, 7) + own * word(step, 13);
   const y = ptr(step, 8), yStride = word(step, 9), k = word(step, 11);
   const rows = (word(step, 10) + TILE - 1) & ~(TILE - 1);
   const begin = share(rows, TILE, thread, nThreads), end = share(rows, TILE, thread + 1, nThreads);
@@ -40,14 +40,14 @@ function packed(layout: i32, step: usize, n: i32, scratch: usize, thread: i32, n
     case abi.LAYOUT_TERNARY_DOT: ternaryDotMatmul(w, scale, act, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch); break;
     case abi.LAYOUT_TERNARY_DOT_BLOCK: ternaryDotBlockMatmul(w, scale, scaleBlock, act, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch); break;
     case abi.LAYOUT_BINARY_TABLE: binaryTableMatmul(w, scale, act, actStride, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch); break;
-    case abi.LAYOUT_BINARY_TABLE_BLOCK: binaryTableBlockMatmul(w, scale, act, actStride, actScale, actSum, word(step, 12), y, yStride, n, begin, end, rows, k, scratch); break;
+    case abi.LAYOUT_BINARY_TABLE_BLOCK: binaryTableBlockMatmul(w, scale, act, actStride, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch); break;
     default: unreachable();
   }
 }
 
 function dense(layout: i32, step: usize, n: i32, thread: i32, nThreads: i32): void {
-  const own = ownRow(step, n, thread), w = ptr(step, 1), act = ptr(step, 4) + own * word(step, 13), actStride = word(step, 5);
-  const actScale = ptr(step, 6) + own * word(step, 14), actSum = ptr(step, 7) + own * word(step, 14);
+  const own = ownRow(step, n, thread), w = ptr(step, 1), act = ptr(step, 4) + own * word(step, 12), actStride = word(step, 5);
+  const actScale = ptr(step, 6) + own * word(step, 13), actSum = ptr(step, 7) + own * word(step, 13);
   const y = ptr(step, 8), yStride = word(step, 9), rows = word(step, 10), k = word(step, 11);
   const begin = share(rows, TILE, thread, nThreads), end = share(rows, TILE, thread + 1, nThreads);
   switch (layout) {
@@ -57,7 +57,7 @@ function dense(layout: i32, step: usize, n: i32, thread: i32, nThreads: i32): vo
     case abi.LAYOUT_Q8_0: q8_0Matmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k); break;
     case abi.LAYOUT_Q4_0: q4_0Matmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k); break;
     case abi.LAYOUT_Q4_K: q4KMatmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k); break;
-    case abi.LAYOUT_Q6_K: q6KMatmul(w, act, actScale, y, yStride, n, begin, end, rows, k); break;
+    case abi.LAYOUT_Q6_K: q6KMatmul(w, act, actScale, y, yStride, n, begin, end, k); break;
     default: unreachable();
   }
 }

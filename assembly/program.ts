@@ -11,9 +11,10 @@ import { float, hasFlag, isOwnRow, ptr, share, word } from "./step";
 import { matmul } from "./matmul";
 import { embedRow } from "./embedding";
 import { buildShortTables, shortBlocks } from "./weights/short-tables";
-import { buildBinaryTables4, buildBinaryTables8, buildTernaryTables } from "./weights/tables";
+import { buildBinaryTables, buildTernaryTables } from "./weights/tables";
 import { addBias, addScaled, layerNorm, rmsNorm, rmsNormHeads, scaleRow } from "./ops/norm";
 import { quantizeBlocks, quantizeToken, quantizeTokenBlocks } from "./ops/quantize";
+import { quantizeQ6K } from "./ops/quantize-q6-k";
 import { ropeAdjacent, ropeHalf, ropeTable } from "./ops/rope";
 import { attend, attendQ8, storeKv, storeKvQ8 } from "./ops/attention";
 import { executeTrain } from "./train/program";
@@ -36,10 +37,10 @@ function execute(op: i32, step: usize, state: usize, n: i32, thread: i32, nThrea
     case abi.OP_RMS_NORM_HEADS: normHeads(step, n, thread, nThreads); break;
     case abi.OP_QUANTIZE_TOKEN: tokenActivations(step, n, thread, nThreads); break;
     case abi.OP_QUANTIZE_BLOCKS: blockActivations(step, n, thread, nThreads); break;
+    case abi.OP_QUANTIZE_Q6_K: q6KActivations(step, n, thread, nThreads); break;
     case abi.OP_TOKEN_BLOCKS: tokenBlocks(step, n, thread, nThreads); break;
     case abi.OP_TERNARY_TABLES:
-    case abi.OP_BINARY_TABLES_8:
-    case abi.OP_BINARY_TABLES_4: tables(op, step, n, thread, nThreads); break;
+    case abi.OP_BINARY_TABLES: tables(op, step, n, thread, nThreads); break;
     case abi.OP_SHORT_TABLES: shortTables(step, n, thread, nThreads); break;
     case abi.OP_MATMUL: matmul(step, n, scratch(state, thread), thread, nThreads); break;
     case abi.OP_ADD_BIAS: bias(step, n, thread, nThreads); break;
@@ -97,19 +98,24 @@ function rowsOf(step: usize, n: i32, thread: i32): usize {
   return ptr(step, 0) - (isOwnRow(step, n) ? (<usize>thread * word(step, 1)) << 2 : 0);
 }
 
-// x, xStride, q8 or 0, q16 or 0, scale, sum, k, kp
+// x, xStride, q8 or 0, q16 or 0, scale, sum, k, kp, magnitudes
 function tokenActivations(step: usize, n: i32, thread: i32, nThreads: i32): void {
-  quantizeToken(rowsOf(step, n, thread), word(step, 1), ptr(step, 2), ptr(step, 3), ptr(step, 4), ptr(step, 5), rowBegin(step, n, thread, nThreads), rowEnd(step, n, thread, nThreads), word(step, 6), word(step, 7));
+  quantizeToken(rowsOf(step, n, thread), word(step, 1), ptr(step, 2), ptr(step, 3), ptr(step, 4), ptr(step, 5), rowBegin(step, n, thread, nThreads), rowEnd(step, n, thread, nThreads), word(step, 6), word(step, 7), word(step, 8));
 }
 
-// x, xStride, q16, scale, sum, k, kp, block, qmax
+// x, xStride, q16, scale, sum, k, kp, block, qmax, magnitudes
 function blockActivations(step: usize, n: i32, thread: i32, nThreads: i32): void {
-  quantizeBlocks(rowsOf(step, n, thread), word(step, 1), ptr(step, 2), ptr(step, 3), ptr(step, 4), rowBegin(step, n, thread, nThreads), rowEnd(step, n, thread, nThreads), word(step, 5), word(step, 6), word(step, 7), word(step, 8));
+  quantizeBlocks(rowsOf(step, n, thread), word(step, 1), ptr(step, 2), ptr(step, 3), ptr(step, 4), rowBegin(step, n, thread, nThreads), rowEnd(step, n, thread, nThreads), word(step, 5), word(step, 6), word(step, 7), word(step, 8), word(step, 9));
 }
 
-// scale, q16, blockScale, blockSum, kp, block
+// x, xStride, q, scale, k
+function q6KActivations(step: usize, n: i32, thread: i32, nThreads: i32): void {
+  quantizeQ6K(rowsOf(step, n, thread), word(step, 1), ptr(step, 2), ptr(step, 3), rowBegin(step, n, thread, nThreads), rowEnd(step, n, thread, nThreads), word(step, 4));
+}
+
+// scale, q16, blockScale, blockSum, kp, block, magnitudes
 function tokenBlocks(step: usize, n: i32, thread: i32, nThreads: i32): void {
-  quantizeTokenBlocks(ptr(step, 0), ptr(step, 1), ptr(step, 2), ptr(step, 3), rowBegin(step, n, thread, nThreads), rowEnd(step, n, thread, nThreads), word(step, 4), word(step, 5));
+  quantizeTokenBlocks(ptr(step, 0), ptr(step, 1), ptr(step, 2), ptr(step, 3), rowBegin(step, n, thread, nThreads), rowEnd(step, n, thread, nThreads), word(step, 4), word(step, 5), word(step, 6));
 }
 
 // q16, kp, tables, tableStride, nGroups
@@ -119,8 +125,7 @@ function tables(op: i32, step: usize, n: i32, thread: i32, nThreads: i32): void 
   for (let i = own ? thread : 0, last = i + n; i < last; i++) {
     const q = ptr(step, 0) + ((<usize>i * word(step, 1)) << 1), table = ptr(step, 2) + <usize>i * word(step, 3);
     if (op == abi.OP_TERNARY_TABLES) buildTernaryTables(q, table, begin, end);
-    else if (op == abi.OP_BINARY_TABLES_8) buildBinaryTables8(q, table, begin, end);
-    else buildBinaryTables4(q, table, begin, end);
+    else buildBinaryTables(q, table, begin, end);
   }
 }
 

@@ -2,11 +2,8 @@
 //
 //   main: run ── job += 1, wake ──►  worker: work() sees a new job, walks the same program with its own thread number
 import { CONTROL_JOB, CONTROL_JOB_SLEEPERS, CONTROL_PROGRAM, CONTROL_STATE, CONTROL_STEPS, CONTROL_THREADS } from "./abi";
-import { countUp, waitUntil } from "./barrier";
+import { SPINS, countUp, waitUntil } from "./barrier";
 import { walk } from "./program";
-
-/** Between two jobs the caller samples a token, or has nothing more to do. */
-const SPINS_FOR_JOB: i32 = 20_000;
 
 /** Walks `program` (nSteps steps) as thread 0, with the workers of the control block when there are any. */
 export function run(control: usize, program: usize, nSteps: i32, state: usize, nThreads: i32): void {
@@ -35,7 +32,7 @@ function post(control: usize, program: usize, nSteps: i32, state: usize, nThread
 export function work(control: usize, thread: i32, job: i32): void {
   if (ASC_FEATURE_THREADS) {
     for (; true; job++) {
-      waitUntil(control + CONTROL_JOB, job, control + CONTROL_JOB_SLEEPERS, SPINS_FOR_JOB);
+      waitUntil(control + CONTROL_JOB, job, control + CONTROL_JOB_SLEEPERS, SPINS);
       const program = <usize>load<u32>(control + CONTROL_PROGRAM);
       if (program == 0) return;
       const nThreads = load<i32>(control + CONTROL_THREADS);

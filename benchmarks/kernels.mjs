@@ -64,8 +64,7 @@ function kernels(x) {
     { name: "ternary-dot", bits: 2, call: (m, n, at) => x.ternaryDotMatmul(at, s, a, s, s, ...tail(m, n)) },
     { name: "ternary-dot-block256", bits: 2.0625, call: (m, n, at) => x.ternaryDotBlockMatmul(at, at + (m.rows * m.kp) / 4, 256, a, s, s, ...tail(m, n)) },
     { name: "binary-table", bits: 1, call: (m, n, at) => x.binaryTableMatmul(at, s, a, binary(m), s, s, ...tail(m, n)) },
-    { name: "binary-table-block8", bits: 1.125, call: (m, n, at) => x.binaryTableBlockMatmul(at, at + (m.rows * m.kp) / 8, a, binary(m), s, s, 0, ...tail(m, n)) },
-    { name: "binary-table-block4", bits: 1.125, call: (m, n, at) => x.binaryTableBlockMatmul(at, at + (m.rows * m.kp) / 8, a, binary(m), s, s, 1, ...tail(m, n)) },
+    { name: "binary-table-block", bits: 1.125, call: (m, n, at) => x.binaryTableBlockMatmul(at, at + (m.rows * m.kp) / 8, a, binary(m), s, s, ...tail(m, n)) },
     { name: "xnor", bits: 1, call: (m, n, at) => x.xnorMatmul(at, a, m.kp, ...tail(m, n)) },
     { name: "bit-planes", bits: 1, call: (m, n, at) => x.bitPlaneMatmul(at, a, s, ...tail(m, n)) },
   ].map((kernel) => ({ ...kernel, weights: w }));
@@ -96,7 +95,7 @@ function loading(x) {
   return [
     { name: "tables ternary", count: k, run: () => x.buildTernaryTables(from, ACTIVATIONS, 0, k / 2) },
     { name: "tables short", count: k, prepare: () => buildShort(x, { kp: k }, 1, normal), run: () => x.buildShortTables(OUT, ACTIVATIONS, k / 2, 0, shortBlocks(x, k)) },
-    { name: "tables binary", count: k, run: () => x.buildBinaryTables4(from, ACTIVATIONS, 0, k / 4) },
+    { name: "tables binary", count: k, run: () => x.buildBinaryTables(from, ACTIVATIONS, 0, k / 4) },
     { name: "decode TQ1_0", count: big, run: unpacked(34) },
     { name: "decode TQ2_0", count: big, run: unpacked(35) },
     { name: "decode I2_S", count: big, run: unpacked(36) },

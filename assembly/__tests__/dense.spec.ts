@@ -9,9 +9,10 @@ import { f32Matmul } from "../weights/dense-f32";
 import { denseRow, quantizeRowQ8_0 } from "../weights/dense-row";
 import { q4KMatmul } from "../weights/q4-k";
 import { q4_0Matmul } from "../weights/q4-0";
-import { q6KMatmul, q6KRow, widenQ6KRow } from "../weights/q6-k";
+import { packQ6KRow, q6KMatmul, q6KRow } from "../weights/q6-k";
 import { q8_0Matmul } from "../weights/q8-0";
 import { quantizeBlocks } from "../ops/quantize";
+import { quantizeQ6K } from "../ops/quantize-q6-k";
 import { Guarded, Random, isGuard } from "./fixtures";
 
 const RANDOM: i32 = 0;
@@ -41,16 +42,19 @@ function matmul(type: i32, w: usize, x: Activations, y: usize, stride: i32, n: i
   else if (type == Q8_0) q8_0Matmul(w, x.q.at, x.scale.at, x.sum.at, y, stride, n, begin, end, rows, k);
   else if (type == Q4_0) q4_0Matmul(w, x.q.at, x.scale.at, x.sum.at, y, stride, n, begin, end, rows, k);
   else if (type == Q4_K) q4KMatmul(w, x.q.at, x.scale.at, x.sum.at, y, stride, n, begin, end, rows, k);
-  else widenedMatmul(w, x, y, stride, n, begin, end, rows, k);
+  else packedMatmul(w, x, y, stride, n, begin, end, rows, k);
 }
 
-/** Q6_K is multiplied in its widened form. */
-function widenedMatmul(w: usize, x: Activations, y: usize, stride: i32, n: i32, begin: i32, end: i32, rows: i32, k: i32): void {
-  const wide = new Guarded(rows * (k + k / 16 + k / 64));
-  for (let r = 0; r < rows; r++) widenQ6KRow(w + <usize>(r * (k / 256) * 210), wide.at, rows, r, k);
-  q6KMatmul(wide.at, x.wholeQ.at, x.wholeScale.at, y, stride, n, begin, end, rows, k);
-  expect(wide.intact()).toBe(true);
-  wide.free();
+/** Q6_K is multiplied in an order of our own. */
+function packedMatmul(w: usize, x: Activations, y: usize, stride: i32, n: i32, begin: i32, end: i32, rows: i32, k: i32): void {
+  const packed = new Guarded((rows * k) / 256 * 212), q = new Guarded((n * k) / 64 * 144), scale = new Guarded((n * k) / 64);
+  for (let r = 0; r < rows; r++) packQ6KRow(w + <usize>(r * (k / 256) * 210), packed.at, r, k);
+  quantizeQ6K(x.x.at, x.stride, q.at, scale.at, 0, n, k);
+  q6KMatmul(packed.at, q.at, scale.at, y, stride, n, begin, end, k);
+  expect(packed.intact() && q.intact() && scale.intact()).toBe(true);
+  packed.free();
+  q.free();
+  scale.free();
 }
 
 /** n rows of k floats, and the same quantised for the dense kernels. */
@@ -59,7 +63,7 @@ class Activations {
   readonly q: Guarded;
   readonly scale: Guarded;
   readonly sum: Guarded;
-  /** In blocks of 256, for Q6_K. */
+  /** In blocks of 256, for the twin of Q6_K. */
   readonly wholeQ: Guarded;
   readonly wholeScale: Guarded;
   readonly stride: i32;
@@ -76,8 +80,8 @@ class Activations {
     for (let i = 0; i < n * stride; i++) {
       store<f32>(this.x.at + <usize>(4 * i), kind == RANDOM ? random.signed() * 4 : kind == HIGH ? 1 : -1);
     }
-    if (k % 256 == 0) quantizeBlocks(this.x.at, this.stride, this.wholeQ.at, this.wholeScale.at, this.sum.at, 0, n, k, k, 256, 2047);
-    if (k % 32 == 0) quantizeBlocks(this.x.at, this.stride, this.q.at, this.scale.at, this.sum.at, 0, n, k, k, 32, 2047);
+    if (k % 256 == 0) quantizeBlocks(this.x.at, this.stride, this.wholeQ.at, this.wholeScale.at, this.sum.at, 0, n, k, k, 256, 2047, 0);
+    if (k % 32 == 0) quantizeBlocks(this.x.at, this.stride, this.q.at, this.scale.at, this.sum.at, 0, n, k, k, 32, 2047, 0);
   }
 
   dot(type: i32, row: usize, i: i32, k: i32): f32 {
@@ -172,15 +176,15 @@ describe("a dense row as f32, bit for bit", () => {
   test("Q4_0", () => expect(wrongRows(Q4_0)).toBe(0));
   test("Q4_K", () => expect(wrongRows(Q4_K)).toBe(0));
   test("Q6_K", () => expect(wrongRows(Q6_K)).toBe(0));
-  test("Q6_K, widened", () => {
-    const random = new Random(31), k = 512, w = new Guarded(3 * 420), wide = new Guarded(3 * (k + k / 16 + k / 64)), out = new Guarded(4 * k);
+  test("Q6_K, in our order", () => {
+    const random = new Random(31), k = 512, w = new Guarded(3 * 420), packed = new Guarded(3 * 2 * 212), out = new Guarded(4 * k);
     fillWeights(Q6_K, w.at, 6, RANDOM, random);
-    for (let r = 0; r < 3; r++) widenQ6KRow(w.at + <usize>(420 * r), wide.at, 3, r, k);
+    for (let r = 0; r < 3; r++) packQ6KRow(w.at + <usize>(420 * r), packed.at, r, k);
     for (let r = 0; r < 3; r++) {
-      q6KRow(wide.at, 3, r, k, out.at);
+      q6KRow(packed.at, r, k, out.at);
       for (let i = 0; i < k; i++) expect(load<f32>(out.at + <usize>(4 * i))).toBe(weight(Q6_K, w.at + <usize>(420 * r), i));
     }
-    expect(out.intact() && wide.intact()).toBe(true);
+    expect(out.intact() && packed.intact()).toBe(true);
   });
   test("every F16, infinities and NaN too, whole vectors and the rest", () => {
     const w = new Guarded(14), out = new Guarded(28);

@@ -4,7 +4,7 @@ import { BINARY, blockMatmul, TERNARY, uniformMatmul } from "../reference/weight
 import { binaryTableBlockMatmul } from "../weights/binary-table-block";
 import { binaryTableMatmul } from "../weights/binary-table";
 import { buildShortTables, SHORT_BLOCK_BYTES, shortBlocks } from "../weights/short-tables";
-import { buildBinaryTables4, buildBinaryTables8, buildTernaryTables } from "../weights/tables";
+import { buildBinaryTables, buildTernaryTables } from "../weights/tables";
 import { ternaryDotBlockMatmul, ternaryDotMatmul } from "../weights/ternary-dot";
 import { ternaryTableBlockMatmul } from "../weights/ternary-table-block";
 import { ternaryTableMatmul } from "../weights/ternary-table";
@@ -15,13 +15,10 @@ export const TERNARY_TABLE_BLOCK: i32 = 1;
 export const TERNARY_DOT: i32 = 2;
 export const TERNARY_DOT_BLOCK: i32 = 3;
 export const BINARY_TABLE: i32 = 4;
-/** 8-group tables, |q| <= 127. */
-export const BINARY_TABLE_BLOCK_8: i32 = 5;
-/** 4-group tables, |q| <= 511. */
-export const BINARY_TABLE_BLOCK_4: i32 = 6;
+export const BINARY_TABLE_BLOCK: i32 = 5;
 
 /** The largest |q| a kernel promises to be exact for. */
-const MAX_Q: StaticArray<i32> = [127, 255, 127, 127, 127, 127, 511];
+const MAX_Q: StaticArray<i32> = [127, 255, 127, 127, 255, 255];
 const SCRATCH_BYTES: i32 = 16384;
 
 export class Case {
@@ -74,8 +71,7 @@ function buildTables(kernel: i32, q: usize, tables: usize, stride: i32, n: i32, 
     const to = tables + <usize>(i * stride);
     if (kernel == TERNARY_TABLE) buildShortTables(from, to, kp / 2, 0, shortBlocks(kp / 2));
     if (kernel == TERNARY_TABLE_BLOCK) buildTernaryTables(from, to, 0, kp / 2);
-    if (kernel == BINARY_TABLE || kernel == BINARY_TABLE_BLOCK_8) buildBinaryTables8(from, to, 0, kp / 4);
-    if (kernel == BINARY_TABLE_BLOCK_4) buildBinaryTables4(from, to, 0, kp / 4);
+    if (kernel >= BINARY_TABLE) buildBinaryTables(from, to, 0, kp / 4);
   }
 }
 
@@ -108,7 +104,10 @@ function compute(
   for (let i = 0; i < rows * (kp / scaleBlock); i++) store<u16>(blockScale + (<usize>i << 1), random.f16());
   for (let i = 0; i < n * nBlocks; i++) {
     let sum = 0;
-    for (let j = 0; j < actBlock; j++) sum += load<i16>(q + (<usize>(i * actBlock + j) << 1));
+    for (let j = 0; j < actBlock; j++) {
+      const activation = <i32>load<i16>(q + (<usize>(i * actBlock + j) << 1));
+      sum += binary ? abs(activation) : activation;
+    }
     store<i32>(actSum + (<usize>i << 2), sum);
     store<f32>(actScale + (<usize>i << 2), random.signed());
   }
@@ -119,6 +118,6 @@ function compute(
   if (kernel == TERNARY_DOT) ternaryDotMatmul(w, rowScale, q8, actScale, actSum, y, yStride, n, begin, end, rows, kp, scratch);
   if (kernel == TERNARY_DOT_BLOCK) ternaryDotBlockMatmul(w, blockScale, scaleBlock, q8, actScale, actSum, y, yStride, n, begin, end, rows, kp, scratch);
   if (kernel == BINARY_TABLE) binaryTableMatmul(w, rowScale, tables, tableStride, actScale, actSum, y, yStride, n, begin, end, rows, kp, scratch);
-  if (kernel >= BINARY_TABLE_BLOCK_8) binaryTableBlockMatmul(w, blockScale, tables, tableStride, actScale, actSum, i32(kernel == BINARY_TABLE_BLOCK_4), y, yStride, n, begin, end, rows, kp, scratch);
+  if (kernel == BINARY_TABLE_BLOCK) binaryTableBlockMatmul(w, blockScale, tables, tableStride, actScale, actSum, y, yStride, n, begin, end, rows, kp, scratch);
   heap.free(rowScale), heap.free(blockScale), heap.free(actScale), heap.free(actSum);
 }

@@ -7,6 +7,8 @@
  *           | x0 x2 x4 … x14 | x1 x3 x5 … x15 |, so that even and odd weight bytes need no widening; the sums are i16,
  *           one for each 16 values (16 · 2047 fits), in the place of one i32 for 32
  *
+ * `sum` is the sum of the integers or, with `magnitudes` 1, of their magnitudes (what binary tables leave out).
+ *
  * x: f32 (rows, k), row stride xStride floats. q: (rows, kp), zero from k to kp. Rounding is half to even. NaN becomes
  * 0 and an infinity makes its scale infinite, so the row's result is NaN: nothing traps.
  */
@@ -15,29 +17,30 @@ import { loadRest, maxFloats } from "../lanes";
 const DENSE_BLOCK: i32 = 32;
 
 /**
- * Scale 127 / absmax a row. `scale` receives the dequantisation factor, `sum` the sum of the row's integers.
+ * Scale 127 / absmax a row. `scale` receives the dequantisation factor, `sum` the row's sum.
  * `q8` or `q16` may be 0: not written.
  */
 export function quantizeToken(
   x: usize, xStride: i32, q8: usize, q16: usize, scale: usize, sum: usize, rowBegin: i32, rowEnd: i32, k: i32, kp: i32,
+  magnitudes: i32,
 ): void {
   for (let row = rowBegin; row < rowEnd; row++) {
     const at = <usize>row * kp, index = <usize>row << 2, from = x + ((<usize>row * xStride) << 2);
     const factor = <f32>(127.0 / <f64>max<f32>(1e-5, absmaxRow(from, k)));
     store<f32>(scale + index, <f32>(1.0 / <f64>factor));
-    const total = quantizeBytes(from, k, kp, factor, q8 == 0 ? 0 : q8 + at, q16 == 0 ? 0 : q16 + (at << 1));
+    const total = quantizeBytes(from, k, kp, factor, q8 == 0 ? 0 : q8 + at, q16 == 0 ? 0 : q16 + (at << 1), magnitudes);
     store<i32>(sum + index, total);
   }
 }
 
 /** Sixteen values at a time to saturated int8; returns their sum. */
-function quantizeBytes(x: usize, k: i32, kp: i32, factor: f32, q8: usize, q16: usize): i32 {
+function quantizeBytes(x: usize, k: i32, kp: i32, factor: f32, q8: usize, q16: usize, magnitudes: i32): i32 {
   const s = f32x4.splat(factor), ones = i16x8.splat(1);
   let sums = i32x4.splat(0);
   for (let i = 0; i < kp; i += 16) {
     const bytes = i8x16.narrow_i16x8_s(eightIntegers(x, i, k, s), eightIntegers(x, i + 8, k, s));
     const low = i16x8.extend_low_i8x16_s(bytes), high = i16x8.extend_high_i8x16_s(bytes);
-    sums = i32x4.add(sums, i32x4.dot_i16x8_s(i16x8.add(low, high), ones));
+    sums = i32x4.add(sums, i32x4.dot_i16x8_s(i16x8.add(counted(low, magnitudes), counted(high, magnitudes)), ones));
     if (q8 != 0) v128.store(q8 + i, bytes);
     if (q16 != 0) {
       v128.store(q16 + (<usize>i << 1), low);
@@ -50,6 +53,7 @@ function quantizeBytes(x: usize, k: i32, kp: i32, factor: f32, q8: usize, q16: u
 /** The row's scale once for each block, and the sum of each block of its q16: a token seen by a block kernel. */
 export function quantizeTokenBlocks(
   scale: usize, q16: usize, blockScale: usize, blockSum: usize, rowBegin: i32, rowEnd: i32, kp: i32, block: i32,
+  magnitudes: i32,
 ): void {
   const nBlocks = kp / block;
   for (let row = rowBegin; row < rowEnd; row++) {
@@ -57,15 +61,15 @@ export function quantizeTokenBlocks(
     for (let b = 0; b < nBlocks; b++) {
       const at = (<usize>row * nBlocks + b) << 2;
       store<f32>(blockScale + at, factor);
-      store<i32>(blockSum + at, sumBlock(q16 + ((<usize>row * kp + b * block) << 1), block));
+      store<i32>(blockSum + at, sumBlock(q16 + ((<usize>row * kp + b * block) << 1), block, magnitudes));
     }
   }
 }
 
-function sumBlock(q16: usize, block: i32): i32 {
+function sumBlock(q16: usize, block: i32, magnitudes: i32): i32 {
   const ones = i16x8.splat(1);
   let sums = i32x4.splat(0);
-  for (let i = 0; i < block; i += 8) sums = i32x4.add(sums, i32x4.dot_i16x8_s(v128.load(q16 + (<usize>i << 1)), ones));
+  for (let i = 0; i < block; i += 8) sums = i32x4.add(sums, i32x4.dot_i16x8_s(counted(v128.load(q16 + (<usize>i << 1)), magnitudes), ones));
   return sumIntegers(sums);
 }
 
@@ -75,7 +79,7 @@ function sumBlock(q16: usize, block: i32): i32 {
  */
 export function quantizeBlocks(
   x: usize, xStride: i32, q16: usize, scale: usize, sum: usize, rowBegin: i32, rowEnd: i32, k: i32, kp: i32, block: i32,
-  qmax: i32,
+  qmax: i32, magnitudes: i32,
 ): void {
   const nBlocks = kp / block, dense = block == DENSE_BLOCK;
   for (let row = rowBegin; row < rowEnd; row++) {
@@ -87,17 +91,17 @@ export function quantizeBlocks(
       const q = q16 + ((<usize>row * kp + begin) << 1);
       store<f32>(scale + at, most / <f32>qmax);
       if (dense) quantizeDenseBlock(values, left, factor, qmax, q, sum + at);
-      else store<i32>(sum + at, quantizeBlock(values, left, block, factor, qmax, q));
+      else store<i32>(sum + at, quantizeBlock(values, left, block, factor, qmax, q, magnitudes));
     }
   }
 }
 
-function quantizeBlock(x: usize, k: i32, block: i32, factor: f32, qmax: i32, q16: usize): i32 {
+function quantizeBlock(x: usize, k: i32, block: i32, factor: f32, qmax: i32, q16: usize, magnitudes: i32): i32 {
   const s = f32x4.splat(factor), ones = i16x8.splat(1), most = i16x8.splat(<i16>qmax), least = i16x8.splat(<i16>-qmax);
   let sums = i32x4.splat(0);
   for (let i = 0; i < block; i += 8) {
     const q = i16x8.max_s(i16x8.min_s(eightIntegers(x, i, k, s), most), least);
-    sums = i32x4.add(sums, i32x4.dot_i16x8_s(q, ones));
+    sums = i32x4.add(sums, i32x4.dot_i16x8_s(counted(q, magnitudes), ones));
     v128.store(q16 + (<usize>i << 1), q);
   }
   return sumIntegers(sums);
@@ -115,7 +119,7 @@ function quantizeDenseBlock(x: usize, k: i32, factor: f32, qmax: i32, q16: usize
 }
 
 /** Values i … i+7 of a row of k, times s, rounded half to even, saturated to i16. */
-function eightIntegers(x: usize, i: i32, k: i32, s: v128): v128 {
+export function eightIntegers(x: usize, i: i32, k: i32, s: v128): v128 {
   const low = f32x4.nearest(f32x4.mul(fourValues(x, i, k), s));
   const high = f32x4.nearest(f32x4.mul(fourValues(x, i + 4, k), s));
   return i16x8.narrow_i32x4_s(i32x4.trunc_sat_f32x4_s(low), i32x4.trunc_sat_f32x4_s(high));
@@ -133,6 +137,11 @@ export function absmaxRow(x: usize, k: i32): f32 {
   let most = f32x4.splat(0);
   for (let i = 0; i < k; i += 4) most = f32x4.pmax(most, f32x4.abs(fourValues(x, i, k)));
   return maxFloats(most);
+}
+
+/** What eight integers add to a sum. */
+function counted(q: v128, magnitudes: i32): v128 {
+  return magnitudes != 0 ? i16x8.abs(q) : q;
 }
 
 function sumIntegers(v: v128): i32 {

@@ -9,14 +9,16 @@ export function ternaryTable(q: usize, table: usize): void {
   }
 }
 
-/** One binary group: code bit e adds activation e. bits: 5 in the 8-group scheme, 6 in the 4-group scheme. */
-export function binaryTable(q: usize, table: usize, bits: i32): void {
+/** One binary group: code bit e adds activation e; the negative activations are taken off. */
+export function binaryTable(q: usize, table: usize): void {
   for (let code = 0; code < 16; code++) {
     let v = 0;
     for (let e = 0; e < 4; e++) {
-      if ((code >> e) & 1) v += <i32>load<i16>(q + (<usize>e << 1));
+      const activation = <i32>load<i16>(q + (<usize>e << 1));
+      if ((code >> e) & 1) v += activation;
+      if (activation < 0) v -= activation;
     }
-    store<u8>(table + <usize>code, <u8>(v & ((1 << bits) - 1)));
-    store<u8>(table + <usize>code, <u8>((v >> bits) + (1 << (bits - 1))), 16);
+    store<u8>(table + <usize>code, <u8>(v & 31));
+    store<u8>(table + <usize>code, <u8>(v >> 5), 16);
   }
 }

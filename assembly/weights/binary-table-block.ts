@@ -2,14 +2,14 @@
  * Binary weights (±1) with an f16 scale a block of 128 (Q1_0) x activations with a scale a block of 128, by lookup
  * (tables.ts has the layout, table-block-matmul.ts the loop and the order of the sums).
  *
- *   y[n][r] = Σ over blocks b of 128, in order, of f32(2 S - actSum[n][b]) * f32(blockScale * actScale[n][b])
+ *   y[n][r] = Σ over blocks b of 128, in order, of f32(2 S - mass[n][b]) * f32(blockScale * actScale[n][b])
  *
  * w: table layout of 4-weight groups, `rows` (a multiple of 32) x kp (a multiple of 128); blockScale u16 f16
- * [tile][kp / 128][32 rows]; tables of row n at tables + n tableStride (bytes), in the 4-group scheme (|q| <= 511) when
- * fourGroups is 1, else in the 8-group scheme (|q| <= 127); actScale f32[n][kp / 128], actSum i32[n][kp / 128];
- * y f32 (n, yStride). Writes rows [rowBegin, rowEnd), multiples of 32. scratch: 11 KB private to the thread.
+ * [tile][kp / 128][32 rows]; tables of row n (|q| <= 255) at tables + n tableStride (bytes); actScale f32[n][kp / 128],
+ * mass i32[n][kp / 128], the sums of |q|; y f32 (n, yStride). Writes rows [rowBegin, rowEnd), multiples of 32.
+ * scratch: 11 KB private to the thread.
  */
-import { BINARY_4, BINARY_8, tableBlockMatmul } from "./table-block-matmul";
+import { BINARY, tableBlockMatmul } from "./table-block-matmul";
 
 export function binaryTableBlockMatmul(
   w: usize,
@@ -17,8 +17,7 @@ export function binaryTableBlockMatmul(
   tables: usize,
   tableStride: i32,
   actScale: usize,
-  actSum: usize,
-  fourGroups: i32,
+  mass: usize,
   y: usize,
   yStride: i32,
   n: i32,
@@ -35,8 +34,8 @@ export function binaryTableBlockMatmul(
     tables,
     tableStride,
     actScale,
-    actSum,
-    fourGroups != 0 ? BINARY_4 : BINARY_8,
+    mass,
+    BINARY,
     y,
     yStride,
     n,

@@ -1,8 +1,8 @@
 /**
  * Binary weights (±1) with one scale a row x 8-bit activations, by lookup (tables.ts has the layout). A table entry is
- * the sum S of the activations under set bits, so Σ w q = 2 S - Σ q.
+ * the sum S of the activations under set bits, less the negative ones of the group, so Σ w q = 2 S - Σ |q|.
  *
- *   y[n][r] = f32(2 S - actSum[n]) * f32(actScale[n] * rowScale[r])
+ *   y[n][r] = f32(2 S - mass[n]) * f32(actScale[n] * rowScale[r])
  *
  *   for each k-block: for each set of 4 distant tiles: for each activation row: sum the block's lookups into y as i32
  *
@@ -25,8 +25,8 @@ const PAIR: usize = memory.data<i16>([2, 64, 2, 64, 2, 64, 2, 64], 16);
 
 /**
  * @param w table layout of 4-weight groups, `rows` (a multiple of 32) x kp (a multiple of 128)
- * @param tables 8-group tables of activation row n at tables + n tableStride (bytes)
- * @param rowScale f32[rows]; actScale f32[n]; actSum i32[n]
+ * @param tables tables of activation row n at tables + n tableStride (bytes)
+ * @param rowScale f32[rows]; actScale f32[n]; mass i32[n], the sums of |q|
  * @param y f32 (n, yStride); rows [rowBegin, rowEnd), multiples of 32, are written
  * @param scratch 512 B private to the thread
  */
@@ -36,7 +36,7 @@ export function binaryTableMatmul(
   tables: usize,
   tableStride: i32,
   actScale: usize,
-  actSum: usize,
+  mass: usize,
   y: usize,
   yStride: i32,
   n: i32,
@@ -57,7 +57,7 @@ export function binaryTableMatmul(
     const left = rowEnd / TILE_ROWS - rest;
     if (left > 0) addTiles(w + tileOffset(g, rest, nTiles, groups), 1, left, length, table, tableStride, y + (<usize>rest << 7), yStride, n, scratch);
   }
-  scaleRows(y, yStride, n, rowBegin, rowEnd, rowScale, actScale, actSum);
+  scaleRows(y, yStride, n, rowBegin, rowEnd, rowScale, actScale, mass);
 }
 
 /** Adds one k-block of `streams` tiles, `distance` tiles apart, to the i32 sums of all activation rows. */
@@ -74,29 +74,27 @@ function addTiles(
   scratch: usize,
 ): void {
   const tileStride = (<usize>distance * <usize>groups) << 4;
-  // Each group's high byte is 16 too large: 16 * 64 = 1024 a group of 2 S.
-  const bias = i32x4.splat(groups << 10), scale = v128.load(PAIR);
+  const scale = v128.load(PAIR);
   for (let i = 0; i < n; i++) {
     clearSums(scratch, STREAMS);
-    sumTiles(w, tileStride, streams, table + <usize>i * <usize>tableStride, groups, 8, scratch);
+    sumTiles(w, tileStride, streams, table + <usize>i * <usize>tableStride, groups, scratch);
     for (let s = 0; s < streams; s++) {
       const sums = scratch + (<usize>s << 7);
       const to = y + (<usize>i * <usize>yStride << 2) + (<usize>(s * distance) << 7);
-      addRows16(sums, to, scale, bias);
-      addRows16(sums + 64, to + 64, scale, bias);
+      addRows16(sums, to, scale);
+      addRows16(sums + 64, to + 64, scale);
     }
   }
 }
 
 /** Adds the u16 sums of 16 rows to y: rows 0..7 are the even bytes' sums, rows 8..15 the odd bytes'. */
-function addRows16(sums: usize, y: usize, pair: v128, bias: v128): void {
-  addRows8(evenSums(sums), evenSums(sums + 32), y, pair, bias);
-  addRows8(oddSums(sums), oddSums(sums + 32), y + 32, pair, bias);
+function addRows16(sums: usize, y: usize, pair: v128): void {
+  addRows8(evenSums(sums), evenSums(sums + 32), y, pair);
+  addRows8(oddSums(sums), oddSums(sums + 32), y + 32, pair);
 }
 
-function addRows8(low: v128, high: v128, y: usize, pair: v128, bias: v128): void {
-  const v0 = i32x4.sub(i32x4.dot_i16x8_s(interleaveLow16(low, high), pair), bias);
-  const v1 = i32x4.sub(i32x4.dot_i16x8_s(interleaveHigh16(low, high), pair), bias);
+function addRows8(low: v128, high: v128, y: usize, pair: v128): void {
+  const v0 = i32x4.dot_i16x8_s(interleaveLow16(low, high), pair), v1 = i32x4.dot_i16x8_s(interleaveHigh16(low, high), pair);
   v128.store(y, i32x4.add(v128.load(y), v0));
   v128.store(y, i32x4.add(v128.load(y, 16), v1), 16);
 }

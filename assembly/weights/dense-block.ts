@@ -5,8 +5,8 @@
  * scale f32 (n, k / 32); sum i16 (n, k / 16), the sum of each 16 values.
  *
  * Products are exact integer sums; each kernel states the order of its f32 sums. A row's bits depend on nothing but
- * the row and its activations. Rows are read one after the other: these kernels compute as long as they read, and on
- * Zen 5 four rows in turn, 210 bytes each, defeat the prefetcher (3 GB/s against 10).
+ * the row and its activations. Q4_0 and Q4_K rows are read one after the other: these kernels compute as long as they
+ * read, and on Zen 5 four rows in turn, 210 bytes each, defeated the prefetcher (3 GB/s against 10).
  */
 
 /** 0x0f, 0x30, 0x00ff, 0xff00, 8: sixteen bytes of each. In memory, because V8 re-makes a splatted constant inside a loop. */

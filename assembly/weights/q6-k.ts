@@ -1,5 +1,5 @@
 /**
- * Q6_K rows, widened once at load to a byte a weight, times 12-bit activations.
+ * Q6_K rows, put into another order at load, times 12-bit activations.
  *
  *   file, 256 weights in 210 bytes:  | ql 128 | qh 64 | scale 16 × i8 | d f16 |
  *     half h (128 weights), weight g·32 + l of it (g 0..3, l 0..31):
@@ -7,104 +7,148 @@
  *       high 2 bits: bits 2g of byte h·32 + l of qh
  *     value = d · scale[weight / 16] · (bits − 32)
  *
- *   memory:  i8 (rows, k) bits − 32 | i8 (rows, k / 16) scales | f32 (rows, k / 256) d
+ *   memory, 256 weights in 212 bytes:  | scale 16 × i8 | 4 chunks of 48 | d f32 |
+ *     chunk, 64 weights = 4 groups with a scale each, as vectors 0..3: byte 4g + j of vector v is weight 16g + 4v + j
+ *       byte 0   6 bits of vector 0, above them bits 0 and 1 of vector 3
+ *       byte 16  of vector 1, bits 2 and 3
+ *       byte 32  of vector 2, bits 4 and 5
  *
- *   y = Σ over blocks, in order, of f32(isum) · f32(d · a),  isum = Σ scale · Σ (bits − 32) · q, exact
+ *   activations, 64 of them in 144 bytes (ops/quantize-q6-k.ts):  | −32 Σ q, i32 a group | vector v, v = 0..3: 32 bytes |
+ *     relaxed   q >> 4 as i8, q & 15 as i8: two products of bytes, which add up four weights in their lane
+ *     simd128   q as i16, of even bytes (j 0, 2), then of odd ones: two products of 16 bits, which add up two
  *
- * isum fits i32: 256 · 32 · 128 · 2047 = 2,146,435,072 < 2^31, which is what sets the 12 bits of the activations (in
- * ±2047, one scale a block). Unpacking 6 bits took more instructions than the product itself: 26 ms for the head of
- * BitNet 2B4T, widened 16 ms for a third more bytes (Node 20, Zen 5). Four rows at distance rows/4 at once, scales in
- * arrays of their own: with one row 32 ms, because a single stream waits for memory.
+ *   y = Σ over blocks, in order, of f32(isum) · f32(d · a),  isum = Σ scale · (Σ bits · q − 32 Σ q), exact
+ *
+ * Either way lane g has the sum of group g and is scaled with three others. isum fits i32: 256 · 32 · 128 · 2047 =
+ * 2,146,435,072 < 2^31, which is what sets the 12 bits of the activations (in ±2047, one scale a block). Eight rows at
+ * distance rows/8, a block of each in turn: 13.1 GMAC/s from memory with relaxed, where four get 9.5 and one 5.5 (Sapphire
+ * Rapids; 18.7 in the cache). One row alone waits for memory.
  */
-import { f16Scalar, sumLanes4 } from "../simd";
+import { dotI8, dotKeepsLanes, f16Scalar, sumLanes4 } from "../simd";
+import { MASKS } from "./dense-block";
+
+/** 0xc0 in each byte, and (dense-block.ts) 0x00ff in each 16 bits. */
+const TOP: usize = memory.data<u8>([192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192], 16);
+const EVENS: usize = MASKS + 32;
 
 const BLOCK: i32 = 256;
-const FILE_BLOCK_BYTES: i32 = 210;
+const FILE_BLOCK_BYTES: i32 = 210, BLOCK_BYTES: i32 = 212;
+/** Where a block's chunks and its d lie. */
+const CHUNKS: usize = 16, FACTOR: usize = 208;
+const CHUNK_BYTES: usize = 48, ACTIVATION_BYTES: i32 = 144;
 /** Rows multiplied at once. */
-const STREAMS: i32 = 4;
+const STREAMS: i32 = 8;
 
-function scalesOf(w: usize, rows: i32, k: i32): usize { return w + <usize>rows * k; }
-function factorsOf(w: usize, rows: i32, k: i32): usize { return scalesOf(w, rows, k) + <usize>rows * (k / 16); }
+function rowBytes(k: i32): i32 { return (k / BLOCK) * BLOCK_BYTES; }
 
 /**
  * y (n, yStride) for rows [rowBegin, rowEnd) of w (rows, k).
- * @param q16 activations i16 (n, k) in ±2047; actScale f32 (n, k / 256)
+ * @param q activations (n, k) in 144 bytes each 64; actScale f32 (n, k / 256)
  */
-export function q6KMatmul(
-  w: usize, q16: usize, actScale: usize, y: usize, yStride: i32, n: i32, rowBegin: i32, rowEnd: i32, rows: i32, k: i32,
-): void {
-  const distance = (rowEnd - rowBegin + STREAMS - 1) / STREAMS, last = rowEnd - 1;
+export function q6KMatmul(w: usize, q: usize, actScale: usize, y: usize, yStride: i32, n: i32, rowBegin: i32, rowEnd: i32, k: i32): void {
+  const distance = (rowEnd - rowBegin + STREAMS - 1) / STREAMS;
   for (let r = rowBegin; r < rowBegin + distance; r++) {
-    // Fewer than four rows a set: the last row is computed again, to the same bits.
-    const r1 = min(r + distance, last), r2 = min(r + 2 * distance, last), r3 = min(r + 3 * distance, last);
     for (let i = 0; i < n; i++) {
-      const sums = fourRows(w, rows, k, r, r1, r2, r3, q16 + ((<usize>i * k) << 1), actScale + ((<usize>i * (k / BLOCK)) << 2));
-      const to = y + ((<usize>i * yStride) << 2);
-      v128.store32_lane(to + (<usize>r << 2), sums, 0);
-      v128.store32_lane(to + (<usize>r1 << 2), sums, 1);
-      v128.store32_lane(to + (<usize>r2 << 2), sums, 2);
-      v128.store32_lane(to + (<usize>r3 << 2), sums, 3);
+      eightRows(w, k, r, distance, rowEnd - 1, q + <usize>i * (k / 64) * ACTIVATION_BYTES, actScale + ((<usize>i * (k / BLOCK)) << 2), y + ((<usize>i * yStride) << 2));
     }
   }
 }
 
-function fourRows(w: usize, rows: i32, k: i32, r0: i32, r1: i32, r2: i32, r3: i32, q: usize, a: usize): v128 {
-  const scales = scalesOf(w, rows, k), nScales = k / 16, factors = factorsOf(w, rows, k), nBlocks = k / BLOCK;
-  let w0 = w + <usize>r0 * k, s0 = scales + <usize>r0 * nScales, d0 = factors + ((<usize>r0 * nBlocks) << 2);
-  const w1 = <usize>(r1 - r0) * k, w2 = <usize>(r2 - r0) * k, w3 = <usize>(r3 - r0) * k;
-  const s1 = <usize>(r1 - r0) * nScales, s2 = <usize>(r2 - r0) * nScales, s3 = <usize>(r3 - r0) * nScales;
-  const d1 = <usize>((r1 - r0) * nBlocks) << 2, d2 = <usize>((r2 - r0) * nBlocks) << 2, d3 = <usize>((r3 - r0) * nBlocks) << 2;
-  let total = f32x4.splat(0);
-  for (const end = w0 + k; w0 < end; a += 4, d0 += 4) {
-    let b0 = i32x4.splat(0), b1 = b0, b2 = b0, b3 = b0;
-    for (const blockEnd = w0 + BLOCK; w0 < blockEnd; w0 += 16, s0++, q += 32) {
-      const q0 = v128.load(q), q1 = v128.load(q, 16);
-      b0 = addSixteen(b0, w0, s0, q0, q1);
-      b1 = addSixteen(b1, w0 + w1, s0 + s1, q0, q1);
-      b2 = addSixteen(b2, w0 + w2, s0 + s2, q0, q1);
-      b3 = addSixteen(b3, w0 + w3, s0 + s3, q0, q1);
-    }
-    const d = f32x4(load<f32>(d0), load<f32>(d0 + d1), load<f32>(d0 + d2), load<f32>(d0 + d3));
-    const sums = f32x4.convert_i32x4_s(sumLanes4(b0, b1, b2, b3));
-    total = f32x4.add(total, f32x4.mul(sums, f32x4.mul(d, v128.load32_splat(a))));
+/** Rows r, r + distance … Where there are fewer than eight, the last row is computed again, to the same bits. */
+function eightRows(w: usize, k: i32, r: i32, distance: i32, last: i32, q: usize, a: usize, y: usize): void {
+  const bytes = <usize>rowBytes(k), r1 = min(r + distance, last), r2 = min(r + 2 * distance, last), r3 = min(r + 3 * distance, last);
+  const r4 = min(r + 4 * distance, last), r5 = min(r + 5 * distance, last), r6 = min(r + 6 * distance, last), r7 = min(r + 7 * distance, last);
+  const w1 = <usize>(r1 - r) * bytes, w2 = <usize>(r2 - r) * bytes, w3 = <usize>(r3 - r) * bytes;
+  const w4 = <usize>(r4 - r) * bytes, w5 = <usize>(r5 - r) * bytes, w6 = <usize>(r6 - r) * bytes, w7 = <usize>(r7 - r) * bytes;
+  let block = w + <usize>r * bytes, first = f32x4.splat(0), second = first;
+  for (const end = block + bytes; block < end; block += BLOCK_BYTES, a += 4, q += 4 * ACTIVATION_BYTES) {
+    first = addBlocks(first, block, block + w1, block + w2, block + w3, q, a);
+    second = addBlocks(second, block + w4, block + w5, block + w6, block + w7, q, a);
   }
-  return total;
+  storeFour(first, y, r, r1, r2, r3);
+  storeFour(second, y, r4, r5, r6, r7);
 }
 
-/** sums + scale · (products of 16 weights with 16 activations), in four partial sums. */
-function addSixteen(sums: v128, w: usize, scale: usize, q0: v128, q1: v128): v128 {
-  const low = i32x4.dot_i16x8_s(v128.load8x8_s(w), q0), high = i32x4.dot_i16x8_s(v128.load8x8_s(w, 8), q1);
-  return i32x4.add(sums, i32x4.mul(i32x4.add(low, high), i32x4.shr_s(v128.load8_splat(scale), 24)));
+function storeFour(sums: v128, y: usize, r0: i32, r1: i32, r2: i32, r3: i32): void {
+  v128.store32_lane(y + (<usize>r0 << 2), sums, 0);
+  v128.store32_lane(y + (<usize>r1 << 2), sums, 1);
+  v128.store32_lane(y + (<usize>r2 << 2), sums, 2);
+  v128.store32_lane(y + (<usize>r3 << 2), sums, 3);
 }
 
-/** Widens the file's row at `row` to row `r` of w (rows, k). */
-export function widenQ6KRow(row: usize, w: usize, rows: i32, r: i32, k: i32): void {
-  let to = w + <usize>r * k, scale = scalesOf(w, rows, k) + <usize>r * (k / 16), factor = factorsOf(w, rows, k) + ((<usize>r * (k / BLOCK)) << 2);
-  for (let left = k; left > 0; left -= BLOCK, row += FILE_BLOCK_BYTES) {
-    for (let half: usize = 0; half < 2; half++, to += 128) {
-      for (let l: usize = 0; l < 32; l += 16) widenSixteen(row + half * 64 + l, row + 128 + half * 32 + l, to + l);
-    }
-    v128.store(scale, v128.load(row, 192));
-    store<f32>(factor, f16Scalar(load<u16>(row, 208)));
-    scale += 16, factor += 4;
+/** totals + one block of four rows, times the same activations. */
+function addBlocks(totals: v128, w0: usize, w1: usize, w2: usize, w3: usize, q: usize, a: usize): v128 {
+  const sums = sumLanes4(blockSums(w0, q), blockSums(w1, q), blockSums(w2, q), blockSums(w3, q));
+  const d = f32x4(load<f32>(w0, FACTOR), load<f32>(w1, FACTOR), load<f32>(w2, FACTOR), load<f32>(w3, FACTOR));
+  return f32x4.add(totals, f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.mul(d, v128.load32_splat(a))));
+}
+
+/** Σ scale · (products of the 16 weights of a group), a group of each chunk a lane. */
+function blockSums(w: usize, q: usize): v128 {
+  const top = v128.load(TOP);
+  let sums = i32x4.splat(0), chunk = w + CHUNKS;
+  for (const end = w + CHUNKS; w < end; w += 4, chunk += CHUNK_BYTES, q += ACTIVATION_BYTES) {
+    const a = v128.load(chunk), b = v128.load(chunk, 16), c = v128.load(chunk, 32);
+    const lowest = i16x8.shr_u(v128.or(i16x8.shr_u(v128.and(a, top), 2), v128.and(b, top)), 2);
+    const u3 = i16x8.shr_u(v128.or(lowest, v128.and(c, top)), 2);
+    const products = dotFour(v128.andnot(a, top), v128.andnot(b, top), v128.andnot(c, top), u3, q + 16, v128.load(q));
+    sums = i32x4.add(sums, i32x4.mul(products, i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(w)))));
+  }
+  return sums;
+}
+
+/** sums + the products of four vectors, a group a lane. */
+function dotFour(u0: v128, u1: v128, u2: v128, u3: v128, q: usize, sums: v128): v128 {
+  if (dotKeepsLanes()) {
+    const high = dotI8(v128.load(q, 96), u3, dotI8(v128.load(q, 64), u2, dotI8(v128.load(q, 32), u1, dotI8(v128.load(q), u0, i32x4.splat(0)))));
+    const low = dotI8(v128.load(q, 112), u3, dotI8(v128.load(q, 80), u2, dotI8(v128.load(q, 48), u1, dotI8(v128.load(q, 16), u0, sums))));
+    return i32x4.add(i32x4.shl(high, 4), low);
+  }
+  return i32x4.add(i32x4.add(i32x4.add(dotOne(u0, q), dotOne(u1, q + 32)), i32x4.add(dotOne(u2, q + 64), dotOne(u3, q + 96))), sums);
+}
+
+/** Four products a lane, of bytes with i16. */
+function dotOne(u: v128, q: usize): v128 {
+  return i32x4.add(i32x4.dot_i16x8_s(v128.and(u, v128.load(EVENS)), v128.load(q)), i32x4.dot_i16x8_s(i16x8.shr_u(u, 8), v128.load(q, 16)));
+}
+
+/** Puts the file's row at `row` into the order above, as row `r` of w (rows, k). */
+export function packQ6KRow(row: usize, w: usize, r: i32, k: i32): void {
+  let to = w + <usize>r * rowBytes(k);
+  for (const end = to + rowBytes(k); to < end; to += BLOCK_BYTES, row += FILE_BLOCK_BYTES) {
+    v128.store(to, v128.load(row, 192));
+    for (let chunk: usize = 0; chunk < 4; chunk++) packChunk(row + (chunk >> 1) * 64, row + 128 + (chunk >> 1) * 32, <i32>(chunk & 1) << 2, to + CHUNKS + chunk * CHUNK_BYTES);
+    store<f32>(to, f16Scalar(load<u16>(row, 208)), FACTOR);
   }
 }
 
-/** 16 weights in each g: 0, 1, 2, 3, which lie 32 apart. */
-function widenSixteen(ql: usize, qh: usize, to: usize): void {
-  const l = v128.load(ql), m = v128.load(ql, 32), h = v128.load(qh);
-  const low = i8x16.splat(15), high = i8x16.splat(48), centre = i8x16.splat(32);
-  v128.store(to, i8x16.sub(v128.or(v128.and(l, low), v128.and(i16x8.shl(h, 4), high)), centre));
-  v128.store(to, i8x16.sub(v128.or(v128.and(m, low), v128.and(i16x8.shl(h, 2), high)), centre), 32);
-  v128.store(to, i8x16.sub(v128.or(v128.and(i16x8.shr_u(l, 4), low), v128.and(h, high)), centre), 64);
-  v128.store(to, i8x16.sub(v128.or(v128.and(i16x8.shr_u(m, 4), low), v128.and(i16x8.shr_u(h, 2), high)), centre), 96);
+/** A chunk is half of a half: weights of g 0 and 1 (shift 0) or 2 and 3 (shift 4), 16 from each of four places. */
+function packChunk(ql: usize, qh: usize, shift: i32, to: usize): void {
+  const g0 = sixBits(ql, qh, shift, shift), g1 = sixBits(ql + 16, qh + 16, shift, shift);
+  const g2 = sixBits(ql + 32, qh, shift, shift + 2), g3 = sixBits(ql + 48, qh + 16, shift, shift + 2);
+  // A transposition of 4-byte elements: group g's j-th quarter is vector j's g-th.
+  const a = i8x16.shuffle(g0, g1, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23), b = i8x16.shuffle(g0, g1, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+  const c = i8x16.shuffle(g2, g3, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23), d = i8x16.shuffle(g2, g3, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+  const v0 = i64x2.shuffle(a, c, 0, 2), v1 = i64x2.shuffle(a, c, 1, 3), v2 = i64x2.shuffle(b, d, 0, 2), v3 = i64x2.shuffle(b, d, 1, 3);
+  v128.store(to, v128.or(v0, i8x16.shl(v3, 6)));
+  v128.store(to, v128.or(v1, i8x16.shl(i8x16.shr_u(v3, 2), 6)), 16);
+  v128.store(to, v128.or(v2, i8x16.shl(i8x16.shr_u(v3, 4), 6)), 32);
+}
+
+/** Sixteen weights' six bits: nibbles of ql from bit `nibble`, pairs of qh from bit `pair`. */
+function sixBits(ql: usize, qh: usize, nibble: i32, pair: i32): v128 {
+  const low = v128.and(i8x16.shr_u(v128.load(ql), nibble), i8x16.splat(15));
+  return v128.or(low, i8x16.shl(v128.and(i8x16.shr_u(v128.load(qh), pair), i8x16.splat(3)), 4));
 }
 
 /** Row r of w (rows, k) as numbers: d · scale · (bits − 32). */
-export function q6KRow(w: usize, rows: i32, r: i32, k: i32, out: usize): void {
-  const from = w + <usize>r * k, scale = scalesOf(w, rows, k) + <usize>r * (k / 16), factor = factorsOf(w, rows, k) + ((<usize>r * (k / BLOCK)) << 2);
+export function q6KRow(w: usize, r: i32, k: i32, out: usize): void {
+  const from = w + <usize>r * rowBytes(k);
   for (let i = 0; i < k; i++) {
-    const d = load<f32>(factor + (<usize>(i / BLOCK) << 2)) * <f32>load<i8>(scale + <usize>(i / 16));
-    store<f32>(out + (<usize>i << 2), d * <f32>load<i8>(from + <usize>i));
+    const block = from + <usize>(i / BLOCK) * BLOCK_BYTES, chunk = block + CHUNKS + <usize>((i % BLOCK) >> 6) * CHUNK_BYTES;
+    const v = (i & 15) >> 2, byte = chunk + <usize>(((i & 63) >> 4 << 2) | (i & 3));
+    const a = <i32>load<u8>(byte), b = <i32>load<u8>(byte, 16), c = <i32>load<u8>(byte, 32);
+    const bits = v == 0 ? a & 63 : v == 1 ? b & 63 : v == 2 ? c & 63 : (a >> 6) | (b >> 6 << 2) | (c >> 6 << 4);
+    store<f32>(out + (<usize>i << 2), load<f32>(block, FACTOR) * <f32>load<i8>(block + <usize>((i % BLOCK) >> 4)) * <f32>(bits - 32));
   }
 }

@@ -8,7 +8,7 @@
  * Scales lie beside the tiles as [tile][scale block][32 rows] f16. Four distant tiles at once, as in binary-table.ts.
  */
 import { f16HighToF32, f16LowToF32, interleaveHigh16, interleaveLow16 } from "../simd";
-import { clearSums, evenSums, oddSums, sumTiles } from "./table-sums";
+import { clearSums, evenSums, oddSums, sumTiles, sumTwoRows } from "./table-sums";
 import { TABLE_GROUPS, TILE_ROWS, tileOffset } from "./tables";
 import { clearRows } from "./uniform-scale";
 
@@ -16,19 +16,21 @@ import { clearRows } from "./uniform-scale";
 const STREAMS: i32 = 4;
 /** Groups of an activation block. */
 const BLOCK_GROUPS: i32 = 32;
-/** Scratch: the sums of a set of tiles, then its scales as f32: 4 tiles x at most 20 blocks x 32 rows = 10 KB. */
-const SUMS_BYTES: usize = 128 * 4;
+/** Each group of a ternary table is 16 too large in its high byte. */
+const TERNARY_BIAS: i32 = 32 * 16 * BLOCK_GROUPS;
+/** Scratch: the sums of a set of tiles for two rows, then its scales as f32: 4 tiles x at most 20 blocks x 32 rows = 10 KB. */
+const ROW_SUMS_BYTES: usize = 128 * STREAMS;
+const SUMS_BYTES: usize = 2 * ROW_SUMS_BYTES;
 
 /** What low and high table sums of a tile stand for: y = low pair[0] + high pair[1]. */
-export const TERNARY_8: usize = memory.data<i16>([1, 32, 1, 32, 1, 32, 1, 32], 16);
-export const BINARY_8: usize = memory.data<i16>([2, 64, 2, 64, 2, 64, 2, 64], 16);
-export const BINARY_4: usize = memory.data<i16>([2, 128, 2, 128, 2, 128, 2, 128], 16);
+export const TERNARY: usize = memory.data<i16>([1, 32, 1, 32, 1, 32, 1, 32], 16);
+export const BINARY: usize = memory.data<i16>([2, 64, 2, 64, 2, 64, 2, 64], 16);
 
 /**
  * @param blocksPerScale activation blocks that share a weight scale
  * @param actScale f32[n][groups / 32]
- * @param actSum i32[n][groups / 32] subtracted from the sums, or 0 for none
- * @param pair TERNARY_8, BINARY_8 or BINARY_4; the last looks up in 4-group tables
+ * @param mass i32[n][groups / 32] subtracted from the sums of binary weights; 0 for ternary ones, whose tables say what is
+ * @param pair TERNARY or BINARY
  * @param groups groups a row, a multiple of 32
  * @param scratch 11 KB private to the thread
  */
@@ -39,7 +41,7 @@ export function tableBlockMatmul(
   tables: usize,
   tableStride: i32,
   actScale: usize,
-  actSum: usize,
+  mass: usize,
   pair: usize,
   y: usize,
   yStride: i32,
@@ -70,12 +72,13 @@ export function tableBlockMatmul(
       const from = w + tileOffset(g, tile, rows / TILE_ROWS, groups);
       const scales = blockScale + (<usize>(tile * tileScales + block / blocksPerScale) << 6);
       convertScales(scales, <usize>(step * tileScales) << 6, tiles, nScales, scratch + SUMS_BYTES);
-      for (let i = 0; i < n && tiles > 0; i++) {
+      for (let i = 0, nRows = 1; i < n && tiles > 0; i += nRows) {
+        nRows = min(2, n - i);
         const act = <usize>(i * nBlocks + block) << 2;
         const table = tables + <usize>i * <usize>tableStride + (<usize>g << 5);
         const to = y + ((<usize>i * <usize>yStride) << 2) + (<usize>tile << 7);
-        const sums = actSum != 0 ? actSum + act : 0;
-        addBlocks(from, step, tiles, length, table, blocksPerScale, nScales, actScale + act, sums, pair, to, scratch);
+        const sums = mass != 0 ? mass + act : 0;
+        addBlocks(from, step, tiles, length, nRows, table, tableStride, blocksPerScale, nScales, actScale + act, sums, nBlocks << 2, pair, to, yStride << 2, scratch);
       }
     }
   }
@@ -96,36 +99,41 @@ function convertScales(from: usize, fromStride: usize, tiles: i32, nScales: i32,
   }
 }
 
-/** Adds one k-block of `tiles` tiles, `step` tiles apart, to one activation row's y, activation block by block. */
+/**
+ * Adds one k-block of `tiles` tiles, `step` tiles apart, to the y of nRows (1 or 2) activation rows, activation block by
+ * block. The second row's scales and sums lie actStride bytes on, its y yStride.
+ */
 function addBlocks(
   w: usize,
   step: i32,
   tiles: i32,
   groups: i32,
+  nRows: i32,
   table: usize,
+  tableStride: i32,
   blocksPerScale: i32,
   nScales: i32,
   actScale: usize,
-  actSum: usize,
+  mass: usize,
+  actStride: i32,
   pair: usize,
   y: usize,
+  yStride: i32,
   scratch: usize,
 ): void {
   const tileStride = (<usize>step * <usize>groups) << 4;
   const weights = v128.load(pair);
-  const high = i32(i16x8.extract_lane_s(weights, 1));
-  const groupsPerFlush = high == 128 ? 4 : 8;
-  // Each of the 32 groups' high byte is 16 (4-group scheme: 32) too large.
-  const bias = high * BLOCK_GROUPS * (high == 128 ? 32 : 16);
   const nBlocks = groups / BLOCK_GROUPS;
   for (let b = 0; b < nBlocks; b++, w += BLOCK_GROUPS * 16, table += BLOCK_GROUPS * 32) {
-    clearSums(scratch, STREAMS);
-    sumTiles(w, tileStride, tiles, table, BLOCK_GROUPS, groupsPerFlush, scratch);
-    const at = <usize>b << 2;
-    const a = v128.load32_splat(actScale + at);
-    const c = i32x4.splat(bias + (actSum != 0 ? load<i32>(actSum + at) : 0));
+    clearSums(scratch, nRows * STREAMS);
+    if (nRows == 2) sumTwoRows(w, tileStride, tiles, table, tableStride, BLOCK_GROUPS, scratch, ROW_SUMS_BYTES);
+    else sumTiles(w, tileStride, tiles, table, BLOCK_GROUPS, scratch);
     const scale = scratch + SUMS_BYTES + (<usize>(b / blocksPerScale) << 7);
-    scaleTiles(scratch, tiles, scale, <usize>nScales << 7, a, y, <usize>step << 7, weights, c);
+    for (let row = 0, at = <usize>b << 2; row < nRows; row++, at += actStride) {
+      const a = v128.load32_splat(actScale + at);
+      const c = i32x4.splat(mass != 0 ? load<i32>(mass + at) : TERNARY_BIAS);
+      scaleTiles(scratch + <usize>row * ROW_SUMS_BYTES, tiles, scale, <usize>nScales << 7, a, y + <usize>row * yStride, <usize>step << 7, weights, c);
+    }
   }
 }
 

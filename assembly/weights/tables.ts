@@ -11,12 +11,13 @@
  *   memory order [k-block of TABLE_GROUPS groups][tile][group] x 16 B; the last k-block may be shorter
  *   ternary code 3 (w0 + 1) + (w1 + 1) of weights 2g, 2g + 1; binary code: bit e is set where weight 4g + e is +1
  *
- * Tables, of one activation row: 32 B a group. v[code], the sum a code stands for, is split into two byte tables
+ * Tables, of one activation row, |q| <= 255: 32 B a group. v[code], the sum a code stands for, is split in two:
  *
- *   8-group scheme, |v| <= 511:  bytes 0..15 v & 31, bytes 16..31 (v >> 5) + 16
- *   4-group scheme, |v| <= 2047: bytes 0..15 v & 63, bytes 16..31 (v >> 6) + 32
+ *   ternary, |v| <= 510:      bytes 0..15 v & 31, bytes 16..31 (v >> 5) + 16
+ *   binary, 0 <= v <= 1020:   bytes 0..15 v & 31, bytes 16..31 v >> 5
  *
- * so that 8 (4) lookups add up in unsigned bytes without overflow. v = low + 32 (high - 16), or low + 64 (high - 32).
+ * so that 8 lookups add up in unsigned bytes without overflow. A binary v is the sum of the activations under set bits,
+ * less the negative ones of the group: that is never negative and takes one bit less, and Σ w q = 2 Σ v - Σ |q|.
  */
 
 /**
@@ -57,7 +58,7 @@ export function buildTernaryTables(q: usize, table: usize, groupBegin: i32, grou
     const b = v128.load16_splat(from, 2);
     const v0 = i16x8.add(i16x8.mul(a, first), i16x8.mul(b, second));
     const v1 = i16x8.mul(i16x8.add(a, b), code8);
-    storeTable8(to, v0, v1);
+    storeTernary(to, v0, v1);
   }
 }
 
@@ -66,31 +67,22 @@ const BIT_0: usize = memory.data<i16>([0, -1, 0, -1, 0, -1, 0, -1], 16);
 const BIT_1: usize = memory.data<i16>([0, 0, -1, -1, 0, 0, -1, -1], 16);
 const BIT_2: usize = memory.data<i16>([0, 0, 0, 0, -1, -1, -1, -1], 16);
 
-/** Tables of binary groups in the 8-group scheme; q: i16[kp], |q| <= 127. A code stands for the sum of its set bits. */
-export function buildBinaryTables8(q: usize, table: usize, groupBegin: i32, groupEnd: i32): void {
-  const bit0 = v128.load(BIT_0);
-  const bit1 = v128.load(BIT_1);
-  const bit2 = v128.load(BIT_2);
-  let from = q + (<usize>groupBegin << 3);
-  let to = table + (<usize>groupBegin << 5);
-  const end = table + (<usize>groupEnd << 5);
-  for (; to < end; to += 32, from += 8) {
-    const v0 = subsetSums(from, bit0, bit1, bit2);
-    storeTable8(to, v0, i16x8.add(v0, v128.load16_splat(from, 6)));
-  }
-}
+// i16 weights that sum the negative part of four activations, turned positive.
+const MINUS: usize = memory.data<i16>([-1, -1, -1, -1, 0, 0, 0, 0], 16);
 
-/** Tables of binary groups in the 4-group scheme; q: i16[kp], |q| <= 511. */
-export function buildBinaryTables4(q: usize, table: usize, groupBegin: i32, groupEnd: i32): void {
-  const bit0 = v128.load(BIT_0);
-  const bit1 = v128.load(BIT_1);
-  const bit2 = v128.load(BIT_2);
+/** Tables of binary groups; q: i16[kp], |q| <= 255. */
+export function buildBinaryTables(q: usize, table: usize, groupBegin: i32, groupEnd: i32): void {
+  const bit0 = v128.load(BIT_0), bit1 = v128.load(BIT_1), bit2 = v128.load(BIT_2);
+  const minus = v128.load(MINUS), zero = i64x2.splat(0), mask = i16x8.splat(31);
   let from = q + (<usize>groupBegin << 3);
   let to = table + (<usize>groupBegin << 5);
-  const end = table + (<usize>groupEnd << 5);
-  for (; to < end; to += 32, from += 8) {
-    const v0 = subsetSums(from, bit0, bit1, bit2);
-    storeTable4(to, v0, i16x8.add(v0, v128.load16_splat(from, 6)));
+  for (const end = table + (<usize>groupEnd << 5); to < end; to += 32, from += 8) {
+    const pairs = i32x4.dot_i16x8_s(i16x8.min_s(v128.load64_zero(from), zero), minus);
+    const negative = i32x4.add(pairs, i64x2.shr_u(pairs, 32));
+    const v0 = i16x8.add(subsetSums(from, bit0, bit1, bit2), i8x16.shuffle(negative, negative, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1));
+    const v1 = i16x8.add(v0, v128.load16_splat(from, 6));
+    v128.store(to, i8x16.narrow_i16x8_u(v128.and(v0, mask), v128.and(v1, mask)));
+    v128.store(to, i8x16.narrow_i16x8_u(i16x8.shr_u(v0, 5), i16x8.shr_u(v1, 5)), 16);
   }
 }
 
@@ -102,16 +94,9 @@ function subsetSums(q: usize, bit0: v128, bit1: v128, bit2: v128): v128 {
   return i16x8.add(i16x8.add(a, b), c);
 }
 
-function storeTable8(to: usize, v0: v128, v1: v128): void {
+function storeTernary(to: usize, v0: v128, v1: v128): void {
   const mask = i16x8.splat(31);
   const high = i8x16.narrow_i16x8_s(i16x8.shr_s(v0, 5), i16x8.shr_s(v1, 5));
   v128.store(to, i8x16.narrow_i16x8_s(v128.and(v0, mask), v128.and(v1, mask)));
   v128.store(to, i8x16.add(high, i8x16.splat(16)), 16);
-}
-
-function storeTable4(to: usize, v0: v128, v1: v128): void {
-  const mask = i16x8.splat(63);
-  const high = i8x16.narrow_i16x8_s(i16x8.shr_s(v0, 6), i16x8.shr_s(v1, 6));
-  v128.store(to, i8x16.narrow_i16x8_s(v128.and(v0, mask), v128.and(v1, mask)));
-  v128.store(to, i8x16.add(high, i8x16.splat(32)), 16);
 }

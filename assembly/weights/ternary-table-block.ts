@@ -9,7 +9,7 @@
  * tables + n tableStride (bytes), of |q| <= 255; actScale f32[n][kp / 64]; y f32 (n, yStride). Writes rows
  * [rowBegin, rowEnd), multiples of 32. scratch: 11 KB private to the thread.
  */
-import { tableBlockMatmul, TERNARY_8 } from "./table-block-matmul";
+import { tableBlockMatmul, TERNARY } from "./table-block-matmul";
 
 export function ternaryTableBlockMatmul(
   w: usize,
@@ -35,7 +35,7 @@ export function ternaryTableBlockMatmul(
     tableStride,
     actScale,
     0,
-    TERNARY_8,
+    TERNARY,
     y,
     yStride,
     n,

@@ -18,8 +18,8 @@ export interface StepGroup {
 
 const OPS: Readonly<Record<number, string>> = {
   [abi.OP_EMBED]: "embedding", [abi.OP_RMS_NORM]: "norm", [abi.OP_LAYER_NORM]: "norm", [abi.OP_RMS_NORM_HEADS]: "norm of heads",
-  [abi.OP_QUANTIZE_TOKEN]: "quantise", [abi.OP_QUANTIZE_BLOCKS]: "quantise", [abi.OP_TOKEN_BLOCKS]: "quantise",
-  [abi.OP_TERNARY_TABLES]: "tables", [abi.OP_BINARY_TABLES_8]: "tables", [abi.OP_BINARY_TABLES_4]: "tables", [abi.OP_SHORT_TABLES]: "tables",
+  [abi.OP_QUANTIZE_TOKEN]: "quantise", [abi.OP_QUANTIZE_BLOCKS]: "quantise", [abi.OP_QUANTIZE_Q6_K]: "quantise", [abi.OP_TOKEN_BLOCKS]: "quantise",
+  [abi.OP_TERNARY_TABLES]: "tables", [abi.OP_BINARY_TABLES]: "tables", [abi.OP_SHORT_TABLES]: "tables",
   [abi.OP_ADD_BIAS]: "bias", [abi.OP_SCALE]: "scale", [abi.OP_ADD_SCALED]: "residual",
   [abi.OP_ROPE_TABLE]: "rope", [abi.OP_ROPE_ADJACENT]: "rope", [abi.OP_ROPE_HALF]: "rope",
   [abi.OP_STORE_KV]: "store keys and values", [abi.OP_STORE_KV_Q8]: "store keys and values", [abi.OP_ATTEND]: "attention", [abi.OP_ATTEND_Q8]: "attention",

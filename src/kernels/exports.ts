@@ -21,7 +21,7 @@ export interface KernelExports {
   packBinaryTile(codes: number, codeStride: number, dst: number, tile: number, nTiles: number, kp: number): void;
   packT2Rows(codes: number, codeStride: number, dst: number, row: number, nRows: number, kp: number): void;
   denseRow(type: number, row: number, k: number, out: number): void;
-  widenQ6KRow(row: number, w: number, rows: number, r: number, k: number): void;
+  packQ6KRow(row: number, w: number, r: number, k: number): void;
   quantizeRowQ8_0(x: number, k: number, dst: number): void;
 
   ropeFrequencies(out: number, nRot: number, base: number): void;

@@ -109,13 +109,13 @@ function denseLayout({ tensor, rows, k }: MatrixTensor, { dense }: LayoutChoice)
   const isFloat = FLOAT_TYPES.has(type.name), keptBytes = rows * k * type.blockBytes / type.blockElements;
   const shrink = isFloat && k % DENSE_BLOCK === 0 && (dense === "q8" || (dense === "auto" && keptBytes > DENSE_KEPT_BYTES_MAX));
   const kept = shrink ? TENSOR_TYPES.Q8_0 : type;
-  const rowBytes = kept.name === "Q6_K" ? widenedQ6KBytes(k) : (k / kept.blockElements) * kept.blockBytes;
+  const rowBytes = kept.name === "Q6_K" ? packedQ6KBytes(k) : (k / kept.blockElements) * kept.blockBytes;
   return { id: DENSE_LAYOUTS[kept.name], k, kp: k, rowsPadded: roundUp(rows, TILE_ROWS), scaleBlock: 0, weightBytes: rows * rowBytes, scaleBytes: 0, rowBytes };
 }
 
-/** A byte a weight, a byte a scale of 16, an f32 a block: what assembly/weights/q6-k.ts makes of 210 bytes a block. */
-function widenedQ6KBytes(k: number): number {
-  return k + k / 16 + (k / Q6_K_BLOCK) * 4;
+/** What assembly/weights/q6-k.ts makes of 210 bytes a block: its scale is an f32. */
+function packedQ6KBytes(k: number): number {
+  return (k / Q6_K_BLOCK) * 212;
 }
 
 /** Room for f16 scales of blocks and, since the same room serves when they prove equal, for one f32 a row. */

@@ -6,7 +6,7 @@
  */
 import * as abi from "../../assembly/abi.ts";
 import type { ModelConfig } from "./config.ts";
-import { BINARY_BLOCK, DENSE_BLOCK, Q6_K_BLOCK, type Preparation, TERNARY_BLOCK, preparationOf, roundUp } from "./layout.ts";
+import { BINARY_BLOCK, DENSE_BLOCK, type Preparation, TERNARY_BLOCK, preparationOf, roundUp } from "./layout.ts";
 import type { LoadedWeights } from "./loader.ts";
 import { type MemoryPlan, PREPARED_SHAPE, type PlacedMatrix, type PreparedBuffers, shortTableBytes } from "./plan.ts";
 import type { StepOptions, StepWriter } from "./step-writer.ts";
@@ -19,7 +19,7 @@ export interface Input {
 }
 
 /** Largest activation of each block quantisation: what the byte sums of the kernels leave room for. */
-const TERNARY_Q_MAX = 255, BINARY_Q_MAX = 511, DENSE_Q_MAX = 2047;
+const TABLE_Q_MAX = 255, DENSE_Q_MAX = 2047;
 
 export class LinearWriter {
   private readonly config: ModelConfig;
@@ -83,26 +83,27 @@ export class LinearWriter {
   }
 
   private prepare(kind: Preparation, input: Input, k: number, kp: number, at: PreparedBuffers, options: StepOptions): void {
+    const magnitudes = Number(kind.startsWith("binary"));
     const blocks = (block: number, qMax: number) =>
-      this.out.step(abi.OP_QUANTIZE_BLOCKS, [input.at, input.stride, at.q, at.blockScale, at.blockSum, k, kp, block, qMax], options);
+      this.out.step(abi.OP_QUANTIZE_BLOCKS, [input.at, input.stride, at.q, at.blockScale, at.blockSum, k, kp, block, qMax, magnitudes], options);
     const token = (q8: number, q16: number) =>
-      this.out.step(abi.OP_QUANTIZE_TOKEN, [input.at, input.stride, q8, q16, at.scale, at.sum, k, kp], options);
+      this.out.step(abi.OP_QUANTIZE_TOKEN, [input.at, input.stride, q8, q16, at.scale, at.sum, k, kp, magnitudes], options);
     const tokenBlocks = (q16: number, block: number) =>
-      this.out.step(abi.OP_TOKEN_BLOCKS, [at.scale, q16, at.blockScale, at.blockSum, kp, block], options);
+      this.out.step(abi.OP_TOKEN_BLOCKS, [at.scale, q16, at.blockScale, at.blockSum, kp, block, magnitudes], options);
     const tables = (op: number, group: number) =>
       this.out.step(op, [at.q, kp, at.tables, (kp / group) * 32, kp / group], options);
     const q16AfterQ8 = at.q + this.plan.nPreparedRows * kp;
     switch (kind) {
       case "dense": return blocks(DENSE_BLOCK, DENSE_Q_MAX);
-      case "dense-256": return blocks(Q6_K_BLOCK, DENSE_Q_MAX);
+      case "dense-256": return this.out.step(abi.OP_QUANTIZE_Q6_K, [input.at, input.stride, at.q, at.blockScale, k], options);
       case "token-dot": return token(at.q, 0);
       case "token-dot-block": token(at.q, q16AfterQ8); return tokenBlocks(q16AfterQ8, TERNARY_BLOCK);
       case "token-tables": token(0, at.q); return this.out.step(abi.OP_SHORT_TABLES, [at.q, kp, at.tables, shortTableBytes(kp), kp / 2], options);
       case "token-tables-block": token(0, at.q); tokenBlocks(at.q, TERNARY_BLOCK); return tables(abi.OP_TERNARY_TABLES, 2);
-      case "block-tables": blocks(TERNARY_BLOCK, TERNARY_Q_MAX); return tables(abi.OP_TERNARY_TABLES, 2);
-      case "binary-token": token(0, at.q); return tables(abi.OP_BINARY_TABLES_8, 4);
-      case "binary-token-block": token(0, at.q); tokenBlocks(at.q, BINARY_BLOCK); return tables(abi.OP_BINARY_TABLES_8, 4);
-      case "binary-block": blocks(BINARY_BLOCK, BINARY_Q_MAX); return tables(abi.OP_BINARY_TABLES_4, 4);
+      case "block-tables": blocks(TERNARY_BLOCK, TABLE_Q_MAX); return tables(abi.OP_TERNARY_TABLES, 2);
+      case "binary-token": token(0, at.q); return tables(abi.OP_BINARY_TABLES, 4);
+      case "binary-token-block": token(0, at.q); tokenBlocks(at.q, BINARY_BLOCK); return tables(abi.OP_BINARY_TABLES, 4);
+      case "binary-block": blocks(BINARY_BLOCK, TABLE_Q_MAX); return tables(abi.OP_BINARY_TABLES, 4);
       case "f32": return;
     }
   }
@@ -115,8 +116,8 @@ export class LinearWriter {
     this.out.step(abi.OP_MATMUL, [
       this.layoutId(matrix), weightAt, scaleAt, layout.scaleBlock, act, actStride,
       at === undefined ? 0 : perBlock ? at.blockScale : at.scale, at === undefined ? 0 : perBlock ? at.blockSum : at.sum,
-      y, yStride, matrix.rows, layout.kp, kind === "binary-block" ? 1 : 0,
-      kindUsesTables(kind) ? actStride : layout.kp * (kind.startsWith("token-dot") ? 1 : 2), perBlock && kind !== "f32" ? (layout.kp / PREPARED_SHAPE[kind].block) * 4 : 4,
+      y, yStride, matrix.rows, layout.kp,
+      kindUsesTables(kind) ? actStride : layout.kp * (kind.startsWith("token-dot") ? 1 : kind === "dense-256" ? PREPARED_SHAPE[kind].qBytes : 2), perBlock && kind !== "f32" ? (layout.kp / PREPARED_SHAPE[kind].block) * 4 : 4,
     ], { ...options, ownInput: at !== undefined });
   }
 

@@ -209,7 +209,8 @@ function placeActivations(arena: Arena, config: ModelConfig, nBatch: number, log
 /** Bytes a kind of prepared activations takes for one row of kp values: q, token scale and sum, block scales, tables. */
 export const PREPARED_SHAPE: Readonly<Record<Exclude<Preparation, "f32">, { qBytes: number; block: number; tableBytes: number }>> = {
   "dense": { qBytes: 2, block: DENSE_BLOCK, tableBytes: 0 },
-  "dense-256": { qBytes: 2, block: Q6_K_BLOCK, tableBytes: 0 },
+  // With the sums of 16 among them (assembly/ops/quantize-q6-k.ts).
+  "dense-256": { qBytes: 2.25, block: Q6_K_BLOCK, tableBytes: 0 },
   "token-dot": { qBytes: 1, block: 0, tableBytes: 0 },
   // Block sums are taken from the 16-bit form, which follows the 8-bit one.
   "token-dot-block": { qBytes: 3, block: TERNARY_BLOCK, tableBytes: 0 },

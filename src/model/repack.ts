@@ -30,7 +30,7 @@ export function createRepacker(context: LoadContext, placed: PlacedMatrix, scala
   if (encoding.kind === "masters") return mastersUnpacking(context, placed);
   const type = TENSOR_TYPES[tensor.type];
   if (type.layout !== "dense") return blockUnpacking(context, placed, scalars.get(tensor));
-  if (type.name === "Q6_K") return { placed, jobs: widenJobs(context, placed), rowScales: () => undefined };
+  if (type.name === "Q6_K") return { placed, jobs: packQ6KJobs(context, placed), rowScales: () => undefined };
   const keep = placed.layout.rowBytes === (placed.matrix.k / type.blockElements) * type.blockBytes;
   return { placed, jobs: keep ? keptJobs(context, placed) : shrinkJobs(context, placed), rowScales: () => undefined };
 }
@@ -206,12 +206,12 @@ function shrinkJobs(context: LoadContext, placed: PlacedMatrix): ReadJob[] {
   });
 }
 
-/** Q6_K rows, a byte a weight (assembly/weights/q6-k.ts). */
-function widenJobs(context: LoadContext, placed: PlacedMatrix): ReadJob[] {
+/** Q6_K rows, in the order of assembly/weights/q6-k.ts. */
+function packQ6KJobs(context: LoadContext, placed: PlacedMatrix): ReadJob[] {
   const { kernels } = context, { matrix, weightAt } = placed, { tensor, rows, k } = matrix;
   const rowBytes = (k / TENSOR_TYPES.Q6_K.blockElements) * TENSOR_TYPES.Q6_K.blockBytes;
   return rowJobs(context, tensor, rows, rowBytes, 1, (at, row, nRows) => {
     checkFinite(context.memory, tensor, at, row, nRows, rowBytes);
-    for (let i = 0; i < nRows; i++) kernels.widenQ6KRow(at + i * rowBytes, weightAt, rows, row + i, k);
+    for (let i = 0; i < nRows; i++) kernels.packQ6KRow(at + i * rowBytes, weightAt, row + i, k);
   });
 }

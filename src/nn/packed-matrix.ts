@@ -111,16 +111,16 @@ export class PackedMatrix implements Projection {
     const layout = isBinary ? abi.LAYOUT_BINARY_TABLE : abi.LAYOUT_TERNARY_TABLE, rowBytes = isBinary ? kp * 8 : shortTableBytes(kp);
     const { tables, scale, sum } = tape.once(x, `tables of layout ${layout}, ${this.#bits.activationBits} bits`, () => {
       const q16 = tape.value([n, kp], false, 2), found = { tables: tape.value([n, rowBytes], false, 1), scale: tape.value([n], false), sum: tape.value([n], false) };
-      if (this.#bits.activationBits === 8) tape.step(abi.OP_QUANTIZE_TOKEN, [x, x.columns, undefined, q16, found.scale, found.sum, x.columns, kp]);
+      if (this.#bits.activationBits === 8) tape.step(abi.OP_QUANTIZE_TOKEN, [x, x.columns, undefined, q16, found.scale, found.sum, x.columns, kp, Number(isBinary)]);
       else tape.step(abi.OP_SIGN_CODES, [x, q16, found.scale, x.columns, kp, n]);
-      if (isBinary) tape.step(abi.OP_BINARY_TABLES_8, [q16, kp, found.tables, rowBytes, kp / 4]);
+      if (isBinary) tape.step(abi.OP_BINARY_TABLES, [q16, kp, found.tables, rowBytes, kp / 4]);
       else tape.step(abi.OP_SHORT_TABLES, [q16, kp, found.tables, rowBytes, kp / 2]);
       return found;
     });
     const at = (address: number) => tape.at(address, [this.rows]);
     tape.step(
       abi.OP_MATMUL,
-      [layout, at(this.#weights), at(this.#scales), 0, tables, rowBytes, scale, sum, y, this.#rowsPadded, this.rows, kp, 0],
+      [layout, at(this.#weights), at(this.#scales), 0, tables, rowBytes, scale, sum, y, this.#rowsPadded, this.rows, kp],
       TABLE_SCRATCH_BYTES + 4 * n,
     );
   }

@@ -27,8 +27,8 @@ const FLOAT_ERROR_MAX = 1e-5;
  * none of these files happens to have.
  */
 const TOKEN_ERROR_MAX = 1e-5;
-/** Activations of 12 bits (dense), 9 (ternary) or 10 (binary), a scale for 32, 64 or 128 of them. */
-const DENSE_ERROR_MAX = 1e-3, TERNARY_ERROR_MAX = 8e-3, BINARY_ERROR_MAX = 5e-3;
+/** Activations of 12 bits (dense) or 9 (ternary and binary), a scale for 32, or for 64 and 128 of them. */
+const DENSE_ERROR_MAX = 1e-3, TABLE_ERROR_MAX = 8e-3;
 
 /**
  * Tiny tables hold multiples of 1/64, of which a twelfth would be exactly between two 8-bit activations: what f32 does
@@ -74,7 +74,7 @@ const ARCHITECTURES: Readonly<Record<string, Row>> = {
 const TABLE_TYPES: Readonly<Partial<Record<TensorTypeName, number>>> = {
   F32: FLOAT_ERROR_MAX, F16: FLOAT_ERROR_MAX, BF16: FLOAT_ERROR_MAX,
   Q8_0: DENSE_ERROR_MAX, Q4_0: DENSE_ERROR_MAX, Q4_K: DENSE_ERROR_MAX, Q6_K: DENSE_ERROR_MAX,
-  TQ1_0: TERNARY_ERROR_MAX, TQ2_0: TERNARY_ERROR_MAX, Q2_0: TERNARY_ERROR_MAX, PQ2_0: TERNARY_ERROR_MAX, PTQ1_0: TERNARY_ERROR_MAX, Q1_0: BINARY_ERROR_MAX,
+  TQ1_0: TABLE_ERROR_MAX, TQ2_0: TABLE_ERROR_MAX, Q2_0: TABLE_ERROR_MAX, PQ2_0: TABLE_ERROR_MAX, PTQ1_0: TABLE_ERROR_MAX, Q1_0: TABLE_ERROR_MAX,
 };
 
 let folder = "";
