@@ -25,7 +25,7 @@ export { ternaryTableRow } from "./table-row";
 
 const NIBBLE: usize = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15], 16);
 
-/** Tiles summed in turn. */
+/** Tiles summed in turn, at most. */
 const STREAMS: i32 = 8;
 /** Groups of a pair before the next pair's turn: about 700 bytes of each tile. */
 const TURN_GROUPS: usize = 32;
@@ -56,22 +56,30 @@ export function ternaryTableMatmul(
   scratch: usize,
 ): void {
   const groups = kp >> 1, nTiles = rows / TILE_ROWS, nBlocks = shortBlocks(groups);
-  const first = rowBegin / TILE_ROWS, end = rowEnd / TILE_ROWS, distance = (end - first) / STREAMS, rest = first + distance * STREAMS;
+  const first = rowBegin / TILE_ROWS, end = rowEnd / TILE_ROWS, streams = streamsFor(end - first), distance = (end - first) / streams, rest = first + distance * streams;
   clearRows(y, yStride, n, rowBegin, rowEnd);
   for (let block = 0; block < nBlocks; block++) {
     const g = block * TABLE_GROUPS, records = tables + <usize>(block * SHORT_BLOCK_BYTES), tileBytes = <usize>min(TABLE_GROUPS, groups - g) << 4;
-    // Sets of eight tiles at `distance`; then the tiles left over, which lie side by side, as one smaller set.
+    // Sets of `streams` tiles at `distance`; then the tiles left over, which lie side by side, as one smaller set.
     for (let set = 0; set <= distance; set++) {
       const isRest = set == distance, tile = isRest ? rest : first + set, step = <usize>(isRest ? 1 : distance);
-      const from = w + tileOffset(g, tile, nTiles, groups), to = y + <usize>tile * TILE_SUM_BYTES;
+      const at = tileOffset(g, tile, nTiles, groups), from = w + at, to = y + <usize>tile * TILE_SUM_BYTES;
+      // Next comes the next set, or the first one of the next k-block if its tiles lie as far apart.
+      const next = g + TABLE_GROUPS, endsBlock = set + 1 == distance && rest == end && next + TABLE_GROUPS <= groups;
+      const ahead = set + 1 < distance ? tileBytes : endsBlock ? tileOffset(next, first, nTiles, groups) - at : 0;
       for (let i = 0; i < n; i++) {
         const row = (<usize>i * <usize>yStride) << 2;
-        addTiles(from, step * tileBytes, isRest ? end - rest : STREAMS, records + <usize>i * <usize>tableStride, to + row, step * TILE_SUM_BYTES, i == 0 && set + 1 < distance ? tileBytes : 0, scratch);
+        addTiles(from, step * tileBytes, isRest ? end - rest : streams, records + <usize>i * <usize>tableStride, to + row, step * TILE_SUM_BYTES, i == 0 ? ahead : 0, scratch);
       }
     }
   }
   for (let i = 0; i < n; i++) store<i32>(scratch + OFFSETS + (<usize>i << 2), excess(tables + <usize>i * <usize>tableStride, nBlocks));
   scaleRows(y, yStride, n, rowBegin, rowEnd, rowScale, actScale, scratch + OFFSETS);
+}
+
+/** Six where that leaves no tiles over and eight does: those left over are not loaded ahead. */
+function streamsFor(tiles: i32): i32 {
+  return tiles % STREAMS != 0 && tiles % (STREAMS - 2) == 0 ? STREAMS - 2 : STREAMS;
 }
 
 /** What every sum of an activation row is too large by. */
@@ -83,7 +91,7 @@ function excess(records: usize, nBlocks: i32): i32 {
 
 /**
  * Adds one k-block of `tiles` tiles (up to 8), tileStep bytes apart, to their sums in y, yStep apart. Meanwhile what lies
- * `ahead` bytes behind them, the next set of tiles, is loaded: a pass skips about in its tiles, which no prefetcher
+ * `ahead` bytes behind them, the next tiles, is loaded: a pass skips about in its tiles, which no prefetcher
  * follows. A load with every chunk gives 35 GMAC/s from memory, loads in bursts 27, none 22.
  */
 function addTiles(w: usize, tileStep: usize, tiles: i32, record: usize, y: usize, yStep: usize, ahead: usize, scratch: usize): void {
