@@ -78,7 +78,7 @@ export class LinearWriter {
   private prepareAll(input: Input, matrices: readonly MatrixTensor[], options: StepOptions): void {
     const kinds = new Map(matrices.map((matrix) => [this.preparation(matrix), matrix]));
     for (const [kind, matrix] of kinds) {
-      if (kind !== "f32") this.prepare(kind, input, matrix.k, this.placed(matrix).layout.kp, this.plan.prepared.get(kind)!, { ...options, ownRow: true });
+      if (kind !== "f32") this.prepare(kind, input, matrix.k, this.placed(matrix).layout.kp, this.plan.prepared.get(kind)!, { ...options, ownRow: isOwn(kind) });
     }
   }
 
@@ -118,7 +118,7 @@ export class LinearWriter {
       at === undefined ? 0 : perBlock ? at.blockScale : at.scale, at === undefined ? 0 : perBlock ? at.blockSum : at.sum,
       y, yStride, matrix.rows, layout.kp,
       kindUsesTables(kind) ? actStride : layout.kp * (kind.startsWith("token-dot") ? 1 : kind === "dense-256" ? PREPARED_SHAPE[kind].qBytes : 2), perBlock && kind !== "f32" ? (layout.kp / PREPARED_SHAPE[kind].block) * 4 : 4,
-    ], { ...options, ownInput: at !== undefined });
+    ], { ...options, ownInput: at !== undefined && isOwn(kind) });
   }
 
   private placed(matrix: MatrixTensor): PlacedMatrix {
@@ -132,6 +132,11 @@ export class LinearWriter {
   private preparation(matrix: MatrixTensor): Preparation {
     return preparationOf(this.layoutId(matrix), this.plan.options.activationMode);
   }
+}
+
+/** Whether each thread prepares one row for itself. Short tables take 12 µs for 2560 weights: more than to wait for a half. */
+function isOwn(kind: Preparation): boolean {
+  return kind !== "token-tables";
 }
 
 function kindUsesTables(kind: Preparation): boolean {
