@@ -190,11 +190,9 @@ class ProgramEngine implements Engine {
     const size = want === "all" ? this.plan.nHeadRows : this.plan.nBatch;
     let logits: Float32Array = new Float32Array(0);
     for (let begin = 0; begin < ids.length; begin += size) {
-      await this.breather.breathe();
-      throwIfAborted(signal);
       const n = Math.min(size, ids.length - begin), isLast = begin + n === ids.length;
       const head = want === "all" ? { begin: 0, count: n } : { begin: n - 1, count: want === "last" && isLast ? 1 : 0 };
-      this.walk(ids, begin, n, position + begin, head, head.count > 0 ? this.program.nSteps : this.program.nHiddenSteps - 1);
+      await this.walk(ids, begin, n, position + begin, head, head.count > 0 ? this.program.nSteps : this.program.nHiddenSteps - 1, signal);
       for (let row = 0; row < head.count; row++) {
         logits = this.logits(row);
         if (want === "all") onLogits?.(begin + row, logits);
@@ -207,10 +205,8 @@ class ProgramEngine implements Engine {
     this.check(ids, 0);
     const { nEmbd } = this.config, rows = new Float32Array(ids.length * nEmbd), { nBatch, buffers } = this.plan;
     for (let begin = 0; begin < ids.length; begin += nBatch) {
-      await this.breather.breathe();
-      throwIfAborted(signal);
       const n = Math.min(nBatch, ids.length - begin);
-      this.walk(ids, begin, n, begin, { begin: 0, count: n }, this.program.nHiddenSteps);
+      await this.walk(ids, begin, n, begin, { begin: 0, count: n }, this.program.nHiddenSteps, signal);
       rows.set(new Float32Array(this.open().memory.buffer, buffers.h, n * nEmbd), begin * nEmbd);
     }
     return rows;
@@ -234,8 +230,31 @@ class ProgramEngine implements Engine {
     }
   }
 
-  private walk(ids: readonly number[], begin: number, n: number, position: number, head: HeadRows, nSteps: number): void {
-    const { kernels, memory } = this.open(), { control, program, state, buffers } = this.plan;
+  /** One batch. Many rows take seconds on a slow machine, so the event loop has its turns between layers. */
+  private async walk(ids: readonly number[], begin: number, n: number, position: number, head: HeadRows, nSteps: number, signal: AbortSignal | undefined): Promise<void> {
+    await this.breathe(signal);
+    this.writeBatch(ids, begin, n, position, head);
+    let done = 0;
+    for (const end of n > 1 ? this.program.layerEnds : []) {
+      this.run(done, end);
+      done = end;
+      await this.breathe(signal);
+    }
+    this.run(done, nSteps);
+  }
+
+  private async breathe(signal: AbortSignal | undefined): Promise<void> {
+    await this.breather.breathe();
+    throwIfAborted(signal);
+  }
+
+  private run(begin: number, end: number): void {
+    const { control, program, state } = this.plan;
+    this.open().kernels.run(control, program + begin * abi.STEP_BYTES, end - begin, state, this.engine.threads);
+  }
+
+  private writeBatch(ids: readonly number[], begin: number, n: number, position: number, head: HeadRows): void {
+    const { memory } = this.open(), { state, buffers } = this.plan;
     const idWords = new Int32Array(memory.buffer, buffers.ids, n);
     for (let i = 0; i < n; i++) idWords[i] = ids[begin + i];
     const view = new DataView(memory.buffer, state, abi.STATE_BYTES);
@@ -243,7 +262,6 @@ class ProgramEngine implements Engine {
     view.setInt32(abi.STATE_POSITION, position, true);
     view.setInt32(abi.STATE_HEAD_ROW_BEGIN, head.begin, true);
     view.setInt32(abi.STATE_HEAD_ROWS, head.count, true);
-    kernels.run(control, program, nSteps, state, this.engine.threads);
   }
 
   private logits(row: number): Float32Array {

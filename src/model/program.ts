@@ -20,6 +20,8 @@ import { StepWriter } from "./step-writer.ts";
 import type { LayerTensors, LinearTensors, ModelTensors, VectorTensor } from "./weights.ts";
 
 export interface Program {
+  /** Steps up to the end of each layer, where every thread has arrived. */
+  readonly layerEnds: readonly number[];
   /** Steps up to the output norm, whose rows are the hidden states. */
   readonly nHiddenSteps: number;
   readonly nSteps: number;
@@ -35,11 +37,14 @@ export function buildProgram(
   const graph = new Graph(config, plan, out, new LinearWriter(config, plan, weights, out));
   graph.embed(tensors);
   graph.ropeTables(ropeMagnitude);
-  tensors.layers.forEach((layer, i) => graph.layer(layer, plan.kv[i]));
+  const layerEnds = tensors.layers.map((layer, i) => {
+    graph.layer(layer, plan.kv[i]);
+    return out.nSteps;
+  });
   graph.outputNorm(tensors);
   const nHiddenSteps = out.nSteps;
   graph.head(tensors);
-  return { nHiddenSteps, nSteps: out.nSteps };
+  return { layerEnds, nHiddenSteps, nSteps: out.nSteps };
 }
 
 class Graph {
