@@ -16,7 +16,8 @@ import { addBias, addScaled, layerNorm, rmsNorm, rmsNormHeads, scaleRow } from "
 import { quantizeBlocks, quantizeToken, quantizeTokenBlocks } from "./ops/quantize";
 import { quantizeQ6K } from "./ops/quantize-q6-k";
 import { ropeAdjacent, ropeHalf, ropeTable } from "./ops/rope";
-import { attend, attendQ8, storeKv, storeKvQ8 } from "./ops/attention";
+import { attend, headPairs, storeKv } from "./ops/attention";
+import { attendQ8, storeKvQ8 } from "./ops/attention-q8";
 import { executeTrain } from "./train/program";
 import { gateGelu, gateRelu2, gateSilu } from "./ops/activation";
 
@@ -184,7 +185,7 @@ function keep(op: i32, step: usize, state: usize, n: i32, thread: i32, nThreads:
 
 // q, qStride, kCache, vCache, out, outStride, nHeads, nKvHeads, headDim, contextLength, scale
 function attention(op: i32, step: usize, state: usize, n: i32, thread: i32, nThreads: i32): void {
-  const items = n * word(step, 7), begin = share(items, 1, thread, nThreads), end = share(items, 1, thread + 1, nThreads);
+  const items = n * word(step, 7) * headPairs(word(step, 6), word(step, 7)), begin = share(items, 1, thread, nThreads), end = share(items, 1, thread + 1, nThreads);
   const position = load<i32>(state, abi.STATE_POSITION), room = scratch(state, thread);
   if (op == abi.OP_ATTEND) attend(ptr(step, 0), word(step, 1), ptr(step, 2), ptr(step, 3), ptr(step, 4), word(step, 5), position, n, word(step, 6), word(step, 7), word(step, 8), word(step, 9), float(step, 10), begin, end, room);
   else attendQ8(ptr(step, 0), word(step, 1), ptr(step, 2), ptr(step, 3), ptr(step, 4), word(step, 5), position, n, word(step, 6), word(step, 7), word(step, 8), word(step, 9), float(step, 10), begin, end, room);

@@ -29,7 +29,7 @@ const X = MB, Q = 2 * MB, SCALE = 3 * MB, SUM = 4 * MB, OUT = 5 * MB, SCRATCH = 
 
 const FILES = [
   "weights/dense-f32", "weights/dense-f16", "weights/q8-0", "weights/q4-0", "weights/q4-k", "weights/q6-k", "weights/dense-row",
-  "ops/attention", "ops/quantize", "ops/norm", "ops/rope", "ops/activation", "ops/logits",
+  "ops/attention", "ops/attention-q8", "ops/quantize", "ops/norm", "ops/rope", "ops/activation", "ops/logits",
 ];
 /** name, weights and bytes of a block, whether activations are quantised; Q6_K as it lies in memory. */
 const FORMATS = [
@@ -74,7 +74,7 @@ function reportFormat(kernels, [name, blockWeights, blockBytes, quantised]) {
 function reportAttention(kernels, [nHeads, nKvHeads, headDim]) {
   const bytes = nKvHeads * CONTEXT * headDim * 4, k = WEIGHTS, v = WEIGHTS + bytes, width = nHeads * headDim;
   for (const length of [256, CONTEXT]) {
-    const shape = [length - 1, 1, nHeads, nKvHeads, headDim, CONTEXT, headDim ** -0.5, 0, nKvHeads, SCRATCH];
+    const shape = [length - 1, 1, nHeads, nKvHeads, headDim, CONTEXT, headDim ** -0.5, 0, nKvHeads * Math.ceil(nHeads / nKvHeads / 2), SCRATCH];
     const cells = [
       ["f32", () => kernels.attend(X, width, k, v, OUT, width, ...shape)],
       ["8-bit", () => kernels.attendQ8(X, width, k, v, OUT, width, ...shape)],

@@ -2,7 +2,8 @@ import {
   attendExact, attendHead, attendHeadQ8, headKeyBytes, headValueBytes, keyByte, keyScale, keySum, roundedInteger, valueByte, valueScale,
 } from "../reference/attention";
 import { absmax } from "../reference/ops";
-import { attend, attendQ8, storeKv, storeKvQ8 } from "../ops/attention";
+import { attend, headPairs, storeKv } from "../ops/attention";
+import { attendQ8, storeKvQ8 } from "../ops/attention-q8";
 import { Guarded, Random, differing, isGuard } from "./fixtures";
 
 const SCALE: f32 = 0.0883883461356163;
@@ -107,15 +108,15 @@ function filledCache(c: Case, random: Random, kCache: Guarded, vCache: Guarded):
   v.free();
 }
 
-/** Attention of all items, in two shares; results that differ from the twin's, and what lies between the rows. */
+/** Attention of all items, in five shares, which part the queries of a head; results that differ from the twin's, and what lies between the rows. */
 function wrongAttention(c: Case): i32 {
   const random = new Random(<u32>(c.dim * 8 + c.group)), qStride = c.heads * c.dim + 3, outStride = c.heads * c.dim + 2;
   const q = floats(c.n * qStride, random), out = new Guarded(4 * c.n * outStride), scratch = new Guarded(c.scratchBytes);
   const k = new Guarded(c.kvHeads * c.keyBytes), v = new Guarded(c.kvHeads * c.valueBytes);
   filledCache(c, random, k, v);
-  const position = c.filled - c.n, items = c.n * c.kvHeads, half = items / 2;
-  for (let share = 0; share < 2; share++) {
-    const begin = share == 0 ? 0 : half, end = share == 0 ? half : items;
+  const position = c.filled - c.n, items = c.n * c.kvHeads * headPairs(c.heads, c.kvHeads);
+  for (let share = 0; share < 5; share++) {
+    const begin = items * share / 5, end = items * (share + 1) / 5;
     if (c.eight) attendQ8(q.at, qStride, k.at, v.at, out.at, outStride, position, c.n, c.heads, c.kvHeads, c.dim, c.context, SCALE, begin, end, scratch.at);
     else attend(q.at, qStride, k.at, v.at, out.at, outStride, position, c.n, c.heads, c.kvHeads, c.dim, c.context, SCALE, begin, end, scratch.at);
   }
@@ -198,14 +199,14 @@ describe("attention", () => {
     const together = new Guarded(4 * n * c.heads * c.dim), apart = new Guarded(4 * n * c.heads * c.dim), scratch = new Guarded(c.scratchBytes);
     const kCache = new Guarded(c.keyBytes), vCache = new Guarded(c.valueBytes), width = c.heads * c.dim;
     storeTokens(c, k.at, v.at, stride, kCache.at, vCache.at, 0, c.context);
-    attendQ8(q.at, width, kCache.at, vCache.at, together.at, width, 60, n, c.heads, 1, c.dim, c.context, SCALE, 0, n, scratch.at);
+    attendQ8(q.at, width, kCache.at, vCache.at, together.at, width, 60, n, c.heads, 1, c.dim, c.context, SCALE, 0, n * headPairs(c.heads, 1), scratch.at);
     memory.fill(kCache.at, 0xff, c.keyBytes);
     memory.fill(vCache.at, 0xff, c.valueBytes);
     storeTokens(c, k.at, v.at, stride, kCache.at, vCache.at, 0, 60);
     for (let i = 0; i < n; i++) {
       const at = <usize>(4 * i * width);
       storeTokens(c, k.at, v.at, stride, kCache.at, vCache.at, 60 + i, 61 + i);
-      attendQ8(q.at + at, width, kCache.at, vCache.at, apart.at + at, width, 60 + i, 1, c.heads, 1, c.dim, c.context, SCALE, 0, 1, scratch.at);
+      attendQ8(q.at + at, width, kCache.at, vCache.at, apart.at + at, width, 60 + i, 1, c.heads, 1, c.dim, c.context, SCALE, 0, headPairs(c.heads, 1), scratch.at);
     }
     expect(differing(together.at, apart.at, 4 * n * width)).toBe(0);
   });
@@ -245,7 +246,7 @@ function largestError(length: i32, bytes: bool): f64 {
   const q = floats(c.heads * c.dim, random), k = floats(length * c.dim, random), v = floats(length * c.dim, random), out = new Guarded(4 * c.heads * c.dim);
   const kCache = new Guarded(c.keyBytes), vCache = new Guarded(c.valueBytes), scratch = new Guarded(c.scratchBytes), scores = new Guarded(8 * length);
   storeTokens(c, k.at, v.at, c.dim, kCache.at, vCache.at, 0, length);
-  attendQ8(q.at, c.heads * c.dim, kCache.at, vCache.at, out.at, c.heads * c.dim, length - 1, 1, c.heads, 1, c.dim, length, SCALE, 0, 1, scratch.at);
+  attendQ8(q.at, c.heads * c.dim, kCache.at, vCache.at, out.at, c.heads * c.dim, length - 1, 1, c.heads, 1, c.dim, length, SCALE, 0, headPairs(c.heads, 1), scratch.at);
   let most: f64 = 0;
   for (let head = 0; head < c.heads; head++) {
     for (let d = 0; d < c.dim; d += 8) {

@@ -20,6 +20,7 @@ import { KV_Q8_KEY_HEAD_BYTES, KV_Q8_POSITIONS, KV_Q8_ROW_TAIL_BYTES, KV_Q8_TILE
 import { maxFloats, sumFloats } from "../lanes";
 import { expNegativeF32x4 } from "../math";
 import { bytesA, bytesB, dotQuad, quadA, quadB, storeQuads, sumQuads } from "../simd";
+import { headPairs } from "./attention";
 import { largest } from "./logits";
 
 const TILE_RECORDS: i32 = KV_Q8_POSITIONS / 4;
@@ -112,17 +113,20 @@ export function attendQ8(
   nKvHeads: i32, headDim: i32, contextLength: i32, scale: f32, itemBegin: i32, itemEnd: i32, scratch: usize,
 ): void {
   const group = nHeads / nKvHeads, nTiles = headTiles(contextLength), stride = nTiles * TILE_BYTES + KV_Q8_ROW_TAIL_BYTES, headBytes = <usize>headDim << 2;
-  for (let item = itemBegin; item < itemEnd; item++) {
-    const kvHead = item / n, token = item % n, length = position0 + token + 1;
-    const heads = <usize>kvHead * group * headBytes, first = <usize>kvHead * nTiles;
+  const pairs = headPairs(nHeads, nKvHeads);
+  for (let item = itemBegin, count: i32 = 0; item < itemEnd; item += count) {
+    const pair = item % pairs, kvHead = item / pairs / n, token = item / pairs % n, length = position0 + token + 1;
+    count = min(pairs - pair, itemEnd - item);
+    const nQueries = min(2 * count, group - 2 * pair);
+    const heads = <usize>(kvHead * group + 2 * pair) * headBytes, first = <usize>kvHead * nTiles;
     const queries = q + ((<usize>token * qStride) << 2) + heads, results = out + ((<usize>token * outStride) << 2) + heads;
-    for (let g = 0; g < group; g++) {
+    for (let g = 0; g < nQueries; g++) {
       const rounded = results + <usize>g * headBytes;
       store<f32>(rounded + (headBytes >> 1), roundQuery(queries + <usize>g * headBytes, rounded, headDim) * scale);
     }
-    scores(results, kCache + first * TILE_RECORDS * keyRecordBytes(headDim), scratch, stride, group, length, headDim);
-    for (let g = 0; g < group; g++) startSum(scratch + <usize>g * stride, stride, length);
-    weightedValues(scratch, stride, vCache + first * valueTileBytes(headDim), results, group, length, headDim);
+    scores(results, kCache + first * TILE_RECORDS * keyRecordBytes(headDim), scratch, stride, nQueries, length, headDim);
+    for (let g = 0; g < nQueries; g++) startSum(scratch + <usize>g * stride, stride, length);
+    weightedValues(scratch, stride, vCache + first * valueTileBytes(headDim), results, nQueries, length, headDim);
   }
 }
 

@@ -2,8 +2,9 @@
  * Causal attention over a key/value cache, and the cache itself.
  *
  *   K, V cache of a layer: f32 (nKvHeads, contextLength, headDim): one head's positions are one stream
- *   item:                  kvHead · n + token: the tokens of a prompt find a head's stream in L2; all query heads that
- *                          share the kvHead are done together, so a cached vector is read once
+ *   item:                  (kvHead · n + token) · pairs + pair of the query heads that share the kvHead: the tokens of a
+ *                          prompt find a head's stream in L2, and pairs of one call are done together, so that a cached
+ *                          vector is read once; 5 kvHeads go evenly over two threads
  *   scratch:               f32 (nHeads / nKvHeads, contextLength), the scores
  *
  * Orders (they depend on nothing else): a score is the sum over headDim in four lanes, then (0 + 2) + (1 + 3); the
@@ -12,8 +13,6 @@
  */
 import { sumFloats, sumFourFloats } from "../lanes";
 import { softmax } from "./logits";
-
-export { attendQ8, storeKvQ8 } from "./attention-q8";
 
 /**
  * Positions that are loaded ahead, a quarter of them in each of four streams: 16 KB of L1. Kernels that read four rows
@@ -37,19 +36,26 @@ export function storeKv(
   }
 }
 
+/** Pairs of query heads that share a kvHead; the last may be one. */
+export function headPairs(nHeads: i32, nKvHeads: i32): i32 {
+  return (nHeads / nKvHeads + 1) >> 1;
+}
+
 /** Attention of items [itemBegin, itemEnd): out (n, outStride) receives each query head's headDim values. */
 export function attend(
   q: usize, qStride: i32, kCache: usize, vCache: usize, out: usize, outStride: i32, position0: i32, n: i32, nHeads: i32,
   nKvHeads: i32, headDim: i32, contextLength: i32, scale: f32, itemBegin: i32, itemEnd: i32, scratch: usize,
 ): void {
-  const group = nHeads / nKvHeads, scoreStride = <usize>contextLength << 2, headBytes = <usize>headDim << 2;
-  for (let item = itemBegin; item < itemEnd; item++) {
-    const kvHead = item / n, token = item % n, length = position0 + token + 1;
-    const cached = <usize>kvHead * contextLength * headBytes, heads = <usize>kvHead * group * headBytes;
+  const group = nHeads / nKvHeads, pairs = headPairs(nHeads, nKvHeads), scoreStride = <usize>contextLength << 2, headBytes = <usize>headDim << 2;
+  for (let item = itemBegin, count: i32 = 0; item < itemEnd; item += count) {
+    const first = item % pairs, kvHead = item / pairs / n, token = item / pairs % n, length = position0 + token + 1;
+    count = min(pairs - first, itemEnd - item);
+    const nQueries = min(2 * count, group - 2 * first);
+    const cached = <usize>kvHead * contextLength * headBytes, heads = <usize>(kvHead * group + 2 * first) * headBytes;
     const queries = q + ((<usize>token * qStride) << 2) + heads, results = out + ((<usize>token * outStride) << 2) + heads;
-    let touched = scores(queries, kCache + cached, scratch, scoreStride, group, length, headDim, scale);
-    for (let g = 0; g < group; g++) softmax(scratch + <usize>g * scoreStride, length, scratch + <usize>g * scoreStride);
-    touched += weightedValues(scratch, scoreStride, vCache + cached, results, group, length, headDim);
+    let touched = scores(queries, kCache + cached, scratch, scoreStride, nQueries, length, headDim, scale);
+    for (let g = 0; g < nQueries; g++) softmax(scratch + <usize>g * scoreStride, length, scratch + <usize>g * scoreStride);
+    touched += weightedValues(scratch, scoreStride, vCache + cached, results, nQueries, length, headDim);
     // Put somewhere, so that no compiler leaves out the loads of touchAhead.
     store<i32>(scratch, touched);
   }
