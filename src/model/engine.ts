@@ -248,7 +248,9 @@ class ProgramEngine implements Engine {
     throwIfAborted(signal);
   }
 
+  /** Steps [begin, end), the last of which every thread waits after; none are no job, which threads might not take in time. */
   private run(begin: number, end: number): void {
+    if (begin === end) return;
     const { control, program, state } = this.plan;
     this.open().kernels.run(control, program + begin * abi.STEP_BYTES, end - begin, state, this.engine.threads);
   }

@@ -38,6 +38,17 @@ const MODELS: Readonly<Record<string, { shape: TinyShape; choices: GgufChoices }
   "floats, odd sizes": { shape: { ...SHAPE, nEmbd: 252 }, choices: { architecture: "llama" } },
 };
 
+test("a prompt of several batches, again and again: every thread takes every part of it", async () => {
+  const bytes = await ggufBytes(SHAPE, { architecture: "llama" }), ids = Array.from({ length: 120 }, (_, i) => (i * 31) % SHAPE.nVocab);
+  const open = (threads: number): Promise<Engine> => openSource(bytesSource(bytes), { contextLength: 128, threads });
+  const wanted = await using(open(1), async (engine) => (await engine.evaluate(ids, 0)).slice());
+  for (const threads of [2, 3]) {
+    await using(open(threads), async (engine) => {
+      for (let turn = 0; turn < 40; turn++) assertSameBits(await engine.evaluate(ids, 0), wanted, `${threads} threads, turn ${turn}`);
+    });
+  }
+});
+
 for (const [name, { shape, choices }] of Object.entries(MODELS)) {
   describe(name, () => {
     let bytes: Uint8Array = new Uint8Array(), wanted: Float32Array = new Float32Array();
