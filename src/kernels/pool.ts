@@ -15,6 +15,9 @@ ready();
 instance.exports.work(data.control, data.thread, 1);
 `;
 
+/** A thread is there in 50 ms. A browser that is out of them may never say so. */
+const START_TIMEOUT_MS = 30_000;
+
 export interface ThreadPool {
   readonly nThreads: number;
   close(): Promise<void>;
@@ -31,7 +34,7 @@ export async function startPool(
   const threads: Thread[] = [];
   try {
     for (let thread = 1; thread < nThreads; thread++) threads.push(spawn(WORKER_SOURCE, { module, memory, control, thread }));
-    await Promise.all(threads.map((thread) => thread.ready));
+    await inTime(Promise.all(threads.map((thread) => thread.ready)));
   } catch (cause) {
     await Promise.all(threads.map((thread) => thread.terminate()));
     fail("engine/thread-failed", `thread start: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
@@ -43,4 +46,16 @@ export async function startPool(
       await Promise.all(threads.map((thread) => thread.join()));
     },
   };
+}
+
+async function inTime(started: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not all threads have started in ${START_TIMEOUT_MS / 1000} s`)), START_TIMEOUT_MS);
+  });
+  try {
+    await Promise.race([started, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

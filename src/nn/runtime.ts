@@ -145,9 +145,18 @@ function instantiate(shared: boolean): Instance {
   }
   const module = binary instanceof WebAssembly.Module ? binary : new WebAssembly.Module(binary);
   const initial = Math.ceil(FIRST_BLOCK / WASM_PAGE_BYTES);
-  const memory = new WebAssembly.Memory({ initial, maximum: WASM_PAGES_MAX, shared });
+  const memory = reserveMemory(initial, shared);
   const instance = new WebAssembly.Instance(module, { env: { memory } });
   return { module, memory, kernels: instance.exports as unknown as KernelExports };
+}
+
+/** Phones refuse a shared memory that may grow to 4 GB, as it is reserved whole. */
+function reserveMemory(initial: number, shared: boolean): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial, maximum: WASM_PAGES_MAX, shared });
+  } catch (cause) {
+    return fail("train/not-enough-memory", `this engine refused ${shared ? "a shared" : "a"} WebAssembly memory of up to 4 GB${shared ? "; one thread may do with less" : ""}`, cause);
+  }
 }
 
 export function megabytes(bytes: number): string {

@@ -225,6 +225,24 @@ describe("a source that breaks", () => {
     assert.match(error.message, /no thread today/);
     assert.deepEqual([platform.nOpen(), platform.nThreads()], [0, 0]);
   });
+
+  test("threads that never start: given up after half a minute; one does the work where none were asked for by number", async (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const platform = memoryPlatform({ model: GGUF });
+    const spawnThread: typeof platform.spawnThread = (_, data) => platform.spawnThread!("setInterval(() => {}, 1000); await new Promise(() => {});", data);
+    for (const threads of [2, undefined]) {
+      const loading = load("model", { platform: { ...platform, nCores: 2, spawnThread }, threads }).then((model) => model, (error: OnebitError) => error);
+      let outcome: Awaited<typeof loading> | undefined;
+      void loading.then((result) => (outcome = result));
+      for (; outcome === undefined; t.mock.timers.tick(1000)) await new Promise((resolve) => setImmediate(resolve));
+      if (outcome instanceof OnebitError) assert.equal(outcome.code, "engine/thread-failed");
+      else assert.equal(outcome.engine.threads, 1);
+      assert.match(outcome instanceof OnebitError ? outcome.message : outcome.engine.reason ?? "", /not all threads have started in 30 s/);
+      assert.equal(outcome instanceof OnebitError, threads === 2);
+      if (!(outcome instanceof OnebitError)) await outcome.close();
+      assert.deepEqual([platform.nOpen(), platform.nThreads()], [0, 0]);
+    }
+  });
 });
 
 async function rejection(promise: Promise<unknown>): Promise<OnebitError> {
