@@ -88,10 +88,12 @@ MessagePort.prototype.postMessage = function (...message) {
 };
 `;
 
-/** Serves dist/web. */
-export async function servePage(): Promise<PageServer> {
+/** Serves dist/web; a folder of its own pages has it at chat/. */
+export async function servePage(around?: string): Promise<PageServer> {
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
-    const name = new URL(request.url ?? "/", "http://x").pathname.slice(1) || "index.html", path = join("dist/web", name);
+    const asked = new URL(request.url ?? "/", "http://x").pathname.slice(1).replace(/(^|\/)$/, "$1index.html");
+    const isChat = around === undefined || asked.startsWith("chat/"), name = around === undefined ? asked : asked.replace("chat/", "");
+    const path = join(isChat ? "dist/web" : around, name);
     if (!existsSync(path)) return void response.writeHead(404).end();
     const isolation = page.isolates ? { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" } : {};
     const prelude = name === "worker.js" ? page.workerPrelude : "";

@@ -42,6 +42,16 @@ const WATCH = `
   document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => window.refusals.push(violatedDirective + " " + blockedURI));
 `;
 
+/** Minutes pass at once, and the ends of workers are counted. */
+const HURRY = `${WATCH}
+  const later = window.setTimeout;
+  window.setTimeout = (run, ms, ...rest) => later(run, ms >= 60_000 ? 20 : ms, ...rest);
+  window.nEnded = 0;
+  window.Worker = class extends Worker { terminate() { window.nEnded++; super.terminate(); } };
+`;
+/** As a browser does when a person looks elsewhere, and back. */
+const lookedAt = (state: "hidden" | "visible"): string => `Object.defineProperty(document, "visibilityState", { value: "${state}", configurable: true }); document.dispatchEvent(new Event("visibilitychange"))`;
+
 /** Takes the first example as soon as it is offered, and notes when the first word of the answer is shown. */
 const BEGIN_AT_ONCE = `
   new MutationObserver(() => {
@@ -71,8 +81,8 @@ for (const name of BROWSER_NAMES) {
     });
 
     /** Runs `use` with a page, a server and a storage of their own. */
-    async function withPage(use: (page: DrivenPage, server: PageServer) => Promise<void>, { workerPrelude = "", isolates = true, watch = WATCH, url }: { workerPrelude?: string; isolates?: boolean; watch?: string; url?: string } = {}): Promise<void> {
-      const server = await servePage(), context = await browser.createBrowserContext(), witness = new Witness();
+    async function withPage(use: (page: DrivenPage, server: PageServer) => Promise<void>, { workerPrelude = "", isolates = true, watch = WATCH, url, around }: { workerPrelude?: string; isolates?: boolean; watch?: string; url?: string; around?: string } = {}): Promise<void> {
+      const server = await servePage(around), context = await browser.createBrowserContext(), witness = new Witness();
       Object.assign(server, { workerPrelude, isolates });
       try {
         const page = await context.newPage();
@@ -264,6 +274,22 @@ for (const name of BROWSER_NAMES) {
       assert.match(await textOf(page, "#notice"), /^chat\.gguf is a file of this device.*choose it again/);
     }));
 
+    test("a model of one's own gives its memory back while nobody looks for long, and goes on when somebody does", () => withPage(async (page) => {
+      await isReady(page);
+      await drop(page, model.url.replace("tiny", "chat"), "chat.gguf");
+      await hasModel(page, "chat.gguf");
+      const nEnded = await page.evaluate<number>("nEnded");
+      await page.evaluate(lookedAt("hidden"));
+      await until(page, `nEnded > ${nEnded}`);
+      await page.evaluate(lookedAt("visible"));
+      await isReady(page);
+      await hasModel(page, "chat.gguf");
+      await setRange(page, "maxTokens", 16);
+      await say(page, "Are you there?");
+      await hasEnded(page);
+      assert.equal((await turns(page)).length, 2);
+    }, { watch: HURRY }));
+
     test("a worker that does not start: said", () => withPage(async (page) => {
       await says(page, "#notice", /could not start.*\[engine\/worker-failed\]/s);
     }, { workerPrelude: "throw new Error('broken');\n" }));
@@ -391,6 +417,14 @@ for (const name of BROWSER_NAMES) {
         }
       }
     }));
+
+    test("examples/iframe: in a page of one's own, on several threads", () => withPage(async (page) => {
+      const chat = `document.querySelector("iframe").contentDocument`;
+      await until(page, `(${chat}?.querySelector("#welcome:not([hidden]) #examples button") ?? null) !== null`);
+      await page.evaluate(`${chat}.querySelector("#examples button").click()`);
+      await until(page, `${chat}.querySelector(".assistant .text")?.textContent.length > 10`);
+      assert.equal(await page.evaluate(`document.querySelector("iframe").contentWindow.crossOriginIsolated`), true);
+    }, { around: "examples/iframe" }));
 
     const oneFile = pathToFileURL(resolve("dist/onebit.html")).href;
 

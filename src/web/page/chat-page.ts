@@ -35,6 +35,9 @@ const ENDINGS: Readonly<Record<Answer["stopReason"], string>> = {
 /** A browser that runs low ends a hidden page without telling it: no more than this is lost. A write takes less than 1 ms. */
 const KEEP_HIDDEN_MS = 250;
 
+/** Phones end pages that keep much memory while nobody looks: after this long, a model is closed until somebody does. */
+const REST_AFTER_MS = 5 * 60_000;
+
 export class ChatPage {
   readonly #memory: Memory;
   readonly #session: ModelSession;
@@ -48,6 +51,9 @@ export class ChatPage {
   #writing: AbortController | undefined;
   /** Keeps what an answer has come to. */
   #keepAnswer = (): void => {};
+  #restTimer: ReturnType<typeof setTimeout> | undefined;
+  /** The model that was closed while the page was hidden. */
+  #resting: ModelChoice | undefined;
 
   constructor(environment: PageEnvironment) {
     this.#memory = environment.memory;
@@ -70,7 +76,7 @@ export class ChatPage {
     byId("new-conversation").addEventListener("click", () => void this.#begin());
     takeDroppedFiles(byId("drop-hint"), (file) => void this.choose({ kind: "file", file }));
     // The last that a page is sure to be told before it goes.
-    document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && this.#keepAnswer());
+    document.addEventListener("visibilitychange", () => (document.visibilityState === "hidden" ? this.#hide() : void this.#wake()));
     globalThis.addEventListener("pagehide", () => this.#keepAnswer());
     this.#show();
     if (environment.remark !== undefined) this.#status.textContent = environment.remark;
@@ -184,6 +190,28 @@ export class ChatPage {
     this.#status.textContent = "";
     this.#show();
     this.#composer.focus();
+  }
+
+  #hide(): void {
+    this.#keepAnswer();
+    this.#restTimer = setTimeout(() => void this.#rest(), REST_AFTER_MS);
+  }
+
+  /** The built-in model takes 5 MB, and stays. */
+  async #rest(): Promise<void> {
+    const choice = this.#session.current?.choice;
+    if (this.#writing !== undefined) this.#restTimer = setTimeout(() => void this.#rest(), REST_AFTER_MS);
+    else if (choice !== undefined && choice.kind !== "built-in") {
+      this.#resting = choice;
+      await this.#session.close();
+    }
+  }
+
+  async #wake(): Promise<void> {
+    clearTimeout(this.#restTimer);
+    const choice = this.#resting;
+    this.#resting = undefined;
+    if (choice !== undefined && (await this.#open(choice)) === false) await this.#open({ kind: "built-in" });
   }
 
   /** Resolves when the answer that is being written has ended. */
