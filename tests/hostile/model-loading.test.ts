@@ -8,6 +8,7 @@ import { MODULE_RESERVED_BYTES } from "../../assembly/abi.ts";
 import { type ByteSource, bytesSource } from "../../src/core/byte-source.ts";
 import { type ErrorCode, OnebitError } from "../../src/core/errors.ts";
 import { WASM_PAGE_BYTES } from "../../src/core/limits.ts";
+import type { Model } from "../../src/generate/model.ts";
 import { type LoadModelOptions, inspect, load } from "../../src/load.ts";
 import { ggufBytes, value } from "../model/gguf-bytes.ts";
 import { hfFolder } from "../model/hf-folder.ts";
@@ -231,10 +232,11 @@ describe("a source that breaks", () => {
     const platform = memoryPlatform({ model: GGUF });
     const spawnThread: typeof platform.spawnThread = (_, data) => platform.spawnThread!("setInterval(() => {}, 1000); await new Promise(() => {});", data);
     for (const threads of [2, undefined]) {
-      const loading = load("model", { platform: { ...platform, nCores: 2, spawnThread }, threads }).then((model) => model, (error: OnebitError) => error);
-      let outcome: Awaited<typeof loading> | undefined;
-      void loading.then((result) => (outcome = result));
-      for (; outcome === undefined; t.mock.timers.tick(1000)) await new Promise((resolve) => setImmediate(resolve));
+      const loading: Promise<Model | OnebitError> = load("model", { platform: { ...platform, nCores: 2, spawnThread }, threads }).catch((error: OnebitError) => error);
+      let isSettled = false;
+      void loading.then(() => (isSettled = true));
+      for (; !isSettled; t.mock.timers.tick(1000)) await new Promise((resolve) => setImmediate(resolve));
+      const outcome = await loading;
       if (outcome instanceof OnebitError) assert.equal(outcome.code, "engine/thread-failed");
       else assert.equal(outcome.engine.threads, 1);
       assert.match(outcome instanceof OnebitError ? outcome.message : outcome.engine.reason ?? "", /not all threads have started in 30 s/);
