@@ -39,8 +39,8 @@ export async function chooseKernels(binaries: KernelBinaries, threads: boolean, 
   for (const variant of wanted ? [wanted] : (["relaxed", "simd"] as const)) {
     const binary = binaries[threads ? (`${variant}-threads` as const) : variant];
     if (binary === undefined || (!(binary instanceof WebAssembly.Module) && !WebAssembly.validate(binary))) continue;
-    const module = binary instanceof WebAssembly.Module ? binary : await compile(binary);
-    const kernels = await instantiateKernels(module, createMemory(MODULE_RESERVED_BYTES + WASM_PAGE_BYTES, threads));
+    const module = binary instanceof WebAssembly.Module ? binary : await allowed(() => WebAssembly.compile(binary));
+    const memory = createMemory(MODULE_RESERVED_BYTES + WASM_PAGE_BYTES, threads), kernels = await allowed(() => instantiateKernels(module, memory));
     if (passesSelfTest(kernels)) return { variant, module, threads, fusedDot: kernels.hasFusedDot(MODULE_RESERVED_BYTES) !== 0 };
     if (wanted) fail("engine/self-test-failed", `kernels "${wanted}": this engine computes their SIMD instructions wrongly; choose another variant`);
   }
@@ -48,10 +48,13 @@ export async function chooseKernels(binaries: KernelBinaries, threads: boolean, 
   return fail("engine/unsupported", "this engine has no WebAssembly SIMD (every browser since 2023 and Node 16 have it)");
 }
 
-/** What is valid and still refused is forbidden here. */
-async function compile(binary: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
-  return WebAssembly.compile(binary).catch((cause: Error) =>
-    fail("engine/unsupported", `compiling WebAssembly is forbidden here (a page's Content-Security-Policy must have script-src 'wasm-unsafe-eval'; workerd wants the build of the exports condition "workerd"): ${cause.message}`, cause));
+/** What is valid and still refused is forbidden here. WebKit throws where others reject. */
+async function allowed<Made>(make: () => Promise<Made>): Promise<Made> {
+  try {
+    return await make();
+  } catch (cause) {
+    return fail("engine/unsupported", `compiling WebAssembly is forbidden here (a page's Content-Security-Policy must have script-src 'wasm-unsafe-eval'; workerd wants the build of the exports condition "workerd"): ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+  }
 }
 
 function passesSelfTest(kernels: KernelExports): boolean {

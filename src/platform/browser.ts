@@ -32,6 +32,7 @@ function whyNoThreads(): string | undefined {
   if (globalThis.crossOriginIsolated !== true) {
     return "the page is not cross-origin isolated: serve it with Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp";
   }
+  if (typeof SharedArrayBuffer === "undefined") return "this browser gives pages no shared memory (SharedArrayBuffer)";
   if (!mayWait()) return "a page's main thread may not wait for others: load the model in a worker (onebit/worker)";
   return undefined;
 }
@@ -57,8 +58,7 @@ function spawnThread(source: string, data: unknown): Thread {
     }
     close();
   };`;
-  const url = URL.createObjectURL(new Blob([body], { type: "text/javascript" }));
-  const worker = new Worker(url);
+  const url = URL.createObjectURL(new Blob([body], { type: "text/javascript" })), worker = startBlob(url);
   const said = (wanted: string): Promise<void> => new Promise((resolve, reject) => {
     worker.addEventListener("message", ({ data: found }) => (found === wanted ? resolve() : found?.error !== undefined && reject(new Error(found.error))));
     worker.addEventListener("error", (event) => reject(new Error(event.message || BLOB_REFUSED)));
@@ -69,6 +69,16 @@ function spawnThread(source: string, data: unknown): Thread {
   void ready.finally(() => URL.revokeObjectURL(url)).catch(() => {});
   worker.postMessage(data);
   return { ready, join: () => ended, terminate: async () => worker.terminate() };
+}
+
+/** WebKit throws what others tell by an event. */
+function startBlob(url: string): Worker {
+  try {
+    return new Worker(url);
+  } catch (cause) {
+    URL.revokeObjectURL(url);
+    throw new Error(BLOB_REFUSED, { cause });
+  }
 }
 
 /** An error event without a message is all that is seen of a worker that was not allowed. */

@@ -63,7 +63,7 @@ export async function connect(worker: Worker, signal?: AbortSignal): Promise<Con
 }
 
 /** An error event without a message is all a page sees of a worker that its policy forbids. */
-const NOT_ALLOWED = "its script is missing or forbidden; a Content-Security-Policy must have worker-src blob:, or give loadInWorker a worker of your own";
+export const NOT_ALLOWED = "its script is missing or forbidden; a Content-Security-Policy must have worker-src blob:, or give loadInWorker a worker of your own";
 
 export class Connection {
   readonly #port: MessagePort;

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { fail } from "../core/errors.ts";
 import { DEFAULT_MODEL_THREADS, defaultModelBytes } from "../default-model.ts";
+import { NOT_ALLOWED } from "./connection.ts";
 import { type StartedWorker, type WorkerLoadOptions, type WorkerModel, type WorkerModelSource, loadInWorkerOf } from "./worker-model.ts";
 
 export { OnebitError } from "../core/errors.ts";
@@ -30,7 +32,13 @@ export async function loadInWorker(source?: WorkerModelSource, options: WorkerLo
 async function startBlobWorker(): Promise<StartedWorker> {
   const { default: source } = await import("#engine-worker");
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  // As a module: Deno has no other workers.
-  const worker = new Worker(url, { type: "module", name: "onebit" });
-  return { worker, started: () => URL.revokeObjectURL(url), stop: () => worker.terminate() };
+  try {
+    // As a module: Deno has no other workers.
+    const worker = new Worker(url, { type: "module", name: "onebit" });
+    return { worker, started: () => URL.revokeObjectURL(url), stop: () => worker.terminate() };
+  } catch (cause) {
+    // Most browsers refuse by an event; WebKit throws.
+    URL.revokeObjectURL(url);
+    return fail("engine/worker-failed", `the worker did not start: ${NOT_ALLOWED}`, cause);
+  }
 }
