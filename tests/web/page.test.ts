@@ -261,6 +261,8 @@ for (const name of BROWSER_NAMES) {
       assert.match(await textOf(page, "#engine-facts"), /relaxed SIMDThreads(?:[2-9]|\d\d)Memory/);
       await closeDialog(page);
       await setRange(page, "maxTokens", 16);
+      // Random weights may end an answer before its first word: with this seed they do not.
+      await page.evaluate(`{ const seed = document.querySelector("#seed"); seed.value = "7"; seed.dispatchEvent(new Event("input", { bubbles: true })); }`);
       const question = "What is <b>this</b>? ".repeat(8).trim();
       for (let nTurns = 2; nTurns <= 12 && !/too far back/.test(await textOf(page, "#status")); nTurns += 2) {
         await say(page, question);
@@ -284,10 +286,9 @@ for (const name of BROWSER_NAMES) {
       await page.evaluate(lookedAt("visible"));
       await isReady(page);
       await hasModel(page, "chat.gguf");
-      await setRange(page, "maxTokens", 16);
+      // Random weights may end an answer before its first word.
       await say(page, "Are you there?");
-      await hasEnded(page);
-      assert.equal((await turns(page)).length, 2);
+      await says(page, "#status", /^\d+ tokens/);
     }, { watch: HURRY }));
 
     test("a worker that does not start: said", () => withPage(async (page) => {
