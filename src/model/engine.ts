@@ -105,7 +105,7 @@ export async function createEngine(parts: EngineParts, options: EngineOptions = 
 }
 
 /**
- * A token of 2B4T takes 80 ms with fused dot products and 112 with tables, a token of its prompt 27 and 37 (Sapphire
+ * A token of 2B4T takes 75 ms with fused dot products and 91 with tables, a token of its prompt 29 and 42 (Sapphire
  * Rapids, Node 24, one thread).
  */
 export function fastestTernaryKernel({ fusedDot }: Pick<ChosenKernels, "fusedDot">): TernaryKernel {
