@@ -35,7 +35,7 @@ const { values, positionals } = parseArgs({
 if (positionals.length === 0) throw new Error("usage: node benchmarks/run.mjs profile FILE...");
 const threads = Number(values.threads), positions = values.position.split(",").map(Number);
 
-/** Positions after the first row: more than any batch has, and position 4000 fits into a context of 4096. */
+/** Positions after the first row: as many as a batch has, and position 4000 fits into a context of 4096. */
 const CONTEXT_AFTER = 64;
 
 const reports: ProfileReport[] = [];

@@ -21,7 +21,8 @@ const NIBBLE: usize = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 1
 
 /**
  * Adds `groups` groups of `tiles` tiles, tileStride bytes apart, to their sums, two tiles at a time and
- * 8 groups (`groups` is a multiple) in turn, so that every tile is read linearly and beside others. With an odd number of tiles the last is summed twice: sums has room for an even number.
+ * 8 groups (`groups` is a multiple) in turn, so that every tile is read linearly and beside others. With an odd number of
+ * tiles the last is summed twice: sums has room for an even number.
  *
  * The loop is left rolled, one group an iteration: unrolled by hand, V8 loads everything first and spills it
  * (33 against 48 GMAC/s).
