@@ -7,24 +7,19 @@ import { type ByteSource, blobSource, bytesSource, guardedSource } from "./core/
 import { OnebitError, fail, throwIfAborted } from "./core/errors.ts";
 import type { Platform } from "./core/platform.ts";
 import { DEFAULT_MODEL_THREADS, defaultModelBytes } from "./default-model.ts";
-import type { TensorInfo } from "./files/gguf.ts";
-import { openHfFolder } from "./files/hf-folder.ts";
-import { type ModelFile, openModelFile } from "./files/model-file.ts";
+import { type ModelFile, openModelFile, openModelFolder } from "./files/model-file.ts";
 import { Model } from "./generate/model.ts";
 import type { HubOptions } from "./hub/options.ts";
-import { isRemoteSource, pullModel } from "./hub/pull.ts";
+import { isRemoteSource } from "./hub/remote-source.ts";
 import { KERNELS } from "./kernels/binaries.ts";
 import { type KernelBinaries, type Variant, chooseKernels } from "./kernels/variant.ts";
 import type { ModelConfig } from "./model/config.ts";
-import { appendsEos, configFromGguf, poolingFromGguf } from "./model/config-gguf.ts";
-import { configFromHf, quantizationFromHf } from "./model/config-hf.ts";
 import { type Engine, type EngineOptions, createEngine, fastestTernaryKernel, planEngine } from "./model/engine.ts";
 import type { TernaryKernel } from "./model/layout.ts";
-import { GGUF_NAMING, hfNaming } from "./model/naming.ts";
 import { layOutMemory } from "./model/plan.ts";
-import type { TensorNaming } from "./model/weights.ts";
+import { describeModel, tokenizerOf } from "./model-description.ts";
 import { detectPlatform } from "./platform/detect.ts";
-import { type Tokenizer, tokenizerFromGguf, tokenizerFromHf } from "./tokenizer/tokenizer.ts";
+import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
 /**
  * A path or URL of a GGUF file, a safetensors file or a Hugging Face folder; `hf:owner/repo[/file][@revision]`; a file that
@@ -64,7 +59,7 @@ export async function loadWithKernels(binaries: KernelBinaries, source?: ModelSo
   throwIfAborted(options.signal);
   const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
   try {
-    const description = describe(file);
+    const description = await describeModel(file);
     const threads = source === undefined && options.threads === undefined ? DEFAULT_MODEL_THREADS : options.threads;
     const engine: Engine = await createEngine({ ...description, platform, binaries }, { ...options, threads });
     return new Model({ engine, tokenizer: description.tokenizer, embedding: description.embedding, loadMs: performance.now() - begin });
@@ -86,7 +81,7 @@ export interface ModelInspection {
 export async function inspect(source?: ModelSource, options: LoadModelOptions = {}): Promise<ModelInspection> {
   const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
   try {
-    const description = describe(file);
+    const description = await describeModel(file);
     const chosen = await chooseKernels(KERNELS, false, options.variant).catch((error) => noneWhereUnsupported(error, options.variant));
     const { plan } = planEngine({ ...description, platform }, options, fastestTernaryKernel(chosen ?? { fusedDot: false }), layOutMemory);
     const engine = chosen && { variant: chosen.variant, ternaryKernel: plan.options.ternaryKernel };
@@ -105,7 +100,7 @@ function noneWhereUnsupported(error: unknown, asked: Variant | undefined): undef
 export async function loadTokenizer(source?: ModelSource, options: Pick<LoadModelOptions, "platform" | "hub" | "signal"> = {}): Promise<Tokenizer | undefined> {
   const file = await openFile(source, options.platform ?? detectPlatform(), options);
   await closeFile(file);
-  return tokenizerOf(file);
+  return await tokenizerOf(file);
 }
 
 async function openFile(asked: ModelSource | undefined, platform: Platform, { hub, signal }: Pick<LoadModelOptions, "hub" | "signal">): Promise<ModelFile> {
@@ -116,7 +111,7 @@ async function openFile(asked: ModelSource | undefined, platform: Platform, { hu
   }
   const open = async (path: string) => guardedSource(await platform.openFile(path));
   if (typeof source === "string" && await platform.isFolder(source)) {
-    return { format: "safetensors", ...(await openHfFolder((name) => open(platform.inFolder(source, name)))) };
+    return await openModelFolder((name) => open(platform.inFolder(source, name)));
   }
   const main = typeof source === "string" ? await open(source) : sourceOf(source);
   try {
@@ -129,8 +124,10 @@ async function openFile(asked: ModelSource | undefined, platform: Platform, { hu
 
 async function openRemote(source: string, { hub, name }: Platform, options: HubOptions, signal: AbortSignal | undefined): Promise<ModelFile> {
   if (hub === undefined) return fail("hub/unavailable", `${source}: the platform ${name} has no place for models; pass a platform whose hub is set, or the URL of the file`);
+  // A chunk of its own, as large as all of the tokenizers: most programs open files, and pages bring their own `hub`.
+  const { pullModel } = await import("./hub/pull.ts");
   const pulled = await pullModel(source, hub, options, signal), open = async (file: string) => guardedSource(await pulled.open(file));
-  if (pulled.format === "safetensors" && pulled.commit !== undefined) return { format: "safetensors", ...(await openHfFolder(open)) };
+  if (pulled.format === "safetensors" && pulled.commit !== undefined) return await openModelFolder(open);
   const main = await open(pulled.files[0].name);
   try {
     return await openModelFile(main, open);
@@ -153,37 +150,4 @@ async function noSiblings(name: string): Promise<never> {
 
 async function closeFile(file: ModelFile): Promise<void> {
   await Promise.all(file.sources.map((source) => source.close()));
-}
-
-interface Description {
-  readonly config: ModelConfig;
-  readonly tensors: ReadonlyMap<string, TensorInfo>;
-  readonly naming: TensorNaming;
-  readonly tokenizer: Tokenizer | undefined;
-  readonly embedding: { readonly pooling: "mean" | "last"; readonly appendEos: boolean } | undefined;
-}
-
-function describe(file: ModelFile): Description {
-  const tokenizer = tokenizerOf(file);
-  if (file.format === "safetensors") {
-    const { config, tensors } = file;
-    return { config: configFromHf(config, tensors), tensors, naming: hfNaming(quantizationFromHf(config)), tokenizer, embedding: undefined };
-  }
-  const { metadata, tensors } = file, pooling = poolingFromGguf(metadata);
-  // BitNet embedding models norm the input of every projection; no other model does.
-  const isEmbedding = pooling !== undefined || tensors.has("blk.0.attn_q_norm_in.weight");
-  const embedding = isEmbedding ? { pooling: pooling ?? ("last" as const), appendEos: pooling === undefined || appendsEos(metadata) } : undefined;
-  return { config: configFromGguf(metadata, tensors), tensors, naming: GGUF_NAMING, tokenizer, embedding };
-}
-
-function tokenizerOf(file: ModelFile): Tokenizer | undefined {
-  if (file.format === "gguf") {
-    const kind = file.metadata.get("tokenizer.ggml.model");
-    return kind === undefined || kind === "no_vocab" || kind === "none" ? undefined : tokenizerFromGguf(file.metadata);
-  }
-  const { tokenizerJson, tokenizerConfig, chatTemplate, generationConfig } = file;
-  if (tokenizerJson === undefined) return undefined;
-  const eos = generationConfig?.["eos_token_id"], ids = Array.isArray(eos) ? eos : [eos];
-  const endOfTurnIds = ids.filter((id): id is number => typeof id === "number");
-  return tokenizerFromHf(tokenizerJson, tokenizerConfig, { chatTemplate, endOfTurnIds });
 }

@@ -8,7 +8,7 @@ import { chooseKernels, createMemory, instantiateKernels } from "../../src/kerne
 import { configFromGguf } from "../../src/model/config-gguf.ts";
 import { type EngineOptions, fastestTernaryKernel, planEngine } from "../../src/model/engine.ts";
 import { loadWeights } from "../../src/model/loader.ts";
-import { GGUF_NAMING } from "../../src/model/naming.ts";
+import { GGUF_NAMING } from "../../src/model/naming-gguf.ts";
 import type { MemoryPlan } from "../../src/model/plan.ts";
 import { type Program, buildProgram } from "../../src/model/program.ts";
 import { placeRopeFrequencies } from "../../src/model/rope-frequencies.ts";

@@ -146,7 +146,7 @@ function loadingLines(data: readonly LoadingData[]): string[] {
 
 function packageLines(data: readonly PackageSizesData[]): string[] {
   return [
-    "Bytes after gzip -9: the library (minified, without kernels, default model and command line) and each build of the kernels, of which a page runs one.", "",
+    "Bytes after gzip -9: the library (minified, without kernels, default model and command line), the parts of it that are fetched when a source of that kind is opened, and each build of the kernels, of which a page runs one.", "",
     "| | bytes | gzip |", "|---|---|---|",
     ...data.flatMap(({ rows }) => rows.map(({ name, bytes, gzipBytes }) => row(name, bytes.toLocaleString("en"), gzipBytes.toLocaleString("en")))),
   ];

@@ -9,7 +9,6 @@ import { fail } from "../core/errors.ts";
 import type { GgufFile } from "./gguf.ts";
 import { bareName, openGguf } from "./gguf-split.ts";
 import type { OpenSibling } from "./gguf-split.ts";
-import { openHfFolder } from "./hf-folder.ts";
 import type { HfModelFiles } from "./hf-folder.ts";
 
 /** Both kinds have `tensors`, and `sources`: every file left open, the given one among them. The caller closes those. */
@@ -35,12 +34,18 @@ export async function openModelFile(source: ByteSource, openSibling: OpenSibling
   const text = String.fromCharCode(...start);
   if (text.startsWith("GGUF")) return { format: "gguf", ...(await openGguf(source, openSibling)) };
   const name = bareName(source);
-  if (isSafetensors(text) && !SHARD_NAME.test(name)) return { format: "safetensors", ...(await openHfFolder(openSibling, source)) };
+  if (isSafetensors(text) && !SHARD_NAME.test(name)) return await openModelFolder(openSibling, source);
   if (isSafetensors(text) || FOLDER_NAME.test(name)) {
-    const folder = await openHfFolder(openSibling);
-    return { format: "safetensors", ...folder, sources: [source, ...folder.sources] };
+    const folder = await openModelFolder(openSibling);
+    return { ...folder, sources: [source, ...folder.sources] };
   }
   return fail("file/unknown-format", `${source.name}: ${describe(text)}; wanted a GGUF or safetensors model`);
+}
+
+/** Opens a Hugging Face folder, as {@link openHfFolder} does, which is fetched with the first. @throws as it does */
+export async function openModelFolder(openSibling: OpenSibling, weights?: ByteSource): Promise<ModelFile> {
+  const { openHfFolder } = await import("./hf-folder.ts");
+  return { format: "safetensors", ...(await openHfFolder(openSibling, weights)) };
 }
 
 async function noSiblings(name: string): Promise<ByteSource> {

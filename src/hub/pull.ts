@@ -11,11 +11,6 @@ import { pullFromHub } from "./pull-hub.ts";
 import { pullFromUrl } from "./pull-url.ts";
 import { parseSource } from "./source.ts";
 
-/** Whether a source is one to pull: `hf:…` or `http(s)://…`. */
-export function isRemoteSource(source: string): boolean {
-  return /^(?:hf:|https?:)/i.test(source);
-}
-
 /** @throws OnebitError `hub/…`, `file/…`, `option/invalid`, `aborted` */
 export async function pullModel(source: string, platform: HubPlatform, options: HubOptions, signal?: AbortSignal): Promise<PulledModel> {
   const context = pullContext(platform, options, signal), parsed = parseSource(source, context.hubUrl);

@@ -9,7 +9,7 @@ import type { TensorInfo } from "../files/gguf.ts";
 import { hfArchitecture } from "./architectures.ts";
 import { checkConfig } from "./check-config.ts";
 import type { Activation, ModelConfig, RopeScaling } from "./config.ts";
-import type { HfQuantization } from "./naming.ts";
+import type { HfQuantization } from "./naming-hf.ts";
 
 const ACTIVATIONS: Readonly<Record<string, Activation>> = { silu: "silu", relu2: "relu2", gelu: "gelu", "gelu_pytorch_tanh": "gelu" };
 

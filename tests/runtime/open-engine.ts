@@ -7,7 +7,7 @@ import type { ByteSource } from "../../src/core/byte-source.ts";
 import { openModelFile } from "../../src/files/model-file.ts";
 import { configFromGguf } from "../../src/model/config-gguf.ts";
 import { type Engine, type EngineOptions, createEngine } from "../../src/model/engine.ts";
-import { GGUF_NAMING } from "../../src/model/naming.ts";
+import { GGUF_NAMING } from "../../src/model/naming-gguf.ts";
 import { nodePlatform } from "../../src/platform/node.ts";
 
 /** Loads a GGUF file. */

@@ -1,32 +1,11 @@
 /**
- * Tensor names of the two file formats.
+ * Tensor names of Hugging Face checkpoints, and how their matrices are kept.
  *
  * @module
  */
 import { fail } from "../core/errors.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import type { Encoding, LinearRole, TensorNaming, VectorRole } from "./weights.ts";
-
-const GGUF_LINEARS: Readonly<Record<LinearRole, string>> = {
-  attnQ: "attn_q", attnK: "attn_k", attnV: "attn_v", attnOutput: "attn_output", ffnGate: "ffn_gate", ffnUp: "ffn_up", ffnDown: "ffn_down",
-};
-
-const GGUF_VECTORS: Readonly<Record<VectorRole, string>> = {
-  attnNorm: "attn_norm", attnQNorm: "attn_q_norm", attnKNorm: "attn_k_norm", attnSubNorm: "attn_sub_norm", ffnNorm: "ffn_norm", ffnSubNorm: "ffn_sub_norm",
-};
-
-export const GGUF_NAMING: TensorNaming = {
-  tokenEmbd: "token_embd.weight",
-  outputNorm: "output_norm.weight",
-  output: "output.weight",
-  ropeFactors: "rope_freqs.weight",
-  ropeShort: "rope_factors_short.weight",
-  ropeLong: "rope_factors_long.weight",
-  vector: (layer, role) => [`blk.${layer}.${GGUF_VECTORS[role]}.weight`],
-  linear: (layer, role) => `blk.${layer}.${GGUF_LINEARS[role]}`,
-  normIn: (linear) => [`${linear}_norm_in.weight`],
-  encoding: () => ({ kind: "typed" }),
-};
 
 const HF_LINEARS: Readonly<Record<LinearRole, string>> = {
   attnQ: "self_attn.q_proj", attnK: "self_attn.k_proj", attnV: "self_attn.v_proj", attnOutput: "self_attn.o_proj",

@@ -1,0 +1,44 @@
+/**
+ * What an open file says of its model: all that running it takes, besides the weights.
+ *
+ * @module
+ */
+import type { GgufFile, TensorInfo } from "./files/gguf.ts";
+import type { ModelFile } from "./files/model-file.ts";
+import type { ModelConfig } from "./model/config.ts";
+import { appendsEos, configFromGguf, poolingFromGguf } from "./model/config-gguf.ts";
+import { GGUF_NAMING } from "./model/naming-gguf.ts";
+import type { TensorNaming } from "./model/weights.ts";
+import { tokenizerFromGguf } from "./tokenizer/gguf-tokenizer.ts";
+import type { Tokenizer } from "./tokenizer/tokenizer.ts";
+
+export interface ModelDescription {
+  readonly config: ModelConfig;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly naming: TensorNaming;
+  readonly tokenizer: Tokenizer | undefined;
+  readonly embedding: { readonly pooling: "mean" | "last"; readonly appendEos: boolean } | undefined;
+}
+
+/** @throws OnebitError `model/…`, `tokenizer/…` */
+export async function describeModel(file: ModelFile): Promise<ModelDescription> {
+  const tokenizer = await tokenizerOf(file);
+  if (file.format === "gguf") return { ...ggufModel(file), tokenizer };
+  const { hfConfig } = await import("./hf-description.ts");
+  return { ...hfConfig(file), tensors: file.tensors, tokenizer, embedding: undefined };
+}
+
+function ggufModel({ metadata, tensors }: GgufFile): Omit<ModelDescription, "tokenizer"> {
+  const pooling = poolingFromGguf(metadata);
+  // BitNet embedding models norm the input of every projection; no other model does.
+  const isEmbedding = pooling !== undefined || tensors.has("blk.0.attn_q_norm_in.weight");
+  const embedding = isEmbedding ? { pooling: pooling ?? ("last" as const), appendEos: pooling === undefined || appendsEos(metadata) } : undefined;
+  return { config: configFromGguf(metadata, tensors), tensors, naming: GGUF_NAMING, embedding };
+}
+
+/** Undefined where the file has none. @throws OnebitError `tokenizer/…` */
+export async function tokenizerOf(file: ModelFile): Promise<Tokenizer | undefined> {
+  if (file.format !== "gguf") return (await import("./hf-description.ts")).hfTokenizer(file);
+  const kind = file.metadata.get("tokenizer.ggml.model");
+  return kind === undefined || kind === "no_vocab" || kind === "none" ? undefined : tokenizerFromGguf(file.metadata);
+}
