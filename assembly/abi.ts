@@ -6,12 +6,14 @@ export const STEP_BYTES = 96;
 
 /** Every thread waits for the others after this step. Siblings that only share inputs leave it out. */
 export const FLAG_BARRIER = 1;
+/** They do when there are several rows: of one, a thread reads next only what it wrote itself. */
+export const FLAG_BARRIER_BATCH = 16;
 /** The step works on the rows whose logits are wanted (state: headRowBegin, headRows), not on every row. */
 export const FLAG_HEAD_ROWS = 2;
 
 /** With one row, every thread makes it for itself, as row `thread` of the outputs, and nobody waits. */
 export const FLAG_OWN_ROW = 4;
-/** With one row, a matmul's activations are those that its thread made for itself. */
+/** With one row, a thread's input is the row it made for itself. */
 export const FLAG_OWN_INPUT = 8;
 
 export const OP_EMBED = 1;

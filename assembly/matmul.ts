@@ -2,7 +2,7 @@
 //
 //   y (n, yStride) = activations (n, k) × Wᵀ, W (rows, k); rows are shared out in tiles of 32
 import * as abi from "./abi";
-import { hasFlag, ptr, share, word } from "./step";
+import { isSharedByRows, ownInput, ptr, share, word } from "./step";
 import { ternaryTableMatmul } from "./weights/ternary-table";
 import { ternaryTableBlockMatmul } from "./weights/ternary-table-block";
 import { ternaryDotBlockMatmul, ternaryDotMatmul } from "./weights/ternary-dot";
@@ -15,7 +15,7 @@ import { q4_0Matmul } from "./weights/q4-0";
 import { q4KMatmul } from "./weights/q4-k";
 import { q6KMatmul } from "./weights/q6-k";
 
-const TILE: i32 = 32;
+export const TILE: i32 = 32;
 
 // layout, w, scale, scaleBlock, act, actStride, actScale, actSum, y, yStride, rows, k (padded for 1-bit layouts), actRowBytes,
 // scaleRowBytes (from a row of activations to the next, and of their scales and sums)
@@ -25,15 +25,20 @@ export function matmul(step: usize, n: i32, scratch: usize, thread: i32, nThread
   else dense(layout, step, n, thread, nThreads);
 }
 
-/** How many rows into the activations this thread's one row lies. */
-function ownRow(step: usize, n: i32, thread: i32): usize { return n == 1 && hasFlag(step, abi.FLAG_OWN_INPUT) ? <usize>thread : 0; }
+function hasTables(layout: i32): bool { return layout != abi.LAYOUT_TERNARY_DOT && layout != abi.LAYOUT_TERNARY_DOT_BLOCK; }
 
 function packed(layout: i32, step: usize, n: i32, scratch: usize, thread: i32, nThreads: i32): void {
-  const w = ptr(step, 1), scale = ptr(step, 2), scaleBlock = word(step, 3), own = ownRow(step, n, thread);
-  const act = ptr(step, 4) + own * word(step, 12), actStride = word(step, 5), actScale = ptr(step, 6) + own * word(step, 13), actSum = ptr(step, 7) + own * word(step, 13);
-  const y = ptr(step, 8), yStride = word(step, 9), k = word(step, 11);
+  const w = ptr(step, 1), scale = ptr(step, 2), scaleBlock = word(step, 3), actStride = word(step, 5), yStride = word(step, 9), k = word(step, 11);
   const rows = (word(step, 10) + TILE - 1) & ~(TILE - 1);
-  const begin = share(rows, TILE, thread, nThreads), end = share(rows, TILE, thread + 1, nThreads);
+  let begin = share(rows, TILE, thread, nThreads), end = share(rows, TILE, thread + 1, nThreads), first = ownInput(step, n, thread), y = ptr(step, 8);
+  if (hasTables(layout) && isSharedByRows(n, nThreads)) {
+    first = share(n, 2, thread, nThreads);
+    n = share(n, 2, thread + 1, nThreads) - <i32>first;
+    begin = 0;
+    end = rows;
+    y += (first * yStride) << 2;
+  }
+  const act = ptr(step, 4) + first * word(step, 12), actScale = ptr(step, 6) + first * word(step, 13), actSum = ptr(step, 7) + first * word(step, 13);
   switch (layout) {
     case abi.LAYOUT_TERNARY_TABLE: ternaryTableMatmul(w, scale, act, actStride, actScale, y, yStride, n, begin, end, rows, k, scratch); break;
     case abi.LAYOUT_TERNARY_TABLE_BLOCK: ternaryTableBlockMatmul(w, scale, scaleBlock, act, actStride, actScale, y, yStride, n, begin, end, rows, k, scratch); break;
@@ -46,7 +51,7 @@ function packed(layout: i32, step: usize, n: i32, scratch: usize, thread: i32, n
 }
 
 function dense(layout: i32, step: usize, n: i32, thread: i32, nThreads: i32): void {
-  const own = ownRow(step, n, thread), w = ptr(step, 1), act = ptr(step, 4) + own * word(step, 12), actStride = word(step, 5);
+  const own = ownInput(step, n, thread), w = ptr(step, 1), act = ptr(step, 4) + own * word(step, 12), actStride = word(step, 5);
   const actScale = ptr(step, 6) + own * word(step, 13), actSum = ptr(step, 7) + own * word(step, 13);
   const y = ptr(step, 8), yStride = word(step, 9), rows = word(step, 10), k = word(step, 11);
   const begin = share(rows, TILE, thread, nThreads), end = share(rows, TILE, thread + 1, nThreads);

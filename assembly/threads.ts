@@ -2,15 +2,16 @@
 //
 //   main: run ── job += 1, wake ──►  worker: work() sees a new job, walks the same program with its own thread number
 import { CONTROL_JOB, CONTROL_JOB_SLEEPERS, CONTROL_PROGRAM, CONTROL_STATE, CONTROL_STEPS, CONTROL_THREADS } from "./abi";
-import { SPINS, countUp, waitUntil } from "./barrier";
+import { SPINS, barrier, countUp, waitUntil } from "./barrier";
 import { walk } from "./program";
 
-/** Walks `program` (nSteps steps) as thread 0, with the workers of the control block when there are any. */
+/** Walks `program` (nSteps steps) as thread 0, with the workers of the control block when there are any; all are through it then. */
 export function run(control: usize, program: usize, nSteps: i32, state: usize, nThreads: i32): void {
   if (ASC_FEATURE_THREADS) {
     if (nThreads > 1) post(control, program, nSteps, state, nThreads);
   }
   walk(control, program, nSteps, state, 0, nThreads);
+  barrier(control, nThreads);
 }
 
 /** Ends every worker's `work`. */
@@ -37,6 +38,7 @@ export function work(control: usize, thread: i32, job: i32): void {
       if (program == 0) return;
       const nThreads = load<i32>(control + CONTROL_THREADS);
       walk(control, program, load<i32>(control + CONTROL_STEPS), <usize>load<u32>(control + CONTROL_STATE), thread, nThreads);
+      barrier(control, nThreads);
     }
   }
 }

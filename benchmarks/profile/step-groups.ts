@@ -42,8 +42,8 @@ export function stepGroups({ plan, program, memory }: Pick<ProfiledModel, "plan"
     } else names.push(OPS[op] ?? `step ${op}`);
     // Logits are wanted of one row. A cut without a barrier would start the next part while a thread is still in this one.
     const isOneRow = rows === 1 || (flags & abi.FLAG_HEAD_ROWS) !== 0;
-    const isOpen = (flags & abi.FLAG_BARRIER) === 0 || (isOneRow && (flags & abi.FLAG_OWN_ROW) !== 0);
-    if (isOpen && i + 1 < program.nSteps) continue;
+    const waits = (flags & (isOneRow ? abi.FLAG_BARRIER : abi.FLAG_BARRIER | abi.FLAG_BARRIER_BATCH)) !== 0;
+    if (!waits && i + 1 < program.nSteps) continue;
     groups.push({ at: plan.program + begin * abi.STEP_BYTES, nSteps: i + 1 - begin, kind: { name: [...new Set(names)].join(", ").replaceAll(", matmul ", ", "), bytes, weights } });
     begin = i + 1, names = [], bytes = 0, weights = 0;
   }

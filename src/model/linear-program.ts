@@ -16,6 +16,8 @@ import type { LinearTensors, MatrixTensor } from "./weights.ts";
 export interface Input {
   readonly at: number;
   readonly stride: number;
+  /** With one row, there is one for each thread, which made it. */
+  readonly isOwn: boolean;
 }
 
 /** Largest activation of each block quantisation: what the byte sums of the kernels leave room for. */
@@ -34,19 +36,23 @@ export class LinearWriter {
     this.out = out;
   }
 
-  /** x (n, nEmbd) = rows `ids` of `matrix`. */
+  /** x (n, nEmbd) = rows `ids` of `matrix`; of one row, one for each thread. */
   embed(matrix: MatrixTensor, ids: number, x: number, embeddingScale: number): void {
     const { layout, weightAt, scaleAt } = this.placed(matrix);
     this.out.step(abi.OP_EMBED, [
       ids, this.layoutId(matrix), weightAt, scaleAt, layout.scaleBlock, matrix.rows, matrix.k, layout.kp, x, { float: embeddingScale }, layout.rowBytes,
-    ]);
+    ], { barrier: "batch", ownRow: true });
   }
 
-  /** y (n, rows padded to 32) = W x for every target; targets do not wait for each other. */
-  project(input: Input, targets: readonly (readonly [LinearTensors, number])[]): void {
+  /**
+   * y (n, rows padded to 32) = W x for every target; targets do not wait for each other.
+   * @param barrier `batch` where the next step reads of one row what its thread has written, by tiles of 32
+   */
+  project(input: Input, targets: readonly (readonly [LinearTensors, number])[], barrier: true | "batch" = true): void {
     if (targets.length === 0) return;
     this.prepareAll(input, targets.map(([linear]) => linear.matrix), {});
-    targets.forEach(([linear, y], i) => this.multiply(linear.matrix, input, y, { barrier: i === targets.length - 1 }));
+    const last = targets.some(([linear]) => linear.bias !== undefined || this.weights.outputScale(linear) !== 1) ? true : barrier;
+    targets.forEach(([linear, y], i) => this.multiply(linear.matrix, input, y, { barrier: i === targets.length - 1 && last }));
     for (const [linear, y] of targets) this.finish(linear, y);
   }
 
@@ -55,8 +61,8 @@ export class LinearWriter {
     // The shared input lives in `h`, which the other projections still need; no sub-norm uses `branch` this early.
     const { branch, h } = this.plan.buffers, { k } = linear.matrix;
     const room = input.at === h && k <= roundUp(this.config.nEmbd, 32) ? branch : h;
-    this.out.step(abi.OP_RMS_NORM, [input.at, input.stride, normAt, room, k, k, { float: this.config.normEps }]);
-    const normed = { at: room, stride: k };
+    this.out.step(abi.OP_RMS_NORM, [input.at, input.stride, normAt, room, k, k, { float: this.config.normEps }], { barrier: "batch", ownRow: true, ownInput: input.isOwn });
+    const normed = { at: room, stride: k, isOwn: true };
     this.prepareAll(normed, [linear.matrix], {});
     this.multiply(linear.matrix, normed, y, {});
     this.finish(linear, y);
@@ -78,27 +84,28 @@ export class LinearWriter {
   private prepareAll(input: Input, matrices: readonly MatrixTensor[], options: StepOptions): void {
     const kinds = new Map(matrices.map((matrix) => [this.preparation(matrix), matrix]));
     for (const [kind, matrix] of kinds) {
-      if (kind !== "f32") this.prepare(kind, input, matrix.k, this.placed(matrix).layout.kp, this.plan.prepared.get(kind)!, { ...options, ownRow: isOwn(kind) });
+      if (kind !== "f32") this.prepare(kind, input, matrix.k, this.placed(matrix).layout.kp, this.plan.prepared.get(kind)!, options);
     }
   }
 
   private prepare(kind: Preparation, input: Input, k: number, kp: number, at: PreparedBuffers, options: StepOptions): void {
     const magnitudes = Number(kind.startsWith("binary"));
+    const own: StepOptions = { ...options, barrier: "batch", ownRow: true }, ofInput: StepOptions = { ...own, ownInput: input.isOwn };
     const blocks = (block: number, qMax: number) =>
-      this.out.step(abi.OP_QUANTIZE_BLOCKS, [input.at, input.stride, at.q, at.blockScale, at.blockSum, k, kp, block, qMax, magnitudes], options);
+      this.out.step(abi.OP_QUANTIZE_BLOCKS, [input.at, input.stride, at.q, at.blockScale, at.blockSum, k, kp, block, qMax, magnitudes], ofInput);
     const token = (q8: number, q16: number) =>
-      this.out.step(abi.OP_QUANTIZE_TOKEN, [input.at, input.stride, q8, q16, at.scale, at.sum, k, kp, magnitudes], options);
+      this.out.step(abi.OP_QUANTIZE_TOKEN, [input.at, input.stride, q8, q16, at.scale, at.sum, k, kp, magnitudes], ofInput);
     const tokenBlocks = (q16: number, block: number) =>
-      this.out.step(abi.OP_TOKEN_BLOCKS, [at.scale, q16, at.blockScale, at.blockSum, kp, block, magnitudes], options);
+      this.out.step(abi.OP_TOKEN_BLOCKS, [at.scale, q16, at.blockScale, at.blockSum, kp, block, magnitudes], own);
     const tables = (op: number, group: number) =>
-      this.out.step(op, [at.q, kp, at.tables, (kp / group) * 32, kp / group], options);
-    const q16AfterQ8 = at.q + this.plan.nPreparedRows * kp;
+      this.out.step(op, [at.q, kp, at.tables, (kp / group) * 32, kp / group], own);
+    const q16AfterQ8 = at.q + this.plan.nActivationRows * kp;
     switch (kind) {
       case "dense": return blocks(DENSE_BLOCK, DENSE_Q_MAX);
-      case "dense-256": return this.out.step(abi.OP_QUANTIZE_Q6_K, [input.at, input.stride, at.q, at.blockScale, k], options);
+      case "dense-256": return this.out.step(abi.OP_QUANTIZE_Q6_K, [input.at, input.stride, at.q, at.blockScale, k], ofInput);
       case "token-dot": return token(at.q, 0);
       case "token-dot-block": token(at.q, q16AfterQ8); return tokenBlocks(q16AfterQ8, TERNARY_BLOCK);
-      case "token-tables": token(0, at.q); return this.out.step(abi.OP_SHORT_TABLES, [at.q, kp, at.tables, shortTableBytes(kp), kp / 2], options);
+      case "token-tables": token(0, at.q); return this.out.step(abi.OP_SHORT_TABLES, [at.q, kp, at.tables, shortTableBytes(kp), kp / 2], { ...options, ownInput: true });
       case "token-tables-block": token(0, at.q); tokenBlocks(at.q, TERNARY_BLOCK); return tables(abi.OP_TERNARY_TABLES, 2);
       case "block-tables": blocks(TERNARY_BLOCK, TABLE_Q_MAX); return tables(abi.OP_TERNARY_TABLES, 2);
       case "binary-token": token(0, at.q); return tables(abi.OP_BINARY_TABLES, 4);
@@ -117,8 +124,9 @@ export class LinearWriter {
       this.layoutId(matrix), weightAt, scaleAt, layout.scaleBlock, act, actStride,
       at === undefined ? 0 : perBlock ? at.blockScale : at.scale, at === undefined ? 0 : perBlock ? at.blockSum : at.sum,
       y, yStride, matrix.rows, layout.kp,
-      kindUsesTables(kind) ? actStride : layout.kp * (kind.startsWith("token-dot") ? 1 : kind === "dense-256" ? PREPARED_SHAPE[kind].qBytes : 2), perBlock && kind !== "f32" ? (layout.kp / PREPARED_SHAPE[kind].block) * 4 : 4,
-    ], { ...options, ownInput: at !== undefined && isOwn(kind) });
+      kind === "f32" ? input.stride * 4 : kindUsesTables(kind) ? actStride : layout.kp * (kind.startsWith("token-dot") ? 1 : kind === "dense-256" ? PREPARED_SHAPE[kind].qBytes : 2),
+      perBlock && kind !== "f32" ? (layout.kp / PREPARED_SHAPE[kind].block) * 4 : 4,
+    ], { ...options, ownInput: kind === "f32" ? input.isOwn : isOwn(kind) });
   }
 
   private placed(matrix: MatrixTensor): PlacedMatrix {
@@ -134,7 +142,10 @@ export class LinearWriter {
   }
 }
 
-/** Whether each thread prepares one row for itself. Short tables take 12 µs for 2560 weights: more than to wait for a half. */
+/**
+ * Whether each thread has one row's tables or quantised values to itself: made once, half of them (49 KB for 6144 binary
+ * weights) would come from another core's cache. Short tables take 12 µs for 2560 weights: more than to wait for a half.
+ */
 function isOwn(kind: Preparation): boolean {
   return kind !== "token-tables";
 }

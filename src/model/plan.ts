@@ -75,8 +75,8 @@ export interface MemoryPlan {
   readonly options: PlanOptions;
   /** Rows of one walk of the program. */
   readonly nBatch: number;
-  /** Rows of prepared activations: those of a walk, or one for each thread. */
-  readonly nPreparedRows: number;
+  /** Rows of activations: those of a walk, or one for each thread. */
+  readonly nActivationRows: number;
   /** Rows of logits one walk can give. */
   readonly nHeadRows: number;
   readonly control: number;
@@ -151,8 +151,8 @@ export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options
 
   const nBatch = Math.min(BATCH_ROWS, options.contextLength), vocabPadded = roundUp(config.vocabSize, 32);
   const nHeadRows = Math.max(1, Math.min(nBatch, Math.floor(LOGITS_BYTES_MAX / (vocabPadded * 4))));
-  const buffers = placeActivations(arena, config, nBatch, nHeadRows * vocabPadded * 4);
-  const nPreparedRows = Math.max(nBatch, options.nThreads), prepared = placePrepared(arena, matrices, options, nPreparedRows);
+  const nActivationRows = Math.max(nBatch, options.nThreads), buffers = placeActivations(arena, config, nActivationRows, nHeadRows * vocabPadded * 4);
+  const prepared = placePrepared(arena, matrices, options, nActivationRows);
   const kvBegin = arena.at, kv = placeKv(arena, config, options), kvBytes = arena.at - kvBegin;
   const numeric = placeNumeric(arena, vocabPadded);
   const scratchStrideBytes = scratchBytes(config, matrices, options);
@@ -160,7 +160,7 @@ export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options
   const { windowBytes, unpackBytes } = stagingNeed(matrices);
   const totalBytes = roundUp(Math.max(arena.at, staging + 2 * windowBytes + unpackBytes), WASM_PAGE_BYTES);
   return {
-    options, nBatch, nPreparedRows, nHeadRows, control, state, program, programBytes, ropeFrequencies, matrices, vectors, buffers, prepared, kv,
+    options, nBatch, nActivationRows, nHeadRows, control, state, program, programBytes, ropeFrequencies, matrices, vectors, buffers, prepared, kv,
     numeric, scratch, scratchStrideBytes, staging, stagingBytes: totalBytes - staging, windowBytes, weightBytes, kvBytes, totalBytes,
   };
 }
@@ -186,11 +186,11 @@ function placeVectors(arena: Arena, tensors: ModelTensors): Map<VectorTensor, Pl
   return new Map(all.filter((vector) => vector !== undefined).map((vector) => [vector, { vector, at: arena.take(vector.length * 4) }]));
 }
 
-function placeActivations(arena: Arena, config: ModelConfig, nBatch: number, logitsBytes: number): ActivationBuffers {
-  const rows = (width: number) => arena.take(nBatch * roundUp(width, 32) * 4);
+function placeActivations(arena: Arena, config: ModelConfig, nRows: number, logitsBytes: number): ActivationBuffers {
+  const rows = (width: number) => arena.take(nRows * roundUp(width, 32) * 4);
   const qWidth = config.nHeads * config.headDim, kvWidth = config.nKvHeads * config.headDim;
   return {
-    ids: arena.take(nBatch * 4),
+    ids: arena.take(nRows * 4),
     x: rows(config.nEmbd),
     h: rows(Math.max(config.nEmbd, qWidth, config.nFf)),
     q: rows(qWidth),

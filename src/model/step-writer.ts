@@ -14,15 +14,17 @@ export interface FloatField {
 export type Field = number | FloatField;
 
 export interface StepOptions {
-  /** Other threads need not wait after this step. Default: they do. */
-  readonly barrier?: boolean;
+  /** Whether threads wait for each other after this step; `batch`: where there are several rows. Default: true. */
+  readonly barrier?: boolean | "batch";
   /** Work on the rows whose logits are wanted. Default: on every row. */
   readonly headRows?: boolean;
   /** With one row, each thread makes it for itself. */
   readonly ownRow?: boolean;
-  /** With one row, the activations are those that each thread made for itself. */
+  /** With one row, each thread's input is the row it made for itself. */
   readonly ownInput?: boolean;
 }
+
+const BARRIER_FLAGS = { true: abi.FLAG_BARRIER, batch: abi.FLAG_BARRIER_BATCH, false: 0 } as const;
 
 /** Appends steps at `address`; `nSteps` counts them. */
 export class StepWriter {
@@ -42,7 +44,7 @@ export class StepWriter {
     if ((this.nSteps + 1) * abi.STEP_BYTES > this.capacityBytes || fields.length > abi.STEP_BYTES / 4 - 2) {
       fail("model/bad-config", `forward pass: step ${this.nSteps} does not fit the ${this.capacityBytes} bytes planned for the program`);
     }
-    const flags = (options.barrier === false ? 0 : abi.FLAG_BARRIER) | (options.headRows ? abi.FLAG_HEAD_ROWS : 0) |
+    const flags = BARRIER_FLAGS[`${options.barrier ?? true}`] | (options.headRows ? abi.FLAG_HEAD_ROWS : 0) |
       (options.ownRow ? abi.FLAG_OWN_ROW : 0) | (options.ownInput ? abi.FLAG_OWN_INPUT : 0);
     this.view.setInt32(at, op, true);
     this.view.setInt32(at + 4, flags, true);
