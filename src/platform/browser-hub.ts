@@ -8,6 +8,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { fail } from "../core/errors.ts";
 import type { HubPlatform, ModelStore } from "../core/model-store.ts";
+import { startBlobWorker } from "./blob-worker.ts";
 import { browserCacheStore } from "./browser-cache-store.ts";
 import { browserModelStore } from "./browser-model-store.ts";
 import { openDirectly, openThroughWorker, opensDirectly, WORKER_SOURCE } from "./opfs-access.ts";
@@ -60,11 +61,10 @@ function cacheEntries(name: string): ModelStore {
 }
 
 function startWorker(): FileWorker {
-  const url = URL.createObjectURL(new Blob([WORKER_SOURCE], { type: "text/javascript" })), worker = new Worker(url);
+  const { worker, onFailure } = startBlobWorker(WORKER_SOURCE);
   return {
     postMessage: (message) => worker.postMessage(message),
     onAnswer: (listener) => worker.addEventListener("message", ({ data }) => listener(data)),
-    onFailure: (listener) => worker.addEventListener("error", ({ message }) =>
-      listener(message || "the browser refused a worker from a Blob URL; a Content-Security-Policy must have worker-src blob:")),
+    onFailure,
   };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Platform, Thread } from "../core/platform.ts";
+import { startBlobWorker } from "./blob-worker.ts";
 import { openUrl } from "./open-url.ts";
 
 /** The platform over what every browser has; threads where the page is isolated and this thread may wait for them. */
@@ -58,28 +59,15 @@ function spawnThread(source: string, data: unknown): Thread {
     }
     close();
   };`;
-  const url = URL.createObjectURL(new Blob([body], { type: "text/javascript" })), worker = startBlob(url);
+  const { worker, onFailure, revoke } = startBlobWorker(body);
   const said = (wanted: string): Promise<void> => new Promise((resolve, reject) => {
     worker.addEventListener("message", ({ data: found }) => (found === wanted ? resolve() : found?.error !== undefined && reject(new Error(found.error))));
-    worker.addEventListener("error", (event) => reject(new Error(event.message || BLOB_REFUSED)));
+    onFailure(reject);
   });
   const ready = said("ready"), ended = said("ended");
   // What goes wrong before `ready` is told there; a thread whose end nobody awaits must not be reported a second time.
   ended.catch(() => {});
-  void ready.finally(() => URL.revokeObjectURL(url)).catch(() => {});
+  void ready.finally(revoke).catch(() => {});
   worker.postMessage(data);
   return { ready, join: () => ended, terminate: async () => worker.terminate() };
 }
-
-/** WebKit throws what others tell by an event. */
-function startBlob(url: string): Worker {
-  try {
-    return new Worker(url);
-  } catch (cause) {
-    URL.revokeObjectURL(url);
-    throw new Error(BLOB_REFUSED, { cause });
-  }
-}
-
-/** An error event without a message is all that is seen of a worker that was not allowed. */
-const BLOB_REFUSED = "the browser refused a worker from a Blob URL; a Content-Security-Policy must have worker-src blob:";

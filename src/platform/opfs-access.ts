@@ -76,7 +76,7 @@ onmessage = async ({ data: [id, op, ...args] }) => {
 export interface FileWorker {
   postMessage(message: readonly unknown[]): void;
   onAnswer(listener: (answer: readonly [id: number, result: unknown, errorName?: string, errorMessage?: string]) => void): void;
-  onFailure(listener: (message: string) => void): void;
+  onFailure(listener: (error: Error) => void): void;
 }
 
 /** Opens files by asking a worker, which is started at the first one and serves all. */
@@ -107,9 +107,9 @@ function asking(worker: FileWorker): (op: string, ...args: unknown[]) => Promise
     if (errorName === undefined) asker?.resolve(result);
     else asker?.reject(Object.assign(new Error(errorMessage ?? errorName), { name: errorName }));
   });
-  worker.onFailure((message) => {
-    failure = new Error(message);
-    for (const { reject } of waiting.values()) reject(failure);
+  worker.onFailure((error) => {
+    failure = error;
+    for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
   });
   return (...message) => new Promise((resolve, reject) => {
