@@ -2,10 +2,11 @@
  * Runs pages in a browser, one after another: a server that hands them out with their headers and takes their reports,
  * and a browser without a window that walks from page to page.
  */
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import { extname, join } from "node:path";
+import type { Browser } from "./browser-kinds.ts";
+import { type BrowserProcess, nameOf, startBrowser } from "./browser-process.ts";
 
 export interface Page {
   readonly name: string;
@@ -22,56 +23,44 @@ export interface Page {
 /** What a page sent: its report, or how it failed. */
 export type PageResult = { readonly report: unknown } | { readonly error: string };
 
-export interface Browser {
-  readonly name: string;
-  readonly binary: string;
-  readonly args: (profile: string, url: string) => readonly string[];
+export interface PageResults {
+  /** Of the browser. */
+  readonly version: string;
+  readonly results: Map<string, PageResult>;
 }
-
-export const BROWSERS: readonly Browser[] = [
-  {
-    name: "Chromium", binary: "chromium",
-    // As root, as CI runs, Chromium has no sandbox; shared memory of containers is small.
-    args: (profile, url) => ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", `--user-data-dir=${profile}`, url],
-  },
-  {
-    name: "Firefox", binary: "firefox-esr",
-    args: (profile, url) => ["--headless", "--no-remote", "--profile", profile, url],
-  },
-];
 
 const TYPES: Readonly<Record<string, string>> = { ".html": "text/html", ".js": "text/javascript", ".gguf": "application/octet-stream", ".wasm": "application/wasm" };
 
 /** All pages in one start of the browser; fails with the name of the page that was open when the time ended. */
-export async function runPages(browser: Browser, folder: string, pages: readonly Page[], timeoutMs: number): Promise<Map<string, PageResult>> {
+export async function runPages(browser: Browser, folder: string, pages: readonly Page[], timeoutMs: number): Promise<PageResults> {
   const results = new Map<string, PageResult>(), profile = mkdtempSync(join(folder, "profile-"));
   let finish = (): void => {};
   const finished = new Promise<void>((resolve) => {
     finish = resolve;
   });
-  const server = createServer((request, response) => void answer(request, response, folder, pages, results, finish));
-  let process: ChildProcess | undefined;
+  const server = createServer((request, response) => void answer(request, response, { browser, folder, pages, results, finish }));
+  let process: BrowserProcess | undefined;
   try {
-    const port = await listen(server);
-    // A group of its own: browsers are families of processes.
-    process = spawn(browser.binary, browser.args(profile, `http://localhost:${port}/page`), { stdio: "ignore", detached: true, env: { ...globalThis.process.env, MOZ_DISABLE_CONTENT_SANDBOX: "1" } });
-    const failed = new Promise<never>((_, reject) => {
-      process?.once("error", reject);
-      process?.once("exit", (code) => reject(new Error(`${browser.name} ended with code ${code}`)));
-    });
-    await within(timeoutMs, Promise.race([finished, failed]), () => `${browser.name}: no report from the page "${pages[results.size]?.name}"`);
-    return results;
+    process = await startBrowser(browser, profile, `http://localhost:${await listen(server)}/page`);
+    await within(timeoutMs, Promise.race([finished, process.failed]), () => `${nameOf(browser)}: no report from the page "${pages[results.size]?.name}"`);
+    return { version: process.version, results };
   } finally {
-    await endGroup(process);
+    await process?.end();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
     rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }
 
-async function answer(
-  request: IncomingMessage, response: ServerResponse, folder: string, pages: readonly Page[], results: Map<string, PageResult>, finish: () => void,
-): Promise<void> {
+interface Visit {
+  readonly browser: Browser;
+  readonly folder: string;
+  readonly pages: readonly Page[];
+  readonly results: Map<string, PageResult>;
+  readonly finish: () => void;
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, { browser, folder, pages, results, finish }: Visit): Promise<void> {
   const page = pages[results.size], { pathname } = new URL(request.url ?? "/", "http://localhost");
   if (page === undefined) return void response.writeHead(404).end();
   const send = (status: number, type: string, body: string | Uint8Array): void =>
@@ -84,7 +73,7 @@ async function answer(
     const document = page.html === undefined ? `<!doctype html><meta charset="utf-8"><title>${page.name}</title>` : readFileSync(join(folder, page.html), "utf8");
     send(200, "text/html", `${document}<script ${page.isClassic ? "defer" : 'type="module"'} src="/${page.script}"></script><script type="module" src="/run.js"></script>`);
   } else if (pathname === "/run.js") {
-    send(200, "text/javascript", RUN);
+    send(200, "text/javascript", `globalThis.suiteThreads = ${browser.threads};${RUN}`);
   } else {
     try {
       send(200, TYPES[extname(pathname)] ?? "text/plain", readFileSync(join(folder, decodeURIComponent(pathname))));
@@ -120,11 +109,4 @@ async function within<T>(timeoutMs: number, work: Promise<T>, what: () => string
     timer = setTimeout(() => reject(new Error(`${what()} within ${timeoutMs / 1000} s`)), timeoutMs);
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
-}
-
-async function endGroup(process: ChildProcess | undefined): Promise<void> {
-  if (process?.pid === undefined || process.exitCode !== null) return;
-  const ended = new Promise((resolve) => process.once("exit", resolve));
-  globalThis.process.kill(-process.pid, "SIGKILL");
-  await ended;
 }

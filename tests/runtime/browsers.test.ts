@@ -2,7 +2,7 @@
  * The package in browsers: in a page and in a worker of it, isolated and not, under a strict Content-Security-Policy, as
  * raw modules and from each bundler. The answers are the same bits as Node's.
  *
- * ONEBIT_BROWSERS=all runs it: `.ci/run browsers` brings Chromium and Firefox (from Debian) and the bundlers.
+ * ONEBIT_BROWSERS=all runs it: `.ci/run browsers` brings Chromium, Firefox and WebKit (from Debian) and the bundlers.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -12,7 +12,9 @@ import { after, before, describe, test } from "node:test";
 import { load } from "../../src/index.ts";
 import { openTraining } from "../../src/training.ts";
 import inTheBox from "../default-model/expected.json" with { type: "json" };
-import { BROWSERS, type Browser, type Page, type PageResult, runPages } from "./browser.ts";
+import { type Page, type PageResult, runPages } from "./browser.ts";
+import { BROWSERS, type Expected } from "./browser-kinds.ts";
+import { nameOf } from "./browser-process.ts";
 import { type InstalledPackage, installPackage, publishedHashes } from "./installed-package.ts";
 import type { PolicyReport } from "./pages/policy-page.ts";
 import { type SuiteReport, runSuite } from "./suite.ts";
@@ -50,11 +52,13 @@ interface QuickReport {
   readonly worker: { readonly engine: SuiteReport["engine"]; readonly ids: readonly number[] };
 }
 
-/** How the check of offline.ts ended, by the place where the model was kept, and who asked. */
+/** Where a model from elsewhere is kept, and how the check of offline.ts ended, by who asked. */
 interface OfflineReport {
-  readonly pageFiles: string;
-  readonly pageCache: string;
-  readonly workerFiles: string;
+  readonly keptIn: Expected["keptIn"];
+  readonly page: string;
+  readonly worker: string;
+  /** In a Cache, wherever the others were. */
+  readonly pageWithoutFiles: string;
 }
 
 /** The page of examples/vite: what it wrote, how many characters were there when it was stopped, and some time later. */
@@ -88,52 +92,63 @@ describe("browsers", { skip }, () => {
   });
 
   for (const browser of BROWSERS) {
-    describe(browser.name, () => {
-      let results: Map<string, PageResult>;
+    describe(nameOf(browser), () => {
+      const { variant, oneThread, threadsByNumber, keptIn } = browser.expected;
+      let results: Map<string, PageResult>, name: string;
       const reportOf = <Report>(page: string): Report => {
         const result = results.get(page)!;
         if ("error" in result) assert.fail(`${page}: ${result.error}`);
         return result.report as Report;
       };
 
-      const offlineCell = (places: Readonly<Record<string, keyof OfflineReport>>): string =>
-        Object.entries(places).map(([place, name]) => (reportOf<OfflineReport>("offline")[name] === "ok" ? place : `NO ${place}`)).join(", ");
+      const offlineCell = (asking: Readonly<Record<string, string>>): string => Object.entries(asking).map(([place, found]) => (found === "ok" ? place : `NO ${place}`)).join(", ");
+
+      const checkSuite = ({ models, checks, engine }: SuiteReport, row: string, offline: string): void => {
+        recordRow(`${name}, ${row}`, { models, checks, engine }, offline);
+        for (const [check, found] of Object.entries(checks)) assert.equal(found, "ok", check);
+        for (const [model, logits] of publishedHashes(installed)) assert.equal(models[model].logits, logits, model);
+        assert.deepEqual(models, expected);
+        assert.equal(engine.variant, variant);
+      };
 
       test("shows every page", async () => {
-        results = await runPages(browser, installed.folder, PAGES, RUN_TIMEOUT_MS);
-        assert.deepEqual([...results.keys()], PAGES.map(({ name }) => name));
+        const { version, ...found } = await runPages(browser, installed.folder, PAGES, RUN_TIMEOUT_MS);
+        name = nameOf(browser, version);
+        results = found.results;
+        assert.deepEqual([...results.keys()], PAGES.map((page) => page.name));
       });
 
       test("page: one thread, and why", () => {
-        checkSuite(reportOf<SuiteReport>("page"), `${nameOf(browser)}, page`, offlineCell({ "private files": "pageFiles", Cache: "pageCache" }));
-        assert.match(reportOf<SuiteReport>("page").engine.reason ?? "", /main thread may not wait.*onebit\/worker/);
+        const report = reportOf<SuiteReport>("page"), { page, pageWithoutFiles } = reportOf<OfflineReport>("offline");
+        checkSuite(report, "page", offlineCell({ [keptIn]: page, Cache: pageWithoutFiles }));
+        checkThreads(report.engine, oneThread.page);
       });
 
-      test("worker: threads, a page that stays free, a death that is noticed", () => {
+      test("worker: threads or why not, a page that stays free, a death that is noticed", () => {
         const report = reportOf<SuiteReport>("worker");
-        checkSuite(report, `${nameOf(browser)}, worker`, offlineCell({ "private files": "workerFiles" }));
-        assert.equal(report.engine.reason, undefined);
-        assert.ok(report.engine.threads > 1, `${report.engine.threads} threads`);
+        checkSuite(report, "worker", offlineCell({ [keptIn]: reportOf<OfflineReport>("offline").worker }));
+        checkThreads(report.engine, oneThread.worker);
       });
 
-      test("offline: a model that was fetched once, from private files and from a cache", () => {
-        assert.deepEqual(reportOf<OfflineReport>("offline"), { pageFiles: "ok", pageCache: "ok", workerFiles: "ok" });
+      test("offline: a model that was fetched once, from private files where there are any, and from a cache", () => {
+        assert.deepEqual(reportOf<OfflineReport>("offline"), { keptIn, page: "ok", worker: "ok", pageWithoutFiles: "ok" });
       });
 
       test("without isolation: one thread, and why", () => {
         const { page, worker } = reportOf<QuickReport>("without isolation");
         for (const { engine, ids } of [page, worker]) {
           assert.deepEqual(ids, quickIds);
-          assert.match(engine.reason ?? "", /not cross-origin isolated.*Cross-Origin-Opener-Policy/);
+          checkThreads(engine, /not cross-origin isolated.*Cross-Origin-Opener-Policy/);
         }
       });
 
       test("strict policy: a worker of one's own, one thread, and why", () => {
-        const { page, worker, refusals } = reportOf<PolicyReport>("strict policy");
-        checkSuite(page, `${nameOf(browser)}, strict CSP, page`, NOT_ASKED);
-        checkSuite(worker, `${nameOf(browser)}, strict CSP, own worker`, NOT_ASKED);
-        assert.match(worker.engine.reason ?? "", /worker-src blob:/);
-        for (const message of refusals) assert.match(message, /worker-src blob:/);
+        const { page, worker, refused, threadsByNumber: threads } = reportOf<PolicyReport>("strict policy");
+        checkSuite(page, "strict CSP, page", NOT_ASKED);
+        checkSuite(worker, "strict CSP, own worker", NOT_ASKED);
+        checkThreads(worker.engine, oneThread.workerUnderPolicy);
+        assert.match(refused, /worker-src blob:/);
+        assert.match(threads, threadsByNumber);
       });
 
       test("policy without WebAssembly: a typed error", () => {
@@ -151,23 +166,17 @@ describe("browsers", { skip }, () => {
         test(`bundled by ${bundler}`, () => {
           const { page, worker } = reportOf<QuickReport>(bundler);
           assert.deepEqual([page.ids, worker.ids], [quickIds, quickIds]);
-          assert.ok(worker.engine.threads > 1, worker.engine.reason);
+          checkThreads(worker.engine, oneThread.worker);
         });
       }
     });
   }
-
-  function checkSuite({ models, checks, engine }: SuiteReport, row: string, offline: string): void {
-    recordRow(row, { models, checks, engine }, offline);
-    for (const [name, found] of Object.entries(checks)) assert.equal(found, "ok", name);
-    for (const [name, logits] of publishedHashes(installed)) assert.equal(models[name].logits, logits, name);
-    assert.deepEqual(models, expected);
-    assert.equal(engine.variant, "relaxed");
-  }
 });
 
-function nameOf({ name, binary }: Browser): string {
-  return `${name} ${execFileSync(binary, ["--version"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).match(/\d+/)?.[0]}`;
+/** Several where no reason for one is expected. */
+function checkThreads({ threads, reason }: SuiteReport["engine"], why: RegExp | undefined): void {
+  if (why === undefined) assert.ok(threads > 1 && reason === undefined, `${threads} threads: ${reason}`);
+  else assert.ok(threads === 1 && why.test(reason ?? ""), `${threads} threads: ${reason}`);
 }
 
 /** Raw modules: what a page without a bundler has. The bundled application imports the package by its name. */
@@ -192,12 +201,12 @@ function writePages({ folder, models }: InstalledPackage, server: VanishingServe
     "worker.js": `${importBoth} import { inWorker } from "/suite-page.js"; globalThis.runPage = () => inWorker(loadInWorker, openTraining, ${newWorker}, ${names});`,
     "policy.js": `${importBoth} import { underPolicy } from "/policy-page.js"; globalThis.runPage = () => underPolicy(load, openTraining, loadInWorker, ${newWorker}, ${names});`,
     "offline-page.js": `${offline} globalThis.runPage = async () => {
-      const pageFiles = await offlineOutcome(parts, newUrl());
-      const worker = new Worker("/offline-worker.js", { type: "module" });
-      const workerFiles = await new Promise((resolve) => (worker.onmessage = ({ data }) => resolve(data)));
+      const keptIn = navigator.storage?.getDirectory === undefined ? "Cache" : "private files", page = await offlineOutcome(parts, newUrl());
+      const asked = new Worker("/offline-worker.js", { type: "module" });
+      const worker = await new Promise((resolve) => (asked.onmessage = ({ data }) => resolve(data)));
       // As in a browser that has none.
-      Object.defineProperty(navigator.storage, "getDirectory", { value: undefined });
-      return { pageFiles, workerFiles, pageCache: await offlineOutcome(parts, newUrl()) };
+      Object.defineProperty(navigator.storage ?? {}, "getDirectory", { value: undefined });
+      return { keptIn, page, worker, pageWithoutFiles: await offlineOutcome(parts, newUrl()) };
     };`,
     "offline-worker.js": `${offline} postMessage(await offlineOutcome(parts, newUrl()));`,
     "example-driver.js": `globalThis.runPage = async () => {

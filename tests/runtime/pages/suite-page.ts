@@ -13,7 +13,10 @@ export async function inPage(load: typeof Load, openTraining: typeof OpenTrainin
   return runSuite({ open: load, openTraining, files: await fetchModels(names), url: `models/${names[0]}.gguf` });
 }
 
-export async function inWorker(loadInWorker: LoadInWorker, openTraining: typeof OpenTraining, newWorker: () => Worker, names: readonly string[]): Promise<SuiteReport> {
+export async function inWorker(load: LoadInWorker, openTraining: typeof OpenTraining, newWorker: () => Worker, names: readonly string[]): Promise<SuiteReport> {
+  // Set beside the page's script, where a browser is to be asked for threads by number.
+  const { suiteThreads } = globalThis as { suiteThreads?: number };
+  const loadInWorker: LoadInWorker = suiteThreads === undefined ? load : (source, options) => load(source, { threads: suiteThreads, ...options });
   const files = await fetchModels(names), report = await runSuite({ open: openInWorker(loadInWorker), openTraining, files, url: `models/${names[0]}.gguf` });
   await checkWorker(loadInWorker, newWorker, files[names[0]]);
   return report;
