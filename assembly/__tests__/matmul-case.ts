@@ -19,7 +19,7 @@ export const BINARY_TABLE_BLOCK: i32 = 5;
 
 /** The largest |q| a kernel promises to be exact for. */
 const MAX_Q: StaticArray<i32> = [127, 255, 127, 127, 255, 255];
-const SCRATCH_BYTES: i32 = 16384;
+const SCRATCH_BYTES: i32 = 24576;
 
 export class Case {
   /** Tiles of 32 rows of the tensor; rows [32 tileBegin, 32 tileEnd) are computed. */

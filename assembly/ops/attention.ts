@@ -53,21 +53,23 @@ export function attend(
     const nQueries = min(2 * count, group - 2 * first);
     const cached = <usize>kvHead * contextLength * headBytes, heads = <usize>(kvHead * group + 2 * first) * headBytes;
     const queries = q + ((<usize>token * qStride) << 2) + heads, results = out + ((<usize>token * outStride) << 2) + heads;
-    let touched = scores(queries, kCache + cached, scratch, scoreStride, nQueries, length, headDim, scale);
+    let touched = scores(queries, kCache + cached, vCache + cached, scratch, scoreStride, nQueries, length, headDim, scale);
     for (let g = 0; g < nQueries; g++) softmax(scratch + <usize>g * scoreStride, length, scratch + <usize>g * scoreStride);
-    touched += weightedValues(scratch, scoreStride, vCache + cached, results, nQueries, length, headDim);
+    // A prompt's next token reads the same keys again.
+    const next = kvHead + 1 < nKvHeads && n == 1 ? kCache + cached + <usize>contextLength * headBytes : 0;
+    touched += weightedValues(scratch, scoreStride, vCache + cached, next, results, nQueries, length, headDim);
     // Put somewhere, so that no compiler leaves out the loads of touchAhead.
     store<i32>(scratch, touched);
   }
 }
 
-/** scores[g][p] = scale · q[g]·k[p]. Four positions serve two queries at a time, and the next ones from L1. */
-function scores(q: usize, k: usize, out: usize, scoreStride: usize, group: i32, length: i32, headDim: i32, scale: f32): i32 {
+/** scores[g][p] = scale · q[g]·k[p]. Four positions serve two queries at a time, and the next ones from L1; `next` are read then. */
+function scores(q: usize, k: usize, next: usize, out: usize, scoreStride: usize, group: i32, length: i32, headDim: i32, scale: f32): i32 {
   const headBytes = <usize>headDim << 2;
   let touched = 0, p = 0;
   for (; p + 4 <= length; p += 4) {
     const keys = k + <usize>p * headBytes, to = out + (<usize>p << 2);
-    touched += touchAhead(k, p, length, headBytes);
+    touched += touchAhead(k, p, length, headBytes, next);
     let g = 0;
     for (; g + 2 <= group; g += 2) scoreTwoByFour(q + <usize>g * headBytes, keys, headBytes, to + <usize>g * scoreStride, scoreStride, scale);
     if (g < group) scoreByFour(q + <usize>g * headBytes, keys, headBytes, to + <usize>g * scoreStride, scale);
@@ -119,14 +121,14 @@ function score(q: usize, k: usize, headBytes: usize): f32 {
   return sumFloats(sums);
 }
 
-/** out[g] = Σ weights[g][p] · v[p], positions in turn. Four serve two queries at a time, and the next ones from L1. */
-function weightedValues(weights: usize, weightStride: usize, v: usize, out: usize, group: i32, length: i32, headDim: i32): i32 {
+/** out[g] = Σ weights[g][p] · v[p], positions in turn. Four serve two queries at a time, and the next ones from L1; `next` are read then. */
+function weightedValues(weights: usize, weightStride: usize, v: usize, next: usize, out: usize, group: i32, length: i32, headDim: i32): i32 {
   const headBytes = <usize>headDim << 2;
   let touched = 0, p = 0;
   memory.fill(out, 0, <usize>group * headBytes);
   for (; p + 4 <= length; p += 4) {
     const values = v + <usize>p * headBytes, from = weights + (<usize>p << 2);
-    touched += touchAhead(v, p, length, headBytes);
+    touched += touchAhead(v, p, length, headBytes, next);
     let g = 0;
     for (; g + 2 <= group; g += 2) {
       const at = from + <usize>g * weightStride;
@@ -140,11 +142,14 @@ function weightedValues(weights: usize, weightStride: usize, v: usize, out: usiz
   return touched;
 }
 
-/** Loads a part of each quarter of the tile after the one of position p: when that tile's turn comes, all of it is here. */
-function touchAhead(vectors: usize, p: i32, length: i32, headBytes: usize): i32 {
-  const next = (p & -TILE) + TILE, quarter = headBytes * (TILE / 4);
-  if (next + TILE > length) return 0;
-  let touched = 0, line = vectors + <usize>(next + ((p % TILE) >> 2)) * headBytes;
+/**
+ * Loads a part of each quarter of the tile after the one of position p: when that tile's turn comes, all of it is here. After
+ * the last whole one comes the first of `then`, if there is any.
+ */
+function touchAhead(vectors: usize, p: i32, length: i32, headBytes: usize, then: usize): i32 {
+  const next = (p & -TILE) + TILE, quarter = headBytes * (TILE / 4), isLast = next + TILE > length;
+  if (isLast && (then == 0 || next > length)) return 0;
+  let touched = 0, line = (isLast ? then : vectors + <usize>next * headBytes) + <usize>((p % TILE) >> 2) * headBytes;
   for (const end = line + headBytes; line < end; line += 64) {
     touched += load<i32>(line) + load<i32>(line + quarter) + load<i32>(line + 2 * quarter) + load<i32>(line + 3 * quarter);
   }

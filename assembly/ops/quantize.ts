@@ -118,11 +118,21 @@ function quantizeDenseBlock(x: usize, k: i32, factor: f32, qmax: i32, q16: usize
   }
 }
 
-/** Values i … i+7 of a row of k, times s, rounded half to even, saturated to i16. */
+/** Values i … i+7 of a row of k, times s, rounded half to even, saturated to i16. Products are below 2^22, or not finite. */
 export function eightIntegers(x: usize, i: i32, k: i32, s: v128): v128 {
-  const low = f32x4.nearest(f32x4.mul(fourValues(x, i, k), s));
-  const high = f32x4.nearest(f32x4.mul(fourValues(x, i + 4, k), s));
-  return i16x8.narrow_i32x4_s(i32x4.trunc_sat_f32x4_s(low), i32x4.trunc_sat_f32x4_s(high));
+  return i16x8.narrow_i32x4_s(toIntegers(f32x4.mul(fourValues(x, i, k), s)), toIntegers(f32x4.mul(fourValues(x, i + 4, k), s)));
+}
+
+// 1.5 · 2^23. In memory, because V8 would make a splatted constant anew at every use.
+const ROUNDER: usize = memory.data<f32>([12582912, 12582912, 12582912, 12582912], 16);
+
+/**
+ * Rounded half to even; NaN is 0, infinities are far out. An f32 of ROUNDER's size has no fraction, so that the addition
+ * rounds, and counts by ones in its bits: a third of the instructions that a rounding and a saturated conversion take.
+ */
+function toIntegers(v: v128): v128 {
+  const rounder = v128.load(ROUNDER);
+  return i32x4.sub(f32x4.add(v128.and(v, f32x4.eq(v, v)), rounder), rounder);
 }
 
 /** Values i … i+3 of a row of k; zero from k on. */
@@ -132,11 +142,18 @@ function fourValues(x: usize, i: i32, k: i32): v128 {
   return i < k ? loadRest(p, k - i) : f32x4.splat(0);
 }
 
-/** Largest magnitude of k values; NaN is passed over. */
+/** Largest magnitude of k values; NaN is passed over. Four maxima at once: each waits for itself, four cycles long. */
 export function absmaxRow(x: usize, k: i32): f32 {
-  let most = f32x4.splat(0);
-  for (let i = 0; i < k; i += 4) most = f32x4.pmax(most, f32x4.abs(fourValues(x, i, k)));
-  return maxFloats(most);
+  let a = f32x4.splat(0), b = a, c = a, d = a, i = 0;
+  for (; i + 16 <= k; i += 16) {
+    const p = x + (<usize>i << 2);
+    a = f32x4.pmax(a, f32x4.abs(v128.load(p)));
+    b = f32x4.pmax(b, f32x4.abs(v128.load(p, 16)));
+    c = f32x4.pmax(c, f32x4.abs(v128.load(p, 32)));
+    d = f32x4.pmax(d, f32x4.abs(v128.load(p, 48)));
+  }
+  for (; i < k; i += 4) a = f32x4.pmax(a, f32x4.abs(fourValues(x, i, k)));
+  return maxFloats(f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d)));
 }
 
 /** What eight integers add to a sum. */

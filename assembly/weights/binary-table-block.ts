@@ -7,7 +7,7 @@
  * w: table layout of 4-weight groups, `rows` (a multiple of 32) x kp (a multiple of 128); blockScale u16 f16
  * [tile][kp / 128][32 rows]; tables of row n (|q| <= 255) at tables + n tableStride (bytes); actScale f32[n][kp / 128],
  * mass i32[n][kp / 128], the sums of |q|; y f32 (n, yStride). Writes rows [rowBegin, rowEnd), multiples of 32.
- * scratch: 11 KB private to the thread.
+ * scratch: 22 KB private to the thread.
  */
 import { BINARY, tableBlockMatmul } from "./table-block-matmul";
 

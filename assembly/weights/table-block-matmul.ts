@@ -5,20 +5,20 @@
  *   acc = 0; for each activation block b in order: acc = acc + f32(isum) * f32(blockScale * actScale[n][b]); y = acc
  *
  * isum is exact; nothing is fused; y holds acc between k-blocks, so the order never depends on threads or batch.
- * Scales lie beside the tiles as [tile][scale block][32 rows] f16. Four distant tiles at once, as in binary-table.ts.
+ * Scales lie beside the tiles as [tile][scale block][32 rows] f16. Eight distant tiles at once, as in binary-table.ts.
  */
 import { f16HighToF32, f16LowToF32, interleaveHigh16, interleaveLow16 } from "../simd";
-import { clearSums, evenSums, oddSums, sumTiles, sumTwoRows } from "./table-sums";
+import { evenSums, oddSums, sumTiles, sumTwoRows } from "./table-sums";
 import { TABLE_GROUPS, TILE_ROWS, tileOffset } from "./tables";
 import { clearRows } from "./uniform-scale";
 
 /** Tiles summed at once. */
-const STREAMS: i32 = 4;
+const STREAMS: i32 = 8;
 /** Groups of an activation block. */
 const BLOCK_GROUPS: i32 = 32;
 /** Each group of a ternary table is 16 too large in its high byte. */
 const TERNARY_BIAS: i32 = 32 * 16 * BLOCK_GROUPS;
-/** Scratch: the sums of a set of tiles for two rows, then its scales as f32: 4 tiles x at most 20 blocks x 32 rows = 10 KB. */
+/** Scratch: the sums of a set of tiles for two rows, then its scales as f32: 8 tiles x at most 20 blocks x 32 rows = 20 KB. */
 const ROW_SUMS_BYTES: usize = 128 * STREAMS;
 const SUMS_BYTES: usize = 2 * ROW_SUMS_BYTES;
 
@@ -32,7 +32,7 @@ export const BINARY: usize = memory.data<i16>([2, 64, 2, 64, 2, 64, 2, 64], 16);
  * @param mass i32[n][groups / 32] subtracted from the sums of binary weights; 0 for ternary ones, whose tables say what is
  * @param pair TERNARY or BINARY
  * @param groups groups a row, a multiple of 32
- * @param scratch 11 KB private to the thread
+ * @param scratch 22 KB private to the thread
  */
 export function tableBlockMatmul(
   w: usize,
@@ -63,7 +63,7 @@ export function tableBlockMatmul(
     const length = min(TABLE_GROUPS, groups - g);
     const block = g / BLOCK_GROUPS;
     const nScales = length / BLOCK_GROUPS / blocksPerScale;
-    // Sets of four tiles at `distance`; then the tiles left over, which lie side by side, as one smaller set.
+    // Sets of eight tiles at `distance`; then the tiles left over, which lie side by side, as one smaller set.
     for (let set = 0; set <= distance; set++) {
       const isRest = set == distance;
       const tile = isRest ? rest : first + set;
@@ -85,7 +85,7 @@ export function tableBlockMatmul(
 }
 
 /**
- * The k-block's scales of a set of tiles as f32 [tile][scale block][32 rows]. Read in one go: as four more streams
+ * The k-block's scales of a set of tiles as f32 [tile][scale block][32 rows]. Read in one go: as more streams
  * beside the weights they cost a fifth of the speed.
  */
 function convertScales(from: usize, fromStride: usize, tiles: i32, nScales: i32, to: usize): void {
@@ -125,7 +125,6 @@ function addBlocks(
   const weights = v128.load(pair);
   const nBlocks = groups / BLOCK_GROUPS;
   for (let b = 0; b < nBlocks; b++, w += BLOCK_GROUPS * 16, table += BLOCK_GROUPS * 32) {
-    clearSums(scratch, nRows * STREAMS);
     if (nRows == 2) sumTwoRows(w, tileStride, tiles, table, tableStride, BLOCK_GROUPS, scratch, ROW_SUMS_BYTES);
     else sumTiles(w, tileStride, tiles, table, BLOCK_GROUPS, scratch);
     const scale = scratch + SUMS_BYTES + (<usize>(b / blocksPerScale) << 7);

@@ -9,8 +9,9 @@
  *   byte 64  low table, high nibbles (rows 16..31): 16 B all, 16 B odd
  *   byte 96  high table, high nibbles:              16 B all, 16 B odd
  *
- * A flush adds 16 byte sums x to 16-bit lanes: all += x (odd bytes weigh 256), odd += x >>> 8. Then odd lanes are the
- * sums of rows 8..15 and all - (odd << 8), mod 2^16, those of rows 0..7. Exact while each sum is under 2^16.
+ * A flush adds 16 byte sums x to 16-bit lanes, the first of all sets them: all += x (odd bytes weigh 256), odd += x >>> 8.
+ * Then odd lanes are the sums of rows 8..15 and all - (odd << 8), mod 2^16, those of rows 0..7. Exact while each sum is
+ * under 2^16.
  */
 import { swizzle } from "../simd";
 
@@ -20,7 +21,7 @@ const RUN: usize = 8 * 32;
 const NIBBLE: usize = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15], 16);
 
 /**
- * Adds `groups` groups of `tiles` tiles, tileStride bytes apart, to their sums, two tiles at a time and
+ * Sums of `groups` groups of `tiles` tiles, tileStride bytes apart, two tiles at a time and
  * 8 groups (`groups` is a multiple) in turn, so that every tile is read linearly and beside others. With an odd number of
  * tiles the last is summed twice: sums has room for an even number.
  *
@@ -37,7 +38,8 @@ export function sumTiles(
 ): void {
   const mask = v128.load(NIBBLE);
   const sumsEnd = sums + (<usize>tiles << 7);
-  for (const tableEnd = table + (<usize>groups << 5); table < tableEnd; table += RUN, w += RUN >> 1) {
+  let add = false;
+  for (const tableEnd = table + (<usize>groups << 5); table < tableEnd; table += RUN, w += RUN >> 1, add = true) {
     let first = w;
     for (let to = sums; to < sumsEnd; to += 256, first += 2 * tileStride) {
       let l0 = i8x16.splat(0), h0 = l0, l1 = l0, h1 = l0, l2 = l0, h2 = l0, l3 = l0, h3 = l0;
@@ -56,10 +58,10 @@ export function sumTiles(
         l3 = i8x16.add(l3, swizzle(low, d));
         h3 = i8x16.add(h3, swizzle(high, d));
       }
-      flush(to, l0, h0);
-      flush(to + 64, l1, h1);
-      flush(to + 128, l2, h2);
-      flush(to + 192, l3, h3);
+      flush(to, l0, h0, add);
+      flush(to + 64, l1, h1, add);
+      flush(to + 128, l2, h2, add);
+      flush(to + 192, l3, h3, add);
     }
   }
 }
@@ -81,7 +83,8 @@ export function sumTwoRows(
 ): void {
   const mask = v128.load(NIBBLE);
   const sumsEnd = sums + (<usize>tiles << 7);
-  for (const tableEnd = table + (<usize>groups << 5); table < tableEnd; table += RUN, w += RUN >> 1) {
+  let add = false;
+  for (const tableEnd = table + (<usize>groups << 5); table < tableEnd; table += RUN, w += RUN >> 1, add = true) {
     let first = w;
     for (let to = sums; to < sumsEnd; to += 128, first += tileStride) {
       let l0 = i8x16.splat(0), h0 = l0, l1 = l0, h1 = l0, l2 = l0, h2 = l0, l3 = l0, h3 = l0;
@@ -99,26 +102,29 @@ export function sumTwoRows(
         l3 = i8x16.add(l3, swizzle(low2, b));
         h3 = i8x16.add(h3, swizzle(high2, b));
       }
-      flush(to, l0, h0);
-      flush(to + 64, l1, h1);
-      flush(to + sumsStride, l2, h2);
-      flush(to + sumsStride + 64, l3, h3);
+      flush(to, l0, h0, add);
+      flush(to + 64, l1, h1, add);
+      flush(to + sumsStride, l2, h2, add);
+      flush(to + sumsStride + 64, l3, h3, add);
     }
   }
 }
 
-/** Adds byte sums of 16 rows to their u16 sums. */
-function flush(to: usize, low: v128, high: v128): void {
-  v128.store(to, i16x8.add(v128.load(to), low));
-  v128.store(to, i16x8.add(v128.load(to, 16), i16x8.shr_u(low, 8)), 16);
-  v128.store(to, i16x8.add(v128.load(to, 32), high), 32);
-  v128.store(to, i16x8.add(v128.load(to, 48), i16x8.shr_u(high, 8)), 48);
-}
-
-/** Zeroes the sums of `tiles` tiles, an even number. */
-export function clearSums(sums: usize, tiles: i32): void {
-  const zero = i64x2.splat(0);
-  for (const end = sums + (<usize>tiles << 7); sums < end; sums += 16) v128.store(sums, zero);
+/** Adds byte sums of 16 rows to their u16 sums, or makes them these. */
+// @ts-ignore: decorator
+@inline
+function flush(to: usize, low: v128, high: v128, add: bool): void {
+  let lowOdd = i16x8.shr_u(low, 8), highOdd = i16x8.shr_u(high, 8);
+  if (add) {
+    low = i16x8.add(v128.load(to), low);
+    lowOdd = i16x8.add(v128.load(to, 16), lowOdd);
+    high = i16x8.add(v128.load(to, 32), high);
+    highOdd = i16x8.add(v128.load(to, 48), highOdd);
+  }
+  v128.store(to, low);
+  v128.store(to, lowOdd, 16);
+  v128.store(to, high, 32);
+  v128.store(to, highOdd, 48);
 }
 
 /** Sums of rows 0..7 of 16 (lanes in row order), given the address of their [all, odd]. */

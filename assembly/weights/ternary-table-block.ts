@@ -7,7 +7,7 @@
  * w: table layout of 2-weight groups, `rows` (a multiple of 32) x kp (a multiple of 64 and of scaleBlock);
  * blockScale u16 f16 [tile][kp / scaleBlock][32 rows], scaleBlock 64, 128 or 256 weights; tables of row n at
  * tables + n tableStride (bytes), of |q| <= 255; actScale f32[n][kp / 64]; y f32 (n, yStride). Writes rows
- * [rowBegin, rowEnd), multiples of 32. scratch: 11 KB private to the thread.
+ * [rowBegin, rowEnd), multiples of 32. scratch: 22 KB private to the thread.
  */
 import { tableBlockMatmul, TERNARY } from "./table-block-matmul";
 

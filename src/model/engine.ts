@@ -248,9 +248,8 @@ class ProgramEngine implements Engine {
     throwIfAborted(signal);
   }
 
-  /** Steps [begin, end), the last of which every thread waits after; none are no job, which threads might not take in time. */
+  /** Steps [begin, end); every thread is through them then. */
   private run(begin: number, end: number): void {
-    if (begin === end) return;
     const { control, program, state } = this.plan;
     this.open().kernels.run(control, program + begin * abi.STEP_BYTES, end - begin, state, this.engine.threads);
   }

@@ -113,7 +113,7 @@ const STEPS_OTHER = 32;
 /** Every buffer starts on a cache line. */
 const ALIGN = 64;
 /** Scratch that a table kernel needs for its accumulators. */
-const KERNEL_SCRATCH_BYTES = 16_384;
+const KERNEL_SCRATCH_BYTES = 24_576;
 
 /** Hands out addresses. */
 class Arena {

@@ -20,7 +20,7 @@ import { StepWriter } from "./step-writer.ts";
 import { type LayerTensors, type LinearTensors, type ModelTensors, type VectorTensor, allLinears } from "./weights.ts";
 
 export interface Program {
-  /** Steps up to the end of each layer, where every thread has arrived. */
+  /** Steps up to the end of each layer. */
   readonly layerEnds: readonly number[];
   /** Steps up to the output norm, whose rows are the hidden states. */
   readonly nHiddenSteps: number;

@@ -23,7 +23,7 @@ const TILE_ROWS = 32;
 /** Columns that the layouts pad to. */
 const TERNARY_COLUMNS = 64, BINARY_COLUMNS = 128;
 /** What the table kernels draw as scratch beside a word a row (ternary) : sums of tiles. */
-const TABLE_SCRATCH_BYTES = 512;
+const TABLE_SCRATCH_BYTES = 1024;
 
 export interface PackedBits {
   readonly weightBits: WeightBits;
