@@ -74,6 +74,8 @@ export const CONTROL_STATE = 12;
 export const CONTROL_THREADS = 16;
 /** Sleeps at barriers until these are waited for with patience again (barrier.ts). */
 export const CONTROL_HASTE = 20;
+/** Sleeps at barriers so far. */
+export const CONTROL_SLEPT = 24;
 export const CONTROL_JOB_SLEEPERS = 64;
 export const CONTROL_ARRIVED = 128;
 export const CONTROL_SLEEPERS = 192;

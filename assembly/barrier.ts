@@ -8,7 +8,7 @@
 // longer than most steps, and a token of 424 steps 27 ms instead of 18. If another program has their core, spinning is:
 // it keeps the core on which they could go on, 60 ms instead of 36 (Bonsai 1.7B, two cores). So after a sleep the next
 // HASTY_SLEEPS sleeps come soon, and then it is tried with patience again: 20 ms and 38.
-import { CONTROL_ARRIVED, CONTROL_HASTE, CONTROL_SLEEPERS } from "./abi";
+import { CONTROL_ARRIVED, CONTROL_HASTE, CONTROL_SLEEPERS, CONTROL_SLEPT } from "./abi";
 
 export const SPINS: i32 = 100_000;
 const SPINS_HASTY: i32 = 2000;
@@ -55,9 +55,11 @@ export function barrier(control: usize, nThreads: i32): void {
     if (nThreads == 1) return;
     const before = countUp(control + CONTROL_ARRIVED, control + CONTROL_SLEEPERS);
     const target = (<i32>(<u32>before / <u32>nThreads) + 1) * nThreads;
-    // Two threads may lose each other's count: it is advice, not a lock.
+    // Two threads may lose each other's counts: they are advice, not locks.
     const haste = load<i32>(control, CONTROL_HASTE);
     const slept = waitUntil(control + CONTROL_ARRIVED, target, control + CONTROL_SLEEPERS, haste > 0 ? SPINS_HASTY : SPINS);
-    if (slept) store<i32>(control, haste > 0 ? haste - 1 : HASTY_SLEEPS, CONTROL_HASTE);
+    if (!slept) return;
+    store<i32>(control, haste > 0 ? haste - 1 : HASTY_SLEEPS, CONTROL_HASTE);
+    store<i32>(control, load<i32>(control, CONTROL_SLEPT) + 1, CONTROL_SLEPT);
   }
 }

@@ -111,8 +111,6 @@ export function sumTwoRows(
 }
 
 /** Adds byte sums of 16 rows to their u16 sums, or makes them these. */
-// @ts-ignore: decorator
-@inline
 function flush(to: usize, low: v128, high: v128, add: bool): void {
   let lowOdd = i16x8.shr_u(low, 8), highOdd = i16x8.shr_u(high, 8);
   if (add) {

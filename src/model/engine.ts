@@ -21,6 +21,7 @@ import { loadWeights } from "./loader.ts";
 import { type MemoryPlan, planMemory } from "./plan.ts";
 import { type Program, buildProgram } from "./program.ts";
 import { placeRopeFrequencies } from "./rope-frequencies.ts";
+import { type ThreadCount, createThreadCount } from "./thread-count.ts";
 import { type ModelTensors, type TensorNaming, findTensors } from "./weights.ts";
 
 export type { EngineOptions } from "./engine-options.ts";
@@ -159,6 +160,7 @@ class ProgramEngine implements Engine {
   private readonly plan: MemoryPlan;
   private readonly program: Program;
   private readonly pool: ThreadPool | undefined;
+  private readonly threadCount: ThreadCount;
   /** One for all evaluations: short ones after each other must let the event loop run as one long one does. */
   private readonly breather = createBreather();
   /** Undefined once closed, so that the memory can be collected while the engine is still referred to. */
@@ -171,6 +173,7 @@ class ProgramEngine implements Engine {
     this.plan = plan;
     this.program = program;
     this.pool = pool;
+    this.threadCount = createThreadCount(pool?.nThreads ?? 1);
     this.wasm = { kernels, memory };
     this.numeric = createNumeric(kernels, memory, { ...plan.numeric, nMax: roundUp(config.vocabSize, 32) });
     this.engine = { variant: chosen.variant, ternaryKernel: plan.options.ternaryKernel, threads: pool?.nThreads ?? 1, ...(reason === undefined ? {} : { reason }) };
@@ -234,13 +237,21 @@ class ProgramEngine implements Engine {
   private async walk(ids: readonly number[], begin: number, n: number, position: number, head: HeadRows, nSteps: number, signal: AbortSignal | undefined): Promise<void> {
     await this.breathe(signal);
     this.writeBatch(ids, begin, n, position, head);
+    if (n === 1) return this.runToken(nSteps);
     let done = 0;
-    for (const end of n > 1 ? this.program.layerEnds : []) {
-      this.run(done, end);
+    for (const end of this.program.layerEnds) {
+      this.run(done, end, this.engine.threads);
       done = end;
       await this.breathe(signal);
     }
-    this.run(done, nSteps);
+    this.run(done, nSteps, this.engine.threads);
+  }
+
+  private runToken(nSteps: number): void {
+    const { memory } = this.open(), control = new DataView(memory.buffer, this.plan.control, abi.CONTROL_BYTES);
+    const nSlept = control.getInt32(abi.CONTROL_SLEPT, true), begin = performance.now();
+    this.run(0, nSteps, this.threadCount.current);
+    this.threadCount.took(performance.now() - begin, control.getInt32(abi.CONTROL_SLEPT, true) !== nSlept);
   }
 
   private async breathe(signal: AbortSignal | undefined): Promise<void> {
@@ -249,9 +260,9 @@ class ProgramEngine implements Engine {
   }
 
   /** Steps [begin, end); every thread is through them then. */
-  private run(begin: number, end: number): void {
+  private run(begin: number, end: number, nThreads: number): void {
     const { control, program, state } = this.plan;
-    this.open().kernels.run(control, program + begin * abi.STEP_BYTES, end - begin, state, this.engine.threads);
+    this.open().kernels.run(control, program + begin * abi.STEP_BYTES, end - begin, state, nThreads);
   }
 
   private writeBatch(ids: readonly number[], begin: number, n: number, position: number, head: HeadRows): void {
