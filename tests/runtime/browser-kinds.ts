@@ -44,7 +44,10 @@ const NO_SHARED_MEMORY: Pick<Expected, "oneThread" | "threadsByNumber"> = {
   threadsByNumber: /^option\/invalid .*no shared memory.*wanted 1, got 2/,
 };
 
-/** WebKitGTK's own small browser. Debian builds it without relaxed SIMD and private files, and gives no page shared memory. */
+/**
+ * WebKitGTK's own small browser. Its engine lacks the dot product of relaxed SIMD, private files are switched off (switched on,
+ * they cannot be written), and no page gets shared memory.
+ */
 const WEBKIT: Omit<Browser, "expected"> = {
   name: "WebKitGTK", binary: miniBrowser, needsScreen: true,
   args: (_, url) => [url],

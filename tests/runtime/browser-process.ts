@@ -57,7 +57,9 @@ class Program {
     this.failed = new Promise((_, reject) => {
       this.#process.once("error", reject);
       // The last it said may come after its end.
-      this.#process.once("exit", (code, signal) => setTimeout(() => reject(new Error(`${command} ended with ${signal ?? `code ${code}`}: ${this.#errors.trim().split("\n").at(-1)}`)), 100));
+      this.#process.once("exit", (code, signal) => setTimeout(() => {
+        reject(new Error(`${command} ended with ${signal ?? `code ${code}`}: ${this.#errors.trim().split("\n").at(-1)}`));
+      }, 100));
     });
     // Whoever waits hears of it; nobody must.
     this.failed.catch(() => {});
