@@ -39,7 +39,7 @@ function hasPrivateFiles(): boolean {
 }
 
 function privateFiles(name: string): ModelStore {
-  const open: (handle: FileSystemFileHandle) => Promise<FileAccess> = opensDirectly() ? openDirectly : openThroughWorker(startWorker);
+  const open: (handle: FileSystemFileHandle) => Promise<FileAccess> = opensDirectly() ? openDirectly : openThroughWorker(startWorker, () => navigator.storage.getDirectory());
   return browserModelStore({
     root: async () => await (await navigator.storage.getDirectory()).getDirectoryHandle(name, { create: true }),
     open,

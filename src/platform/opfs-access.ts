@@ -53,7 +53,11 @@ export async function openDirectly(handle: FileSystemFileHandle): Promise<FileAc
 export const WORKER_SOURCE = `
 const files = new Map();
 const ops = {
-  async open(file, handle) { files.set(file, await handle.createSyncAccessHandle()); },
+  async open(file, path) {
+    let folder = await navigator.storage.getDirectory();
+    for (const name of path.slice(0, -1)) folder = await folder.getDirectoryHandle(name);
+    files.set(file, await (await folder.getFileHandle(path.at(-1))).createSyncAccessHandle());
+  },
   size: (file) => files.get(file).getSize(),
   read(file, at, lengthBytes) {
     const bytes = new Uint8Array(lengthBytes);
@@ -79,12 +83,15 @@ export interface FileWorker {
   onFailure(listener: (error: Error) => void): void;
 }
 
-/** Opens files by asking a worker, which is started at the first one and serves all. */
-export function openThroughWorker(startWorker: () => FileWorker): (handle: FileSystemFileHandle) => Promise<FileAccess> {
+/**
+ * Opens files by asking a worker, which is started at the first one and serves all. It is told where a file is below the
+ * `root` of the private files: WebKit sends no handles.
+ */
+export function openThroughWorker(startWorker: () => FileWorker, root: () => Promise<FileSystemDirectoryHandle>): (handle: FileSystemFileHandle) => Promise<FileAccess> {
   let worker: ((op: string, ...args: unknown[]) => Promise<unknown>) | undefined, nFiles = 0;
   return async (handle) => {
     const ask = (worker ??= asking(startWorker())), file = nFiles++;
-    await ask("open", file, handle);
+    await ask("open", file, await (await root()).resolve(handle));
     return {
       size: async () => (await ask("size", file)) as number,
       read: async (position, lengthBytes) => (await ask("read", file, position, lengthBytes)) as Uint8Array,

@@ -33,22 +33,28 @@ after(async () => {
 });
 beforeEach(() => server.reset());
 
-const opfs = (open: (handle: FileSystemFileHandle) => ReturnType<typeof openDirectly>, root = new FakeFolder()): ModelStore =>
+const opfs = (open: (handle: FileSystemFileHandle) => ReturnType<typeof openDirectly>, root: Pick<FakeFolder, "handle"> = new FakeFolder()): ModelStore =>
   browserModelStore({ root: async () => root.handle, open, locks: new FakeLocks(), estimate: async () => ({ quota: 1000, usage: 400 }) }, "opfs");
 
-/** The worker's own script, run here with a channel for its messages. */
-function workerHere(): ReturnType<typeof openThroughWorker> {
+/** The worker's own script, run here with a channel for its messages, which are copied as a browser does. */
+function workerHere(root: FakeFolder): ReturnType<typeof openThroughWorker> {
   return openThroughWorker(() => {
     let listener: (answer: readonly [number, unknown]) => void = () => {};
     const scope = { onmessage: undefined as unknown as (event: { data: readonly unknown[] }) => void };
-    new Function("scope", "postMessage", `let onmessage; ${WORKER_SOURCE}; scope.onmessage = onmessage;`)(scope, (answer: readonly [number, unknown]) => listener(answer));
-    return { postMessage: (data) => scope.onmessage({ data: [data[0], ...data.slice(1)] }), onAnswer: (given) => (listener = given), onFailure: () => {} };
-  });
+    const navigator = { storage: { getDirectory: async () => root.handle } };
+    new Function("scope", "navigator", "postMessage", `let onmessage; ${WORKER_SOURCE}; scope.onmessage = onmessage;`)(
+      scope, navigator, (answer: readonly [number, unknown]) => listener(structuredClone(answer)),
+    );
+    return { postMessage: (data) => scope.onmessage({ data: structuredClone(data) }), onAnswer: (given) => (listener = given), onFailure: () => {} };
+  }, async () => root.handle);
 }
 
 const stores: Record<string, () => ModelStore> = {
   "private files, in a worker": () => opfs(openDirectly),
-  "private files, from a page": () => opfs(workerHere()),
+  "private files, from a page": () => {
+    const root = new FakeFolder();
+    return opfs(workerHere(root), { handle: root.folder("models").handle });
+  },
   "private files that cannot be moved": () => opfs(openDirectly, new FakeFolder({ moves: false })),
   "a cache": () => browserCacheStore({ cache: async () => cache, locks: new FakeLocks(), freeBytes: async () => 600 }, "cache"),
   "a folder of Node": () => nodeModelStore(() => mkdtempSync(`${folder}/node-`), nodePlatform().openFile),

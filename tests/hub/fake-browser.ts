@@ -21,6 +21,22 @@ export class FakeFolder {
     this.#moves = moves;
   }
 
+  /** A folder in it, made where there is none. */
+  folder(name: string): FakeFolder {
+    const found = this.entries.get(name) ?? new FakeFolder({ moves: this.#moves });
+    this.entries.set(name, found);
+    return found as FakeFolder;
+  }
+
+  #pathOf(file: FakeFile | undefined): string[] | null {
+    for (const [name, entry] of this.entries) {
+      if (entry === file) return [name];
+      const path = entry instanceof FakeFolder ? entry.#pathOf(file) : null;
+      if (path !== null) return [name, ...path];
+    }
+    return null;
+  }
+
   get handle(): FileSystemDirectoryHandle {
     const entries = this.entries, moves = this.#moves, self = this;
     const find = <T>(name: string, kind: new () => T, create: boolean | undefined, make: () => T & (FakeFile | FakeFolder)): T => {
@@ -39,6 +55,7 @@ export class FakeFolder {
       async removeEntry(name: string) {
         if (!entries.delete(name)) throw named("NotFoundError");
       },
+      resolve: async (sought: object) => self.#pathOf((sought as { file?: FakeFile }).file),
       async *[Symbol.asyncIterator]() {
         for (const [name, entry] of entries) yield [name, { kind: entry instanceof FakeFolder ? "directory" : "file" }];
       },
@@ -56,6 +73,7 @@ function fileHandle(file: FakeFile, parent: FakeFolder, moves: boolean): FileSys
   };
   const handle = {
     kind: "file",
+    file,
     getFile: async () => Object.assign(new Blob([file.bytes]), { lastModified: file.modifiedMs }),
     async createSyncAccessHandle() {
       if (file.isOpen) throw named("NoModificationAllowedError");
