@@ -12,7 +12,10 @@ import type { KvType } from "./plan.ts";
 export interface EngineOptions extends LoadOptions {
   /** Positions to allocate: prompt and reply together. Default: what the model was trained for, at most 4096. */
   readonly contextLength?: number;
-  /** Default: the processors of the platform, 1 where it has no threads. */
+  /**
+   * Default: the processors of the platform, at most 8, 1 where it has no threads. While another program has one of them, one
+   * thread alone writes where that is faster.
+   */
   readonly threads?: number;
   /** Default: the fastest kernels this engine computes correctly. Results are the same bits. */
   readonly variant?: Variant;
