@@ -29,7 +29,7 @@ export function createThreadCount(nThreads: number): ThreadCount {
   const judgeSettled = (ms: number): void => {
     settledMs = ms;
     kept += WATCHED;
-    const other = settled === nThreads ? 1 : nThreads, isWorthIt = other === nThreads || 4 * nSlept >= WATCHED;
+    const other = settled === nThreads ? 1 : nThreads, isWorthIt = other === nThreads || nSlept >= WATCHED - 1;
     if (kept >= KEPT && isWorthIt) trial = other;
   };
   return {
