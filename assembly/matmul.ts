@@ -1,6 +1,7 @@
 // The matmul step: which kernel a weight layout takes, and each thread's rows of it.
 //
-//   y (n, yStride) = activations (n, k) × Wᵀ, W (rows, k); rows are shared out in tiles of 32
+//   y (n, yStride) = activations (n, k) × Wᵀ, W (rows, k); rows of W are shared out in tiles of 32,
+//   or those of a batch (step.ts)
 import * as abi from "./abi";
 import { isSharedByRows, ownInput, ptr, share, word } from "./step";
 import { ternaryTableMatmul } from "./weights/ternary-table";

@@ -55,8 +55,8 @@ export function attend(
     const queries = q + ((<usize>token * qStride) << 2) + heads, results = out + ((<usize>token * outStride) << 2) + heads;
     let touched = scores(queries, kCache + cached, vCache + cached, scratch, scoreStride, nQueries, length, headDim, scale);
     for (let g = 0; g < nQueries; g++) softmax(scratch + <usize>g * scoreStride, length, scratch + <usize>g * scoreStride);
-    // A prompt's next token reads the same keys again.
-    const next = kvHead + 1 < nKvHeads && n == 1 ? kCache + cached + <usize>contextLength * headBytes : 0;
+    // Of one token the next item, if there is one, is the next head's; a prompt's next token reads the same keys again.
+    const next = n == 1 && item + count < itemEnd ? kCache + cached + <usize>contextLength * headBytes : 0;
     touched += weightedValues(scratch, scoreStride, vCache + cached, next, results, nQueries, length, headDim);
     // Put somewhere, so that no compiler leaves out the loads of touchAhead.
     store<i32>(scratch, touched);

@@ -7,6 +7,8 @@
 
 /** Tokens after which it is judged how a number does. */
 const WATCHED = 8;
+/** Sleepless tokens among those at most: processors shared with other machines make threads sleep at some, where trials cost 8 %. */
+const SLEEPLESS_MAX = 1;
 /** Tokens of a trial: at the worst one of 17 is slower for it. */
 const TRIED = 4;
 /** Tokens between two trials. */
@@ -29,7 +31,7 @@ export function createThreadCount(nThreads: number): ThreadCount {
   const judgeSettled = (ms: number): void => {
     settledMs = ms;
     kept += WATCHED;
-    const other = settled === nThreads ? 1 : nThreads, isWorthIt = other === nThreads || nSlept >= WATCHED - 1;
+    const other = settled === nThreads ? 1 : nThreads, isWorthIt = other === nThreads || nSlept >= WATCHED - SLEEPLESS_MAX;
     if (kept >= KEPT && isWorthIt) trial = other;
   };
   return {
