@@ -85,10 +85,10 @@ export const CONTROL_BYTES = 256;
 export const SHORT_BLOCK_WEIGHTS = 1280;
 export const SHORT_BLOCK_BYTES = 21824;
 
-/** A head's 8-bit cache (ops/attention-q8.ts): positions of a tile, bytes before four keys, bytes before a tile's values. */
+/** A head's 8-bit cache (ops/attention-q8.ts): positions of a tile, bytes of a scale, and of a sum, which keys have too. */
 export const KV_Q8_POSITIONS = 64;
-export const KV_Q8_KEY_HEAD_BYTES = 32;
-export const KV_Q8_TILE_HEAD_BYTES = 256;
+export const KV_Q8_SCALE_BYTES = 4;
+export const KV_Q8_SUM_BYTES = 4;
 /** Scratch after the scores of a query. */
 export const KV_Q8_ROW_TAIL_BYTES = 16;
 

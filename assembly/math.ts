@@ -160,7 +160,6 @@ const EXP: usize = memory.data<f32>([
   0.0001984126984126984, 0.001388888888888889, 0.008333333333333333, 0.041666666666666664, 0.16666666666666666, 0.5, 1.0,
   1.7796490496925177e-43, // the bits of 127
   12582912.0, // 1.5 · 2^23: added to a small number it rounds it, half to even, into the low bits of the sum
-  -87.0, // above it e^x is a normal number
 ]);
 
 /** e^x in four lanes: 0 below -103.98, Infinity above 88.73, NaN for NaN. */
@@ -168,12 +167,6 @@ export function expF32x4(v: v128): v128 {
   const x = f32x4.pmin(f32x4.pmax(v, v128.load32_splat(EXP, 0)), v128.load32_splat(EXP, 4));
   const rounded = roundedPower(x), count = i32x4.sub(rounded, v128.load32_splat(EXP, 52)), half = i32x4.shr_s(count, 1);
   return f32x4.mul(f32x4.mul(expRest(x, rounded), powersOf2(half)), powersOf2(i32x4.sub(count, half)));
-}
-
-/** e^x of lanes in (-87, 0], the same bits with fewer steps; 0 below that, and for NaN. */
-export function expNegativeF32x4(x: v128): v128 {
-  const rounded = roundedPower(x);
-  return v128.and(i32x4.add(expRest(x, rounded), i32x4.shl(rounded, 23)), f32x4.gt(x, v128.load32_splat(EXP, 56)));
 }
 
 /** The power of two nearest to e^x: an integer n, in the low bits of n + 1.5 · 2^23. */
@@ -200,4 +193,23 @@ function expTail(r: v128): v128 {
 
 function powersOf2(n: v128): v128 {
   return i32x4.shl(i32x4.add(n, v128.load32_splat(EXP, 48)), 23);
+}
+
+/**
+ * Rounding, as in EXP; the lowest argument; five coefficients of 2^x - 1 over -1/2 … 1/2, the highest power's first, which
+ * interpolate at the zeros of a Chebyshev polynomial; 1.
+ */
+const EXP2: usize = memory.data<f32>([
+  12582912.0, -125.0, 0.0013381302123889327, 0.00966636836528778, 0.055503811687231064, 0.2402234971523285, 0.6931471824645996, 1.0,
+]);
+
+/** 2^x of lanes in (-125, 0], off by less than 3e-7 of it, 1 for 0; 0 below that, and for NaN. */
+export function exp2NegativeF32x4(x: v128): v128 {
+  const rounded = f32x4.add(x, v128.load32_splat(EXP2)), r = f32x4.sub(x, f32x4.sub(rounded, v128.load32_splat(EXP2)));
+  let p = f32x4.add(f32x4.mul(v128.load32_splat(EXP2, 8), r), v128.load32_splat(EXP2, 12));
+  p = f32x4.add(f32x4.mul(p, r), v128.load32_splat(EXP2, 16));
+  p = f32x4.add(f32x4.mul(p, r), v128.load32_splat(EXP2, 20));
+  p = f32x4.add(f32x4.mul(p, r), v128.load32_splat(EXP2, 24));
+  p = f32x4.add(f32x4.mul(p, r), v128.load32_splat(EXP2, 28));
+  return v128.and(i32x4.add(p, i32x4.shl(rounded, 23)), f32x4.gt(x, v128.load32_splat(EXP2, 4)));
 }

@@ -89,12 +89,12 @@ function wrongBytes(c: Case, p: i32, k: usize, v: usize, keys: usize, values: us
   for (let d = 0; d < c.dim; d++) {
     const key = stored ? roundedInteger(k, d, c.dim, 127) : GUARD_BYTE;
     if (keyByte(keys, p, d, c.dim) != key) wrong++;
-    if (valueByte(values, p, d, c.dim) != (stored ? roundedInteger(v, d, c.dim, 127) : GUARD_BYTE)) wrong++;
+    if (valueByte(values, p, d, c.context, c.dim) != (stored ? roundedInteger(v, d, c.dim, 127) : GUARD_BYTE)) wrong++;
     sum += key;
   }
   if (keySum(keys, p, c.dim) != (stored ? sum : GUARD_WORD)) wrong++;
   if (keyScale(keys, p, c.dim) != (stored ? absmax(k, 0, c.dim) / 127 : reinterpret<f32>(GUARD_WORD))) wrong++;
-  if (valueScale(values, p, c.dim) != (stored ? absmax(v, 0, c.dim) / 127 : reinterpret<f32>(GUARD_WORD))) wrong++;
+  if (valueScale(values, p) != (stored ? absmax(v, 0, c.dim) / 127 : reinterpret<f32>(GUARD_WORD))) wrong++;
   return wrong;
 }
 
@@ -126,7 +126,7 @@ function wrongAttention(c: Case): i32 {
     for (let head = 0; head < c.heads; head++) {
       const keys = k.at + <usize>((head / c.group) * c.keyBytes), values = v.at + <usize>((head / c.group) * c.valueBytes);
       const from = q.at + <usize>(4 * (token * qStride + head * c.dim)), length = position + token + 1;
-      if (c.eight) attendHeadQ8(from, keys, values, want.at, weights.at, length, c.dim, SCALE);
+      if (c.eight) attendHeadQ8(from, keys, values, want.at, weights.at, length, c.context, c.dim, SCALE);
       else attendHead(from, keys, values, want.at, weights.at, length, c.dim, SCALE);
       wrong += differing(out.at + <usize>(4 * (token * outStride + head * c.dim)), want.at, 4 * c.dim);
     }
@@ -252,8 +252,8 @@ function largestError(length: i32, bytes: bool): f64 {
     for (let d = 0; d < c.dim; d += 8) {
       const query = q.at + <usize>(4 * head * c.dim);
       const exact = bytes
-        ? attendExact(query, kCache.at, vCache.at, true, length, c.dim, d, <f64>SCALE, scores.at)
-        : attendExact(query, k.at, v.at, false, length, c.dim, d, <f64>SCALE, scores.at);
+        ? attendExact(query, kCache.at, vCache.at, true, length, c.context, c.dim, d, <f64>SCALE, scores.at)
+        : attendExact(query, k.at, v.at, false, length, c.context, c.dim, d, <f64>SCALE, scores.at);
       most = max<f64>(most, abs<f64>(exact - <f64>load<f32>(out.at + <usize>(4 * (head * c.dim + d)))));
     }
   }

@@ -2,7 +2,7 @@
  * Scalar twins of attention: one query head at one token, positions and dimensions one after the other.
  */
 import { expF64 } from "../math";
-import { absmax, dotInLanes, expF32, softmaxRow } from "./ops";
+import { absmax, dotInLanes, exp2F32, softmaxRow } from "./ops";
 
 /** A vector rounded to ±top: integer i. */
 export function roundedInteger(x: usize, i: i32, dim: i32, top: f32): i32 {
@@ -27,8 +27,10 @@ export function attendHead(q: usize, k: usize, v: usize, out: usize, weights: us
  * The same over one head's 8-bit cache (ops/attention-q8.ts): integers of 14 bits against bytes, tiles of 64 positions
  * in the order in which four parts of them are read in turns. weights: f32 (length) to work in.
  */
-export function attendHeadQ8(q: usize, keys: usize, values: usize, out: usize, weights: usize, length: i32, dim: i32, scale: f32): void {
-  const factor: f32 = (absmax(q, 0, dim) / 8191) * scale;
+export function attendHeadQ8(
+  q: usize, keys: usize, values: usize, out: usize, weights: usize, length: i32, context: i32, dim: i32, scale: f32,
+): void {
+  const factor: f32 = (absmax(q, 0, dim) / 8191) * (scale * <f32>1.4426950408889634);
   let top = -<f32>Infinity;
   for (let p = 0; p < length; p++) {
     let sum = 0;
@@ -41,26 +43,26 @@ export function attendHeadQ8(q: usize, keys: usize, values: usize, out: usize, w
   const nTiles = (length + 63) / 64, nTurns = (nTiles + 3) / 4;
   let total: f64 = 0;
   for (let turn = 0; turn < nTurns; turn++) {
-    for (let t = turn; t < nTiles; t += nTurns) total += <f64>addTile(values, out, weights, 64 * t, min(64, length - 64 * t), dim, top);
+    for (let t = turn; t < nTiles; t += nTurns) total += <f64>addTile(values, out, weights, 64 * t, min(64, length - 64 * t), context, dim, top);
   }
   for (let d = 0; d < dim; d++) store<f32>(out + <usize>(4 * d), load<f32>(out + <usize>(4 * d)) * <f32>(1.0 / total));
 }
 
 /** Adds `count` positions from p0 on to out; returns the sum of their weights, in four lanes. */
-function addTile(values: usize, out: usize, weights: usize, p0: i32, count: i32, dim: i32, top: f32): f32 {
+function addTile(values: usize, out: usize, weights: usize, p0: i32, count: i32, context: i32, dim: i32, top: f32): f32 {
   const sums: StaticArray<f32> = [0, 0, 0, 0];
   let most: f32 = 0;
   for (let p = p0; p < p0 + count; p++) {
-    const at = weights + <usize>(4 * p), x = load<f32>(at) - top, e: f32 = x > -87 ? expF32(x) : 0;
+    const at = weights + <usize>(4 * p), e = exp2F32(load<f32>(at) - top);
     sums[p & 3] += e;
-    store<f32>(at, e * valueScale(values, p, dim));
+    store<f32>(at, e * valueScale(values, p));
     most = max<f32>(most, load<f32>(at));
   }
   const factor: f32 = most < <f32>7.888609052210118e-31 ? 0 : 16383 / most;
   for (let d = 0; d < dim; d++) {
     let sum = 0;
     for (let p = p0; p < p0 + count; p++) {
-      sum += <i32>nearest<f32>(load<f32>(weights + <usize>(4 * p)) * factor) * valueByte(values, p, d, dim);
+      sum += <i32>nearest<f32>(load<f32>(weights + <usize>(4 * p)) * factor) * valueByte(values, p, d, context, dim);
     }
     const at = out + <usize>(4 * d);
     store<f32>(at, load<f32>(at) + <f32>sum * (most / 16383));
@@ -70,7 +72,7 @@ function addTile(values: usize, out: usize, weights: usize, p0: i32, count: i32,
 
 /** Where the parts of a vector lie in one head's 8-bit cache. */
 function keyRecord(keys: usize, p: i32, dim: i32): usize {
-  return keys + <usize>((p >> 2) * (32 + 4 * dim) + 4 * (p & 3));
+  return keys + <usize>((p >> 3) * (64 + 8 * dim) + 4 * (p & 7));
 }
 
 export function keyScale(keys: usize, p: i32, dim: i32): f32 {
@@ -78,36 +80,42 @@ export function keyScale(keys: usize, p: i32, dim: i32): f32 {
 }
 
 export function keySum(keys: usize, p: i32, dim: i32): i32 {
-  return load<i32>(keyRecord(keys, p, dim), 16);
+  return load<i32>(keyRecord(keys, p, dim), 32);
 }
 
 export function keyByte(keys: usize, p: i32, d: i32, dim: i32): i32 {
-  return load<i8>(keyRecord(keys, p, dim) + <usize>(32 + 16 * (d >> 2) + (d & 3)));
+  return load<i8>(keyRecord(keys, p, dim) + <usize>(64 + 32 * (d >> 2) + (d & 3)));
 }
 
-export function valueScale(values: usize, p: i32, dim: i32): f32 {
-  return load<f32>(values + <usize>((p >> 6) * (256 + 64 * dim) + 4 * (p & 63)));
+export function valueScale(values: usize, p: i32): f32 {
+  return load<f32>(values + <usize>(4 * p));
 }
 
-export function valueByte(values: usize, p: i32, d: i32, dim: i32): i32 {
-  const tile = values + <usize>((p >> 6) * (256 + 64 * dim)), record = (p & 63) >> 2;
-  return load<i8>(tile + <usize>(256 + 256 * (d >> 2) + 16 * record + 4 * (d & 3) + (p & 3)));
+export function valueByte(values: usize, p: i32, d: i32, context: i32, dim: i32): i32 {
+  const tile = values + <usize>(roundUp64(context) * 4 + (p >> 6) * 64 * dim), record = (p & 63) >> 2;
+  return load<i8>(tile + <usize>(256 * (d >> 2) + 16 * record + 4 * (d & 3) + (p & 3)));
+}
+
+function roundUp64(context: i32): i32 {
+  return (context + 63) & ~63;
 }
 
 /** Bytes of one head's keys, and of its values. */
 export function headKeyBytes(context: i32, dim: i32): i32 {
-  return ((context + 63) / 64) * 16 * (32 + 4 * dim);
+  return roundUp64(context) * (8 + dim);
 }
 
 export function headValueBytes(context: i32, dim: i32): i32 {
-  return ((context + 63) / 64) * (256 + 64 * dim);
+  return roundUp64(context) * (4 + dim);
 }
 
 /**
  * Dimension d of attention without rounding, in f64. Keys and values are f32 (length, dim), or one head's 8-bit cache.
  * scores: f64 (length) to work in.
  */
-export function attendExact(q: usize, k: usize, v: usize, eight: bool, length: i32, dim: i32, d: i32, scale: f64, scores: usize): f64 {
+export function attendExact(
+  q: usize, k: usize, v: usize, eight: bool, length: i32, context: i32, dim: i32, d: i32, scale: f64, scores: usize,
+): f64 {
   let top = -Infinity, total: f64 = 0, sum: f64 = 0;
   for (let p = 0; p < length; p++) {
     let score: f64 = 0;
@@ -121,7 +129,7 @@ export function attendExact(q: usize, k: usize, v: usize, eight: bool, length: i
   for (let p = 0; p < length; p++) {
     const w = expF64(load<f64>(scores + <usize>(8 * p)) - top);
     total += w;
-    sum += w * (eight ? <f64>valueByte(v, p, d, dim) * <f64>valueScale(v, p, dim) : <f64>load<f32>(v + <usize>(4 * (p * dim + d))));
+    sum += w * (eight ? <f64>valueByte(v, p, d, context, dim) * <f64>valueScale(v, p) : <f64>load<f32>(v + <usize>(4 * (p * dim + d))));
   }
   return sum / total;
 }

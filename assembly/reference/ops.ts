@@ -87,6 +87,18 @@ export function expF32(v: f32): f32 {
   return e * reinterpret<f32>((half + 127) << 23) * reinterpret<f32>((rest + 127) << 23);
 }
 
+/** 2^x of x in (-125, 0] by the steps of exp2NegativeF32x4; 0 below. */
+export function exp2F32(x: f32): f32 {
+  if (!(x > -125)) return 0;
+  const n = nearest<f32>(x), r: f32 = x - n;
+  let p: f32 = <f32>0.0013381302123889327 * r + <f32>0.00966636836528778;
+  p = p * r + <f32>0.055503811687231064;
+  p = p * r + <f32>0.2402234971523285;
+  p = p * r + <f32>0.6931471824645996;
+  p = p * r + 1;
+  return reinterpret<f32>(reinterpret<i32>(p) + (<i32>n << 23));
+}
+
 export function siluOf(x: f32): f32 {
   return x / (expF32(-x) + 1);
 }

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { CONTROL_BYTES, KV_Q8_KEY_HEAD_BYTES, KV_Q8_POSITIONS, KV_Q8_ROW_TAIL_BYTES, KV_Q8_TILE_HEAD_BYTES, MODULE_RESERVED_BYTES, SHORT_BLOCK_BYTES, SHORT_BLOCK_WEIGHTS, STATE_BYTES, STEP_BYTES } from "../../assembly/abi.ts";
+import { CONTROL_BYTES, KV_Q8_POSITIONS, KV_Q8_ROW_TAIL_BYTES, KV_Q8_SCALE_BYTES, KV_Q8_SUM_BYTES, MODULE_RESERVED_BYTES, SHORT_BLOCK_BYTES, SHORT_BLOCK_WEIGHTS, STATE_BYTES, STEP_BYTES } from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import { WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import { RANDOM_STATE_BYTES } from "../kernels/numeric.ts";
@@ -259,7 +259,7 @@ function placeKv(arena: Arena, config: ModelConfig, { kvType, contextLength }: P
   const f32Bytes = config.nKvHeads * contextLength * config.headDim * 4;
   const padded = roundUp(contextLength, KV_Q8_POSITIONS);
   const q8Bytes = (headBytesPerPosition: number) => config.nKvHeads * padded * (headBytesPerPosition + config.headDim);
-  const [keyBytes, valueBytes] = kvType === "f32" ? [f32Bytes, f32Bytes] : [q8Bytes(KV_Q8_KEY_HEAD_BYTES / 4), q8Bytes(KV_Q8_TILE_HEAD_BYTES / KV_Q8_POSITIONS)];
+  const [keyBytes, valueBytes] = kvType === "f32" ? [f32Bytes, f32Bytes] : [q8Bytes(KV_Q8_SCALE_BYTES + KV_Q8_SUM_BYTES), q8Bytes(KV_Q8_SCALE_BYTES)];
   return Array.from({ length: config.nLayers }, () => ({ k: arena.take(keyBytes), v: arena.take(valueBytes) }));
 }
 
