@@ -71,7 +71,13 @@ export function tableBlockMatmul(
       const step = isRest ? 1 : distance;
       const from = w + tileOffset(g, tile, rows / TILE_ROWS, groups);
       const scales = blockScale + (<usize>(tile * tileScales + block / blocksPerScale) << 6);
-      convertScales(scales, <usize>(step * tileScales) << 6, tiles, nScales, scratch + SUMS_BYTES);
+      const scaleStride = <usize>(step * tileScales) << 6;
+      if (n == 1 && blocksPerScale == 1) {
+        const act = <usize>block << 2;
+        addOneRow(from, step, tiles, length, tables + (<usize>g << 5), scales, scaleStride, actScale + act, mass != 0 ? mass + act : 0, pair, y + (<usize>tile << 7), scratch);
+        continue;
+      }
+      convertScales(scales, scaleStride, tiles, nScales, scratch + SUMS_BYTES);
       for (let i = 0, nRows = 1; i < n && tiles > 0; i += nRows) {
         nRows = min(2, n - i);
         const act = <usize>(i * nBlocks + block) << 2;
@@ -97,6 +103,47 @@ function convertScales(from: usize, fromStride: usize, tiles: i32, nScales: i32,
       v128.store(to, f16HighToF32(h), 16);
     }
   }
+}
+
+/**
+ * Adds one k-block of `tiles` tiles, `step` tiles apart, to the y of one row of activations. Each block's scales become
+ * f32 where they are used: 12 % faster than in one go (ternary weights, Sapphire Rapids). With several rows that would be
+ * done for each, with several blocks a scale for each block.
+ */
+function addOneRow(
+  w: usize,
+  step: i32,
+  tiles: i32,
+  groups: i32,
+  table: usize,
+  scales: usize,
+  scaleStride: usize,
+  actScale: usize,
+  mass: usize,
+  pair: usize,
+  y: usize,
+  scratch: usize,
+): void {
+  if (tiles == 0) return;
+  const tileStride = (<usize>step * <usize>groups) << 4, yStep = <usize>step << 7, sumsEnd = scratch + (<usize>tiles << 7);
+  const weights = v128.load(pair);
+  for (let b: usize = 0; b < <usize>(groups / BLOCK_GROUPS); b++, w += BLOCK_GROUPS * 16, table += BLOCK_GROUPS * 32) {
+    sumTiles(w, tileStride, tiles, table, BLOCK_GROUPS, scratch);
+    const a = v128.load32_splat(actScale + (b << 2));
+    const c = i32x4.splat(mass != 0 ? load<i32>(mass + (b << 2)) : TERNARY_BIAS);
+    let scale = scales + (b << 6), to = y;
+    for (let sums = scratch; sums < sumsEnd; sums += 128, scale += scaleStride, to += yStep) {
+      addHalf(sums, scale, a, to, weights, c);
+      addHalf(sums + 64, scale + 32, a, to + 64, weights, c);
+    }
+  }
+}
+
+/** Adds the scaled sums of 16 rows to y; scale: their f16. */
+function addHalf(sums: usize, scale: usize, a: v128, y: usize, weights: v128, c: v128): void {
+  const even = v128.load(scale), odd = v128.load(scale, 16);
+  addRows8(evenSums(sums), evenSums(sums + 32), f16LowToF32(even), f16HighToF32(even), a, y, weights, c);
+  addRows8(oddSums(sums), oddSums(sums + 32), f16LowToF32(odd), f16HighToF32(odd), a, y + 32, weights, c);
 }
 
 /**
@@ -150,17 +197,18 @@ function scaleTiles(
 ): void {
   for (const sumsEnd = sums + (<usize>tiles << 7); sums < sumsEnd; scale += scaleStride, y += yStep) {
     for (let half: usize = 0; half < 128; half += 64, sums += 64) {
-      addRows8(evenSums(sums), evenSums(sums + 32), scale + half, a, y + half, weights, c);
-      addRows8(oddSums(sums), oddSums(sums + 32), scale + half + 32, a, y + half + 32, weights, c);
+      const s = scale + half;
+      addRows8(evenSums(sums), evenSums(sums + 32), v128.load(s), v128.load(s, 16), a, y + half, weights, c);
+      addRows8(oddSums(sums), oddSums(sums + 32), v128.load(s, 32), v128.load(s, 48), a, y + half + 32, weights, c);
     }
   }
 }
 
-function addRows8(low: v128, high: v128, scale: usize, a: v128, y: usize, weights: v128, c: v128): void {
+function addRows8(low: v128, high: v128, scale0: v128, scale1: v128, a: v128, y: usize, weights: v128, c: v128): void {
   const v0 = i32x4.sub(i32x4.dot_i16x8_s(interleaveLow16(low, high), weights), c);
   const v1 = i32x4.sub(i32x4.dot_i16x8_s(interleaveHigh16(low, high), weights), c);
-  const p0 = f32x4.mul(f32x4.convert_i32x4_s(v0), f32x4.mul(v128.load(scale), a));
-  const p1 = f32x4.mul(f32x4.convert_i32x4_s(v1), f32x4.mul(v128.load(scale, 16), a));
+  const p0 = f32x4.mul(f32x4.convert_i32x4_s(v0), f32x4.mul(scale0, a));
+  const p1 = f32x4.mul(f32x4.convert_i32x4_s(v1), f32x4.mul(scale1, a));
   v128.store(y, f32x4.add(v128.load(y), p0));
   v128.store(y, f32x4.add(v128.load(y, 16), p1), 16);
 }
