@@ -77,9 +77,9 @@ function workNote({ work, rounds }: EngineResult, all: readonly EngineResult[]):
 
 function sizesLines(data: readonly SizesData[]): string[] {
   return [
-    "Decode with layers cut. The last column is what of the file a second passes by: tokens/s × bytes of the model.", "",
-    "| model | layers | size | threads | tokens/s | GB/s |", "|---|---|---|---|---|---|",
-    ...data.flatMap(({ model, rows }) => rows.map(({ nLayers, modelBytes, threads, tokensPerSecond }) => row(MODEL_TITLES[model], nLayers, megabytes(modelBytes), threads, rate(tokensPerSecond), ((tokensPerSecond * modelBytes) / 1e9).toFixed(1)))),
+    "Decode with layers and vocabulary cut. The last column is what of the file a second passes by: tokens/s × bytes of the model.", "",
+    "| model | layers | vocabulary | size | threads | tokens/s | GB/s |", "|---|---|---|---|---|---|---|",
+    ...data.flatMap(({ model, rows }) => rows.map(({ nLayers, nVocab, modelBytes, threads, tokensPerSecond }) => row(MODEL_TITLES[model], nLayers, nVocab, megabytes(modelBytes), threads, rate(tokensPerSecond), ((tokensPerSecond * modelBytes) / 1e9).toFixed(1)))),
   ];
 }
 

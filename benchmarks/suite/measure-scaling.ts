@@ -1,6 +1,6 @@
 /** How speed changes with the size of the model, the position in the context and the length of the prompt. */
 import { type Context, type Measured, fastestNode } from "./context.ts";
-import { type ModelName, modelFile } from "./models.ts";
+import { type Cut, type ModelName, modelFile } from "./models.ts";
 import { llamaCpp, onebitInNode } from "./node-engines.ts";
 import type { ProfileReport } from "../profile/report.ts";
 import { runJson } from "./processes.ts";
@@ -9,14 +9,18 @@ import { takeTurns } from "./turns.ts";
 
 const BOTH_THREADS = [1, 2];
 
-/** The same width, fewer layers: the weights shrink, what a layer costs does not. */
+/** From 52 MB, which needs a smaller vocabulary too, to the whole 815 MB: what a layer costs stays the same. */
+const CUTS: readonly Cut[] = [{ nLayers: 2, nVocab: 8192 }, { nLayers: 6, nVocab: 32_768 }, { nLayers: 6 }, { nLayers: 12 }, { nLayers: 20 }, {}];
+const QUICK_CUTS: readonly Cut[] = [{ nLayers: 6 }, {}];
+
+/** The same width, fewer layers. */
 export async function measureSizes(context: Context, model: ModelName): Promise<Measured<SizesData>> {
   const rows: SizesData["rows"][number][] = [], engine = onebitInNode("onebit", { path: fastestNode(context) });
-  for (const nLayers of context.isQuick ? [6, undefined] : [6, 12, 20, undefined]) {
-    const file = await modelFile(model, context.note, nLayers);
+  for (const cut of context.isQuick ? QUICK_CUTS : CUTS) {
+    const file = await modelFile(model, context.note, cut);
     for (const threads of context.isQuick ? [2] : BOTH_THREADS) {
-      const { results } = await takeTurns([engine], { file: file.path, threads, promptTokens: 8, tokens: context.isQuick ? 24 : 48, repeats: context.isQuick ? 1 : 2 }, Math.min(context.rounds, 3), () => context.note(`${model}, ${file.nLayers} layers, ${threads} threads`));
-      rows.push(...results.map(({ speed }) => ({ nLayers: file.nLayers, modelBytes: file.bytes, threads, tokensPerSecond: speed.tokensPerSecond })));
+      const { results } = await takeTurns([engine], { file: file.path, threads, promptTokens: 8, tokens: context.isQuick ? 24 : 48, repeats: context.isQuick ? 1 : 2 }, Math.min(context.rounds, 3), () => context.note(`${model}, ${file.nLayers} layers, vocabulary of ${file.nVocab}, ${threads} threads`));
+      rows.push(...results.map(({ speed }) => ({ nLayers: file.nLayers, nVocab: file.nVocab, modelBytes: file.bytes, threads, tokensPerSecond: speed.tokensPerSecond })));
     }
   }
   return { data: { kind: "sizes", model, rows } };

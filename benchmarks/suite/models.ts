@@ -16,16 +16,23 @@ export interface ModelFile {
   readonly path: string;
   readonly bytes: number;
   readonly nLayers: number;
+  readonly nVocab: number;
 }
 
-export async function modelFile(name: ModelName, note: (line: string) => void, nLayers = shapes[name].nLayers): Promise<ModelFile> {
-  const shape = shapes[name], path = `${FOLDER}/${name}${nLayers === shape.nLayers ? "" : `-${nLayers}`}.gguf`;
+/** What of a shape is cut, for a smaller model of the same width. */
+export interface Cut {
+  readonly nLayers?: number;
+  readonly nVocab?: number;
+}
+
+export async function modelFile(name: ModelName, note: (line: string) => void, cut: Cut = {}): Promise<ModelFile> {
+  const shape = { ...shapes[name], ...cut }, path = `${FOLDER}/${[name, ...Object.values(cut)].join("-")}.gguf`;
   if (!existsSync(path)) {
     note(`writing ${path}`);
     mkdirSync(FOLDER, { recursive: true });
     // By rename: a run that is ended here leaves no half of a model.
-    await writeModelFile(`${path}.part`, syntheticModel({ ...shape, nLayers }, SEED));
+    await writeModelFile(`${path}.part`, syntheticModel(shape, SEED));
     renameSync(`${path}.part`, path);
   }
-  return { path, bytes: statSync(path).size, nLayers };
+  return { path, bytes: statSync(path).size, nLayers: shape.nLayers, nVocab: shape.nVocab };
 }

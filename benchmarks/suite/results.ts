@@ -15,7 +15,7 @@ export interface ModelsData {
 export interface SizesData {
   readonly kind: "sizes";
   readonly model: ModelName;
-  readonly rows: readonly { readonly nLayers: number; readonly modelBytes: number; readonly threads: number; readonly tokensPerSecond: number }[];
+  readonly rows: readonly { readonly nLayers: number; readonly nVocab: number; readonly modelBytes: number; readonly threads: number; readonly tokensPerSecond: number }[];
 }
 
 export interface PositionsData {

@@ -28,7 +28,7 @@ const samples: readonly PieceData[] = [
     results: [result("onebit, Node 24", speed(40, 20), speed(50, 20), speed(44, 22)), result(LLAMA_CPP, speed(40, 10), speed(40, 8), speed(40, 10)), { ...result(WLLAMA, speed(2, 1.25)), work: { ...work, promptTokens: 8, tokens: 3 } }],
   },
   { kind: "models", model: "2b4t", modelBytes: 815e6, threads: 2, results: [result("onebit, Node 24", speed(80, 36))] },
-  { kind: "sizes", model: "2b4t", rows: [{ nLayers: 6, modelBytes: 380e6, threads: 1, tokensPerSecond: 40 }] },
+  { kind: "sizes", model: "2b4t", rows: [{ nLayers: 6, nVocab: 128256, modelBytes: 380e6, threads: 1, tokensPerSecond: 40 }] },
   { kind: "positions", model: "2b4t", rows: [{ threads: 1, kv: "q8", position: 4000, tokensPerSecond: 12.34 }] },
   { kind: "prompts", rows: [{ model: "bonsai-1.7b", threads: 2, promptTokens: 1000, onebit: 100, peer: 50 }, { model: "bonsai-1.7b", threads: 2, promptTokens: 64, onebit: 100, peer: undefined }] },
   { kind: "products", model: "2b4t", rows: [{ name: "ffn_down", inputs: 6912, outputs: 2560, rows: 64, threads: 1, onebit: 80, peer2: 4, peer4: 20 }] },
