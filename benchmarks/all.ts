@@ -104,10 +104,11 @@ async function versions({ nodes }: Context, browser: Promise<Chromium> | undefin
   return Object.fromEntries(Object.entries(found).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
-/** With a mark where files differ from it; a copy without history has none. */
+/** With a mark where files differ from it, other than these results; a copy without history has none. */
 function commit(output: (program: string, args: string[]) => string): string | undefined {
   try {
-    return output("git", ["describe", "--always", "--dirty", "--exclude", "*"]);
+    const changed = output("git", ["status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results"]) !== "";
+    return output("git", ["rev-parse", "--short", "HEAD"]) + (changed ? "-dirty" : "");
   } catch {
     return undefined;
   }
