@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { packagePart } from "./core/package-part.ts";
 
 /**
  * Threads it runs on unless told: a token is 0.9 MB of weights behind dozens of barriers, and waiting there costs
@@ -12,8 +13,8 @@
  */
 export const DEFAULT_MODEL_THREADS = 1;
 
-/** The bytes of its GGUF file: the same array each time, not to be changed or transferred. */
+/** The bytes of its GGUF file: the same array each time, not to be changed or transferred. @throws OnebitError `engine/part-missing` */
 export async function defaultModelBytes(): Promise<Uint8Array<ArrayBuffer>> {
-  const { default: bytes } = await import("#models/shakespeare");
+  const { default: bytes } = await packagePart("the model in the box", () => import("#models/shakespeare"));
   return bytes;
 }

@@ -5,6 +5,7 @@
  */
 import { type ByteSource, blobSource, bytesSource, guardedSource } from "./core/byte-source.ts";
 import { OnebitError, fail, throwIfAborted } from "./core/errors.ts";
+import { packagePart } from "./core/package-part.ts";
 import type { Platform } from "./core/platform.ts";
 import { DEFAULT_MODEL_THREADS, defaultModelBytes } from "./default-model.ts";
 import { type ModelFile, openModelFile, openModelFolder } from "./files/model-file.ts";
@@ -125,7 +126,7 @@ async function openFile(asked: ModelSource | undefined, platform: Platform, { hu
 async function openRemote(source: string, { hub, name }: Platform, options: HubOptions, signal: AbortSignal | undefined): Promise<ModelFile> {
   if (hub === undefined) return fail("hub/unavailable", `${source}: the platform ${name} has no place for models; pass a platform whose hub is set, or the URL of the file`);
   // A chunk of its own, as large as all of the tokenizers: most programs open files, and pages bring their own `hub`.
-  const { pullModel } = await import("./hub/pull.ts");
+  const { pullModel } = await packagePart("what fetches models", () => import("./hub/pull.ts"));
   const pulled = await pullModel(source, hub, options, signal), open = async (file: string) => guardedSource(await pulled.open(file));
   if (pulled.format === "safetensors" && pulled.commit !== undefined) return await openModelFolder(open);
   const main = await open(pulled.files[0].name);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { packagePart } from "./core/package-part.ts";
 import type { GgufFile, TensorInfo } from "./files/gguf.ts";
 import type { ModelFile } from "./files/model-file.ts";
 import type { ModelConfig } from "./model/config.ts";
@@ -24,7 +25,7 @@ export interface ModelDescription {
 export async function describeModel(file: ModelFile): Promise<ModelDescription> {
   const tokenizer = await tokenizerOf(file);
   if (file.format === "gguf") return { ...ggufModel(file), tokenizer };
-  const { hfConfig } = await import("./hf-description.ts");
+  const { hfConfig } = await hfDescription();
   return { ...hfConfig(file), tensors: file.tensors, tokenizer, embedding: undefined };
 }
 
@@ -36,9 +37,13 @@ function ggufModel({ metadata, tensors }: GgufFile): Omit<ModelDescription, "tok
   return { config: configFromGguf(metadata, tensors), tensors, naming: GGUF_NAMING, embedding };
 }
 
+function hfDescription() {
+  return packagePart("the reader of Hugging Face models", () => import("./hf-description.ts"));
+}
+
 /** Undefined where the file has none. @throws OnebitError `tokenizer/…` */
 export async function tokenizerOf(file: ModelFile): Promise<Tokenizer | undefined> {
-  if (file.format !== "gguf") return (await import("./hf-description.ts")).hfTokenizer(file);
+  if (file.format !== "gguf") return (await hfDescription()).hfTokenizer(file);
   const kind = file.metadata.get("tokenizer.ggml.model");
   return kind === undefined || kind === "no_vocab" || kind === "none" ? undefined : tokenizerFromGguf(file.metadata);
 }

@@ -27,7 +27,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   train: ["nn", "model", "files", "tokenizer", "kernels", "abi", "core"],
   hub: ["files", "core"],
   pull: ["hub", "platform", "files", "core"],
-  "default-model": [],
+  "default-model": ["core"],
   "hf-description": ["model", "files", "tokenizer", "core"],
   "model-description": ["hf-description", "model", "files", "tokenizer", "core"],
   load: ["default-model", "model-description", "hub", "platform", "generate", "model", "files", "tokenizer", "kernels", "core"],

@@ -135,3 +135,26 @@ test(`the model in the package is a chunk of its own, at most ${DEFAULT_MODEL_BY
   assert.deepEqual(importers(/(?:from|import)\s*"[^"]*shakespeare-/), []);
   assert.equal(importers(/import\("[^"]*shakespeare-\w+\.js"\)/).length, 1);
 });
+
+/** Part of the package, and a load that wants it. Sources that must exist are made in the folder of the test. */
+const PARTS: readonly (readonly [chunk: RegExp, load: string])[] = [
+  [/^shakespeare-/, "load()"],
+  [/^pull-/, 'load("hf:nobody/nothing", { hub: { offline: true } })'],
+  [/^hf-folder-/, 'load("folder")'],
+];
+
+test("a part that cannot be fetched when it is first needed is a typed error that names it", async (t) => {
+  const folder = mkdtempSync(resolve("build/parts-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  cpSync("dist", join(folder, "dist"), { recursive: true });
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+  mkdirSync(join(folder, "folder"));
+  for (const [chunk, load] of PARTS) {
+    const name = readdirSync(join(folder, "dist/chunks")).find((file) => chunk.test(file) && file.endsWith(".js"));
+    assert.ok(name !== undefined, `${chunk} among dist/chunks`);
+    rmSync(join(folder, "dist/chunks", name));
+    const program = `import { load } from "./dist/index.js"; await ${load}.then(() => console.log("loaded"), ({ name, code, message }) => console.log(name, code, message));`;
+    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], { cwd: folder, encoding: "utf8" });
+    assert.match(stdout, /^OnebitError engine\/part-missing .*, a part of onebit .*could not be loaded/, `${load}: ${stdout}${stderr}`);
+  }
+});

@@ -102,7 +102,7 @@ function storeValue(x: usize, scales: usize, nTiles: usize, position: usize, dim
   const tile = scales + scaleBytes(nTiles) + position / KV_Q8_POSITIONS * valueTileBytes(dim), slot = position % KV_Q8_POSITIONS;
   const record = tile + ((slot >> 2) << 4) + (slot & 3);
   for (let i: usize = 0; i < <usize>dim; i += 4) {
-    const bytes = roundBytes(x + (i << 2), factor), to = record + (i << 6);
+    const bytes = roundBytes(x + (i << 2), factor), to = record + i * KV_Q8_POSITIONS;
     store<u8>(to, bytes);
     store<u8>(to, bytes >> 8, 4);
     store<u8>(to, bytes >> 16, 8);
@@ -228,7 +228,7 @@ function weightedValues(
     for (let at: usize = 0; at < headBytes; at += 32) {
       const second = at + 16 < headBytes ? <usize>16 : 0;
       for (let t = turn; t < nTiles; t += nTurns) {
-        const values = v + <usize>t * tileBytes + (at << 4);
+        const values = v + <usize>t * tileBytes + at * TILE_RECORDS;
         const quadBytes = <usize>min(TILE_RECORDS, nRecords - t * TILE_RECORDS) << 3;
         for (let g = 0; g < group; g += 2) {
           const a = weights + <usize>t * TILE_BYTES + <usize>g * stride, to = out + <usize>g * headBytes + at, paired = g + 1 < group;
@@ -281,7 +281,7 @@ function roundWeights(weights: usize, tail: usize, scales: usize, count: i32): v
 /** A tile's values of eight dimensions into the outputs of two queries; a last four without a partner goes twice. */
 function addTwo(a: usize, b: usize, quadBytes: usize, v: usize, second: usize, outA: usize, outB: usize): void {
   let a0 = i32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-  const others = v + (second << 4);
+  const others = v + second * TILE_RECORDS;
   for (let at: usize = 0; at < quadBytes; at += 8) {
     const wa0 = quadA(a + at), wa1 = quadB(a + at, wa0), wb0 = quadA(b + at), wb1 = quadB(b + at, wb0);
     const v0 = bytesA(v + (at << 1)), v1 = bytesB(v + (at << 1), v0);

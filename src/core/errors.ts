@@ -47,6 +47,7 @@ export type ErrorCode =
   | "engine/thread-failed"
   | "engine/worker-failed"
   | "engine/worker-lost"
+  | "engine/part-missing"
   // tokenizer
   | "tokenizer/unsupported"
   | "tokenizer/bad-vocabulary"

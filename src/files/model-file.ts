@@ -6,6 +6,7 @@
 import type { ByteSource } from "../core/byte-source.ts";
 import { readBytes } from "../core/byte-source.ts";
 import { fail } from "../core/errors.ts";
+import { packagePart } from "../core/package-part.ts";
 import type { GgufFile } from "./gguf.ts";
 import { bareName, openGguf } from "./gguf-split.ts";
 import type { OpenSibling } from "./gguf-split.ts";
@@ -44,7 +45,7 @@ export async function openModelFile(source: ByteSource, openSibling: OpenSibling
 
 /** Opens a Hugging Face folder, as {@link openHfFolder} does, which is fetched with the first. @throws as it does */
 export async function openModelFolder(openSibling: OpenSibling, weights?: ByteSource): Promise<ModelFile> {
-  const { openHfFolder } = await import("./hf-folder.ts");
+  const { openHfFolder } = await packagePart("the reader of Hugging Face folders", () => import("./hf-folder.ts"));
   return { format: "safetensors", ...(await openHfFolder(openSibling, weights)) };
 }
 

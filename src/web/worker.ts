@@ -4,6 +4,7 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
+import { packagePart } from "../core/package-part.ts";
 import { DEFAULT_MODEL_THREADS, defaultModelBytes } from "../default-model.ts";
 import { NOT_ALLOWED } from "./connection.ts";
 import { type StartedWorker, type WorkerLoadOptions, type WorkerModel, type WorkerModelSource, loadInWorkerOf } from "./worker-model.ts";
@@ -30,7 +31,7 @@ export async function loadInWorker(source?: WorkerModelSource, options: WorkerLo
 
 /** The whole engine is a text inside this package, fetched only when it is needed: no bundler has to know of a worker's file. */
 async function startBlobWorker(): Promise<StartedWorker> {
-  const { default: source } = await import("#engine-worker");
+  const { default: source } = await packagePart("the engine of the worker", () => import("#engine-worker"));
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   try {
     // As a module: Deno has no other workers.

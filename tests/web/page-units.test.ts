@@ -105,6 +105,7 @@ describe("explanations", () => {
     ["engine/unsupported", /no WebAssembly SIMD/, "this engine has no WebAssembly SIMD"],
     ["engine/unsupported", /forbids WebAssembly/, "Content-Security-Policy"],
     ["engine/worker-lost", /ran out of memory/],
+    ["engine/part-missing", /could not be fetched/],
     ["engine/worker-lost", /go on with the download/, "the worker that keeps models has ended"],
     ["hub/no-space", /no room/],
     ["hub/network", /CORS/],

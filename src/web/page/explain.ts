@@ -28,6 +28,7 @@ const RULES: readonly Rule[] = [
   [(code, message) => code === "engine/unsupported" && /SIMD/.test(message), "This browser cannot run models: it has no WebAssembly SIMD. Chrome 91, Firefox 89 and Safari 16.4, and everything newer, can."],
   [(code, message) => code === "engine/unsupported" && /Content-Security-Policy/.test(message), "The server of this page forbids WebAssembly, so no model can run. Its Content-Security-Policy needs 'wasm-unsafe-eval'."],
   [is("engine/worker-failed"), "The part of the page that runs models could not start. Reload the page; if that does not help, the page's server leaves out a file or forbids workers."],
+  [is("engine/part-missing"), "A part of this page could not be fetched. Check the network and try again; if that does not help, the page's server leaves out a file."],
   [(code, message) => code === "engine/worker-lost" && /keeps models/.test(message), "The browser ended the part of the page that keeps models, most likely because the device ran out of memory. What came is kept: go on with the download."],
   [is("engine/worker-lost"), "The model was stopped by the browser, most likely because the device ran out of memory. What was said is still here: choose a model again, a smaller one if it happens again."],
   [is("model/not-enough-memory"), "This model needs more memory than the browser gives. Close other tabs, or choose a smaller model."],
