@@ -8,8 +8,10 @@ export { expF64, logF64 } from "../math";
 
 /** Index of the largest value, the first of equals; -1 when there is none (n = 0, or all NaN). */
 export function argmax(x: usize, n: i32): i32 {
-  const most = largest(x, n);
-  for (let i = 0; i < n; i++) {
+  const most = largest(x, n), wanted = f32x4.splat(most);
+  let i = 0;
+  while (i + 4 <= n && !v128.any_true(f32x4.eq(v128.load(x + (<usize>i << 2)), wanted))) i += 4;
+  for (; i < n; i++) {
     if (load<f32>(x + (<usize>i << 2)) == most) return i;
   }
   return -1;
