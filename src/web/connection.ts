@@ -15,6 +15,7 @@ const CONNECT_TIMEOUT_MS = 60_000;
 export interface Listener {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: never) => void;
+  /** Without it no piece is sent: each would wake the page for nothing, on a core that computes. */
   readonly onPiece?: (piece: Piece) => void;
 }
 
@@ -88,7 +89,7 @@ export class Connection {
       if (this.#end) return reject(this.#end);
       this.#pending.set(call, { listener, resolve, reject });
       try {
-        this.#send({ call, name, args } as ToWorker);
+        this.#send({ call, name, args, wantsPieces: listener.onPiece !== undefined } as ToWorker);
       } catch (cause) {
         this.#pending.delete(call);
         return reject(new OnebitError("option/invalid", `${name}: what it is given cannot be sent to a worker: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));

@@ -4,8 +4,8 @@
  * The page hands the worker a port (`Connect`); each port is one session with one model. A call has a number, and every
  * further message about it carries that number:
  *
- *   page   → { call, name, args }   { call, abort }        { call, consumed }                   at last { end }
- *   worker → { call, progress }     { call, piece } …      { call, done }  or  { call, error }
+ *   page   → { call, name, args, wantsPieces }   { call, abort }   { call, consumed }   at last { end }
+ *   worker → { call, progress }   { call, piece } …   { call, done }  or  { call, error }
  *
  * @module
  */
@@ -51,7 +51,7 @@ export interface SessionEnd {
 }
 
 export type ToWorker =
-  | { [Name in CallName]: { readonly call: number; readonly name: Name; readonly args: Calls[Name]["args"] } }[CallName]
+  | { [Name in CallName]: { readonly call: number; readonly name: Name; readonly args: Calls[Name]["args"]; readonly wantsPieces: boolean } }[CallName]
   | { readonly call: number; readonly abort: true }
   | { readonly call: number; readonly consumed: true }
   | SessionEnd;

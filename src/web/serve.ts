@@ -109,13 +109,14 @@ class Session {
     this.#port.close();
   }
 
-  #start({ call, name, args }: Extract<ToWorker, { name: CallName }>): void {
+  #start({ call, name, args, wantsPieces }: Extract<ToWorker, { name: CallName }>): void {
     const abort = new AbortController(), window = createWindow(abort.signal);
     const send = (message: ToPage): void => this.#port.postMessage(message);
     const context: CallContext = {
       signal: abort.signal,
       onProgress: (progress) => send({ call, progress }),
       async stream(generation) {
+        if (!wantsPieces) return generation.result();
         for await (const piece of generation) {
           await window.room();
           send({ call, piece });

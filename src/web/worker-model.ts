@@ -137,7 +137,7 @@ export class WorkerModel implements AsyncDisposable {
  */
 export class WorkerGeneration implements AsyncIterable<Piece> {
   readonly #start: (onPiece: Listener["onPiece"]) => Call<GenerationResult>;
-  #pieces: AsyncGenerator<Piece, void, void> | undefined;
+  #isStarted = false;
   #resolve: (result: Promise<GenerationResult>) => void = () => {};
   readonly #result = new Promise<GenerationResult>((resolve) => {
     this.#resolve = resolve;
@@ -150,15 +150,16 @@ export class WorkerGeneration implements AsyncIterable<Piece> {
 
   /** @throws OnebitError `option/invalid` the second time */
   [Symbol.asyncIterator](): AsyncIterator<Piece> {
-    if (this.#pieces) fail("option/invalid", "a generation can be iterated only once: call generate again, or keep its pieces");
-    this.#pieces = this.#run();
-    return this.#pieces;
+    if (this.#isStarted) fail("option/invalid", "a generation can be iterated only once: call generate again, or keep its pieces");
+    this.#isStarted = true;
+    return this.#run();
   }
 
   /** Everything about the finished generation. Runs it to its end unless someone is iterating. */
   async result(): Promise<GenerationResult> {
-    if (!this.#pieces) {
-      for await (const _ of this) void _;
+    if (!this.#isStarted) {
+      this.#isStarted = true;
+      this.#resolve(this.#start(undefined).done);
     }
     return this.#result;
   }

@@ -9,11 +9,17 @@ import { ggufBytes } from "../model/gguf-bytes.ts";
 const SHAPE = { nEmbd: 256, nLayers: 1, nHeads: 4, nKvHeads: 4, headDim: 64, nFf: 256, nVocab: 300, subNorms: true } as const;
 const LONG = { maxTokens: 100, temperature: 0 } as const;
 
-/** Where a worker's messages go, as `Worker` hands them over; without `serve` it never answers. */
-function fakeWorker(serve = true): Worker {
+/** Where a worker's messages go, as `Worker` hands them over; without `serve` it never answers. `answers` collects what it says. */
+function fakeWorker(serve = true, answers: object[] = []): Worker {
   const listeners: ((event: MessageEvent) => void)[] = [];
   if (serve) serveWith(load, { addEventListener: (_, listener) => void listeners.push(listener) } satisfies ConnectionScope);
-  const postMessage = (data: unknown, ports: MessagePort[]): void => listeners.forEach((listener) => listener({ data, ports } as unknown as MessageEvent));
+  const postMessage = (data: unknown, ports: MessagePort[]): void => {
+    for (const port of ports) {
+      const say = port.postMessage.bind(port);
+      port.postMessage = (answer: object) => (answers.push(answer), say(answer));
+    }
+    listeners.forEach((listener) => listener({ data, ports } as unknown as MessageEvent));
+  };
   return { postMessage, addEventListener() {} } as unknown as Worker;
 }
 
@@ -65,6 +71,17 @@ describe("a model in a worker", () => {
     await model.close();
     assert.equal((await unread.result()).stopReason, "aborted");
     await assert.rejects(model.logits([1]), { code: "model/closed" });
+  });
+
+  test("sends its pieces only to who reads them", async () => {
+    const answers: object[] = [], model = await inWorker(bytes, { worker: fakeWorker(true, answers) });
+    const nPieces = (): number => answers.filter((answer) => "piece" in answer).length;
+    const { ids } = await model.generate([1, 2, 3], LONG).result();
+    assert.ok(ids.length > 0);
+    assert.equal(nPieces(), 0);
+    for await (const _ of model.generate([1, 2, 3], LONG)) void _;
+    assert.equal(nPieces(), ids.length);
+    await model.close();
   });
 
   test("says when what it is given cannot be sent", async () => {
