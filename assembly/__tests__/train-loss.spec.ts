@@ -10,7 +10,7 @@ const SCALE: f32 = 0.125;
 
 function targetsOf(arrays: Arrays, n: i32, vocab: i32, random: Random): usize {
   const targets = arrays.room(4 * n);
-  // Every third counts for nothing, as -1 or as any number below 0.
+  // Every third counts for nothing, as -1 or another number below 0.
   for (let row = 0; row < n; row++) store<i32>(targets + <usize>(4 * row), row % 3 == 1 ? (row == 1 ? -1 : i32.MIN_VALUE) : random.between(0, vocab - 1));
   return targets;
 }

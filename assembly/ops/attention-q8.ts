@@ -26,7 +26,9 @@ import { headPairs } from "./attention";
 import { largest } from "./logits";
 
 const KEY_POSITIONS: i32 = 8;
-const KEY_HEAD_BYTES: usize = KEY_POSITIONS * (KV_Q8_SCALE_BYTES + KV_Q8_SUM_BYTES);
+/** Bytes before the sums of a record's keys, and before its keys. */
+const KEY_SUMS: usize = KEY_POSITIONS * KV_Q8_SCALE_BYTES;
+const KEY_HEAD_BYTES: usize = KEY_SUMS + KEY_POSITIONS * KV_Q8_SUM_BYTES;
 const TILE_KEY_RECORDS: i32 = KV_Q8_POSITIONS / KEY_POSITIONS;
 const TILE_RECORDS: i32 = KV_Q8_POSITIONS / 4;
 /** Weights of a tile: f32, then, in half of the place, quads. */
@@ -94,7 +96,7 @@ function storeKey(x: usize, record: usize, slot: usize, dim: i32): void {
     sum += <i32><i8>bytes + <i32><i8>(bytes >> 8) + <i32><i8>(bytes >> 16) + (bytes >> 24);
   }
   store<f32>(record + (slot << 2), most / VALUE_MAX);
-  store<i32>(record + (slot << 2), sum, 32);
+  store<i32>(record + (slot << 2), sum, KEY_SUMS);
 }
 
 function storeValue(x: usize, scales: usize, nTiles: usize, position: usize, dim: i32): void {
@@ -135,7 +137,8 @@ export function attendQ8(
     const pair = item % pairs, kvHead = item / pairs / n, token = item / pairs % n, length = position0 + token + 1;
     count = min(pairs - pair, itemEnd - item);
     const nQueries = min(2 * count, group - 2 * pair);
-    const heads = <usize>(kvHead * group + 2 * pair) * headBytes, keys = kCache + <usize>kvHead * nTiles * TILE_KEY_RECORDS * keyRecordBytes(headDim);
+    const keys = kCache + <usize>kvHead * nTiles * TILE_KEY_RECORDS * keyRecordBytes(headDim);
+    const heads = <usize>(kvHead * group + 2 * pair) * headBytes;
     const queries = q + ((<usize>token * qStride) << 2) + heads, results = out + ((<usize>token * outStride) << 2) + heads;
     for (let g = 0; g < nQueries; g++) {
       const rounded = results + <usize>g * headBytes;
@@ -206,7 +209,7 @@ function scoreTwo(a: usize, b: usize, record: usize, quadBytes: usize, outA: usi
 
 /** Four scores from their sums, which hold QUERY_ZERO times the sum of a key too much; `head`: where their scales are. */
 function score(sums: v128, head: usize, factor: v128): v128 {
-  const products = i32x4.sub(sums, i32x4.shl(v128.load(head, 32), 13));
+  const products = i32x4.sub(sums, i32x4.shl(v128.load(head, KEY_SUMS), 13));
   return f32x4.mul(f32x4.convert_i32x4_s(products), f32x4.mul(factor, v128.load(head)));
 }
 

@@ -68,6 +68,7 @@ export function tableBlockMatmul(
       const isRest = set == distance;
       const tile = isRest ? rest : first + set;
       const tiles = isRest ? last - rest : STREAMS;
+      if (tiles == 0) continue;
       const step = isRest ? 1 : distance;
       const from = w + tileOffset(g, tile, rows / TILE_ROWS, groups);
       const scales = blockScale + (<usize>(tile * tileScales + block / blocksPerScale) << 6);
@@ -78,7 +79,7 @@ export function tableBlockMatmul(
         continue;
       }
       convertScales(scales, scaleStride, tiles, nScales, scratch + SUMS_BYTES);
-      for (let i = 0, nRows = 1; i < n && tiles > 0; i += nRows) {
+      for (let i = 0, nRows = 1; i < n; i += nRows) {
         nRows = min(2, n - i);
         const act = <usize>(i * nBlocks + block) << 2;
         const table = tables + <usize>i * <usize>tableStride + (<usize>g << 5);
@@ -124,7 +125,6 @@ function addOneRow(
   y: usize,
   scratch: usize,
 ): void {
-  if (tiles == 0) return;
   const tileStride = (<usize>step * <usize>groups) << 4, yStep = <usize>step << 7, sumsEnd = scratch + (<usize>tiles << 7);
   const weights = v128.load(pair);
   for (let b: usize = 0; b < <usize>(groups / BLOCK_GROUPS); b++, w += BLOCK_GROUPS * 16, table += BLOCK_GROUPS * 32) {

@@ -9,7 +9,7 @@ import { takeTurns } from "./turns.ts";
 
 const BOTH_THREADS = [1, 2];
 
-/** From 52 MB, which needs a smaller vocabulary too, to the whole 815 MB: what a layer costs stays the same. */
+/** From 54 MB, which needs a smaller vocabulary too, to the whole 815 MB: what a layer costs stays the same. */
 const CUTS: readonly Cut[] = [{ nLayers: 2, nVocab: 8192 }, { nLayers: 6, nVocab: 32_768 }, { nLayers: 6 }, { nLayers: 12 }, { nLayers: 20 }, {}];
 const QUICK_CUTS: readonly Cut[] = [{ nLayers: 6 }, {}];
 

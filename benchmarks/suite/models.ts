@@ -26,7 +26,7 @@ export interface Cut {
 }
 
 export async function modelFile(name: ModelName, note: (line: string) => void, cut: Cut = {}): Promise<ModelFile> {
-  const shape = { ...shapes[name], ...cut }, path = `${FOLDER}/${[name, ...Object.values(cut)].join("-")}.gguf`;
+  const shape = { ...shapes[name], ...cut }, path = `${FOLDER}/${[name, ...Object.entries(cut).flat()].join("-")}.gguf`;
   if (!existsSync(path)) {
     note(`writing ${path}`);
     mkdirSync(FOLDER, { recursive: true });
