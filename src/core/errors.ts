@@ -84,6 +84,7 @@ export type ErrorCode =
   | "hub/no-model"
   | "hub/busy"
   // options and the command line
+  | "option/unknown"
   | "option/invalid"
   | "usage"
   | "aborted";
