@@ -1,0 +1,5 @@
+/** Every generator of hostile input. */
+import type { HostileGenerator } from "./generator.ts";
+import { generator as randomBytes } from "./random-bytes.ts";
+
+export const GENERATORS: readonly HostileGenerator[] = [randomBytes];
