@@ -120,7 +120,7 @@ export class PackedMatrix implements Projection {
     const at = (address: number) => tape.at(address, [this.rows]);
     tape.step(
       abi.OP_MATMUL,
-      [layout, at(this.#weights), at(this.#scales), 0, tables, rowBytes, scale, sum, y, this.#rowsPadded, this.rows, kp],
+      [layout, at(this.#weights), at(this.#scales), 0, tables, rowBytes, scale, sum, y, this.#rowsPadded, this.rows, kp, rowBytes, 4],
       TABLE_SCRATCH_BYTES + 4 * n,
     );
   }
