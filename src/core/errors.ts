@@ -64,6 +64,7 @@ export type ErrorCode =
   | "train/bad-option"
   | "train/not-finite"
   | "train/not-enough-memory"
+  | "train/busy"
   // models from elsewhere
   | "hub/bad-source"
   | "hub/unavailable"

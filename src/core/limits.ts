@@ -87,6 +87,8 @@ export const SENTENCEPIECE_SPLIT_WORK_MAX = 1024 * 1024 * 1024;
 
 /** A checkpoint names three arrays a tensor; those of 1,024 layers make 3 MB of header. */
 export const CHECKPOINT_HEADER_BYTES_MAX = 16 * 1024 * 1024;
+/** A million lines of a training's log; a string of JavaScript ends at 512 MiB. */
+export const METRICS_BYTES_MAX = 256 * 1024 * 1024;
 /** The largest common corpus for small models, enwik9, has 10^9 bytes; larger data wants another design than one array. */
 export const TRAINING_DATA_BYTES_MAX = 1024 ** 3;
 

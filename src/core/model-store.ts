@@ -62,6 +62,11 @@ export interface WritableFile {
 
 export interface LockOptions {
   readonly wait?: boolean;
+  /**
+   * A holder that is surely alive keeps the lock however long ago it renewed it: for those that compute for minutes between
+   * two turns of the event loop. Default false.
+   */
+  readonly keepsWhileAlive?: boolean;
   readonly signal?: AbortSignal;
   /** Called once when somebody else holds the lock. */
   readonly onWait?: () => void;

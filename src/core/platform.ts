@@ -4,7 +4,7 @@
  * @module
  */
 import type { ByteSource } from "./byte-source.ts";
-import type { HubPlatform } from "./model-store.ts";
+import type { HubPlatform, StoreLock } from "./model-store.ts";
 import { fail } from "./errors.ts";
 
 export interface Platform extends Partial<FileStore> {
@@ -46,27 +46,43 @@ export interface FileStore {
    * @throws OnebitError `file/write`
    */
   writeFileAtomically(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
+  /** Removes the temporary files that killed writes of `path` left; nobody may be writing it. @throws OnebitError `file/read`, `file/write` */
+  removeLeftovers(path: string): Promise<void>;
   /**
    * Appends `text` and a newline, making the file when there is none. Safe when the process is killed, save that the
-   * line may then be cut short; not forced to the disk.
+   * line may then be cut short; not forced to the disk ({@link syncFile} does that).
    * @throws OnebitError `file/write`
    */
   appendLine(path: string, text: string): Promise<void>;
+  /** Forces what a file holds to the disk, its name included; one that is not there is no error. @throws OnebitError `file/write` */
+  syncFile(path: string): Promise<void>;
+  /** Gives a file, or whatever else has that name, another name in the same folder, on the disk when this resolves. @throws OnebitError `file/write` */
+  renameFile(path: string, to: string): Promise<void>;
   /** Names in the folder, sorted. @throws OnebitError `file/not-found`, `file/read` */
   listFolder(path: string): Promise<string[]>;
   /** Removes a file; one that is not there is no error. @throws OnebitError `file/write` */
   removeFile(path: string): Promise<void>;
   /** Makes the folder and those above it; one that is there is no error. @throws OnebitError `file/write` */
   makeFolder(path: string): Promise<void>;
+  /**
+   * Takes the lock whose file is `path`, which one holder has at a time, in this process or another. A holder that died loses it.
+   * @returns the lock, or who holds it: `process 1234 on this machine`
+   * @throws OnebitError `file/write`
+   */
+  lockFile(path: string): Promise<StoreLock | HeldBy>;
+}
+
+export interface HeldBy {
+  readonly heldBy: string;
 }
 
 /** The platform's file store. @throws OnebitError `engine/unsupported` where files cannot be written */
 export function fileStoreOf(platform: Platform): FileStore {
-  const { writeFileAtomically, appendLine, listFolder, removeFile, makeFolder } = platform;
-  if (!writeFileAtomically || !appendLine || !listFolder || !removeFile || !makeFolder) {
+  const { writeFileAtomically, removeLeftovers, appendLine, syncFile, renameFile, listFolder, removeFile, makeFolder, lockFile } = platform;
+  if (!writeFileAtomically || !removeLeftovers || !appendLine || !syncFile || !renameFile || !listFolder || !removeFile || !makeFolder || !lockFile) {
     fail("engine/unsupported", `writing files: the platform ${platform.name} has no file system for it`);
   }
-  return { writeFileAtomically, appendLine, listFolder, removeFile, makeFolder };
+  return { writeFileAtomically, removeLeftovers, appendLine, syncFile, renameFile, listFolder, removeFile, makeFolder, lockFile };
 }
 
 /** The temporary file of one atomic write of `path`: `id` is 8 hexadecimal digits that no other write has. */

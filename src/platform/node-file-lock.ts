@@ -7,8 +7,11 @@
  *
  * @module
  */
-import { throwIfAborted } from "../core/errors.ts";
+import { quoted, throwIfAborted } from "../core/errors.ts";
 import type { LockOptions, StoreLock } from "../core/model-store.ts";
+
+/** The functions of `node:fs/promises` used here; tests pass ones that fail. */
+export type LockFs = Pick<typeof import("node:fs/promises"), "link" | "readFile" | "rename" | "rm" | "stat" | "utimes" | "writeFile">;
 
 interface Holder {
   readonly token: string;
@@ -27,27 +30,33 @@ const EMPTY_STALE_MS = 5000;
 const POLL_MS = 100;
 
 /** @throws OnebitError `aborted`; errors of `node:fs` as they are */
-export async function lockFile(path: string, { wait = true, signal, onWait }: LockOptions): Promise<StoreLock | undefined> {
-  const fs = process.getBuiltinModule("node:fs/promises");
+export async function lockFile(path: string, { wait = true, keepsWhileAlive = false, signal, onWait }: LockOptions, fs: LockFs = nodeFs()): Promise<StoreLock | undefined> {
   const holder = await describeSelf();
   for (let isFirst = true; ; isFirst = false) {
     throwIfAborted(signal);
     try {
       await fs.writeFile(path, JSON.stringify(holder), { flag: "wx" });
-      return held(path, holder);
+      return held(fs, path, holder);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
-    if (await removeIfStale(path, holder)) continue;
+    if (await removeIfStale(fs, path, holder, keepsWhileAlive)) continue;
     if (!wait) return undefined;
     if (isFirst) onWait?.();
     await new Promise<void>((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 
-function held(path: string, holder: Holder): StoreLock {
-  const fs = process.getBuiltinModule("node:fs/promises");
-  const isHeld = async (): Promise<boolean> => (await readHolder(path))?.token === holder.token;
+/** Who holds the lock, in words; undefined when nobody does. */
+export async function describeHolder(path: string, fs: LockFs = nodeFs()): Promise<string | undefined> {
+  const holder = await readHolder(fs, path), self = await describeSelf();
+  if (holder === undefined) return undefined;
+  if (holder.machine !== self.machine) return `process ${holder.pid} of ${quoted(holder.machine.split(" ")[0])}`;
+  return holder.pid === self.pid ? "this process" : `process ${holder.pid} of this machine`;
+}
+
+function held(fs: LockFs, path: string, holder: Holder): StoreLock {
+  const isHeld = async (): Promise<boolean> => (await readHolder(fs, path))?.token === holder.token;
   const timer = setInterval(() => {
     const now = new Date();
     // A lock that is gone is noticed by isHeld.
@@ -58,63 +67,68 @@ function held(path: string, holder: Holder): StoreLock {
     isHeld,
     async release() {
       clearInterval(timer);
-      if (await isHeld()) await fs.rm(path, { force: true });
+      // One that cannot be removed now is free when this process has ended.
+      if (await isHeld()) await fs.rm(path, { force: true }).catch(() => {});
     },
   };
 }
 
 /** True when the lock may be free now. */
-async function removeIfStale(path: string, self: Holder): Promise<boolean> {
-  if (!(await isStale(path, self))) return false;
+async function removeIfStale(fs: LockFs, path: string, self: Holder, keepsWhileAlive: boolean): Promise<boolean> {
+  if (!(await isStale(fs, path, self, keepsWhileAlive))) return false;
   // Several may find it stale, and one of them may hold it anew before the next removes it: they remove one by one, and
   // each looks again when it is its turn.
-  const fs = process.getBuiltinModule("node:fs/promises"), turn = `${path}.turn`;
+  const turn = `${path}.turn`;
   if (!(await fs.writeFile(turn, "", { flag: "wx" }).then(() => true, () => false))) {
-    if (await isOlder(turn, EMPTY_STALE_MS)) await fs.rm(turn, { force: true });
+    if (await isOlder(fs, turn, EMPTY_STALE_MS)) await fs.rm(turn, { force: true });
     return false;
   }
   try {
-    return !(await isStale(path, self)) || (await remove(path, self));
+    return !(await isStale(fs, path, self, keepsWhileAlive)) || (await remove(fs, path, self));
   } finally {
     await fs.rm(turn, { force: true });
   }
 }
 
 /** Gone counts as stale. */
-async function isStale(path: string, self: Holder): Promise<boolean> {
-  const holder = await readHolder(path);
-  if (holder === undefined) return await isOlder(path, EMPTY_STALE_MS);
-  return (await isOlder(path, STALE_MS)) || (await isDead(holder, self));
+async function isStale(fs: LockFs, path: string, self: Holder, keepsWhileAlive: boolean): Promise<boolean> {
+  const holder = await readHolder(fs, path);
+  if (holder === undefined) return await isOlder(fs, path, EMPTY_STALE_MS);
+  const state = await stateOf(holder, self);
+  if (state === "dead" || (state === "alive" && keepsWhileAlive)) return state === "dead";
+  return await isOlder(fs, path, STALE_MS);
 }
 
-async function isOlder(path: string, thanMs: number): Promise<boolean> {
-  const stat = await process.getBuiltinModule("node:fs/promises").stat(path).catch(() => undefined);
+async function isOlder(fs: LockFs, path: string, thanMs: number): Promise<boolean> {
+  const stat = await fs.stat(path).catch(() => undefined);
   return stat === undefined || Date.now() - stat.mtimeMs >= thanMs;
 }
 
 /** A holder that was only slow may release the lock now, and another take it: what is moved is then not the stale one, and goes back. */
-async function remove(path: string, self: Holder): Promise<boolean> {
-  const fs = process.getBuiltinModule("node:fs/promises"), holder = await readHolder(path), aside = `${path}.${self.token}`;
+async function remove(fs: LockFs, path: string, self: Holder): Promise<boolean> {
+  const holder = await readHolder(fs, path), aside = `${path}.${self.token}`;
   if (!(await fs.rename(path, aside).then(() => true, () => false))) return true;
-  const moved = await readHolder(aside);
+  const moved = await readHolder(fs, aside);
   if (moved?.token !== holder?.token) await fs.link(aside, path).catch(() => {});
   await fs.rm(aside, { force: true });
   return true;
 }
 
-async function isDead(holder: Holder, self: Holder): Promise<boolean> {
-  if (holder.machine !== self.machine) return false;
+/** `alive` only where it is sure: the process has the number, and began when the holder did. */
+async function stateOf(holder: Holder, self: Holder): Promise<"alive" | "dead" | "unknown"> {
+  if (holder.machine !== self.machine) return "unknown";
   try {
     process.kill(holder.pid, 0);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ESRCH";
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return "dead";
   }
-  const started = await startOf(holder.pid);
-  return holder.started !== undefined && started !== undefined && started !== holder.started;
+  const { started, isZombie } = await processStat(holder.pid);
+  if (isZombie) return "dead";
+  if (holder.started === undefined || started === undefined) return "unknown";
+  return started === holder.started ? "alive" : "dead";
 }
 
-async function readHolder(path: string): Promise<Holder | undefined> {
-  const fs = process.getBuiltinModule("node:fs/promises");
+async function readHolder(fs: LockFs, path: string): Promise<Holder | undefined> {
   try {
     const { token, pid, machine, started } = JSON.parse(await fs.readFile(path, "utf8")) as Record<string, unknown>;
     const isHolder = typeof token === "string" && typeof pid === "number" && Number.isSafeInteger(pid) && pid > 0 && typeof machine === "string";
@@ -125,19 +139,23 @@ async function readHolder(path: string): Promise<Holder | undefined> {
 }
 
 async function describeSelf(): Promise<Holder> {
-  const fs = process.getBuiltinModule("node:fs/promises"), os = process.getBuiltinModule("node:os");
+  const fs = nodeFs(), os = process.getBuiltinModule("node:os");
   const token = process.getBuiltinModule("node:crypto").randomBytes(8).toString("hex");
   // Containers on one machine may share its name and yet count their processes apart.
   const [boot, numbers] = await Promise.all([
     fs.readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => ""),
     fs.readlink("/proc/self/ns/pid").catch(() => ""),
   ]);
-  return { token, pid: process.pid, machine: [os.hostname(), boot.trim(), numbers].join(" "), started: await startOf(process.pid) };
+  return { token, pid: process.pid, machine: [os.hostname(), boot.trim(), numbers].join(" "), started: (await processStat(process.pid)).started };
 }
 
-/** Field 22 of Linux's /proc/PID/stat; the name in parentheses before it may hold anything. */
-async function startOf(pid: number): Promise<string | undefined> {
-  const fs = process.getBuiltinModule("node:fs/promises");
-  const stat = await fs.readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+/** Fields 3 and 22 of Linux's /proc/PID/stat; the name in parentheses before them may hold anything. */
+async function processStat(pid: number): Promise<{ readonly started: string | undefined; readonly isZombie: boolean }> {
+  const stat = await nodeFs().readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
+  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return { started: fields?.[19], isZombie: fields?.[0] === "Z" };
+}
+
+function nodeFs(): typeof import("node:fs/promises") {
+  return process.getBuiltinModule("node:fs/promises");
 }

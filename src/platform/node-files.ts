@@ -8,14 +8,20 @@
  */
 import type { FileHandle } from "node:fs/promises";
 import { OnebitError, fail } from "../core/errors.ts";
-import { temporaryFileOf } from "../core/platform.ts";
-import type { FileStore } from "../core/platform.ts";
+import type { StoreLock } from "../core/model-store.ts";
+import { temporaryFileOf, temporaryFileTarget } from "../core/platform.ts";
+import type { FileStore, HeldBy } from "../core/platform.ts";
+import { type LockFs, describeHolder, lockFile } from "./node-file-lock.ts";
 
 /** The functions of `node:fs/promises` used here; tests pass ones that fail. */
-export type NodeFs = Pick<typeof import("node:fs/promises"), "mkdir" | "open" | "readdir" | "rename" | "rm">;
+export type NodeFs = LockFs & Pick<typeof import("node:fs/promises"), "mkdir" | "open" | "readdir">;
 
 /** One write call at most: Node takes lengths below 2 GiB. */
 const WRITE_BYTES_MAX = 1 << 30;
+
+const LOCK_POLL_MS = 100;
+/** Twice as long as a lock with nothing in it counts as one that is being written. */
+const LOCK_WAIT_MS = 10_000;
 
 /** What to do about the failures that people meet. */
 const ADVICE: Readonly<Record<string, string>> = {
@@ -40,15 +46,24 @@ export function nodeFileStore(fs: NodeFs = process.getBuiltinModule("node:fs/pro
   return {
     writeFileAtomically: (path, chunks) => writeFileAtomically(fs, path, chunks),
     appendLine: (path, text) => appendLine(fs, path, text),
-    async listFolder(path) {
-      const names = await fs.readdir(path).catch((cause: NodeJS.ErrnoException) =>
-        cause.code === "ENOENT"
-          ? fail("file/not-found", `${path}: no such folder`, cause)
-          : fail("file/read", `${path}: cannot list the folder: ${cause.message}`, cause));
-      return names.sort();
+    syncFile: (path) => syncFile(fs, path),
+    async renameFile(path, to) {
+      const target = process.getBuiltinModule("node:path").join(folderOf(path), to);
+      try {
+        await fs.rename(path, target);
+        await syncFolder(fs, folderOf(path));
+      } catch (cause) {
+        failToWrite(path, "rename", cause);
+      }
     },
-    removeFile: (path) => fs.rm(path, { force: true }).catch((cause: unknown) => failToWrite(path, "remove", cause)),
+    async removeLeftovers(path) {
+      const { basename, join } = process.getBuiltinModule("node:path"), folder = folderOf(path);
+      for (const name of await listFolder(fs, folder)) if (temporaryFileTarget(name) === basename(path)) await removeFile(fs, join(folder, name));
+    },
+    listFolder: (path) => listFolder(fs, path),
+    removeFile: (path) => removeFile(fs, path),
     makeFolder: (path) => makeFolder(fs, path),
+    lockFile: (path) => takeLock(fs, path).catch((cause: unknown) => failToWrite(path, "lock", cause)),
   };
 }
 
@@ -81,6 +96,29 @@ async function appendLine(fs: NodeFs, path: string, text: string): Promise<void>
   }
 }
 
+async function syncFile(fs: NodeFs, path: string): Promise<void> {
+  try {
+    // A file open for reading alone cannot be forced to the disk on Windows.
+    const handle = await fs.open(path, "r+");
+    await handle.sync().finally(() => handle.close());
+    await syncFolder(fs, folderOf(path));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") failToWrite(path, "force to the disk", cause);
+  }
+}
+
+async function takeLock(fs: NodeFs, path: string): Promise<StoreLock | HeldBy> {
+  for (const beganMs = Date.now(); ; ) {
+    const lock = await lockFile(path, { wait: false, keepsWhileAlive: true }, fs);
+    if (lock !== undefined) return lock;
+    const heldBy = await describeHolder(path, fs);
+    if (heldBy !== undefined) return { heldBy };
+    if (Date.now() - beganMs > LOCK_WAIT_MS) return { heldBy: "a process that its file does not name" };
+    // Released in this moment; or empty, by a holder that is writing it or died then, which the lock finds out.
+    await new Promise<void>((resolve) => setTimeout(resolve, LOCK_POLL_MS));
+  }
+}
+
 async function makeFolder(fs: NodeFs, path: string): Promise<void> {
   const absolute = process.getBuiltinModule("node:path").resolve(path);
   const failHere = (cause: unknown): never => failToWrite(path, "make the folder", cause);
@@ -88,6 +126,18 @@ async function makeFolder(fs: NodeFs, path: string): Promise<void> {
   if (first === undefined) return;
   // Each new folder is an entry in the one above it.
   for (let made = absolute; made.length >= first.length; made = folderOf(made)) await syncFolder(fs, folderOf(made)).catch(failHere);
+}
+
+async function listFolder(fs: NodeFs, path: string): Promise<string[]> {
+  const names = await fs.readdir(path).catch((cause: NodeJS.ErrnoException) =>
+    cause.code === "ENOENT"
+      ? fail("file/not-found", `${path}: no such folder`, cause)
+      : fail("file/read", `${path}: cannot list the folder: ${cause.message}`, cause));
+  return names.sort();
+}
+
+async function removeFile(fs: NodeFs, path: string): Promise<void> {
+  await fs.rm(path, { force: true }).catch((cause: unknown) => failToWrite(path, "remove", cause));
 }
 
 /** A write may take a part only; of a full disk, for example. */

@@ -63,7 +63,7 @@ export async function saveCheckpoint(platform: Platform, folder: string, step: n
     fail("checkpoint/mismatch", `${folder}: it holds ${later.name}, later than step ${step}; resume from that, or use another folder`);
   }
   // First, so that what a crash left does not take the room that this save needs.
-  const leftovers = names.filter((name) => stepOf(temporaryFileTarget(name) ?? "") !== undefined);
+  const leftovers = names.filter((name) => isCheckpointName(temporaryFileTarget(name) ?? ""));
   await removeAll(files, leftovers.map((name) => platform.inFolder(folder, name)));
   const path = platform.inFolder(folder, checkpointName(step));
   await files.writeFileAtomically(path, encodeCheckpoint(step, contents));
@@ -108,6 +108,11 @@ export async function loadCheckpoint(platform: Platform, path: string): Promise<
   } finally {
     await source.close();
   }
+}
+
+/** True for the name of a checkpoint of any step. */
+export function isCheckpointName(name: string): boolean {
+  return stepOf(name) !== undefined;
 }
 
 /** The checkpoints of a folder by their names, newest first; none when there is no such folder. */

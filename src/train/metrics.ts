@@ -5,6 +5,7 @@
  */
 import { readBytes } from "../core/byte-source.ts";
 import { OnebitError, fail } from "../core/errors.ts";
+import { METRICS_BYTES_MAX } from "../core/limits.ts";
 import { fileStoreOf } from "../core/platform.ts";
 import type { Platform } from "../core/platform.ts";
 
@@ -59,31 +60,74 @@ export function formatMetric(record: MetricRecord): string {
  * @throws OnebitError `train/bad-data` naming the first line that is no record, or whose step is not above the one before
  */
 export function parseMetrics(text: string, name = "metrics"): MetricRecord[] {
-  const records: MetricRecord[] = [];
-  const lines = text.split("\n").slice(0, -1);
-  lines.forEach((line, i) => {
-    const record = parseLine(line, `${name}: line ${i + 1}`);
-    const before = records.at(-1);
-    if (before && record.step <= before.step) fail("train/bad-data", `${name}: line ${i + 1}: wanted a step above ${before.step}, found ${record.step}`);
-    records.push(record);
-  });
+  const { records, damage } = readRecords(text, name);
+  if (damage) throw damage;
   return records;
+}
+
+/** The records before the first line that is none, and what is wrong with that. */
+function readRecords(text: string, name: string): { readonly records: MetricRecord[]; readonly damage?: OnebitError } {
+  const records: MetricRecord[] = [];
+  for (const [i, line] of text.split("\n").slice(0, -1).entries()) {
+    try {
+      const record = parseLine(line, `${name}: line ${i + 1}`), before = records.at(-1);
+      if (before && record.step <= before.step) fail("train/bad-data", `${name}: line ${i + 1}: wanted a step above ${before.step}, found ${record.step}`);
+      records.push(record);
+    } catch (damage) {
+      if (damage instanceof OnebitError) return { records, damage };
+      throw damage;
+    }
+  }
+  return { records };
+}
+
+/** A log that could not be used as it was, and stands under another name now. */
+export interface LogSetAside {
+  readonly path: string;
+  readonly reason: string;
+}
+
+export interface RewoundMetrics {
+  /** What the log has now. */
+  readonly records: MetricRecord[];
+  readonly setAside?: LogSetAside;
 }
 
 /**
  * Makes a log end where a checkpoint does: lines of later steps, which will be trained again, go; so does a cut last line.
+ * A log must not keep a training from going on: of a damaged one the lines before the damage stay, and one that cannot be
+ * read is begun anew; as it was, it stands beside it under another name.
+ * @param folder of the log, `name` in it
  * @param step of the checkpoint
+ * @param damaged what to do with a damaged one: a training that begins refuses it, as it may be of something else
  * @returns the records kept; none when there is no such file
- * @throws OnebitError `train/bad-data` for a file that is no log (it is left as it is), `file/read`, `file/write`
+ * @throws OnebitError `file/write`, `file/read` when the folder cannot be read; `train/bad-data`, and nothing is changed
  */
-export async function rewindMetrics(platform: Platform, path: string, step: number): Promise<MetricRecord[]> {
-  const text = await readText(platform, path);
-  if (text === undefined) return [];
-  const kept = parseMetrics(text, path).filter((record) => record.step <= step);
+export async function rewindMetrics(platform: Platform, folder: string, name: string, step: number, damaged: "set-aside" | "refuse" = "set-aside"): Promise<RewoundMetrics> {
+  const files = fileStoreOf(platform), path = platform.inFolder(folder, name);
+  const read = await readText(platform, path);
+  if (read === undefined) return { records: [] };
+  if (read instanceof OnebitError) {
+    if (damaged === "refuse") throw read;
+    const aside = await nameAside(platform, folder, name);
+    await files.renameFile(path, aside);
+    return { records: [], setAside: { path: platform.inFolder(folder, aside), reason: read.message } };
+  }
+  const { records, damage } = readRecords(read, path), kept = records.filter((record) => record.step <= step);
+  if (damage && damaged === "refuse") fail(damage.code, `${damage.message}; move the file away, or use another folder`, damage);
+  const setAside = damage && { path: platform.inFolder(folder, await nameAside(platform, folder, name)), reason: damage.message };
+  // A copy first: cut off between the two writes, nothing is lost.
+  if (setAside) await files.writeFileAtomically(setAside.path, [new TextEncoder().encode(read)]);
   // Steps rise, so what is kept is the beginning; as it was written, members unknown here included.
-  const rewritten = text.split("\n").slice(0, kept.length).map((line) => `${line}\n`).join("");
-  if (rewritten !== text) await fileStoreOf(platform).writeFileAtomically(path, [new TextEncoder().encode(rewritten)]);
-  return kept;
+  const rewritten = read.split("\n").slice(0, kept.length).map((line) => `${line}\n`).join("");
+  if (rewritten !== read) await files.writeFileAtomically(path, [new TextEncoder().encode(rewritten)]);
+  return { records: kept, setAside };
+}
+
+/** `metrics.jsonl.damaged-1`, or the next number that is free. */
+async function nameAside(platform: Platform, folder: string, name: string): Promise<string> {
+  const taken = new Set(await fileStoreOf(platform).listFolder(folder));
+  for (let i = 1; ; i++) if (!taken.has(`${name}.damaged-${i}`)) return `${name}.damaged-${i}`;
 }
 
 function parseLine(line: string, where: string): MetricRecord {
@@ -91,7 +135,7 @@ function parseLine(line: string, where: string): MetricRecord {
   try {
     value = JSON.parse(line);
   } catch (cause) {
-    fail("train/bad-data", `${where}: wanted a JSON object, found something else; move the file away or mend it`, cause);
+    fail("train/bad-data", `${where}: wanted a JSON object, found something else`, cause);
   }
   if (typeof value !== "object" || value === null) fail("train/bad-data", `${where}: wanted a JSON object, found ${value === null ? "null" : typeof value}`);
   const members = value as Readonly<Record<string, unknown>>;
@@ -104,15 +148,18 @@ function parseLine(line: string, where: string): MetricRecord {
   return Object.fromEntries(found) as unknown as MetricRecord;
 }
 
-async function readText(platform: Platform, path: string): Promise<string | undefined> {
-  const source = await platform.openFile(path).catch((error: unknown) => {
-    if (error instanceof OnebitError && error.code === "file/not-found") return undefined;
-    throw error;
-  });
-  if (!source) return undefined;
+/** Undefined where there is no such file; an error where it cannot be read. */
+async function readText(platform: Platform, path: string): Promise<string | OnebitError | undefined> {
   try {
-    return new TextDecoder().decode(await readBytes(source, 0, source.sizeBytes));
-  } finally {
-    await source.close();
+    const source = await platform.openFile(path);
+    try {
+      if (source.sizeBytes > METRICS_BYTES_MAX) fail("train/bad-data", `${path}: wanted at most ${METRICS_BYTES_MAX} bytes, it has ${source.sizeBytes}`);
+      return new TextDecoder().decode(await readBytes(source, 0, source.sizeBytes));
+    } finally {
+      await source.close();
+    }
+  } catch (error) {
+    if (!(error instanceof OnebitError)) throw error;
+    return error.code === "file/not-found" ? undefined : error;
   }
 }

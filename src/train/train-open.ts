@@ -4,19 +4,19 @@
  * @module
  */
 import { fail, throwIfAborted } from "../core/errors.ts";
-import { fileStoreOf } from "../core/platform.ts";
 import type { Platform } from "../core/platform.ts";
 import { Runtime } from "../nn/runtime.ts";
 import { type LoadedCheckpoint, listCheckpoints, loadLatestCheckpoint } from "./checkpoint.ts";
 import { fingerprint } from "./digest.ts";
-import { type MetricRecord, rewindMetrics } from "./metrics.ts";
-import { METRICS_FILE, Training } from "./train.ts";
+import { rewindMetrics } from "./metrics.ts";
+import { Training } from "./train.ts";
 import { prepareData, validationBytesOf } from "./train-data.ts";
 import type { Sampler } from "./train-events.ts";
 import { type RecipeOptions, resolveOptions, shapeOf } from "./train-options.ts";
 import { planTraining } from "./train-plan.ts";
 import type { Recipe } from "./train-recipe.ts";
 import { type Progress, readState, restoreTraining } from "./train-state.ts";
+import { METRICS_FILE, takeFolder } from "./training-folder.ts";
 import { TransformerTrainer } from "./transformer-trainer.ts";
 
 export interface TrainingOptions extends RecipeOptions {
@@ -43,7 +43,7 @@ export interface TrainingOptions extends RecipeOptions {
  * Ready to run: iterate over it.
  * @throws OnebitError `train/bad-option`; `train/bad-data` for a text that is empty, too short or no UTF-8;
  *   `train/not-enough-memory` before any is taken; `checkpoint/mismatch` for a folder that holds another training, or one
- *   that should not be resumed; `checkpoint/corrupt`; `engine/…`, `file/…`, `aborted`
+ *   that should not be resumed; `train/busy` while another training has the folder; `checkpoint/corrupt`; `engine/…`, `file/…`, `aborted`
  */
 export async function openTraining(options: TrainingOptions): Promise<Training> {
   const { platform, threads = 1, folder, signal, name = "model" } = options, { recipe, settings } = resolveOptions(options);
@@ -52,21 +52,27 @@ export async function openTraining(options: TrainingOptions): Promise<Training> 
   requireText(text, recipe);
   const plan = planTraining(recipe, { threads, platform });
   const identity = { recipe, textBytes: text.length, textHash: folder === undefined ? "" : await fingerprint(text) };
-  const checkpoint = folder === undefined ? undefined : await takeUp(options, folder);
-  const restored = checkpoint && readState(checkpoint, identity);
-  const data = await prepareData(text, recipe, restored?.vocabulary, signal);
-  const runtime = await Runtime.open({ threads, platform });
+  const lock = folder === undefined ? undefined : await takeFolder(platform, folder);
   try {
-    const { batch, accumulation, seqLength, dropout, seed, beta1, beta2, epsilon, clipNorm } = recipe;
-    const trainer = new TransformerTrainer(runtime, { shape: shapeOf(recipe), batch, accumulation, seqLength, dropout, seed, beta1, beta2, epsilon, clipNorm });
-    if (checkpoint) restoreTraining(checkpoint, { runtime, trainer, dataset: data.dataset });
-    const progress = restored?.progress ?? newProgress();
-    const metrics = folder === undefined ? [] : await takeUpMetrics(platform, folder, progress);
-    const resumed = checkpoint && { path: checkpoint.path, step: checkpoint.step, skipped: checkpoint.skipped };
-    const { sampler, samplePrompt } = options;
-    return new Training({ platform, runtime, trainer, data, identity, settings, plan, progress, metrics, name, folder, resumed, sampler, samplePrompt, signal });
+    const checkpoint = folder === undefined ? undefined : await takeUp(options, folder);
+    const restored = checkpoint && readState(checkpoint, identity);
+    const data = await prepareData(text, recipe, restored?.vocabulary, signal), { dataset } = data;
+    const runtime = await Runtime.open({ threads, platform });
+    try {
+      const { batch, accumulation, seqLength, dropout, seed, beta1, beta2, epsilon, clipNorm } = recipe;
+      const trainer = new TransformerTrainer(runtime, { shape: shapeOf(recipe), batch, accumulation, seqLength, dropout, seed, beta1, beta2, epsilon, clipNorm });
+      if (checkpoint) restoreTraining(checkpoint, { runtime, trainer, dataset });
+      const progress = restored?.progress ?? newProgress();
+      const log = folder === undefined ? undefined : await rewindMetrics(platform, folder, METRICS_FILE, progress.reportedStep, options.resume ? "set-aside" : "refuse");
+      const resumed = checkpoint && { path: checkpoint.path, step: checkpoint.step, skipped: checkpoint.skipped };
+      const { sampler, samplePrompt } = options, metrics = log?.records ?? [], logSetAside = log?.setAside;
+      return new Training({ platform, runtime, trainer, data, identity, settings, plan, progress, metrics, logSetAside, name, folder, lock, resumed, sampler, samplePrompt, signal });
+    } catch (error) {
+      await runtime.close();
+      throw error;
+    }
   } catch (error) {
-    await runtime.close();
+    await lock?.release();
     throw error;
   }
 }
@@ -78,17 +84,10 @@ function requireText(text: Uint8Array, recipe: Recipe): void {
 }
 
 async function takeUp({ platform, resume = false }: TrainingOptions, folder: string): Promise<LoadedCheckpoint | undefined> {
-  // Before hours of training, not at the first save.
-  await fileStoreOf(platform).makeFolder(folder);
   if (resume) return await loadLatestCheckpoint(platform, folder);
   const [latest] = await listCheckpoints(platform, folder);
   if (latest) fail("checkpoint/mismatch", `${folder}: wanted a folder without a training, found ${latest.name}; resume that, or use another folder`);
   return undefined;
-}
-
-/** The log, cut to end where the checkpoint does. */
-async function takeUpMetrics(platform: Platform, folder: string, { reportedStep }: Progress): Promise<MetricRecord[]> {
-  return await rewindMetrics(platform, platform.inFolder(folder, METRICS_FILE), reportedStep);
 }
 
 function newProgress(): Progress {

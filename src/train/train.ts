@@ -17,7 +17,7 @@ import { type SkippedCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import { type GgufExportOptions, exportGguf } from "./export-gguf.ts";
 import { type SafetensorsExportOptions, safetensorsFolder } from "./export-safetensors.ts";
 import { type Curve, lossPlotSvg } from "./loss-plot.ts";
-import { type MetricRecord, formatMetric } from "./metrics.ts";
+import { type LogSetAside, type MetricRecord, formatMetric } from "./metrics.ts";
 import { type Schedule, createSchedule } from "./schedule.ts";
 import type { TrainingData } from "./train-data.ts";
 import type { SampleRequest, Sampler, StepEvent, TrainEvent } from "./train-events.ts";
@@ -28,6 +28,7 @@ import type { Recipe, Settings } from "./train-recipe.ts";
 import { type Progress, type TrainingIdentity, checkpointContents, requireFinite } from "./train-state.ts";
 import { type Validation, validate } from "./train-validation.ts";
 import type { TrainedModel } from "./trained-model.ts";
+import { type FolderLock, METRICS_FILE, PLOT_FILE } from "./training-folder.ts";
 import type { TransformerTrainer } from "./transformer-trainer.ts";
 import { vocabularyTokenizer } from "./vocabulary.ts";
 
@@ -44,6 +45,8 @@ export interface TrainingParts {
   readonly metrics: MetricRecord[];
   readonly name: string;
   readonly folder?: string;
+  readonly lock?: FolderLock;
+  readonly logSetAside?: LogSetAside;
   readonly resumed?: ResumedFrom;
   readonly sampler?: Sampler;
   readonly samplePrompt?: string;
@@ -57,9 +60,6 @@ export interface ResumedFrom {
   readonly skipped: readonly SkippedCheckpoint[];
 }
 
-/** Of the folder: one line of JSON a measurement, and their curves. */
-export const METRICS_FILE = "metrics.jsonl";
-export const PLOT_FILE = "loss.svg";
 /** Ids of the text that samples continue, unless a prompt is given. */
 const PROMPT_TOKENS = 32;
 
@@ -71,6 +71,8 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   readonly name: string;
   /** Absent for a training that begins. */
   readonly resumedFrom: ResumedFrom | undefined;
+  /** A log of the folder that was damaged; what could be read of it goes on. */
+  readonly logSetAside: LogSetAside | undefined;
   readonly #parts: TrainingParts;
   readonly #schedule: Schedule;
   readonly #breather: Breather = createBreather();
@@ -83,6 +85,7 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
     this.settings = parts.settings;
     this.name = parts.name;
     this.resumedFrom = parts.resumed;
+    this.logSetAside = parts.logSetAside;
     this.#savedStep = parts.resumed?.step;
     this.#schedule = createSchedule(scheduleOptions(this.recipe));
   }
@@ -105,7 +108,7 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
 
   /**
    * Runs to the end. When the signal fires, the state is saved and `aborted` thrown; leaving the loop saves nothing.
-   * @throws OnebitError `aborted`; `train/not-finite` and `file/write`, after which the folder is as the last checkpoint left it
+   * @throws OnebitError `aborted`; `train/not-finite`, `file/write` and `train/busy`, after which the folder is as the last checkpoint left it
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainEvent, void> {
     const { progress, signal, folder } = this.#parts;
@@ -150,9 +153,10 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
     return await validate({ trainer, data, recipe: this.recipe, breather: this.#breather, signal }, maxWindows);
   }
 
-  /** Ends the threads. */
+  /** Ends the threads, and leaves the folder to others. */
   async close(): Promise<void> {
-    await this.#parts.runtime.close();
+    const { runtime, lock } = this.#parts;
+    await runtime.close().finally(() => lock?.release());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -222,10 +226,13 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   }
 
   async #save(): Promise<TrainEvent> {
-    const { platform, runtime, trainer, data, identity, progress, resumed } = this.#parts, folder = this.#parts.folder!, { step } = progress;
+    const { platform, runtime, trainer, data, identity, progress, resumed, lock } = this.#parts, folder = this.#parts.folder!, { step } = progress;
     const parts = { runtime, trainer, dataset: data.dataset };
     this.#orKeep(() => requireFinite(parts, step));
     const contents = checkpointContents(parts, identity, data.vocabulary, progress);
+    await lock?.requireHeld();
+    // The checkpoint says which lines it has seen: a power cut must not take those and leave the checkpoint.
+    await fileStoreOf(platform).syncFile(platform.inFolder(folder, METRICS_FILE));
     const path = await saveCheckpoint(platform, folder, step, contents, { skipped: resumed?.skipped });
     this.#savedStep = step;
     const svg = lossPlotSvg(lossCurves(this.metrics), { title: `Training of ${this.name}` });

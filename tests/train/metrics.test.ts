@@ -1,6 +1,6 @@
 /** The log of a run: lines and back, and its end after a resume. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -48,11 +48,17 @@ describe("a log", () => {
 });
 
 describe("rewinding", () => {
+  const rewind = async (name: string, step: number): Promise<MetricRecord[]> => {
+    const { records, setAside } = await rewindMetrics(platform, root, name, step);
+    assert.equal(setAside, undefined);
+    return records;
+  };
+
   test("drops later steps and a cut line, so that training again gives each step once", async () => {
     const path = join(root, "log"), { appendLine } = fileStoreOf(platform);
     for (const step of [1, 2, 3, 4]) await appendLine(path, formatMetric(at(step)));
     writeFileSync(path, `${readFileSync(path, "utf8")}{"step":5,"tok`);
-    assert.deepEqual(await rewindMetrics(platform, path, 2), [at(1), at(2)]);
+    assert.deepEqual(await rewind("log", 2), [at(1), at(2)]);
     for (const step of [3, 4]) await appendLine(path, formatMetric(at(step)));
     assert.deepEqual(parseMetrics(readFileSync(path, "utf8")), [1, 2, 3, 4].map(at));
     assert.deepEqual(readdirSync(root), ["log"]);
@@ -62,18 +68,46 @@ describe("rewinding", () => {
     const path = join(root, "kept"), text = '{"step":1,"tokens":1,"elapsedMs":1,"note":"mine"}\n';
     writeFileSync(path, text);
     const before = statSync(path).ino;
-    assert.deepEqual(await rewindMetrics(platform, path, 1), [{ step: 1, tokens: 1, elapsedMs: 1 }]);
+    assert.deepEqual(await rewind("kept", 1), [{ step: 1, tokens: 1, elapsedMs: 1 }]);
     assert.equal(statSync(path).ino, before);
     writeFileSync(path, `${text}${formatMetric(at(2))}\n`);
-    await rewindMetrics(platform, path, 1);
+    await rewind("kept", 1);
     assert.equal(readFileSync(path, "utf8"), text);
   });
 
-  test("gives none for no file, and does not touch what is no log", async () => {
-    assert.deepEqual(await rewindMetrics(platform, join(root, "none"), 1), []);
-    const path = join(root, "diary");
-    writeFileSync(path, "Dear diary\n");
-    await assert.rejects(rewindMetrics(platform, path, 1), isCode("train/bad-data", /diary: line 1/));
-    assert.equal(readFileSync(path, "utf8"), "Dear diary\n");
+  test("gives none for no file", async () => assert.deepEqual(await rewind("none", 1), []));
+
+  const good = [1, 2].map((step) => `${formatMetric(at(step))}\n`).join("");
+  const damaged: Readonly<Record<string, [text: string, kept: MetricRecord[], reason: RegExp]>> = {
+    "what is no log": ["Dear diary\n", [], /line 1: wanted a JSON object/],
+    "a line torn in the middle": [`${good}{"step":3,"tok\n${formatMetric(at(4))}\n`, [at(1), at(2)], /line 3: wanted a JSON object/],
+    "a line of zeros": [`${good}${"\0".repeat(40)}\n`, [at(1), at(2)], /line 3/],
+    "steps that fall": [good + good, [at(1), at(2)], /line 3: wanted a step above 2/],
+  };
+  for (const [what, [text, kept, reason]] of Object.entries(damaged)) {
+    test(`keeps what comes before ${what}, and sets the whole aside`, async () => {
+      const folder = mkdtempSync(join(root, "f-")), path = join(folder, "log");
+      for (const number of [1, 2]) {
+        writeFileSync(path, text);
+        const { records, setAside } = await rewindMetrics(platform, folder, "log", 9);
+        assert.deepEqual(records, kept);
+        assert.equal(setAside?.path, join(folder, `log.damaged-${number}`), "an earlier one is not overwritten");
+        assert.match(setAside.reason, reason);
+        assert.equal(readFileSync(setAside.path, "utf8"), text);
+        assert.deepEqual(parseMetrics(readFileSync(path, "utf8")), kept);
+      }
+    });
+  }
+
+  test("moves away what cannot be read: a folder, or far too long a file", async () => {
+    const folder = mkdtempSync(join(root, "f-")), path = join(folder, "log");
+    mkdirSync(path);
+    assert.match((await rewindMetrics(platform, folder, "log", 9)).setAside!.reason, /wanted a file, found a folder/);
+    writeFileSync(path, "");
+    truncateSync(path, 257 * 1024 * 1024);
+    const { records, setAside } = await rewindMetrics(platform, folder, "log", 9);
+    assert.deepEqual([records, setAside?.path], [[], join(folder, "log.damaged-2")]);
+    assert.match(setAside!.reason, /wanted at most 268435456 bytes, it has 269484032/);
+    assert.deepEqual(readdirSync(folder), ["log.damaged-1", "log.damaged-2"]);
   });
 });

@@ -82,7 +82,7 @@ describe("what it says", () => {
       "step 1", "step 2", "step 3", "validation 3", "step 4", "checkpoint 4", "step 5", "sample 5 ab 2 30", "step 6", "validation 6", "sample 6 ab 2 30", "checkpoint 6", "done 6",
     ]);
     assert.deepEqual(training.metrics.map(({ step }) => step), [3, 4, 6]);
-    assert.deepEqual(readdirSync(folder), ["checkpoint-4.onebit", "checkpoint-6.onebit", "loss.svg", "metrics.jsonl"]);
+    assert.deepEqual(readdirSync(folder), ["checkpoint-4.onebit", "checkpoint-6.onebit", "loss.svg", "metrics.jsonl", "training.lock"]);
     assert.match(readFileSync(join(folder, "loss.svg"), "utf8"), /^<svg .*<\/svg>\n$/s);
   });
 

@@ -111,7 +111,8 @@ async function open({ positionals, options, signal }: CommandContext, platform: 
   return training;
 }
 
-function sayWhereFrom({ terminal, options }: CommandContext, { resumedFrom, step }: Training): void {
+function sayWhereFrom({ terminal, options }: CommandContext, { resumedFrom, logSetAside, step }: Training): void {
+  if (logSetAside) terminal.err(`onebit: the log was damaged and is set aside as ${logSetAside.path}: ${logSetAside.reason}\n`);
   for (const { reason } of resumedFrom?.skipped ?? []) terminal.err(`onebit: passed over a damaged checkpoint: ${reason}\n`);
   if (resumedFrom) terminal.err(`onebit: going on from step ${step}, ${resumedFrom.path}\n`);
   else if (options.flag("resume")) terminal.err("onebit: there is no checkpoint yet: beginning\n");
@@ -138,6 +139,7 @@ async function follow({ terminal }: CommandContext, training: Training, isJson: 
 async function exportModel(platform: Platform, training: Training, folder: string, { hasGguf, gguf, ternary, safetensors }: Output): Promise<{ path: string; sizeBytes: number }[]> {
   const store = fileStoreOf(platform), written: { path: string; sizeBytes: number }[] = [];
   const write = async (path: string, bytes: Uint8Array): Promise<void> => {
+    await store.removeLeftovers(path);
     await store.writeFileAtomically(path, [bytes]);
     written.push({ path, sizeBytes: bytes.length });
   };
