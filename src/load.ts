@@ -5,17 +5,20 @@
  */
 import { type ByteSource, blobSource, bytesSource, guardedSource } from "./core/byte-source.ts";
 import { OnebitError, fail, throwIfAborted } from "./core/errors.ts";
+import { type Meanings, type OptionTable, check, checkOptions, kind, options as optionsOf } from "./core/options.ts";
 import { packagePart } from "./core/package-part.ts";
-import type { Platform } from "./core/platform.ts";
+import { PLATFORM, type Platform } from "./core/platform.ts";
 import { DEFAULT_MODEL_THREADS, defaultModelBytes } from "./default-model.ts";
 import { type ModelFile, openModelFile, openModelFolder } from "./files/model-file.ts";
 import { Model } from "./generate/model.ts";
+import { HUB_OPTIONS } from "./hub/option-table.ts";
 import type { HubOptions } from "./hub/options.ts";
 import { isRemoteSource } from "./hub/remote-source.ts";
 import { KERNELS } from "./kernels/binaries.ts";
 import { type KernelBinaries, type Variant, chooseKernels } from "./kernels/variant.ts";
 import type { ModelConfig } from "./model/config.ts";
-import { type Engine, type EngineOptions, createEngine, fastestTernaryKernel, planEngine } from "./model/engine.ts";
+import { ENGINE_OPTIONS, type EngineOptions } from "./model/engine-options.ts";
+import { type Engine, createEngine, fastestTernaryKernel, planEngine } from "./model/engine.ts";
 import type { TernaryKernel } from "./model/layout.ts";
 import { layOutMemory } from "./model/plan.ts";
 import { describeModel, tokenizerOf } from "./model-description.ts";
@@ -34,6 +37,26 @@ export interface LoadModelOptions extends EngineOptions {
   readonly platform?: Platform;
   /** How a model from elsewhere is fetched: token, revision, offline, its own progress. */
   readonly hub?: HubOptions;
+}
+
+export type TokenizerOptions = Pick<LoadModelOptions, "platform" | "hub" | "signal">;
+
+const LOAD_OPTIONS: OptionTable<LoadModelOptions> = { ...ENGINE_OPTIONS, platform: PLATFORM, hub: optionsOf(HUB_OPTIONS) };
+const TOKENIZER_OPTIONS: OptionTable<TokenizerOptions> = { platform: PLATFORM, hub: LOAD_OPTIONS.hub, signal: LOAD_OPTIONS.signal };
+
+/** What other programs call these, and where a download's options go. */
+const LOAD_MEANINGS: Meanings = {
+  n_ctx: "contextLength", num_ctx: "contextLength", n_threads: "threads", nThreads: "threads",
+  ...Object.fromEntries(Object.keys(HUB_OPTIONS).map((name) => [name, `hub: { ${name} }`])),
+};
+
+const MODEL_SOURCE = kind<ModelSource>("a path, a URL, a Blob or File, a Uint8Array of a file's bytes, or a source of them with name, sizeBytes, read and close", (source) =>
+  typeof source === "string" || source instanceof URL || source instanceof Uint8Array || source instanceof Blob || isByteSource(source));
+
+function isByteSource(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { sizeBytes, read, close } = value as Partial<ByteSource>;
+  return Number.isSafeInteger(sizeBytes) && (sizeBytes as number) >= 0 && typeof read === "function" && typeof close === "function";
 }
 
 /**
@@ -55,8 +78,8 @@ export async function load(source?: ModelSource, options: LoadModelOptions = {})
 }
 
 /** `load` for a program that brings the kernels another way, as one that fetches only those it can run. @throws as {@link load} */
-export async function loadWithKernels(binaries: KernelBinaries, source?: ModelSource, options: LoadModelOptions = {}): Promise<Model> {
-  const begin = performance.now();
+export async function loadWithKernels(binaries: KernelBinaries, source?: ModelSource, given: LoadModelOptions = {}): Promise<Model> {
+  const begin = performance.now(), options = checkOptions("load", given, LOAD_OPTIONS, { meanings: LOAD_MEANINGS });
   throwIfAborted(options.signal);
   const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
   try {
@@ -79,7 +102,8 @@ export interface ModelInspection {
 }
 
 /** Reads the header and plans, without loading a weight; a model too large to load is shown too. @throws as {@link load} */
-export async function inspect(source?: ModelSource, options: LoadModelOptions = {}): Promise<ModelInspection> {
+export async function inspect(source?: ModelSource, given: LoadModelOptions = {}): Promise<ModelInspection> {
+  const options = checkOptions("inspect", given, LOAD_OPTIONS, { meanings: LOAD_MEANINGS });
   const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
   try {
     const description = await describeModel(file);
@@ -98,14 +122,15 @@ function noneWhereUnsupported(error: unknown, asked: Variant | undefined): undef
 }
 
 /** The tokenizer of a model file alone. @throws OnebitError `file/…`, `gguf/…`, `tokenizer/…` */
-export async function loadTokenizer(source?: ModelSource, options: Pick<LoadModelOptions, "platform" | "hub" | "signal"> = {}): Promise<Tokenizer | undefined> {
+export async function loadTokenizer(source?: ModelSource, given: TokenizerOptions = {}): Promise<Tokenizer | undefined> {
+  const options = checkOptions("loadTokenizer", given, TOKENIZER_OPTIONS, { meanings: LOAD_MEANINGS });
   const file = await openFile(source, options.platform ?? detectPlatform(), options);
   await closeFile(file);
   return await tokenizerOf(file);
 }
 
-async function openFile(asked: ModelSource | undefined, platform: Platform, { hub, signal }: Pick<LoadModelOptions, "hub" | "signal">): Promise<ModelFile> {
-  const given = asked === undefined ? await defaultModelBytes() : asked;
+async function openFile(asked: ModelSource | undefined, platform: Platform, { hub, signal }: TokenizerOptions): Promise<ModelFile> {
+  const given = asked === undefined ? await defaultModelBytes() : check("model", asked, MODEL_SOURCE);
   const source = given instanceof URL ? (given.protocol === "file:" && platform.pathOf ? platform.pathOf(given) : given.href) : given;
   if (typeof source === "string" && isRemoteSource(source) && (platform.hub !== undefined || source.startsWith("hf:"))) {
     return await openRemote(source, platform, hub ?? {}, signal);
@@ -140,9 +165,7 @@ async function openRemote(source: string, { hub, name }: Platform, options: HubO
 
 function sourceOf(source: Blob | Uint8Array | ByteSource): ByteSource {
   if (source instanceof Uint8Array) return bytesSource(source);
-  if (source instanceof Blob) return blobSource(source);
-  const isSource = typeof source === "object" && source !== null && typeof source.read === "function" && typeof source.close === "function";
-  return isSource ? guardedSource(source) : fail("option/invalid", "model: wanted a path, a URL, a Blob or File, a Uint8Array of a file's bytes, or a source of them with read and close");
+  return source instanceof Blob ? blobSource(source) : guardedSource(source);
 }
 
 async function noSiblings(name: string): Promise<never> {

@@ -5,7 +5,9 @@
  */
 import { fail } from "./core/errors.ts";
 import type { HubPlatform } from "./core/model-store.ts";
-import type { Platform } from "./core/platform.ts";
+import { type OptionTable, SIGNAL, TEXT, check, checkOptions } from "./core/options.ts";
+import { PLATFORM, type Platform } from "./core/platform.ts";
+import { HUB_OPTIONS } from "./hub/option-table.ts";
 import { listModels, removeModel } from "./hub/inventory.ts";
 import type { KeptModel } from "./hub/inventory.ts";
 import type { HubOptions, PulledModel } from "./hub/options.ts";
@@ -26,6 +28,12 @@ export interface PullOptions extends HubOptions {
   readonly platform?: Platform;
 }
 
+/** Of `list` and `remove`. */
+export type KeptOptions = Pick<PullOptions, "platform">;
+
+const PULL_OPTIONS: OptionTable<PullOptions> = { ...HUB_OPTIONS, signal: SIGNAL, platform: PLATFORM };
+const KEPT_OPTIONS: OptionTable<KeptOptions> = { platform: PLATFORM };
+
 /**
  * Brings a model to this machine, or finds that it is there: `hf:owner/repo` (the best 1-bit file of it),
  * `hf:owner/repo/file`, either with `@revision`, or a URL. What was fetched is kept for the next time, also when this
@@ -37,12 +45,13 @@ export interface PullOptions extends HubOptions {
  * @throws OnebitError `hub/…`, `file/…`, `option/invalid`, `aborted`
  */
 export async function pull(source: string, options: PullOptions = {}): Promise<PulledModel> {
-  return await pullModel(source, hubOf(options.platform), options, options.signal);
+  const { signal, platform, ...hub } = checkOptions("pull", options, PULL_OPTIONS);
+  return await pullModel(check("source", source, TEXT), hubOf(platform), hub, signal);
 }
 
 /** Every model that is kept here, also those other programs brought. @throws OnebitError `file/read`, `hub/unavailable` */
-export async function list(options: { readonly platform?: Platform } = {}): Promise<KeptModel[]> {
-  return await listModels(hubOf(options.platform));
+export async function list(options: KeptOptions = {}): Promise<KeptModel[]> {
+  return await listModels(hubOf(checkOptions("list", options, KEPT_OPTIONS).platform));
 }
 
 /**
@@ -50,8 +59,8 @@ export async function list(options: { readonly platform?: Platform } = {}): Prom
  * @returns bytes that are free again
  * @throws OnebitError `file/not-found`, `file/write`, `hub/busy` while it is being downloaded, `hub/bad-source`, `hub/unavailable`
  */
-export async function remove(source: string, options: { readonly platform?: Platform } = {}): Promise<{ readonly freedBytes: number }> {
-  return await removeModel(source, hubOf(options.platform));
+export async function remove(source: string, options: KeptOptions = {}): Promise<{ readonly freedBytes: number }> {
+  return await removeModel(check("source", source, TEXT), hubOf(checkOptions("remove", options, KEPT_OPTIONS).platform));
 }
 
 /**

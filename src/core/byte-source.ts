@@ -53,15 +53,16 @@ export function blobSource(blob: Blob, name = "name" in blob && typeof blob.name
 
 /** `source`, but every failure of a read is `file/read`: a caller's own source, or platform, may throw anything. */
 export function guardedSource(source: ByteSource): ByteSource {
+  const name = String(source.name);
   return {
-    name: source.name,
+    name,
     sizeBytes: source.sizeBytes,
     async read(into, position) {
       try {
         await source.read(into, position);
       } catch (cause) {
         if (cause instanceof OnebitError) throw cause;
-        fail("file/read", `${source.name}: read at byte ${position} failed: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+        fail("file/read", `${name}: read at byte ${position} failed: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
       }
     },
     close: () => source.close(),

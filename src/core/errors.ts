@@ -96,7 +96,7 @@ export class OnebitError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+    super(shortened(message), options);
     this.code = code;
   }
 }
@@ -114,4 +114,26 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 /** Text from a file or a user, quoted for a message: escaped, so that it cannot drive a terminal, and at most 80 long. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+}
+
+/** Any value in a few words, for a message: also one that throws when it is looked at. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") return quoted(value);
+  if (typeof value === "function") return "a function";
+  try {
+    if (Array.isArray(value)) return `a list of ${value.length}`;
+    if (value instanceof Error) return quoted(value.message);
+  } catch {
+    return "an object that cannot be read";
+  }
+  return typeof value === "object" && value !== null ? "an object" : shortened(String(value), 80);
+}
+
+/** Two screens of a terminal. What a longer message is about is at its beginning, what to do at its end. */
+const MESSAGE_CHARS_MAX = 2000;
+
+function shortened(message: string, max = MESSAGE_CHARS_MAX): string {
+  if (message.length <= max) return message;
+  const half = (max - 3) >> 1;
+  return `${message.slice(0, half)} … ${message.slice(-half)}`;
 }

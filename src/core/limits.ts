@@ -103,6 +103,8 @@ export const HUB_PARALLEL_REQUESTS = 4;
 export const HUB_REDIRECTS_MAX = 10;
 /** A server may ask for a pause; one that asks for more is told about instead. Hubs' windows are of 5 minutes. */
 export const HUB_RETRY_AFTER_MS_MAX = 300_000;
+/** The longest wait between two tries: a router restarts in less than a minute, nobody wants to watch longer. */
+export const HUB_BACKOFF_MS_MAX = 30_000;
 /** The list of a repository of 10,000 files has about 3 MB. */
 export const HUB_LIST_BYTES_MAX = 32 * 1024 * 1024;
 /** Files that change while they are fetched are begun anew this often. */

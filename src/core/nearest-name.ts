@@ -30,10 +30,10 @@ export function nearestName(name: string, known: Iterable<string>): string | und
   return best;
 }
 
-/** `: did you mean "maxTokens"?` to end a sentence with, or nothing when no known name is close. */
+/** `: did you mean maxTokens?` to end a sentence with, or nothing when no known name is close. */
 export function didYouMean(name: string, known: Iterable<string>): string {
   const nearest = nearestName(name, known);
-  return nearest === undefined ? "" : `: did you mean "${nearest}"?`;
+  return nearest === undefined ? "" : `: did you mean ${nearest}?`;
 }
 
 function plain(name: string): string {

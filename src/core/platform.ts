@@ -6,6 +6,7 @@
 import type { ByteSource } from "./byte-source.ts";
 import type { HubPlatform, StoreLock } from "./model-store.ts";
 import { fail } from "./errors.ts";
+import { having } from "./options.ts";
 
 export interface Platform extends Partial<FileStore> {
   readonly name: string;
@@ -28,6 +29,8 @@ export interface Platform extends Partial<FileStore> {
   /** A `file:` URL as a path; absent where there are no files. */
   pathOf?: (url: URL) => string;
 }
+
+export const PLATFORM = having<Platform>("a platform, such as nodePlatform() makes", "openFile", "isFolder", "inFolder", "beside");
 
 export interface Thread {
   /** Resolves when the thread's source has called `ready()`; rejects when it failed to start. */

@@ -7,6 +7,7 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
+import { BOOLEAN, OBJECT, type OptionTable, TEXT, check, kind, list } from "../core/options.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { TextPart, Tokenizer } from "../tokenizer/tokenizer.ts";
 import { chooseChatTemplate } from "./chat-templates.ts";
@@ -33,17 +34,26 @@ export interface ChatPromptOptions {
   now?: Date;
 }
 
+export const CHAT_PROMPT_OPTIONS: OptionTable<ChatPromptOptions> = {
+  chatTemplate: TEXT,
+  tools: list("a list of tools", (tool) => tool),
+  addGenerationPrompt: BOOLEAN,
+  templateVariables: OBJECT,
+  now: kind<Date>("a valid Date", (date) => date instanceof Date && !Number.isNaN(date.getTime())),
+};
+
 /**
+ * @param options checked by {@link CHAT_PROMPT_OPTIONS}
  * @returns the prompt's ids, and the rendered text in parts: `special` ones are the template's own
  * @throws OnebitError `template/missing`, `template/syntax`, `template/raised`, `template/limit`, `option/invalid`
  */
 export function renderChat(
-  messages: readonly ChatMessage[],
+  given: readonly ChatMessage[],
   options: ChatPromptOptions,
   tokenizer: Tokenizer,
   config: ModelConfig,
 ): { ids: number[]; parts: TextPart[] } {
-  checkMessages(messages);
+  const messages = checkMessages(given);
   const template = new Template(chooseChatTemplate(options.chatTemplate, tokenizer, config));
   const runs = template.render({
     input: {
@@ -63,12 +73,12 @@ export function renderChat(
   return { ids, parts };
 }
 
-function checkMessages(messages: readonly ChatMessage[]): void {
-  if (!Array.isArray(messages) || messages.length === 0) fail("option/invalid", "messages: wanted at least one { role, content }");
-  messages.forEach((message, i) => {
-    const isObject = typeof message === "object" && message !== null;
-    if (!isObject || typeof message.role !== "string") fail("option/invalid", `messages[${i}]: wanted an object with a string "role"`);
-  });
+const MESSAGE = kind<ChatMessage>('an object with a string "role"', (message) => typeof message === "object" && message !== null && typeof (message as ChatMessage).role === "string");
+
+/** @throws OnebitError `option/invalid` */
+function checkMessages(messages: unknown): ChatMessage[] {
+  const found = check("messages", messages, list("a list of { role, content }", MESSAGE));
+  return found.length > 0 ? found : fail("option/invalid", "messages: wanted at least one { role, content }");
 }
 
 function textOf(id: number | undefined, tokenizer: Tokenizer): string {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
+import { BOOLEAN, FUNCTION, type OptionTable, SIGNAL, oneOf } from "../core/options.ts";
 
 /** `last`: the state of the last id (what embedding models of decoder type are trained for); `mean`: of all ids. */
 export type Pooling = "last" | "mean";
@@ -19,6 +19,10 @@ export interface EmbedOptions {
   /** Texts done, of all. */
   onProgress?: (progress: { done: number; total: number }) => void;
 }
+
+export const EMBED_OPTIONS: OptionTable<EmbedOptions> = {
+  pooling: oneOf("last", "mean"), normalize: BOOLEAN, appendEos: BOOLEAN, signal: SIGNAL, onProgress: FUNCTION,
+};
 
 /**
  * @param hidden (nIds, nEmbd), row-major
@@ -39,10 +43,4 @@ export function pool(hidden: Float32Array, nEmbd: number, pooling: Pooling, norm
     scale = squares > 0 ? 1 / Math.sqrt(squares) : 0;
   }
   return Float32Array.from(sums, (sum) => sum * scale);
-}
-
-/** @throws OnebitError `option/invalid` */
-export function checkPooling(pooling: unknown): Pooling {
-  if (pooling === "last" || pooling === "mean") return pooling;
-  fail("option/invalid", `pooling: wanted "last" or "mean", got ${JSON.stringify(pooling)}`);
 }

@@ -8,8 +8,8 @@ import type { Engine } from "../model/engine.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Context } from "./context.ts";
 import type { Exclusive } from "./exclusive.ts";
-import { linkAborts } from "./link-aborts.ts";
-import { checkIds, checkNumber, checkSampling, checkStop, MAX_TOKENS_DEFAULT } from "./options.ts";
+import { type LinkedAbort, linkAborts } from "./link-aborts.ts";
+import { checkIds, checkSampling, MAX_TOKENS_DEFAULT } from "./options.ts";
 import type { GenerateOptions, Sampling } from "./options.ts";
 import { createSampler, logprobs } from "./sampler.ts";
 import type { TokenLogprob } from "./sampler.ts";
@@ -72,8 +72,8 @@ export class Generation implements AsyncIterable<Piece> {
   readonly #result: Promise<GenerationResult>;
   #started = false;
 
-  /** @param prompt makes the prompt's ids; runs when the generation starts, so its errors reach whoever waits */
-  constructor(parts: GenerationParts, prompt: () => readonly number[], options: GenerateOptions) {
+  /** @param prepare checks what was asked for; runs when the generation starts, so its errors reach whoever waits */
+  constructor(parts: GenerationParts, prepare: () => GenerationRequest) {
     let resolve: (result: GenerationResult) => void = () => {};
     let reject: (error: unknown) => void = () => {};
     this.#result = new Promise((onResult, onError) => {
@@ -82,7 +82,7 @@ export class Generation implements AsyncIterable<Piece> {
     });
     // An error also reaches the one who iterates; a result nobody asked for must not end the process.
     this.#result.catch(() => {});
-    this.#pieces = runGeneration(parts, prompt, options, resolve, reject);
+    this.#pieces = runGeneration(parts, prepare, resolve, reject);
   }
 
   /** @throws OnebitError `option/invalid` the second time */
@@ -103,6 +103,13 @@ export class Generation implements AsyncIterable<Piece> {
   async text(): Promise<string> {
     return (await this.result()).text;
   }
+}
+
+/** What was asked for. */
+export interface GenerationRequest {
+  readonly promptIds: readonly number[];
+  /** Checked by their table. */
+  readonly options: GenerateOptions;
 }
 
 /** Checked options, in the form the loop uses. */
@@ -128,19 +135,20 @@ interface Progress {
 
 async function* runGeneration(
   parts: GenerationParts,
-  prompt: () => readonly number[],
-  options: GenerateOptions,
+  prepare: () => GenerationRequest,
   resolve: (result: GenerationResult) => void,
   reject: (error: unknown) => void,
 ): AsyncGenerator<Piece, void, void> {
   const progress: Progress = { promptIds: [], cachedTokens: 0, promptMs: 0, generateMs: 0, ids: [], text: "", stopReason: "aborted" };
   let seed: number | bigint = 0;
   let failure: { error: unknown } | undefined;
-  const abort = linkAborts(options.signal, parts.closing);
+  let abort: LinkedAbort | undefined;
   try {
+    const { promptIds, options } = prepare();
+    abort = linkAborts(options.signal, parts.closing);
     const plan = makePlan(parts, options, abort.signal);
     seed = plan.sampling.seed;
-    progress.promptIds = prompt();
+    progress.promptIds = promptIds;
     const release = await parts.turns.acquire(plan.signal);
     try {
       yield* decode(parts, plan, options, progress);
@@ -150,7 +158,7 @@ async function* runGeneration(
   } catch (error) {
     if (!(error instanceof OnebitError && error.code === "aborted")) failure = { error };
   } finally {
-    abort.unlink();
+    abort?.unlink();
     // Runs too when the consumer leaves its loop: then nothing has failed and the reason is still "aborted".
     if (failure) reject(failure.error);
     else resolve(makeResult(progress, seed));
@@ -230,16 +238,16 @@ function makePlan({ engine, tokenizer }: GenerationParts, options: GenerateOptio
   const endIds = new Set(options.stopIds ?? []);
   checkIds("stopIds", [...endIds], engine.vocabSize, "option/invalid");
   if (!options.ignoreEnd) tokenizer?.endOfTurnIds.forEach((id) => endIds.add(id));
-  const stops = checkStop(options.stop);
+  const stops = [options.stop ?? []].flat();
   if (stops.length > 0 && tokenizer === undefined) {
     fail("tokenizer/missing", "stop strings need text, and this model file has no vocabulary: use stopIds");
   }
   return {
     sampling: checkSampling(options, engine.vocabSize),
-    maxTokens: checkNumber("maxTokens", options.maxTokens, MAX_TOKENS_DEFAULT),
+    maxTokens: options.maxTokens ?? MAX_TOKENS_DEFAULT,
     endIds,
     stops,
-    nLogprobs: options.logprobs === undefined ? undefined : checkNumber("logprobs", options.logprobs, 0),
+    nLogprobs: options.logprobs,
     signal,
   };
 }

@@ -7,20 +7,21 @@
  */
 import { fail } from "../core/errors.ts";
 import { LOGITS_RESULT_BYTES_MAX } from "../core/limits.ts";
+import { FUNCTION, type OptionTable, SIGNAL, TEXT, check, checkOptions, list, whole } from "../core/options.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { Engine } from "../model/engine.ts";
 import type { TextPart, Tokenizer } from "../tokenizer/tokenizer.ts";
-import { renderChat } from "./chat.ts";
+import { CHAT_PROMPT_OPTIONS, renderChat } from "./chat.ts";
 import type { ChatMessage, ChatPromptOptions } from "./chat.ts";
 import { Context } from "./context.ts";
-import { checkPooling, pool } from "./embed.ts";
+import { EMBED_OPTIONS, pool } from "./embed.ts";
 import type { EmbedOptions, Pooling } from "./embed.ts";
 import { Exclusive } from "./exclusive.ts";
-import { Generation } from "./generate.ts";
+import { Generation, type GenerationRequest } from "./generate.ts";
 import { linkAborts } from "./link-aborts.ts";
-import { checkIds } from "./options.ts";
+import { GENERATE_MEANINGS, GENERATE_OPTIONS, ID_LIST, TEXT_OR_IDS, checkIds } from "./options.ts";
 import type { GenerateOptions } from "./options.ts";
-import { measurePerplexity } from "./perplexity.ts";
+import { PERPLEXITY_OPTIONS, measurePerplexity } from "./perplexity.ts";
 import type { Perplexity, PerplexityOptions } from "./perplexity.ts";
 
 /** What {@link Model} is made of. */
@@ -35,6 +36,16 @@ export interface ModelParts {
 }
 
 export interface ChatOptions extends GenerateOptions, ChatPromptOptions {}
+
+const CHAT_OPTIONS: OptionTable<ChatOptions> = { ...GENERATE_OPTIONS, ...CHAT_PROMPT_OPTIONS };
+
+export interface LogitsOptions {
+  readonly signal?: AbortSignal;
+}
+
+const LOGITS_OPTIONS: OptionTable<LogitsOptions> = { signal: SIGNAL };
+
+const TEXTS = list("a list of texts", TEXT);
 
 /** A chat prompt as the model will read it. */
 export interface ChatPrompt {
@@ -104,7 +115,10 @@ export class Model implements AsyncDisposable {
    * @throws OnebitError (while iterating) `model/context-full` when the prompt does not fit, `model/bad-token`, `tokenizer/missing`
    */
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): Generation {
-    return this.#start(() => (typeof prompt === "string" ? this.#encode(prompt, options) : [...prompt]), options);
+    return this.#start(() => {
+      const checked = checkOptions("generate", options, GENERATE_OPTIONS, { meanings: GENERATE_MEANINGS }), given = check("prompt", prompt, TEXT_OR_IDS);
+      return { options: checked, promptIds: typeof given === "string" ? this.#encode(given, checked) : given };
+    });
   }
 
   /**
@@ -113,12 +127,15 @@ export class Model implements AsyncDisposable {
    * @throws OnebitError (while iterating) as `generate`, and `template/missing`, `template/syntax`, `template/raised`, `template/limit`
    */
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
-    return this.#start(() => this.chatPrompt(messages, options).ids, options);
+    return this.#start(() => {
+      const checked = checkOptions("chat", options, CHAT_OPTIONS, { meanings: GENERATE_MEANINGS });
+      return { options: checked, promptIds: renderChat(messages, checked, this.tokenizer, this.config).ids };
+    });
   }
 
   /** The prompt {@link chat} would use. @throws OnebitError `template/…`, `tokenizer/missing` */
   chatPrompt(messages: readonly ChatMessage[], options: ChatPromptOptions = {}): ChatPrompt {
-    return renderChat(messages, options, this.tokenizer, this.config);
+    return renderChat(messages, checkOptions("chatPrompt", options, CHAT_OPTIONS), this.tokenizer, this.config);
   }
 
   /**
@@ -126,30 +143,31 @@ export class Model implements AsyncDisposable {
    * @throws OnebitError `tokenizer/missing`, `model/context-full`, `option/invalid`, `aborted`
    */
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
-    const pooling = checkPooling(options.pooling ?? this.#embedding?.pooling ?? "last");
-    const all = texts.map((text) => this.#encodeForEmbedding(text, options));
-    return this.#exclusively(options.signal, async (signal) => {
+    const { pooling = this.#embedding?.pooling ?? "last", normalize = true, appendEos = this.#embedding?.appendEos ?? false, signal: own, onProgress } =
+      checkOptions("embed", options, EMBED_OPTIONS);
+    const all = check("texts", texts, TEXTS).map((text) => this.#encodeForEmbedding(text, appendEos));
+    return this.#exclusively(own, async (signal) => {
       const vectors: Float32Array[] = [];
       // The states are computed where the KV cache stands.
       this.#context.clear();
       for (const ids of all) {
-        options.onProgress?.({ done: vectors.length, total: all.length });
+        onProgress?.({ done: vectors.length, total: all.length });
         const hidden = await this.#engine.hidden(ids, { signal });
-        vectors.push(pool(hidden, this.config.nEmbd, pooling, options.normalize ?? true));
+        vectors.push(pool(hidden, this.config.nEmbd, pooling, normalize));
       }
-      options.onProgress?.({ done: vectors.length, total: all.length });
+      onProgress?.({ done: vectors.length, total: all.length });
       return vectors;
     });
   }
 
   /** Logits after each id: (ids.length, vocabSize), row-major. @throws as {@link eachLogits} */
-  async logits(ids: readonly number[], options: { signal?: AbortSignal } = {}): Promise<Float32Array> {
-    const bytes = ids.length * this.vocabSize * 4;
+  async logits(ids: readonly number[], options: LogitsOptions = {}): Promise<Float32Array> {
+    const { signal } = checkOptions("logits", options, LOGITS_OPTIONS), found = this.#checkIds(ids), bytes = found.length * this.vocabSize * 4;
     if (bytes > LOGITS_RESULT_BYTES_MAX) {
-      fail("option/invalid", `logits: ${ids.length} rows take ${bytes} bytes, at most ${LOGITS_RESULT_BYTES_MAX} are returned at once: use eachLogits`);
+      fail("option/invalid", `logits: ${found.length} rows take ${bytes} bytes, at most ${LOGITS_RESULT_BYTES_MAX} are returned at once: use eachLogits`);
     }
-    const rows = new Float32Array(ids.length * this.vocabSize);
-    await this.eachLogits(ids, (row, logits) => rows.set(logits, row * this.vocabSize), options);
+    const rows = new Float32Array(found.length * this.vocabSize);
+    await this.eachLogits(found, (row, logits) => rows.set(logits, row * this.vocabSize), { signal });
     return rows;
   }
 
@@ -160,30 +178,32 @@ export class Model implements AsyncDisposable {
   async eachLogits(
     ids: readonly number[],
     onLogits: (row: number, logits: Float32Array) => void,
-    options: { signal?: AbortSignal } = {},
+    options: LogitsOptions = {},
   ): Promise<void> {
-    checkIds("ids", ids, this.vocabSize, "model/bad-token");
-    if (ids.length === 0) fail("option/invalid", "ids: wanted at least one");
-    this.#checkFits(ids.length, "the input");
-    await this.#exclusively(options.signal, async (signal) => {
+    const { signal: own } = checkOptions("eachLogits", options, LOGITS_OPTIONS), found = this.#checkIds(ids);
+    check("onLogits", onLogits, FUNCTION);
+    if (found.length === 0) fail("option/invalid", "ids: wanted at least one");
+    this.#checkFits(found.length, "the input");
+    await this.#exclusively(own, async (signal) => {
       this.#context.clear();
-      await this.#engine.evaluate(ids, 0, { want: "all", onLogits, signal });
+      await this.#engine.evaluate(found, 0, { want: "all", onLogits, signal });
     });
   }
 
   /** See `perplexity.ts` for what is measured. @throws OnebitError `option/invalid`, `tokenizer/missing`, `aborted` */
   async perplexity(input: string | readonly number[], options: PerplexityOptions = {}): Promise<Perplexity> {
-    const ids = typeof input === "string" ? this.tokenizer.encode(input, { addSpecial: false }) : input;
+    const checked = checkOptions("perplexity", options, PERPLEXITY_OPTIONS), given = check("input", input, TEXT_OR_IDS);
+    const ids = typeof given === "string" ? this.tokenizer.encode(given, { addSpecial: false }) : given;
     const bosId = this.#tokenizer?.addBos ? this.#tokenizer.bosId : undefined;
-    return this.#exclusively(options.signal, (signal) => {
+    return this.#exclusively(checked.signal, (signal) => {
       this.#context.clear();
-      return measurePerplexity(this.#engine, ids, bosId, { ...options, signal });
+      return measurePerplexity(this.#engine, ids, bosId, { ...checked, signal });
     });
   }
 
   /** Keeps only the first `length` ids in the KV cache. @throws OnebitError `option/invalid` */
   async truncate(length: number): Promise<void> {
-    if (!Number.isInteger(length) || length < 0) fail("option/invalid", `length: wanted an integer from 0 up, got ${length}`);
+    check("length", length, whole(0));
     await this.#exclusively(undefined, async () => this.#context.truncate(length));
   }
 
@@ -198,7 +218,7 @@ export class Model implements AsyncDisposable {
     await this.close();
   }
 
-  #start(prompt: () => readonly number[], options: GenerateOptions): Generation {
+  #start(prepare: () => GenerationRequest): Generation {
     const parts = {
       engine: this.#engine,
       context: this.#context,
@@ -206,11 +226,7 @@ export class Model implements AsyncDisposable {
       closing: this.#closing.signal,
       tokenizer: this.#tokenizer,
     };
-    const makePrompt = (): readonly number[] => {
-      this.#checkOpen();
-      return prompt();
-    };
-    return new Generation(parts, makePrompt, options);
+    return new Generation(parts, () => (this.#checkOpen(), prepare()));
   }
 
   async #exclusively<T>(signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -236,10 +252,15 @@ export class Model implements AsyncDisposable {
     return this.tokenizer.encode(text, { addSpecial: options.addSpecial ?? true, parseSpecial: options.parseSpecial ?? false });
   }
 
-  #encodeForEmbedding(text: string, options: EmbedOptions): number[] {
+  #checkIds(ids: unknown): number[] {
+    const found = check("ids", ids, ID_LIST);
+    checkIds("ids", found, this.vocabSize, "model/bad-token");
+    return found;
+  }
+
+  #encodeForEmbedding(text: string, appendEos: boolean): number[] {
     const { tokenizer } = this;
     const ids = tokenizer.encode(text);
-    const appendEos = options.appendEos ?? this.#embedding?.appendEos ?? false;
     if (appendEos && tokenizer.eosId !== undefined && ids.at(-1) !== tokenizer.eosId) ids.push(tokenizer.eosId);
     if (ids.length === 0) fail("option/invalid", "embed: a text is empty, and this model adds no BOS or EOS to it");
     this.#checkFits(ids.length, "a text to embed");

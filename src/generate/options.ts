@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
+import { type ErrorCode, fail, shown } from "../core/errors.ts";
 import { LOGPROBS_MAX, STOP_STRING_CHARS_MAX, STOP_STRINGS_MAX } from "../core/limits.ts";
+import { BOOLEAN, FUNCTION, type Kind, type Meanings, OBJECT, type OptionTable, SIGNAL, kind, list, number, whole } from "../core/options.ts";
 
 /** How the next id is chosen. Steps run in the order listed; see `sampler.ts`. */
 export interface SamplingOptions {
@@ -76,115 +77,81 @@ export interface Sampling {
 /** Enough for an answer; a caller who wants more says so, and one who forgets waits seconds, not minutes. */
 export const MAX_TOKENS_DEFAULT = 512;
 
-interface Range {
-  readonly min: number;
-  readonly max: number;
-  readonly integer?: boolean;
-  readonly openMin?: boolean;
-}
+/** Items of any kind: what ids may be depends on the model. */
+export const ID_LIST = list("a list of token ids", (id) => id as number);
+
+/** A prompt. */
+export const TEXT_OR_IDS: Kind<string | number[]> = (value, name, code) =>
+  typeof value === "string" ? value : list("a text or a list of token ids", (id) => id as number)(value, name, code);
+
+const STOP_STRING = kind<string>(`strings of 1 to ${STOP_STRING_CHARS_MAX} characters`, (text) => typeof text === "string" && text.length > 0 && text.length <= STOP_STRING_CHARS_MAX);
+const SEED = kind<number | bigint>("an integer from 0 to 2^53 - 1 or a bigint below 2^64", (seed) =>
+  typeof seed === "bigint" ? seed >= 0n && seed < 1n << 64n : Number.isSafeInteger(seed) && (seed as number) >= 0);
 
 /** Outside these a value is a mistake, not a taste. */
-const RANGES = {
-  repetitionPenalty: { min: 0.01, max: 10 },
-  frequencyPenalty: { min: -100, max: 100 },
-  presencePenalty: { min: -100, max: 100 },
-  penaltyLastN: { min: -1, max: Number.MAX_SAFE_INTEGER, integer: true },
-  topK: { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true },
-  typicalP: { min: 0, max: 1, openMin: true },
-  topP: { min: 0, max: 1, openMin: true },
-  minP: { min: 0, max: 1 },
-  temperature: { min: 0, max: 100 },
-  maxTokens: { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true },
-  logprobs: { min: 0, max: LOGPROBS_MAX, integer: true },
-} satisfies Record<string, Range>;
+export const GENERATE_OPTIONS: OptionTable<GenerateOptions> = {
+  repetitionPenalty: number({ min: 0.01, max: 10 }),
+  frequencyPenalty: number({ min: -100, max: 100 }),
+  presencePenalty: number({ min: -100, max: 100 }),
+  penaltyLastN: whole(-1),
+  logitBias: readBias,
+  topK: whole(0),
+  typicalP: number({ above: 0, max: 1 }),
+  topP: number({ above: 0, max: 1 }),
+  minP: number({ min: 0, max: 1 }),
+  temperature: number({ min: 0, max: 100 }),
+  seed: SEED,
+  maxTokens: whole(0),
+  stop: (value, name, code) => list("a string or a list of strings", STOP_STRING, STOP_STRINGS_MAX)(typeof value === "string" ? [value] : value, name, code),
+  stopIds: ID_LIST,
+  ignoreEnd: BOOLEAN,
+  parseSpecial: BOOLEAN,
+  addSpecial: BOOLEAN,
+  logprobs: whole(0, LOGPROBS_MAX),
+  signal: SIGNAL,
+  onProgress: FUNCTION,
+};
+
+/** What other programs call these. */
+export const GENERATE_MEANINGS: Meanings = {
+  n_predict: "maxTokens", num_predict: "maxTokens", repeat_penalty: "repetitionPenalty", repeat_last_n: "penaltyLastN", stop_token_ids: "stopIds", n_probs: "logprobs",
+};
 
 /**
- * Fills in defaults and checks ranges.
+ * Fills in defaults.
+ * @param options checked by {@link GENERATE_OPTIONS}
  * @param vocabSize ids of `logitBias` must be below it
  * @throws OnebitError `option/invalid`
  */
 export function checkSampling(options: SamplingOptions, vocabSize: number): Sampling {
+  const { repetitionPenalty = 1, frequencyPenalty = 0, presencePenalty = 0, penaltyLastN = 64, topK = 40, typicalP = 1, topP = 0.95, minP = 0, temperature = 0.7 } = options;
+  const logitBias = options.logitBias === undefined ? [] : [...(options.logitBias as ReadonlyMap<number, number>)];
+  checkIds("logitBias", logitBias.map(([id]) => id), vocabSize, "option/invalid");
   return {
-    repetitionPenalty: checkNumber("repetitionPenalty", options.repetitionPenalty, 1),
-    frequencyPenalty: checkNumber("frequencyPenalty", options.frequencyPenalty, 0),
-    presencePenalty: checkNumber("presencePenalty", options.presencePenalty, 0),
-    penaltyLastN: checkNumber("penaltyLastN", options.penaltyLastN, 64),
-    logitBias: checkBias(options.logitBias, vocabSize),
-    topK: checkNumber("topK", options.topK, 40),
-    typicalP: checkNumber("typicalP", options.typicalP, 1),
-    topP: checkNumber("topP", options.topP, 0.95),
-    minP: checkNumber("minP", options.minP, 0),
-    temperature: checkNumber("temperature", options.temperature, 0.7),
-    seed: checkSeed(options.seed),
+    repetitionPenalty, frequencyPenalty, presencePenalty, penaltyLastN, logitBias, topK, typicalP, topP, minP, temperature,
+    seed: options.seed ?? globalThis.crypto.getRandomValues(new Uint32Array(1))[0],
   };
-}
-
-/** One option against its row of {@link RANGES}. @throws OnebitError `option/invalid` */
-export function checkNumber(name: keyof typeof RANGES, value: unknown, fallback: number): number {
-  if (value === undefined) return fallback;
-  const range: Range = RANGES[name];
-  const fits =
-    typeof value === "number" &&
-    value <= range.max &&
-    (range.openMin ? value > range.min : value >= range.min) &&
-    (!range.integer || Number.isInteger(value));
-  if (fits) return value;
-  const kind = range.integer ? "an integer" : "a number";
-  const from = range.openMin ? `above ${range.min}` : `from ${range.min}`;
-  const to = range.max === Number.MAX_SAFE_INTEGER ? "up" : `to ${range.max}`;
-  fail("option/invalid", `${name}: wanted ${kind} ${from} ${to}, got ${show(value)}`);
-}
-
-/** Stop strings as a list. @throws OnebitError `option/invalid` */
-export function checkStop(stop: GenerateOptions["stop"]): readonly string[] {
-  if (stop === undefined) return [];
-  const list: readonly unknown[] = typeof stop === "string" ? [stop] : stop;
-  if (!Array.isArray(list)) fail("option/invalid", `stop: wanted a string or a list of strings, got ${show(stop)}`);
-  if (list.length > STOP_STRINGS_MAX) {
-    fail("option/invalid", `stop: at most ${STOP_STRINGS_MAX} strings, got ${list.length}`);
-  }
-  return list.map((text) => {
-    if (typeof text !== "string" || text.length === 0 || text.length > STOP_STRING_CHARS_MAX) {
-      fail("option/invalid", `stop: wanted strings of 1 to ${STOP_STRING_CHARS_MAX} characters, got ${show(text)}`);
-    }
-    return text;
-  });
 }
 
 /** Each id an integer in [0, vocabSize). @throws OnebitError `code` */
 export function checkIds(what: string, ids: readonly number[], vocabSize: number, code: "model/bad-token" | "option/invalid"): void {
   ids.forEach((id, i) => {
     if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
-      fail(code, `${what}[${i}]: wanted an id from 0 to ${vocabSize - 1}, got ${show(id)}`);
+      fail(code, `${what}[${i}]: wanted an id from 0 to ${vocabSize - 1}, got ${shown(id)}`);
     }
   });
 }
 
-function checkBias(bias: SamplingOptions["logitBias"], vocabSize: number): readonly (readonly [number, number])[] {
-  if (bias === undefined) return [];
-  if (typeof bias !== "object" || bias === null) fail("option/invalid", `logitBias: wanted a map of id to number, got ${show(bias)}`);
-  const entries: [unknown, unknown][] = bias instanceof Map ? [...bias] : Object.entries(bias);
-  return entries.map(([key, value]) => {
+const BIAS = kind<number>("a number within ±1e6 or -Infinity", (bias) => typeof bias === "number" && bias <= 1e6 && (bias >= -1e6 || bias === -Infinity));
+
+/** A map, or an object whose keys are digits. */
+function readBias(value: unknown, name: string, code: ErrorCode): ReadonlyMap<number, number> {
+  const entries: Iterable<[unknown, unknown]> = value instanceof Map ? value : Object.entries(OBJECT(value, name, code));
+  const bias = new Map<number, number>();
+  for (const [key, item] of entries) {
     const id = typeof key === "string" && /^\d+$/.test(key) ? Number(key) : key;
-    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= vocabSize) {
-      fail("option/invalid", `logitBias: wanted ids from 0 to ${vocabSize - 1}, got ${show(key)}`);
-    }
-    if (typeof value !== "number" || !(value <= 1e6) || !(value >= -1e6 || value === -Infinity)) {
-      fail("option/invalid", `logitBias of id ${id}: wanted a number within ±1e6 or -Infinity, got ${show(value)}`);
-    }
-    return [id, value] as const;
-  });
-}
-
-function checkSeed(seed: number | bigint | undefined): number | bigint {
-  if (seed === undefined) return globalThis.crypto.getRandomValues(new Uint32Array(1))[0];
-  const fits =
-    typeof seed === "bigint" ? seed >= 0n && seed < 1n << 64n : Number.isSafeInteger(seed) && seed >= 0;
-  if (!fits) fail("option/invalid", `seed: wanted an integer from 0 to 2^53 - 1 or a bigint below 2^64, got ${show(seed)}`);
-  return seed;
-}
-
-function show(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 60));
-  return typeof value === "object" && value !== null ? "an object" : String(value);
+    if (!Number.isSafeInteger(id)) fail(code, `${name}: wanted ids of the vocabulary, got ${shown(key)}`);
+    bias.set(id as number, BIAS(item, `${name} of id ${id}`, code));
+  }
+  return bias;
 }

@@ -7,6 +7,7 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
+import { FUNCTION, type OptionTable, SIGNAL, check, whole } from "../core/options.ts";
 import type { Engine } from "../model/engine.ts";
 import { checkIds } from "./options.ts";
 import type { PromptProgress } from "./options.ts";
@@ -18,6 +19,9 @@ export interface PerplexityOptions {
   /** Ids scored so far, of all. */
   onProgress?: (progress: PromptProgress) => void;
 }
+
+/** What `context` may be depends on the model. */
+export const PERPLEXITY_OPTIONS: OptionTable<PerplexityOptions> = { context: whole(2), signal: SIGNAL, onProgress: FUNCTION };
 
 export interface Perplexity {
   readonly perplexity: number;
@@ -40,10 +44,7 @@ export async function measurePerplexity(
   options: PerplexityOptions,
 ): Promise<Perplexity> {
   const { numeric } = engine;
-  const context = options.context ?? engine.contextLength;
-  if (!Number.isInteger(context) || context < 2 || context > engine.contextLength) {
-    fail("option/invalid", `context: wanted an integer from 2 to ${engine.contextLength} (the model's context), got ${context}`);
-  }
+  const context = check("context", options.context ?? engine.contextLength, whole(2, engine.contextLength));
   checkIds("ids", ids, engine.vocabSize, "model/bad-token");
   const windows = cutWindows(ids, context, bosId);
   const total = windows.reduce((n, window) => n + window.length - 1, 0);

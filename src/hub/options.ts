@@ -10,7 +10,7 @@ import { TIMEOUT_MS_DEFAULT } from "./http.ts";
 import type { Http } from "./http.ts";
 import { ProgressTeller } from "./progress.ts";
 import type { PullProgress } from "./progress.ts";
-import { ATTEMPTS_DEFAULT, BACKOFF_MS_DEFAULT, checkPolicy } from "./retry.ts";
+import { ATTEMPTS_DEFAULT, BACKOFF_MS_DEFAULT } from "./retry.ts";
 import { HUB_URL_DEFAULT, checkRevision } from "./source.ts";
 
 export interface HubOptions {
@@ -85,18 +85,16 @@ export interface PullContext {
   readonly signal: AbortSignal;
 }
 
-/** @throws OnebitError `option/invalid`, `hub/bad-source` */
+/** @param options checked by their table (option-table.ts) @throws OnebitError `option/invalid`, `hub/bad-source` */
 export function pullContext(platform: HubPlatform, options: HubOptions, signal: AbortSignal = new AbortController().signal): PullContext {
   const hubUrl = checkHubUrl(options.hubUrl ?? platform.environment("HF_ENDPOINT") ?? HUB_URL_DEFAULT);
   const token = checkToken(options.token ?? platform.environment("HF_TOKEN"));
-  const { timeoutMs = TIMEOUT_MS_DEFAULT, headers } = options;
-  if (!(timeoutMs >= 1 && timeoutMs < 2 ** 31)) fail("option/invalid", `timeoutMs: wanted 1 to ${2 ** 31 - 1}, got ${timeoutMs}`);
-  const retry = checkPolicy({ attempts: options.attempts ?? ATTEMPTS_DEFAULT, backoffMs: options.backoffMs ?? BACKOFF_MS_DEFAULT });
+  const { timeoutMs = TIMEOUT_MS_DEFAULT, attempts = ATTEMPTS_DEFAULT, backoffMs = BACKOFF_MS_DEFAULT, headers } = options, retry = { attempts, backoffMs };
   const http: Http = { fetch: platform.fetch, signal, retry, timeoutMs };
   return {
     platform, hubUrl, signal,
     revision: options.revision === undefined ? undefined : checkRevision(options.revision),
-    sha256: checkSha256(options.sha256),
+    sha256: options.sha256?.toLowerCase(),
     offline: options.offline ?? isTrue(platform.environment("HF_HUB_OFFLINE")),
     refresh: options.refresh ?? false,
     verify: options.verify ?? false,
@@ -115,11 +113,6 @@ function checkHubUrl(text: string): string {
 function checkToken(token: string | undefined): string | undefined {
   if (token === undefined || token === "") return undefined;
   return /^[\x21-\x7e]+$/.test(token) ? token : fail("option/invalid", "token: wanted letters, digits and signs without blanks");
-}
-
-function checkSha256(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  return /^[0-9a-f]{64}$/i.test(text) ? text.toLowerCase() : fail("option/invalid", `sha256: wanted 64 hexadecimal digits, got ${quoted(text)}`);
 }
 
 function isTrue(text: string | undefined): boolean {

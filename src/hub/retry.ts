@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { OnebitError, fail, throwIfAborted } from "../core/errors.ts";
+import { OnebitError, throwIfAborted } from "../core/errors.ts";
+import { HUB_BACKOFF_MS_MAX } from "../core/limits.ts";
 
 /** A failure that another try may mend. `error` is what to throw when none does. */
 export class PassingFailure extends Error {
@@ -29,9 +30,8 @@ export interface RetryPolicy {
 }
 
 export const ATTEMPTS_DEFAULT = 6;
+/** 0.5, 1, 2, 4, 8 s. */
 export const BACKOFF_MS_DEFAULT = 500;
-/** 0.5, 1, 2, 4, 8 s: a router restarts in less than a minute, nobody wants to watch longer. */
-const BACKOFF_MS_MAX = 30_000;
 /** A host that was never reached is an unplugged cable or a wrong name: one more try tells. */
 const UNREACHABLE_ATTEMPTS = 2;
 
@@ -60,7 +60,7 @@ export async function withRetries<T>(
       failures++;
       const attempts = failure.isUnreachable && !reached ? Math.min(policy.attempts, UNREACHABLE_ATTEMPTS) : policy.attempts;
       if (failures >= attempts) throw givenUp(failure.error, failures);
-      await pause(failure.waitMs ?? Math.min(BACKOFF_MS_MAX, policy.backoffMs * 2 ** (failures - 1)), signal);
+      await pause(failure.waitMs ?? Math.min(HUB_BACKOFF_MS_MAX, policy.backoffMs * 2 ** (failures - 1)), signal);
     }
   }
 }
@@ -92,11 +92,4 @@ export function retryAfterMs(header: string | null, nowMs: number): number | und
   if (/^\s*\d{1,9}\s*$/.test(header)) return Number(header) * 1000;
   const date = Date.parse(header);
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
-}
-
-/** @throws OnebitError `option/invalid` */
-export function checkPolicy(policy: RetryPolicy): RetryPolicy {
-  if (!(Number.isSafeInteger(policy.attempts) && policy.attempts >= 1)) fail("option/invalid", `attempts: wanted an integer from 1 up, got ${policy.attempts}`);
-  if (!(policy.backoffMs >= 0 && policy.backoffMs <= BACKOFF_MS_MAX)) fail("option/invalid", `backoffMs: wanted 0 to ${BACKOFF_MS_MAX}, got ${policy.backoffMs}`);
-  return policy;
 }

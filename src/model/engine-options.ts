@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { THREADS_MAX } from "../core/limits.ts";
+import { FUNCTION, type OptionTable, SIGNAL, number, oneOf, whole } from "../core/options.ts";
 import type { Variant } from "../kernels/variant.ts";
 import type { ActivationMode } from "./config.ts";
 import type { DensePolicy, TernaryKernel } from "./layout.ts";
@@ -30,3 +32,17 @@ export interface EngineOptions extends LoadOptions {
   /** Refuse a model that needs more. Default: what the platform has free, at most 4 GiB. */
   readonly memoryLimitBytes?: number;
 }
+
+/** What depends on the model (`contextLength`) or the platform (`threads`) is checked again where those are known. */
+export const ENGINE_OPTIONS: OptionTable<EngineOptions> = {
+  contextLength: whole(1),
+  threads: whole(1, THREADS_MAX),
+  variant: oneOf("simd", "relaxed"),
+  kvType: oneOf("f32", "q8"),
+  dense: oneOf("auto", "keep", "q8"),
+  ternaryKernel: oneOf("tables", "dot"),
+  activationMode: oneOf("token", "block"),
+  memoryLimitBytes: number({ above: 0, max: Infinity }),
+  signal: SIGNAL,
+  onProgress: FUNCTION,
+};

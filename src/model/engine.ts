@@ -6,14 +6,13 @@
 import * as abi from "../../assembly/abi.ts";
 import { OnebitError, fail, throwIfAborted } from "../core/errors.ts";
 import { createBreather } from "../core/event-loop.ts";
-import { CONTEXT_LENGTH_DEFAULT, THREADS_MAX, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
+import { CONTEXT_LENGTH_DEFAULT, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import type { Platform } from "../core/platform.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import type { KernelExports } from "../kernels/exports.ts";
 import { type Numeric, createNumeric } from "../kernels/numeric.ts";
 import { type ThreadPool, startPool } from "../kernels/pool.ts";
 import { type ChosenKernels, type KernelBinaries, type Variant, chooseKernels, createMemory, instantiateKernels } from "../kernels/variant.ts";
-import { checkOptions } from "./check-options.ts";
 import type { ModelConfig } from "./config.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { type TernaryKernel, roundUp } from "./layout.ts";
@@ -71,7 +70,6 @@ export interface EngineParts {
 export function planEngine(
   { config, tensors, naming, platform }: Omit<EngineParts, "binaries">, options: EngineOptions, ternaryKernel: TernaryKernel, planWith = planMemory,
 ): { plan: MemoryPlan; tensors: ModelTensors } {
-  checkOptions(options);
   const found = findTensors(config, tensors, naming);
   const plan = planWith(config, found, {
     ternaryKernel: options.ternaryKernel ?? ternaryKernel,
@@ -90,7 +88,6 @@ export function planEngine(
  * @throws OnebitError `engine/…`, `model/…`, `tensor/…`, `file/read`, `option/invalid`, `aborted`
  */
 export async function createEngine(parts: EngineParts, options: EngineOptions = {}): Promise<Engine> {
-  checkOptions(options);
   const { config, platform } = parts, nThreads = threadsOf(platform, options);
   const chosen = await chooseKernels(parts.binaries, nThreads > 1, options.variant);
   const { plan, tensors } = planEngine(parts, options, fastestTernaryKernel(chosen));
@@ -125,14 +122,13 @@ async function startThreads(start: () => Promise<ThreadPool>, { threads }: Engin
 
 function contextLengthOf(config: ModelConfig, { contextLength }: EngineOptions): number {
   if (contextLength === undefined) return Math.min(config.contextLengthTrained, CONTEXT_LENGTH_DEFAULT);
-  if (Number.isInteger(contextLength) && contextLength >= 1 && contextLength <= config.contextLengthTrained) return contextLength;
-  return fail("option/invalid", `contextLength: wanted an integer in 1…${config.contextLengthTrained} (what the model was trained for), got ${contextLength}`);
+  if (contextLength <= config.contextLengthTrained) return contextLength;
+  return fail("option/invalid", `contextLength: wanted an integer from 1 to ${config.contextLengthTrained} (what the model was trained for), got ${contextLength}`);
 }
 
 function threadsOf(platform: Platform, { threads }: EngineOptions): number {
   const canSpawn = platform.spawnThread !== undefined;
   if (threads === undefined) return canSpawn ? Math.min(platform.nCores, DEFAULT_THREADS_MAX) : 1;
-  if (!Number.isInteger(threads) || threads < 1 || threads > THREADS_MAX) fail("option/invalid", `threads: wanted an integer in 1…${THREADS_MAX}, got ${threads}`);
   if (threads > 1 && !canSpawn) fail("option/invalid", `threads: ${platform.noThreadsReason ?? `${platform.name} has no threads here`}; wanted 1, got ${threads}`);
   return threads;
 }

@@ -26,6 +26,6 @@ test("the nearest known name", () => {
 });
 
 test("a sentence, or nothing", () => {
-  assert.equal(didYouMean("temprature", KNOWN), ': did you mean "temperature"?');
+  assert.equal(didYouMean("temprature", KNOWN), ": did you mean temperature?");
   assert.equal(didYouMean("banana", KNOWN), "");
 });

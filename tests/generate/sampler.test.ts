@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OnebitError } from "../../src/core/errors.ts";
-import { checkSampling } from "../../src/generate/options.ts";
-import type { SamplingOptions } from "../../src/generate/options.ts";
+import { checkOptions } from "../../src/core/options.ts";
+import { GENERATE_OPTIONS, type Sampling, type SamplingOptions, checkSampling as fillIn } from "../../src/generate/options.ts";
 import { createSampler, logprobs } from "../../src/generate/sampler.ts";
 import { numeric } from "./fakes.ts";
 
@@ -12,6 +12,10 @@ const PROBABILITIES = [0.0625, 0.5, 0.125, 0.25, 0.0625];
 const LOGITS = Float32Array.from(PROBABILITIES, Math.log);
 const OFF: SamplingOptions = { temperature: 1, topK: 0, topP: 1, minP: 0, seed: 1 };
 const DRAWS = 20_000;
+
+function checkSampling(options: SamplingOptions, vocabSize: number): Sampling {
+  return fillIn(checkOptions("generate", options, GENERATE_OPTIONS), vocabSize);
+}
 
 /** Share of each id in many draws. */
 function shares(options: SamplingOptions, history: readonly number[] = [], logits = LOGITS): number[] {

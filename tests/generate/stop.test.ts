@@ -1,7 +1,8 @@
 /** Stop strings: the text cut off and held back must not depend on where the pieces are cut. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { checkStop } from "../../src/generate/options.ts";
+import { checkOptions } from "../../src/core/options.ts";
+import { GENERATE_OPTIONS } from "../../src/generate/options.ts";
 import { createStopScanner } from "../../src/generate/stop.ts";
 import { randomSource } from "./jinja/hostile-templates.ts";
 
@@ -54,10 +55,11 @@ describe("stop strings", () => {
   });
 
   test("are checked", () => {
+    const checkStop = (stop: unknown) => checkOptions("generate", { stop }, GENERATE_OPTIONS).stop;
     assert.deepEqual(checkStop("x"), ["x"]);
-    assert.deepEqual(checkStop(undefined), []);
+    assert.equal(checkStop(undefined), undefined);
     for (const stop of ["", [""], [3], "x".repeat(2000), new Array<string>(65).fill("x")]) {
-      assert.throws(() => checkStop(stop as string[]), { code: "option/invalid" });
+      assert.throws(() => checkStop(stop), { code: "option/invalid" });
     }
   });
 });

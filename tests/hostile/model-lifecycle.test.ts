@@ -44,7 +44,7 @@ describe("the event loop has its turns, although nothing that is awaited ever wa
 describe("closing", () => {
   const uses: Readonly<Record<string, (model: Model) => Promise<unknown>>> = {
     logits: (model) => model.logits([...IDS, ...IDS, ...IDS]),
-    perplexity: (model) => model.perplexity([...IDS, ...IDS, ...IDS], { contextLength: 64 } as object),
+    perplexity: (model) => model.perplexity([...IDS, ...IDS, ...IDS], { context: 64 }),
     generate: (model) => model.generate(IDS, { maxTokens: 80, ignoreEnd: true, temperature: 0 }).result(),
     truncate: (model) => model.truncate(3),
   };

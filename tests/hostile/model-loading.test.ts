@@ -107,8 +107,8 @@ describe("a model that does not fit", () => {
 
 describe("wrong options are refused before a file's weights are read", () => {
   const cases: readonly (readonly [what: string, options: Record<string, unknown>, message: RegExp])[] = [
-    ...[0, -1, 1.5, NaN, 129, 1e9, "64", null].map((n) => [`contextLength ${n}`, { contextLength: n }, /contextLength: wanted .* 1…128/] as const),
-    ...[0, -2, 1.5, NaN, 65, "2", null].map((n) => [`threads ${n}`, { threads: n }, /threads: wanted .* 1…64/] as const),
+    ...[0, -1, 1.5, NaN, 129, 1e9, "64", null].map((n) => [`contextLength ${n}`, { contextLength: n }, /contextLength: wanted an integer from 1/] as const),
+    ...[0, -2, 1.5, NaN, 65, "2", null].map((n) => [`threads ${n}`, { threads: n }, /threads: wanted an integer from 1 to 64/] as const),
     ...[0, -5, NaN, "1e9", null].map((n) => [`memoryLimitBytes ${n}`, { memoryLimitBytes: n }, /memoryLimitBytes: wanted/] as const),
     ...["f16", "", 8, null].map((kind) => [`kvType ${kind}`, { kvType: kind }, /kvType: wanted "f32" or "q8"/] as const),
     ...["lookup", null].map((kind) => [`ternaryKernel ${kind}`, { ternaryKernel: kind }, /ternaryKernel: wanted "tables" or "dot"/] as const),

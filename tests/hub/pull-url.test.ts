@@ -8,6 +8,8 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 import type { HubOptions, PulledModel } from "../../src/hub/options.ts";
 import type { PullProgress } from "../../src/hub/progress.ts";
 import { pullModel } from "../../src/hub/pull.ts";
+import { nodePlatform } from "../../src/platform/node.ts";
+import { pull as pullAsUser } from "../../src/pull.ts";
 import { FakeHub, closedUrl, randomBytes, sha256 } from "./fake-hub.ts";
 import type { Fault } from "./fake-hub.ts";
 import { folderPlatform, memoryPlatform } from "./hub-platform.ts";
@@ -237,9 +239,11 @@ describe("faults that stay", () => {
       ["hf:a/b", { sha256: "12" }, /^option\/invalid$/], ["hf:a/b", { token: "a b" }, /^option\/invalid$/],
       ["hf:a/b", { hubUrl: "ftp://x" }, /^option\/invalid$/], ["hf:a/b", { timeoutMs: 0 }, /^option\/invalid$/],
       ["hf:a/b", { attempts: 0 }, /^option\/invalid$/], ["hf:a/b", { backoffMs: -1 }, /^option\/invalid$/],
+      ["hf:a/b", { headers: { "x y": "1" } }, /^option\/invalid$/], ["hf:a/b", { headers: { x: "1\r\ny: 2" } }, /^option\/invalid$/],
       ["hf:a/b", { revision: "a b" }, /^hub\/bad-source$/],
     ];
-    for (const [source, options, code] of cases) await rejectsWith(pullModel(source, place.hub, options), code, /./);
+    const platform = { ...nodePlatform(), hub: place.hub };
+    for (const [source, options, code] of cases) await rejectsWith(pullAsUser(source, { ...options, platform }), code, /./);
   });
 });
 
