@@ -14,6 +14,7 @@ import { Model } from "./generate/model.ts";
 import { HUB_OPTIONS } from "./hub/option-table.ts";
 import type { HubOptions } from "./hub/options.ts";
 import { isRemoteSource } from "./hub/remote-source.ts";
+import { shown } from "./hub/source.ts";
 import { KERNELS } from "./kernels/binaries.ts";
 import { type KernelBinaries, type Variant, chooseKernels } from "./kernels/variant.ts";
 import type { ModelConfig } from "./model/config.ts";
@@ -159,7 +160,8 @@ async function openRemote(source: string, { hub, name }: Platform, options: HubO
     return await openModelFile(main, open);
   } catch (error) {
     await main.close();
-    throw error;
+    // The file has its own name in the cache; what was asked for is the source.
+    throw error instanceof OnebitError ? new OnebitError(error.code, `${shown(source)}: ${error.message}`, { cause: error }) : error;
   }
 }
 

@@ -75,3 +75,14 @@ export async function readBytes(source: ByteSource, position: number, lengthByte
   await source.read(bytes, position);
   return bytes;
 }
+
+/** The pieces as one array. */
+export function concatenated(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}

@@ -111,3 +111,5 @@ export const HUB_LIST_BYTES_MAX = 32 * 1024 * 1024;
 export const HUB_RESTARTS_MAX = 3;
 /** Ten times the largest published 1-bit model; also an exact double. */
 export const HUB_FILE_BYTES_MAX = 2 ** 42;
+/** A body whose length nobody announced ends here: four times the largest model that can run. */
+export const HUB_UNANNOUNCED_BYTES_MAX = 16 * 1024 ** 3;

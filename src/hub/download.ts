@@ -4,16 +4,19 @@
  *
  * @module
  */
+import { concatenated } from "../core/byte-source.ts";
 import { OnebitError, fail } from "../core/errors.ts";
-import { HUB_FILE_BYTES_MAX, HUB_PARALLEL_REQUESTS, HUB_PART_BYTES, HUB_RESTARTS_MAX } from "../core/limits.ts";
+import { HUB_FILE_BYTES_MAX, HUB_PARALLEL_REQUESTS, HUB_PART_BYTES, HUB_RESTARTS_MAX, HUB_UNANNOUNCED_BYTES_MAX } from "../core/limits.ts";
 import type { HubPlatform, ModelStore, StoreLock } from "../core/model-store.ts";
+import { SNIFF_BYTES, isWebPage } from "../files/model-format.ts";
 import { FollowingHash, hashText, startHash } from "./hashes.ts";
 import type { ExpectedHash } from "./hashes.ts";
 import { refuse, send } from "./http.ts";
 import type { Answer, Http } from "./http.ts";
 import type { FileIdentity } from "./journal.ts";
+import { checkModel, checkStart } from "./model-check.ts";
 import { PartialFile, journalPath } from "./partial-file.ts";
-import { FileChanged, Location, announcedBytes, askRange, contentRange, exactly, fetchRange, remoteFile, sizeOfUnsatisfied } from "./ranges.ts";
+import { FileChanged, Location, PartsSpoiled, announcedBytes, askRange, contentRange, exactly, fetchRange, remoteFile, sizeOfUnsatisfied } from "./ranges.ts";
 import type { RemoteFile } from "./ranges.ts";
 import { withRetries } from "./retry.ts";
 import { shown } from "./source.ts";
@@ -28,6 +31,10 @@ export interface DownloadRequest {
   /** What is known beforehand, and refused if it is not so. */
   readonly expectedBytes?: number;
   readonly expectedHash?: ExpectedHash;
+  /** Nobody knows its hash: it is kept only if it is a model, and a whole one. */
+  readonly mustBeModel: boolean;
+  /** Called when the file is whole and not yet in its place. */
+  beforePlaced?(downloaded: Downloaded): Promise<void>;
   /** Held by the caller. */
   readonly lock: StoreLock;
   readonly http: Http;
@@ -49,27 +56,55 @@ export interface Downloaded {
   readonly isVerified: boolean;
 }
 
-/** @throws OnebitError `hub/…`, `file/write`, `aborted`; what was fetched stays for the next time, unless it is wrong */
+/** @throws OnebitError `hub/…`, `file/…`, `aborted`; what was fetched stays for the next time, unless it is wrong */
 export async function download(request: DownloadRequest): Promise<Downloaded> {
+  const { store, path, partialPath, url } = request;
   for (let nStarts = 1; ; nStarts++) {
-    const partial = await PartialFile.open(request.store, request.partialPath);
-    let isOpen = true;
+    const partial = await PartialFile.open(store, partialPath);
+    let isOpen = true, isPlaced = false;
     try {
       const downloaded = await fetchAll(request, partial);
-      if (!(await request.lock.isHeld())) fail("hub/busy", `${shown(request.url)}: this process stood still so long that another took the download over; try again`);
+      if (request.mustBeModel) await checkWhole(partial, shown(url), downloaded);
+      if (!(await request.lock.isHeld())) fail("hub/busy", `${shown(url)}: this process stood still so long that another took the download over; try again`);
       await partial.flush();
       isOpen = false;
       await partial.close();
-      await request.store.rename(request.partialPath, request.path);
-      await request.store.remove(journalPath(request.partialPath));
+      await request.beforePlaced?.(downloaded);
+      await store.rename(partialPath, path);
+      isPlaced = true;
+      await store.remove(journalPath(partialPath));
       return downloaded;
     } catch (error) {
       if (!(error instanceof FileChanged)) throw error;
-      await partial.clear();
+      // The next start asks what the file is now, and drops the parts if they are of another one.
+      if (error instanceof PartsSpoiled) await partial.clear();
       if (nStarts > HUB_RESTARTS_MAX) fail("hub/changed", `${error.message}; begun ${nStarts} times`, error);
     } finally {
       if (isOpen) await partial.close();
+      if (!isPlaced && partial.identity === undefined) await removeLeftovers(request);
     }
+  }
+}
+
+/** What is no model, or half of one, is of no use to the next time. */
+async function checkWhole(partial: PartialFile, where: string, { sizeBytes }: Downloaded): Promise<void> {
+  try {
+    await checkModel(partial.source(where, sizeBytes), where);
+  } catch (error) {
+    if (!(error instanceof OnebitError && error.code === "file/read")) await partial.clear();
+    throw error;
+  }
+}
+
+/** Of a download that cannot be taken up again nothing stays, unless another process has it now. */
+async function removeLeftovers({ store, partialPath, lock }: DownloadRequest): Promise<void> {
+  try {
+    if (!(await lock.isHeld())) return;
+    await store.remove(partialPath);
+    await store.remove(journalPath(partialPath));
+  } catch (error) {
+    // What failed before this is what the caller is told.
+    if (!(error instanceof OnebitError)) throw error;
   }
 }
 
@@ -121,7 +156,7 @@ function describeFile(answer: Answer, begin: number): RemoteFile & { readonly si
   }
   const sizeBytes = sizeOfUnsatisfied(answer);
   if (sizeBytes === 0) return { ...remoteFile(answer, 0), sizeBytes };
-  if (begin > 0) throw new FileChanged(`${shown(answer.url)}: has no byte ${begin} any more`);
+  if (begin > 0) throw new PartsSpoiled(`${shown(answer.url)}: has no byte ${begin} any more`);
   return refuse(answer, answer.url);
 }
 
@@ -143,7 +178,7 @@ async function checkSpace({ store, url }: DownloadRequest, neededBytes: number):
 
 /** Fetches what is missing, a few parts at a time, that of `first` from the answer that is there already. */
 async function fetchParts(
-  { http, progress }: DownloadRequest,
+  { http, progress, mustBeModel }: DownloadRequest,
   partial: PartialFile,
   location: Location,
   first: { readonly index: number; readonly answer: Answer },
@@ -163,6 +198,7 @@ async function fetchParts(
         first: index === first.index ? first.answer : undefined,
         onBytes: (count) => progress.onBytes(count),
       });
+      if (mustBeModel && index === 0) checkStart(into.subarray(0, SNIFF_BYTES), whereFrom(location.url, location.current));
       await partial.writePart(index, into);
       following.follow();
     }
@@ -192,34 +228,59 @@ async function finish(
   if (expected !== undefined && found.hex !== expected.hex) {
     const message = `${shown(url)}: wanted ${expected.algorithm} ${expected.hex}, the bytes that came have ${found.hex}`;
     // Parts of an earlier time may have rotted on the disk: once more, from the start.
-    if (hasOldParts) throw new FileChanged(message);
+    if (hasOldParts) throw new PartsSpoiled(message);
     await partial.clear();
     fail("hub/checksum", message);
   }
   return { sizeBytes, etag, hash: found, isVerified: expected !== undefined };
 }
 
-/** From a server without ranges: nothing is left of an attempt that fails. */
+/** From a server without ranges. What earlier times left is dropped when the first bytes are those of a file. */
 async function fetchInOnePiece(request: DownloadRequest, partial: PartialFile, first: Answer): Promise<Downloaded> {
-  const { http, url, expectedBytes, expectedHash, progress } = request;
+  const { http, url, expectedBytes, expectedHash, mustBeModel, progress } = request;
   let next: Answer | undefined = first;
   return await withRetries(http.retry, http.signal, async () => {
     const answer: Answer = next ?? await send(http, url, { headers: { "accept-encoding": "identity" } });
     next = undefined;
     try {
       if (answer.status !== 200) refuse(answer, url);
-      const totalBytes = announcedBytes(answer) ?? expectedBytes, file = remoteFile(answer, totalBytes), hash = expectedHash ?? sha256Of(file);
+      const announced = announcedBytes(answer), totalBytes = announced ?? expectedBytes, file = remoteFile(answer, totalBytes), hash = expectedHash ?? sha256Of(file);
       if (expectedBytes !== undefined && totalBytes !== expectedBytes) fail("hub/length", `${shown(url)}: wanted a file of ${expectedBytes} bytes, the server has one of ${totalBytes}`);
-      await partial.clear();
-      await checkSpace(request, totalBytes ?? 0);
-      progress.onBegin({ doneBytes: 0, totalBytes });
-      const { sizeBytes, hex } = await storePieces(request, partial, totalBytes === undefined ? answer.pieces() : exactly(answer, totalBytes, url), hash, totalBytes);
+      const onStart = async (start: Uint8Array): Promise<void> => {
+        const where = whereFrom(url, answer.url);
+        if (mustBeModel) checkStart(start, where);
+        if (partial.doneBytes > 0 && isWebPage(start)) fail("hub/bad-response", `${where}: sent a web page instead of the rest of the file, perhaps a login; what was fetched stays`);
+        await partial.clear();
+        await checkSpace(request, totalBytes ?? 0);
+        progress.onBegin({ doneBytes: 0, totalBytes });
+      };
+      const pieces = fromStart(totalBytes === undefined ? answer.pieces() : exactly(answer, totalBytes, url), onStart);
+      const { sizeBytes, hex } = await storePieces(request, partial, pieces, hash, totalBytes);
       if (hash !== undefined && hash.hex !== hex) fail("hub/checksum", `${shown(url)}: wanted ${hash.algorithm} ${hash.hex}, the bytes that came have ${hex}`);
       return { sizeBytes, etag: file.etag, hash: { algorithm: hash?.algorithm ?? "sha256", hex }, isVerified: hash !== undefined };
     } finally {
       answer.drop();
     }
   }, true);
+}
+
+/** The pieces, the first of them long enough to tell what the file is; `onStart` sees it before it is handed on. */
+async function* fromStart(pieces: AsyncIterable<Uint8Array>, onStart: (start: Uint8Array) => Promise<void>): AsyncGenerator<Uint8Array, void> {
+  let start: Uint8Array | undefined = new Uint8Array();
+  for await (const piece of pieces) {
+    if (start === undefined) {
+      yield piece;
+      continue;
+    }
+    start = concatenated([start, piece]);
+    if (start.length < SNIFF_BYTES) continue;
+    await onStart(start.subarray(0, SNIFF_BYTES));
+    yield start;
+    start = undefined;
+  }
+  if (start === undefined) return;
+  await onStart(start);
+  yield start;
 }
 
 async function storePieces(
@@ -231,14 +292,19 @@ async function storePieces(
 ): Promise<{ readonly sizeBytes: number; readonly hex: string }> {
   // Git's hash begins with the size; a hub that names one gives the size too.
   if (expected?.algorithm === "git-sha1" && totalBytes === undefined) throw new OnebitError("hub/bad-response", `${shown(url)}: neither hub nor server tells its size`);
-  const hash = startHash(platform, expected?.algorithm ?? "sha256", totalBytes ?? 0);
+  const hash = startHash(platform, expected?.algorithm ?? "sha256", totalBytes ?? 0), bytesMax = totalBytes === undefined ? HUB_UNANNOUNCED_BYTES_MAX : HUB_FILE_BYTES_MAX;
   let sizeBytes = 0;
   for await (const piece of pieces) {
-    if (sizeBytes + piece.length > HUB_FILE_BYTES_MAX) fail("hub/length", `${shown(url)}: has more than ${HUB_FILE_BYTES_MAX} bytes`);
+    if (sizeBytes + piece.length > bytesMax) fail("hub/length", `${shown(url)}: has more than ${bytesMax} bytes${totalBytes === undefined ? ", and does not say how many" : ""}`);
     await partial.writeUnrecorded(piece, sizeBytes);
     hash.update(piece);
     sizeBytes += piece.length;
     progress.onBytes(piece.length);
   }
   return { sizeBytes, hex: hash.digestHex() };
+}
+
+/** For messages about what came: a login page is elsewhere than the file. */
+function whereFrom(url: string, answeredBy: string): string {
+  return answeredBy === url ? shown(url) : `${shown(url)}, sent on to ${shown(answeredBy)}`;
 }

@@ -24,8 +24,11 @@ export interface WantedFile {
   readonly noteKey: string;
   readonly expectedBytes: number | undefined;
   readonly expectedHash: ExpectedHash | undefined;
-  /** Called with the lock held, after the file is in place. */
-  onFetched?(downloaded: Downloaded): Promise<void>;
+  /** As {@link DownloadRequest} has it. */
+  readonly mustBeModel: boolean;
+  /** Called with the lock held, before the whole file is in its place and after. */
+  beforePlaced?(downloaded: Downloaded): Promise<void>;
+  afterPlaced?(downloaded: Downloaded): Promise<void>;
 }
 
 /**
@@ -51,7 +54,7 @@ export async function fetchFile<T extends StoredFile>(context: PullContext, want
       },
     });
     await note(context, { store, path: wanted.path, key: wanted.noteKey, name }, downloaded.hash);
-    await wanted.onFetched?.(downloaded);
+    await wanted.afterPlaced?.(downloaded);
     const file = await findExisting();
     if (file === undefined) throw new Error(`${store.name}/${wanted.path}: was stored a moment ago and is gone`);
     return file;

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { concatenated } from "../core/byte-source.ts";
 import { OnebitError, fail, quoted } from "../core/errors.ts";
 import { HUB_FILE_BYTES_MAX, HUB_LIST_BYTES_MAX } from "../core/limits.ts";
 import { isJsonObject, parseJsonObject } from "../files/json.ts";
@@ -13,6 +14,7 @@ import type { FileEntry } from "./choose-file.ts";
 import type { ExpectedHash } from "./hashes.ts";
 import { refuse, send } from "./http.ts";
 import type { Http } from "./http.ts";
+import { announcedBytes } from "./ranges.ts";
 import { PassingFailure, withRetries } from "./retry.ts";
 import { COMMIT, isSafePath } from "./source.ts";
 
@@ -66,10 +68,10 @@ export async function describeFile(http: Http, url: string, file: RepoFile): Pro
     return head.status === 200 ? head : refuse(head, url);
   });
   answer.drop();
-  const etag = answer.linked("x-linked-etag") ?? answer.headers.get("etag"), size = answer.linked("x-linked-size") ?? answer.headers.get("content-length");
+  const etag = answer.linked("x-linked-etag") ?? answer.headers.get("etag"), size = answer.linked("x-linked-size");
   const hash = hashOfName((etag ?? "").replace(/^(?:W\/)?"(.*)"$/, "$1"));
   if (hash === undefined) return fail("hub/bad-response", `${url}: neither the hub's list nor its headers tell the file's hash; found ETag ${etag === null ? "none" : quoted(etag)}`);
-  const sizeBytes = size !== null && size !== undefined && /^\d{1,15}$/.test(size) ? Number(size) : undefined;
+  const sizeBytes = size !== undefined && /^\d{1,15}$/.test(size) ? Number(size) : announcedBytes(answer);
   return { ...file, sizeBytes: file.sizeBytes ?? sizeBytes, hash };
 }
 
@@ -84,20 +86,10 @@ async function fetchSmall(http: Http, url: string): Promise<Uint8Array> {
       if (sizeBytes > HUB_LIST_BYTES_MAX) fail("hub/bad-response", `${url}: answered with more than ${HUB_LIST_BYTES_MAX} bytes`);
       pieces.push(piece);
     }
-    return concatenated(pieces, sizeBytes);
+    return concatenated(pieces);
   } finally {
     answer.drop();
   }
-}
-
-function concatenated(pieces: readonly Uint8Array[], sizeBytes: number): Uint8Array {
-  const whole = new Uint8Array(sizeBytes);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }
 
 /** Whether an error says that the hub could not be asked, rather than that it said no. */

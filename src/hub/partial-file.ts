@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { ByteSource } from "../core/byte-source.ts";
 import { HUB_PART_BYTES } from "../core/limits.ts";
 import type { ModelStore, WritableFile } from "../core/model-store.ts";
 import { JOURNAL_BYTES_MAX, decodeJournal, encodeHeader, encodePart, isSameFile, nParts } from "./journal.ts";
@@ -99,6 +100,7 @@ export class PartialFile {
     this.#records = this.#records.then(async () => {
       const record = encodePart(index);
       await this.#journal.write(record, this.#endBytes);
+      await this.#journal.flush();
       this.#endBytes += record.length;
       this.#done.add(index);
     });
@@ -112,6 +114,11 @@ export class PartialFile {
 
   read(into: Uint8Array, position: number): Promise<void> {
     return this.#data.read(into, position);
+  }
+
+  /** What is there so far, for those who read whole files; closing it does nothing. */
+  source(name: string, sizeBytes: number): ByteSource {
+    return { name, sizeBytes, read: (into, position) => this.read(into, position), close: async () => {} };
   }
 
   /** Indices of parts still to come, ascending. */

@@ -110,7 +110,7 @@ async function fetchRepoFile(entry: RepoFile, { repo, commit }: HubModel, contex
   const stored = await fetchFile(context, {
     store, url, http, noteKey,
     name: entry.path, path: blob, partialPath: partialBlobPath(repo, hash.hex), lockPath: blobLockPath(repo, hash.hex),
-    expectedBytes: sizeBytes, expectedHash: hash,
+    expectedBytes: sizeBytes, expectedHash: hash, mustBeModel: false,
   }, findExisting);
   await checkSha256(`${repo}/${entry.path}`, stored, context);
   return stored;

@@ -4,19 +4,23 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
-import type { StoredFile } from "../core/model-store.ts";
+import type { ModelStore, StoredFile } from "../core/model-store.ts";
+import { formatOf } from "../files/model-format.ts";
+import type { ModelFormat } from "../files/model-format.ts";
 import { fileNameOf, urlFolder } from "./cache-layout.ts";
 import { shardNames } from "./choose-file.ts";
 import { fetchFile } from "./fetch-file.ts";
 import { hashText } from "./hashes.ts";
 import type { ExpectedHash } from "./hashes.ts";
 import { send } from "./http.ts";
+import { readStart } from "./model-check.ts";
 import type { PullContext, PulledModel } from "./options.ts";
 import { pulledModel } from "./pulled-model.ts";
 import { withRetries } from "./retry.ts";
 import { shown } from "./source.ts";
 import { readRecord, writeText } from "./stored-text.ts";
 import { findGood, uniqueName } from "./verified.ts";
+import type { StoredPlace } from "./verified.ts";
 
 /** What is kept of where a file came from, beside it. */
 export interface UrlRecord {
@@ -33,7 +37,7 @@ export interface UrlRecord {
 export async function pullFromUrl(url: string, context: PullContext): Promise<PulledModel> {
   const urls = shardUrls(url), store = context.platform.urlStore, folder = urlFolder(context.platform, urls[0]);
   if (context.sha256 !== undefined && urls.length > 1) fail("option/invalid", `sha256: the model has ${urls.length} files, wanted a model of one`);
-  const files: (StoredFile & { name: string; record: UrlRecord; path: string })[] = [];
+  const files: KeptFile[] = [];
   for (const one of urls) files.push(await fetchUrl(one, folder, context));
   const described = files.map(({ name, sizeBytes, record, path }) => ({
     name, sizeBytes, storePath: path,
@@ -42,7 +46,7 @@ export async function pullFromUrl(url: string, context: PullContext): Promise<Pu
   }));
   return pulledModel(store, described, {
     source: url,
-    format: /\.gguf$/i.test(files[0].name) ? "gguf" : /\.safetensors$/i.test(files[0].name) ? "safetensors" : "other",
+    format: files[0].format ?? "other",
     commit: undefined, reason: "it was named", others: [], isStale: false,
     fetchedBytes: context.progress.fetchedBytes,
   });
@@ -58,37 +62,94 @@ function shardUrls(url: string): string[] {
   });
 }
 
-async function fetchUrl(url: string, folder: string, context: PullContext): Promise<StoredFile & { name: string; record: UrlRecord; path: string }> {
+interface KeptFile extends StoredFile {
+  readonly name: string;
+  readonly path: string;
+  readonly record: UrlRecord;
+  /** Undefined only for a file that the caller named by its hash. */
+  readonly format: ModelFormat | undefined;
+}
+
+async function fetchUrl(url: string, folder: string, context: PullContext): Promise<KeptFile> {
   const { platform: { urlStore: store }, sha256 } = context;
-  const name = fileNameOf(url), path = `${folder}/${name}`, recordPath = `${path}.json`, noteKey = path.replaceAll("/", "-");
-  const expectedHash: ExpectedHash | undefined = sha256 === undefined ? undefined : { algorithm: "sha256", hex: sha256 };
+  const name = fileNameOf(url), place: UrlPlace = { url, store, name, path: `${folder}/${name}`, key: `${folder}/${name}`.replaceAll("/", "-") };
   let mayBeOld = context.refresh && !context.offline;
-  const findExisting = async (): Promise<(StoredFile & { name: string; record: UrlRecord; path: string }) | undefined> => {
-    const record = await readUrlRecord(context, recordPath, url);
-    if (record === undefined) return undefined;
-    const file = await findGood(context, { store, path, key: noteKey, name }, expectedHash ?? record.hash, record.sizeBytes);
-    if (file === undefined || (mayBeOld && !(await isUnchanged(url, record, context)))) return undefined;
-    // Known now, if not when it came.
-    const isVerified = record.isVerified || expectedHash !== undefined;
-    if (isVerified !== record.isVerified) await writeText(store, recordPath, JSON.stringify({ ...record, isVerified }), uniqueName());
-    context.progress.done(name, file.sizeBytes);
-    return { ...file, name, path, record: { ...record, isVerified } };
+  const findExisting = async (): Promise<KeptFile | undefined> => {
+    const kept = await findKept(context, place);
+    if (kept === undefined || (mayBeOld && !(await isUnchanged(url, kept.record, context)))) return undefined;
+    context.progress.done(name, kept.sizeBytes);
+    return kept;
   };
   if (context.offline) {
     const found = await findExisting();
     return found ?? fail("hub/offline", `${shown(url)}: is not in ${store.name}, or not whole, and the network was not to be used; pull it once while online`);
   }
+  const { path } = place, expectedHash = expectedHashOf(context);
   return await fetchFile(context, {
-    store, url, name, path, noteKey, expectedHash,
+    store, url, name, path, expectedHash,
+    noteKey: place.key,
     http: context.urlHttp(url),
     partialPath: `${path}.onebit-part`, lockPath: `${path}.onebit-lock`,
     expectedBytes: undefined,
-    async onFetched({ sizeBytes, etag, hash, isVerified }) {
+    mustBeModel: sha256 === undefined,
+    beforePlaced: ({ sizeBytes, etag, hash, isVerified }) => writeRecord(store, pendingPath(path), { url, etag, sizeBytes, hash, isVerified }),
+    async afterPlaced({ sizeBytes, etag, hash, isVerified }) {
       mayBeOld = false;
-      const record: UrlRecord = { url, etag, sizeBytes, hash, isVerified };
-      await writeText(store, recordPath, JSON.stringify(record), uniqueName());
+      await settleRecord(store, path, { url, etag, sizeBytes, hash, isVerified });
     },
   }, findExisting);
+}
+
+interface UrlPlace extends StoredPlace {
+  readonly url: string;
+}
+
+const recordPath = (path: string): string => `${path}.json`;
+/**
+ * The record of a file that is about to take its place: whoever is killed there has the old file with the old record, or the
+ * new one with this. Beside the download, so that it is not taken for a file's own.
+ */
+const pendingPath = (path: string): string => `${path}.onebit-part.record`;
+
+function expectedHashOf({ sha256 }: PullContext): ExpectedHash | undefined {
+  return sha256 === undefined ? undefined : { algorithm: "sha256", hex: sha256 };
+}
+
+/** The file that is there, if one of its records tells what it should be, and it is that. */
+async function findKept(context: PullContext, place: UrlPlace): Promise<KeptFile | undefined> {
+  const { store, path, url, name } = place, expectedHash = expectedHashOf(context);
+  for (const at of [recordPath(path), pendingPath(path)]) {
+    const record = await readUrlRecord(context, at, url);
+    const file = record && await findGood(context, place, expectedHash ?? record.hash, record.sizeBytes);
+    if (record === undefined || file === undefined) continue;
+    const format = await formatAt(store, path);
+    // Kept before files were looked at: somebody's login page, of which the server was never asked again.
+    if (format === undefined && expectedHash === undefined) continue;
+    // Known now, if not when it came.
+    const known = { ...record, isVerified: record.isVerified || expectedHash !== undefined };
+    if (at !== recordPath(path)) await settleRecord(store, path, known);
+    else if (known.isVerified !== record.isVerified) await writeRecord(store, at, known);
+    return { ...file, name, path, record: known, format };
+  }
+  return undefined;
+}
+
+async function formatAt(store: ModelStore, path: string): Promise<ModelFormat | undefined> {
+  const source = await store.openRead(path);
+  try {
+    return formatOf(await readStart(source));
+  } finally {
+    await source.close();
+  }
+}
+
+async function settleRecord(store: ModelStore, path: string, record: UrlRecord): Promise<void> {
+  await writeRecord(store, recordPath(path), record);
+  await store.remove(pendingPath(path));
+}
+
+async function writeRecord(store: ModelStore, path: string, record: UrlRecord): Promise<void> {
+  await writeText(store, path, JSON.stringify(record), uniqueName());
 }
 
 async function readUrlRecord({ platform: { urlStore } }: PullContext, path: string, url: string): Promise<UrlRecord | undefined> {

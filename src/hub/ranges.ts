@@ -35,8 +35,11 @@ export class Location {
   }
 }
 
-/** The file behind the URL is not the one it was when the download began. */
+/** The file behind the URL is not the one it was when the download began, or another server answers for it. */
 export class FileChanged extends Error {}
+
+/** The parts that are here are of no use any more. */
+export class PartsSpoiled extends FileChanged {}
 
 /** What a server said of a file along with its bytes. */
 export interface RemoteFile {
@@ -70,6 +73,10 @@ export interface ContentRange {
 
 /** @throws OnebitError `hub/bad-response` */
 export function contentRange(answer: Answer): ContentRange {
+  if (!isPlain(answer)) {
+    answer.drop();
+    fail("hub/bad-response", `${shown(answer.url)}: sent a range compressed (Content-Encoding ${quoted(answer.headers.get("content-encoding") ?? "")}), asked for as it is`);
+  }
   const header = answer.headers.get("content-range"), match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(header ?? "");
   const range = match === null ? undefined : { begin: Number(match[1]), end: Number(match[2]) + 1, totalBytes: Number(match[3]) };
   if (range !== undefined && range.begin < range.end && range.end <= range.totalBytes && range.totalBytes <= HUB_FILE_BYTES_MAX) return range;
@@ -92,9 +99,12 @@ export function remoteFile(answer: Answer, sizeBytes: number | undefined): Remot
 
 /** The size a whole answer announces; compressed answers announce another one. */
 export function announcedBytes(answer: Answer): number | undefined {
-  const encoding = answer.headers.get("content-encoding"), length = answer.headers.get("content-length");
-  const isPlain = encoding === null || encoding === "identity";
-  return isPlain && length !== null && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+  const length = answer.headers.get("content-length");
+  return isPlain(answer) && length !== null && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+}
+
+function isPlain({ headers }: Answer): boolean {
+  return ["", "identity"].includes(headers.get("content-encoding") ?? "");
 }
 
 export interface RangeRequest {
@@ -158,7 +168,7 @@ export async function* exactly(answer: Answer, wantedBytes: number, url: string)
 
 function checkRange(answer: Answer, begin: number, end: number, file: RangeRequest["file"]): ContentRange {
   const url = shown(answer.url), etag = remoteFile(answer, undefined).etag;
-  if (etag !== undefined && file.etag !== undefined && etag !== file.etag) throw new FileChanged(`${url}: its ETag was ${file.etag}, is ${etag}`);
+  if (etag !== undefined && file.etag !== undefined && etag !== file.etag) throw new FileChanged(`${url}: its ETag was ${quoted(file.etag)}, is ${quoted(etag)}`);
   if (answer.status === 416) {
     const sizeBytes = sizeOfUnsatisfied(answer);
     if (sizeBytes !== undefined && sizeBytes !== file.sizeBytes) throw new FileChanged(`${url}: had ${file.sizeBytes} bytes, has ${sizeBytes}`);

@@ -15,7 +15,7 @@ import { browserModelStore } from "../../src/platform/browser-model-store.ts";
 import { nodeModelStore } from "../../src/platform/node-model-store.ts";
 import { nodePlatform } from "../../src/platform/node.ts";
 import { WORKER_SOURCE, openDirectly, openThroughWorker } from "../../src/platform/opfs-access.ts";
-import { FakeHub, randomBytes, sha256 } from "./fake-hub.ts";
+import { FakeHub, modelBytes, randomBytes, sha256 } from "./fake-hub.ts";
 import { memoryPlatform } from "./hub-platform.ts";
 import { rejectsWith } from "./rejects.ts";
 import { FakeCache, FakeFolder, FakeLocks } from "./fake-browser.ts";
@@ -178,7 +178,7 @@ describe("want of room in a browser", () => {
   });
 
   test("is foreseen by the browser's estimate", async () => {
-    server.plain.set("/m.gguf", { bytes: randomBytes(5000, 1), etag: '"1"' });
+    server.plain.set("/m.gguf", { bytes: modelBytes(5000, 1), etag: '"1"' });
     const store = opfs(openDirectly);
     await rejectsWith(pullModel(`${server.url}/m.gguf`, memoryPlatform(store, store), {}), /^hub\/no-space$/, /5000 bytes are still to come, opfs has room for 600/);
   });

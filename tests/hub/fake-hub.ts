@@ -245,3 +245,12 @@ export function randomBytes(count: number, seed: number): Uint8Array {
   }
   return new Uint8Array(words.buffer, 0, count);
 }
+
+/** As {@link randomBytes}, but a model by its first bytes: a GGUF header without keys and tensors. */
+export function modelBytes(count: number, seed: number): Uint8Array {
+  const bytes = randomBytes(count, seed), header = new DataView(bytes.buffer, 0, 24);
+  bytes.set(new TextEncoder().encode("GGUF"));
+  header.setUint32(4, 3, true);
+  for (const at of [8, 16]) header.setBigUint64(at, 0n, true);
+  return bytes;
+}

@@ -16,7 +16,7 @@ import type { HubOptions, PulledModel } from "../../src/hub/options.ts";
 import { pullModel } from "../../src/hub/pull.ts";
 import { inspect, load, loadTokenizer } from "../../src/load.ts";
 import { nodePlatform } from "../../src/platform/node.ts";
-import { FakeHub, randomBytes, sha256 } from "./fake-hub.ts";
+import { FakeHub, modelBytes, randomBytes, sha256 } from "./fake-hub.ts";
 import { folderPlatform, memoryPlatform } from "./hub-platform.ts";
 import type { FolderPlatform } from "./hub-platform.ts";
 import { MemoryModelStore } from "./memory-model-store.ts";
@@ -73,7 +73,7 @@ describe("one flipped bit", () => {
 });
 
 describe("the list", () => {
-  const one = randomBytes(1000, 1), two = randomBytes(2000, 2), text = new TextEncoder().encode("{}");
+  const one = modelBytes(1000, 1), two = modelBytes(2000, 2), text = new TextEncoder().encode("{}");
   beforeEach(() => {
     server.repos.set("o/m", { commit: COMMIT, files: { "m-TQ2_0.gguf": one, "m-Q8_0.gguf": two, "config.json": text } });
     server.repos.set("a/notes", { commit: COMMIT, files: { "config.json": text } });

@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, 
 import { join, resolve } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { build } from "esbuild";
-import { FakeHub, randomBytes, sha256 } from "./fake-hub.ts";
+import { FakeHub, modelBytes, sha256 } from "./fake-hub.ts";
 
 /** Half of them while they pull from a repository, half from a plain URL. */
 const KILLS = Math.ceil(Number(process.env.ONEBIT_KILLS ?? 25) / 2);
@@ -18,7 +18,7 @@ const MIB = 1024 * 1024;
 /** At most this is fetched twice after a kill. */
 const LOST_BYTES_MAX = 8 * MIB;
 const COMMIT = "c".repeat(40);
-const model = randomBytes(16 * MIB + 12_345, 7);
+const model = modelBytes(16 * MIB + 12_345, 7);
 
 let server: FakeHub, folder = "", program = "";
 
