@@ -1,5 +1,6 @@
 /**
- * Builds the chat page: dist/web/, a folder for any static server, and dist/onebit.html, the same in one file.
+ * Builds the chat page: dist/web/, a folder for any static server, and dist/single-page.html, the same in one file but for the
+ * model, which `onebit web --out` puts into it from dist/web.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -28,7 +29,7 @@ export async function pageFiles(options, variants) {
   files.set("service-worker.js", await script("service-worker.ts", { format: "iife", define }));
   return [
     ...[...files].map(([name, contents]) => ({ path: join("dist", "web", name), contents })),
-    { path: join("dist", "onebit.html"), contents: await singleFile(script) },
+    { path: join("dist", "single-page.html"), contents: await singleFile(script) },
   ];
 }
 
@@ -48,10 +49,10 @@ function hashOf(files) {
   return hash.digest("hex").slice(0, 16);
 }
 
-/** The page with everything inside. Its policy allows exactly its own script and style, by their hashes. */
+/** The page with everything but the model inside. Its policy allows exactly its own script and style, by their hashes. */
 async function singleFile(script) {
   const code = (await script("single-file.ts", { format: "iife", external: ["#models/*"] })).trim(), style = read("style.css").toString().trim();
-  const icon = `data:image/svg+xml;base64,${read("icon.svg").toString("base64")}`, model = readFileSync(DEFAULT_MODEL).toString("base64");
+  const icon = `data:image/svg+xml;base64,${read("icon.svg").toString("base64")}`;
   const policy = `default-src 'none'; script-src ${source(code)} 'wasm-unsafe-eval'; worker-src blob:; connect-src https: http://localhost:* http://127.0.0.1:*; style-src ${source(style)}; img-src data:; base-uri 'none'; form-action 'none'`;
   return replaceEach(read("index.html").toString(), [
     [/(?<=http-equiv="Content-Security-Policy" content=")[^"]*/, policy],
@@ -61,7 +62,7 @@ async function singleFile(script) {
     [/<link rel="stylesheet"[^>]*>/, `<style>${style}</style>`],
     [/<script type="module"[^>]*><\/script>\n/, ""],
     // Last in the body, when all it looks for is there.
-    [/(?=<\/body>)/, `<script type="text/plain" id="default-model">${model}</script>\n<script>${code}</script>\n`],
+    [/(?=<\/body>)/, `<script type="text/plain" id="default-model"></script>\n<script>${code}</script>\n`],
   ]);
 }
 

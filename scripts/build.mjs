@@ -11,8 +11,8 @@
  */
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { pageFiles } from "./build-page.mjs";
@@ -86,6 +86,21 @@ export const BUNDLE = {
   logLevel: "warning",
 };
 
+/** The package ships src, where its source maps lead: maps that hold the sources too would hold each up to three times. */
+const SHIPPED = {
+  ...BUNDLE,
+  // For Node, esbuild would decode kernels by Buffer where Uint8Array.fromBase64 is missing: also in Chrome before 140.
+  platform: "browser",
+  external: ["node:*"],
+  sourcesContent: false,
+  minifySyntax: true,
+  minifyWhitespace: true,
+  write: false,
+};
+
+/** The model in the box, once for all bundles: `onebit/shakespeare`. */
+const DEFAULT_MODEL = "shakespeare.js";
+
 /** What dist/ offers: `<entry>.js` and its source. Each but the command line has its line in the exports of package.json. */
 const ENTRIES = {
   index: "src/index.ts",
@@ -96,6 +111,12 @@ const ENTRIES = {
   worker: "src/web/worker.ts",
   "worker-host": "src/web/worker-host.ts",
 };
+
+/** Ambient declarations that the public ones refer to. */
+const GLOBAL_TYPES = ["core/globals.d.ts"];
+
+/** Declarations written by hand: the compiler leaves them where they are. */
+const WRITTEN_TYPES = [...GLOBAL_TYPES, "shakespeare.d.ts"];
 
 /** Entries that workerd gets a build of: `<entry>.workerd.js`. */
 const WORKERD_ENTRIES = ["index", "hub", "nn", "train"];
@@ -108,12 +129,14 @@ export async function buildBundles() {
   const stamp = bundlesHash();
   const script = await workerScript();
   const files = [
-    ...(await bundle(ENTRIES, { chunkNames: "chunks/[name]-[hash]", plugins: [workerScriptPlugin(script)] })),
+    ...(await bundle(ENTRIES, { chunkNames: "chunks/[name]-[hash]", plugins: [workerScriptPlugin(script), hiddenModelPlugin] })),
     ...(await bundle(
       Object.fromEntries(WORKERD_ENTRIES.map((name) => [`${name}.workerd`, ENTRIES[name]])),
       // Beside the entries, so that "./kernels.…" is the same file from each.
       { chunkNames: "chunk.workerd-[hash]", plugins: [workerdPlugin] },
     )),
+    ...(await bundle({ [DEFAULT_MODEL.replace(".js", "")]: "models/shakespeare.gguf" }, { sourcemap: false })),
+    { path: join(root, "dist", "chunks", DEFAULT_MODEL), contents: HIDDEN_MODEL },
     ...WORKERD_KERNELS.map((name) => ({ path: join(root, "dist", name), contents: readFileSync(join("build", name)) })),
     ...(await pageFiles(BUNDLE, VARIANTS)),
   ];
@@ -121,17 +144,17 @@ export async function buildBundles() {
   // Chunks first: an entry that is already in place never names a chunk that is not.
   const chunksFirst = [...files].sort((a, b) => Number(isChunk(b.path)) - Number(isChunk(a.path)));
   for (const { path, contents } of chunksFirst) replaceFile(path, contents);
-  const kept = new Set(files.map(({ path }) => basename(path)));
-  for (const path of filesBelow("dist").filter(isChunk)) if (!kept.has(basename(path))) rmSync(path, { force: true });
+  const kept = new Set(files.map(({ path }) => relative(root, resolve(path))));
+  for (const path of filesBelow("dist").filter((path) => !path.startsWith(join("dist", "types")))) if (!kept.has(path)) rmSync(path, { force: true });
   replaceFile("build/bundles.stamp", stamp);
 }
 
 async function bundle(entryPoints, options) {
   const { build } = await import("esbuild");
-  const { outputFiles } = await build({
-    ...BUNDLE, entryPoints, outdir: "dist", splitting: true, minifySyntax: true, minifyWhitespace: true, write: false, ...options,
+  const { outputFiles } = await build({ ...SHIPPED, entryPoints, outdir: "dist", splitting: true, ...options });
+  return outputFiles.filter(({ path }) => !path.endsWith(".map") || !isOneText(path)).map(({ path, contents, text }) => {
+    return { path, contents: isOneText(path) ? text.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n") : contents };
   });
-  return outputFiles;
 }
 
 /** The script of the worker that `onebit/worker` starts, as one text that imports nothing. */
@@ -144,6 +167,23 @@ async function workerScript() {
   });
   return outputFiles[0].text;
 }
+
+/**
+ * The model in the box is imported by a name that bundlers of web pages do not follow, so that a page which brings its
+ * own model does not carry a megabyte of Shakespeare. A page that wants it imports `onebit/shakespeare` and loads that.
+ * A file of its own, as esbuild drops these comments.
+ */
+const HIDDEN_MODEL = `const fetchModel = (name) => import(/* webpackIgnore: true */ /* @vite-ignore */ name);
+export default fetchModel(["..", "${DEFAULT_MODEL}"].join("/")).then((model) => model.default);
+`;
+
+const hiddenModelPlugin = {
+  name: "hidden-model",
+  setup(build) {
+    // What imports it is shared by several entries, so it lies in chunks, too.
+    build.onResolve({ filter: /^#models\/shakespeare$/ }, () => ({ path: `./${DEFAULT_MODEL}`, external: true }));
+  },
+};
 
 /** `#engine-worker` is that text. */
 function workerScriptPlugin(script) {
@@ -161,6 +201,7 @@ const workerdPlugin = {
   name: "workerd",
   setup(build) {
     build.onResolve({ filter: /^#kernels\// }, ({ path }) => ({ path: `./kernels.${path.slice("#kernels/".length)}.wasm`, external: true }));
+    build.onResolve({ filter: /^#models\/shakespeare$/ }, () => ({ path: `./${DEFAULT_MODEL}`, external: true }));
     build.onResolve({ filter: /^\..*\.ts$/ }, ({ path, resolveDir }) => {
       const twin = join(resolveDir, path.replace(/\.ts$/, ".workerd.ts"));
       return existsSync(twin) ? { path: twin } : undefined;
@@ -174,17 +215,39 @@ export async function ensureBundles() {
   if (!isFresh("build/bundles.stamp", bundlesHash(), "dist/index.js")) await buildBundles();
 }
 
-/** Writes the type declarations to dist/types. */
+/** Writes the type declarations of the entries, and of what these name, to dist/types. */
 export function buildTypes() {
   const stamp = typesHash();
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
   rmSync("build/types", { recursive: true, force: true });
   execFileSync(process.execPath, [tsc, "-p", "tsconfig.types.json"], { stdio: "inherit" });
+  const emitted = join("build", "types", "src");
+  for (const name of WRITTEN_TYPES) copyFileSync(join("src", name), join(emitted, name));
+  const kept = declarationsOf(Object.values(manifest().exports).flatMap(({ types }) => types ?? []), emitted);
+  for (const file of filesBelow(emitted)) if (!kept.has(file)) rmSync(file);
   // Sources outside src (the constants shared with the kernels) show in no declaration of the library.
   rmSync("dist/types", { recursive: true, force: true });
   mkdirSync("dist", { recursive: true });
-  renameSync("build/types/src", "dist/types");
+  renameSync(emitted, "dist/types");
   replaceFile("build/types.stamp", stamp);
+}
+
+/** The files in `folder` that declare what the public entries export, and all these import. Each entry refers to the globals. */
+function declarationsOf(entries, folder) {
+  const paths = entries.map((entry) => join(folder, relative("./dist/types", entry)));
+  for (const path of paths) {
+    const references = GLOBAL_TYPES.map((name) => `/// <reference path="${relative(dirname(path), join(folder, name))}" />\n`).join("");
+    writeFileSync(path, references + readFileSync(path, "utf8"));
+  }
+  const kept = new Set([...paths, ...GLOBAL_TYPES.map((name) => join(folder, name))]);
+  for (const path of kept) {
+    for (const [, specifier] of readFileSync(path, "utf8").matchAll(/(?:from|import\()\s*"(\.[^"]+)\.[jt]s"/g)) kept.add(join(dirname(path), `${specifier}.d.ts`));
+  }
+  return kept;
+}
+
+function manifest() {
+  return JSON.parse(readFileSync("package.json", "utf8"));
 }
 
 /** Writes dist/types unless it holds the declarations of exactly these sources. */
@@ -214,6 +277,9 @@ function isFresh(stampFile, hash, output) {
     return false;
   }
 }
+
+/** The module that holds the worker's script: its map would say nothing, at half a megabyte. */
+const isOneText = (path) => basename(path).startsWith("engine-worker-");
 
 const isChunk = (path) => path.includes("chunks/") || basename(path).startsWith("chunk.");
 

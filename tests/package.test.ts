@@ -8,6 +8,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, 
 import { dirname, join, resolve } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
 import { importedModules } from "./architecture/source-scan.ts";
 
 interface Manifest {
@@ -21,8 +22,12 @@ interface Manifest {
 const manifest = JSON.parse(readFileSync("package.json", "utf8")) as Manifest;
 
 /** The model in the package: fetched only by who loads no other. */
-const isDefaultModel = (path: string): boolean => /\/shakespeare-\w+\.js$/.test(path);
+const DEFAULT_MODEL = "dist/shakespeare.js";
 const DEFAULT_MODEL_BYTES_MAX = 1_500_000;
+
+/** Of the package as npm packs it, and unpacked. */
+const PACKED_BYTES_MAX = 3_500_000;
+const UNPACKED_BYTES_MAX = 9_000_000;
 
 /** What a page downloads for an entry before any model, compressed: the code and the builds of the kernels it has inside. */
 const ENTRY_GZIP_BYTES_MAX: Readonly<Record<string, number>> = {
@@ -63,38 +68,82 @@ test("the library asks for Node's modules only at run time, so that bundlers for
   }
 });
 
-test("ships what is needed and no more", () => {
+test("ships what is needed and no more", (t) => {
   const listing = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-  const [{ files }] = JSON.parse(listing) as [{ files: { path: string }[] }];
+  const [{ files, size, unpackedSize }] = JSON.parse(listing) as [{ files: { path: string; size: number }[]; size: number; unpackedSize: number }];
   const paths = files.map(({ path }) => path);
   for (const wanted of ["dist/index.js", "dist/cli.js", "dist/types/index.d.ts", "README.md", "LICENSE", "CHANGELOG.md", "package.json"]) {
     assert.ok(paths.includes(wanted), wanted);
   }
   const top = new Set(paths.map((path) => path.split("/")[0]));
-  assert.deepEqual([...top].sort(), ["CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json"]);
+  assert.deepEqual([...top].sort(), ["CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json", "src"]);
+  t.diagnostic(`${size} bytes packed, ${unpackedSize} unpacked`);
+  assert.ok(size <= PACKED_BYTES_MAX && unpackedSize <= UNPACKED_BYTES_MAX, `${size} and ${unpackedSize} bytes`);
 });
 
-test("its declarations hold without ours: strict, every library checked, no types of Node", () => {
-  const folder = mkdtempSync(resolve("build/consumer-"));
-  const options = { strict: true, module: "nodenext", target: "es2022", lib: ["es2023", "dom", "dom.asynciterable", "esnext.disposable"], types: [], noEmit: true };
-  const program = `import { load, OnebitError } from "onebit";
-    export const model = await load("x", { contextLength: 16 });
-    export const size: number = model.vocabSize;
-    // @ts-expect-error what is a number is not taken for text
-    export const text: string = model.vocabSize;
-    export const code: string | undefined = model instanceof OnebitError ? model.code : undefined;`;
-  try {
-    mkdirSync(join(folder, "node_modules", "onebit"), { recursive: true });
-    cpSync("dist", join(folder, "node_modules", "onebit", "dist"), { recursive: true });
-    cpSync("package.json", join(folder, "node_modules", "onebit", "package.json"));
-    writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
-    writeFileSync(join(folder, "program.ts"), program);
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: ["program.ts"] }));
-    const run = spawnSync(process.execPath, [resolve("node_modules/typescript/bin/tsc"), "-p", folder], { encoding: "utf8" });
-    assert.equal(run.status, 0, run.stdout);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+test("every source map leads to sources that are shipped", () => {
+  for (const path of bundles()) {
+    const mapPath = /\n\/\/# sourceMappingURL=(\S+)\s*$/.exec(readFileSync(path, "utf8"))?.[1];
+    if (mapPath === undefined) continue;
+    const { sources } = JSON.parse(readFileSync(join(dirname(path), mapPath), "utf8")) as { sources: string[] };
+    const missing = sources.map((source) => join(dirname(path), source)).filter((source) => !existsSync(source));
+    assert.deepEqual(missing, [], path);
+    // Kernels and the hashes for browsers are compiled in: bytes and other packages' code.
+    const foreign = sources.map((source) => join(dirname(path), source)).filter((source) => !/^(?:src|build|node_modules\/@noble)\//.test(source));
+    assert.deepEqual(foreign, [], path);
   }
+});
+
+/** Entries that a program imports by name, with a use of each that must have its type. */
+const CONSUMER = `import { load, OnebitError } from "onebit";
+  import { pull } from "onebit/hub";
+  import { BitLinear } from "onebit/nn";
+  import { train } from "onebit/train";
+  import { loadInWorker } from "onebit/worker";
+  import { serve } from "onebit/worker-host";
+  import shakespeare from "onebit/shakespeare";
+  export const model = await load(shakespeare, { contextLength: 16 });
+  export const size: number = model.vocabSize;
+  // @ts-expect-error what is a number is not taken for text
+  export const text: string = model.vocabSize;
+  export const code: string | undefined = model instanceof OnebitError ? model.code : undefined;
+  export const all = [pull, BitLinear, train, loadInWorker, serve];`;
+
+const CONSUMER_LIBRARIES: readonly (readonly [name: string, lib: readonly string[]])[] = [
+  ["the language alone", ["es2022"]],
+  ["a browser's types", ["es2023", "dom", "dom.asynciterable", "esnext.disposable"]],
+];
+
+for (const [name, lib] of CONSUMER_LIBRARIES) {
+  test(`its declarations hold without ours, with ${name}: strict, every library checked, no types of Node`, () => {
+    const folder = mkdtempSync(resolve("build/consumer-"));
+    const options = { strict: true, module: "nodenext", target: "es2022", lib, types: [], noEmit: true, skipLibCheck: false };
+    try {
+      mkdirSync(join(folder, "node_modules", "onebit"), { recursive: true });
+      cpSync("dist", join(folder, "node_modules", "onebit", "dist"), { recursive: true });
+      cpSync("package.json", join(folder, "node_modules", "onebit", "package.json"));
+      writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+      writeFileSync(join(folder, "program.ts"), CONSUMER);
+      writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: ["program.ts"] }));
+      const run = spawnSync(process.execPath, [resolve("node_modules/typescript/bin/tsc"), "-p", folder], { encoding: "utf8" });
+      assert.equal(run.status, 0, run.stdout);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+}
+
+test("ships declarations of its public entries, and of what these name", () => {
+  const entries = Object.values(manifest.exports).flatMap((entry) => (typeof entry === "string" ? [] : [entry.types]));
+  const reached = new Set(entries.map((path) => path.replace(/^\.\//, "")));
+  for (const path of reached) {
+    assert.ok(existsSync(path), path);
+    const text = readFileSync(path, "utf8");
+    for (const [, specifier] of text.matchAll(/(?:from|import\()\s*"(\.[^"]+)\.[jt]s"/g)) reached.add(join(dirname(path), `${specifier}.d.ts`));
+    for (const [, reference] of text.matchAll(/<reference path="([^"]+)"/g)) reached.add(join(dirname(path), reference));
+  }
+  const shipped = readdirSync("dist/types", { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  assert.deepEqual(shipped.map((entry) => join(entry.parentPath ?? entry.path, entry.name)).sort(), [...reached].sort());
 });
 
 test("installs without running anything: no install script, and dependencies are pinned", () => {
@@ -125,20 +174,30 @@ function importedFiles(entry: string): string[] {
   return [...found];
 }
 
-test(`the model in the package is a chunk of its own, at most ${DEFAULT_MODEL_BYTES_MAX / 1e6} MB, that nothing imports before it is asked for`, (t) => {
-  const chunks = bundles().filter(isDefaultModel);
-  assert.equal(chunks.length, 1);
-  const { length } = readFileSync(chunks[0]);
-  t.diagnostic(`${length} bytes, ${gzipSync(readFileSync(chunks[0])).length} compressed`);
+test(`the model in the package is one file of at most ${DEFAULT_MODEL_BYTES_MAX / 1e6} MB, that nothing imports before it is asked for`, (t) => {
+  const { length } = readFileSync(DEFAULT_MODEL);
+  t.diagnostic(`${length} bytes, ${gzipSync(readFileSync(DEFAULT_MODEL)).length} compressed`);
   assert.ok(length <= DEFAULT_MODEL_BYTES_MAX, `${length}`);
   const importers = (pattern: RegExp): string[] => bundles().filter((path) => pattern.test(readFileSync(path, "utf8")));
-  assert.deepEqual(importers(/(?:from|import)\s*"[^"]*shakespeare-/), []);
-  assert.equal(importers(/import\("[^"]*shakespeare-\w+\.js"\)/).length, 1);
+  assert.deepEqual(importers(/(?:from|import)\s*"\.[^"]*shakespeare/), []);
+  const beginning = readFileSync("models/shakespeare.gguf").subarray(0, 3000).toString("base64");
+  assert.deepEqual(bundles().filter((path) => readFileSync(path, "utf8").includes(beginning)), [DEFAULT_MODEL]);
+});
+
+test("a page that brings its own model does not carry it, however it is bundled; one that imports it does", async () => {
+  const bundleOf = async (program: string, format: "esm" | "iife"): Promise<number> => {
+    const stdin = { contents: program, resolveDir: resolve("."), loader: "js" as const };
+    const { outputFiles } = await build({ stdin, bundle: true, minify: true, format, outdir: "out", splitting: format === "esm", external: ["node:*"], write: false, logLevel: "error" });
+    return outputFiles.reduce((sum, { contents }) => sum + contents.length, 0);
+  };
+  const modelBytes = readFileSync(DEFAULT_MODEL).length, own = 'import { load } from "./dist/index.js"; load("/model.gguf").then(console.log);';
+  for (const format of ["esm", "iife"] as const) assert.ok((await bundleOf(own, format)) < modelBytes, format);
+  assert.ok((await bundleOf(`import model from "./dist/shakespeare.js"; ${own} load(model);`, "iife")) > modelBytes);
 });
 
 /** Part of the package, and a load that wants it. Sources that must exist are made in the folder of the test. */
 const PARTS: readonly (readonly [chunk: RegExp, load: string])[] = [
-  [/^shakespeare-/, "load()"],
+  [/^shakespeare\./, "load()"],
   [/^pull-/, 'load("hf:nobody/nothing", { hub: { offline: true } })'],
   [/^hf-folder-/, 'load("folder")'],
 ];

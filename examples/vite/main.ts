@@ -1,10 +1,12 @@
 /** A page that goes on with a text: the model runs in a worker, so that the page stays free while it computes. */
+import shakespeare from "onebit/shakespeare";
 import { loadInWorker } from "onebit/worker";
 
 const form = document.querySelector("form")!, output = document.querySelector("output")!, status = document.querySelector("#status")!;
 
-// The model in the package. A File that the user chose, or a URL, would be another; `onProgress` tells how far it is.
-const model = await loadInWorker();
+// The model in the package, too small to gain from threads. A File that the user chose, or a URL, would be another;
+// `onProgress` tells how far it is.
+const model = await loadInWorker(shakespeare, { threads: 1 });
 status.textContent = `Ready, on ${model.engine.threads === 1 ? "one thread" : `${model.engine.threads} threads`}. Nothing you type leaves this page.`;
 
 let stop = new AbortController();

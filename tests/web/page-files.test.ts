@@ -1,9 +1,10 @@
-/** The chat page as it was built, in dist/web and dist/onebit.html: its weight, its policy, its parts. */
+/** The chat page as it was built, in dist/web and as one file: its weight, its policy, its parts. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { writeSinglePage } from "./single-page.ts";
 
 /** What a browser fetches before it can run a model, the model left out. */
 const PAGE_GZIP_BYTES_MAX = 200_000;
@@ -51,8 +52,9 @@ test("the policy allows nothing but what is needed; no script or style is inline
 });
 
 test("in one file: nothing is fetched, and the policy allows exactly what is inside", () => {
-  const page = readFileSync("dist/onebit.html", "utf8"), policy = policyOf(page);
+  const page = readFileSync(writeSinglePage(), "utf8"), policy = policyOf(page);
   assert.ok(page.length < ONE_FILE_BYTES_MAX, `${page.length} bytes`);
+  assert.ok(page.includes(`id="default-model">${readFileSync("models/shakespeare.gguf").toString("base64")}</script>`), "the model");
   assert.doesNotMatch(page.replace(/<script[\s\S]*?<\/script>/g, ""), /(?:href|src)="(?!data:)/);
   const scripts = [...page.matchAll(/<script>([\s\S]*?)<\/script>/g)], styles = [...page.matchAll(/<style>([\s\S]*?)<\/style>/g)];
   assert.deepEqual([scripts.length, styles.length], [1, 1]);

@@ -15,6 +15,7 @@ import { writeModelFile } from "../../benchmarks/synthetic/write-file.ts";
 import { WAIT_MS, clickAction, clickButton, closeDialog, download, drop, focused, hasEnded, hasModel, isReady, isTaken, openDialog, say, says, setRange, tabTo, textOf, turns, until } from "./page-acts.ts";
 import { BROWSER_NAMES, type DrivenBrowser, type DrivenPage, type ModelServer, type PageServer, SLOW_DEVICE, launch, serveModel, servePage, violations } from "./page-driver.ts";
 import { Witness } from "./page-witness.ts";
+import { writeSinglePage } from "./single-page.ts";
 
 const skip = process.env.ONEBIT_BROWSERS === "all" ? false : "runs in .ci/run browsers";
 /** Measured: 0.3 to 0.8 s on two cores that others kept busy. More than this is no wait for the processor. */
@@ -427,7 +428,7 @@ for (const name of BROWSER_NAMES) {
       assert.equal(await page.evaluate(`document.querySelector("iframe").contentWindow.crossOriginIsolated`), true);
     }, { around: "examples/iframe" }));
 
-    const oneFile = pathToFileURL(resolve("dist/onebit.html")).href;
+    const oneFile = pathToFileURL(writeSinglePage()).href;
 
     test("as one file, without a server: a worker computes", () => withPage(async (page) => {
       await isReady(page);

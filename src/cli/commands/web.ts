@@ -1,9 +1,10 @@
 /**
- * `onebit web`: serves the chat page to a browser.
+ * `onebit web`: serves the chat page to a browser, or writes it as one file.
  *
  * @module
  */
 import { spawn } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { fail } from "../../core/errors.ts";
 import { startStaticServer } from "../../server/static-server.ts";
@@ -11,6 +12,9 @@ import type { Command } from "../command.ts";
 
 const PORT_DEFAULT = 8321;
 const HOST_DEFAULT = "localhost";
+
+/** Where the page as one file holds the model, in base64. */
+const MODEL_PLACE = '<script type="text/plain" id="default-model">';
 
 /** How each system opens an address in the browser of its user. */
 const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly [program: string, ...args: string[]]>>> = {
@@ -26,11 +30,14 @@ export const web: Command = {
     ["--port N", `the port (default: ${PORT_DEFAULT}; 0: one that is free)`],
     ["--host H", `the address to listen on (default: ${HOST_DEFAULT}; 0.0.0.0 is all of the network, where browsers give a page without https neither threads nor storage)`],
     ["--open", "open the page in a browser"],
+    ["--out FILE", "write the page as one file that needs no server, with the model in the box inside, and end"],
   ],
-  examples: ["onebit web --open", "onebit web --port 0"],
-  optionTypes: { port: { type: "string" }, host: { type: "string" }, open: { type: "boolean" } },
+  examples: ["onebit web --open", "onebit web --port 0", "onebit web --out onebit.html"],
+  optionTypes: { port: { type: "string" }, host: { type: "string" }, open: { type: "boolean" }, out: { type: "string" } },
   nPositionals: [0, 0],
   async run({ terminal, options, signal }) {
+    const out = options.text("out");
+    if (out !== undefined) return await writeSinglePage(out);
     const port = options.integer("port", 0) ?? PORT_DEFAULT, host = options.text("host") ?? HOST_DEFAULT;
     if (port > 65_535) fail("usage", `--port: wanted 0 to 65535, got ${port}`);
     const server = await startStaticServer({ folder: fileURLToPath(new URL("./web/", import.meta.url)), host, port });
@@ -44,6 +51,14 @@ export const web: Command = {
     }
   },
 };
+
+/** @throws OnebitError `file/write` */
+async function writeSinglePage(path: string): Promise<void> {
+  const inPackage = (name: string) => readFile(new URL(name, import.meta.url));
+  const page = (await inPackage("./single-page.html")).toString(), model = (await inPackage("./web/shakespeare.gguf")).toString("base64");
+  const written = writeFile(path, page.replace(MODEL_PLACE, () => `${MODEL_PLACE}${model}`));
+  await written.catch((error: unknown) => fail("file/write", `${path}: the page could not be written: ${error instanceof Error ? error.message : String(error)}`, error));
+}
 
 function openInBrowser(url: string, complain: (message: string) => void): void {
   const [program, ...args] = OPENERS[process.platform] ?? ["xdg-open"];
