@@ -106,8 +106,11 @@ export function fail(code: ErrorCode, message: string, cause?: unknown): never {
   throw new OnebitError(code, message, cause === undefined ? undefined : { cause });
 }
 
+/** What a computation asks between two steps; an `AbortSignal` is one. */
+export type AbortState = Pick<AbortSignal, "aborted" | "reason">;
+
 /** Throws the `aborted` error when `signal` has fired; its reason travels as the cause. */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
+export function throwIfAborted(signal: AbortState | undefined): void {
   if (signal?.aborted) fail("aborted", "stopped by the caller's abort signal", signal.reason);
 }
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
+import { type AbortState, fail } from "../core/errors.ts";
 import type { Engine } from "../model/engine.ts";
 import { checkIds } from "./options.ts";
 import type { PromptProgress } from "./options.ts";
@@ -16,7 +16,7 @@ import type { PromptProgress } from "./options.ts";
 const PROMPT_CHUNK = 256;
 
 export interface ReadOptions {
-  signal?: AbortSignal;
+  signal?: AbortState;
   onProgress?: (progress: PromptProgress) => void;
 }
 
@@ -76,7 +76,7 @@ export class Context {
   }
 
   /** Evaluates one more id. @throws OnebitError `model/context-full`, `aborted` */
-  async append(id: number, signal?: AbortSignal): Promise<Float32Array> {
+  async append(id: number, signal?: AbortState): Promise<Float32Array> {
     if (this.isFull) fail("model/context-full", `the context is full: it holds ${this.#engine.contextLength} ids`);
     const logits = await this.#engine.evaluate([id], this.#ids.length, { want: "last", signal });
     this.#ids.push(id);

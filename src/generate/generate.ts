@@ -7,13 +7,12 @@ import { fail, OnebitError, throwIfAborted } from "../core/errors.ts";
 import type { Engine } from "../model/engine.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Context } from "./context.ts";
-import type { Exclusive } from "./exclusive.ts";
-import { type LinkedAbort, linkAborts } from "./link-aborts.ts";
 import { checkIds, checkSampling, MAX_TOKENS_DEFAULT } from "./options.ts";
 import type { GenerateOptions, Sampling } from "./options.ts";
 import { createSampler, logprobs } from "./sampler.ts";
 import type { TokenLogprob } from "./sampler.ts";
 import { createStopScanner } from "./stop.ts";
+import type { Turn, Turns } from "./turns.ts";
 
 /**
  * Why a generation ended: an end-of-turn or stop id, a stop string, `maxTokens`, no room left in the context, or the
@@ -56,16 +55,15 @@ export interface GenerationResult {
 export interface GenerationParts {
   readonly engine: Engine;
   readonly context: Context;
-  readonly turns: Exclusive;
-  /** Fires when the model closes. */
-  readonly closing: AbortSignal;
+  readonly turns: Turns;
   readonly tokenizer: Tokenizer | undefined;
 }
 
 /**
  * One generation: iterate it for pieces, or await {@link Generation.text} or {@link Generation.result}.
  *
- * Nothing runs before the first of these; it can be iterated once. Leaving the loop early ends it as "aborted".
+ * Nothing runs before the first of these; it can be iterated once. Leaving the loop early ends it as "aborted". So do its
+ * signal and the model's `close`, at once, also while the loop's body awaits something else.
  */
 export class Generation implements AsyncIterable<Piece> {
   readonly #pieces: AsyncGenerator<Piece, void, void>;
@@ -119,7 +117,6 @@ interface Plan {
   readonly endIds: ReadonlySet<number>;
   readonly stops: readonly string[];
   readonly nLogprobs: number | undefined;
-  readonly signal: AbortSignal;
 }
 
 /** The state of a running generation. */
@@ -142,36 +139,37 @@ async function* runGeneration(
   const progress: Progress = { promptIds: [], cachedTokens: 0, promptMs: 0, generateMs: 0, ids: [], text: "", stopReason: "aborted" };
   let seed: number | bigint = 0;
   let failure: { error: unknown } | undefined;
-  let abort: LinkedAbort | undefined;
+  let turn: Turn | undefined;
+  const end = (): void => {
+    turn?.end();
+    if (failure) reject(failure.error);
+    else resolve(makeResult(progress, seed));
+  };
   try {
-    const { promptIds, options } = prepare();
-    abort = linkAborts(options.signal, parts.closing);
-    const plan = makePlan(parts, options, abort.signal);
+    const { promptIds, options } = prepare(), plan = makePlan(parts, options);
     seed = plan.sampling.seed;
     progress.promptIds = promptIds;
-    const release = await parts.turns.acquire(plan.signal);
-    try {
-      yield* decode(parts, plan, options, progress);
-    } finally {
-      release();
-    }
+    turn = parts.turns.open(options.signal);
+    await turn.begin();
+    yield* decode(parts, plan, options, progress, turn, end);
   } catch (error) {
     if (!(error instanceof OnebitError && error.code === "aborted")) failure = { error };
   } finally {
-    abort?.unlink();
     // Runs too when the consumer leaves its loop: then nothing has failed and the reason is still "aborted".
-    if (failure) reject(failure.error);
-    else resolve(makeResult(progress, seed));
+    end();
   }
   if (failure) throw failure.error;
 }
 
-async function* decode(parts: GenerationParts, plan: Plan, options: GenerateOptions, progress: Progress): AsyncGenerator<Piece, void, void> {
+/** @param end to be called when the model is needed no more, though the consumer may not come back to hear of it */
+async function* decode(
+  parts: GenerationParts, plan: Plan, options: GenerateOptions, progress: Progress, turn: Turn, end: () => void,
+): AsyncGenerator<Piece, void, void> {
   const { engine, context } = parts;
   let startMs = performance.now();
-  throwIfAborted(plan.signal);
+  throwIfAborted(turn);
   progress.cachedTokens = context.countReusable(progress.promptIds);
-  let logits = await context.read(progress.promptIds, { signal: plan.signal, onProgress: options.onProgress });
+  let logits = await context.read(progress.promptIds, { signal: turn, onProgress: options.onProgress });
   progress.promptMs = performance.now() - startMs;
   if (plan.maxTokens === 0) {
     progress.stopReason = "length";
@@ -182,7 +180,7 @@ async function* decode(parts: GenerationParts, plan: Plan, options: GenerateOpti
   const reader = createTextReader(parts.tokenizer, plan.stops);
   for (;;) {
     startMs = performance.now();
-    throwIfAborted(plan.signal);
+    throwIfAborted(turn);
     const id = sampler.next(logits, history);
     const extra = plan.nLogprobs === undefined ? {} : describe(logits, id, plan.nLogprobs, engine);
     history.push(id);
@@ -194,14 +192,17 @@ async function* decode(parts: GenerationParts, plan: Plan, options: GenerateOpti
     progress.text += text;
     if (reason === undefined) {
       progress.generateMs += performance.now() - startMs;
+      turn.rest(end);
       yield { id, text, ...extra };
+      const isUndisturbed = await turn.goOn();
       startMs = performance.now();
-      logits = await context.append(id, plan.signal);
+      logits = isUndisturbed ? await context.append(id, turn) : await context.read(history, { signal: turn });
       progress.generateMs += performance.now() - startMs;
       continue;
     }
     progress.stopReason = reason;
     progress.generateMs += performance.now() - startMs;
+    turn.rest(end);
     yield { id, text, ...extra };
     return;
   }
@@ -234,7 +235,7 @@ function describe(logits: Float32Array, id: number, nTop: number, engine: Engine
   return nTop === 0 ? { logprob: chosen } : { logprob: chosen, topLogprobs: top };
 }
 
-function makePlan({ engine, tokenizer }: GenerationParts, options: GenerateOptions, signal: AbortSignal): Plan {
+function makePlan({ engine, tokenizer }: GenerationParts, options: GenerateOptions): Plan {
   const endIds = new Set(options.stopIds ?? []);
   checkIds("stopIds", [...endIds], engine.vocabSize, "option/invalid");
   if (!options.ignoreEnd) tokenizer?.endOfTurnIds.forEach((id) => endIds.add(id));
@@ -248,7 +249,6 @@ function makePlan({ engine, tokenizer }: GenerationParts, options: GenerateOptio
     endIds,
     stops,
     nLogprobs: options.logprobs,
-    signal,
   };
 }
 

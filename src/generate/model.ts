@@ -1,11 +1,13 @@
 /**
  * A loaded model, as its users see it: generate, chat, embed, measure, close.
  *
- * A model has one KV cache, so it does one thing at a time: calls made while another runs wait their turn.
+ * A model has one KV cache, so it does one thing at a time: calls made while another runs wait their turn. A generation whose
+ * consumer is away for a second while others wait lets them go first, and reads its ids again when it goes on: the bits
+ * are the same.
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
+import { type AbortState, fail, throwIfAborted } from "../core/errors.ts";
 import { LOGITS_RESULT_BYTES_MAX } from "../core/limits.ts";
 import { FUNCTION, type OptionTable, SIGNAL, TEXT, check, checkOptions, list, whole } from "../core/options.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -16,13 +18,12 @@ import type { ChatMessage, ChatPromptOptions } from "./chat.ts";
 import { Context } from "./context.ts";
 import { EMBED_OPTIONS, pool } from "./embed.ts";
 import type { EmbedOptions, Pooling } from "./embed.ts";
-import { Exclusive } from "./exclusive.ts";
 import { Generation, type GenerationRequest } from "./generate.ts";
-import { linkAborts } from "./link-aborts.ts";
 import { GENERATE_MEANINGS, GENERATE_OPTIONS, ID_LIST, TEXT_OR_IDS, checkIds } from "./options.ts";
 import type { GenerateOptions } from "./options.ts";
 import { PERPLEXITY_OPTIONS, measurePerplexity } from "./perplexity.ts";
 import type { Perplexity, PerplexityOptions } from "./perplexity.ts";
+import { Turns } from "./turns.ts";
 
 /** What {@link Model} is made of. */
 export interface ModelParts {
@@ -60,8 +61,7 @@ export class Model implements AsyncDisposable {
   readonly #tokenizer: Tokenizer | undefined;
   readonly #embedding: ModelParts["embedding"];
   readonly #context: Context;
-  readonly #turns = new Exclusive();
-  readonly #closing = new AbortController();
+  readonly #turns = new Turns();
 
   constructor(parts: ModelParts) {
     this.loadMs = parts.loadMs;
@@ -209,9 +209,10 @@ export class Model implements AsyncDisposable {
 
   /** Ends what is running (as "aborted") and frees the memory. Later calls throw `model/closed`; closing twice is fine. */
   async close(): Promise<void> {
-    if (this.#closing.signal.aborted) return;
-    this.#closing.abort();
-    await this.#turns.run(() => this.#engine.close());
+    if (this.#turns.isClosed) return;
+    // What computes is between two steps now, and hears of it before the next.
+    this.#turns.close();
+    await this.#engine.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -223,24 +224,25 @@ export class Model implements AsyncDisposable {
       engine: this.#engine,
       context: this.#context,
       turns: this.#turns,
-      closing: this.#closing.signal,
       tokenizer: this.#tokenizer,
     };
     return new Generation(parts, () => (this.#checkOpen(), prepare()));
   }
 
-  async #exclusively<T>(signal: AbortSignal | undefined, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #exclusively<T>(signal: AbortSignal | undefined, task: (signal: AbortState) => Promise<T>): Promise<T> {
     this.#checkOpen();
-    const abort = linkAborts(signal, this.#closing.signal);
+    const turn = this.#turns.open(signal);
     try {
-      return await this.#turns.run(() => task(abort.signal), abort.signal);
+      await turn.begin();
+      throwIfAborted(turn);
+      return await task(turn);
     } finally {
-      abort.unlink();
+      turn.end();
     }
   }
 
   #checkOpen(): void {
-    if (this.#closing.signal.aborted) fail("model/closed", `${this.config.name}: the model was closed: load it again`);
+    if (this.#turns.isClosed) fail("model/closed", `${this.config.name}: the model was closed: load it again`);
   }
 
   #checkFits(nIds: number, what: string): void {

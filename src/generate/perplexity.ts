@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
+import { type AbortState, fail } from "../core/errors.ts";
 import { FUNCTION, type OptionTable, SIGNAL, check, whole } from "../core/options.ts";
 import type { Engine } from "../model/engine.ts";
 import { checkIds } from "./options.ts";
@@ -41,7 +41,7 @@ export async function measurePerplexity(
   engine: Engine,
   ids: readonly number[],
   bosId: number | undefined,
-  options: PerplexityOptions,
+  options: Omit<PerplexityOptions, "signal"> & { readonly signal?: AbortState },
 ): Promise<Perplexity> {
   const { numeric } = engine;
   const context = check("context", options.context ?? engine.contextLength, whole(2, engine.contextLength));

@@ -4,7 +4,7 @@
  * @module
  */
 import * as abi from "../../assembly/abi.ts";
-import { OnebitError, fail, throwIfAborted } from "../core/errors.ts";
+import { type AbortState, OnebitError, fail, throwIfAborted } from "../core/errors.ts";
 import { createBreather } from "../core/event-loop.ts";
 import { CONTEXT_LENGTH_DEFAULT, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import type { Platform } from "../core/platform.ts";
@@ -29,7 +29,7 @@ export interface EvaluateOptions {
   /** "last" (default): logits after the last id. "all": after each, through `onLogits`. "none": only the KV cache. */
   readonly want?: "last" | "all" | "none";
   readonly onLogits?: (row: number, logits: Float32Array) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortState;
 }
 
 export interface Engine {
@@ -50,7 +50,7 @@ export interface Engine {
    */
   evaluate(ids: readonly number[], position: number, options?: EvaluateOptions): Promise<Float32Array>;
   /** Hidden states after the output norm, (ids.length, nEmbd), computed from position 0: overwrites the KV cache. */
-  hidden(ids: readonly number[], options?: { readonly signal?: AbortSignal }): Promise<Float32Array>;
+  hidden(ids: readonly number[], options?: { readonly signal?: AbortState }): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
@@ -192,6 +192,8 @@ class ProgramEngine implements Engine {
       const n = Math.min(size, ids.length - begin), isLast = begin + n === ids.length;
       const head = want === "all" ? { begin: 0, count: n } : { begin: n - 1, count: want === "last" && isLast ? 1 : 0 };
       await this.walk(ids, begin, n, position + begin, head, head.count > 0 ? this.program.nSteps : this.program.nHiddenSteps - 1, signal);
+      // A model that was closed meanwhile has no logits left to read.
+      throwIfAborted(signal);
       for (let row = 0; row < head.count; row++) {
         logits = this.logits(row);
         if (want === "all") onLogits?.(begin + row, logits);
@@ -200,12 +202,13 @@ class ProgramEngine implements Engine {
     return logits;
   }
 
-  async hidden(ids: readonly number[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<Float32Array> {
+  async hidden(ids: readonly number[], { signal }: { readonly signal?: AbortState } = {}): Promise<Float32Array> {
     this.check(ids, 0);
     const { nEmbd } = this.config, rows = new Float32Array(ids.length * nEmbd), { nBatch, buffers } = this.plan;
     for (let begin = 0; begin < ids.length; begin += nBatch) {
       const n = Math.min(nBatch, ids.length - begin);
       await this.walk(ids, begin, n, begin, { begin: 0, count: n }, this.program.nHiddenSteps, signal);
+      throwIfAborted(signal);
       rows.set(new Float32Array(this.open().memory.buffer, buffers.h, n * nEmbd), begin * nEmbd);
     }
     return rows;
@@ -230,7 +233,7 @@ class ProgramEngine implements Engine {
   }
 
   /** One batch. Many rows take seconds on a slow machine, so the event loop has its turns between layers. */
-  private async walk(ids: readonly number[], begin: number, n: number, position: number, head: HeadRows, nSteps: number, signal: AbortSignal | undefined): Promise<void> {
+  private async walk(ids: readonly number[], begin: number, n: number, position: number, head: HeadRows, nSteps: number, signal: AbortState | undefined): Promise<void> {
     await this.breathe(signal);
     this.writeBatch(ids, begin, n, position, head);
     if (n === 1) return this.runToken(nSteps);
@@ -250,7 +253,7 @@ class ProgramEngine implements Engine {
     this.threadCount.took(performance.now() - begin, control.getInt32(abi.CONTROL_SLEPT, true) !== nSlept);
   }
 
-  private async breathe(signal: AbortSignal | undefined): Promise<void> {
+  private async breathe(signal: AbortState | undefined): Promise<void> {
     await this.breather.breathe();
     throwIfAborted(signal);
   }

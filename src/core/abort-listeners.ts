@@ -1,0 +1,33 @@
+/**
+ * Many calls that stop with one signal, by one listener on it: Node warns of a leak from the eleventh listener on.
+ *
+ * @module
+ */
+
+export class AbortListeners {
+  readonly #listenerOf = new WeakMap<AbortSignal, SharedListener>();
+
+  /** Calls `stop` when `signal` fires, at once if it has. Returns what takes that back, so that nothing is left behind. */
+  listen(signal: AbortSignal, stop: () => void): () => void {
+    if (signal.aborted) {
+      stop();
+      return () => {};
+    }
+    const shared = this.#listenerOf.get(signal) ?? new SharedListener(), own = (): void => stop();
+    this.#listenerOf.set(signal, shared);
+    if (shared.stops.size === 0) signal.addEventListener("abort", shared);
+    shared.stops.add(own);
+    return () => {
+      shared.stops.delete(own);
+      if (shared.stops.size === 0) signal.removeEventListener("abort", shared);
+    };
+  }
+}
+
+class SharedListener implements EventListenerObject {
+  readonly stops = new Set<() => void>();
+
+  handleEvent(): void {
+    for (const stop of [...this.stops]) stop();
+  }
+}
