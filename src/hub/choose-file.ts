@@ -25,6 +25,9 @@ export interface Choice {
   readonly others: readonly string[];
 }
 
+/** Sizes by path. */
+type Listing = ReadonlyMap<string, number | undefined>;
+
 interface Candidate extends Choice {
   readonly rank: number;
   readonly sizeBytes: number;
@@ -35,12 +38,12 @@ interface Candidate extends Choice {
  * speed. Labels are looked for as whole words of the name.
  */
 const LABELS: readonly (readonly [label: RegExp, what: string])[] = [
-  [/i2_s|tq[12]_0|q1_0|p?q2_0|ptq1_0|ternary|1[._]58bit|1bit/, "1-bit or ternary weights"],
-  [/q4_0|q4_k(?:_[sml])?/, "4-bit weights"],
-  [/q8_0/, "8-bit weights"],
-  [/q6_k/, "6-bit weights"],
-  [/f16|fp16|bf16/, "16-bit weights"],
-  [/f32|fp32/, "32-bit weights"],
+  [/(?:^|[-_.])(?:i2_s|tq[12]_0|q1_0|p?q2_0|ptq1_0|ternary|1[._]58bit|1bit)(?=$|[-_.])/, "1-bit or ternary weights"],
+  [/(?:^|[-_.])(?:q4_0|q4_k(?:_[sml])?)(?=$|[-_.])/, "4-bit weights"],
+  [/(?:^|[-_.])(?:q8_0)(?=$|[-_.])/, "8-bit weights"],
+  [/(?:^|[-_.])(?:q6_k)(?=$|[-_.])/, "6-bit weights"],
+  [/(?:^|[-_.])(?:f16|fp16|bf16)(?=$|[-_.])/, "16-bit weights"],
+  [/(?:^|[-_.])(?:f32|fp32)(?=$|[-_.])/, "32-bit weights"],
 ];
 const RANK_UNLABELLED = 0.5;
 /** Types that the engine refuses: worth an error of the engine's only when a user names them. */
@@ -59,11 +62,13 @@ const FOLDER_FILES = ["config.json", "generation_config.json", "tokenizer.json",
  *   shards are missing
  */
 export function chooseFiles(files: readonly FileEntry[], wanted: string | undefined, where: string): Choice {
-  if (wanted !== undefined) return named(files, wanted, where);
-  const candidates = [...ggufCandidates(files, where), ...folderCandidates(files, where)].sort(better);
+  // Lists have 100,000 names, each of which is looked up.
+  const listing: Listing = new Map(files.map(({ path, sizeBytes }) => [path, sizeBytes]));
+  if (wanted !== undefined) return named(listing, wanted, where);
+  const candidates = [...ggufCandidates(listing, where), ...folderCandidates(listing, where)].sort(better);
   const [best, ...others] = candidates;
   if (best === undefined) {
-    return fail("hub/no-model", `${where}: has no model this engine reads: wanted a GGUF file, or config.json with safetensors; it has ${list(files.map(({ path }) => path))}`);
+    return fail("hub/no-model", `${where}: has no model this engine reads: wanted a GGUF file, or config.json with safetensors; it has ${list([...listing.keys()])}`);
   }
   return { paths: best.paths, format: best.format, reason: best.reason, others: others.map(({ paths }) => paths[0]) };
 }
@@ -72,9 +77,9 @@ function better(a: Candidate, b: Candidate): number {
   return a.rank - b.rank || a.sizeBytes - b.sizeBytes || (a.paths[0] < b.paths[0] ? -1 : 1);
 }
 
-function named(files: readonly FileEntry[], wanted: string, where: string): Choice {
-  if (!files.some(({ path }) => path === wanted)) {
-    const near = files.map(({ path }) => path).filter((path) => /\.(?:gguf|safetensors)$/i.test(path));
+function named(files: Listing, wanted: string, where: string): Choice {
+  if (!files.has(wanted)) {
+    const near = [...files.keys()].filter((path) => /\.(?:gguf|safetensors)$/i.test(path));
     fail("hub/not-found", `${where}: has no file ${quoted(wanted)}; models in it: ${list(near)}`);
   }
   const reason = "it was named";
@@ -84,10 +89,10 @@ function named(files: readonly FileEntry[], wanted: string, where: string): Choi
   return { paths: folderFiles(files, folder, shardsOf(wanted, files, where)), format: "safetensors", reason, others: [] };
 }
 
-function ggufCandidates(files: readonly FileEntry[], where: string): Candidate[] {
-  const mains = files.filter(({ path }) => /\.gguf$/i.test(path) && !COMPANION.test(path.toLowerCase()) && (SHARD.exec(path)?.[2] ?? "00001") === "00001");
-  const readable = mains.filter(({ path }) => !UNREADABLE.test(baseName(path).toLowerCase().replace(/\.gguf$/, "")));
-  return readable.map(({ path }) => {
+function ggufCandidates(files: Listing, where: string): Candidate[] {
+  const mains = [...files.keys()].filter((path) => /\.gguf$/i.test(path) && !COMPANION.test(path.toLowerCase()) && (SHARD.exec(path)?.[2] ?? "00001") === "00001");
+  const readable = mains.filter((path) => !UNREADABLE.test(baseName(path).toLowerCase().replace(/\.gguf$/, "")));
+  return readable.map((path) => {
     const [rank, what] = rankOf(baseName(path));
     const paths = shardsOf(path, files, where);
     return { paths, format: "gguf" as const, rank, reason: `a GGUF file of ${what}`, sizeBytes: totalBytes(files, paths), others: [] };
@@ -95,8 +100,7 @@ function ggufCandidates(files: readonly FileEntry[], where: string): Candidate[]
 }
 
 function rankOf(name: string): readonly [rank: number, what: string] {
-  const lower = name.toLowerCase();
-  const at = LABELS.findIndex(([label]) => new RegExp(`(?:^|[-_.])(?:${label.source})(?=$|[-_.])`).test(lower));
+  const lower = name.toLowerCase(), at = LABELS.findIndex(([label]) => label.test(lower));
   return at < 0 ? [RANK_UNLABELLED, "a type its name does not tell"] : [at, LABELS[at][1]];
 }
 
@@ -104,19 +108,18 @@ function rankOf(name: string): readonly [rank: number, what: string] {
 const RANK_FOLDER = 0.75;
 
 /** Only at the top: folders below it hold other precisions, adapters, optimizers. */
-function folderCandidates(files: readonly FileEntry[], where: string): Candidate[] {
-  const has = (path: string): boolean => files.some((file) => file.path === path);
-  if (!has("config.json")) return [];
-  const shard = files.find(({ path }) => /^model-00001-of-\d{5}\.safetensors$/.test(path))?.path;
-  const weights = has("model.safetensors") ? ["model.safetensors"] : shard === undefined ? [] : shardsOf(shard, files, where);
+function folderCandidates(files: Listing, where: string): Candidate[] {
+  if (!files.has("config.json")) return [];
+  const shard = [...files.keys()].find((path) => /^model-00001-of-\d{5}\.safetensors$/.test(path));
+  const weights = files.has("model.safetensors") ? ["model.safetensors"] : shard === undefined ? [] : shardsOf(shard, files, where);
   if (weights.length === 0) return [];
   const paths = folderFiles(files, "", weights);
   return [{ paths, format: "safetensors", rank: RANK_FOLDER, reason: "a Hugging Face folder", sizeBytes: totalBytes(files, paths), others: [] }];
 }
 
-function folderFiles(files: readonly FileEntry[], folder: string, weights: readonly string[]): string[] {
+function folderFiles(files: Listing, folder: string, weights: readonly string[]): string[] {
   const wanted = [...FOLDER_FILES, "model.safetensors.index.json"].map((name) => `${folder}${name}`);
-  return [...weights, ...wanted.filter((path) => files.some((file) => file.path === path))];
+  return [...weights, ...wanted.filter((path) => files.has(path))];
 }
 
 /** All shards of the model that `path` is of, the first one first. */
@@ -128,14 +131,14 @@ export function shardNames(path: string): string[] {
   return Array.from({ length: nShards }, (_, i) => `${stem}-${String(i + 1).padStart(5, "0")}-of-${count}.${extension}`);
 }
 
-function shardsOf(path: string, files: readonly FileEntry[], where: string): string[] {
-  const names = shardNames(path), missing = names.filter((name) => !files.some((file) => file.path === name));
+function shardsOf(path: string, files: Listing, where: string): string[] {
+  const names = shardNames(path), missing = names.filter((name) => !files.has(name));
   if (missing.length > 0) fail("hub/no-model", `${where}: ${quoted(path)} is one of ${names.length} files; ${list(missing)} not there`);
   return names;
 }
 
-function totalBytes(files: readonly FileEntry[], paths: readonly string[]): number {
-  return paths.reduce((sum, path) => sum + (files.find((file) => file.path === path)?.sizeBytes ?? 0), 0);
+function totalBytes(files: Listing, paths: readonly string[]): number {
+  return paths.reduce((sum, path) => sum + (files.get(path) ?? 0), 0);
 }
 
 function baseName(path: string): string {

@@ -7,7 +7,7 @@ import { fail, quoted } from "../core/errors.ts";
 import type { HubPlatform, ModelStore, StoreLock } from "../core/model-store.ts";
 import { blobLockPath, filesBelow, repoFolder, repoOfFolder, urlFolder } from "./cache-layout.ts";
 import { shardNames } from "./choose-file.ts";
-import { HUB_URL_DEFAULT, parseSource } from "./source.ts";
+import { HUB_URL_DEFAULT, isSafePath, parseSource } from "./source.ts";
 import type { HubSource } from "./source.ts";
 import { readRecord } from "./stored-text.ts";
 
@@ -96,21 +96,25 @@ async function removeFolder(store: ModelStore, folder: string, source: string): 
   const files = await filesBelow(store, folder);
   if (files.length === 0) fail("file/not-found", `${quoted(source)}: is not in ${store.name}`);
   const locks = files.filter(({ path }) => PARTIAL.test(path)).map(({ path }) => `${folder}/${path.replace(PARTIAL, ".onebit-lock")}`);
-  return await withLocks(store, locks, source, async () => {
-    await store.remove(folder);
-    return { freedBytes: totalBytes(files) };
-  });
+  return await withLocks(store, locks, source, () => removeTree(store, folder));
 }
 
 async function removeRepo({ hubStore: store, urlStore }: HubPlatform, { repo }: HubSource): Promise<{ readonly freedBytes: number }> {
   const folder = repoFolder(repo), blobs = await filesBelow(store, `${folder}/blobs`), pointers = await filesBelow(store, `${folder}/snapshots`);
   if (blobs.length + pointers.length === 0) fail("file/not-found", `hf:${repo}: is not in ${store.name}`);
   return await withLocks(store, partialLocks(repo, blobs), `hf:${repo}`, async () => {
-    const kept = await filesBelow(store, folder), sizes = await Promise.all(kept.map(({ path }) => ownBytes(store, `${folder}/${path}`)));
-    await store.remove(folder);
+    const freed = await removeTree(store, folder);
     await urlStore.remove(`verified/${folder}`);
-    return { freedBytes: sizes.reduce((sum, size) => sum + size, 0) };
+    return freed;
   });
+}
+
+/** A link to a folder goes, and what it leads to stays. */
+async function removeTree(store: ModelStore, folder: string): Promise<{ readonly freedBytes: number }> {
+  const files = (await store.linkTarget(folder)) === undefined ? await filesBelow(store, folder) : [];
+  const sizes = await Promise.all(files.map(({ path }) => ownBytes(store, `${folder}/${path}`)));
+  await store.remove(folder);
+  return { freedBytes: sizes.reduce((sum, size) => sum + size, 0) };
 }
 
 /** Of a link, none. */
@@ -130,9 +134,11 @@ async function removeFile({ hubStore: store }: HubPlatform, { repo }: HubSource,
   if (going.length === 0) fail("file/not-found", `hf:${repo}/${file}: is not in ${store.name}`);
   const targets = async (list: typeof pointers): Promise<Set<string | undefined>> =>
     new Set(await Promise.all(list.map(({ path }) => store.linkTarget(`${folder}/snapshots/${path}`))));
-  const needed = await targets(staying), blobs = [...await targets(going)].filter((blob) => blob !== undefined && !needed.has(blob));
+  // A link may lead anywhere; what is ours lies among the blobs.
+  const isOurs = (path: string | undefined): path is string => path !== undefined && path.startsWith(`${folder}/blobs/`) && isSafePath(path);
+  const needed = await targets(staying), blobs = [...await targets(going)].filter(isOurs).filter((blob) => !needed.has(blob));
   let freedBytes = 0;
-  for (const path of [...going.map(({ path }) => `${folder}/snapshots/${path}`), ...blobs.filter((blob) => blob !== undefined)]) {
+  for (const path of [...going.map(({ path }) => `${folder}/snapshots/${path}`), ...blobs]) {
     freedBytes += await ownBytes(store, path);
     await store.remove(path);
   }

@@ -71,7 +71,7 @@ function checkOneFile({ paths }: Choice, { sha256 }: PullContext): void {
 
 async function fetchModel(model: HubModel, context: PullContext): Promise<PulledModel> {
   const { repo, commit, choice, revision } = model, store = context.platform.hubStore;
-  const entries = choice.paths.map((path) => model.files.find((file) => file.path === path)).filter((file) => file !== undefined);
+  const byPath = new Map(model.files.map((file) => [file.path, file])), entries = choice.paths.map((path) => byPath.get(path)).filter((file) => file !== undefined);
   context.progress.expect(entries.map(({ path, sizeBytes }) => ({ name: path, sizeBytes })));
   const files: Stored[] = [];
   // One after the other: each file is fetched by several requests already.

@@ -82,9 +82,12 @@ export function checkRevision(revision: string): string {
   return fail("hub/bad-source", `revision ${quoted(revision)}: wanted the name of a branch or tag, or a commit`);
 }
 
-/** Names files of a hub by which nobody gets out of a folder, on any system. */
+/** Names that Windows takes for devices, whatever follows the first dot. */
+const DEVICE = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?$/i;
+
+/** True if the path cannot leave its folder, or name a device, on any system. */
 export function isSafePath(path: string): boolean {
-  const isPart = (part: string): boolean => part !== "" && part !== "." && part !== ".." && !/[. ]$/.test(part);
+  const isPart = (part: string): boolean => part !== "" && part !== "." && part !== ".." && !/[. ]$/.test(part) && !DEVICE.test(part);
   return path.length <= 1000 && !/[\x00-\x1f\x7f-\x9f\\:*?"<>|]/.test(path) && path.split("/").every(isPart);
 }
 

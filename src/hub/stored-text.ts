@@ -44,13 +44,19 @@ export async function readRecord(store: ModelStore, path: string): Promise<Recor
 /** @param unique names the temporary file, so that two writers do not share one */
 export async function writeText(store: ModelStore, path: string, text: string, unique: string): Promise<void> {
   const temporary = `${path}.${unique}.tmp`;
-  const file = await store.openWrite(temporary);
   try {
-    await file.resize(0);
-    await file.write(new TextEncoder().encode(text), 0);
-    await file.flush();
-  } finally {
-    await file.close();
+    const file = await store.openWrite(temporary);
+    try {
+      await file.resize(0);
+      await file.write(new TextEncoder().encode(text), 0);
+      await file.flush();
+    } finally {
+      await file.close();
+    }
+    await store.rename(temporary, path);
+  } catch (error) {
+    // What failed first is what the caller is told.
+    await store.remove(temporary).catch(() => {});
+    throw error;
   }
-  await store.rename(temporary, path);
 }

@@ -14,6 +14,7 @@ import type { FileStore, HeldBy } from "../core/platform.ts";
 import { type LockFs, describeHolder, lockFile } from "./node-file-lock.ts";
 
 /** The functions of `node:fs/promises` used here; tests pass ones that fail. */
+type FolderFs = Pick<typeof import("node:fs/promises"), "mkdir" | "open">;
 export type NodeFs = LockFs & Pick<typeof import("node:fs/promises"), "mkdir" | "open" | "readdir">;
 
 /** One write call at most: Node takes lengths below 2 GiB. */
@@ -39,7 +40,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 };
 
 /** File systems that cannot force a folder to the disk say so with these; on Windows none can. */
-const NO_FOLDER_SYNC: readonly string[] = ["EINVAL", "ENOTSUP"];
+const NO_FOLDER_SYNC: readonly string[] = ["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
 const NO_FOLDER_SYNC_ON_WINDOWS: readonly string[] = ["EPERM", "EISDIR", "EACCES"];
 
 export function nodeFileStore(fs: NodeFs = process.getBuiltinModule("node:fs/promises")): FileStore {
@@ -62,7 +63,7 @@ export function nodeFileStore(fs: NodeFs = process.getBuiltinModule("node:fs/pro
     },
     listFolder: (path) => listFolder(fs, path),
     removeFile: (path) => removeFile(fs, path),
-    makeFolder: (path) => makeFolder(fs, path),
+    makeFolder: (path) => makeFolder(fs, path).catch((cause: unknown) => failToWrite(path, "make the folder", cause)),
     lockFile: (path) => takeLock(fs, path).catch((cause: unknown) => failToWrite(path, "lock", cause)),
   };
 }
@@ -119,13 +120,12 @@ async function takeLock(fs: NodeFs, path: string): Promise<StoreLock | HeldBy> {
   }
 }
 
-async function makeFolder(fs: NodeFs, path: string): Promise<void> {
-  const absolute = process.getBuiltinModule("node:path").resolve(path);
-  const failHere = (cause: unknown): never => failToWrite(path, "make the folder", cause);
-  const first = await fs.mkdir(absolute, { recursive: true }).catch(failHere);
+/** Makes the folder and those above it, on the disk when this resolves. @throws errors of `node:fs` as they are */
+export async function makeFolder(fs: FolderFs, path: string): Promise<void> {
+  const absolute = process.getBuiltinModule("node:path").resolve(path), first = await fs.mkdir(absolute, { recursive: true });
   if (first === undefined) return;
   // Each new folder is an entry in the one above it.
-  for (let made = absolute; made.length >= first.length; made = folderOf(made)) await syncFolder(fs, folderOf(made)).catch(failHere);
+  for (let made = absolute; made.length >= first.length; made = folderOf(made)) await syncFolder(fs, folderOf(made));
 }
 
 async function listFolder(fs: NodeFs, path: string): Promise<string[]> {
@@ -149,7 +149,8 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   }
 }
 
-async function syncFolder(fs: NodeFs, path: string): Promise<void> {
+/** What a folder's names are is on the disk when this resolves, where the system can do that. @throws errors of `node:fs` as they are */
+export async function syncFolder(fs: FolderFs, path: string): Promise<void> {
   try {
     const handle = await fs.open(path, "r");
     await handle.sync().finally(() => handle.close());

@@ -7,24 +7,28 @@ import type { ByteSource } from "../core/byte-source.ts";
 import { OnebitError, fail } from "../core/errors.ts";
 import type { LockOptions, ModelStore, StoreLock, WritableFile } from "../core/model-store.ts";
 import { lockFile } from "./node-file-lock.ts";
+import type { LockFs } from "./node-file-lock.ts";
+import { makeFolder, syncFolder } from "./node-files.ts";
 
 type FileHandle = import("node:fs/promises").FileHandle;
+
+/** The functions of `node:fs/promises` used here; tests pass ones that fail. */
+export type ModelFs = LockFs & Pick<typeof import("node:fs/promises"), "mkdir" | "open" | "readdir" | "readlink" | "realpath" | "statfs" | "symlink">;
 
 /**
  * @param folder asked for when it is first needed: where environment variables need a permission, making a store does not
  * @param openRead opens a file by its whole path, as the platform does
  */
-export function nodeModelStore(folder: () => string, openRead: (path: string) => Promise<ByteSource>): ModelStore {
-  const fs = process.getBuiltinModule("node:fs/promises"), path = process.getBuiltinModule("node:path");
-  const at = (name: string): string => path.join(folder(), name);
+export function nodeModelStore(folder: () => string, openRead: (path: string) => Promise<ByteSource>, fs: ModelFs = process.getBuiltinModule("node:fs/promises")): ModelStore {
+  const path = process.getBuiltinModule("node:path"), at = (name: string): string => path.join(folder(), name);
   const attempt = <T>(what: string, name: string, run: () => Promise<T>): Promise<T> => run().catch((cause: unknown) => refuse(at(name), what, cause));
 
   async function lock(name: string, options: LockOptions & { readonly wait: false }): Promise<StoreLock | undefined>;
   async function lock(name: string, options: LockOptions): Promise<StoreLock>;
   async function lock(name: string, options: LockOptions): Promise<StoreLock | undefined> {
     return await attempt("lock", name, async () => {
-      await fs.mkdir(path.dirname(at(name)), { recursive: true });
-      return await lockFile(at(name), options);
+      await makeFolder(fs, path.dirname(at(name)));
+      return await lockFile(at(name), options, fs);
     });
   }
 
@@ -42,26 +46,27 @@ export function nodeModelStore(folder: () => string, openRead: (path: string) =>
     },
     openRead: (name) => openRead(at(name)),
     openWrite: (name) => attempt("open", name, async () => {
-      await fs.mkdir(path.dirname(at(name)), { recursive: true });
-      const { O_RDWR, O_CREAT } = fs.constants, handle = await fs.open(at(name), O_RDWR | O_CREAT, 0o666);
-      return writableFile(handle, at(name));
+      await makeFolder(fs, path.dirname(at(name)));
+      return writableFile(await openForChanges(fs, at(name)), at(name));
     }),
     rename: (from, to) => attempt("move", to, async () => {
-      await fs.mkdir(path.dirname(at(to)), { recursive: true });
+      await makeFolder(fs, path.dirname(at(to)));
       await fs.rename(at(from), at(to));
-      await flushFolder(path.dirname(at(to)));
+      await syncFolder(fs, path.dirname(at(to)));
     }),
-    link: (name, target) => attempt("link", name, () => linkOrMove(at(name), at(target))),
+    link: (name, target) => attempt("link", name, () => linkOrMove(fs, at(name), at(target))),
     async linkTarget(name) {
       const target = await fs.readlink(at(name)).catch(absent);
       if (target === undefined) return undefined;
       return path.relative(folder(), path.resolve(path.dirname(at(name)), target)).split(path.sep).join("/");
     },
-    remove: (name) => attempt("remove", name, () => fs.rm(at(name), { recursive: true, force: true })),
+    remove: (name) => attempt("remove", name, async () => {
+      if (await isInside(fs, path.dirname(at(name)), folder())) await fs.rm(at(name), { recursive: true, force: true });
+    }),
     lock,
     async freeBytes() {
-      const { bavail, bsize, blocks } = await fs.statfs(await nearestFolder(folder()));
       // Some file systems over a network tell nothing.
+      const { bavail, bsize, blocks } = await fs.statfs(await nearestFolder(fs, folder())).catch(() => ({ bavail: 0, bsize: 0, blocks: 0 }));
       return blocks === 0 ? undefined : bavail * bsize;
     },
     absolutePath: at,
@@ -102,36 +107,51 @@ function writableFile(handle: FileHandle, path: string): WritableFile {
   };
 }
 
+/** Opens a file, made where there is none, whose name is on the disk: or a power cut would take all that it is to hold. */
+async function openForChanges(fs: ModelFs, path: string): Promise<FileHandle> {
+  const { O_RDWR, O_CREAT } = process.getBuiltinModule("node:fs").constants, handle = await fs.open(path, O_RDWR | O_CREAT, 0o666);
+  try {
+    if (!(await handle.stat()).isFile()) fail("file/write", `${path}: wanted a file, found a pipe, a device or a socket; remove it`);
+    await syncFolder(fs, process.getBuiltinModule("node:path").dirname(path));
+    return handle;
+  } catch (error) {
+    await handle.close().catch(() => {});
+    throw error;
+  }
+}
+
 /** Relative links, so that a cache may be moved; made aside and renamed, so that there is always the old one or the new. */
-async function linkOrMove(link: string, target: string): Promise<void> {
-  const fs = process.getBuiltinModule("node:fs/promises"), path = process.getBuiltinModule("node:path");
-  await fs.mkdir(path.dirname(link), { recursive: true });
+async function linkOrMove(fs: ModelFs, link: string, target: string): Promise<void> {
+  const path = process.getBuiltinModule("node:path"), folder = path.dirname(link);
+  await makeFolder(fs, folder);
   const temporary = `${link}.${process.getBuiltinModule("node:crypto").randomBytes(4).toString("hex")}.tmp`;
   try {
-    await fs.symlink(path.relative(path.dirname(link), target), temporary);
+    await fs.symlink(path.relative(folder, target), temporary);
+    await fs.rename(temporary, link);
   } catch (error) {
+    await fs.rm(temporary, { force: true }).catch(() => {});
     // Windows without the right to make links, and file systems that have none.
     if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EACCES", "UNKNOWN"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     await fs.rename(target, link);
-    return;
   }
-  await fs.rename(temporary, link);
+  await syncFolder(fs, folder);
 }
 
-/** A rename is on the disk when its folder is. Windows has no such thing and refuses. */
-async function flushFolder(folder: string): Promise<void> {
-  const fs = process.getBuiltinModule("node:fs/promises");
-  const handle = await fs.open(folder, "r").catch(() => undefined);
-  try {
-    await handle?.sync().catch(() => {});
-  } finally {
-    await handle?.close();
-  }
+/**
+ * Whether a folder is there, below `root`. What a link leads to elsewhere is not ours to remove.
+ * @throws OnebitError `file/write` when it is elsewhere
+ */
+async function isInside(fs: ModelFs, folder: string, root: string): Promise<boolean> {
+  const path = process.getBuiltinModule("node:path"), [found, top] = await Promise.all([folder, root].map((one) => fs.realpath(one).catch(absent)));
+  if (found === undefined || top === undefined) return false;
+  const way = path.relative(top, found);
+  if (way === ".." || way.startsWith(`..${path.sep}`) || path.isAbsolute(way)) fail("file/write", `${folder}: a link leads out of ${root}, to ${found}; remove what is there by hand`);
+  return true;
 }
 
 /** The folder itself may be still to be made. */
-async function nearestFolder(folder: string): Promise<string> {
-  const fs = process.getBuiltinModule("node:fs/promises"), path = process.getBuiltinModule("node:path");
+async function nearestFolder(fs: ModelFs, folder: string): Promise<string> {
+  const path = process.getBuiltinModule("node:path");
   for (let at = path.resolve(folder); ; at = path.dirname(at)) {
     if (await fs.stat(at).then((stat) => stat.isDirectory(), () => false) || path.dirname(at) === at) return at;
   }

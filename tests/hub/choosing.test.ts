@@ -38,8 +38,8 @@ describe("sources", () => {
   });
 
   test("that lead out of a folder are none", () => {
-    for (const path of ["", "..", "a/..", "../a", "a//b", "/a", "a/", "a\\b", "a\0b", "c:", "a. ", "nul\x1b", "a/./b", "x".repeat(1001)]) assert.ok(!isSafePath(path), JSON.stringify(path));
-    for (const path of ["a", "a/b.gguf", "..a", "a..b", ".gitattributes", "é b"]) assert.ok(isSafePath(path), path);
+    for (const path of ["", "..", "a/..", "../a", "a//b", "/a", "a/", "a\\b", "a\0b", "c:", "a. ", "nul\x1b", "a/./b", "x".repeat(1001), "nul", "a/CON.gguf", "com1.x/b"]) assert.ok(!isSafePath(path), JSON.stringify(path));
+    for (const path of ["a", "a/b.gguf", "..a", "a..b", ".gitattributes", "é b", "console.gguf", "a/aux-1.gguf"]) assert.ok(isSafePath(path), path);
   });
 
   test("give names that every system takes", () => {
@@ -52,6 +52,27 @@ describe("sources", () => {
 });
 
 describe("choosing", () => {
+  test("among 100,000 names of any kind takes less than a second of processor time", () => {
+    const nFiles = 100_000, kinds: Record<string, (i: number) => string> = {
+      "models": (i) => `m-${i}-TQ2_0.gguf`,
+      "shards of many models": (i) => `m${Math.floor(i / 100)}-Q4_0-${String((i % 100) + 1).padStart(5, "0")}-of-00100.gguf`,
+      "shards of few models": (i) => `m${Math.floor(i / 1000)}-${String((i % 1000) + 1).padStart(5, "0")}-of-01000.gguf`,
+      "weights of a folder": (i) => (i === 0 ? "config.json" : i <= 1000 ? `model-${String(i).padStart(5, "0")}-of-01000.safetensors` : `x-${i}.safetensors`),
+      "no models": (i) => `data/train-${i}.parquet`,
+      "labels without end": (i) => `${"q5_iq1-".repeat(20)}${i}`,
+    };
+    for (const [name, nameOf] of Object.entries(kinds)) {
+      const files = Array.from({ length: nFiles }, (_, i) => ({ path: nameOf(i), sizeBytes: i })), begin = process.cpuUsage();
+      try {
+        assert.ok(chooseFiles(files, undefined, "o/r").paths.length > 0);
+      } catch (error) {
+        assert.ok(error instanceof OnebitError && error.code === "hub/no-model" && error.message.length < 2000, name);
+      }
+      const { user, system } = process.cpuUsage(begin);
+      assert.ok(user + system < 1_000_000, `${name}: ${user + system} µs`);
+    }
+  });
+
   const choose = (paths: readonly string[], wanted?: string) => chooseFiles(paths.map((path, i) => ({ path, sizeBytes: path.includes("F16") ? 9000 : 1000 + i })), wanted, "o/r");
 
   test("the best of what repositories of 1-bit models hold", () => {

@@ -5,11 +5,12 @@
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, readdirSync, unlinkSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { syntheticModel } from "../../benchmarks/synthetic/model.ts";
 import { writeModelFile } from "../../benchmarks/synthetic/write-file.ts";
+import { OnebitError } from "../../src/core/errors.ts";
 import type { Platform } from "../../src/core/platform.ts";
 import { listModels, removeModel } from "../../src/hub/inventory.ts";
 import type { HubOptions, PulledModel } from "../../src/hub/options.ts";
@@ -110,6 +111,39 @@ describe("the list", () => {
     assert.deepEqual(await removeModel("hf:o/m/a-TQ2_0.gguf", place.hub), { freedBytes: 0 });
     assert.equal((await pull("hf:o/m/b-TQ2_0.gguf", { offline: true })).files.length, 1);
     assert.deepEqual(await removeModel("hf:o/m/b-TQ2_0.gguf", place.hub), { freedBytes: 1000 });
+  });
+
+  test("removing follows no link out of the cache", async () => {
+    const outside = join(place.folder, "outside"), repo = join(place.hubFolder, "models--o--m"), pointers = join(repo, "snapshots", COMMIT);
+    const mine = join(outside, "mine.gguf"), isThere = (): boolean => existsSync(mine) && readFileSync(mine).equals(one);
+    mkdirSync(outside, { recursive: true });
+    writeFileSync(mine, one);
+    // A link where a file of a repository should be: to a file elsewhere, and to one elsewhere in the cache.
+    await pull("hf:o/m");
+    for (const target of [mine, join(place.hubFolder, "models--a--notes/blobs/x")]) {
+      symlinkSync(target, join(pointers, "evil.gguf"));
+      if (target !== mine) (mkdirSync(dirname(target), { recursive: true }), writeFileSync(target, one));
+      assert.deepEqual(await removeModel("hf:o/m/evil.gguf", place.hub), { freedBytes: 0 });
+      assert.ok(isThere() && existsSync(target) && !existsSync(join(pointers, "evil.gguf")));
+    }
+    // Folders that are links: of snapshots, of blobs, the repository's own.
+    for (const folder of [pointers, join(repo, "blobs"), repo]) {
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(dirname(folder), { recursive: true });
+      symlinkSync(outside, folder);
+      await removeModel("hf:o/m/mine.gguf", place.hub).catch((error: unknown) => assert.ok(error instanceof OnebitError, String(error)));
+      assert.ok(isThere(), folder);
+      await removeModel("hf:o/m", place.hub).catch((error: unknown) => assert.ok(error instanceof OnebitError, String(error)));
+      assert.ok(isThere(), folder);
+    }
+    await pull(`${server.cdnUrl}/x/p.gguf`);
+    const folder = join(place.urlFolder, "urls", readdirSync(join(place.urlFolder, "urls"))[0]);
+    rmSync(folder, { recursive: true });
+    symlinkSync(outside, folder);
+    await removeModel(`${server.cdnUrl}/x/p.gguf`, place.hub);
+    assert.ok(isThere() && !existsSync(folder));
+    await rejectsWith(place.hub.urlStore.remove("../outside/mine.gguf"), /^file\/write$/, /a link leads out of/);
+    assert.ok(isThere());
   });
 
   test("what is not there, or being downloaded, is not removed", async () => {
