@@ -13,7 +13,7 @@ export { bytesSource } from "./core/byte-source.ts";
 export type { ByteSource } from "./core/byte-source.ts";
 export type { Platform } from "./core/platform.ts";
 export { Model } from "./generate/model.ts";
-export type { ChatOptions, ChatPrompt } from "./generate/model.ts";
+export type { ChatOptions, ChatPrompt, LogitsOptions } from "./generate/model.ts";
 export type { ChatMessage, ChatPromptOptions } from "./generate/chat.ts";
 export { CHAT_TEMPLATES } from "./generate/chat-templates.ts";
 export type { ChatTemplateName } from "./generate/chat-templates.ts";

@@ -5,6 +5,7 @@
  * @module
  */
 import { OnebitError, fail } from "./errors.ts";
+import { BYTES, TEXT, check } from "./options.ts";
 
 /** Random access to a fixed number of bytes. */
 export interface ByteSource {
@@ -19,8 +20,10 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
-/** A source over bytes already in memory. */
+/** A source over bytes already in memory. @throws OnebitError `option/invalid` */
 export function bytesSource(bytes: Uint8Array, name = "bytes"): ByteSource {
+  check("bytes", bytes, BYTES);
+  check("name", name, TEXT);
   return {
     name,
     sizeBytes: bytes.length,

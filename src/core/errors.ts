@@ -96,7 +96,7 @@ export class OnebitError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
-    super(shortened(message), options);
+    super(typeof message === "string" ? shortened(message) : shown(message), options);
     this.code = code;
   }
 }

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
+import { fail, shown } from "../core/errors.ts";
+import { BOOLEAN, type Kind, type OptionTable, TEXT, check, checkOptions, kind, list } from "../core/options.ts";
 import { encodeUtf8 } from "../files/utf8.ts";
 import { Detokenizer, type TokenPieces } from "./detokenizer.ts";
 import { type CutToken, SpecialTokens } from "./special-tokens.ts";
@@ -17,6 +18,8 @@ export interface EncodeOptions {
   /** Reads names of control tokens in the text as those tokens; off by default, so that text stays text. */
   parseSpecial?: boolean;
 }
+
+export type EncodePartsOptions = Pick<EncodeOptions, "addSpecial">;
 
 export interface DecodeOptions {
   /** Shows control tokens by their names; off by default, they are no part of the text. */
@@ -65,7 +68,7 @@ export interface Tokenizer {
    * The ids of several parts as one text: merges cross their borders, but only parts marked special are searched for
    * control tokens, and none is found across a border. So no user's text can close a turn or open another.
    */
-  encodeParts(parts: readonly TextPart[], options?: { addSpecial?: boolean }): number[];
+  encodeParts(parts: readonly TextPart[], options?: EncodePartsOptions): number[];
   /**
    * The text of ids. Bytes that are no UTF-8 become U+FFFD.
    * @throws OnebitError `model/bad-token` for an id outside the vocabulary.
@@ -97,6 +100,22 @@ export interface TokenizerParts {
   /** Tokens that take the blanks around them along, by id. */
   readonly trims?: ReadonlyMap<number, { readonly trimsLeft: boolean; readonly trimsRight: boolean }>;
 }
+
+const ENCODE_OPTIONS: OptionTable<EncodeOptions> = { addSpecial: BOOLEAN, parseSpecial: BOOLEAN };
+const ENCODE_PARTS_OPTIONS: OptionTable<EncodePartsOptions> = { addSpecial: BOOLEAN };
+const DECODE_OPTIONS: OptionTable<DecodeOptions> = { special: BOOLEAN, continued: BOOLEAN };
+
+const PART: Kind<TextPart> = (value, name, code) => {
+  const { text, special } = kind<TextPart>("{ text, special }", (part) => typeof part === "object" && part !== null)(value, name, code);
+  return { text: TEXT(text, `${name}.text`, code), special: BOOLEAN(special, `${name}.special`, code) };
+};
+
+/** What an id may be is the vocabulary's to say. */
+const ANY_IDS = list("ids, in a list or anything else to iterate", (id) => id as number);
+const ID_ITERABLE: Kind<Iterable<number>> = (value, name, code) => {
+  const isOther = typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value) && Symbol.iterator in value;
+  return isOther ? (value as Iterable<number>) : ANY_IDS(value, name, code);
+};
 
 export function makeTokenizer(parts: TokenizerParts): Tokenizer {
   return new PartsTokenizer(parts);
@@ -141,11 +160,16 @@ class PartsTokenizer implements Tokenizer {
   }
 
   encode(text: string, options: EncodeOptions = {}): number[] {
-    return this.encodeParts([{ text, special: options.parseSpecial === true }], options);
+    const { parseSpecial: special = false, addSpecial } = checkOptions("encode", options, ENCODE_OPTIONS);
+    return this.#encode([{ text: check("text", text, TEXT), special }], addSpecial);
   }
 
-  encodeParts(parts: readonly TextPart[], options: { addSpecial?: boolean } = {}): number[] {
-    const addSpecial = options.addSpecial !== false;
+  encodeParts(parts: readonly TextPart[], options: EncodePartsOptions = {}): number[] {
+    const { addSpecial } = checkOptions("encodeParts", options, ENCODE_PARTS_OPTIONS);
+    return this.#encode(check("parts", parts, list("a list of { text, special }", PART)), addSpecial);
+  }
+
+  #encode(parts: readonly TextPart[], addSpecial = true): number[] {
     const ids: number[] = addSpecial ? [...this.#parts.prefixIds] : [];
     const fragments = new FragmentEncoder(this.#parts.model, this.#userDefined, ids);
     for (const part of parts) {
@@ -158,11 +182,13 @@ class PartsTokenizer implements Tokenizer {
   }
 
   decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
-    return this.#detokenizer(options, options.continued === true).decodeAll(ids);
+    const found = check("ids", ids, ID_ITERABLE), { special, continued = false } = checkOptions("decode", options, DECODE_OPTIONS);
+    return this.#detokenizer(special, continued).decodeAll(found);
   }
 
   stream(options: DecodeOptions = {}): TokenStream {
-    return this.#detokenizer(options, options.continued !== false);
+    const { special, continued = true } = checkOptions("stream", options, DECODE_OPTIONS);
+    return this.#detokenizer(special, continued);
   }
 
   tokenBytes(id: number): Uint8Array {
@@ -174,7 +200,7 @@ class PartsTokenizer implements Tokenizer {
   }
 
   tokenId(text: string): number | undefined {
-    return this.#vocabulary.idOf(text);
+    return this.#vocabulary.idOf(check("text", text, TEXT));
   }
 
   isSpecial(id: number): boolean {
@@ -193,9 +219,9 @@ class PartsTokenizer implements Tokenizer {
     fragments.addText(text.slice(from));
   }
 
-  #detokenizer(options: DecodeOptions, continued: boolean): Detokenizer {
+  #detokenizer(special = false, continued: boolean): Detokenizer {
     const dropsBlank = !continued && this.#parts.model.spacePrefix !== "never";
-    return new Detokenizer(this.#pieces, options.special === true, dropsBlank);
+    return new Detokenizer(this.#pieces, special, dropsBlank);
   }
 
   #pieceOf(id: number, special: boolean): Uint8Array {
@@ -210,7 +236,7 @@ class PartsTokenizer implements Tokenizer {
 
   #checked(id: number): number {
     if (Number.isInteger(id) && id >= 0 && id < this.#vocabulary.size) return id;
-    return fail("model/bad-token", `token id ${id}: wanted 0 to ${this.#vocabulary.size - 1}`);
+    return fail("model/bad-token", `token id ${shown(id)}: wanted 0 to ${this.#vocabulary.size - 1}`);
   }
 }
 

@@ -11,7 +11,7 @@
  */
 import { OnebitError } from "../core/errors.ts";
 import type { ErrorCode } from "../core/errors.ts";
-import type { ChatMessage, ChatOptions, EmbedOptions, GenerateOptions, GenerationResult, LoadModelOptions, Model, Piece } from "../index.ts";
+import type { ChatMessage, ChatOptions, EmbedOptions, GenerateOptions, GenerationResult, LoadModelOptions, LogitsOptions, Model, Piece } from "../index.ts";
 
 /** Options as they cross: functions and signals stay on the page, their messages are passed on. */
 export type Wire<Options> = Omit<Options, "signal" | "onProgress" | "platform">;
@@ -27,7 +27,7 @@ export interface Calls {
   generate: { args: [prompt: string | readonly number[], options: Wire<GenerateOptions>]; done: GenerationResult };
   chat: { args: [messages: readonly ChatMessage[], options: Wire<ChatOptions>]; done: GenerationResult };
   embed: { args: [texts: readonly string[], options: Wire<EmbedOptions>]; done: Float32Array[] };
-  logits: { args: [ids: readonly number[]]; done: Float32Array };
+  logits: { args: [ids: readonly number[], options: Wire<LogitsOptions>]; done: Float32Array };
   encode: { args: [text: string]; done: number[] };
   decode: { args: [ids: readonly number[]]; done: string };
   close: { args: []; done: undefined };

@@ -4,7 +4,8 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
-import type { ChatMessage, ChatOptions, EmbedOptions, GenerateOptions, GenerationResult, LoadModelOptions, Piece } from "../index.ts";
+import { FUNCTION, OBJECT, SIGNAL, check, having, optional } from "../core/options.ts";
+import type { ChatMessage, ChatOptions, EmbedOptions, GenerateOptions, GenerationResult, LoadModelOptions, LogitsOptions, Piece } from "../index.ts";
 import { type Call, type Connection, type Listener, connect, toWireSource } from "./connection.ts";
 import type { ModelFacts } from "./protocol.ts";
 
@@ -28,10 +29,11 @@ export interface StartedWorker {
 }
 
 export async function loadInWorkerOf(start: () => Promise<StartedWorker>, source: WorkerModelSource, options: WorkerLoadOptions): Promise<WorkerModel> {
-  const { worker: own, signal, onProgress, ...others } = options, wireSource = toWireSource(source);
-  const { worker, started, stop } = own === undefined ? await start() : { worker: own, started() {}, stop() {} };
+  const [{ worker, ...others }, { signal, onProgress }] = split("loadInWorker", options), wireSource = check("model", source, toWireSource);
+  const own = check("worker", worker, optional(having<Worker>("a Worker", "postMessage", "addEventListener")));
+  const { worker: running, started, stop } = own === undefined ? await start() : { worker: own, started() {}, stop() {} };
   try {
-    const connection = await connect(worker, signal).finally(started);
+    const connection = await connect(running, signal).finally(started);
     try {
       const facts = await connection.call("load", [wireSource, others], { signal, onProgress }).done;
       return new WorkerModel(connection, facts, stop);
@@ -43,6 +45,14 @@ export async function loadInWorkerOf(start: () => Promise<StartedWorker>, source
     stop();
     throw error;
   }
+}
+
+/** What crosses, and what stays: the other side checks what crosses as it checks all options. @throws OnebitError `option/invalid` */
+function split<Options extends Listener>(what: string, options: Options): [others: Omit<Options, "signal" | "onProgress">, listener: Listener] {
+  return check(what, options, (value, name, code) => {
+    const { signal, onProgress, ...others } = OBJECT(value, `${name}: options`, code) as Options;
+    return [others, { signal: optional(SIGNAL)(signal, "signal", code), onProgress: optional(FUNCTION)(onProgress, "onProgress", code) }];
+  });
 }
 
 /** See `Model` for what the members do; what takes no time there is a promise here. */
@@ -82,25 +92,30 @@ export class WorkerModel implements AsyncDisposable {
 
   /** @throws OnebitError (while iterating) as `Model.generate`; `engine/worker-lost` when the worker dies */
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): WorkerGeneration {
-    const { signal, onProgress, ...others } = options;
-    return new WorkerGeneration((onPiece) => this.#connection.call("generate", [prompt, others], { signal, onProgress, onPiece }));
+    return new WorkerGeneration((onPiece) => {
+      const [others, listener] = split("generate", options);
+      return this.#connection.call("generate", [prompt, others], { ...listener, onPiece });
+    });
   }
 
   /** @throws OnebitError (while iterating) as `Model.chat`; `engine/worker-lost` when the worker dies */
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): WorkerGeneration {
-    const { signal, onProgress, ...others } = options;
-    return new WorkerGeneration((onPiece) => this.#connection.call("chat", [messages, others], { signal, onProgress, onPiece }));
+    return new WorkerGeneration((onPiece) => {
+      const [others, listener] = split("chat", options);
+      return this.#connection.call("chat", [messages, others], { ...listener, onPiece });
+    });
   }
 
   /** @throws OnebitError as `Model.embed`; `engine/worker-lost` when the worker dies */
-  embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
-    const { signal, onProgress, ...others } = options;
-    return this.#connection.call("embed", [texts, others], { signal, onProgress }).done;
+  async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    const [others, listener] = split("embed", options);
+    return await this.#connection.call("embed", [texts, others], listener).done;
   }
 
   /** Logits after each id: (ids.length, vocabSize), row-major. @throws OnebitError as `Model.logits`; `engine/worker-lost` */
-  logits(ids: readonly number[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<Float32Array> {
-    return this.#connection.call("logits", [ids], { signal }).done;
+  async logits(ids: readonly number[], options: LogitsOptions = {}): Promise<Float32Array> {
+    const [others, listener] = split("logits", options);
+    return await this.#connection.call("logits", [ids, others], listener).done;
   }
 
   /** The ids of a text. @throws OnebitError `tokenizer/missing`, `engine/worker-lost` */
@@ -144,7 +159,16 @@ export class WorkerGeneration implements AsyncIterable<Piece> {
   });
 
   constructor(start: (onPiece: Listener["onPiece"]) => Call<GenerationResult>) {
-    this.#start = start;
+    this.#start = (onPiece) => {
+      try {
+        return start(onPiece);
+      } catch (error) {
+        // Options that are none are told as all else: to whoever iterates or waits.
+        const done = Promise.reject<GenerationResult>(error);
+        done.catch(() => {});
+        return { done, consumed() {}, abort() {} };
+      }
+    };
     this.#result.catch(() => {});
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
+import { type Kind, OBJECT, check } from "../core/options.ts";
 import { packagePart } from "../core/package-part.ts";
 import { DEFAULT_MODEL_THREADS, defaultModelBytes } from "../default-model.ts";
 import { NOT_ALLOWED } from "./connection.ts";
@@ -26,7 +27,8 @@ export type { WorkerLoadOptions, WorkerModelSource } from "./worker-model.ts";
  */
 export async function loadInWorker(source?: WorkerModelSource, options: WorkerLoadOptions = {}): Promise<WorkerModel> {
   if (source !== undefined) return await loadInWorkerOf(startBlobWorker, source, options);
-  return await loadInWorkerOf(startBlobWorker, await defaultModelBytes(), { ...options, threads: options.threads ?? DEFAULT_MODEL_THREADS });
+  const given = check("loadInWorker: options", options, OBJECT as Kind<WorkerLoadOptions>);
+  return await loadInWorkerOf(startBlobWorker, await defaultModelBytes(), { ...given, threads: given.threads ?? DEFAULT_MODEL_THREADS });
 }
 
 /** The whole engine is a text inside this package, fetched only when it is needed: no bundler has to know of a worker's file. */

@@ -1,0 +1,29 @@
+/** Odd calls of the public interface, all of them by turns: what the campaign draws at random. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { seededRandom } from "../../benchmarks/synthetic/random.ts";
+import { API_ENTRIES, tryEntry } from "./generators/api.ts";
+
+/** Of each entry and each of the three changes. */
+const CALLS = Number(process.env.ONEBIT_API_CALLS ?? 40);
+
+for (const entry of API_ENTRIES) {
+  test(`${entry.name} refuses what is odd by an OnebitError`, async () => {
+    const found = new Map<string, number>(), faults = new Set<string>();
+    for (const change of ["argument", "value", "name"] as const) {
+      for (let i = 0; i < CALLS; i++) {
+        const outcome = await tryEntry(entry, change, seededRandom(i)).catch((error: Error) => `! ${error.message}${placeOf(error.cause)}`);
+        if (outcome.startsWith("!")) faults.add(outcome);
+        found.set(outcome, (found.get(outcome) ?? 0) + 1);
+      }
+    }
+    assert.deepEqual([...faults], []);
+    assert.ok([...found.keys()].some((outcome) => outcome !== "accepted"), "nothing was refused");
+  });
+}
+
+/** The line of the library at which an error arose. */
+function placeOf(cause: unknown): string {
+  const line = cause instanceof Error ? cause.stack?.split("\n").find((text) => text.includes("/src/")) : undefined;
+  return line === undefined ? "" : ` ${line.trim()}`;
+}

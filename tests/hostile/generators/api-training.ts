@@ -1,0 +1,4 @@
+/** Entries of `onebit/train`. */
+import type { ApiEntry } from "./api.ts";
+
+export const TRAINING_ENTRIES: readonly ApiEntry[] = [];
