@@ -47,16 +47,20 @@ export async function lockFile(path: string, { wait = true, keepsWhileAlive = fa
   }
 }
 
-/** Who holds the lock, in words; undefined when nobody does. */
+/** Who holds the lock, in words; undefined when nobody does, or that cannot be read. */
 export async function describeHolder(path: string, fs: LockFs = nodeFs()): Promise<string | undefined> {
   const holder = await readHolder(fs, path), self = await describeSelf();
-  if (holder === undefined) return undefined;
+  if (holder === undefined || holder === UNREADABLE) return undefined;
   if (holder.machine !== self.machine) return `process ${holder.pid} of ${quoted(holder.machine.split(" ")[0])}`;
   return holder.pid === self.pid ? "this process" : `process ${holder.pid} of this machine`;
 }
 
 function held(fs: LockFs, path: string, holder: Holder): StoreLock {
-  const isHeld = async (): Promise<boolean> => (await readHolder(fs, path))?.token === holder.token;
+  const isHeld = async (): Promise<boolean> => {
+    const found = await readHolder(fs, path);
+    // A disk that fails to read is no sign that somebody took it.
+    return found === UNREADABLE || found?.token === holder.token;
+  };
   const timer = setInterval(() => {
     const now = new Date();
     // A lock that is gone is noticed by isHeld.
@@ -94,7 +98,7 @@ async function removeIfStale(fs: LockFs, path: string, self: Holder, keepsWhileA
 async function isStale(fs: LockFs, path: string, self: Holder, keepsWhileAlive: boolean): Promise<boolean> {
   const holder = await readHolder(fs, path);
   if (holder === undefined) return await isOlder(fs, path, EMPTY_STALE_MS);
-  const state = await stateOf(holder, self);
+  const state = holder === UNREADABLE ? "unknown" : await stateOf(holder, self);
   if (state === "dead" || (state === "alive" && keepsWhileAlive)) return state === "dead";
   return await isOlder(fs, path, STALE_MS);
 }
@@ -106,10 +110,9 @@ async function isOlder(fs: LockFs, path: string, thanMs: number): Promise<boolea
 
 /** A holder that was only slow may release the lock now, and another take it: what is moved is then not the stale one, and goes back. */
 async function remove(fs: LockFs, path: string, self: Holder): Promise<boolean> {
-  const holder = await readHolder(fs, path), aside = `${path}.${self.token}`;
+  const holder = tokenOf(await readHolder(fs, path)), aside = `${path}.${self.token}`;
   if (!(await fs.rename(path, aside).then(() => true, () => false))) return true;
-  const moved = await readHolder(fs, aside);
-  if (moved?.token !== holder?.token) await fs.link(aside, path).catch(() => {});
+  if (tokenOf(await readHolder(fs, aside)) !== holder) await fs.link(aside, path).catch(() => {});
   await fs.rm(aside, { force: true });
   return true;
 }
@@ -128,13 +131,22 @@ async function stateOf(holder: Holder, self: Holder): Promise<"alive" | "dead" |
   return started === holder.started ? "alive" : "dead";
 }
 
-async function readHolder(fs: LockFs, path: string): Promise<Holder | undefined> {
+function tokenOf(holder: Holder | typeof UNREADABLE | undefined): string | undefined {
+  return holder === UNREADABLE ? undefined : holder?.token;
+}
+
+/** The file is there, but the system does not give what it holds. */
+const UNREADABLE = "unreadable";
+
+/** Undefined where there is no file, or one that names no holder. */
+async function readHolder(fs: LockFs, path: string): Promise<Holder | typeof UNREADABLE | undefined> {
   try {
     const { token, pid, machine, started } = JSON.parse(await fs.readFile(path, "utf8")) as Record<string, unknown>;
     const isHolder = typeof token === "string" && typeof pid === "number" && Number.isSafeInteger(pid) && pid > 0 && typeof machine === "string";
     return isHolder ? { token, pid, machine, started: typeof started === "string" ? started : undefined } : undefined;
-  } catch {
-    return undefined;
+  } catch (error) {
+    const isNone = error instanceof SyntaxError || error instanceof TypeError || (error as NodeJS.ErrnoException).code === "ENOENT";
+    return isNone ? undefined : UNREADABLE;
   }
 }
 

@@ -31,13 +31,16 @@ export function nodePlatform(): Platform {
 /** One read call at most: Node takes lengths below 2 GiB. */
 const READ_BYTES_MAX = 1 << 30;
 
-async function openFile(path: string): Promise<ByteSource> {
-  const fs = process.getBuiltinModule("node:fs/promises");
+/** @param fs tests pass one that fails */
+export async function openFile(path: string, fs: Pick<typeof import("node:fs/promises"), "open"> = process.getBuiltinModule("node:fs/promises")): Promise<ByteSource> {
   const handle = await fs.open(path, "r").catch((cause: NodeJS.ErrnoException) =>
     cause.code === "ENOENT"
       ? fail("file/not-found", `${path}: no such file`, cause)
       : fail("file/read", `${path}: ${cause.message}`, cause));
-  const stat = await handle.stat();
+  const stat = await handle.stat().catch(async (cause: unknown) => {
+    await handle.close().catch(() => {});
+    return fail("file/read", `${path}: ${messageOf(cause)}`, cause);
+  });
   if (!stat.isFile()) {
     await handle.close();
     fail("file/read", `${path}: wanted a file, found ${stat.isDirectory() ? "a folder" : "something else"}`);
@@ -49,13 +52,17 @@ async function openFile(path: string): Promise<ByteSource> {
       for (let done = 0; done < into.length; ) {
         const want = Math.min(into.length - done, READ_BYTES_MAX);
         const { bytesRead } = await handle.read(into, done, want, position + done)
-          .catch((cause: unknown) => fail("file/read", `${path}: read at byte ${position + done} failed`, cause));
+          .catch((cause: unknown) => fail("file/read", `${path}: read at byte ${position + done} failed: ${messageOf(cause)}`, cause));
         if (bytesRead === 0) fail("file/read", `${path}: wanted bytes up to ${position + into.length}, it ends at ${position + done}`);
         done += bytesRead;
       }
     },
-    close: () => handle.close(),
+    close: () => handle.close().catch((cause: unknown) => fail("file/read", `${path}: ${messageOf(cause)}`, cause)),
   };
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 async function isFolder(path: string): Promise<boolean> {

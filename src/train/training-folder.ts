@@ -64,4 +64,4 @@ async function removeLeftovers(platform: Platform, folder: string): Promise<void
 }
 
 /** The lock of a dead training, on its way out when its finder was killed. */
-const LOCK_ASIDE = /^training\.lock\.[0-9a-f]{16}$/;
+const LOCK_ASIDE = /^training\.lock\.(?:turn|[0-9a-f]{16})$/;

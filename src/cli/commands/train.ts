@@ -4,14 +4,14 @@
  * @module
  */
 import { OnebitError, fail } from "../../core/errors.ts";
-import { fileStoreOf } from "../../core/platform.ts";
 import type { Platform } from "../../core/platform.ts";
 import { detectPlatform } from "../../platform/detect.ts";
 import { PLOT_FILE, defaultThreads, openTraining, planTraining, readTextFile, resolveOptions } from "../../training.ts";
-import type { GgufExportOptions, Training } from "../../training.ts";
+import type { Training } from "../../training.ts";
 import type { Command, CommandContext, Options } from "../command.ts";
 import { formatBytes, formatJson } from "../format.ts";
 import { TRAINING_OPTION_HELP, TRAINING_OPTION_TYPES, recipeOptions } from "../training-options.ts";
+import { type ModelOutput, writeModel } from "../training-files.ts";
 import { createReport, describeCurve, describePlan } from "../training-report.ts";
 
 export const train: Command = {
@@ -60,7 +60,7 @@ export const train: Command = {
     try {
       sayWhereFrom(context, training);
       const validation = await follow(context, training, isJson);
-      const files = await exportModel(platform, training, folder, output);
+      const files = await writeModel(platform, training, folder, output);
       if (isJson) await terminal.out(formatJson({ step: training.step, plan, validation, metrics: training.metrics.at(-1), files }));
       else await terminal.out(`${describeCurve(training)}${files.map(({ path, sizeBytes }) => `${path}: ${formatBytes(sizeBytes)}\n`).join("")}${platform.inFolder(folder, PLOT_FILE)}: the curve\n`);
     } finally {
@@ -69,15 +69,7 @@ export const train: Command = {
   },
 };
 
-interface Output {
-  readonly folder: string | undefined;
-  readonly hasGguf: boolean;
-  readonly gguf: string | undefined;
-  readonly ternary: GgufExportOptions["ternary"];
-  readonly safetensors: string | undefined;
-}
-
-function outputOf(options: Options): Output {
+function outputOf(options: Options): ModelOutput & { readonly folder: string | undefined } {
   const hasGguf = !options.flag("no-gguf"), gguf = options.text("export");
   if (!hasGguf && gguf !== undefined) fail("usage", "give --export or --no-gguf, not both");
   const ternary = options.choice("ternary", ["TQ2_0", "TQ1_0", "Q2_0", "I2_S"]);
@@ -134,19 +126,4 @@ async function follow({ terminal }: CommandContext, training: Training, isJson: 
     report.clear();
   }
   return validation;
-}
-
-async function exportModel(platform: Platform, training: Training, folder: string, { hasGguf, gguf, ternary, safetensors }: Output): Promise<{ path: string; sizeBytes: number }[]> {
-  const store = fileStoreOf(platform), written: { path: string; sizeBytes: number }[] = [];
-  const write = async (path: string, bytes: Uint8Array): Promise<void> => {
-    await store.removeLeftovers(path);
-    await store.writeFileAtomically(path, [bytes]);
-    written.push({ path, sizeBytes: bytes.length });
-  };
-  if (hasGguf) await write(gguf ?? platform.inFolder(folder, "model.gguf"), await training.gguf({ ternary }));
-  if (safetensors !== undefined) {
-    await store.makeFolder(safetensors);
-    for (const { name, bytes } of await training.safetensors()) await write(platform.inFolder(safetensors, name), bytes);
-  }
-  return written;
 }
