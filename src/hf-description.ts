@@ -5,15 +5,22 @@
  */
 import type { HfModelFiles } from "./files/hf-folder.ts";
 import type { ModelConfig } from "./model/config.ts";
-import { configFromHf, quantizationFromHf } from "./model/config-hf.ts";
+import { configFromHf } from "./model/config-hf.ts";
 import { hfNaming } from "./model/naming-hf.ts";
 import type { TensorNaming } from "./model/weights.ts";
 import { tokenizerFromHf } from "./tokenizer/hf-tokenizer.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
-/** @throws OnebitError `model/unsupported-architecture`, `model/bad-config` */
-export function hfConfig({ config, tensors }: HfModelFiles): { readonly config: ModelConfig; readonly naming: TensorNaming } {
-  return { config: configFromHf(config, tensors), naming: hfNaming(quantizationFromHf(config)) };
+export interface HfDescription {
+  readonly config: ModelConfig;
+  readonly naming: TensorNaming;
+  readonly unusedKeys: readonly string[];
+}
+
+/** @throws OnebitError `model/unsupported-architecture`, `model/bad-config`, `model/missing-tensor` */
+export function hfConfig(files: HfModelFiles): HfDescription {
+  const { config, storage, unusedKeys } = configFromHf(files.config, files.tensors);
+  return { config, naming: hfNaming(storage), unusedKeys };
 }
 
 /** Undefined where the folder has none. @throws OnebitError `tokenizer/…` */

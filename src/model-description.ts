@@ -17,6 +17,8 @@ export interface ModelDescription {
   readonly config: ModelConfig;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly naming: TensorNaming;
+  /** Keys of the metadata, or members of `config.json`, that change nothing here. */
+  readonly unusedKeys: readonly string[];
   readonly tokenizer: Tokenizer | undefined;
   readonly embedding: { readonly pooling: "mean" | "last"; readonly appendEos: boolean } | undefined;
 }
@@ -34,7 +36,7 @@ function ggufModel({ metadata, tensors }: GgufFile): Omit<ModelDescription, "tok
   // BitNet embedding models norm the input of every projection; no other model does.
   const isEmbedding = pooling !== undefined || tensors.has("blk.0.attn_q_norm_in.weight");
   const embedding = isEmbedding ? { pooling: pooling ?? ("last" as const), appendEos: pooling === undefined || appendsEos(metadata) } : undefined;
-  return { config: configFromGguf(metadata, tensors), tensors, naming: GGUF_NAMING, embedding };
+  return { ...configFromGguf(metadata, tensors), tensors, naming: GGUF_NAMING, embedding };
 }
 
 function hfDescription() {

@@ -41,6 +41,8 @@ export const SAFETENSORS_NAME_BYTES_MAX = 1024;
 export const JSON_BYTES_MAX = 128 * 1024 * 1024;
 /** Members in one JSON file: a vocabulary of 262,144 with as many added tokens of 7 members. */
 export const JSON_MEMBERS_MAX = 4 * 1024 * 1024;
+/** Names in `modules_to_not_convert`: seven projections of a thousand layers, each by its own name. */
+export const MODULES_KEPT_MAX = 8192;
 /** Config and tokenizer files nest to about 8; some JSON parsers overflow their stack at a few thousand. */
 export const JSON_DEPTH_MAX = 64;
 

@@ -80,6 +80,28 @@ export const TENSOR_TYPES: Readonly<Record<TensorTypeName, TensorType>> = Object
   ),
 ) as Readonly<Record<TensorTypeName, TensorType>>;
 
+export type FloatTypeName = "F32" | "F16" | "BF16";
+
+/** True for the types that hold plain floats. */
+export function isFloatType(name: TensorTypeName): name is FloatTypeName {
+  return name === "F32" || name === "F16" || name === "BF16";
+}
+
+/**
+ * The id by which kernels know the type of a tensor.
+ * @throws OnebitError `tensor/unsupported-type` for a type that only safetensors has.
+ */
+export function kernelTypeId({ name, type }: { readonly name: string; readonly type: TensorTypeName }): number {
+  return TENSOR_TYPES[type].ggmlId ?? fail("tensor/unsupported-type", `tensor ${quoted(name)}: no kernel reads ${type}`);
+}
+
+/** @throws OnebitError `tensor/unsupported-type` for a type that no kernel multiplies by. */
+export function requireWeightType({ name, type }: { readonly name: string; readonly type: TensorTypeName }): void {
+  const { layout } = TENSOR_TYPES[type];
+  if (layout === "ternary" || layout === "binary" || layout === "dense") return;
+  fail("tensor/unsupported-type", `tensor ${quoted(name)}: no kernel multiplies by ${type}; convert it to TQ2_0, Q1_0, Q8_0 or F16`);
+}
+
 /** What ids that other builds can compute with are called. */
 const FOREIGN_TYPE_NAMES: ReadonlyMap<number, string> = new Map([
   [3, "Q4_1"], [6, "Q5_0"], [7, "Q5_1"], [9, "Q8_1"], [10, "Q2_K"], [11, "Q3_K"], [13, "Q5_K"], [15, "Q8_K"],

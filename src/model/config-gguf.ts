@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
+import { fail, quoted } from "../core/errors.ts";
 import { findBoolean, findInteger, findNumber, findNumberArray, findString, findStringArray, getInteger, getNumber, getString } from "../files/gguf-metadata.ts";
 import type { GgufMetadata } from "../files/gguf-metadata.ts";
 import type { TensorInfo } from "../files/gguf.ts";
@@ -11,18 +11,34 @@ import { TENSOR_TYPES } from "../files/tensor-types.ts";
 import { type Architecture, ggufArchitecture } from "./architectures.ts";
 import { checkConfig } from "./check-config.ts";
 import type { Activation, ActivationMode, ModelConfig, RopeScaling } from "./config.ts";
+import { ReadKeys, checkUnreadKeys, requireKeys } from "./keys-gguf.ts";
 
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   silu: "silu", swish: "silu", relu2: "relu2", "relu_sqr": "relu2", gelu: "gelu", "gelu_pytorch_tanh": "gelu",
 };
 
+/** muP scales: a model run with 1 for them says something else. */
+const SCALE_KEYS = ["embedding_scale", "residual_scale", "logit_scale"];
+
 /** Dimensions of BitNet b1.58 2B4T, whose conversions by mainline tools call themselves `bitnet` but need relu². */
 const TWO_B_FOUR_T = { nEmbd: 2560, nFf: 6912, vocabSize: 128256 };
+
+/** What the metadata says of the model, and the keys that say nothing to it. */
+export interface GgufConfig {
+  readonly config: ModelConfig;
+  readonly unusedKeys: readonly string[];
+}
 
 /**
  * @throws OnebitError `model/unsupported-architecture`, `model/bad-config`, `gguf/bad-value`
  */
-export function configFromGguf(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorInfo>): ModelConfig {
+export function configFromGguf(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorInfo>): GgufConfig {
+  const keys = new ReadKeys(metadata), config = readConfig(keys, tensors);
+  poolingFromGguf(keys);
+  return { config, unusedKeys: checkUnreadKeys(keys, config) };
+}
+
+function readConfig(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorInfo>): ModelConfig {
   const name = getString(metadata, "general.architecture"), architecture = ggufArchitecture(name);
   const key = (suffix: string) => `${name}.${suffix}`;
   const nEmbd = getInteger(metadata, key("embedding_length"), 1), nHeads = uniform(metadata, key("attention.head_count"));
@@ -30,6 +46,7 @@ export function configFromGguf(metadata: GgufMetadata, tensors: ReadonlyMap<stri
   const valueDim = findInteger(metadata, key("attention.value_length"), 1) ?? headDim;
   if (valueDim !== headDim) fail("model/bad-config", `metadata key "${key("attention.value_length")}": wanted ${headDim}, the key length; found ${valueDim}`);
   const contextLengthTrained = getInteger(metadata, key("context_length"), 1);
+  if (architecture.scales) requireKeys(metadata, SCALE_KEYS.map(key));
   const nFf = uniform(metadata, key("feed_forward_length")), vocabSize = vocabularySize(metadata, key("vocab_size"), tensors);
   return checkConfig({
     architecture: name,
@@ -47,9 +64,9 @@ export function configFromGguf(metadata: GgufMetadata, tensors: ReadonlyMap<stri
     subNorms: architecture.subNorms,
     qkNorm: architecture.qkNorm,
     alwaysTied: architecture.alwaysTied,
-    embeddingScale: architecture.scales ? findNumber(metadata, key("embedding_scale")) ?? 1 : 1,
-    residualScale: architecture.scales ? findNumber(metadata, key("residual_scale")) ?? 1 : 1,
-    logitScale: architecture.scales ? 1 / (findNumber(metadata, key("logit_scale")) ?? 1) : 1,
+    embeddingScale: architecture.scales ? getNumber(metadata, key("embedding_scale")) : 1,
+    residualScale: architecture.scales ? getNumber(metadata, key("residual_scale")) : 1,
+    logitScale: architecture.scales ? 1 / getNumber(metadata, key("logit_scale")) : 1,
   });
 }
 
@@ -67,8 +84,8 @@ function uniform(metadata: GgufMetadata, key: string): number {
 
 /** Rows of the embedding table: what logits are made for, whatever the metadata says. */
 function vocabularySize(metadata: GgufMetadata, key: string, tensors: ReadonlyMap<string, TensorInfo>): number {
-  const rows = tensors.get("token_embd.weight")?.shape[1];
-  return rows ?? findInteger(metadata, key, 1) ?? findStringArray(metadata, "tokenizer.ggml.tokens")?.length
+  const rows = tensors.get("token_embd.weight")?.shape[1], told = findInteger(metadata, key, 1);
+  return rows ?? told ?? findStringArray(metadata, "tokenizer.ggml.tokens")?.length
     ?? fail("model/missing-tensor", 'tensor "token_embd.weight": the model needs it, the file does not have it');
 }
 
@@ -77,7 +94,7 @@ function activationOf(
 ): Activation {
   const name = findString(metadata, key);
   if (name !== undefined) {
-    if (!Object.hasOwn(ACTIVATIONS, name)) fail("model/bad-config", `metadata key "${key}": wanted one of ${Object.keys(ACTIVATIONS).join(", ")}; found "${name}"`);
+    if (!Object.hasOwn(ACTIVATIONS, name)) fail("model/bad-config", `metadata key "${key}": wanted one of ${Object.keys(ACTIVATIONS).join(", ")}; found ${quoted(name)}`);
     return ACTIVATIONS[name];
   }
   const is2B4T = architecture.subNorms && Object.entries(TWO_B_FOUR_T).every(([size, n]) => sizes[size as keyof typeof sizes] === n);
@@ -92,29 +109,42 @@ function activationMode(architecture: Architecture, tensors: ReadonlyMap<string,
   return architecture.activationMode;
 }
 
+/** As llama.cpp: a factor without a type is linear, unless it is 0, and the key of older files counts where the newer is absent. */
 function ropeScaling(metadata: GgufMetadata, key: (suffix: string) => string, contextLength: number): RopeScaling {
-  const kind = findString(metadata, key("rope.scaling.type")) ?? "none";
-  const factor = findNumber(metadata, key("rope.scaling.factor")) ?? 1;
-  const originalContext = findInteger(metadata, key("rope.scaling.original_context_length"), 1) ?? contextLength;
+  const type = findString(metadata, key("rope.scaling.type")), kind = type ?? "linear";
+  const told = findNumber(metadata, key("rope.scaling.factor")) ?? findNumber(metadata, key("rope.scale_linear")) ?? 1;
+  const factor = type === undefined && told === 0 ? 1 : told;
   const attentionFactor = findNumber(metadata, key("rope.scaling.attn_factor"));
+  const originalContext = () => findInteger(metadata, key("rope.scaling.original_context_length"), 1) ?? contextLength;
+  const refuseUnlessOne = (value: number, suffix: string) => {
+    if (value !== 1) fail("model/bad-config", `metadata key "${key(suffix)}": wanted 1 for a rotary scaling of type "${kind}", found ${value}`);
+  };
   switch (kind) {
-    case "none": return { kind };
-    case "linear": return factor === 1 ? { kind: "none" } : { kind, factor };
+    case "none": case "linear":
+      refuseUnlessOne(attentionFactor ?? 1, "rope.scaling.attn_factor");
+      return kind === "none" || factor === 1 ? { kind: "none" } : { kind, factor };
     case "yarn": return {
-      kind, factor, originalContext, attentionFactor: undefined, attentionScale: attentionFactor ?? 1,
+      kind, factor, originalContext: originalContext(), attentionFactor: undefined, attentionScale: attentionFactor ?? 1,
       betaFast: findNumber(metadata, key("rope.scaling.yarn_beta_fast")) ?? 32,
       betaSlow: findNumber(metadata, key("rope.scaling.yarn_beta_slow")) ?? 1,
     };
-    case "longrope": return { kind, factor: 1, originalContext, attentionFactor };
-    default: return fail("model/bad-config", `metadata key "${key("rope.scaling.type")}": wanted none, linear, yarn or longrope; found "${kind}"`);
+    case "longrope":
+      refuseUnlessOne(factor, "rope.scaling.factor");
+      return { kind, factor: 1, originalContext: originalContext(), attentionFactor };
+    default: return fail("model/bad-config", `metadata key "${key("rope.scaling.type")}": wanted none, linear, yarn or longrope; found ${quoted(kind)}`);
   }
 }
 
-/** True when the file says its vectors are meant for similarity: `<arch>.pooling_type` (1 mean, 3 last). */
+/** How the file says its vectors are made, when they are meant for similarity: `<arch>.pooling_type`. @throws OnebitError `model/bad-config` */
 export function poolingFromGguf(metadata: GgufMetadata): "mean" | "last" | undefined {
-  const name = findString(metadata, "general.architecture") ?? "", pooling = findInteger(metadata, `${name}.pooling_type`);
-  return pooling === 1 ? "mean" : pooling === 3 ? "last" : undefined;
+  const key = `${findString(metadata, "general.architecture") ?? ""}.pooling_type`, pooling = findInteger(metadata, key);
+  if (pooling !== undefined && !Object.hasOwn(POOLINGS, pooling)) {
+    fail("model/bad-config", `metadata key "${key}": wanted 0 (none), 1 (mean) or 3 (last), found ${pooling}; other ways to pool are not supported`);
+  }
+  return pooling === undefined ? undefined : POOLINGS[pooling];
 }
+
+const POOLINGS: Readonly<Record<number, "mean" | "last" | undefined>> = { 0: undefined, 1: "mean", 3: "last" };
 
 /** True when a text to embed ends with the end-of-text token. */
 export function appendsEos(metadata: GgufMetadata): boolean {

@@ -1,120 +1,196 @@
 /**
- * Hugging Face `config.json` → {@link ModelConfig}, and what its `quantization_config` says of the weights.
+ * Hugging Face `config.json` → {@link ModelConfig}, and what it says of how the weights are stored. Defaults are those of
+ * transformers' configurations.
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
-import { type JsonObject, isJsonObject } from "../files/json.ts";
+import { fail, quoted } from "../core/errors.ts";
+import { MODULES_KEPT_MAX } from "../core/limits.ts";
+import type { JsonObject } from "../files/json.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import { hfArchitecture } from "./architectures.ts";
 import { checkConfig } from "./check-config.ts";
+import { ConfigReader } from "./config-reader.ts";
 import type { Activation, ModelConfig, RopeScaling } from "./config.ts";
-import type { HfQuantization } from "./naming-hf.ts";
+import { checkUnreadMembers } from "./keys-hf.ts";
+import type { HfStorage } from "./naming-hf.ts";
 
-const ACTIVATIONS: Readonly<Record<string, Activation>> = { silu: "silu", relu2: "relu2", gelu: "gelu", "gelu_pytorch_tanh": "gelu" };
+/** `gelu` of transformers is the exact form, which no kernel computes: off by 4e-4. */
+const ACTIVATIONS: Readonly<Record<string, Activation>> = {
+  silu: "silu", swish: "silu", relu2: "relu2", "gelu_pytorch_tanh": "gelu", "gelu_new": "gelu",
+};
 
-/** @throws OnebitError `model/unsupported-architecture`, `model/bad-config` */
-export function configFromHf(json: JsonObject, tensors: ReadonlyMap<string, TensorInfo>): ModelConfig {
-  const modelType = text(json, "model_type") ?? fail("model/bad-config", 'config.json: wanted "model_type", found none');
+/** What members are when a file leaves them out, by `model_type`. Undefined: taken from the other sizes. */
+interface Defaults {
+  readonly normEps: number;
+  readonly ropeTheta: number;
+  readonly contextLength: number;
+  readonly nKvHeads?: number;
+  readonly headDim?: number;
+}
+
+const DEFAULTS: Readonly<Record<string, Defaults>> = {
+  bitnet: { normEps: 1e-5, ropeTheta: 500_000, contextLength: 2048, nKvHeads: 5 },
+  llama: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 2048 },
+  qwen3: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 32_768, nKvHeads: 32, headDim: 128 },
+};
+
+/** What a `config.json` says of the model, and the members that say nothing to it. */
+export interface HfConfig {
+  readonly config: ModelConfig;
+  readonly storage: HfStorage;
+  readonly unusedKeys: readonly string[];
+}
+
+/** @throws OnebitError `model/unsupported-architecture`, `model/bad-config`, `model/missing-tensor` */
+export function configFromHf(json: JsonObject, tensors: ReadonlyMap<string, TensorInfo>): HfConfig {
+  const reader = new ConfigReader(json), config = readConfig(reader, tensors), storage = readStorage(reader, config);
+  requireFullAttention(reader, config);
+  // The tokenizer's reader has these.
+  for (const key of ["bos_token_id", "eos_token_id", "pad_token_id"]) reader.get(key);
+  return { config, storage, unusedKeys: checkUnreadMembers(reader, config) };
+}
+
+function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInfo>): ModelConfig {
+  const modelType = reader.text("model_type") ?? reader.wrong("model_type", "the name of an architecture");
   // The first reproduction of b1.58 calls itself llama but has BitNet's sub-norms.
-  const architectures = Array.isArray(json.architectures) ? json.architectures : [];
-  const architecture = hfArchitecture(architectures.includes("BitnetForCausalLM") ? "bitnet" : modelType);
-  const nEmbd = integer(json, "hidden_size"), nHeads = integer(json, "num_attention_heads"), headDim = optional(json, "head_dim") ?? nEmbd / nHeads;
-  const contextLengthTrained = optional(json, "max_position_embeddings") ?? 2048;
-  return checkConfig({
+  const architecture = hfArchitecture(isFirstReproduction(reader) ? "bitnet" : modelType), defaults = DEFAULTS[modelType];
+  const nEmbd = reader.count("hidden_size"), nHeads = reader.count("num_attention_heads");
+  const headDim = reader.number("head_dim") ?? defaults.headDim ?? nEmbd / nHeads;
+  const contextLengthTrained = reader.number("max_position_embeddings") ?? defaults.contextLength;
+  // A null is written where every head has its own keys and values.
+  const nKvHeads = reader.number("num_key_value_heads") ?? (reader.has("num_key_value_heads") ? nHeads : defaults.nKvHeads ?? nHeads);
+  const rows = tensors.get("model.embed_tokens.weight")?.shape[1], told = reader.number("vocab_size");
+  const config = checkConfig({
     architecture: modelType,
-    name: text(json, "_name_or_path") ?? modelType,
-    nLayers: integer(json, "num_hidden_layers"),
-    nEmbd, nHeads, headDim, contextLengthTrained,
-    nKvHeads: optional(json, "num_key_value_heads") ?? nHeads,
-    nFf: integer(json, "intermediate_size"),
-    vocabSize: tensors.get("model.embed_tokens.weight")?.shape[1] ?? integer(json, "vocab_size"),
-    normEps: optional(json, "rms_norm_eps") ?? 1e-6,
-    ropeTheta: optional(json, "rope_theta") ?? optional(ropeParameters(json), "rope_theta") ?? 10_000,
+    name: reader.text("_name_or_path") || modelType,
+    nLayers: reader.count("num_hidden_layers"),
+    nEmbd, nHeads, headDim, contextLengthTrained, nKvHeads,
+    nFf: reader.count("intermediate_size"),
+    vocabSize: rows ?? told ?? reader.count("vocab_size"),
+    normEps: reader.number("rms_norm_eps") ?? defaults.normEps,
+    ropeTheta: ropeParameters(reader)?.number("rope_theta") ?? reader.number("rope_theta") ?? defaults.ropeTheta,
     ropeDim: headDim,
     ropePairs: architecture.ropePairs,
-    ropeScaling: ropeScaling(json, contextLengthTrained),
-    activation: activationOf(json, modelType === "bitnet" ? architecture.activation : "silu"),
-    activationMode: architecture.activationMode === "token" || quantizationFromHf(json) ? "token" : "block",
+    ropeScaling: ropeScaling(reader, contextLengthTrained),
+    activation: activationOf(reader, modelType === "bitnet" ? architecture.activation : "silu"),
+    activationMode: architecture.activationMode === "token" || reader.get("quantization_config") !== undefined ? "token" : "block",
     subNorms: architecture.subNorms,
     qkNorm: architecture.qkNorm,
-    alwaysTied: json.tie_word_embeddings === true,
+    alwaysTied: reader.boolean("tie_word_embeddings") === true,
     embeddingScale: 1,
     residualScale: 1,
     logitScale: 1,
   });
+  if (reader.boolean("tie_word_embeddings") === false && !tensors.has("lm_head.weight")) {
+    fail("model/missing-tensor", 'tensor "lm_head.weight": config.json says tie_word_embeddings is false, so the model needs it; the file does not have it');
+  }
+  return config;
+}
+
+function isFirstReproduction(reader: ConfigReader): boolean {
+  const architectures = reader.get("architectures");
+  return Array.isArray(architectures) && architectures.includes("BitnetForCausalLM");
 }
 
 /**
- * How BitLinear weights are stored (`quantization_config`), or undefined for a model without them.
- * Class `bitlinear` stores 1/mean|w| and divides, `autobitlinear` stores the scale itself. Floats in a BitNet model
- * without a configuration, or with mode `online`, are masters.
+ * How weights are stored: which projections have a bias, and how BitLinear weights are kept (`quantization_config`). Class
+ * `bitlinear` stores 1/mean|w| and divides, `autobitlinear` stores the scale itself. Floats in a BitNet model without
+ * such a configuration, or with mode `online`, are masters.
  */
-export function quantizationFromHf(json: JsonObject): HfQuantization | undefined {
-  const config = object(json, "quantization_config");
-  const isBitnet = json.model_type === "bitnet" || (Array.isArray(json.architectures) && json.architectures.includes("BitnetForCausalLM"));
-  if (!config) return isBitnet ? { scaleDivides: true, floatsAreMasters: true, keptModules: [] } : undefined;
-  const method = text(config, "quant_method");
-  if (method !== "bitnet") fail("model/bad-config", `config.json: quantization_config.quant_method: wanted "bitnet", found "${method ?? "nothing"}"`);
-  const linearClass = text(config, "linear_class") ?? "bitlinear";
-  if (linearClass !== "bitlinear" && linearClass !== "autobitlinear") {
-    fail("model/bad-config", `config.json: quantization_config.linear_class: wanted "bitlinear" or "autobitlinear", found "${linearClass}"`);
+function readStorage(reader: ConfigReader, config: ModelConfig): HfStorage {
+  const attentionBias = reader.boolean("attention_bias") ?? true, mlpBias = reader.boolean("mlp_bias") ?? true;
+  const quantization = reader.child("quantization_config"), isBitnet = config.architecture === "bitnet" || isFirstReproduction(reader);
+  if (quantization === undefined) {
+    return { attentionBias, mlpBias, bitLinear: isBitnet ? { scaleDivides: true, floatsAreMasters: true, keptModules: new Set() } : undefined };
   }
-  const online = text(config, "quantization_mode") === "online";
-  const kept = Array.isArray(config.modules_to_not_convert) ? config.modules_to_not_convert.filter((name) => typeof name === "string") : [];
-  return { scaleDivides: linearClass === "bitlinear", floatsAreMasters: online || linearClass === "autobitlinear", keptModules: kept };
+  const oneOf = (key: string, wanted: readonly [string, ...string[]], fallback?: string) => {
+    const found = quantization.text(key) ?? fallback ?? "nothing";
+    const names = wanted.map((name) => `"${name}"`).join(" or ");
+    return wanted.includes(found) ? found : fail("model/bad-config", `config.json: quantization_config.${key}: wanted ${names}, found ${quoted(found)}`);
+  };
+  oneOf("quant_method", ["bitnet"]);
+  const linearClass = oneOf("linear_class", ["bitlinear", "autobitlinear"], "bitlinear");
+  const isOnline = oneOf("quantization_mode", ["offline", "online"], "offline") === "online";
+  if (quantization.boolean("use_rms_norm") === true) requireSameEps(quantization, config);
+  return {
+    attentionBias, mlpBias,
+    bitLinear: {
+      scaleDivides: linearClass === "bitlinear", floatsAreMasters: isOnline || linearClass === "autobitlinear",
+      keptModules: keptModules(quantization), normIn: quantization.boolean("use_rms_norm"),
+    },
+  };
 }
 
-function activationOf(json: JsonObject, fallback: Activation): Activation {
-  const name = text(json, "hidden_act") ?? fallback;
-  return Object.hasOwn(ACTIVATIONS, name) ? ACTIVATIONS[name] : fail("model/bad-config", `config.json: hidden_act: wanted one of ${Object.keys(ACTIVATIONS).join(", ")}; found "${name}"`);
+/** Norms of projections have an epsilon of their own in transformers, and the model's here. */
+function requireSameEps(quantization: ConfigReader, { normEps }: ModelConfig): void {
+  if ((quantization.number("rms_norm_eps") ?? 1e-6) !== normEps) quantization.wrong("rms_norm_eps", `${normEps}, that of the model's other norms (1e-6 where there is none)`);
 }
 
-function ropeScaling(json: JsonObject, contextLength: number): RopeScaling {
-  const scaling = ropeParameters(json);
-  const kind = text(scaling, "rope_type") ?? text(scaling, "type") ?? "default";
-  const factor = optional(scaling, "factor") ?? 1, originalContext = optional(scaling, "original_max_position_embeddings") ?? contextLength;
+/** Names of modules, or parts of them between dots, that are what they are, whatever the rest says. */
+function keptModules(quantization: ConfigReader): ReadonlySet<string> {
+  const names = quantization.texts("modules_to_not_convert");
+  if (names.length > MODULES_KEPT_MAX) fail("model/bad-config", `config.json: quantization_config.modules_to_not_convert: ${names.length} names, the limit is ${MODULES_KEPT_MAX}`);
+  return new Set(names.map((name) => name.replace(/^\.|\.$/g, "")));
+}
+
+function activationOf(reader: ConfigReader, fallback: Activation): Activation {
+  const name = reader.text("hidden_act") ?? fallback;
+  return Object.hasOwn(ACTIVATIONS, name) ? ACTIVATIONS[name] : reader.wrong("hidden_act", `one of ${Object.keys(ACTIVATIONS).join(", ")}`);
+}
+
+/** A window shorter than the context would hide keys that the graph shows. Qwen's windows are off unless asked for. */
+function requireFullAttention(reader: ConfigReader, { architecture, contextLengthTrained, nLayers }: ModelConfig): void {
+  const window = reader.number("sliding_window"), first = reader.number("max_window_layers") ?? 0;
+  const isUsed = reader.boolean("use_sliding_window") ?? architecture !== "qwen3";
+  if (isUsed && window !== undefined && window > 0 && window < contextLengthTrained && first < nLayers) {
+    reader.wrong("sliding_window", `none, or one of the context's ${contextLengthTrained} positions (windows are not supported)`);
+  }
+  const types = reader.texts("layer_types");
+  if (types.some((type) => type !== "full_attention")) reader.wrong("layer_types", '"full_attention" for every layer');
+}
+
+/** Newer configs call it `rope_parameters` and keep the base there too. As transformers: `rope_scaling` wins unless it is empty. */
+function ropeParameters(reader: ConfigReader): ConfigReader | undefined {
+  const scaling = reader.child("rope_scaling");
+  return scaling !== undefined && !scaling.isEmpty ? scaling : reader.child("rope_parameters");
+}
+
+function ropeScaling(reader: ConfigReader, contextLength: number): RopeScaling {
+  const scaling = ropeParameters(reader);
+  if (scaling === undefined) return { kind: "none" };
+  const kind = scaling.text("rope_type") ?? scaling.text("type") ?? "default";
+  const originalContext = () => scaling.number("original_max_position_embeddings") ?? reader.number("original_max_position_embeddings") ?? contextLength;
   switch (kind) {
-    case "default": return { kind: "none" };
-    case "linear": return { kind, factor };
-    case "llama3": return { kind, factor, originalContext, lowFreqFactor: optional(scaling, "low_freq_factor") ?? 1, highFreqFactor: optional(scaling, "high_freq_factor") ?? 4 };
-    case "yarn": return { kind, factor, originalContext, betaFast: optional(scaling, "beta_fast") ?? 32, betaSlow: optional(scaling, "beta_slow") ?? 1, attentionFactor: optional(scaling, "attention_factor"), attentionScale: 1 };
-    case "longrope": {
-      const trained = optional(json, "original_max_position_embeddings") ?? originalContext, attentionFactor = optional(scaling, "attention_factor");
-      return { kind, factor: contextLength / trained, originalContext: trained, attentionFactor, short: numbers(scaling, "short_factor"), long: numbers(scaling, "long_factor") };
-    }
-    default: return fail("model/bad-config", `config.json: rope_scaling: wanted default, linear, llama3, yarn or longrope; found "${kind}"`);
+    case "default":
+      if ((scaling.number("factor") ?? 1) !== 1) scaling.wrong("factor", "none without a rope_type (linear, llama3, yarn or longrope)");
+      return { kind: "none" };
+    case "linear": return { kind, factor: scaling.requiredNumber("factor") };
+    case "llama3": return {
+      kind, factor: scaling.requiredNumber("factor"), originalContext: originalContext(),
+      lowFreqFactor: scaling.requiredNumber("low_freq_factor"), highFreqFactor: scaling.requiredNumber("high_freq_factor"),
+    };
+    case "yarn": return yarn(scaling, originalContext(), contextLength);
+    case "longrope": return longRope(scaling, originalContext(), contextLength);
+    default: return scaling.wrong(scaling.has("rope_type") ? "rope_type" : "type", "default, linear, llama3, yarn or longrope");
   }
 }
 
-/** What changes rotation; newer configs call it `rope_parameters` and keep the base there too. Empty when there is none. */
-function ropeParameters(json: JsonObject): JsonObject {
-  return object(json, "rope_scaling") ?? object(json, "rope_parameters") ?? {};
+function yarn(scaling: ConfigReader, originalContext: number, contextLength: number): RopeScaling {
+  const attentionFactor = scaling.number("attention_factor"), mscale = scaling.number("mscale"), all = scaling.number("mscale_all_dim");
+  if (scaling.boolean("truncate") === false) scaling.wrong("truncate", "true");
+  // Both are given where the magnitude is a quotient of two: 1 when they are equal.
+  const quotient = attentionFactor === undefined && mscale && all ? (mscale === all ? 1 : scaling.wrong("mscale", `${all}, the same as mscale_all_dim`)) : undefined;
+  return {
+    kind: "yarn", factor: scaling.number("factor") ?? contextLength / originalContext, originalContext,
+    betaFast: scaling.number("beta_fast") || 32, betaSlow: scaling.number("beta_slow") || 1,
+    attentionFactor: attentionFactor ?? quotient, attentionScale: 1,
+  };
 }
 
-function text(json: JsonObject, key: string): string | undefined {
-  const value = json[key];
-  return typeof value === "string" ? value : undefined;
-}
-
-function object(json: JsonObject, key: string): JsonObject | undefined {
-  const value = json[key];
-  if (value === undefined || value === null) return undefined;
-  return isJsonObject(value) ? value : fail("model/bad-config", `config.json: ${key}: wanted an object, found ${JSON.stringify(value)}`);
-}
-
-function optional(json: JsonObject, key: string): number | undefined {
-  const value = json[key];
-  if (value === undefined || value === null) return undefined;
-  return typeof value === "number" && Number.isFinite(value) ? value : fail("model/bad-config", `config.json: ${key}: wanted a number, found ${JSON.stringify(value)}`);
-}
-
-function integer(json: JsonObject, key: string): number {
-  const value = optional(json, key);
-  return value !== undefined && Number.isInteger(value) && value > 0 ? value : fail("model/bad-config", `config.json: ${key}: wanted a positive integer, found ${value ?? "nothing"}`);
-}
-
-function numbers(json: JsonObject, key: string): readonly number[] {
-  const value = json[key], isList = Array.isArray(value) && value.every((each) => typeof each === "number");
-  return isList ? (value as number[]) : fail("model/bad-config", `config.json: ${key}: wanted a list of numbers, found ${JSON.stringify(value)?.slice(0, 80) ?? "nothing"}`);
+function longRope(scaling: ConfigReader, originalContext: number, contextLength: number): RopeScaling {
+  const stretch = contextLength / originalContext, factor = scaling.number("factor") ?? stretch, attentionFactor = scaling.number("attention_factor");
+  // Releases of transformers differ in which of the two they believe.
+  if (factor !== stretch && attentionFactor === undefined) scaling.wrong("factor", `${stretch}, the context over the original one, or an attention_factor`);
+  return { kind: "longrope", factor, originalContext, attentionFactor, short: scaling.numbers("short_factor"), long: scaling.numbers("long_factor") };
 }

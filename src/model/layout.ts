@@ -4,7 +4,6 @@
  * @module
  */
 import * as abi from "../../assembly/abi.ts";
-import { fail } from "../core/errors.ts";
 import { TENSOR_TYPES } from "../files/tensor-types.ts";
 import type { ActivationMode } from "./config.ts";
 import type { MatrixTensor } from "./weights.ts";
@@ -66,17 +65,13 @@ export interface LayoutChoice {
   readonly dense: DensePolicy;
 }
 
-/**
- * The layout a matrix gets.
- * @throws OnebitError `tensor/unsupported-type` for a type that no kernel computes with.
- */
+/** The layout a matrix gets, whose type `findTensors` has checked. */
 export function chooseLayout(matrix: MatrixTensor, choice: LayoutChoice): Layout {
   const type = TENSOR_TYPES[matrix.tensor.type];
   if (matrix.encoding.kind !== "typed") return ternaryLayout(matrix, choice, 0);
   if (type.layout === "ternary") return ternaryLayout(matrix, choice, type.name === "I2_S" ? 0 : type.blockElements);
   if (type.layout === "binary") return binaryLayout(matrix, choice, type.blockElements);
-  if (type.layout === "dense") return denseLayout(matrix, choice);
-  return fail("tensor/unsupported-type", `tensor "${matrix.tensor.name}": no kernel multiplies by ${type.name}; convert it to TQ2_0, Q1_0, Q8_0 or F16`);
+  return denseLayout(matrix, choice);
 }
 
 function ternaryLayout({ rows, k }: MatrixTensor, { ternaryKernel, activationMode }: LayoutChoice, scaleBlock: number): Layout {

@@ -6,13 +6,13 @@
  */
 import { fail, throwIfAborted } from "../core/errors.ts";
 import type { TensorInfo } from "../files/gguf.ts";
-import { TENSOR_TYPES } from "../files/tensor-types.ts";
+import { type FloatTypeName, TENSOR_TYPES, kernelTypeId } from "../files/tensor-types.ts";
 import type { KernelExports } from "../kernels/exports.ts";
 import { uniformTwin } from "./layout.ts";
 import type { MemoryPlan, PlacedVector } from "./plan.ts";
 import type { LoadContext, ReadJob } from "./read-jobs.ts";
 import { type Unpacking, createRepacker } from "./repack.ts";
-import type { LinearTensors, MatrixTensor, ModelTensors } from "./weights.ts";
+import type { LinearTensors, MatrixTensor, ModelTensors, ScalarTensor } from "./weights.ts";
 import { allLinears } from "./weights.ts";
 
 export interface LoadProgress {
@@ -52,7 +52,7 @@ export async function loadWeights(
   const layouts = new Map(repacked.map((repacker) => [repacker.placed.matrix, finishLayout(context, repacker)]));
   return {
     layoutId: (matrix) => layouts.get(matrix)!,
-    outputScale: (linear) => (linear.outputScale === undefined ? 1 : scalars.get(linear.outputScale)!),
+    outputScale: (linear) => (linear.outputScale === undefined ? 1 : scalars.get(linear.outputScale.tensor)!),
   };
 }
 
@@ -99,11 +99,7 @@ function vectorJob({ kernels, memory }: LoadContext, { vector, at }: PlacedVecto
   return {
     source: tensor.source, position: tensor.position, sizeBytes: tensor.sizeBytes, target: undefined,
     process(from) {
-      const type = TENSOR_TYPES[tensor.type];
-      if (type.layout !== "dense" || type.ggmlId === undefined) {
-        fail("tensor/unsupported-type", `tensor "${tensor.name}": wanted numbers (F32, F16, BF16, Q8_0 …), found ${type.name}`);
-      }
-      kernels.denseRow(type.ggmlId, from, length, at);
+      kernels.denseRow(kernelTypeId(tensor), from, length, at);
       const bad = new Float32Array(memory.buffer, at, length).findIndex((value) => !Number.isFinite(value));
       if (bad >= 0) fail("tensor/bad-data", `tensor "${tensor.name}": value ${bad} is not a finite number; the file is damaged`);
     },
@@ -113,33 +109,29 @@ function vectorJob({ kernels, memory }: LoadContext, { vector, at }: PlacedVecto
 /** Scales that are tensors of one number, and those at the end of an I2_S tensor. */
 async function readScalars({ kernels, memory, plan }: LoadContext, tensors: ModelTensors): Promise<Map<TensorInfo, number>> {
   const scalars = new Map<TensorInfo, number>();
-  const read = async (tensor: TensorInfo, position: number, typeId: number, sizeBytes: number) => {
+  const read = async (tensor: TensorInfo, position: number, type: FloatTypeName) => {
     const at = plan.staging, out = at + 64;
-    await tensor.source.read(new Uint8Array(memory.buffer, at, sizeBytes), position);
-    kernels.denseRow(typeId, at, 1, out);
+    await tensor.source.read(new Uint8Array(memory.buffer, at, TENSOR_TYPES[type].blockBytes), position);
+    kernels.denseRow(kernelTypeId({ name: tensor.name, type }), at, 1, out);
     const value = new Float32Array(memory.buffer, out, 1)[0];
     if (!Number.isFinite(value)) fail("tensor/bad-data", `tensor "${tensor.name}": its scale is ${value}; the file is damaged`);
     scalars.set(tensor, value);
   };
-  const one = (tensor: TensorInfo) => {
-    const type = TENSOR_TYPES[tensor.type];
-    if (type.layout !== "dense" || type.blockElements !== 1 || tensor.sizeBytes !== type.blockBytes) {
-      fail("model/bad-shape", `tensor "${tensor.name}": wanted one number in F32, F16 or BF16, found ${type.name} of shape [${tensor.shape.join(", ")}]`);
-    }
-    return read(tensor, tensor.position, type.ggmlId as number, type.blockBytes);
-  };
+  const one = ({ tensor, type }: ScalarTensor) => read(tensor, tensor.position, type);
+  const atEnd = async ({ tensor, rows, k }: MatrixTensor) => (tensor.type === "I2_S" ? read(tensor, tensor.position + (rows * k) / 4, "F32") : undefined);
   for (const linear of tensors.layers.flatMap(allLinears)) {
-    const { tensor, encoding, rows, k } = linear.matrix;
+    const { encoding } = linear.matrix;
     if (linear.outputScale) await one(linear.outputScale);
     if (encoding.kind === "packed") {
       await one(encoding.scale);
-      const scale = scalars.get(encoding.scale)!;
-      if (encoding.divide && !Number.isFinite(Math.fround(1 / scale))) fail("tensor/bad-data", `tensor "${encoding.scale.name}": its scale is ${scale}, which the weights cannot be divided by; the file is damaged`);
-    }
-    else if (tensor.type === "I2_S") await read(tensor, tensor.position + (rows * k) / 4, 0, 4);
+      const { tensor } = encoding.scale, scale = scalars.get(tensor)!;
+      if (encoding.divide && !Number.isFinite(Math.fround(1 / scale))) {
+        fail("tensor/bad-data", `tensor "${tensor.name}": its scale is ${scale}, which the weights cannot be divided by; the file is damaged`);
+      }
+    } else await atEnd(linear.matrix);
   }
   for (const matrix of [tensors.tokenEmbd, tensors.output]) {
-    if (matrix?.tensor.type === "I2_S") await read(matrix.tensor, matrix.tensor.position + (matrix.rows * matrix.k) / 4, 0, 4);
+    if (matrix) await atEnd(matrix);
   }
   return scalars;
 }

@@ -23,5 +23,10 @@ export const GGUF_NAMING: TensorNaming = {
   vector: (layer, role) => [`blk.${layer}.${GGUF_VECTORS[role]}.weight`],
   linear: (layer, role) => `blk.${layer}.${GGUF_LINEARS[role]}`,
   normIn: (linear) => [`${linear}_norm_in.weight`],
+  normInRequired: false,
+  bias: (linear) => `${linear}.bias`,
+  outputScale: (linear) => `${linear}.scale`,
   encoding: () => ({ kind: "typed" }),
+  // The graphs of llama.cpp and of BitNet's fork take a BitNet model's embedding table for its head, whatever else is there.
+  isHarmless: (name, { alwaysTied }) => alwaysTied && name === "output.weight",
 };

@@ -7,7 +7,7 @@
 import * as abi from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import type { TensorInfo } from "../files/gguf.ts";
-import { TENSOR_TYPES } from "../files/tensor-types.ts";
+import { TENSOR_TYPES, kernelTypeId } from "../files/tensor-types.ts";
 import { halfToFloat } from "../files/float16.ts";
 import { checkFinite } from "./finite.ts";
 import { TERNARY_BLOCK, TILE_ROWS, roundUp } from "./layout.ts";
@@ -26,7 +26,7 @@ const CODE_INVALID = 1;
 
 export function createRepacker(context: LoadContext, placed: PlacedMatrix, scalars: ReadonlyMap<TensorInfo, number>): Unpacking {
   const { tensor, encoding } = placed.matrix;
-  if (encoding.kind === "packed") return packedUnpacking(context, placed, scalars.get(encoding.scale) as number, encoding.divide);
+  if (encoding.kind === "packed") return packedUnpacking(context, placed, scalars.get(encoding.scale.tensor)!, encoding.divide);
   if (encoding.kind === "masters") return mastersUnpacking(context, placed);
   const type = TENSOR_TYPES[tensor.type];
   if (type.layout !== "dense") return blockUnpacking(context, placed, scalars.get(tensor));
@@ -57,7 +57,8 @@ function packTile({ kernels }: LoadContext, { layout, weightAt }: PlacedMatrix, 
 function blockUnpacking(context: LoadContext, placed: PlacedMatrix, tensorScale: number | undefined): Unpacking {
   const { kernels, memory } = context, { matrix, layout } = placed, { tensor, rows, k } = matrix;
   const type = TENSOR_TYPES[tensor.type], binary = type.layout === "binary", room = unpackRoom(context, placed);
-  const typeId = type.name === "Q2_0_G128" ? (TENSOR_TYPES.PQ2_0.ggmlId as number) : (type.ggmlId as number);
+  // The same bytes under two ids, one of which is ambiguous.
+  const typeId = kernelTypeId(type.name === "Q2_0_G128" ? { name: tensor.name, type: "PQ2_0" } : tensor);
   const rowBytes = (k / type.blockElements) * type.blockBytes, nBlocks = layout.scaleBlock === 0 ? 0 : k / layout.scaleBlock;
   const scaleSink = createScaleSink(context, placed, nBlocks);
   const decode = binary ? kernels.decodeBinaryRow : kernels.decodeTernaryRow;
@@ -160,10 +161,10 @@ function packedUnpacking(context: LoadContext, placed: PlacedMatrix, scale: numb
 /** Float masters, rounded to −1, 0, +1 times mean|w| of the whole matrix: one pass for the mean, one for the codes. */
 function mastersUnpacking(context: LoadContext, placed: PlacedMatrix): Unpacking {
   const { kernels, memory } = context, { matrix } = placed, { tensor, rows, k } = matrix, room = unpackRoom(context, placed);
-  const type = TENSOR_TYPES[tensor.type], rowBytes = (k / type.blockElements) * type.blockBytes;
+  const rowBytes = k * TENSOR_TYPES[tensor.type].blockBytes, typeId = kernelTypeId(tensor);
   let absSum = 0;
   const meanAbs = () => Math.fround(Math.max(absSum / (rows * k), 1e-5));
-  const toF32 = (at: number) => kernels.denseRow(type.ggmlId as number, at, k, room.row);
+  const toF32 = (at: number) => kernels.denseRow(typeId, at, k, room.row);
   const measure = (at: number, _row: number, nRows: number) => {
     for (let i = 0; i < nRows; i++) {
       toF32(at + i * rowBytes);
@@ -196,11 +197,11 @@ function mastersUnpacking(context: LoadContext, placed: PlacedMatrix): Unpacking
 /** 16- or 32-bit rows stored as Q8_0. */
 function shrinkJobs(context: LoadContext, placed: PlacedMatrix): ReadJob[] {
   const { kernels } = context, { matrix, layout, weightAt } = placed, { tensor, rows, k } = matrix;
-  const type = TENSOR_TYPES[tensor.type], rowBytes = k * type.blockBytes, { row: temp } = unpackRoom(context, placed);
+  const rowBytes = k * TENSOR_TYPES[tensor.type].blockBytes, typeId = kernelTypeId(tensor), { row: temp } = unpackRoom(context, placed);
   return rowJobs(context, tensor, rows, rowBytes, 1, (at, row, nRows) => {
     checkFinite(context.memory, tensor, at, row, nRows, rowBytes);
     for (let i = 0; i < nRows; i++) {
-      kernels.denseRow(type.ggmlId as number, at + i * rowBytes, k, temp);
+      kernels.denseRow(typeId, at + i * rowBytes, k, temp);
       kernels.quantizeRowQ8_0(temp, k, weightAt + (row + i) * layout.rowBytes);
     }
   });

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
+import { fail, quoted } from "../core/errors.ts";
 import type { TensorInfo } from "../files/gguf.ts";
+import { type FloatTypeName, TENSOR_TYPES, isFloatType, requireWeightType } from "../files/tensor-types.ts";
 import type { ModelConfig } from "./config.ts";
 
 /** A vector kept as f32: norm weights, biases, rotary factors. */
@@ -13,14 +14,23 @@ export interface VectorTensor {
   readonly length: number;
 }
 
+/** One number: a scale. */
+export interface ScalarTensor {
+  readonly tensor: TensorInfo;
+  readonly type: FloatTypeName;
+}
+
 /** How a matrix's bytes become weights. */
 export type Encoding =
   /** By the tensor's own type. */
   | { readonly kind: "typed" }
   /** Ternary, four rows to a byte row (Hugging Face); one scale a matrix, multiplying or dividing. */
-  | { readonly kind: "packed"; readonly scale: TensorInfo; readonly divide: boolean }
+  | { readonly kind: "packed"; readonly scale: ScalarTensor; readonly divide: boolean }
   /** Float master weights that the model rounds to −1, 0, +1 times mean|w| at run time. */
   | { readonly kind: "masters" };
+
+/** What a file format says of a matrix, its scale by name. */
+export type StoredEncoding = Exclude<Encoding, { kind: "packed" }> | { readonly kind: "packed"; readonly scale: string; readonly divide: boolean };
 
 /** A matrix of `rows` outputs and `k` inputs; y = W x. */
 export interface MatrixTensor {
@@ -36,7 +46,7 @@ export interface LinearTensors {
   /** RMS norm of this projection's own input. */
   readonly normIn: VectorTensor | undefined;
   /** A factor on the result, one number (`<name>.scale`). */
-  readonly outputScale: TensorInfo | undefined;
+  readonly outputScale: ScalarTensor | undefined;
 }
 
 export interface LayerTensors {
@@ -65,6 +75,8 @@ export interface ModelTensors {
   readonly ropeFactors: VectorTensor | undefined;
   readonly ropeShort: VectorTensor | undefined;
   readonly ropeLong: VectorTensor | undefined;
+  /** Names of tensors that the model does not need, all of them known to be harmless; any other is refused. */
+  readonly unused: readonly string[];
 }
 
 export type LinearRole = "attnQ" | "attnK" | "attnV" | "attnOutput" | "ffnGate" | "ffnUp" | "ffnDown";
@@ -83,76 +95,141 @@ export interface TensorNaming {
   /** Without the `.weight` ending. */
   linear(layer: number, role: LinearRole): string;
   normIn(linear: string): readonly string[];
-  encoding(matrix: TensorInfo, tensors: ReadonlyMap<string, TensorInfo>): Encoding;
+  readonly normInRequired: boolean;
+  /** Undefined where the model has none. */
+  bias(linear: string): string | undefined;
+  /** Undefined where the format has none. */
+  outputScale(linear: string): string | undefined;
+  encoding(matrix: TensorInfo): StoredEncoding;
+  /** True if the reference ignores this tensor of a file too, and the result is the same without it. */
+  isHarmless(name: string, config: ModelConfig): boolean;
 }
 
 /**
- * Finds every tensor of the model.
- * @throws OnebitError `model/missing-tensor` naming the tensor; `model/bad-shape` with wanted and found.
+ * Finds every tensor of the model, and refuses a file that has others: what a file says is used, or refused by name.
+ * @throws OnebitError `model/missing-tensor` naming the tensor; `model/bad-shape` with wanted and found;
+ * `tensor/unsupported-type`; `model/unused-tensor`
  */
 export function findTensors(config: ModelConfig, tensors: ReadonlyMap<string, TensorInfo>, naming: TensorNaming): ModelTensors {
-  const find = finder(tensors, naming);
-  const { nEmbd, vocabSize, headDim, ropeDim } = config;
-  const output = config.alwaysTied || !tensors.has(naming.output) ? undefined : find.matrix(naming.output, vocabSize, nEmbd);
-  const rope = (name: string | undefined) => (name === undefined ? undefined : find.optional([name], ropeDim / 2));
-  return {
-    tokenEmbd: find.matrix(naming.tokenEmbd, vocabSize, nEmbd),
+  const find = new Finder(tensors, naming);
+  const { nEmbd, vocabSize } = config;
+  const output = config.alwaysTied || !tensors.has(naming.output) ? undefined : find.table(naming.output, vocabSize, nEmbd);
+  const found = {
+    tokenEmbd: find.table(naming.tokenEmbd, vocabSize, nEmbd),
     outputNorm: find.vector([naming.outputNorm], nEmbd),
     output,
-    ropeFactors: rope(naming.ropeFactors),
-    ropeShort: rope(naming.ropeShort),
-    ropeLong: rope(naming.ropeLong),
-    layers: Array.from({ length: config.nLayers }, (_, layer) => {
-      const vector = (role: VectorRole, length: number) => find.vector(naming.vector(layer, role), length);
-      const when = (wanted: boolean, role: VectorRole, length: number) => (wanted ? vector(role, length) : undefined);
-      const linear = (role: LinearRole, rows: number, k: number) => find.linear(naming.linear(layer, role), rows, k);
-      const qWidth = config.nHeads * headDim, kvWidth = config.nKvHeads * headDim;
-      return {
-        attnNorm: vector("attnNorm", nEmbd),
-        attnQ: linear("attnQ", qWidth, nEmbd),
-        attnK: linear("attnK", kvWidth, nEmbd),
-        attnV: linear("attnV", kvWidth, nEmbd),
-        attnQNorm: when(config.qkNorm, "attnQNorm", headDim),
-        attnKNorm: when(config.qkNorm, "attnKNorm", headDim),
-        attnSubNorm: when(config.subNorms, "attnSubNorm", qWidth),
-        attnOutput: linear("attnOutput", nEmbd, qWidth),
-        ffnNorm: vector("ffnNorm", nEmbd),
-        ffnGate: linear("ffnGate", config.nFf, nEmbd),
-        ffnUp: linear("ffnUp", config.nFf, nEmbd),
-        ffnSubNorm: when(config.subNorms, "ffnSubNorm", config.nFf),
-        ffnDown: linear("ffnDown", nEmbd, config.nFf),
-      };
-    }),
+    ...findRopeFactors(config, find, naming),
+    layers: Array.from({ length: config.nLayers }, (_, layer) => findLayer(config, find, naming, layer)),
+  };
+  const unused = [...tensors.keys()].filter((name) => !find.used.has(name));
+  const strange = unused.filter((name) => !naming.isHarmless(name, config));
+  if (strange.length > 0) refuseUnused(strange, config);
+  return { ...found, unused };
+}
+
+function refuseUnused(names: readonly string[], config: ModelConfig): never {
+  const shown = names.slice(0, 3).map(quoted).join(", "), more = names.length > 3 ? ` and ${names.length - 3} more` : "";
+  return fail("model/unused-tensor",
+    `model "${config.name}": the graph of ${config.architecture} has no place for ${names.length === 1 ? "tensor" : "tensors"} ${shown}${more}; ` +
+    "leaving them out would change what the model says, so it is not run: convert it for an architecture that has them");
+}
+
+/** Llama 3.1's divisors, or the two sets of LongRoPE, whichever the scaling asks for (llama.cpp, `load_arch_tensors`). */
+function findRopeFactors({ ropeScaling, ropeDim }: ModelConfig, find: Finder, naming: TensorNaming) {
+  const isLong = ropeScaling.kind === "longrope";
+  const factors = (wanted: boolean, name: string | undefined) => (wanted && name !== undefined ? find.optional([name], ropeDim / 2) : undefined);
+  return { ropeFactors: factors(!isLong, naming.ropeFactors), ropeShort: factors(isLong, naming.ropeShort), ropeLong: factors(isLong, naming.ropeLong) };
+}
+
+function findLayer(config: ModelConfig, find: Finder, naming: TensorNaming, layer: number): LayerTensors {
+  const { nEmbd, headDim, nFf } = config, qWidth = config.nHeads * headDim, kvWidth = config.nKvHeads * headDim;
+  const vector = (role: VectorRole, length: number) => find.vector(naming.vector(layer, role), length);
+  const when = (wanted: boolean, role: VectorRole, length: number) => (wanted ? vector(role, length) : undefined);
+  const linear = (role: LinearRole, rows: number, k: number) => find.linear(naming.linear(layer, role), rows, k);
+  return {
+    attnNorm: vector("attnNorm", nEmbd),
+    attnQ: linear("attnQ", qWidth, nEmbd),
+    attnK: linear("attnK", kvWidth, nEmbd),
+    attnV: linear("attnV", kvWidth, nEmbd),
+    attnQNorm: when(config.qkNorm, "attnQNorm", headDim),
+    attnKNorm: when(config.qkNorm, "attnKNorm", headDim),
+    attnSubNorm: when(config.subNorms, "attnSubNorm", qWidth),
+    attnOutput: linear("attnOutput", nEmbd, qWidth),
+    ffnNorm: vector("ffnNorm", nEmbd),
+    ffnGate: linear("ffnGate", nFf, nEmbd),
+    ffnUp: linear("ffnUp", nFf, nEmbd),
+    ffnSubNorm: when(config.subNorms, "ffnSubNorm", nFf),
+    ffnDown: linear("ffnDown", nEmbd, nFf),
   };
 }
 
-function finder(tensors: ReadonlyMap<string, TensorInfo>, naming: TensorNaming) {
-  const optional = (names: readonly string[], length: number): VectorTensor | undefined => {
-    const name = names.find((candidate) => tensors.has(candidate));
-    if (name === undefined) return undefined;
-    const tensor = tensors.get(name) as TensorInfo;
+/** Looks tensors up by name, checks their shapes and types, and remembers which were asked for. */
+class Finder {
+  readonly used = new Set<string>();
+  readonly #tensors: ReadonlyMap<string, TensorInfo>;
+  readonly #naming: TensorNaming;
+
+  constructor(tensors: ReadonlyMap<string, TensorInfo>, naming: TensorNaming) {
+    this.#tensors = tensors;
+    this.#naming = naming;
+  }
+
+  optional(names: readonly string[], length: number): VectorTensor | undefined {
+    const tensor = names.map((name) => this.#take(name)).find((found) => found !== undefined);
+    if (tensor === undefined) return undefined;
     checkShape(tensor, [length]);
+    if (TENSOR_TYPES[tensor.type].layout !== "dense") refuseType(tensor, "numbers (F32, F16, BF16, Q8_0 …)");
     return { tensor, length };
-  };
-  const matrix = (name: string, rows: number, k: number): MatrixTensor => {
-    const tensor = tensors.get(name) ?? missing(name);
-    const encoding = naming.encoding(tensor, tensors);
-    checkShape(tensor, encoding.kind === "packed" ? [k, rows / 4] : [k, rows]);
-    return { tensor, rows, k, encoding };
-  };
-  return {
-    optional,
-    matrix,
-    vector: (names: readonly string[], length: number) => optional(names, length) ?? missing(names[0]),
-    linear(name: string, rows: number, k: number): LinearTensors {
-      return {
-        matrix: matrix(`${name}.weight`, rows, k),
-        bias: optional([`${name}.bias`], rows),
-        normIn: optional(naming.normIn(name), k),
-        outputScale: tensors.get(`${name}.scale`),
-      };
-    },
-  };
+  }
+
+  vector(names: readonly string[], length: number): VectorTensor {
+    return this.optional(names, length) ?? missing(names[0]);
+  }
+
+  /** An embedding or a head: by its own type, whatever the projections are. */
+  table(name: string, rows: number, k: number): MatrixTensor {
+    const tensor = this.#take(name) ?? missing(name);
+    checkShape(tensor, [k, rows]);
+    requireWeightType(tensor);
+    return { tensor, rows, k, encoding: { kind: "typed" } };
+  }
+
+  linear(name: string, rows: number, k: number): LinearTensors {
+    const bias = this.#naming.bias(name), outputScale = this.#naming.outputScale(name);
+    return {
+      matrix: this.#matrix(`${name}.weight`, rows, k),
+      bias: bias === undefined ? undefined : this.optional([bias], rows),
+      normIn: this.#naming.normInRequired ? this.vector(this.#naming.normIn(name), k) : this.optional(this.#naming.normIn(name), k),
+      outputScale: outputScale === undefined ? undefined : this.#scalar(outputScale),
+    };
+  }
+
+  #matrix(name: string, rows: number, k: number): MatrixTensor {
+    const tensor = this.#take(name) ?? missing(name), stored = this.#naming.encoding(tensor);
+    checkShape(tensor, stored.kind === "packed" ? [k, rows / 4] : [k, rows]);
+    if (stored.kind === "typed") requireWeightType(tensor);
+    if (stored.kind === "masters" && !isFloatType(tensor.type)) refuseType(tensor, "master weights in F32, F16 or BF16");
+    return { tensor, rows, k, encoding: stored.kind === "packed" ? { ...stored, scale: this.#scalar(stored.scale) ?? missing(stored.scale) } : stored };
+  }
+
+  #scalar(name: string): ScalarTensor | undefined {
+    const tensor = this.#take(name);
+    if (tensor === undefined) return undefined;
+    const { type } = tensor;
+    if (!isFloatType(type)) return refuseType(tensor, "one number in F32, F16 or BF16");
+    checkShape(tensor, [1]);
+    return { tensor, type };
+  }
+
+  #take(name: string): TensorInfo | undefined {
+    const tensor = this.#tensors.get(name);
+    if (tensor !== undefined) this.used.add(name);
+    return tensor;
+  }
+}
+
+function refuseType({ name, type }: TensorInfo, wanted: string): never {
+  return fail("tensor/unsupported-type", `tensor ${quoted(name)}: wanted ${wanted}, found ${type}`);
 }
 
 function missing(name: string): never {
@@ -162,7 +239,8 @@ function missing(name: string): never {
 function checkShape(tensor: TensorInfo, wanted: readonly number[]): void {
   const found = tensor.shape.filter((n, i) => i < wanted.length || n !== 1);
   if (found.length === wanted.length && found.every((n, i) => n === wanted[i])) return;
-  fail("model/bad-shape", `tensor "${tensor.name}": wanted shape [${wanted.join(", ")}], found [${tensor.shape.join(", ")}]`);
+  const what = wanted.length === 1 && wanted[0] === 1 ? "one number" : `shape [${wanted.join(", ")}]`;
+  fail("model/bad-shape", `tensor "${tensor.name}": wanted ${what}, found ${what === "one number" ? "shape " : ""}[${tensor.shape.join(", ")}]`);
 }
 
 /** Every matrix of the model once, with the name of its tensor. */
