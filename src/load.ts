@@ -98,6 +98,12 @@ export interface ModelInspection {
   readonly file: ModelFile;
   readonly config: ModelConfig;
   readonly memory: { readonly wasmBytes: number; readonly weightBytes: number; readonly kvBytes: number };
+  /** What the file says and the model does not need; what would change its answers is refused instead. */
+  readonly unused: {
+    /** Keys of the metadata, or members of config.json by their path. */
+    readonly keys: readonly string[];
+    readonly tensors: readonly string[];
+  };
   /** The kernels it would run on; undefined where none of ours runs. */
   readonly engine: { readonly variant: Variant; readonly ternaryKernel: TernaryKernel } | undefined;
 }
@@ -109,9 +115,10 @@ export async function inspect(source?: ModelSource, given: LoadModelOptions = {}
   try {
     const description = await describeModel(file);
     const chosen = await chooseKernels(KERNELS, false, options.variant).catch((error) => noneWhereUnsupported(error, options.variant));
-    const { plan } = planEngine({ ...description, platform }, options, fastestTernaryKernel(chosen ?? { fusedDot: false }), layOutMemory);
+    const { plan, tensors } = planEngine({ ...description, platform }, options, fastestTernaryKernel(chosen ?? { fusedDot: false }), layOutMemory);
     const engine = chosen && { variant: chosen.variant, ternaryKernel: plan.options.ternaryKernel };
-    return { file, config: description.config, engine, memory: { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes } };
+    const memory = { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes };
+    return { file, config: description.config, memory, unused: { keys: description.unusedKeys, tensors: tensors.unused }, engine };
   } finally {
     await closeFile(file);
   }

@@ -5,14 +5,14 @@
  */
 import { fail, quoted } from "../core/errors.ts";
 import type { ByteSink } from "./gguf-writer.ts";
+import type { SafetensorsTypeName } from "./safetensors.ts";
 import { TENSOR_TYPES, tensorBytes } from "./tensor-types.ts";
-import type { TensorTypeName } from "./tensor-types.ts";
 
 export interface SafetensorToWrite {
   readonly name: string;
   /** shape[0] is contiguous, as everywhere here; the file gets the reverse. */
   readonly shape: readonly number[];
-  readonly type: Extract<TensorTypeName, "F32" | "F16" | "BF16" | "U8">;
+  readonly type: SafetensorsTypeName;
   /** The bytes of the tensor in pieces of any size; called once. */
   readonly data: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 }

@@ -30,12 +30,13 @@ export interface SafetensorsHeader {
   readonly tensors: readonly TensorPlace[];
 }
 
-/** Its dtype names are ours, but for a dot or two. */
-const DTYPES: ReadonlyMap<string, TensorTypeName> = new Map(
-  (["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL", "F8_E4M3", "F8_E5M2"] as const).map(
-    (name) => [name, name],
-  ),
-);
+/** Every dtype of the format that is listed here; names are ours too. */
+export const SAFETENSORS_TYPES = [
+  "F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL", "F8_E4M3", "F8_E5M2",
+] as const satisfies readonly TensorTypeName[];
+export type SafetensorsTypeName = (typeof SAFETENSORS_TYPES)[number];
+
+const DTYPES: ReadonlyMap<string, TensorTypeName> = new Map(SAFETENSORS_TYPES.map((name) => [name, name]));
 
 /** Bytes before the JSON. */
 const LENGTH_BYTES = 8;

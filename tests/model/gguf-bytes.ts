@@ -2,7 +2,7 @@
 import { encodeLowBit } from "../../src/files/encode-low-bit.ts";
 import { type GgufEntry, type GgufTensorToWrite, writeGguf } from "../../src/files/gguf-writer.ts";
 import { quantize } from "../../src/files/quantize.ts";
-import { TENSOR_TYPES, type TensorTypeName } from "../../src/files/tensor-types.ts";
+import { TENSOR_TYPES, type TensorTypeName, tensorBytes } from "../../src/files/tensor-types.ts";
 import { SCALE_GROUP, type TinyShape, type TinyTensor, tinyTensors } from "./tiny-model.ts";
 
 export interface GgufChoices {
@@ -13,7 +13,7 @@ export interface GgufChoices {
   readonly tables?: TensorTypeName;
   /** Of norms and biases. Default "F32". */
   readonly vectors?: TensorTypeName;
-  /** Entries by key after the architecture's prefix, or whole ("general.…", "tokenizer.…"); undefined leaves one out. */
+  /** Entries by key after the architecture's prefix, or whole ("general.…", "tokenizer.…", "prism.…"); undefined leaves one out. */
   readonly keys?: Readonly<Record<string, GgufEntry | undefined>>;
   /** Changes the list of tensors: more, fewer, other shapes. */
   readonly tensors?: (tensors: readonly TinyTensor[]) => readonly TinyTensor[];
@@ -47,7 +47,7 @@ function metadataOf(shape: TinyShape, { architecture, keys = {} }: GgufChoices):
   const entries = new Map<string, GgufEntry>([["general.architecture", ["general.architecture", "string", architecture]]]);
   for (const [suffix, type, value] of own) entries.set(`${architecture}.${suffix}`, [`${architecture}.${suffix}`, type, value]);
   for (const [name, entry] of Object.entries(keys)) {
-    const key = /^(?:general|tokenizer)\./.test(name) ? name : `${architecture}.${name}`;
+    const key = /^(?:general|tokenizer|prism)\./.test(name) ? name : `${architecture}.${name}`;
     if (entry === undefined) entries.delete(key);
     else entries.set(key, [key, entry[1], entry[2]]);
   }
@@ -73,6 +73,7 @@ function toWrite(tensor: TinyTensor, choices: GgufChoices): GgufTensorToWrite {
 /** Ternary and binary weights from their codes, so that nothing is rounded; the rest from floats. */
 function encode({ values, codes, scales }: TinyTensor, type: TensorTypeName): Uint8Array {
   const { layout, blockElements } = TENSOR_TYPES[type];
+  if (layout === "listed") return new Uint8Array(tensorBytes(TENSOR_TYPES[type], values.length) ?? 0);
   const isLowBit = layout === "ternary" || layout === "binary";
   if (!isLowBit || codes === undefined || scales === undefined) return quantize(type, values);
   const repeat = SCALE_GROUP / blockElements;
