@@ -7,7 +7,7 @@ import { packagePart } from "./core/package-part.ts";
 import type { GgufFile, TensorInfo } from "./files/gguf.ts";
 import type { ModelFile } from "./files/model-file.ts";
 import type { ModelConfig } from "./model/config.ts";
-import { appendsEos, configFromGguf, poolingFromGguf } from "./model/config-gguf.ts";
+import { appendsEos, describeGguf, poolingFromGguf } from "./model/config-gguf.ts";
 import { GGUF_NAMING } from "./model/naming-gguf.ts";
 import type { TensorNaming } from "./model/weights.ts";
 import { tokenizerFromGguf } from "./tokenizer/gguf-tokenizer.ts";
@@ -36,7 +36,7 @@ function ggufModel({ metadata, tensors }: GgufFile): Omit<ModelDescription, "tok
   // BitNet embedding models norm the input of every projection; no other model does.
   const isEmbedding = pooling !== undefined || tensors.has("blk.0.attn_q_norm_in.weight");
   const embedding = isEmbedding ? { pooling: pooling ?? ("last" as const), appendEos: pooling === undefined || appendsEos(metadata) } : undefined;
-  return { ...configFromGguf(metadata, tensors), tensors, naming: GGUF_NAMING, embedding };
+  return { ...describeGguf(metadata, tensors), tensors, naming: GGUF_NAMING, embedding };
 }
 
 function hfDescription() {

@@ -29,7 +29,7 @@ export interface ProfiledModel {
 export async function openProfiled(path: string, options: EngineOptions & { readonly threads: number }): Promise<ProfiledModel> {
   const platform = nodePlatform(), file = await openModelFile(guardedSource(await platform.openFile(path)), () => { throw new Error("split files are not profiled"); });
   if (file.format !== "gguf") throw new Error(`${path}: wanted a GGUF file`);
-  const { config } = configFromGguf(file.metadata, file.tensors);
+  const config = configFromGguf(file.metadata, file.tensors);
   const chosen = await chooseKernels(KERNELS, options.threads > 1, options.variant);
   const { plan, tensors } = planEngine({ config, tensors: file.tensors, naming: GGUF_NAMING, platform }, options, fastestTernaryKernel(chosen));
   const memory = createMemory(plan.totalBytes, chosen.threads), kernels = await instantiateKernels(chosen.module, memory);

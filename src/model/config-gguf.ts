@@ -29,13 +29,16 @@ export interface GgufConfig {
   readonly unusedKeys: readonly string[];
 }
 
-/**
- * @throws OnebitError `model/unsupported-architecture`, `model/bad-config`, `gguf/bad-value`
- */
-export function configFromGguf(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorInfo>): GgufConfig {
+/** @throws OnebitError `model/unsupported-architecture`, `model/bad-config`, `gguf/bad-value` */
+export function describeGguf(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorInfo>): GgufConfig {
   const keys = new ReadKeys(metadata), config = readConfig(keys, tensors);
   poolingFromGguf(keys);
   return { config, unusedKeys: checkUnreadKeys(keys, config) };
+}
+
+/** The configuration alone. @throws as {@link describeGguf} */
+export function configFromGguf(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorInfo>): ModelConfig {
+  return describeGguf(metadata, tensors).config;
 }
 
 function readConfig(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorInfo>): ModelConfig {

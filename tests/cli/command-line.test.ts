@@ -229,10 +229,11 @@ describe("the other commands", () => {
 
   test("inspect shows header, tensors and memory", async () => {
     const result = await json(["inspect", model, "--context", "128"]);
-    assert.deepEqual(Object.keys(result), ["format", "architecture", "name", "fileBytes", "parameters", "memory", "engine", "config", "metadata", "tensors"]);
+    assert.deepEqual(Object.keys(result), ["format", "architecture", "name", "fileBytes", "parameters", "memory", "engine", "unused", "config", "metadata", "tensors"]);
     assert.equal(result.architecture, "qwen3");
     const tensors = result.tensors as { name: string; type: string; shape: number[] }[];
     assert.deepEqual(tensors.find(({ name }) => name === "blk.0.attn_q.weight"), { ...tensors.find(({ name }) => name === "blk.0.attn_q.weight"), type: "TQ2_0", shape: [256, 256] });
+    assert.deepEqual(result.unused, { keys: [], tensors: [] });
     const larger = await json(["inspect", model, "--context", "256"]);
     assert.ok((larger.memory as { kvBytes: number }).kvBytes === 2 * (result.memory as { kvBytes: number }).kvBytes);
     const { stdout } = await onebit(["inspect", model]);

@@ -20,7 +20,7 @@ export async function openSource(source: ByteSource, options: EngineOptions): Pr
   const platform = nodePlatform(), file = await openModelFile(source);
   try {
     if (file.format !== "gguf") throw new Error(`${source.name}: wanted a GGUF file`);
-    const { config } = configFromGguf(file.metadata, file.tensors);
+    const config = configFromGguf(file.metadata, file.tensors);
     const binaries = { simd, relaxed, "simd-threads": simdThreads, "relaxed-threads": relaxedThreads };
     return await createEngine({ config, naming: GGUF_NAMING, tensors: file.tensors, platform, binaries }, options);
   } finally {

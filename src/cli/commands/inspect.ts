@@ -29,7 +29,7 @@ export const inspect: Command = {
 
 type Description = ReturnType<typeof describe>;
 
-function describe({ file, config, memory, engine }: ModelInspection) {
+function describe({ file, config, memory, engine, unused }: ModelInspection) {
   const tensors = [...file.tensors.values()].map(({ name, type, shape, position, sizeBytes }) => ({ name, type, shape, position, sizeBytes }));
   const metadata = file.format === "gguf" ? Object.fromEntries(file.metadata) : file.config;
   return {
@@ -40,6 +40,7 @@ function describe({ file, config, memory, engine }: ModelInspection) {
     parameters: tensors.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0),
     memory,
     engine,
+    unused,
     config,
     metadata: Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, abbreviate(value)])),
     tensors,
@@ -53,13 +54,15 @@ function abbreviate(value: unknown): unknown {
   return items.length <= LIST_ITEMS_SHOWN ? items : `${items.length} items`;
 }
 
-function print({ format, architecture, name, fileBytes, parameters, memory, engine, config, metadata, tensors }: Description): string {
+function print({ format, architecture, name, fileBytes, parameters, memory, engine, unused, config, metadata, tensors }: Description): string {
   const nameWidth = Math.max(...tensors.map((tensor) => tensor.name.length), 0);
   return [
     `${name}: ${architecture} in ${format}, ${formatBytes(fileBytes)}, ${(parameters / 1e6).toFixed(1)} million parameters`,
     `memory: ${formatBytes(memory.wasmBytes)} (weights ${formatBytes(memory.weightBytes)}, KV cache ${formatBytes(memory.kvBytes)})`,
     `kernels: ${engine ? `${engine.variant}, ternary weights by ${engine.ternaryKernel}` : "none of these run here: WebAssembly SIMD is missing"}`,
     `shape: ${config.nLayers} layers, width ${config.nEmbd}, feed-forward ${config.nFf}, ${config.nHeads} heads (${config.nKvHeads} KV), vocabulary ${config.vocabSize}, trained for ${config.contextLengthTrained} positions`,
+    ...notUsed("keys", unused.keys),
+    ...notUsed("tensors", unused.tensors),
     "",
     "metadata",
     ...Object.entries(metadata).map(([key, value]) => `  ${key} = ${show(value)}`),
@@ -68,6 +71,13 @@ function print({ format, architecture, name, fileBytes, parameters, memory, engi
     ...tensors.map((tensor) => `  ${tensor.name.padEnd(nameWidth)}  ${tensor.type.padEnd(7)}  ${tensor.shape.join(" × ").padEnd(14)}  ${formatBytes(tensor.sizeBytes)}`),
     "",
   ].join("\n");
+}
+
+/** Names come from the file: shown as JSON, which escapes what would drive a terminal. */
+function notUsed(what: string, names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const shown = names.slice(0, LIST_ITEMS_SHOWN).map(show).join(", "), more = names.length - LIST_ITEMS_SHOWN;
+  return [`${what} not used: ${shown}${more > 0 ? ` and ${more} more` : ""}`];
 }
 
 function show(value: unknown): string {
