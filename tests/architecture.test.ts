@@ -86,7 +86,7 @@ describe("imports", () => {
   test("form no cycle in src (types included)", () => assert.deepEqual(cycles(src), []));
   test("form no cycle in assembly", () => assert.deepEqual(cycles(assembly), []));
 
-  test("of packages: only those the README accounts for; Node's own only in the platform, the server and the command line", () => {
+  test("of packages: only those that are accounted for; Node's own only in the platform, the server and the command line", () => {
     expectNone(src, ({ path, text }) =>
       importedModules(text)
         .map(({ specifier }) => specifier)

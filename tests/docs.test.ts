@@ -1,11 +1,12 @@
 /**
- * The README is run: every command line and every program in it, in a folder that holds the files they name. What its
- * tables say is compared with the tables of the code.
+ * README and docs are run: every command line and every program in them, in a folder that holds the files they name;
+ * programs for pages and Workers are type-checked. What tables say is compared with the tables of the code, and links
+ * lead somewhere.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { delimiter, join, resolve } from "node:path";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { syntheticModel } from "../benchmarks/synthetic/model.ts";
 import type { Shape } from "../benchmarks/synthetic/shapes.ts";
@@ -13,7 +14,14 @@ import { writeModelFile } from "../benchmarks/synthetic/write-file.ts";
 import { TENSOR_TYPES } from "../src/files/tensor-types.ts";
 import { ggufArchitecture } from "../src/model/architectures.ts";
 
-const readme = readFileSync("README.md", "utf8");
+interface Document {
+  readonly path: string;
+  readonly text: string;
+}
+
+const documents: readonly Document[] = ["README.md", "CONTRIBUTING.md", "SECURITY.md", ...readdirSync("docs").filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`)]
+  .map((path) => ({ path, text: readFileSync(path, "utf8") }));
+const README_BYTES_MAX = 10_000;
 /** The command line as it was built. */
 const CLI = resolve("dist/cli.js");
 const EXAMPLE_TIMEOUT_MS = 60_000;
@@ -43,42 +51,59 @@ describe("examples", () => {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  for (const line of blocks("console").flatMap((block) => block.trim().split("\n"))) {
+  for (const line of new Set(blocks("console").flatMap(({ text }) => text.trim().split("\n")))) {
     test(line, () => {
       assert.match(line, /^\$ onebit /);
       succeeds("sh", ["-c", line.slice(2)], folder);
     });
   }
 
-  for (const [i, program] of blocks("js").entries()) {
-    test(`program ${i + 1}`, () => {
+  for (const [i, { path, text }] of blocks("js").entries()) {
+    test(`${path}, program ${i + 1}`, () => {
       const file = `example-${i + 1}.mjs`;
-      writeFileSync(join(folder, file), program);
+      writeFileSync(join(folder, file), text);
       succeeds(process.execPath, [file], folder);
     });
   }
+
+  test("programs for pages and Workers have right types", () => {
+    const files = blocks("ts").map(({ text }, i) => {
+      writeFileSync(join(folder, `page-${i + 1}.ts`), text);
+      return `page-${i + 1}.ts`;
+    });
+    const compilerOptions = { strict: true, module: "nodenext", target: "es2022", lib: ["es2023", "dom", "dom.asynciterable", "dom.iterable", "esnext.disposable"], types: [], noEmit: true };
+    writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
+    const run = spawnSync(process.execPath, [resolve("node_modules/typescript/bin/tsc"), "-p", folder], { encoding: "utf8" });
+    assert.equal(run.status, 0, run.stdout);
+    assert.ok(files.length >= 4);
+  });
 });
 
-test("there are examples", () => {
+test("there are examples, and the README is short", () => {
   assert.ok(blocks("console").length >= 2 && blocks("js").length >= 4);
+  assert.ok(document("README.md").length <= README_BYTES_MAX);
 });
 
 test("scripts and links it names exist", () => {
   const scripts = (JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> }).scripts;
-  const commands = blocks("sh").flatMap((block) => block.trim().split("\n"));
+  const commands = blocks("sh").flatMap(({ text }) => text.trim().split(/\n| && /)).map((command) => command.replace(/\s*#.*/, ""));
   for (const command of commands) {
     const [program, argument] = command.split(/\s+/);
     if (program === "npm") assert.ok(argument === "ci" || argument in scripts, command);
+    else if (program === "npx") assert.equal(argument, "onebit");
     else assert.ok(existsSync(program === "node" ? argument : program), command);
   }
-  for (const match of readme.matchAll(/\]\(([^)#][^)]*)\)/g)) {
-    if (!match[1].startsWith("http")) assert.ok(existsSync(match[1]), match[1]);
+  for (const { path, text } of documents) {
+    for (const [, link] of text.matchAll(/\]\(([^)#][^)]*)\)/g)) {
+      if (!link.startsWith("http")) assert.ok(existsSync(join(dirname(path), link.replace(/#.*/, ""))), `${path}: ${link}`);
+    }
   }
 });
 
 describe("tables", () => {
   test("list every architecture, and no other", () => {
-    const listed = column("architecture");
+    const listed = column("README.md", "architecture");
     for (const name of listed) assert.doesNotThrow(() => ggufArchitecture(name), name);
     assert.throws(() => ggufArchitecture("none"), (error: Error) => {
       const supported = /wanted one of ([^;]*);/.exec(error.message)?.[1].split(", ") ?? [];
@@ -89,7 +114,7 @@ describe("tables", () => {
   });
 
   test("list every tensor type that is computed with, and no other", () => {
-    const listed = new Set(column("tensor type").filter((name) => name !== "U8"));
+    const listed = new Set(column("docs/models.md", "tensor type").filter((name) => name !== "U8"));
     const computed = Object.values(TENSOR_TYPES).filter(({ layout }) => ["ternary", "binary", "dense"].includes(layout));
     // "`Q2_0` (blocks of 64 and of 128)" is two types of the code.
     const known = computed.map(({ name }) => name).filter((name) => name !== "Q2_0_G128");
@@ -98,19 +123,24 @@ describe("tables", () => {
 
   test("list every dependency, each with a reason", () => {
     const manifest = JSON.parse(readFileSync("package.json", "utf8")) as Record<"dependencies" | "devDependencies", object>;
-    const listed = column("");
+    const listed = column("CONTRIBUTING.md", "");
     assert.deepEqual([...listed].sort(), Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).sort());
   });
 });
 
-/** The fenced blocks of one language. */
-function blocks(language: string): string[] {
-  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, "gm"))].map((match) => match[1]);
+function document(path: string): string {
+  return documents.find((one) => one.path === path)?.text ?? assert.fail(path);
 }
 
-/** Every `name` in the first column of the table whose first heading is `heading`. */
-function column(heading: string): string[] {
-  const table = new RegExp(`^\\| ?${heading} ?\\|.*\\n\\|[-|]+\\n((?:\\|.*\\n)+)`, "m").exec(readme);
+/** The fenced blocks of one language, in all documents. */
+function blocks(language: string): Document[] {
+  const block = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, "gm");
+  return documents.flatMap(({ path, text }) => [...text.matchAll(block)].map((match) => ({ path, text: match[1] })));
+}
+
+/** Every `name` in the first column of the table of a document whose first heading is `heading`. */
+function column(path: string, heading: string): string[] {
+  const table = new RegExp(`^\\| ?${heading} ?\\|.*\\n\\|[-|]+\\n((?:\\|.*\\n)+)`, "m").exec(document(path));
   assert.ok(table, `a table headed "${heading}"`);
   return table[1].trim().split("\n").flatMap((row) => [...row.split("|")[1].matchAll(/`([^`]+)`/g)].map((match) => match[1]));
 }
