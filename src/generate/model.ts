@@ -112,7 +112,8 @@ export class Model implements AsyncDisposable {
   /**
    * Continues a text, or ids. See {@link GenerateOptions} for defaults; wrong options throw (`option/invalid`) when the
    * generation starts.
-   * @throws OnebitError (while iterating) `model/context-full` when the prompt does not fit, `model/bad-token`, `tokenizer/missing`
+   * @throws OnebitError (while iterating) `model/context-full` when the prompt does not fit, `model/bad-token`, `tokenizer/missing`,
+   *   `model/not-finite` when weights are so large that logits overflow
    */
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): Generation {
     return this.#start(() => {
@@ -140,7 +141,7 @@ export class Model implements AsyncDisposable {
 
   /**
    * One vector of `config.nEmbd` numbers a text.
-   * @throws OnebitError `tokenizer/missing`, `model/context-full`, `option/invalid`, `aborted`
+   * @throws OnebitError `tokenizer/missing`, `model/context-full`, `model/not-finite`, `option/invalid`, `aborted`
    */
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
     const { pooling = this.#embedding?.pooling ?? "last", normalize = true, appendEos = this.#embedding?.appendEos ?? false, signal: own, onProgress } =
@@ -153,7 +154,7 @@ export class Model implements AsyncDisposable {
       for (const ids of all) {
         onProgress?.({ done: vectors.length, total: all.length });
         const hidden = await this.#engine.hidden(ids, { signal });
-        vectors.push(pool(hidden, this.config.nEmbd, pooling, normalize));
+        vectors.push(pool(hidden, this.config.nEmbd, pooling, normalize, `embed: text ${vectors.length}`));
       }
       onProgress?.({ done: vectors.length, total: all.length });
       return vectors;
