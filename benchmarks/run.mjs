@@ -24,7 +24,7 @@ if (!name || !existsSync(entry)) {
   process.exit(2);
 }
 // These run what is in dist/. Writing a synthetic model, or a chart, needs no kernel, and must work while they are changed.
-if (["all", "decode", "workers"].includes(name)) await ensureBundles();
+if (["all", "decode", "workers", "visitors"].includes(name)) await ensureBundles();
 else if (!["synthetic", "loss-curves"].includes(name)) await ensureKernels();
 const outfile = join(here, "..", "build", "benchmarks", `${name}.mjs`);
 await build({ ...BUNDLE, entryPoints: [entry], outfile });

@@ -7,6 +7,7 @@
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { inspect } from "../src/index.ts";
+import { peakRssBytesOf, rssBytesOf } from "../tests/runtime/process-memory.ts";
 import { FakeBucket, buildWorker, serveWorker, workerdBinary } from "../tests/runtime/served-worker.ts";
 
 /** Kernel's ticks of processor time. */
@@ -23,7 +24,7 @@ try {
   cpSync("dist", join(installed, "dist"), { recursive: true });
   copyFileSync("package.json", join(installed, "package.json"));
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
-  await buildWorker(folder, bucket.url);
+  await buildWorker(folder, bucket.url, binary);
   for (const path of [undefined, ...process.argv.slice(2)]) console.log(await measure(path));
 } finally {
   await bucket.stop();
@@ -62,16 +63,4 @@ function cpuMsOf(pid: number): number {
   // After the name in brackets, which may have blanks: user and system time are fields 14 and 15.
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
-}
-
-function rssBytesOf(pid: number): number {
-  return statusOf(pid, "VmRSS");
-}
-
-function peakRssBytesOf(pid: number): number {
-  return statusOf(pid, "VmHWM");
-}
-
-function statusOf(pid: number, field: string): number {
-  return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024;
 }

@@ -2,7 +2,7 @@
  * examples/worker, bundled as a deployment is and served by workerd: over the bindings of its own wrangler.jsonc, with the
  * objects of a bucket coming from here and the storage of its Durable Objects in a folder.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { type Server, createServer } from "node:http";
@@ -20,15 +20,19 @@ export interface ServedWorker {
   stop(): Promise<void>;
 }
 
+/** The newest workerd that is known, and the oldest that the example's README allows: that of the last wrangler for Node 20. */
+export const WORKERDS = { newest: "@cloudflare/workerd-linux-", oldest: "workerd-oldest-linux-" } as const;
+export type WorkerdAge = keyof typeof WORKERDS;
+
 /** Undefined where it is not installed. */
-export function workerdBinary(): string | undefined {
+export function workerdBinary(age: WorkerdAge = "newest"): string | undefined {
   const below = ".ci/runtimes/node_modules";
-  const found = existsSync(below) ? readdirSync(below, { recursive: true }).map(String).find((file) => /^@cloudflare\/workerd-linux-[^/]*\/bin\/workerd$/.test(file)) : undefined;
+  const found = existsSync(below) ? readdirSync(below, { recursive: true }).map(String).find((file) => file.startsWith(WORKERDS[age]) && file.endsWith("/bin/workerd")) : undefined;
   return found && resolve(below, found);
 }
 
 /** Writes `worker.js` and `config.capnp` to a folder where the package is installed. */
-export async function buildWorker(folder: string, bucketUrl: string): Promise<void> {
+export async function buildWorker(folder: string, bucketUrl: string, binary: string): Promise<void> {
   const kernels = new Set<string>();
   await build({
     entryPoints: [`${EXAMPLE}/src/index.ts`], outfile: join(folder, "worker.js"), bundle: true, format: "esm", target: "es2022", logLevel: "warning",
@@ -44,10 +48,15 @@ export async function buildWorker(folder: string, bucketUrl: string): Promise<vo
     }],
   });
   mkdirSync(join(folder, "storage"), { recursive: true });
-  writeFileSync(join(folder, "config.capnp"), workerdConfig([...kernels], new URL(bucketUrl).host));
+  writeFileSync(join(folder, "config.capnp"), workerdConfig([...kernels], new URL(bucketUrl).host, dayOf(binary)));
 }
 
-function workerdConfig(kernels: readonly string[], bucket: string): string {
+/** The day up to which it knows the rules: it refuses a later compatibility date, and wrangler gives it its own then. */
+function dayOf(binary: string): string {
+  return /\d{4}-\d\d-\d\d/.exec(execFileSync(binary, ["--version"], { encoding: "utf8" }))![0];
+}
+
+function workerdConfig(kernels: readonly string[], bucket: string, day: string): string {
   // Comments on lines of their own are all that makes it JSON with comments.
   const wrangler = JSON.parse(readFileSync(`${EXAMPLE}/wrangler.jsonc`, "utf8").replace(/^\s*\/\/.*$/gm, "")) as {
     readonly compatibility_date: string; readonly compatibility_flags: readonly string[];
@@ -72,7 +81,7 @@ function workerdConfig(kernels: readonly string[], bucket: string): string {
       sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
     );
     const main :Workerd.Worker = (
-      compatibilityDate = "${wrangler.compatibility_date}", compatibilityFlags = ${JSON.stringify(wrangler.compatibility_flags)},
+      compatibilityDate = "${[wrangler.compatibility_date, day].sort()[0]}", compatibilityFlags = ${JSON.stringify(wrangler.compatibility_flags)},
       modules = [${modules.join(", ")}], bindings = [${bindings.join(", ")}],
       durableObjectNamespaces = [${objects.map((object) => `(className = "${object.class_name}", uniqueKey = "${object.class_name}", enableSql = true)`).join(", ")}],
       durableObjectStorage = (localDisk = "storage"),

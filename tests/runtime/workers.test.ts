@@ -4,6 +4,7 @@
  * ONEBIT_RUNTIMES=all runs it: `.ci/run runtimes` brings workerd.
  */
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -14,6 +15,7 @@ import inTheBox from "../default-model/expected.json" with { type: "json" };
 import { type InstalledPackage, installPackage } from "./installed-package.ts";
 import { FakeBucket, type ServedWorker, buildWorker, serveWorker, workerdBinary } from "./served-worker.ts";
 import { SYNTHETIC } from "./synthetic-models.ts";
+import { type Answer, readAnswer } from "./worker-answer.ts";
 
 // The package is installed from dist/ as it was built.
 const skip = process.env.ONEBIT_RUNTIMES === "all" ? false : "runs in .ci/run runtimes";
@@ -26,15 +28,8 @@ const SHAPES = {
 /** What the example reads at once. */
 const BLOCK_BYTES = 2 ** 21;
 
-interface Answer {
-  readonly status: number;
-  readonly text: string;
-  readonly end: { stopReason: string; promptTokens: number; cachedTokens: number; tokens: number };
-  readonly nChunks: number;
-}
-
-describe("examples/worker", { skip }, () => {
-  let installed: InstalledPackage, bucket: FakeBucket, worker: ServedWorker;
+for (const age of ["newest", "oldest"] as const) describe(`examples/worker, the ${age} workerd`, { skip }, () => {
+  let installed: InstalledPackage, bucket: FakeBucket, worker: ServedWorker, binary: string;
 
   before(async () => {
     installed = await installPackage("workers", []);
@@ -43,8 +38,9 @@ describe("examples/worker", { skip }, () => {
       await writeModelFile(join(installed.folder, name), syntheticModel(shape, 1));
       bucket.objects.set(name, new Uint8Array(readFileSync(join(installed.folder, name))));
     }
-    await buildWorker(installed.folder, bucket.url);
-    worker = await serveWorker(installed.folder, workerdBinary() ?? assert.fail("workerd is not installed for this machine: run .ci/run runtimes"));
+    binary = workerdBinary(age) ?? assert.fail(`the ${age} workerd is not installed for this machine: run .ci/run runtimes`);
+    await buildWorker(installed.folder, bucket.url, binary);
+    worker = await serveWorker(installed.folder, binary);
   });
   after(async () => {
     await worker?.stop();
@@ -59,7 +55,13 @@ describe("examples/worker", { skip }, () => {
     const response = await post(path, body);
     return { status: response.status, ...((await response.json()) as { code: string; message: string }) };
   };
-  const idsOf = async (name: string): Promise<number[]> => ((await (await fetch(`${worker.url}/conversations/${name}`)).json()) as { ids: number[] }).ids;
+  const talks = new Map<string, string>();
+  /** The path of a conversation that the tests call `name`. */
+  const talk = (name: string): string => {
+    talks.set(name, talks.get(name) ?? `/conversations/${randomUUID()}`);
+    return talks.get(name)!;
+  };
+  const idsOf = async (name: string): Promise<number[]> => ((await (await fetch(worker.url + talk(name))).json()) as { ids: number[] }).ids;
 
   test("shows a page, and nothing elsewhere", async () => {
     assert.match(await (await fetch(worker.url)).text(), /<form>/);
@@ -76,7 +78,7 @@ describe("examples/worker", { skip }, () => {
   });
 
   test("stops when the reader leaves, and is free for the next", async () => {
-    for (const path of ["/generate", "/conversations/left"]) {
+    for (const path of ["/generate", talk("left")]) {
       const leave = new AbortController(), left = await post(path, { text: "ROMEO:", maxTokens: 500 }, leave.signal);
       await left.body!.getReader().read();
       leave.abort();
@@ -143,7 +145,7 @@ describe("examples/worker", { skip }, () => {
 
   test("keeps a conversation: its KV cache while it lives, its ids when not", async () => {
     const turns = ["ROMEO:\nGood morrow", "\nJULIET:\nO", "\nROMEO:\nAh"];
-    const say = (name: string, turn: number): Promise<Answer> => ask(`/conversations/${name}`, { text: turns[turn], maxTokens: 30, seed: turn });
+    const say = (name: string, turn: number): Promise<Answer> => ask(talk(name), { text: turns[turn], maxTokens: 30, seed: turn });
     const undisturbed = [await say("undisturbed", 0), await say("undisturbed", 1), await say("undisturbed", 2)];
     const { promptTokens, cachedTokens } = undisturbed[2].end;
     // The last id of a turn was sampled and not yet read; only that and the new text are.
@@ -151,46 +153,32 @@ describe("examples/worker", { skip }, () => {
 
     assert.equal((await say("moved", 0)).text, undisturbed[0].text);
     // More models than there is room for: those at rest are closed.
-    for (let other = 0; other < 12; other++) await ask(`/conversations/other-${other}`, { text: "ROMEO:", maxTokens: 1 });
+    for (let other = 0; other < 12; other++) await ask(talk(`other ${other}`), { text: "ROMEO:", maxTokens: 1 });
     const evicted = await say("moved", 1);
     assert.deepEqual([evicted.text, evicted.end.cachedTokens], [undisturbed[1].text, 0]);
 
     await worker.stop();
-    worker = await serveWorker(installed.folder, workerdBinary()!);
+    worker = await serveWorker(installed.folder, binary);
     const restarted = await say("moved", 2);
     assert.deepEqual([restarted.text, restarted.end.cachedTokens], [undisturbed[2].text, 0]);
     assert.deepEqual(await idsOf("moved"), await idsOf("undisturbed"));
   });
 
   test("lets a conversation outgrow its model, and end", async () => {
-    for (let turn = 0; turn < 4; turn++) assert.equal((await ask("/conversations/long", { text: "ROMEO:", maxTokens: 200 })).end.tokens, 200);
+    for (let turn = 0; turn < 4; turn++) assert.equal((await ask(talk("long"), { text: "ROMEO:", maxTokens: 200 })).end.tokens, 200);
     assert.ok((await idsOf("long")).length <= 512);
-    assert.equal((await refusal("/conversations/long", { text: "ROMEO:", model: "small.gguf" })).status, 400);
-    assert.equal((await fetch(`${worker.url}/conversations/long`, { method: "DELETE" })).status, 204);
+    assert.equal((await refusal(talk("long"), { text: "ROMEO:", model: "small.gguf" })).status, 400);
+    assert.equal((await fetch(worker.url + talk("long"), { method: "DELETE" })).status, 204);
     assert.deepEqual(await idsOf("long"), []);
   });
 
   test("answers one turn of a conversation at a time", async () => {
-    const first = await post("/conversations/busy", { text: "ROMEO:", maxTokens: 400 });
-    const { status, code } = await refusal("/conversations/busy", { text: "JULIET:" });
+    const first = await post(talk("busy"), { text: "ROMEO:", maxTokens: 400 });
+    const { status, code } = await refusal(talk("busy"), { text: "JULIET:" });
     assert.deepEqual([status, code], [409, "busy"]);
     assert.equal((await readAnswer(first)).end.tokens, 400);
   });
 });
-
-async function readAnswer(response: Response): Promise<Answer> {
-  assert.ok(response.ok, `${response.status} ${response.ok ? "" : await response.text()}`);
-  let body = "", nChunks = 0;
-  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
-    body += chunk;
-    nChunks++;
-  }
-  const events = body.trimEnd().split("\n\n").map((event) => /^event: (.*)\ndata: (.*)$/.exec(event) ?? assert.fail(event));
-  const last = events.at(-1)!;
-  assert.equal(last[1], "end", last[2]);
-  const text = events.slice(0, -1).map(([, , data]) => JSON.parse(data) as string).join("");
-  return { status: response.status, text, end: JSON.parse(last[2]) as Answer["end"], nChunks };
-}
 
 async function until<T>(find: () => Promise<T>, isRight: (found: T) => boolean): Promise<T> {
   for (let tries = 0; tries < 100; tries++) {

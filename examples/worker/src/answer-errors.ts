@@ -1,7 +1,7 @@
 /** What went wrong before an answer began, as a status and JSON. */
 import { OnebitError } from "onebit";
-import { describeError } from "./event-stream.ts";
-import { usedBytes } from "./model-room.ts";
+import { describeError } from "./describe-error.ts";
+import { NoRoomNow } from "./model-room.ts";
 
 /** By the beginning of the error's code. */
 const STATUSES: readonly (readonly [string, number])[] = [
@@ -9,6 +9,7 @@ const STATUSES: readonly (readonly [string, number])[] = [
   ["model/bad-token", 400],
   ["model/context-full", 400],
   ["file/not-found", 404],
+  ["hub/timeout", 504],
   ["model/not-enough-memory", 507],
 ];
 
@@ -16,10 +17,9 @@ export async function answerErrors(answer: () => Promise<Response>): Promise<Res
   try {
     return await answer();
   } catch (error) {
+    // It fits where no other model is answering: in a moment, or in another isolate.
+    if (error instanceof NoRoomNow) return Response.json({ ...describeError(error), bytesInUse: error.bytesInUse }, { status: 503, headers: { "retry-after": "5" } });
     const code = error instanceof OnebitError ? error.code : "";
-    const status = STATUSES.find(([begin]) => code.startsWith(begin))?.[1] ?? 500, bytesInUse = usedBytes();
-    // It might fit where no other model is answering: in a moment, or in another isolate.
-    if (status === 507 && bytesInUse > 0) return Response.json({ ...describeError(error), bytesInUse }, { status: 503, headers: { "retry-after": "5" } });
-    return Response.json(describeError(error), { status });
+    return Response.json(describeError(error), { status: STATUSES.find(([begin]) => code.startsWith(begin))?.[1] ?? 500 });
   }
 }

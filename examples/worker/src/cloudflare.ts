@@ -20,6 +20,16 @@ export interface DurableObjectState extends WaitUntil {
   readonly storage: {
     get<T>(key: string): Promise<T | undefined>;
     put(entries: Record<string, unknown>): Promise<void>;
+    /** Resolves when what was put is on the disk. */
+    sync(): Promise<void>;
     deleteAll(): Promise<void>;
   };
+}
+
+declare global {
+  /** Hands on the bytes that are written to it, when they are read. */
+  class IdentityTransformStream {
+    readonly readable: ReadableStream<Uint8Array>;
+    readonly writable: WritableStream<Uint8Array>;
+  }
 }

@@ -11,7 +11,8 @@
 import { OnebitError } from "onebit";
 import { type Ask, readAsk } from "./ask.ts";
 import type { DurableObjectState, Env } from "./cloudflare.ts";
-import { eventStream } from "./event-stream.ts";
+import { eventStream, readerOf } from "./event-stream.ts";
+import { Life } from "./life.ts";
 import { type Lease, borrowModel } from "./model-room.ts";
 import { r2Source } from "./r2-source.ts";
 import { answerErrors } from "./answer-errors.ts";
@@ -19,7 +20,8 @@ import { answerErrors } from "./answer-errors.ts";
 export class Conversation {
   readonly #state: DurableObjectState;
   readonly #env: Env;
-  #isAnswering = false;
+  /** The request that is being answered. */
+  #answering: Life | undefined;
 
   constructor(state: DurableObjectState, env: Env) {
     this.#state = state;
@@ -30,7 +32,7 @@ export class Conversation {
     return await answerErrors(async () => {
       if (request.method === "GET") return Response.json({ model: await this.#state.storage.get("model"), ids: await this.#ids() });
       // Two at once would both go on from the same ids.
-      if (this.#isAnswering) return Response.json({ code: "busy", message: "this conversation is being answered" }, { status: 409 });
+      if (this.#answering?.isOver === false) return Response.json({ code: "busy", message: "this conversation is being answered" }, { status: 409 });
       if (request.method !== "DELETE") return await this.#answer(request);
       await this.#state.storage.deleteAll();
       return new Response(null, { status: 204 });
@@ -42,35 +44,35 @@ export class Conversation {
   }
 
   async #answer(request: Request): Promise<Response> {
-    this.#isAnswering = true;
+    const answering = (this.#answering = new Life()), stop = readerOf(request);
     let lease: Lease | undefined;
     const end = (): void => {
       lease?.release();
-      this.#isAnswering = false;
+      answering.end();
     };
     try {
       const ask = await readAsk(request), ids = await this.#ids(), name = await this.#state.storage.get<string>("model");
       if (ids.length > 0 && ask.model !== name) throw new OnebitError("option/invalid", `model: this conversation is with ${name ?? "the model in the package"}; DELETE it to change`);
       // A model of its own, since a model has one KV cache.
-      lease = await borrowModel(this.#state.id.toString(), async () => (ask.model === undefined ? undefined : r2Source(this.#env.MODELS, ask.model)), this.#state);
-      return this.#stream(request, ask, ids, lease, end);
+      lease = await borrowModel({ file: ask.model, owner: this.#state.id.toString(), open: (file) => r2Source(this.#env.MODELS, file) }, this.#state);
+      return this.#stream(ask, ids, lease, stop, end);
     } catch (error) {
       end();
       throw error;
     }
   }
 
-  #stream(request: Request, { text, model: name, options }: Ask, ids: readonly number[], { model }: Lease, end: () => void): Response {
+  #stream({ text, model: name, options }: Ask, ids: readonly number[], { model }: Lease, stop: AbortController, end: () => void): Response {
     const said = model.tokenizer.encode(text, { addSpecial: ids.length === 0 });
     const prompt = lastOf([...ids, ...said], model.contextLength - options.maxTokens);
-    const stop = new AbortController();
-    request.signal.addEventListener("abort", () => stop.abort());
-    const { response, done } = eventStream(model.generate(prompt, { ...options, signal: stop.signal }), stop);
-    const stored = done.then(async (result) => {
-      // What was written before a reader left belongs to the conversation.
-      if (result) await this.#state.storage.put({ model: name, ids: [...prompt, ...result.ids] });
+    const { response, done } = eventStream(model.generate(prompt, { ...options, signal: stop.signal }), stop, async ({ ids }) => {
+      // What was written before a reader left belongs to the conversation; a text that nothing was written to can be said again.
+      if (ids.length === 0) return;
+      // On the disk before anybody is told of the end.
+      await this.#state.storage.put({ model: name, ids: [...prompt, ...ids] });
+      await this.#state.storage.sync();
     });
-    this.#state.waitUntil(stored.finally(end));
+    this.#state.waitUntil(done.then(end));
     return response;
   }
 }

@@ -1,0 +1,241 @@
+/**
+ * Visitors of examples/worker who behave as visitors do: they leave at any moment, send odd bodies, hold many conversations,
+ * and ask for models whose bucket stalls. Every answer is compared with the one the library gives alone.
+ */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { type Random, seededRandom } from "../../benchmarks/synthetic/random.ts";
+import { type Model, load } from "../../src/index.ts";
+import { readAnswer } from "./worker-answer.ts";
+
+/** No answer takes a fraction of it. */
+const STUCK_MS = 120_000;
+/** A connection of its own: workerd ends one that rests, perhaps while the next request is on its way. */
+const ALONE = { connection: "close" };
+const TEXTS = ["ROMEO:", "\nJULIET:\nO", "KING HENRY V:\nOnce more", "It was", "é 😀", "\n\n"];
+const MAX_TOKENS = [1, 2, 7, 20, 40];
+/** A conversation is begun anew before it outgrows its model. */
+const IDS_MAX = 180;
+
+export interface VisitOptions {
+  readonly url: string;
+  readonly nRequests: number;
+  readonly nClients: number;
+  readonly seed: number;
+  /** Files of the bucket, by name: their paths here. */
+  readonly files: Readonly<Record<string, string>>;
+  /** When the last request may be made, as `Date.now()`. */
+  readonly untilMs?: number;
+}
+
+/** How often each kind of request came to each end. */
+export type Outcomes = Readonly<Record<string, number>>;
+
+/** @throws AssertionError when an answer is not the one given alone, a turn is lost, or a request gets none */
+export async function visit(options: VisitOptions): Promise<Outcomes> {
+  const outcomes: Record<string, number> = {}, oracle = new Oracle(options.files);
+  let nMade = 0;
+  const client = async (number: number): Promise<void> => {
+    const visitor = new Visitor(options.url, Object.keys(options.files), seededRandom(options.seed * 1000 + number), oracle);
+    while (nMade < options.nRequests && Date.now() < (options.untilMs ?? Infinity)) {
+      nMade++;
+      const outcome = await visitor.ask();
+      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+    }
+  };
+  await Promise.all(Array.from({ length: options.nClients }, (_, number) => client(number)));
+  await oracle.close();
+  return outcomes;
+}
+
+interface Ask {
+  readonly text: string;
+  readonly maxTokens: number;
+  readonly seed: number;
+  readonly model?: string;
+}
+
+/** The library, asked for the same with nothing else going on. */
+class Oracle {
+  readonly #files: VisitOptions["files"];
+  readonly #models = new Map<string | undefined, Promise<Model>>();
+  readonly #answers = new Map<string, Promise<{ readonly ids: readonly number[]; readonly text: string }>>();
+
+  constructor(files: VisitOptions["files"]) {
+    this.#files = files;
+  }
+
+  model(name: string | undefined): Promise<Model> {
+    const model = this.#models.get(name) ?? (name === undefined ? load() : load(this.#files[name], { kvType: "q8", threads: 1 }));
+    this.#models.set(name, model);
+    return model;
+  }
+
+  async answer(promptIds: readonly number[], { maxTokens, seed, model: name }: Ask): Promise<{ readonly ids: readonly number[]; readonly text: string }> {
+    const key = JSON.stringify([promptIds, maxTokens, seed, name]), model = await this.model(name);
+    const answer = this.#answers.get(key) ?? model.generate(promptIds, { maxTokens, seed }).result();
+    this.#answers.set(key, answer);
+    return await answer;
+  }
+
+  async close(): Promise<void> {
+    for (const model of this.#models.values()) await (await model).close();
+  }
+}
+
+interface Conversation {
+  readonly path: string;
+  readonly model: string | undefined;
+  /** What must stand there; after a turn that was left, what must at least. */
+  ids: readonly number[];
+  wasLeft: boolean;
+}
+
+type Leave = { readonly afterMs: number } | { readonly afterChunks: number };
+
+class Visitor {
+  readonly #url: string;
+  readonly #models: readonly (string | undefined)[];
+  readonly #random: Random;
+  readonly #oracle: Oracle;
+  #conversation: Conversation | undefined;
+
+  constructor(url: string, files: readonly string[], random: Random, oracle: Oracle) {
+    this.#url = url;
+    // The model in the package most of the time.
+    this.#models = [undefined, undefined, undefined, ...files];
+    this.#random = random;
+    this.#oracle = oracle;
+  }
+
+  /** One request; returns what it was and how it ended. */
+  async ask(): Promise<string> {
+    const kind = this.#random.u32() % 100;
+    if (kind < 30) return await this.#generate(undefined);
+    if (kind < 50) return await this.#generate(this.#leave());
+    if (kind < 70) return await this.#turn(undefined);
+    if (kind < 85) return await this.#turn(this.#leave());
+    return kind < 95 ? await this.#odd() : await this.#forget();
+  }
+
+  #one<T>(values: readonly T[]): T {
+    return values[this.#random.u32() % values.length];
+  }
+
+  #leave(): Leave {
+    // While it loads, waits, or writes.
+    return this.#random.u32() % 2 === 0 ? { afterMs: this.#random.u32() % 60 } : { afterChunks: 1 + (this.#random.u32() % 4) };
+  }
+
+  #newAsk(model: string | undefined): Ask {
+    return { text: this.#one(TEXTS), maxTokens: this.#one(MAX_TOKENS), seed: this.#random.u32() % 4, model };
+  }
+
+  async #generate(leave: Leave | undefined): Promise<string> {
+    const ask = this.#newAsk(this.#one(this.#models)), response = await this.#send("/generate", ask, leave);
+    if (typeof response === "string") return `generate: ${response}`;
+    const answer = await readAnswer(response), model = await this.#oracle.model(ask.model);
+    assert.equal(answer.text, (await this.#oracle.answer(model.tokenizer.encode(ask.text), ask)).text, JSON.stringify(ask));
+    return "generate: answered";
+  }
+
+  async #turn(leave: Leave | undefined): Promise<string> {
+    if (this.#conversation === undefined || this.#conversation.ids.length > IDS_MAX) this.#conversation = { path: `/conversations/${randomUUID()}`, model: this.#one(this.#models), ids: [], wasLeft: false };
+    const { path, model: name } = this.#conversation, ask = this.#newAsk(name), response = await this.#send(path, ask, leave);
+    if (response === "left") this.#conversation.wasLeft = true;
+    if (typeof response === "string") return `turn: ${response}`;
+    const { text, end } = await readAnswer(response), stored = await this.#storedIds(path), prompt = stored.slice(0, end.promptTokens);
+    const begin = this.#conversation.ids, said = (await this.#oracle.model(name)).tokenizer.encode(ask.text, { addSpecial: begin.length === 0 });
+    if (this.#conversation.wasLeft) assert.deepEqual(prompt.slice(0, begin.length), begin, "a turn before the one that was left is lost");
+    else assert.deepEqual(prompt, [...begin, ...said], "a turn is lost");
+    const alone = await this.#oracle.answer(prompt, ask);
+    assert.equal(text, alone.text, JSON.stringify(ask));
+    assert.deepEqual(stored, [...prompt, ...alone.ids], "the turn itself is lost");
+    Object.assign(this.#conversation, { ids: stored, wasLeft: false });
+    return "turn: answered";
+  }
+
+  async #storedIds(path: string): Promise<number[]> {
+    return ((await (await fetch(this.#url + path, { headers: ALONE, signal: AbortSignal.timeout(STUCK_MS) })).json()) as { ids: number[] }).ids;
+  }
+
+  async #forget(): Promise<string> {
+    if (this.#conversation === undefined) return "forget: nothing";
+    const { path } = this.#conversation;
+    for (const until = Date.now() + STUCK_MS; ; ) {
+      const { status } = await fetch(this.#url + path, { method: "DELETE", headers: ALONE, signal: AbortSignal.timeout(STUCK_MS) });
+      if (status === 204) break;
+      assert.equal(status, 409);
+      assert.ok(Date.now() < until, `stuck: ${path} is being answered for ever`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    assert.deepEqual(await this.#storedIds(path), []);
+    this.#conversation = undefined;
+    return "forget: done";
+  }
+
+  /** A response that begins an answer, or the word for what happened instead. */
+  async #send(path: string, ask: Ask, leave: Leave | undefined): Promise<Response | string> {
+    for (const until = Date.now() + STUCK_MS; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+      assert.ok(Date.now() < until, `stuck: ${path} ${JSON.stringify(ask)}`);
+      const abort = new AbortController(), timer = leave !== undefined && "afterMs" in leave ? setTimeout(() => abort.abort(), leave.afterMs) : undefined;
+      try {
+        const response = await fetch(this.#url + path, { method: "POST", headers: ALONE, body: JSON.stringify(ask), signal: AbortSignal.any([abort.signal, AbortSignal.timeout(STUCK_MS)]) });
+        // Its own last turn, which it left, is being ended.
+        if (response.status === 409) continue;
+        if (!response.ok) return this.#refused(response);
+        if (leave === undefined) return response;
+        const reader = response.body!.getReader();
+        for (let i = 0; i < ("afterChunks" in leave ? leave.afterChunks : Infinity); i++) if ((await reader.read()).done) break;
+        abort.abort();
+        return "left";
+      } catch (error) {
+        if (abort.signal.aborted) return "left";
+        throw error;
+      } finally {
+        clearTimeout(timer);
+      }
+    }
+  }
+
+  async #refused(response: Response): Promise<string> {
+    const { code, message } = (await response.json()) as { code: string; message: string };
+    // No room beside those that answer, or a bucket that stalled too often.
+    assert.ok([503, 504].includes(response.status), `${response.status} ${code}: ${message}`);
+    return code;
+  }
+
+  async #odd(): Promise<string> {
+    const wrong = this.#one<() => { readonly body: BodyInit; readonly leaves?: true }>([
+      () => ({ body: "{" }), () => ({ body: "[]" }), () => ({ body: "null" }), () => ({ body: '"text"' }), () => ({ body: "" }),
+      () => ({ body: JSON.stringify({ text: 5 }) }), () => ({ body: JSON.stringify({ text: "x".repeat(20_001) }) }),
+      () => ({ body: JSON.stringify({ text: "a", maxTokens: 1e9 }) }), () => ({ body: new Uint8Array([0xff, 0xfe, 0]) }),
+      () => ({ body: chunks("x".repeat(64_000), 40) }), () => ({ body: chunks(" ", 3) }), () => ({ body: chunks('{"text": "', 1, true), leaves: true }),
+    ])(), path = this.#random.u32() % 2 === 0 ? "/generate" : `/conversations/${randomUUID()}`;
+    const abort = new AbortController(), timer = wrong.leaves && setTimeout(() => abort.abort(), 30);
+    try {
+      const response = await fetch(this.#url + path, { method: "POST", headers: ALONE, body: wrong.body, duplex: "half", signal: AbortSignal.any([abort.signal, AbortSignal.timeout(STUCK_MS)]) } as RequestInit);
+      assert.equal(response.status, 400, await response.text());
+      return "odd: refused";
+    } catch (error) {
+      if (wrong.leaves && abort.signal.aborted) return "odd: left";
+      // Of a body that is too long the rest is not read, and the connection ends under the one who sends it.
+      if (error instanceof TypeError && wrong.body instanceof ReadableStream) return "odd: cut off";
+      throw error;
+    } finally {
+      clearTimeout(timer || undefined);
+    }
+  }
+}
+
+/** A body without a length. */
+function chunks(text: string, count: number, neverEnds = false): ReadableStream<Uint8Array> {
+  let sent = 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (sent++ < count) controller.enqueue(new TextEncoder().encode(text));
+      else if (!neverEnds) controller.close();
+      else return new Promise(() => {});
+    },
+  });
+}
