@@ -228,8 +228,8 @@ class Visitor {
   }
 }
 
-/** A body without a length. */
-function chunks(text: string, count: number, neverEnds = false): ReadableStream<Uint8Array> {
+/** A body without a length: `text`, so many times. */
+export function chunks(text: string, count: number, neverEnds = false): ReadableStream<Uint8Array> {
   let sent = 0;
   return new ReadableStream({
     pull(controller) {

@@ -15,7 +15,9 @@ import inTheBox from "../default-model/expected.json" with { type: "json" };
 import { type InstalledPackage, installPackage } from "./installed-package.ts";
 import { FakeBucket, type ServedWorker, buildWorker, serveWorker, workerdBinary } from "./served-worker.ts";
 import { SYNTHETIC } from "./synthetic-models.ts";
+import { rssBytesOf } from "./process-memory.ts";
 import { type Answer, readAnswer } from "./worker-answer.ts";
+import { chunks, visit } from "./worker-visitors.ts";
 
 // The package is installed from dist/ as it was built.
 const skip = process.env.ONEBIT_RUNTIMES === "all" ? false : "runs in .ci/run runtimes";
@@ -141,6 +143,100 @@ for (const age of ["newest", "oldest"] as const) describe(`examples/worker, the 
     }
     assert.equal((await refusal("/generate", { text: "Once", model: "none.gguf" })).status, 404);
     assert.match(await (await post("/generate", { text: "Once", temperature: -1 })).text(), /^event: error\ndata: \{"code":"option\/invalid","message":"temperature/);
+  });
+
+  test("leaves nobody waiting when a request is left at any moment: for its body, a model, a turn, between pieces, at the end", async () => {
+    const expected = (await ask("/generate", { text: "ROMEO:", maxTokens: 12, seed: 1 })).text;
+    const slow = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 200));
+    const moments: Readonly<Record<string, (path: string, abort: AbortController, model: string) => Promise<unknown>>> = {
+      "its body": async (path, abort) => await fetch(worker.url + path, { method: "POST", body: chunks('{"text": "', 1, true), duplex: "half", signal: abort.signal } as RequestInit),
+      "a model": (path, abort, model) => post(path, { text: "Once", model }, abort.signal),
+      "a turn": (path, abort) => post(path, { text: "ROMEO:", maxTokens: 500 }, abort.signal),
+      "between pieces": async (path, abort) => await (await post(path, { text: "ROMEO:", maxTokens: 500 }, abort.signal)).body!.getReader().read(),
+      "at the end": async (path, abort) => await (await post(path, { text: "ROMEO:", maxTokens: 3 }, abort.signal)).text(),
+    };
+    for (const [moment, begin] of Object.entries(moments)) {
+      for (const path of ["/generate", talk(`left at ${moment}`)]) {
+        // Others are writing, so that some of those who leave are waiting for them.
+        const others = [1, 2].map(() => ask("/generate", { text: "ROMEO:", maxTokens: 12, seed: 1 }));
+        bucket.objects.set(`${moment}.gguf`, bucket.objects.get("small.gguf")!);
+        bucket.beforeRead = moment === "a model" ? slow : () => {};
+        await Promise.all([0, 5, 20, 50, 100].map(async (ms) => {
+          const abort = new AbortController(), left = begin(path, abort, `${moment}.gguf`).catch(() => {});
+          await new Promise((resolve) => setTimeout(resolve, ms));
+          abort.abort();
+          await left;
+        }));
+        for (const { text } of await Promise.all(others)) assert.equal(text, expected, moment);
+        assert.equal((await ask("/generate", { text: "ROMEO:", maxTokens: 12, seed: 1 })).text, expected, moment);
+        bucket.beforeRead = () => {};
+        // The conversation is free again, and goes on or begins.
+        if (path !== "/generate") await until(async () => (await fetch(worker.url + path, { method: "DELETE" })).status, (status) => status === 204);
+      }
+    }
+  });
+
+  test("asks a bucket that stalls again, and lets it stop nobody else", async () => {
+    bucket.objects.set("stalls.gguf", bucket.objects.get("small.gguf")!);
+    let nReads = 0;
+    bucket.beforeRead = () => (++nReads === 2 ? new Promise(() => {}) : undefined);
+    const stalled = ask("/generate", { text: "Once upon a time", maxTokens: 3, seed: 7, model: "stalls.gguf" });
+    await until(async () => nReads, (found) => found >= 2);
+    // The model in the package is there already; this one must be loaded while the other is.
+    assert.equal((await ask("/generate", { text: "Once", maxTokens: 3, model: "small.gguf" })).end.tokens, 3);
+    assert.equal((await ask("/generate", { text: "ROMEO:", maxTokens: 3 })).end.tokens, 3);
+    assert.equal((await stalled).end.tokens, 3);
+    bucket.objects.set("silent.gguf", bucket.objects.get("small.gguf")!);
+    bucket.beforeRead = () => new Promise(() => {});
+    const answers = await Promise.all([1, 2].map(() => refusal("/generate", { text: "Once", model: "silent.gguf" })));
+    bucket.beforeRead = () => {};
+    assert.deepEqual(answers.map(({ status, code }) => [status, code]), [[504, "hub/timeout"], [504, "hub/timeout"]]);
+    assert.equal((await ask("/generate", { text: "Once", maxTokens: 3, model: "silent.gguf" })).end.tokens, 3);
+  });
+
+  test("has stored a turn when it says that it ended: workerd is killed then, each time", async () => {
+    for (let turn = 1; turn <= 5; turn++) {
+      const { end } = await ask(talk("killed"), { text: "ROMEO:", maxTokens: turn, seed: turn });
+      await worker.stop();
+      worker = await serveWorker(installed.folder, binary);
+      assert.equal((await idsOf("killed")).length, end.promptTokens + end.tokens);
+    }
+  });
+
+  test("counts bodies as they come, and knows no name that can be guessed", async () => {
+    const chunked = (text: string, count: number): Promise<Response> => fetch(`${worker.url}/generate`, { method: "POST", body: chunks(text, count), duplex: "half" } as RequestInit);
+    assert.equal((await chunked("x".repeat(1_000_000), 20)).status, 400);
+    assert.equal((await readAnswer(await chunked('{"text": "ROMEO:", "maxTokens": 2}', 1))).end.tokens, 2);
+    const escaped = `{"text": "${"\\u0041".repeat(200)}", "maxTokens": 2}`;
+    assert.equal((await readAnswer(await chunked(escaped, 1))).end.promptTokens, 200);
+    for (const name of ["1", "chat", "00000000-0000-0000-0000-000000000000", randomUUID().toUpperCase()]) assert.equal((await post(`/conversations/${name}`, { text: "ROMEO:" })).status, 404, name);
+  });
+
+  test("refuses what pages of other sites send", async () => {
+    const send = (headers: Record<string, string>, method = "POST"): Promise<Response> =>
+      fetch(worker.url + talk("of another site"), { method, headers, ...(method === "POST" ? { body: '{"text": "ROMEO:", "maxTokens": 1}' } : {}) });
+    for (const headers of [{ origin: "https://elsewhere.example" }, { origin: "null" }, { "sec-fetch-site": "cross-site" }, { "sec-fetch-site": "same-site" }] as Record<string, string>[]) {
+      for (const method of ["POST", "DELETE"]) assert.equal((await send(headers, method)).status, 403, JSON.stringify(headers));
+    }
+    assert.deepEqual(await idsOf("of another site"), []);
+    assert.equal((await send({ origin: new URL(worker.url).origin, "sec-fetch-site": "same-origin" })).status, 200);
+  });
+
+  test("gives visitors of every kind, at once, what the library gives alone; it takes no more memory for many conversations", async (t) => {
+    const files = { "small.gguf": join(installed.folder, "small.gguf") }, seconds = Number(process.env.ONEBIT_MIXED_S ?? 20);
+    let nReads = 0;
+    bucket.beforeRead = () => (++nReads % 30 === 0 ? new Promise(() => {}) : undefined);
+    const outcomes = await visit({ url: worker.url, nRequests: Infinity, nClients: 12, seed: 1, files, untilMs: Date.now() + seconds * 1000 });
+    bucket.beforeRead = () => {};
+    t.diagnostic(JSON.stringify(outcomes));
+    await worker.stop();
+    worker = await serveWorker(installed.folder, binary);
+    await (await fetch(worker.url)).text();
+    const idleBytes = rssBytesOf(worker.pid);
+    for (let i = 0; i < 60; i++) await ask(`/conversations/${randomUUID()}`, { text: "ROMEO:", maxTokens: 2 });
+    const grownBytes = rssBytesOf(worker.pid) - idleBytes;
+    t.diagnostic(`${(grownBytes / 1e6).toFixed(0)} MB beyond idle after 60 conversations`);
+    assert.ok(grownBytes < 128e6, `${grownBytes} bytes beyond idle`);
   });
 
   test("keeps a conversation: its KV cache while it lives, its ids when not", async () => {
