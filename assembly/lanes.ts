@@ -37,18 +37,6 @@ export function sumFourFloats(a: v128, b: v128, c: v128, d: v128): v128 {
   );
 }
 
-/**
- * The larger of magnitudes (floats without a sign), lane by lane; NaN is larger than any number. As integers their bits are in
- * the same order, and that of NaN above Infinity, so that none goes unseen.
- */
-export function largerMagnitudes(a: v128, b: v128): v128 { return i32x4.max_s(a, b); }
-
-/** The largest of four magnitudes, NaN when one is. */
-export function maxMagnitude(v: v128): f32 {
-  const pairs = i32x4.max_s(v, i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
-  return reinterpret<f32>(max<i32>(i32x4.extract_lane(pairs, 0), i32x4.extract_lane(pairs, 1)));
-}
-
 /** The largest of four f32 lanes; a NaN lane loses to any number. */
 export function maxFloats(v: v128): f32 {
   const pairs = f32x4.pmax(i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7), v);

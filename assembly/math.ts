@@ -203,7 +203,7 @@ const EXP2: usize = memory.data<f32>([
   12582912.0, -125.0, 0.0013381302123889327, 0.00966636836528778, 0.055503811687231064, 0.2402234971523285, 0.6931471824645996, 1.0,
 ]);
 
-/** 2^x of lanes in (-125, 0], off by less than 3e-7 of it, 1 for 0; 0 below that, NaN for NaN. */
+/** 2^x of lanes in (-125, 0], off by less than 3e-7 of it, 1 for 0; 0 below that, and for NaN. */
 export function exp2NegativeF32x4(x: v128): v128 {
   const rounded = f32x4.add(x, v128.load32_splat(EXP2)), r = f32x4.sub(x, f32x4.sub(rounded, v128.load32_splat(EXP2)));
   let p = f32x4.add(f32x4.mul(v128.load32_splat(EXP2, 8), r), v128.load32_splat(EXP2, 12));
@@ -211,5 +211,5 @@ export function exp2NegativeF32x4(x: v128): v128 {
   p = f32x4.add(f32x4.mul(p, r), v128.load32_splat(EXP2, 20));
   p = f32x4.add(f32x4.mul(p, r), v128.load32_splat(EXP2, 24));
   p = f32x4.add(f32x4.mul(p, r), v128.load32_splat(EXP2, 28));
-  return v128.andnot(i32x4.add(p, i32x4.shl(rounded, 23)), f32x4.le(x, v128.load32_splat(EXP2, 4)));
+  return v128.and(i32x4.add(p, i32x4.shl(rounded, 23)), f32x4.gt(x, v128.load32_splat(EXP2, 4)));
 }

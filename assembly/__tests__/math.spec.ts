@@ -142,7 +142,6 @@ describe("2^x of what is not above 0, in four lanes", () => {
   test("0, -Infinity, NaN", () => {
     expect(lane(exp2NegativeF32x4(f32x4.splat(0)))).toBe(1);
     expect(lane(exp2NegativeF32x4(f32x4.splat(-<f32>Infinity)))).toBe(0);
-    const found = lane(exp2NegativeF32x4(f32x4.splat(<f32>NaN)));
-    expect(found != found).toBe(true);
+    expect(lane(exp2NegativeF32x4(f32x4.splat(<f32>NaN)))).toBe(0);
   });
 });

@@ -17,11 +17,6 @@ function fillRows(x: usize, count: i32, kind: i32, random: Random): void {
   }
 }
 
-/** Equal, or both NaN. */
-function alike(a: f32, b: f32): bool {
-  return a == b || (a != a && b != b);
-}
-
 function wrongTokens(k: i32, kind: i32, wants8: bool, wants16: bool, magnitudes: i32 = 0): i32 {
   const kp = (k + 63) & ~63, stride = k + 1, n = 4, random = new Random(<u32>(k * 8 + kind));
   const x = new Guarded(4 * n * stride), q8 = new Guarded(n * kp), q16 = new Guarded(2 * n * kp);
@@ -41,7 +36,7 @@ function wrongTokens(k: i32, kind: i32, wants8: bool, wants16: bool, magnitudes:
     }
     if (!done) continue;
     if (load<i32>(sum.at + <usize>(4 * row)) != total) wrong++;
-    if (!alike(load<f32>(scale.at + <usize>(4 * row)), <f32>(1.0 / <f64>factor))) wrong++;
+    if (load<f32>(scale.at + <usize>(4 * row)) != <f32>(1.0 / <f64>factor)) wrong++;
   }
   x.free();
   q8.free();
@@ -61,7 +56,7 @@ function wrongBlocks(k: i32, block: i32, qmax: i32, kind: i32, magnitudes: i32 =
     const from = x.at + <usize>(4 * row * stride);
     for (let b = 0; b < blocks; b++) {
       const begin = b * block, most = absmax(from, begin, min(k, begin + block));
-      if (!alike(load<f32>(scale.at + <usize>(4 * (row * blocks + b))), most / <f32>qmax)) wrong++;
+      if (load<f32>(scale.at + <usize>(4 * (row * blocks + b))) != most / <f32>qmax) wrong++;
       wrong += wrongBlock(from, q.at + <usize>(2 * row * kp), sum.at + <usize>(4 * (row * blocks + b)), begin, k, block, qmax, magnitudes);
     }
   }
@@ -108,12 +103,6 @@ function wrongTokenBlocks(magnitudes: i32): i32 {
   return load<i32>(sum.at) == total ? wrong : wrong + 1;
 }
 
-function floatsOf(count: i32): Guarded {
-  const x = new Guarded(4 * count);
-  fillRows(x.at, count, 0, new Random(3));
-  return x;
-}
-
 describe("activations to int8, a scale a token", () => {
   test("any width, i8 and i16, padded with zeros; rows outside the range untouched", () => {
     for (let w = 0; w < WIDTHS.length; w++) expect(wrongTokens(WIDTHS[w], 0, true, true)).toBe(0);
@@ -124,19 +113,7 @@ describe("activations to int8, a scale a token", () => {
   });
   test("the sums of magnitudes", () => expect(wrongTokens(300, 0, true, true, 1)).toBe(0));
   test("ties go to even", () => expect(wrongTokens(300, TIES, true, true)).toBe(0));
-  test("NaN is 0 and makes the scale NaN, an infinity infinite, nothing traps", () => expect(wrongTokens(300, SPECIAL, true, true)).toBe(0));
-  test("no NaN and no infinity goes unseen, of either sign, wherever it stands", () => {
-    for (let i = 0; i < 70; i++) {
-      for (let kind = 0; kind < 4; kind++) {
-        const x = floatsOf(70), q = new Guarded(128), scale = new Guarded(4), sum = new Guarded(4);
-        const odd: f32 = kind < 2 ? <f32>NaN : <f32>Infinity;
-        store<f32>(x.at + <usize>(4 * i), kind % 2 == 0 ? odd : -odd);
-        quantizeToken(x.at, 70, q.at, 0, scale.at, sum.at, 0, 1, 70, 128, 0);
-        const found = load<f32>(scale.at);
-        expect(found - found != 0).toBe(true);
-      }
-    }
-  });
+  test("NaN is 0, an infinity makes the scale infinite, nothing traps", () => expect(wrongTokens(300, SPECIAL, true, true)).toBe(0));
   test("zeros have the smallest scale, 1e-5 / 127", () => {
     const x = new Guarded(64), q = new Guarded(64), scale = new Guarded(4), sum = new Guarded(4);
     memory.fill(x.at, 0, 64);

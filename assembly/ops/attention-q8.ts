@@ -16,10 +16,10 @@
  * one elsewhere. Sums are exact integers: of a score over headDim (|Σ| ≤ 127 · 8191 · headDim < 2^31 up to a headDim of
  * 2064), of an output over a tile; tiles are added up in f32, in the order of STREAMS, which a token's own length decides.
  * A weight after a token's own position is 0. Beside attention over the same bytes in f64, an output is off by less than
- * 2e-4 of the values' size; what the bytes are off adds 0.6 % (the spec). A NaN of a query, key or value makes its scale NaN.
+ * 2e-4 of the values' size; what the bytes are off adds 0.6 % (the spec).
  */
 import { KV_Q8_POSITIONS, KV_Q8_ROW_TAIL_BYTES, KV_Q8_SCALE_BYTES, KV_Q8_SUM_BYTES } from "../abi";
-import { largerMagnitudes, maxMagnitude, sumFloats } from "../lanes";
+import { maxFloats, sumFloats } from "../lanes";
 import { exp2NegativeF32x4 } from "../math";
 import { bytesA, bytesB, dotQuad, quadA, quadB, storeQuads, sumQuads } from "../simd";
 import { headPairs } from "./attention";
@@ -122,8 +122,8 @@ function roundBytes(x: usize, factor: v128): i32 {
 
 function absmax(x: usize, dim: i32): f32 {
   let most = f32x4.splat(0);
-  for (let i = 0; i < dim; i += 4) most = largerMagnitudes(most, f32x4.abs(v128.load(x + (<usize>i << 2))));
-  return maxMagnitude(most);
+  for (let i = 0; i < dim; i += 4) most = f32x4.pmax(most, f32x4.abs(v128.load(x + (<usize>i << 2))));
+  return maxFloats(most);
 }
 
 /** Attention of items [itemBegin, itemEnd), as `attend` of attention.ts. */
@@ -267,13 +267,13 @@ function roundWeights(weights: usize, tail: usize, scales: usize, count: i32): v
   for (let r: usize = 0; r < <usize>count; r++) {
     const e = exp2NegativeF32x4(f32x4.sub(v128.load(weights + (r << 4)), top));
     sums = f32x4.add(sums, e);
-    // A place never stored may hold a NaN for a scale, which its weight of 0 does not undo.
-    const weighed = v128.and(f32x4.mul(e, v128.load(scales + (r << 4))), f32x4.ne(e, zero));
+    // A place never stored may hold a NaN for a scale, which its weight of 0 does not undo: pmax of 0 and NaN is 0.
+    const weighed = f32x4.pmax(zero, f32x4.mul(e, v128.load(scales + (r << 4))));
     v128.store(weights + (r << 4), weighed);
-    most = largerMagnitudes(most, f32x4.abs(weighed));
+    most = f32x4.pmax(most, weighed);
   }
   store<f64>(tail, load<f64>(tail) + <f64>sumFloats(sums));
-  const unit = maxMagnitude(most), factor = f32x4.splat(unit < WEIGHT_MIN ? 0 : WEIGHT_MAX / unit);
+  const unit = maxFloats(most), factor = f32x4.splat(unit < WEIGHT_MIN ? 0 : WEIGHT_MAX / unit);
   for (let r: usize = 0; r < <usize>count; r += 2) {
     const at = weights + (r << 4);
     storeQuads(weights + (r << 3), round14(v128.load(at), factor, 0), round14(v128.load(at, 16), factor, 0));

@@ -9,10 +9,10 @@
  *
  * `sum` is the sum of the integers or, with `magnitudes` 1, of their magnitudes (what binary tables leave out).
  *
- * x: f32 (rows, k), row stride xStride floats. q: (rows, kp), zero from k to kp. Rounding is half to even. An integer
- * cannot say that a value is NaN or infinite: it becomes 0, and the scale is NaN or infinite, so that the result is NaN.
+ * x: f32 (rows, k), row stride xStride floats. q: (rows, kp), zero from k to kp. Rounding is half to even. NaN becomes
+ * 0 and an infinity makes its scale infinite, so the row's result is NaN: nothing traps.
  */
-import { largerMagnitudes, loadRest, maxMagnitude } from "../lanes";
+import { loadRest, maxFloats } from "../lanes";
 
 const DENSE_BLOCK: i32 = 32;
 
@@ -142,18 +142,18 @@ function fourValues(x: usize, i: i32, k: i32): v128 {
   return i < k ? loadRest(p, k - i) : f32x4.splat(0);
 }
 
-/** Largest magnitude of k values, NaN when one is. Four maxima at once: each waits for itself. */
+/** Largest magnitude of k values; NaN is passed over. Four maxima at once: each waits for itself, four cycles long. */
 export function absmaxRow(x: usize, k: i32): f32 {
   let a = f32x4.splat(0), b = a, c = a, d = a, i = 0;
   for (; i + 16 <= k; i += 16) {
     const p = x + (<usize>i << 2);
-    a = largerMagnitudes(a, f32x4.abs(v128.load(p)));
-    b = largerMagnitudes(b, f32x4.abs(v128.load(p, 16)));
-    c = largerMagnitudes(c, f32x4.abs(v128.load(p, 32)));
-    d = largerMagnitudes(d, f32x4.abs(v128.load(p, 48)));
+    a = f32x4.pmax(a, f32x4.abs(v128.load(p)));
+    b = f32x4.pmax(b, f32x4.abs(v128.load(p, 16)));
+    c = f32x4.pmax(c, f32x4.abs(v128.load(p, 32)));
+    d = f32x4.pmax(d, f32x4.abs(v128.load(p, 48)));
   }
-  for (; i < k; i += 4) a = largerMagnitudes(a, f32x4.abs(fourValues(x, i, k)));
-  return maxMagnitude(largerMagnitudes(largerMagnitudes(a, b), largerMagnitudes(c, d)));
+  for (; i < k; i += 4) a = f32x4.pmax(a, f32x4.abs(fourValues(x, i, k)));
+  return maxFloats(f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d)));
 }
 
 /** What eight integers add to a sum. */

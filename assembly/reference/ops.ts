@@ -13,13 +13,12 @@ function rounded(v: f32, low: f32, high: f32): i32 {
   return <i32>max<f32>(low, min<f32>(high, nearest<f32>(v)));
 }
 
-/** Largest magnitude of [begin, end), NaN when one is. */
+/** Largest magnitude of [begin, end), NaN passed over. */
 export function absmax(x: usize, begin: i32, end: i32): f32 {
   let most: f32 = 0;
   for (let i = begin; i < end; i++) {
     const v = abs<f32>(at(x, i));
-    if (v != v || v > most) most = v;
-    if (v != v) break;
+    if (v > most) most = v;
   }
   return most;
 }

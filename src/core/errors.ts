@@ -40,7 +40,6 @@ export type ErrorCode =
   | "model/not-enough-memory"
   | "model/context-full"
   | "model/bad-token"
-  | "model/not-finite"
   | "model/closed"
   | "model/busy"
   // engine

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { requireFinite } from "../core/finite.ts";
 import { BOOLEAN, FUNCTION, type OptionTable, SIGNAL, oneOf } from "../core/options.ts";
 
 /** `last`: the state of the last id (what embedding models of decoder type are trained for); `mean`: of all ids. */
@@ -27,16 +26,13 @@ export const EMBED_OPTIONS: OptionTable<EmbedOptions> = {
 
 /**
  * @param hidden (nIds, nEmbd), row-major
- * @param what names the text in errors
  * @returns (nEmbd); sums run in f64 from the first row to the last, so the bits are the same everywhere
- * @throws OnebitError `model/not-finite`
  */
-export function pool(hidden: Float32Array, nEmbd: number, pooling: Pooling, normalize: boolean, what = "embed"): Float32Array {
+export function pool(hidden: Float32Array, nEmbd: number, pooling: Pooling, normalize: boolean): Float32Array {
   const nIds = hidden.length / nEmbd;
   const sums = new Float64Array(nEmbd);
   const first = pooling === "last" ? nIds - 1 : 0;
   for (let row = first; row < nIds; row++) {
-    requireFinite(hidden.subarray(row * nEmbd, (row + 1) * nEmbd), `${what}, hidden state of row ${row}`);
     for (let i = 0; i < nEmbd; i++) sums[i] += hidden[row * nEmbd + i];
   }
   let scale = 1 / (nIds - first);

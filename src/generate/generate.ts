@@ -4,7 +4,6 @@
  * @module
  */
 import { fail, OnebitError, throwIfAborted } from "../core/errors.ts";
-import { requireLogits } from "../core/finite.ts";
 import type { Engine } from "../model/engine.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Context } from "./context.ts";
@@ -118,8 +117,6 @@ interface Plan {
   readonly endIds: ReadonlySet<number>;
   readonly stops: readonly string[];
   readonly nLogprobs: number | undefined;
-  /** Ids that can be drawn: rows of the head beyond the vocabulary are padding. */
-  readonly nTokens: number;
 }
 
 /** The state of a running generation. */
@@ -184,9 +181,8 @@ async function* decode(
   for (;;) {
     startMs = performance.now();
     throwIfAborted(turn);
-    requireLogits(logits, history.length - 1);
-    const id = sampler.next(logits.subarray(0, plan.nTokens), history);
-    const extra = plan.nLogprobs === undefined ? {} : describe(logits, id, plan, engine);
+    const id = sampler.next(logits, history);
+    const extra = plan.nLogprobs === undefined ? {} : describe(logits, id, plan.nLogprobs, engine);
     history.push(id);
     progress.ids.push(id);
     const isEnd = plan.endIds.has(id);
@@ -223,8 +219,10 @@ function whyStop(isEnd: boolean, isStopString: boolean, isLength: boolean, isFul
 function createTextReader(tokenizer: Tokenizer | undefined, stops: readonly string[]) {
   const decoder = tokenizer?.stream();
   const scanner = createStopScanner(stops);
+  const nKnown = tokenizer?.vocabSize ?? 0;
   return {
-    push: (id: number): string => (decoder ? scanner.push(decoder.push(id)) : ""),
+    // Rows beyond the vocabulary are padding of the head: they have no text.
+    push: (id: number): string => (decoder && id < nKnown ? scanner.push(decoder.push(id)) : ""),
     end: (): string => (decoder ? scanner.push(decoder.end()) : "") + scanner.end(),
     get stopped() {
       return scanner.stopped;
@@ -232,9 +230,9 @@ function createTextReader(tokenizer: Tokenizer | undefined, stops: readonly stri
   };
 }
 
-function describe(logits: Float32Array, id: number, { nLogprobs = 0, nTokens }: Plan, engine: Engine): Pick<Piece, "logprob" | "topLogprobs"> {
-  const { chosen, top } = logprobs(logits, id, nLogprobs, engine.numeric, nTokens);
-  return nLogprobs === 0 ? { logprob: chosen } : { logprob: chosen, topLogprobs: top };
+function describe(logits: Float32Array, id: number, nTop: number, engine: Engine): Pick<Piece, "logprob" | "topLogprobs"> {
+  const { chosen, top } = logprobs(logits, id, nTop, engine.numeric);
+  return nTop === 0 ? { logprob: chosen } : { logprob: chosen, topLogprobs: top };
 }
 
 function makePlan({ engine, tokenizer }: GenerationParts, options: GenerateOptions): Plan {
@@ -245,10 +243,8 @@ function makePlan({ engine, tokenizer }: GenerationParts, options: GenerateOptio
   if (stops.length > 0 && tokenizer === undefined) {
     fail("tokenizer/missing", "stop strings need text, and this model file has no vocabulary: use stopIds");
   }
-  const nTokens = Math.min(tokenizer?.vocabSize ?? engine.vocabSize, engine.vocabSize);
   return {
-    sampling: checkSampling(options, nTokens),
-    nTokens,
+    sampling: checkSampling(options, engine.vocabSize),
     maxTokens: options.maxTokens ?? MAX_TOKENS_DEFAULT,
     endIds,
     stops,

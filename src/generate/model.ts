@@ -112,8 +112,7 @@ export class Model implements AsyncDisposable {
   /**
    * Continues a text, or ids. See {@link GenerateOptions} for defaults; wrong options throw (`option/invalid`) when the
    * generation starts.
-   * @throws OnebitError (while iterating) `model/context-full` when the prompt does not fit, `model/bad-token`, `tokenizer/missing`,
-   *   `model/not-finite` when weights are so large that logits overflow
+   * @throws OnebitError (while iterating) `model/context-full` when the prompt does not fit, `model/bad-token`, `tokenizer/missing`
    */
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): Generation {
     return this.#start(() => {
@@ -141,7 +140,7 @@ export class Model implements AsyncDisposable {
 
   /**
    * One vector of `config.nEmbd` numbers a text.
-   * @throws OnebitError `tokenizer/missing`, `model/context-full`, `model/not-finite`, `option/invalid`, `aborted`
+   * @throws OnebitError `tokenizer/missing`, `model/context-full`, `option/invalid`, `aborted`
    */
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
     const { pooling = this.#embedding?.pooling ?? "last", normalize = true, appendEos = this.#embedding?.appendEos ?? false, signal: own, onProgress } =
@@ -154,7 +153,7 @@ export class Model implements AsyncDisposable {
       for (const ids of all) {
         onProgress?.({ done: vectors.length, total: all.length });
         const hidden = await this.#engine.hidden(ids, { signal });
-        vectors.push(pool(hidden, this.config.nEmbd, pooling, normalize, `embed: text ${vectors.length}`));
+        vectors.push(pool(hidden, this.config.nEmbd, pooling, normalize));
       }
       onProgress?.({ done: vectors.length, total: all.length });
       return vectors;

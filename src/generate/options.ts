@@ -4,7 +4,6 @@
  * @module
  */
 import { type ErrorCode, fail, shown } from "../core/errors.ts";
-import { TEMPERATURE_MIN } from "../core/finite.ts";
 import { LOGPROBS_MAX, STOP_STRING_CHARS_MAX, STOP_STRINGS_MAX } from "../core/limits.ts";
 import { BOOLEAN, FUNCTION, type Kind, type Meanings, OBJECT, type OptionTable, SIGNAL, kind, list, number, whole } from "../core/options.ts";
 
@@ -28,7 +27,7 @@ export interface SamplingOptions {
   topP?: number;
   /** Keep ids at least this fraction as likely as the likeliest. [0, 1], default 0. */
   minP?: number;
-  /** Divides the logits before the draw; 0 always takes the likeliest id (greedy). 0, or 1e-200–100, default 0.7. */
+  /** Divides the logits before the draw; 0 always takes the likeliest id (greedy). 0–100, default 0.7. */
   temperature?: number;
   /** Same seed, model and prompt: same ids, on every engine. A safe integer ≥ 0 or a 64-bit bigint; default: a fresh one. */
   seed?: number | bigint;
@@ -88,7 +87,6 @@ export const TEXT_OR_IDS: Kind<string | number[]> = (value, name, code) =>
 const STOP_STRING = kind<string>(`strings of 1 to ${STOP_STRING_CHARS_MAX} characters`, (text) => typeof text === "string" && text.length > 0 && text.length <= STOP_STRING_CHARS_MAX);
 const SEED = kind<number | bigint>("an integer from 0 to 2^53 - 1 or a bigint below 2^64", (seed) =>
   typeof seed === "bigint" ? seed >= 0n && seed < 1n << 64n : Number.isSafeInteger(seed) && (seed as number) >= 0);
-const TEMPERATURE = kind<number>(`0, or a number from ${TEMPERATURE_MIN} to 100`, (value) => value === 0 || (typeof value === "number" && value >= TEMPERATURE_MIN && value <= 100));
 
 /** Outside these a value is a mistake, not a taste. */
 export const GENERATE_OPTIONS: OptionTable<GenerateOptions> = {
@@ -101,7 +99,7 @@ export const GENERATE_OPTIONS: OptionTable<GenerateOptions> = {
   typicalP: number({ above: 0, max: 1 }),
   topP: number({ above: 0, max: 1 }),
   minP: number({ min: 0, max: 1 }),
-  temperature: TEMPERATURE,
+  temperature: number({ min: 0, max: 100 }),
   seed: SEED,
   maxTokens: whole(0),
   stop: (value, name, code) => list("a string or a list of strings", STOP_STRING, STOP_STRINGS_MAX)(typeof value === "string" ? [value] : value, name, code),

@@ -11,7 +11,6 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
-import { F32_MAX, notFinite } from "../core/finite.ts";
 import type { Numeric } from "../kernels/numeric.ts";
 import type { Sampling } from "./options.ts";
 
@@ -25,7 +24,7 @@ export interface Sampler {
   /**
    * @param logits one row; unchanged on return
    * @param history all ids before this one, prompt included
-   * @throws OnebitError `option/invalid` when the logit bias bans every id; `model/not-finite` for a logit of Infinity, or when none is a number
+   * @throws OnebitError `option/invalid` when the logit bias bans every id
    */
   next(logits: Float32Array, history: readonly number[]): number;
 }
@@ -56,10 +55,8 @@ export function createSampler(sampling: Sampling, numeric: Numeric): Sampler {
     next(logits, history) {
       const undo = adjust(logits, history, sampling);
       try {
-        const row = history.length - 1;
-        if (sampling.temperature === 0) return greedy(logits, row, sampling, numeric);
+        if (sampling.temperature === 0) return greedy(logits, numeric);
         let candidates = gather(logits, sampling.topK, numeric);
-        requireDrawable(largest(candidates), row, sampling);
         for (const step of steps) candidates = step.keep(candidates, sampling, numeric);
         return draw(candidates, sampling.temperature, random.next(), numeric);
       } finally {
@@ -69,14 +66,12 @@ export function createSampler(sampling: Sampling, numeric: Numeric): Sampler {
   };
 }
 
-/** The chosen id's log probability and those of the `n` likeliest of the first `nTokens` ids. */
-export function logprobs(
-  logits: Float32Array, chosen: number, n: number, numeric: Numeric, nTokens = logits.length,
-): { chosen: number; top: TokenLogprob[] } {
+/** The chosen id's log probability and those of the `n` likeliest ids. */
+export function logprobs(logits: Float32Array, chosen: number, n: number, numeric: Numeric): { chosen: number; top: TokenLogprob[] } {
   const total = numeric.logSumExp(logits);
   const top: TokenLogprob[] = [];
   if (n > 0) {
-    const best = numeric.topK(logits.subarray(0, nTokens), n);
+    const best = numeric.topK(logits, n);
     best.ids.forEach((id, i) => top.push({ id, logprob: best.logits[i] - total }));
   }
   return { chosen: logits[chosen] - total, top };
@@ -92,12 +87,12 @@ function adjust(logits: Float32Array, history: readonly number[], sampling: Samp
       const logit = logits[id];
       undo.push([id, logit]);
       const scaled = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
-      logits[id] = inRange(scaled - count * frequencyPenalty - presencePenalty);
+      logits[id] = scaled - count * frequencyPenalty - presencePenalty;
     }
   }
   for (const [id, bias] of logitBias) {
     undo.push([id, logits[id]]);
-    logits[id] = bias === -Infinity ? bias : inRange(logits[id] + bias);
+    logits[id] += bias;
   }
   // An id may have been penalised and biased: the first value saved is the one to end with.
   return undo.reverse();
@@ -110,24 +105,9 @@ function countLast(history: readonly number[], lastN: number): Map<number, numbe
   return counts;
 }
 
-/** A penalty must not make a number infinite; what is, stays so. */
-function inRange(logit: number): number {
-  return Math.abs(logit) === Infinity ? logit : Math.max(-F32_MAX, Math.min(F32_MAX, logit));
-}
-
-function greedy(logits: Float32Array, row: number, sampling: Sampling, numeric: Numeric): number {
+function greedy(logits: Float32Array, numeric: Numeric): number {
   const id = numeric.argmax(logits);
-  requireDrawable(id < 0 ? -Infinity : logits[id], row, sampling);
-  return id;
-}
-
-/** @param most the largest logit, -Infinity when there is none */
-function requireDrawable(most: number, row: number, { logitBias }: Sampling): void {
-  if (Math.abs(most) < Infinity) return;
-  if (most !== Infinity && logitBias.some(([, bias]) => bias === -Infinity)) {
-    fail("option/invalid", "no id can be drawn: the logit bias bans every id whose logit is a number");
-  }
-  notFinite(`logits of row ${row}`, most === Infinity ? "Infinity" : "no number for any id");
+  return logits[id] > -Infinity ? id : failAllBanned();
 }
 
 /** The k likeliest (found without sorting the rest), or every id. Banned (−∞) and NaN logits never take part. */
@@ -136,6 +116,7 @@ function gather(logits: Float32Array, k: number, numeric: Numeric): Candidates {
     const best = numeric.topK(logits, k);
     let n = best.ids.length;
     while (n > 0 && !(best.logits[n - 1] > -Infinity)) n--;
+    if (n === 0) failAllBanned();
     return { ids: best.ids.subarray(0, n), logits: Float64Array.from(best.logits.subarray(0, n)), sorted: true };
   }
   const ids = new Int32Array(logits.length);
@@ -146,19 +127,15 @@ function gather(logits: Float32Array, k: number, numeric: Numeric): Candidates {
     ids[n] = id;
     values[n++] = logits[id];
   }
+  if (n === 0) failAllBanned();
   return { ids: ids.subarray(0, n), logits: values.subarray(0, n), sorted: false };
-}
-
-/** -Infinity when there are none. */
-function largest({ logits }: Pick<Candidates, "logits">): number {
-  let max = -Infinity;
-  for (const logit of logits) if (logit > max) max = logit;
-  return max;
 }
 
 /** exp(logit − largest) of each candidate and their sum: probabilities before the division. */
 function weigh({ logits }: Candidates, numeric: Numeric): { weights: Float64Array; sum: number; max: number } {
-  const max = largest({ logits }), weights = new Float64Array(logits.length);
+  let max = -Infinity;
+  for (const logit of logits) if (logit > max) max = logit;
+  const weights = new Float64Array(logits.length);
   let sum = 0;
   for (let i = 0; i < weights.length; i++) {
     weights[i] = numeric.exp(logits[i] - max);
@@ -233,4 +210,8 @@ function indices(n: number): Int32Array {
   const all = new Int32Array(n);
   for (let i = 0; i < n; i++) all[i] = i;
   return all;
+}
+
+function failAllBanned(): never {
+  fail("option/invalid", "no id can be drawn: every logit is -Infinity or NaN after the penalties and the logit bias");
 }

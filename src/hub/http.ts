@@ -44,7 +44,7 @@ export const TIMEOUT_MS_DEFAULT = 30_000;
 const SLOWEST_BYTES = 1024;
 
 /** Sends a GET or HEAD and resolves with the headers of the last hop. @throws PassingFailure, OnebitError `hub/…`, `aborted` */
-export async function send(http: Http, url: string, init: { method?: "GET" | "HEAD"; headers?: Readonly<Record<string, string>> } = {}): Promise<Answer> {
+export async function send(http: Http, url: string, init: RequestOf = {}): Promise<Answer> {
   throwIfAborted(http.signal);
   const limit = new TimeLimit(http.signal, http.timeoutMs);
   const hops: Headers[] = [];
@@ -55,7 +55,7 @@ export async function send(http: Http, url: string, init: { method?: "GET" | "HE
       hops.push(response.headers);
       const location = response.headers.get("location");
       if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return answer(http, response, at, hops, limit);
-      await response.body?.cancel();
+      dropBody(response);
       at = redirected(at, location);
     }
     return fail("hub/redirect", `${shown(url)}: sent on more than ${HUB_REDIRECTS_MAX} times, last to ${shown(at)}`);
@@ -65,16 +65,60 @@ export async function send(http: Http, url: string, init: { method?: "GET" | "HE
   }
 }
 
-async function hop(http: Http, url: string, { method = "GET", headers = {} }: { method?: "GET" | "HEAD"; headers?: Readonly<Record<string, string>> }, limit: TimeLimit): Promise<Response> {
+interface RequestOf {
+  readonly method?: "GET" | "HEAD";
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+async function hop(http: Http, url: string, { method = "GET", headers = {} }: RequestOf, limit: TimeLimit): Promise<Response> {
+  const ask: Ask = async (at, redirect, secrets) => {
+    try {
+      return await http.fetch(at, { method, headers: { ...headers, ...secrets }, redirect, signal: limit.signal });
+    } catch (cause) {
+      throw lost(http, limit, cause, `${shown(at)}: no answer`);
+    }
+  };
   const secrets = http.secrets !== undefined && new URL(url).origin === http.secrets.origin ? http.secrets.headers : {};
-  const request = (redirect: RequestRedirect): Promise<Response> => http.fetch(url, { method, headers: { ...headers, ...secrets }, redirect, signal: limit.signal });
-  try {
-    const response = await request("manual");
-    // Browsers do not show redirects: there the fetch itself follows them, and takes the secrets off for other hosts.
-    return response.type === "opaqueredirect" ? await request("follow") : response;
-  } catch (cause) {
-    throw lost(http, limit, cause, `${shown(url)}: no answer`);
+  const response = await ask(url, "manual", secrets);
+  return response.type === "opaqueredirect" ? await followHidden(url, secrets, ask) : response;
+}
+
+type Ask = (at: string, redirect: RequestRedirect, secrets: Readonly<Record<string, string>>) => Promise<Response>;
+
+/**
+ * Browsers do not show where a redirect leads, and a fetch that follows it by itself takes all headers along, save
+ * `Authorization` to another origin. With other secrets it is followed without them, which tells where it ends: elsewhere,
+ * where they do not belong, or on the host they are for, which is then asked again.
+ */
+async function followHidden(url: string, secrets: Readonly<Record<string, string>>, ask: Ask): Promise<Response> {
+  const follow = async (carried: Readonly<Record<string, string>>): Promise<Response> => {
+    const response = await ask(url, "follow", carried);
+    if (response.redirected) checkSafety(url, response.url);
+    return response;
+  };
+  const maySend = Object.keys(secrets).every((name) => name.toLowerCase() === "authorization") && stripsAuthorization();
+  if (maySend || Object.keys(secrets).length === 0) return await follow(secrets);
+  const bare = await follow({}), isElsewhere = bare.redirected && new URL(bare.url).origin !== new URL(url).origin;
+  if (bare.ok && isElsewhere) return bare;
+  dropBody(bare);
+  if (bare.redirected && !isElsewhere) {
+    const there = await ask(bare.url, "manual", secrets);
+    if (there.type !== "opaqueredirect") return there;
   }
+  return fail("hub/redirect", `${shown(url)}: sends on to an address that this browser does not show, and the headers meant for ${new URL(url).host} must not go along; give the address it leads to`);
+}
+
+/**
+ * Whether a fetch that is sent on to another origin leaves `Authorization` behind, as the Fetch standard has it since 2022:
+ * Safari 16.1, Firefox 111 and Chrome 119 do. They have this function since Safari 17.4, Firefox 121 and Chrome 119.
+ */
+function stripsAuthorization(): boolean {
+  return "withResolvers" in Promise;
+}
+
+/** Fails when the connection is gone, which is what is wanted. Not waited for: a body that stalls would hold us up. */
+function dropBody(response: Response): void {
+  void response.body?.cancel().catch(() => {});
 }
 
 function redirected(from: string, location: string): string {
@@ -84,10 +128,13 @@ function redirected(from: string, location: string): string {
   } catch (cause) {
     return fail("hub/redirect", `${shown(from)}: sent on to ${quoted(location)}, which is no URL`, cause);
   }
-  if (to.protocol !== "https:" && !(to.protocol === "http:" && from.startsWith("http:"))) {
-    fail("hub/redirect", `${shown(from)}: sent on to ${shown(to.href)}, which is not as safe`);
-  }
+  checkSafety(from, to.href);
   return to.href;
+}
+
+function checkSafety(from: string, to: string): void {
+  const isAsSafe = to.startsWith("https:") || (to.startsWith("http:") && from.startsWith("http:"));
+  if (!isAsSafe) fail("hub/redirect", `${shown(from)}: sent on to ${shown(to)}, which is not as safe`);
 }
 
 function answer(http: Http, response: Response, url: string, hops: readonly Headers[], limit: TimeLimit): Answer {

@@ -141,6 +141,8 @@ const UNREADABLE = "unreadable";
 /** Undefined where there is no file, or one that names no holder. */
 async function readHolder(fs: LockFs, path: string): Promise<Holder | typeof UNREADABLE | undefined> {
   try {
+    // Reading a pipe that somebody put there would wait for ever.
+    if (!(await fs.stat(path)).isFile()) return undefined;
     const { token, pid, machine, started } = JSON.parse(await fs.readFile(path, "utf8")) as Record<string, unknown>;
     const isHolder = typeof token === "string" && typeof pid === "number" && Number.isSafeInteger(pid) && pid > 0 && typeof machine === "string";
     return isHolder ? { token, pid, machine, started: typeof started === "string" ? started : undefined } : undefined;

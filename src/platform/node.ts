@@ -31,20 +31,21 @@ export function nodePlatform(): Platform {
 /** One read call at most: Node takes lengths below 2 GiB. */
 const READ_BYTES_MAX = 1 << 30;
 
+type OpenFs = Pick<typeof import("node:fs/promises"), "open" | "stat">;
+
 /** @param fs tests pass one that fails */
-export async function openFile(path: string, fs: Pick<typeof import("node:fs/promises"), "open"> = process.getBuiltinModule("node:fs/promises")): Promise<ByteSource> {
-  const handle = await fs.open(path, "r").catch((cause: NodeJS.ErrnoException) =>
+export async function openFile(path: string, fs: OpenFs = process.getBuiltinModule("node:fs/promises")): Promise<ByteSource> {
+  const refuse = (cause: NodeJS.ErrnoException): never =>
     cause.code === "ENOENT"
       ? fail("file/not-found", `${path}: no such file`, cause)
-      : fail("file/read", `${path}: ${cause.message}`, cause));
+      : fail("file/read", `${path}: ${cause.message}`, cause);
+  // Before it is opened: that of a pipe waits for somebody to write to it, and for ever.
+  requireFile(path, await fs.stat(path).catch(refuse));
+  const handle = await fs.open(path, "r").catch(refuse);
   const stat = await handle.stat().catch(async (cause: unknown) => {
     await handle.close().catch(() => {});
     return fail("file/read", `${path}: ${messageOf(cause)}`, cause);
   });
-  if (!stat.isFile()) {
-    await handle.close();
-    fail("file/read", `${path}: wanted a file, found ${stat.isDirectory() ? "a folder" : "something else"}`);
-  }
   return {
     name: path,
     sizeBytes: stat.size,
@@ -59,6 +60,12 @@ export async function openFile(path: string, fs: Pick<typeof import("node:fs/pro
     },
     close: () => handle.close().catch((cause: unknown) => fail("file/read", `${path}: ${messageOf(cause)}`, cause)),
   };
+}
+
+function requireFile(path: string, stat: import("node:fs").Stats): void {
+  if (stat.isFile()) return;
+  const kinds = [[stat.isDirectory(), "a folder"], [stat.isFIFO(), "a pipe"], [stat.isSocket(), "a socket"], [true, "a device"]] as const;
+  fail("file/read", `${path}: wanted a file, found ${kinds.find(([is]) => is)?.[1]}`);
 }
 
 function messageOf(cause: unknown): string {

@@ -303,4 +303,8 @@ describe("a model without a vocabulary", () => {
     await assert.rejects(model.chat([{ role: "user", content: "x" }]).text(), { code: "tokenizer/missing" });
   });
 
+  test("ids beyond a smaller vocabulary have no text", async () => {
+    const padded = new Model({ engine: scriptedEngine(1, [300, 65], { vocabSize: 400 }), tokenizer: fakeTokenizer(), loadMs: 0 });
+    assert.equal(await padded.generate([BOS], { ...GREEDY, maxTokens: 2 }).text(), "A");
+  });
 });

@@ -4,7 +4,7 @@
  * ONEBIT_FLIPS sets how many bits are flipped, each in a copy of its own; 40 by default.
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
@@ -161,6 +161,41 @@ describe("the list", () => {
     assert.ok((await listModels(place.hub))[0].unfinishedBytes > 0);
     await removeModel("hf:o/m", place.hub);
     assert.deepEqual(await listModels(place.hub), []);
+  });
+});
+
+describe("what is no file", () => {
+  const pipe = (path: string): void => {
+    rmSync(path, { force: true });
+    execFileSync("mkfifo", [path]);
+  };
+
+  test("is refused where a model should be: pipes, devices, folders", async () => {
+    const fifo = join(place.folder, "model.gguf");
+    pipe(fifo);
+    const folder = join(place.folder, "hf");
+    mkdirSync(folder);
+    pipe(join(folder, "config.json"));
+    for (const [path, message] of [[fifo, /wanted a file, found a pipe/], ["/dev/zero", /found a device/], ["/dev/null", /found a device/], [folder, /found a pipe/]] as const) {
+      await rejectsWith(load(path), /^file\/read$/, message);
+      await rejectsWith(inspect(path), /^file\/read$/, message);
+    }
+    await rejectsWith(pull(fifo), /^hub\/bad-source$/, /wanted hf/);
+  });
+
+  test("and in the cache: typed, or replaced, and nothing waits for a writer", async () => {
+    const model = modelBytes(3000, 6), url = `${server.url}/x.gguf`;
+    server.plain.set("/x.gguf", { bytes: model, etag: '"1"' });
+    await pull(url);
+    const folder = join(place.urlFolder, "urls", readdirSync(join(place.urlFolder, "urls"))[0]);
+    for (const name of ["x.gguf", "x.gguf.json", "x.gguf.onebit-part", "x.gguf.onebit-part.journal", "x.gguf.onebit-part.record", "x.gguf.onebit-lock"]) {
+      pipe(join(folder, name));
+      if (name.includes("-")) rmSync(join(folder, "x.gguf"), { force: true });
+      const outcome = await pull(url).catch((error: unknown) => error);
+      if (outcome instanceof Error) assert.ok(outcome instanceof OnebitError && /found a pipe/.test(outcome.message), `${name}: ${outcome}`);
+      rmSync(join(folder, name), { force: true });
+      assert.ok(readFileSync((await pull(url)).files[0].path ?? "").equals(model), name);
+    }
   });
 });
 

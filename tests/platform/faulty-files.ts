@@ -203,7 +203,7 @@ export class FaultyFiles {
         operate(`rm ${path}`, true);
         if (this.#names.has(path)) this.#rename({ folder: dirname(path), path });
       },
-      stat: async (path: string) => (operate(`stat ${path}`, false), { mtimeMs: at(path).modifiedMs, size: at(path).data.length }),
+      stat: async (path: string) => (operate(`stat ${path}`, false), { mtimeMs: at(path).modifiedMs, size: at(path).data.length, isFile: () => true }),
       utimes: async (path: string, _: Date, modified: Date) => {
         operate(`utimes ${path}`, true);
         at(path).modifiedMs = modified.getTime();
