@@ -7,31 +7,41 @@ import { fail } from "../../core/errors.ts";
 import { TEMPLATE_LIST_ITEMS_MAX } from "../../core/limits.ts";
 import type { Budget } from "./budget.ts";
 import { concat, MarkedText } from "./marked-text.ts";
-import { codePoints, isPlain } from "./strings.ts";
-import { Float, integer, isList, isNumber, raise, toNumber, typeName, Undefined } from "./values.ts";
+import { formatPercent } from "./text-format.ts";
+import { escapeHtml, repeatText } from "./text-operations.ts";
+import { codePointLength, codePoints, isPlain, unitOffset } from "./text-search.ts";
+import { costOf, Float, integer, isInteger, isList, isNumber, raise, toNumber, Tuple, typeName, Undefined, View } from "./values.ts";
 import type { Value } from "./values.ts";
 
 /** @throws OnebitError `template/raised`, `template/limit` */
 export function calculate(operator: string, left: Value, right: Value, budget: Budget): Value {
-  if (isNumber(left) && isNumber(right)) {
-    const result = calculateNumbers(operator, toNumber(left), toNumber(right));
-    const isFloat = left instanceof Float || right instanceof Float || operator === "/" || !Number.isInteger(result);
-    return isFloat ? new Float(result) : integer(result);
-  }
-  if (operator === "+" && left instanceof MarkedText && right instanceof MarkedText) {
-    budget.spend(left.cost + right.cost);
-    return concat([left, right]);
-  }
-  if (operator === "+" && isList(left) && isList(right)) {
-    checkItems(left.length + right.length, budget);
-    return [...left, ...right];
-  }
-  if (operator === "*" && typeof right === "number") return repeat(left, right, budget);
-  if (operator === "*" && typeof left === "number") return repeat(right, left, budget);
+  budget.spend(costOf(left) + costOf(right));
+  if (isNumber(left) && isNumber(right)) return calculateNumbers(operator, left, right);
+  if (operator === "%" && left instanceof MarkedText) return formatPercent(left, right, budget);
   if (left instanceof Undefined || right instanceof Undefined) {
     raise(`${(left instanceof Undefined ? left : (right as Undefined)).what} is undefined`);
   }
+  if (operator === "+" && left instanceof MarkedText && right instanceof MarkedText) return add(left, right, budget);
+  if (operator === "+" && isList(left) && isList(right) && typeName(left) === typeName(right)) {
+    checkItems(left.length + right.length, budget);
+    return left instanceof Tuple ? Tuple.copy([...left, ...right]) : [...left, ...right];
+  }
+  if (operator === "*" && isInteger(right)) return repeat(left, Number(right), budget);
+  if (operator === "*" && isInteger(left)) return repeat(right, Number(left), budget);
   return raise(`cannot compute ${typeName(left)} ${operator} ${typeName(right)}`);
+}
+
+/** Markup escapes what is added to it. */
+function add(left: MarkedText, right: MarkedText, budget: Budget): MarkedText {
+  if (!left.isMarkup && !right.isMarkup) return concat([left, right]);
+  return concat([escapeHtml(left, budget), escapeHtml(right, budget)]).asMarkup(true);
+}
+
+/** `-value`, `+value`. */
+export function applySign(operator: "+" | "-", value: Value): Value {
+  if (!isNumber(value)) return raise(value instanceof Undefined ? `${value.what} is undefined` : `a ${typeName(value)} has no sign`);
+  const n = operator === "-" ? -toNumber(value) : toNumber(value);
+  return value instanceof Float ? new Float(n) : integer(n);
 }
 
 /** Refuses a list too long before it takes memory. @throws OnebitError `template/limit` */
@@ -42,21 +52,23 @@ export function checkItems(n: number, budget: Budget): void {
 
 /** `value[start:stop:step]` of a list or string, with Python's rules for what is missing, negative or too large. */
 export function slice(value: Value, bounds: readonly (Value | undefined)[], budget: Budget): Value {
+  budget.spend(costOf(value));
   const [start, stop, stepValue] = bounds.map(readBound);
   const step = stepValue ?? 1;
   if (step === 0) raise("a slice's step is zero");
   if (value instanceof Undefined) raise(`${value.what} is undefined`);
-  if (value instanceof MarkedText) {
-    const n = value.length;
-    if (step === 1 && isPlain(value)) {
-      budget.spend(value.cost);
-      return value.slice(clamp(start ?? 0, n, 0, n), Math.max(clamp(stop ?? n, n, 0, n), clamp(start ?? 0, n, 0, n)));
-    }
-    return concat(sliceItems(codePoints(value, budget), start, stop, step));
-  }
-  if (!isList(value)) raise(`cannot slice a ${typeName(value)}`);
-  budget.spend(value.length >> 2);
-  return sliceItems(value, start, stop, step);
+  if (value instanceof MarkedText) return step === 1 ? sliceText(value, start, stop) : concat(sliceItems(codePoints(value, budget), start, stop, step)).asMarkup(value.isMarkup);
+  if (!isList(value) || value instanceof View) return raise(`cannot slice a ${typeName(value)}`);
+  const items = sliceItems(value, start, stop, step);
+  return value instanceof Tuple ? Tuple.copy(items) : items;
+}
+
+function sliceText(text: MarkedText, start: number | undefined, stop: number | undefined): MarkedText {
+  const isSame = isPlain(text);
+  const n = isSame ? text.length : codePointLength(text);
+  const begin = clamp(start ?? 0, n, 0, n);
+  const end = Math.max(begin, clamp(stop ?? n, n, 0, n));
+  return isSame ? text.slice(begin, end) : text.slice(unitOffset(text, begin), unitOffset(text, end));
 }
 
 function sliceItems<T>(items: readonly T[], start: number | undefined, stop: number | undefined, step: number): T[] {
@@ -76,35 +88,51 @@ function clamp(offset: number, n: number, low: number, high: number): number {
 
 function readBound(value: Value | undefined): number | undefined {
   if (value === undefined || value === null) return undefined;
-  return typeof value === "number" ? value : raise(`a slice's bounds are integers, got a ${typeName(value)}`);
+  return isInteger(value) ? Number(value) : raise(`a slice's bounds are integers, got a ${typeName(value)}`);
 }
 
 function repeat(value: Value, times: number, budget: Budget): Value {
+  if (value instanceof MarkedText) return repeatText(value, times, budget).asMarkup(value.isMarkup);
+  if (!isList(value)) return raise(`cannot repeat a ${typeName(value)}`);
   const n = Math.max(0, times);
-  if (value instanceof MarkedText) {
-    budget.spend((n * value.length) / 16 + n * value.flips.length);
-    if (!value.hasInput) return new MarkedText(value.text.repeat(n));
-    budget.spend(n);
-    return concat(new Array<MarkedText>(n).fill(value));
-  }
-  if (!isList(value)) raise(`cannot repeat a ${typeName(value)}`);
   checkItems(n * value.length, budget);
-  return new Array<readonly Value[]>(value.length === 0 ? 0 : n).fill(value).flat();
+  const items = new Array<readonly Value[]>(value.length === 0 ? 0 : n).fill([...value]).flat();
+  return value instanceof Tuple ? Tuple.copy(items) : items;
 }
 
-function calculateNumbers(operator: string, a: number, b: number): number {
+function calculateNumbers(operator: string, left: number | Float | boolean, right: number | Float | boolean): Value {
+  const isFloat = left instanceof Float || right instanceof Float;
+  const [a, b] = [toNumber(left), toNumber(right)];
+  const result = (value: number): Value => (isFloat ? new Float(value) : integer(value));
   switch (operator) {
     case "+":
-      return a + b;
+      return result(a + b);
     case "-":
-      return a - b;
+      return result(a - b);
     case "*":
-      return a * b;
+      return result(a * b);
     case "**":
-      return a ** b;
+      return power(a, b, isFloat);
   }
   if (b === 0) raise("division by zero");
-  if (operator === "/") return a / b;
+  if (operator === "/") return new Float(a / b);
   // Python rounds the quotient down, and the remainder has the divisor's sign.
-  return operator === "//" ? Math.floor(a / b) : a - Math.floor(a / b) * b;
+  const remainder = a % b;
+  const modulo = remainder !== 0 && remainder < 0 !== b < 0 ? remainder + b : remainder === 0 && isFloat ? (b < 0 ? -0 : 0) : remainder;
+  return result(operator === "//" ? floorDivide(a, b, modulo) : modulo);
+}
+
+function floorDivide(a: number, b: number, modulo: number): number {
+  const quotient = (a - modulo) / b;
+  if (quotient === 0) return a / b < 0 || Object.is(a / b, -0) ? -0 : 0;
+  const floor = Math.floor(quotient);
+  return quotient - floor > 0.5 ? floor + 1 : floor;
+}
+
+function power(a: number, b: number, isFloat: boolean): Value {
+  if (a === 0 && b < 0) raise("0 cannot be raised to a negative power");
+  if (a < 0 && !Number.isInteger(b)) raise("a negative number has no fractional power here");
+  const value = a ** b;
+  if (!isFloat && b >= 0) return integer(value);
+  return !Number.isFinite(value) && Number.isFinite(a) && Number.isFinite(b) ? raise("the power is too large") : new Float(value);
 }

@@ -8,6 +8,10 @@ import type { MarkedText } from "./marked-text.ts";
 export interface Arguments {
   readonly positional: readonly Expression[];
   readonly named: readonly (readonly [name: string, value: Expression])[];
+  /** `*list`, more positional ones. */
+  readonly list?: Expression;
+  /** `**dict`, more named ones. */
+  readonly dict?: Expression;
 }
 
 export type Expression =
@@ -15,7 +19,7 @@ export type Expression =
   | { readonly kind: "constant"; readonly value: number | boolean | null }
   | { readonly kind: "float"; readonly value: number }
   | { readonly kind: "name"; readonly name: string }
-  | { readonly kind: "list"; readonly items: readonly Expression[] }
+  | { readonly kind: "list" | "tuple"; readonly items: readonly Expression[] }
   | { readonly kind: "dict"; readonly entries: readonly (readonly [key: Expression, value: Expression])[] }
   | { readonly kind: "not"; readonly operand: Expression }
   | { readonly kind: "sign"; readonly operator: "+" | "-"; readonly operand: Expression }
@@ -47,15 +51,23 @@ export interface Parameter {
   readonly fallback: Expression | undefined;
 }
 
+export interface Macro {
+  readonly name: string;
+  readonly parameters: readonly Parameter[];
+  readonly body: readonly Statement[];
+  /** Which of `varargs`, `kwargs` and `caller` the body names: a macro takes more arguments than it has parameters only then. */
+  readonly extras: ReadonlySet<string>;
+}
+
 export type Statement =
   | { readonly kind: "data"; readonly text: MarkedText }
   | { readonly kind: "output"; readonly value: Expression }
   | { readonly kind: "if"; readonly branches: readonly (readonly [test: Expression, body: readonly Statement[]])[]; readonly otherwise: readonly Statement[] }
-  | { readonly kind: "for"; readonly target: Target; readonly iterable: Expression; readonly condition: Expression | undefined; readonly body: readonly Statement[]; readonly otherwise: readonly Statement[] }
+  | { readonly kind: "for"; readonly target: Target; readonly iterable: Expression; readonly condition: Expression | undefined; readonly isRecursive: boolean; readonly body: readonly Statement[]; readonly otherwise: readonly Statement[] }
   | { readonly kind: "set"; readonly target: Target; readonly value: Expression }
   | { readonly kind: "setBlock"; readonly target: Target; readonly filters: readonly FilterCall[]; readonly body: readonly Statement[] }
   | { readonly kind: "with"; readonly bindings: readonly (readonly [Target, Expression])[]; readonly body: readonly Statement[] }
-  | { readonly kind: "macro"; readonly name: string; readonly parameters: readonly Parameter[]; readonly body: readonly Statement[] }
-  | { readonly kind: "callBlock"; readonly parameters: readonly Parameter[]; readonly call: Expression; readonly body: readonly Statement[] }
+  | { readonly kind: "macro"; readonly macro: Macro }
+  | { readonly kind: "callBlock"; readonly macro: Macro; readonly call: Extract<Expression, { kind: "call" }> }
   | { readonly kind: "filterBlock"; readonly filters: readonly FilterCall[]; readonly body: readonly Statement[] }
   | { readonly kind: "break" | "continue" };

@@ -2,6 +2,8 @@
  * What a template may spend. Templates come inside model files, so they are programs of strangers: each evaluated
  * node, copied character and list item costs, and when the budget is gone rendering ends with an error.
  *
+ * One step is at most about 0.15 µs of work (measured by `tests/generate/jinja/bound.test.ts`).
+ *
  * @module
  */
 import { fail } from "../../core/errors.ts";
@@ -15,6 +17,11 @@ export class Budget {
   constructor(total: number) {
     this.#total = total;
     this.#left = total;
+  }
+
+  /** Steps spent so far. */
+  get spent(): number {
+    return this.#total - this.#left;
   }
 
   /** @throws OnebitError `template/limit` */

@@ -14,8 +14,10 @@ const CONSTANTS = new Map<string, boolean | null>([
 ]);
 /** Words that go on with the expression, so they are never an argument of a test written without parentheses. */
 const AFTER_TEST = new Set(["else", "or", "and", "is", "if", "in", "not", "recursive"]);
+/** What a number may begin with, and its base. */
+const BASES: Readonly<Record<string, number>> = { x: 16, o: 8, b: 2 };
 
-/** One expression; `a, b` without brackets is a list. */
+/** One expression; `a, b` without brackets is a tuple. */
 export function parseExpressions(reader: TokenReader, options: { conditional: boolean } = { conditional: true }): Expression {
   const parse = options.conditional ? parseExpression : parseOr;
   const first = parse(reader);
@@ -25,7 +27,7 @@ export function parseExpressions(reader: TokenReader, options: { conditional: bo
     if (reader.is("end") || reader.isOperator(")") || reader.isOperator("=")) break;
     items.push(parse(reader));
   }
-  return { kind: "list", items };
+  return { kind: "tuple", items };
 }
 
 export function parseExpression(reader: TokenReader): Expression {
@@ -125,7 +127,7 @@ function parsePrimary(reader: TokenReader): Expression {
       return { kind: "text", value: templateText(parts.join("")) };
     }
     case "integer":
-      return { kind: "constant", value: Number(token.value) };
+      return { kind: "constant", value: readInteger(reader, token.value) };
     case "float":
       return { kind: "float", value: Number(token.value) };
     case "operator":
@@ -136,6 +138,12 @@ function parsePrimary(reader: TokenReader): Expression {
   return reader.fail(`wanted an expression, found ${JSON.stringify(token.value.slice(0, 40) || token.type)}`);
 }
 
+function readInteger(reader: TokenReader, spelling: string): number {
+  const base = BASES[spelling[1]?.toLowerCase()];
+  const value = base === undefined ? Number(spelling) : parseInt(spelling.slice(2), base);
+  return Number.isSafeInteger(value) ? value : reader.fail(`an integer is beyond ±2^53: ${spelling.slice(0, 40)}`);
+}
+
 function parseName(reader: TokenReader, name: string): Expression {
   const constant = CONSTANTS.get(name);
   if (constant !== undefined) return { kind: "constant", value: constant };
@@ -144,7 +152,7 @@ function parseName(reader: TokenReader, name: string): Expression {
 }
 
 function parseParentheses(reader: TokenReader): Expression {
-  if (reader.tryOperator(")")) return { kind: "list", items: [] };
+  if (reader.tryOperator(")")) return { kind: "tuple", items: [] };
   const expression = parseExpressions(reader);
   reader.expect("operator", ")");
   return expression;
@@ -201,25 +209,29 @@ function parseSubscript(reader: TokenReader, object: Expression): Expression {
   return index ? { kind: "item", object, index } : reader.fail("a subscript [] is empty");
 }
 
-/** `( … )` of a call. */
+/** `( … )` of a call: positional arguments, `*list`, named ones, `**dict`. */
 export function parseArguments(reader: TokenReader): Arguments {
   reader.expect("operator", "(");
   const positional: Expression[] = [];
   const named: [string, Expression][] = [];
-  while (!reader.tryOperator(")")) {
-    if (positional.length + named.length > 0) reader.expect("operator", ",");
+  let list: Expression | undefined;
+  let dict: Expression | undefined;
+  for (let isFirst = true; !reader.tryOperator(")"); isFirst = false) {
+    if (!isFirst) reader.expect("operator", ",");
     if (reader.tryOperator(")")) break;
-    if (reader.isOperator("*") || reader.isOperator("**")) reader.fail("unpacking arguments with * is not supported");
-    if (reader.is("name") && reader.is("operator", "=", 1)) {
+    if (dict !== undefined) reader.fail("an argument follows **");
+    if (reader.tryOperator("**")) dict = parseExpression(reader);
+    else if (reader.tryOperator("*")) list = list === undefined ? parseExpression(reader) : reader.fail("a call has at most one *");
+    else if (reader.is("name") && reader.is("operator", "=", 1)) {
       const name = reader.take().value;
       reader.take();
       named.push([name, parseExpression(reader)]);
     } else {
-      if (named.length > 0) reader.fail("a positional argument follows a named one");
+      if (named.length > 0 || list !== undefined) reader.fail("a positional argument follows a named one");
       positional.push(parseExpression(reader));
     }
   }
-  return { positional, named };
+  return { positional, named, list, dict };
 }
 
 /** Filters and tests, in any number: `x|trim|length is odd`. */

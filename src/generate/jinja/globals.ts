@@ -1,32 +1,40 @@
 /**
- * Functions every chat template may call: Jinja's `range`, `namespace` and `dict`, and the two that Hugging Face's
- * renderer adds, `raise_exception` and `strftime_now`.
+ * Functions every chat template may call: Jinja's `range`, `namespace`, `dict`, `cycler` and `joiner`, and the two that
+ * Hugging Face's renderer adds, `raise_exception` and `strftime_now`. `lipsum` is refused by name: it is for designers.
  *
  * @module
  */
 import { checkItems } from "./arithmetic.ts";
 import type { Budget } from "./budget.ts";
-import { templateText } from "./marked-text.ts";
+import { formatDate } from "./dates.ts";
+import { iterate } from "./iterate.ts";
+import { MarkedText, templateText } from "./marked-text.ts";
+import { toText } from "./print.ts";
 import { Scope } from "./scope.ts";
-import { Callable, Dict, Namespace, raise, toText, typeName } from "./values.ts";
+import { Callable, charge, Dict, isInteger, isList, Namespace, raise, typeName } from "./values.ts";
 import type { CallArguments, Value } from "./values.ts";
 
 /** @param now what `strftime_now` tells */
 export function createGlobals(now: Date, budget: Budget): Scope {
   const functions: Record<string, (args: CallArguments) => Value> = {
     range: (args) => range(args, budget),
-    namespace: (args) => createNamespace(args),
-    dict: (args) => createDict(args),
-    raise_exception: (args) => raise(toText(args.positional[0] ?? templateText("raise_exception was called"), budget).text.slice(0, 1000)),
-    strftime_now: (args) => templateText(formatDate(toText(args.positional[0] ?? null, budget).text.slice(0, 1000), now)),
+    namespace: (args) => createNamespace(args, budget),
+    dict: (args) => createDict(args, budget),
+    cycler: (args) => createCycler(args),
+    joiner: (args) => createJoiner(args, budget),
+    lipsum: () => raise("lipsum is not supported: it is for designers of web pages"),
+    raise_exception: (args) => raise(toText(args.get(0, "message") ?? templateText("raise_exception was called"), budget).text.slice(0, 1000)),
+    strftime_now: (args) => formatDate(formatOf(args), now, budget),
   };
   const scope = new Scope();
-  for (const [name, call] of Object.entries(functions)) scope.set(name, new Callable(name, call));
+  for (const [name, call] of Object.entries(functions)) {
+    scope.set(name, new Callable(name, (args) => (charge(budget, undefined, args), call(args))));
+  }
   return scope;
 }
 
 function range(args: CallArguments, budget: Budget): Value {
-  const numbers = args.positional.map((value) => (typeof value === "number" ? value : raise(`range wants integers, got a ${typeName(value)}`)));
+  const numbers = args.positional.map((value) => (isInteger(value) ? Number(value) : raise(`range wants integers, got a ${typeName(value)}`)));
   const [start, stop] = numbers.length > 1 ? numbers : [0, numbers[0] ?? raise("range wants a number")];
   const step = numbers[2] ?? 1;
   if (step === 0) raise("range's step is zero");
@@ -35,53 +43,57 @@ function range(args: CallArguments, budget: Budget): Value {
   return Array.from({ length: n }, (_, i) => start + i * step);
 }
 
-function createNamespace(args: CallArguments): Namespace {
+function createNamespace(args: CallArguments, budget: Budget): Namespace {
   const namespace = new Namespace();
-  const [from] = args.positional;
-  if (from instanceof Dict) for (const [key, value] of from.entries()) namespace.values.set(String(typeof key === "object" && key !== null && "text" in key ? key.text : key), value);
-  for (const [name, value] of args.named) namespace.values.set(name, value);
+  for (const [key, value] of pairsOf(args, budget)) {
+    namespace.values.set(key instanceof MarkedText ? key.text : raise("namespace: names are strings"), value);
+  }
   return namespace;
 }
 
-function createDict(args: CallArguments): Dict {
+function createDict(args: CallArguments, budget: Budget): Dict {
   const dict = new Dict();
-  const [from] = args.positional;
-  if (from instanceof Dict) for (const [key, value] of from.entries()) dict.set(key, value);
-  for (const [name, value] of args.named) dict.set(templateText(name), value);
+  for (const [key, value] of pairsOf(args, budget)) dict.set(key, value);
   return dict;
 }
 
-const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
-const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+/** What `dict(…)` is made of: a dict, or a list of pairs, then names. */
+function pairsOf({ positional: [from], named }: CallArguments, budget: Budget): (readonly Value[])[] {
+  const pairs = from === undefined ? [] : from instanceof Dict ? from.entries() : Array.from(iterate(from, budget), (pair) => (isList(pair) && pair.length === 2 ? pair : raise("dict wants pairs")));
+  const all = [...pairs, ...Array.from(named, ([name, value]) => [templateText(name), value])];
+  for (const [key] of all) budget.spend(key instanceof MarkedText ? key.cost : 1);
+  return all;
+}
 
-/** C's strftime in local time and English, the same on every machine of one time zone; unknown codes stay. */
-function formatDate(format: string, date: Date): string {
-  const two = (n: number): string => String(n).padStart(2, "0");
-  const codes: Record<string, () => string> = {
-    Y: () => String(date.getFullYear()),
-    y: () => two(date.getFullYear() % 100),
-    m: () => two(date.getMonth() + 1),
-    d: () => two(date.getDate()),
-    e: () => String(date.getDate()).padStart(2, " "),
-    B: () => MONTHS[date.getMonth()],
-    b: () => MONTHS[date.getMonth()].slice(0, 3),
-    A: () => DAYS[date.getDay()],
-    a: () => DAYS[date.getDay()].slice(0, 3),
-    H: () => two(date.getHours()),
-    I: () => two(date.getHours() % 12 || 12),
-    M: () => two(date.getMinutes()),
-    S: () => two(date.getSeconds()),
-    p: () => (date.getHours() < 12 ? "AM" : "PM"),
-    j: () => String(dayOfYear(date)).padStart(3, "0"),
-    "%": () => "%",
-  };
-  return format.replace(/%(-?)([a-zA-Z%])/g, (whole, dash: string, code: string) => {
-    if (!Object.hasOwn(codes, code)) return whole;
-    return dash === "" ? codes[code]() : codes[code]().replace(/^[0 ]+(?=\d)/, "");
+/** `cycler(a, b)`: `next()` gives one after the other, `current` the one that is next, `reset()` begins again. */
+function createCycler({ positional: items }: CallArguments): Callable {
+  if (items.length === 0) raise("cycler wants at least one value");
+  let at = 0;
+  const next = new Callable("next", () => {
+    const item = items[at];
+    at = (at + 1) % items.length;
+    return item;
+  });
+  const reset = new Callable("reset", () => ((at = 0), null));
+  return new Callable("cycler", () => raise("a cycler cannot be called: call its next()"), new Map<string, () => Value>([
+    ["next", () => next],
+    ["reset", () => reset],
+    ["current", () => items[at]],
+  ]));
+}
+
+/** `joiner(", ")`: nothing at the first call, the separator at each one after. */
+function createJoiner(args: CallArguments, budget: Budget): Callable {
+  const separator = toText(args.get(0, "sep") ?? templateText(", "), budget);
+  let wasCalled = false;
+  return new Callable("joiner", () => {
+    const result = wasCalled ? separator : templateText("");
+    wasCalled = true;
+    return result;
   });
 }
 
-function dayOfYear(date: Date): number {
-  const begin = Date.UTC(date.getFullYear(), 0, 1);
-  return (Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) - begin) / 86_400_000 + 1;
+function formatOf(args: CallArguments): MarkedText {
+  const format = args.get(0, "format");
+  return format instanceof MarkedText ? format : raise("strftime_now wants a format");
 }

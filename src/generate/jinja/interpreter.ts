@@ -4,16 +4,18 @@
  *
  * @module
  */
-import { calculate, checkItems, slice } from "./arithmetic.ts";
-import type { Arguments, Expression, FilterCall, Parameter, Statement, Target } from "./ast.ts";
+import { applySign, calculate, checkItems, slice } from "./arithmetic.ts";
+import type { Arguments, Expression, FilterCall, Macro, Statement, Target } from "./ast.ts";
 import type { Budget } from "./budget.ts";
+import { compare, contains, isEqual } from "./compare.ts";
 import { applyFilter } from "./filters.ts";
+import { iterate } from "./iterate.ts";
 import { lookUp, lookUpAttribute } from "./lookup.ts";
 import { concat, MarkedText, templateText } from "./marked-text.ts";
+import { toText } from "./print.ts";
 import { Scope } from "./scope.ts";
-import { contains, iterate } from "./strings.ts";
-import { findTest } from "./tests.ts";
-import { CallArguments, Callable, compare, Dict, Float, integer, isEqual, isNumber, isTrue, Namespace, orElse, raise, toNumber, toText, typeName, Undefined } from "./values.ts";
+import { applyTest } from "./tests.ts";
+import { CallArguments, Callable, Dict, Float, isTrue, Loop, Namespace, NO_ARGUMENTS, raise, Tuple, typeName, Undefined } from "./values.ts";
 import type { Value } from "./values.ts";
 
 /** How a body ended: by itself, or at a statement that leaves the loop turn around it. */
@@ -34,10 +36,15 @@ class Interpreter {
 
   /** What `body` prints. */
   capture(body: readonly Statement[], scope: Scope): MarkedText {
+    return this.#captured(() => void this.#body(body, scope));
+  }
+
+  /** What `task` prints. */
+  #captured(task: () => void): MarkedText {
     const outer = this.#output;
     const output: MarkedText[] = [];
     this.#output = output;
-    this.#body(body, scope);
+    task();
     this.#output = outer;
     const text = concat(output.length === 0 ? [templateText("")] : output);
     this.#budget.spend(text.cost);
@@ -67,7 +74,7 @@ class Interpreter {
       case "if":
         return this.#if(statement, scope);
       case "for":
-        return this.#for(statement, scope);
+        return this.#for(statement, this.#evaluate(statement.iterable, scope), scope, 0);
       case "set":
         this.#assign(statement.target, this.#evaluate(statement.value, scope), scope);
         break;
@@ -77,7 +84,7 @@ class Interpreter {
       case "with":
         return this.#with(statement, scope);
       case "macro":
-        scope.set(statement.name, this.#macro(statement.name, statement.parameters, statement.body, scope));
+        scope.set(statement.macro.name, this.#macro(statement.macro, scope));
         break;
       case "callBlock":
         this.#callBlock(statement, scope);
@@ -103,21 +110,26 @@ class Interpreter {
     return this.#body(otherwise, scope);
   }
 
-  #for({ target, iterable, condition, body, otherwise }: Extract<Statement, { kind: "for" }>, scope: Scope): Flow {
-    let items = iterate(this.#evaluate(iterable, scope), this.#budget);
+  #for(statement: Extract<Statement, { kind: "for" }>, value: Value, scope: Scope, depth0: number): Flow {
+    const { target, condition, isRecursive, body, otherwise } = statement;
+    let items = iterate(value, this.#budget);
     checkItems(items.length, this.#budget);
     if (condition !== undefined) {
       items = items.filter((item) => {
+        this.#budget.spend(3);
         const inner = new Scope(scope);
         this.#assign(target, item, inner);
         return isTrue(this.#evaluate(condition, inner));
       });
     }
-    if (items.length === 0) return this.#body(otherwise, scope);
+    if (items.length === 0) return this.#body(otherwise, new Scope(scope));
+    const recurse = isRecursive ? (children: Value): Value => this.#captured(() => void this.#for(statement, children, scope, depth0 + 1)) : undefined;
+    const loop = new Loop(items, depth0, recurse);
     for (let i = 0; i < items.length; i++) {
       this.#budget.spend(3);
       const inner = new Scope(scope);
-      inner.set("loop", describeLoop(items, i));
+      loop.index0 = i;
+      inner.set("loop", loop);
       this.#assign(target, items[i], inner);
       if (this.#body(body, inner) === "break") break;
     }
@@ -130,7 +142,7 @@ class Interpreter {
     return this.#body(body, inner);
   }
 
-  #macro(name: string, parameters: readonly Parameter[], body: readonly Statement[], scope: Scope): Callable {
+  #macro({ name, parameters, body, extras }: Macro, scope: Scope): Callable {
     return new Callable(name, (args) => {
       const inner = new Scope(scope);
       parameters.forEach((parameter, i) => {
@@ -138,17 +150,29 @@ class Interpreter {
         const { fallback } = parameter;
         inner.set(parameter.name, given !== undefined ? given : fallback ? this.#evaluate(fallback, inner) : new Undefined(`parameter "${parameter.name}"`));
       });
-      const caller = args.named.get("caller");
-      if (caller !== undefined) inner.set("caller", caller);
+      this.#takeExtras(name, args, new Set(parameters.map((parameter) => parameter.name)), extras, inner);
       return this.capture(body, inner);
     });
   }
 
-  #callBlock({ parameters, call, body }: Extract<Statement, { kind: "callBlock" }>, scope: Scope): void {
-    if (call.kind !== "call") return;
-    const caller = this.#macro("caller", parameters, body, scope);
+  /** Arguments beyond the parameters: `varargs`, `kwargs` and `caller`, for the macros that name them. */
+  #takeExtras(name: string, { positional, named }: CallArguments, parameters: ReadonlySet<string>, extras: ReadonlySet<string>, scope: Scope): void {
+    const caller = named.get("caller");
+    const kwargs = new Dict();
+    for (const [key, value] of named) {
+      if (parameters.has(key) || (key === "caller" && extras.has("caller"))) continue;
+      if (!extras.has("kwargs")) raise(`the macro ${name} takes no argument ${key.slice(0, 40)}`);
+      kwargs.set(templateText(key), value);
+    }
+    if (positional.length > parameters.size && !extras.has("varargs")) raise(`the macro ${name} takes at most ${parameters.size} arguments, got ${positional.length}`);
+    if (extras.has("varargs")) scope.set("varargs", Tuple.copy(positional.slice(parameters.size)));
+    if (extras.has("kwargs")) scope.set("kwargs", kwargs);
+    if (extras.has("caller") && !parameters.has("caller")) scope.set("caller", caller ?? new Undefined("caller"));
+  }
+
+  #callBlock({ macro, call }: Extract<Statement, { kind: "callBlock" }>, scope: Scope): void {
     const args = this.#arguments(call.args, scope);
-    const named = new Map([...args.named, ["caller", caller] as const]);
+    const named = new Map([...args.named, ["caller", this.#macro(macro, scope)] as const]);
     const result = this.#call(this.#evaluate(call.callee, scope), new CallArguments(args.positional, named));
     this.#print(toText(result, this.#budget));
   }
@@ -187,15 +211,18 @@ class Interpreter {
       case "float":
         return new Float(node.value);
       case "name":
+        this.#budget.spend(scope.depth >> 2);
         return scope.get(node.name);
       case "list":
         return node.items.map((item) => this.#evaluate(item, scope));
+      case "tuple":
+        return Tuple.copy(node.items.map((item) => this.#evaluate(item, scope)));
       case "dict":
         return this.#dict(node, scope);
       case "not":
         return !isTrue(this.#evaluate(node.operand, scope));
       case "sign":
-        return this.#sign(node.operator, this.#evaluate(node.operand, scope));
+        return applySign(node.operator, this.#evaluate(node.operand, scope));
       case "and":
       case "or": {
         const left = this.#evaluate(node.left, scope);
@@ -226,21 +253,42 @@ class Interpreter {
   }
 
   #test({ name, operand, args }: Extract<Expression, { kind: "test" }>, scope: Scope): boolean {
-    const value = this.#evaluate(operand, scope);
-    if (value instanceof MarkedText) this.#budget.spend(value.cost);
-    return findTest(name)(value, this.#arguments(args, scope), this.#budget);
+    return applyTest(name, this.#evaluate(operand, scope), this.#arguments(args, scope), this.#budget);
   }
 
   #call(callee: Value, args: CallArguments): Value {
     // Scopes and argument lists are made: a call costs as much as several other nodes.
     this.#budget.spend(8);
     if (callee instanceof Callable) return callee.call(args);
+    if (callee instanceof Loop && callee.recurse !== undefined) {
+      return callee.recurse(args.positional[0] ?? raise("loop(…) wants what to loop over"));
+    }
     return raise(callee instanceof Undefined ? `${callee.what} is undefined, so it cannot be called` : `a ${typeName(callee)} cannot be called`);
   }
 
-  #arguments({ positional, named }: Arguments, scope: Scope): CallArguments {
+  #arguments({ positional, named, list, dict }: Arguments, scope: Scope): CallArguments {
+    if (positional.length === 0 && named.length === 0 && list === undefined && dict === undefined) return NO_ARGUMENTS;
+    this.#budget.spend(2);
     const values = positional.map((argument) => this.#evaluate(argument, scope));
-    return new CallArguments(values, new Map(named.map(([name, argument]) => [name, this.#evaluate(argument, scope)])));
+    const byName = new Map(named.map(([name, argument]) => [name, this.#evaluate(argument, scope)]));
+    if (list !== undefined) {
+      const more = iterate(this.#evaluate(list, scope), this.#budget);
+      checkItems(more.length, this.#budget);
+      for (const value of more) values.push(value);
+    }
+    if (dict !== undefined) this.#unpack(this.#evaluate(dict, scope), byName);
+    return new CallArguments(values, byName);
+  }
+
+  /** `**dict`. */
+  #unpack(dict: Value, named: Map<string, Value>): void {
+    if (!(dict instanceof Dict)) raise(`** wants a dict, got a ${typeName(dict)}`);
+    for (const [key, value] of dict.entries()) {
+      if (!(key instanceof MarkedText)) raise(`** wants names as keys, got a ${typeName(key)}`);
+      this.#budget.spend(key.cost + 1);
+      if (named.has(key.text)) raise(`the argument ${key.text.slice(0, 40)} is given twice`);
+      named.set(key.text, value);
+    }
   }
 
   #dict(node: Extract<Expression, { kind: "dict" }>, scope: Scope): Dict {
@@ -253,12 +301,6 @@ class Interpreter {
     return dict;
   }
 
-  #sign(operator: "+" | "-", value: Value): Value {
-    if (!isNumber(value)) return raise(`a ${typeName(value)} has no sign`);
-    const n = operator === "-" ? -toNumber(value) : toNumber(value);
-    return value instanceof Float ? new Float(n) : integer(n);
-  }
-
   #concat(parts: MarkedText[]): MarkedText {
     this.#budget.spend(parts.reduce((cost, part) => cost + part.cost, 0));
     return concat(parts);
@@ -268,6 +310,7 @@ class Interpreter {
   #compare({ first, rest }: Extract<Expression, { kind: "compare" }>, scope: Scope): boolean {
     let left = this.#evaluate(first, scope);
     for (const [operator, operand] of rest) {
+      this.#budget.spend(1);
       const right = this.#evaluate(operand, scope);
       if (!this.#holds(operator, left, right)) return false;
       left = right;
@@ -292,23 +335,4 @@ class Interpreter {
     if (operator === "<=") return order <= 0;
     return operator === ">" ? order > 0 : order >= 0;
   }
-}
-
-function describeLoop(items: readonly Value[], i: number): Namespace {
-  const n = items.length;
-  const loop = new Namespace();
-  const entries: [string, Value][] = [
-    ["index", i + 1],
-    ["index0", i],
-    ["revindex", n - i],
-    ["revindex0", n - i - 1],
-    ["first", i === 0],
-    ["last", i === n - 1],
-    ["length", n],
-    ["previtem", orElse(items[i - 1], new Undefined("loop.previtem of the first item"))],
-    ["nextitem", orElse(items[i + 1], new Undefined("loop.nextitem of the last item"))],
-    ["cycle", new Callable("cycle", (args) => args.positional[i % args.positional.length] ?? null)],
-  ];
-  for (const [name, value] of entries) loop.values.set(name, value);
-  return loop;
 }

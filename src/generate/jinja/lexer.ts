@@ -8,6 +8,7 @@
  */
 import { fail } from "../../core/errors.ts";
 import { TEMPLATE_CHARS_MAX } from "../../core/limits.ts";
+import { skipSpaces, trimmedEnd } from "./characters.ts";
 
 export type TokenType = "data" | "name" | "integer" | "float" | "string" | "operator" | "begin" | "end" | "eof";
 
@@ -21,7 +22,7 @@ export interface Token {
 /** Longest first, so that `**` is not two `*`. */
 const OPERATORS = ["**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "|", ".", ",", ":", "(", ")", "[", "]", "{", "}", "<", ">", "="];
 const CLOSER: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };
-const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", v: "\v", a: "\x07", "0": "\0", "'": "'", '"': '"', "\\": "\\", "\n": "" };
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", v: "\v", a: "\x07", "'": "'", '"': '"', "\\": "\\", "\n": "" };
 
 /** @throws OnebitError `template/syntax`, `template/limit` */
 export function tokenize(source: string): Token[] {
@@ -71,7 +72,7 @@ class Lexer {
     const sign = tag === "" ? "" : this.#text[this.#at + data.length + 2];
     const begin = this.#at;
     this.#at += data.length;
-    if (sign === "-") data = data.trimEnd();
+    if (sign === "-") data = data.slice(0, trimmedEnd(data));
     else if (sign !== "+" && (tag === "{%" || tag === "{#")) data = stripIndent(data, begin === 0 || this.#text[begin - 1] === "\n");
     if (data !== "") this.#push("data", data);
   }
@@ -127,7 +128,7 @@ class Lexer {
       const data = this.#text.slice(this.#at, at);
       const isAtLineStart = this.#text[this.#at - 1] === "\n";
       this.#at = at;
-      const kept = end[1] === "-" ? data.trimEnd() : end[1] === "+" ? data : stripIndent(data, isAtLineStart);
+      const kept = end[1] === "-" ? data.slice(0, trimmedEnd(data)) : end[1] === "+" ? data : stripIndent(data, isAtLineStart);
       if (kept !== "") this.#push("data", kept);
       this.#at += end[0].length;
       this.#afterTag("{%", end[2]);
@@ -158,7 +159,7 @@ class Lexer {
   }
 
   #number(): void {
-    const number = /\d[\d_]*(\.\d[\d_]*)?([eE][-+]?\d+)?/y;
+    const number = /0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|\d[\d_]*(\.\d[\d_]*)?([eE][-+]?\d+)?/y;
     number.lastIndex = this.#at;
     // `x.0.1` indexes twice: after a dot a number has no fraction.
     const previous = this.#tokens.at(-1);
@@ -190,6 +191,11 @@ class Lexer {
 
   #escape(): string {
     const char = this.#text[this.#at + 1] ?? "";
+    const octal = /^[0-7]{1,3}/.exec(this.#text.slice(this.#at + 1, this.#at + 4))?.[0] ?? "";
+    if (octal !== "") {
+      this.#at += 1 + octal.length;
+      return String.fromCharCode(parseInt(octal, 8));
+    }
     const nHex = { x: 2, u: 4, U: 8 }[char] ?? 0;
     if (nHex > 0) {
       const hex = this.#text.slice(this.#at + 2, this.#at + 2 + nHex);
@@ -204,7 +210,7 @@ class Lexer {
   }
 
   #skipSpace(): void {
-    while (this.#at < this.#text.length && isSpace(this.#text[this.#at])) this.#at++;
+    this.#at = skipSpaces(this.#text, this.#at);
   }
 
   #push(type: TokenType, value: string): void {
@@ -227,7 +233,7 @@ function findNewline(text: string, from: number): number {
 function stripIndent(data: string, startsLine: boolean): string {
   const lineStart = data.lastIndexOf("\n") + 1;
   if (lineStart === 0 && !startsLine) return data;
-  return data.slice(lineStart).trim() === "" ? data.slice(0, lineStart) : data;
+  return skipSpaces(data, lineStart) === data.length ? data.slice(0, lineStart) : data;
 }
 
 function isDigit(char: string): boolean {
@@ -235,9 +241,5 @@ function isDigit(char: string): boolean {
 }
 
 function isNameStart(char: string): boolean {
-  return (char >= "a" && char <= "z") || (char >= "A" && char <= "Z") || char === "_";
-}
-
-function isSpace(char: string): boolean {
-  return char === " " || char === "\n" || char === "\t" || char === "\v" || char === "\f";
+  return (char >= "a" && char <= "z") || (char >= "A" && char <= "Z") || char === "_" || (char > "\x7f" && /[\p{L}\p{N}\p{M}]/u.test(char));
 }

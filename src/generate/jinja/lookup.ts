@@ -4,19 +4,59 @@
  * @module
  */
 import type { Budget } from "./budget.ts";
+import { isEqual } from "./compare.ts";
 import { MarkedText } from "./marked-text.ts";
-import { codePoints, isPlain, stringMethod } from "./strings.ts";
-import { Callable, Dict, isEqual, isList, Namespace, orElse, raise, Undefined } from "./values.ts";
+import { formatBraces } from "./text-format.ts";
+import { callTextMethod, isTextMethod } from "./text-methods.ts";
+import { codePointLength, isPlain, unitOffset } from "./text-search.ts";
+import { Callable, charge, Dict, integer, isHashable, isList, Loop, Namespace, orElse, raise, Tuple, typeName, Undefined, View } from "./values.ts";
 import type { CallArguments, Value } from "./values.ts";
 
-type DictMethod = (dict: Dict, args: CallArguments) => Value;
+type Method<T> = (value: T, args: CallArguments, budget: Budget) => Value;
 
-const DICT_METHODS: Readonly<Record<string, DictMethod>> = {
-  items: (dict) => dict.entries(),
-  keys: (dict) => dict.entries().map(([key]) => key),
-  values: (dict) => dict.entries().map(([, value]) => value),
-  get: (dict, args) => orElse(dict.get(args.get(0, "key") ?? null), args.get(1, "default") ?? null),
+const DICT_METHODS: Readonly<Record<string, Method<Dict>>> = {
+  items: (dict) => View.of1("dict_items", dict.entries()),
+  keys: (dict) => View.of1("dict_keys", dict.keys()),
+  values: (dict) => View.of1("dict_values", dict.entries().map((entry) => entry[1])),
+  get: (dict, args) => {
+    const key = args.get(0, "key") ?? null;
+    if (!isHashable(key)) raise(`a ${typeName(key)} cannot be the key of a dict`);
+    return orElse(dict.get(key), args.get(1, "default") ?? null);
+  },
   copy: (dict) => dict,
+};
+
+const LIST_METHODS: Readonly<Record<string, Method<readonly Value[]>>> = {
+  index: (list, args, budget) => {
+    const at = list.findIndex((item) => isEqual(item, args.get(0, "value") ?? null, budget));
+    return at < 0 ? raise("index: the list does not have this value") : at;
+  },
+  count: (list, args, budget) => list.filter((item) => isEqual(item, args.get(0, "value") ?? null, budget)).length,
+  copy: (list) => list,
+};
+
+/** What would change a value: Python has these, templates may not use them. */
+const DICT_CHANGES = new Set(["clear", "pop", "popitem", "setdefault", "update"]);
+const LIST_CHANGES = new Set(["append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"]);
+
+const LOOP: Readonly<Record<string, (loop: Loop, budget: Budget) => Value>> = {
+  index: ({ index0 }) => index0 + 1,
+  index0: ({ index0 }) => index0,
+  revindex: ({ items, index0 }) => items.length - index0,
+  revindex0: ({ items, index0 }) => items.length - index0 - 1,
+  first: ({ index0 }) => index0 === 0,
+  last: ({ items, index0 }) => index0 === items.length - 1,
+  length: ({ items }) => items.length,
+  depth: ({ depth0 }) => depth0 + 1,
+  depth0: ({ depth0 }) => depth0,
+  previtem: ({ items, index0 }) => (index0 > 0 ? items[index0 - 1] : new Undefined("loop.previtem of the first item")),
+  nextitem: ({ items, index0 }) => (index0 < items.length - 1 ? items[index0 + 1] : new Undefined("loop.nextitem of the last item")),
+  cycle: (loop) => new Callable("cycle", ({ positional }) => (positional.length > 0 ? positional[loop.index0 % positional.length] : raise("loop.cycle wants at least one value"))),
+  changed: (loop, budget) => new Callable("changed", ({ positional }) => {
+    const isSame = loop.seen !== undefined && isEqual(loop.seen, positional, budget);
+    loop.seen = positional;
+    return !isSame;
+  }),
 };
 
 /** `value.name`: a method first, then an entry. */
@@ -30,41 +70,56 @@ export function lookUpAttribute(value: Value, name: MarkedText, budget: Budget):
  */
 export function lookUp(value: Value, key: Value, budget: Budget): Value {
   budget.spend(key instanceof MarkedText ? key.cost : 1);
-  if (value instanceof Dict) return orElse(value.get(key), missing(key));
-  if (value instanceof Namespace && key instanceof MarkedText) return orElse(value.values.get(key.text), missing(key));
   if (value instanceof Undefined) raise(`${value.what} is undefined`);
-  if (isList(value) && typeof key === "number") return orElse(value[key < 0 ? key + value.length : key], missing(key));
-  if (value instanceof MarkedText && typeof key === "number") return charAt(value, key, budget);
-  return key instanceof MarkedText ? (findMethod(value, key.text, budget) ?? missing(key)) : missing(key);
-}
-
-function findMethod(value: Value, name: string, budget: Budget): Callable | undefined {
-  if (value instanceof MarkedText) return stringMethod(value, name, budget);
-  if (value instanceof Dict && Object.hasOwn(DICT_METHODS, name)) {
-    return new Callable(name, (args) => {
-      budget.spend(value.size);
-      return DICT_METHODS[name](value, args);
-    });
+  if (value instanceof Dict) {
+    const found = isHashable(key) ? value.get(key) : undefined;
+    if (found !== undefined) return found;
   }
-  if (isList(value) && (name === "index" || name === "count")) return listMethod(value, name, budget);
-  return undefined;
+  if (typeof key === "number" || typeof key === "boolean") {
+    const index = Number(key);
+    if (isList(value) && !(value instanceof View)) return orElse(value[index < 0 ? index + value.length : index], missing(key));
+    return value instanceof MarkedText ? charAt(value, index, budget) : missing(key);
+  }
+  if (!(key instanceof MarkedText)) return missing(key);
+  const named = lookUpName(value, key.text, budget);
+  return named === undefined ? (findMethod(value, key.text, budget) ?? missing(key)) : named;
 }
 
-function listMethod(list: readonly Value[], name: "index" | "count", budget: Budget): Callable {
+/** Names that are no methods: of namespaces, loops, groups and cyclers. */
+function lookUpName(value: Value, name: string, budget: Budget): Value | undefined {
+  if (value instanceof Namespace) return value.values.get(name);
+  if (value instanceof Loop && Object.hasOwn(LOOP, name)) return LOOP[name](value, budget);
+  if (value instanceof Tuple && value.names.includes(name)) return value[value.names.indexOf(name)];
+  return value instanceof Callable ? value.attributes.get(name)?.() : undefined;
+}
+
+/** A method of Python's type, ready to call. */
+export function findMethod(value: Value, name: string, budget: Budget): Value | undefined {
+  if (value instanceof MarkedText) {
+    if (name === "format") return new Callable(name, (args) => (charge(budget, value, args), formatBraces(value, args, (object, key) => lookUp(object, key, budget), budget)));
+    return isTextMethod(name) ? new Callable(name, (args) => callTextMethod(value, name, args, budget)) : undefined;
+  }
+  if (value instanceof Dict) return typeMethod(value, name, DICT_METHODS, DICT_CHANGES, budget);
+  return isList(value) && !(value instanceof View) ? typeMethod(value, name, LIST_METHODS, LIST_CHANGES, budget) : undefined;
+}
+
+function typeMethod<T extends Value>(value: T, name: string, methods: Readonly<Record<string, Method<T>>>, changes: ReadonlySet<string>, budget: Budget): Value | undefined {
+  if (changes.has(name)) return new Undefined(`the method ${name}, which would change a value,`);
+  if (!Object.hasOwn(methods, name)) return undefined;
   return new Callable(name, (args) => {
-    const wanted = args.get(0, "value") ?? null;
-    const isWanted = (item: Value): boolean => isEqual(item, wanted, budget);
-    if (name === "count") return list.filter(isWanted).length;
-    const at = list.findIndex(isWanted);
-    return at < 0 ? raise("index: the list does not have this value") : at;
+    // Looking an entry up is one step, whatever the dict's size.
+    charge(budget, name === "get" ? undefined : value, args);
+    return methods[name](value, args, budget);
   });
 }
 
 function charAt(text: MarkedText, index: number, budget: Budget): Value {
   budget.spend(text.cost);
-  if (!isPlain(text)) return codePoints(text, budget).at(index) ?? missing(index);
-  const at = index < 0 ? index + text.length : index;
-  return at >= 0 && at < text.length ? text.slice(at, at + 1) : missing(index);
+  const isSame = isPlain(text);
+  const n = isSame ? text.length : codePointLength(text);
+  const at = integer(index < 0 ? index + n : index);
+  if (at < 0 || at >= n) return missing(index);
+  return isSame ? text.slice(at, at + 1) : text.slice(unitOffset(text, at), unitOffset(text, at + 1));
 }
 
 function missing(key: Value): Undefined {

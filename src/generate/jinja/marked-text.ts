@@ -15,14 +15,19 @@ export interface TextRun {
   readonly isInput: boolean;
 }
 
+const NO_FLIPS: readonly number[] = [];
+
 export class MarkedText {
   readonly text: string;
   /** Ascending offsets at which the origin flips, starting from the template's: `[]` none is input, `[0]` all is. */
   readonly flips: readonly number[];
+  /** Jinja's Markup, from the filters `safe` and `escape`: other text is escaped when it is added to it. */
+  readonly isMarkup: boolean;
 
-  constructor(text: string, flips: readonly number[] = []) {
+  constructor(text: string, flips: readonly number[] = NO_FLIPS, isMarkup = false) {
     this.text = text;
-    this.flips = text === "" ? [] : flips;
+    this.flips = text === "" ? NO_FLIPS : flips;
+    this.isMarkup = isMarkup;
   }
 
   get length(): number {
@@ -42,19 +47,15 @@ export class MarkedText {
   slice(begin: number, end: number = this.text.length): MarkedText {
     if (begin === 0 && end >= this.text.length) return this;
     const text = this.text.slice(begin, end);
-    if (this.flips.length === 0) return new MarkedText(text);
-    const flips: number[] = [];
-    let isInput = false;
-    for (const flip of this.flips) {
-      if (flip <= begin) isInput = !isInput;
-      else if (flip < end) {
-        if (flips.length === 0 && isInput) flips.push(0);
-        flips.push(flip - begin);
-      }
-    }
-    // No flip inside: the whole slice has the origin of its first character.
-    if (flips.length === 0 && isInput) flips.push(0);
-    return new MarkedText(text, flips);
+    if (this.flips.length === 0) return new MarkedText(text, NO_FLIPS, this.isMarkup);
+    const first = countBelow(this.flips, begin + 1);
+    const inside = this.flips.slice(first, countBelow(this.flips, end)).map((flip) => flip - begin);
+    // An odd number of flips so far: the slice begins as input.
+    return new MarkedText(text, first % 2 === 1 ? [0, ...inside] : inside, this.isMarkup);
+  }
+
+  asMarkup(isMarkup: boolean): MarkedText {
+    return isMarkup === this.isMarkup ? this : new MarkedText(this.text, this.flips, isMarkup);
   }
 
   /** Stretches of one origin, in order, none empty. */
@@ -73,8 +74,20 @@ export class MarkedText {
   /** The same marks over a text of the same length; over another length, all is input if any was. */
   map(change: (text: string) => string): MarkedText {
     const text = change(this.text);
-    return new MarkedText(text, text.length === this.text.length ? this.flips : this.hasInput ? [0] : []);
+    return new MarkedText(text, text.length === this.text.length ? this.flips : this.hasInput ? [0] : NO_FLIPS, this.isMarkup);
   }
+}
+
+/** How many of the ascending `flips` are below `offset`. */
+function countBelow(flips: readonly number[], offset: number): number {
+  let low = 0;
+  let high = flips.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (flips[middle] < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Text of the template's own. */
@@ -87,8 +100,9 @@ export function inputText(text: string): MarkedText {
   return new MarkedText(text, [0]);
 }
 
+/** The parts as one text, which is no markup. */
 export function concat(parts: readonly MarkedText[]): MarkedText {
-  if (parts.length === 1) return parts[0];
+  if (parts.length === 1) return parts[0].asMarkup(false);
   const flips: number[] = [];
   let isInput = false;
   let offset = 0;

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { FilterCall, Parameter, Statement, Target } from "./ast.ts";
+import { didYouMean } from "../../core/nearest-name.ts";
+import type { FilterCall, Macro, Parameter, Statement, Target } from "./ast.ts";
 import { parseArguments, parseExpression, parseExpressions, parseFilterChain, parseOr } from "./expressions.ts";
 import { templateText } from "./marked-text.ts";
 import { TokenReader } from "./token-reader.ts";
@@ -56,7 +57,7 @@ function parseOutput(reader: TokenReader): Statement {
 function parseStatement(reader: TokenReader): Statement | Statement[] {
   reader.expect("begin", "{%");
   const keyword = reader.expect("name").value;
-  if (!Object.hasOwn(STATEMENTS, keyword)) reader.fail(`{% ${keyword.slice(0, 40)} %} is not supported here`);
+  if (!Object.hasOwn(STATEMENTS, keyword)) reader.fail(`{% ${keyword.slice(0, 40)} %} is not supported here${didYouMean(keyword, Object.keys(STATEMENTS))}`);
   return STATEMENTS[keyword](reader);
 }
 
@@ -93,7 +94,7 @@ function parseFor(reader: TokenReader): Statement {
   reader.expect("name", "in");
   const iterable = parseExpressions(reader, { conditional: false });
   const condition = reader.tryName("if") ? parseOr(reader) : undefined;
-  if (reader.isName("recursive")) reader.fail("recursive loops are not supported");
+  const isRecursive = reader.tryName("recursive");
   closeTag(reader);
   const body = parseBody(reader, ["else", "endfor"]);
   let otherwise: Statement[] = [];
@@ -104,7 +105,7 @@ function parseFor(reader: TokenReader): Statement {
   }
   openTag(reader, "endfor");
   closeTag(reader);
-  return { kind: "for", target, iterable, condition, body, otherwise };
+  return { kind: "for", target, iterable, condition, isRecursive, body, otherwise };
 }
 
 function parseSet(reader: TokenReader): Statement {
@@ -133,17 +134,21 @@ function parseWith(reader: TokenReader): Statement {
 
 function parseMacro(reader: TokenReader): Statement {
   const name = reader.expect("name").value;
-  const parameters = parseParameters(reader);
-  closeTag(reader);
-  return { kind: "macro", name, parameters, body: parseBlock(reader, "endmacro") };
+  return { kind: "macro", macro: parseMacroRest(reader, name, parseParameters(reader), "endmacro") };
 }
 
 function parseCallBlock(reader: TokenReader): Statement {
   const parameters = reader.isOperator("(") ? parseParameters(reader) : [];
   const call = parseExpression(reader);
-  if (call.kind !== "call") reader.fail("{% call %} wants a call of a macro");
+  if (call.kind !== "call") return reader.fail("{% call %} wants a call of a macro");
+  return { kind: "callBlock", call, macro: parseMacroRest(reader, "caller", parameters, "endcall") };
+}
+
+function parseMacroRest(reader: TokenReader, name: string, parameters: readonly Parameter[], end: string): Macro {
   closeTag(reader);
-  return { kind: "callBlock", parameters, call, body: parseBlock(reader, "endcall") };
+  const begin = reader.position;
+  const body = parseBlock(reader, end);
+  return { name, parameters, body, extras: new Set(["varargs", "kwargs", "caller"].filter((extra) => reader.namesSince(begin, extra))) };
 }
 
 function parseFilterBlock(reader: TokenReader): Statement {
@@ -153,7 +158,8 @@ function parseFilterBlock(reader: TokenReader): Statement {
 }
 
 function parseParameters(reader: TokenReader): Parameter[] {
-  const { positional, named } = parseArguments(reader);
+  const { positional, named, list, dict } = parseArguments(reader);
+  if (list !== undefined || dict !== undefined) reader.fail("parameters have no *: name varargs or kwargs in the macro");
   const names = positional.map((argument) => (argument.kind === "name" ? argument.name : reader.fail("a parameter is a name")));
   return [...names.map((name) => ({ name, fallback: undefined })), ...named.map(([name, fallback]) => ({ name, fallback }))];
 }

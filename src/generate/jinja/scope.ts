@@ -9,9 +9,12 @@ import type { Value } from "./values.ts";
 export class Scope {
   readonly #values = new Map<string, Value>();
   readonly #parent: Scope | undefined;
+  /** How many scopes there are above: looking a name up may ask each. */
+  readonly depth: number;
 
   constructor(parent?: Scope) {
     this.#parent = parent;
+    this.depth = parent === undefined ? 0 : parent.depth + 1;
   }
 
   get(name: string): Value {

@@ -8,7 +8,7 @@
  * @module
  */
 import { fail } from "../../core/errors.ts";
-import { TEMPLATE_STEPS, TEMPLATE_STEPS_PER_VALUE } from "../../core/limits.ts";
+import { TEMPLATE_STEPS, TEMPLATE_STEPS_MAX, TEMPLATE_STEPS_PER_VALUE } from "../../core/limits.ts";
 import type { Statement } from "./ast.ts";
 import { Budget } from "./budget.ts";
 import { createGlobals } from "./globals.ts";
@@ -39,7 +39,7 @@ export class Template {
   render(data: TemplateData): TextRun[] {
     const count = { values: 0 };
     const values = Object.entries(data.input).map(([name, value]) => [name, fromData(value, count)] as const);
-    const budget = new Budget(TEMPLATE_STEPS + count.values * TEMPLATE_STEPS_PER_VALUE);
+    const budget = new Budget(Math.min(TEMPLATE_STEPS + count.values * TEMPLATE_STEPS_PER_VALUE, TEMPLATE_STEPS_MAX));
     const globals = createGlobals(data.now ?? new Date(), budget);
     for (const [name, value] of values) globals.set(name, value);
     for (const [name, text] of Object.entries(data.trusted ?? {})) globals.set(name, templateText(text));

@@ -1,12 +1,14 @@
 /**
- * What can follow `is` in a template.
+ * What can follow `is` in a template: all of Jinja's tests (Jinja 3.1 documentation, "List of Builtin Tests").
  *
  * @module
  */
 import type { Budget } from "./budget.ts";
+import { compare, contains, isEqual } from "./compare.ts";
+import { hasFilter } from "./filter-names.ts";
 import { MarkedText } from "./marked-text.ts";
-import { contains } from "./strings.ts";
-import { Callable, compare, Dict, Float, isEqual, isList, isNumber, raise, toNumber, Undefined } from "./values.ts";
+import { toText } from "./print.ts";
+import { Callable, charge, Dict, Float, isList, isNumber, Loop, raise, Stream, toNumber, typeName, Undefined, View } from "./values.ts";
 import type { CallArguments, Value } from "./values.ts";
 
 type Test = (value: Value, args: CallArguments, budget: Budget) => boolean;
@@ -24,14 +26,15 @@ const TESTS: Readonly<Record<string, Test>> = {
   number: (value) => isNumber(value),
   string: (value) => value instanceof MarkedText,
   mapping: (value) => value instanceof Dict,
-  iterable: (value) => isCollection(value),
-  sequence: (value) => isCollection(value),
-  callable: (value) => value instanceof Callable,
+  iterable: (value) => isCollection(value) || value instanceof Stream || value instanceof Loop || value instanceof Undefined,
+  sequence: (value) => (isCollection(value) && !(value instanceof View)) || value instanceof Undefined,
+  callable: (value) => value instanceof Callable || value instanceof Loop || value instanceof Undefined,
   odd: (value) => modulo(value, 2) === 1,
   even: (value) => modulo(value, 2) === 0,
   divisibleby: (value, args) => modulo(value, args.get(0, "num")) === 0,
-  lower: (value) => value instanceof MarkedText && value.text === value.text.toLowerCase(),
-  upper: (value) => value instanceof MarkedText && value.text === value.text.toUpperCase(),
+  lower: (value, _args, budget) => isCased(toText(value, budget).text, (chars) => chars.toLowerCase()),
+  upper: (value, _args, budget) => isCased(toText(value, budget).text, (chars) => chars.toUpperCase()),
+  escaped: (value) => value instanceof MarkedText && value.isMarkup,
   eq: (value, args, budget) => isEqual(value, other(args), budget),
   ne: (value, args, budget) => !isEqual(value, other(args), budget),
   lt: (value, args, budget) => compare(value, other(args), budget) < 0,
@@ -40,22 +43,42 @@ const TESTS: Readonly<Record<string, Test>> = {
   ge: (value, args, budget) => compare(value, other(args), budget) >= 0,
   in: (value, args, budget) => contains(other(args), value, budget),
   sameas: (value, args) => value === other(args),
+  filter: (value) => hasFilter(nameOf(value)),
+  test: (value) => hasTest(nameOf(value)),
 };
 
-const ALIASES: Readonly<Record<string, string>> = { equalto: "eq", lessthan: "lt", greaterthan: "gt" };
+const ALIASES: Readonly<Record<string, string>> = {
+  equalto: "eq", lessthan: "lt", greaterthan: "gt", "==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge",
+};
 
-/** @throws OnebitError `template/raised` for a test that does not exist */
-export function findTest(name: string): Test {
+function hasTest(name: string): boolean {
+  return Object.hasOwn(TESTS, name) || Object.hasOwn(ALIASES, name);
+}
+
+/** @throws OnebitError `template/raised` for a test that does not exist or cannot take the value */
+export function applyTest(name: string, value: Value, args: CallArguments, budget: Budget): boolean {
   const known = Object.hasOwn(ALIASES, name) ? ALIASES[name] : name;
-  return Object.hasOwn(TESTS, known) ? TESTS[known] : raise(`there is no test "${name.slice(0, 40)}"`);
+  if (!Object.hasOwn(TESTS, known)) raise(`there is no test "${name.slice(0, 40)}"`);
+  charge(budget, value, args);
+  return TESTS[known](value, args, budget);
 }
 
 function isCollection(value: Value): boolean {
   return isList(value) || value instanceof MarkedText || value instanceof Dict;
 }
 
+function nameOf(value: Value): string {
+  if (value instanceof Dict || typeName(value) === "list") raise(`a ${typeName(value)} is no name`);
+  return value instanceof MarkedText ? value.text : "";
+}
+
+/** Some letter has a case, and changing it changes nothing. */
+function isCased(text: string, change: (chars: string) => string): boolean {
+  return text.toLowerCase() !== text.toUpperCase() && change(text) === text;
+}
+
 function other(args: CallArguments): Value {
-  return args.get(0, "other") ?? null;
+  return args.positional.length > 0 ? args.positional[0] : raise("this test wants an argument");
 }
 
 function modulo(value: Value, divisor: Value | undefined): number {

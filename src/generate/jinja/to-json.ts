@@ -1,76 +1,123 @@
 /**
- * The `tojson` filter as chat templates know it: Python's `json.dumps(value, ensure_ascii=False)`.
+ * The `tojson` filter as chat templates know it: Python's `json.dumps(value, ensure_ascii=False)`, with the arguments
+ * `ensure_ascii`, `indent`, `separators` and `sort_keys`.
  *
  * @module
  */
 import { TEMPLATE_DEPTH_MAX } from "../../core/limits.ts";
 import type { Budget } from "./budget.ts";
-import { MarkedText } from "./marked-text.ts";
-import { compare, Dict, Float, formatFloat, isList, raise, toText, typeName } from "./values.ts";
-import type { CallArguments, Value } from "./values.ts";
+import { compare } from "./compare.ts";
+import { concat, MarkedText, templateText } from "./marked-text.ts";
+import { formatFloat } from "./number-format.ts";
+import { CallArguments, Dict, Float, isInteger, isList, isTrue, raise, Stream, typeName, View } from "./values.ts";
+import type { Value } from "./values.ts";
 
 interface Layout {
-  /** Spaces a level, or undefined for one line. */
-  readonly indent: string | undefined;
-  readonly itemSeparator: string;
-  readonly keySeparator: string;
+  /** What each level is indented by, or undefined for one line. */
+  readonly indent: MarkedText | undefined;
+  readonly itemSeparator: MarkedText;
+  readonly keySeparator: MarkedText;
   readonly sortKeys: boolean;
+  readonly isAscii: boolean;
 }
+
+const ARGUMENTS = ["ensure_ascii", "indent", "separators", "sort_keys"];
 
 /** @throws OnebitError `template/raised` for values JSON does not have */
 export function toJson(value: Value, args: CallArguments, budget: Budget): MarkedText {
-  const layout = readLayout(args);
-  const found = { input: false };
-  const write = (item: Value, level: number): string => {
-    budget.spend(1);
-    if (item instanceof MarkedText) {
-      budget.spend(item.cost * 2);
-      found.input ||= item.hasInput;
-      return JSON.stringify(item.text);
-    }
-    if (item === null || typeof item === "boolean" || typeof item === "number") return String(item);
-    if (item instanceof Float) return jsonFloat(item.value);
-    if (!isList(item) && !(item instanceof Dict)) return raise(`tojson: a ${typeName(item)} has no JSON`);
-    budget.enter();
-    const items = isList(item) ? item.map((one) => write(one, level + 1)) : writeEntries(item, level);
-    budget.leave();
-    const text = isList(item) ? bracket("[", items, "]", level, layout) : bracket("{", items, "}", level, layout);
-    budget.spend(text.length >> 4);
-    return text;
-  };
-  const writeEntries = (dict: Dict, level: number): string[] => {
-    const entries = dict.entries();
-    if (layout.sortKeys) entries.sort((a, b) => compare(a[0], b[0], budget));
-    return entries.map(([key, item]) => {
-      // Keys that are numbers or None become strings, as in Python.
-      const name = key instanceof MarkedText ? write(key, level) : JSON.stringify(key === null ? "null" : toText(key, budget).text);
-      return name + layout.keySeparator + write(item, level + 1);
+  return new JsonWriter(readLayout(args), budget).write(value, 0);
+}
+
+class JsonWriter {
+  readonly #layout: Layout;
+  readonly #budget: Budget;
+
+  constructor(layout: Layout, budget: Budget) {
+    this.#layout = layout;
+    this.#budget = budget;
+  }
+
+  write(value: Value, level: number): MarkedText {
+    this.#budget.spend(2);
+    if (value instanceof MarkedText) return this.#text(value);
+    if (value === null || typeof value === "boolean" || typeof value === "number") return templateText(String(value));
+    if (value instanceof Float) return templateText(jsonFloat(value.value));
+    if (isList(value) && !(value instanceof View)) return this.#bracket("[", Array.from(value, (item) => [item]), "]", level);
+    if (value instanceof Dict) return this.#bracket("{", this.#sorted(value), "}", level);
+    return raise(value instanceof Stream || value instanceof View ? `tojson: a ${typeName(value)} has no JSON: write |list before |tojson` : `tojson: a ${typeName(value)} has no JSON`);
+  }
+
+  /** One mark for all of a string: its quotes and escapes are nobody's special token. */
+  #text(value: MarkedText): MarkedText {
+    this.#budget.spend(value.length >> 2);
+    // JavaScript escapes lone surrogates, Python does not.
+    let json = JSON.stringify(value.text).replace(/\\ud[89ab][0-9a-f]{2}/g, (escape, at: number, all: string) => (isEscaped(all, at) ? escape : String.fromCharCode(parseInt(escape.slice(2), 16))));
+    if (this.#layout.isAscii) json = json.replace(/[\x7f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+    return new MarkedText(json, value.hasInput ? [0] : []);
+  }
+
+  #sorted(dict: Dict): Value[][] {
+    const entries: Value[][] = dict.entries();
+    this.#budget.spend(entries.length);
+    return this.#layout.sortKeys ? entries.sort((a, b) => compare(a[0], b[0], this.#budget)) : entries;
+  }
+
+  /** `items` are lists of one value, or of a key and a value. */
+  #bracket(open: string, items: readonly (readonly Value[])[], close: string, level: number): MarkedText {
+    const { indent, itemSeparator, keySeparator } = this.#layout;
+    if (items.length === 0) return templateText(open + close);
+    this.#budget.enter();
+    const line = (n: number): MarkedText[] => (indent === undefined ? [] : [templateText("\n"), ...new Array<MarkedText>(n).fill(indent)]);
+    const parts: MarkedText[] = [templateText(open)];
+    items.forEach((item, i) => {
+      if (i > 0) parts.push(itemSeparator);
+      parts.push(...line(level + 1));
+      if (item.length > 1) parts.push(this.#key(item[0]), keySeparator);
+      parts.push(this.write(item[item.length - 1], level + 1));
     });
-  };
-  const text = write(value, 0);
-  // The punctuation between two strings of a message is nobody's special token: one mark for all is enough.
-  return new MarkedText(text, found.input ? [0] : []);
+    parts.push(...line(level), templateText(close));
+    this.#budget.leave();
+    this.#budget.spend(parts.reduce((cost, part) => cost + part.cost, 0) >> 1);
+    const text = concat(parts);
+    this.#budget.spend(text.cost);
+    return text;
+  }
+
+  /** Keys that are numbers, booleans or None become strings, as in Python. */
+  #key(key: Value): MarkedText {
+    if (key instanceof MarkedText) return this.#text(key);
+    if (key === null || isInteger(key) || key instanceof Float) return templateText(`"${this.write(key, 0).text}"`);
+    return raise(`tojson: a ${typeName(key)} cannot be a key`);
+  }
+}
+
+/** Whether the backslash at `at` is itself escaped. */
+function isEscaped(text: string, at: number): boolean {
+  let n = 0;
+  while (text[at - 1 - n] === "\\") n++;
+  return n % 2 === 1;
 }
 
 function readLayout(args: CallArguments): Layout {
-  const indent = args.get(0, "indent") ?? null;
-  const separators = args.named.get("separators");
-  const custom = separators !== undefined && isList(separators) ? separators : [];
-  const [item, key] = custom.map((part) => (part instanceof MarkedText ? part.text : raise("tojson: separators are two strings")));
-  const spaces = typeof indent === "number" ? " ".repeat(Math.max(0, Math.min(indent, TEMPLATE_DEPTH_MAX))) : undefined;
+  const unknown = [...args.named.keys()].find((name) => !ARGUMENTS.includes(name));
+  if (unknown !== undefined) raise(`tojson: there is no argument ${unknown.slice(0, 40)}, only ${ARGUMENTS.join(", ")}`);
+  const indent = readIndent(args.get(1, "indent") ?? null);
+  const separators = args.get(2, "separators") ?? null;
+  const custom = separators === null ? [] : isList(separators) && separators.length === 2 ? separators : raise("tojson: separators are two strings");
+  const [item, key] = Array.from(custom, (part) => (part instanceof MarkedText ? part : raise("tojson: separators are two strings")));
   return {
-    indent: spaces,
-    itemSeparator: item ?? (spaces === undefined ? ", " : ","),
-    keySeparator: key ?? ": ",
-    sortKeys: args.named.get("sort_keys") === true,
+    indent,
+    itemSeparator: item ?? templateText(indent === undefined ? ", " : ","),
+    keySeparator: key ?? templateText(": "),
+    sortKeys: isTrue(args.get(3, "sort_keys") ?? false),
+    isAscii: isTrue(args.get(0, "ensure_ascii") ?? false),
   };
 }
 
-function bracket(open: string, items: readonly string[], close: string, level: number, layout: Layout): string {
-  if (items.length === 0 || layout.indent === undefined) return open + items.join(layout.itemSeparator) + close;
-  const outer = `\n${layout.indent.repeat(level)}`;
-  const inner = outer + layout.indent;
-  return open + inner + items.join(layout.itemSeparator + inner) + outer + close;
+function readIndent(indent: Value): MarkedText | undefined {
+  if (indent === null) return undefined;
+  if (indent instanceof MarkedText) return indent;
+  return isInteger(indent) ? templateText(" ".repeat(Math.max(0, Math.min(Number(indent), TEMPLATE_DEPTH_MAX)))) : raise("tojson: indent is a number of spaces or a string");
 }
 
 function jsonFloat(value: number): string {

@@ -59,6 +59,17 @@ export class TokenReader {
     return this.take();
   }
 
+  /** Where the next token stands, for {@link namesSince}. */
+  get position(): number {
+    return this.#next;
+  }
+
+  /** Whether a token since `position` is this name. */
+  namesSince(position: number, name: string): boolean {
+    for (let i = position; i < this.#next; i++) if (this.#tokens[i].type === "name" && this.#tokens[i].value === name) return true;
+    return false;
+  }
+
   fail(message: string): never {
     fail("template/syntax", `chat template, line ${this.peek().line}: ${message}`);
   }

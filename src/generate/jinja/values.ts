@@ -2,15 +2,15 @@
  * The values a chat template computes with: Python's, as far as templates see them.
  *
  * Integers are JavaScript numbers within ±2^53, floats are {@link Float} (so that 2.0 prints as Python prints it),
- * lists and tuples are arrays, strings are {@link MarkedText}. No JavaScript object of the caller is reachable.
+ * lists are arrays, strings are {@link MarkedText}. No JavaScript object of the caller is reachable.
  *
  * @module
  */
 import { fail } from "../../core/errors.ts";
 import type { Budget } from "./budget.ts";
-import { inputText, MarkedText, templateText } from "./marked-text.ts";
+import { inputText, MarkedText } from "./marked-text.ts";
 
-export type Value = null | boolean | number | Float | MarkedText | readonly Value[] | Dict | Namespace | Undefined | Callable;
+export type Value = null | boolean | number | Float | MarkedText | readonly Value[] | Dict | Namespace | Stream | Loop | Undefined | Callable;
 
 export class Float {
   readonly value: number;
@@ -27,9 +27,46 @@ export class Undefined {
   }
 }
 
+/** A tuple is a list that prints in round brackets and equals no list. Those of `groupby` have names for their items. */
+export class Tuple extends Array<Value> {
+  names: readonly string[] = [];
+
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array;
+  }
+
+  static of2(first: Value, second: Value): Tuple {
+    const tuple = new Tuple();
+    tuple.push(first, second);
+    return tuple;
+  }
+
+  static copy(items: readonly Value[]): Tuple {
+    const tuple = new Tuple();
+    for (const item of items) tuple.push(item);
+    return tuple;
+  }
+}
+
+/** What `keys()`, `values()` and `items()` of a dict give: Python's views can be gone through and counted, not looked into. */
+export class View extends Array<Value> {
+  name = "";
+
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array;
+  }
+
+  static of1(name: string, items: readonly Value[]): View {
+    const view = new View();
+    view.name = name;
+    for (const item of items) view.push(item);
+    return view;
+  }
+}
+
 /** A Python dict: insertion order, keys by value. Keys keep their own marks. */
 export class Dict {
-  readonly #entries = new Map<string, [key: Value, value: Value]>();
+  readonly #entries = new Map<string, Tuple>();
 
   get size(): number {
     return this.#entries.size;
@@ -40,21 +77,72 @@ export class Dict {
   }
 
   set(key: Value, value: Value): void {
-    this.#entries.set(hash(key), [key, value]);
+    const hashed = hash(key);
+    // A key that is there already stays, as in Python.
+    this.#entries.set(hashed, Tuple.of2(this.#entries.get(hashed)?.[0] ?? key, value));
   }
 
   has(key: Value): boolean {
     return this.#entries.has(hash(key));
   }
 
-  entries(): [key: Value, value: Value][] {
+  /** Tuples of a key and its value. */
+  entries(): Tuple[] {
     return [...this.#entries.values()];
+  }
+
+  keys(): Value[] {
+    return Array.from(this.#entries.values(), (entry) => entry[0]);
   }
 }
 
 /** `namespace()`: the one thing a template can change from inside a loop. */
 export class Namespace {
   readonly values = new Map<string, Value>();
+}
+
+/** What a Python generator is to a template: true, without length, and used up by whoever goes through it first. */
+export class Stream {
+  #items: readonly Value[];
+  #at = 0;
+
+  constructor(items: readonly Value[]) {
+    this.#items = items;
+  }
+
+  /** How many items are left. */
+  get size(): number {
+    return this.#items.length - this.#at;
+  }
+
+  next(): Value | undefined {
+    return this.#at < this.#items.length ? this.#items[this.#at++] : undefined;
+  }
+
+  rest(): readonly Value[] {
+    const rest = this.#at === 0 ? this.#items : this.#items.slice(this.#at);
+    this.#items = [];
+    this.#at = 0;
+    return rest;
+  }
+}
+
+/** `loop`: where a `{% for %}` stands. */
+export class Loop {
+  readonly items: readonly Value[];
+  /** Loops around this one of a recursive loop. */
+  readonly depth0: number;
+  index0 = 0;
+  /** What `loop.changed` was last called with. */
+  seen: readonly Value[] | undefined;
+  /** Goes through other items with the same body: `loop(children)` of a recursive loop. */
+  readonly recurse: ((items: Value) => Value) | undefined;
+
+  constructor(items: readonly Value[], depth0: number, recurse?: (items: Value) => Value) {
+    this.items = items;
+    this.depth0 = depth0;
+    this.recurse = recurse;
+  }
 }
 
 /** Arguments of a filter, test, method, function or macro. */
@@ -85,9 +173,12 @@ export class CallArguments {
 export class Callable {
   readonly name: string;
   readonly call: (args: CallArguments) => Value;
-  constructor(name: string, call: (args: CallArguments) => Value) {
+  /** Attributes, as a `cycler` has them. */
+  readonly attributes: ReadonlyMap<string, () => Value>;
+  constructor(name: string, call: (args: CallArguments) => Value, attributes: ReadonlyMap<string, () => Value> = new Map()) {
     this.name = name;
     this.call = call;
+    this.attributes = attributes;
   }
 }
 
@@ -109,8 +200,8 @@ export function fromData(data: unknown, count: { values: number }, depth = 0): V
   if (depth > 64) fail("option/invalid", "messages, tools and template variables nest at most 64 levels deep");
   if (data === null || data === undefined) return null;
   if (typeof data === "boolean") return data;
-  if (typeof data === "bigint") return Number(data);
-  if (typeof data === "number") return Number.isSafeInteger(data) ? data : new Float(data);
+  if (typeof data === "bigint") return integer(Number(data));
+  if (typeof data === "number") return Number.isSafeInteger(data) ? integer(data) : new Float(data);
   if (typeof data === "string") {
     // A long text takes proportionally more to look through.
     count.values += data.length >> 9;
@@ -133,9 +224,11 @@ export function typeName(value: Value): string {
   if (typeof value === "number") return "int";
   if (value instanceof Float) return "float";
   if (value instanceof MarkedText) return "str";
-  if (Array.isArray(value)) return "list";
+  if (isList(value)) return value instanceof View ? value.name : value instanceof Tuple ? "tuple" : "list";
   if (value instanceof Dict) return "dict";
-  return value instanceof Namespace ? "namespace" : value instanceof Undefined ? "undefined" : "function";
+  if (value instanceof Stream) return "generator";
+  if (value instanceof Undefined) return "undefined";
+  return value instanceof Namespace ? "namespace" : value instanceof Loop ? "loop" : "function";
 }
 
 /** A usable integer. @throws OnebitError `template/limit` beyond ±2^53, where it would silently round */
@@ -145,8 +238,17 @@ export function integer(value: number): number {
   return value + 0;
 }
 
+export function isList(value: Value | undefined): value is readonly Value[] {
+  return Array.isArray(value);
+}
+
 export function isNumber(value: Value): value is number | Float | boolean {
   return typeof value === "number" || value instanceof Float || typeof value === "boolean";
+}
+
+/** Python's bool is an int: True counts as 1. */
+export function isInteger(value: Value | undefined): value is number | boolean {
+  return typeof value === "number" || typeof value === "boolean";
 }
 
 export function toNumber(value: number | Float | boolean): number {
@@ -157,122 +259,38 @@ export function isTrue(value: Value): boolean {
   if (value === null || value instanceof Undefined) return false;
   if (isNumber(value)) return toNumber(value) !== 0;
   if (value instanceof MarkedText) return value.length > 0;
-  if (Array.isArray(value)) return value.length > 0;
+  if (isList(value)) return value.length > 0;
   return value instanceof Dict ? value.size > 0 : true;
 }
 
-export function isEqual(a: Value, b: Value, budget: Budget): boolean {
-  budget.spend(1);
-  if (isNumber(a) && isNumber(b)) return toNumber(a) === toNumber(b);
-  if (a instanceof MarkedText && b instanceof MarkedText) {
-    budget.spend(a.cost);
-    return a.text === b.text;
-  }
-  if (a instanceof Undefined && b instanceof Undefined) return true;
-  budget.enter();
-  const equal = isList(a) && isList(b) ? isEqualList(a, b, budget) : a instanceof Dict && b instanceof Dict ? isEqualDict(a, b, budget) : a === b;
-  budget.leave();
-  return equal;
+/** Work to go through it once, for the budget: four items of a list cost about as much as evaluating one node. */
+export function costOf(value: Value | undefined): number {
+  if (value instanceof MarkedText) return value.cost;
+  if (isList(value)) return 1 + (value.length >> 2);
+  if (value instanceof Dict || value instanceof Stream) return 1 + (value.size >> 1);
+  return 1;
 }
 
-export function isList(value: Value): value is readonly Value[] {
-  return Array.isArray(value);
+/**
+ * The one place where filters, tests, methods, operators and functions are charged: for what they are given, each time
+ * they are called. What takes longer than going through it once, or makes something larger, is charged there besides.
+ */
+export function charge(budget: Budget, value: Value | undefined, args: CallArguments): void {
+  let cost = costOf(value);
+  for (const argument of args.positional) cost += costOf(argument);
+  for (const argument of args.named.values()) cost += costOf(argument);
+  budget.spend(cost);
 }
 
-function isEqualList(a: readonly Value[], b: readonly Value[], budget: Budget): boolean {
-  return a.length === b.length && a.every((item, i) => isEqual(item, b[i], budget));
-}
-
-function isEqualDict(a: Dict, b: Dict, budget: Budget): boolean {
-  budget.spend(a.size);
-  return a.size === b.size && a.entries().every(([key, value]) => {
-    const other = b.get(key);
-    return other !== undefined && isEqual(value, other, budget);
-  });
-}
-
-/** Negative, zero or positive. @throws OnebitError `template/raised` for values without an order */
-export function compare(a: Value, b: Value, budget: Budget): number {
-  budget.spend(1);
-  if (isNumber(a) && isNumber(b)) return toNumber(a) - toNumber(b);
-  if (a instanceof MarkedText && b instanceof MarkedText) {
-    budget.spend(Math.min(a.cost, b.cost));
-    return a.text < b.text ? -1 : a.text > b.text ? 1 : 0;
-  }
-  if (!isList(a) || !isList(b)) raise(`cannot compare ${typeName(a)} with ${typeName(b)}`);
-  budget.enter();
-  let order = 0;
-  for (let i = 0; i < a.length && i < b.length && order === 0; i++) order = compare(a[i], b[i], budget);
-  budget.leave();
-  return order !== 0 ? order : a.length - b.length;
-}
-
-/** What `{{ value }}` prints: Python's `str`. */
-export function toText(value: Value, budget: Budget): MarkedText {
-  if (value instanceof MarkedText) return value;
-  if (value instanceof Undefined) return templateText("");
-  return toRepr(value, budget);
-}
-
-/** Python's `repr`. One mark for all: the punctuation of a list is nobody's special token. */
-function toRepr(value: Value, budget: Budget): MarkedText {
-  const found = { input: false };
-  const text = writeRepr(value, budget, found);
-  budget.spend(text.length >> 4);
-  return new MarkedText(text, found.input ? [0] : []);
-}
-
-function writeRepr(value: Value, budget: Budget, found: { input: boolean }): string {
-  budget.spend(1);
-  if (value === null) return "None";
-  if (typeof value === "boolean") return value ? "True" : "False";
-  if (typeof value === "number") return String(value);
-  if (value instanceof Float) return formatFloat(value.value);
-  if (value instanceof MarkedText) {
-    budget.spend(value.cost);
-    found.input ||= value.hasInput;
-    return quote(value.text);
-  }
-  if (!isList(value) && !(value instanceof Dict)) return value instanceof Undefined ? "Undefined" : `<${typeName(value)}>`;
-  budget.enter();
-  const write = (item: Value): string => writeRepr(item, budget, found);
-  const items = isList(value) ? value.map(write) : value.entries().map(([key, item]) => `${write(key)}: ${write(item)}`);
-  budget.leave();
-  const inner = items.join(", ");
-  budget.spend(inner.length >> 4);
-  return isList(value) ? `[${inner}]` : `{${inner}}`;
-}
-
-/** Python's shortest spelling that reads back as the same double; JavaScript's digits, Python's layout. */
-export function formatFloat(value: number): string {
-  if (Number.isNaN(value)) return "nan";
-  if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-4 || size >= 1e16)) {
-    const [mantissa, exponent] = value.toExponential().split("e");
-    return `${mantissa}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
-  }
-  if (Object.is(value, -0)) return "-0.0";
-  const digits = String(value);
-  return /^-?\d+$/.test(digits) ? `${digits}.0` : digits;
-}
-
-const CONTROL = /[\\\n\r\t\x00-\x1f\x7f]/g;
-
-function quote(text: string): string {
-  const mark = text.includes("'") && !text.includes('"') ? '"' : "'";
-  const escaped = text.replace(CONTROL, escapeChar);
-  return mark + (mark === "'" ? escaped.replaceAll("'", "\\'") : escaped) + mark;
-}
-
-function escapeChar(char: string): string {
-  const short = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" }[char];
-  return short ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
+/** Python hashes tuples too; to hash one of long texts would take time that nothing here counts. */
+export function isHashable(key: Value): boolean {
+  return !isList(key) && !(key instanceof Dict) && !(key instanceof Stream);
 }
 
 function hash(key: Value): string {
   if (key instanceof MarkedText) return `s${key.text}`;
   if (isNumber(key)) return `n${toNumber(key)}`;
   if (key === null) return "none";
+  if (key instanceof Undefined) return "undefined";
   return raise(`a ${typeName(key)} cannot be the key of a dict`);
 }

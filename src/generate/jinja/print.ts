@@ -1,0 +1,76 @@
+/**
+ * Values as Python prints them: `str` and `repr`.
+ *
+ * @module
+ */
+import type { Budget } from "./budget.ts";
+import { MarkedText, templateText } from "./marked-text.ts";
+import { formatFloat } from "./number-format.ts";
+import { Dict, Float, isList, Namespace, Tuple, typeName, Undefined, View } from "./values.ts";
+import type { Value } from "./values.ts";
+
+/** What `{{ value }}` prints: Python's `str`. */
+export function toText(value: Value, budget: Budget): MarkedText {
+  if (value instanceof MarkedText) return value;
+  if (value instanceof Undefined) return templateText("");
+  return toRepr(value, budget);
+}
+
+/** Python's `repr`. One mark for all: the punctuation of a list is nobody's special token. */
+export function toRepr(value: Value, budget: Budget): MarkedText {
+  const found = { input: false };
+  const text = writeRepr(value, budget, found);
+  budget.spend(text.length >> 4);
+  return new MarkedText(text, found.input ? [0] : []);
+}
+
+function writeRepr(value: Value, budget: Budget, found: { input: boolean }): string {
+  budget.spend(2);
+  if (value === null) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (typeof value === "number") return String(value);
+  if (value instanceof Float) return formatFloat(value.value);
+  if (value instanceof MarkedText) {
+    // A character may become ten, and is looked up in tables.
+    budget.spend(value.length >> 2);
+    found.input ||= value.hasInput;
+    const text = quote(value.text);
+    return value.isMarkup ? `Markup(${text})` : text;
+  }
+  if (value instanceof Namespace) return `<Namespace ${writeDict([...value.values].map(([name, item]) => [templateText(name), item]), budget, found)}>`;
+  if (!isList(value) && !(value instanceof Dict)) return value instanceof Undefined ? "Undefined" : `<${typeName(value)}>`;
+  if (value instanceof Dict) return writeDict(value.entries(), budget, found);
+  budget.enter();
+  const items = Array.from(value, (item) => writeRepr(item, budget, found));
+  budget.leave();
+  const inner = items.join(", ");
+  budget.spend(inner.length >> 4);
+  if (value instanceof View) return `${value.name}([${inner}])`;
+  return value instanceof Tuple ? `(${inner}${items.length === 1 ? "," : ""})` : `[${inner}]`;
+}
+
+function writeDict(entries: readonly (readonly Value[])[], budget: Budget, found: { input: boolean }): string {
+  budget.enter();
+  const items = entries.map(([key, item]) => `${writeRepr(key, budget, found)}: ${writeRepr(item, budget, found)}`);
+  budget.leave();
+  const inner = items.join(", ");
+  budget.spend(inner.length >> 4);
+  return `{${inner}}`;
+}
+
+/** Backslashes, and what Python finds unprintable: control and format characters, separators but the space, surrogates. */
+const UNPRINTABLE = /[\\\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/gu;
+
+function quote(text: string): string {
+  const mark = text.includes("'") && !text.includes('"') ? '"' : "'";
+  const escaped = text.replace(UNPRINTABLE, escapeChar);
+  return mark + (mark === "'" ? escaped.replaceAll("'", "\\'") : escaped) + mark;
+}
+
+function escapeChar(char: string): string {
+  const short = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" }[char];
+  if (short !== undefined) return short;
+  const code = char.codePointAt(0) ?? 0;
+  const hex = code.toString(16);
+  return code < 0x100 ? `\\x${hex.padStart(2, "0")}` : code < 0x10000 ? `\\u${hex.padStart(4, "0")}` : `\\U${hex.padStart(8, "0")}`;
+}

@@ -1,0 +1,58 @@
+/**
+ * Places in texts: Python counts code points, JavaScript UTF-16 units.
+ *
+ * @module
+ */
+import type { Budget } from "./budget.ts";
+import { MarkedText } from "./marked-text.ts";
+
+/** Engines look this far into what they search for; beyond it they may compare every character at every place. */
+const FAST_NEEDLE_CHARS = 250;
+
+/** The first place of `wanted` as a UTF-16 offset, or −1. */
+export function search(text: MarkedText, wanted: MarkedText, budget: Budget): number {
+  spendSearch(text, wanted, budget);
+  return text.text.indexOf(wanted.text);
+}
+
+/** The price of one search from end to end: short needles cost their length at each place, at worst. */
+export function spendSearch(text: MarkedText, wanted: MarkedText, budget: Budget): void {
+  const { length } = wanted;
+  budget.spend(text.cost + wanted.cost + (text.length * (length > FAST_NEEDLE_CHARS ? length : Math.min(length, 16))) / 128);
+}
+
+/** Backwards, engines compare every character at every place. */
+export function spendSearchBackwards(text: MarkedText, wanted: MarkedText, budget: Budget): void {
+  budget.spend(text.cost + wanted.cost + (text.length * wanted.length) / 128);
+}
+
+/** Whether UTF-16 offsets and code point offsets are the same thing here. */
+export function isPlain(text: MarkedText): boolean {
+  return !/[\ud800-\udbff]/.test(text.text);
+}
+
+/** Length in code points. */
+export function codePointLength({ text }: MarkedText, end = text.length): number {
+  let pairs = 0;
+  for (let i = 0; i + 1 < end; i++) if (isPair(text, i)) pairs++;
+  return end - pairs;
+}
+
+/** The UTF-16 offset of the code point `n`, or the text's length beyond its end. */
+export function unitOffset({ text }: MarkedText, n: number): number {
+  let at = 0;
+  for (let i = 0; i < n && at < text.length; i++) at += isPair(text, at) ? 2 : 1;
+  return at;
+}
+
+function isPair(text: string, at: number): boolean {
+  return (text.charCodeAt(at) & 0xfc00) === 0xd800 && (text.charCodeAt(at + 1) & 0xfc00) === 0xdc00;
+}
+
+/** Characters, counted as Python counts them: code points. */
+export function codePoints(text: MarkedText, budget: Budget): MarkedText[] {
+  // An object a character.
+  budget.spend(2 * text.length + text.flips.length);
+  let at = 0;
+  return Array.from(text.text, (char) => text.slice(at, (at += char.length)));
+}
