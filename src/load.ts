@@ -10,6 +10,7 @@ import { packagePart } from "./core/package-part.ts";
 import { PLATFORM, type Platform } from "./core/platform.ts";
 import { DEFAULT_MODEL_THREADS, defaultModelBytes } from "./default-model.ts";
 import { type ModelFile, openModelFile, openModelFolder } from "./files/model-file.ts";
+import { loadChatRenderer } from "./generate/chat-renderer.ts";
 import { Model } from "./generate/model.ts";
 import { HUB_OPTIONS } from "./hub/option-table.ts";
 import type { HubOptions } from "./hub/options.ts";
@@ -85,9 +86,10 @@ export async function loadWithKernels(binaries: KernelBinaries, source?: ModelSo
   const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
   try {
     const description = await describeModel(file);
+    const renderChat = description.tokenizer === undefined ? undefined : await loadChatRenderer();
     const threads = source === undefined && options.threads === undefined ? DEFAULT_MODEL_THREADS : options.threads;
     const engine: Engine = await createEngine({ ...description, platform, binaries }, { ...options, threads });
-    return new Model({ engine, tokenizer: description.tokenizer, embedding: description.embedding, loadMs: performance.now() - begin });
+    return new Model({ engine, tokenizer: description.tokenizer, embedding: description.embedding, renderChat, loadMs: performance.now() - begin });
   } finally {
     await closeFile(file);
   }

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
+import { fail, shown } from "../core/errors.ts";
+import { didYouMean } from "../core/nearest-name.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
@@ -15,10 +16,10 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
  * - `llama3`: Llama 3 Instruct.
  */
 export const CHAT_TEMPLATES = {
-  bitnet: `{{ bos_token }}{% for message in messages %}{{ message.role | capitalize }}: {{ message.content | trim }}<|eot_id|>{% endfor %}{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}`,
-  chatml: `{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}`,
-  falcon3: `{% for message in messages %}{{ '<|' + message.role + '|>\\n' + message.content + (eos_token + '\\n' if message.role == 'assistant' else '\\n') }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}`,
-  llama3: `{{ bos_token }}{% for message in messages %}{{ '<|start_header_id|>' + message.role + '<|end_header_id|>\\n\\n' + message.content | trim + '<|eot_id|>' }}{% endfor %}{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}`,
+  bitnet: `{{ bos_token }}{% for message in messages %}{{ message.role | capitalize }}: {{ (message.content or '') | trim }}<|eot_id|>{% endfor %}{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}`,
+  chatml: `{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + (message.content or '') + '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}`,
+  falcon3: `{% for message in messages %}{{ '<|' + message.role + '|>\\n' + (message.content or '') + (eos_token + '\\n' if message.role == 'assistant' else '\\n') }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}`,
+  llama3: `{{ bos_token }}{% for message in messages %}{{ '<|start_header_id|>' + message.role + '<|end_header_id|>\\n\\n' + (message.content or '') | trim + '<|eot_id|>' }}{% endfor %}{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}`,
 } as const satisfies Record<string, string>;
 
 export type ChatTemplateName = keyof typeof CHAT_TEMPLATES;
@@ -26,21 +27,44 @@ export type ChatTemplateName = keyof typeof CHAT_TEMPLATES;
 /** BitNet 2B4T and its conversions. */
 const BITNET_ARCHITECTURES = new Set(["bitnet", "bitnet-b1.58", "bitnet-25"]);
 
+/** What a template says of itself: text without one of these would print itself, whatever the messages are. */
+const TAG = /\{[{%]/;
+
+/** Whether a text can be a template, for callers who take names, files and templates alike. */
+export function isChatTemplateText(text: string): boolean {
+  return TAG.test(text);
+}
+
+/** Names that the option `chatTemplate` knows: of the file's own templates, then of {@link CHAT_TEMPLATES}. */
+export function chatTemplateNames(tokenizer: Tokenizer | undefined): string[] {
+  return [...new Set([...(tokenizer?.chatTemplates.keys() ?? []), ...Object.keys(CHAT_TEMPLATES)])];
+}
+
 /**
- * The template to use: the caller's (a name of {@link CHAT_TEMPLATES} or a template's text), the model's own, or the
- * family's.
- * @throws OnebitError `template/missing`
+ * The template to use: the caller's (a name of {@link chatTemplateNames} or a template's text), the model's own, or the
+ * family's. Of a file's several templates `tool_use` goes before `default` when there are tools, as in transformers.
+ * @throws OnebitError `template/missing`, `option/invalid`
  */
-export function chooseChatTemplate(wanted: string | undefined, tokenizer: Tokenizer, config: ModelConfig): string {
-  if (wanted !== undefined) return isTemplateName(wanted) ? CHAT_TEMPLATES[wanted] : wanted;
+export function chooseChatTemplate(wanted: string | undefined, tokenizer: Tokenizer, config: ModelConfig, hasTools = false): string {
+  if (wanted !== undefined) return templateNamed(wanted, tokenizer);
   if (isKnownWrong(tokenizer, config)) return CHAT_TEMPLATES.bitnet;
-  if (tokenizer.chatTemplate !== undefined) return tokenizer.chatTemplate;
+  const own = (hasTools ? tokenizer.chatTemplates.get("tool_use") : undefined) ?? tokenizer.chatTemplate;
+  if (own !== undefined) return own;
   if (/falcon-?3/i.test(config.name) && has(tokenizer, "<|assistant|>")) return CHAT_TEMPLATES.falcon3;
   if (has(tokenizer, "<|im_start|>") && has(tokenizer, "<|im_end|>")) return CHAT_TEMPLATES.chatml;
   fail(
     "template/missing",
-    `${config.name}: the model file has no chat template, so it may not be trained to chat; if it is, give chatTemplate: ${Object.keys(CHAT_TEMPLATES).join(", ")} or a template's text`,
+    `${config.name}: the model file has no chat template${tokenizer.chatTemplates.size > 0 ? " for all conversations" : ", so it may not be trained to chat; if it is"}, give chatTemplate: ${chatTemplateNames(tokenizer).slice(0, 20).join(", ")} or a template's text`,
   );
+}
+
+function templateNamed(wanted: string, tokenizer: Tokenizer): string {
+  const own = tokenizer.chatTemplates.get(wanted);
+  if (own !== undefined) return own;
+  if (isTemplateName(wanted)) return CHAT_TEMPLATES[wanted];
+  if (isChatTemplateText(wanted)) return wanted;
+  const names = chatTemplateNames(tokenizer), nearest = didYouMean(wanted, names);
+  return fail("option/invalid", `chatTemplate: ${shown(wanted)} is no template's name, and as a template it has no {{ or {%${nearest || `: there are ${names.slice(0, 20).join(", ")}`}`);
 }
 
 function isTemplateName(name: string): name is ChatTemplateName {

@@ -2,48 +2,22 @@
  * Messages to token ids by the model's chat template.
  *
  * The template's own text may hold special tokens; what comes from messages, tools and variables never does, however
- * the template cuts, trims or joins it.
+ * the template cuts, trims or joins it. A chunk of its own, with the interpreter of templates: who only continues texts
+ * never fetches it.
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
-import { BOOLEAN, OBJECT, type OptionTable, TEXT, check, kind, list } from "../core/options.ts";
+import { fail, OnebitError } from "../core/errors.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { TextPart, Tokenizer } from "../tokenizer/tokenizer.ts";
+import { checkChatOptions, checkMessages } from "./chat-options.ts";
+import type { ChatMessage, ChatPromptOptions } from "./chat-options.ts";
 import { chooseChatTemplate } from "./chat-templates.ts";
 import { Template } from "./jinja/template.ts";
-
-/** One turn. Fields beyond these two (`tool_calls`, `reasoning_content`, …) reach the template as they are. */
-export interface ChatMessage {
-  /** `system`, `user`, `assistant`, `tool`: what the model's template knows. */
-  role: string;
-  content?: string | null;
-  [field: string]: unknown;
-}
-
-export interface ChatPromptOptions {
-  /** Instead of the model's: `bitnet`, `chatml`, `falcon3`, `llama3`, or the text of a Jinja template. */
-  chatTemplate?: string;
-  /** Function descriptions (JSON schema) for templates that know tools. */
-  tools?: readonly unknown[];
-  /** End with the beginning of the assistant's turn. Default true. */
-  addGenerationPrompt?: boolean;
-  /** Further variables of the template, such as `{ enable_thinking: false }`. */
-  templateVariables?: Readonly<Record<string, unknown>>;
-  /** What the template's clock says; default now. */
-  now?: Date;
-}
-
-export const CHAT_PROMPT_OPTIONS: OptionTable<ChatPromptOptions> = {
-  chatTemplate: TEXT,
-  tools: list("a list of tools", (tool) => tool),
-  addGenerationPrompt: BOOLEAN,
-  templateVariables: OBJECT,
-  now: kind<Date>("a valid Date", (date) => date instanceof Date && !Number.isNaN(date.getTime())),
-};
+import type { Rendering } from "./jinja/template.ts";
 
 /**
- * @param options checked by {@link CHAT_PROMPT_OPTIONS}
+ * @param options checked by `CHAT_PROMPT_OPTIONS`
  * @returns the prompt's ids, and the rendered text in parts: `special` ones are the template's own
  * @throws OnebitError `template/missing`, `template/syntax`, `template/raised`, `template/limit`, `option/invalid`
  */
@@ -54,33 +28,66 @@ export function renderChat(
   config: ModelConfig,
 ): { ids: number[]; parts: TextPart[] } {
   const messages = checkMessages(given);
-  const template = new Template(chooseChatTemplate(options.chatTemplate, tokenizer, config));
-  const runs = template.render({
-    input: {
-      tools: options.tools ?? null,
-      documents: null,
-      ...options.templateVariables,
-      messages,
-      add_generation_prompt: options.addGenerationPrompt ?? true,
-    },
-    trusted: { bos_token: textOf(tokenizer.bosId, tokenizer), eos_token: textOf(tokenizer.eosId, tokenizer) },
-    now: options.now,
-  });
-  const parts = runs.map(({ text, isInput }) => ({ text, special: !isInput }));
+  checkChatOptions(options);
+  const template = new Template(chooseChatTemplate(options.chatTemplate, tokenizer, config, (options.tools ?? []).length > 0));
+  const text = options.continueFinalMessage === true ? renderUnfinished(template, messages, options, tokenizer) : renderMessages(template, messages, options, tokenizer).text;
+  const parts = text.runs().map((run) => ({ text: run.text, special: !run.isInput }));
   const ids = tokenizer.encodeParts(parts, { addSpecial: false });
   // Most templates print the BOS token themselves; for the others it is added here, never twice.
   if (tokenizer.addBos && tokenizer.bosId !== undefined && ids[0] !== tokenizer.bosId) ids.unshift(tokenizer.bosId);
   return { ids, parts };
 }
 
-const MESSAGE = kind<ChatMessage>('an object with a string "role"', (message) => typeof message === "object" && message !== null && typeof (message as ChatMessage).role === "string");
-
-/** @throws OnebitError `option/invalid` */
-function checkMessages(messages: unknown): ChatMessage[] {
-  const found = check("messages", messages, list("a list of { role, content }", MESSAGE));
-  return found.length > 0 ? found : fail("option/invalid", "messages: wanted at least one { role, content }");
+/** Once with the parts of contents as they are, and once with their texts joined when the template does not go through parts. */
+function renderMessages(template: Template, messages: readonly ChatMessage[], options: ChatPromptOptions, tokenizer: Tokenizer): Rendering {
+  const render = (list: readonly ChatMessage[]): Rendering =>
+    template.renderMarked({
+      input: {
+        tools: options.tools ?? null,
+        documents: options.documents ?? null,
+        ...options.templateVariables,
+        messages: list,
+        add_generation_prompt: options.addGenerationPrompt ?? options.continueFinalMessage !== true,
+      },
+      trusted: { bos_token: "", eos_token: "", ...Object.fromEntries(tokenizer.specialTokens) },
+      now: options.now,
+    });
+  if (!messages.some(({ content }) => Array.isArray(content))) return render(messages);
+  let rendering: Rendering | undefined;
+  try {
+    rendering = render(messages);
+    if (rendering.readsParts) return rendering;
+  } catch (error) {
+    // A template that takes the list for a text fails; one that has other complaints has them of texts too.
+    if (!(error instanceof OnebitError && error.code === "template/raised")) throw error;
+  }
+  return render(messages.map((message) => ({ ...message, content: joinParts(message.content) })));
 }
 
-function textOf(id: number | undefined, tokenizer: Tokenizer): string {
-  return id === undefined ? "" : tokenizer.tokenText(id);
+/** As llama.cpp and vLLM join them. */
+function joinParts(content: ChatMessage["content"]): string | null | undefined {
+  return typeof content === "object" && content !== null ? content.map(({ text }) => text).join("\n") : content;
+}
+
+/** Stands at the end of the last message, to be found in what is rendered; its space tells whether the template trims. */
+const END_TAG = "CONTINUE_FINAL_MESSAGE_TAG ";
+
+/**
+ * Everything up to the end of the last message, as transformers' `continue_final_message` cuts it.
+ * @throws OnebitError `option/invalid` without a text to go on with, or when the template does not print it
+ */
+function renderUnfinished(template: Template, messages: readonly ChatMessage[], options: ChatPromptOptions, tokenizer: Tokenizer): Rendering["text"] {
+  const last = messages[messages.length - 1];
+  const { text } = renderMessages(template, [...messages.slice(0, -1), { ...last, content: taggedContent(last.content) }], options, tokenizer);
+  const at = text.text.lastIndexOf(END_TAG.trimEnd());
+  if (at < 0) fail("option/invalid", "continueFinalMessage: the template does not print the end of the last message, so there is nothing to go on with");
+  const isTrimmed = text.text.slice(at, at + END_TAG.length) !== END_TAG;
+  return text.slice(0, isTrimmed ? text.text.slice(0, at).trimEnd().length : at);
+}
+
+function taggedContent(content: ChatMessage["content"]): ChatMessage["content"] {
+  if (typeof content === "string") return content + END_TAG;
+  const at = content?.length ?? 0;
+  if (content === undefined || content === null || at === 0) return fail("option/invalid", "continueFinalMessage: the last message has no text to go on with");
+  return content.map((part, i) => (i === at - 1 ? { ...part, text: part.text + END_TAG } : part));
 }

@@ -71,7 +71,7 @@ export class Generation implements AsyncIterable<Piece> {
   #started = false;
 
   /** @param prepare checks what was asked for; runs when the generation starts, so its errors reach whoever waits */
-  constructor(parts: GenerationParts, prepare: () => GenerationRequest) {
+  constructor(parts: GenerationParts, prepare: () => GenerationRequest | Promise<GenerationRequest>) {
     let resolve: (result: GenerationResult) => void = () => {};
     let reject: (error: unknown) => void = () => {};
     this.#result = new Promise((onResult, onError) => {
@@ -132,7 +132,7 @@ interface Progress {
 
 async function* runGeneration(
   parts: GenerationParts,
-  prepare: () => GenerationRequest,
+  prepare: () => GenerationRequest | Promise<GenerationRequest>,
   resolve: (result: GenerationResult) => void,
   reject: (error: unknown) => void,
 ): AsyncGenerator<Piece, void, void> {
@@ -146,7 +146,9 @@ async function* runGeneration(
     else resolve(makeResult(progress, seed));
   };
   try {
-    const { promptIds, options } = prepare(), plan = makePlan(parts, options);
+    const prepared = prepare();
+    // Without an await where none is needed: calls take their turns in the order they were made.
+    const { promptIds, options } = prepared instanceof Promise ? await prepared : prepared, plan = makePlan(parts, options);
     seed = plan.sampling.seed;
     progress.promptIds = promptIds;
     turn = parts.turns.open(options.signal);
@@ -218,16 +220,30 @@ function whyStop(isEnd: boolean, isStopString: boolean, isLength: boolean, isFul
 /** Ids to text that can be shown: whole characters, stop strings cut off. */
 function createTextReader(tokenizer: Tokenizer | undefined, stops: readonly string[]) {
   const decoder = tokenizer?.stream();
-  const scanner = createStopScanner(stops);
+  const scanner = createStopScanner(stops, tokenizer === undefined ? undefined : naming(stops, tokenizer));
   const nKnown = tokenizer?.vocabSize ?? 0;
   return {
     // Rows beyond the vocabulary are padding of the head: they have no text.
-    push: (id: number): string => (decoder && id < nKnown ? scanner.push(decoder.push(id)) : ""),
+    push: (id: number): string => {
+      if (tokenizer === undefined || decoder === undefined || id >= nKnown) return "";
+      const text = scanner.push(decoder.push(id));
+      return tokenizer.isSpecial(id) ? text + scanner.pushHidden(tokenizer.tokenText(id)) : text;
+    },
     end: (): string => (decoder ? scanner.push(decoder.end()) : "") + scanner.end(),
     get stopped() {
       return scanner.stopped;
     },
   };
+}
+
+/** Those of `stops` that name a control token, which prints as nothing. */
+function naming(stops: readonly string[], tokenizer: Tokenizer): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (let id = 0; stops.length > 0 && id < tokenizer.vocabSize; id++) {
+    const name = tokenizer.isSpecial(id) ? tokenizer.tokenText(id) : "";
+    if (name !== "") for (const stop of stops) if (stop.includes(name)) found.add(stop);
+  }
+  return found;
 }
 
 function describe(logits: Float32Array, id: number, nTop: number, engine: Engine): Pick<Piece, "logprob" | "topLogprobs"> {

@@ -13,8 +13,11 @@ import { FUNCTION, type OptionTable, SIGNAL, TEXT, check, checkOptions, list, wh
 import type { ModelConfig } from "../model/config.ts";
 import type { Engine } from "../model/engine.ts";
 import type { TextPart, Tokenizer } from "../tokenizer/tokenizer.ts";
-import { CHAT_PROMPT_OPTIONS, renderChat } from "./chat.ts";
-import type { ChatMessage, ChatPromptOptions } from "./chat.ts";
+import { CHAT_PROMPT_OPTIONS } from "./chat-options.ts";
+import type { ChatMessage, ChatPromptOptions } from "./chat-options.ts";
+import { loadChatRenderer } from "./chat-renderer.ts";
+import type { ChatRenderer } from "./chat-renderer.ts";
+import { chatTemplateNames } from "./chat-templates.ts";
 import { Context } from "./context.ts";
 import { EMBED_OPTIONS, pool } from "./embed.ts";
 import type { EmbedOptions, Pooling } from "./embed.ts";
@@ -34,6 +37,8 @@ export interface ModelParts {
   readonly loadMs: number;
   /** How this model's embeddings are made, when it is an embedding model. */
   readonly embedding?: { readonly pooling: Pooling; readonly appendEos: boolean };
+  /** Makes prompts of messages; without it the first `chat` fetches it. */
+  readonly renderChat?: ChatRenderer;
 }
 
 export interface ChatOptions extends GenerateOptions, ChatPromptOptions {}
@@ -60,6 +65,7 @@ export class Model implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #tokenizer: Tokenizer | undefined;
   readonly #embedding: ModelParts["embedding"];
+  readonly #renderer: ChatRenderer | undefined;
   readonly #context: Context;
   readonly #turns = new Turns();
 
@@ -68,6 +74,7 @@ export class Model implements AsyncDisposable {
     this.#engine = parts.engine;
     this.#tokenizer = parts.tokenizer;
     this.#embedding = parts.embedding;
+    this.#renderer = parts.renderChat;
     this.#context = new Context(parts.engine);
   }
 
@@ -129,13 +136,21 @@ export class Model implements AsyncDisposable {
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
     return this.#start(() => {
       const checked = checkOptions("chat", options, CHAT_OPTIONS, { meanings: GENERATE_MEANINGS });
-      return { options: checked, promptIds: renderChat(messages, checked, this.tokenizer, this.config).ids };
+      const request = (renderChat: ChatRenderer): GenerationRequest => ({ options: checked, promptIds: renderChat(messages, checked, this.tokenizer, this.config).ids });
+      return this.#renderer === undefined ? loadChatRenderer().then(request) : request(this.#renderer);
     });
   }
 
   /** The prompt {@link chat} would use. @throws OnebitError `template/…`, `tokenizer/missing` */
   chatPrompt(messages: readonly ChatMessage[], options: ChatPromptOptions = {}): ChatPrompt {
-    return renderChat(messages, checkOptions("chatPrompt", options, CHAT_OPTIONS), this.tokenizer, this.config);
+    const checked = checkOptions("chatPrompt", options, CHAT_OPTIONS), { tokenizer } = this;
+    const renderChat = this.#renderer ?? fail("engine/part-missing", "the renderer of chat templates was not given to this Model: make models with load");
+    return renderChat(messages, checked, tokenizer, this.config);
+  }
+
+  /** Names that the option `chatTemplate` knows: of templates in the model's file, and of families. */
+  get chatTemplateNames(): readonly string[] {
+    return chatTemplateNames(this.#tokenizer);
   }
 
   /**
@@ -219,7 +234,7 @@ export class Model implements AsyncDisposable {
     await this.close();
   }
 
-  #start(prepare: () => GenerationRequest): Generation {
+  #start(prepare: () => GenerationRequest | Promise<GenerationRequest>): Generation {
     const parts = {
       engine: this.#engine,
       context: this.#context,

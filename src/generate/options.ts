@@ -42,7 +42,7 @@ export interface PromptProgress {
 export interface GenerateOptions extends SamplingOptions {
   /** The most ids to generate. Default 512. */
   maxTokens?: number;
-  /** Text that ends the generation; it is not part of the text delivered. At most 64 strings. */
+  /** Text that ends the generation, or the name of a control token; it is not part of the text delivered. At most 64 strings. */
   stop?: string | readonly string[];
   /** Ids that end the generation, beside the model's own end-of-turn ids. */
   stopIds?: readonly number[];

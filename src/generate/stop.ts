@@ -2,7 +2,7 @@
  * Finds stop strings in text that arrives in pieces, holding back no more than could still become one.
  *
  * One Knuth–Morris–Pratt automaton a stop string, walked a UTF-16 unit at a time, so where the pieces are cut never
- * changes the outcome.
+ * changes the outcome. Control tokens are no part of the text, but a stop string may name one: their names pass by hidden.
  *
  * @module
  */
@@ -10,55 +10,110 @@
 export interface StopScanner {
   /** Takes more text; returns what can be shown now. After a match, `stopped` is true and nothing more comes out. */
   push(text: string): string;
+  /** Takes the name of a control token: nothing to show, but what stop strings that name one look for. */
+  pushHidden(name: string): string;
   /** The text held back: no more is coming, so it is not the beginning of a stop string after all. */
   end(): string;
   readonly stopped: boolean;
 }
 
-/** The first stop string to be completed ends the text; of several completed at once, the longest. */
-export function createStopScanner(stops: readonly string[]): StopScanner {
-  const automata = stops.map((text) => ({ text, fallback: buildFallback(text), state: 0 }));
-  let held = "";
-  let stopped = false;
-  const step = (char: string): number => {
-    let matchedChars = 0;
-    for (const automaton of automata) {
+interface Automaton {
+  readonly text: string;
+  readonly fallback: Uint16Array;
+  /** Walks over hidden names too. */
+  readonly seesHidden: boolean;
+  /** How many of its characters have come. */
+  state: number;
+}
+
+/** Characters that came and are not out yet. */
+interface Held {
+  readonly text: string;
+  readonly isHidden: boolean;
+}
+
+/**
+ * The first stop string to be completed ends the text; of several completed at once, the longest.
+ * @param namesHidden those of `stops` that name a control token
+ */
+export function createStopScanner(stops: readonly string[], namesHidden: ReadonlySet<string> = new Set()): StopScanner {
+  return new Scanner(stops.map((text) => ({ text, fallback: buildFallback(text), seesHidden: namesHidden.has(text), state: 0 })));
+}
+
+class Scanner implements StopScanner {
+  readonly #automata: readonly Automaton[];
+  #held: Held[] = [];
+  #stopped = false;
+
+  constructor(automata: readonly Automaton[]) {
+    this.#automata = automata;
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  push(text: string): string {
+    if (this.#automata.length === 0) return text;
+    return this.#push({ text, isHidden: false });
+  }
+
+  pushHidden(name: string): string {
+    return this.#automata.some(({ seesHidden }) => seesHidden) ? this.#push({ text: name, isHidden: true }) : "";
+  }
+
+  end(): string {
+    return this.#release(0);
+  }
+
+  #push(piece: Held): string {
+    if (this.#stopped || piece.text === "") return "";
+    this.#held.push(piece);
+    for (let i = 0; i < piece.text.length; i++) {
+      const found = this.#step(piece.text[i], piece.isHidden);
+      if (found === undefined) continue;
+      this.#stopped = true;
+      this.#held[this.#held.length - 1] = { ...piece, text: piece.text.slice(0, i + 1) };
+      const shown = this.#release(found.text.length, found.seesHidden);
+      this.#held = [];
+      return shown;
+    }
+    // One that sees hidden names may hold back fewer of the shown characters; holding back too many only delays them.
+    return this.#release(this.#automata.reduce((most, { state }) => Math.max(most, state), 0));
+  }
+
+  /** Walks one character on; the longest stop string that it completes. */
+  #step(char: string, isHidden: boolean): Automaton | undefined {
+    let found: Automaton | undefined;
+    for (const automaton of this.#automata) {
       const { text, fallback } = automaton;
+      if (isHidden && !automaton.seesHidden) continue;
       while (automaton.state > 0 && text[automaton.state] !== char) automaton.state = fallback[automaton.state - 1];
       if (text[automaton.state] === char) automaton.state++;
-      if (automaton.state === text.length) {
-        matchedChars = Math.max(matchedChars, text.length);
-        automaton.state = fallback[automaton.state - 1];
-      }
+      if (automaton.state < text.length) continue;
+      automaton.state = fallback[automaton.state - 1];
+      if (found === undefined || text.length > found.text.length) found = automaton;
     }
-    return matchedChars;
-  };
-  return {
-    push(text) {
-      if (stopped) return "";
-      if (automata.length === 0) return text;
-      const pending = held + text;
-      for (let i = held.length; i < pending.length; i++) {
-        const matchedChars = step(pending[i]);
-        if (matchedChars === 0) continue;
-        stopped = true;
-        held = "";
-        return pending.slice(0, i + 1 - matchedChars);
-      }
-      let heldChars = 0;
-      for (const { state } of automata) heldChars = Math.max(heldChars, state);
-      held = pending.slice(pending.length - heldChars);
-      return pending.slice(0, pending.length - heldChars);
-    },
-    end() {
-      const rest = held;
-      held = "";
-      return rest;
-    },
-    get stopped() {
-      return stopped;
-    },
-  };
+    return found;
+  }
+
+  /** Gives out what is held but for its last `nKept` characters, hidden ones counted or not. */
+  #release(nKept: number, countsHidden = false): string {
+    let begin = this.#held.length;
+    let kept = "";
+    let left = nKept;
+    while (begin > 0 && left > 0) {
+      const { text, isHidden } = this.#held[--begin];
+      if (isHidden && !countsHidden) continue;
+      const cut = Math.max(0, text.length - left);
+      left -= text.length - cut;
+      if (cut > 0) kept = isHidden ? "" : text.slice(0, cut);
+      if (cut > 0) this.#held[begin] = { text: text.slice(cut), isHidden };
+    }
+    const shown = this.#held.slice(0, begin).reduce((all, { text, isHidden }) => (isHidden ? all : all + text), "") + kept;
+    this.#held = this.#held.slice(begin);
+    return shown;
+  }
 }
 
 /** KMP's table: for each prefix, the length of its longest proper prefix that is also its suffix. */

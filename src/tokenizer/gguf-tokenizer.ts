@@ -8,6 +8,7 @@
 import { fail, quoted } from "../core/errors.ts";
 import type { GgufMetadata } from "../files/gguf-metadata.ts";
 import { ByteLevelBpe, type MergeRule, parseMerge } from "./bpe.ts";
+import { chatFromGguf } from "./chat-extras.ts";
 import { type PreTokenizer, preTokenizerNamed } from "./pre-tokenizers.ts";
 import { SentencePiece, pairsByScore } from "./sentencepiece.ts";
 import type { TokenModel } from "./token-model.ts";
@@ -109,8 +110,7 @@ function readEnds(
 }
 
 function assemble(metadata: GgufMetadata, vocabulary: Vocabulary, model: TokenModel, ends: Ends): Tokenizer {
-  const chatTemplate = readString(metadata, "tokenizer.chat_template");
-  return makeTokenizer({ vocabulary, model, ...ends, chatTemplate });
+  return makeTokenizer({ vocabulary, model, ...ends, ...chatFromGguf(metadata, vocabulary.texts, ends) });
 }
 
 /**

@@ -11,6 +11,7 @@ import { quoted } from "../core/errors.ts";
 import { VOCABULARY_TOKENS_MAX } from "../core/limits.ts";
 import { type JsonObject, type JsonValue, isJsonObject } from "../files/json.ts";
 import { ByteLevelBpe, type MergeRule, parseMerge } from "./bpe.ts";
+import { chatFromHf } from "./chat-extras.ts";
 import { type Pipeline, readPipeline, readSurroundings } from "./hf-pipeline.ts";
 import { JsonReader, badEntry } from "./json-reader.ts";
 import { type Tokenizer, makeTokenizer } from "./parts-tokenizer.ts";
@@ -64,7 +65,7 @@ export function tokenizerFromHf(tokenizerJson: JsonObject, config: JsonObject = 
     eosId,
     ...ends,
     endOfTurnIds,
-    chatTemplate: extras.chatTemplate ?? readTemplate(settings),
+    ...chatFromHf(settings, extras.chatTemplate),
     trims: new Map(added.map((token) => [token.id, token])),
   });
 }
@@ -209,12 +210,4 @@ function tokenOf(settings: JsonReader, key: string): string | undefined {
 function namedId(vocabulary: Vocabulary, settings: JsonReader, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   return vocabulary.idOf(text) ?? bad(`${settings.path} or model.unk_token names ${quoted(text)}, which is no token`);
-}
-
-/** One template, or a list of named ones of which "default" is the conversation's. */
-function readTemplate(settings: JsonReader): string | undefined {
-  const value = settings.get("chat_template");
-  if (value === undefined || typeof value === "string") return value;
-  const named = settings.children("chat_template").find((template) => template.string("name") === "default");
-  return named?.string("template");
 }

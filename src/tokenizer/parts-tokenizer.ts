@@ -7,6 +7,7 @@
 import { fail, shown } from "../core/errors.ts";
 import { BOOLEAN, type Kind, type OptionTable, TEXT, check, checkOptions, kind, list } from "../core/options.ts";
 import { encodeUtf8 } from "../files/utf8.ts";
+import type { ChatExtras } from "./chat-extras.ts";
 import { Detokenizer, type TokenPieces } from "./detokenizer.ts";
 import { type CutToken, SpecialTokens } from "./special-tokens.ts";
 import type { TokenModel } from "./token-model.ts";
@@ -59,6 +60,10 @@ export interface Tokenizer {
   readonly endOfTurnIds: ReadonlySet<number>;
   /** The Jinja template of the model's conversations, if its file has one. */
   readonly chatTemplate: string | undefined;
+  /** All templates of the file by name: `default`, `tool_use`, `rag`, … */
+  readonly chatTemplates: ReadonlyMap<string, string>;
+  /** Texts of special tokens by the names that templates know: `bos_token`, `pad_token`, … */
+  readonly specialTokens: ReadonlyMap<string, string>;
   /**
    * The ids of a text. Linear in its length; lone surrogates become U+FFFD.
    * @throws OnebitError `tokenizer/bad-vocabulary` when the vocabulary has no token for part of it.
@@ -87,7 +92,7 @@ export interface Tokenizer {
 }
 
 /** What `tokenizerFromGguf` and `tokenizerFromHf` found in their files. */
-export interface TokenizerParts {
+export interface TokenizerParts extends ChatExtras {
   readonly vocabulary: Vocabulary;
   readonly model: TokenModel;
   readonly bosId: number | undefined;
@@ -96,7 +101,6 @@ export interface TokenizerParts {
   readonly prefixIds: readonly number[];
   readonly suffixIds: readonly number[];
   readonly endOfTurnIds: ReadonlySet<number>;
-  readonly chatTemplate: string | undefined;
   /** Tokens that take the blanks around them along, by id. */
   readonly trims?: ReadonlyMap<number, { readonly trimsLeft: boolean; readonly trimsRight: boolean }>;
 }
@@ -128,6 +132,8 @@ class PartsTokenizer implements Tokenizer {
   readonly addEos: boolean;
   readonly endOfTurnIds: ReadonlySet<number>;
   readonly chatTemplate: string | undefined;
+  readonly chatTemplates: ReadonlyMap<string, string>;
+  readonly specialTokens: ReadonlyMap<string, string>;
   readonly #parts: TokenizerParts;
   readonly #vocabulary: Vocabulary;
   /** Tokens that are cut out of any text. */
@@ -145,6 +151,8 @@ class PartsTokenizer implements Tokenizer {
     this.addEos = parts.suffixIds.length > 0;
     this.endOfTurnIds = parts.endOfTurnIds;
     this.chatTemplate = parts.chatTemplate;
+    this.chatTemplates = parts.chatTemplates;
+    this.specialTokens = parts.specialTokens;
     const cuts = cutTokens(parts);
     this.#userDefined = new SpecialTokens(cuts.filter((token) => !this.#vocabulary.isSpecial(token.id)));
     this.#all = new SpecialTokens(cuts);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CHAT_TEMPLATES, chooseChatTemplate } from "../../src/generate/chat-templates.ts";
-import type { ChatMessage, ChatPromptOptions } from "../../src/generate/chat.ts";
+import type { ChatMessage, ChatPromptOptions } from "../../src/generate/chat-options.ts";
 import { renderChat } from "../../src/generate/chat.ts";
 import { Model } from "../../src/generate/model.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
@@ -60,7 +60,7 @@ describe("the choice of a template", () => {
     chooseChatTemplate(wanted, fakeTokenizer({ chatTemplate }), { ...CONFIG, ...config } as ModelConfig);
 
   test("is the caller's, else the file's, else the family's", () => {
-    assert.equal(choose("own", {}, "mine"), "mine");
+    assert.equal(choose("own", {}, "mine: {{ messages }}"), "mine: {{ messages }}");
     assert.equal(choose("own", {}, "chatml"), CHAT_TEMPLATES.chatml);
     assert.equal(choose("own", {}), "own");
     assert.equal(choose(undefined, {}), CHAT_TEMPLATES.chatml);
@@ -135,8 +135,8 @@ describe("chat", () => {
   test("puts BOS before the prompt once, whether the template prints it or not", () => {
     const user = [{ role: "user", content: "x" }];
     assert.deepEqual(renderChat(user, { chatTemplate: "{{ bos_token }}x" }, fakeTokenizer(), CONFIG).ids, [BOS, 120]);
-    assert.deepEqual(renderChat(user, { chatTemplate: "x" }, fakeTokenizer(), CONFIG).ids, [BOS, 120]);
-    assert.deepEqual(renderChat(user, { chatTemplate: "x" }, fakeTokenizer({ addBos: false }), CONFIG).ids, [120]);
+    assert.deepEqual(renderChat(user, { chatTemplate: "x{{ '' }}" }, fakeTokenizer(), CONFIG).ids, [BOS, 120]);
+    assert.deepEqual(renderChat(user, { chatTemplate: "x{{ '' }}" }, fakeTokenizer({ addBos: false }), CONFIG).ids, [120]);
   });
 
   test("gives templates messages, tools, variables and a clock", () => {
@@ -160,7 +160,7 @@ describe("chat", () => {
 
   test("errors of messages and templates are typed and come when the generation starts", async () => {
     const model = new Model({ engine: fakeEngine(() => {}), tokenizer: fakeTokenizer(), loadMs: 0 });
-    const chat = (messages: unknown, chatTemplate = "x"): Promise<string> => model.chat(messages as ChatMessage[], { chatTemplate }).text();
+    const chat = (messages: unknown, chatTemplate = "{# x #}x{{ '' }}"): Promise<string> => model.chat(messages as ChatMessage[], { chatTemplate }).text();
     for (const messages of [[], "x", [null], [{}], [{ role: 3 }]]) await assert.rejects(chat(messages), { code: "option/invalid" });
     const circular: ChatMessage = { role: "user" };
     circular.self = circular;

@@ -36,6 +36,45 @@ describe("stop strings", () => {
     assert.equal(scanner.stopped, false);
   });
 
+  test("see control tokens' names when they name one, and show none", () => {
+    const scanner = createStopScanner(["x<|end|>y", "ab"], new Set(["x<|end|>y"]));
+    assert.equal(scanner.push("1x"), "1");
+    assert.equal(scanner.pushHidden("<|other|>"), "x");
+    // What is shown is stopped at as if no control token stood in it.
+    assert.equal(scanner.push("2a"), "2");
+    assert.equal(scanner.pushHidden("<|end|>"), "");
+    assert.equal(scanner.push("c3x"), "ac3");
+    assert.equal(scanner.pushHidden("<|end|>"), "");
+    assert.equal(scanner.push("y4"), "");
+    assert.equal(scanner.stopped, true);
+    assert.equal(scanner.end(), "");
+
+    const across = createStopScanner(["ab", "<|end|>"], new Set(["<|end|>"]));
+    assert.equal(across.push("za") + across.pushHidden("<|no|>") + across.push("b"), "z");
+    assert.equal(across.stopped, true);
+  });
+
+  test("that name control tokens agree with a naive search over text and names", () => {
+    const random = randomSource(7);
+    const names = ["<a>", "<b>"];
+    for (let round = 0; round < 3000; round++) {
+      const pieces = Array.from({ length: 12 }, () => (random(3) === 0 ? { text: names[random(2)], isHidden: true } : { text: "ab<>"[random(4)], isHidden: false }));
+      const begin = random(12);
+      const stop = pieces.slice(begin, begin + 1 + random(3)).map(({ text }) => text).join("");
+      const scanner = createStopScanner([stop], new Set([stop]));
+      let out = "";
+      for (const { text, isHidden } of pieces) out += isHidden ? scanner.pushHidden(text) : scanner.push(text);
+      out += scanner.end();
+      const full = pieces.map(({ text }) => text).join(""), end = full.indexOf(stop);
+      let at = 0, expected = "";
+      for (const { text, isHidden } of pieces) {
+        if (!isHidden) expected += text.slice(0, Math.max(0, end - at));
+        at += text.length;
+      }
+      assert.equal(out, expected, JSON.stringify({ pieces, stop }));
+    }
+  });
+
   test("agree with a naive search on random texts, however they are cut", () => {
     const random = randomSource(99);
     const word = (length: number): string => Array.from({ length }, () => "ab\u{1f600}"[random(4)] ?? "b").join("");

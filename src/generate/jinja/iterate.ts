@@ -7,13 +7,14 @@ import type { Budget } from "./budget.ts";
 import { join, MarkedText } from "./marked-text.ts";
 import { toText } from "./print.ts";
 import { codePoints } from "./text-search.ts";
-import { costOf, Dict, isList, raise, Stream, typeName, Undefined } from "./values.ts";
+import { costOf, Dict, isList, Parts, raise, Stream, typeName, Undefined } from "./values.ts";
 import type { Value } from "./values.ts";
 
 /** Items of a list, entries of a dict's keys, characters of a text. @throws OnebitError `template/raised` */
 export function iterate(value: Value | undefined, budget: Budget): readonly Value[] {
   if (value === undefined) return raise("an argument is missing");
   budget.spend(costOf(value));
+  if (value instanceof Parts) value.wasRead = true;
   if (isList(value)) return value;
   if (value instanceof Stream) return value.rest();
   if (value instanceof MarkedText) return codePoints(value.asMarkup(false), budget);

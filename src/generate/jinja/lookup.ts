@@ -9,7 +9,7 @@ import { MarkedText } from "./marked-text.ts";
 import { formatBraces } from "./text-format.ts";
 import { callTextMethod, isTextMethod } from "./text-methods.ts";
 import { codePointLength, isPlain, unitOffset } from "./text-search.ts";
-import { Callable, charge, Dict, integer, isHashable, isList, Loop, Namespace, orElse, raise, Tuple, typeName, Undefined, View } from "./values.ts";
+import { Callable, charge, Dict, integer, isHashable, isList, Loop, Namespace, orElse, Parts, raise, Tuple, typeName, Undefined, View } from "./values.ts";
 import type { CallArguments, Value } from "./values.ts";
 
 type Method<T> = (value: T, args: CallArguments, budget: Budget) => Value;
@@ -77,6 +77,7 @@ export function lookUp(value: Value, key: Value, budget: Budget): Value {
   }
   if (typeof key === "number" || typeof key === "boolean") {
     const index = Number(key);
+    if (value instanceof Parts) value.wasRead = true;
     if (isList(value) && !(value instanceof View)) return orElse(value[index < 0 ? index + value.length : index], missing(key));
     return value instanceof MarkedText ? charAt(value, index, budget) : missing(key);
   }

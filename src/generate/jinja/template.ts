@@ -13,10 +13,11 @@ import type { Statement } from "./ast.ts";
 import { Budget } from "./budget.ts";
 import { createGlobals } from "./globals.ts";
 import { run } from "./interpreter.ts";
-import { templateText } from "./marked-text.ts";
+import { MarkedText, templateText } from "./marked-text.ts";
 import type { TextRun } from "./marked-text.ts";
 import { parseTemplate } from "./parser.ts";
-import { fromData } from "./values.ts";
+import { Dict, fromData, isList, Parts } from "./values.ts";
+import type { Value } from "./values.ts";
 
 export interface TemplateData {
   /** JSON values from outside (messages, tools, documents): every string in them is input. */
@@ -25,6 +26,12 @@ export interface TemplateData {
   readonly trusted?: Readonly<Record<string, string>>;
   /** What `strftime_now` tells; default now. */
   readonly now?: Date;
+}
+
+export interface Rendering {
+  readonly text: MarkedText;
+  /** Whether the template went through the parts of every content that is a list of them. */
+  readonly readsParts: boolean;
 }
 
 export class Template {
@@ -37,14 +44,46 @@ export class Template {
 
   /** @throws OnebitError `template/raised`, `template/limit`, `option/invalid` (data that is no JSON) */
   render(data: TemplateData): TextRun[] {
+    return this.renderMarked(data).text.runs();
+  }
+
+  /** As {@link render}, with what else there is to say. */
+  renderMarked(data: TemplateData): Rendering {
     const count = { values: 0 };
     const values = Object.entries(data.input).map(([name, value]) => [name, fromData(value, count)] as const);
+    const contents = prepareMessages(values.find(([name]) => name === "messages")?.[1]);
     const budget = new Budget(Math.min(TEMPLATE_STEPS + count.values * TEMPLATE_STEPS_PER_VALUE, TEMPLATE_STEPS_MAX));
     const globals = createGlobals(data.now ?? new Date(), budget);
-    for (const [name, value] of values) globals.set(name, value);
     for (const [name, text] of Object.entries(data.trusted ?? {})) globals.set(name, templateText(text));
-    return guardStack(() => run(this.#statements, globals, budget)).runs();
+    for (const [name, value] of values) globals.set(name, value);
+    const text = guardStack(() => run(this.#statements, globals, budget));
+    return { text, readsParts: contents.every((parts) => parts.wasRead) };
   }
+}
+
+const CONTENT = templateText("content");
+const ROLE = templateText("role");
+/**
+ * Roles that templates know by these names. They count as the template's own text: many write `'<|' + role + '|>'`, which
+ * is to be the special token. Any other role is a text of the caller's.
+ */
+const ROLES: ReadonlySet<string> = new Set(["system", "developer", "user", "assistant", "model", "tool", "function", "ipython", "environment", "observation"]);
+
+/** Readies messages: known roles as the template's text; contents that are lists as parts, which are returned. */
+function prepareMessages(messages: Value | undefined): Parts[] {
+  const found: Parts[] = [];
+  for (const message of isList(messages) ? messages : []) {
+    if (!(message instanceof Dict)) continue;
+    const role = message.get(ROLE);
+    if (role instanceof MarkedText && ROLES.has(role.text)) message.set(ROLE, templateText(role.text));
+    const content = message.get(CONTENT);
+    if (!isList(content)) continue;
+    const parts = new Parts();
+    for (const part of content) parts.push(part);
+    message.set(CONTENT, parts);
+    found.push(parts);
+  }
+  return found;
 }
 
 /** The depth limit keeps far from the end of a usual stack; a caller deep in recursion may still run out of it. */

@@ -145,6 +145,18 @@ export class Loop {
   }
 }
 
+/**
+ * The parts of a message's content, which remember whether the template went through them: one that does not know parts
+ * takes them for something else, and the caller joins them to a text.
+ */
+export class Parts extends Array<Value> {
+  wasRead = false;
+
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array;
+  }
+}
+
 /** Arguments of a filter, test, method, function or macro. */
 export class CallArguments {
   readonly positional: readonly Value[];

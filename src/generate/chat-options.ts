@@ -1,0 +1,94 @@
+/**
+ * Messages, and what a caller may say about the prompt that is made of them.
+ *
+ * @module
+ */
+import { fail, shown } from "../core/errors.ts";
+import { BOOLEAN, OBJECT, type Kind, type OptionTable, TEXT, check, kind, list } from "../core/options.ts";
+
+/** A piece of a message's content. Other kinds than text are refused by name: no model here sees or hears. */
+export interface TextContentPart {
+  readonly type: "text";
+  readonly text: string;
+  readonly [field: string]: unknown;
+}
+
+/**
+ * One turn, as OpenAI's clients send it. Fields beyond these (`tool_calls`, `tool_call_id`, `name`, `reasoning_content`, …)
+ * reach the template as they are.
+ */
+export interface ChatMessage {
+  /** `system`, `user`, `assistant`, `tool`: what the model's template knows. */
+  role: string;
+  /** A text, its parts, or null beside tool calls. */
+  content?: string | null | readonly TextContentPart[];
+  [field: string]: unknown;
+}
+
+export interface ChatPromptOptions {
+  /**
+   * Instead of the model's: the name of another template in its file (`tool_use`, `rag`), `bitnet`, `chatml`, `falcon3`,
+   * `llama3`, or the text of a Jinja template.
+   */
+  chatTemplate?: string;
+  /** Function descriptions (JSON schema) for templates that know tools. A file's template `tool_use` is taken when it has one. */
+  tools?: readonly unknown[];
+  /** Objects with a `title` and a `text`, for templates that know documents. */
+  documents?: readonly unknown[];
+  /** End with the beginning of the assistant's turn. Default true, unless `continueFinalMessage`. */
+  addGenerationPrompt?: boolean;
+  /** End within the last message, so that the reply goes on with it. Default false. */
+  continueFinalMessage?: boolean;
+  /** Further variables of the template, such as `{ enable_thinking: false }`. */
+  templateVariables?: Readonly<Record<string, unknown>>;
+  /** What the template's clock says; default now. */
+  now?: Date;
+}
+
+export const CHAT_PROMPT_OPTIONS: OptionTable<ChatPromptOptions> = {
+  chatTemplate: TEXT,
+  tools: list("a list of tools", (tool) => tool),
+  documents: list("a list of documents", OBJECT),
+  addGenerationPrompt: BOOLEAN,
+  continueFinalMessage: BOOLEAN,
+  templateVariables: OBJECT,
+  now: kind<Date>("a valid Date", (date) => date instanceof Date && !Number.isNaN(date.getTime())),
+};
+
+/** Variables that are options, and the options. */
+const OPTION_OF_VARIABLE: Readonly<Record<string, string>> = {
+  messages: "messages, the first argument", tools: "tools", documents: "documents", add_generation_prompt: "addGenerationPrompt", continue_final_message: "continueFinalMessage",
+};
+
+/** What contradicts itself. @throws OnebitError `option/invalid` */
+export function checkChatOptions(options: ChatPromptOptions): void {
+  for (const name of Object.keys(options.templateVariables ?? {})) {
+    if (Object.hasOwn(OPTION_OF_VARIABLE, name)) fail("option/invalid", `templateVariables: ${name} is given by an option: ${OPTION_OF_VARIABLE[name]}`);
+  }
+  if (options.continueFinalMessage === true && options.addGenerationPrompt === true) {
+    fail("option/invalid", "continueFinalMessage goes on with the last message, addGenerationPrompt begins another: give one of them");
+  }
+}
+
+const MESSAGE: Kind<ChatMessage> = (value, name, code) => {
+  const isMessage = typeof value === "object" && value !== null && typeof (value as ChatMessage).role === "string";
+  if (!isMessage) fail(code, `${name}: wanted an object with a string "role", got ${shown(value)}`);
+  const { content } = value as { content?: unknown };
+  if (content === undefined || content === null || typeof content === "string") return value as ChatMessage;
+  const parts = list("a text, a list of { type: \"text\", text } or null", PART)(content, `${name}.content`, code);
+  // What the caller does to its list later changes nothing here.
+  return { ...(value as ChatMessage), content: parts };
+};
+
+const PART: Kind<TextContentPart> = (value, name, code) => {
+  const part = OBJECT(value, name, code);
+  if (part["type"] !== "text") fail(code, `${name}: wanted a part of type "text", got ${shown(part["type"])}: this model reads text only`);
+  if (typeof part["text"] !== "string") fail(code, `${name}.text: wanted a text, got ${shown(part["text"])}`);
+  return value as TextContentPart;
+};
+
+/** @throws OnebitError `option/invalid` */
+export function checkMessages(messages: unknown): ChatMessage[] {
+  const found = check("messages", messages, list("a list of { role, content }", MESSAGE));
+  return found.length > 0 ? found : fail("option/invalid", "messages: wanted at least one { role, content }");
+}

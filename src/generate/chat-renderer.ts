@@ -1,0 +1,15 @@
+/**
+ * Fetches what makes prompts of messages: the interpreter of chat templates, which only models with a vocabulary need.
+ *
+ * @module
+ */
+import { packagePart } from "../core/package-part.ts";
+import type { renderChat } from "./chat.ts";
+
+export type ChatRenderer = typeof renderChat;
+
+/** @throws OnebitError `engine/part-missing` */
+export async function loadChatRenderer(): Promise<ChatRenderer> {
+  const part = await packagePart("the renderer of chat templates", () => import("./chat.ts"));
+  return part.renderChat;
+}
