@@ -1,6 +1,6 @@
 /** Entries of `onebit`, `onebit/hub` and `onebit/worker`. */
 import { ENGINE_OPTIONS } from "../../../src/model/engine-options.ts";
-import { CHAT_PROMPT_OPTIONS } from "../../../src/generate/chat.ts";
+import { CHAT_PROMPT_OPTIONS } from "../../../src/generate/chat-options.ts";
 import { EMBED_OPTIONS } from "../../../src/generate/embed.ts";
 import { GENERATE_OPTIONS } from "../../../src/generate/options.ts";
 import { PERPLEXITY_OPTIONS } from "../../../src/generate/perplexity.ts";
