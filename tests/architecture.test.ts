@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, test } from "node:test";
-import { blankNonCode, functionSpans, importedModules, lineCounter } from "./architecture/source-scan.ts";
+import { blankNonCode, functionSpans, importedModules, topLevelEffects } from "./architecture/source-scan.ts";
 
 const FILE_LINES_MAX = 500;
 const FUNCTION_LINES_MAX = 70;
@@ -179,22 +179,9 @@ describe("files", () => {
   test("do nothing on import and keep no changing state, in src", () => {
     const pagePrograms = ["main", "page-worker", "service-worker", "single-file"].map((name) => `src/web/page/${name}.ts`);
     const programs = ["src/cli/main.ts", "src/web/worker-main.ts", ...pagePrograms];
-    expectNone(src.filter(({ path }) => !programs.includes(path)), ({ path, code }) => topLevelOffences(path, code));
+    expectNone(src.filter(({ path }) => !programs.includes(path)), ({ path, text }) => topLevelEffects(text).map((line) => `${path}:${line}`));
   });
 });
-
-/** Statements at the top level that are neither imports nor declarations of constants, functions and types. */
-function topLevelOffences(path: string, code: string): string[] {
-  const offences: string[] = [];
-  let depth = 0;
-  for (const [index, line] of code.split("\n").entries()) {
-    const declares =
-      /^(?:import|export|const|type|interface|function|async function|class|abstract|declare)\b|^[\s)}\]>;|&,?:.]|^$/.test(line);
-    if (depth === 0 && (!declares || /^(?:export\s+)?(?:let|var)\b/.test(line))) offences.push(`${path}:${index + 1} ${line.trim()}`);
-    for (const c of line) depth += "({[".includes(c) ? 1 : ")}]".includes(c) ? -1 : 0;
-  }
-  return offences;
-}
 
 function sourcesBelow(folder: string): Source[] {
   if (!existsSync(folder)) return [];
@@ -260,6 +247,6 @@ function expectRaw(sources: readonly Source[], pattern: RegExp): void {
 }
 
 function matchesOf(path: string, text: string, pattern: RegExp): string[] {
-  const lineOf = lineCounter(text);
+  const lineOf = (offset: number): number => text.slice(0, offset).split("\n").length;
   return [...text.matchAll(pattern)].map((match) => `${path}:${lineOf(match.index)} ${match[0].trim()}`);
 }

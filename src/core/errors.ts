@@ -108,7 +108,10 @@ export function fail(code: ErrorCode, message: string, cause?: unknown): never {
 }
 
 /** What a computation asks between two steps; an `AbortSignal` is one. */
-export type AbortState = Pick<AbortSignal, "aborted" | "reason">;
+export interface AbortState {
+  readonly aborted: boolean;
+  readonly reason?: unknown;
+}
 
 /** Throws the `aborted` error when `signal` has fired; its reason travels as the cause. */
 export function throwIfAborted(signal: AbortState | undefined): void {

@@ -16,7 +16,7 @@ import { pullModel } from "../../src/hub/pull.ts";
 import { nodeHub } from "../../src/platform/node-hub.ts";
 import { nodeModelStore } from "../../src/platform/node-model-store.ts";
 import type { ModelFs } from "../../src/platform/node-model-store.ts";
-import { openFile } from "../../src/platform/node.ts";
+import { openFile } from "../../src/platform/node-source.ts";
 import { modelBytes } from "./fake-hub.ts";
 import { FaultyDisk, POWER_LOSSES } from "./faulty-disk.ts";
 import type { Fault, Survival } from "./faulty-disk.ts";
