@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { type IncomingMessage, request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -51,10 +52,92 @@ describe("static server", () => {
   const paths = ["/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/sub/..%2f..%2fsecret.txt", "/..\\secret.txt", "/..%5csecret.txt", "//etc/passwd", "/%00", "/%", "/.hidden", "/link.txt", "/sub", "/absent", "/a.js/", "http://other/../secret.txt"];
   for (const path of paths) {
     test(`nothing for ${path}`, async () => {
-      const answer = await rawAnswer(server.url, `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+      const answer = await rawAnswer(server.url, `GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`);
       assert.match(answer, /^HTTP\/1\.1 404 /);
     });
   }
+
+  describe("only this machine's names", () => {
+    for (const [host, status] of [["localhost", 404], ["LOCALHOST:8321", 404], ["127.0.0.1:1", 404], ["[::1]:8321", 404], ["evil.example", 403], ["127.0.0.1.evil.example", 403], ["localhost.evil.example:80", 403], ["", 403]] as const) {
+      test(`${host || "none"}: ${status}`, async () => {
+        assert.match(await rawAnswer(server.url, `GET /absent HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`), new RegExp(`^HTTP/1\\.1 ${status} `));
+      });
+    }
+
+    test("any name where the network is let in", async () => {
+      const open = await startStaticServer({ folder: join(folder, "web"), host: "0.0.0.0", port: 0 });
+      try {
+        assert.match(await rawAnswer(open.url, "GET /a.js HTTP/1.1\r\nhost: my-computer.local\r\nconnection: close\r\n\r\n"), /^HTTP\/1\.1 200 /);
+      } finally {
+        await open.close();
+      }
+    });
+  });
+
+  describe("a file that changes while it is sent", () => {
+    const sizeBytes = 8 * 1024 * 1024, path = (): string => join(folder, "web", "big.gguf");
+    /** The first bytes have come; the rest waits until it is asked for. */
+    const begin = (url: string): Promise<IncomingMessage> => new Promise((resolve, reject) => httpRequest(`${url}big.gguf`, (answer) => answer.once("readable", () => resolve(answer))).on("error", reject).end());
+
+    test("and grows: as many bytes as were promised", async () => {
+      writeFileSync(path(), new Uint8Array(sizeBytes));
+      const answer = await begin(server.url);
+      appendFileSync(path(), new Uint8Array(sizeBytes));
+      let bytes = 0;
+      for await (const chunk of answer) bytes += (chunk as Buffer).length;
+      assert.deepEqual([bytes, answer.headers["content-length"]], [sizeBytes, String(sizeBytes)]);
+    });
+
+    test("and shrinks: the reader sees that it was cut, and the server goes on", async () => {
+      writeFileSync(path(), new Uint8Array(sizeBytes));
+      const answer = await begin(server.url);
+      truncateSync(path(), 1000);
+      await assert.rejects(async () => {
+        for await (const chunk of answer) void chunk;
+      }, /aborted|ECONNRESET/);
+      assert.equal((await fetch(`${server.url}a.js`)).status, 200);
+    });
+
+    test("an empty one has no bytes", async () => {
+      writeFileSync(join(folder, "web", "empty.js"), "");
+      const answer = await fetch(`${server.url}empty.js`);
+      assert.deepEqual([answer.headers.get("content-length"), await answer.text()], ["0", ""]);
+    });
+  });
+
+  test("connections that stay silent, stop in their headers or read nothing are ended; others are served meanwhile", async () => {
+    writeFileSync(join(folder, "web", "long.gguf"), new Uint8Array(64 * 1024 * 1024));
+    const strict = await startStaticServer({ folder: join(folder, "web"), host: "127.0.0.1", port: 0 }, { headersTimeoutMs: 200, requestTimeoutMs: 300, idleTimeoutMs: 400, connectionsMax: 8 });
+    try {
+      const port = Number(new URL(strict.url).port);
+      const sockets = ["", "GET / HTTP/1.1\r\nhost: loc", "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\nx", "GET /long.gguf HTTP/1.1\r\nhost: localhost\r\n\r\n"].map((text) => {
+        const socket = connect(port, "127.0.0.1").pause();
+        socket.write(text);
+        return socket;
+      });
+      assert.equal((await fetch(`${strict.url}a.js`)).status, 200);
+      // Reading again shows whether the other side is still there.
+      await new Promise((resolve) => setTimeout(resolve, 2_500));
+      await Promise.all(sockets.map((socket) => (socket.on("error", () => {}).resume(), once(socket, "close"))));
+    } finally {
+      await strict.close();
+    }
+  });
+
+  test("more connections than the limit are refused, and their end makes room", async () => {
+    const strict = await startStaticServer({ folder: join(folder, "web"), host: "127.0.0.1", port: 0 }, { headersTimeoutMs: 5_000, requestTimeoutMs: 5_000, idleTimeoutMs: 5_000, connectionsMax: 4 });
+    const port = Number(new URL(strict.url).port), held = Array.from({ length: 4 }, () => connect(port, "127.0.0.1").on("error", () => {}));
+    try {
+      await Promise.all(held.map((socket) => once(socket, "connect")));
+      await assert.rejects(rawAnswer(strict.url, "GET /a.js HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").then((text) => assert.match(text, /200/)));
+      held.forEach((socket) => socket.destroy());
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      assert.equal((await fetch(`${strict.url}a.js`)).status, 200);
+    } finally {
+      held.forEach((socket) => socket.destroy());
+      await strict.close();
+    }
+  });
 
   test("a port that is taken, a folder that is none: said", async () => {
     const port = Number(new URL(server.url).port);
