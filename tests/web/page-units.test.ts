@@ -81,6 +81,57 @@ describe("memory", () => {
     assert.deepEqual([memory.turns, memory.settings, memory.model], [[user("a")], DEFAULT_SETTINGS, undefined]);
   });
 
+  const full = (values: Record<string, string> = {}): KeyedStorage & { values: Record<string, string> } => ({
+    ...storage(values), setItem: () => { throw new DOMException("full", "QuotaExceededError"); }, values,
+  });
+
+  test("keeps what is typed and what is being changed", () => {
+    const values: Record<string, string> = {}, memory = new Memory(storage(values));
+    assert.deepEqual([memory.keepDraft("not yet"), memory.keepEdits(new Map([[2, "other"]]))], [true, true]);
+    const again = new Memory(storage(values));
+    assert.deepEqual([again.draft, [...again.edits]], ["not yet", [[2, "other"]]]);
+    assert.deepEqual([memory.keepDraft(""), memory.keepEdits(new Map())], [true, true]);
+    assert.deepEqual([again.draft, again.edits.size, values], ["", 0, {}]);
+    for (const odd of ["{", "3", '[[1],"x",["0","a"],[1,2]]']) assert.equal(new Memory(storage({ "onebit:edits": odd, "onebit:draft": odd })).edits.size, 0);
+  });
+
+  test("two tabs keep two conversations; a new tab begins with the last", () => {
+    const shared = storage(), tabs = [storage(), storage()], [a, b] = tabs.map((tab) => new Memory(shared, tab));
+    a.turns = [user("a")];
+    b.turns = [user("b")];
+    assert.deepEqual([new Memory(shared, tabs[0]).turns, new Memory(shared, tabs[1]).turns, new Memory(shared, storage()).turns], [[user("a")], [user("b")], [user("b")]]);
+    a.turns = [];
+    b.turns = [user("b")];
+    assert.deepEqual(new Memory(shared, tabs[0]).turns, [], "begun anew, whatever the other tab says");
+  });
+
+  test("says what became of a conversation that the browser does not keep", () => {
+    const turns = [user("a")];
+    const cases: [storage: KeyedStorage | undefined, tab: KeyedStorage | undefined, kept: string, found: unknown[]][] = [
+      [storage(), storage(), "all", turns], [storage(), undefined, "all", turns],
+      [full(), storage(), "in-tab", turns], [undefined, storage(), "in-tab", turns],
+      [full(), full(), "nothing", []], [undefined, undefined, "nothing", []],
+    ];
+    for (const [shared, tab, kept, found] of cases) {
+      const memory = new Memory(shared, tab);
+      memory.turns = turns;
+      assert.deepEqual([memory.kept, memory.turns], [kept, found]);
+      assert.equal(memory.keepDraft("x"), kept !== "nothing");
+      memory.turns = [];
+      assert.equal(memory.kept, "all", "there is nothing to lose");
+    }
+    const memory = new Memory(storage());
+    memory.turns = [user("a".repeat(400_000)), model("b".repeat(400_000))];
+    assert.equal(memory.kept, "not-the-beginning");
+  });
+
+  test("a tab that grew full does not give back what it had before", () => {
+    const shared = storage(), values = { "onebit:turns": JSON.stringify([user("old")]) };
+    const memory = new Memory(shared, full(values));
+    memory.turns = [user("new")];
+    assert.deepEqual(memory.turns, [user("new")]);
+  });
+
   test("lets the oldest turns go rather than outgrow the storage", () => {
     const memory = new Memory(storage());
     memory.turns = [user("a".repeat(400_000)), model("b".repeat(400_000)), user("c")];

@@ -12,7 +12,7 @@ import { showBar } from "./download-view.ts";
 import { takeDroppedFiles } from "./drop-target.ts";
 import { byId } from "./elements.ts";
 import { formatRate } from "./format.ts";
-import type { Memory } from "./memory.ts";
+import type { Kept, Memory } from "./memory.ts";
 import { type ModelChoice, type ModelEnvironment, ModelSession, type OpenModel, nameOf } from "./model-session.ts";
 import { ModelsView } from "./models-view.ts";
 import { Notice } from "./notice.ts";
@@ -32,8 +32,15 @@ const ENDINGS: Readonly<Record<Answer["stopReason"], string>> = {
   stop: "", "stop-string": "", length: "cut at the set length", context: "cut: the model can read no more", aborted: "stopped",
 };
 
-/** A browser that runs low ends a hidden page without telling it: no more than this is lost. A write takes less than 1 ms. */
-const KEEP_HIDDEN_MS = 250;
+/** A page that crashes, or that a browser which runs low ends, is not told: no more than this is lost. A write takes less than 1 ms. */
+const KEEP_MS = 250;
+
+/** What a person should know of what is not kept, once a time it begins. */
+const NOT_KEPT: Readonly<Partial<Record<Kept, string>>> = {
+  "nothing": "The browser refused to keep this conversation: its storage for this page is full, or switched off. It is lost when this tab is closed or reloaded; copy what you need.",
+  "in-tab": "The browser keeps this conversation only as long as this tab is open: its storage for this page is full. Copy what you need before you close it.",
+  "not-the-beginning": "This conversation is longer than the page can keep. When the tab is closed or reloaded, its beginning is lost; copy what you need.",
+};
 
 /** Phones end pages that keep much memory while nobody looks: after this long, a model is closed until somebody does. */
 const REST_AFTER_MS = 5 * 60_000;
@@ -51,6 +58,10 @@ export class ChatPage {
   #writing: AbortController | undefined;
   /** Keeps what an answer has come to. */
   #keepAnswer = (): void => {};
+  /** What was said of it last. */
+  #kept: Kept = "all";
+  /** What the browser did not keep. */
+  readonly #unkept = new Set<"conversation" | "draft" | "edits">();
   #restTimer: ReturnType<typeof setTimeout> | undefined;
   /** The model that was closed while the page was hidden. */
   #resting: ModelChoice | undefined;
@@ -61,11 +72,16 @@ export class ChatPage {
     this.#turns = environment.memory.turns;
     this.#settings = environment.memory.settings;
     this.#transcript = new TranscriptView(byId("transcript"), byId("scroller"), {
-      edit: (index, text) => void this.#answerTo(editedAt(this.#turns, index, text)),
+      edit: (index, text) => this.#take(editedAt(this.#turns, index, text)),
+      editing: (edits) => this.#mark("edits", this.#memory.keepEdits(edits)),
       regenerate: () => void this.#answerTo(withoutAnswer(this.#turns)),
       goOn: () => void this.#answerTo(this.#turns),
-    });
-    this.#composer = new ComposerView({ send: (text) => void this.#answerTo([...this.#turns, { role: "user", text }]), stop: () => this.#writing?.abort() });
+    }, environment.memory.edits);
+    this.#composer = new ComposerView({
+      send: (text) => this.#take([...this.#turns, { role: "user", text }]),
+      stop: () => this.#writing?.abort(),
+      changed: (text) => this.#mark("draft", this.#memory.keepDraft(text)),
+    }, environment.memory.draft);
     const current = (): OpenModel | undefined => this.#session.current;
     new ModelsView(new StoreClient(environment.startWorker), {
       choose: (choice) => void this.choose(choice), current: () => current()?.choice, removing: (source) => this.#leave(source),
@@ -138,6 +154,31 @@ export class ChatPage {
     else if (!isWriting && stopHadFocus) this.#transcript.focusLast();
   }
 
+  /** @returns false when nothing can answer now */
+  #take(turns: readonly Turn[]): boolean {
+    if (this.#session.current === undefined || this.#writing !== undefined) return false;
+    void this.#answerTo(turns);
+    return true;
+  }
+
+  /** Keeps the conversation; where the browser does not, a person is told, once. */
+  #keep(turns: readonly Turn[]): void {
+    this.#turns = [...turns];
+    this.#memory.turns = this.#turns;
+    const { kept } = this.#memory, sentence = NOT_KEPT[kept];
+    if (kept !== this.#kept && sentence !== undefined) this.#notice.say(sentence);
+    this.#kept = kept;
+    this.#mark("conversation", kept === "all");
+  }
+
+  /** The browser asks whether to leave a page that would lose something. Only then: a page that may ask is not kept for the way back. */
+  #mark(what: "conversation" | "draft" | "edits", isKept: boolean): void {
+    if (isKept) this.#unkept.delete(what);
+    else this.#unkept.add(what);
+    if (this.#unkept.size === 0) globalThis.removeEventListener("beforeunload", askToStay);
+    else globalThis.addEventListener("beforeunload", askToStay);
+  }
+
   async #answerTo(turns: readonly Turn[]): Promise<void> {
     const open = this.#session.current;
     if (open === undefined || this.#writing !== undefined || turns.length === 0) return;
@@ -147,13 +188,12 @@ export class ChatPage {
     let text = begun, isForgotten = false, keptMs = 0;
     const keep = (): void => {
       keptMs = performance.now();
-      this.#turns = text === "" ? [...before] : [...before, { role: "assistant", text }];
-      this.#memory.turns = this.#turns;
+      this.#keep(text === "" ? before : [...before, { role: "assistant", text }]);
     };
+    this.#notice.clear();
     keep();
     this.#keepAnswer = keep;
     this.#turns = [...before, { role: "assistant", text }];
-    this.#notice.clear();
     this.#status.textContent = "Writing…";
     this.#announcer.begin();
     this.#show();
@@ -164,7 +204,7 @@ export class ChatPage {
           text += more;
           this.#transcript.append(more);
           this.#announcer.add(more);
-          if (document.visibilityState === "hidden" && performance.now() - keptMs >= KEEP_HIDDEN_MS) keep();
+          if (performance.now() - keptMs >= KEEP_MS) keep();
         },
         onForgotten: () => (isForgotten = true),
       });
@@ -184,9 +224,8 @@ export class ChatPage {
 
   async #begin(): Promise<void> {
     await this.#stopWriting();
-    this.#turns = [];
-    this.#memory.turns = [];
     this.#notice.clear();
+    this.#keep([]);
     this.#status.textContent = "";
     this.#show();
     this.#composer.focus();
@@ -228,6 +267,10 @@ export class ChatPage {
     if (choice?.kind === "kept" && choice.source === source) await this.#open({ kind: "built-in" });
     if (this.#memory.model === source) this.#memory.model = undefined;
   }
+}
+
+function askToStay(event: BeforeUnloadEvent): void {
+  event.preventDefault();
 }
 
 function isNowhere(focused: Element | null): boolean {

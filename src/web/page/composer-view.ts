@@ -6,8 +6,11 @@
 import { byId } from "./elements.ts";
 
 export interface ComposerActions {
-  send(text: string): void;
+  /** False when it was not taken: the text stays. */
+  send(text: string): boolean;
   stop(): void;
+  /** The text is another now. */
+  changed(text: string): void;
 }
 
 export type ComposerState = "loading" | "ready" | "writing";
@@ -19,16 +22,18 @@ export class ComposerView {
   readonly #stop = byId<HTMLButtonElement>("stop");
   #state: ComposerState = "loading";
 
-  constructor({ send, stop }: ComposerActions) {
+  /** @param draft what was typed before and not sent */
+  constructor({ send, stop, changed }: ComposerActions, draft: string) {
+    this.#prompt.value = draft;
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       const text = this.#prompt.value;
-      if (this.#state !== "ready" || text.trim() === "") return;
+      if (this.#state !== "ready" || text.trim() === "" || !send(text)) return;
       this.#prompt.value = "";
+      changed("");
       this.#fit();
-      send(text);
     });
-    this.#prompt.addEventListener("input", () => this.#fit());
+    this.#prompt.addEventListener("input", () => (this.#fit(), changed(this.#prompt.value)));
     this.#prompt.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) (event.preventDefault(), this.#form.requestSubmit());
       if (event.key === "Escape" && this.#state === "writing") stop();

@@ -1,6 +1,7 @@
 /**
- * What the page remembers across reloads, in the browser's local storage: the conversation, the settings, the model.
- * A browser that keeps nothing is no failure: the page then begins anew each time.
+ * What the page remembers across reloads, in the browser's storage: the conversation, what is typed and not sent, the
+ * settings, the model. All is kept for the tab, which another tab does not overwrite, and for the next tab. A browser that
+ * keeps nothing is no failure: the page then begins anew each time, and says so.
  *
  * @module
  */
@@ -10,16 +11,29 @@ import { type Settings, settingsFrom } from "./settings.ts";
 /** The part of the Web Storage standard that is used. */
 export type KeyedStorage = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
-const KEYS = { turns: "onebit:turns", settings: "onebit:settings", model: "onebit:model", file: "onebit:file" } as const;
+const KEYS = { turns: "onebit:turns", draft: "onebit:draft", edits: "onebit:edits", settings: "onebit:settings", model: "onebit:model", file: "onebit:file" } as const;
+
+/** Two tabs have two conversations. The tab's word counts, also that there is none. */
+const PER_TAB: ReadonlySet<string> = new Set([KEYS.turns, KEYS.draft, KEYS.edits]);
 
 /** Local storage holds some 5 million characters for all pages of an origin; older turns are let go first. */
 const TURNS_CHARS_MAX = 500_000;
 
+/**
+ * What became of the conversation that was to be kept: all of it is; the tab keeps it as long as it lives; its beginning was too
+ * long ago; or the browser refused.
+ */
+export type Kept = "all" | "in-tab" | "not-the-beginning" | "nothing";
+
 export class Memory {
   readonly #storage: KeyedStorage | undefined;
+  readonly #tab: KeyedStorage | undefined;
+  #kept: Kept = "all";
 
-  constructor(storage: KeyedStorage | undefined) {
+  /** @param tab of this tab alone, which survives its reload */
+  constructor(storage: KeyedStorage | undefined, tab?: KeyedStorage) {
     this.#storage = storage;
+    this.#tab = tab;
   }
 
   get turns(): Turn[] {
@@ -30,7 +44,35 @@ export class Memory {
   set turns(turns: readonly Turn[]) {
     let kept = turns;
     while (kept.length > 1 && kept.reduce((sum, { text }) => sum + text.length, 0) > TURNS_CHARS_MAX) kept = kept.slice(1);
-    this.#write(KEYS.turns, kept.length === 0 ? undefined : kept);
+    const where = this.#write(KEYS.turns, kept.length === 0 ? undefined : kept);
+    this.#kept = turns.length === 0 || where === "all" ? (kept.length < turns.length ? "not-the-beginning" : "all") : where;
+  }
+
+  /** Of the turns that were set last. */
+  get kept(): Kept {
+    return this.#kept;
+  }
+
+  /** What is typed and not sent. */
+  get draft(): string {
+    const found = this.#read(KEYS.draft);
+    return typeof found === "string" ? found : "";
+  }
+
+  /** True when the browser keeps it, at least as long as the tab lives. */
+  keepDraft(text: string): boolean {
+    return this.#write(KEYS.draft, text === "" ? undefined : text) !== "nothing" || text === "";
+  }
+
+  /** By the indices of their turns, the questions that are being changed, and to what. */
+  get edits(): Map<number, string> {
+    const found = this.#read(KEYS.edits), isEdit = (entry: unknown): entry is [number, string] => Array.isArray(entry) && typeof entry[0] === "number" && typeof entry[1] === "string";
+    return new Map(Array.isArray(found) ? found.filter(isEdit) : []);
+  }
+
+  /** True when the browser keeps them. */
+  keepEdits(edits: ReadonlyMap<number, string>): boolean {
+    return this.#write(KEYS.edits, edits.size === 0 ? undefined : [...edits]) !== "nothing" || edits.size === 0;
   }
 
   get settings(): Settings {
@@ -62,29 +104,54 @@ export class Memory {
   }
 
   #read(key: string): unknown {
-    try {
-      return JSON.parse(this.#storage?.getItem(key) ?? "null");
-    } catch {
-      return undefined;
-    }
+    const inTab = PER_TAB.has(key) ? readFrom(this.#tab, key) : undefined;
+    return inTab === undefined ? readFrom(this.#storage, key) : inTab;
   }
 
-  #write(key: string, value: unknown): void {
-    try {
-      if (value === undefined) this.#storage?.removeItem(key);
-      else this.#storage?.setItem(key, JSON.stringify(value));
-    } catch {
-      // Full, or switched off since: what is on the page stays there.
-    }
+  #write(key: string, value: unknown): "all" | "in-tab" | "nothing" {
+    const isInTab = PER_TAB.has(key) && this.#writeInTab(key, value ?? null);
+    if (writeTo(this.#storage, key, value)) return "all";
+    return isInTab ? "in-tab" : "nothing";
+  }
+
+  /** What the tab kept before would be read as the newest. */
+  #writeInTab(key: string, value: unknown): boolean {
+    return writeTo(this.#tab, key, value) || (writeTo(this.#tab, key, undefined), false);
   }
 }
 
-/** The browser's own; undefined where it refuses, as for pages that may keep nothing. */
-export function localMemory(): Memory {
+/** Undefined for nothing, or nothing that can be read. */
+function readFrom(storage: KeyedStorage | undefined, key: string): unknown {
   try {
-    return new Memory(globalThis.localStorage);
+    const text = storage?.getItem(key);
+    return typeof text === "string" ? (JSON.parse(text) as unknown) : undefined;
   } catch {
-    return new Memory(undefined);
+    return undefined;
+  }
+}
+
+/** @returns false when the browser refuses: the storage is full, or switched off. */
+function writeTo(storage: KeyedStorage | undefined, key: string, value: unknown): boolean {
+  if (storage === undefined) return false;
+  try {
+    if (value === undefined) storage.removeItem(key);
+    else storage.setItem(key, JSON.stringify(value));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The browser's own; without storage where it refuses, as for pages that may keep nothing. */
+export function localMemory(): Memory {
+  return new Memory(allowed(() => globalThis.localStorage), allowed(() => globalThis.sessionStorage));
+}
+
+function allowed(storage: () => Storage): Storage | undefined {
+  try {
+    return storage();
+  } catch {
+    return undefined;
   }
 }
 

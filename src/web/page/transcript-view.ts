@@ -7,7 +7,10 @@ import type { Style, Turn } from "./conversation.ts";
 import { button, element, icon } from "./elements.ts";
 
 export interface TranscriptActions {
-  edit(index: number, text: string): void;
+  /** False when it was not taken: the change stays. */
+  edit(index: number, text: string): boolean;
+  /** Questions that are being changed, by the indices of their turns, and to what. */
+  editing(edits: ReadonlyMap<number, string>): void;
   regenerate(): void;
   goOn(): void;
 }
@@ -21,9 +24,13 @@ export class TranscriptView {
   readonly #list: HTMLElement;
   readonly #scroller: HTMLElement;
   readonly #actions: TranscriptActions;
+  /** Shown again whenever the turns are, until they are sent or put away. */
+  readonly #edits: Map<number, string>;
   #writing: { readonly node: Text; readonly item: HTMLElement; pending: string; isScheduled: boolean } | undefined;
 
-  constructor(list: HTMLElement, scroller: HTMLElement, actions: TranscriptActions) {
+  /** @param edits what was being changed when the page was left */
+  constructor(list: HTMLElement, scroller: HTMLElement, actions: TranscriptActions, edits: ReadonlyMap<number, string>) {
+    this.#edits = new Map(edits);
     this.#list = list;
     this.#scroller = scroller;
     this.#actions = actions;
@@ -34,6 +41,7 @@ export class TranscriptView {
     this.#list.replaceChildren(...turns.map((turn, i) => this.#item(turn, i, isBusy, i === turns.length - 1, style)));
     this.#writing = undefined;
     if (isBusy) this.#beginWriting();
+    else for (const index of [...this.#edits.keys()]) this.#showEdit(turns, index);
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 
@@ -80,7 +88,7 @@ export class TranscriptView {
 
   #actionsOf(item: HTMLElement, { role, text }: Turn, index: number, isLast: boolean, style: Style): HTMLElement {
     const offers: HTMLButtonElement[] = [];
-    if (role === "user") offers.push(iconButton("Edit", ICONS.edit, () => this.#edit(item, index, text)));
+    if (role === "user") offers.push(iconButton("Edit", ICONS.edit, () => (this.#setEdit(index, text), this.#edit(item, index, text), focusEnd(item))));
     else offers.push(copyButton(text));
     if (isLast && role === "assistant") offers.push(iconButton("Another answer", ICONS.again, this.#actions.regenerate));
     if (isLast && role === "user") offers.push(iconButton("Answer", ICONS.again, this.#actions.regenerate));
@@ -88,26 +96,46 @@ export class TranscriptView {
     return element("div", { class: "actions" }, ...offers);
   }
 
+  #showEdit(turns: readonly Turn[], index: number): void {
+    const item = this.#list.children[index];
+    if (turns[index]?.role === "user" && item instanceof HTMLElement) this.#edit(item, index, this.#edits.get(index) ?? "");
+    else this.#setEdit(index, undefined);
+  }
+
+  #setEdit(index: number, text: string | undefined): void {
+    if (text === undefined) this.#edits.delete(index);
+    else this.#edits.set(index, text);
+    this.#actions.editing(this.#edits);
+  }
+
   #edit(item: HTMLElement, index: number, text: string): void {
     const area = element("textarea", { rows: "3", "aria-label": "Change your message" }), before = [...item.childNodes];
     area.value = text;
+    area.addEventListener("input", () => this.#setEdit(index, area.value));
     const leave = (): void => {
+      this.#setEdit(index, undefined);
       item.replaceChildren(...before);
       item.querySelector<HTMLElement>(".actions button")?.focus();
     };
     const form = element("form", { class: "edit" }, area, element("div", { class: "line" }, element("button", { type: "submit", class: "button primary" }, "Send again"), button("Cancel", leave)));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (area.value.trim() !== "") this.#actions.edit(index, area.value);
+      const text = area.value;
+      // The turns after it go with what answered it before, and so do their changes.
+      if (text.trim() !== "" && this.#actions.edit(index, text)) for (const later of [...this.#edits.keys()]) if (later >= index) this.#setEdit(later, undefined);
     });
     form.addEventListener("keydown", (event) => {
       if (event.key === "Escape") leave();
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) (event.preventDefault(), form.requestSubmit());
     });
     item.replaceChildren(form);
-    area.focus();
-    area.setSelectionRange(text.length, text.length);
   }
+}
+
+function focusEnd(item: HTMLElement): void {
+  const area = item.querySelector("textarea");
+  area?.focus();
+  area?.setSelectionRange(area.value.length, area.value.length);
 }
 
 /** The lines that a continued text leaves empty before it begins are the page's business here. */
