@@ -8,6 +8,7 @@ import { OnebitError, fail, throwIfAborted } from "./core/errors.ts";
 import { type Meanings, type OptionTable, check, checkOptions, kind, options as optionsOf } from "./core/options.ts";
 import { packagePart } from "./core/package-part.ts";
 import { PLATFORM, type Platform } from "./core/platform.ts";
+import { withMemory } from "./core/refused-memory.ts";
 import { DEFAULT_MODEL_THREADS, defaultModelBytes } from "./default-model.ts";
 import { type ModelFile, openModelFile, openModelFolder } from "./files/model-file.ts";
 import { loadChatRenderer } from "./generate/chat-renderer.ts";
@@ -83,6 +84,10 @@ export async function load(source?: ModelSource, options: LoadModelOptions = {})
 export async function loadWithKernels(binaries: KernelBinaries, source?: ModelSource, given: LoadModelOptions = {}): Promise<Model> {
   const begin = performance.now(), options = checkOptions("load", given, LOAD_OPTIONS, { meanings: LOAD_MEANINGS });
   throwIfAborted(options.signal);
+  return await withMemory("model/not-enough-memory", "loading a model", () => loadChecked(binaries, source, options, begin));
+}
+
+async function loadChecked(binaries: KernelBinaries, source: ModelSource | undefined, options: LoadModelOptions, begin: number): Promise<Model> {
   const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
   try {
     const description = await describeModel(file);
@@ -113,6 +118,10 @@ export interface ModelInspection {
 /** Reads the header and plans, without loading a weight; a model too large to load is shown too. @throws as {@link load} */
 export async function inspect(source?: ModelSource, given: LoadModelOptions = {}): Promise<ModelInspection> {
   const options = checkOptions("inspect", given, LOAD_OPTIONS, { meanings: LOAD_MEANINGS });
+  return await withMemory("model/not-enough-memory", "inspecting a model", () => inspectChecked(source, options));
+}
+
+async function inspectChecked(source: ModelSource | undefined, options: LoadModelOptions): Promise<ModelInspection> {
   const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
   try {
     const description = await describeModel(file);
@@ -134,9 +143,11 @@ function noneWhereUnsupported(error: unknown, asked: Variant | undefined): undef
 /** The tokenizer of a model file alone. @throws OnebitError `file/…`, `gguf/…`, `tokenizer/…` */
 export async function loadTokenizer(source?: ModelSource, given: TokenizerOptions = {}): Promise<Tokenizer | undefined> {
   const options = checkOptions("loadTokenizer", given, TOKENIZER_OPTIONS, { meanings: LOAD_MEANINGS });
-  const file = await openFile(source, options.platform ?? detectPlatform(), options);
-  await closeFile(file);
-  return await tokenizerOf(file);
+  return await withMemory("model/not-enough-memory", "loading a tokenizer", async () => {
+    const file = await openFile(source, options.platform ?? detectPlatform(), options);
+    await closeFile(file);
+    return await tokenizerOf(file);
+  });
 }
 
 async function openFile(asked: ModelSource | undefined, platform: Platform, { hub, signal }: TokenizerOptions): Promise<ModelFile> {

@@ -7,6 +7,7 @@ import { fail } from "./core/errors.ts";
 import type { HubPlatform } from "./core/model-store.ts";
 import { type OptionTable, SIGNAL, TEXT, check, checkOptions } from "./core/options.ts";
 import { PLATFORM, type Platform } from "./core/platform.ts";
+import { withMemory } from "./core/refused-memory.ts";
 import { HUB_OPTIONS } from "./hub/option-table.ts";
 import { listModels, removeModel } from "./hub/inventory.ts";
 import type { KeptModel } from "./hub/inventory.ts";
@@ -46,12 +47,12 @@ const KEPT_OPTIONS: OptionTable<KeptOptions> = { platform: PLATFORM };
  */
 export async function pull(source: string, options: PullOptions = {}): Promise<PulledModel> {
   const { signal, platform, ...hub } = checkOptions("pull", options, PULL_OPTIONS);
-  return await pullModel(check("source", source, TEXT), hubOf(platform), hub, signal);
+  return await withMemory("model/not-enough-memory", "a download", async () => await pullModel(check("source", source, TEXT), hubOf(platform), hub, signal));
 }
 
 /** Every model that is kept here, also those other programs brought. @throws OnebitError `file/read`, `hub/unavailable` */
 export async function list(options: KeptOptions = {}): Promise<KeptModel[]> {
-  return await listModels(hubOf(checkOptions("list", options, KEPT_OPTIONS).platform));
+  return await withMemory("model/not-enough-memory", "the list of models", async () => await listModels(hubOf(checkOptions("list", options, KEPT_OPTIONS).platform)));
 }
 
 /**
@@ -60,7 +61,7 @@ export async function list(options: KeptOptions = {}): Promise<KeptModel[]> {
  * @throws OnebitError `file/not-found`, `file/write`, `hub/busy` while it is being downloaded, `hub/bad-source`, `hub/unavailable`
  */
 export async function remove(source: string, options: KeptOptions = {}): Promise<{ readonly freedBytes: number }> {
-  return await removeModel(check("source", source, TEXT), hubOf(checkOptions("remove", options, KEPT_OPTIONS).platform));
+  return await withMemory("model/not-enough-memory", "removing a model", async () => await removeModel(check("source", source, TEXT), hubOf(checkOptions("remove", options, KEPT_OPTIONS).platform)));
 }
 
 /**

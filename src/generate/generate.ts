@@ -4,6 +4,7 @@
  * @module
  */
 import { fail, OnebitError, throwIfAborted } from "../core/errors.ts";
+import { typedRefusal } from "../core/refused-memory.ts";
 import type { Engine } from "../model/engine.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Context } from "./context.ts";
@@ -155,7 +156,7 @@ async function* runGeneration(
     await turn.begin();
     yield* decode(parts, plan, options, progress, turn, end);
   } catch (error) {
-    if (!(error instanceof OnebitError && error.code === "aborted")) failure = { error };
+    if (!(error instanceof OnebitError && error.code === "aborted")) failure = { error: typedRefusal(error, "model/not-enough-memory", "generating") };
   } finally {
     // Runs too when the consumer leaves its loop: then nothing has failed and the reason is still "aborted".
     end();

@@ -10,6 +10,7 @@
 import { type AbortState, fail, throwIfAborted } from "../core/errors.ts";
 import { LOGITS_RESULT_BYTES_MAX } from "../core/limits.ts";
 import { FUNCTION, type OptionTable, SIGNAL, TEXT, check, checkOptions, list, whole } from "../core/options.ts";
+import { withMemory, withMemoryNow } from "../core/refused-memory.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { Engine } from "../model/engine.ts";
 import type { TextPart, Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -59,6 +60,8 @@ export interface ChatPrompt {
   /** The rendered text in parts: only `special` ones may contain special tokens. */
   readonly parts: readonly TextPart[];
 }
+
+const CODE = "model/not-enough-memory";
 
 export class Model implements AsyncDisposable {
   readonly loadMs: number;
@@ -145,7 +148,7 @@ export class Model implements AsyncDisposable {
   chatPrompt(messages: readonly ChatMessage[], options: ChatPromptOptions = {}): ChatPrompt {
     const checked = checkOptions("chatPrompt", options, CHAT_OPTIONS), { tokenizer } = this;
     const renderChat = this.#renderer ?? fail("engine/part-missing", "the renderer of chat templates was not given to this Model: make models with load");
-    return renderChat(messages, checked, tokenizer, this.config);
+    return withMemoryNow(CODE, "a chat prompt", () => renderChat(messages, checked, tokenizer, this.config));
   }
 
   /** Names that the option `chatTemplate` knows: of templates in the model's file, and of families. */
@@ -160,8 +163,8 @@ export class Model implements AsyncDisposable {
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
     const { pooling = this.#embedding?.pooling ?? "last", normalize = true, appendEos = this.#embedding?.appendEos ?? false, signal: own, onProgress } =
       checkOptions("embed", options, EMBED_OPTIONS);
-    const all = check("texts", texts, TEXTS).map((text) => this.#encodeForEmbedding(text, appendEos));
-    return this.#exclusively(own, async (signal) => {
+    const checked = check("texts", texts, TEXTS), all = withMemoryNow(CODE, "ids of texts to embed", () => checked.map((text) => this.#encodeForEmbedding(text, appendEos)));
+    return await this.#exclusively(`embedding ${all.length} texts`, own, async (signal) => {
       const vectors: Float32Array[] = [];
       // The states are computed where the KV cache stands.
       this.#context.clear();
@@ -181,7 +184,7 @@ export class Model implements AsyncDisposable {
     if (bytes > LOGITS_RESULT_BYTES_MAX) {
       fail("option/invalid", `logits: ${found.length} rows take ${bytes} bytes, at most ${LOGITS_RESULT_BYTES_MAX} are returned at once: use eachLogits`);
     }
-    const rows = new Float32Array(found.length * this.vocabSize);
+    const rows = withMemoryNow(CODE, `logits of ${found.length} ids, ${bytes} bytes`, () => new Float32Array(found.length * this.vocabSize));
     await this.eachLogits(found, (row, logits) => rows.set(logits, row * this.vocabSize), { signal });
     return rows;
   }
@@ -199,7 +202,7 @@ export class Model implements AsyncDisposable {
     check("onLogits", onLogits, FUNCTION);
     if (found.length === 0) fail("option/invalid", "ids: wanted at least one");
     this.#checkFits(found.length, "the input");
-    await this.#exclusively(own, async (signal) => {
+    await this.#exclusively(`logits of ${found.length} ids`, own, async (signal) => {
       this.#context.clear();
       await this.#engine.evaluate(found, 0, { want: "all", onLogits, signal });
     });
@@ -210,7 +213,7 @@ export class Model implements AsyncDisposable {
     const checked = checkOptions("perplexity", options, PERPLEXITY_OPTIONS), given = check("input", input, TEXT_OR_IDS);
     const ids = typeof given === "string" ? this.tokenizer.encode(given, { addSpecial: false }) : given;
     const bosId = this.#tokenizer?.addBos ? this.#tokenizer.bosId : undefined;
-    return this.#exclusively(checked.signal, (signal) => {
+    return await this.#exclusively(`perplexity over ${ids.length} ids`, checked.signal, (signal) => {
       this.#context.clear();
       return measurePerplexity(this.#engine, ids, bosId, { ...checked, signal });
     });
@@ -219,7 +222,7 @@ export class Model implements AsyncDisposable {
   /** Keeps only the first `length` ids in the KV cache. @throws OnebitError `option/invalid` */
   async truncate(length: number): Promise<void> {
     check("length", length, whole(0));
-    await this.#exclusively(undefined, async () => this.#context.truncate(length));
+    await this.#exclusively("truncating", undefined, async () => this.#context.truncate(length));
   }
 
   /** Ends what is running (as "aborted") and frees the memory. Later calls throw `model/closed`; closing twice is fine. */
@@ -244,13 +247,14 @@ export class Model implements AsyncDisposable {
     return new Generation(parts, () => (this.#checkOpen(), prepare()));
   }
 
-  async #exclusively<T>(signal: AbortSignal | undefined, task: (signal: AbortState) => Promise<T>): Promise<T> {
+  /** @param what for the message when memory is refused */
+  async #exclusively<T>(what: string, signal: AbortSignal | undefined, task: (signal: AbortState) => Promise<T>): Promise<T> {
     this.#checkOpen();
     const turn = this.#turns.open(signal);
     try {
       await turn.begin();
       throwIfAborted(turn);
-      return await task(turn);
+      return await withMemory(CODE, what, () => task(turn));
     } finally {
       turn.end();
     }

@@ -9,6 +9,7 @@
 import { MODULE_RESERVED_BYTES } from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import { WASM_PAGE_BYTES } from "../core/limits.ts";
+import { isRefusedMemory } from "../core/refused-memory.ts";
 import type { KernelExports } from "./exports.ts";
 
 export type Variant = "simd" | "relaxed";
@@ -53,6 +54,7 @@ async function allowed<Made>(make: () => Promise<Made>): Promise<Made> {
   try {
     return await make();
   } catch (cause) {
+    if (isRefusedMemory(cause)) throw cause;
     return fail("engine/unsupported", `compiling WebAssembly is forbidden here (a page's Content-Security-Policy must have script-src 'wasm-unsafe-eval'; workerd wants the build of the exports condition "workerd"): ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   }
 }

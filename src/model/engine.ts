@@ -5,6 +5,7 @@
  */
 import * as abi from "../../assembly/abi.ts";
 import { type AbortState, OnebitError, fail, throwIfAborted } from "../core/errors.ts";
+import { withMemoryNow } from "../core/refused-memory.ts";
 import { createBreather } from "../core/event-loop.ts";
 import { CONTEXT_LENGTH_DEFAULT, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import type { Platform } from "../core/platform.ts";
@@ -99,7 +100,12 @@ export async function createEngine(parts: EngineParts, options: EngineOptions = 
   writeState(memory, plan);
   const start = () => startPool(platform, kernels, chosen.module, memory, plan.control, nThreads);
   const { pool, reason } = nThreads > 1 ? await startThreads(start, options) : { pool: undefined, reason: platform.noThreadsReason };
-  return new ProgramEngine(config, plan, program, chosen, kernels, memory, pool, options.threads === undefined ? reason : undefined);
+  try {
+    return new ProgramEngine(config, plan, program, chosen, kernels, memory, pool, options.threads === undefined ? reason : undefined);
+  } catch (error) {
+    await pool?.close();
+    throw error;
+  }
 }
 
 /**
@@ -204,7 +210,8 @@ class ProgramEngine implements Engine {
 
   async hidden(ids: readonly number[], { signal }: { readonly signal?: AbortState } = {}): Promise<Float32Array> {
     this.check(ids, 0);
-    const { nEmbd } = this.config, rows = new Float32Array(ids.length * nEmbd), { nBatch, buffers } = this.plan;
+    const { nEmbd } = this.config, { nBatch, buffers } = this.plan;
+    const rows = withMemoryNow("model/not-enough-memory", `hidden states of ${ids.length} ids, ${ids.length * nEmbd * 4} bytes`, () => new Float32Array(ids.length * nEmbd));
     for (let begin = 0; begin < ids.length; begin += nBatch) {
       const n = Math.min(nBatch, ids.length - begin);
       await this.walk(ids, begin, n, begin, { begin: 0, count: n }, this.program.nHiddenSteps, signal);

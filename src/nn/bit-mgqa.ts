@@ -5,6 +5,7 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
+import { withMemoryNow } from "../core/refused-memory.ts";
 import { type AttentionParts, recordAttention, recordCachedAttention } from "./attention-graph.ts";
 import { BitLinear, type BitOptions } from "./bit-linear.ts";
 import { Dropout } from "./dropout.ts";
@@ -128,7 +129,9 @@ export class BitMGQA extends ArrayLayer {
     });
     graph.f32(input).set(x.data);
     graph.forward();
-    return { output: { data: graph.f32(outputs[0]).slice(), shape }, weights: { data: graph.f32(outputs[1]).slice(), shape: weightsShape } };
+    return withMemoryNow("train/not-enough-memory", `weights of attention, ${weightsShape.join(" × ")}`, () => (
+      { output: { data: graph.f32(outputs[0]).slice(), shape }, weights: { data: graph.f32(outputs[1]).slice(), shape: weightsShape } }
+    ));
   }
 
   /**
@@ -155,7 +158,7 @@ export class BitMGQA extends ArrayLayer {
     cache.advance(batch, length, () => this.#recordStep(shape, cache), ({ graph, input, outputs }, position) => {
       graph.f32(input).set(x.data);
       graph.forward(position);
-      data = graph.f32(outputs[0]).slice();
+      data = withMemoryNow("train/not-enough-memory", `an output of ${shape.join(" × ")}`, () => graph.f32(outputs[0]).slice());
     });
     return { data, shape };
   }

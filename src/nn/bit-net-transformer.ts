@@ -6,6 +6,7 @@
  */
 import * as abi from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
+import { withMemoryNow } from "../core/refused-memory.ts";
 import { requireHeads } from "./bit-mgqa.ts";
 import type { BitOptions } from "./bit-linear.ts";
 import { type GenerateOptions, generateIds } from "./generate-ids.ts";
@@ -125,7 +126,7 @@ export class BitNetTransformer extends IdLayer {
     cache.advance(batch, length, () => this.#recordStep(x.shape, cache), ({ graph, input, outputs }, position) => {
       graph.i32(input).set(x.data);
       graph.forward(position);
-      data = graph.f32(outputs[0]).slice();
+      data = withMemoryNow("train/not-enough-memory", `logits of ${shape.join(" × ")}`, () => graph.f32(outputs[0]).slice());
     });
     return { data, shape };
   }
@@ -138,7 +139,7 @@ export class BitNetTransformer extends IdLayer {
 
   /** The ids that follow `prompt`, one sequence. @throws OnebitError `option/invalid`, also where prompt and tokens exceed the context; `model/bad-token` */
   generate(prompt: ArrayLike<number>, options: GenerateOptions = {}): number[] {
-    return generateIds(this, prompt, options);
+    return withMemoryNow("train/not-enough-memory", "generating", () => generateIds(this, prompt, options));
   }
 
   get isPacked(): boolean {

@@ -4,6 +4,7 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
+import { withMemoryNow } from "../core/refused-memory.ts";
 import { GraphSlot } from "./layer.ts";
 import { type IdArray, type NdArray, requireConsistent, sizeOf } from "./nd-array.ts";
 import { crossEntropy } from "./ops.ts";
@@ -41,7 +42,7 @@ export class CrossEntropyLoss {
     graph.f32(input).set(logits.data);
     graph.i32(ids).set(targets.data);
     graph.forwardBackward();
-    return { loss: this.runtime.f64(total.address, 2)[0] / count, gradient: { data: graph.gradient(input).slice(), shape: logits.shape } };
+    return { loss: this.runtime.f64(total.address, 2)[0] / count, gradient: { data: withMemoryNow("train/not-enough-memory", "the gradient of the logits", () => graph.gradient(input).slice()), shape: logits.shape } };
   }
 
   #record(n: number, vocabulary: number, count: number): { graph: ReturnType<Tape["compile"]>; input: Tensor; outputs: readonly Tensor[] } {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { withMemoryNow } from "../core/refused-memory.ts";
 import { RANDOM_STATE_BYTES } from "../kernels/numeric.ts";
 import type { Parameter } from "./parameter.ts";
 import type { Runtime } from "./runtime.ts";
@@ -14,7 +15,7 @@ export type Initializer = (parameter: Parameter, range: number) => void;
 export function createInitializer(runtime: Runtime, seed: number): Initializer {
   const { kernels } = runtime, state = runtime.allocate(RANDOM_STATE_BYTES, "state of the random generator");
   kernels.randomSeed(state, BigInt(seed));
-  const words = new Uint8Array(runtime.memory.buffer, state, RANDOM_STATE_BYTES).slice();
+  const words = withMemoryNow("train/not-enough-memory", "state of the random generator", () => new Uint8Array(runtime.memory.buffer, state, RANDOM_STATE_BYTES).slice());
   runtime.free(state);
   return (parameter, range) => {
     // Taken first: a memory that grows takes earlier views away.

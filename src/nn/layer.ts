@@ -11,6 +11,7 @@
  */
 import * as abi from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
+import { withMemoryNow } from "../core/refused-memory.ts";
 import { type IdArray, type NdArray, requireConsistent, sizeOf } from "./nd-array.ts";
 import { requireSeed } from "./option-checks.ts";
 import { Parameter } from "./parameter.ts";
@@ -121,7 +122,7 @@ export abstract class Layer {
 
   /** Copies of all parameters. */
   stateDict(): StateDict {
-    return Object.fromEntries([...this.parameters()].map(([name, { value, shape }]) => [name, { data: value.slice(), shape }]));
+    return withMemoryNow("train/not-enough-memory", "copies of all parameters", () => Object.fromEntries([...this.parameters()].map(([name, { value, shape }]) => [name, { data: value.slice(), shape }])));
   }
 
   /** Sets all parameters. @throws OnebitError `model/missing-tensor`, `model/bad-shape` before any is set */
@@ -162,12 +163,15 @@ export abstract class Layer {
   /** One forward pass over values whose address the recorded input has. */
   protected run(shape: readonly number[], fill: (recorded: RecordedGraph) => void): NdArray {
     this.requireOpen();
-    const outShape = this.outputShape(shape), recorded = this.#slot.get(`${this.#isTraining} ${shape.join()}`, () => this.#recordAlone(shape));
-    fill(recorded);
-    this.beginPass();
-    recorded.graph.forward();
-    this.#ran = recorded;
-    return { data: recorded.graph.f32(recorded.outputs[0]).slice(), shape: outShape };
+    const outShape = this.outputShape(shape);
+    return withMemoryNow("train/not-enough-memory", `a forward pass over ${shape.join(" × ")}`, () => {
+      const recorded = this.#slot.get(`${this.#isTraining} ${shape.join()}`, () => this.#recordAlone(shape));
+      fill(recorded);
+      this.beginPass();
+      recorded.graph.forward();
+      this.#ran = recorded;
+      return { data: recorded.graph.f32(recorded.outputs[0]).slice(), shape: outShape };
+    });
   }
 
   #recordAlone(shape: readonly number[]): RecordedGraph {
@@ -189,8 +193,10 @@ export abstract class Layer {
     requireConsistent(dy, "gradient of the output");
     const wanted = ran.outputs[0].size;
     if (sizeOf(dy.shape) !== wanted) fail("model/bad-shape", `gradient of the output: wanted ${wanted} numbers as in the output, got ${dy.shape.join(" × ")}`);
-    ran.graph.gradient(ran.outputs[0]).set(dy.data);
-    ran.graph.backward();
+    withMemoryNow("train/not-enough-memory", "a backward pass", () => {
+      ran.graph.gradient(ran.outputs[0]).set(dy.data);
+      ran.graph.backward();
+    });
     this.#ran = undefined;
     return ran;
   }
@@ -231,7 +237,7 @@ export abstract class ArrayLayer extends Layer {
    */
   backward(dy: NdArray): NdArray {
     const { graph, input } = this.runBackward(dy);
-    return { data: graph.gradient(input).slice(), shape: input.shape };
+    return { data: withMemoryNow("train/not-enough-memory", "the gradient of the input", () => graph.gradient(input).slice()), shape: input.shape };
   }
 }
 

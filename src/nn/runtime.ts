@@ -9,6 +9,7 @@ import * as abi from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import { THREADS_MAX, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import type { Platform } from "../core/platform.ts";
+import { withMemoryNow } from "../core/refused-memory.ts";
 import type { KernelExports } from "../kernels/exports.ts";
 import { type ThreadPool, startPool } from "../kernels/pool.ts";
 import { TRAIN_KERNELS } from "../kernels/train-binaries.ts";
@@ -138,6 +139,10 @@ export class Runtime {
 }
 
 function instantiate(shared: boolean): Instance {
+  return withMemoryNow("train/not-enough-memory", "the kernels of training", () => instantiateKernels(shared));
+}
+
+function instantiateKernels(shared: boolean): Instance {
   const binary = TRAIN_KERNELS[shared ? "simd-threads" : "simd"];
   if (binary === undefined) return fail("engine/unsupported", "threads: this runtime has none; leave the option out");
   if (!(binary instanceof WebAssembly.Module) && !WebAssembly.validate(binary)) {

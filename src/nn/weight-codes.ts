@@ -4,6 +4,7 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
+import { withMemoryNow } from "../core/refused-memory.ts";
 import { quantizeWeights } from "./ops.ts";
 import type { Parameter } from "./parameter.ts";
 import type { Runtime } from "./runtime.ts";
@@ -28,7 +29,7 @@ export function weightCodes(runtime: Runtime, weight: Parameter, bits: 1 | 1.58 
   try {
     graph.forward();
     const words = new Int16Array(runtime.memory.buffer, quantized.values.address, rows * quantized.kp);
-    const codes = new Int8Array(rows * columns);
+    const codes = withMemoryNow("train/not-enough-memory", `codes of "${weight.name}", ${rows * columns} bytes`, () => new Int8Array(rows * columns));
     for (let row = 0; row < rows; row++) codes.set(words.subarray(row * quantized.kp, row * quantized.kp + columns), row * columns);
     return { codes, scale: graph.f32(quantized.scale)[0], rows, columns };
   } finally {

@@ -6,6 +6,7 @@
  */
 import { fail, shown } from "../core/errors.ts";
 import { BOOLEAN, type Kind, type OptionTable, TEXT, check, checkOptions, kind, list } from "../core/options.ts";
+import { withMemoryNow } from "../core/refused-memory.ts";
 import { encodeUtf8 } from "../files/utf8.ts";
 import type { ChatExtras } from "./chat-extras.ts";
 import { Detokenizer, type TokenPieces } from "./detokenizer.ts";
@@ -178,6 +179,10 @@ class PartsTokenizer implements Tokenizer {
   }
 
   #encode(parts: readonly TextPart[], addSpecial = true): number[] {
+    return withMemoryNow("model/not-enough-memory", "the ids of a text", () => this.#encodeAll(parts, addSpecial));
+  }
+
+  #encodeAll(parts: readonly TextPart[], addSpecial: boolean): number[] {
     const ids: number[] = addSpecial ? [...this.#parts.prefixIds] : [];
     const fragments = new FragmentEncoder(this.#parts.model, this.#userDefined, ids);
     for (const part of parts) {
@@ -191,7 +196,7 @@ class PartsTokenizer implements Tokenizer {
 
   decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
     const found = check("ids", ids, ID_ITERABLE), { special, continued = false } = checkOptions("decode", options, DECODE_OPTIONS);
-    return this.#detokenizer(special, continued).decodeAll(found);
+    return withMemoryNow("model/not-enough-memory", "the text of ids", () => this.#detokenizer(special, continued).decodeAll(found));
   }
 
   stream(options: DecodeOptions = {}): TokenStream {

@@ -6,6 +6,7 @@
  * @module
  */
 import { fail, quoted } from "../core/errors.ts";
+import { withMemory } from "../core/refused-memory.ts";
 import type { BitNetTransformer } from "../nn/bit-net-transformer.ts";
 import { type GgufExportOptions, exportGguf } from "./export-gguf.ts";
 import { memorySink } from "./train-model.ts";
@@ -33,7 +34,9 @@ export function trainedModelOf(transformer: BitNetTransformer, { vocabulary = by
 
 /** @throws OnebitError as {@link exportGguf}; `model/missing-tensor` for a packed transformer */
 export async function transformerGguf(transformer: BitNetTransformer, options: LayerExportOptions = {}): Promise<Uint8Array> {
-  const sink = memorySink();
-  await exportGguf(trainedModelOf(transformer, options), sink, options);
-  return sink.bytes();
+  return await withMemory("train/not-enough-memory", "the GGUF file of the transformer", async () => {
+    const sink = memorySink();
+    await exportGguf(trainedModelOf(transformer, options), sink, options);
+    return sink.bytes();
+  });
 }

@@ -7,6 +7,7 @@ import { readBytes } from "../core/byte-source.ts";
 import type { ByteSource } from "../core/byte-source.ts";
 import { OnebitError, fail, throwIfAborted } from "../core/errors.ts";
 import { TRAINING_DATA_BYTES_MAX } from "../core/limits.ts";
+import { isRefusedMemory, withMemory } from "../core/refused-memory.ts";
 
 export interface TextFileOptions {
   /** Take this many bytes from the beginning of the (inflated) data; the rest is neither inflated nor checked. Default: all of it. */
@@ -31,7 +32,7 @@ export async function readTextFile(source: ByteSource, options: TextFileOptions 
     fail("train/bad-option", `maxBytes: wanted a whole number from 1 to ${TRAINING_DATA_BYTES_MAX}, found ${maxBytes}`);
   }
   throwIfAborted(signal);
-  const bytes = (await isGzip(source)) ? await inflate(source, maxBytes, signal) : await readPlain(source, maxBytes, signal);
+  const bytes = await withMemory("train/not-enough-memory", source.name, async () => (await isGzip(source)) ? await inflate(source, maxBytes, signal) : await readPlain(source, maxBytes, signal));
   if (bytes.length === 0) fail("train/bad-data", `${source.name}: wanted training data, found nothing: it is empty`);
   return bytes;
 }
@@ -69,7 +70,7 @@ async function inflate(source: ByteSource, maxBytes: number, signal: AbortSignal
       if (maxBytes === Infinity && lengthBytes > TRAINING_DATA_BYTES_MAX) failTooLong(source.name, "it inflates to more");
     }
   } catch (cause) {
-    if (cause instanceof OnebitError) throw cause;
+    if (cause instanceof OnebitError || isRefusedMemory(cause)) throw cause;
     failDamaged(source.name, cause instanceof Error ? cause.message : String(cause), cause);
   } finally {
     await reader.cancel().catch(() => {});

@@ -5,6 +5,7 @@
  */
 import { fail, throwIfAborted } from "../core/errors.ts";
 import type { Platform } from "../core/platform.ts";
+import { withMemory } from "../core/refused-memory.ts";
 import { Runtime } from "../nn/runtime.ts";
 import { type LoadedCheckpoint, listCheckpoints, loadLatestCheckpoint } from "./checkpoint.ts";
 import { fingerprint } from "./digest.ts";
@@ -46,6 +47,10 @@ export interface TrainingOptions extends RecipeOptions {
  *   that should not be resumed; `train/busy` while another training has the folder; `checkpoint/corrupt`; `engine/…`, `file/…`, `aborted`
  */
 export async function openTraining(options: TrainingOptions): Promise<Training> {
+  return await withMemory("train/not-enough-memory", "beginning a training", () => open(options));
+}
+
+async function open(options: TrainingOptions): Promise<Training> {
   const { platform, threads = 1, folder, signal, name = "model" } = options, { recipe, settings } = resolveOptions(options);
   throwIfAborted(signal);
   const text = settings.maxBytes === 0 ? options.text : options.text.subarray(0, settings.maxBytes);

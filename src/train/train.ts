@@ -12,6 +12,7 @@ import { OnebitError, fail, throwIfAborted } from "../core/errors.ts";
 import { type Breather, createBreather } from "../core/event-loop.ts";
 import { fileStoreOf } from "../core/platform.ts";
 import type { Platform } from "../core/platform.ts";
+import { typedRefusal, withMemory } from "../core/refused-memory.ts";
 import type { Runtime } from "../nn/runtime.ts";
 import { type SkippedCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import { type GgufExportOptions, exportGguf } from "./export-gguf.ts";
@@ -121,8 +122,8 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
         throwIfAborted(signal);
         yield this.#step();
       }
-    } catch (error) {
-      const wasStopped = error instanceof OnebitError && error.code === "aborted";
+    } catch (thrown) {
+      const error = typedRefusal(thrown, "train/not-enough-memory", `step ${progress.step + 1} of the training`), wasStopped = error instanceof OnebitError && error.code === "aborted";
       if (wasStopped && folder !== undefined && progress.step !== (this.#savedStep ?? 0)) yield await this.#save();
       throw error;
     }
@@ -131,26 +132,30 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
 
   /** A GGUF file of the model as it is now. @throws OnebitError `model/unsupported-architecture`, `model/bad-shape` for shapes that GGUF cannot hold */
   async gguf(options: GgufExportOptions = {}): Promise<Uint8Array> {
-    const sink = memorySink();
-    await exportGguf(this.model, sink, options);
-    return sink.bytes();
+    return await withMemory("train/not-enough-memory", "the GGUF file of the model", async () => {
+      const sink = memorySink();
+      await exportGguf(this.model, sink, options);
+      return sink.bytes();
+    });
   }
 
   /** The files of a Hugging Face folder of the model as it is now. @throws OnebitError as {@link safetensorsFolder} */
   async safetensors(options: SafetensorsExportOptions = {}): Promise<{ readonly name: string; readonly bytes: Uint8Array }[]> {
-    const written: { name: string; bytes: Uint8Array }[] = [];
-    for (const file of safetensorsFolder(this.model, options)) {
-      const sink = memorySink();
-      await file.write(sink);
-      written.push({ name: file.name, bytes: sink.bytes() });
-    }
-    return written;
+    return await withMemory("train/not-enough-memory", "the safetensors files of the model", async () => {
+      const written: { name: string; bytes: Uint8Array }[] = [];
+      for (const file of safetensorsFolder(this.model, options)) {
+        const sink = memorySink();
+        await file.write(sink);
+        written.push({ name: file.name, bytes: sink.bytes() });
+      }
+      return written;
+    });
   }
 
   /** How well it predicts the validation part; undefined when there is none. @param maxWindows 0 for all */
   async validate(maxWindows = 0): Promise<Validation | undefined> {
     const { trainer, data, signal } = this.#parts;
-    return await validate({ trainer, data, recipe: this.recipe, breather: this.#breather, signal }, maxWindows);
+    return await withMemory("train/not-enough-memory", "a validation", () => validate({ trainer, data, recipe: this.recipe, breather: this.#breather, signal }, maxWindows));
   }
 
   /** Ends the threads, and leaves the folder to others. */

@@ -10,6 +10,7 @@
  * @module
  */
 import { OnebitError } from "../core/errors.ts";
+import { typedRefusal } from "../core/refused-memory.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import type { ChatMessage, ChatOptions, EmbedOptions, GenerateOptions, GenerationResult, LoadModelOptions, LogitsOptions, Model, Piece } from "../index.ts";
 
@@ -73,7 +74,8 @@ export interface WireError {
   readonly stack?: string;
 }
 
-export function toWire(error: unknown): WireError {
+export function toWire(thrown: unknown): WireError {
+  const error = typedRefusal(thrown, "model/not-enough-memory", "a message of the worker");
   if (error instanceof OnebitError) return { code: error.code, message: error.message };
   return error instanceof Error ? { message: `${error.name}: ${error.message}`, stack: error.stack } : { message: String(error) };
 }
