@@ -166,6 +166,7 @@ function answer(http: Http, response: Response, url: string, hops: readonly Head
 
 /** What a thrown fetch means: the caller's stop, our time limit, or the network. */
 function lost(http: Http, limit: TimeLimit, cause: unknown, what: string): Error {
+  if (cause instanceof OnebitError) return cause;
   if (http.signal.aborted) return new OnebitError("aborted", "stopped by the caller's abort signal", { cause: http.signal.reason });
   if (limit.isOver) return new PassingFailure(new OnebitError("hub/timeout", `${what} within ${http.timeoutMs} ms`, { cause }));
   const reason = reasonOf(cause);

@@ -6,6 +6,7 @@
 import type { ByteSource } from "../core/byte-source.ts";
 import type { HubPlatform } from "../core/model-store.ts";
 import { nodeModelStore } from "./node-model-store.ts";
+import { nodeFetch } from "./node-proxy.ts";
 
 /**
  * Repositories: HF_HUB_CACHE, or `hub` below HF_HOME, or below `huggingface` in the folder for caches. Other URLs:
@@ -24,7 +25,7 @@ export function nodeHub(openFile: (path: string) => Promise<ByteSource>, environ
   return {
     hubStore: nodeModelStore(() => expanded(hubFolder()), openFile),
     urlStore: nodeModelStore(() => expanded(set("ONEBIT_CACHE") ?? path.join(caches(), "onebit")), openFile),
-    fetch: (url, init) => fetch(url, init),
+    fetch: nodeFetch(set),
     createHash(algorithm) {
       const hash = process.getBuiltinModule("node:crypto").createHash(algorithm);
       return { update: (bytes) => void hash.update(bytes), digestHex: () => hash.digest("hex") };
