@@ -13,6 +13,9 @@ export interface MemoryStoreOptions {
   readonly tellsRoom?: boolean;
 }
 
+/** Disks have holes, memory has none. */
+const MEMORY_BYTES_MAX = 64 * 1024 * 1024;
+
 export class MemoryModelStore implements ModelStore {
   readonly name = "memory";
   readonly files = new Map<string, { bytes: Uint8Array; modifiedMs: number }>();
@@ -69,6 +72,7 @@ export class MemoryModelStore implements ModelStore {
     const file = this.files.get(path) ?? { bytes: new Uint8Array(), modifiedMs: this.#clock++ };
     this.files.set(path, file);
     const resize = (sizeBytes: number): void => {
+      if (sizeBytes > MEMORY_BYTES_MAX) fail("hub/no-space", `${path}: no room for ${sizeBytes} bytes`);
       // Room is taken by what is written: the files of disks have holes.
       const bytes = new Uint8Array(sizeBytes);
       bytes.set(file.bytes.subarray(0, sizeBytes));
