@@ -120,7 +120,12 @@ export function throwIfAborted(signal: AbortState | undefined): void {
 
 /** Text from a file or a user, quoted for a message: escaped, so that it cannot drive a terminal, and at most 80 long. */
 export function quoted(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+  return printable(JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text));
+}
+
+/** Control characters as escapes: JSON leaves those from 0x7f to 0x9f as they are, which terminals obey too. */
+export function printable(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 /** Any value in a few words, for a message: also one that throws when it is looked at. */

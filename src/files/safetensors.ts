@@ -105,9 +105,9 @@ function readTensor(name: string, value: JsonValue | undefined, dataPosition: nu
   const where = `tensor ${quoted(name)}`;
   if (name.length > SAFETENSORS_NAME_BYTES_MAX) fail("safetensors/limit", `${where}: its name has ${name.length} characters`);
   if (!isJsonObject(value)) fail("safetensors/bad-header", `${where}: wanted an object with dtype, shape and data_offsets`);
-  const type = DTYPES.get(String(value["dtype"]));
-  if (typeof value["dtype"] !== "string" || type === undefined) {
-    fail("tensor/unsupported-type", `${where}: dtype ${quoted(JSON.stringify(value["dtype"]) ?? "none")} is not supported; convert it to BF16`);
+  const { dtype } = value, type = typeof dtype === "string" ? DTYPES.get(dtype) : undefined;
+  if (type === undefined) {
+    fail("tensor/unsupported-type", `${where}: dtype ${quoted(JSON.stringify(dtype) ?? "none")} is not supported; convert it to BF16`);
   }
   const shape = readSizes(value, "shape", where);
   const [begin, end, ...more] = readSizes(value, "data_offsets", where);

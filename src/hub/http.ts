@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { OnebitError, fail, quoted, throwIfAborted } from "../core/errors.ts";
+import { OnebitError, fail, printable, quoted, throwIfAborted } from "../core/errors.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import { HUB_REDIRECTS_MAX, HUB_RETRY_AFTER_MS_MAX } from "../core/limits.ts";
 import type { Fetch } from "../core/model-store.ts";
@@ -184,7 +184,7 @@ function reasonOf(error: unknown): string {
     const [first] = at instanceof AggregateError ? at.errors : [];
     if (first instanceof Error) reasons.push(first.message);
   }
-  return reasons.filter((reason) => reason !== "").join(": ") || String(error);
+  return printable(reasons.filter((reason) => reason !== "").join(": ") || String(error));
 }
 
 interface Refusal {

@@ -6,7 +6,7 @@
  * @module
  */
 import { concatenated } from "../core/byte-source.ts";
-import { OnebitError, fail, quoted } from "../core/errors.ts";
+import { OnebitError, fail, quoted, shown } from "../core/errors.ts";
 import { HUB_FILE_BYTES_MAX, HUB_LIST_BYTES_MAX } from "../core/limits.ts";
 import { isJsonObject, parseJsonObject } from "../files/json.ts";
 import type { JsonObject } from "../files/json.ts";
@@ -36,7 +36,7 @@ export async function listRepo(http: Http, hubUrl: string, repo: string, revisio
   const bad = (what: string): never => fail("hub/bad-response", `${url}: ${what}`);
   if ("problem" in parsed) return bad(parsed.problem.message);
   const { sha, siblings } = parsed.value;
-  if (typeof sha !== "string" || !COMMIT.test(sha)) return bad(`wanted a commit of 40 hexadecimal digits in "sha", got ${quoted(String(sha))}`);
+  if (typeof sha !== "string" || !COMMIT.test(sha)) return bad(`wanted a commit of 40 hexadecimal digits in "sha", got ${shown(sha)}`);
   if (!Array.isArray(siblings)) return bad(`wanted a list of files in "siblings"`);
   // A name that would leave its folder is no file we could keep; the rest of the repository is still good.
   return { commit: sha, files: siblings.filter(isJsonObject).map(readFile).filter((file) => file !== undefined) };

@@ -1,5 +1,6 @@
 /** Every generator of hostile input. */
 import type { HostileGenerator } from "./generator.ts";
+import { generator as hub } from "./hub.ts";
 import { generator as randomBytes } from "./random-bytes.ts";
 
-export const GENERATORS: readonly HostileGenerator[] = [randomBytes];
+export const GENERATORS: readonly HostileGenerator[] = [hub, randomBytes];

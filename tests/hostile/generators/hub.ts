@@ -18,7 +18,7 @@ import { modelBytes, randomBytes, sha256 } from "../../hub/fake-hub.ts";
 import { MemoryModelStore } from "../../hub/memory-model-store.ts";
 import type { Attempt, HostileGenerator } from "./generator.ts";
 
-const HUB = "https://hub.test", CDN = "https://cdn.test", COMMIT = "c".repeat(40), ROOM_BYTES = 6_000_000;
+const HUB = "https://hub.test", CDN = "https://cdn.test", COMMIT = "c".repeat(40), ROOM_BYTES = 6_000_000, PART_BYTES = 2 * 1024 * 1024;
 const ESC = "\u009b31m";
 
 /** One of `choices`. */
@@ -37,6 +37,8 @@ async function tryOne(random: Random): Promise<Attempt> {
     refresh: isOneIn(random, 3), verify: isOneIn(random, 4),
   };
   const outcome = await outcomeOf(async () => await checkPulled(await pullModel(source, platform, options), source, hub, options));
+  // This store, this server and these checks hold a model many times over.
+  if (hub.model.length > PART_BYTES) return { outcome, inputBytes: hub.sentBytes };
   // Again, of a hub that tells other lies; then without it.
   if (isOneIn(random, 2)) await outcomeOf(async () => await checkPulled(await pullModel(source, platform, options), source, hub, options));
   await outcomeOf(async () => await checkPulled(await pullModel(source, platform, { ...options, offline: true }), source, hub, options));
@@ -91,7 +93,7 @@ class LyingHub {
   constructor(random: Random) {
     this.#random = random;
     this.#rarity = pick(random, [2, 4, 8, 16]);
-    this.model = modelBytes(pick(random, [32, 1000, 70_000, 2_100_000]), 1 + (random.u32() % 5));
+    this.model = modelBytes(isOneIn(random, 30) ? PART_BYTES + 3000 : pick(random, [32, 1000, 70_000]), 1 + (random.u32() % 5));
   }
 
   readonly fetch = async (address: string, { method = "GET", headers, redirect, signal }: RequestInit): Promise<Response> => {
