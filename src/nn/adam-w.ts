@@ -10,8 +10,9 @@
  */
 import * as abi from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
-import type { Parameter } from "./parameter.ts";
-import type { Runtime } from "./runtime.ts";
+import { BOOLEAN, type Kind, type OptionTable, check, checkOptions, kind, list, number, options as optionsOf, required, whole } from "../core/options.ts";
+import { PARAMETER, type Parameter } from "./parameter.ts";
+import { RUNTIME, type Runtime } from "./runtime.ts";
 
 export interface AdamWOptions {
   /** Default 0.9. */
@@ -39,6 +40,18 @@ export interface ParameterRange {
   readonly decays: boolean;
 }
 
+export const ADAM_W_OPTIONS: OptionTable<AdamWOptions> = { beta1: number({ min: 0, below: 1 }), beta2: number({ min: 0, below: 1 }), epsilon: number({ above: 0 }), clipNorm: number({ min: 0, max: Infinity }) };
+export const RATES: OptionTable<AdamWRates> = { learningRate: required(number({ min: 0 })), weightDecay: required(number({ min: 0 })) };
+const RANGE: OptionTable<ParameterRange> = { values: required(whole(0)), gradients: required(whole(0)), count: required(whole(0)), decays: required(BOOLEAN) };
+
+const ITERABLE = kind<Iterable<unknown>>("parameters, in a list or anything else to iterate", (value) => typeof value === "object" && value !== null && Symbol.iterator in value);
+const PARAMETERS: Kind<Parameter[]> = (value, name, code) => {
+  const found: Parameter[] = [];
+  // One by one: a list may claim any length.
+  for (const each of ITERABLE(value, name, code)) found.push(PARAMETER(each, `${name}[${found.length}]`, code));
+  return found;
+};
+
 const DEFAULTS: Required<AdamWOptions> = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, clipNorm: 1 };
 
 export class AdamW {
@@ -56,10 +69,11 @@ export class AdamW {
   #steps = 0;
 
   /** @throws OnebitError `train/bad-option`, `train/not-enough-memory` */
-  constructor(runtime: Runtime, ranges: readonly ParameterRange[], options: AdamWOptions = {}) {
-    this.#runtime = runtime;
+  constructor(runtime: Runtime, given: readonly ParameterRange[], options: AdamWOptions = {}) {
+    const ranges = check("ranges", given, list("a list of ranges of parameters", optionsOf(RANGE)));
+    this.#runtime = check("runtime", runtime, RUNTIME);
     this.#ranges = ranges.filter(({ count }) => count > 0);
-    this.#options = checked({ ...DEFAULTS, ...options });
+    this.#options = { ...DEFAULTS, ...checkOptions("AdamW", options, ADAM_W_OPTIONS, { code: "train/bad-option" }) };
     this.#total = ranges.reduce((sum, { count }) => sum + count, 0);
     if (this.#total === 0) fail("train/bad-option", "optimiser: wanted at least one parameter, got none");
     const runs = withoutGaps(this.#ranges);
@@ -79,7 +93,7 @@ export class AdamW {
 
   /** For parameters of one runtime. Their gradients' memory is taken now. @throws OnebitError `option/invalid` for none */
   static of(parameters: Iterable<Parameter>, options: AdamWOptions = {}): AdamW {
-    const all = [...parameters], { runtime } = all[0] ?? fail("option/invalid", "optimiser: wanted at least one parameter, got none");
+    const all = check("parameters", parameters, PARAMETERS), { runtime } = all[0] ?? fail("option/invalid", "optimiser: wanted at least one parameter, got none");
     if (all.some((parameter) => parameter.runtime !== runtime)) fail("option/invalid", "optimiser: wanted parameters of one runtime; make the layers with the same `runtime` option");
     const ranges = all.map(({ address, gradientAddress, size, decays }) => ({ values: address, gradients: gradientAddress, count: size, decays }));
     return new AdamW(runtime, ranges, options);
@@ -113,7 +127,10 @@ export class AdamW {
   }
 
   /** One update. @param step 1 for the first */
-  update(step: number, { learningRate, weightDecay }: AdamWRates, gradientNorm: number): void {
+  update(step: number, rates: AdamWRates, gradientNorm: number): void {
+    const { learningRate, weightDecay } = checkOptions("update", rates, RATES, { code: "train/bad-option" });
+    check("step", step, whole(1), "train/bad-option");
+    check("gradientNorm", gradientNorm, number({ min: 0, max: Infinity }), "train/bad-option");
     const { beta1, beta2, epsilon, clipNorm } = this.#options;
     const factor = clipNorm > 0 && gradientNorm > clipNorm ? clipNorm / gradientNorm : 1;
     const view = new DataView(this.#runtime.memory.buffer, this.#settings, abi.SETTING_BYTES);
@@ -171,14 +188,4 @@ function power(base: number, exponent: number): number {
   let result = 1;
   for (let square = base, rest = exponent; rest > 0; rest = Math.floor(rest / 2), square *= square) if (rest % 2 === 1) result *= square;
   return result;
-}
-
-function checked(options: Required<AdamWOptions>): Required<AdamWOptions> {
-  const { beta1, beta2, epsilon, clipNorm } = options;
-  for (const [name, value] of [["beta1", beta1], ["beta2", beta2]] as const) {
-    if (!(value >= 0 && value < 1)) fail("train/bad-option", `${name}: wanted 0 or more and below 1, got ${value}`);
-  }
-  if (!(epsilon > 0)) fail("train/bad-option", `epsilon: wanted more than 0, got ${epsilon}`);
-  if (!(clipNorm >= 0)) fail("train/bad-option", `clipNorm: wanted 0 or more, got ${clipNorm}`);
-  return options;
 }

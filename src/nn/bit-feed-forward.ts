@@ -3,14 +3,15 @@
  *
  * @module
  */
-import { BitLinear, type BitOptions } from "./bit-linear.ts";
+import { BOOLEAN, type Meanings, type OptionTable, check, checkOptions, number, oneOf } from "../core/options.ts";
+import { BIT_OPTIONS, BitLinear, type BitOptions, packedParts } from "./bit-linear.ts";
 import { Dropout } from "./dropout.ts";
 import { recordFeedForward } from "./feed-forward-graph.ts";
-import { ArrayLayer, type LayerOptions, copyParameters, partSeed } from "./layer.ts";
+import { ArrayLayer, LAYER_OPTIONS, type LayerOptions, copyParameters, partSeed } from "./layer.ts";
 import { requireColumns } from "./nd-array.ts";
 import { LayerNorm, type NormKind, RMSNorm } from "./norm-layers.ts";
 import type { ActivationKind } from "./ops.ts";
-import { notOfPacked, requireCount, requireOneOf } from "./option-checks.ts";
+import { COUNT, RATE, notOfPacked } from "./option-checks.ts";
 import type { Tape, Tensor } from "./tape.ts";
 
 export interface BitFeedForwardOptions extends LayerOptions, BitOptions {
@@ -40,8 +41,13 @@ interface Parts {
   readonly down: BitLinear;
 }
 
-const ACTIVATIONS: readonly ActivationKind[] = ["gelu", "silu", "relu2"];
-const NORM_KINDS: readonly NormKind[] = ["rms", "layer", "none"];
+export const BIT_FEED_FORWARD_OPTIONS: OptionTable<BitFeedForwardOptions> = {
+  ...LAYER_OPTIONS, ...BIT_OPTIONS, dimOut: COUNT, mult: number({ above: 0 }), glu: BOOLEAN, activation: oneOf("gelu", "silu", "relu2"),
+  norm: oneOf("rms", "none"), postActNorm: oneOf("rms", "layer", "none"), dropout: RATE, bias: BOOLEAN, zeroInitOutput: BOOLEAN,
+};
+
+/** The names of the PyTorch layer that this one follows. */
+const MEANINGS: Meanings = { swish: 'activation: "silu"', post_act_ln: 'postActNorm: "layer"', no_bias: "bias: false" };
 
 /**
  * (…, dim) → (…, dimOut). Parameters: `up.weight`, `down.weight`, `gate.weight` with `glu`, their biases, and
@@ -63,15 +69,16 @@ export class BitFeedForward extends ArrayLayer {
    * @param packed projections of {@link pack}, which this layer then owns
    * @throws OnebitError `option/invalid`, `train/not-enough-memory`
    */
-  constructor(dim: number, options: BitFeedForwardOptions = {}, packed?: Parts) {
+  constructor(dim: number, given: BitFeedForwardOptions = {}, packed?: Parts) {
+    const options = checkOptions("BitFeedForward", given, BIT_FEED_FORWARD_OPTIONS, { meanings: MEANINGS }), { norm = "rms", postActNorm = "none" } = options;
+    check("packed", packed, packedParts<Parts>("up", "down"));
     super(options);
-    this.dim = requireCount(dim, "dim");
-    this.dimOut = requireCount(options.dimOut ?? dim, "dimOut");
-    this.hidden = requireCount(dim * (options.mult ?? 4), "dim · mult");
-    this.activation = requireOneOf(options.activation ?? "gelu", ACTIVATIONS, "activation");
+    this.dim = check("dim", dim, COUNT);
+    this.dimOut = options.dimOut ?? dim;
+    this.hidden = check("dim · mult", dim * (options.mult ?? 4), COUNT);
+    this.activation = options.activation ?? "gelu";
     this.#options = { ...options, runtime: this.runtime };
     const { runtime, seed, hidden } = this, { weightBits, activationBits, bias } = options;
-    const norm = requireOneOf(options.norm ?? "rms", ["rms", "none"], "norm"), postActNorm = requireOneOf(options.postActNorm ?? "none", NORM_KINDS, "postActNorm");
     const linear = (columns: number, rows: number, i: number) =>
       new BitLinear(columns, rows, { runtime, seed: partSeed(seed, i), weightBits, activationBits, bias, norm: "none" });
     this.#parts = packed ?? { up: linear(dim, hidden, 0), gate: options.glu ? linear(dim, hidden, 1) : undefined, down: linear(hidden, this.dimOut, 2) };

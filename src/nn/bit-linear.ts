@@ -6,11 +6,12 @@
  *
  * @module
  */
+import { BOOLEAN, type Kind, type OptionTable, check, checkOptions, kind, oneOf, optional } from "../core/options.ts";
 import { createInitializer } from "./initialize.ts";
-import { ArrayLayer, type LayerOptions, copyParameters } from "./layer.ts";
+import { ArrayLayer, LAYER_OPTIONS, type LayerOptions, copyParameters } from "./layer.ts";
 import { requireColumns } from "./nd-array.ts";
 import { RMSNorm } from "./norm-layers.ts";
-import { notOfPacked, requireCount, requireOneOf } from "./option-checks.ts";
+import { COUNT, POSITIVE, notOfPacked } from "./option-checks.ts";
 import { PackedMatrix, requirePackable } from "./packed-matrix.ts";
 import type { Parameter } from "./parameter.ts";
 import { ACTIVATION_BITS, type ActivationBits, type Linear, type Projection, WEIGHT_BITS, type WeightBits, learnedProjection, recordLinear } from "./projection.ts";
@@ -36,6 +37,17 @@ export interface BitLinearOptions extends LayerOptions, BitOptions {
   readonly normEps?: number;
 }
 
+export const BIT_OPTIONS: OptionTable<BitOptions> = { weightBits: oneOf(...WEIGHT_BITS), activationBits: oneOf(...ACTIVATION_BITS) };
+
+export const BIT_LINEAR_OPTIONS: OptionTable<BitLinearOptions> = {
+  ...LAYER_OPTIONS, ...BIT_OPTIONS, bias: BOOLEAN, norm: oneOf("rms", "none"), gain: BOOLEAN, normEps: POSITIVE,
+};
+
+/** Layers of these names, as `pack` of a layer of several makes them for itself. */
+export function packedParts<Parts>(...names: readonly (keyof Parts & string)[]): Kind<Parts | undefined> {
+  return optional(kind<Parts>("what pack() made", (value) => typeof value === "object" && value !== null && names.every((name) => (value as Readonly<Record<string, unknown>>)[name] instanceof BitLinear)));
+}
+
 /** (…, inFeatures) → (…, outFeatures). Parameters: `weight` (out, in), `bias` (out), `norm.weight` (in) with a gain. */
 export class BitLinear extends ArrayLayer {
   readonly inFeatures: number;
@@ -53,14 +65,16 @@ export class BitLinear extends ArrayLayer {
    * @param packed weights of {@link pack}, which this layer then owns
    * @throws OnebitError `option/invalid`, `train/not-enough-memory`, `engine/unsupported`
    */
-  constructor(inFeatures: number, outFeatures: number, options: BitLinearOptions = {}, packed?: PackedMatrix) {
+  constructor(inFeatures: number, outFeatures: number, given: BitLinearOptions = {}, packed?: PackedMatrix) {
+    const options = checkOptions("BitLinear", given, BIT_LINEAR_OPTIONS), { weightBits = 1.58, activationBits = 8, norm = "rms" } = options;
+    check("packed", packed, optional(kind("what pack() made", (value) => value instanceof PackedMatrix)));
     super(options);
-    this.inFeatures = requireCount(inFeatures, "inFeatures");
-    this.outFeatures = requireCount(outFeatures, "outFeatures");
-    this.weightBits = requireOneOf(options.weightBits ?? 1.58, WEIGHT_BITS, "weightBits");
-    this.activationBits = requireOneOf(options.activationBits ?? 8, ACTIVATION_BITS, "activationBits");
+    this.inFeatures = check("inFeatures", inFeatures, COUNT);
+    this.outFeatures = check("outFeatures", outFeatures, COUNT);
+    this.weightBits = weightBits;
+    this.activationBits = activationBits;
     this.#options = { ...options, runtime: this.runtime };
-    const { runtime, seed } = this, norm = requireOneOf(options.norm ?? "rms", ["rms", "none"], "norm");
+    const { runtime, seed } = this;
     if (norm === "rms") this.#norm = this.addChild("norm", new RMSNorm(inFeatures, { runtime, seed, eps: options.normEps, gain: options.gain ?? false }));
     this.#packed = packed;
     let projection: Projection | undefined = packed;

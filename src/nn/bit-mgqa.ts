@@ -6,14 +6,15 @@
  */
 import { fail } from "../core/errors.ts";
 import { withMemoryNow } from "../core/refused-memory.ts";
+import { BOOLEAN, type Meanings, type OptionTable, check, checkOptions, oneOf } from "../core/options.ts";
 import { type AttentionParts, recordAttention, recordCachedAttention } from "./attention-graph.ts";
-import { BitLinear, type BitOptions } from "./bit-linear.ts";
+import { BIT_OPTIONS, BitLinear, type BitOptions, packedParts } from "./bit-linear.ts";
 import { Dropout } from "./dropout.ts";
-import { KvCache } from "./kv-cache.ts";
-import { ArrayLayer, GraphSlot, type LayerOptions, type RecordedGraph, copyParameters, partSeed } from "./layer.ts";
-import { type NdArray, requireColumns, requireConsistent } from "./nd-array.ts";
+import { KV_CACHE, KvCache } from "./kv-cache.ts";
+import { ArrayLayer, GraphSlot, LAYER_OPTIONS, type LayerOptions, type RecordedGraph, copyParameters, partSeed } from "./layer.ts";
+import { type NdArray, checkArray, requireColumns } from "./nd-array.ts";
 import { LayerNorm, type NormKind, RMSNorm } from "./norm-layers.ts";
-import { notOfPacked, requireCount, requireOneOf, requirePositive } from "./option-checks.ts";
+import { COUNT, POSITIVE, RATE, notOfPacked } from "./option-checks.ts";
 import { type RotaryFrequencies, recordRotaryTable, writeRotaryFrequencies } from "./rotary-table.ts";
 import { Tape, type Tensor } from "./tape.ts";
 
@@ -39,7 +40,13 @@ interface Parts {
   readonly out_proj: BitLinear;
 }
 
-const NORM_KINDS: readonly NormKind[] = ["rms", "layer", "none"];
+export const BIT_MGQA_OPTIONS: OptionTable<BitMGQAOptions> = {
+  ...LAYER_OPTIONS, ...BIT_OPTIONS, causal: BOOLEAN, ropeTheta: (value, name, code) => (value === false ? false : POSITIVE(value, name, code)),
+  norm: oneOf("rms", "none"), outputNorm: oneOf("rms", "layer", "none"), dropout: RATE, bias: BOOLEAN,
+};
+
+/** The names of the PyTorch layer that this one follows. */
+const MEANINGS: Meanings = { layer_norm: 'outputNorm: "layer"', query_heads: "the second argument", kv_heads: "the third argument" };
 /** What the kernels' panels are built for. */
 const HEAD_DIM_UNIT = 8;
 
@@ -66,16 +73,17 @@ export class BitMGQA extends ArrayLayer {
    * @param packed projections of {@link pack}, which this layer then owns
    * @throws OnebitError `option/invalid`, `train/not-enough-memory`
    */
-  constructor(embedDim: number, queryHeads = 8, kvHeads = 4, options: BitMGQAOptions = {}, packed?: Parts) {
+  constructor(embedDim: number, queryHeads = 8, kvHeads = 4, given: BitMGQAOptions = {}, packed?: Parts) {
+    const options = checkOptions("BitMGQA", given, BIT_MGQA_OPTIONS, { meanings: MEANINGS }), { norm = "rms", outputNorm = "rms" } = options;
+    check("packed", packed, packedParts<Parts>("q_proj", "k_proj", "v_proj", "out_proj"));
     super(options);
-    this.embedDim = requireCount(embedDim, "embedDim");
-    this.queryHeads = requireCount(queryHeads, "queryHeads");
-    this.kvHeads = requireCount(kvHeads, "kvHeads");
+    this.embedDim = check("embedDim", embedDim, COUNT);
+    this.queryHeads = check("queryHeads", queryHeads, COUNT);
+    this.kvHeads = check("kvHeads", kvHeads, COUNT);
     this.headDim = requireHeads(embedDim, queryHeads, kvHeads);
     this.causal = options.causal ?? false;
     this.#options = { ...options, runtime: this.runtime };
     const { runtime, seed, headDim } = this, { weightBits, activationBits, bias } = options, theta = options.ropeTheta ?? 10_000;
-    const norm = requireOneOf(options.norm ?? "rms", ["rms", "none"], "norm"), outputNorm = requireOneOf(options.outputNorm ?? "rms", NORM_KINDS, "outputNorm");
     const linear = (rows: number, i: number) =>
       new BitLinear(embedDim, rows, { runtime, seed: partSeed(seed, i), weightBits, activationBits, bias, norm: "none" });
     const kvWidth = kvHeads * headDim;
@@ -85,7 +93,7 @@ export class BitMGQA extends ArrayLayer {
     if (outputNorm !== "none") this.#outputNorm = this.addChild("norm", new (outputNorm === "rms" ? RMSNorm : LayerNorm)(embedDim, { runtime }));
     if (norm === "rms" && outputNorm !== "rms") this.#plainNorm = this.addChild("plain_norm", new RMSNorm(embedDim, { runtime, gain: false }));
     this.#dropout = this.addChild("dropout", new Dropout(options.dropout ?? 0, { runtime, seed: partSeed(seed, 4) }));
-    if (theta !== false) this.#frequencies = writeRotaryFrequencies(runtime, this.addBlock(headDim * 4, "frequencies of positions"), headDim, requirePositive(theta, "ropeTheta"));
+    if (theta !== false) this.#frequencies = writeRotaryFrequencies(runtime, this.addBlock(headDim * 4, "frequencies of positions"), headDim, theta);
     if (packed) this.eval();
   }
 
@@ -120,14 +128,13 @@ export class BitMGQA extends ArrayLayer {
    */
   forwardWithWeights(x: NdArray): { readonly output: NdArray; readonly weights: NdArray } {
     this.requireOpen();
-    requireConsistent(x, "input");
-    const shape = this.outputShape(x.shape), [batch, length] = shape, weightsShape = [batch, this.queryHeads, length, length];
+    const { data, shape: given } = checkArray(x, "input"), shape = this.outputShape(given), [batch, length] = shape, weightsShape = [batch, this.queryHeads, length, length];
     const { graph, input, outputs } = this.#withWeights.get(shape.join(), () => {
       const tape = new Tape(this.runtime, { gradients: false }), recordedInput = tape.input(shape), weights = tape.value(weightsShape, false);
       const output = recordAttention(tape, this.#attentionParts(), recordedInput, length, weights);
       return { graph: tape.compile({ outputs: [output, weights] }), input: recordedInput, outputs: [output, weights] };
     });
-    graph.f32(input).set(x.data);
+    graph.f32(input).set(data);
     graph.forward();
     return withMemoryNow("train/not-enough-memory", `weights of attention, ${weightsShape.join(" × ")}`, () => (
       { output: { data: graph.f32(outputs[0]).slice(), shape }, weights: { data: graph.f32(outputs[1]).slice(), shape: weightsShape } }
@@ -152,11 +159,10 @@ export class BitMGQA extends ArrayLayer {
    */
   step(x: NdArray, cache: KvCache): NdArray {
     this.requireOpen();
-    requireConsistent(x, "input");
-    const shape = this.outputShape(x.shape), [batch, length] = shape;
+    const { data: input, shape: given } = checkArray(x, "input"), shape = this.outputShape(given), [batch, length] = shape;
     let data = new Float32Array(0);
-    cache.advance(batch, length, () => this.#recordStep(shape, cache), ({ graph, input, outputs }, position) => {
-      graph.f32(input).set(x.data);
+    check("cache", cache, KV_CACHE).advance(batch, length, () => this.#recordStep(shape, cache), ({ graph, input: at, outputs }, position) => {
+      graph.f32(at).set(input);
       graph.forward(position);
       data = withMemoryNow("train/not-enough-memory", `an output of ${shape.join(" × ")}`, () => graph.f32(outputs[0]).slice());
     });

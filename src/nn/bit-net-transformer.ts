@@ -7,16 +7,17 @@
 import * as abi from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import { withMemoryNow } from "../core/refused-memory.ts";
+import { LAYERS_MAX } from "../core/limits.ts";
+import { BOOLEAN, type Meanings, type OptionTable, TEXT, check, checkOptions, kind, number, oneOf, optional, required, whole } from "../core/options.ts";
 import { requireHeads } from "./bit-mgqa.ts";
-import type { BitOptions } from "./bit-linear.ts";
+import { BIT_OPTIONS, type BitOptions } from "./bit-linear.ts";
 import { type GenerateOptions, generateIds } from "./generate-ids.ts";
-import { KvCache } from "./kv-cache.ts";
-import { IdLayer, type LayerOptions, type RecordedGraph, copyParameters, writeDropoutState } from "./layer.ts";
-import { type IdArray, type NdArray } from "./nd-array.ts";
+import { KV_CACHE, KvCache } from "./kv-cache.ts";
+import { IdLayer, LAYER_OPTIONS, type LayerOptions, type RecordedGraph, copyParameters, writeDropoutState } from "./layer.ts";
+import { type IdArray, type NdArray, checkShape } from "./nd-array.ts";
 import type { ActivationKind } from "./ops.ts";
-import { notOfPacked, requireCount, requireOneOf, requirePositive, requireRate } from "./option-checks.ts";
+import { COUNT, POSITIVE, RATE, notOfPacked } from "./option-checks.ts";
 import { PackedMatrix, requirePackable } from "./packed-matrix.ts";
-import { ACTIVATION_BITS, WEIGHT_BITS } from "./projection.ts";
 import { type RotaryFrequencies, recordRotaryTable, writeRotaryFrequencies } from "./rotary-table.ts";
 import type { TransformerShape } from "./shape.ts";
 import { Tape, type Tensor } from "./tape.ts";
@@ -52,6 +53,15 @@ export interface BitNetTransformerOptions extends LayerOptions, BitOptions {
   readonly dropout?: number;
 }
 
+export const BIT_NET_TRANSFORMER_OPTIONS: OptionTable<BitNetTransformerOptions> = {
+  ...LAYER_OPTIONS, ...BIT_OPTIONS,
+  numTokens: required(COUNT), dim: required(COUNT), depth: required(whole(1, LAYERS_MAX)), heads: COUNT, kvHeads: COUNT, ffMult: number({ above: 0 }),
+  activation: oneOf("silu", "relu2", "gelu"), glu: BOOLEAN, subNorms: BOOLEAN, tied: BOOLEAN, ropeTheta: POSITIVE, normEps: POSITIVE, contextLength: COUNT, dropout: RATE,
+};
+
+/** The name in the training options of the same shape. */
+const MEANINGS: Meanings = { vocabSize: "numTokens" };
+
 /** ids (batch, length) → logits (batch, length, numTokens). */
 export class BitNetTransformer extends IdLayer {
   readonly shape: TransformerShape;
@@ -67,14 +77,16 @@ export class BitNetTransformer extends IdLayer {
    * @param packed matrices of {@link pack}, which this layer then owns
    * @throws OnebitError `option/invalid`, `train/not-enough-memory`
    */
-  constructor(options: BitNetTransformerOptions, packed?: ReadonlyMap<string, PackedMatrix>) {
+  constructor(given: BitNetTransformerOptions, packed?: ReadonlyMap<string, PackedMatrix>) {
+    const options = checkOptions("BitNetTransformer", given, BIT_NET_TRANSFORMER_OPTIONS, { meanings: MEANINGS });
+    check("packed", packed, optional(kind("what pack() made", (value) => value instanceof Map && [...value.values()].every((matrix) => matrix instanceof PackedMatrix))));
     super(options);
     const { runtime } = this;
     this.shape = shapeOf(options);
     this.numTokens = this.shape.vocabSize;
     this.#options = { ...options, runtime };
     this.#packed = packed;
-    this.#dropoutRate = requireRate(options.dropout ?? 0, "dropout");
+    this.#dropoutRate = options.dropout ?? 0;
     this.#dropoutState = this.addBlock(abi.DROPOUT_BYTES, "state of dropout");
     const { headDim, ropeTheta } = this.shape;
     this.#frequencies = writeRotaryFrequencies(runtime, this.addBlock(headDim * 4, "frequencies of positions"), headDim, ropeTheta);
@@ -85,6 +97,7 @@ export class BitNetTransformer extends IdLayer {
 
   outputShape(shape: readonly number[]): readonly number[] {
     const { contextLength } = this.shape;
+    checkShape(shape, "BitNetTransformer");
     if (shape.length !== 2) fail("model/bad-shape", `BitNetTransformer: wanted ids (batch, length), got ${shape.join(" × ")}`);
     if (shape[1] > contextLength) fail("model/bad-shape", `BitNetTransformer: wanted at most ${contextLength} positions (contextLength), got ${shape[1]}`);
     return [...shape, this.numTokens];
@@ -108,7 +121,7 @@ export class BitNetTransformer extends IdLayer {
   /** Keys and values of `batch` sequences. Default 1, the transformer's contextLength. @throws OnebitError `option/invalid`, `train/not-enough-memory` */
   createCache(batch = 1, contextLength = this.shape.contextLength): KvCache {
     this.requireOpen();
-    if (contextLength > this.shape.contextLength) fail("option/invalid", `contextLength: wanted at most the transformer's ${this.shape.contextLength}, got ${contextLength}`);
+    if (check("contextLength", contextLength, COUNT) > this.shape.contextLength) fail("option/invalid", `contextLength: wanted at most the transformer's ${this.shape.contextLength}, got ${contextLength}`);
     return new KvCache(this.runtime, { nLayers: this.shape.depth, nKvHeads: this.shape.kvHeads, headDim: this.shape.headDim }, batch, contextLength);
   }
 
@@ -120,11 +133,10 @@ export class BitNetTransformer extends IdLayer {
    */
   step(x: IdArray, cache: KvCache): NdArray {
     this.requireOpen();
-    this.requireIds(x);
-    const shape = this.outputShape(x.shape), [batch, length] = x.shape;
+    const ids = this.requireIds(x), shape = this.outputShape(ids.shape), [batch, length] = ids.shape;
     let data = new Float32Array(0);
-    cache.advance(batch, length, () => this.#recordStep(x.shape, cache), ({ graph, input, outputs }, position) => {
-      graph.i32(input).set(x.data);
+    check("cache", cache, KV_CACHE).advance(batch, length, () => this.#recordStep(ids.shape, cache), ({ graph, input, outputs }, position) => {
+      graph.i32(input).set(ids.data);
       graph.forward(position);
       data = withMemoryNow("train/not-enough-memory", `logits of ${shape.join(" × ")}`, () => graph.f32(outputs[0]).slice());
     });
@@ -159,7 +171,7 @@ export class BitNetTransformer extends IdLayer {
   /** What the weights of a projection (`blk.0.attn_q.weight`) are rounded to. @throws OnebitError `model/missing-tensor`, `option/invalid` */
   weightCodes(name: string): WeightCodes {
     if (this.#packed) notOfPacked("weightCodes");
-    const weight = this.parameters().get(name) ?? fail("model/missing-tensor", `no parameter is named ${name}`);
+    const weight = this.parameters().get(check("name", name, TEXT)) ?? fail("model/missing-tensor", `no parameter is named ${name}`);
     return weightCodes(this.runtime, weight, this.shape.weightBits);
   }
 
@@ -182,26 +194,11 @@ export class BitNetTransformer extends IdLayer {
   }
 }
 
-const ACTIVATIONS: readonly ActivationKind[] = ["silu", "relu2", "gelu"];
-
 function shapeOf(options: BitNetTransformerOptions): TransformerShape {
-  const dim = requireCount(options.dim, "dim"), heads = requireCount(options.heads ?? 8, "heads"), kvHeads = requireCount(options.kvHeads ?? heads, "kvHeads");
+  const { numTokens: vocabSize, dim, depth, heads = 8, kvHeads = heads, ffMult = 4, activation = "silu", glu = true, subNorms = true, tied = true } = options;
+  const { ropeTheta = 10_000, normEps = 1e-5, contextLength = 2048, weightBits = 1.58, activationBits = 8 } = options;
   return {
-    vocabSize: requireCount(options.numTokens, "numTokens"),
-    dim,
-    depth: requireCount(options.depth, "depth"),
-    heads,
-    kvHeads,
-    headDim: requireHeads(dim, heads, kvHeads),
-    ffHidden: requireCount(dim * (options.ffMult ?? 4), "dim · ffMult"),
-    activation: requireOneOf(options.activation ?? "silu", ACTIVATIONS, "activation"),
-    glu: options.glu ?? true,
-    ropeTheta: requirePositive(options.ropeTheta ?? 10_000, "ropeTheta"),
-    normEps: requirePositive(options.normEps ?? 1e-5, "normEps"),
-    contextLength: requireCount(options.contextLength ?? 2048, "contextLength"),
-    weightBits: requireOneOf(options.weightBits ?? 1.58, WEIGHT_BITS, "weightBits"),
-    activationBits: requireOneOf(options.activationBits ?? 8, ACTIVATION_BITS, "activationBits"),
-    subNorms: options.subNorms ?? true,
-    tied: options.tied ?? true,
+    vocabSize, dim, depth, heads, kvHeads, headDim: requireHeads(dim, heads, kvHeads), ffHidden: check("dim · ffMult", dim * ffMult, COUNT),
+    activation, glu, ropeTheta, normEps, contextLength, weightBits, activationBits, subNorms, tied,
   };
 }

@@ -5,8 +5,9 @@
  */
 import { fail } from "../core/errors.ts";
 import { withMemoryNow } from "../core/refused-memory.ts";
-import { GraphSlot } from "./layer.ts";
-import { type IdArray, type NdArray, requireConsistent, sizeOf } from "./nd-array.ts";
+import { checkOptions } from "../core/options.ts";
+import { GraphSlot, LAYER_OPTIONS, type LayerOptions } from "./layer.ts";
+import { type IdArray, type NdArray, checkArray, checkIdArray, sizeOf } from "./nd-array.ts";
 import { crossEntropy } from "./ops.ts";
 import { Runtime } from "./runtime.ts";
 import { Tape, type Tensor } from "./tape.ts";
@@ -23,14 +24,14 @@ export class CrossEntropyLoss {
   readonly runtime: Runtime;
   readonly #slot = new GraphSlot();
 
-  constructor({ runtime }: { readonly runtime?: Runtime } = {}) {
-    this.runtime = runtime ?? new Runtime();
+  /** @throws OnebitError `option/invalid` */
+  constructor(options: Pick<LayerOptions, "runtime"> = {}) {
+    this.runtime = checkOptions("CrossEntropyLoss", options, { runtime: LAYER_OPTIONS.runtime }).runtime ?? new Runtime();
   }
 
   /** @throws OnebitError `model/bad-shape`, `model/bad-token`, `train/bad-data` when no target counts, `train/not-enough-memory` */
-  compute(logits: NdArray, targets: IdArray): LossResult {
-    requireConsistent(logits, "logits");
-    requireConsistent(targets, "targets");
+  compute(givenLogits: NdArray, givenTargets: IdArray): LossResult {
+    const logits = checkArray(givenLogits, "logits"), targets = checkIdArray(givenTargets, "targets");
     const vocabulary = logits.shape.at(-1) ?? 1, n = sizeOf(logits.shape) / vocabulary;
     if (targets.data.length !== n) fail("model/bad-shape", `targets: wanted ${n}, one for each row of logits, got ${targets.data.length}`);
     const bad = targets.data.find((id) => id < -1 || id >= vocabulary);

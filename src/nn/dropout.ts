@@ -4,9 +4,11 @@
  * @module
  */
 import * as abi from "../../assembly/abi.ts";
-import { ArrayLayer, type LayerOptions, writeDropoutState } from "./layer.ts";
+import { check, checkOptions } from "../core/options.ts";
+import { ArrayLayer, LAYER_OPTIONS, type LayerOptions, writeDropoutState } from "./layer.ts";
 import { dropout } from "./ops.ts";
-import { requireRate } from "./option-checks.ts";
+import { checkShape } from "./nd-array.ts";
+import { RATE } from "./option-checks.ts";
 import type { Tape, Tensor } from "./tape.ts";
 
 /**
@@ -20,13 +22,13 @@ export class Dropout extends ArrayLayer {
 
   /** @throws OnebitError `option/invalid` unless 0 ≤ rate < 1 */
   constructor(rate: number, options: LayerOptions = {}) {
-    super(options);
-    this.rate = requireRate(rate, "dropout");
+    super(checkOptions("Dropout", options, LAYER_OPTIONS));
+    this.rate = check("dropout", rate, RATE);
     this.#state = this.addBlock(abi.DROPOUT_BYTES, "state of dropout");
   }
 
   outputShape(shape: readonly number[]): readonly number[] {
-    return shape;
+    return checkShape(shape, "Dropout");
   }
 
   record(tape: Tape, x: Tensor): Tensor {

@@ -3,10 +3,12 @@
  *
  * @module
  */
+import { check, checkOptions } from "../core/options.ts";
 import { createInitializer } from "./initialize.ts";
-import { IdLayer, type LayerOptions } from "./layer.ts";
+import { IdLayer, LAYER_OPTIONS, type LayerOptions } from "./layer.ts";
 import { embed } from "./ops.ts";
-import { requireCount } from "./option-checks.ts";
+import { checkShape } from "./nd-array.ts";
+import { COUNT } from "./option-checks.ts";
 import type { Parameter } from "./parameter.ts";
 import type { Tape, Tensor } from "./tape.ts";
 
@@ -18,15 +20,15 @@ export class Embedding extends IdLayer {
 
   /** @throws OnebitError `option/invalid`, `train/not-enough-memory` */
   constructor(numTokens: number, dim: number, options: LayerOptions = {}) {
-    super(options);
-    this.numTokens = requireCount(numTokens, "numTokens");
-    this.dim = requireCount(dim, "dim");
+    super(checkOptions("Embedding", options, LAYER_OPTIONS));
+    this.numTokens = check("numTokens", numTokens, COUNT);
+    this.dim = check("dim", dim, COUNT);
     this.#weight = this.addParameter("weight", [numTokens, dim]);
     createInitializer(this.runtime, this.seed)(this.#weight, 0.02 * Math.sqrt(3));
   }
 
   outputShape(shape: readonly number[]): readonly number[] {
-    return [...shape, this.dim];
+    return [...checkShape(shape, "Embedding"), this.dim];
   }
 
   record(tape: Tape, ids: Tensor): Tensor {

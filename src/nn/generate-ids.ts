@@ -6,9 +6,10 @@
  */
 import { type Numeric, RANDOM_STATE_BYTES, createNumeric } from "../kernels/numeric.ts";
 import { fail } from "../core/errors.ts";
+import { type OptionTable, check, checkOptions, number, whole } from "../core/options.ts";
 import type { KvCache } from "./kv-cache.ts";
-import { type IdArray, type NdArray, ids } from "./nd-array.ts";
-import { requireCount, requireSeed } from "./option-checks.ts";
+import { IDS, type IdArray, type NdArray, ids } from "./nd-array.ts";
+import { COUNT } from "./option-checks.ts";
 import type { Runtime } from "./runtime.ts";
 
 export interface GenerateOptions {
@@ -24,6 +25,8 @@ export interface GenerateOptions {
   readonly eosId?: number;
 }
 
+export const GENERATE_OPTIONS: OptionTable<GenerateOptions> = { maxTokens: COUNT, temperature: number({ min: 0 }), topK: COUNT, seed: whole(0), eosId: whole(0) };
+
 /** What is asked of a transformer. */
 export interface StepsThroughIds {
   readonly runtime: Runtime;
@@ -33,12 +36,9 @@ export interface StepsThroughIds {
 }
 
 /** @throws OnebitError `option/invalid`, also where prompt and tokens exceed the context; `model/bad-token` */
-export function generateIds(model: StepsThroughIds, prompt: ArrayLike<number>, options: GenerateOptions): number[] {
-  const { maxTokens = 32, temperature = 0, topK = model.numTokens, seed = 0, eosId } = options, { runtime, numTokens } = model;
-  requireCount(maxTokens, "maxTokens");
-  requireCount(topK, "topK");
-  requireSeed(seed);
-  if (!(temperature >= 0 && temperature < Infinity)) fail("option/invalid", `temperature: wanted 0 or more, got ${temperature}`);
+export function generateIds(model: StepsThroughIds, given: ArrayLike<number>, options: GenerateOptions): number[] {
+  const { maxTokens = 32, temperature = 0, topK = model.numTokens, seed = 0, eosId } = checkOptions("generate", options, GENERATE_OPTIONS), { runtime, numTokens } = model;
+  const prompt = check("prompt", given, IDS);
   if (prompt.length === 0) fail("option/invalid", "prompt: wanted at least one id, got none");
   const cache = model.createCache(1, prompt.length + maxTokens);
   const words = () => runtime.allocate(numTokens * 4, "logits to draw from");

@@ -30,7 +30,7 @@ export { array, ids } from "./nd-array.ts";
 export type { IdArray, NdArray } from "./nd-array.ts";
 export { LayerNorm, RMSNorm } from "./norm-layers.ts";
 export type { NormKind, NormOptions, RMSNormOptions } from "./norm-layers.ts";
-export * as ops from "./ops.ts";
+export * as ops from "./checked-ops.ts";
 export { Parameter } from "./parameter.ts";
 export type { ActivationBits, WeightBits } from "./projection.ts";
 export { replaceLinears } from "./replace-linears.ts";

@@ -6,8 +6,9 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
+import { check, kind, whole } from "../core/options.ts";
 import { GraphSlot, type RecordedGraph } from "./layer.ts";
-import { requireCount } from "./option-checks.ts";
+import { COUNT } from "./option-checks.ts";
 import type { Runtime } from "./runtime.ts";
 
 export interface CacheLayer {
@@ -35,8 +36,8 @@ export class KvCache {
   /** @throws OnebitError `option/invalid`, `train/not-enough-memory` */
   constructor(runtime: Runtime, { nLayers, nKvHeads, headDim }: CacheShape, batch: number, contextLength: number) {
     this.#runtime = runtime;
-    this.batch = requireCount(batch, "batch");
-    this.contextLength = requireCount(contextLength, "contextLength");
+    this.batch = check("batch", batch, COUNT);
+    this.contextLength = check("contextLength", contextLength, COUNT);
     const bytes = batch * nKvHeads * contextLength * headDim * 4, take = () => runtime.allocate(bytes, "keys and values");
     this.layers = Array.from({ length: nLayers }, () => ({ k: take(), v: take() }));
   }
@@ -48,8 +49,7 @@ export class KvCache {
 
   /** Forgets everything from `position` on. @throws OnebitError `option/invalid` for a position that it has not */
   truncate(position: number): void {
-    if (!Number.isInteger(position) || position < 0 || position > this.#position) fail("option/invalid", `position: wanted a whole number in 0…${this.#position}, got ${position}`);
-    this.#position = position;
+    this.#position = check("position", position, whole(0, this.#position));
   }
 
   /**
@@ -78,3 +78,5 @@ export class KvCache {
     this.close();
   }
 }
+
+export const KV_CACHE = kind<KvCache>("what createCache made", (value) => value instanceof KvCache);

@@ -12,10 +12,10 @@
 import * as abi from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import { withMemoryNow } from "../core/refused-memory.ts";
-import { type IdArray, type NdArray, requireConsistent, sizeOf } from "./nd-array.ts";
-import { requireSeed } from "./option-checks.ts";
+import { OBJECT, type OptionTable, check, whole } from "../core/options.ts";
+import { type IdArray, type NdArray, checkArray, checkIdArray } from "./nd-array.ts";
 import { Parameter } from "./parameter.ts";
-import { Runtime } from "./runtime.ts";
+import { RUNTIME, Runtime } from "./runtime.ts";
 import { type Graph, Tape, type Tensor } from "./tape.ts";
 
 export interface LayerOptions {
@@ -24,6 +24,8 @@ export interface LayerOptions {
   /** Seed of the first weights and of dropout. Default 0. */
   readonly seed?: number;
 }
+
+export const LAYER_OPTIONS: OptionTable<LayerOptions> = { runtime: RUNTIME, seed: whole(0) };
 
 /** Arrays by parameter name, matrices row-major (out, in). */
 export type StateDict = Readonly<Record<string, NdArray>>;
@@ -65,8 +67,9 @@ export abstract class Layer {
   #isTraining = true;
   #isClosed = false;
 
+  /** @param options checked by the table of the layer */
   constructor({ runtime, seed = 0 }: LayerOptions) {
-    this.seed = requireSeed(seed);
+    this.seed = seed;
     this.runtime = runtime ?? new Runtime();
   }
 
@@ -127,15 +130,14 @@ export abstract class Layer {
 
   /** Sets all parameters. @throws OnebitError `model/missing-tensor`, `model/bad-shape` before any is set */
   loadStateDict(state: StateDict): void {
-    const parameters = this.parameters();
+    const parameters = this.parameters(), arrays = check("state", state, (value, what, code): Readonly<Record<string, unknown>> => ({ ...OBJECT(value, what, code) }));
     for (const [name, { shape }] of parameters) {
-      const found = state[name] ?? fail("model/missing-tensor", `state: wanted "${name}" (${shape.join(" × ")}), found ${Object.keys(state).join(", ") || "nothing"}`);
-      requireConsistent(found, `"${name}"`);
+      const found = checkArray(arrays[name] ?? fail("model/missing-tensor", `state: wanted "${name}" (${shape.join(" × ")}), found ${Object.keys(arrays).join(", ") || "nothing"}`), `"${name}"`);
       if (found.shape.join() !== shape.join()) fail("model/bad-shape", `"${name}": wanted ${shape.join(" × ")}, got ${found.shape.join(" × ")}`);
     }
-    const unknown = Object.keys(state).filter((name) => !parameters.has(name));
+    const unknown = Object.keys(arrays).filter((name) => !parameters.has(name));
     if (unknown.length > 0) fail("model/missing-tensor", `state: no parameter is named ${unknown.join(", ")}`);
-    for (const [name, parameter] of parameters) parameter.set(state[name].data);
+    for (const [name, parameter] of parameters) parameter.set((arrays[name] as NdArray).data);
   }
 
   /** Drops values where there is dropout, and keeps what `backward` needs: the mode of a new layer. */
@@ -185,14 +187,13 @@ export abstract class Layer {
   protected abstract readonly hasInputGradient: boolean;
 
   /** The backward pass of the last forward pass. */
-  protected runBackward(dy: NdArray): RecordedGraph {
+  protected runBackward(given: NdArray): RecordedGraph {
     this.requireOpen();
     const ran = this.#ran;
     if (!this.#isTraining) fail("train/bad-option", "backward: the layer is in eval mode; call train() before forward");
     if (!ran) return fail("train/bad-option", "backward: wanted a forward pass before each backward pass");
-    requireConsistent(dy, "gradient of the output");
-    const wanted = ran.outputs[0].size;
-    if (sizeOf(dy.shape) !== wanted) fail("model/bad-shape", `gradient of the output: wanted ${wanted} numbers as in the output, got ${dy.shape.join(" × ")}`);
+    const dy = checkArray(given, "gradient of the output"), wanted = ran.outputs[0].size;
+    if (dy.data.length !== wanted) fail("model/bad-shape", `gradient of the output: wanted ${wanted} numbers as in the output, got ${dy.shape.join(" × ")}`);
     withMemoryNow("train/not-enough-memory", "a backward pass", () => {
       ran.graph.gradient(ran.outputs[0]).set(dy.data);
       ran.graph.backward();
@@ -227,8 +228,8 @@ export abstract class ArrayLayer extends Layer {
 
   /** @throws OnebitError `model/bad-shape`, `model/closed`, `train/not-enough-memory` */
   forward(x: NdArray): NdArray {
-    requireConsistent(x, "input");
-    return this.run(x.shape, ({ graph, input }) => graph.f32(input).set(x.data));
+    const { data, shape } = checkArray(x, "input");
+    return this.run(shape, ({ graph, input }) => graph.f32(input).set(data));
   }
 
   /**
@@ -248,8 +249,8 @@ export abstract class IdLayer extends Layer {
 
   /** @throws OnebitError `model/bad-token`, `model/bad-shape`, `model/closed`, `train/not-enough-memory` */
   forward(x: IdArray): NdArray {
-    this.requireIds(x);
-    return this.run(x.shape, ({ graph, input }) => graph.i32(input).set(x.data));
+    const { data, shape } = this.requireIds(x);
+    return this.run(shape, ({ graph, input }) => graph.i32(input).set(data));
   }
 
   /** Adds to the gradients of parameters. @throws as {@link ArrayLayer.backward} */
@@ -257,10 +258,10 @@ export abstract class IdLayer extends Layer {
     this.runBackward(dy);
   }
 
-  protected requireIds(x: IdArray): void {
-    requireConsistent(x, "ids");
-    const bad = x.data.find((id) => !Number.isInteger(id) || id < 0 || id >= this.numTokens);
+  protected requireIds(x: IdArray): IdArray {
+    const found = checkIdArray(x, "ids"), bad = found.data.find((id) => !Number.isInteger(id) || id < 0 || id >= this.numTokens);
     if (bad !== undefined) fail("model/bad-token", `ids: wanted whole numbers in 0…${this.numTokens - 1}, got ${bad}`);
+    return found;
   }
 }
 

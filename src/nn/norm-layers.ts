@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { ArrayLayer, type LayerOptions } from "./layer.ts";
+import { BOOLEAN, type OptionTable, check, checkOptions } from "../core/options.ts";
+import { ArrayLayer, LAYER_OPTIONS, type LayerOptions } from "./layer.ts";
 import { requireColumns } from "./nd-array.ts";
 import { layerNorm, rmsNorm } from "./ops.ts";
-import { requireCount, requirePositive } from "./option-checks.ts";
+import { COUNT, POSITIVE } from "./option-checks.ts";
 import type { Parameter } from "./parameter.ts";
 import type { Tape, Tensor } from "./tape.ts";
 
@@ -20,6 +21,9 @@ export interface RMSNormOptions extends NormOptions {
   readonly gain?: boolean;
 }
 
+export const NORM_OPTIONS: OptionTable<NormOptions> = { ...LAYER_OPTIONS, eps: POSITIVE };
+export const RMS_NORM_OPTIONS: OptionTable<RMSNormOptions> = { ...NORM_OPTIONS, gain: BOOLEAN };
+
 /** (…, dim) → (…, dim): x / √(mean(x²) + eps) · weight. */
 export class RMSNorm extends ArrayLayer {
   readonly dim: number;
@@ -29,10 +33,11 @@ export class RMSNorm extends ArrayLayer {
   readonly #ones: number;
 
   /** @throws OnebitError `option/invalid` */
-  constructor(dim: number, options: RMSNormOptions = {}) {
+  constructor(dim: number, given: RMSNormOptions = {}) {
+    const options = checkOptions("RMSNorm", given, RMS_NORM_OPTIONS);
     super(options);
-    this.dim = requireCount(dim, "dim");
-    this.eps = requirePositive(options.eps ?? 1e-5, "eps");
+    this.dim = check("dim", dim, COUNT);
+    this.eps = options.eps ?? 1e-5;
     this.#weight = options.gain === false ? undefined : this.addParameter("weight", [dim]);
     this.#ones = this.#weight?.address ?? this.addBlock(dim * 4, "ones of a norm");
     this.runtime.f32(this.#ones, dim).fill(1);
@@ -56,10 +61,11 @@ export class LayerNorm extends ArrayLayer {
   readonly #bias: Parameter;
 
   /** @throws OnebitError `option/invalid` */
-  constructor(dim: number, options: NormOptions = {}) {
+  constructor(dim: number, given: NormOptions = {}) {
+    const options = checkOptions("LayerNorm", given, NORM_OPTIONS);
     super(options);
-    this.dim = requireCount(dim, "dim");
-    this.eps = requirePositive(options.eps ?? 1e-5, "eps");
+    this.dim = check("dim", dim, COUNT);
+    this.eps = options.eps ?? 1e-5;
     this.#weight = this.addParameter("weight", [dim]);
     this.#bias = this.addParameter("bias", [dim]);
     this.#weight.value.fill(1);

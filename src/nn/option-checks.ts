@@ -1,35 +1,15 @@
 /**
- * Checks of the options of layers: what was wanted and what was found, before memory is taken.
+ * What the options and arguments of layers may be.
  *
  * @module
  */
 import { fail } from "../core/errors.ts";
+import { number, whole } from "../core/options.ts";
 
-/** @throws OnebitError `option/invalid` */
-export function requireCount(value: number, name: string, most = Number.MAX_SAFE_INTEGER): number {
-  if (Number.isSafeInteger(value) && value >= 1 && value <= most) return value;
-  return fail("option/invalid", `${name}: wanted a whole number ${most === Number.MAX_SAFE_INTEGER ? "from 1 on" : `in 1…${most}`}, got ${value}`);
-}
-
-/** @throws OnebitError `option/invalid` */
-export function requireOneOf<T extends string | number>(value: T, allowed: readonly T[], name: string): T {
-  return allowed.includes(value) ? value : fail("option/invalid", `${name}: wanted ${allowed.join(", ")}, got ${String(value)}`);
-}
-
-/** @throws OnebitError `option/invalid` */
-export function requireRate(value: number, name: string): number {
-  return value >= 0 && value < 1 ? value : fail("option/invalid", `${name}: wanted a rate from 0 to below 1, got ${value}`);
-}
-
-/** @throws OnebitError `option/invalid` */
-export function requirePositive(value: number, name: string): number {
-  return value > 0 && value < Infinity ? value : fail("option/invalid", `${name}: wanted a number above 0, got ${value}`);
-}
-
-/** @throws OnebitError `option/invalid` */
-export function requireSeed(value: number): number {
-  return Number.isSafeInteger(value) && value >= 0 ? value : fail("option/invalid", `seed: wanted a whole number from 0 on, got ${value}`);
-}
+export const COUNT = whole(1);
+/** Of dropout. */
+export const RATE = number({ min: 0, below: 1 });
+export const POSITIVE = number({ above: 0 });
 
 /** @throws OnebitError `option/invalid`: what a packed layer has not */
 export function notOfPacked(what: string): never {

@@ -4,7 +4,9 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
-import type { Runtime } from "./runtime.ts";
+import { TEXT, check, kind } from "../core/options.ts";
+import { array, checkShape } from "./nd-array.ts";
+import { RUNTIME, type Runtime } from "./runtime.ts";
 
 export class Parameter {
   readonly name: string;
@@ -19,10 +21,10 @@ export class Parameter {
 
   /** @param places memory that somebody else frees; without them the parameter takes its own */
   constructor(runtime: Runtime, name: string, shape: readonly number[], places?: { readonly value: number; readonly gradient: number }) {
-    this.runtime = runtime;
-    this.name = name;
-    this.shape = shape;
-    this.size = shape.reduce((product, extent) => product * extent, 1);
+    this.runtime = check("runtime", runtime, RUNTIME);
+    this.name = check("name", name, TEXT);
+    this.shape = checkShape(shape, "shape");
+    this.size = this.shape.reduce((product, extent) => product * extent, 1);
     this.decays = shape.length > 1;
     this.#owned = places === undefined;
     this.address = places?.value ?? runtime.allocate(this.size * 4, `parameter "${name}"`);
@@ -44,7 +46,8 @@ export class Parameter {
   }
 
   /** @throws OnebitError `model/bad-shape` */
-  set(values: ArrayLike<number>): void {
+  set(given: ArrayLike<number>): void {
+    const values = array(given).data;
     if (values.length !== this.size) fail("model/bad-shape", `parameter "${this.name}": wanted ${this.size} values (${this.shape.join(" × ")}), got ${values.length}`);
     this.value.set(values);
   }
@@ -59,3 +62,5 @@ export class Parameter {
     if (this.#gradientAddress !== undefined) this.runtime.free(this.#gradientAddress);
   }
 }
+
+export const PARAMETER = kind<Parameter>("a Parameter", (value) => value instanceof Parameter);

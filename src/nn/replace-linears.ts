@@ -6,15 +6,18 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
-import { BitLinear, type BitLinearOptions } from "./bit-linear.ts";
-import type { Layer, StateDict } from "./layer.ts";
-import { type NdArray, requireConsistent } from "./nd-array.ts";
+import { type ErrorCode, fail } from "../core/errors.ts";
+import { FUNCTION, type OptionTable, check, checkOptions, kind } from "../core/options.ts";
+import { BIT_LINEAR_OPTIONS, BitLinear, type BitLinearOptions } from "./bit-linear.ts";
+import { Layer, type StateDict } from "./layer.ts";
+import { type NdArray, checkArray } from "./nd-array.ts";
 
 export interface ReplaceOptions extends BitLinearOptions {
   /** Which matrices are linears; those left out are named in `skipped`. Default: all but embeddings and heads. */
   readonly isLinear?: (name: string, shape: readonly number[]) => boolean;
 }
+
+export const REPLACE_OPTIONS: OptionTable<ReplaceOptions> = { ...BIT_LINEAR_OPTIONS, isLinear: FUNCTION };
 
 /** What rounding made of weights W: Ŵ. */
 export interface RoundingError {
@@ -44,12 +47,12 @@ const NO_LINEAR = /(?:^|[._])(?:token_embd|embed\w*|emb|wte|wpe|lm_head|to_logit
  * @param options of the new layers. Default norm "none": a float linear has none. A layer has a bias where the model has
  * @throws OnebitError `model/missing-tensor` when nothing is a linear; `model/bad-shape`, `option/invalid`
  */
-export function replaceLinears(model: StateDict | ReadonlyMap<string, NdArray> | Layer, options: ReplaceOptions = {}): Replacement {
-  const arrays = arraysOf(model), isLinear = options.isLinear ?? ((name: string) => !NO_LINEAR.test(name));
+export function replaceLinears(model: StateDict | ReadonlyMap<string, NdArray> | Layer, given: ReplaceOptions = {}): Replacement {
+  const { isLinear = (name: string) => !NO_LINEAR.test(name), ...options } = checkOptions("replaceLinears", given, REPLACE_OPTIONS);
+  const arrays = check("model", model, arraysOf);
   const layers = new Map<string, BitLinear>(), report = new Map<string, RoundingError>(), used = new Set<string>(), sums: Sums[] = [];
   let runtime = options.runtime;
   for (const [name, weights] of arrays) {
-    requireConsistent(weights, `"${name}"`);
     if (weights.shape.length !== 2 || !isLinear(name, weights.shape)) continue;
     const bare = name.replace(/\.weight$/, ""), biasName = `${bare}.bias`, bias = arrays.get(biasName);
     const layer = new BitLinear(weights.shape[1], weights.shape[0], { norm: "none", ...options, runtime, bias: bias !== undefined });
@@ -66,9 +69,11 @@ export function replaceLinears(model: StateDict | ReadonlyMap<string, NdArray> |
   return { layers, report, total: errorOf(sums.reduce(add)), skipped: [...arrays.keys()].filter((name) => !used.has(name)) };
 }
 
-function arraysOf(model: StateDict | ReadonlyMap<string, NdArray> | Layer): ReadonlyMap<string, NdArray> {
-  if (model instanceof Map) return model;
-  return new Map(Object.entries("stateDict" in model && typeof model.stateDict === "function" ? (model as Layer).stateDict() : (model as StateDict)));
+/** Checked copies. @throws OnebitError `option/invalid`, `model/bad-shape` */
+function arraysOf(value: unknown, name: string, code: ErrorCode): ReadonlyMap<string, NdArray> {
+  const model = kind<object>("arrays by name, or a layer", (each) => typeof each === "object" && each !== null)(value, name, code);
+  const entries: Iterable<[string, unknown]> = model instanceof Map ? model : Object.entries(model instanceof Layer ? model.stateDict() : model);
+  return new Map([...entries].map(([key, found]) => [String(key), checkArray(found, `"${key}"`)]));
 }
 
 interface Sums {

@@ -8,8 +8,9 @@
 import * as abi from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import { THREADS_MAX, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
-import type { Platform } from "../core/platform.ts";
 import { withMemoryNow } from "../core/refused-memory.ts";
+import { type OptionTable, TEXT, check, checkOptions, kind, number, whole } from "../core/options.ts";
+import { PLATFORM, type Platform } from "../core/platform.ts";
 import type { KernelExports } from "../kernels/exports.ts";
 import { type ThreadPool, startPool } from "../kernels/pool.ts";
 import { TRAIN_KERNELS } from "../kernels/train-binaries.ts";
@@ -22,6 +23,9 @@ export interface RuntimeOptions {
   /** Most bytes of memory to take; default 4 GB, all that WebAssembly can address. */
   readonly memoryLimitBytes?: number;
 }
+
+const RUNTIME_OPTIONS: OptionTable<RuntimeOptions> = { threads: whole(1, THREADS_MAX), platform: PLATFORM, memoryLimitBytes: number({ above: 0, max: Infinity }) };
+const ADDRESS = whole(0);
 
 const CONTROL = abi.MODULE_RESERVED_BYTES;
 const STATE = CONTROL + abi.CONTROL_BYTES;
@@ -45,7 +49,8 @@ export class Runtime {
    * On the calling thread alone, ready at once: `new Runtime()`. With threads: {@link Runtime.open}.
    * @throws OnebitError `engine/unsupported` without WebAssembly SIMD
    */
-  constructor({ memoryLimitBytes }: Pick<RuntimeOptions, "memoryLimitBytes"> = {}, instance: Instance = instantiate(false), pool?: ThreadPool) {
+  constructor(options: Pick<RuntimeOptions, "memoryLimitBytes"> = {}, instance: Instance = instantiate(false), pool?: ThreadPool) {
+    const { memoryLimitBytes } = checkOptions("Runtime", options, { memoryLimitBytes: RUNTIME_OPTIONS.memoryLimitBytes });
     this.memory = instance.memory;
     this.kernels = instance.kernels;
     this.#pool = pool;
@@ -53,8 +58,8 @@ export class Runtime {
   }
 
   /** @throws OnebitError `engine/unsupported`, `engine/thread-failed`, `option/invalid` */
-  static async open({ threads = 1, platform, memoryLimitBytes }: RuntimeOptions = {}): Promise<Runtime> {
-    if (!Number.isInteger(threads) || threads < 1 || threads > THREADS_MAX) fail("option/invalid", `threads: wanted an integer in 1…${THREADS_MAX}, got ${threads}`);
+  static async open(options: RuntimeOptions = {}): Promise<Runtime> {
+    const { threads = 1, platform, memoryLimitBytes } = checkOptions("Runtime.open", options, RUNTIME_OPTIONS);
     if (threads === 1) return new Runtime({ memoryLimitBytes });
     if (!platform) return fail("option/invalid", `threads: wanted a platform that starts them, got none for ${threads} threads`);
     const instance = instantiate(true);
@@ -81,6 +86,8 @@ export class Runtime {
    * @throws OnebitError `train/not-enough-memory` before anything is taken
    */
   allocate(bytes: number, what: string): number {
+    check("bytes", bytes, whole(0));
+    check("what", what, TEXT);
     const address = this.#blocks.allocate(bytes, what), missing = this.#blocks.endBytes - this.memory.buffer.byteLength;
     if (missing > 0) {
       try {
@@ -95,12 +102,12 @@ export class Runtime {
   }
 
   free(address: number): void {
-    this.#blocks.free(address);
+    this.#blocks.free(check("address", address, ADDRESS));
   }
 
   /** Gives each thread at least `bytes` of scratch. */
   reserveScratch(bytes: number): void {
-    if (bytes <= this.#scratchBytes) return;
+    if (check("bytes", bytes, whole(0)) <= this.#scratchBytes) return;
     if (this.#scratch !== 0) this.free(this.#scratch);
     this.#scratchBytes = Math.ceil(bytes / 64) * 64;
     this.#scratch = this.allocate(this.#scratchBytes * this.threads, "scratch memory of the threads");
@@ -121,15 +128,24 @@ export class Runtime {
 
   /** Views of the memory as it is now. */
   f32(address: number, length: number): Float32Array {
+    this.#checkView(address, length, 4);
     return new Float32Array(this.memory.buffer, address, length);
   }
 
   f64(address: number, length: number): Float64Array {
+    this.#checkView(address, length, 8);
     return new Float64Array(this.memory.buffer, address, length);
   }
 
   i32(address: number, length: number): Int32Array {
+    this.#checkView(address, length, 4);
     return new Int32Array(this.memory.buffer, address, length);
+  }
+
+  #checkView(address: number, length: number, itemBytes: number): void {
+    check("length", length, whole(0));
+    check("address", address, kind<number>(`a multiple of ${itemBytes} with ${length} items behind it in memory`, (value) =>
+      Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) % itemBytes === 0 && (value as number) + length * itemBytes <= this.memoryBytes));
   }
 
   /** Ends the threads. */
@@ -137,6 +153,8 @@ export class Runtime {
     await this.#pool?.close();
   }
 }
+
+export const RUNTIME = kind<Runtime>("a Runtime", (value) => value instanceof Runtime);
 
 function instantiate(shared: boolean): Instance {
   return withMemoryNow("train/not-enough-memory", "the kernels of training", () => instantiateKernels(shared));

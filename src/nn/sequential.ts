@@ -4,6 +4,7 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
+import { check, kind, list } from "../core/options.ts";
 import { ArrayLayer } from "./layer.ts";
 import type { Tape, Tensor } from "./tape.ts";
 
@@ -12,7 +13,8 @@ export class Sequential extends ArrayLayer {
   readonly layers: readonly ArrayLayer[];
 
   /** @throws OnebitError `option/invalid` for no layer, or layers of several runtimes */
-  constructor(layers: readonly ArrayLayer[]) {
+  constructor(given: readonly ArrayLayer[]) {
+    const layers = check("layers", given, list("a list of layers", kind<ArrayLayer>("a layer of floats", (layer) => layer instanceof ArrayLayer)));
     const runtime = layers[0]?.runtime ?? fail("option/invalid", "layers: wanted at least one, got none");
     if (layers.some((layer) => layer.runtime !== runtime)) fail("option/invalid", "layers: wanted layers of one runtime; make them with the same `runtime` option");
     super({ runtime });

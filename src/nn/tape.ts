@@ -13,9 +13,11 @@
  */
 import * as abi from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
-import type { Parameter } from "./parameter.ts";
+import { BOOLEAN, FUNCTION, type OptionTable, check, checkOptions, kind, list, required, whole } from "../core/options.ts";
+import { checkShape } from "./nd-array.ts";
+import { PARAMETER, type Parameter } from "./parameter.ts";
 import { type Lifetime, placeLifetimes } from "./place-lifetimes.ts";
-import type { Runtime } from "./runtime.ts";
+import { RUNTIME, type Runtime } from "./runtime.ts";
 
 /** A value of the graph. What it holds is 32-bit words unless `bytesPerItem` says otherwise. */
 export class Tensor {
@@ -27,11 +29,12 @@ export class Tensor {
   /** Set for parameters at once, for others by `compile`. */
   address = 0;
 
+  /** @throws OnebitError `model/bad-shape`, `option/invalid` */
   constructor(shape: readonly number[], needsGradient: boolean, bytesPerItem = 4) {
-    this.shape = shape;
-    this.size = shape.reduce((product, extent) => product * extent, 1);
-    this.needsGradient = needsGradient;
-    this.bytesPerItem = bytesPerItem;
+    this.shape = checkShape(shape, "shape of a value");
+    this.size = this.shape.reduce((product, extent) => product * extent, 1);
+    this.needsGradient = check("needsGradient", needsGradient, BOOLEAN);
+    this.bytesPerItem = check("bytesPerItem", bytesPerItem, whole(1, 8));
   }
 
   get sizeBytes(): number {
@@ -48,8 +51,14 @@ export class Tensor {
   }
 }
 
+export const TENSOR = kind<Tensor>("a Tensor", (value) => value instanceof Tensor);
+const TENSORS = list("a list of tensors", TENSOR);
+
 /** A field of a step: a whole number, a float, a value's address, one inside a value, or none. */
 export type Field = number | boolean | Tensor | undefined | { readonly f32: number } | { readonly inside: Tensor; readonly offsetBytes: number };
+
+const FIELDS = list("a list of fields", kind<Field>("a field of a step", (field) =>
+  field === undefined || typeof field === "number" || typeof field === "boolean" || field instanceof Tensor || (typeof field === "object" && field !== null && ("f32" in field || ("inside" in field && field.inside instanceof Tensor)))));
 
 interface Step {
   readonly op: number;
@@ -73,6 +82,16 @@ export interface CompileOptions {
   readonly keepAll?: boolean;
 }
 
+const TAPE_OPTIONS: OptionTable<TapeOptions> = { gradients: BOOLEAN };
+const COMPILE_OPTIONS: OptionTable<CompileOptions> = { outputs: required(TENSORS), seeds: TENSORS, fromLoss: BOOLEAN, keepAll: BOOLEAN };
+
+export interface InputOptions {
+  /** Whether the caller wants its gradient. Default false. */
+  readonly needsGradient?: boolean;
+}
+
+const INPUT_OPTIONS: OptionTable<InputOptions> = { needsGradient: BOOLEAN };
+
 export class Tape {
   readonly runtime: Runtime;
   readonly #forward: Step[] = [];
@@ -90,14 +109,15 @@ export class Tape {
   #rows = 1;
   #headRows: number | undefined;
 
-  constructor(runtime: Runtime, { gradients = true }: TapeOptions = {}) {
-    this.runtime = runtime;
-    this.#hasGradients = gradients;
+  /** @throws OnebitError `option/invalid` */
+  constructor(runtime: Runtime, options: TapeOptions = {}) {
+    this.runtime = check("runtime", runtime, RUNTIME);
+    this.#hasGradients = checkOptions("Tape", options, TAPE_OPTIONS).gradients ?? true;
   }
 
   /** A value that the caller sets before `forward`. */
-  input(shape: readonly number[], { needsGradient = false }: { readonly needsGradient?: boolean } = {}): Tensor {
-    const tensor = new Tensor(shape, needsGradient);
+  input(shape: readonly number[], options: InputOptions = {}): Tensor {
+    const tensor = new Tensor(shape, checkOptions("input", options, INPUT_OPTIONS).needsGradient ?? false);
     this.#inputs.push(tensor);
     return tensor;
   }
@@ -109,7 +129,7 @@ export class Tape {
 
   /** The value of a parameter; its gradient adds to the parameter's own. */
   parameter(parameter: Parameter): Tensor {
-    const known = this.#parameters.get(parameter);
+    const known = this.#parameters.get(check("parameter", parameter, PARAMETER));
     if (known) return known;
     const value = this.#fixedTensor(parameter.shape, this.#hasGradients, parameter.address);
     this.#parameters.set(parameter, value);
@@ -119,7 +139,7 @@ export class Tape {
 
   /** Memory that outlives the graph, at an address of the runtime's. */
   at(address: number, shape: readonly number[], bytesPerItem = 4): Tensor {
-    return this.#fixedTensor(shape, false, address, bytesPerItem);
+    return this.#fixedTensor(shape, false, check("address", address, whole(0)), bytesPerItem);
   }
 
   #fixedTensor(shape: readonly number[], needsGradient: boolean, address: number, bytesPerItem = 4): Tensor {
@@ -131,6 +151,7 @@ export class Tape {
 
   /** What several steps read and is recorded once: `what` of `source`, which must not change in place afterwards. */
   once<T extends object>(source: object, what: string, record: () => T): T {
+    check("record", record, FUNCTION);
     const known = this.#shared.get(source) ?? new Map<string, object>();
     this.#shared.set(source, known);
     const value = known.get(what) ?? record();
@@ -140,35 +161,39 @@ export class Tape {
 
   /** Records a step. Scratch is per thread; flags are abi.FLAG_*. */
   step(op: number, fields: readonly Field[], scratchBytes = 0, flags = 0): void {
+    check("fields", fields, FIELDS);
+    for (const [name, value] of Object.entries({ op, scratchBytes, flags })) check(name, value, whole(0));
     (this.#isBackward ? this.#backward : this.#forward).push({ op, fields, flags });
     this.#scratchBytes = Math.max(this.#scratchBytes, scratchBytes);
   }
 
   /** Rows that the steps of inference in this graph work on. @throws OnebitError `train/bad-option` for a second number */
   setRows(rows: number): void {
+    check("rows", rows, whole(1));
     if (this.#rows !== 1 && this.#rows !== rows) fail("train/bad-option", `one graph: wanted inputs of ${this.#rows} rows, got ${rows}`);
     this.#rows = rows;
   }
 
   /** The same for steps with abi.FLAG_HEAD_ROWS: the positions of one sequence. */
   setSequenceLength(length: number): void {
+    check("length", length, whole(1));
     if (this.#headRows !== undefined && this.#headRows !== length) fail("train/bad-option", `one graph: wanted sequences of ${this.#headRows}, got ${length}`);
     this.#headRows = length;
   }
 
   /** How the gradient of what was just recorded is recorded; called in reverse order, once every later step's is. */
   onBackward(record: () => void): void {
-    this.#gradientRecorders.push(record);
+    this.#gradientRecorders.push(check<() => void>("record", record, FUNCTION));
   }
 
   /** The gradient that later steps left for `value`; undefined when it influences no seed. */
   gradientOf(value: Tensor): Tensor | undefined {
-    return this.#gradients.get(value);
+    return this.#gradients.get(check("value", value, TENSOR));
   }
 
   /** Where to put a share of the gradient of `value`, and whether to add to what is there. Undefined: not wanted. */
   gradientTarget(value: Tensor): { readonly into: Tensor; readonly add: boolean } | undefined {
-    if (!value.needsGradient) return undefined;
+    if (!check("value", value, TENSOR).needsGradient) return undefined;
     const known = this.#gradients.get(value);
     if (known) return { into: known, add: true };
     const parameter = this.#parameterOf.get(value);
@@ -195,7 +220,8 @@ export class Tape {
     return { blockBytes: blockBytes(steps, totalBytes), scratchBytes: this.#scratchBytes };
   }
 
-  #layOut({ outputs, seeds = [], fromLoss = false, keepAll = false }: CompileOptions): Layout {
+  #layOut(options: CompileOptions): Layout {
+    const { outputs, seeds = [], fromLoss = false, keepAll = false } = checkOptions("compile", options, COMPILE_OPTIONS);
     const pinned = new Set([...this.#inputs, ...outputs, ...seeds]);
     for (const seed of seeds) pinned.add(this.gradientTarget(seed)?.into ?? fail("train/bad-option", "the seed of a backward pass depends on nothing that has a gradient"));
     this.#isBackward = true;
@@ -285,6 +311,7 @@ export class Graph {
   }
 
   forward(position = 0): void {
+    check("position", position, whole(0));
     this.#run(0, this.#counts.forward, position);
   }
 
@@ -304,11 +331,11 @@ export class Graph {
 
   /** A view of a value: good until memory grows. */
   f32(tensor: Tensor): Float32Array {
-    return this.runtime.f32(tensor.address, tensor.size);
+    return this.runtime.f32(check("tensor", tensor, TENSOR).address, tensor.size);
   }
 
   i32(tensor: Tensor): Int32Array {
-    return this.runtime.i32(tensor.address, tensor.size);
+    return this.runtime.i32(check("tensor", tensor, TENSOR).address, tensor.size);
   }
 
   /** The gradient of a seed or input. @throws OnebitError `train/bad-option` when none flows there */
@@ -320,3 +347,5 @@ export class Graph {
     this.runtime.free(this.#program);
   }
 }
+
+export const TAPE = kind<Tape>("a Tape", (value) => value instanceof Tape);

@@ -62,13 +62,13 @@ export class TransformerTrainer {
 
   /** @throws OnebitError `train/not-enough-memory`, `train/bad-option` */
   constructor(runtime: Runtime, options: TransformerTrainerOptions) {
-    const { shape, batch, seqLength, accumulation = 1, dropout = 0, seed = 0 } = options;
+    const { shape, batch, seqLength, accumulation = 1, dropout = 0, seed = 0, ...optimiser } = options;
     this.#runtime = runtime;
     this.shape = shape;
     this.#options = { batch, seqLength, accumulation, dropout };
     this.tokensPerStep = batch * seqLength * accumulation;
     this.parameters = createParameters(runtime, shape, seed);
-    this.optimizer = new AdamW(runtime, parameterRanges(this.parameters), options);
+    this.optimizer = new AdamW(runtime, parameterRanges(this.parameters), optimiser);
     this.#dropoutState = runtime.allocate(abi.DROPOUT_BYTES, "state of dropout");
     const rotary = createRotaryTable(runtime, seqLength, shape.headDim, shape.ropeTheta);
     this.#training = this.#batchGraph(rotary, dropout, true);

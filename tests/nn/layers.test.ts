@@ -79,14 +79,14 @@ describe("errors", () => {
   });
 
   test("of options", () => {
-    bad("option/invalid", /inFeatures: wanted a whole number from 1 on, got 0/, () => new nn.BitLinear(0, 4));
+    bad("option/invalid", /inFeatures: wanted an integer from 1 up, got 0/, () => new nn.BitLinear(0, 4));
     bad("option/invalid", /outFeatures.* got 1.5/, () => new nn.BitLinear(4, 1.5));
-    bad("option/invalid", /weightBits: wanted 1, 1.58, 32, got 2/, () => new nn.BitLinear(4, 4, { weightBits: 2 as 1 }));
-    bad("option/invalid", /activationBits: wanted 1, 8, 32, got 4/, () => new nn.BitLinear(4, 4, { activationBits: 4 as 8 }));
-    bad("option/invalid", /norm: wanted rms, none, got layer/, () => new nn.BitLinear(4, 4, { norm: "layer" as "rms" }));
+    bad("option/invalid", /weightBits: wanted 1, 1.58 or 32, got 2/, () => new nn.BitLinear(4, 4, { weightBits: 2 as 1 }));
+    bad("option/invalid", /activationBits: wanted 1, 8 or 32, got 4/, () => new nn.BitLinear(4, 4, { activationBits: 4 as 8 }));
+    bad("option/invalid", /norm: wanted "rms" or "none", got "layer"/, () => new nn.BitLinear(4, 4, { norm: "layer" as "rms" }));
     bad("option/invalid", /seed.* got -1/, () => new nn.BitLinear(4, 4, { seed: -1 }));
-    bad("option/invalid", /activation: wanted gelu, silu, relu2, got tanh/, () => new nn.BitFeedForward(4, { activation: "tanh" as "gelu" }));
-    bad("option/invalid", /dropout: wanted a rate from 0 to below 1, got 1/, () => new nn.Dropout(1));
+    bad("option/invalid", /activation: wanted "gelu", "silu" or "relu2", got "tanh"/, () => new nn.BitFeedForward(4, { activation: "tanh" as "gelu" }));
+    bad("option/invalid", /dropout: wanted a number from 0 to below 1, got 1/, () => new nn.Dropout(1));
     bad("option/invalid", /eps.* got 0/, () => new nn.RMSNorm(4, { eps: 0 }));
     bad("option/invalid", /heads: wanted a divisor of 30, got 4/, () => new nn.BitMGQA(30, 4, 2));
     bad("option/invalid", /kvHeads: wanted a divisor of the 4 query heads, got 3/, () => new nn.BitMGQA(32, 4, 3));

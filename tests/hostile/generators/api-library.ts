@@ -47,6 +47,12 @@ async function make(): Promise<Made> {
   return { bytes, model, tokenizer: model.tokenizer, workerModel };
 }
 
+/** Closes what the entries share. */
+export async function closeThings(): Promise<void> {
+  const { model, workerModel } = await things();
+  await Promise.all([model.close(), workerModel.close()]);
+}
+
 function fakeWorker(): Worker {
   const listeners: ((event: MessageEvent) => void)[] = [];
   serveWith(load, { addEventListener: (_, listener) => void listeners.push(listener) });

@@ -35,7 +35,7 @@ export async function tryEntry(entry: ApiEntry, change: Change, random: Random):
   }
   try {
     await entry.run(args);
-    assert.notEqual(change === "name" && entry.options !== undefined, true, `${entry.name} took a misspelt option: ${Object.keys(args[entry.options?.at ?? 0] as object).join()}`);
+    if (change === "name" && entry.options !== undefined) assert.fail(`${entry.name} took a misspelt option: ${Object.keys(args[entry.options.at] as object).join()}`);
     return "accepted";
   } catch (error) {
     if (error instanceof OnebitError) return error.code;
