@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type ByteSource, blobSource, bytesSource, guardedSource } from "./core/byte-source.ts";
+import { type ByteSource, blobSource, bytesSource, guardedSource, isByteSource } from "./core/byte-source.ts";
 import { OnebitError, fail, throwIfAborted } from "./core/errors.ts";
 import { type Meanings, type OptionTable, check, checkOptions, kind, options as optionsOf } from "./core/options.ts";
 import { packagePart } from "./core/package-part.ts";
@@ -55,12 +55,6 @@ const LOAD_MEANINGS: Meanings = {
 
 const MODEL_SOURCE = kind<ModelSource>("a path, a URL, a Blob or File, a Uint8Array of a file's bytes, or a source of them with name, sizeBytes, read and close", (source) =>
   typeof source === "string" || source instanceof URL || source instanceof Uint8Array || source instanceof Blob || isByteSource(source));
-
-function isByteSource(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  const { sizeBytes, read, close } = value as Partial<ByteSource>;
-  return Number.isSafeInteger(sizeBytes) && (sizeBytes as number) >= 0 && typeof read === "function" && typeof close === "function";
-}
 
 /**
  * Loads a model; without a source the one in the package: 3 million ternary weights that continue a text as Shakespeare might.

@@ -3,14 +3,16 @@
  *
  * @module
  */
-import type { Platform } from "./core/platform.ts";
+import { THREADS_MAX } from "./core/limits.ts";
+import { BOOLEAN, BYTES, FUNCTION, type OptionTable, SIGNAL, TEXT, checkOptions, required, whole } from "./core/options.ts";
+import { PLATFORM, type Platform } from "./core/platform.ts";
 import { load } from "./load.ts";
 import { detectPlatform } from "./platform/detect.ts";
 import type { MetricRecord } from "./train/metrics.ts";
 import type { Training } from "./train/train.ts";
 import type { Sampler, TrainEvent } from "./train/train-events.ts";
 import { type TrainingOptions, openTraining as openTrainingOn } from "./train/train-open.ts";
-import { resolveOptions } from "./train/train-options.ts";
+import { RECIPE_MEANINGS, RECIPE_OPTIONS, resolveChecked } from "./train/train-options.ts";
 import { defaultThreads } from "./train/train-plan.ts";
 
 export { OnebitError } from "./core/errors.ts";
@@ -57,10 +59,26 @@ export interface TrainOptions extends Omit<TrainingOptions, "platform"> {
  * @throws OnebitError `train/…`, `checkpoint/…`, `engine/…`, `file/…`, `aborted`
  */
 export async function openTraining(options: TrainOptions): Promise<Training> {
+  return await openChecked(checkOptions("openTraining", options, TRAIN_OPTIONS, { code: "train/bad-option", meanings: RECIPE_MEANINGS }));
+}
+
+const TRAIN_OPTIONS: OptionTable<TrainOptions> = {
+  ...RECIPE_OPTIONS, text: required(BYTES), platform: PLATFORM, threads: whole(1, THREADS_MAX), folder: TEXT, resume: BOOLEAN, name: TEXT,
+  sampler: FUNCTION, samplePrompt: TEXT, signal: SIGNAL,
+};
+
+async function openChecked(options: TrainOptions): Promise<Training> {
   const platform = options.platform ?? detectPlatform();
-  const { threads = defaultThreads(resolveOptions(options).recipe, platform), sampler = engineSampler(platform) } = options;
+  const { threads = defaultThreads(resolveChecked(options).recipe, platform), sampler = engineSampler(platform) } = options;
   return await openTrainingOn({ ...options, platform, threads, sampler });
 }
+
+export interface TrainToEndOptions extends TrainOptions {
+  /** Hears what happens, as it happens. */
+  readonly onEvent?: (event: TrainEvent) => void;
+}
+
+const TRAIN_TO_END_OPTIONS: OptionTable<TrainToEndOptions> = { ...TRAIN_OPTIONS, onEvent: FUNCTION };
 
 export interface TrainedResult {
   /** A model file, for `load` and every other engine that reads GGUF. */
@@ -78,8 +96,9 @@ export interface TrainedResult {
  * @throws OnebitError as {@link openTraining}; `model/unsupported-architecture`, `model/bad-shape` before the first step
  *   for a shape that GGUF cannot hold
  */
-export async function train({ onEvent, ...options }: TrainOptions & { readonly onEvent?: (event: TrainEvent) => void }): Promise<TrainedResult> {
-  await using training = await openTraining(options);
+export async function train(given: TrainToEndOptions): Promise<TrainedResult> {
+  const { onEvent, ...options } = checkOptions("train", given, TRAIN_TO_END_OPTIONS, { code: "train/bad-option", meanings: RECIPE_MEANINGS });
+  await using training = await openChecked(options);
   // What cannot be exported should not be trained.
   await training.gguf();
   for await (const event of training) onEvent?.(event);

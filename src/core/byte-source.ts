@@ -20,6 +20,12 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
+export function isByteSource(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { sizeBytes, read, close } = value as Partial<ByteSource>;
+  return Number.isSafeInteger(sizeBytes) && (sizeBytes as number) >= 0 && typeof read === "function" && typeof close === "function";
+}
+
 /** A source over bytes already in memory. @throws OnebitError `option/invalid` */
 export function bytesSource(bytes: Uint8Array, name = "bytes"): ByteSource {
   check("bytes", bytes, BYTES);

@@ -80,6 +80,12 @@ export function required<T>(kind: Kind<T>): RequiredKind<T> {
   return Object.assign(must, { isRequired: true as const });
 }
 
+/** A table of whose options none must be given. */
+export function notRequired<Options>(table: OptionTable<Options>): OptionTable<Partial<Options>> {
+  const kinds = Object.entries(table as Readonly<Record<string, Kind<unknown>>>);
+  return Object.fromEntries(kinds.map(([name, kind]): [string, Kind<unknown>] => [name, (value, what, code) => kind(value, what, code)])) as OptionTable<Partial<Options>>;
+}
+
 export function optional<T>(kind: Kind<T>): Kind<T | undefined> {
   return (value, name, code) => (value === undefined ? undefined : kind(value, name, code));
 }

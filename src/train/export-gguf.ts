@@ -13,6 +13,7 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
+import { type Kind, OBJECT, type OptionTable, check, oneOf } from "../core/options.ts";
 import { encodeLowBit } from "../files/encode-low-bit.ts";
 import { type ByteSink, type GgufEntry, type GgufTensorToWrite, writeGguf } from "../files/gguf-writer.ts";
 import { quantize } from "../files/quantize.ts";
@@ -36,6 +37,9 @@ export interface GgufExportOptions {
 }
 
 type FloatType = "F32" | "F16" | "Q8_0";
+const FLOAT_TYPE = oneOf("F32", "F16", "Q8_0");
+export const GGUF_EXPORT_OPTIONS: OptionTable<GgufExportOptions> = { ternary: oneOf("TQ2_0", "TQ1_0", "Q2_0", "I2_S"), linears: FLOAT_TYPE, embedding: FLOAT_TYPE };
+
 type LowBitType = "TQ2_0" | "TQ1_0" | "Q1_0" | "Q2_0" | "I2_S";
 
 /**
@@ -69,6 +73,7 @@ const REFUSALS: readonly (readonly [(shape: TransformerShape) => boolean, string
 
 /** @throws OnebitError `model/unsupported-architecture` */
 export function ggufArchitectureOf(shape: TransformerShape): ArchitectureName {
+  check("shape", shape, OBJECT as Kind<unknown>);
   const refusal = REFUSALS.find(([applies]) => applies(shape));
   if (refusal !== undefined) fail("model/unsupported-architecture", `GGUF cannot hold this model: ${refusal[1]}`);
   if (!shape.subNorms) return "llama";

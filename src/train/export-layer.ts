@@ -7,8 +7,9 @@
  */
 import { fail, quoted } from "../core/errors.ts";
 import { withMemory } from "../core/refused-memory.ts";
-import type { BitNetTransformer } from "../nn/bit-net-transformer.ts";
-import { type GgufExportOptions, exportGguf } from "./export-gguf.ts";
+import { type OptionTable, TEXT, check, checkOptions, kind } from "../core/options.ts";
+import { BitNetTransformer } from "../nn/bit-net-transformer.ts";
+import { GGUF_EXPORT_OPTIONS, type GgufExportOptions, exportGguf } from "./export-gguf.ts";
 import { memorySink } from "./train-model.ts";
 import type { TrainedModel } from "./trained-model.ts";
 import { type TrainedVocabulary, byteVocabulary } from "./vocabulary.ts";
@@ -19,6 +20,10 @@ export interface LayerExportOptions extends GgufExportOptions {
   /** Default "onebit". */
   readonly name?: string;
 }
+
+const VOCABULARY = kind<TrainedVocabulary>("a vocabulary, such as byteVocabulary() makes", (value) => typeof value === "object" && value !== null && Array.isArray((value as TrainedVocabulary).tokens) && Array.isArray((value as TrainedVocabulary).merges));
+export const LAYER_EXPORT_OPTIONS: OptionTable<LayerExportOptions> = { ...GGUF_EXPORT_OPTIONS, vocabulary: VOCABULARY, name: TEXT };
+const TRANSFORMER = kind<BitNetTransformer>("a BitNetTransformer", (value) => value instanceof BitNetTransformer);
 
 /** Good until the transformer's next step: nothing is copied. */
 export function trainedModelOf(transformer: BitNetTransformer, { vocabulary = byteVocabulary(), name = "onebit" }: LayerExportOptions = {}): TrainedModel {
@@ -33,10 +38,11 @@ export function trainedModelOf(transformer: BitNetTransformer, { vocabulary = by
 }
 
 /** @throws OnebitError as {@link exportGguf}; `model/missing-tensor` for a packed transformer */
-export async function transformerGguf(transformer: BitNetTransformer, options: LayerExportOptions = {}): Promise<Uint8Array> {
+export async function transformerGguf(transformer: BitNetTransformer, given: LayerExportOptions = {}): Promise<Uint8Array> {
+  const options = checkOptions("transformerGguf", given, LAYER_EXPORT_OPTIONS), model = trainedModelOf(check("transformer", transformer, TRANSFORMER), options);
   return await withMemory("train/not-enough-memory", "the GGUF file of the transformer", async () => {
     const sink = memorySink();
-    await exportGguf(trainedModelOf(transformer, options), sink, options);
+    await exportGguf(model, sink, options);
     return sink.bytes();
   });
 }

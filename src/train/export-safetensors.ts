@@ -15,6 +15,7 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
+import { type OptionTable, oneOf } from "../core/options.ts";
 import type { ByteSink } from "../files/gguf-writer.ts";
 import type { JsonObject } from "../files/json.ts";
 import { packTernary } from "../files/packed-ternary.ts";
@@ -29,6 +30,8 @@ export interface SafetensorsExportOptions {
   /** Linears of low bits, see above. Default "packed"; masters only of ternary models. */
   readonly weights?: "packed" | "masters";
 }
+
+export const SAFETENSORS_EXPORT_OPTIONS: OptionTable<SafetensorsExportOptions> = { weights: oneOf("packed", "masters") };
 
 /** A file of the folder. */
 export interface FolderFile {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
-import { axesOf, isDrawable } from "./plot-scale.ts";
+import { type OptionTable, TEXT, check, checkOptions, kind, number, required } from "../core/options.ts";
+import { CURVES, axesOf, isDrawable } from "./plot-scale.ts";
 import type { Axis, Curve } from "./plot-scale.ts";
 
 export type { Curve } from "./plot-scale.ts";
@@ -24,6 +24,11 @@ export interface LossPlotOptions {
   /** Begins the ids and classes in the image; images in one page need different ones. A letter, then letters, digits, `-`. Default "loss-plot". */
   readonly id?: string;
 }
+
+const LOSS_PLOT_OPTIONS: OptionTable<LossPlotOptions> = {
+  title: required(TEXT), xLabel: TEXT, yLabel: TEXT, description: TEXT, width: number({ min: 200, max: 4000 }), height: number({ min: 150, max: 4000 }),
+  id: kind<string>('a letter, then letters, digits and "-"', (value) => typeof value === "string" && /^[A-Za-z][A-Za-z0-9-]*$/.test(value)),
+};
 
 interface Frame {
   readonly left: number;
@@ -47,11 +52,9 @@ const STROKES: readonly { readonly light: string; readonly dark: string; readonl
 ];
 
 /** @throws OnebitError `train/bad-option` */
-export function lossPlotSvg(curves: readonly Curve[], options: LossPlotOptions): string {
+export function lossPlotSvg(given: readonly Curve[], givenOptions: LossPlotOptions): string {
+  const curves = check("curves", given, CURVES, "train/bad-option"), options = checkOptions("lossPlotSvg", givenOptions, LOSS_PLOT_OPTIONS, { code: "train/bad-option" });
   const { title, xLabel = "step", yLabel = "loss (nats per token)", width = 720, height = 400, id = "loss-plot" } = options;
-  checkSize("width", width, 200);
-  checkSize("height", height, 150);
-  if (!/^[A-Za-z][A-Za-z0-9-]*$/.test(id)) fail("train/bad-option", `id: wanted a letter, then letters, digits and "-", found ${JSON.stringify(id)}`);
   const frame = { left: MARGIN.left, top: MARGIN.top, right: width - MARGIN.right, bottom: height - MARGIN.bottom };
   const { x, y } = axesOf(curves, {
     x: Math.max(2, Math.floor((frame.right - frame.left) / TICK_PIXELS.x)),
@@ -189,8 +192,4 @@ function escapeXml(text: string): string {
   return text
     .replace(/[&<>"']/g, (character) => entities[character])
     .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
-}
-
-function checkSize(name: string, value: number, min: number): void {
-  if (!(value >= min && value <= 4000)) fail("train/bad-option", `${name}: wanted ${min} to 4000 pixels, found ${value}`);
 }

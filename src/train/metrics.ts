@@ -6,6 +6,7 @@
 import { readBytes } from "../core/byte-source.ts";
 import { OnebitError, fail } from "../core/errors.ts";
 import { METRICS_BYTES_MAX } from "../core/limits.ts";
+import { TEXT, check } from "../core/options.ts";
 import { fileStoreOf } from "../core/platform.ts";
 import type { Platform } from "../core/platform.ts";
 
@@ -60,6 +61,8 @@ export function formatMetric(record: MetricRecord): string {
  * @throws OnebitError `train/bad-data` naming the first line that is no record, or whose step is not above the one before
  */
 export function parseMetrics(text: string, name = "metrics"): MetricRecord[] {
+  check("text", text, TEXT);
+  check("name", name, TEXT);
   const { records, damage } = readRecords(text, name);
   if (damage) throw damage;
   return records;

@@ -4,6 +4,7 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
+import { type Kind, OBJECT, TEXT, kind, list } from "../core/options.ts";
 
 export interface Curve {
   readonly name: string;
@@ -17,6 +18,13 @@ export interface Axis {
   /** Within [min, max], rising. */
   readonly ticks: readonly { readonly value: number; readonly label: string }[];
 }
+
+const POINT = kind<readonly [number, number]>("a pair of numbers", (point) => Array.isArray(point) && point.length === 2 && point.every((each) => typeof each === "number"));
+const CURVE: Kind<Curve> = (value, name, code) => {
+  const { name: title, points } = OBJECT(value, name, code);
+  return { name: TEXT(title, `${name}.name`, code), points: list("a list of points", POINT)(points, `${name}.points`, code) };
+};
+export const CURVES = list("a list of curves", CURVE);
 
 /** Beyond this no double tells neighbouring ticks apart well, and no loss is. */
 const MAGNITUDE_MAX = 1e15;

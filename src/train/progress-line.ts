@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type OptionTable, check, checkOptions, kind, required } from "../core/options.ts";
 
 export interface TrainingProgress {
   /** Steps done. */
@@ -16,9 +17,15 @@ export interface TrainingProgress {
   readonly etaMs?: number;
 }
 
+/** A loss may be anything while a training goes wrong. */
+const NUMBER = kind<number>("a number", (value) => typeof value === "number");
+const TRAINING_PROGRESS: OptionTable<TrainingProgress> = {
+  step: required(NUMBER), totalSteps: required(NUMBER), loss: NUMBER, validationLoss: NUMBER, tokensPerSecond: NUMBER, etaMs: NUMBER,
+};
+
 /** `step 120/1000 (12 %) · loss 2.345 · validation 2.401 · 12.3k tokens/s · 1 h 02 min left` */
 export function formatTrainingProgress(progress: TrainingProgress): string {
-  const { step, totalSteps, loss, validationLoss, tokensPerSecond, etaMs } = progress;
+  const { step, totalSteps, loss, validationLoss, tokensPerSecond, etaMs } = checkOptions("progress", progress, TRAINING_PROGRESS);
   const percent = totalSteps > 0 ? Math.floor((100 * step) / totalSteps) : 100;
   return [
     `step ${step}/${totalSteps} (${percent} %)`,
@@ -35,6 +42,7 @@ export function formatTrainingProgress(progress: TrainingProgress): string {
  * @returns undefined before there is a speed
  */
 export function estimateLeftMs(doneSteps: number, leftSteps: number, elapsedMs: number): number | undefined {
+  for (const [name, value] of Object.entries({ doneSteps, leftSteps, elapsedMs })) check(name, value, NUMBER);
   return doneSteps > 0 && elapsedMs > 0 ? (elapsedMs / doneSteps) * Math.max(0, leftSteps) : undefined;
 }
 

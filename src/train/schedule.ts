@@ -44,6 +44,8 @@ const SHAPES: Readonly<Record<ScheduleKind, (progress: number) => number>> = {
   "two-stage": (progress) => 1 - progress,
 };
 
+export const SCHEDULE_KINDS = Object.keys(SHAPES) as ScheduleKind[];
+
 const WEIGHT_DECAY_DEFAULT = 0.1;
 const SECOND_PEAK_DEFAULT = 2 / 3;
 

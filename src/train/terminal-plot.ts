@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
-import { axesOf, isDrawable } from "./plot-scale.ts";
+import { BOOLEAN, type OptionTable, check, checkOptions, required, whole } from "../core/options.ts";
+import { CURVES, axesOf, isDrawable } from "./plot-scale.ts";
 import type { Axis, Curve } from "./plot-scale.ts";
 
 export interface TerminalPlotOptions {
@@ -16,6 +16,8 @@ export interface TerminalPlotOptions {
   readonly color?: boolean;
 }
 
+const TERMINAL_PLOT_OPTIONS: OptionTable<TerminalPlotOptions> = { width: required(whole(24, 1000)), height: required(whole(4, 1000)), color: BOOLEAN };
+
 const COLORS = [34, 33, 32, 35, 36, 31];
 const SIGNS = ["•", "×", "+", "o", "*", "#"];
 const BLANK = 0x2800;
@@ -24,9 +26,9 @@ const DOTS = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
 const NO_CURVE = -1;
 
 /** @returns lines with a newline each @throws OnebitError `train/bad-option` */
-export function lossPlotText(curves: readonly Curve[], { width, height, color = false }: TerminalPlotOptions): string {
-  checkSize("width", width, 24);
-  checkSize("height", height, 4);
+export function lossPlotText(given: readonly Curve[], options: TerminalPlotOptions): string {
+  const curves = check("curves", given, CURVES, "train/bad-option");
+  const { width, height, color = false } = checkOptions("lossPlotText", options, TERMINAL_PLOT_OPTIONS, { code: "train/bad-option" });
   const { x, y } = axesOf(curves, { x: Math.max(2, Math.floor(width / 14)), y: Math.max(2, Math.floor(height / 3)) });
   const labelChars = Math.max(1, ...y.ticks.map(({ label }) => label.length));
   const rows = height - 2, columns = width - labelChars - 2;
@@ -102,8 +104,4 @@ function legendText(name: string, owner: number, nCurves: number, width: number,
 
 function paint(text: string, owner: number, color: boolean): string {
   return color ? `\u001b[${COLORS[owner % COLORS.length]}m${text}\u001b[0m` : text;
-}
-
-function checkSize(name: string, value: number, min: number): void {
-  if (!Number.isSafeInteger(value) || value < min || value > 1000) fail("train/bad-option", `${name}: wanted ${min} to 1000 characters, found ${value}`);
 }

@@ -3,17 +3,20 @@
  *
  * @module
  */
-import { readBytes } from "../core/byte-source.ts";
+import { guardedSource, isByteSource, readBytes } from "../core/byte-source.ts";
 import type { ByteSource } from "../core/byte-source.ts";
 import { OnebitError, fail, throwIfAborted } from "../core/errors.ts";
 import { TRAINING_DATA_BYTES_MAX } from "../core/limits.ts";
 import { isRefusedMemory, withMemory } from "../core/refused-memory.ts";
+import { type OptionTable, SIGNAL, check, checkOptions, kind, whole } from "../core/options.ts";
 
 export interface TextFileOptions {
   /** Take this many bytes from the beginning of the (inflated) data; the rest is neither inflated nor checked. Default: all of it. */
   readonly maxBytes?: number;
   readonly signal?: AbortSignal;
 }
+
+const TEXT_FILE_OPTIONS: OptionTable<TextFileOptions> = { maxBytes: whole(1, TRAINING_DATA_BYTES_MAX), signal: SIGNAL };
 
 /** Of compressed data at once: gzip inflates at most 1,032-fold, so the most that a slice can add is 66 MB. */
 const GZIP_SLICE_BYTES = 64 * 1024;
@@ -26,11 +29,9 @@ const PLAIN_SLICE_BYTES = 16 * 1024 * 1024;
  * @throws OnebitError `train/bad-data` when it is empty, above 1 GiB with no `maxBytes`, or a gzip file that is damaged,
  *   cut short or several in one; `train/bad-option`; `train/not-enough-memory`; `file/read`; `aborted`
  */
-export async function readTextFile(source: ByteSource, options: TextFileOptions = {}): Promise<Uint8Array> {
-  const { maxBytes = Infinity, signal } = options;
-  if (maxBytes !== Infinity && (!Number.isSafeInteger(maxBytes) || maxBytes < 1 || maxBytes > TRAINING_DATA_BYTES_MAX)) {
-    fail("train/bad-option", `maxBytes: wanted a whole number from 1 to ${TRAINING_DATA_BYTES_MAX}, found ${maxBytes}`);
-  }
+export async function readTextFile(given: ByteSource, options: TextFileOptions = {}): Promise<Uint8Array> {
+  const { maxBytes = Infinity, signal } = checkOptions("readTextFile", options, TEXT_FILE_OPTIONS, { code: "train/bad-option" });
+  const source = guardedSource(check("source", given, kind<ByteSource>("a source of bytes", isByteSource)));
   throwIfAborted(signal);
   const bytes = await withMemory("train/not-enough-memory", source.name, async () => (await isGzip(source)) ? await inflate(source, maxBytes, signal) : await readPlain(source, maxBytes, signal));
   if (bytes.length === 0) fail("train/bad-data", `${source.name}: wanted training data, found nothing: it is empty`);

@@ -13,7 +13,7 @@ import { rewindMetrics } from "./metrics.ts";
 import { Training } from "./train.ts";
 import { prepareData, validationBytesOf } from "./train-data.ts";
 import type { Sampler } from "./train-events.ts";
-import { type RecipeOptions, resolveOptions, shapeOf } from "./train-options.ts";
+import { type RecipeOptions, resolveChecked, shapeOf } from "./train-options.ts";
 import { planTraining } from "./train-plan.ts";
 import type { Recipe } from "./train-recipe.ts";
 import { type Progress, readState, restoreTraining } from "./train-state.ts";
@@ -42,6 +42,7 @@ export interface TrainingOptions extends RecipeOptions {
 
 /**
  * Ready to run: iterate over it.
+ * @param options checked by their table
  * @throws OnebitError `train/bad-option`; `train/bad-data` for a text that is empty, too short or no UTF-8;
  *   `train/not-enough-memory` before any is taken; `checkpoint/mismatch` for a folder that holds another training, or one
  *   that should not be resumed; `train/busy` while another training has the folder; `checkpoint/corrupt`; `engine/…`, `file/…`, `aborted`
@@ -51,7 +52,7 @@ export async function openTraining(options: TrainingOptions): Promise<Training> 
 }
 
 async function open(options: TrainingOptions): Promise<Training> {
-  const { platform, threads = 1, folder, signal, name = "model" } = options, { recipe, settings } = resolveOptions(options);
+  const { platform, threads = 1, folder, signal, name = "model" } = options, { recipe, settings } = resolveChecked(options);
   throwIfAborted(signal);
   const text = settings.maxBytes === 0 ? options.text : options.text.subarray(0, settings.maxBytes);
   requireText(text, recipe);

@@ -5,9 +5,11 @@
  */
 import { fail } from "../core/errors.ts";
 import { CONTEXT_LENGTH_MAX, LAYERS_MAX, MODEL_WIDTH_MAX, VOCABULARY_TOKENS_MAX } from "../core/limits.ts";
+import { BOOLEAN, type Meanings, type OptionTable, check, checkOptions, notRequired, number, oneOf, required, whole } from "../core/options.ts";
 import type { TransformerShape } from "../nn/shape.ts";
+import { ACTIVATION_BITS, WEIGHT_BITS } from "../nn/projection.ts";
 import { PRESETS, type PresetName } from "./presets.ts";
-import { createSchedule } from "./schedule.ts";
+import { SCHEDULE_KINDS, createSchedule } from "./schedule.ts";
 import type { Preset, Recipe, Settings } from "./train-recipe.ts";
 
 /**
@@ -24,11 +26,14 @@ export interface ResolvedOptions {
   readonly settings: Settings;
 }
 
-/** @throws OnebitError `train/bad-option` naming the option */
+/** @throws OnebitError `train/bad-option` naming the option, `option/unknown` */
 export function resolveOptions(options: RecipeOptions = {}): ResolvedOptions {
-  const { preset = "shakespeare" } = options;
-  if (!Object.hasOwn(PRESETS, preset)) fail("train/bad-option", `preset: wanted ${Object.keys(PRESETS).join(", ")}, found ${JSON.stringify(preset)}`);
-  const base = PRESETS[preset], given = withoutUndefined(options), all = { ...base, ...derived(base, given), ...given };
+  return resolveChecked(checkOptions("resolveOptions", options, RECIPE_OPTIONS, { code: "train/bad-option", meanings: RECIPE_MEANINGS }));
+}
+
+/** @param given checked by their table. @throws OnebitError `train/bad-option` for what does not go together */
+export function resolveChecked(given: RecipeOptions): ResolvedOptions {
+  const base = PRESETS[given.preset ?? "shakespeare"], all = { ...base, ...derived(base, given), ...given };
   if (given.validationBytes !== undefined && given.validationFraction !== undefined) {
     fail("train/bad-option", "validation: wanted validationFraction or validationBytes, found both");
   }
@@ -36,10 +41,8 @@ export function resolveOptions(options: RecipeOptions = {}): ResolvedOptions {
   const validation = usesBytes ? { validationBytes: all.validationBytes } : { validationFraction: all.validationFraction };
   const secondPeak = all.secondPeak === undefined ? {} : { secondPeak: all.secondPeak };
   const recipe = { ...pick(all, RECIPE_NAMES), ...secondPeak, ...validation } as unknown as Recipe;
-  const settings = pick(all, Object.keys(SETTING_MINIMA)) as unknown as Settings;
   checkRecipe(recipe);
-  for (const [name, min] of Object.entries(SETTING_MINIMA)) checkWhole(name, settings[name as keyof Settings], min, Number.MAX_SAFE_INTEGER);
-  return { recipe, settings };
+  return { recipe, settings: pick(all, Object.keys(SETTINGS)) as unknown as Settings };
 }
 
 /** The model's shape. */
@@ -48,68 +51,76 @@ export function shapeOf(recipe: Recipe): TransformerShape {
   return { vocabSize, dim, depth, heads, kvHeads, headDim, ffHidden, activation, glu, ropeTheta, normEps, contextLength: seqLength, weightBits, activationBits, subNorms, tied };
 }
 
-const SETTING_MINIMA: Readonly<Record<keyof Settings, number>> = {
-  logEvery: 1, validateEvery: 0, validationWindows: 0, sampleEvery: 0, sampleTokens: 1, checkpointEvery: 0, maxBytes: 0,
-};
-
-/** Whole numbers of a recipe and their ranges. */
-const COUNTS: Readonly<Partial<Record<keyof Recipe, readonly [min: number, max: number]>>> = {
+/** The order is that in which checkpoints list them. */
+const RECIPE: OptionTable<Recipe> = {
   // One token a byte; or bytes, one pair at least, and the token that ends a text.
-  vocabSize: [256, VOCABULARY_TOKENS_MAX],
-  dim: [1, MODEL_WIDTH_MAX],
-  depth: [1, LAYERS_MAX],
-  heads: [1, MODEL_WIDTH_MAX],
-  kvHeads: [1, MODEL_WIDTH_MAX],
-  headDim: [8, MODEL_WIDTH_MAX],
-  ffHidden: [1, MODEL_WIDTH_MAX],
-  seqLength: [1, CONTEXT_LENGTH_MAX],
-  batch: [1, 1 << 20],
-  accumulation: [1, 1 << 20],
+  vocabSize: required(whole(256, VOCABULARY_TOKENS_MAX)),
+  dim: required(whole(1, MODEL_WIDTH_MAX)),
+  depth: required(whole(1, LAYERS_MAX)),
+  heads: required(whole(1, MODEL_WIDTH_MAX)),
+  kvHeads: required(whole(1, MODEL_WIDTH_MAX)),
+  headDim: required(whole(8, MODEL_WIDTH_MAX)),
+  ffHidden: required(whole(1, MODEL_WIDTH_MAX)),
+  seqLength: required(whole(1, CONTEXT_LENGTH_MAX)),
+  batch: required(whole(1, 1 << 20)),
+  accumulation: required(whole(1, 1 << 20)),
   // Dropout counts passes in 32 bits.
-  steps: [1, 1 << 30],
-  warmupSteps: [0, 1 << 30],
-  seed: [0, Number.MAX_SAFE_INTEGER],
-  dataSeed: [0, Number.MAX_SAFE_INTEGER],
+  steps: required(whole(1, 1 << 30)),
+  warmupSteps: required(whole(0, 1 << 30)),
+  seed: required(whole(0)),
+  dataSeed: required(whole(0)),
+  learningRate: required(number({ min: 0 })),
+  floor: required(number({ min: 0 })),
+  weightDecay: required(number({ min: 0 })),
+  clipNorm: required(number({ min: 0 })),
+  beta1: required(number({ min: 0, below: 1 })),
+  beta2: required(number({ min: 0, below: 1 })),
+  epsilon: required(number({ above: 0 })),
+  dropout: required(number({ min: 0, below: 1 })),
+  ropeTheta: required(number({ min: 1 })),
+  normEps: required(number({ min: 0, below: 1 })),
+  weightBits: required(oneOf(...WEIGHT_BITS)),
+  activationBits: required(oneOf(...ACTIVATION_BITS)),
+  activation: required(oneOf("silu", "relu2", "gelu")),
+  glu: required(BOOLEAN),
+  subNorms: required(BOOLEAN),
+  tied: required(BOOLEAN),
+  schedule: required(oneOf(...SCHEDULE_KINDS)),
+  secondPeak: number({ min: 0 }),
+  validationFraction: number({ min: 0, below: 1 }),
+  validationBytes: whole(0),
 };
 
-/** Numbers of a recipe that need not be whole; the upper bounds are not reached. */
-const AMOUNTS: Readonly<Partial<Record<keyof Recipe, readonly [min: number, below: number]>>> = {
-  learningRate: [0, Infinity], floor: [0, Infinity], weightDecay: [0, Infinity], clipNorm: [0, Infinity],
-  beta1: [0, 1], beta2: [0, 1], epsilon: [Number.MIN_VALUE, Infinity], dropout: [0, 1],
-  ropeTheta: [1, Infinity], normEps: [0, 1], validationFraction: [0, 1],
+/** Every member that a recipe always has. */
+const RECIPE_NAMES = Object.entries(RECIPE).filter(([, kind]) => "isRequired" in kind).map(([name]) => name);
+
+const SETTINGS: OptionTable<Settings> = {
+  logEvery: required(whole(1)), validateEvery: required(whole(0)), validationWindows: required(whole(0)),
+  sampleEvery: required(whole(0)), sampleTokens: required(whole(1)), checkpointEvery: required(whole(0)), maxBytes: required(whole(0)),
 };
 
-const CHOICES: Readonly<Partial<Record<keyof Recipe, readonly unknown[]>>> = {
-  weightBits: [1.58, 1, 32],
-  activationBits: [8, 1, 32],
-  activation: ["silu", "relu2", "gelu"],
-  glu: [true, false],
-  subNorms: [true, false],
-  tied: [true, false],
+export const RECIPE_OPTIONS: OptionTable<RecipeOptions> = {
+  preset: oneOf(...(Object.keys(PRESETS) as PresetName[])), ...notRequired(RECIPE), ...notRequired(SETTINGS),
 };
 
-/** Every member that a recipe always has, in the order checkpoints list them. */
-const RECIPE_NAMES: readonly string[] = [...Object.keys(COUNTS), ...Object.keys(AMOUNTS).filter((name) => name !== "validationFraction"), ...Object.keys(CHOICES), "schedule"];
+/** What other programs call these. */
+export const RECIPE_MEANINGS: Meanings = { lr: "learningRate", batch_size: "batch", block_size: "seqLength", contextLength: "seqLength", n_layer: "depth", n_head: "heads", n_embd: "dim" };
+
+/** A recipe from outside. @throws OnebitError `train/bad-option`, `option/unknown` */
+export function checkedRecipe(given: unknown): Recipe {
+  const recipe = checkOptions("recipe", given, RECIPE, { code: "train/bad-option" });
+  checkRecipe(recipe);
+  return recipe;
+}
 
 function checkRecipe(recipe: Recipe): void {
-  for (const [name, [min, max]] of Object.entries(COUNTS)) checkWhole(name, recipe[name as keyof Recipe], min, max);
-  for (const [name, [min, below]] of Object.entries(AMOUNTS)) {
-    const value = recipe[name as keyof Recipe];
-    if (name === "validationFraction" && value === undefined) continue;
-    if (!(typeof value === "number" && value >= min && value < below)) {
-      fail("train/bad-option", `${name}: wanted a number from ${min}${below === Infinity ? "" : ` to below ${below}`}, found ${JSON.stringify(value)}`);
-    }
-  }
-  for (const [name, choices] of Object.entries(CHOICES)) {
-    const value = recipe[name as keyof Recipe];
-    if (!choices.includes(value)) fail("train/bad-option", `${name}: wanted ${choices.join(" or ")}, found ${JSON.stringify(value)}`);
-  }
-  const { heads, kvHeads, headDim, vocabSize, validationBytes } = recipe;
+  // Made of two other numbers where it is not given.
+  check("headDim", recipe.headDim, whole(1), "train/bad-option");
+  const { heads, kvHeads, headDim, vocabSize } = recipe;
   if (heads % kvHeads !== 0) fail("train/bad-option", `kvHeads: wanted a divisor of the ${heads} heads, found ${kvHeads}`);
   // Eight values a step of the attention kernels.
   if (headDim % 8 !== 0) fail("train/bad-option", `headDim: wanted a multiple of 8, found ${headDim} (dim / heads unless it is given)`);
   if (vocabSize === 257) fail("train/bad-option", "vocabSize: wanted 256, for bytes, or 258 and more, for byte pairs and a token that ends a text, found 257");
-  if (validationBytes !== undefined) checkWhole("validationBytes", validationBytes, 0, Number.MAX_SAFE_INTEGER);
   createSchedule(scheduleOptions(recipe));
 }
 
@@ -129,16 +140,6 @@ function derived(base: Preset, given: RecipeOptions): Partial<Recipe> {
   };
 }
 
-function withoutUndefined(options: RecipeOptions): RecipeOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as RecipeOptions;
-}
-
 function pick(from: object, names: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(names.map((name) => [name, (from as Readonly<Record<string, unknown>>)[name]]));
-}
-
-function checkWhole(name: string, value: unknown, min: number, max: number): void {
-  if (!(typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max)) {
-    fail("train/bad-option", `${name}: wanted a whole number from ${min} to ${max}, found ${JSON.stringify(value)}`);
-  }
 }

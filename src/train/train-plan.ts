@@ -6,7 +6,8 @@
 import { SUM_CHUNK } from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import { THREADS_MAX, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
-import type { Platform } from "../core/platform.ts";
+import { type OptionTable, check, checkOptions, whole } from "../core/options.ts";
+import { PLATFORM, type Platform } from "../core/platform.ts";
 import { crossEntropy } from "../nn/ops.ts";
 import { Parameter } from "../nn/parameter.ts";
 import { Runtime } from "../nn/runtime.ts";
@@ -14,7 +15,7 @@ import { Tape } from "../nn/tape.ts";
 import { transformerLogits } from "../nn/transformer-graph.ts";
 import { countParameters, parameterShapes } from "../nn/transformer-parameters.ts";
 import type { Recipe } from "./train-recipe.ts";
-import { shapeOf } from "./train-options.ts";
+import { checkedRecipe, shapeOf } from "./train-options.ts";
 
 export interface TrainingPlan {
   readonly parameters: number;
@@ -31,11 +32,21 @@ export interface TrainingPlan {
   readonly totalBytes: number;
 }
 
+export interface PlanOptions {
+  /** Default 1. */
+  readonly threads?: number;
+  /** Whose memory there must be. Default: only what WebAssembly can address. */
+  readonly platform?: Platform;
+}
+
+const PLAN_OPTIONS: OptionTable<PlanOptions> = { threads: whole(1, THREADS_MAX), platform: PLATFORM };
+
 /** The module, its stack, and the rounding of blocks: below this. */
 const RUNTIME_BYTES = 256 * 1024;
 
 /** @throws OnebitError `train/not-enough-memory` when WebAssembly or the platform has less than it takes, with both numbers */
-export function planTraining(recipe: Recipe, { threads = 1, platform }: { readonly threads?: number; readonly platform?: Platform } = {}): TrainingPlan {
+export function planTraining(given: Recipe, options: PlanOptions = {}): TrainingPlan {
+  const { threads = 1, platform } = checkOptions("planTraining", options, PLAN_OPTIONS), recipe = checkedRecipe(given);
   const { batch, seqLength, accumulation, headDim } = recipe, shape = shapeOf(recipe);
   const parameters = countParameters(shape), stateBytes = parameters * 16, limitBytes = WASM_PAGES_MAX * WASM_PAGE_BYTES;
   // Before graphs are laid out, which for sizes like these takes long.
@@ -61,8 +72,9 @@ export function planTraining(recipe: Recipe, { threads = 1, platform }: { readon
 const THREADS_PAY_FROM = 1e9;
 
 /** As many threads as a training gains from. The weights are the same bits with any number. */
-export function defaultThreads(recipe: Recipe, platform: Platform): number {
-  if (platform.spawnThread === undefined) return 1;
+export function defaultThreads(given: Recipe, platform: Platform): number {
+  const recipe = checkedRecipe(given);
+  if (check("platform", platform, PLATFORM).spawnThread === undefined) return 1;
   const products = countParameters(shapeOf(recipe)) * recipe.batch * recipe.seqLength;
   return products < THREADS_PAY_FROM ? 1 : Math.min(platform.nCores, THREADS_MAX);
 }

@@ -10,13 +10,14 @@
  */
 import { OnebitError, fail, throwIfAborted } from "../core/errors.ts";
 import { type Breather, createBreather } from "../core/event-loop.ts";
+import { check, checkOptions, kind, list, whole } from "../core/options.ts";
 import { fileStoreOf } from "../core/platform.ts";
 import type { Platform } from "../core/platform.ts";
 import { typedRefusal, withMemory } from "../core/refused-memory.ts";
 import type { Runtime } from "../nn/runtime.ts";
 import { type SkippedCheckpoint, saveCheckpoint } from "./checkpoint.ts";
-import { type GgufExportOptions, exportGguf } from "./export-gguf.ts";
-import { type SafetensorsExportOptions, safetensorsFolder } from "./export-safetensors.ts";
+import { GGUF_EXPORT_OPTIONS, type GgufExportOptions, exportGguf } from "./export-gguf.ts";
+import { SAFETENSORS_EXPORT_OPTIONS, type SafetensorsExportOptions, safetensorsFolder } from "./export-safetensors.ts";
 import { type Curve, lossPlotSvg } from "./loss-plot.ts";
 import { type LogSetAside, type MetricRecord, formatMetric } from "./metrics.ts";
 import { type Schedule, createSchedule } from "./schedule.ts";
@@ -134,7 +135,7 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   async gguf(options: GgufExportOptions = {}): Promise<Uint8Array> {
     return await withMemory("train/not-enough-memory", "the GGUF file of the model", async () => {
       const sink = memorySink();
-      await exportGguf(this.model, sink, options);
+      await exportGguf(this.model, sink, checkOptions("gguf", options, GGUF_EXPORT_OPTIONS));
       return sink.bytes();
     });
   }
@@ -143,7 +144,7 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   async safetensors(options: SafetensorsExportOptions = {}): Promise<{ readonly name: string; readonly bytes: Uint8Array }[]> {
     return await withMemory("train/not-enough-memory", "the safetensors files of the model", async () => {
       const written: { name: string; bytes: Uint8Array }[] = [];
-      for (const file of safetensorsFolder(this.model, options)) {
+      for (const file of safetensorsFolder(this.model, checkOptions("safetensors", options, SAFETENSORS_EXPORT_OPTIONS))) {
         const sink = memorySink();
         await file.write(sink);
         written.push({ name: file.name, bytes: sink.bytes() });
@@ -155,6 +156,7 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   /** How well it predicts the validation part; undefined when there is none. @param maxWindows 0 for all */
   async validate(maxWindows = 0): Promise<Validation | undefined> {
     const { trainer, data, signal } = this.#parts;
+    check("maxWindows", maxWindows, whole(0));
     return await withMemory("train/not-enough-memory", "a validation", () => validate({ trainer, data, recipe: this.recipe, breather: this.#breather, signal }, maxWindows));
   }
 
@@ -258,7 +260,8 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
 }
 
 /** The curves of a log, for {@link lossPlotSvg} and lossPlotText. */
-export function lossCurves(metrics: readonly MetricRecord[]): Curve[] {
+export function lossCurves(given: readonly MetricRecord[]): Curve[] {
+  const metrics = check("metrics", given, list("a list of records", kind<MetricRecord>("a record", (record) => typeof record === "object" && record !== null)));
   const points = (name: "trainLoss" | "validationLoss"): [number, number][] => metrics.flatMap((record) => (record[name] === undefined ? [] : [[record.step, record[name]]]));
   return [{ name: "training", points: points("trainLoss") }, { name: "validation", points: points("validationLoss") }].filter((curve) => curve.points.length > 0);
 }

@@ -6,7 +6,7 @@ import { closeThings } from "./generators/api-library.ts";
 import { API_ENTRIES, tryEntry } from "./generators/api.ts";
 
 /** Of each entry and each of the three changes. */
-const CALLS = Number(process.env.ONEBIT_API_CALLS ?? 40);
+const CALLS = Number(process.env.ONEBIT_API_CALLS ?? 25);
 
 after(closeThings);
 

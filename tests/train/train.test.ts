@@ -18,7 +18,7 @@ import { type RecipeOptions, resolveOptions, shapeOf } from "../../src/train/tra
 import { planTraining } from "../../src/train/train-plan.ts";
 import { TransformerTrainer } from "../../src/train/transformer-trainer.ts";
 import { vocabularyTokenizer } from "../../src/train/vocabulary.ts";
-import { train } from "../../src/training.ts";
+import { openTraining as openAsUser, train } from "../../src/training.ts";
 import { grammarText } from "./train-text.ts";
 
 const platform = nodePlatform(), text = grammarText(20_000);
@@ -167,25 +167,25 @@ describe("memory", () => {
 
 describe("refused", () => {
   const options: readonly [RecipeOptions, RegExp][] = [
-    [{ preset: "huge" as "tiny" }, /^preset: wanted shakespeare, enwik8, tiny, found "huge"/],
+    [{ preset: "huge" as "tiny" }, /^preset: wanted "shakespeare", "enwik8" or "tiny", got "huge"/],
     [{ preset: "toString" as "tiny" }, /^preset: wanted/],
-    [{ dim: 0 }, /^dim: wanted a whole number from 1/],
+    [{ dim: 0 }, /^dim: wanted an integer from 1/],
     [{ dim: 60 }, /^headDim: wanted/],
     [{ headDim: 12 }, /^headDim: wanted a multiple of 8, found 12/],
     [{ kvHeads: 3 }, /^kvHeads: wanted a divisor of the 4 heads, found 3/],
-    [{ vocabSize: 255 }, /^vocabSize: wanted a whole number from 256/],
+    [{ vocabSize: 255 }, /^vocabSize: wanted an integer from 256/],
     [{ vocabSize: 257 }, /^vocabSize: wanted 256, for bytes, or 258/],
     [{ depth: 1.5 }, /^depth/], [{ batch: 0 }, /^batch/], [{ accumulation: -1 }, /^accumulation/], [{ steps: 0 }, /^steps/], [{ seqLength: 1e9 }, /^seqLength/],
     [{ learningRate: NaN }, /^learningRate/], [{ learningRate: -1 }, /^learningRate/], [{ learningRate: Infinity }, /^learningRate/],
-    [{ floor: 1 }, /^floor learning rate/], [{ warmupSteps: 400 }, /^warmupSteps/], [{ schedule: "steps" as "linear" }, /^schedule: wanted one of/], [{ secondPeak: 9 }, /^secondPeak/],
-    [{ beta1: 1 }, /^beta1: wanted a number from 0 to below 1, found 1/], [{ beta2: -0.1 }, /^beta2/], [{ epsilon: 0 }, /^epsilon/], [{ clipNorm: -1 }, /^clipNorm/], [{ weightDecay: NaN }, /^weightDecay/],
-    [{ dropout: 1 }, /^dropout/], [{ weightBits: 2 as 1 }, /^weightBits: wanted 1\.58 or 1 or 32, found 2/], [{ activationBits: 4 as 8 }, /^activationBits/], [{ activation: "tanh" as "silu" }, /^activation: wanted silu or relu2 or gelu, found "tanh"/],
+    [{ floor: 1 }, /^floor learning rate/], [{ warmupSteps: 400 }, /^warmupSteps/], [{ schedule: "steps" as "linear" }, /^schedule: wanted "constant", "linear", "cosine" or "two-stage"/], [{ secondPeak: 9 }, /^secondPeak/],
+    [{ beta1: 1 }, /^beta1: wanted a number from 0 to below 1, got 1/], [{ beta2: -0.1 }, /^beta2/], [{ epsilon: 0 }, /^epsilon/], [{ clipNorm: -1 }, /^clipNorm/], [{ weightDecay: NaN }, /^weightDecay/],
+    [{ dropout: 1 }, /^dropout/], [{ weightBits: 2 as 1 }, /^weightBits: wanted 1, 1\.58 or 32, got 2/], [{ activationBits: 4 as 8 }, /^activationBits/], [{ activation: "tanh" as "silu" }, /^activation: wanted "silu", "relu2" or "gelu", got "tanh"/],
     [{ seed: -1 }, /^seed/], [{ dataSeed: 0.5 }, /^dataSeed/], [{ validationFraction: 1 }, /^validationFraction/], [{ validationFraction: 0.1, validationBytes: 5 }, /^validation: wanted validationFraction or validationBytes, found both/],
     [{ logEvery: 0 }, /^logEvery/], [{ validateEvery: -1 }, /^validateEvery/], [{ sampleTokens: 0 }, /^sampleTokens/], [{ checkpointEvery: 0.5 }, /^checkpointEvery/], [{ maxBytes: -1 }, /^maxBytes/], [{ tied: 1 as unknown as boolean }, /^tied/],
   ];
   for (const [given, message] of options) {
     test(`option ${JSON.stringify(given)}`, async () => {
-      await assert.rejects(openTraining({ ...SMALL, preset: "tiny", steps: undefined, ...given }), isCode("train/bad-option", message));
+      await assert.rejects(openAsUser({ ...SMALL, preset: "tiny", steps: undefined, ...given }), isCode("train/bad-option", message));
     });
   }
 
