@@ -14,14 +14,17 @@ export const THREADS_MAX = 64;
 
 /** The largest real header (262,144 tokens with merges) is about 20 MB; beyond this the counts are lies. */
 export const GGUF_HEADER_BYTES_MAX = 128 * 1024 * 1024;
-/** Most headers of small models fit in this first read; each retry reads four times as much. */
+/** Most headers of small models fit in this first read, those of large vocabularies in one of sixteen times as much. */
 export const GGUF_FIRST_READ_BYTES = 1024 * 1024;
 /** The GGUF specification's own limit for a key. */
 export const GGUF_KEY_BYTES_MAX = 65_535;
 /** The longest strings are chat templates, of tens of kilobytes. */
-export const GGUF_STRING_BYTES_MAX = 16 * 1024 * 1024;
+export const GGUF_STRING_BYTES_MAX = 8 * 1024 * 1024;
 /** Vocabularies have at most 262,144 tokens and twice as many merges; eight times that. */
 export const GGUF_ARRAY_ITEMS_MAX = 4 * 1024 * 1024;
+/** What the values of a GGUF header may take, as counted; see JSON_HELD_BYTES_PER_BYTE. */
+export const GGUF_HELD_BYTES_PER_BYTE = 1;
+export const GGUF_HELD_BYTES_BESIDE = 20e6;
 /** Real files have a few dozen keys. */
 export const GGUF_KEYS_MAX = 65_536;
 /** The largest mixture-of-experts models have a few thousand tensors. */
@@ -35,10 +38,24 @@ export const GGUF_ALIGNMENT_MAX = 65_536;
 export const SHARDS_MAX = 1000;
 /** The safetensors specification's own limit. */
 export const SAFETENSORS_HEADER_BYTES_MAX = 100_000_000;
+/** Files hold a dozen at most: who wrote them, with which options. */
+export const SAFETENSORS_METADATA_MAX = 4096;
 /** Safetensors names are paths of a module; the longest real ones have about 100 bytes. */
 export const SAFETENSORS_NAME_BYTES_MAX = 1024;
 /** tokenizer.json of a 262,144-token vocabulary has about 33 MB; the other JSON files of a model are tiny. */
 export const JSON_BYTES_MAX = 128 * 1024 * 1024;
+/**
+ * What the values of a JSON file may take, as counted: V8 needs half as much again while it collects garbage, and the bytes
+ * of the file are held beside them. The largest published vocabulary (262,144 tokens, 514,906 merges; 17 MB at the least) takes 58 MB.
+ */
+export const JSON_HELD_BYTES_PER_BYTE = 2;
+export const JSON_HELD_BYTES_BESIDE = 25e6;
+/** The longest strings are normalisation tables, of some hundred kilobytes. */
+export const JSON_STRING_BYTES_MAX = 16 * 1024 * 1024;
+/** Configs have some kilobytes. */
+export const CONFIG_BYTES_MAX = 1_000_000;
+/** `tokenizer_config.json` describes every added token: Gemma's 6,414 take 1.2 MB. An index names every tensor with its file. */
+export const LIST_FILE_BYTES_MAX = 16 * 1024 * 1024;
 /** Members in one JSON file: a vocabulary of 262,144 with as many added tokens of 7 members. */
 export const JSON_MEMBERS_MAX = 4 * 1024 * 1024;
 /** Names in `modules_to_not_convert`: seven projections of a thousand layers, each by its own name. */

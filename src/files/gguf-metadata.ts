@@ -46,6 +46,10 @@ export const GGUF_VALUE_TYPES = [
 
 /** Smallest bytes one item of each type takes in the file, by id; 0 for the array. */
 const ITEM_BYTES: readonly number[] = [1, 1, 2, 2, 4, 4, 4, 1, 8, 0, 8, 8, 8];
+/** What an item of a list takes that is no number. */
+const POINTER_BYTES = 8;
+/** An entry of a map, with a number that is no small integer. */
+const ENTRY_BYTES = 80;
 const UINT32 = 4;
 const BOOL = 7;
 const STRING = 8;
@@ -60,6 +64,7 @@ export function readMetadata(reader: GgufReader, count: number): Map<string, Ggu
   const metadata = new Map<string, GgufValue>();
   for (let i = 0; i < count; i++) {
     reader.where = `metadata key ${i}`;
+    reader.hold(ENTRY_BYTES);
     const key = reader.string(GGUF_KEY_BYTES_MAX);
     if (key === "") fail("gguf/bad-value", `metadata key ${i}: is empty`);
     if (metadata.has(key)) fail("gguf/duplicate", `metadata key ${quoted(key)}: appears twice`);
@@ -71,6 +76,19 @@ export function readMetadata(reader: GgufReader, count: number): Map<string, Ggu
     metadata.set(key, typeId === ARRAY ? readArray(reader) : readScalar(reader, typeId));
   }
   return metadata;
+}
+
+/** Goes past `count` pairs; false where parsing will refuse one. @throws HeadTooShort, OnebitError `gguf/truncated` */
+export function skipMetadata(reader: GgufReader, count: number): boolean {
+  for (let i = 0; i < count; i++) {
+    reader.skipString();
+    const typeId = reader.u32(), isArray = typeId === ARRAY;
+    const itemType = isArray ? reader.u32() : typeId, nItems = isArray ? reader.size() : 1, itemBytes = ITEM_BYTES[itemType];
+    if (itemBytes === undefined || itemType === ARRAY || nItems > GGUF_ARRAY_ITEMS_MAX) return false;
+    if (itemType !== STRING) reader.skip(nItems * itemBytes);
+    else for (let item = 0; item < nItems; item++) reader.skipString();
+  }
+  return true;
 }
 
 function typeName(typeId: number): string {
@@ -124,14 +142,15 @@ function readArray(reader: GgufReader): GgufArray {
   }
   // Before any memory is taken: so many items must fit in what is left of the file, and be at hand.
   reader.need(count * itemBytes);
+  if (typeId === STRING || typeId === BOOL) reader.hold(count * POINTER_BYTES);
   if (typeId === STRING) return readItems(count, () => reader.string(GGUF_STRING_BYTES_MAX));
   if (typeId === BOOL) return readItems(count, () => readBoolean(reader));
   return numberArray(typeId, reader.copy(count * itemBytes));
 }
 
 function readItems<Item>(count: number, read: () => Item): Item[] {
-  const items: Item[] = [];
-  for (let i = 0; i < count; i++) items.push(read());
+  const items = new Array<Item>(count);
+  for (let i = 0; i < count; i++) items[i] = read();
   return items;
 }
 

@@ -7,8 +7,11 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
-import { GGUF_HEADER_BYTES_MAX } from "../core/limits.ts";
+import { GGUF_HEADER_BYTES_MAX, GGUF_HELD_BYTES_BESIDE, GGUF_HELD_BYTES_PER_BYTE } from "../core/limits.ts";
 import { Utf8Decoder } from "./utf8.ts";
+
+/** About what V8 keeps of a string besides its text. */
+const STRING_BYTES = 24;
 
 /** Not a failure of the file: the header goes on after the bytes given. Never leaves `readGguf`. */
 export class HeadTooShort extends Error {
@@ -28,6 +31,7 @@ export class GgufReader {
   readonly #view: DataView;
   readonly #fileSizeBytes: number;
   readonly #decoder = new Utf8Decoder();
+  #heldBytes = 0;
   position = 0;
   /** What is being read, for messages. */
   where = "header";
@@ -36,6 +40,16 @@ export class GgufReader {
     this.bytes = head;
     this.#view = new DataView(head.buffer, head.byteOffset, head.byteLength);
     this.#fileSizeBytes = fileSizeBytes;
+  }
+
+  /**
+   * Counts what is kept of the header, before it is made.
+   * @throws OnebitError `gguf/limit` when it is out of proportion to the file
+   */
+  hold(heldBytes: number): void {
+    this.#heldBytes += heldBytes;
+    const most = GGUF_HELD_BYTES_BESIDE + GGUF_HELD_BYTES_PER_BYTE * this.#fileSizeBytes;
+    if (this.#heldBytes > most) fail("gguf/limit", `${this.where}: the header's values would take more than ${most} bytes of memory, the file has ${this.#fileSizeBytes}`);
   }
 
   /** Bytes of the file after the cursor, whether or not they are at hand. */
@@ -139,14 +153,25 @@ export class GgufReader {
       fail("gguf/limit", `${this.where}: a string of ${lengthBytes} bytes, the limit is ${maxBytes}`);
     }
     this.need(lengthBytes);
+    this.hold(STRING_BYTES + lengthBytes);
     const begin = this.position;
     this.position += lengthBytes;
     return this.#decoder.decode(this.bytes, begin, this.position);
   }
 
+  skip(lengthBytes: number): void {
+    this.need(lengthBytes);
+    this.position += lengthBytes;
+  }
+
+  skipString(): void {
+    this.skip(this.size());
+  }
+
   /** A copy of the next `lengthBytes`, aligned for typed arrays. */
   copy(lengthBytes: number): ArrayBuffer {
     this.need(lengthBytes);
+    this.hold(lengthBytes);
     const begin = this.bytes.byteOffset + this.position;
     this.position += lengthBytes;
     return (this.bytes.buffer as ArrayBuffer).slice(begin, begin + lengthBytes);

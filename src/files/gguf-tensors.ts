@@ -37,6 +37,9 @@ const AMBIGUOUS_ID = 42;
 /** Smallest row: empty name (8), dimensions (4), one of them (8), type (4), offset (8). */
 const ROW_BYTES_MIN = 32;
 
+/** What is kept of a row: itself, its place, its entry by name, their shapes. */
+const ROW_HELD_BYTES = 350;
+
 /**
  * Reads `count` rows, in file order.
  * @throws OnebitError `gguf/limit`, `gguf/duplicate`, `gguf/bad-tensor`, `gguf/truncated`.
@@ -49,12 +52,24 @@ export function readTensorRows(reader: GgufReader, count: number): TensorRow[] {
   const names = new Set<string>();
   for (let i = 0; i < count; i++) {
     reader.where = `tensor ${i}`;
+    reader.hold(ROW_HELD_BYTES);
     const row = readRow(reader);
     if (names.has(row.name)) fail("gguf/duplicate", `tensor ${quoted(row.name)}: appears twice`);
     names.add(row.name);
     rows.push(row);
   }
   return rows;
+}
+
+/** Goes past `count` rows. @throws HeadTooShort, OnebitError `gguf/truncated` */
+export function skipTensorRows(reader: GgufReader, count: number): void {
+  for (let i = 0; i < count; i++) {
+    reader.skipString();
+    const nDims = reader.u32();
+    // Type and offset follow.
+    if (nDims <= TENSOR_DIMS_MAX) reader.skip(nDims * 8 + 12);
+    else return;
+  }
 }
 
 function readRow(reader: GgufReader): TensorRow {

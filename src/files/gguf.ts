@@ -12,11 +12,11 @@
 import type { ByteSource } from "../core/byte-source.ts";
 import { readBytes } from "../core/byte-source.ts";
 import { fail } from "../core/errors.ts";
-import { GGUF_ALIGNMENT_MAX, GGUF_FIRST_READ_BYTES, GGUF_HEADER_BYTES_MAX } from "../core/limits.ts";
-import { findInteger, readMetadata } from "./gguf-metadata.ts";
+import { GGUF_ALIGNMENT_MAX, GGUF_FIRST_READ_BYTES, GGUF_HEADER_BYTES_MAX, GGUF_KEYS_MAX, TENSORS_MAX } from "../core/limits.ts";
+import { findInteger, readMetadata, skipMetadata } from "./gguf-metadata.ts";
 import type { GgufMetadata, GgufValue } from "./gguf-metadata.ts";
 import { GgufReader, HeadTooShort } from "./gguf-reader.ts";
-import { padTo, placeTensors, readTensorRows } from "./gguf-tensors.ts";
+import { padTo, placeTensors, readTensorRows, skipTensorRows } from "./gguf-tensors.ts";
 import type { TensorPlace } from "./gguf-tensors.ts";
 
 export type { GgufArray, GgufMetadata, GgufNumberArray, GgufValue } from "./gguf-metadata.ts";
@@ -60,6 +60,8 @@ export interface GgufFile {
  * @throws HeadTooShort when `head` ends before the header but the file does not
  */
 export function parseGguf(head: Uint8Array, fileSizeBytes: number = head.length): GgufHeader {
+  // Values are made when all of the header is at hand, not with every piece that is fetched.
+  if (head.length < fileSizeBytes) walkHeader(new GgufReader(head, fileSizeBytes));
   const reader = new GgufReader(head, fileSizeBytes);
   const version = readVersion(reader);
   const nTensors = reader.size();
@@ -73,6 +75,17 @@ export function parseGguf(head: Uint8Array, fileSizeBytes: number = head.length)
   }
   const tensors = placeTensors(rows, dataPosition, fileSizeBytes, alignment);
   return { version, metadata, tensors, alignment, dataPosition };
+}
+
+/** Goes to the end of the header without making anything of it; what is wrong with it, parsing says. @throws HeadTooShort */
+function walkHeader(reader: GgufReader): void {
+  try {
+    readVersion(reader);
+    const nTensors = reader.size(), nKeys = reader.size();
+    if (nTensors <= TENSORS_MAX && nKeys <= GGUF_KEYS_MAX && skipMetadata(reader, nKeys)) skipTensorRows(reader, nTensors);
+  } catch (error) {
+    if (error instanceof HeadTooShort) throw error;
+  }
 }
 
 function readVersion(reader: GgufReader): number {
@@ -115,7 +128,7 @@ async function readHeader(source: ByteSource): Promise<GgufHeader> {
       return parseGguf(head, source.sizeBytes);
     } catch (error) {
       if (!(error instanceof HeadTooShort)) throw error;
-      const next = Math.max(error.wantedBytes, headBytes * 4);
+      const next = Math.max(error.wantedBytes, headBytes * 16);
       headBytes = Math.min(next, source.sizeBytes, GGUF_HEADER_BYTES_MAX);
     }
   }

@@ -6,7 +6,7 @@
 import type { ByteSource } from "../core/byte-source.ts";
 import { readBytes } from "../core/byte-source.ts";
 import { OnebitError, fail, quoted } from "../core/errors.ts";
-import { JSON_BYTES_MAX, SHARDS_MAX } from "../core/limits.ts";
+import { CONFIG_BYTES_MAX, JSON_BYTES_MAX, LIST_FILE_BYTES_MAX, SHARDS_MAX, TENSORS_MAX } from "../core/limits.ts";
 import type { TensorInfo } from "./gguf.ts";
 import type { OpenSibling } from "./gguf-split.ts";
 import { isJsonObject, parseJsonObject } from "./json.ts";
@@ -28,6 +28,8 @@ export interface HfModelFiles {
 
 const WEIGHTS = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
+/** A member a tensor, and what describes the whole. */
+const INDEX_MEMBERS_MAX = TENSORS_MAX + 64;
 /** A shard is a bare name: an index must not reach outside its folder. */
 const SHARD_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*\.safetensors$/;
 
@@ -40,13 +42,13 @@ const SHARD_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*\.safetensors$/;
  * @throws OnebitError `file/not-found` without config or weights, `model/bad-config` on bad JSON, `safetensors/…`
  */
 export async function openHfFolder(openSibling: OpenSibling, weights?: ByteSource): Promise<HfModelFiles> {
-  const config = await readJson(openSibling, "config.json");
+  const config = await readJson(openSibling, "config.json", CONFIG_BYTES_MAX);
   if (config === undefined) {
     fail("file/not-found", "config.json: not beside the safetensors file; a Hugging Face model needs its whole folder");
   }
-  const generationConfig = await readJson(openSibling, "generation_config.json");
-  const tokenizerJson = await readJson(openSibling, "tokenizer.json");
-  const tokenizerConfig = await readJson(openSibling, "tokenizer_config.json");
+  const generationConfig = await readJson(openSibling, "generation_config.json", CONFIG_BYTES_MAX);
+  const tokenizerJson = await readJson(openSibling, "tokenizer.json", JSON_BYTES_MAX);
+  const tokenizerConfig = await readJson(openSibling, "tokenizer_config.json", LIST_FILE_BYTES_MAX);
   const chatTemplate = await readText(openSibling, "chat_template.jinja");
   const opened: ByteSource[] = [];
   try {
@@ -61,7 +63,7 @@ export async function openHfFolder(openSibling: OpenSibling, weights?: ByteSourc
 
 /** Adds every source it opens to `opened`, also when it fails. */
 async function openWeights(openSibling: OpenSibling, opened: ByteSource[]): Promise<Map<string, TensorInfo>> {
-  const index = await readJson(openSibling, INDEX);
+  const index = await readJson(openSibling, INDEX, LIST_FILE_BYTES_MAX, INDEX_MEMBERS_MAX);
   if (index === undefined) {
     opened.push(await openSibling(WEIGHTS));
     return openSafetensors(opened);
@@ -93,21 +95,21 @@ function readIndex(index: JsonObject): Map<string, string> {
   return shardOf;
 }
 
-async function readJson(openSibling: OpenSibling, name: string): Promise<JsonObject | undefined> {
-  const bytes = await readWhole(openSibling, name);
+async function readJson(openSibling: OpenSibling, name: string, sizeBytesMax: number, membersMax?: number): Promise<JsonObject | undefined> {
+  const bytes = await readWhole(openSibling, name, sizeBytesMax);
   if (bytes === undefined) return undefined;
-  const parsed = parseJsonObject(bytes);
+  const parsed = parseJsonObject(bytes, membersMax);
   if ("problem" in parsed) fail("model/bad-config", `${name}: ${parsed.problem.message}`);
   return parsed.value;
 }
 
 async function readText(openSibling: OpenSibling, name: string): Promise<string | undefined> {
-  const bytes = await readWhole(openSibling, name);
+  const bytes = await readWhole(openSibling, name, CONFIG_BYTES_MAX);
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
 }
 
 /** A whole small file, or undefined when there is none. */
-async function readWhole(openSibling: OpenSibling, name: string): Promise<Uint8Array | undefined> {
+async function readWhole(openSibling: OpenSibling, name: string, sizeBytesMax: number): Promise<Uint8Array | undefined> {
   let source: ByteSource;
   try {
     source = await openSibling(name);
@@ -116,7 +118,7 @@ async function readWhole(openSibling: OpenSibling, name: string): Promise<Uint8A
     throw error;
   }
   try {
-    if (source.sizeBytes > JSON_BYTES_MAX) fail("model/bad-config", `${name}: ${source.sizeBytes} bytes, the limit is ${JSON_BYTES_MAX}`);
+    if (source.sizeBytes > sizeBytesMax) fail("model/bad-config", `${name}: ${source.sizeBytes} bytes, the limit is ${sizeBytesMax}`);
     return await readBytes(source, 0, source.sizeBytes);
   } finally {
     await source.close();

@@ -1,12 +1,17 @@
 /**
- * JSON from files that nobody vouches for: bounded in size, depth and members, and with duplicate keys refused.
+ * JSON from files that nobody vouches for: bounded in size, depth, members and in the memory of its values, and with
+ * duplicate keys refused.
  *
  * `JSON.parse` keeps the last of two equal keys, silently; two programs could then read two different models from one
- * file. A scan of the text counts the members it holds, which must be the number that the parsed objects have.
+ * file. It also needs the whole text, two bytes a character, and makes 13 million objects of 39 MB of `[{},{},…]`. This
+ * parser reads bytes, and counts what its values take before it makes them.
  *
  * @module
  */
-import { JSON_BYTES_MAX, JSON_DEPTH_MAX, JSON_MEMBERS_MAX } from "../core/limits.ts";
+import {
+  JSON_BYTES_MAX, JSON_DEPTH_MAX, JSON_HELD_BYTES_BESIDE, JSON_HELD_BYTES_PER_BYTE, JSON_MEMBERS_MAX, JSON_STRING_BYTES_MAX,
+} from "../core/limits.ts";
+import { Utf8Decoder } from "./utf8.ts";
 
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
 /** Own properties only: read it through `Object.hasOwn` or `Object.entries` when a key comes from a file. */
@@ -17,10 +22,6 @@ export interface JsonObject {
 /** What is wrong with the text; the caller throws it under its own error code. */
 export type JsonProblem = { readonly kind: "limit" | "syntax" | "duplicate"; readonly message: string };
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COLON = 0x3a;
-
 /**
  * Parses UTF-8 JSON whose top level is an object.
  * @returns the object, or the problem
@@ -29,60 +30,309 @@ export function parseJsonObject(
   bytes: Uint8Array,
   membersMax = JSON_MEMBERS_MAX,
 ): { readonly value: JsonObject } | { readonly problem: JsonProblem } {
-  if (bytes.length > JSON_BYTES_MAX) return problem("limit", `${bytes.length} bytes of JSON, the limit is ${JSON_BYTES_MAX}`);
-  const { members, depth } = scan(bytes);
-  if (depth > JSON_DEPTH_MAX) return problem("limit", `JSON nested ${depth} deep, the limit is ${JSON_DEPTH_MAX}`);
-  if (members > membersMax) return problem("limit", `JSON with ${members} members, the limit is ${membersMax}`);
-  let value: JsonValue;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)) as JsonValue;
+    if (bytes.length > JSON_BYTES_MAX) refuse("limit", `${bytes.length} bytes of JSON, the limit is ${JSON_BYTES_MAX}`);
+    const value = new JsonParser(bytes, membersMax).parse();
+    return isJsonObject(value) ? { value } : refuse("syntax", "wanted a JSON object at the top level");
   } catch (error) {
-    return problem("syntax", `not valid JSON (${error instanceof Error ? error.message : String(error)})`);
+    if (error instanceof JsonRefusal) return { problem: error.problem };
+    throw error;
   }
-  if (!isJsonObject(value)) return problem("syntax", "wanted a JSON object at the top level");
-  const kept = countMembers(value);
-  if (kept !== members) return problem("duplicate", `${members - kept} keys of its JSON objects appear twice`);
-  return { value };
 }
 
 export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function problem(kind: JsonProblem["kind"], message: string): { readonly problem: JsonProblem } {
-  return { problem: { kind, message } };
+/** Carries a problem out of the parser; never leaves this file. */
+class JsonRefusal extends Error {
+  readonly problem: JsonProblem;
+
+  constructor(problem: JsonProblem) {
+    super(problem.message);
+    this.problem = problem;
+  }
 }
 
-/** Colons outside strings are members, brackets outside strings are depth; enough for text that then proves valid. */
-function scan(bytes: Uint8Array): { members: number; depth: number } {
-  let members = 0;
-  let depth = 0;
-  let deepest = 0;
+function refuse(kind: JsonProblem["kind"], message: string): never {
+  throw new JsonRefusal({ kind, message });
+}
+
+/** About what V8 keeps for each, in bytes: a string without its text, a member's slot, an object, a shape of its own, a list. */
+const STRING_BYTES = 28, MEMBER_BYTES = 56, OBJECT_BYTES = 64, SHAPE_BYTES = 240, LIST_BYTES = 48, ITEM_BYTES = 16, NUMBER_BYTES = 8;
+
+/** With more members an object becomes a table of its own. */
+const SHAPED_MEMBERS_MAX = 16;
+
+const QUOTE = 0x22, BACKSLASH = 0x5c, COMMA = 0x2c, COLON = 0x3a, MINUS = 0x2d;
+const LIST_BEGIN = 0x5b, LIST_END = 0x5d, OBJECT_BEGIN = 0x7b, OBJECT_END = 0x7d;
+const LITERALS: readonly (readonly [text: string, value: boolean | null])[] = [["true", true], ["false", false], ["null", null]];
+const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
+/** More digits than this change no double. */
+const NUMBER_CHARS_MAX = 1024;
+
+class JsonParser {
+  readonly #bytes: Uint8Array;
+  readonly #membersMax: number;
+  readonly #heldBytesMax: number;
+  readonly #decoder = new Utf8Decoder();
+  readonly #repeated: RepeatedStrings;
+  /** Of the lists that are not yet at their end, outermost first. */
+  readonly #items: JsonValue[] = [];
+  #at = 0;
+  #depth = 0;
+  #members = 0;
+  #heldBytes = 0;
+  /** Strings made so far. */
+  #strings = 0;
+
+  constructor(bytes: Uint8Array, membersMax: number) {
+    this.#bytes = bytes;
+    this.#repeated = new RepeatedStrings(bytes);
+    this.#membersMax = membersMax;
+    this.#heldBytesMax = JSON_HELD_BYTES_BESIDE + JSON_HELD_BYTES_PER_BYTE * bytes.length;
+  }
+
+  parse(): JsonValue {
+    requireUtf8(this.#bytes);
+    const value = this.#value();
+    if (this.#next() !== -1) this.#invalid();
+    return value;
+  }
+
+  /** The next byte that is no blank; −1 at the end. */
+  #next(): number {
+    const bytes = this.#bytes;
+    for (; this.#at < bytes.length; this.#at++) {
+      const byte = bytes[this.#at]!;
+      if (byte > 0x20 || (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) return byte;
+    }
+    return -1;
+  }
+
+  #value(): JsonValue {
+    const byte = this.#next();
+    if (byte === QUOTE) return this.#string();
+    if (byte === OBJECT_BEGIN) return this.#nested(() => this.#object());
+    if (byte === LIST_BEGIN) return this.#nested(() => this.#list());
+    return byte === MINUS || (byte >= 0x30 && byte <= 0x39) ? this.#number() : this.#literal();
+  }
+
+  /** Goes a level down. Recursion is bounded by JSON_DEPTH_MAX. */
+  #nested<Value>(read: () => Value): Value {
+    this.#depth += 1;
+    if (this.#depth > JSON_DEPTH_MAX) refuse("limit", `JSON nested ${deepest(this.#bytes)} deep, the limit is ${JSON_DEPTH_MAX}`);
+    this.#at += 1;
+    const value = read();
+    this.#depth -= 1;
+    return value;
+  }
+
+  #object(): JsonObject {
+    const object: Record<string, JsonValue> = {};
+    let size = 0;
+    this.#hold(OBJECT_BYTES);
+    if (this.#ends(OBJECT_END)) return object;
+    do {
+      if (this.#next() !== QUOTE) this.#invalid();
+      const nStrings = this.#strings, key = this.#string();
+      // A key not seen before makes a shape not seen before; the tokens of a vocabulary soon share a table.
+      if (this.#strings > nStrings && size++ < SHAPED_MEMBERS_MAX) this.#hold(SHAPE_BYTES);
+      if (Object.hasOwn(object, key)) refuse("duplicate", `the key ${JSON.stringify(key.slice(0, 80))} appears twice in an object of JSON`);
+      this.#members += 1;
+      if (this.#members > this.#membersMax) refuse("limit", `JSON with more than ${this.#membersMax} members`);
+      if (this.#next() !== COLON) this.#invalid();
+      this.#at += 1;
+      this.#hold(MEMBER_BYTES);
+      const value = key === "merges" && this.#next() === LIST_BEGIN ? this.#nested(() => this.#list(true)) : this.#value();
+      // By assignment this one key would set the object's prototype.
+      if (key === "__proto__") Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
+      else object[key] = value;
+    } while (!this.#endsAfterItem(OBJECT_END));
+    return object;
+  }
+
+  #list(ofMerges = false): JsonValue[] {
+    this.#hold(LIST_BYTES);
+    if (this.#ends(LIST_END)) return [];
+    // Lists that grow by themselves have room for 17 items from the first on.
+    const begin = this.#items.length;
+    do {
+      this.#hold(ITEM_BYTES);
+      this.#items.push((ofMerges ? this.#merge() : undefined) ?? this.#value());
+    } while (!this.#endsAfterItem(LIST_END));
+    return this.#items.splice(begin);
+  }
+
+  /**
+   * `["a", "b"]` as the "a b" of older files, which means the same where neither has a blank, and takes a third of the
+   * memory; undefined, with nothing read, for anything else.
+   */
+  #merge(): string | undefined {
+    const bytes = this.#bytes, text = this.#mergeText;
+    if (this.#next() !== LIST_BEGIN) return undefined;
+    const begin = this.#at;
+    let used = 0;
+    for (const end of [COMMA, LIST_END]) {
+      this.#at += 1;
+      if (this.#next() !== QUOTE) break;
+      const first = used;
+      for (this.#at += 1; this.#at < bytes.length && bytes[this.#at]! > 0x20 && bytes[this.#at] !== QUOTE && bytes[this.#at] !== BACKSLASH && used < text.length - 1; this.#at++) text[used++] = bytes[this.#at]!;
+      if (used === first || bytes[this.#at] !== QUOTE) break;
+      this.#at += 1;
+      if (this.#next() !== end) break;
+      if (end === COMMA) text[used++] = 0x20;
+      else {
+        this.#at += 1;
+        this.#hold(STRING_BYTES + used);
+        return this.#decoder.decode(text, 0, used);
+      }
+    }
+    this.#at = begin;
+  }
+
+  readonly #mergeText = new Uint8Array(256);
+
+  #ends(end: number): boolean {
+    if (this.#next() !== end) return false;
+    this.#at += 1;
+    return true;
+  }
+
+  #endsAfterItem(end: number): boolean {
+    const byte = this.#next();
+    if (byte !== end && byte !== COMMA) this.#invalid();
+    this.#at += 1;
+    return byte === end;
+  }
+
+  #string(): string {
+    const bytes = this.#bytes, begin = this.#at + 1;
+    let at = begin, hasEscapes = false;
+    for (; at < bytes.length && bytes[at] !== QUOTE; at++) {
+      if (bytes[at] === BACKSLASH) {
+        hasEscapes = true;
+        at += 1;
+      } else if (bytes[at]! < 0x20) {
+        this.#at = at;
+        this.#invalid();
+      }
+    }
+    if (at >= bytes.length) this.#endsEarly();
+    if (at - begin > JSON_STRING_BYTES_MAX) refuse("limit", `JSON with a string of ${at - begin} bytes, the limit is ${JSON_STRING_BYTES_MAX}`);
+    this.#at = at + 1;
+    if (!hasEscapes && at - begin <= RepeatedStrings.BYTES_MAX) return this.#repeated.at(begin, at, this.#decodeHeld);
+    this.#hold(STRING_BYTES + at - begin);
+    return hasEscapes ? this.#unescaped(begin - 1, at + 1) : this.#decoder.decode(bytes, begin, at);
+  }
+
+  readonly #decodeHeld = (begin: number, end: number): string => {
+    this.#strings += 1;
+    this.#hold(STRING_BYTES + end - begin);
+    return this.#decoder.decode(this.#bytes, begin, end);
+  };
+
+  #unescaped(begin: number, end: number): string {
+    try {
+      return JSON.parse(this.#decoder.decode(this.#bytes, begin, end)) as string;
+    } catch {
+      this.#at = begin;
+      return this.#invalid();
+    }
+  }
+
+  #number(): number {
+    const bytes = this.#bytes, begin = this.#at;
+    const isPart = (byte: number) => (byte >= 0x30 && byte <= 0x39) || byte === MINUS || byte === 0x2b || byte === 0x2e || (byte | 0x20) === 0x65;
+    let end = begin;
+    while (end < bytes.length && isPart(bytes[end]!)) end += 1;
+    if (end - begin > NUMBER_CHARS_MAX) refuse("limit", `JSON with a number of ${end - begin} digits, the limit is ${NUMBER_CHARS_MAX}`);
+    const text = this.#decoder.decode(bytes, begin, end);
+    if (!NUMBER.test(text)) this.#invalid();
+    this.#at = end;
+    this.#hold(NUMBER_BYTES);
+    return Number(text);
+  }
+
+  #literal(): boolean | null {
+    for (const [text, value] of LITERALS) {
+      if (this.#decoder.decode(this.#bytes, this.#at, Math.min(this.#at + text.length, this.#bytes.length)) !== text) continue;
+      this.#at += text.length;
+      return value;
+    }
+    return this.#invalid();
+  }
+
+  #hold(heldBytes: number): void {
+    this.#heldBytes += heldBytes;
+    if (this.#heldBytes > this.#heldBytesMax) {
+      refuse("limit", `JSON of ${this.#bytes.length} bytes whose values would take more than ${Math.floor(this.#heldBytesMax)}`);
+    }
+  }
+
+  #invalid(): never {
+    if (this.#at >= this.#bytes.length) this.#endsEarly();
+    const byte = this.#bytes[this.#at]!, found = byte > 0x20 && byte < 0x7f ? `"${String.fromCharCode(byte)}"` : `0x${byte.toString(16)}`;
+    return refuse("syntax", `not valid JSON (${found} at byte ${this.#at})`);
+  }
+
+  #endsEarly(): never {
+    return refuse("syntax", "not valid JSON (it ends in the middle)");
+  }
+}
+
+/** Strings seen before are shared: every half of a merge is a token, and "dtype" stands in a header once a tensor. */
+class RepeatedStrings {
+  static readonly BYTES_MAX = 24;
+  static readonly #SLOTS = 1 << 16;
+  readonly #bytes: Uint8Array;
+  readonly #strings: (string | undefined)[] = [];
+  readonly #begins = new Uint32Array(RepeatedStrings.#SLOTS);
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** The string of the bytes `[begin, end)`; `decode` makes it when the last one in its slot was another. */
+  at(begin: number, end: number, decode: (begin: number, end: number) => string): string {
+    const bytes = this.#bytes;
+    let hash = 0x811c9dc5;
+    for (let i = begin; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+    const slot = (hash ^ (hash >>> 16)) & (RepeatedStrings.#SLOTS - 1), known = this.#strings[slot];
+    if (known !== undefined && this.#isSame(this.#begins[slot]!, begin, end)) return known;
+    this.#begins[slot] = begin;
+    return (this.#strings[slot] = decode(begin, end));
+  }
+
+  /** What begins at `other` is as long where its quote stands at the same distance. */
+  #isSame(other: number, begin: number, end: number): boolean {
+    for (let i = begin; i <= end; i++) if (this.#bytes[i] !== this.#bytes[other + i - begin]) return false;
+    return true;
+  }
+}
+
+/** In pieces, so that no second copy of the text is held. */
+function requireUtf8(bytes: Uint8Array): void {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  try {
+    for (let at = 0; at < bytes.length; at += UTF8_PIECE_BYTES) decoder.decode(bytes.subarray(at, at + UTF8_PIECE_BYTES), { stream: true });
+    decoder.decode();
+  } catch {
+    refuse("syntax", "not valid JSON (its text is not UTF-8)");
+  }
+}
+
+const UTF8_PIECE_BYTES = 65_536;
+
+/** How deep brackets outside strings go. */
+function deepest(bytes: Uint8Array): number {
+  let depth = 0, most = 0;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i]!;
     if (byte === QUOTE) {
       for (i += 1; i < bytes.length && bytes[i] !== QUOTE; i++) if (bytes[i] === BACKSLASH) i += 1;
-    } else if (byte === COLON) {
-      members += 1;
-    } else if ((byte | 0x20) === 0x7b) {
-      // "{" or "["
-      depth += 1;
-      if (depth > deepest) deepest = depth;
-    } else if ((byte | 0x20) === 0x7d) {
-      depth -= 1;
-    }
+    } else if (byte === LIST_BEGIN || byte === OBJECT_BEGIN) most = Math.max(most, ++depth);
+    else if (byte === LIST_END || byte === OBJECT_END) depth -= 1;
   }
-  return { members, depth: deepest };
-}
-
-/** Recursion is bounded by JSON_DEPTH_MAX. */
-function countMembers(value: JsonValue | undefined): number {
-  if (typeof value !== "object" || value === null) return 0;
-  let count = 0;
-  if (Array.isArray(value)) {
-    for (const item of value as readonly JsonValue[]) count += countMembers(item);
-    return count;
-  }
-  for (const item of Object.values(value)) count += 1 + countMembers(item as JsonValue);
-  return count;
+  return most;
 }

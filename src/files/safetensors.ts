@@ -14,6 +14,7 @@ import { readBytes } from "../core/byte-source.ts";
 import { fail, quoted } from "../core/errors.ts";
 import {
   SAFETENSORS_HEADER_BYTES_MAX,
+  SAFETENSORS_METADATA_MAX,
   SAFETENSORS_NAME_BYTES_MAX,
   TENSORS_MAX,
 } from "../core/limits.ts";
@@ -40,8 +41,8 @@ const DTYPES: ReadonlyMap<string, TensorTypeName> = new Map(SAFETENSORS_TYPES.ma
 
 /** Bytes before the JSON. */
 const LENGTH_BYTES = 8;
-/** dtype, shape and data_offsets, and the tensor's own key; as many again for `__metadata__`. */
-const MEMBERS_MAX = TENSORS_MAX * 5;
+/** dtype, shape and data_offsets, and the tensor's own key. */
+const MEMBERS_MAX = TENSORS_MAX * 4 + SAFETENSORS_METADATA_MAX;
 /** Safetensors allows any number; numpy and torch stop at 64. */
 const DIMS_MAX = 64;
 
@@ -95,7 +96,9 @@ export function parseSafetensors(head: Uint8Array, fileSizeBytes: number = head.
 
 function readMetadata(value: JsonValue | undefined, metadata: Map<string, string>): void {
   if (!isJsonObject(value)) fail("safetensors/bad-header", "__metadata__: wanted an object of strings");
-  for (const [key, item] of Object.entries(value)) {
+  const entries = Object.entries(value);
+  if (entries.length > SAFETENSORS_METADATA_MAX) fail("safetensors/limit", `__metadata__: ${entries.length} members, the limit is ${SAFETENSORS_METADATA_MAX}`);
+  for (const [key, item] of entries) {
     if (typeof item !== "string") fail("safetensors/bad-header", `__metadata__: ${quoted(key)} is no string`);
     metadata.set(key, item);
   }

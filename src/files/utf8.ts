@@ -58,18 +58,16 @@ function hasEscapes(text: string): boolean {
 
 function decodeEscaped(bytes: Uint8Array, begin: number, end: number): string {
   const units = new Uint16Array(end - begin);
-  const used = decodeUnits(bytes, begin, end, units);
-  return joinUnits(units, used);
+  return joinUnits(units, decodeUnits(bytes, begin, end, units));
 }
 
-/** In pieces, because the arguments of one call live on the stack. */
+/** In pieces, because the arguments of one call live on the stack; joined as they come, which copies nothing. */
 function joinUnits(units: Uint16Array, used: number): string {
-  const pieces: string[] = [];
+  let text = "";
   for (let at = 0; at < used; at += 4096) {
-    const piece = units.subarray(at, Math.min(used, at + 4096));
-    pieces.push(String.fromCharCode.apply(null, piece as unknown as number[]));
+    text += String.fromCharCode.apply(null, units.subarray(at, Math.min(used, at + 4096)) as unknown as number[]);
   }
-  return pieces.join("");
+  return text;
 }
 
 /** Writes UTF-16 units to `units` (room for one a byte) and returns how many. */
