@@ -24,6 +24,7 @@ import { ENGINE_OPTIONS, type EngineOptions } from "./model/engine-options.ts";
 import { type Engine, createEngine, fastestTernaryKernel, planEngine } from "./model/engine.ts";
 import type { TernaryKernel } from "./model/layout.ts";
 import { layOutMemory } from "./model/plan.ts";
+import { type ModelWarning, findZeroWeights } from "./model/zero-weights.ts";
 import { describeModel, tokenizerOf } from "./model-description.ts";
 import { detectPlatform } from "./platform/detect.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
@@ -105,11 +106,13 @@ export interface ModelInspection {
     readonly keys: readonly string[];
     readonly tensors: readonly string[];
   };
+  /** Layers whose weights are all zero. */
+  readonly warnings: readonly ModelWarning[];
   /** The kernels it would run on; undefined where none of ours runs. */
   readonly engine: { readonly variant: Variant; readonly ternaryKernel: TernaryKernel } | undefined;
 }
 
-/** Reads the header and plans, without loading a weight; a model too large to load is shown too. @throws as {@link load} */
+/** Reads the header, looks for weights that are all zero, and plans; a model too large to load is shown too. @throws as {@link load} */
 export async function inspect(source?: ModelSource, given: LoadModelOptions = {}): Promise<ModelInspection> {
   const options = checkOptions("inspect", given, LOAD_OPTIONS, { meanings: LOAD_MEANINGS });
   return await withMemory("model/not-enough-memory", "inspecting a model", () => inspectChecked(source, options));
@@ -123,7 +126,7 @@ async function inspectChecked(source: ModelSource | undefined, options: LoadMode
     const { plan, tensors } = planEngine({ ...description, platform }, options, fastestTernaryKernel(chosen ?? { fusedDot: false }), layOutMemory);
     const engine = chosen && { variant: chosen.variant, ternaryKernel: plan.options.ternaryKernel };
     const memory = { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes };
-    return { file, config: description.config, memory, unused: { keys: description.unusedKeys, tensors: tensors.unused }, engine };
+    return { file, config: description.config, memory, unused: { keys: description.unusedKeys, tensors: tensors.unused }, warnings: await findZeroWeights(tensors), engine };
   } finally {
     await closeFile(file);
   }

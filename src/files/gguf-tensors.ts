@@ -79,14 +79,15 @@ function readRow(reader: GgufReader): TensorRow {
   if (nDims < 1 || nDims > TENSOR_DIMS_MAX) {
     fail("gguf/bad-tensor", `${reader.where}: ${nDims} dimensions, wanted 1 to ${TENSOR_DIMS_MAX}`);
   }
-  const shape: number[] = [];
+  // A list that grows by itself has room for 17 from the first on.
+  const shape = new Array<number>(nDims);
   let elements = 1;
   for (let d = 0; d < nDims; d++) {
     const extent = reader.size();
     if (extent < 1 || extent > Number.MAX_SAFE_INTEGER / elements) {
       fail("gguf/bad-tensor", `${reader.where}: dimension ${d} is ${extent}, which makes no possible tensor`);
     }
-    shape.push(extent);
+    shape[d] = extent;
     elements *= extent;
   }
   return { name, shape, elements, typeId: reader.u32(), offset: reader.size() };

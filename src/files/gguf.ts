@@ -116,7 +116,8 @@ function alignmentOf(metadata: GgufMetadata): number {
 /** Reads and parses the header of one file, fetching only as much of it as the header takes. */
 export async function readGguf(source: ByteSource): Promise<GgufFile> {
   const { version, metadata, tensors, alignment } = await readHeader(source);
-  const infos = new Map(tensors.map((place) => [place.name, { ...place, source }]));
+  const infos = new Map<string, TensorInfo>();
+  for (const place of tensors) infos.set(place.name, { ...place, source });
   return { version, metadata, tensors: infos, alignment, sources: [source] };
 }
 

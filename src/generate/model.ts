@@ -105,6 +105,11 @@ export class Model implements AsyncDisposable {
     return this.#engine.engine;
   }
 
+  /** What is wrong with the weights and does not keep the model from running: layers that are all zero. Empty for most models. */
+  get warnings(): Engine["warnings"] {
+    return this.#engine.warnings;
+  }
+
   get hasTokenizer(): boolean {
     return this.#tokenizer !== undefined;
   }

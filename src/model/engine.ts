@@ -22,6 +22,7 @@ import { type MemoryPlan, planMemory } from "./plan.ts";
 import { type Program, buildProgram } from "./program.ts";
 import { placeRopeFrequencies } from "./rope-frequencies.ts";
 import { type ThreadCount, createThreadCount } from "./thread-count.ts";
+import { type ModelWarning, findZeroWeights } from "./zero-weights.ts";
 import { type ModelTensors, type TensorNaming, findTensors } from "./weights.ts";
 
 export type { EngineOptions } from "./engine-options.ts";
@@ -42,6 +43,8 @@ export interface Engine {
   readonly memory: { readonly wasmBytes: number; readonly weightBytes: number; readonly kvBytes: number };
   /** `reason`: why one thread runs where none was asked for by number and more were wanted. */
   readonly engine: { readonly variant: Variant; readonly ternaryKernel: TernaryKernel; readonly threads: number; readonly reason?: string };
+  /** What a user should know of the weights. */
+  readonly warnings: readonly ModelWarning[];
   readonly numeric: Numeric;
   /**
    * Runs `ids` at positions `[position, position + ids.length)`; the KV cache must hold every earlier position.
@@ -93,6 +96,8 @@ export async function createEngine(parts: EngineParts, options: EngineOptions = 
   const chosen = await chooseKernels(parts.binaries, nThreads > 1, options.variant);
   const { plan, tensors } = planEngine(parts, options, fastestTernaryKernel(chosen));
   throwIfAborted(options.signal);
+  const warnings = await findZeroWeights(tensors);
+  throwIfAborted(options.signal);
   const memory = createMemory(plan.totalBytes, chosen.threads), kernels = await instantiateKernels(chosen.module, memory);
   const weights = await loadWeights(kernels, memory, plan, tensors, options);
   const ropeMagnitude = placeRopeFrequencies(kernels, memory, config, plan, tensors, plan.buffers.ropeCos);
@@ -101,7 +106,7 @@ export async function createEngine(parts: EngineParts, options: EngineOptions = 
   const start = () => startPool(platform, kernels, chosen.module, memory, plan.control, nThreads);
   const { pool, reason } = nThreads > 1 ? await startThreads(start, options) : { pool: undefined, reason: platform.noThreadsReason };
   try {
-    return new ProgramEngine(config, plan, program, chosen, kernels, memory, pool, options.threads === undefined ? reason : undefined);
+    return new ProgramEngine(config, plan, program, chosen, kernels, memory, pool, options.threads === undefined ? reason : undefined, warnings);
   } catch (error) {
     await pool?.close();
     throw error;
@@ -156,6 +161,7 @@ interface HeadRows {
 
 class ProgramEngine implements Engine {
   readonly config: ModelConfig;
+  readonly warnings: readonly ModelWarning[];
   readonly numeric: Numeric;
   readonly engine: Engine["engine"];
   readonly memory: Engine["memory"];
@@ -170,7 +176,9 @@ class ProgramEngine implements Engine {
 
   constructor(
     config: ModelConfig, plan: MemoryPlan, program: Program, chosen: ChosenKernels, kernels: KernelExports, memory: WebAssembly.Memory, pool: ThreadPool | undefined, reason: string | undefined,
+    warnings: readonly ModelWarning[],
   ) {
+    this.warnings = warnings;
     this.config = config;
     this.plan = plan;
     this.program = program;

@@ -18,7 +18,7 @@ import type { ChatMessage, ChatOptions, EmbedOptions, GenerateOptions, Generatio
 export type Wire<Options> = Omit<Options, "signal" | "onProgress" | "platform">;
 
 /** What a page knows of a loaded model without asking. */
-export type ModelFacts = Readonly<Pick<Model, "config" | "contextLength" | "vocabSize" | "memory" | "engine" | "hasTokenizer" | "loadMs">>;
+export type ModelFacts = Readonly<Pick<Model, "config" | "contextLength" | "vocabSize" | "memory" | "engine" | "warnings" | "hasTokenizer" | "loadMs">>;
 
 /** A model as it can be sent: an absolute URL, a file, bytes. */
 export type WireSource = string | Blob | Uint8Array;

@@ -83,8 +83,8 @@ class Session {
     if (this.#model !== undefined) fail("model/busy", "this session has loaded a model already: load the next one in a session of its own");
     const model = await this.#load(source, options);
     this.#model = model;
-    const { config, contextLength, vocabSize, memory, engine, hasTokenizer, loadMs } = model;
-    return { config, contextLength, vocabSize, memory, engine, hasTokenizer, loadMs };
+    const { config, contextLength, vocabSize, memory, engine, warnings, hasTokenizer, loadMs } = model;
+    return { config, contextLength, vocabSize, memory, engine, warnings, hasTokenizer, loadMs };
   }
 
   receive(message: ToWorker): void {

@@ -83,6 +83,9 @@ export class WorkerModel implements AsyncDisposable {
   get engine(): ModelFacts["engine"] {
     return this.#facts.engine;
   }
+  get warnings(): ModelFacts["warnings"] {
+    return this.#facts.warnings;
+  }
   get hasTokenizer(): boolean {
     return this.#facts.hasTokenizer;
   }

@@ -229,7 +229,7 @@ describe("the other commands", () => {
 
   test("inspect shows header, tensors and memory", async () => {
     const result = await json(["inspect", model, "--context", "128"]);
-    assert.deepEqual(Object.keys(result), ["format", "architecture", "name", "fileBytes", "parameters", "memory", "engine", "unused", "config", "metadata", "tensors"]);
+    assert.deepEqual(Object.keys(result), ["format", "architecture", "name", "fileBytes", "parameters", "memory", "engine", "unused", "warnings", "config", "metadata", "tensors"]);
     assert.equal(result.architecture, "qwen3");
     const tensors = result.tensors as { name: string; type: string; shape: number[] }[];
     assert.deepEqual(tensors.find(({ name }) => name === "blk.0.attn_q.weight"), { ...tensors.find(({ name }) => name === "blk.0.attn_q.weight"), type: "TQ2_0", shape: [256, 256] });

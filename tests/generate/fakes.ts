@@ -84,6 +84,7 @@ export function fakeEngine(logitsAfter: (ids: readonly number[], logits: Float32
     contextLength,
     vocabSize,
     memory: { wasmBytes: 3, weightBytes: 2, kvBytes: 1 },
+    warnings: [],
     engine: { variant: "simd", ternaryKernel: "tables", threads: 1 },
     numeric,
     calls: [],

@@ -29,7 +29,7 @@ export const inspect: Command = {
 
 type Description = ReturnType<typeof describe>;
 
-function describe({ file, config, memory, engine, unused }: ModelInspection) {
+function describe({ file, config, memory, engine, unused, warnings }: ModelInspection) {
   const tensors = [...file.tensors.values()].map(({ name, type, shape, position, sizeBytes }) => ({ name, type, shape, position, sizeBytes }));
   const metadata = file.format === "gguf" ? Object.fromEntries(file.metadata) : file.config;
   return {
@@ -41,6 +41,7 @@ function describe({ file, config, memory, engine, unused }: ModelInspection) {
     memory,
     engine,
     unused,
+    warnings,
     config,
     metadata: Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, abbreviate(value)])),
     tensors,
@@ -54,13 +55,14 @@ function abbreviate(value: unknown): unknown {
   return items.length <= LIST_ITEMS_SHOWN ? items : `${items.length} items`;
 }
 
-function print({ format, architecture, name, fileBytes, parameters, memory, engine, unused, config, metadata, tensors }: Description): string {
+function print({ format, architecture, name, fileBytes, parameters, memory, engine, unused, warnings, config, metadata, tensors }: Description): string {
   const nameWidth = Math.max(...tensors.map((tensor) => tensor.name.length), 0);
   return [
     `${name}: ${architecture} in ${format}, ${formatBytes(fileBytes)}, ${(parameters / 1e6).toFixed(1)} million parameters`,
     `memory: ${formatBytes(memory.wasmBytes)} (weights ${formatBytes(memory.weightBytes)}, KV cache ${formatBytes(memory.kvBytes)})`,
     `kernels: ${engine ? `${engine.variant}, ternary weights by ${engine.ternaryKernel}` : "none of these run here: WebAssembly SIMD is missing"}`,
     `shape: ${config.nLayers} layers, width ${config.nEmbd}, feed-forward ${config.nFf}, ${config.nHeads} heads (${config.nKvHeads} KV), vocabulary ${config.vocabSize}, trained for ${config.contextLengthTrained} positions`,
+    ...warnings.map(({ tensor }) => `warning: all weights of ${show(tensor)} are zero`),
     ...notUsed("keys", unused.keys),
     ...notUsed("tensors", unused.tensors),
     "",
