@@ -72,9 +72,9 @@ async function openWeights(openSibling: OpenSibling, opened: ByteSource[]): Prom
   const names = [...new Set(shardOf.values())];
   if (names.length > SHARDS_MAX) fail("safetensors/limit", `${INDEX}: names ${names.length} files, the limit is ${SHARDS_MAX}`);
   for (const name of names) opened.push(await openSibling(name));
-  const tensors = await openSafetensors(opened);
+  const tensors = await openSafetensors(opened), sourceOf = new Map(names.map((name, i) => [name, opened[i]]));
   for (const [tensor, shard] of shardOf) {
-    if (tensors.get(tensor)?.source !== opened[names.indexOf(shard)]) {
+    if (tensors.get(tensor)?.source !== sourceOf.get(shard)) {
       fail("safetensors/bad-header", `${INDEX}: says that tensor ${quoted(tensor)} is in ${shard}, where it is not; the files are not of one model`);
     }
   }
