@@ -101,6 +101,14 @@ export const CONTEXT_LENGTH_DEFAULT = 4096;
 export const VOCABULARY_TOKENS_MAX = 1024 * 1024;
 /** UTF-16 units in one token; the longest published ones, runs of blanks, have 512. */
 export const TOKEN_UNITS_MAX = 4096;
+/** UTF-16 units of all tokens that are cut out of text: 6,415 of Gemma 3 have 68,000. The automaton takes 50 bytes a unit. */
+export const SPECIAL_TOKEN_UNITS_MAX = 512 * 1024;
+/** Steps of a tokenizer.json: normalizers, pre-tokenizers, decoders, post-processors. Published files have up to 12 in all. */
+export const TOKENIZER_STEPS_MAX = 64;
+/** UTF-16 units of what a step of a tokenizer.json looks for or puts in its place; published ones have one or two. */
+export const STEP_TEXT_UNITS_MAX = 256;
+/** Times that the steps before a vocabulary may lengthen a text by replacing; published ones do not. */
+export const REPLACED_GROWTH_MAX = 16;
 /** Ranks of merges share a float with positions, so they stay below 2^22; published vocabularies have up to 580,604. */
 export const MERGES_MAX = 4 * 1024 * 1024 - 1;
 /** Squares of the lengths of SentencePiece tokens, summed: the work of finding all their halves. 262,144 tokens take 2 × 10^7. */

@@ -166,7 +166,7 @@ export class Model implements AsyncDisposable {
    * @throws OnebitError `tokenizer/missing`, `model/context-full`, `option/invalid`, `aborted`
    */
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
-    const { pooling = this.#embedding?.pooling ?? "last", normalize = true, appendEos = this.#embedding?.appendEos ?? false, signal: own, onProgress } =
+    const { pooling = this.#embedding?.pooling ?? "last", normalize = true, appendEos = this.#embedding?.appendEos, signal: own, onProgress } =
       checkOptions("embed", options, EMBED_OPTIONS);
     const checked = check("texts", texts, TEXTS), all = withMemoryNow(CODE, "ids of texts to embed", () => checked.map((text) => this.#encodeForEmbedding(text, appendEos)));
     return await this.#exclusively(`embedding ${all.length} texts`, own, async (signal) => {
@@ -284,10 +284,10 @@ export class Model implements AsyncDisposable {
     return found;
   }
 
-  #encodeForEmbedding(text: string, appendEos: boolean): number[] {
+  #encodeForEmbedding(text: string, appendEos: boolean | undefined): number[] {
     const { tokenizer } = this;
-    const ids = tokenizer.encode(text);
-    if (appendEos && tokenizer.eosId !== undefined && ids.at(-1) !== tokenizer.eosId) ids.push(tokenizer.eosId);
+    const ids = tokenizer.encode(text, { addEos: appendEos ?? true });
+    if (appendEos === true && tokenizer.eosId !== undefined && ids.at(-1) !== tokenizer.eosId) ids.push(tokenizer.eosId);
     if (ids.length === 0) fail("option/invalid", "embed: a text is empty, and this model adds no BOS or EOS to it");
     this.#checkFits(ids.length, "a text to embed");
     return ids;

@@ -1,6 +1,7 @@
 /**
  * Byte-level byte-pair encoding: text is split into pieces, the UTF-8 bytes of a piece are its first symbols, and
- * neighbours merge by rank. Any text has an encoding, and decoding gives it back exactly.
+ * neighbours merge by rank. Bytes that have no token are left out, as in llama.cpp; with all 256, any text has an encoding,
+ * and decoding gives it back exactly.
  *
  * Source: GPT-2 (Radford et al. 2019); `ignoreMerges` as in Llama 3 (tiktoken looks whole pieces up first).
  *
@@ -12,11 +13,10 @@ import { encodeUtf8 } from "../files/utf8.ts";
 import { makeByteAlphabet } from "./byte-alphabet.ts";
 import { CharClasses } from "./char-classes.ts";
 import { Merger } from "./merge.ts";
-import { normalize } from "./normalize.ts";
 import { PairTable } from "./pair-table.ts";
 import type { PreTokenizer } from "./pre-tokenizers.ts";
 import { type PieceSink, chainStages } from "./split.ts";
-import type { NormalForm, SpacePrefix, TokenModel } from "./token-model.ts";
+import type { TokenModel } from "./token-model.ts";
 import { BYTES_PER_UNIT_MAX, writeUtf8 } from "./utf8-bytes.ts";
 import { TOKEN_NORMAL, type Vocabulary, bad } from "./vocabulary.ts";
 
@@ -31,18 +31,13 @@ export interface BpeOptions {
   /** Refuses merges of or into texts that are no token, as Hugging Face does; else they are steps between tokens. */
   readonly strictMerges: boolean;
   readonly preTokenizer: PreTokenizer;
-  /** Stands for bytes that have no token. */
-  readonly unknownId?: number;
-  readonly normalForm?: NormalForm;
-  /** A blank goes before fragments that do not begin with one. */
-  readonly addPrefixSpace?: boolean;
 }
 
 /** Scratch memory for longer pieces is given back. */
 const KEPT_BYTES = 65_536;
 
 export class ByteLevelBpe implements TokenModel {
-  readonly spacePrefix: SpacePrefix;
+  readonly leadingBlanks = 0;
   readonly #vocabulary: Vocabulary;
   readonly #alphabet = makeByteAlphabet();
   readonly #merger: Merger;
@@ -52,8 +47,6 @@ export class ByteLevelBpe implements TokenModel {
   readonly #stepTexts: readonly string[];
   readonly #split: PieceSink;
   readonly #ignoreMerges: boolean;
-  readonly #unknownId: number | undefined;
-  readonly #normalForm: NormalForm | undefined;
   readonly #longestBytes: number;
   readonly #units: Uint16Array;
   readonly #emit = (symbol: number): void => this.#push(symbol);
@@ -63,10 +56,7 @@ export class ByteLevelBpe implements TokenModel {
   constructor(options: BpeOptions) {
     const { vocabulary } = options;
     this.#vocabulary = vocabulary;
-    this.spacePrefix = options.addPrefixSpace === true ? "always" : "never";
     this.#ignoreMerges = options.preTokenizer.ignoreMerges;
-    this.#unknownId = options.unknownId;
-    this.#normalForm = options.normalForm;
     this.#longestBytes = longestText(vocabulary);
     const symbols = new SymbolNames(vocabulary, options.strictMerges);
     for (let byte = 0; byte < 256; byte++) {
@@ -78,17 +68,18 @@ export class ByteLevelBpe implements TokenModel {
       read: (from, to, into) => this.#readSymbols(from, to, into),
       lengthOf: (symbol) => this.#textOf(symbol).length,
     });
-    const sink: PieceSink = (text, from, to) => this.#encodePiece(text, from, to);
+    const sink: PieceSink = (text, from, to) => this.encodePiece(text, from, to, this.#ids);
     this.#split = chainStages(options.preTokenizer.stages, new CharClasses(), sink);
   }
 
-  encode(text: string, prefixed: boolean, into: number[]): void {
-    let fragment = this.#normalForm === undefined ? text : normalize(text, this.#normalForm);
-    if (prefixed && !fragment.startsWith(" ")) fragment = ` ${fragment}`;
+  prepare(fragment: string): string {
+    return fragment;
+  }
+
+  encode(prepared: string, _isFirst: boolean, into: number[]): void {
     this.#ids = into;
-    this.#split(fragment, 0, fragment.length);
+    this.#split(prepared, 0, prepared.length);
     this.#ids = [];
-    if (this.#bytes.length > KEPT_BYTES) this.#bytes = new Uint8Array(KEPT_BYTES);
   }
 
   bytesOf(id: number): Uint8Array {
@@ -97,18 +88,21 @@ export class ByteLevelBpe implements TokenModel {
     return (isWritten ? this.#alphabet.bytesOf(text) : undefined) ?? encodeUtf8(text);
   }
 
-  #encodePiece(text: string, from: number, to: number): void {
+  /** Appends the ids of the piece `[from, to)` of a text. */
+  encodePiece(text: string, from: number, to: number, into: number[]): void {
     const room = (to - from) * BYTES_PER_UNIT_MAX;
     if (this.#bytes.length < room) this.#bytes = new Uint8Array(room);
     const count = writeUtf8(text, from, to, this.#bytes);
     if (this.#ignoreMerges && count <= this.#longestBytes) {
       const id = this.#vocabulary.plainIdOf(this.#written(count));
       if (id !== undefined) {
-        this.#ids.push(id);
+        into.push(id);
         return;
       }
     }
+    this.#ids = into;
     this.#merger.merge(count, this.#emit);
+    if (room > KEPT_BYTES) this.#bytes = new Uint8Array(KEPT_BYTES);
   }
 
   #readSymbols(from: number, to: number, into: Int32Array): void {
@@ -139,9 +133,7 @@ export class ByteLevelBpe implements TokenModel {
 
   #pushByte(byte: number): void {
     const symbol = this.#symbolOfByte[byte];
-    const id = symbol < this.#vocabulary.size ? symbol : this.#unknownId;
-    if (id === undefined) bad(`byte 0x${byte.toString(16).padStart(2, "0")} of the text has no token`);
-    this.#ids.push(id);
+    if (symbol < this.#vocabulary.size) this.#ids.push(symbol);
   }
 }
 
@@ -172,9 +164,11 @@ class SymbolNames {
     return this.#vocabulary.plainIdOf(text) ?? this.#step(text);
   }
 
-  of(text: string, index: number): number {
+  /** Undefined for a token that no text may become. */
+  of(text: string, index: number): number | undefined {
     const id = this.#vocabulary.plainIdOf(text);
     if (id !== undefined) return id;
+    if (this.#vocabulary.idOf(text) !== undefined) return undefined;
     if (this.#strict) bad(`merge ${index}: ${quoted(text)} is no token`);
     return this.#step(text);
   }
@@ -193,8 +187,9 @@ function pairTable(options: BpeOptions, symbols: SymbolNames): PairTable {
   if (options.mergeCount > MERGES_MAX) bad(`${options.mergeCount} merges; the limit is ${MERGES_MAX}`);
   const pairs = new PairTable(options.mergeCount);
   let rank = 0;
-  for (const [left, right] of options.merges) {
-    pairs.add(symbols.of(left, rank), symbols.of(right, rank), rank, symbols.of(left + right, rank));
+  for (const rule of options.merges) {
+    const [left, right, merged] = [rule[0], rule[1], rule[0] + rule[1]].map((text) => symbols.of(text, rank));
+    if (left !== undefined && right !== undefined && merged !== undefined) pairs.add(left, right, rank, merged);
     rank += 1;
   }
   return pairs;

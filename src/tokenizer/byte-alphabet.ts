@@ -47,3 +47,10 @@ export function makeByteAlphabet(): ByteAlphabet {
 function isPrintable(byte: number): boolean {
   return (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
 }
+
+/** Writes a text with each byte of its UTF-8 as its character. */
+export function makeByteWriter(): (text: string) => string {
+  const characters = Array.from(makeByteAlphabet().unitOfByte, (unit) => String.fromCharCode(unit));
+  const encoder = new TextEncoder();
+  return (text) => Array.from(encoder.encode(text), (byte) => characters[byte]).join("");
+}

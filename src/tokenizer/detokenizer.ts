@@ -4,32 +4,26 @@
  *
  * @module
  */
+import { BLANKS_OF_FIRST_TOKEN } from "./token-model.ts";
 
-/** What the decoder must know of a vocabulary. */
-export interface TokenPieces {
-  /** Bytes that a token adds to a text; `special` asks for the names of control tokens too. */
-  pieceOf(id: number, special: boolean): Uint8Array;
-  /** Whether encoding puts a blank before text that follows this token. */
-  precedesPrefix(id: number): boolean;
-  /** Whether decoding leaves the state before the first text as it is. */
-  isSpecial(id: number): boolean;
-}
+/** Bytes that a token adds to a text. */
+export type PieceOf = (id: number) => Uint8Array;
 
+const BLANK = 0x20;
 /** Bytes gathered before they are decoded together. */
 const CHUNK_BYTES = 16_384;
 
 export class Detokenizer {
-  readonly #pieces: TokenPieces;
-  readonly #special: boolean;
+  readonly #pieceOf: PieceOf;
   /** A byte order mark in a text is text. */
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  #dropsBlank: boolean;
+  /** Blanks still to be dropped. */
+  #blanks: number;
 
-  /** @param dropsBlank whether the text begins with a blank that encoding put there. */
-  constructor(pieces: TokenPieces, special: boolean, dropsBlank: boolean) {
-    this.#pieces = pieces;
-    this.#special = special;
-    this.#dropsBlank = dropsBlank;
+  /** @param leadingBlanks how many blanks that begin the text are dropped. */
+  constructor(pieceOf: PieceOf, leadingBlanks: number) {
+    this.#pieceOf = pieceOf;
+    this.#blanks = leadingBlanks;
   }
 
   /** The text that this token completes; often empty in scripts of several bytes a character. */
@@ -54,6 +48,10 @@ export class Detokenizer {
         texts.push(this.#decoder.decode(chunk.subarray(0, used), { stream: true }));
         used = 0;
       }
+      if (bytes.length > CHUNK_BYTES) {
+        texts.push(this.#decoder.decode(bytes, { stream: true }));
+        continue;
+      }
       chunk.set(bytes, used);
       used += bytes.length;
     }
@@ -62,13 +60,15 @@ export class Detokenizer {
   }
 
   #bytesOf(id: number): Uint8Array {
-    const bytes = this.#pieces.pieceOf(id, this.#special);
-    if (this.#pieces.precedesPrefix(id)) {
-      this.#dropsBlank = true;
-      return bytes;
+    const bytes = this.#pieceOf(id);
+    if (this.#blanks === 0 || bytes.length === 0) return bytes;
+    if (this.#blanks === BLANKS_OF_FIRST_TOKEN) {
+      this.#blanks = 0;
+      return bytes.filter((byte) => byte !== BLANK);
     }
-    if (!this.#dropsBlank || bytes.length === 0 || this.#pieces.isSpecial(id)) return bytes;
-    this.#dropsBlank = false;
-    return bytes[0] === 0x20 ? bytes.subarray(1) : bytes;
+    let from = 0;
+    while (from < this.#blanks && bytes[from] === BLANK) from++;
+    this.#blanks = from === bytes.length ? this.#blanks - from : 0;
+    return bytes.subarray(from);
   }
 }

@@ -13,7 +13,8 @@ import { type PreTokenizer, preTokenizerNamed } from "./pre-tokenizers.ts";
 import { SentencePiece, pairsByScore } from "./sentencepiece.ts";
 import type { TokenModel } from "./token-model.ts";
 import { type Tokenizer, makeTokenizer } from "./parts-tokenizer.ts";
-import { TOKEN_BYTE, TOKEN_NORMAL, Vocabulary, bad } from "./vocabulary.ts";
+import type { CutToken } from "./special-tokens.ts";
+import { TOKEN_BYTE, TOKEN_NORMAL, TOKEN_USER_DEFINED, Vocabulary, bad } from "./vocabulary.ts";
 
 const KEY = "tokenizer.ggml.";
 /** SentencePiece files without these keys mean Llama's ids. */
@@ -51,8 +52,6 @@ function bytePairs(metadata: GgufMetadata, vocabulary: Vocabulary): Tokenizer {
     mergeCount: merges.length,
     strictMerges: false,
     preTokenizer: row,
-    unknownId: ends.unknownId,
-    addPrefixSpace: readBoolean(metadata, `${KEY}add_space_prefix`),
   });
   return assemble(metadata, vocabulary, model, ends);
 }
@@ -69,7 +68,7 @@ function sentencePiece(metadata: GgufMetadata, vocabulary: Vocabulary): Tokenize
     vocabulary,
     pairs: pairsByScore(vocabulary, scores),
     unknownId: ends.unknownId,
-    spacePrefix: readBoolean(metadata, `${KEY}add_space_prefix`) === false ? "never" : "always",
+    addSpacePrefix: readBoolean(metadata, `${KEY}add_space_prefix`) !== false,
   });
   return assemble(metadata, vocabulary, model, ends);
 }
@@ -95,6 +94,10 @@ function readEnds(
   const bosId = id("bos") ?? defaults.bosId;
   const eosId = id("eos") ?? defaults.eosId;
   if (bosId !== undefined) vocabulary.protect(bosId);
+  // Old converters call every token normal, or give no types: one that no merge makes can only be a name.
+  const merges = readStrings(metadata, `${KEY}merges`);
+  const hasTypes = metadata.get(`${KEY}token_type`) !== undefined;
+  const isOrdinary = (text: string): boolean => merges?.some((rule) => rule.replace(" ", "") === text) ?? hasTypes;
   const addBos = readBoolean(metadata, `${KEY}add_bos_token`);
   const addEos = readBoolean(metadata, `${KEY}add_eos_token`);
   if (addBos === true && bosId === undefined) bad(`${KEY}add_bos_token is true; ${KEY}bos_token_id is missing`);
@@ -105,12 +108,22 @@ function readEnds(
     unknownId: id("unknown") ?? defaults.unknownId,
     prefixIds: (addBos ?? addBosByDefault) && bosId !== undefined ? [bosId] : [],
     suffixIds: addEos === true && eosId !== undefined ? [eosId] : [],
-    endOfTurnIds: vocabulary.endOfTurn([eosId, id("eot"), id("eom")]),
+    endOfTurnIds: vocabulary.endOfTurn([eosId, id("eot"), id("eom")], isOrdinary),
   };
 }
 
 function assemble(metadata: GgufMetadata, vocabulary: Vocabulary, model: TokenModel, ends: Ends): Tokenizer {
-  return makeTokenizer({ vocabulary, model, ...ends, ...chatFromGguf(metadata, vocabulary.texts, ends) });
+  const chat = chatFromGguf(metadata, vocabulary.texts, ends);
+  return makeTokenizer({ vocabulary, model, ...ends, ...chat, cutTokens: cutTokens(vocabulary) });
+}
+
+function cutTokens(vocabulary: Vocabulary): CutToken[] {
+  const tokens: CutToken[] = [];
+  for (let id = 0; id < vocabulary.size; id++) {
+    const isControl = vocabulary.isSpecial(id);
+    if (isControl || vocabulary.typeOf(id) === TOKEN_USER_DEFINED) tokens.push({ id, text: vocabulary.texts[id], isControl });
+  }
+  return tokens;
 }
 
 /**

@@ -7,21 +7,32 @@
 import { fail, shown } from "../core/errors.ts";
 import { BOOLEAN, type Kind, type OptionTable, TEXT, check, checkOptions, kind, list } from "../core/options.ts";
 import { withMemoryNow } from "../core/refused-memory.ts";
-import { encodeUtf8 } from "../files/utf8.ts";
 import type { ChatExtras } from "./chat-extras.ts";
-import { Detokenizer, type TokenPieces } from "./detokenizer.ts";
-import { type CutToken, SpecialTokens } from "./special-tokens.ts";
+import { Detokenizer } from "./detokenizer.ts";
+import { FragmentEncoder } from "./fragment-encoder.ts";
+import { MarkerLayer } from "./marker-layer.ts";
+import type { CutToken } from "./special-tokens.ts";
 import type { TokenModel } from "./token-model.ts";
-import { TOKEN_CONTROL, TOKEN_UNKNOWN, TOKEN_USER_DEFINED, type Vocabulary } from "./vocabulary.ts";
+import type { Vocabulary } from "./vocabulary.ts";
 
-export interface EncodeOptions {
-  /** Adds the BOS and EOS tokens that the model wants; on by default. */
+/** What goes around a text. */
+export interface EncodePartsOptions {
+  /** Puts the tokens before the text that the model wants there, such as BOS; on by default. */
   addSpecial?: boolean;
-  /** Reads names of control tokens in the text as those tokens; off by default, so that text stays text. */
-  parseSpecial?: boolean;
+  /**
+   * Puts the tokens behind the text that the model's file wants there, such as EOS; off by default. They are for texts that
+   * are complete, as in training and for embeddings: no prompt that is to be continued ends with them.
+   */
+  addEos?: boolean;
 }
 
-export type EncodePartsOptions = Pick<EncodeOptions, "addSpecial">;
+export interface EncodeOptions extends EncodePartsOptions {
+  /**
+   * Reads the names of control tokens and of all other added tokens (`<think>`, `<tool_call>`) in the text as those tokens;
+   * off by default, so that text stays text. Added tokens of nothing but white space are part of any text.
+   */
+  parseSpecial?: boolean;
+}
 
 export interface DecodeOptions {
   /** Shows control tokens by their names; off by default, they are no part of the text. */
@@ -36,7 +47,7 @@ export interface DecodeOptions {
 /** Part of a prompt. */
 export interface TextPart {
   text: string;
-  /** Names of control tokens in it are those tokens: text of a template. Never set it on what a user wrote. */
+  /** Names of added tokens in it are those tokens: text of a template. Never set it on what a user wrote. */
   special: boolean;
 }
 
@@ -55,7 +66,7 @@ export interface Tokenizer {
   readonly eosId: number | undefined;
   /** Whether `encode` puts BOS before a text, unless told otherwise. */
   readonly addBos: boolean;
-  /** Whether `encode` puts EOS after a text, unless told otherwise. */
+  /** Whether `encode` puts EOS after a text when asked to. */
   readonly addEos: boolean;
   /** Every token that ends a reply; more than EOS in most chat models. */
   readonly endOfTurnIds: ReadonlySet<number>;
@@ -72,7 +83,8 @@ export interface Tokenizer {
   encode(text: string, options?: EncodeOptions): number[];
   /**
    * The ids of several parts as one text: merges cross their borders, but only parts marked special are searched for
-   * control tokens, and none is found across a border. So no user's text can close a turn or open another.
+   * control tokens and other added tokens, and none is found across a border. So no user's text can close a turn, open
+   * another, or stand for anything else that only the template may say. A text that begins with BOS gets no second one.
    */
   encodeParts(parts: readonly TextPart[], options?: EncodePartsOptions): number[];
   /**
@@ -102,12 +114,12 @@ export interface TokenizerParts extends ChatExtras {
   readonly prefixIds: readonly number[];
   readonly suffixIds: readonly number[];
   readonly endOfTurnIds: ReadonlySet<number>;
-  /** Tokens that take the blanks around them along, by id. */
-  readonly trims?: ReadonlyMap<number, { readonly trimsLeft: boolean; readonly trimsRight: boolean }>;
+  /** Tokens that are cut out of a text as it is given. */
+  readonly cutTokens: readonly CutToken[];
 }
 
-const ENCODE_OPTIONS: OptionTable<EncodeOptions> = { addSpecial: BOOLEAN, parseSpecial: BOOLEAN };
-const ENCODE_PARTS_OPTIONS: OptionTable<EncodePartsOptions> = { addSpecial: BOOLEAN };
+const ENCODE_OPTIONS: OptionTable<EncodeOptions> = { addSpecial: BOOLEAN, addEos: BOOLEAN, parseSpecial: BOOLEAN };
+const ENCODE_PARTS_OPTIONS: OptionTable<EncodePartsOptions> = { addSpecial: BOOLEAN, addEos: BOOLEAN };
 const DECODE_OPTIONS: OptionTable<DecodeOptions> = { special: BOOLEAN, continued: BOOLEAN };
 
 const PART: Kind<TextPart> = (value, name, code) => {
@@ -137,11 +149,8 @@ class PartsTokenizer implements Tokenizer {
   readonly specialTokens: ReadonlyMap<string, string>;
   readonly #parts: TokenizerParts;
   readonly #vocabulary: Vocabulary;
-  /** Tokens that are cut out of any text. */
-  readonly #userDefined: SpecialTokens;
-  /** Those, and the control tokens: what is cut out of parts marked special. */
-  readonly #all: SpecialTokens;
-  readonly #pieces: TokenPieces;
+  readonly #given: MarkerLayer;
+  readonly #prepared: MarkerLayer;
 
   constructor(parts: TokenizerParts) {
     this.#parts = parts;
@@ -154,14 +163,8 @@ class PartsTokenizer implements Tokenizer {
     this.chatTemplate = parts.chatTemplate;
     this.chatTemplates = parts.chatTemplates;
     this.specialTokens = parts.specialTokens;
-    const cuts = cutTokens(parts);
-    this.#userDefined = new SpecialTokens(cuts.filter((token) => !this.#vocabulary.isSpecial(token.id)));
-    this.#all = new SpecialTokens(cuts);
-    this.#pieces = {
-      pieceOf: (id, special) => this.#pieceOf(id, special),
-      precedesPrefix: (id) => parts.model.spacePrefix === "always" && this.#isCut(id),
-      isSpecial: (id) => this.#vocabulary.isSpecial(id),
-    };
+    this.#given = new MarkerLayer(parts.cutTokens);
+    this.#prepared = new MarkerLayer(parts.model.preparedTokens ?? []);
   }
 
   get vocabSize(): number {
@@ -169,29 +172,29 @@ class PartsTokenizer implements Tokenizer {
   }
 
   encode(text: string, options: EncodeOptions = {}): number[] {
-    const { parseSpecial: special = false, addSpecial } = checkOptions("encode", options, ENCODE_OPTIONS);
-    return this.#encode([{ text: check("text", text, TEXT), special }], addSpecial);
+    const { parseSpecial: special = false, ...around } = checkOptions("encode", options, ENCODE_OPTIONS);
+    return this.#encode([{ text: check("text", text, TEXT), special }], around);
   }
 
   encodeParts(parts: readonly TextPart[], options: EncodePartsOptions = {}): number[] {
-    const { addSpecial } = checkOptions("encodeParts", options, ENCODE_PARTS_OPTIONS);
-    return this.#encode(check("parts", parts, list("a list of { text, special }", PART)), addSpecial);
+    const around = checkOptions("encodeParts", options, ENCODE_PARTS_OPTIONS);
+    return this.#encode(check("parts", parts, list("a list of { text, special }", PART)), around);
   }
 
-  #encode(parts: readonly TextPart[], addSpecial = true): number[] {
-    return withMemoryNow("model/not-enough-memory", "the ids of a text", () => this.#encodeAll(parts, addSpecial));
+  #encode(parts: readonly TextPart[], around: EncodePartsOptions): number[] {
+    return withMemoryNow("model/not-enough-memory", "the ids of a text", () => this.#encodeAll(parts, around));
   }
 
-  #encodeAll(parts: readonly TextPart[], addSpecial: boolean): number[] {
-    const ids: number[] = addSpecial ? [...this.#parts.prefixIds] : [];
-    const fragments = new FragmentEncoder(this.#parts.model, this.#userDefined, ids);
-    for (const part of parts) {
-      if (part.special) this.#encodeSpecialPart(part.text, fragments);
-      else fragments.addText(part.text);
-    }
-    fragments.endText();
-    if (addSpecial) ids.push(...this.#parts.suffixIds);
-    return ids;
+  #encodeAll(parts: readonly TextPart[], { addSpecial = true, addEos = false }: EncodePartsOptions): number[] {
+    const { prefixIds, suffixIds } = this.#parts;
+    const ids: number[] = [];
+    const fragments = new FragmentEncoder(this.#parts.model, this.#given, this.#prepared, ids);
+    for (const { text, special } of parts) fragments.add(text, special);
+    fragments.end();
+    const isBegun = prefixIds.every((id, i) => ids[i] === id);
+    const before = addSpecial && !isBegun ? prefixIds : [];
+    const after = addEos ? suffixIds : [];
+    return before.length + after.length === 0 ? ids : [...before].concat(ids, after);
   }
 
   decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
@@ -220,96 +223,17 @@ class PartsTokenizer implements Tokenizer {
     return this.#vocabulary.isSpecial(this.#checked(id));
   }
 
-  #encodeSpecialPart(text: string, fragments: FragmentEncoder): void {
-    let from = 0;
-    for (let cut = this.#all.find(text, 0); cut !== undefined; cut = this.#all.find(text, from)) {
-      // User-defined tokens stay in the text for now: one may begin in the part before.
-      const isControl = this.#vocabulary.isSpecial(cut.token.id);
-      fragments.addText(text.slice(from, isControl ? cut.from : cut.to));
-      if (isControl) fragments.addToken(cut.token.id);
-      from = cut.to;
-    }
-    fragments.addText(text.slice(from));
-  }
-
   #detokenizer(special = false, continued: boolean): Detokenizer {
-    const dropsBlank = !continued && this.#parts.model.spacePrefix !== "never";
-    return new Detokenizer(this.#pieces, special, dropsBlank);
+    return new Detokenizer((id) => this.#pieceOf(id, special), continued ? 0 : this.#parts.model.leadingBlanks);
   }
 
   #pieceOf(id: number, special: boolean): Uint8Array {
-    const type = this.#vocabulary.typeOf(this.#checked(id));
-    if (type !== TOKEN_CONTROL && type !== TOKEN_UNKNOWN) return this.#parts.model.bytesOf(id);
-    return special ? encodeUtf8(this.#vocabulary.texts[id]) : new Uint8Array(0);
-  }
-
-  #isCut(id: number): boolean {
-    return this.#vocabulary.isSpecial(id) || this.#vocabulary.typeOf(id) === TOKEN_USER_DEFINED;
+    const isShown = special || !this.#vocabulary.isSpecial(this.#checked(id));
+    return isShown ? this.#parts.model.bytesOf(id) : new Uint8Array(0);
   }
 
   #checked(id: number): number {
     if (Number.isInteger(id) && id >= 0 && id < this.#vocabulary.size) return id;
     return fail("model/bad-token", `token id ${shown(id)}: wanted 0 to ${this.#vocabulary.size - 1}`);
   }
-}
-
-/** Gathers text until a control token ends it, then cuts user-defined tokens out and encodes what lies between. */
-class FragmentEncoder {
-  readonly #model: TokenModel;
-  readonly #userDefined: SpecialTokens;
-  readonly #ids: number[];
-  #text = "";
-  #isFirst = true;
-  #followsToken = true;
-
-  constructor(model: TokenModel, userDefined: SpecialTokens, ids: number[]) {
-    this.#model = model;
-    this.#userDefined = userDefined;
-    this.#ids = ids;
-  }
-
-  addText(text: string): void {
-    this.#text += text;
-  }
-
-  addToken(id: number): void {
-    this.endText();
-    this.#pushToken(id);
-  }
-
-  endText(): void {
-    const text = this.#text;
-    this.#text = "";
-    let from = 0;
-    for (let cut = this.#userDefined.find(text, 0); cut !== undefined; cut = this.#userDefined.find(text, from)) {
-      this.#encode(text.slice(from, cut.from));
-      this.#pushToken(cut.token.id);
-      from = cut.to;
-    }
-    this.#encode(text.slice(from));
-  }
-
-  #pushToken(id: number): void {
-    this.#ids.push(id);
-    this.#followsToken = true;
-    this.#isFirst = false;
-  }
-
-  #encode(fragment: string): void {
-    if (fragment === "") return;
-    const { spacePrefix } = this.#model;
-    const prefixed = spacePrefix === "always" ? this.#followsToken : spacePrefix === "first" && this.#isFirst;
-    this.#model.encode(fragment, prefixed, this.#ids);
-    this.#followsToken = false;
-    this.#isFirst = false;
-  }
-}
-
-function cutTokens({ vocabulary, trims }: TokenizerParts): CutToken[] {
-  const tokens: CutToken[] = [];
-  for (let id = 0; id < vocabulary.size; id++) {
-    if (!vocabulary.isSpecial(id) && vocabulary.typeOf(id) !== TOKEN_USER_DEFINED) continue;
-    tokens.push({ id, text: vocabulary.texts[id], ...trims?.get(id) });
-  }
-  return tokens;
 }

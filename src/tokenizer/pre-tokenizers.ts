@@ -1,6 +1,5 @@
 /**
- * The pre-tokenizers that model files name, as a table: `tokenizer.ggml.pre` of GGUF, and the regular expressions of
- * tokenizer.json. Adding one is a row.
+ * The pre-tokenizers that model files name, as a table: `tokenizer.ggml.pre` of GGUF. Adding one is a row.
  *
  * Source: the expressions in the models' own tokenizer.json files; names as llama.cpp's `llama-vocab.cpp` gives them.
  *
@@ -40,8 +39,8 @@ const gpt2 = plain([gpt2Words]);
 const digitsThenGpt2 = plain([numbers(1), gpt2Words]);
 
 /** Han from U+4E00 to U+9FA5, and what else stands in DeepSeek's class: U+0800–4E00, U+AC00–D7FF. */
-const deepseekLetters = unitRanges(0x0800, 0x9fa5, 0xac00, 0xd7ff);
-const hanAndKana = unitRanges(0x3040, 0x30ff, 0x4e00, 0x9fa5);
+export const deepseekLetters = unitRanges(0x0800, 0x9fa5, 0xac00, 0xd7ff);
+export const hanAndKana = unitRanges(0x3040, 0x30ff, 0x4e00, 0x9fa5);
 
 const NAMED: ReadonlyMap<string, PreTokenizer> = new Map([
   ["llama3", llama3],
@@ -92,49 +91,4 @@ export function preTokenizerNamed(name: string): PreTokenizer {
     "tokenizer/unsupported",
     `tokenizer.ggml.pre: the pre-tokenizer ${quoted(name)} is not supported; supported are ${known}`,
   );
-}
-
-const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
-const CONTRACTIONS_SPELLED = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])";
-const BLANKS = "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-const GPT2_EXPRESSION = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)";
-const DEEPSEEK3_EXPRESSION =
-  "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*" + BLANKS;
-
-/** What Llama 3's expression is after the contractions, by its digits and its class of word characters. */
-function llama3Expression(digits: string, word: string): string {
-  const notSymbol = word === "\\p{L}" ? "\\p{L}\\p{N}" : "\\p{L}\\p{M}\\p{N}";
-  return `|[^\\r\\n\\p{L}\\p{N}]?${word}+|${digits}| ?[^\\s${notSymbol}]+[\\r\\n]*${BLANKS}`;
-}
-
-const EXPRESSIONS: ReadonlyMap<string, MatcherMaker> = new Map([
-  ...[CONTRACTIONS, CONTRACTIONS_SPELLED].flatMap((contractions): [string, MatcherMaker][] => [
-    [contractions + llama3Expression("\\p{N}{1,3}", "\\p{L}"), llama3Words(3)],
-    [contractions + llama3Expression("\\p{N}", "\\p{L}"), llama3Words(1)],
-    [contractions + llama3Expression("\\p{N}", "[\\p{L}\\p{M}]"), llama3Words(1, LETTER | MARK)],
-  ]),
-  [GPT2_EXPRESSION, gpt2Words],
-  [`${GPT2_EXPRESSION}|\\s+`, gpt2Words],
-  [DEEPSEEK3_EXPRESSION, deepseek3Words],
-  ["\\p{N}", numbers(1)],
-  ["\\p{N}+", numbers()],
-  ["\\p{N}{1,3}", numbers(3)],
-  ["[0-9][0-9][0-9]", threeDigits],
-  ["[\\r\\n]", oneNewline],
-  ["\\s?\\p{L}+", blankThen(LETTER)],
-  ["\\s?\\p{P}+", blankThen(PUNCTUATION)],
-  ["[一-龥ࠀ-一가-퟿]+", deepseekLetters],
-  ["[一-龥\u3040-ゟ゠-ヿ]+", hanAndKana],
-]);
-
-/**
- * The matcher of a regular expression in a tokenizer.json. Only known expressions run: an arbitrary one could backtrack
- * for years.
- * @throws OnebitError `tokenizer/unsupported` for any other.
- */
-export function matcherForExpression(expression: string): MatcherMaker {
-  const matcher = EXPRESSIONS.get(expression.replaceAll("\r", "\\r").replaceAll("\n", "\\n"));
-  if (matcher !== undefined) return matcher;
-  const shown = expression.slice(0, 200);
-  return fail("tokenizer/unsupported", `tokenizer.json: pre_tokenizer: the expression ${shown} is not supported`);
 }

@@ -1,6 +1,6 @@
 /**
- * SentencePiece's byte-pair encoding: characters are the first symbols, blanks are `▁`, neighbours merge by the score (or
- * rank) of the token they make, and characters without a token fall back to their bytes.
+ * SentencePiece's byte-pair encoding: characters are the first symbols, blanks are `▁`, neighbours merge by the score of
+ * the token they make, and characters without a token fall back to their bytes.
  *
  * A literal U+2581 in a text decodes to a blank: the vocabulary cannot tell them apart.
  *
@@ -12,15 +12,14 @@ import { quoted } from "../core/errors.ts";
 import { SENTENCEPIECE_SPLIT_WORK_MAX } from "../core/limits.ts";
 import { encodeUtf8 } from "../files/utf8.ts";
 import { codePointBefore } from "./char-classes.ts";
+import { NO_CHARACTER, NeighbourFilter, byteIds, characterIds, nCharacters } from "./characters.ts";
 import { Merger } from "./merge.ts";
-import { normalize } from "./normalize.ts";
 import { PairTable } from "./pair-table.ts";
-import type { NormalForm, SpacePrefix, TokenModel } from "./token-model.ts";
+import type { TokenModel } from "./token-model.ts";
 import { writeCodePoint } from "./utf8-bytes.ts";
 import {
   TOKEN_BYTE,
   TOKEN_NORMAL,
-  TOKEN_USER_DEFINED,
   type Vocabulary,
   bad,
   byteOfToken,
@@ -28,29 +27,22 @@ import {
 
 export interface SentencePieceOptions {
   readonly vocabulary: Vocabulary;
-  /** Which symbols merge; see {@link pairsByScore} and {@link pairsByRank}. */
+  /** Which symbols merge; see {@link pairsByScore}. */
   readonly pairs: PairTable;
   /** Stands for characters that have neither a token nor bytes. */
   readonly unknownId?: number;
-  readonly spacePrefix: SpacePrefix;
-  /** The prefix goes only before fragments that do not begin with a blank. */
-  readonly prefixUnlessSpace?: boolean;
-  /** No token spans a blank that is not its first character (Metaspace's `split`). */
-  readonly splitsAtSpaces?: boolean;
-  readonly normalForm?: NormalForm;
+  /** A blank goes before each fragment, and decoding drops the first. */
+  readonly addSpacePrefix: boolean;
 }
 
 /** U+2581, LOWER ONE EIGHTH BLOCK: how the vocabulary writes a blank. */
 const SPACE_MARK = 0x2581;
-const NO_CHARACTER = -1;
 /** Symbols of the text that wait for a cut; longer stretches grow it, and it is given back above 16 times this. */
 const STRETCH_SYMBOLS = 4096;
-/** Bits of the filter of neighbours: 2 MiBit keep false positives of 262,144 tokens below 10 %. */
-const FILTER_BITS = 21;
 
 export class SentencePiece implements TokenModel {
-  readonly spacePrefix: SpacePrefix;
-  readonly #options: SentencePieceOptions;
+  readonly leadingBlanks: number;
+  readonly #unknownId: number | undefined;
   readonly #vocabulary: Vocabulary;
   readonly #merger: Merger;
   readonly #byteIds: Int32Array;
@@ -62,8 +54,8 @@ export class SentencePiece implements TokenModel {
 
   constructor(options: SentencePieceOptions) {
     const { vocabulary } = options;
-    this.#options = options;
-    this.spacePrefix = options.spacePrefix;
+    this.#unknownId = options.unknownId;
+    this.leadingBlanks = options.addSpacePrefix ? 1 : 0;
     this.#vocabulary = vocabulary;
     this.#merger = new Merger(options.pairs, {
       read: (from, to, into) => into.set(this.#symbols.subarray(from, to)),
@@ -74,22 +66,18 @@ export class SentencePiece implements TokenModel {
     this.#neighbours = new NeighbourFilter(vocabulary);
   }
 
-  encode(text: string, prefixed: boolean, into: number[]): void {
-    const { normalForm, prefixUnlessSpace, splitsAtSpaces } = this.#options;
-    const fragment = normalForm === undefined ? text : normalize(text, normalForm);
+  prepare(fragment: string): string {
+    return this.leadingBlanks > 0 ? ` ${fragment}` : fragment;
+  }
+
+  encode(prepared: string, _isFirst: boolean, into: number[]): void {
     let last = NO_CHARACTER;
-    const first = fragment.charCodeAt(0);
-    if (prefixed && !(prefixUnlessSpace === true && (first === 0x20 || first === SPACE_MARK))) {
-      this.#append(SPACE_MARK);
-      last = SPACE_MARK;
-    }
-    for (let at = 0; at < fragment.length; at++) {
-      let character = codePointBefore(fragment, at, fragment.length);
+    for (let at = 0; at < prepared.length; at++) {
+      let character = codePointBefore(prepared, at, prepared.length);
       if (character > 0xffff) at++;
       else if (character === 0x20) character = SPACE_MARK;
       // No token has these two side by side, so no merge can cross here: short stretches stay in the cache.
-      const isCut = !this.#neighbours.mayHave(last, character);
-      if (isCut || (splitsAtSpaces === true && character === SPACE_MARK)) this.#mergeStretch(into);
+      if (!this.#neighbours.mayHave(last, character)) this.#mergeStretch(into);
       this.#append(character);
       last = character;
     }
@@ -125,14 +113,7 @@ export class SentencePiece implements TokenModel {
 
   /** Characters in a symbol's text. */
   #lengthOf(symbol: number): number {
-    if (symbol >= this.#vocabulary.size) return 1;
-    const text = this.#vocabulary.texts[symbol];
-    let count = 0;
-    for (let at = 0; at < text.length; at++) {
-      if (codePointBefore(text, at, text.length) > 0xffff) at++;
-      count += 1;
-    }
-    return count;
+    return symbol < this.#vocabulary.size ? nCharacters(this.#vocabulary.texts[symbol]) : 1;
   }
 
   #pushBytes(character: number, into: number[]): void {
@@ -141,7 +122,7 @@ export class SentencePiece implements TokenModel {
     for (let i = 0; i < end; i++) {
       if (this.#byteIds[bytes[i]] >= 0) continue;
       const code = character.toString(16).toUpperCase().padStart(4, "0");
-      into.push(this.#options.unknownId ?? bad(`character U+${code} has no token, no byte tokens and no unknown token`));
+      into.push(this.#unknownId ?? bad(`character U+${code} has no token, no byte tokens and no unknown token`));
       return;
     }
     for (let i = 0; i < end; i++) into.push(this.#byteIds[bytes[i]]);
@@ -159,42 +140,16 @@ export function pairsByScore(vocabulary: Vocabulary, scores: ArrayLike<number>):
   let work = 0;
   for (let id = 0; id < vocabulary.size; id++) {
     const length = vocabulary.texts[id].length;
-    if (isText(vocabulary, id)) work += length * length;
+    if (vocabulary.isText(id)) work += length * length;
     if (work > SENTENCEPIECE_SPLIT_WORK_MAX) bad(`token ${id} ${quoted(vocabulary.texts[id])}: the tokens are too long`);
   }
   const found: number[] = [];
   for (let id = 0; id < vocabulary.size; id++) {
-    if (isText(vocabulary, id)) findHalves(vocabulary, id, found);
+    if (vocabulary.isText(id)) findHalves(vocabulary, id, found);
   }
   const pairs = new PairTable(found.length / 3);
   for (let i = 0; i < found.length; i += 3) pairs.add(found[i], found[i + 1], ranks[found[i + 2]], found[i + 2]);
   return pairs;
-}
-
-/**
- * The rules of a tokenizer.json: ranked pairs of tokens.
- * @throws OnebitError `tokenizer/bad-vocabulary` when a rule names something that is no token.
- */
-export function pairsByRank(
-  vocabulary: Vocabulary,
-  merges: Iterable<readonly [left: string, right: string]>,
-  mergeCount: number,
-): PairTable {
-  const pairs = new PairTable(mergeCount);
-  let rank = 0;
-  const idOf = (text: string): number =>
-    vocabulary.plainIdOf(text) ?? bad(`merge ${rank}: ${quoted(text)} is no token`);
-  for (const [left, right] of merges) {
-    pairs.add(idOf(left), idOf(right), rank, idOf(left + right));
-    rank += 1;
-  }
-  return pairs;
-}
-
-/** Whether text may become this token. */
-function isText(vocabulary: Vocabulary, id: number): boolean {
-  const type = vocabulary.typeOf(id);
-  return type === TOKEN_NORMAL || type === TOKEN_USER_DEFINED;
 }
 
 /** Appends (left, right, id) for each way to halve a token. */
@@ -227,53 +182,4 @@ function scoreRanks(vocabulary: Vocabulary, scores: ArrayLike<number>): Int32Arr
     const score = scores[id];
     return Number.isNaN(score) ? bad(`token ${id} ${quoted(vocabulary.texts[id])}: its score is not a number`) : rankOf.get(score)!;
   });
-}
-
-/** The id of each byte's token, −1 without one. */
-function byteIds(vocabulary: Vocabulary): Int32Array {
-  const ids = new Int32Array(256).fill(-1);
-  for (let id = 0; id < vocabulary.size; id++) {
-    if (vocabulary.typeOf(id) === TOKEN_BYTE) ids[byteOfToken(id, vocabulary.texts[id])] = id;
-  }
-  return ids;
-}
-
-function characterIds(vocabulary: Vocabulary): ReadonlyMap<number, number> {
-  const ids = new Map<number, number>();
-  for (let id = 0; id < vocabulary.size; id++) {
-    const text = vocabulary.texts[id];
-    if (text === "" || !isText(vocabulary, id)) continue;
-    const character = codePointBefore(text, 0, text.length);
-    if (text.length === (character > 0xffff ? 2 : 1)) ids.set(character, id);
-  }
-  return ids;
-}
-
-/** Which characters stand side by side in some token; may say yes of a few that do not (one hash, one bit). */
-class NeighbourFilter {
-  readonly #bits = new Uint32Array(1 << (FILTER_BITS - 5));
-
-  constructor(vocabulary: Vocabulary) {
-    for (let id = 0; id < vocabulary.size; id++) if (isText(vocabulary, id)) this.#addText(vocabulary.texts[id]);
-  }
-
-  mayHave(left: number, right: number): boolean {
-    const bit = hashOf(left, right);
-    return (this.#bits[bit >>> 5] & (1 << (bit & 31))) !== 0;
-  }
-
-  #addText(text: string): void {
-    let last = NO_CHARACTER;
-    for (let at = 0; at < text.length; at++) {
-      const character = codePointBefore(text, at, text.length);
-      if (character > 0xffff) at++;
-      const bit = hashOf(last, character);
-      if (last !== NO_CHARACTER) this.#bits[bit >>> 5] |= 1 << (bit & 31);
-      last = character;
-    }
-  }
-}
-
-function hashOf(left: number, right: number): number {
-  return (Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b)) >>> (32 - FILTER_BITS);
 }

@@ -1,24 +1,32 @@
 /**
- * Finds the tokens that are cut out of text before anything else: one walk of a trie, whatever their number.
+ * Finds the tokens that are cut out of text before anything else, in time linear in the text, whatever the tokens are.
  *
  * At each place the longest token wins, and the leftmost place first, as in Hugging Face's tokenizers; llama.cpp cuts
  * longest first over the whole text, which differs only where a longer token begins inside a shorter one.
  *
+ * An automaton reads the text from its end (Aho and Corasick 1975, "Efficient string matching", over the tokens
+ * backwards), so that each place gets the longest of the tokens that begin there.
+ *
  * @module
  */
-import { isWhiteSpace } from "./char-classes.ts";
+import { SPECIAL_TOKEN_UNITS_MAX } from "../core/limits.ts";
+import { bad } from "./vocabulary.ts";
 
 /** A token to look for. */
 export interface CutToken {
   readonly id: number;
   readonly text: string;
+  /** No part of any text, even if it is nothing but white space. */
+  readonly isControl?: boolean;
   /** White space before it belongs to it. */
   readonly trimsLeft?: boolean;
   /** White space after it belongs to it. */
   readonly trimsRight?: boolean;
+  /** Whether a match may stand at `[from, to)` of a text; a token that stands alone as a word has one. */
+  readonly mayStand?: (text: string, from: number, to: number) => boolean;
 }
 
-/** One found token: it stands for `[from, to)` of the text, blanks that it takes along included. */
+/** One found token: it stands for `[from, to)` of the text. */
 export interface Cut {
   readonly token: CutToken;
   readonly from: number;
@@ -31,57 +39,89 @@ const ROOT = 0;
 export class SpecialTokens {
   /** Child of a node by UTF-16 unit: key node · 65,536 + unit. */
   readonly #children = new Map<number, number>();
-  /** The token that ends at each node. */
+  /** Where a node goes on when it has no child: the longest end of it that begins another token backwards. */
+  readonly #fallbacks: number[] = [ROOT];
+  /** The longest token that ends, backwards, at each node. */
   readonly #tokens: (CutToken | undefined)[] = [undefined];
-  /** Units that begin a token, so that most text costs one look-up a unit. */
-  readonly #begins = new Uint8Array(UNITS);
+  /** Units that end a token, so that most text costs one look-up a unit. */
+  readonly #ends = new Uint8Array(UNITS);
 
+  /** @throws OnebitError `tokenizer/bad-vocabulary` when the tokens are too many or too long */
   constructor(tokens: Iterable<CutToken>) {
-    for (const token of tokens) if (token.text !== "") this.#add(token);
-  }
-
-  /** The first token at or after `from`. */
-  find(text: string, from: number): Cut | undefined {
-    if (this.#children.size === 0) return undefined;
-    for (let at = from; at < text.length; at++) {
-      if (this.#begins[text.charCodeAt(at)] === 0) continue;
-      const token = this.#longestAt(text, at);
-      if (token !== undefined) return widen(token, text, from, at);
+    let units = 0;
+    const nodes: { node: number; parent: number; unit: number }[] = [];
+    for (const token of tokens) {
+      units += token.text.length;
+      if (units > SPECIAL_TOKEN_UNITS_MAX) bad(`special tokens of more than ${SPECIAL_TOKEN_UNITS_MAX} characters in all, the limit`);
+      if (token.text !== "") this.#add(token, nodes);
     }
-    return undefined;
+    this.#link(nodes);
   }
 
-  #add(token: CutToken): void {
+  get isEmpty(): boolean {
+    return this.#children.size === 0;
+  }
+
+  /** All tokens of the text, from its beginning on, none overlapping another. */
+  cuts(text: string): Cut[] {
+    const cuts: Cut[] = [];
+    let end = 0;
+    for (const { token, from, to } of this.#longest(text).reverse()) {
+      if (from < end) continue;
+      end = to;
+      if (token.mayStand === undefined || token.mayStand(text, from, to)) cuts.push({ token, from, to });
+    }
+    return cuts;
+  }
+
+  /** The longest token at each place that has one, last place first. */
+  #longest(text: string): Cut[] {
+    const found: Cut[] = [];
+    if (this.isEmpty) return found;
     let node = ROOT;
-    for (let i = 0; i < token.text.length; i++) {
-      const key = node * UNITS + token.text.charCodeAt(i);
+    for (let at = text.length - 1; at >= 0; at--) {
+      const unit = text.charCodeAt(at);
+      if (node === ROOT && this.#ends[unit] === 0) continue;
+      node = this.#next(node, unit);
+      const token = this.#tokens[node];
+      if (token !== undefined) found.push({ token, from: at, to: at + token.text.length });
+    }
+    return found;
+  }
+
+  #next(node: number, unit: number): number {
+    for (;;) {
+      const child = this.#children.get(node * UNITS + unit);
+      if (child !== undefined) return child;
+      if (node === ROOT) return ROOT;
+      node = this.#fallbacks[node];
+    }
+  }
+
+  #add(token: CutToken, nodes: { node: number; parent: number; unit: number }[]): void {
+    const { text } = token;
+    let node = ROOT;
+    for (let i = text.length - 1; i >= 0; i--) {
+      const key = node * UNITS + text.charCodeAt(i);
       let child = this.#children.get(key);
       if (child === undefined) {
         child = this.#tokens.push(undefined) - 1;
         this.#children.set(key, child);
+        nodes.push({ node: child, parent: node, unit: text.charCodeAt(i) });
       }
       node = child;
     }
-    this.#tokens[node] = token;
-    this.#begins[token.text.charCodeAt(0)] = 1;
+    this.#tokens[node] ??= token;
+    this.#ends[text.charCodeAt(text.length - 1)] = 1;
   }
 
-  #longestAt(text: string, at: number): CutToken | undefined {
-    let longest: CutToken | undefined;
-    let node: number | undefined = ROOT;
-    while (at < text.length) {
-      node = this.#children.get(node * UNITS + text.charCodeAt(at++));
-      if (node === undefined) break;
-      longest = this.#tokens[node] ?? longest;
+  /** Links each node to its fallback, nearer the root first. */
+  #link(nodes: readonly { node: number; parent: number; unit: number }[]): void {
+    const depths = new Int32Array(this.#tokens.length);
+    for (const { node, parent } of nodes) depths[node] = depths[parent] + 1;
+    for (const { node, parent, unit } of [...nodes].sort((a, b) => depths[a.node] - depths[b.node])) {
+      this.#fallbacks[node] = parent === ROOT ? ROOT : this.#next(this.#fallbacks[parent], unit);
+      this.#tokens[node] ??= this.#tokens[this.#fallbacks[node]];
     }
-    return longest;
   }
-}
-
-function widen(token: CutToken, text: string, from: number, at: number): Cut {
-  let start = at;
-  let stop = at + token.text.length;
-  if (token.trimsLeft) while (start > from && isWhiteSpace(text.charCodeAt(start - 1))) start--;
-  if (token.trimsRight) while (stop < text.length && isWhiteSpace(text.charCodeAt(stop))) stop++;
-  return { token, from: start, to: stop };
 }

@@ -12,12 +12,12 @@ import {
   type CharClasses,
   LETTER,
   MARK,
-  NEWLINE,
   NUMBER,
   PUNCTUATION,
   SPACE,
   SYMBOL,
   codePointBefore,
+  isNewline,
 } from "./char-classes.ts";
 
 /** Receives the piece `[from, to)` of a text. */
@@ -52,40 +52,43 @@ function splitBy(match: Matcher, next: PieceSink): PieceSink {
   };
 }
 
+/** Which cases of the contractions 's 't 're 've 'm 'll 'd count; `folded` is `(?i:…)`, to which ſ is an s too. */
+export type Contractions = "lower" | "any" | "folded";
+
 /**
  * GPT-2: `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`.
  * Without the last alternative, a lone blank would be unmatched between two matches: the same piece.
  */
 export const gpt2Words: MatcherMaker = (classes) => (text, at, end) => {
-  const contraction = contractionEnd(text, at, end, false);
+  const contraction = contractionEnd(text, at, end, "lower");
   if (contraction > at) return contraction;
   const start = text.charCodeAt(at) === 0x20 ? at + 1 : at;
   const kind = classes.at(text, start, end);
   if (kind & LETTER) return classes.runEnd(text, start, end, LETTER);
   if (kind & NUMBER) return classes.runEnd(text, start, end, NUMBER);
-  if (kind !== 0 && !(kind & SPACE)) return classes.runEndWithout(text, start, end, SPACE | LETTER | NUMBER);
+  if (start < end && !(kind & SPACE)) return classes.runEndWithout(text, start, end, SPACE | LETTER | NUMBER);
   return blanksEnd(classes, text, at, end);
 };
 
 /**
  * Llama 3 and its kin, with `{1,n}` digits and words of the class `W` (letters, or letters and marks):
- * `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?W+|\p{N}{1,n}| ?[^\s\p{N}W]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`.
+ * `'s|'t|'re|'ve|'m|'ll|'d|[^\r\n\p{L}\p{N}]?W+|\p{N}{1,n}| ?[^\s\p{N}W]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`.
  */
-export function llama3Words(digits: number, word = LETTER): MatcherMaker {
+export function llama3Words(digits: number, word = LETTER, contractions: Contractions = "any"): MatcherMaker {
   return (classes) => (text, at, end) => {
-    const contraction = contractionEnd(text, at, end, true);
+    const contraction = contractionEnd(text, at, end, contractions);
     if (contraction > at) return contraction;
     const first = codePointBefore(text, at, end);
     const kind = classes.of(first);
     if (kind & word) return classes.runEnd(text, at, end, word);
     if (kind & NUMBER) return numbersEnd(classes, text, at, end, digits);
     const second = at + (first > 0xffff ? 2 : 1);
-    if (!(kind & NEWLINE) && classes.at(text, second, end) & word) return classes.runEnd(text, second, end, word);
+    if (!isNewline(first) && classes.at(text, second, end) & word) return classes.runEnd(text, second, end, word);
     const start = first === 0x20 ? second : at;
     const symbol = classes.at(text, start, end);
-    if (symbol === 0 || symbol & (SPACE | NUMBER | word)) return blanksEnd(classes, text, at, end, true);
+    if (start >= end || symbol & (SPACE | NUMBER | word)) return blanksEnd(classes, text, at, end, true);
     const stop = classes.runEndWithout(text, start, end, SPACE | NUMBER | word);
-    return classes.runEnd(text, stop, end, NEWLINE);
+    return newlinesEnd(text, stop, end);
   };
 }
 
@@ -104,12 +107,12 @@ export const deepseek3Words: MatcherMaker = (classes) => (text, at, end) => {
   }
   const word = LETTER | MARK;
   if (kind & word) return classes.runEnd(text, at, end, word);
-  const mayLead = !(kind & (NEWLINE | PUNCTUATION | SYMBOL));
+  const mayLead = !(kind & (PUNCTUATION | SYMBOL)) && !isNewline(first);
   if (mayLead && classes.at(text, second, end) & word) return classes.runEnd(text, second, end, word);
   const start = first === 0x20 ? second : at;
   if (classes.at(text, start, end) & (PUNCTUATION | SYMBOL)) {
     const stop = classes.runEnd(text, start, end, PUNCTUATION | SYMBOL);
-    return classes.runEnd(text, stop, end, NEWLINE);
+    return newlinesEnd(text, stop, end);
   }
   return blanksEnd(classes, text, at, end, true);
 };
@@ -145,8 +148,7 @@ export function oneOf(mask: number, more: string): MatcherMaker {
 }
 
 /** `[\r\n]`. */
-export const oneNewline: MatcherMaker = (classes) => (text, at, end) =>
-  classes.at(text, at, end) & NEWLINE ? at + 1 : at;
+export const oneNewline: MatcherMaker = () => (text, at, end) => (at < end && isNewline(text.charCodeAt(at)) ? at + 1 : at);
 
 /** `\s?C+` for a class `C`. */
 export function blankThen(mask: number): MatcherMaker {
@@ -173,18 +175,15 @@ export function unitRanges(...bounds: readonly number[]): MatcherMaker {
  * `\s*[\r\n]+` (when `newlines`), then `\s+(?!\S)|\s+`: a run of blanks up to its last newline; else all of it at the end
  * of the piece, all but the last blank before something (which takes that one as its lead), a lone one.
  */
-function blanksEnd(classes: CharClasses, text: string, at: number, end: number, newlines = false): number {
+export function blanksEnd(classes: CharClasses, text: string, at: number, end: number, newlines = false): number {
   const stop = classes.runEnd(text, at, end, SPACE);
   if (newlines) {
-    for (let i = stop; i > at; i--) {
-      const unit = text.charCodeAt(i - 1);
-      if (unit === 0x0a || unit === 0x0d) return i;
-    }
+    for (let i = stop; i > at; i--) if (isNewline(text.charCodeAt(i - 1))) return i;
   }
   return stop === end || stop - at < 2 ? stop : stop - 1;
 }
 
-function numbersEnd(classes: CharClasses, text: string, at: number, end: number, longest: number): number {
+export function numbersEnd(classes: CharClasses, text: string, at: number, end: number, longest: number): number {
   if (longest === Infinity) return classes.runEnd(text, at, end, NUMBER);
   for (let count = 0; count < longest && classes.at(text, at, end) & NUMBER; count++) {
     at += codePointBefore(text, at, end) > 0xffff ? 2 : 1;
@@ -192,10 +191,18 @@ function numbersEnd(classes: CharClasses, text: string, at: number, end: number,
   return at;
 }
 
-/** `'s|'t|'re|'ve|'m|'ll|'d`, in either case when `anyCase`. */
-function contractionEnd(text: string, at: number, end: number, anyCase: boolean): number {
-  if (text.charCodeAt(at) !== 0x27) return at;
-  const tail = anyCase ? text.slice(at + 1, Math.min(at + 3, end)).toLowerCase() : text.slice(at + 1, Math.min(at + 3, end));
+function newlinesEnd(text: string, at: number, end: number): number {
+  while (at < end && isNewline(text.charCodeAt(at))) at++;
+  return at;
+}
+
+/** The end of `'s|'t|'re|'ve|'m|'ll|'d` at `at`, or `at`. */
+export function contractionEnd(text: string, at: number, end: number, cases: Contractions): number {
+  if (at >= end || text.charCodeAt(at) !== 0x27) return at;
+  const given = text.slice(at + 1, Math.min(at + 3, end));
+  // Only ASCII counts, which every engine's `toLowerCase` knows: ſ, the one other letter that folds to one of these, is asked for.
+  const tail = cases === "lower" ? given : given.toLowerCase();
+  if (cases === "folded" && given.startsWith("\u017f")) return at + 2;
   if (tail === "re" || tail === "ve" || tail === "ll") return at + 3;
   const first = tail.charAt(0);
   return first !== "" && "stmd".includes(first) ? at + 2 : at;

@@ -3,21 +3,24 @@
  *
  * @module
  */
-
-/** Before which fragments of text a blank goes: none, the one at the start, or every one that follows a special token. */
-export type SpacePrefix = "never" | "first" | "always";
+import type { CutToken } from "./special-tokens.ts";
 
 export interface TokenModel {
-  readonly spacePrefix: SpacePrefix;
+  /** What a fragment of text becomes before any token is cut from it: a normal form, blanks as marks, the blank before it. */
+  prepare(fragment: string): string;
   /**
-   * Appends the ids of `text`.
-   * @param prefixed whether a blank goes before it.
-   * @throws OnebitError `tokenizer/bad-vocabulary` when a byte of it has no token.
+   * Appends the ids of a prepared text.
+   * @param isFirst whether the whole text begins with it.
+   * @throws OnebitError `tokenizer/bad-vocabulary` when part of it has no token.
    */
-  encode(text: string, prefixed: boolean, into: number[]): void;
-  /** The bytes of a normal or byte token. */
+  encode(prepared: string, isFirst: boolean, into: number[]): void;
+  /** The bytes of a token: what a normal one adds to a text, the name of any other. */
   bytesOf(id: number): Uint8Array;
+  /** Blanks at the beginning of a text that decoding drops, because encoding may have put them there. */
+  readonly leadingBlanks: number;
+  /** Tokens that are looked for in prepared text, instead of in the text as it is given. */
+  readonly preparedTokens?: readonly CutToken[];
 }
 
-/** Unicode normal forms, applied to text before anything else. */
-export type NormalForm = "NFC" | "NFD" | "NFKC" | "NFKD";
+/** In {@link TokenModel.leadingBlanks}: all blanks of the first token. */
+export const BLANKS_OF_FIRST_TOKEN = -1;

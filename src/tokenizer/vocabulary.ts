@@ -7,6 +7,7 @@
  */
 import { fail, quoted } from "../core/errors.ts";
 import { TOKEN_UNITS_MAX, VOCABULARY_TOKENS_MAX } from "../core/limits.ts";
+import { isBlankText } from "./char-classes.ts";
 
 export const TOKEN_NORMAL = 1;
 export const TOKEN_UNKNOWN = 2;
@@ -65,10 +66,16 @@ export class Vocabulary {
     return this.#ids.get(text);
   }
 
-  /** The token with this text, if text may become it by itself: a normal or user-defined one. */
+  /** The token with this text, if text may become it by itself. */
   plainIdOf(text: string): number | undefined {
     const id = this.#ids.get(text);
-    return id !== undefined && isPlain(this.#types[id]) ? id : undefined;
+    return id !== undefined && this.isText(id) ? id : undefined;
+  }
+
+  /** Whether text may become this token by itself: a normal one, or a user-defined one that is no name but white space. */
+  isText(id: number): boolean {
+    const type = this.#types[id];
+    return type === TOKEN_NORMAL || (type === TOKEN_USER_DEFINED && isBlankText(this.texts[id]));
   }
 
   typeOf(id: number): number {
@@ -86,12 +93,21 @@ export class Vocabulary {
     return bad(`${where}: id ${id} is outside the ${this.size} tokens`);
   }
 
-  /** All tokens that end a turn: the given ones and the well-known texts, protected from text. */
-  endOfTurn(ids: readonly (number | undefined)[]): ReadonlySet<number> {
-    const known = END_OF_TURN_TEXTS.map((text) => this.#ids.get(text));
+  /**
+   * All tokens that end a turn: those that the file names, and the well-known ones but those that are ordinary tokens of
+   * the file. `</s>` is one of Qwen's and of Gemma's, the end of a struck-out text in HTML.
+   * @param isOrdinary of a token that the file calls normal
+   */
+  endOfTurn(ids: readonly (number | undefined)[], isOrdinary: (text: string) => boolean): ReadonlySet<number> {
     const found = new Set<number>();
-    for (const id of [...ids, ...known]) if (id !== undefined) found.add(id);
-    for (const id of found) this.protect(id);
+    for (const id of ids) if (id !== undefined) found.add(id);
+    for (const text of END_OF_TURN_TEXTS) {
+      const id = this.#ids.get(text);
+      const type = id === undefined ? TOKEN_NORMAL : this.#types[id];
+      const isHtml = text === "</s>" && type === TOKEN_USER_DEFINED;
+      if (id !== undefined && !isHtml && !(type === TOKEN_NORMAL && isOrdinary(text))) found.add(id);
+    }
+    for (const id of found) if (ids.includes(id) || this.#types[id] === TOKEN_NORMAL) this.protect(id);
     return found;
   }
 
@@ -128,8 +144,4 @@ export function bad(message: string): never {
 export function byteOfToken(id: number, text: string): number {
   const match = /^<0x([0-9A-Fa-f]{2})>$/.exec(text);
   return match === null ? bad(`token ${id} ${quoted(text)}: is a byte token; wanted <0x00> to <0xFF>`) : parseInt(match[1], 16);
-}
-
-function isPlain(type: number): boolean {
-  return type === TOKEN_NORMAL || type === TOKEN_USER_DEFINED;
 }

@@ -44,15 +44,10 @@ describe("byte-level encoding", () => {
     assert.deepEqual(texts(metadata, "QXZQX"), ["QXZ", "Q", "X"]);
   });
 
-  test("a byte without a token is the unknown token, or an error that names it", () => {
+  test("a byte without a token is left out", () => {
     const tokens = BYTE_LEVEL.tokens.map((token) => (token === "~" ? "~gone" : token));
-    assert.throws(() => texts(byteLevelMetadata({ [`${K}tokens`]: tokens }), "a~"), {
-      code: "tokenizer/bad-vocabulary",
-      message: /0x7e/,
-    });
-    const unknown = BYTE_LEVEL.tokens.indexOf("?");
-    const metadata = byteLevelMetadata({ [`${K}tokens`]: tokens, [`${K}unknown_token_id`]: unknown });
-    assert.deepEqual(texts(metadata, "~", { addSpecial: false }), ["?"]);
+    const metadata = byteLevelMetadata({ [`${K}tokens`]: tokens, [`${K}unknown_token_id`]: BYTE_LEVEL.tokens.indexOf("?") });
+    assert.deepEqual(texts(metadata, "a~b~", { addSpecial: false }), ["a", "b"]);
   });
 
   test("lone surrogates become U+FFFD", () => {
@@ -121,7 +116,9 @@ describe("BOS, EOS and the ends of turns", () => {
     assert.deepEqual(add({ [`${K}pre`]: "qwen2" }), []);
     assert.deepEqual(add({ [`${K}pre`]: "qwen2", [`${K}add_bos_token`]: true }), [bos]);
     assert.deepEqual(add({ [`${K}add_bos_token`]: false }), []);
-    assert.deepEqual(add({ [`${K}add_eos_token`]: true }), [bos, eos]);
+    assert.deepEqual(add({ [`${K}add_eos_token`]: true }), [bos]);
+    assert.deepEqual(tokenizerFromGguf(byteLevelMetadata({ [`${K}add_eos_token`]: true })).encode("", { addEos: true }), [bos, eos]);
+    assert.deepEqual(tokenizerFromGguf(byteLevelMetadata()).encode("", { addEos: true }), [bos]);
   });
 
   test("SentencePiece files without keys have Llama's ids", () => {
@@ -140,6 +137,19 @@ describe("BOS, EOS and the ends of turns", () => {
     assert.equal(tokenizer.tokenBytes(eot).length, 0);
     const named = tokenizerFromGguf(byteLevelMetadata({ [`${K}eot_token_id`]: 5, [`${K}eom_token_id`]: 6 }));
     assert.ok(named.endOfTurnIds.has(5) && named.endOfTurnIds.has(6));
+  });
+
+  test("a well-known end that the file calls normal and has merges for is an ordinary token", () => {
+    const merges = [...BYTE_LEVEL.merges, "< /", "</ s", "</s >"];
+    const tokens = [...BYTE_LEVEL.tokens, "</", "</s", "</s>"];
+    const types = Int32Array.from([...BYTE_LEVEL.types, 1, 1, 1]);
+    const metadata = byteLevelMetadata({ [`${K}tokens`]: tokens, [`${K}token_type`]: types, [`${K}merges`]: merges });
+    const tokenizer = tokenizerFromGguf(metadata);
+    const id = tokens.length - 1;
+    assert.equal(tokenizer.endOfTurnIds.has(id) || tokenizer.isSpecial(id), false);
+    assert.equal(tokenizer.decode([id]), "</s>");
+    const named = tokenizerFromGguf(new Map([...metadata, [`${K}eos_token_id`, id]]));
+    assert.ok(named.endOfTurnIds.has(id) && named.isSpecial(id));
   });
 
   test("an end of a turn that is plain text stays text", () => {

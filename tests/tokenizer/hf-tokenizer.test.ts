@@ -71,7 +71,7 @@ describe("the blank before words", () => {
     assert.deepEqual(texts(always, " the", options), ["▁the"]);
     const first = metaspace({ prepend_scheme: "first", split: false });
     assert.deepEqual(texts(first, "the[TOOL]the", options), ["▁the", "[TOOL]", "the"]);
-    assert.equal(first.decode(first.encode("the[TOOL]the")), "the[TOOL]the");
+    assert.equal(first.decode(first.encode("the[TOOL]the", options)), "the[TOOL]the");
     assert.deepEqual(texts(metaspace({ prepend_scheme: "never", split: false }), "the the", options), ["the", "▁the"]);
     assert.deepEqual(texts(metaspace({ add_prefix_space: false, split: false }), "the", options), ["the"]);
   });
@@ -84,9 +84,9 @@ describe("the blank before words", () => {
   test("ByteLevel's prefix goes before fragments without one", () => {
     const json = byteLevelJson({ pre_tokenizer: { type: "ByteLevel", add_prefix_space: true, use_regex: true } });
     const tokenizer = tokenizerFromHf(json);
-    assert.deepEqual(texts(tokenizer, "the<think>the"), ["Ġthe", "<think>", "Ġthe"]);
+    assert.deepEqual(texts(tokenizer, "the<think>the", options), ["Ġthe", "<think>", "Ġthe"]);
     assert.deepEqual(texts(tokenizer, " the"), ["Ġthe"]);
-    assert.equal(tokenizer.decode(tokenizer.encode("the<think>the")), "the<think>the");
+    assert.equal(tokenizer.decode(tokenizer.encode("the<think>the", options)), " the<think> the");
   });
 });
 
@@ -102,8 +102,28 @@ test("added tokens take blanks along where the file says so", () => {
     token.content === "<think>" ? { ...token, lstrip: true } : token.content === "<|im_end|>" ? { ...token, rstrip: true } : token,
   );
   const tokenizer = tokenizerFromHf(byteLevelJson({ added_tokens: added }));
-  assert.deepEqual(texts(tokenizer, "a  <think> b"), ["a", "<think>", "Ġ", "b"]);
-  assert.deepEqual(texts(tokenizer, "a <|im_end|> \n b", { parseSpecial: true }), ["a", "Ġ", "<|im_end|>", "b"]);
+  const options = { parseSpecial: true };
+  assert.deepEqual(texts(tokenizer, "a  <think> b", options), ["a", "<think>", "Ġ", "b"]);
+  assert.deepEqual(texts(tokenizer, "a <|im_end|> \n b", options), ["a", "Ġ", "<|im_end|>", "b"]);
+  // What a template's token takes along may lie in the message beside it.
+  const parts = [{ text: "a ", special: false }, { text: "<think>", special: true }, { text: "<|im_end|>", special: true }, { text: " \n", special: false }, { text: " b", special: false }];
+  assert.deepEqual(tokenizer.encodeParts(parts).map((id) => tokenizer.tokenText(id)), ["a", "<think>", "<|im_end|>", "b"]);
+});
+
+test("added tokens that stand alone as words, and those of normalized text", () => {
+  const more = (options: JsonObject): Tokenizer => {
+    const added = (byteLevelJson().added_tokens as JsonObject[]).map((token) => (token.content === "<think>" ? { ...token, content: "éx", ...options } : token));
+    return tokenizerFromHf(byteLevelJson({ added_tokens: added, normalizer: { type: "NFC" } }));
+  };
+  const has = (tokenizer: Tokenizer, text: string): boolean => tokenizer.encode(text, { parseSpecial: true }).includes(tokenizer.tokenId("éx")!);
+  const word = more({ single_word: true });
+  assert.deepEqual(["éx", "a éx.", "aéx", "éx_", "éxⅫ", "éx²", "\u200déx"].map((text) => has(word, text)), [true, true, false, false, false, true, false]);
+  assert.deepEqual([has(word, "e\u0301x"), has(more({ normalized: true }), "e\u0301x")], [false, true]);
+  const parts = (user: boolean): { text: string; special: boolean }[] => [{ text: "a😀🏿", special: true }, { text: "e\u0301x", special: !user }, { text: "\udfffb", special: true }];
+  const prepared = more({ normalized: true });
+  const found = [false, true].map((user) => prepared.encodeParts(parts(user)));
+  assert.deepEqual(found.map((ids) => ids.includes(prepared.tokenId("éx")!)), [true, false]);
+  assert.deepEqual(found.map((ids) => prepared.decode(ids)), ["a😀🏿éx\ufffdb", "a😀🏿éx\ufffdb"]);
 });
 
 describe("BOS and EOS", () => {
@@ -115,7 +135,7 @@ describe("BOS and EOS", () => {
   const text: JsonObject = { Sequence: { id: "A", type_id: 0 } };
   const around = (json: JsonObject, config: JsonObject = {}): string[] => {
     const tokenizer = tokenizerFromHf(json, config);
-    return tokenizer.encode("").map((id) => tokenizer.tokenText(id));
+    return tokenizer.encode("", { addEos: true }).map((id) => tokenizer.tokenText(id));
   };
 
   test("come from the post-processor's template", () => {
@@ -155,9 +175,25 @@ test("ids that nothing names are unused tokens", () => {
   assert.equal(tokenizer.decode([BYTE_LEVEL.tokens.length + 1]), "");
 });
 
+test("only what the file calls special is special", () => {
+  const json = byteLevelJson({ pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: false } });
+  const model = json.model as JsonObject;
+  const vocab = model.vocab as JsonObject;
+  const size = BYTE_LEVEL.tokens.length;
+  const merges = [...(model.merges as string[]), "< /", "</ s", "</s >"];
+  const file = { ...json, model: { ...model, vocab: { ...vocab, "</": size, "</s": size + 1, "</s>": size + 2 }, merges } };
+  const tokenizer = tokenizerFromHf(file, { eos_token: "<|im_end|>" });
+  assert.deepEqual(texts(tokenizer, "a</s>"), ["a", "</s>"]);
+  assert.ok(!tokenizer.endOfTurnIds.has(size + 2) && tokenizer.decode([size + 2]) === "</s>");
+  // Named as EOS it is special, and text cannot become it.
+  const named = tokenizerFromHf(file, { eos_token: "</s>" });
+  assert.deepEqual(texts(named, "a</s>"), ["a", "</s", ">"]);
+});
+
 describe("refused, naming the entry", () => {
   const vocab = (byteLevelJson().model as JsonObject).vocab as JsonObject;
   const pre = (step: JsonObject): JsonObject => byteLevelJson({ pre_tokenizer: step });
+  const doubling = (steps: number): JsonObject => ({ type: "Sequence", normalizers: Array.from({ length: steps }, () => ({ type: "Replace", pattern: { String: "a" }, content: "aa" })) });
   const isolated = (Regex: string): JsonObject => ({ type: "Split", pattern: { Regex }, behavior: "Isolated" });
   const cases: readonly (readonly [what: string, json: JsonObject, code: string, message: RegExp, config?: JsonObject])[] = [
     ["no model", byteLevelJson({ model: null }), "tokenizer/bad-vocabulary", /model: wanted an object/],
@@ -176,19 +212,23 @@ describe("refused, naming the entry", () => {
     ["two tokens of one id", byteLevelJson({}, { vocab: { ...vocab, x1: 7 } }), "tokenizer/bad-vocabulary", /token 7: is both/],
     ["an added token of another id", byteLevelJson({ added_tokens: [{ id: 9999, content: "a" }] }), "tokenizer/bad-vocabulary", /token|largest/],
     ["an added token without text", byteLevelJson({ added_tokens: [{ id: 400 }] }), "tokenizer/bad-vocabulary", /added_tokens\[0\].content/],
-    ["an added token of whole words", byteLevelJson({ added_tokens: [{ id: 400, content: "x", single_word: true }] }), "tokenizer/unsupported", /single_word/],
     ["an unknown normalizer", byteLevelJson({ normalizer: { type: "Lowercase" } }), "tokenizer/unsupported", /"Lowercase"/],
-    ["an unknown pre-tokenizer", pre({ type: "BertPreTokenizer" }), "tokenizer/unsupported", /"BertPreTokenizer"/],
+    ["an unknown pre-tokenizer", pre({ type: "UnicodeScripts" }), "tokenizer/unsupported", /"UnicodeScripts"/],
+    ["an unknown behaviour", pre({ ...isolated("\\p{N}"), behavior: "Joined" }), "tokenizer/unsupported", /"Joined"/],
+    ["a split at nothing", pre({ type: "Split", pattern: { String: "" }, behavior: "Isolated" }), "tokenizer/bad-vocabulary", /pattern.String: wanted a text/],
+    ["a split at a very long text", pre({ type: "Split", pattern: { String: "x".repeat(257) }, behavior: "Isolated" }), "tokenizer/bad-vocabulary", /at most 256/],
+    ["an expression in a normalizer", byteLevelJson({ normalizer: { type: "Replace", pattern: { Regex: "(a+)+$" }, content: "" } }), "tokenizer/unsupported", /\(a\+\)\+\$/],
+    ["a text that grows without end", byteLevelJson({ normalizer: doubling(5) }), "tokenizer/bad-vocabulary", /32 times as long, the limit is 16/],
+    ["more than 64 steps", byteLevelJson({ normalizer: { type: "Sequence", normalizers: Array.from({ length: 64 }, () => ({ type: "NFC" })) } }), "tokenizer/bad-vocabulary", /more than 64 steps/],
+    ["an unknown decoder", byteLevelJson({ decoder: { type: "CTC" } }), "tokenizer/unsupported", /"CTC"/],
+    ["a decoder that needs all tokens", sentencePieceJson({ decoder: { type: "Strip", content: " ", start: 0, stop: 1 } }), "tokenizer/unsupported", /Strip/],
+    ["dropout", byteLevelJson({}, { dropout: 0.1 }), "tokenizer/unsupported", /dropout/],
+    ["a mark of two characters", sentencePieceJson({ pre_tokenizer: { type: "Metaspace", replacement: "__" } }), "tokenizer/bad-vocabulary", /one character/],
+    ["an unknown prepend_scheme", sentencePieceJson({ pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "often" } }), "tokenizer/unsupported", /"often"/],
+    ["an unknown post-processor", byteLevelJson({ post_processor: { type: "Other" } }), "tokenizer/unsupported", /"Other"/],
+    ["a template of no token", byteLevelJson({ post_processor: { type: "TemplateProcessing", single: [{ SpecialToken: { id: "<x>" } }, { Sequence: { id: "A" } }] } }), "tokenizer/bad-vocabulary", /"<x>"/],
+    ["a template without the text", byteLevelJson({ post_processor: { type: "TemplateProcessing", single: [{ SpecialToken: { id: "<think>" } }] } }), "tokenizer/bad-vocabulary", /single: wanted a Sequence/],
     ["an unknown expression", pre(isolated("(a+)+$")), "tokenizer/unsupported", /\(a\+\)\+\$/],
-    ["an unknown behaviour", pre({ ...isolated("\\p{N}"), behavior: "MergedWithNext" }), "tokenizer/unsupported", /"MergedWithNext"/],
-    ["a step that drops text", pre({ ...isolated("\\p{N}"), behavior: "Removed", invert: true }), "tokenizer/unsupported", /"Removed"/],
-    ["a step after ByteLevel", pre({ type: "Sequence", pretokenizers: [{ type: "ByteLevel" }, { type: "Digits" }] }), "tokenizer/unsupported", /"Digits" after ByteLevel/],
-    ["a split at a word", pre({ type: "Split", pattern: { String: "x" }, behavior: "Isolated" }), "tokenizer/unsupported", /"x"/],
-    ["neither kind of vocabulary", byteLevelJson({ pre_tokenizer: null }), "tokenizer/unsupported", /neither byte-level/],
-    ["another mark than ▁", sentencePieceJson({ pre_tokenizer: { type: "Metaspace", replacement: "_" } }), "tokenizer/unsupported", /"_"/],
-    ["an unknown prepend_scheme", sentencePieceJson({ pre_tokenizer: { type: "Metaspace", prepend_scheme: "often" } }), "tokenizer/unsupported", /"often"/],
-    ["an unknown post-processor", byteLevelJson({ post_processor: { type: "BertProcessing" } }), "tokenizer/unsupported", /"BertProcessing"/],
-    ["a template of no token", byteLevelJson({ post_processor: { type: "TemplateProcessing", single: [{ SpecialToken: { id: "<x>" } }] } }), "tokenizer/bad-vocabulary", /"<x>"/],
     ["a BOS that is no token", byteLevelJson(), "tokenizer/bad-vocabulary", /"<x>"/, { bos_token: "<x>" }],
     ["BOS wanted but not named", byteLevelJson(), "tokenizer/bad-vocabulary", /add_bos_token/, { add_bos_token: true }],
     ["a list where an object belongs", byteLevelJson({ normalizer: [] }), "tokenizer/bad-vocabulary", /normalizer: wanted an object/],

@@ -4,10 +4,9 @@ import { type CutToken, SpecialTokens } from "../../src/tokenizer/special-tokens
 import { makeRandom } from "./random-text.ts";
 
 function cutAll(tokens: readonly CutToken[], text: string): string[] {
-  const special = new SpecialTokens(tokens);
   const pieces: string[] = [];
   let from = 0;
-  for (let cut = special.find(text, 0); cut !== undefined; cut = special.find(text, from)) {
+  for (const cut of new SpecialTokens(tokens).cuts(text)) {
     if (cut.from > from) pieces.push(text.slice(from, cut.from));
     pieces.push(`[${cut.token.id}]`);
     from = cut.to;
@@ -27,14 +26,16 @@ test("the longest token wins at each place, the leftmost place first", () => {
   assert.deepEqual(cutAll([], "<a>"), ["<a>"]);
 });
 
-test("tokens may take the blanks around them along", () => {
-  const tokens = [
-    { id: 0, text: "<l>", trimsLeft: true },
-    { id: 1, text: "<r>", trimsRight: true },
-  ];
-  assert.deepEqual(cutAll(tokens, "a \n<l> b"), ["a", "[0]", " b"]);
-  assert.deepEqual(cutAll(tokens, "a <r> \u2003b<r>  "), ["a ", "[1]", "b", "[1]"]);
-  assert.deepEqual(cutAll(tokens, "<r>  <l>"), ["[1]", "[0]"]);
+test("a token that may not stand where it is found is text, and no shorter one is looked for there", () => {
+  const mayStand = (text: string, from: number): boolean => text[from - 1] !== "x";
+  const tokens = [...named("<a>"), { id: 1, text: "<a>b", mayStand }];
+  assert.deepEqual(cutAll(tokens, "<a>b x<a>b <a>"), ["[1]", " x<a>b ", "[0]"]);
+});
+
+test("more than half a million characters of tokens are refused", () => {
+  const token = (id: number): CutToken => ({ id, text: `<${"x".repeat(4000)}${id}>` });
+  new SpecialTokens(Array.from({ length: 100 }, (_, id) => token(id)));
+  assert.throws(() => new SpecialTokens(Array.from({ length: 140 }, (_, id) => token(id))), { code: "tokenizer/bad-vocabulary", message: /524288/ });
 });
 
 test("equals a search of every token at every place", () => {

@@ -112,9 +112,35 @@ describe("control tokens", () => {
     );
   });
 
-  test("user-defined tokens are cut out of any text", () => {
-    assert.ok(byteLevel.encode("a<think>b").includes(byteLevel.tokenId("<think>")!));
-    assert.equal(byteLevel.decode(byteLevel.encode("a<think>b")), "a<think>b");
+  test("user-defined tokens too are text in text, tokens where asked for", () => {
+    for (const [tokenizer, name] of [[byteLevel, "<think>"], [sentencePiece, "[TOOL]"]] as const) {
+      const id = tokenizer.tokenId(name)!;
+      assert.ok(!tokenizer.encode(`a${name}b`).includes(id));
+      assert.equal(tokenizer.decode(tokenizer.encode(`a${name}b`)), `a${name}b`);
+      assert.ok(tokenizer.encode(`a${name}b`, { parseSpecial: true }).includes(id));
+    }
+  });
+
+  test("no merge of text makes a user-defined token", () => {
+    const scores = Float32Array.from([...(sentencePieceMetadata().get("tokenizer.ggml.scores") as Float32Array), 5, 6]);
+    const tokens = [...(sentencePieceMetadata().get("tokenizer.ggml.tokens") as string[]), "[TO", "OL]"];
+    const types = Int32Array.from([...(sentencePieceMetadata().get("tokenizer.ggml.token_type") as Int32Array), 1, 1]);
+    const pieces = tokenizerFromGguf(sentencePieceMetadata({ "tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": types, "tokenizer.ggml.scores": scores }));
+    assert.ok(!pieces.encode("[TOOL]").includes(pieces.tokenId("[TOOL]")!));
+    // Llama 3's rule that a whole piece is looked up first, on a piece that is the name.
+    const named = byteLevelMetadata();
+    const texts = (named.get("tokenizer.ggml.tokens") as string[]).map((text) => (text === "<think>" ? "think" : text));
+    const bytes = tokenizerFromGguf(byteLevelMetadata({ "tokenizer.ggml.tokens": texts }));
+    assert.ok(!bytes.encode("think").includes(bytes.tokenId("think")!));
+  });
+
+  test("user-defined tokens of nothing but white space are part of any text", () => {
+    const tokens = [...(byteLevelMetadata().get("tokenizer.ggml.tokens") as string[]), "   "];
+    const types = Int32Array.from([...(byteLevelMetadata().get("tokenizer.ggml.token_type") as Int32Array), 4]);
+    const tokenizer = tokenizerFromGguf(byteLevelMetadata({ "tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": types }));
+    const [a, blanks] = [tokenizer.tokenId("a")!, tokens.length - 1];
+    assert.deepEqual(tokenizer.encode("a   a", { addSpecial: false }), [a, blanks, a]);
+    assert.equal(tokenizer.decode([a, blanks, a]), "a   a");
   });
 });
 
@@ -149,15 +175,22 @@ describe("parts", () => {
     });
   }
 
-  test("no control token is found across a border, a user-defined one is", () => {
+  test("no added token is found across a border", () => {
     const across = [
       { text: "<|im_", special: true },
       { text: "end|>", special: false },
       { text: "[TO", special: false },
       { text: "OL]", special: true },
     ];
-    assert.ok(!texts(sentencePiece, across).includes("<|im_end|>"));
-    assert.equal(texts(sentencePiece, across).at(-1), "[TOOL]");
+    assert.ok(!texts(sentencePiece, across).some((text) => text === "<|im_end|>" || text === "[TOOL]"));
+    assert.ok(texts(sentencePiece, [{ text: "<|im_end|>[TOOL]", special: true }]).includes("[TOOL]"));
+  });
+
+  test("halves of a surrogate pair meet across a border, lone ones are U+FFFD", () => {
+    const halves = (first: string, second: string): number[] =>
+      sentencePiece.encodeParts([{ text: first, special: true }, { text: second, special: false }]);
+    assert.equal(sentencePiece.decode(halves("a\ud83d", "\ude00b")), "a😀b");
+    assert.equal(sentencePiece.decode(halves("\ude00", "\ud83d")), "\ufffd\ufffd");
   });
 
   test("merges cross borders", () => {
@@ -170,9 +203,19 @@ describe("parts", () => {
 
   test("BOS and EOS go around the whole", () => {
     const tokenizer = tokenizerFromGguf(sentencePieceMetadata({ "tokenizer.ggml.add_eos_token": true }));
-    const ids = tokenizer.encodeParts([{ text: "the", special: false }]);
-    assert.deepEqual(ids.map((id) => tokenizer.tokenText(id)), ["<s>", "▁the", "</s>"]);
-    assert.deepEqual(tokenizer.encodeParts([]), [1, 2]);
+    const parts = [{ text: "the", special: false }];
+    assert.deepEqual(tokenizer.encodeParts(parts, { addEos: true }).map((id) => tokenizer.tokenText(id)), ["<s>", "▁the", "</s>"]);
+    assert.deepEqual(tokenizer.encodeParts([], { addEos: true }), [1, 2]);
+    assert.deepEqual(tokenizer.encodeParts([], { addSpecial: false, addEos: true }), [2]);
+    // Behind a prompt that is to be continued nothing goes unless asked for.
+    assert.deepEqual(tokenizer.encodeParts(parts).map((id) => tokenizer.tokenText(id)), ["<s>", "▁the"]);
+    assert.deepEqual(tokenizer.encode("the").map((id) => tokenizer.tokenText(id)), ["<s>", "▁the"]);
+  });
+
+  test("a template that begins with BOS gets no second one", () => {
+    const ids = sentencePiece.encodeParts([{ text: "<s>[TOOL]", special: true }]);
+    assert.deepEqual(ids.map((id) => sentencePiece.tokenText(id)), ["<s>", "[TOOL]"]);
+    assert.deepEqual(sentencePiece.encode("<s>", { parseSpecial: true }), [1]);
   });
 });
 
