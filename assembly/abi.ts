@@ -76,6 +76,8 @@ export const CONTROL_THREADS = 16;
 export const CONTROL_HASTE = 20;
 /** Sleeps at barriers so far. */
 export const CONTROL_SLEPT = 24;
+/** Not 0: a thread has ended that others may wait for. */
+export const CONTROL_LOST = 28;
 export const CONTROL_JOB_SLEEPERS = 64;
 export const CONTROL_ARRIVED = 128;
 export const CONTROL_SLEEPERS = 192;

@@ -8,7 +8,7 @@
 // longer than most steps, and a token of 424 steps 27 ms instead of 18. If another program has their core, spinning is:
 // it keeps the core on which they could go on, 60 ms instead of 36 (Bonsai 1.7B, two cores). So after a sleep the next
 // HASTY_SLEEPS sleeps come soon, and then it is tried with patience again: 20 ms and 38.
-import { CONTROL_ARRIVED, CONTROL_HASTE, CONTROL_SLEEPERS, CONTROL_SLEPT } from "./abi";
+import { CONTROL_ARRIVED, CONTROL_HASTE, CONTROL_LOST, CONTROL_SLEEPERS, CONTROL_SLEPT } from "./abi";
 
 /**
  * Half a millisecond: so far apart are two cores that share memory after a head of 300 MB, and two tokens. After 0.03 ms
@@ -19,24 +19,31 @@ const SPINS_HASTY: i32 = 2000;
 const HASTY_SLEEPS: i32 = 8;
 /** A sleeper looks again after a second, so a lost wake-up costs time and never hangs. */
 const SLEEP_NS: i64 = 1_000_000_000;
+/**
+ * Sleeps at one barrier, half a minute, after which a thread that does not come must have been killed, and said nothing. A
+ * share of a step takes seconds at the most.
+ */
+const SLEEPS_MAX: i32 = 32;
 
 /**
  * Waits until the counter at `address` has reached `target`, both taken modulo 2^32, and sleeps after `spins` looks.
- * Returns whether it slept.
+ * Returns whether it slept. Traps when the word at `lost` is not 0, or after too many sleeps; 0: waits for ever.
  *
  * V8 11.3 (Node 20) compiles a wait wrongly in its first tier: it puts the address, as 8 bytes, into the 4-byte slot of
  * an operand, which zeroes the slot before it. That is the last local of the function, `target` for one, unless an
  * operand stands there: so the wait is the right side of a subtraction whose left side may be lost.
  */
-export function waitUntil(address: usize, target: i32, sleepers: usize, spins: i32): bool {
+export function waitUntil(address: usize, target: i32, sleepers: usize, spins: i32, lost: usize = 0): bool {
   if (ASC_FEATURE_THREADS) {
     for (let spin = 0; spin < spins; spin++) {
       if (atomic.load<i32>(address) - target >= 0) return false;
     }
     atomic.add<i32>(sleepers, 1);
+    let nSleeps = 0;
     for (let seen = atomic.load<i32>(address); seen - target < 0; seen = atomic.load<i32>(address)) {
       // Never true: see above. What V8 11.3 zeroes is the count of sleepers, which nobody needs any more.
       if (atomic.load<i32>(sleepers) - atomic.wait<i32>(address, seen, SLEEP_NS) == i32.MIN_VALUE) return true;
+      if (lost != 0 && (atomic.load<i32>(lost) != 0 || ++nSleeps > SLEEPS_MAX)) unreachable();
     }
     atomic.sub<i32>(sleepers, 1);
   }
@@ -61,7 +68,7 @@ export function barrier(control: usize, nThreads: i32): void {
     const target = (<i32>(<u32>before / <u32>nThreads) + 1) * nThreads;
     // Two threads may lose each other's counts: they are advice, not locks.
     const haste = load<i32>(control, CONTROL_HASTE);
-    const slept = waitUntil(control + CONTROL_ARRIVED, target, control + CONTROL_SLEEPERS, haste > 0 ? SPINS_HASTY : SPINS);
+    const slept = waitUntil(control + CONTROL_ARRIVED, target, control + CONTROL_SLEEPERS, haste > 0 ? SPINS_HASTY : SPINS, control + CONTROL_LOST);
     if (!slept) return;
     store<i32>(control, haste > 0 ? haste - 1 : HASTY_SLEEPS, CONTROL_HASTE);
     store<i32>(control, load<i32>(control, CONTROL_SLEPT) + 1, CONTROL_SLEPT);

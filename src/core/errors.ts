@@ -46,6 +46,7 @@ export type ErrorCode =
   | "engine/unsupported"
   | "engine/self-test-failed"
   | "engine/thread-failed"
+  | "engine/thread-lost"
   | "engine/worker-failed"
   | "engine/worker-lost"
   | "engine/part-missing"

@@ -35,6 +35,8 @@ export const PLATFORM = having<Platform>("a platform, such as nodePlatform() mak
 export interface Thread {
   /** Resolves when the thread's source has called `ready()`; rejects when it failed to start. */
   readonly ready: Promise<void>;
+  /** Resolves when the thread has ended, whatever ended it; does not keep the program running. Absent where that cannot be seen. */
+  readonly ended?: Promise<void>;
   /** Resolves when the thread has ended by itself. */
   join(): Promise<void>;
   terminate(): Promise<void>;

@@ -4,15 +4,24 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
+import { CONTROL_LOST } from "../../assembly/abi.ts";
+import { OnebitError, fail } from "../core/errors.ts";
 import type { Platform, Thread } from "../core/platform.ts";
 import type { KernelExports } from "./exports.ts";
 
-/** Runs in the worker with `data` and `ready` in scope (`Platform.spawnThread`). */
+/**
+ * Runs in the worker with `data` and `ready` in scope (`Platform.spawnThread`). One that traps says so where the others, who
+ * wait for it inside WebAssembly, look.
+ */
 const WORKER_SOURCE = `
 const instance = await WebAssembly.instantiate(data.module, { env: { memory: data.memory } });
 ready();
-instance.exports.work(data.control, data.thread, 1);
+try {
+  instance.exports.work(data.control, data.thread, 1);
+} catch (error) {
+  Atomics.store(new Int32Array(data.memory.buffer), (data.control + ${CONTROL_LOST}) >> 2, 1);
+  throw error;
+}
 `;
 
 /** A thread is there in 50 ms. A browser that is out of them may never say so. */
@@ -20,6 +29,11 @@ const START_TIMEOUT_MS = 30_000;
 
 export interface ThreadPool {
   readonly nThreads: number;
+  /**
+   * Walks steps by `run` of the kernels.
+   * @throws OnebitError `engine/thread-lost` when a thread has ended: this time, and ever after
+   */
+  run(walk: () => void): void;
   close(): Promise<void>;
 }
 
@@ -39,13 +53,56 @@ export async function startPool(
     await Promise.all(threads.map((thread) => thread.terminate()));
     fail("engine/thread-failed", `thread start: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   }
-  return {
-    nThreads,
-    async close() {
-      if (threads.length > 0) kernels.stop(control, nThreads);
-      await Promise.all(threads.map((thread) => thread.join()));
-    },
-  };
+  return new Threads(kernels, memory, control, threads);
+}
+
+class Threads implements ThreadPool {
+  readonly nThreads: number;
+  readonly #kernels: KernelExports;
+  readonly #memory: WebAssembly.Memory;
+  readonly #control: number;
+  readonly #threads: readonly Thread[];
+  #isClosing = false;
+  /** Why no step can be walked any more. */
+  #loss: OnebitError | undefined;
+
+  constructor(kernels: KernelExports, memory: WebAssembly.Memory, control: number, threads: readonly Thread[]) {
+    this.nThreads = threads.length + 1;
+    this.#kernels = kernels;
+    this.#memory = memory;
+    this.#control = control;
+    this.#threads = threads;
+    for (const thread of threads) void thread.ended?.then(() => this.#isClosing || this.#lose("a thread has ended"));
+  }
+
+  run(walk: () => void): void {
+    if (this.#loss) throw this.#loss;
+    try {
+      walk();
+    } catch (cause) {
+      // A trap: another thread has trapped, or not come for half a minute.
+      this.#lose("a thread has ended in the middle of a step", cause);
+      throw this.#loss;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    if (this.#loss) return void (await this.#terminate());
+    if (this.#threads.length > 0) this.#kernels.stop(this.#control, this.nThreads);
+    await Promise.all(this.#threads.map((thread) => thread.join()));
+  }
+
+  #lose(what: string, cause?: unknown): void {
+    if (this.#loss) return;
+    this.#loss = new OnebitError("engine/thread-lost", `${what} (killed, or out of memory): close the model and load it again`, { cause });
+    // Those that wait for it at a barrier end within a second.
+    Atomics.store(new Int32Array(this.#memory.buffer), (this.#control + CONTROL_LOST) >> 2, 1);
+  }
+
+  async #terminate(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.terminate()));
+  }
 }
 
 async function inTime(started: Promise<unknown>): Promise<void> {

@@ -50,7 +50,7 @@ export interface Engine {
    * Runs `ids` at positions `[position, position + ids.length)`; the KV cache must hold every earlier position.
    * Returns the logits after the last id (empty for "none"): a view that the next call overwrites. Lets
    * the event loop run where it has not for 15 ms, within one call or many.
-   * @throws OnebitError `model/bad-token`, `model/context-full`, `model/closed`, `aborted`
+   * @throws OnebitError `model/bad-token`, `model/context-full`, `model/closed`, `engine/thread-lost`, `aborted`
    */
   evaluate(ids: readonly number[], position: number, options?: EvaluateOptions): Promise<Float32Array>;
   /** Hidden states after the output norm, (ids.length, nEmbd), computed from position 0: overwrites the KV cache. */
@@ -276,7 +276,9 @@ class ProgramEngine implements Engine {
   /** Steps [begin, end); every thread is through them then. */
   private run(begin: number, end: number, nThreads: number): void {
     const { control, program, state } = this.plan;
-    this.open().kernels.run(control, program + begin * abi.STEP_BYTES, end - begin, state, nThreads);
+    const { kernels } = this.open(), walk = (): void => kernels.run(control, program + begin * abi.STEP_BYTES, end - begin, state, nThreads);
+    if (this.pool) this.pool.run(walk);
+    else walk();
   }
 
   private writeBatch(ids: readonly number[], begin: number, n: number, position: number, head: HeadRows): void {

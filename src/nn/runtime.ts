@@ -123,7 +123,9 @@ export class Runtime {
     state.setInt32(abi.STATE_POSITION, position, true);
     state.setInt32(abi.STATE_HEAD_ROW_BEGIN, 0, true);
     state.setInt32(abi.STATE_HEAD_ROWS, headRows, true);
-    this.kernels.run(CONTROL, program, nSteps, STATE, this.threads);
+    const walk = (): void => this.kernels.run(CONTROL, program, nSteps, STATE, this.threads);
+    if (this.#pool) this.#pool.run(walk);
+    else walk();
   }
 
   /** Views of the memory as it is now. */

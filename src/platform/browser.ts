@@ -69,5 +69,5 @@ function spawnThread(source: string, data: unknown): Thread {
   ended.catch(() => {});
   void ready.finally(revoke).catch(() => {});
   worker.postMessage(data);
-  return { ready, join: () => ended, terminate: async () => worker.terminate() };
+  return { ready, ended: ended.catch(() => {}), join: () => ended, terminate: async () => worker.terminate() };
 }

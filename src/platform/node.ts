@@ -44,10 +44,13 @@ function spawnThread(source: string, data: unknown): Thread {
     worker.once("exit", (code) => reject(new Error(`the thread ended with code ${code}`)));
   });
   const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+  // Or an error in a running thread would end the process; `ended` tells of it.
+  worker.on("error", () => {});
   // Once it runs, a thread must not keep the process alive: a program that forgets close() still exits.
   ready.then(() => worker.unref(), () => {});
   return {
     ready,
+    ended,
     async join() {
       worker.ref();
       await ended;

@@ -16,6 +16,8 @@ export interface Page {
   readonly html?: string;
   /** Not a module: what some bundlers write. */
   readonly isClassic?: boolean;
+  /** What it may take beyond a minute. */
+  readonly extraMs?: number;
   /** Of every response while this is the page. */
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -73,7 +75,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, { brow
     const document = page.html === undefined ? `<!doctype html><meta charset="utf-8"><title>${page.name}</title>` : readFileSync(join(folder, page.html), "utf8");
     send(200, "text/html", `${document}<script ${page.isClassic ? "defer" : 'type="module"'} src="/${page.script}"></script><script type="module" src="/run.js"></script>`);
   } else if (pathname === "/run.js") {
-    send(200, "text/javascript", `globalThis.suiteThreads = ${browser.threads};${RUN}`);
+    send(200, "text/javascript", `globalThis.suiteThreads = ${browser.threads}; const endMs = ${60_000 + (page.extraMs ?? 0)};${RUN}`);
   } else {
     try {
       send(200, TYPES[extname(pathname)] ?? "text/plain", readFileSync(join(folder, decodeURIComponent(pathname))));
@@ -89,7 +91,7 @@ const report = async (result) => {
   const answer = await fetch("/result", { method: "POST", body: JSON.stringify(result) });
   if (await answer.text() === "next") location.href = "/page?" + Math.random();
 };
-const late = new Promise((_, reject) => setTimeout(() => reject(new Error("no end within 60 s; it was at: " + globalThis.suiteStep)), 60_000));
+const late = new Promise((_, reject) => setTimeout(() => reject(new Error("no end within " + endMs / 1000 + " s; it was at: " + globalThis.suiteStep)), endMs));
 Promise.race([Promise.resolve().then(() => globalThis.runPage()), late]).then((report) => ({ report }), (error) => ({ error: String(error?.stack ?? error) + String(error) })).then(report);
 `;
 

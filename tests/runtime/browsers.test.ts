@@ -2,6 +2,7 @@
  * The package in browsers: in a page and in a worker of it, isolated and not, under a strict Content-Security-Policy, as
  * raw modules and from each bundler. The answers are the same bits as Node's.
  *
+ * ONEBIT_MIXED_S: seconds that calls of every kind are mixed in the worker of a page (mixed-calls.ts).
  * ONEBIT_BROWSERS=all runs it: `.ci/run browsers` brings Chromium, Firefox and WebKit (from Debian) and the bundlers.
  */
 import assert from "node:assert/strict";
@@ -22,7 +23,8 @@ import { recordRow } from "./table.ts";
 import { VanishingServer } from "./vanishing-server.ts";
 
 // The package is installed from dist/ as it was built.
-const RUN_TIMEOUT_MS = 180_000;
+const MIXED_MS = Number(process.env.ONEBIT_MIXED_S ?? 8) * 1000;
+const RUN_TIMEOUT_MS = 180_000 + MIXED_MS;
 const skip = process.env.ONEBIT_BROWSERS === "all" ? false : "runs in .ci/run browsers";
 
 const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
@@ -36,6 +38,7 @@ const NOT_ASKED = "not asked";
 const PAGES: readonly Page[] = [
   { name: "page", script: "page.js", headers: { ...ISOLATED, "content-security-policy": ONE_FOR_ALL } },
   { name: "worker", script: "worker.js", headers: { ...ISOLATED, "content-security-policy": ONE_FOR_ALL } },
+  { name: "mixed calls", script: "mixed-page.js", headers: ISOLATED, extraMs: MIXED_MS },
   { name: "offline", script: "offline-page.js", headers: ISOLATED },
   { name: "without isolation", script: "quick.js", headers: {} },
   { name: "strict policy", script: "policy.js", headers: { ...ISOLATED, "content-security-policy": STRICT } },
@@ -61,6 +64,14 @@ interface OfflineReport {
   readonly pageWithoutFiles: string;
 }
 
+/** How often each kind of call was made, and what the ends of a paused generation took. */
+interface MixedReport {
+  readonly counts: Readonly<Record<string, number>>;
+  readonly abortMs: number;
+  readonly closeMs: number;
+  readonly stopReasons: readonly string[];
+}
+
 /** The page of examples/vite: what it wrote, how many characters were there when it was stopped, and some time later. */
 interface ExampleReport {
   readonly text: string;
@@ -76,7 +87,7 @@ describe("browsers", { skip }, () => {
   let installed: InstalledPackage, expected: SuiteReport["models"], quickIds: readonly number[], server: VanishingServer;
 
   before(async () => {
-    installed = await installPackage("browsers", ["tests/runtime/pages/suite-page.ts", "tests/runtime/pages/policy-page.ts", "tests/runtime/offline.ts"]);
+    installed = await installPackage("browsers", ["tests/runtime/pages/suite-page.ts", "tests/runtime/pages/policy-page.ts", "tests/runtime/offline.ts", "tests/runtime/mixed-calls.ts"]);
     server = await VanishingServer.start(new Uint8Array(readFileSync(join(installed.folder, "models", `${installed.models[0]}.gguf`))));
     writePages(installed, server);
     bundle(installed.folder);
@@ -132,6 +143,13 @@ describe("browsers", { skip }, () => {
 
       test("offline: a model that was fetched once, from private files where there are any, and from a cache", () => {
         assert.deepEqual(reportOf<OfflineReport>("offline"), { keptIn, page: "ok", worker: "ok", pageWithoutFiles: "ok" });
+      });
+
+      test("calls of every kind, mixed: each answer the one given alone; a paused one ends when it is told to", (t) => {
+        const { counts, abortMs, closeMs, stopReasons } = reportOf<MixedReport>("mixed calls");
+        t.diagnostic(`a paused generation: abort ${abortMs.toFixed(1)} ms, close ${closeMs.toFixed(1)} ms; ${JSON.stringify(counts)}`);
+        assert.deepEqual(stopReasons, ["aborted", "aborted"]);
+        assert.ok(Object.values(counts).reduce((sum, n) => sum + n, 0) > 20, JSON.stringify(counts));
       });
 
       test("without isolation: one thread, and why", () => {
@@ -200,6 +218,20 @@ function writePages({ folder, models }: InstalledPackage, server: VanishingServe
     "page.js": `${importBoth} import { inPage } from "/suite-page.js"; globalThis.runPage = () => inPage(load, openTraining, ${names});`,
     "worker.js": `${importBoth} import { inWorker } from "/suite-page.js"; globalThis.runPage = () => inWorker(loadInWorker, openTraining, ${newWorker}, ${names});`,
     "policy.js": `${importBoth} import { underPolicy } from "/policy-page.js"; globalThis.runPage = () => underPolicy(load, openTraining, loadInWorker, ${newWorker}, ${names});`,
+    "mixed-page.js": `${importBoth} import { mixCalls } from "/mixed-calls.js"; globalThis.runPage = async () => {
+      const open = () => loadInWorker(), alone = await open(), model = await open();
+      const counts = await mixCalls({ open, alone, seed: 1, durationMs: ${MIXED_MS} }), stopReasons = [], abort = new AbortController();
+      await alone.close();
+      const timeOfEnd = async (end, signal) => {
+        const generation = model.generate("ROMEO:", { maxTokens: 400, seed: 1, signal });
+        await generation[Symbol.asyncIterator]().next();
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        const begin = performance.now(), [{ stopReason }] = await Promise.all([generation.result(), end()]);
+        stopReasons.push(stopReason);
+        return performance.now() - begin;
+      };
+      return { counts, abortMs: await timeOfEnd(async () => abort.abort(), abort.signal), closeMs: await timeOfEnd(() => model.close()), stopReasons };
+    };`,
     "offline-page.js": `${offline} globalThis.runPage = async () => {
       const keptIn = navigator.storage?.getDirectory === undefined ? "Cache" : "private files", page = await offlineOutcome(parts, newUrl());
       const asked = new Worker("/offline-worker.js", { type: "module" });
