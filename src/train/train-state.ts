@@ -107,7 +107,7 @@ export function readState(checkpoint: LoadedCheckpoint, identity: TrainingIdenti
     return [name, typeof value === "number" ? value : wrong(`its progress has no ${name}`)];
   })) as unknown as Progress;
   if (counts.step !== step) wrong(`its state is of step ${counts.step}, its header of ${step}`);
-  return { progress: counts, vocabulary: vocabulary === null ? undefined : readVocabulary(vocabulary, wrong) };
+  return { progress: counts, vocabulary: vocabulary === null ? undefined : readVocabulary(vocabulary, identity.recipe.vocabSize, wrong) };
 }
 
 function differencesOf(found: JsonObject, wanted: Recipe): string[] {
@@ -122,10 +122,12 @@ function vocabularyState({ tokens, merges, preTokenizer, firstControlId, eosId }
   return merges.length === 0 ? null : { tokens: [...tokens], merges: [...merges], preTokenizer, firstControlId, eosId };
 }
 
-function readVocabulary(value: JsonValue | undefined, wrong: (what: string) => never): TrainedVocabulary {
+function readVocabulary(value: JsonValue | undefined, vocabSize: number, wrong: (what: string) => never): TrainedVocabulary {
   const { tokens, merges, preTokenizer, firstControlId, eosId } = isJsonObject(value) ? value : wrong("it has no vocabulary");
   const isStrings = (list: JsonValue | undefined): list is string[] => Array.isArray(list) && list.every((item) => typeof item === "string");
   if (!isStrings(tokens) || !isStrings(merges) || typeof preTokenizer !== "string") return wrong("its vocabulary has no tokens or merges");
-  if (typeof firstControlId !== "number" || typeof eosId !== "number") return wrong("its vocabulary does not say which tokens are text");
+  if (tokens.length > vocabSize || new Set(tokens).size < tokens.length) return wrong(`its vocabulary has ${tokens.length} tokens, or one twice; wanted at most ${vocabSize} different ones`);
+  const isUpTo = (id: JsonValue | undefined, most: number): id is number => typeof id === "number" && Number.isInteger(id) && id >= 0 && id <= most;
+  if (!isUpTo(firstControlId, tokens.length) || !isUpTo(eosId, tokens.length - 1)) return wrong("its vocabulary does not say which tokens are text, or which ends one");
   return { tokens, merges, preTokenizer, firstControlId, eosId };
 }
