@@ -2,5 +2,6 @@
 import type { HostileGenerator } from "./generator.ts";
 import { generator as hub } from "./hub.ts";
 import { generator as randomBytes } from "./random-bytes.ts";
+import { generator as training } from "./training.ts";
 
-export const GENERATORS: readonly HostileGenerator[] = [hub, randomBytes];
+export const GENERATORS: readonly HostileGenerator[] = [hub, randomBytes, training];
