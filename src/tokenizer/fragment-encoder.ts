@@ -64,7 +64,7 @@ export class FragmentEncoder {
     prepared.forEach((piece, i) => {
       let from = 0;
       for (const { token, from: begin, to } of this.#prepared.cuts(piece, spans[i].special)) {
-        text += piece.slice(from, begin);
+        text += this.#trimmed(piece.slice(from, begin));
         this.#encode(token.trimsLeft ? trimmedEnd(text) : text);
         this.#addToken(token);
         text = "";

@@ -1,0 +1,45 @@
+/** Text of every kind, through tokenizers of both kinds: ids that are tokens, and text that comes back. */
+import assert from "node:assert/strict";
+import type { Random } from "../../../benchmarks/synthetic/random.ts";
+import { type Tokenizer, tokenizerFromGguf, tokenizerFromHf } from "../../../src/tokenizer/tokenizer.ts";
+import { wellFormed } from "../../../src/tokenizer/char-classes.ts";
+import { corpusText } from "../../tokenizer/corpus.ts";
+import { byteLevelJson, byteLevelMetadata, sentencePieceJson, sentencePieceMetadata } from "../../tokenizer/small-vocabularies.ts";
+import type { HostileGenerator } from "./generator.ts";
+
+const NAMES = ["<|im_end|>", "<|eot_id|>", "</s>", "<think>", "[TOOL]", "<unk>"];
+const UNITS = ["a", " ", "\n", "'", "<", "<|", "\u0301", "😀", "▁", "\ud800", "7", "<|im_end|>"];
+
+export const generator = textsGenerator();
+
+function textsGenerator(): HostileGenerator {
+  let tokenizers: Tokenizer[] | undefined;
+  return {
+    name: "texts",
+    weight: 1,
+    tryOne(random) {
+      tokenizers ??= [tokenizerFromGguf(byteLevelMetadata()), tokenizerFromGguf(sentencePieceMetadata()), tokenizerFromHf(byteLevelJson()), tokenizerFromHf(sentencePieceJson())];
+      const number = (): number => below(random, 1_000_000) / 1_000_000;
+      const tokenizer = tokenizers[below(random, tokenizers.length)];
+      const text = below(random, 4) > 0 ? corpusText(number, NAMES) : longText(random);
+      const ids = tokenizer.encode(text, { addSpecial: false });
+      assert.ok(!ids.some((id) => tokenizer.isSpecial(id)), "a control token in text");
+      // SentencePiece cannot tell a mark from a blank.
+      const blanks = (written: string): string => written.replaceAll("▁", " ");
+      assert.equal(blanks(tokenizer.decode(ids)), blanks(wellFormed(text)));
+      for (const id of tokenizer.encode(text, { parseSpecial: true })) assert.ok(id >= 0 && id < tokenizer.vocabSize);
+      return { outcome: "accepted", inputBytes: text.length * 2 };
+    },
+  };
+}
+
+/** A number from 0 to `limit` − 1. */
+function below(random: Random, limit: number): number {
+  return random.u32() % limit;
+}
+
+/** One or two things over and over. */
+function longText(random: Random): string {
+  const unit = UNITS[below(random, UNITS.length)] + (below(random, 2) === 0 ? "" : UNITS[below(random, UNITS.length)]);
+  return unit.repeat(1 + below(random, 20_000));
+}
