@@ -8,6 +8,8 @@ import type { ChatMessage, EmbedOptions, GenerateOptions, Generation, LoadModelO
 import type { Engine } from "../../src/model/engine.ts";
 import type { openTraining as OpenTraining } from "../../src/training.ts";
 import inTheBox from "../default-model/expected.json" with { type: "json" };
+import { idsHash } from "../tokenizer/corpus-hash.ts";
+import tokenized from "./expected-ids.json" with { type: "json" };
 import trained from "./expected-training.json" with { type: "json" };
 
 /** What models here and models in a worker share. */
@@ -194,6 +196,12 @@ const CHECKS = {
       const { prompt, ids, ...options } = inTheBox.generation, found = await model.generate(prompt, options).result();
       expect(found.ids.join() === ids.join(), `the ids ${ids.join()}, got ${found.ids.join()}`);
     });
+  },
+
+  // The tokenizer of the library, in whatever version of Unicode the engine has. What it finds goes to expected-ids.json.
+  async ids() {
+    const found = await idsHash();
+    expect(found === tokenized.sha256, `the ids of the corpus to hash to ${tokenized.sha256}, got ${found}`);
   },
 
   // A change that is meant to change these numbers takes what this finds to expected-training.json.
