@@ -20,7 +20,7 @@ import { byteLevelJson, sentencePieceJson } from "../tokenizer/small-vocabularie
 import { randomSteps } from "./random-steps.ts";
 
 const FOLDER = "tests/conformance/node_modules";
-const isInstalled = existsSync(`${FOLDER}/tokenizers`);
+const isInstalled = existsSync(`${FOLDER}/tokenizers`) || process.env.ONEBIT_PEER !== undefined;
 const TEXTS = Number(process.env.ONEBIT_TEXTS ?? 2000);
 const BATCH = 500;
 /** The seed of the texts for published vocabularies. */
