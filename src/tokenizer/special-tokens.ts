@@ -47,14 +47,11 @@ export class SpecialTokens {
   readonly #ends = new Uint8Array(UNITS);
 
   /** @throws OnebitError `tokenizer/bad-vocabulary` when the tokens are too many or too long */
-  constructor(tokens: Iterable<CutToken>) {
-    let units = 0;
-    const nodes: { node: number; parent: number; unit: number }[] = [];
-    for (const token of tokens) {
-      units += token.text.length;
-      if (units > SPECIAL_TOKEN_UNITS_MAX) bad(`special tokens of more than ${SPECIAL_TOKEN_UNITS_MAX} characters in all, the limit`);
-      if (token.text !== "") this.#add(token, nodes);
-    }
+  constructor(tokens: readonly CutToken[]) {
+    const units = tokens.reduce((sum, { text }) => sum + text.length, 0);
+    if (units > SPECIAL_TOKEN_UNITS_MAX) bad(`special tokens of ${units} characters in all, the limit is ${SPECIAL_TOKEN_UNITS_MAX}`);
+    const nodes: Nodes = { parents: new Int32Array(units + 1), units: new Uint16Array(units + 1) };
+    for (const token of tokens) if (token.text !== "") this.#add(token, nodes);
     this.#link(nodes);
   }
 
@@ -65,28 +62,33 @@ export class SpecialTokens {
   /** All tokens of the text, from its beginning on, none overlapping another. */
   cuts(text: string): Cut[] {
     const cuts: Cut[] = [];
+    const { places, tokens } = this.#longest(text);
     let end = 0;
-    for (const { token, from, to } of this.#longest(text).reverse()) {
+    for (let i = places.length - 1; i >= 0; i--) {
+      const [token, from] = [tokens[i], places[i]];
       if (from < end) continue;
-      end = to;
+      const to = (end = from + token.text.length);
       if (token.mayStand === undefined || token.mayStand(text, from, to)) cuts.push({ token, from, to });
     }
     return cuts;
   }
 
   /** The longest token at each place that has one, last place first. */
-  #longest(text: string): Cut[] {
-    const found: Cut[] = [];
-    if (this.isEmpty) return found;
+  #longest(text: string): { readonly places: readonly number[]; readonly tokens: readonly CutToken[] } {
+    const places: number[] = [];
+    const tokens: CutToken[] = [];
+    if (this.isEmpty) return { places, tokens };
     let node = ROOT;
     for (let at = text.length - 1; at >= 0; at--) {
       const unit = text.charCodeAt(at);
       if (node === ROOT && this.#ends[unit] === 0) continue;
       node = this.#next(node, unit);
       const token = this.#tokens[node];
-      if (token !== undefined) found.push({ token, from: at, to: at + token.text.length });
+      if (token === undefined) continue;
+      places.push(at);
+      tokens.push(token);
     }
-    return found;
+    return { places, tokens };
   }
 
   #next(node: number, unit: number): number {
@@ -98,7 +100,7 @@ export class SpecialTokens {
     }
   }
 
-  #add(token: CutToken, nodes: { node: number; parent: number; unit: number }[]): void {
+  #add(token: CutToken, nodes: Nodes): void {
     const { text } = token;
     let node = ROOT;
     for (let i = text.length - 1; i >= 0; i--) {
@@ -107,7 +109,8 @@ export class SpecialTokens {
       if (child === undefined) {
         child = this.#tokens.push(undefined) - 1;
         this.#children.set(key, child);
-        nodes.push({ node: child, parent: node, unit: text.charCodeAt(i) });
+        nodes.parents[child] = node;
+        nodes.units[child] = text.charCodeAt(i);
       }
       node = child;
     }
@@ -116,12 +119,26 @@ export class SpecialTokens {
   }
 
   /** Links each node to its fallback, nearer the root first. */
-  #link(nodes: readonly { node: number; parent: number; unit: number }[]): void {
+  #link({ parents, units }: Nodes): void {
     const depths = new Int32Array(this.#tokens.length);
-    for (const { node, parent } of nodes) depths[node] = depths[parent] + 1;
-    for (const { node, parent, unit } of [...nodes].sort((a, b) => depths[a.node] - depths[b.node])) {
-      this.#fallbacks[node] = parent === ROOT ? ROOT : this.#next(this.#fallbacks[parent], unit);
-      this.#tokens[node] ??= this.#tokens[this.#fallbacks[node]];
+    const levels: number[][] = [];
+    // A node comes after its parent.
+    for (let node = 1; node < depths.length; node++) {
+      depths[node] = depths[parents[node]] + 1;
+      (levels[depths[node]] ??= []).push(node);
+    }
+    for (const level of levels) {
+      for (const node of level ?? []) {
+        const parent = parents[node];
+        this.#fallbacks[node] = parent === ROOT ? ROOT : this.#next(this.#fallbacks[parent], units[node]);
+        this.#tokens[node] ??= this.#tokens[this.#fallbacks[node]];
+      }
     }
   }
+}
+
+/** How each node was reached. */
+interface Nodes {
+  readonly parents: Int32Array;
+  readonly units: Uint16Array;
 }
