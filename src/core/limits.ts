@@ -76,12 +76,12 @@ export const LOGPROBS_MAX = 64;
 export const TEMPLATE_CHARS_MAX = 128 * 1024;
 /** Levels of nesting in a template's text, its evaluation and its data. Real ones stay below 60; 200 levels take about 100 kB of stack. */
 export const TEMPLATE_DEPTH_MAX = 200;
-/** Steps of one rendering, of at most 0.15 µs each: a long template over a few messages takes some thousands. */
+/** Steps of one rendering, of at most 0.4 µs each, on one of two busy cores: a long template over a few messages takes some thousands. */
 export const TEMPLATE_STEPS = 200_000;
 /** Further steps for each value in the messages, tools and variables, so that long conversations render. */
 export const TEMPLATE_STEPS_PER_VALUE = 400;
 /** However long the conversation is: rendering holds up everything else in its thread, so it ends within a quarter of a second. */
-export const TEMPLATE_STEPS_MAX = 1_500_000;
+export const TEMPLATE_STEPS_MAX = 600_000;
 /** A longer list than any template builds; `range` is refused above it before it takes memory. */
 export const TEMPLATE_LIST_ITEMS_MAX = 100_000;
 

@@ -24,7 +24,8 @@ export function calculate(operator: string, left: Value, right: Value, budget: B
   if (operator === "+" && left instanceof MarkedText && right instanceof MarkedText) return add(left, right, budget);
   if (operator === "+" && isList(left) && isList(right) && typeName(left) === typeName(right)) {
     checkItems(left.length + right.length, budget);
-    return left instanceof Tuple ? Tuple.copy([...left, ...right]) : [...left, ...right];
+    const items = left.concat(right);
+    return left instanceof Tuple ? Tuple.copy(items) : items;
   }
   if (operator === "*" && isInteger(right)) return repeat(left, Number(right), budget);
   if (operator === "*" && isInteger(left)) return repeat(right, Number(left), budget);
@@ -47,7 +48,7 @@ export function applySign(operator: "+" | "-", value: Value): Value {
 /** Refuses a list too long before it takes memory. @throws OnebitError `template/limit` */
 export function checkItems(n: number, budget: Budget): void {
   if (!(n <= TEMPLATE_LIST_ITEMS_MAX)) fail("template/limit", `chat template: a list of ${n} items, at most ${TEMPLATE_LIST_ITEMS_MAX} are allowed`);
-  budget.spend(n >> 2);
+  budget.spend(n >> 1);
 }
 
 /** `value[start:stop:step]` of a list or string, with Python's rules for what is missing, negative or too large. */
@@ -96,7 +97,8 @@ function repeat(value: Value, times: number, budget: Budget): Value {
   if (!isList(value)) return raise(`cannot repeat a ${typeName(value)}`);
   const n = Math.max(0, times);
   checkItems(n * value.length, budget);
-  const items = new Array<readonly Value[]>(value.length === 0 ? 0 : n).fill([...value]).flat();
+  const items: Value[] = [];
+  if (value.length > 0) for (let i = 0; i < n; i++) for (const item of value) items.push(item);
   return value instanceof Tuple ? Tuple.copy(items) : items;
 }
 

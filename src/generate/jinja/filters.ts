@@ -19,7 +19,7 @@ import { toText } from "./print.ts";
 import { indent, truncate, urlEncode, wordCount } from "./text-filters.ts";
 import { formatPercent } from "./text-format.ts";
 import { wantInteger, wantText } from "./text-methods.ts";
-import { capitalize, escapeHtml, pad, replace, strip, titleWords } from "./text-operations.ts";
+import { capitalize, escapeHtml, lower, pad, replace, strip, titleWords, upper } from "./text-operations.ts";
 import { codePointLength } from "./text-search.ts";
 import { toJson } from "./to-json.ts";
 import { Callable, charge, costOf, Dict, isInteger, isList, isNumber, isTrue, Namespace, orElse, raise, toNumber, Tuple, typeName, Undefined } from "./values.ts";
@@ -38,10 +38,10 @@ const FILTERS: Readonly<Record<string, Filter>> = {
 
   // strings
   trim: (value, args, budget) => strip(toText(value, budget), args.has(0, "chars") ? wantText(args, 0, "chars") : undefined, "both", budget),
-  upper: (value, _args, budget) => toText(value, budget).map((chars) => chars.toUpperCase()),
-  lower: (value, _args, budget) => toText(value, budget).map((chars) => chars.toLowerCase()),
-  title: (value, _args, budget) => titleWords(toText(value, budget)).asMarkup(false),
-  capitalize: (value, _args, budget) => capitalize(toText(value, budget)),
+  upper: (value, _args, budget) => upper(toText(value, budget), budget),
+  lower: (value, _args, budget) => lower(toText(value, budget), budget),
+  title: (value, _args, budget) => titleWords(toText(value, budget), budget).asMarkup(false),
+  capitalize: (value, _args, budget) => capitalize(toText(value, budget), budget),
   center: (value, args, budget) => pad(toText(value, budget), wantInteger(args, 0, "width", 80), templateText(" "), "center", budget),
   replace: (value, args, budget) => replace(toText(value, budget), argumentText(args, 0, "old", budget), argumentText(args, 1, "new", budget), countOf(args.get(2, "count")), budget),
   indent,
@@ -92,7 +92,7 @@ export function applyFilter(name: string, value: Value, args: CallArguments, bud
   if (!Object.hasOwn(FILTERS, known)) return applyMethod(name, value, args);
   charge(budget, value, args);
   const result = FILTERS[known](value, args, budget);
-  budget.spend(costOf(result));
+  if (result !== value) budget.spend(costOf(result));
   return result;
 
   /** Some templates write `text|strip` for `text.strip()`; other renderers accept it, so models have shipped with it. */

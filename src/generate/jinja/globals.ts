@@ -61,7 +61,7 @@ function createDict(args: CallArguments, budget: Budget): Dict {
 function pairsOf({ positional: [from], named }: CallArguments, budget: Budget): (readonly Value[])[] {
   const pairs = from === undefined ? [] : from instanceof Dict ? from.entries() : Array.from(iterate(from, budget), (pair) => (isList(pair) && pair.length === 2 ? pair : raise("dict wants pairs")));
   const all = [...pairs, ...Array.from(named, ([name, value]) => [templateText(name), value])];
-  for (const [key] of all) budget.spend(key instanceof MarkedText ? key.cost : 1);
+  for (const [key] of all) budget.spend(key instanceof MarkedText ? key.cost + 3 : 4);
   return all;
 }
 

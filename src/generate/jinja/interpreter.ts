@@ -116,7 +116,7 @@ class Interpreter {
     checkItems(items.length, this.#budget);
     if (condition !== undefined) {
       items = items.filter((item) => {
-        this.#budget.spend(3);
+        this.#budget.spend(5);
         const inner = new Scope(scope);
         this.#assign(target, item, inner);
         return isTrue(this.#evaluate(condition, inner));
@@ -126,7 +126,7 @@ class Interpreter {
     const recurse = isRecursive ? (children: Value): Value => this.#captured(() => void this.#for(statement, children, scope, depth0 + 1)) : undefined;
     const loop = new Loop(items, depth0, recurse);
     for (let i = 0; i < items.length; i++) {
-      this.#budget.spend(3);
+      this.#budget.spend(5);
       const inner = new Scope(scope);
       loop.index0 = i;
       inner.set("loop", loop);
@@ -268,7 +268,7 @@ class Interpreter {
 
   #arguments({ positional, named, list, dict }: Arguments, scope: Scope): CallArguments {
     if (positional.length === 0 && named.length === 0 && list === undefined && dict === undefined) return NO_ARGUMENTS;
-    this.#budget.spend(2);
+    this.#budget.spend(3);
     const values = positional.map((argument) => this.#evaluate(argument, scope));
     const byName = new Map(named.map(([name, argument]) => [name, this.#evaluate(argument, scope)]));
     if (list !== undefined) {

@@ -9,6 +9,7 @@ import { compare, isEqual } from "./compare.ts";
 import { iterate } from "./iterate.ts";
 import { lookUp } from "./lookup.ts";
 import { concat, MarkedText, templateText } from "./marked-text.ts";
+import { lower } from "./text-operations.ts";
 import { codePoints } from "./text-search.ts";
 import { wantInteger, wantText } from "./text-methods.ts";
 import { applyTest } from "./tests.ts";
@@ -54,7 +55,7 @@ function inOrder(keys: readonly Value[], isDescending: boolean, budget: Budget):
 function foldCase(value: Value, isCaseSensitive: boolean, budget: Budget): Value {
   if (isCaseSensitive || !(value instanceof MarkedText)) return value;
   budget.spend(value.cost);
-  return value.map((chars) => chars.toLowerCase());
+  return lower(value, budget);
 }
 
 export function unique(value: Value, args: CallArguments, budget: Budget): Value {
@@ -149,7 +150,7 @@ export function attributes(value: Value, path: Value | undefined, budget: Budget
 
 /** `a.b.0`: each step an attribute, key or index. Several paths, after commas, give a list. */
 function attribute(value: Value, path: Value, budget: Budget): Value {
-  budget.spend(1);
+  budget.spend(4);
   if (typeof path === "number") return lookUp(value, path, budget);
   if (!(path instanceof MarkedText)) return raise("wanted the name of an attribute");
   budget.spend(path.cost);

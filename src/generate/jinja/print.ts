@@ -20,12 +20,12 @@ export function toText(value: Value, budget: Budget): MarkedText {
 export function toRepr(value: Value, budget: Budget): MarkedText {
   const found = { input: false };
   const text = writeRepr(value, budget, found);
-  budget.spend(text.length >> 4);
+  budget.spend(text.length >> 5);
   return new MarkedText(text, found.input ? [0] : []);
 }
 
 function writeRepr(value: Value, budget: Budget, found: { input: boolean }): string {
-  budget.spend(2);
+  budget.spend(4);
   if (value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
   if (typeof value === "number") return String(value);
@@ -44,7 +44,7 @@ function writeRepr(value: Value, budget: Budget, found: { input: boolean }): str
   const items = Array.from(value, (item) => writeRepr(item, budget, found));
   budget.leave();
   const inner = items.join(", ");
-  budget.spend(inner.length >> 4);
+  budget.spend(inner.length >> 5);
   if (value instanceof View) return `${value.name}([${inner}])`;
   return value instanceof Tuple ? `(${inner}${items.length === 1 ? "," : ""})` : `[${inner}]`;
 }
@@ -54,7 +54,7 @@ function writeDict(entries: readonly (readonly Value[])[], budget: Budget, found
   const items = entries.map(([key, item]) => `${writeRepr(key, budget, found)}: ${writeRepr(item, budget, found)}`);
   budget.leave();
   const inner = items.join(", ");
-  budget.spend(inner.length >> 4);
+  budget.spend(inner.length >> 5);
   return `{${inner}}`;
 }
 

@@ -32,8 +32,8 @@ const TESTS: Readonly<Record<string, Test>> = {
   odd: (value) => modulo(value, 2) === 1,
   even: (value) => modulo(value, 2) === 0,
   divisibleby: (value, args) => modulo(value, args.get(0, "num")) === 0,
-  lower: (value, _args, budget) => isCased(toText(value, budget).text, (chars) => chars.toLowerCase()),
-  upper: (value, _args, budget) => isCased(toText(value, budget).text, (chars) => chars.toUpperCase()),
+  lower: (value, _args, budget) => isCased(toText(value, budget).text, budget, (chars) => chars.toLowerCase()),
+  upper: (value, _args, budget) => isCased(toText(value, budget).text, budget, (chars) => chars.toUpperCase()),
   escaped: (value) => value instanceof MarkedText && value.isMarkup,
   eq: (value, args, budget) => isEqual(value, other(args), budget),
   ne: (value, args, budget) => !isEqual(value, other(args), budget),
@@ -73,7 +73,8 @@ function nameOf(value: Value): string {
 }
 
 /** Some letter has a case, and changing it changes nothing. */
-function isCased(text: string, change: (chars: string) => string): boolean {
+function isCased(text: string, budget: Budget, change: (chars: string) => string): boolean {
+  budget.spend(text.length >> 2);
   return text.toLowerCase() !== text.toUpperCase() && change(text) === text;
 }
 

@@ -29,7 +29,7 @@ export function formatPercent(format: MarkedText, values: Value, budget: Budget)
   let begin = 0;
   for (const match of format.text.matchAll(PERCENT)) {
     const [whole, key, flags, widthText, placesText, type] = match;
-    budget.spend(6);
+    budget.spend(12);
     parts.push(format.slice(begin, match.index));
     begin = match.index + whole.length;
     if (type === undefined) raise("a format string ends within a format");
@@ -112,7 +112,7 @@ export function formatBraces(format: MarkedText, args: CallArguments, lookUp: Lo
   let next = 0;
   for (const match of format.text.matchAll(fields)) {
     const [whole, name, conversion, spec] = match;
-    budget.spend(6);
+    budget.spend(12);
     parts.push(format.slice(begin, match.index));
     begin = match.index + whole.length;
     if (whole === "{{" || whole === "}}") parts.push(templateText(whole[0]));

@@ -10,7 +10,7 @@ import type { Budget } from "./budget.ts";
 import { KINDS } from "./characters.ts";
 import { iterate } from "./iterate.ts";
 import { join, MarkedText, templateText } from "./marked-text.ts";
-import { capitalize, countOf, escapeHtml, pad, partition, replace, rsplit, split, splitLines, strip, swapCase, titleLetters } from "./text-operations.ts";
+import { capitalize, countOf, escapeHtml, lower, pad, partition, replace, rsplit, split, splitLines, strip, swapCase, titleLetters, upper } from "./text-operations.ts";
 import { codePointLength, search, spendSearchBackwards, unitOffset } from "./text-search.ts";
 import { CallArguments, charge, integer, isInteger, isList, isTrue, raise, Tuple, typeName } from "./values.ts";
 import type { Value } from "./values.ts";
@@ -31,12 +31,12 @@ const METHODS: Readonly<Record<string, Method>> = {
   removeprefix: (text, args) => (text.text.startsWith(wantText(args, 0, "prefix").text) ? text.slice(wantText(args, 0, "prefix").length) : text),
   removesuffix: (text, args) => removeSuffix(text, wantText(args, 0, "suffix")),
   replace: (text, args, budget) => replace(text, wantText(args, 0, "old"), wantText(args, 1, "new"), count(args, 2, "count"), budget),
-  upper: (text) => text.map((chars) => chars.toUpperCase()),
-  lower: (text) => text.map((chars) => chars.toLowerCase()),
-  casefold: (text) => text.map((chars) => chars.toUpperCase().toLowerCase()),
-  swapcase: swapCase,
-  title: titleLetters,
-  capitalize,
+  upper: (text, _args, budget) => upper(text, budget),
+  lower: (text, _args, budget) => lower(text, budget),
+  casefold: (text, _args, budget) => lower(upper(text, budget), budget),
+  swapcase: (text, _args, budget) => swapCase(text, budget),
+  title: (text, _args, budget) => titleLetters(text, budget),
+  capitalize: (text, _args, budget) => capitalize(text, budget),
   find: (text, args, budget) => find(text, args, budget, false),
   rfind: (text, args, budget) => find(text, args, budget, true),
   index: (text, args, budget) => found(find(text, args, budget, false)),
@@ -47,9 +47,9 @@ const METHODS: Readonly<Record<string, Method>> = {
   ljust: (text, args, budget) => pad(text, wantInteger(args, 0, "width"), fillOf(args), "right", budget),
   rjust: (text, args, budget) => pad(text, wantInteger(args, 0, "width"), fillOf(args), "left", budget),
   zfill: (text, args, budget) => zeroFill(text, wantInteger(args, 0, "width"), budget),
-  isupper: (text) => /\p{L}/u.test(text.text) && text.text !== text.text.toLowerCase() && text.text === text.text.toUpperCase(),
-  islower: (text) => /\p{L}/u.test(text.text) && text.text !== text.text.toUpperCase() && text.text === text.text.toLowerCase(),
-  istitle: (text) => /\p{L}/u.test(text.text) && text.text === titleLetters(text).text,
+  isupper: (text, _args, budget) => text.text !== lower(text, budget).text && text.text === upper(text, budget).text,
+  islower: (text, _args, budget) => text.text !== upper(text, budget).text && text.text === lower(text, budget).text,
+  istitle: (text, _args, budget) => (budget.spend(text.length >> 2), /\p{L}/u.test(text.text)) && text.text === titleLetters(text, budget).text,
 };
 
 /** Methods of Python that are refused by name. */

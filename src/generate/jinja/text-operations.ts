@@ -110,7 +110,7 @@ export function partition(text: MarkedText, separator: MarkedText, fromEnd: bool
 
 function cut(text: MarkedText, begin: number, end: number, budget: Budget): MarkedText {
   // Each piece is an object, copies its characters, and looks for its marks.
-  budget.spend(2 + ((end - begin) >> 4));
+  budget.spend(2 + ((end - begin) >> 5));
   const piece = text.slice(begin, end);
   budget.spend(piece.flips.length);
   return piece;
@@ -142,13 +142,28 @@ export function countOf(text: MarkedText, wanted: MarkedText, budget: Budget): n
   return wanted.length === 0 ? codePointLength(text) + 1 : split(text, wanted, Infinity, budget).length - 1;
 }
 
-export function capitalize(text: MarkedText): MarkedText {
+/** Changes the case of letters. Engines look letters that are not ASCII up one by one. */
+export function changeCase(text: MarkedText, budget: Budget, change: (chars: string) => string): MarkedText {
+  budget.spend(text.length >> 3);
+  return text.map(change);
+}
+
+export function upper(text: MarkedText, budget: Budget): MarkedText {
+  return changeCase(text, budget, (chars) => chars.toUpperCase());
+}
+
+export function lower(text: MarkedText, budget: Budget): MarkedText {
+  return changeCase(text, budget, (chars) => chars.toLowerCase());
+}
+
+export function capitalize(text: MarkedText, budget: Budget): MarkedText {
   const [first = ""] = text.text;
-  return text.map((chars) => titleCased(first) + chars.slice(first.length).toLowerCase());
+  return changeCase(text, budget, (chars) => titleCased(first) + chars.slice(first.length).toLowerCase());
 }
 
 /** The filter `title`: a word begins after a space or one of `-({[<`. */
-export function titleWords(text: MarkedText): MarkedText {
+export function titleWords(text: MarkedText, budget: Budget): MarkedText {
+  budget.spend(text.length);
   const words = new RegExp(`[^-${SPACES}({[<]+`, "g");
   return text.map((chars) => chars.replace(words, (word) => {
     const [first] = word;
@@ -157,11 +172,13 @@ export function titleWords(text: MarkedText): MarkedText {
 }
 
 /** The method `title`: a word begins after what is no letter. */
-export function titleLetters(text: MarkedText): MarkedText {
+export function titleLetters(text: MarkedText, budget: Budget): MarkedText {
+  budget.spend(text.length);
   return text.map((chars) => chars.replace(/(\p{L})([\p{L}\p{M}]*)/gu, (_, first: string, rest: string) => titleCased(first) + rest.toLowerCase()));
 }
 
-export function swapCase(text: MarkedText): MarkedText {
+export function swapCase(text: MarkedText, budget: Budget): MarkedText {
+  budget.spend(2 * text.length);
   return text.map((chars) => chars.replace(/\p{L}/gu, (char) => (char === char.toLowerCase() ? char.toUpperCase() : char.toLowerCase())));
 }
 
@@ -177,7 +194,7 @@ export function pad(text: MarkedText, width: number, fill: MarkedText, side: "le
 
 export function repeatText(text: MarkedText, times: number, budget: Budget): MarkedText {
   const n = Math.max(0, times);
-  budget.spend(1 + (n * text.length) / 16 + n * text.flips.length);
+  budget.spend(1 + (n * text.length) / 32 + n * text.flips.length);
   if (!text.hasInput) return new MarkedText(text.text.repeat(n));
   if (text.flips.length === 1 && text.flips[0] === 0) return new MarkedText(text.text.repeat(n), text.flips);
   return concat(new Array<MarkedText>(n).fill(text));
@@ -189,9 +206,11 @@ const HTML: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">":
 export function escapeHtml(text: MarkedText, budget: Budget, force = false): MarkedText {
   if (text.isMarkup && !force) return text;
   const parts: MarkedText[] = [];
+  budget.spend(text.length >> 4);
   const dangerous = /[&<>'"]/g;
   let begin = 0;
   for (let match = dangerous.exec(text.text); match !== null; match = dangerous.exec(text.text)) {
+    budget.spend(4);
     const escaped = text.slice(match.index, match.index + 1);
     parts.push(cut(text, begin, match.index, budget), new MarkedText(HTML[match[0]], escaped.flips));
     begin = match.index + 1;

@@ -38,7 +38,7 @@ class JsonWriter {
   }
 
   write(value: Value, level: number): MarkedText {
-    this.#budget.spend(2);
+    this.#budget.spend(5);
     if (value instanceof MarkedText) return this.#text(value);
     if (value === null || typeof value === "boolean" || typeof value === "number") return templateText(String(value));
     if (value instanceof Float) return templateText(jsonFloat(value.value));
@@ -52,6 +52,7 @@ class JsonWriter {
     this.#budget.spend(value.length >> 2);
     // JavaScript escapes lone surrogates, Python does not.
     let json = JSON.stringify(value.text).replace(/\\ud[89ab][0-9a-f]{2}/g, (escape, at: number, all: string) => (isEscaped(all, at) ? escape : String.fromCharCode(parseInt(escape.slice(2), 16))));
+    if (this.#layout.isAscii) this.#budget.spend(2 * value.length);
     if (this.#layout.isAscii) json = json.replace(/[\x7f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
     return new MarkedText(json, value.hasInput ? [0] : []);
   }

@@ -2,8 +2,9 @@
 import type { HostileGenerator } from "./generator.ts";
 import { generator as hub } from "./hub.ts";
 import { generator as randomBytes } from "./random-bytes.ts";
+import { generator as templates } from "./templates.ts";
 import { generator as texts } from "./texts.ts";
 import { generator as tokenizers } from "./tokenizers.ts";
 import { generator as training } from "./training.ts";
 
-export const GENERATORS: readonly HostileGenerator[] = [hub, randomBytes, texts, tokenizers, training];
+export const GENERATORS: readonly HostileGenerator[] = [hub, randomBytes, templates, texts, tokenizers, training];
