@@ -32,9 +32,8 @@ export function renderChat(
   const template = new Template(chooseChatTemplate(options.chatTemplate, tokenizer, config, (options.tools ?? []).length > 0));
   const text = options.continueFinalMessage === true ? renderUnfinished(template, messages, options, tokenizer) : renderMessages(template, messages, options, tokenizer).text;
   const parts = text.runs().map((run) => ({ text: run.text, special: !run.isInput }));
-  const ids = tokenizer.encodeParts(parts, { addSpecial: false });
   // Most templates print the BOS token themselves; for the others it is added here, never twice.
-  if (tokenizer.addBos && tokenizer.bosId !== undefined && ids[0] !== tokenizer.bosId) ids.unshift(tokenizer.bosId);
+  const ids = tokenizer.encodeParts(parts);
   return { ids, parts };
 }
 

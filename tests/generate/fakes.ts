@@ -16,7 +16,7 @@ export const END_OF_TURN = 258;
 const SPECIALS = ["<s>", "</s>", "<|im_end|>", "<|im_start|>", "<|eot_id|>", "<|end_of_text|>"];
 
 /** Bytes are ids 0 to 255 in the order of their values, then {@link SPECIALS}. */
-export function fakeTokenizer(options: { addBos?: boolean; chatTemplate?: string } = {}): Tokenizer {
+export function fakeTokenizer(options: { addBos?: boolean; chatTemplate?: string; keys?: Readonly<Record<string, string | number>> } = {}): Tokenizer {
   const { unitOfByte } = makeByteAlphabet();
   const tokens = [...Array.from(unitOfByte, (unit) => String.fromCharCode(unit)), ...SPECIALS];
   return tokenizerFromGguf(
@@ -29,6 +29,7 @@ export function fakeTokenizer(options: { addBos?: boolean; chatTemplate?: string
       ["tokenizer.ggml.bos_token_id", BOS],
       ["tokenizer.ggml.eos_token_id", EOS],
       ["tokenizer.ggml.add_bos_token", options.addBos ?? true],
+      ...Object.entries(options.keys ?? {}),
       ...(options.chatTemplate === undefined ? [] : [["tokenizer.chat_template", options.chatTemplate] as [string, string]]),
     ]),
   );
