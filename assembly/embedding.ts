@@ -1,6 +1,6 @@
 // One row of the embedding table as f32, whatever its layout: a head tied to the embeddings is stored once.
 import * as abi from "./abi";
-import { ptr, word } from "./step";
+import { EmbedStep } from "./steps";
 import { denseRow } from "./weights/dense-row";
 import { q6KRow } from "./weights/q6-k";
 import { ternaryTableRow } from "./weights/ternary-table";
@@ -9,10 +9,9 @@ import { binaryTableRow } from "./weights/binary-table";
 
 const TILE: i32 = 32;
 
-// step fields: ids, layout, w, scale, scaleBlock, rows, k, kp, …
-export function embedRow(step: usize, row: i32, out: usize): void {
-  const layout = word(step, 1), w = ptr(step, 2), scale = ptr(step, 3), scaleBlock = word(step, 4), k = word(step, 6), kp = word(step, 7);
-  const nTiles = (word(step, 5) + TILE - 1) / TILE;
+export function embedRow(step: EmbedStep, row: i32, out: usize): void {
+  const layout = step.layout, w = step.weights, scale = step.scale, scaleBlock = step.scaleBlock, k = step.k, kp = step.kp;
+  const nTiles = (step.rows + TILE - 1) / TILE;
   switch (layout) {
     case abi.LAYOUT_TERNARY_TABLE: ternaryTableRow(w, row, nTiles, kp, scale, 0, out, k); break;
     case abi.LAYOUT_TERNARY_TABLE_BLOCK: ternaryTableRow(w, row, nTiles, kp, scale, scaleBlock, out, k); break;
@@ -21,6 +20,6 @@ export function embedRow(step: usize, row: i32, out: usize): void {
     case abi.LAYOUT_BINARY_TABLE: binaryTableRow(w, row, nTiles, kp, scale, 0, out, k); break;
     case abi.LAYOUT_BINARY_TABLE_BLOCK: binaryTableRow(w, row, nTiles, kp, scale, scaleBlock, out, k); break;
     case abi.LAYOUT_Q6_K: q6KRow(w, row, k, out); break;
-    default: denseRow(layout, w + <usize>row * word(step, 10), k, out);
+    default: denseRow(layout, w + <usize>row * step.rowBytes, k, out);
   }
 }

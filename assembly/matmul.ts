@@ -3,7 +3,8 @@
 //   y (n, yStride) = activations (n, k) × Wᵀ, W (rows, k); rows of W are shared out in tiles of 32,
 //   or those of a batch (step.ts)
 import * as abi from "./abi";
-import { isSharedByRows, ownInput, ptr, share, word } from "./step";
+import { isSharedByRows, ownInput, share } from "./step";
+import { MatmulStep } from "./steps";
 import { ternaryTableMatmul } from "./weights/ternary-table";
 import { ternaryTableBlockMatmul } from "./weights/ternary-table-block";
 import { ternaryDotBlockMatmul, ternaryDotMatmul } from "./weights/ternary-dot";
@@ -18,20 +19,17 @@ import { q6KMatmul } from "./weights/q6-k";
 
 export const TILE: i32 = 32;
 
-// layout, w, scale, scaleBlock, act, actStride, actScale, actSum, y, yStride, rows, k (padded for 1-bit layouts), actRowBytes,
-// scaleRowBytes (from a row of activations to the next, and of their scales and sums)
-export function matmul(step: usize, n: i32, scratch: usize, thread: i32, nThreads: i32): void {
-  const layout = word(step, 0);
-  if (layout >= abi.LAYOUT_TERNARY_TABLE) packed(layout, step, n, scratch, thread, nThreads);
-  else dense(layout, step, n, thread, nThreads);
+export function matmul(step: MatmulStep, n: i32, scratch: usize, thread: i32, nThreads: i32): void {
+  if (step.layout >= abi.LAYOUT_TERNARY_TABLE) packed(step, n, scratch, thread, nThreads);
+  else dense(step, n, thread, nThreads);
 }
 
 function hasTables(layout: i32): bool { return layout != abi.LAYOUT_TERNARY_DOT && layout != abi.LAYOUT_TERNARY_DOT_BLOCK; }
 
-function packed(layout: i32, step: usize, n: i32, scratch: usize, thread: i32, nThreads: i32): void {
-  const w = ptr(step, 1), scale = ptr(step, 2), scaleBlock = word(step, 3), actStride = word(step, 5), yStride = word(step, 9), k = word(step, 11);
-  const rows = (word(step, 10) + TILE - 1) & ~(TILE - 1);
-  let begin = share(rows, TILE, thread, nThreads), end = share(rows, TILE, thread + 1, nThreads), first = ownInput(step, n, thread), y = ptr(step, 8);
+function packed(step: MatmulStep, n: i32, scratch: usize, thread: i32, nThreads: i32): void {
+  const layout = step.layout, w = step.weights, scale = step.scale, scaleBlock = step.scaleBlock, actStride = step.actStride, yStride = step.yStride, k = step.k;
+  const rows = (step.rows + TILE - 1) & ~(TILE - 1);
+  let begin = share(rows, TILE, thread, nThreads), end = share(rows, TILE, thread + 1, nThreads), first = ownInput(step, n, thread), y = step.y;
   if (hasTables(layout) && isSharedByRows(n, nThreads)) {
     first = share(n, 2, thread, nThreads);
     n = share(n, 2, thread + 1, nThreads) - <i32>first;
@@ -39,7 +37,7 @@ function packed(layout: i32, step: usize, n: i32, scratch: usize, thread: i32, n
     end = rows;
     y += (first * yStride) << 2;
   }
-  const act = ptr(step, 4) + first * word(step, 12), actScale = ptr(step, 6) + first * word(step, 13), actSum = ptr(step, 7) + first * word(step, 13);
+  const act = step.act + first * step.actRowBytes, actScale = step.actScale + first * step.scaleRowBytes, actSum = step.actSum + first * step.scaleRowBytes;
   switch (layout) {
     case abi.LAYOUT_TERNARY_TABLE: ternaryTableMatmul(w, scale, act, actStride, actScale, y, yStride, n, begin, end, rows, k, scratch); break;
     case abi.LAYOUT_TERNARY_TABLE_BLOCK: ternaryTableBlockMatmul(w, scale, scaleBlock, act, actStride, actScale, y, yStride, n, begin, end, rows, k, scratch); break;
@@ -51,12 +49,12 @@ function packed(layout: i32, step: usize, n: i32, scratch: usize, thread: i32, n
   }
 }
 
-function dense(layout: i32, step: usize, n: i32, thread: i32, nThreads: i32): void {
-  const own = ownInput(step, n, thread), w = ptr(step, 1), act = ptr(step, 4) + own * word(step, 12), actStride = word(step, 5);
-  const actScale = ptr(step, 6) + own * word(step, 13), actSum = ptr(step, 7) + own * word(step, 13);
-  const y = ptr(step, 8), yStride = word(step, 9), rows = word(step, 10), k = word(step, 11);
+function dense(step: MatmulStep, n: i32, thread: i32, nThreads: i32): void {
+  const own = ownInput(step, n, thread), w = step.weights, act = step.act + own * step.actRowBytes, actStride = step.actStride;
+  const actScale = step.actScale + own * step.scaleRowBytes, actSum = step.actSum + own * step.scaleRowBytes;
+  const y = step.y, yStride = step.yStride, rows = step.rows, k = step.k;
   const begin = share(rows, TILE, thread, nThreads), end = share(rows, TILE, thread + 1, nThreads);
-  switch (layout) {
+  switch (step.layout) {
     case abi.LAYOUT_F32: f32Matmul(w, act, actStride, y, yStride, n, begin, end, rows, k); break;
     case abi.LAYOUT_F16: f16Matmul(w, act, actStride, y, yStride, n, begin, end, rows, k); break;
     case abi.LAYOUT_BF16: bf16Matmul(w, act, actStride, y, yStride, n, begin, end, rows, k); break;

@@ -1,18 +1,14 @@
-// Reading a step, and a thread's share of its work.
+// A thread's share of the work of a step.
 import { FLAG_OWN_INPUT, FLAG_OWN_ROW } from "./abi";
+import { Step } from "./steps";
 
-/** Field `i` of a step as a word, a pointer, a float. */
-export function word(step: usize, i: i32): i32 { return load<i32>(step + 8 + (<usize>i << 2)); }
-export function ptr(step: usize, i: i32): usize { return <usize>load<u32>(step + 8 + (<usize>i << 2)); }
-export function float(step: usize, i: i32): f32 { return load<f32>(step + 8 + (<usize>i << 2)); }
-
-export function hasFlag(step: usize, flag: i32): bool { return (load<i32>(step, 4) & flag) != 0; }
+export function hasFlag(step: Step, flag: i32): bool { return (step.flags & flag) != 0; }
 
 /** Whether each thread makes the step's one row for itself. */
-export function isOwnRow(step: usize, n: i32): bool { return n == 1 && hasFlag(step, FLAG_OWN_ROW); }
+export function isOwnRow(step: Step, n: i32): bool { return n == 1 && hasFlag(step, FLAG_OWN_ROW); }
 
 /** How many rows into the input this thread's one row lies. */
-export function ownInput(step: usize, n: i32, thread: i32): usize { return n == 1 && hasFlag(step, FLAG_OWN_INPUT) ? <usize>thread : 0; }
+export function ownInput(step: Step, n: i32, thread: i32): usize { return n == 1 && hasFlag(step, FLAG_OWN_INPUT) ? <usize>thread : 0; }
 
 /** First item of thread `t`'s share of `n` items, in whole multiples of `unit`. Share t is [share(t), share(t + 1)). */
 export function share(n: i32, unit: i32, t: i32, nThreads: i32): i32 {

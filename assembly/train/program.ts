@@ -1,10 +1,11 @@
 /**
- * The steps of training, for the program of program.ts. A step names all its sizes; every function opens with the names
- * of its fields in order. Work is shared out so that each sum has one owner: the bits do not depend on the threads.
+ * The steps of training, for the program of program.ts. A step names all its sizes (steps.ts). Work is shared out so that
+ * each sum has one owner: the bits do not depend on the threads.
  */
 import * as abi from "../abi";
 import { layerNorm, rmsNorm } from "../ops/norm";
-import { float, ptr, share, word } from "../step";
+import { share } from "../step";
+import { Step } from "../steps";
 import { activate, activateBackward, gate, gateBackward } from "./activation-backward";
 import { attendSequences } from "./attention";
 import { attendSequencesBackward } from "./attention-backward";
@@ -16,232 +17,216 @@ import { adamW, sumSquares } from "./optimizer";
 import { passInsideClip, quantizeRows1, quantizeRows8, quantizeWeights, sumWeights, widenRows } from "./quantize";
 import { addArrays, dropout, embedRows, embedRowsBackward, hash, rotateRows, sumRows } from "./rows";
 import { signBits, signCodes, xnorScaled } from "./signs";
+import {
+  ActivateBackStep, ActivateStep, AdamWStep, AddArraysStep, AttendSequencesBackStep, AttendSequencesStep, ClipBackStep, CrossEntropyBackStep,
+  CrossEntropyStep, DropoutStep, EmbedRowsBackStep, EmbedRowsStep, GateArraysBackStep, GateArraysStep, MatmulCodesStep, MatmulF32Step,
+  NormColumnsBackStep, NormRowsBackStep, NormRowsStep, PassStep, QuantizeRowsStep, RotateStep, SignsStep, SumLossesStep, SumRowsStep,
+  SumSquaresStep, WeightCodesStep, WeightSumsStep, WidenCodesStep, XnorStep, ZeroStep,
+} from "./steps";
 
 /** Executes thread `t`'s share of one training step; `scratch` is the thread's own. */
-export function executeTrain(op: i32, s: usize, scratch: usize, t: i32, nThreads: i32): void {
-  switch (op) {
-    case abi.OP_EMBED_ROWS: embed(s, t, nThreads); break;
-    case abi.OP_EMBED_ROWS_BACK: embedBack(s, t, nThreads); break;
-    case abi.OP_NORM_ROWS: norm(s, t, nThreads); break;
-    case abi.OP_NORM_ROWS_BACK: normBack(s, t, nThreads); break;
-    case abi.OP_NORM_COLUMNS_BACK: normColumnsBack(s, t, nThreads); break;
-    case abi.OP_QUANTIZE_ROWS: quantizeRows(s, t, nThreads); break;
-    case abi.OP_CLIP_BACK: clipBack(s, t, nThreads); break;
-    case abi.OP_WEIGHT_SUMS: weightSums(s, t, nThreads); break;
-    case abi.OP_WEIGHT_CODES: weightCodes(s, t, nThreads); break;
-    case abi.OP_MATMUL_F32: matmul(s, scratch, t, nThreads); break;
-    case abi.OP_MATMUL_CODES: codeProduct(s, scratch, t, nThreads); break;
-    case abi.OP_WIDEN_CODES: widen(s, t, nThreads); break;
+export function executeTrain(step: usize, scratch: usize, t: i32, nThreads: i32): void {
+  switch (changetype<Step>(step).op) {
+    case abi.OP_EMBED_ROWS: embed(changetype<EmbedRowsStep>(step), t, nThreads); break;
+    case abi.OP_EMBED_ROWS_BACK: embedBack(changetype<EmbedRowsBackStep>(step), t, nThreads); break;
+    case abi.OP_NORM_ROWS: norm(changetype<NormRowsStep>(step), t, nThreads); break;
+    case abi.OP_NORM_ROWS_BACK: normBack(changetype<NormRowsBackStep>(step), t, nThreads); break;
+    case abi.OP_NORM_COLUMNS_BACK: normColumnsBack(changetype<NormColumnsBackStep>(step), t, nThreads); break;
+    case abi.OP_QUANTIZE_ROWS: quantizeRows(changetype<QuantizeRowsStep>(step), t, nThreads); break;
+    case abi.OP_CLIP_BACK: clipBack(changetype<ClipBackStep>(step), t, nThreads); break;
+    case abi.OP_WEIGHT_SUMS: weightSums(changetype<WeightSumsStep>(step), t, nThreads); break;
+    case abi.OP_WEIGHT_CODES: weightCodes(changetype<WeightCodesStep>(step), t, nThreads); break;
+    case abi.OP_MATMUL_F32: matmul(changetype<MatmulF32Step>(step), scratch, t, nThreads); break;
+    case abi.OP_MATMUL_CODES: codeProduct(changetype<MatmulCodesStep>(step), scratch, t, nThreads); break;
+    case abi.OP_WIDEN_CODES: widen(changetype<WidenCodesStep>(step), t, nThreads); break;
     case abi.OP_SIGN_CODES:
-    case abi.OP_SIGN_BITS: signs(op, s, scratch, t, nThreads); break;
-    case abi.OP_XNOR: xnor(s, t, nThreads); break;
-    case abi.OP_ROTATE: rotate(s, t, nThreads); break;
-    case abi.OP_ATTEND_SEQUENCES: attend(s, scratch, t, nThreads); break;
-    case abi.OP_ATTEND_SEQUENCES_BACK: attendBack(s, scratch, t, nThreads); break;
-    case abi.OP_SUM_ROWS: columnSums(s, t, nThreads); break;
-    case abi.OP_CROSS_ENTROPY: loss(s, t, nThreads); break;
-    case abi.OP_CROSS_ENTROPY_BACK: lossBack(s, t, nThreads); break;
-    case abi.OP_SUM_LOSSES: if (t == 0) sumLosses(ptr(s, 0), ptr(s, 1), word(s, 2), ptr(s, 3)); break;
-    case abi.OP_SUM_SQUARES: squares(s, t, nThreads); break;
-    default: executeElementwise(op, s, t, nThreads);
+    case abi.OP_SIGN_BITS: signs(changetype<SignsStep>(step), scratch, t, nThreads); break;
+    case abi.OP_XNOR: xnor(changetype<XnorStep>(step), t, nThreads); break;
+    case abi.OP_ROTATE: rotate(changetype<RotateStep>(step), t, nThreads); break;
+    case abi.OP_ATTEND_SEQUENCES: attend(changetype<AttendSequencesStep>(step), scratch, t, nThreads); break;
+    case abi.OP_ATTEND_SEQUENCES_BACK: attendBack(changetype<AttendSequencesBackStep>(step), scratch, t, nThreads); break;
+    case abi.OP_SUM_ROWS: columnSums(changetype<SumRowsStep>(step), t, nThreads); break;
+    case abi.OP_CROSS_ENTROPY: loss(changetype<CrossEntropyStep>(step), t, nThreads); break;
+    case abi.OP_CROSS_ENTROPY_BACK: lossBack(changetype<CrossEntropyBackStep>(step), t, nThreads); break;
+    case abi.OP_SUM_LOSSES: losses(changetype<SumLossesStep>(step), t); break;
+    case abi.OP_SUM_SQUARES: squares(changetype<SumSquaresStep>(step), t, nThreads); break;
+    default: executeElementwise(step, t, nThreads);
   }
 }
 
-/** Steps over [begin, end) of arrays of as many elements as their last field says. */
-function executeElementwise(op: i32, s: usize, t: i32, nThreads: i32): void {
-  switch (op) {
-    case abi.OP_ACTIVATE: activate(word(s, 0), ptr(s, 1), ptr(s, 2), part(s, 3, t, nThreads), part(s, 3, t + 1, nThreads)); break;
-    case abi.OP_ACTIVATE_BACK: activateBack(s, t, nThreads); break;
-    case abi.OP_GATE: gate(word(s, 0), ptr(s, 1), ptr(s, 2), ptr(s, 3), part(s, 4, t, nThreads), part(s, 4, t + 1, nThreads)); break;
-    case abi.OP_GATE_BACK: gateBack(s, t, nThreads); break;
-    case abi.OP_ADD_ARRAYS: addArrays(ptr(s, 0), ptr(s, 1), ptr(s, 2), part(s, 3, t, nThreads), part(s, 3, t + 1, nThreads)); break;
-    case abi.OP_PASS: pass(s, t, nThreads); break;
-    case abi.OP_DROPOUT: drop(s, t, nThreads); break;
-    case abi.OP_ZERO: zero(s, t, nThreads); break;
-    case abi.OP_ADAM_W: optimize(s, t, nThreads); break;
+/** Steps over [begin, end) of arrays of `total` elements. */
+function executeElementwise(step: usize, t: i32, nThreads: i32): void {
+  switch (changetype<Step>(step).op) {
+    case abi.OP_ACTIVATE: activateArray(changetype<ActivateStep>(step), t, nThreads); break;
+    case abi.OP_ACTIVATE_BACK: activateBack(changetype<ActivateBackStep>(step), t, nThreads); break;
+    case abi.OP_GATE: gateArrays(changetype<GateArraysStep>(step), t, nThreads); break;
+    case abi.OP_GATE_BACK: gateBack(changetype<GateArraysBackStep>(step), t, nThreads); break;
+    case abi.OP_ADD_ARRAYS: add(changetype<AddArraysStep>(step), t, nThreads); break;
+    case abi.OP_PASS: pass(changetype<PassStep>(step), t, nThreads); break;
+    case abi.OP_DROPOUT: drop(changetype<DropoutStep>(step), t, nThreads); break;
+    case abi.OP_ZERO: zero(changetype<ZeroStep>(step), t, nThreads); break;
+    case abi.OP_ADAM_W: optimize(changetype<AdamWStep>(step), t, nThreads); break;
     default: unreachable();
   }
 }
 
-/** First element of thread t's share of the count in field i. */
-function part(s: usize, i: i32, t: i32, nThreads: i32): i32 {
-  return share(word(s, i), 4, t, nThreads);
+/** First element of thread t's share of `count`. */
+function part(count: i32, t: i32, nThreads: i32): i32 {
+  return share(count, 4, t, nThreads);
 }
 
 /** First row of it. */
-function row(s: usize, i: i32, t: i32, nThreads: i32): i32 {
-  return share(word(s, i), 1, t, nThreads);
+function row(count: i32, t: i32, nThreads: i32): i32 {
+  return share(count, 1, t, nThreads);
 }
 
-// ids, table, dim, out, n
-function embed(s: usize, t: i32, nThreads: i32): void {
-  embedRows(ptr(s, 0), ptr(s, 1), word(s, 2), ptr(s, 3), row(s, 4, t, nThreads), row(s, 4, t + 1, nThreads));
+function embed(s: EmbedRowsStep, t: i32, nThreads: i32): void {
+  embedRows(s.ids, s.table, s.dim, s.out, row(s.n, t, nThreads), row(s.n, t + 1, nThreads));
 }
 
-// ids, dy, dim, dTable, n
-function embedBack(s: usize, t: i32, nThreads: i32): void {
-  embedRowsBackward(ptr(s, 0), ptr(s, 1), word(s, 2), ptr(s, 3), word(s, 4), part(s, 2, t, nThreads), part(s, 2, t + 1, nThreads));
+function embedBack(s: EmbedRowsBackStep, t: i32, nThreads: i32): void {
+  embedRowsBackward(s.ids, s.dy, s.dim, s.dTable, s.n, part(s.dim, t, nThreads), part(s.dim, t + 1, nThreads));
 }
 
-// x, w, b or 0 (RMS), y, dim, eps, n
-function norm(s: usize, t: i32, nThreads: i32): void {
-  const dim = word(s, 4), begin = row(s, 6, t, nThreads), end = row(s, 6, t + 1, nThreads);
-  if (ptr(s, 2) == 0) rmsNorm(ptr(s, 0), dim, ptr(s, 1), ptr(s, 3), dim, begin, end, dim, float(s, 5));
-  else layerNorm(ptr(s, 0), dim, ptr(s, 1), ptr(s, 2), ptr(s, 3), dim, begin, end, dim, float(s, 5));
+function norm(s: NormRowsStep, t: i32, nThreads: i32): void {
+  const dim = s.dim, begin = row(s.n, t, nThreads), end = row(s.n, t + 1, nThreads);
+  if (s.bias == 0) rmsNorm(s.x, dim, s.weight, s.y, dim, begin, end, dim, s.eps);
+  else layerNorm(s.x, dim, s.weight, s.bias, s.y, dim, begin, end, dim, s.eps);
 }
 
-// x, w, dy, dx, stats, dim, eps, add, n, centered
-function normBack(s: usize, t: i32, nThreads: i32): void {
-  const begin = row(s, 8, t, nThreads), end = row(s, 8, t + 1, nThreads), add = word(s, 7) != 0;
-  if (word(s, 9) == 0) rmsNormRows(ptr(s, 0), ptr(s, 1), ptr(s, 2), ptr(s, 3), ptr(s, 4), word(s, 5), float(s, 6), add, begin, end);
-  else layerNormRows(ptr(s, 0), ptr(s, 1), ptr(s, 2), ptr(s, 3), ptr(s, 4), word(s, 5), float(s, 6), add, begin, end);
+function normBack(s: NormRowsBackStep, t: i32, nThreads: i32): void {
+  const begin = row(s.n, t, nThreads), end = row(s.n, t + 1, nThreads), add = s.add != 0;
+  if (s.centered == 0) rmsNormRows(s.x, s.weight, s.dy, s.dx, s.stats, s.dim, s.eps, add, begin, end);
+  else layerNormRows(s.x, s.weight, s.dy, s.dx, s.stats, s.dim, s.eps, add, begin, end);
 }
 
-// x, dy, stats, dw, db or 0, n, dim
-function normColumnsBack(s: usize, t: i32, nThreads: i32): void {
-  normColumns(ptr(s, 0), ptr(s, 1), ptr(s, 2), ptr(s, 3), ptr(s, 4), word(s, 5), word(s, 6), part(s, 6, t, nThreads), part(s, 6, t + 1, nThreads));
+function normColumnsBack(s: NormColumnsBackStep, t: i32, nThreads: i32): void {
+  normColumns(s.x, s.dy, s.stats, s.dWeight, s.dBias, s.n, s.dim, part(s.dim, t, nThreads), part(s.dim, t + 1, nThreads));
 }
 
-// x, codes, scale, k, n, bits, kp
-function quantizeRows(s: usize, t: i32, nThreads: i32): void {
-  const begin = row(s, 4, t, nThreads), end = row(s, 4, t + 1, nThreads);
-  if (word(s, 5) == 8) quantizeRows8(ptr(s, 0), ptr(s, 1), ptr(s, 2), word(s, 3), word(s, 6), begin, end);
-  else quantizeRows1(ptr(s, 0), ptr(s, 1), ptr(s, 2), word(s, 3), word(s, 6), begin, end);
+function quantizeRows(s: QuantizeRowsStep, t: i32, nThreads: i32): void {
+  const begin = row(s.n, t, nThreads), end = row(s.n, t + 1, nThreads);
+  if (s.bits == 8) quantizeRows8(s.x, s.codes, s.scale, s.k, s.kp, begin, end);
+  else quantizeRows1(s.x, s.codes, s.scale, s.k, s.kp, begin, end);
 }
 
-// codes, out, k, kp, n
-function widen(s: usize, t: i32, nThreads: i32): void {
-  widenRows(ptr(s, 0), ptr(s, 1), word(s, 2), word(s, 3), row(s, 4, t, nThreads), row(s, 4, t + 1, nThreads));
+function widen(s: WidenCodesStep, t: i32, nThreads: i32): void {
+  widenRows(s.codes, s.out, s.k, s.kp, row(s.n, t, nThreads), row(s.n, t + 1, nThreads));
 }
 
-// x, q16 or bits, scale, k, kp, n
-function signs(op: i32, s: usize, scratch: usize, t: i32, nThreads: i32): void {
-  const begin = row(s, 5, t, nThreads), end = row(s, 5, t + 1, nThreads);
-  if (op == abi.OP_SIGN_CODES) signCodes(ptr(s, 0), ptr(s, 1), ptr(s, 2), word(s, 3), word(s, 4), begin, end);
-  else signBits(ptr(s, 0), ptr(s, 1), ptr(s, 2), word(s, 3), word(s, 4), scratch, begin, end);
+function signs(s: SignsStep, scratch: usize, t: i32, nThreads: i32): void {
+  const begin = row(s.n, t, nThreads), end = row(s.n, t + 1, nThreads);
+  if (s.op == abi.OP_SIGN_CODES) signCodes(s.x, s.out, s.scale, s.k, s.kp, begin, end);
+  else signBits(s.x, s.out, s.scale, s.k, s.kp, scratch, begin, end);
 }
 
-// w, rowScale, bits, actScale, y, k, n, rows (a multiple of 32), kp
-function xnor(s: usize, t: i32, nThreads: i32): void {
-  const rows = word(s, 7);
-  xnorScaled(
-    ptr(s, 0), ptr(s, 1), ptr(s, 2), ptr(s, 3), ptr(s, 4), word(s, 5), word(s, 6), rows, word(s, 8), share(rows, 32, t, nThreads), share(rows, 32, t + 1, nThreads),
-  );
+function xnor(s: XnorStep, t: i32, nThreads: i32): void {
+  const rows = s.rows, begin = share(rows, 32, t, nThreads), end = share(rows, 32, t + 1, nThreads);
+  xnorScaled(s.weights, s.rowScale, s.bits, s.actScale, s.y, s.k, s.n, rows, s.kp, begin, end);
 }
 
-// x, w, scale, rowScale, y, kp, n, outputs
-function codeProduct(s: usize, scratch: usize, t: i32, nThreads: i32): void {
-  const begin = share(word(s, 6), 4, t, nThreads), end = share(word(s, 6), 4, t + 1, nThreads);
-  matmulCodes(ptr(s, 0), ptr(s, 1), ptr(s, 2), ptr(s, 3), ptr(s, 4), word(s, 5) >> 1, word(s, 7), begin, end, scratch);
+function codeProduct(s: MatmulCodesStep, scratch: usize, t: i32, nThreads: i32): void {
+  matmulCodes(s.x, s.weights, s.scale, s.rowScale, s.y, s.kp >> 1, s.outputs, part(s.n, t, nThreads), part(s.n, t + 1, nThreads), scratch);
 }
 
-// x, dy, dx, add, total
-function clipBack(s: usize, t: i32, nThreads: i32): void {
-  passInsideClip(ptr(s, 0), ptr(s, 1), ptr(s, 2), word(s, 3) != 0, part(s, 4, t, nThreads), part(s, 4, t + 1, nThreads));
+function clipBack(s: ClipBackStep, t: i32, nThreads: i32): void {
+  passInsideClip(s.x, s.dy, s.dx, s.add != 0, part(s.total, t, nThreads), part(s.total, t + 1, nThreads));
 }
 
-// w, count, partial
-function weightSums(s: usize, t: i32, nThreads: i32): void {
-  const nChunks = (word(s, 1) + abi.SUM_CHUNK - 1) / abi.SUM_CHUNK;
-  sumWeights(ptr(s, 0), word(s, 1), ptr(s, 2), share(nChunks, 1, t, nThreads), share(nChunks, 1, t + 1, nThreads));
+function weightSums(s: WeightSumsStep, t: i32, nThreads: i32): void {
+  const nChunks = (s.count + abi.SUM_CHUNK - 1) / abi.SUM_CHUNK;
+  sumWeights(s.weights, s.count, s.partial, row(nChunks, t, nThreads), row(nChunks, t + 1, nThreads));
 }
 
-// w, count, partial, ternary, codes, scale, k, kp
-function weightCodes(s: usize, t: i32, nThreads: i32): void {
-  const k = word(s, 6), rows = word(s, 1) / k;
-  quantizeWeights(
-    ptr(s, 0), word(s, 1), ptr(s, 2), word(s, 3) != 0, ptr(s, 4), ptr(s, 5), k, word(s, 7), share(rows, 1, t, nThreads), share(rows, 1, t + 1, nThreads),
-  );
+function weightCodes(s: WeightCodesStep, t: i32, nThreads: i32): void {
+  const rows = s.count / s.k, begin = row(rows, t, nThreads), end = row(rows, t + 1, nThreads);
+  quantizeWeights(s.weights, s.count, s.partial, s.ternary != 0, s.codes, s.scale, s.k, s.kp, begin, end);
 }
 
-// form, a, aStride, b, bStride, c, cStride, m, n, k, add, kScale, scale, rowScale, codes
-function matmul(s: usize, scratch: usize, t: i32, nThreads: i32): void {
-  const begin = share(word(s, 7), 4, t, nThreads), end = share(word(s, 7), 4, t + 1, nThreads);
+function matmul(s: MatmulF32Step, scratch: usize, t: i32, nThreads: i32): void {
   matmulF32(
-    word(s, 0), ptr(s, 1), word(s, 2), ptr(s, 3), word(s, 4), ptr(s, 5), word(s, 6), word(s, 8), word(s, 9), word(s, 10) != 0,
-    ptr(s, 11), ptr(s, 12), ptr(s, 13), word(s, 14) != 0, begin, end, scratch,
+    s.form, s.a, s.aStride, s.b, s.bStride, s.c, s.cStride, s.n, s.k, s.add != 0, s.kScale, s.scale, s.rowScale, s.codes != 0,
+    part(s.m, t, nThreads), part(s.m, t + 1, nThreads), scratch,
   );
 }
 
-// x, cos, sin, length, nHeads, headDim, sign, n
-function rotate(s: usize, t: i32, nThreads: i32): void {
-  rotateRows(ptr(s, 0), ptr(s, 1), ptr(s, 2), word(s, 3), word(s, 4), word(s, 5), float(s, 6), row(s, 7, t, nThreads), row(s, 7, t + 1, nThreads));
+function rotate(s: RotateStep, t: i32, nThreads: i32): void {
+  rotateRows(s.x, s.cos, s.sin, s.length, s.nHeads, s.headDim, s.sign, row(s.n, t, nThreads), row(s.n, t + 1, nThreads));
 }
 
-// q, k, v, out, stats, weights or 0, length, nHeads, nKvHeads, headDim, causal, nSequences
-function attend(s: usize, scratch: usize, t: i32, nThreads: i32): void {
-  const items = word(s, 11) * word(s, 8);
-  attendSequences(
-    ptr(s, 0), ptr(s, 1), ptr(s, 2), ptr(s, 3), ptr(s, 4), ptr(s, 5), word(s, 6), word(s, 7), word(s, 8), word(s, 9), word(s, 10) != 0,
-    share(items, 1, t, nThreads), share(items, 1, t + 1, nThreads), scratch,
-  );
+function attend(s: AttendSequencesStep, scratch: usize, t: i32, nThreads: i32): void {
+  const items = s.nSequences * s.nKvHeads, begin = row(items, t, nThreads), end = row(items, t + 1, nThreads);
+  attendSequences(s.q, s.k, s.v, s.out, s.stats, s.weights, s.length, s.nHeads, s.nKvHeads, s.headDim, s.causal != 0, begin, end, scratch);
 }
 
-// q, k, v, stats, dOut, dq, dk, dv, addQ, addK, addV, length, nHeads, nKvHeads, headDim, causal, nSequences
-function attendBack(s: usize, scratch: usize, t: i32, nThreads: i32): void {
-  const items = word(s, 16) * word(s, 13);
+function attendBack(s: AttendSequencesBackStep, scratch: usize, t: i32, nThreads: i32): void {
+  const items = s.nSequences * s.nKvHeads, begin = row(items, t, nThreads), end = row(items, t + 1, nThreads);
   attendSequencesBackward(
-    ptr(s, 0), ptr(s, 1), ptr(s, 2), ptr(s, 3), ptr(s, 4), ptr(s, 5), ptr(s, 6), ptr(s, 7), word(s, 8) != 0, word(s, 9) != 0, word(s, 10) != 0,
-    word(s, 11), word(s, 12), word(s, 13), word(s, 14), word(s, 15) != 0, share(items, 1, t, nThreads), share(items, 1, t + 1, nThreads), scratch,
+    s.q, s.k, s.v, s.stats, s.dOut, s.dq, s.dk, s.dv, s.addQ != 0, s.addK != 0, s.addV != 0, s.length, s.nHeads, s.nKvHeads, s.headDim,
+    s.causal != 0, begin, end, scratch,
   );
 }
 
-// dy, n, dim, db
-function columnSums(s: usize, t: i32, nThreads: i32): void {
-  sumRows(ptr(s, 0), word(s, 1), word(s, 2), ptr(s, 3), part(s, 2, t, nThreads), part(s, 2, t + 1, nThreads));
+function columnSums(s: SumRowsStep, t: i32, nThreads: i32): void {
+  sumRows(s.dy, s.n, s.dim, s.db, part(s.dim, t, nThreads), part(s.dim, t + 1, nThreads));
 }
 
-// logits, stride, vocab, targets, loss, n
-function loss(s: usize, t: i32, nThreads: i32): void {
-  crossEntropy(ptr(s, 0), word(s, 1), word(s, 2), ptr(s, 3), ptr(s, 4), row(s, 5, t, nThreads), row(s, 5, t + 1, nThreads));
+function loss(s: CrossEntropyStep, t: i32, nThreads: i32): void {
+  crossEntropy(s.logits, s.stride, s.vocab, s.targets, s.loss, row(s.n, t, nThreads), row(s.n, t + 1, nThreads));
 }
 
-// logits, stride, vocab, targets, scale, dLogits, n
-function lossBack(s: usize, t: i32, nThreads: i32): void {
-  crossEntropyBackward(ptr(s, 0), word(s, 1), word(s, 2), ptr(s, 3), float(s, 4), ptr(s, 5), row(s, 6, t, nThreads), row(s, 6, t + 1, nThreads));
+function lossBack(s: CrossEntropyBackStep, t: i32, nThreads: i32): void {
+  crossEntropyBackward(s.logits, s.stride, s.vocab, s.targets, s.scale, s.dLogits, row(s.n, t, nThreads), row(s.n, t + 1, nThreads));
 }
 
-// g, n, partial
-function squares(s: usize, t: i32, nThreads: i32): void {
-  const nChunks = (word(s, 1) + abi.SUM_CHUNK - 1) / abi.SUM_CHUNK;
-  sumSquares(ptr(s, 0), word(s, 1), ptr(s, 2), share(nChunks, 1, t, nThreads), share(nChunks, 1, t + 1, nThreads));
+function losses(s: SumLossesStep, t: i32): void {
+  if (t == 0) sumLosses(s.loss, s.targets, s.n, s.out);
 }
 
-// kind, x, dy, dx, add, total
-function activateBack(s: usize, t: i32, nThreads: i32): void {
-  activateBackward(word(s, 0), ptr(s, 1), ptr(s, 2), ptr(s, 3), word(s, 4) != 0, part(s, 5, t, nThreads), part(s, 5, t + 1, nThreads));
+function squares(s: SumSquaresStep, t: i32, nThreads: i32): void {
+  const nChunks = (s.count + abi.SUM_CHUNK - 1) / abi.SUM_CHUNK;
+  sumSquares(s.gradients, s.count, s.partial, row(nChunks, t, nThreads), row(nChunks, t + 1, nThreads));
 }
 
-// kind, gate, up, dy, dGate, addGate, dUp, addUp, total
-function gateBack(s: usize, t: i32, nThreads: i32): void {
-  gateBackward(
-    word(s, 0), ptr(s, 1), ptr(s, 2), ptr(s, 3), ptr(s, 4), word(s, 5) != 0, ptr(s, 6), word(s, 7) != 0, part(s, 8, t, nThreads), part(s, 8, t + 1, nThreads),
-  );
+function activateArray(s: ActivateStep, t: i32, nThreads: i32): void {
+  activate(s.kind, s.x, s.out, part(s.total, t, nThreads), part(s.total, t + 1, nThreads));
 }
 
-// from, to, add, total                  to (+)= from
-function pass(s: usize, t: i32, nThreads: i32): void {
-  const begin = part(s, 3, t, nThreads), end = part(s, 3, t + 1, nThreads), at = <usize>begin << 2;
-  if (word(s, 2) != 0) addArrays(ptr(s, 1), ptr(s, 0), ptr(s, 1), begin, end);
-  else memory.copy(ptr(s, 1) + at, ptr(s, 0) + at, <usize>(end - begin) << 2);
+function activateBack(s: ActivateBackStep, t: i32, nThreads: i32): void {
+  activateBackward(s.kind, s.x, s.dy, s.dx, s.add != 0, part(s.total, t, nThreads), part(s.total, t + 1, nThreads));
 }
 
-// x, out, dropoutState, salt, threshold, keep, add, total
-function drop(s: usize, t: i32, nThreads: i32): void {
-  const state = ptr(s, 2), active = load<u32>(state, abi.DROPOUT_ACTIVE) != 0;
-  const seed = hash(load<u32>(state, abi.DROPOUT_SEED) ^ hash(<u32>word(s, 3)));
-  dropout(
-    ptr(s, 0), ptr(s, 1), seed, active ? <u32>word(s, 4) : 0, active ? float(s, 5) : 1, word(s, 6) != 0, part(s, 7, t, nThreads), part(s, 7, t + 1, nThreads),
-  );
+function gateArrays(s: GateArraysStep, t: i32, nThreads: i32): void {
+  gate(s.kind, s.gate, s.up, s.out, part(s.total, t, nThreads), part(s.total, t + 1, nThreads));
 }
 
-// x, total
-function zero(s: usize, t: i32, nThreads: i32): void {
-  const begin = part(s, 1, t, nThreads);
-  memory.fill(ptr(s, 0) + (<usize>begin << 2), 0, <usize>(part(s, 1, t + 1, nThreads) - begin) << 2);
+function gateBack(s: GateArraysBackStep, t: i32, nThreads: i32): void {
+  const begin = part(s.total, t, nThreads), end = part(s.total, t + 1, nThreads);
+  gateBackward(s.kind, s.gate, s.up, s.dy, s.dGate, s.addGate != 0, s.dUp, s.addUp != 0, begin, end);
 }
 
-// w, g, m, v, settings, decays, total
-function optimize(s: usize, t: i32, nThreads: i32): void {
-  adamW(ptr(s, 0), ptr(s, 1), ptr(s, 2), ptr(s, 3), ptr(s, 4), word(s, 5) != 0, part(s, 6, t, nThreads), part(s, 6, t + 1, nThreads));
+function add(s: AddArraysStep, t: i32, nThreads: i32): void {
+  addArrays(s.a, s.b, s.out, part(s.total, t, nThreads), part(s.total, t + 1, nThreads));
+}
+
+function pass(s: PassStep, t: i32, nThreads: i32): void {
+  const begin = part(s.total, t, nThreads), end = part(s.total, t + 1, nThreads), at = <usize>begin << 2;
+  if (s.add != 0) addArrays(s.to, s.from, s.to, begin, end);
+  else memory.copy(s.to + at, s.from + at, <usize>(end - begin) << 2);
+}
+
+function drop(s: DropoutStep, t: i32, nThreads: i32): void {
+  const state = s.state, active = load<u32>(state, abi.DROPOUT_ACTIVE) != 0;
+  const seed = hash(load<u32>(state, abi.DROPOUT_SEED) ^ hash(<u32>s.salt));
+  const threshold: u32 = active ? <u32>s.threshold : 0, keep: f32 = active ? s.keep : 1;
+  dropout(s.x, s.out, seed, threshold, keep, s.add != 0, part(s.total, t, nThreads), part(s.total, t + 1, nThreads));
+}
+
+function zero(s: ZeroStep, t: i32, nThreads: i32): void {
+  const begin = part(s.total, t, nThreads);
+  memory.fill(s.x + (<usize>begin << 2), 0, <usize>(part(s.total, t + 1, nThreads) - begin) << 2);
+}
+
+function optimize(s: AdamWStep, t: i32, nThreads: i32): void {
+  adamW(s.weights, s.gradients, s.m, s.v, s.settings, s.decays != 0, part(s.total, t, nThreads), part(s.total, t + 1, nThreads));
 }

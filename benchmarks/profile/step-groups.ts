@@ -1,5 +1,6 @@
 /** A program cut at its barriers, each part named after what it does. */
 import * as abi from "../../assembly/abi.ts";
+import { fieldOffset } from "../../src/kernels/steps.ts";
 import type { ProfiledModel } from "./model.ts";
 
 export interface StepKind {
@@ -33,7 +34,7 @@ export function stepGroups({ plan, program, memory }: Pick<ProfiledModel, "plan"
   let begin = 0, names: string[] = [], bytes = 0, weights = 0;
   for (let i = 0; i < program.nSteps; i++) {
     const at = plan.program + i * abi.STEP_BYTES, op = view.getInt32(at, true), flags = view.getInt32(at + 4, true);
-    const matrix = op === abi.OP_MATMUL ? matrices.get(view.getUint32(at + 12, true)) : undefined;
+    const matrix = op === abi.OP_MATMUL ? matrices.get(view.getUint32(at + fieldOffset("matmul", "weights"), true)) : undefined;
     if (matrix) {
       const { layout, matrix: { tensor, rows: nOutputs, k } } = matrix;
       bytes += layout.weightBytes + layout.scaleBytes;

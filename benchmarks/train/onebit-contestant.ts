@@ -72,16 +72,17 @@ export function answerOnebit(): void {
   });
 }
 
-/** One product of OP_MATMUL_F32, its operands filled with numbers in [-1, 1). */
+/** One product of training, its operands filled with numbers in [-1, 1). */
 function productGraph(runtime: Runtime, { form, rows, inputs, outputs }: ProductSize & { form: Form }): Graph {
   const tape = new Tape(runtime), x = tape.input([rows, inputs]), w = tape.input([outputs, inputs]), dy = tape.input([rows, outputs]);
   const result = { forward: dy, input: x, weight: w }[form];
   const fields = {
-    forward: [abi.FORM_FORWARD, x, inputs, w, inputs, dy, outputs, rows, outputs, inputs, false, undefined, undefined, undefined],
-    input: [abi.FORM_INPUT, dy, outputs, w, inputs, x, inputs, rows, inputs, outputs, false, undefined, undefined, undefined],
-    weight: [abi.FORM_WEIGHT, dy, outputs, x, inputs, w, inputs, outputs, inputs, rows, false, undefined, undefined, undefined],
+    forward: { form: abi.FORM_FORWARD, a: x, aStride: inputs, b: w, bStride: inputs, c: dy, cStride: outputs, m: rows, n: outputs, k: inputs },
+    input: { form: abi.FORM_INPUT, a: dy, aStride: outputs, b: w, bStride: inputs, c: x, cStride: inputs, m: rows, n: inputs, k: outputs },
+    weight: { form: abi.FORM_WEIGHT, a: dy, aStride: outputs, b: x, bStride: inputs, c: w, cStride: inputs, m: outputs, n: inputs, k: rows },
   }[form];
-  tape.step(abi.OP_MATMUL_F32, fields, abi.MATMUL_SCRATCH_BYTES);
+  const plain = { add: false, kScale: undefined, scale: undefined, rowScale: undefined, codes: false };
+  tape.step("matmulF32", { ...fields, ...plain }, { scratchBytes: abi.MATMUL_SCRATCH_BYTES });
   const graph = tape.compile({ outputs: [result] });
   for (const operand of [x, w, dy]) graph.f32(operand).forEach((_, i, values) => (values[i] = Math.random() * 2 - 1));
   return graph;

@@ -4,12 +4,11 @@
  *
  * @module
  */
-import * as abi from "../../assembly/abi.ts";
+import type { StepOptions, StepWriter } from "../kernels/step-writer.ts";
 import type { ModelConfig } from "./config.ts";
 import { BINARY_BLOCK, DENSE_BLOCK, type Preparation, TERNARY_BLOCK, preparationOf, roundUp } from "./layout.ts";
 import type { LoadedWeights } from "./loader.ts";
 import { type MemoryPlan, PREPARED_SHAPE, type PlacedMatrix, type PreparedBuffers, shortTableBytes } from "./plan.ts";
-import type { StepOptions, StepWriter } from "./step-writer.ts";
 import type { LinearTensors, MatrixTensor } from "./weights.ts";
 
 /** Rows of f32 at `at`, `stride` values apart. */
@@ -39,9 +38,10 @@ export class LinearWriter {
   /** x (n, nEmbd) = rows `ids` of `matrix`; of one row, one for each thread. */
   embed(matrix: MatrixTensor, ids: number, x: number, embeddingScale: number): void {
     const { layout, weightAt, scaleAt } = this.placed(matrix);
-    this.out.step(abi.OP_EMBED, [
-      ids, this.layoutId(matrix), weightAt, scaleAt, layout.scaleBlock, matrix.rows, matrix.k, layout.kp, x, { float: embeddingScale }, layout.rowBytes,
-    ], { barrier: "batch", ownRow: true });
+    this.out.step("embed", {
+      ids, layout: this.layoutId(matrix), weights: weightAt, scale: scaleAt, scaleBlock: layout.scaleBlock, rows: matrix.rows,
+      k: matrix.k, kp: layout.kp, x, embeddingScale, rowBytes: layout.rowBytes,
+    }, { barrier: "batch", ownRow: true });
   }
 
   /**
@@ -61,7 +61,10 @@ export class LinearWriter {
     // The shared input lives in `h`, which the other projections still need; no sub-norm uses `branch` this early.
     const { branch, h } = this.plan.buffers, { k } = linear.matrix;
     const room = input.at === h && k <= roundUp(this.config.nEmbd, 32) ? branch : h;
-    this.out.step(abi.OP_RMS_NORM, [input.at, input.stride, normAt, room, k, k, { float: this.config.normEps }], { barrier: "batch", ownRow: true, ownInput: input.isOwn });
+    this.out.step(
+      "rmsNorm", { x: input.at, xStride: input.stride, weight: normAt, y: room, yStride: k, dim: k, eps: this.config.normEps, bias: 0 },
+      { barrier: "batch", ownRow: true, ownInput: input.isOwn },
+    );
     const normed = { at: room, stride: k, isOwn: true };
     this.prepareAll(normed, [linear.matrix], {});
     this.multiply(linear.matrix, normed, y, {});
@@ -77,8 +80,8 @@ export class LinearWriter {
   private finish(linear: LinearTensors, y: number): void {
     const { rows } = linear.matrix, stride = roundUp(rows, 32);
     const scale = this.weights.outputScale(linear);
-    if (scale !== 1) this.out.step(abi.OP_SCALE, [y, stride, { float: scale }]);
-    if (linear.bias) this.out.step(abi.OP_ADD_BIAS, [y, stride, this.plan.vectors.get(linear.bias)!.at, rows]);
+    if (scale !== 1) this.out.step("scale", { y, yStride: stride, factor: scale });
+    if (linear.bias) this.out.step("addBias", { y, yStride: stride, bias: this.plan.vectors.get(linear.bias)!.at, dim: rows });
   }
 
   private prepareAll(input: Input, matrices: readonly MatrixTensor[], options: StepOptions): void {
@@ -89,28 +92,31 @@ export class LinearWriter {
   }
 
   private prepare(kind: Preparation, input: Input, k: number, kp: number, at: PreparedBuffers, options: StepOptions): void {
-    const magnitudes = Number(kind.startsWith("binary"));
+    const magnitudes = kind.startsWith("binary"), rows = { x: input.at, xStride: input.stride };
     const own: StepOptions = { ...options, barrier: "batch", ownRow: true }, ofInput: StepOptions = { ...own, ownInput: input.isOwn };
     const blocks = (block: number, qMax: number) =>
-      this.out.step(abi.OP_QUANTIZE_BLOCKS, [input.at, input.stride, at.q, at.blockScale, at.blockSum, k, kp, block, qMax, magnitudes], ofInput);
+      this.out.step("quantizeBlocks", { ...rows, q16: at.q, scale: at.blockScale, sum: at.blockSum, k, kp, block, qMax, magnitudes }, ofInput);
     const token = (q8: number, q16: number) =>
-      this.out.step(abi.OP_QUANTIZE_TOKEN, [input.at, input.stride, q8, q16, at.scale, at.sum, k, kp, magnitudes], ofInput);
+      this.out.step("quantizeToken", { ...rows, q8, q16, scale: at.scale, sum: at.sum, k, kp, magnitudes }, ofInput);
     const tokenBlocks = (q16: number, block: number) =>
-      this.out.step(abi.OP_TOKEN_BLOCKS, [at.scale, q16, at.blockScale, at.blockSum, kp, block, magnitudes], own);
-    const tables = (op: number, group: number) =>
-      this.out.step(op, [at.q, kp, at.tables, (kp / group) * 32, kp / group], own);
+      this.out.step("tokenBlocks", { scale: at.scale, q16, blockScale: at.blockScale, blockSum: at.blockSum, kp, block, magnitudes }, own);
+    const tables = (name: "ternaryTables" | "binaryTables", group: number) =>
+      this.out.step(name, { q16: at.q, kp, tables: at.tables, tableStride: (kp / group) * 32, nGroups: kp / group }, own);
+    const shortTables = () => this.out.step(
+      "shortTables", { q16: at.q, kp, tables: at.tables, tableStride: shortTableBytes(kp), nGroups: kp / 2 }, { ...options, ownInput: true },
+    );
     const q16AfterQ8 = at.q + this.plan.nActivationRows * kp;
     switch (kind) {
       case "dense": return blocks(DENSE_BLOCK, DENSE_Q_MAX);
-      case "dense-256": return this.out.step(abi.OP_QUANTIZE_Q6_K, [input.at, input.stride, at.q, at.blockScale, k], ofInput);
+      case "dense-256": return this.out.step("quantizeQ6K", { ...rows, q: at.q, scale: at.blockScale, k }, ofInput);
       case "token-dot": return token(at.q, 0);
       case "token-dot-block": token(at.q, q16AfterQ8); return tokenBlocks(q16AfterQ8, TERNARY_BLOCK);
-      case "token-tables": token(0, at.q); return this.out.step(abi.OP_SHORT_TABLES, [at.q, kp, at.tables, shortTableBytes(kp), kp / 2], { ...options, ownInput: true });
-      case "token-tables-block": token(0, at.q); tokenBlocks(at.q, TERNARY_BLOCK); return tables(abi.OP_TERNARY_TABLES, 2);
-      case "block-tables": blocks(TERNARY_BLOCK, TABLE_Q_MAX); return tables(abi.OP_TERNARY_TABLES, 2);
-      case "binary-token": token(0, at.q); return tables(abi.OP_BINARY_TABLES, 4);
-      case "binary-token-block": token(0, at.q); tokenBlocks(at.q, BINARY_BLOCK); return tables(abi.OP_BINARY_TABLES, 4);
-      case "binary-block": blocks(BINARY_BLOCK, TABLE_Q_MAX); return tables(abi.OP_BINARY_TABLES, 4);
+      case "token-tables": token(0, at.q); return shortTables();
+      case "token-tables-block": token(0, at.q); tokenBlocks(at.q, TERNARY_BLOCK); return tables("ternaryTables", 2);
+      case "block-tables": blocks(TERNARY_BLOCK, TABLE_Q_MAX); return tables("ternaryTables", 2);
+      case "binary-token": token(0, at.q); return tables("binaryTables", 4);
+      case "binary-token-block": token(0, at.q); tokenBlocks(at.q, BINARY_BLOCK); return tables("binaryTables", 4);
+      case "binary-block": blocks(BINARY_BLOCK, TABLE_Q_MAX); return tables("binaryTables", 4);
       case "f32": return;
     }
   }
@@ -120,13 +126,13 @@ export class LinearWriter {
     const at = this.plan.prepared.get(kind), perBlock = kind.startsWith("dense") || kind.endsWith("block") || kind === "block-tables";
     const act = at === undefined ? input.at : kindUsesTables(kind) ? at.tables : at.q;
     const actStride = at === undefined ? input.stride : kind === "token-tables" ? shortTableBytes(layout.kp) : (layout.kp / groupOf(kind)) * 32;
-    this.out.step(abi.OP_MATMUL, [
-      this.layoutId(matrix), weightAt, scaleAt, layout.scaleBlock, act, actStride,
-      at === undefined ? 0 : perBlock ? at.blockScale : at.scale, at === undefined ? 0 : perBlock ? at.blockSum : at.sum,
-      y, yStride, matrix.rows, layout.kp,
-      kind === "f32" ? input.stride * 4 : kindUsesTables(kind) ? actStride : layout.kp * (kind.startsWith("token-dot") ? 1 : kind === "dense-256" ? PREPARED_SHAPE[kind].qBytes : 2),
-      perBlock && kind !== "f32" ? (layout.kp / PREPARED_SHAPE[kind].block) * 4 : 4,
-    ], { ...options, ownInput: kind === "f32" ? input.isOwn : isOwn(kind) });
+    this.out.step("matmul", {
+      layout: this.layoutId(matrix), weights: weightAt, scale: scaleAt, scaleBlock: layout.scaleBlock, act, actStride,
+      actScale: at === undefined ? 0 : perBlock ? at.blockScale : at.scale, actSum: at === undefined ? 0 : perBlock ? at.blockSum : at.sum,
+      y, yStride, rows: matrix.rows, k: layout.kp,
+      actRowBytes: kind === "f32" ? input.stride * 4 : kindUsesTables(kind) ? actStride : layout.kp * qBytesOf(kind),
+      scaleRowBytes: perBlock && kind !== "f32" ? (layout.kp / PREPARED_SHAPE[kind].block) * 4 : 4,
+    }, { ...options, ownInput: kind === "f32" ? input.isOwn : isOwn(kind) });
   }
 
   private placed(matrix: MatrixTensor): PlacedMatrix {
@@ -152,6 +158,11 @@ function isOwn(kind: Preparation): boolean {
 
 function kindUsesTables(kind: Preparation): boolean {
   return kind.includes("tables") || kind.startsWith("binary");
+}
+
+/** Bytes of a quantised value that a kernel without tables reads. */
+function qBytesOf(kind: Exclude<Preparation, "f32">): number {
+  return kind.startsWith("token-dot") ? 1 : kind === "dense-256" ? PREPARED_SHAPE[kind].qBytes : 2;
 }
 
 /** Weights one table entry stands for. */

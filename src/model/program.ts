@@ -10,13 +10,12 @@
  *
  * @module
  */
-import * as abi from "../../assembly/abi.ts";
+import { StepWriter } from "../kernels/step-writer.ts";
 import type { Activation, ModelConfig } from "./config.ts";
 import { roundUp } from "./layout.ts";
 import { type Input, LinearWriter } from "./linear-program.ts";
 import type { LoadedWeights } from "./loader.ts";
 import type { KvLayer, MemoryPlan } from "./plan.ts";
-import { StepWriter } from "./step-writer.ts";
 import { type LayerTensors, type LinearTensors, type ModelTensors, type VectorTensor, allLinears } from "./weights.ts";
 
 export interface Program {
@@ -27,13 +26,13 @@ export interface Program {
   readonly nSteps: number;
 }
 
-const GATE_OPS: Readonly<Record<Activation, number>> = { silu: abi.OP_GATE_SILU, relu2: abi.OP_GATE_RELU2, gelu: abi.OP_GATE_GELU };
+const GATES = { silu: "gateSilu", relu2: "gateRelu2", gelu: "gateGelu" } as const satisfies Readonly<Record<Activation, string>>;
 
 /** Writes the program of `config` at the place `plan` keeps for it. `ropeMagnitude` scales cos and sin (YaRN, LongRoPE). */
 export function buildProgram(
   config: ModelConfig, tensors: ModelTensors, plan: MemoryPlan, weights: LoadedWeights, memory: WebAssembly.Memory, ropeMagnitude: number,
 ): Program {
-  const out = new StepWriter(memory, plan.program, plan.programBytes);
+  const out = new StepWriter(memory, plan.program, plan.programBytes, (address: number) => address);
   const graph = new Graph(config, plan, out, new LinearWriter(config, plan, weights, out), hasNormIn(tensors));
   graph.embed(tensors);
   graph.ropeTables(ropeMagnitude);
@@ -72,7 +71,8 @@ class Graph {
 
   ropeTables(magnitude: number): void {
     const { ropeFrequencies, buffers } = this.plan;
-    this.out.step(abi.OP_ROPE_TABLE, [ropeFrequencies, this.config.ropeDim / 2, { float: magnitude }, buffers.ropeCos, buffers.ropeSin]);
+    const table = { cos: buffers.ropeCos, sin: buffers.ropeSin };
+    this.out.step("ropeTable", { ...table, frequencies: ropeFrequencies, nHalf: this.config.ropeDim / 2, magnitude });
   }
 
   layer(layer: LayerTensors, kv: KvLayer): void {
@@ -94,29 +94,29 @@ class Graph {
   }
 
   /** Norm of each head where there is one, then rotation, in place; what stores and reads them waits. */
-  private positions(at: number, nHeads: number, headNorm: VectorTensor | undefined): void {
+  private positions(x: number, nHeads: number, headNorm: VectorTensor | undefined): void {
     const { headDim, ropeDim, ropePairs, normEps } = this.config, { buffers } = this.plan;
-    const stride = roundUp(nHeads * headDim, 32);
-    if (headNorm) this.out.step(abi.OP_RMS_NORM_HEADS, [at, stride, this.address(headNorm), nHeads, headDim, { float: normEps }], { barrier: false });
-    const op = ropePairs === "adjacent" ? abi.OP_ROPE_ADJACENT : abi.OP_ROPE_HALF;
-    this.out.step(op, [at, stride, buffers.ropeCos, buffers.ropeSin, nHeads, headDim, ropeDim], { barrier: false });
+    const heads = { x, xStride: roundUp(nHeads * headDim, 32), nHeads, headDim };
+    if (headNorm) this.out.step("rmsNormHeads", { ...heads, weight: this.address(headNorm), eps: normEps }, { barrier: false });
+    const rope = ropePairs === "adjacent" ? "ropeAdjacent" : "ropeHalf";
+    this.out.step(rope, { ...heads, cos: buffers.ropeCos, sin: buffers.ropeSin, nRot: ropeDim }, { barrier: false });
   }
 
   private attend(kv: KvLayer): void {
-    const { nHeads, nKvHeads, headDim } = this.config, { buffers, options } = this.plan;
+    const { nHeads, nKvHeads, headDim } = this.config, { buffers, options } = this.plan, { contextLength } = options;
     const qStride = roundUp(nHeads * headDim, 32), kvStride = roundUp(nKvHeads * headDim, 32);
-    const q8 = options.kvType === "q8";
-    this.out.step(q8 ? abi.OP_STORE_KV_Q8 : abi.OP_STORE_KV,
-      [buffers.k, buffers.v, kvStride, kv.k, kv.v, nKvHeads, headDim, options.contextLength]);
-    this.out.step(q8 ? abi.OP_ATTEND_Q8 : abi.OP_ATTEND,
-      [buffers.q, qStride, kv.k, kv.v, buffers.attention, nHeads * headDim, nHeads, nKvHeads, headDim, options.contextLength, { float: 1 / Math.sqrt(headDim) }]);
+    const q8 = options.kvType === "q8", cache = { kCache: kv.k, vCache: kv.v, nKvHeads, headDim, contextLength };
+    this.out.step(q8 ? "storeKvQ8" : "storeKv", { ...cache, k: buffers.k, v: buffers.v, kvStride });
+    this.out.step(q8 ? "attendQ8" : "attend", {
+      ...cache, q: buffers.q, qStride, out: buffers.attention, outStride: nHeads * headDim, nHeads, scale: 1 / Math.sqrt(headDim),
+    });
   }
 
   private feedForward(layer: LayerTensors): void {
     const { nFf, activation } = this.config, { buffers } = this.plan;
     const h = this.norm(this.x, layer.ffnNorm), stride = roundUp(nFf, 32);
     this.linears(h, [[layer.ffnGate, buffers.gate], [layer.ffnUp, buffers.up]], "batch");
-    this.out.step(GATE_OPS[activation], [buffers.gate, buffers.up, buffers.gate, stride]);
+    this.out.step(GATES[activation], { gate: buffers.gate, up: buffers.up, out: buffers.gate, dim: stride });
     let gated: Input = { at: buffers.gate, stride, isOwn: false };
     if (layer.ffnSubNorm) gated = this.norm(gated, layer.ffnSubNorm);
     this.linears(gated, [[layer.ffnDown, buffers.branch]]);
@@ -130,7 +130,8 @@ class Graph {
   head({ tokenEmbd, output }: ModelTensors): void {
     const { logits, h } = this.plan.buffers, vocabPadded = roundUp(this.config.vocabSize, 32);
     this.linear.head(output ?? tokenEmbd, { at: h, stride: this.config.nEmbd, isOwn: true }, logits);
-    if (this.config.logitScale !== 1) this.out.step(abi.OP_SCALE, [logits, vocabPadded, { float: this.config.logitScale }], { headRows: true });
+    const { logitScale } = this.config;
+    if (logitScale !== 1) this.out.step("scale", { y: logits, yStride: vocabPadded, factor: logitScale }, { headRows: true });
   }
 
   private get x(): Input {
@@ -139,7 +140,11 @@ class Graph {
 
   private norm({ at, stride, isOwn }: Input, weight: VectorTensor, headRows = false): Input {
     const { h } = this.plan.buffers;
-    this.out.step(abi.OP_RMS_NORM, [at, stride, this.address(weight), h, weight.length, weight.length, { float: this.config.normEps }], { barrier: "batch", headRows, ownRow: true, ownInput: isOwn });
+    const rows = { x: at, xStride: stride, y: h, yStride: weight.length, dim: weight.length };
+    this.out.step(
+      "rmsNorm", { ...rows, weight: this.address(weight), eps: this.config.normEps, bias: 0 },
+      { barrier: "batch", headRows, ownRow: true, ownInput: isOwn },
+    );
     return { at: h, stride: weight.length, isOwn: true };
   }
 
@@ -156,7 +161,7 @@ class Graph {
     const { x, branch } = this.plan.buffers, { nEmbd, residualScale } = this.config;
     // Inputs with a norm of their own are made in `branch`, which everybody must have read.
     const barrier = this.hasNormIn ? true : "batch";
-    this.out.step(abi.OP_ADD_SCALED, [x, branch, { float: residualScale }, nEmbd, roundUp(nEmbd, 32)], { barrier, ownRow: true });
+    this.out.step("addScaled", { x, y: branch, factor: residualScale, dim: nEmbd, yStride: roundUp(nEmbd, 32) }, { barrier, ownRow: true });
   }
 
   private address(vector: VectorTensor): number {

@@ -11,6 +11,7 @@
 import * as abi from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import { BOOLEAN, type Kind, type OptionTable, check, checkOptions, kind, list, number, options as optionsOf, required, whole } from "../core/options.ts";
+import { StepWriter } from "../kernels/step-writer.ts";
 import { PARAMETER, type Parameter } from "./parameter.ts";
 import { RUNTIME, type Runtime } from "./runtime.ts";
 
@@ -152,24 +153,16 @@ export class AdamW {
   }
 
   #writeProgram(): void {
+    const nSteps = 2 * this.#runs.length + this.#ranges.length;
+    const out = new StepWriter(this.#runtime.memory, this.#program, nSteps * abi.STEP_BYTES, (address: number) => address);
+    for (const { gradients, count } of this.#runs) out.step("zero", { x: gradients, total: count });
+    for (const { gradients, count, partial } of this.#runs) out.step("sumSquares", { gradients, count, partial });
     let at = 0;
-    const updates = this.#ranges.map(({ values, gradients, count, decays }) => {
-      const moments = [this.#moments.first + at, this.#moments.second + at];
+    for (const { values, gradients, count, decays } of this.#ranges) {
+      const { first, second } = this.#moments;
+      out.step("adamW", { weights: values, gradients, m: first + at, v: second + at, settings: this.#settings, decays, total: count });
       at += count * 4;
-      return [abi.OP_ADAM_W, values, gradients, ...moments, this.#settings, Number(decays), count];
-    });
-    const steps = [
-      ...this.#runs.map(({ gradients, count }) => [abi.OP_ZERO, gradients, count]),
-      ...this.#runs.map(({ gradients, count, partial }) => [abi.OP_SUM_SQUARES, gradients, count, partial]),
-      ...updates,
-    ];
-    const view = new DataView(this.#runtime.memory.buffer, this.#program, steps.length * abi.STEP_BYTES);
-    steps.forEach(([op, ...fields], i) => {
-      const begin = i * abi.STEP_BYTES;
-      view.setInt32(begin, op, true);
-      view.setInt32(begin + 4, abi.FLAG_BARRIER, true);
-      fields.forEach((field, j) => view.setUint32(begin + 8 + 4 * j, field, true));
-    });
+    }
   }
 }
 

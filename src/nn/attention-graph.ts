@@ -8,7 +8,6 @@
  *
  * @module
  */
-import * as abi from "../../assembly/abi.ts";
 import type { CacheLayer, KvCache } from "./kv-cache.ts";
 import { type RotaryTable, attention, rotate } from "./ops.ts";
 import { type Linear, recordLinear } from "./projection.ts";
@@ -69,12 +68,10 @@ function attendCached(
   for (let sequence = 0; sequence < batch; sequence++) {
     const at = (inside: Tensor, width: number) => ({ inside, offsetBytes: sequence * length * width * 4 });
     const [keys, values] = [layer.k, layer.v].map((address) => tape.at(address + sequence * sequenceBytes, [nKvHeads, contextLength, headDim]));
-    tape.step(abi.OP_STORE_KV, [at(k, kvWidth), at(v, kvWidth), kvWidth, keys, values, nKvHeads, headDim, contextLength], 0, abi.FLAG_HEAD_ROWS);
-    tape.step(
-      abi.OP_ATTEND,
-      [at(q, qWidth), qWidth, keys, values, at(out, qWidth), qWidth, nHeads, nKvHeads, headDim, contextLength, { f32: 1 / Math.sqrt(headDim) }],
-      scratchBytes, abi.FLAG_HEAD_ROWS,
-    );
+    const cached = { kCache: keys, vCache: values, nKvHeads, headDim, contextLength };
+    tape.step("storeKv", { ...cached, k: at(k, kvWidth), v: at(v, kvWidth), kvStride: kvWidth }, { headRows: true });
+    const queries = { q: at(q, qWidth), qStride: qWidth, out: at(out, qWidth), outStride: qWidth, nHeads, scale: 1 / Math.sqrt(headDim) };
+    tape.step("attend", { ...cached, ...queries }, { scratchBytes, headRows: true });
   }
   return out;
 }

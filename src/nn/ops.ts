@@ -15,10 +15,10 @@ const KINDS: Readonly<Record<ActivationKind, number>> = { silu: abi.KIND_SILU, r
 /** Rows of `table` (vocabulary, dim) for `ids` i32 (n): (n, dim). */
 export function embed(tape: Tape, ids: Tensor, table: Tensor): Tensor {
   const dim = table.columns, out = tape.value([ids.size, dim], table.needsGradient);
-  tape.step(abi.OP_EMBED_ROWS, [ids, table, dim, out, ids.size]);
+  tape.step("embedRows", { ids, table, dim, out, n: ids.size });
   tape.onBackward(() => {
     const gradient = tape.gradientOf(out), into = gradient && sumTarget(tape, table);
-    if (into) tape.step(abi.OP_EMBED_ROWS_BACK, [ids, gradient, dim, into, ids.size]);
+    if (into) tape.step("embedRowsBack", { ids, dy: gradient, dim, dTable: into, n: ids.size });
   });
   return out;
 }
@@ -26,7 +26,7 @@ export function embed(tape: Tape, ids: Tensor, table: Tensor): Tensor {
 /** Where sums over rows are added: zeros, when this is the first share of a gradient. */
 function sumTarget(tape: Tape, value: Tensor): Tensor | undefined {
   const target = tape.gradientTarget(value);
-  if (target && !target.add) tape.step(abi.OP_ZERO, [target.into, target.into.size]);
+  if (target && !target.add) tape.step("zero", { x: target.into, total: target.into.size });
   return target?.into;
 }
 
@@ -34,6 +34,8 @@ function sumTarget(tape: Tape, value: Tensor): Tensor | undefined {
 function targetOrRoom(tape: Tape, value: Tensor): { readonly into: Tensor; readonly add: boolean } {
   return tape.gradientTarget(value) ?? { into: tape.value(value.shape, false), add: false };
 }
+
+const PRODUCT = { scratchBytes: abi.MATMUL_SCRATCH_BYTES };
 
 /** x · Wᵀ (+ b): x (n, in), w (out, in), b (out). Float arithmetic. */
 export function linear(tape: Tape, x: Tensor, w: Tensor, b?: Tensor): Tensor {
@@ -77,11 +79,14 @@ export function product(tape: Tape, x: Operand, w: Operand): Tensor {
   if (w.columns !== k) fail("model/bad-shape", `linear: weights take ${w.columns} values a row, got ${k}`);
   const out = tape.value([n, outputs], x.source.needsGradient || w.source.needsGradient);
   if (x.codes && w.codes) {
-    const fields = [x.codes.values, w.codes.values, w.codes.scale, x.codes.scale, out, x.codes.kp, n, outputs];
-    tape.step(abi.OP_MATMUL_CODES, fields, abi.MATMUL_SCRATCH_BYTES);
+    const codes = { x: x.codes.values, weights: w.codes.values, scale: w.codes.scale, rowScale: x.codes.scale, kp: x.codes.kp };
+    tape.step("matmulCodes", { ...codes, y: out, n, outputs }, PRODUCT);
   } else {
-    const fields = [abi.FORM_FORWARD, floats(tape, x), k, floats(tape, w), k, out, outputs, n, outputs, k, false, undefined, w.codes?.scale, x.codes?.scale];
-    tape.step(abi.OP_MATMUL_F32, fields, abi.MATMUL_SCRATCH_BYTES);
+    const scales = { kScale: undefined, scale: w.codes?.scale, rowScale: x.codes?.scale, codes: false };
+    tape.step("matmulF32", {
+      form: abi.FORM_FORWARD, a: floats(tape, x), aStride: k, b: floats(tape, w), bStride: k, c: out, cStride: outputs,
+      m: n, n: outputs, k, add: false, ...scales,
+    }, PRODUCT);
   }
   tape.onBackward(() => recordProductGradients(tape, x, w, out));
   return out;
@@ -92,25 +97,29 @@ function recordProductGradients(tape: Tape, x: Operand, w: Operand, out: Tensor)
   if (!dy) return;
   const dx = tape.gradientTarget(x.source), dw = tape.gradientTarget(w.source);
   if (dx) {
-    const fields = [abi.FORM_INPUT, dy, outputs, ...columnsOf(w), dx.into, k, n, k, outputs, dx.add, undefined, w.codes?.scale, undefined, w.codes !== undefined];
-    tape.step(abi.OP_MATMUL_F32, fields, abi.MATMUL_SCRATCH_BYTES);
+    tape.step("matmulF32", {
+      form: abi.FORM_INPUT, a: dy, aStride: outputs, ...columnsOf(w), c: dx.into, cStride: k, m: n, n: k, k: outputs, add: dx.add,
+      kScale: undefined, scale: w.codes?.scale, rowScale: undefined,
+    }, PRODUCT);
   }
   if (dw) {
-    const fields = [abi.FORM_WEIGHT, dy, outputs, ...columnsOf(x), dw.into, k, outputs, k, n, dw.add, x.codes?.scale, undefined, undefined, x.codes !== undefined];
-    tape.step(abi.OP_MATMUL_F32, fields, abi.MATMUL_SCRATCH_BYTES);
+    tape.step("matmulF32", {
+      form: abi.FORM_WEIGHT, a: dy, aStride: outputs, ...columnsOf(x), c: dw.into, cStride: k, m: outputs, n: k, k: n, add: dw.add,
+      kScale: x.codes?.scale, scale: undefined, rowScale: undefined,
+    }, PRODUCT);
   }
 }
 
-/** The right side of a gradient's product and the length of its rows. */
-function columnsOf({ source, codes, columns }: Operand): [Tensor, number] {
-  return codes ? [codes.values, codes.kp] : [source, columns];
+/** The right side of a gradient's product, the length of its rows, and whether they are codes. */
+function columnsOf({ source, codes, columns }: Operand): { readonly b: Tensor; readonly bStride: number; readonly codes: boolean } {
+  return codes ? { b: codes.values, bStride: codes.kp, codes: true } : { b: source, bStride: columns, codes: false };
 }
 
 /** The numbers of an operand, or its codes as f32, for a product whose other side has no codes. */
 function floats(tape: Tape, { source, codes, rows, columns }: Operand): Tensor {
   if (!codes) return source;
   const out = tape.value([rows, columns], false);
-  tape.step(abi.OP_WIDEN_CODES, [codes.values, out, columns, codes.kp, rows]);
+  tape.step("widenCodes", { codes: codes.values, out, k: columns, kp: codes.kp, n: rows });
   return out;
 }
 
@@ -118,13 +127,13 @@ function floats(tape: Tape, { source, codes, rows, columns }: Operand): Tensor {
 export function quantizeActivations(tape: Tape, x: Tensor, bits: 1 | 8 | 32): Operand {
   if (bits === 32) return unquantized(x);
   const { rows, columns } = x, codes = codesOf(tape, rows, columns, rows);
-  tape.step(abi.OP_QUANTIZE_ROWS, [x, codes.values, codes.scale, columns, rows, bits, codes.kp]);
+  tape.step("quantizeRows", { x, codes: codes.values, scale: codes.scale, k: columns, n: rows, bits, kp: codes.kp });
   if (bits === 8) return { rows, columns, source: x, codes };
   // Stands for the signs where gradients meet: it never has a value of its own.
   const signs = tape.value(x.shape, x.needsGradient);
   tape.onBackward(() => {
     const gradient = tape.gradientOf(signs), target = tape.gradientTarget(x);
-    if (gradient && target) tape.step(abi.OP_CLIP_BACK, [x, gradient, target.into, target.add, x.size]);
+    if (gradient && target) tape.step("clipBack", { x, dy: gradient, dx: target.into, add: target.add, total: x.size });
   });
   return { rows, columns, source: signs, codes };
 }
@@ -134,18 +143,19 @@ export function quantizeWeights(tape: Tape, w: Tensor, bits: 1 | 1.58 | 32): Ope
   if (bits === 32) return unquantized(w);
   const { rows, columns } = w, codes = codesOf(tape, rows, columns, 1);
   const partial = tape.value([2 * Math.ceil(w.size / abi.SUM_CHUNK)], false, 8);
-  tape.step(abi.OP_WEIGHT_SUMS, [w, w.size, partial]);
-  tape.step(abi.OP_WEIGHT_CODES, [w, w.size, partial, bits === 1.58, codes.values, codes.scale, columns, codes.kp]);
+  const sums = { weights: w, count: w.size, partial };
+  tape.step("weightSums", sums);
+  tape.step("weightCodes", { ...sums, ternary: bits === 1.58, codes: codes.values, scale: codes.scale, k: columns, kp: codes.kp });
   return { rows, columns, source: w, codes };
 }
 
 /** y + b in place, b (columns). */
 export function addBias(tape: Tape, y: Tensor, b: Tensor): Tensor {
   tape.setRows(y.rows);
-  tape.step(abi.OP_ADD_BIAS, [y, y.columns, b, y.columns]);
+  tape.step("addBias", { y, yStride: y.columns, bias: b, dim: y.columns });
   tape.onBackward(() => {
     const gradient = tape.gradientOf(y), into = gradient && sumTarget(tape, b);
-    if (into) tape.step(abi.OP_SUM_ROWS, [gradient, y.rows, y.columns, into]);
+    if (into) tape.step("sumRows", { dy: gradient, n: y.rows, dim: y.columns, db: into });
   });
   return y;
 }
@@ -162,15 +172,15 @@ export function layerNorm(tape: Tape, x: Tensor, w: Tensor, b: Tensor, eps: numb
 
 function norm(tape: Tape, x: Tensor, w: Tensor, b: Tensor | undefined, eps: number): Tensor {
   const dim = x.columns, n = x.rows, out = tape.value(x.shape, x.needsGradient || w.needsGradient);
-  tape.step(abi.OP_NORM_ROWS, [x, w, b, out, dim, { f32: eps }, n]);
+  tape.step("normRows", { x, weight: w, bias: b, y: out, dim, eps, n });
   tape.onBackward(() => {
     const dy = tape.gradientOf(out);
     if (!dy) return;
     const stats = tape.value([n, 2], false), dw = sumTarget(tape, w), db = b && sumTarget(tape, b);
     // Where nobody wants dx it still has to be made: the statistics of the rows come with it.
     const dx = targetOrRoom(tape, x);
-    tape.step(abi.OP_NORM_ROWS_BACK, [x, w, dy, dx.into, stats, dim, { f32: eps }, dx.add, n, b !== undefined]);
-    if (dw) tape.step(abi.OP_NORM_COLUMNS_BACK, [x, dy, stats, dw, db, n, dim]);
+    tape.step("normRowsBack", { x, weight: w, dy, dx: dx.into, stats, dim, eps, add: dx.add, n, centered: b !== undefined });
+    if (dw) tape.step("normColumnsBack", { x, dy, stats, dWeight: dw, dBias: db, n, dim });
   });
   return out;
 }
@@ -178,10 +188,10 @@ function norm(tape: Tape, x: Tensor, w: Tensor, b: Tensor | undefined, eps: numb
 /** act(x), value by value. */
 export function activate(tape: Tape, kind: ActivationKind, x: Tensor): Tensor {
   const out = tape.value(x.shape, x.needsGradient);
-  tape.step(abi.OP_ACTIVATE, [KINDS[kind], x, out, x.size]);
+  tape.step("activate", { kind: KINDS[kind], x, out, total: x.size });
   tape.onBackward(() => {
     const dy = tape.gradientOf(out), dx = tape.gradientTarget(x);
-    if (dy && dx) tape.step(abi.OP_ACTIVATE_BACK, [KINDS[kind], x, dy, dx.into, dx.add, x.size]);
+    if (dy && dx) tape.step("activateBack", { kind: KINDS[kind], x, dy, dx: dx.into, add: dx.add, total: x.size });
   });
   return out;
 }
@@ -189,12 +199,13 @@ export function activate(tape: Tape, kind: ActivationKind, x: Tensor): Tensor {
 /** act(gate) · up, value by value. */
 export function gate(tape: Tape, kind: ActivationKind, x: Tensor, up: Tensor): Tensor {
   const out = tape.value(x.shape, x.needsGradient || up.needsGradient);
-  tape.step(abi.OP_GATE, [KINDS[kind], x, up, out, x.size]);
+  const gated = { kind: KINDS[kind], gate: x, up, total: x.size };
+  tape.step("gateArrays", { ...gated, out });
   tape.onBackward(() => {
     const dy = tape.gradientOf(out);
     if (!dy) return;
     const dGate = targetOrRoom(tape, x), dUp = targetOrRoom(tape, up);
-    tape.step(abi.OP_GATE_BACK, [KINDS[kind], x, up, dy, dGate.into, dGate.add, dUp.into, dUp.add, x.size]);
+    tape.step("gateArraysBack", { ...gated, dy, dGate: dGate.into, addGate: dGate.add, dUp: dUp.into, addUp: dUp.add });
   });
   return out;
 }
@@ -202,13 +213,13 @@ export function gate(tape: Tape, kind: ActivationKind, x: Tensor, up: Tensor): T
 /** a + b. */
 export function add(tape: Tape, a: Tensor, b: Tensor): Tensor {
   const out = tape.value(a.shape, a.needsGradient || b.needsGradient);
-  tape.step(abi.OP_ADD_ARRAYS, [a, b, out, a.size]);
+  tape.step("addArrays", { a, b, out, total: a.size });
   tape.onBackward(() => {
     const dy = tape.gradientOf(out);
     if (!dy) return;
     for (const source of [a, b]) {
       const target = tape.gradientTarget(source);
-      if (target) tape.step(abi.OP_PASS, [dy, target.into, target.add, a.size]);
+      if (target) tape.step("pass", { from: dy, to: target.into, add: target.add, total: a.size });
     }
   });
   return out;
@@ -223,12 +234,12 @@ export interface DropoutState {
 export function dropout(tape: Tape, x: Tensor, rate: number, state: DropoutState, salt: number): Tensor {
   if (!(rate >= 0 && rate < 1)) fail("train/bad-option", `dropout: wanted a rate from 0 to below 1, got ${rate}`);
   if (rate === 0) return x;
-  const out = tape.value(x.shape, x.needsGradient), threshold = Math.floor(rate * 4294967296) | 0, keep = { f32: 1 / (1 - rate) };
-  const place = tape.at(state.address, [2]);
-  tape.step(abi.OP_DROPOUT, [x, out, place, salt, threshold, keep, false, x.size]);
+  const out = tape.value(x.shape, x.needsGradient), threshold = Math.floor(rate * 4294967296) | 0;
+  const mask = { state: tape.at(state.address, [2]), salt, threshold, keep: 1 / (1 - rate), total: x.size };
+  tape.step("dropout", { ...mask, x, out, add: false });
   tape.onBackward(() => {
     const dy = tape.gradientOf(out), dx = tape.gradientTarget(x);
-    if (dy && dx) tape.step(abi.OP_DROPOUT, [dy, dx.into, place, salt, threshold, keep, dx.add, x.size]);
+    if (dy && dx) tape.step("dropout", { ...mask, x: dy, out: dx.into, add: dx.add });
   });
   return out;
 }
@@ -243,10 +254,11 @@ export interface RotaryTable {
 export function rotate(tape: Tape, x: Tensor, table: RotaryTable, length: number, headDim: number): Tensor {
   const nHeads = x.columns / headDim;
   const [cos, sin] = [table.cos, table.sin].map((place) => (typeof place === "number" ? tape.at(place, [length, headDim / 2]) : place));
-  tape.step(abi.OP_ROTATE, [x, cos, sin, length, nHeads, headDim, { f32: 1 }, x.rows]);
+  const turn = { cos, sin, length, nHeads, headDim, n: x.rows };
+  tape.step("rotate", { ...turn, x, sign: 1 });
   tape.onBackward(() => {
     const gradient = tape.gradientOf(x);
-    if (gradient) tape.step(abi.OP_ROTATE, [gradient, cos, sin, length, nHeads, headDim, { f32: -1 }, x.rows]);
+    if (gradient) tape.step("rotate", { ...turn, x: gradient, sign: -1 });
   });
   return x;
 }
@@ -266,13 +278,15 @@ export interface AttentionShape {
 export function attention(tape: Tape, q: Tensor, k: Tensor, v: Tensor, shape: AttentionShape, weights?: Tensor): Tensor {
   const { length, nHeads, nKvHeads, headDim, causal } = shape, nSequences = q.rows / length;
   const out = tape.value(q.shape, [q, k, v].some((each) => each.needsGradient)), stats = tape.value([nSequences * nHeads * length, 2], false);
-  const sizes = [length, nHeads, nKvHeads, headDim, causal, nSequences], scratchBytes = attentionScratchBytes(length, headDim);
-  tape.step(abi.OP_ATTEND_SEQUENCES, [q, k, v, out, stats, weights, ...sizes], scratchBytes);
+  const parts = { q, k, v, stats, length, nHeads, nKvHeads, headDim, causal, nSequences };
+  const scratchBytes = attentionScratchBytes(length, headDim);
+  tape.step("attendSequences", { ...parts, out, weights }, { scratchBytes });
   tape.onBackward(() => {
     const dy = tape.gradientOf(out);
     if (!dy) return;
     const dq = targetOrRoom(tape, q), dk = targetOrRoom(tape, k), dv = targetOrRoom(tape, v);
-    tape.step(abi.OP_ATTEND_SEQUENCES_BACK, [q, k, v, stats, dy, dq.into, dk.into, dv.into, dq.add, dk.add, dv.add, ...sizes], scratchBytes);
+    const gradients = { dq: dq.into, dk: dk.into, dv: dv.into, addQ: dq.add, addK: dk.add, addV: dv.add };
+    tape.step("attendSequencesBack", { ...parts, ...gradients, dOut: dy }, { scratchBytes });
   });
   return out;
 }
@@ -295,12 +309,13 @@ export interface Loss {
  */
 export function crossEntropy(tape: Tape, logits: Tensor, targets: Tensor, gradientScale: number): Loss {
   const vocabulary = logits.columns, n = logits.rows, losses = tape.value([n], false, 8), total = tape.value([2], false, 8);
-  tape.step(abi.OP_CROSS_ENTROPY, [logits, vocabulary, vocabulary, targets, losses, n]);
-  tape.step(abi.OP_SUM_LOSSES, [losses, targets, n, total]);
+  const rows = { logits, stride: vocabulary, vocab: vocabulary, targets, n };
+  tape.step("crossEntropy", { ...rows, loss: losses });
+  tape.step("sumLosses", { loss: losses, targets, n, out: total });
   tape.onBackward(() => {
     const target = tape.gradientTarget(logits);
     if (target?.add) fail("train/bad-option", "logits of a loss: wanted no other use that has a gradient");
-    if (target) tape.step(abi.OP_CROSS_ENTROPY_BACK, [logits, vocabulary, vocabulary, targets, { f32: gradientScale }, target.into, n]);
+    if (target) tape.step("crossEntropyBack", { ...rows, scale: gradientScale, dLogits: target.into });
   });
   return { total };
 }

@@ -90,8 +90,8 @@ export class PackedMatrix implements Projection {
     else this.#recordLookups(tape, x, padded);
     if (this.#rowsPadded === this.rows) return padded;
     const out = tape.value([n, this.rows], false);
-    tape.step(abi.OP_ZERO, [out, out.size]);
-    tape.step(abi.OP_ADD_SCALED, [out, padded, { f32: 1 }, this.rows, this.#rowsPadded]);
+    tape.step("zero", { x: out, total: out.size });
+    tape.step("addScaled", { x: out, y: padded, factor: 1, dim: this.rows, yStride: this.#rowsPadded });
     return out;
   }
 
@@ -99,11 +99,12 @@ export class PackedMatrix implements Projection {
     const { columns } = this, n = x.rows, kp = this.#kp;
     const { bits, scale } = tape.once(x, "bits", () => {
       const found = { bits: tape.value([n, kp / 8], false, 1), scale: tape.value([n], false) };
-      tape.step(abi.OP_SIGN_BITS, [x, found.bits, found.scale, columns, kp, n], 2 * columns);
+      tape.step("signBits", { x, out: found.bits, scale: found.scale, k: columns, kp, n }, { scratchBytes: 2 * columns });
       return found;
     });
-    const at = (address: number, extents: number[]) => tape.at(address, extents);
-    tape.step(abi.OP_XNOR, [at(this.#weights, [this.rows]), at(this.#scales, [this.rows]), bits, scale, y, columns, n, this.#rowsPadded, kp]);
+    const at = (address: number) => tape.at(address, [this.rows]);
+    const matrix = { weights: at(this.#weights), rowScale: at(this.#scales), rows: this.#rowsPadded, kp };
+    tape.step("xnor", { ...matrix, bits, actScale: scale, y, k: columns, n });
   }
 
   #recordLookups(tape: Tape, x: Tensor, y: Tensor): void {
@@ -111,18 +112,21 @@ export class PackedMatrix implements Projection {
     const layout = isBinary ? abi.LAYOUT_BINARY_TABLE : abi.LAYOUT_TERNARY_TABLE, rowBytes = isBinary ? kp * 8 : shortTableBytes(kp);
     const { tables, scale, sum } = tape.once(x, `tables of layout ${layout}, ${this.#bits.activationBits} bits`, () => {
       const q16 = tape.value([n, kp], false, 2), found = { tables: tape.value([n, rowBytes], false, 1), scale: tape.value([n], false), sum: tape.value([n], false) };
-      if (this.#bits.activationBits === 8) tape.step(abi.OP_QUANTIZE_TOKEN, [x, x.columns, undefined, q16, found.scale, found.sum, x.columns, kp, Number(isBinary)]);
-      else tape.step(abi.OP_SIGN_CODES, [x, q16, found.scale, x.columns, kp, n]);
-      if (isBinary) tape.step(abi.OP_BINARY_TABLES, [q16, kp, found.tables, rowBytes, kp / 4]);
-      else tape.step(abi.OP_SHORT_TABLES, [q16, kp, found.tables, rowBytes, kp / 2]);
+      const k = x.columns, lookups = { q16, kp, tables: found.tables, tableStride: rowBytes };
+      if (this.#bits.activationBits === 8) {
+        tape.step("quantizeToken", { x, xStride: k, q8: undefined, q16, scale: found.scale, sum: found.sum, k, kp, magnitudes: isBinary });
+      } else {
+        tape.step("signCodes", { x, out: q16, scale: found.scale, k, kp, n });
+      }
+      if (isBinary) tape.step("binaryTables", { ...lookups, nGroups: kp / 4 });
+      else tape.step("shortTables", { ...lookups, nGroups: kp / 2 });
       return found;
     });
     const at = (address: number) => tape.at(address, [this.rows]);
-    tape.step(
-      abi.OP_MATMUL,
-      [layout, at(this.#weights), at(this.#scales), 0, tables, rowBytes, scale, sum, y, this.#rowsPadded, this.rows, kp, rowBytes, 4],
-      TABLE_SCRATCH_BYTES + 4 * n,
-    );
+    tape.step("matmul", {
+      layout, weights: at(this.#weights), scale: at(this.#scales), scaleBlock: 0,
+      act: tables, actStride: rowBytes, actScale: scale, actSum: sum, y, yStride: this.#rowsPadded, rows: this.rows, k: kp, actRowBytes: rowBytes, scaleRowBytes: 4,
+    }, { scratchBytes: TABLE_SCRATCH_BYTES + 4 * n });
   }
 
   free(): void {

@@ -4,6 +4,7 @@
  * @module
  */
 import * as abi from "../../assembly/abi.ts";
+import { StepWriter } from "../kernels/step-writer.ts";
 import type { RotaryTable } from "./ops.ts";
 import type { Runtime } from "./runtime.ts";
 import type { Tape } from "./tape.ts";
@@ -14,11 +15,9 @@ export function createRotaryTable(runtime: Runtime, length: number, headDim: num
   const cos = runtime.allocate(bytes, "cosines of positions"), sin = runtime.allocate(bytes, "sines of positions");
   const frequencies = runtime.allocate(half * 8, "frequencies of positions"), program = runtime.allocate(abi.STEP_BYTES, "program of positions");
   runtime.kernels.ropeFrequencies(frequencies, headDim, theta);
-  const step = new DataView(runtime.memory.buffer, program, abi.STEP_BYTES);
-  // The barrier: the program is freed, and its place used again, when all threads are through it.
-  [abi.OP_ROPE_TABLE, abi.FLAG_BARRIER, frequencies, half].forEach((word, i) => step.setUint32(4 * i, word, true));
-  step.setFloat32(16, 1, true);
-  [cos, sin].forEach((word, i) => step.setUint32(20 + 4 * i, word, true));
+  const writer = new StepWriter(runtime.memory, program, abi.STEP_BYTES, (address: number) => address);
+  // The program is freed, and its place used again, when all threads are through it: its barrier says so.
+  writer.step("ropeTable", { frequencies, nHalf: half, magnitude: 1, cos, sin });
   runtime.run(program, 1, length);
   runtime.free(program);
   runtime.free(frequencies);
@@ -43,7 +42,7 @@ export function recordRotaryTable(tape: Tape, frequencies: RotaryFrequencies, le
   return tape.once(frequencies, `angles of ${length} positions`, () => {
     const cos = tape.value([length, half], false), sin = tape.value([length, half], false);
     tape.setSequenceLength(length);
-    tape.step(abi.OP_ROPE_TABLE, [tape.at(frequencies.address, [half], 8), half, { f32: 1 }, cos, sin], 0, abi.FLAG_HEAD_ROWS);
+    tape.step("ropeTable", { frequencies: tape.at(frequencies.address, [half], 8), nHalf: half, magnitude: 1, cos, sin }, { headRows: true });
     return { cos, sin };
   });
 }

@@ -13,7 +13,9 @@
  */
 import * as abi from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
-import { BOOLEAN, FUNCTION, type OptionTable, check, checkOptions, kind, list, required, whole } from "../core/options.ts";
+import { BOOLEAN, FUNCTION, type Kind, type OptionTable, check, checkOptions, kind, list, number, required, whole } from "../core/options.ts";
+import { StepWriter } from "../kernels/step-writer.ts";
+import { type FieldKind, STEPS, type StepFields, type StepName } from "../kernels/steps.ts";
 import { checkShape } from "./nd-array.ts";
 import { PARAMETER, type Parameter } from "./parameter.ts";
 import { type Lifetime, placeLifetimes } from "./place-lifetimes.ts";
@@ -54,16 +56,27 @@ export class Tensor {
 export const TENSOR = kind<Tensor>("a Tensor", (value) => value instanceof Tensor);
 const TENSORS = list("a list of tensors", TENSOR);
 
-/** A field of a step: a whole number, a float, a value's address, one inside a value, or none. */
-export type Field = number | boolean | Tensor | undefined | { readonly f32: number } | { readonly inside: Tensor; readonly offsetBytes: number };
+/** What a step reads or writes: a value, a part of one, or nothing. It is an address once `compile` has placed the value. */
+export type Place = Tensor | { readonly inside: Tensor; readonly offsetBytes: number } | undefined;
 
-const FIELDS = list("a list of fields", kind<Field>("a field of a step", (field) =>
-  field === undefined || typeof field === "number" || typeof field === "boolean" || field instanceof Tensor || (typeof field === "object" && field !== null && ("f32" in field || ("inside" in field && field.inside instanceof Tensor)))));
+const PLACE = kind<Place>("a Tensor, a part of one or undefined", (place) =>
+  place === undefined || place instanceof Tensor || (typeof place === "object" && place !== null && "inside" in place && place.inside instanceof Tensor));
+const FIELD_KINDS: Readonly<Record<FieldKind, Kind<unknown>>> = {
+  address: PLACE, i32: required(whole(-(2 ** 31), 2 ** 31 - 1)), f32: required(number({})), flag: required(BOOLEAN),
+};
+const STEP_NAME = kind<StepName>("the name of a step", (name) => typeof name === "string" && Object.hasOwn(STEPS, name));
 
-interface Step {
-  readonly op: number;
-  readonly fields: readonly Field[];
-  readonly flags: number;
+interface RecordedStep {
+  /** The values it reads and writes. */
+  readonly tensors: readonly Tensor[];
+  write(to: StepWriter<Place>): void;
+}
+
+export interface RecordOptions {
+  /** Scratch that each thread needs. Default: none. */
+  readonly scratchBytes?: number;
+  /** The step works on the positions of one sequence ({@link Tape.setSequenceLength}). Default: false. */
+  readonly headRows?: boolean;
 }
 
 export interface TapeOptions {
@@ -82,6 +95,7 @@ export interface CompileOptions {
   readonly keepAll?: boolean;
 }
 
+const RECORD_OPTIONS: OptionTable<RecordOptions> = { scratchBytes: whole(0), headRows: BOOLEAN };
 const TAPE_OPTIONS: OptionTable<TapeOptions> = { gradients: BOOLEAN };
 const COMPILE_OPTIONS: OptionTable<CompileOptions> = { outputs: required(TENSORS), seeds: TENSORS, fromLoss: BOOLEAN, keepAll: BOOLEAN };
 
@@ -94,9 +108,9 @@ const INPUT_OPTIONS: OptionTable<InputOptions> = { needsGradient: BOOLEAN };
 
 export class Tape {
   readonly runtime: Runtime;
-  readonly #forward: Step[] = [];
+  readonly #forward: RecordedStep[] = [];
   readonly #gradientRecorders: (() => void)[] = [];
-  readonly #backward: Step[] = [];
+  readonly #backward: RecordedStep[] = [];
   readonly #inputs: Tensor[] = [];
   readonly #fixed = new Set<Tensor>();
   readonly #gradients = new Map<Tensor, Tensor>();
@@ -159,11 +173,11 @@ export class Tape {
     return value as T;
   }
 
-  /** Records a step. Scratch is per thread; flags are abi.FLAG_*. */
-  step(op: number, fields: readonly Field[], scratchBytes = 0, flags = 0): void {
-    check("fields", fields, FIELDS);
-    for (const [name, value] of Object.entries({ op, scratchBytes, flags })) check(name, value, whole(0));
-    (this.#isBackward ? this.#backward : this.#forward).push({ op, fields, flags });
+  /** Records a step. @throws OnebitError `option/invalid` for a field of another kind */
+  step<Name extends StepName>(name: Name, fields: StepFields<Name, Place>, options: RecordOptions = {}): void {
+    const { scratchBytes = 0, headRows = false } = checkOptions("step", options, RECORD_OPTIONS), given = checkFields(name, fields);
+    const step = { tensors: tensorsOf(name, given), write: (to: StepWriter<Place>) => to.step(name, given, { headRows }) };
+    (this.#isBackward ? this.#backward : this.#forward).push(step);
     this.#scratchBytes = Math.max(this.#scratchBytes, scratchBytes);
   }
 
@@ -174,7 +188,7 @@ export class Tape {
     this.#rows = rows;
   }
 
-  /** The same for steps with abi.FLAG_HEAD_ROWS: the positions of one sequence. */
+  /** The same for steps recorded with `headRows`: the positions of one sequence. */
   setSequenceLength(length: number): void {
     check("length", length, whole(1));
     if (this.#headRows !== undefined && this.#headRows !== length) fail("train/bad-option", `one graph: wanted sequences of ${this.#headRows}, got ${length}`);
@@ -209,7 +223,8 @@ export class Tape {
     const values = Math.ceil((base + programBytes) / 64) * 64;
     lifetimes.forEach(({ tensor }, i) => (tensor.address = values + places[i]));
     this.runtime.reserveScratch(this.#scratchBytes);
-    writeSteps(this.runtime, base, steps);
+    const writer = new StepWriter(this.runtime.memory, base, programBytes, addressOf);
+    for (const step of steps) step.write(writer);
     const counts = { forward: this.#forward.length, backward: this.#backward.length, rows: this.#rows, headRows: this.#headRows ?? this.#rows };
     return new Graph(this.runtime, base, counts, totalBytes, this.#gradients);
   }
@@ -235,13 +250,12 @@ export class Tape {
     return { steps, lifetimes, ...placeLifetimes(lifetimes) };
   }
 
-  #lifetimes(steps: readonly Step[], pinned: ReadonlySet<Tensor>): (Lifetime & { tensor: Tensor })[] {
+  #lifetimes(steps: readonly RecordedStep[], pinned: ReadonlySet<Tensor>): (Lifetime & { tensor: Tensor })[] {
     const found = new Map<Tensor, { tensor: Tensor; bytes: number; first: number; last: number }>();
     for (const tensor of pinned) if (!this.#fixed.has(tensor)) found.set(tensor, { tensor, bytes: tensor.sizeBytes, first: -1, last: steps.length });
-    steps.forEach(({ fields }, at) => {
-      for (const field of fields) {
-        const tensor = tensorOf(field);
-        if (!tensor || this.#fixed.has(tensor)) continue;
+    steps.forEach(({ tensors }, at) => {
+      for (const tensor of tensors) {
+        if (this.#fixed.has(tensor)) continue;
         const lifetime = found.get(tensor);
         if (!lifetime) found.set(tensor, { tensor, bytes: tensor.sizeBytes, first: at, last: at });
         else lifetime.last = Math.max(lifetime.last, at);
@@ -251,37 +265,34 @@ export class Tape {
   }
 }
 
-function tensorOf(field: Field): Tensor | undefined {
-  if (field instanceof Tensor) return field;
-  return typeof field === "object" && "inside" in field ? field.inside : undefined;
+/** A copy of the fields, each of the kind that its step has there. @throws OnebitError `option/invalid`, `option/unknown` */
+function checkFields<Name extends StepName>(name: Name, fields: StepFields<Name, Place>): StepFields<Name, Place> {
+  const kinds = Object.entries(STEPS[check("name", name, STEP_NAME)].fields).map(([field, kind]) => [field, FIELD_KINDS[kind]]);
+  return checkOptions(name, fields, Object.fromEntries(kinds) as OptionTable<StepFields<Name, Place>>);
+}
+
+/** The values among its places. */
+function tensorsOf<Name extends StepName>(name: Name, fields: StepFields<Name, Place>): Tensor[] {
+  const values = fields as Readonly<Record<string, unknown>>;
+  const places = Object.entries(STEPS[name].fields).flatMap(([field, kind]) => (kind === "address" ? [values[field] as Place] : []));
+  return places.flatMap((place) => (place === undefined ? [] : [place instanceof Tensor ? place : place.inside]));
+}
+
+function addressOf(place: Place): number {
+  if (place === undefined) return 0;
+  return place instanceof Tensor ? place.address : place.inside.address + place.offsetBytes;
 }
 
 interface Layout {
-  readonly steps: readonly Step[];
+  readonly steps: readonly RecordedStep[];
   readonly lifetimes: readonly (Lifetime & { readonly tensor: Tensor })[];
   readonly places: readonly number[];
   readonly totalBytes: number;
 }
 
 /** The program, and values that begin at a multiple of 64 behind it. */
-function blockBytes(steps: readonly Step[], valueBytes: number): number {
+function blockBytes(steps: readonly RecordedStep[], valueBytes: number): number {
   return steps.length * abi.STEP_BYTES + 64 + valueBytes;
-}
-
-function writeSteps(runtime: Runtime, at: number, steps: readonly Step[]): void {
-  const view = new DataView(runtime.memory.buffer, at, steps.length * abi.STEP_BYTES);
-  steps.forEach(({ op, fields, flags }, i) => {
-    const begin = i * abi.STEP_BYTES;
-    view.setInt32(begin, op, true);
-    view.setInt32(begin + 4, abi.FLAG_BARRIER | flags, true);
-    fields.forEach((field, j) => {
-      const to = begin + 8 + 4 * j;
-      if (field instanceof Tensor) view.setUint32(to, field.address, true);
-      else if (typeof field === "object" && "inside" in field) view.setUint32(to, field.inside.address + field.offsetBytes, true);
-      else if (typeof field === "object") view.setFloat32(to, field.f32, true);
-      else view.setInt32(to, Number(field ?? 0), true);
-    });
-  });
 }
 
 interface GraphCounts {

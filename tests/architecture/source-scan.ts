@@ -41,7 +41,8 @@ const TEXTS: ReadonlySet<string> = new Set(["StringLiteral", "DirectiveLiteral",
 function parsed(source: string): ParseResult {
   return parse(source, {
     sourceType: "module",
-    plugins: ["typescript"],
+    // AssemblyScript marks classes without an object header by a decorator.
+    plugins: ["typescript", "decorators-legacy"],
     // A scrap of a program, and what AssemblyScript alone allows, still has a shape.
     errorRecovery: true,
     allowReturnOutsideFunction: true,

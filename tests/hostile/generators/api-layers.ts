@@ -122,7 +122,7 @@ const GRAPHS: readonly ApiEntry[] = [
   ...["setRows", "setSequenceLength"].map((name) => method(`tape.${name}`, tape, () => [2])),
   ...["gradientOf", "gradientTarget"].map((name) => method(`tape.${name}`, tape, () => [vector()])),
   method("tape.onBackward", tape, () => [() => {}]),
-  method("tape.step", tape, () => [1, [0, vector()]]),
+  method("tape.step", tape, () => ["zero", { x: vector(), total: 4 }]),
   call("tape.compile", (options: never) => tape().compile(options).free(), () => [{ outputs: [vector()] }], { outputs: 0, seeds: 0, fromLoss: 0, keepAll: 0 }),
   method("tape.measure", tape, () => [{ outputs: [vector()] }], { outputs: 0, seeds: 0, fromLoss: 0, keepAll: 0 }),
   ...["f32", "i32", "gradient"].map((name) => method(`graph.${name}`, () => tape().compile({ outputs: [vector()] }), () => [vector()])),
