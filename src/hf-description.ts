@@ -9,6 +9,7 @@ import { configFromHf } from "./model/config-hf.ts";
 import { hfNaming } from "./model/naming-hf.ts";
 import type { TensorNaming } from "./model/weights.ts";
 import { tokenizerFromHf } from "./tokenizer/hf-tokenizer.ts";
+import { HOW_TO_MAKE_TOKENIZER_JSON, joinVocabularyFiles } from "./tokenizer/vocabulary-files.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
 export interface HfDescription {
@@ -24,9 +25,16 @@ export function hfConfig(files: HfModelFiles): HfDescription {
 }
 
 /** Undefined where the folder has none. @throws OnebitError `tokenizer/…` */
-export function hfTokenizer({ tokenizerJson, tokenizerConfig, chatTemplate, generationConfig }: HfModelFiles): Tokenizer | undefined {
-  if (tokenizerJson === undefined) return undefined;
+export function hfTokenizer({ config, tokenizerJson, vocabularyFiles, tokenizerConfig, chatTemplate, generationConfig }: HfModelFiles): Tokenizer | undefined {
   const eos = generationConfig?.["eos_token_id"], ids = Array.isArray(eos) ? eos : [eos];
-  const endOfTurnIds = ids.filter((id): id is number => typeof id === "number");
-  return tokenizerFromHf(tokenizerJson, tokenizerConfig, { chatTemplate, endOfTurnIds });
+  const extras = { chatTemplate, endOfTurnIds: ids.filter((id): id is number => typeof id === "number") };
+  if (tokenizerJson !== undefined) return tokenizerFromHf(tokenizerJson, tokenizerConfig, extras);
+  if (vocabularyFiles === undefined) return undefined;
+  const joined = joinVocabularyFiles(vocabularyFiles, tokenizerConfig ?? {}, typeof config["model_type"] === "string" ? config["model_type"] : "");
+  return tokenizerFromHf(joined.json, joined.config, extras);
+}
+
+/** Why a folder without a tokenizer has none, where there is more to say than that. */
+export function hfNoTokenizer({ hasOnlySentencePiece }: HfModelFiles): string | undefined {
+  return hasOnlySentencePiece ? `the folder has tokenizer.model, but tokenizer.json is missing; ${HOW_TO_MAKE_TOKENIZER_JSON}` : undefined;
 }

@@ -89,7 +89,7 @@ async function loadChecked(binaries: KernelBinaries, source: ModelSource | undef
     const renderChat = description.tokenizer === undefined ? undefined : await loadChatRenderer();
     const threads = source === undefined && options.threads === undefined ? DEFAULT_MODEL_THREADS : options.threads;
     const engine: Engine = await createEngine({ ...description, platform, binaries }, { ...options, threads });
-    return new Model({ engine, tokenizer: description.tokenizer, embedding: description.embedding, renderChat, loadMs: performance.now() - begin });
+    return new Model({ engine, tokenizer: description.tokenizer, noTokenizer: description.noTokenizer, embedding: description.embedding, renderChat, loadMs: performance.now() - begin });
   } finally {
     await closeFile(file);
   }

@@ -20,6 +20,8 @@ export interface ModelDescription {
   /** Keys of the metadata, or members of `config.json`, that change nothing here. */
   readonly unusedKeys: readonly string[];
   readonly tokenizer: Tokenizer | undefined;
+  /** Why there is no tokenizer, where there is more to say than that the file has none. */
+  readonly noTokenizer?: string;
   readonly embedding: { readonly pooling: "mean" | "last"; readonly appendEos: boolean } | undefined;
 }
 
@@ -27,8 +29,8 @@ export interface ModelDescription {
 export async function describeModel(file: ModelFile): Promise<ModelDescription> {
   const tokenizer = await tokenizerOf(file);
   if (file.format === "gguf") return { ...ggufModel(file), tokenizer };
-  const { hfConfig } = await hfDescription();
-  return { ...hfConfig(file), tensors: file.tensors, tokenizer, embedding: undefined };
+  const { hfConfig, hfNoTokenizer } = await hfDescription();
+  return { ...hfConfig(file), noTokenizer: hfNoTokenizer(file), tensors: file.tensors, tokenizer, embedding: undefined };
 }
 
 function ggufModel({ metadata, tensors }: GgufFile): Omit<ModelDescription, "tokenizer"> {

@@ -58,6 +58,8 @@ export const CONFIG_BYTES_MAX = 1_000_000;
 export const LIST_FILE_BYTES_MAX = 16 * 1024 * 1024;
 /** Members in one JSON file: a vocabulary of 262,144 with as many added tokens of 7 members. */
 export const JSON_MEMBERS_MAX = 4 * 1024 * 1024;
+/** A model's name stands in messages; longer ones are cut. */
+export const MODEL_NAME_CHARS_MAX = 120;
 /** Names in `modules_to_not_convert`: seven projections of a thousand layers, each by its own name. */
 export const MODULES_KEPT_MAX = 8192;
 /** Config and tokenizer files nest to about 8; some JSON parsers overflow their stack at a few thousand. */

@@ -19,11 +19,22 @@ export interface HfModelFiles {
   /** The `tokenizers` library's whole description. */
   readonly tokenizerJson: JsonObject | undefined;
   readonly tokenizerConfig: JsonObject | undefined;
+  /** What older folders have instead of it; undefined beside a tokenizer.json. */
+  readonly vocabularyFiles: HfVocabularyFiles | undefined;
+  /** True if all there is of a vocabulary is SentencePiece's `tokenizer.model`. */
+  readonly hasOnlySentencePiece: boolean;
   /** `chat_template.jinja`, where newer repositories keep it instead of in the tokenizer's config. */
   readonly chatTemplate: string | undefined;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** The files that hold the tensors; the caller closes them. */
   readonly sources: readonly ByteSource[];
+}
+
+export interface HfVocabularyFiles {
+  readonly vocab: JsonObject;
+  readonly merges: string;
+  readonly addedTokens: JsonObject | undefined;
+  readonly specialTokensMap: JsonObject | undefined;
 }
 
 const WEIGHTS = "model.safetensors";
@@ -48,17 +59,29 @@ export async function openHfFolder(openSibling: OpenSibling, weights?: ByteSourc
   }
   const generationConfig = await readJson(openSibling, "generation_config.json", CONFIG_BYTES_MAX);
   const tokenizerJson = await readJson(openSibling, "tokenizer.json", JSON_BYTES_MAX);
+  const vocabularyFiles = tokenizerJson === undefined ? await readVocabularyFiles(openSibling) : undefined;
+  const hasOnlySentencePiece = tokenizerJson === undefined && vocabularyFiles === undefined && await isThere(openSibling, "tokenizer.model");
   const tokenizerConfig = await readJson(openSibling, "tokenizer_config.json", LIST_FILE_BYTES_MAX);
   const chatTemplate = await readText(openSibling, "chat_template.jinja");
   const opened: ByteSource[] = [];
   try {
     const tensors = weights === undefined ? await openWeights(openSibling, opened) : await openSafetensors([weights]);
     const sources = weights === undefined ? opened : [weights];
-    return { config, generationConfig, tokenizerJson, tokenizerConfig, chatTemplate, tensors, sources };
+    return { config, generationConfig, tokenizerJson, vocabularyFiles, hasOnlySentencePiece, tokenizerConfig, chatTemplate, tensors, sources };
   } catch (error) {
     await Promise.all(opened.map((source) => source.close()));
     throw error;
   }
+}
+
+/** Byte-level BPE in files of its own; undefined unless both are there. */
+async function readVocabularyFiles(openSibling: OpenSibling): Promise<HfVocabularyFiles | undefined> {
+  const vocab = await readJson(openSibling, "vocab.json", JSON_BYTES_MAX);
+  const merges = vocab === undefined ? undefined : await readText(openSibling, "merges.txt", LIST_FILE_BYTES_MAX);
+  if (vocab === undefined || merges === undefined) return undefined;
+  const addedTokens = await readJson(openSibling, "added_tokens.json", CONFIG_BYTES_MAX);
+  const specialTokensMap = await readJson(openSibling, "special_tokens_map.json", CONFIG_BYTES_MAX);
+  return { vocab, merges, addedTokens, specialTokensMap };
 }
 
 /** Adds every source it opens to `opened`, also when it fails. */
@@ -103,24 +126,34 @@ async function readJson(openSibling: OpenSibling, name: string, sizeBytesMax: nu
   return parsed.value;
 }
 
-async function readText(openSibling: OpenSibling, name: string): Promise<string | undefined> {
-  const bytes = await readWhole(openSibling, name, CONFIG_BYTES_MAX);
+async function readText(openSibling: OpenSibling, name: string, sizeBytesMax = CONFIG_BYTES_MAX): Promise<string | undefined> {
+  const bytes = await readWhole(openSibling, name, sizeBytesMax);
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
 }
 
 /** A whole small file, or undefined when there is none. */
 async function readWhole(openSibling: OpenSibling, name: string, sizeBytesMax: number): Promise<Uint8Array | undefined> {
-  let source: ByteSource;
-  try {
-    source = await openSibling(name);
-  } catch (error) {
-    if (error instanceof OnebitError && error.code === "file/not-found") return undefined;
-    throw error;
-  }
+  const source = await find(openSibling, name);
+  if (source === undefined) return undefined;
   try {
     if (source.sizeBytes > sizeBytesMax) fail("model/bad-config", `${name}: ${source.sizeBytes} bytes, the limit is ${sizeBytesMax}`);
     return await readBytes(source, 0, source.sizeBytes);
   } finally {
     await source.close();
+  }
+}
+
+async function isThere(openSibling: OpenSibling, name: string): Promise<boolean> {
+  const source = await find(openSibling, name);
+  await source?.close();
+  return source !== undefined;
+}
+
+async function find(openSibling: OpenSibling, name: string): Promise<ByteSource | undefined> {
+  try {
+    return await openSibling(name);
+  } catch (error) {
+    if (error instanceof OnebitError && error.code === "file/not-found") return undefined;
+    throw error;
   }
 }

@@ -34,6 +34,8 @@ export interface ModelParts {
   readonly engine: Engine;
   /** Absent when the file has no vocabulary: then prompts are ids. */
   readonly tokenizer?: Tokenizer;
+  /** Why there is none, where there is more to say. */
+  readonly noTokenizer?: string;
   /** Time the loading took. */
   readonly loadMs: number;
   /** How this model's embeddings are made, when it is an embedding model. */
@@ -67,6 +69,7 @@ export class Model implements AsyncDisposable {
   readonly loadMs: number;
   readonly #engine: Engine;
   readonly #tokenizer: Tokenizer | undefined;
+  readonly #noTokenizer: string | undefined;
   readonly #embedding: ModelParts["embedding"];
   readonly #renderer: ChatRenderer | undefined;
   readonly #context: Context;
@@ -76,6 +79,7 @@ export class Model implements AsyncDisposable {
     this.loadMs = parts.loadMs;
     this.#engine = parts.engine;
     this.#tokenizer = parts.tokenizer;
+    this.#noTokenizer = parts.noTokenizer;
     this.#embedding = parts.embedding;
     this.#renderer = parts.renderChat;
     this.#context = new Context(parts.engine);
@@ -116,7 +120,7 @@ export class Model implements AsyncDisposable {
 
   /** @throws OnebitError `tokenizer/missing` */
   get tokenizer(): Tokenizer {
-    return this.#tokenizer ?? fail("tokenizer/missing", `${this.config.name}: the model file has no vocabulary: give ids instead of text`);
+    return this.#tokenizer ?? fail("tokenizer/missing", `${this.config.name}: ${this.#noTokenizer ?? "the model file has no vocabulary"}: give ids instead of text`);
   }
 
   /** Ids whose keys and values are in the KV cache; a prompt that begins with them costs only the rest. */

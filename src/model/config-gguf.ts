@@ -7,6 +7,7 @@ import { fail, quoted } from "../core/errors.ts";
 import { findBoolean, findInteger, findNumber, findNumberArray, findString, findStringArray, getInteger, getNumber, getString } from "../files/gguf-metadata.ts";
 import type { GgufMetadata } from "../files/gguf-metadata.ts";
 import type { TensorInfo } from "../files/gguf.ts";
+import { MODEL_NAME_CHARS_MAX } from "../core/limits.ts";
 import { TENSOR_TYPES } from "../files/tensor-types.ts";
 import { type Architecture, ggufArchitecture } from "./architectures.ts";
 import { checkConfig } from "./check-config.ts";
@@ -53,7 +54,7 @@ function readConfig(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorI
   const nFf = uniform(metadata, key("feed_forward_length")), vocabSize = vocabularySize(metadata, key("vocab_size"), tensors);
   return checkConfig({
     architecture: name,
-    name: findString(metadata, "general.name") ?? name,
+    name: (findString(metadata, "general.name") ?? name).slice(0, MODEL_NAME_CHARS_MAX),
     nLayers: getInteger(metadata, key("block_count"), 1),
     nEmbd, nHeads, headDim, nFf, vocabSize, contextLengthTrained,
     nKvHeads: metadata.has(key("attention.head_count_kv")) ? uniform(metadata, key("attention.head_count_kv")) : nHeads,

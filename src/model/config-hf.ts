@@ -5,7 +5,7 @@
  * @module
  */
 import { fail, quoted } from "../core/errors.ts";
-import { MODULES_KEPT_MAX } from "../core/limits.ts";
+import { MODEL_NAME_CHARS_MAX, MODULES_KEPT_MAX } from "../core/limits.ts";
 import type { JsonObject } from "../files/json.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import { hfArchitecture } from "./architectures.ts";
@@ -63,7 +63,7 @@ function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInf
   const rows = tensors.get("model.embed_tokens.weight")?.shape[1], told = reader.number("vocab_size");
   const config = checkConfig({
     architecture: modelType,
-    name: reader.text("_name_or_path") || modelType,
+    name: (reader.text("_name_or_path") || modelType).slice(0, MODEL_NAME_CHARS_MAX),
     nLayers: reader.count("num_hidden_layers"),
     nEmbd, nHeads, headDim, contextLengthTrained, nKvHeads,
     nFf: reader.count("intermediate_size"),

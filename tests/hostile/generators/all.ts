@@ -1,5 +1,8 @@
 /** Every generator of hostile input. */
 import type { HostileGenerator } from "./generator.ts";
+import { generator as ggufModels } from "./gguf-models.ts";
+import { ggufHeaders, json, safetensorsHeaders } from "./headers.ts";
+import { generator as hfFolders } from "./hf-folders.ts";
 import { generator as hub } from "./hub.ts";
 import { generator as randomBytes } from "./random-bytes.ts";
 import { generator as templates } from "./templates.ts";
@@ -7,4 +10,6 @@ import { generator as texts } from "./texts.ts";
 import { generator as tokenizers } from "./tokenizers.ts";
 import { generator as training } from "./training.ts";
 
-export const GENERATORS: readonly HostileGenerator[] = [hub, randomBytes, templates, texts, tokenizers, training];
+export const GENERATORS: readonly HostileGenerator[] = [
+  ggufHeaders, ggufModels, hfFolders, hub, json, randomBytes, safetensorsHeaders, templates, texts, tokenizers, training,
+];
