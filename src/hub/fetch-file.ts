@@ -22,6 +22,7 @@ export interface WantedFile {
   readonly lockPath: string;
   /** Of the note that it was verified. */
   readonly noteKey: string;
+  readonly alias?: string;
   readonly expectedBytes: number | undefined;
   readonly expectedHash: ExpectedHash | undefined;
   /** As {@link DownloadRequest} has it. */
@@ -53,7 +54,7 @@ export async function fetchFile<T extends StoredFile>(context: PullContext, want
         onBytes: (count) => context.progress.came(name, count),
       },
     });
-    await note(context, { store, path: wanted.path, key: wanted.noteKey, name }, downloaded.hash);
+    await note(context, { store, path: wanted.path, key: wanted.noteKey, name, alias: wanted.alias }, downloaded.hash);
     await wanted.afterPlaced?.(downloaded);
     const file = await findExisting();
     if (file === undefined) throw new Error(`${store.name}/${wanted.path}: was stored a moment ago and is gone`);

@@ -97,7 +97,7 @@ async function fetchRepoFile(entry: RepoFile, { repo, commit }: HubModel, contex
     const noted = (await readRecord(context.platform.urlStore, `verified/${noteKey}.json`))?.path;
     const paths = new Set([blob, pointer, ...(typeof noted === "string" && noted.startsWith(`${repoFolder(repo)}/`) ? [noted] : [])]);
     for (const path of paths) {
-      const file = await findGood(context, { store, path, key: noteKey, name: entry.path }, hash, sizeBytes);
+      const file = await findGood(context, { store, path, key: noteKey, name: entry.path, alias: pointer }, hash, sizeBytes);
       if (file === undefined) continue;
       if (path === blob && (await store.linkTarget(pointer)) !== blob) await store.link(pointer, blob);
       const hasMoved = path === blob && (await store.stat(blob)) === undefined;
@@ -108,7 +108,7 @@ async function fetchRepoFile(entry: RepoFile, { repo, commit }: HubModel, contex
     return undefined;
   };
   const stored = await fetchFile(context, {
-    store, url, http, noteKey,
+    store, url, http, noteKey, alias: pointer,
     name: entry.path, path: blob, partialPath: partialBlobPath(repo, hash.hex), lockPath: blobLockPath(repo, hash.hex),
     expectedBytes: sizeBytes, expectedHash: hash, mustBeModel: false,
   }, findExisting);
@@ -172,7 +172,7 @@ async function hashOfStored(repo: string, pointer: string, { platform: { hubStor
   if (target !== undefined) return hashOfName(target.split("/").pop() ?? "");
   for (const { name } of await urlStore.list(`verified/${repoFolder(repo)}`)) {
     const record = await readRecord(urlStore, `verified/${repoFolder(repo)}/${name}`);
-    if (record?.path === pointer) return hashOfName(name.replace(/\.json$/, ""));
+    if (record?.path === pointer || record?.alias === pointer) return hashOfName(name.replace(/\.json$/, ""));
   }
   return undefined;
 }

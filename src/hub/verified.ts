@@ -18,6 +18,8 @@ export interface StoredPlace {
   readonly key: string;
   /** For the caller's progress. */
   readonly name: string;
+  /** Where else it is to be read: where there are no links it is moved there, and whoever is killed then must still know its hash. */
+  readonly alias?: string;
 }
 
 /**
@@ -47,10 +49,10 @@ async function isNoted({ platform }: PullContext, { key, path }: StoredPlace, fi
 }
 
 /** Notes that the file at `place` has the hash, now. */
-export async function note({ platform }: PullContext, { store, path, key }: StoredPlace, hash: ExpectedHash): Promise<void> {
+export async function note({ platform }: PullContext, { store, path, key, alias }: StoredPlace, hash: ExpectedHash): Promise<void> {
   const file = await store.stat(path);
   if (file === undefined) return;
-  const record = { path, hash: hashText(hash), sizeBytes: file.sizeBytes, modifiedMs: file.modifiedMs };
+  const record = { path, alias, hash: hashText(hash), sizeBytes: file.sizeBytes, modifiedMs: file.modifiedMs };
   try {
     await writeText(platform.urlStore, notePath(key), JSON.stringify(record), uniqueName());
   } catch (error) {

@@ -8,6 +8,7 @@ import type { ByteSource } from "../core/byte-source.ts";
 import { fail } from "../core/errors.ts";
 import { HUB_PART_BYTES } from "../core/limits.ts";
 import type { ModelStore, StoredFile, WritableFile } from "../core/model-store.ts";
+import { attempt } from "./browser-failures.ts";
 import { browserLocks } from "./browser-locks.ts";
 
 /** A part of a download is a block: written once, whole. */
@@ -32,33 +33,47 @@ interface FileRecord extends StoredFile {
 /** @param name for messages */
 export function browserCacheStore(files: CacheFiles, name: string): ModelStore {
   const entries = new FileEntries(files, name);
+  const reading = <T>(path: string, run: () => Promise<T>): Promise<T> => attempt(`${name}/${path}`, "file/read", run);
+  const writing = <T>(path: string, run: () => Promise<T>): Promise<T> => attempt(`${name}/${path}`, "file/write", run);
   return {
     name,
-    async stat(path) {
+    stat: (path) => reading(path, async () => {
       const record = await entries.record(path);
       return record && { sizeBytes: record.sizeBytes, modifiedMs: record.modifiedMs };
-    },
-    async list(folder) {
+    }),
+    list: (folder) => reading(folder, async () => {
       const prefix = folder === "" ? "" : `${folder}/`, found = new Map<string, boolean>();
       for (const path of (await entries.paths()).filter((one) => one.startsWith(prefix))) {
         const [first, ...rest] = path.slice(prefix.length).split("/");
         found.set(first, rest.length > 0);
       }
       return [...found].map(([entry, isFolder]) => ({ name: entry, isFolder }));
-    },
-    async openRead(path): Promise<ByteSource> {
+    }),
+    openRead: (path) => reading(path, async (): Promise<ByteSource> => {
       const record = await entries.record(path) ?? fail("file/not-found", `${name}/${path}: no such file`);
-      return { name: `${name}/${path}`, sizeBytes: record.sizeBytes, read: (into, position) => entries.read(record, path, into, position), async close() {} };
-    },
-    openWrite: (path) => openWrite(entries, path),
-    rename: (from, to) => entries.move(from, to),
-    link: (path, target) => entries.move(target, path),
+      return { name: `${name}/${path}`, sizeBytes: record.sizeBytes, read: (into, position) => reading(path, () => entries.read(record, path, into, position)), async close() {} };
+    }),
+    openWrite: (path) => writing(path, async () => typed(await openWrite(entries, path), `${name}/${path}`)),
+    rename: (from, to) => writing(to, () => entries.move(from, to)),
+    link: (path, target) => writing(path, () => entries.move(target, path)),
     linkTarget: async () => undefined,
-    async remove(path) {
+    remove: (path) => writing(path, async () => {
       for (const found of (await entries.paths()).filter((one) => one === path || one.startsWith(`${path}/`))) await entries.remove(found);
-    },
+    }),
     lock: browserLocks(files.locks, name),
-    freeBytes: files.freeBytes,
+    freeBytes: () => files.freeBytes().catch(() => undefined),
+  };
+}
+
+/** The same file, whose failures are those of the library. */
+function typed({ sizeBytes, read, write, resize, flush, close }: WritableFile, path: string): WritableFile {
+  return {
+    sizeBytes,
+    read: (into, position) => attempt(path, "file/read", () => read(into, position)),
+    write: (bytes, position) => attempt(path, "file/write", () => write(bytes, position)),
+    resize: (bytes) => attempt(path, "file/write", () => resize(bytes)),
+    flush: () => attempt(path, "file/write", flush),
+    close: () => attempt(path, "file/write", close),
   };
 }
 
@@ -79,13 +94,13 @@ async function openWrite(entries: FileEntries, path: string): Promise<WritableFi
       for (let done = 0; done < bytes.length; ) {
         const index = Math.floor((position + done) / BLOCK_BYTES), offset = position + done - index * BLOCK_BYTES;
         const piece = bytes.subarray(done, done + BLOCK_BYTES - offset);
-        await entries.writeBlock(record, path, index, piece, offset);
+        await entries.writeBlock(record, index, piece, offset);
         done += piece.length;
       }
       await keep(Math.max(record.sizeBytes, position + bytes.length));
     }),
     resize: (sizeBytes) => inTurn(async () => {
-      if (sizeBytes < record.sizeBytes) await entries.cut(record, path, sizeBytes);
+      if (sizeBytes < record.sizeBytes) await entries.cut(record, sizeBytes);
       await keep(sizeBytes);
     }),
     // What was put is kept.
@@ -115,7 +130,7 @@ class FileEntries {
   }
 
   putRecord(path: string, record: FileRecord): Promise<void> {
-    return this.#put(recordUrl(path), JSON.stringify(record), path);
+    return this.#put(recordUrl(path), JSON.stringify(record));
   }
 
   /** Blocks that were never written read as zeros, as holes of files do; one that was evicted too, which the file's hash then tells. */
@@ -130,18 +145,18 @@ class FileEntries {
     }
   }
 
-  async writeBlock({ id }: FileRecord, path: string, index: number, piece: Uint8Array, offset: number): Promise<void> {
+  async writeBlock({ id }: FileRecord, index: number, piece: Uint8Array, offset: number): Promise<void> {
     const old = await this.#block(id, index), block = new Uint8Array(Math.max(old.length, offset + piece.length));
     block.set(old);
     block.set(piece, offset);
-    await this.#put(blockUrl(id, index), block, path);
+    await this.#put(blockUrl(id, index), block);
   }
 
   /** Forgets what is behind `sizeBytes`. */
-  async cut({ id }: FileRecord, path: string, sizeBytes: number): Promise<void> {
+  async cut({ id }: FileRecord, sizeBytes: number): Promise<void> {
     const index = Math.floor(sizeBytes / BLOCK_BYTES), rest = sizeBytes - index * BLOCK_BYTES, last = await this.#block(id, index);
     await this.#drop(id, rest === 0 ? index : index + 1);
-    if (rest > 0 && last.length > rest) await this.#put(blockUrl(id, index), last.slice(0, rest), path);
+    if (rest > 0 && last.length > rest) await this.#put(blockUrl(id, index), last.slice(0, rest));
   }
 
   async remove(path: string): Promise<void> {
@@ -168,9 +183,8 @@ class FileEntries {
     for (const { url } of await cache.keys()) if (url.startsWith(prefix) && Number(url.slice(prefix.length)) >= fromIndex) await cache.delete(url);
   }
 
-  async #put(url: string, body: BodyInit, path: string): Promise<void> {
-    await (await this.#files.cache()).put(url, new Response(body)).catch((cause: Error) =>
-      fail(cause.name === "QuotaExceededError" ? "hub/no-space" : "file/write", `${this.#name}/${path}: ${cause.message}`, cause));
+  async #put(url: string, body: BodyInit): Promise<void> {
+    await (await this.#files.cache()).put(url, new Response(body));
   }
 }
 

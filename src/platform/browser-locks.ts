@@ -5,6 +5,7 @@
  */
 import { throwIfAborted } from "../core/errors.ts";
 import type { LockOptions, ModelStore, StoreLock } from "../core/model-store.ts";
+import { attempt } from "./browser-failures.ts";
 
 /** @param name of the store: the same in every tab */
 export function browserLocks(locks: Pick<LockManager, "request">, name: string): ModelStore["lock"] {
@@ -12,12 +13,15 @@ export function browserLocks(locks: Pick<LockManager, "request">, name: string):
   async function lock(path: string, options: LockOptions): Promise<StoreLock>;
   async function lock(path: string, { wait = true, signal, onWait }: LockOptions): Promise<StoreLock | undefined> {
     throwIfAborted(signal);
-    const lockName = `onebit:${name}/${path}`, free = await take(locks, lockName, { ifAvailable: true });
-    if (free !== undefined || !wait) return free;
-    onWait?.();
-    return await take(locks, lockName, signal === undefined ? {} : { signal }).catch((error: unknown) => {
-      throwIfAborted(signal);
-      throw error;
+    const lockName = `onebit:${name}/${path}`;
+    return await attempt(`${name}/${path}`, "file/write", async () => {
+      const free = await take(locks, lockName, { ifAvailable: true });
+      if (free !== undefined || !wait) return free;
+      onWait?.();
+      return await take(locks, lockName, signal === undefined ? {} : { signal }).catch((error: unknown) => {
+        throwIfAborted(signal);
+        throw error;
+      });
     });
   }
   return lock;

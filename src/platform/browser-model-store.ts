@@ -7,8 +7,9 @@
  * @module
  */
 import { blobSource } from "../core/byte-source.ts";
-import { OnebitError, fail } from "../core/errors.ts";
+import { fail } from "../core/errors.ts";
 import type { ModelStore, WritableFile } from "../core/model-store.ts";
+import { attempt } from "./browser-failures.ts";
 import { browserLocks } from "./browser-locks.ts";
 import type { FileAccess } from "./opfs-access.ts";
 
@@ -70,7 +71,7 @@ export function browserModelStore(files: BrowserFiles, name: string): ModelStore
     }),
     lock: browserLocks(files.locks, name),
     async freeBytes() {
-      const { quota, usage } = await files.estimate();
+      const { quota, usage } = await files.estimate().catch((): StorageEstimate => ({}));
       return quota === undefined || usage === undefined ? undefined : Math.max(0, quota - usage);
     },
   };
@@ -92,18 +93,6 @@ async function orAbsent<T>(found: Promise<T> | undefined): Promise<T | undefined
     if (error instanceof Error && (error.name === "NotFoundError" || error.name === "TypeMismatchError")) return undefined;
     throw error;
   });
-}
-
-async function attempt<T>(path: string, code: "file/read" | "file/write", run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (cause) {
-    if (cause instanceof OnebitError) throw cause;
-    const { name, message } = cause instanceof Error ? cause : { name: "", message: String(cause) };
-    // Browsers say so by name; Safari calls a full disk by another.
-    const isFull = name === "QuotaExceededError" || (code === "file/write" && /quota|no space/i.test(message));
-    return fail(isFull ? "hub/no-space" : code, `${path}: ${message || name}`, cause);
-  }
 }
 
 function writableFile(access: FileAccess, path: string): WritableFile {

@@ -6,8 +6,20 @@ function named(name: string): Error {
   return Object.assign(new Error(name), { name });
 }
 
+/** Told of each operation: it may throw, as a browser would; of a write it says which part is done, and what is then thrown. */
+export type Operate = (what: string) => { readonly part: number; readonly then?: Error };
+const SOUND: Operate = () => ({ part: 1 });
+
+/** For all but writes. */
+function plainly(operate: Operate, what: string): void {
+  const { then } = operate(what);
+  if (then !== undefined) throw then;
+}
+
 class FakeFile {
   bytes = new Uint8Array();
+  /** What was there at the last flush. */
+  flushed = new Uint8Array();
   modifiedMs = 1;
   isOpen = false;
 }
@@ -16,14 +28,35 @@ class FakeFile {
 export class FakeFolder {
   readonly entries = new Map<string, FakeFolder | FakeFile>();
   readonly #moves: boolean;
+  operate: Operate;
 
-  constructor({ moves = true }: { moves?: boolean } = {}) {
+  constructor({ moves = true, operate = SOUND }: { moves?: boolean; operate?: Operate } = {}) {
     this.#moves = moves;
+    this.operate = operate;
+  }
+
+  /** The tab is gone, and with it what was open; with `isPowerLoss` also what was not flushed. */
+  restart(isPowerLoss: boolean, operate: Operate = SOUND): void {
+    this.operate = operate;
+    for (const entry of this.entries.values()) {
+      if (entry instanceof FakeFolder) entry.restart(isPowerLoss, operate);
+      else entry.isOpen = false;
+      if (isPowerLoss && entry instanceof FakeFile) entry.bytes = entry.flushed.slice();
+    }
+  }
+
+  /** The same files, to go on in another way. */
+  clone(): FakeFolder {
+    const folder = new FakeFolder({ moves: this.#moves });
+    for (const [name, entry] of this.entries) {
+      folder.entries.set(name, entry instanceof FakeFolder ? entry.clone() : Object.assign(new FakeFile(), entry, { bytes: entry.bytes.slice(), flushed: entry.flushed.slice() }));
+    }
+    return folder;
   }
 
   /** A folder in it, made where there is none. */
   folder(name: string): FakeFolder {
-    const found = this.entries.get(name) ?? new FakeFolder({ moves: this.#moves });
+    const found = this.entries.get(name) ?? new FakeFolder({ moves: this.#moves, operate: this.operate });
     this.entries.set(name, found);
     return found as FakeFolder;
   }
@@ -50,13 +83,21 @@ export class FakeFolder {
     const handle = {
       kind: "directory",
       folder: self,
-      getDirectoryHandle: async (name: string, { create }: { create?: boolean } = {}) => find(name, FakeFolder, create, () => new FakeFolder({ moves })).handle,
-      getFileHandle: async (name: string, { create }: { create?: boolean } = {}) => fileHandle(find(name, FakeFile, create, () => new FakeFile()), self, moves),
+      getDirectoryHandle: async (name: string, { create }: { create?: boolean } = {}) => {
+        plainly(self.operate, `folder ${name}`);
+        return find(name, FakeFolder, create, () => new FakeFolder({ moves, operate: self.operate })).handle;
+      },
+      getFileHandle: async (name: string, { create }: { create?: boolean } = {}) => {
+        plainly(self.operate, `file ${name}`);
+        return fileHandle(find(name, FakeFile, create, () => new FakeFile()), self, moves);
+      },
       async removeEntry(name: string) {
+        plainly(self.operate, `remove ${name}`);
         if (!entries.delete(name)) throw named("NotFoundError");
       },
       resolve: async (sought: object) => self.#pathOf((sought as { file?: FakeFile }).file),
       async *[Symbol.asyncIterator]() {
+        plainly(self.operate, "list");
         for (const [name, entry] of entries) yield [name, { kind: entry instanceof FakeFolder ? "directory" : "file" }];
       },
     };
@@ -74,29 +115,46 @@ function fileHandle(file: FakeFile, parent: FakeFolder, moves: boolean): FileSys
   const handle = {
     kind: "file",
     file,
-    getFile: async () => Object.assign(new Blob([file.bytes]), { lastModified: file.modifiedMs }),
+    async getFile() {
+      plainly(parent.operate, "read");
+      return Object.assign(new Blob([file.bytes]), { lastModified: file.modifiedMs });
+    },
     async createSyncAccessHandle() {
+      plainly(parent.operate, "open");
       if (file.isOpen) throw named("NoModificationAllowedError");
       file.isOpen = true;
       return {
         getSize: () => file.bytes.length,
         read(into: Uint8Array, { at }: { at: number }) {
+          plainly(parent.operate, "read");
           const piece = file.bytes.subarray(at, at + into.length);
           into.set(piece);
           return piece.length;
         },
-        write(bytes: Uint8Array, { at }: { at: number }) {
+        write(given: Uint8Array, { at }: { at: number }) {
+          const { part, then } = parent.operate("write"), bytes = given.subarray(0, Math.ceil(given.length * part));
           if (at + bytes.length > file.bytes.length) resize(at + bytes.length);
           file.bytes.set(bytes, at);
           file.modifiedMs++;
+          if (then !== undefined) throw then;
           return bytes.length;
         },
-        truncate: resize,
-        flush() {},
-        close: () => void (file.isOpen = false),
+        truncate(sizeBytes: number) {
+          plainly(parent.operate, "truncate");
+          resize(sizeBytes);
+        },
+        flush() {
+          plainly(parent.operate, "flush");
+          file.flushed = file.bytes.slice();
+        },
+        close() {
+          file.isOpen = false;
+          plainly(parent.operate, "close");
+        },
       };
     },
     async move(folder: FileSystemDirectoryHandle, name: string) {
+      plainly(parent.operate, "move");
       for (const [old, entry] of parent.entries) if (entry === file) parent.entries.delete(old);
       (folder as unknown as { folder: FakeFolder }).folder.entries.set(name, file);
     },
@@ -105,22 +163,36 @@ function fileHandle(file: FakeFile, parent: FakeFolder, moves: boolean): FileSys
 }
 
 export class FakeCache {
-  readonly #entries = new Map<string, Uint8Array>();
+  readonly #entries: Map<string, Uint8Array>;
+  operate: Operate = SOUND;
+
+  constructor(entries: ReadonlyMap<string, Uint8Array> = new Map()) {
+    this.#entries = new Map(entries);
+  }
+
+  /** The same entries, to go on in another way. */
+  clone(): FakeCache {
+    return new FakeCache(this.#entries);
+  }
 
   async match(url: RequestInfo | URL): Promise<Response | undefined> {
+    plainly(this.operate, "match");
     const body = this.#entries.get(String(url));
     return body && new Response(body.slice());
   }
 
   async put(url: RequestInfo | URL, response: Response): Promise<void> {
+    plainly(this.operate, "put");
     this.#entries.set(String(url), new Uint8Array(await response.arrayBuffer()));
   }
 
   async delete(url: RequestInfo | URL): Promise<boolean> {
+    plainly(this.operate, "delete");
     return this.#entries.delete(String(url));
   }
 
   async keys(): Promise<Request[]> {
+    plainly(this.operate, "keys");
     return [...this.#entries.keys()].map((url) => new Request(url));
   }
 }

@@ -423,6 +423,21 @@ describe("stopping and going on", () => {
   });
 });
 
+describe("a body of which nobody knows the length", () => {
+  test("has a limit, and leaves nothing", async () => {
+    const store = new MemoryModelStore(), piece = new Uint8Array(16 * 1024 * 1024), openWrite = store.openWrite.bind(store);
+    piece.set(bytes.subarray(0, 1000));
+    let cameBytes = 0;
+    // What is written goes nowhere, and is not hashed: it is 16 GiB.
+    store.openWrite = async (path) => ({ ...(await openWrite(path)), write: async () => {} });
+    const endless = (): Response => new Response(new ReadableStream({ pull: (controller) => (cameBytes += piece.length, controller.enqueue(piece)) }));
+    const platform = { ...memoryPlatform(store, store), createHash: () => ({ update: () => {}, digestHex: () => "" }), fetch: async () => endless() };
+    await rejectsWith(pullModel("https://x.test/m.gguf", platform, FAST), /^hub\/length$/, /more than 17179869184 bytes, and does not say how many/);
+    assert.ok(cameBytes <= 2 ** 34 + 4 * piece.length);
+    assert.deepEqual([...store.files.keys()], []);
+  });
+});
+
 describe("room", () => {
   test("is asked for first", async () => {
     const store = new MemoryModelStore({ roomBytes: 1_000_000 });

@@ -45,7 +45,7 @@ export const pull: Command = {
       return;
     }
     if (isStale) terminal.err("onebit: the network cannot be reached; this is what was here before\n");
-    if (others.length > 0) terminal.err(`onebit: chose ${files[0].name} (${reason}); there are also ${others.join(", ")}\n`);
+    if (others.length > 0) terminal.err(`onebit: chose ${files[0].name} (${reason}); there are also ${listed(others)}\n`);
     await terminal.out(describe(pulled));
   },
 };
@@ -54,4 +54,12 @@ function describe({ source, files, fetchedBytes }: PulledModel): string {
   const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const came = fetchedBytes === 0 ? "was there" : `${formatBytes(fetchedBytes)} fetched`;
   return `${source}: ${formatBytes(totalBytes)}, ${came}\n${files.map(({ path, name, hash }) => `${path ?? name}${hash === undefined ? " (not verified: nobody told its hash)" : ""}\n`).join("")}`;
+}
+
+/** Repositories have up to 100,000 names; `--json` gives all. */
+const LISTED_MAX = 20;
+
+function listed(names: readonly string[]): string {
+  const more = names.length > LISTED_MAX ? ` and ${names.length - LISTED_MAX} more` : "";
+  return names.slice(0, LISTED_MAX).join(", ") + more;
 }
