@@ -156,7 +156,9 @@ class Visitor {
   }
 
   async #storedIds(path: string): Promise<number[]> {
-    return ((await (await fetch(this.#url + path, { headers: ALONE, signal: AbortSignal.timeout(STUCK_MS) })).json()) as { ids: number[] }).ids;
+    const ask = (): Promise<Response> => fetch(this.#url + path, { headers: ALONE, signal: AbortSignal.timeout(STUCK_MS) });
+    // Asking twice changes nothing, and a busy workerd at times ends a connection before it answers.
+    return ((await (await ask().catch(ask)).json()) as { ids: number[] }).ids;
   }
 
   async #forget(): Promise<string> {

@@ -26,7 +26,7 @@ export default {
   async fetch(request: Request, env: Env, context: WaitUntil): Promise<Response> {
     const { pathname } = new URL(request.url), conversation = CONVERSATION.exec(pathname)?.[1];
     if (isFromAnotherSite(request)) return Response.json({ code: "cross-site", message: "asked from the page of another site" }, { status: 403 });
-    if (conversation !== undefined) return await env.CONVERSATIONS.getByName(conversation).fetch(request);
+    if (conversation !== undefined) return await answerErrors(() => env.CONVERSATIONS.getByName(conversation).fetch(request));
     if (pathname === "/generate" && request.method === "POST") return await answerErrors(() => generate(request, env, context));
     if (pathname === "/") return new Response(PAGE, { headers: { "content-type": "text/html; charset=utf-8" } });
     return new Response("not found", { status: 404 });

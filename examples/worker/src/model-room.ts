@@ -16,7 +16,7 @@ const LIMIT_BYTES = 100e6;
  * A second model of a file, for another conversation's keys and values, is loaded up to here only: beyond it, conversations
  * take turns with those that are there, and their ids are read again.
  */
-const COPIES_LIMIT_BYTES = 40e6;
+const COPIES_LIMIT_BYTES = 20e6;
 
 /** Keys and values of 8 bits: TriLM 99M takes 134 MB for those of its 2048 positions in floats. A `contextLength` here takes less. */
 const OPTIONS = { kvType: "q8" } as const;
