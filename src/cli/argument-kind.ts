@@ -9,10 +9,11 @@
  * @module
  */
 import { existsSync } from "node:fs";
+import { fail, quoted } from "../core/errors.ts";
 
 const MODEL_NAME = /\.(?:gguf|safetensors)$|^(?:hf:|https?:|file:)\S+$|^\S*[/\\]\S*$/i;
 const COMMAND_NAME = /^[a-z][a-z0-9-]*$/;
-const EDITS_MAX = 2;
+const MODEL_FILE = /\.(?:gguf|safetensors)$/i;
 
 /** @param exists whether a file or folder has this path */
 export function isModelArgument(argument: string, exists: (path: string) => boolean = existsSync): boolean {
@@ -26,25 +27,24 @@ export function kindOfFirstArgument(argument: string, exists?: (path: string) =>
   return COMMAND_NAME.test(argument) ? "command" : "text";
 }
 
-/** The name nearest to a mistyped one, when it is near: two letters at most are wrong, and two at least are right. */
-export function nearestName(word: string, names: readonly string[]): string | undefined {
-  const near = names
-    .map((name) => ({ name, edits: countEdits(word, name) }))
-    .filter(({ name, edits }) => edits <= EDITS_MAX && edits < Math.max(word.length, name.length) - 1);
-  return near.sort((a, b) => a.edits - b.edits)[0]?.name;
-}
+/** `hf.co/owner/repo`, with or without https, and `hf:owner/repo:Q1_0`, as other programs take them. */
+const HUB_ADDRESS = /^(?:hf:|(?:https?:\/\/)?(?:www\.)?(?:hf\.co|huggingface\.co)\/)([^\s/:?#]+\/[^\s/:?#]+)(?::([^\s/?#]*))?(\/[^\s]*)?$/i;
+const REPO = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9_][\w.-]*$/;
+const TAGGED_REPO = /^([A-Za-z0-9][\w.-]*\/[A-Za-z0-9_][\w.-]*):([\w.-]+)$/;
 
-/** Letters to insert, drop, replace or swap with their neighbour (Damerau's distance, each place edited once). */
-function countEdits(a: string, b: string): number {
-  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    rows[i] = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = rows[i - 1][j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
-      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      const swapped = isSwap ? rows[i - 2][j - 2] + 1 : Infinity;
-      rows[i][j] = Math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, replaced, swapped);
-    }
+/**
+ * A model as the library takes it. A bare `owner/repo` may be a path with a slip: that does not go to the network unless the
+ * command only takes models from there.
+ * @throws OnebitError `usage`, `file/not-found`
+ */
+export function modelSource(argument: string, isRemote = false, exists: (path: string) => boolean = existsSync): string {
+  const [, repo, tag, rest] = HUB_ADDRESS.exec(argument) ?? [], [, bare, bareTag] = TAGGED_REPO.exec(argument) ?? [];
+  if (repo !== undefined && tag === undefined && rest === undefined && !argument.includes("@")) return `hf:${repo}`;
+  if (repo !== undefined && tag === undefined && !/^(?:hf:|https?:\/\/(?:www\.)?huggingface)/i.test(argument)) return `https://huggingface.co/${repo}${rest ?? ""}`;
+  if (repo === undefined && exists(argument)) return argument;
+  if (tag !== undefined || bareTag !== undefined) {
+    fail("usage", `${quoted(argument)}: a tag chooses no file here: name the file, as in hf:${repo ?? bare}/FILE.gguf, or none for the smallest 1-bit one: hf:${repo ?? bare}`);
   }
-  return rows[a.length][b.length];
+  if (!REPO.test(argument) || MODEL_FILE.test(argument)) return argument;
+  return isRemote ? `hf:${argument}` : fail("file/not-found", `${argument}: no such file or folder; the repository on Hugging Face is hf:${argument}`);
 }

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { fail, OnebitError } from "../core/errors.ts";
+import { nearestName } from "../core/nearest-name.ts";
 import { bench } from "./commands/bench.ts";
 import { chat } from "./commands/chat.ts";
 import { inspect } from "./commands/inspect.ts";
@@ -17,10 +17,13 @@ import { run } from "./commands/run.ts";
 import { tokenize } from "./commands/tokenize.ts";
 import { train } from "./commands/train.ts";
 import { web } from "./commands/web.ts";
-import { kindOfFirstArgument, nearestName } from "./argument-kind.ts";
+import { kindOfFirstArgument } from "./argument-kind.ts";
 import { Options } from "./command.ts";
 import type { Command, Library } from "./command.ts";
 import { commandHelp, generalHelp } from "./help.ts";
+import { inCommandLineNames } from "./option-names.ts";
+import { parseOptions } from "./parse-options.ts";
+import { type Screen, screenOf } from "./screen.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const COMMANDS: readonly Command[] = [run, chat, logits, tokenize, inspect, perplexity, bench, pull, list, remove, train, web];
@@ -37,8 +40,8 @@ export const EXIT_USAGE = 2;
 export const EXIT_INTERRUPTED = 130;
 
 /** @param args without the program's own name */
-export async function runCli(args: readonly string[], terminal: Terminal, library: Library, version: string): Promise<number> {
-  const [name, ...rest] = args;
+export async function runCli(args: readonly string[], process: Terminal, library: Library, version: string): Promise<number> {
+  const [given, ...rest] = args, name = given !== undefined && Object.hasOwn(ALIASES, given) ? ALIASES[given] : given, terminal = screenOf(process);
   try {
     if (name === undefined) {
       terminal.err(generalHelp(COMMANDS));
@@ -56,7 +59,16 @@ export async function runCli(args: readonly string[], terminal: Terminal, librar
   }
 }
 
-async function showHelp([name]: readonly string[], terminal: Terminal): Promise<number> {
+/** Commands by their names in Ollama. */
+const ALIASES: Readonly<Record<string, string>> = { ls: "list", rm: "remove", show: "inspect" };
+
+/** Commands of other programs, and what there is instead. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  serve: "onebit web serves the chat page; for other programs there is the library", server: "onebit web serves the chat page; for other programs there is the library",
+  generate: "to continue a text: onebit run MODEL PROMPT", complete: "to continue a text: onebit run MODEL PROMPT", download: "to bring a model: onebit pull SOURCE", create: "to train a model: onebit train TEXT --out FOLDER",
+};
+
+async function showHelp([name]: readonly string[], terminal: Screen): Promise<number> {
   await terminal.out(name === undefined ? generalHelp(COMMANDS) : commandHelp(findCommand(name)));
   return EXIT_FINE;
 }
@@ -67,6 +79,7 @@ function findCommand(name: string): Command {
 }
 
 function adviceFor(name: string): string {
+  if (Object.hasOwn(INSTEAD, name)) return INSTEAD[name];
   const names = COMMANDS.map((one) => one.name), near = nearestName(name, names), kind = kindOfFirstArgument(name);
   if (near !== undefined) return `did you mean ${JSON.stringify(near)}?`;
   if (kind === "option") return "options come behind the command or the text";
@@ -74,7 +87,7 @@ function adviceFor(name: string): string {
   return `try ${names.join(", ")}; to continue it as a text: onebit run ${JSON.stringify(name)}`;
 }
 
-async function runCommand(command: Command, args: readonly string[], terminal: Terminal, library: Library): Promise<number> {
+async function runCommand(command: Command, args: readonly string[], terminal: Screen, library: Library): Promise<number> {
   const { values, positionals } = parseOptions(command, args);
   if (values.help === true) {
     await terminal.out(commandHelp(command));
@@ -97,39 +110,17 @@ async function runCommand(command: Command, args: readonly string[], terminal: T
   }
 }
 
-function parseOptions(command: Command, args: readonly string[]): { values: Record<string, unknown>; positionals: string[] } {
-  try {
-    return parseArgs({
-      args: joinNegatives(args),
-      options: { ...command.optionTypes, help: { type: "boolean", short: "h" } },
-      allowPositionals: true,
-      strict: true,
-    });
-  } catch (error) {
-    return fail("usage", error instanceof Error ? error.message : String(error), error);
-  }
-}
-
-/** `--presence-penalty -1`: the parser takes a value that begins with a dash only behind an equals sign. */
-function joinNegatives(args: readonly string[]): string[] {
-  const joined: string[] = [];
-  for (const arg of args) {
-    const previous = joined.at(-1);
-    if (/^-(?:\d|\.\d|inf)/i.test(arg) && previous !== undefined && /^--[^=]+$/.test(previous)) joined[joined.length - 1] = `${previous}=${arg}`;
-    else joined.push(arg);
-  }
-  return joined;
-}
-
-function report(error: unknown, command: string | undefined, terminal: Terminal): number {
+function report(error: unknown, name: string | undefined, terminal: Screen): number {
   if (!(error instanceof OnebitError)) {
     // A mistake of ours, not the user's: the trace is what a report of it needs.
     terminal.err(`onebit: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     return EXIT_FAILED;
   }
-  terminal.err(`onebit: ${error.message} [${error.code}]\n`);
-  if (error.code !== "usage") return EXIT_FAILED;
-  const topic = COMMANDS.some(({ name }) => name === command) ? ` ${command}` : "";
-  terminal.err(`See: onebit${topic} --help\n`);
+  const known = COMMANDS.find((one) => one.name === name), message = inCommandLineNames(error.message, known ?? CONTINUE_TEXT);
+  terminal.err(`onebit: ${message} [${error.code}]\n`);
+  // What the library refused by an option's name was wrong on the command line too.
+  const isUsage = error.code === "usage" || (/^(?:option\/|train\/bad-option)/.test(error.code) && message.startsWith("--"));
+  if (!isUsage) return EXIT_FAILED;
+  terminal.err(`See: onebit${known ? ` ${known.name}` : ""} --help\n`);
   return EXIT_USAGE;
 }

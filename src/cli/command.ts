@@ -3,12 +3,11 @@
  *
  * @module
  */
-import type { ParseArgsConfig } from "node:util";
-import { fail } from "../core/errors.ts";
+import { fail, quoted } from "../core/errors.ts";
 import type { inspect, load, loadTokenizer } from "../index.ts";
 import type { LoadModelOptions } from "../index.ts";
 import type { list, pull, remove } from "../pull.ts";
-import type { Terminal } from "./terminal.ts";
+import type { Screen } from "./screen.ts";
 
 /** The part of the library the command line uses. */
 export interface Library {
@@ -21,7 +20,7 @@ export interface Library {
 }
 
 export interface CommandContext {
-  readonly terminal: Terminal;
+  readonly terminal: Screen;
   readonly library: Library;
   readonly positionals: readonly string[];
   readonly options: Options;
@@ -39,7 +38,7 @@ export interface Command {
   /** Lines of `--option VALUE  what it does`. */
   readonly optionHelp: readonly (readonly [option: string, help: string])[];
   readonly examples: readonly string[];
-  readonly optionTypes: NonNullable<ParseArgsConfig["options"]>;
+  readonly optionTypes: Readonly<Record<string, { readonly type: "string" | "boolean"; readonly multiple?: boolean }>>;
   /** How many positional arguments it takes. */
   readonly nPositionals: readonly [min: number, max: number];
   /** Ctrl-C is the command's own business, not the end of the program. */
@@ -72,17 +71,16 @@ export class Options {
   number(name: string): number | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
-    const value = Number(text);
-    if (text.trim() === "" || Number.isNaN(value)) fail("usage", `--${name}: wanted a number, got ${JSON.stringify(text)}`);
-    return value;
+    if (!/^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i.test(text) || !Number.isFinite(Number(text))) fail("usage", `--${name}: wanted a number, got ${quoted(text)}`);
+    return Number(text);
   }
 
-  /** An integer from `min` up. */
+  /** An integer from `min` up, in digits. */
   integer(name: string, min: number): number | undefined {
-    const value = this.number(name);
-    if (value !== undefined && !(Number.isSafeInteger(value) && value >= min)) {
-      fail("usage", `--${name}: wanted an integer from ${min} up, got ${JSON.stringify(this.text(name))}`);
-    }
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const value = Number(text);
+    if (!/^[-+]?\d+$/.test(text) || !Number.isSafeInteger(value) || value < min) fail("usage", `--${name}: wanted an integer from ${min} up, got ${quoted(text)}`);
     return value;
   }
 
@@ -91,7 +89,7 @@ export class Options {
     const text = this.text(name);
     if (text === undefined) return undefined;
     return text.split(",").map((part) => {
-      if (!/^\s*\d{1,10}\s*$/.test(part)) fail("usage", `--${name}: wanted token ids separated by commas, got ${JSON.stringify(text.slice(0, 60))}`);
+      if (!/^\s*\d{1,10}\s*$/.test(part)) fail("usage", `--${name}: wanted token ids separated by commas, got ${quoted(text)}`);
       return Number(part);
     });
   }
@@ -99,7 +97,7 @@ export class Options {
   choice<T extends string>(name: string, choices: readonly T[]): T | undefined {
     const text = this.text(name);
     const found = choices.find((choice) => choice === text);
-    if (text !== undefined && found === undefined) fail("usage", `--${name}: wanted ${choices.join(" or ")}, got ${JSON.stringify(text)}`);
+    if (text !== undefined && found === undefined) fail("usage", `--${name}: wanted ${choices.join(" or ")}, got ${quoted(text)}`);
     return found;
   }
 }

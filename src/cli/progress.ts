@@ -4,11 +4,12 @@
  * @module
  */
 import type { Model } from "../index.ts";
+import { modelSource } from "./argument-kind.ts";
 import { loadOptions } from "./command.ts";
 import type { CommandContext } from "./command.ts";
 import { formatBytes } from "./format.ts";
 import { createPullLine } from "./pull-line.ts";
-import type { Terminal } from "./terminal.ts";
+import type { Screen } from "./screen.ts";
 
 const BAR_CHARS = 30;
 /** Redrawing more often only flickers. */
@@ -16,9 +17,9 @@ const REDRAW_MS = 50;
 
 /** @param overrides options that the command sets itself */
 export async function loadModel(context: CommandContext, overrides: { contextLength?: number } = {}): Promise<Model> {
-  const bar = createBar(context.terminal), line = createPullLine(context.terminal);
+  const [path] = context.positionals, bar = createBar(context.terminal), line = createPullLine(context.terminal);
   try {
-    return await context.library.load(context.positionals[0], {
+    return await context.library.load(path === undefined ? undefined : modelSource(path), {
       ...loadOptions(context.options),
       ...overrides,
       signal: context.signal,
@@ -31,7 +32,7 @@ export async function loadModel(context: CommandContext, overrides: { contextLen
   }
 }
 
-function createBar(terminal: Terminal): { show(done: number, total: number): void; clear(): void } {
+function createBar(terminal: Screen): { show(done: number, total: number): void; clear(): void } {
   let shownMs = -Infinity;
   let isShown = false;
   return {
@@ -43,10 +44,10 @@ function createBar(terminal: Terminal): { show(done: number, total: number): voi
       const part = total > 0 ? done / total : 1;
       const filled = Math.round(part * BAR_CHARS);
       const bar = "█".repeat(filled) + "░".repeat(BAR_CHARS - filled);
-      terminal.err(`\r\x1b[Kloading ${bar} ${Math.round(part * 100)} % of ${formatBytes(total)}`);
+      terminal.redraw(`loading ${bar} ${Math.round(part * 100)} % of ${formatBytes(total)}`);
     },
     clear() {
-      if (isShown) terminal.err("\r\x1b[K");
+      if (isShown) terminal.redraw("");
     },
   };
 }

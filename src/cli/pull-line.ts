@@ -5,18 +5,18 @@
  */
 import type { PullProgress } from "../pull.ts";
 import { formatBytes } from "./format.ts";
-import type { Terminal } from "./terminal.ts";
+import type { Screen } from "./screen.ts";
 
-export function createPullLine(terminal: Terminal): { show(progress: PullProgress): void; clear(): void } {
+export function createPullLine(terminal: Screen): { show(progress: PullProgress): void; clear(): void } {
   let isShown = false;
   return {
     show(progress) {
       if (!terminal.stderrIsTty) return;
       isShown = true;
-      terminal.err(`\r\x1b[K${describeProgress(progress)}`);
+      terminal.redraw(describeProgress(progress));
     },
     clear() {
-      if (isShown) terminal.err("\r\x1b[K");
+      if (isShown) terminal.redraw("");
       isShown = false;
     },
   };

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
+import { fail, quoted } from "../core/errors.ts";
 import type { GenerateOptions } from "../index.ts";
 import type { Command, Options } from "./command.ts";
 
@@ -36,7 +36,7 @@ export const SAMPLING_OPTION_HELP: Command["optionHelp"] = [
   ["--penalty-last-n N", "how far back the penalties look; -1 is all (default 64)"],
   ["--logit-bias ID=X", "add X to a token's logit; -inf bans it (repeatable)"],
   ["--seed S", "same seed, same text (default: a new one each time)"],
-  ["--stop TEXT", "stop before this text (repeatable)"],
+  ["--stop TEXT", "stop before this text (repeatable); \\n is a line end, \\t a tab, \\\\ a backslash, \\u0041 any character"],
 ];
 
 /** Ranges are the library's to check: its errors name them. */
@@ -54,7 +54,7 @@ export function samplingOptions(options: Options): GenerateOptions {
     penaltyLastN: options.integer("penalty-last-n", -1),
     logitBias: readBias(options.texts("logit-bias")),
     seed: readSeed(options.text("seed")),
-    stop: options.texts("stop"),
+    stop: options.texts("stop")?.map(unescaped),
   };
 }
 
@@ -68,6 +68,15 @@ function readBias(entries: readonly string[] | undefined): Map<number, number> |
       return [Number(id), value] as const;
     }),
   );
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", "\\": "\\" };
+
+function unescaped(text: string): string {
+  return text.replace(/\\(u[0-9a-f]{4}|.?)/gis, (whole, code: string) => {
+    if (code.length === 5) return String.fromCharCode(Number.parseInt(code.slice(1), 16));
+    return Object.hasOwn(ESCAPES, code) ? ESCAPES[code] : fail("usage", `--stop: ${quoted(whole)} is no escape: there are \\n, \\t, \\r, \\\\ and \\u0041; a backslash is \\\\`);
+  });
 }
 
 /** Up to 2^64 − 1, beyond what a number holds exactly. */

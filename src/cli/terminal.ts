@@ -10,6 +10,7 @@ import { throwIfAborted } from "../core/errors.ts";
 export interface Terminal {
   readonly stdin: Readable;
   readonly stdinIsTty: boolean;
+  readonly stdoutIsTty: boolean;
   readonly stderrIsTty: boolean;
   /** Writes and waits while the reader is slower. */
   out(text: string): Promise<void>;
@@ -27,6 +28,7 @@ export function processTerminal(): Terminal {
   return {
     stdin: process.stdin,
     stdinIsTty: process.stdin.isTTY === true,
+    stdoutIsTty: process.stdout.isTTY === true,
     stderrIsTty: process.stderr.isTTY === true,
     out: (text) =>
       new Promise((resolve) => {

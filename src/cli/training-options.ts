@@ -73,6 +73,9 @@ export const TRAINING_OPTION_HELP: Command["optionHelp"] = [
   ...ROWS.map(([option, , kind, help]) => [isSwitch(kind) ? `--${option}` : `--${option} ${typeof kind === "string" ? "N" : "KIND"}`, help] as const),
 ];
 
+/** Options by what they set. */
+export const TRAINING_MEMBERS: Readonly<Record<string, string>> = Object.fromEntries(ROWS.map(([option, member]) => [member, option]));
+
 /** @throws OnebitError `usage` */
 export function recipeOptions(options: Options): RecipeOptions {
   const given = ROWS.map(([option, member, kind]) => [member, readOption(options, option, kind)]);

@@ -6,7 +6,7 @@
 import { estimateLeftMs, formatTrainingProgress, lossCurves, lossPlotText } from "../training.ts";
 import type { Recipe, TrainEvent, Training, TrainingPlan } from "../training.ts";
 import { formatBytes } from "./format.ts";
-import type { Terminal } from "./terminal.ts";
+import type { Screen } from "./screen.ts";
 
 const PLOT = { width: 72, height: 16 };
 
@@ -28,11 +28,11 @@ export interface Report {
 }
 
 /** @param isQuiet nothing but the moving line: a program reads what the command prints */
-export function createReport(terminal: Terminal, training: Training, isQuiet: boolean): Report {
+export function createReport(terminal: Screen, training: Training, isQuiet: boolean): Report {
   const { recipe, settings, plan } = training, firstStep = training.step;
   let isShown = false, validationLoss: number | undefined, runMs = 0;
   const clear = (): void => {
-    if (isShown) terminal.err("\r\x1b[K");
+    if (isShown) terminal.redraw("");
     isShown = false;
   };
   const say = async (text: string): Promise<void> => {
@@ -48,14 +48,14 @@ export function createReport(terminal: Terminal, training: Training, isQuiet: bo
         if (terminal.stderrIsTty) {
           isShown = true;
           const speed = stepMs > 0 ? { tokensPerSecond: (plan.tokensPerStep * 1000) / stepMs } : {};
-          terminal.err(`\r\x1b[K${formatTrainingProgress({ step, totalSteps, loss, validationLoss, ...speed, etaMs: estimateLeftMs(step - firstStep, totalSteps - step, runMs) })}`);
+          terminal.redraw(formatTrainingProgress({ step, totalSteps, loss, validationLoss, ...speed, etaMs: estimateLeftMs(step - firstStep, totalSteps - step, runMs) }));
         } else if (step % settings.logEvery === 0) await say(`step ${step}: loss ${loss.toFixed(4)}\n`);
       }
       if (event.kind === "validation") {
         validationLoss = event.loss;
         await say(`step ${event.step}: validation loss ${event.loss.toFixed(4)} (${event.bitsPerByte.toFixed(4)} bits a byte) over ${event.tokens} tokens${event.isWhole ? "" : " of it"}\n`);
       }
-      if (event.kind === "sample") await say(`step ${event.step}: sample\n${indented(plain(`${event.prompt}▸${event.text}`))}\n`);
+      if (event.kind === "sample") await say(`step ${event.step}: sample\n${indented(`${event.prompt}▸${event.text}`)}\n`);
     },
   };
 }
@@ -66,9 +66,4 @@ export function describeCurve(training: Training): string {
 
 function indented(text: string): string {
   return text.split("\n").map((line) => `  | ${line}`).join("\n");
-}
-
-/** What a model writes must not drive the terminal. */
-function plain(text: string): string {
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
 }

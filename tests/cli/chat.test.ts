@@ -42,6 +42,7 @@ function start(engine: FakeEngine, args: readonly string[] = []): Session {
   const terminal: Terminal = {
     stdin,
     stdinIsTty: false,
+    stdoutIsTty: false,
     stderrIsTty: false,
     async out(text) {
       out += text;

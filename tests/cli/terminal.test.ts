@@ -17,6 +17,7 @@ async function run(args: readonly string[], isTty: boolean, fails = false): Prom
   const terminal: Terminal = {
     stdin: Readable.from([]),
     stdinIsTty: isTty,
+    stdoutIsTty: isTty,
     stderrIsTty: isTty,
     out: async (text) => void (out += text),
     err: (text) => void (err += text),

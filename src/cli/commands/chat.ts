@@ -3,15 +3,19 @@
  *
  * @module
  */
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Interface } from "node:readline";
-import { OnebitError } from "../../core/errors.ts";
+import { OnebitError, fail, quoted } from "../../core/errors.ts";
+import { TEMPLATE_CHARS_MAX } from "../../core/limits.ts";
+import { CHAT_TEMPLATES, isChatTemplateText } from "../../index.ts";
 import type { ChatMessage, ChatOptions, Model } from "../../index.ts";
 import { LOAD_OPTION_HELP, LOAD_OPTION_TYPES } from "../command.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { loadModel } from "../progress.ts";
 import { SAMPLING_OPTION_HELP, SAMPLING_OPTION_TYPES, samplingOptions } from "../sampling-options.ts";
-import type { Terminal } from "../terminal.ts";
+import { inCommandLineNames } from "../option-names.ts";
+import type { Screen } from "../screen.ts";
 
 const PROMPT = "> ";
 
@@ -21,7 +25,7 @@ export const chat: Command = {
   usage: "onebit chat MODEL [options]   (Ctrl-C stops the reply; /exit or Ctrl-D leaves; /reset begins anew)",
   optionHelp: [
     ["--system TEXT", "the system message"],
-    ["--chat-template T", "bitnet, chatml, falcon3 or llama3 instead of the model's own template"],
+    ["--chat-template T", "instead of the model's own template: bitnet, chatml, falcon3, llama3, a name of one in its file, a file, or a template"],
     ["--no-thinking", "ask models that can think before they answer not to"],
     ...SAMPLING_OPTION_HELP,
     ...LOAD_OPTION_HELP,
@@ -40,7 +44,7 @@ export const chat: Command = {
     const { options } = context;
     const sampling: ChatOptions = {
       ...samplingOptions(options),
-      chatTemplate: options.text("chat-template"),
+      chatTemplate: readTemplate(options.text("chat-template")),
       templateVariables: options.flag("no-thinking") ? { enable_thinking: false } : undefined,
     };
     await using model = await loadModel(context);
@@ -51,6 +55,14 @@ export const chat: Command = {
     await converse(context, model, opening, sampling);
   },
 };
+
+/** A file's text where there is such a file; names and templates are the library's to know. */
+function readTemplate(given: string | undefined): string | undefined {
+  if (given === undefined || Object.hasOwn(CHAT_TEMPLATES, given) || isChatTemplateText(given) || !existsSync(given)) return given;
+  if (statSync(given).size > TEMPLATE_CHARS_MAX * 4) fail("usage", `--chat-template: ${quoted(given)} is larger than any template`);
+  const text = readFileSync(given, "utf8");
+  return isChatTemplateText(text) ? text : fail("usage", `--chat-template: ${quoted(given)} has no {{ or {%, so it is no template`);
+}
 
 async function converse({ terminal }: CommandContext, model: Model, opening: readonly ChatMessage[], options: ChatOptions): Promise<void> {
   const messages = [...opening];
@@ -87,7 +99,7 @@ async function converse({ terminal }: CommandContext, model: Model, opening: rea
 }
 
 /** Readline, with the prompt only where a person sees it. */
-function openLines(terminal: Terminal): Interface {
+function openLines(terminal: Screen): Interface {
   const isInteractive = terminal.stdinIsTty && terminal.stderrIsTty;
   const lines = createInterface({ input: terminal.stdin, output: isInteractive ? process.stderr : undefined, terminal: isInteractive, prompt: PROMPT });
   if (!isInteractive) lines.prompt = () => {};
@@ -95,11 +107,11 @@ function openLines(terminal: Terminal): Interface {
 }
 
 /** One turn. A failed one (a full context, say) is reported and forgotten; the conversation goes on. */
-async function answer(terminal: Terminal, model: Model, messages: ChatMessage[], line: string, options: ChatOptions): Promise<void> {
+async function answer(terminal: Screen, model: Model, messages: ChatMessage[], line: string, options: ChatOptions): Promise<void> {
   messages.push({ role: "user", content: line });
   try {
     const generation = model.chat(messages, options);
-    for await (const piece of generation) await terminal.out(piece.text);
+    for await (const piece of generation) await terminal.modelText(piece.text);
     const { text, stopReason } = await generation.result();
     await terminal.out("\n");
     if (stopReason === "context") terminal.err(`(the context of ${model.contextLength} tokens is full: /reset begins anew)\n`);
@@ -107,6 +119,6 @@ async function answer(terminal: Terminal, model: Model, messages: ChatMessage[],
   } catch (error) {
     if (!(error instanceof OnebitError)) throw error;
     messages.pop();
-    terminal.err(`onebit: ${error.message} [${error.code}]\n`);
+    terminal.err(`onebit: ${inCommandLineNames(error.message, chat)} [${error.code}]\n`);
   }
 }

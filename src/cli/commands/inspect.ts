@@ -4,6 +4,7 @@
  * @module
  */
 import type { ModelInspection } from "../../index.ts";
+import { modelSource } from "../argument-kind.ts";
 import { LOAD_OPTION_HELP, LOAD_OPTION_TYPES, loadOptions } from "../command.ts";
 import type { Command } from "../command.ts";
 import { formatBytes, formatJson } from "../format.ts";
@@ -22,7 +23,7 @@ export const inspect: Command = {
   optionTypes: { json: { type: "boolean" }, ...LOAD_OPTION_TYPES },
   nPositionals: [1, 1],
   async run({ terminal, library, positionals, options }) {
-    const found = describe(await library.inspect(positionals[0], loadOptions(options)));
+    const found = describe(await library.inspect(modelSource(positionals[0]), loadOptions(options)));
     await terminal.out(options.flag("json") ? formatJson(found) : print(found));
   },
 };

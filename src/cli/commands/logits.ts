@@ -4,7 +4,7 @@
  * @module
  */
 import { closeSync, openSync, writeSync } from "node:fs";
-import { fail } from "../../core/errors.ts";
+import { fail, quoted } from "../../core/errors.ts";
 import { LOAD_OPTION_HELP, LOAD_OPTION_TYPES } from "../command.ts";
 import type { Command } from "../command.ts";
 import { loadModel } from "../progress.ts";
@@ -25,6 +25,7 @@ export const logits: Command = {
     const { options, signal } = context;
     const ids = options.ids("ids") ?? fail("usage", "--ids is missing: the token ids to read");
     const path = options.text("out") ?? fail("usage", "--out is missing: the file to write");
+    if (/\.(?:npy|npz|json|csv|txt|pt|safetensors|gguf)$/i.test(path)) fail("usage", `--out: the file is raw f32, little endian, whatever it is called: wanted a name such as logits.f32, got ${quoted(path)}`);
     await using model = await loadModel(context);
     const file = openForWriting(path);
     try {

@@ -25,7 +25,7 @@ export const perplexity: Command = {
     );
     await using model = await loadModel(context);
     const onProgress = ({ done, total }: { done: number; total: number }): void => {
-      if (terminal.stderrIsTty) terminal.err(`\r\x1b[K${done < total ? `${done} of ${total} tokens` : ""}`);
+      if (terminal.stderrIsTty) terminal.redraw(done < total ? `${done} of ${total} tokens` : "");
     };
     const result = await model.perplexity(text, { context: options.integer("context", 2), signal, onProgress });
     if (options.flag("json")) await terminal.out(formatJson(result));

@@ -5,6 +5,7 @@
  */
 import type { PulledModel } from "../../pull.ts";
 import { HUB_OPTION_HELP, HUB_OPTION_TYPES, hubOptions } from "../hub-options.ts";
+import { modelSource } from "../argument-kind.ts";
 import type { Command } from "../command.ts";
 import { formatBytes, formatJson } from "../format.ts";
 import { createPullLine } from "../pull-line.ts";
@@ -30,7 +31,7 @@ export const pull: Command = {
     const line = createPullLine(terminal);
     let pulled: PulledModel;
     try {
-      pulled = await library.pull(positionals[0], {
+      pulled = await library.pull(modelSource(positionals[0], true), {
         ...hubOptions(options),
         signal,
         sha256: options.text("sha256"), refresh: options.flag("refresh"), verify: options.flag("verify"),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { modelSource } from "../argument-kind.ts";
 import type { Command } from "../command.ts";
 import { formatBytes, formatJson } from "../format.ts";
 
@@ -15,7 +16,7 @@ export const remove: Command = {
   optionTypes: { json: { type: "boolean" } },
   nPositionals: [1, 1],
   async run({ terminal, library, positionals, options }) {
-    const [source] = positionals, { freedBytes } = await library.remove(source);
+    const source = modelSource(positionals[0], true), { freedBytes } = await library.remove(source);
     await terminal.out(options.flag("json") ? formatJson({ source, freedBytes }) : `${source}: removed, ${formatBytes(freedBytes)} are free again\n`);
   },
 };

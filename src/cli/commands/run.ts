@@ -62,7 +62,7 @@ export const run: Command = {
       ignoreEnd: options.flag("ignore-end"),
       signal,
     });
-    for await (const piece of generation) if (!isJson) await terminal.out(piece.text);
+    for await (const piece of generation) if (!isJson) await terminal.modelText(piece.text);
     const result = await generation.result();
     if (isJson) await terminal.out(formatJson(describeRun(model, result)));
     else {

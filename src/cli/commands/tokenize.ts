@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { fail } from "../../core/errors.ts";
+import { modelSource } from "../argument-kind.ts";
 import type { Command } from "../command.ts";
 import { formatJson } from "../format.ts";
 
@@ -29,7 +30,7 @@ export const tokenize: Command = {
   async run({ positionals, options, library, terminal }) {
     const [path, argument] = positionals;
     const text = readInput(argument, options.text("file"));
-    const tokenizer = (await library.loadTokenizer(path)) ?? fail("tokenizer/missing", `${path}: the file has no vocabulary`);
+    const tokenizer = (await library.loadTokenizer(modelSource(path))) ?? fail("tokenizer/missing", `${path}: the file has no vocabulary`);
     const ids = tokenizer.encode(text, { addSpecial: options.flag("add-special"), parseSpecial: options.flag("special") });
     if (options.flag("json")) {
       const tokens = ids.map((id) => tokenizer.tokenText(id));

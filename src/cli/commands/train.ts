@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { OnebitError, fail } from "../../core/errors.ts";
+import { OnebitError, fail, quoted } from "../../core/errors.ts";
 import type { Platform } from "../../core/platform.ts";
 import { detectPlatform } from "../../platform/detect.ts";
 import { PLOT_FILE, defaultThreads, openTraining, planTraining, readTextFile, resolveOptions } from "../../training.ts";
@@ -71,6 +71,10 @@ export const train: Command = {
 
 function outputOf(options: Options): ModelOutput & { readonly folder: string | undefined } {
   const hasGguf = !options.flag("no-gguf"), gguf = options.text("export");
+  if (gguf !== undefined && !/\.gguf$/i.test(gguf)) {
+    const instead = /\.safetensors$/i.test(gguf) ? "for safetensors: --safetensors FOLDER" : "there are GGUF files, and safetensors by --safetensors FOLDER";
+    fail("usage", `--export: wanted a file that ends in .gguf, got ${quoted(gguf)}; ${instead}`);
+  }
   if (!hasGguf && gguf !== undefined) fail("usage", "give --export or --no-gguf, not both");
   const ternary = options.choice("ternary", ["TQ2_0", "TQ1_0", "Q2_0", "I2_S"]);
   return { folder: options.text("out"), hasGguf, gguf, ternary, safetensors: options.text("safetensors") };

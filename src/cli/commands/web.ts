@@ -6,7 +6,7 @@
 import { spawn } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { fail } from "../../core/errors.ts";
+import { fail, quoted } from "../../core/errors.ts";
 import { startStaticServer } from "../../server/static-server.ts";
 import type { Command } from "../command.ts";
 
@@ -37,6 +37,7 @@ export const web: Command = {
   nPositionals: [0, 0],
   async run({ terminal, options, signal }) {
     const out = options.text("out");
+    if (out !== undefined && !/\.html?$/i.test(out)) fail("usage", `--out: the page is HTML: wanted a file that ends in .html, got ${quoted(out)}`);
     if (out !== undefined) return await writeSinglePage(out);
     const port = options.integer("port", 0) ?? PORT_DEFAULT, host = options.text("host") ?? HOST_DEFAULT;
     if (port > 65_535) fail("usage", `--port: wanted 0 to 65535, got ${port}`);

@@ -29,7 +29,7 @@ export const TRAINING_ENTRIES: readonly ApiEntry[] = [
   call("resolveOptions", (options: object) => training.resolveOptions(options), () => [{ preset: "tiny" }], NAMES),
   // A folder is refused by a platform without files; a text is learned from when the training is iterated.
   call("openTraining", async (options: training.TrainOptions) => (await training.openTraining(options)).close(), () => [{ ...SMALL, text }], RUN_NAMES),
-  call("train", (options: training.TrainToEndOptions) => training.train({ ...options, steps: 1 }), () => [{ ...SMALL, text, steps: 1 }], RUN_NAMES.filter((name) => !["steps", "warmupSteps"].includes(name)).concat("onEvent")),
+  call("train", training.train as Call, () => [{ ...SMALL, text, steps: 1 }], RUN_NAMES.filter((name) => !["steps", "warmupSteps"].includes(name)).concat("onEvent")),
   call("planTraining", training.planTraining as Call, () => [recipe(), { threads: 1 }], ["threads", "platform"]),
   call("defaultThreads", training.defaultThreads as Call, () => [recipe(), platform]),
   call("training.gguf", async (options: object) => (await open()).gguf(options), () => [{}], Object.keys(GGUF_EXPORT_OPTIONS)),
