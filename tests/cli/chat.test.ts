@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { runCli } from "../../src/cli/cli.ts";
 import type { Library } from "../../src/cli/command.ts";
 import type { Terminal } from "../../src/cli/terminal.ts";
+import { renderChat } from "../../src/generate/chat.ts";
 import { Model } from "../../src/generate/model.ts";
 import { END_OF_TURN, fakeEngine, fakeTokenizer } from "../generate/fakes.ts";
 import type { FakeEngine } from "../generate/fakes.ts";
@@ -57,7 +58,7 @@ function start(engine: FakeEngine, args: readonly string[] = []): Session {
   };
   const unused = (): never => assert.fail("not for chat");
   const library: Library = {
-    load: async () => new Model({ engine, tokenizer: fakeTokenizer({ addBos: false }), loadMs: 0 }),
+    load: async () => new Model({ engine, tokenizer: fakeTokenizer({ addBos: false }), renderChat, loadMs: 0 }),
     inspect: unused,
     loadTokenizer: unused, pull: unused, list: unused, remove: unused,
   };

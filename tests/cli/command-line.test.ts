@@ -91,7 +91,7 @@ describe("onebit", () => {
       [["run"], /standard input is empty/],
       [["run", "m", "p", "q"], /onebit run \[MODEL\] \[PROMPT\]/],
       [["run", "m", "p", "--fast"], /--fast/],
-      [["run", "m", "p", "--max-tokens", "x"], /--max-tokens: wanted a number, got "x"/],
+      [["run", "m", "p", "--max-tokens", "x"], /--max-tokens: wanted an integer from 0 up, got "x"/],
       [["run", "m", "p", "--max-tokens", "-1"], /--max-tokens: wanted an integer from 0 up, got "-1"/],
       [["run", "m", "p", "--seed", "1.5"], /--seed/],
       [["run", "m", "p", "--threads", "0"], /--threads: wanted an integer from 1 up/],
@@ -106,6 +106,7 @@ describe("onebit", () => {
       [["tokenize", "m", "t", "--file", "f"], /a text or --file/],
       [["perplexity", "m"], /onebit perplexity MODEL FILE/],
       [["bench", "m", "--repeat", "0"], /--repeat/],
+      [["run", model, "x", "--temperature", "-1"], /^onebit: --temperature: wanted .*\[option\/invalid\]/],
     ];
     for (const [args, message] of wrong) {
       const { status, stdout, stderr } = await onebit(args);
@@ -123,7 +124,6 @@ describe("onebit", () => {
       [["inspect", "absent.gguf"], /\[file\/not-found\]/],
       [["tokenize", model, "--file", "absent.txt"], /\[file\/not-found\]/],
       [["perplexity", model, "absent.txt"], /\[file\/not-found\]/],
-      [["run", model, "x", "--temperature", "-1"], /temperature: .*\[option\/invalid\]/],
       [["run", model, "x ".repeat(100), "--context", "16"], /context holds 16.*\[model\/context-full\]/],
       [["run", model, "--ids", "640"], /\[model\/bad-token\]/],
       [["logits", model, "--ids", "1", "--out", "absent/f"], /\[file\/write\]/],
