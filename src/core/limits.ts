@@ -40,15 +40,18 @@ export const SHARDS_MAX = 1000;
 export const SAFETENSORS_HEADER_BYTES_MAX = 100_000_000;
 /** Files hold a dozen at most: who wrote them, with which options. */
 export const SAFETENSORS_METADATA_MAX = 4096;
+/** Tensors a header may describe besides one for every 105 bytes of its file; what describes a tensor has 90 bytes and more. */
+export const SAFETENSORS_TENSORS_BESIDE = 22_000;
+export const SAFETENSORS_BYTES_PER_TENSOR = 105;
 /** Safetensors names are paths of a module; the longest real ones have about 100 bytes. */
 export const SAFETENSORS_NAME_BYTES_MAX = 1024;
 /** tokenizer.json of a 262,144-token vocabulary has about 33 MB; the other JSON files of a model are tiny. */
 export const JSON_BYTES_MAX = 128 * 1024 * 1024;
 /**
  * What the values of a JSON file may take, as counted: V8 needs half as much again while it collects garbage, and the bytes
- * of the file are held beside them. The largest published vocabulary (262,144 tokens, 514,906 merges; 17 MB at the least) takes 58 MB.
+ * of the file are held beside them. The largest published vocabulary (262,144 tokens, 514,906 merges; 17 MB at the least) takes 60 MB.
  */
-export const JSON_HELD_BYTES_PER_BYTE = 2;
+export const JSON_HELD_BYTES_PER_BYTE = 2.05;
 export const JSON_HELD_BYTES_BESIDE = 25e6;
 /** The longest strings are normalisation tables, of some hundred kilobytes. */
 export const JSON_STRING_BYTES_MAX = 16 * 1024 * 1024;

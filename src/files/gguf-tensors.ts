@@ -38,7 +38,7 @@ const AMBIGUOUS_ID = 42;
 const ROW_BYTES_MIN = 32;
 
 /** What is kept of a row: itself, its place, its entry by name, their shapes. */
-const ROW_HELD_BYTES = 350;
+const ROW_HELD_BYTES = 376;
 
 /**
  * Reads `count` rows, in file order.

@@ -59,7 +59,7 @@ function refuse(kind: JsonProblem["kind"], message: string): never {
 }
 
 /** About what V8 keeps for each, in bytes: a string without its text, a member's slot, an object, a shape of its own, a list. */
-const STRING_BYTES = 28, MEMBER_BYTES = 56, OBJECT_BYTES = 64, SHAPE_BYTES = 240, LIST_BYTES = 48, ITEM_BYTES = 16, NUMBER_BYTES = 8;
+const STRING_BYTES = 28, MEMBER_BYTES = 56, OBJECT_BYTES = 64, SHAPE_BYTES = 240, LIST_BYTES = 48, ITEM_BYTES = 20, NUMBER_BYTES = 8;
 
 /** With more members an object becomes a table of its own. */
 const SHAPED_MEMBERS_MAX = 16;

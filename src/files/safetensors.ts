@@ -14,7 +14,9 @@ import { readBytes } from "../core/byte-source.ts";
 import { fail, quoted } from "../core/errors.ts";
 import {
   SAFETENSORS_HEADER_BYTES_MAX,
+  SAFETENSORS_BYTES_PER_TENSOR,
   SAFETENSORS_METADATA_MAX,
+  SAFETENSORS_TENSORS_BESIDE,
   SAFETENSORS_NAME_BYTES_MAX,
   TENSORS_MAX,
 } from "../core/limits.ts";
@@ -84,7 +86,10 @@ export function parseSafetensors(head: Uint8Array, fileSizeBytes: number = head.
   }
   const metadata = new Map<string, string>();
   const tensors: TensorPlace[] = [];
-  for (const [name, value] of Object.entries(parsed.value)) {
+  const names = Object.keys(parsed.value), most = SAFETENSORS_TENSORS_BESIDE + fileSizeBytes / SAFETENSORS_BYTES_PER_TENSOR;
+  if (names.length > most) fail("safetensors/limit", `header: ${names.length} tensors in a file of ${fileSizeBytes} bytes, the limit is ${Math.floor(most)}`);
+  for (const name of names) {
+    const value = parsed.value[name];
     if (name === "__metadata__") readMetadata(value, metadata);
     else tensors.push(readTensor(name, value, headerBytes, fileSizeBytes));
   }
