@@ -129,9 +129,9 @@ const PART: Kind<TextPart> = (value, name, code) => {
 
 /** What an id may be is the vocabulary's to say. */
 const ANY_IDS = list("ids, in a list or anything else to iterate", (id) => id as number);
-const ID_ITERABLE: Kind<Iterable<number>> = (value, name, code) => {
+const ID_ITERABLE: Kind<readonly number[]> = (value, name, code) => {
   const isOther = typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value) && Symbol.iterator in value;
-  return isOther ? (value as Iterable<number>) : ANY_IDS(value, name, code);
+  return ANY_IDS(isOther ? [...(value as Iterable<number>)] : value, name, code);
 };
 
 export function makeTokenizer(parts: TokenizerParts): Tokenizer {
