@@ -91,7 +91,8 @@ async function checkWhole(partial: PartialFile, where: string, { sizeBytes }: Do
   try {
     await checkModel(partial.source(where, sizeBytes), where);
   } catch (error) {
-    if (!(error instanceof OnebitError && error.code === "file/read")) await partial.clear();
+    // Not after a failure to read: it says nothing of the bytes.
+    if (error instanceof OnebitError && /^(?:file\/unknown-format$|gguf\/|safetensors\/)/.test(error.code)) await partial.clear();
     throw error;
   }
 }

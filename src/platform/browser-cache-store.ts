@@ -28,6 +28,8 @@ export interface CacheFiles {
 /** What the entry of a file says. `id` names its blocks: a file that is moved keeps them. */
 interface FileRecord extends StoredFile {
   readonly id: string;
+  /** Where it was being moved: when a record of these blocks is there, this one is left of a tab that was closed meanwhile. */
+  readonly movingTo?: string;
 }
 
 /** @param name for messages */
@@ -100,8 +102,10 @@ async function openWrite(entries: FileEntries, path: string): Promise<WritableFi
       await keep(Math.max(record.sizeBytes, position + bytes.length));
     }),
     resize: (sizeBytes) => inTurn(async () => {
-      if (sizeBytes < record.sizeBytes) await entries.cut(record, sizeBytes);
+      const isShorter = sizeBytes < record.sizeBytes;
+      // The record first: a tab that is closed between the two must not leave a file whose bytes are gone.
       await keep(sizeBytes);
+      if (isShorter) await entries.cut(record, sizeBytes);
     }),
     // What was put is kept.
     flush: () => turn,
@@ -125,6 +129,13 @@ class FileEntries {
   }
 
   async record(path: string): Promise<FileRecord | undefined> {
+    const record = await this.#recordAt(path), { movingTo } = record ?? {};
+    if (movingTo === undefined || (await this.#recordAt(movingTo))?.id !== record?.id) return record;
+    await (await this.#files.cache()).delete(recordUrl(path));
+    return undefined;
+  }
+
+  async #recordAt(path: string): Promise<FileRecord | undefined> {
     const entry = await (await this.#files.cache()).match(recordUrl(path));
     return entry === undefined ? undefined : ((await entry.json()) as FileRecord);
   }
@@ -168,7 +179,8 @@ class FileEntries {
   /** The blocks stay where they are; only the record is another's. */
   async move(from: string, to: string): Promise<void> {
     const record = await this.record(from) ?? fail("file/write", `${this.#name}/${from}: is not there to be moved`), old = await this.record(to);
-    await this.putRecord(to, record);
+    await this.putRecord(from, { ...record, movingTo: to });
+    await this.putRecord(to, { ...record, movingTo: undefined });
     await (await this.#files.cache()).delete(recordUrl(from));
     if (old !== undefined && old.id !== record.id) await this.#drop(old.id, 0);
   }

@@ -131,8 +131,12 @@ async function copyOver(
       if ((await access.write(bytes, at)) !== bytes.length) fail("hub/no-space", `${paths.name}/${paths.to}: no room for a copy`);
     }
     await access.flush();
-  } finally {
     await access.close();
+  } catch (error) {
+    // Half a copy must not be taken for the file.
+    await access.close().catch(() => {});
+    await folder.removeEntry(baseName(paths.to)).catch(() => {});
+    throw error;
   }
   const parent = await folderAt(files, paths.from.split("/").slice(0, -1), false);
   await parent?.removeEntry(baseName(paths.from));
