@@ -5,7 +5,6 @@
  */
 import type { TensorInfo } from "../files/gguf.ts";
 import { readBytes } from "../core/byte-source.ts";
-import { dequantize } from "../files/dequantize.ts";
 import { TENSOR_TYPES, type TensorTypeName } from "../files/tensor-types.ts";
 import { type LinearTensors, type ModelTensors, allLinears } from "./weights.ts";
 
@@ -41,33 +40,60 @@ function weightsOf({ tokenEmbd, output, outputNorm, layers }: ModelTensors): Ten
 }
 
 async function isAllZero(tensor: TensorInfo): Promise<boolean> {
-  // Codes of Hugging Face's packing and of I2_S have no scale beside them; I2_S ends with one.
-  if (tensor.type === "U8") return await everyPiece(tensor, tensor.sizeBytes, 1, isZeroCodes);
   if (tensor.type === "I2_S") {
     const { tailBytes } = TENSOR_TYPES.I2_S, codeBytes = tensor.sizeBytes - tailBytes;
     const scale = await readBytes(tensor.source, tensor.position + codeBytes, 4);
-    return isZero("F32", scale) || (await everyPiece(tensor, codeBytes, 1, isZeroCodes));
+    return isZeroFloat(scale, 2) || (await everyBlock(tensor, codeBytes, 1, (bytes, at) => bytes[at] === ZERO_CODES));
   }
-  return await everyPiece(tensor, tensor.sizeBytes, TENSOR_TYPES[tensor.type].blockBytes, (bytes) => isZero(tensor.type, bytes));
+  const { blockBytes } = TENSOR_TYPES[tensor.type], parts = PARTS[tensor.type] ?? NO_SCALE;
+  return await everyBlock(tensor, tensor.sizeBytes, blockBytes, (bytes, at) => isZeroBlock(bytes, at, blockBytes, parts));
 }
 
-/** True if all pieces of whole blocks are as wanted; reads no further than the first that is not. */
-async function everyPiece({ source, position }: TensorInfo, sizeBytes: number, blockBytes: number, isWanted: (bytes: Uint8Array) => boolean): Promise<boolean> {
+/** True if every block is as wanted; reads no further than the piece with the first that is not. */
+async function everyBlock({ source, position }: TensorInfo, sizeBytes: number, blockBytes: number, isWanted: (bytes: Uint8Array, at: number) => boolean): Promise<boolean> {
   const most = Math.floor(PIECE_BYTES / blockBytes) * blockBytes;
-  for (let at = 0; at < sizeBytes; at += most) {
-    if (!isWanted(await readBytes(source, position + at, Math.min(most, sizeBytes - at)))) return false;
+  for (let begin = 0; begin < sizeBytes; begin += most) {
+    const bytes = await readBytes(source, position + begin, Math.min(most, sizeBytes - begin));
+    for (let at = 0; at < bytes.length; at += blockBytes) if (!isWanted(bytes, at)) return false;
   }
   return true;
 }
 
-function isZero(type: TensorTypeName, bytes: Uint8Array): boolean {
-  const { blockElements, blockBytes } = TENSOR_TYPES[type];
-  return dequantize(type, bytes, (bytes.length / blockBytes) * blockElements).every((value) => value === 0);
-}
-
-/** Four codes of 1, which is what stands for 0. */
+/** Four codes of 1, which is what stands for 0 in 2 bits. */
 const ZERO_CODES = 0x55;
 
-function isZeroCodes(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === ZERO_CODES);
+/** Where a block has its 16-bit scales, and the bytes of codes that stand for zeros, if codes do: [from, to, byte]. */
+interface BlockParts {
+  readonly scales: readonly number[];
+  readonly zeros: readonly (readonly [from: number, to: number, byte: number])[];
+}
+
+const NO_SCALE: BlockParts = { scales: [], zeros: [[0, 1, ZERO_CODES]] };
+
+/** Encoders write a scale of 0 for a block of zeros, those of ternary weights often the scale of the whole tensor. */
+const PARTS: Readonly<Partial<Record<TensorTypeName, BlockParts>>> = {
+  F16: { scales: [0], zeros: [] },
+  BF16: { scales: [0], zeros: [] },
+  F32: { scales: [0, 2], zeros: [] },
+  Q4_0: { scales: [0], zeros: [[2, 18, 0x88]] },
+  Q8_0: { scales: [0], zeros: [[2, 34, 0]] },
+  Q4_K: { scales: [0, 2], zeros: [] },
+  Q6_K: { scales: [208], zeros: [] },
+  TQ1_0: { scales: [52], zeros: [[0, 48, 0x80], [48, 52, 0x7f]] },
+  TQ2_0: { scales: [64], zeros: [[0, 64, ZERO_CODES]] },
+  Q1_0: { scales: [0], zeros: [] },
+  Q2_0: { scales: [0], zeros: [[2, 18, ZERO_CODES]] },
+  Q2_0_G128: { scales: [0], zeros: [[2, 34, ZERO_CODES]] },
+  PQ2_0: { scales: [0], zeros: [[2, 34, ZERO_CODES]] },
+  PTQ1_0: { scales: [26], zeros: [[0, 24, 0x80], [24, 26, 0x7f]] },
+};
+
+function isZeroBlock(bytes: Uint8Array, at: number, blockBytes: number, { scales, zeros }: BlockParts): boolean {
+  if (scales.length > 0 && scales.every((offset) => isZeroFloat(bytes, at + offset))) return true;
+  return zeros.length > 0 && zeros.every(([from, to, byte]) => bytes.subarray(at + from, at + Math.min(to, blockBytes)).every((each) => each === byte));
+}
+
+/** The two bytes of a float, or the upper two of one of 32 bits, but for its sign. */
+function isZeroFloat(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === 0 && (bytes[at + 1]! & 0x7f) === 0;
 }
