@@ -39,10 +39,10 @@ export function trainedModelOf(transformer: BitNetTransformer, { vocabulary = by
 
 /** @throws OnebitError as {@link exportGguf}; `model/missing-tensor` for a packed transformer */
 export async function transformerGguf(transformer: BitNetTransformer, given: LayerExportOptions = {}): Promise<Uint8Array> {
-  const options = checkOptions("transformerGguf", given, LAYER_EXPORT_OPTIONS), model = trainedModelOf(check("transformer", transformer, TRANSFORMER), options);
+  const options = checkOptions("transformerGguf", given, LAYER_EXPORT_OPTIONS), checked = check("transformer", transformer, TRANSFORMER);
   return await withMemory("train/not-enough-memory", "the GGUF file of the transformer", async () => {
     const sink = memorySink();
-    await exportGguf(model, sink, options);
+    await exportGguf(trainedModelOf(checked, options), sink, options);
     return sink.bytes();
   });
 }
