@@ -45,11 +45,12 @@ test("a campaign finds what it is for", async () => {
   assert.ok((outcomes.get("typed")?.get("gguf/bad-value") ?? 0) > 0 && (outcomes.get("fine")?.get("accepted") ?? 0) > 0);
 });
 
-/** One line a generator: how many inputs ended in which way. */
-function table({ outcomes }: CampaignReport): string[] {
+/** One line a generator: how many inputs, how long they took, and how many ended in which way. */
+function table({ outcomes, processorMs }: CampaignReport): string[] {
   return [...outcomes].sort().map(([generator, counts]) => {
     const tried = [...counts.values()].reduce((sum, n) => sum + n, 0);
     const most = [...counts].sort(([, a], [, b]) => b - a).slice(0, 12);
-    return `${generator}: ${tried} tried, ${most.map(([outcome, n]) => `${outcome} ${n}`).join(", ")}`;
+    const meanMs = (processorMs.get(generator) ?? 0) / tried;
+    return `${generator}: ${tried} tried, ${meanMs.toFixed(2)} ms each; ${most.map(([outcome, n]) => `${outcome} ${n}`).join(", ")}`;
   });
 }

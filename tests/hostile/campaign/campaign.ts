@@ -19,7 +19,7 @@ const HELD_BYTES_BESIDE = 64 * 2 ** 20;
 /** A child that says nothing for so long hangs: sixty times the processor time an input has. */
 const SILENCE_MS_MAX = 120_000;
 /** Inputs one child tries: enough to make its start cheap, few enough that its peak of memory says something. */
-const INPUTS_PER_CHILD = 500;
+const INPUTS_PER_CHILD = 1000;
 const CHILDREN = 2;
 
 export interface Campaign {
@@ -43,7 +43,11 @@ export interface CampaignReport {
   readonly findings: readonly Finding[];
   /** generator → outcome → how many. */
   readonly outcomes: ReadonlyMap<string, ReadonlyMap<string, number>>;
+  /** generator → processor time of all its inputs. */
+  readonly processorMs: ReadonlyMap<string, number>;
 }
+
+type EndLine = Extract<AttemptLine, { ends: number }>;
 
 /** How a range of inputs went in one child. `reached` is the input after the last one that ended or was at fault. */
 interface Pass {
@@ -59,7 +63,7 @@ export async function runCampaign(campaign: Campaign): Promise<CampaignReport> {
     await bundle(campaign.entry, program);
     const run = new CampaignRun(program, campaign);
     await Promise.all(Array.from({ length: CHILDREN }, () => run.work()));
-    return { tried: campaign.count, findings: run.findings.sort((a, b) => a.index - b.index), outcomes: run.outcomes };
+    return { tried: campaign.count, findings: run.findings.sort((a, b) => a.index - b.index), outcomes: run.outcomes, processorMs: run.processorMs };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -83,6 +87,7 @@ async function bundle(entry: string, outfile: string): Promise<void> {
 class CampaignRun {
   readonly findings: Finding[] = [];
   readonly outcomes = new Map<string, Map<string, number>>();
+  readonly processorMs = new Map<string, number>();
   readonly #program: string;
   readonly #end: number;
   readonly #silenceMs: number;
@@ -106,7 +111,7 @@ class CampaignRun {
 
   async #tryRange(from: number, to: number): Promise<void> {
     for (let at = from; at < to; ) {
-      const { reached, findings } = await this.#pass(at, to, (generator, outcome) => this.#count(generator, outcome));
+      const { reached, findings } = await this.#pass(at, to, (generator, line) => this.#count(generator, line));
       for (const finding of findings) {
         const alone = await this.#pass(finding.index, finding.index + 1, () => {});
         this.findings.push(...alone.findings);
@@ -117,13 +122,14 @@ class CampaignRun {
     }
   }
 
-  #count(generator: string, outcome: string): void {
+  #count(generator: string, { outcome, processorMs }: EndLine): void {
+    this.processorMs.set(generator, (this.processorMs.get(generator) ?? 0) + processorMs);
     const counts = this.outcomes.get(generator) ?? new Map<string, number>();
     counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
     this.outcomes.set(generator, counts);
   }
 
-  async #pass(from: number, to: number, onOutcome: (generator: string, outcome: string) => void): Promise<Pass> {
+  async #pass(from: number, to: number, onEnd: (generator: string, line: EndLine) => void): Promise<Pass> {
     const findings: Finding[] = [];
     let generator = "", started = from, ended = from - 1;
     const child = spawn(process.execPath, ["--expose-gc", "--enable-source-maps", this.#program, String(from), String(to)], { stdio: ["ignore", "ignore", "pipe", "pipe"] });
@@ -133,7 +139,7 @@ class CampaignRun {
         return;
       }
       ended = line.ends;
-      onOutcome(generator, line.outcome);
+      onEnd(generator, line);
       findings.push(...faultsOf(line).map((what) => ({ index: line.ends, generator, what })));
     });
     if (ended === to - 1 && end === undefined) return { reached: to, findings };
@@ -148,7 +154,7 @@ function isFatal({ what }: Finding): boolean {
 }
 
 /** Every bound that one ended input broke. */
-function faultsOf(line: Extract<AttemptLine, { ends: number }>): string[] {
+function faultsOf(line: EndLine): string[] {
   const faults: string[] = [];
   const heldMax = HELD_BYTES_PER_INPUT_BYTE * line.inputBytes + HELD_BYTES_BESIDE;
   if (line.untyped !== undefined) faults.push(`untyped: ${line.untyped}`);

@@ -1,4 +1,6 @@
 /** Every generator of hostile input. */
+import { generator as api } from "./api.ts";
+import { generator as commandLines } from "./cli.ts";
 import type { HostileGenerator } from "./generator.ts";
 import { generator as ggufModels } from "./gguf-models.ts";
 import { ggufHeaders, json, safetensorsHeaders } from "./headers.ts";
@@ -11,5 +13,5 @@ import { generator as tokenizers } from "./tokenizers.ts";
 import { generator as training } from "./training.ts";
 
 export const GENERATORS: readonly HostileGenerator[] = [
-  ggufHeaders, ggufModels, hfFolders, hub, json, randomBytes, safetensorsHeaders, templates, texts, tokenizers, training,
+  api, commandLines, ggufHeaders, ggufModels, hfFolders, hub, json, randomBytes, safetensorsHeaders, templates, texts, tokenizers, training,
 ];

@@ -40,7 +40,7 @@ const TEXT_KEYS: readonly (readonly [key: string, values: readonly string[]])[] 
 
 export const generator: HostileGenerator = {
   name: "gguf-models",
-  weight: 0.25,
+  weight: 0.06,
   async tryOne(random) {
     const [architecture, more] = pick(random, ARCHITECTURES), body = pick(random, TYPES);
     // Only codes without a zero can be written in a binary type.

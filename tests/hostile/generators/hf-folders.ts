@@ -33,7 +33,7 @@ const CONTENTS = ["", "{", "{}", "[]", "null", '{"model":{}}', '{"model":{"vocab
 
 export const generator: HostileGenerator = {
   name: "hf-folders",
-  weight: 0.25,
+  weight: 0.06,
   async tryOne(random) {
     const [modelType, more] = pick(random, MODELS), shape = { ...pick(random, SIZES), ...more };
     const choices: HfChoices = {

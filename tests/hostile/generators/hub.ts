@@ -25,7 +25,7 @@ const ESC = "\u009b31m";
 const pick = <T>(random: Random, choices: readonly T[]): T => choices[random.u32() % choices.length];
 const isOneIn = (random: Random, n: number): boolean => random.u32() % n === 0;
 
-export const generator: HostileGenerator = { name: "hub", weight: 0.5, tryOne };
+export const generator: HostileGenerator = { name: "hub", weight: 0.2, tryOne };
 
 async function tryOne(random: Random): Promise<Attempt> {
   const hub = new LyingHub(random), store = new MemoryModelStore({ hasLinks: !isOneIn(random, 3), roomBytes: ROOM_BYTES, tellsRoom: isOneIn(random, 2) });

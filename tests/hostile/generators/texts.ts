@@ -17,7 +17,7 @@ function textsGenerator(): HostileGenerator {
   let tokenizers: Tokenizer[] | undefined;
   return {
     name: "texts",
-    weight: 1,
+    weight: 0.1,
     tryOne(random) {
       tokenizers ??= [tokenizerFromGguf(byteLevelMetadata()), tokenizerFromGguf(sentencePieceMetadata()), tokenizerFromHf(byteLevelJson()), tokenizerFromHf(sentencePieceJson())];
       const number = (): number => below(random, 1_000_000) / 1_000_000;

@@ -27,7 +27,7 @@ const LISTS: readonly (readonly [key: string, list: string])[] = [["normalizer",
 
 export const generator: HostileGenerator = {
   name: "tokenizers",
-  weight: 0.2,
+  weight: 0.1,
   tryOne(random) {
     const draw: Draw = (from) => from[random.u32() % from.length];
     const number = (): number => random.u32() / 2 ** 32;

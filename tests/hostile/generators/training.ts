@@ -53,7 +53,7 @@ const masters = once(() => hfFolder({ nEmbd: 64, nLayers: 1, nHeads: 2, nKvHeads
 export const generator: HostileGenerator = {
   name: "training",
   // A training that is taken up takes 30 ms.
-  weight: 0.2,
+  weight: 0.04,
   async tryOne(random) {
     const kind = random.u32() % 10;
     if (kind < 4) return await tryCheckpoint(random);
