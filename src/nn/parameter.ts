@@ -4,9 +4,17 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
-import { TEXT, check, kind } from "../core/options.ts";
+import { type OptionTable, TEXT, check, kind, optional, options, required, whole } from "../core/options.ts";
 import { array, checkShape } from "./nd-array.ts";
 import { RUNTIME, type Runtime } from "./runtime.ts";
+
+/** Addresses. */
+export interface ParameterPlaces {
+  readonly value: number;
+  readonly gradient: number;
+}
+
+const PLACES = optional(options({ value: required(whole(0)), gradient: required(whole(0)) } satisfies OptionTable<ParameterPlaces>));
 
 export class Parameter {
   readonly name: string;
@@ -19,8 +27,9 @@ export class Parameter {
   readonly #owned: boolean;
   #gradientAddress: number | undefined;
 
-  /** @param places memory that somebody else frees; without them the parameter takes its own */
-  constructor(runtime: Runtime, name: string, shape: readonly number[], places?: { readonly value: number; readonly gradient: number }) {
+  /** @param given places in memory that somebody else frees; without them the parameter takes its own */
+  constructor(runtime: Runtime, name: string, shape: readonly number[], given?: ParameterPlaces) {
+    const places = check("places", given, PLACES);
     this.runtime = check("runtime", runtime, RUNTIME);
     this.name = check("name", name, TEXT);
     this.shape = checkShape(shape, "shape");

@@ -1,14 +1,11 @@
 /** Odd calls of the public interface, all of them by turns: what the campaign draws at random. */
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { seededRandom } from "../../benchmarks/synthetic/random.ts";
-import { closeThings } from "./generators/api-library.ts";
 import { API_ENTRIES, tryEntry } from "./generators/api.ts";
 
 /** Of each entry and each of the three changes. */
 const CALLS = Number(process.env.ONEBIT_API_CALLS ?? 25);
-
-after(closeThings);
 
 for (const entry of API_ENTRIES) {
   test(`${entry.name} refuses what is odd by an OnebitError`, async () => {

@@ -78,7 +78,6 @@ async function bundle(entry: string, outfile: string): Promise<void> {
     format: "esm",
     target: "node20",
     loader: { ".wasm": "binary", ".gguf": "binary" },
-    packages: "external",
     logLevel: "error",
     sourcemap: "inline",
   });

@@ -35,7 +35,6 @@ interface Made {
   readonly bytes: Uint8Array;
   readonly model: Model;
   readonly tokenizer: Tokenizer;
-  readonly workerModel: WorkerModel;
 }
 
 let made: Promise<Made> | undefined;
@@ -43,14 +42,12 @@ const things = (): Promise<Made> => (made ??= make());
 
 async function make(): Promise<Made> {
   const bytes = await tinyModel(), model = await load(bytes, { threads: 1 });
-  const workerModel = await loadInWorkerOf(() => Promise.reject(new Error("no worker of its own")), bytes, { worker: fakeWorker(), threads: 1 });
-  return { bytes, model, tokenizer: model.tokenizer, workerModel };
+  return { bytes, model, tokenizer: model.tokenizer };
 }
 
-/** Closes what the entries share. */
-export async function closeThings(): Promise<void> {
-  const { model, workerModel } = await things();
-  await Promise.all([model.close(), workerModel.close()]);
+/** One for each call: its port, while it is open, keeps a process alive. */
+async function inWorker({ bytes }: Made): Promise<WorkerModel> {
+  return await loadInWorkerOf(() => Promise.reject(new Error("no worker of its own")), bytes, { worker: fakeWorker(), threads: 1 });
 }
 
 function fakeWorker(): Worker {
@@ -68,13 +65,17 @@ const LOAD_NAMES = [...Object.keys(ENGINE_OPTIONS), "hub"], CHAT_NAMES = [...Obj
 
 type Call = (...args: never[]) => unknown;
 /** An entry for a method of something that {@link things} has. */
-function method(name: string, of: (made: Made) => object, args: readonly unknown[], optionNames?: readonly string[], finish: (result: never) => unknown = (result) => result): ApiEntry {
+function method(name: string, of: (made: Made) => object | Promise<object>, args: readonly unknown[], optionNames?: readonly string[], finish: (result: never) => unknown = (result) => result): ApiEntry {
   return {
     name, args: () => args,
     ...(optionNames ? { options: { at: args.length - 1, names: optionNames } } : {}),
     async run(given) {
-      const target = of(await things()) as Readonly<Record<string, Call>>, key = name.slice(name.lastIndexOf(".") + 1);
-      return await finish((await target[key](...(given as never[]))) as never);
+      const target = (await of(await things())) as Readonly<Record<string, Call>>, key = name.slice(name.lastIndexOf(".") + 1);
+      try {
+        return await finish((await target[key](...(given as never[]))) as never);
+      } finally {
+        if (name.startsWith("workerModel.")) await target.close();
+      }
     },
   };
 }
@@ -82,7 +83,7 @@ const close = (thing: { close(): Promise<void> } | undefined): Promise<void> | u
 const result = (generation: { result(): Promise<unknown> }): Promise<unknown> => generation.result();
 
 const MODEL_ENTRIES: readonly ApiEntry[] = (["model", "workerModel"] as const).flatMap((key) => {
-  const of = (all: Made): object => all[key];
+  const of = (all: Made): object | Promise<object> => (key === "model" ? all.model : inWorker(all));
   return [
     method(`${key}.generate`, of, ["hello", SHORT], Object.keys(GENERATE_OPTIONS), result),
     method(`${key}.generate`, of, [[1, 2, 3], SHORT], Object.keys(GENERATE_OPTIONS), result),
@@ -106,8 +107,8 @@ export const LIBRARY_ENTRIES: readonly ApiEntry[] = [
   method("model.eachLogits", ({ model }) => model, [[1, 2], () => {}, {}], ["signal"]),
   method("model.perplexity", ({ model }) => model, ["some text", {}], Object.keys(PERPLEXITY_OPTIONS)),
   method("model.truncate", ({ model }) => model, [1]),
-  method("workerModel.encode", ({ workerModel }) => workerModel, ["text"]),
-  method("workerModel.decode", ({ workerModel }) => workerModel, [[1, 2]]),
+  method("workerModel.encode", inWorker, ["text"]),
+  method("workerModel.decode", inWorker, [[1, 2]]),
   method("tokenizer.encode", ({ tokenizer }) => tokenizer, ["text", {}], ["addSpecial", "parseSpecial"]),
   method("tokenizer.encodeParts", ({ tokenizer }) => tokenizer, [[{ text: "a", special: false }], {}], ["addSpecial"]),
   method("tokenizer.decode", ({ tokenizer }) => tokenizer, [[1, 2], {}], ["special", "continued"]),
