@@ -1,7 +1,7 @@
 /** Loads the model at a path and prints how that ended, in what processor time, and how far the peak of memory rose. */
-import { existsSync, readFileSync } from "node:fs";
 import { OnebitError } from "../../src/core/errors.ts";
 import { load } from "../../src/load.ts";
+import { peakBytes } from "./peak-memory.ts";
 
 const path = process.argv[2];
 globalThis.gc?.();
@@ -12,9 +12,3 @@ const outcome = await load(path, { threads: 1 }).then(
 );
 const { user, system } = process.cpuUsage(begin);
 process.stdout.write(JSON.stringify({ outcome, processorMs: (user + system) / 1000, heldBytes: peakBytes() - rssBytes }));
-
-/** Linux begins `maxRSS` at what the parent held; the line VmHWM is of this process alone. */
-function peakBytes(): number {
-  const status = existsSync("/proc/self/status") ? readFileSync("/proc/self/status", "utf8") : "", [, kilobytes] = /^VmHWM:\s*(\d+) kB/m.exec(status) ?? [];
-  return (kilobytes === undefined ? process.resourceUsage().maxRSS : Number(kilobytes)) * 1024;
-}

@@ -8,6 +8,7 @@ import { writeSync } from "node:fs";
 import { seedOf, seededRandom } from "../../../benchmarks/synthetic/random.ts";
 import { OnebitError } from "../../../src/core/errors.ts";
 import type { Attempt, HostileGenerator } from "../generators/generator.ts";
+import { peakBytes } from "../peak-memory.ts";
 
 const REPORT_DESCRIPTOR = 3;
 
@@ -37,7 +38,7 @@ export async function attemptInputs(generators: readonly HostileGenerator[]): Pr
     const rssBytes = process.memoryUsage.rss(), before = process.cpuUsage();
     const result = await outcomeOf(() => generator.tryOne(random));
     const { user, system } = process.cpuUsage(before);
-    const heldBytes = Math.max(0, process.resourceUsage().maxRSS * 1024 - rssBytes);
+    const heldBytes = Math.max(0, peakBytes() - rssBytes);
     report({ ends: index, ...result, processorMs: (user + system) / 1000, heldBytes });
   }
 }
