@@ -4,7 +4,7 @@
  * @module
  */
 export { inspect, load, loadTokenizer } from "./load.ts";
-export type { LoadModelOptions, ModelInspection, ModelSource } from "./load.ts";
+export type { InspectOptions, LoadModelOptions, ModelInspection, ModelSource } from "./load.ts";
 export type { HubOptions } from "./hub/options.ts";
 export type { PullProgress } from "./hub/progress.ts";
 export { OnebitError } from "./core/errors.ts";

@@ -5,7 +5,7 @@
  */
 import { type ByteSource, blobSource, bytesSource, guardedSource, isByteSource } from "./core/byte-source.ts";
 import { OnebitError, fail, throwIfAborted } from "./core/errors.ts";
-import { type Meanings, type OptionTable, check, checkOptions, kind, options as optionsOf } from "./core/options.ts";
+import { BOOLEAN, type Meanings, type OptionTable, check, checkOptions, kind, options as optionsOf } from "./core/options.ts";
 import { packagePart } from "./core/package-part.ts";
 import { PLATFORM, type Platform } from "./core/platform.ts";
 import { withMemory } from "./core/refused-memory.ts";
@@ -43,9 +43,15 @@ export interface LoadModelOptions extends EngineOptions {
   readonly hub?: HubOptions;
 }
 
+export interface InspectOptions extends LoadModelOptions {
+  /** Look for weights that are all zero, which reads the beginning of every tensor. Default: true. False reads the header alone. */
+  readonly weights?: boolean;
+}
+
 export type TokenizerOptions = Pick<LoadModelOptions, "platform" | "hub" | "signal">;
 
 const LOAD_OPTIONS: OptionTable<LoadModelOptions> = { ...ENGINE_OPTIONS, platform: PLATFORM, hub: optionsOf(HUB_OPTIONS) };
+const INSPECT_OPTIONS: OptionTable<InspectOptions> = { ...LOAD_OPTIONS, weights: BOOLEAN };
 const TOKENIZER_OPTIONS: OptionTable<TokenizerOptions> = { platform: PLATFORM, hub: LOAD_OPTIONS.hub, signal: LOAD_OPTIONS.signal };
 
 /** What other programs call these, and where a download's options go. */
@@ -113,12 +119,12 @@ export interface ModelInspection {
 }
 
 /** Reads the header, looks for weights that are all zero, and plans; a model too large to load is shown too. @throws as {@link load} */
-export async function inspect(source?: ModelSource, given: LoadModelOptions = {}): Promise<ModelInspection> {
-  const options = checkOptions("inspect", given, LOAD_OPTIONS, { meanings: LOAD_MEANINGS });
+export async function inspect(source?: ModelSource, given: InspectOptions = {}): Promise<ModelInspection> {
+  const options = checkOptions("inspect", given, INSPECT_OPTIONS, { meanings: LOAD_MEANINGS });
   return await withMemory("model/not-enough-memory", "inspecting a model", () => inspectChecked(source, options));
 }
 
-async function inspectChecked(source: ModelSource | undefined, options: LoadModelOptions): Promise<ModelInspection> {
+async function inspectChecked(source: ModelSource | undefined, { weights = true, ...options }: InspectOptions): Promise<ModelInspection> {
   const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
   try {
     const description = await describeModel(file);
@@ -126,7 +132,8 @@ async function inspectChecked(source: ModelSource | undefined, options: LoadMode
     const { plan, tensors } = planEngine({ ...description, platform }, options, fastestTernaryKernel(chosen ?? { fusedDot: false }), layOutMemory);
     const engine = chosen && { variant: chosen.variant, ternaryKernel: plan.options.ternaryKernel };
     const memory = { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes };
-    return { file, config: description.config, memory, unused: { keys: description.unusedKeys, tensors: tensors.unused }, warnings: await findZeroWeights(tensors), engine };
+    const unused = { keys: description.unusedKeys, tensors: tensors.unused }, warnings = weights ? await findZeroWeights(tensors) : [];
+    return { file, config: description.config, memory, unused, warnings, engine };
   } finally {
     await closeFile(file);
   }

@@ -22,7 +22,7 @@ import { type MemoryPlan, planMemory } from "./plan.ts";
 import { type Program, buildProgram } from "./program.ts";
 import { placeRopeFrequencies } from "./rope-frequencies.ts";
 import { type ThreadCount, createThreadCount } from "./thread-count.ts";
-import { type ModelWarning, findZeroWeights } from "./zero-weights.ts";
+import type { ModelWarning } from "./zero-weights.ts";
 import { type ModelTensors, type TensorNaming, findTensors } from "./weights.ts";
 
 export type { EngineOptions } from "./engine-options.ts";
@@ -96,8 +96,6 @@ export async function createEngine(parts: EngineParts, options: EngineOptions = 
   const chosen = await chooseKernels(parts.binaries, nThreads > 1, options.variant);
   const { plan, tensors } = planEngine(parts, options, fastestTernaryKernel(chosen));
   throwIfAborted(options.signal);
-  const warnings = await findZeroWeights(tensors);
-  throwIfAborted(options.signal);
   const memory = createMemory(plan.totalBytes, chosen.threads), kernels = await instantiateKernels(chosen.module, memory);
   const weights = await loadWeights(kernels, memory, plan, tensors, options);
   const ropeMagnitude = placeRopeFrequencies(kernels, memory, config, plan, tensors, plan.buffers.ropeCos);
@@ -106,7 +104,7 @@ export async function createEngine(parts: EngineParts, options: EngineOptions = 
   const start = () => startPool(platform, kernels, chosen.module, memory, plan.control, nThreads);
   const { pool, reason } = nThreads > 1 ? await startThreads(start, options) : { pool: undefined, reason: platform.noThreadsReason };
   try {
-    return new ProgramEngine(config, plan, program, chosen, kernels, memory, pool, options.threads === undefined ? reason : undefined, warnings);
+    return new ProgramEngine(config, plan, program, chosen, kernels, memory, pool, options.threads === undefined ? reason : undefined, weights.warnings);
   } catch (error) {
     await pool?.close();
     throw error;

@@ -14,6 +14,7 @@ import type { LoadContext, ReadJob } from "./read-jobs.ts";
 import { type Unpacking, createRepacker } from "./repack.ts";
 import type { LinearTensors, MatrixTensor, ModelTensors, ScalarTensor } from "./weights.ts";
 import { allLinears } from "./weights.ts";
+import { type ModelWarning, ZeroWatch } from "./zero-weights.ts";
 
 export interface LoadProgress {
   readonly loadedBytes: number;
@@ -30,6 +31,8 @@ export interface LoadedWeights {
   layoutId(matrix: MatrixTensor): number;
   /** The factor on a projection's result; 1 when the file has none. */
   outputScale(linear: LinearTensors): number;
+  /** Layers whose weights are all zero, as they were seen while they came. */
+  readonly warnings: readonly ModelWarning[];
 }
 
 /**
@@ -47,12 +50,14 @@ export async function loadWeights(
     ...[...plan.vectors.values()].map((placed) => [vectorJob(context, placed)]),
     ...repacked.map((repacker) => repacker.jobs),
   ]);
-  await runJobs(context, jobs, options);
+  const zeros = new ZeroWatch(tensors);
+  await runJobs(context, jobs, zeros, options);
   new Uint8Array(memory.buffer, plan.staging, plan.stagingBytes).fill(0, 0, Math.min(plan.stagingBytes, 2 * windowBytes));
   const layouts = new Map(repacked.map((repacker) => [repacker.placed.matrix, finishLayout(context, repacker)]));
   return {
     layoutId: (matrix) => layouts.get(matrix)!,
     outputScale: (linear) => (linear.outputScale === undefined ? 1 : scalars.get(linear.outputScale.tensor)!),
+    warnings: zeros.warnings((tensor) => scalars.get(tensor) === 0),
   };
 }
 
@@ -66,7 +71,9 @@ function inFileOrder(tensors: readonly (readonly ReadJob[])[]): ReadJob[] {
 }
 
 /** Two windows take turns: while one is being filled, the other is processed. */
-async function runJobs({ memory, plan, windowBytes }: LoadContext, jobs: readonly ReadJob[], { onProgress, signal }: LoadOptions): Promise<void> {
+async function runJobs(
+  { memory, plan, windowBytes }: LoadContext, jobs: readonly ReadJob[], zeros: ZeroWatch, { onProgress, signal }: LoadOptions,
+): Promise<void> {
   const totalBytes = jobs.reduce((sum, job) => sum + job.sizeBytes, 0);
   const addressOf = (i: number) => jobs[i].target ?? plan.staging + (i % 2) * windowBytes;
   const start = (i: number): Promise<void> => {
@@ -83,6 +90,7 @@ async function runJobs({ memory, plan, windowBytes }: LoadContext, jobs: readonl
     throwIfAborted(signal);
     reading = i + 1 < jobs.length ? start(i + 1) : undefined;
     try {
+      zeros.see(jobs[i].tensor, new Uint8Array(memory.buffer, addressOf(i), jobs[i].sizeBytes));
       jobs[i].process(addressOf(i));
     } catch (error) {
       await reading?.catch(() => {});
@@ -97,7 +105,7 @@ async function runJobs({ memory, plan, windowBytes }: LoadContext, jobs: readonl
 function vectorJob({ kernels, memory }: LoadContext, { vector, at }: PlacedVector): ReadJob {
   const { tensor, length } = vector;
   return {
-    source: tensor.source, position: tensor.position, sizeBytes: tensor.sizeBytes, target: undefined,
+    tensor, source: tensor.source, position: tensor.position, sizeBytes: tensor.sizeBytes, target: undefined,
     process(from) {
       kernels.denseRow(kernelTypeId(tensor), from, length, at);
       const bad = new Float32Array(memory.buffer, at, length).findIndex((value) => !Number.isFinite(value));

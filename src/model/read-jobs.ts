@@ -11,6 +11,8 @@ import type { MemoryPlan, PlacedMatrix } from "./plan.ts";
 
 /** One read, and what to do with it. */
 export interface ReadJob {
+  /** The tensor whose bytes these are. */
+  readonly tensor: TensorInfo;
   readonly source: ByteSource;
   readonly position: number;
   readonly sizeBytes: number;
@@ -40,7 +42,7 @@ export function rowJobs(
   for (let row = 0; row < rows; row += perJob) {
     const nRows = Math.min(perJob, rows - row);
     jobs.push({
-      source: tensor.source, position: tensor.position + row * rowBytes, sizeBytes: nRows * rowBytes,
+      tensor, source: tensor.source, position: tensor.position + row * rowBytes, sizeBytes: nRows * rowBytes,
       target: target === undefined ? undefined : target + row * rowBytes,
       process: (at) => process(at, row, nRows),
     });

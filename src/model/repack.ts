@@ -150,7 +150,7 @@ function packedUnpacking(context: LoadContext, placed: PlacedMatrix, scale: numb
   };
   return {
     placed,
-    jobs: [{ source: tensor.source, position: tensor.position, sizeBytes: tensor.sizeBytes, target: undefined, process }],
+    jobs: [{ tensor, source: tensor.source, position: tensor.position, sizeBytes: tensor.sizeBytes, target: undefined, process }],
     rowScales() {
       placeUniform(context, placed, divide ? Math.fround(1 / scale) : scale);
       return undefined;

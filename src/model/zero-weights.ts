@@ -19,17 +19,44 @@ export interface ModelWarning {
 /** Read of a tensor at a time; nearly every tensor shows a weight in its first piece. */
 const PIECE_BYTES = 16_384;
 
-/** Reads the weights of every projection and norm until one is not zero. @throws OnebitError `file/read` */
+/**
+ * Reads the weights of every projection and norm until one is not zero: for who does not load them.
+ * @throws OnebitError `file/read`
+ */
 export async function findZeroWeights(tensors: ModelTensors): Promise<ModelWarning[]> {
   const warnings: ModelWarning[] = [];
-  for (const tensor of weightsOf(tensors)) {
-    if (!(await isAllZero(tensor))) continue;
-    warnings.push({
-      code: "weights/all-zero", tensor: tensor.name,
-      message: `tensor "${tensor.name}": all its weights are zero; the file was made so or is damaged, and the model answers as if that part of it were missing`,
-    });
-  }
+  for (const tensor of weightsOf(tensors)) if (await isAllZero(tensor)) warnings.push(warningOf(tensor));
   return warnings;
+}
+
+/** Finds them among the bytes that loading reads anyway: another look at the file would fetch it twice over a network. */
+export class ZeroWatch {
+  readonly #tensors: readonly TensorInfo[];
+  /** Those of which nothing but zeros was seen. */
+  readonly #allZero: Set<TensorInfo>;
+
+  constructor(tensors: ModelTensors) {
+    this.#tensors = weightsOf(tensors);
+    this.#allZero = new Set(this.#tensors);
+  }
+
+  /** @param bytes whole blocks of `tensor` */
+  see(tensor: TensorInfo, bytes: Uint8Array): void {
+    if (this.#allZero.has(tensor) && !hasOnlyZeros(tensor, bytes)) this.#allZero.delete(tensor);
+  }
+
+  /** In the order of the model. @param hasZeroScale whether a tensor's one scale is zero, and so all it stands for */
+  warnings(hasZeroScale: (tensor: TensorInfo) => boolean): ModelWarning[] {
+    return this.#tensors.filter((tensor) => this.#allZero.has(tensor) || hasZeroScale(tensor)).map(warningOf);
+  }
+}
+
+function warningOf({ name }: TensorInfo): ModelWarning {
+  const what = `tensor "${name}": all its weights are zero`;
+  return {
+    code: "weights/all-zero", tensor: name,
+    message: `${what}; the file was made so or is damaged, and the model answers as if that part of it were missing`,
+  };
 }
 
 function weightsOf({ tokenEmbd, output, outputNorm, layers }: ModelTensors): TensorInfo[] {
@@ -39,23 +66,22 @@ function weightsOf({ tokenEmbd, output, outputNorm, layers }: ModelTensors): Ten
   return all.filter((part) => part !== undefined).map(({ tensor }) => tensor);
 }
 
+/** Reads no further than the piece with the first block that is not zero. */
 async function isAllZero(tensor: TensorInfo): Promise<boolean> {
-  if (tensor.type === "I2_S") {
-    const { tailBytes } = TENSOR_TYPES.I2_S, codeBytes = tensor.sizeBytes - tailBytes;
-    const scale = await readBytes(tensor.source, tensor.position + codeBytes, 4);
-    return isZeroFloat(scale, 2) || (await everyBlock(tensor, codeBytes, 1, (bytes, at) => bytes[at] === ZERO_CODES));
+  const { source, position, sizeBytes } = tensor, { blockBytes } = TENSOR_TYPES[tensor.type];
+  const codeBytes = tensor.type === "I2_S" ? sizeBytes - TENSOR_TYPES.I2_S.tailBytes : sizeBytes;
+  if (tensor.type === "I2_S" && isZeroFloat(await readBytes(source, position + codeBytes, 4), 2)) return true;
+  const most = Math.floor(PIECE_BYTES / blockBytes) * blockBytes;
+  for (let begin = 0; begin < codeBytes; begin += most) {
+    if (!hasOnlyZeros(tensor, await readBytes(source, position + begin, Math.min(most, codeBytes - begin)))) return false;
   }
-  const { blockBytes } = TENSOR_TYPES[tensor.type], parts = PARTS[tensor.type] ?? NO_SCALE;
-  return await everyBlock(tensor, tensor.sizeBytes, blockBytes, (bytes, at) => isZeroBlock(bytes, at, blockBytes, parts));
+  return true;
 }
 
-/** True if every block is as wanted; reads no further than the piece with the first that is not. */
-async function everyBlock({ source, position }: TensorInfo, sizeBytes: number, blockBytes: number, isWanted: (bytes: Uint8Array, at: number) => boolean): Promise<boolean> {
-  const most = Math.floor(PIECE_BYTES / blockBytes) * blockBytes;
-  for (let begin = 0; begin < sizeBytes; begin += most) {
-    const bytes = await readBytes(source, position + begin, Math.min(most, sizeBytes - begin));
-    for (let at = 0; at < bytes.length; at += blockBytes) if (!isWanted(bytes, at)) return false;
-  }
+function hasOnlyZeros({ type }: TensorInfo, bytes: Uint8Array): boolean {
+  if (type === "I2_S") return bytes.every((byte) => byte === ZERO_CODES);
+  const { blockBytes } = TENSOR_TYPES[type], parts = PARTS[type] ?? NO_SCALE;
+  for (let at = 0; at < bytes.length; at += blockBytes) if (!isZeroBlock(bytes, at, blockBytes, parts)) return false;
   return true;
 }
 

@@ -164,6 +164,7 @@ function workerdConfig(models: readonly string[]): string {
     `(name = "suite.js", esModule = embed "suite.js")`,
     ...built.filter((name) => name.endsWith(".wasm")).map((name) => `(name = "onebit/${name}", wasm = embed "${dist}/${name}")`),
     ...built.filter((name) => /\.workerd.*\.js$/.test(name)).map((name) => `(name = "onebit/${name}", esModule = embed "${dist}/${name}")`),
+    `(name = "onebit/shakespeare.js", esModule = embed "${dist}/shakespeare.js")`,
     ...models.map((name) => `(name = "models/${name}.gguf", data = embed "models/${name}.gguf")`),
   ];
   return `using Workerd = import "/workerd/workerd.capnp";

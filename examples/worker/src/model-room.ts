@@ -103,7 +103,7 @@ async function newPlace(wanted: Wanted, context: WaitUntil): Promise<Place | und
   const alike = places.find(({ file }) => file === wanted.file);
   const source = wanted.file === undefined ? undefined : await wanted.open(wanted.file);
   const options = { ...(source === undefined ? {} : OPTIONS), memoryLimitBytes: LIMIT_BYTES };
-  const sizeBytes = alike?.sizeBytes ?? (await inspect(source, options)).memory.wasmBytes;
+  const sizeBytes = alike?.sizeBytes ?? (await inspect(source, { ...options, weights: false })).memory.wasmBytes;
   if (placeOf(wanted) !== undefined) return undefined;
   // Nothing is awaited from here until the room is taken. What can never fit, `load` refuses by the header.
   if (sizeBytes <= LIMIT_BYTES && !makeRoom(sizeBytes)) {
