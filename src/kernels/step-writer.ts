@@ -45,10 +45,16 @@ export class StepWriter<Place = number> {
       const at = begin + 8 + 4 * i, value = values[field];
       if (kind === "f32") view.setFloat32(at, value as number, true);
       else if (kind === "address") view.setUint32(at, this.#addressOf(value as Place), true);
-      else view.setInt32(at, Number(value), true);
+      else view.setInt32(at, fieldOf(name, field, Number(value)), true);
     });
     this.nSteps++;
   }
+}
+
+/** @throws OnebitError `option/invalid` for a number that 32 bits do not hold, with a sign or without */
+function fieldOf(step: string, field: string, value: number): number {
+  if (value < -(2 ** 31) || value >= 2 ** 32) fail("option/invalid", `step ${step}: ${field}: wanted an integer of 32 bits, got ${value}`);
+  return value;
 }
 
 function flagsOf({ barrier = true, headRows = false, ownRow = false, ownInput = false }: StepOptions): number {

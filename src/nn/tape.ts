@@ -61,8 +61,9 @@ export type Place = Tensor | { readonly inside: Tensor; readonly offsetBytes: nu
 
 const PLACE = kind<Place>("a Tensor, a part of one or undefined", (place) =>
   place === undefined || place instanceof Tensor || (typeof place === "object" && place !== null && "inside" in place && place.inside instanceof Tensor));
+/** Sizes may be beyond 32 bits while a graph is recorded: `compile` refuses it for its memory, and says how much that is. */
 const FIELD_KINDS: Readonly<Record<FieldKind, Kind<unknown>>> = {
-  address: PLACE, i32: required(whole(-(2 ** 31), 2 ** 31 - 1)), f32: required(number({})), flag: required(BOOLEAN),
+  address: PLACE, i32: required(whole(Number.MIN_SAFE_INTEGER)), f32: required(number({})), flag: required(BOOLEAN),
 };
 const STEP_NAME = kind<StepName>("the name of a step", (name) => typeof name === "string" && Object.hasOwn(STEPS, name));
 
