@@ -8,6 +8,8 @@ import { nodePlatform } from "../../src/platform/node.ts";
 import { ggufBytes } from "../model/gguf-bytes.ts";
 
 const GGUF = await ggufBytes({ nEmbd: 256, nLayers: 2, nHeads: 4, nKvHeads: 2, headDim: 64, nFf: 512, nVocab: 64 }, { architecture: "llama", body: "TQ2_0" });
+/** A thread that dies before the model is loaded is another failure: on a busy machine loading takes longer than a thread's start. */
+const WHEN_LOADED = "await new Promise((done) => setTimeout(done, 500));";
 const WORK = "instance.exports.work(data.control, data.thread, 1);";
 
 /** Node's platform with 3 threads, whose second worker runs what `change` makes of the source. */
@@ -46,8 +48,8 @@ describe("a thread that dies", () => {
   });
 
   const ends: Readonly<Record<string, string>> = {
-    "by a trap": "throw new WebAssembly.RuntimeError('unreachable');",
-    "by leaving": "process.exit(3);",
+    "by a trap": `${WHEN_LOADED} throw new WebAssembly.RuntimeError('unreachable');`,
+    "by leaving": `${WHEN_LOADED} process.exit(3);`,
   };
   for (const [how, source] of Object.entries(ends)) {
     test(how, async () => {
@@ -64,7 +66,7 @@ describe("a thread that dies", () => {
 
   // Half a minute.
   test("while the event loop hears of nothing", { skip: process.env.ONEBIT_KILLS ? false : "runs in .ci/run kills" }, async () => {
-    const { platform, threads } = platformWith((body) => body.replace(WORK, "process.exit(3);")), model = await load(GGUF, { platform, threads: 3 });
+    const { platform, threads } = platformWith((body) => body.replace(WORK, `${WHEN_LOADED} process.exit(3);`)), model = await load(GGUF, { platform, threads: 3 });
     assert.equal(await codeOf(model.logits([1, 2, 3])), "engine/thread-lost");
     await model.close();
     await Promise.all(threads.map(ended));
