@@ -35,10 +35,12 @@ export async function attemptInputs(generators: readonly HostileGenerator[]): Pr
     report({ starts: index, generator: generator.name });
     // Full collections take longer than most inputs: only an input that is tried alone begins with one.
     if (to - from === 1) globalThis.gc?.();
-    const rssBytes = process.memoryUsage.rss(), before = process.cpuUsage();
+    const rssBytes = process.memoryUsage.rss(), peakBefore = peakBytes(), before = process.cpuUsage();
     const result = await outcomeOf(() => generator.tryOne(random));
     const { user, system } = process.cpuUsage(before);
-    const heldBytes = Math.max(0, peakBytes() - rssBytes);
+    const peak = peakBytes();
+    // Below an earlier peak nothing is known; a child tries few inputs, and another order has other peaks.
+    const heldBytes = peak > peakBefore ? peak - rssBytes : 0;
     report({ ends: index, ...result, processorMs: (user + system) / 1000, heldBytes });
   }
 }
