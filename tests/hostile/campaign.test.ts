@@ -12,7 +12,7 @@ import { runCampaign } from "./campaign/campaign.ts";
 import type { CampaignReport } from "./campaign/campaign.ts";
 import { GENERATORS } from "./generators/all.ts";
 
-/** In `npm test`; all suites try 10,000. */
+/** In `npm test`; all suites try 20,000. */
 const INPUTS_DEFAULT = 2000;
 /** Fewer inputs than this need not meet every generator. */
 const INPUTS_FOR_ALL_GENERATORS = 2000;
