@@ -69,7 +69,8 @@ describe("ternary file types refuse", () => {
         fillBlocks(type, src.at, new Random(<u32>byte));
         const skip = scaleOffset(type) == 0 ? 2 : 0;
         const at = src.at + <usize>((byte % BLOCKS) * blockBytes(type) + skip + byte);
-        store<u8>(at, load<u8>(at) | (3 << <u8>(2 * (byte & 3))));
+        const shift = <u8>(2 * (byte & 3));
+        store<u8>(at, load<u8>(at) | (3 << shift));
         expect(wrongIn(type, src.at, 1)).toBe(0);
       }
       src.free();

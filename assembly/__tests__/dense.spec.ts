@@ -17,7 +17,6 @@ import { Guarded, Random, isGuard } from "./fixtures";
 
 const RANDOM: i32 = 0;
 const HIGH: i32 = 1;
-const LOW: i32 = 2;
 
 /** Random bytes, finite scales; or every byte and activation at one end. */
 function fillWeights(type: i32, at: usize, blocks: i32, kind: i32, random: Random): void {

@@ -2,7 +2,7 @@
  * Scalar twins of the file types with one or two bits a weight: the code of element i, by the formula of the type's
  * definition (ggml's block layouts; bitnet.cpp's I2_S; PrismML's PQ2_0 and PTQ1_0; Hugging Face's packed rows).
  */
-import { I2_S, PQ2_0, PTQ1_0, Q2_0, TQ1_0, TQ2_0 } from "../weights/decode";
+import { I2_S, PQ2_0, Q2_0, TQ1_0, TQ2_0 } from "../weights/decode";
 
 /** Elements of a block. */
 export function blockElements(type: i32): i32 {

@@ -18,7 +18,7 @@ export function packBinaryTable(codes: usize, dst: usize, rows: i32, kp: i32): v
   for (let r = 0; r < rows; r++) {
     for (let g = 0; g < kp / 4; g++) {
       let code: u8 = 0;
-      for (let e = 0; e < 4; e++) code |= load<u8>(codes + <usize>(r * kp + 4 * g + e)) << <u8>e;
+      for (let e: u8 = 0; e < 4; e++) code |= load<u8>(codes + <usize>(r * kp + 4 * g + e)) << e;
       setNibble(dst, r, g, rows / 32, kp / 4, code);
     }
   }
@@ -51,6 +51,7 @@ export function packBits(codes: usize, dst: usize, rows: i32, kp: i32): void {
   memory.fill(dst, 0, <usize>(rows * (kp / 8)));
   for (let i = 0; i < rows * kp; i++) {
     const at = dst + <usize>(i / 8);
-    store<u8>(at, load<u8>(at) | (load<u8>(codes + <usize>i) << <u8>(i % 8)));
+    const bit = <u8>(i % 8);
+    store<u8>(at, load<u8>(at) | (load<u8>(codes + <usize>i) << bit));
   }
 }

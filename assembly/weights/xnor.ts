@@ -90,7 +90,8 @@ export function packSigns(x: usize, bits: usize, k: i32): void {
   for (; i < k; i++, x += 4) {
     if (load<f32>(x) >= 0) {
       const at = bits + <usize>(i >> 3);
-      store<u8>(at, load<u8>(at) | (1 << <u8>(i & 7)));
+      const bit = <u8>(i & 7);
+      store<u8>(at, load<u8>(at) | (1 << bit));
     }
   }
 }

@@ -1,5 +1,5 @@
 /** Matrix products: onebit, tfjs in its two ways, and the peak of the engine, in turns. */
-import { Contestant } from "./contestant.ts";
+import type { Contestant } from "./contestant.ts";
 import { median, medianRatio } from "./median.ts";
 import type { Programs } from "./programs.ts";
 import { FORMS, type Form, PRODUCT_SIZES, type ProductSize, productFlops } from "./sizes.ts";

@@ -36,9 +36,9 @@ export function floatsToBfloats(values: Float32Array, out = new Uint16Array(valu
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   for (let i = 0; i < bits.length; i++) {
     const float = bits[i]!;
-    const isNaN = (float & 0x7fffffff) > 0x7f800000;
+    const isNotNumber = (float & 0x7fffffff) > 0x7f800000;
     // A NaN must keep a set mantissa bit; rounding could carry it into the sign.
-    out[i] = isNaN ? (float >>> 16) | 0x40 : (float + 0x7fff + ((float >>> 16) & 1)) >>> 16;
+    out[i] = isNotNumber ? (float >>> 16) | 0x40 : (float + 0x7fff + ((float >>> 16) & 1)) >>> 16;
   }
   return out;
 }

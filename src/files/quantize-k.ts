@@ -158,5 +158,5 @@ function errorOf(values: Float32Array, rms: number, scale: number, min: number):
 }
 
 function clamp(value: number, min: number, max: number): number {
-  return value < min ? min : value > max ? max : value;
+  return value < min ? min : Math.min(value , max);
 }

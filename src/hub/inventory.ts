@@ -135,7 +135,7 @@ async function removeFile({ hubStore: store }: HubPlatform, { repo }: HubSource,
   const targets = async (list: typeof pointers): Promise<Set<string | undefined>> =>
     new Set(await Promise.all(list.map(({ path }) => store.linkTarget(`${folder}/snapshots/${path}`))));
   // A link may lead anywhere; what is ours lies among the blobs.
-  const isOurs = (path: string | undefined): path is string => path !== undefined && path.startsWith(`${folder}/blobs/`) && isSafePath(path);
+  const isOurs = (path: string | undefined): path is string => path?.startsWith(`${folder}/blobs/`) === true && isSafePath(path);
   const needed = await targets(staying), blobs = [...await targets(going)].filter(isOurs).filter((blob) => !needed.has(blob));
   let freedBytes = 0;
   for (const path of [...going.map(({ path }) => `${folder}/snapshots/${path}`), ...blobs]) {

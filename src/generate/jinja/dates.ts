@@ -4,7 +4,7 @@
  * @module
  */
 import type { Budget } from "./budget.ts";
-import { concat, MarkedText, templateText } from "./marked-text.ts";
+import { concat, type MarkedText, templateText } from "./marked-text.ts";
 
 const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];

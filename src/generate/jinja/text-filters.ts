@@ -10,7 +10,7 @@ import { toText } from "./print.ts";
 import { wantInteger, wantText } from "./text-methods.ts";
 import { repeatText, rsplit, splitLines } from "./text-operations.ts";
 import { codePointLength, unitOffset } from "./text-search.ts";
-import { CallArguments, Dict, isInteger, isList, isTrue, raise, typeName, Undefined } from "./values.ts";
+import { type CallArguments, Dict, isInteger, isList, isTrue, raise, typeName, Undefined } from "./values.ts";
 import type { Value } from "./values.ts";
 
 /** Spaces, or a text, before every line but the first (`first`) and empty ones (`blank`). */

@@ -40,7 +40,7 @@ export function formatPercent(format: MarkedText, values: Value, budget: Budget)
     const sizeOf = (text: string | undefined): number | undefined => (text === undefined ? undefined : text === "*" ? wantSize(take()) : Number(text));
     const width = sizeOf(widthText);
     const places = sizeOf(placesText);
-    const value = key === undefined ? take() : valueOf(values, format.slice(match.index + 2, match.index + 2 + key.length));
+    const value = key === undefined ? take() : formatArgument(values, format.slice(match.index + 2, match.index + 2 + key.length));
     const spec = { align: flags.includes("-") ? "<" : ">", fill: templateText(" "), isZeroFilled: flags.includes("0") && !flags.includes("-"), width: Math.abs(width ?? 0) };
     const text = percentText(value, type, flags, places, format.isMarkup, budget);
     parts.push(fit(text, spec, isNumber(value) && type !== "s" && type !== "r", budget));
@@ -56,7 +56,7 @@ function wantSize(value: Value): number {
   return typeof value === "number" ? value : raise("* wants an integer");
 }
 
-function valueOf(values: Value, key: MarkedText): Value {
+function formatArgument(values: Value, key: MarkedText): Value {
   if (!(values instanceof Dict)) return raise("this format wants a dict");
   return values.get(key) ?? (values.has(key) ? null : raise(`the format names "${key.text.slice(0, 40)}", which the dict does not have`));
 }

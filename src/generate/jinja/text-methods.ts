@@ -79,8 +79,8 @@ export function callTextMethod(text: MarkedText, name: string, args: CallArgumen
 }
 
 function escapeArguments({ positional, named }: CallArguments, budget: Budget): CallArguments {
-  const escape = (value: Value): Value => (value instanceof MarkedText ? escapeHtml(value, budget) : value);
-  return new CallArguments(positional.map(escape), new Map([...named].map(([name, value]) => [name, escape(value)])));
+  const escapeValue = (value: Value): Value => (value instanceof MarkedText ? escapeHtml(value, budget) : value);
+  return new CallArguments(positional.map(escapeValue), new Map([...named].map(([name, value]) => [name, escapeValue(value)])));
 }
 
 function joinMethod(text: MarkedText, args: CallArguments, budget: Budget): MarkedText {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Budget } from "./budget.ts";
-import { MarkedText } from "./marked-text.ts";
+import type { MarkedText } from "./marked-text.ts";
 
 /** Engines look this far into what they search for; beyond it they may compare every character at every place. */
 const FAST_NEEDLE_CHARS = 250;

@@ -9,7 +9,7 @@ import type { Budget } from "./budget.ts";
 import { compare } from "./compare.ts";
 import { concat, MarkedText, templateText } from "./marked-text.ts";
 import { formatFloat } from "./number-format.ts";
-import { CallArguments, Dict, Float, isInteger, isList, isTrue, raise, Stream, typeName, View } from "./values.ts";
+import { type CallArguments, Dict, Float, isInteger, isList, isTrue, raise, Stream, typeName, View } from "./values.ts";
 import type { Value } from "./values.ts";
 
 interface Layout {
@@ -51,7 +51,7 @@ class JsonWriter {
   #text(value: MarkedText): MarkedText {
     this.#budget.spend(value.length >> 2);
     // JavaScript escapes lone surrogates, Python does not.
-    let json = JSON.stringify(value.text).replace(/\\ud[89ab][0-9a-f]{2}/g, (escape, at: number, all: string) => (isEscaped(all, at) ? escape : String.fromCharCode(parseInt(escape.slice(2), 16))));
+    let json = JSON.stringify(value.text).replace(/\\ud[89ab][0-9a-f]{2}/g, (escaped, at: number, all: string) => (isEscaped(all, at) ? escaped : String.fromCharCode(parseInt(escaped.slice(2), 16))));
     if (this.#layout.isAscii) this.#budget.spend(2 * value.length);
     if (this.#layout.isAscii) json = json.replace(/[\x7f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
     return new MarkedText(json, value.hasInput ? [0] : []);

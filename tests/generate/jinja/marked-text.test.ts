@@ -1,7 +1,7 @@
 /** Marks follow their characters: checked against a text that carries one mark for each character. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { concat, inputText, MarkedText, templateText } from "../../../src/generate/jinja/marked-text.ts";
+import { concat, inputText, type MarkedText, templateText } from "../../../src/generate/jinja/marked-text.ts";
 import { randomSource } from "./hostile-templates.ts";
 
 /** One flag a character. */
