@@ -68,7 +68,13 @@ export function barrier(control: usize, nThreads: i32): void {
     const target = (<i32>(<u32>before / <u32>nThreads) + 1) * nThreads;
     // Two threads may lose each other's counts: they are advice, not locks.
     const haste = load<i32>(control, CONTROL_HASTE);
-    const slept = waitUntil(control + CONTROL_ARRIVED, target, control + CONTROL_SLEEPERS, haste > 0 ? SPINS_HASTY : SPINS, control + CONTROL_LOST);
+    const slept = waitUntil(
+      control + CONTROL_ARRIVED,
+      target,
+      control + CONTROL_SLEEPERS,
+      haste > 0 ? SPINS_HASTY : SPINS,
+      control + CONTROL_LOST,
+    );
     if (!slept) return;
     store<i32>(control, haste > 0 ? haste - 1 : HASTY_SLEEPS, CONTROL_HASTE);
     store<i32>(control, load<i32>(control, CONTROL_SLEPT) + 1, CONTROL_SLEPT);

@@ -2,7 +2,11 @@
 export { run, stop, work } from "./threads";
 export { hasFusedDot, heapBase, selfTest } from "./self-test";
 export {
-  absSumRow, decodeBinaryRow, decodePackedRow, decodeTernaryRow, ternarizeRow,
+  absSumRow,
+  decodeBinaryRow,
+  decodePackedRow,
+  decodeTernaryRow,
+  ternarizeRow,
 } from "./weights/decode";
 export { packBinaryTile, packT2Rows, packTernaryTile } from "./weights/pack";
 export { denseRow, quantizeRowQ8_0 } from "./weights/dense-row";

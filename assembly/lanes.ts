@@ -40,6 +40,7 @@ export function sumFourFloats(a: v128, b: v128, c: v128, d: v128): v128 {
 /** The largest of four f32 lanes; a NaN lane loses to any number. */
 export function maxFloats(v: v128): f32 {
   const pairs = f32x4.pmax(i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7), v);
-  const first = f32x4.extract_lane(pairs, 0), second = f32x4.extract_lane(pairs, 1);
+  const first = f32x4.extract_lane(pairs, 0),
+    second = f32x4.extract_lane(pairs, 1);
   return first < second || first != first ? second : first;
 }

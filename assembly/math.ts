@@ -25,8 +25,10 @@ export function expF64(x: f64): f64 {
   if (x > 710) return Infinity;
   if (x < -746) return 0;
   const n = nearest<f64>(x * INV_LN2);
-  const high = x - n * LN2_HIGH, low = n * LN2_LOW;
-  const r = high - low, rest = high - r - low; // what rounding took from r
+  const high = x - n * LN2_HIGH,
+    low = n * LN2_LOW;
+  const r = high - low,
+    rest = high - r - low; // what rounding took from r
   let p = 1.0 / 6227020800.0;
   p = p * r + 1.0 / 479001600.0;
   p = p * r + 1.0 / 39916800.0;
@@ -106,7 +108,8 @@ function circular(x: f64, quarterTurns: i32): f64 {
   const middle = n * HALF_PI_MIDDLE;
   const near = high - middle;
   const low = n * HALF_PI_LOW - (high - near - middle);
-  const r = near - low, rest = near - r - low; // what rounding took from r
+  const r = near - low,
+    rest = near - r - low; // what rounding took from r
   const quadrant = <i32>n + quarterTurns;
   const value = (quadrant & 1) == 0 ? sineSeries(r, rest) : cosineSeries(r, rest);
   return (quadrant & 2) == 0 ? value : -value;
@@ -148,7 +151,7 @@ function scaleByPowerOf2(v: f64, n: i32): f64 {
 }
 
 function powerOf2(n: i32): f64 {
-  return reinterpret<f64>(<u64>(n + 1023) << 52);
+  return reinterpret<f64>((<u64>(n + 1023)) << 52);
 }
 
 /**
@@ -156,8 +159,18 @@ function powerOf2(n: i32): f64 {
  * lowest and highest argument; 1/ln 2; ln 2 in two parts, the first of 15 bits (times 8 bits: exact); 1/7! … 1/2!; 1; bias; rounding.
  */
 const EXP: usize = memory.data<f32>([
-  -104.0, 89.0, 1.4426950408889634, 0.693145751953125, 1.428606765330187e-6,
-  0.0001984126984126984, 0.001388888888888889, 0.008333333333333333, 0.041666666666666664, 0.16666666666666666, 0.5, 1.0,
+  -104.0,
+  89.0,
+  1.4426950408889634,
+  0.693145751953125,
+  1.428606765330187e-6,
+  0.0001984126984126984,
+  0.001388888888888889,
+  0.008333333333333333,
+  0.041666666666666664,
+  0.16666666666666666,
+  0.5,
+  1.0,
   1.7796490496925177e-43, // the bits of 127
   12582912.0, // 1.5 · 2^23: added to a small number it rounds it, half to even, into the low bits of the sum
 ]);
@@ -165,7 +178,9 @@ const EXP: usize = memory.data<f32>([
 /** e^x in four lanes: 0 below -103.98, Infinity above 88.73, NaN for NaN. */
 export function expF32x4(v: v128): v128 {
   const x = f32x4.pmin(f32x4.pmax(v, v128.load32_splat(EXP, 0)), v128.load32_splat(EXP, 4));
-  const rounded = roundedPower(x), count = i32x4.sub(rounded, v128.load32_splat(EXP, 52)), half = i32x4.shr_s(count, 1);
+  const rounded = roundedPower(x),
+    count = i32x4.sub(rounded, v128.load32_splat(EXP, 52)),
+    half = i32x4.shr_s(count, 1);
   return f32x4.mul(f32x4.mul(expRest(x, rounded), powersOf2(half)), powersOf2(i32x4.sub(count, half)));
 }
 
@@ -200,12 +215,14 @@ function powersOf2(n: v128): v128 {
  * interpolate at the zeros of a Chebyshev polynomial; 1.
  */
 const EXP2: usize = memory.data<f32>([
-  12582912.0, -125.0, 0.0013381302123889327, 0.00966636836528778, 0.055503811687231064, 0.2402234971523285, 0.6931471824645996, 1.0,
+  12582912.0, -125.0, 0.0013381302123889327, 0.00966636836528778, 0.055503811687231064, 0.2402234971523285,
+  0.6931471824645996, 1.0,
 ]);
 
 /** 2^x of lanes in (-125, 0], off by less than 3e-7 of it, 1 for 0; 0 below that, and for NaN. */
 export function exp2NegativeF32x4(x: v128): v128 {
-  const rounded = f32x4.add(x, v128.load32_splat(EXP2)), r = f32x4.sub(x, f32x4.sub(rounded, v128.load32_splat(EXP2)));
+  const rounded = f32x4.add(x, v128.load32_splat(EXP2)),
+    r = f32x4.sub(x, f32x4.sub(rounded, v128.load32_splat(EXP2)));
   let p = f32x4.add(f32x4.mul(v128.load32_splat(EXP2, 8), r), v128.load32_splat(EXP2, 12));
   p = f32x4.add(f32x4.mul(p, r), v128.load32_splat(EXP2, 16));
   p = f32x4.add(f32x4.mul(p, r), v128.load32_splat(EXP2, 20));

@@ -24,12 +24,23 @@ export function matmul(step: MatmulStep, n: i32, scratch: usize, thread: i32, nT
   else dense(step, n, thread, nThreads);
 }
 
-function hasTables(layout: i32): bool { return layout != abi.LAYOUT_TERNARY_DOT && layout != abi.LAYOUT_TERNARY_DOT_BLOCK; }
+function hasTables(layout: i32): bool {
+  return layout != abi.LAYOUT_TERNARY_DOT && layout != abi.LAYOUT_TERNARY_DOT_BLOCK;
+}
 
 function packed(step: MatmulStep, n: i32, scratch: usize, thread: i32, nThreads: i32): void {
-  const layout = step.layout, w = step.weights, scale = step.scale, scaleBlock = step.scaleBlock, actStride = step.actStride, yStride = step.yStride, k = step.k;
+  const layout = step.layout,
+    w = step.weights,
+    scale = step.scale,
+    scaleBlock = step.scaleBlock,
+    actStride = step.actStride,
+    yStride = step.yStride,
+    k = step.k;
   const rows = (step.rows + TILE - 1) & ~(TILE - 1);
-  let begin = share(rows, TILE, thread, nThreads), end = share(rows, TILE, thread + 1, nThreads), first = ownInput(step, n, thread), y = step.y;
+  let begin = share(rows, TILE, thread, nThreads),
+    end = share(rows, TILE, thread + 1, nThreads),
+    first = ownInput(step, n, thread),
+    y = step.y;
   if (hasTables(layout) && isSharedByRows(n, nThreads)) {
     first = share(n, 2, thread, nThreads);
     n = share(n, 2, thread + 1, nThreads) - <i32>first;
@@ -37,31 +48,84 @@ function packed(step: MatmulStep, n: i32, scratch: usize, thread: i32, nThreads:
     end = rows;
     y += (first * yStride) << 2;
   }
-  const act = step.act + first * step.actRowBytes, actScale = step.actScale + first * step.scaleRowBytes, actSum = step.actSum + first * step.scaleRowBytes;
+  const act = step.act + first * step.actRowBytes,
+    actScale = step.actScale + first * step.scaleRowBytes,
+    actSum = step.actSum + first * step.scaleRowBytes;
   switch (layout) {
-    case abi.LAYOUT_TERNARY_TABLE: ternaryTableMatmul(w, scale, act, actStride, actScale, y, yStride, n, begin, end, rows, k, scratch); break;
-    case abi.LAYOUT_TERNARY_TABLE_BLOCK: ternaryTableBlockMatmul(w, scale, scaleBlock, act, actStride, actScale, y, yStride, n, begin, end, rows, k, scratch); break;
-    case abi.LAYOUT_TERNARY_DOT: ternaryDotMatmul(w, scale, act, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch); break;
-    case abi.LAYOUT_TERNARY_DOT_BLOCK: ternaryDotBlockMatmul(w, scale, scaleBlock, act, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch); break;
-    case abi.LAYOUT_BINARY_TABLE: binaryTableMatmul(w, scale, act, actStride, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch); break;
-    case abi.LAYOUT_BINARY_TABLE_BLOCK: binaryTableBlockMatmul(w, scale, act, actStride, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch); break;
-    default: unreachable();
+    case abi.LAYOUT_TERNARY_TABLE:
+      ternaryTableMatmul(w, scale, act, actStride, actScale, y, yStride, n, begin, end, rows, k, scratch);
+      break;
+    case abi.LAYOUT_TERNARY_TABLE_BLOCK:
+      ternaryTableBlockMatmul(
+        w,
+        scale,
+        scaleBlock,
+        act,
+        actStride,
+        actScale,
+        y,
+        yStride,
+        n,
+        begin,
+        end,
+        rows,
+        k,
+        scratch,
+      );
+      break;
+    case abi.LAYOUT_TERNARY_DOT:
+      ternaryDotMatmul(w, scale, act, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch);
+      break;
+    case abi.LAYOUT_TERNARY_DOT_BLOCK:
+      ternaryDotBlockMatmul(w, scale, scaleBlock, act, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch);
+      break;
+    case abi.LAYOUT_BINARY_TABLE:
+      binaryTableMatmul(w, scale, act, actStride, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch);
+      break;
+    case abi.LAYOUT_BINARY_TABLE_BLOCK:
+      binaryTableBlockMatmul(w, scale, act, actStride, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch);
+      break;
+    default:
+      unreachable();
   }
 }
 
 function dense(step: MatmulStep, n: i32, thread: i32, nThreads: i32): void {
-  const own = ownInput(step, n, thread), w = step.weights, act = step.act + own * step.actRowBytes, actStride = step.actStride;
-  const actScale = step.actScale + own * step.scaleRowBytes, actSum = step.actSum + own * step.scaleRowBytes;
-  const y = step.y, yStride = step.yStride, rows = step.rows, k = step.k;
-  const begin = share(rows, TILE, thread, nThreads), end = share(rows, TILE, thread + 1, nThreads);
+  const own = ownInput(step, n, thread),
+    w = step.weights,
+    act = step.act + own * step.actRowBytes,
+    actStride = step.actStride;
+  const actScale = step.actScale + own * step.scaleRowBytes,
+    actSum = step.actSum + own * step.scaleRowBytes;
+  const y = step.y,
+    yStride = step.yStride,
+    rows = step.rows,
+    k = step.k;
+  const begin = share(rows, TILE, thread, nThreads),
+    end = share(rows, TILE, thread + 1, nThreads);
   switch (step.layout) {
-    case abi.LAYOUT_F32: f32Matmul(w, act, actStride, y, yStride, n, begin, end, rows, k); break;
-    case abi.LAYOUT_F16: f16Matmul(w, act, actStride, y, yStride, n, begin, end, rows, k); break;
-    case abi.LAYOUT_BF16: bf16Matmul(w, act, actStride, y, yStride, n, begin, end, rows, k); break;
-    case abi.LAYOUT_Q8_0: q8_0Matmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k); break;
-    case abi.LAYOUT_Q4_0: q4_0Matmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k); break;
-    case abi.LAYOUT_Q4_K: q4KMatmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k); break;
-    case abi.LAYOUT_Q6_K: q6KMatmul(w, act, actScale, y, yStride, n, begin, end, k); break;
-    default: unreachable();
+    case abi.LAYOUT_F32:
+      f32Matmul(w, act, actStride, y, yStride, n, begin, end, rows, k);
+      break;
+    case abi.LAYOUT_F16:
+      f16Matmul(w, act, actStride, y, yStride, n, begin, end, rows, k);
+      break;
+    case abi.LAYOUT_BF16:
+      bf16Matmul(w, act, actStride, y, yStride, n, begin, end, rows, k);
+      break;
+    case abi.LAYOUT_Q8_0:
+      q8_0Matmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k);
+      break;
+    case abi.LAYOUT_Q4_0:
+      q4_0Matmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k);
+      break;
+    case abi.LAYOUT_Q4_K:
+      q4KMatmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k);
+      break;
+    case abi.LAYOUT_Q6_K:
+      q6KMatmul(w, act, actScale, y, yStride, n, begin, end, k);
+      break;
+    default:
+      unreachable();
   }
 }

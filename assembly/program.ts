@@ -9,8 +9,25 @@ import * as abi from "./abi";
 import { barrier } from "./barrier";
 import { hasFlag, isOwnRow, isSharedByRows, ownInput, share } from "./step";
 import {
-  AddBiasStep, AddScaledStep, AttendStep, EmbedStep, GateStep, HeadNormStep, MatmulStep, NormStep, QuantizeBlocksStep, QuantizeQ6KStep,
-  QuantizeTokenStep, RopeStep, RopeTableStep, RowsStep, ScaleStep, Step, StoreKvStep, TablesStep, TokenBlocksStep,
+  AddBiasStep,
+  AddScaledStep,
+  AttendStep,
+  EmbedStep,
+  GateStep,
+  HeadNormStep,
+  MatmulStep,
+  NormStep,
+  QuantizeBlocksStep,
+  QuantizeQ6KStep,
+  QuantizeTokenStep,
+  RopeStep,
+  RopeTableStep,
+  RowsStep,
+  ScaleStep,
+  Step,
+  StoreKvStep,
+  TablesStep,
+  TokenBlocksStep,
 } from "./steps";
 import { TILE, matmul } from "./matmul";
 import { embedRow } from "./embedding";
@@ -29,7 +46,9 @@ export function walk(control: usize, program: usize, nSteps: i32, state: usize, 
   const end = program + <usize>nSteps * abi.STEP_BYTES;
   for (let at = program; at < end; at += abi.STEP_BYTES) {
     const step = changetype<Step>(at);
-    const n = hasFlag(step, abi.FLAG_HEAD_ROWS) ? load<i32>(state, abi.STATE_HEAD_ROWS) : load<i32>(state, abi.STATE_ROWS);
+    const n = hasFlag(step, abi.FLAG_HEAD_ROWS)
+      ? load<i32>(state, abi.STATE_HEAD_ROWS)
+      : load<i32>(state, abi.STATE_ROWS);
     if (n > 0) execute(at, state, n, thread, nThreads);
     if (hasFlag(step, n > 1 ? abi.FLAG_BARRIER | abi.FLAG_BARRIER_BATCH : abi.FLAG_BARRIER)) barrier(control, nThreads);
   }
@@ -38,31 +57,67 @@ export function walk(control: usize, program: usize, nSteps: i32, state: usize, 
 function execute(step: usize, state: usize, n: i32, thread: i32, nThreads: i32): void {
   const op = changetype<Step>(step).op;
   switch (op) {
-    case abi.OP_EMBED: embed(changetype<EmbedStep>(step), n, thread, nThreads); break;
+    case abi.OP_EMBED:
+      embed(changetype<EmbedStep>(step), n, thread, nThreads);
+      break;
     case abi.OP_RMS_NORM:
-    case abi.OP_LAYER_NORM: norm(changetype<NormStep>(step), state, n, thread, nThreads); break;
-    case abi.OP_RMS_NORM_HEADS: normHeads(changetype<HeadNormStep>(step), n, thread, nThreads); break;
-    case abi.OP_QUANTIZE_TOKEN: tokenActivations(changetype<QuantizeTokenStep>(step), n, thread, nThreads); break;
-    case abi.OP_QUANTIZE_BLOCKS: blockActivations(changetype<QuantizeBlocksStep>(step), n, thread, nThreads); break;
-    case abi.OP_QUANTIZE_Q6_K: q6KActivations(changetype<QuantizeQ6KStep>(step), n, thread, nThreads); break;
-    case abi.OP_TOKEN_BLOCKS: tokenBlocks(changetype<TokenBlocksStep>(step), n, thread, nThreads); break;
+    case abi.OP_LAYER_NORM:
+      norm(changetype<NormStep>(step), state, n, thread, nThreads);
+      break;
+    case abi.OP_RMS_NORM_HEADS:
+      normHeads(changetype<HeadNormStep>(step), n, thread, nThreads);
+      break;
+    case abi.OP_QUANTIZE_TOKEN:
+      tokenActivations(changetype<QuantizeTokenStep>(step), n, thread, nThreads);
+      break;
+    case abi.OP_QUANTIZE_BLOCKS:
+      blockActivations(changetype<QuantizeBlocksStep>(step), n, thread, nThreads);
+      break;
+    case abi.OP_QUANTIZE_Q6_K:
+      q6KActivations(changetype<QuantizeQ6KStep>(step), n, thread, nThreads);
+      break;
+    case abi.OP_TOKEN_BLOCKS:
+      tokenBlocks(changetype<TokenBlocksStep>(step), n, thread, nThreads);
+      break;
     case abi.OP_TERNARY_TABLES:
-    case abi.OP_BINARY_TABLES: tables(changetype<TablesStep>(step), n, thread, nThreads); break;
-    case abi.OP_SHORT_TABLES: shortTables(changetype<TablesStep>(step), n, thread, nThreads); break;
-    case abi.OP_MATMUL: matmul(changetype<MatmulStep>(step), n, scratch(state, thread), thread, nThreads); break;
-    case abi.OP_ADD_BIAS: bias(changetype<AddBiasStep>(step), n, thread, nThreads); break;
-    case abi.OP_SCALE: scale(changetype<ScaleStep>(step), n, thread, nThreads); break;
-    case abi.OP_ADD_SCALED: residual(changetype<AddScaledStep>(step), n, thread, nThreads); break;
-    case abi.OP_ROPE_TABLE: ropeTables(changetype<RopeTableStep>(step), state, n, thread, nThreads); break;
+    case abi.OP_BINARY_TABLES:
+      tables(changetype<TablesStep>(step), n, thread, nThreads);
+      break;
+    case abi.OP_SHORT_TABLES:
+      shortTables(changetype<TablesStep>(step), n, thread, nThreads);
+      break;
+    case abi.OP_MATMUL:
+      matmul(changetype<MatmulStep>(step), n, scratch(state, thread), thread, nThreads);
+      break;
+    case abi.OP_ADD_BIAS:
+      bias(changetype<AddBiasStep>(step), n, thread, nThreads);
+      break;
+    case abi.OP_SCALE:
+      scale(changetype<ScaleStep>(step), n, thread, nThreads);
+      break;
+    case abi.OP_ADD_SCALED:
+      residual(changetype<AddScaledStep>(step), n, thread, nThreads);
+      break;
+    case abi.OP_ROPE_TABLE:
+      ropeTables(changetype<RopeTableStep>(step), state, n, thread, nThreads);
+      break;
     case abi.OP_ROPE_ADJACENT:
-    case abi.OP_ROPE_HALF: rope(changetype<RopeStep>(step), n, thread, nThreads); break;
+    case abi.OP_ROPE_HALF:
+      rope(changetype<RopeStep>(step), n, thread, nThreads);
+      break;
     case abi.OP_STORE_KV:
-    case abi.OP_STORE_KV_Q8: keep(changetype<StoreKvStep>(step), state, n, thread, nThreads); break;
+    case abi.OP_STORE_KV_Q8:
+      keep(changetype<StoreKvStep>(step), state, n, thread, nThreads);
+      break;
     case abi.OP_ATTEND:
-    case abi.OP_ATTEND_Q8: attention(changetype<AttendStep>(step), state, n, thread, nThreads); break;
+    case abi.OP_ATTEND_Q8:
+      attention(changetype<AttendStep>(step), state, n, thread, nThreads);
+      break;
     case abi.OP_GATE_SILU:
     case abi.OP_GATE_RELU2:
-    case abi.OP_GATE_GELU: gate(changetype<GateStep>(step), n, thread, nThreads); break;
+    case abi.OP_GATE_GELU:
+      gate(changetype<GateStep>(step), n, thread, nThreads);
+      break;
     default:
       if (TRAIN && op >= abi.OP_TRAIN_FIRST) executeTrain(step, scratch(state, thread), thread, nThreads);
       else unreachable();
@@ -70,33 +125,51 @@ function execute(step: usize, state: usize, n: i32, thread: i32, nThreads: i32):
 }
 
 function scratch(state: usize, thread: i32): usize {
-  return <usize>load<u32>(state, abi.STATE_SCRATCH) + <usize>thread * <usize>load<u32>(state, abi.STATE_SCRATCH_STRIDE_BYTES);
+  return (
+    <usize>load<u32>(state, abi.STATE_SCRATCH) + <usize>thread * <usize>load<u32>(state, abi.STATE_SCRATCH_STRIDE_BYTES)
+  );
 }
 
 function embed(step: EmbedStep, n: i32, thread: i32, nThreads: i32): void {
-  const k = step.k, factor = step.embeddingScale, end = rowEnd(step, n, thread, nThreads);
-  const ids = step.ids - (isOwnRow(step, n) ? <usize>thread << 2 : 0);
+  const k = step.k,
+    factor = step.embeddingScale,
+    end = rowEnd(step, n, thread, nThreads);
+  const ids = step.ids - (isOwnRow(step, n) ? (<usize>thread) << 2 : 0);
   for (let i = rowBegin(step, n, thread, nThreads); i < end; i++) {
     const out = step.x + ((<usize>i * k) << 2);
-    embedRow(step, load<i32>(ids + (<usize>i << 2)), out);
+    embedRow(step, load<i32>(ids + ((<usize>i) << 2)), out);
     if (factor != 1.0) scaleRow(out, factor, 0, k);
   }
 }
 
 function norm(step: NormStep, state: usize, n: i32, thread: i32, nThreads: i32): void {
-  const xStride = step.xStride, begin = rowBegin(step, n, thread, nThreads), end = rowEnd(step, n, thread, nThreads);
+  const xStride = step.xStride,
+    begin = rowBegin(step, n, thread, nThreads),
+    end = rowEnd(step, n, thread, nThreads);
   // Of a batch one row may be wanted: that one all threads made together.
   let x = rowsOf(step, n, thread, load<i32>(state, abi.STATE_ROWS));
   if (hasFlag(step, abi.FLAG_HEAD_ROWS)) x += (<usize>load<i32>(state, abi.STATE_HEAD_ROW_BEGIN) * xStride) << 2;
-  if (step.op == abi.OP_RMS_NORM) rmsNorm(x, xStride, step.weight, step.y, step.yStride, begin, end, step.dim, step.eps);
+  if (step.op == abi.OP_RMS_NORM)
+    rmsNorm(x, xStride, step.weight, step.y, step.yStride, begin, end, step.dim, step.eps);
   else layerNorm(x, xStride, step.weight, step.bias, step.y, step.yStride, begin, end, step.dim, step.eps);
 }
 
 // Heads are shared out, so that their norm, their rotation and the cache's keys of a head are one thread's work, with no wait.
 
 function normHeads(step: HeadNormStep, n: i32, thread: i32, nThreads: i32): void {
-  const headDim = step.headDim, begin = share(step.nHeads, 1, thread, nThreads), end = share(step.nHeads, 1, thread + 1, nThreads);
-  rmsNormHeads(step.x + (<usize>(begin * headDim) << 2), step.xStride, step.weight, 0, n, end - begin, headDim, step.eps);
+  const headDim = step.headDim,
+    begin = share(step.nHeads, 1, thread, nThreads),
+    end = share(step.nHeads, 1, thread + 1, nThreads);
+  rmsNormHeads(
+    step.x + ((<usize>(begin * headDim)) << 2),
+    step.xStride,
+    step.weight,
+    0,
+    n,
+    end - begin,
+    headDim,
+    step.eps,
+  );
 }
 
 // A step that may have a row for each thread makes rows [rowBegin, rowEnd) of its outputs.
@@ -115,29 +188,71 @@ function rowsOf(step: RowsStep, n: i32, thread: i32, nInput: i32): usize {
 }
 
 function tokenActivations(step: QuantizeTokenStep, n: i32, thread: i32, nThreads: i32): void {
-  const x = rowsOf(step, n, thread, n), begin = rowBegin(step, n, thread, nThreads), end = rowEnd(step, n, thread, nThreads);
+  const x = rowsOf(step, n, thread, n),
+    begin = rowBegin(step, n, thread, nThreads),
+    end = rowEnd(step, n, thread, nThreads);
   quantizeToken(x, step.xStride, step.q8, step.q16, step.scale, step.sum, begin, end, step.k, step.kp, step.magnitudes);
 }
 
 function blockActivations(step: QuantizeBlocksStep, n: i32, thread: i32, nThreads: i32): void {
-  const x = rowsOf(step, n, thread, n), begin = rowBegin(step, n, thread, nThreads), end = rowEnd(step, n, thread, nThreads);
-  quantizeBlocks(x, step.xStride, step.q16, step.scale, step.sum, begin, end, step.k, step.kp, step.block, step.qMax, step.magnitudes);
+  const x = rowsOf(step, n, thread, n),
+    begin = rowBegin(step, n, thread, nThreads),
+    end = rowEnd(step, n, thread, nThreads);
+  quantizeBlocks(
+    x,
+    step.xStride,
+    step.q16,
+    step.scale,
+    step.sum,
+    begin,
+    end,
+    step.k,
+    step.kp,
+    step.block,
+    step.qMax,
+    step.magnitudes,
+  );
 }
 
 function q6KActivations(step: QuantizeQ6KStep, n: i32, thread: i32, nThreads: i32): void {
   const x = rowsOf(step, n, thread, n);
-  quantizeQ6K(x, step.xStride, step.q, step.scale, rowBegin(step, n, thread, nThreads), rowEnd(step, n, thread, nThreads), step.k);
+  quantizeQ6K(
+    x,
+    step.xStride,
+    step.q,
+    step.scale,
+    rowBegin(step, n, thread, nThreads),
+    rowEnd(step, n, thread, nThreads),
+    step.k,
+  );
 }
 
 function tokenBlocks(step: TokenBlocksStep, n: i32, thread: i32, nThreads: i32): void {
-  const begin = rowBegin(step, n, thread, nThreads), end = rowEnd(step, n, thread, nThreads);
-  quantizeTokenBlocks(step.scale, step.q16, step.blockScale, step.blockSum, begin, end, step.kp, step.block, step.magnitudes);
+  const begin = rowBegin(step, n, thread, nThreads),
+    end = rowEnd(step, n, thread, nThreads);
+  quantizeTokenBlocks(
+    step.scale,
+    step.q16,
+    step.blockScale,
+    step.blockSum,
+    begin,
+    end,
+    step.kp,
+    step.block,
+    step.magnitudes,
+  );
 }
 
 function tables(step: TablesStep, n: i32, thread: i32, nThreads: i32): void {
-  const nGroups = step.nGroups, whole = isOwnRow(step, n) || isSharedByRows(n, nThreads);
-  const begin = whole ? 0 : share(nGroups, 8, thread, nThreads), end = whole ? nGroups : share(nGroups, 8, thread + 1, nThreads);
-  for (let i = whole ? rowBegin(step, n, thread, nThreads) : 0, last = whole ? rowEnd(step, n, thread, nThreads) : n; i < last; i++) {
+  const nGroups = step.nGroups,
+    whole = isOwnRow(step, n) || isSharedByRows(n, nThreads);
+  const begin = whole ? 0 : share(nGroups, 8, thread, nThreads),
+    end = whole ? nGroups : share(nGroups, 8, thread + 1, nThreads);
+  for (
+    let i = whole ? rowBegin(step, n, thread, nThreads) : 0, last = whole ? rowEnd(step, n, thread, nThreads) : n;
+    i < last;
+    i++
+  ) {
     const q = step.q16 + ((<usize>i * step.kp) << 1);
     const table = step.tables + <usize>i * step.tableStride;
     if (step.op == abi.OP_TERNARY_TABLES) buildTernaryTables(q, table, begin, end);
@@ -146,11 +261,20 @@ function tables(step: TablesStep, n: i32, thread: i32, nThreads: i32): void {
 }
 
 function shortTables(step: TablesStep, n: i32, thread: i32, nThreads: i32): void {
-  const nGroups = step.nGroups, nBlocks = shortBlocks(nGroups), q = step.q16 + ((ownInput(step, n, thread) * step.kp) << 1);
+  const nGroups = step.nGroups,
+    nBlocks = shortBlocks(nGroups),
+    q = step.q16 + ((ownInput(step, n, thread) * step.kp) << 1);
   const end = share(n * nBlocks, 1, thread + 1, nThreads);
   for (let item = share(n * nBlocks, 1, thread, nThreads); item < end; item++) {
-    const i = item / nBlocks, block = item % nBlocks;
-    buildShortTables(q + ((<usize>i * step.kp) << 1), step.tables + <usize>i * step.tableStride, nGroups, block, block + 1);
+    const i = item / nBlocks,
+      block = item % nBlocks;
+    buildShortTables(
+      q + ((<usize>i * step.kp) << 1),
+      step.tables + <usize>i * step.tableStride,
+      nGroups,
+      block,
+      block + 1,
+    );
   }
 }
 
@@ -164,15 +288,19 @@ function scale(step: ScaleStep, n: i32, thread: i32, nThreads: i32): void {
 }
 
 function residual(step: AddScaledStep, n: i32, thread: i32, nThreads: i32): void {
-  const dim = step.dim, own = isOwnRow(step, n), x = step.x + (own ? (<usize>thread * dim) << 2 : 0);
-  const begin = own ? 0 : share(dim, 4, thread, nThreads), end = own ? dim : share(dim, 4, thread + 1, nThreads);
+  const dim = step.dim,
+    own = isOwnRow(step, n),
+    x = step.x + (own ? (<usize>thread * dim) << 2 : 0);
+  const begin = own ? 0 : share(dim, 4, thread, nThreads),
+    end = own ? dim : share(dim, 4, thread + 1, nThreads);
   for (let i = 0; i < n; i++) {
     addScaled(x + ((<usize>i * dim) << 2), step.y + ((<usize>i * step.yStride) << 2), step.factor, begin, end);
   }
 }
 
 function ropeTables(step: RopeTableStep, state: usize, n: i32, thread: i32, nThreads: i32): void {
-  const position = load<i32>(state, abi.STATE_POSITION), end = share(n, 1, thread + 1, nThreads);
+  const position = load<i32>(state, abi.STATE_POSITION),
+    end = share(n, 1, thread + 1, nThreads);
   for (let i = share(n, 1, thread, nThreads); i < end; i++) {
     const at = (<usize>i * step.nHalf) << 2;
     ropeTable(step.frequencies, step.nHalf, position + i, step.magnitude, step.cos + at, step.sin + at);
@@ -180,37 +308,93 @@ function ropeTables(step: RopeTableStep, state: usize, n: i32, thread: i32, nThr
 }
 
 function rope(step: RopeStep, n: i32, thread: i32, nThreads: i32): void {
-  const headDim = step.headDim, begin = share(step.nHeads, 1, thread, nThreads);
+  const headDim = step.headDim,
+    begin = share(step.nHeads, 1, thread, nThreads);
   const count = share(step.nHeads, 1, thread + 1, nThreads) - begin;
-  const x = step.x + (<usize>(begin * headDim) << 2);
-  if (step.op == abi.OP_ROPE_ADJACENT) ropeAdjacent(x, step.xStride, step.cos, step.sin, 0, n, count, headDim, step.nRot);
+  const x = step.x + ((<usize>(begin * headDim)) << 2);
+  if (step.op == abi.OP_ROPE_ADJACENT)
+    ropeAdjacent(x, step.xStride, step.cos, step.sin, 0, n, count, headDim, step.nRot);
   else ropeHalf(x, step.xStride, step.cos, step.sin, 0, n, count, headDim, step.nRot);
 }
 
 function keep(step: StoreKvStep, state: usize, n: i32, thread: i32, nThreads: i32): void {
-  const nHeads = step.nKvHeads, begin = share(nHeads, 1, thread, nThreads), end = share(nHeads, 1, thread + 1, nThreads);
-  const position = load<i32>(state, abi.STATE_POSITION), k = step.k, v = step.v, stride = step.kvStride;
-  const kCache = step.kCache, vCache = step.vCache;
-  if (step.op == abi.OP_STORE_KV) storeKv(k, v, stride, kCache, vCache, position, n, nHeads, step.headDim, step.contextLength, begin, end);
+  const nHeads = step.nKvHeads,
+    begin = share(nHeads, 1, thread, nThreads),
+    end = share(nHeads, 1, thread + 1, nThreads);
+  const position = load<i32>(state, abi.STATE_POSITION),
+    k = step.k,
+    v = step.v,
+    stride = step.kvStride;
+  const kCache = step.kCache,
+    vCache = step.vCache;
+  if (step.op == abi.OP_STORE_KV)
+    storeKv(k, v, stride, kCache, vCache, position, n, nHeads, step.headDim, step.contextLength, begin, end);
   else storeKvQ8(k, v, stride, kCache, vCache, position, n, nHeads, step.headDim, step.contextLength, begin, end);
 }
 
 function attention(step: AttendStep, state: usize, n: i32, thread: i32, nThreads: i32): void {
-  const nHeads = step.nHeads, nKvHeads = step.nKvHeads, items = n * nKvHeads * headPairs(nHeads, nKvHeads);
-  const begin = share(items, 1, thread, nThreads), end = share(items, 1, thread + 1, nThreads);
-  const position = load<i32>(state, abi.STATE_POSITION), room = scratch(state, thread), q = step.q, qStride = step.qStride;
-  const kCache = step.kCache, vCache = step.vCache, out = step.out, outStride = step.outStride, headDim = step.headDim;
-  const contextLength = step.contextLength, scale = step.scale;
+  const nHeads = step.nHeads,
+    nKvHeads = step.nKvHeads,
+    items = n * nKvHeads * headPairs(nHeads, nKvHeads);
+  const begin = share(items, 1, thread, nThreads),
+    end = share(items, 1, thread + 1, nThreads);
+  const position = load<i32>(state, abi.STATE_POSITION),
+    room = scratch(state, thread),
+    q = step.q,
+    qStride = step.qStride;
+  const kCache = step.kCache,
+    vCache = step.vCache,
+    out = step.out,
+    outStride = step.outStride,
+    headDim = step.headDim;
+  const contextLength = step.contextLength,
+    scale = step.scale;
   if (step.op == abi.OP_ATTEND) {
-    attend(q, qStride, kCache, vCache, out, outStride, position, n, nHeads, nKvHeads, headDim, contextLength, scale, begin, end, room);
+    attend(
+      q,
+      qStride,
+      kCache,
+      vCache,
+      out,
+      outStride,
+      position,
+      n,
+      nHeads,
+      nKvHeads,
+      headDim,
+      contextLength,
+      scale,
+      begin,
+      end,
+      room,
+    );
   } else {
-    attendQ8(q, qStride, kCache, vCache, out, outStride, position, n, nHeads, nKvHeads, headDim, contextLength, scale, begin, end, room);
+    attendQ8(
+      q,
+      qStride,
+      kCache,
+      vCache,
+      out,
+      outStride,
+      position,
+      n,
+      nHeads,
+      nKvHeads,
+      headDim,
+      contextLength,
+      scale,
+      begin,
+      end,
+      room,
+    );
   }
 }
 
 /** One row is shared out as by the matmuls before. */
 function gate(step: GateStep, n: i32, thread: i32, nThreads: i32): void {
-  const total = n * step.dim, begin = share(total, TILE, thread, nThreads), end = share(total, TILE, thread + 1, nThreads);
+  const total = n * step.dim,
+    begin = share(total, TILE, thread, nThreads),
+    end = share(total, TILE, thread + 1, nThreads);
   if (step.op == abi.OP_GATE_SILU) gateSilu(step.gate, step.up, step.out, begin, end);
   else if (step.op == abi.OP_GATE_RELU2) gateRelu2(step.gate, step.up, step.out, begin, end);
   else gateGelu(step.gate, step.up, step.out, begin, end);

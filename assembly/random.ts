@@ -12,13 +12,16 @@ export function randomSeed(state: usize, seed: u64): void {
     let z = seed;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
     z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    store<u64>(state + (<usize>i << 3), z ^ (z >> 31));
+    store<u64>(state + ((<usize>i) << 3), z ^ (z >> 31));
   }
 }
 
 /** The next 64 random bits. */
 export function randomBits(state: usize): u64 {
-  let s0 = load<u64>(state), s1 = load<u64>(state, 8), s2 = load<u64>(state, 16), s3 = load<u64>(state, 24);
+  let s0 = load<u64>(state),
+    s1 = load<u64>(state, 8),
+    s2 = load<u64>(state, 16),
+    s3 = load<u64>(state, 24);
   const result = rotl<u64>(s1 * 5, 7) * 9;
   const shifted = s1 << 17;
   s2 ^= s0;

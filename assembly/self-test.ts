@@ -13,7 +13,9 @@ export function hasFusedDot(scratch: usize): bool {
 }
 
 /** First byte after the module's static data; the host keeps everything above MODULE_RESERVED_BYTES. */
-export function heapBase(): usize { return __heap_base; }
+export function heapBase(): usize {
+  return __heap_base;
+}
 
 /**
  * Known answers of the two instructions the relaxed variant depends on: some engines compute the dot product wrongly
@@ -22,7 +24,8 @@ export function heapBase(): usize { return __heap_base; }
 export function selfTest(scratch: usize): i32 {
   for (let round = 0; round < 64; round++) {
     for (let i = 0; i < 16; i++) {
-      const a = <i8>((round * 37 + i * 91) & 255), u = <u8>((round * 11 + i * 29) & 127);
+      const a = <i8>((round * 37 + i * 91) & 255),
+        u = <u8>((round * 11 + i * 29) & 127);
       store<i8>(scratch + i, a);
       store<u8>(scratch + 16 + i, u);
     }

@@ -26,7 +26,9 @@ export function dotI8(a: v128, u: v128, acc: v128): v128 {
 }
 
 /** Whether dotI8 adds four products each in their own lane. */
-export function dotKeepsLanes(): bool { return ASC_FEATURE_RELAXED_SIMD; }
+export function dotKeepsLanes(): bool {
+  return ASC_FEATURE_RELAXED_SIMD;
+}
 
 /**
  * Products of bytes with numbers of 14 bits, exact, four at a time, in the form each variant is fast at. `bytes` are 16

@@ -5,90 +5,205 @@
 // Every field is 4 bytes: an address, an i32, an f32. The host writes them by src/kernels/steps.ts; a test holds both to the
 // same names, kinds and offsets. An address of 0 is none; an i32 that says yes or no is 1 or 0.
 
-@unmanaged export class Step {
-  op: i32; flags: i32;
+@unmanaged
+export class Step {
+  op: i32;
+  flags: i32;
 }
 
 /** A step that reads rows of f32, `xStride` values apart. */
-@unmanaged export class RowsStep extends Step {
-  x: usize; xStride: i32;
+@unmanaged
+export class RowsStep extends Step {
+  x: usize;
+  xStride: i32;
 }
 
 /** Rows of a table by their ids, as f32. */
-@unmanaged export class EmbedStep extends Step {
-  ids: usize; layout: i32; weights: usize; scale: usize; scaleBlock: i32; rows: i32; k: i32; kp: i32; x: usize;
-  embeddingScale: f32; rowBytes: i32;
+@unmanaged
+export class EmbedStep extends Step {
+  ids: usize;
+  layout: i32;
+  weights: usize;
+  scale: usize;
+  scaleBlock: i32;
+  rows: i32;
+  k: i32;
+  kp: i32;
+  x: usize;
+  embeddingScale: f32;
+  rowBytes: i32;
 }
 
 /** `bias`: of a layer norm. */
-@unmanaged export class NormStep extends RowsStep {
-  weight: usize; y: usize; yStride: i32; dim: i32; eps: f32; bias: usize;
+@unmanaged
+export class NormStep extends RowsStep {
+  weight: usize;
+  y: usize;
+  yStride: i32;
+  dim: i32;
+  eps: f32;
+  bias: usize;
 }
 
 /** Each head of each row, in place. */
-@unmanaged export class HeadNormStep extends Step {
-  x: usize; xStride: i32; weight: usize; nHeads: i32; headDim: i32; eps: f32;
+@unmanaged
+export class HeadNormStep extends Step {
+  x: usize;
+  xStride: i32;
+  weight: usize;
+  nHeads: i32;
+  headDim: i32;
+  eps: f32;
 }
 
 /** `q8` or `q16` may be 0: not written. */
-@unmanaged export class QuantizeTokenStep extends RowsStep {
-  q8: usize; q16: usize; scale: usize; sum: usize; k: i32; kp: i32; magnitudes: i32;
+@unmanaged
+export class QuantizeTokenStep extends RowsStep {
+  q8: usize;
+  q16: usize;
+  scale: usize;
+  sum: usize;
+  k: i32;
+  kp: i32;
+  magnitudes: i32;
 }
 
-@unmanaged export class QuantizeBlocksStep extends RowsStep {
-  q16: usize; scale: usize; sum: usize; k: i32; kp: i32; block: i32; qMax: i32; magnitudes: i32;
+@unmanaged
+export class QuantizeBlocksStep extends RowsStep {
+  q16: usize;
+  scale: usize;
+  sum: usize;
+  k: i32;
+  kp: i32;
+  block: i32;
+  qMax: i32;
+  magnitudes: i32;
 }
 
-@unmanaged export class QuantizeQ6KStep extends RowsStep {
-  q: usize; scale: usize; k: i32;
+@unmanaged
+export class QuantizeQ6KStep extends RowsStep {
+  q: usize;
+  scale: usize;
+  k: i32;
 }
 
 /** A token's scale and sums as a block kernel reads them. */
-@unmanaged export class TokenBlocksStep extends Step {
-  scale: usize; q16: usize; blockScale: usize; blockSum: usize; kp: i32; block: i32; magnitudes: i32;
+@unmanaged
+export class TokenBlocksStep extends Step {
+  scale: usize;
+  q16: usize;
+  blockScale: usize;
+  blockSum: usize;
+  kp: i32;
+  block: i32;
+  magnitudes: i32;
 }
 
-@unmanaged export class TablesStep extends Step {
-  q16: usize; kp: i32; tables: usize; tableStride: i32; nGroups: i32;
+@unmanaged
+export class TablesStep extends Step {
+  q16: usize;
+  kp: i32;
+  tables: usize;
+  tableStride: i32;
+  nGroups: i32;
 }
 
 /** `k` is padded for 1-bit layouts. `actRowBytes` and `scaleRowBytes`: from one row's activations, scales and sums to the next. */
-@unmanaged export class MatmulStep extends Step {
-  layout: i32; weights: usize; scale: usize; scaleBlock: i32; act: usize; actStride: i32; actScale: usize;
-  actSum: usize; y: usize; yStride: i32; rows: i32; k: i32; actRowBytes: i32; scaleRowBytes: i32;
+@unmanaged
+export class MatmulStep extends Step {
+  layout: i32;
+  weights: usize;
+  scale: usize;
+  scaleBlock: i32;
+  act: usize;
+  actStride: i32;
+  actScale: usize;
+  actSum: usize;
+  y: usize;
+  yStride: i32;
+  rows: i32;
+  k: i32;
+  actRowBytes: i32;
+  scaleRowBytes: i32;
 }
 
-@unmanaged export class AddBiasStep extends Step {
-  y: usize; yStride: i32; bias: usize; dim: i32;
+@unmanaged
+export class AddBiasStep extends Step {
+  y: usize;
+  yStride: i32;
+  bias: usize;
+  dim: i32;
 }
 
-@unmanaged export class ScaleStep extends Step {
-  y: usize; yStride: i32; factor: f32;
+@unmanaged
+export class ScaleStep extends Step {
+  y: usize;
+  yStride: i32;
+  factor: f32;
 }
 
 /** x (n, dim) += y (n, yStride) · factor. */
-@unmanaged export class AddScaledStep extends Step {
-  x: usize; y: usize; factor: f32; dim: i32; yStride: i32;
+@unmanaged
+export class AddScaledStep extends Step {
+  x: usize;
+  y: usize;
+  factor: f32;
+  dim: i32;
+  yStride: i32;
 }
 
-@unmanaged export class RopeTableStep extends Step {
-  frequencies: usize; nHalf: i32; magnitude: f32; cos: usize; sin: usize;
+@unmanaged
+export class RopeTableStep extends Step {
+  frequencies: usize;
+  nHalf: i32;
+  magnitude: f32;
+  cos: usize;
+  sin: usize;
 }
 
-@unmanaged export class RopeStep extends Step {
-  x: usize; xStride: i32; cos: usize; sin: usize; nHeads: i32; headDim: i32; nRot: i32;
+@unmanaged
+export class RopeStep extends Step {
+  x: usize;
+  xStride: i32;
+  cos: usize;
+  sin: usize;
+  nHeads: i32;
+  headDim: i32;
+  nRot: i32;
 }
 
-@unmanaged export class StoreKvStep extends Step {
-  k: usize; v: usize; kvStride: i32; kCache: usize; vCache: usize; nKvHeads: i32; headDim: i32; contextLength: i32;
+@unmanaged
+export class StoreKvStep extends Step {
+  k: usize;
+  v: usize;
+  kvStride: i32;
+  kCache: usize;
+  vCache: usize;
+  nKvHeads: i32;
+  headDim: i32;
+  contextLength: i32;
 }
 
-@unmanaged export class AttendStep extends Step {
-  q: usize; qStride: i32; kCache: usize; vCache: usize; out: usize; outStride: i32; nHeads: i32; nKvHeads: i32;
-  headDim: i32; contextLength: i32; scale: f32;
+@unmanaged
+export class AttendStep extends Step {
+  q: usize;
+  qStride: i32;
+  kCache: usize;
+  vCache: usize;
+  out: usize;
+  outStride: i32;
+  nHeads: i32;
+  nKvHeads: i32;
+  headDim: i32;
+  contextLength: i32;
+  scale: f32;
 }
 
 /** `dim`: the padded row length of all three. */
-@unmanaged export class GateStep extends Step {
-  gate: usize; up: usize; out: usize; dim: i32;
+@unmanaged
+export class GateStep extends Step {
+  gate: usize;
+  up: usize;
+  out: usize;
+  dim: i32;
 }

@@ -1,7 +1,14 @@
 // Jobs for the threads: a counter that workers wait on.
 //
 //   main: run ── job += 1, wake ──►  worker: work() sees a new job, walks the same program with its own thread number
-import { CONTROL_JOB, CONTROL_JOB_SLEEPERS, CONTROL_PROGRAM, CONTROL_STATE, CONTROL_STEPS, CONTROL_THREADS } from "./abi";
+import {
+  CONTROL_JOB,
+  CONTROL_JOB_SLEEPERS,
+  CONTROL_PROGRAM,
+  CONTROL_STATE,
+  CONTROL_STEPS,
+  CONTROL_THREADS,
+} from "./abi";
 import { SPINS, barrier, countUp, waitUntil } from "./barrier";
 import { walk } from "./program";
 
@@ -37,7 +44,14 @@ export function work(control: usize, thread: i32, job: i32): void {
       const program = <usize>load<u32>(control + CONTROL_PROGRAM);
       if (program == 0) return;
       const nThreads = load<i32>(control + CONTROL_THREADS);
-      walk(control, program, load<i32>(control + CONTROL_STEPS), <usize>load<u32>(control + CONTROL_STATE), thread, nThreads);
+      walk(
+        control,
+        program,
+        load<i32>(control + CONTROL_STEPS),
+        <usize>load<u32>(control + CONTROL_STATE),
+        thread,
+        nThreads,
+      );
       barrier(control, nThreads);
     }
   }

@@ -26,7 +26,11 @@ for (const path of positionals) {
   const { config } = await inspect(path);
   const ids = spreadIds(Number(values.positions), config.vocabSize);
   const exact = await cachedExact(path, ids);
-  const { onebit, peer } = await compareEngines(path, ids, { exact, peer: !values["no-peer"], load: { threads: Number(values.threads) } });
+  const { onebit, peer } = await compareEngines(path, ids, {
+    exact,
+    peer: !values["no-peer"],
+    load: { threads: Number(values.threads) },
+  });
   rows.push({ file: basename(path), engine: "onebit", figures: onebit });
   if (peer) rows.push({ file: basename(path), engine: "llama.cpp", figures: peer });
 }
@@ -46,7 +50,8 @@ async function cachedExact(path: string, ids: readonly number[]): Promise<Float6
   }
   const started = performance.now();
   const exact = await exactLogits(path, ids, {
-    onLayer: (layer, nLayers) => process.stderr.write(`\rexact pass of ${basename(path)}: layer ${layer + 1} of ${nLayers}`),
+    onLayer: (layer, nLayers) =>
+      process.stderr.write(`\rexact pass of ${basename(path)}: layer ${layer + 1} of ${nLayers}`),
   });
   process.stderr.write(`, ${((performance.now() - started) / 1e3).toFixed(0)} s\n`);
   mkdirSync(join("build", "exact"), { recursive: true });
@@ -55,11 +60,15 @@ async function cachedExact(path: string, ids: readonly number[]): Promise<Float6
 }
 
 function printTable(): void {
-  console.log("| file | engine | mean KL (nats) | max KL | largest error / largest logit | other first choice (widest gap) |");
+  console.log(
+    "| file | engine | mean KL (nats) | max KL | largest error / largest logit | other first choice (widest gap) |",
+  );
   console.log("|---|---|---|---|---|---|");
   for (const { file, engine, figures } of rows) {
     const { meanKl, maxKl, relativeError, greedyDiffers, widestGapThatDiffers } = figures;
     const greedy = greedyDiffers === 0 ? "none" : `${greedyDiffers} (${widestGapThatDiffers.toFixed(3)})`;
-    console.log(`| ${file} | ${engine} | ${meanKl.toExponential(2)} | ${maxKl.toExponential(2)} | ${relativeError.toExponential(2)} | ${greedy} |`);
+    console.log(
+      `| ${file} | ${engine} | ${meanKl.toExponential(2)} | ${maxKl.toExponential(2)} | ${relativeError.toExponential(2)} | ${greedy} |`,
+    );
   }
 }

@@ -52,7 +52,10 @@ async function measureAll(): Promise<void> {
   installMissing(note);
   let browser: Promise<Chromium> | undefined;
   const context: Context = {
-    isQuick: values.quick, rounds: Number(values.rounds ?? (values.quick ? 1 : 3)), nodes: await findNodes(values.node), note,
+    isQuick: values.quick,
+    rounds: Number(values.rounds ?? (values.quick ? 1 : 3)),
+    nodes: await findNodes(values.node),
+    note,
     startBrowser: () => (browser ??= Chromium.start()),
   };
   const closeBrowser = async (): Promise<void> => {
@@ -63,11 +66,28 @@ async function measureAll(): Promise<void> {
   process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
   let nFailed = 0;
   for (const task of tasks) {
-    const started = performance.now(), loadAverage = loadavg()[0], date = new Date().toISOString();
+    const started = performance.now(),
+      loadAverage = loadavg()[0],
+      date = new Date().toISOString();
     try {
       const { data, absent = [] } = await task.run(context);
-      const machine = { cpu: cpus()[0].model, nCpus: cpus().length, memoryBytes: totalmem(), os: `${type()} ${release()}`, loadAverage };
-      const piece: Piece = { name: task.name, isQuick: values.quick, date, seconds: Math.round((performance.now() - started) / 1e3), machine, versions: await versions(context, browser), absent, data };
+      const machine = {
+        cpu: cpus()[0].model,
+        nCpus: cpus().length,
+        memoryBytes: totalmem(),
+        os: `${type()} ${release()}`,
+        loadAverage,
+      };
+      const piece: Piece = {
+        name: task.name,
+        isQuick: values.quick,
+        date,
+        seconds: Math.round((performance.now() - started) / 1e3),
+        machine,
+        versions: await versions(context, browser),
+        absent,
+        data,
+      };
       writeFileSync(join(out, `${task.name}.json`), `${JSON.stringify(piece, null, 2)}\n`);
       writeReport();
     } catch (error) {
@@ -87,7 +107,8 @@ async function versions({ nodes }: Context, browser: Promise<Chromium> | undefin
   const output = (program: string, args: string[]): string => execFileSync(program, args, { encoding: "utf8" }).trim();
   const packageVersion = (folder: string, name: string): string | undefined => {
     try {
-      return (JSON.parse(readFileSync(`${folder}/node_modules/${name}/package.json`, "utf8")) as { version: string }).version;
+      return (JSON.parse(readFileSync(`${folder}/node_modules/${name}/package.json`, "utf8")) as { version: string })
+        .version;
     } catch {
       return undefined;
     }
@@ -107,7 +128,8 @@ async function versions({ nodes }: Context, browser: Promise<Chromium> | undefin
 /** With a mark where files differ from it, other than these results; a copy without history has none. */
 function commit(output: (program: string, args: string[]) => string): string | undefined {
   try {
-    const changed = output("git", ["status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results"]) !== "";
+    const changed =
+      output("git", ["status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results"]) !== "";
     return output("git", ["rev-parse", "--short", "HEAD"]) + (changed ? "-dirty" : "");
   } catch {
     return undefined;
@@ -115,7 +137,9 @@ function commit(output: (program: string, args: string[]) => string): string | u
 }
 
 function writeReport(): void {
-  const pieces = readdirSync(out).filter((name) => name.endsWith(".json")).map((name) => JSON.parse(readFileSync(join(out, name), "utf8")) as Piece);
+  const pieces = readdirSync(out)
+    .filter((name) => name.endsWith(".json"))
+    .map((name) => JSON.parse(readFileSync(join(out, name), "utf8")) as Piece);
   // In the order of the suite, whatever the order they were measured in.
   const ordered = pieceTasks.flatMap(({ name }) => pieces.filter((piece) => piece.name === name));
   if (ordered.length === 0) return;

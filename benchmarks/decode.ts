@@ -34,17 +34,34 @@ interface Row {
   readonly peer: EngineResult | undefined;
 }
 
-const engines = [onebitInNode("onebit", { path: values.node }), llamaCpp()], rows: Row[] = [];
+const engines = [onebitInNode("onebit", { path: values.node }), llamaCpp()],
+  rows: Row[] = [];
 for (const file of positionals) {
   for (const threads of values.threads.split(",").map(Number)) rows.push(await measure(file, threads));
 }
 const machine = { cpu: cpus()[0].model, nCpus: cpus().length, loadAverage: loadavg()[0] };
-if (values.json) console.log(JSON.stringify({ machine, rows: rows.map((row) => ({ ...row, promptRatio: ratio(row, "promptTokensPerSecond"), decodeRatio: ratio(row, "tokensPerSecond") })) }, null, 2));
+if (values.json)
+  console.log(
+    JSON.stringify(
+      {
+        machine,
+        rows: rows.map((row) => ({
+          ...row,
+          promptRatio: ratio(row, "promptTokensPerSecond"),
+          decodeRatio: ratio(row, "tokensPerSecond"),
+        })),
+      },
+      null,
+      2,
+    ),
+  );
 else printTable();
 
 async function measure(file: string, threads: number): Promise<Row> {
   const work = { file, threads, promptTokens: Number(values.prompt), tokens: Number(values.tokens), repeats: 3 };
-  const { results, absent } = await takeTurns(engines, work, Number(values.rounds), (line) => process.stderr.write(`${basename(file)}, ${threads} threads, ${line}\n`));
+  const { results, absent } = await takeTurns(engines, work, Number(values.rounds), (line) =>
+    process.stderr.write(`${basename(file)}, ${threads} threads, ${line}\n`),
+  );
   const [onebit, peer] = engines.map(({ name }) => results.find(({ engine }) => engine === name));
   if (!onebit) throw new Error(absent[0].reason);
   return { file: basename(file), threads, onebit, peer };
@@ -55,11 +72,19 @@ function ratio({ onebit, peer }: Row, key: "promptTokensPerSecond" | "tokensPerS
 }
 
 function printTable(): void {
-  console.log(`${machine.cpu}, ${machine.nCpus} processors; load average ${machine.loadAverage.toFixed(1)}. Tokens a second.`);
-  console.log(`| file | threads | prompt of ${values.prompt}: onebit | llama.cpp | ratio | decode: onebit | llama.cpp | ratio |`);
+  console.log(
+    `${machine.cpu}, ${machine.nCpus} processors; load average ${machine.loadAverage.toFixed(1)}. Tokens a second.`,
+  );
+  console.log(
+    `| file | threads | prompt of ${values.prompt}: onebit | llama.cpp | ratio | decode: onebit | llama.cpp | ratio |`,
+  );
   console.log("|---|---|---|---|---|---|---|---|");
   for (const row of rows) {
-    const cells = (["promptTokensPerSecond", "tokensPerSecond"] as const).flatMap((key) => [row.onebit.speed[key].toFixed(1), row.peer?.speed[key].toFixed(1) ?? "–", ratio(row, key) === undefined ? "–" : `${ratio(row, key)!.toFixed(2)}×`]);
+    const cells = (["promptTokensPerSecond", "tokensPerSecond"] as const).flatMap((key) => [
+      row.onebit.speed[key].toFixed(1),
+      row.peer?.speed[key].toFixed(1) ?? "–",
+      ratio(row, key) === undefined ? "–" : `${ratio(row, key)!.toFixed(2)}×`,
+    ]);
     console.log(`| ${[row.file, row.threads, ...cells].join(" | ")} |`);
   }
 }

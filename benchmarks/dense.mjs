@@ -25,26 +25,54 @@ const CALL_BYTES = 4e6;
 const CACHED_BYTES = 4e5;
 
 const MB = 2 ** 20;
-const X = MB, Q = 2 * MB, SCALE = 3 * MB, SUM = 4 * MB, OUT = 5 * MB, SCRATCH = 7 * MB, WEIGHTS = 16 * MB;
+const X = MB,
+  Q = 2 * MB,
+  SCALE = 3 * MB,
+  SUM = 4 * MB,
+  OUT = 5 * MB,
+  SCRATCH = 7 * MB,
+  WEIGHTS = 16 * MB;
 
 const FILES = [
-  "weights/dense-f32", "weights/dense-f16", "weights/q8-0", "weights/q4-0", "weights/q4-k", "weights/q6-k", "weights/dense-row",
-  "ops/attention", "ops/attention-q8", "ops/quantize", "ops/norm", "ops/rope", "ops/activation", "ops/logits",
+  "weights/dense-f32",
+  "weights/dense-f16",
+  "weights/q8-0",
+  "weights/q4-0",
+  "weights/q4-k",
+  "weights/q6-k",
+  "weights/dense-row",
+  "ops/attention",
+  "ops/attention-q8",
+  "ops/quantize",
+  "ops/norm",
+  "ops/rope",
+  "ops/activation",
+  "ops/logits",
 ];
 /** name, weights and bytes of a block, whether activations are quantised; Q6_K as it lies in memory. */
 const FORMATS = [
-  ["q6K", 256, 212, true], ["q4K", 256, 144, true], ["q8_0", 32, 34, true], ["q4_0", 32, 18, true],
-  ["f16", 1, 2, false], ["bf16", 1, 2, false], ["f32", 1, 4, false],
+  ["q6K", 256, 212, true],
+  ["q4K", 256, 144, true],
+  ["q8_0", 32, 34, true],
+  ["q4_0", 32, 18, true],
+  ["f16", 1, 2, false],
+  ["bf16", 1, 2, false],
+  ["f32", 1, 4, false],
 ];
 /** heads, key/value heads, head size: BitNet b1.58 2B4T, Bonsai 1.7B, Falcon3 1B. */
-const HEADS = [[20, 5, 128], [16, 8, 128], [8, 4, 256]];
+const HEADS = [
+  [20, 5, 128],
+  [16, 8, 128],
+  [8, 4, 256],
+];
 const CONTEXT = 4096;
 
 async function main() {
   const memory = new WebAssembly.Memory({ initial: Math.ceil((WEIGHTS + STREAM_BYTES + 2 * CALL_BYTES) / 65536) });
   fillPlausible(memory.buffer);
   const { instance } = await WebAssembly.instantiate(await compile(), { env: { memory } });
-  const wanted = new RegExp(options.only), kernels = instance.exports;
+  const wanted = new RegExp(options.only),
+    kernels = instance.exports;
   kernels.quantizeBlocks(X, K, Q, SCALE, SUM, 0, 8, K, K, 32, 2047, 0);
   for (const format of FORMATS) if (wanted.test(format[0])) reportFormat(kernels, format);
   for (const heads of HEADS) if (wanted.test("attention")) reportAttention(kernels, heads);
@@ -54,9 +82,11 @@ async function main() {
 }
 
 function reportFormat(kernels, [name, blockWeights, blockBytes, quantised]) {
-  const rowBytes = (K / blockWeights) * blockBytes, matmul = kernels[`${name}Matmul`];
+  const rowBytes = (K / blockWeights) * blockBytes,
+    matmul = kernels[`${name}Matmul`];
   const measure = (bytes, n) => {
-    const rows = Math.floor(bytes / rowBytes), places = bytes === CALL_BYTES ? Math.floor(STREAM_BYTES / CALL_BYTES) : 1;
+    const rows = Math.floor(bytes / rowBytes),
+      places = bytes === CALL_BYTES ? Math.floor(STREAM_BYTES / CALL_BYTES) : 1;
     const tail = [OUT, rows, n, 0, rows, rows, K];
     let turn = 0;
     const run = () => {
@@ -66,21 +96,39 @@ function reportFormat(kernels, [name, blockWeights, blockBytes, quantised]) {
       else matmul(at, X, K, ...tail);
     };
     const seconds = median(run, 20);
-    return `${(rows * rowBytes / seconds / 1e9).toFixed(1)} GB/s ${(rows * K * n / seconds / 1e9).toFixed(1)} GMAC/s`;
+    return `${((rows * rowBytes) / seconds / 1e9).toFixed(1)} GB/s ${((rows * K * n) / seconds / 1e9).toFixed(1)} GMAC/s`;
   };
-  print(name, [`cached ${measure(CACHED_BYTES, 1)}`, `stream ${measure(CALL_BYTES, 1)}`, `8 rows ${measure(CACHED_BYTES, 8)}`]);
+  print(name, [
+    `cached ${measure(CACHED_BYTES, 1)}`,
+    `stream ${measure(CALL_BYTES, 1)}`,
+    `8 rows ${measure(CACHED_BYTES, 8)}`,
+  ]);
 }
 
 function reportAttention(kernels, [nHeads, nKvHeads, headDim]) {
-  const bytes = nKvHeads * CONTEXT * headDim * 4, k = WEIGHTS, v = WEIGHTS + bytes, width = nHeads * headDim;
+  const bytes = nKvHeads * CONTEXT * headDim * 4,
+    k = WEIGHTS,
+    v = WEIGHTS + bytes,
+    width = nHeads * headDim;
   for (const length of [256, CONTEXT]) {
-    const shape = [length - 1, 1, nHeads, nKvHeads, headDim, CONTEXT, headDim ** -0.5, 0, nKvHeads * Math.ceil(nHeads / nKvHeads / 2), SCRATCH];
+    const shape = [
+      length - 1,
+      1,
+      nHeads,
+      nKvHeads,
+      headDim,
+      CONTEXT,
+      headDim ** -0.5,
+      0,
+      nKvHeads * Math.ceil(nHeads / nKvHeads / 2),
+      SCRATCH,
+    ];
     const cells = [
       ["f32", () => kernels.attend(X, width, k, v, OUT, width, ...shape)],
       ["8-bit", () => kernels.attendQ8(X, width, k, v, OUT, width, ...shape)],
     ].map(([cache, run]) => {
       const seconds = median(run, 20);
-      return `${cache} ${(seconds * 1e6).toFixed(0)} µs ${(2 * width * length / seconds / 1e9).toFixed(1)} GMAC/s`;
+      return `${cache} ${(seconds * 1e6).toFixed(0)} µs ${((2 * width * length) / seconds / 1e9).toFixed(1)} GMAC/s`;
     });
     print(`attention ${nHeads}/${nKvHeads}x${headDim}, ${length}`, cells);
   }
@@ -133,7 +181,20 @@ function processorSeconds(run) {
 async function compile() {
   const asc = await import("assemblyscript/asc");
   const entries = FILES.map((file) => `assembly/${file}.ts`);
-  const flags = ["--config", "none", "--importMemory", "--runtime", "stub", "-O3", "--converge", "--noAssert", "--use", "abort=", "--enable", "simd"];
+  const flags = [
+    "--config",
+    "none",
+    "--importMemory",
+    "--runtime",
+    "stub",
+    "-O3",
+    "--converge",
+    "--noAssert",
+    "--use",
+    "abort=",
+    "--enable",
+    "simd",
+  ];
   let binary;
   const writeFile = (name, data) => void (name === "bench.wasm" && (binary = data));
   const { error, stderr } = await asc.main([...entries, ...flags, "--outFile", "bench.wasm"], { writeFile });

@@ -23,7 +23,10 @@ const STREAM_BYTES = Number(options.megabytes) * 2 ** 20;
 
 /** In the cache; the two widest matrices of BitNet b1.58 2B4T; a prompt. */
 const CACHED = { rows: 1024, kp: 2560 };
-const STREAMED = [{ rows: 6912, kp: 2560 }, { rows: 2560, kp: 6912 }];
+const STREAMED = [
+  { rows: 6912, kp: 2560 },
+  { rows: 2560, kp: 6912 },
+];
 const MANY_ROWS = 48;
 
 const SCRATCH = 65536;
@@ -32,7 +35,19 @@ const ACTIVATIONS = SCALES + 2 ** 20;
 const OUT = ACTIVATIONS + 16 * 2 ** 20;
 const WEIGHTS = OUT + 4 * 2 ** 20;
 
-const FILES = ["ternary-table", "ternary-table-block", "ternary-dot", "binary-table", "binary-table-block", "xnor", "bit-planes", "tables", "short-tables", "decode", "pack"];
+const FILES = [
+  "ternary-table",
+  "ternary-table-block",
+  "ternary-dot",
+  "binary-table",
+  "binary-table-block",
+  "xnor",
+  "bit-planes",
+  "tables",
+  "short-tables",
+  "decode",
+  "pack",
+];
 
 async function main() {
   const memory = new WebAssembly.Memory({ initial: Math.ceil((WEIGHTS + STREAM_BYTES + 2 ** 26) / 65536) });
@@ -49,22 +64,48 @@ async function main() {
 
 /** name, weight bits, whether scales come a block, and the call. */
 function kernels(x) {
-  const w = WEIGHTS, s = SCALES, a = ACTIVATIONS;
+  const w = WEIGHTS,
+    s = SCALES,
+    a = ACTIVATIONS;
   const tail = (m, n) => [OUT, m.rows, n, 0, m.rows, m.rows, m.kp, SCRATCH];
-  const ternary = (m) => m.kp * 16, binary = (m) => m.kp * 8;
+  const ternary = (m) => m.kp * 16,
+    binary = (m) => m.kp * 8;
   return [
-    ...[["normal", normal], ["relu2", () => Math.max(0, normal()) ** 2 * normal()]].map(([name, draw]) => ({
+    ...[
+      ["normal", normal],
+      ["relu2", () => Math.max(0, normal()) ** 2 * normal()],
+    ].map(([name, draw]) => ({
       name: `ternary-table ${name}`,
       bits: 2,
       prepare: (m, n) => buildShort(x, m, n, draw),
       call: (m, n, at) => x.ternaryTableMatmul(at, s, a, shortBytes(x, m.kp), s, ...tail(m, n)),
     })),
-    { name: "ternary-table-block64", bits: 2.25, call: (m, n, at) => x.ternaryTableBlockMatmul(at, at + (m.rows * m.kp) / 4, 64, a, ternary(m), s, ...tail(m, n)) },
-    { name: "ternary-table-block256", bits: 2.0625, call: (m, n, at) => x.ternaryTableBlockMatmul(at, at + (m.rows * m.kp) / 4, 256, a, ternary(m), s, ...tail(m, n)) },
+    {
+      name: "ternary-table-block64",
+      bits: 2.25,
+      call: (m, n, at) => x.ternaryTableBlockMatmul(at, at + (m.rows * m.kp) / 4, 64, a, ternary(m), s, ...tail(m, n)),
+    },
+    {
+      name: "ternary-table-block256",
+      bits: 2.0625,
+      call: (m, n, at) => x.ternaryTableBlockMatmul(at, at + (m.rows * m.kp) / 4, 256, a, ternary(m), s, ...tail(m, n)),
+    },
     { name: "ternary-dot", bits: 2, call: (m, n, at) => x.ternaryDotMatmul(at, s, a, s, s, ...tail(m, n)) },
-    { name: "ternary-dot-block256", bits: 2.0625, call: (m, n, at) => x.ternaryDotBlockMatmul(at, at + (m.rows * m.kp) / 4, 256, a, s, s, ...tail(m, n)) },
-    { name: "binary-table", bits: 1, call: (m, n, at) => x.binaryTableMatmul(at, s, a, binary(m), s, s, ...tail(m, n)) },
-    { name: "binary-table-block", bits: 1.125, call: (m, n, at) => x.binaryTableBlockMatmul(at, at + (m.rows * m.kp) / 8, a, binary(m), s, s, ...tail(m, n)) },
+    {
+      name: "ternary-dot-block256",
+      bits: 2.0625,
+      call: (m, n, at) => x.ternaryDotBlockMatmul(at, at + (m.rows * m.kp) / 4, 256, a, s, s, ...tail(m, n)),
+    },
+    {
+      name: "binary-table",
+      bits: 1,
+      call: (m, n, at) => x.binaryTableMatmul(at, s, a, binary(m), s, s, ...tail(m, n)),
+    },
+    {
+      name: "binary-table-block",
+      bits: 1.125,
+      call: (m, n, at) => x.binaryTableBlockMatmul(at, at + (m.rows * m.kp) / 8, a, binary(m), s, s, ...tail(m, n)),
+    },
     { name: "xnor", bits: 1, call: (m, n, at) => x.xnorMatmul(at, a, m.kp, ...tail(m, n)) },
     { name: "bit-planes", bits: 1, call: (m, n, at) => x.bitPlaneMatmul(at, a, s, ...tail(m, n)) },
   ].map((kernel) => ({ ...kernel, weights: w }));
@@ -90,11 +131,20 @@ function normal() {
 
 /** What happens once a token (tables) and once a load (decode, pack): million weights, or activations, a second. */
 function loading(x) {
-  const k = 2560, big = 256 * 1024, codes = OUT, from = WEIGHTS, to = WEIGHTS + 2 ** 20;
+  const k = 2560,
+    big = 256 * 1024,
+    codes = OUT,
+    from = WEIGHTS,
+    to = WEIGHTS + 2 ** 20;
   const unpacked = (type) => () => x.decodeTernaryRow(type, from, big, codes, SCALES);
   return [
     { name: "tables ternary", count: k, run: () => x.buildTernaryTables(from, ACTIVATIONS, 0, k / 2) },
-    { name: "tables short", count: k, prepare: () => buildShort(x, { kp: k }, 1, normal), run: () => x.buildShortTables(OUT, ACTIVATIONS, k / 2, 0, shortBlocks(x, k)) },
+    {
+      name: "tables short",
+      count: k,
+      prepare: () => buildShort(x, { kp: k }, 1, normal),
+      run: () => x.buildShortTables(OUT, ACTIVATIONS, k / 2, 0, shortBlocks(x, k)),
+    },
     { name: "tables binary", count: k, run: () => x.buildBinaryTables(from, ACTIVATIONS, 0, k / 4) },
     { name: "decode TQ1_0", count: big, run: unpacked(34) },
     { name: "decode TQ2_0", count: big, run: unpacked(35) },
@@ -110,7 +160,15 @@ function loading(x) {
 
 function report({ name, bits, call, weights, prepare = () => undefined }) {
   prepare(CACHED, 1);
-  const cells = [rate(CACHED, 1, bits, median(() => call(CACHED, 1, weights), 50), "cached")];
+  const cells = [
+    rate(
+      CACHED,
+      1,
+      bits,
+      median(() => call(CACHED, 1, weights), 50),
+      "cached",
+    ),
+  ];
   for (const shape of STREAMED) {
     prepare(shape, 1);
     const bytes = Math.ceil((shape.rows * shape.kp * bits) / 8 / 64) * 64;
@@ -121,7 +179,15 @@ function report({ name, bits, call, weights, prepare = () => undefined }) {
     cells.push(rate(shape, 1, bits, median(all, 1) / count, `stream ${shape.rows}x${shape.kp}`));
   }
   prepare(CACHED, MANY_ROWS);
-  cells.push(rate(CACHED, MANY_ROWS, bits, median(() => call(CACHED, MANY_ROWS, weights), 50), `${MANY_ROWS} rows`));
+  cells.push(
+    rate(
+      CACHED,
+      MANY_ROWS,
+      bits,
+      median(() => call(CACHED, MANY_ROWS, weights), 50),
+      `${MANY_ROWS} rows`,
+    ),
+  );
   process.stdout.write(`${name.padEnd(24)}${cells.join(" | ")}\n`);
 }
 
@@ -134,7 +200,9 @@ function rate({ rows, kp }, n, bits, seconds, label) {
 function reportPass({ name, count, run, prepare = () => undefined }) {
   prepare();
   const seconds = median(run, 20);
-  process.stdout.write(`${name.padEnd(24)}${(count / seconds / 1e9).toFixed(2)} G/s, ${(seconds * 1e6).toFixed(1)} µs for ${count}\n`);
+  process.stdout.write(
+    `${name.padEnd(24)}${(count / seconds / 1e9).toFixed(2)} G/s, ${(seconds * 1e6).toFixed(1)} µs for ${count}\n`,
+  );
 }
 
 /** Median processor seconds of a call, over REPS rounds of about `milliseconds`. */
@@ -161,7 +229,20 @@ function processorSeconds(run) {
 async function compile() {
   const asc = await import("assemblyscript/asc");
   const entries = FILES.map((file) => `assembly/weights/${file}.ts`);
-  const flags = ["--config", "none", "--importMemory", "--runtime", "stub", "-O3", "--converge", "--noAssert", "--use", "abort=", "--enable", "simd"];
+  const flags = [
+    "--config",
+    "none",
+    "--importMemory",
+    "--runtime",
+    "stub",
+    "-O3",
+    "--converge",
+    "--noAssert",
+    "--use",
+    "abort=",
+    "--enable",
+    "simd",
+  ];
   if (options.variant === "relaxed") flags.push("--enable", "relaxed-simd");
   let binary;
   const writeFile = (name, data) => void (name === "bench.wasm" && (binary = data));

@@ -26,8 +26,15 @@ const curves: Curve[] = [
   { name: "ternary, training (moving average)", points: movingAverage(logs[0].records) },
   ...logs.map(({ name, records }) => ({ name, points: validations(records) })),
 ];
-writeFileSync("models/loss.svg", lossPlotSvg(curves, { title: "Validation loss on tiny Shakespeare, 3 million weights", yLabel: "loss (nats per byte)" }));
-for (const { name, records } of logs) console.log(`${name}: ${records.at(-1)?.validationLoss?.toFixed(4)} nats a byte after ${records.at(-1)?.step} steps`);
+writeFileSync(
+  "models/loss.svg",
+  lossPlotSvg(curves, {
+    title: "Validation loss on tiny Shakespeare, 3 million weights",
+    yLabel: "loss (nats per byte)",
+  }),
+);
+for (const { name, records } of logs)
+  console.log(`${name}: ${records.at(-1)?.validationLoss?.toFixed(4)} nats a byte after ${records.at(-1)?.step} steps`);
 
 function movingAverage(records: readonly MetricRecord[]): [number, number][] {
   let average: number | undefined;
@@ -39,5 +46,9 @@ function movingAverage(records: readonly MetricRecord[]): [number, number][] {
 }
 
 function validations(records: readonly MetricRecord[]): [number, number][] {
-  return records.slice(0, -1).flatMap(({ step, validationLoss }) => (validationLoss === undefined ? [] : [[step, validationLoss] as [number, number]]));
+  return records
+    .slice(0, -1)
+    .flatMap(({ step, validationLoss }) =>
+      validationLoss === undefined ? [] : [[step, validationLoss] as [number, number]],
+    );
 }

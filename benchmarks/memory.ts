@@ -59,16 +59,36 @@ function report(): void {
   console.log(`load           ${(load.loadMs / 1e3).toFixed(2)} s, ${(fileBytes / 1e3 / load.loadMs).toFixed(0)} MB/s`);
   console.log(`peak resident  ${mb(load.peakRssBytes)}; the file and the KV cache are ${mb(fileBytes + load.kvBytes)}`);
   console.log(`JS heap        ${mb(load.heapBytes)}`);
-  console.log(`wasm memory    ${mb(load.wasmBytes)}, of it KV ${mb(load.kvBytes)}; resident memory grew by ${mb(load.grownBytes)} while generating`);
+  console.log(
+    `wasm memory    ${mb(load.wasmBytes)}, of it KV ${mb(load.kvBytes)}; resident memory grew by ${mb(load.grownBytes)} while generating`,
+  );
   if (cycles) {
-    console.log(`${cycles.cycles} load/close cycles: resident ${mb(cycles.rssGrowthBytes)}, heap ${mb(cycles.heapGrowthBytes)} more at the end`);
+    console.log(
+      `${cycles.cycles} load/close cycles: resident ${mb(cycles.rssGrowthBytes)}, heap ${mb(cycles.heapGrowthBytes)} more at the end`,
+    );
   }
 }
 
 function child<Figures>(kind: string, path: string): Figures {
   const own = process.argv[1];
-  const args = ["--expose-gc", own, path, "--child", kind, "--tokens", values.tokens, "--threads", values.threads, "--context", values.context, "--cycles", values.cycles];
-  return JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] })) as Figures;
+  const args = [
+    "--expose-gc",
+    own,
+    path,
+    "--child",
+    kind,
+    "--tokens",
+    values.tokens,
+    "--threads",
+    values.threads,
+    "--context",
+    values.context,
+    "--cycles",
+    values.cycles,
+  ];
+  return JSON.parse(
+    execFileSync(process.execPath, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }),
+  ) as Figures;
 }
 
 async function openModel() {
@@ -82,7 +102,8 @@ async function reportLoad(): Promise<void> {
   const watching = setInterval(watch, 5);
   const model = await openModel();
   clearInterval(watching);
-  const generate = (maxTokens: number) => model.generate([1, 2, 3, 4], { maxTokens, temperature: 0, ignoreEnd: true }).result();
+  const generate = (maxTokens: number) =>
+    model.generate([1, 2, 3, 4], { maxTokens, temperature: 0, ignoreEnd: true }).result();
   await generate(2);
   const before = process.memoryUsage().rss;
   await generate(Number(values.tokens));
@@ -110,7 +131,11 @@ async function reportCycles(): Promise<void> {
     if (cycle === Math.ceil(cycles / 10)) early = process.memoryUsage();
   }
   const late = process.memoryUsage();
-  const figures: CycleFigures = { cycles, rssGrowthBytes: late.rss - early.rss, heapGrowthBytes: late.heapUsed - early.heapUsed };
+  const figures: CycleFigures = {
+    cycles,
+    rssGrowthBytes: late.rss - early.rss,
+    heapGrowthBytes: late.heapUsed - early.heapUsed,
+  };
   console.log(JSON.stringify(figures));
 }
 

@@ -33,7 +33,8 @@ const { values, positionals } = parseArgs({
   },
 });
 if (positionals.length === 0) throw new Error("usage: node benchmarks/run.mjs profile FILE...");
-const threads = Number(values.threads), positions = values.position.split(",").map(Number);
+const threads = Number(values.threads),
+  positions = values.position.split(",").map(Number);
 
 /** Positions after the first row: as many as a batch has, and position 4000 fits into a context of 4096. */
 const CONTEXT_AFTER = 64;
@@ -41,19 +42,41 @@ const CONTEXT_AFTER = 64;
 const reports: ProfileReport[] = [];
 for (const file of positionals) {
   const model = await openProfiled(file, {
-    threads, contextLength: Math.max(...positions) + CONTEXT_AFTER, kvType: values.kv as "f32" | "q8",
-    variant: values.variant as "simd" | undefined, ternaryKernel: values.ternary as "dot" | undefined,
+    threads,
+    contextLength: Math.max(...positions) + CONTEXT_AFTER,
+    kvType: values.kv as "f32" | "q8",
+    variant: values.variant as "simd" | undefined,
+    ternaryKernel: values.ternary as "dot" | undefined,
   });
-  const bandwidth = await readBandwidth(model), rows = values.rows === "batch" ? model.plan.nBatch : Number(values.rows);
-  if (rows > model.plan.nBatch) throw new Error(`--rows: wanted at most ${model.plan.nBatch}, the rows of a batch, got ${rows}`);
-  for (const position of positions) reports.push({ file: basename(file), variant: model.variant, threads, rows, position, kv: values.kv, isCached: values.cached, bandwidth, ...profile(model, rows, position) });
+  const bandwidth = await readBandwidth(model),
+    rows = values.rows === "batch" ? model.plan.nBatch : Number(values.rows);
+  if (rows > model.plan.nBatch)
+    throw new Error(`--rows: wanted at most ${model.plan.nBatch}, the rows of a batch, got ${rows}`);
+  for (const position of positions)
+    reports.push({
+      file: basename(file),
+      variant: model.variant,
+      threads,
+      rows,
+      position,
+      kv: values.kv,
+      isCached: values.cached,
+      bandwidth,
+      ...profile(model, rows, position),
+    });
   await model.close();
 }
 if (values.json) console.log(JSON.stringify(reports, null, 2));
 else for (const report of reports) print(report);
 
-function profile(model: ProfiledModel, rows: number, position: number): Pick<ProfileReport, "wholeMs" | "totalMs" | "kinds"> {
-  const groups = stepGroups(model, rows), times = groups.map((): number[] => []), wholes: number[] = [];
+function profile(
+  model: ProfiledModel,
+  rows: number,
+  position: number,
+): Pick<ProfileReport, "wholeMs" | "totalMs" | "kinds"> {
+  const groups = stepGroups(model, rows),
+    times = groups.map((): number[] => []),
+    wholes: number[] = [];
   for (let token = -2; token < Number(values.tokens); token++) {
     model.prepare(rows, position);
     const wholeMs = time(() => model.run(model.plan.program, model.program.nSteps));
@@ -70,12 +93,25 @@ function profile(model: ProfiledModel, rows: number, position: number): Pick<Pro
   const kinds = new Map<string, Pick<KindReport, "name" | "bytes" | "weights" | "milliseconds" | "count">>();
   groups.forEach(({ kind: { name, bytes, weights } }, i) => {
     const sum = kinds.get(name) ?? { name, bytes: 0, weights: 0, milliseconds: 0, count: 0 };
-    kinds.set(name, { name, bytes: sum.bytes + bytes, weights: sum.weights + weights, milliseconds: sum.milliseconds + median(times[i]), count: sum.count + 1 });
+    kinds.set(name, {
+      name,
+      bytes: sum.bytes + bytes,
+      weights: sum.weights + weights,
+      milliseconds: sum.milliseconds + median(times[i]),
+      count: sum.count + 1,
+    });
   });
-  const all = [...kinds.values()], totalMs = all.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+  const all = [...kinds.values()],
+    totalMs = all.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
   return {
-    wholeMs: median(wholes), totalMs,
-    kinds: all.map((kind) => ({ ...kind, share: kind.milliseconds / totalMs, gigabytesPerSecond: kind.bytes / kind.milliseconds / 1e6 }))
+    wholeMs: median(wholes),
+    totalMs,
+    kinds: all
+      .map((kind) => ({
+        ...kind,
+        share: kind.milliseconds / totalMs,
+        gigabytesPerSecond: kind.bytes / kind.milliseconds / 1e6,
+      }))
       .sort((a, b) => b.milliseconds - a.milliseconds),
   };
 }
@@ -88,7 +124,11 @@ function time(run: () => void): number {
 
 function print(report: ProfileReport): void {
   const { file, variant, rows, position, kv, bandwidth, wholeMs, totalMs } = report;
-  console.log(`${cpus()[0].model}, Node ${process.version}, ${variant}, threads ${threads}, rows ${rows}, position ${position}, cache ${kv}`);
-  console.log(`${file}: ${wholeMs.toFixed(1)} ms, ${((rows * 1e3) / wholeMs).toFixed(1)} tokens/s; step by step ${totalMs.toFixed(1)} ms; one thread reads ${bandwidth.toFixed(1)} GB/s`);
+  console.log(
+    `${cpus()[0].model}, Node ${process.version}, ${variant}, threads ${threads}, rows ${rows}, position ${position}, cache ${kv}`,
+  );
+  console.log(
+    `${file}: ${wholeMs.toFixed(1)} ms, ${((rows * 1e3) / wholeMs).toFixed(1)} tokens/s; step by step ${totalMs.toFixed(1)} ms; one thread reads ${bandwidth.toFixed(1)} GB/s`,
+  );
   console.log(profileTable(report).join("\n"));
 }

@@ -19,7 +19,9 @@ const [name, ...args] = process.argv.slice(2);
 const entry = join(here, `${name}.ts`);
 
 if (!name || !existsSync(entry)) {
-  const names = readdirSync(here).filter((file) => file.endsWith(".ts")).map((file) => file.slice(0, -3));
+  const names = readdirSync(here)
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => file.slice(0, -3));
   console.error(`usage: node benchmarks/run.mjs NAME [arguments]; NAME is one of: ${names.join(", ")}`);
   process.exit(2);
 }

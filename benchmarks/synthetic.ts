@@ -22,7 +22,9 @@ const { values } = parseArgs({
 });
 const shape = shapes[values.shape ?? ""];
 if (!shape || !values.out) {
-  console.error(`usage: synthetic --shape ${Object.keys(shapes).join("|")} --out FILE [--type T] [--head-type T] [--layers N] [--seed N]`);
+  console.error(
+    `usage: synthetic --shape ${Object.keys(shapes).join("|")} --out FILE [--type T] [--head-type T] [--layers N] [--seed N]`,
+  );
   process.exit(2);
 }
 const started = performance.now();
@@ -36,4 +38,6 @@ const model = syntheticModel(
   Number(values.seed),
 );
 const sizeBytes = await writeModelFile(values.out, model);
-console.log(`${values.out}: ${(sizeBytes / 1e6).toFixed(1)} MB in ${((performance.now() - started) / 1e3).toFixed(1)} s`);
+console.log(
+  `${values.out}: ${(sizeBytes / 1e6).toFixed(1)} MB in ${((performance.now() - started) / 1e3).toFixed(1)} s`,
+);

@@ -79,7 +79,9 @@ for (const path of positionals) {
     const row = rows[rows.length - 1];
     if (!values.json) {
       const shown = times.map((ms) => ms.toPrecision(3).padStart(8)).join(" ");
-      process.stdout.write(`${row.file.padEnd(16)} ${input.padEnd(24)} ${shown} ms  exponent ${row.exponent.toFixed(3)}\n`);
+      process.stdout.write(
+        `${row.file.padEnd(16)} ${input.padEnd(24)} ${shown} ms  exponent ${row.exponent.toFixed(3)}\n`,
+      );
     }
   }
 }

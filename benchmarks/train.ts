@@ -38,29 +38,60 @@ const { values } = parseArgs({
 });
 
 /** For both sides; tfjs has neither decay nor clipping, so they are off. */
-const OPTIMIZER: OptimizerOptions = { learningRate: 1e-3, weightDecay: 0, clipNorm: 0, beta1: 0.9, beta2: 0.95, epsilon: 1e-8 };
+const OPTIMIZER: OptimizerOptions = {
+  learningRate: 1e-3,
+  weightDecay: 0,
+  clipNorm: 0,
+  beta1: 0.9,
+  beta2: 0.95,
+  epsilon: 1e-8,
+};
 
 if (values.child === "onebit") answerOnebit();
 else if (values.child === "peak") answerPeak();
 else await main();
 
 async function main(): Promise<void> {
-  if (!Object.hasOwn(CLOCKS, values.clock)) throw new Error(`--clock: wanted one of ${Object.keys(CLOCKS).join(", ")}, got ${values.clock}`);
-  if (values.clock === "processor" && values.threads !== "1") throw new Error("--clock processor: wanted --threads 1, since threads that wait take processor time too");
-  const programs = createPrograms(process.argv[1], values.clock as ClockName), wanted = new Set(values.only.split(",")), rounds = Number(values.rounds);
-  if (!programs.peerInstalled) process.stderr.write("tfjs is not installed (npm ci --ignore-scripts --prefix benchmarks): onebit alone\n");
-  const load = loadavg()[0], report: TrainReport = {
-    machine: { cpu: cpus()[0].model, nCpus: cpus().length, node: process.version, loadAverage: load, clock: values.clock },
-    contestants: [], agreement: [], products: [], steps: [], enwik8: [],
-  };
+  if (!Object.hasOwn(CLOCKS, values.clock))
+    throw new Error(`--clock: wanted one of ${Object.keys(CLOCKS).join(", ")}, got ${values.clock}`);
+  if (values.clock === "processor" && values.threads !== "1")
+    throw new Error("--clock processor: wanted --threads 1, since threads that wait take processor time too");
+  const programs = createPrograms(process.argv[1], values.clock as ClockName),
+    wanted = new Set(values.only.split(",")),
+    rounds = Number(values.rounds);
+  if (!programs.peerInstalled)
+    process.stderr.write("tfjs is not installed (npm ci --ignore-scripts --prefix benchmarks): onebit alone\n");
+  const load = loadavg()[0],
+    report: TrainReport = {
+      machine: {
+        cpu: cpus()[0].model,
+        nCpus: cpus().length,
+        node: process.version,
+        loadAverage: load,
+        clock: values.clock,
+      },
+      contestants: [],
+      agreement: [],
+      products: [],
+      steps: [],
+      enwik8: [],
+    };
   for (const threads of values.threads.split(",").map(Number)) {
     report.contestants.push(...(await describe(programs, threads)));
     if (wanted.has("agreement") && programs.peerInstalled) {
-      for (const way of ["fast", "library"]) report.agreement.push(await checkAgreement(programs, threads, way, OPTIMIZER));
+      for (const way of ["fast", "library"])
+        report.agreement.push(await checkAgreement(programs, threads, way, OPTIMIZER));
     }
-    if (wanted.has("products")) report.products.push(...(await measureProducts(programs, threads, { rounds, seconds: Number(values.seconds) })));
-    if (wanted.has("steps")) report.steps.push(...(await measureSteps(programs, threads, { rounds, steps: Number(values.steps), optimizer: OPTIMIZER })));
-    if (wanted.has("enwik8")) report.enwik8.push(await measureEnwik8(programs, threads, { rounds, steps: Number(values["enwik8-steps"]), optimizer: OPTIMIZER }));
+    if (wanted.has("products"))
+      report.products.push(...(await measureProducts(programs, threads, { rounds, seconds: Number(values.seconds) })));
+    if (wanted.has("steps"))
+      report.steps.push(
+        ...(await measureSteps(programs, threads, { rounds, steps: Number(values.steps), optimizer: OPTIMIZER })),
+      );
+    if (wanted.has("enwik8"))
+      report.enwik8.push(
+        await measureEnwik8(programs, threads, { rounds, steps: Number(values["enwik8-steps"]), optimizer: OPTIMIZER }),
+      );
   }
   if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
   console.log(formatReport(report));

@@ -9,7 +9,13 @@ import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wri
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { peakRssBytesOf, rssBytesOf } from "../tests/runtime/process-memory.ts";
-import { FakeBucket, type ServedWorker, buildWorker, serveWorker, workerdBinary } from "../tests/runtime/served-worker.ts";
+import {
+  FakeBucket,
+  type ServedWorker,
+  buildWorker,
+  serveWorker,
+  workerdBinary,
+} from "../tests/runtime/served-worker.ts";
 import { SYNTHETIC } from "../tests/runtime/synthetic-models.ts";
 import { readAnswer } from "../tests/runtime/worker-answer.ts";
 import { visit } from "../tests/runtime/worker-visitors.ts";
@@ -21,26 +27,34 @@ const STALLED = 40;
 
 const { values } = parseArgs({
   options: {
-    requests: { type: "string", default: "5000" }, clients: { type: "string", default: "30" }, conversations: { type: "string", default: "500" },
+    requests: { type: "string", default: "5000" },
+    clients: { type: "string", default: "30" },
+    conversations: { type: "string", default: "500" },
     workerd: { type: "string", multiple: true, default: ["newest", "oldest"] },
   },
 });
 for (const age of values.workerd as ("newest" | "oldest")[]) {
   const binary = workerdBinary(age);
-  if (binary === undefined) throw new Error(`the ${age} workerd is not installed for this machine: run .ci/run runtimes`);
+  if (binary === undefined)
+    throw new Error(`the ${age} workerd is not installed for this machine: run .ci/run runtimes`);
   await measure(age, binary);
 }
 
 async function measure(age: string, binary: string): Promise<void> {
   mkdirSync("build", { recursive: true });
-  const folder = mkdtempSync(resolve("build/visitors-")), installed = join(folder, "node_modules", "onebit"), bucket = await FakeBucket.start();
+  const folder = mkdtempSync(resolve("build/visitors-")),
+    installed = join(folder, "node_modules", "onebit"),
+    bucket = await FakeBucket.start();
   try {
     mkdirSync(installed, { recursive: true });
     cpSync("dist", join(installed, "dist"), { recursive: true });
     copyFileSync("package.json", join(installed, "package.json"));
     writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
     const files: Record<string, string> = {};
-    for (const [name, nLayers] of [["small.gguf", 4], ["other.gguf", 8]] as const) {
+    for (const [name, nLayers] of [
+      ["small.gguf", 4],
+      ["other.gguf", 8],
+    ] as const) {
       files[name] = join(folder, name);
       await writeModelFile(files[name], syntheticModel({ ...SYNTHETIC["llama-tq1_0"], nLayers }, nLayers));
       bucket.objects.set(name, new Uint8Array(readFileSync(files[name])));
@@ -50,16 +64,33 @@ async function measure(age: string, binary: string): Promise<void> {
       await (await fetch(url)).text();
       const idleBytes = rssBytesOf(pid);
       for (let i = 0; i < Number(values.conversations); i++) {
-        const body = JSON.stringify({ text: "ROMEO:", maxTokens: 8, seed: i, model: i % 5 === 4 ? "small.gguf" : undefined });
+        const body = JSON.stringify({
+          text: "ROMEO:",
+          maxTokens: 8,
+          seed: i,
+          model: i % 5 === 4 ? "small.gguf" : undefined,
+        });
         await readAnswer(await fetch(`${url}/conversations/${randomUUID()}`, { method: "POST", body }));
       }
-      console.log(`${age} workerd: ${values.conversations} conversations in turn, ${megabytes(rssBytesOf(pid) - idleBytes)} beyond idle (${megabytes(idleBytes)}), at most ${megabytes(peakRssBytesOf(pid) - idleBytes)}`);
+      console.log(
+        `${age} workerd: ${values.conversations} conversations in turn, ${megabytes(rssBytesOf(pid) - idleBytes)} beyond idle (${megabytes(idleBytes)}), at most ${megabytes(peakRssBytesOf(pid) - idleBytes)}`,
+      );
     });
     await withWorker(folder, binary, async ({ url }) => {
       let nReads = 0;
       bucket.beforeRead = () => (++nReads % STALLED === 0 ? new Promise(() => {}) : undefined);
-      const begin = performance.now(), outcomes = await visit({ url, nRequests: Number(values.requests), nClients: Number(values.clients), seed: 1, files });
-      console.log(`${age} workerd: ${values.requests} requests of ${values.clients} clients in ${((performance.now() - begin) / 1000).toFixed(0)} s, every answer the one given alone, no turn lost, none stuck`, outcomes);
+      const begin = performance.now(),
+        outcomes = await visit({
+          url,
+          nRequests: Number(values.requests),
+          nClients: Number(values.clients),
+          seed: 1,
+          files,
+        });
+      console.log(
+        `${age} workerd: ${values.requests} requests of ${values.clients} clients in ${((performance.now() - begin) / 1000).toFixed(0)} s, every answer the one given alone, no turn lost, none stuck`,
+        outcomes,
+      );
     });
   } finally {
     await bucket.stop();

@@ -18,7 +18,9 @@ const PROMPT = "It was a bright cold day in April, and the clocks were striking 
 const binary = workerdBinary();
 if (binary === undefined) throw new Error("workerd is not installed for this machine: run .ci/run runtimes");
 mkdirSync("build", { recursive: true });
-const folder = mkdtempSync(resolve("build/workers-benchmark-")), installed = join(folder, "node_modules", "onebit"), bucket = await FakeBucket.start();
+const folder = mkdtempSync(resolve("build/workers-benchmark-")),
+  installed = join(folder, "node_modules", "onebit"),
+  bucket = await FakeBucket.start();
 try {
   mkdirSync(installed, { recursive: true });
   cpSync("dist", join(installed, "dist"), { recursive: true });
@@ -32,22 +34,31 @@ try {
 }
 
 async function measure(path: string | undefined): Promise<string> {
-  const model = path && basename(path), megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+  const model = path && basename(path),
+    megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
   if (path && model) bucket.objects.set(model, new Uint8Array(readFileSync(path)));
   const plan = (await inspect(path, { threads: 1, ...(path ? { kvType: "q8" } : {}) })).memory;
   const worker = await serveWorker(folder, binary!);
   try {
     const answer = async (): Promise<{ cpuMs: number; rssBytes: number }> => {
       const before = cpuMsOf(worker.pid);
-      const response = await fetch(`${worker.url}/generate`, { method: "POST", body: JSON.stringify({ text: PROMPT, model, maxTokens: N_TOKENS, seed: 1 }) }), body = await response.text();
+      const response = await fetch(`${worker.url}/generate`, {
+          method: "POST",
+          body: JSON.stringify({ text: PROMPT, model, maxTokens: N_TOKENS, seed: 1 }),
+        }),
+        body = await response.text();
       if (!body.includes(`"tokens":${N_TOKENS}`)) throw new Error(body.slice(-500));
       return { cpuMs: cpuMsOf(worker.pid) - before, rssBytes: rssBytesOf(worker.pid) };
     };
     await (await fetch(worker.url)).text();
-    const idleBytes = rssBytesOf(worker.pid), nReads = bucket.reads.length, first = await answer(), reads = bucket.reads.length - nReads;
+    const idleBytes = rssBytesOf(worker.pid),
+      nReads = bucket.reads.length,
+      first = await answer(),
+      reads = bucket.reads.length - nReads;
     const again: { cpuMs: number; rssBytes: number }[] = [];
     for (let i = 0; i < 5; i++) again.push(await answer());
-    const nextMs = again.map(({ cpuMs }) => cpuMs).sort((a, b) => a - b)[2], peakBytes = peakRssBytesOf(worker.pid);
+    const nextMs = again.map(({ cpuMs }) => cpuMs).sort((a, b) => a - b)[2],
+      peakBytes = peakRssBytesOf(worker.pid);
     return [
       `${model ?? "the model in the package"}${path ? `, ${megabytes(statSync(path).size)}, ${reads} reads from R2` : ""}`,
       `  planned    ${megabytes(plan.wasmBytes)}: weights ${megabytes(plan.weightBytes)}, keys and values ${megabytes(plan.kvBytes)}`,

@@ -12,7 +12,8 @@ declare const Bun: {
 };
 
 /** Of a request's text, and of the answer: what one visitor may take of the processor. */
-const CHARS_MAX = 2000, TOKENS_MAX = 300;
+const CHARS_MAX = 2000,
+  TOKENS_MAX = 300;
 
 // One model for all: it takes one request after another, and holds its memory once.
 const model = await load();
@@ -22,8 +23,10 @@ const server = Bun.serve({
   // Seconds without a byte; a visitor who waits for others hears nothing until it is their turn.
   idleTimeout: 120,
   async fetch(request) {
-    if (request.method !== "POST") return new Response("POST a text; what follows it comes back as it is written\n", { status: 405 });
-    const prompt = (await request.text()).slice(0, CHARS_MAX), stop = new AbortController();
+    if (request.method !== "POST")
+      return new Response("POST a text; what follows it comes back as it is written\n", { status: 405 });
+    const prompt = (await request.text()).slice(0, CHARS_MAX),
+      stop = new AbortController();
     const pieces = model.generate(prompt, { maxTokens: TOKENS_MAX, temperature: 0.8, signal: stop.signal });
     const encoder = new TextEncoder();
     const body = new ReadableStream({

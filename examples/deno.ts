@@ -6,7 +6,11 @@
  */
 import { load } from "onebit";
 
-const TEXTS = ["Speak, my good lord, and tell us of the king.", "The quarterly report is attached as a spreadsheet.", "zxq jkw vvv qqx zzk"];
+const TEXTS = [
+  "Speak, my good lord, and tell us of the king.",
+  "The quarterly report is attached as a spreadsheet.",
+  "zxq jkw vvv qqx zzk",
+];
 
 const given = (globalThis as { Deno?: { args: string[] } }).Deno?.args ?? [];
 const model = await load();

@@ -6,7 +6,8 @@
  */
 import { load } from "onebit";
 
-const prompt = process.argv[2] ?? "ROMEO:", stop = new AbortController();
+const prompt = process.argv[2] ?? "ROMEO:",
+  stop = new AbortController();
 // Once: a second Ctrl-C ends the program, as users expect.
 process.once("SIGINT", () => stop.abort());
 
@@ -19,5 +20,7 @@ for await (const { text } of generation) process.stdout.write(text);
 
 const { stopReason, timings } = await generation.result();
 // Not on standard output, which may go to a file.
-console.error(`\n\n${stopReason}: ${timings.tokens} tokens, ${Math.round((1000 * timings.tokens) / timings.generateMs)} a second`);
+console.error(
+  `\n\n${stopReason}: ${timings.tokens} tokens, ${Math.round((1000 * timings.tokens) / timings.generateMs)} a second`,
+);
 await model.close();

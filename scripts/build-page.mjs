@@ -25,7 +25,10 @@ export async function pageFiles(options, variants) {
     ...COPIED.map((name) => [name, read(name)]),
     ...variants.map((variant) => [`kernels.${variant}.wasm`, readFileSync(`build/kernels.${variant}.wasm`)]),
   ]);
-  const define = { ONEBIT_PAGE_BUILD: JSON.stringify(hashOf(files)), ONEBIT_PAGE_FILES: JSON.stringify([...files.keys()]) };
+  const define = {
+    ONEBIT_PAGE_BUILD: JSON.stringify(hashOf(files)),
+    ONEBIT_PAGE_FILES: JSON.stringify([...files.keys()]),
+  };
   files.set("service-worker.js", await script("service-worker.ts", { format: "iife", define }));
   return [
     ...[...files].map(([name, contents]) => ({ path: join("dist", "web", name), contents })),
@@ -35,7 +38,16 @@ export async function pageFiles(options, variants) {
 
 async function bundle(entry, options) {
   const { build } = await import("esbuild");
-  const { outputFiles } = await build({ ...options, entryPoints: [entry], bundle: true, platform: "browser", target: "es2022", minify: true, sourcemap: false, write: false });
+  const { outputFiles } = await build({
+    ...options,
+    entryPoints: [entry],
+    bundle: true,
+    platform: "browser",
+    target: "es2022",
+    minify: true,
+    sourcemap: false,
+    write: false,
+  });
   return outputFiles[0].text;
 }
 
@@ -51,7 +63,8 @@ function hashOf(files) {
 
 /** The page with everything but the model inside. Its policy allows exactly its own script and style, by their hashes. */
 async function singleFile(script) {
-  const code = (await script("single-file.ts", { format: "iife", external: ["#models/*"] })).trim(), style = read("style.css").toString().trim();
+  const code = (await script("single-file.ts", { format: "iife", external: ["#models/*"] })).trim(),
+    style = read("style.css").toString().trim();
   const icon = `data:image/svg+xml;base64,${read("icon.svg").toString("base64")}`;
   const policy = `default-src 'none'; script-src ${source(code)} 'wasm-unsafe-eval'; worker-src blob:; connect-src https: http://localhost:* http://127.0.0.1:*; style-src ${source(style)}; img-src data:; base-uri 'none'; form-action 'none'`;
   return replaceEach(read("index.html").toString(), [

@@ -11,7 +11,16 @@
  */
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -47,7 +56,11 @@ export async function buildKernels() {
   const staging = join("build", `staging-${process.pid}`);
   mkdirSync(staging, { recursive: true });
   try {
-    await Promise.all([...VARIANTS, ...TRAIN_VARIANTS].map((variant) => compileVariant(variant, join(staging, `kernels.${variant}.wasm`))));
+    await Promise.all(
+      [...VARIANTS, ...TRAIN_VARIANTS].map((variant) =>
+        compileVariant(variant, join(staging, `kernels.${variant}.wasm`)),
+      ),
+    );
     writeFileSync(join(staging, "kernels.stamp"), stamp);
     for (const name of readdirSync(staging)) renameSync(join(staging, name), join("build", name));
   } finally {
@@ -63,7 +76,9 @@ async function compileVariant(variant, out) {
     await promisify(execFile)(process.execPath, args);
   } catch (error) {
     const problems = error.stderr.split("\n\n").filter((problem) => !problem.startsWith("WARNING"));
-    throw new Error(`asc, variant ${variant}, ended with ${error.signal ?? error.code}:\n${problems.join("\n\n")}`, { cause: error });
+    throw new Error(`asc, variant ${variant}, ended with ${error.signal ?? error.code}:\n${problems.join("\n\n")}`, {
+      cause: error,
+    });
   }
 }
 
@@ -80,7 +95,9 @@ export const BUNDLE = {
   target: ["es2022", "node20"],
   packages: "external",
   // Inside the bundles, so that they run in a page as they are and nothing is installed with them.
-  alias: Object.fromEntries(["legacy", "sha2", "utils"].map((name) => [`@noble/hashes/${name}.js`, `./node_modules/@noble/hashes/${name}.js`])),
+  alias: Object.fromEntries(
+    ["legacy", "sha2", "utils"].map((name) => [`@noble/hashes/${name}.js`, `./node_modules/@noble/hashes/${name}.js`]),
+  ),
   loader: { ".wasm": "binary", ".gguf": "binary" },
   sourcemap: true,
   logLevel: "warning",
@@ -129,7 +146,10 @@ export async function buildBundles() {
   const stamp = bundlesHash();
   const script = await workerScript();
   const files = [
-    ...(await bundle(ENTRIES, { chunkNames: "chunks/[name]-[hash]", plugins: [workerScriptPlugin(script), hiddenModelPlugin] })),
+    ...(await bundle(ENTRIES, {
+      chunkNames: "chunks/[name]-[hash]",
+      plugins: [workerScriptPlugin(script), hiddenModelPlugin],
+    })),
     ...(await bundle(
       Object.fromEntries(WORKERD_ENTRIES.map((name) => [`${name}.workerd`, ENTRIES[name]])),
       // Beside the entries, so that "./kernels.…" is the same file from each.
@@ -146,23 +166,31 @@ export async function buildBundles() {
   const chunksFirst = [...files].sort((a, b) => Number(isChunk(b.path)) - Number(isChunk(a.path)));
   for (const { path, contents } of chunksFirst) replaceFile(path, contents);
   const kept = new Set(files.map(({ path }) => relative(root, resolve(path))));
-  for (const path of filesBelow("dist").filter((path) => !path.startsWith(join("dist", "types")))) if (!kept.has(path)) rmSync(path, { force: true });
+  for (const path of filesBelow("dist").filter((path) => !path.startsWith(join("dist", "types"))))
+    if (!kept.has(path)) rmSync(path, { force: true });
   replaceFile("build/bundles.stamp", stamp);
 }
 
 async function bundle(entryPoints, options) {
   const { build } = await import("esbuild");
   const { outputFiles } = await build({ ...SHIPPED, entryPoints, outdir: "dist", splitting: true, ...options });
-  return outputFiles.filter(({ path }) => !path.endsWith(".map") || !isOneText(path)).map(({ path, contents, text }) => {
-    return { path, contents: isOneText(path) ? text.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n") : contents };
-  });
+  return outputFiles
+    .filter(({ path }) => !path.endsWith(".map") || !isOneText(path))
+    .map(({ path, contents, text }) => {
+      return { path, contents: isOneText(path) ? text.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n") : contents };
+    });
 }
 
 /** The script of the worker that `onebit/worker` starts, as one text that imports nothing. */
 async function workerScript() {
   const { build } = await import("esbuild");
   const { outputFiles } = await build({
-    ...BUNDLE, entryPoints: ["src/web/worker-main.ts"], format: "iife", minify: true, sourcemap: false, write: false,
+    ...BUNDLE,
+    entryPoints: ["src/web/worker-main.ts"],
+    format: "iife",
+    minify: true,
+    sourcemap: false,
+    write: false,
     // The page sends the default model's bytes: a megabyte that the script need not hold.
     external: ["#models/*"],
   });
@@ -201,7 +229,10 @@ function workerScriptPlugin(script) {
 const workerdPlugin = {
   name: "workerd",
   setup(build) {
-    build.onResolve({ filter: /^#kernels\// }, ({ path }) => ({ path: `./kernels.${path.slice("#kernels/".length)}.wasm`, external: true }));
+    build.onResolve({ filter: /^#kernels\// }, ({ path }) => ({
+      path: `./kernels.${path.slice("#kernels/".length)}.wasm`,
+      external: true,
+    }));
     build.onResolve({ filter: /^#models\/shakespeare$/ }, () => ({ path: `./${DEFAULT_MODEL}`, external: true }));
     build.onResolve({ filter: /^\..*\.ts$/ }, ({ path, resolveDir }) => {
       const twin = join(resolveDir, path.replace(/\.ts$/, ".workerd.ts"));
@@ -224,7 +255,10 @@ export function buildTypes() {
   execFileSync(process.execPath, [tsc, "-p", "tsconfig.types.json"], { stdio: "inherit" });
   const emitted = join("build", "types", "src");
   for (const name of WRITTEN_TYPES) copyFileSync(join("src", name), join(emitted, name));
-  const kept = declarationsOf(Object.values(manifest().exports).flatMap(({ types }) => types ?? []), emitted);
+  const kept = declarationsOf(
+    Object.values(manifest().exports).flatMap(({ types }) => types ?? []),
+    emitted,
+  );
   for (const file of filesBelow(emitted)) if (!kept.has(file)) rmSync(file);
   // Sources outside src (the constants shared with the kernels) show in no declaration of the library.
   rmSync("dist/types", { recursive: true, force: true });
@@ -237,12 +271,15 @@ export function buildTypes() {
 function declarationsOf(entries, folder) {
   const paths = entries.map((entry) => join(folder, relative("./dist/types", entry)));
   for (const path of paths) {
-    const references = GLOBAL_TYPES.map((name) => `/// <reference path="${relative(dirname(path), join(folder, name))}" />\n`).join("");
+    const references = GLOBAL_TYPES.map(
+      (name) => `/// <reference path="${relative(dirname(path), join(folder, name))}" />\n`,
+    ).join("");
     writeFileSync(path, references + readFileSync(path, "utf8"));
   }
   const kept = new Set([...paths, ...GLOBAL_TYPES.map((name) => join(folder, name))]);
   for (const path of kept) {
-    for (const [, specifier] of readFileSync(path, "utf8").matchAll(/(?:from|import\()\s*"(\.[^"]+)\.[jt]s"/g)) kept.add(join(dirname(path), `${specifier}.d.ts`));
+    for (const [, specifier] of readFileSync(path, "utf8").matchAll(/(?:from|import\()\s*"(\.[^"]+)\.[jt]s"/g))
+      kept.add(join(dirname(path), `${specifier}.d.ts`));
   }
   return kept;
 }
@@ -264,11 +301,25 @@ function kernelsHash() {
 
 function bundlesHash() {
   const wasm = [...VARIANTS, ...TRAIN_VARIANTS].map((variant) => `build/kernels.${variant}.wasm`);
-  return hashFiles([...filesBelow("src"), ...filesBelow("models", ".gguf"), ...wasm, "package.json", "package-lock.json", "scripts/build.mjs", "scripts/build-page.mjs"]);
+  return hashFiles([
+    ...filesBelow("src"),
+    ...filesBelow("models", ".gguf"),
+    ...wasm,
+    "package.json",
+    "package-lock.json",
+    "scripts/build.mjs",
+    "scripts/build-page.mjs",
+  ]);
 }
 
 function typesHash() {
-  return hashFiles([...filesBelow("src", ".ts"), "assembly/abi.ts", "package-lock.json", "tsconfig.json", "tsconfig.types.json"]);
+  return hashFiles([
+    ...filesBelow("src", ".ts"),
+    "assembly/abi.ts",
+    "package-lock.json",
+    "tsconfig.json",
+    "tsconfig.types.json",
+  ]);
 }
 
 function isFresh(stampFile, hash, output) {

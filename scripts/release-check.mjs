@@ -44,16 +44,25 @@ function main() {
 }
 
 function pack(folder) {
-  const listing = execFileSync("npm", ["pack", "--json", "--pack-destination", folder], { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+  const listing = execFileSync("npm", ["pack", "--json", "--pack-destination", folder], {
+    cwd: root,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const [{ filename, size, unpackedSize }] = JSON.parse(listing.slice(listing.indexOf("[\n")));
   say(`${filename}: ${size} bytes packed, ${unpackedSize} unpacked`);
   return join(folder, filename);
 }
 
 function runInstalled(folder) {
-  const { dependencies = {} } = JSON.parse(readFileSync(join(folder, "node_modules", "onebit", "package.json"), "utf8"));
+  const { dependencies = {} } = JSON.parse(
+    readFileSync(join(folder, "node_modules", "onebit", "package.json"), "utf8"),
+  );
   say(`dependencies: ${Object.keys(dependencies).join(", ") || "none"}`);
-  const text = execFileSync("npx", ["--no-install", "onebit", "ROMEO:", "--max-tokens", "40", "--seed", "1"], { cwd: folder, encoding: "utf8" });
+  const text = execFileSync("npx", ["--no-install", "onebit", "ROMEO:", "--max-tokens", "40", "--seed", "1"], {
+    cwd: folder,
+    encoding: "utf8",
+  });
   if (text.length < 10) throw new Error(`onebit wrote ${JSON.stringify(text)}`);
   for (const [entry, names] of Object.entries(EXPORTED)) {
     const program = `const entry = await import(${JSON.stringify(entry)}); for (const name of ${JSON.stringify(names)}) if (!(name in entry)) throw new Error(name);`;

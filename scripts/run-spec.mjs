@@ -85,9 +85,13 @@ function pathOf(node) {
 /** What a failed node says. A trap says only where: as-pect leaves the values of an earlier failure on it. */
 function explain(node) {
   const values = (reflected) => (reflected ? reflected.stringify({ indent: 0 }) : "(none)");
-  const frames = (node.stackTrace ?? "").split("\n").filter((line) => !line.startsWith("    at ") || line.includes("wasm-function"));
+  const frames = (node.stackTrace ?? "")
+    .split("\n")
+    .filter((line) => !line.startsWith("    at ") || line.includes("wasm-function"));
   const trapped = frames[0] !== "" && !frames[0].endsWith("unreachable");
-  const lines = trapped ? [] : [node.message || "failed", `actual ${values(node.actual)}`, `expected ${values(node.expected)}`];
+  const lines = trapped
+    ? []
+    : [node.message || "failed", `actual ${values(node.actual)}`, `expected ${values(node.expected)}`];
   for (const error of node.errors) lines.push(`${error.type}: ${error.message}`);
   for (const logged of node.logs) lines.push(`log ${values(logged)}`);
   return [...lines, ...frames].join("\n");

@@ -68,7 +68,12 @@ async function runInFolder(specs, tests, options) {
 
 function runNode(files, options) {
   const reporter = options.reporter ?? (options.everything && !process.stdout.isTTY ? "tap" : "spec");
-  const flags = ["--enable-source-maps", "--test", `--test-reporter=${reporter}`, `--test-timeout=${options["timeout-ms"]}`];
+  const flags = [
+    "--enable-source-maps",
+    "--test",
+    `--test-reporter=${reporter}`,
+    `--test-timeout=${options["timeout-ms"]}`,
+  ];
   // The default leaves a core idle: on two cores that is one file at a time.
   flags.push("--test-concurrency=2");
   if (options.name) flags.push(`--test-name-pattern=${options.name}`);

@@ -16,5 +16,9 @@ export const DEFAULT_MODEL_THREADS = 1;
 /** The bytes of its GGUF file: the same array each time, not to be changed or transferred. @throws OnebitError `engine/part-missing` */
 export async function defaultModelBytes(): Promise<Uint8Array<ArrayBuffer>> {
   const importModel = async () => await (await import("#models/shakespeare")).default;
-  return await packagePart("the model in the box", importModel, 'in a bundled page, import model from "onebit/shakespeare" and load(model)');
+  return await packagePart(
+    "the model in the box",
+    importModel,
+    'in a bundled page, import model from "onebit/shakespeare" and load(model)',
+  );
 }

@@ -25,16 +25,30 @@ export function hfConfig(files: HfModelFiles): HfDescription {
 }
 
 /** Undefined where the folder has none. @throws OnebitError `tokenizer/…` */
-export function hfTokenizer({ config, tokenizerJson, vocabularyFiles, tokenizerConfig, chatTemplate, generationConfig }: HfModelFiles): Tokenizer | undefined {
-  const eos = generationConfig?.["eos_token_id"], ids = Array.isArray(eos) ? eos : [eos];
+export function hfTokenizer({
+  config,
+  tokenizerJson,
+  vocabularyFiles,
+  tokenizerConfig,
+  chatTemplate,
+  generationConfig,
+}: HfModelFiles): Tokenizer | undefined {
+  const eos = generationConfig?.["eos_token_id"],
+    ids = Array.isArray(eos) ? eos : [eos];
   const extras = { chatTemplate, endOfTurnIds: ids.filter((id): id is number => typeof id === "number") };
   if (tokenizerJson !== undefined) return tokenizerFromHf(tokenizerJson, tokenizerConfig, extras);
   if (vocabularyFiles === undefined) return undefined;
-  const joined = joinVocabularyFiles(vocabularyFiles, tokenizerConfig ?? {}, typeof config["model_type"] === "string" ? config["model_type"] : "");
+  const joined = joinVocabularyFiles(
+    vocabularyFiles,
+    tokenizerConfig ?? {},
+    typeof config["model_type"] === "string" ? config["model_type"] : "",
+  );
   return tokenizerFromHf(joined.json, joined.config, extras);
 }
 
 /** Why a folder without a tokenizer has none, where there is more to say than that. */
 export function hfNoTokenizer({ hasOnlySentencePiece }: HfModelFiles): string | undefined {
-  return hasOnlySentencePiece ? `the folder has tokenizer.model, but tokenizer.json is missing; ${HOW_TO_MAKE_TOKENIZER_JSON}` : undefined;
+  return hasOnlySentencePiece
+    ? `the folder has tokenizer.model, but tokenizer.json is missing; ${HOW_TO_MAKE_TOKENIZER_JSON}`
+    : undefined;
 }

@@ -5,7 +5,15 @@
  */
 import { type ByteSource, blobSource, bytesSource, guardedSource, isByteSource } from "./core/byte-source.ts";
 import { OnebitError, fail, throwIfAborted } from "./core/errors.ts";
-import { BOOLEAN, type Meanings, type OptionTable, check, checkOptions, kind, options as optionsOf } from "./core/options.ts";
+import {
+  BOOLEAN,
+  type Meanings,
+  type OptionTable,
+  check,
+  checkOptions,
+  kind,
+  options as optionsOf,
+} from "./core/options.ts";
 import { packagePart } from "./core/package-part.ts";
 import { PLATFORM, type Platform } from "./core/platform.ts";
 import { withMemory } from "./core/refused-memory.ts";
@@ -50,18 +58,36 @@ export interface InspectOptions extends LoadModelOptions {
 
 export type TokenizerOptions = Pick<LoadModelOptions, "platform" | "hub" | "signal">;
 
-const LOAD_OPTIONS: OptionTable<LoadModelOptions> = { ...ENGINE_OPTIONS, platform: PLATFORM, hub: optionsOf(HUB_OPTIONS) };
+const LOAD_OPTIONS: OptionTable<LoadModelOptions> = {
+  ...ENGINE_OPTIONS,
+  platform: PLATFORM,
+  hub: optionsOf(HUB_OPTIONS),
+};
 const INSPECT_OPTIONS: OptionTable<InspectOptions> = { ...LOAD_OPTIONS, weights: BOOLEAN };
-const TOKENIZER_OPTIONS: OptionTable<TokenizerOptions> = { platform: PLATFORM, hub: LOAD_OPTIONS.hub, signal: LOAD_OPTIONS.signal };
+const TOKENIZER_OPTIONS: OptionTable<TokenizerOptions> = {
+  platform: PLATFORM,
+  hub: LOAD_OPTIONS.hub,
+  signal: LOAD_OPTIONS.signal,
+};
 
 /** What other programs call these, and where a download's options go. */
 const LOAD_MEANINGS: Meanings = {
-  n_ctx: "contextLength", num_ctx: "contextLength", n_threads: "threads", nThreads: "threads",
+  n_ctx: "contextLength",
+  num_ctx: "contextLength",
+  n_threads: "threads",
+  nThreads: "threads",
   ...Object.fromEntries(Object.keys(HUB_OPTIONS).map((name) => [name, `hub: { ${name} }`])),
 };
 
-const MODEL_SOURCE = kind<ModelSource>("a path, a URL, a Blob or File, a Uint8Array of a file's bytes, or a source of them with name, sizeBytes, read and close", (source) =>
-  typeof source === "string" || source instanceof URL || source instanceof Uint8Array || source instanceof Blob || isByteSource(source));
+const MODEL_SOURCE = kind<ModelSource>(
+  "a path, a URL, a Blob or File, a Uint8Array of a file's bytes, or a source of them with name, sizeBytes, read and close",
+  (source) =>
+    typeof source === "string" ||
+    source instanceof URL ||
+    source instanceof Uint8Array ||
+    source instanceof Blob ||
+    isByteSource(source),
+);
 
 /**
  * Loads a model; without a source the one in the package: 3 million ternary weights that continue a text as Shakespeare might.
@@ -82,20 +108,40 @@ export async function load(source?: ModelSource, options: LoadModelOptions = {})
 }
 
 /** `load` for a program that brings the kernels another way, as one that fetches only those it can run. @throws as {@link load} */
-export async function loadWithKernels(binaries: KernelBinaries, source?: ModelSource, given: LoadModelOptions = {}): Promise<Model> {
-  const begin = performance.now(), options = checkOptions("load", given, LOAD_OPTIONS, { meanings: LOAD_MEANINGS });
+export async function loadWithKernels(
+  binaries: KernelBinaries,
+  source?: ModelSource,
+  given: LoadModelOptions = {},
+): Promise<Model> {
+  const begin = performance.now(),
+    options = checkOptions("load", given, LOAD_OPTIONS, { meanings: LOAD_MEANINGS });
   throwIfAborted(options.signal);
-  return await withMemory("model/not-enough-memory", "loading a model", () => loadChecked(binaries, source, options, begin));
+  return await withMemory("model/not-enough-memory", "loading a model", () =>
+    loadChecked(binaries, source, options, begin),
+  );
 }
 
-async function loadChecked(binaries: KernelBinaries, source: ModelSource | undefined, options: LoadModelOptions, begin: number): Promise<Model> {
-  const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
+async function loadChecked(
+  binaries: KernelBinaries,
+  source: ModelSource | undefined,
+  options: LoadModelOptions,
+  begin: number,
+): Promise<Model> {
+  const platform = options.platform ?? detectPlatform(),
+    file = await openFile(source, platform, options);
   try {
     const description = await describeModel(file);
     const renderChat = description.tokenizer === undefined ? undefined : await loadChatRenderer();
     const threads = source === undefined && options.threads === undefined ? DEFAULT_MODEL_THREADS : options.threads;
     const engine: Engine = await createEngine({ ...description, platform, binaries }, { ...options, threads });
-    return new Model({ engine, tokenizer: description.tokenizer, noTokenizer: description.noTokenizer, embedding: description.embedding, renderChat, loadMs: performance.now() - begin });
+    return new Model({
+      engine,
+      tokenizer: description.tokenizer,
+      noTokenizer: description.noTokenizer,
+      embedding: description.embedding,
+      renderChat,
+      loadMs: performance.now() - begin,
+    });
   } finally {
     await closeFile(file);
   }
@@ -124,15 +170,27 @@ export async function inspect(source?: ModelSource, given: InspectOptions = {}):
   return await withMemory("model/not-enough-memory", "inspecting a model", () => inspectChecked(source, options));
 }
 
-async function inspectChecked(source: ModelSource | undefined, { weights = true, ...options }: InspectOptions): Promise<ModelInspection> {
-  const platform = options.platform ?? detectPlatform(), file = await openFile(source, platform, options);
+async function inspectChecked(
+  source: ModelSource | undefined,
+  { weights = true, ...options }: InspectOptions,
+): Promise<ModelInspection> {
+  const platform = options.platform ?? detectPlatform(),
+    file = await openFile(source, platform, options);
   try {
     const description = await describeModel(file);
-    const chosen = await chooseKernels(KERNELS, false, options.variant).catch((error) => noneWhereUnsupported(error, options.variant));
-    const { plan, tensors } = planEngine({ ...description, platform }, options, fastestTernaryKernel(chosen ?? { fusedDot: false }), layOutMemory);
+    const chosen = await chooseKernels(KERNELS, false, options.variant).catch((error) =>
+      noneWhereUnsupported(error, options.variant),
+    );
+    const { plan, tensors } = planEngine(
+      { ...description, platform },
+      options,
+      fastestTernaryKernel(chosen ?? { fusedDot: false }),
+      layOutMemory,
+    );
     const engine = chosen && { variant: chosen.variant, ternaryKernel: plan.options.ternaryKernel };
     const memory = { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes };
-    const unused = { keys: description.unusedKeys, tensors: tensors.unused }, warnings = weights ? await findZeroWeights(tensors) : [];
+    const unused = { keys: description.unusedKeys, tensors: tensors.unused },
+      warnings = weights ? await findZeroWeights(tensors) : [];
     return { file, config: description.config, memory, unused, warnings, engine };
   } finally {
     await closeFile(file);
@@ -145,7 +203,10 @@ function noneWhereUnsupported(error: unknown, asked: Variant | undefined): undef
 }
 
 /** The tokenizer of a model file alone. @throws OnebitError `file/…`, `gguf/…`, `tokenizer/…` */
-export async function loadTokenizer(source?: ModelSource, given: TokenizerOptions = {}): Promise<Tokenizer | undefined> {
+export async function loadTokenizer(
+  source?: ModelSource,
+  given: TokenizerOptions = {},
+): Promise<Tokenizer | undefined> {
   const options = checkOptions("loadTokenizer", given, TOKENIZER_OPTIONS, { meanings: LOAD_MEANINGS });
   return await withMemory("model/not-enough-memory", "loading a tokenizer", async () => {
     const file = await openFile(source, options.platform ?? detectPlatform(), options);
@@ -154,30 +215,56 @@ export async function loadTokenizer(source?: ModelSource, given: TokenizerOption
   });
 }
 
-async function openFile(asked: ModelSource | undefined, platform: Platform, { hub, signal }: TokenizerOptions): Promise<ModelFile> {
+async function openFile(
+  asked: ModelSource | undefined,
+  platform: Platform,
+  { hub, signal }: TokenizerOptions,
+): Promise<ModelFile> {
   const given = asked === undefined ? await defaultModelBytes() : check("model", asked, MODEL_SOURCE);
-  const source = given instanceof URL ? (given.protocol === "file:" && platform.pathOf ? platform.pathOf(given) : given.href) : given;
-  if (typeof source === "string" && isRemoteSource(source) && (platform.hub !== undefined || source.startsWith("hf:"))) {
+  const source =
+    given instanceof URL
+      ? given.protocol === "file:" && platform.pathOf
+        ? platform.pathOf(given)
+        : given.href
+      : given;
+  if (
+    typeof source === "string" &&
+    isRemoteSource(source) &&
+    (platform.hub !== undefined || source.startsWith("hf:"))
+  ) {
     return await openRemote(source, platform, hub ?? {}, signal);
   }
   const open = async (path: string) => guardedSource(await platform.openFile(path));
-  if (typeof source === "string" && await platform.isFolder(source)) {
+  if (typeof source === "string" && (await platform.isFolder(source))) {
     return await openModelFolder((name) => open(platform.inFolder(source, name)));
   }
   const main = typeof source === "string" ? await open(source) : sourceOf(source);
   try {
-    return await openModelFile(main, typeof source === "string" ? (name) => open(platform.beside(source, name)) : noSiblings);
+    return await openModelFile(
+      main,
+      typeof source === "string" ? (name) => open(platform.beside(source, name)) : noSiblings,
+    );
   } catch (error) {
     await main.close();
     throw error;
   }
 }
 
-async function openRemote(source: string, { hub, name }: Platform, options: HubOptions, signal: AbortSignal | undefined): Promise<ModelFile> {
-  if (hub === undefined) return fail("hub/unavailable", `${source}: the platform ${name} has no place for models; pass a platform whose hub is set, or the URL of the file`);
+async function openRemote(
+  source: string,
+  { hub, name }: Platform,
+  options: HubOptions,
+  signal: AbortSignal | undefined,
+): Promise<ModelFile> {
+  if (hub === undefined)
+    return fail(
+      "hub/unavailable",
+      `${source}: the platform ${name} has no place for models; pass a platform whose hub is set, or the URL of the file`,
+    );
   // A chunk of its own, as large as all of the tokenizers: most programs open files, and pages bring their own `hub`.
   const { pullModel } = await packagePart("what fetches models", () => import("./hub/pull.ts"));
-  const pulled = await pullModel(source, hub, options, signal), open = async (file: string) => guardedSource(await pulled.open(file));
+  const pulled = await pullModel(source, hub, options, signal),
+    open = async (file: string) => guardedSource(await pulled.open(file));
   if (pulled.format === "safetensors" && pulled.commit !== undefined) return await openModelFolder(open);
   const main = await open(pulled.files[0].name);
   try {
@@ -185,7 +272,9 @@ async function openRemote(source: string, { hub, name }: Platform, options: HubO
   } catch (error) {
     await main.close();
     // The file has its own name in the cache; what was asked for is the source.
-    throw error instanceof OnebitError ? new OnebitError(error.code, `${shown(source)}: ${error.message}`, { cause: error }) : error;
+    throw error instanceof OnebitError
+      ? new OnebitError(error.code, `${shown(source)}: ${error.message}`, { cause: error })
+      : error;
   }
 }
 
@@ -195,7 +284,10 @@ function sourceOf(source: Blob | Uint8Array | ByteSource): ByteSource {
 }
 
 async function noSiblings(name: string): Promise<never> {
-  return fail("file/not-found", `${name}: a model given as bytes has no files beside it; give a path to the file or its folder`);
+  return fail(
+    "file/not-found",
+    `${name}: a model given as bytes has no files beside it; give a path to the file or its folder`,
+  );
 }
 
 async function closeFile(file: ModelFile): Promise<void> {

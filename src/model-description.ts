@@ -30,14 +30,22 @@ export async function describeModel(file: ModelFile): Promise<ModelDescription> 
   const tokenizer = await tokenizerOf(file);
   if (file.format === "gguf") return { ...ggufModel(file), tokenizer };
   const { hfConfig, hfNoTokenizer } = await hfDescription();
-  return { ...hfConfig(file), noTokenizer: hfNoTokenizer(file), tensors: file.tensors, tokenizer, embedding: undefined };
+  return {
+    ...hfConfig(file),
+    noTokenizer: hfNoTokenizer(file),
+    tensors: file.tensors,
+    tokenizer,
+    embedding: undefined,
+  };
 }
 
 function ggufModel({ metadata, tensors }: GgufFile): Omit<ModelDescription, "tokenizer"> {
   const pooling = poolingFromGguf(metadata);
   // BitNet embedding models norm the input of every projection; no other model does.
   const isEmbedding = pooling !== undefined || tensors.has("blk.0.attn_q_norm_in.weight");
-  const embedding = isEmbedding ? { pooling: pooling ?? ("last" as const), appendEos: pooling === undefined || appendsEos(metadata) } : undefined;
+  const embedding = isEmbedding
+    ? { pooling: pooling ?? ("last" as const), appendEos: pooling === undefined || appendsEos(metadata) }
+    : undefined;
   return { ...describeGguf(metadata, tensors), tensors, naming: GGUF_NAMING, embedding };
 }
 

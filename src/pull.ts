@@ -18,7 +18,17 @@ import { detectPlatform } from "./platform/detect.ts";
 
 export { browserHub } from "./platform/browser-hub.ts";
 export { OnebitError } from "./core/errors.ts";
-export type { Fetch, HubPlatform, IncrementalHash, LockOptions, ModelStore, StoredEntry, StoredFile, StoreLock, WritableFile } from "./core/model-store.ts";
+export type {
+  Fetch,
+  HubPlatform,
+  IncrementalHash,
+  LockOptions,
+  ModelStore,
+  StoredEntry,
+  StoredFile,
+  StoreLock,
+  WritableFile,
+} from "./core/model-store.ts";
 export type { KeptModel } from "./hub/inventory.ts";
 export type { HubOptions, PulledFile, PulledModel } from "./hub/options.ts";
 export type { PullProgress } from "./hub/progress.ts";
@@ -47,12 +57,20 @@ const KEPT_OPTIONS: OptionTable<KeptOptions> = { platform: PLATFORM };
  */
 export async function pull(source: string, options: PullOptions = {}): Promise<PulledModel> {
   const { signal, platform, ...hub } = checkOptions("pull", options, PULL_OPTIONS);
-  return await withMemory("model/not-enough-memory", "a download", async () => await pullModel(check("source", source, TEXT), hubOf(platform), hub, signal));
+  return await withMemory(
+    "model/not-enough-memory",
+    "a download",
+    async () => await pullModel(check("source", source, TEXT), hubOf(platform), hub, signal),
+  );
 }
 
 /** Every model that is kept here, also those other programs brought. @throws OnebitError `file/read`, `hub/unavailable` */
 export async function list(options: KeptOptions = {}): Promise<KeptModel[]> {
-  return await withMemory("model/not-enough-memory", "the list of models", async () => await listModels(hubOf(checkOptions("list", options, KEPT_OPTIONS).platform)));
+  return await withMemory(
+    "model/not-enough-memory",
+    "the list of models",
+    async () => await listModels(hubOf(checkOptions("list", options, KEPT_OPTIONS).platform)),
+  );
 }
 
 /**
@@ -61,7 +79,12 @@ export async function list(options: KeptOptions = {}): Promise<KeptModel[]> {
  * @throws OnebitError `file/not-found`, `file/write`, `hub/busy` while it is being downloaded, `hub/bad-source`, `hub/unavailable`
  */
 export async function remove(source: string, options: KeptOptions = {}): Promise<{ readonly freedBytes: number }> {
-  return await withMemory("model/not-enough-memory", "removing a model", async () => await removeModel(check("source", source, TEXT), hubOf(checkOptions("remove", options, KEPT_OPTIONS).platform)));
+  return await withMemory(
+    "model/not-enough-memory",
+    "removing a model",
+    async () =>
+      await removeModel(check("source", source, TEXT), hubOf(checkOptions("remove", options, KEPT_OPTIONS).platform)),
+  );
 }
 
 /**
@@ -74,5 +97,11 @@ export function platformWithHub(): Platform {
 }
 
 function hubOf(platform: Platform = platformWithHub()): HubPlatform {
-  return platform.hub ?? fail("hub/unavailable", `the platform ${platform.name} has no place for models, or no network; pass a platform whose hub is set`);
+  return (
+    platform.hub ??
+    fail(
+      "hub/unavailable",
+      `the platform ${platform.name} has no place for models, or no network; pass a platform whose hub is set`,
+    )
+  );
 }

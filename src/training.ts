@@ -4,7 +4,17 @@
  * @module
  */
 import { THREADS_MAX } from "./core/limits.ts";
-import { BOOLEAN, BYTES, FUNCTION, type OptionTable, SIGNAL, TEXT, checkOptions, required, whole } from "./core/options.ts";
+import {
+  BOOLEAN,
+  BYTES,
+  FUNCTION,
+  type OptionTable,
+  SIGNAL,
+  TEXT,
+  checkOptions,
+  required,
+  whole,
+} from "./core/options.ts";
 import { PLATFORM, type Platform } from "./core/platform.ts";
 import { load } from "./load.ts";
 import { detectPlatform } from "./platform/detect.ts";
@@ -59,17 +69,28 @@ export interface TrainOptions extends Omit<TrainingOptions, "platform"> {
  * @throws OnebitError `train/…`, `checkpoint/…`, `engine/…`, `file/…`, `aborted`
  */
 export async function openTraining(options: TrainOptions): Promise<Training> {
-  return await openChecked(checkOptions("openTraining", options, TRAIN_OPTIONS, { code: "train/bad-option", meanings: RECIPE_MEANINGS }));
+  return await openChecked(
+    checkOptions("openTraining", options, TRAIN_OPTIONS, { code: "train/bad-option", meanings: RECIPE_MEANINGS }),
+  );
 }
 
 const TRAIN_OPTIONS: OptionTable<TrainOptions> = {
-  ...RECIPE_OPTIONS, text: required(BYTES), platform: PLATFORM, threads: whole(1, THREADS_MAX), folder: TEXT, resume: BOOLEAN, name: TEXT,
-  sampler: FUNCTION, samplePrompt: TEXT, signal: SIGNAL,
+  ...RECIPE_OPTIONS,
+  text: required(BYTES),
+  platform: PLATFORM,
+  threads: whole(1, THREADS_MAX),
+  folder: TEXT,
+  resume: BOOLEAN,
+  name: TEXT,
+  sampler: FUNCTION,
+  samplePrompt: TEXT,
+  signal: SIGNAL,
 };
 
 async function openChecked(options: TrainOptions): Promise<Training> {
   const platform = options.platform ?? detectPlatform();
-  const { threads = defaultThreads(resolveChecked(options).recipe, platform), sampler = engineSampler(platform) } = options;
+  const { threads = defaultThreads(resolveChecked(options).recipe, platform), sampler = engineSampler(platform) } =
+    options;
   return await openTrainingOn({ ...options, platform, threads, sampler });
 }
 
@@ -97,7 +118,10 @@ export interface TrainedResult {
  *   for a shape that GGUF cannot hold
  */
 export async function train(given: TrainToEndOptions): Promise<TrainedResult> {
-  const { onEvent, ...options } = checkOptions("train", given, TRAIN_TO_END_OPTIONS, { code: "train/bad-option", meanings: RECIPE_MEANINGS });
+  const { onEvent, ...options } = checkOptions("train", given, TRAIN_TO_END_OPTIONS, {
+    code: "train/bad-option",
+    meanings: RECIPE_MEANINGS,
+  });
   await using training = await openChecked(options);
   // What cannot be exported should not be trained.
   await training.gguf();

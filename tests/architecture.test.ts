@@ -31,7 +31,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shakespeare.d": [],
   "hf-description": ["model", "files", "tokenizer", "core"],
   "model-description": ["hf-description", "model", "files", "tokenizer", "core"],
-  load: ["default-model", "model-description", "hub", "platform", "generate", "model", "files", "tokenizer", "kernels", "core"],
+  load: [
+    "default-model",
+    "model-description",
+    "hub",
+    "platform",
+    "generate",
+    "model",
+    "files",
+    "tokenizer",
+    "kernels",
+    "core",
+  ],
   index: ["load", "hub", "platform", "generate", "model", "files", "tokenizer", "kernels", "core"],
   training: ["train", "load", "nn", "platform", "core"],
   server: ["core"],
@@ -64,13 +75,18 @@ const everything = [...src, ...assembly, ...scripts, ...benchmarks, ...tests];
 describe("imports", () => {
   test("the table covers every folder of src", () => {
     const folders = new Set(src.map(({ path }) => layerOf(path)));
-    assert.deepEqual([...folders].filter((folder) => !(folder in MAY_IMPORT)), []);
+    assert.deepEqual(
+      [...folders].filter((folder) => !(folder in MAY_IMPORT)),
+      [],
+    );
   });
 
   test("point down the layers", () => {
     expectNone(src, ({ path, text }) =>
       relativeImports(path, text)
-        .filter(({ target }) => layerOf(target) !== layerOf(path) && !MAY_IMPORT[layerOf(path)]?.includes(layerOf(target)))
+        .filter(
+          ({ target }) => layerOf(target) !== layerOf(path) && !MAY_IMPORT[layerOf(path)]?.includes(layerOf(target)),
+        )
         .map(({ target }) => `${path} imports ${target}`),
     );
   });
@@ -90,7 +106,10 @@ describe("imports", () => {
     expectNone(src, ({ path, text }) =>
       importedModules(text)
         .map(({ specifier }) => specifier)
-        .filter((specifier) => !/^(?:\.|#kernels\/|#models\/|#engine-worker$)/.test(specifier) && !DEPENDENCIES.includes(specifier))
+        .filter(
+          (specifier) =>
+            !/^(?:\.|#kernels\/|#models\/|#engine-worker$)/.test(specifier) && !DEPENDENCIES.includes(specifier),
+        )
         .filter((specifier) => !(specifier.startsWith("node:") && /^src\/(?:platform|cli|server)\//.test(path)))
         .map((specifier) => `${path} imports ${specifier}`),
     );
@@ -129,7 +148,10 @@ describe("words", () => {
   test("no `any`, no compiler directives, no console outside the command line", () => {
     expectWords(src, /(?<![\w.$])any(?![\w$])/g);
     expectRaw([...src, ...assembly], /@ts-(?:ignore|nocheck|expect-error)/g);
-    expectWords(src.filter(({ path }) => !path.startsWith("src/cli/")), /(?<![\w.$])console\b/g);
+    expectWords(
+      src.filter(({ path }) => !path.startsWith("src/cli/")),
+      /(?<![\w.$])console\b/g,
+    );
   });
 
   test("no enum, namespace or parameter property: the sources erase to JavaScript", () => {
@@ -152,12 +174,21 @@ describe("words", () => {
     const exact = src.filter(({ path }) => /^src\/(?:generate|model|kernels)\//.test(path));
     expectWords(exact, INEXACT_MATH);
     // `**` is Math.pow; between two literal integers it is folded exactly. A chat template may use Jinja's own.
-    expectWords(exact.filter(({ path }) => !path.startsWith("src/generate/jinja/")), /(?<!\b\d+n?\s*)\*\*|\*\*(?!\s*\d+n?\b)/g);
+    expectWords(
+      exact.filter(({ path }) => !path.startsWith("src/generate/jinja/")),
+      /(?<!\b\d+n?\s*)\*\*|\*\*(?!\s*\d+n?\b)/g,
+    );
   });
 
   test("no unfinished work, no trace of how it was made", () => {
-    expectRaw(everything, new RegExp(["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"].map((word) => `\\b${word}\\b`).join("|"), "g"));
-    const traces = new RegExp(["(?<![\\w.~-])/wo" + "rk/", "\\bissue\\s+#?\\d+", "(?:^|\\s)#\\d+\\b", "/tmp/br" + "ief"].join("|"), "gi");
+    expectRaw(
+      everything,
+      new RegExp(["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"].map((word) => `\\b${word}\\b`).join("|"), "g"),
+    );
+    const traces = new RegExp(
+      ["(?<![\\w.~-])/wo" + "rk/", "\\bissue\\s+#?\\d+", "(?:^|\\s)#\\d+\\b", "/tmp/br" + "ief"].join("|"),
+      "gi",
+    );
     expectRaw([...everything, ...documents()], traces);
   });
 });
@@ -166,7 +197,9 @@ describe("files", () => {
   test("have names in kebab-case that say one idea", () => {
     expectNone(everything, ({ path }) => {
       const name = basename(path).replace(/\.(?:spec|test|workerd|d)?\.?(?:ts|mjs)$/, "");
-      return /^[a-z0-9]+(?:[-.][a-z0-9]+)*$/.test(name) && !/^(?:utils?|helpers?|misc|common)$/.test(name) ? [] : [path];
+      return /^[a-z0-9]+(?:[-.][a-z0-9]+)*$/.test(name) && !/^(?:utils?|helpers?|misc|common)$/.test(name)
+        ? []
+        : [path];
     });
   });
 
@@ -177,9 +210,14 @@ describe("files", () => {
   });
 
   test("do nothing on import and keep no changing state, in src", () => {
-    const pagePrograms = ["main", "page-worker", "service-worker", "single-file"].map((name) => `src/web/page/${name}.ts`);
+    const pagePrograms = ["main", "page-worker", "service-worker", "single-file"].map(
+      (name) => `src/web/page/${name}.ts`,
+    );
     const programs = ["src/cli/main.ts", "src/web/worker-main.ts", ...pagePrograms];
-    expectNone(src.filter(({ path }) => !programs.includes(path)), ({ path, text }) => topLevelEffects(text).map((line) => `${path}:${line}`));
+    expectNone(
+      src.filter(({ path }) => !programs.includes(path)),
+      ({ path, text }) => topLevelEffects(text).map((line) => `${path}:${line}`),
+    );
   });
 });
 
@@ -198,7 +236,9 @@ function sourcesBelow(folder: string): Source[] {
 }
 
 function documents(): Source[] {
-  const names = ["README.md", "CHANGELOG.md", "SECURITY.md", "package.json", ".ci/run"].filter((name) => existsSync(name));
+  const names = ["README.md", "CHANGELOG.md", "SECURITY.md", "package.json", ".ci/run"].filter((name) =>
+    existsSync(name),
+  );
   return names.map((path) => ({ path, text: readFileSync(path, "utf8"), code: "" }));
 }
 
@@ -214,7 +254,9 @@ function relativeImports(path: string, text: string): { target: string }[] {
 }
 
 function cycles(sources: readonly Source[]): string[] {
-  const edges = new Map(sources.map(({ path, text }) => [path, relativeImports(path, text).map(({ target }) => withExtension(target))]));
+  const edges = new Map(
+    sources.map(({ path, text }) => [path, relativeImports(path, text).map(({ target }) => withExtension(target))]),
+  );
   const found: string[] = [];
   const done = new Set<string>();
   const visit = (path: string, trail: readonly string[]): void => {

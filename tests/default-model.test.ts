@@ -33,11 +33,28 @@ describe("the model in the package", () => {
   });
 
   test("has the shape of the preset that trains it", async () => {
-    const { config, file } = await inspect(), { shakespeare } = PRESETS;
+    const { config, file } = await inspect(),
+      { shakespeare } = PRESETS;
     assert.equal(file.format, "gguf");
     assert.deepEqual(
-      [config.nEmbd, config.nLayers, config.nHeads, config.nKvHeads, config.nFf, config.contextLengthTrained, config.vocabSize],
-      [shakespeare.dim, shakespeare.depth, shakespeare.heads, shakespeare.kvHeads, shakespeare.ffHidden, shakespeare.seqLength, 256],
+      [
+        config.nEmbd,
+        config.nLayers,
+        config.nHeads,
+        config.nKvHeads,
+        config.nFf,
+        config.contextLengthTrained,
+        config.vocabSize,
+      ],
+      [
+        shakespeare.dim,
+        shakespeare.depth,
+        shakespeare.heads,
+        shakespeare.kvHeads,
+        shakespeare.ffHidden,
+        shakespeare.seqLength,
+        256,
+      ],
     );
   });
 
@@ -74,12 +91,14 @@ describe("the model in the package", () => {
   });
 
   test("nothing but undefined stands for it", async () => {
-    for (const source of [null, "", 0]) await assert.rejects(load(source as unknown as string), { name: "OnebitError" });
+    for (const source of [null, "", 0])
+      await assert.rejects(load(source as unknown as string), { name: "OnebitError" });
   });
 });
 
 describe("its description", () => {
-  const readme = readFileSync("models/README.md", "utf8"), records = parseMetrics(readFileSync("models/shakespeare.jsonl", "utf8"));
+  const readme = readFileSync("models/README.md", "utf8"),
+    records = parseMetrics(readFileSync("models/shakespeare.jsonl", "utf8"));
 
   test("gives the size and the loss there are", () => {
     assert.ok(readme.includes(`${statSync(FILE).size.toLocaleString("en")} bytes`), "size");
@@ -110,12 +129,18 @@ describe("its description", () => {
 
 describe("onebit TEXT", () => {
   const flags = ["--seed", `${options.seed}`, "--max-tokens", `${options.maxTokens}`];
-  const onebit = (args: readonly string[], input?: string) => spawnSync(process.execPath, [CLI, ...args], { input: input ?? "", encoding: "utf8", timeout: 60_000 });
+  const onebit = (args: readonly string[], input?: string) =>
+    spawnSync(process.execPath, [CLI, ...args], { input: input ?? "", encoding: "utf8", timeout: 60_000 });
   const line = text.endsWith("\n") ? text : `${text}\n`;
 
   test("continues it, with a temperature of 0.8 unless told", () => {
     assert.equal(options.temperature, 0.8);
-    for (const args of [[prompt], ["run", prompt], ["run", "--ids", [...Buffer.from(prompt)].join()], ["run", FILE, prompt, "--temperature", "0.8"]]) {
+    for (const args of [
+      [prompt],
+      ["run", prompt],
+      ["run", "--ids", [...Buffer.from(prompt)].join()],
+      ["run", FILE, prompt, "--temperature", "0.8"],
+    ]) {
       const { status, stdout, stderr } = onebit([...args, ...flags]);
       assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: line, stderr: "" }, args.join(" "));
     }
@@ -124,10 +149,16 @@ describe("onebit TEXT", () => {
   });
 
   test("stops after 300 bytes unless told; the description shows them", () => {
-    const { ids, text } = JSON.parse(onebit([prompt, "--seed", "1", "--json"]).stdout) as { ids: number[]; text: string };
+    const { ids, text } = JSON.parse(onebit([prompt, "--seed", "1", "--json"]).stdout) as {
+      ids: number[];
+      text: string;
+    };
     assert.equal(ids.length, 300);
     const wholeLines = text.slice(0, text.lastIndexOf("\n"));
-    assert.ok(readFileSync("models/README.md", "utf8").includes(`$ onebit "${prompt}" --seed 1\n${wholeLines}\n`), text);
+    assert.ok(
+      readFileSync("models/README.md", "utf8").includes(`$ onebit "${prompt}" --seed 1\n${wholeLines}\n`),
+      text,
+    );
   });
 
   test("is no way to mistype a command, or to name a model", () => {
@@ -150,14 +181,19 @@ describe("onebit TEXT", () => {
 
   test("works from the packed package, in an empty folder", (t) => {
     mkdirSync("build", { recursive: true });
-    const folder = mkdtempSync(resolve("build/packed-")), npm = { cwd: folder, encoding: "utf8", timeout: 120_000, stdio: "pipe" } as const;
+    const folder = mkdtempSync(resolve("build/packed-")),
+      npm = { cwd: folder, encoding: "utf8", timeout: 120_000, stdio: "pipe" } as const;
     try {
-      const [{ filename }] = JSON.parse(execFileSync("npm", ["pack", resolve("."), "--json", "--ignore-scripts"], npm)) as [{ filename: string }];
+      const [{ filename }] = JSON.parse(
+        execFileSync("npm", ["pack", resolve("."), "--json", "--ignore-scripts"], npm),
+      ) as [{ filename: string }];
       writeFileSync(join(folder, "package.json"), '{ "private": true }');
       execFileSync("npm", ["install", `./${filename}`, "--offline", "--no-audit", "--no-fund"], npm);
       const begin = performance.now();
       assert.equal(execFileSync("npx", ["--no-install", "onebit", prompt, ...flags], npm), line);
-      t.diagnostic(`${Math.round(performance.now() - begin)} ms for ${options.maxTokens} bytes, npx and start included`);
+      t.diagnostic(
+        `${Math.round(performance.now() - begin)} ms for ${options.maxTokens} bytes, npx and start included`,
+      );
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
@@ -170,7 +206,10 @@ async function lossOf(model: Awaited<ReturnType<typeof load>>, bytes: readonly n
   for (let begin = 0; begin < bytes.length - 1; begin += 512) {
     await model.eachLogits(bytes.slice(begin, Math.min(begin + 512, bytes.length - 1)), (row, logits) => {
       const max = Math.max(...logits);
-      sum += max + Math.log(logits.reduce((total, logit) => total + Math.exp(logit - max), 0)) - logits[bytes[begin + row + 1]];
+      sum +=
+        max +
+        Math.log(logits.reduce((total, logit) => total + Math.exp(logit - max), 0)) -
+        logits[bytes[begin + row + 1]];
     });
   }
   return sum / (bytes.length - 1);

@@ -5,7 +5,17 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { syntheticModel } from "../benchmarks/synthetic/model.ts";
@@ -19,8 +29,14 @@ interface Document {
   readonly text: string;
 }
 
-const documents: readonly Document[] = ["README.md", "CONTRIBUTING.md", "SECURITY.md", ...readdirSync("docs").filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`)]
-  .map((path) => ({ path, text: readFileSync(path, "utf8") }));
+const documents: readonly Document[] = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
+  ...readdirSync("docs")
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+].map((path) => ({ path, text: readFileSync(path, "utf8") }));
 const README_BYTES_MAX = 10_000;
 /** The command line as it was built. */
 const CLI = resolve("dist/cli.js");
@@ -29,9 +45,20 @@ const EXAMPLE_TIMEOUT_MS = 60_000;
 /** The smallest model that has everything the examples use: a vocabulary, a chat template, 512 positions. */
 const SHAPE: Shape = {
   architecture: "qwen3",
-  nEmbd: 256, nLayers: 2, nHeads: 4, nKvHeads: 2, headDim: 64, nFf: 512, nVocab: 640,
-  contextLength: 1024, ropeTheta: 10_000, normEps: 1e-6, tied: true,
-  bodyType: "TQ2_0", headType: "F16", scalePerTensor: false,
+  nEmbd: 256,
+  nLayers: 2,
+  nHeads: 4,
+  nKvHeads: 2,
+  headDim: 64,
+  nFf: 512,
+  nVocab: 640,
+  contextLength: 1024,
+  ropeTheta: 10_000,
+  normEps: 1e-6,
+  tied: true,
+  bodyType: "TQ2_0",
+  headType: "F16",
+  scalePerTensor: false,
 };
 
 describe("examples", () => {
@@ -41,8 +68,14 @@ describe("examples", () => {
     mkdirSync("build", { recursive: true });
     folder = mkdtempSync(resolve("build/readme-"));
     await writeModelFile(join(folder, "model.gguf"), syntheticModel(SHAPE, 1));
-    writeFileSync(join(folder, "prompt.txt"), "It was a bright cold day in April, and the clocks were striking thirteen.");
-    writeFileSync(join(folder, "text.txt"), "All happy families are alike; each unhappy family is unhappy in its own way.\n".repeat(4));
+    writeFileSync(
+      join(folder, "prompt.txt"),
+      "It was a bright cold day in April, and the clocks were striking thirteen.",
+    );
+    writeFileSync(
+      join(folder, "text.txt"),
+      "All happy families are alike; each unhappy family is unhappy in its own way.\n".repeat(4),
+    );
     mkdirSync(join(folder, "bin"));
     writeFileSync(join(folder, "bin", "onebit"), `#!/bin/sh\nexec "${process.execPath}" "${CLI}" "$@"\n`);
     chmodSync(join(folder, "bin", "onebit"), 0o755);
@@ -71,10 +104,19 @@ describe("examples", () => {
       writeFileSync(join(folder, `page-${i + 1}.ts`), text);
       return `page-${i + 1}.ts`;
     });
-    const compilerOptions = { strict: true, module: "nodenext", target: "es2022", lib: ["es2023", "dom", "dom.asynciterable", "dom.iterable", "esnext.disposable"], types: [], noEmit: true };
+    const compilerOptions = {
+      strict: true,
+      module: "nodenext",
+      target: "es2022",
+      lib: ["es2023", "dom", "dom.asynciterable", "dom.iterable", "esnext.disposable"],
+      types: [],
+      noEmit: true,
+    };
     writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
-    const run = spawnSync(process.execPath, [resolve("node_modules/typescript/bin/tsc"), "-p", folder], { encoding: "utf8" });
+    const run = spawnSync(process.execPath, [resolve("node_modules/typescript/bin/tsc"), "-p", folder], {
+      encoding: "utf8",
+    });
     assert.equal(run.status, 0, run.stdout);
     assert.ok(files.length >= 4);
   });
@@ -87,7 +129,9 @@ test("there are examples, and the README is short", () => {
 
 test("scripts and links it names exist", () => {
   const scripts = (JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> }).scripts;
-  const commands = blocks("sh").flatMap(({ text }) => text.trim().split(/\n| && /)).map((command) => command.replace(/\s*#.*/, ""));
+  const commands = blocks("sh")
+    .flatMap(({ text }) => text.trim().split(/\n| && /))
+    .map((command) => command.replace(/\s*#.*/, ""));
   for (const command of commands) {
     const [program, argument] = command.split(/\s+/);
     if (program === "npm") assert.ok(argument === "ci" || argument in scripts, command);
@@ -96,7 +140,8 @@ test("scripts and links it names exist", () => {
   }
   for (const { path, text } of documents) {
     for (const [, link] of text.matchAll(/\]\(([^)#][^)]*)\)/g)) {
-      if (!link.startsWith("http")) assert.ok(existsSync(join(dirname(path), link.replace(/#.*/, ""))), `${path}: ${link}`);
+      if (!link.startsWith("http"))
+        assert.ok(existsSync(join(dirname(path), link.replace(/#.*/, ""))), `${path}: ${link}`);
     }
   }
 });
@@ -105,24 +150,32 @@ describe("tables", () => {
   test("list every architecture, and no other", () => {
     const listed = column("README.md", "architecture");
     for (const name of listed) assert.doesNotThrow(() => ggufArchitecture(name), name);
-    assert.throws(() => ggufArchitecture("none"), (error: Error) => {
-      const supported = /wanted one of ([^;]*);/.exec(error.message)?.[1].split(", ") ?? [];
-      assert.ok(supported.length > 0);
-      assert.deepEqual([...listed].sort(), supported.sort());
-      return true;
-    });
+    assert.throws(
+      () => ggufArchitecture("none"),
+      (error: Error) => {
+        const supported = /wanted one of ([^;]*);/.exec(error.message)?.[1].split(", ") ?? [];
+        assert.ok(supported.length > 0);
+        assert.deepEqual([...listed].sort(), supported.sort());
+        return true;
+      },
+    );
   });
 
   test("list every tensor type that is computed with, and no other", () => {
     const listed = new Set(column("docs/models.md", "tensor type").filter((name) => name !== "U8"));
-    const computed = Object.values(TENSOR_TYPES).filter(({ layout }) => ["ternary", "binary", "dense"].includes(layout));
+    const computed = Object.values(TENSOR_TYPES).filter(({ layout }) =>
+      ["ternary", "binary", "dense"].includes(layout),
+    );
     // "`Q2_0` (blocks of 64 and of 128)" is two types of the code.
     const known = computed.map(({ name }) => name).filter((name) => name !== "Q2_0_G128");
     assert.deepEqual([...listed].sort(), known.sort() as string[]);
   });
 
   test("list every dependency, each with a reason", () => {
-    const manifest = JSON.parse(readFileSync("package.json", "utf8")) as Record<"dependencies" | "devDependencies", object>;
+    const manifest = JSON.parse(readFileSync("package.json", "utf8")) as Record<
+      "dependencies" | "devDependencies",
+      object
+    >;
     const listed = column("CONTRIBUTING.md", "");
     assert.deepEqual([...listed].sort(), Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).sort());
   });
@@ -142,12 +195,20 @@ function blocks(language: string): Document[] {
 function column(path: string, heading: string): string[] {
   const table = new RegExp(`^\\| ?${heading} ?\\|.*\\n\\|[-|]+\\n((?:\\|.*\\n)+)`, "m").exec(document(path));
   assert.ok(table, `a table headed "${heading}"`);
-  return table[1].trim().split("\n").flatMap((row) => [...row.split("|")[1].matchAll(/`([^`]+)`/g)].map((match) => match[1]));
+  return table[1]
+    .trim()
+    .split("\n")
+    .flatMap((row) => [...row.split("|")[1].matchAll(/`([^`]+)`/g)].map((match) => match[1]));
 }
 
 function succeeds(program: string, args: readonly string[], folder: string): void {
   const PATH = `${join(folder, "bin")}${delimiter}${process.env.PATH ?? ""}`;
-  const run = spawnSync(program, args, { cwd: folder, env: { ...process.env, PATH }, encoding: "utf8", timeout: EXAMPLE_TIMEOUT_MS });
+  const run = spawnSync(program, args, {
+    cwd: folder,
+    env: { ...process.env, PATH },
+    encoding: "utf8",
+    timeout: EXAMPLE_TIMEOUT_MS,
+  });
   assert.equal(run.status, 0, `${run.error?.message ?? ""}${run.stderr}`);
   const outFile = args.join(" ").match(/--out (\S+)/)?.[1];
   if (outFile === undefined) assert.notEqual(run.stdout.length, 0, "it says something");

@@ -40,10 +40,15 @@ const ENTRY_GZIP_BYTES_MAX: Readonly<Record<string, number>> = {
 };
 
 const bundles = (): string[] =>
-  [...readdirSync("dist").map((name) => `dist/${name}`), ...readdirSync("dist/chunks").map((name) => `dist/chunks/${name}`)].filter((path) => path.endsWith(".js"));
+  [
+    ...readdirSync("dist").map((name) => `dist/${name}`),
+    ...readdirSync("dist/chunks").map((name) => `dist/chunks/${name}`),
+  ].filter((path) => path.endsWith(".js"));
 
 test("every path the manifest names is built", () => {
-  const paths = Object.values(manifest.exports).flatMap((entry) => (typeof entry === "string" ? [entry] : Object.values(entry)));
+  const paths = Object.values(manifest.exports).flatMap((entry) =>
+    typeof entry === "string" ? [entry] : Object.values(entry),
+  );
   for (const path of [...paths, ...Object.values(manifest.bin)]) assert.ok(existsSync(path), path);
 });
 
@@ -56,7 +61,13 @@ test("bundles import their own chunks, their dependencies and Node, nothing that
   for (const path of bundles()) {
     const foreign = importedModules(readFileSync(path, "utf8"))
       .map(({ specifier }) => specifier)
-      .filter((specifier) => !specifier.startsWith("./") && !specifier.startsWith("../") && !specifier.startsWith("node:") && !allowed.has(specifier));
+      .filter(
+        (specifier) =>
+          !specifier.startsWith("./") &&
+          !specifier.startsWith("../") &&
+          !specifier.startsWith("node:") &&
+          !allowed.has(specifier),
+      );
     assert.deepEqual(foreign, [], path);
   }
 });
@@ -70,10 +81,23 @@ test("the library asks for Node's modules only at run time, so that bundlers for
 });
 
 test("ships what is needed and no more", (t) => {
-  const listing = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-  const [{ files, size, unpackedSize }] = JSON.parse(listing) as [{ files: { path: string; size: number }[]; size: number; unpackedSize: number }];
+  const listing = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const [{ files, size, unpackedSize }] = JSON.parse(listing) as [
+    { files: { path: string; size: number }[]; size: number; unpackedSize: number },
+  ];
   const paths = files.map(({ path }) => path);
-  for (const wanted of ["dist/index.js", "dist/cli.js", "dist/types/index.d.ts", "README.md", "LICENSE", "CHANGELOG.md", "package.json"]) {
+  for (const wanted of [
+    "dist/index.js",
+    "dist/cli.js",
+    "dist/types/index.d.ts",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "package.json",
+  ]) {
     assert.ok(paths.includes(wanted), wanted);
   }
   const top = new Set(paths.map((path) => path.split("/")[0]));
@@ -90,7 +114,9 @@ test("every source map leads to sources that are shipped", () => {
     const missing = sources.map((source) => join(dirname(path), source)).filter((source) => !existsSync(source));
     assert.deepEqual(missing, [], path);
     // Kernels and the hashes for browsers are compiled in: bytes and other packages' code.
-    const foreign = sources.map((source) => join(dirname(path), source)).filter((source) => !/^(?:src|build|node_modules\/@noble)\//.test(source));
+    const foreign = sources
+      .map((source) => join(dirname(path), source))
+      .filter((source) => !/^(?:src|build|node_modules\/@noble)\//.test(source));
     assert.deepEqual(foreign, [], path);
   }
 });
@@ -118,7 +144,15 @@ const CONSUMER_LIBRARIES: readonly (readonly [name: string, lib: readonly string
 for (const [name, lib] of CONSUMER_LIBRARIES) {
   test(`its declarations hold without ours, with ${name}: strict, every library checked, no types of Node`, () => {
     const folder = mkdtempSync(resolve("build/consumer-"));
-    const options = { strict: true, module: "nodenext", target: "es2022", lib, types: [], noEmit: true, skipLibCheck: false };
+    const options = {
+      strict: true,
+      module: "nodenext",
+      target: "es2022",
+      lib,
+      types: [],
+      noEmit: true,
+      skipLibCheck: false,
+    };
     try {
       mkdirSync(join(folder, "node_modules", "onebit"), { recursive: true });
       cpSync("dist", join(folder, "node_modules", "onebit", "dist"), { recursive: true });
@@ -126,7 +160,9 @@ for (const [name, lib] of CONSUMER_LIBRARIES) {
       writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
       writeFileSync(join(folder, "program.ts"), CONSUMER);
       writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: ["program.ts"] }));
-      const run = spawnSync(process.execPath, [resolve("node_modules/typescript/bin/tsc"), "-p", folder], { encoding: "utf8" });
+      const run = spawnSync(process.execPath, [resolve("node_modules/typescript/bin/tsc"), "-p", folder], {
+        encoding: "utf8",
+      });
       assert.equal(run.status, 0, run.stdout);
     } finally {
       rmSync(folder, { recursive: true, force: true });
@@ -140,11 +176,16 @@ test("ships declarations of its public entries, and of what these name", () => {
   for (const path of reached) {
     assert.ok(existsSync(path), path);
     const text = readFileSync(path, "utf8");
-    for (const [, specifier] of text.matchAll(/(?:from|import\()\s*"(\.[^"]+)\.[jt]s"/g)) reached.add(join(dirname(path), `${specifier}.d.ts`));
-    for (const [, reference] of text.matchAll(/<reference path="([^"]+)"/g)) reached.add(join(dirname(path), reference));
+    for (const [, specifier] of text.matchAll(/(?:from|import\()\s*"(\.[^"]+)\.[jt]s"/g))
+      reached.add(join(dirname(path), `${specifier}.d.ts`));
+    for (const [, reference] of text.matchAll(/<reference path="([^"]+)"/g))
+      reached.add(join(dirname(path), reference));
   }
   const shipped = readdirSync("dist/types", { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  assert.deepEqual(shipped.map((entry) => join(entry.parentPath ?? entry.path, entry.name)).sort(), [...reached].sort());
+  assert.deepEqual(
+    shipped.map((entry) => join(entry.parentPath ?? entry.path, entry.name)).sort(),
+    [...reached].sort(),
+  );
 });
 
 test("installs without running anything: no install script, and dependencies are pinned", () => {
@@ -156,7 +197,8 @@ test("installs without running anything: no install script, and dependencies are
 
 test("what an entry imports stays small", (t) => {
   for (const [entry, bytesMax] of Object.entries(ENTRY_GZIP_BYTES_MAX)) {
-    const files = importedFiles(entry), total = files.reduce((sum, path) => sum + gzipSync(readFileSync(path)).length, 0);
+    const files = importedFiles(entry),
+      total = files.reduce((sum, path) => sum + gzipSync(readFileSync(path)).length, 0);
     t.diagnostic(`${entry}: ${total} bytes in ${files.length} files`);
     assert.ok(total <= bytesMax, `${entry}: ${total}, wanted at most ${bytesMax}`);
   }
@@ -182,16 +224,30 @@ test(`the model in the package is one file of at most ${DEFAULT_MODEL_BYTES_MAX 
   const importers = (pattern: RegExp): string[] => bundles().filter((path) => pattern.test(readFileSync(path, "utf8")));
   assert.deepEqual(importers(/(?:from|import)\s*"\.[^"]*shakespeare/), []);
   const beginning = readFileSync("models/shakespeare.gguf").subarray(0, 3000).toString("base64");
-  assert.deepEqual(bundles().filter((path) => readFileSync(path, "utf8").includes(beginning)), [DEFAULT_MODEL]);
+  assert.deepEqual(
+    bundles().filter((path) => readFileSync(path, "utf8").includes(beginning)),
+    [DEFAULT_MODEL],
+  );
 });
 
 test("a page that brings its own model does not carry it, however it is bundled; one that imports it does", async () => {
   const bundleOf = async (program: string, format: "esm" | "iife"): Promise<number> => {
     const stdin = { contents: program, resolveDir: resolve("."), loader: "js" as const };
-    const { outputFiles } = await build({ stdin, bundle: true, minify: true, format, outdir: "out", splitting: format === "esm", external: ["node:*"], write: false, logLevel: "error" });
+    const { outputFiles } = await build({
+      stdin,
+      bundle: true,
+      minify: true,
+      format,
+      outdir: "out",
+      splitting: format === "esm",
+      external: ["node:*"],
+      write: false,
+      logLevel: "error",
+    });
     return outputFiles.reduce((sum, { contents }) => sum + contents.length, 0);
   };
-  const modelBytes = readFileSync(DEFAULT_MODEL).length, own = 'import { load } from "./dist/index.js"; load("/model.gguf").then(console.log);';
+  const modelBytes = readFileSync(DEFAULT_MODEL).length,
+    own = 'import { load } from "./dist/index.js"; load("/model.gguf").then(console.log);';
   for (const format of ["esm", "iife"] as const) assert.ok((await bundleOf(own, format)) < modelBytes, format);
   assert.ok((await bundleOf(`import model from "./dist/shakespeare.js"; ${own} load(model);`, "iife")) > modelBytes);
 });
@@ -214,7 +270,14 @@ test("a part that cannot be fetched when it is first needed is a typed error tha
     assert.ok(name !== undefined, `${chunk} among dist/chunks`);
     rmSync(join(folder, "dist/chunks", name));
     const program = `import { load } from "./dist/index.js"; await ${load}.then(() => console.log("loaded"), ({ name, code, message }) => console.log(name, code, message));`;
-    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], { cwd: folder, encoding: "utf8" });
-    assert.match(stdout, /^OnebitError engine\/part-missing .*, a part of onebit .*could not be loaded/, `${load}: ${stdout}${stderr}`);
+    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
+      cwd: folder,
+      encoding: "utf8",
+    });
+    assert.match(
+      stdout,
+      /^OnebitError engine\/part-missing .*, a part of onebit .*could not be loaded/,
+      `${load}: ${stdout}${stderr}`,
+    );
   }
 });

@@ -23,7 +23,10 @@ function run(f: i32, x: usize, up: usize, out: usize, begin: i32, end: i32, gate
 
 /** Every range within 24 values: the twin's bits inside, nothing outside. */
 function wrong(f: i32, gated: bool): i32 {
-  const random = new Random(<u32>f), count = 24, x = new Guarded(4 * count), up = new Guarded(4 * count);
+  const random = new Random(<u32>f),
+    count = 24,
+    x = new Guarded(4 * count),
+    up = new Guarded(4 * count);
   let bad = 0;
   for (let begin = 0; begin < 5; begin++) {
     for (let end = begin; end <= count; end++) {
@@ -34,7 +37,8 @@ function wrong(f: i32, gated: bool): i32 {
       }
       run(f, x.at, up.at, out.at, begin, end, gated);
       for (let i = 0; i < count; i++) {
-        const at = <usize>(4 * i), want = activate(f, load<f32>(x.at + at)) * (gated ? load<f32>(up.at + at) : 1);
+        const at = <usize>(4 * i),
+          want = activate(f, load<f32>(x.at + at)) * (gated ? load<f32>(up.at + at) : 1);
         if (i < begin || i >= end ? !isGuard(out.at + at, 4) : load<f32>(out.at + at) != want) bad++;
       }
       if (!out.intact()) bad++;
@@ -46,12 +50,14 @@ function wrong(f: i32, gated: bool): i32 {
 
 /** Largest error relative to the larger of the result and 1e-3, against f64. */
 function worst(f: i32): f64 {
-  const x = new Guarded(4), out = new Guarded(4);
+  const x = new Guarded(4),
+    out = new Guarded(4);
   let most: f64 = 0;
   for (let v: f32 = -30; v < 30; v += 0.003) {
     store<f32>(x.at, v);
     run(f, x.at, 0, out.at, 0, 1, false);
-    const d = <f64>v, u = f == SILU ? d : 1.5957691216057308 * (d + 0.044715 * d * d * d);
+    const d = <f64>v,
+      u = f == SILU ? d : 1.5957691216057308 * (d + 0.044715 * d * d * d);
     const want = d / (1 + expF64(-u));
     most = max<f64>(most, abs<f64>(<f64>load<f32>(out.at) - want) / max<f64>(abs<f64>(want), 1e-3));
   }
@@ -70,7 +76,8 @@ describe("activations", () => {
     expect(worst(GELU) < 1e-6).toBe(true);
   });
   test("far values: 0 on the left, x on the right; relu² of ffn size does not overflow", () => {
-    const x = new Guarded(12), out = new Guarded(12);
+    const x = new Guarded(12),
+      out = new Guarded(12);
     store<f32>(x.at, -200);
     store<f32>(x.at, 200, 4);
     store<f32>(x.at, 1e9, 8);

@@ -1,5 +1,15 @@
 import {
-  attendExact, attendHead, attendHeadQ8, headKeyBytes, headValueBytes, keyByte, keyScale, keySum, roundedInteger, valueByte, valueScale,
+  attendExact,
+  attendHead,
+  attendHeadQ8,
+  headKeyBytes,
+  headValueBytes,
+  keyByte,
+  keyScale,
+  keySum,
+  roundedInteger,
+  valueByte,
+  valueScale,
 } from "../reference/attention";
 import { absmax } from "../reference/ops";
 import { attend, headPairs, storeKv } from "../ops/attention";
@@ -43,24 +53,65 @@ function floats(count: i32, random: Random): Guarded {
 }
 
 /** Stores tokens from `begin` to `end` of k and v (f32, row stride `stride`), of heads in turn. */
-function storeTokens(c: Case, k: usize, v: usize, stride: i32, kCache: usize, vCache: usize, begin: i32, end: i32): void {
+function storeTokens(
+  c: Case,
+  k: usize,
+  v: usize,
+  stride: i32,
+  kCache: usize,
+  vCache: usize,
+  begin: i32,
+  end: i32,
+): void {
   const from = <usize>(4 * begin * stride);
   for (let head = 0; head < c.kvHeads; head++) {
-    if (c.eight) storeKvQ8(k + from, v + from, stride, kCache, vCache, begin, end - begin, c.kvHeads, c.dim, c.context, head, head + 1);
-    else storeKv(k + from, v + from, stride, kCache, vCache, begin, end - begin, c.kvHeads, c.dim, c.context, head, head + 1);
+    if (c.eight)
+      storeKvQ8(
+        k + from,
+        v + from,
+        stride,
+        kCache,
+        vCache,
+        begin,
+        end - begin,
+        c.kvHeads,
+        c.dim,
+        c.context,
+        head,
+        head + 1,
+      );
+    else
+      storeKv(
+        k + from,
+        v + from,
+        stride,
+        kCache,
+        vCache,
+        begin,
+        end - begin,
+        c.kvHeads,
+        c.dim,
+        c.context,
+        head,
+        head + 1,
+      );
   }
 }
 
 /** Stores tokens in two calls, with the heads in two shares; what is not as the twin has it, or written elsewhere. */
 function wrongStore(c: Case): i32 {
-  const random = new Random(<u32>c.dim), stride = c.kvHeads * c.dim + 1;
-  const k = floats(c.filled * stride, random), v = floats(c.filled * stride, random);
-  const kCache = new Guarded(c.kvHeads * c.keyBytes), vCache = new Guarded(c.kvHeads * c.valueBytes);
+  const random = new Random(<u32>c.dim),
+    stride = c.kvHeads * c.dim + 1;
+  const k = floats(c.filled * stride, random),
+    v = floats(c.filled * stride, random);
+  const kCache = new Guarded(c.kvHeads * c.keyBytes),
+    vCache = new Guarded(c.kvHeads * c.valueBytes);
   storeTokens(c, k.at, v.at, stride, kCache.at, vCache.at, 0, c.filled / 2);
   storeTokens(c, k.at, v.at, stride, kCache.at, vCache.at, c.filled / 2, c.filled);
   let wrong = kCache.intact() && vCache.intact() ? 0 : 1;
   for (let head = 0; head < c.kvHeads; head++) {
-    const keys = kCache.at + <usize>(head * c.keyBytes), values = vCache.at + <usize>(head * c.valueBytes);
+    const keys = kCache.at + <usize>(head * c.keyBytes),
+      values = vCache.at + <usize>(head * c.valueBytes);
     for (let p = 0; p < c.context; p++) {
       const source = <usize>(4 * (p * stride + head * c.dim));
       if (c.eight) wrong += wrongBytes(c, p, k.at + source, v.at + source, keys, values);
@@ -80,12 +131,13 @@ function wrongFloats(c: Case, p: i32, x: usize, head: usize): i32 {
   return differing(x, got, 4 * c.dim);
 }
 
-const GUARD_BYTE: i32 = <i32><i8>0xa5;
+const GUARD_BYTE: i32 = <i32>(<i8>0xa5);
 const GUARD_WORD: i32 = 0xa5a5a5a5;
 
 function wrongBytes(c: Case, p: i32, k: usize, v: usize, keys: usize, values: usize): i32 {
   const stored = p < c.filled;
-  let wrong = 0, sum = 0;
+  let wrong = 0,
+    sum = 0;
   for (let d = 0; d < c.dim; d++) {
     const key = stored ? roundedInteger(k, d, c.dim, 127) : GUARD_BYTE;
     if (keyByte(keys, p, d, c.dim) != key) wrong++;
@@ -100,7 +152,9 @@ function wrongBytes(c: Case, p: i32, k: usize, v: usize, keys: usize, values: us
 
 /** A cache full of NaN (as f32 and as scales), then `filled` tokens of random numbers. */
 function filledCache(c: Case, random: Random, kCache: Guarded, vCache: Guarded): void {
-  const stride = c.kvHeads * c.dim, k = floats(c.filled * stride, random), v = floats(c.filled * stride, random);
+  const stride = c.kvHeads * c.dim,
+    k = floats(c.filled * stride, random),
+    v = floats(c.filled * stride, random);
   memory.fill(kCache.at, 0xff, c.kvHeads * c.keyBytes);
   memory.fill(vCache.at, 0xff, c.kvHeads * c.valueBytes);
   storeTokens(c, k.at, v.at, stride, kCache.at, vCache.at, 0, c.filled);
@@ -110,22 +164,68 @@ function filledCache(c: Case, random: Random, kCache: Guarded, vCache: Guarded):
 
 /** Attention of all items, in five shares, which part the queries of a head; results that differ from the twin's, and what lies between the rows. */
 function wrongAttention(c: Case): i32 {
-  const random = new Random(<u32>(c.dim * 8 + c.group)), qStride = c.heads * c.dim + 3, outStride = c.heads * c.dim + 2;
-  const q = floats(c.n * qStride, random), out = new Guarded(4 * c.n * outStride), scratch = new Guarded(c.scratchBytes);
-  const k = new Guarded(c.kvHeads * c.keyBytes), v = new Guarded(c.kvHeads * c.valueBytes);
+  const random = new Random(<u32>(c.dim * 8 + c.group)),
+    qStride = c.heads * c.dim + 3,
+    outStride = c.heads * c.dim + 2;
+  const q = floats(c.n * qStride, random),
+    out = new Guarded(4 * c.n * outStride),
+    scratch = new Guarded(c.scratchBytes);
+  const k = new Guarded(c.kvHeads * c.keyBytes),
+    v = new Guarded(c.kvHeads * c.valueBytes);
   filledCache(c, random, k, v);
-  const position = c.filled - c.n, items = c.n * c.kvHeads * headPairs(c.heads, c.kvHeads);
+  const position = c.filled - c.n,
+    items = c.n * c.kvHeads * headPairs(c.heads, c.kvHeads);
   for (let share = 0; share < 5; share++) {
-    const begin = items * share / 5, end = items * (share + 1) / 5;
-    if (c.eight) attendQ8(q.at, qStride, k.at, v.at, out.at, outStride, position, c.n, c.heads, c.kvHeads, c.dim, c.context, SCALE, begin, end, scratch.at);
-    else attend(q.at, qStride, k.at, v.at, out.at, outStride, position, c.n, c.heads, c.kvHeads, c.dim, c.context, SCALE, begin, end, scratch.at);
+    const begin = (items * share) / 5,
+      end = (items * (share + 1)) / 5;
+    if (c.eight)
+      attendQ8(
+        q.at,
+        qStride,
+        k.at,
+        v.at,
+        out.at,
+        outStride,
+        position,
+        c.n,
+        c.heads,
+        c.kvHeads,
+        c.dim,
+        c.context,
+        SCALE,
+        begin,
+        end,
+        scratch.at,
+      );
+    else
+      attend(
+        q.at,
+        qStride,
+        k.at,
+        v.at,
+        out.at,
+        outStride,
+        position,
+        c.n,
+        c.heads,
+        c.kvHeads,
+        c.dim,
+        c.context,
+        SCALE,
+        begin,
+        end,
+        scratch.at,
+      );
   }
   let wrong = out.intact() && scratch.intact() && k.intact() && v.intact() ? 0 : 1;
-  const want = new Guarded(4 * c.dim), weights = new Guarded(4 * c.context);
+  const want = new Guarded(4 * c.dim),
+    weights = new Guarded(4 * c.context);
   for (let token = 0; token < c.n; token++) {
     for (let head = 0; head < c.heads; head++) {
-      const keys = k.at + <usize>((head / c.group) * c.keyBytes), values = v.at + <usize>((head / c.group) * c.valueBytes);
-      const from = q.at + <usize>(4 * (token * qStride + head * c.dim)), length = position + token + 1;
+      const keys = k.at + <usize>((head / c.group) * c.keyBytes),
+        values = v.at + <usize>((head / c.group) * c.valueBytes);
+      const from = q.at + <usize>(4 * (token * qStride + head * c.dim)),
+        length = position + token + 1;
       if (c.eight) attendHeadQ8(from, keys, values, want.at, weights.at, length, c.context, c.dim, SCALE);
       else attendHead(from, keys, values, want.at, weights.at, length, c.dim, SCALE);
       wrong += differing(out.at + <usize>(4 * (token * outStride + head * c.dim)), want.at, 4 * c.dim);
@@ -181,8 +281,15 @@ describe("attention", () => {
   test("f32 cache: stored and attended bit for bit, nothing beside", () => expect(wrongShapes(false)).toBe(0));
   test("8-bit cache: stored and attended bit for bit, nothing beside", () => expect(wrongShapes(true)).toBe(0));
   test("a batch of tokens gives the bits of single tokens", () => {
-    const random = new Random(6), dim = 128, n = 5, q = floats(n * dim, random), k = floats(16 * dim, random), v = floats(16 * dim, random);
-    const together = new Guarded(4 * n * dim), apart = new Guarded(4 * n * dim), scratch = new Guarded(64);
+    const random = new Random(6),
+      dim = 128,
+      n = 5,
+      q = floats(n * dim, random),
+      k = floats(16 * dim, random),
+      v = floats(16 * dim, random);
+    const together = new Guarded(4 * n * dim),
+      apart = new Guarded(4 * n * dim),
+      scratch = new Guarded(64);
     attend(q.at, dim, k.at, v.at, together.at, dim, 11, n, 1, 1, dim, 16, SCALE, 0, n, scratch.at);
     for (let i = 0; i < n; i++) {
       const at = <usize>(4 * i * dim);
@@ -191,46 +298,130 @@ describe("attention", () => {
     expect(differing(together.at, apart.at, 4 * n * dim)).toBe(0);
   });
   test("8-bit cache: a batch of tokens gives the bits of single tokens, and what came later counts for nothing", () => {
-    const c = new Case(), n = 9, stride = c.dim, random = new Random(7);
+    const c = new Case(),
+      n = 9,
+      stride = c.dim,
+      random = new Random(7);
     c.eight = true;
     c.kvHeads = 1;
     c.context = 75;
-    const q = floats(n * c.heads * c.dim, random), k = floats(c.context * stride, random), v = floats(c.context * stride, random);
-    const together = new Guarded(4 * n * c.heads * c.dim), apart = new Guarded(4 * n * c.heads * c.dim), scratch = new Guarded(c.scratchBytes);
-    const kCache = new Guarded(c.keyBytes), vCache = new Guarded(c.valueBytes), width = c.heads * c.dim;
+    const q = floats(n * c.heads * c.dim, random),
+      k = floats(c.context * stride, random),
+      v = floats(c.context * stride, random);
+    const together = new Guarded(4 * n * c.heads * c.dim),
+      apart = new Guarded(4 * n * c.heads * c.dim),
+      scratch = new Guarded(c.scratchBytes);
+    const kCache = new Guarded(c.keyBytes),
+      vCache = new Guarded(c.valueBytes),
+      width = c.heads * c.dim;
     storeTokens(c, k.at, v.at, stride, kCache.at, vCache.at, 0, c.context);
-    attendQ8(q.at, width, kCache.at, vCache.at, together.at, width, 60, n, c.heads, 1, c.dim, c.context, SCALE, 0, n * headPairs(c.heads, 1), scratch.at);
+    attendQ8(
+      q.at,
+      width,
+      kCache.at,
+      vCache.at,
+      together.at,
+      width,
+      60,
+      n,
+      c.heads,
+      1,
+      c.dim,
+      c.context,
+      SCALE,
+      0,
+      n * headPairs(c.heads, 1),
+      scratch.at,
+    );
     memory.fill(kCache.at, 0xff, c.keyBytes);
     memory.fill(vCache.at, 0xff, c.valueBytes);
     storeTokens(c, k.at, v.at, stride, kCache.at, vCache.at, 0, 60);
     for (let i = 0; i < n; i++) {
       const at = <usize>(4 * i * width);
       storeTokens(c, k.at, v.at, stride, kCache.at, vCache.at, 60 + i, 61 + i);
-      attendQ8(q.at + at, width, kCache.at, vCache.at, apart.at + at, width, 60 + i, 1, c.heads, 1, c.dim, c.context, SCALE, 0, headPairs(c.heads, 1), scratch.at);
+      attendQ8(
+        q.at + at,
+        width,
+        kCache.at,
+        vCache.at,
+        apart.at + at,
+        width,
+        60 + i,
+        1,
+        c.heads,
+        1,
+        c.dim,
+        c.context,
+        SCALE,
+        0,
+        headPairs(c.heads, 1),
+        scratch.at,
+      );
     }
     expect(differing(together.at, apart.at, 4 * n * width)).toBe(0);
   });
   test("values of no size, and of sizes far apart", () => {
-    const c = new Case(), random = new Random(9);
+    const c = new Case(),
+      random = new Random(9);
     c.eight = true;
     c.kvHeads = 1;
     c.group = 1;
-    const q = floats(c.dim, random), k = floats(c.filled * c.dim, random), v = new Guarded(4 * c.filled * c.dim), out = new Guarded(4 * c.dim);
-    const kCache = new Guarded(c.keyBytes), vCache = new Guarded(c.valueBytes), scratch = new Guarded(c.scratchBytes);
+    const q = floats(c.dim, random),
+      k = floats(c.filled * c.dim, random),
+      v = new Guarded(4 * c.filled * c.dim),
+      out = new Guarded(4 * c.dim);
+    const kCache = new Guarded(c.keyBytes),
+      vCache = new Guarded(c.valueBytes),
+      scratch = new Guarded(c.scratchBytes);
     memory.fill(v.at, 0, 4 * c.filled * c.dim);
     storeTokens(c, k.at, v.at, c.dim, kCache.at, vCache.at, 0, c.filled);
-    attendQ8(q.at, c.dim, kCache.at, vCache.at, out.at, c.dim, c.filled - 1, 1, 1, 1, c.dim, c.context, SCALE, 0, 1, scratch.at);
+    attendQ8(
+      q.at,
+      c.dim,
+      kCache.at,
+      vCache.at,
+      out.at,
+      c.dim,
+      c.filled - 1,
+      1,
+      1,
+      1,
+      c.dim,
+      c.context,
+      SCALE,
+      0,
+      1,
+      scratch.at,
+    );
     for (let d = 0; d < c.dim; d++) expect(load<f32>(out.at + <usize>(4 * d))).toBe(0);
     for (let p = 0; p < c.filled; p++) store<f32>(v.at + <usize>(4 * p * c.dim), p == 5 ? <f32>1e30 : <f32>1e-30);
     storeTokens(c, k.at, v.at, c.dim, kCache.at, vCache.at, 0, c.filled);
-    attendQ8(q.at, c.dim, kCache.at, vCache.at, out.at, c.dim, c.filled - 1, 1, 1, 1, c.dim, c.context, SCALE, 0, 1, scratch.at);
+    attendQ8(
+      q.at,
+      c.dim,
+      kCache.at,
+      vCache.at,
+      out.at,
+      c.dim,
+      c.filled - 1,
+      1,
+      1,
+      1,
+      c.dim,
+      c.context,
+      SCALE,
+      0,
+      1,
+      scratch.at,
+    );
     expect(load<f32>(out.at) > 0 && load<f32>(out.at) < <f32>1e30).toBe(true);
     for (let d = 1; d < c.dim; d++) expect(load<f32>(out.at + <usize>(4 * d))).toBe(0);
   });
   test("8-bit cache: within 2e-4 of the values' size of exact attention over its bytes, within 0.7 % over what was stored", () => {
     const lengths: StaticArray<i32> = [1, 40, 201, 1000];
     for (let i = 0; i < lengths.length; i++) {
-      const overBytes = largestError(lengths[i], true), overFloats = largestError(lengths[i], false);
+      const overBytes = largestError(lengths[i], true),
+        overFloats = largestError(lengths[i], false);
       expect(overBytes < 6e-4 && overFloats < 0.02).toBe(true);
     }
   });
@@ -238,15 +429,39 @@ describe("attention", () => {
 
 /** The largest error of 4 queries over `length` positions of values of ±3, against f64 over the bytes or over the floats. */
 function largestError(length: i32, bytes: bool): f64 {
-  const c = new Case(), random = new Random(8);
+  const c = new Case(),
+    random = new Random(8);
   c.eight = true;
   c.kvHeads = 1;
   c.dim = 128;
   c.context = length;
-  const q = floats(c.heads * c.dim, random), k = floats(length * c.dim, random), v = floats(length * c.dim, random), out = new Guarded(4 * c.heads * c.dim);
-  const kCache = new Guarded(c.keyBytes), vCache = new Guarded(c.valueBytes), scratch = new Guarded(c.scratchBytes), scores = new Guarded(8 * length);
+  const q = floats(c.heads * c.dim, random),
+    k = floats(length * c.dim, random),
+    v = floats(length * c.dim, random),
+    out = new Guarded(4 * c.heads * c.dim);
+  const kCache = new Guarded(c.keyBytes),
+    vCache = new Guarded(c.valueBytes),
+    scratch = new Guarded(c.scratchBytes),
+    scores = new Guarded(8 * length);
   storeTokens(c, k.at, v.at, c.dim, kCache.at, vCache.at, 0, length);
-  attendQ8(q.at, c.heads * c.dim, kCache.at, vCache.at, out.at, c.heads * c.dim, length - 1, 1, c.heads, 1, c.dim, length, SCALE, 0, headPairs(c.heads, 1), scratch.at);
+  attendQ8(
+    q.at,
+    c.heads * c.dim,
+    kCache.at,
+    vCache.at,
+    out.at,
+    c.heads * c.dim,
+    length - 1,
+    1,
+    c.heads,
+    1,
+    c.dim,
+    length,
+    SCALE,
+    0,
+    headPairs(c.heads, 1),
+    scratch.at,
+  );
   let most: f64 = 0;
   for (let head = 0; head < c.heads; head++) {
     for (let d = 0; d < c.dim; d += 8) {

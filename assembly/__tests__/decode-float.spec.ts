@@ -6,8 +6,10 @@ describe("float masters become ternary", () => {
     const widths: StaticArray<i32> = [1, 3, 4, 7, 64, 101];
     const random = new Random(3);
     for (let w = 0; w < widths.length; w++) {
-      const k = widths[w], padded = (k + 63) & ~63;
-      const x = new Guarded(4 * k), codes = new Guarded(padded);
+      const k = widths[w],
+        padded = (k + 63) & ~63;
+      const x = new Guarded(4 * k),
+        codes = new Guarded(padded);
       for (let i = 0; i < k; i++) store<f32>(x.at + <usize>(4 * i), random.signed());
       ternarizeRow(x.at, k, 1.7, codes.at);
       for (let i = 0; i < padded; i++) {
@@ -24,9 +26,23 @@ describe("float masters become ternary", () => {
     }
   });
   test("ties go to even, the ends are clamped, NaN is 0", () => {
-    const values: StaticArray<f32> = [0.5, -0.5, 1.5, -1.5, 0.50000006, -0.50000006, 1e30, -1e30, <f32>Infinity, <f32>-Infinity, <f32>NaN, 0];
+    const values: StaticArray<f32> = [
+      0.5,
+      -0.5,
+      1.5,
+      -1.5,
+      0.50000006,
+      -0.50000006,
+      1e30,
+      -1e30,
+      <f32>Infinity,
+      <f32>-Infinity,
+      <f32>NaN,
+      0,
+    ];
     const want: StaticArray<u8> = [1, 1, 2, 0, 2, 0, 2, 0, 2, 0, 1, 1];
-    const x = new Guarded(48), codes = new Guarded(64);
+    const x = new Guarded(48),
+      codes = new Guarded(64);
     for (let i = 0; i < 12; i++) store<f32>(x.at + <usize>(4 * i), values[i]);
     ternarizeRow(x.at, 12, 1, codes.at);
     for (let i = 0; i < 12; i++) expect(load<u8>(codes.at + <usize>i)).toBe(want[i]);

@@ -1,5 +1,15 @@
 import { blockBytes, blockElements, scaleOffset, ternaryCode } from "../reference/decode";
-import { decodeBinaryRow, decodePackedRow, decodeTernaryRow, I2_S, PQ2_0, PTQ1_0, Q2_0, TQ1_0, TQ2_0 } from "../weights/decode";
+import {
+  decodeBinaryRow,
+  decodePackedRow,
+  decodeTernaryRow,
+  I2_S,
+  PQ2_0,
+  PTQ1_0,
+  Q2_0,
+  TQ1_0,
+  TQ2_0,
+} from "../weights/decode";
 import { Q1_0 } from "../weights/decode-binary";
 import { Guarded, Random } from "./fixtures";
 
@@ -30,7 +40,7 @@ function wrongIn(type: i32, src: usize, status: i32): i32 {
   }
   for (let b = 0; b < BLOCKS && type != I2_S; b++) {
     const want = load<u16>(src + <usize>(b * blockBytes(type) + scaleOffset(type)));
-    if (load<u16>(scales.at + (<usize>b << 1)) != want) wrong++;
+    if (load<u16>(scales.at + ((<usize>b) << 1)) != want) wrong++;
   }
   if (!codes.intact() || !scales.intact()) wrong++;
   codes.free();
@@ -97,8 +107,10 @@ describe("rows packed by Hugging Face", () => {
     const random = new Random(9);
     const rows = 12;
     for (let w = 0; w < widths.length; w++) {
-      const k = widths[w], padded = (k + 63) & ~63;
-      const src = new Guarded((rows / 4) * k), codes = new Guarded(padded);
+      const k = widths[w],
+        padded = (k + 63) & ~63;
+      const src = new Guarded((rows / 4) * k),
+        codes = new Guarded(padded);
       for (let i = 0; i < (rows / 4) * k; i++) {
         const byte = random.next() & 255;
         store<u8>(src.at + <usize>i, <u8>(byte & ~((byte & (byte >> 1) & 0x55) << 1)));
@@ -118,12 +130,15 @@ describe("rows packed by Hugging Face", () => {
     }
   });
   test("a code 3 is told for the row that has it, and for no other", () => {
-    const k = 40, rows = 8;
-    const src = new Guarded(2 * k), codes = new Guarded(64);
+    const k = 40,
+      rows = 8;
+    const src = new Guarded(2 * k),
+      codes = new Guarded(64);
     for (let c = 0; c < k; c++) {
       memory.fill(src.at, 0x55, 2 * k);
       store<u8>(src.at + <usize>(k + c), 0x75); // quarter 2 of packed row 1: row 2 * 2 + 1
-      for (let row = 0; row < rows; row++) expect(decodePackedRow(src.at, row, rows, k, codes.at)).toBe(row == 5 ? 1 : 0);
+      for (let row = 0; row < rows; row++)
+        expect(decodePackedRow(src.at, row, rows, k, codes.at)).toBe(row == 5 ? 1 : 0);
     }
     src.free();
     codes.free();
@@ -134,7 +149,9 @@ describe("Q1_0", () => {
   test("bits, lowest first, after the scale", () => {
     const k = 5 * 128;
     const random = new Random(4);
-    const src = new Guarded(5 * 18), codes = new Guarded(k), scales = new Guarded(10);
+    const src = new Guarded(5 * 18),
+      codes = new Guarded(k),
+      scales = new Guarded(10);
     for (let i = 0; i < 5 * 18; i++) store<u8>(src.at + <usize>i, <u8>random.next());
     for (let b = 0; b < 5; b++) store<u16>(src.at + <usize>(b * 18), random.f16());
     let wrong = decodeBinaryRow(Q1_0, src.at, k, codes.at, scales.at);

@@ -1,5 +1,10 @@
 import {
-  LAYOUT_BF16 as BF16, LAYOUT_F16 as F16, LAYOUT_F32 as F32, LAYOUT_Q4_0 as Q4_0, LAYOUT_Q4_K as Q4_K, LAYOUT_Q6_K as Q6_K,
+  LAYOUT_BF16 as BF16,
+  LAYOUT_F16 as F16,
+  LAYOUT_F32 as F32,
+  LAYOUT_Q4_0 as Q4_0,
+  LAYOUT_Q4_K as Q4_K,
+  LAYOUT_Q6_K as Q6_K,
   LAYOUT_Q8_0 as Q8_0,
 } from "../abi";
 import { blockBytes, blockElements, dotQ6K, floatDot, quantizedDot, weight } from "../reference/dense";
@@ -34,7 +39,18 @@ function fillWeights(type: i32, at: usize, blocks: i32, kind: i32, random: Rando
   }
 }
 
-function matmul(type: i32, w: usize, x: Activations, y: usize, stride: i32, n: i32, begin: i32, end: i32, rows: i32, k: i32): void {
+function matmul(
+  type: i32,
+  w: usize,
+  x: Activations,
+  y: usize,
+  stride: i32,
+  n: i32,
+  begin: i32,
+  end: i32,
+  rows: i32,
+  k: i32,
+): void {
   if (type == F32) f32Matmul(w, x.x.at, x.stride, y, stride, n, begin, end, rows, k);
   else if (type == F16) f16Matmul(w, x.x.at, x.stride, y, stride, n, begin, end, rows, k);
   else if (type == BF16) bf16Matmul(w, x.x.at, x.stride, y, stride, n, begin, end, rows, k);
@@ -45,8 +61,20 @@ function matmul(type: i32, w: usize, x: Activations, y: usize, stride: i32, n: i
 }
 
 /** Q6_K is multiplied in an order of our own. */
-function packedMatmul(w: usize, x: Activations, y: usize, stride: i32, n: i32, begin: i32, end: i32, rows: i32, k: i32): void {
-  const packed = new Guarded((rows * k) / 256 * 212), q = new Guarded((n * k) / 64 * 144), scale = new Guarded((n * k) / 64);
+function packedMatmul(
+  w: usize,
+  x: Activations,
+  y: usize,
+  stride: i32,
+  n: i32,
+  begin: i32,
+  end: i32,
+  rows: i32,
+  k: i32,
+): void {
+  const packed = new Guarded(((rows * k) / 256) * 212),
+    q = new Guarded(((n * k) / 64) * 144),
+    scale = new Guarded((n * k) / 64);
   for (let r = 0; r < rows; r++) packQ6KRow(w + <usize>(r * (k / 256) * 210), packed.at, r, k);
   quantizeQ6K(x.x.at, x.stride, q.at, scale.at, 0, n, k);
   q6KMatmul(packed.at, q.at, scale.at, y, stride, n, begin, end, k);
@@ -79,13 +107,17 @@ class Activations {
     for (let i = 0; i < n * stride; i++) {
       store<f32>(this.x.at + <usize>(4 * i), kind == RANDOM ? random.signed() * 4 : kind == HIGH ? 1 : -1);
     }
-    if (k % 256 == 0) quantizeBlocks(this.x.at, this.stride, this.wholeQ.at, this.wholeScale.at, this.sum.at, 0, n, k, k, 256, 2047, 0);
-    if (k % 32 == 0) quantizeBlocks(this.x.at, this.stride, this.q.at, this.scale.at, this.sum.at, 0, n, k, k, 32, 2047, 0);
+    if (k % 256 == 0)
+      quantizeBlocks(this.x.at, this.stride, this.wholeQ.at, this.wholeScale.at, this.sum.at, 0, n, k, k, 256, 2047, 0);
+    if (k % 32 == 0)
+      quantizeBlocks(this.x.at, this.stride, this.q.at, this.scale.at, this.sum.at, 0, n, k, k, 32, 2047, 0);
   }
 
   dot(type: i32, row: usize, i: i32, k: i32): f32 {
-    if (type == F32 || type == F16 || type == BF16) return floatDot(type, row, this.x.at + <usize>(4 * i * this.stride), k);
-    if (type == Q6_K) return dotQ6K(row, this.wholeQ.at + <usize>(2 * i * k), this.wholeScale.at + <usize>((i * k) / 64), k);
+    if (type == F32 || type == F16 || type == BF16)
+      return floatDot(type, row, this.x.at + <usize>(4 * i * this.stride), k);
+    if (type == Q6_K)
+      return dotQ6K(row, this.wholeQ.at + <usize>(2 * i * k), this.wholeScale.at + <usize>((i * k) / 64), k);
     return quantizedDot(type, row, this.q.at + <usize>(2 * i * k), this.scale.at + <usize>((i * k) / 8), k);
   }
 
@@ -100,9 +132,22 @@ class Activations {
 }
 
 /** Results that differ from the twin's, values written outside the rows asked for, and broken guards. */
-function wrong(type: i32, n: i32, rows: i32, begin: i32, end: i32, k: i32, weightKind: i32, actKind: i32, random: Random): i32 {
-  const rowBytes = (k / blockElements(type)) * blockBytes(type), stride = rows + 5;
-  const w = new Guarded(rows * rowBytes), y = new Guarded(4 * n * stride), x = new Activations(n, k, actKind, random);
+function wrong(
+  type: i32,
+  n: i32,
+  rows: i32,
+  begin: i32,
+  end: i32,
+  k: i32,
+  weightKind: i32,
+  actKind: i32,
+  random: Random,
+): i32 {
+  const rowBytes = (k / blockElements(type)) * blockBytes(type),
+    stride = rows + 5;
+  const w = new Guarded(rows * rowBytes),
+    y = new Guarded(4 * n * stride),
+    x = new Activations(n, k, actKind, random);
   fillWeights(type, w.at, (rows * k) / blockElements(type), weightKind, random);
   matmul(type, w.at, x, y.at, stride, n, begin, end, rows, k);
   let count = y.intact() && w.intact() ? 0 : 1;
@@ -124,7 +169,8 @@ function wrongShapes(type: i32): i32 {
   const random = new Random(<u32>type + 7);
   let count = 0;
   for (let blocks = 1; blocks < 10; blocks++) {
-    const elements = blockElements(type), k = elements == 1 ? 4 * blocks + (blocks % 5) : elements * blocks;
+    const elements = blockElements(type),
+      k = elements == 1 ? 4 * blocks + (blocks % 5) : elements * blocks;
     count += wrong(type, blocks % 2 == 0 ? 1 : 3, 1 + blocks, 0, 1 + blocks, k, RANDOM, RANDOM, random);
     count += wrong(type, 2, 9, blocks - 1, 5 + (blocks >> 1), k, RANDOM, RANDOM, random);
   }
@@ -140,8 +186,10 @@ function wrongExtremes(type: i32): i32 {
 
 /** Values of denseRow that differ from the formula. */
 function wrongRows(type: i32): i32 {
-  const random = new Random(<u32>type + 3), k = 512;
-  const w = new Guarded((k / blockElements(type)) * blockBytes(type)), out = new Guarded(4 * k);
+  const random = new Random(<u32>type + 3),
+    k = 512;
+  const w = new Guarded((k / blockElements(type)) * blockBytes(type)),
+    out = new Guarded(4 * k);
   fillWeights(type, w.at, k / blockElements(type), RANDOM, random);
   denseRow(type, w.at, k, out.at);
   let count = out.intact() ? 0 : 1;
@@ -176,22 +224,30 @@ describe("a dense row as f32, bit for bit", () => {
   test("Q4_K", () => expect(wrongRows(Q4_K)).toBe(0));
   test("Q6_K", () => expect(wrongRows(Q6_K)).toBe(0));
   test("Q6_K, in our order", () => {
-    const random = new Random(31), k = 512, w = new Guarded(3 * 420), packed = new Guarded(3 * 2 * 212), out = new Guarded(4 * k);
+    const random = new Random(31),
+      k = 512,
+      w = new Guarded(3 * 420),
+      packed = new Guarded(3 * 2 * 212),
+      out = new Guarded(4 * k);
     fillWeights(Q6_K, w.at, 6, RANDOM, random);
     for (let r = 0; r < 3; r++) packQ6KRow(w.at + <usize>(420 * r), packed.at, r, k);
     for (let r = 0; r < 3; r++) {
       q6KRow(packed.at, r, k, out.at);
-      for (let i = 0; i < k; i++) expect(load<f32>(out.at + <usize>(4 * i))).toBe(weight(Q6_K, w.at + <usize>(420 * r), i));
+      for (let i = 0; i < k; i++)
+        expect(load<f32>(out.at + <usize>(4 * i))).toBe(weight(Q6_K, w.at + <usize>(420 * r), i));
     }
     expect(out.intact() && packed.intact()).toBe(true);
   });
   test("every F16, infinities and NaN too, whole vectors and the rest", () => {
-    const w = new Guarded(14), out = new Guarded(28);
+    const w = new Guarded(14),
+      out = new Guarded(28);
     for (let first = 0; first < 65536; first += 7) {
       for (let i = 0; i < 7; i++) store<u16>(w.at + <usize>(2 * i), <u16>(first + i));
       denseRow(F16, w.at, 7, out.at);
       for (let i = 0; i < 7; i++) {
-        const h = <u16>(first + i), got = load<f32>(out.at + <usize>(4 * i)), sign: f32 = h >= 0x8000 ? -1 : 1;
+        const h = <u16>(first + i),
+          got = load<f32>(out.at + <usize>(4 * i)),
+          sign: f32 = h >= 0x8000 ? -1 : 1;
         if ((h & 0x7c00) != 0x7c00) {
           if (reinterpret<u32>(got) != reinterpret<u32>(f16ToNumber(h))) expect(first + i).toBe(-1);
         } else if ((h & 0x3ff) == 0 ? got != sign * <f32>Infinity : got == got) expect(first + i).toBe(-1);
@@ -203,11 +259,15 @@ describe("a dense row as f32, bit for bit", () => {
 
 describe("quantising a row to Q8_0", () => {
   test("scale f16(absmax / 127), nearest byte, at most half a step off", () => {
-    const random = new Random(5), x = new Guarded(4 * 64), w = new Guarded(68), back = new Guarded(4 * 64);
+    const random = new Random(5),
+      x = new Guarded(4 * 64),
+      w = new Guarded(68),
+      back = new Guarded(4 * 64);
     for (let round = 0; round < 200; round++) {
-      const size = reinterpret<f32>(<u32>random.between(96, 140) << 23);
+      const size = reinterpret<f32>((<u32>random.between(96, 140)) << 23);
       let most: f32 = 0;
-      for (let i = 0; i < 64; i++) store<f32>(x.at + <usize>(4 * i), i < 32 && round % 9 == 0 ? 0 : random.signed() * size);
+      for (let i = 0; i < 64; i++)
+        store<f32>(x.at + <usize>(4 * i), i < 32 && round % 9 == 0 ? 0 : random.signed() * size);
       quantizeRowQ8_0(x.at, 64, w.at);
       denseRow(Q8_0, w.at, 64, back.at);
       for (let i = 32; i < 64; i++) most = max<f32>(most, abs<f32>(load<f32>(x.at + <usize>(4 * i))));
@@ -221,7 +281,8 @@ describe("quantising a row to Q8_0", () => {
     }
   });
   test("a block of zeros is zeros; a huge block has an infinite scale", () => {
-    const x = new Guarded(256), w = new Guarded(68);
+    const x = new Guarded(256),
+      w = new Guarded(68);
     memory.fill(x.at, 0, 256);
     for (let i = 32; i < 64; i++) store<f32>(x.at + <usize>(4 * i), 1e30);
     quantizeRowQ8_0(x.at, 64, w.at);

@@ -99,7 +99,7 @@ export function fillActivations(q: usize, count: i32, max: i32, kind: i32, rando
     if (kind == SMALL) v %= 3;
     if (kind == MIXED) v /= 1 << random.between(0, 7);
     if (kind == ZERO || (kind == SPARSE && random.between(0, 9) < 7)) v = 0;
-    store<i16>(q + (<usize>i << 1), <i16>v);
+    store<i16>(q + ((<usize>i) << 1), <i16>v);
   }
 }
 

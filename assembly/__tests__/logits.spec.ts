@@ -7,7 +7,7 @@ function fill(x: usize, n: i32, random: Random): void {
   for (let i = 0; i < n; i++) {
     let v = <f32>random.between(-40, 40) / 4;
     if (random.between(0, 30) == 0) v = <f32>NaN;
-    if (random.between(0, 30) == 0) v = -<f32>Infinity;
+    if (random.between(0, 30) == 0) v = -(<f32>Infinity);
     store<f32>(x + <usize>(4 * i), v);
   }
 }
@@ -18,10 +18,14 @@ function at(x: Guarded, i: i32): f32 {
 
 /** Each next one by a search over all, marking the taken: how many of the k differ. */
 function wrongTop(n: i32, k: i32, random: Random): i32 {
-  const x = new Guarded(4 * n), ids = new Guarded(4 * k), logits = new Guarded(4 * k), taken = new StaticArray<bool>(n);
+  const x = new Guarded(4 * n),
+    ids = new Guarded(4 * k),
+    logits = new Guarded(4 * k),
+    taken = new StaticArray<bool>(n);
   fill(x.at, n, random);
   const found = topK(x.at, n, k, ids.at, logits.at);
-  let wrong = ids.intact() && logits.intact() && x.intact() ? 0 : 1, count = 0;
+  let wrong = ids.intact() && logits.intact() && x.intact() ? 0 : 1,
+    count = 0;
   for (; count < k; count++) {
     let best = -1;
     for (let i = 0; i < n; i++) {
@@ -50,12 +54,12 @@ describe("the best logits", () => {
     expect(argmax(x.at, 2)).toBe(1);
     expect(argmax(x.at, 1)).toBe(-1);
     expect(argmax(x.at, 0)).toBe(-1);
-    store<f32>(x.at, -<f32>Infinity);
+    store<f32>(x.at, -(<f32>Infinity));
     expect(argmax(x.at, 1)).toBe(0);
   });
   test("top k: descending, equals by lower id, without NaN", () => {
     const random = new Random(1);
-    for (let n = 1; n < 60; n++) expect(wrongTop(n, 1 + n % 7, random)).toBe(0);
+    for (let n = 1; n < 60; n++) expect(wrongTop(n, 1 + (n % 7), random)).toBe(0);
     expect(wrongTop(1000, 40, random)).toBe(0);
     expect(wrongTop(500, 500, random)).toBe(0);
     expect(wrongTop(20, 64, random)).toBe(0);
@@ -67,7 +71,9 @@ describe("probabilities", () => {
   test("softmax: bit for bit, in place, sums to 1, near the exact one", () => {
     const random = new Random(2);
     for (let n = 1; n < 50; n++) {
-      const x = new Guarded(4 * n), before = new Guarded(4 * n), want = new Guarded(4 * n);
+      const x = new Guarded(4 * n),
+        before = new Guarded(4 * n),
+        want = new Guarded(4 * n);
       for (let i = 0; i < n; i++) store<f32>(x.at + <usize>(4 * i), random.signed() * 30);
       memory.copy(before.at, x.at, 4 * n);
       memory.copy(want.at, x.at, 4 * n);
@@ -89,12 +95,14 @@ describe("probabilities", () => {
     }
   });
   test("log of the sum of exponentials", () => {
-    const n = 1003, x = new Guarded(4 * n), random = new Random(3);
+    const n = 1003,
+      x = new Guarded(4 * n),
+      random = new Random(3);
     let sum: f64 = 0;
     for (let i = 0; i < n; i++) store<f32>(x.at + <usize>(4 * i), random.signed() * 20);
     for (let i = 0; i < n; i++) sum += Math.exp(<f64>at(x, i));
     expect(abs<f64>(logSumExp(x.at, n) - Math.log(sum)) < 1e-13).toBe(true);
-    for (let i = 0; i < n; i++) store<f32>(x.at + <usize>(4 * i), -<f32>Infinity);
+    for (let i = 0; i < n; i++) store<f32>(x.at + <usize>(4 * i), -(<f32>Infinity));
     expect(logSumExp(x.at, n)).toBe(-Infinity);
     store<f32>(x.at, 3e38);
     expect(logSumExp(x.at, n)).toBe(<f64>load<f32>(x.at));

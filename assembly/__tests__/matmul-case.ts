@@ -38,18 +38,25 @@ export class Case {
 export function wrongBytes(kernel: i32, c: Case): i32 {
   const random = new Random(c.seed);
   const binary = kernel >= BINARY_TABLE;
-  const rows = c.tiles * 32, kp = c.kp, n = c.n;
-  const codes = new Guarded(rows * kp), w = new Guarded(rows * kp / (binary ? 8 : 4));
-  const q = new Guarded(n * kp * 2), q8 = new Guarded(n * kp), scratch = new Guarded(SCRATCH_BYTES);
+  const rows = c.tiles * 32,
+    kp = c.kp,
+    n = c.n;
+  const codes = new Guarded(rows * kp),
+    w = new Guarded((rows * kp) / (binary ? 8 : 4));
+  const q = new Guarded(n * kp * 2),
+    q8 = new Guarded(n * kp),
+    scratch = new Guarded(SCRATCH_BYTES);
   fillCodes(codes.at, rows * kp, binary ? 1 : 2, c.weightKind, random);
   fillActivations(q.at, n * kp, MAX_Q[kernel], c.actKind, random);
-  for (let i = 0; i < n * kp; i++) store<i8>(q8.at + <usize>i, <i8>load<i16>(q.at + (<usize>i << 1)));
+  for (let i = 0; i < n * kp; i++) store<i8>(q8.at + <usize>i, <i8>load<i16>(q.at + ((<usize>i) << 1)));
   pack(kernel, codes.at, w.at, rows, kp);
-  const tableStride = kernel == TERNARY_TABLE ? shortBlocks(kp / 2) * SHORT_BLOCK_BYTES : kp / (binary ? 4 : 2) * 32 + 64;
+  const tableStride =
+    kernel == TERNARY_TABLE ? shortBlocks(kp / 2) * SHORT_BLOCK_BYTES : (kp / (binary ? 4 : 2)) * 32 + 64;
   const tables = new Guarded(n * tableStride);
   buildTables(kernel, q.at, tables.at, tableStride, n, kp);
   const yStride = rows + 8;
-  const y = new Guarded(n * yStride * 4), twin = new Guarded(n * yStride * 4);
+  const y = new Guarded(n * yStride * 4),
+    twin = new Guarded(n * yStride * 4);
   compute(kernel, c, random, codes.at, w.at, q.at, q8.at, tables.at, tableStride, scratch.at, y.at, twin.at, yStride);
   let wrong = differing(y.at, twin.at, n * yStride * 4);
   if (!y.intact()) wrong++;
@@ -67,7 +74,7 @@ function pack(kernel: i32, codes: usize, w: usize, rows: i32, kp: i32): void {
 
 function buildTables(kernel: i32, q: usize, tables: usize, stride: i32, n: i32, kp: i32): void {
   for (let i = 0; i < n; i++) {
-    const from = q + (<usize>(i * kp) << 1);
+    const from = q + ((<usize>(i * kp)) << 1);
     const to = tables + <usize>(i * stride);
     if (kernel == TERNARY_TABLE) buildShortTables(from, to, kp / 2, 0, shortBlocks(kp / 2));
     if (kernel == TERNARY_TABLE_BLOCK) buildTernaryTables(from, to, 0, kp / 2);
@@ -93,31 +100,104 @@ function compute(
 ): void {
   const binary = kernel >= BINARY_TABLE;
   const kind = binary ? BINARY : TERNARY;
-  const rows = c.tiles * 32, kp = c.kp, n = c.n, begin = c.tileBegin * 32, end = c.tileEnd * 32;
+  const rows = c.tiles * 32,
+    kp = c.kp,
+    n = c.n,
+    begin = c.tileBegin * 32,
+    end = c.tileEnd * 32;
   const uniform = kernel == TERNARY_TABLE || kernel == TERNARY_DOT || kernel == BINARY_TABLE;
   const actBlock = uniform ? kp : binary ? 128 : 64;
   const nBlocks = kp / actBlock;
   const scaleBlock = binary ? 128 : c.scaleBlock;
-  const rowScale = heap.alloc(rows * 4), blockScale = heap.alloc(rows * (kp / scaleBlock + 1) * 2);
-  const actScale = heap.alloc(n * nBlocks * 4), actSum = heap.alloc(n * nBlocks * 4);
-  for (let i = 0; i < rows; i++) store<f32>(rowScale + (<usize>i << 2), random.signed());
-  for (let i = 0; i < rows * (kp / scaleBlock); i++) store<u16>(blockScale + (<usize>i << 1), random.f16());
+  const rowScale = heap.alloc(rows * 4),
+    blockScale = heap.alloc(rows * (kp / scaleBlock + 1) * 2);
+  const actScale = heap.alloc(n * nBlocks * 4),
+    actSum = heap.alloc(n * nBlocks * 4);
+  for (let i = 0; i < rows; i++) store<f32>(rowScale + ((<usize>i) << 2), random.signed());
+  for (let i = 0; i < rows * (kp / scaleBlock); i++) store<u16>(blockScale + ((<usize>i) << 1), random.f16());
   for (let i = 0; i < n * nBlocks; i++) {
     let sum = 0;
     for (let j = 0; j < actBlock; j++) {
-      const activation = <i32>load<i16>(q + (<usize>(i * actBlock + j) << 1));
+      const activation = <i32>load<i16>(q + ((<usize>(i * actBlock + j)) << 1));
       sum += binary ? abs(activation) : activation;
     }
-    store<i32>(actSum + (<usize>i << 2), sum);
-    store<f32>(actScale + (<usize>i << 2), random.signed());
+    store<i32>(actSum + ((<usize>i) << 2), sum);
+    store<f32>(actScale + ((<usize>i) << 2), random.signed());
   }
   if (uniform) uniformMatmul(kind, codes, rowScale, q, actScale, twin, yStride, n, begin, end, kp);
-  else blockMatmul(kind, codes, blockScale, scaleBlock, kernel != TERNARY_DOT_BLOCK, q, actScale, actBlock, twin, yStride, n, begin, end, kp);
-  if (kernel == TERNARY_TABLE) ternaryTableMatmul(w, rowScale, tables, tableStride, actScale, y, yStride, n, begin, end, rows, kp, scratch);
-  if (kernel == TERNARY_TABLE_BLOCK) ternaryTableBlockMatmul(w, blockScale, scaleBlock, tables, tableStride, actScale, y, yStride, n, begin, end, rows, kp, scratch);
-  if (kernel == TERNARY_DOT) ternaryDotMatmul(w, rowScale, q8, actScale, actSum, y, yStride, n, begin, end, rows, kp, scratch);
-  if (kernel == TERNARY_DOT_BLOCK) ternaryDotBlockMatmul(w, blockScale, scaleBlock, q8, actScale, actSum, y, yStride, n, begin, end, rows, kp, scratch);
-  if (kernel == BINARY_TABLE) binaryTableMatmul(w, rowScale, tables, tableStride, actScale, actSum, y, yStride, n, begin, end, rows, kp, scratch);
-  if (kernel == BINARY_TABLE_BLOCK) binaryTableBlockMatmul(w, blockScale, tables, tableStride, actScale, actSum, y, yStride, n, begin, end, rows, kp, scratch);
+  else
+    blockMatmul(
+      kind,
+      codes,
+      blockScale,
+      scaleBlock,
+      kernel != TERNARY_DOT_BLOCK,
+      q,
+      actScale,
+      actBlock,
+      twin,
+      yStride,
+      n,
+      begin,
+      end,
+      kp,
+    );
+  if (kernel == TERNARY_TABLE)
+    ternaryTableMatmul(w, rowScale, tables, tableStride, actScale, y, yStride, n, begin, end, rows, kp, scratch);
+  if (kernel == TERNARY_TABLE_BLOCK)
+    ternaryTableBlockMatmul(
+      w,
+      blockScale,
+      scaleBlock,
+      tables,
+      tableStride,
+      actScale,
+      y,
+      yStride,
+      n,
+      begin,
+      end,
+      rows,
+      kp,
+      scratch,
+    );
+  if (kernel == TERNARY_DOT)
+    ternaryDotMatmul(w, rowScale, q8, actScale, actSum, y, yStride, n, begin, end, rows, kp, scratch);
+  if (kernel == TERNARY_DOT_BLOCK)
+    ternaryDotBlockMatmul(
+      w,
+      blockScale,
+      scaleBlock,
+      q8,
+      actScale,
+      actSum,
+      y,
+      yStride,
+      n,
+      begin,
+      end,
+      rows,
+      kp,
+      scratch,
+    );
+  if (kernel == BINARY_TABLE)
+    binaryTableMatmul(w, rowScale, tables, tableStride, actScale, actSum, y, yStride, n, begin, end, rows, kp, scratch);
+  if (kernel == BINARY_TABLE_BLOCK)
+    binaryTableBlockMatmul(
+      w,
+      blockScale,
+      tables,
+      tableStride,
+      actScale,
+      actSum,
+      y,
+      yStride,
+      n,
+      begin,
+      end,
+      rows,
+      kp,
+      scratch,
+    );
   heap.free(rowScale), heap.free(blockScale), heap.free(actScale), heap.free(actSum);
 }

@@ -12,14 +12,20 @@ function filled(count: i32, random: Random): Guarded {
 
 /** Three rows of which the middle ones are asked for; their bits, and what is around them. */
 function wrongRows(dim: i32, layer: bool): i32 {
-  const random = new Random(<u32>dim), xStride = dim + 2, yStride = dim + 1;
-  const x = filled(4 * xStride, random), w = filled(dim, random), b = filled(dim, random);
-  const y = new Guarded(16 * yStride), want = new Guarded(4 * dim);
+  const random = new Random(<u32>dim),
+    xStride = dim + 2,
+    yStride = dim + 1;
+  const x = filled(4 * xStride, random),
+    w = filled(dim, random),
+    b = filled(dim, random);
+  const y = new Guarded(16 * yStride),
+    want = new Guarded(4 * dim);
   if (layer) layerNorm(x.at, xStride, w.at, b.at, y.at, yStride, 1, 3, dim, EPS);
   else rmsNorm(x.at, xStride, w.at, y.at, yStride, 1, 3, dim, EPS);
   let wrong = y.intact() && isGuard(y.at, 4 * yStride) && isGuard(y.at + <usize>(12 * yStride), 4 * yStride) ? 0 : 1;
   for (let row = 1; row < 3; row++) {
-    const from = x.at + <usize>(4 * row * xStride), got = y.at + <usize>(4 * row * yStride);
+    const from = x.at + <usize>(4 * row * xStride),
+      got = y.at + <usize>(4 * row * yStride);
     if (layer) layerNormRow(from, w.at, b.at, want.at, dim, EPS);
     else rmsNormRow(from, w.at, want.at, dim, EPS);
     wrong += differing(got, want.at, 4 * dim) + (isGuard(got + <usize>(4 * dim), 4) ? 0 : 1);
@@ -33,8 +39,12 @@ function wrongRows(dim: i32, layer: bool): i32 {
 }
 
 function wrongHeads(headDim: i32, nHeads: i32): i32 {
-  const random = new Random(<u32>headDim), stride = headDim * nHeads + 3;
-  const x = filled(3 * stride, random), w = filled(headDim, random), before = new Guarded(12 * stride), want = new Guarded(4 * headDim);
+  const random = new Random(<u32>headDim),
+    stride = headDim * nHeads + 3;
+  const x = filled(3 * stride, random),
+    w = filled(headDim, random),
+    before = new Guarded(12 * stride),
+    want = new Guarded(4 * headDim);
   memory.copy(before.at, x.at, 12 * stride);
   rmsNormHeads(x.at, stride, w.at, 1, 3, nHeads, headDim, EPS);
   let wrong = x.intact() && differing(x.at, before.at, 4 * stride) == 0 ? 0 : 1;
@@ -56,14 +66,19 @@ function wrongHeads(headDim: i32, nHeads: i32): i32 {
 
 /** x += y · s or x *= s over [begin, end), bit for bit, nothing beside it. */
 function wrongRange(begin: i32, end: i32, adds: bool): i32 {
-  const random = new Random(<u32>(begin * 64 + end)), count = 40;
-  const x = filled(count, random), y = filled(count, random), before = new Guarded(4 * count), s: f32 = 0.7;
+  const random = new Random(<u32>(begin * 64 + end)),
+    count = 40;
+  const x = filled(count, random),
+    y = filled(count, random),
+    before = new Guarded(4 * count),
+    s: f32 = 0.7;
   memory.copy(before.at, x.at, 4 * count);
   if (adds) addScaled(x.at, y.at, s, begin, end);
   else scaleRow(x.at, s, begin, end);
   let wrong = x.intact() ? 0 : 1;
   for (let i = 0; i < count; i++) {
-    const at = <usize>(4 * i), old = load<f32>(before.at + at);
+    const at = <usize>(4 * i),
+      old = load<f32>(before.at + at);
     let want = old;
     if (i >= begin && i < end) want = adds ? old + load<f32>(y.at + at) * s : old * s;
     if (load<f32>(x.at + at) != want) wrong++;
@@ -88,7 +103,8 @@ describe("normalisation", () => {
     expect(wrongHeads(30, 3)).toBe(0);
   });
   test("a row of 1e20 neither overflows nor vanishes", () => {
-    const x = filled(64, new Random(1)), w = filled(64, new Random(2));
+    const x = filled(64, new Random(1)),
+      w = filled(64, new Random(2));
     for (let i: usize = 0; i < 64; i++) {
       store<f32>(x.at + 4 * i, i % 2 == 0 ? 1e20 : -1e20);
       store<f32>(w.at + 4 * i, 1);
@@ -98,13 +114,15 @@ describe("normalisation", () => {
   });
   test("Euclidean length becomes 1; a row of zeros stays", () => {
     for (let dim = 1; dim < 40; dim++) {
-      const x = filled(dim, new Random(<u32>dim)), want = new Guarded(4 * dim);
+      const x = filled(dim, new Random(<u32>dim)),
+        want = new Guarded(4 * dim);
       memory.copy(want.at, x.at, 4 * dim);
       l2NormalizeRow(want.at, dim);
       l2Normalize(x.at, dim);
       expect(differing(x.at, want.at, 4 * dim)).toBe(0);
       let length: f64 = 0;
-      for (let i = 0; i < dim; i++) length += <f64>load<f32>(x.at + <usize>(4 * i)) * <f64>load<f32>(x.at + <usize>(4 * i));
+      for (let i = 0; i < dim; i++)
+        length += <f64>load<f32>(x.at + <usize>(4 * i)) * <f64>load<f32>(x.at + <usize>(4 * i));
       expect(abs<f64>(length - 1) < 1e-6).toBe(true);
       expect(x.intact()).toBe(true);
     }
@@ -117,17 +135,23 @@ describe("normalisation", () => {
 
 describe("row operations", () => {
   test("x + y s, any range", () => {
-    for (let begin = 0; begin < 6; begin++) for (let end = begin; end < 40; end++) expect(wrongRange(begin, end, true)).toBe(0);
+    for (let begin = 0; begin < 6; begin++)
+      for (let end = begin; end < 40; end++) expect(wrongRange(begin, end, true)).toBe(0);
   });
   test("x s, any range", () => {
-    for (let begin = 0; begin < 6; begin++) for (let end = begin; end < 40; end++) expect(wrongRange(begin, end, false)).toBe(0);
+    for (let begin = 0; begin < 6; begin++)
+      for (let end = begin; end < 40; end++) expect(wrongRange(begin, end, false)).toBe(0);
   });
   test("a bias to every row of a range", () => {
-    const random = new Random(4), y = filled(33, random), b = filled(9, random), before = new Guarded(132);
+    const random = new Random(4),
+      y = filled(33, random),
+      b = filled(9, random),
+      before = new Guarded(132);
     memory.copy(before.at, y.at, 132);
     addBias(y.at, 11, b.at, 1, 3, 9);
     for (let i = 0; i < 33; i++) {
-      const at = <usize>(4 * i), changed = i >= 11 && i % 11 < 9;
+      const at = <usize>(4 * i),
+        changed = i >= 11 && i % 11 < 9;
       const want = load<f32>(before.at + at) + (changed ? load<f32>(b.at + <usize>(4 * (i % 11))) : 0);
       expect(load<f32>(y.at + at)).toBe(want);
     }

@@ -18,8 +18,11 @@ const T2: i32 = 2;
 function wrongIn(layout: i32, kp: i32): i32 {
   const random = new Random(<u32>(kp + layout));
   const stride = kp + 48;
-  const bytes = ROWS * kp / (layout == BINARY_TABLE ? 8 : 4);
-  const codes = new Guarded(ROWS * kp), strided = new Guarded(ROWS * stride), w = new Guarded(bytes), twin = new Guarded(bytes);
+  const bytes = (ROWS * kp) / (layout == BINARY_TABLE ? 8 : 4);
+  const codes = new Guarded(ROWS * kp),
+    strided = new Guarded(ROWS * stride),
+    w = new Guarded(bytes),
+    twin = new Guarded(bytes);
   fillCodes(codes.at, ROWS * kp, layout == BINARY_TABLE ? 1 : 2, RANDOM, random);
   for (let r = 0; r < ROWS; r++) memory.copy(strided.at + <usize>(r * stride), codes.at + <usize>(r * kp), kp);
   for (let tile = TILES - 1; tile >= 0; tile--) {
@@ -39,8 +42,11 @@ function wrongIn(layout: i32, kp: i32): i32 {
 
 /** Rows read back as numbers, with one scale a row and with a scale a block of 128, and k short of kp by one. */
 function wrongRows(layout: i32, codes: usize, w: usize, kp: i32, random: Random): i32 {
-  const k = kp - 1, nBlocks = kp / 128;
-  const rowScale = new Guarded(ROWS * 4), blockScale = new Guarded(ROWS * nBlocks * 2), out = new Guarded(k * 4);
+  const k = kp - 1,
+    nBlocks = kp / 128;
+  const rowScale = new Guarded(ROWS * 4),
+    blockScale = new Guarded(ROWS * nBlocks * 2),
+    out = new Guarded(k * 4);
   for (let i = 0; i < ROWS; i++) store<f32>(rowScale.at + <usize>(4 * i), random.signed());
   for (let i = 0; i < ROWS * nBlocks; i++) store<u16>(blockScale.at + <usize>(2 * i), random.f16());
   let wrong = 0;
@@ -52,8 +58,10 @@ function wrongRows(layout: i32, codes: usize, w: usize, kp: i32, random: Random)
       if (layout == T2) ternaryDotRow(w, row, kp, scale, scaleBlock, out.at, k);
       for (let i = 0; i < k; i++) {
         let s = load<f32>(rowScale.at + <usize>(4 * row));
-        if (scaleBlock != 0) s = f16ToNumber(load<u16>(blockScale.at + <usize>(2 * scaleIndex(row, i / 128, nBlocks, layout != T2))));
-        const want: f32 = <f32>weightOf(layout == BINARY_TABLE ? BINARY : TERNARY, load<u8>(codes + <usize>(row * kp + i))) * s;
+        if (scaleBlock != 0)
+          s = f16ToNumber(load<u16>(blockScale.at + <usize>(2 * scaleIndex(row, i / 128, nBlocks, layout != T2))));
+        const want: f32 =
+          <f32>weightOf(layout == BINARY_TABLE ? BINARY : TERNARY, load<u8>(codes + <usize>(row * kp + i))) * s;
         if (load<f32>(out.at + <usize>(4 * i)) != want) wrong++;
       }
     }

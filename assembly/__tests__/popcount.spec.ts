@@ -10,19 +10,28 @@ const ROWS: i32 = 96;
 /** ±1 × ±1: activations are codes too. Rows [begin, end) of 96, n activation rows, k of kp true weights. */
 function wrongXnor(weightKind: i32, actKind: i32, k: i32, n: i32, begin: i32, end: i32): i32 {
   const random = new Random(<u32>(k + n));
-  const kp = (k + 127) & ~127, yStride = ROWS + 4;
-  const codes = new Guarded(ROWS * kp), acts = new Guarded(n * kp), q = new Guarded(n * kp * 2);
+  const kp = (k + 127) & ~127,
+    yStride = ROWS + 4;
+  const codes = new Guarded(ROWS * kp),
+    acts = new Guarded(n * kp),
+    q = new Guarded(n * kp * 2);
   fillCodes(codes.at, ROWS * kp, 1, weightKind, random);
   fillCodes(acts.at, n * kp, 1, actKind, random);
   for (let r = 0; r < ROWS; r++) memory.fill(codes.at + <usize>(r * kp + k), 0, kp - k);
   for (let i = 0; i < n; i++) memory.fill(acts.at + <usize>(i * kp + k), 0, kp - k);
   for (let i = 0; i < n * kp; i++) store<i16>(q.at + <usize>(2 * i), <i16>(2 * <i32>load<u8>(acts.at + <usize>i) - 1));
-  const w = new Guarded(ROWS * kp / 8), a = new Guarded(n * kp / 8), y = new Guarded(n * yStride * 4), twin = new Guarded(n * yStride * 4);
+  const w = new Guarded((ROWS * kp) / 8),
+    a = new Guarded((n * kp) / 8),
+    y = new Guarded(n * yStride * 4),
+    twin = new Guarded(n * yStride * 4);
   packBits(codes.at, w.at, ROWS, kp);
   packBits(acts.at, a.at, n, kp);
   for (let i = 0; i < n; i++) {
     for (let r = begin; r < end; r++) {
-      store<i32>(twin.at + <usize>(4 * (i * yStride + r)), dot(BINARY, codes.at + <usize>(r * kp), q.at + <usize>(2 * i * kp), k));
+      store<i32>(
+        twin.at + <usize>(4 * (i * yStride + r)),
+        dot(BINARY, codes.at + <usize>(r * kp), q.at + <usize>(2 * i * kp), k),
+      );
     }
   }
   xnorMatmul(w.at, a.at, k, y.at, yStride, n, begin, end, ROWS, kp, 0);
@@ -35,7 +44,10 @@ function wrongXnor(weightKind: i32, actKind: i32, k: i32, n: i32, begin: i32, en
 function wrongPlanes(weightKind: i32, actKind: i32, kp: i32, n: i32, begin: i32, end: i32): i32 {
   const random = new Random(<u32>(kp + n));
   const yStride = ROWS + 4;
-  const codes = new Guarded(ROWS * kp), q = new Guarded(n * kp * 2), q8 = new Guarded(n * kp), sums = new Guarded(n * 4);
+  const codes = new Guarded(ROWS * kp),
+    q = new Guarded(n * kp * 2),
+    q8 = new Guarded(n * kp),
+    sums = new Guarded(n * 4);
   fillCodes(codes.at, ROWS * kp, 1, weightKind, random);
   fillActivations(q.at, n * kp, 128, actKind, random);
   for (let i = 0; i < n; i++) {
@@ -48,12 +60,18 @@ function wrongPlanes(weightKind: i32, actKind: i32, kp: i32, n: i32, begin: i32,
     }
     store<i32>(sums.at + <usize>(4 * i), sum);
   }
-  const w = new Guarded(ROWS * kp / 8), planes = new Guarded(n * kp), y = new Guarded(n * yStride * 4), twin = new Guarded(n * yStride * 4);
+  const w = new Guarded((ROWS * kp) / 8),
+    planes = new Guarded(n * kp),
+    y = new Guarded(n * yStride * 4),
+    twin = new Guarded(n * yStride * 4);
   packBits(codes.at, w.at, ROWS, kp);
   for (let i = 0; i < n; i++) {
     packPlanes(q8.at + <usize>(i * kp), planes.at + <usize>(i * kp), kp);
     for (let r = begin; r < end; r++) {
-      store<i32>(twin.at + <usize>(4 * (i * yStride + r)), dot(BINARY, codes.at + <usize>(r * kp), q.at + <usize>(2 * i * kp), kp));
+      store<i32>(
+        twin.at + <usize>(4 * (i * yStride + r)),
+        dot(BINARY, codes.at + <usize>(r * kp), q.at + <usize>(2 * i * kp), kp),
+      );
     }
   }
   bitPlaneMatmul(w.at, planes.at, sums.at, y.at, yStride, n, begin, end, ROWS, kp, 0);
@@ -95,10 +113,14 @@ describe("signs as bits", () => {
   test("x >= 0 is 1, zeros of both signs too; NaN and the padding are 0", () => {
     const random = new Random(8);
     for (let k = 1; k < 300; k += 13) {
-      const x = new Guarded(k * 4), bits = new Guarded(((k + 127) / 128) * 16);
+      const x = new Guarded(k * 4),
+        bits = new Guarded(((k + 127) / 128) * 16);
       for (let i = 0; i < k; i++) {
         const pick = random.between(0, 5);
-        store<f32>(x.at + <usize>(4 * i), pick == 0 ? <f32>-0.0 : pick == 1 ? <f32>NaN : pick == 2 ? <f32>0 : random.signed());
+        store<f32>(
+          x.at + <usize>(4 * i),
+          pick == 0 ? <f32>-0.0 : pick == 1 ? <f32>NaN : pick == 2 ? <f32>0 : random.signed(),
+        );
       }
       packSigns(x.at, bits.at, k);
       for (let i = 0; i < ((k + 127) / 128) * 128; i++) {

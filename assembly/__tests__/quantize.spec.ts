@@ -18,18 +18,28 @@ function fillRows(x: usize, count: i32, kind: i32, random: Random): void {
 }
 
 function wrongTokens(k: i32, kind: i32, wants8: bool, wants16: bool, magnitudes: i32 = 0): i32 {
-  const kp = (k + 63) & ~63, stride = k + 1, n = 4, random = new Random(<u32>(k * 8 + kind));
-  const x = new Guarded(4 * n * stride), q8 = new Guarded(n * kp), q16 = new Guarded(2 * n * kp);
-  const scale = new Guarded(4 * n), sum = new Guarded(4 * n);
+  const kp = (k + 63) & ~63,
+    stride = k + 1,
+    n = 4,
+    random = new Random(<u32>(k * 8 + kind));
+  const x = new Guarded(4 * n * stride),
+    q8 = new Guarded(n * kp),
+    q16 = new Guarded(2 * n * kp);
+  const scale = new Guarded(4 * n),
+    sum = new Guarded(4 * n);
   fillRows(x.at, n * stride, kind, random);
   if (kind == TIES) for (let row = 0; row < n; row++) store<f32>(x.at + <usize>(4 * row * stride), 127);
   quantizeToken(x.at, stride, wants8 ? q8.at : 0, wants16 ? q16.at : 0, scale.at, sum.at, 1, 3, k, kp, magnitudes);
   let wrong = x.intact() && q8.intact() && q16.intact() && scale.intact() && sum.intact() ? 0 : 1;
   for (let row = 0; row < n; row++) {
-    const from = x.at + <usize>(4 * row * stride), factor = tokenFactor(from, k), done = row == 1 || row == 2;
+    const from = x.at + <usize>(4 * row * stride),
+      factor = tokenFactor(from, k),
+      done = row == 1 || row == 2;
     let total = 0;
     for (let i = 0; i < kp; i++) {
-      const want = tokenInteger(from, i, k, factor), byte = q8.at + <usize>(row * kp + i), half = q16.at + <usize>(2 * (row * kp + i));
+      const want = tokenInteger(from, i, k, factor),
+        byte = q8.at + <usize>(row * kp + i),
+        half = q16.at + <usize>(2 * (row * kp + i));
       total += magnitudes != 0 ? abs(want) : want;
       if (done && wants8 ? load<i8>(byte) != <i8>want : !isGuard(byte, 1)) wrong++;
       if (done && wants16 ? load<i16>(half) != <i16>want : !isGuard(half, 2)) wrong++;
@@ -47,17 +57,35 @@ function wrongTokens(k: i32, kind: i32, wants8: bool, wants16: bool, magnitudes:
 }
 
 function wrongBlocks(k: i32, block: i32, qmax: i32, kind: i32, magnitudes: i32 = 0): i32 {
-  const kp = ((k + 255) / 256) * 256, stride = k + 2, n = 3, blocks = kp / block, random = new Random(<u32>(k * 8 + kind));
-  const x = new Guarded(4 * n * stride), q = new Guarded(2 * n * kp), scale = new Guarded(4 * n * blocks), sum = new Guarded(4 * n * blocks);
+  const kp = ((k + 255) / 256) * 256,
+    stride = k + 2,
+    n = 3,
+    blocks = kp / block,
+    random = new Random(<u32>(k * 8 + kind));
+  const x = new Guarded(4 * n * stride),
+    q = new Guarded(2 * n * kp),
+    scale = new Guarded(4 * n * blocks),
+    sum = new Guarded(4 * n * blocks);
   fillRows(x.at, n * stride, kind, random);
   quantizeBlocks(x.at, stride, q.at, scale.at, sum.at, 0, 2, k, kp, block, qmax, magnitudes);
-  let wrong = x.intact() && q.intact() && scale.intact() && sum.intact() && isGuard(q.at + <usize>(4 * kp), 2 * kp) ? 0 : 1;
+  let wrong =
+    x.intact() && q.intact() && scale.intact() && sum.intact() && isGuard(q.at + <usize>(4 * kp), 2 * kp) ? 0 : 1;
   for (let row = 0; row < 2; row++) {
     const from = x.at + <usize>(4 * row * stride);
     for (let b = 0; b < blocks; b++) {
-      const begin = b * block, most = absmax(from, begin, min(k, begin + block));
+      const begin = b * block,
+        most = absmax(from, begin, min(k, begin + block));
       if (load<f32>(scale.at + <usize>(4 * (row * blocks + b))) != most / <f32>qmax) wrong++;
-      wrong += wrongBlock(from, q.at + <usize>(2 * row * kp), sum.at + <usize>(4 * (row * blocks + b)), begin, k, block, qmax, magnitudes);
+      wrong += wrongBlock(
+        from,
+        q.at + <usize>(2 * row * kp),
+        sum.at + <usize>(4 * (row * blocks + b)),
+        begin,
+        k,
+        block,
+        qmax,
+        magnitudes,
+      );
     }
   }
   x.free();
@@ -69,7 +97,9 @@ function wrongBlocks(k: i32, block: i32, qmax: i32, kind: i32, magnitudes: i32 =
 
 /** Integers of one block, and its sums: one i32, or (dense) an i16 for each 16. */
 function wrongBlock(x: usize, q: usize, sum: usize, begin: i32, k: i32, block: i32, qmax: i32, magnitudes: i32): i32 {
-  let wrong = 0, total = 0, total16 = 0;
+  let wrong = 0,
+    total = 0,
+    total16 = 0;
   for (let i = begin; i < begin + block; i++) {
     const want = blockInteger(x, i, k, block, qmax);
     if (load<i16>(q + <usize>(2 * (block == 32 ? densePlace(i) : i))) != <i16>want) wrong++;
@@ -85,12 +115,18 @@ function wrongBlock(x: usize, q: usize, sum: usize, begin: i32, k: i32, block: i
 }
 
 function wrongTokenBlocks(magnitudes: i32): i32 {
-  const kp = 256, x = new Guarded(4 * kp), q = new Guarded(2 * kp), scale = new Guarded(4), sum = new Guarded(4);
-  const blockScale = new Guarded(16), blockSum = new Guarded(16);
+  const kp = 256,
+    x = new Guarded(4 * kp),
+    q = new Guarded(2 * kp),
+    scale = new Guarded(4),
+    sum = new Guarded(4);
+  const blockScale = new Guarded(16),
+    blockSum = new Guarded(16);
   fillRows(x.at, kp, 0, new Random(9));
   quantizeToken(x.at, kp, 0, q.at, scale.at, sum.at, 0, 1, kp, kp, magnitudes);
   quantizeTokenBlocks(scale.at, q.at, blockScale.at, blockSum.at, 0, 1, kp, 64, magnitudes);
-  let wrong = blockScale.intact() && blockSum.intact() ? 0 : 1, total = 0;
+  let wrong = blockScale.intact() && blockSum.intact() ? 0 : 1,
+    total = 0;
   for (let b: usize = 0; b < 4; b++) {
     let want = 0;
     for (let i: usize = 0; i < 64; i++) {
@@ -113,9 +149,13 @@ describe("activations to int8, a scale a token", () => {
   });
   test("the sums of magnitudes", () => expect(wrongTokens(300, 0, true, true, 1)).toBe(0));
   test("ties go to even", () => expect(wrongTokens(300, TIES, true, true)).toBe(0));
-  test("NaN is 0, an infinity makes the scale infinite, nothing traps", () => expect(wrongTokens(300, SPECIAL, true, true)).toBe(0));
+  test("NaN is 0, an infinity makes the scale infinite, nothing traps", () =>
+    expect(wrongTokens(300, SPECIAL, true, true)).toBe(0));
   test("zeros have the smallest scale, 1e-5 / 127", () => {
-    const x = new Guarded(64), q = new Guarded(64), scale = new Guarded(4), sum = new Guarded(4);
+    const x = new Guarded(64),
+      q = new Guarded(64),
+      scale = new Guarded(4),
+      sum = new Guarded(4);
     memory.fill(x.at, 0, 64);
     quantizeToken(x.at, 16, q.at, 0, scale.at, sum.at, 0, 1, 16, 64, 0);
     expect(load<i64>(q.at)).toBe(0);

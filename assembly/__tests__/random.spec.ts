@@ -20,7 +20,10 @@ describe("random numbers", () => {
     expect(state.intact()).toBe(true);
   });
   test("numbers in [0, 1), even, the same for the same seed, others for another", () => {
-    const a = new Guarded(32), b = new Guarded(32), c = new Guarded(32), counts = new StaticArray<i32>(16);
+    const a = new Guarded(32),
+      b = new Guarded(32),
+      c = new Guarded(32),
+      counts = new StaticArray<i32>(16);
     randomSeed(a.at, 42);
     randomSeed(b.at, 42);
     randomSeed(c.at, 43);

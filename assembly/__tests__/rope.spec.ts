@@ -15,16 +15,19 @@ function frequencies(nRot: i32, base: f64): Guarded {
 describe("rope frequencies", () => {
   test("base^(-2i / nRot)", () => {
     const f = frequencies(128, 500000);
-    for (let i = 0; i < 64; i++) expect(near(load<f64>(f.at + <usize>(8 * i)), Math.pow(500000, -<f64>i / 64))).toBe(true);
+    for (let i = 0; i < 64; i++)
+      expect(near(load<f64>(f.at + <usize>(8 * i)), Math.pow(500000, -(<f64>i) / 64))).toBe(true);
     expect(load<f64>(f.at)).toBe(1);
   });
   test("linear and by factors divide", () => {
-    const f = frequencies(64, 10000), g = frequencies(64, 10000), factors = new Guarded(128);
+    const f = frequencies(64, 10000),
+      g = frequencies(64, 10000),
+      factors = new Guarded(128);
     for (let i: usize = 0; i < 32; i++) store<f32>(factors.at + 4 * i, <f32>i * 0.5 + 1);
     ropeLinear(f.at, 32, 4);
     ropeFactors(g.at, 32, factors.at);
     for (let i: usize = 0; i < 32; i++) {
-      const plain = Math.pow(10000, -<f64>i / 32);
+      const plain = Math.pow(10000, -(<f64>i) / 32);
       expect(near(load<f64>(f.at + 8 * i), plain / 4)).toBe(true);
       expect(near(load<f64>(g.at + 8 * i), plain / (<f64>i * 0.5 + 1))).toBe(true);
     }
@@ -35,17 +38,20 @@ describe("rope frequencies", () => {
     const f = frequencies(128, 1000000);
     const magnitude = ropeYarn(f.at, 64, 128, 1000000, 4, 8192, 32, 1);
     expect(magnitude).toBe(<f32>(1 + 0.1 * Math.log(4)));
-    const low = Math.floor(128 * Math.log(8192 / (32 * 2 * Math.PI)) / (2 * Math.log(1000000)));
-    const high = Math.ceil(128 * Math.log(8192 / (2 * Math.PI)) / (2 * Math.log(1000000)));
+    const low = Math.floor((128 * Math.log(8192 / (32 * 2 * Math.PI))) / (2 * Math.log(1000000)));
+    const high = Math.ceil((128 * Math.log(8192 / (2 * Math.PI))) / (2 * Math.log(1000000)));
     expect(low).toBe(17);
     expect(high).toBe(34);
     for (let i = 0; i < 64; i++) {
-      const plain = Math.pow(1000000, -<f64>i / 64), ramp = Math.min(1, Math.max(0, (<f64>i - low) / (high - low)));
+      const plain = Math.pow(1000000, -(<f64>i) / 64),
+        ramp = Math.min(1, Math.max(0, (<f64>i - low) / (high - low)));
       expect(near(load<f64>(f.at + <usize>(8 * i)), plain * (1 - ramp) + (plain / 4) * ramp)).toBe(true);
     }
   });
   test("angles in f64: the table is right to the last bit of f32 at position 1,000,000", () => {
-    const f = frequencies(64, 10000), cos = new Guarded(128), sin = new Guarded(128);
+    const f = frequencies(64, 10000),
+      cos = new Guarded(128),
+      sin = new Guarded(128);
     const positions: StaticArray<i32> = [0, 1, 4095, 131071, 1000000];
     for (let p = 0; p < positions.length; p++) {
       ropeTable(f.at, 32, positions[p], 1.25, cos.at, sin.at);
@@ -61,8 +67,15 @@ describe("rope frequencies", () => {
 
 /** Every value against x0 c - x1 s and x0 s + x1 c of its pair; heads, tokens and the rest of a head untouched. */
 function wrong(half: bool, headDim: i32, nRot: i32): i32 {
-  const random = new Random(<u32>(headDim + nRot)), nHeads = 3, n = 4, stride = nHeads * headDim + 5, nHalf = nRot / 2;
-  const x = new Guarded(4 * n * stride), before = new Guarded(4 * n * stride), cos = new Guarded(4 * n * nHalf), sin = new Guarded(4 * n * nHalf);
+  const random = new Random(<u32>(headDim + nRot)),
+    nHeads = 3,
+    n = 4,
+    stride = nHeads * headDim + 5,
+    nHalf = nRot / 2;
+  const x = new Guarded(4 * n * stride),
+    before = new Guarded(4 * n * stride),
+    cos = new Guarded(4 * n * nHalf),
+    sin = new Guarded(4 * n * nHalf);
   for (let i = 0; i < n * stride; i++) store<f32>(x.at + <usize>(4 * i), random.signed());
   for (let i = 0; i < n * nHalf; i++) {
     store<f32>(cos.at + <usize>(4 * i), random.signed());
@@ -74,9 +87,12 @@ function wrong(half: bool, headDim: i32, nRot: i32): i32 {
   for (let token = 1; token < 3; token++) {
     for (let head = 0; head < nHeads; head++) {
       for (let i = 0; i < nHalf; i++) {
-        const first = token * stride + head * headDim + (half ? i : 2 * i), second = first + (half ? nHalf : 1);
-        const c = load<f32>(cos.at + <usize>(4 * (token * nHalf + i))), s = load<f32>(sin.at + <usize>(4 * (token * nHalf + i)));
-        const a = load<f32>(before.at + <usize>(4 * first)), b = load<f32>(before.at + <usize>(4 * second));
+        const first = token * stride + head * headDim + (half ? i : 2 * i),
+          second = first + (half ? nHalf : 1);
+        const c = load<f32>(cos.at + <usize>(4 * (token * nHalf + i))),
+          s = load<f32>(sin.at + <usize>(4 * (token * nHalf + i)));
+        const a = load<f32>(before.at + <usize>(4 * first)),
+          b = load<f32>(before.at + <usize>(4 * second));
         store<f32>(before.at + <usize>(4 * first), a * c - b * s);
         store<f32>(before.at + <usize>(4 * second), a * s + b * c);
       }

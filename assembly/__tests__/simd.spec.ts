@@ -4,7 +4,8 @@ import { Guarded, Random } from "./fixtures";
 
 describe("f16", () => {
   test("every finite f16 becomes the same f32, by vector and by scalar", () => {
-    const h = new Guarded(16), out = new Guarded(32);
+    const h = new Guarded(16),
+      out = new Guarded(32);
     for (let first = 0; first < 65536; first += 8) {
       if ((first & 0x7c00) == 0x7c00) continue;
       for (let i = 0; i < 8; i++) store<u16>(h.at + <usize>(2 * i), <u16>(first + i));
@@ -24,7 +25,8 @@ describe("f16", () => {
 describe("integer lanes", () => {
   test("the dot product is exact at its ends: ±128 × 127", () => {
     const random = new Random(1);
-    const a = new Guarded(16), u = new Guarded(16);
+    const a = new Guarded(16),
+      u = new Guarded(16);
     for (let round = 0; round < 500; round++) {
       let want = 0;
       for (let i = 0; i < 16; i++) {

@@ -16,8 +16,13 @@ class GateCase {
   readonly dy: usize;
   readonly old: usize;
 
-  constructor(readonly count: i32, size: f32, seed: u32) {
-    const random = new Random(seed), arrays = new Arrays();
+  constructor(
+    readonly count: i32,
+    size: f32,
+    seed: u32,
+  ) {
+    const random = new Random(seed),
+      arrays = new Arrays();
     this.arrays = arrays;
     this.x = arrays.floats(count, random, size);
     this.up = arrays.floats(count, random, 2);
@@ -28,7 +33,11 @@ class GateCase {
 
 /** Any range: nothing outside, and each value's bits as when it is alone. */
 function wrongRanges(kind: i32, adds: bool): i32 {
-  const count = 24, c = new GateCase(count, 6, <u32>kind), one = c.arrays.room(4 * count), oneUp = c.arrays.room(4 * count), alone = c.arrays.room(4 * count);
+  const count = 24,
+    c = new GateCase(count, 6, <u32>kind),
+    one = c.arrays.room(4 * count),
+    oneUp = c.arrays.room(4 * count),
+    alone = c.arrays.room(4 * count);
   if (adds) memory.copy(one, c.old, 4 * count);
   if (adds) memory.copy(oneUp, c.old, 4 * count);
   if (adds) memory.copy(alone, c.old, 4 * count);
@@ -39,11 +48,15 @@ function wrongRanges(kind: i32, adds: bool): i32 {
   let wrong = 0;
   for (let begin = 0; begin < 5; begin++) {
     for (let end = begin; end <= count; end++) {
-      const arrays = new Arrays(), dGate = arrays.copy(c.old, 4 * count), dUp = arrays.copy(c.old, 4 * count), dx = arrays.copy(c.old, 4 * count);
+      const arrays = new Arrays(),
+        dGate = arrays.copy(c.old, 4 * count),
+        dUp = arrays.copy(c.old, 4 * count),
+        dx = arrays.copy(c.old, 4 * count);
       gateBackward(kind, c.x, c.up, c.dy, dGate, adds, dUp, adds, begin, end);
       activateBackward(kind, c.x, c.dy, dx, adds, begin, end);
       for (let i = 0; i < count; i++) {
-        const inside = i >= begin && i < end, at = <usize>(4 * i);
+        const inside = i >= begin && i < end,
+          at = <usize>(4 * i);
         wrong += differing(dGate + at, (inside ? one : c.old) + at, 4);
         wrong += differing(dUp + at, (inside ? oneUp : c.old) + at, 4);
         wrong += differing(dx + at, (inside ? alone : c.old) + at, 4);
@@ -56,8 +69,15 @@ function wrongRanges(kind: i32, adds: bool): i32 {
 
 /** Gradients against central differences, relative to the largest; x in ±size. `adds`: those of x, `addsUp`: those of up. */
 function slopeError(kind: i32, adds: bool, addsUp: bool, size: f32): f64 {
-  const count = 203, c = new GateCase(count, size, 11), dGate = c.arrays.copy(c.old, 4 * count), dUp = c.arrays.copy(c.old, 4 * count);
-  const dx = c.arrays.copy(c.old, 4 * count), twin = new GateTwin(), gates = new Distance(), ups = new Distance(), alone = new Distance();
+  const count = 203,
+    c = new GateCase(count, size, 11),
+    dGate = c.arrays.copy(c.old, 4 * count),
+    dUp = c.arrays.copy(c.old, 4 * count);
+  const dx = c.arrays.copy(c.old, 4 * count),
+    twin = new GateTwin(),
+    gates = new Distance(),
+    ups = new Distance(),
+    alone = new Distance();
   gateBackward(kind, c.x, c.up, c.dy, dGate, adds, dUp, addsUp, 0, count);
   activateBackward(kind, c.x, c.dy, dx, adds, 0, count);
   twin.kind = kind;
@@ -77,8 +97,12 @@ function slopeError(kind: i32, adds: bool, addsUp: bool, size: f32): f64 {
 
 /** The forward step by kind is the activation of that name, within f64's. */
 function wrongKind(kind: i32): i32 {
-  const count = 21, c = new GateCase(count, 6, 3), out = c.arrays.room(4 * count), gated = c.arrays.room(4 * count);
-  const want = c.arrays.room(4 * count), wantGated = c.arrays.room(4 * count);
+  const count = 21,
+    c = new GateCase(count, 6, 3),
+    out = c.arrays.room(4 * count),
+    gated = c.arrays.room(4 * count);
+  const want = c.arrays.room(4 * count),
+    wantGated = c.arrays.room(4 * count);
   activate(kind, c.x, out, 0, count);
   gate(kind, c.x, c.up, gated, 0, count);
   if (kind == KIND_SILU) silu(c.x, want, 0, count);
@@ -108,7 +132,10 @@ describe("training: gradients of activations", () => {
   });
   test("far values: slope 0 on the left, 1 on the right (2x of relu²)", () => {
     for (let kind = 0; kind < KINDS; kind++) {
-      const arrays = new Arrays(), x = arrays.room(16), dy = arrays.room(16), dx = arrays.room(16);
+      const arrays = new Arrays(),
+        x = arrays.room(16),
+        dy = arrays.room(16),
+        dx = arrays.room(16);
       put(x, 0, -1000);
       put(x, 1, 1000);
       put(x, 2, -1e6);
@@ -125,7 +152,10 @@ describe("training: gradients of activations", () => {
   });
   test("a NaN is not hidden, of x or of dy", () => {
     for (let kind = 0; kind < KINDS; kind++) {
-      const arrays = new Arrays(), x = arrays.floats(7, new Random(2), 1), dy = arrays.floats(7, new Random(3), 1), dx = arrays.room(28);
+      const arrays = new Arrays(),
+        x = arrays.floats(7, new Random(2), 1),
+        dy = arrays.floats(7, new Random(3), 1),
+        dx = arrays.room(28);
       put(x, 2, <f32>NaN);
       put(dy, 5, <f32>NaN);
       activateBackward(kind, x, dy, dx, false, 0, 7);

@@ -44,11 +44,11 @@ export class Arrays {
 }
 
 export function get(x: usize, i: i32): f32 {
-  return load<f32>(x + (<usize>i << 2));
+  return load<f32>(x + ((<usize>i) << 2));
 }
 
 export function put(x: usize, i: i32, value: f32): void {
-  store<f32>(x + (<usize>i << 2), value);
+  store<f32>(x + ((<usize>i) << 2), value);
 }
 
 /** Whether a value is NaN: as-pect's `toBe` and `==` say no. */

@@ -32,9 +32,18 @@ class Case {
   dv: usize = 0;
 
   constructor(
-    readonly sequences: i32, readonly length: i32, readonly heads: i32, readonly kvHeads: i32, readonly dim: i32, readonly causal: bool, size: f32,
+    readonly sequences: i32,
+    readonly length: i32,
+    readonly heads: i32,
+    readonly kvHeads: i32,
+    readonly dim: i32,
+    readonly causal: bool,
+    size: f32,
   ) {
-    const arrays = new Arrays(), random = new Random(<u32>(length * 64 + dim)), nq = sequences * length * heads * dim, nk = sequences * length * kvHeads * dim;
+    const arrays = new Arrays(),
+      random = new Random(<u32>(length * 64 + dim)),
+      nq = sequences * length * heads * dim,
+      nk = sequences * length * kvHeads * dim;
     this.arrays = arrays;
     this.q = arrays.floats(nq, random, size);
     this.k = arrays.floats(nk, random, size);
@@ -44,41 +53,85 @@ class Case {
     this.qBytes = 4 * nq;
     this.kBytes = 4 * nk;
     this.statBytes = 8 * sequences * heads * length;
-    this.weightBytes = this.statBytes / 2 * length;
+    this.weightBytes = (this.statBytes / 2) * length;
   }
 
   twin(): AttentionTwin {
-    const twin = attentionOf(this.q, this.k, this.v, this.dOut, this.sequences, this.length, this.heads, this.kvHeads, this.dim, this.causal);
+    const twin = attentionOf(
+      this.q,
+      this.k,
+      this.v,
+      this.dOut,
+      this.sequences,
+      this.length,
+      this.heads,
+      this.kvHeads,
+      this.dim,
+      this.causal,
+    );
     twin.forward();
     twin.backward();
     return twin;
   }
 
   forward(pieces: i32, wantsWeights: bool): void {
-    const panels = <i32>panelBytes(this.length, this.dim), items = this.sequences * this.kvHeads;
+    const panels = <i32>panelBytes(this.length, this.dim),
+      items = this.sequences * this.kvHeads;
     const scratch = this.arrays.poisoned(2 * panels + 16 * padded(this.length) + TILE_BYTES);
     this.out = this.arrays.room(this.qBytes);
     this.stats = this.arrays.room(this.statBytes);
     this.weights = wantsWeights ? this.arrays.room(this.weightBytes) : 0;
     for (let t = 0; t < pieces; t++) {
       attendSequences(
-        this.q, this.k, this.v, this.out, this.stats, this.weights, this.length, this.heads, this.kvHeads, this.dim, this.causal,
-        share(items, 1, t, pieces), share(items, 1, t + 1, pieces), scratch,
+        this.q,
+        this.k,
+        this.v,
+        this.out,
+        this.stats,
+        this.weights,
+        this.length,
+        this.heads,
+        this.kvHeads,
+        this.dim,
+        this.causal,
+        share(items, 1, t, pieces),
+        share(items, 1, t + 1, pieces),
+        scratch,
       );
     }
   }
 
   /** After `forward`. */
   backward(pieces: i32, addsQ: bool, addsK: bool, addsV: bool): void {
-    const panels = <i32>panelBytes(this.length, this.dim), items = this.sequences * this.kvHeads;
-    const scratch = this.arrays.poisoned(3 * panels + 8 * ATTENTION_TILE * padded(this.length) + 4 * ATTENTION_TILE * this.dim + TILE_BYTES);
+    const panels = <i32>panelBytes(this.length, this.dim),
+      items = this.sequences * this.kvHeads;
+    const scratch = this.arrays.poisoned(
+      3 * panels + 8 * ATTENTION_TILE * padded(this.length) + 4 * ATTENTION_TILE * this.dim + TILE_BYTES,
+    );
     this.dq = addsQ ? this.arrays.copy(this.old, this.qBytes) : this.arrays.room(this.qBytes);
     this.dk = addsK ? this.arrays.copy(this.old, this.kBytes) : this.arrays.room(this.kBytes);
     this.dv = addsV ? this.arrays.copy(this.old, this.kBytes) : this.arrays.room(this.kBytes);
     for (let t = 0; t < pieces; t++) {
       attendSequencesBackward(
-        this.q, this.k, this.v, this.stats, this.dOut, this.dq, this.dk, this.dv, addsQ, addsK, addsV, this.length, this.heads, this.kvHeads,
-        this.dim, this.causal, share(items, 1, t, pieces), share(items, 1, t + 1, pieces), scratch,
+        this.q,
+        this.k,
+        this.v,
+        this.stats,
+        this.dOut,
+        this.dq,
+        this.dk,
+        this.dv,
+        addsQ,
+        addsK,
+        addsV,
+        this.length,
+        this.heads,
+        this.kvHeads,
+        this.dim,
+        this.causal,
+        share(items, 1, t, pieces),
+        share(items, 1, t + 1, pieces),
+        scratch,
       );
     }
   }
@@ -98,7 +151,8 @@ function forwardError(c: Case): f64 {
   let worst = max<f64>(apart(c.out, twin.out, 0), apart(c.weights, twin.weights, 0));
   for (let i = 0; i < twin.stats.length; i++) {
     // Scores may cancel to nothing, so a maximum below 1 is not relative to itself; a normaliser is.
-    const error = abs<f64>(<f64>get(c.stats, i) - twin.stats[i]), size = (i & 1) == 0 ? max<f64>(1, abs<f64>(twin.stats[i])) : twin.stats[i];
+    const error = abs<f64>(<f64>get(c.stats, i) - twin.stats[i]),
+      size = (i & 1) == 0 ? max<f64>(1, abs<f64>(twin.stats[i])) : twin.stats[i];
     worst = max<f64>(worst, error / size);
   }
   return c.arrays.close() == 0 ? worst : Infinity;
@@ -106,17 +160,25 @@ function forwardError(c: Case): f64 {
 
 /** `adds`: a bit for each of dq, dk, dv. */
 function backwardError(c: Case, adds: i32): f64 {
-  const twin = c.twin(), addsQ = (adds & 1) != 0, addsK = (adds & 2) != 0, addsV = (adds & 4) != 0;
+  const twin = c.twin(),
+    addsQ = (adds & 1) != 0,
+    addsK = (adds & 2) != 0,
+    addsV = (adds & 4) != 0;
   c.forward(1, false);
   c.backward(1, addsQ, addsK, addsV);
-  const dq = apart(c.dq, twin.dq, addsQ ? c.old : 0), dk = apart(c.dk, twin.dk, addsK ? c.old : 0), dv = apart(c.dv, twin.dv, addsV ? c.old : 0);
+  const dq = apart(c.dq, twin.dq, addsQ ? c.old : 0),
+    dk = apart(c.dk, twin.dk, addsK ? c.old : 0),
+    dv = apart(c.dv, twin.dv, addsV ? c.old : 0);
   const worst = max<f64>(dq, max<f64>(dk, dv));
   return c.arrays.close() == 0 ? worst : Infinity;
 }
 
 /** Every element's gradient against central differences of the twin's forward pass. */
 function differenceError(c: Case): f64 {
-  const twin = c.twin(), dq = new Distance(), dk = new Distance(), dv = new Distance();
+  const twin = c.twin(),
+    dq = new Distance(),
+    dk = new Distance(),
+    dv = new Distance();
   c.forward(1, false);
   c.backward(1, false, false, false);
   for (let i = 0; i < twin.q.length; i++) dq.add(<f64>get(c.dq, i), differenceAt(twin, twin.q, i));
@@ -129,7 +191,11 @@ function differenceError(c: Case): f64 {
 function wrongSplits(c: Case): i32 {
   c.forward(1, false);
   c.backward(1, false, true, false);
-  const out = c.out, stats = c.stats, dq = c.dq, dk = c.dk, dv = c.dv;
+  const out = c.out,
+    stats = c.stats,
+    dq = c.dq,
+    dk = c.dk,
+    dv = c.dv;
   let wrong = 0;
   for (let pieces = 2; pieces <= 3; pieces++) {
     c.forward(pieces, true);
@@ -146,7 +212,8 @@ const HEAD_DIMS: StaticArray<i32> = [8, 16, 24, 64];
 
 /** A case of the length, its other sizes going round. */
 function caseOf(i: i32, causal: bool, size: f32): Case {
-  const kvHeads = 1 + (i % 3), group = 1 + (i / 2 % 3);
+  const kvHeads = 1 + (i % 3),
+    group = 1 + ((i / 2) % 3);
   return new Case(1 + (i % 2), LENGTHS[i], kvHeads * group, kvHeads, HEAD_DIMS[i % 4], causal, size);
 }
 
@@ -171,10 +238,13 @@ describe("training: attention over sequences", () => {
     expect(differenceError(new Case(1, 34, 1, 1, 8, true, 2))).toBeLessThan(1e-6);
   });
   test("the shares of threads give the same bits, probabilities kept or not", () => {
-    for (let i = 0; i < LENGTHS.length; i++) expect(wrongSplits(caseOf(i, true, 2)) + wrongSplits(caseOf(i, false, 2))).toBe(0);
+    for (let i = 0; i < LENGTHS.length; i++)
+      expect(wrongSplits(caseOf(i, true, 2)) + wrongSplits(caseOf(i, false, 2))).toBe(0);
   });
   test("a causal row does not see what comes after, to the bit", () => {
-    const a = new Case(1, 37, 2, 1, 16, true, 2), b = new Case(1, 37, 2, 1, 16, true, 2), position = 21 * 16;
+    const a = new Case(1, 37, 2, 1, 16, true, 2),
+      b = new Case(1, 37, 2, 1, 16, true, 2),
+      position = 21 * 16;
     for (let i = position; i < 37 * 16; i++) {
       put(b.k, i, -get(b.k, i));
       put(b.v, i, 7);

@@ -24,13 +24,19 @@ function codesOf(arrays: Arrays, count: i32, top: i32, ends: bool, random: Rando
 
 /** The exact sum as f32, times the two scales multiplied first; whole, in shares of the rows, and cut anywhere. */
 function wrongProduct(n: i32, outputs: i32, kp: i32, ends: bool, random: Random): i32 {
-  const arrays = new Arrays(), x = codesOf(arrays, n * kp, 127, ends, random), w = codesOf(arrays, outputs * kp, 1, ends, random);
-  const scale = arrays.floats(1, random, 1), rowScale = arrays.floats(n, random, 2), want = arrays.room(4 * n * outputs);
-  const scratch = arrays.poisoned(MATMUL_SCRATCH_BYTES), cut = random.between(0, n);
+  const arrays = new Arrays(),
+    x = codesOf(arrays, n * kp, 127, ends, random),
+    w = codesOf(arrays, outputs * kp, 1, ends, random);
+  const scale = arrays.floats(1, random, 1),
+    rowScale = arrays.floats(n, random, 2),
+    want = arrays.room(4 * n * outputs);
+  const scratch = arrays.poisoned(MATMUL_SCRATCH_BYTES),
+    cut = random.between(0, n);
   for (let row = 0; row < n; row++) {
     for (let o = 0; o < outputs; o++) {
       let sum: i64 = 0;
-      for (let i = 0; i < kp; i++) sum += <i64>load<i16>(x + <usize>(2 * (row * kp + i))) * <i64>load<i16>(w + <usize>(2 * (o * kp + i)));
+      for (let i = 0; i < kp; i++)
+        sum += <i64>load<i16>(x + <usize>(2 * (row * kp + i))) * <i64>load<i16>(w + <usize>(2 * (o * kp + i)));
       put(want, row * outputs + o, <f32>sum * (get(rowScale, row) * get(scale, 0)));
     }
   }
@@ -38,7 +44,18 @@ function wrongProduct(n: i32, outputs: i32, kp: i32, ends: bool, random: Random)
   for (let pieces = 1; pieces <= 4; pieces++) {
     const y = arrays.room(4 * n * outputs);
     for (let t = 0; t < pieces && pieces < 4; t++) {
-      matmulCodes(x, w, scale, rowScale, y, kp / 2, outputs, share(n, 4, t, pieces), share(n, 4, t + 1, pieces), scratch);
+      matmulCodes(
+        x,
+        w,
+        scale,
+        rowScale,
+        y,
+        kp / 2,
+        outputs,
+        share(n, 4, t, pieces),
+        share(n, 4, t + 1, pieces),
+        scratch,
+      );
     }
     if (pieces == 4) matmulCodes(x, w, scale, rowScale, y, kp / 2, outputs, cut, n, scratch);
     if (pieces == 4) matmulCodes(x, w, scale, rowScale, y, kp / 2, outputs, 0, cut, scratch);
@@ -49,13 +66,23 @@ function wrongProduct(n: i32, outputs: i32, kp: i32, ends: bool, random: Random)
 
 /** Signs as i16 and as bits, padding clear, scales the quantiser's; rows 1 to 3 of 5 in two shares. */
 function wrongSigns(k: i32): i32 {
-  const arrays = new Arrays(), random = new Random(<u32>k), kp = (k + 127) & ~127, rowBytes = kp / 8, x = arrays.floats(5 * k, random, 2);
+  const arrays = new Arrays(),
+    random = new Random(<u32>k),
+    kp = (k + 127) & ~127,
+    rowBytes = kp / 8,
+    x = arrays.floats(5 * k, random, 2);
   for (let i = 0; i < 5 * k; i += 7) put(x, i, i % 2 == 0 ? 0 : -0.0);
-  const codes = arrays.room(10 * kp), bits = arrays.room(5 * rowBytes), scale = arrays.room(20), bitScale = arrays.room(20);
-  const want = arrays.room(10 * kp), wantScale = arrays.room(20), room = arrays.room(2 * k);
+  const codes = arrays.room(10 * kp),
+    bits = arrays.room(5 * rowBytes),
+    scale = arrays.room(20),
+    bitScale = arrays.room(20);
+  const want = arrays.room(10 * kp),
+    wantScale = arrays.room(20),
+    room = arrays.room(2 * k);
   quantizeRows1(x, want, wantScale, k, kp, 1, 4);
   for (let t = 0; t < 2; t++) {
-    const begin = 1 + share(3, 1, t, 2), end = 1 + share(3, 1, t + 1, 2);
+    const begin = 1 + share(3, 1, t, 2),
+      end = 1 + share(3, 1, t + 1, 2);
     signCodes(x, codes, scale, k, kp, begin, end);
     signBits(x, bits, bitScale, k, kp, room, begin, end);
   }
@@ -72,21 +99,41 @@ function wrongSigns(k: i32): i32 {
 
 /** The product of bits is that of the codes: Σ w x times the scales of activation and row, in shares of the rows of w. */
 function wrongXnor(k: i32, n: i32, rows: i32): i32 {
-  const arrays = new Arrays(), random = new Random(<u32>(k + rows)), kp = (k + 127) & ~127, x = arrays.floats(n * k, random, 1), w = arrays.floats(rows * k, random, 1);
-  const bits = arrays.room(n * kp / 8), weights = arrays.room(rows * kp / 8), actScale = arrays.room(4 * n), unused = arrays.room(4 * rows);
-  const rowScale = arrays.floats(rows, random, 1), room = arrays.room(2 * k);
+  const arrays = new Arrays(),
+    random = new Random(<u32>(k + rows)),
+    kp = (k + 127) & ~127,
+    x = arrays.floats(n * k, random, 1),
+    w = arrays.floats(rows * k, random, 1);
+  const bits = arrays.room((n * kp) / 8),
+    weights = arrays.room((rows * kp) / 8),
+    actScale = arrays.room(4 * n),
+    unused = arrays.room(4 * rows);
+  const rowScale = arrays.floats(rows, random, 1),
+    room = arrays.room(2 * k);
   signBits(x, bits, actScale, k, kp, room, 0, n);
   signBits(w, weights, unused, k, kp, room, 0, rows);
   let wrong = 0;
   for (let pieces = 1; pieces <= 3; pieces++) {
     const y = arrays.room(4 * n * rows);
     for (let t = 0; t < pieces; t++) {
-      xnorScaled(weights, rowScale, bits, actScale, y, k, n, rows, kp, share(rows, 32, t, pieces), share(rows, 32, t + 1, pieces));
+      xnorScaled(
+        weights,
+        rowScale,
+        bits,
+        actScale,
+        y,
+        k,
+        n,
+        rows,
+        kp,
+        share(rows, 32, t, pieces),
+        share(rows, 32, t + 1, pieces),
+      );
     }
     for (let i = 0; i < n; i++) {
       for (let r = 0; r < rows; r++) {
         let sum = 0;
-        for (let j = 0; j < k; j++) sum += (get(x, i * k + j) >= 0) == (get(w, r * k + j) >= 0) ? 1 : -1;
+        for (let j = 0; j < k; j++) sum += get(x, i * k + j) >= 0 == get(w, r * k + j) >= 0 ? 1 : -1;
         if (get(y, i * rows + r) != <f32>sum * (get(actScale, i) * get(rowScale, r))) wrong++;
       }
     }
@@ -97,11 +144,14 @@ function wrongXnor(k: i32, n: i32, rows: i32): i32 {
 describe("training: products of codes", () => {
   test("any shape and split of the rows, bit for bit, nothing beside", () => {
     const random = new Random(21);
-    for (let i = 0; i < 60; i++) expect(wrongProduct(pick(ROWS, random), pick(OUTPUTS, random), pick(WIDTHS, random), false, random)).toBe(0);
+    for (let i = 0; i < 60; i++)
+      expect(wrongProduct(pick(ROWS, random), pick(OUTPUTS, random), pick(WIDTHS, random), false, random)).toBe(0);
   });
   test("every small tile", () => {
     const random = new Random(22);
-    for (let n = 1; n <= 5; n++) for (let outputs = 1; outputs <= 9; outputs++) expect(wrongProduct(n, outputs, 2 + 2 * (n % 3), false, random)).toBe(0);
+    for (let n = 1; n <= 5; n++)
+      for (let outputs = 1; outputs <= 9; outputs++)
+        expect(wrongProduct(n, outputs, 2 + 2 * (n % 3), false, random)).toBe(0);
   });
   test("all codes at their ends, sums above 2^24", () => {
     const random = new Random(23);
@@ -115,6 +165,12 @@ describe("training: signs", () => {
     expect(wrongSigns(127) + wrongSigns(128) + wrongSigns(129) + wrongSigns(300)).toBe(0);
   });
   test("products of bits, any width and split", () => {
-    expect(wrongXnor(1, 1, 32) + wrongXnor(127, 3, 64) + wrongXnor(128, 2, 96) + wrongXnor(129, 5, 96) + wrongXnor(300, 1, 128)).toBe(0);
+    expect(
+      wrongXnor(1, 1, 32) +
+        wrongXnor(127, 3, 64) +
+        wrongXnor(128, 2, 96) +
+        wrongXnor(129, 5, 96) +
+        wrongXnor(300, 1, 128),
+    ).toBe(0);
   });
 });

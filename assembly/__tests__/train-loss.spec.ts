@@ -11,7 +11,11 @@ const SCALE: f32 = 0.125;
 function targetsOf(arrays: Arrays, n: i32, vocab: i32, random: Random): usize {
   const targets = arrays.room(4 * n);
   // Every third counts for nothing, as -1 or another number below 0.
-  for (let row = 0; row < n; row++) store<i32>(targets + <usize>(4 * row), row % 3 == 1 ? (row == 1 ? -1 : i32.MIN_VALUE) : random.between(0, vocab - 1));
+  for (let row = 0; row < n; row++)
+    store<i32>(
+      targets + <usize>(4 * row),
+      row % 3 == 1 ? (row == 1 ? -1 : i32.MIN_VALUE) : random.between(0, vocab - 1),
+    );
   return targets;
 }
 
@@ -25,8 +29,14 @@ function rowTwin(logits: usize, vocab: i32, target: i32): CrossEntropyTwin {
 
 /** Largest relative error of losses; gaps between rows untouched, the same bits in 1, 2, 3 shares. */
 function lossError(vocab: i32, size: f32): f64 {
-  const arrays = new Arrays(), random = new Random(<u32>vocab), n = 7, stride = vocab + 3, distance = new Distance();
-  const logits = arrays.floats(n * stride, random, size), targets = targetsOf(arrays, n, vocab, random), loss = arrays.room(8 * n);
+  const arrays = new Arrays(),
+    random = new Random(<u32>vocab),
+    n = 7,
+    stride = vocab + 3,
+    distance = new Distance();
+  const logits = arrays.floats(n * stride, random, size),
+    targets = targetsOf(arrays, n, vocab, random),
+    loss = arrays.room(8 * n);
   crossEntropy(logits, stride, vocab, targets, loss, 0, n);
   for (let row = 0; row < n; row++) {
     const twin = rowTwin(logits + <usize>(4 * row * stride), vocab, targetOf(targets, row));
@@ -35,7 +45,8 @@ function lossError(vocab: i32, size: f32): f64 {
   }
   for (let pieces = 2; pieces <= 3; pieces++) {
     const split = arrays.room(8 * n);
-    for (let t = 0; t < pieces; t++) crossEntropy(logits, stride, vocab, targets, split, share(n, 1, t, pieces), share(n, 1, t + 1, pieces));
+    for (let t = 0; t < pieces; t++)
+      crossEntropy(logits, stride, vocab, targets, split, share(n, 1, t, pieces), share(n, 1, t + 1, pieces));
     if (differing(split, loss, 8 * n) != 0) return Infinity;
   }
   return arrays.close() == 0 ? distance.relative() : Infinity;
@@ -43,8 +54,13 @@ function lossError(vocab: i32, size: f32): f64 {
 
 /** Largest error of gradients against central differences, relative to `scale`, the largest there can be. */
 function gradientError(vocab: i32, size: f32): f64 {
-  const arrays = new Arrays(), random = new Random(<u32>vocab), n = 7, stride = vocab + 3;
-  const logits = arrays.floats(n * stride, random, size), targets = targetsOf(arrays, n, vocab, random), d = arrays.room(4 * n * stride);
+  const arrays = new Arrays(),
+    random = new Random(<u32>vocab),
+    n = 7,
+    stride = vocab + 3;
+  const logits = arrays.floats(n * stride, random, size),
+    targets = targetsOf(arrays, n, vocab, random),
+    d = arrays.room(4 * n * stride);
   crossEntropyBackward(logits, stride, vocab, targets, SCALE, d, 0, n);
   let worst: f64 = 0;
   for (let row = 0; row < n; row++) {
@@ -60,14 +76,21 @@ function gradientError(vocab: i32, size: f32): f64 {
 
 /** Bytes in which shares, and gradients written over the logits, differ from the whole. */
 function wrongSplits(vocab: i32): i32 {
-  const arrays = new Arrays(), random = new Random(<u32>vocab), n = 7, bytes = 4 * n * vocab;
-  const logits = arrays.floats(n * vocab, random, 4), targets = targetsOf(arrays, n, vocab, random), whole = arrays.room(bytes);
+  const arrays = new Arrays(),
+    random = new Random(<u32>vocab),
+    n = 7,
+    bytes = 4 * n * vocab;
+  const logits = arrays.floats(n * vocab, random, 4),
+    targets = targetsOf(arrays, n, vocab, random),
+    whole = arrays.room(bytes);
   crossEntropyBackward(logits, vocab, vocab, targets, SCALE, whole, 0, n);
   let wrong = 0;
   for (let pieces = 1; pieces <= 3; pieces++) {
-    const over = arrays.copy(logits, bytes), split = arrays.room(bytes);
+    const over = arrays.copy(logits, bytes),
+      split = arrays.room(bytes);
     for (let t = 0; t < pieces; t++) {
-      const begin = share(n, 1, t, pieces), end = share(n, 1, t + 1, pieces);
+      const begin = share(n, 1, t, pieces),
+        end = share(n, 1, t + 1, pieces);
       crossEntropyBackward(logits, vocab, vocab, targets, SCALE, split, begin, end);
       crossEntropyBackward(over, vocab, vocab, targets, SCALE, over, begin, end);
     }
@@ -93,7 +116,10 @@ describe("training: cross-entropy", () => {
     for (let i = 0; i < VOCABS.length; i++) expect(wrongSplits(VOCABS[i])).toBe(0);
   });
   test("a row's gradients sum to zero within roundings", () => {
-    const arrays = new Arrays(), x = arrays.floats(257, new Random(5), 6), d = arrays.room(1028), target = arrays.room(4);
+    const arrays = new Arrays(),
+      x = arrays.floats(257, new Random(5), 6),
+      d = arrays.room(1028),
+      target = arrays.room(4);
     store<i32>(target, 256);
     crossEntropyBackward(x, 257, 257, target, 1, d, 0, 1);
     let sum: f64 = 0;
@@ -102,7 +128,11 @@ describe("training: cross-entropy", () => {
     expect(arrays.close()).toBe(0);
   });
   test("logits of ±1e30 neither overflow nor vanish", () => {
-    const arrays = new Arrays(), x = arrays.room(20), d = arrays.room(20), target = arrays.room(4), loss = arrays.room(8);
+    const arrays = new Arrays(),
+      x = arrays.room(20),
+      d = arrays.room(20),
+      target = arrays.room(4),
+      loss = arrays.room(8);
     for (let i = 0; i < 5; i++) put(x, i, i == 2 ? <f32>1e30 : <f32>-1e30);
     store<i32>(target, 2);
     crossEntropy(x, 5, 5, target, loss, 0, 1);
@@ -119,8 +149,12 @@ describe("training: cross-entropy", () => {
   test("a NaN anywhere in a row is its loss and all its gradients, and those of no other row", () => {
     for (let at = 0; at < 7; at++) {
       for (let target = 0; target < 7; target++) {
-        const arrays = new Arrays(), x = arrays.floats(21, new Random(3), 2), d = arrays.room(84), targets = arrays.room(12);
-        const loss = arrays.room(24), sum = arrays.room(16);
+        const arrays = new Arrays(),
+          x = arrays.floats(21, new Random(3), 2),
+          d = arrays.room(84),
+          targets = arrays.room(12);
+        const loss = arrays.room(24),
+          sum = arrays.room(16);
         for (let row = 0; row < 3; row++) store<i32>(targets + <usize>(4 * row), target);
         put(x, 7 + at, <f32>NaN);
         crossEntropy(x, 7, 7, targets, loss, 0, 3);
@@ -134,7 +168,10 @@ describe("training: cross-entropy", () => {
     }
   });
   test("a row of NaN, and one that overflowed, are not a loss of zero", () => {
-    const arrays = new Arrays(), x = arrays.room(24), targets = arrays.room(8), loss = arrays.room(16);
+    const arrays = new Arrays(),
+      x = arrays.room(24),
+      targets = arrays.room(8),
+      loss = arrays.room(16);
     for (let i = 0; i < 6; i++) put(x, i, i < 3 ? <f32>NaN : <f32>Infinity);
     store<i64>(targets, 0);
     crossEntropy(x, 3, 3, targets, loss, 0, 2);
@@ -143,8 +180,14 @@ describe("training: cross-entropy", () => {
     expect(arrays.close()).toBe(0);
   });
   test("losses are summed in order, the targets that count are counted", () => {
-    const arrays = new Arrays(), random = new Random(6), n = 11, targets = targetsOf(arrays, n, 9, random), loss = arrays.room(8 * n), out = arrays.room(16);
-    let sum: f64 = 0, count: f64 = 0;
+    const arrays = new Arrays(),
+      random = new Random(6),
+      n = 11,
+      targets = targetsOf(arrays, n, 9, random),
+      loss = arrays.room(8 * n),
+      out = arrays.room(16);
+    let sum: f64 = 0,
+      count: f64 = 0;
     for (let row = 0; row < n; row++) {
       const value = <f64>random.signed() * 1e8 + <f64>random.signed();
       store<f64>(loss + <usize>(8 * row), value);

@@ -38,7 +38,8 @@ function pick(from: StaticArray<i32>, random: Random): i32 {
 function matrix(arrays: Arrays, rows: i32, columns: i32, stride: i32, top: i32, random: Random): usize {
   const x = arrays.poisoned(4 * rows * stride);
   for (let r = 0; r < rows; r++) {
-    for (let i = 0; i < columns; i++) put(x, r * stride + i, top == 0 ? random.signed() : <f32>random.between(-top, top));
+    for (let i = 0; i < columns; i++)
+      put(x, r * stride + i, top == 0 ? random.signed() : <f32>random.between(-top, top));
   }
   return x;
 }
@@ -46,14 +47,18 @@ function matrix(arrays: Arrays, rows: i32, columns: i32, stride: i32, top: i32, 
 /** The same integers as i16; what is between the rows is far from any code. */
 function narrowed(x: usize, rows: i32, columns: i32, stride: i32, arrays: Arrays): usize {
   const codes = arrays.room(2 * rows * stride);
-  for (let i = 0; i < rows * stride; i++) store<i16>(codes + <usize>(2 * i), i % stride < columns ? <i16>get(x, i) : 32767);
+  for (let i = 0; i < rows * stride; i++)
+    store<i16>(codes + <usize>(2 * i), i % stride < columns ? <i16>get(x, i) : 32767);
   return codes;
 }
 
 function operandsOf(p: Product, arrays: Arrays, random: Random): Operands {
-  const x = new Operands(), codes = p.values == CODES;
-  const aRows = p.form == FORM_WEIGHT ? p.k : p.m, aColumns = p.form == FORM_WEIGHT ? p.m : p.k;
-  const bRows = p.form == FORM_FORWARD ? p.n : p.k, bColumns = p.form == FORM_FORWARD ? p.k : p.n;
+  const x = new Operands(),
+    codes = p.values == CODES;
+  const aRows = p.form == FORM_WEIGHT ? p.k : p.m,
+    aColumns = p.form == FORM_WEIGHT ? p.m : p.k;
+  const bRows = p.form == FORM_FORWARD ? p.n : p.k,
+    bColumns = p.form == FORM_FORWARD ? p.k : p.n;
   x.form = p.form;
   x.k = p.k;
   x.aStride = aColumns + random.between(0, 5);
@@ -69,13 +74,37 @@ function operandsOf(p: Product, arrays: Arrays, random: Random): Operands {
 }
 
 function multiply(p: Product, x: Operands, c: usize, cStride: i32, begin: i32, end: i32, scratch: usize): void {
-  matmulF32(x.form, x.a, x.aStride, x.b, x.bStride, c, cStride, p.n, p.k, p.adds, x.kScale, x.scale, x.rowScale, x.bCodes, begin, end, scratch);
+  matmulF32(
+    x.form,
+    x.a,
+    x.aStride,
+    x.b,
+    x.bStride,
+    c,
+    cStride,
+    p.n,
+    p.k,
+    p.adds,
+    x.kScale,
+    x.scale,
+    x.rowScale,
+    x.bCodes,
+    begin,
+    end,
+    scratch,
+  );
 }
 
 /** Elements that are not the twin's to the bit, whole and in any split of the rows; what is written beside them. */
 function wrongProduct(p: Product, random: Random): i32 {
-  const arrays = new Arrays(), x = operandsOf(p, arrays, random), cStride = p.n + random.between(0, 5), bytes = 4 * p.m * cStride;
-  const before = arrays.room(bytes), want = arrays.room(bytes), c = arrays.room(bytes), scratch = arrays.poisoned(MATMUL_SCRATCH_BYTES);
+  const arrays = new Arrays(),
+    x = operandsOf(p, arrays, random),
+    cStride = p.n + random.between(0, 5),
+    bytes = 4 * p.m * cStride;
+  const before = arrays.room(bytes),
+    want = arrays.room(bytes),
+    c = arrays.room(bytes),
+    scratch = arrays.poisoned(MATMUL_SCRATCH_BYTES);
   for (let row = 0; row < p.m; row++) {
     for (let i = 0; i < p.n; i++) {
       const at = row * cStride + i;
@@ -86,7 +115,8 @@ function wrongProduct(p: Product, random: Random): i32 {
   let wrong = 0;
   for (let pieces = 1; pieces <= 3; pieces++) {
     memory.copy(c, before, bytes);
-    for (let t = 0; t < pieces; t++) multiply(p, x, c, cStride, share(p.m, 4, t, pieces), share(p.m, 4, t + 1, pieces), scratch);
+    for (let t = 0; t < pieces; t++)
+      multiply(p, x, c, cStride, share(p.m, 4, t, pieces), share(p.m, 4, t + 1, pieces), scratch);
     wrong += differing(c, want, bytes);
   }
   const cut = random.between(0, p.m);
@@ -102,7 +132,8 @@ function wrongIntegers(p: Product, x: Operands, c: usize, before: usize, cStride
   let wrong = 0;
   for (let row = 0; row < p.m; row++) {
     for (let i = 0; i < p.n; i++) {
-      const at = row * cStride + i, want = integerProduct(x, row, i) + (p.adds ? <i64>get(before, at) : 0);
+      const at = row * cStride + i,
+        want = integerProduct(x, row, i) + (p.adds ? <i64>get(before, at) : 0);
       if (<f64>get(c, at) != <f64>want) wrong++;
     }
   }
@@ -150,14 +181,18 @@ function wrongTiles(form: i32): i32 {
 
 /** Largest error against f64, relative to the largest result. */
 function error(form: i32, k: i32): f64 {
-  const p = new Product(), arrays = new Arrays(), random = new Random(<u32>k);
+  const p = new Product(),
+    arrays = new Arrays(),
+    random = new Random(<u32>k);
   p.form = form;
   p.m = 9;
   p.n = 21;
   p.k = k;
-  const x = operandsOf(p, arrays, random), c = arrays.room(4 * p.m * p.n);
+  const x = operandsOf(p, arrays, random),
+    c = arrays.room(4 * p.m * p.n);
   multiply(p, x, c, p.n, 0, p.m, arrays.poisoned(MATMUL_SCRATCH_BYTES));
-  let worst: f64 = 0, largest: f64 = 0;
+  let worst: f64 = 0,
+    largest: f64 = 0;
   for (let row = 0; row < p.m; row++) {
     for (let i = 0; i < p.n; i++) {
       const want = exactProduct(x, row, i);
@@ -171,11 +206,19 @@ function error(form: i32, k: i32): f64 {
 
 /** Elements of the packed forms that are not where panels.ts says, of a (rows, columns) block. */
 function wrongPanels(rows: i32, columns: i32): i32 {
-  const arrays = new Arrays(), random = new Random(<u32>(rows * 64 + columns)), stride = columns + 3;
-  const x = matrix(arrays, rows, columns, stride, 0, random), scales = arrays.floats(rows, random, 2), bytes = <usize>stride << 2;
-  const wide = arrays.room(4 * rows * ((columns + 7) & ~7)), turned = arrays.room(4 * columns * ((rows + 7) & ~7));
-  const integers = matrix(arrays, rows, columns, stride, 127, random), codes = narrowed(integers, rows, columns, stride, arrays);
-  const wideCodes = arrays.room(4 * rows * ((columns + 7) & ~7)), left = arrays.room(4 * rows * ((columns + 3) & ~3)), scale: f32 = 0.3;
+  const arrays = new Arrays(),
+    random = new Random(<u32>(rows * 64 + columns)),
+    stride = columns + 3;
+  const x = matrix(arrays, rows, columns, stride, 0, random),
+    scales = arrays.floats(rows, random, 2),
+    bytes = (<usize>stride) << 2;
+  const wide = arrays.room(4 * rows * ((columns + 7) & ~7)),
+    turned = arrays.room(4 * columns * ((rows + 7) & ~7));
+  const integers = matrix(arrays, rows, columns, stride, 127, random),
+    codes = narrowed(integers, rows, columns, stride, arrays);
+  const wideCodes = arrays.room(4 * rows * ((columns + 7) & ~7)),
+    left = arrays.room(4 * rows * ((columns + 3) & ~3)),
+    scale: f32 = 0.3;
   packColumns(x, bytes, rows, columns, scale, wide);
   packCodeColumns(codes, bytes >> 1, rows, columns, scale, wideCodes);
   packRows(x, bytes, columns, rows, turned);
@@ -184,15 +227,18 @@ function wrongPanels(rows: i32, columns: i32): i32 {
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < ((columns + 7) & ~7); j++) {
       const want: f32 = j < columns ? get(x, i * stride + j) : 0;
-      if (get(wide, (j / 8 * rows + i) * 8 + j % 8) != want * scale) wrong++;
-      if (get(wideCodes, (j / 8 * rows + i) * 8 + j % 8) != (j < columns ? get(integers, i * stride + j) * scale : 0)) wrong++;
-      if (j < ((columns + 3) & ~3) && get(left, (j / 4 * rows + i) * 4 + j % 4) != want * get(scales, i)) wrong++;
+      if (get(wide, ((j / 8) * rows + i) * 8 + (j % 8)) != want * scale) wrong++;
+      if (
+        get(wideCodes, ((j / 8) * rows + i) * 8 + (j % 8)) != (j < columns ? get(integers, i * stride + j) * scale : 0)
+      )
+        wrong++;
+      if (j < ((columns + 3) & ~3) && get(left, ((j / 4) * rows + i) * 4 + (j % 4)) != want * get(scales, i)) wrong++;
     }
   }
   for (let j = 0; j < ((rows + 7) & ~7); j++) {
     for (let i = 0; i < columns; i++) {
       const want: f32 = j < rows ? get(x, j * stride + i) : 0;
-      if (get(turned, (j / 8 * columns + i) * 8 + j % 8) != want) wrong++;
+      if (get(turned, ((j / 8) * columns + i) * 8 + (j % 8)) != want) wrong++;
     }
   }
   return wrong + arrays.close();
@@ -200,9 +246,14 @@ function wrongPanels(rows: i32, columns: i32): i32 {
 
 /** A whole tile and its edges, rows of A in any order: the sums of the twin's order, nothing beside. */
 function wrongMicroTile(k: i32, adds: bool): i32 {
-  const arrays = new Arrays(), random = new Random(<u32>k), a = arrays.floats(4 * k, random, 1), b = arrays.floats(8 * k, random, 1);
-  const before = arrays.floats(4 * 11, random, 1), want = arrays.copy(before, 176), room = arrays.room(128);
-  const row = <usize>k << 2;
+  const arrays = new Arrays(),
+    random = new Random(<u32>k),
+    a = arrays.floats(4 * k, random, 1),
+    b = arrays.floats(8 * k, random, 1);
+  const before = arrays.floats(4 * 11, random, 1),
+    want = arrays.copy(before, 176),
+    room = arrays.room(128);
+  const row = (<usize>k) << 2;
   for (let r = 0; r < 4; r++) {
     for (let j = 0; j < 8; j++) {
       let sum: f32 = 0;
@@ -232,7 +283,8 @@ describe("training: micro-tiles and panels", () => {
     for (let k = 1; k < 12; k++) expect(wrongMicroTile(k, false) + wrongMicroTile(k, true)).toBe(0);
   });
   test("panels hold each element once in its place and zeros at the edges", () => {
-    for (let rows = 1; rows < 19; rows++) for (let columns = 1; columns < 19; columns++) expect(wrongPanels(rows, columns)).toBe(0);
+    for (let rows = 1; rows < 19; rows++)
+      for (let columns = 1; columns < 19; columns++) expect(wrongPanels(rows, columns)).toBe(0);
   });
 });
 
@@ -240,7 +292,8 @@ describe("training: f32 products, three forms", () => {
   test("every small tile, bit for bit", () => {
     for (let form = FORM_FORWARD; form <= FORM_WEIGHT; form++) expect(wrongTiles(form)).toBe(0);
   });
-  test("forward: any shape, scale and split of the rows, bit for bit, nothing beside", () => expect(wrongShapes(FORM_FORWARD, FLOATS, 48)).toBe(0));
+  test("forward: any shape, scale and split of the rows, bit for bit, nothing beside", () =>
+    expect(wrongShapes(FORM_FORWARD, FLOATS, 48)).toBe(0));
   test("input: the same", () => expect(wrongShapes(FORM_INPUT, FLOATS, 48)).toBe(0));
   test("weight: the same", () => expect(wrongShapes(FORM_WEIGHT, FLOATS, 48)).toBe(0));
   test("products of codes, f32 or i16, are the integers themselves", () => {
@@ -254,7 +307,9 @@ describe("training: f32 products, three forms", () => {
     p.values = CODES;
     p.scaled = true;
     p.rowScaled = true;
-    const arrays = new Arrays(), x = operandsOf(p, arrays, new Random(3)), c = arrays.room(4 * 66);
+    const arrays = new Arrays(),
+      x = operandsOf(p, arrays, new Random(3)),
+      c = arrays.room(4 * 66);
     multiply(p, x, c, 11, 0, 6, arrays.poisoned(MATMUL_SCRATCH_BYTES));
     for (let i = 0; i < 66; i++) {
       const factor: f32 = get(x.rowScale, i / 11) * get(x.scale, 0);
@@ -273,7 +328,9 @@ describe("training: f32 products, three forms", () => {
     p.m = 9;
     p.n = 10;
     p.k = 13;
-    const arrays = new Arrays(), x = operandsOf(p, arrays, new Random(8)), c = arrays.room(4 * 90);
+    const arrays = new Arrays(),
+      x = operandsOf(p, arrays, new Random(8)),
+      c = arrays.room(4 * 90);
     put(x.a, 5 * x.aStride + 12, <f32>NaN);
     multiply(p, x, c, 10, 0, 9, arrays.poisoned(MATMUL_SCRATCH_BYTES));
     for (let i = 0; i < 90; i++) expect(get(c, i) != get(c, i)).toBe(i / 10 == 5);

@@ -22,15 +22,33 @@ class NormCase {
   dw: usize = 0;
   db: usize = 0;
 
-  constructor(readonly rows: i32, readonly dim: i32, readonly centered: bool, size: f32) {
-    const random = new Random(<u32>(rows * 4096 + dim)), count = rows * dim;
-    const arrays = new Arrays(), x = arrays.floats(count, random, size), w = arrays.floats(dim, random, 2), dy = arrays.floats(count, random, 1);
+  constructor(
+    readonly rows: i32,
+    readonly dim: i32,
+    readonly centered: bool,
+    size: f32,
+  ) {
+    const random = new Random(<u32>(rows * 4096 + dim)),
+      count = rows * dim;
+    const arrays = new Arrays(),
+      x = arrays.floats(count, random, size),
+      w = arrays.floats(dim, random, 2),
+      dy = arrays.floats(count, random, 1);
     this.arrays = arrays;
     this.x = x;
     this.w = w;
     this.dy = dy;
     this.old = arrays.floats(count, random, 1);
-    this.twin = new NormTwin(widened(x, count), widened(w, dim), new StaticArray<f64>(dim), widened(dy, count), rows, dim, <f64>EPS, centered);
+    this.twin = new NormTwin(
+      widened(x, count),
+      widened(w, dim),
+      new StaticArray<f64>(dim),
+      widened(dy, count),
+      rows,
+      dim,
+      <f64>EPS,
+      centered,
+    );
   }
 
   /** Both passes in `pieces` shares. */
@@ -41,12 +59,14 @@ class NormCase {
     this.dw = this.arrays.copy(this.old, 4 * this.dim);
     this.db = this.arrays.copy(this.old, 4 * this.dim);
     for (let t = 0; t < pieces; t++) {
-      const begin = share(this.rows, 1, t, pieces), end = share(this.rows, 1, t + 1, pieces);
+      const begin = share(this.rows, 1, t, pieces),
+        end = share(this.rows, 1, t + 1, pieces);
       if (this.centered) layerNormRows(this.x, this.w, this.dy, this.dx, this.stats, this.dim, EPS, adds, begin, end);
       else rmsNormRows(this.x, this.w, this.dy, this.dx, this.stats, this.dim, EPS, adds, begin, end);
     }
     for (let t = 0; t < pieces; t++) {
-      const begin = share(this.dim, 4, t, pieces), end = share(this.dim, 4, t + 1, pieces);
+      const begin = share(this.dim, 4, t, pieces),
+        end = share(this.dim, 4, t + 1, pieces);
       normColumns(this.x, this.dy, this.stats, this.dw, this.centered ? this.db : 0, this.rows, this.dim, begin, end);
     }
   }
@@ -56,11 +76,18 @@ class NormCase {
 function wrongSplits(rows: i32, dim: i32, centered: bool, adds: bool): i32 {
   const c = new NormCase(rows, dim, centered, 3);
   c.run(1, adds);
-  const dx = c.dx, dw = c.dw, db = c.db, stats = c.stats;
+  const dx = c.dx,
+    dw = c.dw,
+    db = c.db,
+    stats = c.stats;
   let wrong = centered ? 0 : differing(db, c.old, 4 * dim);
   for (let pieces = 2; pieces <= 3; pieces++) {
     c.run(pieces, adds);
-    wrong += differing(c.dx, dx, 4 * rows * dim) + differing(c.dw, dw, 4 * dim) + differing(c.db, db, 4 * dim) + differing(c.stats, stats, 8 * rows);
+    wrong +=
+      differing(c.dx, dx, 4 * rows * dim) +
+      differing(c.dw, dw, 4 * dim) +
+      differing(c.db, db, 4 * dim) +
+      differing(c.stats, stats, 8 * rows);
   }
   return wrong + c.arrays.close();
 }
@@ -70,7 +97,9 @@ function wrongSplits(rows: i32, dim: i32, centered: bool, adds: bool): i32 {
  * or two values the terms cancel: the error is relative to the largest first term.
  */
 function rowError(rows: i32, dim: i32, centered: bool, adds: bool, stride: i32, size: f32): f64 {
-  const c = new NormCase(rows, dim, centered, size), distance = new Distance(), kept = new Distance();
+  const c = new NormCase(rows, dim, centered, size),
+    distance = new Distance(),
+    kept = new Distance();
   let largest: f64 = 0;
   c.run(1, adds);
   for (let i = 0; i < rows * dim; i += stride) {
@@ -87,7 +116,8 @@ function rowError(rows: i32, dim: i32, centered: bool, adds: bool, stride: i32, 
 
 /** The same of the gradients of w and b, which are added to what was there. */
 function columnError(rows: i32, dim: i32, centered: bool): f64 {
-  const c = new NormCase(rows, dim, centered, 3), distance = new Distance();
+  const c = new NormCase(rows, dim, centered, 3),
+    distance = new Distance();
   c.run(1, false);
   for (let i = 0; i < dim; i++) {
     distance.add(<f64>get(c.dw, i), <f64>get(c.old, i) + differenceAt(c.twin, c.twin.w, i));
@@ -107,7 +137,8 @@ function worstRows(centered: bool): f64 {
 
 function worstColumns(centered: bool): f64 {
   let worst: f64 = 0;
-  for (let i = 0; i < DIMS.length; i++) for (let rows = 1; rows <= 6; rows += 5) worst = max<f64>(worst, columnError(rows, DIMS[i], centered));
+  for (let i = 0; i < DIMS.length; i++)
+    for (let rows = 1; rows <= 6; rows += 5) worst = max<f64>(worst, columnError(rows, DIMS[i], centered));
   return worst;
 }
 
@@ -144,7 +175,7 @@ describe("training: gradients of norms", () => {
       const c = new NormCase(2, 6, centered == 1, 0);
       c.run(1, false);
       for (let i = 0; i < 12; i++) {
-        expect(abs<f64>(<f64>get(c.dx, i))).toBeLessThan(2 / sqrt<f64>(1e-5) * 2);
+        expect(abs<f64>(<f64>get(c.dx, i))).toBeLessThan((2 / sqrt<f64>(1e-5)) * 2);
         if (centered == 0) expect(get(c.dx, i)).toBe(get(c.stats, 1) * (get(c.dy, i) * get(c.w, i % 6)));
       }
       expect(c.arrays.close()).toBe(0);

@@ -15,54 +15,60 @@ const CONSTANTS: usize = memory.data<f32>([1.0, 1.5957691216057308, 0.044715]);
 export function gateSilu(gate: usize, up: usize, out: usize, begin: i32, end: i32): void {
   const body = begin + ((end - begin) & ~3);
   for (let i = begin; i < body; i += 4) {
-    const at = <usize>i << 2;
+    const at = (<usize>i) << 2;
     v128.store(out + at, f32x4.mul(siluX4(v128.load(gate + at)), v128.load(up + at)));
   }
   if (body == end) return;
-  const at = <usize>body << 2, rest = end - body;
+  const at = (<usize>body) << 2,
+    rest = end - body;
   storeRest(out + at, f32x4.mul(siluX4(loadRest(gate + at, rest)), loadRest(up + at, rest)), rest);
 }
 
 export function gateRelu2(gate: usize, up: usize, out: usize, begin: i32, end: i32): void {
   const body = begin + ((end - begin) & ~3);
   for (let i = begin; i < body; i += 4) {
-    const at = <usize>i << 2;
+    const at = (<usize>i) << 2;
     v128.store(out + at, f32x4.mul(relu2X4(v128.load(gate + at)), v128.load(up + at)));
   }
   if (body == end) return;
-  const at = <usize>body << 2, rest = end - body;
+  const at = (<usize>body) << 2,
+    rest = end - body;
   storeRest(out + at, f32x4.mul(relu2X4(loadRest(gate + at, rest)), loadRest(up + at, rest)), rest);
 }
 
 export function gateGelu(gate: usize, up: usize, out: usize, begin: i32, end: i32): void {
   const body = begin + ((end - begin) & ~3);
   for (let i = begin; i < body; i += 4) {
-    const at = <usize>i << 2;
+    const at = (<usize>i) << 2;
     v128.store(out + at, f32x4.mul(geluX4(v128.load(gate + at)), v128.load(up + at)));
   }
   if (body == end) return;
-  const at = <usize>body << 2, rest = end - body;
+  const at = (<usize>body) << 2,
+    rest = end - body;
   storeRest(out + at, f32x4.mul(geluX4(loadRest(gate + at, rest)), loadRest(up + at, rest)), rest);
 }
 
 export function silu(x: usize, out: usize, begin: i32, end: i32): void {
   const body = begin + ((end - begin) & ~3);
-  for (let i = begin; i < body; i += 4) v128.store(out + (<usize>i << 2), siluX4(v128.load(x + (<usize>i << 2))));
-  const at = <usize>body << 2, rest = end - body;
+  for (let i = begin; i < body; i += 4) v128.store(out + ((<usize>i) << 2), siluX4(v128.load(x + ((<usize>i) << 2))));
+  const at = (<usize>body) << 2,
+    rest = end - body;
   if (rest > 0) storeRest(out + at, siluX4(loadRest(x + at, rest)), rest);
 }
 
 export function relu2(x: usize, out: usize, begin: i32, end: i32): void {
   const body = begin + ((end - begin) & ~3);
-  for (let i = begin; i < body; i += 4) v128.store(out + (<usize>i << 2), relu2X4(v128.load(x + (<usize>i << 2))));
-  const at = <usize>body << 2, rest = end - body;
+  for (let i = begin; i < body; i += 4) v128.store(out + ((<usize>i) << 2), relu2X4(v128.load(x + ((<usize>i) << 2))));
+  const at = (<usize>body) << 2,
+    rest = end - body;
   if (rest > 0) storeRest(out + at, relu2X4(loadRest(x + at, rest)), rest);
 }
 
 export function gelu(x: usize, out: usize, begin: i32, end: i32): void {
   const body = begin + ((end - begin) & ~3);
-  for (let i = begin; i < body; i += 4) v128.store(out + (<usize>i << 2), geluX4(v128.load(x + (<usize>i << 2))));
-  const at = <usize>body << 2, rest = end - body;
+  for (let i = begin; i < body; i += 4) v128.store(out + ((<usize>i) << 2), geluX4(v128.load(x + ((<usize>i) << 2))));
+  const at = (<usize>body) << 2,
+    rest = end - body;
   if (rest > 0) storeRest(out + at, geluX4(loadRest(x + at, rest)), rest);
 }
 

@@ -72,13 +72,24 @@ function headValueBytes(nTiles: usize, headDim: i32): usize {
 
 /** Rounds n tokens' keys and values (f32, row stride kvStride) into the cache, for heads [headBegin, headEnd). */
 export function storeKvQ8(
-  k: usize, v: usize, kvStride: i32, kCache: usize, vCache: usize, position0: i32, n: i32, nKvHeads: i32, headDim: i32,
-  contextLength: i32, headBegin: i32, headEnd: i32,
+  k: usize,
+  v: usize,
+  kvStride: i32,
+  kCache: usize,
+  vCache: usize,
+  position0: i32,
+  n: i32,
+  nKvHeads: i32,
+  headDim: i32,
+  contextLength: i32,
+  headBegin: i32,
+  headEnd: i32,
 ): void {
   const nTiles = headTiles(contextLength);
   for (let head = headBegin; head < headEnd; head++) {
     for (let i = 0; i < n; i++) {
-      const from = (<usize>i * kvStride + head * headDim) << 2, position = position0 + i;
+      const from = (<usize>i * kvStride + head * headDim) << 2,
+        position = position0 + i;
       const record = <usize>head * nTiles * TILE_KEY_RECORDS + position / KEY_POSITIONS;
       storeKey(k + from, kCache + record * keyRecordBytes(headDim), position % KEY_POSITIONS, headDim);
       storeValue(v + from, vCache + <usize>head * headValueBytes(nTiles, headDim), nTiles, position, headDim);
@@ -87,24 +98,28 @@ export function storeKvQ8(
 }
 
 function storeKey(x: usize, record: usize, slot: usize, dim: i32): void {
-  const most = absmax(x, dim), factor = f32x4.splat(most == 0 ? 0 : VALUE_MAX / most);
+  const most = absmax(x, dim),
+    factor = f32x4.splat(most == 0 ? 0 : VALUE_MAX / most);
   const to = record + KEY_HEAD_BYTES + (slot << 2);
   let sum = 0;
   for (let i: usize = 0; i < <usize>dim; i += 4) {
     const bytes = roundBytes(x + (i << 2), factor);
     store<i32>(to + (i << 3), bytes);
-    sum += <i32><i8>bytes + <i32><i8>(bytes >> 8) + <i32><i8>(bytes >> 16) + (bytes >> 24);
+    sum += <i32>(<i8>bytes) + <i32>(<i8>(bytes >> 8)) + <i32>(<i8>(bytes >> 16)) + (bytes >> 24);
   }
   store<f32>(record + (slot << 2), most / VALUE_MAX);
   store<i32>(record + (slot << 2), sum, KEY_SUMS);
 }
 
 function storeValue(x: usize, scales: usize, nTiles: usize, position: usize, dim: i32): void {
-  const most = absmax(x, dim), factor = f32x4.splat(most == 0 ? 0 : VALUE_MAX / most);
-  const tile = scales + scaleBytes(nTiles) + position / KV_Q8_POSITIONS * valueTileBytes(dim), slot = position % KV_Q8_POSITIONS;
+  const most = absmax(x, dim),
+    factor = f32x4.splat(most == 0 ? 0 : VALUE_MAX / most);
+  const tile = scales + scaleBytes(nTiles) + (position / KV_Q8_POSITIONS) * valueTileBytes(dim),
+    slot = position % KV_Q8_POSITIONS;
   const record = tile + ((slot >> 2) << 4) + (slot & 3);
   for (let i: usize = 0; i < <usize>dim; i += 4) {
-    const bytes = roundBytes(x + (i << 2), factor), to = record + i * KV_Q8_POSITIONS;
+    const bytes = roundBytes(x + (i << 2), factor),
+      to = record + i * KV_Q8_POSITIONS;
     store<u8>(to, bytes);
     store<u8>(to, bytes >> 8, 4);
     store<u8>(to, bytes >> 16, 8);
@@ -122,37 +137,72 @@ function roundBytes(x: usize, factor: v128): i32 {
 
 function absmax(x: usize, dim: i32): f32 {
   let most = f32x4.splat(0);
-  for (let i = 0; i < dim; i += 4) most = f32x4.pmax(most, f32x4.abs(v128.load(x + (<usize>i << 2))));
+  for (let i = 0; i < dim; i += 4) most = f32x4.pmax(most, f32x4.abs(v128.load(x + ((<usize>i) << 2))));
   return maxFloats(most);
 }
 
 /** Attention of items [itemBegin, itemEnd), as `attend` of attention.ts. */
 export function attendQ8(
-  q: usize, qStride: i32, kCache: usize, vCache: usize, out: usize, outStride: i32, position0: i32, n: i32, nHeads: i32,
-  nKvHeads: i32, headDim: i32, contextLength: i32, scale: f32, itemBegin: i32, itemEnd: i32, scratch: usize,
+  q: usize,
+  qStride: i32,
+  kCache: usize,
+  vCache: usize,
+  out: usize,
+  outStride: i32,
+  position0: i32,
+  n: i32,
+  nHeads: i32,
+  nKvHeads: i32,
+  headDim: i32,
+  contextLength: i32,
+  scale: f32,
+  itemBegin: i32,
+  itemEnd: i32,
+  scratch: usize,
 ): void {
-  const group = nHeads / nKvHeads, nTiles = headTiles(contextLength), stride = nTiles * TILE_BYTES + KV_Q8_ROW_TAIL_BYTES, headBytes = <usize>headDim << 2;
+  const group = nHeads / nKvHeads,
+    nTiles = headTiles(contextLength),
+    stride = nTiles * TILE_BYTES + KV_Q8_ROW_TAIL_BYTES,
+    headBytes = (<usize>headDim) << 2;
   const pairs = headPairs(nHeads, nKvHeads);
   for (let item = itemBegin, count: i32 = 0; item < itemEnd; item += count) {
-    const pair = item % pairs, kvHead = item / pairs / n, token = item / pairs % n, length = position0 + token + 1;
+    const pair = item % pairs,
+      kvHead = item / pairs / n,
+      token = (item / pairs) % n,
+      length = position0 + token + 1;
     count = min(pairs - pair, itemEnd - item);
     const nQueries = min(2 * count, group - 2 * pair);
     const keys = kCache + <usize>kvHead * nTiles * TILE_KEY_RECORDS * keyRecordBytes(headDim);
     const heads = <usize>(kvHead * group + 2 * pair) * headBytes;
-    const queries = q + ((<usize>token * qStride) << 2) + heads, results = out + ((<usize>token * outStride) << 2) + heads;
+    const queries = q + ((<usize>token * qStride) << 2) + heads,
+      results = out + ((<usize>token * outStride) << 2) + heads;
     for (let g = 0; g < nQueries; g++) {
       const rounded = results + <usize>g * headBytes;
-      store<f32>(rounded + (headBytes >> 1), roundQuery(queries + <usize>g * headBytes, rounded, headDim) * (scale * LOG2_E));
+      store<f32>(
+        rounded + (headBytes >> 1),
+        roundQuery(queries + <usize>g * headBytes, rounded, headDim) * (scale * LOG2_E),
+      );
     }
     scores(results, keys, scratch, stride, nQueries, length, headDim);
     for (let g = 0; g < nQueries; g++) startSum(scratch + <usize>g * stride, stride, length);
-    weightedValues(scratch, stride, vCache + <usize>kvHead * headValueBytes(nTiles, headDim), nTiles, results, nQueries, length, headDim);
+    weightedValues(
+      scratch,
+      stride,
+      vCache + <usize>kvHead * headValueBytes(nTiles, headDim),
+      nTiles,
+      results,
+      nQueries,
+      length,
+      headDim,
+    );
   }
 }
 
 /** A query as quads, returns its scale; after an odd number of fours the last goes twice. */
 function roundQuery(x: usize, to: usize, dim: i32): f32 {
-  const most = absmax(x, dim), factor = f32x4.splat(most == 0 ? 0 : QUERY_MAX / most), end = x + (<usize>dim << 2);
+  const most = absmax(x, dim),
+    factor = f32x4.splat(most == 0 ? 0 : QUERY_MAX / most),
+    end = x + ((<usize>dim) << 2);
   for (; x < end; x += 32) {
     const next = x + 16 < end ? x + 16 : x;
     storeQuads(to, round14(v128.load(x), factor, QUERY_ZERO), round14(v128.load(next), factor, QUERY_ZERO));
@@ -171,13 +221,17 @@ function round14(x: v128, factor: v128, zero: f32): v128 {
  * and mean nothing. q: for each g, headDim / 4 quads, then the factor. A query without a partner goes twice.
  */
 function scores(q: usize, k: usize, out: usize, stride: usize, group: i32, length: i32, headDim: i32): void {
-  const headBytes = <usize>headDim << 2, recordBytes = keyRecordBytes(headDim);
-  const nRecords = (length + KEY_POSITIONS - 1) / KEY_POSITIONS, nTurns = (nRecords + STREAMS - 1) / STREAMS;
+  const headBytes = (<usize>headDim) << 2,
+    recordBytes = keyRecordBytes(headDim);
+  const nRecords = (length + KEY_POSITIONS - 1) / KEY_POSITIONS,
+    nTurns = (nRecords + STREAMS - 1) / STREAMS;
   for (let turn = 0; turn < nTurns; turn++) {
     for (let record = turn; record < nRecords; record += nTurns) {
       const keys = k + <usize>record * recordBytes;
       for (let g = 0; g < group; g += 2) {
-        const query = q + <usize>g * headBytes, to = out + <usize>g * stride + (<usize>record << 5), paired = g + 1 < group;
+        const query = q + <usize>g * headBytes,
+          to = out + <usize>g * stride + ((<usize>record) << 5),
+          paired = g + 1 < group;
         scoreTwo(query, paired ? query + headBytes : query, keys, headBytes >> 1, to, paired ? to + stride : to);
       }
     }
@@ -186,21 +240,35 @@ function scores(q: usize, k: usize, out: usize, stride: usize, group: i32, lengt
 
 /** Two queries by a record: eight sums in registers, each key loaded once for both. */
 function scoreTwo(a: usize, b: usize, record: usize, quadBytes: usize, outA: usize, outB: usize): void {
-  let a0 = i32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+  let a0 = i32x4.splat(0),
+    a1 = a0,
+    a2 = a0,
+    a3 = a0,
+    b0 = a0,
+    b1 = a0,
+    b2 = a0,
+    b3 = a0;
   for (let at: usize = 0; at < quadBytes; at += 8) {
-    const qa0 = quadA(a + at), qa1 = quadB(a + at, qa0), qb0 = quadA(b + at), qb1 = quadB(b + at, qb0);
-    const keys = record + KEY_HEAD_BYTES + (at << 2), k0 = bytesA(keys), k1 = bytesB(keys, k0);
+    const qa0 = quadA(a + at),
+      qa1 = quadB(a + at, qa0),
+      qb0 = quadA(b + at),
+      qb1 = quadB(b + at, qb0);
+    const keys = record + KEY_HEAD_BYTES + (at << 2),
+      k0 = bytesA(keys),
+      k1 = bytesB(keys, k0);
     a0 = dotQuad(k0, qa0, a0);
     a1 = dotQuad(k1, qa1, a1);
     b0 = dotQuad(k0, qb0, b0);
     b1 = dotQuad(k1, qb1, b1);
-    const k2 = bytesA(keys + 16), k3 = bytesB(keys + 16, k2);
+    const k2 = bytesA(keys + 16),
+      k3 = bytesB(keys + 16, k2);
     a2 = dotQuad(k2, qa0, a2);
     a3 = dotQuad(k3, qa1, a3);
     b2 = dotQuad(k2, qb0, b2);
     b3 = dotQuad(k3, qb1, b3);
   }
-  const factorA = v128.load32_splat(a + quadBytes), factorB = v128.load32_splat(b + quadBytes);
+  const factorA = v128.load32_splat(a + quadBytes),
+    factorB = v128.load32_splat(b + quadBytes);
   v128.store(outA, score(sumQuads(a0, a1), record, factorA));
   v128.store(outA, score(sumQuads(a2, a3), record + 16, factorA), 16);
   v128.store(outB, score(sumQuads(b0, b1), record, factorB));
@@ -215,14 +283,26 @@ function score(sums: v128, head: usize, factor: v128): v128 {
 
 /** out[g] = Σ weights[g][p] · v[p]; weights are replaced by their quads. Tiles are added in the order of STREAMS. */
 function weightedValues(
-  weights: usize, stride: usize, scales: usize, cachedTiles: usize, out: usize, group: i32, length: i32, headDim: i32,
+  weights: usize,
+  stride: usize,
+  scales: usize,
+  cachedTiles: usize,
+  out: usize,
+  group: i32,
+  length: i32,
+  headDim: i32,
 ): void {
-  const v = scales + scaleBytes(cachedTiles), headBytes = <usize>headDim << 2, tileBytes = valueTileBytes(headDim), nRecords = (length + 3) >> 2;
-  const nTiles = (nRecords + TILE_RECORDS - 1) / TILE_RECORDS, nTurns = (nTiles + STREAMS - 1) / STREAMS;
+  const v = scales + scaleBytes(cachedTiles),
+    headBytes = (<usize>headDim) << 2,
+    tileBytes = valueTileBytes(headDim),
+    nRecords = (length + 3) >> 2;
+  const nTiles = (nRecords + TILE_RECORDS - 1) / TILE_RECORDS,
+    nTurns = (nTiles + STREAMS - 1) / STREAMS;
   memory.fill(out, 0, <usize>group * headBytes);
   for (let turn = 0; turn < nTurns; turn++) {
     for (let t = turn; t < nTiles; t += nTurns) {
-      const tile = weights + <usize>t * TILE_BYTES, count = min(TILE_RECORDS, nRecords - t * TILE_RECORDS);
+      const tile = weights + <usize>t * TILE_BYTES,
+        count = min(TILE_RECORDS, nRecords - t * TILE_RECORDS);
       for (let g = 0; g < group; g++) {
         const row = <usize>g * stride;
         roundWeights(tile + row, weights + row + stride - KV_Q8_ROW_TAIL_BYTES, scales + scaleBytes(t), count);
@@ -232,15 +312,18 @@ function weightedValues(
       const second = at + 16 < headBytes ? <usize>16 : 0;
       for (let t = turn; t < nTiles; t += nTurns) {
         const values = v + <usize>t * tileBytes + at * TILE_RECORDS;
-        const quadBytes = <usize>min(TILE_RECORDS, nRecords - t * TILE_RECORDS) << 3;
+        const quadBytes = (<usize>min(TILE_RECORDS, nRecords - t * TILE_RECORDS)) << 3;
         for (let g = 0; g < group; g += 2) {
-          const a = weights + <usize>t * TILE_BYTES + <usize>g * stride, to = out + <usize>g * headBytes + at, paired = g + 1 < group;
+          const a = weights + <usize>t * TILE_BYTES + <usize>g * stride,
+            to = out + <usize>g * headBytes + at,
+            paired = g + 1 < group;
           addTwo(a, paired ? a + stride : a, quadBytes, values, second, to, paired ? to + headBytes : to);
         }
       }
     }
   }
-  for (let g = 0; g < group; g++) divide(out + <usize>g * headBytes, headBytes, load<f64>(weights + <usize>(g + 1) * stride - KV_Q8_ROW_TAIL_BYTES));
+  for (let g = 0; g < group; g++)
+    divide(out + <usize>g * headBytes, headBytes, load<f64>(weights + <usize>(g + 1) * stride - KV_Q8_ROW_TAIL_BYTES));
 }
 
 function divide(x: usize, bytes: usize, by: f64): void {
@@ -250,7 +333,7 @@ function divide(x: usize, bytes: usize, by: f64): void {
 
 /** After a query's scores: Σ of its weights so far (f64), and its largest score. Scores of no position become -Infinity. */
 function startSum(scores: usize, stride: usize, length: i32): void {
-  for (let p = length; (p & 3) != 0; p++) store<f32>(scores + (<usize>p << 2), -Infinity);
+  for (let p = length; (p & 3) != 0; p++) store<f32>(scores + ((<usize>p) << 2), -Infinity);
   const tail = scores + stride - KV_Q8_ROW_TAIL_BYTES;
   store<f64>(tail, 0);
   store<f32>(tail, largest(scores, length), 8);
@@ -263,7 +346,8 @@ function startSum(scores: usize, stride: usize, length: i32): void {
 function roundWeights(weights: usize, tail: usize, scales: usize, count: i32): void {
   const top = v128.load32_splat(tail, 8);
   const zero = f32x4.splat(0);
-  let most = zero, sums = zero;
+  let most = zero,
+    sums = zero;
   for (let r: usize = 0; r < <usize>count; r++) {
     const e = exp2NegativeF32x4(f32x4.sub(v128.load(weights + (r << 4)), top));
     sums = f32x4.add(sums, e);
@@ -273,26 +357,39 @@ function roundWeights(weights: usize, tail: usize, scales: usize, count: i32): v
     most = f32x4.pmax(most, weighed);
   }
   store<f64>(tail, load<f64>(tail) + <f64>sumFloats(sums));
-  const unit = maxFloats(most), factor = f32x4.splat(unit < WEIGHT_MIN ? 0 : WEIGHT_MAX / unit);
+  const unit = maxFloats(most),
+    factor = f32x4.splat(unit < WEIGHT_MIN ? 0 : WEIGHT_MAX / unit);
   for (let r: usize = 0; r < <usize>count; r += 2) {
     const at = weights + (r << 4);
     storeQuads(weights + (r << 3), round14(v128.load(at), factor, 0), round14(v128.load(at, 16), factor, 0));
   }
-  store<f32>(weights + (<usize>count << 3), unit / WEIGHT_MAX);
+  store<f32>(weights + ((<usize>count) << 3), unit / WEIGHT_MAX);
 }
 
 /** A tile's values of eight dimensions into the outputs of two queries; a last four without a partner goes twice. */
 function addTwo(a: usize, b: usize, quadBytes: usize, v: usize, second: usize, outA: usize, outB: usize): void {
-  let a0 = i32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+  let a0 = i32x4.splat(0),
+    a1 = a0,
+    a2 = a0,
+    a3 = a0,
+    b0 = a0,
+    b1 = a0,
+    b2 = a0,
+    b3 = a0;
   const others = v + second * TILE_RECORDS;
   for (let at: usize = 0; at < quadBytes; at += 8) {
-    const wa0 = quadA(a + at), wa1 = quadB(a + at, wa0), wb0 = quadA(b + at), wb1 = quadB(b + at, wb0);
-    const v0 = bytesA(v + (at << 1)), v1 = bytesB(v + (at << 1), v0);
+    const wa0 = quadA(a + at),
+      wa1 = quadB(a + at, wa0),
+      wb0 = quadA(b + at),
+      wb1 = quadB(b + at, wb0);
+    const v0 = bytesA(v + (at << 1)),
+      v1 = bytesB(v + (at << 1), v0);
     a0 = dotQuad(v0, wa0, a0);
     a1 = dotQuad(v1, wa1, a1);
     b0 = dotQuad(v0, wb0, b0);
     b1 = dotQuad(v1, wb1, b1);
-    const v2 = bytesA(others + (at << 1)), v3 = bytesB(others + (at << 1), v2);
+    const v2 = bytesA(others + (at << 1)),
+      v3 = bytesB(others + (at << 1), v2);
     a2 = dotQuad(v2, wa0, a2);
     a3 = dotQuad(v3, wa1, a3);
     b2 = dotQuad(v2, wb0, b2);

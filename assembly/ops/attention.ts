@@ -22,10 +22,20 @@ const TILE: i32 = 32;
 
 /** Copies n tokens' keys and values (f32, row stride kvStride) to their positions, for heads [headBegin, headEnd). */
 export function storeKv(
-  k: usize, v: usize, kvStride: i32, kCache: usize, vCache: usize, position0: i32, n: i32, nKvHeads: i32, headDim: i32,
-  contextLength: i32, headBegin: i32, headEnd: i32,
+  k: usize,
+  v: usize,
+  kvStride: i32,
+  kCache: usize,
+  vCache: usize,
+  position0: i32,
+  n: i32,
+  nKvHeads: i32,
+  headDim: i32,
+  contextLength: i32,
+  headBegin: i32,
+  headEnd: i32,
 ): void {
-  const bytes = <usize>headDim << 2;
+  const bytes = (<usize>headDim) << 2;
   for (let head = headBegin; head < headEnd; head++) {
     for (let i = 0; i < n; i++) {
       const from = (<usize>i * kvStride + head * headDim) << 2;
@@ -43,18 +53,51 @@ export function headPairs(nHeads: i32, nKvHeads: i32): i32 {
 
 /** Attention of items [itemBegin, itemEnd): out (n, outStride) receives each query head's headDim values. */
 export function attend(
-  q: usize, qStride: i32, kCache: usize, vCache: usize, out: usize, outStride: i32, position0: i32, n: i32, nHeads: i32,
-  nKvHeads: i32, headDim: i32, contextLength: i32, scale: f32, itemBegin: i32, itemEnd: i32, scratch: usize,
+  q: usize,
+  qStride: i32,
+  kCache: usize,
+  vCache: usize,
+  out: usize,
+  outStride: i32,
+  position0: i32,
+  n: i32,
+  nHeads: i32,
+  nKvHeads: i32,
+  headDim: i32,
+  contextLength: i32,
+  scale: f32,
+  itemBegin: i32,
+  itemEnd: i32,
+  scratch: usize,
 ): void {
-  const group = nHeads / nKvHeads, pairs = headPairs(nHeads, nKvHeads), scoreStride = <usize>contextLength << 2, headBytes = <usize>headDim << 2;
+  const group = nHeads / nKvHeads,
+    pairs = headPairs(nHeads, nKvHeads),
+    scoreStride = (<usize>contextLength) << 2,
+    headBytes = (<usize>headDim) << 2;
   for (let item = itemBegin, count: i32 = 0; item < itemEnd; item += count) {
-    const first = item % pairs, kvHead = item / pairs / n, token = item / pairs % n, length = position0 + token + 1;
+    const first = item % pairs,
+      kvHead = item / pairs / n,
+      token = (item / pairs) % n,
+      length = position0 + token + 1;
     count = min(pairs - first, itemEnd - item);
     const nQueries = min(2 * count, group - 2 * first);
-    const cached = <usize>kvHead * contextLength * headBytes, heads = <usize>(kvHead * group + 2 * first) * headBytes;
-    const queries = q + ((<usize>token * qStride) << 2) + heads, results = out + ((<usize>token * outStride) << 2) + heads;
-    let touched = scores(queries, kCache + cached, vCache + cached, scratch, scoreStride, nQueries, length, headDim, scale);
-    for (let g = 0; g < nQueries; g++) softmax(scratch + <usize>g * scoreStride, length, scratch + <usize>g * scoreStride);
+    const cached = <usize>kvHead * contextLength * headBytes,
+      heads = <usize>(kvHead * group + 2 * first) * headBytes;
+    const queries = q + ((<usize>token * qStride) << 2) + heads,
+      results = out + ((<usize>token * outStride) << 2) + heads;
+    let touched = scores(
+      queries,
+      kCache + cached,
+      vCache + cached,
+      scratch,
+      scoreStride,
+      nQueries,
+      length,
+      headDim,
+      scale,
+    );
+    for (let g = 0; g < nQueries; g++)
+      softmax(scratch + <usize>g * scoreStride, length, scratch + <usize>g * scoreStride);
     // Of one token the next item, if there is one, is the next head's; a prompt's next token reads the same keys again.
     const next = n == 1 && item + count < itemEnd ? kCache + cached + <usize>contextLength * headBytes : 0;
     touched += weightedValues(scratch, scoreStride, vCache + cached, next, results, nQueries, length, headDim);
@@ -64,30 +107,59 @@ export function attend(
 }
 
 /** scores[g][p] = scale · q[g]·k[p]. Four positions serve two queries at a time, and the next ones from L1; `next` are read then. */
-function scores(q: usize, k: usize, next: usize, out: usize, scoreStride: usize, group: i32, length: i32, headDim: i32, scale: f32): i32 {
-  const headBytes = <usize>headDim << 2;
-  let touched = 0, p = 0;
+function scores(
+  q: usize,
+  k: usize,
+  next: usize,
+  out: usize,
+  scoreStride: usize,
+  group: i32,
+  length: i32,
+  headDim: i32,
+  scale: f32,
+): i32 {
+  const headBytes = (<usize>headDim) << 2;
+  let touched = 0,
+    p = 0;
   for (; p + 4 <= length; p += 4) {
-    const keys = k + <usize>p * headBytes, to = out + (<usize>p << 2);
+    const keys = k + <usize>p * headBytes,
+      to = out + ((<usize>p) << 2);
     touched += touchAhead(k, p, length, headBytes, next);
     let g = 0;
-    for (; g + 2 <= group; g += 2) scoreTwoByFour(q + <usize>g * headBytes, keys, headBytes, to + <usize>g * scoreStride, scoreStride, scale);
+    for (; g + 2 <= group; g += 2)
+      scoreTwoByFour(q + <usize>g * headBytes, keys, headBytes, to + <usize>g * scoreStride, scoreStride, scale);
     if (g < group) scoreByFour(q + <usize>g * headBytes, keys, headBytes, to + <usize>g * scoreStride, scale);
   }
   for (; p < length; p++) {
-    const key = k + <usize>p * headBytes, to = out + (<usize>p << 2);
-    for (let g = 0; g < group; g++) store<f32>(to + <usize>g * scoreStride, score(q + <usize>g * headBytes, key, headBytes) * scale);
+    const key = k + <usize>p * headBytes,
+      to = out + ((<usize>p) << 2);
+    for (let g = 0; g < group; g++)
+      store<f32>(to + <usize>g * scoreStride, score(q + <usize>g * headBytes, key, headBytes) * scale);
   }
   return touched;
 }
 
 /** Two queries by four keys: eight independent sums hide the latency of an addition. */
 function scoreTwoByFour(q: usize, k: usize, headBytes: usize, out: usize, scoreStride: usize, scale: f32): void {
-  let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-  const k1 = k + headBytes, k2 = k1 + headBytes, k3 = k2 + headBytes, q1 = q + headBytes;
+  let a0 = f32x4.splat(0),
+    a1 = a0,
+    a2 = a0,
+    a3 = a0,
+    b0 = a0,
+    b1 = a0,
+    b2 = a0,
+    b3 = a0;
+  const k1 = k + headBytes,
+    k2 = k1 + headBytes,
+    k3 = k2 + headBytes,
+    q1 = q + headBytes;
   for (let at: usize = 0; at < headBytes; at += 16) {
-    const qa = v128.load(q + at), qb = v128.load(q1 + at);
-    const key0 = v128.load(k + at), key1 = v128.load(k1 + at), key2 = v128.load(k2 + at), key3 = v128.load(k3 + at);
+    const qa = v128.load(q + at),
+      qb = v128.load(q1 + at);
+    const key0 = v128.load(k + at),
+      key1 = v128.load(k1 + at),
+      key2 = v128.load(k2 + at),
+      key3 = v128.load(k3 + at);
     a0 = f32x4.add(a0, f32x4.mul(qa, key0));
     a1 = f32x4.add(a1, f32x4.mul(qa, key1));
     a2 = f32x4.add(a2, f32x4.mul(qa, key2));
@@ -103,8 +175,13 @@ function scoreTwoByFour(q: usize, k: usize, headBytes: usize, out: usize, scoreS
 }
 
 function scoreByFour(q: usize, k: usize, headBytes: usize, out: usize, scale: f32): void {
-  let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0;
-  const k1 = k + headBytes, k2 = k1 + headBytes, k3 = k2 + headBytes;
+  let a0 = f32x4.splat(0),
+    a1 = a0,
+    a2 = a0,
+    a3 = a0;
+  const k1 = k + headBytes,
+    k2 = k1 + headBytes,
+    k3 = k2 + headBytes;
   for (let at: usize = 0; at < headBytes; at += 16) {
     const qa = v128.load(q + at);
     a0 = f32x4.add(a0, f32x4.mul(qa, v128.load(k + at)));
@@ -117,17 +194,29 @@ function scoreByFour(q: usize, k: usize, headBytes: usize, out: usize, scale: f3
 
 function score(q: usize, k: usize, headBytes: usize): f32 {
   let sums = f32x4.splat(0);
-  for (let at: usize = 0; at < headBytes; at += 16) sums = f32x4.add(sums, f32x4.mul(v128.load(q + at), v128.load(k + at)));
+  for (let at: usize = 0; at < headBytes; at += 16)
+    sums = f32x4.add(sums, f32x4.mul(v128.load(q + at), v128.load(k + at)));
   return sumFloats(sums);
 }
 
 /** out[g] = Σ weights[g][p] · v[p], positions in turn. Four serve two queries at a time, and the next ones from L1; `next` are read then. */
-function weightedValues(weights: usize, weightStride: usize, v: usize, next: usize, out: usize, group: i32, length: i32, headDim: i32): i32 {
-  const headBytes = <usize>headDim << 2;
-  let touched = 0, p = 0;
+function weightedValues(
+  weights: usize,
+  weightStride: usize,
+  v: usize,
+  next: usize,
+  out: usize,
+  group: i32,
+  length: i32,
+  headDim: i32,
+): i32 {
+  const headBytes = (<usize>headDim) << 2;
+  let touched = 0,
+    p = 0;
   memory.fill(out, 0, <usize>group * headBytes);
   for (; p + 4 <= length; p += 4) {
-    const values = v + <usize>p * headBytes, from = weights + (<usize>p << 2);
+    const values = v + <usize>p * headBytes,
+      from = weights + ((<usize>p) << 2);
     touched += touchAhead(v, p, length, headBytes, next);
     let g = 0;
     for (; g + 2 <= group; g += 2) {
@@ -137,7 +226,13 @@ function weightedValues(weights: usize, weightStride: usize, v: usize, next: usi
     if (g < group) addToOne(from + <usize>g * weightStride, values, headBytes, out + <usize>g * headBytes, 4);
   }
   for (let g = 0; g < group; g++) {
-    addToOne(weights + <usize>g * weightStride + (<usize>p << 2), v + <usize>p * headBytes, headBytes, out + <usize>g * headBytes, length - p);
+    addToOne(
+      weights + <usize>g * weightStride + ((<usize>p) << 2),
+      v + <usize>p * headBytes,
+      headBytes,
+      out + <usize>g * headBytes,
+      length - p,
+    );
   }
   return touched;
 }
@@ -147,23 +242,37 @@ function weightedValues(weights: usize, weightStride: usize, v: usize, next: usi
  * the last whole one comes the first of `then`, if there is any.
  */
 function touchAhead(vectors: usize, p: i32, length: i32, headBytes: usize, then: usize): i32 {
-  const next = (p & -TILE) + TILE, quarter = headBytes * (TILE / 4), isLast = next + TILE > length;
+  const next = (p & -TILE) + TILE,
+    quarter = headBytes * (TILE / 4),
+    isLast = next + TILE > length;
   if (isLast && (then == 0 || next > length)) return 0;
-  let touched = 0, line = (isLast ? then : vectors + <usize>next * headBytes) + <usize>((p % TILE) >> 2) * headBytes;
+  let touched = 0,
+    line = (isLast ? then : vectors + <usize>next * headBytes) + <usize>((p % TILE) >> 2) * headBytes;
   for (const end = line + headBytes; line < end; line += 64) {
-    touched += load<i32>(line) + load<i32>(line + quarter) + load<i32>(line + 2 * quarter) + load<i32>(line + 3 * quarter);
+    touched +=
+      load<i32>(line) + load<i32>(line + quarter) + load<i32>(line + 2 * quarter) + load<i32>(line + 3 * quarter);
   }
   return touched;
 }
 
 /** Four positions into the outputs of two queries: the eight weights stay in registers over all dimensions. */
 function addFourToTwo(weights: usize, others: usize, v: usize, headBytes: usize, out: usize): void {
-  const w0 = v128.load32_splat(weights), w1 = v128.load32_splat(weights, 4), w2 = v128.load32_splat(weights, 8), w3 = v128.load32_splat(weights, 12);
-  const u0 = v128.load32_splat(others), u1 = v128.load32_splat(others, 4), u2 = v128.load32_splat(others, 8), u3 = v128.load32_splat(others, 12);
-  const second = v + headBytes, third = second + headBytes, fourth = third + headBytes, other = out + headBytes;
+  const w0 = v128.load32_splat(weights),
+    w1 = v128.load32_splat(weights, 4),
+    w2 = v128.load32_splat(weights, 8),
+    w3 = v128.load32_splat(weights, 12);
+  const u0 = v128.load32_splat(others),
+    u1 = v128.load32_splat(others, 4),
+    u2 = v128.load32_splat(others, 8),
+    u3 = v128.load32_splat(others, 12);
+  const second = v + headBytes,
+    third = second + headBytes,
+    fourth = third + headBytes,
+    other = out + headBytes;
   for (let at: usize = 0; at < headBytes; at += 16) {
     let value = v128.load(v + at);
-    let a = f32x4.add(v128.load(out + at), f32x4.mul(value, w0)), b = f32x4.add(v128.load(other + at), f32x4.mul(value, u0));
+    let a = f32x4.add(v128.load(out + at), f32x4.mul(value, w0)),
+      b = f32x4.add(v128.load(other + at), f32x4.mul(value, u0));
     value = v128.load(second + at);
     a = f32x4.add(a, f32x4.mul(value, w1));
     b = f32x4.add(b, f32x4.mul(value, u1));

@@ -7,14 +7,33 @@
 import { loadRest, storeRest } from "../lanes";
 
 /** y = x / sqrt(mean(x²) + eps) · w for each row. */
-export function rmsNorm(x: usize, xStride: i32, w: usize, y: usize, yStride: i32, rowBegin: i32, rowEnd: i32, dim: i32, eps: f32): void {
+export function rmsNorm(
+  x: usize,
+  xStride: i32,
+  w: usize,
+  y: usize,
+  yStride: i32,
+  rowBegin: i32,
+  rowEnd: i32,
+  dim: i32,
+  eps: f32,
+): void {
   for (let row = rowBegin; row < rowEnd; row++) {
     normalizeRow(x + ((<usize>row * xStride) << 2), w, y + ((<usize>row * yStride) << 2), dim, eps);
   }
 }
 
 /** The same for each head of each token, in place; the heads of a token are contiguous and share w (headDim). */
-export function rmsNormHeads(x: usize, xStride: i32, w: usize, tokenBegin: i32, tokenEnd: i32, nHeads: i32, headDim: i32, eps: f32): void {
+export function rmsNormHeads(
+  x: usize,
+  xStride: i32,
+  w: usize,
+  tokenBegin: i32,
+  tokenEnd: i32,
+  nHeads: i32,
+  headDim: i32,
+  eps: f32,
+): void {
   for (let token = tokenBegin; token < tokenEnd; token++) {
     for (let head = 0; head < nHeads; head++) {
       const row = x + ((<usize>token * xStride + head * headDim) << 2);
@@ -28,24 +47,35 @@ function normalizeRow(x: usize, w: usize, y: usize, dim: i32, eps: f32): void {
   const scale = f32x4.splat(<f32>(1.0 / sqrt<f64>(mean + <f64>eps)));
   const body = dim & ~3;
   for (let i = 0; i < body; i += 4) {
-    const at = <usize>i << 2;
+    const at = (<usize>i) << 2;
     v128.store(y + at, f32x4.mul(f32x4.mul(v128.load(x + at), scale), v128.load(w + at)));
   }
   if (body == dim) return;
-  const at = <usize>body << 2, rest = dim - body;
+  const at = (<usize>body) << 2,
+    rest = dim - body;
   storeRest(y + at, f32x4.mul(f32x4.mul(loadRest(x + at, rest), scale), loadRest(w + at, rest)), rest);
 }
 
 /** y = (x - mean) / sqrt(variance + eps) · w + b for each row. */
 export function layerNorm(
-  x: usize, xStride: i32, w: usize, b: usize, y: usize, yStride: i32, rowBegin: i32, rowEnd: i32, dim: i32, eps: f32,
+  x: usize,
+  xStride: i32,
+  w: usize,
+  b: usize,
+  y: usize,
+  yStride: i32,
+  rowBegin: i32,
+  rowEnd: i32,
+  dim: i32,
+  eps: f32,
 ): void {
   for (let row = rowBegin; row < rowEnd; row++) {
-    const from = x + ((<usize>row * xStride) << 2), to = y + ((<usize>row * yStride) << 2);
+    const from = x + ((<usize>row * xStride) << 2),
+      to = y + ((<usize>row * yStride) << 2);
     const mean = sumOf(from, dim) / <f64>dim;
     const scale = 1.0 / sqrt<f64>(sumOfSquares(from, dim, mean) / <f64>dim + <f64>eps);
     for (let i = 0; i < dim; i++) {
-      const at = <usize>i << 2;
+      const at = (<usize>i) << 2;
       store<f32>(to + at, <f32>((<f64>load<f32>(from + at) - mean) * scale) * load<f32>(w + at) + load<f32>(b + at));
     }
   }
@@ -58,18 +88,21 @@ export function l2Normalize(x: usize, dim: i32): void {
 
 /** Σ (x - center)². */
 function sumOfSquares(x: usize, dim: i32, center: f64): f64 {
-  const body = dim & ~3, c = f64x2.splat(center);
-  let low = f64x2.splat(0), high = low;
+  const body = dim & ~3,
+    c = f64x2.splat(center);
+  let low = f64x2.splat(0),
+    high = low;
   for (let i = 0; i < body; i += 4) {
-    const v = v128.load(x + (<usize>i << 2));
-    const a = f64x2.sub(f64x2.promote_low_f32x4(v), c), b = f64x2.sub(f64x2.promote_low_f32x4(upperHalf(v)), c);
+    const v = v128.load(x + ((<usize>i) << 2));
+    const a = f64x2.sub(f64x2.promote_low_f32x4(v), c),
+      b = f64x2.sub(f64x2.promote_low_f32x4(upperHalf(v)), c);
     low = f64x2.add(low, f64x2.mul(a, a));
     high = f64x2.add(high, f64x2.mul(b, b));
   }
   const sums = f64x2.add(low, high);
   let total = f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
   for (let i = body; i < dim; i++) {
-    const d = <f64>load<f32>(x + (<usize>i << 2)) - center;
+    const d = <f64>load<f32>(x + ((<usize>i) << 2)) - center;
     total += d * d;
   }
   return total;
@@ -77,15 +110,16 @@ function sumOfSquares(x: usize, dim: i32, center: f64): f64 {
 
 function sumOf(x: usize, dim: i32): f64 {
   const body = dim & ~3;
-  let low = f64x2.splat(0), high = low;
+  let low = f64x2.splat(0),
+    high = low;
   for (let i = 0; i < body; i += 4) {
-    const v = v128.load(x + (<usize>i << 2));
+    const v = v128.load(x + ((<usize>i) << 2));
     low = f64x2.add(low, f64x2.promote_low_f32x4(v));
     high = f64x2.add(high, f64x2.promote_low_f32x4(upperHalf(v)));
   }
   const sums = f64x2.add(low, high);
   let total = f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
-  for (let i = body; i < dim; i++) total += <f64>load<f32>(x + (<usize>i << 2));
+  for (let i = body; i < dim; i++) total += <f64>load<f32>(x + ((<usize>i) << 2));
   return total;
 }
 
@@ -95,13 +129,14 @@ function upperHalf(v: v128): v128 {
 
 /** x[i] += y[i] · scale for i in [begin, end). */
 export function addScaled(x: usize, y: usize, scale: f32, begin: i32, end: i32): void {
-  const s = f32x4.splat(scale), body = begin + ((end - begin) & ~3);
+  const s = f32x4.splat(scale),
+    body = begin + ((end - begin) & ~3);
   for (let i = begin; i < body; i += 4) {
-    const at = <usize>i << 2;
+    const at = (<usize>i) << 2;
     v128.store(x + at, f32x4.add(v128.load(x + at), f32x4.mul(v128.load(y + at), s)));
   }
   for (let i = body; i < end; i++) {
-    const at = <usize>i << 2;
+    const at = (<usize>i) << 2;
     store<f32>(x + at, load<f32>(x + at) + load<f32>(y + at) * scale);
   }
 }
@@ -113,7 +148,9 @@ export function addBias(y: usize, yStride: i32, b: usize, rowBegin: i32, rowEnd:
 
 /** x[i] ← x[i] · scale for i in [begin, end). */
 export function scaleRow(x: usize, scale: f32, begin: i32, end: i32): void {
-  const s = f32x4.splat(scale), body = begin + ((end - begin) & ~3);
-  for (let i = begin; i < body; i += 4) v128.store(x + (<usize>i << 2), f32x4.mul(v128.load(x + (<usize>i << 2)), s));
-  for (let i = body; i < end; i++) store<f32>(x + (<usize>i << 2), load<f32>(x + (<usize>i << 2)) * scale);
+  const s = f32x4.splat(scale),
+    body = begin + ((end - begin) & ~3);
+  for (let i = begin; i < body; i += 4)
+    v128.store(x + ((<usize>i) << 2), f32x4.mul(v128.load(x + ((<usize>i) << 2)), s));
+  for (let i = body; i < end; i++) store<f32>(x + ((<usize>i) << 2), load<f32>(x + ((<usize>i) << 2)) * scale);
 }

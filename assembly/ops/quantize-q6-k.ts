@@ -11,7 +11,8 @@
 import { dotKeepsLanes, sumLanes4 } from "../simd";
 import { absmaxRow, eightIntegers } from "./quantize";
 
-const BLOCK: i32 = 256, GROUPS_BYTES: usize = 144;
+const BLOCK: i32 = 256,
+  GROUPS_BYTES: usize = 144;
 const Q_MAX: i32 = 2047;
 
 /** x f32 (rows, k), row stride xStride floats, k a multiple of 256; q (rows, k) in 144 bytes each 64; scale f32 (rows, k / 256) */
@@ -19,20 +20,29 @@ export function quantizeQ6K(x: usize, xStride: i32, q: usize, scale: usize, rowB
   const nBlocks = k / BLOCK;
   for (let row = rowBegin; row < rowEnd; row++) {
     for (let b = 0; b < nBlocks; b++) {
-      const block = row * nBlocks + b, values = x + ((<usize>row * xStride + b * BLOCK) << 2);
-      const most = absmaxRow(values, BLOCK), factor = f32x4.splat(most == 0 ? 0 : <f32>Q_MAX / most);
-      store<f32>(scale + (<usize>block << 2), most / <f32>Q_MAX);
-      for (let chunk = 0; chunk < 4; chunk++) quantizeChunk(values + (<usize>chunk << 8), factor, q + <usize>(4 * block + chunk) * GROUPS_BYTES);
+      const block = row * nBlocks + b,
+        values = x + ((<usize>row * xStride + b * BLOCK) << 2);
+      const most = absmaxRow(values, BLOCK),
+        factor = f32x4.splat(most == 0 ? 0 : <f32>Q_MAX / most);
+      store<f32>(scale + ((<usize>block) << 2), most / <f32>Q_MAX);
+      for (let chunk = 0; chunk < 4; chunk++)
+        quantizeChunk(values + ((<usize>chunk) << 8), factor, q + <usize>(4 * block + chunk) * GROUPS_BYTES);
     }
   }
 }
 
 function quantizeChunk(x: usize, factor: v128, to: usize): void {
-  let s0 = i32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+  let s0 = i32x4.splat(0),
+    s1 = s0,
+    s2 = s0,
+    s3 = s0;
   for (let half = 0; half < 2; half++) {
-    const g0 = clipped(x, 8 * half, factor), g1 = clipped(x, 16 + 8 * half, factor), g2 = clipped(x, 32 + 8 * half, factor), g3 = clipped(x, 48 + 8 * half, factor);
-    s0 = addPairs(s0, g0), s1 = addPairs(s1, g1), s2 = addPairs(s2, g2), s3 = addPairs(s3, g3);
-    const vector = to + 16 + (<usize>half << 6);
+    const g0 = clipped(x, 8 * half, factor),
+      g1 = clipped(x, 16 + 8 * half, factor),
+      g2 = clipped(x, 32 + 8 * half, factor),
+      g3 = clipped(x, 48 + 8 * half, factor);
+    (s0 = addPairs(s0, g0)), (s1 = addPairs(s1, g1)), (s2 = addPairs(s2, g2)), (s3 = addPairs(s3, g3));
+    const vector = to + 16 + ((<usize>half) << 6);
     storeVector(vector, i64x2.shuffle(g0, g1, 0, 2), i64x2.shuffle(g2, g3, 0, 2));
     storeVector(vector + 32, i64x2.shuffle(g0, g1, 1, 3), i64x2.shuffle(g2, g3, 1, 3));
   }
@@ -40,10 +50,15 @@ function quantizeChunk(x: usize, factor: v128, to: usize): void {
 }
 
 function clipped(x: usize, i: i32, factor: v128): v128 {
-  return i16x8.max_s(i16x8.min_s(eightIntegers(x, i, BLOCK, factor), i16x8.splat(<i16>Q_MAX)), i16x8.splat(<i16>-Q_MAX));
+  return i16x8.max_s(
+    i16x8.min_s(eightIntegers(x, i, BLOCK, factor), i16x8.splat(<i16>Q_MAX)),
+    i16x8.splat(<i16>-Q_MAX),
+  );
 }
 
-function addPairs(sums: v128, q: v128): v128 { return i32x4.add(sums, i32x4.dot_i16x8_s(q, i16x8.splat(1))); }
+function addPairs(sums: v128, q: v128): v128 {
+  return i32x4.add(sums, i32x4.dot_i16x8_s(q, i16x8.splat(1)));
+}
 
 /** Four activations of groups 0 and 1, four of groups 2 and 3. */
 function storeVector(to: usize, first: v128, second: v128): void {

@@ -21,11 +21,22 @@ const DENSE_BLOCK: i32 = 32;
  * `q8` or `q16` may be 0: not written.
  */
 export function quantizeToken(
-  x: usize, xStride: i32, q8: usize, q16: usize, scale: usize, sum: usize, rowBegin: i32, rowEnd: i32, k: i32, kp: i32,
+  x: usize,
+  xStride: i32,
+  q8: usize,
+  q16: usize,
+  scale: usize,
+  sum: usize,
+  rowBegin: i32,
+  rowEnd: i32,
+  k: i32,
+  kp: i32,
   magnitudes: i32,
 ): void {
   for (let row = rowBegin; row < rowEnd; row++) {
-    const at = <usize>row * kp, index = <usize>row << 2, from = x + ((<usize>row * xStride) << 2);
+    const at = <usize>row * kp,
+      index = (<usize>row) << 2,
+      from = x + ((<usize>row * xStride) << 2);
     const factor = <f32>(127.0 / <f64>max<f32>(1e-5, absmaxRow(from, k)));
     store<f32>(scale + index, <f32>(1.0 / <f64>factor));
     const total = quantizeBytes(from, k, kp, factor, q8 == 0 ? 0 : q8 + at, q16 == 0 ? 0 : q16 + (at << 1), magnitudes);
@@ -35,16 +46,18 @@ export function quantizeToken(
 
 /** Sixteen values at a time to saturated int8; returns their sum. */
 function quantizeBytes(x: usize, k: i32, kp: i32, factor: f32, q8: usize, q16: usize, magnitudes: i32): i32 {
-  const s = f32x4.splat(factor), ones = i16x8.splat(1);
+  const s = f32x4.splat(factor),
+    ones = i16x8.splat(1);
   let sums = i32x4.splat(0);
   for (let i = 0; i < kp; i += 16) {
     const bytes = i8x16.narrow_i16x8_s(eightIntegers(x, i, k, s), eightIntegers(x, i + 8, k, s));
-    const low = i16x8.extend_low_i8x16_s(bytes), high = i16x8.extend_high_i8x16_s(bytes);
+    const low = i16x8.extend_low_i8x16_s(bytes),
+      high = i16x8.extend_high_i8x16_s(bytes);
     sums = i32x4.add(sums, i32x4.dot_i16x8_s(i16x8.add(counted(low, magnitudes), counted(high, magnitudes)), ones));
     if (q8 != 0) v128.store(q8 + i, bytes);
     if (q16 != 0) {
-      v128.store(q16 + (<usize>i << 1), low);
-      v128.store(q16 + (<usize>i << 1), high, 16);
+      v128.store(q16 + ((<usize>i) << 1), low);
+      v128.store(q16 + ((<usize>i) << 1), high, 16);
     }
   }
   return sumIntegers(sums);
@@ -52,12 +65,19 @@ function quantizeBytes(x: usize, k: i32, kp: i32, factor: f32, q8: usize, q16: u
 
 /** The row's scale once for each block, and the sum of each block of its q16: a token seen by a block kernel. */
 export function quantizeTokenBlocks(
-  scale: usize, q16: usize, blockScale: usize, blockSum: usize, rowBegin: i32, rowEnd: i32, kp: i32, block: i32,
+  scale: usize,
+  q16: usize,
+  blockScale: usize,
+  blockSum: usize,
+  rowBegin: i32,
+  rowEnd: i32,
+  kp: i32,
+  block: i32,
   magnitudes: i32,
 ): void {
   const nBlocks = kp / block;
   for (let row = rowBegin; row < rowEnd; row++) {
-    const factor = load<f32>(scale + (<usize>row << 2));
+    const factor = load<f32>(scale + ((<usize>row) << 2));
     for (let b = 0; b < nBlocks; b++) {
       const at = (<usize>row * nBlocks + b) << 2;
       store<f32>(blockScale + at, factor);
@@ -69,7 +89,8 @@ export function quantizeTokenBlocks(
 function sumBlock(q16: usize, block: i32, magnitudes: i32): i32 {
   const ones = i16x8.splat(1);
   let sums = i32x4.splat(0);
-  for (let i = 0; i < block; i += 8) sums = i32x4.add(sums, i32x4.dot_i16x8_s(counted(v128.load(q16 + (<usize>i << 1)), magnitudes), ones));
+  for (let i = 0; i < block; i += 8)
+    sums = i32x4.add(sums, i32x4.dot_i16x8_s(counted(v128.load(q16 + ((<usize>i) << 1)), magnitudes), ones));
   return sumIntegers(sums);
 }
 
@@ -78,16 +99,30 @@ function sumBlock(q16: usize, block: i32, magnitudes: i32): i32 {
  * sum: i32, same shape. Blocks of 32 are the dense kernels' and stored in their order (above).
  */
 export function quantizeBlocks(
-  x: usize, xStride: i32, q16: usize, scale: usize, sum: usize, rowBegin: i32, rowEnd: i32, k: i32, kp: i32, block: i32,
-  qmax: i32, magnitudes: i32,
+  x: usize,
+  xStride: i32,
+  q16: usize,
+  scale: usize,
+  sum: usize,
+  rowBegin: i32,
+  rowEnd: i32,
+  k: i32,
+  kp: i32,
+  block: i32,
+  qmax: i32,
+  magnitudes: i32,
 ): void {
-  const nBlocks = kp / block, dense = block == DENSE_BLOCK;
+  const nBlocks = kp / block,
+    dense = block == DENSE_BLOCK;
   for (let row = rowBegin; row < rowEnd; row++) {
     const from = x + ((<usize>row * xStride) << 2);
     for (let b = 0; b < nBlocks; b++) {
-      const begin = b * block, at = (<usize>row * nBlocks + b) << 2;
-      const left = min(block, max(0, k - begin)), values = from + (<usize>begin << 2);
-      const most = absmaxRow(values, left), factor: f32 = most == 0 ? 0 : <f32>qmax / most;
+      const begin = b * block,
+        at = (<usize>row * nBlocks + b) << 2;
+      const left = min(block, max(0, k - begin)),
+        values = from + ((<usize>begin) << 2);
+      const most = absmaxRow(values, left),
+        factor: f32 = most == 0 ? 0 : <f32>qmax / most;
       const q = q16 + ((<usize>row * kp + begin) << 1);
       store<f32>(scale + at, most / <f32>qmax);
       if (dense) quantizeDenseBlock(values, left, factor, qmax, q, sum + at);
@@ -97,30 +132,43 @@ export function quantizeBlocks(
 }
 
 function quantizeBlock(x: usize, k: i32, block: i32, factor: f32, qmax: i32, q16: usize, magnitudes: i32): i32 {
-  const s = f32x4.splat(factor), ones = i16x8.splat(1), most = i16x8.splat(<i16>qmax), least = i16x8.splat(<i16>-qmax);
+  const s = f32x4.splat(factor),
+    ones = i16x8.splat(1),
+    most = i16x8.splat(<i16>qmax),
+    least = i16x8.splat(<i16>-qmax);
   let sums = i32x4.splat(0);
   for (let i = 0; i < block; i += 8) {
     const q = i16x8.max_s(i16x8.min_s(eightIntegers(x, i, k, s), most), least);
     sums = i32x4.add(sums, i32x4.dot_i16x8_s(counted(q, magnitudes), ones));
-    v128.store(q16 + (<usize>i << 1), q);
+    v128.store(q16 + ((<usize>i) << 1), q);
   }
   return sumIntegers(sums);
 }
 
 function quantizeDenseBlock(x: usize, k: i32, factor: f32, qmax: i32, q16: usize, sum: usize): void {
-  const s = f32x4.splat(factor), ones = i16x8.splat(1), most = i16x8.splat(<i16>qmax), least = i16x8.splat(<i16>-qmax);
+  const s = f32x4.splat(factor),
+    ones = i16x8.splat(1),
+    most = i16x8.splat(<i16>qmax),
+    least = i16x8.splat(<i16>-qmax);
   for (let i = 0; i < DENSE_BLOCK; i += 16) {
     const a = i16x8.max_s(i16x8.min_s(eightIntegers(x, i, k, s), most), least);
     const b = i16x8.max_s(i16x8.min_s(eightIntegers(x, i + 8, k, s), most), least);
     store<i16>(sum + (i >> 3), <i16>sumIntegers(i32x4.dot_i16x8_s(i16x8.add(a, b), ones)));
-    v128.store(q16 + (<usize>i << 1), i8x16.shuffle(a, b, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29));
-    v128.store(q16 + (<usize>i << 1), i8x16.shuffle(a, b, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31), 16);
+    v128.store(q16 + ((<usize>i) << 1), i8x16.shuffle(a, b, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29));
+    v128.store(
+      q16 + ((<usize>i) << 1),
+      i8x16.shuffle(a, b, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31),
+      16,
+    );
   }
 }
 
 /** Values i … i+7 of a row of k, times s, rounded half to even, saturated to i16. Products are below 2^22, or not finite. */
 export function eightIntegers(x: usize, i: i32, k: i32, s: v128): v128 {
-  return i16x8.narrow_i32x4_s(toIntegers(f32x4.mul(fourValues(x, i, k), s)), toIntegers(f32x4.mul(fourValues(x, i + 4, k), s)));
+  return i16x8.narrow_i32x4_s(
+    toIntegers(f32x4.mul(fourValues(x, i, k), s)),
+    toIntegers(f32x4.mul(fourValues(x, i + 4, k), s)),
+  );
 }
 
 // 1.5 · 2^23. In memory, because V8 would make a splatted constant anew at every use.
@@ -137,16 +185,20 @@ function toIntegers(v: v128): v128 {
 
 /** Values i … i+3 of a row of k; zero from k on. */
 function fourValues(x: usize, i: i32, k: i32): v128 {
-  const p = x + (<usize>i << 2);
+  const p = x + ((<usize>i) << 2);
   if (i + 4 <= k) return v128.load(p);
   return i < k ? loadRest(p, k - i) : f32x4.splat(0);
 }
 
 /** Largest magnitude of k values; NaN is passed over. Four maxima at once: each waits for itself, four cycles long. */
 export function absmaxRow(x: usize, k: i32): f32 {
-  let a = f32x4.splat(0), b = a, c = a, d = a, i = 0;
+  let a = f32x4.splat(0),
+    b = a,
+    c = a,
+    d = a,
+    i = 0;
   for (; i + 16 <= k; i += 16) {
-    const p = x + (<usize>i << 2);
+    const p = x + ((<usize>i) << 2);
     a = f32x4.pmax(a, f32x4.abs(v128.load(p)));
     b = f32x4.pmax(b, f32x4.abs(v128.load(p, 16)));
     c = f32x4.pmax(c, f32x4.abs(v128.load(p, 32)));

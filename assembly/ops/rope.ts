@@ -11,18 +11,21 @@ const TWO_PI: f64 = 6.283185307179586;
 
 /** out[i] = base^(-2i / nRot). */
 export function ropeFrequencies(out: usize, nRot: i32, base: f64): void {
-  for (let i = 0; i < nRot / 2; i++) store<f64>(out + (<usize>i << 3), powF64(base, -2.0 * <f64>i / <f64>nRot));
+  for (let i = 0; i < nRot / 2; i++) store<f64>(out + ((<usize>i) << 3), powF64(base, (-2.0 * <f64>i) / <f64>nRot));
 }
 
 /** Linear scaling: every one of the n frequencies divided by `factor`. */
 export function ropeLinear(out: usize, n: i32, factor: f64): void {
-  for (let i = 0; i < n; i++) store<f64>(out + (<usize>i << 3), load<f64>(out + (<usize>i << 3)) / factor);
+  for (let i = 0; i < n; i++) store<f64>(out + ((<usize>i) << 3), load<f64>(out + ((<usize>i) << 3)) / factor);
 }
 
 /** Each of the n frequencies divided by its own factor, f32 (n): LongRoPE, and the files that carry `rope_freqs`. */
 export function ropeFactors(out: usize, n: i32, factors: usize): void {
   for (let i = 0; i < n; i++) {
-    store<f64>(out + (<usize>i << 3), load<f64>(out + (<usize>i << 3)) / <f64>load<f32>(factors + (<usize>i << 2)));
+    store<f64>(
+      out + ((<usize>i) << 3),
+      load<f64>(out + ((<usize>i) << 3)) / <f64>load<f32>(factors + ((<usize>i) << 2)),
+    );
   }
 }
 
@@ -32,12 +35,20 @@ export function ropeFactors(out: usize, n: i32, factors: usize): void {
  * Returns what cosine and sine are to be multiplied by: 1 + 0.1 ln factor.
  */
 export function ropeYarn(
-  out: usize, n: i32, nRot: i32, base: f64, factor: f64, origContext: f64, betaFast: f64, betaSlow: f64,
+  out: usize,
+  n: i32,
+  nRot: i32,
+  base: f64,
+  factor: f64,
+  origContext: f64,
+  betaFast: f64,
+  betaSlow: f64,
 ): f32 {
   const low = max<f64>(0, floor<f64>(yarnPair(nRot, base, origContext, betaFast)));
   const high = min<f64>(<f64>(nRot - 1), ceil<f64>(yarnPair(nRot, base, origContext, betaSlow)));
   for (let i = 0; i < n; i++) {
-    const at = out + (<usize>i << 3), frequency = load<f64>(at);
+    const at = out + ((<usize>i) << 3),
+      frequency = load<f64>(at);
     const place = (<f64>i - low) / max<f64>(0.001, high - low);
     const keep = 1.0 - min<f64>(1, max<f64>(0, place));
     store<f64>(at, (frequency / factor) * (1.0 - keep) + frequency * keep);
@@ -53,15 +64,23 @@ function yarnPair(nRot: i32, base: f64, context: f64, turns: f64): f64 {
 /** Cosines and sines of one position, f32 (nHalf) each, times `mscale`. */
 export function ropeTable(freq: usize, nHalf: i32, position: i32, mscale: f32, cosOut: usize, sinOut: usize): void {
   for (let i = 0; i < nHalf; i++) {
-    const angle = <f64>position * load<f64>(freq + (<usize>i << 3));
-    store<f32>(cosOut + (<usize>i << 2), <f32>cosF64(angle) * mscale);
-    store<f32>(sinOut + (<usize>i << 2), <f32>sinF64(angle) * mscale);
+    const angle = <f64>position * load<f64>(freq + ((<usize>i) << 3));
+    store<f32>(cosOut + ((<usize>i) << 2), <f32>cosF64(angle) * mscale);
+    store<f32>(sinOut + ((<usize>i) << 2), <f32>sinF64(angle) * mscale);
   }
 }
 
 /** Turns the pairs (x[2i], x[2i+1]) of the first nRot values of every head. cos, sin: f32 (tokens, nRot / 2). */
 export function ropeAdjacent(
-  x: usize, xStride: i32, cos: usize, sin: usize, tokenBegin: i32, tokenEnd: i32, nHeads: i32, headDim: i32, nRot: i32,
+  x: usize,
+  xStride: i32,
+  cos: usize,
+  sin: usize,
+  tokenBegin: i32,
+  tokenEnd: i32,
+  nHeads: i32,
+  headDim: i32,
+  nRot: i32,
 ): void {
   const nHalf = nRot / 2;
   for (let token = tokenBegin; token < tokenEnd; token++) {
@@ -74,8 +93,11 @@ export function ropeAdjacent(
 
 function turnAdjacent(x: usize, cos: usize, sin: usize, nHalf: i32): void {
   for (let i = 0; i < nHalf; i++) {
-    const p = x + (<usize>i << 3), c = load<f32>(cos + (<usize>i << 2)), s = load<f32>(sin + (<usize>i << 2));
-    const a = load<f32>(p), b = load<f32>(p, 4);
+    const p = x + ((<usize>i) << 3),
+      c = load<f32>(cos + ((<usize>i) << 2)),
+      s = load<f32>(sin + ((<usize>i) << 2));
+    const a = load<f32>(p),
+      b = load<f32>(p, 4);
     store<f32>(p, a * c - b * s);
     store<f32>(p, a * s + b * c, 4);
   }
@@ -83,7 +105,15 @@ function turnAdjacent(x: usize, cos: usize, sin: usize, nHalf: i32): void {
 
 /** Turns the pairs (x[i], x[i + nRot/2]) of the first nRot values of every head. cos, sin: f32 (tokens, nRot / 2). */
 export function ropeHalf(
-  x: usize, xStride: i32, cos: usize, sin: usize, tokenBegin: i32, tokenEnd: i32, nHeads: i32, headDim: i32, nRot: i32,
+  x: usize,
+  xStride: i32,
+  cos: usize,
+  sin: usize,
+  tokenBegin: i32,
+  tokenEnd: i32,
+  nHeads: i32,
+  headDim: i32,
+  nRot: i32,
 ): void {
   const nHalf = nRot / 2;
   for (let token = tokenBegin; token < tokenEnd; token++) {
@@ -95,15 +125,21 @@ export function ropeHalf(
 }
 
 function turnHalf(x: usize, cos: usize, sin: usize, nHalf: i32): void {
-  const half = <usize>nHalf << 2;
+  const half = (<usize>nHalf) << 2;
   let at: usize = 0;
   for (; at + 16 <= half; at += 16) {
-    const a = v128.load(x + at), b = v128.load(x + at + half), c = v128.load(cos + at), s = v128.load(sin + at);
+    const a = v128.load(x + at),
+      b = v128.load(x + at + half),
+      c = v128.load(cos + at),
+      s = v128.load(sin + at);
     v128.store(x + at, f32x4.sub(f32x4.mul(a, c), f32x4.mul(b, s)));
     v128.store(x + at + half, f32x4.add(f32x4.mul(a, s), f32x4.mul(b, c)));
   }
   for (; at < half; at += 4) {
-    const a = load<f32>(x + at), b = load<f32>(x + at + half), c = load<f32>(cos + at), s = load<f32>(sin + at);
+    const a = load<f32>(x + at),
+      b = load<f32>(x + at + half),
+      c = load<f32>(cos + at),
+      s = load<f32>(sin + at);
     store<f32>(x + at, a * c - b * s);
     store<f32>(x + at + half, a * s + b * c);
   }

@@ -7,18 +7,28 @@ import { absmax, dotInLanes, exp2F32, softmaxRow } from "./ops";
 /** A vector rounded to ±top: integer i. */
 export function roundedInteger(x: usize, i: i32, dim: i32, top: f32): i32 {
   const most = absmax(x, 0, dim);
-  return most == 0 ? 0 : <i32>nearest<f32>(load<f32>(x + (<usize>i << 2)) * (top / most));
+  return most == 0 ? 0 : <i32>nearest<f32>(load<f32>(x + ((<usize>i) << 2)) * (top / most));
 }
 
 /** out (dim) = attention of q (dim) over `length` positions of k, v: f32 (length, dim); weights: f32 (length) to work in. */
-export function attendHead(q: usize, k: usize, v: usize, out: usize, weights: usize, length: i32, dim: i32, scale: f32): void {
+export function attendHead(
+  q: usize,
+  k: usize,
+  v: usize,
+  out: usize,
+  weights: usize,
+  length: i32,
+  dim: i32,
+  scale: f32,
+): void {
   for (let p = 0; p < length; p++) {
-    store<f32>(weights + (<usize>p << 2), dotInLanes(q, k + <usize>(4 * p * dim), dim) * scale);
+    store<f32>(weights + ((<usize>p) << 2), dotInLanes(q, k + <usize>(4 * p * dim), dim) * scale);
   }
   softmaxRow(weights, length);
   for (let d = 0; d < dim; d++) {
     let sum: f32 = 0;
-    for (let p = 0; p < length; p++) sum += load<f32>(v + <usize>(4 * (p * dim + d))) * load<f32>(weights + <usize>(4 * p));
+    for (let p = 0; p < length; p++)
+      sum += load<f32>(v + <usize>(4 * (p * dim + d))) * load<f32>(weights + <usize>(4 * p));
     store<f32>(out + <usize>(4 * d), sum);
   }
 }
@@ -28,10 +38,18 @@ export function attendHead(q: usize, k: usize, v: usize, out: usize, weights: us
  * in the order in which four parts of them are read in turns. weights: f32 (length) to work in.
  */
 export function attendHeadQ8(
-  q: usize, keys: usize, values: usize, out: usize, weights: usize, length: i32, context: i32, dim: i32, scale: f32,
+  q: usize,
+  keys: usize,
+  values: usize,
+  out: usize,
+  weights: usize,
+  length: i32,
+  context: i32,
+  dim: i32,
+  scale: f32,
 ): void {
   const factor: f32 = (absmax(q, 0, dim) / 8191) * (scale * <f32>1.4426950408889634);
-  let top = -<f32>Infinity;
+  let top = -(<f32>Infinity);
   for (let p = 0; p < length; p++) {
     let sum = 0;
     for (let d = 0; d < dim; d++) sum += roundedInteger(q, d, dim, 8191) * keyByte(keys, p, d, dim);
@@ -40,20 +58,32 @@ export function attendHeadQ8(
     store<f32>(weights + <usize>(4 * p), score);
   }
   for (let d = 0; d < dim; d++) store<f32>(out + <usize>(4 * d), 0);
-  const nTiles = (length + 63) / 64, nTurns = (nTiles + 3) / 4;
+  const nTiles = (length + 63) / 64,
+    nTurns = (nTiles + 3) / 4;
   let total: f64 = 0;
   for (let turn = 0; turn < nTurns; turn++) {
-    for (let t = turn; t < nTiles; t += nTurns) total += <f64>addTile(values, out, weights, 64 * t, min(64, length - 64 * t), context, dim, top);
+    for (let t = turn; t < nTiles; t += nTurns)
+      total += <f64>addTile(values, out, weights, 64 * t, min(64, length - 64 * t), context, dim, top);
   }
   for (let d = 0; d < dim; d++) store<f32>(out + <usize>(4 * d), load<f32>(out + <usize>(4 * d)) * <f32>(1.0 / total));
 }
 
 /** Adds `count` positions from p0 on to out; returns the sum of their weights, in four lanes. */
-function addTile(values: usize, out: usize, weights: usize, p0: i32, count: i32, context: i32, dim: i32, top: f32): f32 {
+function addTile(
+  values: usize,
+  out: usize,
+  weights: usize,
+  p0: i32,
+  count: i32,
+  context: i32,
+  dim: i32,
+  top: f32,
+): f32 {
   const sums: StaticArray<f32> = [0, 0, 0, 0];
   let most: f32 = 0;
   for (let p = p0; p < p0 + count; p++) {
-    const at = weights + <usize>(4 * p), e = exp2F32(load<f32>(at) - top);
+    const at = weights + <usize>(4 * p),
+      e = exp2F32(load<f32>(at) - top);
     sums[p & 3] += e;
     store<f32>(at, e * valueScale(values, p));
     most = max<f32>(most, load<f32>(at));
@@ -92,7 +122,8 @@ export function valueScale(values: usize, p: i32): f32 {
 }
 
 export function valueByte(values: usize, p: i32, d: i32, context: i32, dim: i32): i32 {
-  const tile = values + <usize>(roundUp64(context) * 4 + (p >> 6) * 64 * dim), record = (p & 63) >> 2;
+  const tile = values + <usize>(roundUp64(context) * 4 + (p >> 6) * 64 * dim),
+    record = (p & 63) >> 2;
   return load<i8>(tile + <usize>(256 * (d >> 2) + 16 * record + 4 * (d & 3) + (p & 3)));
 }
 
@@ -114,13 +145,26 @@ export function headValueBytes(context: i32, dim: i32): i32 {
  * scores: f64 (length) to work in.
  */
 export function attendExact(
-  q: usize, k: usize, v: usize, eight: bool, length: i32, context: i32, dim: i32, d: i32, scale: f64, scores: usize,
+  q: usize,
+  k: usize,
+  v: usize,
+  eight: bool,
+  length: i32,
+  context: i32,
+  dim: i32,
+  d: i32,
+  scale: f64,
+  scores: usize,
 ): f64 {
-  let top = -Infinity, total: f64 = 0, sum: f64 = 0;
+  let top = -Infinity,
+    total: f64 = 0,
+    sum: f64 = 0;
   for (let p = 0; p < length; p++) {
     let score: f64 = 0;
     for (let i = 0; i < dim; i++) {
-      const key = eight ? <f64>keyByte(k, p, i, dim) * <f64>keyScale(k, p, dim) : <f64>load<f32>(k + <usize>(4 * (p * dim + i)));
+      const key = eight
+        ? <f64>keyByte(k, p, i, dim) * <f64>keyScale(k, p, dim)
+        : <f64>load<f32>(k + <usize>(4 * (p * dim + i)));
       score += <f64>load<f32>(q + <usize>(4 * i)) * key * scale;
     }
     store<f64>(scores + <usize>(8 * p), score);
@@ -129,7 +173,11 @@ export function attendExact(
   for (let p = 0; p < length; p++) {
     const w = expF64(load<f64>(scores + <usize>(8 * p)) - top);
     total += w;
-    sum += w * (eight ? <f64>valueByte(v, p, d, context, dim) * <f64>valueScale(v, p) : <f64>load<f32>(v + <usize>(4 * (p * dim + d))));
+    sum +=
+      w *
+      (eight
+        ? <f64>valueByte(v, p, d, context, dim) * <f64>valueScale(v, p)
+        : <f64>load<f32>(v + <usize>(4 * (p * dim + d))));
   }
   return sum / total;
 }

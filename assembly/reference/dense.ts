@@ -3,7 +3,12 @@
  * activation row in the order the kernels state.
  */
 import {
-  LAYOUT_BF16 as BF16, LAYOUT_F16 as F16, LAYOUT_F32 as F32, LAYOUT_Q4_0 as Q4_0, LAYOUT_Q4_K as Q4_K, LAYOUT_Q6_K as Q6_K,
+  LAYOUT_BF16 as BF16,
+  LAYOUT_F16 as F16,
+  LAYOUT_F32 as F32,
+  LAYOUT_Q4_0 as Q4_0,
+  LAYOUT_Q4_K as Q4_K,
+  LAYOUT_Q6_K as Q6_K,
   LAYOUT_Q8_0 as Q8_0,
 } from "../abi";
 import { f16ToNumber } from "./weights";
@@ -25,10 +30,12 @@ export function blockBytes(type: i32): i32 {
 export function weight(type: i32, row: usize, i: i32): f32 {
   if (type == F32) return load<f32>(row + <usize>(4 * i));
   if (type == F16) return f16ToNumber(load<u16>(row + <usize>(2 * i)));
-  if (type == BF16) return reinterpret<f32>(<u32>load<u16>(row + <usize>(2 * i)) << 16);
-  const block = row + <usize>((i / blockElements(type)) * blockBytes(type)), e = i % blockElements(type);
+  if (type == BF16) return reinterpret<f32>((<u32>load<u16>(row + <usize>(2 * i))) << 16);
+  const block = row + <usize>((i / blockElements(type)) * blockBytes(type)),
+    e = i % blockElements(type);
   if (type == Q4_0 || type == Q8_0) return <f32>integer(type, block, e) * f16ToNumber(load<u16>(block));
-  if (type == Q6_K) return f16ToNumber(load<u16>(block, 208)) * <f32>scaleOf(type, block, e) * <f32>integer(type, block, e);
+  if (type == Q6_K)
+    return f16ToNumber(load<u16>(block, 208)) * <f32>scaleOf(type, block, e) * <f32>integer(type, block, e);
   const d = f16ToNumber(load<u16>(block)) * <f32>scaleOf(type, block, e);
   return d * <f32>integer(type, block, e) - f16ToNumber(load<u16>(block, 2)) * <f32>minimum(block, e / 32);
 }
@@ -44,7 +51,10 @@ function integer(type: i32, block: usize, e: i32): i32 {
     const byte = <i32>load<u8>(block + <usize>(16 + (e / 64) * 32 + (e % 32)));
     return (e / 32) % 2 == 0 ? byte & 15 : byte >> 4;
   }
-  const half = e / 128, r = e % 128, g = r / 32, l = r % 32;
+  const half = e / 128,
+    r = e % 128,
+    g = r / 32,
+    l = r % 32;
   const nibbles = <i32>load<u8>(block + <usize>(half * 64 + (g % 2) * 32 + l));
   const high = (<i32>load<u8>(block + <usize>(128 + half * 32 + l)) >> (2 * g)) & 3;
   return ((g < 2 ? nibbles & 15 : nibbles >> 4) | (high << 4)) - 32;
@@ -53,7 +63,8 @@ function integer(type: i32, block: usize, e: i32): i32 {
 /** The integer scale of element e: Q6_K one for 16, Q4_K one for 32. */
 function scaleOf(type: i32, block: usize, e: i32): i32 {
   if (type == Q6_K) return load<i8>(block + <usize>(192 + e / 16));
-  const j = e / 32, s = block + 4;
+  const j = e / 32,
+    s = block + 4;
   if (j < 4) return load<u8>(s + <usize>j) & 63;
   return (load<u8>(s + <usize>(j + 4)) & 15) | ((load<u8>(s + <usize>(j - 4)) >> 6) << 4);
 }
@@ -74,7 +85,9 @@ export function quantizedDot(type: i32, row: usize, q16: usize, scale: usize, k:
   if (type == Q4_0 || type == Q8_0) return dotSmallBlocks(type, row, q16, scale, k);
   let total: f32 = 0;
   for (let b = 0; b < k / 256; b++) {
-    const block = row + <usize>(b * blockBytes(type)), q = q16 + <usize>(512 * b), a = scale + <usize>(32 * b);
+    const block = row + <usize>(b * blockBytes(type)),
+      q = q16 + <usize>(512 * b),
+      a = scale + <usize>(32 * b);
     total += dotQ4K(block, q, a);
   }
   return total;
@@ -83,7 +96,8 @@ export function quantizedDot(type: i32, row: usize, q16: usize, scale: usize, k:
 /** Σ integer · activation over [begin, begin + count) of a block. */
 function products(type: i32, block: usize, q16: usize, begin: i32, count: i32): i32 {
   let sum = 0;
-  for (let e = begin; e < begin + count; e++) sum += integer(type, block, e) * <i32>load<i16>(q16 + <usize>(2 * densePlace(e)));
+  for (let e = begin; e < begin + count; e++)
+    sum += integer(type, block, e) * <i32>load<i16>(q16 + <usize>(2 * densePlace(e)));
   return sum;
 }
 
@@ -95,14 +109,16 @@ function laneProducts(type: i32, block: usize, q16: usize, begin: i32, j: i32): 
 function dotSmallBlocks(type: i32, row: usize, q16: usize, scale: usize, k: i32): f32 {
   const lanes = new StaticArray<f32>(4);
   for (let b = 0; b < k / 32; b++) {
-    const block = row + <usize>(b * blockBytes(type)), factor = f16ToNumber(load<u16>(block)) * load<f32>(scale + <usize>(4 * b));
+    const block = row + <usize>(b * blockBytes(type)),
+      factor = f16ToNumber(load<u16>(block)) * load<f32>(scale + <usize>(4 * b));
     for (let j = 0; j < 4; j++) lanes[j] += <f32>laneProducts(type, block, q16 + <usize>(64 * b), 0, j) * factor;
   }
   return lanes[0] + lanes[2] + (lanes[1] + lanes[3]);
 }
 
 function dotQ4K(block: usize, q16: usize, scale: usize): f32 {
-  const lanes = new StaticArray<f32>(4), mins = new StaticArray<f32>(4);
+  const lanes = new StaticArray<f32>(4),
+    mins = new StaticArray<f32>(4);
   for (let j = 0; j < 8; j++) {
     const a = load<f32>(scale + <usize>(4 * j));
     let sum = 0;
@@ -121,7 +137,8 @@ export function dotQ6K(row: usize, q16: usize, scale: usize, k: i32): f32 {
   for (let b = 0; b < k / 256; b++) {
     const block = row + <usize>(b * blockBytes(Q6_K));
     let sum = 0;
-    for (let e = 0; e < 256; e++) sum += scaleOf(Q6_K, block, e) * integer(Q6_K, block, e) * <i32>load<i16>(q16 + <usize>(2 * (256 * b + e)));
+    for (let e = 0; e < 256; e++)
+      sum += scaleOf(Q6_K, block, e) * integer(Q6_K, block, e) * <i32>load<i16>(q16 + <usize>(2 * (256 * b + e)));
     total += <f32>sum * (f16ToNumber(load<u16>(block, 208)) * load<f32>(scale + <usize>(4 * b)));
   }
   return total;

@@ -4,7 +4,7 @@
 import { expF64 } from "../math";
 
 function at(p: usize, i: i32): f32 {
-  return load<f32>(p + (<usize>i << 2));
+  return load<f32>(p + ((<usize>i) << 2));
 }
 
 /** round half to even of v, NaN as 0, clamped to [low, high]. */
@@ -35,13 +35,15 @@ export function tokenInteger(x: usize, i: i32, k: i32, factor: f32): i32 {
 /** Integer i of a row quantised in blocks. */
 export function blockInteger(x: usize, i: i32, k: i32, block: i32, qmax: i32): i32 {
   if (i >= k) return 0;
-  const begin = i - (i % block), most = absmax(x, begin, min(k, begin + block));
+  const begin = i - (i % block),
+    most = absmax(x, begin, min(k, begin + block));
   return most == 0 ? 0 : rounded(at(x, i) * (<f32>qmax / most), <f32>-qmax, <f32>qmax);
 }
 
 /** (lane 0 + lane 2) + (lane 1 + lane 3) of the sums of four lanes, then what is left over, in f64. */
 function sumInLanes(x: usize, dim: i32, center: f64, squares: bool): f64 {
-  const lanes = new StaticArray<f64>(4), body = dim & ~3;
+  const lanes = new StaticArray<f64>(4),
+    body = dim & ~3;
   for (let i = 0; i < body; i++) {
     const d = <f64>at(x, i) - center;
     lanes[i % 4] += squares ? d * d : d;
@@ -56,18 +58,19 @@ function sumInLanes(x: usize, dim: i32, center: f64, squares: bool): f64 {
 
 export function rmsNormRow(x: usize, w: usize, y: usize, dim: i32, eps: f32): void {
   const scale = <f32>(1.0 / sqrt<f64>(sumInLanes(x, dim, 0, true) / <f64>dim + <f64>eps));
-  for (let i = 0; i < dim; i++) store<f32>(y + (<usize>i << 2), at(x, i) * scale * at(w, i));
+  for (let i = 0; i < dim; i++) store<f32>(y + ((<usize>i) << 2), at(x, i) * scale * at(w, i));
 }
 
 export function layerNormRow(x: usize, w: usize, b: usize, y: usize, dim: i32, eps: f32): void {
   const mean = sumInLanes(x, dim, 0, false) / <f64>dim;
   const scale = 1.0 / sqrt<f64>(sumInLanes(x, dim, mean, true) / <f64>dim + <f64>eps);
-  for (let i = 0; i < dim; i++) store<f32>(y + (<usize>i << 2), <f32>((<f64>at(x, i) - mean) * scale) * at(w, i) + at(b, i));
+  for (let i = 0; i < dim; i++)
+    store<f32>(y + ((<usize>i) << 2), <f32>((<f64>at(x, i) - mean) * scale) * at(w, i) + at(b, i));
 }
 
 export function l2NormalizeRow(x: usize, dim: i32): void {
   const scale = <f32>(1.0 / max<f64>(sqrt<f64>(sumInLanes(x, dim, 0, true)), 1e-12));
-  for (let i = 0; i < dim; i++) store<f32>(x + (<usize>i << 2), at(x, i) * scale);
+  for (let i = 0; i < dim; i++) store<f32>(x + ((<usize>i) << 2), at(x, i) * scale);
 }
 
 /** e^x by the steps of expF32x4, one lane. */
@@ -83,20 +86,22 @@ export function expF32(v: f32): f32 {
   p = p * r + <f32>0.5;
   const e: f32 = r * r * p + r + 1;
   if (v != v) return e;
-  const half = <i32>n >> 1, rest = <i32>n - half;
+  const half = <i32>n >> 1,
+    rest = <i32>n - half;
   return e * reinterpret<f32>((half + 127) << 23) * reinterpret<f32>((rest + 127) << 23);
 }
 
 /** 2^x of x in (-125, 0] by the steps of exp2NegativeF32x4; 0 below. */
 export function exp2F32(x: f32): f32 {
   if (!(x > -125)) return 0;
-  const n = nearest<f32>(x), r: f32 = x - n;
+  const n = nearest<f32>(x),
+    r: f32 = x - n;
   let p: f32 = <f32>0.0013381302123889327 * r + <f32>0.00966636836528778;
   p = p * r + <f32>0.055503811687231064;
   p = p * r + <f32>0.2402234971523285;
   p = p * r + <f32>0.6931471824645996;
   p = p * r + 1;
-  return reinterpret<f32>(reinterpret<i32>(p) + (<i32>n << 23));
+  return reinterpret<f32>(reinterpret<i32>(p) + ((<i32>n) << 23));
 }
 
 export function siluOf(x: f32): f32 {
@@ -114,16 +119,17 @@ export function geluOf(x: f32): f32 {
 
 /** Softmax in place. */
 export function softmaxRow(x: usize, n: i32): void {
-  let most = -<f32>Infinity;
+  let most = -(<f32>Infinity);
   for (let i = 0; i < n; i++) most = max<f32>(most, at(x, i));
-  for (let i = 0; i < n; i++) store<f32>(x + (<usize>i << 2), expF32(at(x, i) - most));
+  for (let i = 0; i < n; i++) store<f32>(x + ((<usize>i) << 2), expF32(at(x, i) - most));
   const factor = <f32>(1.0 / sumInLanes(x, n, 0, false));
-  for (let i = 0; i < n; i++) store<f32>(x + (<usize>i << 2), at(x, i) * factor);
+  for (let i = 0; i < n; i++) store<f32>(x + ((<usize>i) << 2), at(x, i) * factor);
 }
 
 /** A softmax without shortcuts, for how far the fast one is off. */
 export function softmaxExact(x: usize, n: i32, i: i32): f64 {
-  let most = -Infinity, sum: f64 = 0;
+  let most = -Infinity,
+    sum: f64 = 0;
   for (let j = 0; j < n; j++) most = max<f64>(most, <f64>at(x, j));
   for (let j = 0; j < n; j++) sum += expF64(<f64>at(x, j) - most);
   return expF64(<f64>at(x, i) - most) / sum;

@@ -14,7 +14,7 @@ export function binaryTable(q: usize, table: usize): void {
   for (let code = 0; code < 16; code++) {
     let v = 0;
     for (let e = 0; e < 4; e++) {
-      const activation = <i32>load<i16>(q + (<usize>e << 1));
+      const activation = <i32>load<i16>(q + ((<usize>e) << 1));
       if ((code >> e) & 1) v += activation;
       if (activation < 0) v -= activation;
     }

@@ -16,8 +16,16 @@ export class AttentionTwin extends Scalar {
   readonly stats: StaticArray<f64>;
 
   constructor(
-    readonly q: StaticArray<f64>, readonly k: StaticArray<f64>, readonly v: StaticArray<f64>, readonly dOut: StaticArray<f64>,
-    readonly sequences: i32, readonly length: i32, readonly heads: i32, readonly kvHeads: i32, readonly dim: i32, readonly causal: bool,
+    readonly q: StaticArray<f64>,
+    readonly k: StaticArray<f64>,
+    readonly v: StaticArray<f64>,
+    readonly dOut: StaticArray<f64>,
+    readonly sequences: i32,
+    readonly length: i32,
+    readonly heads: i32,
+    readonly kvHeads: i32,
+    readonly dim: i32,
+    readonly causal: bool,
   ) {
     super();
     this.out = new StaticArray<f64>(q.length);
@@ -62,8 +70,12 @@ export class AttentionTwin extends Scalar {
   }
 
   private forwardRow(s: i32, h: i32, i: i32): void {
-    const n = this.visible(i), q = this.qAt(s, h, i), row = (s * this.heads + h) * this.length + i, p = row * this.length;
-    let most = -Infinity, sum: f64 = 0;
+    const n = this.visible(i),
+      q = this.qAt(s, h, i),
+      row = (s * this.heads + h) * this.length + i,
+      p = row * this.length;
+    let most = -Infinity,
+      sum: f64 = 0;
     for (let j = 0; j < n; j++) {
       const score = dot(this.q, q, this.k, this.kvAt(s, h, j), this.dim) / sqrt<f64>(<f64>this.dim);
       this.weights[p + j] = score;
@@ -79,11 +91,14 @@ export class AttentionTwin extends Scalar {
   }
 
   private backwardRow(s: i32, h: i32, i: i32): void {
-    const n = this.visible(i), q = this.qAt(s, h, i), p = ((s * this.heads + h) * this.length + i) * this.length;
+    const n = this.visible(i),
+      q = this.qAt(s, h, i),
+      p = ((s * this.heads + h) * this.length + i) * this.length;
     // Σ p dp = dOut · out
     const mean = dot(this.dOut, q, this.out, q, this.dim);
     for (let j = 0; j < n; j++) {
-      const kv = this.kvAt(s, h, j), weight = this.weights[p + j];
+      const kv = this.kvAt(s, h, j),
+        weight = this.weights[p + j];
       const slope = (weight * (dot(this.dOut, q, this.v, kv, this.dim) - mean)) / sqrt<f64>(<f64>this.dim);
       for (let d = 0; d < this.dim; d++) {
         this.dq[q + d] += slope * this.k[kv + d];
@@ -96,10 +111,31 @@ export class AttentionTwin extends Scalar {
 
 /** The twin of f32 arrays. */
 export function attentionOf(
-  q: usize, k: usize, v: usize, dOut: usize, sequences: i32, length: i32, heads: i32, kvHeads: i32, dim: i32, causal: bool,
+  q: usize,
+  k: usize,
+  v: usize,
+  dOut: usize,
+  sequences: i32,
+  length: i32,
+  heads: i32,
+  kvHeads: i32,
+  dim: i32,
+  causal: bool,
 ): AttentionTwin {
-  const nq = sequences * length * heads * dim, nk = sequences * length * kvHeads * dim;
-  return new AttentionTwin(widened(q, nq), widened(k, nk), widened(v, nk), widened(dOut, nq), sequences, length, heads, kvHeads, dim, causal);
+  const nq = sequences * length * heads * dim,
+    nk = sequences * length * kvHeads * dim;
+  return new AttentionTwin(
+    widened(q, nq),
+    widened(k, nk),
+    widened(v, nk),
+    widened(dOut, nq),
+    sequences,
+    length,
+    heads,
+    kvHeads,
+    dim,
+    causal,
+  );
 }
 
 function dot(a: StaticArray<f64>, at: i32, b: StaticArray<f64>, bt: i32, n: i32): f64 {

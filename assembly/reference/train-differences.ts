@@ -23,7 +23,7 @@ export function differenceAt(twin: Scalar, x: StaticArray<f64>, i: i32): f64 {
 /** f32 (count) as f64. */
 export function widened(p: usize, count: i32): StaticArray<f64> {
   const x = new StaticArray<f64>(count);
-  for (let i = 0; i < count; i++) x[i] = <f64>load<f32>(p + (<usize>i << 2));
+  for (let i = 0; i < count; i++) x[i] = <f64>load<f32>(p + ((<usize>i) << 2));
   return x;
 }
 

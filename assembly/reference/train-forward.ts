@@ -9,8 +9,14 @@ import { Scalar } from "./train-differences";
 /** Σ dy · norm(x): RMSNorm, or LayerNorm when `centered`. x, dy: (rows, dim); w, b: (dim). */
 export class NormTwin extends Scalar {
   constructor(
-    readonly x: StaticArray<f64>, readonly w: StaticArray<f64>, readonly b: StaticArray<f64>, readonly dy: StaticArray<f64>,
-    readonly rows: i32, readonly dim: i32, readonly eps: f64, readonly centered: bool,
+    readonly x: StaticArray<f64>,
+    readonly w: StaticArray<f64>,
+    readonly b: StaticArray<f64>,
+    readonly dy: StaticArray<f64>,
+    readonly rows: i32,
+    readonly dim: i32,
+    readonly eps: f64,
+    readonly centered: bool,
   ) {
     super();
   }
@@ -35,7 +41,8 @@ export class NormTwin extends Scalar {
   value(): f64 {
     let total: f64 = 0;
     for (let row = 0; row < this.rows; row++) {
-      const mean = this.mean(row), inverse = this.inverse(row);
+      const mean = this.mean(row),
+        inverse = this.inverse(row);
       for (let i = 0; i < this.dim; i++) {
         const at = row * this.dim + i;
         total += this.dy[at] * ((this.x[at] - mean) * inverse * this.w[i] + (this.centered ? this.b[i] : 0));
@@ -66,13 +73,18 @@ export class GateTwin extends Scalar {
 
 /** Cross-entropy of one row of logits, times `scale`; a target below 0 counts for nothing. */
 export class CrossEntropyTwin extends Scalar {
-  constructor(readonly logits: StaticArray<f64>, readonly target: i32, readonly scale: f64) {
+  constructor(
+    readonly logits: StaticArray<f64>,
+    readonly target: i32,
+    readonly scale: f64,
+  ) {
     super();
   }
 
   value(): f64 {
     if (this.target < 0) return 0;
-    let most = -Infinity, sum: f64 = 0;
+    let most = -Infinity,
+      sum: f64 = 0;
     for (let i = 0; i < this.logits.length; i++) most = max<f64>(most, this.logits[i]);
     for (let i = 0; i < this.logits.length; i++) sum += expF64(this.logits[i] - most);
     return this.scale * (most - this.logits[this.target] + logF64(sum));

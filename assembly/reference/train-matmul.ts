@@ -27,14 +27,18 @@ export class Operands {
 
   right(i: i32, column: i32): f32 {
     if (this.form == FORM_FORWARD) return at(this.b, column * this.bStride + i);
-    const value: f32 = this.bCodes ? <f32>load<i16>(this.b + (<usize>(i * this.bStride + column) << 1)) : at(this.b, i * this.bStride + column);
+    const value: f32 = this.bCodes
+      ? <f32>load<i16>(this.b + ((<usize>(i * this.bStride + column)) << 1))
+      : at(this.b, i * this.bStride + column);
     return value * (this.scale == 0 ? 1 : at(this.scale, 0));
   }
 }
 
 /** The element that `old` (when `adds`) becomes. */
 export function productElement(x: Operands, row: i32, column: i32, old: f32, adds: bool): f32 {
-  const blocks = (x.k + LONGEST_BLOCK - 1) / LONGEST_BLOCK, length = (x.k + blocks - 1) / blocks, step = (length + 3) / 4 * 4;
+  const blocks = (x.k + LONGEST_BLOCK - 1) / LONGEST_BLOCK,
+    length = (x.k + blocks - 1) / blocks,
+    step = ((length + 3) / 4) * 4;
   let total = old;
   for (let begin = 0; begin < x.k; begin += step) {
     let sum: f32 = 0;
@@ -61,5 +65,5 @@ export function exactProduct(x: Operands, row: i32, column: i32): f64 {
 }
 
 function at(p: usize, i: i32): f32 {
-  return load<f32>(p + (<usize>i << 2));
+  return load<f32>(p + ((<usize>i) << 2));
 }

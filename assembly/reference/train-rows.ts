@@ -4,7 +4,7 @@
 import { SUM_CHUNK } from "../abi";
 
 function at(p: usize, i: i32): f32 {
-  return load<f32>(p + (<usize>i << 2));
+  return load<f32>(p + ((<usize>i) << 2));
 }
 
 /** The nearest half-precision number to a positive x, ties to even: a multiple of the step between halves there. */
@@ -33,7 +33,8 @@ export function chunkedSum(w: usize, count: i32, magnitudes: bool): f64 {
   let total: f64 = 0;
   for (let begin = 0; begin < count; begin += SUM_CHUNK) {
     let sum: f64 = 0;
-    for (let i = begin; i < min(count, begin + SUM_CHUNK); i++) sum += magnitudes ? abs<f64>(<f64>at(w, i)) : <f64>at(w, i);
+    for (let i = begin; i < min(count, begin + SUM_CHUNK); i++)
+      sum += magnitudes ? abs<f64>(<f64>at(w, i)) : <f64>at(w, i);
     total += sum;
   }
   return total;
@@ -57,10 +58,16 @@ export function hashInverse(x: u32): u32 {
 
 /** One step of AdamW on element i, f32 as the kernel has it. settings: f32 in the order of train/optimizer.ts. */
 export function adamWElement(w: usize, g: usize, m: usize, v: usize, settings: usize, decays: bool, i: i32): void {
-  const rate = at(settings, 0), decay: f32 = decays ? at(settings, 1) : 0, beta1 = at(settings, 2), beta2 = at(settings, 3);
-  const gradient: f32 = at(g, i) * at(settings, 7), p = <usize>i << 2;
-  const first: f32 = at(m, i) * beta1 + gradient * (1 - beta1), second: f32 = at(v, i) * beta2 + gradient * gradient * (1 - beta2);
-  const root: f32 = sqrt<f32>(second * at(settings, 6)) + at(settings, 4), weight = at(w, i);
+  const rate = at(settings, 0),
+    decay: f32 = decays ? at(settings, 1) : 0,
+    beta1 = at(settings, 2),
+    beta2 = at(settings, 3);
+  const gradient: f32 = at(g, i) * at(settings, 7),
+    p = (<usize>i) << 2;
+  const first: f32 = at(m, i) * beta1 + gradient * (1 - beta1),
+    second: f32 = at(v, i) * beta2 + gradient * gradient * (1 - beta2);
+  const root: f32 = sqrt<f32>(second * at(settings, 6)) + at(settings, 4),
+    weight = at(w, i);
   store<f32>(m + p, first);
   store<f32>(v + p, second);
   store<f32>(w + p, weight - rate * ((first * at(settings, 5)) / root + weight * decay));

@@ -23,9 +23,9 @@ export function uniformMatmul(
 ): void {
   for (let i = 0; i < n; i++) {
     for (let r = rowBegin; r < rowEnd; r++) {
-      const acc = dot(kind, codes + <usize>(r * kp), q + (<usize>(i * kp) << 1), kp);
-      const scale: f32 = load<f32>(actScale + (<usize>i << 2)) * load<f32>(rowScale + (<usize>r << 2));
-      store<f32>(y + (<usize>(i * yStride + r) << 2), <f32>acc * scale);
+      const acc = dot(kind, codes + <usize>(r * kp), q + ((<usize>(i * kp)) << 1), kp);
+      const scale: f32 = load<f32>(actScale + ((<usize>i) << 2)) * load<f32>(rowScale + ((<usize>r) << 2));
+      store<f32>(y + ((<usize>(i * yStride + r)) << 2), <f32>acc * scale);
     }
   }
 }
@@ -57,12 +57,12 @@ export function blockMatmul(
       let acc: f32 = 0;
       for (let b = 0; b < nBlocks; b++) {
         const k = b * actBlock;
-        const isum = dot(kind, codes + <usize>(r * kp + k), q + (<usize>(i * kp + k) << 1), actBlock);
-        const at = blockScale + (<usize>scaleIndex(r, k / scaleBlock, kp / scaleBlock, tiled) << 1);
-        const scale: f32 = f16ToNumber(load<u16>(at)) * load<f32>(actScale + (<usize>(i * nBlocks + b) << 2));
+        const isum = dot(kind, codes + <usize>(r * kp + k), q + ((<usize>(i * kp + k)) << 1), actBlock);
+        const at = blockScale + ((<usize>scaleIndex(r, k / scaleBlock, kp / scaleBlock, tiled)) << 1);
+        const scale: f32 = f16ToNumber(load<u16>(at)) * load<f32>(actScale + ((<usize>(i * nBlocks + b)) << 2));
         acc = acc + <f32>isum * scale;
       }
-      store<f32>(y + (<usize>(i * yStride + r) << 2), acc);
+      store<f32>(y + ((<usize>(i * yStride + r)) << 2), acc);
     }
   }
 }
@@ -76,7 +76,7 @@ export function scaleIndex(row: i32, block: i32, nBlocks: i32, tiled: bool): i32
 export function dot(kind: i32, codes: usize, q: usize, n: i32): i32 {
   let sum = 0;
   for (let i = 0; i < n; i++) {
-    sum += weightOf(kind, load<u8>(codes + <usize>i)) * <i32>load<i16>(q + (<usize>i << 1));
+    sum += weightOf(kind, load<u8>(codes + <usize>i)) * <i32>load<i16>(q + ((<usize>i) << 1));
   }
   return sum;
 }
@@ -89,6 +89,6 @@ export function weightOf(kind: i32, code: u8): i32 {
 export function f16ToNumber(h: u16): f32 {
   const exponent = <i32>((h >> 10) & 31);
   const fraction = <f64>(h & 1023) / 1024 + (exponent > 0 ? 1 : 0);
-  const power = reinterpret<f64>(<u64>(max(exponent, 1) - 15 + 1023) << 52);
+  const power = reinterpret<f64>((<u64>(max(exponent, 1) - 15 + 1023)) << 52);
   return <f32>((h & 0x8000) != 0 ? -fraction * power : fraction * power);
 }

@@ -27,16 +27,30 @@ export function gate(kind: i32, x: usize, up: usize, out: usize, begin: i32, end
 
 export function activateBackward(kind: i32, x: usize, dy: usize, dx: usize, add: bool, begin: i32, end: i32): void {
   for (let i = begin; i < end; i += 4) {
-    const p = <usize>i << 2, n = end - i;
+    const p = (<usize>i) << 2,
+      n = end - i;
     put(dx + p, f32x4.mul(slope(kind, take(x + p, n)), take(dy + p, n)), add, n);
   }
 }
 
 export function gateBackward(
-  kind: i32, gate: usize, up: usize, dy: usize, dGate: usize, addGate: bool, dUp: usize, addUp: bool, begin: i32, end: i32,
+  kind: i32,
+  gate: usize,
+  up: usize,
+  dy: usize,
+  dGate: usize,
+  addGate: bool,
+  dUp: usize,
+  addUp: bool,
+  begin: i32,
+  end: i32,
 ): void {
   for (let i = begin; i < end; i += 4) {
-    const p = <usize>i << 2, n = end - i, g = take(gate + p, n), u = take(up + p, n), d = take(dy + p, n);
+    const p = (<usize>i) << 2,
+      n = end - i,
+      g = take(gate + p, n),
+      u = take(up + p, n),
+      d = take(dy + p, n);
     put(dGate + p, f32x4.mul(f32x4.mul(slope(kind, g), u), d), addGate, n);
     put(dUp + p, f32x4.mul(value(kind, g), d), addUp, n);
   }
@@ -64,7 +78,8 @@ function slope(kind: i32, x: v128): v128 {
     const s = sigmoid(x);
     return f32x4.mul(s, f32x4.add(one, f32x4.mul(x, f32x4.sub(one, s))));
   }
-  const square = f32x4.mul(f32x4.mul(x, x), f32x4.splat(GELU_CUBIC)), c = f32x4.splat(GELU_SLOPE);
+  const square = f32x4.mul(f32x4.mul(x, x), f32x4.splat(GELU_CUBIC)),
+    c = f32x4.splat(GELU_SLOPE);
   const s = sigmoid(f32x4.mul(c, f32x4.mul(x, f32x4.add(one, square))));
   const inner = f32x4.mul(c, f32x4.add(one, f32x4.mul(f32x4.splat(3), square)));
   return f32x4.add(s, f32x4.mul(f32x4.mul(x, inner), f32x4.mul(s, f32x4.sub(one, s))));

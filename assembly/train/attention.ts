@@ -26,34 +26,79 @@ export function panelBytes(length: i32, headDim: i32): usize {
 }
 
 export function attendSequences(
-  q: usize, k: usize, v: usize, out: usize, stats: usize, weights: usize, length: i32, nHeads: i32, nKvHeads: i32,
-  headDim: i32, causal: bool, itemBegin: i32, itemEnd: i32, scratch: usize,
+  q: usize,
+  k: usize,
+  v: usize,
+  out: usize,
+  stats: usize,
+  weights: usize,
+  length: i32,
+  nHeads: i32,
+  nKvHeads: i32,
+  headDim: i32,
+  causal: bool,
+  itemBegin: i32,
+  itemEnd: i32,
+  scratch: usize,
 ): void {
-  const group = nHeads / nKvHeads, kvBytes = <usize>(nKvHeads * headDim) << 2, qBytes = kvBytes * group;
-  const keys = scratch, values = keys + panelBytes(length, headDim), scores = values + panelBytes(length, headDim);
+  const group = nHeads / nKvHeads,
+    kvBytes = (<usize>(nKvHeads * headDim)) << 2,
+    qBytes = kvBytes * group;
+  const keys = scratch,
+    values = keys + panelBytes(length, headDim),
+    scores = values + panelBytes(length, headDim);
   for (let item = itemBegin; item < itemEnd; item++) {
-    const sequence = item / nKvHeads, kvHead = item % nKvHeads, first = <usize>sequence * length;
-    const kv = first * kvBytes + (<usize>(kvHead * headDim) << 2);
+    const sequence = item / nKvHeads,
+      kvHead = item % nKvHeads,
+      first = <usize>sequence * length;
+    const kv = first * kvBytes + ((<usize>(kvHead * headDim)) << 2);
     packRows(k + kv, kvBytes, headDim, length, keys);
     packColumns(v + kv, kvBytes, length, headDim, 1, values);
     for (let h = kvHead * group; h < (kvHead + 1) * group; h++) {
-      const at = first * qBytes + (<usize>(h * headDim) << 2), row = <usize>(sequence * nHeads + h) * length;
+      const at = first * qBytes + ((<usize>(h * headDim)) << 2),
+        row = <usize>(sequence * nHeads + h) * length;
       const probabilities = weights == 0 ? 0 : weights + ((row * length) << 2);
-      attendHead(q + at, keys, values, out + at, stats + (row << 3), probabilities, qBytes, length, headDim, causal, scores);
+      attendHead(
+        q + at,
+        keys,
+        values,
+        out + at,
+        stats + (row << 3),
+        probabilities,
+        qBytes,
+        length,
+        headDim,
+        causal,
+        scores,
+      );
     }
   }
 }
 
 function attendHead(
-  q: usize, keys: usize, values: usize, out: usize, stats: usize, weights: usize, stride: usize, length: i32, headDim: i32,
-  causal: bool, scores: usize,
+  q: usize,
+  keys: usize,
+  values: usize,
+  out: usize,
+  stats: usize,
+  weights: usize,
+  stride: usize,
+  length: i32,
+  headDim: i32,
+  causal: bool,
+  scores: usize,
 ): void {
-  const scoreBytes = <usize>padded(length) << 2, room = scores + 4 * scoreBytes;
+  const scoreBytes = (<usize>padded(length)) << 2,
+    room = scores + 4 * scoreBytes;
   for (let i = 0; i < length; i += 4) {
-    const rows = min(4, length - i), width = causal ? i + rows : length, at = <usize>i * stride;
+    const rows = min(4, length - i),
+      width = causal ? i + rows : length,
+      at = <usize>i * stride;
     scoreRows(q + at, stride, rows, keys, headDim, width, scores, scoreBytes);
     for (let r = 0; r < rows; r++) {
-      const row = scores + <usize>r * scoreBytes, visible = causal ? i + r + 1 : length, stat = stats + (<usize>(i + r) << 3);
+      const row = scores + <usize>r * scoreBytes,
+        visible = causal ? i + r + 1 : length,
+        stat = stats + ((<usize>(i + r)) << 3);
       softmaxRow(row, visible, padded(width), headDim, stat);
       if (weights != 0) copyRow(row, visible, length, weights + ((<usize>(i + r) * length) << 2));
     }
@@ -63,22 +108,54 @@ function attendHead(
 
 /** Dot products of up to four rows of q with positions [0, width), padded to 8: scores (4, scoreBytes). */
 export function scoreRows(
-  q: usize, stride: usize, rows: i32, keys: usize, headDim: i32, width: i32, scores: usize, scoreBytes: usize,
+  q: usize,
+  stride: usize,
+  rows: i32,
+  keys: usize,
+  headDim: i32,
+  width: i32,
+  scores: usize,
+  scoreBytes: usize,
 ): void {
-  const last = <usize>(rows - 1), q1 = q + min<usize>(1, last) * stride, q2 = q + min<usize>(2, last) * stride, q3 = q + last * stride;
+  const last = <usize>(rows - 1),
+    q1 = q + min<usize>(1, last) * stride,
+    q2 = q + min<usize>(2, last) * stride,
+    q3 = q + last * stride;
   for (let j = 0; j < width; j += 8) {
-    microTile(q, q1, q2, q3, 4, keys + ((<usize>j * headDim) << 2), headDim, scores + (<usize>j << 2), scoreBytes, false);
+    microTile(
+      q,
+      q1,
+      q2,
+      q3,
+      4,
+      keys + ((<usize>j * headDim) << 2),
+      headDim,
+      scores + ((<usize>j) << 2),
+      scoreBytes,
+      false,
+    );
   }
 }
 
 /** out (rows, headDim) = p (rows, width) · v. */
 function weighValues(
-  p: usize, scoreBytes: usize, rows: i32, values: usize, length: i32, headDim: i32, width: i32, out: usize, stride: usize,
+  p: usize,
+  scoreBytes: usize,
+  rows: i32,
+  values: usize,
+  length: i32,
+  headDim: i32,
+  width: i32,
+  out: usize,
+  stride: usize,
   room: usize,
 ): void {
-  const p1 = p + scoreBytes, p2 = p1 + scoreBytes, p3 = p2 + scoreBytes;
+  const p1 = p + scoreBytes,
+    p2 = p1 + scoreBytes,
+    p3 = p2 + scoreBytes;
   for (let d = 0; d < headDim; d += 8) {
-    const panel = values + ((<usize>d * length) << 2), to = out + (<usize>d << 2);
+    const panel = values + ((<usize>d * length) << 2),
+      to = out + ((<usize>d) << 2);
     if (rows == 4) microTile(p, p1, p2, p3, 4, panel, width, to, stride, false);
     else edgeTile(p, p1, p2, p3, 4, panel, width, to, stride, false, rows, 8, room);
   }
@@ -105,23 +182,27 @@ export function probability(weight: v128, inverse: v128): v128 {
 /** Scores to probabilities in place: those of `visible` positions, zero up to `width` (a multiple of 4). */
 function softmaxRow(row: usize, visible: i32, width: i32, headDim: i32, stat: usize): void {
   const scale = f32x4.splat(scoreScale(headDim));
-  for (let j = visible; j < width; j++) store<f32>(row + (<usize>j << 2), -Infinity);
+  for (let j = visible; j < width; j++) store<f32>(row + ((<usize>j) << 2), -Infinity);
   let most = f32x4.splat(-Infinity);
-  for (let j = 0; j < width; j += 4) most = f32x4.pmax(most, f32x4.mul(v128.load(row + (<usize>j << 2)), scale));
-  const maximum = maxFloats(most), m = f32x4.splat(maximum);
+  for (let j = 0; j < width; j += 4) most = f32x4.pmax(most, f32x4.mul(v128.load(row + ((<usize>j) << 2)), scale));
+  const maximum = maxFloats(most),
+    m = f32x4.splat(maximum);
   let sums = f32x4.splat(0);
   for (let j = 0; j < width; j += 4) {
-    const p = row + (<usize>j << 2), e = weightOf(v128.load(p), scale, m);
+    const p = row + ((<usize>j) << 2),
+      e = weightOf(v128.load(p), scale, m);
     sums = f32x4.add(sums, e);
     v128.store(p, e);
   }
-  const inverse: f32 = 1 / sumFloats(sums), inv = f32x4.splat(inverse);
-  for (let j = 0; j < width; j += 4) v128.store(row + (<usize>j << 2), probability(v128.load(row + (<usize>j << 2)), inv));
+  const inverse: f32 = 1 / sumFloats(sums),
+    inv = f32x4.splat(inverse);
+  for (let j = 0; j < width; j += 4)
+    v128.store(row + ((<usize>j) << 2), probability(v128.load(row + ((<usize>j) << 2)), inv));
   store<f32>(stat, maximum);
   store<f32>(stat, inverse, 4);
 }
 
 function copyRow(row: usize, visible: i32, length: i32, out: usize): void {
-  memory.copy(out, row, <usize>visible << 2);
-  memory.fill(out + (<usize>visible << 2), 0, <usize>(length - visible) << 2);
+  memory.copy(out, row, (<usize>visible) << 2);
+  memory.fill(out + ((<usize>visible) << 2), 0, (<usize>(length - visible)) << 2);
 }

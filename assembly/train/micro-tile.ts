@@ -9,11 +9,28 @@
  * Eight sums, two of b, one of a and a product are twelve registers; V8 has fifteen, so 6 x 8 spills.
  */
 export function microTile(
-  a0: usize, a1: usize, a2: usize, a3: usize, aStep: usize, b: usize, k: i32, c: usize, cStride: usize, add: bool,
+  a0: usize,
+  a1: usize,
+  a2: usize,
+  a3: usize,
+  aStep: usize,
+  b: usize,
+  k: i32,
+  c: usize,
+  cStride: usize,
+  add: bool,
 ): void {
-  let s00 = f32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00, s30 = s00, s31 = s00;
+  let s00 = f32x4.splat(0),
+    s01 = s00,
+    s10 = s00,
+    s11 = s00,
+    s20 = s00,
+    s21 = s00,
+    s30 = s00,
+    s31 = s00;
   for (const end = b + ((<usize>k) << 5); b < end; b += 32) {
-    const b0 = v128.load(b), b1 = v128.load(b, 16);
+    const b0 = v128.load(b),
+      b1 = v128.load(b, 16);
     let a = v128.load32_splat(a0);
     s00 = f32x4.add(s00, f32x4.mul(a, b0));
     s01 = f32x4.add(s01, f32x4.mul(a, b1));
@@ -43,11 +60,27 @@ export function microTile(
  *   b: i16 (k, 8, 2), 32 bytes a step; a: a pair of i16 for each of four rows
  */
 export function microTilePairs(
-  a0: usize, a1: usize, a2: usize, a3: usize, b: usize, k: i32, c: usize, cStride: usize, add: bool,
+  a0: usize,
+  a1: usize,
+  a2: usize,
+  a3: usize,
+  b: usize,
+  k: i32,
+  c: usize,
+  cStride: usize,
+  add: bool,
 ): void {
-  let s00 = i32x4.splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00, s30 = s00, s31 = s00;
+  let s00 = i32x4.splat(0),
+    s01 = s00,
+    s10 = s00,
+    s11 = s00,
+    s20 = s00,
+    s21 = s00,
+    s30 = s00,
+    s31 = s00;
   for (const end = b + ((<usize>k) << 5); b < end; b += 32) {
-    const b0 = v128.load(b), b1 = v128.load(b, 16);
+    const b0 = v128.load(b),
+      b1 = v128.load(b, 16);
     let a = v128.load32_splat(a0);
     s00 = i32x4.add(s00, i32x4.dot_i16x8_s(a, b0));
     s01 = i32x4.add(s01, i32x4.dot_i16x8_s(a, b1));
@@ -91,13 +124,25 @@ function storeRow(c: usize, low: v128, high: v128, add: bool): void {
 
 /** The same for the first `rows` rows and `columns` columns of a tile: `room` is 128 bytes to build it in. */
 export function edgeTile(
-  a0: usize, a1: usize, a2: usize, a3: usize, aStep: usize, b: usize, k: i32, c: usize, cStride: usize, add: bool,
-  rows: i32, columns: i32, room: usize,
+  a0: usize,
+  a1: usize,
+  a2: usize,
+  a3: usize,
+  aStep: usize,
+  b: usize,
+  k: i32,
+  c: usize,
+  cStride: usize,
+  add: bool,
+  rows: i32,
+  columns: i32,
+  room: usize,
 ): void {
   microTile(a0, a1, a2, a3, aStep, b, k, room, 32, false);
   for (let r = 0; r < rows; r++) {
     for (let j = 0; j < columns; j++) {
-      const to = c + <usize>r * cStride + (<usize>j << 2), value = load<f32>(room + (<usize>(r * 8 + j) << 2));
+      const to = c + <usize>r * cStride + ((<usize>j) << 2),
+        value = load<f32>(room + ((<usize>(r * 8 + j)) << 2));
       store<f32>(to, add ? load<f32>(to) + value : value);
     }
   }

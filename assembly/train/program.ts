@@ -18,55 +18,146 @@ import { passInsideClip, quantizeRows1, quantizeRows8, quantizeWeights, sumWeigh
 import { addArrays, dropout, embedRows, embedRowsBackward, hash, rotateRows, sumRows } from "./rows";
 import { signBits, signCodes, xnorScaled } from "./signs";
 import {
-  ActivateBackStep, ActivateStep, AdamWStep, AddArraysStep, AttendSequencesBackStep, AttendSequencesStep, ClipBackStep, CrossEntropyBackStep,
-  CrossEntropyStep, DropoutStep, EmbedRowsBackStep, EmbedRowsStep, GateArraysBackStep, GateArraysStep, MatmulCodesStep, MatmulF32Step,
-  NormColumnsBackStep, NormRowsBackStep, NormRowsStep, PassStep, QuantizeRowsStep, RotateStep, SignsStep, SumLossesStep, SumRowsStep,
-  SumSquaresStep, WeightCodesStep, WeightSumsStep, WidenCodesStep, XnorStep, ZeroStep,
+  ActivateBackStep,
+  ActivateStep,
+  AdamWStep,
+  AddArraysStep,
+  AttendSequencesBackStep,
+  AttendSequencesStep,
+  ClipBackStep,
+  CrossEntropyBackStep,
+  CrossEntropyStep,
+  DropoutStep,
+  EmbedRowsBackStep,
+  EmbedRowsStep,
+  GateArraysBackStep,
+  GateArraysStep,
+  MatmulCodesStep,
+  MatmulF32Step,
+  NormColumnsBackStep,
+  NormRowsBackStep,
+  NormRowsStep,
+  PassStep,
+  QuantizeRowsStep,
+  RotateStep,
+  SignsStep,
+  SumLossesStep,
+  SumRowsStep,
+  SumSquaresStep,
+  WeightCodesStep,
+  WeightSumsStep,
+  WidenCodesStep,
+  XnorStep,
+  ZeroStep,
 } from "./steps";
 
 /** Executes thread `t`'s share of one training step; `scratch` is the thread's own. */
 export function executeTrain(step: usize, scratch: usize, t: i32, nThreads: i32): void {
   switch (changetype<Step>(step).op) {
-    case abi.OP_EMBED_ROWS: embed(changetype<EmbedRowsStep>(step), t, nThreads); break;
-    case abi.OP_EMBED_ROWS_BACK: embedBack(changetype<EmbedRowsBackStep>(step), t, nThreads); break;
-    case abi.OP_NORM_ROWS: norm(changetype<NormRowsStep>(step), t, nThreads); break;
-    case abi.OP_NORM_ROWS_BACK: normBack(changetype<NormRowsBackStep>(step), t, nThreads); break;
-    case abi.OP_NORM_COLUMNS_BACK: normColumnsBack(changetype<NormColumnsBackStep>(step), t, nThreads); break;
-    case abi.OP_QUANTIZE_ROWS: quantizeRows(changetype<QuantizeRowsStep>(step), t, nThreads); break;
-    case abi.OP_CLIP_BACK: clipBack(changetype<ClipBackStep>(step), t, nThreads); break;
-    case abi.OP_WEIGHT_SUMS: weightSums(changetype<WeightSumsStep>(step), t, nThreads); break;
-    case abi.OP_WEIGHT_CODES: weightCodes(changetype<WeightCodesStep>(step), t, nThreads); break;
-    case abi.OP_MATMUL_F32: matmul(changetype<MatmulF32Step>(step), scratch, t, nThreads); break;
-    case abi.OP_MATMUL_CODES: codeProduct(changetype<MatmulCodesStep>(step), scratch, t, nThreads); break;
-    case abi.OP_WIDEN_CODES: widen(changetype<WidenCodesStep>(step), t, nThreads); break;
+    case abi.OP_EMBED_ROWS:
+      embed(changetype<EmbedRowsStep>(step), t, nThreads);
+      break;
+    case abi.OP_EMBED_ROWS_BACK:
+      embedBack(changetype<EmbedRowsBackStep>(step), t, nThreads);
+      break;
+    case abi.OP_NORM_ROWS:
+      norm(changetype<NormRowsStep>(step), t, nThreads);
+      break;
+    case abi.OP_NORM_ROWS_BACK:
+      normBack(changetype<NormRowsBackStep>(step), t, nThreads);
+      break;
+    case abi.OP_NORM_COLUMNS_BACK:
+      normColumnsBack(changetype<NormColumnsBackStep>(step), t, nThreads);
+      break;
+    case abi.OP_QUANTIZE_ROWS:
+      quantizeRows(changetype<QuantizeRowsStep>(step), t, nThreads);
+      break;
+    case abi.OP_CLIP_BACK:
+      clipBack(changetype<ClipBackStep>(step), t, nThreads);
+      break;
+    case abi.OP_WEIGHT_SUMS:
+      weightSums(changetype<WeightSumsStep>(step), t, nThreads);
+      break;
+    case abi.OP_WEIGHT_CODES:
+      weightCodes(changetype<WeightCodesStep>(step), t, nThreads);
+      break;
+    case abi.OP_MATMUL_F32:
+      matmul(changetype<MatmulF32Step>(step), scratch, t, nThreads);
+      break;
+    case abi.OP_MATMUL_CODES:
+      codeProduct(changetype<MatmulCodesStep>(step), scratch, t, nThreads);
+      break;
+    case abi.OP_WIDEN_CODES:
+      widen(changetype<WidenCodesStep>(step), t, nThreads);
+      break;
     case abi.OP_SIGN_CODES:
-    case abi.OP_SIGN_BITS: signs(changetype<SignsStep>(step), scratch, t, nThreads); break;
-    case abi.OP_XNOR: xnor(changetype<XnorStep>(step), t, nThreads); break;
-    case abi.OP_ROTATE: rotate(changetype<RotateStep>(step), t, nThreads); break;
-    case abi.OP_ATTEND_SEQUENCES: attend(changetype<AttendSequencesStep>(step), scratch, t, nThreads); break;
-    case abi.OP_ATTEND_SEQUENCES_BACK: attendBack(changetype<AttendSequencesBackStep>(step), scratch, t, nThreads); break;
-    case abi.OP_SUM_ROWS: columnSums(changetype<SumRowsStep>(step), t, nThreads); break;
-    case abi.OP_CROSS_ENTROPY: loss(changetype<CrossEntropyStep>(step), t, nThreads); break;
-    case abi.OP_CROSS_ENTROPY_BACK: lossBack(changetype<CrossEntropyBackStep>(step), t, nThreads); break;
-    case abi.OP_SUM_LOSSES: losses(changetype<SumLossesStep>(step), t); break;
-    case abi.OP_SUM_SQUARES: squares(changetype<SumSquaresStep>(step), t, nThreads); break;
-    default: executeElementwise(step, t, nThreads);
+    case abi.OP_SIGN_BITS:
+      signs(changetype<SignsStep>(step), scratch, t, nThreads);
+      break;
+    case abi.OP_XNOR:
+      xnor(changetype<XnorStep>(step), t, nThreads);
+      break;
+    case abi.OP_ROTATE:
+      rotate(changetype<RotateStep>(step), t, nThreads);
+      break;
+    case abi.OP_ATTEND_SEQUENCES:
+      attend(changetype<AttendSequencesStep>(step), scratch, t, nThreads);
+      break;
+    case abi.OP_ATTEND_SEQUENCES_BACK:
+      attendBack(changetype<AttendSequencesBackStep>(step), scratch, t, nThreads);
+      break;
+    case abi.OP_SUM_ROWS:
+      columnSums(changetype<SumRowsStep>(step), t, nThreads);
+      break;
+    case abi.OP_CROSS_ENTROPY:
+      loss(changetype<CrossEntropyStep>(step), t, nThreads);
+      break;
+    case abi.OP_CROSS_ENTROPY_BACK:
+      lossBack(changetype<CrossEntropyBackStep>(step), t, nThreads);
+      break;
+    case abi.OP_SUM_LOSSES:
+      losses(changetype<SumLossesStep>(step), t);
+      break;
+    case abi.OP_SUM_SQUARES:
+      squares(changetype<SumSquaresStep>(step), t, nThreads);
+      break;
+    default:
+      executeElementwise(step, t, nThreads);
   }
 }
 
 /** Steps over [begin, end) of arrays of `total` elements. */
 function executeElementwise(step: usize, t: i32, nThreads: i32): void {
   switch (changetype<Step>(step).op) {
-    case abi.OP_ACTIVATE: activateArray(changetype<ActivateStep>(step), t, nThreads); break;
-    case abi.OP_ACTIVATE_BACK: activateBack(changetype<ActivateBackStep>(step), t, nThreads); break;
-    case abi.OP_GATE: gateArrays(changetype<GateArraysStep>(step), t, nThreads); break;
-    case abi.OP_GATE_BACK: gateBack(changetype<GateArraysBackStep>(step), t, nThreads); break;
-    case abi.OP_ADD_ARRAYS: add(changetype<AddArraysStep>(step), t, nThreads); break;
-    case abi.OP_PASS: pass(changetype<PassStep>(step), t, nThreads); break;
-    case abi.OP_DROPOUT: drop(changetype<DropoutStep>(step), t, nThreads); break;
-    case abi.OP_ZERO: zero(changetype<ZeroStep>(step), t, nThreads); break;
-    case abi.OP_ADAM_W: optimize(changetype<AdamWStep>(step), t, nThreads); break;
-    default: unreachable();
+    case abi.OP_ACTIVATE:
+      activateArray(changetype<ActivateStep>(step), t, nThreads);
+      break;
+    case abi.OP_ACTIVATE_BACK:
+      activateBack(changetype<ActivateBackStep>(step), t, nThreads);
+      break;
+    case abi.OP_GATE:
+      gateArrays(changetype<GateArraysStep>(step), t, nThreads);
+      break;
+    case abi.OP_GATE_BACK:
+      gateBack(changetype<GateArraysBackStep>(step), t, nThreads);
+      break;
+    case abi.OP_ADD_ARRAYS:
+      add(changetype<AddArraysStep>(step), t, nThreads);
+      break;
+    case abi.OP_PASS:
+      pass(changetype<PassStep>(step), t, nThreads);
+      break;
+    case abi.OP_DROPOUT:
+      drop(changetype<DropoutStep>(step), t, nThreads);
+      break;
+    case abi.OP_ZERO:
+      zero(changetype<ZeroStep>(step), t, nThreads);
+      break;
+    case abi.OP_ADAM_W:
+      optimize(changetype<AdamWStep>(step), t, nThreads);
+      break;
+    default:
+      unreachable();
   }
 }
 
@@ -89,23 +180,38 @@ function embedBack(s: EmbedRowsBackStep, t: i32, nThreads: i32): void {
 }
 
 function norm(s: NormRowsStep, t: i32, nThreads: i32): void {
-  const dim = s.dim, begin = row(s.n, t, nThreads), end = row(s.n, t + 1, nThreads);
+  const dim = s.dim,
+    begin = row(s.n, t, nThreads),
+    end = row(s.n, t + 1, nThreads);
   if (s.bias == 0) rmsNorm(s.x, dim, s.weight, s.y, dim, begin, end, dim, s.eps);
   else layerNorm(s.x, dim, s.weight, s.bias, s.y, dim, begin, end, dim, s.eps);
 }
 
 function normBack(s: NormRowsBackStep, t: i32, nThreads: i32): void {
-  const begin = row(s.n, t, nThreads), end = row(s.n, t + 1, nThreads), add = s.add != 0;
+  const begin = row(s.n, t, nThreads),
+    end = row(s.n, t + 1, nThreads),
+    add = s.add != 0;
   if (s.centered == 0) rmsNormRows(s.x, s.weight, s.dy, s.dx, s.stats, s.dim, s.eps, add, begin, end);
   else layerNormRows(s.x, s.weight, s.dy, s.dx, s.stats, s.dim, s.eps, add, begin, end);
 }
 
 function normColumnsBack(s: NormColumnsBackStep, t: i32, nThreads: i32): void {
-  normColumns(s.x, s.dy, s.stats, s.dWeight, s.dBias, s.n, s.dim, part(s.dim, t, nThreads), part(s.dim, t + 1, nThreads));
+  normColumns(
+    s.x,
+    s.dy,
+    s.stats,
+    s.dWeight,
+    s.dBias,
+    s.n,
+    s.dim,
+    part(s.dim, t, nThreads),
+    part(s.dim, t + 1, nThreads),
+  );
 }
 
 function quantizeRows(s: QuantizeRowsStep, t: i32, nThreads: i32): void {
-  const begin = row(s.n, t, nThreads), end = row(s.n, t + 1, nThreads);
+  const begin = row(s.n, t, nThreads),
+    end = row(s.n, t + 1, nThreads);
   if (s.bits == 8) quantizeRows8(s.x, s.codes, s.scale, s.k, s.kp, begin, end);
   else quantizeRows1(s.x, s.codes, s.scale, s.k, s.kp, begin, end);
 }
@@ -115,18 +221,32 @@ function widen(s: WidenCodesStep, t: i32, nThreads: i32): void {
 }
 
 function signs(s: SignsStep, scratch: usize, t: i32, nThreads: i32): void {
-  const begin = row(s.n, t, nThreads), end = row(s.n, t + 1, nThreads);
+  const begin = row(s.n, t, nThreads),
+    end = row(s.n, t + 1, nThreads);
   if (s.op == abi.OP_SIGN_CODES) signCodes(s.x, s.out, s.scale, s.k, s.kp, begin, end);
   else signBits(s.x, s.out, s.scale, s.k, s.kp, scratch, begin, end);
 }
 
 function xnor(s: XnorStep, t: i32, nThreads: i32): void {
-  const rows = s.rows, begin = share(rows, 32, t, nThreads), end = share(rows, 32, t + 1, nThreads);
+  const rows = s.rows,
+    begin = share(rows, 32, t, nThreads),
+    end = share(rows, 32, t + 1, nThreads);
   xnorScaled(s.weights, s.rowScale, s.bits, s.actScale, s.y, s.k, s.n, rows, s.kp, begin, end);
 }
 
 function codeProduct(s: MatmulCodesStep, scratch: usize, t: i32, nThreads: i32): void {
-  matmulCodes(s.x, s.weights, s.scale, s.rowScale, s.y, s.kp >> 1, s.outputs, part(s.n, t, nThreads), part(s.n, t + 1, nThreads), scratch);
+  matmulCodes(
+    s.x,
+    s.weights,
+    s.scale,
+    s.rowScale,
+    s.y,
+    s.kp >> 1,
+    s.outputs,
+    part(s.n, t, nThreads),
+    part(s.n, t + 1, nThreads),
+    scratch,
+  );
 }
 
 function clipBack(s: ClipBackStep, t: i32, nThreads: i32): void {
@@ -139,31 +259,94 @@ function weightSums(s: WeightSumsStep, t: i32, nThreads: i32): void {
 }
 
 function weightCodes(s: WeightCodesStep, t: i32, nThreads: i32): void {
-  const rows = s.count / s.k, begin = row(rows, t, nThreads), end = row(rows, t + 1, nThreads);
+  const rows = s.count / s.k,
+    begin = row(rows, t, nThreads),
+    end = row(rows, t + 1, nThreads);
   quantizeWeights(s.weights, s.count, s.partial, s.ternary != 0, s.codes, s.scale, s.k, s.kp, begin, end);
 }
 
 function matmul(s: MatmulF32Step, scratch: usize, t: i32, nThreads: i32): void {
   matmulF32(
-    s.form, s.a, s.aStride, s.b, s.bStride, s.c, s.cStride, s.n, s.k, s.add != 0, s.kScale, s.scale, s.rowScale, s.codes != 0,
-    part(s.m, t, nThreads), part(s.m, t + 1, nThreads), scratch,
+    s.form,
+    s.a,
+    s.aStride,
+    s.b,
+    s.bStride,
+    s.c,
+    s.cStride,
+    s.n,
+    s.k,
+    s.add != 0,
+    s.kScale,
+    s.scale,
+    s.rowScale,
+    s.codes != 0,
+    part(s.m, t, nThreads),
+    part(s.m, t + 1, nThreads),
+    scratch,
   );
 }
 
 function rotate(s: RotateStep, t: i32, nThreads: i32): void {
-  rotateRows(s.x, s.cos, s.sin, s.length, s.nHeads, s.headDim, s.sign, row(s.n, t, nThreads), row(s.n, t + 1, nThreads));
+  rotateRows(
+    s.x,
+    s.cos,
+    s.sin,
+    s.length,
+    s.nHeads,
+    s.headDim,
+    s.sign,
+    row(s.n, t, nThreads),
+    row(s.n, t + 1, nThreads),
+  );
 }
 
 function attend(s: AttendSequencesStep, scratch: usize, t: i32, nThreads: i32): void {
-  const items = s.nSequences * s.nKvHeads, begin = row(items, t, nThreads), end = row(items, t + 1, nThreads);
-  attendSequences(s.q, s.k, s.v, s.out, s.stats, s.weights, s.length, s.nHeads, s.nKvHeads, s.headDim, s.causal != 0, begin, end, scratch);
+  const items = s.nSequences * s.nKvHeads,
+    begin = row(items, t, nThreads),
+    end = row(items, t + 1, nThreads);
+  attendSequences(
+    s.q,
+    s.k,
+    s.v,
+    s.out,
+    s.stats,
+    s.weights,
+    s.length,
+    s.nHeads,
+    s.nKvHeads,
+    s.headDim,
+    s.causal != 0,
+    begin,
+    end,
+    scratch,
+  );
 }
 
 function attendBack(s: AttendSequencesBackStep, scratch: usize, t: i32, nThreads: i32): void {
-  const items = s.nSequences * s.nKvHeads, begin = row(items, t, nThreads), end = row(items, t + 1, nThreads);
+  const items = s.nSequences * s.nKvHeads,
+    begin = row(items, t, nThreads),
+    end = row(items, t + 1, nThreads);
   attendSequencesBackward(
-    s.q, s.k, s.v, s.stats, s.dOut, s.dq, s.dk, s.dv, s.addQ != 0, s.addK != 0, s.addV != 0, s.length, s.nHeads, s.nKvHeads, s.headDim,
-    s.causal != 0, begin, end, scratch,
+    s.q,
+    s.k,
+    s.v,
+    s.stats,
+    s.dOut,
+    s.dq,
+    s.dk,
+    s.dv,
+    s.addQ != 0,
+    s.addK != 0,
+    s.addV != 0,
+    s.length,
+    s.nHeads,
+    s.nKvHeads,
+    s.headDim,
+    s.causal != 0,
+    begin,
+    end,
+    scratch,
   );
 }
 
@@ -176,7 +359,16 @@ function loss(s: CrossEntropyStep, t: i32, nThreads: i32): void {
 }
 
 function lossBack(s: CrossEntropyBackStep, t: i32, nThreads: i32): void {
-  crossEntropyBackward(s.logits, s.stride, s.vocab, s.targets, s.scale, s.dLogits, row(s.n, t, nThreads), row(s.n, t + 1, nThreads));
+  crossEntropyBackward(
+    s.logits,
+    s.stride,
+    s.vocab,
+    s.targets,
+    s.scale,
+    s.dLogits,
+    row(s.n, t, nThreads),
+    row(s.n, t + 1, nThreads),
+  );
 }
 
 function losses(s: SumLossesStep, t: i32): void {
@@ -201,7 +393,8 @@ function gateArrays(s: GateArraysStep, t: i32, nThreads: i32): void {
 }
 
 function gateBack(s: GateArraysBackStep, t: i32, nThreads: i32): void {
-  const begin = part(s.total, t, nThreads), end = part(s.total, t + 1, nThreads);
+  const begin = part(s.total, t, nThreads),
+    end = part(s.total, t + 1, nThreads);
   gateBackward(s.kind, s.gate, s.up, s.dy, s.dGate, s.addGate != 0, s.dUp, s.addUp != 0, begin, end);
 }
 
@@ -210,23 +403,36 @@ function add(s: AddArraysStep, t: i32, nThreads: i32): void {
 }
 
 function pass(s: PassStep, t: i32, nThreads: i32): void {
-  const begin = part(s.total, t, nThreads), end = part(s.total, t + 1, nThreads), at = <usize>begin << 2;
+  const begin = part(s.total, t, nThreads),
+    end = part(s.total, t + 1, nThreads),
+    at = (<usize>begin) << 2;
   if (s.add != 0) addArrays(s.to, s.from, s.to, begin, end);
-  else memory.copy(s.to + at, s.from + at, <usize>(end - begin) << 2);
+  else memory.copy(s.to + at, s.from + at, (<usize>(end - begin)) << 2);
 }
 
 function drop(s: DropoutStep, t: i32, nThreads: i32): void {
-  const state = s.state, active = load<u32>(state, abi.DROPOUT_ACTIVE) != 0;
+  const state = s.state,
+    active = load<u32>(state, abi.DROPOUT_ACTIVE) != 0;
   const seed = hash(load<u32>(state, abi.DROPOUT_SEED) ^ hash(<u32>s.salt));
-  const threshold: u32 = active ? <u32>s.threshold : 0, keep: f32 = active ? s.keep : 1;
+  const threshold: u32 = active ? <u32>s.threshold : 0,
+    keep: f32 = active ? s.keep : 1;
   dropout(s.x, s.out, seed, threshold, keep, s.add != 0, part(s.total, t, nThreads), part(s.total, t + 1, nThreads));
 }
 
 function zero(s: ZeroStep, t: i32, nThreads: i32): void {
   const begin = part(s.total, t, nThreads);
-  memory.fill(s.x + (<usize>begin << 2), 0, <usize>(part(s.total, t + 1, nThreads) - begin) << 2);
+  memory.fill(s.x + ((<usize>begin) << 2), 0, (<usize>(part(s.total, t + 1, nThreads) - begin)) << 2);
 }
 
 function optimize(s: AdamWStep, t: i32, nThreads: i32): void {
-  adamW(s.weights, s.gradients, s.m, s.v, s.settings, s.decays != 0, part(s.total, t, nThreads), part(s.total, t + 1, nThreads));
+  adamW(
+    s.weights,
+    s.gradients,
+    s.m,
+    s.v,
+    s.settings,
+    s.decays != 0,
+    part(s.total, t, nThreads),
+    part(s.total, t + 1, nThreads),
+  );
 }

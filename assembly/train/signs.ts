@@ -16,17 +16,36 @@ export function signCodes(x: usize, q16: usize, scale: usize, k: i32, kp: i32, b
 }
 
 /** The same as bits. `room`: i16 (k), private to the thread. */
-export function signBits(x: usize, bits: usize, scale: usize, k: i32, kp: i32, room: usize, begin: i32, end: i32): void {
+export function signBits(
+  x: usize,
+  bits: usize,
+  scale: usize,
+  k: i32,
+  kp: i32,
+  room: usize,
+  begin: i32,
+  end: i32,
+): void {
   for (let row = begin; row < end; row++) {
     const from = x + ((<usize>row * k) << 2);
-    quantizeRows1(from, room, scale + (<usize>row << 2), k, k, 0, 1);
+    quantizeRows1(from, room, scale + ((<usize>row) << 2), k, k, 0, 1);
     packSigns(from, bits + <usize>row * <usize>(kp >> 3), k);
   }
 }
 
 /** y (n, rows) = f32(Σ w a) · f32(actScale · rowScale); rows [begin, end), multiples of 32. */
 export function xnorScaled(
-  w: usize, rowScale: usize, bits: usize, actScale: usize, y: usize, k: i32, n: i32, rows: i32, kp: i32, begin: i32, end: i32,
+  w: usize,
+  rowScale: usize,
+  bits: usize,
+  actScale: usize,
+  y: usize,
+  k: i32,
+  n: i32,
+  rows: i32,
+  kp: i32,
+  begin: i32,
+  end: i32,
 ): void {
   xnorMatmul(w, bits, k, y, rows, n, begin, end, rows, kp, 0);
   scaleRows(y, rows, n, begin, end, rowScale, actScale, 0);

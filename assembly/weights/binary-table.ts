@@ -46,16 +46,43 @@ export function binaryTableMatmul(
   kp: i32,
   scratch: usize,
 ): void {
-  const groups = kp >> 2, nTiles = rows / TILE_ROWS, first = rowBegin / TILE_ROWS;
-  const distance = (rowEnd / TILE_ROWS - first) / STREAMS, rest = first + distance * STREAMS;
+  const groups = kp >> 2,
+    nTiles = rows / TILE_ROWS,
+    first = rowBegin / TILE_ROWS;
+  const distance = (rowEnd / TILE_ROWS - first) / STREAMS,
+    rest = first + distance * STREAMS;
   clearRows(y, yStride, n, rowBegin, rowEnd);
   for (let g = 0; g < groups; g += TABLE_GROUPS) {
-    const length = min(TABLE_GROUPS, groups - g), table = tables + (<usize>g << 5);
+    const length = min(TABLE_GROUPS, groups - g),
+      table = tables + ((<usize>g) << 5);
     for (let t = first; t < first + distance; t++) {
-      addTiles(w + tileOffset(g, t, nTiles, groups), distance, STREAMS, length, table, tableStride, y + (<usize>t << 7), yStride, n, scratch);
+      addTiles(
+        w + tileOffset(g, t, nTiles, groups),
+        distance,
+        STREAMS,
+        length,
+        table,
+        tableStride,
+        y + ((<usize>t) << 7),
+        yStride,
+        n,
+        scratch,
+      );
     }
     const left = rowEnd / TILE_ROWS - rest;
-    if (left > 0) addTiles(w + tileOffset(g, rest, nTiles, groups), 1, left, length, table, tableStride, y + (<usize>rest << 7), yStride, n, scratch);
+    if (left > 0)
+      addTiles(
+        w + tileOffset(g, rest, nTiles, groups),
+        1,
+        left,
+        length,
+        table,
+        tableStride,
+        y + ((<usize>rest) << 7),
+        yStride,
+        n,
+        scratch,
+      );
   }
   scaleRows(y, yStride, n, rowBegin, rowEnd, rowScale, actScale, mass);
 }
@@ -78,8 +105,8 @@ function addTiles(
   for (let i = 0; i < n; i++) {
     sumTiles(w, tileStride, streams, table + <usize>i * <usize>tableStride, groups, scratch);
     for (let s = 0; s < streams; s++) {
-      const sums = scratch + (<usize>s << 7);
-      const to = y + (<usize>i * <usize>yStride << 2) + (<usize>(s * distance) << 7);
+      const sums = scratch + ((<usize>s) << 7);
+      const to = y + ((<usize>i * <usize>yStride) << 2) + ((<usize>(s * distance)) << 7);
       addRows16(sums, to, scale);
       addRows16(sums + 64, to + 64, scale);
     }
@@ -93,7 +120,8 @@ function addRows16(sums: usize, y: usize, pair: v128): void {
 }
 
 function addRows8(low: v128, high: v128, y: usize, pair: v128): void {
-  const v0 = i32x4.dot_i16x8_s(interleaveLow16(low, high), pair), v1 = i32x4.dot_i16x8_s(interleaveHigh16(low, high), pair);
+  const v0 = i32x4.dot_i16x8_s(interleaveLow16(low, high), pair),
+    v1 = i32x4.dot_i16x8_s(interleaveHigh16(low, high), pair);
   v128.store(y, i32x4.add(v128.load(y), v0));
   v128.store(y, i32x4.add(v128.load(y, 16), v1), 16);
 }

@@ -34,10 +34,15 @@ export function bitPlaneMatmul(
   const distance = (rowEnd - rowBegin) / STREAMS;
   for (let r = rowBegin; r < rowBegin + distance; r++) {
     for (let i = 0; i < n; i++) {
-      const sums = planeSums4(w + <usize>r * rowBytes, <usize>distance * rowBytes, planes + <usize>i * <usize>kp, rowBytes);
-      const v = i32x4.sub(i32x4.shl(sums, 1), v128.load32_splat(actSum + (<usize>i << 2)));
+      const sums = planeSums4(
+        w + <usize>r * rowBytes,
+        <usize>distance * rowBytes,
+        planes + <usize>i * <usize>kp,
+        rowBytes,
+      );
+      const v = i32x4.sub(i32x4.shl(sums, 1), v128.load32_splat(actSum + ((<usize>i) << 2)));
       const to = y + ((<usize>i * <usize>yStride + <usize>r) << 2);
-      const step = <usize>distance << 2;
+      const step = (<usize>distance) << 2;
       v128.store_lane<i32>(to, v, 0);
       v128.store_lane<i32>(to + step, v, 1);
       v128.store_lane<i32>(to + 2 * step, v, 2);
@@ -48,7 +53,10 @@ export function bitPlaneMatmul(
 
 /** Σ b q of four weight rows `step` bytes apart, one i32 lane each. */
 function planeSums4(w: usize, step: usize, planes: usize, rowBytes: usize): v128 {
-  let t0 = i32x4.splat(0), t1 = t0, t2 = t0, t3 = t0;
+  let t0 = i32x4.splat(0),
+    t1 = t0,
+    t2 = t0,
+    t3 = t0;
   for (const end = w + rowBytes; w < end; w += 16, planes += 128) {
     t0 = i32x4.add(t0, blockSum(v128.load(w), planes));
     t1 = i32x4.add(t1, blockSum(v128.load(w + step), planes));

@@ -14,7 +14,9 @@
 
 export function decodeTQ1(src: usize, nBlocks: i32, codes: usize, scales: usize): void {
   for (let b = 0; b < nBlocks; b++, src += 54, codes += 256, scales += 2) {
-    let x0 = v128.load(src), x1 = v128.load(src, 16), x2 = v128.load(src, 32);
+    let x0 = v128.load(src),
+      x1 = v128.load(src, 16),
+      x2 = v128.load(src, 32);
     for (let k: usize = 0; k < 5; k++) {
       v128.store(codes + 32 * k, firstTrit(x0));
       v128.store(codes + 32 * k, firstTrit(x1), 16);
@@ -34,7 +36,8 @@ export function decodeTQ1(src: usize, nBlocks: i32, codes: usize, scales: usize)
 
 export function decodePTQ1(src: usize, nBlocks: i32, codes: usize, scales: usize): void {
   for (let b = 0; b < nBlocks; b++, src += 28, codes += 128, scales += 2) {
-    let x0 = v128.load(src), x1 = v128.load64_zero(src, 16);
+    let x0 = v128.load(src),
+      x1 = v128.load64_zero(src, 16);
     for (let k: usize = 0; k < 5; k++) {
       v128.store(codes + 16 * k, firstTrit(x0));
       v128.store64_lane(codes + 8 * k + 80, firstTrit(x1), 0);

@@ -20,7 +20,7 @@ export function decodeBinaryRow(type: i32, src: usize, k: i32, codes: usize, sca
   const bits = v128.load(BITS);
   const nBlocks = k >> 7;
   for (let b = 0; b < nBlocks; b++, src += 18) {
-    store<u16>(scales + (<usize>b << 1), load<u16>(src));
+    store<u16>(scales + ((<usize>b) << 1), load<u16>(src));
     for (let i: usize = 0; i < 16; i += 2, codes += 16) {
       const x = i8x16.swizzle(v128.load16_splat(src + i, 2), spread);
       v128.store(codes, i8x16.neg(i8x16.eq(v128.and(x, bits), bits)));

@@ -61,8 +61,10 @@ export function decodeQ2(src: usize, nBlocks: i32, block: i32, codes: usize, sca
       const c1 = v128.and(i16x8.shr_u(x, 2), mask);
       const c2 = v128.and(i16x8.shr_u(x, 4), mask);
       const c3 = v128.and(i16x8.shr_u(x, 6), mask);
-      const low01 = interleaveLow8(c0, c1), low23 = interleaveLow8(c2, c3);
-      const high01 = interleaveHigh8(c0, c1), high23 = interleaveHigh8(c2, c3);
+      const low01 = interleaveLow8(c0, c1),
+        low23 = interleaveLow8(c2, c3);
+      const high01 = interleaveHigh8(c0, c1),
+        high23 = interleaveHigh8(c2, c3);
       v128.store(codes, interleaveLow16(low01, low23));
       v128.store(codes, interleaveHigh16(low01, low23), 16);
       v128.store(codes, interleaveLow16(high01, high23), 32);

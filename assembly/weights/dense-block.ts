@@ -10,13 +10,14 @@
  */
 
 /** 0x0f, 0x30, 0x00ff, 0xff00, 8: sixteen bytes of each. In memory, because V8 re-makes a splatted constant inside a loop. */
-export const MASKS: usize = memory.data<u8>([
-  15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
-  48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48,
-  255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0,
-  0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255,
-  8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8,
-], 16);
+export const MASKS: usize = memory.data<u8>(
+  [
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48,
+    48, 48, 48, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255,
+    0, 255, 0, 255, 0, 255, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8,
+  ],
+  16,
+);
 
 /** Products of 16 unsigned bytes with 16 activations, in four partial sums. `evens`: 0x00ff in each 16 bits. */
 export function dotBytes(u: v128, q: usize, evens: v128): v128 {
@@ -35,9 +36,10 @@ export function dotSigned(v: v128, q: usize, odds: v128): v128 {
 }
 
 /** 0x8fffe000 and 2^112, the constants of simd.ts' f16ToF32, four lanes of each. */
-const HALF: usize = memory.data<u32>([
-  0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000, 0x77800000, 0x77800000, 0x77800000, 0x77800000,
-], 16);
+const HALF: usize = memory.data<u32>(
+  [0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000, 0x77800000, 0x77800000, 0x77800000, 0x77800000],
+  16,
+);
 
 /** Four finite f16 bit patterns, sign-extended to i32, as exact f32: f16ToF32 with its constants from memory. */
 export function halfsToFloats(h: v128): v128 {

@@ -12,26 +12,48 @@ import { halfsToFloats } from "./dense-block";
 
 /** y for rows [rowBegin, rowEnd), w in F16. */
 export function f16Matmul(
-  w: usize, x: usize, xStride: i32, y: usize, yStride: i32, n: i32, rowBegin: i32, rowEnd: i32, rows: i32, k: i32,
+  w: usize,
+  x: usize,
+  xStride: i32,
+  y: usize,
+  yStride: i32,
+  n: i32,
+  rowBegin: i32,
+  rowEnd: i32,
+  rows: i32,
+  k: i32,
 ): void {
   for (let r = rowBegin; r < rowEnd; r++) {
     const row = w + ((<usize>r * k) << 1);
-    for (let i = 0; i < n; i++) store<f32>(y + ((<usize>i * yStride + r) << 2), dotF16(row, x + ((<usize>i * xStride) << 2), k));
+    for (let i = 0; i < n; i++)
+      store<f32>(y + ((<usize>i * yStride + r) << 2), dotF16(row, x + ((<usize>i * xStride) << 2), k));
   }
 }
 
 /** y for rows [rowBegin, rowEnd), w in BF16. */
 export function bf16Matmul(
-  w: usize, x: usize, xStride: i32, y: usize, yStride: i32, n: i32, rowBegin: i32, rowEnd: i32, rows: i32, k: i32,
+  w: usize,
+  x: usize,
+  xStride: i32,
+  y: usize,
+  yStride: i32,
+  n: i32,
+  rowBegin: i32,
+  rowEnd: i32,
+  rows: i32,
+  k: i32,
 ): void {
   for (let r = rowBegin; r < rowEnd; r++) {
     const row = w + ((<usize>r * k) << 1);
-    for (let i = 0; i < n; i++) store<f32>(y + ((<usize>i * yStride + r) << 2), dotBf16(row, x + ((<usize>i * xStride) << 2), k));
+    for (let i = 0; i < n; i++)
+      store<f32>(y + ((<usize>i * yStride + r) << 2), dotBf16(row, x + ((<usize>i * xStride) << 2), k));
   }
 }
 
 function dotF16(w: usize, x: usize, k: i32): f32 {
-  let first = f32x4.splat(0), second = first, left = k;
+  let first = f32x4.splat(0),
+    second = first,
+    left = k;
   for (; left >= 8; left -= 8) {
     const h = v128.load(w);
     first = f32x4.add(first, f32x4.mul(v128.load(x), halfsToFloats(i32x4.extend_low_i16x8_s(h))));
@@ -48,7 +70,9 @@ function dotF16(w: usize, x: usize, k: i32): f32 {
 
 function dotBf16(w: usize, x: usize, k: i32): f32 {
   const zero = i32x4.splat(0);
-  let first = f32x4.splat(0), second = first, left = k;
+  let first = f32x4.splat(0),
+    second = first,
+    left = k;
   for (; left >= 8; left -= 8) {
     const h = v128.load(w);
     first = f32x4.add(first, f32x4.mul(v128.load(x), interleaveLow16(zero, h)));
@@ -68,7 +92,7 @@ function loadHalfs(w: usize, count: i32): v128 {
   let v = i32x4.splat(0);
   for (let i = count - 1; i >= 0; i--) {
     v = i8x16.shuffle(v, v, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13);
-    v = v128.load16_lane(w + (<usize>i << 1), v, 0);
+    v = v128.load16_lane(w + ((<usize>i) << 1), v, 0);
   }
   return v;
 }

@@ -9,16 +9,28 @@ import { loadRest, sumFloats } from "../lanes";
 
 /** y for rows [rowBegin, rowEnd). */
 export function f32Matmul(
-  w: usize, x: usize, xStride: i32, y: usize, yStride: i32, n: i32, rowBegin: i32, rowEnd: i32, rows: i32, k: i32,
+  w: usize,
+  x: usize,
+  xStride: i32,
+  y: usize,
+  yStride: i32,
+  n: i32,
+  rowBegin: i32,
+  rowEnd: i32,
+  rows: i32,
+  k: i32,
 ): void {
   for (let r = rowBegin; r < rowEnd; r++) {
     const row = w + ((<usize>r * k) << 2);
-    for (let i = 0; i < n; i++) store<f32>(y + ((<usize>i * yStride + r) << 2), dotRow(row, x + ((<usize>i * xStride) << 2), k));
+    for (let i = 0; i < n; i++)
+      store<f32>(y + ((<usize>i * yStride + r) << 2), dotRow(row, x + ((<usize>i * xStride) << 2), k));
   }
 }
 
 function dotRow(w: usize, x: usize, k: i32): f32 {
-  let first = f32x4.splat(0), second = first, left = k;
+  let first = f32x4.splat(0),
+    second = first,
+    left = k;
   for (; left >= 8; left -= 8) {
     first = f32x4.add(first, f32x4.mul(v128.load(x), v128.load(w)));
     second = f32x4.add(second, f32x4.mul(v128.load(x, 16), v128.load(w, 16)));

@@ -9,9 +9,11 @@ import { interleaveHigh8, interleaveLow8 } from "../simd";
 
 /** Pass 1 of quarter i (0..3). */
 export function transposeBegin(to: usize, i: i32, a: v128, b: v128, c: v128, d: v128): void {
-  const ac = interleaveLow8(a, c), AC = interleaveHigh8(a, c);
-  const bd = interleaveLow8(b, d), BD = interleaveHigh8(b, d);
-  const at = to + (<usize>i << 4);
+  const ac = interleaveLow8(a, c),
+    AC = interleaveHigh8(a, c);
+  const bd = interleaveLow8(b, d),
+    BD = interleaveHigh8(b, d);
+  const at = to + ((<usize>i) << 4);
   v128.store(at, interleaveLow8(ac, bd));
   v128.store(at, interleaveHigh8(ac, bd), 64);
   v128.store(at, interleaveLow8(AC, BD), 128);
@@ -21,9 +23,14 @@ export function transposeBegin(to: usize, i: i32, a: v128, b: v128, c: v128, d: 
 /** Pass 2, after pass 1 of all four quarters: the 256 bytes at `to` become the transposed matrix. */
 export function transposeEnd(to: usize): void {
   for (const end = to + 256; to < end; to += 64) {
-    const a = v128.load(to), b = v128.load(to, 16), c = v128.load(to, 32), d = v128.load(to, 48);
-    const ac = interleaveLow8(a, c), AC = interleaveHigh8(a, c);
-    const bd = interleaveLow8(b, d), BD = interleaveHigh8(b, d);
+    const a = v128.load(to),
+      b = v128.load(to, 16),
+      c = v128.load(to, 32),
+      d = v128.load(to, 48);
+    const ac = interleaveLow8(a, c),
+      AC = interleaveHigh8(a, c);
+    const bd = interleaveLow8(b, d),
+      BD = interleaveHigh8(b, d);
     v128.store(to, interleaveLow8(ac, bd));
     v128.store(to, interleaveHigh8(ac, bd), 16);
     v128.store(to, interleaveLow8(AC, BD), 32);

@@ -15,8 +15,17 @@ const BLOCK_BYTES: i32 = 18;
 
 /** y (n, yStride) for rows [rowBegin, rowEnd) of w (rows, k); activations as in dense-block.ts. */
 export function q4_0Matmul(
-  w: usize, q16: usize, actScale: usize, actSum: usize, y: usize, yStride: i32, n: i32, rowBegin: i32, rowEnd: i32,
-  rows: i32, k: i32,
+  w: usize,
+  q16: usize,
+  actScale: usize,
+  actSum: usize,
+  y: usize,
+  yStride: i32,
+  n: i32,
+  rowBegin: i32,
+  rowEnd: i32,
+  rows: i32,
+  k: i32,
 ): void {
   const nBlocks = k / BLOCK;
   let row = w + <usize>rowBegin * nBlocks * BLOCK_BYTES;
@@ -31,11 +40,14 @@ export function q4_0Matmul(
 }
 
 function dotRow(w: usize, q: usize, scale: usize, nBlocks: i32): f32 {
-  const low = v128.load(MASKS), odds = v128.load(MASKS, 48), eights = v128.load(MASKS, 64);
+  const low = v128.load(MASKS),
+    odds = v128.load(MASKS, 48),
+    eights = v128.load(MASKS, 64);
   let total = f32x4.splat(0);
   for (; nBlocks > 0; nBlocks--) {
     const nibbles = v128.load(w, 2);
-    const first = i8x16.sub(v128.and(nibbles, low), eights), second = i8x16.sub(v128.and(i16x8.shr_u(nibbles, 4), low), eights);
+    const first = i8x16.sub(v128.and(nibbles, low), eights),
+      second = i8x16.sub(v128.and(i16x8.shr_u(nibbles, 4), low), eights);
     const products = i32x4.add(dotSigned(first, q, odds), dotSigned(second, q + 32, odds));
     const factor = f32x4.splat(f16Scalar(load<u16>(w)) * load<f32>(scale));
     total = f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(products, 8)), factor));

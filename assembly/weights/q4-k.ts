@@ -18,8 +18,17 @@ const BLOCK_BYTES: i32 = 144;
 
 /** y (n, yStride) for rows [rowBegin, rowEnd) of w (rows, k); activations as in dense-block.ts. */
 export function q4KMatmul(
-  w: usize, q16: usize, actScale: usize, actSum: usize, y: usize, yStride: i32, n: i32, rowBegin: i32, rowEnd: i32,
-  rows: i32, k: i32,
+  w: usize,
+  q16: usize,
+  actScale: usize,
+  actSum: usize,
+  y: usize,
+  yStride: i32,
+  n: i32,
+  rowBegin: i32,
+  rowEnd: i32,
+  rows: i32,
+  k: i32,
 ): void {
   const nBlocks = k / BLOCK;
   let row = w + <usize>rowBegin * nBlocks * BLOCK_BYTES;
@@ -46,16 +55,25 @@ function dotRow(w: usize, q: usize, scale: usize, sum: usize, nBlocks: i32): f32
 }
 
 function dotBlock(w: usize, q: usize, scale: usize, sum: usize): f32 {
-  const ones = i16x8.splat(1), low = v128.load(MASKS), evens = v128.load(MASKS, 32);
-  let products = f32x4.splat(0), mins = products, qs = w + 16;
+  const ones = i16x8.splat(1),
+    low = v128.load(MASKS),
+    evens = v128.load(MASKS, 32);
+  let products = f32x4.splat(0),
+    mins = products,
+    qs = w + 16;
   for (let half = 0; half < 2; half++) {
-    const a = v128.load(scale + (half << 4)), sums = i32x4.dot_i16x8_s(v128.load(sum + (half << 4)), ones);
+    const a = v128.load(scale + (half << 4)),
+      sums = i32x4.dot_i16x8_s(v128.load(sum + (half << 4)), ones);
     mins = f32x4.add(mins, f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.mul(minimums(w + 4, half), a)));
     let factors = f32x4.mul(scales(w + 4, half), a);
     for (const end = qs + 64; qs < end; qs += 32) {
-      const u = v128.load(qs), v = v128.load(qs, 16);
+      const u = v128.load(qs),
+        v = v128.load(qs, 16);
       const even = i32x4.add(dotBytes(v128.and(u, low), q, evens), dotBytes(v128.and(v, low), q + 32, evens));
-      const odd = i32x4.add(dotBytes(v128.and(i16x8.shr_u(u, 4), low), q + 64, evens), dotBytes(v128.and(i16x8.shr_u(v, 4), low), q + 96, evens));
+      const odd = i32x4.add(
+        dotBytes(v128.and(i16x8.shr_u(u, 4), low), q + 64, evens),
+        dotBytes(v128.and(i16x8.shr_u(v, 4), low), q + 96, evens),
+      );
       products = f32x4.add(products, f32x4.mul(f32x4.convert_i32x4_s(even), lane0(factors)));
       products = f32x4.add(products, f32x4.mul(f32x4.convert_i32x4_s(odd), lane1(factors)));
       factors = upperPair(factors);
@@ -89,7 +107,9 @@ function scales(s: usize, half: i32): v128 {
 /** The mins: s[j + 4] as the scales above; parts 4..7 the high nibble of s[j + 4] and the top 2 bits of s[j]. */
 function minimums(s: usize, half: i32): v128 {
   const second = load<u32>(s, 4);
-  return bytesToFloats(half == 0 ? second & 0x3f3f3f3f : ((load<u32>(s, 8) >> 4) & 0x0f0f0f0f) | ((second >> 2) & 0x30303030));
+  return bytesToFloats(
+    half == 0 ? second & 0x3f3f3f3f : ((load<u32>(s, 8) >> 4) & 0x0f0f0f0f) | ((second >> 2) & 0x30303030),
+  );
 }
 
 function bytesToFloats(bytes: u32): v128 {

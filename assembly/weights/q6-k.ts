@@ -28,39 +28,79 @@ import { dotI8, dotKeepsLanes, f16Scalar, sumLanes4 } from "../simd";
 import { MASKS } from "./dense-block";
 
 /** 0xc0 in each byte, and (dense-block.ts) 0x00ff in each 16 bits. */
-const TOP: usize = memory.data<u8>([192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192], 16);
+const TOP: usize = memory.data<u8>(
+  [192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192],
+  16,
+);
 const EVENS: usize = MASKS + 32;
 
 const BLOCK: i32 = 256;
-const FILE_BLOCK_BYTES: i32 = 210, BLOCK_BYTES: i32 = 212;
+const FILE_BLOCK_BYTES: i32 = 210,
+  BLOCK_BYTES: i32 = 212;
 /** Where a block's chunks and its d lie. */
-const CHUNKS: usize = 16, FACTOR: usize = 208;
-const CHUNK_BYTES: usize = 48, ACTIVATION_BYTES: i32 = 144;
+const CHUNKS: usize = 16,
+  FACTOR: usize = 208;
+const CHUNK_BYTES: usize = 48,
+  ACTIVATION_BYTES: i32 = 144;
 /** Rows multiplied at once. */
 const STREAMS: i32 = 8;
 
-function rowBytes(k: i32): i32 { return (k / BLOCK) * BLOCK_BYTES; }
+function rowBytes(k: i32): i32 {
+  return (k / BLOCK) * BLOCK_BYTES;
+}
 
 /**
  * y (n, yStride) for rows [rowBegin, rowEnd) of w (rows, k).
  * @param q activations (n, k) in 144 bytes each 64; actScale f32 (n, k / 256)
  */
-export function q6KMatmul(w: usize, q: usize, actScale: usize, y: usize, yStride: i32, n: i32, rowBegin: i32, rowEnd: i32, k: i32): void {
+export function q6KMatmul(
+  w: usize,
+  q: usize,
+  actScale: usize,
+  y: usize,
+  yStride: i32,
+  n: i32,
+  rowBegin: i32,
+  rowEnd: i32,
+  k: i32,
+): void {
   const distance = (rowEnd - rowBegin + STREAMS - 1) / STREAMS;
   for (let r = rowBegin; r < rowBegin + distance; r++) {
     for (let i = 0; i < n; i++) {
-      eightRows(w, k, r, distance, rowEnd - 1, q + <usize>i * (k / 64) * ACTIVATION_BYTES, actScale + ((<usize>i * (k / BLOCK)) << 2), y + ((<usize>i * yStride) << 2));
+      eightRows(
+        w,
+        k,
+        r,
+        distance,
+        rowEnd - 1,
+        q + <usize>i * (k / 64) * ACTIVATION_BYTES,
+        actScale + ((<usize>i * (k / BLOCK)) << 2),
+        y + ((<usize>i * yStride) << 2),
+      );
     }
   }
 }
 
 /** Rows r, r + distance … Where there are fewer than eight, the last row is computed again, to the same bits. */
 function eightRows(w: usize, k: i32, r: i32, distance: i32, last: i32, q: usize, a: usize, y: usize): void {
-  const bytes = <usize>rowBytes(k), r1 = min(r + distance, last), r2 = min(r + 2 * distance, last), r3 = min(r + 3 * distance, last);
-  const r4 = min(r + 4 * distance, last), r5 = min(r + 5 * distance, last), r6 = min(r + 6 * distance, last), r7 = min(r + 7 * distance, last);
-  const w1 = <usize>(r1 - r) * bytes, w2 = <usize>(r2 - r) * bytes, w3 = <usize>(r3 - r) * bytes;
-  const w4 = <usize>(r4 - r) * bytes, w5 = <usize>(r5 - r) * bytes, w6 = <usize>(r6 - r) * bytes, w7 = <usize>(r7 - r) * bytes;
-  let block = w + <usize>r * bytes, first = f32x4.splat(0), second = first;
+  const bytes = <usize>rowBytes(k),
+    r1 = min(r + distance, last),
+    r2 = min(r + 2 * distance, last),
+    r3 = min(r + 3 * distance, last);
+  const r4 = min(r + 4 * distance, last),
+    r5 = min(r + 5 * distance, last),
+    r6 = min(r + 6 * distance, last),
+    r7 = min(r + 7 * distance, last);
+  const w1 = <usize>(r1 - r) * bytes,
+    w2 = <usize>(r2 - r) * bytes,
+    w3 = <usize>(r3 - r) * bytes;
+  const w4 = <usize>(r4 - r) * bytes,
+    w5 = <usize>(r5 - r) * bytes,
+    w6 = <usize>(r6 - r) * bytes,
+    w7 = <usize>(r7 - r) * bytes;
+  let block = w + <usize>r * bytes,
+    first = f32x4.splat(0),
+    second = first;
   for (const end = block + bytes; block < end; block += BLOCK_BYTES, a += 4, q += 4 * ACTIVATION_BYTES) {
     first = addBlocks(first, block, block + w1, block + w2, block + w3, q, a);
     second = addBlocks(second, block + w4, block + w5, block + w6, block + w7, q, a);
@@ -70,10 +110,10 @@ function eightRows(w: usize, k: i32, r: i32, distance: i32, last: i32, q: usize,
 }
 
 function storeFour(sums: v128, y: usize, r0: i32, r1: i32, r2: i32, r3: i32): void {
-  v128.store32_lane(y + (<usize>r0 << 2), sums, 0);
-  v128.store32_lane(y + (<usize>r1 << 2), sums, 1);
-  v128.store32_lane(y + (<usize>r2 << 2), sums, 2);
-  v128.store32_lane(y + (<usize>r3 << 2), sums, 3);
+  v128.store32_lane(y + ((<usize>r0) << 2), sums, 0);
+  v128.store32_lane(y + ((<usize>r1) << 2), sums, 1);
+  v128.store32_lane(y + ((<usize>r2) << 2), sums, 2);
+  v128.store32_lane(y + ((<usize>r3) << 2), sums, 3);
 }
 
 /** totals + one block of four rows, times the same activations. */
@@ -86,13 +126,19 @@ function addBlocks(totals: v128, w0: usize, w1: usize, w2: usize, w3: usize, q: 
 /** Σ scale · (products of the 16 weights of a group), a group of each chunk a lane. */
 function blockSums(w: usize, q: usize): v128 {
   const top = v128.load(TOP);
-  let sums = i32x4.splat(0), chunk = w + CHUNKS;
+  let sums = i32x4.splat(0),
+    chunk = w + CHUNKS;
   for (const end = w + CHUNKS; w < end; w += 4, chunk += CHUNK_BYTES, q += ACTIVATION_BYTES) {
-    const a = v128.load(chunk), b = v128.load(chunk, 16), c = v128.load(chunk, 32);
+    const a = v128.load(chunk),
+      b = v128.load(chunk, 16),
+      c = v128.load(chunk, 32);
     const lowest = i16x8.shr_u(v128.or(i16x8.shr_u(v128.and(a, top), 2), v128.and(b, top)), 2);
     const u3 = i16x8.shr_u(v128.or(lowest, v128.and(c, top)), 2);
     const products = dotFour(v128.andnot(a, top), v128.andnot(b, top), v128.andnot(c, top), u3, q + 16, v128.load(q));
-    sums = i32x4.add(sums, i32x4.mul(products, i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(w)))));
+    sums = i32x4.add(
+      sums,
+      i32x4.mul(products, i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(w)))),
+    );
   }
   return sums;
 }
@@ -100,16 +146,30 @@ function blockSums(w: usize, q: usize): v128 {
 /** sums + the products of four vectors, a group a lane. */
 function dotFour(u0: v128, u1: v128, u2: v128, u3: v128, q: usize, sums: v128): v128 {
   if (dotKeepsLanes()) {
-    const high = dotI8(v128.load(q, 96), u3, dotI8(v128.load(q, 64), u2, dotI8(v128.load(q, 32), u1, dotI8(v128.load(q), u0, i32x4.splat(0)))));
-    const low = dotI8(v128.load(q, 112), u3, dotI8(v128.load(q, 80), u2, dotI8(v128.load(q, 48), u1, dotI8(v128.load(q, 16), u0, sums))));
+    const high = dotI8(
+      v128.load(q, 96),
+      u3,
+      dotI8(v128.load(q, 64), u2, dotI8(v128.load(q, 32), u1, dotI8(v128.load(q), u0, i32x4.splat(0)))),
+    );
+    const low = dotI8(
+      v128.load(q, 112),
+      u3,
+      dotI8(v128.load(q, 80), u2, dotI8(v128.load(q, 48), u1, dotI8(v128.load(q, 16), u0, sums))),
+    );
     return i32x4.add(i32x4.shl(high, 4), low);
   }
-  return i32x4.add(i32x4.add(i32x4.add(dotOne(u0, q), dotOne(u1, q + 32)), i32x4.add(dotOne(u2, q + 64), dotOne(u3, q + 96))), sums);
+  return i32x4.add(
+    i32x4.add(i32x4.add(dotOne(u0, q), dotOne(u1, q + 32)), i32x4.add(dotOne(u2, q + 64), dotOne(u3, q + 96))),
+    sums,
+  );
 }
 
 /** Four products a lane, of bytes with i16. */
 function dotOne(u: v128, q: usize): v128 {
-  return i32x4.add(i32x4.dot_i16x8_s(v128.and(u, v128.load(EVENS)), v128.load(q)), i32x4.dot_i16x8_s(i16x8.shr_u(u, 8), v128.load(q, 16)));
+  return i32x4.add(
+    i32x4.dot_i16x8_s(v128.and(u, v128.load(EVENS)), v128.load(q)),
+    i32x4.dot_i16x8_s(i16x8.shr_u(u, 8), v128.load(q, 16)),
+  );
 }
 
 /** Puts the file's row at `row` into the order above, as row `r` of w (rows, k). */
@@ -117,19 +177,32 @@ export function packQ6KRow(row: usize, w: usize, r: i32, k: i32): void {
   let to = w + <usize>r * rowBytes(k);
   for (const end = to + rowBytes(k); to < end; to += BLOCK_BYTES, row += FILE_BLOCK_BYTES) {
     v128.store(to, v128.load(row, 192));
-    for (let chunk: usize = 0; chunk < 4; chunk++) packChunk(row + (chunk >> 1) * 64, row + 128 + (chunk >> 1) * 32, <i32>(chunk & 1) << 2, to + CHUNKS + chunk * CHUNK_BYTES);
+    for (let chunk: usize = 0; chunk < 4; chunk++)
+      packChunk(
+        row + (chunk >> 1) * 64,
+        row + 128 + (chunk >> 1) * 32,
+        (<i32>(chunk & 1)) << 2,
+        to + CHUNKS + chunk * CHUNK_BYTES,
+      );
     store<f32>(to, f16Scalar(load<u16>(row, 208)), FACTOR);
   }
 }
 
 /** A chunk is half of a half: weights of g 0 and 1 (shift 0) or 2 and 3 (shift 4), 16 from each of four places. */
 function packChunk(ql: usize, qh: usize, shift: i32, to: usize): void {
-  const g0 = sixBits(ql, qh, shift, shift), g1 = sixBits(ql + 16, qh + 16, shift, shift);
-  const g2 = sixBits(ql + 32, qh, shift, shift + 2), g3 = sixBits(ql + 48, qh + 16, shift, shift + 2);
+  const g0 = sixBits(ql, qh, shift, shift),
+    g1 = sixBits(ql + 16, qh + 16, shift, shift);
+  const g2 = sixBits(ql + 32, qh, shift, shift + 2),
+    g3 = sixBits(ql + 48, qh + 16, shift, shift + 2);
   // A transposition of 4-byte elements: group g's j-th quarter is vector j's g-th.
-  const a = i8x16.shuffle(g0, g1, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23), b = i8x16.shuffle(g0, g1, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
-  const c = i8x16.shuffle(g2, g3, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23), d = i8x16.shuffle(g2, g3, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
-  const v0 = i64x2.shuffle(a, c, 0, 2), v1 = i64x2.shuffle(a, c, 1, 3), v2 = i64x2.shuffle(b, d, 0, 2), v3 = i64x2.shuffle(b, d, 1, 3);
+  const a = i8x16.shuffle(g0, g1, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23),
+    b = i8x16.shuffle(g0, g1, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+  const c = i8x16.shuffle(g2, g3, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23),
+    d = i8x16.shuffle(g2, g3, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+  const v0 = i64x2.shuffle(a, c, 0, 2),
+    v1 = i64x2.shuffle(a, c, 1, 3),
+    v2 = i64x2.shuffle(b, d, 0, 2),
+    v3 = i64x2.shuffle(b, d, 1, 3);
   v128.store(to, v128.or(v0, i8x16.shl(v3, 6)));
   v128.store(to, v128.or(v1, i8x16.shl(i8x16.shr_u(v3, 2), 6)), 16);
   v128.store(to, v128.or(v2, i8x16.shl(i8x16.shr_u(v3, 4), 6)), 32);
@@ -145,10 +218,17 @@ function sixBits(ql: usize, qh: usize, nibble: i32, pair: i32): v128 {
 export function q6KRow(w: usize, r: i32, k: i32, out: usize): void {
   const from = w + <usize>r * rowBytes(k);
   for (let i = 0; i < k; i++) {
-    const block = from + <usize>(i / BLOCK) * BLOCK_BYTES, chunk = block + CHUNKS + <usize>((i % BLOCK) >> 6) * CHUNK_BYTES;
-    const v = (i & 15) >> 2, byte = chunk + <usize>(((i & 63) >> 4 << 2) | (i & 3));
-    const a = <i32>load<u8>(byte), b = <i32>load<u8>(byte, 16), c = <i32>load<u8>(byte, 32);
-    const bits = v == 0 ? a & 63 : v == 1 ? b & 63 : v == 2 ? c & 63 : (a >> 6) | (b >> 6 << 2) | (c >> 6 << 4);
-    store<f32>(out + (<usize>i << 2), load<f32>(block, FACTOR) * <f32>load<i8>(block + <usize>((i % BLOCK) >> 4)) * <f32>(bits - 32));
+    const block = from + <usize>(i / BLOCK) * BLOCK_BYTES,
+      chunk = block + CHUNKS + <usize>((i % BLOCK) >> 6) * CHUNK_BYTES;
+    const v = (i & 15) >> 2,
+      byte = chunk + <usize>((((i & 63) >> 4) << 2) | (i & 3));
+    const a = <i32>load<u8>(byte),
+      b = <i32>load<u8>(byte, 16),
+      c = <i32>load<u8>(byte, 32);
+    const bits = v == 0 ? a & 63 : v == 1 ? b & 63 : v == 2 ? c & 63 : (a >> 6) | ((b >> 6) << 2) | ((c >> 6) << 4);
+    store<f32>(
+      out + ((<usize>i) << 2),
+      load<f32>(block, FACTOR) * <f32>load<i8>(block + <usize>((i % BLOCK) >> 4)) * <f32>(bits - 32),
+    );
   }
 }

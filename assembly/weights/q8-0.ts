@@ -13,38 +13,80 @@ import { MASKS, dotSigned } from "./dense-block";
 const BLOCK: i32 = 32;
 const BLOCK_BYTES: i32 = 34;
 /** Rows multiplied in turn, and the blocks of a turn. */
-const STREAMS: i32 = 8, TURN_BLOCKS: i32 = 16;
+const STREAMS: i32 = 8,
+  TURN_BLOCKS: i32 = 16;
 
 /** y (n, yStride) for rows [rowBegin, rowEnd) of w (rows, k); activations as in dense-block.ts. */
 export function q8_0Matmul(
-  w: usize, q16: usize, actScale: usize, actSum: usize, y: usize, yStride: i32, n: i32, rowBegin: i32, rowEnd: i32,
-  rows: i32, k: i32,
+  w: usize,
+  q16: usize,
+  actScale: usize,
+  actSum: usize,
+  y: usize,
+  yStride: i32,
+  n: i32,
+  rowBegin: i32,
+  rowEnd: i32,
+  rows: i32,
+  k: i32,
 ): void {
-  const nBlocks = k / BLOCK, distance = (rowEnd - rowBegin + STREAMS - 1) / STREAMS;
+  const nBlocks = k / BLOCK,
+    distance = (rowEnd - rowBegin + STREAMS - 1) / STREAMS;
   for (let r = rowBegin; r < rowBegin + distance; r++) {
     for (let i = 0; i < n; i++) {
       const blocks = <usize>i * nBlocks;
-      eightRows(w, nBlocks, r, distance, rowEnd - 1, q16 + (blocks << 6), actScale + (blocks << 2), y + ((<usize>i * yStride) << 2));
+      eightRows(
+        w,
+        nBlocks,
+        r,
+        distance,
+        rowEnd - 1,
+        q16 + (blocks << 6),
+        actScale + (blocks << 2),
+        y + ((<usize>i * yStride) << 2),
+      );
     }
   }
 }
 
 /** Rows r, r + distance … Where there are fewer than eight, the last row is computed again, to the same bits. */
 function eightRows(w: usize, nBlocks: i32, r: i32, distance: i32, last: i32, q: usize, scale: usize, y: usize): void {
-  const bytes = <usize>nBlocks * BLOCK_BYTES, r1 = min(r + distance, last), r2 = min(r + 2 * distance, last), r3 = min(r + 3 * distance, last);
-  const r4 = min(r + 4 * distance, last), r5 = min(r + 5 * distance, last), r6 = min(r + 6 * distance, last), r7 = min(r + 7 * distance, last);
-  let t0 = f32x4.splat(0), t1 = t0, t2 = t0, t3 = t0, t4 = t0, t5 = t0, t6 = t0, t7 = t0, at = w;
+  const bytes = <usize>nBlocks * BLOCK_BYTES,
+    r1 = min(r + distance, last),
+    r2 = min(r + 2 * distance, last),
+    r3 = min(r + 3 * distance, last);
+  const r4 = min(r + 4 * distance, last),
+    r5 = min(r + 5 * distance, last),
+    r6 = min(r + 6 * distance, last),
+    r7 = min(r + 7 * distance, last);
+  let t0 = f32x4.splat(0),
+    t1 = t0,
+    t2 = t0,
+    t3 = t0,
+    t4 = t0,
+    t5 = t0,
+    t6 = t0,
+    t7 = t0,
+    at = w;
   for (let left = nBlocks; left > 0; left -= TURN_BLOCKS) {
     const count = min(left, TURN_BLOCKS);
-    t0 = addBlocks(t0, at + <usize>r * bytes, q, scale, count), t1 = addBlocks(t1, at + <usize>r1 * bytes, q, scale, count);
-    t2 = addBlocks(t2, at + <usize>r2 * bytes, q, scale, count), t3 = addBlocks(t3, at + <usize>r3 * bytes, q, scale, count);
-    t4 = addBlocks(t4, at + <usize>r4 * bytes, q, scale, count), t5 = addBlocks(t5, at + <usize>r5 * bytes, q, scale, count);
-    t6 = addBlocks(t6, at + <usize>r6 * bytes, q, scale, count), t7 = addBlocks(t7, at + <usize>r7 * bytes, q, scale, count);
-    at += TURN_BLOCKS * BLOCK_BYTES, q += TURN_BLOCKS * 64, scale += TURN_BLOCKS * 4;
+    (t0 = addBlocks(t0, at + <usize>r * bytes, q, scale, count)),
+      (t1 = addBlocks(t1, at + <usize>r1 * bytes, q, scale, count));
+    (t2 = addBlocks(t2, at + <usize>r2 * bytes, q, scale, count)),
+      (t3 = addBlocks(t3, at + <usize>r3 * bytes, q, scale, count));
+    (t4 = addBlocks(t4, at + <usize>r4 * bytes, q, scale, count)),
+      (t5 = addBlocks(t5, at + <usize>r5 * bytes, q, scale, count));
+    (t6 = addBlocks(t6, at + <usize>r6 * bytes, q, scale, count)),
+      (t7 = addBlocks(t7, at + <usize>r7 * bytes, q, scale, count));
+    (at += TURN_BLOCKS * BLOCK_BYTES), (q += TURN_BLOCKS * 64), (scale += TURN_BLOCKS * 4);
   }
-  store<f32>(y + (<usize>r << 2), sumFloats(t0)), store<f32>(y + (<usize>r1 << 2), sumFloats(t1)), store<f32>(y + (<usize>r2 << 2), sumFloats(t2));
-  store<f32>(y + (<usize>r3 << 2), sumFloats(t3)), store<f32>(y + (<usize>r4 << 2), sumFloats(t4)), store<f32>(y + (<usize>r5 << 2), sumFloats(t5));
-  store<f32>(y + (<usize>r6 << 2), sumFloats(t6)), store<f32>(y + (<usize>r7 << 2), sumFloats(t7));
+  store<f32>(y + ((<usize>r) << 2), sumFloats(t0)),
+    store<f32>(y + ((<usize>r1) << 2), sumFloats(t1)),
+    store<f32>(y + ((<usize>r2) << 2), sumFloats(t2));
+  store<f32>(y + ((<usize>r3) << 2), sumFloats(t3)),
+    store<f32>(y + ((<usize>r4) << 2), sumFloats(t4)),
+    store<f32>(y + ((<usize>r5) << 2), sumFloats(t5));
+  store<f32>(y + ((<usize>r6) << 2), sumFloats(t6)), store<f32>(y + ((<usize>r7) << 2), sumFloats(t7));
 }
 
 function addBlocks(total: v128, w: usize, q: usize, scale: usize, count: i32): v128 {

@@ -39,8 +39,16 @@ export const TABLES_OFFSET: usize = 1344;
 const RUN_SUMS_MAX: i32 = 256;
 
 // Lists (1: the large ones, which nothing asks for by name), and the largest size in each.
-const SPLIT: i32 = 0, UPPER: i32 = 2, MIDDLE: i32 = 3, LOWER: i32 = 4, TINY: i32 = 5;
-const LARGE_MAX: i32 = 127, UPPER_MAX: i32 = 96, MIDDLE_MAX: i32 = 63, LOWER_MAX: i32 = 31, TINY_MAX: i32 = 7;
+const SPLIT: i32 = 0,
+  UPPER: i32 = 2,
+  MIDDLE: i32 = 3,
+  LOWER: i32 = 4,
+  TINY: i32 = 5;
+const LARGE_MAX: i32 = 127,
+  UPPER_MAX: i32 = 96,
+  MIDDLE_MAX: i32 = 63,
+  LOWER_MAX: i32 = 31,
+  TINY_MAX: i32 = 7;
 
 // Coefficients of the first and second weight in v[code], codes 0..8, as masks: where they are -1, where they are +1.
 const FIRST_MINUS: usize = memory.data<u8>([255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 16);
@@ -61,12 +69,22 @@ export function shortBlocks(groups: i32): i32 {
 export function buildShortTables(q: usize, records: usize, groups: i32, blockBegin: i32, blockEnd: i32): void {
   for (let block = blockBegin; block < blockEnd; block++) {
     const first = block * TABLE_GROUPS;
-    buildBlock(q + (<usize>first << 2), records + <usize>(block * SHORT_BLOCK_BYTES), min(TABLE_GROUPS, groups - first));
+    buildBlock(
+      q + ((<usize>first) << 2),
+      records + <usize>(block * SHORT_BLOCK_BYTES),
+      min(TABLE_GROUPS, groups - first),
+    );
   }
 }
 
 function listOf(size: i32): i32 {
-  return i32(size <= LARGE_MAX) + i32(size <= UPPER_MAX) + i32(size <= MIDDLE_MAX) + i32(size <= LOWER_MAX) + i32(size <= TINY_MAX);
+  return (
+    i32(size <= LARGE_MAX) +
+    i32(size <= UPPER_MAX) +
+    i32(size <= MIDDLE_MAX) +
+    i32(size <= LOWER_MAX) +
+    i32(size <= TINY_MAX)
+  );
 }
 
 function sizeOf(q: usize): i32 {
@@ -75,9 +93,15 @@ function sizeOf(q: usize): i32 {
 
 /** Sizes of the lists, so that each group is written once, where it belongs. */
 function buildBlock(q: usize, record: usize, groups: i32): void {
-  let total = 0, nSplit = 0, nLarge = 0, nUpper = 0, nMiddle = 0, nLower = 0, nTiny = 0;
+  let total = 0,
+    nSplit = 0,
+    nLarge = 0,
+    nUpper = 0,
+    nMiddle = 0,
+    nLower = 0,
+    nTiny = 0;
   for (let g = 0; g < groups; g++) {
-    const size = sizeOf(q + (<usize>g << 2));
+    const size = sizeOf(q + ((<usize>g) << 2));
     total += size;
     nSplit += i32(size > LARGE_MAX);
     nLarge += i32(size > UPPER_MAX);
@@ -86,31 +110,80 @@ function buildBlock(q: usize, record: usize, groups: i32): void {
     nLower += i32(size > TINY_MAX);
     nTiny += i32(size > 0);
   }
-  nTiny -= nLower, nLower -= nMiddle, nMiddle -= nUpper, nUpper -= nLarge, nLarge -= nSplit;
+  (nTiny -= nLower), (nLower -= nMiddle), (nMiddle -= nUpper), (nUpper -= nLarge), (nLarge -= nSplit);
   store<i32>(record, total);
   placeGroups(q, record, groups, nSplit, nLarge, nUpper, nMiddle, nLower, nTiny);
 }
 
-function placeGroups(q: usize, record: usize, groups: i32, nSplit: i32, nLarge: i32, nUpper: i32, nMiddle: i32, nLower: i32, nTiny: i32): void {
-  const mixed = min(nUpper, nLower), even = nMiddle & ~1, lowerFours = (nLower - mixed) & ~3, sixteens = nTiny & ~15, tinyFours = (nTiny - sixteens) & ~3;
-  const nTwos = 2 * mixed + even, nFours = lowerFours + tinyFours;
-  const nOnes = nLarge + (nUpper - mixed) + (nMiddle - even) + (nLower - mixed - lowerFours) + (nTiny - sixteens - tinyFours);
-  const ones = nSplit, twos = ones + nOnes, fours = twos + nTwos, tiny = fours + nFours;
-  let split = 0, one = ones, upper = twos, lower = twos + 1, middle = twos + 2 * mixed, lowerFour = fours, tinyFour = fours + lowerFours, sixteen = tiny;
+function placeGroups(
+  q: usize,
+  record: usize,
+  groups: i32,
+  nSplit: i32,
+  nLarge: i32,
+  nUpper: i32,
+  nMiddle: i32,
+  nLower: i32,
+  nTiny: i32,
+): void {
+  const mixed = min(nUpper, nLower),
+    even = nMiddle & ~1,
+    lowerFours = (nLower - mixed) & ~3,
+    sixteens = nTiny & ~15,
+    tinyFours = (nTiny - sixteens) & ~3;
+  const nTwos = 2 * mixed + even,
+    nFours = lowerFours + tinyFours;
+  const nOnes =
+    nLarge + (nUpper - mixed) + (nMiddle - even) + (nLower - mixed - lowerFours) + (nTiny - sixteens - tinyFours);
+  const ones = nSplit,
+    twos = ones + nOnes,
+    fours = twos + nTwos,
+    tiny = fours + nFours;
+  let split = 0,
+    one = ones,
+    upper = twos,
+    lower = twos + 1,
+    middle = twos + 2 * mixed,
+    lowerFour = fours,
+    tinyFour = fours + lowerFours,
+    sixteen = tiny;
   for (let g = 0; g < groups; g++) {
-    const from = q + (<usize>g << 2), size = sizeOf(from);
+    const from = q + ((<usize>g) << 2),
+      size = sizeOf(from);
     if (size == 0) continue;
     let slot: i32;
     switch (listOf(size)) {
-      case SPLIT: slot = split++; break;
-      case UPPER: if (upper < twos + 2 * mixed) { slot = upper; upper += 2; } else slot = one++; break;
-      case MIDDLE: slot = middle < fours ? middle++ : one++; break;
-      case LOWER: if (lower < twos + 2 * mixed) { slot = lower; lower += 2; } else slot = lowerFour < fours + lowerFours ? lowerFour++ : one++; break;
-      case TINY: slot = sixteen < tiny + sixteens ? sixteen++ : tinyFour < tiny ? tinyFour++ : one++; break;
-      default: slot = one++;
+      case SPLIT:
+        slot = split++;
+        break;
+      case UPPER:
+        if (upper < twos + 2 * mixed) {
+          slot = upper;
+          upper += 2;
+        } else slot = one++;
+        break;
+      case MIDDLE:
+        slot = middle < fours ? middle++ : one++;
+        break;
+      case LOWER:
+        if (lower < twos + 2 * mixed) {
+          slot = lower;
+          lower += 2;
+        } else slot = lowerFour < fours + lowerFours ? lowerFour++ : one++;
+        break;
+      case TINY:
+        slot = sixteen < tiny + sixteens ? sixteen++ : tinyFour < tiny ? tinyFour++ : one++;
+        break;
+      default:
+        slot = one++;
     }
-    store<u16>(record + (<usize>slot << 1), <u16>(g << 4), PLACES_OFFSET);
-    storeTables(record + TABLES_OFFSET + (<usize>(slot < nSplit ? 2 * slot : nSplit + slot) << 4), from, slot < nSplit, size);
+    store<u16>(record + ((<usize>slot) << 1), <u16>(g << 4), PLACES_OFFSET);
+    storeTables(
+      record + TABLES_OFFSET + ((<usize>(slot < nSplit ? 2 * slot : nSplit + slot)) << 4),
+      from,
+      slot < nSplit,
+      size,
+    );
   }
   let run = addRuns(record + 8, nSplit, 0, RUN_SUMS_MAX / 2);
   run = addRuns(run, nOnes, 1, RUN_SUMS_MAX);
@@ -126,7 +199,8 @@ function addRuns(run: usize, chunks: i32, length: i32, chunksMax: i32): usize {
 }
 
 function storeTables(table: usize, q: usize, isSplit: bool, size: i32): void {
-  const a = <i32>load<i16>(q), b = <i32>load<i16>(q, 2);
+  const a = <i32>load<i16>(q),
+    b = <i32>load<i16>(q, 2);
   if (isSplit) {
     storeTable(table, a, 0, abs(a));
     storeTable(table + 16, 0, b, abs(b));
@@ -135,7 +209,8 @@ function storeTables(table: usize, q: usize, isSplit: bool, size: i32): void {
 
 /** Byte [code] = w0 a + w1 b + size. */
 function storeTable(table: usize, a: i32, b: i32, size: i32): void {
-  const va = i8x16.splat(<i8>a), vb = i8x16.splat(<i8>b);
+  const va = i8x16.splat(<i8>a),
+    vb = i8x16.splat(<i8>b);
   const less = i8x16.add(v128.and(va, v128.load(FIRST_MINUS)), v128.and(vb, v128.load(SECOND_MINUS)));
   const more = i8x16.add(v128.and(va, v128.load(FIRST_PLUS)), v128.and(vb, v128.load(SECOND_PLUS)));
   v128.store(table, i8x16.add(i8x16.sub(more, less), i8x16.splat(<i8>size)));

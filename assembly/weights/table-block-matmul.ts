@@ -71,21 +71,51 @@ export function tableBlockMatmul(
       if (tiles == 0) continue;
       const step = isRest ? 1 : distance;
       const from = w + tileOffset(g, tile, rows / TILE_ROWS, groups);
-      const scales = blockScale + (<usize>(tile * tileScales + block / blocksPerScale) << 6);
-      const scaleStride = <usize>(step * tileScales) << 6;
+      const scales = blockScale + ((<usize>(tile * tileScales + block / blocksPerScale)) << 6);
+      const scaleStride = (<usize>(step * tileScales)) << 6;
       if (n == 1 && blocksPerScale == 1) {
-        const act = <usize>block << 2;
-        addOneRow(from, step, tiles, length, tables + (<usize>g << 5), scales, scaleStride, actScale + act, mass != 0 ? mass + act : 0, pair, y + (<usize>tile << 7), scratch);
+        const act = (<usize>block) << 2;
+        addOneRow(
+          from,
+          step,
+          tiles,
+          length,
+          tables + ((<usize>g) << 5),
+          scales,
+          scaleStride,
+          actScale + act,
+          mass != 0 ? mass + act : 0,
+          pair,
+          y + ((<usize>tile) << 7),
+          scratch,
+        );
         continue;
       }
       convertScales(scales, scaleStride, tiles, nScales, scratch + SUMS_BYTES);
       for (let i = 0, nRows = 1; i < n; i += nRows) {
         nRows = min(2, n - i);
-        const act = <usize>(i * nBlocks + block) << 2;
-        const table = tables + <usize>i * <usize>tableStride + (<usize>g << 5);
-        const to = y + ((<usize>i * <usize>yStride) << 2) + (<usize>tile << 7);
+        const act = (<usize>(i * nBlocks + block)) << 2;
+        const table = tables + <usize>i * <usize>tableStride + ((<usize>g) << 5);
+        const to = y + ((<usize>i * <usize>yStride) << 2) + ((<usize>tile) << 7);
         const sums = mass != 0 ? mass + act : 0;
-        addBlocks(from, step, tiles, length, nRows, table, tableStride, blocksPerScale, nScales, actScale + act, sums, nBlocks << 2, pair, to, yStride << 2, scratch);
+        addBlocks(
+          from,
+          step,
+          tiles,
+          length,
+          nRows,
+          table,
+          tableStride,
+          blocksPerScale,
+          nScales,
+          actScale + act,
+          sums,
+          nBlocks << 2,
+          pair,
+          to,
+          yStride << 2,
+          scratch,
+        );
       }
     }
   }
@@ -98,7 +128,7 @@ export function tableBlockMatmul(
 function convertScales(from: usize, fromStride: usize, tiles: i32, nScales: i32, to: usize): void {
   for (let t = 0; t < tiles; t++, from += fromStride) {
     let at = from;
-    for (const end = from + (<usize>nScales << 6); at < end; at += 16, to += 32) {
+    for (const end = from + ((<usize>nScales) << 6); at < end; at += 16, to += 32) {
       const h = v128.load(at);
       v128.store(to, f16LowToF32(h));
       v128.store(to, f16HighToF32(h), 16);
@@ -125,13 +155,16 @@ function addOneRow(
   y: usize,
   scratch: usize,
 ): void {
-  const tileStride = (<usize>step * <usize>groups) << 4, yStep = <usize>step << 7, sumsEnd = scratch + (<usize>tiles << 7);
+  const tileStride = (<usize>step * <usize>groups) << 4,
+    yStep = (<usize>step) << 7,
+    sumsEnd = scratch + ((<usize>tiles) << 7);
   const weights = v128.load(pair);
   for (let b: usize = 0; b < <usize>(groups / BLOCK_GROUPS); b++, w += BLOCK_GROUPS * 16, table += BLOCK_GROUPS * 32) {
     sumTiles(w, tileStride, tiles, table, BLOCK_GROUPS, scratch);
     const a = v128.load32_splat(actScale + (b << 2));
     const c = i32x4.splat(mass != 0 ? load<i32>(mass + (b << 2)) : TERNARY_BIAS);
-    let scale = scales + (b << 6), to = y;
+    let scale = scales + (b << 6),
+      to = y;
     for (let sums = scratch; sums < sumsEnd; sums += 128, scale += scaleStride, to += yStep) {
       addHalf(sums, scale, a, to, weights, c);
       addHalf(sums + 64, scale + 32, a, to + 64, weights, c);
@@ -141,7 +174,8 @@ function addOneRow(
 
 /** Adds the scaled sums of 16 rows to y; scale: their f16. */
 function addHalf(sums: usize, scale: usize, a: v128, y: usize, weights: v128, c: v128): void {
-  const even = v128.load(scale), odd = v128.load(scale, 16);
+  const even = v128.load(scale),
+    odd = v128.load(scale, 16);
   addRows8(evenSums(sums), evenSums(sums + 32), f16LowToF32(even), f16HighToF32(even), a, y, weights, c);
   addRows8(oddSums(sums), oddSums(sums + 32), f16LowToF32(odd), f16HighToF32(odd), a, y + 32, weights, c);
 }
@@ -174,11 +208,21 @@ function addBlocks(
   for (let b = 0; b < nBlocks; b++, w += BLOCK_GROUPS * 16, table += BLOCK_GROUPS * 32) {
     if (nRows == 2) sumTwoRows(w, tileStride, tiles, table, tableStride, BLOCK_GROUPS, scratch, ROW_SUMS_BYTES);
     else sumTiles(w, tileStride, tiles, table, BLOCK_GROUPS, scratch);
-    const scale = scratch + SUMS_BYTES + (<usize>(b / blocksPerScale) << 7);
-    for (let row = 0, at = <usize>b << 2; row < nRows; row++, at += actStride) {
+    const scale = scratch + SUMS_BYTES + ((<usize>(b / blocksPerScale)) << 7);
+    for (let row = 0, at = (<usize>b) << 2; row < nRows; row++, at += actStride) {
       const a = v128.load32_splat(actScale + at);
       const c = i32x4.splat(mass != 0 ? load<i32>(mass + at) : TERNARY_BIAS);
-      scaleTiles(scratch + <usize>row * ROW_SUMS_BYTES, tiles, scale, <usize>nScales << 7, a, y + <usize>row * yStride, <usize>step << 7, weights, c);
+      scaleTiles(
+        scratch + <usize>row * ROW_SUMS_BYTES,
+        tiles,
+        scale,
+        (<usize>nScales) << 7,
+        a,
+        y + <usize>row * yStride,
+        (<usize>step) << 7,
+        weights,
+        c,
+      );
     }
   }
 }
@@ -195,7 +239,7 @@ function scaleTiles(
   weights: v128,
   c: v128,
 ): void {
-  for (const sumsEnd = sums + (<usize>tiles << 7); sums < sumsEnd; scale += scaleStride, y += yStep) {
+  for (const sumsEnd = sums + ((<usize>tiles) << 7); sums < sumsEnd; scale += scaleStride, y += yStep) {
     for (let half: usize = 0; half < 128; half += 64, sums += 64) {
       const s = scale + half;
       addRows8(evenSums(sums), evenSums(sums + 32), v128.load(s), v128.load(s, 16), a, y + half, weights, c);

@@ -28,31 +28,36 @@ const NIBBLE: usize = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 1
  * The loop is left rolled, one group an iteration: unrolled by hand, V8 loads everything first and spills it
  * (33 against 48 GMAC/s).
  */
-export function sumTiles(
-  w: usize,
-  tileStride: usize,
-  tiles: i32,
-  table: usize,
-  groups: i32,
-  sums: usize,
-): void {
+export function sumTiles(w: usize, tileStride: usize, tiles: i32, table: usize, groups: i32, sums: usize): void {
   const mask = v128.load(NIBBLE);
-  const sumsEnd = sums + (<usize>tiles << 7);
+  const sumsEnd = sums + ((<usize>tiles) << 7);
   let add = false;
-  for (const tableEnd = table + (<usize>groups << 5); table < tableEnd; table += RUN, w += RUN >> 1, add = true) {
+  for (const tableEnd = table + ((<usize>groups) << 5); table < tableEnd; table += RUN, w += RUN >> 1, add = true) {
     let first = w;
     for (let to = sums; to < sumsEnd; to += 256, first += 2 * tileStride) {
-      let l0 = i8x16.splat(0), h0 = l0, l1 = l0, h1 = l0, l2 = l0, h2 = l0, l3 = l0, h3 = l0;
+      let l0 = i8x16.splat(0),
+        h0 = l0,
+        l1 = l0,
+        h1 = l0,
+        l2 = l0,
+        h2 = l0,
+        l3 = l0,
+        h3 = l0;
       let from = first;
       let second = to + 128 < sumsEnd ? first + tileStride : first;
       for (let at = table, end = table + RUN; at < end; at += 32, from += 16, second += 16) {
-        const low = v128.load(at), high = v128.load(at, 16), x = v128.load(from), z = v128.load(second);
-        const a = v128.and(x, mask), b = v128.and(i16x8.shr_u(x, 4), mask);
+        const low = v128.load(at),
+          high = v128.load(at, 16),
+          x = v128.load(from),
+          z = v128.load(second);
+        const a = v128.and(x, mask),
+          b = v128.and(i16x8.shr_u(x, 4), mask);
         l0 = i8x16.add(l0, swizzle(low, a));
         h0 = i8x16.add(h0, swizzle(high, a));
         l1 = i8x16.add(l1, swizzle(low, b));
         h1 = i8x16.add(h1, swizzle(high, b));
-        const c = v128.and(z, mask), d = v128.and(i16x8.shr_u(z, 4), mask);
+        const c = v128.and(z, mask),
+          d = v128.and(i16x8.shr_u(z, 4), mask);
         l2 = i8x16.add(l2, swizzle(low, c));
         h2 = i8x16.add(h2, swizzle(high, c));
         l3 = i8x16.add(l3, swizzle(low, d));
@@ -82,21 +87,33 @@ export function sumTwoRows(
   sumsStride: usize,
 ): void {
   const mask = v128.load(NIBBLE);
-  const sumsEnd = sums + (<usize>tiles << 7);
+  const sumsEnd = sums + ((<usize>tiles) << 7);
   let add = false;
-  for (const tableEnd = table + (<usize>groups << 5); table < tableEnd; table += RUN, w += RUN >> 1, add = true) {
+  for (const tableEnd = table + ((<usize>groups) << 5); table < tableEnd; table += RUN, w += RUN >> 1, add = true) {
     let first = w;
     for (let to = sums; to < sumsEnd; to += 128, first += tileStride) {
-      let l0 = i8x16.splat(0), h0 = l0, l1 = l0, h1 = l0, l2 = l0, h2 = l0, l3 = l0, h3 = l0;
-      let from = first, second = table + tableStride;
+      let l0 = i8x16.splat(0),
+        h0 = l0,
+        l1 = l0,
+        h1 = l0,
+        l2 = l0,
+        h2 = l0,
+        l3 = l0,
+        h3 = l0;
+      let from = first,
+        second = table + tableStride;
       for (let at = table, end = table + RUN; at < end; at += 32, second += 32, from += 16) {
-        const x = v128.load(from), a = v128.and(x, mask), b = v128.and(i16x8.shr_u(x, 4), mask);
-        const low = v128.load(at), high = v128.load(at, 16);
+        const x = v128.load(from),
+          a = v128.and(x, mask),
+          b = v128.and(i16x8.shr_u(x, 4), mask);
+        const low = v128.load(at),
+          high = v128.load(at, 16);
         l0 = i8x16.add(l0, swizzle(low, a));
         h0 = i8x16.add(h0, swizzle(high, a));
         l1 = i8x16.add(l1, swizzle(low, b));
         h1 = i8x16.add(h1, swizzle(high, b));
-        const low2 = v128.load(second), high2 = v128.load(second, 16);
+        const low2 = v128.load(second),
+          high2 = v128.load(second, 16);
         l2 = i8x16.add(l2, swizzle(low2, a));
         h2 = i8x16.add(h2, swizzle(high2, a));
         l3 = i8x16.add(l3, swizzle(low2, b));
@@ -112,7 +129,8 @@ export function sumTwoRows(
 
 /** Adds byte sums of 16 rows to their u16 sums, or makes them these. */
 function flush(to: usize, low: v128, high: v128, add: bool): void {
-  let lowOdd = i16x8.shr_u(low, 8), highOdd = i16x8.shr_u(high, 8);
+  let lowOdd = i16x8.shr_u(low, 8),
+    highOdd = i16x8.shr_u(high, 8);
   if (add) {
     low = i16x8.add(v128.load(to), low);
     lowOdd = i16x8.add(v128.load(to, 16), lowOdd);

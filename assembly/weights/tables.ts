@@ -50,9 +50,9 @@ export function buildTernaryTables(q: usize, table: usize, groupBegin: i32, grou
   const first = v128.load(FIRST);
   const second = v128.load(SECOND);
   const code8 = v128.load(CODE_8);
-  let from = q + (<usize>groupBegin << 2);
-  let to = table + (<usize>groupBegin << 5);
-  const end = table + (<usize>groupEnd << 5);
+  let from = q + ((<usize>groupBegin) << 2);
+  let to = table + ((<usize>groupBegin) << 5);
+  const end = table + ((<usize>groupEnd) << 5);
   for (; to < end; to += 32, from += 4) {
     const a = v128.load16_splat(from);
     const b = v128.load16_splat(from, 2);
@@ -72,14 +72,21 @@ const MINUS: usize = memory.data<i16>([-1, -1, -1, -1, 0, 0, 0, 0], 16);
 
 /** Tables of binary groups; q: i16[kp], |q| <= 255. */
 export function buildBinaryTables(q: usize, table: usize, groupBegin: i32, groupEnd: i32): void {
-  const bit0 = v128.load(BIT_0), bit1 = v128.load(BIT_1), bit2 = v128.load(BIT_2);
-  const minus = v128.load(MINUS), zero = i64x2.splat(0), mask = i16x8.splat(31);
-  let from = q + (<usize>groupBegin << 3);
-  let to = table + (<usize>groupBegin << 5);
-  for (const end = table + (<usize>groupEnd << 5); to < end; to += 32, from += 8) {
+  const bit0 = v128.load(BIT_0),
+    bit1 = v128.load(BIT_1),
+    bit2 = v128.load(BIT_2);
+  const minus = v128.load(MINUS),
+    zero = i64x2.splat(0),
+    mask = i16x8.splat(31);
+  let from = q + ((<usize>groupBegin) << 3);
+  let to = table + ((<usize>groupBegin) << 5);
+  for (const end = table + ((<usize>groupEnd) << 5); to < end; to += 32, from += 8) {
     const pairs = i32x4.dot_i16x8_s(i16x8.min_s(v128.load64_zero(from), zero), minus);
     const negative = i32x4.add(pairs, i64x2.shr_u(pairs, 32));
-    const v0 = i16x8.add(subsetSums(from, bit0, bit1, bit2), i8x16.shuffle(negative, negative, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1));
+    const v0 = i16x8.add(
+      subsetSums(from, bit0, bit1, bit2),
+      i8x16.shuffle(negative, negative, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1),
+    );
     const v1 = i16x8.add(v0, v128.load16_splat(from, 6));
     v128.store(to, i8x16.narrow_i16x8_u(v128.and(v0, mask), v128.and(v1, mask)));
     v128.store(to, i8x16.narrow_i16x8_u(i16x8.shr_u(v0, 5), i16x8.shr_u(v1, 5)), 16);

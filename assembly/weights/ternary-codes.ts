@@ -28,7 +28,10 @@ export function ternaryDotRow(w: usize, row: i32, kp: i32, scale: usize, scaleBl
   const scales = scale + ((<usize>row * <usize>(scaleBlock != 0 ? kp / scaleBlock : 0)) << 1);
   for (let i = 0; i < k; i++) {
     const code = (load<u8>(from + <usize>(((i >> 6) << 4) + (i & 15))) >> <u8>(((i >> 4) & 3) << 1)) & 3;
-    const s = scaleBlock != 0 ? f16Scalar(load<u16>(scales + (<usize>(i / scaleBlock) << 1))) : load<f32>(scale + (<usize>row << 2));
-    store<f32>(out + (<usize>i << 2), <f32>(<i32>code - 1) * s);
+    const s =
+      scaleBlock != 0
+        ? f16Scalar(load<u16>(scales + ((<usize>(i / scaleBlock)) << 1)))
+        : load<f32>(scale + ((<usize>row) << 2));
+    store<f32>(out + ((<usize>i) << 2), <f32>(<i32>code - 1) * s);
   }
 }

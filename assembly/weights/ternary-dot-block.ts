@@ -35,12 +35,12 @@ export function ternaryDotBlockMatmul(
   const distance = (rowEnd - rowBegin) >> 2;
   for (let r = rowBegin; r < rowBegin + distance; r++) {
     for (let i = 0; i < n; i++) {
-      const block = <usize>(i * nBlocks) << 2;
+      const block = (<usize>(i * nBlocks)) << 2;
       const acc = dotBlocks4(
         w + <usize>r * <usize>(kp >> 2),
         <usize>distance * <usize>(kp >> 2),
-        blockScale + (<usize>(r * rowScales) << 1),
-        <usize>(distance * rowScales) << 1,
+        blockScale + ((<usize>(r * rowScales)) << 1),
+        (<usize>(distance * rowScales)) << 1,
         blocksPerScale,
         q + <usize>i * <usize>kp,
         actScale + block,
@@ -48,7 +48,7 @@ export function ternaryDotBlockMatmul(
         nBlocks,
       );
       const to = y + ((<usize>i * <usize>yStride + <usize>r) << 2);
-      const step = <usize>distance << 2;
+      const step = (<usize>distance) << 2;
       v128.store_lane<f32>(to, acc, 0);
       v128.store_lane<f32>(to + step, acc, 1);
       v128.store_lane<f32>(to + 2 * step, acc, 2);
@@ -76,7 +76,10 @@ function dotBlocks4(
     const scale = f16Rows4(scales, scaleStep);
     scales += 2;
     for (let i = 0; i < blocksPerScale; i++, b++, w += 16, q += 64, actScale += 4, actSum += 4) {
-      const q0 = v128.load(q), q1 = v128.load(q, 16), q2 = v128.load(q, 32), q3 = v128.load(q, 48);
+      const q0 = v128.load(q),
+        q1 = v128.load(q, 16),
+        q2 = v128.load(q, 32),
+        q3 = v128.load(q, 48);
       const sums = sumLanes4(
         dot64(v128.load(w), mask, q0, q1, q2, q3, zero),
         dot64(v128.load(w + step), mask, q0, q1, q2, q3, zero),

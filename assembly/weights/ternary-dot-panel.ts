@@ -35,16 +35,23 @@ export function addPanelDots(panel: usize, weights: i32, q: usize, qStride: i32,
   for (; i + 1 < n; i += 2) {
     const from = q + <usize>i * <usize>qStride;
     const to = y + ((<usize>i * <usize>yStride) << 2);
-    addDots4x2(panel, weights, from, from + <usize>qStride, to, to + (<usize>yStride << 2));
+    addDots4x2(panel, weights, from, from + <usize>qStride, to, to + ((<usize>yStride) << 2));
   }
   if (i < n) addDots4x1(panel, weights, q + <usize>i * <usize>qStride, y + ((<usize>i * <usize>yStride) << 2));
 }
 
 function addDots4x2(panel: usize, weights: i32, qa: usize, qb: usize, ya: usize, yb: usize): void {
-  let a0 = i32x4.splat(0), a1 = a0, a2 = a0, a3 = a0;
-  let b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+  let a0 = i32x4.splat(0),
+    a1 = a0,
+    a2 = a0,
+    a3 = a0;
+  let b0 = a0,
+    b1 = a0,
+    b2 = a0,
+    b3 = a0;
   for (const end = panel + <usize>weights; panel < end; panel += 16, qa += 16, qb += 16) {
-    const u = v128.load(qa), v = v128.load(qb);
+    const u = v128.load(qa),
+      v = v128.load(qb);
     let w = v128.load(panel);
     a0 = dotI8(u, w, a0);
     b0 = dotI8(v, w, b0);
@@ -63,7 +70,10 @@ function addDots4x2(panel: usize, weights: i32, qa: usize, qb: usize, ya: usize,
 }
 
 function addDots4x1(panel: usize, weights: i32, q: usize, y: usize): void {
-  let a0 = i32x4.splat(0), a1 = a0, a2 = a0, a3 = a0;
+  let a0 = i32x4.splat(0),
+    a1 = a0,
+    a2 = a0,
+    a3 = a0;
   for (const end = panel + <usize>weights; panel < end; panel += 16, q += 16) {
     const u = v128.load(q);
     a0 = dotI8(u, v128.load(panel), a0);

@@ -44,7 +44,7 @@ export function ternaryDotMatmul(
       for (let k = 0; k < kp; k += PANEL_WEIGHTS) {
         const length = min(PANEL_WEIGHTS, kp - k);
         unpackPanel(w + <usize>r * <usize>(kp >> 2) + <usize>(k >> 2), kp >> 2, length, scratch);
-        addPanelDots(scratch, length, q + <usize>k, kp, n, y + (<usize>r << 2), yStride);
+        addPanelDots(scratch, length, q + <usize>k, kp, n, y + ((<usize>r) << 2), yStride);
       }
     }
   }
@@ -59,9 +59,19 @@ function dotRows8(w: usize, q: usize, rowBytes: i32, distance: i32, r: i32, y: u
   const mask = v128.load(CODE_MASK);
   const step = <usize>distance * <usize>rowBytes;
   let w0 = w + <usize>r * <usize>rowBytes;
-  let p0 = i32x4.splat(0), p1 = p0, p2 = p0, p3 = p0, p4 = p0, p5 = p0, p6 = p0, p7 = p0;
+  let p0 = i32x4.splat(0),
+    p1 = p0,
+    p2 = p0,
+    p3 = p0,
+    p4 = p0,
+    p5 = p0,
+    p6 = p0,
+    p7 = p0;
   for (const end = w0 + <usize>rowBytes; w0 < end; w0 += 16, q += 64) {
-    const q0 = v128.load(q), q1 = v128.load(q, 16), q2 = v128.load(q, 32), q3 = v128.load(q, 48);
+    const q0 = v128.load(q),
+      q1 = v128.load(q, 16),
+      q2 = v128.load(q, 32),
+      q3 = v128.load(q, 48);
     p0 = dot64(v128.load(w0), mask, q0, q1, q2, q3, p0);
     p1 = dot64(v128.load(w0 + step), mask, q0, q1, q2, q3, p1);
     p2 = dot64(v128.load(w0 + 2 * step), mask, q0, q1, q2, q3, p2);
@@ -71,8 +81,8 @@ function dotRows8(w: usize, q: usize, rowBytes: i32, distance: i32, r: i32, y: u
     p6 = dot64(v128.load(w0 + 6 * step), mask, q0, q1, q2, q3, p6);
     p7 = dot64(v128.load(w0 + 7 * step), mask, q0, q1, q2, q3, p7);
   }
-  const to = y + (<usize>r << 2);
-  const toStep = <usize>distance << 2;
+  const to = y + ((<usize>r) << 2);
+  const toStep = (<usize>distance) << 2;
   storeLanes(to, toStep, sumLanes4(p0, p1, p2, p3));
   storeLanes(to + 4 * toStep, toStep, sumLanes4(p4, p5, p6, p7));
 }

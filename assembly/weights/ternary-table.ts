@@ -30,9 +30,11 @@ const STREAMS: i32 = 8;
 /** Groups of a pair before the next pair's turn: about 700 bytes of each tile. */
 const TURN_GROUPS: usize = 32;
 /** Bytes of a tile's 32 sums in y, of a pair's in scratch. */
-const TILE_SUM_BYTES: usize = 128, PAIR_SUM_BYTES: usize = 128;
+const TILE_SUM_BYTES: usize = 128,
+  PAIR_SUM_BYTES: usize = 128;
 /** Places in scratch: of a word that nobody reads (addTiles), and of what each activation row's sums are too large by. */
-const TOUCHED: usize = 512, OFFSETS: usize = 576;
+const TOUCHED: usize = 512,
+  OFFSETS: usize = 576;
 
 /**
  * @param w table layout of 2-weight groups, `rows` (a multiple of 32) x kp (a multiple of 64)
@@ -55,25 +57,48 @@ export function ternaryTableMatmul(
   kp: i32,
   scratch: usize,
 ): void {
-  const groups = kp >> 1, nTiles = rows / TILE_ROWS, nBlocks = shortBlocks(groups);
-  const first = rowBegin / TILE_ROWS, end = rowEnd / TILE_ROWS, streams = streamsFor(end - first), distance = (end - first) / streams, rest = first + distance * streams;
+  const groups = kp >> 1,
+    nTiles = rows / TILE_ROWS,
+    nBlocks = shortBlocks(groups);
+  const first = rowBegin / TILE_ROWS,
+    end = rowEnd / TILE_ROWS,
+    streams = streamsFor(end - first),
+    distance = (end - first) / streams,
+    rest = first + distance * streams;
   clearRows(y, yStride, n, rowBegin, rowEnd);
   for (let block = 0; block < nBlocks; block++) {
-    const g = block * TABLE_GROUPS, records = tables + <usize>(block * SHORT_BLOCK_BYTES), tileBytes = <usize>min(TABLE_GROUPS, groups - g) << 4;
+    const g = block * TABLE_GROUPS,
+      records = tables + <usize>(block * SHORT_BLOCK_BYTES),
+      tileBytes = (<usize>min(TABLE_GROUPS, groups - g)) << 4;
     // Sets of `streams` tiles at `distance`; then the tiles left over, which lie side by side, as one smaller set.
     for (let set = 0; set <= distance; set++) {
-      const isRest = set == distance, tile = isRest ? rest : first + set, step = <usize>(isRest ? 1 : distance);
-      const at = tileOffset(g, tile, nTiles, groups), from = w + at, to = y + <usize>tile * TILE_SUM_BYTES;
+      const isRest = set == distance,
+        tile = isRest ? rest : first + set,
+        step = <usize>(isRest ? 1 : distance);
+      const at = tileOffset(g, tile, nTiles, groups),
+        from = w + at,
+        to = y + <usize>tile * TILE_SUM_BYTES;
       // Next comes the next set, or the first one of the next k-block if its tiles lie as far apart.
-      const next = g + TABLE_GROUPS, endsBlock = set + 1 == distance && rest == end && next + TABLE_GROUPS <= groups;
+      const next = g + TABLE_GROUPS,
+        endsBlock = set + 1 == distance && rest == end && next + TABLE_GROUPS <= groups;
       const ahead = set + 1 < distance ? tileBytes : endsBlock ? tileOffset(next, first, nTiles, groups) - at : 0;
       for (let i = 0; i < n; i++) {
         const row = (<usize>i * <usize>yStride) << 2;
-        addTiles(from, step * tileBytes, isRest ? end - rest : streams, records + <usize>i * <usize>tableStride, to + row, step * TILE_SUM_BYTES, i == 0 ? ahead : 0, scratch);
+        addTiles(
+          from,
+          step * tileBytes,
+          isRest ? end - rest : streams,
+          records + <usize>i * <usize>tableStride,
+          to + row,
+          step * TILE_SUM_BYTES,
+          i == 0 ? ahead : 0,
+          scratch,
+        );
       }
     }
   }
-  for (let i = 0; i < n; i++) store<i32>(scratch + OFFSETS + (<usize>i << 2), excess(tables + <usize>i * <usize>tableStride, nBlocks));
+  for (let i = 0; i < n; i++)
+    store<i32>(scratch + OFFSETS + ((<usize>i) << 2), excess(tables + <usize>i * <usize>tableStride, nBlocks));
   scaleRows(y, yStride, n, rowBegin, rowEnd, rowScale, actScale, scratch + OFFSETS);
 }
 
@@ -94,21 +119,42 @@ function excess(records: usize, nBlocks: i32): i32 {
  * `ahead` bytes behind them, the next tiles, is loaded: a pass skips about in its tiles, which no prefetcher
  * follows. A load with every chunk gives 35 GMAC/s from memory, loads in bursts 27, none 22.
  */
-function addTiles(w: usize, tileStep: usize, tiles: i32, record: usize, y: usize, yStep: usize, ahead: usize, scratch: usize): void {
+function addTiles(
+  w: usize,
+  tileStep: usize,
+  tiles: i32,
+  record: usize,
+  y: usize,
+  yStep: usize,
+  ahead: usize,
+  scratch: usize,
+): void {
   let touched = 0;
   const nPairs = (tiles + 1) >> 1;
-  let place = record + PLACES_OFFSET, table = record + TABLES_OFFSET;
-  for (let run = record + 8, end = run + (<usize>load<i32>(record, 4) << 2); run < end; run += 4) {
-    const length = <usize>load<u8>(run), chunkGroups = max<usize>(1, length), chunkTables: usize = chunkGroups << (length == 0 ? 5 : 4);
+  let place = record + PLACES_OFFSET,
+    table = record + TABLES_OFFSET;
+  for (let run = record + 8, end = run + ((<usize>load<i32>(record, 4)) << 2); run < end; run += 4) {
+    const length = <usize>load<u8>(run),
+      chunkGroups = max<usize>(1, length),
+      chunkTables: usize = chunkGroups << (length == 0 ? 5 : 4);
     memory.fill(scratch, 0, <usize>nPairs * PAIR_SUM_BYTES);
     for (let left = <usize>(load<i32>(run) >> 8); left > 0; ) {
       const chunks = min(left, TURN_GROUPS / chunkGroups);
       for (let pair = 0, at = w; pair < nPairs; pair++, at += 2 * tileStep) {
         // The last of an odd number of tiles is its own partner.
-        touched += addPair(at, 2 * pair + 1 < tiles ? tileStep : 0, place, table, chunks, length, at + ahead, scratch + <usize>pair * PAIR_SUM_BYTES);
+        touched += addPair(
+          at,
+          2 * pair + 1 < tiles ? tileStep : 0,
+          place,
+          table,
+          chunks,
+          length,
+          at + ahead,
+          scratch + <usize>pair * PAIR_SUM_BYTES,
+        );
       }
-      ahead += chunks * chunkGroups << 4;
-      left -= chunks, place += chunks * chunkGroups << 1, table += chunks * chunkTables;
+      ahead += (chunks * chunkGroups) << 4;
+      (left -= chunks), (place += (chunks * chunkGroups) << 1), (table += chunks * chunkTables);
     }
     for (let tile = 0, sums = scratch; tile < tiles; tile++, sums += PAIR_SUM_BYTES >> 1) {
       const to = y + <usize>tile * yStep;
@@ -124,43 +170,77 @@ function addTiles(w: usize, tileStep: usize, tiles: i32, record: usize, y: usize
  * group's codes in the two tiles; sums of a tile's low nibbles (rows 0..15) and high ones (16..31) are 16-bit lanes of both
  * bytes, and of the odd one.
  */
-function addPair(w: usize, distance: usize, place: usize, table: usize, chunks: usize, length: usize, ahead: usize, sums: usize): i32 {
-  const mask = v128.load(NIBBLE), placesEnd = place + (chunks * max<usize>(1, length) << 1);
+function addPair(
+  w: usize,
+  distance: usize,
+  place: usize,
+  table: usize,
+  chunks: usize,
+  length: usize,
+  ahead: usize,
+  sums: usize,
+): i32 {
+  const mask = v128.load(NIBBLE),
+    placesEnd = place + ((chunks * max<usize>(1, length)) << 1);
   let touched = 0;
-  let a = v128.load(sums), aOdd = v128.load(sums, 16), b = v128.load(sums, 32), bOdd = v128.load(sums, 48);
-  let c = v128.load(sums, 64), cOdd = v128.load(sums, 80), d = v128.load(sums, 96), dOdd = v128.load(sums, 112);
+  let a = v128.load(sums),
+    aOdd = v128.load(sums, 16),
+    b = v128.load(sums, 32),
+    bOdd = v128.load(sums, 48);
+  let c = v128.load(sums, 64),
+    cOdd = v128.load(sums, 80),
+    d = v128.load(sums, 96),
+    dOdd = v128.load(sums, 112);
   if (length <= 1) {
     for (const bytes: usize = length == 0 ? 32 : 16; place < placesEnd; place += 2, ahead += 16) {
       touched += touch(ahead, distance);
-      const at = w + load<u16>(place), x = v128.load(at), z = v128.load(at + distance);
+      const at = w + load<u16>(place),
+        x = v128.load(at),
+        z = v128.load(at + distance);
       for (const tableEnd = table + bytes; table < tableEnd; table += 16) {
-        const t = v128.load(table), la = low(t, x, mask), lb = high(t, x, mask), lc = low(t, z, mask), ld = high(t, z, mask);
-        a = i16x8.add(a, la), aOdd = addOdd(aOdd, la), b = i16x8.add(b, lb), bOdd = addOdd(bOdd, lb);
-        c = i16x8.add(c, lc), cOdd = addOdd(cOdd, lc), d = i16x8.add(d, ld), dOdd = addOdd(dOdd, ld);
+        const t = v128.load(table),
+          la = low(t, x, mask),
+          lb = high(t, x, mask),
+          lc = low(t, z, mask),
+          ld = high(t, z, mask);
+        (a = i16x8.add(a, la)), (aOdd = addOdd(aOdd, la)), (b = i16x8.add(b, lb)), (bOdd = addOdd(bOdd, lb));
+        (c = i16x8.add(c, lc)), (cOdd = addOdd(cOdd, lc)), (d = i16x8.add(d, ld)), (dOdd = addOdd(dOdd, ld));
       }
     }
   } else if (length == 2) {
     for (; place < placesEnd; place += 4, table += 32, ahead += 32) {
       touched += touch(ahead, distance);
-      const p = w + load<u16>(place), r = w + load<u16>(place, 2), t = v128.load(table), u = v128.load(table, 16);
-      let x = v128.load(p), z = v128.load(r);
-      const la = i8x16.add(low(t, x, mask), low(u, z, mask)), lb = i8x16.add(high(t, x, mask), high(u, z, mask));
-      a = i16x8.add(a, la), aOdd = addOdd(aOdd, la), b = i16x8.add(b, lb), bOdd = addOdd(bOdd, lb);
-      x = v128.load(p + distance), z = v128.load(r + distance);
-      const lc = i8x16.add(low(t, x, mask), low(u, z, mask)), ld = i8x16.add(high(t, x, mask), high(u, z, mask));
-      c = i16x8.add(c, lc), cOdd = addOdd(cOdd, lc), d = i16x8.add(d, ld), dOdd = addOdd(dOdd, ld);
+      const p = w + load<u16>(place),
+        r = w + load<u16>(place, 2),
+        t = v128.load(table),
+        u = v128.load(table, 16);
+      let x = v128.load(p),
+        z = v128.load(r);
+      const la = i8x16.add(low(t, x, mask), low(u, z, mask)),
+        lb = i8x16.add(high(t, x, mask), high(u, z, mask));
+      (a = i16x8.add(a, la)), (aOdd = addOdd(aOdd, la)), (b = i16x8.add(b, lb)), (bOdd = addOdd(bOdd, lb));
+      (x = v128.load(p + distance)), (z = v128.load(r + distance));
+      const lc = i8x16.add(low(t, x, mask), low(u, z, mask)),
+        ld = i8x16.add(high(t, x, mask), high(u, z, mask));
+      (c = i16x8.add(c, lc)), (cOdd = addOdd(cOdd, lc)), (d = i16x8.add(d, ld)), (dOdd = addOdd(dOdd, ld));
     }
   } else {
     while (place < placesEnd) {
-      let la = i32x4.splat(0), lb = la, lc = la, ld = la;
+      let la = i32x4.splat(0),
+        lb = la,
+        lc = la,
+        ld = la;
       for (const chunkEnd = place + (length << 1); place < chunkEnd; place += 2, table += 16, ahead += 16) {
         touched += touch(ahead, distance);
-        const at = w + load<u16>(place), t = v128.load(table), x = v128.load(at), z = v128.load(at + distance);
-        la = i8x16.add(la, low(t, x, mask)), lb = i8x16.add(lb, high(t, x, mask));
-        lc = i8x16.add(lc, low(t, z, mask)), ld = i8x16.add(ld, high(t, z, mask));
+        const at = w + load<u16>(place),
+          t = v128.load(table),
+          x = v128.load(at),
+          z = v128.load(at + distance);
+        (la = i8x16.add(la, low(t, x, mask))), (lb = i8x16.add(lb, high(t, x, mask)));
+        (lc = i8x16.add(lc, low(t, z, mask))), (ld = i8x16.add(ld, high(t, z, mask)));
       }
-      a = i16x8.add(a, la), aOdd = addOdd(aOdd, la), b = i16x8.add(b, lb), bOdd = addOdd(bOdd, lb);
-      c = i16x8.add(c, lc), cOdd = addOdd(cOdd, lc), d = i16x8.add(d, ld), dOdd = addOdd(dOdd, ld);
+      (a = i16x8.add(a, la)), (aOdd = addOdd(aOdd, la)), (b = i16x8.add(b, lb)), (bOdd = addOdd(bOdd, lb));
+      (c = i16x8.add(c, lc)), (cOdd = addOdd(cOdd, lc)), (d = i16x8.add(d, ld)), (dOdd = addOdd(dOdd, ld));
     }
   }
   v128.store(sums, a), v128.store(sums, aOdd, 16), v128.store(sums, b, 32), v128.store(sums, bOdd, 48);
@@ -169,11 +249,19 @@ function addPair(w: usize, distance: usize, place: usize, table: usize, chunks: 
 }
 
 /** Loads from two tiles, so that their cache lines are there when their turn comes. */
-function touch(at: usize, distance: usize): i32 { return load<i32>(at) + load<i32>(at + distance); }
+function touch(at: usize, distance: usize): i32 {
+  return load<i32>(at) + load<i32>(at + distance);
+}
 
-function low(table: v128, codes: v128, mask: v128): v128 { return swizzle(table, v128.and(codes, mask)); }
-function high(table: v128, codes: v128, mask: v128): v128 { return swizzle(table, v128.and(i16x8.shr_u(codes, 4), mask)); }
-function addOdd(sums: v128, bytes: v128): v128 { return i16x8.add(sums, i16x8.shr_u(bytes, 8)); }
+function low(table: v128, codes: v128, mask: v128): v128 {
+  return swizzle(table, v128.and(codes, mask));
+}
+function high(table: v128, codes: v128, mask: v128): v128 {
+  return swizzle(table, v128.and(i16x8.shr_u(codes, 4), mask));
+}
+function addOdd(sums: v128, bytes: v128): v128 {
+  return i16x8.add(sums, i16x8.shr_u(bytes, 8));
+}
 
 /** Adds 16 sums to i32: rows 0..7 are both - (odd << 8), mod 2^16, rows 8..15 the odd ones (tables.ts). */
 function widen(y: usize, both: v128, odd: v128): void {

@@ -7,7 +7,7 @@
 /** Zeroes the i32 sums of rows [rowBegin, rowEnd) of all n outputs. */
 export function clearRows(y: usize, yStride: i32, n: i32, rowBegin: i32, rowEnd: i32): void {
   for (let i = 0; i < n; i++) {
-    memory.fill(y + ((<usize>i * <usize>yStride + <usize>rowBegin) << 2), 0, <usize>(rowEnd - rowBegin) << 2);
+    memory.fill(y + ((<usize>i * <usize>yStride + <usize>rowBegin) << 2), 0, (<usize>(rowEnd - rowBegin)) << 2);
   }
 }
 
@@ -26,11 +26,11 @@ export function scaleRows(
   offset: usize,
 ): void {
   for (let i = 0; i < n; i++) {
-    const a = v128.load32_splat(actScale + (<usize>i << 2));
-    const c = i32x4.splat(offset != 0 ? load<i32>(offset + (<usize>i << 2)) : 0);
+    const a = v128.load32_splat(actScale + ((<usize>i) << 2));
+    const c = i32x4.splat(offset != 0 ? load<i32>(offset + ((<usize>i) << 2)) : 0);
     let to = y + ((<usize>i * <usize>yStride + <usize>rowBegin) << 2);
-    let scale = rowScale + (<usize>rowBegin << 2);
-    const end = rowScale + (<usize>rowEnd << 2);
+    let scale = rowScale + ((<usize>rowBegin) << 2);
+    const end = rowScale + ((<usize>rowEnd) << 2);
     for (; scale < end; scale += 16, to += 16) {
       const acc = f32x4.convert_i32x4_s(i32x4.sub(v128.load(to), c));
       v128.store(to, f32x4.mul(acc, f32x4.mul(a, v128.load(scale))));

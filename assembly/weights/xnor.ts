@@ -37,10 +37,15 @@ export function xnorMatmul(
   const length = i32x4.splat(k);
   for (let r = rowBegin; r < rowBegin + distance; r++) {
     for (let i = 0; i < n; i++) {
-      const differ = countDiffering4(w + <usize>r * rowBytes, <usize>distance * rowBytes, a + <usize>i * rowBytes, rowBytes);
+      const differ = countDiffering4(
+        w + <usize>r * rowBytes,
+        <usize>distance * rowBytes,
+        a + <usize>i * rowBytes,
+        rowBytes,
+      );
       const v = i32x4.sub(length, i32x4.shl(differ, 1));
       const to = y + ((<usize>i * <usize>yStride + <usize>r) << 2);
-      const step = <usize>distance << 2;
+      const step = (<usize>distance) << 2;
       v128.store_lane<i32>(to, v, 0);
       v128.store_lane<i32>(to + step, v, 1);
       v128.store_lane<i32>(to + 2 * step, v, 2);
@@ -51,10 +56,16 @@ export function xnorMatmul(
 
 /** popcount(w xor a) of four weight rows `step` bytes apart, one i32 lane each. */
 function countDiffering4(w: usize, step: usize, a: usize, rowBytes: usize): v128 {
-  let t0 = i32x4.splat(0), t1 = t0, t2 = t0, t3 = t0;
+  let t0 = i32x4.splat(0),
+    t1 = t0,
+    t2 = t0,
+    t3 = t0;
   const rowEnd = a + rowBytes;
   while (a < rowEnd) {
-    let c0 = i8x16.splat(0), c1 = c0, c2 = c0, c3 = c0;
+    let c0 = i8x16.splat(0),
+      c1 = c0,
+      c2 = c0,
+      c3 = c0;
     for (const end = min(rowEnd, a + <usize>(16 * BYTE_STEPS)); a < end; a += 16, w += 16) {
       const x = v128.load(a);
       c0 = i8x16.add(c0, i8x16.popcnt(v128.xor(x, v128.load(w))));
@@ -79,7 +90,7 @@ function addBytes(total: v128, bytes: v128): v128 {
  * @param bits ceil(k / 128) * 16 bytes out; padding bits are 0
  */
 export function packSigns(x: usize, bits: usize, k: i32): void {
-  memory.fill(bits, 0, <usize>((k + 127) >> 7) << 4);
+  memory.fill(bits, 0, (<usize>((k + 127) >> 7)) << 4);
   const zero = f32x4.splat(0);
   let i = 0;
   for (; i + 8 <= k; i += 8, x += 32) {

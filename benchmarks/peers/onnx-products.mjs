@@ -9,8 +9,15 @@ import { productsModel } from "./onnx-model.mjs";
 const [product, threads, repeat] = process.argv.slice(2).map((argument) => JSON.parse(argument));
 ort.env.wasm.numThreads = threads;
 ort.env.logLevel = "error";
-const session = await ort.InferenceSession.create(productsModel(product), { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
-const x = new ort.Tensor("float32", Float32Array.from({ length: product.rows * product.inputs }, (_, i) => Math.sin(i)), [product.rows, product.inputs]);
+const session = await ort.InferenceSession.create(productsModel(product), {
+  executionProviders: ["wasm"],
+  graphOptimizationLevel: "all",
+});
+const x = new ort.Tensor(
+  "float32",
+  Float32Array.from({ length: product.rows * product.inputs }, (_, i) => Math.sin(i)),
+  [product.rows, product.inputs],
+);
 const seconds = [];
 for (let i = -2; i < repeat; i++) {
   const started = performance.now();

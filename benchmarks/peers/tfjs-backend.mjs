@@ -19,7 +19,8 @@ const MAIN_SCRIPT = join(FOLDER, "wasm-out", "tfjs-backend-wasm-threaded-simd.js
 
 /** @returns the library, and what it runs on in words. Throws when that is not what was asked for. */
 export async function openTensorFlow(threads) {
-  const tf = require("@tensorflow/tfjs-core"), backend = require("@tensorflow/tfjs-backend-wasm");
+  const tf = require("@tensorflow/tfjs-core"),
+    backend = require("@tensorflow/tfjs-backend-wasm");
   // Its bundle carries the gradients of the operations, which the core's bundle for Node leaves out.
   require("@tensorflow/tfjs-layers");
   if (threads > 1) enableThreads(tf, threads);
@@ -28,9 +29,13 @@ export async function openTensorFlow(threads) {
   await tf.setBackend("wasm");
   await tf.ready();
   const found = backend.getThreadsCount();
-  if (tf.getBackend() !== "wasm" || found !== threads) throw new Error(`tfjs: wanted wasm with ${threads} threads, got ${tf.getBackend()} with ${found}`);
+  if (tf.getBackend() !== "wasm" || found !== threads)
+    throw new Error(`tfjs: wanted wasm with ${threads} threads, got ${tf.getBackend()} with ${found}`);
   if (!tf.env().get("WASM_HAS_SIMD_SUPPORT")) throw new Error("tfjs: wanted its SIMD build, this engine has no SIMD");
-  return { tf, description: `tfjs ${tf.version_core}, wasm backend, SIMD build, ${threads} thread${threads > 1 ? "s" : ""}` };
+  return {
+    tf,
+    description: `tfjs ${tf.version_core}, wasm backend, SIMD build, ${threads} thread${threads > 1 ? "s" : ""}`,
+  };
 }
 
 function enableThreads(tf, threads) {

@@ -35,6 +35,10 @@ export function createProducts(tf) {
   return {
     transpose,
     fast: { ...fast, multiply, multiplyTransposed },
-    library: { ...library, multiply: (x, w) => tf.matMul(x, w), multiplyTransposed: (x, w) => tf.matMul(x, w, false, true) },
+    library: {
+      ...library,
+      multiply: (x, w) => tf.matMul(x, w),
+      multiplyTransposed: (x, w) => tf.matMul(x, w, false, true),
+    },
   };
 }

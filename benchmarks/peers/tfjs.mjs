@@ -28,14 +28,18 @@ const calls = {
   product({ form, rows, inputs, outputs }) {
     tf.dispose(data);
     const random = (shape) => tf.randomUniform(shape, -1, 1);
-    const x = random([rows, inputs]), w = random([inputs, outputs]), dy = random([rows, outputs]);
+    const x = random([rows, inputs]),
+      w = random([inputs, outputs]),
+      dy = random([rows, outputs]);
     const [left, right] = { forward: [x, w], input: [dy, w], weight: [dy, x] }[form];
     data = [x, w, dy];
-    const { fast, library } = createProducts(tf), prepare = (multiply) => () => multiply(left, right).dispose();
+    const { fast, library } = createProducts(tf),
+      prepare = (multiply) => () => multiply(left, right).dispose();
     runs = { fast: prepare(fast[form]), library: prepare(library[form]) };
   },
   time({ way, times }) {
-    const begin = clock(), run = runs[way];
+    const begin = clock(),
+      run = runs[way];
     for (let i = 0; i < times; i++) run();
     return (clock() - begin) / times;
   },
@@ -44,7 +48,8 @@ const calls = {
   },
   lossAndGradients: ({ ids, targets }) => model.lossAndGradients(ids, targets),
   steps({ times, ids, targets }) {
-    const begin = clock(), losses = [];
+    const begin = clock(),
+      losses = [];
     for (let i = 0; i < times; i++) losses.push(model.step(ids, targets));
     return { seconds: (clock() - begin) / times, losses };
   },

@@ -26,13 +26,24 @@ export interface ProfiledModel {
   close(): Promise<void>;
 }
 
-export async function openProfiled(path: string, options: EngineOptions & { readonly threads: number }): Promise<ProfiledModel> {
-  const platform = nodePlatform(), file = await openModelFile(guardedSource(await platform.openFile(path)), () => { throw new Error("split files are not profiled"); });
+export async function openProfiled(
+  path: string,
+  options: EngineOptions & { readonly threads: number },
+): Promise<ProfiledModel> {
+  const platform = nodePlatform(),
+    file = await openModelFile(guardedSource(await platform.openFile(path)), () => {
+      throw new Error("split files are not profiled");
+    });
   if (file.format !== "gguf") throw new Error(`${path}: wanted a GGUF file`);
   const config = configFromGguf(file.metadata, file.tensors);
   const chosen = await chooseKernels(KERNELS, options.threads > 1, options.variant);
-  const { plan, tensors } = planEngine({ config, tensors: file.tensors, naming: GGUF_NAMING, platform }, options, fastestTernaryKernel(chosen));
-  const memory = createMemory(plan.totalBytes, chosen.threads), kernels = await instantiateKernels(chosen.module, memory);
+  const { plan, tensors } = planEngine(
+    { config, tensors: file.tensors, naming: GGUF_NAMING, platform },
+    options,
+    fastestTernaryKernel(chosen),
+  );
+  const memory = createMemory(plan.totalBytes, chosen.threads),
+    kernels = await instantiateKernels(chosen.module, memory);
   const weights = await loadWeights(kernels, memory, plan, tensors);
   const magnitude = placeRopeFrequencies(kernels, memory, config, plan, tensors, plan.buffers.ropeCos);
   const program = buildProgram(config, tensors, plan, weights, memory, magnitude);
@@ -40,11 +51,19 @@ export async function openProfiled(path: string, options: EngineOptions & { read
   const state = new DataView(memory.buffer, plan.state, abi.STATE_BYTES);
   state.setUint32(abi.STATE_SCRATCH, plan.scratch, true);
   state.setUint32(abi.STATE_SCRATCH_STRIDE_BYTES, plan.scratchStrideBytes, true);
-  const pool = options.threads > 1 ? await startPool(platform, kernels, chosen.module, memory, plan.control, options.threads) : undefined;
+  const pool =
+    options.threads > 1
+      ? await startPool(platform, kernels, chosen.module, memory, plan.control, options.threads)
+      : undefined;
   return {
-    plan, program, memory, variant: chosen.variant,
+    plan,
+    program,
+    memory,
+    variant: chosen.variant,
     prepare(rows, position) {
-      new Int32Array(memory.buffer, plan.buffers.ids, rows).forEach((_, i, ids) => (ids[i] = (i * 7919 + 13) % config.vocabSize));
+      new Int32Array(memory.buffer, plan.buffers.ids, rows).forEach(
+        (_, i, ids) => (ids[i] = (i * 7919 + 13) % config.vocabSize),
+      );
       state.setInt32(abi.STATE_ROWS, rows, true);
       state.setInt32(abi.STATE_POSITION, position, true);
       state.setInt32(abi.STATE_HEAD_ROW_BEGIN, rows - 1, true);

@@ -5,20 +5,27 @@ import type { ProfiledModel } from "./model.ts";
 /** GB/s of one thread reading in four streams; median of seven passes. */
 export async function readBandwidth({ plan, memory }: Pick<ProfiledModel, "plan" | "memory">): Promise<number> {
   const read = await compile(memory);
-  const begin = Math.min(...[...plan.matrices.values()].map(({ weightAt }) => weightAt)), streamBytes = Math.floor(plan.weightBytes / 4 / 64) * 64;
-  return median(Array.from({ length: 7 }, () => {
-    const started = performance.now();
-    read(begin, streamBytes);
-    return (4 * streamBytes) / (performance.now() - started) / 1e6;
-  }));
+  const begin = Math.min(...[...plan.matrices.values()].map(({ weightAt }) => weightAt)),
+    streamBytes = Math.floor(plan.weightBytes / 4 / 64) * 64;
+  return median(
+    Array.from({ length: 7 }, () => {
+      const started = performance.now();
+      read(begin, streamBytes);
+      return (4 * streamBytes) / (performance.now() - started) / 1e6;
+    }),
+  );
 }
 
 /** `read(at, n)`: the bytes of [at, at + 4n) OR-ed together, four streams n apart, 64 bytes of each in turn. */
 async function compile(memory: WebAssembly.Memory): Promise<(at: number, streamBytes: number) => number> {
   const { default: wabt } = await import("wabt");
   const shared = typeof SharedArrayBuffer === "function" && memory.buffer instanceof SharedArrayBuffer;
-  const accumulate = [0, 1, 2, 3].flatMap((stream) => [0, 16, 32, 48].map((offset) =>
-    `(local.set $s${stream} (v128.or (local.get $s${stream}) (v128.load offset=${offset} (i32.add (local.get $at) (i32.mul (local.get $n) (i32.const ${stream}))))))`));
+  const accumulate = [0, 1, 2, 3].flatMap((stream) =>
+    [0, 16, 32, 48].map(
+      (offset) =>
+        `(local.set $s${stream} (v128.or (local.get $s${stream}) (v128.load offset=${offset} (i32.add (local.get $at) (i32.mul (local.get $n) (i32.const ${stream}))))))`,
+    ),
+  );
   const source = `(module
     (import "env" "memory" (memory 1 65536${shared ? " shared" : ""}))
     (func (export "read") (param $at i32) (param $n i32) (result i32)

@@ -37,7 +37,8 @@ export function profileTable(report: ProfileReport): string[] {
     "|---|---|---|---|---|---|",
     ...report.kinds.map((kind) => {
       const { name, count, milliseconds, share, bytes, gigabytesPerSecond } = kind;
-      const [rate, limit] = bytes === 0 ? ["", ""] : [gigabytesPerSecond.toFixed(1), `${(100 * shareOfLimit(kind, report)).toFixed(0)} %`];
+      const [rate, limit] =
+        bytes === 0 ? ["", ""] : [gigabytesPerSecond.toFixed(1), `${(100 * shareOfLimit(kind, report)).toFixed(0)} %`];
       return `| ${name} | ${count} | ${milliseconds.toFixed(2)} | ${(100 * share).toFixed(1)} % | ${rate} | ${limit} |`;
     }),
   ];

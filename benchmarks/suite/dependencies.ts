@@ -13,7 +13,9 @@ export function installMissing(note: (line: string) => void): void {
     if (existsSync(has)) continue;
     note(`installing the peers of ${folder}: npm ${args.join(" ")} --ignore-scripts --prefix ${folder}`);
     try {
-      execFileSync("npm", [...args, "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder], { stdio: ["ignore", "ignore", "inherit"] });
+      execFileSync("npm", [...args, "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder], {
+        stdio: ["ignore", "ignore", "inherit"],
+      });
     } catch {
       note(`${folder}: npm failed; what it would have installed is absent`);
     }

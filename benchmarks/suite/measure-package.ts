@@ -17,7 +17,10 @@ export async function measurePackage(): Promise<Measured<PackageSizesData>> {
   return {
     data: {
       kind: "package-sizes",
-      rows: [...await libraryRows(BUNDLE), ...kernels.map((name) => ({ name, ...sizesOf([readFileSync(`build/${name}`)]) }))],
+      rows: [
+        ...(await libraryRows(BUNDLE)),
+        ...kernels.map((name) => ({ name, ...sizesOf([readFileSync(`build/${name}`)]) })),
+      ],
     },
   };
 }
@@ -25,15 +28,26 @@ export async function measurePackage(): Promise<Measured<PackageSizesData>> {
 /** The library: what an import of it fetches, and what it fetches later, when a source of that kind is opened. */
 async function libraryRows(options: BuildOptions): Promise<PackageSizesData["rows"]> {
   const { outputFiles, metafile } = await build({
-    ...options, entryPoints: [LIBRARY], outdir: "library", splitting: true, minify: true, sourcemap: false, write: false, metafile: true, external: ["#kernels/*", "#models/*"],
+    ...options,
+    entryPoints: [LIBRARY],
+    outdir: "library",
+    splitting: true,
+    minify: true,
+    sourcemap: false,
+    write: false,
+    metafile: true,
+    external: ["#kernels/*", "#models/*"],
   });
   const contents = new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]));
   const sizes = (paths: readonly string[]): Sizes => sizesOf(paths.map((path) => contents.get(basename(path))!));
   const entries = Object.entries(metafile.outputs).filter(([, { entryPoint }]) => entryPoint !== undefined);
   const library = withImports(metafile, entries.find(([, { entryPoint }]) => entryPoint === LIBRARY)![0]);
-  const later = entries.filter(([path]) => !library.includes(path)).map(([path, { entryPoint }]) => ({
-    name: `later: ${entryPoint}`, ...sizes(withImports(metafile, path).filter((part) => !library.includes(part))),
-  }));
+  const later = entries
+    .filter(([path]) => !library.includes(path))
+    .map(([path, { entryPoint }]) => ({
+      name: `later: ${entryPoint}`,
+      ...sizes(withImports(metafile, path).filter((part) => !library.includes(part))),
+    }));
   return [{ name: "library", ...sizes(library) }, ...later];
 }
 

@@ -10,9 +10,22 @@ const REPORT = "build/benchmarks/training.json";
 export async function measureTraining({ rounds, note }: Context, threads: number): Promise<Measured<TrainingData>> {
   note(`training, ${threads} threads`);
   mkdirSync("build/benchmarks", { recursive: true });
-  const args = ["benchmarks/run.mjs", "train", "--threads", String(threads), "--only", "agreement,products,steps", "--rounds", String(rounds), "--json", REPORT];
+  const args = [
+    "benchmarks/run.mjs",
+    "train",
+    "--threads",
+    String(threads),
+    "--only",
+    "agreement,products,steps",
+    "--rounds",
+    String(rounds),
+    "--json",
+    REPORT,
+  ];
   execFileSync(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
   const report = JSON.parse(readFileSync(REPORT, "utf8")) as TrainReport;
-  const absent = existsSync("benchmarks/node_modules/@tensorflow/tfjs-backend-wasm") ? [] : [{ name: "TensorFlow.js", reason: "not installed (npm ci --ignore-scripts --prefix benchmarks)" }];
+  const absent = existsSync("benchmarks/node_modules/@tensorflow/tfjs-backend-wasm")
+    ? []
+    : [{ name: "TensorFlow.js", reason: "not installed (npm ci --ignore-scripts --prefix benchmarks)" }];
   return { data: { kind: "training", report }, absent };
 }

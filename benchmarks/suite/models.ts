@@ -10,7 +10,10 @@ const SEED = 1;
 export const MODELS = ["2b4t", "bonsai-1.7b"] as const;
 export type ModelName = (typeof MODELS)[number];
 
-export const MODEL_TITLES: Readonly<Record<ModelName, string>> = { "2b4t": "BitNet 2B4T, TQ2_0 with a Q6_K head", "bonsai-1.7b": "Bonsai 1.7B, Q1_0" };
+export const MODEL_TITLES: Readonly<Record<ModelName, string>> = {
+  "2b4t": "BitNet 2B4T, TQ2_0 with a Q6_K head",
+  "bonsai-1.7b": "Bonsai 1.7B, Q1_0",
+};
 
 export interface ModelFile {
   readonly path: string;
@@ -26,7 +29,8 @@ export interface Cut {
 }
 
 export async function modelFile(name: ModelName, note: (line: string) => void, cut: Cut = {}): Promise<ModelFile> {
-  const shape = { ...shapes[name], ...cut }, path = `${FOLDER}/${[name, ...Object.entries(cut).flat()].join("-")}.gguf`;
+  const shape = { ...shapes[name], ...cut },
+    path = `${FOLDER}/${[name, ...Object.entries(cut).flat()].join("-")}.gguf`;
   if (!existsSync(path)) {
     note(`writing ${path}`);
     mkdirSync(FOLDER, { recursive: true });

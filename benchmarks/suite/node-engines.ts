@@ -20,13 +20,22 @@ export interface FoundNode {
 const own: FoundNode = { path: process.execPath, major: Number(process.versions.node.split(".")[0]) };
 
 /** This Node, those of `.ci/nodes` that are for this machine, and `asked`. */
-export async function findNodes(asked: string | undefined): Promise<{ baseline: FoundNode | undefined; relaxed: FoundNode | undefined }> {
-  const names = existsSync(NODES) ? readdirSync(NODES) : [], suffix = `-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
-  const installed = names.filter((name) => name.endsWith(suffix)).map((name) => ({ path: join(NODES, name, "bin/node"), major: Number(name.split("-")[1]) }));
-  const nodes = [own, ...installed], relaxed = nodes.filter(({ major }) => major > BASELINE_NODE_MAJOR).sort((a, b) => b.major - a.major)[0];
+export async function findNodes(
+  asked: string | undefined,
+): Promise<{ baseline: FoundNode | undefined; relaxed: FoundNode | undefined }> {
+  const names = existsSync(NODES) ? readdirSync(NODES) : [],
+    suffix = `-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
+  const installed = names
+    .filter((name) => name.endsWith(suffix))
+    .map((name) => ({ path: join(NODES, name, "bin/node"), major: Number(name.split("-")[1]) }));
+  const nodes = [own, ...installed],
+    relaxed = nodes.filter(({ major }) => major > BASELINE_NODE_MAJOR).sort((a, b) => b.major - a.major)[0];
   return {
     baseline: nodes.find(({ major }) => major === BASELINE_NODE_MAJOR),
-    relaxed: asked === undefined ? relaxed : { path: asked, major: await runJson<number>(asked, ["-p", "process.versions.node.split('.')[0]"]) },
+    relaxed:
+      asked === undefined
+        ? relaxed
+        : { path: asked, major: await runJson<number>(asked, ["-p", "process.versions.node.split('.')[0]"]) },
   };
 }
 
@@ -48,9 +57,13 @@ export function llamaCpp(): Engine {
     name: LLAMA_CPP,
     measure({ file, threads, promptTokens, tokens, repeats }: Work) {
       if (!peerInstalled) throw new Error("not installed (npm install --no-save --prefix tests/conformance)");
-      return runJson<Speed>(process.execPath, ["tests/conformance/llama-cpp.mjs", "bench", file, ...[promptTokens, tokens, threads, repeats].map(String)]);
+      return runJson<Speed>(process.execPath, [
+        "tests/conformance/llama-cpp.mjs",
+        "bench",
+        file,
+        ...[promptTokens, tokens, threads, repeats].map(String),
+      ]);
     },
     async rest() {},
   };
 }
-

@@ -15,13 +15,24 @@ export interface ModelsData {
 export interface SizesData {
   readonly kind: "sizes";
   readonly model: ModelName;
-  readonly rows: readonly { readonly nLayers: number; readonly nVocab: number; readonly modelBytes: number; readonly threads: number; readonly tokensPerSecond: number }[];
+  readonly rows: readonly {
+    readonly nLayers: number;
+    readonly nVocab: number;
+    readonly modelBytes: number;
+    readonly threads: number;
+    readonly tokensPerSecond: number;
+  }[];
 }
 
 export interface PositionsData {
   readonly kind: "positions";
   readonly model: ModelName;
-  readonly rows: readonly { readonly threads: number; readonly kv: string; readonly position: number; readonly tokensPerSecond: number }[];
+  readonly rows: readonly {
+    readonly threads: number;
+    readonly kv: string;
+    readonly position: number;
+    readonly tokensPerSecond: number;
+  }[];
 }
 
 export interface PromptRow {
@@ -66,7 +77,12 @@ export interface ProfileData {
 
 export interface LoadingData {
   readonly kind: "loading";
-  readonly rows: readonly { readonly model: ModelName; readonly modelBytes: number; readonly engine: string; readonly loadMs: number }[];
+  readonly rows: readonly {
+    readonly model: ModelName;
+    readonly modelBytes: number;
+    readonly engine: string;
+    readonly loadMs: number;
+  }[];
 }
 
 export interface PackageSizesData {
@@ -79,7 +95,16 @@ export interface TrainingData {
   readonly report: TrainReport;
 }
 
-export type PieceData = ModelsData | SizesData | PositionsData | PromptsData | ProductsData | ProfileData | LoadingData | PackageSizesData | TrainingData;
+export type PieceData =
+  | ModelsData
+  | SizesData
+  | PositionsData
+  | PromptsData
+  | ProductsData
+  | ProfileData
+  | LoadingData
+  | PackageSizesData
+  | TrainingData;
 
 export interface Piece<Data extends PieceData = PieceData> {
   readonly name: string;
@@ -87,7 +112,13 @@ export interface Piece<Data extends PieceData = PieceData> {
   readonly isQuick: boolean;
   readonly date: string;
   readonly seconds: number;
-  readonly machine: { readonly cpu: string; readonly nCpus: number; readonly memoryBytes: number; readonly os: string; readonly loadAverage: number };
+  readonly machine: {
+    readonly cpu: string;
+    readonly nCpus: number;
+    readonly memoryBytes: number;
+    readonly os: string;
+    readonly loadAverage: number;
+  };
   readonly versions: Readonly<Record<string, string>>;
   readonly absent: readonly Absence[];
   readonly data: Data;

@@ -48,8 +48,14 @@ export interface Turns {
 }
 
 /** Engines that fail once are asked no more. */
-export async function takeTurns(engines: readonly Engine[], work: Work, nRounds: number, note: (line: string) => void): Promise<Turns> {
-  const speeds = engines.map((): Speed[] => []), failures = engines.map((): string | undefined => undefined);
+export async function takeTurns(
+  engines: readonly Engine[],
+  work: Work,
+  nRounds: number,
+  note: (line: string) => void,
+): Promise<Turns> {
+  const speeds = engines.map((): Speed[] => []),
+    failures = engines.map((): string | undefined => undefined);
   try {
     for (let round = 0; round < nRounds; round++) {
       for (const [i, engine] of engines.entries()) {
@@ -67,7 +73,11 @@ export async function takeTurns(engines: readonly Engine[], work: Work, nRounds:
     for (const engine of engines) await engine.rest();
   }
   return {
-    results: engines.flatMap((engine, i) => (failures[i] === undefined ? [{ engine: engine.name, work: workOf(engine, work), speed: medians(speeds[i]), rounds: speeds[i] }] : [])),
+    results: engines.flatMap((engine, i) =>
+      failures[i] === undefined
+        ? [{ engine: engine.name, work: workOf(engine, work), speed: medians(speeds[i]), rounds: speeds[i] }]
+        : [],
+    ),
     absent: engines.flatMap(({ name }, i) => (failures[i] === undefined ? [] : [{ name, reason: failures[i] }])),
   };
 }
@@ -75,7 +85,11 @@ export async function takeTurns(engines: readonly Engine[], work: Work, nRounds:
 const workOf = (engine: Engine, work: Work): Work => engine.reduce?.(work) ?? work;
 
 /** The median of the rounds' ratios: what disturbed a round met both of its sides. Undefined where one is absent. */
-export function speedRatio(above: EngineResult | undefined, below: EngineResult | undefined, key: "promptTokensPerSecond" | "tokensPerSecond"): number | undefined {
+export function speedRatio(
+  above: EngineResult | undefined,
+  below: EngineResult | undefined,
+  key: "promptTokensPerSecond" | "tokensPerSecond",
+): number | undefined {
   if (!above || !below) return undefined;
   const nShared = Math.min(above.rounds.length, below.rounds.length);
   return median(Array.from({ length: nShared }, (_, i) => above.rounds[i][key] / below.rounds[i][key]));
@@ -83,5 +97,9 @@ export function speedRatio(above: EngineResult | undefined, below: EngineResult 
 
 function medians(speeds: readonly Speed[]): Speed {
   const of = (key: keyof Speed): number => median(speeds.map((speed) => speed[key]));
-  return { loadMs: of("loadMs"), promptTokensPerSecond: of("promptTokensPerSecond"), tokensPerSecond: of("tokensPerSecond") };
+  return {
+    loadMs: of("loadMs"),
+    promptTokensPerSecond: of("promptTokensPerSecond"),
+    tokensPerSecond: of("tokensPerSecond"),
+  };
 }

@@ -93,9 +93,16 @@ const CHATML_TEMPLATE =
 function globalTensors(shape: Shape): TensorSpec[] {
   const { nEmbd, nVocab, headType } = shape;
   const headStd = (LOGIT_STD * (shape.architecture === "minicpm" ? MINICPM.logitScale : 1)) / Math.sqrt(nEmbd);
-  const table = (name: string, std: number): TensorSpec =>
-    ({ name, type: headType, shape: [nEmbd, nVocab], mean: 0, std, scalePerTensor: false });
-  if (!shape.tied) return [table("token_embd.weight", 1), norm("output_norm.weight", nEmbd), table("output.weight", headStd)];
+  const table = (name: string, std: number): TensorSpec => ({
+    name,
+    type: headType,
+    shape: [nEmbd, nVocab],
+    mean: 0,
+    std,
+    scalePerTensor: false,
+  });
+  if (!shape.tied)
+    return [table("token_embd.weight", 1), norm("output_norm.weight", nEmbd), table("output.weight", headStd)];
   if (shape.branchShare === undefined) return [table("token_embd.weight", headStd), norm("output_norm.weight", nEmbd)];
   // The stream stays near the token's own embedding, which is also a row of the head: random signs between the two
   // keep the model from only ever repeating its input.
@@ -117,11 +124,21 @@ function oneLayer(shape: Shape): TensorSpec[] {
   const qDim = shape.nHeads * headDim;
   const kvDim = shape.nKvHeads * headDim;
   const linear = (name: string, k: number, rows: number, gain = 1): TensorSpec => ({
-    name: `${name}.weight`, type: shape.bodyType, shape: [k, rows],
-    mean: 0, std: gain / Math.sqrt(k), scalePerTensor: shape.scalePerTensor,
+    name: `${name}.weight`,
+    type: shape.bodyType,
+    shape: [k, rows],
+    mean: 0,
+    std: gain / Math.sqrt(k),
+    scalePerTensor: shape.scalePerTensor,
   });
-  const bias = (name: string, rows: number): TensorSpec =>
-    ({ name: `${name}.bias`, type: "F32", shape: [rows], mean: 0, std: 0.2, scalePerTensor: false });
+  const bias = (name: string, rows: number): TensorSpec => ({
+    name: `${name}.bias`,
+    type: "F32",
+    shape: [rows],
+    mean: 0,
+    std: 0.2,
+    scalePerTensor: false,
+  });
   const subNorms = isBitnet(shape);
   // silu(g)·u of two N(0, 1) has RMS 0.6; with a sub-norm the input of ffn_down has RMS 1 whatever the activation.
   const downGain = subNorms ? 1 : 1 / 0.6;
@@ -133,7 +150,9 @@ function oneLayer(shape: Shape): TensorSpec[] {
     linear("attn_k", nEmbd, kvDim),
     linear("attn_v", nEmbd, kvDim),
     ...(shape.architecture === "qwen2" ? [bias("attn_q", qDim), bias("attn_k", kvDim), bias("attn_v", kvDim)] : []),
-    ...(shape.architecture === "qwen3" ? [norm("attn_q_norm.weight", headDim), norm("attn_k_norm.weight", headDim)] : []),
+    ...(shape.architecture === "qwen3"
+      ? [norm("attn_q_norm.weight", headDim), norm("attn_k_norm.weight", headDim)]
+      : []),
     ...(subNorms ? [norm("attn_sub_norm.weight", qDim)] : []),
     linear("attn_output", qDim, nEmbd, branchGain),
     norm("ffn_norm.weight", nEmbd),

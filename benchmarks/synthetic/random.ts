@@ -11,7 +11,10 @@ export interface Random {
 }
 
 export function seededRandom(seed: number): Random {
-  let a = splitmix(seed), b = splitmix(a + 1), c = splitmix(b + 2), d = splitmix(c + 3) | 1;
+  let a = splitmix(seed),
+    b = splitmix(a + 1),
+    c = splitmix(b + 2),
+    d = splitmix(c + 3) | 1;
   function u32(): number {
     const sum = (a + d) | 0;
     const result = (((sum << 7) | (sum >>> 25)) + a) >>> 0;
@@ -25,7 +28,8 @@ export function seededRandom(seed: number): Random {
     return result;
   }
   function normal(): number {
-    const x = u32(), y = u32();
+    const x = u32(),
+      y = u32();
     const sum = (x >>> 16) + (x & 0xffff) + (y >>> 16) + (y & 0xffff);
     return (sum - 2 * 0xffff) / NORMAL_STD;
   }

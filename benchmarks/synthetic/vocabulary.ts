@@ -37,11 +37,33 @@ export function syntheticVocabulary(nVocab: number, pre: "llama-bpe" | "qwen2", 
   const types = tokens.map((_, id) => (id < nWords ? 1 : 3));
   const idOf = (name: string) => nWords + specials.indexOf(name);
   return pre === "llama-bpe"
-    ? { tokens, types, merges, pre, bosId: idOf("<|begin_of_text|>"), eosId: idOf("<|end_of_text|>"), eotId: idOf("<|eot_id|>") }
-    : { tokens, types, merges, pre, bosId: idOf("<|endoftext|>"), eosId: idOf("<|im_end|>"), eotId: idOf("<|im_end|>") };
+    ? {
+        tokens,
+        types,
+        merges,
+        pre,
+        bosId: idOf("<|begin_of_text|>"),
+        eosId: idOf("<|end_of_text|>"),
+        eotId: idOf("<|eot_id|>"),
+      }
+    : {
+        tokens,
+        types,
+        merges,
+        pre,
+        bosId: idOf("<|endoftext|>"),
+        eosId: idOf("<|im_end|>"),
+        eotId: idOf("<|im_end|>"),
+      };
 }
 
-const LLAMA_SPECIALS = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"];
+const LLAMA_SPECIALS = [
+  "<|begin_of_text|>",
+  "<|end_of_text|>",
+  "<|start_header_id|>",
+  "<|end_header_id|>",
+  "<|eot_id|>",
+];
 const QWEN_SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
 
 /** Where the special tokens start: as in the real files for their sizes, else the last 8 ids. */

@@ -123,13 +123,14 @@ function encodeI2S(source: Source, nElements: number): Uint8Array {
 
 /** Rounded to f16 as the block types round it, so that the weights are the same. */
 function wholeScale({ spec }: Source): number {
-  if (!spec.scalePerTensor) throw new Error("synthetic weights: I2_S has one scale a tensor; this shape has one a block");
+  if (!spec.scalePerTensor)
+    throw new Error("synthetic weights: I2_S has one scale a tensor; this shape has one a block");
   return halfToFloat(floatToHalf(spec.std / TERNARY_STD));
 }
 
 function blockScale({ scales, spec }: Source, codeStd: number): number {
   const base = spec.std / codeStd;
-  return spec.scalePerTensor ? base : base * (1 + 0.25 * ((scales.u32() / 0x8000_0000) - 1));
+  return spec.scalePerTensor ? base : base * (1 + 0.25 * (scales.u32() / 0x8000_0000 - 1));
 }
 
 function encodeQ1(source: Source, nElements: number): Uint8Array {
@@ -142,7 +143,12 @@ function encodeQ1(source: Source, nElements: number): Uint8Array {
 }
 
 /** Blocks of random bits, with f16 `value`s put at the given bytes of each. */
-function randomBlocks({ values }: Source, nElements: number, type: TensorTypeName, halves: [at: number, value: number][]): Uint8Array {
+function randomBlocks(
+  { values }: Source,
+  nElements: number,
+  type: TensorTypeName,
+  halves: [at: number, value: number][],
+): Uint8Array {
   const { blockElements, blockBytes } = TENSOR_TYPES[type];
   const out = new Uint8Array((nElements / blockElements) * blockBytes);
   for (let at = 0; at + 1 < out.length; at += 2) putU16(out, at, values.u32() >>> 16);
@@ -157,7 +163,10 @@ function randomBlocks({ values }: Source, nElements: number, type: TensorTypeNam
 // sub-block is its scale, times 7.5: what takes the mean away.
 function encodeQ4K(source: Source, nElements: number): Uint8Array {
   const d = source.spec.std / (4.61 * 36.4);
-  const out = randomBlocks(source, nElements, "Q4_K", [[0, d], [2, d * 7.5]]);
+  const out = randomBlocks(source, nElements, "Q4_K", [
+    [0, d],
+    [2, d * 7.5],
+  ]);
   for (let at = 4; at < out.length; at += 144) {
     for (let j = 0; j < 4; j++) {
       out[at + 4 + j] = (out[at + j] & 63) | (out[at + 4 + j] & 0xc0);

@@ -24,24 +24,42 @@ const TOLERANCE = 1e-3;
 const STEPS = 3;
 
 /** @throws when they differ by more than 1e-3 */
-export async function checkAgreement(programs: Programs, threads: number, way: string, optimizer: OptimizerOptions): Promise<Agreement> {
-  const training = CHECKED_TRAINING, batch = exampleBatch(training);
-  const onebit = await programs.start("onebit", threads), peer = await programs.start("tfjs", threads);
+export async function checkAgreement(
+  programs: Programs,
+  threads: number,
+  way: string,
+  optimizer: OptimizerOptions,
+): Promise<Agreement> {
+  const training = CHECKED_TRAINING,
+    batch = exampleBatch(training);
+  const onebit = await programs.start("onebit", threads),
+    peer = await programs.start("tfjs", threads);
   const { weights } = await onebit.call<ModelFigures>("model", { training, optimizer });
   await peer.call("model", { ...training, weights, optimizer, way });
-  const own = await onebit.call<Gradients>("lossAndGradients", batch), theirs = await peer.call<Gradients>("lossAndGradients", batch);
+  const own = await onebit.call<Gradients>("lossAndGradients", batch),
+    theirs = await peer.call<Gradients>("lossAndGradients", batch);
   // Once more from the start: asking for gradients has moved onebit's moments.
   await onebit.call("model", { training, optimizer });
   const losses = { onebit: await lossesOf(onebit, batch), peer: await lossesOf(peer, batch) };
   for (const contestant of [onebit, peer]) await contestant.stop();
   const [worstParameter, gradientDifference] = worst(own.gradients, theirs.gradients);
-  const result = { threads, way, losses: { onebit: [own.loss, ...losses.onebit], peer: [theirs.loss, ...losses.peer] }, gradientDifference, worstParameter };
+  const result = {
+    threads,
+    way,
+    losses: { onebit: [own.loss, ...losses.onebit], peer: [theirs.loss, ...losses.peer] },
+    gradientDifference,
+    worstParameter,
+  };
   const lossDifference = Math.max(...result.losses.onebit.map((loss, i) => Math.abs(loss - result.losses.peer[i])));
-  if (!(lossDifference < TOLERANCE && gradientDifference < TOLERANCE)) throw new Error(`onebit and tfjs do not do the same work: ${JSON.stringify(result)}`);
+  if (!(lossDifference < TOLERANCE && gradientDifference < TOLERANCE))
+    throw new Error(`onebit and tfjs do not do the same work: ${JSON.stringify(result)}`);
   return result;
 }
 
-async function lossesOf(contestant: { call<Result>(name: string, args: object): Promise<Result> }, batch: Batch): Promise<number[]> {
+async function lossesOf(
+  contestant: { call<Result>(name: string, args: object): Promise<Result> },
+  batch: Batch,
+): Promise<number[]> {
   return (await contestant.call<{ losses: number[] }>("steps", { times: STEPS, ...batch })).losses;
 }
 
@@ -57,7 +75,8 @@ function worst(own: Gradients["gradients"], theirs: Gradients["gradients"]): [na
 /** ‖a − b‖ / ‖b‖. */
 function relativeDifference(a: Float32Array, b: Float32Array): number {
   if (a.length !== b.length) return Infinity;
-  let difference = 0, norm = 0;
+  let difference = 0,
+    norm = 0;
   for (let i = 0; i < a.length; i++) {
     difference += (a[i] - b[i]) ** 2;
     norm += b[i] ** 2;

@@ -23,14 +23,20 @@ export class Contestant {
   }
 
   /** Starts `program` and calls its `open`; `description` is what it answered. */
-  static async start(name: string, program: string, options: OpenOptions, args: readonly string[] = []): Promise<Contestant & { description: string }> {
+  static async start(
+    name: string,
+    program: string,
+    options: OpenOptions,
+    args: readonly string[] = [],
+  ): Promise<Contestant & { description: string }> {
     const contestant = new Contestant(name, program, args);
     return Object.assign(contestant, { description: await contestant.call<string>("open", options) });
   }
 
   async call<Result>(name: string, args: object = {}): Promise<Result> {
     return new Promise((resolve, reject) => {
-      const died = (code: number | null): void => reject(new Error(`${this.#name} ended with code ${code} during ${name}`));
+      const died = (code: number | null): void =>
+        reject(new Error(`${this.#name} ended with code ${code} during ${name}`));
       this.#process.once("exit", died);
       this.#process.once("message", (message: { result?: Result; error?: string }) => {
         this.#process.off("exit", died);
@@ -52,10 +58,12 @@ export class Contestant {
 /** The other end, in the program itself. */
 export function answer(calls: Calls): void {
   process.on("message", ({ name, args }: { name: string; args: never }) => {
-    Promise.resolve().then(() => calls[name](args)).then(
-      (result) => process.send!({ result }),
-      (error: Error) => process.send!({ error: error.stack }),
-    );
+    Promise.resolve()
+      .then(() => calls[name](args))
+      .then(
+        (result) => process.send!({ result }),
+        (error: Error) => process.send!({ error: error.stack }),
+      );
   });
   process.on("disconnect", () => process.exit());
 }

@@ -36,14 +36,21 @@ interface Timed {
   readonly args: { readonly way?: string; readonly times: number };
 }
 
-export async function measureProducts(programs: Programs, threads: number, options: ProductOptions): Promise<ProductRow[]> {
-  const peak = await programs.start("peak", threads), onebit = await programs.start("onebit", threads);
+export async function measureProducts(
+  programs: Programs,
+  threads: number,
+  options: ProductOptions,
+): Promise<ProductRow[]> {
+  const peak = await programs.start("peak", threads),
+    onebit = await programs.start("onebit", threads);
   const peer = programs.peerInstalled ? await programs.start("tfjs", threads) : undefined;
   const rows: ProductRow[] = [];
   for (const size of PRODUCT_SIZES) {
     for (const form of FORMS) {
       process.stderr.write(`${threads} threads, ${form} ${size.rows} × ${size.inputs} × ${size.outputs}\n`);
-      rows.push(summary(size, form, threads, await measureOne({ peak, onebit, peer }, size, form, options), peer !== undefined));
+      rows.push(
+        summary(size, form, threads, await measureOne({ peak, onebit, peer }, size, form, options), peer !== undefined),
+      );
     }
   }
   for (const contestant of [peak, onebit, peer]) await contestant?.stop();
@@ -56,16 +63,28 @@ interface Contestants {
   readonly peer: Contestant | undefined;
 }
 
-async function measureOne({ peak, onebit, peer }: Contestants, size: ProductSize, form: Form, { rounds, seconds }: ProductOptions): Promise<Round[]> {
-  const flops = productFlops(size), speed = async (timed: Timed | undefined) =>
-    timed ? flops / (await timed.contestant.call<number>("time", timed.args)) : NaN;
+async function measureOne(
+  { peak, onebit, peer }: Contestants,
+  size: ProductSize,
+  form: Form,
+  { rounds, seconds }: ProductOptions,
+): Promise<Round[]> {
+  const flops = productFlops(size),
+    speed = async (timed: Timed | undefined) =>
+      timed ? flops / (await timed.contestant.call<number>("time", timed.args)) : NaN;
   for (const contestant of [onebit, peer]) await contestant?.call("product", { ...size, form });
-  const own = await timed(onebit, undefined, seconds), best = peer && (await timed(peer, "fast", seconds));
+  const own = await timed(onebit, undefined, seconds),
+    best = peer && (await timed(peer, "fast", seconds));
   // Without transposing flags both ways are one.
   const library = peer && form !== "forward" ? await timed(peer, "library", seconds) : undefined;
   const measured: Round[] = [];
   for (let round = 0; round < rounds; round++) {
-    measured.push({ peak: await peak.call<number>("peak", { seconds: seconds / 3 }), onebit: await speed(own), peer: await speed(best), library: await speed(library) });
+    measured.push({
+      peak: await peak.call<number>("peak", { seconds: seconds / 3 }),
+      onebit: await speed(own),
+      peer: await speed(best),
+      library: await speed(library),
+    });
   }
   return measured;
 }
@@ -81,10 +100,20 @@ function repeats(seconds: number, each: number): number {
   return Math.max(1, Math.round(seconds / each));
 }
 
-function summary(size: ProductSize, form: Form, threads: number, rounds: readonly Round[], hasPeer: boolean): ProductRow {
+function summary(
+  size: ProductSize,
+  form: Form,
+  threads: number,
+  rounds: readonly Round[],
+  hasPeer: boolean,
+): ProductRow {
   const of = (key: keyof Round) => median(rounds.map((round) => round[key]));
   return {
-    ...size, form, threads, peak: of("peak"), onebit: of("onebit"),
+    ...size,
+    form,
+    threads,
+    peak: of("peak"),
+    onebit: of("onebit"),
     peer: hasPeer ? of("peer") : undefined,
     library: hasPeer && form !== "forward" ? of("library") : undefined,
     shareOfPeak: medianRatio(rounds, "onebit", "peak"),

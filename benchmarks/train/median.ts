@@ -5,6 +5,10 @@ export function median(numbers: readonly number[]): number {
 }
 
 /** The median of the rounds' ratios: what disturbed a round met both of its sides. */
-export function medianRatio<Key extends string>(rounds: readonly Readonly<Record<Key, number>>[], above: Key, below: Key): number {
+export function medianRatio<Key extends string>(
+  rounds: readonly Readonly<Record<Key, number>>[],
+  above: Key,
+  below: Key,
+): number {
   return median(rounds.map((round) => round[above] / round[below]));
 }

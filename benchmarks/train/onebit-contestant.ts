@@ -58,15 +58,28 @@ export function answerOnebit(): void {
     time: ({ times }: { times: number }) => secondsOf(clock, times, () => graph!.forward()),
     model({ training, optimizer }: { training: Training; optimizer: OptimizerOptions }): ModelFigures {
       model = { trainer: new TransformerTrainer(runtime, { ...training, ...optimizer }), optimizer, steps: 0 };
-      const weights = [...model.trainer.parameters.byName].map(([name, { shape, value }]) => [name, { shape, values: value.slice() }]);
-      return { weights: Object.fromEntries(weights), passBytes: model.trainer.passBytes, memoryBytes: runtime.memoryBytes };
+      const weights = [...model.trainer.parameters.byName].map(([name, { shape, value }]) => [
+        name,
+        { shape, values: value.slice() },
+      ]);
+      return {
+        weights: Object.fromEntries(weights),
+        passBytes: model.trainer.passBytes,
+        memoryBytes: runtime.memoryBytes,
+      };
     },
     lossAndGradients(batch: Batch) {
       const loss = trainStep(batch, 0);
-      return { loss, gradients: Object.fromEntries([...model.trainer.parameters.byName].map(([name, { gradient }]) => [name, gradient.slice()])) };
+      return {
+        loss,
+        gradients: Object.fromEntries(
+          [...model.trainer.parameters.byName].map(([name, { gradient }]) => [name, gradient.slice()]),
+        ),
+      };
     },
     steps({ times, ...batch }: Batch & { times: number }) {
-      const losses: number[] = [], seconds = secondsOf(clock, times, () => void losses.push(trainStep(batch)));
+      const losses: number[] = [],
+        seconds = secondsOf(clock, times, () => void losses.push(trainStep(batch)));
       return { seconds, losses };
     },
   });
@@ -74,12 +87,48 @@ export function answerOnebit(): void {
 
 /** One product of training, its operands filled with numbers in [-1, 1). */
 function productGraph(runtime: Runtime, { form, rows, inputs, outputs }: ProductSize & { form: Form }): Graph {
-  const tape = new Tape(runtime), x = tape.input([rows, inputs]), w = tape.input([outputs, inputs]), dy = tape.input([rows, outputs]);
+  const tape = new Tape(runtime),
+    x = tape.input([rows, inputs]),
+    w = tape.input([outputs, inputs]),
+    dy = tape.input([rows, outputs]);
   const result = { forward: dy, input: x, weight: w }[form];
   const fields = {
-    forward: { form: abi.FORM_FORWARD, a: x, aStride: inputs, b: w, bStride: inputs, c: dy, cStride: outputs, m: rows, n: outputs, k: inputs },
-    input: { form: abi.FORM_INPUT, a: dy, aStride: outputs, b: w, bStride: inputs, c: x, cStride: inputs, m: rows, n: inputs, k: outputs },
-    weight: { form: abi.FORM_WEIGHT, a: dy, aStride: outputs, b: x, bStride: inputs, c: w, cStride: inputs, m: outputs, n: inputs, k: rows },
+    forward: {
+      form: abi.FORM_FORWARD,
+      a: x,
+      aStride: inputs,
+      b: w,
+      bStride: inputs,
+      c: dy,
+      cStride: outputs,
+      m: rows,
+      n: outputs,
+      k: inputs,
+    },
+    input: {
+      form: abi.FORM_INPUT,
+      a: dy,
+      aStride: outputs,
+      b: w,
+      bStride: inputs,
+      c: x,
+      cStride: inputs,
+      m: rows,
+      n: inputs,
+      k: outputs,
+    },
+    weight: {
+      form: abi.FORM_WEIGHT,
+      a: dy,
+      aStride: outputs,
+      b: x,
+      bStride: inputs,
+      c: w,
+      cStride: inputs,
+      m: outputs,
+      n: inputs,
+      k: rows,
+    },
   }[form];
   const plain = { add: false, kScale: undefined, scale: undefined, rowScale: undefined, codes: false };
   tape.step("matmulF32", { ...fields, ...plain }, { scratchBytes: abi.MATMUL_SCRATCH_BYTES });

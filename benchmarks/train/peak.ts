@@ -12,7 +12,8 @@ import { type OpenOptions, answer } from "./contestant.ts";
 
 const CHAINS = [8, 12, 13];
 const FLOPS_PER_LINK = 8; // four lanes, one multiplication and one addition each
-const WARM_UP_CALLS = 50, WARM_UP_LINKS = 10_000;
+const WARM_UP_CALLS = 50,
+  WARM_UP_LINKS = 10_000;
 
 /** Runs in a worker: answers each number of links with the time at which it had computed them. */
 const WORKER_SOURCE = `
@@ -30,7 +31,8 @@ interface Loop {
 }
 
 export function answerPeak(): void {
-  let loops: Loop[] = [], clock: Clock;
+  let loops: Loop[] = [],
+    clock: Clock;
   answer({
     async open({ threads, clock: name }: OpenOptions) {
       clock = CLOCKS[name];
@@ -50,15 +52,20 @@ async function startLoop(chains: number, threads: number): Promise<Loop> {
   const module = new WebAssembly.Module(await assemble(chains));
   const run = new WebAssembly.Instance(module).exports.run as Loop["run"];
   for (let i = 0; i < WARM_UP_CALLS; i++) run(WARM_UP_LINKS);
-  const workers = Array.from({ length: threads - 1 }, () => new Worker(WORKER_SOURCE, { eval: true, workerData: module }));
+  const workers = Array.from(
+    { length: threads - 1 },
+    () => new Worker(WORKER_SOURCE, { eval: true, workerData: module }),
+  );
   await Promise.all(workers.map(nextMessage));
   return { chains, run, workers };
 }
 
 async function measure({ chains, run, workers }: Loop, seconds: number, clock: Clock): Promise<number> {
-  const trial = WARM_UP_LINKS * 100, begin = clock();
+  const trial = WARM_UP_LINKS * 100,
+    begin = clock();
   run(trial);
-  const links = Math.ceil((trial * seconds) / (clock() - begin)), start = clock();
+  const links = Math.ceil((trial * seconds) / (clock() - begin)),
+    start = clock();
   const others = workers.map(nextMessage);
   for (const worker of workers) worker.postMessage(links);
   run(links);

@@ -17,6 +17,9 @@ const PEER = "benchmarks/peers/tfjs.mjs";
 export function createPrograms(self: string, clock: ClockName): Programs {
   return {
     peerInstalled: existsSync("benchmarks/node_modules/@tensorflow/tfjs-backend-wasm"),
-    start: (name, threads) => (name === "tfjs" ? Contestant.start(name, PEER, { threads, clock }) : Contestant.start(name, self, { threads, clock }, ["--child", name])),
+    start: (name, threads) =>
+      name === "tfjs"
+        ? Contestant.start(name, PEER, { threads, clock })
+        : Contestant.start(name, self, { threads, clock }, ["--child", name]),
   };
 }

@@ -4,7 +4,13 @@ import type { ProductRow } from "./measure-products.ts";
 import type { Enwik8Figures, StepRow } from "./measure-steps.ts";
 
 export interface TrainReport {
-  readonly machine: { readonly cpu: string; readonly nCpus: number; readonly node: string; readonly loadAverage: number; readonly clock: string };
+  readonly machine: {
+    readonly cpu: string;
+    readonly nCpus: number;
+    readonly node: string;
+    readonly loadAverage: number;
+    readonly clock: string;
+  };
   readonly contestants: string[];
   readonly agreement: Agreement[];
   readonly products: ProductRow[];
@@ -38,8 +44,18 @@ function productLines(rows: readonly ProductRow[]): string[] {
     "| rows × in × out | form | threads | peak of the engine | onebit | of the peak | tfjs | ratio |",
     "|---|---|---|---|---|---|---|---|",
     ...rows.map((row) => {
-      const peer = row.peer === undefined ? "–" : `${giga(row.peer)}${row.library === undefined ? "" : ` (${giga(row.library)})`}`;
-      const cells = [`${row.rows} × ${row.inputs} × ${row.outputs}`, row.form, row.threads, giga(row.peak), giga(row.onebit), `${(100 * row.shareOfPeak).toFixed(0)} %`, peer, times(row.ratio)];
+      const peer =
+        row.peer === undefined ? "–" : `${giga(row.peer)}${row.library === undefined ? "" : ` (${giga(row.library)})`}`;
+      const cells = [
+        `${row.rows} × ${row.inputs} × ${row.outputs}`,
+        row.form,
+        row.threads,
+        giga(row.peak),
+        giga(row.onebit),
+        `${(100 * row.shareOfPeak).toFixed(0)} %`,
+        peer,
+        times(row.ratio),
+      ];
       return `| ${cells.join(" | ")} |`;
     }),
   ];
@@ -53,7 +69,16 @@ function stepLines(rows: readonly StepRow[]): string[] {
     "| model | threads | parameters | tokens a step | s a step | tokens/s | GFLOP/s | onebit, float is faster |",
     "|---|---|---|---|---|---|---|---|",
     ...rows.map((row) => {
-      const cells = [row.name, row.threads, millions(row.parameters), row.tokens, row.seconds.toFixed(3), row.tokensPerSecond.toFixed(0), giga(row.flops), times(row.ratio)];
+      const cells = [
+        row.name,
+        row.threads,
+        millions(row.parameters),
+        row.tokens,
+        row.seconds.toFixed(3),
+        row.tokensPerSecond.toFixed(0),
+        giga(row.flops),
+        times(row.ratio),
+      ];
       return `| ${cells.join(" | ")} |`;
     }),
   ];
@@ -67,7 +92,16 @@ function enwik8Lines(rows: readonly Enwik8Figures[]): string[] {
     "| threads | parameters | tokens a step | values of a pass | all memory | s a step | tokens/s | GFLOP/s |",
     "|---|---|---|---|---|---|---|---|",
     ...rows.map((row) => {
-      const cells = [row.threads, millions(row.parameters), row.tokens, megabytes(row.passBytes), megabytes(row.memoryBytes), row.seconds.toFixed(1), (row.tokens / row.seconds).toFixed(0), giga(row.flops)];
+      const cells = [
+        row.threads,
+        millions(row.parameters),
+        row.tokens,
+        megabytes(row.passBytes),
+        megabytes(row.memoryBytes),
+        row.seconds.toFixed(1),
+        (row.tokens / row.seconds).toFixed(0),
+        giga(row.flops),
+      ];
       return `| ${cells.join(" | ")} |`;
     }),
   ];

@@ -35,8 +35,22 @@ export interface Training {
 
 /** 1.97 million parameters over bytes. */
 const SMALL: TransformerShape = {
-  vocabSize: 256, dim: 192, depth: 4, heads: 6, kvHeads: 6, headDim: 32, ffHidden: 576, activation: "silu", glu: true, ropeTheta: 10000,
-  normEps: 1e-5, contextLength: 256, weightBits: 32, activationBits: 32, subNorms: false, tied: true,
+  vocabSize: 256,
+  dim: 192,
+  depth: 4,
+  heads: 6,
+  kvHeads: 6,
+  headDim: 32,
+  ffHidden: 576,
+  activation: "silu",
+  glu: true,
+  ropeTheta: 10000,
+  normEps: 1e-5,
+  contextLength: 256,
+  weightBits: 32,
+  activationBits: 32,
+  subNorms: false,
+  tied: true,
 };
 const SMALL_TERNARY: TransformerShape = { ...SMALL, weightBits: 1.58, activationBits: 8, subNorms: true };
 
@@ -48,7 +62,16 @@ export const CHECKED_TRAINING: Training = { shape: { ...SMALL, contextLength: 12
 /** The sizes of the well-known byte-level models of enwik8. */
 export const ENWIK8_TRAINING: Training = {
   shape: {
-    ...SMALL_TERNARY, dim: 512, depth: 8, heads: 8, kvHeads: 4, headDim: 64, ffHidden: 2048, activation: "relu2", glu: false, contextLength: 1024,
+    ...SMALL_TERNARY,
+    dim: 512,
+    depth: 8,
+    heads: 8,
+    kvHeads: 4,
+    headDim: 64,
+    ffHidden: 2048,
+    activation: "relu2",
+    glu: false,
+    contextLength: 1024,
   },
   batch: 4,
   seqLength: 1024,
@@ -64,14 +87,17 @@ export function parameterCount({ shape }: Training): number {
  */
 export function stepFlops({ shape, batch, seqLength }: Training): number {
   const tokens = batch * seqLength;
-  const weights = parameterShapes(shape).filter(([, extents]) => extents.length > 1).reduce((sum, [, [rows, columns]]) => sum + rows * columns, 0);
+  const weights = parameterShapes(shape)
+    .filter(([, extents]) => extents.length > 1)
+    .reduce((sum, [, [rows, columns]]) => sum + rows * columns, 0);
   const attention = 6 * seqLength * shape.heads * shape.headDim * shape.depth;
   return tokens * (6 * weights + attention);
 }
 
 /** Bytes of no meaning, the same in every run. The targets are the ids that come next. */
 export function exampleBatch({ shape, batch, seqLength }: Training): { ids: Int32Array; targets: Int32Array } {
-  const ids = new Int32Array(batch * seqLength), targets = new Int32Array(batch * seqLength);
+  const ids = new Int32Array(batch * seqLength),
+    targets = new Int32Array(batch * seqLength);
   let state = 1;
   for (let i = 0; i < ids.length; i++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

@@ -2,7 +2,9 @@
 import shakespeare from "onebit/shakespeare";
 import { loadInWorker } from "onebit/worker";
 
-const form = document.querySelector("form")!, output = document.querySelector("output")!, status = document.querySelector("#status")!;
+const form = document.querySelector("form")!,
+  output = document.querySelector("output")!,
+  status = document.querySelector("#status")!;
 
 // The model in the package, too small to gain from threads. A File that the user chose, or a URL, would be another;
 // `onProgress` tells how far it is.
@@ -19,11 +21,13 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   stop.abort();
   stop = new AbortController();
-  const { signal } = stop, prompt = String(new FormData(form).get("prompt"));
+  const { signal } = stop,
+    prompt = String(new FormData(form).get("prompt"));
   output.textContent = prompt;
   try {
     // With a seed the text is the same in every browser.
-    for await (const { text } of model.generate(prompt, { maxTokens: 500, temperature: 0.8, seed: 1, signal })) output.append(text);
+    for await (const { text } of model.generate(prompt, { maxTokens: 500, temperature: 0.8, seed: 1, signal }))
+      output.append(text);
   } catch (error) {
     status.textContent = String(error);
   }

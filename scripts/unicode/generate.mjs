@@ -24,7 +24,17 @@ const category = (name, version) => codePoints(`General_Category/${name}`, versi
 /** Runs of one class, `<letter of the class><length in base 36, upper case; none for 1>`, from U+0000 on. */
 async function classRuns() {
   const classes = new Array(CODE_POINTS).fill("a");
-  const kinds = [["Uppercase_Letter", "u"], ["Titlecase_Letter", "u"], ["Lowercase_Letter", "l"], ["Modifier_Letter", "o"], ["Other_Letter", "o"], ["Number", "n"], ["Mark", "m"], ["Punctuation", "p"], ["Symbol", "s"]];
+  const kinds = [
+    ["Uppercase_Letter", "u"],
+    ["Titlecase_Letter", "u"],
+    ["Lowercase_Letter", "l"],
+    ["Modifier_Letter", "o"],
+    ["Other_Letter", "o"],
+    ["Number", "n"],
+    ["Mark", "m"],
+    ["Punctuation", "p"],
+    ["Symbol", "s"],
+  ];
   for (const [name, letter] of kinds) for (const codePoint of await category(name)) classes[codePoint] = letter;
   const runs = [];
   for (let from = 0; from < CODE_POINTS; ) {
@@ -54,7 +64,8 @@ function ranges(set) {
 /** Where `\w` is not "letter, mark or number". */
 async function wordExceptions() {
   const word = new Set([0x200c, 0x200d, ...(await codePoints("Binary_Property/Alphabetic"))]);
-  for (const name of ["Mark", "Decimal_Number", "Connector_Punctuation"]) for (const codePoint of await category(name)) word.add(codePoint);
+  for (const name of ["Mark", "Decimal_Number", "Connector_Punctuation"])
+    for (const codePoint of await category(name)) word.add(codePoint);
   const plain = new Set();
   for (const name of ["Letter", "Mark", "Number"]) for (const codePoint of await category(name)) plain.add(codePoint);
   return new Set([...word].filter((c) => !plain.has(c)).concat([...plain].filter((c) => !word.has(c))));
@@ -89,6 +100,14 @@ write(
 );
 write(
   "hf-unicode-data.ts",
-  constant("WORD_EXCEPTIONS", "Where `\\w` is not L, M or N: gaps and lengths of ranges, in base 36.", ranges(await wordExceptions())),
-  constant("ASSIGNED_SINCE_9", "L, M, N, P, S assigned after Unicode 9.0: gaps and lengths of ranges, in base 36.", ranges(await assignedSince9())),
+  constant(
+    "WORD_EXCEPTIONS",
+    "Where `\\w` is not L, M or N: gaps and lengths of ranges, in base 36.",
+    ranges(await wordExceptions()),
+  ),
+  constant(
+    "ASSIGNED_SINCE_9",
+    "L, M, N, P, S assigned after Unicode 9.0: gaps and lengths of ranges, in base 36.",
+    ranges(await assignedSince9()),
+  ),
 );

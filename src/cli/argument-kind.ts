@@ -21,14 +21,18 @@ export function isModelArgument(argument: string, exists: (path: string) => bool
 }
 
 /** What the program's first argument is, when it is no command there is. */
-export function kindOfFirstArgument(argument: string, exists?: (path: string) => boolean): "model" | "command" | "option" | "text" {
+export function kindOfFirstArgument(
+  argument: string,
+  exists?: (path: string) => boolean,
+): "model" | "command" | "option" | "text" {
   if (argument.startsWith("-")) return "option";
   if (isModelArgument(argument, exists)) return "model";
   return COMMAND_NAME.test(argument) ? "command" : "text";
 }
 
 /** `hf.co/owner/repo`, with or without https, and `hf:owner/repo:Q1_0`, as other programs take them. */
-const HUB_ADDRESS = /^(?:hf:|(?:https?:\/\/)?(?:www\.)?(?:hf\.co|huggingface\.co)\/)([^\s/:?#]+\/[^\s/:?#]+)(?::([^\s/?#]*))?(\/[^\s]*)?$/i;
+const HUB_ADDRESS =
+  /^(?:hf:|(?:https?:\/\/)?(?:www\.)?(?:hf\.co|huggingface\.co)\/)([^\s/:?#]+\/[^\s/:?#]+)(?::([^\s/?#]*))?(\/[^\s]*)?$/i;
 const REPO = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9_][\w.-]*$/;
 const TAGGED_REPO = /^([A-Za-z0-9][\w.-]*\/[A-Za-z0-9_][\w.-]*):([\w.-]+)$/;
 
@@ -37,14 +41,25 @@ const TAGGED_REPO = /^([A-Za-z0-9][\w.-]*\/[A-Za-z0-9_][\w.-]*):([\w.-]+)$/;
  * command only takes models from there.
  * @throws OnebitError `usage`, `file/not-found`
  */
-export function modelSource(argument: string, isRemote = false, exists: (path: string) => boolean = existsSync): string {
-  const [, repo, tag, rest] = HUB_ADDRESS.exec(argument) ?? [], [, bare, bareTag] = TAGGED_REPO.exec(argument) ?? [];
+export function modelSource(
+  argument: string,
+  isRemote = false,
+  exists: (path: string) => boolean = existsSync,
+): string {
+  const [, repo, tag, rest] = HUB_ADDRESS.exec(argument) ?? [],
+    [, bare, bareTag] = TAGGED_REPO.exec(argument) ?? [];
   if (repo !== undefined && tag === undefined && rest === undefined && !argument.includes("@")) return `hf:${repo}`;
-  if (repo !== undefined && tag === undefined && !/^(?:hf:|https?:\/\/(?:www\.)?huggingface)/i.test(argument)) return `https://huggingface.co/${repo}${rest ?? ""}`;
+  if (repo !== undefined && tag === undefined && !/^(?:hf:|https?:\/\/(?:www\.)?huggingface)/i.test(argument))
+    return `https://huggingface.co/${repo}${rest ?? ""}`;
   if (repo === undefined && exists(argument)) return argument;
   if (tag !== undefined || bareTag !== undefined) {
-    fail("usage", `${quoted(argument)}: a tag chooses no file here: name the file, as in hf:${repo ?? bare}/FILE.gguf, or none for the smallest 1-bit one: hf:${repo ?? bare}`);
+    fail(
+      "usage",
+      `${quoted(argument)}: a tag chooses no file here: name the file, as in hf:${repo ?? bare}/FILE.gguf, or none for the smallest 1-bit one: hf:${repo ?? bare}`,
+    );
   }
   if (!REPO.test(argument) || MODEL_FILE.test(argument)) return argument;
-  return isRemote ? `hf:${argument}` : fail("file/not-found", `${argument}: no such file or folder; the repository on Hugging Face is hf:${argument}`);
+  return isRemote
+    ? `hf:${argument}`
+    : fail("file/not-found", `${argument}: no such file or folder; the repository on Hugging Face is hf:${argument}`);
 }

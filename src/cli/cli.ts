@@ -26,7 +26,20 @@ import { parseOptions } from "./parse-options.ts";
 import { type Screen, screenOf } from "./screen.ts";
 import type { Terminal } from "./terminal.ts";
 
-export const COMMANDS: readonly Command[] = [run, chat, logits, tokenize, inspect, perplexity, bench, pull, list, remove, train, web];
+export const COMMANDS: readonly Command[] = [
+  run,
+  chat,
+  logits,
+  tokenize,
+  inspect,
+  perplexity,
+  bench,
+  pull,
+  list,
+  remove,
+  train,
+  web,
+];
 
 /** `onebit "ROMEO:"`: the model in the package continues a text. */
 const CONTINUE_TEXT: Command = { ...run, usage: "onebit TEXT [options]", nPositionals: [1, 1] };
@@ -40,8 +53,15 @@ export const EXIT_USAGE = 2;
 export const EXIT_INTERRUPTED = 130;
 
 /** @param args without the program's own name */
-export async function runCli(args: readonly string[], process: Terminal, library: Library, version: string): Promise<number> {
-  const [given, ...rest] = args, name = given !== undefined && Object.hasOwn(ALIASES, given) ? ALIASES[given] : given, terminal = screenOf(process);
+export async function runCli(
+  args: readonly string[],
+  process: Terminal,
+  library: Library,
+  version: string,
+): Promise<number> {
+  const [given, ...rest] = args,
+    name = given !== undefined && Object.hasOwn(ALIASES, given) ? ALIASES[given] : given,
+    terminal = screenOf(process);
   try {
     if (name === undefined) {
       terminal.err(generalHelp(COMMANDS));
@@ -53,7 +73,9 @@ export async function runCli(args: readonly string[], process: Terminal, library
     }
     if (name === "--help" || name === "-h" || name === "help") return await showHelp(rest, terminal);
     const isText = !COMMANDS.some((one) => one.name === name) && kindOfFirstArgument(name) === "text";
-    return await (isText ? runCommand(CONTINUE_TEXT, args, terminal, library) : runCommand(findCommand(name), rest, terminal, library));
+    return await (isText
+      ? runCommand(CONTINUE_TEXT, args, terminal, library)
+      : runCommand(findCommand(name), rest, terminal, library));
   } catch (error) {
     return report(error, name, terminal);
   }
@@ -64,8 +86,12 @@ const ALIASES: Readonly<Record<string, string>> = { ls: "list", rm: "remove", sh
 
 /** Commands of other programs, and what there is instead. */
 const INSTEAD: Readonly<Record<string, string>> = {
-  serve: "onebit web serves the chat page; for other programs there is the library", server: "onebit web serves the chat page; for other programs there is the library",
-  generate: "to continue a text: onebit run MODEL PROMPT", complete: "to continue a text: onebit run MODEL PROMPT", download: "to bring a model: onebit pull SOURCE", create: "to train a model: onebit train TEXT --out FOLDER",
+  serve: "onebit web serves the chat page; for other programs there is the library",
+  server: "onebit web serves the chat page; for other programs there is the library",
+  generate: "to continue a text: onebit run MODEL PROMPT",
+  complete: "to continue a text: onebit run MODEL PROMPT",
+  download: "to bring a model: onebit pull SOURCE",
+  create: "to train a model: onebit train TEXT --out FOLDER",
 };
 
 async function showHelp([name]: readonly string[], terminal: Screen): Promise<number> {
@@ -80,14 +106,21 @@ function findCommand(name: string): Command {
 
 function adviceFor(name: string): string {
   if (Object.hasOwn(INSTEAD, name)) return INSTEAD[name];
-  const names = COMMANDS.map((one) => one.name), near = nearestName(name, names), kind = kindOfFirstArgument(name);
+  const names = COMMANDS.map((one) => one.name),
+    near = nearestName(name, names),
+    kind = kindOfFirstArgument(name);
   if (near !== undefined) return `did you mean ${JSON.stringify(near)}?`;
   if (kind === "option") return "options come behind the command or the text";
   if (kind === "model") return `to run a model: onebit run ${name}`;
   return `try ${names.join(", ")}; to continue it as a text: onebit run ${JSON.stringify(name)}`;
 }
 
-async function runCommand(command: Command, args: readonly string[], terminal: Screen, library: Library): Promise<number> {
+async function runCommand(
+  command: Command,
+  args: readonly string[],
+  terminal: Screen,
+  library: Library,
+): Promise<number> {
   const { values, positionals } = parseOptions(command, args);
   if (values.help === true) {
     await terminal.out(commandHelp(command));
@@ -97,7 +130,9 @@ async function runCommand(command: Command, args: readonly string[], terminal: S
   if (positionals.length < min || positionals.length > max) fail("usage", `wanted: ${command.usage}`);
   const interrupt = new AbortController();
   // A second Ctrl-C finds nobody listening and ends the process at once.
-  const stopListening = command.handlesInterrupt ? () => {} : terminal.onInterrupt(() => (stopListening(), interrupt.abort()));
+  const stopListening = command.handlesInterrupt
+    ? () => {}
+    : terminal.onInterrupt(() => (stopListening(), interrupt.abort()));
   try {
     await command.run({ terminal, library, positionals, options: new Options(values), signal: interrupt.signal });
     return interrupt.signal.aborted ? EXIT_INTERRUPTED : EXIT_FINE;
@@ -116,10 +151,12 @@ function report(error: unknown, name: string | undefined, terminal: Screen): num
     terminal.err(`onebit: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     return EXIT_FAILED;
   }
-  const known = COMMANDS.find((one) => one.name === name), message = inCommandLineNames(error.message, known ?? CONTINUE_TEXT);
+  const known = COMMANDS.find((one) => one.name === name),
+    message = inCommandLineNames(error.message, known ?? CONTINUE_TEXT);
   terminal.err(`onebit: ${message} [${error.code}]\n`);
   // What the library refused by an option's name was wrong on the command line too.
-  const isUsage = error.code === "usage" || (/^(?:option\/|train\/bad-option)/.test(error.code) && message.startsWith("--"));
+  const isUsage =
+    error.code === "usage" || (/^(?:option\/|train\/bad-option)/.test(error.code) && message.startsWith("--"));
   if (!isUsage) return EXIT_FAILED;
   terminal.err(`See: onebit${known ? ` ${known.name}` : ""} --help\n`);
   return EXIT_USAGE;

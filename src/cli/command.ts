@@ -71,7 +71,8 @@ export class Options {
   number(name: string): number | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
-    if (!/^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i.test(text) || !Number.isFinite(Number(text))) fail("usage", `--${name}: wanted a number, got ${quoted(text)}`);
+    if (!/^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i.test(text) || !Number.isFinite(Number(text)))
+      fail("usage", `--${name}: wanted a number, got ${quoted(text)}`);
     return Number(text);
   }
 
@@ -80,7 +81,8 @@ export class Options {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const value = Number(text);
-    if (!/^[-+]?\d+$/.test(text) || !Number.isSafeInteger(value) || value < min) fail("usage", `--${name}: wanted an integer from ${min} up, got ${quoted(text)}`);
+    if (!/^[-+]?\d+$/.test(text) || !Number.isSafeInteger(value) || value < min)
+      fail("usage", `--${name}: wanted an integer from ${min} up, got ${quoted(text)}`);
     return value;
   }
 
@@ -89,7 +91,8 @@ export class Options {
     const text = this.text(name);
     if (text === undefined) return undefined;
     return text.split(",").map((part) => {
-      if (!/^\s*\d{1,10}\s*$/.test(part)) fail("usage", `--${name}: wanted token ids separated by commas, got ${quoted(text)}`);
+      if (!/^\s*\d{1,10}\s*$/.test(part))
+        fail("usage", `--${name}: wanted token ids separated by commas, got ${quoted(text)}`);
       return Number(part);
     });
   }
@@ -97,7 +100,8 @@ export class Options {
   choice<T extends string>(name: string, choices: readonly T[]): T | undefined {
     const text = this.text(name);
     const found = choices.find((choice) => choice === text);
-    if (text !== undefined && found === undefined) fail("usage", `--${name}: wanted ${choices.join(" or ")}, got ${quoted(text)}`);
+    if (text !== undefined && found === undefined)
+      fail("usage", `--${name}: wanted ${choices.join(" or ")}, got ${quoted(text)}`);
     return found;
   }
 }

@@ -22,7 +22,10 @@ export function formatRate(count: number, ms: number): string {
 export function formatJson(value: unknown): string {
   const plain = (_key: string, item: unknown): unknown => (typeof item === "bigint" ? plainBigint(item) : item);
   // JSON leaves some characters as they are that drive terminals; as escapes they are the same values.
-  const json = JSON.stringify(value, plain, 2).replace(/[\x7f-\x9f\u061c\u202a-\u202e\u2066-\u2069]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  const json = JSON.stringify(value, plain, 2).replace(
+    /[\x7f-\x9f\u061c\u202a-\u202e\u2066-\u2069]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
   return `${json}\n`;
 }
 

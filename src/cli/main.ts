@@ -17,4 +17,9 @@ function readVersion(): string {
 }
 
 // The exit code is set, not forced: output still in the pipe is written first.
-process.exitCode = await runCli(process.argv.slice(2), processTerminal(), { inspect, load, loadTokenizer, pull, list, remove }, readVersion());
+process.exitCode = await runCli(
+  process.argv.slice(2),
+  processTerminal(),
+  { inspect, load, loadTokenizer, pull, list, remove },
+  readVersion(),
+);

@@ -8,13 +8,20 @@ import { TRAINING_MEMBERS } from "./training-options.ts";
 
 /** Where the two names differ by more than their writing. */
 const FLAGS: Readonly<Record<string, string>> = {
-  contextLength: "context", kvType: "kv", ternaryKernel: "ternary", parseSpecial: "special", samplePrompt: "prompt", ...TRAINING_MEMBERS,
+  contextLength: "context",
+  kvType: "kv",
+  ternaryKernel: "ternary",
+  parseSpecial: "special",
+  samplePrompt: "prompt",
+  ...TRAINING_MEMBERS,
 };
 
 /** `message` for who typed the command: names of several words anywhere, those of one word where it begins. */
 export function inCommandLineNames(message: string, { optionTypes }: Command): string {
   const flagOf = (name: string): string | undefined => {
-    const flag = Object.hasOwn(FLAGS, name) ? FLAGS[name] : name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    const flag = Object.hasOwn(FLAGS, name)
+      ? FLAGS[name]
+      : name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     return Object.hasOwn(optionTypes, flag) ? `--${flag}` : undefined;
   };
   const begun = message.replace(/^[a-z]\w*(?=[:[ ])/i, (name) => flagOf(name) ?? name);

@@ -15,21 +15,42 @@ export interface ParsedOptions {
 
 /** What other programs call our options. */
 const ALIASES: Readonly<Record<string, string>> = {
-  "-h": "--help", "-n": "--max-tokens", "--n-predict": "--max-tokens", "--predict": "--max-tokens", "--num-predict": "--max-tokens", "--max-new-tokens": "--max-tokens",
-  "-c": "--context", "--ctx-size": "--context", "--num-ctx": "--context", "--context-length": "--context", "-t": "--threads", "-s": "--seed", "--temp": "--temperature",
-  "--repeat-penalty": "--repetition-penalty", "--repeat-last-n": "--penalty-last-n", "--cache-type-k": "--kv", "-f": "--file", "--system-prompt": "--system", "-sys": "--system",
+  "-h": "--help",
+  "-n": "--max-tokens",
+  "--n-predict": "--max-tokens",
+  "--predict": "--max-tokens",
+  "--num-predict": "--max-tokens",
+  "--max-new-tokens": "--max-tokens",
+  "-c": "--context",
+  "--ctx-size": "--context",
+  "--num-ctx": "--context",
+  "--context-length": "--context",
+  "-t": "--threads",
+  "-s": "--seed",
+  "--temp": "--temperature",
+  "--repeat-penalty": "--repetition-penalty",
+  "--repeat-last-n": "--penalty-last-n",
+  "--cache-type-k": "--kv",
+  "-f": "--file",
+  "--system-prompt": "--system",
+  "-sys": "--system",
 };
 
 /** Options of other programs that are arguments here. */
 const ARGUMENTS: Readonly<Record<string, string>> = {
-  "-m": "the model is the first argument", "--model": "the model is the first argument", "-p": "the prompt is an argument, behind the model", "--prompt": "the prompt is an argument, behind the model",
-  "-hf": "the model is the first argument: hf:owner/repo", "--hf-repo": "the model is the first argument: hf:owner/repo",
+  "-m": "the model is the first argument",
+  "--model": "the model is the first argument",
+  "-p": "the prompt is an argument, behind the model",
+  "--prompt": "the prompt is an argument, behind the model",
+  "-hf": "the model is the first argument: hf:owner/repo",
+  "--hf-repo": "the model is the first argument: hf:owner/repo",
 };
 
 /** @throws OnebitError `usage` */
 export function parseOptions(command: Command, args: readonly string[]): ParsedOptions {
   const types: Command["optionTypes"] = { ...command.optionTypes, help: { type: "boolean" } };
-  const values: Record<string, boolean | string | string[]> = {}, positionals: string[] = [];
+  const values: Record<string, boolean | string | string[]> = {},
+    positionals: string[] = [];
   for (let i = 0; i < args.length; i++) {
     const arg = args[i];
     if (arg === "--") {
@@ -41,7 +62,9 @@ export function parseOptions(command: Command, args: readonly string[]): ParsedO
       positionals.push(arg);
       continue;
     }
-    const equals = arg.indexOf("="), given = equals < 0 ? arg : arg.slice(0, equals), name = optionNamed(given, types, command);
+    const equals = arg.indexOf("="),
+      given = equals < 0 ? arg : arg.slice(0, equals),
+      name = optionNamed(given, types, command);
     let value = equals < 0 ? undefined : arg.slice(equals + 1);
     const { type, multiple = false } = types[name];
     if (type === "boolean") {
@@ -50,7 +73,11 @@ export function parseOptions(command: Command, args: readonly string[]): ParsedO
       continue;
     }
     if (value === undefined && isValue(args[i + 1])) value = args[++i];
-    if (value === undefined) fail("usage", `--${name}: wanted a value${args[i + 1] === undefined ? "" : `, found ${quoted(args[i + 1])}; a value that begins with a dash goes behind an equals sign: --${name}=${quoted(args[i + 1])}`}`);
+    if (value === undefined)
+      fail(
+        "usage",
+        `--${name}: wanted a value${args[i + 1] === undefined ? "" : `, found ${quoted(args[i + 1])}; a value that begins with a dash goes behind an equals sign: --${name}=${quoted(args[i + 1])}`}`,
+      );
     set(values, name, value, multiple);
   }
   return { values, positionals };
@@ -61,7 +88,12 @@ function isValue(arg: string | undefined): arg is string {
   return arg !== undefined && (!arg.startsWith("-") || arg === "-" || /^-(?:\d|\.\d|inf)/i.test(arg));
 }
 
-function set(values: Record<string, boolean | string | string[]>, name: string, value: boolean | string, multiple: boolean): void {
+function set(
+  values: Record<string, boolean | string | string[]>,
+  name: string,
+  value: boolean | string,
+  multiple: boolean,
+): void {
   const before = values[name];
   if (multiple && typeof value === "string") values[name] = Array.isArray(before) ? [...before, value] : [value];
   else if (before !== undefined) fail("usage", `--${name}: wanted it once, found it twice`);
@@ -69,12 +101,19 @@ function set(values: Record<string, boolean | string | string[]>, name: string, 
 }
 
 function optionNamed(given: string, types: Command["optionTypes"], command: Command): string {
-  const full = Object.hasOwn(ALIASES, given) ? ALIASES[given] : given, name = full.slice(2);
+  const full = Object.hasOwn(ALIASES, given) ? ALIASES[given] : given,
+    name = full.slice(2);
   if (full.startsWith("--") && Object.hasOwn(types, name)) return name;
   if (given === "--prompt" || !Object.hasOwn(ARGUMENTS, given)) {
     const nearest = given.startsWith("--") ? nearestName(given.slice(2), Object.keys(types)) : undefined;
-    const advice = nearest === undefined ? `onebit ${command.name} --help has all; a text that begins with a dash goes behind --` : `did you mean --${nearest}?`;
-    return fail("usage", `${command.name}: no option ${shownOption(given)}: ${Object.hasOwn(ARGUMENTS, given) ? ARGUMENTS[given] : advice}`);
+    const advice =
+      nearest === undefined
+        ? `onebit ${command.name} --help has all; a text that begins with a dash goes behind --`
+        : `did you mean --${nearest}?`;
+    return fail(
+      "usage",
+      `${command.name}: no option ${shownOption(given)}: ${Object.hasOwn(ARGUMENTS, given) ? ARGUMENTS[given] : advice}`,
+    );
   }
   return fail("usage", `${command.name}: no option ${given}: ${ARGUMENTS[given]}: ${command.usage}`);
 }

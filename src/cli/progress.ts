@@ -17,7 +17,9 @@ const REDRAW_MS = 50;
 
 /** @param overrides options that the command sets itself */
 export async function loadModel(context: CommandContext, overrides: { contextLength?: number } = {}): Promise<Model> {
-  const [path] = context.positionals, bar = createBar(context.terminal), line = createPullLine(context.terminal);
+  const [path] = context.positionals,
+    bar = createBar(context.terminal),
+    line = createPullLine(context.terminal);
   try {
     return await context.library.load(path === undefined ? undefined : modelSource(path), {
       ...loadOptions(context.options),

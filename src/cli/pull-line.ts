@@ -23,9 +23,19 @@ export function createPullLine(terminal: Screen): { show(progress: PullProgress)
 }
 
 /** `downloading model.gguf: 12 MB of 551 MB, 2 %, 8.3 MB/s, 65 s left` */
-export function describeProgress({ phase, file, doneBytes, totalBytes, bytesPerSecond, remainingMs }: PullProgress): string {
+export function describeProgress({
+  phase,
+  file,
+  doneBytes,
+  totalBytes,
+  bytesPerSecond,
+  remainingMs,
+}: PullProgress): string {
   if (phase === "waiting") return `waiting for ${file}: another program is downloading it`;
-  const part = totalBytes === undefined ? "" : ` of ${formatBytes(totalBytes)}, ${totalBytes > 0 ? Math.floor((100 * doneBytes) / totalBytes) : 100} %`;
+  const part =
+    totalBytes === undefined
+      ? ""
+      : ` of ${formatBytes(totalBytes)}, ${totalBytes > 0 ? Math.floor((100 * doneBytes) / totalBytes) : 100} %`;
   const left = remainingMs === undefined ? "" : `, ${formatDuration(remainingMs)} left`;
   return `${phase} ${file}: ${formatBytes(doneBytes)}${part}, ${formatBytes(Math.round(bytesPerSecond))}/s${left}`;
 }

@@ -36,7 +36,10 @@ export const SAMPLING_OPTION_HELP: Command["optionHelp"] = [
   ["--penalty-last-n N", "how far back the penalties look; -1 is all (default 64)"],
   ["--logit-bias ID=X", "add X to a token's logit; -inf bans it (repeatable)"],
   ["--seed S", "same seed, same text (default: a new one each time)"],
-  ["--stop TEXT", "stop before this text (repeatable); \\n is a line end, \\t a tab, \\\\ a backslash, \\u0041 any character"],
+  [
+    "--stop TEXT",
+    "stop before this text (repeatable); \\n is a line end, \\t a tab, \\\\ a backslash, \\u0041 any character",
+  ],
 ];
 
 /** Ranges are the library's to check: its errors name them. */
@@ -64,7 +67,8 @@ function readBias(entries: readonly string[] | undefined): Map<number, number> |
     entries.map((entry) => {
       const [, id, bias] = /^(\d{1,10})=(-inf|[-+]?[\d.]+(?:e[-+]?\d+)?)$/i.exec(entry) ?? [];
       const value = /^-inf$/i.test(bias ?? "") ? -Infinity : Number(bias);
-      if (id === undefined || Number.isNaN(value)) fail("usage", `--logit-bias: wanted ID=NUMBER or ID=-inf, got ${JSON.stringify(entry)}`);
+      if (id === undefined || Number.isNaN(value))
+        fail("usage", `--logit-bias: wanted ID=NUMBER or ID=-inf, got ${JSON.stringify(entry)}`);
       return [Number(id), value] as const;
     }),
   );
@@ -75,7 +79,12 @@ const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", "
 function unescaped(text: string): string {
   return text.replace(/\\(u[0-9a-f]{4}|.?)/gis, (whole, code: string) => {
     if (code.length === 5) return String.fromCharCode(Number.parseInt(code.slice(1), 16));
-    return Object.hasOwn(ESCAPES, code) ? ESCAPES[code] : fail("usage", `--stop: ${quoted(whole)} is no escape: there are \\n, \\t, \\r, \\\\ and \\u0041; a backslash is \\\\`);
+    return Object.hasOwn(ESCAPES, code)
+      ? ESCAPES[code]
+      : fail(
+          "usage",
+          `--stop: ${quoted(whole)} is no escape: there are \\n, \\t, \\r, \\\\ and \\u0041; a backslash is \\\\`,
+        );
   });
 }
 

@@ -17,8 +17,14 @@ export interface ModelOutput {
 }
 
 /** Each file is written whole or not at all; what killed writes of it left goes. @throws OnebitError `file/write`, `file/read`, `train/not-enough-memory` */
-export async function writeModel(platform: Platform, training: Training, folder: string, { hasGguf, gguf, ternary, safetensors }: ModelOutput): Promise<{ path: string; sizeBytes: number }[]> {
-  const store = fileStoreOf(platform), written: { path: string; sizeBytes: number }[] = [];
+export async function writeModel(
+  platform: Platform,
+  training: Training,
+  folder: string,
+  { hasGguf, gguf, ternary, safetensors }: ModelOutput,
+): Promise<{ path: string; sizeBytes: number }[]> {
+  const store = fileStoreOf(platform),
+    written: { path: string; sizeBytes: number }[] = [];
   const write = async (path: string, bytes: Uint8Array): Promise<void> => {
     await store.removeLeftovers(path);
     await store.writeFileAtomically(path, [bytes]);
@@ -27,7 +33,8 @@ export async function writeModel(platform: Platform, training: Training, folder:
   if (hasGguf) await write(gguf ?? platform.inFolder(folder, "model.gguf"), await training.gguf({ ternary }));
   if (safetensors !== undefined) {
     await store.makeFolder(safetensors);
-    for (const { name, bytes } of await training.safetensors()) await write(platform.inFolder(safetensors, name), bytes);
+    for (const { name, bytes } of await training.safetensors())
+      await write(platform.inFolder(safetensors, name), bytes);
   }
   return written;
 }

@@ -65,21 +65,37 @@ const isSwitch = (kind: Kind): boolean => kind === "true" || kind === "false";
 
 export const TRAINING_OPTION_TYPES: Command["optionTypes"] = Object.fromEntries([
   ["preset", { type: "string" as const }],
-  ...ROWS.map(([option, , kind]) => [option, { type: isSwitch(kind) ? ("boolean" as const) : ("string" as const) }] as const),
+  ...ROWS.map(
+    ([option, , kind]) => [option, { type: isSwitch(kind) ? ("boolean" as const) : ("string" as const) }] as const,
+  ),
 ]);
 
 export const TRAINING_OPTION_HELP: Command["optionHelp"] = [
-  ...PRESET_NAMES.map((name, i) => [i === 0 ? `--preset ${name}` : `         ${name}`, `${PRESETS[name].summary}${i === 0 ? " (the default)" : ""}`] as const),
-  ...ROWS.map(([option, , kind, help]) => [isSwitch(kind) ? `--${option}` : `--${option} ${typeof kind === "string" ? "N" : "KIND"}`, help] as const),
+  ...PRESET_NAMES.map(
+    (name, i) =>
+      [
+        i === 0 ? `--preset ${name}` : `         ${name}`,
+        `${PRESETS[name].summary}${i === 0 ? " (the default)" : ""}`,
+      ] as const,
+  ),
+  ...ROWS.map(
+    ([option, , kind, help]) =>
+      [isSwitch(kind) ? `--${option}` : `--${option} ${typeof kind === "string" ? "N" : "KIND"}`, help] as const,
+  ),
 ];
 
 /** Options by what they set. */
-export const TRAINING_MEMBERS: Readonly<Record<string, string>> = Object.fromEntries(ROWS.map(([option, member]) => [member, option]));
+export const TRAINING_MEMBERS: Readonly<Record<string, string>> = Object.fromEntries(
+  ROWS.map(([option, member]) => [member, option]),
+);
 
 /** @throws OnebitError `usage` */
 export function recipeOptions(options: Options): RecipeOptions {
   const given = ROWS.map(([option, member, kind]) => [member, readOption(options, option, kind)]);
-  return { preset: options.choice("preset", PRESET_NAMES), ...Object.fromEntries(given.filter(([, value]) => value !== undefined)) } as RecipeOptions;
+  return {
+    preset: options.choice("preset", PRESET_NAMES),
+    ...Object.fromEntries(given.filter(([, value]) => value !== undefined)),
+  } as RecipeOptions;
 }
 
 function readOption(options: Options, option: string, kind: Kind): unknown {

@@ -13,7 +13,12 @@ const PLOT = { width: 72, height: 16 };
 /** `3.0 million weights of 1.58 bits · 1,536 tokens a step · memory 212 MB (48 MB state, …)` */
 export function describePlan({ weightBits, steps }: Recipe, plan: TrainingPlan): string {
   const { parameters, tokensPerStep, stateBytes, passBytes, validationBytes, otherBytes, totalBytes } = plan;
-  const parts = [[stateBytes, "weights, gradients and moments"], [passBytes, "a pass"], [validationBytes, "validation"], [otherBytes, "scratch"]] as const;
+  const parts = [
+    [stateBytes, "weights, gradients and moments"],
+    [passBytes, "a pass"],
+    [validationBytes, "validation"],
+    [otherBytes, "scratch"],
+  ] as const;
   return [
     `${(parameters / 1e6).toFixed(parameters < 1e7 ? 2 : 1)} million weights of ${weightBits} bits, ${steps} steps of ${tokensPerStep} tokens`,
     `memory ${formatBytes(totalBytes)}: ${parts.map(([bytes, what]) => `${formatBytes(bytes)} for ${what}`).join(", ")}`,
@@ -29,8 +34,11 @@ export interface Report {
 
 /** @param isQuiet nothing but the moving line: a program reads what the command prints */
 export function createReport(terminal: Screen, training: Training, isQuiet: boolean): Report {
-  const { recipe, settings, plan } = training, firstStep = training.step;
-  let isShown = false, validationLoss: number | undefined, runMs = 0;
+  const { recipe, settings, plan } = training,
+    firstStep = training.step;
+  let isShown = false,
+    validationLoss: number | undefined,
+    runMs = 0;
   const clear = (): void => {
     if (isShown) terminal.redraw("");
     isShown = false;
@@ -43,19 +51,32 @@ export function createReport(terminal: Screen, training: Training, isQuiet: bool
     clear,
     async show(event) {
       if (event.kind === "step") {
-        const { step, loss, stepMs } = event, { steps: totalSteps } = recipe;
+        const { step, loss, stepMs } = event,
+          { steps: totalSteps } = recipe;
         runMs += stepMs;
         if (terminal.stderrIsTty) {
           isShown = true;
           const speed = stepMs > 0 ? { tokensPerSecond: (plan.tokensPerStep * 1000) / stepMs } : {};
-          terminal.redraw(formatTrainingProgress({ step, totalSteps, loss, validationLoss, ...speed, etaMs: estimateLeftMs(step - firstStep, totalSteps - step, runMs) }));
+          terminal.redraw(
+            formatTrainingProgress({
+              step,
+              totalSteps,
+              loss,
+              validationLoss,
+              ...speed,
+              etaMs: estimateLeftMs(step - firstStep, totalSteps - step, runMs),
+            }),
+          );
         } else if (step % settings.logEvery === 0) await say(`step ${step}: loss ${loss.toFixed(4)}\n`);
       }
       if (event.kind === "validation") {
         validationLoss = event.loss;
-        await say(`step ${event.step}: validation loss ${event.loss.toFixed(4)} (${event.bitsPerByte.toFixed(4)} bits a byte) over ${event.tokens} tokens${event.isWhole ? "" : " of it"}\n`);
+        await say(
+          `step ${event.step}: validation loss ${event.loss.toFixed(4)} (${event.bitsPerByte.toFixed(4)} bits a byte) over ${event.tokens} tokens${event.isWhole ? "" : " of it"}\n`,
+        );
       }
-      if (event.kind === "sample") await say(`step ${event.step}: sample\n${indented(`${event.prompt}▸${event.text}`)}\n`);
+      if (event.kind === "sample")
+        await say(`step ${event.step}: sample\n${indented(`${event.prompt}▸${event.text}`)}\n`);
     },
   };
 }
@@ -65,5 +86,8 @@ export function describeCurve(training: Training): string {
 }
 
 function indented(text: string): string {
-  return text.split("\n").map((line) => `  | ${line}`).join("\n");
+  return text
+    .split("\n")
+    .map((line) => `  | ${line}`)
+    .join("\n");
 }

@@ -13,7 +13,8 @@ export class AbortListeners {
       stop();
       return () => {};
     }
-    const shared = this.#listenerOf.get(signal) ?? new SharedListener(), own = (): void => stop();
+    const shared = this.#listenerOf.get(signal) ?? new SharedListener(),
+      own = (): void => stop();
     this.#listenerOf.set(signal, shared);
     if (shared.stops.size === 0) signal.addEventListener("abort", shared);
     shared.stops.add(own);

@@ -23,7 +23,12 @@ export interface ByteSource {
 export function isByteSource(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   const { sizeBytes, read, close } = value as Partial<ByteSource>;
-  return Number.isSafeInteger(sizeBytes) && (sizeBytes as number) >= 0 && typeof read === "function" && typeof close === "function";
+  return (
+    Number.isSafeInteger(sizeBytes) &&
+    (sizeBytes as number) >= 0 &&
+    typeof read === "function" &&
+    typeof close === "function"
+  );
 }
 
 /** A source over bytes already in memory. @throws OnebitError `option/invalid` */
@@ -45,15 +50,27 @@ export function bytesSource(bytes: Uint8Array, name = "bytes"): ByteSource {
 }
 
 /** A source over a `Blob` or a `File`: read piece by piece, never as a whole. */
-export function blobSource(blob: Blob, name = "name" in blob && typeof blob.name === "string" ? blob.name : "blob"): ByteSource {
+export function blobSource(
+  blob: Blob,
+  name = "name" in blob && typeof blob.name === "string" ? blob.name : "blob",
+): ByteSource {
   return {
     name,
     sizeBytes: blob.size,
     async read(into, position) {
-      const bytes = await blob.slice(position, position + into.length).arrayBuffer()
+      const bytes = await blob
+        .slice(position, position + into.length)
+        .arrayBuffer()
         // Browsers refuse, without saying why, a file that changed since it was chosen.
-        .catch((cause: Error) => fail("file/read", `${name}: read at byte ${position} failed: ${cause.message}; if the file has changed, choose it again`, cause));
-      if (bytes.byteLength !== into.length) fail("file/read", `${name}: wanted bytes up to ${position + into.length}, it has ${blob.size}`);
+        .catch((cause: Error) =>
+          fail(
+            "file/read",
+            `${name}: read at byte ${position} failed: ${cause.message}; if the file has changed, choose it again`,
+            cause,
+          ),
+        );
+      if (bytes.byteLength !== into.length)
+        fail("file/read", `${name}: wanted bytes up to ${position + into.length}, it has ${blob.size}`);
       into.set(new Uint8Array(bytes));
     },
     async close() {},
@@ -71,7 +88,11 @@ export function guardedSource(source: ByteSource): ByteSource {
         await source.read(into, position);
       } catch (cause) {
         if (cause instanceof OnebitError) throw cause;
-        fail("file/read", `${name}: read at byte ${position} failed: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+        fail(
+          "file/read",
+          `${name}: read at byte ${position} failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+          cause,
+        );
       }
     },
     close: () => source.close(),

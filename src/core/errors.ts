@@ -126,7 +126,10 @@ export function quoted(text: string): string {
 
 /** Control characters as escapes: JSON leaves those from 0x7f to 0x9f as they are, which terminals obey too. */
 export function printable(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return text.replace(
+    /[\x00-\x1f\x7f-\x9f]/g,
+    (control) => `\\u00${control.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
 }
 
 /** Any value in a few words, for a message: also one that throws when it is looked at. */

@@ -17,7 +17,8 @@ export interface Breather {
 const FROZEN_CALLS_MAX = 8;
 
 export function createBreather(): Breather {
-  let lastMs = performance.now(), frozenCalls = 0;
+  let lastMs = performance.now(),
+    frozenCalls = 0;
   return {
     async breathe() {
       const passedMs = performance.now() - lastMs;

@@ -19,7 +19,9 @@ export type RequiredKind<T> = Kind<T> & { readonly isRequired: true };
 
 /** A kind for each option; {@link required} for those that must be given. */
 export type OptionTable<Options> = {
-  readonly [Name in keyof Options]-?: undefined extends Options[Name] ? Kind<Options[Name]> : RequiredKind<Options[Name]>;
+  readonly [Name in keyof Options]-?: undefined extends Options[Name]
+    ? Kind<Options[Name]>
+    : RequiredKind<Options[Name]>;
 };
 
 /** Names from other programs and earlier versions, and what they are here. */
@@ -36,18 +38,29 @@ const LIST_ITEMS_MAX = 1 << 24;
  * @throws OnebitError `option/unknown`; `code` for a value that does not fit
  */
 export function checkOptions<Options extends object>(
-  what: string, given: unknown, table: OptionTable<Options>, { code = "option/invalid", meanings = {} }: { readonly code?: ErrorCode; readonly meanings?: Meanings } = {},
+  what: string,
+  given: unknown,
+  table: OptionTable<Options>,
+  { code = "option/invalid", meanings = {} }: { readonly code?: ErrorCode; readonly meanings?: Meanings } = {},
 ): Options {
-  const kinds = table as Readonly<Record<string, Kind<unknown> & { readonly isRequired?: true }>>, found: Record<string, unknown> = {};
-  return check(what, given, () => {
-    const options = given === undefined ? {} : OBJECT(given, `${what}: options`, code);
-    for (const name in options) if (!Object.hasOwn(kinds, name) && options[name] !== undefined) failUnknown(what, name, Object.keys(kinds), meanings);
-    for (const [name, kind] of Object.entries(kinds)) {
-      const value = options[name];
-      if (value !== undefined || kind.isRequired) found[name] = kind(value, name, code);
-    }
-    return found as Options;
-  }, code);
+  const kinds = table as Readonly<Record<string, Kind<unknown> & { readonly isRequired?: true }>>,
+    found: Record<string, unknown> = {};
+  return check(
+    what,
+    given,
+    () => {
+      const options = given === undefined ? {} : OBJECT(given, `${what}: options`, code);
+      for (const name in options)
+        if (!Object.hasOwn(kinds, name) && options[name] !== undefined)
+          failUnknown(what, name, Object.keys(kinds), meanings);
+      for (const [name, kind] of Object.entries(kinds)) {
+        const value = options[name];
+        if (value !== undefined || kind.isRequired) found[name] = kind(value, name, code);
+      }
+      return found as Options;
+    },
+    code,
+  );
 }
 
 /** An argument. @throws OnebitError `code` */
@@ -63,7 +76,10 @@ export function check<T>(name: string, value: unknown, kind: Kind<T>, code: Erro
 
 function failUnknown(what: string, name: string, known: readonly string[], meanings: Meanings): never {
   const meant = Object.hasOwn(meanings, name) ? meanings[name] : nearestName(name, known);
-  fail("option/unknown", `${what}: no option ${shownName(name)}: ${meant === undefined ? `there are ${known.join(", ")}` : `did you mean ${meant}?`}`);
+  fail(
+    "option/unknown",
+    `${what}: no option ${shownName(name)}: ${meant === undefined ? `there are ${known.join(", ")}` : `did you mean ${meant}?`}`,
+  );
 }
 
 function shownName(name: string): string {
@@ -72,7 +88,8 @@ function shownName(name: string): string {
 
 /** A kind by a test and the words for it. */
 export function kind<T>(wanted: string, fits: (value: unknown) => boolean): Kind<T> {
-  return (value, name, code) => (fits(value) ? (value as T) : fail(code, `${name}: wanted ${wanted}, got ${shown(value)}`));
+  return (value, name, code) =>
+    fits(value) ? (value as T) : fail(code, `${name}: wanted ${wanted}, got ${shown(value)}`);
 }
 
 export function required<T>(kind: Kind<T>): RequiredKind<T> {
@@ -83,7 +100,9 @@ export function required<T>(kind: Kind<T>): RequiredKind<T> {
 /** A table of whose options none must be given. */
 export function notRequired<Options>(table: OptionTable<Options>): OptionTable<Partial<Options>> {
   const kinds = Object.entries(table as Readonly<Record<string, Kind<unknown>>>);
-  return Object.fromEntries(kinds.map(([name, kind]): [string, Kind<unknown>] => [name, (value, what, code) => kind(value, what, code)])) as OptionTable<Partial<Options>>;
+  return Object.fromEntries(
+    kinds.map(([name, kind]): [string, Kind<unknown>] => [name, (value, what, code) => kind(value, what, code)]),
+  ) as OptionTable<Partial<Options>>;
 }
 
 export function optional<T>(kind: Kind<T>): Kind<T | undefined> {
@@ -92,11 +111,19 @@ export function optional<T>(kind: Kind<T>): Kind<T | undefined> {
 
 export const BOOLEAN = kind<boolean>("true or false", (value) => typeof value === "boolean");
 export const TEXT = kind<string>("a text", (value) => typeof value === "string");
-export const OBJECT = kind<Readonly<Record<string, unknown>>>("an object", (value) => typeof value === "object" && value !== null && !Array.isArray(value));
+export const OBJECT = kind<Readonly<Record<string, unknown>>>(
+  "an object",
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+);
 export const BYTES = kind<Uint8Array>("a Uint8Array", (value) => value instanceof Uint8Array);
 /** A function; what it takes and gives is between the caller and the compiler. */
 export const FUNCTION = kind<never>("a function", (value) => typeof value === "function");
-export const SIGNAL = kind<AbortSignal>("an AbortSignal", (value) => hasMethods(value, ["addEventListener", "removeEventListener"]) && typeof (value as AbortSignal).aborted === "boolean");
+export const SIGNAL = kind<AbortSignal>(
+  "an AbortSignal",
+  (value) =>
+    hasMethods(value, ["addEventListener", "removeEventListener"]) &&
+    typeof (value as AbortSignal).aborted === "boolean",
+);
 
 /** An object with these methods. */
 export function having<T>(wanted: string, ...methods: readonly string[]): Kind<T> {
@@ -104,7 +131,11 @@ export function having<T>(wanted: string, ...methods: readonly string[]): Kind<T
 }
 
 function hasMethods(value: unknown, methods: readonly string[]): boolean {
-  return typeof value === "object" && value !== null && methods.every((name) => typeof (value as Readonly<Record<string, unknown>>)[name] === "function");
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    methods.every((name) => typeof (value as Readonly<Record<string, unknown>>)[name] === "function")
+  );
 }
 
 /** Bounds of a number, reached (`min`, `max`) or not (`above`, `below`). */
@@ -116,28 +147,50 @@ export interface Bounds {
 }
 
 /** Finite unless the bounds say otherwise. */
-export function number({ min = -Number.MAX_VALUE, above = -Infinity, max = Number.MAX_VALUE, below = Infinity }: Bounds): Kind<number> {
+export function number({
+  min = -Number.MAX_VALUE,
+  above = -Infinity,
+  max = Number.MAX_VALUE,
+  below = Infinity,
+}: Bounds): Kind<number> {
   const from = above > -Infinity ? ` above ${above}` : min > -Number.MAX_VALUE ? ` from ${min}` : "";
-  const to = below < Infinity ? ` to below ${below}` : max < Number.MAX_VALUE ? ` to ${max}` : from === "" || above > -Infinity ? "" : " up";
-  return kind(`a number${from}${to}`, (value) => typeof value === "number" && value >= min && value > above && value <= max && value < below);
+  const to =
+    below < Infinity
+      ? ` to below ${below}`
+      : max < Number.MAX_VALUE
+        ? ` to ${max}`
+        : from === "" || above > -Infinity
+          ? ""
+          : " up";
+  return kind(
+    `a number${from}${to}`,
+    (value) => typeof value === "number" && value >= min && value > above && value <= max && value < below,
+  );
 }
 
 /** A safe integer. */
 export function whole(min: number, max = Number.MAX_SAFE_INTEGER): Kind<number> {
   const to = max === Number.MAX_SAFE_INTEGER ? "up" : `to ${max}`;
-  return kind(`an integer from ${min} ${to}`, (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max);
+  return kind(
+    `an integer from ${min} ${to}`,
+    (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
+  );
 }
 
 export function oneOf<const T extends string | number | boolean>(...choices: readonly T[]): Kind<T> {
   const words = choices.map((choice) => JSON.stringify(choice));
-  return kind(words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`, (value) => choices.some((choice) => choice === value));
+  return kind(words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`, (value) =>
+    choices.some((choice) => choice === value),
+  );
 }
 
 /** A copy of an array, or of a typed array, whose items are all of a kind. */
 export function list<T>(wanted: string, item: Kind<T>, max = LIST_ITEMS_MAX): Kind<T[]> {
   return (value, name, code) => {
-    if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && "length" in value)) fail(code, `${name}: wanted ${wanted}, got ${shown(value)}`);
-    const { length } = value as ArrayLike<unknown>, items: T[] = [];
+    if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && "length" in value))
+      fail(code, `${name}: wanted ${wanted}, got ${shown(value)}`);
+    const { length } = value as ArrayLike<unknown>,
+      items: T[] = [];
     if (length > max) fail(code, `${name}: at most ${max} items, got ${length}`);
     for (let i = 0; i < length; i++) items.push(item((value as ArrayLike<unknown>)[i], `${name}[${i}]`, code));
     return items;

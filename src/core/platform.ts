@@ -30,7 +30,13 @@ export interface Platform extends Partial<FileStore> {
   pathOf?: (url: URL) => string;
 }
 
-export const PLATFORM = having<Platform>("a platform, such as nodePlatform() makes", "openFile", "isFolder", "inFolder", "beside");
+export const PLATFORM = having<Platform>(
+  "a platform, such as nodePlatform() makes",
+  "openFile",
+  "isFolder",
+  "inFolder",
+  "beside",
+);
 
 export interface Thread {
   /** Resolves when the thread's source has called `ready()`; rejects when it failed to start. */
@@ -83,11 +89,41 @@ export interface HeldBy {
 
 /** The platform's file store. @throws OnebitError `engine/unsupported` where files cannot be written */
 export function fileStoreOf(platform: Platform): FileStore {
-  const { writeFileAtomically, removeLeftovers, appendLine, syncFile, renameFile, listFolder, removeFile, makeFolder, lockFile } = platform;
-  if (!writeFileAtomically || !removeLeftovers || !appendLine || !syncFile || !renameFile || !listFolder || !removeFile || !makeFolder || !lockFile) {
+  const {
+    writeFileAtomically,
+    removeLeftovers,
+    appendLine,
+    syncFile,
+    renameFile,
+    listFolder,
+    removeFile,
+    makeFolder,
+    lockFile,
+  } = platform;
+  if (
+    !writeFileAtomically ||
+    !removeLeftovers ||
+    !appendLine ||
+    !syncFile ||
+    !renameFile ||
+    !listFolder ||
+    !removeFile ||
+    !makeFolder ||
+    !lockFile
+  ) {
     fail("engine/unsupported", `writing files: the platform ${platform.name} has no file system for it`);
   }
-  return { writeFileAtomically, removeLeftovers, appendLine, syncFile, renameFile, listFolder, removeFile, makeFolder, lockFile };
+  return {
+    writeFileAtomically,
+    removeLeftovers,
+    appendLine,
+    syncFile,
+    renameFile,
+    listFolder,
+    removeFile,
+    makeFolder,
+    lockFile,
+  };
 }
 
 /** The temporary file of one atomic write of `path`: `id` is 8 hexadecimal digits that no other write has. */

@@ -9,18 +9,25 @@ import { OnebitError } from "./errors.ts";
 export type MemoryCode = "model/not-enough-memory" | "train/not-enough-memory";
 
 /** What V8, SpiderMonkey and JavaScriptCore say. A stack that overflows is a `RangeError` too, and is none of these. */
-const REFUSALS = /memory|alloc|too (?:large|big|long)|(?:Invalid|out-of-range) (?:typed |array |array buffer |string )*length|Length out of range|maximum size exceeded|array size is not/i;
+const REFUSALS =
+  /memory|alloc|too (?:large|big|long)|(?:Invalid|out-of-range) (?:typed |array |array buffer |string )*length|Length out of range|maximum size exceeded|array size is not/i;
 const KINDS: ReadonlySet<string> = new Set(["RangeError", "InternalError", "DataCloneError", "QuotaExceededError"]);
 
 /** True for an error by which an engine refuses memory. */
 export function isRefusedMemory(error: unknown): error is Error {
-  return error instanceof Error && !(error instanceof OnebitError) && KINDS.has(error.name) && REFUSALS.test(error.message);
+  return (
+    error instanceof Error && !(error instanceof OnebitError) && KINDS.has(error.name) && REFUSALS.test(error.message)
+  );
 }
 
 /** `error`, as an {@link OnebitError} when it is a refusal of memory. @param what was to be done with it: "logits of 5 ids" */
 export function typedRefusal(error: unknown, code: MemoryCode, what: string): unknown {
   if (!isRefusedMemory(error)) return error;
-  return new OnebitError(code, `${what}: this system refused the memory that it takes (${error.message}); ask for less at a time, or close what else takes memory`, { cause: error });
+  return new OnebitError(
+    code,
+    `${what}: this system refused the memory that it takes (${error.message}); ask for less at a time, or close what else takes memory`,
+    { cause: error },
+  );
 }
 
 /** Runs `run`; memory that is refused in it is a typed error. @throws OnebitError of `code`, and what `run` throws */

@@ -35,7 +35,10 @@ export function decodeLowBit(type: LowBitTypeName, bytes: Uint8Array, elements: 
   const row = TENSOR_TYPES[type];
   const wantedBytes = tensorBytes(row, elements);
   if (wantedBytes !== bytes.length) {
-    fail("tensor/bad-data", `${elements} elements of ${type}: wanted ${wantedBytes ?? "whole blocks of"} bytes, found ${bytes.length}`);
+    fail(
+      "tensor/bad-data",
+      `${elements} elements of ${type}: wanted ${wantedBytes ?? "whole blocks of"} bytes, found ${bytes.length}`,
+    );
   }
   const codes = new Int8Array(elements);
   if (type === "I2_S") return { codes, scales: decodeI2S(bytes, codes), groupElements: elements };
@@ -74,7 +77,14 @@ function trit(byte: number, k: number): number {
 }
 
 /** `nBytes` bytes of `nTrits` digits each; digit k of byte m is element k·nBytes + m. */
-function unpackTrits(bytes: Uint8Array, at: number, nBytes: number, nTrits: number, codes: Int8Array, to: number): void {
+function unpackTrits(
+  bytes: Uint8Array,
+  at: number,
+  nBytes: number,
+  nTrits: number,
+  codes: Int8Array,
+  to: number,
+): void {
   for (let k = 0; k < nTrits; k++) {
     for (let m = 0; m < nBytes; m++) codes[to + k * nBytes + m] = trit(bytes[at + m]!, k);
   }

@@ -26,11 +26,15 @@ export function dequantize(type: TensorTypeName, bytes: Uint8Array, elements: nu
     for (let i = 0; i < elements; i++) values[i] = codes[i]! * scales[(i / groupElements) | 0]!;
     return values;
   }
-  const unpack = DECODERS[type] ?? fail("tensor/unsupported-type", `values of type ${type} cannot be decoded on their own`);
+  const unpack =
+    DECODERS[type] ?? fail("tensor/unsupported-type", `values of type ${type} cannot be decoded on their own`);
   const { blockElements, blockBytes } = TENSOR_TYPES[type];
   const wantedBytes = tensorBytes(TENSOR_TYPES[type], elements);
   if (wantedBytes !== bytes.length) {
-    fail("tensor/bad-data", `${elements} elements of ${type}: wanted ${wantedBytes ?? "whole blocks of"} bytes, found ${bytes.length}`);
+    fail(
+      "tensor/bad-data",
+      `${elements} elements of ${type}: wanted ${wantedBytes ?? "whole blocks of"} bytes, found ${bytes.length}`,
+    );
   }
   const values = new Float32Array(elements);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

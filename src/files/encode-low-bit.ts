@@ -27,7 +27,10 @@ export function encodeLowBit(
   const { blockElements, blockBytes } = TENSOR_TYPES[type];
   const sizeBytes = tensorBytes(TENSOR_TYPES[type], codes.length);
   if (sizeBytes === undefined || (out !== undefined && out.length !== sizeBytes)) {
-    fail("tensor/bad-data", `${codes.length} codes of ${type}: wanted whole blocks of ${blockElements}, and room for their bytes`);
+    fail(
+      "tensor/bad-data",
+      `${codes.length} codes of ${type}: wanted whole blocks of ${blockElements}, and room for their bytes`,
+    );
   }
   requireCodes(type, codes);
   const bytes = out ?? new Uint8Array(sizeBytes);
@@ -50,7 +53,13 @@ function requireCodes(type: LowBitTypeName, codes: Int8Array): void {
   if (wrong !== 0) fail("tensor/bad-data", `codes of ${type} must be ${binary ? "−1 or +1" : "−1, 0 or +1"}`);
 }
 
-function writeScales(bytes: Uint8Array, scales: Float32Array | number, nBlocks: number, blockBytes: number, scaleAt: number): void {
+function writeScales(
+  bytes: Uint8Array,
+  scales: Float32Array | number,
+  nBlocks: number,
+  blockBytes: number,
+  scaleAt: number,
+): void {
   if (typeof scales !== "number" && scales.length !== nBlocks) {
     fail("tensor/bad-data", `wanted ${nBlocks} scales, one a block, found ${scales.length}`);
   }
@@ -64,7 +73,8 @@ function writeScales(bytes: Uint8Array, scales: Float32Array | number, nBlocks: 
 
 function writeTail(bytes: Uint8Array, at: number, scales: Float32Array | number): void {
   const scale = typeof scales === "number" ? scales : scales.length === 1 ? scales[0]! : undefined;
-  if (scale === undefined) fail("tensor/bad-data", `I2_S has one scale for the whole tensor, found ${(scales as Float32Array).length}`);
+  if (scale === undefined)
+    fail("tensor/bad-data", `I2_S has one scale for the whole tensor, found ${(scales as Float32Array).length}`);
   bytes.fill(0, at, at + 32);
   new DataView(bytes.buffer, bytes.byteOffset + at, 4).setFloat32(0, scale, true);
 }
@@ -87,7 +97,14 @@ const ENCODERS: Readonly<Record<LowBitTypeName, { scaleAt: number; pack: Pack }>
 const FRACTION_OF_DIGITS = Uint8Array.from({ length: 243 }, (_, v) => Math.ceil((v * 256) / 243));
 
 /** Digit k of byte m is element k·nBytes + m; a missing fifth digit is 0. */
-function packTrits(codes: Int8Array, from: number, bytes: Uint8Array, at: number, nBytes: number, nTrits: number): void {
+function packTrits(
+  codes: Int8Array,
+  from: number,
+  bytes: Uint8Array,
+  at: number,
+  nBytes: number,
+  nTrits: number,
+): void {
   for (let m = 0; m < nBytes; m++) {
     let digits = 0;
     for (let k = 0; k < nTrits; k++) digits = digits * 3 + codes[from + k * nBytes + m]! + 1;

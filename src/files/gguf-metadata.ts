@@ -82,8 +82,11 @@ export function readMetadata(reader: GgufReader, count: number): Map<string, Ggu
 export function skipMetadata(reader: GgufReader, count: number): boolean {
   for (let i = 0; i < count; i++) {
     reader.skipString();
-    const typeId = reader.u32(), isArray = typeId === ARRAY;
-    const itemType = isArray ? reader.u32() : typeId, nItems = isArray ? reader.size() : 1, itemBytes = ITEM_BYTES[itemType];
+    const typeId = reader.u32(),
+      isArray = typeId === ARRAY;
+    const itemType = isArray ? reader.u32() : typeId,
+      nItems = isArray ? reader.size() : 1,
+      itemBytes = ITEM_BYTES[itemType];
     if (itemBytes === undefined || itemType === ARRAY || nItems > GGUF_ARRAY_ITEMS_MAX) return false;
     if (itemType !== STRING) reader.skip(nItems * itemBytes);
     else for (let item = 0; item < nItems; item++) reader.skipString();
@@ -136,7 +139,8 @@ function readArray(reader: GgufReader): GgufArray {
   const typeId = reader.u32();
   const count = reader.size();
   if (typeId === ARRAY) fail("gguf/bad-value", `${reader.where}: is an array of arrays, which GGUF readers refuse`);
-  const itemBytes = ITEM_BYTES[typeId] ?? fail("gguf/bad-value", `${reader.where}: array of unknown value type ${typeId}`);
+  const itemBytes =
+    ITEM_BYTES[typeId] ?? fail("gguf/bad-value", `${reader.where}: array of unknown value type ${typeId}`);
   if (count > GGUF_ARRAY_ITEMS_MAX) {
     fail("gguf/limit", `${reader.where}: an array of ${count} items, the limit is ${GGUF_ARRAY_ITEMS_MAX}`);
   }
@@ -262,7 +266,9 @@ function describe(value: GgufValue | undefined): string {
   if (value === undefined) return "nothing: the key is missing";
   if (typeof value === "string") return `the string ${quoted(value)}`;
   if (typeof value === "object") {
-    return Array.isArray(value) ? `an array of ${value.length} ${typeof value[0]}s` : `${value.constructor.name} of ${value.length}`;
+    return Array.isArray(value)
+      ? `an array of ${value.length} ${typeof value[0]}s`
+      : `${value.constructor.name} of ${value.length}`;
   }
   return `the ${typeof value} ${value}`;
 }

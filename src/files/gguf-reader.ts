@@ -49,7 +49,11 @@ export class GgufReader {
   hold(heldBytes: number): void {
     this.#heldBytes += heldBytes;
     const most = GGUF_HELD_BYTES_BESIDE + GGUF_HELD_BYTES_PER_BYTE * this.#fileSizeBytes;
-    if (this.#heldBytes > most) fail("gguf/limit", `${this.where}: the header's values would take more than ${most} bytes of memory, the file has ${this.#fileSizeBytes}`);
+    if (this.#heldBytes > most)
+      fail(
+        "gguf/limit",
+        `${this.where}: the header's values would take more than ${most} bytes of memory, the file has ${this.#fileSizeBytes}`,
+      );
   }
 
   /** Bytes of the file after the cursor, whether or not they are at hand. */
@@ -68,7 +72,10 @@ export class GgufReader {
       );
     }
     if (end > GGUF_HEADER_BYTES_MAX) {
-      fail("gguf/limit", `${this.where}: the header goes on past ${GGUF_HEADER_BYTES_MAX} bytes (to ${end}); it is damaged`);
+      fail(
+        "gguf/limit",
+        `${this.where}: the header goes on past ${GGUF_HEADER_BYTES_MAX} bytes (to ${end}); it is damaged`,
+      );
     }
     throw new HeadTooShort(end);
   }

@@ -53,10 +53,16 @@ function shardNames(source: ByteSource, first: GgufFile, nShards: number): strin
   const match = SHARD_NAME.exec(bareName(source));
   const no = findInteger(first.metadata, "split.no") ?? 0;
   if (no !== 0) {
-    fail("gguf/split", `${source.name}: is shard ${no + 1} of ${nShards}; open the first one, …-00001-of-${fiveDigits(nShards)}.gguf`);
+    fail(
+      "gguf/split",
+      `${source.name}: is shard ${no + 1} of ${nShards}; open the first one, …-00001-of-${fiveDigits(nShards)}.gguf`,
+    );
   }
   if (match === null || Number(match[2]) !== 1 || Number(match[3]) !== nShards) {
-    fail("gguf/split", `${source.name}: is the first of ${nShards} shards, so its name must end in -00001-of-${fiveDigits(nShards)}.gguf`);
+    fail(
+      "gguf/split",
+      `${source.name}: is the first of ${nShards} shards, so its name must end in -00001-of-${fiveDigits(nShards)}.gguf`,
+    );
   }
   return Array.from({ length: nShards }, (_, i) => `${match[1]}-${fiveDigits(i + 1)}-of-${fiveDigits(nShards)}.gguf`);
 }
@@ -76,7 +82,11 @@ async function openShard(openSibling: OpenSibling, name: string): Promise<ByteSo
     return await openSibling(name);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return fail("gguf/split", `shard ${quoted(name)} cannot be opened (${reason}); all shards must lie side by side`, error);
+    return fail(
+      "gguf/split",
+      `shard ${quoted(name)} cannot be opened (${reason}); all shards must lie side by side`,
+      error,
+    );
   }
 }
 
@@ -105,7 +115,10 @@ function merge(shards: readonly GgufFile[]): GgufFile {
   const [first] = shards;
   const wanted = findInteger(first!.metadata, "split.tensors.count");
   if (wanted !== undefined && wanted !== tensors.size) {
-    fail("gguf/split", `split.tensors.count is ${wanted}, the shards hold ${tensors.size} tensors; a shard is of another model`);
+    fail(
+      "gguf/split",
+      `split.tensors.count is ${wanted}, the shards hold ${tensors.size} tensors; a shard is of another model`,
+    );
   }
   return { ...first!, tensors, sources: shards.flatMap((shard) => shard.sources) };
 }

@@ -107,7 +107,10 @@ export function placeTensors(
 ): TensorPlace[] {
   for (const row of rows) {
     if (row.offset % alignment !== 0) {
-      fail("gguf/bad-tensor", `tensor ${quoted(row.name)}: offset ${row.offset} is not a multiple of the alignment ${alignment}`);
+      fail(
+        "gguf/bad-tensor",
+        `tensor ${quoted(row.name)}: offset ${row.offset} is not a multiple of the alignment ${alignment}`,
+      );
     }
   }
   const ambiguous = resolveAmbiguousType(rows, fileSizeBytes - dataPosition, alignment);
@@ -129,7 +132,10 @@ function sizeOf(row: TensorRow, type: TensorType): number {
       `${where}: its first dimension ${row.shape[0]} is not a multiple of ${type.blockElements}, the block of ${type.name}`,
     );
   }
-  return tensorBytes(type, row.elements) ?? fail("gguf/bad-tensor", `${where}: ${row.elements} elements of ${type.name} overflow`);
+  return (
+    tensorBytes(type, row.elements) ??
+    fail("gguf/bad-tensor", `${where}: ${row.elements} elements of ${type.name} overflow`)
+  );
 }
 
 function requireInside(place: TensorPlace, fileSizeBytes: number): void {
@@ -151,10 +157,16 @@ function requireApart(places: readonly TensorPlace[], alignment: number, dataPos
   let free = dataPosition;
   for (const place of ordered) {
     if (place.position < free) {
-      fail("gguf/bad-tensor", `tensor ${quoted(place.name)}: starts at byte ${place.position}, inside the tensor before it, which ends at ${free}`);
+      fail(
+        "gguf/bad-tensor",
+        `tensor ${quoted(place.name)}: starts at byte ${place.position}, inside the tensor before it, which ends at ${free}`,
+      );
     }
     if (place.position > free && !lenient) {
-      fail("gguf/bad-tensor", `tensor ${quoted(place.name)}: starts at byte ${place.position}, wanted ${free}: the tensors leave a hole`);
+      fail(
+        "gguf/bad-tensor",
+        `tensor ${quoted(place.name)}: starts at byte ${place.position}, wanted ${free}: the tensors leave a hole`,
+      );
     }
     free = padTo(place.position + place.sizeBytes, alignment);
   }
@@ -187,7 +199,10 @@ function resolveAmbiguousType(rows: readonly TensorRow[], dataBytes: number, ali
     if (explains(64, 18, exactAtEnd)) return official;
     if (explains(128, 34, exactAtEnd)) return TENSOR_TYPES.Q2_0_G128;
     if (explains(256, 42, exactAtEnd)) {
-      fail("tensor/unsupported-type", `tensors of type 42 have the size of STQ1_0, which is not supported; use a TQ2_0 file`);
+      fail(
+        "tensor/unsupported-type",
+        `tensors of type 42 have the size of STQ1_0, which is not supported; use a TQ2_0 file`,
+      );
     }
   }
   // No meaning fits: the checks of the official one say which tensor is outside the file or overlaps.

@@ -50,8 +50,14 @@ export async function writeGguf(
   const { tensors, alignment = GGUF_ALIGNMENT_DEFAULT } = contents;
   const metadata: GgufEntry[] = [...contents.metadata];
   if (alignment !== GGUF_ALIGNMENT_DEFAULT) metadata.push(["general.alignment", "uint32", alignment]);
-  requireDistinct(metadata.map(([key]) => key), "metadata key");
-  requireDistinct(tensors.map((tensor) => tensor.name), "tensor");
+  requireDistinct(
+    metadata.map(([key]) => key),
+    "metadata key",
+  );
+  requireDistinct(
+    tensors.map((tensor) => tensor.name),
+    "tensor",
+  );
 
   const header = new HeaderBytes();
   header.u32(GGUF_MAGIC);
@@ -112,7 +118,8 @@ const RANGES: Partial<Record<Scalar, readonly [number, number]>> = {
 };
 
 function putScalar(header: HeaderBytes, type: Scalar, value: unknown, where: string): void {
-  const refuse = (): never => fail("gguf/bad-value", `${where}: ${typeof value} ${quoted(String(value))} is no ${type}`);
+  const refuse = (): never =>
+    fail("gguf/bad-value", `${where}: ${typeof value} ${quoted(String(value))} is no ${type}`);
   if (type === "string") return typeof value === "string" ? header.string(value) : refuse();
   if (type === "bool") return typeof value === "boolean" ? header.u8(value ? 1 : 0) : refuse();
   if (type === "uint64" || type === "int64") return header.i64(asInt64(value, type, refuse));
@@ -153,11 +160,21 @@ function sizeOf({ name, shape, type }: GgufTensorToWrite): number {
   if (encodeUtf8(name).length > GGUF_TENSOR_NAME_BYTES_MAX) {
     fail("gguf/bad-tensor", `${where}: its name is longer than ${GGUF_TENSOR_NAME_BYTES_MAX} bytes`);
   }
-  if (shape.length < 1 || shape.length > TENSOR_DIMS_MAX || !shape.every((extent) => Number.isSafeInteger(extent) && extent > 0)) {
-    fail("gguf/bad-tensor", `${where}: its shape is [${shape.join(", ")}], wanted 1 to ${TENSOR_DIMS_MAX} positive integers`);
+  if (
+    shape.length < 1 ||
+    shape.length > TENSOR_DIMS_MAX ||
+    !shape.every((extent) => Number.isSafeInteger(extent) && extent > 0)
+  ) {
+    fail(
+      "gguf/bad-tensor",
+      `${where}: its shape is [${shape.join(", ")}], wanted 1 to ${TENSOR_DIMS_MAX} positive integers`,
+    );
   }
   if (shape[0]! % row.blockElements !== 0) {
-    fail("gguf/bad-tensor", `${where}: its first dimension ${shape[0]} is not a multiple of ${row.blockElements}, the block of ${type}`);
+    fail(
+      "gguf/bad-tensor",
+      `${where}: its first dimension ${shape[0]} is not a multiple of ${row.blockElements}, the block of ${type}`,
+    );
   }
   const elements = shape.reduce((product, extent) => product * extent, 1);
   return tensorBytes(row, elements) ?? fail("gguf/bad-tensor", `${where}: ${elements} elements of ${type} overflow`);

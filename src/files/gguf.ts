@@ -12,7 +12,13 @@
 import type { ByteSource } from "../core/byte-source.ts";
 import { readBytes } from "../core/byte-source.ts";
 import { fail } from "../core/errors.ts";
-import { GGUF_ALIGNMENT_MAX, GGUF_FIRST_READ_BYTES, GGUF_HEADER_BYTES_MAX, GGUF_KEYS_MAX, TENSORS_MAX } from "../core/limits.ts";
+import {
+  GGUF_ALIGNMENT_MAX,
+  GGUF_FIRST_READ_BYTES,
+  GGUF_HEADER_BYTES_MAX,
+  GGUF_KEYS_MAX,
+  TENSORS_MAX,
+} from "../core/limits.ts";
 import { findInteger, readMetadata, skipMetadata } from "./gguf-metadata.ts";
 import type { GgufMetadata, GgufValue } from "./gguf-metadata.ts";
 import { GgufReader, HeadTooShort } from "./gguf-reader.ts";
@@ -71,7 +77,10 @@ export function parseGguf(head: Uint8Array, fileSizeBytes: number = head.length)
   const rows = readTensorRows(reader, nTensors);
   const dataPosition = padTo(reader.position, alignment);
   if (rows.length > 0 && dataPosition > fileSizeBytes) {
-    fail("gguf/truncated", `header: data starts at byte ${dataPosition}, the file has ${fileSizeBytes}; download or copy it again`);
+    fail(
+      "gguf/truncated",
+      `header: data starts at byte ${dataPosition}, the file has ${fileSizeBytes}; download or copy it again`,
+    );
   }
   const tensors = placeTensors(rows, dataPosition, fileSizeBytes, alignment);
   return { version, metadata, tensors, alignment, dataPosition };
@@ -81,8 +90,10 @@ export function parseGguf(head: Uint8Array, fileSizeBytes: number = head.length)
 function walkHeader(reader: GgufReader): void {
   try {
     readVersion(reader);
-    const nTensors = reader.size(), nKeys = reader.size();
-    if (nTensors <= TENSORS_MAX && nKeys <= GGUF_KEYS_MAX && skipMetadata(reader, nKeys)) skipTensorRows(reader, nTensors);
+    const nTensors = reader.size(),
+      nKeys = reader.size();
+    if (nTensors <= TENSORS_MAX && nKeys <= GGUF_KEYS_MAX && skipMetadata(reader, nKeys))
+      skipTensorRows(reader, nTensors);
   } catch (error) {
     if (error instanceof HeadTooShort) throw error;
   }
@@ -99,16 +110,25 @@ function readVersion(reader: GgufReader): number {
   if (version === 2 || version === 3) return version;
   // Versions are small: only a byte-swapped one has its low half empty.
   if (version !== 0 && (version & 0xffff) === 0) {
-    fail("gguf/unsupported-version", "header: the file is big-endian; convert it to little-endian (gguf-convert-endian)");
+    fail(
+      "gguf/unsupported-version",
+      "header: the file is big-endian; convert it to little-endian (gguf-convert-endian)",
+    );
   }
-  return fail("gguf/unsupported-version", `header: version ${version}, wanted 2 or 3; convert the model again with a current tool`);
+  return fail(
+    "gguf/unsupported-version",
+    `header: version ${version}, wanted 2 or 3; convert the model again with a current tool`,
+  );
 }
 
 function alignmentOf(metadata: GgufMetadata): number {
   const alignment = findInteger(metadata, "general.alignment") ?? GGUF_ALIGNMENT_DEFAULT;
   const powerOfTwo = alignment > 0 && Number.isInteger(Math.log2(alignment));
   if (!powerOfTwo || alignment > GGUF_ALIGNMENT_MAX) {
-    fail("gguf/bad-value", `metadata key "general.alignment": wanted a power of two up to ${GGUF_ALIGNMENT_MAX}, found ${alignment}`);
+    fail(
+      "gguf/bad-value",
+      `metadata key "general.alignment": wanted a power of two up to ${GGUF_ALIGNMENT_MAX}, found ${alignment}`,
+    );
   }
   return alignment;
 }
@@ -134,4 +154,3 @@ async function readHeader(source: ByteSource): Promise<GgufHeader> {
     }
   }
 }
-

@@ -60,14 +60,25 @@ export async function openHfFolder(openSibling: OpenSibling, weights?: ByteSourc
   const generationConfig = await readJson(openSibling, "generation_config.json", CONFIG_BYTES_MAX);
   const tokenizerJson = await readJson(openSibling, "tokenizer.json", JSON_BYTES_MAX);
   const vocabularyFiles = tokenizerJson === undefined ? await readVocabularyFiles(openSibling) : undefined;
-  const hasOnlySentencePiece = tokenizerJson === undefined && vocabularyFiles === undefined && await isThere(openSibling, "tokenizer.model");
+  const hasOnlySentencePiece =
+    tokenizerJson === undefined && vocabularyFiles === undefined && (await isThere(openSibling, "tokenizer.model"));
   const tokenizerConfig = await readJson(openSibling, "tokenizer_config.json", LIST_FILE_BYTES_MAX);
   const chatTemplate = await readText(openSibling, "chat_template.jinja");
   const opened: ByteSource[] = [];
   try {
     const tensors = weights === undefined ? await openWeights(openSibling, opened) : await openSafetensors([weights]);
     const sources = weights === undefined ? opened : [weights];
-    return { config, generationConfig, tokenizerJson, vocabularyFiles, hasOnlySentencePiece, tokenizerConfig, chatTemplate, tensors, sources };
+    return {
+      config,
+      generationConfig,
+      tokenizerJson,
+      vocabularyFiles,
+      hasOnlySentencePiece,
+      tokenizerConfig,
+      chatTemplate,
+      tensors,
+      sources,
+    };
   } catch (error) {
     await Promise.all(opened.map((source) => source.close()));
     throw error;
@@ -93,12 +104,17 @@ async function openWeights(openSibling: OpenSibling, opened: ByteSource[]): Prom
   }
   const shardOf = readIndex(index);
   const names = [...new Set(shardOf.values())];
-  if (names.length > SHARDS_MAX) fail("safetensors/limit", `${INDEX}: names ${names.length} files, the limit is ${SHARDS_MAX}`);
+  if (names.length > SHARDS_MAX)
+    fail("safetensors/limit", `${INDEX}: names ${names.length} files, the limit is ${SHARDS_MAX}`);
   for (const name of names) opened.push(await openSibling(name));
-  const tensors = await openSafetensors(opened), sourceOf = new Map(names.map((name, i) => [name, opened[i]]));
+  const tensors = await openSafetensors(opened),
+    sourceOf = new Map(names.map((name, i) => [name, opened[i]]));
   for (const [tensor, shard] of shardOf) {
     if (tensors.get(tensor)?.source !== sourceOf.get(shard)) {
-      fail("safetensors/bad-header", `${INDEX}: says that tensor ${quoted(tensor)} is in ${shard}, where it is not; the files are not of one model`);
+      fail(
+        "safetensors/bad-header",
+        `${INDEX}: says that tensor ${quoted(tensor)} is in ${shard}, where it is not; the files are not of one model`,
+      );
     }
   }
   return tensors;
@@ -111,14 +127,22 @@ function readIndex(index: JsonObject): Map<string, string> {
   const shardOf = new Map<string, string>();
   for (const [tensor, shard] of Object.entries(weightMap)) {
     if (typeof shard !== "string" || !SHARD_NAME.test(shard)) {
-      fail("safetensors/bad-header", `${INDEX}: tensor ${quoted(tensor)} is in ${quoted(String(shard))}, wanted the bare name of a safetensors file`);
+      fail(
+        "safetensors/bad-header",
+        `${INDEX}: tensor ${quoted(tensor)} is in ${quoted(String(shard))}, wanted the bare name of a safetensors file`,
+      );
     }
     shardOf.set(tensor, shard);
   }
   return shardOf;
 }
 
-async function readJson(openSibling: OpenSibling, name: string, sizeBytesMax: number, membersMax?: number): Promise<JsonObject | undefined> {
+async function readJson(
+  openSibling: OpenSibling,
+  name: string,
+  sizeBytesMax: number,
+  membersMax?: number,
+): Promise<JsonObject | undefined> {
   const bytes = await readWhole(openSibling, name, sizeBytesMax);
   if (bytes === undefined) return undefined;
   const parsed = parseJsonObject(bytes, membersMax);
@@ -126,17 +150,26 @@ async function readJson(openSibling: OpenSibling, name: string, sizeBytesMax: nu
   return parsed.value;
 }
 
-async function readText(openSibling: OpenSibling, name: string, sizeBytesMax = CONFIG_BYTES_MAX): Promise<string | undefined> {
+async function readText(
+  openSibling: OpenSibling,
+  name: string,
+  sizeBytesMax = CONFIG_BYTES_MAX,
+): Promise<string | undefined> {
   const bytes = await readWhole(openSibling, name, sizeBytesMax);
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
 }
 
 /** A whole small file, or undefined when there is none. */
-async function readWhole(openSibling: OpenSibling, name: string, sizeBytesMax: number): Promise<Uint8Array | undefined> {
+async function readWhole(
+  openSibling: OpenSibling,
+  name: string,
+  sizeBytesMax: number,
+): Promise<Uint8Array | undefined> {
   const source = await find(openSibling, name);
   if (source === undefined) return undefined;
   try {
-    if (source.sizeBytes > sizeBytesMax) fail("model/bad-config", `${name}: ${source.sizeBytes} bytes, the limit is ${sizeBytesMax}`);
+    if (source.sizeBytes > sizeBytesMax)
+      fail("model/bad-config", `${name}: ${source.sizeBytes} bytes, the limit is ${sizeBytesMax}`);
     return await readBytes(source, 0, source.sizeBytes);
   } finally {
     await source.close();

@@ -9,7 +9,12 @@
  * @module
  */
 import {
-  JSON_BYTES_MAX, JSON_DEPTH_MAX, JSON_HELD_BYTES_BESIDE, JSON_HELD_BYTES_PER_BYTE, JSON_MEMBERS_MAX, JSON_STRING_BYTES_MAX,
+  JSON_BYTES_MAX,
+  JSON_DEPTH_MAX,
+  JSON_HELD_BYTES_BESIDE,
+  JSON_HELD_BYTES_PER_BYTE,
+  JSON_MEMBERS_MAX,
+  JSON_STRING_BYTES_MAX,
 } from "../core/limits.ts";
 import { Utf8Decoder } from "./utf8.ts";
 
@@ -59,14 +64,31 @@ function refuse(kind: JsonProblem["kind"], message: string): never {
 }
 
 /** About what V8 keeps for each, in bytes: a string without its text, a member's slot, an object, a shape of its own, a list. */
-const STRING_BYTES = 28, MEMBER_BYTES = 56, OBJECT_BYTES = 64, SHAPE_BYTES = 240, LIST_BYTES = 48, ITEM_BYTES = 20, NUMBER_BYTES = 8;
+const STRING_BYTES = 28,
+  MEMBER_BYTES = 56,
+  OBJECT_BYTES = 64,
+  SHAPE_BYTES = 240,
+  LIST_BYTES = 48,
+  ITEM_BYTES = 20,
+  NUMBER_BYTES = 8;
 
 /** With more members an object becomes a table of its own. */
 const SHAPED_MEMBERS_MAX = 16;
 
-const QUOTE = 0x22, BACKSLASH = 0x5c, COMMA = 0x2c, COLON = 0x3a, MINUS = 0x2d;
-const LIST_BEGIN = 0x5b, LIST_END = 0x5d, OBJECT_BEGIN = 0x7b, OBJECT_END = 0x7d;
-const LITERALS: readonly (readonly [text: string, value: boolean | null])[] = [["true", true], ["false", false], ["null", null]];
+const QUOTE = 0x22,
+  BACKSLASH = 0x5c,
+  COMMA = 0x2c,
+  COLON = 0x3a,
+  MINUS = 0x2d;
+const LIST_BEGIN = 0x5b,
+  LIST_END = 0x5d,
+  OBJECT_BEGIN = 0x7b,
+  OBJECT_END = 0x7d;
+const LITERALS: readonly (readonly [text: string, value: boolean | null])[] = [
+  ["true", true],
+  ["false", false],
+  ["null", null],
+];
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 /** More digits than this change no double. */
 const NUMBER_CHARS_MAX = 1024;
@@ -121,7 +143,8 @@ class JsonParser {
   /** Goes a level down. Recursion is bounded by JSON_DEPTH_MAX. */
   #nested<Value>(read: () => Value): Value {
     this.#depth += 1;
-    if (this.#depth > JSON_DEPTH_MAX) refuse("limit", `JSON nested ${deepest(this.#bytes)} deep, the limit is ${JSON_DEPTH_MAX}`);
+    if (this.#depth > JSON_DEPTH_MAX)
+      refuse("limit", `JSON nested ${deepest(this.#bytes)} deep, the limit is ${JSON_DEPTH_MAX}`);
     this.#at += 1;
     const value = read();
     this.#depth -= 1;
@@ -135,18 +158,22 @@ class JsonParser {
     if (this.#ends(OBJECT_END)) return object;
     do {
       if (this.#next() !== QUOTE) this.#invalid();
-      const nStrings = this.#strings, key = this.#string();
+      const nStrings = this.#strings,
+        key = this.#string();
       // A key not seen before makes a shape not seen before; the tokens of a vocabulary soon share a table.
       if (this.#strings > nStrings && size++ < SHAPED_MEMBERS_MAX) this.#hold(SHAPE_BYTES);
-      if (Object.hasOwn(object, key)) refuse("duplicate", `the key ${JSON.stringify(key.slice(0, 80))} appears twice in an object of JSON`);
+      if (Object.hasOwn(object, key))
+        refuse("duplicate", `the key ${JSON.stringify(key.slice(0, 80))} appears twice in an object of JSON`);
       this.#members += 1;
       if (this.#members > this.#membersMax) refuse("limit", `JSON with more than ${this.#membersMax} members`);
       if (this.#next() !== COLON) this.#invalid();
       this.#at += 1;
       this.#hold(MEMBER_BYTES);
-      const value = key === "merges" && this.#next() === LIST_BEGIN ? this.#nested(() => this.#list(true)) : this.#value();
+      const value =
+        key === "merges" && this.#next() === LIST_BEGIN ? this.#nested(() => this.#list(true)) : this.#value();
       // By assignment this one key would set the object's prototype.
-      if (key === "__proto__") Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
+      if (key === "__proto__")
+        Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
       else object[key] = value;
     } while (!this.#endsAfterItem(OBJECT_END));
     return object;
@@ -169,7 +196,8 @@ class JsonParser {
    * memory; undefined, with nothing read, for anything else.
    */
   #merge(): string | undefined {
-    const bytes = this.#bytes, text = this.#mergeText;
+    const bytes = this.#bytes,
+      text = this.#mergeText;
     if (this.#next() !== LIST_BEGIN) return undefined;
     const begin = this.#at;
     let used = 0;
@@ -177,7 +205,16 @@ class JsonParser {
       this.#at += 1;
       if (this.#next() !== QUOTE) break;
       const first = used;
-      for (this.#at += 1; this.#at < bytes.length && bytes[this.#at]! > 0x20 && bytes[this.#at] !== QUOTE && bytes[this.#at] !== BACKSLASH && used < text.length - 1; this.#at++) text[used++] = bytes[this.#at]!;
+      for (
+        this.#at += 1;
+        this.#at < bytes.length &&
+        bytes[this.#at]! > 0x20 &&
+        bytes[this.#at] !== QUOTE &&
+        bytes[this.#at] !== BACKSLASH &&
+        used < text.length - 1;
+        this.#at++
+      )
+        text[used++] = bytes[this.#at]!;
       if (used === first || bytes[this.#at] !== QUOTE) break;
       this.#at += 1;
       if (this.#next() !== end) break;
@@ -207,8 +244,10 @@ class JsonParser {
   }
 
   #string(): string {
-    const bytes = this.#bytes, begin = this.#at + 1;
-    let at = begin, hasEscapes = false;
+    const bytes = this.#bytes,
+      begin = this.#at + 1;
+    let at = begin,
+      hasEscapes = false;
     for (; at < bytes.length && bytes[at] !== QUOTE; at++) {
       if (bytes[at] === BACKSLASH) {
         hasEscapes = true;
@@ -219,7 +258,8 @@ class JsonParser {
       }
     }
     if (at >= bytes.length) this.#endsEarly();
-    if (at - begin > JSON_STRING_BYTES_MAX) refuse("limit", `JSON with a string of ${at - begin} bytes, the limit is ${JSON_STRING_BYTES_MAX}`);
+    if (at - begin > JSON_STRING_BYTES_MAX)
+      refuse("limit", `JSON with a string of ${at - begin} bytes, the limit is ${JSON_STRING_BYTES_MAX}`);
     this.#at = at + 1;
     if (!hasEscapes && at - begin <= RepeatedStrings.BYTES_MAX) return this.#repeated.at(begin, at, this.#decodeHeld);
     this.#hold(STRING_BYTES + at - begin);
@@ -242,11 +282,14 @@ class JsonParser {
   }
 
   #number(): number {
-    const bytes = this.#bytes, begin = this.#at;
-    const isPart = (byte: number) => (byte >= 0x30 && byte <= 0x39) || byte === MINUS || byte === 0x2b || byte === 0x2e || (byte | 0x20) === 0x65;
+    const bytes = this.#bytes,
+      begin = this.#at;
+    const isPart = (byte: number) =>
+      (byte >= 0x30 && byte <= 0x39) || byte === MINUS || byte === 0x2b || byte === 0x2e || (byte | 0x20) === 0x65;
     let end = begin;
     while (end < bytes.length && isPart(bytes[end]!)) end += 1;
-    if (end - begin > NUMBER_CHARS_MAX) refuse("limit", `JSON with a number of ${end - begin} digits, the limit is ${NUMBER_CHARS_MAX}`);
+    if (end - begin > NUMBER_CHARS_MAX)
+      refuse("limit", `JSON with a number of ${end - begin} digits, the limit is ${NUMBER_CHARS_MAX}`);
     const text = this.#decoder.decode(bytes, begin, end);
     if (!NUMBER.test(text)) this.#invalid();
     this.#at = end;
@@ -256,7 +299,8 @@ class JsonParser {
 
   #literal(): boolean | null {
     for (const [text, value] of LITERALS) {
-      if (this.#decoder.decode(this.#bytes, this.#at, Math.min(this.#at + text.length, this.#bytes.length)) !== text) continue;
+      if (this.#decoder.decode(this.#bytes, this.#at, Math.min(this.#at + text.length, this.#bytes.length)) !== text)
+        continue;
       this.#at += text.length;
       return value;
     }
@@ -266,13 +310,17 @@ class JsonParser {
   #hold(heldBytes: number): void {
     this.#heldBytes += heldBytes;
     if (this.#heldBytes > this.#heldBytesMax) {
-      refuse("limit", `JSON of ${this.#bytes.length} bytes whose values would take more than ${Math.floor(this.#heldBytesMax)}`);
+      refuse(
+        "limit",
+        `JSON of ${this.#bytes.length} bytes whose values would take more than ${Math.floor(this.#heldBytesMax)}`,
+      );
     }
   }
 
   #invalid(): never {
     if (this.#at >= this.#bytes.length) this.#endsEarly();
-    const byte = this.#bytes[this.#at]!, found = byte > 0x20 && byte < 0x7f ? `"${String.fromCharCode(byte)}"` : `0x${byte.toString(16)}`;
+    const byte = this.#bytes[this.#at]!,
+      found = byte > 0x20 && byte < 0x7f ? `"${String.fromCharCode(byte)}"` : `0x${byte.toString(16)}`;
     return refuse("syntax", `not valid JSON (${found} at byte ${this.#at})`);
   }
 
@@ -298,7 +346,8 @@ class RepeatedStrings {
     const bytes = this.#bytes;
     let hash = 0x811c9dc5;
     for (let i = begin; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-    const slot = (hash ^ (hash >>> 16)) & (RepeatedStrings.#SLOTS - 1), known = this.#strings[slot];
+    const slot = (hash ^ (hash >>> 16)) & (RepeatedStrings.#SLOTS - 1),
+      known = this.#strings[slot];
     if (known !== undefined && this.#isSame(this.#begins[slot]!, begin, end)) return known;
     this.#begins[slot] = begin;
     return (this.#strings[slot] = decode(begin, end));
@@ -315,7 +364,8 @@ class RepeatedStrings {
 function requireUtf8(bytes: Uint8Array): void {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   try {
-    for (let at = 0; at < bytes.length; at += UTF8_PIECE_BYTES) decoder.decode(bytes.subarray(at, at + UTF8_PIECE_BYTES), { stream: true });
+    for (let at = 0; at < bytes.length; at += UTF8_PIECE_BYTES)
+      decoder.decode(bytes.subarray(at, at + UTF8_PIECE_BYTES), { stream: true });
     decoder.decode();
   } catch {
     refuse("syntax", "not valid JSON (its text is not UTF-8)");
@@ -326,7 +376,8 @@ const UTF8_PIECE_BYTES = 65_536;
 
 /** How deep brackets outside strings go. */
 function deepest(bytes: Uint8Array): number {
-  let depth = 0, most = 0;
+  let depth = 0,
+    most = 0;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i]!;
     if (byte === QUOTE) {

@@ -31,7 +31,8 @@ const FOLDER_NAME = /^(config|model\.safetensors\.index)\.json$/;
  */
 export async function openModelFile(source: ByteSource, openSibling: OpenSibling = noSiblings): Promise<ModelFile> {
   const start = await readBytes(source, 0, Math.min(SNIFF_BYTES, source.sizeBytes));
-  const format = formatOf(start), name = bareName(source);
+  const format = formatOf(start),
+    name = bareName(source);
   if (format === "gguf") return { format, ...(await openGguf(source, openSibling)) };
   if (format === "safetensors" && !SHARD_NAME.test(name)) return await openModelFolder(openSibling, source);
   if (format === "safetensors" || FOLDER_NAME.test(name)) {

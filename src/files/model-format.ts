@@ -20,7 +20,10 @@ const WEB_PAGE = /^(?:\xef\xbb\xbf)?\s*<(?:!doctype|!--|html|head|body|meta|titl
 /** What files that are taken for models by mistake begin with. */
 const LOOKALIKES: readonly (readonly [start: RegExp, what: string])[] = [
   [/^$/, "is empty; the download did not start"],
-  [/^version https:\/\/git-lfs/, "is a Git LFS pointer, not the file it points to; run `git lfs pull` or download the file itself"],
+  [
+    /^version https:\/\/git-lfs/,
+    "is a Git LFS pointer, not the file it points to; run `git lfs pull` or download the file itself",
+  ],
   [WEB_PAGE, "is a web page; the download needs another address (on Hugging Face: /resolve/ for /blob/) or a login"],
   [/^(?:\xef\xbb\xbf)?\s*[{[]/, "is JSON, perhaps an error message or a config; give the weights or their folder"],
   [/^PK\x03\x04/, "is a zip archive, perhaps a PyTorch checkpoint; convert it to safetensors or GGUF"],

@@ -20,7 +20,8 @@ export function unpackTernary(packed: Uint8Array, rows: number, columns: number)
   const codes = new Int8Array(rows * columns);
   for (let i = 0; i < quarter; i++) {
     const byte = packed[i]!;
-    if ((byte & (byte >> 1) & 0x55) !== 0) fail("tensor/bad-data", `packed ternary weights: byte ${i} is ${byte}, which holds a code 3`);
+    if ((byte & (byte >> 1) & 0x55) !== 0)
+      fail("tensor/bad-data", `packed ternary weights: byte ${i} is ${byte}, which holds a code 3`);
     for (let q = 0; q < 4; q++) codes[q * quarter + i] = ((byte >> (2 * q)) & 3) - 1;
   }
   return codes;
@@ -45,6 +46,9 @@ export function packTernary(codes: Int8Array, rows: number, columns: number): Ui
 
 function requireShape(packedBytes: number, rows: number, columns: number): void {
   if (rows % 4 !== 0 || packedBytes !== (rows / 4) * columns) {
-    fail("tensor/bad-data", `packed ternary weights: ${packedBytes} bytes for ${rows} rows of ${columns}, wanted rows/4 · columns`);
+    fail(
+      "tensor/bad-data",
+      `packed ternary weights: ${packedBytes} bytes for ${rows} rows of ${columns}, wanted rows/4 · columns`,
+    );
   }
 }

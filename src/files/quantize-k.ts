@@ -24,7 +24,8 @@ export function quantizeQ6K(block: Float32Array, view: DataView, at: number): vo
     const scale = d === 0 ? 0 : clamp(Math.round(scales[s]! / d), -128, 127);
     view.setInt8(at + 192 + s, scale);
     const step = d * scale;
-    for (let i = s * 16; i < s * 16 + 16; i++) codes[i] = 32 + (step === 0 ? 0 : clamp(Math.round(block[i]! / step), -32, 31));
+    for (let i = s * 16; i < s * 16 + 16; i++)
+      codes[i] = 32 + (step === 0 ? 0 : clamp(Math.round(block[i]! / step), -32, 31));
   }
   packQ6Codes(codes, view, at);
 }
@@ -33,7 +34,8 @@ export function quantizeQ6K(block: Float32Array, view: DataView, at: number): vo
 function packQ6Codes(codes: Uint8Array, view: DataView, at: number): void {
   for (let half = 0; half < 2; half++) {
     const c = half * 128;
-    for (let i = 0; i < 64; i++) view.setUint8(at + half * 64 + i, (codes[c + i]! & 15) | ((codes[c + 64 + i]! & 15) << 4));
+    for (let i = 0; i < 64; i++)
+      view.setUint8(at + half * 64 + i, (codes[c + i]! & 15) | ((codes[c + 64 + i]! & 15) << 4));
     for (let i = 0; i < 32; i++) {
       const high = (group: number): number => codes[c + group * 32 + i]! >> 4;
       view.setUint8(at + 128 + half * 32 + i, high(0) | (high(1) << 2) | (high(2) << 4) | (high(3) << 6));
@@ -122,7 +124,12 @@ function bestScaleAndMin(values: Float32Array): { scale: number; min: number } {
 }
 
 /** Weighted least squares of scale and min for the codes that `inverse` gives; undefined when they do not determine it. */
-function fitScaleAndMin(values: Float32Array, rms: number, low: number, inverse: number): { scale: number; min: number } | undefined {
+function fitScaleAndMin(
+  values: Float32Array,
+  rms: number,
+  low: number,
+  inverse: number,
+): { scale: number; min: number } | undefined {
   let w1 = 0;
   let wq = 0;
   let wqq = 0;
@@ -158,5 +165,5 @@ function errorOf(values: Float32Array, rms: number, scale: number, min: number):
 }
 
 function clamp(value: number, min: number, max: number): number {
-  return value < min ? min : Math.min(value , max);
+  return value < min ? min : Math.min(value, max);
 }

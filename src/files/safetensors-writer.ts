@@ -51,7 +51,8 @@ function sizeOf(tensor: SafetensorToWrite): number {
   const elements = tensor.shape.reduce((product, extent) => product * extent, 1);
   const sizeBytes = tensorBytes(TENSOR_TYPES[tensor.type], elements);
   const valid = tensor.shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0);
-  if (!valid || sizeBytes === undefined) fail("safetensors/bad-tensor", `tensor ${quoted(tensor.name)}: its shape is [${tensor.shape.join(", ")}]`);
+  if (!valid || sizeBytes === undefined)
+    fail("safetensors/bad-tensor", `tensor ${quoted(tensor.name)}: its shape is [${tensor.shape.join(", ")}]`);
   return sizeBytes;
 }
 
@@ -63,6 +64,9 @@ async function writeTensor(sink: ByteSink, tensor: SafetensorToWrite): Promise<v
     await sink.write(piece);
   }
   if (writtenBytes !== wantedBytes) {
-    fail("safetensors/bad-tensor", `tensor ${quoted(tensor.name)}: wanted ${wantedBytes} bytes of data, found ${writtenBytes}`);
+    fail(
+      "safetensors/bad-tensor",
+      `tensor ${quoted(tensor.name)}: wanted ${wantedBytes} bytes of data, found ${writtenBytes}`,
+    );
   }
 }

@@ -35,7 +35,21 @@ export interface SafetensorsHeader {
 
 /** Every dtype of the format that is listed here; names are ours too. */
 export const SAFETENSORS_TYPES = [
-  "F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL", "F8_E4M3", "F8_E5M2",
+  "F64",
+  "F32",
+  "F16",
+  "BF16",
+  "I64",
+  "I32",
+  "I16",
+  "I8",
+  "U64",
+  "U32",
+  "U16",
+  "U8",
+  "BOOL",
+  "F8_E4M3",
+  "F8_E5M2",
 ] as const satisfies readonly TensorTypeName[];
 export type SafetensorsTypeName = (typeof SAFETENSORS_TYPES)[number];
 
@@ -59,10 +73,16 @@ export function safetensorsHeaderBytes(start: Uint8Array, fileSizeBytes: number)
   const view = new DataView(start.buffer, start.byteOffset, LENGTH_BYTES);
   const jsonBytes = view.getUint32(4, true) * 4294967296 + view.getUint32(0, true);
   if (jsonBytes > SAFETENSORS_HEADER_BYTES_MAX) {
-    fail("safetensors/limit", `header: ${jsonBytes} bytes of JSON, the limit is ${SAFETENSORS_HEADER_BYTES_MAX}; this may be no safetensors file`);
+    fail(
+      "safetensors/limit",
+      `header: ${jsonBytes} bytes of JSON, the limit is ${SAFETENSORS_HEADER_BYTES_MAX}; this may be no safetensors file`,
+    );
   }
   if (LENGTH_BYTES + jsonBytes > fileSizeBytes) {
-    fail("safetensors/truncated", `header: ends at byte ${LENGTH_BYTES + jsonBytes}, the file has ${fileSizeBytes}; download or copy it again`);
+    fail(
+      "safetensors/truncated",
+      `header: ends at byte ${LENGTH_BYTES + jsonBytes}, the file has ${fileSizeBytes}; download or copy it again`,
+    );
   }
   return LENGTH_BYTES + jsonBytes;
 }
@@ -76,24 +96,35 @@ export function safetensorsHeaderBytes(start: Uint8Array, fileSizeBytes: number)
  */
 export function parseSafetensors(head: Uint8Array, fileSizeBytes: number = head.length): SafetensorsHeader {
   const headerBytes = safetensorsHeaderBytes(head, fileSizeBytes);
-  if (head.length < headerBytes) fail("safetensors/truncated", `header: wanted ${headerBytes} bytes, found ${head.length}`);
+  if (head.length < headerBytes)
+    fail("safetensors/truncated", `header: wanted ${headerBytes} bytes, found ${head.length}`);
   const json = head.subarray(LENGTH_BYTES, headerBytes);
   if (json[0] !== 0x7b) fail("safetensors/bad-header", 'header: its JSON must start with "{"');
   const parsed = parseJsonObject(json, MEMBERS_MAX);
   if ("problem" in parsed) {
-    const codes = { limit: "safetensors/limit", syntax: "safetensors/bad-header", duplicate: "safetensors/duplicate" } as const;
+    const codes = {
+      limit: "safetensors/limit",
+      syntax: "safetensors/bad-header",
+      duplicate: "safetensors/duplicate",
+    } as const;
     fail(codes[parsed.problem.kind], `header: ${parsed.problem.message}`);
   }
   const metadata = new Map<string, string>();
   const tensors: TensorPlace[] = [];
-  const names = Object.keys(parsed.value), most = SAFETENSORS_TENSORS_BESIDE + fileSizeBytes / SAFETENSORS_BYTES_PER_TENSOR;
-  if (names.length > most) fail("safetensors/limit", `header: ${names.length} tensors in a file of ${fileSizeBytes} bytes, the limit is ${Math.floor(most)}`);
+  const names = Object.keys(parsed.value),
+    most = SAFETENSORS_TENSORS_BESIDE + fileSizeBytes / SAFETENSORS_BYTES_PER_TENSOR;
+  if (names.length > most)
+    fail(
+      "safetensors/limit",
+      `header: ${names.length} tensors in a file of ${fileSizeBytes} bytes, the limit is ${Math.floor(most)}`,
+    );
   for (const name of names) {
     const value = parsed.value[name];
     if (name === "__metadata__") readMetadata(value, metadata);
     else tensors.push(readTensor(name, value, headerBytes, fileSizeBytes));
   }
-  if (tensors.length > TENSORS_MAX) fail("safetensors/limit", `header: ${tensors.length} tensors, the limit is ${TENSORS_MAX}`);
+  if (tensors.length > TENSORS_MAX)
+    fail("safetensors/limit", `header: ${tensors.length} tensors, the limit is ${TENSORS_MAX}`);
   tensors.sort((a, b) => a.position - b.position || a.sizeBytes - b.sizeBytes);
   requireCovered(tensors, headerBytes, fileSizeBytes);
   return { metadata, tensors };
@@ -102,20 +133,32 @@ export function parseSafetensors(head: Uint8Array, fileSizeBytes: number = head.
 function readMetadata(value: JsonValue | undefined, metadata: Map<string, string>): void {
   if (!isJsonObject(value)) fail("safetensors/bad-header", "__metadata__: wanted an object of strings");
   const entries = Object.entries(value);
-  if (entries.length > SAFETENSORS_METADATA_MAX) fail("safetensors/limit", `__metadata__: ${entries.length} members, the limit is ${SAFETENSORS_METADATA_MAX}`);
+  if (entries.length > SAFETENSORS_METADATA_MAX)
+    fail("safetensors/limit", `__metadata__: ${entries.length} members, the limit is ${SAFETENSORS_METADATA_MAX}`);
   for (const [key, item] of entries) {
     if (typeof item !== "string") fail("safetensors/bad-header", `__metadata__: ${quoted(key)} is no string`);
     metadata.set(key, item);
   }
 }
 
-function readTensor(name: string, value: JsonValue | undefined, dataPosition: number, fileSizeBytes: number): TensorPlace {
+function readTensor(
+  name: string,
+  value: JsonValue | undefined,
+  dataPosition: number,
+  fileSizeBytes: number,
+): TensorPlace {
   const where = `tensor ${quoted(name)}`;
-  if (name.length > SAFETENSORS_NAME_BYTES_MAX) fail("safetensors/limit", `${where}: its name has ${name.length} characters`);
-  if (!isJsonObject(value)) fail("safetensors/bad-header", `${where}: wanted an object with dtype, shape and data_offsets`);
-  const { dtype } = value, type = typeof dtype === "string" ? DTYPES.get(dtype) : undefined;
+  if (name.length > SAFETENSORS_NAME_BYTES_MAX)
+    fail("safetensors/limit", `${where}: its name has ${name.length} characters`);
+  if (!isJsonObject(value))
+    fail("safetensors/bad-header", `${where}: wanted an object with dtype, shape and data_offsets`);
+  const { dtype } = value,
+    type = typeof dtype === "string" ? DTYPES.get(dtype) : undefined;
   if (type === undefined) {
-    fail("tensor/unsupported-type", `${where}: dtype ${quoted(JSON.stringify(dtype) ?? "none")} is not supported; convert it to BF16`);
+    fail(
+      "tensor/unsupported-type",
+      `${where}: dtype ${quoted(JSON.stringify(dtype) ?? "none")} is not supported; convert it to BF16`,
+    );
   }
   const shape = readSizes(value, "shape", where);
   const [begin, end, ...more] = readSizes(value, "data_offsets", where);
@@ -123,11 +166,17 @@ function readTensor(name: string, value: JsonValue | undefined, dataPosition: nu
     fail("safetensors/bad-tensor", `${where}: data_offsets must be a begin and an end after it`);
   }
   if (dataPosition + end > fileSizeBytes) {
-    fail("safetensors/tensor-outside-file", `${where}: ends at byte ${dataPosition + end}, the file has ${fileSizeBytes}; download or copy it again`);
+    fail(
+      "safetensors/tensor-outside-file",
+      `${where}: ends at byte ${dataPosition + end}, the file has ${fileSizeBytes}; download or copy it again`,
+    );
   }
   const wantedBytes = sizeOf(type, shape, where);
   if (end - begin !== wantedBytes) {
-    fail("safetensors/bad-tensor", `${where}: ${type} [${shape.join(", ")}] has ${wantedBytes} bytes, its data_offsets span ${end - begin}`);
+    fail(
+      "safetensors/bad-tensor",
+      `${where}: ${type} [${shape.join(", ")}] has ${wantedBytes} bytes, its data_offsets span ${end - begin}`,
+    );
   }
   // A scalar has no dimension in the file, and one of extent 1 here.
   const extents = shape.length === 0 ? [1] : shape.reverse();
@@ -138,15 +187,19 @@ function readTensor(name: string, value: JsonValue | undefined, dataPosition: nu
 function readSizes(value: JsonObject, key: string, where: string): number[] {
   const sizes = value[key];
   const valid =
-    Array.isArray(sizes) && sizes.length <= DIMS_MAX && sizes.every((size) => Number.isSafeInteger(size) && (size as number) >= 0);
-  if (!valid) fail("safetensors/bad-tensor", `${where}: ${key} must be an array of at most ${DIMS_MAX} non-negative integers`);
+    Array.isArray(sizes) &&
+    sizes.length <= DIMS_MAX &&
+    sizes.every((size) => Number.isSafeInteger(size) && (size as number) >= 0);
+  if (!valid)
+    fail("safetensors/bad-tensor", `${where}: ${key} must be an array of at most ${DIMS_MAX} non-negative integers`);
   return [...sizes] as number[];
 }
 
 function sizeOf(type: TensorTypeName, shape: readonly number[], where: string): number {
   let elements = 1;
   for (const extent of shape) {
-    if (extent > 0 && elements > Number.MAX_SAFE_INTEGER / extent) fail("safetensors/bad-tensor", `${where}: its shape overflows`);
+    if (extent > 0 && elements > Number.MAX_SAFE_INTEGER / extent)
+      fail("safetensors/bad-tensor", `${where}: its shape overflows`);
     elements *= extent;
   }
   return tensorBytes(TENSOR_TYPES[type], elements) ?? fail("safetensors/bad-tensor", `${where}: its size overflows`);
@@ -158,12 +211,18 @@ function requireCovered(tensors: readonly TensorPlace[], dataPosition: number, f
   for (const tensor of tensors) {
     if (tensor.position !== free) {
       const what = tensor.position < free ? "overlaps the tensor before it" : "leaves a hole before it";
-      fail("safetensors/bad-tensor", `tensor ${quoted(tensor.name)}: starts at byte ${tensor.position}, wanted ${free}: it ${what}`);
+      fail(
+        "safetensors/bad-tensor",
+        `tensor ${quoted(tensor.name)}: starts at byte ${tensor.position}, wanted ${free}: it ${what}`,
+      );
     }
     free += tensor.sizeBytes;
   }
   if (free !== fileSizeBytes) {
-    fail("safetensors/bad-tensor", `the tensors end at byte ${free}, the file has ${fileSizeBytes}; its rest belongs to no tensor`);
+    fail(
+      "safetensors/bad-tensor",
+      `the tensors end at byte ${free}, the file has ${fileSizeBytes}; its rest belongs to no tensor`,
+    );
   }
 }
 
@@ -173,7 +232,8 @@ export async function openSafetensors(sources: readonly ByteSource[]): Promise<M
   for (const source of sources) {
     const { tensors: places } = await readHeader(source);
     for (const place of places) {
-      if (tensors.has(place.name)) fail("safetensors/duplicate", `tensor ${quoted(place.name)}: appears in two files, one is ${source.name}`);
+      if (tensors.has(place.name))
+        fail("safetensors/duplicate", `tensor ${quoted(place.name)}: appears in two files, one is ${source.name}`);
       tensors.set(place.name, { ...place, source });
     }
   }

@@ -92,29 +92,60 @@ export function isFloatType(name: TensorTypeName): name is FloatTypeName {
  * @throws OnebitError `tensor/unsupported-type` for a type that only safetensors has.
  */
 export function kernelTypeId({ name, type }: { readonly name: string; readonly type: TensorTypeName }): number {
-  return TENSOR_TYPES[type].ggmlId ?? fail("tensor/unsupported-type", `tensor ${quoted(name)}: no kernel reads ${type}`);
+  return (
+    TENSOR_TYPES[type].ggmlId ?? fail("tensor/unsupported-type", `tensor ${quoted(name)}: no kernel reads ${type}`)
+  );
 }
 
 /** @throws OnebitError `tensor/unsupported-type` for a type that no kernel multiplies by. */
 export function requireWeightType({ name, type }: { readonly name: string; readonly type: TensorTypeName }): void {
   const { layout } = TENSOR_TYPES[type];
   if (layout === "ternary" || layout === "binary" || layout === "dense") return;
-  fail("tensor/unsupported-type", `tensor ${quoted(name)}: no kernel multiplies by ${type}; convert it to TQ2_0, Q1_0, Q8_0 or F16`);
+  fail(
+    "tensor/unsupported-type",
+    `tensor ${quoted(name)}: no kernel multiplies by ${type}; convert it to TQ2_0, Q1_0, Q8_0 or F16`,
+  );
 }
 
 /** What ids that other builds can compute with are called. */
 const FOREIGN_TYPE_NAMES: ReadonlyMap<number, string> = new Map([
-  [3, "Q4_1"], [6, "Q5_0"], [7, "Q5_1"], [9, "Q8_1"], [10, "Q2_K"], [11, "Q3_K"], [13, "Q5_K"], [15, "Q8_K"],
-  [16, "IQ2_XXS"], [17, "IQ2_XS"], [18, "IQ3_XXS"], [19, "IQ1_S"], [20, "IQ4_NL"], [21, "IQ3_S"], [22, "IQ2_S"],
-  [23, "IQ4_XS"], [29, "IQ1_M"], [37, "I8_S"], [38, "TL1"], [39, "MXFP4 (or TL2 of bitnet.cpp)"], [40, "NVFP4"],
-  [43, "STQ1_0"], [134, "IQ1_BN"], [135, "IQ2_BN"],
+  [3, "Q4_1"],
+  [6, "Q5_0"],
+  [7, "Q5_1"],
+  [9, "Q8_1"],
+  [10, "Q2_K"],
+  [11, "Q3_K"],
+  [13, "Q5_K"],
+  [15, "Q8_K"],
+  [16, "IQ2_XXS"],
+  [17, "IQ2_XS"],
+  [18, "IQ3_XXS"],
+  [19, "IQ1_S"],
+  [20, "IQ4_NL"],
+  [21, "IQ3_S"],
+  [22, "IQ2_S"],
+  [23, "IQ4_XS"],
+  [29, "IQ1_M"],
+  [37, "I8_S"],
+  [38, "TL1"],
+  [39, "MXFP4 (or TL2 of bitnet.cpp)"],
+  [40, "NVFP4"],
+  [43, "STQ1_0"],
+  [134, "IQ1_BN"],
+  [135, "IQ2_BN"],
 ]);
 
 const REQUANTIZE = "convert the model again with TQ2_0 (ternary) or Q1_0 (binary) weights and a Q6_K, Q8_0 or F16 head";
 const ADVICE: ReadonlyMap<number, string> = new Map([
-  [38, "its byte order depends on a tile configuration that the file does not hold; convert the model to I2_S or TQ2_0"],
-  [39, "a TL2 file needs a tile configuration that it does not hold: convert it to I2_S or TQ2_0; " +
-    "weights in MXFP4 are not those of a 1-bit model"],
+  [
+    38,
+    "its byte order depends on a tile configuration that the file does not hold; convert the model to I2_S or TQ2_0",
+  ],
+  [
+    39,
+    "a TL2 file needs a tile configuration that it does not hold: convert it to I2_S or TQ2_0; " +
+      "weights in MXFP4 are not those of a 1-bit model",
+  ],
   [40, "weights in NVFP4 are not those of a 1-bit model"],
 ]);
 
@@ -131,7 +162,8 @@ export function tensorTypeOfId(id: number): TensorType | undefined {
 export function refuseTensorType(tensorName: string, id: number): never {
   const foreign = FOREIGN_TYPE_NAMES.get(id);
   const found = foreign === undefined ? `unknown type id ${id}` : `type ${foreign} (id ${id})`;
-  const advice = ADVICE.get(id) ?? (foreign === undefined ? "the file is newer than this version, or damaged" : REQUANTIZE);
+  const advice =
+    ADVICE.get(id) ?? (foreign === undefined ? "the file is newer than this version, or damaged" : REQUANTIZE);
   return fail("tensor/unsupported-type", `tensor ${quoted(tensorName)}: ${found} is not supported; ${advice}`);
 }
 

@@ -57,16 +57,24 @@ export const CHAT_PROMPT_OPTIONS: OptionTable<ChatPromptOptions> = {
 
 /** Variables that are options, and the options. */
 const OPTION_OF_VARIABLE: Readonly<Record<string, string>> = {
-  messages: "messages, the first argument", tools: "tools", documents: "documents", add_generation_prompt: "addGenerationPrompt", continue_final_message: "continueFinalMessage",
+  messages: "messages, the first argument",
+  tools: "tools",
+  documents: "documents",
+  add_generation_prompt: "addGenerationPrompt",
+  continue_final_message: "continueFinalMessage",
 };
 
 /** What contradicts itself. @throws OnebitError `option/invalid` */
 export function checkChatOptions(options: ChatPromptOptions): void {
   for (const name of Object.keys(options.templateVariables ?? {})) {
-    if (Object.hasOwn(OPTION_OF_VARIABLE, name)) fail("option/invalid", `templateVariables: ${name} is given by an option: ${OPTION_OF_VARIABLE[name]}`);
+    if (Object.hasOwn(OPTION_OF_VARIABLE, name))
+      fail("option/invalid", `templateVariables: ${name} is given by an option: ${OPTION_OF_VARIABLE[name]}`);
   }
   if (options.continueFinalMessage === true && options.addGenerationPrompt === true) {
-    fail("option/invalid", "continueFinalMessage goes on with the last message, addGenerationPrompt begins another: give one of them");
+    fail(
+      "option/invalid",
+      "continueFinalMessage goes on with the last message, addGenerationPrompt begins another: give one of them",
+    );
   }
 }
 
@@ -75,14 +83,15 @@ const MESSAGE: Kind<ChatMessage> = (value, name, code) => {
   if (!isMessage) fail(code, `${name}: wanted an object with a string "role", got ${shown(value)}`);
   const { content } = value as { content?: unknown };
   if (content === undefined || content === null || typeof content === "string") return value as ChatMessage;
-  const parts = list("a text, a list of { type: \"text\", text } or null", PART)(content, `${name}.content`, code);
+  const parts = list('a text, a list of { type: "text", text } or null', PART)(content, `${name}.content`, code);
   // What the caller does to its list later changes nothing here.
   return { ...(value as ChatMessage), content: parts };
 };
 
 const PART: Kind<TextContentPart> = (value, name, code) => {
   const part = OBJECT(value, name, code);
-  if (part["type"] !== "text") fail(code, `${name}: wanted a part of type "text", got ${shown(part["type"])}: this model reads text only`);
+  if (part["type"] !== "text")
+    fail(code, `${name}: wanted a part of type "text", got ${shown(part["type"])}: this model reads text only`);
   if (typeof part["text"] !== "string") fail(code, `${name}.text: wanted a text, got ${shown(part["text"])}`);
   return value as TextContentPart;
 };

@@ -45,7 +45,12 @@ export function chatTemplateNames(tokenizer: Tokenizer | undefined): string[] {
  * family's. Of a file's several templates `tool_use` goes before `default` when there are tools, as in transformers.
  * @throws OnebitError `template/missing`, `option/invalid`
  */
-export function chooseChatTemplate(wanted: string | undefined, tokenizer: Tokenizer, config: ModelConfig, hasTools = false): string {
+export function chooseChatTemplate(
+  wanted: string | undefined,
+  tokenizer: Tokenizer,
+  config: ModelConfig,
+  hasTools = false,
+): string {
   if (wanted !== undefined) return templateNamed(wanted, tokenizer);
   if (isKnownWrong(tokenizer, config)) return CHAT_TEMPLATES.bitnet;
   const own = (hasTools ? tokenizer.chatTemplates.get("tool_use") : undefined) ?? tokenizer.chatTemplate;
@@ -63,8 +68,12 @@ function templateNamed(wanted: string, tokenizer: Tokenizer): string {
   if (own !== undefined) return own;
   if (isTemplateName(wanted)) return CHAT_TEMPLATES[wanted];
   if (isChatTemplateText(wanted)) return wanted;
-  const names = chatTemplateNames(tokenizer), nearest = didYouMean(wanted, names);
-  return fail("option/invalid", `chatTemplate: ${shown(wanted)} is no template's name, and as a template it has no {{ or {%${nearest || `: there are ${names.slice(0, 20).join(", ")}`}`);
+  const names = chatTemplateNames(tokenizer),
+    nearest = didYouMean(wanted, names);
+  return fail(
+    "option/invalid",
+    `chatTemplate: ${shown(wanted)} is no template's name, and as a template it has no {{ or {%${nearest || `: there are ${names.slice(0, 20).join(", ")}`}`,
+  );
 }
 
 function isTemplateName(name: string): name is ChatTemplateName {
@@ -79,7 +88,9 @@ function isKnownWrong(tokenizer: Tokenizer, config: ModelConfig): boolean {
   if (!BITNET_ARCHITECTURES.has(config.architecture) || !has(tokenizer, "<|eot_id|>")) return false;
   const { chatTemplate } = tokenizer;
   const is2B4T = config.nEmbd === 2560 && config.nLayers === 30;
-  return chatTemplate === undefined ? is2B4T : chatTemplate.includes("BITNETAssistant") || (is2B4T && !chatTemplate.includes("<|eot_id|>"));
+  return chatTemplate === undefined
+    ? is2B4T
+    : chatTemplate.includes("BITNETAssistant") || (is2B4T && !chatTemplate.includes("<|eot_id|>"));
 }
 
 function has(tokenizer: Tokenizer, token: string): boolean {

@@ -29,8 +29,13 @@ export function renderChat(
 ): { ids: number[]; parts: TextPart[] } {
   const messages = checkMessages(given);
   checkChatOptions(options);
-  const template = new Template(chooseChatTemplate(options.chatTemplate, tokenizer, config, (options.tools ?? []).length > 0));
-  const text = options.continueFinalMessage === true ? renderUnfinished(template, messages, options, tokenizer) : renderMessages(template, messages, options, tokenizer).text;
+  const template = new Template(
+    chooseChatTemplate(options.chatTemplate, tokenizer, config, (options.tools ?? []).length > 0),
+  );
+  const text =
+    options.continueFinalMessage === true
+      ? renderUnfinished(template, messages, options, tokenizer)
+      : renderMessages(template, messages, options, tokenizer).text;
   const parts = text.runs().map((run) => ({ text: run.text, special: !run.isInput }));
   // Most templates print the BOS token themselves; for the others it is added here, never twice.
   const ids = tokenizer.encodeParts(parts);
@@ -38,7 +43,12 @@ export function renderChat(
 }
 
 /** Once with the parts of contents as they are, and once with their texts joined when the template does not go through parts. */
-function renderMessages(template: Template, messages: readonly ChatMessage[], options: ChatPromptOptions, tokenizer: Tokenizer): Rendering {
+function renderMessages(
+  template: Template,
+  messages: readonly ChatMessage[],
+  options: ChatPromptOptions,
+  tokenizer: Tokenizer,
+): Rendering {
   const render = (list: readonly ChatMessage[]): Rendering =>
     template.renderMarked({
       input: {
@@ -75,11 +85,25 @@ const END_TAG = "CONTINUE_FINAL_MESSAGE_TAG ";
  * Everything up to the end of the last message, as transformers' `continue_final_message` cuts it.
  * @throws OnebitError `option/invalid` without a text to go on with, or when the template does not print it
  */
-function renderUnfinished(template: Template, messages: readonly ChatMessage[], options: ChatPromptOptions, tokenizer: Tokenizer): Rendering["text"] {
+function renderUnfinished(
+  template: Template,
+  messages: readonly ChatMessage[],
+  options: ChatPromptOptions,
+  tokenizer: Tokenizer,
+): Rendering["text"] {
   const last = messages[messages.length - 1];
-  const { text } = renderMessages(template, [...messages.slice(0, -1), { ...last, content: taggedContent(last.content) }], options, tokenizer);
+  const { text } = renderMessages(
+    template,
+    [...messages.slice(0, -1), { ...last, content: taggedContent(last.content) }],
+    options,
+    tokenizer,
+  );
   const at = text.text.lastIndexOf(END_TAG.trimEnd());
-  if (at < 0) fail("option/invalid", "continueFinalMessage: the template does not print the end of the last message, so there is nothing to go on with");
+  if (at < 0)
+    fail(
+      "option/invalid",
+      "continueFinalMessage: the template does not print the end of the last message, so there is nothing to go on with",
+    );
   const isTrimmed = text.text.slice(at, at + END_TAG.length) !== END_TAG;
   return text.slice(0, isTrimmed ? text.text.slice(0, at).trimEnd().length : at);
 }
@@ -87,6 +111,7 @@ function renderUnfinished(template: Template, messages: readonly ChatMessage[], 
 function taggedContent(content: ChatMessage["content"]): ChatMessage["content"] {
   if (typeof content === "string") return content + END_TAG;
   const at = content?.length ?? 0;
-  if (content === undefined || content === null || at === 0) return fail("option/invalid", "continueFinalMessage: the last message has no text to go on with");
+  if (content === undefined || content === null || at === 0)
+    return fail("option/invalid", "continueFinalMessage: the last message has no text to go on with");
   return content.map((part, i) => (i === at - 1 ? { ...part, text: part.text + END_TAG } : part));
 }

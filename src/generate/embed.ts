@@ -21,7 +21,11 @@ export interface EmbedOptions {
 }
 
 export const EMBED_OPTIONS: OptionTable<EmbedOptions> = {
-  pooling: oneOf("last", "mean"), normalize: BOOLEAN, appendEos: BOOLEAN, signal: SIGNAL, onProgress: FUNCTION,
+  pooling: oneOf("last", "mean"),
+  normalize: BOOLEAN,
+  appendEos: BOOLEAN,
+  signal: SIGNAL,
+  onProgress: FUNCTION,
 };
 
 /**

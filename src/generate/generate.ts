@@ -86,7 +86,8 @@ export class Generation implements AsyncIterable<Piece> {
 
   /** @throws OnebitError `option/invalid` the second time */
   [Symbol.asyncIterator](): AsyncIterator<Piece> {
-    if (this.#started) fail("option/invalid", "a generation can be iterated only once: call generate again, or keep its pieces");
+    if (this.#started)
+      fail("option/invalid", "a generation can be iterated only once: call generate again, or keep its pieces");
     this.#started = true;
     return this.#pieces;
   }
@@ -137,7 +138,15 @@ async function* runGeneration(
   resolve: (result: GenerationResult) => void,
   reject: (error: unknown) => void,
 ): AsyncGenerator<Piece, void, void> {
-  const progress: Progress = { promptIds: [], cachedTokens: 0, promptMs: 0, generateMs: 0, ids: [], text: "", stopReason: "aborted" };
+  const progress: Progress = {
+    promptIds: [],
+    cachedTokens: 0,
+    promptMs: 0,
+    generateMs: 0,
+    ids: [],
+    text: "",
+    stopReason: "aborted",
+  };
   let seed: number | bigint = 0;
   let failure: { error: unknown } | undefined;
   let turn: Turn | undefined;
@@ -149,14 +158,16 @@ async function* runGeneration(
   try {
     const prepared = prepare();
     // Without an await where none is needed: calls take their turns in the order they were made.
-    const { promptIds, options } = prepared instanceof Promise ? await prepared : prepared, plan = makePlan(parts, options);
+    const { promptIds, options } = prepared instanceof Promise ? await prepared : prepared,
+      plan = makePlan(parts, options);
     seed = plan.sampling.seed;
     progress.promptIds = promptIds;
     turn = parts.turns.open(options.signal);
     await turn.begin();
     yield* decode(parts, plan, options, progress, turn, end);
   } catch (error) {
-    if (!(error instanceof OnebitError && error.code === "aborted")) failure = { error: typedRefusal(error, "model/not-enough-memory", "generating") };
+    if (!(error instanceof OnebitError && error.code === "aborted"))
+      failure = { error: typedRefusal(error, "model/not-enough-memory", "generating") };
   } finally {
     // Runs too when the consumer leaves its loop: then nothing has failed and the reason is still "aborted".
     end();
@@ -166,7 +177,12 @@ async function* runGeneration(
 
 /** @param end to be called when the model is needed no more, though the consumer may not come back to hear of it */
 async function* decode(
-  parts: GenerationParts, plan: Plan, options: GenerateOptions, progress: Progress, turn: Turn, end: () => void,
+  parts: GenerationParts,
+  plan: Plan,
+  options: GenerateOptions,
+  progress: Progress,
+  turn: Turn,
+  end: () => void,
 ): AsyncGenerator<Piece, void, void> {
   const { engine, context } = parts;
   let startMs = performance.now();
@@ -247,7 +263,12 @@ function naming(stops: readonly string[], tokenizer: Tokenizer): ReadonlySet<str
   return found;
 }
 
-function describe(logits: Float32Array, id: number, nTop: number, engine: Engine): Pick<Piece, "logprob" | "topLogprobs"> {
+function describe(
+  logits: Float32Array,
+  id: number,
+  nTop: number,
+  engine: Engine,
+): Pick<Piece, "logprob" | "topLogprobs"> {
   const { chosen, top } = logprobs(logits, id, nTop, engine.numeric);
   return nTop === 0 ? { logprob: chosen } : { logprob: chosen, topLogprobs: top };
 }

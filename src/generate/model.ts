@@ -120,7 +120,13 @@ export class Model implements AsyncDisposable {
 
   /** @throws OnebitError `tokenizer/missing` */
   get tokenizer(): Tokenizer {
-    return this.#tokenizer ?? fail("tokenizer/missing", `${this.config.name}: ${this.#noTokenizer ?? "the model file has no vocabulary"}: give ids instead of text`);
+    return (
+      this.#tokenizer ??
+      fail(
+        "tokenizer/missing",
+        `${this.config.name}: ${this.#noTokenizer ?? "the model file has no vocabulary"}: give ids instead of text`,
+      )
+    );
   }
 
   /** Ids whose keys and values are in the KV cache; a prompt that begins with them costs only the rest. */
@@ -135,7 +141,8 @@ export class Model implements AsyncDisposable {
    */
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): Generation {
     return this.#start(() => {
-      const checked = checkOptions("generate", options, GENERATE_OPTIONS, { meanings: GENERATE_MEANINGS }), given = check("prompt", prompt, TEXT_OR_IDS);
+      const checked = checkOptions("generate", options, GENERATE_OPTIONS, { meanings: GENERATE_MEANINGS }),
+        given = check("prompt", prompt, TEXT_OR_IDS);
       return { options: checked, promptIds: typeof given === "string" ? this.#encode(given, checked) : given };
     });
   }
@@ -148,15 +155,21 @@ export class Model implements AsyncDisposable {
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
     return this.#start(() => {
       const checked = checkOptions("chat", options, CHAT_OPTIONS, { meanings: GENERATE_MEANINGS });
-      const request = (renderChat: ChatRenderer): GenerationRequest => ({ options: checked, promptIds: renderChat(messages, checked, this.tokenizer, this.config).ids });
+      const request = (renderChat: ChatRenderer): GenerationRequest => ({
+        options: checked,
+        promptIds: renderChat(messages, checked, this.tokenizer, this.config).ids,
+      });
       return this.#renderer === undefined ? loadChatRenderer().then(request) : request(this.#renderer);
     });
   }
 
   /** The prompt {@link chat} would use. @throws OnebitError `template/…`, `tokenizer/missing` */
   chatPrompt(messages: readonly ChatMessage[], options: ChatPromptOptions = {}): ChatPrompt {
-    const checked = checkOptions("chatPrompt", options, CHAT_OPTIONS), { tokenizer } = this;
-    const renderChat = this.#renderer ?? fail("engine/part-missing", "the renderer of chat templates was not given to this Model: make models with load");
+    const checked = checkOptions("chatPrompt", options, CHAT_OPTIONS),
+      { tokenizer } = this;
+    const renderChat =
+      this.#renderer ??
+      fail("engine/part-missing", "the renderer of chat templates was not given to this Model: make models with load");
     return withMemoryNow(CODE, "a chat prompt", () => renderChat(messages, checked, tokenizer, this.config));
   }
 
@@ -170,9 +183,17 @@ export class Model implements AsyncDisposable {
    * @throws OnebitError `tokenizer/missing`, `model/context-full`, `option/invalid`, `aborted`
    */
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
-    const { pooling = this.#embedding?.pooling ?? "last", normalize = true, appendEos = this.#embedding?.appendEos, signal: own, onProgress } =
-      checkOptions("embed", options, EMBED_OPTIONS);
-    const checked = check("texts", texts, TEXTS), all = withMemoryNow(CODE, "ids of texts to embed", () => checked.map((text) => this.#encodeForEmbedding(text, appendEos)));
+    const {
+      pooling = this.#embedding?.pooling ?? "last",
+      normalize = true,
+      appendEos = this.#embedding?.appendEos,
+      signal: own,
+      onProgress,
+    } = checkOptions("embed", options, EMBED_OPTIONS);
+    const checked = check("texts", texts, TEXTS),
+      all = withMemoryNow(CODE, "ids of texts to embed", () =>
+        checked.map((text) => this.#encodeForEmbedding(text, appendEos)),
+      );
     return await this.#exclusively(`embedding ${all.length} texts`, own, async (signal) => {
       const vectors: Float32Array[] = [];
       // The states are computed where the KV cache stands.
@@ -189,11 +210,20 @@ export class Model implements AsyncDisposable {
 
   /** Logits after each id: (ids.length, vocabSize), row-major. @throws as {@link eachLogits} */
   async logits(ids: readonly number[], options: LogitsOptions = {}): Promise<Float32Array> {
-    const { signal } = checkOptions("logits", options, LOGITS_OPTIONS), found = this.#checkIds(ids), bytes = found.length * this.vocabSize * 4;
+    const { signal } = checkOptions("logits", options, LOGITS_OPTIONS),
+      found = this.#checkIds(ids),
+      bytes = found.length * this.vocabSize * 4;
     if (bytes > LOGITS_RESULT_BYTES_MAX) {
-      fail("option/invalid", `logits: ${found.length} rows take ${bytes} bytes, at most ${LOGITS_RESULT_BYTES_MAX} are returned at once: use eachLogits`);
+      fail(
+        "option/invalid",
+        `logits: ${found.length} rows take ${bytes} bytes, at most ${LOGITS_RESULT_BYTES_MAX} are returned at once: use eachLogits`,
+      );
     }
-    const rows = withMemoryNow(CODE, `logits of ${found.length} ids, ${bytes} bytes`, () => new Float32Array(found.length * this.vocabSize));
+    const rows = withMemoryNow(
+      CODE,
+      `logits of ${found.length} ids, ${bytes} bytes`,
+      () => new Float32Array(found.length * this.vocabSize),
+    );
     await this.eachLogits(found, (row, logits) => rows.set(logits, row * this.vocabSize), { signal });
     return rows;
   }
@@ -207,7 +237,8 @@ export class Model implements AsyncDisposable {
     onLogits: (row: number, logits: Float32Array) => void,
     options: LogitsOptions = {},
   ): Promise<void> {
-    const { signal: own } = checkOptions("eachLogits", options, LOGITS_OPTIONS), found = this.#checkIds(ids);
+    const { signal: own } = checkOptions("eachLogits", options, LOGITS_OPTIONS),
+      found = this.#checkIds(ids);
     check("onLogits", onLogits, FUNCTION);
     if (found.length === 0) fail("option/invalid", "ids: wanted at least one");
     this.#checkFits(found.length, "the input");
@@ -219,7 +250,8 @@ export class Model implements AsyncDisposable {
 
   /** See `perplexity.ts` for what is measured. @throws OnebitError `option/invalid`, `tokenizer/missing`, `aborted` */
   async perplexity(input: string | readonly number[], options: PerplexityOptions = {}): Promise<Perplexity> {
-    const checked = checkOptions("perplexity", options, PERPLEXITY_OPTIONS), given = check("input", input, TEXT_OR_IDS);
+    const checked = checkOptions("perplexity", options, PERPLEXITY_OPTIONS),
+      given = check("input", input, TEXT_OR_IDS);
     const ids = typeof given === "string" ? this.tokenizer.encode(given, { addSpecial: false }) : given;
     const bosId = this.#tokenizer?.addBos ? this.#tokenizer.bosId : undefined;
     return await this.#exclusively(`perplexity over ${ids.length} ids`, checked.signal, (signal) => {
@@ -257,7 +289,11 @@ export class Model implements AsyncDisposable {
   }
 
   /** @param what for the message when memory is refused */
-  async #exclusively<T>(what: string, signal: AbortSignal | undefined, task: (signal: AbortState) => Promise<T>): Promise<T> {
+  async #exclusively<T>(
+    what: string,
+    signal: AbortSignal | undefined,
+    task: (signal: AbortState) => Promise<T>,
+  ): Promise<T> {
     this.#checkOpen();
     const turn = this.#turns.open(signal);
     try {
@@ -275,11 +311,17 @@ export class Model implements AsyncDisposable {
 
   #checkFits(nIds: number, what: string): void {
     if (nIds <= this.contextLength) return;
-    fail("model/context-full", `${what} is ${nIds} ids, the context holds ${this.contextLength}: shorten it or load the model with a larger contextLength`);
+    fail(
+      "model/context-full",
+      `${what} is ${nIds} ids, the context holds ${this.contextLength}: shorten it or load the model with a larger contextLength`,
+    );
   }
 
   #encode(text: string, options: GenerateOptions): number[] {
-    return this.tokenizer.encode(text, { addSpecial: options.addSpecial ?? true, parseSpecial: options.parseSpecial ?? false });
+    return this.tokenizer.encode(text, {
+      addSpecial: options.addSpecial ?? true,
+      parseSpecial: options.parseSpecial ?? false,
+    });
   }
 
   #checkIds(ids: unknown): number[] {
@@ -291,7 +333,8 @@ export class Model implements AsyncDisposable {
   #encodeForEmbedding(text: string, appendEos: boolean | undefined): number[] {
     const { tokenizer } = this;
     const ids = tokenizer.encode(text, { addEos: appendEos ?? true });
-    if (appendEos === true && tokenizer.eosId !== undefined && ids.at(-1) !== tokenizer.eosId) ids.push(tokenizer.eosId);
+    if (appendEos === true && tokenizer.eosId !== undefined && ids.at(-1) !== tokenizer.eosId)
+      ids.push(tokenizer.eosId);
     if (ids.length === 0) fail("option/invalid", "embed: a text is empty, and this model adds no BOS or EOS to it");
     this.#checkFits(ids.length, "a text to embed");
     return ids;

@@ -5,7 +5,19 @@
  */
 import { type ErrorCode, fail, shown } from "../core/errors.ts";
 import { LOGPROBS_MAX, STOP_STRING_CHARS_MAX, STOP_STRINGS_MAX } from "../core/limits.ts";
-import { BOOLEAN, FUNCTION, type Kind, type Meanings, OBJECT, type OptionTable, SIGNAL, kind, list, number, whole } from "../core/options.ts";
+import {
+  BOOLEAN,
+  FUNCTION,
+  type Kind,
+  type Meanings,
+  OBJECT,
+  type OptionTable,
+  SIGNAL,
+  kind,
+  list,
+  number,
+  whole,
+} from "../core/options.ts";
 
 /** How the next id is chosen. Steps run in the order listed; see `sampler.ts`. */
 export interface SamplingOptions {
@@ -84,9 +96,13 @@ export const ID_LIST = list("a list of token ids", (id) => id as number);
 export const TEXT_OR_IDS: Kind<string | number[]> = (value, name, code) =>
   typeof value === "string" ? value : list("a text or a list of token ids", (id) => id as number)(value, name, code);
 
-const STOP_STRING = kind<string>(`strings of 1 to ${STOP_STRING_CHARS_MAX} characters`, (text) => typeof text === "string" && text.length > 0 && text.length <= STOP_STRING_CHARS_MAX);
+const STOP_STRING = kind<string>(
+  `strings of 1 to ${STOP_STRING_CHARS_MAX} characters`,
+  (text) => typeof text === "string" && text.length > 0 && text.length <= STOP_STRING_CHARS_MAX,
+);
 const SEED = kind<number | bigint>("an integer from 0 to 2^53 - 1 or a bigint below 2^64", (seed) =>
-  typeof seed === "bigint" ? seed >= 0n && seed < 1n << 64n : Number.isSafeInteger(seed) && (seed as number) >= 0);
+  typeof seed === "bigint" ? seed >= 0n && seed < 1n << 64n : Number.isSafeInteger(seed) && (seed as number) >= 0,
+);
 
 /** Outside these a value is a mistake, not a taste. */
 export const GENERATE_OPTIONS: OptionTable<GenerateOptions> = {
@@ -102,7 +118,12 @@ export const GENERATE_OPTIONS: OptionTable<GenerateOptions> = {
   temperature: number({ min: 0, max: 100 }),
   seed: SEED,
   maxTokens: whole(0),
-  stop: (value, name, code) => list("a string or a list of strings", STOP_STRING, STOP_STRINGS_MAX)(typeof value === "string" ? [value] : value, name, code),
+  stop: (value, name, code) =>
+    list("a string or a list of strings", STOP_STRING, STOP_STRINGS_MAX)(
+      typeof value === "string" ? [value] : value,
+      name,
+      code,
+    ),
   stopIds: ID_LIST,
   ignoreEnd: BOOLEAN,
   parseSpecial: BOOLEAN,
@@ -114,7 +135,12 @@ export const GENERATE_OPTIONS: OptionTable<GenerateOptions> = {
 
 /** What other programs call these. */
 export const GENERATE_MEANINGS: Meanings = {
-  n_predict: "maxTokens", num_predict: "maxTokens", repeat_penalty: "repetitionPenalty", repeat_last_n: "penaltyLastN", stop_token_ids: "stopIds", n_probs: "logprobs",
+  n_predict: "maxTokens",
+  num_predict: "maxTokens",
+  repeat_penalty: "repetitionPenalty",
+  repeat_last_n: "penaltyLastN",
+  stop_token_ids: "stopIds",
+  n_probs: "logprobs",
 };
 
 /**
@@ -124,17 +150,46 @@ export const GENERATE_MEANINGS: Meanings = {
  * @throws OnebitError `option/invalid`
  */
 export function checkSampling(options: SamplingOptions, vocabSize: number): Sampling {
-  const { repetitionPenalty = 1, frequencyPenalty = 0, presencePenalty = 0, penaltyLastN = 64, topK = 40, typicalP = 1, topP = 0.95, minP = 0, temperature = 0.7 } = options;
+  const {
+    repetitionPenalty = 1,
+    frequencyPenalty = 0,
+    presencePenalty = 0,
+    penaltyLastN = 64,
+    topK = 40,
+    typicalP = 1,
+    topP = 0.95,
+    minP = 0,
+    temperature = 0.7,
+  } = options;
   const logitBias = options.logitBias === undefined ? [] : [...(options.logitBias as ReadonlyMap<number, number>)];
-  checkIds("logitBias", logitBias.map(([id]) => id), vocabSize, "option/invalid");
+  checkIds(
+    "logitBias",
+    logitBias.map(([id]) => id),
+    vocabSize,
+    "option/invalid",
+  );
   return {
-    repetitionPenalty, frequencyPenalty, presencePenalty, penaltyLastN, logitBias, topK, typicalP, topP, minP, temperature,
+    repetitionPenalty,
+    frequencyPenalty,
+    presencePenalty,
+    penaltyLastN,
+    logitBias,
+    topK,
+    typicalP,
+    topP,
+    minP,
+    temperature,
     seed: options.seed ?? globalThis.crypto.getRandomValues(new Uint32Array(1))[0],
   };
 }
 
 /** Each id an integer in [0, vocabSize). @throws OnebitError `code` */
-export function checkIds(what: string, ids: readonly number[], vocabSize: number, code: "model/bad-token" | "option/invalid"): void {
+export function checkIds(
+  what: string,
+  ids: readonly number[],
+  vocabSize: number,
+  code: "model/bad-token" | "option/invalid",
+): void {
   ids.forEach((id, i) => {
     if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
       fail(code, `${what}[${i}]: wanted an id from 0 to ${vocabSize - 1}, got ${shown(id)}`);
@@ -142,11 +197,15 @@ export function checkIds(what: string, ids: readonly number[], vocabSize: number
   });
 }
 
-const BIAS = kind<number>("a number within ±1e6 or -Infinity", (bias) => typeof bias === "number" && bias <= 1e6 && (bias >= -1e6 || bias === -Infinity));
+const BIAS = kind<number>(
+  "a number within ±1e6 or -Infinity",
+  (bias) => typeof bias === "number" && bias <= 1e6 && (bias >= -1e6 || bias === -Infinity),
+);
 
 /** A map, or an object whose keys are digits. */
 function readBias(value: unknown, name: string, code: ErrorCode): ReadonlyMap<number, number> {
-  const entries: Iterable<[unknown, unknown]> = value instanceof Map ? value : Object.entries(OBJECT(value, name, code));
+  const entries: Iterable<[unknown, unknown]> =
+    value instanceof Map ? value : Object.entries(OBJECT(value, name, code));
   const bias = new Map<number, number>();
   for (const [key, item] of entries) {
     const id = typeof key === "string" && /^\d+$/.test(key) ? Number(key) : key;

@@ -21,7 +21,11 @@ export interface PerplexityOptions {
 }
 
 /** What `context` may be depends on the model. */
-export const PERPLEXITY_OPTIONS: OptionTable<PerplexityOptions> = { context: whole(2), signal: SIGNAL, onProgress: FUNCTION };
+export const PERPLEXITY_OPTIONS: OptionTable<PerplexityOptions> = {
+  context: whole(2),
+  signal: SIGNAL,
+  onProgress: FUNCTION,
+};
 
 export interface Perplexity {
   readonly perplexity: number;

@@ -67,7 +67,12 @@ export function createSampler(sampling: Sampling, numeric: Numeric): Sampler {
 }
 
 /** The chosen id's log probability and those of the `n` likeliest ids. */
-export function logprobs(logits: Float32Array, chosen: number, n: number, numeric: Numeric): { chosen: number; top: TokenLogprob[] } {
+export function logprobs(
+  logits: Float32Array,
+  chosen: number,
+  n: number,
+  numeric: Numeric,
+): { chosen: number; top: TokenLogprob[] } {
   const total = numeric.logSumExp(logits);
   const top: TokenLogprob[] = [];
   if (n > 0) {
@@ -151,7 +156,9 @@ function keepTypical(candidates: Candidates, typicalP: number, numeric: Numeric)
   let entropy = 0;
   for (let i = 0; i < weights.length; i++) entropy += (weights[i] / sum) * (logSum - candidates.logits[i]);
   const distance = candidates.logits.map((logit) => Math.abs(logSum - logit - entropy));
-  const order = indices(weights.length).sort((a, b) => distance[a] - distance[b] || candidates.ids[a] - candidates.ids[b]);
+  const order = indices(weights.length).sort(
+    (a, b) => distance[a] - distance[b] || candidates.ids[a] - candidates.ids[b],
+  );
   const n = countToReach(order, weights, typicalP * sum);
   return pick(candidates, order.subarray(0, n), false);
 }
@@ -172,7 +179,11 @@ function keepTopP(candidates: Candidates, topP: number, numeric: Numeric): Candi
 /** Candidates at least `minP` times as likely as the likeliest. */
 function keepMinP(candidates: Candidates, minP: number, numeric: Numeric): Candidates {
   const { weights } = weigh(candidates, numeric);
-  return pick(candidates, indices(weights.length).filter((i) => weights[i] >= minP), candidates.sorted);
+  return pick(
+    candidates,
+    indices(weights.length).filter((i) => weights[i] >= minP),
+    candidates.sorted,
+  );
 }
 
 function countToReach(order: Int32Array, weights: Float64Array, goal: number): number {

@@ -37,7 +37,9 @@ interface Held {
  * @param namesHidden those of `stops` that name a control token
  */
 export function createStopScanner(stops: readonly string[], namesHidden: ReadonlySet<string> = new Set()): StopScanner {
-  return new Scanner(stops.map((text) => ({ text, fallback: buildFallback(text), seesHidden: namesHidden.has(text), state: 0 })));
+  return new Scanner(
+    stops.map((text) => ({ text, fallback: buildFallback(text), seesHidden: namesHidden.has(text), state: 0 })),
+  );
 }
 
 class Scanner implements StopScanner {
@@ -110,7 +112,8 @@ class Scanner implements StopScanner {
       if (cut > 0) kept = isHidden ? "" : text.slice(0, cut);
       if (cut > 0) this.#held[begin] = { text: text.slice(cut), isHidden };
     }
-    const shown = this.#held.slice(0, begin).reduce((all, { text, isHidden }) => (isHidden ? all : all + text), "") + kept;
+    const shown =
+      this.#held.slice(0, begin).reduce((all, { text, isHidden }) => (isHidden ? all : all + text), "") + kept;
     this.#held = this.#held.slice(begin);
     return shown;
   }

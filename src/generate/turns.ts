@@ -43,7 +43,8 @@ export class Turns {
   /** Stops every call: no turn is given any more. */
   close(): void {
     this.#isClosed = true;
-    for (const turn of [this.#holder, ...this.#waiting, ...this.#lost.map((lost) => lost.deref())]) turn?.stop(undefined);
+    for (const turn of [this.#holder, ...this.#waiting, ...this.#lost.map((lost) => lost.deref())])
+      turn?.stop(undefined);
     this.#lost = [];
   }
 
@@ -101,7 +102,9 @@ export class Turns {
 
 /** Says, at each look, whether the holder has been silent for too many of them. */
 function createLookout(): (holder: Turn) => boolean {
-  let watched: Turn | undefined, nSigns = 0, nSilent = 0;
+  let watched: Turn | undefined,
+    nSigns = 0,
+    nSilent = 0;
   return (holder) => {
     nSilent = holder === watched && holder.nSigns === nSigns ? nSilent + 1 : 0;
     watched = holder;

@@ -30,7 +30,8 @@ export function repoOfFolder(folder: string): string | undefined {
 export const blobPath = (repo: string, hex: string): string => `${repoFolder(repo)}/blobs/${hex}`;
 /** Apart from the library's own `HASH.*.incomplete`, which are appended to and have no holes. */
 export const partialBlobPath = (repo: string, hex: string): string => `${blobPath(repo, hex)}.onebit-part`;
-export const snapshotPath = (repo: string, commit: string, path: string): string => `${repoFolder(repo)}/snapshots/${commit}/${path}`;
+export const snapshotPath = (repo: string, commit: string, path: string): string =>
+  `${repoFolder(repo)}/snapshots/${commit}/${path}`;
 export const blobLockPath = (repo: string, hex: string): string => `.locks/${repoFolder(repo)}/${hex}.onebit-lock`;
 const refPath = (repo: string, revision: string): string => `${repoFolder(repo)}/refs/${revision}`;
 
@@ -49,7 +50,12 @@ export async function writeRef(store: ModelStore, repo: string, revision: string
 /** Backup programs skip folders with such a file: bford.info/cachedir. */
 export async function tagCache(store: ModelStore): Promise<void> {
   if ((await store.stat("CACHEDIR.TAG")) !== undefined) return;
-  await writeText(store, "CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n# Models downloaded from elsewhere; see https://bford.info/cachedir/\n", uniqueName());
+  await writeText(
+    store,
+    "CACHEDIR.TAG",
+    "Signature: 8a477f597d28d172789f06886806bc55\n# Models downloaded from elsewhere; see https://bford.info/cachedir/\n",
+    uniqueName(),
+  );
 }
 
 /** Every file below `folder` as a path from it, sorted; links that lead nowhere left out. */
@@ -83,6 +89,10 @@ export function fileNameOf(url: string): string {
   } catch {
     // A stray percent sign: the name as it stands is a name too.
   }
-  const safe = name.replace(/[^\w.+-]+/g, "_").replace(/^\.+/, "").replace(/\.+$/, "").slice(0, 120);
+  const safe = name
+    .replace(/[^\w.+-]+/g, "_")
+    .replace(/^\.+/, "")
+    .replace(/\.+$/, "")
+    .slice(0, 120);
   return safe === "" ? "model" : safe;
 }

@@ -51,7 +51,13 @@ const UNREADABLE = /(?:^|[-_.])(?:tl[12]|iq\d\w*|q[23]_k\w*|q5_\w+|mxfp4|nvfp4)(
 /** GGUF files beside a model that are none of themselves. */
 const COMPANION = /(?:^|[-_./])(?:mmproj|imatrix|vae|lora|adapter)(?=$|[-_./])/;
 const SHARD = /^(.*)-(\d{5})-of-(\d{5})\.(gguf|safetensors)$/;
-const FOLDER_FILES = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"];
+const FOLDER_FILES = [
+  "config.json",
+  "generation_config.json",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "chat_template.jinja",
+];
 
 /**
  * Chooses the model among `files`.
@@ -68,7 +74,10 @@ export function chooseFiles(files: readonly FileEntry[], wanted: string | undefi
   const candidates = [...ggufCandidates(listing, where), ...folderCandidates(listing, where)].sort(better);
   const [best, ...others] = candidates;
   if (best === undefined) {
-    return fail("hub/no-model", `${where}: has no model this engine reads: wanted a GGUF file, or config.json with safetensors; it has ${list([...listing.keys()])}`);
+    return fail(
+      "hub/no-model",
+      `${where}: has no model this engine reads: wanted a GGUF file, or config.json with safetensors; it has ${list([...listing.keys()])}`,
+    );
   }
   return { paths: best.paths, format: best.format, reason: best.reason, others: others.map(({ paths }) => paths[0]) };
 }
@@ -86,21 +95,44 @@ function named(files: Listing, wanted: string, where: string): Choice {
   if (/\.gguf$/i.test(wanted)) return { paths: shardsOf(wanted, files, where), format: "gguf", reason, others: [] };
   if (!/\.safetensors$/i.test(wanted)) return { paths: [wanted], format: "other", reason, others: [] };
   const folder = wanted.slice(0, wanted.lastIndexOf("/") + 1);
-  return { paths: folderFiles(files, folder, shardsOf(wanted, files, where)), format: "safetensors", reason, others: [] };
+  return {
+    paths: folderFiles(files, folder, shardsOf(wanted, files, where)),
+    format: "safetensors",
+    reason,
+    others: [],
+  };
 }
 
 function ggufCandidates(files: Listing, where: string): Candidate[] {
-  const mains = [...files.keys()].filter((path) => /\.gguf$/i.test(path) && !COMPANION.test(path.toLowerCase()) && (SHARD.exec(path)?.[2] ?? "00001") === "00001");
-  const readable = mains.filter((path) => !UNREADABLE.test(baseName(path).toLowerCase().replace(/\.gguf$/, "")));
+  const mains = [...files.keys()].filter(
+    (path) =>
+      /\.gguf$/i.test(path) && !COMPANION.test(path.toLowerCase()) && (SHARD.exec(path)?.[2] ?? "00001") === "00001",
+  );
+  const readable = mains.filter(
+    (path) =>
+      !UNREADABLE.test(
+        baseName(path)
+          .toLowerCase()
+          .replace(/\.gguf$/, ""),
+      ),
+  );
   return readable.map((path) => {
     const [rank, what] = rankOf(baseName(path));
     const paths = shardsOf(path, files, where);
-    return { paths, format: "gguf" as const, rank, reason: `a GGUF file of ${what}`, sizeBytes: totalBytes(files, paths), others: [] };
+    return {
+      paths,
+      format: "gguf" as const,
+      rank,
+      reason: `a GGUF file of ${what}`,
+      sizeBytes: totalBytes(files, paths),
+      others: [],
+    };
   });
 }
 
 function rankOf(name: string): readonly [rank: number, what: string] {
-  const lower = name.toLowerCase(), at = LABELS.findIndex(([label]) => label.test(lower));
+  const lower = name.toLowerCase(),
+    at = LABELS.findIndex(([label]) => label.test(lower));
   return at < 0 ? [RANK_UNLABELLED, "a type its name does not tell"] : [at, LABELS[at][1]];
 }
 
@@ -111,10 +143,23 @@ const RANK_FOLDER = 0.75;
 function folderCandidates(files: Listing, where: string): Candidate[] {
   if (!files.has("config.json")) return [];
   const shard = [...files.keys()].find((path) => /^model-00001-of-\d{5}\.safetensors$/.test(path));
-  const weights = files.has("model.safetensors") ? ["model.safetensors"] : shard === undefined ? [] : shardsOf(shard, files, where);
+  const weights = files.has("model.safetensors")
+    ? ["model.safetensors"]
+    : shard === undefined
+      ? []
+      : shardsOf(shard, files, where);
   if (weights.length === 0) return [];
   const paths = folderFiles(files, "", weights);
-  return [{ paths, format: "safetensors", rank: RANK_FOLDER, reason: "a Hugging Face folder", sizeBytes: totalBytes(files, paths), others: [] }];
+  return [
+    {
+      paths,
+      format: "safetensors",
+      rank: RANK_FOLDER,
+      reason: "a Hugging Face folder",
+      sizeBytes: totalBytes(files, paths),
+      others: [],
+    },
+  ];
 }
 
 function folderFiles(files: Listing, folder: string, weights: readonly string[]): string[] {
@@ -126,14 +171,21 @@ function folderFiles(files: Listing, folder: string, weights: readonly string[])
 export function shardNames(path: string): string[] {
   const match = SHARD.exec(path);
   if (match === null) return [path];
-  const [, stem, , count, extension] = match, nShards = Number(count);
-  if (nShards < 1 || nShards > SHARDS_MAX) fail("hub/no-model", `${quoted(path)}: is one of ${nShards} files by its name; wanted 1 to ${SHARDS_MAX}`);
-  return Array.from({ length: nShards }, (_, i) => `${stem}-${String(i + 1).padStart(5, "0")}-of-${count}.${extension}`);
+  const [, stem, , count, extension] = match,
+    nShards = Number(count);
+  if (nShards < 1 || nShards > SHARDS_MAX)
+    fail("hub/no-model", `${quoted(path)}: is one of ${nShards} files by its name; wanted 1 to ${SHARDS_MAX}`);
+  return Array.from(
+    { length: nShards },
+    (_, i) => `${stem}-${String(i + 1).padStart(5, "0")}-of-${count}.${extension}`,
+  );
 }
 
 function shardsOf(path: string, files: Listing, where: string): string[] {
-  const names = shardNames(path), missing = names.filter((name) => !files.has(name));
-  if (missing.length > 0) fail("hub/no-model", `${where}: ${quoted(path)} is one of ${names.length} files; ${list(missing)} not there`);
+  const names = shardNames(path),
+    missing = names.filter((name) => !files.has(name));
+  if (missing.length > 0)
+    fail("hub/no-model", `${where}: ${quoted(path)} is one of ${names.length} files; ${list(missing)} not there`);
   return names;
 }
 

@@ -6,7 +6,13 @@
  */
 import { concatenated } from "../core/byte-source.ts";
 import { OnebitError, fail } from "../core/errors.ts";
-import { HUB_FILE_BYTES_MAX, HUB_PARALLEL_REQUESTS, HUB_PART_BYTES, HUB_RESTARTS_MAX, HUB_UNANNOUNCED_BYTES_MAX } from "../core/limits.ts";
+import {
+  HUB_FILE_BYTES_MAX,
+  HUB_PARALLEL_REQUESTS,
+  HUB_PART_BYTES,
+  HUB_RESTARTS_MAX,
+  HUB_UNANNOUNCED_BYTES_MAX,
+} from "../core/limits.ts";
 import type { HubPlatform, ModelStore, StoreLock } from "../core/model-store.ts";
 import { SNIFF_BYTES, isWebPage } from "../files/model-format.ts";
 import { FollowingHash, hashText, startHash } from "./hashes.ts";
@@ -16,7 +22,18 @@ import type { Answer, Http } from "./http.ts";
 import type { FileIdentity } from "./journal.ts";
 import { checkModel, checkStart } from "./model-check.ts";
 import { PartialFile, journalPath } from "./partial-file.ts";
-import { FileChanged, Location, PartsSpoiled, announcedBytes, askRange, contentRange, exactly, fetchRange, remoteFile, sizeOfUnsatisfied } from "./ranges.ts";
+import {
+  FileChanged,
+  Location,
+  PartsSpoiled,
+  announcedBytes,
+  askRange,
+  contentRange,
+  exactly,
+  fetchRange,
+  remoteFile,
+  sizeOfUnsatisfied,
+} from "./ranges.ts";
 import type { RemoteFile } from "./ranges.ts";
 import { withRetries } from "./retry.ts";
 import { shown } from "./source.ts";
@@ -61,11 +78,16 @@ export async function download(request: DownloadRequest): Promise<Downloaded> {
   const { store, path, partialPath, url } = request;
   for (let nStarts = 1; ; nStarts++) {
     const partial = await PartialFile.open(store, partialPath);
-    let isOpen = true, isPlaced = false;
+    let isOpen = true,
+      isPlaced = false;
     try {
       const downloaded = await fetchAll(request, partial);
       if (request.mustBeModel) await checkWhole(partial, shown(url), downloaded);
-      if (!(await request.lock.isHeld())) fail("hub/busy", `${shown(url)}: this process stood still so long that another took the download over; try again`);
+      if (!(await request.lock.isHeld()))
+        fail(
+          "hub/busy",
+          `${shown(url)}: this process stood still so long that another took the download over; try again`,
+        );
       await partial.flush();
       isOpen = false;
       await partial.close();
@@ -92,7 +114,8 @@ async function checkWhole(partial: PartialFile, where: string, { sizeBytes }: Do
     await checkModel(partial.source(where, sizeBytes), where);
   } catch (error) {
     // Not after a failure to read: it says nothing of the bytes.
-    if (error instanceof OnebitError && /^(?:file\/unknown-format$|gguf\/|safetensors\/)/.test(error.code)) await partial.clear();
+    if (error instanceof OnebitError && /^(?:file\/unknown-format$|gguf\/|safetensors\/)/.test(error.code))
+      await partial.clear();
     throw error;
   }
 }
@@ -110,15 +133,24 @@ async function removeLeftovers({ store, partialPath, lock }: DownloadRequest): P
 }
 
 async function fetchAll(request: DownloadRequest, partial: PartialFile): Promise<Downloaded> {
-  const { http, url, expectedBytes, expectedHash } = request, location = new Location(url);
+  const { http, url, expectedBytes, expectedHash } = request,
+    location = new Location(url);
   const isComplete = partial.identity !== undefined && partial.missing().length === 0;
   if (isComplete && expectedHash !== undefined && partial.identity?.hash === hashText(expectedHash)) {
     request.progress.onBegin({ doneBytes: partial.identity.sizeBytes, totalBytes: partial.identity.sizeBytes });
-    return await finish(request, partial, followingHash(request, partial, partial.identity, expectedHash), partial.identity, expectedHash);
+    return await finish(
+      request,
+      partial,
+      followingHash(request, partial, partial.identity, expectedHash),
+      partial.identity,
+      expectedHash,
+    );
   }
   // A part is asked for also when all are there: only the answer tells whether they are still of the same file.
   const begin = (partial.missing()[0] ?? 0) * HUB_PART_BYTES;
-  const first = await withRetries(http.retry, http.signal, () => askRange(http, location, begin, begin + HUB_PART_BYTES));
+  const first = await withRetries(http.retry, http.signal, () =>
+    askRange(http, location, begin, begin + HUB_PART_BYTES),
+  );
   try {
     if (first.status === 200) return await fetchInOnePiece(request, partial, first);
     const file = describeFile(first, begin);
@@ -141,7 +173,10 @@ async function fetchAll(request: DownloadRequest, partial: PartialFile): Promise
 
   function checkExpected(file: RemoteFile, { url }: DownloadRequest): void {
     if (expectedBytes !== undefined && file.sizeBytes !== undefined && file.sizeBytes !== expectedBytes) {
-      fail("hub/length", `${shown(url)}: wanted a file of ${expectedBytes} bytes, the server has one of ${file.sizeBytes}`);
+      fail(
+        "hub/length",
+        `${shown(url)}: wanted a file of ${expectedBytes} bytes, the server has one of ${file.sizeBytes}`,
+      );
     }
     if (expectedHash?.algorithm === "sha256" && file.sha256 !== undefined && file.sha256 !== expectedHash.hex) {
       fail("hub/checksum", `${shown(url)}: wanted a file of SHA-256 ${expectedHash.hex}, the hub names ${file.sha256}`);
@@ -165,15 +200,28 @@ function sha256Of(file: RemoteFile): ExpectedHash | undefined {
   return file.sha256 === undefined ? undefined : { algorithm: "sha256", hex: file.sha256 };
 }
 
-function followingHash({ platform }: DownloadRequest, partial: PartialFile, { sizeBytes }: FileIdentity, expected: ExpectedHash | undefined): FollowingHash {
+function followingHash(
+  { platform }: DownloadRequest,
+  partial: PartialFile,
+  { sizeBytes }: FileIdentity,
+  expected: ExpectedHash | undefined,
+): FollowingHash {
   const hash = startHash(platform, expected?.algorithm ?? "sha256", sizeBytes);
-  return new FollowingHash(hash, sizeBytes, (into, position) => partial.read(into, position), (index) => partial.isDone(index));
+  return new FollowingHash(
+    hash,
+    sizeBytes,
+    (into, position) => partial.read(into, position),
+    (index) => partial.isDone(index),
+  );
 }
 
 async function checkSpace({ store, url }: DownloadRequest, neededBytes: number): Promise<void> {
   const freeBytes = await store.freeBytes();
   if (freeBytes !== undefined && freeBytes < neededBytes) {
-    fail("hub/no-space", `${shown(url)}: ${neededBytes} bytes are still to come, ${store.name} has room for ${freeBytes}`);
+    fail(
+      "hub/no-space",
+      `${shown(url)}: ${neededBytes} bytes are still to come, ${store.name} has room for ${freeBytes}`,
+    );
   }
 }
 
@@ -185,29 +233,42 @@ async function fetchParts(
   first: { readonly index: number; readonly answer: Answer },
   following: FollowingHash,
 ): Promise<void> {
-  const { identity } = partial, missing = partial.missing();
+  const { identity } = partial,
+    missing = partial.missing();
   if (identity === undefined) throw new Error("no download was begun");
-  const queue = missing.includes(first.index) ? [first.index, ...missing.filter((index) => index !== first.index)] : missing;
-  const group = new AbortController(), stop = (): void => group.abort(http.signal.reason);
+  const queue = missing.includes(first.index)
+    ? [first.index, ...missing.filter((index) => index !== first.index)]
+    : missing;
+  const group = new AbortController(),
+    stop = (): void => group.abort(http.signal.reason);
   http.signal.addEventListener("abort", stop, { once: true });
   let firstError: unknown;
   const work = async (): Promise<void> => {
     for (let index = queue.shift(); index !== undefined && firstError === undefined; index = queue.shift()) {
-      const begin = index * HUB_PART_BYTES, into = new Uint8Array(Math.min(HUB_PART_BYTES, identity.sizeBytes - begin));
-      await fetchRange({ ...http, signal: group.signal }, {
-        location, begin, into, file: identity,
-        first: index === first.index ? first.answer : undefined,
-        onBytes: (count) => progress.onBytes(count),
-      });
-      if (mustBeModel && index === 0) checkStart(into.subarray(0, SNIFF_BYTES), whereFrom(location.url, location.current));
+      const begin = index * HUB_PART_BYTES,
+        into = new Uint8Array(Math.min(HUB_PART_BYTES, identity.sizeBytes - begin));
+      await fetchRange(
+        { ...http, signal: group.signal },
+        {
+          location,
+          begin,
+          into,
+          file: identity,
+          first: index === first.index ? first.answer : undefined,
+          onBytes: (count) => progress.onBytes(count),
+        },
+      );
+      if (mustBeModel && index === 0)
+        checkStart(into.subarray(0, SNIFF_BYTES), whereFrom(location.url, location.current));
       await partial.writePart(index, into);
       following.follow();
     }
   };
-  const guarded = (): Promise<void> => work().catch((error: unknown) => {
-    firstError ??= error;
-    group.abort();
-  });
+  const guarded = (): Promise<void> =>
+    work().catch((error: unknown) => {
+      firstError ??= error;
+      group.abort();
+    });
   following.follow();
   try {
     await Promise.all(Array.from({ length: HUB_PARALLEL_REQUESTS }, guarded));
@@ -240,33 +301,61 @@ async function finish(
 async function fetchInOnePiece(request: DownloadRequest, partial: PartialFile, first: Answer): Promise<Downloaded> {
   const { http, url, expectedBytes, expectedHash, mustBeModel, progress } = request;
   let next: Answer | undefined = first;
-  return await withRetries(http.retry, http.signal, async () => {
-    const answer: Answer = next ?? await send(http, url, { headers: { "accept-encoding": "identity" } });
-    next = undefined;
-    try {
-      if (answer.status !== 200) refuse(answer, url);
-      const announced = announcedBytes(answer), totalBytes = announced ?? expectedBytes, file = remoteFile(answer, totalBytes), hash = expectedHash ?? sha256Of(file);
-      if (expectedBytes !== undefined && totalBytes !== expectedBytes) fail("hub/length", `${shown(url)}: wanted a file of ${expectedBytes} bytes, the server has one of ${totalBytes}`);
-      const onStart = async (start: Uint8Array): Promise<void> => {
-        const where = whereFrom(url, answer.url);
-        if (mustBeModel) checkStart(start, where);
-        if (partial.doneBytes > 0 && isWebPage(start)) fail("hub/bad-response", `${where}: sent a web page instead of the rest of the file, perhaps a login; what was fetched stays`);
-        await partial.clear();
-        await checkSpace(request, totalBytes ?? 0);
-        progress.onBegin({ doneBytes: 0, totalBytes });
-      };
-      const pieces = fromStart(totalBytes === undefined ? answer.pieces() : exactly(answer, totalBytes, url), onStart);
-      const { sizeBytes, hex } = await storePieces(request, partial, pieces, hash, totalBytes);
-      if (hash !== undefined && hash.hex !== hex) fail("hub/checksum", `${shown(url)}: wanted ${hash.algorithm} ${hash.hex}, the bytes that came have ${hex}`);
-      return { sizeBytes, etag: file.etag, hash: { algorithm: hash?.algorithm ?? "sha256", hex }, isVerified: hash !== undefined };
-    } finally {
-      answer.drop();
-    }
-  }, true);
+  return await withRetries(
+    http.retry,
+    http.signal,
+    async () => {
+      const answer: Answer = next ?? (await send(http, url, { headers: { "accept-encoding": "identity" } }));
+      next = undefined;
+      try {
+        if (answer.status !== 200) refuse(answer, url);
+        const announced = announcedBytes(answer),
+          totalBytes = announced ?? expectedBytes,
+          file = remoteFile(answer, totalBytes),
+          hash = expectedHash ?? sha256Of(file);
+        if (expectedBytes !== undefined && totalBytes !== expectedBytes)
+          fail(
+            "hub/length",
+            `${shown(url)}: wanted a file of ${expectedBytes} bytes, the server has one of ${totalBytes}`,
+          );
+        const onStart = async (start: Uint8Array): Promise<void> => {
+          const where = whereFrom(url, answer.url);
+          if (mustBeModel) checkStart(start, where);
+          if (partial.doneBytes > 0 && isWebPage(start))
+            fail(
+              "hub/bad-response",
+              `${where}: sent a web page instead of the rest of the file, perhaps a login; what was fetched stays`,
+            );
+          await partial.clear();
+          await checkSpace(request, totalBytes ?? 0);
+          progress.onBegin({ doneBytes: 0, totalBytes });
+        };
+        const pieces = fromStart(
+          totalBytes === undefined ? answer.pieces() : exactly(answer, totalBytes, url),
+          onStart,
+        );
+        const { sizeBytes, hex } = await storePieces(request, partial, pieces, hash, totalBytes);
+        if (hash !== undefined && hash.hex !== hex)
+          fail("hub/checksum", `${shown(url)}: wanted ${hash.algorithm} ${hash.hex}, the bytes that came have ${hex}`);
+        return {
+          sizeBytes,
+          etag: file.etag,
+          hash: { algorithm: hash?.algorithm ?? "sha256", hex },
+          isVerified: hash !== undefined,
+        };
+      } finally {
+        answer.drop();
+      }
+    },
+    true,
+  );
 }
 
 /** The pieces, the first of them long enough to tell what the file is; `onStart` sees it before it is handed on. */
-async function* fromStart(pieces: AsyncIterable<Uint8Array>, onStart: (start: Uint8Array) => Promise<void>): AsyncGenerator<Uint8Array, void> {
+async function* fromStart(
+  pieces: AsyncIterable<Uint8Array>,
+  onStart: (start: Uint8Array) => Promise<void>,
+): AsyncGenerator<Uint8Array, void> {
   let start: Uint8Array | undefined = new Uint8Array();
   for await (const piece of pieces) {
     if (start === undefined) {
@@ -292,11 +381,17 @@ async function storePieces(
   totalBytes: number | undefined,
 ): Promise<{ readonly sizeBytes: number; readonly hex: string }> {
   // Git's hash begins with the size; a hub that names one gives the size too.
-  if (expected?.algorithm === "git-sha1" && totalBytes === undefined) throw new OnebitError("hub/bad-response", `${shown(url)}: neither hub nor server tells its size`);
-  const hash = startHash(platform, expected?.algorithm ?? "sha256", totalBytes ?? 0), bytesMax = totalBytes === undefined ? HUB_UNANNOUNCED_BYTES_MAX : HUB_FILE_BYTES_MAX;
+  if (expected?.algorithm === "git-sha1" && totalBytes === undefined)
+    throw new OnebitError("hub/bad-response", `${shown(url)}: neither hub nor server tells its size`);
+  const hash = startHash(platform, expected?.algorithm ?? "sha256", totalBytes ?? 0),
+    bytesMax = totalBytes === undefined ? HUB_UNANNOUNCED_BYTES_MAX : HUB_FILE_BYTES_MAX;
   let sizeBytes = 0;
   for await (const piece of pieces) {
-    if (sizeBytes + piece.length > bytesMax) fail("hub/length", `${shown(url)}: has more than ${bytesMax} bytes${totalBytes === undefined ? ", and does not say how many" : ""}`);
+    if (sizeBytes + piece.length > bytesMax)
+      fail(
+        "hub/length",
+        `${shown(url)}: has more than ${bytesMax} bytes${totalBytes === undefined ? ", and does not say how many" : ""}`,
+      );
     await partial.writeUnrecorded(piece, sizeBytes);
     hash.update(piece);
     sizeBytes += piece.length;

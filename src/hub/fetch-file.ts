@@ -36,21 +36,30 @@ export interface WantedFile {
  * @param findExisting looks for the file; called again when another process may have brought it meanwhile
  * @throws OnebitError `hub/…`, `file/write`, `aborted`
  */
-export async function fetchFile<T extends StoredFile>(context: PullContext, wanted: WantedFile, findExisting: () => Promise<T | undefined>): Promise<T> {
+export async function fetchFile<T extends StoredFile>(
+  context: PullContext,
+  wanted: WantedFile,
+  findExisting: () => Promise<T | undefined>,
+): Promise<T> {
   const found = await findExisting();
   if (found !== undefined) return found;
   const { store, name } = wanted;
-  const lock = await store.lock(wanted.lockPath, { signal: context.signal, onWait: () => context.progress.waiting(name) });
+  const lock = await store.lock(wanted.lockPath, {
+    signal: context.signal,
+    onWait: () => context.progress.waiting(name),
+  });
   try {
     const brought = await findExisting();
     if (brought !== undefined) return brought;
     // Not awaited: Firefox asks the user, who may never answer.
     void context.platform.persist?.().catch(() => false);
     const downloaded = await download({
-      ...wanted, lock,
+      ...wanted,
+      lock,
       platform: context.platform,
       progress: {
-        onBegin: ({ doneBytes, totalBytes }) => context.progress.begin(name, doneBytes, totalBytes ?? wanted.expectedBytes),
+        onBegin: ({ doneBytes, totalBytes }) =>
+          context.progress.begin(name, doneBytes, totalBytes ?? wanted.expectedBytes),
         onBytes: (count) => context.progress.came(name, count),
       },
     });

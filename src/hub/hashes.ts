@@ -21,7 +21,11 @@ export function hashText(hash: ExpectedHash): string {
 
 const ALGORITHMS: Readonly<Record<ExpectedHash["algorithm"], HashAlgorithm>> = { sha256: "sha256", "git-sha1": "sha1" };
 
-export function startHash(platform: HubPlatform, algorithm: ExpectedHash["algorithm"], sizeBytes: number): IncrementalHash {
+export function startHash(
+  platform: HubPlatform,
+  algorithm: ExpectedHash["algorithm"],
+  sizeBytes: number,
+): IncrementalHash {
   const hash = platform.createHash(ALGORITHMS[algorithm]);
   if (algorithm === "git-sha1") hash.update(new TextEncoder().encode(`blob ${sizeBytes}\0`));
   return hash;
@@ -58,7 +62,12 @@ export class FollowingHash {
   #nextPart = 0;
   #walk: Promise<void> = Promise.resolve();
 
-  constructor(hash: IncrementalHash, sizeBytes: number, read: (into: Uint8Array, position: number) => Promise<void>, isDone: (part: number) => boolean) {
+  constructor(
+    hash: IncrementalHash,
+    sizeBytes: number,
+    read: (into: Uint8Array, position: number) => Promise<void>,
+    isDone: (part: number) => boolean,
+  ) {
     this.#hash = hash;
     this.#sizeBytes = sizeBytes;
     this.#read = read;

@@ -54,7 +54,8 @@ export async function send(http: Http, url: string, init: RequestOf = {}): Promi
       const response = await hop(http, at, init, limit);
       hops.push(response.headers);
       const location = response.headers.get("location");
-      if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return answer(http, response, at, hops, limit);
+      if (![301, 302, 303, 307, 308].includes(response.status) || location === null)
+        return answer(http, response, at, hops, limit);
       dropBody(response);
       at = redirected(at, location);
     }
@@ -70,7 +71,12 @@ interface RequestOf {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-async function hop(http: Http, url: string, { method = "GET", headers = {} }: RequestOf, limit: TimeLimit): Promise<Response> {
+async function hop(
+  http: Http,
+  url: string,
+  { method = "GET", headers = {} }: RequestOf,
+  limit: TimeLimit,
+): Promise<Response> {
   const ask: Ask = async (at, redirect, secrets) => {
     try {
       return await http.fetch(at, { method, headers: { ...headers, ...secrets }, redirect, signal: limit.signal });
@@ -98,14 +104,18 @@ async function followHidden(url: string, secrets: Readonly<Record<string, string
   };
   const maySend = Object.keys(secrets).every((name) => name.toLowerCase() === "authorization") && stripsAuthorization();
   if (maySend || Object.keys(secrets).length === 0) return await follow(secrets);
-  const bare = await follow({}), isElsewhere = bare.redirected && new URL(bare.url).origin !== new URL(url).origin;
+  const bare = await follow({}),
+    isElsewhere = bare.redirected && new URL(bare.url).origin !== new URL(url).origin;
   if (bare.ok && isElsewhere) return bare;
   dropBody(bare);
   if (bare.redirected && !isElsewhere) {
     const there = await ask(bare.url, "manual", secrets);
     if (there.type !== "opaqueredirect") return there;
   }
-  return fail("hub/redirect", `${shown(url)}: sends on to an address that this browser does not show, and the headers meant for ${new URL(url).host} must not go along; give the address it leads to`);
+  return fail(
+    "hub/redirect",
+    `${shown(url)}: sends on to an address that this browser does not show, and the headers meant for ${new URL(url).host} must not go along; give the address it leads to`,
+  );
 }
 
 /**
@@ -167,10 +177,14 @@ function answer(http: Http, response: Response, url: string, hops: readonly Head
 /** What a thrown fetch means: the caller's stop, our time limit, or the network. */
 function lost(http: Http, limit: TimeLimit, cause: unknown, what: string): Error {
   if (cause instanceof OnebitError) return cause;
-  if (http.signal.aborted) return new OnebitError("aborted", "stopped by the caller's abort signal", { cause: http.signal.reason });
-  if (limit.isOver) return new PassingFailure(new OnebitError("hub/timeout", `${what} within ${http.timeoutMs} ms`, { cause }));
+  if (http.signal.aborted)
+    return new OnebitError("aborted", "stopped by the caller's abort signal", { cause: http.signal.reason });
+  if (limit.isOver)
+    return new PassingFailure(new OnebitError("hub/timeout", `${what} within ${http.timeoutMs} ms`, { cause }));
   const reason = reasonOf(cause);
-  return new PassingFailure(new OnebitError("hub/network", `${what}: ${reason}`, { cause }), { isUnreachable: UNREACHABLE.test(reason) });
+  return new PassingFailure(new OnebitError("hub/network", `${what}: ${reason}`, { cause }), {
+    isUnreachable: UNREACHABLE.test(reason),
+  });
 }
 
 const UNREACHABLE = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|EHOSTUNREACH|ENETDOWN|bad port/;
@@ -193,8 +207,17 @@ interface Refusal {
 }
 
 const REFUSALS: ReadonlyMap<number, Refusal> = new Map([
-  [401, { code: "hub/unauthorized", hint: "it does not exist, or is private or gated and wants a token (option token, --token or HF_TOKEN)" }],
-  [403, { code: "hub/forbidden", hint: "the token may not read it; for a gated model accept its terms on its page first" }],
+  [
+    401,
+    {
+      code: "hub/unauthorized",
+      hint: "it does not exist, or is private or gated and wants a token (option token, --token or HF_TOKEN)",
+    },
+  ],
+  [
+    403,
+    { code: "hub/forbidden", hint: "the token may not read it; for a gated model accept its terms on its page first" },
+  ],
   [404, { code: "hub/not-found", hint: "there is no such repository, revision or file" }],
   [410, { code: "hub/not-found", hint: "it is gone" }],
   [416, { code: "hub/range", hint: "the server has not the bytes that were asked for" }],
@@ -206,7 +229,8 @@ const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 export function refuse(answer: Answer, url: string): never {
   const { status, headers } = answer;
   answer.drop();
-  const said = headers.get("x-error-message"), more = said === null ? "" : ` (${quoted(said)})`;
+  const said = headers.get("x-error-message"),
+    more = said === null ? "" : ` (${quoted(said)})`;
   const refusal = REFUSALS.get(status);
   if (refusal !== undefined) fail(refusal.code, `${shown(url)}: the server answered ${status}: ${refusal.hint}${more}`);
   const error = new OnebitError("hub/server", `${shown(url)}: the server answered ${status}${more}`);

@@ -36,10 +36,17 @@ export async function listRepo(http: Http, hubUrl: string, repo: string, revisio
   const bad = (what: string): never => fail("hub/bad-response", `${url}: ${what}`);
   if ("problem" in parsed) return bad(parsed.problem.message);
   const { sha, siblings } = parsed.value;
-  if (typeof sha !== "string" || !COMMIT.test(sha)) return bad(`wanted a commit of 40 hexadecimal digits in "sha", got ${shown(sha)}`);
+  if (typeof sha !== "string" || !COMMIT.test(sha))
+    return bad(`wanted a commit of 40 hexadecimal digits in "sha", got ${shown(sha)}`);
   if (!Array.isArray(siblings)) return bad(`wanted a list of files in "siblings"`);
   // A name that would leave its folder is no file we could keep; the rest of the repository is still good.
-  return { commit: sha, files: siblings.filter(isJsonObject).map(readFile).filter((file) => file !== undefined) };
+  return {
+    commit: sha,
+    files: siblings
+      .filter(isJsonObject)
+      .map(readFile)
+      .filter((file) => file !== undefined),
+  };
 }
 
 function readFile(sibling: JsonObject): RepoFile | undefined {
@@ -62,15 +69,24 @@ export function hashOfName(name: string): ExpectedHash | undefined {
 }
 
 /** Asks for a file's own headers, where the list lacks what is needed. @throws OnebitError `hub/…`, `aborted` */
-export async function describeFile(http: Http, url: string, file: RepoFile): Promise<RepoFile & { readonly hash: ExpectedHash }> {
+export async function describeFile(
+  http: Http,
+  url: string,
+  file: RepoFile,
+): Promise<RepoFile & { readonly hash: ExpectedHash }> {
   const answer = await withRetries(http.retry, http.signal, async () => {
     const head = await send(http, url, { method: "HEAD", headers: { "accept-encoding": "identity" } });
     return head.status === 200 ? head : refuse(head, url);
   });
   answer.drop();
-  const etag = answer.linked("x-linked-etag") ?? answer.headers.get("etag"), size = answer.linked("x-linked-size");
+  const etag = answer.linked("x-linked-etag") ?? answer.headers.get("etag"),
+    size = answer.linked("x-linked-size");
   const hash = hashOfName((etag ?? "").replace(/^(?:W\/)?"(.*)"$/, "$1"));
-  if (hash === undefined) return fail("hub/bad-response", `${url}: neither the hub's list nor its headers tell the file's hash; found ETag ${etag === null ? "none" : quoted(etag)}`);
+  if (hash === undefined)
+    return fail(
+      "hub/bad-response",
+      `${url}: neither the hub's list nor its headers tell the file's hash; found ETag ${etag === null ? "none" : quoted(etag)}`,
+    );
   const sizeBytes = size !== undefined && /^\d{1,15}$/.test(size) ? Number(size) : announcedBytes(answer);
   return { ...file, sizeBytes: file.sizeBytes ?? sizeBytes, hash };
 }
@@ -83,7 +99,8 @@ async function fetchSmall(http: Http, url: string): Promise<Uint8Array> {
     let sizeBytes = 0;
     for await (const piece of answer.pieces()) {
       sizeBytes += piece.length;
-      if (sizeBytes > HUB_LIST_BYTES_MAX) fail("hub/bad-response", `${url}: answered with more than ${HUB_LIST_BYTES_MAX} bytes`);
+      if (sizeBytes > HUB_LIST_BYTES_MAX)
+        fail("hub/bad-response", `${url}: answered with more than ${HUB_LIST_BYTES_MAX} bytes`);
       pieces.push(piece);
     }
     return concatenated(pieces);

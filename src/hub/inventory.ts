@@ -27,7 +27,7 @@ const PARTIAL = /\.onebit-part$/;
 
 /** Every kept model, by source. Repositories that other programs put there are among them. @throws OnebitError `file/read` */
 export async function listModels(platform: HubPlatform): Promise<KeptModel[]> {
-  const models = [...await listRepos(platform.hubStore), ...await listUrls(platform.urlStore)];
+  const models = [...(await listRepos(platform.hubStore)), ...(await listUrls(platform.urlStore))];
   return models.sort((a, b) => (a.source < b.source ? -1 : 1));
 }
 
@@ -36,18 +36,25 @@ async function listRepos(store: ModelStore): Promise<KeptModel[]> {
   for (const { name: folder, isFolder } of await store.list("")) {
     const repo = isFolder ? repoOfFolder(folder) : undefined;
     if (repo === undefined) continue;
-    const blobs = await filesBelow(store, `${folder}/blobs`), pointers = await filesBelow(store, `${folder}/snapshots`);
+    const blobs = await filesBelow(store, `${folder}/blobs`),
+      pointers = await filesBelow(store, `${folder}/snapshots`);
     const files = new Map<string, KeptModel["files"][number]>();
     let unlinkedBytes = 0;
     for (const { path, sizeBytes } of pointers) {
-      const name = path.split("/").slice(1).join("/"), at = `${folder}/snapshots/${path}`;
+      const name = path.split("/").slice(1).join("/"),
+        at = `${folder}/snapshots/${path}`;
       if (MODEL_FILE.test(name)) files.set(name, { name, sizeBytes, path: store.absolutePath?.(at) });
       if ((await store.linkTarget(at)) === undefined) unlinkedBytes += sizeBytes;
     }
     const unfinishedBytes = totalBytes(blobs.filter(({ path }) => PARTIAL.test(path)));
     if (files.size === 0 && unfinishedBytes === 0) continue;
     const wholeBytes = totalBytes(blobs.filter(({ path }) => /^[0-9a-f]+$/.test(path)));
-    models.push({ source: `hf:${repo}`, files: [...files.values()], sizeBytes: wholeBytes + unlinkedBytes, unfinishedBytes });
+    models.push({
+      source: `hf:${repo}`,
+      files: [...files.values()],
+      sizeBytes: wholeBytes + unlinkedBytes,
+      unfinishedBytes,
+    });
   }
   return models;
 }
@@ -55,11 +62,13 @@ async function listRepos(store: ModelStore): Promise<KeptModel[]> {
 async function listUrls(store: ModelStore): Promise<KeptModel[]> {
   const models: KeptModel[] = [];
   for (const { name, isFolder } of await store.list("urls")) {
-    const folder = `urls/${name}`, found = isFolder ? await filesBelow(store, folder) : [];
+    const folder = `urls/${name}`,
+      found = isFolder ? await filesBelow(store, folder) : [];
     const files: { name: string; sizeBytes: number; path: string | undefined; url: string }[] = [];
     for (const { path, sizeBytes } of found) {
       const record = await readRecord(store, `${folder}/${path}.json`);
-      if (typeof record?.url === "string") files.push({ name: path, sizeBytes, path: store.absolutePath?.(`${folder}/${path}`), url: record.url });
+      if (typeof record?.url === "string")
+        files.push({ name: path, sizeBytes, path: store.absolutePath?.(`${folder}/${path}`), url: record.url });
     }
     // A download that never got so far as a record has no source to be called by.
     if (files.length === 0) continue;
@@ -82,25 +91,46 @@ function totalBytes(files: readonly { readonly sizeBytes: number }[]): number {
  */
 export async function removeModel(source: string, platform: HubPlatform): Promise<{ readonly freedBytes: number }> {
   const parsed = parseSource(source, platform.environment("HF_ENDPOINT") ?? HUB_URL_DEFAULT);
-  if (parsed.kind === "path") return fail("hub/bad-source", `${quoted(source)}: wanted hf:owner/repo, hf:owner/repo/file or a URL, as the list of models has it`);
+  if (parsed.kind === "path")
+    return fail(
+      "hub/bad-source",
+      `${quoted(source)}: wanted hf:owner/repo, hf:owner/repo/file or a URL, as the list of models has it`,
+    );
   if (parsed.kind === "url") {
     const url = new URL(parsed.url);
     url.pathname = shardNames(url.pathname)[0];
     return await removeFolder(platform.urlStore, urlFolder(platform, url.href), source);
   }
-  if (parsed.revision !== undefined) fail("hub/bad-source", `${quoted(source)}: models are removed with all their revisions; leave @${parsed.revision} out`);
-  return parsed.file === undefined ? await removeRepo(platform, parsed) : await removeFile(platform, parsed, parsed.file);
+  if (parsed.revision !== undefined)
+    fail(
+      "hub/bad-source",
+      `${quoted(source)}: models are removed with all their revisions; leave @${parsed.revision} out`,
+    );
+  return parsed.file === undefined
+    ? await removeRepo(platform, parsed)
+    : await removeFile(platform, parsed, parsed.file);
 }
 
-async function removeFolder(store: ModelStore, folder: string, source: string): Promise<{ readonly freedBytes: number }> {
+async function removeFolder(
+  store: ModelStore,
+  folder: string,
+  source: string,
+): Promise<{ readonly freedBytes: number }> {
   const files = await filesBelow(store, folder);
   if (files.length === 0) fail("file/not-found", `${quoted(source)}: is not in ${store.name}`);
-  const locks = files.filter(({ path }) => PARTIAL.test(path)).map(({ path }) => `${folder}/${path.replace(PARTIAL, ".onebit-lock")}`);
+  const locks = files
+    .filter(({ path }) => PARTIAL.test(path))
+    .map(({ path }) => `${folder}/${path.replace(PARTIAL, ".onebit-lock")}`);
   return await withLocks(store, locks, source, () => removeTree(store, folder));
 }
 
-async function removeRepo({ hubStore: store, urlStore }: HubPlatform, { repo }: HubSource): Promise<{ readonly freedBytes: number }> {
-  const folder = repoFolder(repo), blobs = await filesBelow(store, `${folder}/blobs`), pointers = await filesBelow(store, `${folder}/snapshots`);
+async function removeRepo(
+  { hubStore: store, urlStore }: HubPlatform,
+  { repo }: HubSource,
+): Promise<{ readonly freedBytes: number }> {
+  const folder = repoFolder(repo),
+    blobs = await filesBelow(store, `${folder}/blobs`),
+    pointers = await filesBelow(store, `${folder}/snapshots`);
   if (blobs.length + pointers.length === 0) fail("file/not-found", `hf:${repo}: is not in ${store.name}`);
   return await withLocks(store, partialLocks(repo, blobs), `hf:${repo}`, async () => {
     const freed = await removeTree(store, folder);
@@ -124,19 +154,30 @@ async function ownBytes(store: ModelStore, path: string): Promise<number> {
 }
 
 function partialLocks(repo: string, blobs: readonly { readonly path: string }[]): string[] {
-  return blobs.filter(({ path }) => PARTIAL.test(path)).map(({ path }) => blobLockPath(repo, path.replace(PARTIAL, "")));
+  return blobs
+    .filter(({ path }) => PARTIAL.test(path))
+    .map(({ path }) => blobLockPath(repo, path.replace(PARTIAL, "")));
 }
 
-async function removeFile({ hubStore: store }: HubPlatform, { repo }: HubSource, file: string): Promise<{ readonly freedBytes: number }> {
-  const folder = repoFolder(repo), names = new Set(shardNames(file)), pointers = await filesBelow(store, `${folder}/snapshots`);
+async function removeFile(
+  { hubStore: store }: HubPlatform,
+  { repo }: HubSource,
+  file: string,
+): Promise<{ readonly freedBytes: number }> {
+  const folder = repoFolder(repo),
+    names = new Set(shardNames(file)),
+    pointers = await filesBelow(store, `${folder}/snapshots`);
   const isNamed = (path: string): boolean => names.has(path.split("/").slice(1).join("/"));
-  const going = pointers.filter(({ path }) => isNamed(path)), staying = pointers.filter(({ path }) => !isNamed(path));
+  const going = pointers.filter(({ path }) => isNamed(path)),
+    staying = pointers.filter(({ path }) => !isNamed(path));
   if (going.length === 0) fail("file/not-found", `hf:${repo}/${file}: is not in ${store.name}`);
   const targets = async (list: typeof pointers): Promise<Set<string | undefined>> =>
     new Set(await Promise.all(list.map(({ path }) => store.linkTarget(`${folder}/snapshots/${path}`))));
   // A link may lead anywhere; what is ours lies among the blobs.
-  const isOurs = (path: string | undefined): path is string => path?.startsWith(`${folder}/blobs/`) === true && isSafePath(path);
-  const needed = await targets(staying), blobs = [...await targets(going)].filter(isOurs).filter((blob) => !needed.has(blob));
+  const isOurs = (path: string | undefined): path is string =>
+    path?.startsWith(`${folder}/blobs/`) === true && isSafePath(path);
+  const needed = await targets(staying),
+    blobs = [...(await targets(going))].filter(isOurs).filter((blob) => !needed.has(blob));
   let freedBytes = 0;
   for (const path of [...going.map(({ path }) => `${folder}/snapshots/${path}`), ...blobs]) {
     freedBytes += await ownBytes(store, path);
@@ -145,7 +186,12 @@ async function removeFile({ hubStore: store }: HubPlatform, { repo }: HubSource,
   return { freedBytes };
 }
 
-async function withLocks<T>(store: ModelStore, paths: readonly string[], source: string, run: () => Promise<T>): Promise<T> {
+async function withLocks<T>(
+  store: ModelStore,
+  paths: readonly string[],
+  source: string,
+  run: () => Promise<T>,
+): Promise<T> {
   const locks: StoreLock[] = [];
   try {
     for (const path of paths) {

@@ -30,7 +30,9 @@ export function nParts(sizeBytes: number): number {
 }
 
 export function encodeHeader({ sizeBytes, etag, hash }: FileIdentity): Uint8Array {
-  return new TextEncoder().encode(`${JSON.stringify({ version: 1, partBytes: HUB_PART_BYTES, sizeBytes, etag, hash })}\n`);
+  return new TextEncoder().encode(
+    `${JSON.stringify({ version: 1, partBytes: HUB_PART_BYTES, sizeBytes, etag, hash })}\n`,
+  );
 }
 
 export function encodePart(index: number): Uint8Array {
@@ -39,10 +41,12 @@ export function encodePart(index: number): Uint8Array {
 
 /** Undefined when it is no journal, or one of another version. */
 export function decodeJournal(bytes: Uint8Array): Journal | undefined {
-  const text = new TextDecoder("latin1").decode(bytes), headerEnd = text.indexOf("\n");
+  const text = new TextDecoder("latin1").decode(bytes),
+    headerEnd = text.indexOf("\n");
   const identity = headerEnd < 0 ? undefined : decodeHeader(bytes.subarray(0, headerEnd));
   if (identity === undefined) return undefined;
-  const endBytes = text.lastIndexOf("\n") + 1, count = nParts(identity.sizeBytes);
+  const endBytes = text.lastIndexOf("\n") + 1,
+    count = nParts(identity.sizeBytes);
   const done = new Set<number>();
   for (const line of text.slice(headerEnd + 1, endBytes).split("\n")) {
     // After a power cut a file system may show zeros where a record was to be.
@@ -53,9 +57,16 @@ export function decodeJournal(bytes: Uint8Array): Journal | undefined {
 
 function decodeHeader(bytes: Uint8Array): FileIdentity | undefined {
   try {
-    const { version, partBytes, sizeBytes, etag, hash } = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+    const { version, partBytes, sizeBytes, etag, hash } = JSON.parse(new TextDecoder().decode(bytes)) as Record<
+      string,
+      unknown
+    >;
     const isText = (value: unknown): value is string | undefined => value === undefined || typeof value === "string";
-    const isSize = typeof sizeBytes === "number" && Number.isSafeInteger(sizeBytes) && sizeBytes >= 0 && sizeBytes <= HUB_FILE_BYTES_MAX;
+    const isSize =
+      typeof sizeBytes === "number" &&
+      Number.isSafeInteger(sizeBytes) &&
+      sizeBytes >= 0 &&
+      sizeBytes <= HUB_FILE_BYTES_MAX;
     if (version !== 1 || partBytes !== HUB_PART_BYTES || !isSize || !isText(etag) || !isText(hash)) return undefined;
     return { sizeBytes, etag, hash };
   } catch {

@@ -13,7 +13,8 @@ import { openSafetensors } from "../files/safetensors.ts";
 
 /** @throws OnebitError `file/unknown-format` when a file that begins with `start` is no model */
 export function checkStart(start: Uint8Array, where: string): void {
-  if (formatOf(start) === undefined) fail("file/unknown-format", `${where}: ${describeStart(start)}; wanted a GGUF or safetensors model`);
+  if (formatOf(start) === undefined)
+    fail("file/unknown-format", `${where}: ${describeStart(start)}; wanted a GGUF or safetensors model`);
 }
 
 /** The first bytes of a file, as many as tell its format. @throws OnebitError `file/read` */
@@ -22,7 +23,12 @@ export async function readStart(source: ByteSource): Promise<Uint8Array> {
 }
 
 /** What says that a file ends early. All else that is wrong with a model is for its reader to say, once it is kept. */
-const CUT_SHORT: ReadonlySet<string> = new Set(["gguf/truncated", "gguf/tensor-outside-file", "safetensors/truncated", "safetensors/tensor-outside-file"]);
+const CUT_SHORT: ReadonlySet<string> = new Set([
+  "gguf/truncated",
+  "gguf/tensor-outside-file",
+  "safetensors/truncated",
+  "safetensors/tensor-outside-file",
+]);
 
 /** @throws OnebitError `file/unknown-format` when it is no model, `gguf/…` or `safetensors/…` when it is cut short, `file/read` */
 export async function checkModel(source: ByteSource, where: string): Promise<void> {

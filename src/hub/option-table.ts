@@ -13,11 +13,15 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** What HTTP lets names and values of headers be. A copy: what is sent is what was checked. */
 const HEADERS: Kind<Readonly<Record<string, string>>> = (value, name, code) =>
-  Object.fromEntries(Object.entries(OBJECT(value, name, code)).map(([header, text]) => {
-    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(header)) fail(code, `${name}: ${shown(header)} is no name of a header`);
-    // The message does not repeat what may be a secret.
-    return typeof text === "string" && /^[\t\x20-\x7e\x80-\xff]*$/.test(text) ? [header, text] : fail(code, `${name}: ${header}: wanted a text in one line`);
-  }));
+  Object.fromEntries(
+    Object.entries(OBJECT(value, name, code)).map(([header, text]) => {
+      if (!/^[\w!#$%&'*+.^`|~-]+$/.test(header)) fail(code, `${name}: ${shown(header)} is no name of a header`);
+      // The message does not repeat what may be a secret.
+      return typeof text === "string" && /^[\t\x20-\x7e\x80-\xff]*$/.test(text)
+        ? [header, text]
+        : fail(code, `${name}: ${header}: wanted a text in one line`);
+    }),
+  );
 
 export const HUB_OPTIONS: OptionTable<HubOptions> = {
   token: TEXT,

@@ -86,33 +86,51 @@ export interface PullContext {
 }
 
 /** @param options checked by their table (option-table.ts) @throws OnebitError `option/invalid`, `hub/bad-source` */
-export function pullContext(platform: HubPlatform, options: HubOptions, signal: AbortSignal = new AbortController().signal): PullContext {
+export function pullContext(
+  platform: HubPlatform,
+  options: HubOptions,
+  signal: AbortSignal = new AbortController().signal,
+): PullContext {
   const hubUrl = checkHubUrl(options.hubUrl ?? platform.environment("HF_ENDPOINT") ?? HUB_URL_DEFAULT);
   const token = checkToken(options.token ?? platform.environment("HF_TOKEN"));
-  const { timeoutMs = TIMEOUT_MS_DEFAULT, attempts = ATTEMPTS_DEFAULT, backoffMs = BACKOFF_MS_DEFAULT, headers } = options, retry = { attempts, backoffMs };
+  const {
+      timeoutMs = TIMEOUT_MS_DEFAULT,
+      attempts = ATTEMPTS_DEFAULT,
+      backoffMs = BACKOFF_MS_DEFAULT,
+      headers,
+    } = options,
+    retry = { attempts, backoffMs };
   const http: Http = { fetch: platform.fetch, signal, retry, timeoutMs };
   return {
-    platform, hubUrl, signal,
+    platform,
+    hubUrl,
+    signal,
     revision: options.revision === undefined ? undefined : checkRevision(options.revision),
     sha256: options.sha256?.toLowerCase(),
     offline: options.offline ?? isTrue(platform.environment("HF_HUB_OFFLINE")),
     refresh: options.refresh ?? false,
     verify: options.verify ?? false,
-    hubHttp: token === undefined ? http : { ...http, secrets: { origin: new URL(hubUrl).origin, headers: { authorization: `Bearer ${token}` } } },
+    hubHttp:
+      token === undefined
+        ? http
+        : { ...http, secrets: { origin: new URL(hubUrl).origin, headers: { authorization: `Bearer ${token}` } } },
     urlHttp: (url) => (headers === undefined ? http : { ...http, secrets: { origin: new URL(url).origin, headers } }),
     progress: new ProgressTeller(options.onProgress),
   };
 }
 
 function checkHubUrl(text: string): string {
-  if (!/^https?:\/\/[^/?#@]+(?:\/[^?#]*)?$/i.test(text) || !URL.canParse(text)) fail("option/invalid", `hubUrl: wanted http://… or https://…, got ${quoted(text)}`);
+  if (!/^https?:\/\/[^/?#@]+(?:\/[^?#]*)?$/i.test(text) || !URL.canParse(text))
+    fail("option/invalid", `hubUrl: wanted http://… or https://…, got ${quoted(text)}`);
   return text.replace(/\/+$/, "");
 }
 
 /** The message does not repeat what may be a secret. */
 function checkToken(token: string | undefined): string | undefined {
   if (token === undefined || token === "") return undefined;
-  return /^[\x21-\x7e]+$/.test(token) ? token : fail("option/invalid", "token: wanted letters, digits and signs without blanks");
+  return /^[\x21-\x7e]+$/.test(token)
+    ? token
+    : fail("option/invalid", "token: wanted letters, digits and signs without blanks");
 }
 
 function isTrue(text: string | undefined): boolean {

@@ -123,7 +123,9 @@ export class PartialFile {
 
   /** Indices of parts still to come, ascending. */
   missing(): number[] {
-    return Array.from({ length: nParts(this.#identity?.sizeBytes ?? 0) }, (_, index) => index).filter((index) => !this.#done.has(index));
+    return Array.from({ length: nParts(this.#identity?.sizeBytes ?? 0) }, (_, index) => index).filter(
+      (index) => !this.#done.has(index),
+    );
   }
 
   async flush(): Promise<void> {

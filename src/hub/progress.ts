@@ -82,10 +82,18 @@ export class ProgressTeller {
     const files = [...this.#files.values()];
     const doneBytes = files.reduce((sum, file) => sum + file.doneBytes, 0);
     const isKnown = files.every(({ totalBytes }) => totalBytes !== undefined);
-    return { doneBytes, totalBytes: isKnown ? files.reduce((sum, { totalBytes }) => sum + (totalBytes ?? 0), 0) : undefined };
+    return {
+      doneBytes,
+      totalBytes: isKnown ? files.reduce((sum, { totalBytes }) => sum + (totalBytes ?? 0), 0) : undefined,
+    };
   }
 
-  #say(phase: PullProgress["phase"], file: string, sum: { doneBytes: number; totalBytes: number | undefined }, meter = this.#meter): void {
+  #say(
+    phase: PullProgress["phase"],
+    file: string,
+    sum: { doneBytes: number; totalBytes: number | undefined },
+    meter = this.#meter,
+  ): void {
     if (this.#tell === undefined) return;
     const nowMs = this.#now();
     this.#toldMs = nowMs;

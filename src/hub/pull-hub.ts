@@ -5,7 +5,17 @@
  */
 import { OnebitError, fail, throwIfAborted } from "../core/errors.ts";
 import type { StoredFile } from "../core/model-store.ts";
-import { blobLockPath, blobPath, cachedCommit, filesBelow, partialBlobPath, repoFolder, snapshotPath, tagCache, writeRef } from "./cache-layout.ts";
+import {
+  blobLockPath,
+  blobPath,
+  cachedCommit,
+  filesBelow,
+  partialBlobPath,
+  repoFolder,
+  snapshotPath,
+  tagCache,
+  writeRef,
+} from "./cache-layout.ts";
 import { chooseFiles } from "./choose-file.ts";
 import type { Choice } from "./choose-file.ts";
 import { fetchFile } from "./fetch-file.ts";
@@ -30,7 +40,8 @@ interface HubModel {
 
 /** @throws OnebitError `hub/…`, `file/…`, `aborted` */
 export async function pullFromHub(source: HubSource, context: PullContext): Promise<PulledModel> {
-  const revision = revisionOf(source, context), where = `${source.repo}@${revision}`;
+  const revision = revisionOf(source, context),
+    where = `${source.repo}@${revision}`;
   if (context.offline) return await openCached(source, revision, context, false);
   // A commit never changes: a file of it that is here needs no question.
   if (COMMIT.test(revision) && source.file !== undefined) {
@@ -50,7 +61,10 @@ export async function pullFromHub(source: HubSource, context: PullContext): Prom
   }
   const choice = chooseFiles(listing.files, source.file, where);
   checkOneFile(choice, context);
-  return await fetchModel({ repo: source.repo, revision, commit: listing.commit, choice, files: listing.files }, context);
+  return await fetchModel(
+    { repo: source.repo, revision, commit: listing.commit, choice, files: listing.files },
+    context,
+  );
 }
 
 function ignoreAbsent(error: unknown): undefined {
@@ -66,12 +80,15 @@ function revisionOf(source: HubSource, { revision }: PullContext): string {
 }
 
 function checkOneFile({ paths }: Choice, { sha256 }: PullContext): void {
-  if (sha256 !== undefined && paths.length > 1) fail("option/invalid", `sha256: the model has ${paths.length} files, wanted a model of one`);
+  if (sha256 !== undefined && paths.length > 1)
+    fail("option/invalid", `sha256: the model has ${paths.length} files, wanted a model of one`);
 }
 
 async function fetchModel(model: HubModel, context: PullContext): Promise<PulledModel> {
-  const { repo, commit, choice, revision } = model, store = context.platform.hubStore;
-  const byPath = new Map(model.files.map((file) => [file.path, file])), entries = choice.paths.map((path) => byPath.get(path)).filter((file) => file !== undefined);
+  const { repo, commit, choice, revision } = model,
+    store = context.platform.hubStore;
+  const byPath = new Map(model.files.map((file) => [file.path, file])),
+    entries = choice.paths.map((path) => byPath.get(path)).filter((file) => file !== undefined);
   context.progress.expect(entries.map(({ path, sizeBytes }) => ({ name: path, sizeBytes })));
   const files: Stored[] = [];
   // One after the other: each file is fetched by several requests already.
@@ -82,22 +99,43 @@ async function fetchModel(model: HubModel, context: PullContext): Promise<Pulled
   return assemble(model, files, context, false);
 }
 
-type Stored = StoredFile & { readonly repoPath: string; readonly storePath: string; readonly hash: ExpectedHash | undefined };
+type Stored = StoredFile & {
+  readonly repoPath: string;
+  readonly storePath: string;
+  readonly hash: ExpectedHash | undefined;
+};
 
 async function fetchRepoFile(entry: RepoFile, { repo, commit }: HubModel, context: PullContext): Promise<Stored> {
-  const { hubHttp: http, hubUrl, sha256, platform: { hubStore: store } } = context;
+  const {
+    hubHttp: http,
+    hubUrl,
+    sha256,
+    platform: { hubStore: store },
+  } = context;
   const url = `${hubUrl}/${repo}/resolve/${commit}/${entry.path.split("/").map(encodeURIComponent).join("/")}`;
-  const { hash, sizeBytes } = entry.hash === undefined ? await describeFile(http, url, entry) : { ...entry, hash: entry.hash };
+  const { hash, sizeBytes } =
+    entry.hash === undefined ? await describeFile(http, url, entry) : { ...entry, hash: entry.hash };
   if (sha256 !== undefined && hash.algorithm === "sha256" && hash.hex !== sha256) {
     fail("hub/checksum", `${repo}/${entry.path}: wanted SHA-256 ${sha256}, the hub has a file of ${hash.hex}`);
   }
-  const pointer = snapshotPath(repo, commit, entry.path), blob = blobPath(repo, hash.hex), noteKey = `${repoFolder(repo)}/${hash.hex}`;
+  const pointer = snapshotPath(repo, commit, entry.path),
+    blob = blobPath(repo, hash.hex),
+    noteKey = `${repoFolder(repo)}/${hash.hex}`;
   const findExisting = async (): Promise<Stored | undefined> => {
     // Where there are no links, the bytes lie in the snapshot that was first to have them.
     const noted = (await readRecord(context.platform.urlStore, `verified/${noteKey}.json`))?.path;
-    const paths = new Set([blob, pointer, ...(typeof noted === "string" && noted.startsWith(`${repoFolder(repo)}/`) ? [noted] : [])]);
+    const paths = new Set([
+      blob,
+      pointer,
+      ...(typeof noted === "string" && noted.startsWith(`${repoFolder(repo)}/`) ? [noted] : []),
+    ]);
     for (const path of paths) {
-      const file = await findGood(context, { store, path, key: noteKey, name: entry.path, alias: pointer }, hash, sizeBytes);
+      const file = await findGood(
+        context,
+        { store, path, key: noteKey, name: entry.path, alias: pointer },
+        hash,
+        sizeBytes,
+      );
       if (file === undefined) continue;
       if (path === blob && (await store.linkTarget(pointer)) !== blob) await store.link(pointer, blob);
       const hasMoved = path === blob && (await store.stat(blob)) === undefined;
@@ -107,17 +145,34 @@ async function fetchRepoFile(entry: RepoFile, { repo, commit }: HubModel, contex
     }
     return undefined;
   };
-  const stored = await fetchFile(context, {
-    store, url, http, noteKey, alias: pointer,
-    name: entry.path, path: blob, partialPath: partialBlobPath(repo, hash.hex), lockPath: blobLockPath(repo, hash.hex),
-    expectedBytes: sizeBytes, expectedHash: hash, mustBeModel: false,
-  }, findExisting);
+  const stored = await fetchFile(
+    context,
+    {
+      store,
+      url,
+      http,
+      noteKey,
+      alias: pointer,
+      name: entry.path,
+      path: blob,
+      partialPath: partialBlobPath(repo, hash.hex),
+      lockPath: blobLockPath(repo, hash.hex),
+      expectedBytes: sizeBytes,
+      expectedHash: hash,
+      mustBeModel: false,
+    },
+    findExisting,
+  );
   await checkSha256(`${repo}/${entry.path}`, stored, context);
   return stored;
 }
 
 /** The caller's own hash, where the hub's is one of another kind, or unknown. */
-async function checkSha256(where: string, { storePath, hash }: Stored, { sha256, signal, platform }: PullContext): Promise<void> {
+async function checkSha256(
+  where: string,
+  { storePath, hash }: Stored,
+  { sha256, signal, platform }: PullContext,
+): Promise<void> {
   if (sha256 === undefined || (hash?.algorithm === "sha256" && hash.hex === sha256)) return;
   const source = await platform.hubStore.openRead(storePath);
   try {
@@ -129,10 +184,21 @@ async function checkSha256(where: string, { storePath, hash }: Stored, { sha256,
 }
 
 /** What the cache has of a revision, without the network. @throws OnebitError `hub/offline`, `hub/checksum` */
-async function openCached(source: HubSource, revision: string, context: PullContext, isStale: boolean): Promise<PulledModel> {
-  const { hubStore: store } = context.platform, { repo } = source, where = `${repo}@${revision}`;
+async function openCached(
+  source: HubSource,
+  revision: string,
+  context: PullContext,
+  isStale: boolean,
+): Promise<PulledModel> {
+  const { hubStore: store } = context.platform,
+    { repo } = source,
+    where = `${repo}@${revision}`;
   const absent = (what: string, cause?: unknown): never =>
-    fail("hub/offline", `${where}: ${what} in ${store.name}, and the network was not to be used; pull it once while online`, cause);
+    fail(
+      "hub/offline",
+      `${where}: ${what} in ${store.name}, and the network was not to be used; pull it once while online`,
+      cause,
+    );
   const commit = await cachedCommit(store, repo, revision);
   if (commit === undefined) return absent("is not");
   const listed = await filesBelow(store, snapshotPath(repo, commit, "").replace(/\/$/, ""));
@@ -154,11 +220,18 @@ async function openCached(source: HubSource, revision: string, context: PullCont
   return assemble({ repo, revision, commit, choice, files: [] }, files, context, isStale);
 }
 
-async function openCachedFile(repo: string, commit: string, path: string, context: PullContext): Promise<Stored | undefined> {
-  const store = context.platform.hubStore, pointer = snapshotPath(repo, commit, path);
+async function openCachedFile(
+  repo: string,
+  commit: string,
+  path: string,
+  context: PullContext,
+): Promise<Stored | undefined> {
+  const store = context.platform.hubStore,
+    pointer = snapshotPath(repo, commit, path);
   const hash = await hashOfStored(repo, pointer, context);
   const key = `${repoFolder(repo)}/${hash?.hex ?? "unknown"}`;
-  const linked = await store.linkTarget(pointer), bytesAt = linked ?? pointer;
+  const linked = await store.linkTarget(pointer),
+    bytesAt = linked ?? pointer;
   const file = await findGood(context, { store, path: bytesAt, key, name: path }, hash);
   if (file === undefined) return undefined;
   const stored = { ...file, repoPath: path, storePath: pointer, hash };
@@ -167,7 +240,11 @@ async function openCachedFile(repo: string, commit: string, path: string, contex
 }
 
 /** From the name of the blob a link leads to; where there are no links, from our note. */
-async function hashOfStored(repo: string, pointer: string, { platform: { hubStore, urlStore } }: PullContext): Promise<ExpectedHash | undefined> {
+async function hashOfStored(
+  repo: string,
+  pointer: string,
+  { platform: { hubStore, urlStore } }: PullContext,
+): Promise<ExpectedHash | undefined> {
   const target = await hubStore.linkTarget(pointer);
   if (target !== undefined) return hashOfName(target.split("/").pop() ?? "");
   for (const { name } of await urlStore.list(`verified/${repoFolder(repo)}`)) {
@@ -177,15 +254,28 @@ async function hashOfStored(repo: string, pointer: string, { platform: { hubStor
   return undefined;
 }
 
-function assemble({ repo, commit, choice }: HubModel, files: readonly Stored[], context: PullContext, isStale: boolean): PulledModel {
-  const { hubStore: store } = context.platform, single = choice.format === "gguf" || choice.format === "other" ? `/${choice.paths[0]}` : "";
+function assemble(
+  { repo, commit, choice }: HubModel,
+  files: readonly Stored[],
+  context: PullContext,
+  isStale: boolean,
+): PulledModel {
+  const { hubStore: store } = context.platform,
+    single = choice.format === "gguf" || choice.format === "other" ? `/${choice.paths[0]}` : "";
   const described = files.map(({ repoPath, sizeBytes, hash, storePath }): PulledFile & { storePath: string } => ({
-    name: repoPath, sizeBytes, hash: hash && hashText(hash), path: store.absolutePath?.(storePath), storePath,
+    name: repoPath,
+    sizeBytes,
+    hash: hash && hashText(hash),
+    path: store.absolutePath?.(storePath),
+    storePath,
   }));
   return pulledModel(store, described, {
     source: `hf:${repo}${single}@${commit}`,
     format: choice.format,
-    commit, reason: choice.reason, others: choice.others, isStale,
+    commit,
+    reason: choice.reason,
+    others: choice.others,
+    isStale,
     fetchedBytes: context.progress.fetchedBytes,
   });
 }

@@ -35,19 +35,27 @@ export interface UrlRecord {
 
 /** @throws OnebitError `hub/…`, `file/…`, `aborted` */
 export async function pullFromUrl(url: string, context: PullContext): Promise<PulledModel> {
-  const urls = shardUrls(url), store = context.platform.urlStore, folder = urlFolder(context.platform, urls[0]);
-  if (context.sha256 !== undefined && urls.length > 1) fail("option/invalid", `sha256: the model has ${urls.length} files, wanted a model of one`);
+  const urls = shardUrls(url),
+    store = context.platform.urlStore,
+    folder = urlFolder(context.platform, urls[0]);
+  if (context.sha256 !== undefined && urls.length > 1)
+    fail("option/invalid", `sha256: the model has ${urls.length} files, wanted a model of one`);
   const files: KeptFile[] = [];
   for (const one of urls) files.push(await fetchUrl(one, folder, context));
   const described = files.map(({ name, sizeBytes, record, path }) => ({
-    name, sizeBytes, storePath: path,
+    name,
+    sizeBytes,
+    storePath: path,
     hash: record.isVerified ? hashText(record.hash) : undefined,
     path: store.absolutePath?.(path),
   }));
   return pulledModel(store, described, {
     source: url,
     format: files[0].format ?? "other",
-    commit: undefined, reason: "it was named", others: [], isStale: false,
+    commit: undefined,
+    reason: "it was named",
+    others: [],
+    isStale: false,
     fetchedBytes: context.progress.fetchedBytes,
   });
 }
@@ -71,8 +79,12 @@ interface KeptFile extends StoredFile {
 }
 
 async function fetchUrl(url: string, folder: string, context: PullContext): Promise<KeptFile> {
-  const { platform: { urlStore: store }, sha256 } = context;
-  const name = fileNameOf(url), place: UrlPlace = { url, store, name, path: `${folder}/${name}`, key: `${folder}/${name}`.replaceAll("/", "-") };
+  const {
+    platform: { urlStore: store },
+    sha256,
+  } = context;
+  const name = fileNameOf(url),
+    place: UrlPlace = { url, store, name, path: `${folder}/${name}`, key: `${folder}/${name}`.replaceAll("/", "-") };
   let mayBeOld = context.refresh && !context.offline;
   const findExisting = async (): Promise<KeptFile | undefined> => {
     const kept = await findKept(context, place);
@@ -82,22 +94,39 @@ async function fetchUrl(url: string, folder: string, context: PullContext): Prom
   };
   if (context.offline) {
     const found = await findExisting();
-    return found ?? fail("hub/offline", `${shown(url)}: is not in ${store.name}, or not whole, and the network was not to be used; pull it once while online`);
+    return (
+      found ??
+      fail(
+        "hub/offline",
+        `${shown(url)}: is not in ${store.name}, or not whole, and the network was not to be used; pull it once while online`,
+      )
+    );
   }
-  const { path } = place, expectedHash = expectedHashOf(context);
-  return await fetchFile(context, {
-    store, url, name, path, expectedHash,
-    noteKey: place.key,
-    http: context.urlHttp(url),
-    partialPath: `${path}.onebit-part`, lockPath: `${path}.onebit-lock`,
-    expectedBytes: undefined,
-    mustBeModel: sha256 === undefined,
-    beforePlaced: ({ sizeBytes, etag, hash, isVerified }) => writeRecord(store, pendingPath(path), { url, etag, sizeBytes, hash, isVerified }),
-    async afterPlaced({ sizeBytes, etag, hash, isVerified }) {
-      mayBeOld = false;
-      await settleRecord(store, path, { url, etag, sizeBytes, hash, isVerified });
+  const { path } = place,
+    expectedHash = expectedHashOf(context);
+  return await fetchFile(
+    context,
+    {
+      store,
+      url,
+      name,
+      path,
+      expectedHash,
+      noteKey: place.key,
+      http: context.urlHttp(url),
+      partialPath: `${path}.onebit-part`,
+      lockPath: `${path}.onebit-lock`,
+      expectedBytes: undefined,
+      mustBeModel: sha256 === undefined,
+      beforePlaced: ({ sizeBytes, etag, hash, isVerified }) =>
+        writeRecord(store, pendingPath(path), { url, etag, sizeBytes, hash, isVerified }),
+      async afterPlaced({ sizeBytes, etag, hash, isVerified }) {
+        mayBeOld = false;
+        await settleRecord(store, path, { url, etag, sizeBytes, hash, isVerified });
+      },
     },
-  }, findExisting);
+    findExisting,
+  );
 }
 
 interface UrlPlace extends StoredPlace {
@@ -117,10 +146,11 @@ function expectedHashOf({ sha256 }: PullContext): ExpectedHash | undefined {
 
 /** The file that is there, if one of its records tells what it should be, and it is that. */
 async function findKept(context: PullContext, place: UrlPlace): Promise<KeptFile | undefined> {
-  const { store, path, url, name } = place, expectedHash = expectedHashOf(context);
+  const { store, path, url, name } = place,
+    expectedHash = expectedHashOf(context);
   for (const at of [recordPath(path), pendingPath(path)]) {
     const record = await readUrlRecord(context, at, url);
-    const file = record && await findGood(context, place, expectedHash ?? record.hash, record.sizeBytes);
+    const file = record && (await findGood(context, place, expectedHash ?? record.hash, record.sizeBytes));
     if (record === undefined || file === undefined) continue;
     const format = await formatAt(store, path);
     // Kept before files were looked at: somebody's login page, of which the server was never asked again.
@@ -152,12 +182,23 @@ async function writeRecord(store: ModelStore, path: string, record: UrlRecord): 
   await writeText(store, path, JSON.stringify(record), uniqueName());
 }
 
-async function readUrlRecord({ platform: { urlStore } }: PullContext, path: string, url: string): Promise<UrlRecord | undefined> {
+async function readUrlRecord(
+  { platform: { urlStore } }: PullContext,
+  path: string,
+  url: string,
+): Promise<UrlRecord | undefined> {
   const found = await readRecord(urlStore, path);
   if (found === undefined || found.url !== url || typeof found.sizeBytes !== "number") return undefined;
-  const { hash, etag } = found, { algorithm, hex } = typeof hash === "object" && hash !== null ? (hash as Record<string, unknown>) : {};
+  const { hash, etag } = found,
+    { algorithm, hex } = typeof hash === "object" && hash !== null ? (hash as Record<string, unknown>) : {};
   if (algorithm !== "sha256" || typeof hex !== "string" || !/^[0-9a-f]{64}$/.test(hex)) return undefined;
-  return { url, sizeBytes: found.sizeBytes, hash: { algorithm, hex }, etag: typeof etag === "string" ? etag : undefined, isVerified: found.isVerified === true };
+  return {
+    url,
+    sizeBytes: found.sizeBytes,
+    hash: { algorithm, hex },
+    etag: typeof etag === "string" ? etag : undefined,
+    isVerified: found.isVerified === true,
+  };
 }
 
 /** Whether the server still has the file that is here. */

@@ -12,9 +12,18 @@ import { pullFromUrl } from "./pull-url.ts";
 import { parseSource } from "./source.ts";
 
 /** @throws OnebitError `hub/…`, `file/…`, `option/invalid`, `aborted` */
-export async function pullModel(source: string, platform: HubPlatform, options: HubOptions, signal?: AbortSignal): Promise<PulledModel> {
-  const context = pullContext(platform, options, signal), parsed = parseSource(source, context.hubUrl);
+export async function pullModel(
+  source: string,
+  platform: HubPlatform,
+  options: HubOptions,
+  signal?: AbortSignal,
+): Promise<PulledModel> {
+  const context = pullContext(platform, options, signal),
+    parsed = parseSource(source, context.hubUrl);
   if (parsed.kind === "hub") return await pullFromHub(parsed, context);
   if (parsed.kind === "url") return await pullFromUrl(parsed.url, context);
-  return fail("hub/bad-source", `${quoted(source)}: wanted hf:owner/repo, hf:owner/repo/file or a URL; a file of this machine need not be pulled`);
+  return fail(
+    "hub/bad-source",
+    `${quoted(source)}: wanted hf:owner/repo, hf:owner/repo/file or a URL; a file of this machine need not be pulled`,
+  );
 }

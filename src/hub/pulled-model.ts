@@ -20,7 +20,12 @@ export function pulledModel(
       if (file === undefined) return fail("file/not-found", `${quoted(name)}: is no file of ${rest.source}`);
       const source = await store.openRead(file.storePath);
       // Parsers tell formats and shards by the file's own name, not by where it lies.
-      return { ...source, name: file.path ?? name, read: (into, position) => source.read(into, position), close: () => source.close() };
+      return {
+        ...source,
+        name: file.path ?? name,
+        read: (into, position) => source.read(into, position),
+        close: () => source.close(),
+      };
     },
   };
 }

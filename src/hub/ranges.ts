@@ -52,14 +52,19 @@ export interface RemoteFile {
 
 /** Asks for `[begin, end)`. The answer is 206, 200 (the server has no ranges) or 416; all else is thrown. */
 export async function askRange(http: Http, location: Location, begin: number, end: number): Promise<Answer> {
-  const answer = await send(http, location.current, { headers: { range: `bytes=${begin}-${end - 1}`, "accept-encoding": "identity" } });
+  const answer = await send(http, location.current, {
+    headers: { range: `bytes=${begin}-${end - 1}`, "accept-encoding": "identity" },
+  });
   if (answer.status === 206 || answer.status === 200 || answer.status === 416) {
     location.remember(answer.url);
     return answer;
   }
   if ([401, 403, 404, 410].includes(answer.status) && location.forget()) {
     answer.drop();
-    throw new PassingFailure(new OnebitError("hub/network", `${shown(location.url)}: the address it was sent on to is no longer valid`), { waitMs: 0 });
+    throw new PassingFailure(
+      new OnebitError("hub/network", `${shown(location.url)}: the address it was sent on to is no longer valid`),
+      { waitMs: 0 },
+    );
   }
   return refuse(answer, location.url);
 }
@@ -75,13 +80,27 @@ export interface ContentRange {
 export function contentRange(answer: Answer): ContentRange {
   if (!isPlain(answer)) {
     answer.drop();
-    fail("hub/bad-response", `${shown(answer.url)}: sent a range compressed (Content-Encoding ${quoted(answer.headers.get("content-encoding") ?? "")}), asked for as it is`);
+    fail(
+      "hub/bad-response",
+      `${shown(answer.url)}: sent a range compressed (Content-Encoding ${quoted(answer.headers.get("content-encoding") ?? "")}), asked for as it is`,
+    );
   }
-  const header = answer.headers.get("content-range"), match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(header ?? "");
-  const range = match === null ? undefined : { begin: Number(match[1]), end: Number(match[2]) + 1, totalBytes: Number(match[3]) };
-  if (range !== undefined && range.begin < range.end && range.end <= range.totalBytes && range.totalBytes <= HUB_FILE_BYTES_MAX) return range;
+  const header = answer.headers.get("content-range"),
+    match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(header ?? "");
+  const range =
+    match === null ? undefined : { begin: Number(match[1]), end: Number(match[2]) + 1, totalBytes: Number(match[3]) };
+  if (
+    range !== undefined &&
+    range.begin < range.end &&
+    range.end <= range.totalBytes &&
+    range.totalBytes <= HUB_FILE_BYTES_MAX
+  )
+    return range;
   answer.drop();
-  return fail("hub/bad-response", `${shown(answer.url)}: answered a range with Content-Range ${header === null ? "missing (a server for browsers must expose it)" : quoted(header)}`);
+  return fail(
+    "hub/bad-response",
+    `${shown(answer.url)}: answered a range with Content-Range ${header === null ? "missing (a server for browsers must expose it)" : quoted(header)}`,
+  );
 }
 
 /** `bytes *\/N` of a 416 answer. */
@@ -123,26 +142,35 @@ export interface RangeRequest {
  * Fills `into` with the bytes from `begin` on; what is cut is taken up where it ended.
  * @throws FileChanged, OnebitError `hub/…`, `aborted`
  */
-export async function fetchRange(http: Http, { location, begin, into, file, first, onBytes }: RangeRequest): Promise<void> {
-  let filledBytes = 0, next = first;
-  await withRetries(http.retry, http.signal, async (progressed) => {
-    while (filledBytes < into.length) {
-      const answer = next ?? await askRange(http, location, begin + filledBytes, begin + into.length);
-      next = undefined;
-      try {
-        const range = checkRange(answer, begin + filledBytes, begin + into.length, file);
-        const wantedBytes = range.end - range.begin;
-        for await (const piece of exactly(answer, wantedBytes, location.url)) {
-          into.set(piece, filledBytes);
-          filledBytes += piece.length;
-          onBytes(piece.length);
-          progressed();
+export async function fetchRange(
+  http: Http,
+  { location, begin, into, file, first, onBytes }: RangeRequest,
+): Promise<void> {
+  let filledBytes = 0,
+    next = first;
+  await withRetries(
+    http.retry,
+    http.signal,
+    async (progressed) => {
+      while (filledBytes < into.length) {
+        const answer = next ?? (await askRange(http, location, begin + filledBytes, begin + into.length));
+        next = undefined;
+        try {
+          const range = checkRange(answer, begin + filledBytes, begin + into.length, file);
+          const wantedBytes = range.end - range.begin;
+          for await (const piece of exactly(answer, wantedBytes, location.url)) {
+            into.set(piece, filledBytes);
+            filledBytes += piece.length;
+            onBytes(piece.length);
+            progressed();
+          }
+        } finally {
+          answer.drop();
         }
-      } finally {
-        answer.drop();
       }
-    }
-  }, true);
+    },
+    true,
+  );
 }
 
 /**
@@ -152,10 +180,15 @@ export async function fetchRange(http: Http, { location, begin, into, file, firs
 export async function* exactly(answer: Answer, wantedBytes: number, url: string): AsyncGenerator<Uint8Array, void> {
   let cameBytes = 0;
   const tooFew = (cause?: unknown): PassingFailure =>
-    new PassingFailure(new OnebitError("hub/length", `${shown(url)}: announced ${wantedBytes} bytes, ended after ${cameBytes}`, { cause }));
+    new PassingFailure(
+      new OnebitError("hub/length", `${shown(url)}: announced ${wantedBytes} bytes, ended after ${cameBytes}`, {
+        cause,
+      }),
+    );
   try {
     for await (const piece of answer.pieces()) {
-      if (cameBytes + piece.length > wantedBytes) fail("hub/length", `${shown(url)}: announced ${wantedBytes} bytes, sent more`);
+      if (cameBytes + piece.length > wantedBytes)
+        fail("hub/length", `${shown(url)}: announced ${wantedBytes} bytes, sent more`);
       cameBytes += piece.length;
       yield piece;
     }
@@ -167,16 +200,20 @@ export async function* exactly(answer: Answer, wantedBytes: number, url: string)
 }
 
 function checkRange(answer: Answer, begin: number, end: number, file: RangeRequest["file"]): ContentRange {
-  const url = shown(answer.url), etag = remoteFile(answer, undefined).etag;
-  if (etag !== undefined && file.etag !== undefined && etag !== file.etag) throw new FileChanged(`${url}: its ETag was ${quoted(file.etag)}, is ${quoted(etag)}`);
+  const url = shown(answer.url),
+    etag = remoteFile(answer, undefined).etag;
+  if (etag !== undefined && file.etag !== undefined && etag !== file.etag)
+    throw new FileChanged(`${url}: its ETag was ${quoted(file.etag)}, is ${quoted(etag)}`);
   if (answer.status === 416) {
     const sizeBytes = sizeOfUnsatisfied(answer);
-    if (sizeBytes !== undefined && sizeBytes !== file.sizeBytes) throw new FileChanged(`${url}: had ${file.sizeBytes} bytes, has ${sizeBytes}`);
+    if (sizeBytes !== undefined && sizeBytes !== file.sizeBytes)
+      throw new FileChanged(`${url}: had ${file.sizeBytes} bytes, has ${sizeBytes}`);
     return refuse(answer, answer.url);
   }
   if (answer.status === 200) throw new FileChanged(`${url}: answered ranges, now sends the whole file`);
   const range = contentRange(answer);
-  if (range.totalBytes !== file.sizeBytes) throw new FileChanged(`${url}: had ${file.sizeBytes} bytes, has ${range.totalBytes}`);
+  if (range.totalBytes !== file.sizeBytes)
+    throw new FileChanged(`${url}: had ${file.sizeBytes} bytes, has ${range.totalBytes}`);
   if (range.begin !== begin || range.end > end) {
     fail("hub/bad-response", `${url}: asked for bytes ${begin} to ${end - 1}, got ${range.begin} to ${range.end - 1}`);
   }

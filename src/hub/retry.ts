@@ -14,7 +14,10 @@ export class PassingFailure extends Error {
   /** The host was not reached at all. */
   readonly isUnreachable: boolean;
 
-  constructor(error: OnebitError, { waitMs, isUnreachable = false }: { waitMs?: number; isUnreachable?: boolean } = {}) {
+  constructor(
+    error: OnebitError,
+    { waitMs, isUnreachable = false }: { waitMs?: number; isUnreachable?: boolean } = {},
+  ) {
     super(error.message, { cause: error });
     this.error = error;
     this.waitMs = waitMs;
@@ -58,7 +61,8 @@ export async function withRetries<T>(
       throwIfAborted(signal);
       if (!(failure instanceof PassingFailure)) throw failure;
       failures++;
-      const attempts = failure.isUnreachable && !reached ? Math.min(policy.attempts, UNREACHABLE_ATTEMPTS) : policy.attempts;
+      const attempts =
+        failure.isUnreachable && !reached ? Math.min(policy.attempts, UNREACHABLE_ATTEMPTS) : policy.attempts;
       if (failures >= attempts) throw givenUp(failure.error, failures);
       await pause(failure.waitMs ?? Math.min(HUB_BACKOFF_MS_MAX, policy.backoffMs * 2 ** (failures - 1)), signal);
     }
@@ -66,7 +70,9 @@ export async function withRetries<T>(
 }
 
 function givenUp(error: OnebitError, failures: number): OnebitError {
-  return failures === 1 ? error : new OnebitError(error.code, `${error.message}; tried ${failures} times`, { cause: error });
+  return failures === 1
+    ? error
+    : new OnebitError(error.code, `${error.message}; tried ${failures} times`, { cause: error });
 }
 
 /** Resolves after `ms`. @throws OnebitError `aborted` */

@@ -45,20 +45,31 @@ export function parseSource(text: string, hubUrl: string): ParsedSource {
 function parseHubSource(text: string): HubSource {
   const wanted = `${quoted(text)}: wanted hf:owner/repo, hf:owner/repo/file or either with @revision`;
   const rest = text.slice("hf:".length).replace(/^\/\//, "");
-  const at = rest.indexOf("@"), path = at < 0 ? rest : rest.slice(0, at), revision = at < 0 ? undefined : rest.slice(at + 1);
+  const at = rest.indexOf("@"),
+    path = at < 0 ? rest : rest.slice(0, at),
+    revision = at < 0 ? undefined : rest.slice(at + 1);
   const [owner = "", name = "", ...file] = path.split("/");
   return checkHubSource({ kind: "hub", repo: `${owner}/${name}`, file: file.join("/") || undefined, revision }, wanted);
 }
 
 /** `https://hub/owner/repo/resolve/revision/file`, `…/blob/…`, `…/tree/revision` and `https://hub/owner/repo`. */
 function fromHubAddress(url: URL, hubUrl: string): HubSource | undefined {
-  const base = new URL(hubUrl), folder = base.pathname.replace(/\/+$/, "");
+  const base = new URL(hubUrl),
+    folder = base.pathname.replace(/\/+$/, "");
   if (url.origin !== base.origin || !url.pathname.startsWith(`${folder}/`)) return undefined;
-  const [owner, name, verb, revision, ...file] = url.pathname.slice(folder.length + 1).replace(/\/+$/, "").split("/").map(decoded);
+  const [owner, name, verb, revision, ...file] = url.pathname
+    .slice(folder.length + 1)
+    .replace(/\/+$/, "")
+    .split("/")
+    .map(decoded);
   if (owner === undefined || name === undefined || !REPO.test(`${owner}/${name}`)) return undefined;
   const isRepo = verb === undefined || (verb === "tree" && file.length === 0);
-  if (!isRepo && !((verb === "resolve" || verb === "blob") && revision !== undefined && file.length > 0)) return undefined;
-  return checkHubSource({ kind: "hub", repo: `${owner}/${name}`, file: file.join("/") || undefined, revision }, `${quoted(url.href)}: is no address of a model`);
+  if (!isRepo && !((verb === "resolve" || verb === "blob") && revision !== undefined && file.length > 0))
+    return undefined;
+  return checkHubSource(
+    { kind: "hub", repo: `${owner}/${name}`, file: file.join("/") || undefined, revision },
+    `${quoted(url.href)}: is no address of a model`,
+  );
 }
 
 function decoded(part: string): string {
@@ -70,7 +81,8 @@ function decoded(part: string): string {
 }
 
 function checkHubSource(source: HubSource, wanted: string): HubSource {
-  if (!REPO.test(source.repo) || source.repo.includes("..") || source.repo.includes("--")) fail("hub/bad-source", wanted);
+  if (!REPO.test(source.repo) || source.repo.includes("..") || source.repo.includes("--"))
+    fail("hub/bad-source", wanted);
   if (source.file !== undefined && !isSafePath(source.file)) fail("hub/bad-source", wanted);
   if (source.revision !== undefined) checkRevision(source.revision);
   return source;
@@ -87,7 +99,8 @@ const DEVICE = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?$/i;
 
 /** True if the path cannot leave its folder, or name a device, on any system. */
 export function isSafePath(path: string): boolean {
-  const isPart = (part: string): boolean => part !== "" && part !== "." && part !== ".." && !/[. ]$/.test(part) && !DEVICE.test(part);
+  const isPart = (part: string): boolean =>
+    part !== "" && part !== "." && part !== ".." && !/[. ]$/.test(part) && !DEVICE.test(part);
   return path.length <= 1000 && !/[\x00-\x1f\x7f-\x9f\\:*?"<>|]/.test(path) && path.split("/").every(isPart);
 }
 
@@ -99,7 +112,10 @@ function parseUrl(text: string): URL {
     return fail("hub/bad-source", `${quoted(text)}: is no URL`, cause);
   }
   if (url.username !== "" || url.password !== "") {
-    fail("hub/bad-source", `${url.origin}${url.pathname}: has a name or password in it; give them in the option headers instead`);
+    fail(
+      "hub/bad-source",
+      `${url.origin}${url.pathname}: has a name or password in it; give them in the option headers instead`,
+    );
   }
   url.hash = "";
   return url;

@@ -16,7 +16,11 @@ export async function readText(store: ModelStore, path: string): Promise<string 
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
 }
 
-export async function readSmallFile(store: ModelStore, path: string, bytesMax: number): Promise<Uint8Array | undefined> {
+export async function readSmallFile(
+  store: ModelStore,
+  path: string,
+  bytesMax: number,
+): Promise<Uint8Array | undefined> {
   const file = await store.openRead(path).catch((error: unknown) => {
     if (error instanceof OnebitError && error.code === "file/not-found") return undefined;
     throw error;
@@ -35,7 +39,9 @@ export async function readRecord(store: ModelStore, path: string): Promise<Recor
   if (text === undefined) return undefined;
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
   } catch {
     return undefined;
   }

@@ -26,11 +26,16 @@ export interface StoredPlace {
  * The file at `place` if it is good: of the right size, and of the right hash.
  * @returns undefined when it is missing, short or spoiled
  */
-export async function findGood(context: PullContext, place: StoredPlace, expected: ExpectedHash | undefined, expectedBytes?: number): Promise<StoredFile | undefined> {
+export async function findGood(
+  context: PullContext,
+  place: StoredPlace,
+  expected: ExpectedHash | undefined,
+  expectedBytes?: number,
+): Promise<StoredFile | undefined> {
   const file = await place.store.stat(place.path);
   if (file === undefined || (expectedBytes !== undefined && file.sizeBytes !== expectedBytes)) return undefined;
   if (expected === undefined) return file;
-  if (!context.verify && await isNoted(context, place, file, expected)) return file;
+  if (!context.verify && (await isNoted(context, place, file, expected))) return file;
   const source = await place.store.openRead(place.path);
   try {
     const onBytes = context.progress.verifying(place.name, source.sizeBytes);
@@ -43,13 +48,27 @@ export async function findGood(context: PullContext, place: StoredPlace, expecte
   return file;
 }
 
-async function isNoted({ platform }: PullContext, { key, path }: StoredPlace, file: StoredFile, expected: ExpectedHash): Promise<boolean> {
+async function isNoted(
+  { platform }: PullContext,
+  { key, path }: StoredPlace,
+  file: StoredFile,
+  expected: ExpectedHash,
+): Promise<boolean> {
   const found = await readRecord(platform.urlStore, notePath(key));
-  return found?.path === path && found.hash === hashText(expected) && found.sizeBytes === file.sizeBytes && found.modifiedMs === file.modifiedMs;
+  return (
+    found?.path === path &&
+    found.hash === hashText(expected) &&
+    found.sizeBytes === file.sizeBytes &&
+    found.modifiedMs === file.modifiedMs
+  );
 }
 
 /** Notes that the file at `place` has the hash, now. */
-export async function note({ platform }: PullContext, { store, path, key, alias }: StoredPlace, hash: ExpectedHash): Promise<void> {
+export async function note(
+  { platform }: PullContext,
+  { store, path, key, alias }: StoredPlace,
+  hash: ExpectedHash,
+): Promise<void> {
   const file = await store.stat(path);
   if (file === undefined) return;
   const record = { path, alias, hash: hashText(hash), sizeBytes: file.sizeBytes, modifiedMs: file.modifiedMs };

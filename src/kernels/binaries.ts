@@ -9,4 +9,9 @@ import simd from "#kernels/simd";
 import simdThreads from "#kernels/simd-threads";
 import type { KernelBinaries } from "./variant.ts";
 
-export const KERNELS: KernelBinaries = { simd, relaxed, "simd-threads": simdThreads, "relaxed-threads": relaxedThreads };
+export const KERNELS: KernelBinaries = {
+  simd,
+  relaxed,
+  "simd-threads": simdThreads,
+  "relaxed-threads": relaxedThreads,
+};

@@ -27,7 +27,16 @@ export interface KernelExports {
   ropeFrequencies(out: number, nRot: number, base: number): void;
   ropeLinear(out: number, n: number, factor: number): void;
   ropeFactors(out: number, n: number, factors: number): void;
-  ropeYarn(out: number, n: number, nRot: number, base: number, factor: number, originalContext: number, betaFast: number, betaSlow: number): number;
+  ropeYarn(
+    out: number,
+    n: number,
+    nRot: number,
+    base: number,
+    factor: number,
+    originalContext: number,
+    betaFast: number,
+    betaSlow: number,
+  ): number;
 
   argmax(x: number, n: number): number;
   topK(x: number, n: number, k: number, ids: number, logits: number): number;

@@ -46,7 +46,13 @@ export function createNumeric(kernels: KernelExports, memory: WebAssembly.Memory
   return {
     argmax: (logits) => kernels.argmax(place(logits), logits.length),
     topK(logits, k) {
-      const n = kernels.topK(place(logits), logits.length, Math.min(k, logits.length, arena.nMax), arena.ids, arena.values);
+      const n = kernels.topK(
+        place(logits),
+        logits.length,
+        Math.min(k, logits.length, arena.nMax),
+        arena.ids,
+        arena.values,
+      );
       return {
         ids: new Int32Array(memory.buffer, arena.ids, n).slice(),
         logits: new Float32Array(memory.buffer, arena.values, n).slice(),

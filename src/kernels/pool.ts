@@ -42,12 +42,19 @@ export interface ThreadPool {
  * @throws OnebitError `engine/thread-failed` when one does not start; those that did are stopped.
  */
 export async function startPool(
-  platform: Platform, kernels: KernelExports, module: WebAssembly.Module, memory: WebAssembly.Memory, control: number, nThreads: number,
+  platform: Platform,
+  kernels: KernelExports,
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  control: number,
+  nThreads: number,
 ): Promise<ThreadPool> {
-  const spawn = platform.spawnThread ?? fail("engine/thread-failed", `${platform.name} has no threads; ask for one thread`);
+  const spawn =
+    platform.spawnThread ?? fail("engine/thread-failed", `${platform.name} has no threads; ask for one thread`);
   const threads: Thread[] = [];
   try {
-    for (let thread = 1; thread < nThreads; thread++) threads.push(spawn(WORKER_SOURCE, { module, memory, control, thread }));
+    for (let thread = 1; thread < nThreads; thread++)
+      threads.push(spawn(WORKER_SOURCE, { module, memory, control, thread }));
     await inTime(Promise.all(threads.map((thread) => thread.ready)));
   } catch (cause) {
     await Promise.all(threads.map((thread) => thread.terminate()));
@@ -95,7 +102,11 @@ class Threads implements ThreadPool {
 
   #lose(what: string, cause?: unknown): void {
     if (this.#loss) return;
-    this.#loss = new OnebitError("engine/thread-lost", `${what} (killed, or out of memory): close the model and load it again`, { cause });
+    this.#loss = new OnebitError(
+      "engine/thread-lost",
+      `${what} (killed, or out of memory): close the model and load it again`,
+      { cause },
+    );
     // Those that wait for it at a barrier end within a second.
     Atomics.store(new Int32Array(this.#memory.buffer), (this.#control + CONTROL_LOST) >> 2, 1);
   }
@@ -108,7 +119,10 @@ class Threads implements ThreadPool {
 async function inTime(started: Promise<unknown>): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not all threads have started in ${START_TIMEOUT_MS / 1000} s`)), START_TIMEOUT_MS);
+    timer = setTimeout(
+      () => reject(new Error(`not all threads have started in ${START_TIMEOUT_MS / 1000} s`)),
+      START_TIMEOUT_MS,
+    );
   });
   try {
     await Promise.race([started, late]);

@@ -34,7 +34,9 @@ export class StepWriter<Place = number> {
 
   /** @throws OnebitError `model/bad-config` when there is no room for it */
   step<Name extends StepName>(name: Name, fields: StepFields<Name, Place>, options: StepOptions = {}): void {
-    const view = this.#view, { op, fields: kinds } = STEPS[name], begin = this.nSteps * abi.STEP_BYTES;
+    const view = this.#view,
+      { op, fields: kinds } = STEPS[name],
+      begin = this.nSteps * abi.STEP_BYTES;
     if (begin + abi.STEP_BYTES > view.byteLength) {
       fail("model/bad-config", `program: step ${this.nSteps} does not fit the ${view.byteLength} bytes planned for it`);
     }
@@ -42,7 +44,8 @@ export class StepWriter<Place = number> {
     view.setInt32(begin + 4, flagsOf(options), true);
     const values = fields as Readonly<Record<string, unknown>>;
     Object.entries(kinds).forEach(([field, kind], i) => {
-      const at = begin + 8 + 4 * i, value = values[field];
+      const at = begin + 8 + 4 * i,
+        value = values[field];
       if (kind === "f32") view.setFloat32(at, value as number, true);
       else if (kind === "address") view.setUint32(at, this.#addressOf(value as Place), true);
       else view.setInt32(at, fieldOf(name, field, Number(value)), true);
@@ -53,7 +56,8 @@ export class StepWriter<Place = number> {
 
 /** @throws OnebitError `option/invalid` for a number that 32 bits do not hold, with a sign or without */
 function fieldOf(step: string, field: string, value: number): number {
-  if (value < -(2 ** 31) || value >= 2 ** 32) fail("option/invalid", `step ${step}: ${field}: wanted an integer of 32 bits, got ${value}`);
+  if (value < -(2 ** 31) || value >= 2 ** 32)
+    fail("option/invalid", `step ${step}: ${field}: wanted an integer of 32 bits, got ${value}`);
   return value;
 }
 

@@ -36,17 +36,34 @@ export interface ChosenKernels {
  * @throws OnebitError `engine/unsupported` without SIMD, or when `wanted` is not to be had;
  *   `engine/self-test-failed` when `wanted` computes wrongly here.
  */
-export async function chooseKernels(binaries: KernelBinaries, threads: boolean, wanted?: Variant): Promise<ChosenKernels> {
+export async function chooseKernels(
+  binaries: KernelBinaries,
+  threads: boolean,
+  wanted?: Variant,
+): Promise<ChosenKernels> {
   for (const variant of wanted ? [wanted] : (["relaxed", "simd"] as const)) {
     const binary = binaries[threads ? (`${variant}-threads` as const) : variant];
     if (binary === undefined || (!(binary instanceof WebAssembly.Module) && !WebAssembly.validate(binary))) continue;
     const module = binary instanceof WebAssembly.Module ? binary : await allowed(() => WebAssembly.compile(binary));
-    const memory = createMemory(MODULE_RESERVED_BYTES + WASM_PAGE_BYTES, threads), kernels = await allowed(() => instantiateKernels(module, memory));
-    if (passesSelfTest(kernels)) return { variant, module, threads, fusedDot: kernels.hasFusedDot(MODULE_RESERVED_BYTES) !== 0 };
-    if (wanted) fail("engine/self-test-failed", `kernels "${wanted}": this engine computes their SIMD instructions wrongly; choose another variant`);
+    const memory = createMemory(MODULE_RESERVED_BYTES + WASM_PAGE_BYTES, threads),
+      kernels = await allowed(() => instantiateKernels(module, memory));
+    if (passesSelfTest(kernels))
+      return { variant, module, threads, fusedDot: kernels.hasFusedDot(MODULE_RESERVED_BYTES) !== 0 };
+    if (wanted)
+      fail(
+        "engine/self-test-failed",
+        `kernels "${wanted}": this engine computes their SIMD instructions wrongly; choose another variant`,
+      );
   }
-  if (wanted) fail("engine/unsupported", `kernels "${wanted}": this engine does not accept their instructions; choose another variant`);
-  return fail("engine/unsupported", "this engine has no WebAssembly SIMD (every browser since 2023 and Node 16 have it)");
+  if (wanted)
+    fail(
+      "engine/unsupported",
+      `kernels "${wanted}": this engine does not accept their instructions; choose another variant`,
+    );
+  return fail(
+    "engine/unsupported",
+    "this engine has no WebAssembly SIMD (every browser since 2023 and Node 16 have it)",
+  );
 }
 
 /** What is valid and still refused is forbidden here. WebKit throws where others reject. */
@@ -55,7 +72,11 @@ async function allowed<Made>(make: () => Promise<Made>): Promise<Made> {
     return await make();
   } catch (cause) {
     if (isRefusedMemory(cause)) throw cause;
-    return fail("engine/unsupported", `compiling WebAssembly is forbidden here (a page's Content-Security-Policy must have script-src 'wasm-unsafe-eval'; workerd wants the build of the exports condition "workerd"): ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+    return fail(
+      "engine/unsupported",
+      `compiling WebAssembly is forbidden here (a page's Content-Security-Policy must have script-src 'wasm-unsafe-eval'; workerd wants the build of the exports condition "workerd"): ${cause instanceof Error ? cause.message : String(cause)}`,
+      cause,
+    );
   }
 }
 
@@ -72,12 +93,19 @@ export function createMemory(bytes: number, shared: boolean): WebAssembly.Memory
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
   } catch (cause) {
-    return fail("model/not-enough-memory", `wanted ${megabytes(bytes)} of WebAssembly memory, this engine refused it; use a shorter context, an 8-bit KV cache or a smaller model`, cause);
+    return fail(
+      "model/not-enough-memory",
+      `wanted ${megabytes(bytes)} of WebAssembly memory, this engine refused it; use a shorter context, an 8-bit KV cache or a smaller model`,
+      cause,
+    );
   }
 }
 
 /** Instantiates `module` over `memory`. */
-export async function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<KernelExports> {
+export async function instantiateKernels(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+): Promise<KernelExports> {
   const instance = await WebAssembly.instantiate(module, { env: { memory } });
   return instance.exports as unknown as KernelExports;
 }

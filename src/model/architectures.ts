@@ -21,35 +21,47 @@ export interface Architecture {
 }
 
 const LLAMA = {
-  ropePairs: "adjacent", activation: "silu", activationMode: "block", subNorms: false, qkNorm: false, alwaysTied: false, scales: false,
+  ropePairs: "adjacent",
+  activation: "silu",
+  activationMode: "block",
+  subNorms: false,
+  qkNorm: false,
+  alwaysTied: false,
+  scales: false,
 } satisfies Architecture;
 
 const BITNET = {
-  ropePairs: "half", activation: "relu2", activationMode: "token", subNorms: true, qkNorm: false, alwaysTied: true, scales: false,
+  ropePairs: "half",
+  activation: "relu2",
+  activationMode: "token",
+  subNorms: true,
+  qkNorm: false,
+  alwaysTied: true,
+  scales: false,
 } satisfies Architecture;
 
 /** By `general.architecture`. */
 const GGUF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
-  "bitnet": { ...BITNET, activation: "silu" },
+  bitnet: { ...BITNET, activation: "silu" },
   "bitnet-b1.58": BITNET,
   "bitnet-25": BITNET,
-  "llama": LLAMA,
-  "minicpm": { ...LLAMA, scales: true },
-  "qwen2": { ...LLAMA, ropePairs: "half" },
-  "qwen3": { ...LLAMA, ropePairs: "half", qkNorm: true },
+  llama: LLAMA,
+  minicpm: { ...LLAMA, scales: true },
+  qwen2: { ...LLAMA, ropePairs: "half" },
+  qwen3: { ...LLAMA, ropePairs: "half", qkNorm: true },
 };
 
 /** By `model_type`. Rows of q and k are never permuted in these files, so rotation is always half-split. */
 const HF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
-  "bitnet": BITNET,
-  "llama": { ...LLAMA, ropePairs: "half" },
-  "qwen3": { ...LLAMA, ropePairs: "half", qkNorm: true },
+  bitnet: BITNET,
+  llama: { ...LLAMA, ropePairs: "half" },
+  qwen3: { ...LLAMA, ropePairs: "half", qkNorm: true },
 };
 
 /** What to say of architectures people try, beyond "unknown". */
 const HINTS: Readonly<Record<string, string>> = {
-  "qwen35": "its gated delta net layers and Hadamard transform are not supported yet",
-  "gemma3": "its normalisation and sliding-window attention are not supported yet",
+  qwen35: "its gated delta net layers and Hadamard transform are not supported yet",
+  gemma3: "its normalisation and sliding-window attention are not supported yet",
   "hunyuan-dense": "its STQ1_0 tensors are not supported",
 };
 
@@ -66,5 +78,8 @@ export function hfArchitecture(modelType: string): Architecture {
 function lookUp(table: Readonly<Record<string, Architecture>>, name: string, key: string): Architecture {
   if (Object.hasOwn(table, name)) return table[name];
   const hint = Object.hasOwn(HINTS, name) ? ` (${HINTS[name]})` : "";
-  return fail("model/unsupported-architecture", `${key}: wanted one of ${Object.keys(table).join(", ")}; found "${name}"${hint}`);
+  return fail(
+    "model/unsupported-architecture",
+    `${key}: wanted one of ${Object.keys(table).join(", ")}; found "${name}"${hint}`,
+  );
 }

@@ -10,22 +10,59 @@ import type { ModelConfig } from "./config.ts";
 /** One line a rule: what must hold, and how to say that it does not. */
 const RULES: readonly (readonly [(config: ModelConfig) => boolean, (config: ModelConfig) => string])[] = [
   [(c) => c.nLayers <= LAYERS_MAX, (c) => `wanted at most ${LAYERS_MAX} layers, found ${c.nLayers}`],
-  [(c) => Math.max(c.nEmbd, c.nFf, c.nHeads * c.headDim) <= MODEL_WIDTH_MAX, (c) => `wanted widths up to ${MODEL_WIDTH_MAX}, found ${c.nEmbd}, ${c.nFf}, ${c.nHeads}×${c.headDim}`],
-  [(c) => isCount(c.contextLengthTrained) && c.contextLengthTrained <= CONTEXT_LENGTH_MAX, (c) => `wanted a context up to ${CONTEXT_LENGTH_MAX}, found ${c.contextLengthTrained}`],
-  [(c) => Number.isInteger(c.headDim) && c.headDim % 4 === 0 && c.headDim > 0, (c) => `wanted a head size that is a multiple of 4, found ${c.headDim} (${c.nEmbd} over ${c.nHeads} heads)`],
+  [
+    (c) => Math.max(c.nEmbd, c.nFf, c.nHeads * c.headDim) <= MODEL_WIDTH_MAX,
+    (c) => `wanted widths up to ${MODEL_WIDTH_MAX}, found ${c.nEmbd}, ${c.nFf}, ${c.nHeads}×${c.headDim}`,
+  ],
+  [
+    (c) => isCount(c.contextLengthTrained) && c.contextLengthTrained <= CONTEXT_LENGTH_MAX,
+    (c) => `wanted a context up to ${CONTEXT_LENGTH_MAX}, found ${c.contextLengthTrained}`,
+  ],
+  [
+    (c) => Number.isInteger(c.headDim) && c.headDim % 4 === 0 && c.headDim > 0,
+    (c) => `wanted a head size that is a multiple of 4, found ${c.headDim} (${c.nEmbd} over ${c.nHeads} heads)`,
+  ],
   [(c) => c.nEmbd % 4 === 0, (c) => `wanted an embedding size that is a multiple of 4, found ${c.nEmbd}`],
   [(c) => c.nFf % 4 === 0, (c) => `wanted a feed-forward size that is a multiple of 4, found ${c.nFf}`],
-  [(c) => isCount(c.nKvHeads) && c.nHeads % c.nKvHeads === 0, (c) => `wanted query heads in whole groups, found ${c.nHeads} over ${c.nKvHeads} key-value heads`],
-  [(c) => c.ropeDim % 2 === 0 && c.ropeDim <= c.headDim, (c) => `wanted an even number of rotating dimensions up to ${c.headDim}, found ${c.ropeDim}`],
+  [
+    (c) => isCount(c.nKvHeads) && c.nHeads % c.nKvHeads === 0,
+    (c) => `wanted query heads in whole groups, found ${c.nHeads} over ${c.nKvHeads} key-value heads`,
+  ],
+  [
+    (c) => c.ropeDim % 2 === 0 && c.ropeDim <= c.headDim,
+    (c) => `wanted an even number of rotating dimensions up to ${c.headDim}, found ${c.ropeDim}`,
+  ],
   [(c) => c.normEps >= 0 && c.normEps < 1, (c) => `wanted a norm epsilon in [0, 1), found ${c.normEps}`],
-  [(c) => c.ropeTheta > 0 && Number.isFinite(c.ropeTheta), (c) => `wanted a positive rotary base, found ${c.ropeTheta}`],
-  [(c) => [c.embeddingScale, c.residualScale, c.logitScale].every((s) => Number.isFinite(s) && s !== 0), (c) => `wanted finite scales, found ${c.embeddingScale}, ${c.residualScale}, ${c.logitScale}`],
+  [
+    (c) => c.ropeTheta > 0 && Number.isFinite(c.ropeTheta),
+    (c) => `wanted a positive rotary base, found ${c.ropeTheta}`,
+  ],
+  [
+    (c) => [c.embeddingScale, c.residualScale, c.logitScale].every((s) => Number.isFinite(s) && s !== 0),
+    (c) => `wanted finite scales, found ${c.embeddingScale}, ${c.residualScale}, ${c.logitScale}`,
+  ],
   [({ ropeScaling: s }) => s.kind === "none" || isPositive(s.factor), () => "wanted a positive rotary scaling factor"],
-  [({ ropeScaling: s }) => !("originalContext" in s) || isPositive(s.originalContext), ({ ropeScaling: s }) => `wanted a positive original context of the rotary scaling, found ${"originalContext" in s ? s.originalContext : "none"}`],
-  [({ ropeScaling: s }) => !("attentionFactor" in s) || isPositive(s.attentionFactor ?? 1), () => "wanted a positive attention factor of the rotary scaling"],
-  [({ ropeScaling: s }) => s.kind !== "yarn" || isPositive(s.attentionScale), () => "wanted a positive attention factor of the rotary scaling"],
-  [({ ropeScaling: s }) => s.kind !== "yarn" || (isPositive(s.betaFast) && isPositive(s.betaSlow)), () => "wanted positive turns (beta) of YaRN"],
-  [({ ropeScaling: s }) => s.kind !== "llama3" || (isPositive(s.lowFreqFactor) && s.highFreqFactor > s.lowFreqFactor), () => "wanted a band of frequencies, low below high, for Llama 3's rotary scaling"],
+  [
+    ({ ropeScaling: s }) => !("originalContext" in s) || isPositive(s.originalContext),
+    ({ ropeScaling: s }) =>
+      `wanted a positive original context of the rotary scaling, found ${"originalContext" in s ? s.originalContext : "none"}`,
+  ],
+  [
+    ({ ropeScaling: s }) => !("attentionFactor" in s) || isPositive(s.attentionFactor ?? 1),
+    () => "wanted a positive attention factor of the rotary scaling",
+  ],
+  [
+    ({ ropeScaling: s }) => s.kind !== "yarn" || isPositive(s.attentionScale),
+    () => "wanted a positive attention factor of the rotary scaling",
+  ],
+  [
+    ({ ropeScaling: s }) => s.kind !== "yarn" || (isPositive(s.betaFast) && isPositive(s.betaSlow)),
+    () => "wanted positive turns (beta) of YaRN",
+  ],
+  [
+    ({ ropeScaling: s }) => s.kind !== "llama3" || (isPositive(s.lowFreqFactor) && s.highFreqFactor > s.lowFreqFactor),
+    () => "wanted a band of frequencies, low below high, for Llama 3's rotary scaling",
+  ],
 ];
 
 function isCount(n: number): boolean {

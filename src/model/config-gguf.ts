@@ -4,7 +4,17 @@
  * @module
  */
 import { fail, quoted } from "../core/errors.ts";
-import { findBoolean, findInteger, findNumber, findNumberArray, findString, findStringArray, getInteger, getNumber, getString } from "../files/gguf-metadata.ts";
+import {
+  findBoolean,
+  findInteger,
+  findNumber,
+  findNumberArray,
+  findString,
+  findStringArray,
+  getInteger,
+  getNumber,
+  getString,
+} from "../files/gguf-metadata.ts";
 import type { GgufMetadata } from "../files/gguf-metadata.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import { MODEL_NAME_CHARS_MAX } from "../core/limits.ts";
@@ -15,7 +25,12 @@ import type { Activation, ActivationMode, ModelConfig, RopeScaling } from "./con
 import { ReadKeys, checkUnreadKeys, requireKeys } from "./keys-gguf.ts";
 
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
-  silu: "silu", swish: "silu", relu2: "relu2", "relu_sqr": "relu2", gelu: "gelu", "gelu_pytorch_tanh": "gelu",
+  silu: "silu",
+  swish: "silu",
+  relu2: "relu2",
+  relu_sqr: "relu2",
+  gelu: "gelu",
+  gelu_pytorch_tanh: "gelu",
 };
 
 /** muP scales: a model run with 1 for them says something else. */
@@ -32,7 +47,8 @@ export interface GgufConfig {
 
 /** @throws OnebitError `model/unsupported-architecture`, `model/bad-config`, `gguf/bad-value` */
 export function describeGguf(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorInfo>): GgufConfig {
-  const keys = new ReadKeys(metadata), config = readConfig(keys, tensors);
+  const keys = new ReadKeys(metadata),
+    config = readConfig(keys, tensors);
   poolingFromGguf(keys);
   return { config, unusedKeys: checkUnreadKeys(keys, config) };
 }
@@ -43,20 +59,32 @@ export function configFromGguf(metadata: GgufMetadata, tensors: ReadonlyMap<stri
 }
 
 function readConfig(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorInfo>): ModelConfig {
-  const name = getString(metadata, "general.architecture"), architecture = ggufArchitecture(name);
+  const name = getString(metadata, "general.architecture"),
+    architecture = ggufArchitecture(name);
   const key = (suffix: string) => `${name}.${suffix}`;
-  const nEmbd = getInteger(metadata, key("embedding_length"), 1), nHeads = uniform(metadata, key("attention.head_count"));
+  const nEmbd = getInteger(metadata, key("embedding_length"), 1),
+    nHeads = uniform(metadata, key("attention.head_count"));
   const headDim = findInteger(metadata, key("attention.key_length"), 1) ?? nEmbd / nHeads;
   const valueDim = findInteger(metadata, key("attention.value_length"), 1) ?? headDim;
-  if (valueDim !== headDim) fail("model/bad-config", `metadata key "${key("attention.value_length")}": wanted ${headDim}, the key length; found ${valueDim}`);
+  if (valueDim !== headDim)
+    fail(
+      "model/bad-config",
+      `metadata key "${key("attention.value_length")}": wanted ${headDim}, the key length; found ${valueDim}`,
+    );
   const contextLengthTrained = getInteger(metadata, key("context_length"), 1);
   if (architecture.scales) requireKeys(metadata, SCALE_KEYS.map(key));
-  const nFf = uniform(metadata, key("feed_forward_length")), vocabSize = vocabularySize(metadata, key("vocab_size"), tensors);
+  const nFf = uniform(metadata, key("feed_forward_length")),
+    vocabSize = vocabularySize(metadata, key("vocab_size"), tensors);
   return checkConfig({
     architecture: name,
     name: (findString(metadata, "general.name") ?? name).slice(0, MODEL_NAME_CHARS_MAX),
     nLayers: getInteger(metadata, key("block_count"), 1),
-    nEmbd, nHeads, headDim, nFf, vocabSize, contextLengthTrained,
+    nEmbd,
+    nHeads,
+    headDim,
+    nFf,
+    vocabSize,
+    contextLengthTrained,
     nKvHeads: metadata.has(key("attention.head_count_kv")) ? uniform(metadata, key("attention.head_count_kv")) : nHeads,
     normEps: getNumber(metadata, key("attention.layer_norm_rms_epsilon")),
     ropeTheta: findNumber(metadata, key("rope.freq_base")) ?? 10_000,
@@ -81,27 +109,43 @@ function uniform(metadata: GgufMetadata, key: string): number {
   const values = Array.from(findNumberArray(metadata, key) ?? []);
   const [first] = values;
   if (!Number.isInteger(first) || first < 1 || values.some((each) => each !== first)) {
-    fail("model/bad-config", `metadata key "${key}": wanted the same number for every layer, found [${values.slice(0, 8).join(", ")}…]; models whose layers differ are not supported`);
+    fail(
+      "model/bad-config",
+      `metadata key "${key}": wanted the same number for every layer, found [${values.slice(0, 8).join(", ")}…]; models whose layers differ are not supported`,
+    );
   }
   return first;
 }
 
 /** Rows of the embedding table: what logits are made for, whatever the metadata says. */
 function vocabularySize(metadata: GgufMetadata, key: string, tensors: ReadonlyMap<string, TensorInfo>): number {
-  const rows = tensors.get("token_embd.weight")?.shape[1], told = findInteger(metadata, key, 1);
-  return rows ?? told ?? findStringArray(metadata, "tokenizer.ggml.tokens")?.length
-    ?? fail("model/missing-tensor", 'tensor "token_embd.weight": the model needs it, the file does not have it');
+  const rows = tensors.get("token_embd.weight")?.shape[1],
+    told = findInteger(metadata, key, 1);
+  return (
+    rows ??
+    told ??
+    findStringArray(metadata, "tokenizer.ggml.tokens")?.length ??
+    fail("model/missing-tensor", 'tensor "token_embd.weight": the model needs it, the file does not have it')
+  );
 }
 
 function activationOf(
-  metadata: GgufMetadata, key: string, architecture: Architecture, sizes: { nEmbd: number; nFf: number; vocabSize: number },
+  metadata: GgufMetadata,
+  key: string,
+  architecture: Architecture,
+  sizes: { nEmbd: number; nFf: number; vocabSize: number },
 ): Activation {
   const name = findString(metadata, key);
   if (name !== undefined) {
-    if (!Object.hasOwn(ACTIVATIONS, name)) fail("model/bad-config", `metadata key "${key}": wanted one of ${Object.keys(ACTIVATIONS).join(", ")}; found ${quoted(name)}`);
+    if (!Object.hasOwn(ACTIVATIONS, name))
+      fail(
+        "model/bad-config",
+        `metadata key "${key}": wanted one of ${Object.keys(ACTIVATIONS).join(", ")}; found ${quoted(name)}`,
+      );
     return ACTIVATIONS[name];
   }
-  const is2B4T = architecture.subNorms && Object.entries(TWO_B_FOUR_T).every(([size, n]) => sizes[size as keyof typeof sizes] === n);
+  const is2B4T =
+    architecture.subNorms && Object.entries(TWO_B_FOUR_T).every(([size, n]) => sizes[size as keyof typeof sizes] === n);
   return is2B4T ? "relu2" : architecture.activation;
 }
 
@@ -115,35 +159,54 @@ function activationMode(architecture: Architecture, tensors: ReadonlyMap<string,
 
 /** As llama.cpp: a factor without a type is linear, unless it is 0, and the key of older files counts where the newer is absent. */
 function ropeScaling(metadata: GgufMetadata, key: (suffix: string) => string, contextLength: number): RopeScaling {
-  const type = findString(metadata, key("rope.scaling.type")), kind = type ?? "linear";
+  const type = findString(metadata, key("rope.scaling.type")),
+    kind = type ?? "linear";
   const told = findNumber(metadata, key("rope.scaling.factor")) ?? findNumber(metadata, key("rope.scale_linear")) ?? 1;
   const factor = type === undefined && told === 0 ? 1 : told;
   const attentionFactor = findNumber(metadata, key("rope.scaling.attn_factor"));
   const originalContext = () => findInteger(metadata, key("rope.scaling.original_context_length"), 1) ?? contextLength;
   const refuseUnlessOne = (value: number, suffix: string) => {
-    if (value !== 1) fail("model/bad-config", `metadata key "${key(suffix)}": wanted 1 for a rotary scaling of type "${kind}", found ${value}`);
+    if (value !== 1)
+      fail(
+        "model/bad-config",
+        `metadata key "${key(suffix)}": wanted 1 for a rotary scaling of type "${kind}", found ${value}`,
+      );
   };
   switch (kind) {
-    case "none": case "linear":
+    case "none":
+    case "linear":
       refuseUnlessOne(attentionFactor ?? 1, "rope.scaling.attn_factor");
       return kind === "none" || factor === 1 ? { kind: "none" } : { kind, factor };
-    case "yarn": return {
-      kind, factor, originalContext: originalContext(), attentionFactor: undefined, attentionScale: attentionFactor ?? 1,
-      betaFast: findNumber(metadata, key("rope.scaling.yarn_beta_fast")) ?? 32,
-      betaSlow: findNumber(metadata, key("rope.scaling.yarn_beta_slow")) ?? 1,
-    };
+    case "yarn":
+      return {
+        kind,
+        factor,
+        originalContext: originalContext(),
+        attentionFactor: undefined,
+        attentionScale: attentionFactor ?? 1,
+        betaFast: findNumber(metadata, key("rope.scaling.yarn_beta_fast")) ?? 32,
+        betaSlow: findNumber(metadata, key("rope.scaling.yarn_beta_slow")) ?? 1,
+      };
     case "longrope":
       refuseUnlessOne(factor, "rope.scaling.factor");
       return { kind, factor: 1, originalContext: originalContext(), attentionFactor };
-    default: return fail("model/bad-config", `metadata key "${key("rope.scaling.type")}": wanted none, linear, yarn or longrope; found ${quoted(kind)}`);
+    default:
+      return fail(
+        "model/bad-config",
+        `metadata key "${key("rope.scaling.type")}": wanted none, linear, yarn or longrope; found ${quoted(kind)}`,
+      );
   }
 }
 
 /** How the file says its vectors are made, when they are meant for similarity: `<arch>.pooling_type`. @throws OnebitError `model/bad-config` */
 export function poolingFromGguf(metadata: GgufMetadata): "mean" | "last" | undefined {
-  const key = `${findString(metadata, "general.architecture") ?? ""}.pooling_type`, pooling = findInteger(metadata, key);
+  const key = `${findString(metadata, "general.architecture") ?? ""}.pooling_type`,
+    pooling = findInteger(metadata, key);
   if (pooling !== undefined && !Object.hasOwn(POOLINGS, pooling)) {
-    fail("model/bad-config", `metadata key "${key}": wanted 0 (none), 1 (mean) or 3 (last), found ${pooling}; other ways to pool are not supported`);
+    fail(
+      "model/bad-config",
+      `metadata key "${key}": wanted 0 (none), 1 (mean) or 3 (last), found ${pooling}; other ways to pool are not supported`,
+    );
   }
   return pooling === undefined ? undefined : POOLINGS[pooling];
 }

@@ -17,7 +17,11 @@ import type { HfStorage } from "./naming-hf.ts";
 
 /** `gelu` of transformers is the exact form, which no kernel computes: off by 4e-4. */
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
-  silu: "silu", swish: "silu", relu2: "relu2", "gelu_pytorch_tanh": "gelu", "gelu_new": "gelu",
+  silu: "silu",
+  swish: "silu",
+  relu2: "relu2",
+  gelu_pytorch_tanh: "gelu",
+  gelu_new: "gelu",
 };
 
 /** What members are when a file leaves them out, by `model_type`. Undefined: taken from the other sizes. */
@@ -44,7 +48,9 @@ export interface HfConfig {
 
 /** @throws OnebitError `model/unsupported-architecture`, `model/bad-config`, `model/missing-tensor` */
 export function configFromHf(json: JsonObject, tensors: ReadonlyMap<string, TensorInfo>): HfConfig {
-  const reader = new ConfigReader(json), config = readConfig(reader, tensors), storage = readStorage(reader, config);
+  const reader = new ConfigReader(json),
+    config = readConfig(reader, tensors),
+    storage = readStorage(reader, config);
   requireFullAttention(reader, config);
   // The tokenizer's reader has these.
   for (const key of ["bos_token_id", "eos_token_id", "pad_token_id"]) reader.get(key);
@@ -54,18 +60,27 @@ export function configFromHf(json: JsonObject, tensors: ReadonlyMap<string, Tens
 function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInfo>): ModelConfig {
   const modelType = reader.text("model_type") ?? reader.wrong("model_type", "the name of an architecture");
   // The first reproduction of b1.58 calls itself llama but has BitNet's sub-norms.
-  const architecture = hfArchitecture(isFirstReproduction(reader) ? "bitnet" : modelType), defaults = DEFAULTS[modelType];
-  const nEmbd = reader.count("hidden_size"), nHeads = reader.count("num_attention_heads");
+  const architecture = hfArchitecture(isFirstReproduction(reader) ? "bitnet" : modelType),
+    defaults = DEFAULTS[modelType];
+  const nEmbd = reader.count("hidden_size"),
+    nHeads = reader.count("num_attention_heads");
   const headDim = reader.number("head_dim") ?? defaults.headDim ?? nEmbd / nHeads;
   const contextLengthTrained = reader.number("max_position_embeddings") ?? defaults.contextLength;
   // A null is written where every head has its own keys and values.
-  const nKvHeads = reader.number("num_key_value_heads") ?? (reader.has("num_key_value_heads") ? nHeads : defaults.nKvHeads ?? nHeads);
-  const rows = tensors.get("model.embed_tokens.weight")?.shape[1], told = reader.number("vocab_size");
+  const nKvHeads =
+    reader.number("num_key_value_heads") ??
+    (reader.has("num_key_value_heads") ? nHeads : (defaults.nKvHeads ?? nHeads));
+  const rows = tensors.get("model.embed_tokens.weight")?.shape[1],
+    told = reader.number("vocab_size");
   const config = checkConfig({
     architecture: modelType,
     name: (reader.text("_name_or_path") || modelType).slice(0, MODEL_NAME_CHARS_MAX),
     nLayers: reader.count("num_hidden_layers"),
-    nEmbd, nHeads, headDim, contextLengthTrained, nKvHeads,
+    nEmbd,
+    nHeads,
+    headDim,
+    contextLengthTrained,
+    nKvHeads,
     nFf: reader.count("intermediate_size"),
     vocabSize: rows ?? told ?? reader.count("vocab_size"),
     normEps: reader.number("rms_norm_eps") ?? defaults.normEps,
@@ -74,7 +89,8 @@ function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInf
     ropePairs: architecture.ropePairs,
     ropeScaling: ropeScaling(reader, contextLengthTrained),
     activation: activationOf(reader, modelType === "bitnet" ? architecture.activation : "silu"),
-    activationMode: architecture.activationMode === "token" || reader.get("quantization_config") !== undefined ? "token" : "block",
+    activationMode:
+      architecture.activationMode === "token" || reader.get("quantization_config") !== undefined ? "token" : "block",
     subNorms: architecture.subNorms,
     qkNorm: architecture.qkNorm,
     alwaysTied: reader.boolean("tie_word_embeddings") === true,
@@ -83,7 +99,10 @@ function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInf
     logitScale: 1,
   });
   if (reader.boolean("tie_word_embeddings") === false && !tensors.has("lm_head.weight")) {
-    fail("model/missing-tensor", 'tensor "lm_head.weight": config.json says tie_word_embeddings is false, so the model needs it; the file does not have it');
+    fail(
+      "model/missing-tensor",
+      'tensor "lm_head.weight": config.json says tie_word_embeddings is false, so the model needs it; the file does not have it',
+    );
   }
   return config;
 }
@@ -99,52 +118,77 @@ function isFirstReproduction(reader: ConfigReader): boolean {
  * such a configuration, or with mode `online`, are masters.
  */
 function readStorage(reader: ConfigReader, config: ModelConfig): HfStorage {
-  const attentionBias = reader.boolean("attention_bias") ?? true, mlpBias = reader.boolean("mlp_bias") ?? true;
-  const quantization = reader.child("quantization_config"), isBitnet = config.architecture === "bitnet" || isFirstReproduction(reader);
+  const attentionBias = reader.boolean("attention_bias") ?? true,
+    mlpBias = reader.boolean("mlp_bias") ?? true;
+  const quantization = reader.child("quantization_config"),
+    isBitnet = config.architecture === "bitnet" || isFirstReproduction(reader);
   if (quantization === undefined) {
-    return { attentionBias, mlpBias, bitLinear: isBitnet ? { scaleDivides: true, floatsAreMasters: true, keptModules: new Set() } : undefined };
+    return {
+      attentionBias,
+      mlpBias,
+      bitLinear: isBitnet ? { scaleDivides: true, floatsAreMasters: true, keptModules: new Set() } : undefined,
+    };
   }
   const oneOf = (key: string, wanted: readonly [string, ...string[]], fallback?: string) => {
     const found = quantization.text(key) ?? fallback ?? "nothing";
     const names = wanted.map((name) => `"${name}"`).join(" or ");
-    return wanted.includes(found) ? found : fail("model/bad-config", `config.json: quantization_config.${key}: wanted ${names}, found ${quoted(found)}`);
+    return wanted.includes(found)
+      ? found
+      : fail("model/bad-config", `config.json: quantization_config.${key}: wanted ${names}, found ${quoted(found)}`);
   };
   oneOf("quant_method", ["bitnet"]);
   const linearClass = oneOf("linear_class", ["bitlinear", "autobitlinear"], "bitlinear");
   const isOnline = oneOf("quantization_mode", ["offline", "online"], "offline") === "online";
   if (quantization.boolean("use_rms_norm") === true) requireSameEps(quantization, config);
   return {
-    attentionBias, mlpBias,
+    attentionBias,
+    mlpBias,
     bitLinear: {
-      scaleDivides: linearClass === "bitlinear", floatsAreMasters: isOnline || linearClass === "autobitlinear",
-      keptModules: keptModules(quantization), normIn: quantization.boolean("use_rms_norm"),
+      scaleDivides: linearClass === "bitlinear",
+      floatsAreMasters: isOnline || linearClass === "autobitlinear",
+      keptModules: keptModules(quantization),
+      normIn: quantization.boolean("use_rms_norm"),
     },
   };
 }
 
 /** Norms of projections have an epsilon of their own in transformers, and the model's here. */
 function requireSameEps(quantization: ConfigReader, { normEps }: ModelConfig): void {
-  if ((quantization.number("rms_norm_eps") ?? 1e-6) !== normEps) quantization.wrong("rms_norm_eps", `${normEps}, that of the model's other norms (1e-6 where there is none)`);
+  if ((quantization.number("rms_norm_eps") ?? 1e-6) !== normEps)
+    quantization.wrong("rms_norm_eps", `${normEps}, that of the model's other norms (1e-6 where there is none)`);
 }
 
 /** Names of modules, or parts of them between dots, that are what they are, whatever the rest says. */
 function keptModules(quantization: ConfigReader): ReadonlySet<string> {
   const names = quantization.texts("modules_to_not_convert");
-  if (names.length > MODULES_KEPT_MAX) fail("model/bad-config", `config.json: quantization_config.modules_to_not_convert: ${names.length} names, the limit is ${MODULES_KEPT_MAX}`);
+  if (names.length > MODULES_KEPT_MAX)
+    fail(
+      "model/bad-config",
+      `config.json: quantization_config.modules_to_not_convert: ${names.length} names, the limit is ${MODULES_KEPT_MAX}`,
+    );
   return new Set(names.map((name) => name.replace(/^\.|\.$/g, "")));
 }
 
 function activationOf(reader: ConfigReader, fallback: Activation): Activation {
   const name = reader.text("hidden_act") ?? fallback;
-  return Object.hasOwn(ACTIVATIONS, name) ? ACTIVATIONS[name] : reader.wrong("hidden_act", `one of ${Object.keys(ACTIVATIONS).join(", ")}`);
+  return Object.hasOwn(ACTIVATIONS, name)
+    ? ACTIVATIONS[name]
+    : reader.wrong("hidden_act", `one of ${Object.keys(ACTIVATIONS).join(", ")}`);
 }
 
 /** A window shorter than the context would hide keys that the graph shows. Qwen's windows are off unless asked for. */
-function requireFullAttention(reader: ConfigReader, { architecture, contextLengthTrained, nLayers }: ModelConfig): void {
-  const window = reader.number("sliding_window"), first = reader.number("max_window_layers") ?? 0;
+function requireFullAttention(
+  reader: ConfigReader,
+  { architecture, contextLengthTrained, nLayers }: ModelConfig,
+): void {
+  const window = reader.number("sliding_window"),
+    first = reader.number("max_window_layers") ?? 0;
   const isUsed = reader.boolean("use_sliding_window") ?? architecture !== "qwen3";
   if (isUsed && window !== undefined && window > 0 && window < contextLengthTrained && first < nLayers) {
-    reader.wrong("sliding_window", `none, or one of the context's ${contextLengthTrained} positions (windows are not supported)`);
+    reader.wrong(
+      "sliding_window",
+      `none, or one of the context's ${contextLengthTrained} positions (windows are not supported)`,
+    );
   }
   const types = reader.texts("layer_types");
   if (types.some((type) => type !== "full_attention")) reader.wrong("layer_types", '"full_attention" for every layer');
@@ -160,37 +204,73 @@ function ropeScaling(reader: ConfigReader, contextLength: number): RopeScaling {
   const scaling = ropeParameters(reader);
   if (scaling === undefined) return { kind: "none" };
   const kind = scaling.text("rope_type") ?? scaling.text("type") ?? "default";
-  const originalContext = () => scaling.number("original_max_position_embeddings") ?? reader.number("original_max_position_embeddings") ?? contextLength;
+  const originalContext = () =>
+    scaling.number("original_max_position_embeddings") ??
+    reader.number("original_max_position_embeddings") ??
+    contextLength;
   switch (kind) {
     case "default":
-      if ((scaling.number("factor") ?? 1) !== 1) scaling.wrong("factor", "none without a rope_type (linear, llama3, yarn or longrope)");
+      if ((scaling.number("factor") ?? 1) !== 1)
+        scaling.wrong("factor", "none without a rope_type (linear, llama3, yarn or longrope)");
       return { kind: "none" };
-    case "linear": return { kind, factor: scaling.requiredNumber("factor") };
-    case "llama3": return {
-      kind, factor: scaling.requiredNumber("factor"), originalContext: originalContext(),
-      lowFreqFactor: scaling.requiredNumber("low_freq_factor"), highFreqFactor: scaling.requiredNumber("high_freq_factor"),
-    };
-    case "yarn": return yarn(scaling, originalContext(), contextLength);
-    case "longrope": return longRope(scaling, originalContext(), contextLength);
-    default: return scaling.wrong(scaling.has("rope_type") ? "rope_type" : "type", "default, linear, llama3, yarn or longrope");
+    case "linear":
+      return { kind, factor: scaling.requiredNumber("factor") };
+    case "llama3":
+      return {
+        kind,
+        factor: scaling.requiredNumber("factor"),
+        originalContext: originalContext(),
+        lowFreqFactor: scaling.requiredNumber("low_freq_factor"),
+        highFreqFactor: scaling.requiredNumber("high_freq_factor"),
+      };
+    case "yarn":
+      return yarn(scaling, originalContext(), contextLength);
+    case "longrope":
+      return longRope(scaling, originalContext(), contextLength);
+    default:
+      return scaling.wrong(
+        scaling.has("rope_type") ? "rope_type" : "type",
+        "default, linear, llama3, yarn or longrope",
+      );
   }
 }
 
 function yarn(scaling: ConfigReader, originalContext: number, contextLength: number): RopeScaling {
-  const attentionFactor = scaling.number("attention_factor"), mscale = scaling.number("mscale"), all = scaling.number("mscale_all_dim");
+  const attentionFactor = scaling.number("attention_factor"),
+    mscale = scaling.number("mscale"),
+    all = scaling.number("mscale_all_dim");
   if (scaling.boolean("truncate") === false) scaling.wrong("truncate", "true");
   // Both are given where the magnitude is a quotient of two: 1 when they are equal.
-  const quotient = attentionFactor === undefined && mscale && all ? (mscale === all ? 1 : scaling.wrong("mscale", `${all}, the same as mscale_all_dim`)) : undefined;
+  const quotient =
+    attentionFactor === undefined && mscale && all
+      ? mscale === all
+        ? 1
+        : scaling.wrong("mscale", `${all}, the same as mscale_all_dim`)
+      : undefined;
   return {
-    kind: "yarn", factor: scaling.number("factor") ?? contextLength / originalContext, originalContext,
-    betaFast: scaling.number("beta_fast") || 32, betaSlow: scaling.number("beta_slow") || 1,
-    attentionFactor: attentionFactor ?? quotient, attentionScale: 1,
+    kind: "yarn",
+    factor: scaling.number("factor") ?? contextLength / originalContext,
+    originalContext,
+    betaFast: scaling.number("beta_fast") || 32,
+    betaSlow: scaling.number("beta_slow") || 1,
+    attentionFactor: attentionFactor ?? quotient,
+    attentionScale: 1,
   };
 }
 
 function longRope(scaling: ConfigReader, originalContext: number, contextLength: number): RopeScaling {
-  const stretch = contextLength / originalContext, factor = scaling.number("factor") ?? stretch, attentionFactor = scaling.number("attention_factor");
+  const stretch = contextLength / originalContext,
+    factor = scaling.number("factor") ?? stretch,
+    attentionFactor = scaling.number("attention_factor");
   // Releases of transformers differ in which of the two they believe.
-  if (factor !== stretch && attentionFactor === undefined) scaling.wrong("factor", `${stretch}, the context over the original one, or an attention_factor`);
-  return { kind: "longrope", factor, originalContext, attentionFactor, short: scaling.numbers("short_factor"), long: scaling.numbers("long_factor") };
+  if (factor !== stretch && attentionFactor === undefined)
+    scaling.wrong("factor", `${stretch}, the context over the original one, or an attention_factor`);
+  return {
+    kind: "longrope",
+    factor,
+    originalContext,
+    attentionFactor,
+    short: scaling.numbers("short_factor"),
+    long: scaling.numbers("long_factor"),
+  };
 }

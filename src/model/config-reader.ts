@@ -45,7 +45,9 @@ export class ConfigReader {
 
   number(key: string): number | undefined {
     const value = this.get(key);
-    return value === undefined || (typeof value === "number" && Number.isFinite(value)) ? value : this.wrong(key, "a number");
+    return value === undefined || (typeof value === "number" && Number.isFinite(value))
+      ? value
+      : this.wrong(key, "a number");
   }
 
   /** One that must be there. */
@@ -89,7 +91,8 @@ export class ConfigReader {
 
   /** @throws OnebitError `model/bad-config` */
   wrong(key: string, wanted: string): never {
-    const value = this.#json[key], found = value === undefined || value === null ? "nothing" : shown(value);
+    const value = this.#json[key],
+      found = value === undefined || value === null ? "nothing" : shown(value);
     return fail("model/bad-config", `config.json: ${this.#path}${key}: wanted ${wanted}, found ${found}`);
   }
 }
@@ -101,7 +104,10 @@ export function shown(value: JsonValue): string {
   return isJsonObject(value) ? "an object" : String(value);
 }
 
-function isListOf<Item extends JsonValue>(value: JsonValue | undefined, isItem: (item: JsonValue) => item is Item): value is readonly Item[] {
+function isListOf<Item extends JsonValue>(
+  value: JsonValue | undefined,
+  isItem: (item: JsonValue) => item is Item,
+): value is readonly Item[] {
   return Array.isArray(value) && value.every(isItem);
 }
 

@@ -11,9 +11,30 @@
 export type RopeScaling =
   | { readonly kind: "none" }
   | { readonly kind: "linear"; readonly factor: number }
-  | { readonly kind: "llama3"; readonly factor: number; readonly lowFreqFactor: number; readonly highFreqFactor: number; readonly originalContext: number }
-  | { readonly kind: "yarn"; readonly factor: number; readonly originalContext: number; readonly betaFast: number; readonly betaSlow: number; readonly attentionFactor: number | undefined; readonly attentionScale: number }
-  | { readonly kind: "longrope"; readonly factor: number; readonly originalContext: number; readonly attentionFactor: number | undefined; readonly short?: readonly number[]; readonly long?: readonly number[] };
+  | {
+      readonly kind: "llama3";
+      readonly factor: number;
+      readonly lowFreqFactor: number;
+      readonly highFreqFactor: number;
+      readonly originalContext: number;
+    }
+  | {
+      readonly kind: "yarn";
+      readonly factor: number;
+      readonly originalContext: number;
+      readonly betaFast: number;
+      readonly betaSlow: number;
+      readonly attentionFactor: number | undefined;
+      readonly attentionScale: number;
+    }
+  | {
+      readonly kind: "longrope";
+      readonly factor: number;
+      readonly originalContext: number;
+      readonly attentionFactor: number | undefined;
+      readonly short?: readonly number[];
+      readonly long?: readonly number[];
+    };
 
 export type Activation = "silu" | "relu2" | "gelu";
 

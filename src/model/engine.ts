@@ -13,7 +13,14 @@ import type { TensorInfo } from "../files/gguf.ts";
 import type { KernelExports } from "../kernels/exports.ts";
 import { type Numeric, createNumeric } from "../kernels/numeric.ts";
 import { type ThreadPool, startPool } from "../kernels/pool.ts";
-import { type ChosenKernels, type KernelBinaries, type Variant, chooseKernels, createMemory, instantiateKernels } from "../kernels/variant.ts";
+import {
+  type ChosenKernels,
+  type KernelBinaries,
+  type Variant,
+  chooseKernels,
+  createMemory,
+  instantiateKernels,
+} from "../kernels/variant.ts";
 import type { ModelConfig } from "./config.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { type TernaryKernel, roundUp } from "./layout.ts";
@@ -42,7 +49,12 @@ export interface Engine {
   readonly vocabSize: number;
   readonly memory: { readonly wasmBytes: number; readonly weightBytes: number; readonly kvBytes: number };
   /** `reason`: why one thread runs where none was asked for by number and more were wanted. */
-  readonly engine: { readonly variant: Variant; readonly ternaryKernel: TernaryKernel; readonly threads: number; readonly reason?: string };
+  readonly engine: {
+    readonly variant: Variant;
+    readonly ternaryKernel: TernaryKernel;
+    readonly threads: number;
+    readonly reason?: string;
+  };
   /** What a user should know of the weights. */
   readonly warnings: readonly ModelWarning[];
   readonly numeric: Numeric;
@@ -72,7 +84,10 @@ export interface EngineParts {
  * options name none. @throws as {@link createEngine}
  */
 export function planEngine(
-  { config, tensors, naming, platform }: Omit<EngineParts, "binaries">, options: EngineOptions, ternaryKernel: TernaryKernel, planWith = planMemory,
+  { config, tensors, naming, platform }: Omit<EngineParts, "binaries">,
+  options: EngineOptions,
+  ternaryKernel: TernaryKernel,
+  planWith = planMemory,
 ): { plan: MemoryPlan; tensors: ModelTensors } {
   const found = findTensors(config, tensors, naming);
   const plan = planWith(config, found, {
@@ -92,19 +107,32 @@ export function planEngine(
  * @throws OnebitError `engine/…`, `model/…`, `tensor/…`, `file/read`, `option/invalid`, `aborted`
  */
 export async function createEngine(parts: EngineParts, options: EngineOptions = {}): Promise<Engine> {
-  const { config, platform } = parts, nThreads = threadsOf(platform, options);
+  const { config, platform } = parts,
+    nThreads = threadsOf(platform, options);
   const chosen = await chooseKernels(parts.binaries, nThreads > 1, options.variant);
   const { plan, tensors } = planEngine(parts, options, fastestTernaryKernel(chosen));
   throwIfAborted(options.signal);
-  const memory = createMemory(plan.totalBytes, chosen.threads), kernels = await instantiateKernels(chosen.module, memory);
+  const memory = createMemory(plan.totalBytes, chosen.threads),
+    kernels = await instantiateKernels(chosen.module, memory);
   const weights = await loadWeights(kernels, memory, plan, tensors, options);
   const ropeMagnitude = placeRopeFrequencies(kernels, memory, config, plan, tensors, plan.buffers.ropeCos);
   const program = buildProgram(config, tensors, plan, weights, memory, ropeMagnitude);
   writeState(memory, plan);
   const start = () => startPool(platform, kernels, chosen.module, memory, plan.control, nThreads);
-  const { pool, reason } = nThreads > 1 ? await startThreads(start, options) : { pool: undefined, reason: platform.noThreadsReason };
+  const { pool, reason } =
+    nThreads > 1 ? await startThreads(start, options) : { pool: undefined, reason: platform.noThreadsReason };
   try {
-    return new ProgramEngine(config, plan, program, chosen, kernels, memory, pool, options.threads === undefined ? reason : undefined, weights.warnings);
+    return new ProgramEngine(
+      config,
+      plan,
+      program,
+      chosen,
+      kernels,
+      memory,
+      pool,
+      options.threads === undefined ? reason : undefined,
+      weights.warnings,
+    );
   } catch (error) {
     await pool?.close();
     throw error;
@@ -120,7 +148,10 @@ export function fastestTernaryKernel({ fusedDot }: Pick<ChosenKernels, "fusedDot
 }
 
 /** Threads that were not asked for by number may be refused (by a page's Content-Security-Policy, by a system's limits): one does the work. */
-async function startThreads(start: () => Promise<ThreadPool>, { threads }: EngineOptions): Promise<{ pool?: ThreadPool; reason?: string }> {
+async function startThreads(
+  start: () => Promise<ThreadPool>,
+  { threads }: EngineOptions,
+): Promise<{ pool?: ThreadPool; reason?: string }> {
   try {
     return { pool: await start() };
   } catch (error) {
@@ -132,13 +163,20 @@ async function startThreads(start: () => Promise<ThreadPool>, { threads }: Engin
 function contextLengthOf(config: ModelConfig, { contextLength }: EngineOptions): number {
   if (contextLength === undefined) return Math.min(config.contextLengthTrained, CONTEXT_LENGTH_DEFAULT);
   if (contextLength <= config.contextLengthTrained) return contextLength;
-  return fail("option/invalid", `contextLength: wanted an integer from 1 to ${config.contextLengthTrained} (what the model was trained for), got ${contextLength}`);
+  return fail(
+    "option/invalid",
+    `contextLength: wanted an integer from 1 to ${config.contextLengthTrained} (what the model was trained for), got ${contextLength}`,
+  );
 }
 
 function threadsOf(platform: Platform, { threads }: EngineOptions): number {
   const canSpawn = platform.spawnThread !== undefined;
   if (threads === undefined) return canSpawn ? Math.min(platform.nCores, DEFAULT_THREADS_MAX) : 1;
-  if (threads > 1 && !canSpawn) fail("option/invalid", `threads: ${platform.noThreadsReason ?? `${platform.name} has no threads here`}; wanted 1, got ${threads}`);
+  if (threads > 1 && !canSpawn)
+    fail(
+      "option/invalid",
+      `threads: ${platform.noThreadsReason ?? `${platform.name} has no threads here`}; wanted 1, got ${threads}`,
+    );
   return threads;
 }
 
@@ -173,7 +211,14 @@ class ProgramEngine implements Engine {
   private wasm: { readonly kernels: KernelExports; readonly memory: WebAssembly.Memory } | undefined;
 
   constructor(
-    config: ModelConfig, plan: MemoryPlan, program: Program, chosen: ChosenKernels, kernels: KernelExports, memory: WebAssembly.Memory, pool: ThreadPool | undefined, reason: string | undefined,
+    config: ModelConfig,
+    plan: MemoryPlan,
+    program: Program,
+    chosen: ChosenKernels,
+    kernels: KernelExports,
+    memory: WebAssembly.Memory,
+    pool: ThreadPool | undefined,
+    reason: string | undefined,
     warnings: readonly ModelWarning[],
   ) {
     this.warnings = warnings;
@@ -184,7 +229,12 @@ class ProgramEngine implements Engine {
     this.threadCount = createThreadCount(pool?.nThreads ?? 1);
     this.wasm = { kernels, memory };
     this.numeric = createNumeric(kernels, memory, { ...plan.numeric, nMax: roundUp(config.vocabSize, 32) });
-    this.engine = { variant: chosen.variant, ternaryKernel: plan.options.ternaryKernel, threads: pool?.nThreads ?? 1, ...(reason === undefined ? {} : { reason }) };
+    this.engine = {
+      variant: chosen.variant,
+      ternaryKernel: plan.options.ternaryKernel,
+      threads: pool?.nThreads ?? 1,
+      ...(reason === undefined ? {} : { reason }),
+    };
     this.memory = { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes };
   }
 
@@ -196,14 +246,27 @@ class ProgramEngine implements Engine {
     return this.config.vocabSize;
   }
 
-  async evaluate(ids: readonly number[], position: number, { want = "last", onLogits, signal }: EvaluateOptions = {}): Promise<Float32Array> {
+  async evaluate(
+    ids: readonly number[],
+    position: number,
+    { want = "last", onLogits, signal }: EvaluateOptions = {},
+  ): Promise<Float32Array> {
     this.check(ids, position);
     const size = want === "all" ? this.plan.nHeadRows : this.plan.nBatch;
     let logits: Float32Array = new Float32Array(0);
     for (let begin = 0; begin < ids.length; begin += size) {
-      const n = Math.min(size, ids.length - begin), isLast = begin + n === ids.length;
+      const n = Math.min(size, ids.length - begin),
+        isLast = begin + n === ids.length;
       const head = want === "all" ? { begin: 0, count: n } : { begin: n - 1, count: want === "last" && isLast ? 1 : 0 };
-      await this.walk(ids, begin, n, position + begin, head, head.count > 0 ? this.program.nSteps : this.program.nHiddenSteps - 1, signal);
+      await this.walk(
+        ids,
+        begin,
+        n,
+        position + begin,
+        head,
+        head.count > 0 ? this.program.nSteps : this.program.nHiddenSteps - 1,
+        signal,
+      );
       // A model that was closed meanwhile has no logits left to read.
       throwIfAborted(signal);
       for (let row = 0; row < head.count; row++) {
@@ -216,8 +279,13 @@ class ProgramEngine implements Engine {
 
   async hidden(ids: readonly number[], { signal }: { readonly signal?: AbortState } = {}): Promise<Float32Array> {
     this.check(ids, 0);
-    const { nEmbd } = this.config, { nBatch, buffers } = this.plan;
-    const rows = withMemoryNow("model/not-enough-memory", `hidden states of ${ids.length} ids, ${ids.length * nEmbd * 4} bytes`, () => new Float32Array(ids.length * nEmbd));
+    const { nEmbd } = this.config,
+      { nBatch, buffers } = this.plan;
+    const rows = withMemoryNow(
+      "model/not-enough-memory",
+      `hidden states of ${ids.length} ids, ${ids.length * nEmbd * 4} bytes`,
+      () => new Float32Array(ids.length * nEmbd),
+    );
     for (let begin = 0; begin < ids.length; begin += nBatch) {
       const n = Math.min(nBatch, ids.length - begin);
       await this.walk(ids, begin, n, begin, { begin: 0, count: n }, this.program.nHiddenSteps, signal);
@@ -238,15 +306,27 @@ class ProgramEngine implements Engine {
     this.open();
     const { vocabSize, name } = this.config;
     for (const id of ids) {
-      if (!Number.isInteger(id) || id < 0 || id >= vocabSize) fail("model/bad-token", `model "${name}": wanted token ids in 0…${vocabSize - 1}, got ${id}`);
+      if (!Number.isInteger(id) || id < 0 || id >= vocabSize)
+        fail("model/bad-token", `model "${name}": wanted token ids in 0…${vocabSize - 1}, got ${id}`);
     }
     if (!Number.isInteger(position) || position < 0 || position + ids.length > this.contextLength) {
-      fail("model/context-full", `model "${name}": wanted ${ids.length} ids at position ${position}, the context holds ${this.contextLength}; load with a larger contextLength`);
+      fail(
+        "model/context-full",
+        `model "${name}": wanted ${ids.length} ids at position ${position}, the context holds ${this.contextLength}; load with a larger contextLength`,
+      );
     }
   }
 
   /** One batch. Many rows take seconds on a slow machine, so the event loop has its turns between layers. */
-  private async walk(ids: readonly number[], begin: number, n: number, position: number, head: HeadRows, nSteps: number, signal: AbortState | undefined): Promise<void> {
+  private async walk(
+    ids: readonly number[],
+    begin: number,
+    n: number,
+    position: number,
+    head: HeadRows,
+    nSteps: number,
+    signal: AbortState | undefined,
+  ): Promise<void> {
     await this.breathe(signal);
     this.writeBatch(ids, begin, n, position, head);
     if (n === 1) return this.runToken(nSteps);
@@ -260,8 +340,10 @@ class ProgramEngine implements Engine {
   }
 
   private runToken(nSteps: number): void {
-    const { memory } = this.open(), control = new DataView(memory.buffer, this.plan.control, abi.CONTROL_BYTES);
-    const nSlept = control.getInt32(abi.CONTROL_SLEPT, true), begin = performance.now();
+    const { memory } = this.open(),
+      control = new DataView(memory.buffer, this.plan.control, abi.CONTROL_BYTES);
+    const nSlept = control.getInt32(abi.CONTROL_SLEPT, true),
+      begin = performance.now();
     this.run(0, nSteps, this.threadCount.current);
     this.threadCount.took(performance.now() - begin, control.getInt32(abi.CONTROL_SLEPT, true) !== nSlept);
   }
@@ -274,13 +356,15 @@ class ProgramEngine implements Engine {
   /** Steps [begin, end); every thread is through them then. */
   private run(begin: number, end: number, nThreads: number): void {
     const { control, program, state } = this.plan;
-    const { kernels } = this.open(), walk = (): void => kernels.run(control, program + begin * abi.STEP_BYTES, end - begin, state, nThreads);
+    const { kernels } = this.open(),
+      walk = (): void => kernels.run(control, program + begin * abi.STEP_BYTES, end - begin, state, nThreads);
     if (this.pool) this.pool.run(walk);
     else walk();
   }
 
   private writeBatch(ids: readonly number[], begin: number, n: number, position: number, head: HeadRows): void {
-    const { memory } = this.open(), { state, buffers } = this.plan;
+    const { memory } = this.open(),
+      { state, buffers } = this.plan;
     const idWords = new Int32Array(memory.buffer, buffers.ids, n);
     for (let i = 0; i < n; i++) idWords[i] = ids[begin + i];
     const view = new DataView(memory.buffer, state, abi.STATE_BYTES);
@@ -292,7 +376,11 @@ class ProgramEngine implements Engine {
 
   private logits(row: number): Float32Array {
     const { vocabSize } = this.config;
-    return new Float32Array(this.open().memory.buffer, this.plan.buffers.logits + row * roundUp(vocabSize, 32) * 4, vocabSize);
+    return new Float32Array(
+      this.open().memory.buffer,
+      this.plan.buffers.logits + row * roundUp(vocabSize, 32) * 4,
+      vocabSize,
+    );
   }
 
   private open(): { readonly kernels: KernelExports; readonly memory: WebAssembly.Memory } {

@@ -9,10 +9,13 @@ import type { TensorInfo } from "../files/gguf.ts";
 import { TENSOR_TYPES, type TensorTypeName } from "../files/tensor-types.ts";
 
 /** Exponent bits of a 16-bit float, all ones for infinities and NaN. */
-const F16_EXPONENT = 0x7c00, BF16_EXPONENT = 0x7f80;
+const F16_EXPONENT = 0x7c00,
+  BF16_EXPONENT = 0x7f80;
 
 /** Where the 16-bit floats of a block are: byte offsets. */
-const FLOATS: Readonly<Partial<Record<TensorTypeName, { readonly offsets: readonly number[]; readonly exponent: number }>>> = {
+const FLOATS: Readonly<
+  Partial<Record<TensorTypeName, { readonly offsets: readonly number[]; readonly exponent: number }>>
+> = {
   F16: { offsets: [0], exponent: F16_EXPONENT },
   BF16: { offsets: [0], exponent: BF16_EXPONENT },
   // The upper half of an f32 is a bf16.
@@ -27,16 +30,27 @@ const FLOATS: Readonly<Partial<Record<TensorTypeName, { readonly offsets: readon
  * Checks `nRows` rows of `rowBytes` at address `at`; `row` is the first one's number.
  * @throws OnebitError `tensor/bad-data` naming the row.
  */
-export function checkFinite(memory: WebAssembly.Memory, tensor: TensorInfo, at: number, row: number, nRows: number, rowBytes: number): void {
+export function checkFinite(
+  memory: WebAssembly.Memory,
+  tensor: TensorInfo,
+  at: number,
+  row: number,
+  nRows: number,
+  rowBytes: number,
+): void {
   const floats = FLOATS[tensor.type];
   if (!floats) return;
   const halves = new Uint16Array(memory.buffer, at, (nRows * rowBytes) >> 1);
-  const stride = TENSOR_TYPES[tensor.type].blockBytes >> 1, { exponent } = floats;
+  const stride = TENSOR_TYPES[tensor.type].blockBytes >> 1,
+    { exponent } = floats;
   for (const offset of floats.offsets) {
     for (let i = offset >> 1; i < halves.length; i += stride) {
       if ((halves[i] & exponent) !== exponent) continue;
       const badRow = row + Math.floor((i * 2) / rowBytes);
-      fail("tensor/bad-data", `tensor "${tensor.name}": row ${badRow} holds a number that is not finite; the file is damaged`);
+      fail(
+        "tensor/bad-data",
+        `tensor "${tensor.name}": row ${badRow} holds a number that is not finite; the file is damaged`,
+      );
     }
   }
 }

@@ -25,44 +25,90 @@ const NEVER: KeyRule = { wanted: () => "no such key", isNeutral: () => false };
 /** By the part of the key after the architecture; one that ends in "." stands for all that begin so. */
 const RULES: Readonly<Record<string, KeyRule>> = {
   // What is done to logits, embeddings and the sums of the residual stream.
-  "logit_scale": FACTOR, "residual_scale": FACTOR, "embedding_scale": FACTOR,
-  "final_logit_softcapping": OFF, "attn_logit_softcapping": OFF, "router_logit_softcapping": OFF,
-  "swiglu_clamp_exp": OFF, "swiglu_clamp_shexp": OFF, "activation_sparsity_scale": OFF,
-  "use_parallel_residual": OFF, "norm_before_residual": OFF, "swin_norm": OFF, "rescale_every_n_layers": OFF,
+  logit_scale: FACTOR,
+  residual_scale: FACTOR,
+  embedding_scale: FACTOR,
+  final_logit_softcapping: OFF,
+  attn_logit_softcapping: OFF,
+  router_logit_softcapping: OFF,
+  swiglu_clamp_exp: OFF,
+  swiglu_clamp_shexp: OFF,
+  activation_sparsity_scale: OFF,
+  use_parallel_residual: OFF,
+  norm_before_residual: OFF,
+  swin_norm: OFF,
+  rescale_every_n_layers: OFF,
   // Attention.
   "attention.scale": {
     wanted: ({ headDim }) => `1/√${headDim}`,
-    isNeutral: (value, { headDim }) => value === 0 || (typeof value === "number" && Math.abs(value * Math.sqrt(headDim) - 1) < 1e-5),
+    isNeutral: (value, { headDim }) =>
+      value === 0 || (typeof value === "number" && Math.abs(value * Math.sqrt(headDim) - 1) < 1e-5),
   },
-  "attention.output_scale": FACTOR, "attention.value_scale": FACTOR,
-  "attention.temperature_length": OFF, "attention.temperature_scale": OFF,
-  "attention.clamp_kqv": OFF, "attention.max_alibi_bias": OFF, "attention.relative_buckets_count": OFF,
+  "attention.output_scale": FACTOR,
+  "attention.value_scale": FACTOR,
+  "attention.temperature_length": OFF,
+  "attention.temperature_scale": OFF,
+  "attention.clamp_kqv": OFF,
+  "attention.max_alibi_bias": OFF,
+  "attention.relative_buckets_count": OFF,
   "attention.causal": { wanted: () => "true", isNeutral: (value) => value === true },
   "attention.sliding_window": {
     wanted: ({ contextLengthTrained }) => `0, or at least the context of ${contextLengthTrained}`,
-    isNeutral: (value, { contextLengthTrained }) => isOff(value) || (typeof value === "number" && value >= contextLengthTrained),
+    isNeutral: (value, { contextLengthTrained }) =>
+      isOff(value) || (typeof value === "number" && value >= contextLengthTrained),
   },
-  "attention.q_lora_rank": OFF, "attention.kv_lora_rank": OFF, "attention.key_length_mla": OFF, "attention.value_length_mla": OFF,
-  "attention.shared_kv_layers": OFF, "attention.recurrent_layers": OFF, "attention.output_group_count": OFF,
-  "attention.output_lora_rank": OFF, "attention.compress_ratios": OFF, "attention.indexer.": OFF,
+  "attention.q_lora_rank": OFF,
+  "attention.kv_lora_rank": OFF,
+  "attention.key_length_mla": OFF,
+  "attention.value_length_mla": OFF,
+  "attention.shared_kv_layers": OFF,
+  "attention.recurrent_layers": OFF,
+  "attention.output_group_count": OFF,
+  "attention.output_lora_rank": OFF,
+  "attention.compress_ratios": OFF,
+  "attention.indexer.": OFF,
   // Rotation, besides what config-gguf.ts reads.
-  "rope.dimension_sections": OFF, "rope.scaling.alpha": OFF, "rope.scaling.yarn_log_multiplier": OFF,
+  "rope.dimension_sections": OFF,
+  "rope.scaling.alpha": OFF,
+  "rope.scaling.yarn_log_multiplier": OFF,
   "rope.scaling.yarn_attn_factor": FACTOR,
   "rope.scaling.yarn_ext_factor": {
     wanted: ({ ropeScaling }) => (ropeScaling.kind === "yarn" ? "1" : "0"),
     // Below 0 llama.cpp takes it from the scaling's type.
-    isNeutral: (value, { ropeScaling }) => typeof value === "number" && (value < 0 || value === (ropeScaling.kind === "yarn" ? 1 : 0)),
+    isNeutral: (value, { ropeScaling }) =>
+      typeof value === "number" && (value < 0 || value === (ropeScaling.kind === "yarn" ? 1 : 0)),
   },
   "rope.freq_base_per_layer": NEVER,
   // Layers that are no attention and feed-forward, and experts.
-  "expert_count": OFF, "expert_used_count": OFF, "expert_shared_count": OFF, "expert_group_count": OFF,
-  "nextn_predict_layers": OFF, "decoder_block_count": OFF, "n_deepstack_layers": OFF, "hash_layer_count": OFF,
-  "full_attention_interval": { wanted: () => "1", isNeutral: (value) => value === 0 || value === 1 },
-  "token_shift_count": OFF, "embedding_length_per_layer_input": OFF, "features_length": OFF,
-  "embedding_length_out": { wanted: ({ nEmbd }) => `${nEmbd}`, isNeutral: (value, { nEmbd }) => value === 0 || value === nEmbd },
-  "ssm.": OFF, "wkv.": OFF, "kda.": OFF, "shortconv.": OFF, "hyper_connection.": OFF, "altup.": OFF, "laurel.": OFF,
-  "posnet.": OFF, "convnext.": OFF,
-  "dense_2_feat_in": OFF, "dense_2_feat_out": OFF, "dense_3_feat_in": OFF, "dense_3_feat_out": OFF,
+  expert_count: OFF,
+  expert_used_count: OFF,
+  expert_shared_count: OFF,
+  expert_group_count: OFF,
+  nextn_predict_layers: OFF,
+  decoder_block_count: OFF,
+  n_deepstack_layers: OFF,
+  hash_layer_count: OFF,
+  full_attention_interval: { wanted: () => "1", isNeutral: (value) => value === 0 || value === 1 },
+  token_shift_count: OFF,
+  embedding_length_per_layer_input: OFF,
+  features_length: OFF,
+  embedding_length_out: {
+    wanted: ({ nEmbd }) => `${nEmbd}`,
+    isNeutral: (value, { nEmbd }) => value === 0 || value === nEmbd,
+  },
+  "ssm.": OFF,
+  "wkv.": OFF,
+  "kda.": OFF,
+  "shortconv.": OFF,
+  "hyper_connection.": OFF,
+  "altup.": OFF,
+  "laurel.": OFF,
+  "posnet.": OFF,
+  "convnext.": OFF,
+  dense_2_feat_in: OFF,
+  dense_2_feat_out: OFF,
+  dense_3_feat_in: OFF,
+  dense_3_feat_out: OFF,
 };
 
 /** Keys of no architecture. The rotation of `prism.hadamard` is in the weights: without it they are noise. */
@@ -99,8 +145,10 @@ export function checkUnreadKeys(metadata: ReadKeys, config: ModelConfig): readon
   for (const [key, value] of unread) {
     const rule = key.startsWith(prefix) ? ruleOf(RULES, key.slice(prefix.length)) : ruleOf(GLOBAL_RULES, key);
     if (rule === undefined || rule.isNeutral(value, config)) continue;
-    fail("model/bad-config",
-      `metadata key ${quoted(key)}: wanted ${rule.wanted(config)}, found ${shown(value)}: the graph that onebit runs for ${quoted(config.architecture)} does not compute this`);
+    fail(
+      "model/bad-config",
+      `metadata key ${quoted(key)}: wanted ${rule.wanted(config)}, found ${shown(value)}: the graph that onebit runs for ${quoted(config.architecture)} does not compute this`,
+    );
   }
   return unread.map(([key]) => key).filter((key) => !ELSEWHERE.test(key));
 }
@@ -115,7 +163,10 @@ function ruleOf(rules: Readonly<Record<string, KeyRule>>, key: string): KeyRule 
 }
 
 function isOff(value: GgufValue): boolean {
-  if (typeof value === "object") return Array.from<unknown>(value as ArrayLike<unknown>).every((item) => item === 0 || item === 0n || item === false);
+  if (typeof value === "object")
+    return Array.from<unknown>(value as ArrayLike<unknown>).every(
+      (item) => item === 0 || item === 0n || item === false,
+    );
   return value === 0 || value === false;
 }
 
@@ -129,5 +180,8 @@ export function requireKeys(metadata: GgufMetadata, keys: readonly string[]): vo
   const absent = keys.filter((key) => !metadata.has(key));
   if (absent.length === 0) return;
   const names = absent.map((key) => `"${key}"`).join(", ");
-  fail("model/bad-config", `metadata: wanted ${absent.length === 1 ? "the key" : "the keys"} ${names}, found nothing; convert the model again with a tool that writes them`);
+  fail(
+    "model/bad-config",
+    `metadata: wanted ${absent.length === 1 ? "the key" : "the keys"} ${names}, found nothing; convert the model again with a tool that writes them`,
+  );
 }

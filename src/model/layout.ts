@@ -30,7 +30,18 @@ export const DENSE_BLOCK = 32;
 export const Q6_K_BLOCK = 256;
 
 /** What the activations of a matrix must be prepared as before its kernel runs. */
-export type Preparation = "f32" | "dense" | "dense-256" | "token-dot" | "token-dot-block" | "token-tables" | "token-tables-block" | "block-tables" | "binary-token" | "binary-token-block" | "binary-block";
+export type Preparation =
+  | "f32"
+  | "dense"
+  | "dense-256"
+  | "token-dot"
+  | "token-dot-block"
+  | "token-tables"
+  | "token-tables-block"
+  | "block-tables"
+  | "binary-token"
+  | "binary-token-block"
+  | "binary-block";
 
 export interface Layout {
   /** LAYOUT_* of the ABI. Block layouts turn into their uniform twin when all scales of every row prove equal. */
@@ -49,7 +60,13 @@ export interface Layout {
 
 /** GGML ids of dense types are the ids of their layouts. */
 const DENSE_LAYOUTS: Readonly<Record<string, number>> = {
-  F32: abi.LAYOUT_F32, F16: abi.LAYOUT_F16, BF16: abi.LAYOUT_BF16, Q8_0: abi.LAYOUT_Q8_0, Q4_0: abi.LAYOUT_Q4_0, Q4_K: abi.LAYOUT_Q4_K, Q6_K: abi.LAYOUT_Q6_K,
+  F32: abi.LAYOUT_F32,
+  F16: abi.LAYOUT_F16,
+  BF16: abi.LAYOUT_BF16,
+  Q8_0: abi.LAYOUT_Q8_0,
+  Q4_0: abi.LAYOUT_Q4_0,
+  Q4_K: abi.LAYOUT_Q4_K,
+  Q6_K: abi.LAYOUT_Q6_K,
 };
 
 const FLOAT_TYPES: ReadonlySet<string> = new Set(["F32", "F16", "BF16"]);
@@ -74,15 +91,27 @@ export function chooseLayout(matrix: MatrixTensor, choice: LayoutChoice): Layout
   return denseLayout(matrix, choice);
 }
 
-function ternaryLayout({ rows, k }: MatrixTensor, { ternaryKernel, activationMode }: LayoutChoice, scaleBlock: number): Layout {
-  const kp = roundUp(k, TERNARY_BLOCK), rowsPadded = roundUp(rows, TILE_ROWS);
+function ternaryLayout(
+  { rows, k }: MatrixTensor,
+  { ternaryKernel, activationMode }: LayoutChoice,
+  scaleBlock: number,
+): Layout {
+  const kp = roundUp(k, TERNARY_BLOCK),
+    rowsPadded = roundUp(rows, TILE_ROWS);
   const dot = ternaryKernel === "dot" && activationMode === "token";
   const uniform = scaleBlock === 0;
   return {
     id: dot
-      ? (uniform ? abi.LAYOUT_TERNARY_DOT : abi.LAYOUT_TERNARY_DOT_BLOCK)
-      : (uniform ? abi.LAYOUT_TERNARY_TABLE : abi.LAYOUT_TERNARY_TABLE_BLOCK),
-    k, kp, rowsPadded, scaleBlock,
+      ? uniform
+        ? abi.LAYOUT_TERNARY_DOT
+        : abi.LAYOUT_TERNARY_DOT_BLOCK
+      : uniform
+        ? abi.LAYOUT_TERNARY_TABLE
+        : abi.LAYOUT_TERNARY_TABLE_BLOCK,
+    k,
+    kp,
+    rowsPadded,
+    scaleBlock,
     weightBytes: (rowsPadded * kp) / 4,
     scaleBytes: scaleBytes(rowsPadded, kp, scaleBlock),
     rowBytes: dot ? kp / 4 : 0,
@@ -90,9 +119,14 @@ function ternaryLayout({ rows, k }: MatrixTensor, { ternaryKernel, activationMod
 }
 
 function binaryLayout({ rows, k }: MatrixTensor, _choice: LayoutChoice, scaleBlock: number): Layout {
-  const kp = roundUp(k, BINARY_BLOCK), rowsPadded = roundUp(rows, TILE_ROWS);
+  const kp = roundUp(k, BINARY_BLOCK),
+    rowsPadded = roundUp(rows, TILE_ROWS);
   return {
-    id: abi.LAYOUT_BINARY_TABLE_BLOCK, k, kp, rowsPadded, scaleBlock,
+    id: abi.LAYOUT_BINARY_TABLE_BLOCK,
+    k,
+    kp,
+    rowsPadded,
+    scaleBlock,
     weightBytes: (rowsPadded * kp) / 8,
     scaleBytes: scaleBytes(rowsPadded, kp, scaleBlock),
     rowBytes: 0,
@@ -101,11 +135,22 @@ function binaryLayout({ rows, k }: MatrixTensor, _choice: LayoutChoice, scaleBlo
 
 function denseLayout({ tensor, rows, k }: MatrixTensor, { dense }: LayoutChoice): Layout {
   const type = TENSOR_TYPES[tensor.type];
-  const isFloat = FLOAT_TYPES.has(type.name), keptBytes = rows * k * type.blockBytes / type.blockElements;
-  const shrink = isFloat && k % DENSE_BLOCK === 0 && (dense === "q8" || (dense === "auto" && keptBytes > DENSE_KEPT_BYTES_MAX));
+  const isFloat = FLOAT_TYPES.has(type.name),
+    keptBytes = (rows * k * type.blockBytes) / type.blockElements;
+  const shrink =
+    isFloat && k % DENSE_BLOCK === 0 && (dense === "q8" || (dense === "auto" && keptBytes > DENSE_KEPT_BYTES_MAX));
   const kept = shrink ? TENSOR_TYPES.Q8_0 : type;
   const rowBytes = kept.name === "Q6_K" ? packedQ6KBytes(k) : (k / kept.blockElements) * kept.blockBytes;
-  return { id: DENSE_LAYOUTS[kept.name], k, kp: k, rowsPadded: roundUp(rows, TILE_ROWS), scaleBlock: 0, weightBytes: rows * rowBytes, scaleBytes: 0, rowBytes };
+  return {
+    id: DENSE_LAYOUTS[kept.name],
+    k,
+    kp: k,
+    rowsPadded: roundUp(rows, TILE_ROWS),
+    scaleBlock: 0,
+    weightBytes: rows * rowBytes,
+    scaleBytes: 0,
+    rowBytes,
+  };
 }
 
 /** What assembly/weights/q6-k.ts makes of 210 bytes a block: its scale is an f32. */
@@ -132,15 +177,26 @@ export function uniformTwin(id: number, mode: ActivationMode): number | undefine
 /** The preparation each layout's kernel reads. */
 export function preparationOf(id: number, mode: ActivationMode): Preparation {
   switch (id) {
-    case abi.LAYOUT_F32: case abi.LAYOUT_F16: case abi.LAYOUT_BF16: return "f32";
-    case abi.LAYOUT_TERNARY_DOT: return "token-dot";
-    case abi.LAYOUT_TERNARY_DOT_BLOCK: return "token-dot-block";
-    case abi.LAYOUT_TERNARY_TABLE: return "token-tables";
-    case abi.LAYOUT_TERNARY_TABLE_BLOCK: return mode === "token" ? "token-tables-block" : "block-tables";
-    case abi.LAYOUT_BINARY_TABLE: return "binary-token";
-    case abi.LAYOUT_BINARY_TABLE_BLOCK: return mode === "token" ? "binary-token-block" : "binary-block";
-    case abi.LAYOUT_Q6_K: return "dense-256";
-    default: return "dense";
+    case abi.LAYOUT_F32:
+    case abi.LAYOUT_F16:
+    case abi.LAYOUT_BF16:
+      return "f32";
+    case abi.LAYOUT_TERNARY_DOT:
+      return "token-dot";
+    case abi.LAYOUT_TERNARY_DOT_BLOCK:
+      return "token-dot-block";
+    case abi.LAYOUT_TERNARY_TABLE:
+      return "token-tables";
+    case abi.LAYOUT_TERNARY_TABLE_BLOCK:
+      return mode === "token" ? "token-tables-block" : "block-tables";
+    case abi.LAYOUT_BINARY_TABLE:
+      return "binary-token";
+    case abi.LAYOUT_BINARY_TABLE_BLOCK:
+      return mode === "token" ? "binary-token-block" : "binary-block";
+    case abi.LAYOUT_Q6_K:
+      return "dense-256";
+    default:
+      return "dense";
   }
 }
 

@@ -40,7 +40,11 @@ export interface LoadedWeights {
  * @throws OnebitError `file/read`, `tensor/bad-data`, `aborted`
  */
 export async function loadWeights(
-  kernels: KernelExports, memory: WebAssembly.Memory, plan: MemoryPlan, tensors: ModelTensors, options: LoadOptions = {},
+  kernels: KernelExports,
+  memory: WebAssembly.Memory,
+  plan: MemoryPlan,
+  tensors: ModelTensors,
+  options: LoadOptions = {},
 ): Promise<LoadedWeights> {
   const windowBytes = plan.windowBytes;
   const context: LoadContext = { kernels, memory, plan, windowBytes, unpackAt: plan.staging + 2 * windowBytes };
@@ -52,7 +56,11 @@ export async function loadWeights(
   ]);
   const zeros = new ZeroWatch(tensors);
   await runJobs(context, jobs, zeros, options);
-  new Uint8Array(memory.buffer, plan.staging, plan.stagingBytes).fill(0, 0, Math.min(plan.stagingBytes, 2 * windowBytes));
+  new Uint8Array(memory.buffer, plan.staging, plan.stagingBytes).fill(
+    0,
+    0,
+    Math.min(plan.stagingBytes, 2 * windowBytes),
+  );
   const layouts = new Map(repacked.map((repacker) => [repacker.placed.matrix, finishLayout(context, repacker)]));
   return {
     layoutId: (matrix) => layouts.get(matrix)!,
@@ -72,7 +80,10 @@ function inFileOrder(tensors: readonly (readonly ReadJob[])[]): ReadJob[] {
 
 /** Two windows take turns: while one is being filled, the other is processed. */
 async function runJobs(
-  { memory, plan, windowBytes }: LoadContext, jobs: readonly ReadJob[], zeros: ZeroWatch, { onProgress, signal }: LoadOptions,
+  { memory, plan, windowBytes }: LoadContext,
+  jobs: readonly ReadJob[],
+  zeros: ZeroWatch,
+  { onProgress, signal }: LoadOptions,
 ): Promise<void> {
   const totalBytes = jobs.reduce((sum, job) => sum + job.sizeBytes, 0);
   const addressOf = (i: number) => jobs[i].target ?? plan.staging + (i % 2) * windowBytes;
@@ -105,36 +116,51 @@ async function runJobs(
 function vectorJob({ kernels, memory }: LoadContext, { vector, at }: PlacedVector): ReadJob {
   const { tensor, length } = vector;
   return {
-    tensor, source: tensor.source, position: tensor.position, sizeBytes: tensor.sizeBytes, target: undefined,
+    tensor,
+    source: tensor.source,
+    position: tensor.position,
+    sizeBytes: tensor.sizeBytes,
+    target: undefined,
     process(from) {
       kernels.denseRow(kernelTypeId(tensor), from, length, at);
       const bad = new Float32Array(memory.buffer, at, length).findIndex((value) => !Number.isFinite(value));
-      if (bad >= 0) fail("tensor/bad-data", `tensor "${tensor.name}": value ${bad} is not a finite number; the file is damaged`);
+      if (bad >= 0)
+        fail("tensor/bad-data", `tensor "${tensor.name}": value ${bad} is not a finite number; the file is damaged`);
     },
   };
 }
 
 /** Scales that are tensors of one number, and those at the end of an I2_S tensor. */
-async function readScalars({ kernels, memory, plan }: LoadContext, tensors: ModelTensors): Promise<Map<TensorInfo, number>> {
+async function readScalars(
+  { kernels, memory, plan }: LoadContext,
+  tensors: ModelTensors,
+): Promise<Map<TensorInfo, number>> {
   const scalars = new Map<TensorInfo, number>();
   const read = async (tensor: TensorInfo, position: number, type: FloatTypeName) => {
-    const at = plan.staging, out = at + 64;
+    const at = plan.staging,
+      out = at + 64;
     await tensor.source.read(new Uint8Array(memory.buffer, at, TENSOR_TYPES[type].blockBytes), position);
     kernels.denseRow(kernelTypeId({ name: tensor.name, type }), at, 1, out);
     const value = new Float32Array(memory.buffer, out, 1)[0];
-    if (!Number.isFinite(value)) fail("tensor/bad-data", `tensor "${tensor.name}": its scale is ${value}; the file is damaged`);
+    if (!Number.isFinite(value))
+      fail("tensor/bad-data", `tensor "${tensor.name}": its scale is ${value}; the file is damaged`);
     scalars.set(tensor, value);
   };
   const one = ({ tensor, type }: ScalarTensor) => read(tensor, tensor.position, type);
-  const atEnd = async ({ tensor, rows, k }: MatrixTensor) => (tensor.type === "I2_S" ? read(tensor, tensor.position + (rows * k) / 4, "F32") : undefined);
+  const atEnd = async ({ tensor, rows, k }: MatrixTensor) =>
+    tensor.type === "I2_S" ? read(tensor, tensor.position + (rows * k) / 4, "F32") : undefined;
   for (const linear of tensors.layers.flatMap(allLinears)) {
     const { encoding } = linear.matrix;
     if (linear.outputScale) await one(linear.outputScale);
     if (encoding.kind === "packed") {
       await one(encoding.scale);
-      const { tensor } = encoding.scale, scale = scalars.get(tensor)!;
+      const { tensor } = encoding.scale,
+        scale = scalars.get(tensor)!;
       if (encoding.divide && !Number.isFinite(Math.fround(1 / scale))) {
-        fail("tensor/bad-data", `tensor "${tensor.name}": its scale is ${scale}, which the weights cannot be divided by; the file is damaged`);
+        fail(
+          "tensor/bad-data",
+          `tensor "${tensor.name}": its scale is ${scale}, which the weights cannot be divided by; the file is damaged`,
+        );
       }
     } else await atEnd(linear.matrix);
   }

@@ -6,11 +6,22 @@
 import type { LinearRole, TensorNaming, VectorRole } from "./weights.ts";
 
 const GGUF_LINEARS: Readonly<Record<LinearRole, string>> = {
-  attnQ: "attn_q", attnK: "attn_k", attnV: "attn_v", attnOutput: "attn_output", ffnGate: "ffn_gate", ffnUp: "ffn_up", ffnDown: "ffn_down",
+  attnQ: "attn_q",
+  attnK: "attn_k",
+  attnV: "attn_v",
+  attnOutput: "attn_output",
+  ffnGate: "ffn_gate",
+  ffnUp: "ffn_up",
+  ffnDown: "ffn_down",
 };
 
 const GGUF_VECTORS: Readonly<Record<VectorRole, string>> = {
-  attnNorm: "attn_norm", attnQNorm: "attn_q_norm", attnKNorm: "attn_k_norm", attnSubNorm: "attn_sub_norm", ffnNorm: "ffn_norm", ffnSubNorm: "ffn_sub_norm",
+  attnNorm: "attn_norm",
+  attnQNorm: "attn_q_norm",
+  attnKNorm: "attn_k_norm",
+  attnSubNorm: "attn_sub_norm",
+  ffnNorm: "ffn_norm",
+  ffnSubNorm: "ffn_sub_norm",
 };
 
 export const GGUF_NAMING: TensorNaming = {

@@ -8,8 +8,13 @@ import type { TensorInfo } from "../files/gguf.ts";
 import type { LinearRole, StoredEncoding, TensorNaming, VectorRole } from "./weights.ts";
 
 const HF_LINEARS: Readonly<Record<LinearRole, string>> = {
-  attnQ: "self_attn.q_proj", attnK: "self_attn.k_proj", attnV: "self_attn.v_proj", attnOutput: "self_attn.o_proj",
-  ffnGate: "mlp.gate_proj", ffnUp: "mlp.up_proj", ffnDown: "mlp.down_proj",
+  attnQ: "self_attn.q_proj",
+  attnK: "self_attn.k_proj",
+  attnV: "self_attn.v_proj",
+  attnOutput: "self_attn.o_proj",
+  ffnGate: "mlp.gate_proj",
+  ffnUp: "mlp.up_proj",
+  ffnDown: "mlp.down_proj",
 };
 
 /** The second name of a sub-norm is that of the first reproduction of the b1.58 paper. */
@@ -63,13 +68,19 @@ const ROTARY_TABLE = /\.rotary_emb\.inv_freq$/;
 function encodingOf(matrix: TensorInfo, bitLinear: BitLinearStorage | undefined): StoredEncoding {
   const isKept = bitLinear === undefined || isKeptModule(matrix.name.replace(/\.weight$/, ""), bitLinear.keptModules);
   if (matrix.type !== "U8") return { kind: bitLinear?.floatsAreMasters && !isKept ? "masters" : "typed" };
-  if (!isKept) return { kind: "packed", scale: matrix.name.replace(/\.weight$/, ".weight_scale"), divide: bitLinear.scaleDivides };
-  const why = bitLinear === undefined ? "config.json has no quantization_config that says how it is packed" : "modules_to_not_convert says that it is not packed";
+  if (!isKept)
+    return { kind: "packed", scale: matrix.name.replace(/\.weight$/, ".weight_scale"), divide: bitLinear.scaleDivides };
+  const why =
+    bitLinear === undefined
+      ? "config.json has no quantization_config that says how it is packed"
+      : "modules_to_not_convert says that it is not packed";
   return fail("tensor/unsupported-type", `tensor ${quoted(matrix.name)}: wanted F32, F16 or BF16, found U8: ${why}`);
 }
 
 /** True if the name, or a run of its parts between dots, is in the list. */
 function isKeptModule(name: string, kept: ReadonlySet<string>): boolean {
   const parts = name.split(".");
-  return parts.some((_, begin) => parts.some((_, end) => end >= begin && kept.has(parts.slice(begin, end + 1).join("."))));
+  return parts.some((_, begin) =>
+    parts.some((_, end) => end >= begin && kept.has(parts.slice(begin, end + 1).join("."))),
+  );
 }

@@ -26,11 +26,18 @@ export interface Program {
   readonly nSteps: number;
 }
 
-const GATES = { silu: "gateSilu", relu2: "gateRelu2", gelu: "gateGelu" } as const satisfies Readonly<Record<Activation, string>>;
+const GATES = { silu: "gateSilu", relu2: "gateRelu2", gelu: "gateGelu" } as const satisfies Readonly<
+  Record<Activation, string>
+>;
 
 /** Writes the program of `config` at the place `plan` keeps for it. `ropeMagnitude` scales cos and sin (YaRN, LongRoPE). */
 export function buildProgram(
-  config: ModelConfig, tensors: ModelTensors, plan: MemoryPlan, weights: LoadedWeights, memory: WebAssembly.Memory, ropeMagnitude: number,
+  config: ModelConfig,
+  tensors: ModelTensors,
+  plan: MemoryPlan,
+  weights: LoadedWeights,
+  memory: WebAssembly.Memory,
+  ropeMagnitude: number,
 ): Program {
   const out = new StepWriter(memory, plan.program, plan.programBytes, (address: number) => address);
   const graph = new Graph(config, plan, out, new LinearWriter(config, plan, weights, out), hasNormIn(tensors));
@@ -81,9 +88,14 @@ class Graph {
   }
 
   private attention(layer: LayerTensors, kv: KvLayer): void {
-    const { nHeads, nKvHeads, headDim } = this.config, { buffers } = this.plan;
+    const { nHeads, nKvHeads, headDim } = this.config,
+      { buffers } = this.plan;
     const h = this.norm(this.x, layer.attnNorm);
-    this.linears(h, [[layer.attnQ, buffers.q], [layer.attnK, buffers.k], [layer.attnV, buffers.v]]);
+    this.linears(h, [
+      [layer.attnQ, buffers.q],
+      [layer.attnK, buffers.k],
+      [layer.attnV, buffers.v],
+    ]);
     this.positions(buffers.q, nHeads, layer.attnQNorm);
     this.positions(buffers.k, nKvHeads, layer.attnKNorm);
     this.attend(kv);
@@ -95,27 +107,48 @@ class Graph {
 
   /** Norm of each head where there is one, then rotation, in place; what stores and reads them waits. */
   private positions(x: number, nHeads: number, headNorm: VectorTensor | undefined): void {
-    const { headDim, ropeDim, ropePairs, normEps } = this.config, { buffers } = this.plan;
+    const { headDim, ropeDim, ropePairs, normEps } = this.config,
+      { buffers } = this.plan;
     const heads = { x, xStride: roundUp(nHeads * headDim, 32), nHeads, headDim };
-    if (headNorm) this.out.step("rmsNormHeads", { ...heads, weight: this.address(headNorm), eps: normEps }, { barrier: false });
+    if (headNorm)
+      this.out.step("rmsNormHeads", { ...heads, weight: this.address(headNorm), eps: normEps }, { barrier: false });
     const rope = ropePairs === "adjacent" ? "ropeAdjacent" : "ropeHalf";
     this.out.step(rope, { ...heads, cos: buffers.ropeCos, sin: buffers.ropeSin, nRot: ropeDim }, { barrier: false });
   }
 
   private attend(kv: KvLayer): void {
-    const { nHeads, nKvHeads, headDim } = this.config, { buffers, options } = this.plan, { contextLength } = options;
-    const qStride = roundUp(nHeads * headDim, 32), kvStride = roundUp(nKvHeads * headDim, 32);
-    const q8 = options.kvType === "q8", cache = { kCache: kv.k, vCache: kv.v, nKvHeads, headDim, contextLength };
+    const { nHeads, nKvHeads, headDim } = this.config,
+      { buffers, options } = this.plan,
+      { contextLength } = options;
+    const qStride = roundUp(nHeads * headDim, 32),
+      kvStride = roundUp(nKvHeads * headDim, 32);
+    const q8 = options.kvType === "q8",
+      cache = { kCache: kv.k, vCache: kv.v, nKvHeads, headDim, contextLength };
     this.out.step(q8 ? "storeKvQ8" : "storeKv", { ...cache, k: buffers.k, v: buffers.v, kvStride });
     this.out.step(q8 ? "attendQ8" : "attend", {
-      ...cache, q: buffers.q, qStride, out: buffers.attention, outStride: nHeads * headDim, nHeads, scale: 1 / Math.sqrt(headDim),
+      ...cache,
+      q: buffers.q,
+      qStride,
+      out: buffers.attention,
+      outStride: nHeads * headDim,
+      nHeads,
+      scale: 1 / Math.sqrt(headDim),
     });
   }
 
   private feedForward(layer: LayerTensors): void {
-    const { nFf, activation } = this.config, { buffers } = this.plan;
-    const h = this.norm(this.x, layer.ffnNorm), stride = roundUp(nFf, 32);
-    this.linears(h, [[layer.ffnGate, buffers.gate], [layer.ffnUp, buffers.up]], "batch");
+    const { nFf, activation } = this.config,
+      { buffers } = this.plan;
+    const h = this.norm(this.x, layer.ffnNorm),
+      stride = roundUp(nFf, 32);
+    this.linears(
+      h,
+      [
+        [layer.ffnGate, buffers.gate],
+        [layer.ffnUp, buffers.up],
+      ],
+      "batch",
+    );
     this.out.step(GATES[activation], { gate: buffers.gate, up: buffers.up, out: buffers.gate, dim: stride });
     let gated: Input = { at: buffers.gate, stride, isOwn: false };
     if (layer.ffnSubNorm) gated = this.norm(gated, layer.ffnSubNorm);
@@ -128,10 +161,12 @@ class Graph {
   }
 
   head({ tokenEmbd, output }: ModelTensors): void {
-    const { logits, h } = this.plan.buffers, vocabPadded = roundUp(this.config.vocabSize, 32);
+    const { logits, h } = this.plan.buffers,
+      vocabPadded = roundUp(this.config.vocabSize, 32);
     this.linear.head(output ?? tokenEmbd, { at: h, stride: this.config.nEmbd, isOwn: true }, logits);
     const { logitScale } = this.config;
-    if (logitScale !== 1) this.out.step("scale", { y: logits, yStride: vocabPadded, factor: logitScale }, { headRows: true });
+    if (logitScale !== 1)
+      this.out.step("scale", { y: logits, yStride: vocabPadded, factor: logitScale }, { headRows: true });
   }
 
   private get x(): Input {
@@ -142,14 +177,19 @@ class Graph {
     const { h } = this.plan.buffers;
     const rows = { x: at, xStride: stride, y: h, yStride: weight.length, dim: weight.length };
     this.out.step(
-      "rmsNorm", { ...rows, weight: this.address(weight), eps: this.config.normEps, bias: 0 },
+      "rmsNorm",
+      { ...rows, weight: this.address(weight), eps: this.config.normEps, bias: 0 },
       { barrier: "batch", headRows, ownRow: true, ownInput: isOwn },
     );
     return { at: h, stride: weight.length, isOwn: true };
   }
 
   /** Projections of one input; those with a norm of their own get their own input (BitNet embedding models). */
-  private linears(input: Input, targets: readonly (readonly [LinearTensors, number])[], barrier: true | "batch" = true): void {
+  private linears(
+    input: Input,
+    targets: readonly (readonly [LinearTensors, number])[],
+    barrier: true | "batch" = true,
+  ): void {
     const shared = targets.filter(([linear]) => !linear.normIn);
     this.linear.project(input, shared, shared.length === targets.length ? barrier : true);
     for (const [linear, y] of targets) {
@@ -158,10 +198,15 @@ class Graph {
   }
 
   private residual(): void {
-    const { x, branch } = this.plan.buffers, { nEmbd, residualScale } = this.config;
+    const { x, branch } = this.plan.buffers,
+      { nEmbd, residualScale } = this.config;
     // Inputs with a norm of their own are made in `branch`, which everybody must have read.
     const barrier = this.hasNormIn ? true : "batch";
-    this.out.step("addScaled", { x, y: branch, factor: residualScale, dim: nEmbd, yStride: roundUp(nEmbd, 32) }, { barrier, ownRow: true });
+    this.out.step(
+      "addScaled",
+      { x, y: branch, factor: residualScale, dim: nEmbd, yStride: roundUp(nEmbd, 32) },
+      { barrier, ownRow: true },
+    );
   }
 
   private address(vector: VectorTensor): number {

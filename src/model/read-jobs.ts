@@ -34,15 +34,23 @@ export interface LoadContext {
 
 /** Reads `rows` rows a job, as many as a window holds; `unit` rows belong together. */
 export function rowJobs(
-  { windowBytes }: LoadContext, tensor: TensorInfo, rows: number, rowBytes: number, unit: number,
-  process: (at: number, row: number, nRows: number) => void, target?: number,
+  { windowBytes }: LoadContext,
+  tensor: TensorInfo,
+  rows: number,
+  rowBytes: number,
+  unit: number,
+  process: (at: number, row: number, nRows: number) => void,
+  target?: number,
 ): ReadJob[] {
   const perJob = Math.max(unit, Math.floor(windowBytes / rowBytes / unit) * unit);
   const jobs: ReadJob[] = [];
   for (let row = 0; row < rows; row += perJob) {
     const nRows = Math.min(perJob, rows - row);
     jobs.push({
-      tensor, source: tensor.source, position: tensor.position + row * rowBytes, sizeBytes: nRows * rowBytes,
+      tensor,
+      source: tensor.source,
+      position: tensor.position + row * rowBytes,
+      sizeBytes: nRows * rowBytes,
       target: target === undefined ? undefined : target + row * rowBytes,
       process: (at) => process(at, row, nRows),
     });
@@ -52,7 +60,15 @@ export function rowJobs(
 
 /** A dense matrix that stays as it is in the file. */
 export function keptJobs(context: LoadContext, { matrix, layout, weightAt }: PlacedMatrix): ReadJob[] {
-  return rowJobs(context, matrix.tensor, matrix.rows, layout.rowBytes, 1, (at, row, nRows) => {
-    checkFinite(context.memory, matrix.tensor, at, row, nRows, layout.rowBytes);
-  }, weightAt);
+  return rowJobs(
+    context,
+    matrix.tensor,
+    matrix.rows,
+    layout.rowBytes,
+    1,
+    (at, row, nRows) => {
+      checkFinite(context.memory, matrix.tensor, at, row, nRows, layout.rowBytes);
+    },
+    weightAt,
+  );
 }

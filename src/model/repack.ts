@@ -24,9 +24,14 @@ export interface Unpacking {
 
 const CODE_INVALID = 1;
 
-export function createRepacker(context: LoadContext, placed: PlacedMatrix, scalars: ReadonlyMap<TensorInfo, number>): Unpacking {
+export function createRepacker(
+  context: LoadContext,
+  placed: PlacedMatrix,
+  scalars: ReadonlyMap<TensorInfo, number>,
+): Unpacking {
   const { tensor, encoding } = placed.matrix;
-  if (encoding.kind === "packed") return packedUnpacking(context, placed, scalars.get(encoding.scale.tensor)!, encoding.divide);
+  if (encoding.kind === "packed")
+    return packedUnpacking(context, placed, scalars.get(encoding.scale.tensor)!, encoding.divide);
   if (encoding.kind === "masters") return mastersUnpacking(context, placed);
   const type = TENSOR_TYPES[tensor.type];
   if (type.layout !== "dense") return blockUnpacking(context, placed, scalars.get(tensor));
@@ -37,37 +42,59 @@ export function createRepacker(context: LoadContext, placed: PlacedMatrix, scala
 
 /** Where a tile is unpacked: codes of 32 rows, their f16 scales, one row of f32. */
 function unpackRoom({ unpackAt }: LoadContext, { layout }: PlacedMatrix) {
-  const codeStride = roundUp(layout.kp, 64), scaleStride = roundUp(Math.ceil(layout.kp / TERNARY_BLOCK) * 2, 64);
+  const codeStride = roundUp(layout.kp, 64),
+    scaleStride = roundUp(Math.ceil(layout.kp / TERNARY_BLOCK) * 2, 64);
   const scales = unpackAt + TILE_ROWS * codeStride;
   return { codes: unpackAt, codeStride, scales, scaleStride, row: scales + TILE_ROWS * scaleStride };
 }
 
 /** Packs the 32 rows of codes in the unpacking room as tile `tile`. */
-function packTile({ kernels }: LoadContext, { layout, weightAt }: PlacedMatrix, codes: number, codeStride: number, tile: number): void {
+function packTile(
+  { kernels }: LoadContext,
+  { layout, weightAt }: PlacedMatrix,
+  codes: number,
+  codeStride: number,
+  tile: number,
+): void {
   const nTiles = layout.rowsPadded / TILE_ROWS;
   switch (layout.id) {
     case abi.LAYOUT_TERNARY_DOT:
-    case abi.LAYOUT_TERNARY_DOT_BLOCK: return kernels.packT2Rows(codes, codeStride, weightAt, tile * TILE_ROWS, TILE_ROWS, layout.kp);
-    case abi.LAYOUT_BINARY_TABLE_BLOCK: return kernels.packBinaryTile(codes, codeStride, weightAt, tile, nTiles, layout.kp);
-    default: return kernels.packTernaryTile(codes, codeStride, weightAt, tile, nTiles, layout.kp);
+    case abi.LAYOUT_TERNARY_DOT_BLOCK:
+      return kernels.packT2Rows(codes, codeStride, weightAt, tile * TILE_ROWS, TILE_ROWS, layout.kp);
+    case abi.LAYOUT_BINARY_TABLE_BLOCK:
+      return kernels.packBinaryTile(codes, codeStride, weightAt, tile, nTiles, layout.kp);
+    default:
+      return kernels.packTernaryTile(codes, codeStride, weightAt, tile, nTiles, layout.kp);
   }
 }
 
 /** Types whose blocks carry their scales (and I2_S, whose one scale is `tensorScale`). */
 function blockUnpacking(context: LoadContext, placed: PlacedMatrix, tensorScale: number | undefined): Unpacking {
-  const { kernels, memory } = context, { matrix, layout } = placed, { tensor, rows, k } = matrix;
-  const type = TENSOR_TYPES[tensor.type], binary = type.layout === "binary", room = unpackRoom(context, placed);
+  const { kernels, memory } = context,
+    { matrix, layout } = placed,
+    { tensor, rows, k } = matrix;
+  const type = TENSOR_TYPES[tensor.type],
+    binary = type.layout === "binary",
+    room = unpackRoom(context, placed);
   // The same bytes under two ids, one of which is ambiguous.
   const typeId = kernelTypeId(type.name === "Q2_0_G128" ? { name: tensor.name, type: "PQ2_0" } : tensor);
-  const rowBytes = (k / type.blockElements) * type.blockBytes, nBlocks = layout.scaleBlock === 0 ? 0 : k / layout.scaleBlock;
+  const rowBytes = (k / type.blockElements) * type.blockBytes,
+    nBlocks = layout.scaleBlock === 0 ? 0 : k / layout.scaleBlock;
   const scaleSink = createScaleSink(context, placed, nBlocks);
   const decode = binary ? kernels.decodeBinaryRow : kernels.decodeTernaryRow;
   const process = (at: number, row: number, nRows: number) => {
     for (let begin = 0; begin < nRows; begin += TILE_ROWS) {
-      const n = Math.min(TILE_ROWS, nRows - begin), codeBytes = new Uint8Array(memory.buffer, room.codes, TILE_ROWS * room.codeStride);
+      const n = Math.min(TILE_ROWS, nRows - begin),
+        codeBytes = new Uint8Array(memory.buffer, room.codes, TILE_ROWS * room.codeStride);
       if (n < TILE_ROWS) codeBytes.fill(binary ? 0 : 1, n * room.codeStride);
       for (let i = 0; i < n; i++) {
-        const verdict = decode(typeId, at + (begin + i) * rowBytes, k, room.codes + i * room.codeStride, room.scales + i * room.scaleStride);
+        const verdict = decode(
+          typeId,
+          at + (begin + i) * rowBytes,
+          k,
+          room.codes + i * room.codeStride,
+          room.scales + i * room.scaleStride,
+        );
         if (verdict !== 0) badRow(tensor, row + begin + i, verdict);
       }
       packTile(context, placed, room.codes, room.codeStride, (row + begin) / TILE_ROWS);
@@ -86,25 +113,29 @@ function blockUnpacking(context: LoadContext, placed: PlacedMatrix, tensorScale:
 }
 
 function badRow(tensor: TensorInfo, row: number, verdict: number): never {
-  const what = verdict === CODE_INVALID
-    ? "holds the code 3, which no ternary weight has: the tensor is of another type or layout, or the file is damaged"
-    : "has a scale that is not finite: the file is damaged";
+  const what =
+    verdict === CODE_INVALID
+      ? "holds the code 3, which no ternary weight has: the tensor is of another type or layout, or the file is damaged"
+      : "has a scale that is not finite: the file is damaged";
   return fail("tensor/bad-data", `tensor "${tensor.name}": row ${row} ${what}`);
 }
 
 /** Takes the f16 scales of rows to where the kernel wants them, and watches whether each row has only one. */
 function createScaleSink({ memory }: LoadContext, { matrix, layout, scaleAt }: PlacedMatrix, nBlocks: number) {
   const first = new Uint16Array(layout.rowsPadded);
-  const tiles = layout.id !== abi.LAYOUT_TERNARY_DOT_BLOCK, placedBlocks = nBlocks === 0 ? 0 : Math.ceil(layout.kp / layout.scaleBlock);
+  const tiles = layout.id !== abi.LAYOUT_TERNARY_DOT_BLOCK,
+    placedBlocks = nBlocks === 0 ? 0 : Math.ceil(layout.kp / layout.scaleBlock);
   let uniform = true;
   return {
     put(scales: number, scaleStride: number, row: number, nRows: number): void {
       const words = new Uint16Array(memory.buffer);
       for (let i = 0; i < nRows; i++) {
-        const from = (scales + i * scaleStride) >>> 1, r = row + i;
+        const from = (scales + i * scaleStride) >>> 1,
+          r = row + i;
         // Tiles: [tile][block][32 rows]; row-major: [row][block].
         let to = (scaleAt >>> 1) + (tiles ? (r >> 5) * placedBlocks * TILE_ROWS + (r & 31) : r * placedBlocks);
-        const step = tiles ? TILE_ROWS : 1, head = words[from];
+        const step = tiles ? TILE_ROWS : 1,
+          head = words[from];
         first[r] = head;
         for (let b = 0; b < nBlocks; b++, to += step) {
           const scale = words[from + b];
@@ -135,7 +166,9 @@ function placeUniform({ memory }: LoadContext, { matrix, layout, scaleAt }: Plac
 
 /** Hugging Face's packing: byte row i holds logical rows i, i + rows/4, i + rows/2, i + 3·rows/4. */
 function packedUnpacking(context: LoadContext, placed: PlacedMatrix, scale: number, divide: boolean): Unpacking {
-  const { kernels, memory } = context, { tensor, rows, k } = placed.matrix, room = unpackRoom(context, placed);
+  const { kernels, memory } = context,
+    { tensor, rows, k } = placed.matrix,
+    room = unpackRoom(context, placed);
   const process = (at: number) => {
     clearCodes(memory, room);
     for (let row = 0; row < placed.layout.rowsPadded; row += TILE_ROWS) {
@@ -150,7 +183,16 @@ function packedUnpacking(context: LoadContext, placed: PlacedMatrix, scale: numb
   };
   return {
     placed,
-    jobs: [{ tensor, source: tensor.source, position: tensor.position, sizeBytes: tensor.sizeBytes, target: undefined, process }],
+    jobs: [
+      {
+        tensor,
+        source: tensor.source,
+        position: tensor.position,
+        sizeBytes: tensor.sizeBytes,
+        target: undefined,
+        process,
+      },
+    ],
     rowScales() {
       placeUniform(context, placed, divide ? Math.fround(1 / scale) : scale);
       return undefined;
@@ -160,8 +202,12 @@ function packedUnpacking(context: LoadContext, placed: PlacedMatrix, scale: numb
 
 /** Float masters, rounded to −1, 0, +1 times mean|w| of the whole matrix: one pass for the mean, one for the codes. */
 function mastersUnpacking(context: LoadContext, placed: PlacedMatrix): Unpacking {
-  const { kernels, memory } = context, { matrix } = placed, { tensor, rows, k } = matrix, room = unpackRoom(context, placed);
-  const rowBytes = k * TENSOR_TYPES[tensor.type].blockBytes, typeId = kernelTypeId(tensor);
+  const { kernels, memory } = context,
+    { matrix } = placed,
+    { tensor, rows, k } = matrix,
+    room = unpackRoom(context, placed);
+  const rowBytes = k * TENSOR_TYPES[tensor.type].blockBytes,
+    typeId = kernelTypeId(tensor);
   let absSum = 0;
   const meanAbs = () => Math.fround(Math.max(absSum / (rows * k), 1e-5));
   const toF32 = (at: number) => kernels.denseRow(typeId, at, k, room.row);
@@ -172,7 +218,8 @@ function mastersUnpacking(context: LoadContext, placed: PlacedMatrix): Unpacking
     }
   };
   const round = (at: number, row: number, nRows: number) => {
-    if (!Number.isFinite(absSum)) fail("tensor/bad-data", `tensor "${tensor.name}": it holds numbers that are not finite; the file is damaged`);
+    if (!Number.isFinite(absSum))
+      fail("tensor/bad-data", `tensor "${tensor.name}": it holds numbers that are not finite; the file is damaged`);
     clearCodes(memory, room);
     for (let begin = 0; begin < nRows; begin += TILE_ROWS) {
       const n = Math.min(TILE_ROWS, nRows - begin);
@@ -186,7 +233,10 @@ function mastersUnpacking(context: LoadContext, placed: PlacedMatrix): Unpacking
   };
   return {
     placed,
-    jobs: [...rowJobs(context, tensor, rows, rowBytes, TILE_ROWS, measure), ...rowJobs(context, tensor, rows, rowBytes, TILE_ROWS, round)],
+    jobs: [
+      ...rowJobs(context, tensor, rows, rowBytes, TILE_ROWS, measure),
+      ...rowJobs(context, tensor, rows, rowBytes, TILE_ROWS, round),
+    ],
     rowScales() {
       placeUniform(context, placed, meanAbs());
       return undefined;
@@ -196,8 +246,12 @@ function mastersUnpacking(context: LoadContext, placed: PlacedMatrix): Unpacking
 
 /** 16- or 32-bit rows stored as Q8_0. */
 function shrinkJobs(context: LoadContext, placed: PlacedMatrix): ReadJob[] {
-  const { kernels } = context, { matrix, layout, weightAt } = placed, { tensor, rows, k } = matrix;
-  const rowBytes = k * TENSOR_TYPES[tensor.type].blockBytes, typeId = kernelTypeId(tensor), { row: temp } = unpackRoom(context, placed);
+  const { kernels } = context,
+    { matrix, layout, weightAt } = placed,
+    { tensor, rows, k } = matrix;
+  const rowBytes = k * TENSOR_TYPES[tensor.type].blockBytes,
+    typeId = kernelTypeId(tensor),
+    { row: temp } = unpackRoom(context, placed);
   return rowJobs(context, tensor, rows, rowBytes, 1, (at, row, nRows) => {
     checkFinite(context.memory, tensor, at, row, nRows, rowBytes);
     for (let i = 0; i < nRows; i++) {
@@ -209,7 +263,9 @@ function shrinkJobs(context: LoadContext, placed: PlacedMatrix): ReadJob[] {
 
 /** Q6_K rows, in the order of assembly/weights/q6-k.ts. */
 function packQ6KJobs(context: LoadContext, placed: PlacedMatrix): ReadJob[] {
-  const { kernels } = context, { matrix, weightAt } = placed, { tensor, rows, k } = matrix;
+  const { kernels } = context,
+    { matrix, weightAt } = placed,
+    { tensor, rows, k } = matrix;
   const rowBytes = (k / TENSOR_TYPES.Q6_K.blockElements) * TENSOR_TYPES.Q6_K.blockBytes;
   return rowJobs(context, tensor, rows, rowBytes, 1, (at, row, nRows) => {
     checkFinite(context.memory, tensor, at, row, nRows, rowBytes);

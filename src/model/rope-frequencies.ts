@@ -16,19 +16,35 @@ import type { ModelTensors, VectorTensor } from "./weights.ts";
  * @throws OnebitError `model/bad-config` when a frequency comes out infinite or no number
  */
 export function placeRopeFrequencies(
-  kernels: KernelExports, memory: WebAssembly.Memory, config: ModelConfig, plan: MemoryPlan, tensors: ModelTensors, scratch: number,
+  kernels: KernelExports,
+  memory: WebAssembly.Memory,
+  config: ModelConfig,
+  plan: MemoryPlan,
+  tensors: ModelTensors,
+  scratch: number,
 ): number {
   const magnitude = place(kernels, memory, config, plan, tensors, scratch);
   const frequencies = new Float64Array(memory.buffer, plan.ropeFrequencies, config.ropeDim / 2);
   if (Number.isFinite(magnitude) && frequencies.every(Number.isFinite)) return magnitude;
-  return fail("model/bad-config", `model "${config.name}": its rotary factors and scaling give frequencies that are not finite`);
+  return fail(
+    "model/bad-config",
+    `model "${config.name}": its rotary factors and scaling give frequencies that are not finite`,
+  );
 }
 
 function place(
-  kernels: KernelExports, memory: WebAssembly.Memory, config: ModelConfig, plan: MemoryPlan, tensors: ModelTensors, scratch: number,
+  kernels: KernelExports,
+  memory: WebAssembly.Memory,
+  config: ModelConfig,
+  plan: MemoryPlan,
+  tensors: ModelTensors,
+  scratch: number,
 ): number {
-  const { ropeDim, ropeTheta, ropeScaling: scaling } = config, at = plan.ropeFrequencies, n = ropeDim / 2;
-  const divideBy = (vector: VectorTensor | undefined) => vector && kernels.ropeFactors(at, n, plan.vectors.get(vector)!.at);
+  const { ropeDim, ropeTheta, ropeScaling: scaling } = config,
+    at = plan.ropeFrequencies,
+    n = ropeDim / 2;
+  const divideBy = (vector: VectorTensor | undefined) =>
+    vector && kernels.ropeFactors(at, n, plan.vectors.get(vector)!.at);
   const divideByNumbers = (factors: readonly number[]) => {
     if (factors.length !== n) fail("model/bad-config", `rotary factors: wanted ${n} numbers, found ${factors.length}`);
     new Float32Array(memory.buffer, scratch, n).set(factors);
@@ -37,11 +53,25 @@ function place(
   kernels.ropeFrequencies(at, ropeDim, ropeTheta);
   divideBy(tensors.ropeFactors);
   switch (scaling.kind) {
-    case "none": return 1;
-    case "linear": kernels.ropeLinear(at, n, scaling.factor); return 1;
-    case "llama3": divideByNumbers(llama3Factors(new Float64Array(memory.buffer, at, n), scaling)); return 1;
+    case "none":
+      return 1;
+    case "linear":
+      kernels.ropeLinear(at, n, scaling.factor);
+      return 1;
+    case "llama3":
+      divideByNumbers(llama3Factors(new Float64Array(memory.buffer, at, n), scaling));
+      return 1;
     case "yarn": {
-      const magnitude = kernels.ropeYarn(at, n, ropeDim, ropeTheta, scaling.factor, scaling.originalContext, scaling.betaFast, scaling.betaSlow);
+      const magnitude = kernels.ropeYarn(
+        at,
+        n,
+        ropeDim,
+        ropeTheta,
+        scaling.factor,
+        scaling.originalContext,
+        scaling.betaFast,
+        scaling.betaSlow,
+      );
       return scaling.attentionFactor ?? magnitude * scaling.attentionScale;
     }
     case "longrope": {
@@ -56,7 +86,10 @@ function place(
 }
 
 /** What keeps the entropy of attention over a context `factor` times the original one (LongRoPE, arXiv 2402.13753). */
-function longRopeMagnitude(kernels: KernelExports, { factor, originalContext }: Extract<RopeScaling, { kind: "longrope" }>): number {
+function longRopeMagnitude(
+  kernels: KernelExports,
+  { factor, originalContext }: Extract<RopeScaling, { kind: "longrope" }>,
+): number {
   return factor <= 1 ? 1 : Math.sqrt(1 + kernels.logF64(factor) / kernels.logF64(originalContext));
 }
 

@@ -22,7 +22,12 @@ export interface ThreadCount {
 }
 
 export function createThreadCount(nThreads: number): ThreadCount {
-  let settled = nThreads, settledMs = Infinity, trial: number | undefined, kept = KEPT, times: number[] = [], nSlept = 0;
+  let settled = nThreads,
+    settledMs = Infinity,
+    trial: number | undefined,
+    kept = KEPT,
+    times: number[] = [],
+    nSlept = 0;
   const judgeTrial = (ms: number, tried: number): void => {
     if (ms < settledMs) settled = tried;
     trial = undefined;
@@ -31,7 +36,8 @@ export function createThreadCount(nThreads: number): ThreadCount {
   const judgeSettled = (ms: number): void => {
     settledMs = ms;
     kept += WATCHED;
-    const other = settled === nThreads ? 1 : nThreads, isWorthIt = other === nThreads || nSlept >= WATCHED - SLEEPLESS_MAX;
+    const other = settled === nThreads ? 1 : nThreads,
+      isWorthIt = other === nThreads || nSlept >= WATCHED - SLEEPLESS_MAX;
     if (kept >= KEPT && isWorthIt) trial = other;
   };
   return {

@@ -30,7 +30,9 @@ export type Encoding =
   | { readonly kind: "masters" };
 
 /** What a file format says of a matrix, its scale by name. */
-export type StoredEncoding = Exclude<Encoding, { kind: "packed" }> | { readonly kind: "packed"; readonly scale: string; readonly divide: boolean };
+export type StoredEncoding =
+  | Exclude<Encoding, { kind: "packed" }>
+  | { readonly kind: "packed"; readonly scale: string; readonly divide: boolean };
 
 /** A matrix of `rows` outputs and `k` inputs; y = W x. */
 export interface MatrixTensor {
@@ -110,10 +112,15 @@ export interface TensorNaming {
  * @throws OnebitError `model/missing-tensor` naming the tensor; `model/bad-shape` with wanted and found;
  * `tensor/unsupported-type`; `model/unused-tensor`
  */
-export function findTensors(config: ModelConfig, tensors: ReadonlyMap<string, TensorInfo>, naming: TensorNaming): ModelTensors {
+export function findTensors(
+  config: ModelConfig,
+  tensors: ReadonlyMap<string, TensorInfo>,
+  naming: TensorNaming,
+): ModelTensors {
   const find = new Finder(tensors, naming);
   const { nEmbd, vocabSize } = config;
-  const output = config.alwaysTied || !tensors.has(naming.output) ? undefined : find.table(naming.output, vocabSize, nEmbd);
+  const output =
+    config.alwaysTied || !tensors.has(naming.output) ? undefined : find.table(naming.output, vocabSize, nEmbd);
   const found = {
     tokenEmbd: find.table(naming.tokenEmbd, vocabSize, nEmbd),
     outputNorm: find.vector([naming.outputNorm], nEmbd),
@@ -128,21 +135,31 @@ export function findTensors(config: ModelConfig, tensors: ReadonlyMap<string, Te
 }
 
 function refuseUnused(names: readonly string[], config: ModelConfig): never {
-  const shown = names.slice(0, 3).map(quoted).join(", "), more = names.length > 3 ? ` and ${names.length - 3} more` : "";
-  return fail("model/unused-tensor",
+  const shown = names.slice(0, 3).map(quoted).join(", "),
+    more = names.length > 3 ? ` and ${names.length - 3} more` : "";
+  return fail(
+    "model/unused-tensor",
     `model "${config.name}": the graph of ${config.architecture} has no place for ${names.length === 1 ? "tensor" : "tensors"} ${shown}${more}; ` +
-    "leaving them out would change what the model says, so it is not run: convert it for an architecture that has them");
+      "leaving them out would change what the model says, so it is not run: convert it for an architecture that has them",
+  );
 }
 
 /** Llama 3.1's divisors, or the two sets of LongRoPE, whichever the scaling asks for (llama.cpp, `load_arch_tensors`). */
 function findRopeFactors({ ropeScaling, ropeDim }: ModelConfig, find: Finder, naming: TensorNaming) {
   const isLong = ropeScaling.kind === "longrope";
-  const factors = (wanted: boolean, name: string | undefined) => (wanted && name !== undefined ? find.optional([name], ropeDim / 2) : undefined);
-  return { ropeFactors: factors(!isLong, naming.ropeFactors), ropeShort: factors(isLong, naming.ropeShort), ropeLong: factors(isLong, naming.ropeLong) };
+  const factors = (wanted: boolean, name: string | undefined) =>
+    wanted && name !== undefined ? find.optional([name], ropeDim / 2) : undefined;
+  return {
+    ropeFactors: factors(!isLong, naming.ropeFactors),
+    ropeShort: factors(isLong, naming.ropeShort),
+    ropeLong: factors(isLong, naming.ropeLong),
+  };
 }
 
 function findLayer(config: ModelConfig, find: Finder, naming: TensorNaming, layer: number): LayerTensors {
-  const { nEmbd, headDim, nFf } = config, qWidth = config.nHeads * headDim, kvWidth = config.nKvHeads * headDim;
+  const { nEmbd, headDim, nFf } = config,
+    qWidth = config.nHeads * headDim,
+    kvWidth = config.nKvHeads * headDim;
   const vector = (role: VectorRole, length: number) => find.vector(naming.vector(layer, role), length);
   const when = (wanted: boolean, role: VectorRole, length: number) => (wanted ? vector(role, length) : undefined);
   const linear = (role: LinearRole, rows: number, k: number) => find.linear(naming.linear(layer, role), rows, k);
@@ -195,21 +212,32 @@ class Finder {
   }
 
   linear(name: string, rows: number, k: number): LinearTensors {
-    const bias = this.#naming.bias(name), outputScale = this.#naming.outputScale(name);
+    const bias = this.#naming.bias(name),
+      outputScale = this.#naming.outputScale(name);
     return {
       matrix: this.#matrix(`${name}.weight`, rows, k),
       bias: bias === undefined ? undefined : this.optional([bias], rows),
-      normIn: this.#naming.normInRequired ? this.vector(this.#naming.normIn(name), k) : this.optional(this.#naming.normIn(name), k),
+      normIn: this.#naming.normInRequired
+        ? this.vector(this.#naming.normIn(name), k)
+        : this.optional(this.#naming.normIn(name), k),
       outputScale: outputScale === undefined ? undefined : this.#scalar(outputScale),
     };
   }
 
   #matrix(name: string, rows: number, k: number): MatrixTensor {
-    const tensor = this.#take(name) ?? missing(name), stored = this.#naming.encoding(tensor);
+    const tensor = this.#take(name) ?? missing(name),
+      stored = this.#naming.encoding(tensor);
     checkShape(tensor, stored.kind === "packed" ? [k, rows / 4] : [k, rows]);
     if (stored.kind === "typed") requireWeightType(tensor);
-    if (stored.kind === "masters" && !isFloatType(tensor.type)) refuseType(tensor, "master weights in F32, F16 or BF16");
-    return { tensor, rows, k, encoding: stored.kind === "packed" ? { ...stored, scale: this.#scalar(stored.scale) ?? missing(stored.scale) } : stored };
+    if (stored.kind === "masters" && !isFloatType(tensor.type))
+      refuseType(tensor, "master weights in F32, F16 or BF16");
+    return {
+      tensor,
+      rows,
+      k,
+      encoding:
+        stored.kind === "packed" ? { ...stored, scale: this.#scalar(stored.scale) ?? missing(stored.scale) } : stored,
+    };
   }
 
   #scalar(name: string): ScalarTensor | undefined {
@@ -240,7 +268,10 @@ function checkShape(tensor: TensorInfo, wanted: readonly number[]): void {
   const found = tensor.shape.filter((n, i) => i < wanted.length || n !== 1);
   if (found.length === wanted.length && found.every((n, i) => n === wanted[i])) return;
   const what = wanted.length === 1 && wanted[0] === 1 ? "one number" : `shape [${wanted.join(", ")}]`;
-  fail("model/bad-shape", `tensor "${tensor.name}": wanted ${what}, found ${what === "one number" ? "shape " : ""}[${tensor.shape.join(", ")}]`);
+  fail(
+    "model/bad-shape",
+    `tensor "${tensor.name}": wanted ${what}, found ${what === "one number" ? "shape " : ""}[${tensor.shape.join(", ")}]`,
+  );
 }
 
 /** Every matrix of the model once, with the name of its tensor. */

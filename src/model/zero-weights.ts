@@ -54,13 +54,21 @@ export class ZeroWatch {
 function warningOf({ name }: TensorInfo): ModelWarning {
   const what = `tensor "${name}": all its weights are zero`;
   return {
-    code: "weights/all-zero", tensor: name,
+    code: "weights/all-zero",
+    tensor: name,
     message: `${what}; the file was made so or is damaged, and the model answers as if that part of it were missing`,
   };
 }
 
 function weightsOf({ tokenEmbd, output, outputNorm, layers }: ModelTensors): TensorInfo[] {
-  const vectors = layers.flatMap((layer) => [layer.attnNorm, layer.attnQNorm, layer.attnKNorm, layer.attnSubNorm, layer.ffnNorm, layer.ffnSubNorm]);
+  const vectors = layers.flatMap((layer) => [
+    layer.attnNorm,
+    layer.attnQNorm,
+    layer.attnKNorm,
+    layer.attnSubNorm,
+    layer.ffnNorm,
+    layer.ffnSubNorm,
+  ]);
   const ofLinear = ({ matrix, normIn }: LinearTensors) => [matrix, normIn];
   const all = [tokenEmbd, output, outputNorm, ...vectors, ...layers.flatMap(allLinears).flatMap(ofLinear)];
   return all.filter((part) => part !== undefined).map(({ tensor }) => tensor);
@@ -68,19 +76,22 @@ function weightsOf({ tokenEmbd, output, outputNorm, layers }: ModelTensors): Ten
 
 /** Reads no further than the piece with the first block that is not zero. */
 async function isAllZero(tensor: TensorInfo): Promise<boolean> {
-  const { source, position, sizeBytes } = tensor, { blockBytes } = TENSOR_TYPES[tensor.type];
+  const { source, position, sizeBytes } = tensor,
+    { blockBytes } = TENSOR_TYPES[tensor.type];
   const codeBytes = tensor.type === "I2_S" ? sizeBytes - TENSOR_TYPES.I2_S.tailBytes : sizeBytes;
   if (tensor.type === "I2_S" && isZeroFloat(await readBytes(source, position + codeBytes, 4), 2)) return true;
   const most = Math.floor(PIECE_BYTES / blockBytes) * blockBytes;
   for (let begin = 0; begin < codeBytes; begin += most) {
-    if (!hasOnlyZeros(tensor, await readBytes(source, position + begin, Math.min(most, codeBytes - begin)))) return false;
+    if (!hasOnlyZeros(tensor, await readBytes(source, position + begin, Math.min(most, codeBytes - begin))))
+      return false;
   }
   return true;
 }
 
 function hasOnlyZeros({ type }: TensorInfo, bytes: Uint8Array): boolean {
   if (type === "I2_S") return bytes.every((byte) => byte === ZERO_CODES);
-  const { blockBytes } = TENSOR_TYPES[type], parts = PARTS[type] ?? NO_SCALE;
+  const { blockBytes } = TENSOR_TYPES[type],
+    parts = PARTS[type] ?? NO_SCALE;
   for (let at = 0; at < bytes.length; at += blockBytes) if (!isZeroBlock(bytes, at, blockBytes, parts)) return false;
   return true;
 }
@@ -105,18 +116,35 @@ const PARTS: Readonly<Partial<Record<TensorTypeName, BlockParts>>> = {
   Q8_0: { scales: [0], zeros: [[2, 34, 0]] },
   Q4_K: { scales: [0, 2], zeros: [] },
   Q6_K: { scales: [208], zeros: [] },
-  TQ1_0: { scales: [52], zeros: [[0, 48, 0x80], [48, 52, 0x7f]] },
+  TQ1_0: {
+    scales: [52],
+    zeros: [
+      [0, 48, 0x80],
+      [48, 52, 0x7f],
+    ],
+  },
   TQ2_0: { scales: [64], zeros: [[0, 64, ZERO_CODES]] },
   Q1_0: { scales: [0], zeros: [] },
   Q2_0: { scales: [0], zeros: [[2, 18, ZERO_CODES]] },
   Q2_0_G128: { scales: [0], zeros: [[2, 34, ZERO_CODES]] },
   PQ2_0: { scales: [0], zeros: [[2, 34, ZERO_CODES]] },
-  PTQ1_0: { scales: [26], zeros: [[0, 24, 0x80], [24, 26, 0x7f]] },
+  PTQ1_0: {
+    scales: [26],
+    zeros: [
+      [0, 24, 0x80],
+      [24, 26, 0x7f],
+    ],
+  },
 };
 
 function isZeroBlock(bytes: Uint8Array, at: number, blockBytes: number, { scales, zeros }: BlockParts): boolean {
   if (scales.length > 0 && scales.every((offset) => isZeroFloat(bytes, at + offset))) return true;
-  return zeros.length > 0 && zeros.every(([from, to, byte]) => bytes.subarray(at + from, at + Math.min(to, blockBytes)).every((each) => each === byte));
+  return (
+    zeros.length > 0 &&
+    zeros.every(([from, to, byte]) =>
+      bytes.subarray(at + from, at + Math.min(to, blockBytes)).every((each) => each === byte),
+    )
+  );
 }
 
 /** The two bytes of a float, or the upper two of one of 32 bits, but for its sign. */

@@ -10,7 +10,19 @@
  */
 import * as abi from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
-import { BOOLEAN, type Kind, type OptionTable, check, checkOptions, kind, list, number, options as optionsOf, required, whole } from "../core/options.ts";
+import {
+  BOOLEAN,
+  type Kind,
+  type OptionTable,
+  check,
+  checkOptions,
+  kind,
+  list,
+  number,
+  options as optionsOf,
+  required,
+  whole,
+} from "../core/options.ts";
 import { StepWriter } from "../kernels/step-writer.ts";
 import { PARAMETER, type Parameter } from "./parameter.ts";
 import { RUNTIME, type Runtime } from "./runtime.ts";
@@ -41,11 +53,27 @@ export interface ParameterRange {
   readonly decays: boolean;
 }
 
-export const ADAM_W_OPTIONS: OptionTable<AdamWOptions> = { beta1: number({ min: 0, below: 1 }), beta2: number({ min: 0, below: 1 }), epsilon: number({ above: 0 }), clipNorm: number({ min: 0, max: Infinity }) };
-export const RATES: OptionTable<AdamWRates> = { learningRate: required(number({ min: 0 })), weightDecay: required(number({ min: 0 })) };
-const RANGE: OptionTable<ParameterRange> = { values: required(whole(0)), gradients: required(whole(0)), count: required(whole(0)), decays: required(BOOLEAN) };
+export const ADAM_W_OPTIONS: OptionTable<AdamWOptions> = {
+  beta1: number({ min: 0, below: 1 }),
+  beta2: number({ min: 0, below: 1 }),
+  epsilon: number({ above: 0 }),
+  clipNorm: number({ min: 0, max: Infinity }),
+};
+export const RATES: OptionTable<AdamWRates> = {
+  learningRate: required(number({ min: 0 })),
+  weightDecay: required(number({ min: 0 })),
+};
+const RANGE: OptionTable<ParameterRange> = {
+  values: required(whole(0)),
+  gradients: required(whole(0)),
+  count: required(whole(0)),
+  decays: required(BOOLEAN),
+};
 
-const ITERABLE = kind<Iterable<unknown>>("parameters, in a list or anything else to iterate", (value) => typeof value === "object" && value !== null && Symbol.iterator in value);
+const ITERABLE = kind<Iterable<unknown>>(
+  "parameters, in a list or anything else to iterate",
+  (value) => typeof value === "object" && value !== null && Symbol.iterator in value,
+);
 const PARAMETERS: Kind<Parameter[]> = (value, name, code) => {
   const found: Parameter[] = [];
   // One by one: a list may claim any length.
@@ -79,10 +107,16 @@ export class AdamW {
     if (this.#total === 0) fail("train/bad-option", "optimiser: wanted at least one parameter, got none");
     const runs = withoutGaps(this.#ranges);
     this.#nPartial = runs.reduce((sum, { count }) => sum + Math.ceil(count / abi.SUM_CHUNK), 0);
-    this.#moments = { first: runtime.allocate(this.#total * 4, "first moments"), second: runtime.allocate(this.#total * 4, "second moments") };
+    this.#moments = {
+      first: runtime.allocate(this.#total * 4, "first moments"),
+      second: runtime.allocate(this.#total * 4, "second moments"),
+    };
     this.#partial = runtime.allocate(this.#nPartial * 8, "sums of squares");
     this.#settings = runtime.allocate(abi.SETTING_BYTES, "settings of the optimiser");
-    this.#program = runtime.allocate((2 * runs.length + this.#ranges.length) * abi.STEP_BYTES, "program of the optimiser");
+    this.#program = runtime.allocate(
+      (2 * runs.length + this.#ranges.length) * abi.STEP_BYTES,
+      "program of the optimiser",
+    );
     let partial = this.#partial;
     this.#runs = runs.map((run) => {
       const placed = { ...run, partial };
@@ -94,14 +128,27 @@ export class AdamW {
 
   /** For parameters of one runtime. Their gradients' memory is taken now. @throws OnebitError `option/invalid` for none */
   static of(parameters: Iterable<Parameter>, options: AdamWOptions = {}): AdamW {
-    const all = check("parameters", parameters, PARAMETERS), { runtime } = all[0] ?? fail("option/invalid", "optimiser: wanted at least one parameter, got none");
-    if (all.some((parameter) => parameter.runtime !== runtime)) fail("option/invalid", "optimiser: wanted parameters of one runtime; make the layers with the same `runtime` option");
-    const ranges = all.map(({ address, gradientAddress, size, decays }) => ({ values: address, gradients: gradientAddress, count: size, decays }));
+    const all = check("parameters", parameters, PARAMETERS),
+      { runtime } = all[0] ?? fail("option/invalid", "optimiser: wanted at least one parameter, got none");
+    if (all.some((parameter) => parameter.runtime !== runtime))
+      fail(
+        "option/invalid",
+        "optimiser: wanted parameters of one runtime; make the layers with the same `runtime` option",
+      );
+    const ranges = all.map(({ address, gradientAddress, size, decays }) => ({
+      values: address,
+      gradients: gradientAddress,
+      count: size,
+      decays,
+    }));
     return new AdamW(runtime, ranges, options);
   }
 
   get moments(): { readonly first: Float32Array; readonly second: Float32Array } {
-    return { first: this.#runtime.f32(this.#moments.first, this.#total), second: this.#runtime.f32(this.#moments.second, this.#total) };
+    return {
+      first: this.#runtime.f32(this.#moments.first, this.#total),
+      second: this.#runtime.f32(this.#moments.second, this.#total),
+    };
   }
 
   zeroGradients(): void {
@@ -122,7 +169,11 @@ export class AdamW {
    */
   step(rates: AdamWRates): number {
     const norm = this.gradientNorm();
-    if (!Number.isFinite(norm)) fail("train/not-finite", `step ${this.#steps + 1}: the norm of the gradients is ${norm}; a lower learning rate or a smaller clipNorm keeps it finite`);
+    if (!Number.isFinite(norm))
+      fail(
+        "train/not-finite",
+        `step ${this.#steps + 1}: the norm of the gradients is ${norm}; a lower learning rate or a smaller clipNorm keeps it finite`,
+      );
     this.update(this.#steps + 1, rates, norm);
     return norm;
   }
@@ -149,18 +200,32 @@ export class AdamW {
 
   /** Gives the memory of the moments back. */
   close(): void {
-    for (const address of [this.#moments.first, this.#moments.second, this.#partial, this.#settings, this.#program]) this.#runtime.free(address);
+    for (const address of [this.#moments.first, this.#moments.second, this.#partial, this.#settings, this.#program])
+      this.#runtime.free(address);
   }
 
   #writeProgram(): void {
     const nSteps = 2 * this.#runs.length + this.#ranges.length;
-    const out = new StepWriter(this.#runtime.memory, this.#program, nSteps * abi.STEP_BYTES, (address: number) => address);
+    const out = new StepWriter(
+      this.#runtime.memory,
+      this.#program,
+      nSteps * abi.STEP_BYTES,
+      (address: number) => address,
+    );
     for (const { gradients, count } of this.#runs) out.step("zero", { x: gradients, total: count });
     for (const { gradients, count, partial } of this.#runs) out.step("sumSquares", { gradients, count, partial });
     let at = 0;
     for (const { values, gradients, count, decays } of this.#ranges) {
       const { first, second } = this.#moments;
-      out.step("adamW", { weights: values, gradients, m: first + at, v: second + at, settings: this.#settings, decays, total: count });
+      out.step("adamW", {
+        weights: values,
+        gradients,
+        m: first + at,
+        v: second + at,
+        settings: this.#settings,
+        decays,
+        total: count,
+      });
       at += count * 4;
     }
   }
@@ -179,6 +244,7 @@ function withoutGaps(ranges: readonly ParameterRange[]): { gradients: number; co
 /** base^exponent by squaring: `Math.pow` differs between engines. */
 function power(base: number, exponent: number): number {
   let result = 1;
-  for (let square = base, rest = exponent; rest > 0; rest = Math.floor(rest / 2), square *= square) if (rest % 2 === 1) result *= square;
+  for (let square = base, rest = exponent; rest > 0; rest = Math.floor(rest / 2), square *= square)
+    if (rest % 2 === 1) result *= square;
   return result;
 }

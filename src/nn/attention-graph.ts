@@ -38,39 +38,80 @@ export interface CachePlace {
 }
 
 /** x (sequences · length, dim) → the same. `weights` (sequences, nHeads, length, length) receives the probabilities. */
-export function recordAttention(tape: Tape, parts: AttentionParts, x: Tensor, length: number, weights?: Tensor): Tensor {
-  const { nHeads, nKvHeads, headDim, causal } = parts, { q, k, v } = queriesKeysValues(tape, parts, x, length);
+export function recordAttention(
+  tape: Tape,
+  parts: AttentionParts,
+  x: Tensor,
+  length: number,
+  weights?: Tensor,
+): Tensor {
+  const { nHeads, nKvHeads, headDim, causal } = parts,
+    { q, k, v } = queriesKeysValues(tape, parts, x, length);
   const mixed = attention(tape, q, k, v, { length, nHeads, nKvHeads, headDim, causal }, weights);
   return recordLinear(tape, parts.output, parts.outputNorm(tape, mixed));
 }
 
 /** The same for the next `length` positions of the sequences of a cache. Goes forward only. */
-export function recordCachedAttention(tape: Tape, parts: AttentionParts, x: Tensor, length: number, place: CachePlace): Tensor {
+export function recordCachedAttention(
+  tape: Tape,
+  parts: AttentionParts,
+  x: Tensor,
+  length: number,
+  place: CachePlace,
+): Tensor {
   const { q, k, v } = queriesKeysValues(tape, parts, x, length);
-  return recordLinear(tape, parts.output, parts.outputNorm(tape, attendCached(tape, parts, { q, k, v }, length, place)));
+  return recordLinear(
+    tape,
+    parts.output,
+    parts.outputNorm(tape, attendCached(tape, parts, { q, k, v }, length, place)),
+  );
 }
 
-function queriesKeysValues(tape: Tape, parts: AttentionParts, x: Tensor, length: number): { q: Tensor; k: Tensor; v: Tensor } {
-  const h = parts.norm(tape, x), { rotary } = parts;
+function queriesKeysValues(
+  tape: Tape,
+  parts: AttentionParts,
+  x: Tensor,
+  length: number,
+): { q: Tensor; k: Tensor; v: Tensor } {
+  const h = parts.norm(tape, x),
+    { rotary } = parts;
   const turn = (y: Tensor): Tensor => (rotary ? rotate(tape, y, rotary(tape, length), length, parts.headDim) : y);
-  const q = turn(recordLinear(tape, parts.q, h)), k = turn(recordLinear(tape, parts.k, h));
+  const q = turn(recordLinear(tape, parts.q, h)),
+    k = turn(recordLinear(tape, parts.k, h));
   return { q, k, v: recordLinear(tape, parts.v, h) };
 }
 
 /** The steps of inference see one sequence at a time: each sequence has steps of its own, on its rows and its cache. */
 function attendCached(
-  tape: Tape, { nHeads, nKvHeads, headDim }: AttentionParts, { q, k, v }: { q: Tensor; k: Tensor; v: Tensor }, length: number, { cache, layer }: CachePlace,
+  tape: Tape,
+  { nHeads, nKvHeads, headDim }: AttentionParts,
+  { q, k, v }: { q: Tensor; k: Tensor; v: Tensor },
+  length: number,
+  { cache, layer }: CachePlace,
 ): Tensor {
-  const { batch, contextLength } = cache, out = tape.value(q.shape, false), qWidth = nHeads * headDim, kvWidth = nKvHeads * headDim;
+  const { batch, contextLength } = cache,
+    out = tape.value(q.shape, false),
+    qWidth = nHeads * headDim,
+    kvWidth = nKvHeads * headDim;
   tape.setRows(q.rows);
   tape.setSequenceLength(length);
-  const scratchBytes = (nHeads / nKvHeads) * Math.ceil(contextLength / 4) * 16, sequenceBytes = nKvHeads * contextLength * headDim * 4;
+  const scratchBytes = (nHeads / nKvHeads) * Math.ceil(contextLength / 4) * 16,
+    sequenceBytes = nKvHeads * contextLength * headDim * 4;
   for (let sequence = 0; sequence < batch; sequence++) {
     const at = (inside: Tensor, width: number) => ({ inside, offsetBytes: sequence * length * width * 4 });
-    const [keys, values] = [layer.k, layer.v].map((address) => tape.at(address + sequence * sequenceBytes, [nKvHeads, contextLength, headDim]));
+    const [keys, values] = [layer.k, layer.v].map((address) =>
+      tape.at(address + sequence * sequenceBytes, [nKvHeads, contextLength, headDim]),
+    );
     const cached = { kCache: keys, vCache: values, nKvHeads, headDim, contextLength };
     tape.step("storeKv", { ...cached, k: at(k, kvWidth), v: at(v, kvWidth), kvStride: kvWidth }, { headRows: true });
-    const queries = { q: at(q, qWidth), qStride: qWidth, out: at(out, qWidth), outStride: qWidth, nHeads, scale: 1 / Math.sqrt(headDim) };
+    const queries = {
+      q: at(q, qWidth),
+      qStride: qWidth,
+      out: at(out, qWidth),
+      outStride: qWidth,
+      nHeads,
+      scale: 1 / Math.sqrt(headDim),
+    };
     tape.step("attend", { ...cached, ...queries }, { scratchBytes, headRows: true });
   }
   return out;

@@ -42,8 +42,17 @@ interface Parts {
 }
 
 export const BIT_FEED_FORWARD_OPTIONS: OptionTable<BitFeedForwardOptions> = {
-  ...LAYER_OPTIONS, ...BIT_OPTIONS, dimOut: COUNT, mult: number({ above: 0 }), glu: BOOLEAN, activation: oneOf("gelu", "silu", "relu2"),
-  norm: oneOf("rms", "none"), postActNorm: oneOf("rms", "layer", "none"), dropout: RATE, bias: BOOLEAN, zeroInitOutput: BOOLEAN,
+  ...LAYER_OPTIONS,
+  ...BIT_OPTIONS,
+  dimOut: COUNT,
+  mult: number({ above: 0 }),
+  glu: BOOLEAN,
+  activation: oneOf("gelu", "silu", "relu2"),
+  norm: oneOf("rms", "none"),
+  postActNorm: oneOf("rms", "layer", "none"),
+  dropout: RATE,
+  bias: BOOLEAN,
+  zeroInitOutput: BOOLEAN,
 };
 
 /** The names of the PyTorch layer that this one follows. */
@@ -70,7 +79,8 @@ export class BitFeedForward extends ArrayLayer {
    * @throws OnebitError `option/invalid`, `train/not-enough-memory`
    */
   constructor(dim: number, given: BitFeedForwardOptions = {}, packed?: Parts) {
-    const options = checkOptions("BitFeedForward", given, BIT_FEED_FORWARD_OPTIONS, { meanings: MEANINGS }), { norm = "rms", postActNorm = "none" } = options;
+    const options = checkOptions("BitFeedForward", given, BIT_FEED_FORWARD_OPTIONS, { meanings: MEANINGS }),
+      { norm = "rms", postActNorm = "none" } = options;
     check("packed", packed, packedParts<Parts>("up", "down"));
     super(options);
     this.dim = check("dim", dim, COUNT);
@@ -78,15 +88,32 @@ export class BitFeedForward extends ArrayLayer {
     this.hidden = check("dim · mult", dim * (options.mult ?? 4), COUNT);
     this.activation = options.activation ?? "gelu";
     this.#options = { ...options, runtime: this.runtime };
-    const { runtime, seed, hidden } = this, { weightBits, activationBits, bias } = options;
+    const { runtime, seed, hidden } = this,
+      { weightBits, activationBits, bias } = options;
     const linear = (columns: number, rows: number, i: number) =>
-      new BitLinear(columns, rows, { runtime, seed: partSeed(seed, i), weightBits, activationBits, bias, norm: "none" });
-    this.#parts = packed ?? { up: linear(dim, hidden, 0), gate: options.glu ? linear(dim, hidden, 1) : undefined, down: linear(hidden, this.dimOut, 2) };
+      new BitLinear(columns, rows, {
+        runtime,
+        seed: partSeed(seed, i),
+        weightBits,
+        activationBits,
+        bias,
+        norm: "none",
+      });
+    this.#parts = packed ?? {
+      up: linear(dim, hidden, 0),
+      gate: options.glu ? linear(dim, hidden, 1) : undefined,
+      down: linear(hidden, this.dimOut, 2),
+    };
     for (const [name, part] of Object.entries(this.#parts)) if (part) this.addChild(name, part as BitLinear);
     if (norm === "rms") this.#norm = this.addChild("norm", new RMSNorm(dim, { runtime, gain: false }));
-    if (postActNorm !== "none") this.#postActNorm = this.addChild("post_act_norm", new (postActNorm === "rms" ? RMSNorm : LayerNorm)(hidden, { runtime }));
+    if (postActNorm !== "none")
+      this.#postActNorm = this.addChild(
+        "post_act_norm",
+        new (postActNorm === "rms" ? RMSNorm : LayerNorm)(hidden, { runtime }),
+      );
     // An RMSNorm of what one has normed would change nothing but the gain.
-    if (norm === "rms" && postActNorm !== "rms") this.#innerNorm = this.addChild("inner_norm", new RMSNorm(hidden, { runtime, gain: false }));
+    if (norm === "rms" && postActNorm !== "rms")
+      this.#innerNorm = this.addChild("inner_norm", new RMSNorm(hidden, { runtime, gain: false }));
     this.#dropout = this.addChild("dropout", new Dropout(options.dropout ?? 0, { runtime, seed: partSeed(seed, 3) }));
     if (options.zeroInitOutput && !packed) this.#parts.down.weight.value.fill(0);
     if (packed) this.eval();
@@ -99,17 +126,21 @@ export class BitFeedForward extends ArrayLayer {
 
   record(tape: Tape, x: Tensor): Tensor {
     const { up, gate, down } = this.#parts;
-    return recordFeedForward(tape, {
-      activation: this.activation,
-      norm: (_, h) => this.#norm?.record(tape, h) ?? h,
-      up: up.linear,
-      gate: gate?.linear,
-      innerNorm: (_, h) => {
-        const normed = this.#dropout.record(tape, this.#postActNorm?.record(tape, h) ?? h);
-        return this.#innerNorm?.record(tape, normed) ?? normed;
+    return recordFeedForward(
+      tape,
+      {
+        activation: this.activation,
+        norm: (_, h) => this.#norm?.record(tape, h) ?? h,
+        up: up.linear,
+        gate: gate?.linear,
+        innerNorm: (_, h) => {
+          const normed = this.#dropout.record(tape, this.#postActNorm?.record(tape, h) ?? h);
+          return this.#innerNorm?.record(tape, normed) ?? normed;
+        },
+        down: down.linear,
       },
-      down: down.linear,
-    }, x);
+      x,
+    );
   }
 
   get isPacked(): boolean {
@@ -118,7 +149,10 @@ export class BitFeedForward extends ArrayLayer {
 
   /** Bytes of the weights as they are multiplied. */
   get weightBytes(): number {
-    return Object.values(this.#parts as unknown as Record<string, BitLinear | undefined>).reduce((sum, part) => sum + (part?.weightBytes ?? 0), 0);
+    return Object.values(this.#parts as unknown as Record<string, BitLinear | undefined>).reduce(
+      (sum, part) => sum + (part?.weightBytes ?? 0),
+      0,
+    );
   }
 
   /** As {@link BitLinear.pack}. */

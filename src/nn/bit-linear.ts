@@ -14,7 +14,16 @@ import { RMSNorm } from "./norm-layers.ts";
 import { COUNT, POSITIVE, notOfPacked } from "./option-checks.ts";
 import { PackedMatrix, requirePackable } from "./packed-matrix.ts";
 import type { Parameter } from "./parameter.ts";
-import { ACTIVATION_BITS, type ActivationBits, type Linear, type Projection, WEIGHT_BITS, type WeightBits, learnedProjection, recordLinear } from "./projection.ts";
+import {
+  ACTIVATION_BITS,
+  type ActivationBits,
+  type Linear,
+  type Projection,
+  WEIGHT_BITS,
+  type WeightBits,
+  learnedProjection,
+  recordLinear,
+} from "./projection.ts";
 import type { Tape, Tensor } from "./tape.ts";
 import { type WeightCodes, weightCodes } from "./weight-codes.ts";
 
@@ -37,15 +46,31 @@ export interface BitLinearOptions extends LayerOptions, BitOptions {
   readonly normEps?: number;
 }
 
-export const BIT_OPTIONS: OptionTable<BitOptions> = { weightBits: oneOf(...WEIGHT_BITS), activationBits: oneOf(...ACTIVATION_BITS) };
+export const BIT_OPTIONS: OptionTable<BitOptions> = {
+  weightBits: oneOf(...WEIGHT_BITS),
+  activationBits: oneOf(...ACTIVATION_BITS),
+};
 
 export const BIT_LINEAR_OPTIONS: OptionTable<BitLinearOptions> = {
-  ...LAYER_OPTIONS, ...BIT_OPTIONS, bias: BOOLEAN, norm: oneOf("rms", "none"), gain: BOOLEAN, normEps: POSITIVE,
+  ...LAYER_OPTIONS,
+  ...BIT_OPTIONS,
+  bias: BOOLEAN,
+  norm: oneOf("rms", "none"),
+  gain: BOOLEAN,
+  normEps: POSITIVE,
 };
 
 /** Layers of these names, as `pack` of a layer of several makes them for itself. */
 export function packedParts<Parts>(...names: readonly (keyof Parts & string)[]): Kind<Parts | undefined> {
-  return optional(kind<Parts>("what pack() made", (value) => typeof value === "object" && value !== null && names.every((name) => (value as Readonly<Record<string, unknown>>)[name] instanceof BitLinear)));
+  return optional(
+    kind<Parts>(
+      "what pack() made",
+      (value) =>
+        typeof value === "object" &&
+        value !== null &&
+        names.every((name) => (value as Readonly<Record<string, unknown>>)[name] instanceof BitLinear),
+    ),
+  );
 }
 
 /** (…, inFeatures) → (…, outFeatures). Parameters: `weight` (out, in), `bias` (out), `norm.weight` (in) with a gain. */
@@ -66,7 +91,8 @@ export class BitLinear extends ArrayLayer {
    * @throws OnebitError `option/invalid`, `train/not-enough-memory`, `engine/unsupported`
    */
   constructor(inFeatures: number, outFeatures: number, given: BitLinearOptions = {}, packed?: PackedMatrix) {
-    const options = checkOptions("BitLinear", given, BIT_LINEAR_OPTIONS), { weightBits = 1.58, activationBits = 8, norm = "rms" } = options;
+    const options = checkOptions("BitLinear", given, BIT_LINEAR_OPTIONS),
+      { weightBits = 1.58, activationBits = 8, norm = "rms" } = options;
     check("packed", packed, optional(kind("what pack() made", (value) => value instanceof PackedMatrix)));
     super(options);
     this.inFeatures = check("inFeatures", inFeatures, COUNT);
@@ -75,7 +101,11 @@ export class BitLinear extends ArrayLayer {
     this.activationBits = activationBits;
     this.#options = { ...options, runtime: this.runtime };
     const { runtime, seed } = this;
-    if (norm === "rms") this.#norm = this.addChild("norm", new RMSNorm(inFeatures, { runtime, seed, eps: options.normEps, gain: options.gain ?? false }));
+    if (norm === "rms")
+      this.#norm = this.addChild(
+        "norm",
+        new RMSNorm(inFeatures, { runtime, seed, eps: options.normEps, gain: options.gain ?? false }),
+      );
     this.#packed = packed;
     let projection: Projection | undefined = packed;
     if (!projection) {
@@ -120,7 +150,8 @@ export class BitLinear extends ArrayLayer {
    */
   pack(): BitLinear {
     requirePackable(this);
-    const { runtime } = this, packed = new PackedMatrix(runtime, this.weightCodes(), this);
+    const { runtime } = this,
+      packed = new PackedMatrix(runtime, this.weightCodes(), this);
     const layer = new BitLinear(this.inFeatures, this.outFeatures, this.#options, packed);
     copyParameters(this, layer);
     return layer;

@@ -11,7 +11,15 @@ import { type AttentionParts, recordAttention, recordCachedAttention } from "./a
 import { BIT_OPTIONS, BitLinear, type BitOptions, packedParts } from "./bit-linear.ts";
 import { Dropout } from "./dropout.ts";
 import { KV_CACHE, KvCache } from "./kv-cache.ts";
-import { ArrayLayer, GraphSlot, LAYER_OPTIONS, type LayerOptions, type RecordedGraph, copyParameters, partSeed } from "./layer.ts";
+import {
+  ArrayLayer,
+  GraphSlot,
+  LAYER_OPTIONS,
+  type LayerOptions,
+  type RecordedGraph,
+  copyParameters,
+  partSeed,
+} from "./layer.ts";
 import { type NdArray, checkArray, requireColumns } from "./nd-array.ts";
 import { LayerNorm, type NormKind, RMSNorm } from "./norm-layers.ts";
 import { COUNT, POSITIVE, RATE, notOfPacked } from "./option-checks.ts";
@@ -41,12 +49,22 @@ interface Parts {
 }
 
 export const BIT_MGQA_OPTIONS: OptionTable<BitMGQAOptions> = {
-  ...LAYER_OPTIONS, ...BIT_OPTIONS, causal: BOOLEAN, ropeTheta: (value, name, code) => (value === false ? false : POSITIVE(value, name, code)),
-  norm: oneOf("rms", "none"), outputNorm: oneOf("rms", "layer", "none"), dropout: RATE, bias: BOOLEAN,
+  ...LAYER_OPTIONS,
+  ...BIT_OPTIONS,
+  causal: BOOLEAN,
+  ropeTheta: (value, name, code) => (value === false ? false : POSITIVE(value, name, code)),
+  norm: oneOf("rms", "none"),
+  outputNorm: oneOf("rms", "layer", "none"),
+  dropout: RATE,
+  bias: BOOLEAN,
 };
 
 /** The names of the PyTorch layer that this one follows. */
-const MEANINGS: Meanings = { layer_norm: 'outputNorm: "layer"', query_heads: "the second argument", kv_heads: "the third argument" };
+const MEANINGS: Meanings = {
+  layer_norm: 'outputNorm: "layer"',
+  query_heads: "the second argument",
+  kv_heads: "the third argument",
+};
 /** What the kernels' panels are built for. */
 const HEAD_DIM_UNIT = 8;
 
@@ -74,7 +92,8 @@ export class BitMGQA extends ArrayLayer {
    * @throws OnebitError `option/invalid`, `train/not-enough-memory`
    */
   constructor(embedDim: number, queryHeads = 8, kvHeads = 4, given: BitMGQAOptions = {}, packed?: Parts) {
-    const options = checkOptions("BitMGQA", given, BIT_MGQA_OPTIONS, { meanings: MEANINGS }), { norm = "rms", outputNorm = "rms" } = options;
+    const options = checkOptions("BitMGQA", given, BIT_MGQA_OPTIONS, { meanings: MEANINGS }),
+      { norm = "rms", outputNorm = "rms" } = options;
     check("packed", packed, packedParts<Parts>("q_proj", "k_proj", "v_proj", "out_proj"));
     super(options);
     this.embedDim = check("embedDim", embedDim, COUNT);
@@ -83,23 +102,46 @@ export class BitMGQA extends ArrayLayer {
     this.headDim = requireHeads(embedDim, queryHeads, kvHeads);
     this.causal = options.causal ?? false;
     this.#options = { ...options, runtime: this.runtime };
-    const { runtime, seed, headDim } = this, { weightBits, activationBits, bias } = options, theta = options.ropeTheta ?? 10_000;
+    const { runtime, seed, headDim } = this,
+      { weightBits, activationBits, bias } = options,
+      theta = options.ropeTheta ?? 10_000;
     const linear = (rows: number, i: number) =>
-      new BitLinear(embedDim, rows, { runtime, seed: partSeed(seed, i), weightBits, activationBits, bias, norm: "none" });
+      new BitLinear(embedDim, rows, {
+        runtime,
+        seed: partSeed(seed, i),
+        weightBits,
+        activationBits,
+        bias,
+        norm: "none",
+      });
     const kvWidth = kvHeads * headDim;
-    this.#parts = packed ?? { q_proj: linear(embedDim, 0), k_proj: linear(kvWidth, 1), v_proj: linear(kvWidth, 2), out_proj: linear(embedDim, 3) };
+    this.#parts = packed ?? {
+      q_proj: linear(embedDim, 0),
+      k_proj: linear(kvWidth, 1),
+      v_proj: linear(kvWidth, 2),
+      out_proj: linear(embedDim, 3),
+    };
     for (const [name, part] of Object.entries(this.#parts)) this.addChild(name, part as BitLinear);
     if (norm === "rms") this.#inputNorm = this.addChild("input_norm", new RMSNorm(embedDim, { runtime, gain: false }));
-    if (outputNorm !== "none") this.#outputNorm = this.addChild("norm", new (outputNorm === "rms" ? RMSNorm : LayerNorm)(embedDim, { runtime }));
-    if (norm === "rms" && outputNorm !== "rms") this.#plainNorm = this.addChild("plain_norm", new RMSNorm(embedDim, { runtime, gain: false }));
+    if (outputNorm !== "none")
+      this.#outputNorm = this.addChild("norm", new (outputNorm === "rms" ? RMSNorm : LayerNorm)(embedDim, { runtime }));
+    if (norm === "rms" && outputNorm !== "rms")
+      this.#plainNorm = this.addChild("plain_norm", new RMSNorm(embedDim, { runtime, gain: false }));
     this.#dropout = this.addChild("dropout", new Dropout(options.dropout ?? 0, { runtime, seed: partSeed(seed, 4) }));
-    if (theta !== false) this.#frequencies = writeRotaryFrequencies(runtime, this.addBlock(headDim * 4, "frequencies of positions"), headDim, theta);
+    if (theta !== false)
+      this.#frequencies = writeRotaryFrequencies(
+        runtime,
+        this.addBlock(headDim * 4, "frequencies of positions"),
+        headDim,
+        theta,
+      );
     if (packed) this.eval();
   }
 
   outputShape(shape: readonly number[]): readonly number[] {
     requireColumns(shape, this.embedDim, "BitMGQA");
-    if (shape.length !== 3) fail("model/bad-shape", `BitMGQA: wanted an input (batch, length, ${this.embedDim}), got ${shape.join(" × ")}`);
+    if (shape.length !== 3)
+      fail("model/bad-shape", `BitMGQA: wanted an input (batch, length, ${this.embedDim}), got ${shape.join(" × ")}`);
     return shape;
   }
 
@@ -109,11 +151,18 @@ export class BitMGQA extends ArrayLayer {
   }
 
   #attentionParts(): AttentionParts {
-    const { q_proj, k_proj, v_proj, out_proj } = this.#parts, frequencies = this.#frequencies;
+    const { q_proj, k_proj, v_proj, out_proj } = this.#parts,
+      frequencies = this.#frequencies;
     return {
-      nHeads: this.queryHeads, nKvHeads: this.kvHeads, headDim: this.headDim, causal: this.causal,
+      nHeads: this.queryHeads,
+      nKvHeads: this.kvHeads,
+      headDim: this.headDim,
+      causal: this.causal,
       norm: (tape, h) => this.#inputNorm?.record(tape, h) ?? h,
-      q: q_proj.linear, k: k_proj.linear, v: v_proj.linear, output: out_proj.linear,
+      q: q_proj.linear,
+      k: k_proj.linear,
+      v: v_proj.linear,
+      output: out_proj.linear,
       outputNorm: (tape, h) => {
         const normed = this.#outputNorm?.record(tape, h) ?? h;
         return this.#plainNorm?.record(tape, normed) ?? normed;
@@ -128,17 +177,23 @@ export class BitMGQA extends ArrayLayer {
    */
   forwardWithWeights(x: NdArray): { readonly output: NdArray; readonly weights: NdArray } {
     this.requireOpen();
-    const { data, shape: given } = checkArray(x, "input"), shape = this.outputShape(given), [batch, length] = shape, weightsShape = [batch, this.queryHeads, length, length];
+    const { data, shape: given } = checkArray(x, "input"),
+      shape = this.outputShape(given),
+      [batch, length] = shape,
+      weightsShape = [batch, this.queryHeads, length, length];
     const { graph, input, outputs } = this.#withWeights.get(shape.join(), () => {
-      const tape = new Tape(this.runtime, { gradients: false }), recordedInput = tape.input(shape), weights = tape.value(weightsShape, false);
+      const tape = new Tape(this.runtime, { gradients: false }),
+        recordedInput = tape.input(shape),
+        weights = tape.value(weightsShape, false);
       const output = recordAttention(tape, this.#attentionParts(), recordedInput, length, weights);
       return { graph: tape.compile({ outputs: [output, weights] }), input: recordedInput, outputs: [output, weights] };
     });
     graph.f32(input).set(data);
     graph.forward();
-    return withMemoryNow("train/not-enough-memory", `weights of attention, ${weightsShape.join(" × ")}`, () => (
-      { output: { data: graph.f32(outputs[0]).slice(), shape }, weights: { data: graph.f32(outputs[1]).slice(), shape: weightsShape } }
-    ));
+    return withMemoryNow("train/not-enough-memory", `weights of attention, ${weightsShape.join(" × ")}`, () => ({
+      output: { data: graph.f32(outputs[0]).slice(), shape },
+      weights: { data: graph.f32(outputs[1]).slice(), shape: weightsShape },
+    }));
   }
 
   /**
@@ -147,8 +202,14 @@ export class BitMGQA extends ArrayLayer {
    */
   createCache(batch = 1, contextLength = 2048): KvCache {
     this.requireOpen();
-    if (!this.causal) fail("option/invalid", "createCache: wanted a causal layer; otherwise earlier positions change with later ones");
-    return new KvCache(this.runtime, { nLayers: 1, nKvHeads: this.kvHeads, headDim: this.headDim }, batch, contextLength);
+    if (!this.causal)
+      fail("option/invalid", "createCache: wanted a causal layer; otherwise earlier positions change with later ones");
+    return new KvCache(
+      this.runtime,
+      { nLayers: 1, nKvHeads: this.kvHeads, headDim: this.headDim },
+      batch,
+      contextLength,
+    );
   }
 
   /**
@@ -159,19 +220,32 @@ export class BitMGQA extends ArrayLayer {
    */
   step(x: NdArray, cache: KvCache): NdArray {
     this.requireOpen();
-    const { data: input, shape: given } = checkArray(x, "input"), shape = this.outputShape(given), [batch, length] = shape;
+    const { data: input, shape: given } = checkArray(x, "input"),
+      shape = this.outputShape(given),
+      [batch, length] = shape;
     let data = new Float32Array(0);
-    check("cache", cache, KV_CACHE).advance(batch, length, () => this.#recordStep(shape, cache), ({ graph, input: at, outputs }, position) => {
-      graph.f32(at).set(input);
-      graph.forward(position);
-      data = withMemoryNow("train/not-enough-memory", `an output of ${shape.join(" × ")}`, () => graph.f32(outputs[0]).slice());
-    });
+    check("cache", cache, KV_CACHE).advance(
+      batch,
+      length,
+      () => this.#recordStep(shape, cache),
+      ({ graph, input: at, outputs }, position) => {
+        graph.f32(at).set(input);
+        graph.forward(position);
+        data = withMemoryNow("train/not-enough-memory", `an output of ${shape.join(" × ")}`, () =>
+          graph.f32(outputs[0]).slice(),
+        );
+      },
+    );
     return { data, shape };
   }
 
   #recordStep(shape: readonly number[], cache: KvCache): RecordedGraph {
-    const tape = new Tape(this.runtime, { gradients: false }), input = tape.input(shape);
-    const output = recordCachedAttention(tape, this.#attentionParts(), input, shape[1], { cache, layer: cache.layers[0] });
+    const tape = new Tape(this.runtime, { gradients: false }),
+      input = tape.input(shape);
+    const output = recordCachedAttention(tape, this.#attentionParts(), input, shape[1], {
+      cache,
+      layer: cache.layers[0],
+    });
     return { graph: tape.compile({ outputs: [output] }), input, outputs: [output] };
   }
 
@@ -207,8 +281,13 @@ export class BitMGQA extends ArrayLayer {
 /** Columns of a head. */
 export function requireHeads(dim: number, heads: number, kvHeads: number): number {
   if (dim % heads !== 0) fail("option/invalid", `heads: wanted a divisor of ${dim}, got ${heads}`);
-  if (heads % kvHeads !== 0) fail("option/invalid", `kvHeads: wanted a divisor of the ${heads} query heads, got ${kvHeads}`);
+  if (heads % kvHeads !== 0)
+    fail("option/invalid", `kvHeads: wanted a divisor of the ${heads} query heads, got ${kvHeads}`);
   const headDim = dim / heads;
-  if (headDim % HEAD_DIM_UNIT !== 0) fail("option/invalid", `heads: wanted heads of a multiple of ${HEAD_DIM_UNIT} columns, got ${headDim} (${dim} columns, ${heads} heads)`);
+  if (headDim % HEAD_DIM_UNIT !== 0)
+    fail(
+      "option/invalid",
+      `heads: wanted heads of a multiple of ${HEAD_DIM_UNIT} columns, got ${headDim} (${dim} columns, ${heads} heads)`,
+    );
   return headDim;
 }

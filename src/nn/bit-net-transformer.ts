@@ -8,12 +8,32 @@ import * as abi from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import { withMemoryNow } from "../core/refused-memory.ts";
 import { LAYERS_MAX } from "../core/limits.ts";
-import { BOOLEAN, type Meanings, type OptionTable, TEXT, check, checkOptions, kind, number, oneOf, optional, required, whole } from "../core/options.ts";
+import {
+  BOOLEAN,
+  type Meanings,
+  type OptionTable,
+  TEXT,
+  check,
+  checkOptions,
+  kind,
+  number,
+  oneOf,
+  optional,
+  required,
+  whole,
+} from "../core/options.ts";
 import { requireHeads } from "./bit-mgqa.ts";
 import { BIT_OPTIONS, type BitOptions } from "./bit-linear.ts";
 import { type GenerateOptions, generateIds } from "./generate-ids.ts";
 import { KV_CACHE, KvCache } from "./kv-cache.ts";
-import { IdLayer, LAYER_OPTIONS, type LayerOptions, type RecordedGraph, copyParameters, writeDropoutState } from "./layer.ts";
+import {
+  IdLayer,
+  LAYER_OPTIONS,
+  type LayerOptions,
+  type RecordedGraph,
+  copyParameters,
+  writeDropoutState,
+} from "./layer.ts";
 import { type IdArray, type NdArray, checkShape } from "./nd-array.ts";
 import type { ActivationKind } from "./ops.ts";
 import { COUNT, POSITIVE, RATE, notOfPacked } from "./option-checks.ts";
@@ -54,9 +74,22 @@ export interface BitNetTransformerOptions extends LayerOptions, BitOptions {
 }
 
 export const BIT_NET_TRANSFORMER_OPTIONS: OptionTable<BitNetTransformerOptions> = {
-  ...LAYER_OPTIONS, ...BIT_OPTIONS,
-  numTokens: required(COUNT), dim: required(COUNT), depth: required(whole(1, LAYERS_MAX)), heads: COUNT, kvHeads: COUNT, ffMult: number({ above: 0 }),
-  activation: oneOf("silu", "relu2", "gelu"), glu: BOOLEAN, subNorms: BOOLEAN, tied: BOOLEAN, ropeTheta: POSITIVE, normEps: POSITIVE, contextLength: COUNT, dropout: RATE,
+  ...LAYER_OPTIONS,
+  ...BIT_OPTIONS,
+  numTokens: required(COUNT),
+  dim: required(COUNT),
+  depth: required(whole(1, LAYERS_MAX)),
+  heads: COUNT,
+  kvHeads: COUNT,
+  ffMult: number({ above: 0 }),
+  activation: oneOf("silu", "relu2", "gelu"),
+  glu: BOOLEAN,
+  subNorms: BOOLEAN,
+  tied: BOOLEAN,
+  ropeTheta: POSITIVE,
+  normEps: POSITIVE,
+  contextLength: COUNT,
+  dropout: RATE,
 };
 
 /** The name in the training options of the same shape. */
@@ -79,7 +112,16 @@ export class BitNetTransformer extends IdLayer {
    */
   constructor(given: BitNetTransformerOptions, packed?: ReadonlyMap<string, PackedMatrix>) {
     const options = checkOptions("BitNetTransformer", given, BIT_NET_TRANSFORMER_OPTIONS, { meanings: MEANINGS });
-    check("packed", packed, optional(kind("what pack() made", (value) => value instanceof Map && [...value.values()].every((matrix) => matrix instanceof PackedMatrix))));
+    check(
+      "packed",
+      packed,
+      optional(
+        kind(
+          "what pack() made",
+          (value) => value instanceof Map && [...value.values()].every((matrix) => matrix instanceof PackedMatrix),
+        ),
+      ),
+    );
     super(options);
     const { runtime } = this;
     this.shape = shapeOf(options);
@@ -89,8 +131,17 @@ export class BitNetTransformer extends IdLayer {
     this.#dropoutRate = options.dropout ?? 0;
     this.#dropoutState = this.addBlock(abi.DROPOUT_BYTES, "state of dropout");
     const { headDim, ropeTheta } = this.shape;
-    this.#frequencies = writeRotaryFrequencies(runtime, this.addBlock(headDim * 4, "frequencies of positions"), headDim, ropeTheta);
-    const parameters = new Map(parameterShapes(this.shape).filter(([name]) => !packed?.has(name)).map(([name, extents]) => [name, this.addParameter(name, extents)]));
+    this.#frequencies = writeRotaryFrequencies(
+      runtime,
+      this.addBlock(headDim * 4, "frequencies of positions"),
+      headDim,
+      ropeTheta,
+    );
+    const parameters = new Map(
+      parameterShapes(this.shape)
+        .filter(([name]) => !packed?.has(name))
+        .map(([name, extents]) => [name, this.addParameter(name, extents)]),
+    );
     if (packed) this.eval();
     else initializeTransformer(runtime, this.shape, parameters, this.seed);
   }
@@ -98,8 +149,13 @@ export class BitNetTransformer extends IdLayer {
   outputShape(shape: readonly number[]): readonly number[] {
     const { contextLength } = this.shape;
     checkShape(shape, "BitNetTransformer");
-    if (shape.length !== 2) fail("model/bad-shape", `BitNetTransformer: wanted ids (batch, length), got ${shape.join(" × ")}`);
-    if (shape[1] > contextLength) fail("model/bad-shape", `BitNetTransformer: wanted at most ${contextLength} positions (contextLength), got ${shape[1]}`);
+    if (shape.length !== 2)
+      fail("model/bad-shape", `BitNetTransformer: wanted ids (batch, length), got ${shape.join(" × ")}`);
+    if (shape[1] > contextLength)
+      fail(
+        "model/bad-shape",
+        `BitNetTransformer: wanted at most ${contextLength} positions (contextLength), got ${shape[1]}`,
+      );
     return [...shape, this.numTokens];
   }
 
@@ -109,20 +165,40 @@ export class BitNetTransformer extends IdLayer {
   }
 
   #parts(): TransformerGraphParts {
-    const { shape } = this, frequencies = this.#frequencies;
-    return { shape, parameters: this.parameters(), packed: this.#packed, rotary: (tape, length) => recordRotaryTable(tape, frequencies, length) };
+    const { shape } = this,
+      frequencies = this.#frequencies;
+    return {
+      shape,
+      parameters: this.parameters(),
+      packed: this.#packed,
+      rotary: (tape, length) => recordRotaryTable(tape, frequencies, length),
+    };
   }
 
   override beginPass(): void {
     if (this.isTraining) this.#passes++;
-    writeDropoutState(this.runtime, this.#dropoutState, Math.imul(this.seed, 0x9e3779b1) + this.#passes, this.isTraining);
+    writeDropoutState(
+      this.runtime,
+      this.#dropoutState,
+      Math.imul(this.seed, 0x9e3779b1) + this.#passes,
+      this.isTraining,
+    );
   }
 
   /** Keys and values of `batch` sequences. Default 1, the transformer's contextLength. @throws OnebitError `option/invalid`, `train/not-enough-memory` */
   createCache(batch = 1, contextLength = this.shape.contextLength): KvCache {
     this.requireOpen();
-    if (check("contextLength", contextLength, COUNT) > this.shape.contextLength) fail("option/invalid", `contextLength: wanted at most the transformer's ${this.shape.contextLength}, got ${contextLength}`);
-    return new KvCache(this.runtime, { nLayers: this.shape.depth, nKvHeads: this.shape.kvHeads, headDim: this.shape.headDim }, batch, contextLength);
+    if (check("contextLength", contextLength, COUNT) > this.shape.contextLength)
+      fail(
+        "option/invalid",
+        `contextLength: wanted at most the transformer's ${this.shape.contextLength}, got ${contextLength}`,
+      );
+    return new KvCache(
+      this.runtime,
+      { nLayers: this.shape.depth, nKvHeads: this.shape.kvHeads, headDim: this.shape.headDim },
+      batch,
+      contextLength,
+    );
   }
 
   /**
@@ -133,18 +209,28 @@ export class BitNetTransformer extends IdLayer {
    */
   step(x: IdArray, cache: KvCache): NdArray {
     this.requireOpen();
-    const ids = this.requireIds(x), shape = this.outputShape(ids.shape), [batch, length] = ids.shape;
+    const ids = this.requireIds(x),
+      shape = this.outputShape(ids.shape),
+      [batch, length] = ids.shape;
     let data = new Float32Array(0);
-    check("cache", cache, KV_CACHE).advance(batch, length, () => this.#recordStep(ids.shape, cache), ({ graph, input, outputs }, position) => {
-      graph.i32(input).set(ids.data);
-      graph.forward(position);
-      data = withMemoryNow("train/not-enough-memory", `logits of ${shape.join(" × ")}`, () => graph.f32(outputs[0]).slice());
-    });
+    check("cache", cache, KV_CACHE).advance(
+      batch,
+      length,
+      () => this.#recordStep(ids.shape, cache),
+      ({ graph, input, outputs }, position) => {
+        graph.i32(input).set(ids.data);
+        graph.forward(position);
+        data = withMemoryNow("train/not-enough-memory", `logits of ${shape.join(" × ")}`, () =>
+          graph.f32(outputs[0]).slice(),
+        );
+      },
+    );
     return { data, shape };
   }
 
   #recordStep(shape: readonly number[], cache: KvCache): RecordedGraph {
-    const tape = new Tape(this.runtime, { gradients: false }), input = tape.input(shape);
+    const tape = new Tape(this.runtime, { gradients: false }),
+      input = tape.input(shape);
     const output = transformerLogits(tape, { ...this.#parts(), cache }, input, shape[1]);
     return { graph: tape.compile({ outputs: [output] }), input, outputs: [output] };
   }
@@ -165,20 +251,25 @@ export class BitNetTransformer extends IdLayer {
   }
 
   #projectionNames(): string[] {
-    return parameterShapes(this.shape).filter(([name, extents]) => name.startsWith("blk.") && extents.length === 2).map(([name]) => name);
+    return parameterShapes(this.shape)
+      .filter(([name, extents]) => name.startsWith("blk.") && extents.length === 2)
+      .map(([name]) => name);
   }
 
   /** What the weights of a projection (`blk.0.attn_q.weight`) are rounded to. @throws OnebitError `model/missing-tensor`, `option/invalid` */
   weightCodes(name: string): WeightCodes {
     if (this.#packed) notOfPacked("weightCodes");
-    const weight = this.parameters().get(check("name", name, TEXT)) ?? fail("model/missing-tensor", `no parameter is named ${name}`);
+    const weight =
+      this.parameters().get(check("name", name, TEXT)) ?? fail("model/missing-tensor", `no parameter is named ${name}`);
     return weightCodes(this.runtime, weight, this.shape.weightBits);
   }
 
   /** As {@link BitLinear.pack}; embedding, head and gains stay floats. */
   pack(): BitNetTransformer {
     requirePackable(this.shape);
-    const packed = new Map(this.#projectionNames().map((name) => [name, new PackedMatrix(this.runtime, this.weightCodes(name), this.shape)]));
+    const packed = new Map(
+      this.#projectionNames().map((name) => [name, new PackedMatrix(this.runtime, this.weightCodes(name), this.shape)]),
+    );
     const layer = new BitNetTransformer(this.#options, packed);
     copyParameters(this, layer);
     return layer;
@@ -195,10 +286,35 @@ export class BitNetTransformer extends IdLayer {
 }
 
 function shapeOf(options: BitNetTransformerOptions): TransformerShape {
-  const { numTokens: vocabSize, dim, depth, heads = 8, kvHeads = heads, ffMult = 4, activation = "silu", glu = true, subNorms = true, tied = true } = options;
+  const {
+    numTokens: vocabSize,
+    dim,
+    depth,
+    heads = 8,
+    kvHeads = heads,
+    ffMult = 4,
+    activation = "silu",
+    glu = true,
+    subNorms = true,
+    tied = true,
+  } = options;
   const { ropeTheta = 10_000, normEps = 1e-5, contextLength = 2048, weightBits = 1.58, activationBits = 8 } = options;
   return {
-    vocabSize, dim, depth, heads, kvHeads, headDim: requireHeads(dim, heads, kvHeads), ffHidden: check("dim · ffMult", dim * ffMult, COUNT),
-    activation, glu, ropeTheta, normEps, contextLength, weightBits, activationBits, subNorms, tied,
+    vocabSize,
+    dim,
+    depth,
+    heads,
+    kvHeads,
+    headDim: requireHeads(dim, heads, kvHeads),
+    ffHidden: check("dim · ffMult", dim * ffMult, COUNT),
+    activation,
+    glu,
+    ropeTheta,
+    normEps,
+    contextLength,
+    weightBits,
+    activationBits,
+    subNorms,
+    tied,
   };
 }

@@ -36,10 +36,14 @@ export class BlockAllocator {
   /** @throws OnebitError `train/not-enough-memory` when it would end behind the limit */
   allocate(bytes: number, what: string): number {
     const size = roundUp(Math.max(1, bytes));
-    let begin = this.#first, at = 0;
+    let begin = this.#first,
+      at = 0;
     for (; at < this.#used.length && this.#used[at].begin - begin < size; at++) begin = this.#used[at].end;
     if (begin + size > this.#limitBytes) {
-      fail("train/not-enough-memory", `${what}: wanted ${(bytes / 1e9).toFixed(3)} GB, ${((this.#limitBytes - begin) / 1e9).toFixed(3)} GB are left; a smaller batch, sequence or model takes less`);
+      fail(
+        "train/not-enough-memory",
+        `${what}: wanted ${(bytes / 1e9).toFixed(3)} GB, ${((this.#limitBytes - begin) / 1e9).toFixed(3)} GB are left; a smaller batch, sequence or model takes less`,
+      );
     }
     this.#used.splice(at, 0, { begin, end: begin + size });
     return begin;

@@ -26,28 +26,51 @@ export class CrossEntropyLoss {
 
   /** @throws OnebitError `option/invalid` */
   constructor(options: Pick<LayerOptions, "runtime"> = {}) {
-    this.runtime = checkOptions("CrossEntropyLoss", options, { runtime: LAYER_OPTIONS.runtime }).runtime ?? new Runtime();
+    this.runtime =
+      checkOptions("CrossEntropyLoss", options, { runtime: LAYER_OPTIONS.runtime }).runtime ?? new Runtime();
   }
 
   /** @throws OnebitError `model/bad-shape`, `model/bad-token`, `train/bad-data` when no target counts, `train/not-enough-memory` */
   compute(givenLogits: NdArray, givenTargets: IdArray): LossResult {
-    const logits = checkArray(givenLogits, "logits"), targets = checkIdArray(givenTargets, "targets");
-    const vocabulary = logits.shape.at(-1) ?? 1, n = sizeOf(logits.shape) / vocabulary;
-    if (targets.data.length !== n) fail("model/bad-shape", `targets: wanted ${n}, one for each row of logits, got ${targets.data.length}`);
+    const logits = checkArray(givenLogits, "logits"),
+      targets = checkIdArray(givenTargets, "targets");
+    const vocabulary = logits.shape.at(-1) ?? 1,
+      n = sizeOf(logits.shape) / vocabulary;
+    if (targets.data.length !== n)
+      fail("model/bad-shape", `targets: wanted ${n}, one for each row of logits, got ${targets.data.length}`);
     const bad = targets.data.find((id) => id < -1 || id >= vocabulary);
-    if (bad !== undefined) fail("model/bad-token", `targets: wanted ids in 0…${vocabulary - 1}, or -1 for none, got ${bad}`);
+    if (bad !== undefined)
+      fail("model/bad-token", `targets: wanted ids in 0…${vocabulary - 1}, or -1 for none, got ${bad}`);
     const count = targets.data.reduce((sum, id) => sum + Number(id >= 0), 0);
     if (count === 0) fail("train/bad-data", "targets: wanted at least one that is not -1");
     // The scale of the gradient is part of the graph.
-    const { graph, input, outputs: [ids, total] } = this.#slot.get(`${n} ${vocabulary} ${count}`, () => this.#record(n, vocabulary, count));
+    const {
+      graph,
+      input,
+      outputs: [ids, total],
+    } = this.#slot.get(`${n} ${vocabulary} ${count}`, () => this.#record(n, vocabulary, count));
     graph.f32(input).set(logits.data);
     graph.i32(ids).set(targets.data);
     graph.forwardBackward();
-    return { loss: this.runtime.f64(total.address, 2)[0] / count, gradient: { data: withMemoryNow("train/not-enough-memory", "the gradient of the logits", () => graph.gradient(input).slice()), shape: logits.shape } };
+    return {
+      loss: this.runtime.f64(total.address, 2)[0] / count,
+      gradient: {
+        data: withMemoryNow("train/not-enough-memory", "the gradient of the logits", () =>
+          graph.gradient(input).slice(),
+        ),
+        shape: logits.shape,
+      },
+    };
   }
 
-  #record(n: number, vocabulary: number, count: number): { graph: ReturnType<Tape["compile"]>; input: Tensor; outputs: readonly Tensor[] } {
-    const tape = new Tape(this.runtime), input = tape.input([n, vocabulary], { needsGradient: true }), ids = tape.input([n]);
+  #record(
+    n: number,
+    vocabulary: number,
+    count: number,
+  ): { graph: ReturnType<Tape["compile"]>; input: Tensor; outputs: readonly Tensor[] } {
+    const tape = new Tape(this.runtime),
+      input = tape.input([n, vocabulary], { needsGradient: true }),
+      ids = tape.input([n]);
     const { total } = crossEntropy(tape, input, ids, 1 / count);
     return { graph: tape.compile({ outputs: [total], fromLoss: true }), input, outputs: [ids, total] };
   }

@@ -21,7 +21,10 @@ export interface FeedForwardParts {
 }
 
 export function recordFeedForward(tape: Tape, parts: FeedForwardParts, x: Tensor): Tensor {
-  const h = parts.norm(tape, x), up = recordLinear(tape, parts.up, h);
-  const hidden = parts.gate ? gate(tape, parts.activation, recordLinear(tape, parts.gate, h), up) : activate(tape, parts.activation, up);
+  const h = parts.norm(tape, x),
+    up = recordLinear(tape, parts.up, h);
+  const hidden = parts.gate
+    ? gate(tape, parts.activation, recordLinear(tape, parts.gate, h), up)
+    : activate(tape, parts.activation, up);
   return recordLinear(tape, parts.down, parts.innerNorm(tape, hidden));
 }

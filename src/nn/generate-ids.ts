@@ -25,7 +25,13 @@ export interface GenerateOptions {
   readonly eosId?: number;
 }
 
-export const GENERATE_OPTIONS: OptionTable<GenerateOptions> = { maxTokens: COUNT, temperature: number({ min: 0 }), topK: COUNT, seed: whole(0), eosId: whole(0) };
+export const GENERATE_OPTIONS: OptionTable<GenerateOptions> = {
+  maxTokens: COUNT,
+  temperature: number({ min: 0 }),
+  topK: COUNT,
+  seed: whole(0),
+  eosId: whole(0),
+};
 
 /** What is asked of a transformer. */
 export interface StepsThroughIds {
@@ -37,14 +43,29 @@ export interface StepsThroughIds {
 
 /** @throws OnebitError `option/invalid`, also where prompt and tokens exceed the context; `model/bad-token` */
 export function generateIds(model: StepsThroughIds, given: ArrayLike<number>, options: GenerateOptions): number[] {
-  const { maxTokens = 32, temperature = 0, topK = model.numTokens, seed = 0, eosId } = checkOptions("generate", options, GENERATE_OPTIONS), { runtime, numTokens } = model;
+  const {
+      maxTokens = 32,
+      temperature = 0,
+      topK = model.numTokens,
+      seed = 0,
+      eosId,
+    } = checkOptions("generate", options, GENERATE_OPTIONS),
+    { runtime, numTokens } = model;
   const prompt = check("prompt", given, IDS);
   if (prompt.length === 0) fail("option/invalid", "prompt: wanted at least one id, got none");
   const cache = model.createCache(1, prompt.length + maxTokens);
   const words = () => runtime.allocate(numTokens * 4, "logits to draw from");
-  const arena = { vector: words(), ids: words(), values: words(), randomState: runtime.allocate(RANDOM_STATE_BYTES, "state of the random generator"), nMax: numTokens };
+  const arena = {
+    vector: words(),
+    ids: words(),
+    values: words(),
+    randomState: runtime.allocate(RANDOM_STATE_BYTES, "state of the random generator"),
+    nMax: numTokens,
+  };
   try {
-    const numeric = createNumeric(runtime.kernels, runtime.memory, arena), random = numeric.random(seed), found: number[] = [];
+    const numeric = createNumeric(runtime.kernels, runtime.memory, arena),
+      random = numeric.random(seed),
+      found: number[] = [];
     for (let next = ids(prompt); found.length < maxTokens; next = ids([found[found.length - 1]])) {
       const logits = model.step(next, cache).data.slice(-numTokens);
       const id = temperature === 0 ? numeric.argmax(logits) : draw(numeric, logits, temperature, topK, random.next());
@@ -60,7 +81,8 @@ export function generateIds(model: StepsThroughIds, given: ArrayLike<number>, op
 
 /** The id at which the probabilities, likeliest first, pass `point`. */
 function draw(numeric: Numeric, logits: Float32Array, temperature: number, topK: number, point: number): number {
-  const top = numeric.topK(logits, topK), weights = Array.from(top.logits, (logit) => numeric.exp((logit - top.logits[0]) / temperature));
+  const top = numeric.topK(logits, topK),
+    weights = Array.from(top.logits, (logit) => numeric.exp((logit - top.logits[0]) / temperature));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   let passed = 0;
   const at = weights.findIndex((weight) => (passed += weight) > point * total);

@@ -13,13 +13,17 @@ export type Initializer = (parameter: Parameter, range: number) => void;
 
 /** The sequence of `seed`; calls draw from it in turn. */
 export function createInitializer(runtime: Runtime, seed: number): Initializer {
-  const { kernels } = runtime, state = runtime.allocate(RANDOM_STATE_BYTES, "state of the random generator");
+  const { kernels } = runtime,
+    state = runtime.allocate(RANDOM_STATE_BYTES, "state of the random generator");
   kernels.randomSeed(state, BigInt(seed));
-  const words = withMemoryNow("train/not-enough-memory", "state of the random generator", () => new Uint8Array(runtime.memory.buffer, state, RANDOM_STATE_BYTES).slice());
+  const words = withMemoryNow("train/not-enough-memory", "state of the random generator", () =>
+    new Uint8Array(runtime.memory.buffer, state, RANDOM_STATE_BYTES).slice(),
+  );
   runtime.free(state);
   return (parameter, range) => {
     // Taken first: a memory that grows takes earlier views away.
-    const slot = runtime.allocate(RANDOM_STATE_BYTES, "state of the random generator"), { value } = parameter;
+    const slot = runtime.allocate(RANDOM_STATE_BYTES, "state of the random generator"),
+      { value } = parameter;
     const memory = new Uint8Array(runtime.memory.buffer, slot, RANDOM_STATE_BYTES);
     memory.set(words);
     for (let i = 0; i < value.length; i++) value[i] = (kernels.randomNext(slot) * 2 - 1) * range;

@@ -38,7 +38,8 @@ export class KvCache {
     this.#runtime = runtime;
     this.batch = check("batch", batch, COUNT);
     this.contextLength = check("contextLength", contextLength, COUNT);
-    const bytes = batch * nKvHeads * contextLength * headDim * 4, take = () => runtime.allocate(bytes, "keys and values");
+    const bytes = batch * nKvHeads * contextLength * headDim * 4,
+      take = () => runtime.allocate(bytes, "keys and values");
     this.layers = Array.from({ length: nLayers }, () => ({ k: take(), v: take() }));
   }
 
@@ -56,11 +57,19 @@ export class KvCache {
    * Runs the graph of the next `length` positions and counts them.
    * @throws OnebitError `model/context-full` before anything is changed, `model/closed`, `model/bad-shape`
    */
-  advance(batch: number, length: number, record: () => RecordedGraph, use: (recorded: RecordedGraph, position: number) => void): void {
+  advance(
+    batch: number,
+    length: number,
+    record: () => RecordedGraph,
+    use: (recorded: RecordedGraph, position: number) => void,
+  ): void {
     if (this.#isClosed) fail("model/closed", "this cache is closed");
     if (batch !== this.batch) fail("model/bad-shape", `cache: wanted ${this.batch} sequences, got ${batch}`);
     if (this.#position + length > this.contextLength) {
-      fail("model/context-full", `cache: ${this.#position} of ${this.contextLength} positions are taken, wanted ${length} more; make it with a longer contextLength`);
+      fail(
+        "model/context-full",
+        `cache: ${this.#position} of ${this.contextLength} positions are taken, wanted ${length} more; make it with a longer contextLength`,
+      );
     }
     use((length === 1 ? this.#token : this.#prompt).get(String(length), record), this.#position);
     this.#position += length;

@@ -115,7 +115,8 @@ export abstract class Layer {
   parameters(): Map<string, Parameter> {
     this.requireOpen();
     const all = new Map(this.#own);
-    for (const [prefix, child] of this.#children) for (const [name, parameter] of child.parameters()) all.set(`${prefix}.${name}`, parameter);
+    for (const [prefix, child] of this.#children)
+      for (const [name, parameter] of child.parameters()) all.set(`${prefix}.${name}`, parameter);
     return all;
   }
 
@@ -125,15 +126,32 @@ export abstract class Layer {
 
   /** Copies of all parameters. */
   stateDict(): StateDict {
-    return withMemoryNow("train/not-enough-memory", "copies of all parameters", () => Object.fromEntries([...this.parameters()].map(([name, { value, shape }]) => [name, { data: value.slice(), shape }])));
+    return withMemoryNow("train/not-enough-memory", "copies of all parameters", () =>
+      Object.fromEntries(
+        [...this.parameters()].map(([name, { value, shape }]) => [name, { data: value.slice(), shape }]),
+      ),
+    );
   }
 
   /** Sets all parameters. @throws OnebitError `model/missing-tensor`, `model/bad-shape` before any is set */
   loadStateDict(state: StateDict): void {
-    const parameters = this.parameters(), arrays = check("state", state, (value, what, code): Readonly<Record<string, unknown>> => ({ ...OBJECT(value, what, code) }));
+    const parameters = this.parameters(),
+      arrays = check(
+        "state",
+        state,
+        (value, what, code): Readonly<Record<string, unknown>> => ({ ...OBJECT(value, what, code) }),
+      );
     for (const [name, { shape }] of parameters) {
-      const found = checkArray(arrays[name] ?? fail("model/missing-tensor", `state: wanted "${name}" (${shape.join(" × ")}), found ${Object.keys(arrays).join(", ") || "nothing"}`), `"${name}"`);
-      if (found.shape.join() !== shape.join()) fail("model/bad-shape", `"${name}": wanted ${shape.join(" × ")}, got ${found.shape.join(" × ")}`);
+      const found = checkArray(
+        arrays[name] ??
+          fail(
+            "model/missing-tensor",
+            `state: wanted "${name}" (${shape.join(" × ")}), found ${Object.keys(arrays).join(", ") || "nothing"}`,
+          ),
+        `"${name}"`,
+      );
+      if (found.shape.join() !== shape.join())
+        fail("model/bad-shape", `"${name}": wanted ${shape.join(" × ")}, got ${found.shape.join(" × ")}`);
     }
     const unknown = Object.keys(arrays).filter((name) => !parameters.has(name));
     if (unknown.length > 0) fail("model/missing-tensor", `state: no parameter is named ${unknown.join(", ")}`);
@@ -179,8 +197,13 @@ export abstract class Layer {
   #recordAlone(shape: readonly number[]): RecordedGraph {
     this.#ran = undefined;
     const tape = new Tape(this.runtime, { gradients: this.#isTraining });
-    const input = tape.input(shape, { needsGradient: this.#isTraining && this.hasInputGradient }), output = this.record(tape, input);
-    return { graph: tape.compile({ outputs: [output], seeds: this.#isTraining && output.needsGradient ? [output] : [] }), input, outputs: [output] };
+    const input = tape.input(shape, { needsGradient: this.#isTraining && this.hasInputGradient }),
+      output = this.record(tape, input);
+    return {
+      graph: tape.compile({ outputs: [output], seeds: this.#isTraining && output.needsGradient ? [output] : [] }),
+      input,
+      outputs: [output],
+    };
   }
 
   /** Whether what goes in is floats. */
@@ -192,8 +215,13 @@ export abstract class Layer {
     const ran = this.#ran;
     if (!this.#isTraining) fail("train/bad-option", "backward: the layer is in eval mode; call train() before forward");
     if (!ran) return fail("train/bad-option", "backward: wanted a forward pass before each backward pass");
-    const dy = checkArray(given, "gradient of the output"), wanted = ran.outputs[0].size;
-    if (dy.data.length !== wanted) fail("model/bad-shape", `gradient of the output: wanted ${wanted} numbers as in the output, got ${dy.shape.join(" × ")}`);
+    const dy = checkArray(given, "gradient of the output"),
+      wanted = ran.outputs[0].size;
+    if (dy.data.length !== wanted)
+      fail(
+        "model/bad-shape",
+        `gradient of the output: wanted ${wanted} numbers as in the output, got ${dy.shape.join(" × ")}`,
+      );
     withMemoryNow("train/not-enough-memory", "a backward pass", () => {
       ran.graph.gradient(ran.outputs[0]).set(dy.data);
       ran.graph.backward();
@@ -238,7 +266,10 @@ export abstract class ArrayLayer extends Layer {
    */
   backward(dy: NdArray): NdArray {
     const { graph, input } = this.runBackward(dy);
-    return { data: withMemoryNow("train/not-enough-memory", "the gradient of the input", () => graph.gradient(input).slice()), shape: input.shape };
+    return {
+      data: withMemoryNow("train/not-enough-memory", "the gradient of the input", () => graph.gradient(input).slice()),
+      shape: input.shape,
+    };
   }
 }
 
@@ -259,7 +290,8 @@ export abstract class IdLayer extends Layer {
   }
 
   protected requireIds(x: IdArray): IdArray {
-    const found = checkIdArray(x, "ids"), bad = found.data.find((id) => !Number.isInteger(id) || id < 0 || id >= this.numTokens);
+    const found = checkIdArray(x, "ids"),
+      bad = found.data.find((id) => !Number.isInteger(id) || id < 0 || id >= this.numTokens);
     if (bad !== undefined) fail("model/bad-token", `ids: wanted whole numbers in 0…${this.numTokens - 1}, got ${bad}`);
     return found;
   }

@@ -18,15 +18,25 @@ export type IdArray = NdArray<Int32Array>;
 /** Memory has four dimensions at most anywhere here; nobody has shapes of more than these. */
 const DIMENSIONS_MAX = 32;
 
-const NUMBERS = list("a list of numbers", kind<number>("a number", (value) => typeof value === "number"));
+const NUMBERS = list(
+  "a list of numbers",
+  kind<number>("a number", (value) => typeof value === "number"),
+);
 export const IDS = list("a list of ids", whole(-(2 ** 31), 2 ** 31 - 1));
 
 /** A copy of a shape. @throws OnebitError `model/bad-shape` */
 export function checkShape(shape: unknown, what: string): number[] {
   return check(what, shape, (value) => {
-    const isShape = Array.isArray(value) && value.length > 0 && value.length <= DIMENSIONS_MAX && value.every((extent) => Number.isSafeInteger(extent) && extent > 0);
-    const found = Array.isArray(value) && value.length <= DIMENSIONS_MAX ? `[${value.map(shown).join(", ")}]` : shown(value);
-    return isShape ? [...value as number[]] : fail("model/bad-shape", `${what}: wanted a shape of positive whole numbers, got ${found}`);
+    const isShape =
+      Array.isArray(value) &&
+      value.length > 0 &&
+      value.length <= DIMENSIONS_MAX &&
+      value.every((extent) => Number.isSafeInteger(extent) && extent > 0);
+    const found =
+      Array.isArray(value) && value.length <= DIMENSIONS_MAX ? `[${value.map(shown).join(", ")}]` : shown(value);
+    return isShape
+      ? [...(value as number[])]
+      : fail("model/bad-shape", `${what}: wanted a shape of positive whole numbers, got ${found}`);
   });
 }
 
@@ -35,7 +45,9 @@ export function checkShape(shape: unknown, what: string): number[] {
  * @throws OnebitError `model/bad-shape`, `option/invalid` for what are no numbers
  */
 export function array(data: ArrayLike<number>, shape?: readonly number[]): NdArray {
-  const numbers = check("data", data, (value, name, code) => (value instanceof Float32Array ? value : Float32Array.from(NUMBERS(value, name, code))));
+  const numbers = check("data", data, (value, name, code) =>
+    value instanceof Float32Array ? value : Float32Array.from(NUMBERS(value, name, code)),
+  );
   return checkArray({ data: numbers, shape: shape === undefined ? [numbers.length] : shape }, "array");
 }
 
@@ -44,33 +56,53 @@ export function array(data: ArrayLike<number>, shape?: readonly number[]): NdArr
  * @throws OnebitError `model/bad-shape`, `option/invalid` for what are no whole numbers
  */
 export function ids(data: ArrayLike<number>, shape?: readonly number[]): IdArray {
-  const found = check("data", data, (value, name, code) => (value instanceof Int32Array ? value : Int32Array.from(IDS(value, name, code))));
+  const found = check("data", data, (value, name, code) =>
+    value instanceof Int32Array ? value : Int32Array.from(IDS(value, name, code)),
+  );
   return checkIdArray({ data: found, shape: shape === undefined ? [1, found.length] : shape }, "ids");
 }
 
 /** @throws OnebitError `model/bad-shape` unless the shape has as many numbers as the data, and at least one; `option/invalid` */
 export function checkArray(value: unknown, what: string): NdArray {
-  return checkParts(value, what, kind<Float32Array>("a Float32Array", (data) => data instanceof Float32Array));
+  return checkParts(
+    value,
+    what,
+    kind<Float32Array>("a Float32Array", (data) => data instanceof Float32Array),
+  );
 }
 
 /** @throws as {@link checkArray} */
 export function checkIdArray(value: unknown, what: string): IdArray {
-  return checkParts(value, what, kind<Int32Array>("an Int32Array", (data) => data instanceof Int32Array));
+  return checkParts(
+    value,
+    what,
+    kind<Int32Array>("an Int32Array", (data) => data instanceof Int32Array),
+  );
 }
 
-function checkParts<Data extends Float32Array | Int32Array>(given: unknown, what: string, dataKind: Kind<Data>): NdArray<Data> {
+function checkParts<Data extends Float32Array | Int32Array>(
+  given: unknown,
+  what: string,
+  dataKind: Kind<Data>,
+): NdArray<Data> {
   const { data, shape } = check(what, given, (value, name, code) => {
-    const parts = kind<NdArray<Data>>("{ data, shape }", (each) => typeof each === "object" && each !== null)(value, name, code);
+    const parts = kind<NdArray<Data>>("{ data, shape }", (each) => typeof each === "object" && each !== null)(
+      value,
+      name,
+      code,
+    );
     return { data: dataKind(parts.data, `${name}: data`, code), shape: checkShape(parts.shape, name) };
   });
   const size = sizeOf(shape);
-  if (size !== data.length) fail("model/bad-shape", `${what}: wanted ${size} numbers for the shape ${shape.join(" × ")}, got ${data.length}`);
+  if (size !== data.length)
+    fail("model/bad-shape", `${what}: wanted ${size} numbers for the shape ${shape.join(" × ")}, got ${data.length}`);
   return { data, shape };
 }
 
 /** @throws OnebitError `model/bad-shape` unless the last extent is `extent` */
 export function requireColumns(shape: readonly number[], extent: number, what: string): void {
-  if (checkShape(shape, what).at(-1) !== extent) fail("model/bad-shape", `${what}: wanted an input (…, ${extent}), got ${shape.join(" × ")}`);
+  if (checkShape(shape, what).at(-1) !== extent)
+    fail("model/bad-shape", `${what}: wanted an input (…, ${extent}), got ${shape.join(" × ")}`);
 }
 
 export function sizeOf(shape: readonly number[]): number {

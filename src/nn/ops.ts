@@ -10,14 +10,20 @@ import type { Tape, Tensor } from "./tape.ts";
 
 export type ActivationKind = "silu" | "relu2" | "gelu";
 
-const KINDS: Readonly<Record<ActivationKind, number>> = { silu: abi.KIND_SILU, relu2: abi.KIND_RELU2, gelu: abi.KIND_GELU };
+const KINDS: Readonly<Record<ActivationKind, number>> = {
+  silu: abi.KIND_SILU,
+  relu2: abi.KIND_RELU2,
+  gelu: abi.KIND_GELU,
+};
 
 /** Rows of `table` (vocabulary, dim) for `ids` i32 (n): (n, dim). */
 export function embed(tape: Tape, ids: Tensor, table: Tensor): Tensor {
-  const dim = table.columns, out = tape.value([ids.size, dim], table.needsGradient);
+  const dim = table.columns,
+    out = tape.value([ids.size, dim], table.needsGradient);
   tape.step("embedRows", { ids, table, dim, out, n: ids.size });
   tape.onBackward(() => {
-    const gradient = tape.gradientOf(out), into = gradient && sumTarget(tape, table);
+    const gradient = tape.gradientOf(out),
+      into = gradient && sumTarget(tape, table);
     if (into) tape.step("embedRowsBack", { ids, dy: gradient, dim, dTable: into, n: ids.size });
   });
   return out;
@@ -75,43 +81,103 @@ function codesOf(tape: Tape, rows: number, columns: number, scales: number): Cod
  * dequantised values.
  */
 export function product(tape: Tape, x: Operand, w: Operand): Tensor {
-  const n = x.rows, k = x.columns, outputs = w.rows;
+  const n = x.rows,
+    k = x.columns,
+    outputs = w.rows;
   if (w.columns !== k) fail("model/bad-shape", `linear: weights take ${w.columns} values a row, got ${k}`);
   const out = tape.value([n, outputs], x.source.needsGradient || w.source.needsGradient);
   if (x.codes && w.codes) {
-    const codes = { x: x.codes.values, weights: w.codes.values, scale: w.codes.scale, rowScale: x.codes.scale, kp: x.codes.kp };
+    const codes = {
+      x: x.codes.values,
+      weights: w.codes.values,
+      scale: w.codes.scale,
+      rowScale: x.codes.scale,
+      kp: x.codes.kp,
+    };
     tape.step("matmulCodes", { ...codes, y: out, n, outputs }, PRODUCT);
   } else {
     const scales = { kScale: undefined, scale: w.codes?.scale, rowScale: x.codes?.scale, codes: false };
-    tape.step("matmulF32", {
-      form: abi.FORM_FORWARD, a: floats(tape, x), aStride: k, b: floats(tape, w), bStride: k, c: out, cStride: outputs,
-      m: n, n: outputs, k, add: false, ...scales,
-    }, PRODUCT);
+    tape.step(
+      "matmulF32",
+      {
+        form: abi.FORM_FORWARD,
+        a: floats(tape, x),
+        aStride: k,
+        b: floats(tape, w),
+        bStride: k,
+        c: out,
+        cStride: outputs,
+        m: n,
+        n: outputs,
+        k,
+        add: false,
+        ...scales,
+      },
+      PRODUCT,
+    );
   }
   tape.onBackward(() => recordProductGradients(tape, x, w, out));
   return out;
 }
 
 function recordProductGradients(tape: Tape, x: Operand, w: Operand, out: Tensor): void {
-  const n = x.rows, k = x.columns, outputs = w.rows, dy = tape.gradientOf(out);
+  const n = x.rows,
+    k = x.columns,
+    outputs = w.rows,
+    dy = tape.gradientOf(out);
   if (!dy) return;
-  const dx = tape.gradientTarget(x.source), dw = tape.gradientTarget(w.source);
+  const dx = tape.gradientTarget(x.source),
+    dw = tape.gradientTarget(w.source);
   if (dx) {
-    tape.step("matmulF32", {
-      form: abi.FORM_INPUT, a: dy, aStride: outputs, ...columnsOf(w), c: dx.into, cStride: k, m: n, n: k, k: outputs, add: dx.add,
-      kScale: undefined, scale: w.codes?.scale, rowScale: undefined,
-    }, PRODUCT);
+    tape.step(
+      "matmulF32",
+      {
+        form: abi.FORM_INPUT,
+        a: dy,
+        aStride: outputs,
+        ...columnsOf(w),
+        c: dx.into,
+        cStride: k,
+        m: n,
+        n: k,
+        k: outputs,
+        add: dx.add,
+        kScale: undefined,
+        scale: w.codes?.scale,
+        rowScale: undefined,
+      },
+      PRODUCT,
+    );
   }
   if (dw) {
-    tape.step("matmulF32", {
-      form: abi.FORM_WEIGHT, a: dy, aStride: outputs, ...columnsOf(x), c: dw.into, cStride: k, m: outputs, n: k, k: n, add: dw.add,
-      kScale: x.codes?.scale, scale: undefined, rowScale: undefined,
-    }, PRODUCT);
+    tape.step(
+      "matmulF32",
+      {
+        form: abi.FORM_WEIGHT,
+        a: dy,
+        aStride: outputs,
+        ...columnsOf(x),
+        c: dw.into,
+        cStride: k,
+        m: outputs,
+        n: k,
+        k: n,
+        add: dw.add,
+        kScale: x.codes?.scale,
+        scale: undefined,
+        rowScale: undefined,
+      },
+      PRODUCT,
+    );
   }
 }
 
 /** The right side of a gradient's product, the length of its rows, and whether they are codes. */
-function columnsOf({ source, codes, columns }: Operand): { readonly b: Tensor; readonly bStride: number; readonly codes: boolean } {
+function columnsOf({ source, codes, columns }: Operand): {
+  readonly b: Tensor;
+  readonly bStride: number;
+  readonly codes: boolean;
+} {
   return codes ? { b: codes.values, bStride: codes.kp, codes: true } : { b: source, bStride: columns, codes: false };
 }
 
@@ -126,13 +192,15 @@ function floats(tape: Tape, { source, codes, rows, columns }: Operand): Tensor {
 /** Rows of x to integers with one scale each: 8 bits (absmax) or 1 (sign); 32 leaves them as they are. */
 export function quantizeActivations(tape: Tape, x: Tensor, bits: 1 | 8 | 32): Operand {
   if (bits === 32) return unquantized(x);
-  const { rows, columns } = x, codes = codesOf(tape, rows, columns, rows);
+  const { rows, columns } = x,
+    codes = codesOf(tape, rows, columns, rows);
   tape.step("quantizeRows", { x, codes: codes.values, scale: codes.scale, k: columns, n: rows, bits, kp: codes.kp });
   if (bits === 8) return { rows, columns, source: x, codes };
   // Stands for the signs where gradients meet: it never has a value of its own.
   const signs = tape.value(x.shape, x.needsGradient);
   tape.onBackward(() => {
-    const gradient = tape.gradientOf(signs), target = tape.gradientTarget(x);
+    const gradient = tape.gradientOf(signs),
+      target = tape.gradientTarget(x);
     if (gradient && target) tape.step("clipBack", { x, dy: gradient, dx: target.into, add: target.add, total: x.size });
   });
   return { rows, columns, source: signs, codes };
@@ -141,11 +209,19 @@ export function quantizeActivations(tape: Tape, x: Tensor, bits: 1 | 8 | 32): Op
 /** W to ternary (1.58) or binary (1) codes with one scale; 32 leaves it as it is. */
 export function quantizeWeights(tape: Tape, w: Tensor, bits: 1 | 1.58 | 32): Operand {
   if (bits === 32) return unquantized(w);
-  const { rows, columns } = w, codes = codesOf(tape, rows, columns, 1);
+  const { rows, columns } = w,
+    codes = codesOf(tape, rows, columns, 1);
   const partial = tape.value([2 * Math.ceil(w.size / abi.SUM_CHUNK)], false, 8);
   const sums = { weights: w, count: w.size, partial };
   tape.step("weightSums", sums);
-  tape.step("weightCodes", { ...sums, ternary: bits === 1.58, codes: codes.values, scale: codes.scale, k: columns, kp: codes.kp });
+  tape.step("weightCodes", {
+    ...sums,
+    ternary: bits === 1.58,
+    codes: codes.values,
+    scale: codes.scale,
+    k: columns,
+    kp: codes.kp,
+  });
   return { rows, columns, source: w, codes };
 }
 
@@ -154,7 +230,8 @@ export function addBias(tape: Tape, y: Tensor, b: Tensor): Tensor {
   tape.setRows(y.rows);
   tape.step("addBias", { y, yStride: y.columns, bias: b, dim: y.columns });
   tape.onBackward(() => {
-    const gradient = tape.gradientOf(y), into = gradient && sumTarget(tape, b);
+    const gradient = tape.gradientOf(y),
+      into = gradient && sumTarget(tape, b);
     if (into) tape.step("sumRows", { dy: gradient, n: y.rows, dim: y.columns, db: into });
   });
   return y;
@@ -171,15 +248,30 @@ export function layerNorm(tape: Tape, x: Tensor, w: Tensor, b: Tensor, eps: numb
 }
 
 function norm(tape: Tape, x: Tensor, w: Tensor, b: Tensor | undefined, eps: number): Tensor {
-  const dim = x.columns, n = x.rows, out = tape.value(x.shape, x.needsGradient || w.needsGradient);
+  const dim = x.columns,
+    n = x.rows,
+    out = tape.value(x.shape, x.needsGradient || w.needsGradient);
   tape.step("normRows", { x, weight: w, bias: b, y: out, dim, eps, n });
   tape.onBackward(() => {
     const dy = tape.gradientOf(out);
     if (!dy) return;
-    const stats = tape.value([n, 2], false), dw = sumTarget(tape, w), db = b && sumTarget(tape, b);
+    const stats = tape.value([n, 2], false),
+      dw = sumTarget(tape, w),
+      db = b && sumTarget(tape, b);
     // Where nobody wants dx it still has to be made: the statistics of the rows come with it.
     const dx = targetOrRoom(tape, x);
-    tape.step("normRowsBack", { x, weight: w, dy, dx: dx.into, stats, dim, eps, add: dx.add, n, centered: b !== undefined });
+    tape.step("normRowsBack", {
+      x,
+      weight: w,
+      dy,
+      dx: dx.into,
+      stats,
+      dim,
+      eps,
+      add: dx.add,
+      n,
+      centered: b !== undefined,
+    });
     if (dw) tape.step("normColumnsBack", { x, dy, stats, dWeight: dw, dBias: db, n, dim });
   });
   return out;
@@ -190,7 +282,8 @@ export function activate(tape: Tape, kind: ActivationKind, x: Tensor): Tensor {
   const out = tape.value(x.shape, x.needsGradient);
   tape.step("activate", { kind: KINDS[kind], x, out, total: x.size });
   tape.onBackward(() => {
-    const dy = tape.gradientOf(out), dx = tape.gradientTarget(x);
+    const dy = tape.gradientOf(out),
+      dx = tape.gradientTarget(x);
     if (dy && dx) tape.step("activateBack", { kind: KINDS[kind], x, dy, dx: dx.into, add: dx.add, total: x.size });
   });
   return out;
@@ -204,7 +297,8 @@ export function gate(tape: Tape, kind: ActivationKind, x: Tensor, up: Tensor): T
   tape.onBackward(() => {
     const dy = tape.gradientOf(out);
     if (!dy) return;
-    const dGate = targetOrRoom(tape, x), dUp = targetOrRoom(tape, up);
+    const dGate = targetOrRoom(tape, x),
+      dUp = targetOrRoom(tape, up);
     tape.step("gateArraysBack", { ...gated, dy, dGate: dGate.into, addGate: dGate.add, dUp: dUp.into, addUp: dUp.add });
   });
   return out;
@@ -234,11 +328,13 @@ export interface DropoutState {
 export function dropout(tape: Tape, x: Tensor, rate: number, state: DropoutState, salt: number): Tensor {
   if (!(rate >= 0 && rate < 1)) fail("train/bad-option", `dropout: wanted a rate from 0 to below 1, got ${rate}`);
   if (rate === 0) return x;
-  const out = tape.value(x.shape, x.needsGradient), threshold = Math.floor(rate * 4294967296) | 0;
+  const out = tape.value(x.shape, x.needsGradient),
+    threshold = Math.floor(rate * 4294967296) | 0;
   const mask = { state: tape.at(state.address, [2]), salt, threshold, keep: 1 / (1 - rate), total: x.size };
   tape.step("dropout", { ...mask, x, out, add: false });
   tape.onBackward(() => {
-    const dy = tape.gradientOf(out), dx = tape.gradientTarget(x);
+    const dy = tape.gradientOf(out),
+      dx = tape.gradientTarget(x);
     if (dy && dx) tape.step("dropout", { ...mask, x: dy, out: dx.into, add: dx.add });
   });
   return out;
@@ -253,7 +349,9 @@ export interface RotaryTable {
 /** Rotates the pairs (i, i + headDim / 2) of every head in place (RoFormer); rows are sequences of `length`. */
 export function rotate(tape: Tape, x: Tensor, table: RotaryTable, length: number, headDim: number): Tensor {
   const nHeads = x.columns / headDim;
-  const [cos, sin] = [table.cos, table.sin].map((place) => (typeof place === "number" ? tape.at(place, [length, headDim / 2]) : place));
+  const [cos, sin] = [table.cos, table.sin].map((place) =>
+    typeof place === "number" ? tape.at(place, [length, headDim / 2]) : place,
+  );
   const turn = { cos, sin, length, nHeads, headDim, n: x.rows };
   tape.step("rotate", { ...turn, x, sign: 1 });
   tape.onBackward(() => {
@@ -275,16 +373,30 @@ export interface AttentionShape {
  * softmax(q kᵀ / √headDim) v over each sequence. q (sequences · length, nHeads · headDim), k and v likewise with
  * nKvHeads. `weights`: (sequences, nHeads, length, length) receives the probabilities.
  */
-export function attention(tape: Tape, q: Tensor, k: Tensor, v: Tensor, shape: AttentionShape, weights?: Tensor): Tensor {
-  const { length, nHeads, nKvHeads, headDim, causal } = shape, nSequences = q.rows / length;
-  const out = tape.value(q.shape, [q, k, v].some((each) => each.needsGradient)), stats = tape.value([nSequences * nHeads * length, 2], false);
+export function attention(
+  tape: Tape,
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  shape: AttentionShape,
+  weights?: Tensor,
+): Tensor {
+  const { length, nHeads, nKvHeads, headDim, causal } = shape,
+    nSequences = q.rows / length;
+  const out = tape.value(
+      q.shape,
+      [q, k, v].some((each) => each.needsGradient),
+    ),
+    stats = tape.value([nSequences * nHeads * length, 2], false);
   const parts = { q, k, v, stats, length, nHeads, nKvHeads, headDim, causal, nSequences };
   const scratchBytes = attentionScratchBytes(length, headDim);
   tape.step("attendSequences", { ...parts, out, weights }, { scratchBytes });
   tape.onBackward(() => {
     const dy = tape.gradientOf(out);
     if (!dy) return;
-    const dq = targetOrRoom(tape, q), dk = targetOrRoom(tape, k), dv = targetOrRoom(tape, v);
+    const dq = targetOrRoom(tape, q),
+      dk = targetOrRoom(tape, k),
+      dv = targetOrRoom(tape, v);
     const gradients = { dq: dq.into, dk: dk.into, dv: dv.into, addQ: dq.add, addK: dk.add, addV: dv.add };
     tape.step("attendSequencesBack", { ...parts, ...gradients, dOut: dy }, { scratchBytes });
   });
@@ -308,7 +420,10 @@ export interface Loss {
  * the rows times `gradientScale`.
  */
 export function crossEntropy(tape: Tape, logits: Tensor, targets: Tensor, gradientScale: number): Loss {
-  const vocabulary = logits.columns, n = logits.rows, losses = tape.value([n], false, 8), total = tape.value([2], false, 8);
+  const vocabulary = logits.columns,
+    n = logits.rows,
+    losses = tape.value([n], false, 8),
+    total = tape.value([2], false, 8);
   const rows = { logits, stride: vocabulary, vocab: vocabulary, targets, n };
   tape.step("crossEntropy", { ...rows, loss: losses });
   tape.step("sumLosses", { loss: losses, targets, n, out: total });

@@ -13,5 +13,8 @@ export const POSITIVE = number({ above: 0 });
 
 /** @throws OnebitError `option/invalid`: what a packed layer has not */
 export function notOfPacked(what: string): never {
-  return fail("option/invalid", `${what}: a packed layer is for inference and has no learned weights; use the layer it was packed from`);
+  return fail(
+    "option/invalid",
+    `${what}: a packed layer is for inference and has no learned weights; use the layer it was packed from`,
+  );
 }

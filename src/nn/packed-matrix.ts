@@ -21,7 +21,8 @@ import type { WeightCodes } from "./weight-codes.ts";
 /** Rows of a tile: what the kernels write is whole tiles. */
 const TILE_ROWS = 32;
 /** Columns that the layouts pad to. */
-const TERNARY_COLUMNS = 64, BINARY_COLUMNS = 128;
+const TERNARY_COLUMNS = 64,
+  BINARY_COLUMNS = 128;
 /** What the table kernels draw as scratch beside a word a row (ternary) : sums of tiles. */
 const TABLE_SCRATCH_BYTES = 1024;
 
@@ -65,15 +66,20 @@ export class PackedMatrix implements Projection {
   }
 
   #packTiles(codes: Int8Array): void {
-    const { rows, columns } = this, kp = this.#kp, isBinary = this.#bits.weightBits === 1;
-    const room = this.#runtime.allocate(TILE_ROWS * kp, "a tile of codes"), { kernels, memory } = this.#runtime;
-    const pack = isBinary ? kernels.packBinaryTile : kernels.packTernaryTile, nTiles = this.#rowsPadded / TILE_ROWS;
+    const { rows, columns } = this,
+      kp = this.#kp,
+      isBinary = this.#bits.weightBits === 1;
+    const room = this.#runtime.allocate(TILE_ROWS * kp, "a tile of codes"),
+      { kernels, memory } = this.#runtime;
+    const pack = isBinary ? kernels.packBinaryTile : kernels.packTernaryTile,
+      nTiles = this.#rowsPadded / TILE_ROWS;
     for (let tile = 0; tile < nTiles; tile++) {
       // 0 stands for the sign -1, 1 for the ternary zero: padding columns meet activations of zero, padding rows are not read.
       const tileCodes = new Uint8Array(memory.buffer, room, TILE_ROWS * kp).fill(isBinary ? 0 : 1);
       for (let i = 0; i < Math.min(TILE_ROWS, rows - tile * TILE_ROWS); i++) {
         const from = (tile * TILE_ROWS + i) * columns;
-        for (let j = 0; j < columns; j++) tileCodes[i * kp + j] = isBinary ? Number(codes[from + j] > 0) : codes[from + j] + 1;
+        for (let j = 0; j < columns; j++)
+          tileCodes[i * kp + j] = isBinary ? Number(codes[from + j] > 0) : codes[from + j] + 1;
       }
       pack(room, kp, this.#weights, tile, nTiles, kp);
     }
@@ -82,7 +88,8 @@ export class PackedMatrix implements Projection {
 
   project(tape: Tape, x: Tensor): Tensor {
     const n = x.rows;
-    if (x.columns !== this.columns) fail("model/bad-shape", `linear: weights take ${this.columns} values a row, got ${x.columns}`);
+    if (x.columns !== this.columns)
+      fail("model/bad-shape", `linear: weights take ${this.columns} values a row, got ${x.columns}`);
     if (x.needsGradient) fail("option/invalid", "a packed layer has no gradients; call eval() on what it is a part of");
     tape.setRows(n);
     const padded = tape.value([n, this.#rowsPadded], false);
@@ -96,10 +103,16 @@ export class PackedMatrix implements Projection {
   }
 
   #recordXnor(tape: Tape, x: Tensor, y: Tensor): void {
-    const { columns } = this, n = x.rows, kp = this.#kp;
+    const { columns } = this,
+      n = x.rows,
+      kp = this.#kp;
     const { bits, scale } = tape.once(x, "bits", () => {
       const found = { bits: tape.value([n, kp / 8], false, 1), scale: tape.value([n], false) };
-      tape.step("signBits", { x, out: found.bits, scale: found.scale, k: columns, kp, n }, { scratchBytes: 2 * columns });
+      tape.step(
+        "signBits",
+        { x, out: found.bits, scale: found.scale, k: columns, kp, n },
+        { scratchBytes: 2 * columns },
+      );
       return found;
     });
     const at = (address: number) => tape.at(address, [this.rows]);
@@ -108,13 +121,32 @@ export class PackedMatrix implements Projection {
   }
 
   #recordLookups(tape: Tape, x: Tensor, y: Tensor): void {
-    const isBinary = this.#bits.weightBits === 1, n = x.rows, kp = this.#kp;
-    const layout = isBinary ? abi.LAYOUT_BINARY_TABLE : abi.LAYOUT_TERNARY_TABLE, rowBytes = isBinary ? kp * 8 : shortTableBytes(kp);
+    const isBinary = this.#bits.weightBits === 1,
+      n = x.rows,
+      kp = this.#kp;
+    const layout = isBinary ? abi.LAYOUT_BINARY_TABLE : abi.LAYOUT_TERNARY_TABLE,
+      rowBytes = isBinary ? kp * 8 : shortTableBytes(kp);
     const { tables, scale, sum } = tape.once(x, `tables of layout ${layout}, ${this.#bits.activationBits} bits`, () => {
-      const q16 = tape.value([n, kp], false, 2), found = { tables: tape.value([n, rowBytes], false, 1), scale: tape.value([n], false), sum: tape.value([n], false) };
-      const k = x.columns, lookups = { q16, kp, tables: found.tables, tableStride: rowBytes };
+      const q16 = tape.value([n, kp], false, 2),
+        found = {
+          tables: tape.value([n, rowBytes], false, 1),
+          scale: tape.value([n], false),
+          sum: tape.value([n], false),
+        };
+      const k = x.columns,
+        lookups = { q16, kp, tables: found.tables, tableStride: rowBytes };
       if (this.#bits.activationBits === 8) {
-        tape.step("quantizeToken", { x, xStride: k, q8: undefined, q16, scale: found.scale, sum: found.sum, k, kp, magnitudes: isBinary });
+        tape.step("quantizeToken", {
+          x,
+          xStride: k,
+          q8: undefined,
+          q16,
+          scale: found.scale,
+          sum: found.sum,
+          k,
+          kp,
+          magnitudes: isBinary,
+        });
       } else {
         tape.step("signCodes", { x, out: q16, scale: found.scale, k, kp, n });
       }
@@ -123,10 +155,26 @@ export class PackedMatrix implements Projection {
       return found;
     });
     const at = (address: number) => tape.at(address, [this.rows]);
-    tape.step("matmul", {
-      layout, weights: at(this.#weights), scale: at(this.#scales), scaleBlock: 0,
-      act: tables, actStride: rowBytes, actScale: scale, actSum: sum, y, yStride: this.#rowsPadded, rows: this.rows, k: kp, actRowBytes: rowBytes, scaleRowBytes: 4,
-    }, { scratchBytes: TABLE_SCRATCH_BYTES + 4 * n });
+    tape.step(
+      "matmul",
+      {
+        layout,
+        weights: at(this.#weights),
+        scale: at(this.#scales),
+        scaleBlock: 0,
+        act: tables,
+        actStride: rowBytes,
+        actScale: scale,
+        actSum: sum,
+        y,
+        yStride: this.#rowsPadded,
+        rows: this.rows,
+        k: kp,
+        actRowBytes: rowBytes,
+        scaleRowBytes: 4,
+      },
+      { scratchBytes: TABLE_SCRATCH_BYTES + 4 * n },
+    );
   }
 
   free(): void {
@@ -138,15 +186,26 @@ export class PackedMatrix implements Projection {
 /** @throws OnebitError `option/invalid` */
 export function requirePackable({ weightBits, activationBits }: PackedBits): void {
   if (weightBits === 32 || activationBits === 32) {
-    fail("option/invalid", `pack: wanted weights of 1 or 1.58 bits and activations of 1 or 8 bits, got ${weightBits} and ${activationBits}; only integers have packed kernels`);
+    fail(
+      "option/invalid",
+      `pack: wanted weights of 1 or 1.58 bits and activations of 1 or 8 bits, got ${weightBits} and ${activationBits}; only integers have packed kernels`,
+    );
   }
 }
 
 /** Row-major bits: weight i of a row in bit i & 7 of byte i >> 3, set for +1. Memory starts as zeros. */
-function packBits(runtime: Runtime, codes: Int8Array, rows: number, columns: number, kp: number, address: number): void {
+function packBits(
+  runtime: Runtime,
+  codes: Int8Array,
+  rows: number,
+  columns: number,
+  kp: number,
+  address: number,
+): void {
   const bytes = new Uint8Array(runtime.memory.buffer, address, (rows * kp) / 8);
   for (let row = 0; row < rows; row++) {
-    for (let i = 0; i < columns; i++) if (codes[row * columns + i] > 0) bytes[(row * kp) / 8 + (i >> 3)] |= 1 << (i & 7);
+    for (let i = 0; i < columns; i++)
+      if (codes[row * columns + i] > 0) bytes[(row * kp) / 8 + (i >> 3)] |= 1 << (i & 7);
   }
 }
 

@@ -14,7 +14,9 @@ export interface ParameterPlaces {
   readonly gradient: number;
 }
 
-const PLACES = optional(options({ value: required(whole(0)), gradient: required(whole(0)) } satisfies OptionTable<ParameterPlaces>));
+const PLACES = optional(
+  options({ value: required(whole(0)), gradient: required(whole(0)) } satisfies OptionTable<ParameterPlaces>),
+);
 
 export class Parameter {
   readonly name: string;
@@ -42,7 +44,7 @@ export class Parameter {
 
   /** Memory for it is taken when somebody first asks: what is only run needs none. */
   get gradientAddress(): number {
-    return this.#gradientAddress ??= this.runtime.allocate(this.size * 4, `gradient of "${this.name}"`);
+    return (this.#gradientAddress ??= this.runtime.allocate(this.size * 4, `gradient of "${this.name}"`));
   }
 
   /** A view; good until memory grows. */
@@ -57,7 +59,11 @@ export class Parameter {
   /** @throws OnebitError `model/bad-shape` */
   set(given: ArrayLike<number>): void {
     const values = array(given).data;
-    if (values.length !== this.size) fail("model/bad-shape", `parameter "${this.name}": wanted ${this.size} values (${this.shape.join(" × ")}), got ${values.length}`);
+    if (values.length !== this.size)
+      fail(
+        "model/bad-shape",
+        `parameter "${this.name}": wanted ${this.size} values (${this.shape.join(" × ")}), got ${values.length}`,
+      );
     this.value.set(values);
   }
 

@@ -17,8 +17,12 @@ const ALIGNMENT_BYTES = 64;
  * The largest first, each at the lowest place free for its whole life: within a few percent of the least possible for
  * graphs whose backward pass mirrors their forward pass.
  */
-export function placeLifetimes(lifetimes: readonly Lifetime[]): { readonly places: number[]; readonly totalBytes: number } {
-  const places = new Array<number>(lifetimes.length).fill(0), placed: number[] = [];
+export function placeLifetimes(lifetimes: readonly Lifetime[]): {
+  readonly places: number[];
+  readonly totalBytes: number;
+} {
+  const places = new Array<number>(lifetimes.length).fill(0),
+    placed: number[] = [];
   let totalBytes = 0;
   const bySize = lifetimes.map((_, i) => i).sort((a, b) => lifetimes[b].bytes - lifetimes[a].bytes || a - b);
   for (const i of bySize) {
@@ -39,7 +43,8 @@ export function placeLifetimes(lifetimes: readonly Lifetime[]): { readonly place
 }
 
 function insertionPoint(placed: readonly number[], places: readonly number[], at: number): number {
-  let low = 0, high = placed.length;
+  let low = 0,
+    high = placed.length;
   while (low < high) {
     const middle = (low + high) >> 1;
     if (places[placed[middle]] <= at) low = middle + 1;

@@ -27,10 +27,16 @@ export interface Linear {
   readonly bias?: Parameter;
 }
 
-export function learnedProjection(weight: Parameter, weightBits: WeightBits, activationBits: ActivationBits): Projection {
+export function learnedProjection(
+  weight: Parameter,
+  weightBits: WeightBits,
+  activationBits: ActivationBits,
+): Projection {
   return {
     project(tape, x) {
-      const rounded = tape.once(x, `activations of ${activationBits} bits`, () => quantizeActivations(tape, x, activationBits));
+      const rounded = tape.once(x, `activations of ${activationBits} bits`, () =>
+        quantizeActivations(tape, x, activationBits),
+      );
       return product(tape, rounded, quantizeWeights(tape, tape.parameter(weight), weightBits));
     },
   };

@@ -47,15 +47,32 @@ const NO_LINEAR = /(?:^|[._])(?:token_embd|embed\w*|emb|wte|wpe|lm_head|to_logit
  * @param options of the new layers. Default norm "none": a float linear has none. A layer has a bias where the model has
  * @throws OnebitError `model/missing-tensor` when nothing is a linear; `model/bad-shape`, `option/invalid`
  */
-export function replaceLinears(model: StateDict | ReadonlyMap<string, NdArray> | Layer, given: ReplaceOptions = {}): Replacement {
-  const { isLinear = (name: string) => !NO_LINEAR.test(name), ...options } = checkOptions("replaceLinears", given, REPLACE_OPTIONS);
+export function replaceLinears(
+  model: StateDict | ReadonlyMap<string, NdArray> | Layer,
+  given: ReplaceOptions = {},
+): Replacement {
+  const { isLinear = (name: string) => !NO_LINEAR.test(name), ...options } = checkOptions(
+    "replaceLinears",
+    given,
+    REPLACE_OPTIONS,
+  );
   const arrays = check("model", model, arraysOf);
-  const layers = new Map<string, BitLinear>(), report = new Map<string, RoundingError>(), used = new Set<string>(), sums: Sums[] = [];
+  const layers = new Map<string, BitLinear>(),
+    report = new Map<string, RoundingError>(),
+    used = new Set<string>(),
+    sums: Sums[] = [];
   let runtime = options.runtime;
   for (const [name, weights] of arrays) {
     if (weights.shape.length !== 2 || !isLinear(name, weights.shape)) continue;
-    const bare = name.replace(/\.weight$/, ""), biasName = `${bare}.bias`, bias = arrays.get(biasName);
-    const layer = new BitLinear(weights.shape[1], weights.shape[0], { norm: "none", ...options, runtime, bias: bias !== undefined });
+    const bare = name.replace(/\.weight$/, ""),
+      biasName = `${bare}.bias`,
+      bias = arrays.get(biasName);
+    const layer = new BitLinear(weights.shape[1], weights.shape[0], {
+      norm: "none",
+      ...options,
+      runtime,
+      bias: bias !== undefined,
+    });
     runtime = layer.runtime;
     layer.weight.set(weights.data);
     if (bias) layer.parameters().get("bias")!.set(bias.data);
@@ -65,14 +82,28 @@ export function replaceLinears(model: StateDict | ReadonlyMap<string, NdArray> |
     layers.set(bare, layer);
     report.set(bare, errorOf(sum));
   }
-  if (layers.size === 0) fail("model/missing-tensor", `linears: wanted matrices (out, in) by name, found none among ${[...arrays.keys()].join(", ") || "nothing"}`);
-  return { layers, report, total: errorOf(sums.reduce(add)), skipped: [...arrays.keys()].filter((name) => !used.has(name)) };
+  if (layers.size === 0)
+    fail(
+      "model/missing-tensor",
+      `linears: wanted matrices (out, in) by name, found none among ${[...arrays.keys()].join(", ") || "nothing"}`,
+    );
+  return {
+    layers,
+    report,
+    total: errorOf(sums.reduce(add)),
+    skipped: [...arrays.keys()].filter((name) => !used.has(name)),
+  };
 }
 
 /** Checked copies. @throws OnebitError `option/invalid`, `model/bad-shape` */
 function arraysOf(value: unknown, name: string, code: ErrorCode): ReadonlyMap<string, NdArray> {
-  const model = kind<object>("arrays by name, or a layer", (each) => typeof each === "object" && each !== null)(value, name, code);
-  const entries: Iterable<[string, unknown]> = model instanceof Map ? model : Object.entries(model instanceof Layer ? model.stateDict() : model);
+  const model = kind<object>("arrays by name, or a layer", (each) => typeof each === "object" && each !== null)(
+    value,
+    name,
+    code,
+  );
+  const entries: Iterable<[string, unknown]> =
+    model instanceof Map ? model : Object.entries(model instanceof Layer ? model.stateDict() : model);
   return new Map([...entries].map(([key, found]) => [String(key), checkArray(found, `"${key}"`)]));
 }
 
@@ -89,7 +120,8 @@ function measure(weights: Float32Array, layer: BitLinear): Sums {
   const { codes, scale } = layer.weightBits === 32 ? { codes: weights, scale: 1 } : layer.weightCodes();
   const sums = { weights: 0, rounded: 0, product: 0, difference: 0, zeros: 0, count: weights.length };
   for (let i = 0; i < weights.length; i++) {
-    const w = weights[i], q = codes[i] * scale;
+    const w = weights[i],
+      q = codes[i] * scale;
     sums.weights += w * w;
     sums.rounded += q * q;
     sums.product += w * q;
@@ -101,8 +133,12 @@ function measure(weights: Float32Array, layer: BitLinear): Sums {
 
 function add(a: Sums, b: Sums): Sums {
   return {
-    weights: a.weights + b.weights, rounded: a.rounded + b.rounded, product: a.product + b.product,
-    difference: a.difference + b.difference, zeros: a.zeros + b.zeros, count: a.count + b.count,
+    weights: a.weights + b.weights,
+    rounded: a.rounded + b.rounded,
+    product: a.product + b.product,
+    difference: a.difference + b.difference,
+    zeros: a.zeros + b.zeros,
+    count: a.count + b.count,
   };
 }
 

@@ -11,9 +11,12 @@ import type { Tape } from "./tape.ts";
 
 /** Cosines and sines of positions 0 … length - 1, pair i turning by base^(-2i / headDim) a position. */
 export function createRotaryTable(runtime: Runtime, length: number, headDim: number, theta: number): RotaryTable {
-  const half = headDim / 2, bytes = length * half * 4;
-  const cos = runtime.allocate(bytes, "cosines of positions"), sin = runtime.allocate(bytes, "sines of positions");
-  const frequencies = runtime.allocate(half * 8, "frequencies of positions"), program = runtime.allocate(abi.STEP_BYTES, "program of positions");
+  const half = headDim / 2,
+    bytes = length * half * 4;
+  const cos = runtime.allocate(bytes, "cosines of positions"),
+    sin = runtime.allocate(bytes, "sines of positions");
+  const frequencies = runtime.allocate(half * 8, "frequencies of positions"),
+    program = runtime.allocate(abi.STEP_BYTES, "program of positions");
   runtime.kernels.ropeFrequencies(frequencies, headDim, theta);
   const writer = new StepWriter(runtime.memory, program, abi.STEP_BYTES, (address: number) => address);
   // The program is freed, and its place used again, when all threads are through it: its barrier says so.
@@ -31,7 +34,12 @@ export interface RotaryFrequencies {
 }
 
 /** @param address f64 (headDim / 2), the caller's */
-export function writeRotaryFrequencies(runtime: Runtime, address: number, headDim: number, theta: number): RotaryFrequencies {
+export function writeRotaryFrequencies(
+  runtime: Runtime,
+  address: number,
+  headDim: number,
+  theta: number,
+): RotaryFrequencies {
   runtime.kernels.ropeFrequencies(address, headDim, theta);
   return { address, headDim };
 }
@@ -40,9 +48,14 @@ export function writeRotaryFrequencies(runtime: Runtime, address: number, headDi
 export function recordRotaryTable(tape: Tape, frequencies: RotaryFrequencies, length: number): RotaryTable {
   const half = frequencies.headDim / 2;
   return tape.once(frequencies, `angles of ${length} positions`, () => {
-    const cos = tape.value([length, half], false), sin = tape.value([length, half], false);
+    const cos = tape.value([length, half], false),
+      sin = tape.value([length, half], false);
     tape.setSequenceLength(length);
-    tape.step("ropeTable", { frequencies: tape.at(frequencies.address, [half], 8), nHalf: half, magnitude: 1, cos, sin }, { headRows: true });
+    tape.step(
+      "ropeTable",
+      { frequencies: tape.at(frequencies.address, [half], 8), nHalf: half, magnitude: 1, cos, sin },
+      { headRows: true },
+    );
     return { cos, sin };
   });
 }

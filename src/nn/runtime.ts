@@ -24,7 +24,11 @@ export interface RuntimeOptions {
   readonly memoryLimitBytes?: number;
 }
 
-const RUNTIME_OPTIONS: OptionTable<RuntimeOptions> = { threads: whole(1, THREADS_MAX), platform: PLATFORM, memoryLimitBytes: number({ above: 0, max: Infinity }) };
+const RUNTIME_OPTIONS: OptionTable<RuntimeOptions> = {
+  threads: whole(1, THREADS_MAX),
+  platform: PLATFORM,
+  memoryLimitBytes: number({ above: 0, max: Infinity }),
+};
 const ADDRESS = whole(0);
 
 const CONTROL = abi.MODULE_RESERVED_BYTES;
@@ -49,19 +53,29 @@ export class Runtime {
    * On the calling thread alone, ready at once: `new Runtime()`. With threads: {@link Runtime.open}.
    * @throws OnebitError `engine/unsupported` without WebAssembly SIMD
    */
-  constructor(options: Pick<RuntimeOptions, "memoryLimitBytes"> = {}, instance: Instance = instantiate(false), pool?: ThreadPool) {
-    const { memoryLimitBytes } = checkOptions("Runtime", options, { memoryLimitBytes: RUNTIME_OPTIONS.memoryLimitBytes });
+  constructor(
+    options: Pick<RuntimeOptions, "memoryLimitBytes"> = {},
+    instance: Instance = instantiate(false),
+    pool?: ThreadPool,
+  ) {
+    const { memoryLimitBytes } = checkOptions("Runtime", options, {
+      memoryLimitBytes: RUNTIME_OPTIONS.memoryLimitBytes,
+    });
     this.memory = instance.memory;
     this.kernels = instance.kernels;
     this.#pool = pool;
-    this.#blocks = new BlockAllocator(FIRST_BLOCK, Math.min(memoryLimitBytes ?? Infinity, WASM_PAGES_MAX * WASM_PAGE_BYTES));
+    this.#blocks = new BlockAllocator(
+      FIRST_BLOCK,
+      Math.min(memoryLimitBytes ?? Infinity, WASM_PAGES_MAX * WASM_PAGE_BYTES),
+    );
   }
 
   /** @throws OnebitError `engine/unsupported`, `engine/thread-failed`, `option/invalid` */
   static async open(options: RuntimeOptions = {}): Promise<Runtime> {
     const { threads = 1, platform, memoryLimitBytes } = checkOptions("Runtime.open", options, RUNTIME_OPTIONS);
     if (threads === 1) return new Runtime({ memoryLimitBytes });
-    if (!platform) return fail("option/invalid", `threads: wanted a platform that starts them, got none for ${threads} threads`);
+    if (!platform)
+      return fail("option/invalid", `threads: wanted a platform that starts them, got none for ${threads} threads`);
     const instance = instantiate(true);
     const pool = await startPool(platform, instance.kernels, instance.module, instance.memory, CONTROL, threads);
     return new Runtime({ memoryLimitBytes }, instance, pool);
@@ -88,13 +102,18 @@ export class Runtime {
   allocate(bytes: number, what: string): number {
     check("bytes", bytes, whole(0));
     check("what", what, TEXT);
-    const address = this.#blocks.allocate(bytes, what), missing = this.#blocks.endBytes - this.memory.buffer.byteLength;
+    const address = this.#blocks.allocate(bytes, what),
+      missing = this.#blocks.endBytes - this.memory.buffer.byteLength;
     if (missing > 0) {
       try {
         this.memory.grow(Math.ceil(missing / WASM_PAGE_BYTES));
       } catch (cause) {
         this.#blocks.free(address);
-        fail("train/not-enough-memory", `${what}: wanted ${megabytes(bytes)} more, this engine refused it with ${megabytes(this.memoryBytes)} taken`, cause);
+        fail(
+          "train/not-enough-memory",
+          `${what}: wanted ${megabytes(bytes)} more, this engine refused it with ${megabytes(this.memoryBytes)} taken`,
+          cause,
+        );
       }
     }
     new Uint8Array(this.memory.buffer, address, bytes).fill(0);
@@ -146,8 +165,18 @@ export class Runtime {
 
   #checkView(address: number, length: number, itemBytes: number): void {
     check("length", length, whole(0));
-    check("address", address, kind<number>(`a multiple of ${itemBytes} with ${length} items behind it in memory`, (value) =>
-      Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) % itemBytes === 0 && (value as number) + length * itemBytes <= this.memoryBytes));
+    check(
+      "address",
+      address,
+      kind<number>(
+        `a multiple of ${itemBytes} with ${length} items behind it in memory`,
+        (value) =>
+          Number.isSafeInteger(value) &&
+          (value as number) >= 0 &&
+          (value as number) % itemBytes === 0 &&
+          (value as number) + length * itemBytes <= this.memoryBytes,
+      ),
+    );
   }
 
   /** Ends the threads. */
@@ -166,7 +195,10 @@ function instantiateKernels(shared: boolean): Instance {
   const binary = TRAIN_KERNELS[shared ? "simd-threads" : "simd"];
   if (binary === undefined) return fail("engine/unsupported", "threads: this runtime has none; leave the option out");
   if (!(binary instanceof WebAssembly.Module) && !WebAssembly.validate(binary)) {
-    fail("engine/unsupported", `this engine has no WebAssembly SIMD${shared ? " with threads" : ""} (every browser since 2023 and Node 16 have it)`);
+    fail(
+      "engine/unsupported",
+      `this engine has no WebAssembly SIMD${shared ? " with threads" : ""} (every browser since 2023 and Node 16 have it)`,
+    );
   }
   const module = binary instanceof WebAssembly.Module ? binary : new WebAssembly.Module(binary);
   const initial = Math.ceil(FIRST_BLOCK / WASM_PAGE_BYTES);
@@ -180,7 +212,11 @@ function reserveMemory(initial: number, shared: boolean): WebAssembly.Memory {
   try {
     return new WebAssembly.Memory({ initial, maximum: WASM_PAGES_MAX, shared });
   } catch (cause) {
-    return fail("train/not-enough-memory", `this engine refused ${shared ? "a shared" : "a"} WebAssembly memory of up to 4 GB${shared ? "; one thread may do with less" : ""}`, cause);
+    return fail(
+      "train/not-enough-memory",
+      `this engine refused ${shared ? "a shared" : "a"} WebAssembly memory of up to 4 GB${shared ? "; one thread may do with less" : ""}`,
+      cause,
+    );
   }
 }
 

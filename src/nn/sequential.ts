@@ -14,9 +14,17 @@ export class Sequential extends ArrayLayer {
 
   /** @throws OnebitError `option/invalid` for no layer, or layers of several runtimes */
   constructor(given: readonly ArrayLayer[]) {
-    const layers = check("layers", given, list("a list of layers", kind<ArrayLayer>("a layer of floats", (layer) => layer instanceof ArrayLayer)));
+    const layers = check(
+      "layers",
+      given,
+      list(
+        "a list of layers",
+        kind<ArrayLayer>("a layer of floats", (layer) => layer instanceof ArrayLayer),
+      ),
+    );
     const runtime = layers[0]?.runtime ?? fail("option/invalid", "layers: wanted at least one, got none");
-    if (layers.some((layer) => layer.runtime !== runtime)) fail("option/invalid", "layers: wanted layers of one runtime; make them with the same `runtime` option");
+    if (layers.some((layer) => layer.runtime !== runtime))
+      fail("option/invalid", "layers: wanted layers of one runtime; make them with the same `runtime` option");
     super({ runtime });
     this.layers = layers.map((layer, i) => this.addChild(String(i), layer));
   }

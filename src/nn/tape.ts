@@ -13,7 +13,19 @@
  */
 import * as abi from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
-import { BOOLEAN, FUNCTION, type Kind, type OptionTable, check, checkOptions, kind, list, number, required, whole } from "../core/options.ts";
+import {
+  BOOLEAN,
+  FUNCTION,
+  type Kind,
+  type OptionTable,
+  check,
+  checkOptions,
+  kind,
+  list,
+  number,
+  required,
+  whole,
+} from "../core/options.ts";
 import { StepWriter } from "../kernels/step-writer.ts";
 import { type FieldKind, STEPS, type StepFields, type StepName } from "../kernels/steps.ts";
 import { checkShape } from "./nd-array.ts";
@@ -59,13 +71,24 @@ const TENSORS = list("a list of tensors", TENSOR);
 /** What a step reads or writes: a value, a part of one, or nothing. It is an address once `compile` has placed the value. */
 export type Place = Tensor | { readonly inside: Tensor; readonly offsetBytes: number } | undefined;
 
-const PLACE = kind<Place>("a Tensor, a part of one or undefined", (place) =>
-  place === undefined || place instanceof Tensor || (typeof place === "object" && place !== null && "inside" in place && place.inside instanceof Tensor));
+const PLACE = kind<Place>(
+  "a Tensor, a part of one or undefined",
+  (place) =>
+    place === undefined ||
+    place instanceof Tensor ||
+    (typeof place === "object" && place !== null && "inside" in place && place.inside instanceof Tensor),
+);
 /** Sizes may be beyond 32 bits while a graph is recorded: `compile` refuses it for its memory, and says how much that is. */
 const FIELD_KINDS: Readonly<Record<FieldKind, Kind<unknown>>> = {
-  address: PLACE, i32: required(whole(Number.MIN_SAFE_INTEGER)), f32: required(number({})), flag: required(BOOLEAN),
+  address: PLACE,
+  i32: required(whole(Number.MIN_SAFE_INTEGER)),
+  f32: required(number({})),
+  flag: required(BOOLEAN),
 };
-const STEP_NAME = kind<StepName>("the name of a step", (name) => typeof name === "string" && Object.hasOwn(STEPS, name));
+const STEP_NAME = kind<StepName>(
+  "the name of a step",
+  (name) => typeof name === "string" && Object.hasOwn(STEPS, name),
+);
 
 interface RecordedStep {
   /** The values it reads and writes. */
@@ -98,7 +121,12 @@ export interface CompileOptions {
 
 const RECORD_OPTIONS: OptionTable<RecordOptions> = { scratchBytes: whole(0), headRows: BOOLEAN };
 const TAPE_OPTIONS: OptionTable<TapeOptions> = { gradients: BOOLEAN };
-const COMPILE_OPTIONS: OptionTable<CompileOptions> = { outputs: required(TENSORS), seeds: TENSORS, fromLoss: BOOLEAN, keepAll: BOOLEAN };
+const COMPILE_OPTIONS: OptionTable<CompileOptions> = {
+  outputs: required(TENSORS),
+  seeds: TENSORS,
+  fromLoss: BOOLEAN,
+  keepAll: BOOLEAN,
+};
 
 export interface InputOptions {
   /** Whether the caller wants its gradient. Default false. */
@@ -176,8 +204,12 @@ export class Tape {
 
   /** Records a step. @throws OnebitError `option/invalid` for a field of another kind */
   step<Name extends StepName>(name: Name, fields: StepFields<Name, Place>, options: RecordOptions = {}): void {
-    const { scratchBytes = 0, headRows = false } = checkOptions("step", options, RECORD_OPTIONS), given = checkFields(name, fields);
-    const step = { tensors: tensorsOf(name, given), write: (to: StepWriter<Place>) => to.step(name, given, { headRows }) };
+    const { scratchBytes = 0, headRows = false } = checkOptions("step", options, RECORD_OPTIONS),
+      given = checkFields(name, fields);
+    const step = {
+      tensors: tensorsOf(name, given),
+      write: (to: StepWriter<Place>) => to.step(name, given, { headRows }),
+    };
     (this.#isBackward ? this.#backward : this.#forward).push(step);
     this.#scratchBytes = Math.max(this.#scratchBytes, scratchBytes);
   }
@@ -185,14 +217,16 @@ export class Tape {
   /** Rows that the steps of inference in this graph work on. @throws OnebitError `train/bad-option` for a second number */
   setRows(rows: number): void {
     check("rows", rows, whole(1));
-    if (this.#rows !== 1 && this.#rows !== rows) fail("train/bad-option", `one graph: wanted inputs of ${this.#rows} rows, got ${rows}`);
+    if (this.#rows !== 1 && this.#rows !== rows)
+      fail("train/bad-option", `one graph: wanted inputs of ${this.#rows} rows, got ${rows}`);
     this.#rows = rows;
   }
 
   /** The same for steps recorded with `headRows`: the positions of one sequence. */
   setSequenceLength(length: number): void {
     check("length", length, whole(1));
-    if (this.#headRows !== undefined && this.#headRows !== length) fail("train/bad-option", `one graph: wanted sequences of ${this.#headRows}, got ${length}`);
+    if (this.#headRows !== undefined && this.#headRows !== length)
+      fail("train/bad-option", `one graph: wanted sequences of ${this.#headRows}, got ${length}`);
     this.#headRows = length;
   }
 
@@ -212,21 +246,29 @@ export class Tape {
     const known = this.#gradients.get(value);
     if (known) return { into: known, add: true };
     const parameter = this.#parameterOf.get(value);
-    const into = parameter ? this.#fixedTensor(value.shape, false, parameter.gradientAddress) : new Tensor(value.shape, false);
+    const into = parameter
+      ? this.#fixedTensor(value.shape, false, parameter.gradientAddress)
+      : new Tensor(value.shape, false);
     this.#gradients.set(value, into);
     return { into, add: parameter !== undefined };
   }
 
   /** @throws OnebitError `train/not-enough-memory` before anything is taken */
   compile(options: CompileOptions): Graph {
-    const { steps, lifetimes, places, totalBytes } = this.#layOut(options), programBytes = steps.length * abi.STEP_BYTES;
+    const { steps, lifetimes, places, totalBytes } = this.#layOut(options),
+      programBytes = steps.length * abi.STEP_BYTES;
     const base = this.runtime.allocate(blockBytes(steps, totalBytes), "values of the graph");
     const values = Math.ceil((base + programBytes) / 64) * 64;
     lifetimes.forEach(({ tensor }, i) => (tensor.address = values + places[i]));
     this.runtime.reserveScratch(this.#scratchBytes);
     const writer = new StepWriter(this.runtime.memory, base, programBytes, addressOf);
     for (const step of steps) step.write(writer);
-    const counts = { forward: this.#forward.length, backward: this.#backward.length, rows: this.#rows, headRows: this.#headRows ?? this.#rows };
+    const counts = {
+      forward: this.#forward.length,
+      backward: this.#backward.length,
+      rows: this.#rows,
+      headRows: this.#headRows ?? this.#rows,
+    };
     return new Graph(this.runtime, base, counts, totalBytes, this.#gradients);
   }
 
@@ -237,23 +279,35 @@ export class Tape {
   }
 
   #layOut(options: CompileOptions): Layout {
-    const { outputs, seeds = [], fromLoss = false, keepAll = false } = checkOptions("compile", options, COMPILE_OPTIONS);
+    const {
+      outputs,
+      seeds = [],
+      fromLoss = false,
+      keepAll = false,
+    } = checkOptions("compile", options, COMPILE_OPTIONS);
     const pinned = new Set([...this.#inputs, ...outputs, ...seeds]);
-    for (const seed of seeds) pinned.add(this.gradientTarget(seed)?.into ?? fail("train/bad-option", "the seed of a backward pass depends on nothing that has a gradient"));
+    for (const seed of seeds)
+      pinned.add(
+        this.gradientTarget(seed)?.into ??
+          fail("train/bad-option", "the seed of a backward pass depends on nothing that has a gradient"),
+      );
     this.#isBackward = true;
     if (seeds.length > 0 || fromLoss) for (const record of this.#gradientRecorders.reverse()) record();
     for (const input of this.#inputs) {
       const gradient = this.#gradients.get(input);
       if (gradient) pinned.add(gradient);
     }
-    const steps = [...this.#forward, ...this.#backward], all = { first: -1, last: steps.length };
+    const steps = [...this.#forward, ...this.#backward],
+      all = { first: -1, last: steps.length };
     const lifetimes = this.#lifetimes(steps, pinned).map((lifetime) => (keepAll ? { ...lifetime, ...all } : lifetime));
     return { steps, lifetimes, ...placeLifetimes(lifetimes) };
   }
 
   #lifetimes(steps: readonly RecordedStep[], pinned: ReadonlySet<Tensor>): (Lifetime & { tensor: Tensor })[] {
     const found = new Map<Tensor, { tensor: Tensor; bytes: number; first: number; last: number }>();
-    for (const tensor of pinned) if (!this.#fixed.has(tensor)) found.set(tensor, { tensor, bytes: tensor.sizeBytes, first: -1, last: steps.length });
+    for (const tensor of pinned)
+      if (!this.#fixed.has(tensor))
+        found.set(tensor, { tensor, bytes: tensor.sizeBytes, first: -1, last: steps.length });
     steps.forEach(({ tensors }, at) => {
       for (const tensor of tensors) {
         if (this.#fixed.has(tensor)) continue;
@@ -268,14 +322,19 @@ export class Tape {
 
 /** A copy of the fields, each of the kind that its step has there. @throws OnebitError `option/invalid`, `option/unknown` */
 function checkFields<Name extends StepName>(name: Name, fields: StepFields<Name, Place>): StepFields<Name, Place> {
-  const kinds = Object.entries(STEPS[check("name", name, STEP_NAME)].fields).map(([field, kind]) => [field, FIELD_KINDS[kind]]);
+  const kinds = Object.entries(STEPS[check("name", name, STEP_NAME)].fields).map(([field, kind]) => [
+    field,
+    FIELD_KINDS[kind],
+  ]);
   return checkOptions(name, fields, Object.fromEntries(kinds) as OptionTable<StepFields<Name, Place>>);
 }
 
 /** The values among its places. */
 function tensorsOf<Name extends StepName>(name: Name, fields: StepFields<Name, Place>): Tensor[] {
   const values = fields as Readonly<Record<string, unknown>>;
-  const places = Object.entries(STEPS[name].fields).flatMap(([field, kind]) => (kind === "address" ? [values[field] as Place] : []));
+  const places = Object.entries(STEPS[name].fields).flatMap(([field, kind]) =>
+    kind === "address" ? [values[field] as Place] : [],
+  );
   return places.flatMap((place) => (place === undefined ? [] : [place instanceof Tensor ? place : place.inside]));
 }
 
@@ -314,7 +373,13 @@ export class Graph {
   readonly #counts: GraphCounts;
   readonly #gradients: ReadonlyMap<Tensor, Tensor>;
 
-  constructor(runtime: Runtime, program: number, counts: GraphCounts, valueBytes: number, gradients: ReadonlyMap<Tensor, Tensor>) {
+  constructor(
+    runtime: Runtime,
+    program: number,
+    counts: GraphCounts,
+    valueBytes: number,
+    gradients: ReadonlyMap<Tensor, Tensor>,
+  ) {
     this.runtime = runtime;
     this.#program = program;
     this.#counts = counts;
@@ -338,7 +403,13 @@ export class Graph {
   }
 
   #run(first: number, nSteps: number, position = 0): void {
-    this.runtime.run(this.#program + first * abi.STEP_BYTES, nSteps, this.#counts.rows, position, this.#counts.headRows);
+    this.runtime.run(
+      this.#program + first * abi.STEP_BYTES,
+      nSteps,
+      this.#counts.rows,
+      position,
+      this.#counts.headRows,
+    );
   }
 
   /** A view of a value: good until memory grows. */

@@ -33,9 +33,11 @@ export interface TransformerGraphParts {
 
 /** Logits (ids, vocabulary) of ids i32 (sequences · length). */
 export function transformerLogits(tape: Tape, parts: TransformerGraphParts, ids: Tensor, length: number): Tensor {
-  const { shape, cache } = parts, weight = (name: string): Tensor => tape.parameter(parts.parameters.get(name)!);
+  const { shape, cache } = parts,
+    weight = (name: string): Tensor => tape.parameter(parts.parameters.get(name)!);
   let salt = 0;
-  const drop = (x: Tensor): Tensor => (parts.dropout ? dropout(tape, x, parts.dropout.rate, parts.dropout.state, salt++) : x);
+  const drop = (x: Tensor): Tensor =>
+    parts.dropout ? dropout(tape, x, parts.dropout.rate, parts.dropout.state, salt++) : x;
   let x = drop(embed(tape, ids, weight("token_embd.weight")));
   for (let block = 0; block < shape.depth; block++) {
     const attention = attentionParts(parts, `blk.${block}.`);
@@ -50,11 +52,17 @@ export function transformerLogits(tape: Tape, parts: TransformerGraphParts, ids:
 }
 
 function attentionParts(parts: TransformerGraphParts, prefix: string): AttentionParts {
-  const { shape, rotary } = parts, project = (role: string) => ({ projection: projectionOf(parts, `${prefix}${role}.weight`) });
+  const { shape, rotary } = parts,
+    project = (role: string) => ({ projection: projectionOf(parts, `${prefix}${role}.weight`) });
   return {
-    nHeads: shape.heads, nKvHeads: shape.kvHeads, headDim: shape.headDim, causal: true,
+    nHeads: shape.heads,
+    nKvHeads: shape.kvHeads,
+    headDim: shape.headDim,
+    causal: true,
     norm: normOf(parts, `${prefix}attn_norm.weight`),
-    q: project("attn_q"), k: project("attn_k"), v: project("attn_v"),
+    q: project("attn_q"),
+    k: project("attn_k"),
+    v: project("attn_v"),
     outputNorm: shape.subNorms ? normOf(parts, `${prefix}attn_sub_norm.weight`) : (_, x) => x,
     output: project("attn_output"),
     rotary: typeof rotary === "function" ? rotary : () => rotary,
@@ -62,7 +70,8 @@ function attentionParts(parts: TransformerGraphParts, prefix: string): Attention
 }
 
 function feedForwardParts(parts: TransformerGraphParts, prefix: string): FeedForwardParts {
-  const { shape } = parts, project = (role: string) => ({ projection: projectionOf(parts, `${prefix}${role}.weight`) });
+  const { shape } = parts,
+    project = (role: string) => ({ projection: projectionOf(parts, `${prefix}${role}.weight`) });
   return {
     activation: shape.activation,
     norm: normOf(parts, `${prefix}ffn_norm.weight`),

@@ -24,12 +24,20 @@ export interface TransformerParameters {
 
 /** Names and shapes, matrices (rows, columns) first. */
 export function parameterShapes(shape: TransformerShape): [name: string, shape: readonly number[]][] {
-  const { dim, ffHidden, depth, vocabSize } = shape, qDim = shape.heads * shape.headDim, kvDim = shape.kvHeads * shape.headDim;
-  const matrices: [string, readonly number[]][] = [["token_embd.weight", [vocabSize, dim]]], gains: [string, readonly number[]][] = [];
+  const { dim, ffHidden, depth, vocabSize } = shape,
+    qDim = shape.heads * shape.headDim,
+    kvDim = shape.kvHeads * shape.headDim;
+  const matrices: [string, readonly number[]][] = [["token_embd.weight", [vocabSize, dim]]],
+    gains: [string, readonly number[]][] = [];
   if (!shape.tied) matrices.push(["output.weight", [vocabSize, dim]]);
   for (let block = 0; block < depth; block++) {
     const name = (part: string): string => `blk.${block}.${part}.weight`;
-    matrices.push([name("attn_q"), [qDim, dim]], [name("attn_k"), [kvDim, dim]], [name("attn_v"), [kvDim, dim]], [name("attn_output"), [dim, qDim]]);
+    matrices.push(
+      [name("attn_q"), [qDim, dim]],
+      [name("attn_k"), [kvDim, dim]],
+      [name("attn_v"), [kvDim, dim]],
+      [name("attn_output"), [dim, qDim]],
+    );
     if (shape.glu) matrices.push([name("ffn_gate"), [ffHidden, dim]]);
     matrices.push([name("ffn_up"), [ffHidden, dim]], [name("ffn_down"), [dim, ffHidden]]);
     gains.push([name("attn_norm"), [dim]], [name("ffn_norm"), [dim]]);
@@ -53,10 +61,13 @@ export function countParameters(shape: TransformerShape): number {
 
 /** @throws OnebitError `train/not-enough-memory` */
 export function createParameters(runtime: Runtime, shape: TransformerShape, seed: number): TransformerParameters {
-  const shapes = parameterShapes(shape), total = countParameters(shape);
-  const values = runtime.allocate(total * 4, "parameters"), gradients = runtime.allocate(total * 4, "gradients");
+  const shapes = parameterShapes(shape),
+    total = countParameters(shape);
+  const values = runtime.allocate(total * 4, "parameters"),
+    gradients = runtime.allocate(total * 4, "gradients");
   const byName = new Map<string, Parameter>();
-  let at = 0, decayed = 0;
+  let at = 0,
+    decayed = 0;
   for (const [name, extents] of shapes) {
     byName.set(name, new Parameter(runtime, name, extents, { value: values + at * 4, gradient: gradients + at * 4 }));
     at += sizeOf(extents);
@@ -70,7 +81,12 @@ export function createParameters(runtime: Runtime, shape: TransformerShape, seed
  * Uniform in ±1/√in as for any linear; projections onto the residual stream smaller by √(2 depth), as in GPT-2, so that
  * the stream does not grow with depth. Gains are 1.
  */
-export function initializeTransformer(runtime: Runtime, { depth }: TransformerShape, parameters: ReadonlyMap<string, Parameter>, seed: number): void {
+export function initializeTransformer(
+  runtime: Runtime,
+  { depth }: TransformerShape,
+  parameters: ReadonlyMap<string, Parameter>,
+  seed: number,
+): void {
   const fill = createInitializer(runtime, seed);
   for (const [name, parameter] of parameters) {
     const { shape } = parameter;

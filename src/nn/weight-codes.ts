@@ -22,15 +22,22 @@ export interface WeightCodes {
 
 /** @throws OnebitError `train/not-enough-memory`, `option/invalid` for 32 bits, which have no codes */
 export function weightCodes(runtime: Runtime, weight: Parameter, bits: 1 | 1.58 | 32): WeightCodes {
-  const tape = new Tape(runtime, { gradients: false }), operand = quantizeWeights(tape, tape.parameter(weight), bits);
+  const tape = new Tape(runtime, { gradients: false }),
+    operand = quantizeWeights(tape, tape.parameter(weight), bits);
   const { codes: quantized, rows, columns } = operand;
-  if (!quantized) return fail("option/invalid", `codes of "${weight.name}": wanted weights of 1 or 1.58 bits, got ${bits}`);
+  if (!quantized)
+    return fail("option/invalid", `codes of "${weight.name}": wanted weights of 1 or 1.58 bits, got ${bits}`);
   const graph = tape.compile({ outputs: [quantized.values, quantized.scale] });
   try {
     graph.forward();
     const words = new Int16Array(runtime.memory.buffer, quantized.values.address, rows * quantized.kp);
-    const codes = withMemoryNow("train/not-enough-memory", `codes of "${weight.name}", ${rows * columns} bytes`, () => new Int8Array(rows * columns));
-    for (let row = 0; row < rows; row++) codes.set(words.subarray(row * quantized.kp, row * quantized.kp + columns), row * columns);
+    const codes = withMemoryNow(
+      "train/not-enough-memory",
+      `codes of "${weight.name}", ${rows * columns} bytes`,
+      () => new Int8Array(rows * columns),
+    );
+    for (let row = 0; row < rows; row++)
+      codes.set(words.subarray(row * quantized.kp, row * quantized.kp + columns), row * columns);
     return { codes, scale: graph.f32(quantized.scale)[0], rows, columns };
   } finally {
     graph.free();

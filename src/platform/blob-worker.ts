@@ -14,10 +14,16 @@ export interface BlobWorker {
 
 /** @throws Error in WebKit what other browsers tell by an event: that a policy refuses it */
 export function startBlobWorker(source: string): BlobWorker {
-  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" })), revoke = (): void => URL.revokeObjectURL(url);
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" })),
+    revoke = (): void => URL.revokeObjectURL(url);
   try {
     const worker = new Worker(url);
-    return { worker, onFailure: (listener) => worker.addEventListener("error", ({ message }) => listener(new Error(message || REFUSED))), revoke };
+    return {
+      worker,
+      onFailure: (listener) =>
+        worker.addEventListener("error", ({ message }) => listener(new Error(message || REFUSED))),
+      revoke,
+    };
   } catch (cause) {
     revoke();
     throw new Error(REFUSED, { cause });

@@ -39,29 +39,40 @@ export function browserCacheStore(files: CacheFiles, name: string): ModelStore {
   const writing = <T>(path: string, run: () => Promise<T>): Promise<T> => attempt(`${name}/${path}`, "file/write", run);
   return {
     name,
-    stat: (path) => reading(path, async () => {
-      const record = await entries.record(path);
-      return record && { sizeBytes: record.sizeBytes, modifiedMs: record.modifiedMs };
-    }),
-    list: (folder) => reading(folder, async () => {
-      const prefix = folder === "" ? "" : `${folder}/`, found = new Map<string, boolean>();
-      for (const path of (await entries.paths()).filter((one) => one.startsWith(prefix))) {
-        const [first, ...rest] = path.slice(prefix.length).split("/");
-        found.set(first, rest.length > 0);
-      }
-      return [...found].map(([entry, isFolder]) => ({ name: entry, isFolder }));
-    }),
-    openRead: (path) => reading(path, async (): Promise<ByteSource> => {
-      const record = await entries.record(path) ?? fail("file/not-found", `${name}/${path}: no such file`);
-      return { name: `${name}/${path}`, sizeBytes: record.sizeBytes, read: (into, position) => reading(path, () => entries.read(record, path, into, position)), async close() {} };
-    }),
+    stat: (path) =>
+      reading(path, async () => {
+        const record = await entries.record(path);
+        return record && { sizeBytes: record.sizeBytes, modifiedMs: record.modifiedMs };
+      }),
+    list: (folder) =>
+      reading(folder, async () => {
+        const prefix = folder === "" ? "" : `${folder}/`,
+          found = new Map<string, boolean>();
+        for (const path of (await entries.paths()).filter((one) => one.startsWith(prefix))) {
+          const [first, ...rest] = path.slice(prefix.length).split("/");
+          found.set(first, rest.length > 0);
+        }
+        return [...found].map(([entry, isFolder]) => ({ name: entry, isFolder }));
+      }),
+    openRead: (path) =>
+      reading(path, async (): Promise<ByteSource> => {
+        const record = (await entries.record(path)) ?? fail("file/not-found", `${name}/${path}: no such file`);
+        return {
+          name: `${name}/${path}`,
+          sizeBytes: record.sizeBytes,
+          read: (into, position) => reading(path, () => entries.read(record, path, into, position)),
+          async close() {},
+        };
+      }),
     openWrite: (path) => writing(path, async () => typed(await openWrite(entries, path), `${name}/${path}`)),
     rename: (from, to) => writing(to, () => entries.move(from, to)),
     link: (path, target) => writing(path, () => entries.move(target, path)),
     linkTarget: async () => undefined,
-    remove: (path) => writing(path, async () => {
-      for (const found of (await entries.paths()).filter((one) => one === path || one.startsWith(`${path}/`))) await entries.remove(found);
-    }),
+    remove: (path) =>
+      writing(path, async () => {
+        for (const found of (await entries.paths()).filter((one) => one === path || one.startsWith(`${path}/`)))
+          await entries.remove(found);
+      }),
     lock: browserLocks(files.locks, name),
     freeBytes: () => files.freeBytes().catch(() => undefined),
   };
@@ -80,7 +91,11 @@ function typed({ sizeBytes, read, write, resize, flush, close }: WritableFile, p
 }
 
 async function openWrite(entries: FileEntries, path: string): Promise<WritableFile> {
-  let record: FileRecord = await entries.record(path) ?? { id: crypto.randomUUID(), sizeBytes: 0, modifiedMs: Date.now() };
+  let record: FileRecord = (await entries.record(path)) ?? {
+    id: crypto.randomUUID(),
+    sizeBytes: 0,
+    modifiedMs: Date.now(),
+  };
   const keep = async (sizeBytes: number): Promise<void> => {
     record = { ...record, sizeBytes, modifiedMs: Math.max(Date.now(), record.modifiedMs + 1) };
     await entries.putRecord(path, record);
@@ -92,21 +107,24 @@ async function openWrite(entries: FileEntries, path: string): Promise<WritableFi
   return {
     sizeBytes: async () => record.sizeBytes,
     read: (into, position) => entries.read(record, path, into, position),
-    write: (bytes, position) => inTurn(async () => {
-      for (let done = 0; done < bytes.length; ) {
-        const index = Math.floor((position + done) / BLOCK_BYTES), offset = position + done - index * BLOCK_BYTES;
-        const piece = bytes.subarray(done, done + BLOCK_BYTES - offset);
-        await entries.writeBlock(record, index, piece, offset);
-        done += piece.length;
-      }
-      await keep(Math.max(record.sizeBytes, position + bytes.length));
-    }),
-    resize: (sizeBytes) => inTurn(async () => {
-      const isShorter = sizeBytes < record.sizeBytes;
-      // The record first: a tab that is closed between the two must not leave a file whose bytes are gone.
-      await keep(sizeBytes);
-      if (isShorter) await entries.cut(record, sizeBytes);
-    }),
+    write: (bytes, position) =>
+      inTurn(async () => {
+        for (let done = 0; done < bytes.length; ) {
+          const index = Math.floor((position + done) / BLOCK_BYTES),
+            offset = position + done - index * BLOCK_BYTES;
+          const piece = bytes.subarray(done, done + BLOCK_BYTES - offset);
+          await entries.writeBlock(record, index, piece, offset);
+          done += piece.length;
+        }
+        await keep(Math.max(record.sizeBytes, position + bytes.length));
+      }),
+    resize: (sizeBytes) =>
+      inTurn(async () => {
+        const isShorter = sizeBytes < record.sizeBytes;
+        // The record first: a tab that is closed between the two must not leave a file whose bytes are gone.
+        await keep(sizeBytes);
+        if (isShorter) await entries.cut(record, sizeBytes);
+      }),
     // What was put is kept.
     flush: () => turn,
     close: () => turn,
@@ -124,12 +142,15 @@ class FileEntries {
   }
 
   async paths(): Promise<string[]> {
-    const urls = (await (await this.#files.cache()).keys()).map(({ url }) => url).filter((url) => url.startsWith(RECORDS));
+    const urls = (await (await this.#files.cache()).keys())
+      .map(({ url }) => url)
+      .filter((url) => url.startsWith(RECORDS));
     return urls.map((url) => url.slice(RECORDS.length).split("/").map(decodeURIComponent).join("/"));
   }
 
   async record(path: string): Promise<FileRecord | undefined> {
-    const record = await this.#recordAt(path), { movingTo } = record ?? {};
+    const record = await this.#recordAt(path),
+      { movingTo } = record ?? {};
     if (movingTo === undefined || (await this.#recordAt(movingTo))?.id !== record?.id) return record;
     await (await this.#files.cache()).delete(recordUrl(path));
     return undefined;
@@ -146,10 +167,13 @@ class FileEntries {
 
   /** Blocks that were never written read as zeros, as holes of files do; one that was evicted too, which the file's hash then tells. */
   async read({ id, sizeBytes }: FileRecord, path: string, into: Uint8Array, position: number): Promise<void> {
-    if (position + into.length > sizeBytes) fail("file/read", `${this.#name}/${path}: wanted bytes up to ${position + into.length}, it has ${sizeBytes}`);
+    if (position + into.length > sizeBytes)
+      fail("file/read", `${this.#name}/${path}: wanted bytes up to ${position + into.length}, it has ${sizeBytes}`);
     for (let done = 0; done < into.length; ) {
-      const index = Math.floor((position + done) / BLOCK_BYTES), offset = position + done - index * BLOCK_BYTES;
-      const count = Math.min(BLOCK_BYTES - offset, into.length - done), block = await this.#block(id, index);
+      const index = Math.floor((position + done) / BLOCK_BYTES),
+        offset = position + done - index * BLOCK_BYTES;
+      const count = Math.min(BLOCK_BYTES - offset, into.length - done),
+        block = await this.#block(id, index);
       into.fill(0, done, done + count);
       into.set(block.subarray(offset, offset + count), done);
       done += count;
@@ -157,7 +181,8 @@ class FileEntries {
   }
 
   async writeBlock({ id }: FileRecord, index: number, piece: Uint8Array, offset: number): Promise<void> {
-    const old = await this.#block(id, index), block = new Uint8Array(Math.max(old.length, offset + piece.length));
+    const old = await this.#block(id, index),
+      block = new Uint8Array(Math.max(old.length, offset + piece.length));
     block.set(old);
     block.set(piece, offset);
     await this.#put(blockUrl(id, index), block);
@@ -165,7 +190,9 @@ class FileEntries {
 
   /** Forgets what is behind `sizeBytes`. */
   async cut({ id }: FileRecord, sizeBytes: number): Promise<void> {
-    const index = Math.floor(sizeBytes / BLOCK_BYTES), rest = sizeBytes - index * BLOCK_BYTES, last = await this.#block(id, index);
+    const index = Math.floor(sizeBytes / BLOCK_BYTES),
+      rest = sizeBytes - index * BLOCK_BYTES,
+      last = await this.#block(id, index);
     await this.#drop(id, rest === 0 ? index : index + 1);
     if (rest > 0 && last.length > rest) await this.#put(blockUrl(id, index), last.slice(0, rest));
   }
@@ -178,7 +205,8 @@ class FileEntries {
 
   /** The blocks stay where they are; only the record is another's. */
   async move(from: string, to: string): Promise<void> {
-    const record = await this.record(from) ?? fail("file/write", `${this.#name}/${from}: is not there to be moved`), old = await this.record(to);
+    const record = (await this.record(from)) ?? fail("file/write", `${this.#name}/${from}: is not there to be moved`),
+      old = await this.record(to);
     await this.putRecord(from, { ...record, movingTo: to });
     await this.putRecord(to, { ...record, movingTo: undefined });
     await (await this.#files.cache()).delete(recordUrl(from));
@@ -191,8 +219,10 @@ class FileEntries {
   }
 
   async #drop(id: string, fromIndex: number): Promise<void> {
-    const cache = await this.#files.cache(), prefix = `${BLOCKS}${id}/`;
-    for (const { url } of await cache.keys()) if (url.startsWith(prefix) && Number(url.slice(prefix.length)) >= fromIndex) await cache.delete(url);
+    const cache = await this.#files.cache(),
+      prefix = `${BLOCKS}${id}/`;
+    for (const { url } of await cache.keys())
+      if (url.startsWith(prefix) && Number(url.slice(prefix.length)) >= fromIndex) await cache.delete(url);
   }
 
   async #put(url: string, body: BodyInit): Promise<void> {

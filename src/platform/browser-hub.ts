@@ -29,35 +29,49 @@ export function browserHub(): HubPlatform {
       return { update: (bytes) => void hash.update(bytes), digestHex: () => bytesToHex(hash.digest()) };
     },
     environment: () => undefined,
-    persist: async () => await globalThis.navigator?.storage?.persist?.() ?? false,
+    persist: async () => (await globalThis.navigator?.storage?.persist?.()) ?? false,
   };
 }
 
 /** Writing takes this thread's own right to it, or a worker that has it. */
 function hasPrivateFiles(): boolean {
-  return globalThis.navigator?.storage?.getDirectory !== undefined && (opensDirectly() || typeof Worker !== "undefined");
+  return (
+    globalThis.navigator?.storage?.getDirectory !== undefined && (opensDirectly() || typeof Worker !== "undefined")
+  );
 }
 
 function privateFiles(name: string): ModelStore {
-  const open: (handle: FileSystemFileHandle) => Promise<FileAccess> = opensDirectly() ? openDirectly : openThroughWorker(startWorker, () => navigator.storage.getDirectory());
-  return browserModelStore({
-    root: async () => await (await navigator.storage.getDirectory()).getDirectoryHandle(name, { create: true }),
-    open,
-    locks: navigator.locks,
-    estimate: () => navigator.storage.estimate(),
-  }, name);
+  const open: (handle: FileSystemFileHandle) => Promise<FileAccess> = opensDirectly()
+    ? openDirectly
+    : openThroughWorker(startWorker, () => navigator.storage.getDirectory());
+  return browserModelStore(
+    {
+      root: async () => await (await navigator.storage.getDirectory()).getDirectoryHandle(name, { create: true }),
+      open,
+      locks: navigator.locks,
+      estimate: () => navigator.storage.estimate(),
+    },
+    name,
+  );
 }
 
 function cacheEntries(name: string): ModelStore {
-  const absent = (): never => fail("hub/unavailable", "this page has no storage: it wants https (or localhost), and a browser that is not told to keep nothing");
-  return browserCacheStore({
-    cache: async () => await (globalThis.caches ?? absent()).open(name),
-    locks: globalThis.navigator?.locks ?? { request: async () => absent() },
-    async freeBytes() {
-      const { quota, usage } = await globalThis.navigator?.storage?.estimate?.() ?? {};
-      return quota === undefined || usage === undefined ? undefined : Math.max(0, quota - usage);
+  const absent = (): never =>
+    fail(
+      "hub/unavailable",
+      "this page has no storage: it wants https (or localhost), and a browser that is not told to keep nothing",
+    );
+  return browserCacheStore(
+    {
+      cache: async () => await (globalThis.caches ?? absent()).open(name),
+      locks: globalThis.navigator?.locks ?? { request: async () => absent() },
+      async freeBytes() {
+        const { quota, usage } = (await globalThis.navigator?.storage?.estimate?.()) ?? {};
+        return quota === undefined || usage === undefined ? undefined : Math.max(0, quota - usage);
+      },
     },
-  }, name);
+    name,
+  );
 }
 
 function startWorker(): FileWorker {

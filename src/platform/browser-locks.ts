@@ -28,10 +28,15 @@ export function browserLocks(locks: Pick<LockManager, "request">, name: string):
 }
 
 /** A lock of a browser is held while a promise is pending. Undefined when it is not to be had at once and that was asked for. */
-function take(locks: Pick<LockManager, "request">, name: string, options: { ifAvailable?: boolean; signal?: AbortSignal }): Promise<StoreLock | undefined> {
+function take(
+  locks: Pick<LockManager, "request">,
+  name: string,
+  options: { ifAvailable?: boolean; signal?: AbortSignal },
+): Promise<StoreLock | undefined> {
   return new Promise((resolve, reject) => {
     const whileHeld = (lock: unknown): Promise<void> | undefined => {
-      if (lock !== null) return new Promise<void>((release) => resolve({ isHeld: async () => true, release: async () => release() }));
+      if (lock !== null)
+        return new Promise<void>((release) => resolve({ isHeld: async () => true, release: async () => release() }));
       resolve(undefined);
       return undefined;
     };

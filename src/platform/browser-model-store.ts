@@ -25,7 +25,8 @@ export interface BrowserFiles {
 
 /** @param name for messages, and of the locks: the same in every tab */
 export function browserModelStore(files: BrowserFiles, name: string): ModelStore {
-  const folderOf = (path: string, create: boolean): Promise<FileSystemDirectoryHandle | undefined> => folderAt(files, path.split("/").slice(0, -1), create);
+  const folderOf = (path: string, create: boolean): Promise<FileSystemDirectoryHandle | undefined> =>
+    folderAt(files, path.split("/").slice(0, -1), create);
 
   async function fileAt(path: string, create: boolean): Promise<FileSystemFileHandle | undefined> {
     const folder = await folderOf(path, create);
@@ -33,42 +34,58 @@ export function browserModelStore(files: BrowserFiles, name: string): ModelStore
   }
 
   async function move(from: string, to: string): Promise<void> {
-    const handle = await fileAt(from, false), folder = await folderOf(to, true);
-    if (handle === undefined || folder === undefined) return fail("file/write", `${name}/${from}: is not there to be moved`);
-    const movable = handle as FileSystemFileHandle & { move?(folder: FileSystemDirectoryHandle, name: string): Promise<void> };
+    const handle = await fileAt(from, false),
+      folder = await folderOf(to, true);
+    if (handle === undefined || folder === undefined)
+      return fail("file/write", `${name}/${from}: is not there to be moved`);
+    const movable = handle as FileSystemFileHandle & {
+      move?(folder: FileSystemDirectoryHandle, name: string): Promise<void>;
+    };
     if (movable.move === undefined) return await copyOver(files, handle, folder, { from, to, name });
     await movable.move(folder, baseName(to));
   }
 
   return {
     name,
-    stat: (path) => attempt(`${name}/${path}`, "file/read", async () => {
-      const handle = await fileAt(path, false), file = await orAbsent(handle?.getFile());
-      return file && { sizeBytes: file.size, modifiedMs: file.lastModified };
-    }),
-    list: (path) => attempt(`${name}/${path}`, "file/read", async () => {
-      const folder = await folderAt(files, path === "" ? [] : path.split("/"), false), found: { name: string; isFolder: boolean }[] = [];
-      // The types of TypeScript do not know that folders can be walked.
-      const entries = folder as unknown as AsyncIterable<[string, FileSystemHandle]> | undefined;
-      if (entries !== undefined) for await (const [entry, handle] of entries) found.push({ name: entry, isFolder: handle.kind === "directory" });
-      return found;
-    }),
-    openRead: (path) => attempt(`${name}/${path}`, "file/read", async () => {
-      const handle = await fileAt(path, false), file = await orAbsent(handle?.getFile());
-      return file === undefined ? fail("file/not-found", `${name}/${path}: no such file`) : blobSource(file, `${name}/${path}`);
-    }),
-    openWrite: (path) => attempt(`${name}/${path}`, "file/write", async () => {
-      const handle = await fileAt(path, true);
-      if (handle === undefined) return fail("file/write", `${name}/${path}: cannot be made`);
-      return writableFile(await files.open(handle), `${name}/${path}`);
-    }),
+    stat: (path) =>
+      attempt(`${name}/${path}`, "file/read", async () => {
+        const handle = await fileAt(path, false),
+          file = await orAbsent(handle?.getFile());
+        return file && { sizeBytes: file.size, modifiedMs: file.lastModified };
+      }),
+    list: (path) =>
+      attempt(`${name}/${path}`, "file/read", async () => {
+        const folder = await folderAt(files, path === "" ? [] : path.split("/"), false),
+          found: { name: string; isFolder: boolean }[] = [];
+        // The types of TypeScript do not know that folders can be walked.
+        const entries = folder as unknown as AsyncIterable<[string, FileSystemHandle]> | undefined;
+        if (entries !== undefined)
+          for await (const [entry, handle] of entries)
+            found.push({ name: entry, isFolder: handle.kind === "directory" });
+        return found;
+      }),
+    openRead: (path) =>
+      attempt(`${name}/${path}`, "file/read", async () => {
+        const handle = await fileAt(path, false),
+          file = await orAbsent(handle?.getFile());
+        return file === undefined
+          ? fail("file/not-found", `${name}/${path}: no such file`)
+          : blobSource(file, `${name}/${path}`);
+      }),
+    openWrite: (path) =>
+      attempt(`${name}/${path}`, "file/write", async () => {
+        const handle = await fileAt(path, true);
+        if (handle === undefined) return fail("file/write", `${name}/${path}: cannot be made`);
+        return writableFile(await files.open(handle), `${name}/${path}`);
+      }),
     rename: (from, to) => attempt(`${name}/${to}`, "file/write", () => move(from, to)),
     link: (path, target) => attempt(`${name}/${path}`, "file/write", () => move(target, path)),
     linkTarget: async () => undefined,
-    remove: (path) => attempt(`${name}/${path}`, "file/write", async () => {
-      const folder = await folderOf(path, false);
-      await orAbsent(folder?.removeEntry(baseName(path), { recursive: true }));
-    }),
+    remove: (path) =>
+      attempt(`${name}/${path}`, "file/write", async () => {
+        const folder = await folderOf(path, false);
+        await orAbsent(folder?.removeEntry(baseName(path), { recursive: true }));
+      }),
     lock: browserLocks(files.locks, name),
     async freeBytes() {
       const { quota, usage } = await files.estimate().catch((): StorageEstimate => ({}));
@@ -77,7 +94,11 @@ export function browserModelStore(files: BrowserFiles, name: string): ModelStore
   };
 }
 
-async function folderAt(files: BrowserFiles, parts: readonly string[], create: boolean): Promise<FileSystemDirectoryHandle | undefined> {
+async function folderAt(
+  files: BrowserFiles,
+  parts: readonly string[],
+  create: boolean,
+): Promise<FileSystemDirectoryHandle | undefined> {
   let folder: FileSystemDirectoryHandle | undefined = await files.root();
   for (const part of parts) folder = await orAbsent(folder?.getDirectoryHandle(part, { create }));
   return folder;
@@ -90,7 +111,8 @@ function baseName(path: string): string {
 /** Undefined for what is not there, or is a folder where a file was looked for. */
 async function orAbsent<T>(found: Promise<T> | undefined): Promise<T | undefined> {
   return await found?.catch((error: unknown) => {
-    if (error instanceof Error && (error.name === "NotFoundError" || error.name === "TypeMismatchError")) return undefined;
+    if (error instanceof Error && (error.name === "NotFoundError" || error.name === "TypeMismatchError"))
+      return undefined;
     throw error;
   });
 }
@@ -98,16 +120,22 @@ async function orAbsent<T>(found: Promise<T> | undefined): Promise<T | undefined
 function writableFile(access: FileAccess, path: string): WritableFile {
   return {
     sizeBytes: () => attempt(path, "file/read", () => access.size()),
-    read: (into, position) => attempt(path, "file/read", async () => {
-      const bytes = await access.read(position, into.length);
-      if (bytes.length !== into.length) fail("file/read", `${path}: wanted bytes up to ${position + into.length}, it ends at ${position + bytes.length}`);
-      into.set(bytes);
-    }),
-    write: (bytes, position) => attempt(path, "file/write", async () => {
-      const written = await access.write(bytes, position);
-      // Firefox and Safari write what fits, and say how much that was.
-      if (written !== bytes.length) fail("hub/no-space", `${path}: wrote ${written} of ${bytes.length} bytes`);
-    }),
+    read: (into, position) =>
+      attempt(path, "file/read", async () => {
+        const bytes = await access.read(position, into.length);
+        if (bytes.length !== into.length)
+          fail(
+            "file/read",
+            `${path}: wanted bytes up to ${position + into.length}, it ends at ${position + bytes.length}`,
+          );
+        into.set(bytes);
+      }),
+    write: (bytes, position) =>
+      attempt(path, "file/write", async () => {
+        const written = await access.write(bytes, position);
+        // Firefox and Safari write what fits, and say how much that was.
+        if (written !== bytes.length) fail("hub/no-space", `${path}: wrote ${written} of ${bytes.length} bytes`);
+      }),
     resize: (sizeBytes) => attempt(path, "file/write", () => access.resize(sizeBytes)),
     flush: () => attempt(path, "file/write", () => access.flush()),
     close: () => attempt(path, "file/write", () => access.close()),
@@ -123,12 +151,14 @@ async function copyOver(
   folder: FileSystemDirectoryHandle,
   paths: { readonly from: string; readonly to: string; readonly name: string },
 ): Promise<void> {
-  const source = await from.getFile(), access = await files.open(await folder.getFileHandle(baseName(paths.to), { create: true }));
+  const source = await from.getFile(),
+    access = await files.open(await folder.getFileHandle(baseName(paths.to), { create: true }));
   try {
     await access.resize(0);
     for (let at = 0; at < source.size; at += COPY_BYTES) {
       const bytes = new Uint8Array(await source.slice(at, at + COPY_BYTES).arrayBuffer());
-      if ((await access.write(bytes, at)) !== bytes.length) fail("hub/no-space", `${paths.name}/${paths.to}: no room for a copy`);
+      if ((await access.write(bytes, at)) !== bytes.length)
+        fail("hub/no-space", `${paths.name}/${paths.to}: no room for a copy`);
     }
     await access.flush();
     await access.close();

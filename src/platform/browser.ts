@@ -60,11 +60,15 @@ function spawnThread(source: string, data: unknown): Thread {
     close();
   };`;
   const { worker, onFailure, revoke } = startBlobWorker(body);
-  const said = (wanted: string): Promise<void> => new Promise((resolve, reject) => {
-    worker.addEventListener("message", ({ data: found }) => (found === wanted ? resolve() : found?.error !== undefined && reject(new Error(found.error))));
-    onFailure(reject);
-  });
-  const ready = said("ready"), ended = said("ended");
+  const said = (wanted: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      worker.addEventListener("message", ({ data: found }) =>
+        found === wanted ? resolve() : found?.error !== undefined && reject(new Error(found.error)),
+      );
+      onFailure(reject);
+    });
+  const ready = said("ready"),
+    ended = said("ended");
   // What goes wrong before `ready` is told there; a thread whose end nobody awaits must not be reported a second time.
   ended.catch(() => {});
   void ready.finally(revoke).catch(() => {});

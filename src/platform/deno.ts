@@ -8,7 +8,9 @@ import { nodePlatform } from "./node.ts";
 
 /** The part of Deno's own interface that is used. */
 interface Deno {
-  readonly permissions: { querySync(permission: { name: "sys"; kind: "systemMemoryInfo" }): { readonly state: string } };
+  readonly permissions: {
+    querySync(permission: { name: "sys"; kind: "systemMemoryInfo" }): { readonly state: string };
+  };
 }
 
 /** The platform over Deno's edition of Node's modules. Loading bytes needs no permission; paths need `--allow-read`. */

@@ -11,7 +11,10 @@ import { quoted, throwIfAborted } from "../core/errors.ts";
 import type { LockOptions, StoreLock } from "../core/model-store.ts";
 
 /** The functions of `node:fs/promises` used here; tests pass ones that fail. */
-export type LockFs = Pick<typeof import("node:fs/promises"), "link" | "readFile" | "rename" | "rm" | "stat" | "utimes" | "writeFile">;
+export type LockFs = Pick<
+  typeof import("node:fs/promises"),
+  "link" | "readFile" | "rename" | "rm" | "stat" | "utimes" | "writeFile"
+>;
 
 interface Holder {
   readonly token: string;
@@ -30,7 +33,11 @@ const EMPTY_STALE_MS = 5000;
 const POLL_MS = 100;
 
 /** @throws OnebitError `aborted`; errors of `node:fs` as they are */
-export async function lockFile(path: string, { wait = true, keepsWhileAlive = false, signal, onWait }: LockOptions, fs: LockFs = nodeFs()): Promise<StoreLock | undefined> {
+export async function lockFile(
+  path: string,
+  { wait = true, keepsWhileAlive = false, signal, onWait }: LockOptions,
+  fs: LockFs = nodeFs(),
+): Promise<StoreLock | undefined> {
   const holder = await describeSelf();
   for (let isFirst = true; ; isFirst = false) {
     throwIfAborted(signal);
@@ -49,7 +56,8 @@ export async function lockFile(path: string, { wait = true, keepsWhileAlive = fa
 
 /** Who holds the lock, in words; undefined when nobody does, or that cannot be read. */
 export async function describeHolder(path: string, fs: LockFs = nodeFs()): Promise<string | undefined> {
-  const holder = await readHolder(fs, path), self = await describeSelf();
+  const holder = await readHolder(fs, path),
+    self = await describeSelf();
   if (holder === undefined || holder === UNREADABLE) return undefined;
   if (holder.machine !== self.machine) return `process ${holder.pid} of ${quoted(holder.machine.split(" ")[0])}`;
   return holder.pid === self.pid ? "this process" : `process ${holder.pid} of this machine`;
@@ -64,7 +72,9 @@ function held(fs: LockFs, path: string, holder: Holder): StoreLock {
   const timer = setInterval(() => {
     const now = new Date();
     // A lock that is gone is noticed by isHeld.
-    void isHeld().then((mine) => (mine ? fs.utimes(path, now, now) : undefined)).catch(() => {});
+    void isHeld()
+      .then((mine) => (mine ? fs.utimes(path, now, now) : undefined))
+      .catch(() => {});
   }, RENEW_MS);
   timer.unref();
   return {
@@ -83,7 +93,12 @@ async function removeIfStale(fs: LockFs, path: string, self: Holder, keepsWhileA
   // Several may find it stale, and one of them may hold it anew before the next removes it: they remove one by one, and
   // each looks again when it is its turn.
   const turn = `${path}.turn`;
-  if (!(await fs.writeFile(turn, "", { flag: "wx" }).then(() => true, () => false))) {
+  if (
+    !(await fs.writeFile(turn, "", { flag: "wx" }).then(
+      () => true,
+      () => false,
+    ))
+  ) {
     if (await isOlder(fs, turn, EMPTY_STALE_MS)) await fs.rm(turn, { force: true });
     return false;
   }
@@ -110,8 +125,15 @@ async function isOlder(fs: LockFs, path: string, thanMs: number): Promise<boolea
 
 /** A holder that was only slow may release the lock now, and another take it: what is moved is then not the stale one, and goes back. */
 async function remove(fs: LockFs, path: string, self: Holder): Promise<boolean> {
-  const holder = tokenOf(await readHolder(fs, path)), aside = `${path}.${self.token}`;
-  if (!(await fs.rename(path, aside).then(() => true, () => false))) return true;
+  const holder = tokenOf(await readHolder(fs, path)),
+    aside = `${path}.${self.token}`;
+  if (
+    !(await fs.rename(path, aside).then(
+      () => true,
+      () => false,
+    ))
+  )
+    return true;
   if (tokenOf(await readHolder(fs, aside)) !== holder) await fs.link(aside, path).catch(() => {});
   await fs.rm(aside, { force: true });
   return true;
@@ -144,28 +166,42 @@ async function readHolder(fs: LockFs, path: string): Promise<Holder | typeof UNR
     // Reading a pipe that somebody put there would wait for ever.
     if (!(await fs.stat(path)).isFile()) return undefined;
     const { token, pid, machine, started } = JSON.parse(await fs.readFile(path, "utf8")) as Record<string, unknown>;
-    const isHolder = typeof token === "string" && typeof pid === "number" && Number.isSafeInteger(pid) && pid > 0 && typeof machine === "string";
+    const isHolder =
+      typeof token === "string" &&
+      typeof pid === "number" &&
+      Number.isSafeInteger(pid) &&
+      pid > 0 &&
+      typeof machine === "string";
     return isHolder ? { token, pid, machine, started: typeof started === "string" ? started : undefined } : undefined;
   } catch (error) {
-    const isNone = error instanceof SyntaxError || error instanceof TypeError || (error as NodeJS.ErrnoException).code === "ENOENT";
+    const isNone =
+      error instanceof SyntaxError || error instanceof TypeError || (error as NodeJS.ErrnoException).code === "ENOENT";
     return isNone ? undefined : UNREADABLE;
   }
 }
 
 async function describeSelf(): Promise<Holder> {
-  const fs = nodeFs(), os = process.getBuiltinModule("node:os");
+  const fs = nodeFs(),
+    os = process.getBuiltinModule("node:os");
   const token = process.getBuiltinModule("node:crypto").randomBytes(8).toString("hex");
   // Containers on one machine may share its name and yet count their processes apart.
   const [boot, numbers] = await Promise.all([
     fs.readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => ""),
     fs.readlink("/proc/self/ns/pid").catch(() => ""),
   ]);
-  return { token, pid: process.pid, machine: [os.hostname(), boot.trim(), numbers].join(" "), started: (await processStat(process.pid)).started };
+  return {
+    token,
+    pid: process.pid,
+    machine: [os.hostname(), boot.trim(), numbers].join(" "),
+    started: (await processStat(process.pid)).started,
+  };
 }
 
 /** Fields 3 and 22 of Linux's /proc/PID/stat; the name in parentheses before them may hold anything. */
 async function processStat(pid: number): Promise<{ readonly started: string | undefined; readonly isZombie: boolean }> {
-  const stat = await nodeFs().readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
+  const stat = await nodeFs()
+    .readFile(`/proc/${pid}/stat`, "utf8")
+    .catch(() => undefined);
   const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
   return { started: fields?.[19], isZombie: fields?.[0] === "Z" };
 }

@@ -58,8 +58,10 @@ export function nodeFileStore(fs: NodeFs = process.getBuiltinModule("node:fs/pro
       }
     },
     async removeLeftovers(path) {
-      const { basename, join } = process.getBuiltinModule("node:path"), folder = folderOf(path);
-      for (const name of await listFolder(fs, folder)) if (temporaryFileTarget(name) === basename(path)) await removeFile(fs, join(folder, name));
+      const { basename, join } = process.getBuiltinModule("node:path"),
+        folder = folderOf(path);
+      for (const name of await listFolder(fs, folder))
+        if (temporaryFileTarget(name) === basename(path)) await removeFile(fs, join(folder, name));
     },
     listFolder: (path) => listFolder(fs, path),
     removeFile: (path) => removeFile(fs, path),
@@ -68,7 +70,11 @@ export function nodeFileStore(fs: NodeFs = process.getBuiltinModule("node:fs/pro
   };
 }
 
-async function writeFileAtomically(fs: NodeFs, path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+async function writeFileAtomically(
+  fs: NodeFs,
+  path: string,
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
   const temporary = temporaryFileOf(path, globalThis.crypto.randomUUID().slice(0, 8));
   const failHere = (cause: unknown): never => failToWrite(path, "write", cause);
   const handle = await fs.open(temporary, "wx").catch(failHere);
@@ -122,17 +128,21 @@ async function takeLock(fs: NodeFs, path: string): Promise<StoreLock | HeldBy> {
 
 /** Makes the folder and those above it, on the disk when this resolves. @throws errors of `node:fs` as they are */
 export async function makeFolder(fs: FolderFs, path: string): Promise<void> {
-  const absolute = process.getBuiltinModule("node:path").resolve(path), first = await fs.mkdir(absolute, { recursive: true });
+  const absolute = process.getBuiltinModule("node:path").resolve(path),
+    first = await fs.mkdir(absolute, { recursive: true });
   if (first === undefined) return;
   // Each new folder is an entry in the one above it.
   for (let made = absolute; made.length >= first.length; made = folderOf(made)) await syncFolder(fs, folderOf(made));
 }
 
 async function listFolder(fs: NodeFs, path: string): Promise<string[]> {
-  const names = await fs.readdir(path).catch((cause: NodeJS.ErrnoException) =>
-    cause.code === "ENOENT"
-      ? fail("file/not-found", `${path}: no such folder`, cause)
-      : fail("file/read", `${path}: cannot list the folder: ${cause.message}`, cause));
+  const names = await fs
+    .readdir(path)
+    .catch((cause: NodeJS.ErrnoException) =>
+      cause.code === "ENOENT"
+        ? fail("file/not-found", `${path}: no such folder`, cause)
+        : fail("file/read", `${path}: cannot list the folder: ${cause.message}`, cause),
+    );
   return names.sort();
 }
 

@@ -15,13 +15,19 @@ import { nodeFetch } from "./node-proxy.ts";
  * @param openFile opens a file by its whole path, as the platform does
  * @param environment Default: the process's.
  */
-export function nodeHub(openFile: (path: string) => Promise<ByteSource>, environment: (name: string) => string | undefined = (name) => process.env[name]): HubPlatform {
-  const path = process.getBuiltinModule("node:path"), os = process.getBuiltinModule("node:os");
+export function nodeHub(
+  openFile: (path: string) => Promise<ByteSource>,
+  environment: (name: string) => string | undefined = (name) => process.env[name],
+): HubPlatform {
+  const path = process.getBuiltinModule("node:path"),
+    os = process.getBuiltinModule("node:os");
   const set = (name: string): string | undefined => environment(name) || undefined;
   const caches = (): string => set("XDG_CACHE_HOME") ?? path.join(os.homedir(), ".cache");
   const expanded = (folder: string): string => path.resolve(folder.replace(/^~(?=$|[\\/])/, () => os.homedir()));
   const hubFolder = (): string =>
-    set("HF_HUB_CACHE") ?? set("HUGGINGFACE_HUB_CACHE") ?? path.join(set("HF_HOME") ?? path.join(caches(), "huggingface"), "hub");
+    set("HF_HUB_CACHE") ??
+    set("HUGGINGFACE_HUB_CACHE") ??
+    path.join(set("HF_HOME") ?? path.join(caches(), "huggingface"), "hub");
   return {
     hubStore: nodeModelStore(() => expanded(hubFolder()), openFile),
     urlStore: nodeModelStore(() => expanded(set("ONEBIT_CACHE") ?? path.join(caches(), "onebit")), openFile),

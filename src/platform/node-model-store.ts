@@ -13,15 +13,25 @@ import { makeFolder, syncFolder } from "./node-files.ts";
 type FileHandle = import("node:fs/promises").FileHandle;
 
 /** The functions of `node:fs/promises` used here; tests pass ones that fail. */
-export type ModelFs = LockFs & Pick<typeof import("node:fs/promises"), "mkdir" | "open" | "readdir" | "readlink" | "realpath" | "statfs" | "symlink">;
+export type ModelFs = LockFs &
+  Pick<
+    typeof import("node:fs/promises"),
+    "mkdir" | "open" | "readdir" | "readlink" | "realpath" | "statfs" | "symlink"
+  >;
 
 /**
  * @param folder asked for when it is first needed: where environment variables need a permission, making a store does not
  * @param openRead opens a file by its whole path, as the platform does
  */
-export function nodeModelStore(folder: () => string, openRead: (path: string) => Promise<ByteSource>, fs: ModelFs = process.getBuiltinModule("node:fs/promises")): ModelStore {
-  const path = process.getBuiltinModule("node:path"), at = (name: string): string => path.join(folder(), name);
-  const attempt = <T>(what: string, name: string, run: () => Promise<T>): Promise<T> => run().catch((cause: unknown) => refuse(at(name), what, cause));
+export function nodeModelStore(
+  folder: () => string,
+  openRead: (path: string) => Promise<ByteSource>,
+  fs: ModelFs = process.getBuiltinModule("node:fs/promises"),
+): ModelStore {
+  const path = process.getBuiltinModule("node:path"),
+    at = (name: string): string => path.join(folder(), name);
+  const attempt = <T>(what: string, name: string, run: () => Promise<T>): Promise<T> =>
+    run().catch((cause: unknown) => refuse(at(name), what, cause));
 
   async function lock(name: string, options: LockOptions & { readonly wait: false }): Promise<StoreLock | undefined>;
   async function lock(name: string, options: LockOptions): Promise<StoreLock>;
@@ -45,28 +55,37 @@ export function nodeModelStore(folder: () => string, openRead: (path: string) =>
       return entries.map((entry) => ({ name: entry.name, isFolder: entry.isDirectory() }));
     },
     openRead: (name) => openRead(at(name)),
-    openWrite: (name) => attempt("open", name, async () => {
-      await makeFolder(fs, path.dirname(at(name)));
-      return writableFile(await openForChanges(fs, at(name)), at(name));
-    }),
-    rename: (from, to) => attempt("move", to, async () => {
-      await makeFolder(fs, path.dirname(at(to)));
-      await fs.rename(at(from), at(to));
-      await syncFolder(fs, path.dirname(at(to)));
-    }),
+    openWrite: (name) =>
+      attempt("open", name, async () => {
+        await makeFolder(fs, path.dirname(at(name)));
+        return writableFile(await openForChanges(fs, at(name)), at(name));
+      }),
+    rename: (from, to) =>
+      attempt("move", to, async () => {
+        await makeFolder(fs, path.dirname(at(to)));
+        await fs.rename(at(from), at(to));
+        await syncFolder(fs, path.dirname(at(to)));
+      }),
     link: (name, target) => attempt("link", name, () => linkOrMove(fs, at(name), at(target))),
     async linkTarget(name) {
       const target = await fs.readlink(at(name)).catch(absent);
       if (target === undefined) return undefined;
-      return path.relative(folder(), path.resolve(path.dirname(at(name)), target)).split(path.sep).join("/");
+      return path
+        .relative(folder(), path.resolve(path.dirname(at(name)), target))
+        .split(path.sep)
+        .join("/");
     },
-    remove: (name) => attempt("remove", name, async () => {
-      if (await isInside(fs, path.dirname(at(name)), folder())) await fs.rm(at(name), { recursive: true, force: true });
-    }),
+    remove: (name) =>
+      attempt("remove", name, async () => {
+        if (await isInside(fs, path.dirname(at(name)), folder()))
+          await fs.rm(at(name), { recursive: true, force: true });
+      }),
     lock,
     async freeBytes() {
       // Some file systems over a network tell nothing.
-      const { bavail, bsize, blocks } = await fs.statfs(await nearestFolder(fs, folder())).catch(() => ({ bavail: 0, bsize: 0, blocks: 0 }));
+      const { bavail, bsize, blocks } = await fs
+        .statfs(await nearestFolder(fs, folder()))
+        .catch(() => ({ bavail: 0, bsize: 0, blocks: 0 }));
       return blocks === 0 ? undefined : bavail * bsize;
     },
     absolutePath: at,
@@ -87,20 +106,25 @@ function refuse(path: string, what: string, cause: unknown): never {
 }
 
 function writableFile(handle: FileHandle, path: string): WritableFile {
-  const attempt = <T>(what: string, run: () => Promise<T>): Promise<T> => run().catch((cause: unknown) => refuse(path, what, cause));
+  const attempt = <T>(what: string, run: () => Promise<T>): Promise<T> =>
+    run().catch((cause: unknown) => refuse(path, what, cause));
   return {
     sizeBytes: () => attempt("size", async () => (await handle.stat()).size),
     async read(into, position) {
       for (let done = 0; done < into.length; ) {
-        const { bytesRead } = await handle.read(into, done, into.length - done, position + done)
+        const { bytesRead } = await handle
+          .read(into, done, into.length - done, position + done)
           .catch((cause: unknown) => fail("file/read", `${path}: read at byte ${position + done} failed`, cause));
-        if (bytesRead === 0) fail("file/read", `${path}: wanted bytes up to ${position + into.length}, it ends at ${position + done}`);
+        if (bytesRead === 0)
+          fail("file/read", `${path}: wanted bytes up to ${position + into.length}, it ends at ${position + done}`);
         done += bytesRead;
       }
     },
-    write: (bytes, position) => attempt("write", async () => {
-      for (let done = 0; done < bytes.length; ) done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
-    }),
+    write: (bytes, position) =>
+      attempt("write", async () => {
+        for (let done = 0; done < bytes.length; )
+          done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
+      }),
     resize: (sizeBytes) => attempt("resize", () => handle.truncate(sizeBytes)),
     flush: () => attempt("flush", () => handle.datasync()),
     close: () => attempt("close", () => handle.close()),
@@ -109,9 +133,11 @@ function writableFile(handle: FileHandle, path: string): WritableFile {
 
 /** Opens a file, made where there is none, whose name is on the disk: or a power cut would take all that it is to hold. */
 async function openForChanges(fs: ModelFs, path: string): Promise<FileHandle> {
-  const { O_RDWR, O_CREAT } = process.getBuiltinModule("node:fs").constants, handle = await fs.open(path, O_RDWR | O_CREAT, 0o666);
+  const { O_RDWR, O_CREAT } = process.getBuiltinModule("node:fs").constants,
+    handle = await fs.open(path, O_RDWR | O_CREAT, 0o666);
   try {
-    if (!(await handle.stat()).isFile()) fail("file/write", `${path}: wanted a file, found a pipe, a device or a socket; remove it`);
+    if (!(await handle.stat()).isFile())
+      fail("file/write", `${path}: wanted a file, found a pipe, a device or a socket; remove it`);
     await syncFolder(fs, process.getBuiltinModule("node:path").dirname(path));
     return handle;
   } catch (error) {
@@ -122,7 +148,8 @@ async function openForChanges(fs: ModelFs, path: string): Promise<FileHandle> {
 
 /** Relative links, so that a cache may be moved; made aside and renamed, so that there is always the old one or the new. */
 async function linkOrMove(fs: ModelFs, link: string, target: string): Promise<void> {
-  const path = process.getBuiltinModule("node:path"), folder = path.dirname(link);
+  const path = process.getBuiltinModule("node:path"),
+    folder = path.dirname(link);
   await makeFolder(fs, folder);
   const temporary = `${link}.${process.getBuiltinModule("node:crypto").randomBytes(4).toString("hex")}.tmp`;
   try {
@@ -131,7 +158,12 @@ async function linkOrMove(fs: ModelFs, link: string, target: string): Promise<vo
   } catch (error) {
     await fs.rm(temporary, { force: true }).catch(() => {});
     // Windows without the right to make links, and file systems that have none.
-    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EACCES", "UNKNOWN"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    if (
+      !["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EACCES", "UNKNOWN"].includes(
+        (error as NodeJS.ErrnoException).code ?? "",
+      )
+    )
+      throw error;
     await fs.rename(target, link);
   }
   await syncFolder(fs, folder);
@@ -142,10 +174,12 @@ async function linkOrMove(fs: ModelFs, link: string, target: string): Promise<vo
  * @throws OnebitError `file/write` when it is elsewhere
  */
 async function isInside(fs: ModelFs, folder: string, root: string): Promise<boolean> {
-  const path = process.getBuiltinModule("node:path"), [found, top] = await Promise.all([folder, root].map((one) => fs.realpath(one).catch(absent)));
+  const path = process.getBuiltinModule("node:path"),
+    [found, top] = await Promise.all([folder, root].map((one) => fs.realpath(one).catch(absent)));
   if (found === undefined || top === undefined) return false;
   const way = path.relative(top, found);
-  if (way === ".." || way.startsWith(`..${path.sep}`) || path.isAbsolute(way)) fail("file/write", `${folder}: a link leads out of ${root}, to ${found}; remove what is there by hand`);
+  if (way === ".." || way.startsWith(`..${path.sep}`) || path.isAbsolute(way))
+    fail("file/write", `${folder}: a link leads out of ${root}, to ${found}; remove what is there by hand`);
   return true;
 }
 
@@ -153,6 +187,13 @@ async function isInside(fs: ModelFs, folder: string, root: string): Promise<bool
 async function nearestFolder(fs: ModelFs, folder: string): Promise<string> {
   const path = process.getBuiltinModule("node:path");
   for (let at = path.resolve(folder); ; at = path.dirname(at)) {
-    if (await fs.stat(at).then((stat) => stat.isDirectory(), () => false) || path.dirname(at) === at) return at;
+    if (
+      (await fs.stat(at).then(
+        (stat) => stat.isDirectory(),
+        () => false,
+      )) ||
+      path.dirname(at) === at
+    )
+      return at;
   }
 }

@@ -30,8 +30,13 @@ export function nodeFetch(environment: (name: string) => string | undefined): Fe
 function seesToProxies(environment: (name: string) => string | undefined): boolean {
   const { node, bun, deno } = process.versions;
   if (bun !== undefined || deno !== undefined) return true;
-  const [major, minor] = node.split(".").map(Number), isAble = major >= 24 || (major === 22 && minor >= 21);
-  return isAble && (environment("NODE_USE_ENV_PROXY") === "1" || [...process.execArgv, ...(environment("NODE_OPTIONS") ?? "").split(" ")].includes("--use-env-proxy"));
+  const [major, minor] = node.split(".").map(Number),
+    isAble = major >= 24 || (major === 22 && minor >= 21);
+  return (
+    isAble &&
+    (environment("NODE_USE_ENV_PROXY") === "1" ||
+      [...process.execArgv, ...(environment("NODE_OPTIONS") ?? "").split(" ")].includes("--use-env-proxy"))
+  );
 }
 
 interface Proxy {
@@ -41,27 +46,50 @@ interface Proxy {
 }
 
 /** @throws OnebitError `option/invalid` for a variable that is no address of a proxy */
-export function proxyFor({ protocol, hostname, port }: URL, environment: (name: string) => string | undefined): Proxy | undefined {
-  const names = protocol === "https:" ? ["https_proxy", "HTTPS_PROXY"] : ["http_proxy", "HTTP_PROXY"], variable = names.find((name) => environment(name) !== undefined);
-  if (variable === undefined || isExempt(hostname, port || (protocol === "https:" ? "443" : "80"), environment("no_proxy") ?? environment("NO_PROXY") ?? "")) return undefined;
-  const text = environment(variable) ?? "", url = text.includes("://") ? text : `http://${text}`;
+export function proxyFor(
+  { protocol, hostname, port }: URL,
+  environment: (name: string) => string | undefined,
+): Proxy | undefined {
+  const names = protocol === "https:" ? ["https_proxy", "HTTPS_PROXY"] : ["http_proxy", "HTTP_PROXY"],
+    variable = names.find((name) => environment(name) !== undefined);
+  if (
+    variable === undefined ||
+    isExempt(
+      hostname,
+      port || (protocol === "https:" ? "443" : "80"),
+      environment("no_proxy") ?? environment("NO_PROXY") ?? "",
+    )
+  )
+    return undefined;
+  const text = environment(variable) ?? "",
+    url = text.includes("://") ? text : `http://${text}`;
   // It may hold a password, so it is not shown.
-  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) fail("option/invalid", `${variable}: wanted http://host:port or https://host:port`);
+  if (!/^https?:\/\//i.test(url) || !URL.canParse(url))
+    fail("option/invalid", `${variable}: wanted http://host:port or https://host:port`);
   return { url, variable };
 }
 
 /** Names and what is below them, with a port or without; `*` is all. */
 function isExempt(hostname: string, port: string, list: string): boolean {
-  return list.toLowerCase().split(/[\s,]+/).some((entry) => {
-    if (entry === "*") return true;
-    const [, name = "", itsPort] = /^(?:\*?\.)?(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(entry) ?? [];
-    return name !== "" && (hostname === name || hostname.endsWith(`.${name}`)) && (itsPort === undefined || itsPort === port);
-  });
+  return list
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .some((entry) => {
+      if (entry === "*") return true;
+      const [, name = "", itsPort] = /^(?:\*?\.)?(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(entry) ?? [];
+      return (
+        name !== "" &&
+        (hostname === name || hostname.endsWith(`.${name}`)) &&
+        (itsPort === undefined || itsPort === port)
+      );
+    });
 }
 
 /** As the program that runs would find it (for the command line: beside this package), or in the folder it was started in. */
 function findUndici(): Undici | undefined {
-  const { createRequire } = process.getBuiltinModule("node:module"), { join } = process.getBuiltinModule("node:path"), { realpathSync } = process.getBuiltinModule("node:fs");
+  const { createRequire } = process.getBuiltinModule("node:module"),
+    { join } = process.getBuiltinModule("node:path"),
+    { realpathSync } = process.getBuiltinModule("node:fs");
   for (const from of [process.argv[1], join(process.cwd(), "package.json")]) {
     try {
       return createRequire(from === process.argv[1] ? realpathSync(from) : from)("undici") as Undici;
@@ -73,5 +101,8 @@ function findUndici(): Undici | undefined {
 }
 
 function noUndici(variable: string, hostname: string): never {
-  return fail("hub/network", `${variable} is set, which Node ${process.versions.node} does not use by itself: install undici beside onebit (npm install undici@6), or run Node 22.21, 24 or later with NODE_USE_ENV_PROXY=1; to go without the proxy, put ${hostname} in NO_PROXY`);
+  return fail(
+    "hub/network",
+    `${variable} is set, which Node ${process.versions.node} does not use by itself: install undici beside onebit (npm install undici@6), or run Node 22.21, 24 or later with NODE_USE_ENV_PROXY=1; to go without the proxy, put ${hostname} in NO_PROXY`,
+  );
 }

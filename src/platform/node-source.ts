@@ -12,7 +12,10 @@ const READ_BYTES_MAX = 1 << 30;
 type OpenFs = Pick<typeof import("node:fs/promises"), "open" | "stat">;
 
 /** @param fs tests pass one that fails */
-export async function openFile(path: string, fs: OpenFs = process.getBuiltinModule("node:fs/promises")): Promise<ByteSource> {
+export async function openFile(
+  path: string,
+  fs: OpenFs = process.getBuiltinModule("node:fs/promises"),
+): Promise<ByteSource> {
   const refuse = (cause: NodeJS.ErrnoException): never =>
     cause.code === "ENOENT"
       ? fail("file/not-found", `${path}: no such file`, cause)
@@ -30,9 +33,13 @@ export async function openFile(path: string, fs: OpenFs = process.getBuiltinModu
     async read(into, position) {
       for (let done = 0; done < into.length; ) {
         const want = Math.min(into.length - done, READ_BYTES_MAX);
-        const { bytesRead } = await handle.read(into, done, want, position + done)
-          .catch((cause: unknown) => fail("file/read", `${path}: read at byte ${position + done} failed: ${messageOf(cause)}`, cause));
-        if (bytesRead === 0) fail("file/read", `${path}: wanted bytes up to ${position + into.length}, it ends at ${position + done}`);
+        const { bytesRead } = await handle
+          .read(into, done, want, position + done)
+          .catch((cause: unknown) =>
+            fail("file/read", `${path}: read at byte ${position + done} failed: ${messageOf(cause)}`, cause),
+          );
+        if (bytesRead === 0)
+          fail("file/read", `${path}: wanted bytes up to ${position + into.length}, it ends at ${position + done}`);
         done += bytesRead;
       }
     },
@@ -42,7 +49,12 @@ export async function openFile(path: string, fs: OpenFs = process.getBuiltinModu
 
 function requireFile(path: string, stat: import("node:fs").Stats): void {
   if (stat.isFile()) return;
-  const kinds = [[stat.isDirectory(), "a folder"], [stat.isFIFO(), "a pipe"], [stat.isSocket(), "a socket"], [true, "a device"]] as const;
+  const kinds = [
+    [stat.isDirectory(), "a folder"],
+    [stat.isFIFO(), "a pipe"],
+    [stat.isSocket(), "a socket"],
+    [true, "a device"],
+  ] as const;
   fail("file/read", `${path}: wanted a file, found ${kinds.find(([is]) => is)?.[1]}`);
 }
 

@@ -11,7 +11,8 @@ import { openFile } from "./node-source.ts";
 
 /** The platform over Node's built-in modules. */
 export function nodePlatform(): Platform {
-  const os = process.getBuiltinModule("node:os"), path = process.getBuiltinModule("node:path");
+  const os = process.getBuiltinModule("node:os"),
+    path = process.getBuiltinModule("node:path");
   return {
     name: "node",
     nCores: os.availableParallelism(),
@@ -29,7 +30,10 @@ export function nodePlatform(): Platform {
 
 async function isFolder(path: string): Promise<boolean> {
   const fs = process.getBuiltinModule("node:fs/promises");
-  return fs.stat(path).then((stat) => stat.isDirectory(), () => false);
+  return fs.stat(path).then(
+    (stat) => stat.isDirectory(),
+    () => false,
+  );
 }
 
 function spawnThread(source: string, data: unknown): Thread {
@@ -47,7 +51,10 @@ function spawnThread(source: string, data: unknown): Thread {
   // Or an error in a running thread would end the process; `ended` tells of it.
   worker.on("error", () => {});
   // Once it runs, a thread must not keep the process alive: a program that forgets close() still exits.
-  ready.then(() => worker.unref(), () => {});
+  ready.then(
+    () => worker.unref(),
+    () => {},
+  );
   return {
     ready,
     ended,

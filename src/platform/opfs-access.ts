@@ -79,7 +79,9 @@ onmessage = async ({ data: [id, op, ...args] }) => {
 /** The part of a `Worker` that is used. */
 export interface FileWorker {
   postMessage(message: readonly unknown[]): void;
-  onAnswer(listener: (answer: readonly [id: number, result: unknown, errorName?: string, errorMessage?: string]) => void): void;
+  onAnswer(
+    listener: (answer: readonly [id: number, result: unknown, errorName?: string, errorMessage?: string]) => void,
+  ): void;
   onFailure(listener: (error: Error) => void): void;
 }
 
@@ -87,10 +89,15 @@ export interface FileWorker {
  * Opens files by asking a worker, which is started at the first one and serves all. It is told where a file is below the
  * `root` of the private files: WebKit sends no handles.
  */
-export function openThroughWorker(startWorker: () => FileWorker, root: () => Promise<FileSystemDirectoryHandle>): (handle: FileSystemFileHandle) => Promise<FileAccess> {
-  let worker: ((op: string, ...args: unknown[]) => Promise<unknown>) | undefined, nFiles = 0;
+export function openThroughWorker(
+  startWorker: () => FileWorker,
+  root: () => Promise<FileSystemDirectoryHandle>,
+): (handle: FileSystemFileHandle) => Promise<FileAccess> {
+  let worker: ((op: string, ...args: unknown[]) => Promise<unknown>) | undefined,
+    nFiles = 0;
   return async (handle) => {
-    const ask = (worker ??= asking(startWorker())), file = nFiles++;
+    const ask = (worker ??= asking(startWorker())),
+      file = nFiles++;
     await ask("open", file, await (await root()).resolve(handle));
     return {
       size: async () => (await ask("size", file)) as number,
@@ -107,7 +114,8 @@ export function openThroughWorker(startWorker: () => FileWorker, root: () => Pro
 /** Questions by number, answers to whoever asked. */
 function asking(worker: FileWorker): (op: string, ...args: unknown[]) => Promise<unknown> {
   const waiting = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
-  let nAsked = 0, failure: Error | undefined;
+  let nAsked = 0,
+    failure: Error | undefined;
   worker.onAnswer(([id, result, errorName, errorMessage]) => {
     const asker = waiting.get(id);
     waiting.delete(id);
@@ -119,10 +127,11 @@ function asking(worker: FileWorker): (op: string, ...args: unknown[]) => Promise
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
   });
-  return (...message) => new Promise((resolve, reject) => {
-    if (failure !== undefined) return reject(failure);
-    const id = nAsked++;
-    waiting.set(id, { resolve, reject });
-    worker.postMessage([id, ...message]);
-  });
+  return (...message) =>
+    new Promise((resolve, reject) => {
+      if (failure !== undefined) return reject(failure);
+      const id = nAsked++;
+      waiting.set(id, { resolve, reject });
+      worker.postMessage([id, ...message]);
+    });
 }

@@ -12,7 +12,8 @@ export function workerdPlatform(): Platform {
   return {
     name: "workerd",
     nCores: 1,
-    openFile: async (path) => (URL.canParse(path) ? openUrl(path) : fail("file/not-found", `${path}: workerd has no files; give a URL or bytes`)),
+    openFile: async (path) =>
+      URL.canParse(path) ? openUrl(path) : fail("file/not-found", `${path}: workerd has no files; give a URL or bytes`),
     isFolder: async (path) => URL.canParse(path) && new URL(path).pathname.endsWith("/"),
     inFolder: (folder, name) => new URL(name, folder).href,
     beside: (file, name) => new URL(name, file).href,

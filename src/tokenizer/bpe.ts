@@ -143,7 +143,8 @@ export class ByteLevelBpe implements TokenModel {
  */
 export function parseMerge(index: number, text: string): MergeRule {
   const blank = text.indexOf(" ", 1);
-  if (blank < 0 || blank + 1 === text.length) bad(`merge ${index} ${quoted(text)}: wanted two symbols with a blank between`);
+  if (blank < 0 || blank + 1 === text.length)
+    bad(`merge ${index} ${quoted(text)}: wanted two symbols with a blank between`);
   return [text.slice(0, blank), text.slice(blank + 1)];
 }
 

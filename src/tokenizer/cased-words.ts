@@ -3,7 +3,17 @@
  *
  * @module
  */
-import { type CharClasses, LETTER, LOWER, MARK, NUMBER, SPACE, UPPER, codePointBefore, isNewline } from "./char-classes.ts";
+import {
+  type CharClasses,
+  LETTER,
+  LOWER,
+  MARK,
+  NUMBER,
+  SPACE,
+  UPPER,
+  codePointBefore,
+  isNewline,
+} from "./char-classes.ts";
 import { type Contractions, type MatcherMaker, blanksEnd, contractionEnd, numbersEnd } from "./split.ts";
 
 /**
@@ -29,7 +39,14 @@ export function casedWords(digits: number, contractions?: Contractions): Matcher
 }
 
 /** The end of `L?A*B+`, else of `L?A+B*`, else `at`; `second` is after a lead L. */
-function casedWordEnd(classes: CharClasses, text: string, at: number, second: number, end: number, mayLead: boolean): number {
+function casedWordEnd(
+  classes: CharClasses,
+  text: string,
+  at: number,
+  second: number,
+  end: number,
+  mayLead: boolean,
+): number {
   const starts = mayLead ? [second, at] : [at];
   for (const start of starts) {
     const stop = lowerWordEnd(classes, text, start, end);

@@ -108,7 +108,8 @@ export function isWhiteSpace(codePoint: number): boolean {
 
 /** Nothing but white space, written as it is or as `▁`. */
 export function isBlankText(text: string): boolean {
-  for (let at = 0; at < text.length; at++) if (!isWhiteSpace(text.charCodeAt(at)) && text.charCodeAt(at) !== 0x2581) return false;
+  for (let at = 0; at < text.length; at++)
+    if (!isWhiteSpace(text.charCodeAt(at)) && text.charCodeAt(at) !== 0x2581) return false;
   return text !== "";
 }
 

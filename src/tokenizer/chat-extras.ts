@@ -25,15 +25,31 @@ export interface ChatExtras {
 const GGUF_TEMPLATE = "tokenizer.chat_template";
 /** Keys of ids, and the names of the tokens. The first separator is misspelt in the specification. */
 const GGUF_TOKENS: readonly (readonly [key: string, name: string])[] = [
-  ["bos", "bos_token"], ["eos", "eos_token"], ["unknown", "unk_token"], ["seperator", "sep_token"], ["separator", "sep_token"], ["padding", "pad_token"], ["cls", "cls_token"], ["mask", "mask_token"],
+  ["bos", "bos_token"],
+  ["eos", "eos_token"],
+  ["unknown", "unk_token"],
+  ["seperator", "sep_token"],
+  ["separator", "sep_token"],
+  ["padding", "pad_token"],
+  ["cls", "cls_token"],
+  ["mask", "mask_token"],
 ];
 const HF_TOKENS = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
 /** @param found what the keys are known to say besides: defaults of `bos` and `eos` */
-export function chatFromGguf(metadata: GgufMetadata, texts: readonly string[], found: { readonly bosId: number | undefined; readonly eosId: number | undefined }): ChatExtras {
+export function chatFromGguf(
+  metadata: GgufMetadata,
+  texts: readonly string[],
+  found: { readonly bosId: number | undefined; readonly eosId: number | undefined },
+): ChatExtras {
   const chatTemplates = new Map<string, string>();
   for (const [key, value] of metadata) {
-    const name = key === GGUF_TEMPLATE ? "default" : key.startsWith(`${GGUF_TEMPLATE}.`) ? key.slice(GGUF_TEMPLATE.length + 1) : undefined;
+    const name =
+      key === GGUF_TEMPLATE
+        ? "default"
+        : key.startsWith(`${GGUF_TEMPLATE}.`)
+          ? key.slice(GGUF_TEMPLATE.length + 1)
+          : undefined;
     if (name === undefined) continue;
     chatTemplates.set(name, typeof value === "string" ? value : bad(`${key}: wanted a string, found ${typeof value}`));
   }

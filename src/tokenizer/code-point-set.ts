@@ -15,7 +15,8 @@ export class CodePointSet {
     let at = 0;
     ranges.split(" ").forEach((text, i) => {
       const end = at + parseInt(text, 36);
-      if (i % 2 === 1) for (let codePoint = at; codePoint < end; codePoint++) this.#bits[codePoint >>> 5] |= 1 << (codePoint & 31);
+      if (i % 2 === 1)
+        for (let codePoint = at; codePoint < end; codePoint++) this.#bits[codePoint >>> 5] |= 1 << (codePoint & 31);
       at = end;
     });
   }

@@ -33,7 +33,10 @@ const LLAMA3_BOS = 128_000;
 export function tokenizerFromGguf(metadata: GgufMetadata): Tokenizer {
   const kind = readString(metadata, `${KEY}model`);
   if (kind === undefined || kind === "no_vocab" || kind === "none") {
-    fail("tokenizer/missing", `the file has no tokenizer (${KEY}model is ${kind ?? "absent"}); only token ids can be used`);
+    fail(
+      "tokenizer/missing",
+      `the file has no tokenizer (${KEY}model is ${kind ?? "absent"}); only token ids can be used`,
+    );
   }
   if (kind !== "gpt2" && kind !== "llama") {
     fail("tokenizer/unsupported", `${KEY}model: ${quoted(kind)} is not supported; supported are gpt2, llama`);
@@ -121,7 +124,8 @@ function cutTokens(vocabulary: Vocabulary): CutToken[] {
   const tokens: CutToken[] = [];
   for (let id = 0; id < vocabulary.size; id++) {
     const isControl = vocabulary.isSpecial(id);
-    if (isControl || vocabulary.typeOf(id) === TOKEN_USER_DEFINED) tokens.push({ id, text: vocabulary.texts[id], isControl });
+    if (isControl || vocabulary.typeOf(id) === TOKEN_USER_DEFINED)
+      tokens.push({ id, text: vocabulary.texts[id], isControl });
   }
   return tokens;
 }
@@ -144,7 +148,8 @@ function readVocabulary(metadata: GgufMetadata, hasByteTokens: boolean): Vocabul
   const types = new Uint8Array(given?.length ?? texts.length);
   for (let id = 0; id < types.length; id++) {
     const type = given?.[id] ?? guessedType(texts[id], hasByteTokens);
-    if (!Number.isInteger(type) || type < 0 || type > 255) bad(`${KEY}token_type: entry ${id} is ${type}; wanted 1 to 6`);
+    if (!Number.isInteger(type) || type < 0 || type > 255)
+      bad(`${KEY}token_type: entry ${id} is ${type}; wanted 1 to 6`);
     // 0 is "undefined" in the specification's own converter.
     types[id] = type === 0 ? TOKEN_NORMAL : type;
   }
@@ -187,7 +192,8 @@ function readStrings(metadata: GgufMetadata, key: string): readonly string[] | u
 function readNumbers(metadata: GgufMetadata, key: string): ArrayLike<number> | undefined {
   const value = metadata.get(key);
   if (value === undefined) return undefined;
-  const isNumbers = ArrayBuffer.isView(value) && !(value instanceof BigInt64Array) && !(value instanceof BigUint64Array);
+  const isNumbers =
+    ArrayBuffer.isView(value) && !(value instanceof BigInt64Array) && !(value instanceof BigUint64Array);
   return isNumbers ? (value as unknown as ArrayLike<number>) : wrongType(key, "numbers", value);
 }
 

@@ -29,7 +29,12 @@ export interface HfDecoder {
  * @param isByteLevel whether it writes bytes: how tokens are read where the file has no decoder
  * @throws OnebitError `tokenizer/unsupported`, naming the step; `tokenizer/bad-vocabulary`
  */
-export function readDecoder(step: JsonReader | undefined, budget: StepBudget, isByteLevel: boolean, prefixed: boolean): HfDecoder {
+export function readDecoder(
+  step: JsonReader | undefined,
+  budget: StepBudget,
+  isByteLevel: boolean,
+  prefixed: boolean,
+): HfDecoder {
   const builder = new DecoderBuilder(budget);
   if (step !== undefined) builder.add(step);
   else if (isByteLevel) builder.isByteLevel = true;
@@ -60,7 +65,9 @@ class DecoderBuilder {
         if (isByteLevel) return (isAdded ? undefined : alphabet.bytesOf(text)) ?? encodeUtf8(text);
         const byte = readsBytes ? /^<0x([0-9A-Fa-f]{2})>$/.exec(text) : null;
         if (byte !== null) return Uint8Array.of(parseInt(byte[1], 16));
-        return encodeUtf8(replaces.reduce((written, { found, replacement }) => written.replaceAll(found, () => replacement), text));
+        return encodeUtf8(
+          replaces.reduce((written, { found, replacement }) => written.replaceAll(found, () => replacement), text),
+        );
       },
     };
   }
@@ -87,7 +94,8 @@ class DecoderBuilder {
 
   #addReplace(step: JsonReader): void {
     const replace = readReplace(step, this.#budget);
-    if (this.#isFused && Array.from(replace.found).length > 1) step.unsupported("replacing several characters after Fuse");
+    if (this.#isFused && Array.from(replace.found).length > 1)
+      step.unsupported("replacing several characters after Fuse");
     this.#replaces.push(replace);
   }
 

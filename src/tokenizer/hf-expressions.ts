@@ -27,8 +27,7 @@ const CONTRACTIONS: readonly (readonly [string, Contractions])[] = [
 ];
 const BLANKS = "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)";
-const DEEPSEEK3 =
-  `[!"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_\`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*${BLANKS}`;
+const DEEPSEEK3 = `[!"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_\`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*${BLANKS}`;
 const LEAD = "[^\\r\\n\\p{L}\\p{N}]?";
 const CAPITALS = "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]";
 const SMALL = "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]";
@@ -76,5 +75,7 @@ const EXPRESSIONS: ReadonlyMap<string, MatcherMaker> = new Map([
  */
 export function matcherForExpression(path: string, expression: string): MatcherMaker {
   const matcher = EXPRESSIONS.get(expression.replaceAll("\r", "\\r").replaceAll("\n", "\\n"));
-  return matcher ?? fail("tokenizer/unsupported", `${path}: the expression ${expression.slice(0, 200)} is not supported`);
+  return (
+    matcher ?? fail("tokenizer/unsupported", `${path}: the expression ${expression.slice(0, 200)} is not supported`)
+  );
 }

@@ -35,7 +35,15 @@ export interface HfModelParts {
 }
 
 /** @throws OnebitError `tokenizer/unsupported`, `tokenizer/bad-vocabulary` */
-export function makeHfModel({ file, model, vocabulary, normalizer, classes, budget, preparedTokens }: HfModelParts): TokenModel {
+export function makeHfModel({
+  file,
+  model,
+  vocabulary,
+  normalizer,
+  classes,
+  budget,
+  preparedTokens,
+}: HfModelParts): TokenModel {
   const { steps, endsInBytes } = readPreTokenizer(file.child("pre_tokenizer"), classes, budget);
   const isBytes = endsInBytes && hasAllBytes(vocabulary);
   const pieces = isBytes ? byteModel(model, vocabulary) : characterModel(model, vocabulary);
@@ -84,14 +92,26 @@ function byteModel(model: JsonReader, vocabulary: Vocabulary): PieceModel {
 
 function characterModel(model: JsonReader, vocabulary: Vocabulary): PieceModel {
   const unknown = model.string("unk_token");
-  const unknownId = unknown === undefined ? undefined : (vocabulary.idOf(unknown) ?? bad(`model.unk_token names ${quoted(unknown)}, which is no token`));
-  return new CharacterBpe({ vocabulary, unknownId, fusesUnknown: model.boolean("fuse_unk") === true, ...modelOptions(model) });
+  const unknownId =
+    unknown === undefined
+      ? undefined
+      : (vocabulary.idOf(unknown) ?? bad(`model.unk_token names ${quoted(unknown)}, which is no token`));
+  return new CharacterBpe({
+    vocabulary,
+    unknownId,
+    fusesUnknown: model.boolean("fuse_unk") === true,
+    ...modelOptions(model),
+  });
 }
 
 function modelOptions(model: JsonReader): { merges: Iterable<MergeRule>; mergeCount: number; ignoreMerges: boolean } {
   const merges = model.list("merges") ?? badEntry(model.at("merges"), "a list", undefined);
   if (merges.length > MERGES_MAX) bad(`${merges.length} merges; the limit is ${MERGES_MAX}`);
-  return { merges: parsedMerges(merges), mergeCount: merges.length, ignoreMerges: model.boolean("ignore_merges") === true };
+  return {
+    merges: parsedMerges(merges),
+    mergeCount: merges.length,
+    ignoreMerges: model.boolean("ignore_merges") === true,
+  };
 }
 
 /** Merges are "left right" in files of before 2024, [left, right] since. */

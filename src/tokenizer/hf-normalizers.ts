@@ -20,17 +20,20 @@ export function readNormalizer(step: JsonReader | undefined, classes: CharClasse
   if (step === undefined) return [];
   budget.take(step);
   const type = step.string("type") ?? "";
-  if (type === "Sequence") return step.children("normalizers").flatMap((child) => readNormalizer(child, classes, budget));
+  if (type === "Sequence")
+    return step.children("normalizers").flatMap((child) => readNormalizer(child, classes, budget));
   const make = Object.hasOwn(STEPS, type) ? STEPS[type] : step.unsupported(`the normalizer ${quoted(type)}`);
   return [make(step, classes, budget)];
 }
 
 type StepMaker = (step: JsonReader, classes: CharClasses, budget: StepBudget) => TextStep;
 
-const normalForm = (form: NormalForm): StepMaker => (_, classes) => {
-  const normalizer = new Normalizer(form, classes);
-  return (text) => normalizer.normalize(text);
-};
+const normalForm =
+  (form: NormalForm): StepMaker =>
+  (_, classes) => {
+    const normalizer = new Normalizer(form, classes);
+    return (text) => normalizer.normalize(text);
+  };
 
 const STEPS: Readonly<Record<string, StepMaker>> = {
   NFC: normalForm("NFC"),
@@ -54,7 +57,10 @@ const STEPS: Readonly<Record<string, StepMaker>> = {
 };
 
 /** `pattern` and `content` of a Replace step, in a normalizer or a decoder. */
-export function readReplace(step: JsonReader, budget: StepBudget): { readonly found: string; readonly replacement: string } {
+export function readReplace(
+  step: JsonReader,
+  budget: StepBudget,
+): { readonly found: string; readonly replacement: string } {
   const pattern = step.child("pattern") ?? badEntry(step.at("pattern"), "an object", undefined);
   const expression = pattern.string("Regex");
   if (expression !== undefined) pattern.unsupported(`replacing the expression ${quoted(expression)}`);

@@ -21,7 +21,8 @@ export function readPostProcessor(step: JsonReader | undefined, budget: StepBudg
   if (step === undefined) return undefined;
   budget.take(step);
   const type = step.string("type") ?? "";
-  if (type === "Sequence") return inEachOther(step.children("processors").map((child) => readPostProcessor(child, budget)));
+  if (type === "Sequence")
+    return inEachOther(step.children("processors").map((child) => readPostProcessor(child, budget)));
   if (!Object.hasOwn(READERS, type)) step.unsupported(`the post-processor ${quoted(type)}`);
   return READERS[type](step, budget);
 }
@@ -51,13 +52,17 @@ function readTemplate(step: JsonReader, budget: StepBudget): Surroundings {
     budget.take(piece);
     const token = piece.child("SpecialToken");
     if (token === undefined) {
-      if (seen || piece.child("Sequence") === undefined) badEntry(piece.path, "SpecialToken or one Sequence", piece.object);
+      if (seen || piece.child("Sequence") === undefined)
+        badEntry(piece.path, "SpecialToken or one Sequence", piece.object);
       seen = true;
       continue;
     }
     const name = token.string("id") ?? badEntry(token.at("id"), "a token", undefined);
     const names = known?.child(name)?.list("tokens") ?? [name];
-    for (const text of names) (seen ? suffix : prefix).push(typeof text === "string" ? text : badEntry(step.at("special_tokens"), "tokens", text));
+    for (const text of names)
+      (seen ? suffix : prefix).push(
+        typeof text === "string" ? text : badEntry(step.at("special_tokens"), "tokens", text),
+      );
   }
   if (!seen) badEntry(step.at("single"), "a Sequence", step.list("single"));
   return { prefix, suffix };

@@ -27,7 +27,11 @@ export interface PreTokenizerSteps {
 }
 
 /** @throws OnebitError `tokenizer/unsupported`, naming the step; `tokenizer/bad-vocabulary` */
-export function readPreTokenizer(step: JsonReader | undefined, classes: CharClasses, budget: StepBudget): PreTokenizerSteps {
+export function readPreTokenizer(
+  step: JsonReader | undefined,
+  classes: CharClasses,
+  budget: StepBudget,
+): PreTokenizerSteps {
   const context = { classes, budget, writeBytes: mapPieces(makeByteWriter()) };
   const steps = step === undefined ? [] : stepsOf(step, context);
   return { steps, endsInBytes: steps.at(-1) === context.writeBytes };
@@ -53,7 +57,8 @@ function stepsOf(step: JsonReader, context: Context): PieceStep[] {
 const STEPS: Readonly<Record<string, StepsMaker>> = {
   ByteLevel(step, { classes, writeBytes }) {
     const steps: PieceStep[] = [];
-    if (step.boolean("add_prefix_space") ?? true) steps.push(mapPieces((text) => (text.startsWith(" ") ? text : ` ${text}`)));
+    if (step.boolean("add_prefix_space") ?? true)
+      steps.push(mapPieces((text) => (text.startsWith(" ") ? text : ` ${text}`)));
     if (step.boolean("use_regex") ?? true) steps.push(splitPieces(gpt2Words(classes), "Isolated"));
     return [...steps, writeBytes];
   },
@@ -61,7 +66,8 @@ const STEPS: Readonly<Record<string, StepsMaker>> = {
     const mark = step.string("replacement") ?? badEntry(step.at("replacement"), "a character", undefined);
     if (Array.from(mark).length !== 1) badEntry(step.at("replacement"), "one character", mark);
     const scheme = step.string("prepend_scheme") ?? (step.boolean("add_prefix_space") === false ? "never" : "always");
-    if (scheme !== "never" && scheme !== "first" && scheme !== "always") step.unsupported(`the prepend_scheme ${quoted(scheme)}`);
+    if (scheme !== "never" && scheme !== "first" && scheme !== "always")
+      step.unsupported(`the prepend_scheme ${quoted(scheme)}`);
     const write = mapPieces((text, isFirst) => {
       const marked = text.replaceAll(" ", () => mark);
       const isPrefixed = scheme === "always" || (scheme === "first" && isFirst);
@@ -73,11 +79,16 @@ const STEPS: Readonly<Record<string, StepsMaker>> = {
     const pattern = step.child("pattern") ?? badEntry(step.at("pattern"), "an object", undefined);
     const literal = pattern.get("Regex") === undefined ? budget.text(pattern, "String") : undefined;
     if (literal === "") badEntry(pattern.at("String"), "a text that is not empty", literal);
-    const match = literal === undefined ? matcherForExpression(pattern.path, pattern.string("Regex") ?? "")(classes) : textMatcher(literal);
+    const match =
+      literal === undefined
+        ? matcherForExpression(pattern.path, pattern.string("Regex") ?? "")(classes)
+        : textMatcher(literal);
     const behavior = readBehavior(step, undefined);
     return [splitPieces(match, behavior, step.boolean("invert") === true)];
   },
-  Digits: (step, { classes }) => [splitPieces(oneOf(NUMBER, "")(classes), step.boolean("individual_digits") === true ? "Isolated" : "Contiguous")],
+  Digits: (step, { classes }) => [
+    splitPieces(oneOf(NUMBER, "")(classes), step.boolean("individual_digits") === true ? "Isolated" : "Contiguous"),
+  ],
   Punctuation: (step, { classes }) => [punctuation(classes, readBehavior(step, "Isolated"))],
   WhitespaceSplit: (_, { classes }) => [whiteSpace(classes)],
   BertPreTokenizer: (_, { classes }) => [whiteSpace(classes), punctuation(classes, "Isolated")],
@@ -89,7 +100,8 @@ const STEPS: Readonly<Record<string, StepsMaker>> = {
   },
 };
 
-const punctuation = (classes: CharClasses, behavior: Behavior): PieceStep => splitPieces(oneOf(PUNCTUATION, ASCII_SYMBOLS)(classes), behavior);
+const punctuation = (classes: CharClasses, behavior: Behavior): PieceStep =>
+  splitPieces(oneOf(PUNCTUATION, ASCII_SYMBOLS)(classes), behavior);
 const whiteSpace = (classes: CharClasses): PieceStep => splitPieces(oneOf(SPACE, "")(classes), "Removed");
 
 function textMatcher(text: string): Matcher {
@@ -99,7 +111,8 @@ function textMatcher(text: string): Matcher {
 /** `\w+|[^\w\s]+`. */
 function wordOrSigns(classes: CharClasses): Matcher {
   const words = new WordCharacters(classes);
-  const kindAt = (codePoint: number): string => (words.has(codePoint) ? "word" : classes.of(codePoint) & SPACE ? "space" : "sign");
+  const kindAt = (codePoint: number): string =>
+    words.has(codePoint) ? "word" : classes.of(codePoint) & SPACE ? "space" : "sign";
   return (text, at, end) => {
     const kind = kindAt(codePointBefore(text, at, end));
     if (kind === "space") return at;

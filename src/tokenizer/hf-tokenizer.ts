@@ -101,7 +101,9 @@ function readEnds(
 function tokenOf(settings: JsonReader, key: string): string | undefined {
   const value = settings.get(key);
   if (value === undefined || typeof value === "string") return value;
-  return isJsonObject(value) ? new JsonReader(value, settings.at(key)).string("content") : settings.wrong(key, "a token", value);
+  return isJsonObject(value)
+    ? new JsonReader(value, settings.at(key)).string("content")
+    : settings.wrong(key, "a token", value);
 }
 
 function namedId(vocabulary: Vocabulary, settings: JsonReader, text: string | undefined): number | undefined {

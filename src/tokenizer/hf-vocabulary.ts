@@ -9,7 +9,15 @@ import type { JsonValue } from "../files/json.ts";
 import type { CharClasses } from "./char-classes.ts";
 import { type JsonReader, badEntry } from "./json-reader.ts";
 import type { CutToken } from "./special-tokens.ts";
-import { TOKEN_BYTE, TOKEN_CONTROL, TOKEN_NORMAL, TOKEN_UNUSED, TOKEN_USER_DEFINED, Vocabulary, bad } from "./vocabulary.ts";
+import {
+  TOKEN_BYTE,
+  TOKEN_CONTROL,
+  TOKEN_NORMAL,
+  TOKEN_UNUSED,
+  TOKEN_USER_DEFINED,
+  Vocabulary,
+  bad,
+} from "./vocabulary.ts";
 import { WordCharacters } from "./word-characters.ts";
 
 export interface HfVocabulary {
@@ -31,7 +39,12 @@ interface AddedToken {
 }
 
 /** @throws OnebitError `tokenizer/bad-vocabulary`, naming the entry */
-export function readHfVocabulary(file: JsonReader, model: JsonReader, prepare: (text: string) => string, classes: CharClasses): HfVocabulary {
+export function readHfVocabulary(
+  file: JsonReader,
+  model: JsonReader,
+  prepare: (text: string) => string,
+  classes: CharClasses,
+): HfVocabulary {
   const added = file.children("added_tokens").map(readAddedToken);
   const words = added.some(({ isWord }) => isWord) ? new WordCharacters(classes) : undefined;
   const mayStand = words && ((text: string, from: number, to: number): boolean => words.standAlone(text, from, to));
@@ -71,7 +84,8 @@ function readVocabulary(model: JsonReader, added: readonly AddedToken[]): Vocabu
   const types = new Uint8Array(size).fill(TOKEN_UNUSED);
   const bytesAreTokens = model.boolean("byte_fallback") === true;
   const setToken = (id: number, text: string, type: number): void => {
-    if (types[id] !== TOKEN_UNUSED && texts[id] !== text) bad(`token ${id}: is both ${quoted(texts[id])} and ${quoted(text)}`);
+    if (types[id] !== TOKEN_UNUSED && texts[id] !== text)
+      bad(`token ${id}: is both ${quoted(texts[id])} and ${quoted(text)}`);
     texts[id] = text;
     types[id] = type;
   };

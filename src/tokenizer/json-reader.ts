@@ -39,7 +39,9 @@ export class JsonReader {
 
   list(key: string): readonly JsonValue[] | undefined {
     const value = this.get(key);
-    return value === undefined || Array.isArray(value) ? (value as readonly JsonValue[]) : this.wrong(key, "a list", value);
+    return value === undefined || Array.isArray(value)
+      ? (value as readonly JsonValue[])
+      : this.wrong(key, "a list", value);
   }
 
   /** A list of objects; an absent one is empty. */

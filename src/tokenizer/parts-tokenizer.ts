@@ -123,14 +123,23 @@ const ENCODE_PARTS_OPTIONS: OptionTable<EncodePartsOptions> = { addSpecial: BOOL
 const DECODE_OPTIONS: OptionTable<DecodeOptions> = { special: BOOLEAN, continued: BOOLEAN };
 
 const PART: Kind<TextPart> = (value, name, code) => {
-  const { text, special } = kind<TextPart>("{ text, special }", (part) => typeof part === "object" && part !== null)(value, name, code);
+  const { text, special } = kind<TextPart>("{ text, special }", (part) => typeof part === "object" && part !== null)(
+    value,
+    name,
+    code,
+  );
   return { text: TEXT(text, `${name}.text`, code), special: BOOLEAN(special, `${name}.special`, code) };
 };
 
 /** What an id may be is the vocabulary's to say. */
 const ANY_IDS = list("ids, in a list or anything else to iterate", (id) => id as number);
 const ID_ITERABLE: Kind<readonly number[]> = (value, name, code) => {
-  const isOther = typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value) && Symbol.iterator in value;
+  const isOther =
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !ArrayBuffer.isView(value) &&
+    Symbol.iterator in value;
   return ANY_IDS(isOther ? [...(value as Iterable<number>)] : value, name, code);
 };
 
@@ -198,8 +207,11 @@ class PartsTokenizer implements Tokenizer {
   }
 
   decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
-    const found = check("ids", ids, ID_ITERABLE), { special, continued = false } = checkOptions("decode", options, DECODE_OPTIONS);
-    return withMemoryNow("model/not-enough-memory", "the text of ids", () => this.#detokenizer(special, continued).decodeAll(found));
+    const found = check("ids", ids, ID_ITERABLE),
+      { special, continued = false } = checkOptions("decode", options, DECODE_OPTIONS);
+    return withMemoryNow("model/not-enough-memory", "the text of ids", () =>
+      this.#detokenizer(special, continued).decodeAll(found),
+    );
   }
 
   stream(options: DecodeOptions = {}): TokenStream {

@@ -17,13 +17,7 @@ import { Merger } from "./merge.ts";
 import { PairTable } from "./pair-table.ts";
 import type { TokenModel } from "./token-model.ts";
 import { writeCodePoint } from "./utf8-bytes.ts";
-import {
-  TOKEN_BYTE,
-  TOKEN_NORMAL,
-  type Vocabulary,
-  bad,
-  byteOfToken,
-} from "./vocabulary.ts";
+import { TOKEN_BYTE, TOKEN_NORMAL, type Vocabulary, bad, byteOfToken } from "./vocabulary.ts";
 
 export interface SentencePieceOptions {
   readonly vocabulary: Vocabulary;
@@ -141,7 +135,8 @@ export function pairsByScore(vocabulary: Vocabulary, scores: ArrayLike<number>):
   for (let id = 0; id < vocabulary.size; id++) {
     const length = vocabulary.texts[id].length;
     if (vocabulary.isText(id)) work += length * length;
-    if (work > SENTENCEPIECE_SPLIT_WORK_MAX) bad(`token ${id} ${quoted(vocabulary.texts[id])}: the tokens are too long`);
+    if (work > SENTENCEPIECE_SPLIT_WORK_MAX)
+      bad(`token ${id} ${quoted(vocabulary.texts[id])}: the tokens are too long`);
   }
   const found: number[] = [];
   for (let id = 0; id < vocabulary.size; id++) {
@@ -174,12 +169,15 @@ function symbolOf(vocabulary: Vocabulary, text: string, from: number, to: number
 
 /** Rank of each token's score: 0 the best, equal scores alike. */
 function scoreRanks(vocabulary: Vocabulary, scores: ArrayLike<number>): Int32Array {
-  if (scores.length !== vocabulary.size) bad(`${scores.length} scores; wanted one for each of ${vocabulary.size} tokens`);
+  if (scores.length !== vocabulary.size)
+    bad(`${scores.length} scores; wanted one for each of ${vocabulary.size} tokens`);
   const sorted = Float64Array.from(scores).sort();
   const rankOf = new Map<number, number>();
   for (let i = sorted.length - 1; i >= 0; i--) if (!rankOf.has(sorted[i])) rankOf.set(sorted[i], rankOf.size);
   return Int32Array.from({ length: scores.length }, (_, id) => {
     const score = scores[id];
-    return Number.isNaN(score) ? bad(`token ${id} ${quoted(vocabulary.texts[id])}: its score is not a number`) : rankOf.get(score)!;
+    return Number.isNaN(score)
+      ? bad(`token ${id} ${quoted(vocabulary.texts[id])}: its score is not a number`)
+      : rankOf.get(score)!;
   });
 }

@@ -49,7 +49,8 @@ export class SpecialTokens {
   /** @throws OnebitError `tokenizer/bad-vocabulary` when the tokens are too many or too long */
   constructor(tokens: readonly CutToken[]) {
     const units = tokens.reduce((sum, { text }) => sum + text.length, 0);
-    if (units > SPECIAL_TOKEN_UNITS_MAX) bad(`special tokens of ${units} characters in all, the limit is ${SPECIAL_TOKEN_UNITS_MAX}`);
+    if (units > SPECIAL_TOKEN_UNITS_MAX)
+      bad(`special tokens of ${units} characters in all, the limit is ${SPECIAL_TOKEN_UNITS_MAX}`);
     const nodes: Nodes = { parents: new Int32Array(units + 1), units: new Uint16Array(units + 1) };
     for (const token of tokens) if (token.text !== "") this.#add(token, nodes);
     this.#link(nodes);

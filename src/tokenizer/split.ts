@@ -148,7 +148,8 @@ export function oneOf(mask: number, more: string): MatcherMaker {
 }
 
 /** `[\r\n]`. */
-export const oneNewline: MatcherMaker = () => (text, at, end) => (at < end && isNewline(text.charCodeAt(at)) ? at + 1 : at);
+export const oneNewline: MatcherMaker = () => (text, at, end) =>
+  at < end && isNewline(text.charCodeAt(at)) ? at + 1 : at;
 
 /** `\s?C+` for a class `C`. */
 export function blankThen(mask: number): MatcherMaker {

@@ -46,7 +46,10 @@ export interface TrainedBpe {
 export function trainBpe(texts: Iterable<string | Uint8Array>, options: TrainBpeOptions): TrainedBpe {
   const { vocabSize, preTokenizer = "gpt-2", minCount = 2 } = options;
   if (!Number.isInteger(vocabSize) || vocabSize < 256 || vocabSize > VOCABULARY_TOKENS_MAX) {
-    fail("option/invalid", `vocabSize: wanted an integer from 256, one token a byte, to ${VOCABULARY_TOKENS_MAX}, found ${vocabSize}`);
+    fail(
+      "option/invalid",
+      `vocabSize: wanted an integer from 256, one token a byte, to ${VOCABULARY_TOKENS_MAX}, found ${vocabSize}`,
+    );
   }
   if (!(minCount >= 1)) fail("option/invalid", `minCount: wanted 1 or more, found ${minCount}`);
   const names = new TokenNames();
@@ -56,7 +59,8 @@ export function trainBpe(texts: Iterable<string | Uint8Array>, options: TrainBpe
     throwIfAborted(options.signal);
     const pair = pairs.popBest(minCount);
     if (pair === undefined) break;
-    const left = names.tokens[pair.left], right = names.tokens[pair.right];
+    const left = names.tokens[pair.left],
+      right = names.tokens[pair.right];
     merges.push(`${left} ${right}`);
     pairs.merge(pair, names.idOf(left + right));
   }
@@ -131,7 +135,8 @@ class PairCounts {
     this.#next = new Int32Array(used);
     this.#previous = new Int32Array(used);
     this.#weights = new Float64Array(used);
-    let begin = 0, piece = 0;
+    let begin = 0,
+      piece = 0;
     for (const weight of pieces.values()) {
       const end = ends[piece++];
       for (let at = begin; at < end; at++) {
@@ -157,14 +162,16 @@ class PairCounts {
 
   /** Puts `merged` where the pair stands. */
   merge(pair: Pair, merged: number): void {
-    const symbols = this.#symbols, { left, right } = pair;
+    const symbols = this.#symbols,
+      { left, right } = pair;
     // Only in a run of equal symbols do places overlap; the leftmost must merge first, as in encoding.
     const places = left === right ? pair.places.sort((a, b) => a - b) : pair.places;
     pair.places = [];
     for (const at of places) {
       const after = this.#next[at];
       if (symbols[at] !== left || after === NONE || symbols[after] !== right) continue;
-      const before = this.#previous[at], beyond = this.#next[after];
+      const before = this.#previous[at],
+        beyond = this.#next[after];
       if (before !== NONE) this.#remove(before, at);
       this.#remove(at, after);
       if (beyond !== NONE) this.#remove(after, beyond);
@@ -184,7 +191,9 @@ class PairCounts {
   }
 
   #add(at: number, after: number): void {
-    const left = this.#symbols[at], right = this.#symbols[after], key = left * IDS + right;
+    const left = this.#symbols[at],
+      right = this.#symbols[after],
+      key = left * IDS + right;
     let pair = this.#pairs.get(key);
     if (pair === undefined) {
       pair = { left, right, count: 0, places: [] };
@@ -212,7 +221,8 @@ class PairHeap {
   readonly #entries: HeapEntry[] = [];
 
   push(pair: Pair): void {
-    const entries = this.#entries, entry = { pair, count: pair.count };
+    const entries = this.#entries,
+      entry = { pair, count: pair.count };
     let at = entries.push(entry) - 1;
     while (at > 0) {
       const parent = (at - 1) >> 1;
@@ -224,7 +234,9 @@ class PairHeap {
   }
 
   pop(): HeapEntry | undefined {
-    const entries = this.#entries, top = entries[0], last = entries.pop();
+    const entries = this.#entries,
+      top = entries[0],
+      last = entries.pop();
     if (last === undefined || entries.length === 0) return last;
     const size = entries.length;
     let at = 0;

@@ -51,23 +51,35 @@ const QWEN2: Family = {
 };
 
 /** By `tokenizer_class`, and by `model_type` where the configuration names no class. */
-const CLASSES: Readonly<Record<string, Family>> = { GPT2Tokenizer: GPT2, GPT2TokenizerFast: GPT2, Qwen2Tokenizer: QWEN2, Qwen2TokenizerFast: QWEN2 };
+const CLASSES: Readonly<Record<string, Family>> = {
+  GPT2Tokenizer: GPT2,
+  GPT2TokenizerFast: GPT2,
+  Qwen2Tokenizer: QWEN2,
+  Qwen2TokenizerFast: QWEN2,
+};
 const MODEL_TYPES: Readonly<Record<string, Family>> = { gpt2: GPT2, qwen2: QWEN2, qwen3: QWEN2 };
 
 const SPECIAL_KEYS = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
 /** What to run to get a tokenizer.json. */
 export const HOW_TO_MAKE_TOKENIZER_JSON =
-  'make it in that folder: python -c "from transformers import AutoTokenizer as T; T.from_pretrained(\'.\').save_pretrained(\'.\')"';
+  "make it in that folder: python -c \"from transformers import AutoTokenizer as T; T.from_pretrained('.').save_pretrained('.')\"";
 
 /**
  * The tokenizer.json and tokenizer_config.json that the files amount to.
  * @throws OnebitError `tokenizer/unsupported` for another class of tokenizer, by name; `tokenizer/bad-vocabulary`
  */
-export function joinVocabularyFiles(files: VocabularyFiles, config: JsonObject, modelType: string): { readonly json: JsonObject; readonly config: JsonObject } {
-  const settings = new JsonReader(config, "tokenizer_config.json"), map = new JsonReader(files.specialTokensMap ?? {}, "special_tokens_map.json");
+export function joinVocabularyFiles(
+  files: VocabularyFiles,
+  config: JsonObject,
+  modelType: string,
+): { readonly json: JsonObject; readonly config: JsonObject } {
+  const settings = new JsonReader(config, "tokenizer_config.json"),
+    map = new JsonReader(files.specialTokensMap ?? {}, "special_tokens_map.json");
   const family = familyOf(settings, modelType);
-  const special = new Map(SPECIAL_KEYS.map((key) => [key, contentOf(settings, key) ?? contentOf(map, key) ?? family.defaults[key]]));
+  const special = new Map(
+    SPECIAL_KEYS.map((key) => [key, contentOf(settings, key) ?? contentOf(map, key) ?? family.defaults[key]]),
+  );
   const json: JsonObject = {
     added_tokens: addedTokens(files, settings, map, special),
     normalizer: family.normalizer,
@@ -80,10 +92,25 @@ export function joinVocabularyFiles(files: VocabularyFiles, config: JsonObject, 
 
 function familyOf(settings: JsonReader, modelType: string): Family {
   const name = settings.string("tokenizer_class");
-  const family = name === undefined ? (Object.hasOwn(MODEL_TYPES, modelType) ? MODEL_TYPES[modelType] : undefined) : Object.hasOwn(CLASSES, name) ? CLASSES[name] : undefined;
-  const found = name === undefined ? `a model of type ${quoted(modelType)} and no tokenizer_class` : `the tokenizer_class ${quoted(name)}`;
-  return family ?? fail("tokenizer/unsupported",
-    `vocab.json and merges.txt: wanted a tokenizer of ${Object.keys(CLASSES).join(", ")}, found ${found}; tokenizer.json is missing: ${HOW_TO_MAKE_TOKENIZER_JSON}`);
+  const family =
+    name === undefined
+      ? Object.hasOwn(MODEL_TYPES, modelType)
+        ? MODEL_TYPES[modelType]
+        : undefined
+      : Object.hasOwn(CLASSES, name)
+        ? CLASSES[name]
+        : undefined;
+  const found =
+    name === undefined
+      ? `a model of type ${quoted(modelType)} and no tokenizer_class`
+      : `the tokenizer_class ${quoted(name)}`;
+  return (
+    family ??
+    fail(
+      "tokenizer/unsupported",
+      `vocab.json and merges.txt: wanted a tokenizer of ${Object.keys(CLASSES).join(", ")}, found ${found}; tokenizer.json is missing: ${HOW_TO_MAKE_TOKENIZER_JSON}`,
+    )
+  );
 }
 
 function isToken({ vocab, addedTokens = {} }: VocabularyFiles, token: string): boolean {
@@ -93,25 +120,42 @@ function isToken({ vocab, addedTokens = {} }: VocabularyFiles, token: string): b
 /** `"<s>"` or `{ "content": "<s>", … }`. */
 function contentOf(reader: JsonReader, key: string): string | undefined {
   const value = reader.get(key);
-  return value === undefined || typeof value === "string" ? value : isJsonObject(value) ? reader.child(key)?.string("content") : reader.wrong(key, "a token", value);
+  return value === undefined || typeof value === "string"
+    ? value
+    : isJsonObject(value)
+      ? reader.child(key)?.string("content")
+      : reader.wrong(key, "a token", value);
 }
 
 /** Newer folders describe each in the configuration; older ones have a list of ids, and another of those that are special. */
-function addedTokens(files: VocabularyFiles, settings: JsonReader, map: JsonReader, special: ReadonlyMap<string, string | undefined>): JsonValue[] {
+function addedTokens(
+  files: VocabularyFiles,
+  settings: JsonReader,
+  map: JsonReader,
+  special: ReadonlyMap<string, string | undefined>,
+): JsonValue[] {
   const decoder = settings.child("added_tokens_decoder");
   const tokens = new Map<string, JsonObject>();
   for (const [id, token] of Object.entries(decoder?.object ?? {})) {
-    if (!isJsonObject(token) || typeof token["content"] !== "string") badEntry(`tokenizer_config.json.added_tokens_decoder.${id}`, "an object with content", token);
+    if (!isJsonObject(token) || typeof token["content"] !== "string")
+      badEntry(`tokenizer_config.json.added_tokens_decoder.${id}`, "an object with content", token);
     else tokens.set(token["content"], { ...token, id: Number(id) });
   }
-  const more = [...(map.list("additional_special_tokens") ?? []), ...(settings.list("additional_special_tokens") ?? [])];
-  const names = more.map((token) => (isJsonObject(token) ? token["content"] : token)).filter((token) => typeof token === "string");
+  const more = [
+    ...(map.list("additional_special_tokens") ?? []),
+    ...(settings.list("additional_special_tokens") ?? []),
+  ];
+  const names = more
+    .map((token) => (isJsonObject(token) ? token["content"] : token))
+    .filter((token) => typeof token === "string");
   const specials = new Set([...special.values(), ...names]);
   const add = (content: string, id: JsonValue | undefined) => {
-    if (!tokens.has(content)) tokens.set(content, { id: id ?? null, content, special: specials.has(content), lstrip: false, rstrip: false });
+    if (!tokens.has(content))
+      tokens.set(content, { id: id ?? null, content, special: specials.has(content), lstrip: false, rstrip: false });
   };
   for (const [content, id] of Object.entries(files.addedTokens ?? {})) add(content, id);
-  for (const content of specials) if (content !== undefined && Object.hasOwn(files.vocab, content)) add(content, files.vocab[content]);
+  for (const content of specials)
+    if (content !== undefined && Object.hasOwn(files.vocab, content)) add(content, files.vocab[content]);
   return [...tokens.values()];
 }
 

@@ -52,7 +52,8 @@ export class Vocabulary {
   constructor(texts: readonly string[], types: Uint8Array) {
     if (texts.length === 0) bad("no tokens; wanted at least one");
     if (texts.length > VOCABULARY_TOKENS_MAX) bad(`${texts.length} tokens; the limit is ${VOCABULARY_TOKENS_MAX}`);
-    if (types.length !== texts.length) bad(`${types.length} token types; wanted one for each of ${texts.length} tokens`);
+    if (types.length !== texts.length)
+      bad(`${types.length} token types; wanted one for each of ${texts.length} tokens`);
     this.texts = texts;
     this.#types = types;
     for (let id = 0; id < texts.length; id++) this.#add(id, texts[id]);
@@ -143,5 +144,7 @@ export function bad(message: string): never {
  */
 export function byteOfToken(id: number, text: string): number {
   const match = /^<0x([0-9A-Fa-f]{2})>$/.exec(text);
-  return match === null ? bad(`token ${id} ${quoted(text)}: is a byte token; wanted <0x00> to <0xFF>`) : parseInt(match[1], 16);
+  return match === null
+    ? bad(`token ${id} ${quoted(text)}: is a byte token; wanted <0x00> to <0xFF>`)
+    : parseInt(match[1], 16);
 }

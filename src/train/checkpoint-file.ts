@@ -18,7 +18,14 @@ import { isJsonObject, parseJsonObject } from "../files/json.ts";
 import type { JsonObject, JsonValue } from "../files/json.ts";
 import { BLOCK_BYTES, DIGEST_BYTES, sha256 } from "./digest.ts";
 
-export type CheckpointArray = Float32Array | Float64Array | Int32Array | Uint32Array | Uint16Array | Int8Array | Uint8Array;
+export type CheckpointArray =
+  | Float32Array
+  | Float64Array
+  | Int32Array
+  | Uint32Array
+  | Uint16Array
+  | Int8Array
+  | Uint8Array;
 
 /** What a checkpoint holds. */
 export interface CheckpointContents {
@@ -64,11 +71,15 @@ interface ArrayEntry {
  * @param step optimiser steps done, a safe integer ≥ 0
  * @throws OnebitError `train/not-finite` for a number that JSON cannot hold, `train/bad-option` for what a reader would refuse
  */
-export async function* encodeCheckpoint(step: number, { state, arrays }: CheckpointContents): AsyncGenerator<Uint8Array> {
+export async function* encodeCheckpoint(
+  step: number,
+  { state, arrays }: CheckpointContents,
+): AsyncGenerator<Uint8Array> {
   const header = encodeHeader(step, state, arrays);
   const block = new Uint8Array(BLOCK_BYTES);
   const digests: Uint8Array[] = [];
-  let used = 0, position = 0;
+  let used = 0,
+    position = 0;
   async function* add(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
     for (let done = 0; done < bytes.length; ) {
       const take = Math.min(bytes.length - done, BLOCK_BYTES - used);
@@ -104,33 +115,47 @@ export async function decodeCheckpoint(source: ByteSource, maxBytes = Infinity):
   const { step, state, entries, dataBytes } = await readHeader(source);
   if (dataBytes > maxBytes) failForMemory(source.name, dataBytes, maxBytes);
   const digests = await readDigests(source, dataBytes);
-  const arrays = new Map(entries.map(({ name, type, length }) => [name, allocate(source.name, type, length, dataBytes)]));
+  const arrays = new Map(
+    entries.map(({ name, type, length }) => [name, allocate(source.name, type, length, dataBytes)]),
+  );
   const block = new Uint8Array(Math.min(BLOCK_BYTES, dataBytes));
   let first = 0;
   for (let begin = 0, i = 0; begin < dataBytes; begin += BLOCK_BYTES, i++) {
     const bytes = block.subarray(0, Math.min(BLOCK_BYTES, dataBytes - begin));
     await source.read(bytes, begin);
     const wanted = digests.subarray(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES);
-    if (!isEqual(await sha256(bytes), wanted)) failCorrupt(source.name, `bytes ${begin} to ${begin + bytes.length} are not those that were written`);
+    if (!isEqual(await sha256(bytes), wanted))
+      failCorrupt(source.name, `bytes ${begin} to ${begin + bytes.length} are not those that were written`);
     while (first < entries.length && endOf(entries[first]) <= begin) first++;
-    for (let k = first; k < entries.length && entries[k].offset < begin + bytes.length; k++) copyPart(bytes, begin, entries[k], arrays);
+    for (let k = first; k < entries.length && entries[k].offset < begin + bytes.length; k++)
+      copyPart(bytes, begin, entries[k], arrays);
   }
   return { step, state, arrays };
 }
 
 /** Copies what `block`, at `begin` in the file, holds of an array. */
-function copyPart(block: Uint8Array, begin: number, entry: ArrayEntry, arrays: ReadonlyMap<string, CheckpointArray>): void {
+function copyPart(
+  block: Uint8Array,
+  begin: number,
+  entry: ArrayEntry,
+  arrays: ReadonlyMap<string, CheckpointArray>,
+): void {
   const array = arrays.get(entry.name)!;
   const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-  const from = Math.max(begin, entry.offset), to = Math.min(begin + block.length, endOf(entry));
+  const from = Math.max(begin, entry.offset),
+    to = Math.min(begin + block.length, endOf(entry));
   if (to > from) bytes.set(block.subarray(from - begin, to - begin), from - entry.offset);
 }
 
 function encodeHeader(step: number, state: JsonObject, arrays: ReadonlyMap<string, CheckpointArray>): Uint8Array {
-  if (!Number.isSafeInteger(step) || step < 0) fail("train/bad-option", `checkpoint: wanted a whole step of 0 or more, found ${step}`);
+  if (!Number.isSafeInteger(step) || step < 0)
+    fail("train/bad-option", `checkpoint: wanted a whole step of 0 or more, found ${step}`);
   // Offsets depend on the header's length, and it on them: longer each time, they settle within three rounds.
   for (let headerBytes = FIXED_BYTES; ; ) {
-    const entries = layOut([...arrays].map(([name, array]) => ({ name, type: typeOf(name, array), length: array.length })), headerBytes);
+    const entries = layOut(
+      [...arrays].map(([name, array]) => ({ name, type: typeOf(name, array), length: array.length })),
+      headerBytes,
+    );
     const json = new TextEncoder().encode(JSON.stringify({ step, state, arrays: entries }, finiteOnly));
     const needed = aligned(FIXED_BYTES + json.length);
     if (needed > headerBytes) {
@@ -138,7 +163,10 @@ function encodeHeader(step: number, state: JsonObject, arrays: ReadonlyMap<strin
       continue;
     }
     if (headerBytes > CHECKPOINT_HEADER_BYTES_MAX) {
-      fail("train/bad-option", `checkpoint: state and names take ${headerBytes} bytes, the limit is ${CHECKPOINT_HEADER_BYTES_MAX}; put numbers in arrays`);
+      fail(
+        "train/bad-option",
+        `checkpoint: state and names take ${headerBytes} bytes, the limit is ${CHECKPOINT_HEADER_BYTES_MAX}; put numbers in arrays`,
+      );
     }
     const bytes = new Uint8Array(headerBytes).fill(0x20);
     bytes.set(new TextEncoder().encode(MAGIC));
@@ -165,9 +193,12 @@ async function readHeader(source: ByteSource): Promise<Header> {
   const view = new DataView(fixed.buffer);
   const magic = new TextEncoder().encode(MAGIC);
   if (!isEqual(fixed.subarray(0, magic.length), magic)) failCorrupt(name, "it does not begin as a checkpoint does");
-  if (view.getUint32(8, true) !== VERSION) failCorrupt(name, `its format has version ${view.getUint32(8, true)}, this program reads ${VERSION}`);
-  const jsonBytes = view.getUint32(12, true), headerBytes = FIXED_BYTES + jsonBytes;
-  if (headerBytes > Math.min(sizeBytes, CHECKPOINT_HEADER_BYTES_MAX)) failCorrupt(name, `its header claims ${jsonBytes} bytes, the file has ${sizeBytes}`);
+  if (view.getUint32(8, true) !== VERSION)
+    failCorrupt(name, `its format has version ${view.getUint32(8, true)}, this program reads ${VERSION}`);
+  const jsonBytes = view.getUint32(12, true),
+    headerBytes = FIXED_BYTES + jsonBytes;
+  if (headerBytes > Math.min(sizeBytes, CHECKPOINT_HEADER_BYTES_MAX))
+    failCorrupt(name, `its header claims ${jsonBytes} bytes, the file has ${sizeBytes}`);
   const parsed = parseJsonObject(await readBytes(source, FIXED_BYTES, jsonBytes));
   if ("problem" in parsed) failCorrupt(name, `its header is ${parsed.problem.message}`);
   const { step, state, arrays } = parsed.value;
@@ -184,16 +215,25 @@ function readEntries(file: string, value: JsonValue | undefined, headerBytes: nu
   if (!Array.isArray(value)) failCorrupt(file, "its header has no list of arrays");
   const names = new Set<string>();
   const found = (value as readonly JsonValue[]).map((item) => {
-    const { name, type, length, offset } = isJsonObject(item) ? item : failCorrupt(file, "an array of its header is not an object");
-    if (typeof name !== "string" || name.length > SAFETENSORS_NAME_BYTES_MAX || names.has(name)) failCorrupt(file, "an array has no name, or one that is taken");
-    if (typeof type !== "string" || !Object.hasOwn(TYPES, type)) failCorrupt(file, `${quoted(name)} has no type that is known`);
-    if (typeof length !== "number" || !Number.isSafeInteger(length) || length < 0) failCorrupt(file, `${quoted(name)} has no length`);
+    const { name, type, length, offset } = isJsonObject(item)
+      ? item
+      : failCorrupt(file, "an array of its header is not an object");
+    if (typeof name !== "string" || name.length > SAFETENSORS_NAME_BYTES_MAX || names.has(name))
+      failCorrupt(file, "an array has no name, or one that is taken");
+    if (typeof type !== "string" || !Object.hasOwn(TYPES, type))
+      failCorrupt(file, `${quoted(name)} has no type that is known`);
+    if (typeof length !== "number" || !Number.isSafeInteger(length) || length < 0)
+      failCorrupt(file, `${quoted(name)} has no length`);
     names.add(name);
     return { name, type: type as TypeName, length, offset };
   });
   const entries = layOut(found, headerBytes);
   const moved = entries.findIndex(({ offset }, i) => offset !== found[i].offset);
-  if (moved >= 0) failCorrupt(file, `${quoted(entries[moved].name)} should begin at byte ${entries[moved].offset}, the header says ${String(found[moved].offset)}`);
+  if (moved >= 0)
+    failCorrupt(
+      file,
+      `${quoted(entries[moved].name)} should begin at byte ${entries[moved].offset}, the header says ${String(found[moved].offset)}`,
+    );
   return entries;
 }
 
@@ -201,11 +241,15 @@ function readEntries(file: string, value: JsonValue | undefined, headerBytes: nu
 async function readDigests(source: ByteSource, dataBytes: number): Promise<Uint8Array> {
   const tail = await readBytes(source, dataBytes, source.sizeBytes - dataBytes);
   const digests = tail.subarray(0, tail.length - DIGEST_BYTES);
-  if (!isEqual(await sha256(digests), tail.subarray(digests.length))) failCorrupt(source.name, "its checksums are not those that were written");
+  if (!isEqual(await sha256(digests), tail.subarray(digests.length)))
+    failCorrupt(source.name, "its checksums are not those that were written");
   return digests;
 }
 
-function layOut(arrays: readonly { name: string; type: TypeName; length: number }[], headerBytes: number): ArrayEntry[] {
+function layOut(
+  arrays: readonly { name: string; type: TypeName; length: number }[],
+  headerBytes: number,
+): ArrayEntry[] {
   let end = headerBytes;
   return arrays.map(({ name, type, length }) => {
     const entry = { name, type, length, offset: aligned(end) };
@@ -215,7 +259,11 @@ function layOut(arrays: readonly { name: string; type: TypeName; length: number 
 }
 
 function typeOf(name: string, array: CheckpointArray): TypeName {
-  if (name.length > SAFETENSORS_NAME_BYTES_MAX) fail("train/bad-option", `checkpoint: the name ${quoted(name)} has more than ${SAFETENSORS_NAME_BYTES_MAX} characters`);
+  if (name.length > SAFETENSORS_NAME_BYTES_MAX)
+    fail(
+      "train/bad-option",
+      `checkpoint: the name ${quoted(name)} has more than ${SAFETENSORS_NAME_BYTES_MAX} characters`,
+    );
   const type = (Object.keys(TYPES) as TypeName[]).find((key) => array instanceof TYPES[key]);
   return type ?? fail("train/bad-option", `checkpoint: ${quoted(name)} has no type that a checkpoint can hold`);
 }
@@ -239,7 +287,8 @@ function aligned(bytes: number): number {
 
 /** JSON writes NaN and ±∞ as null; a checkpoint must not lose them in silence. */
 function finiteOnly(key: string, value: unknown): unknown {
-  if (typeof value === "number" && !Number.isFinite(value)) fail("train/not-finite", `checkpoint: ${quoted(key)} of its state is ${value}`);
+  if (typeof value === "number" && !Number.isFinite(value))
+    fail("train/not-finite", `checkpoint: ${quoted(key)} of its state is ${value}`);
   return value;
 }
 

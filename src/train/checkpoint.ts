@@ -50,25 +50,42 @@ export function checkpointName(step: number): string {
  * @throws OnebitError `file/write` (nothing was lost), `checkpoint/mismatch` when the folder holds a later checkpoint
  *   (of another run, or of one that was not resumed from its latest), `train/not-finite`, `train/bad-option`
  */
-export async function saveCheckpoint(platform: Platform, folder: string, step: number, contents: CheckpointContents, options: SaveOptions = {}): Promise<string> {
+export async function saveCheckpoint(
+  platform: Platform,
+  folder: string,
+  step: number,
+  contents: CheckpointContents,
+  options: SaveOptions = {},
+): Promise<string> {
   const { keepLast = KEEP_LAST_DEFAULT, skipped = [] } = options;
-  if (!Number.isSafeInteger(keepLast) || keepLast < 1) fail("train/bad-option", `keepLast: wanted a whole number of 1 or more, found ${keepLast}`);
+  if (!Number.isSafeInteger(keepLast) || keepLast < 1)
+    fail("train/bad-option", `keepLast: wanted a whole number of 1 or more, found ${keepLast}`);
   const files = fileStoreOf(platform);
   await files.makeFolder(folder);
   const names = await files.listFolder(folder);
   const passedOver = new Set(skipped.map(({ path }) => path));
-  const others = checkpointsIn(names).filter((other) => other.step !== step && !passedOver.has(platform.inFolder(folder, other.name)));
+  const others = checkpointsIn(names).filter(
+    (other) => other.step !== step && !passedOver.has(platform.inFolder(folder, other.name)),
+  );
   const later = others.find((other) => other.step > step);
   if (later) {
-    fail("checkpoint/mismatch", `${folder}: it holds ${later.name}, later than step ${step}; resume from that, or use another folder`);
+    fail(
+      "checkpoint/mismatch",
+      `${folder}: it holds ${later.name}, later than step ${step}; resume from that, or use another folder`,
+    );
   }
   // First, so that what a crash left does not take the room that this save needs.
   const leftovers = names.filter((name) => isCheckpointName(temporaryFileTarget(name) ?? ""));
-  await removeAll(files, leftovers.map((name) => platform.inFolder(folder, name)));
+  await removeAll(
+    files,
+    leftovers.map((name) => platform.inFolder(folder, name)),
+  );
   const path = platform.inFolder(folder, checkpointName(step));
   await files.writeFileAtomically(path, encodeCheckpoint(step, contents));
   const old = others.slice(keepLast - 1).map(({ name }) => platform.inFolder(folder, name));
-  const corrupt = skipped.filter((file) => file.code === "checkpoint/corrupt" && file.path !== path).map((file) => file.path);
+  const corrupt = skipped
+    .filter((file) => file.code === "checkpoint/corrupt" && file.path !== path)
+    .map((file) => file.path);
   await removeAll(files, [...old, ...corrupt]);
   return path;
 }
@@ -84,7 +101,8 @@ export async function loadLatestCheckpoint(platform: Platform, folder: string): 
     const path = platform.inFolder(folder, name);
     try {
       const checkpoint = await loadCheckpoint(platform, path);
-      if (checkpoint.step !== step) fail("checkpoint/corrupt", `${path}: its name says step ${step}, its header ${checkpoint.step}`);
+      if (checkpoint.step !== step)
+        fail("checkpoint/corrupt", `${path}: its name says step ${step}, its header ${checkpoint.step}`);
       return { ...checkpoint, path, skipped };
     } catch (error) {
       if (!(error instanceof OnebitError) || !MAY_FALL_BACK.has(error.code)) throw error;
@@ -92,7 +110,10 @@ export async function loadLatestCheckpoint(platform: Platform, folder: string): 
     }
   }
   if (skipped.length > 0) {
-    fail("checkpoint/corrupt", `${folder}: none of its ${skipped.length} checkpoints can be read:\n${skipped.map(({ reason }) => `  ${reason}`).join("\n")}`);
+    fail(
+      "checkpoint/corrupt",
+      `${folder}: none of its ${skipped.length} checkpoints can be read:\n${skipped.map(({ reason }) => `  ${reason}`).join("\n")}`,
+    );
   }
   return undefined;
 }
@@ -117,10 +138,12 @@ export function isCheckpointName(name: string): boolean {
 
 /** The checkpoints of a folder by their names, newest first; none when there is no such folder. */
 export async function listCheckpoints(platform: Platform, folder: string): Promise<{ step: number; name: string }[]> {
-  const names = await fileStoreOf(platform).listFolder(folder).catch((error: unknown) => {
-    if (error instanceof OnebitError && error.code === "file/not-found") return [];
-    throw error;
-  });
+  const names = await fileStoreOf(platform)
+    .listFolder(folder)
+    .catch((error: unknown) => {
+      if (error instanceof OnebitError && error.code === "file/not-found") return [];
+      throw error;
+    });
   return checkpointsIn(names);
 }
 
@@ -131,9 +154,16 @@ export async function listCheckpoints(platform: Platform, folder: string): Promi
 export function restoreArray(checkpoint: Checkpoint, name: string, into: CheckpointArray): void {
   const array = checkpoint.arrays.get(name);
   const wanted = `${into.constructor.name} of ${into.length}`;
-  if (!array) fail("checkpoint/mismatch", `checkpoint of step ${checkpoint.step}: wanted ${quoted(name)}, ${wanted}; it has no such array`);
+  if (!array)
+    fail(
+      "checkpoint/mismatch",
+      `checkpoint of step ${checkpoint.step}: wanted ${quoted(name)}, ${wanted}; it has no such array`,
+    );
   if (array.constructor !== into.constructor || array.length !== into.length) {
-    fail("checkpoint/mismatch", `checkpoint of step ${checkpoint.step}: wanted ${quoted(name)} as ${wanted}, found ${array.constructor.name} of ${array.length}`);
+    fail(
+      "checkpoint/mismatch",
+      `checkpoint of step ${checkpoint.step}: wanted ${quoted(name)} as ${wanted}, found ${array.constructor.name} of ${array.length}`,
+    );
   }
   into.set(array);
 }

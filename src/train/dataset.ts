@@ -40,7 +40,14 @@ export interface Dataset {
    *   and targets {@link NO_TARGET}
    * @returns the targets filled; over all windows they sum to nValidationTokens − 1
    */
-  validationBatch(first: number, batch: number, seqLength: number, inputs: Int32Array, targets: Int32Array, lengths: Int32Array): number;
+  validationBatch(
+    first: number,
+    batch: number,
+    seqLength: number,
+    inputs: Int32Array,
+    targets: Int32Array,
+    lengths: Int32Array,
+  ): number;
   /** Where the random windows stand, 16 bytes for a checkpoint. */
   state(): Uint8Array;
   /** @throws OnebitError `checkpoint/mismatch` */
@@ -56,7 +63,8 @@ const VALIDATION_FRACTION_DEFAULT = 0.1;
 export function createDataset(tokens: TokenIds, options: DatasetOptions): Dataset {
   checkIds(tokens, options.vocabSize);
   const random = createWindowRandom(options.seed ?? 0);
-  const nValidationTokens = validationSize(tokens.length, options), nTrainTokens = tokens.length - nValidationTokens;
+  const nValidationTokens = validationSize(tokens.length, options),
+    nTrainTokens = tokens.length - nValidationTokens;
   const nTargets = Math.max(0, nValidationTokens - 1);
   return {
     nTrainTokens,
@@ -64,8 +72,13 @@ export function createDataset(tokens: TokenIds, options: DatasetOptions): Datase
     nextBatch(batch, seqLength, inputs, targets) {
       checkBatch(batch, seqLength, inputs, targets);
       const nStarts = nTrainTokens - seqLength;
-      if (nStarts < 1) fail("train/bad-data", `training data: wanted more than ${seqLength} tokens (the sequence length), found ${nTrainTokens} in the training part`);
-      for (let row = 0; row < batch; row++) copyWindow(tokens, random.below(nStarts), seqLength, row * seqLength, inputs, targets);
+      if (nStarts < 1)
+        fail(
+          "train/bad-data",
+          `training data: wanted more than ${seqLength} tokens (the sequence length), found ${nTrainTokens} in the training part`,
+        );
+      for (let row = 0; row < batch; row++)
+        copyWindow(tokens, random.below(nStarts), seqLength, row * seqLength, inputs, targets);
     },
     validationWindows(seqLength) {
       checkCount("seqLength", seqLength, 1);
@@ -74,10 +87,12 @@ export function createDataset(tokens: TokenIds, options: DatasetOptions): Datase
     validationBatch(first, batch, seqLength, inputs, targets, lengths) {
       checkCount("first", first, 0);
       checkBatch(batch, seqLength, inputs, targets);
-      if (lengths.length !== batch) fail("train/bad-option", `lengths: wanted ${batch}, one a window, found ${lengths.length}`);
+      if (lengths.length !== batch)
+        fail("train/bad-option", `lengths: wanted ${batch}, one a window, found ${lengths.length}`);
       let filled = 0;
       for (let row = 0; row < batch; row++) {
-        const from = (first + row) * seqLength, length = Math.max(0, Math.min(seqLength, nTargets - from));
+        const from = (first + row) * seqLength,
+          length = Math.max(0, Math.min(seqLength, nTargets - from));
         copyWindow(tokens, nTrainTokens + from, length, row * seqLength, inputs, targets);
         inputs.fill(0, row * seqLength + length, (row + 1) * seqLength);
         targets.fill(NO_TARGET, row * seqLength + length, (row + 1) * seqLength);
@@ -91,7 +106,14 @@ export function createDataset(tokens: TokenIds, options: DatasetOptions): Datase
   };
 }
 
-function copyWindow(tokens: TokenIds, start: number, length: number, to: number, inputs: Int32Array, targets: Int32Array): void {
+function copyWindow(
+  tokens: TokenIds,
+  start: number,
+  length: number,
+  to: number,
+  inputs: Int32Array,
+  targets: Int32Array,
+): void {
   for (let i = 0; i < length; i++) {
     inputs[to + i] = tokens[start + i];
     targets[to + i] = tokens[start + i + 1];
@@ -103,12 +125,17 @@ function validationSize(nTokens: number, { validationFraction, validationTokens 
     fail("train/bad-option", "validation: wanted validationFraction or validationTokens, found both");
   }
   const fraction = validationFraction ?? VALIDATION_FRACTION_DEFAULT;
-  if (!(fraction >= 0 && fraction < 1)) fail("train/bad-option", `validationFraction: wanted 0 or more and below 1, found ${fraction}`);
+  if (!(fraction >= 0 && fraction < 1))
+    fail("train/bad-option", `validationFraction: wanted 0 or more and below 1, found ${fraction}`);
   if (validationTokens !== undefined) checkCount("validationTokens", validationTokens, 0);
   const size = validationTokens ?? Math.floor(nTokens * fraction);
   // One id predicts nothing; it would be neither trained on nor judged.
   if (size === 1) fail("train/bad-data", "validation: wanted no tokens or 2 at least, found 1");
-  if (size > nTokens - 2) fail("train/bad-data", `training data: wanted 2 tokens at least beside ${size} for validation, found ${nTokens} in all`);
+  if (size > nTokens - 2)
+    fail(
+      "train/bad-data",
+      `training data: wanted 2 tokens at least beside ${size} for validation, found ${nTokens} in all`,
+    );
   return size;
 }
 
@@ -117,7 +144,8 @@ function checkIds(tokens: TokenIds, vocabSize: number): void {
   if (tokens instanceof Uint8Array && vocabSize >= 256) return;
   // One pass at hundreds of millions of ids a second, against a read outside the embedding later.
   for (let i = 0; i < tokens.length; i++) {
-    if (tokens[i] < 0 || tokens[i] >= vocabSize) fail("train/bad-data", `training data: wanted ids from 0 to ${vocabSize - 1}, found ${tokens[i]} at token ${i}`);
+    if (tokens[i] < 0 || tokens[i] >= vocabSize)
+      fail("train/bad-data", `training data: wanted ids from 0 to ${vocabSize - 1}, found ${tokens[i]} at token ${i}`);
   }
 }
 
@@ -125,10 +153,14 @@ function checkBatch(batch: number, seqLength: number, inputs: Int32Array, target
   checkCount("batch", batch, 1);
   checkCount("seqLength", seqLength, 1);
   if (inputs.length !== batch * seqLength || targets.length !== batch * seqLength) {
-    fail("train/bad-option", `batch: wanted room for ${batch} × ${seqLength} ids, found ${inputs.length} inputs and ${targets.length} targets`);
+    fail(
+      "train/bad-option",
+      `batch: wanted room for ${batch} × ${seqLength} ids, found ${inputs.length} inputs and ${targets.length} targets`,
+    );
   }
 }
 
 function checkCount(name: string, value: number, min: number): void {
-  if (!Number.isSafeInteger(value) || value < min) fail("train/bad-option", `${name}: wanted a whole number of ${min} or more, found ${value}`);
+  if (!Number.isSafeInteger(value) || value < min)
+    fail("train/bad-option", `${name}: wanted a whole number of ${min} or more, found ${value}`);
 }

@@ -14,7 +14,11 @@ export const DIGEST_BYTES = 32;
 /** @param bytes not in shared memory @returns 32 bytes */
 export async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
   const subtle = globalThis.crypto?.subtle;
-  if (!subtle) fail("engine/unsupported", "SHA-256: this page has no crypto.subtle; browsers offer it over https and on localhost");
+  if (!subtle)
+    fail(
+      "engine/unsupported",
+      "SHA-256: this page has no crypto.subtle; browsers offer it over https and on localhost",
+    );
   return new Uint8Array(await subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>));
 }
 

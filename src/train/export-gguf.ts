@@ -38,7 +38,11 @@ export interface GgufExportOptions {
 
 type FloatType = "F32" | "F16" | "Q8_0";
 const FLOAT_TYPE = oneOf("F32", "F16", "Q8_0");
-export const GGUF_EXPORT_OPTIONS: OptionTable<GgufExportOptions> = { ternary: oneOf("TQ2_0", "TQ1_0", "Q2_0", "I2_S"), linears: FLOAT_TYPE, embedding: FLOAT_TYPE };
+export const GGUF_EXPORT_OPTIONS: OptionTable<GgufExportOptions> = {
+  ternary: oneOf("TQ2_0", "TQ1_0", "Q2_0", "I2_S"),
+  linears: FLOAT_TYPE,
+  embedding: FLOAT_TYPE,
+};
 
 type LowBitType = "TQ2_0" | "TQ1_0" | "Q1_0" | "Q2_0" | "I2_S";
 
@@ -51,9 +55,16 @@ type LowBitType = "TQ2_0" | "TQ1_0" | "Q1_0" | "Q2_0" | "I2_S";
  *   row divides into no block of an allowed type, or a tensor has another size than the shape says; `tensor/bad-data`;
  *   what the sink throws
  */
-export async function exportGguf(model: TrainedModel, sink: ByteSink, options: GgufExportOptions = {}): Promise<number> {
+export async function exportGguf(
+  model: TrainedModel,
+  sink: ByteSink,
+  options: GgufExportOptions = {},
+): Promise<number> {
   const architecture = ggufArchitectureOf(model.shape);
-  const metadata = [...shapeMetadata(model, architecture), ...vocabularyMetadata(model.vocabulary, model.shape.vocabSize)];
+  const metadata = [
+    ...shapeMetadata(model, architecture),
+    ...vocabularyMetadata(model.vocabulary, model.shape.vocabSize),
+  ];
   const tensors = modelTensors(model.shape).map((tensor) => toWrite(model, tensor, architecture, options));
   return writeGguf(sink, { metadata, tensors });
 }
@@ -62,13 +73,31 @@ type ArchitectureName = "bitnet" | "bitnet-b1.58" | "llama";
 
 /** What makes a shape impossible in GGUF, and what to say of it. */
 const REFUSALS: readonly (readonly [(shape: TransformerShape) => boolean, string])[] = [
-  [(s) => !s.glu, "its feed-forward has no gate (glu false); no engine has such an architecture with RMS norms and rotary positions"],
+  [
+    (s) => !s.glu,
+    "its feed-forward has no gate (glu false); no engine has such an architecture with RMS norms and rotary positions",
+  ],
   [(s) => s.activationBits === 1, "its activations are of 1 bit; engines round them to 8 bits or not at all"],
-  [(s) => s.activationBits === 8 && s.weightBits === 32, "its activations are of 8 bits and its weights floats; engines round activations only for weights of low bits"],
-  [(s) => s.activation === "gelu", "its activation is GELU; the architectures of GGUF have SiLU or squared ReLU. Export safetensors instead"],
-  [(s) => !s.subNorms && s.activation !== "silu", "it has squared ReLU without sub-norms; llama.cpp would compute it with SiLU. Export safetensors instead"],
-  [(s) => s.subNorms && !s.tied, "it has sub-norms and its own head; the BitNet architectures of GGUF always use the embedding as the head. Export safetensors instead"],
-  [(s) => s.subNorms && s.weightBits !== 32 && s.activationBits === 32, "it has sub-norms, weights of low bits and float activations; the BitNet architectures of GGUF have 8-bit activations. Export safetensors instead"],
+  [
+    (s) => s.activationBits === 8 && s.weightBits === 32,
+    "its activations are of 8 bits and its weights floats; engines round activations only for weights of low bits",
+  ],
+  [
+    (s) => s.activation === "gelu",
+    "its activation is GELU; the architectures of GGUF have SiLU or squared ReLU. Export safetensors instead",
+  ],
+  [
+    (s) => !s.subNorms && s.activation !== "silu",
+    "it has squared ReLU without sub-norms; llama.cpp would compute it with SiLU. Export safetensors instead",
+  ],
+  [
+    (s) => s.subNorms && !s.tied,
+    "it has sub-norms and its own head; the BitNet architectures of GGUF always use the embedding as the head. Export safetensors instead",
+  ],
+  [
+    (s) => s.subNorms && s.weightBits !== 32 && s.activationBits === 32,
+    "it has sub-norms, weights of low bits and float activations; the BitNet architectures of GGUF have 8-bit activations. Export safetensors instead",
+  ],
 ];
 
 /** @throws OnebitError `model/unsupported-architecture` */
@@ -103,24 +132,37 @@ function shapeMetadata({ shape, name }: TrainedModel, architecture: Architecture
   ];
 }
 
-function toWrite(model: TrainedModel, tensor: ModelTensor, architecture: ArchitectureName, options: GgufExportOptions): GgufTensorToWrite {
-  const { name, kind, rows, columns } = tensor, { shape } = model;
+function toWrite(
+  model: TrainedModel,
+  tensor: ModelTensor,
+  architecture: ArchitectureName,
+  options: GgufExportOptions,
+): GgufTensorToWrite {
+  const { name, kind, rows, columns } = tensor,
+    { shape } = model;
   const lowBit = kind === "linear" && shape.weightBits !== 32;
   const type = lowBit ? lowBitType(tensor, shape, options) : floatType(tensor, options);
   const rowAt = architecture === "llama" ? adjacentRows(name, shape.headDim) : undefined;
   const data = lowBit
     ? () => lowBitPieces(model, tensor, type as LowBitType, rowAt)
     : function* () {
-      for (const piece of rowPieces(floatsOf(model, tensor), tensor, rowAt)) yield quantize(type, piece);
-    };
+        for (const piece of rowPieces(floatsOf(model, tensor), tensor, rowAt)) yield quantize(type, piece);
+      };
   return { name, shape: kind === "vector" ? [columns] : [columns, rows], type, data };
 }
 
-function* lowBitPieces(model: TrainedModel, tensor: ModelTensor, type: LowBitType, rowAt: ((row: number) => number) | undefined): Iterable<Uint8Array> {
-  const { codes, scale } = codesOf(model, tensor), tailBytes = TENSOR_TYPES[type].tailBytes;
+function* lowBitPieces(
+  model: TrainedModel,
+  tensor: ModelTensor,
+  type: LowBitType,
+  rowAt: ((row: number) => number) | undefined,
+): Iterable<Uint8Array> {
+  const { codes, scale } = codesOf(model, tensor),
+    tailBytes = TENSOR_TYPES[type].tailBytes;
   let tail = new Uint8Array(0);
   for (const piece of rowPieces(codes, tensor, rowAt)) {
-    const bytes = encodeLowBit(type, piece, scale), end = bytes.length - tailBytes;
+    const bytes = encodeLowBit(type, piece, scale),
+      end = bytes.length - tailBytes;
     tail = bytes.slice(end);
     yield bytes.subarray(0, end);
   }
@@ -129,19 +171,33 @@ function* lowBitPieces(model: TrainedModel, tensor: ModelTensor, type: LowBitTyp
 }
 
 /** Types that hold ternary or binary weights exactly, the first whose block divides the rows. */
-function lowBitType({ name, columns }: ModelTensor, { weightBits }: TransformerShape, { ternary }: GgufExportOptions): LowBitType {
+function lowBitType(
+  { name, columns }: ModelTensor,
+  { weightBits }: TransformerShape,
+  { ternary }: GgufExportOptions,
+): LowBitType {
   const ternaryTypes: readonly LowBitType[] = ternary === undefined ? ["TQ2_0", "Q2_0"] : [ternary];
   const types = weightBits === 1 ? (["Q1_0", "Q2_0"] as const) : ternaryTypes;
   const fits = types.find((type) => columns % TENSOR_TYPES[type].blockElements === 0);
   const wanted = types.map((type) => `${TENSOR_TYPES[type].blockElements} (${type})`).join(" or ");
-  return fits ?? fail("model/bad-shape", `tensor "${name}": its rows have ${columns} weights, wanted a multiple of ${wanted}`);
+  return (
+    fits ??
+    fail("model/bad-shape", `tensor "${name}": its rows have ${columns} weights, wanted a multiple of ${wanted}`)
+  );
 }
 
-function floatType({ name, kind, columns }: ModelTensor, { linears = "F16", embedding = "Q8_0" }: GgufExportOptions): TensorTypeName {
+function floatType(
+  { name, kind, columns }: ModelTensor,
+  { linears = "F16", embedding = "Q8_0" }: GgufExportOptions,
+): TensorTypeName {
   if (kind === "vector") return "F32";
-  const type = kind === "table" ? embedding : linears, { blockElements } = TENSOR_TYPES[type];
+  const type = kind === "table" ? embedding : linears,
+    { blockElements } = TENSOR_TYPES[type];
   if (columns % blockElements === 0) return type;
-  return fail("model/bad-shape", `tensor "${name}": its rows have ${columns} numbers, wanted a multiple of ${blockElements} for ${type}; choose F16`);
+  return fail(
+    "model/bad-shape",
+    `tensor "${name}": its rows have ${columns} numbers, wanted a multiple of ${blockElements} for ${type}; choose F16`,
+  );
 }
 
 /**
@@ -151,7 +207,8 @@ function floatType({ name, kind, columns }: ModelTensor, { linears = "F16", embe
 function adjacentRows(name: string, headDim: number): ((row: number) => number) | undefined {
   if (!/\.attn_[qk]\.weight$/.test(name)) return undefined;
   return (row) => {
-    const i = row % headDim, half = headDim / 2;
+    const i = row % headDim,
+      half = headDim / 2;
     return row - i + (i >> 1) + (i % 2 === 0 ? 0 : half);
   };
 }

@@ -21,25 +21,48 @@ export interface LayerExportOptions extends GgufExportOptions {
   readonly name?: string;
 }
 
-const VOCABULARY = kind<TrainedVocabulary>("a vocabulary, such as byteVocabulary() makes", (value) => typeof value === "object" && value !== null && Array.isArray((value as TrainedVocabulary).tokens) && Array.isArray((value as TrainedVocabulary).merges));
-export const LAYER_EXPORT_OPTIONS: OptionTable<LayerExportOptions> = { ...GGUF_EXPORT_OPTIONS, vocabulary: VOCABULARY, name: TEXT };
+const VOCABULARY = kind<TrainedVocabulary>(
+  "a vocabulary, such as byteVocabulary() makes",
+  (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    Array.isArray((value as TrainedVocabulary).tokens) &&
+    Array.isArray((value as TrainedVocabulary).merges),
+);
+export const LAYER_EXPORT_OPTIONS: OptionTable<LayerExportOptions> = {
+  ...GGUF_EXPORT_OPTIONS,
+  vocabulary: VOCABULARY,
+  name: TEXT,
+};
 const TRANSFORMER = kind<BitNetTransformer>("a BitNetTransformer", (value) => value instanceof BitNetTransformer);
 
 /** Good until the transformer's next step: nothing is copied. */
-export function trainedModelOf(transformer: BitNetTransformer, { vocabulary = byteVocabulary(), name = "onebit" }: LayerExportOptions = {}): TrainedModel {
+export function trainedModelOf(
+  transformer: BitNetTransformer,
+  { vocabulary = byteVocabulary(), name = "onebit" }: LayerExportOptions = {},
+): TrainedModel {
   const parameters = transformer.parameters();
   return {
     shape: transformer.shape,
     name,
     vocabulary,
-    tensor: (tensor) => parameters.get(tensor)?.value ?? fail("model/missing-tensor", `the transformer has no tensor ${quoted(tensor)}${transformer.isPacked ? ": it is packed; export the one it was packed from" : ""}`),
+    tensor: (tensor) =>
+      parameters.get(tensor)?.value ??
+      fail(
+        "model/missing-tensor",
+        `the transformer has no tensor ${quoted(tensor)}${transformer.isPacked ? ": it is packed; export the one it was packed from" : ""}`,
+      ),
     quantized: (tensor) => transformer.weightCodes(tensor),
   };
 }
 
 /** @throws OnebitError as {@link exportGguf}; `model/missing-tensor` for a packed transformer */
-export async function transformerGguf(transformer: BitNetTransformer, given: LayerExportOptions = {}): Promise<Uint8Array> {
-  const options = checkOptions("transformerGguf", given, LAYER_EXPORT_OPTIONS), checked = check("transformer", transformer, TRANSFORMER);
+export async function transformerGguf(
+  transformer: BitNetTransformer,
+  given: LayerExportOptions = {},
+): Promise<Uint8Array> {
+  const options = checkOptions("transformerGguf", given, LAYER_EXPORT_OPTIONS),
+    checked = check("transformer", transformer, TRANSFORMER);
   return await withMemory("train/not-enough-memory", "the GGUF file of the transformer", async () => {
     const sink = memorySink();
     await exportGguf(trainedModelOf(checked, options), sink, options);

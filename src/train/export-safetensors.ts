@@ -31,7 +31,9 @@ export interface SafetensorsExportOptions {
   readonly weights?: "packed" | "masters";
 }
 
-export const SAFETENSORS_EXPORT_OPTIONS: OptionTable<SafetensorsExportOptions> = { weights: oneOf("packed", "masters") };
+export const SAFETENSORS_EXPORT_OPTIONS: OptionTable<SafetensorsExportOptions> = {
+  weights: oneOf("packed", "masters"),
+};
 
 /** A file of the folder. */
 export interface FolderFile {
@@ -68,23 +70,40 @@ export function safetensorsFolder(model: TrainedModel, options: SafetensorsExpor
 /** How linears are stored: floats as they are, code · scale as floats, packed codes, or masters to be rounded. */
 type Storage = "floats" | "values" | "packed" | "masters";
 
-function storageOf({ weightBits, activationBits }: TransformerShape, { weights = "packed" }: SafetensorsExportOptions): Storage {
+function storageOf(
+  { weightBits, activationBits }: TransformerShape,
+  { weights = "packed" }: SafetensorsExportOptions,
+): Storage {
   if (weightBits === 32) return "floats";
-  if (weights === "masters" && weightBits === 1) fail("option/invalid", "weights: masters of a binary model would be rounded to three values at load; wanted packed");
+  if (weights === "masters" && weightBits === 1)
+    fail(
+      "option/invalid",
+      "weights: masters of a binary model would be rounded to three values at load; wanted packed",
+    );
   // A model that says it has ternary weights gets 8-bit activations.
-  if (activationBits === 32) return weights === "packed" ? "values" : fail("option/invalid", "weights: masters are rounded at load by models with 8-bit activations only; this one has float activations");
+  if (activationBits === 32)
+    return weights === "packed"
+      ? "values"
+      : fail(
+          "option/invalid",
+          "weights: masters are rounded at load by models with 8-bit activations only; this one has float activations",
+        );
   return weights;
 }
 
 const REFUSALS: readonly (readonly [(shape: TransformerShape) => boolean, string])[] = [
   [(s) => !s.glu, "its feed-forward has no gate (glu false); neither bitnet nor llama is such a model"],
   [(s) => s.activationBits === 1, "its activations are of 1 bit; BitLinear layers round them to 8 bits"],
-  [(s) => s.activationBits === 8 && s.weightBits === 32, "its activations are of 8 bits and its weights floats; BitLinear layers round both or neither"],
+  [
+    (s) => s.activationBits === 8 && s.weightBits === 32,
+    "its activations are of 8 bits and its weights floats; BitLinear layers round both or neither",
+  ],
 ];
 
 function requireRepresentable(shape: TransformerShape): void {
   const refusal = REFUSALS.find(([applies]) => applies(shape));
-  if (refusal !== undefined) fail("model/unsupported-architecture", `a Hugging Face folder cannot hold this model: ${refusal[1]}`);
+  if (refusal !== undefined)
+    fail("model/unsupported-architecture", `a Hugging Face folder cannot hold this model: ${refusal[1]}`);
 }
 
 /** By `hidden_act`; the GELU of training is the tanh form. */
@@ -122,14 +141,20 @@ const LINEAR_MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up
 function quantizationConfig({ subNorms }: TransformerShape, storage: Storage): JsonObject | undefined {
   const bitnet = { quant_method: "bitnet", linear_class: "autobitlinear" };
   switch (storage) {
-    case "packed": return { ...bitnet, quantization_mode: "offline" };
-    case "masters": return { ...bitnet, quantization_mode: "online" };
-    default: return subNorms ? { ...bitnet, quantization_mode: "online", modules_to_not_convert: [...LINEAR_MODULES, "lm_head"] } : undefined;
+    case "packed":
+      return { ...bitnet, quantization_mode: "offline" };
+    case "masters":
+      return { ...bitnet, quantization_mode: "online" };
+    default:
+      return subNorms
+        ? { ...bitnet, quantization_mode: "online", modules_to_not_convert: [...LINEAR_MODULES, "lm_head"] }
+        : undefined;
   }
 }
 
 function toWrite(model: TrainedModel, tensor: ModelTensor, storage: Storage): SafetensorToWrite[] {
-  const { rows, columns, kind } = tensor, name = hfName(tensor.name);
+  const { rows, columns, kind } = tensor,
+    name = hfName(tensor.name);
   const shape = kind === "vector" ? [columns] : [columns, rows];
   if (kind !== "linear" || storage === "floats" || storage === "masters") {
     const data = function* () {
@@ -138,27 +163,55 @@ function toWrite(model: TrainedModel, tensor: ModelTensor, storage: Storage): Sa
     return [{ name, shape, type: "F32", data }];
   }
   if (storage === "values") return [{ name, shape, type: "F16", data: () => valuePieces(model, tensor) }];
-  if (rows % 4 !== 0) fail("model/bad-shape", `tensor "${tensor.name}": it has ${rows} rows, wanted a multiple of 4 to pack four codes to a byte`);
+  if (rows % 4 !== 0)
+    fail(
+      "model/bad-shape",
+      `tensor "${tensor.name}": it has ${rows} rows, wanted a multiple of 4 to pack four codes to a byte`,
+    );
   return [
-    { name, shape: [columns, rows / 4], type: "U8", data: () => [packTernary(codesOf(model, tensor).codes, rows, columns)] },
-    { name: `${name}_scale`, shape: [1], type: "F32", data: () => [quantize("F32", Float32Array.of(codesOf(model, tensor).scale))] },
+    {
+      name,
+      shape: [columns, rows / 4],
+      type: "U8",
+      data: () => [packTernary(codesOf(model, tensor).codes, rows, columns)],
+    },
+    {
+      name: `${name}_scale`,
+      shape: [1],
+      type: "F32",
+      data: () => [quantize("F32", Float32Array.of(codesOf(model, tensor).scale))],
+    },
   ];
 }
 
 /** code · scale, which half precision holds because it holds the scale. */
 function* valuePieces(model: TrainedModel, tensor: ModelTensor): Iterable<Uint8Array> {
   const { codes, scale } = codesOf(model, tensor);
-  for (const piece of rowPieces(codes, tensor)) yield quantize("F16", Float32Array.from(piece, (code) => code * scale));
+  for (const piece of rowPieces(codes, tensor))
+    yield quantize(
+      "F16",
+      Float32Array.from(piece, (code) => code * scale),
+    );
 }
 
 const NAMES: Readonly<Record<string, string>> = {
-  "token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight", "output.weight": "lm_head.weight",
+  "token_embd.weight": "model.embed_tokens.weight",
+  "output_norm.weight": "model.norm.weight",
+  "output.weight": "lm_head.weight",
 };
 
 const LAYER_NAMES: Readonly<Record<string, string>> = {
-  attn_norm: "input_layernorm", attn_q: "self_attn.q_proj", attn_k: "self_attn.k_proj", attn_v: "self_attn.v_proj",
-  attn_sub_norm: "self_attn.attn_sub_norm", attn_output: "self_attn.o_proj", ffn_norm: "post_attention_layernorm",
-  ffn_gate: "mlp.gate_proj", ffn_up: "mlp.up_proj", ffn_sub_norm: "mlp.ffn_sub_norm", ffn_down: "mlp.down_proj",
+  attn_norm: "input_layernorm",
+  attn_q: "self_attn.q_proj",
+  attn_k: "self_attn.k_proj",
+  attn_v: "self_attn.v_proj",
+  attn_sub_norm: "self_attn.attn_sub_norm",
+  attn_output: "self_attn.o_proj",
+  ffn_norm: "post_attention_layernorm",
+  ffn_gate: "mlp.gate_proj",
+  ffn_up: "mlp.up_proj",
+  ffn_sub_norm: "mlp.ffn_sub_norm",
+  ffn_down: "mlp.down_proj",
 };
 
 function hfName(name: string): string {

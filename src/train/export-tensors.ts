@@ -31,9 +31,15 @@ export function modelTensors(shape: TransformerShape): ModelTensor[] {
 
 function layerTensors(shape: TransformerShape, prefix: string): ModelTensor[] {
   const { dim, ffHidden, headDim, glu, subNorms } = shape;
-  const qWidth = shape.heads * headDim, kvWidth = shape.kvHeads * headDim;
+  const qWidth = shape.heads * headDim,
+    kvWidth = shape.kvHeads * headDim;
   const norm = (role: string, length: number) => vector(`${prefix}${role}.weight`, length);
-  const linear = (role: string, rows: number, columns: number): ModelTensor => ({ name: `${prefix}${role}.weight`, kind: "linear", rows, columns });
+  const linear = (role: string, rows: number, columns: number): ModelTensor => ({
+    name: `${prefix}${role}.weight`,
+    kind: "linear",
+    rows,
+    columns,
+  });
   return [
     norm("attn_norm", dim),
     linear("attn_q", qWidth, dim),
@@ -65,7 +71,9 @@ const PIECE_ELEMENTS = 1 << 20;
  * @param rowAt which row of `values` stands at each place, where the order changes
  */
 export function* rowPieces<Values extends Float32Array | Int8Array>(
-  values: Values, { rows, columns }: ModelTensor, rowAt?: (row: number) => number,
+  values: Values,
+  { rows, columns }: ModelTensor,
+  rowAt?: (row: number) => number,
 ): Iterable<Values> {
   const step = Math.max(1, Math.floor(PIECE_ELEMENTS / columns));
   for (let begin = 0; begin < rows; begin += step) {
@@ -101,5 +109,6 @@ export function codesOf(model: TrainedModel, tensor: ModelTensor): QuantizedMatr
 }
 
 function requireSize({ name, rows, columns }: ModelTensor, found: number): void {
-  if (found !== rows * columns) fail("model/bad-shape", `tensor "${name}": wanted ${rows} × ${columns} numbers, found ${found}`);
+  if (found !== rows * columns)
+    fail("model/bad-shape", `tensor "${name}": wanted ${rows} × ${columns} numbers, found ${found}`);
 }

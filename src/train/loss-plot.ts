@@ -26,8 +26,16 @@ export interface LossPlotOptions {
 }
 
 const LOSS_PLOT_OPTIONS: OptionTable<LossPlotOptions> = {
-  title: required(TEXT), xLabel: TEXT, yLabel: TEXT, description: TEXT, width: number({ min: 200, max: 4000 }), height: number({ min: 150, max: 4000 }),
-  id: kind<string>('a letter, then letters, digits and "-"', (value) => typeof value === "string" && /^[A-Za-z][A-Za-z0-9-]*$/.test(value)),
+  title: required(TEXT),
+  xLabel: TEXT,
+  yLabel: TEXT,
+  description: TEXT,
+  width: number({ min: 200, max: 4000 }),
+  height: number({ min: 150, max: 4000 }),
+  id: kind<string>(
+    'a letter, then letters, digits and "-"',
+    (value) => typeof value === "string" && /^[A-Za-z][A-Za-z0-9-]*$/.test(value),
+  ),
 };
 
 interface Frame {
@@ -53,14 +61,23 @@ const STROKES: readonly { readonly light: string; readonly dark: string; readonl
 
 /** @throws OnebitError `train/bad-option` */
 export function lossPlotSvg(given: readonly Curve[], givenOptions: LossPlotOptions): string {
-  const curves = check("curves", given, CURVES, "train/bad-option"), options = checkOptions("lossPlotSvg", givenOptions, LOSS_PLOT_OPTIONS, { code: "train/bad-option" });
-  const { title, xLabel = "step", yLabel = "loss (nats per token)", width = 720, height = 400, id = "loss-plot" } = options;
+  const curves = check("curves", given, CURVES, "train/bad-option"),
+    options = checkOptions("lossPlotSvg", givenOptions, LOSS_PLOT_OPTIONS, { code: "train/bad-option" });
+  const {
+    title,
+    xLabel = "step",
+    yLabel = "loss (nats per token)",
+    width = 720,
+    height = 400,
+    id = "loss-plot",
+  } = options;
   const frame = { left: MARGIN.left, top: MARGIN.top, right: width - MARGIN.right, bottom: height - MARGIN.bottom };
   const { x, y } = axesOf(curves, {
     x: Math.max(2, Math.floor((frame.right - frame.left) / TICK_PIXELS.x)),
     y: Math.max(2, Math.floor((frame.bottom - frame.top) / TICK_PIXELS.y)),
   });
-  const atX = scale(x, frame.left, frame.right), atY = scale(y, frame.bottom, frame.top);
+  const atX = scale(x, frame.left, frame.right),
+    atY = scale(y, frame.bottom, frame.top);
   const description = options.description ?? describe(curves);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" class="${id}" role="img" aria-labelledby="${id}-title ${id}-desc">`,
@@ -72,7 +89,9 @@ export function lossPlotSvg(given: readonly Curve[], givenOptions: LossPlotOptio
     ...axesSvg(id, frame, { x, y }, { atX, atY }),
     `<text x="${(frame.left + frame.right) / 2}" y="${height - 12}" text-anchor="middle">${escapeXml(xLabel)}</text>`,
     `<text transform="translate(16 ${(frame.top + frame.bottom) / 2}) rotate(-90)" text-anchor="middle">${escapeXml(yLabel)}</text>`,
-    ...curves.map(({ points }, i) => `<path class="${id}-line ${id}-${i % STROKES.length}" d="${pathOf(points, atX, atY)}"/>`),
+    ...curves.map(
+      ({ points }, i) => `<path class="${id}-line ${id}-${i % STROKES.length}" d="${pathOf(points, atX, atY)}"/>`,
+    ),
     ...legendSvg(id, frame, curves),
     "</svg>\n",
   ].join("\n");
@@ -92,7 +111,12 @@ ${strokes}
 </style>`;
 }
 
-function axesSvg(id: string, frame: Frame, axes: { x: Axis; y: Axis }, { atX, atY }: { atX: Place; atY: Place }): string[] {
+function axesSvg(
+  id: string,
+  frame: Frame,
+  axes: { x: Axis; y: Axis },
+  { atX, atY }: { atX: Place; atY: Place },
+): string[] {
   const { left, top, right, bottom } = frame;
   return [
     ...axes.y.ticks.map(({ value, label }) => {
@@ -138,7 +162,10 @@ function pathOf(points: Curve["points"], atX: Place, atY: Place): string {
     if (isDrawable(point)) runs[runs.length - 1].push({ x: atX(point[0]), y: atY(point[1]) });
     else if (runs[runs.length - 1].length > 0) runs.push([]);
   }
-  return runs.filter((run) => run.length > 0).map(runPath).join("");
+  return runs
+    .filter((run) => run.length > 0)
+    .map(runPath)
+    .join("");
 }
 
 interface Pixel {
@@ -160,7 +187,8 @@ function runPath(run: readonly Pixel[]): string {
 
 /** The first, lowest, highest and last of run[begin, end), in their order. */
 function extremes(run: readonly Pixel[], begin: number, end: number): Pixel[] {
-  let low = begin, high = begin;
+  let low = begin,
+    high = begin;
   for (let i = begin; i < end; i++) {
     if (run[i].y < run[low].y) low = i;
     if (run[i].y > run[high].y) high = i;
@@ -172,8 +200,12 @@ function describe(curves: readonly Curve[]): string {
   const sentences = curves.flatMap(({ name, points }) => {
     const drawn = points.filter(isDrawable);
     if (drawn.length === 0) return [`${name}: no values.`];
-    const first = drawn[0], last = drawn[drawn.length - 1], low = drawn.reduce((a, b) => (b[1] < a[1] ? b : a));
-    return [`${name}: ${short(first[1])} at ${short(first[0])}, ${short(last[1])} at ${short(last[0])}, lowest ${short(low[1])} at ${short(low[0])}.`];
+    const first = drawn[0],
+      last = drawn[drawn.length - 1],
+      low = drawn.reduce((a, b) => (b[1] < a[1] ? b : a));
+    return [
+      `${name}: ${short(first[1])} at ${short(first[0])}, ${short(last[1])} at ${short(last[0])}, lowest ${short(low[1])} at ${short(low[0])}.`,
+    ];
   });
   return sentences.join(" ") || "No curves.";
 }
@@ -188,8 +220,17 @@ function pixel(value: number): string {
 
 /** Text as XML 1.0 may hold it: markup escaped, characters it forbids replaced. */
 function escapeXml(text: string): string {
-  const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+  const entities: Readonly<Record<string, string>> = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    '"': "&quot;",
+    "'": "&#39;",
+  };
   return text
     .replace(/[&<>"']/g, (character) => entities[character])
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
+    .replace(
+      /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
+      "\ufffd",
+    );
 }

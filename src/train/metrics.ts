@@ -50,7 +50,8 @@ const NAMES = Object.keys(MEMBERS) as (keyof MetricRecord)[];
 export function formatMetric(record: MetricRecord): string {
   for (const name of NAMES) {
     const value = record[name];
-    if (value !== undefined && !Number.isFinite(value)) fail("train/not-finite", `metrics of step ${record.step}: ${name} is ${value}`);
+    if (value !== undefined && !Number.isFinite(value))
+      fail("train/not-finite", `metrics of step ${record.step}: ${name} is ${value}`);
   }
   return JSON.stringify(record, NAMES);
 }
@@ -73,8 +74,10 @@ function readRecords(text: string, name: string): { readonly records: MetricReco
   const records: MetricRecord[] = [];
   for (const [i, line] of text.split("\n").slice(0, -1).entries()) {
     try {
-      const record = parseLine(line, `${name}: line ${i + 1}`), before = records.at(-1);
-      if (before && record.step <= before.step) fail("train/bad-data", `${name}: line ${i + 1}: wanted a step above ${before.step}, found ${record.step}`);
+      const record = parseLine(line, `${name}: line ${i + 1}`),
+        before = records.at(-1);
+      if (before && record.step <= before.step)
+        fail("train/bad-data", `${name}: line ${i + 1}: wanted a step above ${before.step}, found ${record.step}`);
       records.push(record);
     } catch (damage) {
       if (damage instanceof OnebitError) return { records, damage };
@@ -106,8 +109,15 @@ export interface RewoundMetrics {
  * @returns the records kept; none when there is no such file
  * @throws OnebitError `file/write`, `file/read` when the folder cannot be read; `train/bad-data`, and nothing is changed
  */
-export async function rewindMetrics(platform: Platform, folder: string, name: string, step: number, damaged: "set-aside" | "refuse" = "set-aside"): Promise<RewoundMetrics> {
-  const files = fileStoreOf(platform), path = platform.inFolder(folder, name);
+export async function rewindMetrics(
+  platform: Platform,
+  folder: string,
+  name: string,
+  step: number,
+  damaged: "set-aside" | "refuse" = "set-aside",
+): Promise<RewoundMetrics> {
+  const files = fileStoreOf(platform),
+    path = platform.inFolder(folder, name);
   const read = await readText(platform, path);
   if (read === undefined) return { records: [] };
   if (read instanceof OnebitError) {
@@ -116,13 +126,22 @@ export async function rewindMetrics(platform: Platform, folder: string, name: st
     await files.renameFile(path, aside);
     return { records: [], setAside: { path: platform.inFolder(folder, aside), reason: read.message } };
   }
-  const { records, damage } = readRecords(read, path), kept = records.filter((record) => record.step <= step);
-  if (damage && damaged === "refuse") fail(damage.code, `${damage.message}; move the file away, or use another folder`, damage);
-  const setAside = damage && { path: platform.inFolder(folder, await nameAside(platform, folder, name)), reason: damage.message };
+  const { records, damage } = readRecords(read, path),
+    kept = records.filter((record) => record.step <= step);
+  if (damage && damaged === "refuse")
+    fail(damage.code, `${damage.message}; move the file away, or use another folder`, damage);
+  const setAside = damage && {
+    path: platform.inFolder(folder, await nameAside(platform, folder, name)),
+    reason: damage.message,
+  };
   // A copy first: cut off between the two writes, nothing is lost.
   if (setAside) await files.writeFileAtomically(setAside.path, [new TextEncoder().encode(read)]);
   // Steps rise, so what is kept is the beginning; as it was written, members unknown here included.
-  const rewritten = read.split("\n").slice(0, kept.length).map((line) => `${line}\n`).join("");
+  const rewritten = read
+    .split("\n")
+    .slice(0, kept.length)
+    .map((line) => `${line}\n`)
+    .join("");
   if (rewritten !== read) await files.writeFileAtomically(path, [new TextEncoder().encode(rewritten)]);
   return { records: kept, setAside };
 }
@@ -140,12 +159,14 @@ function parseLine(line: string, where: string): MetricRecord {
   } catch (cause) {
     fail("train/bad-data", `${where}: wanted a JSON object, found something else`, cause);
   }
-  if (typeof value !== "object" || value === null) fail("train/bad-data", `${where}: wanted a JSON object, found ${value === null ? "null" : typeof value}`);
+  if (typeof value !== "object" || value === null)
+    fail("train/bad-data", `${where}: wanted a JSON object, found ${value === null ? "null" : typeof value}`);
   const members = value as Readonly<Record<string, unknown>>;
   const found = NAMES.flatMap((name): [string, number][] => {
     const member = Object.hasOwn(members, name) ? members[name] : undefined;
     if (member === undefined && MEMBERS[name] === "optional") return [];
-    if (typeof member !== "number" || !Number.isFinite(member)) fail("train/bad-data", `${where}: wanted a number as ${name}, found ${String(member)}`);
+    if (typeof member !== "number" || !Number.isFinite(member))
+      fail("train/bad-data", `${where}: wanted a number as ${name}, found ${String(member)}`);
     return [[name, member]];
   });
   return Object.fromEntries(found) as unknown as MetricRecord;
@@ -156,7 +177,8 @@ async function readText(platform: Platform, path: string): Promise<string | Oneb
   try {
     const source = await platform.openFile(path);
     try {
-      if (source.sizeBytes > METRICS_BYTES_MAX) fail("train/bad-data", `${path}: wanted at most ${METRICS_BYTES_MAX} bytes, it has ${source.sizeBytes}`);
+      if (source.sizeBytes > METRICS_BYTES_MAX)
+        fail("train/bad-data", `${path}: wanted at most ${METRICS_BYTES_MAX} bytes, it has ${source.sizeBytes}`);
       return new TextDecoder().decode(await readBytes(source, 0, source.sizeBytes));
     } finally {
       await source.close();

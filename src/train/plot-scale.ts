@@ -19,10 +19,16 @@ export interface Axis {
   readonly ticks: readonly { readonly value: number; readonly label: string }[];
 }
 
-const POINT = kind<readonly [number, number]>("a pair of numbers", (point) => Array.isArray(point) && point.length === 2 && point.every((each) => typeof each === "number"));
+const POINT = kind<readonly [number, number]>(
+  "a pair of numbers",
+  (point) => Array.isArray(point) && point.length === 2 && point.every((each) => typeof each === "number"),
+);
 const CURVE: Kind<Curve> = (value, name, code) => {
   const { name: title, points } = OBJECT(value, name, code);
-  return { name: TEXT(title, `${name}.name`, code), points: list("a list of points", POINT)(points, `${name}.points`, code) };
+  return {
+    name: TEXT(title, `${name}.name`, code),
+    points: list("a list of points", POINT)(points, `${name}.points`, code),
+  };
 };
 export const CURVES = list("a list of curves", CURVE);
 
@@ -38,9 +44,21 @@ export function isDrawable([x, y]: readonly [number, number]): boolean {
 }
 
 /** The axes that hold every drawable point; from 0 to 1 when there is none. */
-export function axesOf(curves: readonly Curve[], nTicks: { readonly x: number; readonly y: number }): { x: Axis; y: Axis } {
+export function axesOf(
+  curves: readonly Curve[],
+  nTicks: { readonly x: number; readonly y: number },
+): { x: Axis; y: Axis } {
   const points = curves.flatMap(({ points }) => points.filter(isDrawable));
-  return { x: axisOf(points.map(([x]) => x), nTicks.x), y: axisOf(points.map(([, y]) => y), nTicks.y) };
+  return {
+    x: axisOf(
+      points.map(([x]) => x),
+      nTicks.x,
+    ),
+    y: axisOf(
+      points.map(([, y]) => y),
+      nTicks.y,
+    ),
+  };
 }
 
 /**
@@ -48,9 +66,11 @@ export function axesOf(curves: readonly Curve[], nTicks: { readonly x: number; r
  * @param n 2 or more
  */
 export function roundTicks(min: number, max: number, n: number): { value: number; label: string }[] {
-  if (!(max > min) || !Number.isFinite(max - min)) fail("train/bad-option", `axis: wanted a range, found ${min} to ${max}`);
+  if (!(max > min) || !Number.isFinite(max - min))
+    fail("train/bad-option", `axis: wanted a range, found ${min} to ${max}`);
   const roughStep = (max - min) / n;
-  let exponent = 0, power = 1;
+  let exponent = 0,
+    power = 1;
   for (; power * 10 <= roughStep; exponent++) power *= 10;
   // Powers below one are kept as their inverse: 10^k is exact, 10^-k is not.
   let inverse = 1;
@@ -67,7 +87,8 @@ export function roundTicks(min: number, max: number, n: number): { value: number
 }
 
 function axisOf(values: readonly number[], nTicks: number): Axis {
-  let min = Infinity, max = -Infinity;
+  let min = Infinity,
+    max = -Infinity;
   for (const value of values) {
     if (value < min) min = value;
     if (value > max) max = value;
@@ -89,7 +110,10 @@ interface Unit {
   readonly from: number;
 }
 
-const UNITS: readonly Unit[] = [{ size: 1e6, name: "M", from: 1e6 }, { size: 1e3, name: "k", from: 1e4 }];
+const UNITS: readonly Unit[] = [
+  { size: 1e6, name: "M", from: 1e6 },
+  { size: 1e3, name: "k", from: 1e4 },
+];
 
 /** The unit of an axis's labels: one whose tenths tell its ticks apart. */
 function unitOf(step: number, size: number): Unit | undefined {

@@ -20,12 +20,21 @@ export interface TrainingProgress {
 /** A loss may be anything while a training goes wrong. */
 const NUMBER = kind<number>("a number", (value) => typeof value === "number");
 const TRAINING_PROGRESS: OptionTable<TrainingProgress> = {
-  step: required(NUMBER), totalSteps: required(NUMBER), loss: NUMBER, validationLoss: NUMBER, tokensPerSecond: NUMBER, etaMs: NUMBER,
+  step: required(NUMBER),
+  totalSteps: required(NUMBER),
+  loss: NUMBER,
+  validationLoss: NUMBER,
+  tokensPerSecond: NUMBER,
+  etaMs: NUMBER,
 };
 
 /** `step 120/1000 (12 %) · loss 2.345 · validation 2.401 · 12.3k tokens/s · 1 h 02 min left` */
 export function formatTrainingProgress(progress: TrainingProgress): string {
-  const { step, totalSteps, loss, validationLoss, tokensPerSecond, etaMs } = checkOptions("progress", progress, TRAINING_PROGRESS);
+  const { step, totalSteps, loss, validationLoss, tokensPerSecond, etaMs } = checkOptions(
+    "progress",
+    progress,
+    TRAINING_PROGRESS,
+  );
   const percent = totalSteps > 0 ? Math.floor((100 * step) / totalSteps) : 100;
   return [
     `step ${step}/${totalSteps} (${percent} %)`,

@@ -19,7 +19,8 @@ export interface WindowRandom {
 
 /** @param seed a safe integer ≥ 0 @throws OnebitError `train/bad-option` */
 export function createWindowRandom(seed: number): WindowRandom {
-  if (!Number.isSafeInteger(seed) || seed < 0) fail("train/bad-option", `seed: wanted a whole number from 0 to ${Number.MAX_SAFE_INTEGER}, found ${seed}`);
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    fail("train/bad-option", `seed: wanted a whole number from 0 to ${Number.MAX_SAFE_INTEGER}, found ${seed}`);
   const words = seeded(seed);
   return {
     below(n) {
@@ -30,14 +31,18 @@ export function createWindowRandom(seed: number): WindowRandom {
       return drawn % n;
     },
     state() {
-      const bytes = new Uint8Array(RANDOM_STATE_BYTES), view = new DataView(bytes.buffer);
+      const bytes = new Uint8Array(RANDOM_STATE_BYTES),
+        view = new DataView(bytes.buffer);
       words.forEach((word, i) => view.setUint32(4 * i, word, true));
       return bytes;
     },
     restore(state) {
       // All zeros is the one state that the generator never leaves.
       if (state.length !== RANDOM_STATE_BYTES || state.every((byte) => byte === 0)) {
-        fail("checkpoint/mismatch", `the state of the random generator: wanted ${RANDOM_STATE_BYTES} bytes that are not all 0, found ${state.length}`);
+        fail(
+          "checkpoint/mismatch",
+          `the state of the random generator: wanted ${RANDOM_STATE_BYTES} bytes that are not all 0, found ${state.length}`,
+        );
       }
       const view = new DataView(state.buffer, state.byteOffset, state.byteLength);
       for (let i = 0; i < 4; i++) words[i] = view.getUint32(4 * i, true);
@@ -59,7 +64,8 @@ function next(s: Uint32Array): number {
 
 /** Four words of a seed, mixed by the finaliser of MurmurHash3 (A. Appleby) so that near seeds give far sequences. */
 function seeded(seed: number): Uint32Array {
-  const low = seed >>> 0, high = Math.floor(seed / 4294967296);
+  const low = seed >>> 0,
+    high = Math.floor(seed / 4294967296);
   return Uint32Array.from([1, 2, 3, 4], (i) => mix((mix((low + Math.imul(i, 0x9e3779b9)) >>> 0) ^ high) + i));
 }
 

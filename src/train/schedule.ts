@@ -53,14 +53,16 @@ const SECOND_PEAK_DEFAULT = 2 / 3;
 export function createSchedule(options: ScheduleOptions): Schedule {
   const { kind, totalSteps, peak, warmupSteps = 0, floor = 0, weightDecay = WEIGHT_DECAY_DEFAULT } = options;
   const secondPeak = options.secondPeak ?? Math.max(floor, peak * SECOND_PEAK_DEFAULT);
-  if (!Object.hasOwn(SHAPES, kind)) fail("train/bad-option", `schedule: wanted one of ${Object.keys(SHAPES).join(", ")}, found ${String(kind)}`);
+  if (!Object.hasOwn(SHAPES, kind))
+    fail("train/bad-option", `schedule: wanted one of ${Object.keys(SHAPES).join(", ")}, found ${String(kind)}`);
   check("totalSteps", totalSteps, 1, Number.MAX_SAFE_INTEGER, true);
   check("warmupSteps", warmupSteps, 0, totalSteps - 1, true);
   check("peak learning rate", peak, 0, Number.MAX_VALUE);
   check("floor learning rate", floor, 0, peak);
   check("secondPeak learning rate", secondPeak, floor, peak);
   check("weightDecay", weightDecay, 0, Number.MAX_VALUE);
-  const shape = SHAPES[kind], hasTwoStages = kind === "two-stage";
+  const shape = SHAPES[kind],
+    hasTwoStages = kind === "two-stage";
   return (step) => {
     check("step", step, 0, Number.MAX_SAFE_INTEGER, true);
     const isSecond = hasTwoStages && 2 * step >= totalSteps;
@@ -90,6 +92,9 @@ function squared(x: number): number {
 
 function check(name: string, value: number, min: number, max: number, isInteger = false): void {
   if (!(value >= min && value <= max) || (isInteger && !Number.isSafeInteger(value))) {
-    fail("train/bad-option", `${name}: wanted a ${isInteger ? "whole " : ""}number from ${min} to ${max}, found ${value}`);
+    fail(
+      "train/bad-option",
+      `${name}: wanted a ${isInteger ? "whole " : ""}number from ${min} to ${max}, found ${value}`,
+    );
   }
 }

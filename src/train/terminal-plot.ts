@@ -16,29 +16,48 @@ export interface TerminalPlotOptions {
   readonly color?: boolean;
 }
 
-const TERMINAL_PLOT_OPTIONS: OptionTable<TerminalPlotOptions> = { width: required(whole(24, 1000)), height: required(whole(4, 1000)), color: BOOLEAN };
+const TERMINAL_PLOT_OPTIONS: OptionTable<TerminalPlotOptions> = {
+  width: required(whole(24, 1000)),
+  height: required(whole(4, 1000)),
+  color: BOOLEAN,
+};
 
 const COLORS = [34, 33, 32, 35, 36, 31];
 const SIGNS = ["•", "×", "+", "o", "*", "#"];
 const BLANK = 0x2800;
 /** Bits of the dots of a Braille character, by row and column. */
-const DOTS = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
+const DOTS = [
+  [0x01, 0x08],
+  [0x02, 0x10],
+  [0x04, 0x20],
+  [0x40, 0x80],
+];
 const NO_CURVE = -1;
 
 /** @returns lines with a newline each @throws OnebitError `train/bad-option` */
 export function lossPlotText(given: readonly Curve[], options: TerminalPlotOptions): string {
   const curves = check("curves", given, CURVES, "train/bad-option");
-  const { width, height, color = false } = checkOptions("lossPlotText", options, TERMINAL_PLOT_OPTIONS, { code: "train/bad-option" });
+  const {
+    width,
+    height,
+    color = false,
+  } = checkOptions("lossPlotText", options, TERMINAL_PLOT_OPTIONS, { code: "train/bad-option" });
   const { x, y } = axesOf(curves, { x: Math.max(2, Math.floor(width / 14)), y: Math.max(2, Math.floor(height / 3)) });
   const labelChars = Math.max(1, ...y.ticks.map(({ label }) => label.length));
-  const rows = height - 2, columns = width - labelChars - 2;
+  const rows = height - 2,
+    columns = width - labelChars - 2;
   const cells = draw(curves, { x, y }, columns, rows);
   const labels = new Map(y.ticks.map(({ value, label }) => [rows - 1 - place(value, y, rows), label]));
   const lines = Array.from({ length: rows }, (_, row) => {
-    const text = Array.from({ length: columns }, (_, column) => cellText(cells, row * columns + column, curves.length, color)).join("");
+    const text = Array.from({ length: columns }, (_, column) =>
+      cellText(cells, row * columns + column, curves.length, color),
+    ).join("");
     return `${(labels.get(row) ?? "").padStart(labelChars)} ${labels.has(row) ? "┤" : "│"}${text}`;
   });
-  lines.push(`${" ".repeat(labelChars)} └${"─".repeat(columns)}`, `${" ".repeat(labelChars + 2)}${xLabels(x, columns)}`);
+  lines.push(
+    `${" ".repeat(labelChars)} └${"─".repeat(columns)}`,
+    `${" ".repeat(labelChars + 2)}${xLabels(x, columns)}`,
+  );
   const legend = curves.map(({ name }, i) => legendText(name, i, curves.length, width, color));
   return [...lines, ...legend].map((line) => `${line.trimEnd()}\n`).join("");
 }
@@ -59,7 +78,9 @@ function draw(curves: readonly Curve[], axes: { x: Axis; y: Axis }, columns: num
   curves.forEach(({ points }, owner) => {
     let last: readonly [number, number] | undefined;
     for (const point of points) {
-      const at = isDrawable(point) ? ([place(point[0], axes.x, 2 * columns), place(point[1], axes.y, 4 * rows)] as const) : undefined;
+      const at = isDrawable(point)
+        ? ([place(point[0], axes.x, 2 * columns), place(point[1], axes.y, 4 * rows)] as const)
+        : undefined;
       if (at) line(last ?? at, at, (x, y) => dot(x, y, owner));
       last = at;
     }
@@ -68,9 +89,14 @@ function draw(curves: readonly Curve[], axes: { x: Axis; y: Axis }, columns: num
 }
 
 /** Dots from one to the other, one for each column or row, whichever are more. */
-function line([x0, y0]: readonly [number, number], [x1, y1]: readonly [number, number], dot: (x: number, y: number) => void): void {
+function line(
+  [x0, y0]: readonly [number, number],
+  [x1, y1]: readonly [number, number],
+  dot: (x: number, y: number) => void,
+): void {
   const steps = Math.max(Math.abs(x1 - x0), Math.abs(y1 - y0), 1);
-  for (let i = 0; i <= steps; i++) dot(Math.round(x0 + ((x1 - x0) * i) / steps), Math.round(y0 + ((y1 - y0) * i) / steps));
+  for (let i = 0; i <= steps; i++)
+    dot(Math.round(x0 + ((x1 - x0) * i) / steps), Math.round(y0 + ((y1 - y0) * i) / steps));
 }
 
 /** Which of `n` places in a row holds `value`. */

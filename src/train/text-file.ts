@@ -30,10 +30,14 @@ const PLAIN_SLICE_BYTES = 16 * 1024 * 1024;
  *   cut short or several in one; `train/bad-option`; `train/not-enough-memory`; `file/read`; `aborted`
  */
 export async function readTextFile(given: ByteSource, options: TextFileOptions = {}): Promise<Uint8Array> {
-  const { maxBytes = Infinity, signal } = checkOptions("readTextFile", options, TEXT_FILE_OPTIONS, { code: "train/bad-option" });
+  const { maxBytes = Infinity, signal } = checkOptions("readTextFile", options, TEXT_FILE_OPTIONS, {
+    code: "train/bad-option",
+  });
   const source = guardedSource(check("source", given, kind<ByteSource>("a source of bytes", isByteSource)));
   throwIfAborted(signal);
-  const bytes = await withMemory("train/not-enough-memory", source.name, async () => (await isGzip(source)) ? await inflate(source, maxBytes, signal) : await readPlain(source, maxBytes, signal));
+  const bytes = await withMemory("train/not-enough-memory", source.name, async () =>
+    (await isGzip(source)) ? await inflate(source, maxBytes, signal) : await readPlain(source, maxBytes, signal),
+  );
   if (bytes.length === 0) fail("train/bad-data", `${source.name}: wanted training data, found nothing: it is empty`);
   return bytes;
 }
@@ -57,7 +61,8 @@ async function readPlain(source: ByteSource, maxBytes: number, signal: AbortSign
 
 async function inflate(source: ByteSource, maxBytes: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
   const stream = new DecompressionStream("gzip");
-  const reader = stream.readable.getReader(), writer = stream.writable.getWriter();
+  const reader = stream.readable.getReader(),
+    writer = stream.writable.getWriter();
   // The reader meets every error: of the data by itself, of the source as the reason of the abort.
   const feeding = feed(source, writer, signal).catch((error: unknown) => writer.abort(error).catch(() => {}));
   const chunks: Uint8Array[] = [];
@@ -68,7 +73,8 @@ async function inflate(source: ByteSource, maxBytes: number, signal: AbortSignal
       if (done) break;
       chunks.push(value);
       lengthBytes += value.length;
-      if (maxBytes === Infinity && lengthBytes > TRAINING_DATA_BYTES_MAX) failTooLong(source.name, "it inflates to more");
+      if (maxBytes === Infinity && lengthBytes > TRAINING_DATA_BYTES_MAX)
+        failTooLong(source.name, "it inflates to more");
     }
   } catch (cause) {
     if (cause instanceof OnebitError || isRefusedMemory(cause)) throw cause;
@@ -86,18 +92,30 @@ async function inflate(source: ByteSource, maxBytes: number, signal: AbortSignal
  * engines and inflated by others; this refuses them everywhere.
  */
 async function checkLength(source: ByteSource, lengthBytes: number): Promise<void> {
-  const end = await readBytes(source, source.sizeBytes - 4, 4), said = new DataView(end.buffer).getUint32(0, true);
-  if (said !== lengthBytes % 4294967296) failDamaged(source.name, `it inflates to ${lengthBytes} bytes and says ${said}`);
+  const end = await readBytes(source, source.sizeBytes - 4, 4),
+    said = new DataView(end.buffer).getUint32(0, true);
+  if (said !== lengthBytes % 4294967296)
+    failDamaged(source.name, `it inflates to ${lengthBytes} bytes and says ${said}`);
 }
 
 function failDamaged(file: string, what: string, cause?: unknown): never {
-  fail("train/bad-data", `${file}: the gzip data is damaged or cut short, or several gzip files in one (inflate those first): ${what}`, cause);
+  fail(
+    "train/bad-data",
+    `${file}: the gzip data is damaged or cut short, or several gzip files in one (inflate those first): ${what}`,
+    cause,
+  );
 }
 
-async function feed(source: ByteSource, writer: WritableStreamDefaultWriter<BufferSource>, signal: AbortSignal | undefined): Promise<void> {
+async function feed(
+  source: ByteSource,
+  writer: WritableStreamDefaultWriter<BufferSource>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   for (let done = 0; done < source.sizeBytes; done += GZIP_SLICE_BYTES) {
     throwIfAborted(signal);
-    await writer.write((await readBytes(source, done, Math.min(GZIP_SLICE_BYTES, source.sizeBytes - done))) as Uint8Array<ArrayBuffer>);
+    await writer.write(
+      (await readBytes(source, done, Math.min(GZIP_SLICE_BYTES, source.sizeBytes - done))) as Uint8Array<ArrayBuffer>,
+    );
   }
   await writer.close();
 }
@@ -117,10 +135,17 @@ function allocate(file: string, lengthBytes: number): Uint8Array {
   try {
     return new Uint8Array(lengthBytes);
   } catch (cause) {
-    return fail("train/not-enough-memory", `${file}: no memory for ${lengthBytes} bytes of training data; set maxBytes`, cause);
+    return fail(
+      "train/not-enough-memory",
+      `${file}: no memory for ${lengthBytes} bytes of training data; set maxBytes`,
+      cause,
+    );
   }
 }
 
 function failTooLong(file: string, what: string): never {
-  fail("train/bad-data", `${file}: wanted at most ${TRAINING_DATA_BYTES_MAX} bytes of training data, ${what}; set maxBytes to take the first part`);
+  fail(
+    "train/bad-data",
+    `${file}: wanted at most ${TRAINING_DATA_BYTES_MAX} bytes of training data, ${what}; set maxBytes to take the first part`,
+  );
 }

@@ -32,19 +32,29 @@ export function validationBytesOf(textBytes: number, { validationFraction, valid
  * @param known the vocabulary of a run that is resumed: it is not trained again
  * @throws OnebitError `train/bad-data` when the text is too short, or, for byte pairs, no UTF-8; `aborted`
  */
-export async function prepareData(text: Uint8Array, recipe: Recipe, known?: TrainedVocabulary, signal?: AbortSignal): Promise<TrainingData> {
-  const { vocabSize, dataSeed: seed } = recipe, validationBytes = validationBytesOf(text.length, recipe);
+export async function prepareData(
+  text: Uint8Array,
+  recipe: Recipe,
+  known?: TrainedVocabulary,
+  signal?: AbortSignal,
+): Promise<TrainingData> {
+  const { vocabSize, dataSeed: seed } = recipe,
+    validationBytes = validationBytesOf(text.length, recipe);
   requireLength(text.length - validationBytes, recipe, "bytes");
   if (vocabSize === 256) {
     const dataset = createDataset(text, { vocabSize, seed, validationTokens: validationBytes });
     return { vocabulary: byteVocabulary(), dataset, tokens: text, bytesOfToken: new Uint8Array(256).fill(1) };
   }
   const border = nextCharacter(text, text.length - validationBytes);
-  const training = text.subarray(0, border), validation = text.subarray(border);
+  const training = text.subarray(0, border),
+    validation = text.subarray(border);
   const vocabulary = known ?? bpeVocabulary(trainBpe(piecesOf(training), { vocabSize: vocabSize - 1, signal }));
-  const encoder = createEncoder(vocabulary), first = await encoder(training, signal), second = await encoder(validation, signal);
+  const encoder = createEncoder(vocabulary),
+    first = await encoder(training, signal),
+    second = await encoder(validation, signal);
   requireLength(first.length, recipe, "tokens");
-  const tokens = vocabSize <= 65_536 ? new Uint16Array(first.length + second.length) : new Int32Array(first.length + second.length);
+  const tokens =
+    vocabSize <= 65_536 ? new Uint16Array(first.length + second.length) : new Int32Array(first.length + second.length);
   tokens.set(first);
   tokens.set(second, first.length);
   const dataset = createDataset(tokens, { vocabSize, seed, validationTokens: second.length });
@@ -54,7 +64,10 @@ export async function prepareData(text: Uint8Array, recipe: Recipe, known?: Trai
 /** Before any memory is taken: a window needs one id more than a sequence has. */
 function requireLength(found: number, { seqLength }: Recipe, unit: string): void {
   if (found > seqLength) return;
-  fail("train/bad-data", `training data: wanted more than ${seqLength} ${unit}, the sequence length, beside those for validation, found ${Math.max(0, found)}; give more text or a smaller seqLength`);
+  fail(
+    "train/bad-data",
+    `training data: wanted more than ${seqLength} ${unit}, the sequence length, beside those for validation, found ${Math.max(0, found)}; give more text or a smaller seqLength`,
+  );
 }
 
 /** The text as strings, cut behind newlines where there are any. @throws OnebitError `train/bad-data` for what is no UTF-8 */
@@ -73,7 +86,11 @@ function decoded(utf8: TextDecoder, bytes: Uint8Array, at: number): string {
   try {
     return utf8.decode(bytes);
   } catch (cause) {
-    return fail("train/bad-data", `training data: wanted UTF-8 for a vocabulary of byte pairs, found something else in bytes ${at} to ${at + bytes.length}; a vocabulary of 256 takes any bytes`, cause);
+    return fail(
+      "train/bad-data",
+      `training data: wanted UTF-8 for a vocabulary of byte pairs, found something else in bytes ${at} to ${at + bytes.length}; a vocabulary of 256 takes any bytes`,
+      cause,
+    );
   }
 }
 
@@ -85,9 +102,11 @@ function nextCharacter(text: Uint8Array, at: number): number {
 }
 
 function createEncoder(vocabulary: TrainedVocabulary): (text: Uint8Array, signal?: AbortSignal) => Promise<Int32Array> {
-  const tokenizer = vocabularyTokenizer(vocabulary), breather = createBreather();
+  const tokenizer = vocabularyTokenizer(vocabulary),
+    breather = createBreather();
   return async (text, signal) => {
-    let ids = new Int32Array(1024), used = 0;
+    let ids = new Int32Array(1024),
+      used = 0;
     for (const piece of piecesOf(text)) {
       await breather.breathe();
       throwIfAborted(signal);

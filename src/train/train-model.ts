@@ -12,9 +12,16 @@ import type { TransformerTrainer } from "./transformer-trainer.ts";
 import type { TrainedVocabulary } from "./vocabulary.ts";
 
 /** Good until the next step: nothing is copied. */
-export function modelInTraining(runtime: Runtime, trainer: TransformerTrainer, vocabulary: TrainedVocabulary, name: string): TrainedModel {
+export function modelInTraining(
+  runtime: Runtime,
+  trainer: TransformerTrainer,
+  vocabulary: TrainedVocabulary,
+  name: string,
+): TrainedModel {
   const { shape, parameters } = trainer;
-  const parameter = (tensor: string): Parameter => parameters.byName.get(tensor) ?? fail("model/missing-tensor", `the model in training has no tensor ${quoted(tensor)}`);
+  const parameter = (tensor: string): Parameter =>
+    parameters.byName.get(tensor) ??
+    fail("model/missing-tensor", `the model in training has no tensor ${quoted(tensor)}`);
   return {
     shape,
     name,

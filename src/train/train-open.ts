@@ -52,7 +52,8 @@ export async function openTraining(options: TrainingOptions): Promise<Training> 
 }
 
 async function open(options: TrainingOptions): Promise<Training> {
-  const { platform, threads = 1, folder, signal, name = "model" } = options, { recipe, settings } = resolveChecked(options);
+  const { platform, threads = 1, folder, signal, name = "model" } = options,
+    { recipe, settings } = resolveChecked(options);
   throwIfAborted(signal);
   const text = settings.maxBytes === 0 ? options.text : options.text.subarray(0, settings.maxBytes);
   requireText(text, recipe);
@@ -62,17 +63,58 @@ async function open(options: TrainingOptions): Promise<Training> {
   try {
     const checkpoint = folder === undefined ? undefined : await takeUp(options, folder);
     const restored = checkpoint && readState(checkpoint, identity);
-    const data = await prepareData(text, recipe, restored?.vocabulary, signal), { dataset } = data;
+    const data = await prepareData(text, recipe, restored?.vocabulary, signal),
+      { dataset } = data;
     const runtime = await Runtime.open({ threads, platform });
     try {
       const { batch, accumulation, seqLength, dropout, seed, beta1, beta2, epsilon, clipNorm } = recipe;
-      const trainer = new TransformerTrainer(runtime, { shape: shapeOf(recipe), batch, accumulation, seqLength, dropout, seed, beta1, beta2, epsilon, clipNorm });
+      const trainer = new TransformerTrainer(runtime, {
+        shape: shapeOf(recipe),
+        batch,
+        accumulation,
+        seqLength,
+        dropout,
+        seed,
+        beta1,
+        beta2,
+        epsilon,
+        clipNorm,
+      });
       if (checkpoint) restoreTraining(checkpoint, { runtime, trainer, dataset });
       const progress = restored?.progress ?? newProgress();
-      const log = folder === undefined ? undefined : await rewindMetrics(platform, folder, METRICS_FILE, progress.reportedStep, options.resume ? "set-aside" : "refuse");
+      const log =
+        folder === undefined
+          ? undefined
+          : await rewindMetrics(
+              platform,
+              folder,
+              METRICS_FILE,
+              progress.reportedStep,
+              options.resume ? "set-aside" : "refuse",
+            );
       const resumed = checkpoint && { path: checkpoint.path, step: checkpoint.step, skipped: checkpoint.skipped };
-      const { sampler, samplePrompt } = options, metrics = log?.records ?? [], logSetAside = log?.setAside;
-      return new Training({ platform, runtime, trainer, data, identity, settings, plan, progress, metrics, logSetAside, name, folder, lock, resumed, sampler, samplePrompt, signal });
+      const { sampler, samplePrompt } = options,
+        metrics = log?.records ?? [],
+        logSetAside = log?.setAside;
+      return new Training({
+        platform,
+        runtime,
+        trainer,
+        data,
+        identity,
+        settings,
+        plan,
+        progress,
+        metrics,
+        logSetAside,
+        name,
+        folder,
+        lock,
+        resumed,
+        sampler,
+        samplePrompt,
+        signal,
+      });
     } catch (error) {
       await runtime.close();
       throw error;
@@ -85,18 +127,29 @@ async function open(options: TrainingOptions): Promise<Training> {
 
 function requireText(text: Uint8Array, recipe: Recipe): void {
   if (text.length === 0) fail("train/bad-data", "training data: wanted a text, found nothing: it is empty");
-  const validationBytes = validationBytesOf(text.length, recipe), left = text.length - validationBytes;
-  if (left < 2) fail("train/bad-data", `training data: wanted text beside the ${validationBytes} bytes for validation, found ${text.length} bytes in all`);
+  const validationBytes = validationBytesOf(text.length, recipe),
+    left = text.length - validationBytes;
+  if (left < 2)
+    fail(
+      "train/bad-data",
+      `training data: wanted text beside the ${validationBytes} bytes for validation, found ${text.length} bytes in all`,
+    );
 }
 
-async function takeUp({ platform, resume = false }: TrainingOptions, folder: string): Promise<LoadedCheckpoint | undefined> {
+async function takeUp(
+  { platform, resume = false }: TrainingOptions,
+  folder: string,
+): Promise<LoadedCheckpoint | undefined> {
   if (resume) return await loadLatestCheckpoint(platform, folder);
   const [latest] = await listCheckpoints(platform, folder);
-  if (latest) fail("checkpoint/mismatch", `${folder}: wanted a folder without a training, found ${latest.name}; resume that, or use another folder`);
+  if (latest)
+    fail(
+      "checkpoint/mismatch",
+      `${folder}: wanted a folder without a training, found ${latest.name}; resume that, or use another folder`,
+    );
   return undefined;
 }
 
 function newProgress(): Progress {
   return { step: 0, reportedStep: 0, lossSum: 0, lossSteps: 0, gradientNorm: 0, sinceMs: 0, elapsedMs: 0 };
 }
-

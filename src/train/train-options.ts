@@ -5,7 +5,18 @@
  */
 import { fail } from "../core/errors.ts";
 import { CONTEXT_LENGTH_MAX, LAYERS_MAX, MODEL_WIDTH_MAX, VOCABULARY_TOKENS_MAX } from "../core/limits.ts";
-import { BOOLEAN, type Meanings, type OptionTable, check, checkOptions, notRequired, number, oneOf, required, whole } from "../core/options.ts";
+import {
+  BOOLEAN,
+  type Meanings,
+  type OptionTable,
+  check,
+  checkOptions,
+  notRequired,
+  number,
+  oneOf,
+  required,
+  whole,
+} from "../core/options.ts";
 import type { TransformerShape } from "../nn/shape.ts";
 import { ACTIVATION_BITS, WEIGHT_BITS } from "../nn/projection.ts";
 import { PRESETS, type PresetName } from "./presets.ts";
@@ -28,17 +39,22 @@ export interface ResolvedOptions {
 
 /** @throws OnebitError `train/bad-option` naming the option, `option/unknown` */
 export function resolveOptions(options: RecipeOptions = {}): ResolvedOptions {
-  return resolveChecked(checkOptions("resolveOptions", options, RECIPE_OPTIONS, { code: "train/bad-option", meanings: RECIPE_MEANINGS }));
+  return resolveChecked(
+    checkOptions("resolveOptions", options, RECIPE_OPTIONS, { code: "train/bad-option", meanings: RECIPE_MEANINGS }),
+  );
 }
 
 /** @param given checked by their table. @throws OnebitError `train/bad-option` for what does not go together */
 export function resolveChecked(given: RecipeOptions): ResolvedOptions {
-  const base = PRESETS[given.preset ?? "shakespeare"], all = { ...base, ...derived(base, given), ...given };
+  const base = PRESETS[given.preset ?? "shakespeare"],
+    all = { ...base, ...derived(base, given), ...given };
   if (given.validationBytes !== undefined && given.validationFraction !== undefined) {
     fail("train/bad-option", "validation: wanted validationFraction or validationBytes, found both");
   }
   const usesBytes = given.validationFraction === undefined && all.validationBytes !== undefined;
-  const validation = usesBytes ? { validationBytes: all.validationBytes } : { validationFraction: all.validationFraction };
+  const validation = usesBytes
+    ? { validationBytes: all.validationBytes }
+    : { validationFraction: all.validationFraction };
   const secondPeak = all.secondPeak === undefined ? {} : { secondPeak: all.secondPeak };
   const recipe = { ...pick(all, RECIPE_NAMES), ...secondPeak, ...validation } as unknown as Recipe;
   checkRecipe(recipe);
@@ -47,8 +63,42 @@ export function resolveChecked(given: RecipeOptions): ResolvedOptions {
 
 /** The model's shape. */
 export function shapeOf(recipe: Recipe): TransformerShape {
-  const { vocabSize, dim, depth, heads, kvHeads, headDim, ffHidden, activation, glu, ropeTheta, normEps, weightBits, activationBits, subNorms, tied, seqLength } = recipe;
-  return { vocabSize, dim, depth, heads, kvHeads, headDim, ffHidden, activation, glu, ropeTheta, normEps, contextLength: seqLength, weightBits, activationBits, subNorms, tied };
+  const {
+    vocabSize,
+    dim,
+    depth,
+    heads,
+    kvHeads,
+    headDim,
+    ffHidden,
+    activation,
+    glu,
+    ropeTheta,
+    normEps,
+    weightBits,
+    activationBits,
+    subNorms,
+    tied,
+    seqLength,
+  } = recipe;
+  return {
+    vocabSize,
+    dim,
+    depth,
+    heads,
+    kvHeads,
+    headDim,
+    ffHidden,
+    activation,
+    glu,
+    ropeTheta,
+    normEps,
+    contextLength: seqLength,
+    weightBits,
+    activationBits,
+    subNorms,
+    tied,
+  };
 }
 
 /** The order is that in which checkpoints list them. */
@@ -92,19 +142,36 @@ const RECIPE: OptionTable<Recipe> = {
 };
 
 /** Every member that a recipe always has. */
-const RECIPE_NAMES = Object.entries(RECIPE).filter(([, kind]) => "isRequired" in kind).map(([name]) => name);
+const RECIPE_NAMES = Object.entries(RECIPE)
+  .filter(([, kind]) => "isRequired" in kind)
+  .map(([name]) => name);
 
 const SETTINGS: OptionTable<Settings> = {
-  logEvery: required(whole(1)), validateEvery: required(whole(0)), validationWindows: required(whole(0)),
-  sampleEvery: required(whole(0)), sampleTokens: required(whole(1)), checkpointEvery: required(whole(0)), maxBytes: required(whole(0)),
+  logEvery: required(whole(1)),
+  validateEvery: required(whole(0)),
+  validationWindows: required(whole(0)),
+  sampleEvery: required(whole(0)),
+  sampleTokens: required(whole(1)),
+  checkpointEvery: required(whole(0)),
+  maxBytes: required(whole(0)),
 };
 
 export const RECIPE_OPTIONS: OptionTable<RecipeOptions> = {
-  preset: oneOf(...(Object.keys(PRESETS) as PresetName[])), ...notRequired(RECIPE), ...notRequired(SETTINGS),
+  preset: oneOf(...(Object.keys(PRESETS) as PresetName[])),
+  ...notRequired(RECIPE),
+  ...notRequired(SETTINGS),
 };
 
 /** What other programs call these. */
-export const RECIPE_MEANINGS: Meanings = { lr: "learningRate", batch_size: "batch", block_size: "seqLength", contextLength: "seqLength", n_layer: "depth", n_head: "heads", n_embd: "dim" };
+export const RECIPE_MEANINGS: Meanings = {
+  lr: "learningRate",
+  batch_size: "batch",
+  block_size: "seqLength",
+  contextLength: "seqLength",
+  n_layer: "depth",
+  n_head: "heads",
+  n_embd: "dim",
+};
 
 /** A recipe from outside. @throws OnebitError `train/bad-option`, `option/unknown` */
 export function checkedRecipe(given: unknown): Recipe {
@@ -117,21 +184,37 @@ function checkRecipe(recipe: Recipe): void {
   // Made of two other numbers where it is not given.
   check("headDim", recipe.headDim, whole(1), "train/bad-option");
   const { heads, kvHeads, headDim, vocabSize } = recipe;
-  if (heads % kvHeads !== 0) fail("train/bad-option", `kvHeads: wanted a divisor of the ${heads} heads, found ${kvHeads}`);
+  if (heads % kvHeads !== 0)
+    fail("train/bad-option", `kvHeads: wanted a divisor of the ${heads} heads, found ${kvHeads}`);
   // Eight values a step of the attention kernels.
-  if (headDim % 8 !== 0) fail("train/bad-option", `headDim: wanted a multiple of 8, found ${headDim} (dim / heads unless it is given)`);
-  if (vocabSize === 257) fail("train/bad-option", "vocabSize: wanted 256, for bytes, or 258 and more, for byte pairs and a token that ends a text, found 257");
+  if (headDim % 8 !== 0)
+    fail("train/bad-option", `headDim: wanted a multiple of 8, found ${headDim} (dim / heads unless it is given)`);
+  if (vocabSize === 257)
+    fail(
+      "train/bad-option",
+      "vocabSize: wanted 256, for bytes, or 258 and more, for byte pairs and a token that ends a text, found 257",
+    );
   createSchedule(scheduleOptions(recipe));
 }
 
 export function scheduleOptions(recipe: Recipe): Parameters<typeof createSchedule>[0] {
   const { schedule: kind, steps: totalSteps, learningRate: peak, warmupSteps, floor, secondPeak, weightDecay } = recipe;
-  return { kind, totalSteps, peak, warmupSteps, floor, weightDecay, ...(secondPeak === undefined ? {} : { secondPeak }) };
+  return {
+    kind,
+    totalSteps,
+    peak,
+    warmupSteps,
+    floor,
+    weightDecay,
+    ...(secondPeak === undefined ? {} : { secondPeak }),
+  };
 }
 
 /** What follows from options that were given beside a preset, where it is not given itself. */
 function derived(base: Preset, given: RecipeOptions): Partial<Recipe> {
-  const dim = given.dim ?? base.dim, heads = given.heads ?? base.heads, steps = given.steps ?? base.steps;
+  const dim = given.dim ?? base.dim,
+    heads = given.heads ?? base.heads,
+    steps = given.steps ?? base.steps;
   const weightBits = given.weightBits ?? base.weightBits;
   return {
     ...(given.dim !== undefined || given.heads !== undefined ? { headDim: dim / heads } : {}),

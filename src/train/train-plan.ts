@@ -46,22 +46,42 @@ const RUNTIME_BYTES = 256 * 1024;
 
 /** @throws OnebitError `train/not-enough-memory` when WebAssembly or the platform has less than it takes, with both numbers */
 export function planTraining(given: Recipe, options: PlanOptions = {}): TrainingPlan {
-  const { threads = 1, platform } = checkOptions("planTraining", options, PLAN_OPTIONS), recipe = checkedRecipe(given);
-  const { batch, seqLength, accumulation, headDim } = recipe, shape = shapeOf(recipe);
-  const parameters = countParameters(shape), stateBytes = parameters * 16, limitBytes = WASM_PAGES_MAX * WASM_PAGE_BYTES;
+  const { threads = 1, platform } = checkOptions("planTraining", options, PLAN_OPTIONS),
+    recipe = checkedRecipe(given);
+  const { batch, seqLength, accumulation, headDim } = recipe,
+    shape = shapeOf(recipe);
+  const parameters = countParameters(shape),
+    stateBytes = parameters * 16,
+    limitBytes = WASM_PAGES_MAX * WASM_PAGE_BYTES;
   // Before graphs are laid out, which for sizes like these takes long.
-  if (stateBytes > limitBytes) failForMemory(recipe, parameters, stateBytes, limitBytes, "more than WebAssembly can address");
-  const runtime = new Runtime(), training = measurePass(runtime, recipe, true), validation = measurePass(runtime, recipe, false);
-  const largest = Math.max(...parameterShapes(shape).filter(([name]) => name.startsWith("blk.")).map(([, extents]) => (extents.length > 1 ? extents[0] * (extents[1] + 1) : 0)));
+  if (stateBytes > limitBytes)
+    failForMemory(recipe, parameters, stateBytes, limitBytes, "more than WebAssembly can address");
+  const runtime = new Runtime(),
+    training = measurePass(runtime, recipe, true),
+    validation = measurePass(runtime, recipe, false);
+  const largest = Math.max(
+    ...parameterShapes(shape)
+      .filter(([name]) => name.startsWith("blk."))
+      .map(([, extents]) => (extents.length > 1 ? extents[0] * (extents[1] + 1) : 0)),
+  );
   const codesBytes = shape.weightBits === 32 ? 0 : 2 * largest + 16 * Math.ceil(largest / SUM_CHUNK);
-  const rotaryBytes = 4 * seqLength * headDim, sumsBytes = 8 * Math.ceil(parameters / SUM_CHUNK);
+  const rotaryBytes = 4 * seqLength * headDim,
+    sumsBytes = 8 * Math.ceil(parameters / SUM_CHUNK);
   const otherBytes = training.scratchBytes * threads + rotaryBytes + sumsBytes + codesBytes + RUNTIME_BYTES;
   const totalBytes = stateBytes + training.blockBytes + validation.blockBytes + otherBytes;
-  if (totalBytes > limitBytes) failForMemory(recipe, parameters, totalBytes, limitBytes, "more than WebAssembly can address");
+  if (totalBytes > limitBytes)
+    failForMemory(recipe, parameters, totalBytes, limitBytes, "more than WebAssembly can address");
   const availableBytes = platform?.availableMemoryBytes?.();
-  if (availableBytes !== undefined && totalBytes > availableBytes) failForMemory(recipe, parameters, totalBytes, availableBytes, "more than is free");
+  if (availableBytes !== undefined && totalBytes > availableBytes)
+    failForMemory(recipe, parameters, totalBytes, availableBytes, "more than is free");
   return {
-    parameters, tokensPerStep: batch * seqLength * accumulation, stateBytes, passBytes: training.blockBytes, validationBytes: validation.blockBytes, otherBytes, totalBytes,
+    parameters,
+    tokensPerStep: batch * seqLength * accumulation,
+    stateBytes,
+    passBytes: training.blockBytes,
+    validationBytes: validation.blockBytes,
+    otherBytes,
+    totalBytes,
   };
 }
 
@@ -80,18 +100,38 @@ export function defaultThreads(given: Recipe, platform: Platform): number {
 }
 
 /** Records the graph of one pass, as the trainer does, over parameters that have no memory. */
-function measurePass(runtime: Runtime, recipe: Recipe, isTraining: boolean): { readonly blockBytes: number; readonly scratchBytes: number } {
-  const { batch, seqLength, dropout } = recipe, shape = shapeOf(recipe), tape = new Tape(runtime);
+function measurePass(
+  runtime: Runtime,
+  recipe: Recipe,
+  isTraining: boolean,
+): { readonly blockBytes: number; readonly scratchBytes: number } {
+  const { batch, seqLength, dropout } = recipe,
+    shape = shapeOf(recipe),
+    tape = new Tape(runtime);
   const nowhere = { value: 0, gradient: 0 };
-  const parameters = new Map(parameterShapes(shape).map(([name, extents]) => [name, new Parameter(runtime, name, extents, nowhere)]));
-  const ids = tape.input([batch * seqLength]), targets = tape.input([batch * seqLength]);
+  const parameters = new Map(
+    parameterShapes(shape).map(([name, extents]) => [name, new Parameter(runtime, name, extents, nowhere)]),
+  );
+  const ids = tape.input([batch * seqLength]),
+    targets = tape.input([batch * seqLength]);
   const rate = isTraining ? dropout : 0;
-  const logits = transformerLogits(tape, { shape, parameters, rotary: { cos: 0, sin: 0 }, dropout: { rate, state: { address: 0 } } }, ids, seqLength);
+  const logits = transformerLogits(
+    tape,
+    { shape, parameters, rotary: { cos: 0, sin: 0 }, dropout: { rate, state: { address: 0 } } },
+    ids,
+    seqLength,
+  );
   const loss = crossEntropy(tape, logits, targets, 1);
   return tape.measure({ outputs: [loss.total], fromLoss: isTraining });
 }
 
-function failForMemory({ batch, seqLength }: Recipe, parameters: number, wantedBytes: number, haveBytes: number, why: string): never {
+function failForMemory(
+  { batch, seqLength }: Recipe,
+  parameters: number,
+  wantedBytes: number,
+  haveBytes: number,
+  why: string,
+): never {
   fail(
     "train/not-enough-memory",
     `training ${parameters} parameters on ${batch} × ${seqLength} tokens a pass: wanted ${wantedBytes} bytes of memory, ${why} (${haveBytes} bytes); a smaller batch (with more accumulation), sequence or model takes less`,

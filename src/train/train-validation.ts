@@ -34,19 +34,27 @@ export interface ValidationParts {
  * @returns undefined when there is nothing to validate on
  * @throws OnebitError `aborted`
  */
-export async function validate({ trainer, data, recipe, breather, signal }: ValidationParts, maxWindows: number): Promise<Validation | undefined> {
-  const { dataset, bytesOfToken } = data, { batch, seqLength } = recipe;
-  const nAll = dataset.validationWindows(seqLength), nWindows = maxWindows === 0 ? nAll : Math.min(maxWindows, nAll);
+export async function validate(
+  { trainer, data, recipe, breather, signal }: ValidationParts,
+  maxWindows: number,
+): Promise<Validation | undefined> {
+  const { dataset, bytesOfToken } = data,
+    { batch, seqLength } = recipe;
+  const nAll = dataset.validationWindows(seqLength),
+    nWindows = maxWindows === 0 ? nAll : Math.min(maxWindows, nAll);
   if (nWindows === 0) return undefined;
   const lengths = new Int32Array(batch);
-  let sum = 0, tokens = 0, bytes = 0;
+  let sum = 0,
+    tokens = 0,
+    bytes = 0;
   for (let first = 0; first < nWindows; first += batch) {
     await breather.breathe();
     throwIfAborted(signal);
     const result = trainer.evaluate((inputs, targets) => {
       dataset.validationBatch(first, batch, seqLength, inputs, targets, lengths);
       // The last batch may hold more windows than were asked for.
-      for (let row = nWindows - first; row < batch; row++) targets.fill(NO_TARGET, row * seqLength, (row + 1) * seqLength);
+      for (let row = nWindows - first; row < batch; row++)
+        targets.fill(NO_TARGET, row * seqLength, (row + 1) * seqLength);
       for (const id of targets) if (id !== NO_TARGET) bytes += bytesOfToken[id];
     });
     sum += result.sum;

@@ -124,7 +124,8 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
         yield this.#step();
       }
     } catch (thrown) {
-      const error = typedRefusal(thrown, "train/not-enough-memory", `step ${progress.step + 1} of the training`), wasStopped = error instanceof OnebitError && error.code === "aborted";
+      const error = typedRefusal(thrown, "train/not-enough-memory", `step ${progress.step + 1} of the training`),
+        wasStopped = error instanceof OnebitError && error.code === "aborted";
       if (wasStopped && folder !== undefined && progress.step !== (this.#savedStep ?? 0)) yield await this.#save();
       throw error;
     }
@@ -141,10 +142,15 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   }
 
   /** The files of a Hugging Face folder of the model as it is now. @throws OnebitError as {@link safetensorsFolder} */
-  async safetensors(options: SafetensorsExportOptions = {}): Promise<{ readonly name: string; readonly bytes: Uint8Array }[]> {
+  async safetensors(
+    options: SafetensorsExportOptions = {},
+  ): Promise<{ readonly name: string; readonly bytes: Uint8Array }[]> {
     return await withMemory("train/not-enough-memory", "the safetensors files of the model", async () => {
       const written: { name: string; bytes: Uint8Array }[] = [];
-      for (const file of safetensorsFolder(this.model, checkOptions("safetensors", options, SAFETENSORS_EXPORT_OPTIONS))) {
+      for (const file of safetensorsFolder(
+        this.model,
+        checkOptions("safetensors", options, SAFETENSORS_EXPORT_OPTIONS),
+      )) {
         const sink = memorySink();
         await file.write(sink);
         written.push({ name: file.name, bytes: sink.bytes() });
@@ -157,7 +163,9 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   async validate(maxWindows = 0): Promise<Validation | undefined> {
     const { trainer, data, signal } = this.#parts;
     check("maxWindows", maxWindows, whole(0));
-    return await withMemory("train/not-enough-memory", "a validation", () => validate({ trainer, data, recipe: this.recipe, breather: this.#breather, signal }, maxWindows));
+    return await withMemory("train/not-enough-memory", "a validation", () =>
+      validate({ trainer, data, recipe: this.recipe, breather: this.#breather, signal }, maxWindows),
+    );
   }
 
   /** Ends the threads, and leaves the folder to others. */
@@ -171,9 +179,14 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   }
 
   #step(): StepEvent {
-    const { trainer, data, progress } = this.#parts, { batch, seqLength } = this.recipe;
-    const step = progress.step + 1, rates = this.#schedule(step - 1), beganMs = performance.now();
-    const { loss, gradientNorm } = this.#orKeep(() => trainer.step(step, rates, (inputs, targets) => data.dataset.nextBatch(batch, seqLength, inputs, targets)));
+    const { trainer, data, progress } = this.#parts,
+      { batch, seqLength } = this.recipe;
+    const step = progress.step + 1,
+      rates = this.#schedule(step - 1),
+      beganMs = performance.now();
+    const { loss, gradientNorm } = this.#orKeep(() =>
+      trainer.step(step, rates, (inputs, targets) => data.dataset.nextBatch(batch, seqLength, inputs, targets)),
+    );
     const stepMs = performance.now() - beganMs;
     progress.step = step;
     progress.lossSum += loss;
@@ -181,12 +194,23 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
     progress.gradientNorm = gradientNorm;
     progress.sinceMs += stepMs;
     progress.elapsedMs += stepMs;
-    return { kind: "step", step, loss, gradientNorm, learningRate: rates.learningRate, tokens: step * trainer.tokensPerStep, stepMs };
+    return {
+      kind: "step",
+      step,
+      loss,
+      gradientNorm,
+      learningRate: rates.learningRate,
+      tokens: step * trainer.tokensPerStep,
+      stepMs,
+    };
   }
 
   async *#report(): AsyncGenerator<TrainEvent, void> {
-    const { progress, sampler } = this.#parts, { step } = progress, { logEvery, validateEvery, validationWindows, sampleEvery } = this.settings;
-    const isLast = step === this.recipe.steps, isDue = (every: number): boolean => every > 0 && (isLast || step % every === 0);
+    const { progress, sampler } = this.#parts,
+      { step } = progress,
+      { logEvery, validateEvery, validationWindows, sampleEvery } = this.settings;
+    const isLast = step === this.recipe.steps,
+      isDue = (every: number): boolean => every > 0 && (isLast || step % every === 0);
     const validation = isDue(validateEvery) ? await this.validate(isLast ? 0 : validationWindows) : undefined;
     if (validation) yield { kind: "validation", step, ...validation };
     if (sampler && isDue(sampleEvery)) yield await this.#sample(sampler);
@@ -195,7 +219,8 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   }
 
   async #log(validation: Validation | undefined): Promise<void> {
-    const { platform, folder, progress, trainer, metrics } = this.#parts, { step, lossSum, lossSteps, sinceMs, elapsedMs, gradientNorm } = progress;
+    const { platform, folder, progress, trainer, metrics } = this.#parts,
+      { step, lossSum, lossSteps, sinceMs, elapsedMs, gradientNorm } = progress;
     const record: MetricRecord = {
       step,
       tokens: step * trainer.tokensPerStep,
@@ -214,26 +239,42 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   }
 
   async #sample(sampler: Sampler): Promise<TrainEvent> {
-    const { signal, progress, data, samplePrompt } = this.#parts, { seqLength, seed } = this.recipe;
-    const tokenizer = vocabularyTokenizer(data.vocabulary), { dataset, tokens } = data;
+    const { signal, progress, data, samplePrompt } = this.#parts,
+      { seqLength, seed } = this.recipe;
+    const tokenizer = vocabularyTokenizer(data.vocabulary),
+      { dataset, tokens } = data;
     const from = dataset.nValidationTokens >= PROMPT_TOKENS ? dataset.nTrainTokens : 0;
-    const ids = samplePrompt === undefined ? Array.from(tokens.subarray(from, from + PROMPT_TOKENS)) : tokenizer.encode(samplePrompt, { addSpecial: false });
+    const ids =
+      samplePrompt === undefined
+        ? Array.from(tokens.subarray(from, from + PROMPT_TOKENS))
+        : tokenizer.encode(samplePrompt, { addSpecial: false });
     // Half of the positions at least are for the continuation.
     const promptIds = ids.slice(0, Math.max(1, Math.floor(seqLength / 2)));
-    const request: SampleRequest = { promptIds, maxTokens: Math.min(this.settings.sampleTokens, seqLength - promptIds.length), seed, signal };
+    const request: SampleRequest = {
+      promptIds,
+      maxTokens: Math.min(this.settings.sampleTokens, seqLength - promptIds.length),
+      seed,
+      signal,
+    };
     const text = await sampler(await this.gguf(), request);
     throwIfAborted(signal);
     return { kind: "sample", step: progress.step, prompt: tokenizer.decode(promptIds), text };
   }
 
   #isCheckpointDue(): boolean {
-    const { progress: { step }, folder } = this.#parts, { checkpointEvery } = this.settings;
+    const {
+        progress: { step },
+        folder,
+      } = this.#parts,
+      { checkpointEvery } = this.settings;
     if (folder === undefined || step === 0 || step === this.#savedStep) return false;
     return step === this.recipe.steps || (checkpointEvery > 0 && step % checkpointEvery === 0);
   }
 
   async #save(): Promise<TrainEvent> {
-    const { platform, runtime, trainer, data, identity, progress, resumed, lock } = this.#parts, folder = this.#parts.folder!, { step } = progress;
+    const { platform, runtime, trainer, data, identity, progress, resumed, lock } = this.#parts,
+      folder = this.#parts.folder!,
+      { step } = progress;
     const parts = { runtime, trainer, dataset: data.dataset };
     this.#orKeep(() => requireFinite(parts, step));
     const contents = checkpointContents(parts, identity, data.vocabulary, progress);
@@ -243,7 +284,9 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
     const path = await saveCheckpoint(platform, folder, step, contents, { skipped: resumed?.skipped });
     this.#savedStep = step;
     const svg = lossPlotSvg(lossCurves(this.metrics), { title: `Training of ${this.name}` });
-    await fileStoreOf(platform).writeFileAtomically(platform.inFolder(folder, PLOT_FILE), [new TextEncoder().encode(svg)]);
+    await fileStoreOf(platform).writeFileAtomically(platform.inFolder(folder, PLOT_FILE), [
+      new TextEncoder().encode(svg),
+    ]);
     return { kind: "checkpoint", step, path };
   }
 
@@ -253,7 +296,10 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
       return attempt();
     } catch (error) {
       if (!(error instanceof OnebitError) || error.code !== "train/not-finite") throw error;
-      const kept = this.#savedStep === undefined ? "nothing was saved before it" : `the checkpoint of step ${this.#savedStep} is kept`;
+      const kept =
+        this.#savedStep === undefined
+          ? "nothing was saved before it"
+          : `the checkpoint of step ${this.#savedStep} is kept`;
       return fail("train/not-finite", `${error.message}; ${kept}`, error);
     }
   }
@@ -261,7 +307,18 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
 
 /** The curves of a log, for {@link lossPlotSvg} and lossPlotText. */
 export function lossCurves(given: readonly MetricRecord[]): Curve[] {
-  const metrics = check("metrics", given, list("a list of records", kind<MetricRecord>("a record", (record) => typeof record === "object" && record !== null)));
-  const points = (name: "trainLoss" | "validationLoss"): [number, number][] => metrics.flatMap((record) => (record[name] === undefined ? [] : [[record.step, record[name]]]));
-  return [{ name: "training", points: points("trainLoss") }, { name: "validation", points: points("validationLoss") }].filter((curve) => curve.points.length > 0);
+  const metrics = check(
+    "metrics",
+    given,
+    list(
+      "a list of records",
+      kind<MetricRecord>("a record", (record) => typeof record === "object" && record !== null),
+    ),
+  );
+  const points = (name: "trainLoss" | "validationLoss"): [number, number][] =>
+    metrics.flatMap((record) => (record[name] === undefined ? [] : [[record.step, record[name]]]));
+  return [
+    { name: "training", points: points("trainLoss") },
+    { name: "validation", points: points("validationLoss") },
+  ].filter((curve) => curve.points.length > 0);
 }

@@ -46,7 +46,8 @@ export async function takeFolder(platform: Platform, folder: string): Promise<Fo
 }
 
 async function lockFolder(platform: Platform, folder: string): Promise<StoreLock> {
-  const path = platform.inFolder(folder, LOCK_FILE), taken = await fileStoreOf(platform).lockFile(path);
+  const path = platform.inFolder(folder, LOCK_FILE),
+    taken = await fileStoreOf(platform).lockFile(path);
   if (!("heldBy" in taken)) return taken;
   return fail(
     "train/busy",

@@ -81,9 +81,16 @@ export class TransformerTrainer {
   }
 
   #batchGraph(rotary: RotaryTable, dropout: number, isTraining: boolean): BatchGraph {
-    const { batch, seqLength, accumulation } = this.#options, tape = new Tape(this.#runtime);
-    const ids = tape.input([batch * seqLength]), targets = tape.input([batch * seqLength]);
-    const parts = { shape: this.shape, parameters: this.parameters.byName, rotary, dropout: { rate: dropout, state: { address: this.#dropoutState } } };
+    const { batch, seqLength, accumulation } = this.#options,
+      tape = new Tape(this.#runtime);
+    const ids = tape.input([batch * seqLength]),
+      targets = tape.input([batch * seqLength]);
+    const parts = {
+      shape: this.shape,
+      parameters: this.parameters.byName,
+      rotary,
+      dropout: { rate: dropout, state: { address: this.#dropoutState } },
+    };
     const logits = transformerLogits(tape, parts, ids, seqLength);
     const loss = crossEntropy(tape, logits, targets, 1 / (batch * seqLength * accumulation));
     const graph = tape.compile({ outputs: [loss.total], fromLoss: isTraining });
@@ -95,9 +102,11 @@ export class TransformerTrainer {
    * @throws OnebitError `train/not-finite` before the parameters are touched
    */
   step(step: number, rates: StepRates, fill: FillBatch): StepResult {
-    const { accumulation } = this.#options, { graph, ids, targets, loss } = this.#training;
+    const { accumulation } = this.#options,
+      { graph, ids, targets, loss } = this.#training;
     this.optimizer.zeroGradients();
-    let sum = 0, count = 0;
+    let sum = 0,
+      count = 0;
     for (let pass = 0; pass < accumulation; pass++) {
       const state = new DataView(this.#runtime.memory.buffer, this.#dropoutState, abi.DROPOUT_BYTES);
       state.setUint32(abi.DROPOUT_SEED, (step * accumulation + pass) >>> 0, true);
@@ -110,7 +119,10 @@ export class TransformerTrainer {
     }
     const gradientNorm = this.optimizer.gradientNorm();
     if (!Number.isFinite(sum) || !Number.isFinite(gradientNorm)) {
-      fail("train/not-finite", `step ${step}: the loss is ${sum / count} and the norm of its gradient ${gradientNorm}; a lower learning rate, a longer warm-up or a smaller clipNorm keeps them finite`);
+      fail(
+        "train/not-finite",
+        `step ${step}: the loss is ${sum / count} and the norm of its gradient ${gradientNorm}; a lower learning rate, a longer warm-up or a smaller clipNorm keeps them finite`,
+      );
     }
     this.optimizer.update(step, rates, gradientNorm);
     return { loss: sum / count, gradientNorm };

@@ -39,11 +39,15 @@ export function byteVocabulary(): TrainedVocabulary {
  * @throws OnebitError `tokenizer/bad-vocabulary` when a name is no name in brackets, which text could become;
  *   `tokenizer/unsupported` for a pre-tokenizer that tokenizer.json is not written for
  */
-export function bpeVocabulary(trained: TrainedBpe, controlTokens: readonly string[] = ["<|endoftext|>"]): TrainedVocabulary {
+export function bpeVocabulary(
+  trained: TrainedBpe,
+  controlTokens: readonly string[] = ["<|endoftext|>"],
+): TrainedVocabulary {
   const { tokens, merges, preTokenizer } = trained;
   splitSteps(preTokenizer);
   for (const name of controlTokens) {
-    if (!/^<.+>$/su.test(name)) fail("tokenizer/bad-vocabulary", `control token ${quoted(name)}: wanted a name in angle brackets`);
+    if (!/^<.+>$/su.test(name))
+      fail("tokenizer/bad-vocabulary", `control token ${quoted(name)}: wanted a name in angle brackets`);
   }
   const eosId = controlTokens.length > 0 ? tokens.length : 0;
   return { tokens: [...tokens, ...controlTokens], merges, preTokenizer, firstControlId: tokens.length, eosId };
@@ -52,7 +56,14 @@ export function bpeVocabulary(trained: TrainedBpe, controlTokens: readonly strin
 /** The tokenizer that every exported file gives back. */
 export function vocabularyTokenizer(vocabulary: TrainedVocabulary): Tokenizer {
   const entries = vocabularyMetadata(vocabulary, vocabulary.tokens.length);
-  return tokenizerFromGguf(new Map(entries.map(([key, type, value]) => [key, type === "int32[]" ? Int32Array.from(value as number[]) : value as never])));
+  return tokenizerFromGguf(
+    new Map(
+      entries.map(([key, type, value]) => [
+        key,
+        type === "int32[]" ? Int32Array.from(value as number[]) : (value as never),
+      ]),
+    ),
+  );
 }
 
 /**
@@ -87,7 +98,8 @@ function typeOf({ tokens, firstControlId }: TrainedVocabulary, id: number): numb
 
 /** @throws OnebitError `model/bad-shape` */
 export function requireRoom({ tokens }: TrainedVocabulary, vocabSize: number): void {
-  if (tokens.length > vocabSize) fail("model/bad-shape", `vocabulary: ${tokens.length} tokens for an embedding of ${vocabSize} rows`);
+  if (tokens.length > vocabSize)
+    fail("model/bad-shape", `vocabulary: ${tokens.length} tokens for an embedding of ${vocabSize} rows`);
 }
 
 /**
@@ -98,7 +110,13 @@ export function vocabularyJson(vocabulary: TrainedVocabulary): JsonObject {
   const { tokens, merges, preTokenizer, firstControlId } = vocabulary;
   const { steps, ignoreMerges } = splitSteps(preTokenizer);
   const controls = tokens.slice(firstControlId).map((content, i) => ({
-    id: firstControlId + i, content, special: true, single_word: false, lstrip: false, rstrip: false, normalized: false,
+    id: firstControlId + i,
+    content,
+    special: true,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
   }));
   const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true };
   return {
@@ -128,7 +146,13 @@ export function vocabularyJson(vocabulary: TrainedVocabulary): JsonObject {
 /** tokenizer_config.json. Byte 0 is not named as EOS there: text with the letter of its alphabet, Ā, would become it. */
 export function vocabularyConfigJson({ tokens, firstControlId, eosId }: TrainedVocabulary): JsonObject {
   const named = eosId >= firstControlId ? { bos_token: tokens[eosId], eos_token: tokens[eosId] } : {};
-  return { tokenizer_class: "PreTrainedTokenizerFast", ...named, add_bos_token: false, add_eos_token: false, clean_up_tokenization_spaces: false };
+  return {
+    tokenizer_class: "PreTrainedTokenizerFast",
+    ...named,
+    add_bos_token: false,
+    add_eos_token: false,
+    clean_up_tokenization_spaces: false,
+  };
 }
 
 interface SplitSteps {
@@ -140,10 +164,17 @@ interface SplitSteps {
 /** Pre-tokenizers of GGUF as steps of tokenizer.json. */
 function splitSteps(preTokenizer: string): SplitSteps {
   switch (preTokenizer) {
-    case "gpt-2": return { steps: [], ignoreMerges: false };
-    case "qwen2": return { steps: [splitAt(llama3Expression("\\p{N}"))], ignoreMerges: false };
-    case "llama-bpe": return { steps: [splitAt(llama3Expression("\\p{N}{1,3}"))], ignoreMerges: true };
-    default: return fail("tokenizer/unsupported", `pre-tokenizer ${quoted(preTokenizer)}: wanted gpt-2, qwen2 or llama-bpe for a vocabulary that is trained here`);
+    case "gpt-2":
+      return { steps: [], ignoreMerges: false };
+    case "qwen2":
+      return { steps: [splitAt(llama3Expression("\\p{N}"))], ignoreMerges: false };
+    case "llama-bpe":
+      return { steps: [splitAt(llama3Expression("\\p{N}{1,3}"))], ignoreMerges: true };
+    default:
+      return fail(
+        "tokenizer/unsupported",
+        `pre-tokenizer ${quoted(preTokenizer)}: wanted gpt-2, qwen2 or llama-bpe for a vocabulary that is trained here`,
+      );
   }
 }
 

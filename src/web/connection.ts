@@ -37,18 +37,28 @@ interface Pending {
  * @throws OnebitError `engine/worker-failed` when the worker does not start or does not answer; `aborted`
  */
 export async function connect(worker: Worker, signal?: AbortSignal): Promise<Connection> {
-  const { port1: port, port2 } = new MessageChannel(), lock = `onebit-${randomName()}`;
+  const { port1: port, port2 } = new MessageChannel(),
+    lock = `onebit-${randomName()}`;
   const stop = new AbortController();
   try {
     const answer = new Promise<Connected>((resolve, reject) => {
-      const refuse = (code: "engine/worker-failed" | "aborted", message: string): void => reject(new OnebitError(code, message));
+      const refuse = (code: "engine/worker-failed" | "aborted", message: string): void =>
+        reject(new OnebitError(code, message));
       port.onmessage = ({ data }: MessageEvent) => resolve(data as Connected);
-      const failed = (event: ErrorEvent): void => refuse("engine/worker-failed", `the worker did not start: ${event.message || NOT_ALLOWED}`);
+      const failed = (event: ErrorEvent): void =>
+        refuse("engine/worker-failed", `the worker did not start: ${event.message || NOT_ALLOWED}`);
       worker.addEventListener("error", failed as (event: Event) => void, { signal: stop.signal });
       const onAbort = (): void => refuse("aborted", "stopped by the caller's abort signal");
       if (signal?.aborted) onAbort();
       signal?.addEventListener("abort", onAbort, { signal: stop.signal });
-      const timer = setTimeout(() => refuse("engine/worker-failed", `the worker did not answer within ${CONNECT_TIMEOUT_MS / 1000} s; does its script call serve() of "onebit/worker-host"?`), CONNECT_TIMEOUT_MS);
+      const timer = setTimeout(
+        () =>
+          refuse(
+            "engine/worker-failed",
+            `the worker did not answer within ${CONNECT_TIMEOUT_MS / 1000} s; does its script call serve() of "onebit/worker-host"?`,
+          ),
+        CONNECT_TIMEOUT_MS,
+      );
       stop.signal.addEventListener("abort", () => clearTimeout(timer));
     });
     worker.postMessage({ onebit: "connect", lock } satisfies Connect, [port2]);
@@ -64,7 +74,8 @@ export async function connect(worker: Worker, signal?: AbortSignal): Promise<Con
 }
 
 /** An error event without a message is all a page sees of a worker that its policy forbids. */
-export const NOT_ALLOWED = "its script is missing or forbidden; a Content-Security-Policy must have worker-src blob:, or give loadInWorker a worker of your own";
+export const NOT_ALLOWED =
+  "its script is missing or forbidden; a Content-Security-Policy must have worker-src blob:, or give loadInWorker a worker of your own";
 
 export class Connection {
   readonly #port: MessagePort;
@@ -82,8 +93,13 @@ export class Connection {
   }
 
   /** @param args must be what a worker can be sent; what cannot (`option/invalid`) rejects the call. */
-  call<Name extends CallName>(name: Name, args: Calls[Name]["args"], listener: Listener = {}): Call<Calls[Name]["done"]> {
-    const call = this.#nCalls++, { signal } = listener;
+  call<Name extends CallName>(
+    name: Name,
+    args: Calls[Name]["args"],
+    listener: Listener = {},
+  ): Call<Calls[Name]["done"]> {
+    const call = this.#nCalls++,
+      { signal } = listener;
     const abort = (): void => this.#send({ call, abort: true });
     const done = new Promise<unknown>((resolve, reject) => {
       if (this.#end) return reject(this.#end);
@@ -92,7 +108,13 @@ export class Connection {
         this.#send({ call, name, args, wantsPieces: listener.onPiece !== undefined } as ToWorker);
       } catch (cause) {
         this.#pending.delete(call);
-        return reject(new OnebitError("option/invalid", `${name}: what it is given cannot be sent to a worker: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
+        return reject(
+          new OnebitError(
+            "option/invalid",
+            `${name}: what it is given cannot be sent to a worker: ${cause instanceof Error ? cause.message : String(cause)}`,
+            { cause },
+          ),
+        );
       }
       if (signal?.aborted) abort();
       signal?.addEventListener("abort", abort);
@@ -140,7 +162,11 @@ export class Connection {
   #watch(lock: string): void {
     navigator.locks
       .request(lock, { signal: this.#stopWatching.signal }, () => {
-        if (this.#closing === undefined) this.#finish("engine/worker-lost", "the worker that ran the model has ended (terminated, or out of memory): load the model again");
+        if (this.#closing === undefined)
+          this.#finish(
+            "engine/worker-lost",
+            "the worker that ran the model has ended (terminated, or out of memory): load the model again",
+          );
         else this.#finish("model/closed", this.#closing);
       })
       // Refused when the session ends first: then there is nothing left to watch.
@@ -157,7 +183,11 @@ function randomName(): string {
 export function toWireSource(source: unknown): string | Blob | Uint8Array {
   if (source instanceof URL) return source.href;
   if (source instanceof Blob || source instanceof Uint8Array) return source;
-  if (typeof source !== "string") fail("option/invalid", "model: wanted a URL, a Blob or File, or a Uint8Array of a file's bytes; nothing else can be sent to a worker");
+  if (typeof source !== "string")
+    fail(
+      "option/invalid",
+      "model: wanted a URL, a Blob or File, or a Uint8Array of a file's bytes; nothing else can be sent to a worker",
+    );
   // The worker's own address is another: what is relative is so to the page.
   const base = globalThis.document?.baseURI ?? globalThis.location?.href;
   return URL.canParse(source, base) ? new URL(source, base).href : source;

@@ -12,13 +12,25 @@
 import { OnebitError } from "../core/errors.ts";
 import { typedRefusal } from "../core/refused-memory.ts";
 import type { ErrorCode } from "../core/errors.ts";
-import type { ChatMessage, ChatOptions, EmbedOptions, GenerateOptions, GenerationResult, LoadModelOptions, LogitsOptions, Model, Piece } from "../index.ts";
+import type {
+  ChatMessage,
+  ChatOptions,
+  EmbedOptions,
+  GenerateOptions,
+  GenerationResult,
+  LoadModelOptions,
+  LogitsOptions,
+  Model,
+  Piece,
+} from "../index.ts";
 
 /** Options as they cross: functions and signals stay on the page, their messages are passed on. */
 export type Wire<Options> = Omit<Options, "signal" | "onProgress" | "platform">;
 
 /** What a page knows of a loaded model without asking. */
-export type ModelFacts = Readonly<Pick<Model, "config" | "contextLength" | "vocabSize" | "memory" | "engine" | "warnings" | "hasTokenizer" | "loadMs">>;
+export type ModelFacts = Readonly<
+  Pick<Model, "config" | "contextLength" | "vocabSize" | "memory" | "engine" | "warnings" | "hasTokenizer" | "loadMs">
+>;
 
 /** A model as it can be sent: an absolute URL, a file, bytes. */
 export type WireSource = string | Blob | Uint8Array;
@@ -52,7 +64,14 @@ export interface SessionEnd {
 }
 
 export type ToWorker =
-  | { [Name in CallName]: { readonly call: number; readonly name: Name; readonly args: Calls[Name]["args"]; readonly wantsPieces: boolean } }[CallName]
+  | {
+      [Name in CallName]: {
+        readonly call: number;
+        readonly name: Name;
+        readonly args: Calls[Name]["args"];
+        readonly wantsPieces: boolean;
+      };
+    }[CallName]
   | { readonly call: number; readonly abort: true }
   | { readonly call: number; readonly consumed: true }
   | SessionEnd;
@@ -77,7 +96,9 @@ export interface WireError {
 export function toWire(thrown: unknown): WireError {
   const error = typedRefusal(thrown, "model/not-enough-memory", "a message of the worker");
   if (error instanceof OnebitError) return { code: error.code, message: error.message };
-  return error instanceof Error ? { message: `${error.name}: ${error.message}`, stack: error.stack } : { message: String(error) };
+  return error instanceof Error
+    ? { message: `${error.name}: ${error.message}`, stack: error.stack }
+    : { message: String(error) };
 }
 
 export function fromWire({ code, message, stack }: WireError): Error {

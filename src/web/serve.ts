@@ -45,13 +45,23 @@ interface CallContext {
   stream(generation: Generation): Promise<GenerationResult>;
 }
 
-type Handlers = { readonly [Name in CallName]: (session: Session, args: Calls[Name]["args"], context: CallContext) => Promise<Calls[Name]["done"]> | Calls[Name]["done"] };
+type Handlers = {
+  readonly [Name in CallName]: (
+    session: Session,
+    args: Calls[Name]["args"],
+    context: CallContext,
+  ) => Promise<Calls[Name]["done"]> | Calls[Name]["done"];
+};
 
 const HANDLERS: Handlers = {
-  load: (session, [source, options], { signal, onProgress }) => session.load(source, { ...options, signal, onProgress }),
-  generate: ({ model }, [prompt, options], { signal, onProgress, stream }) => stream(model.generate(prompt, { ...options, signal, onProgress })),
-  chat: ({ model }, [messages, options], { signal, onProgress, stream }) => stream(model.chat(messages, { ...options, signal, onProgress })),
-  embed: ({ model }, [texts, options], { signal, onProgress }) => model.embed(texts, { ...options, signal, onProgress }),
+  load: (session, [source, options], { signal, onProgress }) =>
+    session.load(source, { ...options, signal, onProgress }),
+  generate: ({ model }, [prompt, options], { signal, onProgress, stream }) =>
+    stream(model.generate(prompt, { ...options, signal, onProgress })),
+  chat: ({ model }, [messages, options], { signal, onProgress, stream }) =>
+    stream(model.chat(messages, { ...options, signal, onProgress })),
+  embed: ({ model }, [texts, options], { signal, onProgress }) =>
+    model.embed(texts, { ...options, signal, onProgress }),
   logits: ({ model }, [ids, options], { signal }) => model.logits(ids, { ...options, signal }),
   encode: ({ model }, [text]) => model.tokenizer.encode(text),
   decode: ({ model }, [ids]) => model.tokenizer.decode(ids),
@@ -80,7 +90,8 @@ class Session {
   }
 
   async load(...[source, options]: Parameters<typeof Load>): Promise<ModelFacts> {
-    if (this.#model !== undefined) fail("model/busy", "this session has loaded a model already: load the next one in a session of its own");
+    if (this.#model !== undefined)
+      fail("model/busy", "this session has loaded a model already: load the next one in a session of its own");
     const model = await this.#load(source, options);
     this.#model = model;
     const { config, contextLength, vocabSize, memory, engine, warnings, hasTokenizer, loadMs } = model;
@@ -110,7 +121,8 @@ class Session {
   }
 
   #start({ call, name, args, wantsPieces }: Extract<ToWorker, { name: CallName }>): void {
-    const abort = new AbortController(), window = createWindow(abort.signal);
+    const abort = new AbortController(),
+      window = createWindow(abort.signal);
     const send = (message: ToPage): void => this.#port.postMessage(message);
     const context: CallContext = {
       signal: abort.signal,
@@ -143,7 +155,8 @@ class Session {
 
 /** Counts pieces that nobody has read yet. */
 function createWindow(signal: AbortSignal): { room(): Promise<void>; consumed(): void } {
-  let ahead = 0, wake = (): void => {};
+  let ahead = 0,
+    wake = (): void => {};
   signal.addEventListener("abort", () => wake());
   return {
     async room() {

@@ -5,7 +5,16 @@
  */
 import { fail } from "../core/errors.ts";
 import { FUNCTION, OBJECT, SIGNAL, check, having, optional } from "../core/options.ts";
-import type { ChatMessage, ChatOptions, EmbedOptions, GenerateOptions, GenerationResult, LoadModelOptions, LogitsOptions, Piece } from "../index.ts";
+import type {
+  ChatMessage,
+  ChatOptions,
+  EmbedOptions,
+  GenerateOptions,
+  GenerationResult,
+  LoadModelOptions,
+  LogitsOptions,
+  Piece,
+} from "../index.ts";
 import { type Call, type Connection, type Listener, connect, toWireSource } from "./connection.ts";
 import type { ModelFacts } from "./protocol.ts";
 
@@ -28,10 +37,19 @@ export interface StartedWorker {
   stop(): void;
 }
 
-export async function loadInWorkerOf(start: () => Promise<StartedWorker>, source: WorkerModelSource, options: WorkerLoadOptions): Promise<WorkerModel> {
-  const [{ worker, ...others }, { signal, onProgress }] = split("loadInWorker", options), wireSource = check("model", source, toWireSource);
+export async function loadInWorkerOf(
+  start: () => Promise<StartedWorker>,
+  source: WorkerModelSource,
+  options: WorkerLoadOptions,
+): Promise<WorkerModel> {
+  const [{ worker, ...others }, { signal, onProgress }] = split("loadInWorker", options),
+    wireSource = check("model", source, toWireSource);
   const own = check("worker", worker, optional(having<Worker>("a Worker", "postMessage", "addEventListener")));
-  const { worker: running, started, stop } = own === undefined ? await start() : { worker: own, started() {}, stop() {} };
+  const {
+    worker: running,
+    started,
+    stop,
+  } = own === undefined ? await start() : { worker: own, started() {}, stop() {} };
   try {
     const connection = await connect(running, signal).finally(started);
     try {
@@ -48,10 +66,19 @@ export async function loadInWorkerOf(start: () => Promise<StartedWorker>, source
 }
 
 /** What crosses, and what stays: the other side checks what crosses as it checks all options. @throws OnebitError `option/invalid` */
-function split<Options extends Listener>(what: string, options: Options): [others: Omit<Options, "signal" | "onProgress">, listener: Listener] {
+function split<Options extends Listener>(
+  what: string,
+  options: Options,
+): [others: Omit<Options, "signal" | "onProgress">, listener: Listener] {
   return check(what, options, (value, name, code) => {
     const { signal, onProgress, ...others } = OBJECT(value, `${name}: options`, code) as Options;
-    return [others, { signal: optional(SIGNAL)(signal, "signal", code), onProgress: optional(FUNCTION)(onProgress, "onProgress", code) }];
+    return [
+      others,
+      {
+        signal: optional(SIGNAL)(signal, "signal", code),
+        onProgress: optional(FUNCTION)(onProgress, "onProgress", code),
+      },
+    ];
   });
 }
 
@@ -177,7 +204,8 @@ export class WorkerGeneration implements AsyncIterable<Piece> {
 
   /** @throws OnebitError `option/invalid` the second time */
   [Symbol.asyncIterator](): AsyncIterator<Piece> {
-    if (this.#isStarted) fail("option/invalid", "a generation can be iterated only once: call generate again, or keep its pieces");
+    if (this.#isStarted)
+      fail("option/invalid", "a generation can be iterated only once: call generate again, or keep its pieces");
     this.#isStarted = true;
     return this.#run();
   }
@@ -197,7 +225,8 @@ export class WorkerGeneration implements AsyncIterable<Piece> {
 
   async *#run(): AsyncGenerator<Piece, void, void> {
     const arrived: Piece[] = [];
-    let wake = (): void => {}, isOver = false;
+    let wake = (): void => {},
+      isOver = false;
     const call = this.#start((piece) => (arrived.push(piece), wake()));
     this.#resolve(call.done);
     const over = (): void => ((isOver = true), wake());

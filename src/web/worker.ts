@@ -8,7 +8,13 @@ import { type Kind, OBJECT, check } from "../core/options.ts";
 import { packagePart } from "../core/package-part.ts";
 import { DEFAULT_MODEL_THREADS, defaultModelBytes } from "../default-model.ts";
 import { NOT_ALLOWED } from "./connection.ts";
-import { type StartedWorker, type WorkerLoadOptions, type WorkerModel, type WorkerModelSource, loadInWorkerOf } from "./worker-model.ts";
+import {
+  type StartedWorker,
+  type WorkerLoadOptions,
+  type WorkerModel,
+  type WorkerModelSource,
+  loadInWorkerOf,
+} from "./worker-model.ts";
 
 export { OnebitError } from "../core/errors.ts";
 export type { ErrorCode } from "../core/errors.ts";
@@ -28,7 +34,10 @@ export type { WorkerLoadOptions, WorkerModelSource } from "./worker-model.ts";
 export async function loadInWorker(source?: WorkerModelSource, options: WorkerLoadOptions = {}): Promise<WorkerModel> {
   if (source !== undefined) return await loadInWorkerOf(startBlobWorker, source, options);
   const given = check("loadInWorker: options", options, OBJECT as Kind<WorkerLoadOptions>);
-  return await loadInWorkerOf(startBlobWorker, await defaultModelBytes(), { ...given, threads: given.threads ?? DEFAULT_MODEL_THREADS });
+  return await loadInWorkerOf(startBlobWorker, await defaultModelBytes(), {
+    ...given,
+    threads: given.threads ?? DEFAULT_MODEL_THREADS,
+  });
 }
 
 /** The whole engine is a text inside this package, fetched only when it is needed: no bundler has to know of a worker's file. */

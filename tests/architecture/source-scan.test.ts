@@ -12,7 +12,7 @@ describe("blankNonCode", () => {
     ["'\\'{' + z", "      + z"],
     ["`a${b}c`", "` ${b} `"],
     ["`a${ f({c: `d${e}`}) }g` + h", "` ${ f({c: ` ${e}`}) } ` + h"],
-    ["x = /[/{]\"/g; y", "x =         ; y"],
+    ['x = /[/{]"/g; y', "x =         ; y"],
     ["a / b / c", "a / b / c"],
     ["(a) / 2; // c", "(a) / 2;     "],
   ];
@@ -60,7 +60,7 @@ test("importedModules sees every form and nothing in strings or comments", () =>
     'import "./g.ts";',
     'const h = await import("./h.ts");',
     '// import { z } from "./z.ts";',
-    'const text = "import { y } from \'./y.ts\'";',
+    "const text = \"import { y } from './y.ts'\";",
     'export const w = "./w.ts";',
     'export function v(u: string) { return "from"; }',
   ].join("\n");
@@ -74,7 +74,17 @@ test("importedModules sees every form and nothing in strings or comments", () =>
 });
 
 test("topLevelEffects sees what is done on import and what may change, and nothing else", () => {
-  const pure = ['import "./a.ts";', "export const a = `${1}\n`;", "const b = () => { let c = 1; c++; };", "export default b;", "function d() {}", "class E {}", "interface F {}", "export type G = 1;"];
+  const pure = [
+    'import "./a.ts";',
+    "export const a = `${1}\n`;",
+    "const b = () => { let c = 1; c++; };",
+    "export default b;",
+    "function d() {}",
+    "class E {}",
+    "interface F {}",
+    "export type G = 1;",
+  ];
   assert.deepEqual(topLevelEffects(pure.join("\n")), []);
-  for (const effect of ["let a = 1;", "export let b = 2;", "var c;", "a();", "await b;", "if (a) b();", "a = 1;"]) assert.deepEqual(topLevelEffects(`const z = 1;\n${effect}`), [2], effect);
+  for (const effect of ["let a = 1;", "export let b = 2;", "var c;", "a();", "await b;", "if (a) b();", "a = 1;"])
+    assert.deepEqual(topLevelEffects(`const z = 1;\n${effect}`), [2], effect);
 });

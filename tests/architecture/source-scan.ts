@@ -66,7 +66,8 @@ function isNode(value: unknown): value is SyntaxNode {
  * lines.
  */
 export function blankNonCode(source: string): string {
-  const file = parsed(source), out = source.split("");
+  const file = parsed(source),
+    out = source.split("");
   const blank = ({ start, end }: { readonly start?: number | null; readonly end?: number | null }): void => {
     for (let i = start ?? 0; i < (end ?? 0); i++) if (out[i] !== "\n") out[i] = " ";
   };
@@ -92,12 +93,15 @@ export function functionSpans(source: string): FunctionSpan[] {
 export function importedModules(source: string): ImportedModule[] {
   const found: ImportedModule[] = [];
   const add = (module: unknown, kind: unknown): void => {
-    if (isNode(module) && typeof module.value === "string") found.push({ specifier: module.value, typeOnly: kind === "type" });
+    if (isNode(module) && typeof module.value === "string")
+      found.push({ specifier: module.value, typeOnly: kind === "type" });
   };
   walk(parsed(source).program, (node) => {
     if (node.type === "ImportDeclaration") add(node.source, node.importKind);
-    if (node.type === "ExportNamedDeclaration" || node.type === "ExportAllDeclaration") add(node.source, node.exportKind);
-    if (node.type === "CallExpression" && isNode(node.callee) && node.callee.type === "Import") add((node.arguments as unknown[])[0], "value");
+    if (node.type === "ExportNamedDeclaration" || node.type === "ExportAllDeclaration")
+      add(node.source, node.exportKind);
+    if (node.type === "CallExpression" && isNode(node.callee) && node.callee.type === "Import")
+      add((node.arguments as unknown[])[0], "value");
   });
   return found;
 }
@@ -118,9 +122,12 @@ const DECLARATIONS: ReadonlySet<string> = new Set([
 export function topLevelEffects(source: string): number[] {
   const isPure = (node: unknown): boolean => {
     if (!isNode(node)) return true;
-    if (node.type === "ExportNamedDeclaration" || node.type === "ExportDefaultDeclaration") return isPure(node.declaration);
+    if (node.type === "ExportNamedDeclaration" || node.type === "ExportDefaultDeclaration")
+      return isPure(node.declaration);
     if (node.type === "VariableDeclaration") return node.kind === "const";
     return DECLARATIONS.has(node.type) || node.type === "Identifier";
   };
-  return parsed(source).program.body.filter((node) => !isPure(node)).map(({ loc }) => loc?.start.line ?? 0);
+  return parsed(source)
+    .program.body.filter((node) => !isPure(node))
+    .map(({ loc }) => loc?.start.line ?? 0);
 }

@@ -9,10 +9,29 @@ const everything = (): boolean => true;
 
 describe("an argument is a model", () => {
   const models = [
-    "model.gguf", "my models/it.gguf", "MODEL.GGUF", "x.safetensors", "hf:owner/repo", "hf:owner", "HF:owner/repo@main", "https://example.org/m", "file:///m",
-    "./m", "/m", "models/m", "..", "C:\\models\\m", "models/",
+    "model.gguf",
+    "my models/it.gguf",
+    "MODEL.GGUF",
+    "x.safetensors",
+    "hf:owner/repo",
+    "hf:owner",
+    "HF:owner/repo@main",
+    "https://example.org/m",
+    "file:///m",
+    "./m",
+    "/m",
+    "models/m",
+    "..",
+    "C:\\models\\m",
+    "models/",
   ];
-  for (const name of models) test(name, () => assert.equal(isModelArgument(name, (path) => path === ".."), true));
+  for (const name of models)
+    test(name, () =>
+      assert.equal(
+        isModelArgument(name, (path) => path === ".."),
+        true,
+      ),
+    );
   test("when there is such a file or folder", () => {
     assert.equal(isModelArgument("bonsai", everything), true);
     assert.equal(isModelArgument("bonsai", nothing), false);
@@ -20,7 +39,19 @@ describe("an argument is a model", () => {
 });
 
 describe("an argument is a text", () => {
-  const texts = ["ROMEO:", "To be, or not to be", "and/or what you will", "hf: a text", "https: no address", "Hello", "run away", "ROMEO:\nO/", "a\tb/c", "é", ""];
+  const texts = [
+    "ROMEO:",
+    "To be, or not to be",
+    "and/or what you will",
+    "hf: a text",
+    "https: no address",
+    "Hello",
+    "run away",
+    "ROMEO:\nO/",
+    "a\tb/c",
+    "é",
+    "",
+  ];
   for (const text of texts) test(JSON.stringify(text), () => assert.equal(kindOfFirstArgument(text, nothing), "text"));
 });
 
@@ -31,8 +62,20 @@ test("one word of small letters is a command, right or wrong; what begins with a
 
 describe("the nearest command", () => {
   const names = ["run", "chat", "logits", "tokenize", "inspect", "perplexity", "bench", "pull", "list", "remove"];
-  const typos: Record<string, string> = { rnu: "run", urn: "run", runn: "run", ru: "", cht: "chat", chta: "chat", lsit: "list", tokenise: "tokenize", perplxity: "perplexity", delete: "" };
-  for (const [typo, name] of Object.entries(typos)) test(`${typo}: ${name || "none"}`, () => assert.equal(nearestName(typo, names), name || undefined));
+  const typos: Record<string, string> = {
+    rnu: "run",
+    urn: "run",
+    runn: "run",
+    ru: "",
+    cht: "chat",
+    chta: "chat",
+    lsit: "list",
+    tokenise: "tokenize",
+    perplxity: "perplexity",
+    delete: "",
+  };
+  for (const [typo, name] of Object.entries(typos))
+    test(`${typo}: ${name || "none"}`, () => assert.equal(nearestName(typo, names), name || undefined));
   test("is none for a word of which too little is left", () => {
     for (const word of ["walk", "romeo", "x", ""]) assert.equal(nearestName(word, names), undefined);
   });
@@ -41,21 +84,38 @@ describe("the nearest command", () => {
 describe("a model as people name it elsewhere", () => {
   const nothing = (): boolean => false;
   const meant: readonly (readonly [string, string])[] = [
-    ["hf.co/owner/repo", "hf:owner/repo"], ["https://hf.co/owner/repo", "hf:owner/repo"], ["huggingface.co/owner/repo", "hf:owner/repo"],
-    ["https://huggingface.co/owner/repo", "hf:owner/repo"], ["hf:owner/repo", "hf:owner/repo"], ["hf:owner/repo/file.gguf@v1", "hf:owner/repo/file.gguf@v1"],
+    ["hf.co/owner/repo", "hf:owner/repo"],
+    ["https://hf.co/owner/repo", "hf:owner/repo"],
+    ["huggingface.co/owner/repo", "hf:owner/repo"],
+    ["https://huggingface.co/owner/repo", "hf:owner/repo"],
+    ["hf:owner/repo", "hf:owner/repo"],
+    ["hf:owner/repo/file.gguf@v1", "hf:owner/repo/file.gguf@v1"],
     ["hf.co/owner/repo/blob/main/file.gguf", "https://huggingface.co/owner/repo/blob/main/file.gguf"],
-    ["models/one.gguf", "models/one.gguf"], ["../models", "../models"], ["https://example.com/a/b.gguf", "https://example.com/a/b.gguf"],
+    ["models/one.gguf", "models/one.gguf"],
+    ["../models", "../models"],
+    ["https://example.com/a/b.gguf", "https://example.com/a/b.gguf"],
   ];
   for (const [given, source] of meant) test(given, () => assert.equal(modelSource(given, false, nothing), source));
 
   test("a bare repository is told what it is called, and taken where only downloads are meant", () => {
-    assert.throws(() => modelSource("owner/repo", false, nothing), { code: "file/not-found", message: /no such file or folder; the repository on Hugging Face is hf:owner\/repo/ });
+    assert.throws(() => modelSource("owner/repo", false, nothing), {
+      code: "file/not-found",
+      message: /no such file or folder; the repository on Hugging Face is hf:owner\/repo/,
+    });
     assert.equal(modelSource("owner/repo", true, nothing), "hf:owner/repo");
-    assert.equal(modelSource("owner/repo", false, () => true), "owner/repo");
+    assert.equal(
+      modelSource("owner/repo", false, () => true),
+      "owner/repo",
+    );
   });
 
   test("a tag is told to name the file", () => {
-    for (const given of ["hf.co/owner/repo:Q1_0", "https://huggingface.co/owner/repo:Q1_0", "hf:owner/repo:Q1_0", "owner/repo:Q1_0"]) {
+    for (const given of [
+      "hf.co/owner/repo:Q1_0",
+      "https://huggingface.co/owner/repo:Q1_0",
+      "hf:owner/repo:Q1_0",
+      "owner/repo:Q1_0",
+    ]) {
       assert.throws(() => modelSource(given, false, nothing), { code: "usage", message: /hf:owner\/repo\/FILE\.gguf/ });
     }
   });

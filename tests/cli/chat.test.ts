@@ -60,13 +60,24 @@ function start(engine: FakeEngine, args: readonly string[] = []): Session {
   const library: Library = {
     load: async () => new Model({ engine, tokenizer: fakeTokenizer({ addBos: false }), renderChat, loadMs: 0 }),
     inspect: unused,
-    loadTokenizer: unused, pull: unused, list: unused, remove: unused,
+    loadTokenizer: unused,
+    pull: unused,
+    list: unused,
+    remove: unused,
   };
   const status = runCli(["chat", "model", "--temperature", "0", ...args], terminal, library, "0");
   const seen = async (text: string, times = 1): Promise<void> => {
-    while (out.split(text).length - 1 + (err.split(text).length - 1) < times) await new Promise((resolve) => setTimeout(resolve, 1));
+    while (out.split(text).length - 1 + (err.split(text).length - 1) < times)
+      await new Promise((resolve) => setTimeout(resolve, 1));
   };
-  return { stdin, out: () => out, err: () => err, interrupt: () => handlers.forEach((handler) => handler()), status, seen };
+  return {
+    stdin,
+    out: () => out,
+    err: () => err,
+    interrupt: () => handlers.forEach((handler) => handler()),
+    status,
+    seen,
+  };
 }
 
 describe("onebit chat", () => {

@@ -17,9 +17,20 @@ const N_VOCAB = 640;
 
 const SHAPE: Shape = {
   architecture: "qwen3",
-  nEmbd: 256, nLayers: 2, nHeads: 4, nKvHeads: 2, headDim: 64, nFf: 512, nVocab: N_VOCAB,
-  contextLength: 65_536, ropeTheta: 10_000, normEps: 1e-6, tied: true,
-  bodyType: "TQ2_0", headType: "F16", scalePerTensor: false,
+  nEmbd: 256,
+  nLayers: 2,
+  nHeads: 4,
+  nKvHeads: 2,
+  headDim: 64,
+  nFf: 512,
+  nVocab: N_VOCAB,
+  contextLength: 65_536,
+  ropeTheta: 10_000,
+  normEps: 1e-6,
+  tied: true,
+  bodyType: "TQ2_0",
+  headType: "F16",
+  scalePerTensor: false,
 };
 
 interface Run {
@@ -140,15 +151,36 @@ describe("onebit", () => {
 
 describe("onebit run", () => {
   test("--json is one object of the documented shape", async () => {
-    const result = await json(["run", model, "Hello", "--max-tokens", "5", "--temperature", "0", "--ignore-end", "--threads", "1", "--context", "64"]);
+    const result = await json([
+      "run",
+      model,
+      "Hello",
+      "--max-tokens",
+      "5",
+      "--temperature",
+      "0",
+      "--ignore-end",
+      "--threads",
+      "1",
+      "--context",
+      "64",
+    ]);
     assert.deepEqual(Object.keys(result), ["promptIds", "ids", "text", "stopReason", "timings", "memory", "engine"]);
-    assert.deepEqual(Object.keys(result.timings as object), ["loadMs", "promptTokens", "promptMs", "tokens", "generateMs"]);
+    assert.deepEqual(Object.keys(result.timings as object), [
+      "loadMs",
+      "promptTokens",
+      "promptMs",
+      "tokens",
+      "generateMs",
+    ]);
     assert.deepEqual(Object.keys(result.memory as object), ["wasmBytes", "weightBytes", "kvBytes"]);
     assert.deepEqual(Object.keys(result.engine as object), ["variant", "ternaryKernel", "threads"]);
     assert.equal((result.ids as number[]).length, 5);
     assert.equal(result.stopReason, "length");
     assert.equal((result.engine as { threads: number }).threads, 1);
-    assert.ok(Object.values(result.timings as Record<string, number>).every((value) => Number.isFinite(value) && value >= 0));
+    assert.ok(
+      Object.values(result.timings as Record<string, number>).every((value) => Number.isFinite(value) && value >= 0),
+    );
   });
 
   test("prints the text, takes the prompt from standard input, and repeats itself for a seed", async () => {
@@ -167,30 +199,66 @@ describe("onebit run", () => {
     const byText = await json(["run", model, "Hello", ...options]);
     const byIds = await json(["run", model, "--ids", (byText.promptIds as number[]).join(","), ...options]);
     assert.deepEqual(byIds.ids, byText.ids);
-    const banned = await json(["run", model, "Hello", ...options, "--logit-bias", `${(byText.ids as number[])[0]}=-inf`, "--presence-penalty", "-0.5"]);
+    const banned = await json([
+      "run",
+      model,
+      "Hello",
+      ...options,
+      "--logit-bias",
+      `${(byText.ids as number[])[0]}=-inf`,
+      "--presence-penalty",
+      "-0.5",
+    ]);
     assert.notEqual((banned.ids as number[])[0], (byText.ids as number[])[0]);
   });
 
   test("says when the context is full", async () => {
-    const { status, stderr } = await onebit(["run", model, "Hello", "--context", "16", "--ignore-end", "--temperature", "0"]);
+    const { status, stderr } = await onebit([
+      "run",
+      model,
+      "Hello",
+      "--context",
+      "16",
+      "--ignore-end",
+      "--temperature",
+      "0",
+    ]);
     assert.equal(status, 0);
     assert.match(stderr, /the context of 16 tokens is full/);
   });
 
   test("Ctrl-C ends it with 130", async () => {
     let isSent = false;
-    const { status } = await onebit(["run", model, "Hello", "--max-tokens", "1000000", "--context", "60000", "--ignore-end", "--logit-bias", "10=100"], {
-      onOutput(_text, kill) {
-        if (!isSent) kill("SIGINT");
-        isSent = true;
+    const { status } = await onebit(
+      [
+        "run",
+        model,
+        "Hello",
+        "--max-tokens",
+        "1000000",
+        "--context",
+        "60000",
+        "--ignore-end",
+        "--logit-bias",
+        "10=100",
+      ],
+      {
+        onOutput(_text, kill) {
+          if (!isSent) kill("SIGINT");
+          isSent = true;
+        },
       },
-    });
+    );
     assert.ok(isSent);
     assert.equal(status, 130);
   });
 
   test("a reader that goes away ends it quietly", async () => {
-    const child = spawn(process.execPath, [CLI, "run", model, "Hello", "--max-tokens", "1000000", "--context", "60000", "--ignore-end"], { cwd: folder, timeout: TIMEOUT_MS });
+    const child = spawn(
+      process.execPath,
+      [CLI, "run", model, "Hello", "--max-tokens", "1000000", "--context", "60000", "--ignore-end"],
+      { cwd: folder, timeout: TIMEOUT_MS },
+    );
     let stderr = "";
     child.stderr.on("data", (chunk: Buffer) => (stderr += chunk));
     child.stdout.once("data", () => child.stdout.destroy());
@@ -222,17 +290,36 @@ describe("the other commands", () => {
     assert.equal(result.count, (result.ids as number[]).length);
     assert.deepEqual(await json(["tokenize", model, "--file", "text.txt"]), result);
     const lines = (await onebit(["tokenize", model, text])).stdout.trimEnd().split("\n");
-    assert.deepEqual(lines.map((line) => Number(line.split("\t")[0])), result.ids);
+    assert.deepEqual(
+      lines.map((line) => Number(line.split("\t")[0])),
+      result.ids,
+    );
     const special = await json(["tokenize", model, text, "--special"]);
     assert.ok((special.count as number) < (result.count as number));
   });
 
   test("inspect shows header, tensors and memory", async () => {
     const result = await json(["inspect", model, "--context", "128"]);
-    assert.deepEqual(Object.keys(result), ["format", "architecture", "name", "fileBytes", "parameters", "memory", "engine", "unused", "warnings", "config", "metadata", "tensors"]);
+    assert.deepEqual(Object.keys(result), [
+      "format",
+      "architecture",
+      "name",
+      "fileBytes",
+      "parameters",
+      "memory",
+      "engine",
+      "unused",
+      "warnings",
+      "config",
+      "metadata",
+      "tensors",
+    ]);
     assert.equal(result.architecture, "qwen3");
     const tensors = result.tensors as { name: string; type: string; shape: number[] }[];
-    assert.deepEqual(tensors.find(({ name }) => name === "blk.0.attn_q.weight"), { ...tensors.find(({ name }) => name === "blk.0.attn_q.weight"), type: "TQ2_0", shape: [256, 256] });
+    assert.deepEqual(
+      tensors.find(({ name }) => name === "blk.0.attn_q.weight"),
+      { ...tensors.find(({ name }) => name === "blk.0.attn_q.weight"), type: "TQ2_0", shape: [256, 256] },
+    );
     assert.deepEqual(result.unused, { keys: [], tensors: [] });
     const larger = await json(["inspect", model, "--context", "256"]);
     assert.ok((larger.memory as { kvBytes: number }).kvBytes === 2 * (result.memory as { kvBytes: number }).kvBytes);
@@ -247,19 +334,32 @@ describe("the other commands", () => {
     const perplexity = await json(["perplexity", model, "book.txt", "--context", "64"]);
     assert.deepEqual(Object.keys(perplexity), ["perplexity", "meanNll", "tokens", "windows", "context"]);
     assert.ok((perplexity.perplexity as number) > 1);
-    assert.match((await onebit(["perplexity", model, "book.txt", "--context", "64"])).stdout, /^perplexity \d+\.\d+ over \d+ tokens, windows of 64\n$/);
+    assert.match(
+      (await onebit(["perplexity", model, "book.txt", "--context", "64"])).stdout,
+      /^perplexity \d+\.\d+ over \d+ tokens, windows of 64\n$/,
+    );
     const bench = await json(["bench", model, "--prompt", "16", "--tokens", "4", "--repeat", "2"]);
-    for (const key of ["loadMs", "promptTokensPerSecond", "tokensPerSecond"]) assert.ok((bench[key] as number) > 0, key);
-    assert.match((await onebit(["bench", model, "--prompt", "8", "--tokens", "2", "--repeat", "1"])).stdout, /^generate +[\d.]+ tokens\/s \(2 tokens\)$/m);
+    for (const key of ["loadMs", "promptTokensPerSecond", "tokensPerSecond"])
+      assert.ok((bench[key] as number) > 0, key);
+    assert.match(
+      (await onebit(["bench", model, "--prompt", "8", "--tokens", "2", "--repeat", "1"])).stdout,
+      /^generate +[\d.]+ tokens\/s \(2 tokens\)$/m,
+    );
   });
 
   test("chat answers each line that is piped to it", async () => {
-    const { status, stdout, stderr } = await onebit(["chat", model, "--max-tokens", "4", "--temperature", "0", "--system", "Be brief.", "--chat-template", "chatml"], {
-      input: "Hello\n\n/reset\nHello\n/exit\nnever read\n",
-    });
+    const { status, stdout, stderr } = await onebit(
+      ["chat", model, "--max-tokens", "4", "--temperature", "0", "--system", "Be brief.", "--chat-template", "chatml"],
+      {
+        input: "Hello\n\n/reset\nHello\n/exit\nnever read\n",
+      },
+    );
     assert.equal(status, 0, stderr);
     assert.equal(stderr, "");
     const half = stdout.length / 2;
-    assert.ok(stdout.length > 0 && stdout.slice(0, half) === stdout.slice(half), "after a reset the same question gets the same answer");
+    assert.ok(
+      stdout.length > 0 && stdout.slice(0, half) === stdout.slice(half),
+      "after a reset the same question gets the same answer",
+    );
   });
 });

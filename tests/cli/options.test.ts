@@ -19,15 +19,33 @@ interface Ran {
   readonly loads: number;
 }
 
-async function onebit(args: readonly string[], { reply = "ok\n", isTty = false, template = "{{ messages }}" } = {}): Promise<Ran> {
-  let out = "", err = "", loads = 0;
+async function onebit(
+  args: readonly string[],
+  { reply = "ok\n", isTty = false, template = "{{ messages }}" } = {},
+): Promise<Ran> {
+  let out = "",
+    err = "",
+    loads = 0;
   const library = {
     async load() {
       loads++;
-      return new Model({ engine: scriptedEngine(3, [...bytesOf(reply), 257]), tokenizer: fakeTokenizer({ chatTemplate: template }), renderChat, loadMs: 1 });
+      return new Model({
+        engine: scriptedEngine(3, [...bytesOf(reply), 257]),
+        tokenizer: fakeTokenizer({ chatTemplate: template }),
+        renderChat,
+        loadMs: 1,
+      });
     },
   } as unknown as Library;
-  const terminal = { stdin: Readable.from([]), stdinIsTty: false, stdoutIsTty: isTty, stderrIsTty: false, out: async (text: string) => void (out += text), err: (text: string) => void (err += text), onInterrupt: () => () => {} };
+  const terminal = {
+    stdin: Readable.from([]),
+    stdinIsTty: false,
+    stdoutIsTty: isTty,
+    stderrIsTty: false,
+    out: async (text: string) => void (out += text),
+    err: (text: string) => void (err += text),
+    onInterrupt: () => () => {},
+  };
   const status = await runCli(args, terminal, library, "1.2.3");
   return { status, out, err, loads };
 }
@@ -47,14 +65,21 @@ describe("refused with 2, without loading", () => {
     [[...RUN, "--max-tokens", "--json"], /--max-tokens: wanted a value, found "--json"/],
     [[...RUN, "--seed", "1", "--seed", "2"], /--seed: wanted it once, found it twice/],
     [[...RUN, "--json=yes"], /--json: takes no value, got "yes"/],
-    ...["10k", "0x10", "1e3", "", " ", "1_000", "١", "5.0", "NaN", "Infinity", "--", "-1"].map((value) => [[...RUN, `--max-tokens=${value}`], /--max-tokens: wanted an integer from 0 up, got/] as const),
-    ...["hot", "0x1", "", "1,5", "Infinity", "1e999", "NaN", "1f"].map((value) => [[...RUN, `--temperature=${value}`], /--temperature: wanted a number, got/] as const),
+    ...["10k", "0x10", "1e3", "", " ", "1_000", "١", "5.0", "NaN", "Infinity", "--", "-1"].map(
+      (value) => [[...RUN, `--max-tokens=${value}`], /--max-tokens: wanted an integer from 0 up, got/] as const,
+    ),
+    ...["hot", "0x1", "", "1,5", "Infinity", "1e999", "NaN", "1f"].map(
+      (value) => [[...RUN, `--temperature=${value}`], /--temperature: wanted a number, got/] as const,
+    ),
     [[...RUN, "--stop", "\\q"], /--stop: "\\\\q" is no escape/],
     [[...RUN, "--ids", "1,x"], /--ids: wanted token ids/],
     [["serve"], /onebit web serves the chat page/],
     [["rnu", "model.gguf"], /did you mean "run"\?/],
     [["run", "hf.co/owner/repo:Q1_0", "Hi"], /hf:owner\/repo\/FILE\.gguf/],
-    [["train", "book.txt", "--out", "x", "--export", "x.onnx"], /--export: wanted a file that ends in \.gguf, got "x\.onnx"/],
+    [
+      ["train", "book.txt", "--out", "x", "--export", "x.onnx"],
+      /--export: wanted a file that ends in \.gguf, got "x\.onnx"/,
+    ],
     [["train", "book.txt", "--out", "x", "--export", "x.safetensors"], /--safetensors FOLDER/],
     [["train", "book.txt", "--out", "x", "--dim", "60"], /--head-dim: wanted/],
     [["logits", "model.gguf", "--ids", "1", "--out", "x.npy"], /--out: the file is raw f32/],
@@ -71,13 +96,29 @@ describe("refused with 2, without loading", () => {
 
 describe("taken as it is meant", () => {
   test("names of llama.cpp and Ollama", async () => {
-    const { status, out, err } = await onebit([...RUN, "--temp", "0", "-n", "1", "-s", "3", "-c", "100", "-t", "1", "--repeat-penalty", "1", "--json"]);
+    const { status, out, err } = await onebit([
+      ...RUN,
+      "--temp",
+      "0",
+      "-n",
+      "1",
+      "-s",
+      "3",
+      "-c",
+      "100",
+      "-t",
+      "1",
+      "--repeat-penalty",
+      "1",
+      "--json",
+    ]);
     assert.equal(status, 0, err);
     assert.deepEqual((JSON.parse(out) as { ids: number[] }).ids.length, 1);
   });
 
   test("escapes in --stop", async () => {
-    const text = async (stop: string): Promise<string> => (await onebit([...RUN, "--temperature", "0", "--stop", stop], { reply: "a\\b\tc\nd" })).out.trimEnd();
+    const text = async (stop: string): Promise<string> =>
+      (await onebit([...RUN, "--temperature", "0", "--stop", stop], { reply: "a\\b\tc\nd" })).out.trimEnd();
     assert.equal(await text("\\n"), "a\\b\tc");
     assert.equal(await text("\\t"), "a\\b");
     assert.equal(await text("\\\\"), "a");
@@ -85,15 +126,24 @@ describe("taken as it is meant", () => {
   });
 
   test("everything behind -- is an argument, and so is what only looks like an option", async () => {
-    for (const args of [["run", "--temperature", "0", "--", "model.gguf", "--seed"], ["run", "model.gguf", "- a list", "--temperature", "0"], ["run", "model.gguf", "-5 degrees", "--temperature", "0"]]) assert.equal((await onebit(args)).status, 0);
+    for (const args of [
+      ["run", "--temperature", "0", "--", "model.gguf", "--seed"],
+      ["run", "model.gguf", "- a list", "--temperature", "0"],
+      ["run", "model.gguf", "-5 degrees", "--temperature", "0"],
+    ])
+      assert.equal((await onebit(args)).status, 0);
   });
 
   test("a chat template from a file", async () => {
-    const path = join(folder, "template.jinja"), plain = join(folder, "plain.txt");
+    const path = join(folder, "template.jinja"),
+      plain = join(folder, "plain.txt");
     writeFileSync(path, "{{ nonsense.of.this.file }}");
     writeFileSync(plain, "no tag");
     assert.match((await onebit(["chat", "model.gguf", "--chat-template", path])).err, /template/);
-    assert.match((await onebit(["chat", "model.gguf", "--chat-template", plain])).err, /--chat-template: .* has no \{\{/);
+    assert.match(
+      (await onebit(["chat", "model.gguf", "--chat-template", plain])).err,
+      /--chat-template: .* has no \{\{/,
+    );
     const { status, err } = await onebit(["chat", "model.gguf", "--chat-template", "chatmll"]);
     assert.equal(status, 2, err);
     assert.match(err, /--chat-template: .*did you mean chatml\?/);
@@ -101,7 +151,12 @@ describe("taken as it is meant", () => {
 });
 
 test("what the library refuses is told by the command line's names, with 2", async () => {
-  for (const [flag, value] of [["--temperature", "200"], ["--top-p", "0"], ["--repetition-penalty", "0"], ["--penalty-last-n", "-1.5"]]) {
+  for (const [flag, value] of [
+    ["--temperature", "200"],
+    ["--top-p", "0"],
+    ["--repetition-penalty", "0"],
+    ["--penalty-last-n", "-1.5"],
+  ]) {
     const { status, err } = await onebit([...RUN, flag, value]);
     assert.equal(status, 2, err);
     assert.ok(err.startsWith(`onebit: ${flag}: wanted `), err);
@@ -115,7 +170,8 @@ describe("nothing that is shown drives a terminal", () => {
   test("newlines and tabs stay; a sequence cut in two is none", () => {
     assert.doesNotMatch(plainText(EVIL), FORBIDDEN);
     assert.match(plainText(EVIL), /f\tg\nh$/);
-    for (let cut = 0; cut <= EVIL.length; cut++) assert.equal(plainText(EVIL.slice(0, cut)) + plainText(EVIL.slice(cut)), plainText(EVIL));
+    for (let cut = 0; cut <= EVIL.length; cut++)
+      assert.equal(plainText(EVIL.slice(0, cut)) + plainText(EVIL.slice(cut)), plainText(EVIL));
   });
 
   test("text of a model on a terminal; a program gets it as it is", async () => {
@@ -134,7 +190,12 @@ describe("nothing that is shown drives a terminal", () => {
   });
 
   test("arguments in errors", async () => {
-    for (const args of [["run", `${EVIL}/x.gguf`, "Hi", `--${EVIL}`], ["logits", `/${EVIL}`], ["tokenize", `${EVIL}.gguf`], ["run", "m.gguf", "--kv", EVIL]]) {
+    for (const args of [
+      ["run", `${EVIL}/x.gguf`, "Hi", `--${EVIL}`],
+      ["logits", `/${EVIL}`],
+      ["tokenize", `${EVIL}.gguf`],
+      ["run", "m.gguf", "--kv", EVIL],
+    ]) {
       const { err } = await onebit(args);
       assert.notEqual(err, "");
       assert.doesNotMatch(err, FORBIDDEN);

@@ -11,7 +11,11 @@ import { bytesOf, fakeTokenizer, scriptedEngine } from "../generate/fakes.ts";
 
 const MB = 1_000_000;
 
-async function run(args: readonly string[], isTty: boolean, fails = false): Promise<{ status: number; out: string; err: string }> {
+async function run(
+  args: readonly string[],
+  isTty: boolean,
+  fails = false,
+): Promise<{ status: number; out: string; err: string }> {
   let out = "";
   let err = "";
   const terminal: Terminal = {
@@ -33,7 +37,10 @@ async function run(args: readonly string[], isTty: boolean, fails = false): Prom
       return new Model({ engine: scriptedEngine(3, [...bytesOf("ok\n"), 257]), tokenizer: fakeTokenizer(), loadMs: 1 });
     },
     inspect: unused,
-    loadTokenizer: unused, pull: unused, list: unused, remove: unused,
+    loadTokenizer: unused,
+    pull: unused,
+    list: unused,
+    remove: unused,
   };
   const status = await runCli(args, terminal, library, "1.2.3");
   return { status, out, err };
@@ -50,7 +57,8 @@ describe("a person at the terminal", () => {
   });
 
   test("is told which model continues when none was named", async () => {
-    for (const args of [["run", "Hi there"], ["Hi there"]]) assert.match((await run(args, true)).err, /the model in the package continues/);
+    for (const args of [["run", "Hi there"], ["Hi there"]])
+      assert.match((await run(args, true)).err, /the model in the package continues/);
     assert.doesNotMatch((await run(["run", "model", "Hi there"], true)).err, /in the package/);
   });
 
@@ -73,7 +81,18 @@ test("a mistake of ours ends with 1 and shows its trace", async () => {
 });
 
 test("numbers are written for people, values for programs", () => {
-  assert.deepEqual([0, 999, 1000, 1_536_000, 999_499, 999_500, 811_000_000, 4e9, 3e12, 5e15].map(formatBytes), ["0 B", "999 B", "1.0 kB", "1.5 MB", "999 kB", "1.0 MB", "811 MB", "4.0 GB", "3.0 TB", "5000 TB"]);
+  assert.deepEqual([0, 999, 1000, 1_536_000, 999_499, 999_500, 811_000_000, 4e9, 3e12, 5e15].map(formatBytes), [
+    "0 B",
+    "999 B",
+    "1.0 kB",
+    "1.5 MB",
+    "999 kB",
+    "1.0 MB",
+    "811 MB",
+    "4.0 GB",
+    "3.0 TB",
+    "5000 TB",
+  ]);
   assert.equal(formatRate(10, 2000), "5.0 tokens/s");
   assert.equal(formatRate(10, 0), "0.0 tokens/s");
   assert.equal(formatJson({ a: 5n, b: 1n << 63n }), '{\n  "a": 5,\n  "b": "9223372036854775808"\n}\n');

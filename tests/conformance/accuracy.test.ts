@@ -58,7 +58,8 @@ let folder = "";
 before(() => {
   mkdirSync("build", { recursive: true });
   folder = mkdtempSync(join("build", "accuracy-"));
-  if (process.env.ONEBIT_PEER === "1") assert.ok(peerInstalled, "llama.cpp is not installed: npm ci --prefix tests/conformance");
+  if (process.env.ONEBIT_PEER === "1")
+    assert.ok(peerInstalled, "llama.cpp is not installed: npm ci --prefix tests/conformance");
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -73,10 +74,16 @@ function compare(name: string, shape: Shape, kind: keyof typeof KL_MAX, withPeer
   test(name, async (t) => {
     const path = join(folder, "model.gguf");
     await writeModelFile(path, syntheticModel(shape, 1));
-    const { onebit, peer } = await compareEngines(path, spreadIds(N_POSITIONS, shape.nVocab), { peer: withPeer, load: { threads: 1 } });
+    const { onebit, peer } = await compareEngines(path, spreadIds(N_POSITIONS, shape.nVocab), {
+      peer: withPeer,
+      load: { threads: 1 },
+    });
     t.diagnostic(`onebit ${describeDivergence(onebit)}${peer ? `; llama.cpp ${describeDivergence(peer)}` : ""}`);
     assert.ok(onebit.meanKl <= KL_MAX[kind], `mean KL ${onebit.meanKl}, wanted at most ${KL_MAX[kind]}`);
-    assert.ok(onebit.widestGapThatDiffers < WIDE_GAP, `another first choice across a gap of ${onebit.widestGapThatDiffers}`);
+    assert.ok(
+      onebit.widestGapThatDiffers < WIDE_GAP,
+      `another first choice across a gap of ${onebit.widestGapThatDiffers}`,
+    );
     if (peer) assert.ok(onebit.meanKl <= peer.meanKl, `mean KL ${onebit.meanKl}, llama.cpp has ${peer.meanKl}`);
   });
 }

@@ -28,14 +28,19 @@ const FLOAT_ERROR_MAX = 1e-5;
  */
 const TOKEN_ERROR_MAX = 1e-5;
 /** Activations of 12 bits (dense) or 9 (ternary and binary), a scale for 32, or for 64 and 128 of them. */
-const DENSE_ERROR_MAX = 1e-3, TABLE_ERROR_MAX = 8e-3;
+const DENSE_ERROR_MAX = 1e-3,
+  TABLE_ERROR_MAX = 8e-3;
 
 /**
  * Tiny tables hold multiples of 1/64, of which a twelfth would be exactly between two 8-bit activations: what f32 does
  * there says nothing.
  */
-const offTheGrid: GgufChoices["tensors"] = (tensors) => tensors.map((tensor) =>
-  (tensor.kind === "table" ? { ...tensor, values: tensor.values.map((each, i) => each + 0.004 * Math.sin(1.7 * i)) } : tensor));
+const offTheGrid: GgufChoices["tensors"] = (tensors) =>
+  tensors.map((tensor) =>
+    tensor.kind === "table"
+      ? { ...tensor, values: tensor.values.map((each, i) => each + 0.004 * Math.sin(1.7 * i)) }
+      : tensor,
+  );
 
 interface Row {
   readonly shape: TinyShape;
@@ -44,37 +49,103 @@ interface Row {
   readonly errorMax: number;
 }
 
-const minicpm = { embedding_scale: value("float32", 12), residual_scale: value("float32", 0.2858), logit_scale: value("float32", 4) };
-const yarn = { "rope.scaling.type": value("string", "yarn"), "rope.scaling.factor": value("float32", 4), "rope.scaling.original_context_length": value("uint32", 16) };
+const minicpm = {
+  embedding_scale: value("float32", 12),
+  residual_scale: value("float32", 0.2858),
+  logit_scale: value("float32", 4),
+};
+const yarn = {
+  "rope.scaling.type": value("string", "yarn"),
+  "rope.scaling.factor": value("float32", 4),
+  "rope.scaling.original_context_length": value("uint32", 16),
+};
 
 const ARCHITECTURES: Readonly<Record<string, Row>> = {
-  "bitnet": { shape: BITNET, choices: { architecture: "bitnet", body: "TQ2_0" }, errorMax: TOKEN_ERROR_MAX },
-  "bitnet, squared ReLU": { shape: BITNET, choices: { architecture: "bitnet", body: "TQ1_0", keys: { hidden_activation: value("string", "relu2") } }, errorMax: TOKEN_ERROR_MAX },
+  bitnet: { shape: BITNET, choices: { architecture: "bitnet", body: "TQ2_0" }, errorMax: TOKEN_ERROR_MAX },
+  "bitnet, squared ReLU": {
+    shape: BITNET,
+    choices: { architecture: "bitnet", body: "TQ1_0", keys: { hidden_activation: value("string", "relu2") } },
+    errorMax: TOKEN_ERROR_MAX,
+  },
   "bitnet-b1.58": { shape: BITNET, choices: { architecture: "bitnet-b1.58", body: "I2_S" }, errorMax: TOKEN_ERROR_MAX },
-  "bitnet-b1.58, SiLU": { shape: BITNET, choices: { architecture: "bitnet-b1.58", body: "I2_S", keys: { hidden_activation: value("string", "silu") } }, errorMax: TOKEN_ERROR_MAX },
+  "bitnet-b1.58, SiLU": {
+    shape: BITNET,
+    choices: { architecture: "bitnet-b1.58", body: "I2_S", keys: { hidden_activation: value("string", "silu") } },
+    errorMax: TOKEN_ERROR_MAX,
+  },
   "bitnet-25": { shape: BITNET, choices: { architecture: "bitnet-25", body: "TQ2_0" }, errorMax: TOKEN_ERROR_MAX },
-  "bitnet, a scale a block": { shape: { ...BITNET, scales: "blocks" }, choices: { architecture: "bitnet", body: "TQ2_0" }, errorMax: TOKEN_ERROR_MAX },
-  "bitnet, its own head ignored": { shape: { ...BITNET, tied: false }, choices: { architecture: "bitnet", body: "TQ2_0" }, errorMax: TOKEN_ERROR_MAX },
-  "llama": { shape: SHAPE, choices: { architecture: "llama", body: "F16" }, errorMax: FLOAT_ERROR_MAX },
-  "llama of BitNet training (I2_S)": { shape: { ...SHAPE, branches: 1 / 32 }, choices: { architecture: "llama", body: "I2_S" }, errorMax: TOKEN_ERROR_MAX },
-  "llama, tied": { shape: { ...SHAPE, tied: true }, choices: { architecture: "llama", body: "BF16" }, errorMax: FLOAT_ERROR_MAX },
-  "minicpm": { shape: { ...SHAPE, tied: true }, choices: { architecture: "minicpm", body: "F16", keys: minicpm }, errorMax: FLOAT_ERROR_MAX },
-  "qwen2": { shape: { ...SHAPE, biases: true }, choices: { architecture: "qwen2", body: "F16" }, errorMax: FLOAT_ERROR_MAX },
-  "qwen3": { shape: { ...SHAPE, qkNorm: true, headDim: 32, tied: true }, choices: { architecture: "qwen3", body: "F16" }, errorMax: FLOAT_ERROR_MAX },
+  "bitnet, a scale a block": {
+    shape: { ...BITNET, scales: "blocks" },
+    choices: { architecture: "bitnet", body: "TQ2_0" },
+    errorMax: TOKEN_ERROR_MAX,
+  },
+  "bitnet, its own head ignored": {
+    shape: { ...BITNET, tied: false },
+    choices: { architecture: "bitnet", body: "TQ2_0" },
+    errorMax: TOKEN_ERROR_MAX,
+  },
+  llama: { shape: SHAPE, choices: { architecture: "llama", body: "F16" }, errorMax: FLOAT_ERROR_MAX },
+  "llama of BitNet training (I2_S)": {
+    shape: { ...SHAPE, branches: 1 / 32 },
+    choices: { architecture: "llama", body: "I2_S" },
+    errorMax: TOKEN_ERROR_MAX,
+  },
+  "llama, tied": {
+    shape: { ...SHAPE, tied: true },
+    choices: { architecture: "llama", body: "BF16" },
+    errorMax: FLOAT_ERROR_MAX,
+  },
+  minicpm: {
+    shape: { ...SHAPE, tied: true },
+    choices: { architecture: "minicpm", body: "F16", keys: minicpm },
+    errorMax: FLOAT_ERROR_MAX,
+  },
+  qwen2: {
+    shape: { ...SHAPE, biases: true },
+    choices: { architecture: "qwen2", body: "F16" },
+    errorMax: FLOAT_ERROR_MAX,
+  },
+  qwen3: {
+    shape: { ...SHAPE, qkNorm: true, headDim: 32, tied: true },
+    choices: { architecture: "qwen3", body: "F16" },
+    errorMax: FLOAT_ERROR_MAX,
+  },
   "qwen3, norms of inputs, I2_S (BitNet embedding)": {
-    shape: { ...SHAPE, qkNorm: true, normIn: true, tied: true, branches: 1 / 32 }, choices: { architecture: "qwen3", body: "I2_S", vectors: "F16" }, errorMax: TOKEN_ERROR_MAX,
+    shape: { ...SHAPE, qkNorm: true, normIn: true, tied: true, branches: 1 / 32 },
+    choices: { architecture: "qwen3", body: "I2_S", vectors: "F16" },
+    errorMax: TOKEN_ERROR_MAX,
   },
   "qwen3, YaRN with a magnitude of its own": {
-    shape: { ...SHAPE, qkNorm: true }, choices: { architecture: "qwen3", keys: { ...yarn, "rope.scaling.attn_factor": value("float32", 0.75) } }, errorMax: FLOAT_ERROR_MAX,
+    shape: { ...SHAPE, qkNorm: true },
+    choices: { architecture: "qwen3", keys: { ...yarn, "rope.scaling.attn_factor": value("float32", 0.75) } },
+    errorMax: FLOAT_ERROR_MAX,
   },
-  "odd sizes": { shape: { ...SHAPE, nEmbd: 84, nHeads: 3, nKvHeads: 1, headDim: 28, nFf: 148, nVocab: 71 }, choices: { architecture: "qwen2" }, errorMax: FLOAT_ERROR_MAX },
-  "a key head for all": { shape: { ...SHAPE, nHeads: 8, nKvHeads: 1, headDim: 4, nVocab: 65 }, choices: { architecture: "llama" }, errorMax: FLOAT_ERROR_MAX },
+  "odd sizes": {
+    shape: { ...SHAPE, nEmbd: 84, nHeads: 3, nKvHeads: 1, headDim: 28, nFf: 148, nVocab: 71 },
+    choices: { architecture: "qwen2" },
+    errorMax: FLOAT_ERROR_MAX,
+  },
+  "a key head for all": {
+    shape: { ...SHAPE, nHeads: 8, nKvHeads: 1, headDim: 4, nVocab: 65 },
+    choices: { architecture: "llama" },
+    errorMax: FLOAT_ERROR_MAX,
+  },
 };
 
 const TABLE_TYPES: Readonly<Partial<Record<TensorTypeName, number>>> = {
-  F32: FLOAT_ERROR_MAX, F16: FLOAT_ERROR_MAX, BF16: FLOAT_ERROR_MAX,
-  Q8_0: DENSE_ERROR_MAX, Q4_0: DENSE_ERROR_MAX, Q4_K: DENSE_ERROR_MAX, Q6_K: DENSE_ERROR_MAX,
-  TQ1_0: TABLE_ERROR_MAX, TQ2_0: TABLE_ERROR_MAX, Q2_0: TABLE_ERROR_MAX, PQ2_0: TABLE_ERROR_MAX, PTQ1_0: TABLE_ERROR_MAX, Q1_0: TABLE_ERROR_MAX,
+  F32: FLOAT_ERROR_MAX,
+  F16: FLOAT_ERROR_MAX,
+  BF16: FLOAT_ERROR_MAX,
+  Q8_0: DENSE_ERROR_MAX,
+  Q4_0: DENSE_ERROR_MAX,
+  Q4_K: DENSE_ERROR_MAX,
+  Q6_K: DENSE_ERROR_MAX,
+  TQ1_0: TABLE_ERROR_MAX,
+  TQ2_0: TABLE_ERROR_MAX,
+  Q2_0: TABLE_ERROR_MAX,
+  PQ2_0: TABLE_ERROR_MAX,
+  PTQ1_0: TABLE_ERROR_MAX,
+  Q1_0: TABLE_ERROR_MAX,
 };
 
 let folder = "";
@@ -91,21 +162,30 @@ describe("every architecture against the exact pass", () => {
 describe("every type of embedding and head", () => {
   for (const [type, errorMax] of Object.entries(TABLE_TYPES) as [TensorTypeName, number][]) {
     for (const tied of [true, false]) {
-      compare(`${type}, ${tied ? "tied" : "untied"}`, { shape: { ...SHAPE, tied }, choices: { architecture: "llama", body: "F16", tables: type }, errorMax });
+      compare(`${type}, ${tied ? "tied" : "untied"}`, {
+        shape: { ...SHAPE, tied },
+        choices: { architecture: "llama", body: "F16", tables: type },
+        errorMax,
+      });
     }
   }
 });
 
 describe("every dense type of projection", () => {
   for (const body of ["F32", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q6_K"] as const) {
-    compare(body, { shape: { ...SHAPE, branches: 1 / 8 }, choices: { architecture: "llama", body }, errorMax: body.startsWith("Q") ? DENSE_ERROR_MAX : FLOAT_ERROR_MAX });
+    compare(body, {
+      shape: { ...SHAPE, branches: 1 / 8 },
+      choices: { architecture: "llama", body },
+      errorMax: body.startsWith("Q") ? DENSE_ERROR_MAX : FLOAT_ERROR_MAX,
+    });
   }
 });
 
 describe("Hugging Face, sizes that GGUF's ternary types cannot have", () => {
   for (const linears of ["multiply", "divide", "masters"] as const) {
     test(linears, async (t) => {
-      const shape = { ...BITNET, nEmbd: 84, nHeads: 3, nKvHeads: 1, headDim: 28, nFf: 148, nVocab: 66 }, path = join(folder, "floats.gguf");
+      const shape = { ...BITNET, nEmbd: 84, nHeads: 3, nKvHeads: 1, headDim: 28, nFf: 148, nVocab: 66 },
+        path = join(folder, "floats.gguf");
       // The values of the ternary weights as floats, for the exact pass alone.
       writeFileSync(path, await ggufBytes(shape, { architecture: "bitnet-b1.58", tensors: offTheGrid }));
       const exact = (await exactLogits(path, IDS, { activations: "token" })).flatMap((row) => [...row]);

@@ -19,11 +19,16 @@ export interface CompareOptions {
   readonly load?: LoadModelOptions;
 }
 
-export async function compareEngines(path: string, ids: readonly number[], options: CompareOptions = {}): Promise<Comparison> {
+export async function compareEngines(
+  path: string,
+  ids: readonly number[],
+  options: CompareOptions = {},
+): Promise<Comparison> {
   const contextLength = options.load?.contextLength ?? CONTEXT_LENGTH;
   const exact = options.exact ?? (await exactLogits(path, ids, { contextLength }));
   const ours = await onebitLogits(path, ids, options.load);
-  const peer = options.peer !== false && peerInstalled ? divergence(exact, peerLogits(path, ids, contextLength)) : undefined;
+  const peer =
+    options.peer !== false && peerInstalled ? divergence(exact, peerLogits(path, ids, contextLength)) : undefined;
   return { onebit: divergence(exact, ours), peer };
 }
 
@@ -31,7 +36,11 @@ export async function compareEngines(path: string, ids: readonly number[], optio
 const CONTEXT_LENGTH = 256;
 
 /** Logits after each id. */
-export async function onebitLogits(path: string, ids: readonly number[], options?: LoadModelOptions): Promise<Float32Array[]> {
+export async function onebitLogits(
+  path: string,
+  ids: readonly number[],
+  options?: LoadModelOptions,
+): Promise<Float32Array[]> {
   const model = await load(path, { contextLength: CONTEXT_LENGTH, ...options });
   try {
     const all = await model.logits(ids);

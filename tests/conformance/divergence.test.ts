@@ -7,7 +7,14 @@ const logits = (...p: number[]) => Float64Array.from(p, Math.log);
 
 test("equal distributions diverge by nothing, whatever constant is added", () => {
   const row = logits(0.5, 0.25, 0.25);
-  assert.ok(Math.abs(klDivergence(row, row.map((x) => x + 7))) < 1e-15);
+  assert.ok(
+    Math.abs(
+      klDivergence(
+        row,
+        row.map((x) => x + 7),
+      ),
+    ) < 1e-15,
+  );
 });
 
 test("a textbook case", () => {

@@ -9,7 +9,9 @@ const GOLDEN = "../shared/data/golden";
 const STORIES = "../shared/data/stories260k";
 
 describe("golden logits", { skip: existsSync(GOLDEN) ? false : `${GOLDEN} is not here` }, () => {
-  const { ids, vocab } = existsSync(GOLDEN) ? JSON.parse(readFileSync(`${GOLDEN}/tiny_ids.json`, "utf8")) : { ids: [], vocab: 0 };
+  const { ids, vocab } = existsSync(GOLDEN)
+    ? JSON.parse(readFileSync(`${GOLDEN}/tiny_ids.json`, "utf8"))
+    : { ids: [], vocab: 0 };
   // bitnet-b1.58's oracle had its keys and values in half precision.
   const tolerances = { llama: 1e-5, qwen3: 1e-5, qwen3_yarn: 1e-5, bitnet_silu: 1e-5, "bitnet-b1.58_relu2": 1e-3 };
   for (const [name, tolerance] of Object.entries(tolerances)) {
@@ -34,7 +36,16 @@ describe("a trained model", { skip: existsSync(STORIES) ? false : `${STORIES} is
 });
 
 test("rounding is to nearest, ties to even", () => {
-  const cases = [[0.5, 0], [1.5, 2], [2.5, 2], [-0.5, 0], [-1.5, -2], [126.500001, 127], [-127.5, -128], [0.49999999999999994, 0]];
+  const cases = [
+    [0.5, 0],
+    [1.5, 2],
+    [2.5, 2],
+    [-0.5, 0],
+    [-1.5, -2],
+    [126.500001, 127],
+    [-127.5, -128],
+    [0.49999999999999994, 0],
+  ];
   for (const [x, wanted] of cases) assert.equal(roundHalfEven(x) + 0, wanted, `${x}`);
 });
 
@@ -48,10 +59,12 @@ function relativeError(found: readonly Float64Array[], wanted: Float32Array): nu
   const size = found[0].length;
   let error = 0;
   let magnitude = 0;
-  found.forEach((row, t) => row.forEach((value, i) => {
-    error = Math.max(error, Math.abs(value - wanted[t * size + i]));
-    magnitude = Math.max(magnitude, Math.abs(wanted[t * size + i]));
-  }));
+  found.forEach((row, t) =>
+    row.forEach((value, i) => {
+      error = Math.max(error, Math.abs(value - wanted[t * size + i]));
+      magnitude = Math.max(magnitude, Math.abs(wanted[t * size + i]));
+    }),
+  );
   return error / magnitude;
 }
 

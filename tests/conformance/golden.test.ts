@@ -49,13 +49,18 @@ function floats(path: string): Float32Array {
 
 /** Largest difference over the largest magnitude. */
 function relativeError(found: readonly Float32Array[], wanted: Float32Array): number {
-  assert.equal(found.reduce((sum, row) => sum + row.length, 0), wanted.length);
+  assert.equal(
+    found.reduce((sum, row) => sum + row.length, 0),
+    wanted.length,
+  );
   let error = 0;
   let magnitude = 0;
-  found.forEach((row, t) => row.forEach((value, i) => {
-    error = Math.max(error, Math.abs(value - wanted[t * row.length + i]));
-    magnitude = Math.max(magnitude, Math.abs(wanted[t * row.length + i]));
-  }));
+  found.forEach((row, t) =>
+    row.forEach((value, i) => {
+      error = Math.max(error, Math.abs(value - wanted[t * row.length + i]));
+      magnitude = Math.max(magnitude, Math.abs(wanted[t * row.length + i]));
+    }),
+  );
   return error / magnitude;
 }
 

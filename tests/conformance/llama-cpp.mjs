@@ -16,7 +16,10 @@ export async function openPeer(path, { threads = 1, contextLength = 512 } = {}) 
   const model = new bindings.AddonModel(path, { addonExports: bindings, useMmap: true });
   if (!(await model.init())) throw new Error(`llama.cpp cannot load ${path}`);
   const context = new bindings.AddonContext(model, {
-    contextSize: contextLength, batchSize: contextLength, sequences: 1, threads,
+    contextSize: contextLength,
+    batchSize: contextLength,
+    sequences: 1,
+    threads,
   });
   if (!(await context.init())) throw new Error(`llama.cpp cannot make a context for ${path}`);
   const sampler = new bindings.AddonSampler(model);

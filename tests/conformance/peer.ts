@@ -14,7 +14,9 @@ export function peerLogits(path: string, ids: readonly number[], contextLength: 
   const folder = mkdtempSync(join(tmpdir(), "onebit-peer-"));
   try {
     const out = join(folder, "logits.f32");
-    execFileSync(process.execPath, [PROGRAM, "logits", path, ids.join(","), out, String(contextLength)], { stdio: ["ignore", "ignore", "inherit"] });
+    execFileSync(process.execPath, [PROGRAM, "logits", path, ids.join(","), out, String(contextLength)], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
     const bytes = readFileSync(out);
     const all = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
     const size = all.length / ids.length;
@@ -26,6 +28,9 @@ export function peerLogits(path: string, ids: readonly number[], contextLength: 
 
 /** The ids of each text, control tokens neither added nor read. */
 export function peerTokens(path: string, texts: readonly string[]): number[][] {
-  const out = execFileSync(process.execPath, [PROGRAM, "tokens", path, JSON.stringify(texts)], { stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" });
+  const out = execFileSync(process.execPath, [PROGRAM, "tokens", path, JSON.stringify(texts)], {
+    stdio: ["ignore", "pipe", "inherit"],
+    encoding: "utf8",
+  });
   return JSON.parse(out.trim().split("\n").at(-1) as string) as number[][];
 }

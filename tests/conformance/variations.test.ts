@@ -27,15 +27,22 @@ const qwen3: Shape = { ...shapes["qwen3-512"], nLayers: 2, bodyType: "F16", head
 const HALF = llama.headDim / 2;
 
 const vector = (name: string, values: readonly number[]): GgufTensorToWrite => ({
-  name, type: "F32", shape: [values.length], data: () => [new Uint8Array(Float32Array.from(values).buffer)],
+  name,
+  type: "F32",
+  shape: [values.length],
+  data: () => [new Uint8Array(Float32Array.from(values).buffer)],
 });
-const ramp = (length: number, from: number, to: number) => Array.from({ length }, (_, i) => from + ((to - from) * i) / (length - 1));
+const ramp = (length: number, from: number, to: number) =>
+  Array.from({ length }, (_, i) => from + ((to - from) * i) / (length - 1));
 const longRope = (originalContext: number): GgufEntry[] => [
   ["llama.rope.scaling.type", "string", "longrope"],
   ["llama.rope.scaling.original_context_length", "uint32", originalContext],
   ["llama.rope.scaling.attn_factor", "float32", 1.19],
 ];
-const longRopeTensors = [vector("rope_factors_short.weight", ramp(HALF, 1, 1.5)), vector("rope_factors_long.weight", ramp(HALF, 1, 40))];
+const longRopeTensors = [
+  vector("rope_factors_short.weight", ramp(HALF, 1, 1.5)),
+  vector("rope_factors_long.weight", ramp(HALF, 1, 40)),
+];
 
 interface Variation {
   readonly shape: Shape;
@@ -47,15 +54,24 @@ interface Variation {
 const VARIATIONS: Readonly<Record<string, Variation>> = {
   "rope_freqs (Llama 3.1)": { shape: llama, tensors: [vector("rope_freqs.weight", ramp(HALF, 1, 8))], peer: true },
   "linear scaling": {
-    shape: llama, peer: true,
-    metadata: [["llama.rope.scaling.type", "string", "linear"], ["llama.rope.scaling.factor", "float32", 4]],
+    shape: llama,
+    peer: true,
+    metadata: [
+      ["llama.rope.scaling.type", "string", "linear"],
+      ["llama.rope.scaling.factor", "float32", 4],
+    ],
   },
   "LongRoPE, short": { shape: llama, metadata: longRope(512), tensors: longRopeTensors, peer: true },
   "LongRoPE, long": { shape: llama, metadata: longRope(128), tensors: longRopeTensors, peer: true },
-  "YaRN": { shape: { ...qwen3, yarn: { factor: 4, originalContextLength: 64 } }, peer: true },
-  "half of each head rotates": { shape: qwen3, metadata: [["qwen3.rope.dimension_count", "uint32", qwen3.headDim / 2]], peer: false },
+  YaRN: { shape: { ...qwen3, yarn: { factor: 4, originalContextLength: 64 } }, peer: true },
+  "half of each head rotates": {
+    shape: qwen3,
+    metadata: [["qwen3.rope.dimension_count", "uint32", qwen3.headDim / 2]],
+    peer: false,
+  },
   "biases of projections": {
-    shape: qwen3, peer: false,
+    shape: qwen3,
+    peer: false,
     tensors: [0, 1].flatMap((layer) => [
       vector(`blk.${layer}.attn_q.bias`, ramp(qwen3.nHeads * qwen3.headDim, -0.5, 0.5)),
       vector(`blk.${layer}.attn_output.bias`, ramp(qwen3.nEmbd, 0.3, -0.3)),
@@ -63,13 +79,25 @@ const VARIATIONS: Readonly<Record<string, Variation>> = {
     ]),
   },
   "scales of projections": {
-    shape: llama, peer: false,
-    tensors: [vector("blk.0.attn_v.scale", [0.75]), vector("blk.1.ffn_down.scale", [1.5]), vector("blk.1.ffn_gate.scale", [-1.25])],
+    shape: llama,
+    peer: false,
+    tensors: [
+      vector("blk.0.attn_v.scale", [0.75]),
+      vector("blk.1.ffn_down.scale", [1.5]),
+      vector("blk.1.ffn_gate.scale", [-1.25]),
+    ],
   },
   "norms of every projection's input (BitNet embedding models)": {
-    shape: qwen3, peer: false,
-    tensors: [0, 1].flatMap((layer) => ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"].map((name, i) =>
-      vector(`blk.${layer}.${name}_norm_in.weight`, ramp(name === "ffn_down" ? qwen3.nFf : qwen3.nEmbd, 0.8 + i / 20, 1.1)))),
+    shape: qwen3,
+    peer: false,
+    tensors: [0, 1].flatMap((layer) =>
+      ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"].map((name, i) =>
+        vector(
+          `blk.${layer}.${name}_norm_in.weight`,
+          ramp(name === "ffn_down" ? qwen3.nFf : qwen3.nEmbd, 0.8 + i / 20, 1.1),
+        ),
+      ),
+    ),
   },
 };
 
@@ -85,10 +113,13 @@ describe("variations of the architectures", () => {
     test(name, async (t) => {
       const path = await write(variation);
       const { onebit, peer } = await compareEngines(path, IDS, { peer: variation.peer, load: { threads: 1 } });
-      t.diagnostic(`onebit ${onebit.relativeError.toExponential(1)}${peer ? `, llama.cpp ${peer.relativeError.toExponential(1)}` : ""}`);
+      t.diagnostic(
+        `onebit ${onebit.relativeError.toExponential(1)}${peer ? `, llama.cpp ${peer.relativeError.toExponential(1)}` : ""}`,
+      );
       assert.ok(onebit.relativeError <= RELATIVE_ERROR_MAX, `relative error ${onebit.relativeError}`);
       // Were the exact pass wrong in the same way as the engine, llama.cpp would be far from both.
-      if (peer) assert.ok(peer.relativeError <= PEER_RELATIVE_ERROR_MAX, `llama.cpp: relative error ${peer.relativeError}`);
+      if (peer)
+        assert.ok(peer.relativeError <= PEER_RELATIVE_ERROR_MAX, `llama.cpp: relative error ${peer.relativeError}`);
     });
   }
 
@@ -102,7 +133,11 @@ describe("variations of the architectures", () => {
   });
 });
 
-test("llama.cpp takes part", { skip: peerInstalled || process.env.ONEBIT_PEER === "1" ? false : "it is not installed here" }, () => assert.ok(peerInstalled));
+test(
+  "llama.cpp takes part",
+  { skip: peerInstalled || process.env.ONEBIT_PEER === "1" ? false : "it is not installed here" },
+  () => assert.ok(peerInstalled),
+);
 
 async function write({ shape, metadata = [], tensors = [] }: Variation): Promise<string> {
   const path = join(folder, "model.gguf");

@@ -6,7 +6,8 @@ import { createBreather } from "../../src/core/event-loop.ts";
 test("a clock that stands still stops no turn", async (t) => {
   t.mock.method(performance, "now", () => 1000);
   const { breathe } = createBreather();
-  let turned = false, calls = 0;
+  let turned = false,
+    calls = 0;
   setImmediate(() => (turned = true));
   for (; !turned && calls < 100; calls++) await breathe();
   assert.ok(turned && calls <= 10, `${calls} calls`);
@@ -27,7 +28,8 @@ test("a turn is due after a frame, and not before", async (t) => {
 });
 
 test("in workerd a turn is a timer's: its channels deliver before the network is looked at", async (t) => {
-  const timer = t.mock.method(globalThis, "setTimeout"), others = t.mock.method(globalThis, "setImmediate");
+  const timer = t.mock.method(globalThis, "setTimeout"),
+    others = t.mock.method(globalThis, "setImmediate");
   const navigator = Object.getOwnPropertyDescriptor(globalThis, "navigator");
   Object.defineProperty(globalThis, "navigator", { value: { userAgent: "Cloudflare-Workers" }, configurable: true });
   try {

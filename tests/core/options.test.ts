@@ -2,7 +2,21 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OnebitError } from "../../src/core/errors.ts";
-import { BOOLEAN, FUNCTION, type OptionTable, SIGNAL, TEXT, check, checkOptions, list, number, oneOf, options, required, whole } from "../../src/core/options.ts";
+import {
+  BOOLEAN,
+  FUNCTION,
+  type OptionTable,
+  SIGNAL,
+  TEXT,
+  check,
+  checkOptions,
+  list,
+  number,
+  oneOf,
+  options,
+  required,
+  whole,
+} from "../../src/core/options.ts";
 
 interface Inner {
   readonly token?: string;
@@ -20,8 +34,15 @@ interface Sample {
 }
 
 const TABLE: OptionTable<Sample> = {
-  text: required(TEXT), maxTokens: whole(0, 100), rate: number({ min: 0, below: 1 }), isOn: BOOLEAN, kind: oneOf("a", "b"),
-  ids: list("a list of ids", whole(0)), inner: options<Inner>({ token: TEXT }), signal: SIGNAL, onProgress: FUNCTION,
+  text: required(TEXT),
+  maxTokens: whole(0, 100),
+  rate: number({ min: 0, below: 1 }),
+  isOn: BOOLEAN,
+  kind: oneOf("a", "b"),
+  ids: list("a list of ids", whole(0)),
+  inner: options<Inner>({ token: TEXT }),
+  signal: SIGNAL,
+  onProgress: FUNCTION,
 };
 const read = (given: unknown): Sample => checkOptions("sample", given, TABLE, { meanings: { swish: 'kind: "a"' } });
 const refusal = (given: unknown): string => {
@@ -39,18 +60,44 @@ describe("names", () => {
     [{ text: "", max_tokens: 1 }, "option/unknown sample: no option max_tokens: did you mean maxTokens?"],
     [{ text: "", maxTokens: 5, swish: true }, 'option/unknown sample: no option swish: did you mean kind: "a"?'],
     [{ text: "", inner: { tokn: "x" } }, "option/unknown inner: no option tokn: did you mean token?"],
-    [{ text: "", banana: 1 }, "option/unknown sample: no option banana: there are text, maxTokens, rate, isOn, kind, ids, inner, signal, onProgress"],
-    [{ text: "", constructor: 1 }, "option/unknown sample: no option constructor: there are text, maxTokens, rate, isOn, kind, ids, inner, signal, onProgress"],
-    [{ text: "", ["\x1b[2J"]: 1 }, 'option/unknown sample: no option "\\u001b[2J": there are text, maxTokens, rate, isOn, kind, ids, inner, signal, onProgress'],
-    [JSON.parse('{"text":"","__proto__":1}') as object, "option/unknown sample: no option __proto__: there are text, maxTokens, rate, isOn, kind, ids, inner, signal, onProgress"],
-    [Object.create({ text: "", maxToken: 1 }) as object, "option/unknown sample: no option maxToken: did you mean maxTokens?"],
+    [
+      { text: "", banana: 1 },
+      "option/unknown sample: no option banana: there are text, maxTokens, rate, isOn, kind, ids, inner, signal, onProgress",
+    ],
+    [
+      { text: "", constructor: 1 },
+      "option/unknown sample: no option constructor: there are text, maxTokens, rate, isOn, kind, ids, inner, signal, onProgress",
+    ],
+    [
+      { text: "", ["\x1b[2J"]: 1 },
+      'option/unknown sample: no option "\\u001b[2J": there are text, maxTokens, rate, isOn, kind, ids, inner, signal, onProgress',
+    ],
+    [
+      JSON.parse('{"text":"","__proto__":1}') as object,
+      "option/unknown sample: no option __proto__: there are text, maxTokens, rate, isOn, kind, ids, inner, signal, onProgress",
+    ],
+    [
+      Object.create({ text: "", maxToken: 1 }) as object,
+      "option/unknown sample: no option maxToken: did you mean maxTokens?",
+    ],
   ];
   for (const [given, message] of cases) test(message.slice(0, 60), () => assert.equal(refusal(given), message));
 
   test("undefined counts as left out, symbols are nobody's options, what is inherited counts", () => {
-    assert.deepEqual(read({ text: "x", max_tokens: undefined, maxTokens: undefined, [Symbol("tag")]: 1 }), { text: "x" });
+    assert.deepEqual(read({ text: "x", max_tokens: undefined, maxTokens: undefined, [Symbol("tag")]: 1 }), {
+      text: "x",
+    });
     assert.deepEqual(read(Object.create({ text: "x" })), { text: "x" });
-    assert.deepEqual(read(new (class { get text() { return "x"; } })()), { text: "x" });
+    assert.deepEqual(
+      read(
+        new (class {
+          get text() {
+            return "x";
+          }
+        })(),
+      ),
+      { text: "x" },
+    );
   });
 });
 
@@ -80,18 +127,34 @@ describe("values", () => {
   for (const [given, message] of cases) test(message, () => assert.equal(refusal(given), `option/invalid ${message}`));
 
   test("what throws when it is read is refused", () => {
-    const thrower = new Proxy({}, { get: () => assert.fail("get"), ownKeys: () => assert.fail("keys"), getPrototypeOf: () => assert.fail("prototype") });
+    const thrower = new Proxy(
+      {},
+      {
+        get: () => assert.fail("get"),
+        ownKeys: () => assert.fail("keys"),
+        getPrototypeOf: () => assert.fail("prototype"),
+      },
+    );
     const { proxy: revoked, revoke } = Proxy.revocable([], {});
     revoke();
     for (const odd of [thrower, revoked]) {
       assert.match(refusal(odd), /^option\/invalid /);
-      for (const name of Object.keys(TABLE)) assert.match(refusal({ text: "", [name]: odd }), /^option\/invalid /, name);
+      for (const name of Object.keys(TABLE))
+        assert.match(refusal({ text: "", [name]: odd }), /^option\/invalid /, name);
     }
-    assert.match(refusal({ get text() { throw new Error("mine"); } }), /^option\/invalid sample: reading it failed: "mine"/);
+    assert.match(
+      refusal({
+        get text() {
+          throw new Error("mine");
+        },
+      }),
+      /^option\/invalid sample: reading it failed: "mine"/,
+    );
   });
 
   test("are copied: what is changed afterwards was not asked for", () => {
-    const ids = [1, 2], given = { text: "x", ids };
+    const ids = [1, 2],
+      given = { text: "x", ids };
     const found = read(given);
     ids.push(3);
     given.text = "y";
@@ -101,7 +164,10 @@ describe("values", () => {
 
   test("arguments, in the same words", () => {
     assert.equal(check("length", 3, whole(0)), 3);
-    assert.throws(() => check("length", "3", whole(0)), { code: "option/invalid", message: 'length: wanted an integer from 0 up, got "3"' });
+    assert.throws(() => check("length", "3", whole(0)), {
+      code: "option/invalid",
+      message: 'length: wanted an integer from 0 up, got "3"',
+    });
     assert.throws(() => check("steps", 0, whole(1), "train/bad-option"), { code: "train/bad-option" });
   });
 });

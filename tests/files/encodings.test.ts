@@ -17,7 +17,14 @@ describe("half precision", () => {
 
   test("known values", () => {
     const known: readonly (readonly [bits: number, value: number])[] = [
-      [0x3c00, 1], [0xc000, -2], [0x7bff, 65_504], [0x0400, 2 ** -14], [0x0001, 2 ** -24], [0x03ff, 1023 * 2 ** -24], [0x7c00, Infinity], [0x3555, 0.333251953125],
+      [0x3c00, 1],
+      [0xc000, -2],
+      [0x7bff, 65_504],
+      [0x0400, 2 ** -14],
+      [0x0001, 2 ** -24],
+      [0x03ff, 1023 * 2 ** -24],
+      [0x7c00, Infinity],
+      [0x3555, 0.333251953125],
     ];
     for (const [bits, value] of known) assert.equal(halfToFloat(bits), value);
     assert.ok(Object.is(halfToFloat(0x8000), -0));
@@ -31,11 +38,16 @@ describe("half precision", () => {
       const around = floatsToHalves(Float32Array.of(middle, nextFloat(middle, -1), nextFloat(middle, 1), -middle));
       assert.deepEqual([...around], [even, bits, bits + 1, even | 0x8000], `0x${bits.toString(16)}`);
     }
-    assert.deepEqual([...floatsToHalves(Float32Array.of(65_519.996, 65_520, 1e30, NaN))], [0x7bff, 0x7c00, 0x7c00, 0x7e00]);
+    assert.deepEqual(
+      [...floatsToHalves(Float32Array.of(65_519.996, 65_520, 1e30, NaN))],
+      [0x7bff, 0x7c00, 0x7c00, 0x7e00],
+    );
   });
 
   test("bfloat16 rounds half to even and keeps NaN a NaN", () => {
-    const floats = new Float32Array(Uint32Array.of(0x3f808000, 0x3f818000, 0x3f808001, 0x3f807fff, 0x7f800001, 0xff800000, 0x7f7fffff).buffer);
+    const floats = new Float32Array(
+      Uint32Array.of(0x3f808000, 0x3f818000, 0x3f808001, 0x3f807fff, 0x7f800001, 0xff800000, 0x7f7fffff).buffer,
+    );
     assert.deepEqual([...floatsToBfloats(floats)], [0x3f80, 0x3f82, 0x3f81, 0x3f80, 0x7fc0, 0xff80, 0x7f80]);
   });
 });
@@ -57,7 +69,9 @@ describe("UTF-8", () => {
     const random = seededRandom(11);
     for (let i = 0; i < 20_000; i++) {
       // Mostly bytes that begin or continue sequences, where decoders go wrong.
-      const bytes = Uint8Array.from({ length: Math.floor(random() * 70) }, () => (random() < 0.3 ? 0x80 + random() * 64 : 0xb0 + random() * 80));
+      const bytes = Uint8Array.from({ length: Math.floor(random() * 70) }, () =>
+        random() < 0.3 ? 0x80 + random() * 64 : 0xb0 + random() * 80,
+      );
       const text = decode(bytes);
       assert.deepEqual(encodeUtf8(text), bytes);
       let strict: string | undefined;
@@ -72,7 +86,15 @@ describe("UTF-8", () => {
   });
 
   test("surrogates, overlong forms and too large code points are bytes, not characters", () => {
-    for (const bytes of [[0xed, 0xa0, 0x80], [0xc0, 0xaf], [0xe0, 0x80, 0xaf], [0xf4, 0x90, 0x80, 0x80], [0xf0, 0x80, 0x80, 0x80], [0xff], [0xe2, 0x82]]) {
+    for (const bytes of [
+      [0xed, 0xa0, 0x80],
+      [0xc0, 0xaf],
+      [0xe0, 0x80, 0xaf],
+      [0xf4, 0x90, 0x80, 0x80],
+      [0xf0, 0x80, 0x80, 0x80],
+      [0xff],
+      [0xe2, 0x82],
+    ]) {
       assert.equal(decode(Uint8Array.from(bytes)), String.fromCharCode(...bytes.map((byte) => 0xdc00 + byte)));
     }
   });

@@ -10,15 +10,27 @@ import { writeGguf } from "../../src/files/gguf-writer.ts";
 import type { GgufEntry, GgufTensorToWrite } from "../../src/files/gguf-writer.ts";
 import { joinAll } from "./raw-gguf.ts";
 
-async function gguf(metadata: readonly GgufEntry[], tensors: readonly GgufTensorToWrite[] = [], alignment?: number): Promise<Uint8Array> {
+async function gguf(
+  metadata: readonly GgufEntry[],
+  tensors: readonly GgufTensorToWrite[] = [],
+  alignment?: number,
+): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
-  const sizeBytes = await writeGguf({ write: (bytes) => void parts.push(bytes.slice()) }, { metadata, tensors, alignment });
+  const sizeBytes = await writeGguf(
+    { write: (bytes) => void parts.push(bytes.slice()) },
+    { metadata, tensors, alignment },
+  );
   const file = joinAll(parts);
   assert.equal(file.length, sizeBytes);
   return file;
 }
 
-const tensor = (name: string, fill = 0): GgufTensorToWrite => ({ name, shape: [4], type: "F32", data: () => [new Uint8Array(16).fill(fill)] });
+const tensor = (name: string, fill = 0): GgufTensorToWrite => ({
+  name,
+  shape: [4],
+  type: "F32",
+  data: () => [new Uint8Array(16).fill(fill)],
+});
 
 const EVERY_TYPE: readonly GgufEntry[] = [
   ["uint8", "uint8", 255],
@@ -47,11 +59,19 @@ describe("writeGguf", () => {
   test("every value type comes back", async () => {
     const { metadata, version } = parseGguf(await gguf(EVERY_TYPE));
     assert.equal(version, 3);
-    assert.deepEqual([...metadata], EVERY_TYPE.map(([key, , value]) => [key, value]));
+    assert.deepEqual(
+      [...metadata],
+      EVERY_TYPE.map(([key, , value]) => [key, value]),
+    );
   });
 
   test("plain arrays of numbers are written as the type asked for", async () => {
-    const { metadata } = parseGguf(await gguf([["a", "int16[]", [1, -2]], ["b", "int64[]", [3]]]));
+    const { metadata } = parseGguf(
+      await gguf([
+        ["a", "int16[]", [1, -2]],
+        ["b", "int64[]", [3]],
+      ]),
+    );
     assert.deepEqual([...metadata.values()], [Int16Array.of(1, -2), BigInt64Array.of(3n)]);
   });
 
@@ -61,12 +81,24 @@ describe("writeGguf", () => {
         yield new Uint8Array(100).fill(7);
         yield new Uint8Array(32).fill(9);
       }
-      const tensors: GgufTensorToWrite[] = [tensor("a", 1), { name: "b", shape: [256, 2], type: "TQ2_0", data: pieces }, tensor("c", 3)];
+      const tensors: GgufTensorToWrite[] = [
+        tensor("a", 1),
+        { name: "b", shape: [256, 2], type: "TQ2_0", data: pieces },
+        tensor("c", 3),
+      ];
       const file = await gguf([], tensors, alignment);
       const header = parseGguf(file);
       assert.equal(header.alignment, alignment);
-      assert.deepEqual(header.tensors.map(({ name, type, shape }) => [name, type, shape]), [["a", "F32", [4]], ["b", "TQ2_0", [256, 2]], ["c", "F32", [4]]]);
-      const bytesOf = (i: number) => file.subarray(header.tensors[i]!.position, header.tensors[i]!.position + header.tensors[i]!.sizeBytes);
+      assert.deepEqual(
+        header.tensors.map(({ name, type, shape }) => [name, type, shape]),
+        [
+          ["a", "F32", [4]],
+          ["b", "TQ2_0", [256, 2]],
+          ["c", "F32", [4]],
+        ],
+      );
+      const bytesOf = (i: number) =>
+        file.subarray(header.tensors[i]!.position, header.tensors[i]!.position + header.tensors[i]!.sizeBytes);
       assert.deepEqual(bytesOf(0), new Uint8Array(16).fill(1));
       assert.deepEqual([...bytesOf(1)], [...Array(100).fill(7), ...Array(32).fill(9)]);
       assert.deepEqual(bytesOf(2), new Uint8Array(16).fill(3));
@@ -104,9 +136,16 @@ describe("writeGguf", () => {
       [[["k", "string[]", "x"]], "gguf/bad-value"],
       [[["k", "string[]", [1]]], "gguf/bad-value"],
       [[["k", "int33" as "int32", 1]], "gguf/bad-value"],
-      [[["k", "uint8", 1], ["k", "uint8", 1]], "gguf/duplicate"],
+      [
+        [
+          ["k", "uint8", 1],
+          ["k", "uint8", 1],
+        ],
+        "gguf/duplicate",
+      ],
     ];
-    for (const [entries, code] of refusals) await assert.rejects(gguf(entries), { name: "OnebitError", code }, JSON.stringify(entries[0]?.[1]));
+    for (const [entries, code] of refusals)
+      await assert.rejects(gguf(entries), { name: "OnebitError", code }, JSON.stringify(entries[0]?.[1]));
     const badTensors: readonly (readonly [tensor: Partial<GgufTensorToWrite>, message: RegExp])[] = [
       [{ name: "n".repeat(64) }, /longer than 63 bytes/],
       [{ shape: [] }, /shape/],
@@ -120,7 +159,11 @@ describe("writeGguf", () => {
       [{ type: "U8", shape: [16] }, /GGUF has no type U8/],
     ];
     for (const [bad, message] of badTensors) {
-      await assert.rejects(gguf([], [{ ...tensor("t"), ...bad }]), { name: "OnebitError", code: "gguf/bad-tensor", message });
+      await assert.rejects(gguf([], [{ ...tensor("t"), ...bad }]), {
+        name: "OnebitError",
+        code: "gguf/bad-tensor",
+        message,
+      });
     }
     await assert.rejects(gguf([], [tensor("t"), tensor("t")]), { code: "gguf/duplicate" });
   });
@@ -141,10 +184,14 @@ describe("openGguf: split models", () => {
 
   async function shards(changes: Readonly<Record<string, Uint8Array | undefined>> = {}) {
     const files: Record<string, Uint8Array | undefined> = { ...changes };
-    for (const [i, name] of ["a", "b", "c"].entries()) if (!(shardName(i) in files)) files[shardName(i)] = await shard(i, name);
+    for (const [i, name] of ["a", "b", "c"].entries())
+      if (!(shardName(i) in files)) files[shardName(i)] = await shard(i, name);
     const open = new Set<ByteSource>();
     const openSibling = async (name: string): Promise<ByteSource> => {
-      const source: ByteSource = { ...bytesSource(files[name] ?? fail("file/not-found", `${name}: no such file`), `/models/${name}`), close: async () => void open.delete(source) };
+      const source: ByteSource = {
+        ...bytesSource(files[name] ?? fail("file/not-found", `${name}: no such file`), `/models/${name}`),
+        close: async () => void open.delete(source),
+      };
       open.add(source);
       return source;
     };
@@ -155,11 +202,14 @@ describe("openGguf: split models", () => {
   test("all shards together are one model", async () => {
     const { first, openSibling, open } = await shards();
     const file = await openGguf(first, openSibling);
-    assert.deepEqual([...file.tensors].map(([name, { source }]) => [name, source.name]), [
-      ["a", `/models/${shardName(0)}`],
-      ["b", `/models/${shardName(1)}`],
-      ["c", `/models/${shardName(2)}`],
-    ]);
+    assert.deepEqual(
+      [...file.tensors].map(([name, { source }]) => [name, source.name]),
+      [
+        ["a", `/models/${shardName(0)}`],
+        ["b", `/models/${shardName(1)}`],
+        ["c", `/models/${shardName(2)}`],
+      ],
+    );
     assert.equal(file.metadata.get("general.name"), "whole");
     assert.deepEqual(file.sources, [first, ...open]);
     for (const { source, position, name } of file.tensors.values()) {
@@ -186,7 +236,11 @@ describe("openGguf: split models", () => {
   });
 
   test("refuses shards that do not make one model, and closes those it opened", async () => {
-    const cases: readonly (readonly [changes: Record<string, Uint8Array | undefined>, message: RegExp, code?: string])[] = [
+    const cases: readonly (readonly [
+      changes: Record<string, Uint8Array | undefined>,
+      message: RegExp,
+      code?: string,
+    ])[] = [
       [{ [shardName(1)]: undefined }, /model-00002-of-00003.gguf" cannot be opened .*no such file/],
       [{ [shardName(2)]: await shard(1, "c") }, /wanted split.no 2 of split.count 3, found 1 of 3/],
       [{ [shardName(2)]: await shard(2, "c", 4) }, /found 2 of 4/],
@@ -204,6 +258,9 @@ describe("openGguf: split models", () => {
     }
     const { first } = await shards();
     await assert.rejects(openGguf(first), { code: "gguf/split", message: /one of 3 files/ });
-    await assert.rejects(openGguf({ ...first, name: "renamed.gguf" }), { code: "gguf/split", message: /its name must end in/ });
+    await assert.rejects(openGguf({ ...first, name: "renamed.gguf" }), {
+      code: "gguf/split",
+      message: /its name must end in/,
+    });
   });
 });

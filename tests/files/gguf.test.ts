@@ -87,7 +87,9 @@ describe("parseGguf", () => {
   test("id 42 is what the distance between tensors says", () => {
     // 4,096 weights: 1,152 bytes in groups of 64, 1,088 in groups of 128, 672 as STQ1_0.
     const typesOf = (gapBytes: number, lastBytes: number) =>
-      parseGguf(rawGguf({ tensors: twoOfId42(4096, gapBytes), dataBytes: gapBytes + lastBytes })).tensors.map(({ type }) => type);
+      parseGguf(rawGguf({ tensors: twoOfId42(4096, gapBytes), dataBytes: gapBytes + lastBytes })).tensors.map(
+        ({ type }) => type,
+      );
     assert.deepEqual(typesOf(1152, 1152), ["Q2_0", "Q2_0"]);
     assert.deepEqual(typesOf(1152, 5000), ["Q2_0", "Q2_0"], "bytes after the last tensor decide nothing");
     assert.deepEqual(typesOf(1088, 1088), ["Q2_0_G128", "Q2_0_G128"]);
@@ -106,7 +108,15 @@ describe("parseGguf", () => {
 
   test("I2_S files may leave holes, not overlaps", () => {
     const parse = (second: number) =>
-      parseGguf(rawGguf({ tensors: [{ name: "a", dims: [128, 1], type: 36, offset: 0 }, { name: "b", dims: [4], type: 0, offset: second }], dataBytes: 256 }));
+      parseGguf(
+        rawGguf({
+          tensors: [
+            { name: "a", dims: [128, 1], type: 36, offset: 0 },
+            { name: "b", dims: [4], type: 0, offset: second },
+          ],
+          dataBytes: 256,
+        }),
+      );
     assert.equal(parse(64).tensors[0]!.sizeBytes, 64, "32 bytes of codes and a tail of 32");
     assert.equal(parse(128).tensors[1]!.position % 32, 0);
     assert.throws(() => parse(32), { code: "gguf/bad-tensor", message: /inside the tensor before it/ });
@@ -115,7 +125,10 @@ describe("parseGguf", () => {
   test("keys that name members of every object are plain keys", () => {
     const names = ["__proto__", "constructor", "toString", "hasOwnProperty"];
     const { metadata } = parseGguf(rawGguf({ pairs: names.map((name) => pair(name, TYPE.u8, [1])) }));
-    assert.deepEqual([...metadata], names.map((name) => [name, 1]));
+    assert.deepEqual(
+      [...metadata],
+      names.map((name) => [name, 1]),
+    );
     assert.equal(({} as Record<string, unknown>)["1"], undefined);
     assert.equal(Object.getPrototypeOf(metadata), Map.prototype);
   });
@@ -123,13 +136,21 @@ describe("parseGguf", () => {
 
 describe("readGguf", () => {
   test("fetches no more than the header takes, whatever its size", async () => {
-    const small = rawGguf({ pairs: EVERY_TYPE, tensors: [{ name: "t", dims: [1_000_000], type: 0, offset: 0 }], dataBytes: 4_000_000 });
+    const small = rawGguf({
+      pairs: EVERY_TYPE,
+      tensors: [{ name: "t", dims: [1_000_000], type: 0, offset: 0 }],
+      dataBytes: 4_000_000,
+    });
     const counted = countingSource(small);
     const file = await readGguf(counted.source);
     assert.equal(file.tensors.get("t")!.source, counted.source);
     assert.deepEqual(counted.reads, [1_048_576], "one read, not the whole file");
 
-    const tokens = pair("tokens", TYPE.array, join(u32(TYPE.string), u64(300_000), joinAll(Array.from({ length: 300_000 }, (_, i) => str(`t${i}`)))));
+    const tokens = pair(
+      "tokens",
+      TYPE.array,
+      join(u32(TYPE.string), u64(300_000), joinAll(Array.from({ length: 300_000 }, (_, i) => str(`t${i}`)))),
+    );
     const large = countingSource(rawGguf({ pairs: [tokens] }));
     const { metadata } = await readGguf(large.source);
     assert.equal(getStringArray(metadata, "tokens")[299_999], "t299999");

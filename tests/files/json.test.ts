@@ -33,9 +33,13 @@ describe("JSON as the engine reads it", () => {
   });
 
   test("30,000 damaged texts: the same value, or both refuse, or a duplicate key", (t) => {
-    const random = seededRandom(7), seeds = SEEDS.map(bytesOf), counts = { value: 0, syntax: 0, duplicate: 0, limit: 0 };
+    const random = seededRandom(7),
+      seeds = SEEDS.map(bytesOf),
+      counts = { value: 0, syntax: 0, duplicate: 0, limit: 0 };
     for (let i = 0; i < 30_000; i++) {
-      const bytes = mutate(seeds, random), wanted = reference(bytes), parsed = parseJsonObject(bytes);
+      const bytes = mutate(seeds, random),
+        wanted = reference(bytes),
+        parsed = parseJsonObject(bytes);
       const what = `text ${i}: ${Buffer.from(bytes).toString("latin1")}`;
       if ("value" in parsed) assert.deepEqual(parsed.value, wanted, what);
       else if (parsed.problem.kind === "syntax") assert.equal(wanted, undefined, `${what}: ${parsed.problem.message}`);
@@ -46,12 +50,43 @@ describe("JSON as the engine reads it", () => {
   });
 
   test("what is neither", () => {
-    for (const text of ["{a:1}", "{'a':1}", '{"a":01}', '{"a":+1}', '{"a":.5}', '{"a":1.}', '{"a":1e}', '{"a":-}', '{"a":NaN}', '{"a":1,}', "[1,]", '{"a":"\u0001"}', '{"a":"\\x"}', '{"a":"\\u12"}', '{"a" 1}', '{"a":1 "b":2}', '{"a":1}x', '\ufeff{"a":1}', '{"a":tru}', '{"a":truE}', '{"a":nul']) {
+    for (const text of [
+      "{a:1}",
+      "{'a':1}",
+      '{"a":01}',
+      '{"a":+1}',
+      '{"a":.5}',
+      '{"a":1.}',
+      '{"a":1e}',
+      '{"a":-}',
+      '{"a":NaN}',
+      '{"a":1,}',
+      "[1,]",
+      '{"a":"\u0001"}',
+      '{"a":"\\x"}',
+      '{"a":"\\u12"}',
+      '{"a" 1}',
+      '{"a":1 "b":2}',
+      '{"a":1}x',
+      '\ufeff{"a":1}',
+      '{"a":tru}',
+      '{"a":truE}',
+      '{"a":nul',
+    ]) {
       assert.equal(reference(bytesOf(text)), undefined, text);
       const parsed = parseJsonObject(bytesOf(text));
-      assert.ok("problem" in parsed && parsed.problem.kind === "syntax" && /^(not valid JSON|wanted a JSON object)/.test(parsed.problem.message), `${text}: ${JSON.stringify(parsed)}`);
+      assert.ok(
+        "problem" in parsed &&
+          parsed.problem.kind === "syntax" &&
+          /^(not valid JSON|wanted a JSON object)/.test(parsed.problem.message),
+        `${text}: ${JSON.stringify(parsed)}`,
+      );
     }
-    for (const bytes of [[0x7b, 0xff, 0x7d], [0x7b, 0x22, 0xed, 0xa0, 0x80, 0x22, 0x3a, 0x31, 0x7d], [0x7b, 0x22, 0xe2, 0x82, 0x22, 0x3a, 0x31, 0x7d]]) {
+    for (const bytes of [
+      [0x7b, 0xff, 0x7d],
+      [0x7b, 0x22, 0xed, 0xa0, 0x80, 0x22, 0x3a, 0x31, 0x7d],
+      [0x7b, 0x22, 0xe2, 0x82, 0x22, 0x3a, 0x31, 0x7d],
+    ]) {
       const parsed = parseJsonObject(Uint8Array.from(bytes));
       assert.ok("problem" in parsed && /not UTF-8/.test(parsed.problem.message));
     }
@@ -73,11 +108,27 @@ describe("JSON that would take too much", () => {
   });
 
   test("merges of two symbols are one text, as in older files", () => {
-    const parsed = parseJsonObject(bytesOf('{"merges":[["a","b"], [ "▁" , "x" ],["a b","c"],["\\n","c"],["","c"],["a"],["a",1],["a","b","c"],"d e",1],"x":[["a","b"]]}'));
-    assert.deepEqual(parsed, { value: { merges: ["a b", "▁ x", ["a b", "c"], ["\n", "c"], ["", "c"], ["a"], ["a", 1], ["a", "b", "c"], "d e", 1], x: [["a", "b"]] } });
+    const parsed = parseJsonObject(
+      bytesOf(
+        '{"merges":[["a","b"], [ "▁" , "x" ],["a b","c"],["\\n","c"],["","c"],["a"],["a",1],["a","b","c"],"d e",1],"x":[["a","b"]]}',
+      ),
+    );
+    assert.deepEqual(parsed, {
+      value: {
+        merges: ["a b", "▁ x", ["a b", "c"], ["\n", "c"], ["", "c"], ["a"], ["a", 1], ["a", "b", "c"], "d e", 1],
+        x: [["a", "b"]],
+      },
+    });
     const long = "y".repeat(300);
     assert.deepEqual(parseJsonObject(bytesOf(`{"merges":[["${long}","b"]]}`)), { value: { merges: [[long, "b"]] } });
-    for (const text of ['{"merges":[["a","b"', '{"merges":[["a","b"]', '{"merges":[["a" "b"]]}', '{"merges":[["a","b"],]}', '{"merges":["a","b"]]}']) assert.equal(kindOf(text), "syntax", text);
+    for (const text of [
+      '{"merges":[["a","b"',
+      '{"merges":[["a","b"]',
+      '{"merges":[["a" "b"]]}',
+      '{"merges":[["a","b"],]}',
+      '{"merges":["a","b"]]}',
+    ])
+      assert.equal(kindOf(text), "syntax", text);
   });
 
   test("objects of ever new shapes", () => {
@@ -92,7 +143,8 @@ describe("JSON that would take too much", () => {
   });
 
   test("a vocabulary as large as any published fits", () => {
-    const vocab = Array.from({ length: 262_144 }, (_, i) => `"▁token${i}":${i}`).join(","), merges = Array.from({ length: 514_906 }, (_, i) => `["▁to","ken${i}"]`).join(",");
+    const vocab = Array.from({ length: 262_144 }, (_, i) => `"▁token${i}":${i}`).join(","),
+      merges = Array.from({ length: 514_906 }, (_, i) => `["▁to","ken${i}"]`).join(",");
     assert.equal(kindOf(`{"model":{"vocab":{${vocab}},"merges":[${merges}]}}`), "ok");
   });
 });

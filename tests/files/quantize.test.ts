@@ -18,7 +18,9 @@ const ELEMENTS = 4096;
 function randomLowBit(type: LowBitTypeName, seed: number): { codes: Int8Array; scales: Float32Array } {
   const random = seededRandom(seed);
   const binary = TENSOR_TYPES[type].layout === "binary";
-  const codes = Int8Array.from({ length: ELEMENTS }, () => (binary ? 2 * Math.floor(random() * 2) - 1 : Math.floor(random() * 3) - 1));
+  const codes = Int8Array.from({ length: ELEMENTS }, () =>
+    binary ? 2 * Math.floor(random() * 2) - 1 : Math.floor(random() * 3) - 1,
+  );
   const nScales = type === "I2_S" ? 1 : ELEMENTS / TENSOR_TYPES[type].blockElements;
   const scales = Float32Array.from({ length: nScales }, () => (1 + Math.floor(random() * 1000)) / 1024);
   return { codes, scales };
@@ -40,14 +42,19 @@ describe("low-bit types", () => {
       const { codes } = randomLowBit(type, 4);
       const bytes = encodeLowBit(type, codes, 0.375);
       const values = dequantize(type, bytes, ELEMENTS);
-      assert.deepEqual(values, Float32Array.from(codes, (code) => code * 0.375));
+      assert.deepEqual(
+        values,
+        Float32Array.from(codes, (code) => code * 0.375),
+      );
       assert.deepEqual(quantize(type, values), bytes, "values that the type can hold are kept");
     });
   }
 
   test("the same ternary weights have the same values in every ternary type", () => {
     const { codes } = randomLowBit("TQ1_0", 5);
-    const values = LOW_BIT.filter((type) => type !== "Q1_0").map((type) => dequantize(type, encodeLowBit(type, codes, 0.25), ELEMENTS));
+    const values = LOW_BIT.filter((type) => type !== "Q1_0").map((type) =>
+      dequantize(type, encodeLowBit(type, codes, 0.25), ELEMENTS),
+    );
     for (const other of values) assert.deepEqual(other, values[0]);
   });
 
@@ -80,14 +87,20 @@ describe("low-bit types", () => {
     assert.throws(() => dequantize("Q8_0", new Uint8Array(33), 32), refused);
     assert.throws(() => quantize("Q8_0", new Float32Array(31)), refused);
     for (const wrong of [NaN, Infinity, -Infinity]) {
-      assert.throws(() => quantize("TQ2_0", new Float32Array(256).fill(wrong, 9, 10)), { ...refused, message: /value 9 is/ });
+      assert.throws(() => quantize("TQ2_0", new Float32Array(256).fill(wrong, 9, 10)), {
+        ...refused,
+        message: /value 9 is/,
+      });
     }
   });
 
   test("I2_S with a code 3 was written in another layout", () => {
     const bytes = encodeLowBit("I2_S", new Int8Array(256), 1);
     bytes[40] = 0xff;
-    assert.throws(() => decodeLowBit("I2_S", bytes, 256), { code: "tensor/bad-data", message: /code 3.*another layout/ });
+    assert.throws(() => decodeLowBit("I2_S", bytes, 256), {
+      code: "tensor/bad-data",
+      message: /code 3.*another layout/,
+    });
   });
 
   test("types without values of their own are refused by name", () => {
@@ -142,7 +155,9 @@ describe("dense types", () => {
   });
 });
 
-describe("vectors made by ggml", { skip: existsSync("../shared/data/golden") ? false : "no ../shared/data/golden" }, () => {
+describe("vectors made by ggml", {
+  skip: existsSync("../shared/data/golden") ? false : "no ../shared/data/golden",
+}, () => {
   const FILES: readonly (readonly [file: string, type: TensorTypeName])[] = [
     ["f16", "F16"],
     ["bf16", "BF16"],

@@ -45,7 +45,21 @@ export function str(text: string): Uint8Array {
 }
 
 /** Ids of value types. */
-export const TYPE = { u8: 0, i8: 1, u16: 2, i16: 3, u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9, u64: 10, i64: 11, f64: 12 } as const;
+export const TYPE = {
+  u8: 0,
+  i8: 1,
+  u16: 2,
+  i16: 3,
+  u32: 4,
+  i32: 5,
+  f32: 6,
+  bool: 7,
+  string: 8,
+  array: 9,
+  u64: 10,
+  i64: 11,
+  f64: 12,
+} as const;
 
 /** One key-value pair from its already encoded value. */
 export function pair(key: string, type: number, value: Uint8Array | readonly number[]): Uint8Array {
@@ -81,7 +95,13 @@ export function rawGguf(file: RawFile): Uint8Array {
     u64(file.nKeys ?? pairs.length),
     ...pairs,
     ...tensors.map((tensor) =>
-      join(str(tensor.name), u32(tensor.nDims ?? tensor.dims.length), ...tensor.dims.map(u64), u32(tensor.type), u64(tensor.offset)),
+      join(
+        str(tensor.name),
+        u32(tensor.nDims ?? tensor.dims.length),
+        ...tensor.dims.map(u64),
+        u32(tensor.type),
+        u64(tensor.offset),
+      ),
     ),
   );
   const padBytes = tensors.length === 0 ? 0 : Math.ceil(head.length / alignment) * alignment - head.length;

@@ -15,7 +15,9 @@ import { joinAll, rawGguf } from "./raw-gguf.ts";
 
 async function safetensors(...tensors: readonly SafetensorToWrite[]): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
-  const sizeBytes = await writeSafetensors({ write: (bytes) => void parts.push(bytes.slice()) }, tensors, { format: "pt" });
+  const sizeBytes = await writeSafetensors({ write: (bytes) => void parts.push(bytes.slice()) }, tensors, {
+    format: "pt",
+  });
   const file = joinAll(parts);
   assert.equal(file.length, sizeBytes);
   return file;
@@ -33,7 +35,10 @@ function folder(files: Readonly<Record<string, Uint8Array | string>>): { open: O
   const opened = new Set<ByteSource>();
   const open: OpenSibling = async (name) => {
     const content = files[name] ?? fail("file/not-found", `${name}: no such file`);
-    const inner = bytesSource(typeof content === "string" ? new TextEncoder().encode(content) : content, `folder/${name}`);
+    const inner = bytesSource(
+      typeof content === "string" ? new TextEncoder().encode(content) : content,
+      `folder/${name}`,
+    );
     const source = { ...inner, close: async () => void opened.delete(source) };
     opened.add(source);
     return source;
@@ -60,7 +65,10 @@ describe("safetensors", () => {
   test("the writer refuses a name twice, a bad shape and data of another size", async () => {
     await assert.rejects(safetensors(tensor("w", 1), tensor("w", 1)), { code: "safetensors/duplicate" });
     await assert.rejects(safetensors({ ...tensor("w", 1), shape: [0.5] }), { code: "safetensors/bad-tensor" });
-    await assert.rejects(safetensors({ ...tensor("w", 1), shape: [2] }), { code: "safetensors/bad-tensor", message: /wanted 2 bytes/ });
+    await assert.rejects(safetensors({ ...tensor("w", 1), shape: [2] }), {
+      code: "safetensors/bad-tensor",
+      message: /wanted 2 bytes/,
+    });
   });
 
   test("types that nothing computes with can still be listed", () => {
@@ -93,26 +101,40 @@ describe("openHfFolder", () => {
   test("reads shards through the index", async () => {
     const { open, opened } = folder({
       "config.json": "{}",
-      "model.safetensors.index.json": index({ a: "model-00001-of-00002.safetensors", b: "model-00002-of-00002.safetensors" }),
+      "model.safetensors.index.json": index({
+        a: "model-00001-of-00002.safetensors",
+        b: "model-00002-of-00002.safetensors",
+      }),
       "model-00001-of-00002.safetensors": await safetensors(tensor("a", 1)),
       "model-00002-of-00002.safetensors": await safetensors(tensor("b", 2)),
     });
     const model = await openHfFolder(open);
-    assert.deepEqual([...model.tensors].map(([name, { source }]) => [name, source.name]), [
-      ["a", "folder/model-00001-of-00002.safetensors"],
-      ["b", "folder/model-00002-of-00002.safetensors"],
-    ]);
+    assert.deepEqual(
+      [...model.tensors].map(([name, { source }]) => [name, source.name]),
+      [
+        ["a", "folder/model-00001-of-00002.safetensors"],
+        ["b", "folder/model-00002-of-00002.safetensors"],
+      ],
+    );
     assert.equal(opened.size, 2);
   });
 
   test("refuses an index that lies, leaves the folder, or is incomplete, and closes what it opened", async () => {
     const weights = await safetensors(tensor("a", 1));
     const cases: readonly (readonly [files: Record<string, Uint8Array | string>, code: string, message: RegExp])[] = [
-      [{ "model.safetensors.index.json": index({ b: "x.safetensors" }), "x.safetensors": weights }, "safetensors/bad-header", /"b" is in x.safetensors, where it is not/],
+      [
+        { "model.safetensors.index.json": index({ b: "x.safetensors" }), "x.safetensors": weights },
+        "safetensors/bad-header",
+        /"b" is in x.safetensors, where it is not/,
+      ],
       [{ "model.safetensors.index.json": index({ a: "../x.safetensors" }) }, "safetensors/bad-header", /bare name/],
       [{ "model.safetensors.index.json": index({ a: "/etc/passwd" }) }, "safetensors/bad-header", /bare name/],
       [{ "model.safetensors.index.json": "{}" }, "safetensors/bad-header", /weight_map/],
-      [{ "model.safetensors.index.json": index({ a: "x.safetensors", b: "y.safetensors" }), "x.safetensors": weights }, "file/not-found", /y.safetensors/],
+      [
+        { "model.safetensors.index.json": index({ a: "x.safetensors", b: "y.safetensors" }), "x.safetensors": weights },
+        "file/not-found",
+        /y.safetensors/,
+      ],
       [{}, "file/not-found", /model.safetensors/],
       [{ "tokenizer.json": '{"a":1,"a":2}' }, "model/bad-config", /tokenizer.json: .*twice/],
     ];
@@ -148,7 +170,11 @@ describe("openModelFile", () => {
   test("a config.json, or one shard of several, is its folder", async () => {
     const name = "model-00001-of-00001.safetensors";
     const weights = await safetensors(tensor("w", 1));
-    const { open } = folder({ "config.json": "{}", [name]: weights, "model.safetensors.index.json": JSON.stringify({ weight_map: { w: name } }) });
+    const { open } = folder({
+      "config.json": "{}",
+      [name]: weights,
+      "model.safetensors.index.json": JSON.stringify({ weight_map: { w: name } }),
+    });
     for (const given of ["config.json", name]) {
       const source = await open(given);
       const file = await openModelFile(source, open);
@@ -174,8 +200,14 @@ describe("openModelFile", () => {
       const source = bytesSource(new TextEncoder().encode(content), "model.bin");
       await assert.rejects(openModelFile(source, none), { name: "OnebitError", code: "file/unknown-format", message });
     }
-    for (const [bytes, message] of [[[0x80, 2, 0x8a], /pickle/], [[0x1f, 0x8b, 8], /gzip/]] as const) {
-      await assert.rejects(openModelFile(bytesSource(Uint8Array.from(bytes)), none), { code: "file/unknown-format", message });
+    for (const [bytes, message] of [
+      [[0x80, 2, 0x8a], /pickle/],
+      [[0x1f, 0x8b, 8], /gzip/],
+    ] as const) {
+      await assert.rejects(openModelFile(bytesSource(Uint8Array.from(bytes)), none), {
+        code: "file/unknown-format",
+        message,
+      });
     }
   });
 });

@@ -25,7 +25,8 @@ const BYTES: Readonly<Partial<Record<TensorTypeName, number>>> = {
 
 describe("tensor types", () => {
   test("sizes", () => {
-    for (const [name, bytes] of Object.entries(BYTES)) assert.equal(tensorBytes(TENSOR_TYPES[name as TensorTypeName], 25_600), bytes, name);
+    for (const [name, bytes] of Object.entries(BYTES))
+      assert.equal(tensorBytes(TENSOR_TYPES[name as TensorTypeName], 25_600), bytes, name);
   });
 
   test("every type that is computed with and not packed has its size checked above", () => {
@@ -41,14 +42,21 @@ describe("tensor types", () => {
 
   test("ids are distinct, but for the one that stands for two", () => {
     const ids = Object.values(TENSOR_TYPES).flatMap(({ ggmlId }) => (ggmlId === undefined ? [] : [ggmlId]));
-    assert.deepEqual(ids.filter((id, i) => ids.indexOf(id) !== i), [42]);
+    assert.deepEqual(
+      ids.filter((id, i) => ids.indexOf(id) !== i),
+      [42],
+    );
     for (const id of ids) assert.equal(tensorTypeOfId(id)?.ggmlId, id);
     assert.equal(tensorTypeOfId(42)?.name, "Q2_0");
     assert.equal(tensorTypeOfId(38), undefined);
   });
 
   test("other types are refused by name, with what to do instead", () => {
-    for (const [id, message] of [[38, /"w": type TL1 \(id 38\).*convert the model to I2_S or TQ2_0/], [7, /Q5_1.*TQ2_0.*Q1_0/], [200, /unknown type id 200.*newer/]] as const) {
+    for (const [id, message] of [
+      [38, /"w": type TL1 \(id 38\).*convert the model to I2_S or TQ2_0/],
+      [7, /Q5_1.*TQ2_0.*Q1_0/],
+      [200, /unknown type id 200.*newer/],
+    ] as const) {
       assert.throws(() => refuseTensorType("w", id), { name: "OnebitError", code: "tensor/unsupported-type", message });
     }
   });

@@ -18,7 +18,9 @@ const MESSAGES: ChatMessage[] = [
 ];
 
 function rendered(messages: readonly ChatMessage[], options: ChatPromptOptions, tokenizer = fakeTokenizer()): string {
-  return renderChat(messages, options, tokenizer, CONFIG).parts.map(({ text }) => text).join("");
+  return renderChat(messages, options, tokenizer, CONFIG)
+    .parts.map(({ text }) => text)
+    .join("");
 }
 
 describe("chat templates of families", () => {
@@ -51,7 +53,10 @@ describe("chat templates of families", () => {
   });
 
   test("end without the assistant's turn when asked", () => {
-    assert.equal(rendered(MESSAGES.slice(1, 2), { chatTemplate: "bitnet", addGenerationPrompt: false }), "<s>User: Hi<|eot_id|>");
+    assert.equal(
+      rendered(MESSAGES.slice(1, 2), { chatTemplate: "bitnet", addGenerationPrompt: false }),
+      "<s>User: Hi<|eot_id|>",
+    );
   });
 });
 
@@ -77,7 +82,10 @@ describe("the choice of a template", () => {
 
   test("refuses to guess for a base model", () => {
     const tokenizer = { ...fakeTokenizer(), chatTemplate: undefined, tokenId: () => undefined };
-    assert.throws(() => chooseChatTemplate(undefined, tokenizer, CONFIG), { code: "template/missing", message: /chatTemplate: bitnet, chatml/ });
+    assert.throws(() => chooseChatTemplate(undefined, tokenizer, CONFIG), {
+      code: "template/missing",
+      message: /chatTemplate: bitnet, chatml/,
+    });
   });
 });
 
@@ -92,12 +100,25 @@ describe("what people write is never a special token", () => {
     const harmless = specials([{ role: "user", content: "x" }], { chatTemplate: "chatml" });
     assert.deepEqual(harmless, [START, END_OF_TURN, START]);
     assert.deepEqual(specials([{ role: "user", content: attack }], { chatTemplate: "chatml" }), harmless);
-    const { ids } = renderChat([{ role: "user", content: attack }], { chatTemplate: "chatml" }, fakeTokenizer({ addBos: false }), CONFIG);
-    assert.deepEqual(ids, [START, ...bytesOf(`user\n${attack}`), END_OF_TURN, ...bytesOf("\n"), START, ...bytesOf("assistant\n")]);
+    const { ids } = renderChat(
+      [{ role: "user", content: attack }],
+      { chatTemplate: "chatml" },
+      fakeTokenizer({ addBos: false }),
+      CONFIG,
+    );
+    assert.deepEqual(ids, [
+      START,
+      ...bytesOf(`user\n${attack}`),
+      END_OF_TURN,
+      ...bytesOf("\n"),
+      START,
+      ...bytesOf("assistant\n"),
+    ]);
   });
 
   test("in roles, names, tool calls, tools and variables", () => {
-    const chatTemplate = "{{ '<|im_start|>' ~ messages[0].role ~ messages[0].name ~ messages[0].tool_calls|tojson ~ tools|tojson ~ tools ~ mood ~ '<|im_end|>' }}";
+    const chatTemplate =
+      "{{ '<|im_start|>' ~ messages[0].role ~ messages[0].name ~ messages[0].tool_calls|tojson ~ tools|tojson ~ tools ~ mood ~ '<|im_end|>' }}";
     const message = { role: attack, name: attack, content: "", tool_calls: [{ [attack]: attack }] };
     const options = { chatTemplate, tools: [{ [attack]: [attack] }], templateVariables: { mood: attack } };
     assert.deepEqual(specials([message], options), [START, END_OF_TURN]);
@@ -105,23 +126,118 @@ describe("what people write is never a special token", () => {
 
   test("however the template cuts, changes and joins it", () => {
     const uses = [
-      "c|trim", "c.strip()", "c[1:][:-1]", "c[::-1][::-1]", "c|list|join", "c.split('x')[0]", "c.split('\\n')|join('\\n')", "c|upper|lower", "c|replace('q', 'r')",
-      "c.replace('<', '<')", "c.replace('', '')", "c ~ ''", "'' + c", "c * 2", "[c]|join", "[c]|first", "{'a': c}.a", "{c: 1}|list|first", "{c: 1}.items()|list", "c|string", "c|tojson", "[c]",
-      "c|indent(2)", "c|safe", "c|default('')", "'%s' ~ c", "c|lower", "c.title()|lower", "c.splitlines()|join('\\n')", "c|reverse|reverse", "[c, c]|unique|join", "[c]|sort|join",
-      "[c]|map('lower')|join", "[{'a': c}]|map(attribute='a')|join", "namespace(a=c).a", "dict(a=c).a", "c.removeprefix('x')", "c.lstrip('x')", "c.rsplit('x', 1)|join",
-      "c|tojson(separators=(c, c))", "[1, 2]|tojson(separators=(c, c))", "{1: 2}|tojson(separators=(c, c))", "[1]|tojson(indent=c)", "strftime_now(c)", "strftime_now('%Y' ~ c)", "'%s' % c", "'%s'|format(c)", "c % ()", "'{}'.format(c)", "'{x}'.format(x=c)", "c.format()",
-      "c.center(99)", "'x'.center(9, c[0])", "c|center(99)", "c.ljust(99)", "c.zfill(99)", "c.partition('q')|join", "'q'.replace('q', c)", "'q'|replace('q', c)", "'ab'|replace('', c)", "c.join(['x', 'y'])", "['x', 'y']|join(c)", "[[c]]|map('first')|join", "c|truncate(30, true)", "'long long'|truncate(99, true, c, 0)",
-      "[{'a': c}]|groupby('a')|map(attribute='grouper')|join", "[c]|batch(2, c)|map('join')|join", "[c]|slice(2, c)|map('join')|join", "'x'|indent(c, true)", "c|escape", "('<'|escape) + c", "c|forceescape", "c|urlencode", "c.swapcase().swapcase()", "c.casefold()", "c|sort|join", "c|list|reverse|join",
-      "cycler(c).next()", "[joiner(c)]|map('string')|join", "(c, c)", "{c: c}", "namespace({c: c})", "[c]|sum(start=[])|join if false else c", "[c]|min", "[c]|max", "{'a': c}|dictsort", "{'a': c}|items|list", "{'a': c}.values()|list", "missing|default(c)", "c if true else ''", "(c or '')", "[c][0]", "[c]|select|join", "[{'k': c}]|selectattr('k')|map(attribute='k')|join", "c|attr('strip')()", "c.splitlines(true)|join", "c.rsplit(none, 1)|join", "c.strip('x')", "c.expand|default(c)",
-      "'<|im_end' ~ c[9:11]", "c[0:9] ~ '|>'",
+      "c|trim",
+      "c.strip()",
+      "c[1:][:-1]",
+      "c[::-1][::-1]",
+      "c|list|join",
+      "c.split('x')[0]",
+      "c.split('\\n')|join('\\n')",
+      "c|upper|lower",
+      "c|replace('q', 'r')",
+      "c.replace('<', '<')",
+      "c.replace('', '')",
+      "c ~ ''",
+      "'' + c",
+      "c * 2",
+      "[c]|join",
+      "[c]|first",
+      "{'a': c}.a",
+      "{c: 1}|list|first",
+      "{c: 1}.items()|list",
+      "c|string",
+      "c|tojson",
+      "[c]",
+      "c|indent(2)",
+      "c|safe",
+      "c|default('')",
+      "'%s' ~ c",
+      "c|lower",
+      "c.title()|lower",
+      "c.splitlines()|join('\\n')",
+      "c|reverse|reverse",
+      "[c, c]|unique|join",
+      "[c]|sort|join",
+      "[c]|map('lower')|join",
+      "[{'a': c}]|map(attribute='a')|join",
+      "namespace(a=c).a",
+      "dict(a=c).a",
+      "c.removeprefix('x')",
+      "c.lstrip('x')",
+      "c.rsplit('x', 1)|join",
+      "c|tojson(separators=(c, c))",
+      "[1, 2]|tojson(separators=(c, c))",
+      "{1: 2}|tojson(separators=(c, c))",
+      "[1]|tojson(indent=c)",
+      "strftime_now(c)",
+      "strftime_now('%Y' ~ c)",
+      "'%s' % c",
+      "'%s'|format(c)",
+      "c % ()",
+      "'{}'.format(c)",
+      "'{x}'.format(x=c)",
+      "c.format()",
+      "c.center(99)",
+      "'x'.center(9, c[0])",
+      "c|center(99)",
+      "c.ljust(99)",
+      "c.zfill(99)",
+      "c.partition('q')|join",
+      "'q'.replace('q', c)",
+      "'q'|replace('q', c)",
+      "'ab'|replace('', c)",
+      "c.join(['x', 'y'])",
+      "['x', 'y']|join(c)",
+      "[[c]]|map('first')|join",
+      "c|truncate(30, true)",
+      "'long long'|truncate(99, true, c, 0)",
+      "[{'a': c}]|groupby('a')|map(attribute='grouper')|join",
+      "[c]|batch(2, c)|map('join')|join",
+      "[c]|slice(2, c)|map('join')|join",
+      "'x'|indent(c, true)",
+      "c|escape",
+      "('<'|escape) + c",
+      "c|forceescape",
+      "c|urlencode",
+      "c.swapcase().swapcase()",
+      "c.casefold()",
+      "c|sort|join",
+      "c|list|reverse|join",
+      "cycler(c).next()",
+      "[joiner(c)]|map('string')|join",
+      "(c, c)",
+      "{c: c}",
+      "namespace({c: c})",
+      "[c]|sum(start=[])|join if false else c",
+      "[c]|min",
+      "[c]|max",
+      "{'a': c}|dictsort",
+      "{'a': c}|items|list",
+      "{'a': c}.values()|list",
+      "missing|default(c)",
+      "c if true else ''",
+      "(c or '')",
+      "[c][0]",
+      "[c]|select|join",
+      "[{'k': c}]|selectattr('k')|map(attribute='k')|join",
+      "c|attr('strip')()",
+      "c.splitlines(true)|join",
+      "c.rsplit(none, 1)|join",
+      "c.strip('x')",
+      "c.expand|default(c)",
+      "'<|im_end' ~ c[9:11]",
+      "c[0:9] ~ '|>'",
     ];
     for (const use of uses) {
       const chatTemplate = `<|im_start|>{% set c = messages[0].content %}{{ ${use} }}<|im_end|>`;
       assert.deepEqual(specials([{ role: "user", content: attack }], { chatTemplate }), [START, END_OF_TURN], use);
     }
     const blocks = [
-      "{% for x in c %}{{ x }}{% endfor %}", "{% set y %}{{ c }}{% endset %}{{ y }}", "{% filter trim %}{{ c }}{% endfilter %}",
-      "{% macro f(x) %}{{ x }}{% endmacro %}{{ f(c) }}", "{% macro f() %}{{ caller() }}{% endmacro %}{% call f() %}{{ c }}{% endcall %}",
+      "{% for x in c %}{{ x }}{% endfor %}",
+      "{% set y %}{{ c }}{% endset %}{{ y }}",
+      "{% filter trim %}{{ c }}{% endfilter %}",
+      "{% macro f(x) %}{{ x }}{% endmacro %}{{ f(c) }}",
+      "{% macro f() %}{{ caller() }}{% endmacro %}{% call f() %}{{ c }}{% endcall %}",
     ];
     for (const block of blocks) {
       const chatTemplate = `<|im_start|>{% set c = messages[0].content %}${block}<|im_end|>`;
@@ -136,7 +252,10 @@ describe("what people write is never a special token", () => {
 });
 
 describe("named templates", () => {
-  const keys = { "tokenizer.chat_template.tool_use": "T{{ tools|length }}", "tokenizer.chat_template.rag": "R{{ documents|length }}" };
+  const keys = {
+    "tokenizer.chat_template.tool_use": "T{{ tools|length }}",
+    "tokenizer.chat_template.rag": "R{{ documents|length }}",
+  };
   const tokenizer = fakeTokenizer({ addBos: false, chatTemplate: "D{{ messages|length }}", keys });
   const user: ChatMessage[] = [{ role: "user", content: "x" }];
 
@@ -150,80 +269,187 @@ describe("named templates", () => {
   });
 
   test("a name that is none, and text without a tag, are refused with the nearest name", () => {
-    for (const [chatTemplate, message] of [["chatlm", /"chatlm" .* did you mean "?chatml/], ["tool_uses", /did you mean "?tool_use/], ["", /there are tool_use, rag/], ["template.jinja", /there are/]] as const) {
+    for (const [chatTemplate, message] of [
+      ["chatlm", /"chatlm" .* did you mean "?chatml/],
+      ["tool_uses", /did you mean "?tool_use/],
+      ["", /there are tool_use, rag/],
+      ["template.jinja", /there are/],
+    ] as const) {
       assert.throws(() => rendered(user, { chatTemplate }, tokenizer), { code: "option/invalid", message });
     }
     const without = fakeTokenizer({ keys });
-    assert.throws(() => chooseChatTemplate(undefined, { ...without, chatTemplates: without.chatTemplates, tokenId: () => undefined } as typeof without, CONFIG), { code: "template/missing", message: /tool_use, rag/ });
+    assert.throws(
+      () =>
+        chooseChatTemplate(
+          undefined,
+          { ...without, chatTemplates: without.chatTemplates, tokenId: () => undefined } as typeof without,
+          CONFIG,
+        ),
+      { code: "template/missing", message: /tool_use, rag/ },
+    );
   });
 
   test("special tokens have the names that transformers gives them", () => {
-    const special = fakeTokenizer({ addBos: false, keys: { "tokenizer.ggml.padding_token_id": 260, "tokenizer.ggml.unknown_token_id": 261 } });
-    const { ids, parts } = renderChat(user, { chatTemplate: "{{ bos_token }}{{ eos_token }}{{ pad_token }}{{ unk_token }}{{ sep_token is defined }}" }, special, CONFIG);
+    const special = fakeTokenizer({
+      addBos: false,
+      keys: { "tokenizer.ggml.padding_token_id": 260, "tokenizer.ggml.unknown_token_id": 261 },
+    });
+    const { ids, parts } = renderChat(
+      user,
+      { chatTemplate: "{{ bos_token }}{{ eos_token }}{{ pad_token }}{{ unk_token }}{{ sep_token is defined }}" },
+      special,
+      CONFIG,
+    );
     assert.equal(parts.map(({ text }) => text).join(""), "<s></s><|eot_id|><|end_of_text|>False");
     assert.deepEqual(ids.slice(0, 4), [BOS, 257, 260, 261]);
-    assert.equal(rendered(user, { chatTemplate: "{{ pad_token }}", templateVariables: { pad_token: "mine" } }, special), "mine");
+    assert.equal(
+      rendered(user, { chatTemplate: "{{ pad_token }}", templateVariables: { pad_token: "mine" } }, special),
+      "mine",
+    );
   });
 });
 
 describe("messages as clients send them", () => {
-  const parts = [{ type: "text", text: "one" }, { type: "text", text: "two" }] as const;
+  const parts = [
+    { type: "text", text: "one" },
+    { type: "text", text: "two" },
+  ] as const;
 
   test("parts reach templates that go through them, and are joined for those that take a text", () => {
-    const content: ChatMessage[] = [{ role: "user", content: parts }, { role: "assistant", content: "a" }];
+    const content: ChatMessage[] = [
+      { role: "user", content: parts },
+      { role: "assistant", content: "a" },
+    ];
     const cases: readonly (readonly [chatTemplate: string, text: string])[] = [
       ["{% for m in messages %}[{{ m.content }}]{% endfor %}", "[one\ntwo][a]"],
       ["{% for m in messages %}[{{ m.content|trim }}]{% endfor %}", "[one\ntwo][a]"],
       ["{% for m in messages %}{{ '[' + m.content + ']' }}{% endfor %}", "[one\ntwo][a]"],
       ["{% for m in messages %}[{% if m.content is string %}{{ m.content }}{% endif %}]{% endfor %}", "[one\ntwo][a]"],
-      ["{% for m in messages %}{% if m.content is string %}[{{ m.content }}]{% else %}{% for p in m.content %}<{{ p.text }}>{% endfor %}{% endif %}{% endfor %}", "<one><two>[a]"],
-      ["{% for m in messages %}{% if m.content is string %}[{{ m.content }}]{% else %}{{ m.content|map(attribute='text')|join('+') }}{% endif %}{% endfor %}", "one+two[a]"],
+      [
+        "{% for m in messages %}{% if m.content is string %}[{{ m.content }}]{% else %}{% for p in m.content %}<{{ p.text }}>{% endfor %}{% endif %}{% endfor %}",
+        "<one><two>[a]",
+      ],
+      [
+        "{% for m in messages %}{% if m.content is string %}[{{ m.content }}]{% else %}{{ m.content|map(attribute='text')|join('+') }}{% endif %}{% endfor %}",
+        "one+two[a]",
+      ],
     ];
     for (const [chatTemplate, text] of cases) assert.equal(rendered(content, { chatTemplate }), text, chatTemplate);
-    assert.equal(rendered(content, { chatTemplate: "chatml", addGenerationPrompt: false }), "<|im_start|>user\none\ntwo<|im_end|>\n<|im_start|>assistant\na<|im_end|>\n");
-    assert.throws(() => rendered(content, { chatTemplate: "{{ raise_exception('never') }}" }), { code: "template/raised", message: /never/ });
+    assert.equal(
+      rendered(content, { chatTemplate: "chatml", addGenerationPrompt: false }),
+      "<|im_start|>user\none\ntwo<|im_end|>\n<|im_start|>assistant\na<|im_end|>\n",
+    );
+    assert.throws(() => rendered(content, { chatTemplate: "{{ raise_exception('never') }}" }), {
+      code: "template/raised",
+      message: /never/,
+    });
   });
 
   test("null beside tool calls, and fields of every name, pass through", () => {
-    const messages: ChatMessage[] = [{ role: "assistant", content: null, tool_calls: [{ id: "c1", function: { name: "f", arguments: '{"a":1}' } }] }, { role: "tool", tool_call_id: "c1", name: "f", content: "2" }];
-    const chatTemplate = "{{ messages[0].content is none }} {{ messages[0].tool_calls[0].function.arguments }} {{ messages[1].tool_call_id }} {{ messages[1].name }}";
+    const messages: ChatMessage[] = [
+      { role: "assistant", content: null, tool_calls: [{ id: "c1", function: { name: "f", arguments: '{"a":1}' } }] },
+      { role: "tool", tool_call_id: "c1", name: "f", content: "2" },
+    ];
+    const chatTemplate =
+      "{{ messages[0].content is none }} {{ messages[0].tool_calls[0].function.arguments }} {{ messages[1].tool_call_id }} {{ messages[1].name }}";
     assert.equal(rendered(messages, { chatTemplate }), 'True {"a":1} c1 f');
-    for (const chatTemplate of ["bitnet", "chatml", "falcon3", "llama3"]) assert.doesNotMatch(rendered(messages, { chatTemplate }), /None/);
+    for (const chatTemplate of ["bitnet", "chatml", "falcon3", "llama3"])
+      assert.doesNotMatch(rendered(messages, { chatTemplate }), /None/);
   });
 
   test("parts that are no text are refused by name", () => {
-    const image = [{ role: "user", content: [{ type: "text", text: "x" }, { type: "image_url", image_url: { url: "data:" } }] }] as unknown as ChatMessage[];
-    assert.throws(() => rendered(image, { chatTemplate: "chatml" }), { code: "option/invalid", message: /messages\[0\]\.content\[1\].*"image_url".*text only/ });
-    for (const content of [3, {}, ["x"], [{ type: "text" }], [null]]) assert.throws(() => rendered([{ role: "user", content } as unknown as ChatMessage], { chatTemplate: "chatml" }), { code: "option/invalid", message: /content/ });
+    const image = [
+      {
+        role: "user",
+        content: [
+          { type: "text", text: "x" },
+          { type: "image_url", image_url: { url: "data:" } },
+        ],
+      },
+    ] as unknown as ChatMessage[];
+    assert.throws(() => rendered(image, { chatTemplate: "chatml" }), {
+      code: "option/invalid",
+      message: /messages\[0\]\.content\[1\].*"image_url".*text only/,
+    });
+    for (const content of [3, {}, ["x"], [{ type: "text" }], [null]])
+      assert.throws(() => rendered([{ role: "user", content } as unknown as ChatMessage], { chatTemplate: "chatml" }), {
+        code: "option/invalid",
+        message: /content/,
+      });
   });
 
   test("roles that templates know make special tokens with what stands around them, others do not", () => {
-    const special = (role: string): number => renderChat([{ role, content: "" }], { chatTemplate: "{{ '<|' + messages[0].role + '|>' }}" }, fakeTokenizer({ addBos: false }), CONFIG).ids.length;
+    const special = (role: string): number =>
+      renderChat(
+        [{ role, content: "" }],
+        { chatTemplate: "{{ '<|' + messages[0].role + '|>' }}" },
+        fakeTokenizer({ addBos: false }),
+        CONFIG,
+      ).ids.length;
     assert.ok(special("im_end") > 1);
-    const text = renderChat([{ role: "user", content: "x" }], { chatTemplate: "falcon3" }, fakeTokenizer({ addBos: false }), CONFIG).parts;
+    const text = renderChat(
+      [{ role: "user", content: "x" }],
+      { chatTemplate: "falcon3" },
+      fakeTokenizer({ addBos: false }),
+      CONFIG,
+    ).parts;
     assert.deepEqual(text[0], { text: "<|user|>\n", special: true });
   });
 
   test("options that are variables of the template are refused as variables", () => {
-    for (const name of ["messages", "tools", "add_generation_prompt"]) assert.throws(() => rendered(MESSAGES, { chatTemplate: "chatml", templateVariables: { [name]: [] } }), { code: "option/invalid", message: new RegExp(name) });
+    for (const name of ["messages", "tools", "add_generation_prompt"])
+      assert.throws(() => rendered(MESSAGES, { chatTemplate: "chatml", templateVariables: { [name]: [] } }), {
+        code: "option/invalid",
+        message: new RegExp(name),
+      });
   });
 });
 
 describe("continueFinalMessage", () => {
-  const last = (content: ChatMessage["content"]): ChatMessage[] => [{ role: "user", content: "Count." }, { role: "assistant", content }];
+  const last = (content: ChatMessage["content"]): ChatMessage[] => [
+    { role: "user", content: "Count." },
+    { role: "assistant", content },
+  ];
 
   test("ends within the last message, as transformers cuts it", () => {
-    assert.equal(rendered(last("1, 2, "), { chatTemplate: "chatml", continueFinalMessage: true }), "<|im_start|>user\nCount.<|im_end|>\n<|im_start|>assistant\n1, 2, ");
+    assert.equal(
+      rendered(last("1, 2, "), { chatTemplate: "chatml", continueFinalMessage: true }),
+      "<|im_start|>user\nCount.<|im_end|>\n<|im_start|>assistant\n1, 2, ",
+    );
     // A template that trims leaves no space to go on after.
-    assert.equal(rendered(last("1, 2, "), { chatTemplate: "llama3", continueFinalMessage: true }), "<s><|start_header_id|>user<|end_header_id|>\n\nCount.<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n1, 2,");
-    assert.equal(rendered(last([{ type: "text", text: "1," }]), { chatTemplate: "chatml", continueFinalMessage: true }).endsWith("assistant\n1,"), true);
-    assert.equal(rendered(last("1"), { chatTemplate: "{{ add_generation_prompt }}{{ messages[1].content }}", continueFinalMessage: true }), "False1");
+    assert.equal(
+      rendered(last("1, 2, "), { chatTemplate: "llama3", continueFinalMessage: true }),
+      "<s><|start_header_id|>user<|end_header_id|>\n\nCount.<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n1, 2,",
+    );
+    assert.equal(
+      rendered(last([{ type: "text", text: "1," }]), { chatTemplate: "chatml", continueFinalMessage: true }).endsWith(
+        "assistant\n1,",
+      ),
+      true,
+    );
+    assert.equal(
+      rendered(last("1"), {
+        chatTemplate: "{{ add_generation_prompt }}{{ messages[1].content }}",
+        continueFinalMessage: true,
+      }),
+      "False1",
+    );
   });
 
   test("is refused with nothing to go on with, or with the beginning of another turn", () => {
-    for (const content of [null, undefined, []]) assert.throws(() => rendered(last(content), { chatTemplate: "chatml", continueFinalMessage: true }), { code: "option/invalid", message: /no text to go on with/ });
-    assert.throws(() => rendered(last("1"), { chatTemplate: "{{ messages[0].content }}", continueFinalMessage: true }), { code: "option/invalid", message: /does not print/ });
-    assert.throws(() => rendered(last("1"), { chatTemplate: "chatml", continueFinalMessage: true, addGenerationPrompt: true }), { code: "option/invalid", message: /give one of them/ });
+    for (const content of [null, undefined, []])
+      assert.throws(() => rendered(last(content), { chatTemplate: "chatml", continueFinalMessage: true }), {
+        code: "option/invalid",
+        message: /no text to go on with/,
+      });
+    assert.throws(
+      () => rendered(last("1"), { chatTemplate: "{{ messages[0].content }}", continueFinalMessage: true }),
+      { code: "option/invalid", message: /does not print/ },
+    );
+    assert.throws(
+      () => rendered(last("1"), { chatTemplate: "chatml", continueFinalMessage: true, addGenerationPrompt: true }),
+      { code: "option/invalid", message: /give one of them/ },
+    );
   });
 });
 
@@ -232,20 +458,37 @@ describe("chat", () => {
     const user = [{ role: "user", content: "x" }];
     assert.deepEqual(renderChat(user, { chatTemplate: "{{ bos_token }}x" }, fakeTokenizer(), CONFIG).ids, [BOS, 120]);
     assert.deepEqual(renderChat(user, { chatTemplate: "x{{ '' }}" }, fakeTokenizer(), CONFIG).ids, [BOS, 120]);
-    assert.deepEqual(renderChat(user, { chatTemplate: "x{{ '' }}" }, fakeTokenizer({ addBos: false }), CONFIG).ids, [120]);
+    assert.deepEqual(
+      renderChat(user, { chatTemplate: "x{{ '' }}" }, fakeTokenizer({ addBos: false }), CONFIG).ids,
+      [120],
+    );
   });
 
   test("gives templates messages, tools, variables and a clock", () => {
-    const chatTemplate = "{{ tools[0].name }} {{ enable_thinking }} {{ strftime_now('%d %b %Y %H:%M') }} {{ documents }} {{ messages[0].extra }} {{ messages[0].none is defined }} {{ messages[0].content is none }}";
+    const chatTemplate =
+      "{{ tools[0].name }} {{ enable_thinking }} {{ strftime_now('%d %b %Y %H:%M') }} {{ documents }} {{ messages[0].extra }} {{ messages[0].none is defined }} {{ messages[0].content is none }}";
     const message = { role: "user", content: null, extra: [1, 2.5], none: undefined };
-    const options = { chatTemplate, tools: [{ name: "t" }], templateVariables: { enable_thinking: false }, now: new Date(2024, 0, 5, 9, 7) };
+    const options = {
+      chatTemplate,
+      tools: [{ name: "t" }],
+      templateVariables: { enable_thinking: false },
+      now: new Date(2024, 0, 5, 9, 7),
+    };
     assert.equal(rendered([message], options), "t False 05 Jan 2024 09:07 None [1, 2.5] False True");
   });
 
   test("stops at a control token that stop names, although it prints as nothing", async () => {
     const say = (options: ChatOptions): Promise<{ text: string; stopReason: string; ids: readonly number[] }> => {
       const engine = scriptedEngine(1, [65, 261, 66, 260, 67], { contextLength: 50 });
-      return new Model({ engine, tokenizer: fakeTokenizer({ addBos: false }), loadMs: 0 }).chat([{ role: "user", content: "" }], { chatTemplate: "x{{ '' }}", temperature: 0, maxTokens: 5, ignoreEnd: true, ...options }).result();
+      return new Model({ engine, tokenizer: fakeTokenizer({ addBos: false }), loadMs: 0 })
+        .chat([{ role: "user", content: "" }], {
+          chatTemplate: "x{{ '' }}",
+          temperature: 0,
+          maxTokens: 5,
+          ignoreEnd: true,
+          ...options,
+        })
+        .result();
     };
     const { text, stopReason, ids } = await say({ stop: "<|end_of_text|>" });
     assert.deepEqual([text, stopReason, ids.length], ["A", "stop-string", 2]);
@@ -255,7 +498,8 @@ describe("chat", () => {
   });
 
   test("answers, and a second turn reads only what is new", async () => {
-    const promptLength = renderChat(MESSAGES.slice(1, 2), { chatTemplate: "bitnet" }, fakeTokenizer(), CONFIG).ids.length;
+    const promptLength = renderChat(MESSAGES.slice(1, 2), { chatTemplate: "bitnet" }, fakeTokenizer(), CONFIG).ids
+      .length;
     const engine = scriptedEngine(promptLength, [...bytesOf("Yo"), 260], { contextLength: 200 });
     const model = new Model({ engine, tokenizer: fakeTokenizer({ chatTemplate: CHAT_TEMPLATES.bitnet }), loadMs: 0 });
     const messages: ChatMessage[] = MESSAGES.slice(1, 2);
@@ -268,16 +512,25 @@ describe("chat", () => {
 
   test("errors of messages and templates are typed and come when the generation starts", async () => {
     const model = new Model({ engine: fakeEngine(() => {}), tokenizer: fakeTokenizer(), loadMs: 0 });
-    const chat = (messages: unknown, chatTemplate = "{# x #}x{{ '' }}"): Promise<string> => model.chat(messages as ChatMessage[], { chatTemplate }).text();
-    for (const messages of [[], "x", [null], [{}], [{ role: 3 }]]) await assert.rejects(chat(messages), { code: "option/invalid" });
+    const chat = (messages: unknown, chatTemplate = "{# x #}x{{ '' }}"): Promise<string> =>
+      model.chat(messages as ChatMessage[], { chatTemplate }).text();
+    for (const messages of [[], "x", [null], [{}], [{ role: 3 }]])
+      await assert.rejects(chat(messages), { code: "option/invalid" });
     const circular: ChatMessage = { role: "user" };
     circular.self = circular;
-    for (const message of [{ role: "user", f: () => {} }, circular]) await assert.rejects(chat([message]), { code: "option/invalid" });
+    for (const message of [{ role: "user", f: () => {} }, circular])
+      await assert.rejects(chat([message]), { code: "option/invalid" });
     const user = [{ role: "user", content: "x" }];
-    await assert.rejects(chat(user, "{{ raise_exception('only two roles') }}"), { code: "template/raised", message: /only two roles/ });
+    await assert.rejects(chat(user, "{{ raise_exception('only two roles') }}"), {
+      code: "template/raised",
+      message: /only two roles/,
+    });
     await assert.rejects(chat(user, "{% if %}"), { code: "template/syntax", message: /line 1/ });
     await assert.rejects(chat(user, "a\nb\n{{ 'x }}"), { code: "template/syntax", message: /line 3/ });
     await assert.rejects(chat(user, "{% for i in range(2000000000) %}{% endfor %}"), { code: "template/limit" });
-    await assert.rejects(chat(user, "{{ missing.name }}"), { code: "template/raised", message: /"missing" is undefined/ });
+    await assert.rejects(chat(user, "{{ missing.name }}"), {
+      code: "template/raised",
+      message: /"missing" is undefined/,
+    });
   });
 });

@@ -16,7 +16,9 @@ export const END_OF_TURN = 258;
 const SPECIALS = ["<s>", "</s>", "<|im_end|>", "<|im_start|>", "<|eot_id|>", "<|end_of_text|>"];
 
 /** Bytes are ids 0 to 255 in the order of their values, then {@link SPECIALS}. */
-export function fakeTokenizer(options: { addBos?: boolean; chatTemplate?: string; keys?: Readonly<Record<string, string | number>> } = {}): Tokenizer {
+export function fakeTokenizer(
+  options: { addBos?: boolean; chatTemplate?: string; keys?: Readonly<Record<string, string | number>> } = {},
+): Tokenizer {
   const { unitOfByte } = makeByteAlphabet();
   const tokens = [...Array.from(unitOfByte, (unit) => String.fromCharCode(unit)), ...SPECIALS];
   return tokenizerFromGguf(
@@ -30,7 +32,9 @@ export function fakeTokenizer(options: { addBos?: boolean; chatTemplate?: string
       ["tokenizer.ggml.eos_token_id", EOS],
       ["tokenizer.ggml.add_bos_token", options.addBos ?? true],
       ...Object.entries(options.keys ?? {}),
-      ...(options.chatTemplate === undefined ? [] : [["tokenizer.chat_template", options.chatTemplate] as [string, string]]),
+      ...(options.chatTemplate === undefined
+        ? []
+        : [["tokenizer.chat_template", options.chatTemplate] as [string, string]]),
     ]),
   );
 }
@@ -44,7 +48,9 @@ export const numeric: Numeric = {
   },
   topK(logits, k) {
     const rank = (id: number): number => (Number.isNaN(logits[id]) ? -Infinity : logits[id]);
-    const ids = Array.from(logits.keys()).sort((a, b) => (rank(a) === rank(b) ? a - b : rank(b) - rank(a))).slice(0, k);
+    const ids = Array.from(logits.keys())
+      .sort((a, b) => (rank(a) === rank(b) ? a - b : rank(b) - rank(a)))
+      .slice(0, k);
     return { ids: Int32Array.from(ids), logits: Float32Array.from(ids, (id) => logits[id]) };
   },
   exp: Math.exp,
@@ -76,7 +82,10 @@ export interface FakeEngineOptions {
 }
 
 /** @param logitsAfter fills the logits after all of `ids` */
-export function fakeEngine(logitsAfter: (ids: readonly number[], logits: Float32Array) => void, options: FakeEngineOptions = {}): FakeEngine {
+export function fakeEngine(
+  logitsAfter: (ids: readonly number[], logits: Float32Array) => void,
+  options: FakeEngineOptions = {},
+): FakeEngine {
   const { contextLength = 64, vocabSize = 256 + SPECIALS.length } = options;
   const cache: number[] = [];
   const logits = new Float32Array(vocabSize);
@@ -120,7 +129,11 @@ export function fakeEngine(logitsAfter: (ids: readonly number[], logits: Float32
 }
 
 /** An engine that answers every prompt with these ids, in order, counted from the end of a prompt of `promptLength`. */
-export function scriptedEngine(promptLength: number, script: readonly number[], options: FakeEngineOptions = {}): FakeEngine {
+export function scriptedEngine(
+  promptLength: number,
+  script: readonly number[],
+  options: FakeEngineOptions = {},
+): FakeEngine {
   return fakeEngine((ids, logits) => {
     logits.fill(0);
     logits[script[ids.length - promptLength] ?? EOS] = 20;

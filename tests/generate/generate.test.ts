@@ -31,7 +31,10 @@ describe("generate", () => {
     const { model } = modelSaying("Hello");
     const generation = model.generate(PROMPT, GREEDY);
     const pieces = await collect(generation);
-    assert.deepEqual(pieces, [..."Hello"].map((text) => ({ id: text.charCodeAt(0), text })).concat({ id: EOS, text: "" }));
+    assert.deepEqual(
+      pieces,
+      [..."Hello"].map((text) => ({ id: text.charCodeAt(0), text })).concat({ id: EOS, text: "" }),
+    );
     const { promptIds, ids, text, stopReason, timings } = await generation.result();
     assert.deepEqual(promptIds, [BOS, ...bytesOf(PROMPT)]);
     assert.deepEqual(ids, [...bytesOf("Hello"), EOS]);
@@ -99,7 +102,10 @@ describe("generate", () => {
 
   test("refuses a prompt longer than the context, with both sizes", async () => {
     const { model } = modelSaying("x", { contextLength: 10 });
-    await assert.rejects(model.generate("x".repeat(20), GREEDY).text(), { code: "model/context-full", message: /21 ids.*holds 10/ });
+    await assert.rejects(model.generate("x".repeat(20), GREEDY).text(), {
+      code: "model/context-full",
+      message: /21 ids.*holds 10/,
+    });
     assert.equal((await model.generate("x".repeat(9), GREEDY).result()).ids.length, 1);
   });
 
@@ -113,13 +119,20 @@ describe("generate", () => {
   test("takes ids, and refuses wrong ones", async () => {
     const { model } = modelSaying("ok");
     assert.equal(await model.generate([BOS, 1, 2], GREEDY).text(), "ok");
-    for (const ids of [[-1], [262], [1.5], [NaN]]) await assert.rejects(model.generate(ids, GREEDY).text(), { code: "model/bad-token" });
+    for (const ids of [[-1], [262], [1.5], [NaN]])
+      await assert.rejects(model.generate(ids, GREEDY).text(), { code: "model/bad-token" });
     await assert.rejects(model.generate([], GREEDY).text(), { code: "option/invalid", message: /empty/ });
   });
 
   test("wrong options reach whoever iterates or waits", async () => {
     const { model, engine } = modelSaying("x");
-    const wrong: GenerateOptions[] = [{ maxTokens: -1 }, { topP: 2 }, { logprobs: 65 }, { stop: "" }, { stopIds: [262] }];
+    const wrong: GenerateOptions[] = [
+      { maxTokens: -1 },
+      { topP: 2 },
+      { logprobs: 65 },
+      { stop: "" },
+      { stopIds: [262] },
+    ];
     for (const options of wrong) {
       await assert.rejects(model.generate(PROMPT, options).result(), { code: "option/invalid" });
       await assert.rejects(collect(model.generate(PROMPT, options)), { code: "option/invalid" });
@@ -141,7 +154,10 @@ describe("generate", () => {
     const [piece] = await collect(model.generate(PROMPT, { ...GREEDY, logprobs: 2 }));
     // One logit of 20 among 262, the others 0.
     assert.ok(Math.abs((piece.logprob ?? 1) + Math.log(1 + 261 * Math.exp(-20))) < 1e-6);
-    assert.deepEqual(piece.topLogprobs?.map(({ id }) => id), ["a".charCodeAt(0), 0]);
+    assert.deepEqual(
+      piece.topLogprobs?.map(({ id }) => id),
+      ["a".charCodeAt(0), 0],
+    );
     const [bare] = await collect(model.generate(PROMPT, { ...GREEDY, logprobs: 0 }));
     assert.equal(bare.topLogprobs, undefined);
     assert.ok(bare.logprob !== undefined);
@@ -151,9 +167,19 @@ describe("generate", () => {
     const engine = fakeEngine((_ids, logits) => void (logits[EOS] = 1), { contextLength: 2000 });
     const model = new Model({ engine, tokenizer: fakeTokenizer(), loadMs: 0 });
     const seen: number[] = [];
-    await model.generate("x".repeat(999), { ...GREEDY, onProgress: ({ done, total }) => void seen.push(done, total) }).result();
+    await model
+      .generate("x".repeat(999), { ...GREEDY, onProgress: ({ done, total }) => void seen.push(done, total) })
+      .result();
     assert.deepEqual(seen, [0, 1000, 256, 1000, 512, 1000, 768, 1000, 1000, 1000]);
-    assert.deepEqual(engine.calls.map(({ position, ids }) => [position, ids.length]), [[0, 256], [256, 256], [512, 256], [768, 232]]);
+    assert.deepEqual(
+      engine.calls.map(({ position, ids }) => [position, ids.length]),
+      [
+        [0, 256],
+        [256, 256],
+        [512, 256],
+        [768, 232],
+      ],
+    );
   });
 });
 
@@ -180,7 +206,9 @@ describe("the KV cache across calls", () => {
 
   test("forgets what was being read when a read fails", async () => {
     let mustFail = false;
-    const engine = fakeEngine((_ids, logits) => void (logits[65] = 9), { before: () => (mustFail ? Promise.reject(new Error("boom")) : undefined) });
+    const engine = fakeEngine((_ids, logits) => void (logits[65] = 9), {
+      before: () => (mustFail ? Promise.reject(new Error("boom")) : undefined),
+    });
     const model = new Model({ engine, tokenizer: fakeTokenizer(), loadMs: 0 });
     await model.generate("abc", { ...GREEDY, maxTokens: 1 }).result();
     mustFail = true;
@@ -254,13 +282,22 @@ describe("stopping and taking turns", () => {
       order.push(`${name} ${stopReason}`);
     };
     const abort = new AbortController();
-    const all = [one("a", {}), one("b", { signal: abort.signal }), one("c", { maxTokens: 1 }), model.embed(["x"]).then(() => void order.push("d"))];
+    const all = [
+      one("a", {}),
+      one("b", { signal: abort.signal }),
+      one("c", { maxTokens: 1 }),
+      model.embed(["x"]).then(() => void order.push("d")),
+    ];
     // b is waiting: it leaves the queue, and c and d still get their turns.
     setImmediate(() => abort.abort());
     await Promise.all(all);
     assert.deepEqual(order, ["b aborted", "a stop", "c length", "d"]);
     const positions = engine.calls.map(({ position }) => position);
-    assert.deepEqual(positions, [0, 3, 4, 5, 2], "a reads the prompt and writes; c reads the last id of the prompt again");
+    assert.deepEqual(
+      positions,
+      [0, 3, 4, 5, 2],
+      "a reads the prompt and writes; c reads the last id of the prompt again",
+    );
   });
 
   test("close ends what runs, frees the engine once, and later calls say so", async () => {
@@ -278,7 +315,9 @@ describe("stopping and taking turns", () => {
   });
 
   test("a failing engine rejects the result and the loop, without an unhandled rejection", async () => {
-    const { model } = modelSaying("abc", { before: (position) => (position === 4 ? Promise.reject(new Error("boom")) : undefined) });
+    const { model } = modelSaying("abc", {
+      before: (position) => (position === 4 ? Promise.reject(new Error("boom")) : undefined),
+    });
     const generation = model.generate(PROMPT, GREEDY);
     await assert.rejects(collect(generation), /boom/);
     await assert.rejects(generation.result(), /boom/);
@@ -304,7 +343,11 @@ describe("a model without a vocabulary", () => {
   });
 
   test("ids beyond a smaller vocabulary have no text", async () => {
-    const padded = new Model({ engine: scriptedEngine(1, [300, 65], { vocabSize: 400 }), tokenizer: fakeTokenizer(), loadMs: 0 });
+    const padded = new Model({
+      engine: scriptedEngine(1, [300, 65], { vocabSize: 400 }),
+      tokenizer: fakeTokenizer(),
+      loadMs: 0,
+    });
     assert.equal(await padded.generate([BOS], { ...GREEDY, maxTokens: 2 }).text(), "A");
   });
 });

@@ -16,14 +16,20 @@ const durationMs = Number(process.env.ONEBIT_MIXED_S ?? 10) * 1000;
 function servingWorker(): Worker {
   const listeners: ((event: MessageEvent) => void)[] = [];
   serveWith(load, { addEventListener: (_, listener) => void listeners.push(listener) } satisfies ConnectionScope);
-  const postMessage = (data: unknown, ports: MessagePort[]): void => listeners.forEach((listener) => listener({ data, ports } as unknown as MessageEvent));
+  const postMessage = (data: unknown, ports: MessagePort[]): void =>
+    listeners.forEach((listener) => listener({ data, ports } as unknown as MessageEvent));
   return { postMessage, addEventListener() {} } as unknown as Worker;
 }
 
 const ways: Readonly<Record<string, () => Promise<AnyModel>>> = {
   "one thread": () => load(undefined, { threads: 1 }),
   "two threads": () => load(undefined, { threads: 2 }),
-  "through the messages of a worker": async () => await loadInWorkerOf(async () => ({ worker: servingWorker(), started() {}, stop() {} }), await defaultModelBytes(), { threads: 1 }),
+  "through the messages of a worker": async () =>
+    await loadInWorkerOf(
+      async () => ({ worker: servingWorker(), started() {}, stop() {} }),
+      await defaultModelBytes(),
+      { threads: 1 },
+    ),
 };
 
 describe("mixed calls give what each gives alone", () => {

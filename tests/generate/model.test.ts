@@ -6,7 +6,8 @@ import { Model } from "../../src/generate/model.ts";
 import { BOS, EOS, bytesOf, fakeEngine, fakeTokenizer } from "./fakes.ts";
 
 /** Logit i after id n is n + i / 1000. */
-const rowOf = (ids: readonly number[], logits: Float32Array): void => void logits.forEach((_, i) => (logits[i] = ids[ids.length - 1] + i / 1000));
+const rowOf = (ids: readonly number[], logits: Float32Array): void =>
+  void logits.forEach((_, i) => (logits[i] = ids[ids.length - 1] + i / 1000));
 
 describe("logits", () => {
   const model = new Model({ engine: fakeEngine(rowOf, { contextLength: 8 }), tokenizer: fakeTokenizer(), loadMs: 0 });
@@ -22,9 +23,15 @@ describe("logits", () => {
   test("refuse what they cannot take", async () => {
     await assert.rejects(model.logits([]), { code: "option/invalid" });
     await assert.rejects(model.logits([262]), { code: "model/bad-token" });
-    await assert.rejects(model.logits(new Array<number>(9).fill(1)), { code: "model/context-full", message: /9 ids.*holds 8/ });
+    await assert.rejects(model.logits(new Array<number>(9).fill(1)), {
+      code: "model/context-full",
+      message: /9 ids.*holds 8/,
+    });
     const large = new Model({ engine: fakeEngine(rowOf, { vocabSize: 200_000, contextLength: 4096 }), loadMs: 0 });
-    await assert.rejects(large.logits(new Array<number>(2000).fill(1)), { code: "option/invalid", message: /eachLogits/ });
+    await assert.rejects(large.logits(new Array<number>(2000).fill(1)), {
+      code: "option/invalid",
+      message: /eachLogits/,
+    });
     await assert.rejects(model.logits([1], { signal: AbortSignal.abort() }), { code: "aborted" });
   });
 });
@@ -33,7 +40,10 @@ describe("perplexity", () => {
   /** After id n: probability 1/2 for n + 1, the rest evenly. */
   const model = (contextLength: number, addBos: boolean) =>
     new Model({
-      engine: fakeEngine((ids, logits) => void (logits.fill(Math.log(0.5 / 261)), (logits[ids[ids.length - 1] + 1] = Math.log(0.5))), { contextLength }),
+      engine: fakeEngine(
+        (ids, logits) => void (logits.fill(Math.log(0.5 / 261)), (logits[ids[ids.length - 1] + 1] = Math.log(0.5))),
+        { contextLength },
+      ),
       tokenizer: fakeTokenizer({ addBos }),
       loadMs: 0,
     });
@@ -60,9 +70,13 @@ describe("perplexity", () => {
 
   test("reports progress and refuses what cannot be measured", async () => {
     const seen: number[] = [];
-    await model(64, false).perplexity([1, 2, 3, 4], { context: 2, onProgress: ({ done, total }) => void seen.push(done, total) });
+    await model(64, false).perplexity([1, 2, 3, 4], {
+      context: 2,
+      onProgress: ({ done, total }) => void seen.push(done, total),
+    });
     assert.deepEqual(seen, [0, 2, 1, 2, 2, 2]);
-    for (const context of [1, 65, 2.5]) await assert.rejects(model(64, false).perplexity([1, 2], { context }), { code: "option/invalid" });
+    for (const context of [1, 65, 2.5])
+      await assert.rejects(model(64, false).perplexity([1, 2], { context }), { code: "option/invalid" });
     await assert.rejects(model(64, false).perplexity([1]), { code: "option/invalid" });
     await assert.rejects(model(64, false).perplexity(""), { code: "option/invalid" });
     await assert.rejects(model(64, false).perplexity([1, 999]), { code: "model/bad-token" });
@@ -83,9 +97,15 @@ describe("embeddings", () => {
     const model = new Model({ engine: fakeEngine(rowOf), tokenizer: fakeTokenizer(), loadMs: 0, embedding });
     // The fake engine's state of an id is (id, 1, 0, −id).
     assert.deepEqual((await model.embed(["a"], { normalize: false }))[0], Float32Array.from([EOS, 1, 0, -EOS]));
-    assert.deepEqual((await model.embed(["a"], { normalize: false, appendEos: false }))[0], Float32Array.from([97, 1, 0, -97]));
+    assert.deepEqual(
+      (await model.embed(["a"], { normalize: false, appendEos: false }))[0],
+      Float32Array.from([97, 1, 0, -97]),
+    );
     const mean = (BOS + 97 + EOS) / 3;
-    assert.deepEqual((await model.embed(["a"], { normalize: false, pooling: "mean" }))[0], Float32Array.from([mean, 1, 0, -mean]));
+    assert.deepEqual(
+      (await model.embed(["a"], { normalize: false, pooling: "mean" }))[0],
+      Float32Array.from([mean, 1, 0, -mean]),
+    );
     const plain = new Model({ engine: fakeEngine(rowOf), tokenizer: fakeTokenizer(), loadMs: 0 });
     assert.deepEqual((await plain.embed(["a"], { normalize: false }))[0], Float32Array.from([97, 1, 0, -97]));
   });
@@ -95,7 +115,10 @@ describe("embeddings", () => {
     const model = new Model({ engine, tokenizer: fakeTokenizer({ addBos: false }), loadMs: 0 });
     const seen: number[] = [];
     const vectors = await model.embed(["a", "b"], { normalize: false, onProgress: ({ done }) => void seen.push(done) });
-    assert.deepEqual(vectors.map((vector) => vector[0]), bytesOf("ab"));
+    assert.deepEqual(
+      vectors.map((vector) => vector[0]),
+      bytesOf("ab"),
+    );
     assert.deepEqual(seen, [0, 1, 2]);
     assert.deepEqual(await model.embed([]), []);
     await assert.rejects(model.embed(["a", "abcde"]), { code: "model/context-full" });

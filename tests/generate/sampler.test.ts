@@ -3,7 +3,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OnebitError } from "../../src/core/errors.ts";
 import { checkOptions } from "../../src/core/options.ts";
-import { GENERATE_OPTIONS, type Sampling, type SamplingOptions, checkSampling as fillIn } from "../../src/generate/options.ts";
+import {
+  GENERATE_OPTIONS,
+  type Sampling,
+  type SamplingOptions,
+  checkSampling as fillIn,
+} from "../../src/generate/options.ts";
 import { createSampler, logprobs } from "../../src/generate/sampler.ts";
 import { numeric } from "./fakes.ts";
 
@@ -32,7 +37,9 @@ function kept(options: SamplingOptions): number[] {
 
 function assertNear(actual: readonly number[], expected: readonly number[]): void {
   // Four standard deviations of a share of 20,000 draws are below 0.015.
-  actual.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 0.015, `id ${i}: ${value}, wanted ${expected[i]}`));
+  actual.forEach((value, i) =>
+    assert.ok(Math.abs(value - expected[i]) < 0.015, `id ${i}: ${value}, wanted ${expected[i]}`),
+  );
 }
 
 describe("sampler", () => {
@@ -41,7 +48,10 @@ describe("sampler", () => {
   test("temperature divides the logits", () => {
     const squares = PROBABILITIES.map((p) => p * p);
     const sum = squares.reduce((a, b) => a + b);
-    assertNear(shares({ temperature: 0.5 }), squares.map((p) => p / sum));
+    assertNear(
+      shares({ temperature: 0.5 }),
+      squares.map((p) => p / sum),
+    );
   });
 
   test("temperature 0 is the largest logit, the first of equals, after penalties and bias", () => {
@@ -97,7 +107,9 @@ describe("sampler", () => {
       return weights.map((share) => Math.log(share / weights[2]));
     };
     const near = (actual: number[], expected: number[]): void =>
-      actual.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 0.12, `logit ${i}: ${value}, wanted ${expected[i]}`));
+      actual.forEach((value, i) =>
+        assert.ok(Math.abs(value - expected[i]) < 0.12, `logit ${i}: ${value}, wanted ${expected[i]}`),
+      );
     near(after({ repetitionPenalty: 2 }, [0, 1]), [1, -4, 0, 1]);
     near(after({ frequencyPenalty: 0.5 }, [0, 0, 3]), [1, -2, 0, 0.5]);
     near(after({ presencePenalty: 0.5 }, [0, 0, 3]), [1.5, -2, 0, 0.5]);
@@ -108,18 +120,41 @@ describe("sampler", () => {
 
   test("bias shifts and bans; an id both penalised and biased gets both; the logits come back untouched", () => {
     const logits = Float32Array.from(LOGITS);
-    const sampler = createSampler(checkSampling({ ...OFF, logitBias: new Map([[1, -Infinity], [3, 2]]), presencePenalty: 1 }, 5), numeric);
+    const sampler = createSampler(
+      checkSampling(
+        {
+          ...OFF,
+          logitBias: new Map([
+            [1, -Infinity],
+            [3, 2],
+          ]),
+          presencePenalty: 1,
+        },
+        5,
+      ),
+      numeric,
+    );
     for (let i = 0; i < 200; i++) assert.notEqual(sampler.next(logits, [3, 1]), 1);
     assert.deepEqual(logits, LOGITS);
-    assertNear(shares({ logitBias: { 0: Math.log(2), 1: -Infinity }, presencePenalty: Math.log(2) }, [0]), [0.125, 0, 0.25, 0.5, 0.125]);
+    assertNear(
+      shares({ logitBias: { 0: Math.log(2), 1: -Infinity }, presencePenalty: Math.log(2) }, [0]),
+      [0.125, 0, 0.25, 0.5, 0.125],
+    );
   });
 
   test("NaN and −∞ are never drawn; nothing left is an error, not a guess", () => {
     const odd = new Float32Array([NaN, -Infinity, 0, NaN, -1]);
-    for (const topK of [0, 1, 3]) assert.ok([2, 4].includes(createSampler(checkSampling({ ...OFF, topK }, 5), numeric).next(odd, [])));
+    for (const topK of [0, 1, 3])
+      assert.ok([2, 4].includes(createSampler(checkSampling({ ...OFF, topK }, 5), numeric).next(odd, [])));
     for (const temperature of [0, 1]) {
-      const sampler = createSampler(checkSampling({ ...OFF, temperature, logitBias: { 0: -Infinity, 1: -Infinity } }, 2), numeric);
-      assert.throws(() => sampler.next(new Float32Array([1, 2]), []), { code: "option/invalid", message: /no id can be drawn/ });
+      const sampler = createSampler(
+        checkSampling({ ...OFF, temperature, logitBias: { 0: -Infinity, 1: -Infinity } }, 2),
+        numeric,
+      );
+      assert.throws(() => sampler.next(new Float32Array([1, 2]), []), {
+        code: "option/invalid",
+        message: /no id can be drawn/,
+      });
     }
   });
 
@@ -136,7 +171,10 @@ describe("sampler", () => {
   test("log probabilities are the model's own", () => {
     const { chosen, top } = logprobs(LOGITS, 2, 3, numeric);
     assert.ok(Math.abs(chosen - Math.log(0.125)) < 1e-6);
-    assert.deepEqual(top.map(({ id }) => id), [1, 3, 2]);
+    assert.deepEqual(
+      top.map(({ id }) => id),
+      [1, 3, 2],
+    );
     assert.ok(Math.abs(top[0].logprob - Math.log(0.5)) < 1e-6);
     assert.deepEqual(logprobs(LOGITS, 2, 0, numeric).top, []);
   });
@@ -168,13 +206,27 @@ describe("sampling options", () => {
   ];
   for (const [name, options] of wrong) {
     test(`refuses ${name} ${String(Object.values(options)[0])}`, () => {
-      assert.throws(() => checkSampling(options as SamplingOptions, 5), (error) => error instanceof OnebitError && error.code === "option/invalid" && error.message.startsWith(name));
+      assert.throws(
+        () => checkSampling(options as SamplingOptions, 5),
+        (error) => error instanceof OnebitError && error.code === "option/invalid" && error.message.startsWith(name),
+      );
     });
   }
 
   test("fills in the documented defaults and a fresh seed", () => {
     const { seed, ...rest } = checkSampling({}, 5);
-    assert.deepEqual(rest, { repetitionPenalty: 1, frequencyPenalty: 0, presencePenalty: 0, penaltyLastN: 64, logitBias: [], topK: 40, typicalP: 1, topP: 0.95, minP: 0, temperature: 0.7 });
+    assert.deepEqual(rest, {
+      repetitionPenalty: 1,
+      frequencyPenalty: 0,
+      presencePenalty: 0,
+      penaltyLastN: 64,
+      logitBias: [],
+      topK: 40,
+      typicalP: 1,
+      topP: 0.95,
+      minP: 0,
+      temperature: 0.7,
+    });
     assert.notEqual(seed, checkSampling({}, 5).seed);
   });
 });

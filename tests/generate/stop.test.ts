@@ -58,15 +58,22 @@ describe("stop strings", () => {
     const random = randomSource(7);
     const names = ["<a>", "<b>"];
     for (let round = 0; round < 3000; round++) {
-      const pieces = Array.from({ length: 12 }, () => (random(3) === 0 ? { text: names[random(2)], isHidden: true } : { text: "ab<>"[random(4)], isHidden: false }));
+      const pieces = Array.from({ length: 12 }, () =>
+        random(3) === 0 ? { text: names[random(2)], isHidden: true } : { text: "ab<>"[random(4)], isHidden: false },
+      );
       const begin = random(12);
-      const stop = pieces.slice(begin, begin + 1 + random(3)).map(({ text }) => text).join("");
+      const stop = pieces
+        .slice(begin, begin + 1 + random(3))
+        .map(({ text }) => text)
+        .join("");
       const scanner = createStopScanner([stop], new Set([stop]));
       let out = "";
       for (const { text, isHidden } of pieces) out += isHidden ? scanner.pushHidden(text) : scanner.push(text);
       out += scanner.end();
-      const full = pieces.map(({ text }) => text).join(""), end = full.indexOf(stop);
-      let at = 0, expected = "";
+      const full = pieces.map(({ text }) => text).join(""),
+        end = full.indexOf(stop);
+      let at = 0,
+        expected = "";
       for (const { text, isHidden } of pieces) {
         if (!isHidden) expected += text.slice(0, Math.max(0, end - at));
         at += text.length;

@@ -13,14 +13,19 @@ import { load } from "../../src/load.ts";
 import { ggufBytes } from "../model/gguf-bytes.ts";
 import { fakeEngine, fakeTokenizer } from "./fakes.ts";
 
-const GGUF = await ggufBytes({ nEmbd: 256, nLayers: 2, nHeads: 4, nKvHeads: 2, headDim: 64, nFf: 512, nVocab: 64 }, { architecture: "llama", body: "TQ2_0" });
+const GGUF = await ggufBytes(
+  { nEmbd: 256, nLayers: 2, nHeads: 4, nKvHeads: 2, headDim: 64, nFf: 512, nVocab: 64 },
+  { architecture: "llama", body: "TQ2_0" },
+);
 const OPTIONS = { maxTokens: 20, ignoreEnd: true, seed: 5 } as const;
 
 /** What never comes must fail the test, not end its process. How long it took is told, and not judged: machines are busy. */
 async function soon<T>(t: TestContext, what: string, work: Promise<T>): Promise<T> {
   const begin = performance.now();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => void (timer = setTimeout(() => reject(new Error(`${what}: not within 10 s`)), 10_000)));
+  const late = new Promise<never>(
+    (_, reject) => void (timer = setTimeout(() => reject(new Error(`${what}: not within 10 s`)), 10_000)),
+  );
   const result = await Promise.race([work, late]).finally(() => clearTimeout(timer));
   t.diagnostic(`${what}: ${(performance.now() - begin).toFixed(1)} ms`);
   return result;
@@ -28,7 +33,8 @@ async function soon<T>(t: TestContext, what: string, work: Promise<T>): Promise<
 
 /** A generation whose consumer has taken `nPieces` and does not come back by itself. */
 async function pausedAfter(model: Model, nPieces: number, signal?: AbortSignal) {
-  const generation = model.generate([1, 2, 3], { ...OPTIONS, signal }), pieces = generation[Symbol.asyncIterator]();
+  const generation = model.generate([1, 2, 3], { ...OPTIONS, signal }),
+    pieces = generation[Symbol.asyncIterator]();
   for (let i = 0; i < nPieces; i++) await pieces.next();
   return { generation, pieces };
 }
@@ -37,7 +43,8 @@ describe("a generation paused at a piece", () => {
   for (const nPieces of [1, 7, 20]) {
     test(`of which ${nPieces} were read: its abort ends it, and the next call runs`, async (t) => {
       await using model = await load(GGUF, { threads: 1 });
-      const abort = new AbortController(), { generation, pieces } = await pausedAfter(model, nPieces, abort.signal);
+      const abort = new AbortController(),
+        { generation, pieces } = await pausedAfter(model, nPieces, abort.signal);
       abort.abort();
       const result = await soon(t, "the result", generation.result());
       assert.deepEqual([result.ids.length, result.stopReason], [nPieces, nPieces === 20 ? "length" : "aborted"]);
@@ -47,10 +54,14 @@ describe("a generation paused at a piece", () => {
     });
 
     test(`of which ${nPieces} were read: close frees the model`, async (t) => {
-      const model = await load(GGUF, { threads: 2 }), { generation, pieces } = await pausedAfter(model, nPieces);
+      const model = await load(GGUF, { threads: 2 }),
+        { generation, pieces } = await pausedAfter(model, nPieces);
       const waiting = model.logits([1, 2]).then(() => "done", codeOf);
       await soon(t, "close", model.close());
-      assert.equal((await soon(t, "the result", generation.result())).stopReason, nPieces === 20 ? "length" : "aborted");
+      assert.equal(
+        (await soon(t, "the result", generation.result())).stopReason,
+        nPieces === 20 ? "length" : "aborted",
+      );
       assert.equal(await waiting, "aborted");
       assert.deepEqual(await pieces.next(), { done: true, value: undefined });
     });
@@ -58,8 +69,15 @@ describe("a generation paused at a piece", () => {
 
   test("a call that waits for it can be aborted", async (t) => {
     await using model = await load(GGUF, { threads: 1 });
-    const { pieces } = await pausedAfter(model, 2), abort = new AbortController();
-    const waiting = [model.logits([1], { signal: abort.signal }).then(() => "done", codeOf), model.generate([1], { signal: abort.signal }).result().then(({ stopReason }) => stopReason)];
+    const { pieces } = await pausedAfter(model, 2),
+      abort = new AbortController();
+    const waiting = [
+      model.logits([1], { signal: abort.signal }).then(() => "done", codeOf),
+      model
+        .generate([1], { signal: abort.signal })
+        .result()
+        .then(({ stopReason }) => stopReason),
+    ];
     await new Promise((resolve) => setTimeout(resolve, 20));
     abort.abort();
     assert.deepEqual(await soon(t, "the waiting calls", Promise.all(waiting)), ["aborted", "aborted"]);
@@ -69,7 +87,8 @@ describe("a generation paused at a piece", () => {
   test("lets others go first after a second, and goes on to the answer it would have given", async () => {
     await using model = await load(GGUF, { threads: 1 });
     const alone = await model.generate([1, 2, 3], OPTIONS).result();
-    const { generation, pieces } = await pausedAfter(model, 7), other = await model.generate([9, 8], OPTIONS).result();
+    const { generation, pieces } = await pausedAfter(model, 7),
+      other = await model.generate([9, 8], OPTIONS).result();
     for (let piece = await pieces.next(); !piece.done; ) piece = await pieces.next();
     const { ids, stopReason } = await generation.result();
     assert.deepEqual([ids, stopReason], [alone.ids, "length"]);
@@ -77,7 +96,8 @@ describe("a generation paused at a piece", () => {
   });
 
   test("that others went before hears of close too", async (t) => {
-    const model = await load(GGUF, { threads: 1 }), { generation, pieces } = await pausedAfter(model, 3);
+    const model = await load(GGUF, { threads: 1 }),
+      { generation, pieces } = await pausedAfter(model, 3);
     await model.logits([1]);
     await model.close();
     assert.equal((await soon(t, "the result", generation.result())).ids.length, 3);
@@ -86,7 +106,8 @@ describe("a generation paused at a piece", () => {
 
   test("can ask the same model inside its own loop", async () => {
     await using model = await load(GGUF, { threads: 1 });
-    const alone = await model.generate([1, 2, 3], { ...OPTIONS, maxTokens: 3 }).result(), ids: number[] = [];
+    const alone = await model.generate([1, 2, 3], { ...OPTIONS, maxTokens: 3 }).result(),
+      ids: number[] = [];
     for await (const { id } of model.generate([1, 2, 3], { ...OPTIONS, maxTokens: 3 })) {
       ids.push(id);
       if (ids.length === 2) await model.logits([5]);
@@ -100,16 +121,26 @@ describe("a generation paused at a piece", () => {
       const model = await load();
       for (let i = 0; i < 2; i++) await model.generate("ROMEO:", { seed: i })[Symbol.asyncIterator]().next();
       console.log((await model.generate("ROMEO:", { maxTokens: 5 }).result()).ids.length);`;
-    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", program], { timeout: 60_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", program], {
+      timeout: 60_000,
+    });
     assert.equal(stdout, "5\n");
   });
 });
 
 test("eleven calls with one signal, and more, print no warning of a leak", async () => {
-  const warnings: Error[] = [], onWarning = (warning: Error): void => void warnings.push(warning);
+  const warnings: Error[] = [],
+    onWarning = (warning: Error): void => void warnings.push(warning);
   process.on("warning", onWarning);
-  const model = new Model({ engine: fakeEngine((_, logits) => void (logits[65] = 9)), tokenizer: fakeTokenizer(), loadMs: 0 }), { signal } = new AbortController();
-  const calls = Array.from({ length: 30 }, (_, i) => (i % 2 ? model.embed(["x"], { signal }) : model.generate("x", { maxTokens: 2, signal }).result()));
+  const model = new Model({
+      engine: fakeEngine((_, logits) => void (logits[65] = 9)),
+      tokenizer: fakeTokenizer(),
+      loadMs: 0,
+    }),
+    { signal } = new AbortController();
+  const calls = Array.from({ length: 30 }, (_, i) =>
+    i % 2 ? model.embed(["x"], { signal }) : model.generate("x", { maxTokens: 2, signal }).result(),
+  );
   await Promise.all([...calls, ...Array.from({ length: 15 }, () => model.logits([1]))]);
   await new Promise((resolve) => setImmediate(resolve));
   process.off("warning", onWarning);
@@ -122,7 +153,9 @@ describe("calls that vanish, as those of a request in workerd do when its reader
   const vanish = (turn: Turn): void => void (turn.wokenOr = () => new Promise(() => {}));
 
   test("while they wait: the others have their turns, in order", async (t) => {
-    const turns = new Turns(), first = turns.open(undefined), order: number[] = [];
+    const turns = new Turns(),
+      first = turns.open(undefined),
+      order: number[] = [];
     await first.begin();
     const others = Array.from({ length: 20 }, async (_, i) => {
       const turn = turns.open(undefined);
@@ -137,7 +170,9 @@ describe("calls that vanish, as those of a request in workerd do when its reader
   });
 
   test("while they compute: after ten looks they have lost their turn, and notice it if they live", async (t) => {
-    const turns = new Turns(), gone = turns.open(undefined), next = turns.open(undefined);
+    const turns = new Turns(),
+      gone = turns.open(undefined),
+      next = turns.open(undefined);
     await gone.begin();
     assert.equal(gone.aborted, false);
     await soon(t, "the next", next.begin());
@@ -147,9 +182,12 @@ describe("calls that vanish, as those of a request in workerd do when its reader
   });
 
   test("but not while they show life, however long it takes", async () => {
-    const turns = new Turns(), busy = turns.open(undefined), next = turns.open(undefined);
+    const turns = new Turns(),
+      busy = turns.open(undefined),
+      next = turns.open(undefined);
     await busy.begin();
-    const taken = next.begin().then(() => "taken"), life = setInterval(() => assert.equal(busy.aborted, false), 300);
+    const taken = next.begin().then(() => "taken"),
+      life = setInterval(() => assert.equal(busy.aborted, false), 300);
     assert.equal(await Promise.race([taken, new Promise((resolve) => setTimeout(resolve, 2500, "waits"))]), "waits");
     clearInterval(life);
     busy.end();

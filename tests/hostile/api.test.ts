@@ -9,16 +9,22 @@ const CALLS = Number(process.env.ONEBIT_API_CALLS ?? 25);
 
 for (const entry of API_ENTRIES) {
   test(`${entry.name} refuses what is odd by an OnebitError`, async () => {
-    const found = new Map<string, number>(), faults = new Set<string>();
+    const found = new Map<string, number>(),
+      faults = new Set<string>();
     for (const change of ["argument", "value", "name"] as const) {
       for (let i = 0; i < CALLS; i++) {
-        const outcome = await tryEntry(entry, change, seededRandom(i)).catch((error: Error) => `! ${error.message}${placeOf(error.cause)}`);
+        const outcome = await tryEntry(entry, change, seededRandom(i)).catch(
+          (error: Error) => `! ${error.message}${placeOf(error.cause)}`,
+        );
         if (outcome.startsWith("!")) faults.add(outcome);
         found.set(outcome, (found.get(outcome) ?? 0) + 1);
       }
     }
     assert.deepEqual([...faults], []);
-    assert.ok([...found.keys()].some((outcome) => outcome !== "accepted"), "nothing was refused");
+    assert.ok(
+      [...found.keys()].some((outcome) => outcome !== "accepted"),
+      "nothing was refused",
+    );
   });
 }
 

@@ -20,7 +20,8 @@ const INPUTS_FOR_ALL_GENERATORS = 2000;
 const TRIED_TO_TELL = 1000;
 
 describe("hostile input", () => {
-  const count = Number(process.env.ONEBIT_HOSTILE ?? INPUTS_DEFAULT), first = Number(process.env.ONEBIT_HOSTILE_FIRST ?? 0);
+  const count = Number(process.env.ONEBIT_HOSTILE ?? INPUTS_DEFAULT),
+    first = Number(process.env.ONEBIT_HOSTILE_FIRST ?? 0);
 
   test(`${count} inputs from number ${first} on`, { timeout: Infinity }, async (t) => {
     const report = await runCampaign({ entry: "tests/hostile/campaign/all.ts", first, count });
@@ -37,7 +38,12 @@ describe("hostile input", () => {
 
 // Of these nine inputs three are fine, and each fault comes once.
 test("a campaign finds what it is for", async () => {
-  const { findings, outcomes } = await runCampaign({ entry: "tests/hostile/campaign/faulty.ts", first: 2728, count: 9, silenceMs: 15_000 });
+  const { findings, outcomes } = await runCampaign({
+    entry: "tests/hostile/campaign/faulty.ts",
+    first: 2728,
+    count: 9,
+    silenceMs: 15_000,
+  });
   const found = new Map(findings.map(({ generator, what }) => [generator, what]));
   assert.match(found.get("untyped") ?? "", /^untyped: TypeError: not as it should be/);
   assert.match(found.get("dies") ?? "", /^the process died: exit code 7/);
@@ -45,7 +51,9 @@ test("a campaign finds what it is for", async () => {
   assert.match(found.get("slow") ?? "", /ms of processor time, at most 2000/);
   assert.match(found.get("greedy") ?? "", /^held \d+ bytes for 100 of input/);
   assert.deepEqual([...found.keys()].sort(), ["dies", "greedy", "hangs", "slow", "untyped"]);
-  assert.ok((outcomes.get("typed")?.get("gguf/bad-value") ?? 0) > 0 && (outcomes.get("fine")?.get("accepted") ?? 0) > 0);
+  assert.ok(
+    (outcomes.get("typed")?.get("gguf/bad-value") ?? 0) > 0 && (outcomes.get("fine")?.get("accepted") ?? 0) > 0,
+  );
 });
 
 /** One line a generator: how many inputs, how long they took, and how many ended in which way. */

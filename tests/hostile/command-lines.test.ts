@@ -13,5 +13,6 @@ test(`${LINES} odd command lines end with a documented exit code`, async (t) => 
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   }
   t.diagnostic([...outcomes].map(([outcome, n]) => `${outcome} ${n}`).join(", "));
-  for (const outcome of ["usage", "file/not-found"]) assert.ok((outcomes.get(outcome) ?? 0) > LINES / 100, `${outcome} hardly ever`);
+  for (const outcome of ["usage", "file/not-found"])
+    assert.ok((outcomes.get(outcome) ?? 0) > LINES / 100, `${outcome} hardly ever`);
 });

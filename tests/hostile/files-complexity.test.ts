@@ -24,7 +24,8 @@ interface Work {
   readonly plain: () => unknown;
 }
 
-const many = (count: number, make: (i: number) => Uint8Array): Uint8Array => joinAll(Array.from({ length: count }, (_, i) => make(i)));
+const many = (count: number, make: (i: number) => Uint8Array): Uint8Array =>
+  joinAll(Array.from({ length: count }, (_, i) => make(i)));
 
 const HEADERS: Readonly<Record<string, { sizes: readonly number[]; make: (n: number) => Work }>> = {
   "tokens of a few bytes": {
@@ -49,19 +50,34 @@ const HEADERS: Readonly<Record<string, { sizes: readonly number[]; make: (n: num
     sizes: [1_000, 4_000, 16_000, 64_000],
     make: (n) => {
       const names = many(n, (i) => str(`blk.${i}.weight`));
-      const tensors = Array.from({ length: n }, (_, i) => ({ name: `blk.${i}.weight`, dims: [128], type: 42, offset: 64 * i }));
+      const tensors = Array.from({ length: n }, (_, i) => ({
+        name: `blk.${i}.weight`,
+        dims: [128],
+        type: 42,
+        offset: 64 * i,
+      }));
       const file = rawGguf({ tensors, dataBytes: 64 * n });
-      const plain = () => new Map(strings(names, n).map((name, i) => [name, { name, shape: [i], position: i, rest: [{ name }, { name }] }]));
+      const plain = () =>
+        new Map(
+          strings(names, n).map((name, i) => [name, { name, shape: [i], position: i, rest: [{ name }, { name }] }]),
+        );
       return { parse: () => parseGguf(file), plain };
     },
   },
   "safetensors tensors, in the wrong order": {
     sizes: [1_000, 4_000, 16_000, 60_000],
     make: (n) => {
-      const members = Array.from({ length: n }, (_, i) => `"model.layers.${i}":{"dtype":"U8","shape":[1],"data_offsets":[${n - 1 - i},${n - i}]}`);
+      const members = Array.from(
+        { length: n },
+        (_, i) => `"model.layers.${i}":{"dtype":"U8","shape":[1],"data_offsets":[${n - 1 - i},${n - i}]}`,
+      );
       const json = new TextEncoder().encode(`{${members.join(",")}}`);
       const file = join(u64(json.length), json, new Uint8Array(n));
-      const plain = () => Object.entries(JSON.parse(new TextDecoder().decode(json)) as object).map(([name, value]) => ({ name, value: Object.entries(value) }));
+      const plain = () =>
+        Object.entries(JSON.parse(new TextDecoder().decode(json)) as object).map(([name, value]) => ({
+          name,
+          value: Object.entries(value),
+        }));
       return { parse: () => parseSafetensors(file), plain };
     },
   },

@@ -13,9 +13,16 @@ import type { RawFile, RawTensor } from "../files/raw-gguf.ts";
 
 const T: RawTensor = { name: "t", dims: [32], type: 0, offset: 0 };
 /** One tensor of 32 floats and its 128 bytes, but for what is given. */
-const one = (tensor: Partial<RawTensor>, file: RawFile = {}): RawFile => ({ tensors: [{ ...T, ...tensor }], dataBytes: 128, ...file });
+const one = (tensor: Partial<RawTensor>, file: RawFile = {}): RawFile => ({
+  tensors: [{ ...T, ...tensor }],
+  dataBytes: 128,
+  ...file,
+});
 const two = (first: Partial<RawTensor>, second: Partial<RawTensor>, dataBytes = 256): RawFile => ({
-  tensors: [{ ...T, ...first }, { ...T, name: "u", offset: 128, ...second }],
+  tensors: [
+    { ...T, ...first },
+    { ...T, name: "u", offset: 128, ...second },
+  ],
   dataBytes,
 });
 const keys = (...pairs: readonly Uint8Array[]): RawFile => ({ pairs });
@@ -51,7 +58,12 @@ const KEYS: readonly Case[] = [
   ["a string of 2^32 bytes", keys(pair("k", TYPE.string, u64(2 ** 32))), "gguf/limit"],
   ["a string longer than the file", keys(pair("k", TYPE.string, join(u64(100), [1]))), "gguf/truncated"],
   ["a string of −1 bytes", keys(pair("k", TYPE.string, u64(-1))), "gguf/limit"],
-  ["an array of arrays", keys(array("k", TYPE.array, 1, join(u32(TYPE.u8), u64(0)))), "gguf/bad-value", /array of arrays/],
+  [
+    "an array of arrays",
+    keys(array("k", TYPE.array, 1, join(u32(TYPE.u8), u64(0)))),
+    "gguf/bad-value",
+    /array of arrays/,
+  ],
   ["an array of type 13", keys(array("k", 13, 1, u64(0))), "gguf/bad-value"],
   ["an array of 2^63 bytes", keys(array("k", TYPE.u8, 2n ** 63n)), "gguf/limit"],
   ["an array of −1 strings", keys(array("k", TYPE.string, -1)), "gguf/limit"],
@@ -62,7 +74,12 @@ const KEYS: readonly Case[] = [
   ["alignment 3", keys(pair("general.alignment", TYPE.u32, u32(3))), "gguf/bad-value"],
   ["alignment 131,072", keys(pair("general.alignment", TYPE.u32, u32(131_072))), "gguf/bad-value"],
   ["alignment 2^32 − 1", keys(pair("general.alignment", TYPE.u32, u32(0xffffffff))), "gguf/bad-value"],
-  ["alignment as text", keys(pair("general.alignment", TYPE.string, str("abc"))), "gguf/bad-value", /wanted uint32, found string/],
+  [
+    "alignment as text",
+    keys(pair("general.alignment", TYPE.string, str("abc"))),
+    "gguf/bad-value",
+    /wanted uint32, found string/,
+  ],
   ["alignment as float", keys(pair("general.alignment", TYPE.f32, f32(32))), "gguf/bad-value", /found float32/],
   ["alignment of 64 bits", keys(pair("general.alignment", TYPE.u64, u64(32))), "gguf/bad-value"],
 ];
@@ -80,7 +97,12 @@ const TENSORS: readonly Case[] = [
   ["2^53 − 1 floats, whose bytes overflow", one({ dims: [2n ** 53n - 1n] }), "gguf/bad-tensor", /overflow/],
   ["an exabyte of floats", one({ dims: [2n ** 50n] }), "gguf/tensor-outside-file"],
   ["2^60 bytes of TQ1_0", one({ dims: [256, 2n ** 44n], type: 34 }), "gguf/tensor-outside-file"],
-  ["a first dimension off the block of Q8_0", one({ dims: [33], type: 8 }), "gguf/bad-tensor", /multiple of 32, the block of Q8_0/],
+  [
+    "a first dimension off the block of Q8_0",
+    one({ dims: [33], type: 8 }),
+    "gguf/bad-tensor",
+    /multiple of 32, the block of Q8_0/,
+  ],
   ["a first dimension off the block of I2_S", one({ dims: [64, 2], type: 36 }), "gguf/bad-tensor", /128/],
   ["type 9999", one({ type: 9999 }), "tensor/unsupported-type", /unknown type id 9999/],
   ["type −1", one({ type: 0xffffffff }), "tensor/unsupported-type"],
@@ -91,7 +113,12 @@ const TENSORS: readonly Case[] = [
   ["type STQ1_0", one({ type: 43 }), "tensor/unsupported-type", /STQ1_0/],
   ["type IQ2_BN", one({ type: 135 }), "tensor/unsupported-type", /IQ2_BN/],
   ["a name twice", two({}, { name: "t" }), "gguf/duplicate", /"t"/],
-  ["an offset off the alignment", one({ offset: 16 }, { dataBytes: 256 }), "gguf/bad-tensor", /multiple of the alignment 32/],
+  [
+    "an offset off the alignment",
+    one({ offset: 16 }, { dataBytes: 256 }),
+    "gguf/bad-tensor",
+    /multiple of the alignment 32/,
+  ],
   ["an offset off a custom alignment", { ...two({}, {}, 512), ...ALIGNED_256 }, "gguf/bad-tensor", /alignment 256/],
   ["an offset of −32", one({ offset: -32 }), "gguf/tensor-outside-file"],
   ["an offset of 2^63", one({ offset: 2n ** 63n }), "gguf/tensor-outside-file"],
@@ -141,12 +168,19 @@ describe("files that other parsers believed", () => {
   });
 
   test("2^63 × 2^63 floats at 2^63", () => {
-    assert.throws(() => parseGguf(rawGguf(one({ dims: [2n ** 63n, 2n ** 63n], offset: 2n ** 63n }))), { code: "gguf/bad-tensor" });
+    assert.throws(() => parseGguf(rawGguf(one({ dims: [2n ** 63n, 2n ** 63n], offset: 2n ** 63n }))), {
+      code: "gguf/bad-tensor",
+    });
   });
 
   test("sizes that sum past 2^64 and wrap to a small buffer", () => {
     const dims = [2n ** 51n];
-    const tensors = Array.from({ length: 8 }, (_, i) => ({ name: `t${i}`, dims, type: 24, offset: BigInt(i) * 2n ** 51n }));
+    const tensors = Array.from({ length: 8 }, (_, i) => ({
+      name: `t${i}`,
+      dims,
+      type: 24,
+      offset: BigInt(i) * 2n ** 51n,
+    }));
     assert.throws(() => parseGguf(rawGguf({ tensors, dataBytes: 4096 })), { code: "gguf/tensor-outside-file" });
   });
 
@@ -179,10 +213,15 @@ describe("files that other parsers believed", () => {
       read: async (into: Uint8Array, position: number) => {
         assert.equal(position, 0);
         reads.push(into.length);
-        for (const segment of segments) if (segment.position + head.length <= into.length) into.set(segment.bytes, segment.position);
+        for (const segment of segments)
+          if (segment.position + head.length <= into.length) into.set(segment.bytes, segment.position);
       },
     };
-    await assert.rejects(readGguf(source), { name: "OnebitError", code: "gguf/limit", message: /header goes on past 134217728 bytes/ });
+    await assert.rejects(readGguf(source), {
+      name: "OnebitError",
+      code: "gguf/limit",
+      message: /header goes on past 134217728 bytes/,
+    });
     assert.equal(reads.at(-1), 128 * 1024 * 1024);
     assert.ok(reads.length <= 4, `reads of ${reads.join(", ")} bytes`);
   });
@@ -209,7 +248,11 @@ describe("truncation", () => {
     const { dataPosition } = parseGguf(file);
     for (let length = 0; length < file.length; length++) {
       const error = caught(() => parseGguf(file.subarray(0, length)));
-      assert.equal(error.code, length < dataPosition ? "gguf/truncated" : "gguf/tensor-outside-file", `at byte ${length}`);
+      assert.equal(
+        error.code,
+        length < dataPosition ? "gguf/truncated" : "gguf/tensor-outside-file",
+        `at byte ${length}`,
+      );
       assert.match(error.message, /download or copy it again/);
     }
   });

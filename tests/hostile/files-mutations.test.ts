@@ -20,8 +20,19 @@ describe(`${FUZZ_FILES} mutated files of each format`, () => {
   test("GGUF", () => {
     const before = process.resourceUsage().maxRSS;
     const { parsed, refused } = fuzz(GGUF_SEEDS, FUZZ_FILES, (bytes) => parseGguf(bytes), checkGguf);
-    requireReached(parsed, refused, ["gguf/truncated", "gguf/limit", "gguf/bad-value", "gguf/duplicate", "gguf/bad-tensor"]);
-    requireReached(parsed, refused, ["gguf/tensor-outside-file", "tensor/unsupported-type", "gguf/bad-magic", "gguf/unsupported-version"]);
+    requireReached(parsed, refused, [
+      "gguf/truncated",
+      "gguf/limit",
+      "gguf/bad-value",
+      "gguf/duplicate",
+      "gguf/bad-tensor",
+    ]);
+    requireReached(parsed, refused, [
+      "gguf/tensor-outside-file",
+      "tensor/unsupported-type",
+      "gguf/bad-magic",
+      "gguf/unsupported-version",
+    ]);
     requireNoGrowth(before);
   });
 
@@ -34,11 +45,20 @@ describe(`${FUZZ_FILES} mutated files of each format`, () => {
 
   test("safetensors", () => {
     const before = process.resourceUsage().maxRSS;
-    const { parsed, refused } = fuzz(SAFETENSORS_SEEDS, FUZZ_FILES, (bytes) => parseSafetensors(bytes), (header, bytes) => {
-      checkTensors(header.tensors, 8, bytes.length);
-    });
+    const { parsed, refused } = fuzz(
+      SAFETENSORS_SEEDS,
+      FUZZ_FILES,
+      (bytes) => parseSafetensors(bytes),
+      (header, bytes) => {
+        checkTensors(header.tensors, 8, bytes.length);
+      },
+    );
     requireReached(parsed, refused, ["safetensors/truncated", "safetensors/bad-header", "safetensors/limit"]);
-    requireReached(parsed, refused, ["safetensors/bad-tensor", "safetensors/tensor-outside-file", "tensor/unsupported-type"]);
+    requireReached(parsed, refused, [
+      "safetensors/bad-tensor",
+      "safetensors/tensor-outside-file",
+      "tensor/unsupported-type",
+    ]);
     requireNoGrowth(before);
   });
 });
@@ -64,7 +84,9 @@ function checkGguf(header: GgufHeader, bytes: Uint8Array): void {
 /** Inside the file, apart, and as large as shape and type say. */
 function checkTensors(tensors: readonly TensorPlace[], dataPosition: number, fileSizeBytes: number): void {
   let free = dataPosition;
-  for (const { name, type, shape, position, sizeBytes } of [...tensors].sort((a, b) => a.position - b.position || a.sizeBytes - b.sizeBytes)) {
+  for (const { name, type, shape, position, sizeBytes } of [...tensors].sort(
+    (a, b) => a.position - b.position || a.sizeBytes - b.sizeBytes,
+  )) {
     assert.ok(position >= free, `${name} overlaps`);
     free = position + sizeBytes;
     const { blockElements, blockBytes, tailBytes } = TENSOR_TYPES[type];

@@ -30,16 +30,32 @@ const REFUSED: readonly (readonly [what: string, file: Uint8Array, code: ErrorCo
   ["two JSON objects", raw("{}{}"), "safetensors/bad-header"],
   ["text that is not UTF-8", join(u64(4), [0x7b, 0x22, 0xff, 0x7d]), "safetensors/bad-header"],
   ["100,000 nested arrays", raw(`{"a":${"[".repeat(100_000)}`), "safetensors/limit", /nested 100001 deep/],
-  ["a tensor twice", raw(`{"w":${tensor("U8", "[1]", 0, 1)},"w":${tensor("U8", "[1]", 0, 1)}}`, 1), "safetensors/duplicate"],
-  ["a tensor twice, once escaped", raw(`{"w":${tensor("U8", "[1]", 0, 1)},"\\u0077":${tensor("U8", "[1]", 0, 1)}}`, 1), "safetensors/duplicate"],
-  ["a shape twice", raw('{"w":{"dtype":"U8","shape":[9],"shape":[1],"data_offsets":[0,1]}}', 1), "safetensors/duplicate"],
+  [
+    "a tensor twice",
+    raw(`{"w":${tensor("U8", "[1]", 0, 1)},"w":${tensor("U8", "[1]", 0, 1)}}`, 1),
+    "safetensors/duplicate",
+  ],
+  [
+    "a tensor twice, once escaped",
+    raw(`{"w":${tensor("U8", "[1]", 0, 1)},"\\u0077":${tensor("U8", "[1]", 0, 1)}}`, 1),
+    "safetensors/duplicate",
+  ],
+  [
+    "a shape twice",
+    raw('{"w":{"dtype":"U8","shape":[9],"shape":[1],"data_offsets":[0,1]}}', 1),
+    "safetensors/duplicate",
+  ],
   ["metadata that is no object", raw('{"__metadata__":1}'), "safetensors/bad-header"],
   ["metadata that is no string", raw('{"__metadata__":{"a":1}}'), "safetensors/bad-header", /"a" is no string/],
   ["a tensor that is no object", raw('{"w":1}'), "safetensors/bad-header"],
   ["a tensor that is null", raw('{"w":null}'), "safetensors/bad-header"],
   ["no dtype", raw('{"w":{"shape":[1],"data_offsets":[0,1]}}', 1), "tensor/unsupported-type"],
   ["an unknown dtype", raw(`{"w":${tensor("F4", "[1]", 0, 1)}}`, 1), "tensor/unsupported-type", /"w": dtype .*F4/],
-  ["a dtype that is a list of one", raw('{"w":{"dtype":["U8"],"shape":[1],"data_offsets":[0,1]}}', 1), "tensor/unsupported-type"],
+  [
+    "a dtype that is a list of one",
+    raw('{"w":{"dtype":["U8"],"shape":[1],"data_offsets":[0,1]}}', 1),
+    "tensor/unsupported-type",
+  ],
   ["a dtype that every object has", raw(`{"w":${tensor("constructor", "[1]", 0, 1)}}`, 1), "tensor/unsupported-type"],
   ["no shape", raw('{"w":{"dtype":"U8","data_offsets":[0,1]}}', 1), "safetensors/bad-tensor", /shape/],
   ["a shape of text", raw(`{"w":${tensor("U8", '["1"]', 0, 1)}}`, 1), "safetensors/bad-tensor"],
@@ -47,25 +63,61 @@ const REFUSED: readonly (readonly [what: string, file: Uint8Array, code: ErrorCo
   ["a fractional extent", raw(`{"w":${tensor("U8", "[1.5]", 0, 1)}}`, 1), "safetensors/bad-tensor"],
   ["an extent of 1e999", raw(`{"w":${tensor("U8", "[1e999]", 0, 1)}}`, 1), "safetensors/bad-tensor"],
   ["65 dimensions", raw(`{"w":${tensor("U8", `[${Array(65).fill(1)}]`, 0, 1)}}`, 1), "safetensors/bad-tensor"],
-  ["a product past 2^53", raw(`{"w":${tensor("U8", "[4294967296,4294967296]", 0, 1)}}`, 1), "safetensors/bad-tensor", /overflows/],
-  ["a product that wraps to nothing", raw(`{"w":${tensor("F32", "[4611686018427387904,4]", 0, 0)}}`), "safetensors/bad-tensor"],
+  [
+    "a product past 2^53",
+    raw(`{"w":${tensor("U8", "[4294967296,4294967296]", 0, 1)}}`, 1),
+    "safetensors/bad-tensor",
+    /overflows/,
+  ],
+  [
+    "a product that wraps to nothing",
+    raw(`{"w":${tensor("F32", "[4611686018427387904,4]", 0, 0)}}`),
+    "safetensors/bad-tensor",
+  ],
   ["one offset", raw('{"w":{"dtype":"U8","shape":[1],"data_offsets":[0]}}', 1), "safetensors/bad-tensor"],
   ["three offsets", raw('{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1,2]}}', 1), "safetensors/bad-tensor"],
   ["an end before the begin", raw(`{"w":${tensor("U8", "[1]", 1, 0)}}`, 1), "safetensors/bad-tensor"],
-  ["offsets that span more than the shape", raw(`{"w":${tensor("F32", "[1]", 0, 8)}}`, 8), "safetensors/bad-tensor", /has 4 bytes, its data_offsets span 8/],
+  [
+    "offsets that span more than the shape",
+    raw(`{"w":${tensor("F32", "[1]", 0, 8)}}`, 8),
+    "safetensors/bad-tensor",
+    /has 4 bytes, its data_offsets span 8/,
+  ],
   ["a tensor outside the file", raw(`{"w":${tensor("U8", "[9]", 0, 9)}}`, 8), "safetensors/tensor-outside-file"],
   ["a hole before the first tensor", raw(`{"w":${tensor("U8", "[4]", 4, 8)}}`, 8), "safetensors/bad-tensor", /hole/],
-  ["a hole between tensors", raw(`{"a":${tensor("U8", "[1]", 0, 1)},"b":${tensor("U8", "[1]", 2, 3)}}`, 3), "safetensors/bad-tensor", /hole/],
-  ["tensors that overlap", raw(`{"a":${tensor("U8", "[2]", 0, 2)},"b":${tensor("U8", "[2]", 1, 3)}}`, 3), "safetensors/bad-tensor", /overlaps/],
-  ["two tensors over the same bytes", raw(`{"a":${tensor("U8", "[2]", 0, 2)},"b":${tensor("U8", "[2]", 0, 2)}}`, 2), "safetensors/bad-tensor", /overlaps/],
-  ["bytes after the last tensor", raw(`{"a":${tensor("U8", "[1]", 0, 1)}}`, 2), "safetensors/bad-tensor", /belongs to no tensor/],
+  [
+    "a hole between tensors",
+    raw(`{"a":${tensor("U8", "[1]", 0, 1)},"b":${tensor("U8", "[1]", 2, 3)}}`, 3),
+    "safetensors/bad-tensor",
+    /hole/,
+  ],
+  [
+    "tensors that overlap",
+    raw(`{"a":${tensor("U8", "[2]", 0, 2)},"b":${tensor("U8", "[2]", 1, 3)}}`, 3),
+    "safetensors/bad-tensor",
+    /overlaps/,
+  ],
+  [
+    "two tensors over the same bytes",
+    raw(`{"a":${tensor("U8", "[2]", 0, 2)},"b":${tensor("U8", "[2]", 0, 2)}}`, 2),
+    "safetensors/bad-tensor",
+    /overlaps/,
+  ],
+  [
+    "bytes after the last tensor",
+    raw(`{"a":${tensor("U8", "[1]", 0, 1)}}`, 2),
+    "safetensors/bad-tensor",
+    /belongs to no tensor/,
+  ],
   ["data without tensors", raw("{}", 1), "safetensors/bad-tensor"],
   ["a name of 2,000 characters", raw(`{"${"n".repeat(2000)}":${tensor("U8", "[1]", 0, 1)}}`, 1), "safetensors/limit"],
 ];
 
 describe("safetensors files that are refused", () => {
   for (const [what, file, code, message] of REFUSED) {
-    test(what, () => assert.throws(() => parseSafetensors(file), { name: "OnebitError", code, message: message ?? /./ }));
+    test(what, () =>
+      assert.throws(() => parseSafetensors(file), { name: "OnebitError", code, message: message ?? /./ }),
+    );
   }
 
   test("70,000 tensors of nothing", () => {
@@ -75,11 +127,17 @@ describe("safetensors files that are refused", () => {
 
   test("a tensor called __proto__ is a tensor", () => {
     const { tensors } = parseSafetensors(raw(`{"__proto__":${tensor("U8", "[1]", 0, 1)}}`, 1));
-    assert.deepEqual(tensors.map(({ name }) => name), ["__proto__"]);
+    assert.deepEqual(
+      tensors.map(({ name }) => name),
+      ["__proto__"],
+    );
   });
 
   test("truncation at every byte: a typed error", async () => {
-    const file = raw(`{"__metadata__":{"format":"pt"},"a":${tensor("BF16", "[2,3]", 0, 12)},"b":${tensor("U8", "[4]", 12, 16)}}`, 16);
+    const file = raw(
+      `{"__metadata__":{"format":"pt"},"a":${tensor("BF16", "[2,3]", 0, 12)},"b":${tensor("U8", "[4]", 12, 16)}}`,
+      16,
+    );
     parseSafetensors(file);
     for (let length = 0; length < file.length; length++) {
       const cut = file.subarray(0, length);

@@ -1,7 +1,8 @@
 /** Small good files, of which tests and generators make damaged ones. */
 import { TYPE, f32, join, pair, rawGguf, str, u32, u64 } from "../files/raw-gguf.ts";
 
-const list = (key: string, type: number, count: number, items: Uint8Array) => pair(key, TYPE.array, join(u32(type), u64(count), items));
+const list = (key: string, type: number, count: number, items: Uint8Array) =>
+  pair(key, TYPE.array, join(u32(type), u64(count), items));
 
 export const GGUF_SEEDS = [
   rawGguf({}),
@@ -40,12 +41,19 @@ export const GGUF_SEEDS = [
   }),
 ];
 
-const json = (text: string, dataBytes: number): Uint8Array => join(u64(text.length), new TextEncoder().encode(text), new Uint8Array(dataBytes));
+const json = (text: string, dataBytes: number): Uint8Array =>
+  join(u64(text.length), new TextEncoder().encode(text), new Uint8Array(dataBytes));
 export const SAFETENSORS_SEEDS = [
   json("{}", 0),
   json('{"__metadata__":{"format":"pt"},"w":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]}}   ', 12),
-  json('{"q":{"dtype":"U8","shape":[1,4],"data_offsets":[4,8]},"s\\u0061":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}', 8),
-  json('{"a":{"shape":[0],"data_offsets":[0,0],"dtype":"I64"},"b":{"dtype":"F16","data_offsets":[0,4],"shape":[1,1,2]}}', 4),
+  json(
+    '{"q":{"dtype":"U8","shape":[1,4],"data_offsets":[4,8]},"s\\u0061":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}',
+    8,
+  ),
+  json(
+    '{"a":{"shape":[0],"data_offsets":[0,0],"dtype":"I64"},"b":{"dtype":"F16","data_offsets":[0,4],"shape":[1,1,2]}}',
+    4,
+  ),
 ];
 
 export const JSON_SEEDS = [

@@ -17,8 +17,15 @@ before(async () => {
   mkdirSync("build", { recursive: true });
   folder = mkdtempSync(join("build", "held-"));
   await build({
-    entryPoints: ["tests/hostile/held-child.ts"], outfile: join(folder, "child.mjs"), bundle: true, platform: "node", format: "esm", target: "node20",
-    loader: { ".wasm": "binary", ".gguf": "binary" }, packages: "external", logLevel: "error",
+    entryPoints: ["tests/hostile/held-child.ts"],
+    outfile: join(folder, "child.mjs"),
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    loader: { ".wasm": "binary", ".gguf": "binary" },
+    packages: "external",
+    logLevel: "error",
   });
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -33,8 +40,14 @@ describe("files that would take the most memory for their size", () => {
       const path = files[0][0] === "model.gguf" ? join(model, "model.gguf") : model;
       const { stdout } = await run(process.execPath, ["--expose-gc", join(folder, "child.mjs"), path]);
       rmSync(model, { recursive: true });
-      const { outcome, heldBytes, processorMs } = JSON.parse(stdout) as { outcome: string; heldBytes: number; processorMs: number };
-      t.diagnostic(`${(sizeBytes / 1e6).toFixed(1)} MB: held ${(heldBytes / 1e6).toFixed(1)} MB of ${((3 * sizeBytes + 64 * 2 ** 20) / 1e6).toFixed(1)}, ${Math.round(processorMs)} ms, ${outcome}`);
+      const { outcome, heldBytes, processorMs } = JSON.parse(stdout) as {
+        outcome: string;
+        heldBytes: number;
+        processorMs: number;
+      };
+      t.diagnostic(
+        `${(sizeBytes / 1e6).toFixed(1)} MB: held ${(heldBytes / 1e6).toFixed(1)} MB of ${((3 * sizeBytes + 64 * 2 ** 20) / 1e6).toFixed(1)}, ${Math.round(processorMs)} ms, ${outcome}`,
+      );
       assert.doesNotMatch(outcome, /^untyped/);
       assert.ok(heldBytes <= 3 * sizeBytes + 64 * 2 ** 20, `held ${heldBytes} bytes for a file of ${sizeBytes}`);
       assert.ok(processorMs <= PROCESSOR_MS_MAX, `${processorMs} ms of processor time`);

@@ -26,7 +26,14 @@ for (let i = 0; i < Number(count); i++) {
   await new Promise((resolve) => setImmediate(resolve));
   globalThis.gc?.();
   const { rss, heapUsed } = process.memoryUsage();
-  const cycle: Cycle = { weightBytes, residentBytes: rss, heapBytes: heapUsed, nFiles: entries("/proc/self/fd"), nOsThreads: entries("/proc/self/task"), logitsHash };
+  const cycle: Cycle = {
+    weightBytes,
+    residentBytes: rss,
+    heapBytes: heapUsed,
+    nFiles: entries("/proc/self/fd"),
+    nOsThreads: entries("/proc/self/task"),
+    logitsHash,
+  };
   process.stdout.write(`${JSON.stringify(cycle)}\n`);
 }
 
@@ -35,7 +42,10 @@ async function runOnce(): Promise<{ weightBytes: number; logitsHash: string }> {
   const logits = await model.logits(ids);
   await model.generate(ids, { maxTokens: 2, temperature: 0 }).result();
   await model.close();
-  return { weightBytes: model.memory.weightBytes, logitsHash: createHash("sha256").update(new Uint8Array(logits.buffer)).digest("hex") };
+  return {
+    weightBytes: model.memory.weightBytes,
+    logitsHash: createHash("sha256").update(new Uint8Array(logits.buffer)).digest("hex"),
+  };
 }
 
 function entries(folder: string): number {

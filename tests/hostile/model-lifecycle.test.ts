@@ -24,18 +24,26 @@ const SHAPE: TinyShape = { nEmbd: 256, nLayers: 2, nHeads: 4, nKvHeads: 2, headD
 const GGUF = await ggufBytes(SHAPE, { architecture: "llama", body: "TQ2_0" });
 
 describe("the event loop has its turns, although nothing that is awaited ever waits", () => {
-  const uses: Readonly<Record<string, (model: Model, signal: AbortSignal) => Promise<{ readonly stopReason: string } | Float32Array>>> = {
-    "one long answer after the other": (model, signal) => model.generate([1], { maxTokens: 100, ignoreEnd: true, signal }).result(),
+  const uses: Readonly<
+    Record<string, (model: Model, signal: AbortSignal) => Promise<{ readonly stopReason: string } | Float32Array>>
+  > = {
+    "one long answer after the other": (model, signal) =>
+      model.generate([1], { maxTokens: 100, ignoreEnd: true, signal }).result(),
     "answers of one token": (model, signal) => model.generate([1], { maxTokens: 1, ignoreEnd: true, signal }).result(),
     logits: (model, signal) => model.logits(IDS, { signal }),
   };
   for (const [name, use] of Object.entries(uses)) {
     test(`${name}: a timer stops it`, async () => {
       await using model = await load(GGUF, { threads: 1 });
-      const abort = new AbortController(), begin = performance.now();
+      const abort = new AbortController(),
+        begin = performance.now();
       setTimeout(() => abort.abort(), 50);
       let outcome = "";
-      while (outcome !== "aborted" && performance.now() - begin < 5000) outcome = await use(model, abort.signal).then((result) => ("stopReason" in result ? result.stopReason : "done"), codeOf);
+      while (outcome !== "aborted" && performance.now() - begin < 5000)
+        outcome = await use(model, abort.signal).then(
+          (result) => ("stopReason" in result ? result.stopReason : "done"),
+          codeOf,
+        );
       assert.equal(outcome, "aborted");
     });
   }
@@ -51,8 +59,12 @@ describe("closing", () => {
   for (const threads of [1, 2]) {
     for (const [name, use] of Object.entries(uses)) {
       test(`while ${name} runs, ${threads} thread${threads > 1 ? "s" : ""}: it ends, all of it, and later uses are refused`, async () => {
-        const platform = memoryPlatform({ model: GGUF }), model = await load("model", { platform, threads });
-        const running = use(model).then((result) => (result as { stopReason?: string } | undefined)?.stopReason ?? "done", codeOf);
+        const platform = memoryPlatform({ model: GGUF }),
+          model = await load("model", { platform, threads });
+        const running = use(model).then(
+          (result) => (result as { stopReason?: string } | undefined)?.stopReason ?? "done",
+          codeOf,
+        );
         await new Promise((resolve) => setImmediate(resolve));
         await Promise.all([model.close(), model.close()]);
         await model.close();
@@ -73,7 +85,9 @@ describe("closing", () => {
 
   test("leaves what was handed out readable, and what was not started refused", async () => {
     const model = await load(GGUF, { threads: 1 });
-    const logits = await model.logits(IDS), copy = logits.slice(), later = model.generate(IDS, { maxTokens: 3 });
+    const logits = await model.logits(IDS),
+      copy = logits.slice(),
+      later = model.generate(IDS, { maxTokens: 3 });
     await model.close();
     assert.deepEqual(logits, copy);
     assert.equal(await later.result().then(() => "done", codeOf), "model/closed");
@@ -104,8 +118,12 @@ describe("asking for what cannot be", () => {
 
   const long = Array.from({ length: 41 }, () => 1);
   const cases: readonly (readonly [what: string, use: (model: Model) => Promise<unknown>, code: ErrorCode])[] = [
-    ...[-1, 64, 1.5, NaN, Infinity, 2 ** 31, 2 ** 32].map((id) => [`id ${id}`, (m: Model) => m.logits([1, id]), "model/bad-token"] as const),
-    ...[-1, 64, 1.5, NaN].map((id) => [`id ${id} in a prompt`, (m: Model) => m.generate([1, id]).result(), "model/bad-token"] as const),
+    ...[-1, 64, 1.5, NaN, Infinity, 2 ** 31, 2 ** 32].map(
+      (id) => [`id ${id}`, (m: Model) => m.logits([1, id]), "model/bad-token"] as const,
+    ),
+    ...[-1, 64, 1.5, NaN].map(
+      (id) => [`id ${id} in a prompt`, (m: Model) => m.generate([1, id]).result(), "model/bad-token"] as const,
+    ),
     ["ids as text", (m) => m.logits(["1"] as unknown as number[]), "model/bad-token"],
     ["no ids", (m) => m.logits([]), "option/invalid"],
     ["an empty prompt", (m) => m.generate([]).result(), "option/invalid"],
@@ -113,7 +131,11 @@ describe("asking for what cannot be", () => {
     ["a longer prompt than the context", (m) => m.generate(long).result(), "model/context-full"],
     ["text, of a model without a vocabulary", (m) => m.generate("text").result(), "tokenizer/missing"],
     ["embeddings of a model without a vocabulary", (m) => m.embed(["text"]), "tokenizer/missing"],
-    ["a chat of a model without a vocabulary", (m) => m.chat([{ role: "user", content: "hi" }]).result(), "tokenizer/missing"],
+    [
+      "a chat of a model without a vocabulary",
+      (m) => m.chat([{ role: "user", content: "hi" }]).result(),
+      "tokenizer/missing",
+    ],
   ];
   for (const [what, use, code] of cases) {
     test(what, async () => {
@@ -125,9 +147,16 @@ describe("asking for what cannot be", () => {
   test("the engine itself refuses ids and positions that its memory has no place for", async () => {
     const engine = await openSource(bytesSource(GGUF), { threads: 1, contextLength: 8 });
     for (const [ids, position, code] of [
-      [[64], 0, "model/bad-token"], [[-1], 0, "model/bad-token"], [[0.5], 0, "model/bad-token"], [[1], 8, "model/context-full"],
-      [[1, 1], 7, "model/context-full"], [[1], -1, "model/context-full"], [[1], 0.5, "model/context-full"], [[1], NaN, "model/context-full"],
-    ] as const) assert.equal(await engine.evaluate(ids, position).then(() => "done", codeOf), code);
+      [[64], 0, "model/bad-token"],
+      [[-1], 0, "model/bad-token"],
+      [[0.5], 0, "model/bad-token"],
+      [[1], 8, "model/context-full"],
+      [[1, 1], 7, "model/context-full"],
+      [[1], -1, "model/context-full"],
+      [[1], 0.5, "model/context-full"],
+      [[1], NaN, "model/context-full"],
+    ] as const)
+      assert.equal(await engine.evaluate(ids, position).then(() => "done", codeOf), code);
     await engine.close();
   });
 
@@ -153,21 +182,56 @@ describe("a hundred models, one after the other, two threads each", () => {
   const GROWTH_BYTES_MAX = 48e6;
 
   test("memory, threads and files come back", async (t) => {
-    const program = join(folder, "cycles.mjs"), model = join(folder, "model.gguf");
-    writeFileSync(model, await ggufBytes({ ...SHAPE, nVocab: 8192, tied: true }, { architecture: "llama", body: "TQ2_0" }));
+    const program = join(folder, "cycles.mjs"),
+      model = join(folder, "model.gguf");
+    writeFileSync(
+      model,
+      await ggufBytes({ ...SHAPE, nVocab: 8192, tied: true }, { architecture: "llama", body: "TQ2_0" }),
+    );
     // The kernels were built for this run's own bundle.
-    const kernels = { name: "kernels", setup: (b: import("esbuild").PluginBuild) => void b.onResolve({ filter: /^#kernels\// }, ({ path }) => ({ path: resolve(`build/kernels.${path.slice("#kernels/".length)}.wasm`) })) };
+    const kernels = {
+      name: "kernels",
+      setup: (b: import("esbuild").PluginBuild) =>
+        void b.onResolve({ filter: /^#kernels\// }, ({ path }) => ({
+          path: resolve(`build/kernels.${path.slice("#kernels/".length)}.wasm`),
+        })),
+    };
     await build({
-      entryPoints: ["tests/hostile/load-cycles.ts"], outfile: program, bundle: true, format: "esm", platform: "node", target: "node20",
-      packages: "external", loader: { ".wasm": "binary", ".gguf": "binary" }, logLevel: "warning", plugins: [kernels],
+      entryPoints: ["tests/hostile/load-cycles.ts"],
+      outfile: program,
+      bundle: true,
+      format: "esm",
+      platform: "node",
+      target: "node20",
+      packages: "external",
+      loader: { ".wasm": "binary", ".gguf": "binary" },
+      logLevel: "warning",
+      plugins: [kernels],
     });
-    const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", program, model, "100"], { timeout: 300_000, maxBuffer: 1e7 });
-    const cycles = stdout.trim().split("\n").map((line) => JSON.parse(line) as Cycle);
+    const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", program, model, "100"], {
+      timeout: 300_000,
+      maxBuffer: 1e7,
+    });
+    const cycles = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Cycle);
     assert.equal(cycles.length, 100);
-    assert.ok(cycles.every(({ weightBytes }) => weightBytes > WEIGHT_BYTES), `models of ${cycles[0].weightBytes} bytes prove nothing`);
+    assert.ok(
+      cycles.every(({ weightBytes }) => weightBytes > WEIGHT_BYTES),
+      `models of ${cycles[0].weightBytes} bytes prove nothing`,
+    );
     const [tenth, last] = [cycles[9], cycles[99]];
-    t.diagnostic(`resident: ${cycles.filter((_, i) => i % 10 === 9).map(({ residentBytes }) => Math.round(residentBytes / 1e6)).join(", ")} MB; heap ${Math.round(tenth.heapBytes / 1e6)}, ${Math.round(last.heapBytes / 1e6)} MB`);
-    assert.ok(last.residentBytes - tenth.residentBytes < GROWTH_BYTES_MAX, `resident bytes grew from ${tenth.residentBytes} to ${last.residentBytes}`);
+    t.diagnostic(
+      `resident: ${cycles
+        .filter((_, i) => i % 10 === 9)
+        .map(({ residentBytes }) => Math.round(residentBytes / 1e6))
+        .join(", ")} MB; heap ${Math.round(tenth.heapBytes / 1e6)}, ${Math.round(last.heapBytes / 1e6)} MB`,
+    );
+    assert.ok(
+      last.residentBytes - tenth.residentBytes < GROWTH_BYTES_MAX,
+      `resident bytes grew from ${tenth.residentBytes} to ${last.residentBytes}`,
+    );
     assert.ok(last.heapBytes - tenth.heapBytes < 5e6, `the heap grew from ${tenth.heapBytes} to ${last.heapBytes}`);
     assert.deepEqual([last.nFiles, last.nOsThreads], [tenth.nFiles, tenth.nOsThreads]);
     assert.equal(new Set(cycles.map(({ logitsHash }) => logitsHash)).size, 1);

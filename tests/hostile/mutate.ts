@@ -18,8 +18,35 @@ export function seededRandom(seed: number): () => number {
 
 /** Where counts, lengths and offsets break: around zero, signs, word sizes and exact doubles. */
 const EDGES: readonly bigint[] = [
-  0n, 1n, 2n, 7n, 8n, 31n, 32n, 33n, 41n, 42n, 63n, 64n, 127n, 128n, 255n, 256n, 65_535n, 65_536n,
-  2n ** 30n, 2n ** 31n - 1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 62n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n,
+  0n,
+  1n,
+  2n,
+  7n,
+  8n,
+  31n,
+  32n,
+  33n,
+  41n,
+  42n,
+  63n,
+  64n,
+  127n,
+  128n,
+  255n,
+  256n,
+  65_535n,
+  65_536n,
+  2n ** 30n,
+  2n ** 31n - 1n,
+  2n ** 31n,
+  2n ** 32n - 1n,
+  2n ** 32n,
+  2n ** 53n - 1n,
+  2n ** 53n,
+  2n ** 62n,
+  2n ** 63n - 1n,
+  2n ** 63n,
+  2n ** 64n - 1n,
 ];
 
 /** A damaged copy of one of `seeds`: one to four edits of bytes, numbers, ranges, or grafts from another seed. */
@@ -69,7 +96,8 @@ function splice(bytes: Uint8Array, at: number, removed: number, inserted: Uint8A
 }
 
 function writeNumber(bytes: Uint8Array, at: number, value: bigint, lengthBytes: number): void {
-  for (let i = 0; i < lengthBytes && at + i < bytes.length; i++) bytes[at + i] = Number((value >> BigInt(8 * i)) & 255n);
+  for (let i = 0; i < lengthBytes && at + i < bytes.length; i++)
+    bytes[at + i] = Number((value >> BigInt(8 * i)) & 255n);
 }
 
 /** A file may take 50 ms and 10 ms a megabyte; a busy machine gets three more tries to show that it was not the file. */
@@ -98,7 +126,8 @@ export function fuzz<Parsed>(
     const bytes = mutate(seeds, random);
     const tries = [timed(() => parseOne(bytes, i, parse, check))];
     const limitMs = FILE_MS_MAX + bytes.length / 100_000;
-    while (tries.at(-1)!.ms > limitMs && tries.length <= RETRIES) tries.push(timed(() => parseOne(bytes, i, parse, check)));
+    while (tries.at(-1)!.ms > limitMs && tries.length <= RETRIES)
+      tries.push(timed(() => parseOne(bytes, i, parse, check)));
     assert.ok(tries.at(-1)!.ms <= limitMs, `file ${i} took ${tries.map(({ ms }) => ms)} ms: ${hex(bytes)}`);
     const { code } = tries[0]!;
     if (code === undefined) counts.parsed += 1;

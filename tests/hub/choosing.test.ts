@@ -29,17 +29,43 @@ describe("sources", () => {
       [`${HUB_URL_DEFAULT}/owner/repo/blob/main/x%20y.gguf`, hub("owner/repo", "x y.gguf", "main")],
       [`${HUB_URL_DEFAULT}/owner/repo/resolve/v1/x.gguf?download=true#top`, hub("owner/repo", "x.gguf", "v1")],
       [`${HUB_URL_DEFAULT}/owner/repo/tree/v1`, hub("owner/repo", undefined, "v1")],
-      [`${HUB_URL_DEFAULT}/owner/repo/discussions/1`, { kind: "url", url: `${HUB_URL_DEFAULT}/owner/repo/discussions/1` }],
+      [
+        `${HUB_URL_DEFAULT}/owner/repo/discussions/1`,
+        { kind: "url", url: `${HUB_URL_DEFAULT}/owner/repo/discussions/1` },
+      ],
       ["https://example.com/a.gguf?x=1#y", { kind: "url", url: "https://example.com/a.gguf?x=1" }],
       ["http://localhost:8080/m", { kind: "url", url: "http://localhost:8080/m" }],
-      ["model.gguf", { kind: "path" }], ["./hf/model.gguf", { kind: "path" }], ["C:\\m.gguf", { kind: "path" }], ["/a/b", { kind: "path" }],
+      ["model.gguf", { kind: "path" }],
+      ["./hf/model.gguf", { kind: "path" }],
+      ["C:\\m.gguf", { kind: "path" }],
+      ["/a/b", { kind: "path" }],
     ];
     for (const [text, parsed] of cases) assert.deepEqual(parseSource(text, HUB_URL_DEFAULT), parsed, text);
   });
 
   test("that lead out of a folder are none", () => {
-    for (const path of ["", "..", "a/..", "../a", "a//b", "/a", "a/", "a\\b", "a\0b", "c:", "a. ", "nul\x1b", "a/./b", "x".repeat(1001), "nul", "a/CON.gguf", "com1.x/b"]) assert.ok(!isSafePath(path), JSON.stringify(path));
-    for (const path of ["a", "a/b.gguf", "..a", "a..b", ".gitattributes", "é b", "console.gguf", "a/aux-1.gguf"]) assert.ok(isSafePath(path), path);
+    for (const path of [
+      "",
+      "..",
+      "a/..",
+      "../a",
+      "a//b",
+      "/a",
+      "a/",
+      "a\\b",
+      "a\0b",
+      "c:",
+      "a. ",
+      "nul\x1b",
+      "a/./b",
+      "x".repeat(1001),
+      "nul",
+      "a/CON.gguf",
+      "com1.x/b",
+    ])
+      assert.ok(!isSafePath(path), JSON.stringify(path));
+    for (const path of ["a", "a/b.gguf", "..a", "a..b", ".gitattributes", "é b", "console.gguf", "a/aux-1.gguf"])
+      assert.ok(isSafePath(path), path);
   });
 
   test("give names that every system takes", () => {
@@ -53,16 +79,25 @@ describe("sources", () => {
 
 describe("choosing", () => {
   test("among 100,000 names of any kind takes less than a second of processor time", () => {
-    const nFiles = 100_000, kinds: Record<string, (i: number) => string> = {
-      "models": (i) => `m-${i}-TQ2_0.gguf`,
-      "shards of many models": (i) => `m${Math.floor(i / 100)}-Q4_0-${String((i % 100) + 1).padStart(5, "0")}-of-00100.gguf`,
-      "shards of few models": (i) => `m${Math.floor(i / 1000)}-${String((i % 1000) + 1).padStart(5, "0")}-of-01000.gguf`,
-      "weights of a folder": (i) => (i === 0 ? "config.json" : i <= 1000 ? `model-${String(i).padStart(5, "0")}-of-01000.safetensors` : `x-${i}.safetensors`),
-      "no models": (i) => `data/train-${i}.parquet`,
-      "labels without end": (i) => `${"q5_iq1-".repeat(20)}${i}`,
-    };
+    const nFiles = 100_000,
+      kinds: Record<string, (i: number) => string> = {
+        models: (i) => `m-${i}-TQ2_0.gguf`,
+        "shards of many models": (i) =>
+          `m${Math.floor(i / 100)}-Q4_0-${String((i % 100) + 1).padStart(5, "0")}-of-00100.gguf`,
+        "shards of few models": (i) =>
+          `m${Math.floor(i / 1000)}-${String((i % 1000) + 1).padStart(5, "0")}-of-01000.gguf`,
+        "weights of a folder": (i) =>
+          i === 0
+            ? "config.json"
+            : i <= 1000
+              ? `model-${String(i).padStart(5, "0")}-of-01000.safetensors`
+              : `x-${i}.safetensors`,
+        "no models": (i) => `data/train-${i}.parquet`,
+        "labels without end": (i) => `${"q5_iq1-".repeat(20)}${i}`,
+      };
     for (const [name, nameOf] of Object.entries(kinds)) {
-      const files = Array.from({ length: nFiles }, (_, i) => ({ path: nameOf(i), sizeBytes: i })), begin = process.cpuUsage();
+      const files = Array.from({ length: nFiles }, (_, i) => ({ path: nameOf(i), sizeBytes: i })),
+        begin = process.cpuUsage();
       try {
         assert.ok(chooseFiles(files, undefined, "o/r").paths.length > 0);
       } catch (error) {
@@ -73,7 +108,12 @@ describe("choosing", () => {
     }
   });
 
-  const choose = (paths: readonly string[], wanted?: string) => chooseFiles(paths.map((path, i) => ({ path, sizeBytes: path.includes("F16") ? 9000 : 1000 + i })), wanted, "o/r");
+  const choose = (paths: readonly string[], wanted?: string) =>
+    chooseFiles(
+      paths.map((path, i) => ({ path, sizeBytes: path.includes("F16") ? 9000 : 1000 + i })),
+      wanted,
+      "o/r",
+    );
 
   test("the best of what repositories of 1-bit models hold", () => {
     const cases: readonly (readonly [paths: readonly string[], best: string, nOthers: number])[] = [
@@ -90,26 +130,45 @@ describe("choosing", () => {
       [["x-PQ2_0.gguf", "x-Q2_0_g64.gguf", "x-Q2_0.gguf"], "x-PQ2_0.gguf", 2],
     ];
     for (const [paths, best, nOthers] of cases) {
-      const { paths: [first], others } = choose(paths);
+      const {
+        paths: [first],
+        others,
+      } = choose(paths);
       assert.equal(first, best);
       assert.equal(others.length, nOthers, best);
     }
   });
 
   test("does not depend on the order of the list, and prefers the smaller", () => {
-    const files = [["b-TQ2_0.gguf", 20], ["a-TQ1_0.gguf", 10], ["c-Q8_0.gguf", 1]].map(([path, sizeBytes]) => ({ path: String(path), sizeBytes: Number(sizeBytes) }));
-    for (const order of [files, [...files].reverse()]) assert.deepEqual(chooseFiles(order, undefined, "x").paths, ["a-TQ1_0.gguf"]);
+    const files = [
+      ["b-TQ2_0.gguf", 20],
+      ["a-TQ1_0.gguf", 10],
+      ["c-Q8_0.gguf", 1],
+    ].map(([path, sizeBytes]) => ({ path: String(path), sizeBytes: Number(sizeBytes) }));
+    for (const order of [files, [...files].reverse()])
+      assert.deepEqual(chooseFiles(order, undefined, "x").paths, ["a-TQ1_0.gguf"]);
   });
 
   test("what is named, with all that belongs to it", () => {
-    assert.deepEqual(choose(["x-IQ2_XXS.gguf", "y.gguf"], "x-IQ2_XXS.gguf").paths, ["x-IQ2_XXS.gguf"], "whatever its type");
-    assert.deepEqual(choose(["sub/config.json", "sub/model.safetensors", "config.json"], "sub/model.safetensors").paths, ["sub/model.safetensors", "sub/config.json"]);
-    assert.deepEqual(choose(["a-00001-of-00002.gguf", "a-00002-of-00002.gguf"], "a-00002-of-00002.gguf").paths, ["a-00001-of-00002.gguf", "a-00002-of-00002.gguf"]);
+    assert.deepEqual(
+      choose(["x-IQ2_XXS.gguf", "y.gguf"], "x-IQ2_XXS.gguf").paths,
+      ["x-IQ2_XXS.gguf"],
+      "whatever its type",
+    );
+    assert.deepEqual(
+      choose(["sub/config.json", "sub/model.safetensors", "config.json"], "sub/model.safetensors").paths,
+      ["sub/model.safetensors", "sub/config.json"],
+    );
+    assert.deepEqual(choose(["a-00001-of-00002.gguf", "a-00002-of-00002.gguf"], "a-00002-of-00002.gguf").paths, [
+      "a-00001-of-00002.gguf",
+      "a-00002-of-00002.gguf",
+    ]);
   });
 
   test("nothing where there is nothing", () => {
     const code = (wanted: string) => (error: unknown) => error instanceof OnebitError && error.code === wanted;
-    for (const paths of [[], ["README.md"], ["x-TL2.gguf"], ["config.json"], ["model.safetensors"]]) assert.throws(() => choose(paths), code("hub/no-model"));
+    for (const paths of [[], ["README.md"], ["x-TL2.gguf"], ["config.json"], ["model.safetensors"]])
+      assert.throws(() => choose(paths), code("hub/no-model"));
     assert.throws(() => choose(["a-00001-of-00003.gguf", "a-00003-of-00003.gguf"]), code("hub/no-model"));
     assert.throws(() => choose(["a-00001-of-99999.gguf"]), code("hub/no-model"));
     assert.throws(() => choose(["a.gguf"], "b.gguf"), code("hub/not-found"));
@@ -132,7 +191,16 @@ describe("a journal", () => {
   test("with zeros or garbage in it drops what is no part", () => {
     const torn = Buffer.concat([bytes, Buffer.from("\0\0\0\n7\n99999999999\n-1\n1e0\n04\n5\n")]);
     assert.deepEqual([...decodeJournal(torn)!.done], [0, 3, 4], "10,000,000 bytes have parts 0 to 4");
-    for (const text of ["", "\n", "{}\n", "[]\n", "null\n", '{"version":2,"partBytes":2097152,"sizeBytes":1}\n', '{"version":1,"partBytes":1,"sizeBytes":1}\n', '{"version":1,"partBytes":2097152,"sizeBytes":-1}\n']) {
+    for (const text of [
+      "",
+      "\n",
+      "{}\n",
+      "[]\n",
+      "null\n",
+      '{"version":2,"partBytes":2097152,"sizeBytes":1}\n',
+      '{"version":1,"partBytes":1,"sizeBytes":1}\n',
+      '{"version":1,"partBytes":2097152,"sizeBytes":-1}\n',
+    ]) {
       assert.equal(decodeJournal(Buffer.from(text)), undefined, text);
     }
   });
@@ -167,10 +235,16 @@ describe("time", () => {
   });
 
   test("tries end after so many without progress, and not while there is some", async () => {
-    const { signal } = new AbortController(), policy = { attempts: 3, backoffMs: 0 };
-    const failure = (): never => { throw new PassingFailure(new OnebitError("hub/network", "cut")); };
+    const { signal } = new AbortController(),
+      policy = { attempts: 3, backoffMs: 0 };
+    const failure = (): never => {
+      throw new PassingFailure(new OnebitError("hub/network", "cut"));
+    };
     let nTries = 0;
-    await assert.rejects(withRetries(policy, signal, async () => (nTries++, failure())), /cut; tried 3 times/);
+    await assert.rejects(
+      withRetries(policy, signal, async () => (nTries++, failure())),
+      /cut; tried 3 times/,
+    );
     assert.equal(nTries, 3);
     nTries = 0;
     await withRetries(policy, signal, async (progressed) => {
@@ -185,14 +259,27 @@ describe("time", () => {
   test("progress adds up files, and reads well", () => {
     const seen: PullProgress[] = [];
     let nowMs = 0;
-    const teller = new ProgressTeller((progress) => seen.push(progress), () => nowMs);
-    teller.expect([{ name: "a", sizeBytes: 1000 }, { name: "b", sizeBytes: 3_000_000 }]);
+    const teller = new ProgressTeller(
+      (progress) => seen.push(progress),
+      () => nowMs,
+    );
+    teller.expect([
+      { name: "a", sizeBytes: 1000 },
+      { name: "b", sizeBytes: 3_000_000 },
+    ]);
     teller.done("a", 1000);
     assert.equal(seen.length, 0, "nothing to tell while nothing is fetched");
     teller.begin("b", 1_000_000, 3_000_000);
     nowMs = 1000;
     teller.came("b", 500_000);
-    assert.deepEqual(seen.at(-1), { phase: "downloading", file: "b", doneBytes: 1_501_000, totalBytes: 3_001_000, bytesPerSecond: 500_000, remainingMs: 3000 });
+    assert.deepEqual(seen.at(-1), {
+      phase: "downloading",
+      file: "b",
+      doneBytes: 1_501_000,
+      totalBytes: 3_001_000,
+      bytesPerSecond: 500_000,
+      remainingMs: 3000,
+    });
     assert.equal(describeProgress(seen.at(-1)!), "downloading b: 1.5 MB of 3.0 MB, 50 %, 500 kB/s, 3 s left");
     teller.begin("b", 0, 3_000_000);
     assert.equal(seen.at(-1)?.doneBytes, 1000, "begun anew");

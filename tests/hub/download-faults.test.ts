@@ -22,11 +22,17 @@ import { FaultyDisk, POWER_LOSSES } from "./faulty-disk.ts";
 import type { Fault, Survival } from "./faulty-disk.ts";
 import { MemoryServer, ORIGIN } from "./memory-server.ts";
 
-const MIB = 1024 * 1024, LOST_BYTES_MAX = 8 * MIB, COMMIT = "a".repeat(40);
-const model = modelBytes(50_000, 1), newer = modelBytes(60_000, 2);
+const MIB = 1024 * 1024,
+  LOST_BYTES_MAX = 8 * MIB,
+  COMMIT = "a".repeat(40);
+const model = modelBytes(50_000, 1),
+  newer = modelBytes(60_000, 2);
 /** One part more than come at a time: who begins anew fetches more than is allowed. */
 const large = modelBytes(8 * MIB + 12_345, 3);
-const URL = `${ORIGIN}/m.gguf`, REPO = "hf:o/m", LARGE_URL = `${ORIGIN}/large.gguf`, LARGE_REPO = "hf:o/large";
+const URL = `${ORIGIN}/m.gguf`,
+  REPO = "hf:o/m",
+  LARGE_URL = `${ORIGIN}/large.gguf`,
+  LARGE_REPO = "hf:o/large";
 
 function makeServer(): MemoryServer {
   const server = new MemoryServer();
@@ -38,8 +44,15 @@ function makeServer(): MemoryServer {
 }
 
 function platformOn(fs: ModelFs, server: MemoryServer): HubPlatform {
-  const open = (path: string): Promise<ByteSource> => openFile(path, fs), { createHash } = nodeHub(open, () => undefined);
-  return { createHash, hubStore: nodeModelStore(() => "/disk/hub", open, fs), urlStore: nodeModelStore(() => "/disk/onebit", open, fs), fetch: server.fetch, environment: () => undefined };
+  const open = (path: string): Promise<ByteSource> => openFile(path, fs),
+    { createHash } = nodeHub(open, () => undefined);
+  return {
+    createHash,
+    hubStore: nodeModelStore(() => "/disk/hub", open, fs),
+    urlStore: nodeModelStore(() => "/disk/onebit", open, fs),
+    fetch: server.fetch,
+    environment: () => undefined,
+  };
 }
 
 /** What came of a call, in words: `done`, or the code of its error. Untyped errors count only where the process lives on. */
@@ -56,13 +69,15 @@ async function outcomeOf(call: Promise<unknown>, isKilled: () => boolean): Promi
 
 async function contentOf(source: string, fs: ModelFs, server: MemoryServer, options: HubOptions): Promise<Uint8Array> {
   const pulled = await pullModel(source, platformOn(fs, server), { hubUrl: ORIGIN, attempts: 1, ...options });
-  const opened = await pulled.open(pulled.files[0].name), bytes = new Uint8Array(opened.sizeBytes);
+  const opened = await pulled.open(pulled.files[0].name),
+    bytes = new Uint8Array(opened.sizeBytes);
   await opened.read(bytes, 0);
   await opened.close();
   return bytes;
 }
 
-const isOneOf = (found: Uint8Array, wanted: readonly Uint8Array[]): boolean => wanted.some((bytes) => Buffer.compare(bytes, found) === 0);
+const isOneOf = (found: Uint8Array, wanted: readonly Uint8Array[]): boolean =>
+  wanted.some((bytes) => Buffer.compare(bytes, found) === 0);
 
 interface Scenario {
   readonly source: string;
@@ -82,45 +97,103 @@ interface Scenario {
   readonly at?: RegExp;
 }
 
-const download = (source: string, options: HubOptions = {}) => (platform: HubPlatform): Promise<unknown> => pullModel(source, platform, { hubUrl: ORIGIN, attempts: 1, ...options });
+const download =
+  (source: string, options: HubOptions = {}) =>
+  (platform: HubPlatform): Promise<unknown> =>
+    pullModel(source, platform, { hubUrl: ORIGIN, attempts: 1, ...options });
 
-const pulledBefore = (source: string) => async (disk: FaultyDisk, server: MemoryServer): Promise<void> => {
-  await download(source)(platformOn(disk.begin(), server));
-  disk.end("all");
-};
+const pulledBefore =
+  (source: string) =>
+  async (disk: FaultyDisk, server: MemoryServer): Promise<void> => {
+    await download(source)(platformOn(disk.begin(), server));
+    disk.end("all");
+  };
 
 const IS_THOROUGH = process.env.ONEBIT_FAULTS === "all";
 const FAULTS: readonly Fault[] = [
-  { kind: "kill" }, { kind: "torn" }, { kind: "error", code: "ENOSPC", from: true }, { kind: "error", code: "EIO" },
-  ...(IS_THOROUGH ? [{ kind: "short" }, { kind: "error", code: "EIO", from: true }, { kind: "error", code: "EACCES" }, { kind: "error", code: "EMFILE" }] as const : []),
+  { kind: "kill" },
+  { kind: "torn" },
+  { kind: "error", code: "ENOSPC", from: true },
+  { kind: "error", code: "EIO" },
+  ...(IS_THOROUGH
+    ? ([
+        { kind: "short" },
+        { kind: "error", code: "EIO", from: true },
+        { kind: "error", code: "EACCES" },
+        { kind: "error", code: "EMFILE" },
+      ] as const)
+    : []),
 ];
 const SURVIVALS: readonly Survival[] = IS_THOROUGH ? ["all", ...POWER_LOSSES] : ["all", "synced"];
 
 const SCENARIOS: Record<string, Scenario> = {
   "a download from a repository": { source: REPO, run: download(REPO), after: model },
   "a download from a URL": { source: URL, run: download(URL), after: model },
-  "a large download from a repository": { source: LARGE_REPO, run: download(LARGE_REPO), after: large, faults: [{ kind: "kill" }], survivals: ["synced"], at: /\.onebit-part/ },
-  "a large download from a URL": { source: LARGE_URL, run: download(LARGE_URL), after: large, faults: [{ kind: "kill" }], survivals: ["synced"], at: /\.onebit-part/ },
+  "a large download from a repository": {
+    source: LARGE_REPO,
+    run: download(LARGE_REPO),
+    after: large,
+    faults: [{ kind: "kill" }],
+    survivals: ["synced"],
+    at: /\.onebit-part/,
+  },
+  "a large download from a URL": {
+    source: LARGE_URL,
+    run: download(LARGE_URL),
+    after: large,
+    faults: [{ kind: "kill" }],
+    survivals: ["synced"],
+    at: /\.onebit-part/,
+  },
   "a download without ranges": { source: URL, run: download(URL), after: model, hasRanges: false },
   "the refresh of a file that has changed": {
-    source: URL, run: download(URL, { refresh: true }), options: { refresh: true }, after: newer, keepsOld: true,
+    source: URL,
+    run: download(URL, { refresh: true }),
+    options: { refresh: true },
+    after: newer,
+    keepsOld: true,
     async before(disk, server) {
       await pulledBefore(URL)(disk, server);
       server.files.set("/m.gguf", { bytes: newer, etag: '"two"' });
     },
   },
-  "the removal of a repository": { source: REPO, before: pulledBefore(REPO), run: (platform) => removeModel(REPO, platform), after: model },
-  "the removal of a file": { source: REPO, before: pulledBefore(REPO), run: (platform) => removeModel(`${REPO}/m-TQ2_0.gguf`, platform), after: model },
-  "the removal of a URL's file": { source: URL, before: pulledBefore(URL), run: (platform) => removeModel(URL, platform), after: model },
+  "the removal of a repository": {
+    source: REPO,
+    before: pulledBefore(REPO),
+    run: (platform) => removeModel(REPO, platform),
+    after: model,
+  },
+  "the removal of a file": {
+    source: REPO,
+    before: pulledBefore(REPO),
+    run: (platform) => removeModel(`${REPO}/m-TQ2_0.gguf`, platform),
+    after: model,
+  },
+  "the removal of a URL's file": {
+    source: URL,
+    before: pulledBefore(URL),
+    run: (platform) => removeModel(URL, platform),
+    after: model,
+  },
 };
 
 /** What there is after the fault, in every way it may survive. */
-async function checkAfter(scenario: Scenario, server: MemoryServer, disk: FaultyDisk, survivals: readonly Survival[], what: string): Promise<number> {
-  const old = scenario.keepsOld ? [model, newer] : [scenario.after], sentBytes = server.sentBytes;
+async function checkAfter(
+  scenario: Scenario,
+  server: MemoryServer,
+  disk: FaultyDisk,
+  survivals: readonly Survival[],
+  what: string,
+): Promise<number> {
+  const old = scenario.keepsOld ? [model, newer] : [scenario.after],
+    sentBytes = server.sentBytes;
   for (const survival of survivals) {
-    const there = disk.clone(), where = `${what}, ${survival}`;
+    const there = disk.clone(),
+      where = `${what}, ${survival}`;
     there.end(survival);
-    const offline = await contentOf(scenario.source, there.begin(), server, { offline: true }).catch((error: unknown) => error);
+    const offline = await contentOf(scenario.source, there.begin(), server, { offline: true }).catch(
+      (error: unknown) => error,
+    );
     if (offline instanceof Uint8Array) assert.ok(isOneOf(offline, old), `${where}: corrupt`);
     else assert.ok(offline instanceof OnebitError && !scenario.keepsOld, `${where}: offline ${String(offline)}`);
     there.end("all");
@@ -129,11 +202,18 @@ async function checkAfter(scenario: Scenario, server: MemoryServer, disk: Faulty
     assert.ok(isOneOf(bytes, [scenario.after]), `${where}: the next pull is wrong`);
     if (scenario.before === undefined || scenario.keepsOld) {
       const twiceBytes = server.sentBytes - scenario.after.length;
-      assert.ok(scenario.hasRanges === false || twiceBytes <= LOST_BYTES_MAX, `${where}: ${twiceBytes} bytes came twice`);
+      assert.ok(
+        scenario.hasRanges === false || twiceBytes <= LOST_BYTES_MAX,
+        `${where}: ${twiceBytes} bytes came twice`,
+      );
     }
     there.end("all");
     // The lock and the journal of a process that died after the file was in its place are small, and harm nobody.
-    assert.deepEqual(there.list().filter((path) => path.endsWith(".onebit-part")), [], where);
+    assert.deepEqual(
+      there.list().filter((path) => path.endsWith(".onebit-part")),
+      [],
+      where,
+    );
   }
   return survivals.length;
 }
@@ -141,25 +221,34 @@ async function checkAfter(scenario: Scenario, server: MemoryServer, disk: Faulty
 describe("a fault at every operation on the disk", () => {
   for (const [name, scenario] of Object.entries(SCENARIOS)) {
     test(`of ${name}`, async (t) => {
-      const server = makeServer(), disk = new FaultyDisk();
+      const server = makeServer(),
+        disk = new FaultyDisk();
       server.hasRanges = scenario.hasRanges !== false;
       await scenario.before?.(disk, server);
       const whole = disk.clone();
       await scenario.run(platformOn(whole.begin(), server));
       // Those of a fault-free run; a fault may be met at another one, for parts come side by side.
-      const nOperations = whole.operations.length, outcomes = new Map<string, number>();
+      const nOperations = whole.operations.length,
+        outcomes = new Map<string, number>();
       let nChecked = 0;
       for (const fault of scenario.faults ?? FAULTS) {
         for (let at = 0; at < nOperations; at++) {
           if (scenario.at?.test(whole.operations[at]) === false) continue;
-          const one = disk.clone(), what = `${JSON.stringify(fault)} at ${at}, ${whole.operations[at]}`;
+          const one = disk.clone(),
+            what = `${JSON.stringify(fault)} at ${at}, ${whole.operations[at]}`;
           server.sentBytes = 0;
           server.isGone = () => one.isKilled;
           const outcome = await outcomeOf(scenario.run(platformOn(one.begin(fault, at), server)), () => one.isKilled);
           server.isGone = () => false;
           outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
           const isEnd = fault.kind === "kill" || fault.kind === "torn";
-          nChecked += await checkAfter(scenario, server, one, isEnd ? scenario.survivals ?? SURVIVALS : ["all"], what);
+          nChecked += await checkAfter(
+            scenario,
+            server,
+            one,
+            isEnd ? (scenario.survivals ?? SURVIVALS) : ["all"],
+            what,
+          );
         }
       }
       t.diagnostic(`${nOperations} operations, ${nChecked} ends: ${JSON.stringify(Object.fromEntries(outcomes))}`);

@@ -49,7 +49,12 @@ export class FakeFolder {
   clone(): FakeFolder {
     const folder = new FakeFolder({ moves: this.#moves });
     for (const [name, entry] of this.entries) {
-      folder.entries.set(name, entry instanceof FakeFolder ? entry.clone() : Object.assign(new FakeFile(), entry, { bytes: entry.bytes.slice(), flushed: entry.flushed.slice() }));
+      folder.entries.set(
+        name,
+        entry instanceof FakeFolder
+          ? entry.clone()
+          : Object.assign(new FakeFile(), entry, { bytes: entry.bytes.slice(), flushed: entry.flushed.slice() }),
+      );
     }
     return folder;
   }
@@ -71,8 +76,15 @@ export class FakeFolder {
   }
 
   get handle(): FileSystemDirectoryHandle {
-    const entries = this.entries, moves = this.#moves, self = this;
-    const find = <T>(name: string, kind: new () => T, create: boolean | undefined, make: () => T & (FakeFile | FakeFolder)): T => {
+    const entries = this.entries,
+      moves = this.#moves,
+      self = this;
+    const find = <T>(
+      name: string,
+      kind: new () => T,
+      create: boolean | undefined,
+      make: () => T & (FakeFile | FakeFolder),
+    ): T => {
       const found = entries.get(name);
       if (found === undefined && !create) throw named("NotFoundError");
       if (found !== undefined && !(found instanceof kind)) throw named("TypeMismatchError");
@@ -89,7 +101,11 @@ export class FakeFolder {
       },
       getFileHandle: async (name: string, { create }: { create?: boolean } = {}) => {
         plainly(self.operate, `file ${name}`);
-        return fileHandle(find(name, FakeFile, create, () => new FakeFile()), self, moves);
+        return fileHandle(
+          find(name, FakeFile, create, () => new FakeFile()),
+          self,
+          moves,
+        );
       },
       async removeEntry(name: string) {
         plainly(self.operate, `remove ${name}`);
@@ -132,7 +148,8 @@ function fileHandle(file: FakeFile, parent: FakeFolder, moves: boolean): FileSys
           return piece.length;
         },
         write(given: Uint8Array, { at }: { at: number }) {
-          const { part, then } = parent.operate("write"), bytes = given.subarray(0, Math.ceil(given.length * part));
+          const { part, then } = parent.operate("write"),
+            bytes = given.subarray(0, Math.ceil(given.length * part));
           if (at + bytes.length > file.bytes.length) resize(at + bytes.length);
           file.bytes.set(bytes, at);
           file.modifiedMs++;
@@ -205,7 +222,10 @@ export class FakeLocks {
     if (options.signal?.aborted) throw named("AbortError");
     for (let holder = this.#held.get(name); holder !== undefined; holder = this.#held.get(name)) {
       if (options.ifAvailable) return await callback(null);
-      await Promise.race([holder, new Promise((_, reject) => options.signal?.addEventListener("abort", () => reject(named("AbortError"))))]);
+      await Promise.race([
+        holder,
+        new Promise((_, reject) => options.signal?.addEventListener("abort", () => reject(named("AbortError")))),
+      ]);
     }
     const held = Promise.resolve(callback({ name }));
     this.#held.set(name, held);

@@ -44,7 +44,8 @@ export interface FakeRepo {
 }
 
 export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
-const gitSha1 = (bytes: Uint8Array): string => createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex");
+const gitSha1 = (bytes: Uint8Array): string =>
+  createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex");
 /** As .gitattributes of the hub have it. */
 export const isLarge = (path: string): boolean => /\.(?:gguf|safetensors)$/.test(path);
 export const blobName = (path: string, bytes: Uint8Array): string => (isLarge(path) ? sha256(bytes) : gitSha1(bytes));
@@ -70,7 +71,8 @@ export class FakeHub {
 
   static async start(): Promise<FakeHub> {
     const hub = new FakeHub();
-    for (const server of [hub.#hub, hub.#cdn]) await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    for (const server of [hub.#hub, hub.#cdn])
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     return hub;
   }
 
@@ -98,7 +100,11 @@ export class FakeHub {
     }
   }
 
-  #serve(origin: "hub" | "cdn", { method = "GET", url = "/", headers }: IncomingMessage, response: ServerResponse): void {
+  #serve(
+    origin: "hub" | "cdn",
+    { method = "GET", url = "/", headers }: IncomingMessage,
+    response: ServerResponse,
+  ): void {
     const request: Request = { method, path: url, range: headers.range, authorization: headers.authorization, origin };
     const fault = this.fault(request, this.requests.push(request) - 1) ?? {};
     response.on("error", () => {});
@@ -108,8 +114,10 @@ export class FakeHub {
       return;
     }
     const path = decodeURIComponent(new URL(url, "http://x").pathname);
-    const plain = this.plain.get(path), cdn = origin === "cdn" ? this.#blob(path) : undefined;
-    if (plain !== undefined) void this.#sendFile(response, request, plain.bytes, plain.etag === undefined ? {} : { etag: plain.etag }, fault);
+    const plain = this.plain.get(path),
+      cdn = origin === "cdn" ? this.#blob(path) : undefined;
+    if (plain !== undefined)
+      void this.#sendFile(response, request, plain.bytes, plain.etag === undefined ? {} : { etag: plain.etag }, fault);
     else if (cdn !== undefined) void this.#sendFile(response, request, cdn, { etag: `"${this.#hashOf(cdn)}"` }, fault);
     else if (path.startsWith("/api/models/")) this.#sendList(response, path, request);
     else this.#resolve(response, path, request, fault);
@@ -131,9 +139,17 @@ export class FakeHub {
 
   #repoFor(response: ServerResponse, name: string, revision: string, { authorization }: Request): FakeRepo | undefined {
     const repo = this.repos.get(name);
-    const status = repo === undefined ? 401 : repo.token === undefined || authorization === `Bearer ${repo.token}` ? undefined : authorization === undefined ? 401 : 403;
+    const status =
+      repo === undefined
+        ? 401
+        : repo.token === undefined || authorization === `Bearer ${repo.token}`
+          ? undefined
+          : authorization === undefined
+            ? 401
+            : 403;
     if (status !== undefined) response.writeHead(status, { "x-error-message": "Repository not found or gated" }).end();
-    else if (revision !== "main" && revision !== repo?.commit) response.writeHead(404, { "x-error-code": "RevisionNotFound" }).end();
+    else if (revision !== "main" && revision !== repo?.commit)
+      response.writeHead(404, { "x-error-code": "RevisionNotFound" }).end();
     else return repo;
     return undefined;
   }
@@ -144,7 +160,9 @@ export class FakeHub {
     if (repo === undefined) return;
     const siblings = Object.entries(repo.files).map(([rfilename, bytes]) => {
       if (repo.withoutHashes) return { rfilename };
-      const lfs = isLarge(rfilename) ? { lfs: { sha256: this.#hashOf(bytes), size: bytes.length, pointerSize: 130 } } : {};
+      const lfs = isLarge(rfilename)
+        ? { lfs: { sha256: this.#hashOf(bytes), size: bytes.length, pointerSize: 130 } }
+        : {};
       return { rfilename, size: bytes.length, blobId: isLarge(rfilename) ? "0".repeat(40) : gitSha1(bytes), ...lfs };
     });
     const body = JSON.stringify({ id: name, sha: repo.commit, siblings });
@@ -154,7 +172,8 @@ export class FakeHub {
   /** Large files are elsewhere, small ones here. */
   #resolve(response: ServerResponse, path: string, request: Request, fault: Fault): void {
     const [, name = "", revision = "", file = ""] = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(path) ?? [];
-    const repo = this.#repoFor(response, name, revision, request), bytes = repo?.files[file];
+    const repo = this.#repoFor(response, name, revision, request),
+      bytes = repo?.files[file];
     if (repo === undefined) return;
     if (bytes === undefined) {
       response.writeHead(404, { "x-error-code": "EntryNotFound" }).end();
@@ -166,18 +185,32 @@ export class FakeHub {
       return;
     }
     const linked = { "x-linked-etag": `"${this.#hashOf(bytes)}"`, "x-linked-size": String(bytes.length) };
-    response.writeHead(302, { ...headers, ...linked, location: `${this.cdnUrl}/blob/${this.#hashOf(bytes)}?signature=s3cret` }).end();
+    response
+      .writeHead(302, {
+        ...headers,
+        ...linked,
+        location: `${this.cdnUrl}/blob/${this.#hashOf(bytes)}?signature=s3cret`,
+      })
+      .end();
   }
 
-  async #sendFile(response: ServerResponse, { method, range }: Request, whole: Uint8Array, headers: Record<string, string>, fault: Fault): Promise<void> {
+  async #sendFile(
+    response: ServerResponse,
+    { method, range }: Request,
+    whole: Uint8Array,
+    headers: Record<string, string>,
+    fault: Fault,
+  ): Promise<void> {
     const match = fault.noRanges || fault.noLength ? null : /^bytes=(\d+)-(\d+)$/.exec(range ?? "");
-    const begin = Number(match?.[1] ?? 0), end = Math.min(whole.length, Number(match?.[2] ?? whole.length - 1) + 1);
+    const begin = Number(match?.[1] ?? 0),
+      end = Math.min(whole.length, Number(match?.[2] ?? whole.length - 1) + 1);
     if (match !== null && begin >= whole.length) {
       response.writeHead(416, { ...headers, "content-range": `bytes */${whole.length}` }).end();
       return;
     }
     const body = Uint8Array.from(whole.subarray(begin, end));
-    if (fault.flipBit !== undefined && body.length > 0) body[(fault.flipBit >> 3) % body.length] ^= 1 << (fault.flipBit & 7);
+    if (fault.flipBit !== undefined && body.length > 0)
+      body[(fault.flipBit >> 3) % body.length] ^= 1 << (fault.flipBit & 7);
     const length = fault.noLength ? {} : { "content-length": String(body.length + (fault.announceMoreBytes ?? 0)) };
     const ranged = match === null ? {} : { "content-range": `bytes ${begin}-${end - 1}/${whole.length}` };
     response.writeHead(match === null ? 200 : 206, { ...headers, ...length, ...ranged, ...fault.headers });
@@ -200,7 +233,8 @@ export class FakeHub {
       this.sentBytes += piece.length;
       const isTaken = response.write(piece);
       if (!isTaken) await drained(response);
-      if (this.bytesPerSecond < Infinity) await new Promise((resolve) => setTimeout(resolve, (1000 * piece.length) / this.bytesPerSecond));
+      if (this.bytesPerSecond < Infinity)
+        await new Promise((resolve) => setTimeout(resolve, (1000 * piece.length) / this.bytesPerSecond));
     }
     // What is handed to the system, goes out before a cut.
     await new Promise((resolve) => setTimeout(resolve, 1));
@@ -236,7 +270,7 @@ function addressOf(server: Server): string {
 /** Bytes that look like nothing else: xorshift from a seed. */
 export function randomBytes(count: number, seed: number): Uint8Array {
   const words = new Uint32Array(Math.ceil(count / 4));
-  let state = seed * 2654435761 >>> 0 || 1;
+  let state = (seed * 2654435761) >>> 0 || 1;
   for (let i = 0; i < words.length; i++) {
     state ^= state << 13;
     state ^= state >>> 17;
@@ -248,7 +282,8 @@ export function randomBytes(count: number, seed: number): Uint8Array {
 
 /** As {@link randomBytes}, but a model by its first bytes: a GGUF header without keys and tensors. */
 export function modelBytes(count: number, seed: number): Uint8Array {
-  const bytes = randomBytes(count, seed), header = new DataView(bytes.buffer, 0, 24);
+  const bytes = randomBytes(count, seed),
+    header = new DataView(bytes.buffer, 0, 24);
   bytes.set(new TextEncoder().encode("GGUF"));
   header.setUint32(4, 3, true);
   for (const at of [8, 16]) header.setBigUint64(at, 0n, true);

@@ -49,8 +49,15 @@ class File {
   survive(survival: Survival, random: Random | undefined): void {
     const kind = random === undefined ? survival : (["all", "synced", "zeros", "some"] as const)[random.u32() % 4];
     if (kind === "all") this.sync();
-    if (kind === "zeros") for (const change of this.changes) this.synced = applied(this.synced, "bytes" in change ? { ...change, bytes: new Uint8Array(change.bytes.length) } : change);
-    if (kind === "some") for (const change of this.changes) if (random !== undefined && random.u32() % 2 === 0) this.synced = applied(this.synced, change);
+    if (kind === "zeros")
+      for (const change of this.changes)
+        this.synced = applied(
+          this.synced,
+          "bytes" in change ? { ...change, bytes: new Uint8Array(change.bytes.length) } : change,
+        );
+    if (kind === "some")
+      for (const change of this.changes)
+        if (random !== undefined && random.u32() % 2 === 0) this.synced = applied(this.synced, change);
     this.changes = [];
     this.data = this.synced.slice();
     // Machines take longer to start than a lock lives without its holder.
@@ -104,13 +111,19 @@ export class FaultyDisk {
 
   /** The same disk, to go on in another way. */
   clone(): FaultyDisk {
-    const disk = new FaultyDisk(), nodes = new Map<Node, Node>();
+    const disk = new FaultyDisk(),
+      nodes = new Map<Node, Node>();
     const cloned = (node: Node): Node => {
       const found = nodes.get(node);
       if (found !== undefined) return found;
       if (node instanceof Link) return node;
       if (node instanceof File) {
-        const file = Object.assign(new File(), { data: node.data.slice(), synced: node.synced.slice(), changes: [...node.changes], modifiedMs: node.modifiedMs });
+        const file = Object.assign(new File(), {
+          data: node.data.slice(),
+          synced: node.synced.slice(),
+          changes: [...node.changes],
+          modifiedMs: node.modifiedMs,
+        });
         nodes.set(node, file);
         return file;
       }
@@ -122,7 +135,10 @@ export class FaultyDisk {
     };
     disk.#root = cloned(this.#root) as Folder;
     disk.#pending = this.#pending.map(({ folder, name, node, from }) => ({
-      name, folder: cloned(folder) as Folder, node: node && cloned(node), from: from && { ...from, folder: cloned(from.folder) as Folder },
+      name,
+      folder: cloned(folder) as Folder,
+      node: node && cloned(node),
+      from: from && { ...from, folder: cloned(from.folder) as Folder },
     }));
     return disk;
   }
@@ -132,14 +148,20 @@ export class FaultyDisk {
     this.#life++;
     const random = typeof survival === "number" ? seededRandom(survival) : undefined;
     for (const change of this.#pending) {
-      if (survival === "all" || survival === "names" || survival === "zeros" || (random !== undefined && random.u32() % 2 === 0)) apply(change, "durable");
+      if (
+        survival === "all" ||
+        survival === "names" ||
+        survival === "zeros" ||
+        (random !== undefined && random.u32() % 2 === 0)
+      )
+        apply(change, "durable");
     }
     this.#pending = [];
     const visit = (folder: Folder): void => {
       folder.names = new Map(folder.durable);
       for (const node of folder.names.values()) {
         if (node instanceof Folder) visit(node);
-        if (node instanceof File) (node.survive(survival, random), disown(node, survival !== "all"));
+        if (node instanceof File) node.survive(survival, random), disown(node, survival !== "all");
       }
     };
     visit(this.#root);
@@ -149,7 +171,8 @@ export class FaultyDisk {
   list(): string[] {
     const found: string[] = [];
     const visit = (folder: Folder, at: string): void => {
-      for (const [name, node] of folder.names) node instanceof Folder ? visit(node, `${at}/${name}`) : found.push(`${at}/${name}`);
+      for (const [name, node] of folder.names)
+        node instanceof Folder ? visit(node, `${at}/${name}`) : found.push(`${at}/${name}`);
     };
     visit(this.#root, "");
     return found.sort();
@@ -163,8 +186,12 @@ export class FaultyDisk {
   /** Counts an operation and lets its fault happen. @returns which part of a write is done, and what then is thrown */
   #operate(life: number, what: string): { readonly part: number; readonly then?: Error } {
     if (life !== this.#life || this.isKilled) throw new Killed(what);
-    const index = this.operations.push(what) - 1, fault = this.#fault;
-    const isHit = fault !== undefined && this.#at >= 0 && (index === this.#at || (fault.kind === "error" && fault.from === true && index > this.#at));
+    const index = this.operations.push(what) - 1,
+      fault = this.#fault;
+    const isHit =
+      fault !== undefined &&
+      this.#at >= 0 &&
+      (index === this.#at || (fault.kind === "error" && fault.from === true && index > this.#at));
     if (!isHit) return { part: 1 };
     if (fault.kind === "short") return { part: 0.5 };
     if (fault.kind === "error") return { part: 0.5, then: systemError(fault.code, what) };
@@ -173,13 +200,23 @@ export class FaultyDisk {
   }
 
   /** Where a path ends: the folder it is in, its name there, and what has that name. */
-  #find(path: string, follows = true, depth = 0): { readonly folder: Folder; readonly name: string; readonly node: Node | undefined; readonly path: string } {
+  #find(
+    path: string,
+    follows = true,
+    depth = 0,
+  ): { readonly folder: Folder; readonly name: string; readonly node: Node | undefined; readonly path: string } {
     if (depth > 40) throw systemError("ELOOP", path);
-    const parts = posix.resolve(path).split("/").filter((part) => part !== "");
-    let folder = this.#root, at = "";
+    const parts = posix
+      .resolve(path)
+      .split("/")
+      .filter((part) => part !== "");
+    let folder = this.#root,
+      at = "";
     for (const [i, name] of parts.entries()) {
-      const node = folder.names.get(name), isLast = i === parts.length - 1;
-      if (node instanceof Link && (!isLast || follows)) return this.#find(posix.join(posix.resolve(at || "/", node.target), ...parts.slice(i + 1)), follows, depth + 1);
+      const node = folder.names.get(name),
+        isLast = i === parts.length - 1;
+      if (node instanceof Link && (!isLast || follows))
+        return this.#find(posix.join(posix.resolve(at || "/", node.target), ...parts.slice(i + 1)), follows, depth + 1);
       if (isLast) return { folder, name, node, path: `${at}/${name}` };
       if (!(node instanceof Folder)) throw systemError(node === undefined ? "ENOENT" : "ENOTDIR", path);
       folder = node;
@@ -204,13 +241,15 @@ export class FaultyDisk {
       if (then !== undefined) throw then;
     };
     const write = (file: File, path: string, bytes: Uint8Array, position: number): number => {
-      const { part, then } = this.#operate(life, `write ${path}`), written = bytes.slice(0, Math.ceil(bytes.length * part));
+      const { part, then } = this.#operate(life, `write ${path}`),
+        written = bytes.slice(0, Math.ceil(bytes.length * part));
       if (written.length > 0) file.change({ position, bytes: written });
       if (then !== undefined) throw then;
       return written.length;
     };
     const make = (path: string): File => {
-      const { folder, name, node } = this.#find(path), file = new File();
+      const { folder, name, node } = this.#find(path),
+        file = new File();
       if (node !== undefined) throw systemError("EEXIST", path);
       this.#change({ folder, name, node: file });
       return file;
@@ -219,7 +258,11 @@ export class FaultyDisk {
       open: async (path: string, flags: string | number) => {
         operate(`open ${path}`);
         const { node } = this.#find(path);
-        if (node instanceof Folder) return { sync: async () => (operate(`sync ${path}`), this.#syncFolder(node)), close: async () => operate(`close ${path}`) };
+        if (node instanceof Folder)
+          return {
+            sync: async () => (operate(`sync ${path}`), this.#syncFolder(node)),
+            close: async () => operate(`close ${path}`),
+          };
         if (node === undefined && flags === "r") throw systemError("ENOENT", path);
         return this.#handle(node instanceof File ? node : make(path), path, operate, write);
       },
@@ -228,7 +271,8 @@ export class FaultyDisk {
         let first: string | undefined;
         const parts = posix.resolve(path).split("/");
         for (let i = 2; i <= parts.length; i++) {
-          const at = parts.slice(0, i).join("/"), { folder, name, node } = this.#find(at);
+          const at = parts.slice(0, i).join("/"),
+            { folder, name, node } = this.#find(at);
           if (node instanceof File) throw systemError("EEXIST", at);
           if (node !== undefined) continue;
           this.#change({ folder, name, node: new Folder() });
@@ -244,13 +288,20 @@ export class FaultyDisk {
       },
       rename: async (from: string, to: string) => {
         operate(`rename ${from}`);
-        const source = this.#find(from, false), target = this.#find(to, false);
+        const source = this.#find(from, false),
+          target = this.#find(to, false);
         if (source.node === undefined) throw systemError("ENOENT", from);
-        this.#change({ folder: target.folder, name: target.name, node: source.node, from: { folder: source.folder, name: source.name } });
+        this.#change({
+          folder: target.folder,
+          name: target.name,
+          node: source.node,
+          from: { folder: source.folder, name: source.name },
+        });
       },
       link: async (from: string, to: string) => {
         operate(`link ${from}`);
-        const node = this.#needed(from), target = this.#find(to, false);
+        const node = this.#needed(from),
+          target = this.#find(to, false);
         if (target.node !== undefined) throw systemError("EEXIST", to);
         this.#change({ folder: target.folder, name: target.name, node });
       },
@@ -273,7 +324,8 @@ export class FaultyDisk {
       rm: async (path: string) => {
         // One by one, as the system does it: a process may end between any two.
         const remove = (folder: Folder, name: string, node: Node, at: string): void => {
-          if (node instanceof Folder) for (const [entry, child] of [...node.names]) remove(node, entry, child, `${at}/${entry}`);
+          if (node instanceof Folder)
+            for (const [entry, child] of [...node.names]) remove(node, entry, child, `${at}/${entry}`);
           operate(`rm ${at}`);
           this.#change({ folder, name, node: undefined });
         };
@@ -302,14 +354,22 @@ export class FaultyDisk {
     return functions as unknown as ModelFs;
   }
 
-  #handle(file: File, path: string, operate: (what: string) => void, write: (file: File, path: string, bytes: Uint8Array, position: number) => number): object {
+  #handle(
+    file: File,
+    path: string,
+    operate: (what: string) => void,
+    write: (file: File, path: string, bytes: Uint8Array, position: number) => number,
+  ): object {
     const sync = async (): Promise<void> => {
       operate(`sync ${path}`);
       file.sync();
     };
     return {
-      sync, datasync: sync,
-      write: async (bytes: Uint8Array, offset: number, length: number, position: number) => ({ bytesWritten: write(file, path, bytes.subarray(offset, offset + length), position) }),
+      sync,
+      datasync: sync,
+      write: async (bytes: Uint8Array, offset: number, length: number, position: number) => ({
+        bytesWritten: write(file, path, bytes.subarray(offset, offset + length), position),
+      }),
       read: async (into: Uint8Array, offset: number, length: number, position: number) => {
         operate(`read ${path}`);
         const bytes = file.data.subarray(position, position + length);
@@ -349,7 +409,12 @@ function applied(data: Uint8Array<ArrayBuffer>, change: Change): Uint8Array<Arra
 }
 
 function statOf(node: Node): object {
-  return { size: node instanceof File ? node.data.length : 0, mtimeMs: node instanceof File ? node.modifiedMs : 0, isFile: () => node instanceof File, isDirectory: () => node instanceof Folder };
+  return {
+    size: node instanceof File ? node.data.length : 0,
+    mtimeMs: node instanceof File ? node.modifiedMs : 0,
+    isFile: () => node instanceof File,
+    isDirectory: () => node instanceof Folder,
+  };
 }
 
 /** An error as `node:fs` makes it. */
@@ -368,7 +433,13 @@ function disown(file: File, isPowerLoss: boolean): void {
   try {
     const holder = JSON.parse(text) as { machine: string };
     // A process number that no system gives: those of Linux end at 4,194,304.
-    file.data = new TextEncoder().encode(JSON.stringify({ ...holder, pid: 2 ** 22 + 1, machine: isPowerLoss ? `${holder.machine} before` : holder.machine }));
+    file.data = new TextEncoder().encode(
+      JSON.stringify({
+        ...holder,
+        pid: 2 ** 22 + 1,
+        machine: isPowerLoss ? `${holder.machine} before` : holder.machine,
+      }),
+    );
     file.synced = file.data.slice();
   } catch {
     // Torn: nobody's.

@@ -21,11 +21,22 @@ export interface FolderPlatform {
 export function folderPlatform(environment: Record<string, string> = {}): FolderPlatform {
   mkdirSync("build", { recursive: true });
   const folder = mkdtempSync(resolve("build/hub-"));
-  const hubFolder = join(folder, "huggingface", "hub"), urlFolder = join(folder, "onebit");
+  const hubFolder = join(folder, "huggingface", "hub"),
+    urlFolder = join(folder, "onebit");
   const all: Record<string, string> = { HF_HOME: join(folder, "huggingface"), ONEBIT_CACHE: urlFolder, ...environment };
-  return { hub: nodeHub(nodePlatform().openFile, (name) => all[name]), folder, hubFolder, urlFolder, environment: all, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  return {
+    hub: nodeHub(nodePlatform().openFile, (name) => all[name]),
+    folder,
+    hubFolder,
+    urlFolder,
+    environment: all,
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
 }
 
-export function memoryPlatform(store: ModelStore = new MemoryModelStore(), urlStore: ModelStore = new MemoryModelStore()): HubPlatform {
+export function memoryPlatform(
+  store: ModelStore = new MemoryModelStore(),
+  urlStore: ModelStore = new MemoryModelStore(),
+): HubPlatform {
   return { ...nodeHub(nodePlatform().openFile, () => undefined), hubStore: store, urlStore };
 }

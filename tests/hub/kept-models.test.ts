@@ -5,7 +5,16 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { syntheticModel } from "../../benchmarks/synthetic/model.ts";
@@ -38,26 +47,37 @@ beforeEach(() => {
 });
 afterEach(() => place.remove());
 
-const pull = (source: string, options: HubOptions = {}): Promise<PulledModel> => pullModel(source, place.hub, { hubUrl: server.url, backoffMs: 1, ...options });
+const pull = (source: string, options: HubOptions = {}): Promise<PulledModel> =>
+  pullModel(source, place.hub, { hubUrl: server.url, backoffMs: 1, ...options });
 
 describe("one flipped bit", () => {
-  const model = randomBytes(2_200_000, 11), options = (): HubOptions => ({ hubUrl: server.url, backoffMs: 1, attempts: 2 });
-  const positions = Array.from({ length: FLIPS }, (_, i) => Math.floor(((i + 0.5) / FLIPS) * model.length * 8) + (i % 8));
+  const model = randomBytes(2_200_000, 11),
+    options = (): HubOptions => ({ hubUrl: server.url, backoffMs: 1, attempts: 2 });
+  const positions = Array.from(
+    { length: FLIPS },
+    (_, i) => Math.floor(((i + 0.5) / FLIPS) * model.length * 8) + (i % 8),
+  );
   const put = (): void => void server.repos.set("o/m", { commit: COMMIT, files: { "m-TQ2_0.gguf": model } });
 
   test(`on the way, ${FLIPS} times: refused, and nothing stays`, async () => {
     for (const bit of positions) {
       put();
-      const store = new MemoryModelStore(), begin = Math.floor((bit >> 3) / (2 * 1024 * 1024)) * 2 * 1024 * 1024;
+      const store = new MemoryModelStore(),
+        begin = Math.floor((bit >> 3) / (2 * 1024 * 1024)) * 2 * 1024 * 1024;
       server.fault = ({ range }) => (range?.startsWith(`bytes=${begin}-`) ? { flipBit: bit - begin * 8 } : undefined);
-      await rejectsWith(pullModel("hf:o/m", memoryPlatform(store, store), options()), /^hub\/checksum$/, /wanted sha256/);
+      await rejectsWith(
+        pullModel("hf:o/m", memoryPlatform(store, store), options()),
+        /^hub\/checksum$/,
+        /wanted sha256/,
+      );
       assert.ok(![...store.files.keys(), ...store.links.keys()].some((path) => /\.gguf$|[0-9a-f]{64}$/.test(path)));
     }
   });
 
   test(`on the disk, ${FLIPS} times: found, offline refused, online fetched again`, async () => {
     put();
-    const store = new MemoryModelStore(), platform = memoryPlatform(store, store);
+    const store = new MemoryModelStore(),
+      platform = memoryPlatform(store, store);
     await pullModel("hf:o/m", platform, options());
     const blob = store.files.get(`models--o--m/blobs/${sha256(model)}`)!;
     for (const [i, bit] of positions.entries()) {
@@ -66,7 +86,11 @@ describe("one flipped bit", () => {
       // Every other one as rot does it: without a new time of change, which only --verify finds.
       const isSilent = i % 2 === 1;
       if (!isSilent) current.modifiedMs += 1;
-      await rejectsWith(pullModel("hf:o/m", platform, { ...options(), offline: true, verify: isSilent }), /^hub\/checksum$/, /not the file it was/);
+      await rejectsWith(
+        pullModel("hf:o/m", platform, { ...options(), offline: true, verify: isSilent }),
+        /^hub\/checksum$/,
+        /not the file it was/,
+      );
       const again = await pullModel("hf:o/m", platform, { ...options(), verify: isSilent });
       assert.equal(again.fetchedBytes, model.length);
     }
@@ -74,9 +98,14 @@ describe("one flipped bit", () => {
 });
 
 describe("the list", () => {
-  const one = modelBytes(1000, 1), two = modelBytes(2000, 2), text = new TextEncoder().encode("{}");
+  const one = modelBytes(1000, 1),
+    two = modelBytes(2000, 2),
+    text = new TextEncoder().encode("{}");
   beforeEach(() => {
-    server.repos.set("o/m", { commit: COMMIT, files: { "m-TQ2_0.gguf": one, "m-Q8_0.gguf": two, "config.json": text } });
+    server.repos.set("o/m", {
+      commit: COMMIT,
+      files: { "m-TQ2_0.gguf": one, "m-Q8_0.gguf": two, "config.json": text },
+    });
     server.repos.set("a/notes", { commit: COMMIT, files: { "config.json": text } });
     server.plain.set("/x/p.gguf", { bytes: two, etag: '"1"' });
   });
@@ -88,16 +117,28 @@ describe("the list", () => {
     await pull("hf:a/notes/config.json");
     await pull(`${server.cdnUrl}/x/p.gguf`);
     const models = await listModels(place.hub);
-    assert.deepEqual(models.map(({ source, sizeBytes, unfinishedBytes, files }) => ({ source, sizeBytes, unfinishedBytes, files: files.map(({ name }) => name) })), [
-      { source: "hf:o/m", sizeBytes: 3000, unfinishedBytes: 0, files: ["m-Q8_0.gguf", "m-TQ2_0.gguf"] },
-      { source: `${server.cdnUrl}/x/p.gguf`, sizeBytes: 2000, unfinishedBytes: 0, files: ["p.gguf"] },
-    ]);
-    for (const { files } of models) for (const { path, sizeBytes } of files) assert.equal(readFileSync(path ?? "").length, sizeBytes);
+    assert.deepEqual(
+      models.map(({ source, sizeBytes, unfinishedBytes, files }) => ({
+        source,
+        sizeBytes,
+        unfinishedBytes,
+        files: files.map(({ name }) => name),
+      })),
+      [
+        { source: "hf:o/m", sizeBytes: 3000, unfinishedBytes: 0, files: ["m-Q8_0.gguf", "m-TQ2_0.gguf"] },
+        { source: `${server.cdnUrl}/x/p.gguf`, sizeBytes: 2000, unfinishedBytes: 0, files: ["p.gguf"] },
+      ],
+    );
+    for (const { files } of models)
+      for (const { path, sizeBytes } of files) assert.equal(readFileSync(path ?? "").length, sizeBytes);
     assert.deepEqual(await removeModel("hf:o/m/m-Q8_0.gguf", place.hub), { freedBytes: 2000 });
     assert.equal((await pull("hf:o/m", { offline: true })).files[0].name, "m-TQ2_0.gguf");
     for (const { source, sizeBytes } of await listModels(place.hub)) {
       const { freedBytes } = await removeModel(source, place.hub);
-      assert.ok(freedBytes >= sizeBytes && freedBytes < sizeBytes + 1000, `${freedBytes}: the notes beside it are small`);
+      assert.ok(
+        freedBytes >= sizeBytes && freedBytes < sizeBytes + 1000,
+        `${freedBytes}: the notes beside it are small`,
+      );
     }
     assert.deepEqual(await listModels(place.hub), []);
     await rejectsWith(pull("hf:o/m", { offline: true }), /^hub\/offline$/, /o\/m/);
@@ -114,15 +155,18 @@ describe("the list", () => {
   });
 
   test("removing follows no link out of the cache", async () => {
-    const outside = join(place.folder, "outside"), repo = join(place.hubFolder, "models--o--m"), pointers = join(repo, "snapshots", COMMIT);
-    const mine = join(outside, "mine.gguf"), isThere = (): boolean => existsSync(mine) && readFileSync(mine).equals(one);
+    const outside = join(place.folder, "outside"),
+      repo = join(place.hubFolder, "models--o--m"),
+      pointers = join(repo, "snapshots", COMMIT);
+    const mine = join(outside, "mine.gguf"),
+      isThere = (): boolean => existsSync(mine) && readFileSync(mine).equals(one);
     mkdirSync(outside, { recursive: true });
     writeFileSync(mine, one);
     // A link where a file of a repository should be: to a file elsewhere, and to one elsewhere in the cache.
     await pull("hf:o/m");
     for (const target of [mine, join(place.hubFolder, "models--a--notes/blobs/x")]) {
       symlinkSync(target, join(pointers, "evil.gguf"));
-      if (target !== mine) (mkdirSync(dirname(target), { recursive: true }), writeFileSync(target, one));
+      if (target !== mine) mkdirSync(dirname(target), { recursive: true }), writeFileSync(target, one);
       assert.deepEqual(await removeModel("hf:o/m/evil.gguf", place.hub), { freedBytes: 0 });
       assert.ok(isThere() && existsSync(target) && !existsSync(join(pointers, "evil.gguf")));
     }
@@ -131,9 +175,13 @@ describe("the list", () => {
       rmSync(folder, { recursive: true, force: true });
       mkdirSync(dirname(folder), { recursive: true });
       symlinkSync(outside, folder);
-      await removeModel("hf:o/m/mine.gguf", place.hub).catch((error: unknown) => assert.ok(error instanceof OnebitError, String(error)));
+      await removeModel("hf:o/m/mine.gguf", place.hub).catch((error: unknown) =>
+        assert.ok(error instanceof OnebitError, String(error)),
+      );
       assert.ok(isThere(), folder);
-      await removeModel("hf:o/m", place.hub).catch((error: unknown) => assert.ok(error instanceof OnebitError, String(error)));
+      await removeModel("hf:o/m", place.hub).catch((error: unknown) =>
+        assert.ok(error instanceof OnebitError, String(error)),
+      );
       assert.ok(isThere(), folder);
     }
     await pull(`${server.cdnUrl}/x/p.gguf`);
@@ -155,8 +203,13 @@ describe("the list", () => {
     server.fault = ({ origin }) => (origin === "cdn" ? { stallAfterBytes: 100 } : undefined);
     const controller = new AbortController();
     let tried: Promise<unknown> | undefined;
-    const onProgress = (): void => void (tried ??= rejectsWith(removeModel("hf:o/m", place.hub), /^hub\/busy$/, /being downloaded/).finally(() => controller.abort()));
-    await assert.rejects(pullModel("hf:o/m", place.hub, { hubUrl: server.url, onProgress }, controller.signal), { code: "aborted" });
+    const onProgress = (): void =>
+      void (tried ??= rejectsWith(removeModel("hf:o/m", place.hub), /^hub\/busy$/, /being downloaded/).finally(() =>
+        controller.abort(),
+      ));
+    await assert.rejects(pullModel("hf:o/m", place.hub, { hubUrl: server.url, onProgress }, controller.signal), {
+      code: "aborted",
+    });
     await tried;
     assert.ok((await listModels(place.hub))[0].unfinishedBytes > 0);
     await removeModel("hf:o/m", place.hub);
@@ -176,7 +229,12 @@ describe("what is no file", () => {
     const folder = join(place.folder, "hf");
     mkdirSync(folder);
     pipe(join(folder, "config.json"));
-    for (const [path, message] of [[fifo, /wanted a file, found a pipe/], ["/dev/zero", /found a device/], ["/dev/null", /found a device/], [folder, /found a pipe/]] as const) {
+    for (const [path, message] of [
+      [fifo, /wanted a file, found a pipe/],
+      ["/dev/zero", /found a device/],
+      ["/dev/null", /found a device/],
+      [folder, /found a pipe/],
+    ] as const) {
       await rejectsWith(load(path), /^file\/read$/, message);
       await rejectsWith(inspect(path), /^file\/read$/, message);
     }
@@ -184,15 +242,24 @@ describe("what is no file", () => {
   });
 
   test("and in the cache: typed, or replaced, and nothing waits for a writer", async () => {
-    const model = modelBytes(3000, 6), url = `${server.url}/x.gguf`;
+    const model = modelBytes(3000, 6),
+      url = `${server.url}/x.gguf`;
     server.plain.set("/x.gguf", { bytes: model, etag: '"1"' });
     await pull(url);
     const folder = join(place.urlFolder, "urls", readdirSync(join(place.urlFolder, "urls"))[0]);
-    for (const name of ["x.gguf", "x.gguf.json", "x.gguf.onebit-part", "x.gguf.onebit-part.journal", "x.gguf.onebit-part.record", "x.gguf.onebit-lock"]) {
+    for (const name of [
+      "x.gguf",
+      "x.gguf.json",
+      "x.gguf.onebit-part",
+      "x.gguf.onebit-part.journal",
+      "x.gguf.onebit-part.record",
+      "x.gguf.onebit-lock",
+    ]) {
       pipe(join(folder, name));
       if (name.includes("-")) rmSync(join(folder, "x.gguf"), { force: true });
       const outcome = await pull(url).catch((error: unknown) => error);
-      if (outcome instanceof Error) assert.ok(outcome instanceof OnebitError && /found a pipe/.test(outcome.message), `${name}: ${outcome}`);
+      if (outcome instanceof Error)
+        assert.ok(outcome instanceof OnebitError && /found a pipe/.test(outcome.message), `${name}: ${outcome}`);
       rmSync(join(folder, name), { force: true });
       assert.ok(readFileSync((await pull(url)).files[0].path ?? "").equals(model), name);
     }
@@ -204,10 +271,29 @@ describe("load", () => {
   before(async () => {
     mkdirSync("build", { recursive: true });
     const path = join("build", `hub-model-${process.pid}.gguf`);
-    await writeModelFile(path, syntheticModel({
-      architecture: "qwen3", nEmbd: 256, nLayers: 1, nHeads: 4, nKvHeads: 2, headDim: 64, nFf: 256, nVocab: 640,
-      contextLength: 256, ropeTheta: 10_000, normEps: 1e-6, tied: true, bodyType: "TQ2_0", headType: "F16", scalePerTensor: false,
-    }, 1));
+    await writeModelFile(
+      path,
+      syntheticModel(
+        {
+          architecture: "qwen3",
+          nEmbd: 256,
+          nLayers: 1,
+          nHeads: 4,
+          nKvHeads: 2,
+          headDim: 64,
+          nFf: 256,
+          nVocab: 640,
+          contextLength: 256,
+          ropeTheta: 10_000,
+          normEps: 1e-6,
+          tied: true,
+          bodyType: "TQ2_0",
+          headType: "F16",
+          scalePerTensor: false,
+        },
+        1,
+      ),
+    );
     model = readFileSync(path);
     unlinkSync(path);
   });
@@ -241,24 +327,44 @@ describe("load", () => {
 
 describe("the command line", () => {
   const CLI = resolve("dist/cli.js");
-  const onebit = (...args: string[]): Promise<{ status: number | null; stdout: string; stderr: string }> => new Promise((done) => {
-    const child = spawn(process.execPath, [CLI, ...args], { env: { ...process.env, HF_TOKEN: "", HF_HUB_OFFLINE: "", HF_HUB_CACHE: "", ...place.environment } });
-    let stdout = "", stderr = "";
-    child.stdout.on("data", (chunk: Buffer) => (stdout += chunk));
-    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk));
-    child.on("close", (status) => done({ status, stdout, stderr }));
-  });
+  const onebit = (...args: string[]): Promise<{ status: number | null; stdout: string; stderr: string }> =>
+    new Promise((done) => {
+      const child = spawn(process.execPath, [CLI, ...args], {
+        env: { ...process.env, HF_TOKEN: "", HF_HUB_OFFLINE: "", HF_HUB_CACHE: "", ...place.environment },
+      });
+      let stdout = "",
+        stderr = "";
+      child.stdout.on("data", (chunk: Buffer) => (stdout += chunk));
+      child.stderr.on("data", (chunk: Buffer) => (stderr += chunk));
+      child.on("close", (status) => done({ status, stdout, stderr }));
+    });
 
   test("pulls, lists and removes", async () => {
     const bytes = randomBytes(3000, 5);
-    server.repos.set("o/m", { commit: COMMIT, files: { "m-TQ2_0.gguf": bytes, "m-Q8_0.gguf": bytes.subarray(1) }, token: "hf_t" });
+    server.repos.set("o/m", {
+      commit: COMMIT,
+      files: { "m-TQ2_0.gguf": bytes, "m-Q8_0.gguf": bytes.subarray(1) },
+      token: "hf_t",
+    });
     assert.match((await onebit("pull", "hf:o/m")).stderr, /^onebit: .*HF_TOKEN.*\[hub\/unauthorized\]\n$/);
     const pulled = await onebit("pull", "hf:o/m", "--token", "hf_t", "--sha256", sha256(bytes));
     assert.equal(pulled.status, 0, pulled.stderr);
-    assert.match(pulled.stderr, /chose m-TQ2_0\.gguf \(a GGUF file of 1-bit or ternary weights\); there are also m-Q8_0\.gguf/);
+    assert.match(
+      pulled.stderr,
+      /chose m-TQ2_0\.gguf \(a GGUF file of 1-bit or ternary weights\); there are also m-Q8_0\.gguf/,
+    );
     assert.match(pulled.stdout, /^hf:o\/m\/m-TQ2_0\.gguf@e{40}: 3\.0 kB, 3\.0 kB fetched\n\/.*m-TQ2_0\.gguf\n$/);
     const json = JSON.parse((await onebit("pull", "hf:o/m", "--offline", "--json")).stdout) as Record<string, unknown>;
-    assert.deepEqual(Object.keys(json), ["source", "format", "commit", "files", "reason", "others", "fetchedBytes", "isStale"]);
+    assert.deepEqual(Object.keys(json), [
+      "source",
+      "format",
+      "commit",
+      "files",
+      "reason",
+      "others",
+      "fetchedBytes",
+      "isStale",
+    ]);
     assert.equal(json.fetchedBytes, 0);
     assert.match((await onebit("list")).stdout, /^ +3\.0 kB {2}hf:o\/m\n {10}m-TQ2_0\.gguf {2}3\.0 kB\n$/);
     const [listed] = JSON.parse((await onebit("list", "--json")).stdout) as Record<string, unknown>[];

@@ -53,7 +53,8 @@ export class MemoryModelStore implements ModelStore {
   }
 
   async list(folder: string) {
-    const prefix = folder === "" ? "" : `${folder}/`, found = new Map<string, boolean>();
+    const prefix = folder === "" ? "" : `${folder}/`,
+      found = new Map<string, boolean>();
     for (const path of [...this.files.keys(), ...this.links.keys()]) {
       if (!path.startsWith(prefix)) continue;
       const [name, ...rest] = path.slice(prefix.length).split("/");

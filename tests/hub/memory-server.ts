@@ -18,11 +18,15 @@ export class MemoryServer {
 
   readonly fetch: Fetch = async (address, { method = "GET", headers }) => {
     if (this.isGone()) throw new Error("the process is gone");
-    const { pathname } = new URL(address), list = /^\/api\/models\/([^/]+\/[^/]+)\//.exec(pathname)?.[1];
+    const { pathname } = new URL(address),
+      list = /^\/api\/models\/([^/]+\/[^/]+)\//.exec(pathname)?.[1];
     if (list !== undefined) return this.#list(list);
     const [, name = "", file = ""] = /^\/([^/]+\/[^/]+)\/resolve\/[^/]+\/(.+)$/.exec(pathname) ?? [];
-    const bytes = this.repos.get(name)?.files[decodeURIComponent(file)], found = bytes === undefined ? this.files.get(pathname) : { bytes, etag: `"${this.#hashOf(bytes)}"` };
-    return found === undefined ? new Response("no", { status: 404 }) : this.#answer(found.bytes, found.etag, method, new Headers(headers).get("range"));
+    const bytes = this.repos.get(name)?.files[decodeURIComponent(file)],
+      found = bytes === undefined ? this.files.get(pathname) : { bytes, etag: `"${this.#hashOf(bytes)}"` };
+    return found === undefined
+      ? new Response("no", { status: 404 })
+      : this.#answer(found.bytes, found.etag, method, new Headers(headers).get("range"));
   };
 
   #hashOf(bytes: Uint8Array): string {
@@ -34,14 +38,21 @@ export class MemoryServer {
   #list(name: string): Response {
     const repo = this.repos.get(name);
     if (repo === undefined) return new Response("no", { status: 401 });
-    const siblings = Object.entries(repo.files).map(([rfilename, bytes]) => ({ rfilename, size: bytes.length, lfs: { sha256: this.#hashOf(bytes), size: bytes.length } }));
+    const siblings = Object.entries(repo.files).map(([rfilename, bytes]) => ({
+      rfilename,
+      size: bytes.length,
+      lfs: { sha256: this.#hashOf(bytes), size: bytes.length },
+    }));
     return Response.json({ sha: repo.commit, siblings });
   }
 
   #answer(bytes: Uint8Array, etag: string | undefined, method: string, range: string | null): Response {
-    const match = this.hasRanges ? /^bytes=(\d+)-(\d+)$/.exec(range ?? "") : null, headers: Record<string, string> = etag === undefined ? {} : { etag };
-    const begin = Number(match?.[1] ?? 0), end = Math.min(bytes.length, Number(match?.[2] ?? bytes.length - 1) + 1);
-    if (match !== null && begin >= bytes.length) return new Response(null, { status: 416, headers: { ...headers, "content-range": `bytes */${bytes.length}` } });
+    const match = this.hasRanges ? /^bytes=(\d+)-(\d+)$/.exec(range ?? "") : null,
+      headers: Record<string, string> = etag === undefined ? {} : { etag };
+    const begin = Number(match?.[1] ?? 0),
+      end = Math.min(bytes.length, Number(match?.[2] ?? bytes.length - 1) + 1);
+    if (match !== null && begin >= bytes.length)
+      return new Response(null, { status: 416, headers: { ...headers, "content-range": `bytes */${bytes.length}` } });
     const body = bytes.slice(begin, end);
     if (method === "GET") this.sentBytes += body.length;
     headers["content-length"] = String(body.length);

@@ -20,6 +20,8 @@ try {
   const found = files.map(({ path = "" }) => createHash("sha256").update(readFileSync(path)).digest("hex"));
   process.stdout.write(JSON.stringify({ sha256: found[0], fetchedBytes, hasWaited }));
 } catch (error) {
-  process.stdout.write(JSON.stringify({ code: error instanceof OnebitError ? error.code : String(error), message: String(error) }));
+  process.stdout.write(
+    JSON.stringify({ code: error instanceof OnebitError ? error.code : String(error), message: String(error) }),
+  );
   process.exitCode = 1;
 }

@@ -20,14 +20,22 @@ const LOST_BYTES_MAX = 8 * MIB;
 const COMMIT = "c".repeat(40);
 const model = modelBytes(16 * MIB + 12_345, 7);
 
-let server: FakeHub, folder = "", program = "";
+let server: FakeHub,
+  folder = "",
+  program = "";
 
 before(async () => {
   mkdirSync("build", { recursive: true });
   folder = mkdtempSync(resolve("build/hub-processes-"));
   program = join(folder, "pull-child.mjs");
   await build({
-    entryPoints: ["tests/hub/pull-child.ts"], outfile: program, bundle: true, platform: "node", format: "esm", target: "node20", logLevel: "error",
+    entryPoints: ["tests/hub/pull-child.ts"],
+    outfile: program,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    logLevel: "error",
   });
   server = await FakeHub.start();
 });
@@ -50,21 +58,41 @@ interface Pulling {
 }
 
 function startPull(cache: string, source: string, options: object = {}): Pulling {
-  const env = { ...process.env, HF_HOME: join(cache, "hf"), ONEBIT_CACHE: join(cache, "onebit"), HF_HUB_CACHE: "", HF_TOKEN: "", HF_HUB_OFFLINE: "" };
-  const child = spawn(process.execPath, [program, source, JSON.stringify({ hubUrl: server.url, backoffMs: 10, ...options })], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const env = {
+    ...process.env,
+    HF_HOME: join(cache, "hf"),
+    ONEBIT_CACHE: join(cache, "onebit"),
+    HF_HUB_CACHE: "",
+    HF_TOKEN: "",
+    HF_HUB_OFFLINE: "",
+  };
+  const child = spawn(
+    process.execPath,
+    [program, source, JSON.stringify({ hubUrl: server.url, backoffMs: 10, ...options })],
+    { env, stdio: ["ignore", "pipe", "inherit"] },
+  );
   let text = "";
-  const waiting = new Promise<void>((resolve) => child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
-    text += chunk;
-    if (text.startsWith("waiting\n")) resolve();
-  }));
+  const waiting = new Promise<void>((resolve) =>
+    child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      if (text.startsWith("waiting\n")) resolve();
+    }),
+  );
   const report = (): string => text.replace("waiting\n", "");
-  return { child, waiting, result: new Promise((done) => child.on("close", () => done(report() === "" ? undefined : JSON.parse(report())))) };
+  return {
+    child,
+    waiting,
+    result: new Promise((done) => child.on("close", () => done(report() === "" ? undefined : JSON.parse(report())))),
+  };
 }
 
 /** Files that a reader would take for the model, and the bytes of each. */
 function openable(cache: string): Buffer[] {
-  const below = (at: string): string[] => (existsSync(at) ? readdirSync(at, { recursive: true, encoding: "utf8" }).map((name) => join(at, name)) : []);
-  return below(cache).filter((path) => /\.gguf$|blobs[\\/][0-9a-f]{64}$/.test(path)).map((path) => readFileSync(path));
+  const below = (at: string): string[] =>
+    existsSync(at) ? readdirSync(at, { recursive: true, encoding: "utf8" }).map((name) => join(at, name)) : [];
+  return below(cache)
+    .filter((path) => /\.gguf$|blobs[\\/][0-9a-f]{64}$/.test(path))
+    .map((path) => readFileSync(path));
 }
 
 async function until(holds: () => boolean, isOver = (): boolean => false): Promise<void> {
@@ -74,22 +102,35 @@ async function until(holds: () => boolean, isOver = (): boolean => false): Promi
 describe("kill -9", () => {
   for (const source of ["hf:owner/m", "/m.gguf"]) {
     test(`${KILLS} times at random moments of ${source}: nothing corrupt is ever there, at most 8 MiB are fetched twice`, async (t) => {
-      const cache = join(folder, source.replace(/\W/g, "-")), url = source.startsWith("/") ? `${server.url}${source}` : source;
+      const cache = join(folder, source.replace(/\W/g, "-")),
+        url = source.startsWith("/") ? `${server.url}${source}` : source;
       server.bytesPerSecond = 20_000_000;
-      let nKilled = 0, nDownloads = 1, worstBytes = 0, totalLostBytes = 0, state = 12345;
+      let nKilled = 0,
+        nDownloads = 1,
+        worstBytes = 0,
+        totalLostBytes = 0,
+        state = 12345;
       const random = (below: number): number => {
         state = (Math.imul(state, 1103515245) + 12345) >>> 0;
         return (state >>> 8) % below;
       };
       while (nKilled < KILLS) {
         server.sentBytes = 0;
-        const before = bytesRecorded(cache), { child, result } = startPull(cache, url);
+        const before = bytesRecorded(cache),
+          { child, result } = startPull(cache, url);
         // While parts come, are stored, are hashed, or while the whole file moves into place.
-        const sentBytes = Math.min(random(12 * MIB), model.length - before), delayMs = random(40);
+        const sentBytes = Math.min(random(12 * MIB), model.length - before),
+          delayMs = random(40);
         let hasEnded = false;
         const ended = result.then(() => (hasEnded = true));
-        await until(() => server.sentBytes >= Math.max(1, sentBytes), () => hasEnded);
-        const isOver = await Promise.race([ended, new Promise<false>((next) => setTimeout(() => next(false), delayMs))]);
+        await until(
+          () => server.sentBytes >= Math.max(1, sentBytes),
+          () => hasEnded,
+        );
+        const isOver = await Promise.race([
+          ended,
+          new Promise<false>((next) => setTimeout(() => next(false), delayMs)),
+        ]);
         child.kill("SIGKILL");
         const outcome = await result;
         await new Promise((next) => setTimeout(next, 5));
@@ -111,7 +152,9 @@ describe("kill -9", () => {
       server.bytesPerSecond = Infinity;
       const { sha256: found } = (await startPull(cache, url).result) ?? {};
       assert.equal(found, sha256(model));
-      t.diagnostic(`${nKilled} kills in ${nDownloads} downloads of ${model.length} bytes: at most ${worstBytes} bytes fetched twice, ${Math.round(totalLostBytes / nKilled)} on average`);
+      t.diagnostic(
+        `${nKilled} kills in ${nDownloads} downloads of ${model.length} bytes: at most ${worstBytes} bytes fetched twice, ${Math.round(totalLostBytes / nKilled)} on average`,
+      );
     });
   }
 });
@@ -134,9 +177,13 @@ describe("two processes", () => {
       server.repos.set("owner/m", { commit: COMMIT, files: { "m-TQ2_0.gguf": model } });
       server.plain.set("/m.gguf", { bytes: model, etag: '"one"' });
       server.bytesPerSecond = 10_000_000;
-      const cache = mkdtempSync(join(folder, "two-")), results = await Promise.all([1, 2, 3].map(() => startPull(cache, source).result));
+      const cache = mkdtempSync(join(folder, "two-")),
+        results = await Promise.all([1, 2, 3].map(() => startPull(cache, source).result));
       for (const result of results) assert.equal(result?.sha256, sha256(model));
-      assert.equal(results.reduce((sum, result) => sum + (result?.fetchedBytes ?? 0), 0), model.length);
+      assert.equal(
+        results.reduce((sum, result) => sum + (result?.fetchedBytes ?? 0), 0),
+        model.length,
+      );
       assert.ok(results.some((result) => result?.hasWaited));
       assert.ok(server.sentBytes < model.length + 2000, `${server.sentBytes}`);
     }
@@ -153,7 +200,8 @@ describe("two processes", () => {
     await second.waiting;
     first.child.kill("SIGKILL");
     server.bytesPerSecond = Infinity;
-    const begin = performance.now(), result = await second.result;
+    const begin = performance.now(),
+      result = await second.result;
     assert.equal(result?.sha256, sha256(model));
     assert.ok(result.hasWaited);
     assert.ok((result.fetchedBytes ?? 0) < model.length);
@@ -165,8 +213,10 @@ describe("a lock", () => {
   test("of a process whose number another has now, of garbage, of another machine long ago: none holds for ever", async () => {
     const { lockFile } = await import("../../src/platform/node-file-lock.ts");
     const { utimesSync } = await import("node:fs");
-    const path = join(folder, "stale.lock"), long = new Date(Date.now() - 120_000);
-    const mine = await lockFile(path, {}), content = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+    const path = join(folder, "stale.lock"),
+      long = new Date(Date.now() - 120_000);
+    const mine = await lockFile(path, {}),
+      content = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
     assert.equal(await lockFile(path, { wait: false }), undefined, "held");
     assert.equal(await mine?.isHeld(), true);
     await mine?.release();
@@ -174,7 +224,8 @@ describe("a lock", () => {
     const stale: (readonly [text: string, date?: Date])[] = [
       [JSON.stringify({ ...content, token: "a", pid: 2 ** 30 })],
       [JSON.stringify({ ...content, token: "c", machine: "elsewhere" }), long],
-      ["garbage", long], ["", long],
+      ["garbage", long],
+      ["", long],
       ...(content.started === undefined ? [] : [[JSON.stringify({ ...content, token: "b", started: "1" })] as const]),
     ];
     for (const [text, date] of stale) {
@@ -184,7 +235,11 @@ describe("a lock", () => {
       assert.ok(lock !== undefined, text);
       await lock.release();
     }
-    for (const text of [JSON.stringify({ ...content, token: "c", machine: "elsewhere" }), JSON.stringify({ ...content, token: "d" }), ""]) {
+    for (const text of [
+      JSON.stringify({ ...content, token: "c", machine: "elsewhere" }),
+      JSON.stringify({ ...content, token: "d" }),
+      "",
+    ]) {
       writeFileSync(path, text);
       assert.equal(await lockFile(path, { wait: false }), undefined, `${text} may be alive`);
     }
@@ -194,24 +249,29 @@ describe("a lock", () => {
   test("goes to one of many", async () => {
     const { lockFile } = await import("../../src/platform/node-file-lock.ts");
     const path = join(folder, "many.lock");
-    let nHolding = 0, nHeld = 0;
+    let nHolding = 0,
+      nHeld = 0;
     writeFileSync(path, JSON.stringify({ token: "dead", pid: 2 ** 30, machine: "?" }));
     const { utimesSync } = await import("node:fs");
     utimesSync(path, 0, 0);
-    await Promise.all(Array.from({ length: 12 }, async () => {
-      const lock = await lockFile(path, {});
-      assert.equal(++nHolding, 1, "alone");
-      nHeld++;
-      await new Promise((next) => setTimeout(next, 3));
-      nHolding--;
-      await lock?.release();
-    }));
+    await Promise.all(
+      Array.from({ length: 12 }, async () => {
+        const lock = await lockFile(path, {});
+        assert.equal(++nHolding, 1, "alone");
+        nHeld++;
+        await new Promise((next) => setTimeout(next, 3));
+        nHolding--;
+        await lock?.release();
+      }),
+    );
     assert.equal(nHeld, 12);
   });
 
   test("is waited for no longer than the caller wants", async () => {
     const { lockFile } = await import("../../src/platform/node-file-lock.ts");
-    const path = join(folder, "wanted.lock"), lock = await lockFile(path, {}), controller = new AbortController();
+    const path = join(folder, "wanted.lock"),
+      lock = await lockFile(path, {}),
+      controller = new AbortController();
     const waiting = lockFile(path, { signal: controller.signal, onWait: () => controller.abort() });
     await assert.rejects(waiting, { code: "aborted" });
     await lock?.release();

@@ -20,7 +20,8 @@ import { MemoryModelStore } from "./memory-model-store.ts";
 import { rejectsWith } from "./rejects.ts";
 
 const PART_BYTES = 2 * 1024 * 1024;
-const bytes = modelBytes(7_000_003, 3), other = modelBytes(7_000_003, 4);
+const bytes = modelBytes(7_000_003, 3),
+  other = modelBytes(7_000_003, 4);
 
 let server: FakeHub, place: FolderPlatform;
 before(async () => {
@@ -46,14 +47,19 @@ function contents({ files }: PulledModel): Buffer {
 function finished(): string[] {
   const folder = join(place.urlFolder, "urls");
   if (!existsSync(folder)) return [];
-  return readdirSync(folder).flatMap((key) => readdirSync(join(folder, key))).filter((name) => name.endsWith(".gguf"));
+  return readdirSync(folder)
+    .flatMap((key) => readdirSync(join(folder, key)))
+    .filter((name) => name.endsWith(".gguf"));
 }
 
 describe("a plain URL", () => {
   test("is fetched in parts, kept, and not asked for again", async () => {
     const pulled = await pull();
     assert.ok(contents(pulled).equals(bytes));
-    assert.deepEqual(server.requests.map(({ range }) => range).sort(), [0, 1, 2, 3].map((i) => `bytes=${i * PART_BYTES}-${Math.min(bytes.length, (i + 1) * PART_BYTES) - 1}`).sort());
+    assert.deepEqual(
+      server.requests.map(({ range }) => range).sort(),
+      [0, 1, 2, 3].map((i) => `bytes=${i * PART_BYTES}-${Math.min(bytes.length, (i + 1) * PART_BYTES) - 1}`).sort(),
+    );
     assert.equal(pulled.files[0].hash, undefined, "nobody told what it should be");
     const again = await pull();
     assert.equal(again.fetchedBytes, 0);
@@ -66,7 +72,8 @@ describe("a plain URL", () => {
   test("comes while a browser asks whether it may stay: neither no answer nor a refusal stops it", async () => {
     for (const answer of [() => new Promise<boolean>(() => {}), () => Promise.reject(new Error("no"))]) {
       let asked = 0;
-      const persist = (): Promise<boolean> => (asked++, answer()), hub = { ...memoryPlatform(), persist };
+      const persist = (): Promise<boolean> => (asked++, answer()),
+        hub = { ...memoryPlatform(), persist };
       assert.equal((await pullModel(`${server.url}/m.gguf`, hub, FAST)).fetchedBytes, bytes.length);
       assert.equal(asked, 1);
     }
@@ -84,10 +91,18 @@ describe("a plain URL", () => {
   });
 
   test("of one shard brings all", async () => {
-    for (const no of [1, 2]) server.plain.set(`/s-0000${no}-of-00002.gguf`, { bytes: modelBytes(100, no), etag: `"${no}"` });
+    for (const no of [1, 2])
+      server.plain.set(`/s-0000${no}-of-00002.gguf`, { bytes: modelBytes(100, no), etag: `"${no}"` });
     const { files } = await pull({}, undefined, "/s-00002-of-00002.gguf");
-    assert.deepEqual(files.map(({ name }) => name), ["s-00001-of-00002.gguf", "s-00002-of-00002.gguf"]);
-    await rejectsWith(pull({ sha256: "0".repeat(64) }, undefined, "/s-00002-of-00002.gguf"), /^option\/invalid$/, /2 files/);
+    assert.deepEqual(
+      files.map(({ name }) => name),
+      ["s-00001-of-00002.gguf", "s-00002-of-00002.gguf"],
+    );
+    await rejectsWith(
+      pull({ sha256: "0".repeat(64) }, undefined, "/s-00002-of-00002.gguf"),
+      /^option\/invalid$/,
+      /2 files/,
+    );
   });
 
   test("the smallest file, one of a whole number of parts, and about that", async () => {
@@ -110,11 +125,19 @@ describe("a plain URL", () => {
 
   test("headers of the caller go to its host alone", async () => {
     server.plain.set("/there.gguf", { bytes: other, etag: '"x"' });
-    server.fault = ({ origin, path }) => (origin === "hub" && path === "/m.gguf" ? { status: 307, headers: { location: `${server.cdnUrl}/there.gguf` } } : undefined);
+    server.fault = ({ origin, path }) =>
+      origin === "hub" && path === "/m.gguf"
+        ? { status: 307, headers: { location: `${server.cdnUrl}/there.gguf` } }
+        : undefined;
     await pull({ headers: { authorization: "Basic x" } });
     assert.ok(server.requests.some(({ origin }) => origin === "cdn"));
-    for (const { origin, authorization } of server.requests) assert.equal(authorization, origin === "hub" ? "Basic x" : undefined);
-    assert.equal(server.requests.filter(({ origin }) => origin === "hub").length, 1, "where it was sent on to is asked directly");
+    for (const { origin, authorization } of server.requests)
+      assert.equal(authorization, origin === "hub" ? "Basic x" : undefined);
+    assert.equal(
+      server.requests.filter(({ origin }) => origin === "hub").length,
+      1,
+      "where it was sent on to is asked directly",
+    );
   });
 
   test("an address that expires on the way is asked for again", async () => {
@@ -196,13 +219,38 @@ describe("faults that stay", () => {
     ["silence", { silent: true }, /^hub\/timeout$/, /no answer within 300 ms; tried 3 times/],
     ["a stall", { stallAfterBytes: 0 }, /^hub\/timeout$/, /within 300 ms; tried 3 times/],
     ["cuts", { cutAfterBytes: 0 }, /^hub\/length$/, /announced 2097152 bytes, ended after 0; tried 3 times/],
-    ["a Content-Length that lies", { noRanges: true, announceMoreBytes: 1000 }, /^hub\/length$/, /announced 7001003 bytes, ended after \d+; tried 3 times/],
-    ["a redirect to itself", { status: 302, headers: { location: "/m.gguf" } }, /^hub\/redirect$/, /more than 10 times/],
+    [
+      "a Content-Length that lies",
+      { noRanges: true, announceMoreBytes: 1000 },
+      /^hub\/length$/,
+      /announced 7001003 bytes, ended after \d+; tried 3 times/,
+    ],
+    [
+      "a redirect to itself",
+      { status: 302, headers: { location: "/m.gguf" } },
+      /^hub\/redirect$/,
+      /more than 10 times/,
+    ],
     ["a redirect to nowhere", { status: 302, headers: { location: "http://" } }, /^hub\/redirect$/, /no URL/],
-    ["a redirect to a file", { status: 302, headers: { location: "file:///etc/passwd" } }, /^hub\/redirect$/, /not as safe/],
-    ["a range of another place", { headers: { "content-range": "bytes 1-2097152/7000003" } }, /^hub\/bad-response$/, /asked for bytes 0 to 2097151, got 1 to 2097152/],
+    [
+      "a redirect to a file",
+      { status: 302, headers: { location: "file:///etc/passwd" } },
+      /^hub\/redirect$/,
+      /not as safe/,
+    ],
+    [
+      "a range of another place",
+      { headers: { "content-range": "bytes 1-2097152/7000003" } },
+      /^hub\/bad-response$/,
+      /asked for bytes 0 to 2097151, got 1 to 2097152/,
+    ],
     ["a range that is none", { headers: { "content-range": "all" } }, /^hub\/bad-response$/, /"all"/],
-    ["a range beyond the file", { headers: { "content-range": "bytes 0-2097151/17" } }, /^hub\/bad-response$/, /Content-Range/],
+    [
+      "a range beyond the file",
+      { headers: { "content-range": "bytes 0-2097151/17" } },
+      /^hub\/bad-response$/,
+      /Content-Range/,
+    ],
   ];
   for (const [name, fault, code, message] of cases) {
     test(name, async () => {
@@ -216,8 +264,16 @@ describe("faults that stay", () => {
   }
 
   test("no server, no such host", async () => {
-    await rejectsWith(pullModel(`${await closedUrl()}/m.gguf`, place.hub, FAST), /^hub\/network$/, /ECONNREFUSED.*tried 2 times/);
-    await rejectsWith(pullModel("http://no-such-host.invalid/m.gguf", place.hub, FAST), /^hub\/network$/, /ENOTFOUND|EAI_AGAIN/);
+    await rejectsWith(
+      pullModel(`${await closedUrl()}/m.gguf`, place.hub, FAST),
+      /^hub\/network$/,
+      /ECONNREFUSED.*tried 2 times/,
+    );
+    await rejectsWith(
+      pullModel("http://no-such-host.invalid/m.gguf", place.hub, FAST),
+      /^hub\/network$/,
+      /ENOTFOUND|EAI_AGAIN/,
+    );
   });
 
   test("a file that changes at every request", async () => {
@@ -226,7 +282,11 @@ describe("faults that stay", () => {
   });
 
   test("the wrong hash", async () => {
-    await rejectsWith(pull({ sha256: sha256(other) }), /^hub\/checksum$/, new RegExp(`wanted sha256 ${sha256(other)}.*${sha256(bytes)}`));
+    await rejectsWith(
+      pull({ sha256: sha256(other) }),
+      /^hub\/checksum$/,
+      new RegExp(`wanted sha256 ${sha256(other)}.*${sha256(bytes)}`),
+    );
     assert.deepEqual(finished(), []);
     server.fault = () => ({ headers: { "x-linked-etag": `"${sha256(other)}"` } });
     await rejectsWith(pull(), /^hub\/checksum$/, /wanted sha256/);
@@ -236,17 +296,25 @@ describe("faults that stay", () => {
     const cases: readonly (readonly [source: string, options: HubOptions, code: RegExp])[] = [
       ["http://", {}, /^hub\/bad-source$/],
       ["http://user:pass@host/m.gguf", {}, /^hub\/bad-source$/],
-      ["hf:owner", {}, /^hub\/bad-source$/], ["hf:", {}, /^hub\/bad-source$/], ["hf:a/../b", {}, /^hub\/bad-source$/],
-      ["hf:owner/repo/../../x", {}, /^hub\/bad-source$/], ["hf:owner/repo@../x", {}, /^hub\/bad-source$/],
+      ["hf:owner", {}, /^hub\/bad-source$/],
+      ["hf:", {}, /^hub\/bad-source$/],
+      ["hf:a/../b", {}, /^hub\/bad-source$/],
+      ["hf:owner/repo/../../x", {}, /^hub\/bad-source$/],
+      ["hf:owner/repo@../x", {}, /^hub\/bad-source$/],
       ["model.gguf", {}, /^hub\/bad-source$/],
-      ["hf:a/b", { sha256: "12" }, /^option\/invalid$/], ["hf:a/b", { token: "a b" }, /^option\/invalid$/],
-      ["hf:a/b", { hubUrl: "ftp://x" }, /^option\/invalid$/], ["hf:a/b", { timeoutMs: 0 }, /^option\/invalid$/],
-      ["hf:a/b", { attempts: 0 }, /^option\/invalid$/], ["hf:a/b", { backoffMs: -1 }, /^option\/invalid$/],
-      ["hf:a/b", { headers: { "x y": "1" } }, /^option\/invalid$/], ["hf:a/b", { headers: { x: "1\r\ny: 2" } }, /^option\/invalid$/],
+      ["hf:a/b", { sha256: "12" }, /^option\/invalid$/],
+      ["hf:a/b", { token: "a b" }, /^option\/invalid$/],
+      ["hf:a/b", { hubUrl: "ftp://x" }, /^option\/invalid$/],
+      ["hf:a/b", { timeoutMs: 0 }, /^option\/invalid$/],
+      ["hf:a/b", { attempts: 0 }, /^option\/invalid$/],
+      ["hf:a/b", { backoffMs: -1 }, /^option\/invalid$/],
+      ["hf:a/b", { headers: { "x y": "1" } }, /^option\/invalid$/],
+      ["hf:a/b", { headers: { x: "1\r\ny: 2" } }, /^option\/invalid$/],
       ["hf:a/b", { revision: "a b" }, /^hub\/bad-source$/],
     ];
     const platform = { ...nodePlatform(), hub: place.hub };
-    for (const [source, options, code] of cases) await rejectsWith(pullAsUser(source, { ...options, platform }), code, /./);
+    for (const [source, options, code] of cases)
+      await rejectsWith(pullAsUser(source, { ...options, platform }), code, /./);
   });
 });
 
@@ -259,7 +327,7 @@ describe("what is no model", () => {
     "an error in JSON": [text('{"error":"rate limited"}'), /JSON, perhaps an error message/],
     "a pointer of Git LFS": [text("version https://git-lfs.github.com/spec/v1\n"), /Git LFS pointer/],
     "an archive": [Uint8Array.of(0x1f, 0x8b, ...new Uint8Array(100)), /gzip archive/],
-    "nothing": [new Uint8Array(), /is empty/],
+    nothing: [new Uint8Array(), /is empty/],
     "a single byte": [Uint8Array.of(71), /unknown format/],
     "much of something": [randomBytes(3_000_000, 8), /unknown format/],
   };
@@ -273,7 +341,10 @@ describe("what is no model", () => {
         server.plain.set("/m.gguf", { bytes: body, etag: '"page"' });
         server.fault = () => fault;
         await rejectsWith(pull(), /^file\/unknown-format$/, new RegExp(`^${server.url}/m\\.gguf: .*${message.source}`));
-        assert.deepEqual(files().filter((file) => !/\.onebit-part/.test(file)), []);
+        assert.deepEqual(
+          files().filter((file) => !/\.onebit-part/.test(file)),
+          [],
+        );
         if (fault.noRanges || fault.noLength) assert.deepEqual(files(), []);
         server.plain.set("/m.gguf", { bytes, etag: '"one"' });
         assert.ok(contents(await pull()).equals(bytes));
@@ -284,16 +355,22 @@ describe("what is no model", () => {
 
   test("a login page to which a server sends on: both addresses are told", async () => {
     server.plain.set("/login", { bytes: text("<!doctype html>") });
-    server.fault = ({ path }) => (path === "/m.gguf" ? { status: 302, headers: { location: "/login?next=secret" } } : undefined);
+    server.fault = ({ path }) =>
+      path === "/m.gguf" ? { status: 302, headers: { location: "/login?next=secret" } } : undefined;
     await rejectsWith(pull(), /^file\/unknown-format$/, /m\.gguf, sent on to http.*\/login\?….*: is a web page/);
   });
 
   test("half a model: of a server whose file is cut, or that does not say where it ends", async () => {
-    const whole = readFileSync("models/shakespeare.gguf"), half = whole.subarray(0, whole.length >> 1);
+    const whole = readFileSync("models/shakespeare.gguf"),
+      half = whole.subarray(0, whole.length >> 1);
     for (const fault of [{}, { noRanges: true }, { noLength: true }]) {
       server.plain.set("/half.gguf", { bytes: half });
       server.fault = () => fault;
-      await rejectsWith(pull({}, undefined, "/half.gguf"), /^gguf\/tensor-outside-file$/, /half\.gguf: tensor .* ends at byte \d+, the file has \d+/);
+      await rejectsWith(
+        pull({}, undefined, "/half.gguf"),
+        /^gguf\/tensor-outside-file$/,
+        /half\.gguf: tensor .* ends at byte \d+, the file has \d+/,
+      );
       server.plain.set("/half.gguf", { bytes: whole });
       assert.ok(contents(await pull({}, undefined, "/half.gguf")).equals(whole));
       await removeModel(`${server.url}/half.gguf`, place.hub);
@@ -303,7 +380,9 @@ describe("what is no model", () => {
   test("a page that answers in the middle of a download costs nothing of it", async () => {
     const controller = new AbortController();
     server.bytesPerSecond = 4_000_000;
-    await assert.rejects(pull({ onProgress: ({ doneBytes }) => doneBytes > 5_000_000 && controller.abort() }, controller.signal));
+    await assert.rejects(
+      pull({ onProgress: ({ doneBytes }) => doneBytes > 5_000_000 && controller.abort() }, controller.signal),
+    );
     server.bytesPerSecond = Infinity;
     for (const fault of [{ noRanges: true }, { noLength: true }]) {
       server.plain.set("/m.gguf", { bytes: text("<html>Log in</html>") });
@@ -324,9 +403,18 @@ describe("what is no model", () => {
 
   test("kept from before anybody looked: counts as absent", async () => {
     await pull();
-    const folder = join(place.urlFolder, "urls", readdirSync(join(place.urlFolder, "urls"))[0]), page = text("<html>Log in</html>");
+    const folder = join(place.urlFolder, "urls", readdirSync(join(place.urlFolder, "urls"))[0]),
+      page = text("<html>Log in</html>");
     writeFileSync(join(folder, "m.gguf"), page);
-    writeFileSync(join(folder, "m.gguf.json"), JSON.stringify({ url: `${server.url}/m.gguf`, sizeBytes: page.length, hash: { algorithm: "sha256", hex: sha256(page) }, isVerified: false }));
+    writeFileSync(
+      join(folder, "m.gguf.json"),
+      JSON.stringify({
+        url: `${server.url}/m.gguf`,
+        sizeBytes: page.length,
+        hash: { algorithm: "sha256", hex: sha256(page) },
+        isVerified: false,
+      }),
+    );
     await rejectsWith(pull({ offline: true }), /^hub\/offline$/, /m\.gguf/);
     assert.ok(contents(await pull()).equals(bytes));
   });
@@ -347,7 +435,12 @@ describe("what is no model", () => {
 
 describe("answers that were not asked for", () => {
   const cases: readonly (readonly [name: string, fault: Fault, code: RegExp, message: RegExp])[] = [
-    ["a range that is compressed", { headers: { "content-encoding": "gzip" } }, /^hub\/bad-response$/, /compressed.*gzip/],
+    [
+      "a range that is compressed",
+      { headers: { "content-encoding": "gzip" } },
+      /^hub\/bad-response$/,
+      /compressed.*gzip/,
+    ],
     ["a status that is none for files", { status: 204 }, /^hub\/server$/, /204/],
     ["more bytes than announced", { headers: { "content-range": "bytes 0-9/7000003" } }, /^hub\/length$/, /sent more/],
   ];
@@ -393,7 +486,9 @@ describe("stopping and going on", () => {
   test("what another file left behind under the same address is not mixed in", async () => {
     const controller = new AbortController();
     server.bytesPerSecond = 4_000_000;
-    await assert.rejects(pull({ onProgress: ({ doneBytes }) => doneBytes > 4_500_000 && controller.abort() }, controller.signal));
+    await assert.rejects(
+      pull({ onProgress: ({ doneBytes }) => doneBytes > 4_500_000 && controller.abort() }, controller.signal),
+    );
     server.bytesPerSecond = Infinity;
     server.plain.set("/m.gguf", { bytes: other, etag: '"two"' });
     assert.ok(contents(await pull()).equals(other));
@@ -403,9 +498,15 @@ describe("stopping and going on", () => {
     const controller = new AbortController();
     server.bytesPerSecond = 4_000_000;
     const options = { sha256: sha256(bytes) };
-    await assert.rejects(pull({ ...options, onProgress: ({ doneBytes }) => doneBytes > 5_500_000 && controller.abort() }, controller.signal));
+    await assert.rejects(
+      pull(
+        { ...options, onProgress: ({ doneBytes }) => doneBytes > 5_500_000 && controller.abort() },
+        controller.signal,
+      ),
+    );
     server.bytesPerSecond = Infinity;
-    const folder = join(place.urlFolder, "urls", readdirSync(join(place.urlFolder, "urls"))[0]), partial = join(folder, "m.gguf.onebit-part");
+    const folder = join(place.urlFolder, "urls", readdirSync(join(place.urlFolder, "urls"))[0]),
+      partial = join(folder, "m.gguf.onebit-part");
     const rotten = readFileSync(partial);
     for (let at = 0; at < rotten.length; at += 1_000_000) rotten[at] ^= 1;
     writeFileSync(partial, rotten);
@@ -418,21 +519,41 @@ describe("stopping and going on", () => {
     await pull({ onProgress: (progress) => seen.push(progress) });
     assert.ok(seen.length > 3);
     assert.ok(seen.every(({ doneBytes }, i) => i === 0 || doneBytes >= seen[i - 1].doneBytes));
-    assert.deepEqual({ done: seen.at(-1)?.doneBytes, total: seen.at(-1)?.totalBytes }, { done: bytes.length, total: bytes.length });
-    assert.ok(seen.some(({ bytesPerSecond, remainingMs }) => bytesPerSecond > 0 && remainingMs !== undefined && remainingMs > 0));
+    assert.deepEqual(
+      { done: seen.at(-1)?.doneBytes, total: seen.at(-1)?.totalBytes },
+      { done: bytes.length, total: bytes.length },
+    );
+    assert.ok(
+      seen.some(
+        ({ bytesPerSecond, remainingMs }) => bytesPerSecond > 0 && remainingMs !== undefined && remainingMs > 0,
+      ),
+    );
   });
 });
 
 describe("a body of which nobody knows the length", () => {
   test("has a limit, and leaves nothing", async () => {
-    const store = new MemoryModelStore(), piece = new Uint8Array(16 * 1024 * 1024), openWrite = store.openWrite.bind(store);
+    const store = new MemoryModelStore(),
+      piece = new Uint8Array(16 * 1024 * 1024),
+      openWrite = store.openWrite.bind(store);
     piece.set(bytes.subarray(0, 1000));
     let cameBytes = 0;
     // What is written goes nowhere, and is not hashed: it is 16 GiB.
     store.openWrite = async (path) => ({ ...(await openWrite(path)), write: async () => {} });
-    const endless = (): Response => new Response(new ReadableStream({ pull: (controller) => (cameBytes += piece.length, controller.enqueue(piece)) }));
-    const platform = { ...memoryPlatform(store, store), createHash: () => ({ update: () => {}, digestHex: () => "" }), fetch: async () => endless() };
-    await rejectsWith(pullModel("https://x.test/m.gguf", platform, FAST), /^hub\/length$/, /more than 17179869184 bytes, and does not say how many/);
+    const endless = (): Response =>
+      new Response(
+        new ReadableStream({ pull: (controller) => ((cameBytes += piece.length), controller.enqueue(piece)) }),
+      );
+    const platform = {
+      ...memoryPlatform(store, store),
+      createHash: () => ({ update: () => {}, digestHex: () => "" }),
+      fetch: async () => endless(),
+    };
+    await rejectsWith(
+      pullModel("https://x.test/m.gguf", platform, FAST),
+      /^hub\/length$/,
+      /more than 17179869184 bytes, and does not say how many/,
+    );
     assert.ok(cameBytes <= 2 ** 34 + 4 * piece.length);
     assert.deepEqual([...store.files.keys()], []);
   });
@@ -441,12 +562,17 @@ describe("a body of which nobody knows the length", () => {
 describe("room", () => {
   test("is asked for first", async () => {
     const store = new MemoryModelStore({ roomBytes: 1_000_000 });
-    await rejectsWith(pullModel(`${server.url}/m.gguf`, memoryPlatform(store, store), FAST), /^hub\/no-space$/, /7000003 bytes are still to come, memory has room for 999\d+/);
+    await rejectsWith(
+      pullModel(`${server.url}/m.gguf`, memoryPlatform(store, store), FAST),
+      /^hub\/no-space$/,
+      /7000003 bytes are still to come, memory has room for 999\d+/,
+    );
     assert.ok(server.sentBytes <= PART_BYTES);
   });
 
   test("that ends on the way is an error; with more room the download goes on", async () => {
-    const store = new MemoryModelStore({ roomBytes: 5_000_000, tellsRoom: false }), platform = memoryPlatform(store, store);
+    const store = new MemoryModelStore({ roomBytes: 5_000_000, tellsRoom: false }),
+      platform = memoryPlatform(store, store);
     await rejectsWith(pullModel(`${server.url}/m.gguf`, platform, FAST), /^hub\/no-space$/, /no room/);
     store.roomBytes = Infinity;
     const { fetchedBytes } = await pullModel(`${server.url}/m.gguf`, platform, FAST);
@@ -456,18 +582,21 @@ describe("room", () => {
   });
 
   test("a store that fails at any change leaves what the next pull can use", async () => {
-    const small = bytes.subarray(0, PART_BYTES + 100_000), counter = new MemoryModelStore();
+    const small = bytes.subarray(0, PART_BYTES + 100_000),
+      counter = new MemoryModelStore();
     server.plain.set("/m.gguf", { bytes: small, etag: '"one"' });
     await pullModel(`${server.url}/m.gguf`, memoryPlatform(new MemoryModelStore(), counter), FAST);
     for (let failing = 0; failing < counter.nChanges; failing++) {
-      const store = new MemoryModelStore(), platform = memoryPlatform(store, store);
+      const store = new MemoryModelStore(),
+        platform = memoryPlatform(store, store);
       const error = Object.assign(new Error("torn"), { code: "EIO" });
       store.beforeChange = (index) => {
         if (index === failing) throw error;
       };
       await pullModel(`${server.url}/m.gguf`, platform, FAST).catch((caught: unknown) => assert.equal(caught, error));
       const { open } = await pullModel(`${server.url}/m.gguf`, platform, FAST);
-      const source = await open("m.gguf"), found = new Uint8Array(source.sizeBytes);
+      const source = await open("m.gguf"),
+        found = new Uint8Array(source.sizeBytes);
       await source.read(found, 0);
       assert.equal(sha256(found), sha256(small), `change ${failing}`);
     }

@@ -29,14 +29,45 @@ interface Kernel {
 }
 
 const KERNELS: readonly Kernel[] = [
-  { file: "ternary-table", kernel: "ternaryTableMatmul", simd: /^i8x16\.swizzle$/, relaxed: /^i8x16\.relaxed_swizzle$/ },
-  { file: "ternary-table-block", kernel: "ternaryTableBlockMatmul", simd: /^i8x16\.swizzle$/, relaxed: /^i8x16\.relaxed_swizzle$/ },
+  {
+    file: "ternary-table",
+    kernel: "ternaryTableMatmul",
+    simd: /^i8x16\.swizzle$/,
+    relaxed: /^i8x16\.relaxed_swizzle$/,
+  },
+  {
+    file: "ternary-table-block",
+    kernel: "ternaryTableBlockMatmul",
+    simd: /^i8x16\.swizzle$/,
+    relaxed: /^i8x16\.relaxed_swizzle$/,
+  },
   { file: "binary-table", kernel: "binaryTableMatmul", simd: /^i8x16\.swizzle$/, relaxed: /^i8x16\.relaxed_swizzle$/ },
-  { file: "binary-table-block", kernel: "binaryTableBlockMatmul", simd: /^i8x16\.swizzle$/, relaxed: /^i8x16\.relaxed_swizzle$/ },
-  { file: "ternary-dot", kernel: "ternaryDotMatmul", simd: /^i16x8\.extmul_/, relaxed: /^i32x4\.relaxed_dot_i8x16_i7x16_add_s$/ },
-  { file: "ternary-dot", kernel: "ternaryDotBlockMatmul", simd: /^i16x8\.extmul_/, relaxed: /^i32x4\.relaxed_dot_i8x16_i7x16_add_s$/ },
+  {
+    file: "binary-table-block",
+    kernel: "binaryTableBlockMatmul",
+    simd: /^i8x16\.swizzle$/,
+    relaxed: /^i8x16\.relaxed_swizzle$/,
+  },
+  {
+    file: "ternary-dot",
+    kernel: "ternaryDotMatmul",
+    simd: /^i16x8\.extmul_/,
+    relaxed: /^i32x4\.relaxed_dot_i8x16_i7x16_add_s$/,
+  },
+  {
+    file: "ternary-dot",
+    kernel: "ternaryDotBlockMatmul",
+    simd: /^i16x8\.extmul_/,
+    relaxed: /^i32x4\.relaxed_dot_i8x16_i7x16_add_s$/,
+  },
   { file: "xnor", kernel: "xnorMatmul", simd: /^i(?:8x16|64)\.popcnt$/, relaxed: /^i(?:8x16|64)\.popcnt$/ },
-  { file: "bit-planes", kernel: "bitPlaneMatmul", simd: /^i(?:8x16|64)\.popcnt$/, relaxed: /^i(?:8x16|64)\.popcnt$/, helper: 1 },
+  {
+    file: "bit-planes",
+    kernel: "bitPlaneMatmul",
+    simd: /^i(?:8x16|64)\.popcnt$/,
+    relaxed: /^i(?:8x16|64)\.popcnt$/,
+    helper: 1,
+  },
 ];
 
 const RELAXED = /relaxed/;
@@ -48,7 +79,8 @@ async function readVariant(variant: string): Promise<{ bytes: Uint8Array; code: 
   return { bytes, code, opcodes: new Set([...code.functions.values()].flatMap(({ opcodes }) => [...opcodes])) };
 }
 
-const having = (opcodes: ReadonlySet<string>, pattern: RegExp): string[] => [...opcodes].filter((opcode) => pattern.test(opcode));
+const having = (opcodes: ReadonlySet<string>, pattern: RegExp): string[] =>
+  [...opcodes].filter((opcode) => pattern.test(opcode));
 
 for (const [variant, features] of Object.entries(VARIANTS)) {
   describe(`kernels.${variant}.wasm`, () => {
@@ -60,9 +92,14 @@ for (const [variant, features] of Object.entries(VARIANTS)) {
       const { bytes, opcodes } = await readVariant(variant);
       assert.equal(having(opcodes, RELAXED).length > 0, features.relaxed_simd === true, "relaxed instructions");
       assert.equal(having(opcodes, ATOMIC).length > 0, features.threads === true, "atomic instructions");
-      assert.deepEqual(having(opcodes, /relaxed_(?:n?madd|min|max|trunc)/), [], "relaxed floats round differently from engine to engine");
+      assert.deepEqual(
+        having(opcodes, /relaxed_(?:n?madd|min|max|trunc)/),
+        [],
+        "relaxed floats round differently from engine to engine",
+      );
       for (const missing of ["relaxed_simd", "threads"] as const) {
-        if (features[missing]) await assert.rejects(disassemble(bytes, { ...features, [missing]: false }), `without ${missing}`);
+        if (features[missing])
+          await assert.rejects(disassemble(bytes, { ...features, [missing]: false }), `without ${missing}`);
       }
     });
 
@@ -91,13 +128,18 @@ describe("each kernel alone", () => {
     const compiled = new Map<string, Promise<Disassembly>>();
     for (const kernel of KERNELS) {
       test(`${kernel.kernel} [${variant}]`, async () => {
-        const code = await (compiled.get(kernel.file) ?? compiled.set(kernel.file, compileAlone(kernel.file, variant)).get(kernel.file))!;
+        const code = await (compiled.get(kernel.file) ??
+          compiled.set(kernel.file, compileAlone(kernel.file, variant)).get(kernel.file))!;
         const opcodes = reachableOpcodes(code, kernel.kernel);
         assert.notDeepEqual(having(opcodes, kernel[variant]), [], String(kernel[variant]));
         const hot = new Map([...code.functions].filter(([, body]) => having(body.opcodes, kernel[variant]).length > 0));
         const called = new Set([...code.functions.values()].flatMap(({ innerCalls }) => [...innerCalls]));
         const helpers = [...called].filter((index) => hot.has(index) && !hot.get(index)?.opcodes.has("loop"));
-        assert.equal(helpers.length, kernel.helper ?? 0, "helpers that hold the instruction and are called from an innermost loop");
+        assert.equal(
+          helpers.length,
+          kernel.helper ?? 0,
+          "helpers that hold the instruction and are called from an innermost loop",
+        );
       });
     }
   }
@@ -105,7 +147,18 @@ describe("each kernel alone", () => {
 
 async function compileAlone(file: string, variant: "simd" | "relaxed"): Promise<Disassembly> {
   const asc = await import("assemblyscript/asc");
-  const flags = ["--config", "none", "--importMemory", "--runtime", "stub", "-O3", "--converge", "--noAssert", "--use", "abort="];
+  const flags = [
+    "--config",
+    "none",
+    "--importMemory",
+    "--runtime",
+    "stub",
+    "-O3",
+    "--converge",
+    "--noAssert",
+    "--use",
+    "abort=",
+  ];
   flags.push("--enable", "simd", "--outFile", "kernel.wasm");
   if (variant === "relaxed") flags.push("--enable", "relaxed-simd");
   let binary: Uint8Array | undefined;

@@ -18,7 +18,8 @@ const kernels = await instantiateKernels(
 function fixed(x: number): bigint {
   const view = new DataView(new ArrayBuffer(8));
   view.setFloat64(0, x);
-  const bits = view.getBigUint64(0), exponent = Number((bits >> 52n) & 0x7ffn);
+  const bits = view.getBigUint64(0),
+    exponent = Number((bits >> 52n) & 0x7ffn);
   const mantissa = (bits & 0xfffffffffffffn) | (exponent === 0 ? 0n : 1n << 52n);
   const shift = BITS - 1075n + BigInt(Math.max(1, exponent));
   const magnitude = shift >= 0n ? mantissa << shift : mantissa >> -shift;
@@ -34,8 +35,10 @@ const LN2 = ((): bigint => {
 
 /** e^x = 2^n e^r by its series: the fraction e^r in fixed point, and n. */
 function exactExp(x: bigint): { fraction: bigint; n: bigint } {
-  const n = x / LN2, r = x - n * LN2;
-  let sum = ONE, term = ONE;
+  const n = x / LN2,
+    r = x - n * LN2;
+  let sum = ONE,
+    term = ONE;
   for (let k = 1n; term !== 0n; k++) {
     term = ((term * r) >> BITS) / k;
     if (term === -1n) break;
@@ -46,7 +49,10 @@ function exactExp(x: bigint): { fraction: bigint; n: bigint } {
 
 /** How far `got` is from fraction · 2^n, in units of got's last place. */
 function ulpsOff(got: number, fraction: bigint, n: number): number {
-  const exponent = Math.floor(Math.log2(got)), off = fixed(got * 2 ** -exponent) - (n >= exponent ? fraction << BigInt(n - exponent) : fraction >> BigInt(exponent - n));
+  const exponent = Math.floor(Math.log2(got)),
+    off =
+      fixed(got * 2 ** -exponent) -
+      (n >= exponent ? fraction << BigInt(n - exponent) : fraction >> BigInt(exponent - n));
   return Math.abs(Number((off * 1000n) >> (BITS - 52n))) / 1000;
 }
 
@@ -58,8 +64,9 @@ function spread(i: number): number {
 describe("elementary functions against exact values", () => {
   test("e^x within 1 ulp, over its whole range and near 0", () => {
     for (let i = 0; i < SAMPLES; i++) {
-      for (const x of [spread(i) * 700, spread(i) * 2 ** (-(i % 30))]) {
-        const { fraction, n } = exactExp(fixed(x)), off = ulpsOff(kernels.expF64(x), fraction, Number(n));
+      for (const x of [spread(i) * 700, spread(i) * 2 ** -(i % 30)]) {
+        const { fraction, n } = exactExp(fixed(x)),
+          off = ulpsOff(kernels.expF64(x), fraction, Number(n));
         assert.ok(off <= 1, `e^${x}: ${off} ulp`);
       }
     }
@@ -67,9 +74,12 @@ describe("elementary functions against exact values", () => {
   test("ln x within 1 ulp: e to the result is x", () => {
     for (let i = 0; i < SAMPLES; i++) {
       for (const x of [2 ** (spread(i) * 1000), 1 + spread(i) * 2 ** (-1 - (i % 30))]) {
-        const got = kernels.logF64(x), { fraction, n } = exactExp(fixed(got)), exponent = Math.floor(Math.log2(x));
+        const got = kernels.logF64(x),
+          { fraction, n } = exactExp(fixed(got)),
+          exponent = Math.floor(Math.log2(x));
         // e^got = x (1 + d): got is off by d
-        const scaled = Number(n) >= exponent ? fraction << BigInt(Number(n) - exponent) : fraction >> BigInt(exponent - Number(n));
+        const scaled =
+          Number(n) >= exponent ? fraction << BigInt(Number(n) - exponent) : fraction >> BigInt(exponent - Number(n));
         const d = Number((scaled - fixed(x * 2 ** -exponent)) >> (BITS - 120n)) / 2 ** 120 / (x * 2 ** -exponent);
         const ulp = 2 ** (Math.floor(Math.log2(Math.abs(got))) - 52);
         assert.ok(Math.abs(d) <= ulp, `ln ${x}: ${d / ulp} ulp`);

@@ -7,15 +7,29 @@ import { NOT_THRESHOLDS, THRESHOLDS, constantsOf, limitsOf, sizesAround } from "
 const KERNELS = ["assembly", "assembly/ops", "assembly/weights", "assembly/train"];
 
 test("every constant of the kernels is a threshold with its sizes, or named as none", () => {
-  const files = KERNELS.flatMap((folder) => readdirSync(folder).filter((name) => name.endsWith(".ts")).map((name) => `${folder}/${name}`));
-  const listed = (file: string, name: string) => NOT_THRESHOLDS[file]?.includes(name) || THRESHOLDS.some((each) => each.file === file && each.limit === name);
-  const missing = files.filter((file) => file !== "assembly/abi.ts").flatMap((file) => [...constantsOf(file).keys()].filter((name) => !listed(file, name)).map((name) => `${file} ${name}`));
+  const files = KERNELS.flatMap((folder) =>
+    readdirSync(folder)
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => `${folder}/${name}`),
+  );
+  const listed = (file: string, name: string) =>
+    NOT_THRESHOLDS[file]?.includes(name) || THRESHOLDS.some((each) => each.file === file && each.limit === name);
+  const missing = files
+    .filter((file) => file !== "assembly/abi.ts")
+    .flatMap((file) =>
+      [...constantsOf(file).keys()].filter((name) => !listed(file, name)).map((name) => `${file} ${name}`),
+    );
   assert.deepEqual(missing, []);
 });
 
 test("what the list names is there", () => {
-  for (const threshold of THRESHOLDS) assert.ok(limitsOf(threshold).every((limit) => limit >= 1), threshold.branch);
-  for (const [file, names] of Object.entries(NOT_THRESHOLDS)) for (const name of names) assert.ok(constantsOf(file).has(name), `${file} ${name}`);
+  for (const threshold of THRESHOLDS)
+    assert.ok(
+      limitsOf(threshold).every((limit) => limit >= 1),
+      threshold.branch,
+    );
+  for (const [file, names] of Object.entries(NOT_THRESHOLDS))
+    for (const name of names) assert.ok(constantsOf(file).has(name), `${file} ${name}`);
 });
 
 test("sizes stand on both sides", () => {

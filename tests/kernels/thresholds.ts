@@ -28,50 +28,187 @@ export interface Threshold {
   readonly branch: string;
 }
 
-const TILE = 32, TERNARY_GROUP = 2, BINARY_GROUP = 4;
+const TILE = 32,
+  TERNARY_GROUP = 2,
+  BINARY_GROUP = 4;
 
 export const THRESHOLDS: readonly Threshold[] = [
-  { file: "assembly/program.ts", limit: 1, axis: "rows", branch: "one row: barriers left out, each thread makes it for itself" },
-  { file: "assembly/weights/ternary-dot.ts", limit: 1, axis: "rows", branch: "one row: eight weight rows at once; several: panels" },
-  { file: "assembly/weights/table-block-matmul.ts", limit: 1, axis: "rows", branch: "one row: scales made where they are used; several: in pairs" },
+  {
+    file: "assembly/program.ts",
+    limit: 1,
+    axis: "rows",
+    branch: "one row: barriers left out, each thread makes it for itself",
+  },
+  {
+    file: "assembly/weights/ternary-dot.ts",
+    limit: 1,
+    axis: "rows",
+    branch: "one row: eight weight rows at once; several: panels",
+  },
+  {
+    file: "assembly/weights/table-block-matmul.ts",
+    limit: 1,
+    axis: "rows",
+    branch: "one row: scales made where they are used; several: in pairs",
+  },
   { file: "assembly/weights/ternary-dot-panel.ts", limit: 2, axis: "rows", branch: "pairs of rows, then a single one" },
   { file: "assembly/matmul.ts", limit: 2, axis: "rows", branch: "rows shared out in pairs" },
-  { file: "assembly/step.ts", limit: "OWN_ROWS_MIN", axis: "rows", perThread: true, branch: "threads share weights; from here on rows of activations" },
+  {
+    file: "assembly/step.ts",
+    limit: "OWN_ROWS_MIN",
+    axis: "rows",
+    perThread: true,
+    branch: "threads share weights; from here on rows of activations",
+  },
   { file: "src/model/plan.ts", limit: "BATCH_ROWS", axis: "rows", branch: "one walk; from here on several" },
-  { file: "assembly/train/program.ts", limit: 4, axis: "rows", perThread: true, branch: "rows shared out in fours; micro-tiles of four, then edges" },
-  { file: "assembly/abi.ts", limit: "MATMUL_M_BLOCK", axis: "rows", perThread: true, branch: "blocks of rows of a product of training" },
+  {
+    file: "assembly/train/program.ts",
+    limit: 4,
+    axis: "rows",
+    perThread: true,
+    branch: "rows shared out in fours; micro-tiles of four, then edges",
+  },
+  {
+    file: "assembly/abi.ts",
+    limit: "MATMUL_M_BLOCK",
+    axis: "rows",
+    perThread: true,
+    branch: "blocks of rows of a product of training",
+  },
 
   { file: "assembly/matmul.ts", limit: "TILE", axis: "outputs", perThread: true, branch: "whole tiles; a padded one" },
   { file: "assembly/embedding.ts", limit: "TILE", axis: "outputs", branch: "rows of a table in tiles" },
   { file: "assembly/weights/tables.ts", limit: "TILE_ROWS", axis: "outputs", branch: "rows of a tile" },
-  { file: "assembly/weights/ternary-table.ts", limit: "STREAMS", axis: "outputs", unit: TILE, perThread: true, branch: "sets of eight tiles, or of six; what is left as one smaller set" },
-  { file: "assembly/weights/table-block-matmul.ts", limit: "STREAMS", axis: "outputs", unit: TILE, perThread: true, branch: "sets of eight tiles; the rest" },
-  { file: "assembly/weights/binary-table.ts", limit: "STREAMS", axis: "outputs", unit: TILE, perThread: true, branch: "sets of eight tiles; the rest" },
+  {
+    file: "assembly/weights/ternary-table.ts",
+    limit: "STREAMS",
+    axis: "outputs",
+    unit: TILE,
+    perThread: true,
+    branch: "sets of eight tiles, or of six; what is left as one smaller set",
+  },
+  {
+    file: "assembly/weights/table-block-matmul.ts",
+    limit: "STREAMS",
+    axis: "outputs",
+    unit: TILE,
+    perThread: true,
+    branch: "sets of eight tiles; the rest",
+  },
+  {
+    file: "assembly/weights/binary-table.ts",
+    limit: "STREAMS",
+    axis: "outputs",
+    unit: TILE,
+    perThread: true,
+    branch: "sets of eight tiles; the rest",
+  },
   { file: "assembly/weights/ternary-dot.ts", limit: "STREAMS", axis: "outputs", branch: "eight distant rows at once" },
-  { file: "assembly/weights/q8-0.ts", limit: "STREAMS", axis: "outputs", perThread: true, branch: "eight distant rows; the last one again" },
-  { file: "assembly/weights/q6-k.ts", limit: "STREAMS", axis: "outputs", perThread: true, branch: "eight distant rows; the last one again" },
+  {
+    file: "assembly/weights/q8-0.ts",
+    limit: "STREAMS",
+    axis: "outputs",
+    perThread: true,
+    branch: "eight distant rows; the last one again",
+  },
+  {
+    file: "assembly/weights/q6-k.ts",
+    limit: "STREAMS",
+    axis: "outputs",
+    perThread: true,
+    branch: "eight distant rows; the last one again",
+  },
   { file: "assembly/weights/xnor.ts", limit: "STREAMS", axis: "outputs", branch: "four distant rows at once" },
-  { file: "assembly/abi.ts", limit: "MATMUL_N_BLOCK", axis: "outputs", branch: "blocks of outputs of a product of training" },
+  {
+    file: "assembly/abi.ts",
+    limit: "MATMUL_N_BLOCK",
+    axis: "outputs",
+    branch: "blocks of outputs of a product of training",
+  },
 
-  { file: "assembly/weights/tables.ts", limit: "TABLE_GROUPS", axis: "columns", unit: TERNARY_GROUP, branch: "one k-block; several (ternary weights)" },
-  { file: "assembly/weights/tables.ts", limit: "TABLE_GROUPS", axis: "columns", unit: BINARY_GROUP, branch: "one k-block; several (binary weights)" },
-  { file: "assembly/weights/table-block-matmul.ts", limit: "BLOCK_GROUPS", axis: "columns", unit: TERNARY_GROUP, branch: "activation blocks" },
-  { file: "assembly/weights/ternary-table.ts", limit: "TURN_GROUPS", axis: "columns", unit: TERNARY_GROUP, branch: "groups of a pair before the next pair's turn" },
-  { file: "assembly/weights/ternary-dot-panel.ts", limit: "PANEL_WEIGHTS", axis: "columns", branch: "one panel; several" },
+  {
+    file: "assembly/weights/tables.ts",
+    limit: "TABLE_GROUPS",
+    axis: "columns",
+    unit: TERNARY_GROUP,
+    branch: "one k-block; several (ternary weights)",
+  },
+  {
+    file: "assembly/weights/tables.ts",
+    limit: "TABLE_GROUPS",
+    axis: "columns",
+    unit: BINARY_GROUP,
+    branch: "one k-block; several (binary weights)",
+  },
+  {
+    file: "assembly/weights/table-block-matmul.ts",
+    limit: "BLOCK_GROUPS",
+    axis: "columns",
+    unit: TERNARY_GROUP,
+    branch: "activation blocks",
+  },
+  {
+    file: "assembly/weights/ternary-table.ts",
+    limit: "TURN_GROUPS",
+    axis: "columns",
+    unit: TERNARY_GROUP,
+    branch: "groups of a pair before the next pair's turn",
+  },
+  {
+    file: "assembly/weights/ternary-dot-panel.ts",
+    limit: "PANEL_WEIGHTS",
+    axis: "columns",
+    branch: "one panel; several",
+  },
   { file: "assembly/weights/q8-0.ts", limit: "TURN_BLOCKS", axis: "columns", unit: 32, branch: "one turn; several" },
-  { file: "assembly/weights/xnor.ts", limit: "BYTE_STEPS", axis: "columns", unit: 128, branch: "popcounts that add up in a byte" },
+  {
+    file: "assembly/weights/xnor.ts",
+    limit: "BYTE_STEPS",
+    axis: "columns",
+    unit: 128,
+    branch: "popcounts that add up in a byte",
+  },
   { file: "assembly/abi.ts", limit: "MATMUL_K_BLOCK", axis: "columns", branch: "blocks of k of an f32 product" },
-  { file: "assembly/abi.ts", limit: "MATMUL_K_BLOCK", axis: "columns", unit: 2, branch: "blocks of k of a product of codes, which are pairs" },
+  {
+    file: "assembly/abi.ts",
+    limit: "MATMUL_K_BLOCK",
+    axis: "columns",
+    unit: 2,
+    branch: "blocks of k of a product of codes, which are pairs",
+  },
   { file: "assembly/abi.ts", limit: "SUM_CHUNK", axis: "columns", branch: "chunks of the sums over a matrix" },
 
   { file: "assembly/ops/attention.ts", limit: 4, axis: "positions", branch: "four positions at a time; one by one" },
   { file: "assembly/ops/attention.ts", limit: "TILE", axis: "positions", branch: "the next tile is loaded ahead" },
-  { file: "assembly/ops/attention.ts", limit: "TILE", axis: "positions", unit: 2, branch: "there is a next tile to load ahead" },
+  {
+    file: "assembly/ops/attention.ts",
+    limit: "TILE",
+    axis: "positions",
+    unit: 2,
+    branch: "there is a next tile to load ahead",
+  },
   { file: "assembly/ops/attention-q8.ts", limit: "KEY_POSITIONS", axis: "positions", branch: "a record of eight keys" },
-  { file: "assembly/ops/attention-q8.ts", limit: "STREAMS", axis: "positions", unit: 8, branch: "records in one turn; in several" },
+  {
+    file: "assembly/ops/attention-q8.ts",
+    limit: "STREAMS",
+    axis: "positions",
+    unit: 8,
+    branch: "records in one turn; in several",
+  },
   { file: "assembly/abi.ts", limit: "KV_Q8_POSITIONS", axis: "positions", branch: "a tile of values" },
-  { file: "assembly/ops/attention-q8.ts", limit: "STREAMS", axis: "positions", unit: 64, branch: "tiles in one turn; in several" },
-  { file: "assembly/abi.ts", limit: "ATTENTION_TILE", axis: "positions", branch: "tiles of queries of attention's gradient" },
+  {
+    file: "assembly/ops/attention-q8.ts",
+    limit: "STREAMS",
+    axis: "positions",
+    unit: 64,
+    branch: "tiles in one turn; in several",
+  },
+  {
+    file: "assembly/abi.ts",
+    limit: "ATTENTION_TILE",
+    axis: "positions",
+    branch: "tiles of queries of attention's gradient",
+  },
 ];
 
 /** Constants of the kernels that are no thresholds of these axes: sizes of records, values, waiting. */
@@ -80,14 +217,46 @@ export const NOT_THRESHOLDS: Readonly<Record<string, readonly string[]>> = {
   "assembly/ops/quantize.ts": ["DENSE_BLOCK"],
   "assembly/ops/quantize-q6-k.ts": ["BLOCK", "GROUPS_BYTES", "Q_MAX"],
   "assembly/weights/bit-planes.ts": ["STREAMS"], // No layout uses them: their spec does.
-  "assembly/weights/decode.ts": ["TQ1_0", "TQ2_0", "I2_S", "Q2_0", "PQ2_0", "PTQ1_0", "DECODED", "NOT_TERNARY", "BAD_SCALE"],
+  "assembly/weights/decode.ts": [
+    "TQ1_0",
+    "TQ2_0",
+    "I2_S",
+    "Q2_0",
+    "PQ2_0",
+    "PTQ1_0",
+    "DECODED",
+    "NOT_TERNARY",
+    "BAD_SCALE",
+  ],
   "assembly/weights/decode-binary.ts": ["Q1_0"],
   "assembly/weights/q4-0.ts": ["BLOCK", "BLOCK_BYTES"],
   "assembly/weights/q4-k.ts": ["BLOCK", "BLOCK_BYTES"],
-  "assembly/weights/q6-k.ts": ["BLOCK", "FILE_BLOCK_BYTES", "BLOCK_BYTES", "CHUNKS", "FACTOR", "CHUNK_BYTES", "ACTIVATION_BYTES"],
+  "assembly/weights/q6-k.ts": [
+    "BLOCK",
+    "FILE_BLOCK_BYTES",
+    "BLOCK_BYTES",
+    "CHUNKS",
+    "FACTOR",
+    "CHUNK_BYTES",
+    "ACTIVATION_BYTES",
+  ],
   "assembly/weights/q8-0.ts": ["BLOCK", "BLOCK_BYTES"],
   // They depend on the sizes of activations: assembly/__tests__/ternary-table.spec.ts.
-  "assembly/weights/short-tables.ts": ["PLACES_OFFSET", "TABLES_OFFSET", "RUN_SUMS_MAX", "SPLIT", "UPPER", "MIDDLE", "LOWER", "TINY", "LARGE_MAX", "UPPER_MAX", "MIDDLE_MAX", "LOWER_MAX", "TINY_MAX"],
+  "assembly/weights/short-tables.ts": [
+    "PLACES_OFFSET",
+    "TABLES_OFFSET",
+    "RUN_SUMS_MAX",
+    "SPLIT",
+    "UPPER",
+    "MIDDLE",
+    "LOWER",
+    "TINY",
+    "LARGE_MAX",
+    "UPPER_MAX",
+    "MIDDLE_MAX",
+    "LOWER_MAX",
+    "TINY_MAX",
+  ],
   "assembly/weights/ternary-table.ts": ["TILE_SUM_BYTES", "PAIR_SUM_BYTES", "TOUCHED", "OFFSETS"],
 };
 
@@ -95,7 +264,8 @@ export const NOT_THRESHOLDS: Readonly<Record<string, readonly string[]>> = {
 export function constantsOf(file: string): Map<string, number> {
   const found = new Map<string, number>();
   for (const [line] of readFileSync(file, "utf8").matchAll(/^(?:export )?const [A-Z][A-Z0-9_]*(?:: \w+)? = .*;/gm)) {
-    for (const [, name, digits] of line.matchAll(/\b([A-Z][A-Z0-9_]*)(?:: (?:i32|usize))? = ([0-9][0-9_]*)(?=[,;])/g)) found.set(name, Number(digits.replaceAll("_", "")));
+    for (const [, name, digits] of line.matchAll(/\b([A-Z][A-Z0-9_]*)(?:: (?:i32|usize))? = ([0-9][0-9_]*)(?=[,;])/g))
+      found.set(name, Number(digits.replaceAll("_", "")));
   }
   return found;
 }

@@ -29,8 +29,12 @@ before(async () => {
   tooLarge = await moduleWith(65_537, "i32.const 0");
 });
 
-const all = (relaxed: Uint8Array<ArrayBuffer>, baseline: Uint8Array<ArrayBuffer>) =>
-  ({ relaxed, simd: baseline, "relaxed-threads": relaxed, "simd-threads": baseline });
+const all = (relaxed: Uint8Array<ArrayBuffer>, baseline: Uint8Array<ArrayBuffer>) => ({
+  relaxed,
+  simd: baseline,
+  "relaxed-threads": relaxed,
+  "simd-threads": baseline,
+});
 
 describe("choosing a build of the kernels", () => {
   test("the relaxed one where it is right, the baseline otherwise", async () => {
@@ -41,10 +45,19 @@ describe("choosing a build of the kernels", () => {
   });
 
   test("none is right: engine/unsupported; the one asked for is wrong: engine/self-test-failed", async () => {
-    await assert.rejects(chooseKernels(all(REFUSED, REFUSED), false), { name: "OnebitError", code: "engine/unsupported" });
+    await assert.rejects(chooseKernels(all(REFUSED, REFUSED), false), {
+      name: "OnebitError",
+      code: "engine/unsupported",
+    });
     await assert.rejects(chooseKernels(all(wrong, wrong), false), { code: "engine/unsupported" });
-    await assert.rejects(chooseKernels(all(wrong, right), false, "relaxed"), { code: "engine/self-test-failed", message: /"relaxed".*another variant/ });
-    await assert.rejects(chooseKernels(all(right, REFUSED), false, "simd"), { code: "engine/unsupported", message: /"simd"/ });
+    await assert.rejects(chooseKernels(all(wrong, right), false, "relaxed"), {
+      code: "engine/self-test-failed",
+      message: /"relaxed".*another variant/,
+    });
+    await assert.rejects(chooseKernels(all(right, REFUSED), false, "simd"), {
+      code: "engine/unsupported",
+      message: /"simd"/,
+    });
     assert.equal((await chooseKernels(all(wrong, right), false, "simd")).variant, "simd");
   });
 
@@ -52,7 +65,10 @@ describe("choosing a build of the kernels", () => {
     const ours = { simd, relaxed: relaxedBinary, "simd-threads": simdThreads, "relaxed-threads": relaxedThreads };
     for (const threads of [false, true]) {
       assert.equal((await chooseKernels(ours, threads, "simd")).threads, threads);
-      assert.equal((await chooseKernels(ours, threads)).variant, WebAssembly.validate(relaxedBinary) ? "relaxed" : "simd");
+      assert.equal(
+        (await chooseKernels(ours, threads)).variant,
+        WebAssembly.validate(relaxedBinary) ? "relaxed" : "simd",
+      );
     }
   });
 

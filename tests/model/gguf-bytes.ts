@@ -27,7 +27,10 @@ export async function ggufBytes(shape: TinyShape, choices: GgufChoices): Promise
   const { tensors: change = (tensors) => tensors } = choices;
   const tensors = change(tinyTensors(shape)).map((tensor) => toWrite(tensor, choices));
   const pieces: Uint8Array[] = [];
-  await writeGguf({ write: (bytes) => void pieces.push(bytes.slice()) }, { metadata: metadataOf(shape, choices), tensors });
+  await writeGguf(
+    { write: (bytes) => void pieces.push(bytes.slice()) },
+    { metadata: metadataOf(shape, choices), tensors },
+  );
   return new Uint8Array(Buffer.concat(pieces));
 }
 
@@ -44,8 +47,11 @@ function metadataOf(shape: TinyShape, { architecture, keys = {} }: GgufChoices):
     ["attention.layer_norm_rms_epsilon", "float32", 1e-5],
     ["rope.freq_base", "float32", 10_000],
   ];
-  const entries = new Map<string, GgufEntry>([["general.architecture", ["general.architecture", "string", architecture]]]);
-  for (const [suffix, type, value] of own) entries.set(`${architecture}.${suffix}`, [`${architecture}.${suffix}`, type, value]);
+  const entries = new Map<string, GgufEntry>([
+    ["general.architecture", ["general.architecture", "string", architecture]],
+  ]);
+  for (const [suffix, type, value] of own)
+    entries.set(`${architecture}.${suffix}`, [`${architecture}.${suffix}`, type, value]);
   for (const [name, entry] of Object.entries(keys)) {
     const key = /^(?:general|tokenizer|prism)\./.test(name) ? name : `${architecture}.${name}`;
     if (entry === undefined) entries.delete(key);
@@ -77,6 +83,9 @@ function encode({ values, codes, scales }: TinyTensor, type: TensorTypeName): Ui
   const isLowBit = layout === "ternary" || layout === "binary";
   if (!isLowBit || codes === undefined || scales === undefined) return quantize(type, values);
   const repeat = SCALE_GROUP / blockElements;
-  const each = scales.length === 1 ? scales[0] : Float32Array.from({ length: scales.length * repeat }, (_, i) => scales[Math.floor(i / repeat)]);
+  const each =
+    scales.length === 1
+      ? scales[0]
+      : Float32Array.from({ length: scales.length * repeat }, (_, i) => scales[Math.floor(i / repeat)]);
   return encodeLowBit(type as Parameters<typeof encodeLowBit>[0], codes, each);
 }

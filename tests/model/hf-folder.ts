@@ -44,9 +44,17 @@ function configOf(shape: TinyShape, { modelType, linears = "floats", config = {}
   }[linears];
   const whole = {
     model_type: modelType,
-    hidden_size: shape.nEmbd, num_hidden_layers: shape.nLayers, num_attention_heads: shape.nHeads, num_key_value_heads: shape.nKvHeads,
-    head_dim: shape.headDim, intermediate_size: shape.nFf, vocab_size: shape.nVocab, max_position_embeddings: 128,
-    rms_norm_eps: 1e-5, rope_theta: 10_000, hidden_act: modelType === "bitnet" ? "relu2" : "silu",
+    hidden_size: shape.nEmbd,
+    num_hidden_layers: shape.nLayers,
+    num_attention_heads: shape.nHeads,
+    num_key_value_heads: shape.nKvHeads,
+    head_dim: shape.headDim,
+    intermediate_size: shape.nFf,
+    vocab_size: shape.nVocab,
+    max_position_embeddings: 128,
+    rms_norm_eps: 1e-5,
+    rope_theta: 10_000,
+    hidden_act: modelType === "bitnet" ? "relu2" : "silu",
     tie_word_embeddings: shape.tied ?? false,
     quantization_config: quantization,
     ...config,
@@ -55,14 +63,25 @@ function configOf(shape: TinyShape, { modelType, linears = "floats", config = {}
 }
 
 const NAMES: Readonly<Record<string, string>> = {
-  attn_q: "self_attn.q_proj", attn_k: "self_attn.k_proj", attn_v: "self_attn.v_proj", attn_output: "self_attn.o_proj",
-  ffn_gate: "mlp.gate_proj", ffn_up: "mlp.up_proj", ffn_down: "mlp.down_proj",
-  attn_norm: "input_layernorm", ffn_norm: "post_attention_layernorm", attn_q_norm: "self_attn.q_norm", attn_k_norm: "self_attn.k_norm",
-  attn_sub_norm: "self_attn.attn_sub_norm", ffn_sub_norm: "mlp.ffn_sub_norm",
+  attn_q: "self_attn.q_proj",
+  attn_k: "self_attn.k_proj",
+  attn_v: "self_attn.v_proj",
+  attn_output: "self_attn.o_proj",
+  ffn_gate: "mlp.gate_proj",
+  ffn_up: "mlp.up_proj",
+  ffn_down: "mlp.down_proj",
+  attn_norm: "input_layernorm",
+  ffn_norm: "post_attention_layernorm",
+  attn_q_norm: "self_attn.q_norm",
+  attn_k_norm: "self_attn.k_norm",
+  attn_sub_norm: "self_attn.attn_sub_norm",
+  ffn_sub_norm: "mlp.ffn_sub_norm",
 };
 
 const ENDS: Readonly<Record<string, string>> = {
-  "token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight", "output.weight": "lm_head.weight",
+  "token_embd.weight": "model.embed_tokens.weight",
+  "output_norm.weight": "model.norm.weight",
+  "output.weight": "lm_head.weight",
 };
 
 /** The name of a GGUF tensor in a Hugging Face checkpoint. */
@@ -74,19 +93,36 @@ export function hfName(name: string): string {
   return `model.layers.${layer}.${normed}.${ending}`;
 }
 
-function toWrite(tensor: TinyTensor, { linears = "floats", floats = "F32", weights = "F32" }: HfChoices): SafetensorToWrite[] {
-  const name = hfName(tensor.name), [k, rows] = tensor.shape;
-  const plain = (type: FloatType, values: Float32Array): SafetensorToWrite[] =>
-    [{ name, shape: tensor.shape, type, data: () => [quantize(type, values)] }];
-  if (tensor.kind !== "linear" || tensor.codes === undefined || tensor.scales === undefined) return plain(floats, tensor.values);
-  const { codes, scales: [scale] } = tensor;
+function toWrite(
+  tensor: TinyTensor,
+  { linears = "floats", floats = "F32", weights = "F32" }: HfChoices,
+): SafetensorToWrite[] {
+  const name = hfName(tensor.name),
+    [k, rows] = tensor.shape;
+  const plain = (type: FloatType, values: Float32Array): SafetensorToWrite[] => [
+    { name, shape: tensor.shape, type, data: () => [quantize(type, values)] },
+  ];
+  if (tensor.kind !== "linear" || tensor.codes === undefined || tensor.scales === undefined)
+    return plain(floats, tensor.values);
+  const {
+    codes,
+    scales: [scale],
+  } = tensor;
   switch (linears) {
-    case "floats": return plain(weights, tensor.values);
-    case "masters": return plain(weights, mastersOf(codes, scale));
-    default: return [
-      { name, shape: [k, rows / 4], type: "U8", data: () => [packTernary(codes, rows, k)] },
-      { name: `${name}_scale`, shape: [1], type: weights, data: () => [quantize(weights, Float32Array.of(linears === "multiply" ? scale : 1 / scale))] },
-    ];
+    case "floats":
+      return plain(weights, tensor.values);
+    case "masters":
+      return plain(weights, mastersOf(codes, scale));
+    default:
+      return [
+        { name, shape: [k, rows / 4], type: "U8", data: () => [packTernary(codes, rows, k)] },
+        {
+          name: `${name}_scale`,
+          shape: [1],
+          type: weights,
+          data: () => [quantize(weights, Float32Array.of(linears === "multiply" ? scale : 1 / scale))],
+        },
+      ];
   }
 }
 

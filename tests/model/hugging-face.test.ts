@@ -16,43 +16,80 @@ interface Twins {
   readonly gguf: GgufChoices;
 }
 
-const vector = (name: string, values: Float32Array): TinyTensor => ({ name, kind: "vector", shape: [values.length], values });
-const plus = (...more: readonly TinyTensor[]) => (tensors: readonly TinyTensor[]) => [...tensors, ...more];
+const vector = (name: string, values: Float32Array): TinyTensor => ({
+  name,
+  kind: "vector",
+  shape: [values.length],
+  values,
+});
+const plus =
+  (...more: readonly TinyTensor[]) =>
+  (tensors: readonly TinyTensor[]) => [...tensors, ...more];
 
 /** Positions 16 · theta^(−2i/32) apart in turns: some below, some inside, some above the band 1…4 of 64 positions. */
 const LLAMA3 = { factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 64 };
-const SHORT = Float32Array.from({ length: 16 }, (_, i) => 1 + i / 16), LONG = Float32Array.from({ length: 16 }, (_, i) => 1 + i / 4);
+const SHORT = Float32Array.from({ length: 16 }, (_, i) => 1 + i / 16),
+  LONG = Float32Array.from({ length: 16 }, (_, i) => 1 + i / 4);
 
 const TWINS: Readonly<Record<string, Twins>> = {
   "llama, floats, F32": { hf: { modelType: "llama" }, gguf: { architecture: "qwen2" } },
-  "llama, floats, BF16": { hf: { modelType: "llama", floats: "BF16", weights: "BF16" }, gguf: { architecture: "qwen2", body: "BF16", tables: "BF16", vectors: "BF16" } },
+  "llama, floats, BF16": {
+    hf: { modelType: "llama", floats: "BF16", weights: "BF16" },
+    gguf: { architecture: "qwen2", body: "BF16", tables: "BF16", vectors: "BF16" },
+  },
   "llama, floats, F16, tied": {
-    shape: { tied: true }, hf: { modelType: "llama", floats: "F16", weights: "F16" }, gguf: { architecture: "qwen2", body: "F16", tables: "F16", vectors: "F16" },
+    shape: { tied: true },
+    hf: { modelType: "llama", floats: "F16", weights: "F16" },
+    gguf: { architecture: "qwen2", body: "F16", tables: "F16", vectors: "F16" },
   },
   "llama with biases": { shape: { biases: true }, hf: { modelType: "llama" }, gguf: { architecture: "qwen2" } },
-  "llama, packed (Llama3-8B-1.58, Falcon3)": { hf: { modelType: "llama", linears: "divide", floats: "BF16" }, gguf: { architecture: "qwen2", body: "I2_S", tables: "BF16" } },
-  "llama, masters of onebitllms": { hf: { modelType: "llama", linears: "masters" }, gguf: { architecture: "qwen2", body: "I2_S" } },
-  "qwen3": { shape: { qkNorm: true }, hf: { modelType: "qwen3" }, gguf: { architecture: "qwen3" } },
+  "llama, packed (Llama3-8B-1.58, Falcon3)": {
+    hf: { modelType: "llama", linears: "divide", floats: "BF16" },
+    gguf: { architecture: "qwen2", body: "I2_S", tables: "BF16" },
+  },
+  "llama, masters of onebitllms": {
+    hf: { modelType: "llama", linears: "masters" },
+    gguf: { architecture: "qwen2", body: "I2_S" },
+  },
+  qwen3: { shape: { qkNorm: true }, hf: { modelType: "qwen3" }, gguf: { architecture: "qwen3" } },
   "qwen3, norms of each projection's input, packed": {
-    shape: { qkNorm: true, normIn: true }, hf: { modelType: "qwen3", linears: "multiply" }, gguf: { architecture: "qwen3", body: "I2_S" },
+    shape: { qkNorm: true, normIn: true },
+    hf: { modelType: "qwen3", linears: "multiply" },
+    gguf: { architecture: "qwen3", body: "I2_S" },
   },
   "bitnet, tied by config though a head is there": {
-    shape: { subNorms: true }, hf: { modelType: "bitnet", linears: "multiply", config: { tie_word_embeddings: true } }, gguf: { architecture: "bitnet-b1.58", body: "I2_S" },
+    shape: { subNorms: true },
+    hf: { modelType: "bitnet", linears: "multiply", config: { tie_word_embeddings: true } },
+    gguf: { architecture: "bitnet-b1.58", body: "I2_S" },
   },
   "the first reproduction: llama by name, BitnetForCausalLM by architecture, SiLU, masters without a config": {
     shape: { subNorms: true, tied: true },
-    hf: { modelType: "llama", linears: "masters", config: { architectures: ["BitnetForCausalLM"], quantization_config: undefined } },
+    hf: {
+      modelType: "llama",
+      linears: "masters",
+      config: { architectures: ["BitnetForCausalLM"], quantization_config: undefined },
+    },
     gguf: { architecture: "bitnet", body: "I2_S" },
   },
   "linear scaling": {
     hf: { modelType: "llama", config: { rope_scaling: { type: "linear", factor: 4 } } },
-    gguf: { architecture: "qwen2", keys: { "rope.scaling.type": value("string", "linear"), "rope.scaling.factor": value("float32", 4) } },
-  },
-  "YaRN": {
-    hf: { modelType: "llama", config: { rope_scaling: { rope_type: "yarn", factor: 4, original_max_position_embeddings: 32 } } },
     gguf: {
       architecture: "qwen2",
-      keys: { "rope.scaling.type": value("string", "yarn"), "rope.scaling.factor": value("float32", 4), "rope.scaling.original_context_length": value("uint32", 32) },
+      keys: { "rope.scaling.type": value("string", "linear"), "rope.scaling.factor": value("float32", 4) },
+    },
+  },
+  YaRN: {
+    hf: {
+      modelType: "llama",
+      config: { rope_scaling: { rope_type: "yarn", factor: 4, original_max_position_embeddings: 32 } },
+    },
+    gguf: {
+      architecture: "qwen2",
+      keys: {
+        "rope.scaling.type": value("string", "yarn"),
+        "rope.scaling.factor": value("float32", 4),
+        "rope.scaling.original_context_length": value("uint32", 32),
+      },
     },
   },
   "LongRoPE, short": longRope(128, undefined),
@@ -81,12 +118,22 @@ function longRope(originalContext: number, attentionFactor: number | undefined):
   return {
     hf: {
       modelType: "llama",
-      config: { rope_scaling: { type: "longrope", short_factor: [...SHORT], long_factor: [...LONG], original_max_position_embeddings: originalContext, ...attention } },
+      config: {
+        rope_scaling: {
+          type: "longrope",
+          short_factor: [...SHORT],
+          long_factor: [...LONG],
+          original_max_position_embeddings: originalContext,
+          ...attention,
+        },
+      },
     },
     gguf: {
-      architecture: "qwen2", tensors: plus(vector("rope_factors_short.weight", SHORT), vector("rope_factors_long.weight", LONG)),
+      architecture: "qwen2",
+      tensors: plus(vector("rope_factors_short.weight", SHORT), vector("rope_factors_long.weight", LONG)),
       keys: {
-        "rope.scaling.type": value("string", "longrope"), "rope.scaling.original_context_length": value("uint32", originalContext),
+        "rope.scaling.type": value("string", "longrope"),
+        "rope.scaling.original_context_length": value("uint32", originalContext),
         "rope.scaling.attn_factor": value("float32", attentionFactor ?? 1),
       },
     },
@@ -96,10 +143,12 @@ function longRope(originalContext: number, attentionFactor: number | undefined):
 /** Divisors of the frequencies, as converters write them (transformers, `modeling_rope_utils`). */
 function llama3Factors(): Float32Array {
   return Float32Array.from({ length: 16 }, (_, i) => {
-    const wavelength = 2 * Math.PI * 10_000 ** ((2 * i) / 32), original = LLAMA3.original_max_position_embeddings;
+    const wavelength = 2 * Math.PI * 10_000 ** ((2 * i) / 32),
+      original = LLAMA3.original_max_position_embeddings;
     if (wavelength < original / LLAMA3.high_freq_factor) return 1;
     if (wavelength > original / LLAMA3.low_freq_factor) return LLAMA3.factor;
-    const smooth = (original / wavelength - LLAMA3.low_freq_factor) / (LLAMA3.high_freq_factor - LLAMA3.low_freq_factor);
+    const smooth =
+      (original / wavelength - LLAMA3.low_freq_factor) / (LLAMA3.high_freq_factor - LLAMA3.low_freq_factor);
     return 1 / ((1 - smooth) / LLAMA3.factor + smooth);
   });
 }

@@ -16,9 +16,14 @@ export interface MemoryPlatform extends Platform {
 }
 
 /** @param change wraps each file as it is opened, to make it fail or to watch it */
-export function memoryPlatform(files: Readonly<Record<string, Uint8Array>>, change: (source: ByteSource) => ByteSource = (source) => source): MemoryPlatform {
+export function memoryPlatform(
+  files: Readonly<Record<string, Uint8Array>>,
+  change: (source: ByteSource) => ByteSource = (source) => source,
+): MemoryPlatform {
   const node = nodePlatform();
-  let opened = 0, closed = 0, threads = 0;
+  let opened = 0,
+    closed = 0,
+    threads = 0;
   return {
     name: "memory",
     nCores: 1,

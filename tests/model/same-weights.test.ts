@@ -10,7 +10,17 @@ import { type HfChoices, hfFolder } from "./hf-folder.ts";
 import { VARIANTS, assertSameBits, logitsOf } from "./logits.ts";
 import type { TinyShape, TinyTensor } from "./tiny-model.ts";
 
-const BITNET: TinyShape = { nEmbd: 256, nLayers: 2, nHeads: 4, nKvHeads: 2, headDim: 64, nFf: 512, nVocab: 72, tied: true, subNorms: true };
+const BITNET: TinyShape = {
+  nEmbd: 256,
+  nLayers: 2,
+  nHeads: 4,
+  nKvHeads: 2,
+  headDim: 64,
+  nFf: 512,
+  nVocab: 72,
+  tied: true,
+  subNorms: true,
+};
 const LLAMA: TinyShape = { nEmbd: 256, nLayers: 2, nHeads: 8, nKvHeads: 2, headDim: 32, nFf: 768, nVocab: 72 };
 
 /** Ternary types by the widths they can hold: multiples of 64, 128, 256. */
@@ -47,12 +57,23 @@ for (const variant of VARIANTS) {
     ];
     for (const [multiple, shape] of shapes) {
       test(`width ${shape.nEmbd}: ${TYPES[multiple].join(", ")} and Hugging Face`, async () => {
-        const wanted = await logitsOf(await ggufBytes(shape, { architecture: "bitnet-b1.58", body: TYPES[multiple][0] }), { variant });
+        const wanted = await logitsOf(
+          await ggufBytes(shape, { architecture: "bitnet-b1.58", body: TYPES[multiple][0] }),
+          { variant },
+        );
         for (const body of TYPES[multiple].slice(1)) {
-          assertSameBits(await logitsOf(await ggufBytes(shape, { architecture: "bitnet-b1.58", body }), { variant }), wanted, body);
+          assertSameBits(
+            await logitsOf(await ggufBytes(shape, { architecture: "bitnet-b1.58", body }), { variant }),
+            wanted,
+            body,
+          );
         }
         for (const [name, choices] of Object.entries(FOLDERS)) {
-          assertSameBits(await logitsOf(await hfFolder(shape, { modelType: "bitnet", ...choices }), { variant }), wanted, name);
+          assertSameBits(
+            await logitsOf(await hfFolder(shape, { modelType: "bitnet", ...choices }), { variant }),
+            wanted,
+            name,
+          );
         }
         const last = await ggufBytes(shape, { architecture: "bitnet-b1.58", body: TYPES[multiple].at(-1) });
         assertSameBits(await logitsOf(last, { variant, ternaryKernel: "dot" }), wanted, "dot products");
@@ -65,9 +86,17 @@ for (const variant of VARIANTS) {
       const [first, ...others] = Object.entries(FOLDERS);
       const wanted = await logitsOf(await hfFolder(shape, { modelType: "bitnet", ...first[1] }), { variant });
       for (const [name, choices] of others) {
-        assertSameBits(await logitsOf(await hfFolder(shape, { modelType: "bitnet", ...choices }), { variant }), wanted, name);
+        assertSameBits(
+          await logitsOf(await hfFolder(shape, { modelType: "bitnet", ...choices }), { variant }),
+          wanted,
+          name,
+        );
       }
-      assertSameBits(await logitsOf(await hfFolder(shape, { modelType: "bitnet", ...first[1] }), { variant, ternaryKernel: "dot" }), wanted, "dot products");
+      assertSameBits(
+        await logitsOf(await hfFolder(shape, { modelType: "bitnet", ...first[1] }), { variant, ternaryKernel: "dot" }),
+        wanted,
+        "dot products",
+      );
     });
   });
 
@@ -75,7 +104,11 @@ for (const variant of VARIANTS) {
     describe(`${scales === "one" ? "one scale a matrix" : "a scale for 256 weights"}, ${variant}`, () => {
       // I2_S has no block scales, and makes any model one of 8-bit activations.
       const types = TYPES[256].filter((type) => type !== "I2_S");
-      for (const [architecture, base] of [["llama", LLAMA], ["qwen3", { ...LLAMA, qkNorm: true }], ["bitnet", BITNET]] as const) {
+      for (const [architecture, base] of [
+        ["llama", LLAMA],
+        ["qwen3", { ...LLAMA, qkNorm: true }],
+        ["bitnet", BITNET],
+      ] as const) {
         test(`${architecture}: ${types.join(", ")}`, async () => {
           const shape = { ...base, scales };
           const wanted = await logitsOf(await ggufBytes(shape, { architecture, body: types[0] }), { variant });
@@ -91,12 +124,16 @@ for (const variant of VARIANTS) {
     const shape: TinyShape = { ...LLAMA, tied: true };
     // A table of codes: the embedding rows are those of a projection.
     const choices = (tables: TensorTypeName) => ({
-      architecture: "llama", body: "TQ2_0" as const, tables,
-      tensors: (tensors: readonly TinyTensor[]) => tensors.map((tensor) => {
-        if (tensor.kind !== "table") return tensor;
-        const codes = Int8Array.from(tensor.values, (value) => (value > 0.33 ? 1 : value < -0.33 ? -1 : 0)), scales = Float32Array.of(0.125);
-        return { ...tensor, codes, scales, values: Float32Array.from(codes, (code) => code * 0.125) };
-      }),
+      architecture: "llama",
+      body: "TQ2_0" as const,
+      tables,
+      tensors: (tensors: readonly TinyTensor[]) =>
+        tensors.map((tensor) => {
+          if (tensor.kind !== "table") return tensor;
+          const codes = Int8Array.from(tensor.values, (value) => (value > 0.33 ? 1 : value < -0.33 ? -1 : 0)),
+            scales = Float32Array.of(0.125);
+          return { ...tensor, codes, scales, values: Float32Array.from(codes, (code) => code * 0.125) };
+        }),
     });
     const wanted = await logitsOf(await ggufBytes(shape, choices("TQ2_0")), { variant });
     for (const tables of ["TQ1_0", "Q2_0", "PQ2_0", "PTQ1_0"] as const) {

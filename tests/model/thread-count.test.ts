@@ -4,10 +4,16 @@ import { test } from "node:test";
 import { createThreadCount } from "../../src/model/thread-count.ts";
 
 /** Runs `tokens` tokens on a machine where n threads take msOf(n, i) and sleep where it says so; gives how often each number ran. */
-function run(nThreads: number, tokens: number, machine: (threads: number, token: number) => { ms: number; slept: boolean }): Map<number, number> {
-  const count = createThreadCount(nThreads), ran = new Map<number, number>();
+function run(
+  nThreads: number,
+  tokens: number,
+  machine: (threads: number, token: number) => { ms: number; slept: boolean },
+): Map<number, number> {
+  const count = createThreadCount(nThreads),
+    ran = new Map<number, number>();
   for (let i = 0; i < tokens; i++) {
-    const threads = count.current, { ms, slept } = machine(threads, i);
+    const threads = count.current,
+      { ms, slept } = machine(threads, i);
     ran.set(threads, (ran.get(threads) ?? 0) + 1);
     count.took(ms, slept);
   }
@@ -29,7 +35,9 @@ test("all, where they sleep and are faster all the same; the trials cost one tok
 });
 
 test("all again, when the other program has ended", () => {
-  const ran = run(2, 1000, (threads, i) => (threads === 2 && i < 200 ? { ms: 38, slept: true } : { ms: threads === 2 ? 20 : 33, slept: false }));
+  const ran = run(2, 1000, (threads, i) =>
+    threads === 2 && i < 200 ? { ms: 38, slept: true } : { ms: threads === 2 ? 20 : 33, slept: false },
+  );
   assert.ok(ran.get(2)! >= 700, `${ran.get(2)} tokens on two threads`);
 });
 

@@ -55,7 +55,8 @@ const made = new Map<string, readonly TinyTensor[]>();
 
 /** The tensors of a model of random weights; the same shape gives the same ones. */
 export function tinyTensors(shape: TinyShape): readonly TinyTensor[] {
-  const key = JSON.stringify(shape), tensors = made.get(key) ?? makeTensors(shape);
+  const key = JSON.stringify(shape),
+    tensors = made.get(key) ?? makeTensors(shape);
   made.set(key, tensors);
   return tensors;
 }
@@ -71,7 +72,9 @@ function makeTensors(shape: TinyShape): TinyTensor[] {
 }
 
 function layerTensors(shape: TinyShape, prefix: string): TinyTensor[] {
-  const { nEmbd, nFf, headDim } = shape, qWidth = shape.nHeads * headDim, kvWidth = shape.nKvHeads * headDim;
+  const { nEmbd, nFf, headDim } = shape,
+    qWidth = shape.nHeads * headDim,
+    kvWidth = shape.nKvHeads * headDim;
   const norm = (name: string, length: number) => vector(`${prefix}${name}.weight`, length, 1);
   const project = (name: string, k: number, rows: number): TinyTensor[] => [
     linear(shape, `${prefix}${name}.weight`, k, rows),
@@ -110,13 +113,16 @@ function steps(name: string, n: number, middle: number, reach: number): Float32A
 }
 
 function linear({ scales: kind, binary, branches = 1 }: TinyShape, name: string, k: number, rows: number): TinyTensor {
-  const random = seededRandom(seedOf(2, name)), n = k * rows;
+  const random = seededRandom(seedOf(2, name)),
+    n = k * rows;
   const codes = binary ? Int8Array.from({ length: n }, () => (random.u32() & 1024 ? 1 : -1)) : ternaryCodes(random, n);
   // Outputs have about the size of inputs; scales differ by tensor, so that swapped ones show.
-  const gain = /attn_output|ffn_down/.test(name) ? branches : 1, near = gain * 2 ** -Math.round(Math.log2(Math.sqrt(binary ? k : k / 2)));
+  const gain = /attn_output|ffn_down/.test(name) ? branches : 1,
+    near = gain * 2 ** -Math.round(Math.log2(Math.sqrt(binary ? k : k / 2)));
   const scale = () => near * 2 ** (random.u32() % 2);
   const nScales = kind === "blocks" ? n / SCALE_GROUP : 1;
-  const scales = Float32Array.from({ length: nScales }, scale), group = n / nScales;
+  const scales = Float32Array.from({ length: nScales }, scale),
+    group = n / nScales;
   const values = Float32Array.from(codes, (code, i) => code * scales[Math.floor(i / group)]);
   return { name, kind: "linear", shape: [k, rows], values, codes, scales };
 }
@@ -125,7 +131,8 @@ function linear({ scales: kind, binary, branches = 1 }: TinyShape, name: string,
 function ternaryCodes(random: Random, n: number): Int8Array {
   const codes = new Int8Array(n);
   for (let begin = 0; begin < n; begin += 8) {
-    const size = Math.min(8, n - begin), zeros = size / 2;
+    const size = Math.min(8, n - begin),
+      zeros = size / 2;
     for (let i = 0, left = zeros; i < size; i++) {
       const zero = random.u32() % (size - i) < left;
       if (zero) left--;

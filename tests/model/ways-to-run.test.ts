@@ -19,40 +19,47 @@ const SHAPE: TinyShape = { nEmbd: 256, nLayers: 2, nHeads: 3, nKvHeads: 3, headD
 /** One of each kind of weights and activations. */
 const MODELS: Readonly<Record<string, { shape: TinyShape; choices: GgufChoices }>> = {
   "8-bit activations, one scale a matrix": {
-    shape: { ...SHAPE, nEmbd: 384, headDim: 128, nFf: 640, subNorms: true, tied: true }, choices: { architecture: "bitnet-b1.58", body: "I2_S", tables: "F16" },
+    shape: { ...SHAPE, nEmbd: 384, headDim: 128, nFf: 640, subNorms: true, tied: true },
+    choices: { architecture: "bitnet-b1.58", body: "I2_S", tables: "F16" },
   },
   "8-bit activations, block scales": {
     shape: { ...SHAPE, nHeads: 4, nKvHeads: 1, headDim: 64, nFf: 512, subNorms: true, tied: true, scales: "blocks" },
     choices: { architecture: "bitnet", body: "TQ2_0", tables: "Q8_0" },
   },
   "ternary blocks": {
-    shape: { ...SHAPE, nHeads: 6, nKvHeads: 2, headDim: 128, nFf: 768, scales: "blocks" }, choices: { architecture: "llama", body: "TQ1_0", tables: "Q6_K" },
+    shape: { ...SHAPE, nHeads: 6, nKvHeads: 2, headDim: 128, nFf: 768, scales: "blocks" },
+    choices: { architecture: "llama", body: "TQ1_0", tables: "Q6_K" },
   },
   "binary blocks": {
     shape: { ...SHAPE, nHeads: 3, nKvHeads: 1, headDim: 128, nFf: 640, binary: true, qkNorm: true },
     choices: { architecture: "qwen3", body: "Q1_0", tables: "Q4_K" },
   },
   "dense, biases": {
-    shape: { ...SHAPE, nHeads: 4, nKvHeads: 2, headDim: 72, nFf: 288, biases: true }, choices: { architecture: "qwen2", body: "Q4_0", tables: "BF16" },
+    shape: { ...SHAPE, nHeads: 4, nKvHeads: 2, headDim: 72, nFf: 288, biases: true },
+    choices: { architecture: "qwen2", body: "Q4_0", tables: "BF16" },
   },
   "floats, odd sizes": { shape: { ...SHAPE, nEmbd: 252 }, choices: { architecture: "llama" } },
 };
 
 test("a prompt of several batches, again and again: every thread takes every part of it", async () => {
-  const bytes = await ggufBytes(SHAPE, { architecture: "llama" }), ids = Array.from({ length: 120 }, (_, i) => (i * 31) % SHAPE.nVocab);
+  const bytes = await ggufBytes(SHAPE, { architecture: "llama" }),
+    ids = Array.from({ length: 120 }, (_, i) => (i * 31) % SHAPE.nVocab);
   const open = (threads: number): Promise<Engine> => openSource(bytesSource(bytes), { contextLength: 128, threads });
   const wanted = await using(open(1), async (engine) => (await engine.evaluate(ids, 0)).slice());
   for (const threads of [2, 3]) {
     await using(open(threads), async (engine) => {
-      for (let turn = 0; turn < 40; turn++) assertSameBits(await engine.evaluate(ids, 0), wanted, `${threads} threads, turn ${turn}`);
+      for (let turn = 0; turn < 40; turn++)
+        assertSameBits(await engine.evaluate(ids, 0), wanted, `${threads} threads, turn ${turn}`);
     });
   }
 });
 
 for (const [name, { shape, choices }] of Object.entries(MODELS)) {
   describe(name, () => {
-    let bytes: Uint8Array = new Uint8Array(), wanted: Float32Array = new Float32Array();
-    const open = (options: EngineOptions): Promise<Engine> => openSource(bytesSource(bytes), { contextLength: 64, ...options });
+    let bytes: Uint8Array = new Uint8Array(),
+      wanted: Float32Array = new Float32Array();
+    const open = (options: EngineOptions): Promise<Engine> =>
+      openSource(bytesSource(bytes), { contextLength: 64, ...options });
     before(async () => {
       bytes = await ggufBytes(shape, choices);
       wanted = await using(open({ variant: "simd", threads: 1 }), (engine) => allLogits(engine, [IDS.length]));
@@ -72,7 +79,9 @@ for (const [name, { shape, choices }] of Object.entries(MODELS)) {
       for (const ternaryKernel of ["dot", "tables"] as const) {
         test(`${variant}: ternary weights by ${ternaryKernel}`, async () => {
           for (const threads of [1, 3]) {
-            const found = await using(open({ variant, threads, ternaryKernel }), (engine) => allLogits(engine, [33, 1, 3]));
+            const found = await using(open({ variant, threads, ternaryKernel }), (engine) =>
+              allLogits(engine, [33, 1, 3]),
+            );
             assertSameBits(found, wanted, `${threads} threads`);
           }
         });
@@ -80,7 +89,9 @@ for (const [name, { shape, choices }] of Object.entries(MODELS)) {
 
       test(`${variant}: a cache that held other ids behind the prefix, and a batch that asks for the last logits only`, () =>
         using(open({ variant, threads: 1 }), async (engine) => {
-          const prefix = IDS.slice(0, 21), rest = IDS.slice(21), other = rest.map((id) => (id + 1) % 64);
+          const prefix = IDS.slice(0, 21),
+            rest = IDS.slice(21),
+            other = rest.map((id) => (id + 1) % 64);
           await engine.evaluate([...prefix, ...other, ...other], 0, { want: "none" });
           const again = (await engine.evaluate(rest, prefix.length)).slice();
           assertSameBits(again, wanted.slice(-engine.vocabSize), "after a longer text");
@@ -102,9 +113,12 @@ describe("a model's own reuse of its cache", () => {
   after(() => model?.close());
 
   test("turns that share a beginning give what a fresh model gives", async () => {
-    const bytes = await ggufBytes({ ...SHAPE, nHeads: 4, nKvHeads: 2, headDim: 64, nFf: 512 }, { architecture: "llama", body: "TQ2_0" });
+    const bytes = await ggufBytes(
+      { ...SHAPE, nHeads: 4, nKvHeads: 2, headDim: 64, nFf: 512 },
+      { architecture: "llama", body: "TQ2_0" },
+    );
     const generate = async (used: Model, prompt: readonly number[]) =>
-      (await used.generate(prompt, { maxTokens: 12, temperature: 0, logprobs: 3 }).result());
+      await used.generate(prompt, { maxTokens: 12, temperature: 0, logprobs: 3 }).result();
     model = await load(bytes, { threads: 1, contextLength: 64 });
     const first = await generate(model, IDS.slice(0, 10));
     const longer = [...IDS.slice(0, 10), ...first.ids, 7, 8];
@@ -123,14 +137,21 @@ describe("a model's own reuse of its cache", () => {
 async function allLogits(engine: Engine, pieces: readonly number[]): Promise<Float32Array> {
   const rows = new Float32Array(IDS.length * engine.vocabSize);
   for (let position = 0, i = 0; position < IDS.length; i++) {
-    const ids = IDS.slice(position, position + pieces[i % pieces.length]), begin = position;
-    await engine.evaluate(ids, begin, { want: "all", onLogits: (row, logits) => rows.set(logits, (begin + row) * engine.vocabSize) });
+    const ids = IDS.slice(position, position + pieces[i % pieces.length]),
+      begin = position;
+    await engine.evaluate(ids, begin, {
+      want: "all",
+      onLogits: (row, logits) => rows.set(logits, (begin + row) * engine.vocabSize),
+    });
     position += ids.length;
   }
   return rows;
 }
 
-async function using<T extends { close(): Promise<void> }, R>(opening: Promise<T>, use: (opened: T) => Promise<R>): Promise<R> {
+async function using<T extends { close(): Promise<void> }, R>(
+  opening: Promise<T>,
+  use: (opened: T) => Promise<R>,
+): Promise<R> {
   const opened = await opening;
   try {
     return await use(opened);

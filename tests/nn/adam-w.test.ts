@@ -10,20 +10,28 @@ import { randomArray, relativeError } from "./arrays.ts";
 
 describe("AdamW", () => {
   test("is what the paper says: decay of matrices alone, clipping by the norm of all", () => {
-    const runtime = new Runtime(), shapes = [[70, 90], [5], [3, 7]];
+    const runtime = new Runtime(),
+      shapes = [[70, 90], [5], [3, 7]];
     const parameters = shapes.map((shape, i) => {
       const parameter = new Parameter(runtime, `p${i}`, shape);
       parameter.set(randomArray(shape, i + 1).data);
       return parameter;
     });
-    const optimizer = AdamW.of(parameters, { clipNorm: 0.5, beta2: 0.9 }), rates = { learningRate: 0.01, weightDecay: 0.2 };
-    const exact = parameters.map(({ value }) => ({ w: Float64Array.from(value), m: new Float64Array(value.length), v: new Float64Array(value.length) }));
+    const optimizer = AdamW.of(parameters, { clipNorm: 0.5, beta2: 0.9 }),
+      rates = { learningRate: 0.01, weightDecay: 0.2 };
+    const exact = parameters.map(({ value }) => ({
+      w: Float64Array.from(value),
+      m: new Float64Array(value.length),
+      v: new Float64Array(value.length),
+    }));
     for (let step = 1; step <= 4; step++) {
       const gradients = shapes.map((shape, i) => randomArray(shape, 10 * step + i, step === 1 ? 1e-4 : 1).data);
       optimizer.zeroGradients();
       assert.ok(parameters.every(({ gradient }) => gradient.every((g) => g === 0)));
       parameters.forEach((parameter, i) => parameter.gradient.set(gradients[i]));
-      const norm = Math.sqrt(gradients.reduce((sum, g) => sum + g.reduce((total, value) => total + value * value, 0), 0));
+      const norm = Math.sqrt(
+        gradients.reduce((sum, g) => sum + g.reduce((total, value) => total + value * value, 0), 0),
+      );
       assert.ok(Math.abs(optimizer.step(rates) - norm) < 1e-4 * norm);
       const factor = Math.min(1, 0.5 / norm);
       assert.equal(factor === 1, step === 1, "the first step is not clipped, the others are");
@@ -46,26 +54,48 @@ describe("AdamW", () => {
 
   test("over the two ranges of a transformer it does what it does over its parameters", () => {
     const shape = {
-      vocabSize: 19, dim: 16, depth: 1, heads: 2, kvHeads: 1, headDim: 8, ffHidden: 24, activation: "silu", glu: true, ropeTheta: 1e4, normEps: 1e-5,
-      contextLength: 8, weightBits: 1.58, activationBits: 8, subNorms: true, tied: true,
+      vocabSize: 19,
+      dim: 16,
+      depth: 1,
+      heads: 2,
+      kvHeads: 1,
+      headDim: 8,
+      ffHidden: 24,
+      activation: "silu",
+      glu: true,
+      ropeTheta: 1e4,
+      normEps: 1e-5,
+      contextLength: 8,
+      weightBits: 1.58,
+      activationBits: 8,
+      subNorms: true,
+      tied: true,
     } as const;
     const [a, b] = [0, 1].map(() => {
-      const runtime = new Runtime(), all = createParameters(runtime, shape, 3);
+      const runtime = new Runtime(),
+        all = createParameters(runtime, shape, 3);
       let seed = 1;
       for (const parameter of all.byName.values()) parameter.gradient.set(randomArray([parameter.size], seed++).data);
       return { runtime, all };
     });
-    const flat = new AdamW(a.runtime, parameterRanges(a.all)), each = AdamW.of(b.all.byName.values()), rates = { learningRate: 0.01, weightDecay: 0.1 };
+    const flat = new AdamW(a.runtime, parameterRanges(a.all)),
+      each = AdamW.of(b.all.byName.values()),
+      rates = { learningRate: 0.01, weightDecay: 0.1 };
     assert.ok(Math.abs(flat.step(rates) - each.step(rates)) < 1e-6);
-    for (const [name, { value }] of a.all.byName) assert.ok(relativeError(b.all.byName.get(name)!.value, value) < 1e-6, name);
+    for (const [name, { value }] of a.all.byName)
+      assert.ok(relativeError(b.all.byName.get(name)!.value, value) < 1e-6, name);
   });
 
   test("learns: a layer of ternary weights fits another's outputs", () => {
-    const teacher = new BitLinear(24, 6, { seed: 1, norm: "none" }), layer = new BitLinear(24, 6, { seed: 2, norm: "none", runtime: teacher.runtime });
-    const optimizer = AdamW.of(layer.parameters().values()), x = randomArray([64, 24], 3), wanted = teacher.forward(x).data;
+    const teacher = new BitLinear(24, 6, { seed: 1, norm: "none" }),
+      layer = new BitLinear(24, 6, { seed: 2, norm: "none", runtime: teacher.runtime });
+    const optimizer = AdamW.of(layer.parameters().values()),
+      x = randomArray([64, 24], 3),
+      wanted = teacher.forward(x).data;
     const errors = Array.from({ length: 150 }, () => {
       optimizer.zeroGradients();
-      const { data, shape } = layer.forward(x), difference = data.map((y, i) => y - wanted[i]);
+      const { data, shape } = layer.forward(x),
+        difference = data.map((y, i) => y - wanted[i]);
       layer.backward({ data: difference.map((d) => d / 64), shape });
       optimizer.step({ learningRate: 0.02, weightDecay: 0 });
       return difference.reduce((sum, d) => sum + d * d, 0);
@@ -74,11 +104,17 @@ describe("AdamW", () => {
   });
 
   test("refuses bad options, parameters of two runtimes, and gradients that are no numbers", () => {
-    const layer = new BitLinear(4, 3), parameters = [...layer.parameters().values()];
-    for (const options of [{ beta1: 1 }, { beta2: -0.1 }, { epsilon: 0 }, { clipNorm: -1 }]) assert.throws(() => AdamW.of(parameters, options), { code: "train/bad-option" });
-    assert.throws(() => AdamW.of([...parameters, ...new BitLinear(4, 3).parameters().values()]), { code: "option/invalid", message: /one runtime/ });
+    const layer = new BitLinear(4, 3),
+      parameters = [...layer.parameters().values()];
+    for (const options of [{ beta1: 1 }, { beta2: -0.1 }, { epsilon: 0 }, { clipNorm: -1 }])
+      assert.throws(() => AdamW.of(parameters, options), { code: "train/bad-option" });
+    assert.throws(() => AdamW.of([...parameters, ...new BitLinear(4, 3).parameters().values()]), {
+      code: "option/invalid",
+      message: /one runtime/,
+    });
     assert.throws(() => new AdamW(layer.runtime, []), { code: "train/bad-option" });
-    const optimizer = AdamW.of(parameters), before = layer.weight.value.slice();
+    const optimizer = AdamW.of(parameters),
+      before = layer.weight.value.slice();
     layer.weight.gradient.fill(NaN);
     assert.throws(() => optimizer.step({ learningRate: 1, weightDecay: 0 }), { code: "train/not-finite" });
     assert.deepEqual(layer.weight.value.slice(), before);

@@ -17,9 +17,20 @@ describe("transformers as files", () => {
   ];
   for (const [name, options] of MODELS) {
     test(name, async (t) => {
-      const model = new BitNetTransformer({ numTokens: 256, dim: 256, depth: 2, heads: 4, kvHeads: 2, ffMult: 2, seed: 3, ...options });
-      const bytes = await transformerGguf(model, { embedding: "F32", linears: "F32" }), found = await logitsOf(bytes, {}, IDS);
-      const wanted = model.eval().forward(ids(IDS)).data, error = relativeError(found, wanted);
+      const model = new BitNetTransformer({
+        numTokens: 256,
+        dim: 256,
+        depth: 2,
+        heads: 4,
+        kvHeads: 2,
+        ffMult: 2,
+        seed: 3,
+        ...options,
+      });
+      const bytes = await transformerGguf(model, { embedding: "F32", linears: "F32" }),
+        found = await logitsOf(bytes, {}, IDS);
+      const wanted = model.eval().forward(ids(IDS)).data,
+        error = relativeError(found, wanted);
       t.diagnostic(`largest difference over the largest logit: ${error.toExponential(1)}`);
       // Only attention and the head sum in another order: no activation of these models lies so near a half that it rounds apart.
       assert.ok(error < 1e-5, `error ${error}`);
@@ -31,7 +42,10 @@ describe("transformers as files", () => {
 
   test("a packed transformer has no floats to export", () => {
     const packed = new BitNetTransformer({ numTokens: 256, dim: 64, depth: 1, heads: 2 }).pack();
-    assert.throws(() => trainedModelOf(packed).tensor("blk.0.attn_q.weight"), { code: "model/missing-tensor", message: /export the one it was packed from/ });
+    assert.throws(() => trainedModelOf(packed).tensor("blk.0.attn_q.weight"), {
+      code: "model/missing-tensor",
+      message: /export the one it was packed from/,
+    });
     assert.throws(() => trainedModelOf(packed).quantized("blk.0.attn_q.weight"), { code: "option/invalid" });
   });
 });

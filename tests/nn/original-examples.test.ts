@@ -26,7 +26,13 @@ test("(10, 512) through BitFeedForward(512)", () => {
 
 test("(1, 10, 512) through BitMGQA(512, 8, 4), with weights", () => {
   const { output, weights } = new BitMGQA(512, 8, 4).forwardWithWeights(randomArray([1, 10, 512], 4));
-  assert.deepEqual([output.shape, weights.shape], [[1, 10, 512], [1, 8, 10, 10]]);
+  assert.deepEqual(
+    [output.shape, weights.shape],
+    [
+      [1, 10, 512],
+      [1, 8, 10, 10],
+    ],
+  );
   for (let row = 0; row < 80; row++) {
     const total = weights.data.subarray(row * 10, (row + 1) * 10).reduce((sum, p) => sum + p, 0);
     assert.ok(Math.abs(total - 1) < 1e-5, `row ${row} sums to ${total}`);
@@ -35,20 +41,30 @@ test("(1, 10, 512) through BitMGQA(512, 8, 4), with weights", () => {
 
 test("examples/nn.ts, ids (1, 1024) through a transformer of 20000 tokens among them", async (t) => {
   assert.ok(existsSync("dist/nn.js"));
-  const { transform } = await import("esbuild"), { code } = await transform(readFileSync("examples/nn.ts", "utf8"), { loader: "ts" });
+  const { transform } = await import("esbuild"),
+    { code } = await transform(readFileSync("examples/nn.ts", "utf8"), { loader: "ts" });
   mkdirSync("build", { recursive: true });
   const folder = mkdtempSync(resolve("build/example-"));
   try {
     mkdirSync(join(folder, "node_modules"));
     symlinkSync(resolve("."), join(folder, "node_modules", "onebit"));
     writeFileSync(join(folder, "nn.mjs"), code);
-    const begin = performance.now(), run = spawnSync(process.execPath, ["nn.mjs"], { cwd: folder, encoding: "utf8" });
+    const begin = performance.now(),
+      run = spawnSync(process.execPath, ["nn.mjs"], { cwd: folder, encoding: "utf8" });
     assert.equal(run.status, 0, run.stderr);
     t.diagnostic(`${((performance.now() - begin) / 1000).toFixed(1)} s; ${run.stdout.trim().split("\n").at(-1)}`);
     for (const line of [
-      "BitLinear: (10, 400)", "its gradient: (10, 512)", "packed: 54912 bytes for 819200", "the same numbers: true", "BitFeedForward: (10, 512)",
-      "BitMGQA: (1, 10, 512)", "its weights: (1, 8, 10, 10)", "after 3 1 4 1: 5 9 3 1 4 1", "BitNetTransformer: (1, 1024, 20000)",
-    ]) assert.ok(run.stdout.split("\n").includes(line), `${line}\n${run.stdout}`);
+      "BitLinear: (10, 400)",
+      "its gradient: (10, 512)",
+      "packed: 54912 bytes for 819200",
+      "the same numbers: true",
+      "BitFeedForward: (10, 512)",
+      "BitMGQA: (1, 10, 512)",
+      "its weights: (1, 8, 10, 10)",
+      "after 3 1 4 1: 5 9 3 1 4 1",
+      "BitNetTransformer: (1, 1024, 20000)",
+    ])
+      assert.ok(run.stdout.split("\n").includes(line), `${line}\n${run.stdout}`);
     assert.match(run.stdout, /replaced 524288 weights: cosine 0\.\d{3}, \d+ % zeros/);
     assert.match(run.stdout, /^finite: true/m);
   } finally {

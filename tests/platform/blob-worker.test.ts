@@ -28,8 +28,11 @@ const REFUSING: Readonly<Record<string, unknown>> = {
   },
 };
 
-const globals = ["Worker", "navigator", "crossOriginIsolated"].map((name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const);
-const pretend = (name: string, value: unknown): void => void Object.defineProperty(globalThis, name, { value, configurable: true });
+const globals = ["Worker", "navigator", "crossOriginIsolated"].map(
+  (name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const,
+);
+const pretend = (name: string, value: unknown): void =>
+  void Object.defineProperty(globalThis, name, { value, configurable: true });
 after(() => {
   for (const [name, was] of globals) {
     if (was === undefined) Reflect.deleteProperty(globalThis, name);
@@ -43,7 +46,12 @@ for (const [how, Refusing] of Object.entries(REFUSING)) {
       pretend("Worker", Refusing);
       pretend("navigator", { storage: { getDirectory: async () => new FakeFolder().handle } });
       const { urlStore } = browserHub();
-      for (const path of ["first", "again"]) await rejectsWith(urlStore.openWrite(path), /^file\/write$/, new RegExp(`/${path}: .*Blob URL.*worker-src blob:`));
+      for (const path of ["first", "again"])
+        await rejectsWith(
+          urlStore.openWrite(path),
+          /^file\/write$/,
+          new RegExp(`/${path}: .*Blob URL.*worker-src blob:`),
+        );
     });
 
     test("that is a thread", async () => {
@@ -58,5 +66,8 @@ for (const [how, Refusing] of Object.entries(REFUSING)) {
 
 test("the text of a worker that never was is free again", () => {
   assert.equal(urls.length, 3);
-  assert.deepEqual(urls.map((url) => resolveObjectURL(url)), [undefined, undefined, undefined]);
+  assert.deepEqual(
+    urls.map((url) => resolveObjectURL(url)),
+    [undefined, undefined, undefined],
+  );
 });

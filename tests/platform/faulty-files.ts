@@ -70,13 +70,18 @@ export class FaultyFiles {
 
   /** The same files, to end in another way. */
   clone(): FaultyFiles {
-    const clone = new FaultyFiles(), inodes = new Map<Inode, Inode>();
+    const clone = new FaultyFiles(),
+      inodes = new Map<Inode, Inode>();
     // What inodes hold is replaced, never changed in place.
     const cloned = (inode: Inode): Inode => inodes.get(inode) ?? (inodes.set(inode, { ...inode }), inodes.get(inode)!);
-    const names = (map: ReadonlyMap<string, Inode>): Map<string, Inode> => new Map([...map].map(([path, inode]) => [path, cloned(inode)]));
+    const names = (map: ReadonlyMap<string, Inode>): Map<string, Inode> =>
+      new Map([...map].map(([path, inode]) => [path, cloned(inode)]));
     clone.#names = names(this.#names);
     clone.#durable = names(this.#durable);
-    clone.#pending = this.#pending.map((change) => ({ ...change, to: change.to && [change.to[0], cloned(change.to[1])] }));
+    clone.#pending = this.#pending.map((change) => ({
+      ...change,
+      to: change.to && [change.to[0], cloned(change.to[1])],
+    }));
     clone.#folders = new Set(this.#folders);
     return clone;
   }
@@ -84,7 +89,8 @@ export class FaultyFiles {
   /** Ends the process; `survival` says what of its changes is there. */
   end(survival: Survival): void {
     this.#life++;
-    const random = typeof survival === "number" ? seededRandom(survival) : undefined, inodes = new Set([...this.#names.values(), ...this.#durable.values()]);
+    const random = typeof survival === "number" ? seededRandom(survival) : undefined,
+      inodes = new Set([...this.#names.values(), ...this.#durable.values()]);
     const names = survivingNames(this.#durable, this.#names, this.#pending, survival, random);
     for (const inode of inodes) {
       inode.data = inode.synced = survivingData(inode, survival, random);
@@ -115,8 +121,12 @@ export class FaultyFiles {
   /** Counts an operation and lets its fault happen. @returns the part of a write that is done: 1, or one half with what then is thrown */
   #operate(life: number, what: string, isChange: boolean): { readonly part: number; readonly then?: Error } {
     if (life !== this.#life || this.#isKilled) throw new Killed(what);
-    const index = this.operations.push(what) - 1, fault = this.#fault;
-    const isHit = fault !== undefined && (index === this.#at || (fault.kind === "error" && fault.from === true && isChange && index > this.#at && this.#at >= 0));
+    const index = this.operations.push(what) - 1,
+      fault = this.#fault;
+    const isHit =
+      fault !== undefined &&
+      (index === this.#at ||
+        (fault.kind === "error" && fault.from === true && isChange && index > this.#at && this.#at >= 0));
     if (!isHit) return { part: 1 };
     if (fault.kind === "error") return refuse(what, fault.code);
     this.#isKilled = true;
@@ -149,7 +159,8 @@ export class FaultyFiles {
       return outcome;
     };
     const write = (inode: Inode, path: string, bytes: Uint8Array): number => {
-      const { part, then } = operate(`write ${path}`, true), written = bytes.subarray(0, Math.floor(bytes.length * part));
+      const { part, then } = operate(`write ${path}`, true),
+        written = bytes.subarray(0, Math.floor(bytes.length * part));
       inode.data = concatenate(inode.data, written);
       inode.modifiedMs = Date.now();
       if (then !== undefined) throw then;
@@ -159,17 +170,26 @@ export class FaultyFiles {
     const fs = {
       open: async (path: string, flags: string) => {
         operate(`open ${path}`, !flags.startsWith("r"));
-        if (this.#folders.has(path)) return { sync: async () => (operate(`sync ${path}`, true), this.#syncFolder(path)), close: async () => void operate(`close ${path}`, false) };
+        if (this.#folders.has(path))
+          return {
+            sync: async () => (operate(`sync ${path}`, true), this.#syncFolder(path)),
+            close: async () => void operate(`close ${path}`, false),
+          };
         const inode = this.#open(path, flags);
         return {
-          write: async (bytes: Uint8Array, offset: number, length: number) => ({ bytesWritten: write(inode, path, bytes.subarray(offset, offset + length)) }),
+          write: async (bytes: Uint8Array, offset: number, length: number) => ({
+            bytesWritten: write(inode, path, bytes.subarray(offset, offset + length)),
+          }),
           read: async (into: Uint8Array, offset: number, length: number, position: number) => {
             operate(`read ${path}`, false);
             const bytes = inode.data.subarray(position, position + length);
             into.set(bytes, offset);
             return { bytesRead: bytes.length };
           },
-          stat: async () => (operate(`stat ${path}`, false), { size: inode.data.length, mtimeMs: inode.modifiedMs, isFile: () => true, isDirectory: () => false }),
+          stat: async () => (
+            operate(`stat ${path}`, false),
+            { size: inode.data.length, mtimeMs: inode.modifiedMs, isFile: () => true, isDirectory: () => false }
+          ),
           sync: async () => {
             operate(`sync ${path}`, true);
             inode.synced = inode.data;
@@ -186,7 +206,9 @@ export class FaultyFiles {
       readdir: async (path: string) => {
         operate(`readdir ${path}`, false);
         if (!this.#folders.has(path)) throw systemError("ENOENT", path);
-        return [...this.#names.keys()].filter((name) => dirname(name) === path).map((name) => name.slice(path.length + 1));
+        return [...this.#names.keys()]
+          .filter((name) => dirname(name) === path)
+          .map((name) => name.slice(path.length + 1));
       },
       rename: async (from: string, to: string) => {
         operate(`rename ${from}`, true);
@@ -203,7 +225,9 @@ export class FaultyFiles {
         operate(`rm ${path}`, true);
         if (this.#names.has(path)) this.#rename({ folder: dirname(path), path });
       },
-      stat: async (path: string) => (operate(`stat ${path}`, false), { mtimeMs: at(path).modifiedMs, size: at(path).data.length, isFile: () => true }),
+      stat: async (path: string) => (
+        operate(`stat ${path}`, false), { mtimeMs: at(path).modifiedMs, size: at(path).data.length, isFile: () => true }
+      ),
       utimes: async (path: string, _: Date, modified: Date) => {
         operate(`utimes ${path}`, true);
         at(path).modifiedMs = modified.getTime();
@@ -241,7 +265,13 @@ function refuse(what: string, code: string): { readonly part: number; readonly t
   return { part: 0.5, then: systemError(code, what) };
 }
 
-function survivingNames(durable: ReadonlyMap<string, Inode>, current: ReadonlyMap<string, Inode>, pending: readonly NameChange[], survival: Survival, random: Random | undefined): Map<string, Inode> {
+function survivingNames(
+  durable: ReadonlyMap<string, Inode>,
+  current: ReadonlyMap<string, Inode>,
+  pending: readonly NameChange[],
+  survival: Survival,
+  random: Random | undefined,
+): Map<string, Inode> {
   if (survival === "synced" || survival === "data") return new Map(durable);
   if (random === undefined) return new Map(current);
   const names = new Map(durable);
@@ -262,7 +292,9 @@ function disown(inode: Inode, isPowerLoss: boolean): void {
   if (!text.startsWith('{"token":')) return;
   try {
     const holder = JSON.parse(text) as { pid: number; machine: string };
-    inode.data = inode.synced = new TextEncoder().encode(JSON.stringify({ ...holder, pid: DEAD_PID, machine: isPowerLoss ? `${holder.machine} before` : holder.machine }));
+    inode.data = inode.synced = new TextEncoder().encode(
+      JSON.stringify({ ...holder, pid: DEAD_PID, machine: isPowerLoss ? `${holder.machine} before` : holder.machine }),
+    );
   } catch {
     // Torn: nobody's.
   }

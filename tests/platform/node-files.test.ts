@@ -16,8 +16,10 @@ const freshFolder = (): string => mkdtempSync(join(root, "f-"));
 const files = nodeFileStore();
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-const isWriteError = (pattern: RegExp) => (error: unknown): boolean =>
-  error instanceof OnebitError && error.code === "file/write" && pattern.test(error.message);
+const isWriteError =
+  (pattern: RegExp) =>
+  (error: unknown): boolean =>
+    error instanceof OnebitError && error.code === "file/write" && pattern.test(error.message);
 
 /** Node's functions, each call noted in `calls`; `failing` throws with its code, `partly` makes each write write one byte. */
 function watchedFs(calls: string[], { failing = "", code = "ENOSPC", partly = false } = {}): NodeFs {
@@ -54,19 +56,34 @@ function watchedFs(calls: string[], { failing = "", code = "ENOSPC", partly = fa
 
 describe("writeFileAtomically", () => {
   test("forces the bytes to the disk before the name, and the name before it resolves", async () => {
-    const folder = freshFolder(), calls: string[] = [];
+    const folder = freshFolder(),
+      calls: string[] = [];
     await nodeFileStore(watchedFs(calls)).writeFileAtomically(join(folder, "a"), [bytes("one "), bytes("two")]);
-    assert.deepEqual(calls, ["open-file", "write-file", "write-file", "sync-file", "close-file", "rename", "open-folder", "sync-folder", "close-folder"]);
+    assert.deepEqual(calls, [
+      "open-file",
+      "write-file",
+      "write-file",
+      "sync-file",
+      "close-file",
+      "rename",
+      "open-folder",
+      "sync-folder",
+      "close-folder",
+    ]);
     assert.equal(readFileSync(join(folder, "a"), "utf8"), "one two");
     assert.deepEqual(readdirSync(folder), ["a"]);
   });
 
   test("takes async chunks and none, replaces what is there, and goes on after a partial write", async () => {
-    const folder = freshFolder(), path = join(folder, "a");
+    const folder = freshFolder(),
+      path = join(folder, "a");
     writeFileSync(path, "a much longer text than the next");
-    await files.writeFileAtomically(path, (async function* () {
-      yield bytes("async");
-    })());
+    await files.writeFileAtomically(
+      path,
+      (async function* () {
+        yield bytes("async");
+      })(),
+    );
     assert.equal(readFileSync(path, "utf8"), "async");
     await nodeFileStore(watchedFs([], { partly: true })).writeFileAtomically(path, [bytes("byte by byte")]);
     assert.equal(readFileSync(path, "utf8"), "byte by byte");
@@ -76,16 +93,25 @@ describe("writeFileAtomically", () => {
 
   for (const failing of ["open-file", "write-file", "sync-file", "close-file", "rename"]) {
     test(`that fails at ${failing} leaves the old contents and no temporary file`, async () => {
-      const folder = freshFolder(), path = join(folder, "a");
+      const folder = freshFolder(),
+        path = join(folder, "a");
       writeFileSync(path, "old");
-      await assert.rejects(nodeFileStore(watchedFs([], { failing })).writeFileAtomically(path, [bytes("new")]), isWriteError(/no space is left.*ENOSPC/));
+      await assert.rejects(
+        nodeFileStore(watchedFs([], { failing })).writeFileAtomically(path, [bytes("new")]),
+        isWriteError(/no space is left.*ENOSPC/),
+      );
       assert.equal(readFileSync(path, "utf8"), "old");
       assert.deepEqual(readdirSync(folder), ["a"]);
     });
   }
 
   test("says what to do about each failure that people meet", async () => {
-    const wanted: [code: string, pattern: RegExp][] = [["EACCES", /permission denied/], ["EROFS", /read-only/], ["EDQUOT", /quota/], ["EIO", /EIO: refused/]];
+    const wanted: [code: string, pattern: RegExp][] = [
+      ["EACCES", /permission denied/],
+      ["EROFS", /read-only/],
+      ["EDQUOT", /quota/],
+      ["EIO", /EIO: refused/],
+    ];
     for (const [code, pattern] of wanted) {
       const store = nodeFileStore(watchedFs([], { failing: "open-file", code }));
       await assert.rejects(store.writeFileAtomically(join(root, "x"), []), isWriteError(pattern));
@@ -94,12 +120,19 @@ describe("writeFileAtomically", () => {
 
   test("fails when the folder cannot be forced to the disk, unless its file system has no way to", async () => {
     const folder = freshFolder();
-    await assert.rejects(nodeFileStore(watchedFs([], { failing: "sync-folder", code: "EIO" })).writeFileAtomically(join(folder, "a"), []), isWriteError(/EIO/));
-    await nodeFileStore(watchedFs([], { failing: "sync-folder", code: "EINVAL" })).writeFileAtomically(join(folder, "b"), []);
+    await assert.rejects(
+      nodeFileStore(watchedFs([], { failing: "sync-folder", code: "EIO" })).writeFileAtomically(join(folder, "a"), []),
+      isWriteError(/EIO/),
+    );
+    await nodeFileStore(watchedFs([], { failing: "sync-folder", code: "EINVAL" })).writeFileAtomically(
+      join(folder, "b"),
+      [],
+    );
   });
 
   test("passes on an error of the chunks, and removes the temporary file", async () => {
-    const folder = freshFolder(), mine = new Error("mine");
+    const folder = freshFolder(),
+      mine = new Error("mine");
     const chunks = function* (): Generator<Uint8Array> {
       yield bytes("part");
       throw mine;
@@ -112,8 +145,14 @@ describe("writeFileAtomically", () => {
     const folder = freshFolder();
     writeFileSync(join(folder, "file"), "");
     mkdirSync(join(folder, "folder"));
-    await assert.rejects(files.writeFileAtomically(join(folder, "none", "a"), []), isWriteError(/its folder does not exist; make it first/));
-    await assert.rejects(files.writeFileAtomically(join(folder, "file", "a"), []), isWriteError(/is a file, not a folder/));
+    await assert.rejects(
+      files.writeFileAtomically(join(folder, "none", "a"), []),
+      isWriteError(/its folder does not exist; make it first/),
+    );
+    await assert.rejects(
+      files.writeFileAtomically(join(folder, "file", "a"), []),
+      isWriteError(/is a file, not a folder/),
+    );
     await assert.rejects(files.writeFileAtomically(join(folder, "folder"), []), isWriteError(/a folder has that name/));
     assert.deepEqual(readdirSync(folder), ["file", "folder"]);
   });
@@ -127,9 +166,13 @@ describe("appendLine", () => {
   });
 
   test("refuses several lines, a missing folder, and a full disk", async (t) => {
-    await assert.rejects(files.appendLine(join(root, "x"), "a\nb"), (error) => error instanceof OnebitError && error.code === "option/invalid");
+    await assert.rejects(
+      files.appendLine(join(root, "x"), "a\nb"),
+      (error) => error instanceof OnebitError && error.code === "option/invalid",
+    );
     await assert.rejects(files.appendLine(join(root, "none", "x"), "a"), isWriteError(/make it first/));
-    if (!existsSync("/dev/full")) return t.diagnostic("no /dev/full here: a full disk is tested by the watched functions only");
+    if (!existsSync("/dev/full"))
+      return t.diagnostic("no /dev/full here: a full disk is tested by the watched functions only");
     await assert.rejects(files.appendLine("/dev/full", "a"), isWriteError(/no space is left/));
   });
 });
@@ -157,12 +200,19 @@ describe("folders", () => {
     writeFileSync(join(folder, "file"), "");
     await assert.rejects(files.makeFolder(join(folder, "file")), isWriteError(/cannot make the folder/));
     await assert.rejects(files.removeFile(folder), isWriteError(/cannot remove/));
-    await assert.rejects(files.listFolder(join(folder, "none")), (error) => error instanceof OnebitError && error.code === "file/not-found");
-    await assert.rejects(files.listFolder(join(folder, "file")), (error) => error instanceof OnebitError && error.code === "file/read");
+    await assert.rejects(
+      files.listFolder(join(folder, "none")),
+      (error) => error instanceof OnebitError && error.code === "file/not-found",
+    );
+    await assert.rejects(
+      files.listFolder(join(folder, "file")),
+      (error) => error instanceof OnebitError && error.code === "file/read",
+    );
   });
 });
 
 test("temporary files are known by their names", () => {
   assert.equal(temporaryFileTarget(temporaryFileOf("a.b", "0123abcd")), "a.b");
-  for (const name of ["a.b", "a.tmp", "a.0123abc.tmp", "a.0123abcd", "a.0123abcd.tmp.x", ".0123abcd.tmp"]) assert.equal(temporaryFileTarget(name), undefined, name);
+  for (const name of ["a.b", "a.tmp", "a.0123abc.tmp", "a.0123abcd", "a.0123abcd.tmp.x", ".0123abcd.tmp"])
+    assert.equal(temporaryFileTarget(name), undefined, name);
 });

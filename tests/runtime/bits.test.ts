@@ -27,7 +27,10 @@ const CHILD_TIMEOUT_MS = 300_000;
 
 /** Path → version. */
 const nodes = new Map(
-  [process.execPath, ...(process.env.ONEBIT_NODES ?? "").split(delimiter).filter((path) => path !== "")].map((path) => [path, versionOf(path)]),
+  [process.execPath, ...(process.env.ONEBIT_NODES ?? "").split(delimiter).filter((path) => path !== "")].map((path) => [
+    path,
+    versionOf(path),
+  ]),
 );
 let folder = "";
 let program = "";
@@ -37,8 +40,15 @@ before(async () => {
   folder = mkdtempSync(resolve("build/bits-"));
   program = join(folder, "bits.mjs");
   await build({
-    entryPoints: ["tests/runtime/bits.ts"], outfile: program, bundle: true, format: "esm", platform: "node", target: "node20",
-    packages: "external", loader: { ".wasm": "binary" }, logLevel: "warning",
+    entryPoints: ["tests/runtime/bits.ts"],
+    outfile: program,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    packages: "external",
+    loader: { ".wasm": "binary" },
+    logLevel: "warning",
   });
   await writeSyntheticModels(folder);
 });
@@ -48,7 +58,9 @@ for (const name of Object.keys(SYNTHETIC)) {
   describe(name, () => sameBits(() => join(folder, `${name}.gguf`)));
 }
 
-describe("stories260K", { skip: existsSync(STORIES) ? false : `${STORIES} is not here` }, () => sameBits(() => resolve(STORIES)));
+describe("stories260K", { skip: existsSync(STORIES) ? false : `${STORIES} is not here` }, () =>
+  sameBits(() => resolve(STORIES)),
+);
 
 /** One test for each Node, and one for all together. */
 function sameBits(pathOf: () => string): void {
@@ -59,10 +71,14 @@ function sameBits(pathOf: () => string): void {
       const relaxed = !version.startsWith("v20.");
       // Three splits on one thread and on two, for each cache and each variant that this Node has.
       assert.equal(lines.length, relaxed ? 24 : 12);
-      assert.equal(lines.some((line) => line.variant === "relaxed"), relaxed);
+      assert.equal(
+        lines.some((line) => line.variant === "relaxed"),
+        relaxed,
+      );
       for (const kvType of ["f32", "q8"] as const) {
         const [first, ...others] = lines.filter((line) => line.kvType === kvType);
-        for (const line of others) assert.equal(line.hash, first.hash, `${describeLine(line)} against ${describeLine(first)}`);
+        for (const line of others)
+          assert.equal(line.hash, first.hash, `${describeLine(line)} against ${describeLine(first)}`);
         hashes[kvType].add(first.hash);
         t.diagnostic(`${kvType}: ${first.hash} × ${1 + others.length}`);
       }
@@ -72,10 +88,13 @@ function sameBits(pathOf: () => string): void {
   test("the same on all, and as published", () => {
     assert.deepEqual([hashes.f32.size, hashes.q8.size], [1, 1]);
     const file = createHash("sha256").update(readFileSync(pathOf())).digest("hex");
-    const name = pathOf().replace(/^.*\//, "").replace(/\.gguf$/, "");
+    const name = pathOf()
+      .replace(/^.*\//, "")
+      .replace(/\.gguf$/, "");
     const entry = { file, logits: [...hashes.f32][0], logitsQ8: [...hashes.q8][0] };
     const published = JSON.parse(readFileSync(PUBLISHED, "utf8")) as Record<string, unknown>;
-    if (process.env.ONEBIT_PUBLISH) writeFileSync(PUBLISHED, `${JSON.stringify({ ...published, [name]: entry }, null, 2)}\n`);
+    if (process.env.ONEBIT_PUBLISH)
+      writeFileSync(PUBLISHED, `${JSON.stringify({ ...published, [name]: entry }, null, 2)}\n`);
     else assert.deepEqual(entry, published[name], `${PUBLISHED}, "${name}"`);
   });
 }
@@ -83,7 +102,10 @@ function sameBits(pathOf: () => string): void {
 function evaluate(node: string, path: string): BitsLine[] {
   const run = spawnSync(node, [program, path], { encoding: "utf8", timeout: CHILD_TIMEOUT_MS });
   assert.equal(run.status, 0, `${run.error?.message ?? ""}${run.stderr.slice(-2000)}`);
-  return run.stdout.trim().split("\n").map((line) => JSON.parse(line) as BitsLine);
+  return run.stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as BitsLine);
 }
 
 /** `v24.21.0 arm64` */

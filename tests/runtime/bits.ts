@@ -25,7 +25,11 @@ export interface BitsLine {
 const N_IDS = 77;
 
 /** How the prompt is cut: lengths of the pieces, repeated. */
-const SPLITS: Readonly<Record<string, readonly number[]>> = { whole: [N_IDS], "one by one": [1], uneven: [5, 1, 17, 2] };
+const SPLITS: Readonly<Record<string, readonly number[]>> = {
+  whole: [N_IDS],
+  "one by one": [1],
+  uneven: [5, 1, 17, 2],
+};
 
 for (const path of process.argv.slice(2)) await printLines(path);
 
@@ -41,7 +45,12 @@ async function printVariant(path: string, kvType: BitsLine["kvType"], variant: B
     if (engine === undefined) continue;
     for (const [split, pieces] of Object.entries(SPLITS)) {
       const line: BitsLine = {
-        runtime: `${process.release.name} ${process.version}`, model: basename(path), kvType, variant, threads, split,
+        runtime: `${process.release.name} ${process.version}`,
+        model: basename(path),
+        kvType,
+        variant,
+        threads,
+        split,
         hash: await hashLogits(engine, pieces),
       };
       process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -51,11 +60,15 @@ async function printVariant(path: string, kvType: BitsLine["kvType"], variant: B
 }
 
 /** Undefined where the engine has no relaxed SIMD, which the reader of the lines must expect by its version. */
-async function openWhereSupported(path: string, options: Pick<BitsLine, "kvType" | "variant" | "threads">): Promise<Engine | undefined> {
+async function openWhereSupported(
+  path: string,
+  options: Pick<BitsLine, "kvType" | "variant" | "threads">,
+): Promise<Engine | undefined> {
   try {
     return await openEngine(path, { ...options, contextLength: N_IDS });
   } catch (error) {
-    if (options.variant === "relaxed" && error instanceof OnebitError && error.code === "engine/unsupported") return undefined;
+    if (options.variant === "relaxed" && error instanceof OnebitError && error.code === "engine/unsupported")
+      return undefined;
     throw error;
   }
 }

@@ -49,20 +49,32 @@ const NO_SHARED_MEMORY: Pick<Expected, "oneThread" | "threadsByNumber"> = {
  * they cannot be written), and no page gets shared memory.
  */
 const WEBKIT: Omit<Browser, "expected"> = {
-  name: "WebKitGTK", binary: miniBrowser, needsScreen: true,
+  name: "WebKitGTK",
+  binary: miniBrowser,
+  needsScreen: true,
   args: (_, url) => [url],
   environment: webkitEnvironment,
 };
 
 export const BROWSERS: readonly Browser[] = [
   {
-    name: "Chromium", binary: () => "chromium",
+    name: "Chromium",
+    binary: () => "chromium",
     // As root, as CI runs, Chromium has no sandbox; shared memory of containers is small.
-    args: (profile, url) => ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", `--user-data-dir=${profile}`, url],
+    args: (profile, url) => [
+      "--headless=new",
+      "--no-sandbox",
+      "--disable-dev-shm-usage",
+      "--disable-gpu",
+      "--no-first-run",
+      `--user-data-dir=${profile}`,
+      url,
+    ],
     expected: { variant: "relaxed", keptIn: "private files", ...SHARED_MEMORY },
   },
   {
-    name: "Firefox", binary: () => "firefox-esr",
+    name: "Firefox",
+    binary: () => "firefox-esr",
     args: (profile, url) => ["--headless", "--no-remote", "--profile", profile, url],
     environment: () => ({ MOZ_DISABLE_CONTENT_SANDBOX: "1" }),
     expected: { variant: "relaxed", keptIn: "private files", ...SHARED_MEMORY },
@@ -71,7 +83,9 @@ export const BROWSERS: readonly Browser[] = [
   {
     // Safari gives it to isolated pages; this browser only when its JavaScript engine is told to.
     // It says 4 cores where there are fewer than 8, and threads without a core of their own keep each other waiting.
-    ...WEBKIT, given: "shared memory", threads: 2,
+    ...WEBKIT,
+    given: "shared memory",
+    threads: 2,
     environment: (profile) => ({ ...webkitEnvironment(profile), JSC_useSharedArrayBuffer: "1" }),
     expected: { variant: "simd", keptIn: "Cache", ...SHARED_MEMORY },
   },
@@ -80,17 +94,28 @@ export const BROWSERS: readonly Browser[] = [
 /** All it keeps is in the profile. Neither a desktop's bus nor its window system is looked for. */
 function webkitEnvironment(profile: string): Record<string, string> {
   const folders = ["HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"];
-  return { ...Object.fromEntries(folders.map((name) => [name, profile])), GDK_BACKEND: "x11", DBUS_SESSION_BUS_ADDRESS: "disabled:", NO_AT_BRIDGE: "1" };
+  return {
+    ...Object.fromEntries(folders.map((name) => [name, profile])),
+    GDK_BACKEND: "x11",
+    DBUS_SESSION_BUS_ADDRESS: "disabled:",
+    NO_AT_BRIDGE: "1",
+  };
 }
 
 /** It lies in no folder of programs, but with the library: in /usr/lib/<machine>/webkit2gtk-4.1, as Debian has it. */
 function miniBrowser(): string {
   const libraries = ["/usr/lib", "/usr/libexec"].filter(existsSync).flatMap((folder) => [folder, ...foldersIn(folder)]);
-  const found = libraries.flatMap(foldersIn).filter((folder) => /\/webkit2?gtk-[\d.]+$/.test(folder)).map((folder) => join(folder, "MiniBrowser")).filter(existsSync);
+  const found = libraries
+    .flatMap(foldersIn)
+    .filter((folder) => /\/webkit2?gtk-[\d.]+$/.test(folder))
+    .map((folder) => join(folder, "MiniBrowser"))
+    .filter(existsSync);
   if (found.length === 0) throw new Error("MiniBrowser is not installed: Debian has it in libwebkit2gtk-4.1-0");
   return found[0];
 }
 
 function foldersIn(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join(folder, name));
 }

@@ -28,13 +28,21 @@ export async function startBrowser(browser: Browser, profile: string, url: strin
     return program;
   };
   try {
-    const env = { ...process.env, ...browser.environment?.(profile) }, binary = browser.binary();
-    if (browser.needsScreen) env.DISPLAY = `:${await run("Xvfb", ["-displayfd", "3", "-screen", "0", "1280x800x24"], env).says(/\d+(?=\n)/)}`;
+    const env = { ...process.env, ...browser.environment?.(profile) },
+      binary = browser.binary();
+    if (browser.needsScreen)
+      env.DISPLAY = `:${await run("Xvfb", ["-displayfd", "3", "-screen", "0", "1280x800x24"], env).says(/\d+(?=\n)/)}`;
     const { stdout } = await promisify(execFile)(binary, ["--version"], { env, timeout: VERSION_TIMEOUT_MS });
-    return { version: stdout.match(/[1-9]\d+|\d+\.\d+/)?.[0] ?? stdout, failed: run(binary, browser.args(profile, url), env).failed, end };
+    return {
+      version: stdout.match(/[1-9]\d+|\d+\.\d+/)?.[0] ?? stdout,
+      failed: run(binary, browser.args(profile, url), env).failed,
+      end,
+    };
   } catch (cause) {
     await end();
-    throw new Error(`${nameOf(browser)} cannot be started: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new Error(`${nameOf(browser)} cannot be started: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
   }
 }
 
@@ -57,9 +65,13 @@ class Program {
     this.failed = new Promise((_, reject) => {
       this.#process.once("error", reject);
       // The last it said may come after its end.
-      this.#process.once("exit", (code, signal) => setTimeout(() => {
-        reject(new Error(`${command} ended with ${signal ?? `code ${code}`}: ${this.#errors.trim().split("\n").at(-1)}`));
-      }, 100));
+      this.#process.once("exit", (code, signal) =>
+        setTimeout(() => {
+          reject(
+            new Error(`${command} ended with ${signal ?? `code ${code}`}: ${this.#errors.trim().split("\n").at(-1)}`),
+          );
+        }, 100),
+      );
     });
     // Whoever waits hears of it; nobody must.
     this.failed.catch(() => {});
@@ -68,10 +80,12 @@ class Program {
   /** What it writes to its file 3. */
   says(wanted: RegExp): Promise<string> {
     let text = "";
-    const said = new Promise<string>((resolve) => (this.#process.stdio[3] as Readable).on("data", (bytes) => {
-      const found = (text += String(bytes)).match(wanted);
-      if (found !== null) resolve(found[0]);
-    }));
+    const said = new Promise<string>((resolve) =>
+      (this.#process.stdio[3] as Readable).on("data", (bytes) => {
+        const found = (text += String(bytes)).match(wanted);
+        if (found !== null) resolve(found[0]);
+      }),
+    );
     return Promise.race([said, this.failed]);
   }
 

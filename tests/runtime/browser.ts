@@ -31,20 +31,37 @@ export interface PageResults {
   readonly results: Map<string, PageResult>;
 }
 
-const TYPES: Readonly<Record<string, string>> = { ".html": "text/html", ".js": "text/javascript", ".gguf": "application/octet-stream", ".wasm": "application/wasm" };
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".gguf": "application/octet-stream",
+  ".wasm": "application/wasm",
+};
 
 /** All pages in one start of the browser; fails with the name of the page that was open when the time ended. */
-export async function runPages(browser: Browser, folder: string, pages: readonly Page[], timeoutMs: number): Promise<PageResults> {
-  const results = new Map<string, PageResult>(), profile = mkdtempSync(join(folder, "profile-"));
+export async function runPages(
+  browser: Browser,
+  folder: string,
+  pages: readonly Page[],
+  timeoutMs: number,
+): Promise<PageResults> {
+  const results = new Map<string, PageResult>(),
+    profile = mkdtempSync(join(folder, "profile-"));
   let finish = (): void => {};
   const finished = new Promise<void>((resolve) => {
     finish = resolve;
   });
-  const server = createServer((request, response) => void answer(request, response, { browser, folder, pages, results, finish }));
+  const server = createServer(
+    (request, response) => void answer(request, response, { browser, folder, pages, results, finish }),
+  );
   let process: BrowserProcess | undefined;
   try {
     process = await startBrowser(browser, profile, `http://localhost:${await listen(server)}/page`);
-    await within(timeoutMs, Promise.race([finished, process.failed]), () => `${nameOf(browser)}: no report from the page "${pages[results.size]?.name}"`);
+    await within(
+      timeoutMs,
+      Promise.race([finished, process.failed]),
+      () => `${nameOf(browser)}: no report from the page "${pages[results.size]?.name}"`,
+    );
     return { version: process.version, results };
   } finally {
     await process?.end();
@@ -62,8 +79,13 @@ interface Visit {
   readonly finish: () => void;
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, { browser, folder, pages, results, finish }: Visit): Promise<void> {
-  const page = pages[results.size], { pathname } = new URL(request.url ?? "/", "http://localhost");
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { browser, folder, pages, results, finish }: Visit,
+): Promise<void> {
+  const page = pages[results.size],
+    { pathname } = new URL(request.url ?? "/", "http://localhost");
   if (page === undefined) return void response.writeHead(404).end();
   const send = (status: number, type: string, body: string | Uint8Array): void =>
     void response.writeHead(status, { "content-type": type, "cache-control": "no-store", ...page.headers }).end(body);
@@ -72,10 +94,21 @@ async function answer(request: IncomingMessage, response: ServerResponse, { brow
     send(200, "text/plain", results.size === pages.length ? "end" : "next");
     if (results.size === pages.length) finish();
   } else if (pathname === "/page") {
-    const document = page.html === undefined ? `<!doctype html><meta charset="utf-8"><title>${page.name}</title>` : readFileSync(join(folder, page.html), "utf8");
-    send(200, "text/html", `${document}<script ${page.isClassic ? "defer" : 'type="module"'} src="/${page.script}"></script><script type="module" src="/run.js"></script>`);
+    const document =
+      page.html === undefined
+        ? `<!doctype html><meta charset="utf-8"><title>${page.name}</title>`
+        : readFileSync(join(folder, page.html), "utf8");
+    send(
+      200,
+      "text/html",
+      `${document}<script ${page.isClassic ? "defer" : 'type="module"'} src="/${page.script}"></script><script type="module" src="/run.js"></script>`,
+    );
   } else if (pathname === "/run.js") {
-    send(200, "text/javascript", `globalThis.suiteThreads = ${browser.threads}; const endMs = ${60_000 + (page.extraMs ?? 0)};${RUN}`);
+    send(
+      200,
+      "text/javascript",
+      `globalThis.suiteThreads = ${browser.threads}; const endMs = ${60_000 + (page.extraMs ?? 0)};${RUN}`,
+    );
   } else {
     try {
       send(200, TYPES[extname(pathname)] ?? "text/plain", readFileSync(join(folder, decodeURIComponent(pathname))));
@@ -102,7 +135,9 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 }
 
 function listen(server: Server): Promise<number> {
-  return new Promise((resolve) => server.listen(0, "localhost", () => resolve((server.address() as { port: number }).port)));
+  return new Promise((resolve) =>
+    server.listen(0, "localhost", () => resolve((server.address() as { port: number }).port)),
+  );
 }
 
 async function within<T>(timeoutMs: number, work: Promise<T>, what: () => string): Promise<T> {

@@ -29,7 +29,8 @@ const skip = process.env.ONEBIT_BROWSERS === "all" ? false : "runs in .ci/run br
 
 const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 const STRICT = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'";
-const ONE_FOR_ALL = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'";
+const ONE_FOR_ALL =
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'";
 const NO_WASM = "default-src 'none'; script-src 'self'; connect-src 'self'";
 
 /** A policy that lets no page reach another origin lets none fetch a model. */
@@ -84,14 +85,29 @@ const PROMPT = [1, 2, 3];
 const QUICK_OPTIONS = { maxTokens: 16, temperature: 0, ignoreEnd: true } as const;
 
 describe("browsers", { skip }, () => {
-  let installed: InstalledPackage, expected: SuiteReport["models"], quickIds: readonly number[], server: VanishingServer;
+  let installed: InstalledPackage,
+    expected: SuiteReport["models"],
+    quickIds: readonly number[],
+    server: VanishingServer;
 
   before(async () => {
-    installed = await installPackage("browsers", ["tests/runtime/pages/suite-page.ts", "tests/runtime/pages/policy-page.ts", "tests/runtime/offline.ts", "tests/runtime/mixed-calls.ts"]);
-    server = await VanishingServer.start(new Uint8Array(readFileSync(join(installed.folder, "models", `${installed.models[0]}.gguf`))));
+    installed = await installPackage("browsers", [
+      "tests/runtime/pages/suite-page.ts",
+      "tests/runtime/pages/policy-page.ts",
+      "tests/runtime/offline.ts",
+      "tests/runtime/mixed-calls.ts",
+    ]);
+    server = await VanishingServer.start(
+      new Uint8Array(readFileSync(join(installed.folder, "models", `${installed.models[0]}.gguf`))),
+    );
     writePages(installed, server);
     bundle(installed.folder);
-    const files = Object.fromEntries(installed.models.map((name) => [name, new Uint8Array(readFileSync(join(installed.folder, "models", `${name}.gguf`)))]));
+    const files = Object.fromEntries(
+      installed.models.map((name) => [
+        name,
+        new Uint8Array(readFileSync(join(installed.folder, "models", `${name}.gguf`))),
+      ]),
+    );
     expected = (await runSuite({ open: load, openTraining, files })).models;
     const model = await load(files[installed.models[0]]);
     quickIds = (await model.generate(PROMPT, QUICK_OPTIONS).result()).ids;
@@ -112,7 +128,10 @@ describe("browsers", { skip }, () => {
         return result.report as Report;
       };
 
-      const offlineCell = (asking: Readonly<Record<string, string>>): string => Object.entries(asking).map(([place, found]) => (found === "ok" ? place : `NO ${place}`)).join(", ");
+      const offlineCell = (asking: Readonly<Record<string, string>>): string =>
+        Object.entries(asking)
+          .map(([place, found]) => (found === "ok" ? place : `NO ${place}`))
+          .join(", ");
 
       const checkSuite = ({ models, checks, engine }: SuiteReport, row: string, offline: string): void => {
         recordRow(`${name}, ${row}`, { models, checks, engine }, offline);
@@ -126,11 +145,15 @@ describe("browsers", { skip }, () => {
         const { version, ...found } = await runPages(browser, installed.folder, PAGES, RUN_TIMEOUT_MS);
         name = nameOf(browser, version);
         results = found.results;
-        assert.deepEqual([...results.keys()], PAGES.map((page) => page.name));
+        assert.deepEqual(
+          [...results.keys()],
+          PAGES.map((page) => page.name),
+        );
       });
 
       test("page: one thread, and why", () => {
-        const report = reportOf<SuiteReport>("page"), { page, pageWithoutFiles } = reportOf<OfflineReport>("offline");
+        const report = reportOf<SuiteReport>("page"),
+          { page, pageWithoutFiles } = reportOf<OfflineReport>("offline");
         checkSuite(report, "page", offlineCell({ [keptIn]: page, Cache: pageWithoutFiles }));
         checkThreads(report.engine, oneThread.page);
       });
@@ -142,12 +165,19 @@ describe("browsers", { skip }, () => {
       });
 
       test("offline: a model that was fetched once, from private files where there are any, and from a cache", () => {
-        assert.deepEqual(reportOf<OfflineReport>("offline"), { keptIn, page: "ok", worker: "ok", pageWithoutFiles: "ok" });
+        assert.deepEqual(reportOf<OfflineReport>("offline"), {
+          keptIn,
+          page: "ok",
+          worker: "ok",
+          pageWithoutFiles: "ok",
+        });
       });
 
       test("calls of every kind, mixed: each answer the one given alone; a paused one ends when it is told to", (t) => {
         const { counts, abortMs, closeMs, stopReasons } = reportOf<MixedReport>("mixed calls");
-        t.diagnostic(`a paused generation: abort ${abortMs.toFixed(1)} ms, close ${closeMs.toFixed(1)} ms; ${JSON.stringify(counts)}`);
+        t.diagnostic(
+          `a paused generation: abort ${abortMs.toFixed(1)} ms, close ${closeMs.toFixed(1)} ms; ${JSON.stringify(counts)}`,
+        );
         assert.deepEqual(stopReasons, ["aborted", "aborted"]);
         assert.ok(Object.values(counts).reduce((sum, n) => sum + n, 0) > 20, JSON.stringify(counts));
       });
@@ -175,7 +205,12 @@ describe("browsers", { skip }, () => {
 
       test("examples/vite: writes, and stops", () => {
         const { text, atStop, later, status } = reportOf<ExampleReport>("examples/vite");
-        assert.ok(text.startsWith(inTheBox.generation.prompt + new TextDecoder().decode(Uint8Array.from(inTheBox.generation.ids))), text);
+        assert.ok(
+          text.startsWith(
+            inTheBox.generation.prompt + new TextDecoder().decode(Uint8Array.from(inTheBox.generation.ids)),
+          ),
+          text,
+        );
         assert.ok(later === atStop && atStop < 506, `${atStop} characters when it was stopped, then ${later}`);
         assert.match(status, /^Ready, on one thread/);
       });
@@ -199,7 +234,8 @@ function checkThreads({ threads, reason }: SuiteReport["engine"], why: RegExp | 
 
 /** Raw modules: what a page without a bundler has. The bundled application imports the package by its name. */
 function writePages({ folder, models }: InstalledPackage, server: VanishingServer): void {
-  const names = JSON.stringify(models), dist = "/node_modules/onebit/dist";
+  const names = JSON.stringify(models),
+    dist = "/node_modules/onebit/dist";
   const offline = `import { load } from "${dist}/index.js"; import { platformWithHub, pull, remove } from "${dist}/hub.js"; import { offlineOutcome } from "/offline.js";
     const parts = { load, platformWithHub, pull, remove }, newUrl = () => "${server.origin}/" + Math.random() + "/model.gguf";`;
   const importBoth = `import { load } from "${dist}/index.js"; import { loadInWorker } from "${dist}/worker.js"; import { openTraining } from "${dist}/train.js";`;
@@ -272,5 +308,9 @@ function bundle(folder: string): void {
   const bundlers = resolve("tests/runtime/bundlers");
   assert.ok(existsSync(join(bundlers, "node_modules")), "the bundlers are not installed: run .ci/run browsers");
   cpSync("examples/vite", join(folder, "vite-example"), { recursive: true });
-  execFileSync(process.execPath, [join(bundlers, "bundle.mjs"), join(folder, "app.js"), join(folder, "bundled"), join(folder, "vite-example")], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync(
+    process.execPath,
+    [join(bundlers, "bundle.mjs"), join(folder, "app.js"), join(folder, "bundled"), join(folder, "vite-example")],
+    { cwd: folder, stdio: ["ignore", "ignore", "inherit"] },
+  );
 }

@@ -21,7 +21,8 @@ const expectedText = prompt + new TextDecoder().decode(Uint8Array.from(ids));
 let installed: InstalledPackage;
 before(async () => {
   installed = await installPackage("examples", []);
-  for (const name of ["node.mjs", "deno.ts", "bun-server.ts"]) copyFileSync(join("examples", name), join(installed.folder, name));
+  for (const name of ["node.mjs", "deno.ts", "bun-server.ts"])
+    copyFileSync(join("examples", name), join(installed.folder, name));
 });
 after(() => rmSync(installed.folder, { recursive: true, force: true }));
 
@@ -47,10 +48,18 @@ describe("examples/node.mjs", () => {
 });
 
 test("examples/deno.ts, without a permission", { skip }, async () => {
-  const { out, err, code } = await ended(start(binaryOf(/^@deno\/linux-[^/]*\/deno$/), ["run", "--no-prompt", "deno.ts"]));
+  const { out, err, code } = await ended(
+    start(binaryOf(/^@deno\/linux-[^/]*\/deno$/), ["run", "--no-prompt", "deno.ts"]),
+  );
   assert.equal(code, 0, err);
-  const lines = out.trim().split("\n").map((line) => /^ *([\d.]+) (.*)$/.exec(line) ?? assert.fail(line));
-  assert.deepEqual(lines.map(([, , text]) => text.split(" ")[0]), ["Speak,", "The", "zxq"]);
+  const lines = out
+    .trim()
+    .split("\n")
+    .map((line) => /^ *([\d.]+) (.*)$/.exec(line) ?? assert.fail(line));
+  assert.deepEqual(
+    lines.map(([, , text]) => text.split(" ")[0]),
+    ["Speak,", "The", "zxq"],
+  );
   // A uniform guess among 256 bytes is 256; the model's own loss, 1.79 nats, is 6.
   assert.ok(Number(lines[0][1]) < 12 && Number(lines[2][1]) > 20, out);
 });
@@ -68,10 +77,13 @@ test("examples/bun-server.ts", { skip }, async () => {
       child.once("exit", (code) => failed(new Error(`ended with ${code}`)));
     });
     assert.equal((await fetch(url)).status, 405);
-    const leave = new AbortController(), left = await fetch(url, { method: "POST", body: prompt, signal: leave.signal });
+    const leave = new AbortController(),
+      left = await fetch(url, { method: "POST", body: prompt, signal: leave.signal });
     await left.body!.getReader().read();
     leave.abort();
-    const answers = await Promise.all([1, 2].map(async () => (await fetch(url, { method: "POST", body: prompt })).text()));
+    const answers = await Promise.all(
+      [1, 2].map(async () => (await fetch(url, { method: "POST", body: prompt })).text()),
+    );
     for (const answer of answers) assert.equal(answer.length, 300);
   } finally {
     child.kill();
@@ -79,14 +91,20 @@ test("examples/bun-server.ts", { skip }, async () => {
 });
 
 function start(binary: string, args: readonly string[], env: Record<string, string> = {}): ChildProcess {
-  const child = spawn(binary, args, { cwd: installed.folder, env: { ...process.env, ...env }, timeout: TIMEOUT_MS, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(binary, args, {
+    cwd: installed.folder,
+    env: { ...process.env, ...env },
+    timeout: TIMEOUT_MS,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   child.stdout.setEncoding("utf8");
   child.stderr.setEncoding("utf8");
   return child;
 }
 
 function ended(child: ChildProcess): Promise<{ out: string; err: string; code: number | null }> {
-  let out = "", err = "";
+  let out = "",
+    err = "";
   child.stdout!.on("data", (text: string) => (out += text));
   child.stderr!.on("data", (text: string) => (err += text));
   return new Promise((done, failed) => {
@@ -97,6 +115,10 @@ function ended(child: ChildProcess): Promise<{ out: string; err: string; code: n
 
 function binaryOf(pattern: RegExp): string {
   const below = ".ci/runtimes/node_modules";
-  const found = existsSync(below) ? readdirSync(below, { recursive: true }).map(String).find((file) => pattern.test(file)) : undefined;
+  const found = existsSync(below)
+    ? readdirSync(below, { recursive: true })
+        .map(String)
+        .find((file) => pattern.test(file))
+    : undefined;
   return resolve(below, found ?? assert.fail(`${pattern} is not installed: run .ci/run runtimes`));
 }

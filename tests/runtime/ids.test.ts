@@ -19,13 +19,23 @@ let folder = "";
 before(async () => {
   mkdirSync("build", { recursive: true });
   folder = mkdtempSync(resolve("build/ids-"));
-  await build({ entryPoints: ["tests/runtime/ids.ts"], outfile: join(folder, "ids.mjs"), bundle: true, format: "esm", platform: "node", target: "node20", logLevel: "warning" });
+  await build({
+    entryPoints: ["tests/runtime/ids.ts"],
+    outfile: join(folder, "ids.mjs"),
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    logLevel: "warning",
+  });
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 for (const node of nodes) {
   test(`the ids of the corpus, ${node}`, (t) => {
-    const versions = spawnSync(node, ["-p", "`${process.version}, Unicode ${process.versions.unicode}`"], { encoding: "utf8" });
+    const versions = spawnSync(node, ["-p", "`${process.version}, Unicode ${process.versions.unicode}`"], {
+      encoding: "utf8",
+    });
     assert.equal(versions.status, 0, `${node} does not run`);
     const run = spawnSync(node, [join(folder, "ids.mjs")], { encoding: "utf8", timeout: TIMEOUT_MS });
     assert.equal(run.status, 0, `${run.error?.message ?? ""}${run.stderr.slice(-2000)}`);

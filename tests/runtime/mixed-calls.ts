@@ -21,10 +21,19 @@ export interface MixedCalls {
 }
 
 /** How often each kind of call was made. @throws Error that names the first answer that is not the one given alone */
-export async function mixCalls({ open, alone, seed, durationMs }: MixedCalls): Promise<Readonly<Record<string, number>>> {
-  const untilMs = Date.now() + durationMs, counts: Record<string, number> = {}, shared = { model: await open() }, oracle = createOracle(alone);
+export async function mixCalls({
+  open,
+  alone,
+  seed,
+  durationMs,
+}: MixedCalls): Promise<Readonly<Record<string, number>>> {
+  const untilMs = Date.now() + durationMs,
+    counts: Record<string, number> = {},
+    shared = { model: await open() },
+    oracle = createOracle(alone);
   const client = async (number: number): Promise<void> => {
-    const random = seededRandom(seed * 100 + number), kinds = Object.keys(CALLS);
+    const random = seededRandom(seed * 100 + number),
+      kinds = Object.keys(CALLS);
     while (Date.now() < untilMs) {
       const kind = kinds[random.u32() % kinds.length];
       await CALLS[kind]({ shared, random, oracle, open });
@@ -57,7 +66,8 @@ function createOracle(alone: AnyModel) {
     return answer as Promise<T>;
   };
   return {
-    ids: ({ prompt, options }: Ask) => once(JSON.stringify([prompt, options]), async () => (await alone.generate(prompt, options).result()).ids),
+    ids: ({ prompt, options }: Ask) =>
+      once(JSON.stringify([prompt, options]), async () => (await alone.generate(prompt, options).result()).ids),
     logits: (ids: readonly number[]) => once(JSON.stringify(ids), () => alone.logits(ids)),
     vectors: (text: string) => once(`embed ${text}`, () => alone.embed([text])),
   };
@@ -65,21 +75,26 @@ function createOracle(alone: AnyModel) {
 
 const CALLS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   generate: (scene) => write(scene, {}),
-  "generate, with pauses": (scene) => write(scene, { pauseMs: scene.random.u32() % 8 === 0 ? 1500 : scene.random.u32() % 20 }),
+  "generate, with pauses": (scene) =>
+    write(scene, { pauseMs: scene.random.u32() % 8 === 0 ? 1500 : scene.random.u32() % 20 }),
   "generate, aborted": (scene) => write(scene, { abortMs: scene.random.u32() % 80 }),
   "generate, aborted in a pause": (scene) => write(scene, { abortMs: scene.random.u32() % 80, pauseMs: 100 }),
   "generate, left": (scene) => write(scene, { leaveAfter: 1 + (scene.random.u32() % 10) }),
   async "generate, abandoned"({ shared, random }) {
-    const { prompt, options } = newAsk(random), pieces = shared.model.generate(prompt, options)[Symbol.asyncIterator]();
+    const { prompt, options } = newAsk(random),
+      pieces = shared.model.generate(prompt, options)[Symbol.asyncIterator]();
     for (let n = random.u32() % 4; n >= 0; n--) await pieces.next().catch(ofAnEnd);
   },
   async logits({ shared, random, oracle }) {
-    const ids = Array.from({ length: 1 + (random.u32() % 20) }, (_, i) => 1 + ((i * 7) % 60)), logits = await shared.model.logits(ids).catch(ofAnEnd);
+    const ids = Array.from({ length: 1 + (random.u32() % 20) }, (_, i) => 1 + ((i * 7) % 60)),
+      logits = await shared.model.logits(ids).catch(ofAnEnd);
     if (logits && !same(logits, await oracle.logits(ids))) throw new Error(`logits of ${ids.length} ids differ`);
   },
   async embed({ shared, random, oracle }) {
-    const text = PROMPTS[random.u32() % PROMPTS.length], vectors = await shared.model.embed([text]).catch(ofAnEnd);
-    if (vectors && !same(vectors[0], (await oracle.vectors(text))[0])) throw new Error(`the vector of ${JSON.stringify(text)} differs`);
+    const text = PROMPTS[random.u32() % PROMPTS.length],
+      vectors = await shared.model.embed([text]).catch(ofAnEnd);
+    if (vectors && !same(vectors[0], (await oracle.vectors(text))[0]))
+      throw new Error(`the vector of ${JSON.stringify(text)} differs`);
   },
   async "close, seldom"({ shared, random, open }) {
     if (random.u32() % 8 !== 0) return;
@@ -90,7 +105,10 @@ const CALLS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
 };
 
 function newAsk(random: Random): Ask {
-  return { prompt: PROMPTS[random.u32() % PROMPTS.length], options: { maxTokens: 1 + (random.u32() % 40), seed: random.u32() % 6 } };
+  return {
+    prompt: PROMPTS[random.u32() % PROMPTS.length],
+    options: { maxTokens: 1 + (random.u32() % 40), seed: random.u32() % 6 },
+  };
 }
 
 interface Manner {
@@ -100,8 +118,11 @@ interface Manner {
 }
 
 async function write({ shared, random, oracle }: Scene, { pauseMs, abortMs, leaveAfter }: Manner): Promise<void> {
-  const ask = newAsk(random), abort = new AbortController(), ids: number[] = [];
-  const timer = abortMs === undefined ? undefined : setTimeout(() => abort.abort(), abortMs), pauseAt = random.u32() % 10;
+  const ask = newAsk(random),
+    abort = new AbortController(),
+    ids: number[] = [];
+  const timer = abortMs === undefined ? undefined : setTimeout(() => abort.abort(), abortMs),
+    pauseAt = random.u32() % 10;
   const generation = shared.model.generate(ask.prompt, { ...ask.options, signal: abort.signal });
   try {
     for await (const { id } of generation) {
@@ -113,10 +134,15 @@ async function write({ shared, random, oracle }: Scene, { pauseMs, abortMs, leav
     ofAnEnd(error);
   }
   clearTimeout(timer);
-  const result = await generation.result().catch(ofAnEnd), alone = await oracle.ids(ask);
+  const result = await generation.result().catch(ofAnEnd),
+    alone = await oracle.ids(ask);
   // A worker may have written some pieces more than were read.
-  const found = result?.ids ?? ids, wanted = result && result.stopReason !== "aborted" ? alone : alone.slice(0, found.length);
-  if (!same(found, wanted) || !same(ids, alone.slice(0, ids.length))) throw new Error(`${JSON.stringify(ask)}: wanted ${alone.join()}, got ${ids.join()} and ${result?.stopReason} ${found.join()}`);
+  const found = result?.ids ?? ids,
+    wanted = result && result.stopReason !== "aborted" ? alone : alone.slice(0, found.length);
+  if (!same(found, wanted) || !same(ids, alone.slice(0, ids.length)))
+    throw new Error(
+      `${JSON.stringify(ask)}: wanted ${alone.join()}, got ${ids.join()} and ${result?.stopReason} ${found.join()}`,
+    );
 }
 
 /** What may end a call here: an abort, or that the model was closed. Everything else is thrown again. */

@@ -14,18 +14,25 @@ export interface OfflineParts {
 
 /** "ok", or what went wrong. @param url of a server that hands out the file until it is told to DELETE it */
 export async function offlineOutcome(parts: OfflineParts, url: string): Promise<string> {
-  return await checkOffline(parts, url).then(() => "ok", (error: Error) => `${error.name}: ${error.message}`);
+  return await checkOffline(parts, url).then(
+    () => "ok",
+    (error: Error) => `${error.name}: ${error.message}`,
+  );
 }
 
 async function checkOffline({ load, pull, remove, platformWithHub }: OfflineParts, url: string): Promise<void> {
-  const platform = platformWithHub(), bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
+  const platform = platformWithHub(),
+    bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
   await rejects(load(url, { platform, hub: { offline: true } }), "hub/offline");
   const pulled = await pull(url, { platform });
   expect(pulled.fetchedBytes === bytes.length, `${bytes.length} bytes to be fetched, got ${pulled.fetchedBytes}`);
   await fetch(url, { method: "DELETE" });
   expect((await fetch(url)).status === 410, "the server to have it no more");
   const expected = await idsOf(await load(bytes));
-  expect((await idsOf(await load(url, { platform, hub: { offline: true } }))) === expected, "the kept model to write what the fetched one does, offline");
+  expect(
+    (await idsOf(await load(url, { platform, hub: { offline: true } }))) === expected,
+    "the kept model to write what the fetched one does, offline",
+  );
   expect((await idsOf(await load(url, { platform }))) === expected, "a model that is kept not to be asked for");
   const { freedBytes } = await remove(url, { platform });
   expect(freedBytes >= bytes.length, `${bytes.length} bytes to be free again, got ${freedBytes}`);

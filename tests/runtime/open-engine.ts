@@ -17,7 +17,8 @@ export async function openEngine(path: string, options: EngineOptions): Promise<
 
 /** Loads a GGUF file from any source, and closes that. */
 export async function openSource(source: ByteSource, options: EngineOptions): Promise<Engine> {
-  const platform = nodePlatform(), file = await openModelFile(source);
+  const platform = nodePlatform(),
+    file = await openModelFile(source);
   try {
     if (file.format !== "gguf") throw new Error(`${source.name}: wanted a GGUF file`);
     const config = configFromGguf(file.metadata, file.tensors);

@@ -30,26 +30,68 @@ interface Runtime {
 }
 
 const ci = (path: RegExp, below: string): string | undefined =>
-  existsSync(below) ? readdirSync(below, { recursive: true }).map(String).filter((file) => path.test(file)).map((file) => resolve(below, file))[0] : undefined;
+  existsSync(below)
+    ? readdirSync(below, { recursive: true })
+        .map(String)
+        .filter((file) => path.test(file))
+        .map((file) => resolve(below, file))[0]
+    : undefined;
 const node = (version: number): Runtime => {
   const binary = ci(new RegExp(`^node-${version}-[^/]*/bin/node$`), ".ci/nodes/node_modules");
-  return { name: `Node ${version}`, binary, args: ["program.js"], offlineArgs: ["offline-program.js"], variant: version === 20 ? "simd" : "relaxed" };
+  return {
+    name: `Node ${version}`,
+    binary,
+    args: ["program.js"],
+    offlineArgs: ["offline-program.js"],
+    variant: version === 20 ? "simd" : "relaxed",
+  };
 };
 const other = (path: RegExp): string | undefined => ci(path, ".ci/runtimes/node_modules");
 
 const RUNTIMES: readonly Runtime[] = [
-  { name: `this Node`, binary: process.execPath, args: ["program.js"], offlineArgs: ["offline-program.js"], variant: process.version.startsWith("v20.") ? "simd" : "relaxed" },
+  {
+    name: `this Node`,
+    binary: process.execPath,
+    args: ["program.js"],
+    offlineArgs: ["offline-program.js"],
+    variant: process.version.startsWith("v20.") ? "simd" : "relaxed",
+  },
   node(20),
   node(22),
   node(24),
   // Paths need the permission to read; nothing else is asked for. To keep a model: its folder, the network, variables that name them, the name of this host for locks, and what room the disk has.
   {
-    name: "Deno", binary: other(/^@deno\/linux-[^/]*\/deno$/), args: ["run", "--no-prompt", "--allow-read=models", "program.js"],
-    offlineArgs: ["run", "--no-prompt", "--allow-read=cache", "--allow-write=cache", "--allow-net=127.0.0.1", "--allow-env", "--allow-sys=hostname,statfs", "offline-program.js"], variant: "relaxed",
+    name: "Deno",
+    binary: other(/^@deno\/linux-[^/]*\/deno$/),
+    args: ["run", "--no-prompt", "--allow-read=models", "program.js"],
+    offlineArgs: [
+      "run",
+      "--no-prompt",
+      "--allow-read=cache",
+      "--allow-write=cache",
+      "--allow-net=127.0.0.1",
+      "--allow-env",
+      "--allow-sys=hostname,statfs",
+      "offline-program.js",
+    ],
+    variant: "relaxed",
   },
-  { name: "Bun", binary: other(/^@oven\/bun-linux-[^/]*\/bin\/bun$/), args: ["program.js"], offlineArgs: ["offline-program.js"], variant: "relaxed" },
+  {
+    name: "Bun",
+    binary: other(/^@oven\/bun-linux-[^/]*\/bin\/bun$/),
+    args: ["program.js"],
+    offlineArgs: ["offline-program.js"],
+    variant: "relaxed",
+  },
   // Its objects are kept in R2, by the program that runs there: examples/worker.
-  { name: "workerd", binary: other(/^@cloudflare\/workerd-linux-[^/]*\/bin\/workerd$/), args: ["test", "config.capnp"], offlineArgs: undefined, variant: "relaxed", reason: /workerd has no threads/ },
+  {
+    name: "workerd",
+    binary: other(/^@cloudflare\/workerd-linux-[^/]*\/bin\/workerd$/),
+    args: ["test", "config.capnp"],
+    offlineArgs: undefined,
+    variant: "relaxed",
+    reason: /workerd has no threads/,
+  },
 ];
 
 let installed: InstalledPackage, server: VanishingServer;
@@ -73,14 +115,18 @@ for (const runtime of RUNTIMES) {
   const isExpected = process.env.ONEBIT_RUNTIMES === "all" || runtime.name === "this Node";
   describe(runtime.name, { skip: isExpected ? false : "runs in .ci/run runtimes" }, () => {
     let offline = "not applicable: no place for files";
-    test("finds a model it fetched once without the network", { skip: runtime.offlineArgs ? false : `${runtime.name} has no place for files` }, async () => {
+    test("finds a model it fetched once without the network", {
+      skip: runtime.offlineArgs ? false : `${runtime.name} has no place for files`,
+    }, async () => {
       offline = "NO";
       assert.match(await run(runtime, runtime.offlineArgs!), /^ok$/m);
       offline = "disk";
     });
 
     test("passes every check", async (t) => {
-      const output = await run(runtime, runtime.args), begin = output.indexOf('{"engine"'), version = versionOf(runtime);
+      const output = await run(runtime, runtime.args),
+        begin = output.indexOf('{"engine"'),
+        version = versionOf(runtime);
       assert.ok(begin >= 0, output.slice(-2000));
       const report = JSON.parse(output.slice(begin).split("\n")[0]) as SuiteReport;
       reports.set(runtime.name, report);
@@ -97,7 +143,8 @@ for (const runtime of RUNTIMES) {
     });
 
     test("gave the published logits", () => {
-      const published = publishedHashes(installed), { models } = reports.get(runtime.name)!;
+      const published = publishedHashes(installed),
+        { models } = reports.get(runtime.name)!;
       assert.ok(published.size >= 8);
       for (const [name, logits] of published) assert.equal(models[name].logits, logits, name);
     });
@@ -112,12 +159,20 @@ for (const runtime of RUNTIMES) {
 function run({ name, binary }: Runtime, args: readonly string[]): Promise<string> {
   assert.ok(binary, `${name} is not installed for this machine: run .ci/run nodes runtimes`);
   const caches = { XDG_CACHE_HOME: "cache", ONEBIT_CACHE: join("cache", name), HF_HUB_OFFLINE: "" };
-  const child = spawn(binary, args, { cwd: installed.folder, env: { ...process.env, ...caches }, timeout: RUN_TIMEOUT_MS, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(binary, args, {
+    cwd: installed.folder,
+    env: { ...process.env, ...caches },
+    timeout: RUN_TIMEOUT_MS,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (output += text));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => (output += text));
   return new Promise((done, failed) => {
     child.on("error", failed);
-    child.on("close", (code) => (code === 0 ? done(output) : failed(new Error(`${name} ended with ${code}: ${output.slice(-2000)}`))));
+    child.on("close", (code) =>
+      code === 0 ? done(output) : failed(new Error(`${name} ended with ${code}: ${output.slice(-2000)}`)),
+    );
   });
 }
 
@@ -152,18 +207,25 @@ function workerText(models: readonly string[]): string {
 
 /** The file of dist/ that the package exports to workerd. */
 function workerdEntry(name: string): string {
-  const { exports } = JSON.parse(readFileSync("package.json", "utf8")) as { exports: Record<string, { workerd: string }> };
+  const { exports } = JSON.parse(readFileSync("package.json", "utf8")) as {
+    exports: Record<string, { workerd: string }>;
+  };
   return basename(exports[name].workerd);
 }
 
 /** Modules as a bundler for workerd would list them. An old date: nothing newer is needed. */
 function workerdConfig(models: readonly string[]): string {
-  const dist = "node_modules/onebit/dist", built = readdirSync(join(installed.folder, dist));
+  const dist = "node_modules/onebit/dist",
+    built = readdirSync(join(installed.folder, dist));
   const modules = [
     `(name = "worker.js", esModule = embed "worker.js")`,
     `(name = "suite.js", esModule = embed "suite.js")`,
-    ...built.filter((name) => name.endsWith(".wasm")).map((name) => `(name = "onebit/${name}", wasm = embed "${dist}/${name}")`),
-    ...built.filter((name) => /\.workerd.*\.js$/.test(name)).map((name) => `(name = "onebit/${name}", esModule = embed "${dist}/${name}")`),
+    ...built
+      .filter((name) => name.endsWith(".wasm"))
+      .map((name) => `(name = "onebit/${name}", wasm = embed "${dist}/${name}")`),
+    ...built
+      .filter((name) => /\.workerd.*\.js$/.test(name))
+      .map((name) => `(name = "onebit/${name}", esModule = embed "${dist}/${name}")`),
     `(name = "onebit/shakespeare.js", esModule = embed "${dist}/shakespeare.js")`,
     ...models.map((name) => `(name = "models/${name}.gguf", data = embed "models/${name}.gguf")`),
   ];

@@ -27,7 +27,11 @@ export type WorkerdAge = keyof typeof WORKERDS;
 /** Undefined where it is not installed. */
 export function workerdBinary(age: WorkerdAge = "newest"): string | undefined {
   const below = ".ci/runtimes/node_modules";
-  const found = existsSync(below) ? readdirSync(below, { recursive: true }).map(String).find((file) => file.startsWith(WORKERDS[age]) && file.endsWith("/bin/workerd")) : undefined;
+  const found = existsSync(below)
+    ? readdirSync(below, { recursive: true })
+        .map(String)
+        .find((file) => file.startsWith(WORKERDS[age]) && file.endsWith("/bin/workerd"))
+    : undefined;
   return found && resolve(below, found);
 }
 
@@ -35,17 +39,25 @@ export function workerdBinary(age: WorkerdAge = "newest"): string | undefined {
 export async function buildWorker(folder: string, bucketUrl: string, binary: string): Promise<void> {
   const kernels = new Set<string>();
   await build({
-    entryPoints: [`${EXAMPLE}/src/index.ts`], outfile: join(folder, "worker.js"), bundle: true, format: "esm", target: "es2022", logLevel: "warning",
-    conditions: ["workerd"], nodePaths: [join(folder, "node_modules")],
-    plugins: [{
-      name: "compiled-wasm",
-      setup({ onResolve }) {
-        onResolve({ filter: /\.wasm$/ }, ({ path }) => {
-          kernels.add(basename(path));
-          return { path: basename(path), external: true };
-        });
+    entryPoints: [`${EXAMPLE}/src/index.ts`],
+    outfile: join(folder, "worker.js"),
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    logLevel: "warning",
+    conditions: ["workerd"],
+    nodePaths: [join(folder, "node_modules")],
+    plugins: [
+      {
+        name: "compiled-wasm",
+        setup({ onResolve }) {
+          onResolve({ filter: /\.wasm$/ }, ({ path }) => {
+            kernels.add(basename(path));
+            return { path: basename(path), external: true };
+          });
+        },
       },
-    }],
+    ],
   });
   mkdirSync(join(folder, "storage"), { recursive: true });
   writeFileSync(join(folder, "config.capnp"), workerdConfig([...kernels], new URL(bucketUrl).host, dayOf(binary)));
@@ -59,8 +71,10 @@ function dayOf(binary: string): string {
 function workerdConfig(kernels: readonly string[], bucket: string, day: string): string {
   // Comments on lines of their own are all that makes it JSON with comments.
   const wrangler = JSON.parse(readFileSync(`${EXAMPLE}/wrangler.jsonc`, "utf8").replace(/^\s*\/\/.*$/gm, "")) as {
-    readonly compatibility_date: string; readonly compatibility_flags: readonly string[];
-    readonly r2_buckets: readonly { readonly binding: string }[]; readonly durable_objects: { readonly bindings: readonly { readonly name: string; readonly class_name: string }[] };
+    readonly compatibility_date: string;
+    readonly compatibility_flags: readonly string[];
+    readonly r2_buckets: readonly { readonly binding: string }[];
+    readonly durable_objects: { readonly bindings: readonly { readonly name: string; readonly class_name: string }[] };
   };
   const modules = [
     `(name = "worker.js", esModule = embed "worker.js")`,
@@ -90,7 +104,10 @@ function workerdConfig(kernels: readonly string[], bucket: string, day: string):
 
 export async function serveWorker(folder: string, binary: string): Promise<ServedWorker> {
   // It says on descriptor 3 which port it took.
-  const child = spawn(binary, ["serve", "--control-fd=3", "config.capnp"], { cwd: folder, stdio: ["ignore", "inherit", "inherit", "pipe"] });
+  const child = spawn(binary, ["serve", "--control-fd=3", "config.capnp"], {
+    cwd: folder,
+    stdio: ["ignore", "inherit", "inherit", "pipe"],
+  });
   const port = await portOf(child);
   return {
     url: `http://127.0.0.1:${port}`,
@@ -106,7 +123,10 @@ export async function serveWorker(folder: string, binary: string): Promise<Serve
 function portOf(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
     let told = "";
-    const timer = setTimeout(() => reject(new Error(`workerd does not listen within ${START_TIMEOUT_MS / 1000} s: ${told}`)), START_TIMEOUT_MS);
+    const timer = setTimeout(
+      () => reject(new Error(`workerd does not listen within ${START_TIMEOUT_MS / 1000} s: ${told}`)),
+      START_TIMEOUT_MS,
+    );
     child.once("error", reject);
     child.once("exit", (code) => reject(new Error(`workerd ended with ${code}`)));
     (child.stdio[3] as Readable).on("data", (data) => {
@@ -132,17 +152,46 @@ export class FakeBucket {
   private constructor() {
     this.#server = createServer(async ({ headers }, response) => {
       const { method, object, range, onlyIf } = JSON.parse(String(headers["cf-r2-request"])) as {
-        method: string; object: string; range?: { offset: string; length: string }; onlyIf?: { etagMatches?: { value: string }[] };
+        method: string;
+        object: string;
+        range?: { offset: string; length: string };
+        onlyIf?: { etagMatches?: { value: string }[] };
       };
       if (method === "get") await this.beforeRead();
       const bytes = this.objects.get(object);
-      if (bytes === undefined) return void response.writeHead(404, { "cf-r2-error": JSON.stringify({ version: 1, v4code: 10007, message: "no such object" }) }).end();
-      const etag = this.#etagOf(bytes), matches = onlyIf?.etagMatches?.some(({ value }) => value === etag) ?? true;
-      const metadata = JSON.stringify({ name: object, version: etag, size: bytes.length, etag, uploaded: 0, httpFields: {}, customFields: [], checksums: {}, range });
+      if (bytes === undefined)
+        return void response
+          .writeHead(404, { "cf-r2-error": JSON.stringify({ version: 1, v4code: 10007, message: "no such object" }) })
+          .end();
+      const etag = this.#etagOf(bytes),
+        matches = onlyIf?.etagMatches?.some(({ value }) => value === etag) ?? true;
+      const metadata = JSON.stringify({
+        name: object,
+        version: etag,
+        size: bytes.length,
+        etag,
+        uploaded: 0,
+        httpFields: {},
+        customFields: [],
+        checksums: {},
+        range,
+      });
       const send = (status: number, headers: Record<string, string>, body: Uint8Array): void =>
-        void response.writeHead(status, { ...headers, "cf-r2-metadata-size": String(metadata.length), "content-length": String(metadata.length + body.length) }).end(Buffer.concat([Buffer.from(metadata), body]));
-      if (!matches) return send(412, { "cf-r2-error": JSON.stringify({ version: 1, v4code: 10031, message: "precondition failed" }) }, new Uint8Array());
-      const begin = Number(range?.offset ?? 0), length = Number(range?.length ?? bytes.length);
+        void response
+          .writeHead(status, {
+            ...headers,
+            "cf-r2-metadata-size": String(metadata.length),
+            "content-length": String(metadata.length + body.length),
+          })
+          .end(Buffer.concat([Buffer.from(metadata), body]));
+      if (!matches)
+        return send(
+          412,
+          { "cf-r2-error": JSON.stringify({ version: 1, v4code: 10031, message: "precondition failed" }) },
+          new Uint8Array(),
+        );
+      const begin = Number(range?.offset ?? 0),
+        length = Number(range?.length ?? bytes.length);
       if (method === "get") this.reads.push({ begin, length });
       send(200, {}, method === "head" ? new Uint8Array() : bytes.subarray(begin, begin + length));
     });

@@ -16,7 +16,10 @@ import trained from "./expected-training.json" with { type: "json" };
 export interface SuiteModel {
   readonly engine: Engine["engine"];
   readonly vocabSize: number;
-  generate(prompt: string | readonly number[], options?: GenerateOptions): Pick<Generation, "result" | "text" | typeof Symbol.asyncIterator>;
+  generate(
+    prompt: string | readonly number[],
+    options?: GenerateOptions,
+  ): Pick<Generation, "result" | "text" | typeof Symbol.asyncIterator>;
   chat(messages: readonly ChatMessage[], options?: GenerateOptions): Pick<Generation, "result" | "text">;
   embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
   logits(ids: readonly number[]): Promise<Float32Array>;
@@ -67,11 +70,15 @@ export async function runSuite({ open, openTraining, files, url }: SuiteSubject)
     await model.close();
   }
   if (engine === undefined) throw new Error("no models");
-  const [bytes] = Object.values(files), [numbers] = Object.values(models);
+  const [bytes] = Object.values(files),
+    [numbers] = Object.values(models);
   const checks = {} as Record<CheckName, string>;
   for (const name of Object.keys(CHECKS) as CheckName[]) {
     nowAt(name);
-    checks[name] = await CHECKS[name]({ open, openTraining, bytes, url, numbers }).then(() => "ok", (error: Error) => `${error.name}: ${error.message}`);
+    checks[name] = await CHECKS[name]({ open, openTraining, bytes, url, numbers }).then(
+      () => "ok",
+      (error: Error) => `${error.name}: ${error.message}`,
+    );
   }
   return { engine, models, checks };
 }
@@ -84,7 +91,9 @@ export function nowAt(step: string): void {
 async function numbersOf(model: SuiteModel): Promise<Numbers> {
   const logits = await logitsHash(model);
   const { ids } = await model.generate("Once upon a time", { maxTokens: 24, seed: 7 }).result();
-  const { ids: chatIds } = await model.chat([{ role: "user", content: "Say <|im_end|> twice." }], { maxTokens: 12, temperature: 0 }).result();
+  const { ids: chatIds } = await model
+    .chat([{ role: "user", content: "Say <|im_end|> twice." }], { maxTokens: 12, temperature: 0 })
+    .result();
   const vectors = await model.embed(["a cat", "a dog, asleep"], { pooling: "mean" });
   return { logits, ids, chatIds, embedding: await sha256(vectors) };
 }
@@ -108,16 +117,23 @@ const CHECKS = {
     const seen: { loadedBytes: number; totalBytes: number }[] = [];
     await (await open(bytes, { onProgress: (progress) => void seen.push(progress) })).close();
     const last = seen.at(-1);
-    expect(seen.length > 1 && last?.loadedBytes === last?.totalBytes, `progress up to the end, got ${JSON.stringify(last)}`);
+    expect(
+      seen.length > 1 && last?.loadedBytes === last?.totalBytes,
+      `progress up to the end, got ${JSON.stringify(last)}`,
+    );
   },
 
   async stream({ open, bytes }: CheckInput) {
     await using(open(bytes), async (model) => {
       const generation = model.generate("Once", { maxTokens: 20, temperature: 0, ignoreEnd: true });
-      const texts: string[] = [], ids: number[] = [];
+      const texts: string[] = [],
+        ids: number[] = [];
       for await (const piece of generation) texts.push(piece.text), ids.push(piece.id);
       const result = await generation.result();
-      expect(ids.length === 20 && result.ids.join() === ids.join(), `20 pieces with the ids of the result, got ${ids.length}`);
+      expect(
+        ids.length === 20 && result.ids.join() === ids.join(),
+        `20 pieces with the ids of the result, got ${ids.length}`,
+      );
       expect(result.text === texts.join(""), "the texts of the pieces, joined, are the text");
     });
   },
@@ -139,16 +155,21 @@ const CHECKS = {
   async abort({ open, bytes }: CheckInput) {
     await rejects(open(bytes, { signal: AbortSignal.abort() }), "aborted");
     await using(open(bytes), async (model) => {
-      const byPiece = new AbortController(), generation = model.generate("Once", { ...LONG, signal: byPiece.signal });
+      const byPiece = new AbortController(),
+        generation = model.generate("Once", { ...LONG, signal: byPiece.signal });
       let pieces = 0;
       for await (const _ of generation) if (++pieces === 3) byPiece.abort();
       const stopped = await generation.result();
-      expect(stopped.stopReason === "aborted" && stopped.ids.length < 200, `stopped in the loop, got ${stopped.stopReason} after ${stopped.ids.length} ids`);
+      expect(
+        stopped.stopReason === "aborted" && stopped.ids.length < 200,
+        `stopped in the loop, got ${stopped.stopReason} after ${stopped.ids.length} ids`,
+      );
       // A timer fires only when the generation lets the event loop run. Again and again: a generation here lets it run two or
       // three times, and browsers put messages before timers that are late.
       let reason = "";
       for (const begin = performance.now(); reason !== "aborted" && performance.now() - begin < 5000; ) {
-        const byTimer = new AbortController(), running = model.generate("Twice", { ...LONG, signal: byTimer.signal }).result();
+        const byTimer = new AbortController(),
+          running = model.generate("Twice", { ...LONG, signal: byTimer.signal }).result();
         setTimeout(() => byTimer.abort(), 1);
         reason = (await running).stopReason;
       }
@@ -164,12 +185,16 @@ const CHECKS = {
       for await (const _ of generation) break;
       const { stopReason } = await generation.result();
       expect(stopReason === "aborted", `left, got ${stopReason}`);
-      expect((await model.generate("Once", { maxTokens: 3, temperature: 0, ignoreEnd: true }).result()).ids.length === 3, "free for the next");
+      expect(
+        (await model.generate("Once", { maxTokens: 3, temperature: 0, ignoreEnd: true }).result()).ids.length === 3,
+        "free for the next",
+      );
     });
   },
 
   async close({ open, bytes }: CheckInput) {
-    const model = await open(bytes), running = model.generate("Once", LONG).result();
+    const model = await open(bytes),
+      running = model.generate("Once", LONG).result();
     await model.close();
     expect((await running).stopReason === "aborted", "closing ends what runs");
     await model.close();
@@ -193,7 +218,8 @@ const CHECKS = {
 
   async "model in the package"({ open }: CheckInput) {
     await using(open(), async (model) => {
-      const { prompt, ids, ...options } = inTheBox.generation, found = await model.generate(prompt, options).result();
+      const { prompt, ids, ...options } = inTheBox.generation,
+        found = await model.generate(prompt, options).result();
       expect(found.ids.join() === ids.join(), `the ids ${ids.join()}, got ${found.ids.join()}`);
     });
   },
@@ -207,7 +233,10 @@ const CHECKS = {
   // A change that is meant to change these numbers takes what this finds to expected-training.json.
   async train({ open, openTraining }: CheckInput) {
     const found = await trainedBits(openTraining, open);
-    expect(JSON.stringify(found) === JSON.stringify(trained), `the training ${JSON.stringify(trained)}, got ${JSON.stringify(found)}`);
+    expect(
+      JSON.stringify(found) === JSON.stringify(trained),
+      `the training ${JSON.stringify(trained)}, got ${JSON.stringify(found)}`,
+    );
   },
 
   async "one thread"({ open, bytes, numbers }: CheckInput) {
@@ -226,14 +255,28 @@ const CHECKS = {
 
 /** Losses of some steps as the bits of their doubles, the hash of the model that came out, and what it writes. */
 async function trainedBits(openTraining: typeof OpenTraining, open: OpenModel): Promise<Record<string, unknown>> {
-  const text = new TextEncoder().encode("Tomorrow, and tomorrow, and tomorrow, creeps in this petty pace from day to day.\n".repeat(20));
-  const training = await openTraining({ text, preset: "tiny", steps: 6, batch: 2, seqLength: 32, validateEvery: 0, sampleEvery: 0, threads: 1 });
+  const text = new TextEncoder().encode(
+    "Tomorrow, and tomorrow, and tomorrow, creeps in this petty pace from day to day.\n".repeat(20),
+  );
+  const training = await openTraining({
+    text,
+    preset: "tiny",
+    steps: 6,
+    batch: 2,
+    seqLength: 32,
+    validateEvery: 0,
+    sampleEvery: 0,
+    threads: 1,
+  });
   const losses: string[] = [];
   for await (const event of training) if (event.kind === "step") losses.push(bitsOf(event.loss));
   const gguf = await training.gguf();
   await training.close();
   let ids: readonly number[] = [];
-  await using(open(gguf), async (model) => void ({ ids } = await model.generate("To", { maxTokens: 8, temperature: 0 }).result()));
+  await using(
+    open(gguf),
+    async (model) => void ({ ids } = await model.generate("To", { maxTokens: 8, temperature: 0 }).result()),
+  );
   return { losses, gguf: await sha256([gguf]), ids };
 }
 
@@ -253,9 +296,16 @@ export function expect(condition: boolean, what: string): void {
 }
 
 export async function rejects(work: Promise<unknown>, code: string): Promise<Error> {
-  const error: unknown = await work.then(() => undefined, (reason: unknown) => reason);
-  const found = error instanceof Error ? `${(error as { code?: string }).code ?? error.name} (${error.message})` : "no error";
-  expect(error instanceof Error && error.name === "OnebitError" && found.startsWith(`${code} `), `the error ${code}, got ${found}`);
+  const error: unknown = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  const found =
+    error instanceof Error ? `${(error as { code?: string }).code ?? error.name} (${error.message})` : "no error";
+  expect(
+    error instanceof Error && error.name === "OnebitError" && found.startsWith(`${code} `),
+    `the error ${code}, got ${found}`,
+  );
   return error as Error;
 }
 

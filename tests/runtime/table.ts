@@ -30,7 +30,9 @@ const COLUMNS: Readonly<Record<string, readonly (keyof SuiteReport["checks"])[]>
 
 export function recordRow(runtime: string, { engine, checks, models }: SuiteReport, offline: string): void {
   mkdirSync("build", { recursive: true });
-  const others = existsSync(JSON_FILE) ? (JSON.parse(readFileSync(JSON_FILE, "utf8")) as Row[]).filter((row) => row.runtime !== runtime) : [];
+  const others = existsSync(JSON_FILE)
+    ? (JSON.parse(readFileSync(JSON_FILE, "utf8")) as Row[]).filter((row) => row.runtime !== runtime)
+    : [];
   const rows: Row[] = [...others, { runtime, report: { engine, checks, models: Object.keys(models).length }, offline }];
   rows.sort((a, b) => (a.runtime < b.runtime ? -1 : 1));
   writeFileSync(JSON_FILE, `${JSON.stringify(rows, null, 2)}\n`);

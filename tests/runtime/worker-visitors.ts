@@ -33,10 +33,16 @@ export type Outcomes = Readonly<Record<string, number>>;
 
 /** @throws AssertionError when an answer is not the one given alone, a turn is lost, or a request gets none */
 export async function visit(options: VisitOptions): Promise<Outcomes> {
-  const outcomes: Record<string, number> = {}, oracle = new Oracle(options.files);
+  const outcomes: Record<string, number> = {},
+    oracle = new Oracle(options.files);
   let nMade = 0;
   const client = async (number: number): Promise<void> => {
-    const visitor = new Visitor(options.url, Object.keys(options.files), seededRandom(options.seed * 1000 + number), oracle);
+    const visitor = new Visitor(
+      options.url,
+      Object.keys(options.files),
+      seededRandom(options.seed * 1000 + number),
+      oracle,
+    );
     while (nMade < options.nRequests && Date.now() < (options.untilMs ?? Infinity)) {
       nMade++;
       const outcome = await visitor.ask();
@@ -66,13 +72,18 @@ class Oracle {
   }
 
   model(name: string | undefined): Promise<Model> {
-    const model = this.#models.get(name) ?? (name === undefined ? load() : load(this.#files[name], { kvType: "q8", threads: 1 }));
+    const model =
+      this.#models.get(name) ?? (name === undefined ? load() : load(this.#files[name], { kvType: "q8", threads: 1 }));
     this.#models.set(name, model);
     return model;
   }
 
-  async answer(promptIds: readonly number[], { maxTokens, seed, model: name }: Ask): Promise<{ readonly ids: readonly number[]; readonly text: string }> {
-    const key = JSON.stringify([promptIds, maxTokens, seed, name]), model = await this.model(name);
+  async answer(
+    promptIds: readonly number[],
+    { maxTokens, seed, model: name }: Ask,
+  ): Promise<{ readonly ids: readonly number[]; readonly text: string }> {
+    const key = JSON.stringify([promptIds, maxTokens, seed, name]),
+      model = await this.model(name);
     const answer = this.#answers.get(key) ?? model.generate(promptIds, { maxTokens, seed }).result();
     this.#answers.set(key, answer);
     return await answer;
@@ -124,7 +135,9 @@ class Visitor {
 
   #leave(): Leave {
     // While it loads, waits, or writes.
-    return this.#random.u32() % 2 === 0 ? { afterMs: this.#random.u32() % 60 } : { afterChunks: 1 + (this.#random.u32() % 4) };
+    return this.#random.u32() % 2 === 0
+      ? { afterMs: this.#random.u32() % 60 }
+      : { afterChunks: 1 + (this.#random.u32() % 4) };
   }
 
   #newAsk(model: string | undefined): Ask {
@@ -132,21 +145,39 @@ class Visitor {
   }
 
   async #generate(leave: Leave | undefined): Promise<string> {
-    const ask = this.#newAsk(this.#one(this.#models)), response = await this.#send("/generate", ask, leave);
+    const ask = this.#newAsk(this.#one(this.#models)),
+      response = await this.#send("/generate", ask, leave);
     if (typeof response === "string") return `generate: ${response}`;
-    const answer = await readAnswer(response), model = await this.#oracle.model(ask.model);
-    assert.equal(answer.text, (await this.#oracle.answer(model.tokenizer.encode(ask.text), ask)).text, JSON.stringify(ask));
+    const answer = await readAnswer(response),
+      model = await this.#oracle.model(ask.model);
+    assert.equal(
+      answer.text,
+      (await this.#oracle.answer(model.tokenizer.encode(ask.text), ask)).text,
+      JSON.stringify(ask),
+    );
     return "generate: answered";
   }
 
   async #turn(leave: Leave | undefined): Promise<string> {
-    if (this.#conversation === undefined || this.#conversation.ids.length > IDS_MAX) this.#conversation = { path: `/conversations/${randomUUID()}`, model: this.#one(this.#models), ids: [], wasLeft: false };
-    const { path, model: name } = this.#conversation, ask = this.#newAsk(name), response = await this.#send(path, ask, leave);
+    if (this.#conversation === undefined || this.#conversation.ids.length > IDS_MAX)
+      this.#conversation = {
+        path: `/conversations/${randomUUID()}`,
+        model: this.#one(this.#models),
+        ids: [],
+        wasLeft: false,
+      };
+    const { path, model: name } = this.#conversation,
+      ask = this.#newAsk(name),
+      response = await this.#send(path, ask, leave);
     if (response === "left") this.#conversation.wasLeft = true;
     if (typeof response === "string") return `turn: ${response}`;
-    const { text, end } = await readAnswer(response), stored = await this.#storedIds(path), prompt = stored.slice(0, end.promptTokens);
-    const begin = this.#conversation.ids, said = (await this.#oracle.model(name)).tokenizer.encode(ask.text, { addSpecial: begin.length === 0 });
-    if (this.#conversation.wasLeft) assert.deepEqual(prompt.slice(0, begin.length), begin, "a turn before the one that was left is lost");
+    const { text, end } = await readAnswer(response),
+      stored = await this.#storedIds(path),
+      prompt = stored.slice(0, end.promptTokens);
+    const begin = this.#conversation.ids,
+      said = (await this.#oracle.model(name)).tokenizer.encode(ask.text, { addSpecial: begin.length === 0 });
+    if (this.#conversation.wasLeft)
+      assert.deepEqual(prompt.slice(0, begin.length), begin, "a turn before the one that was left is lost");
     else assert.deepEqual(prompt, [...begin, ...said], "a turn is lost");
     const alone = await this.#oracle.answer(prompt, ask);
     assert.equal(text, alone.text, JSON.stringify(ask));
@@ -156,7 +187,8 @@ class Visitor {
   }
 
   async #storedIds(path: string): Promise<number[]> {
-    const ask = (): Promise<Response> => fetch(this.#url + path, { headers: ALONE, signal: AbortSignal.timeout(STUCK_MS) });
+    const ask = (): Promise<Response> =>
+      fetch(this.#url + path, { headers: ALONE, signal: AbortSignal.timeout(STUCK_MS) });
     // Asking twice changes nothing, and a busy workerd at times ends a connection before it answers.
     return ((await (await ask().catch(ask)).json()) as { ids: number[] }).ids;
   }
@@ -165,7 +197,11 @@ class Visitor {
     if (this.#conversation === undefined) return "forget: nothing";
     const { path } = this.#conversation;
     for (const until = Date.now() + STUCK_MS; ; ) {
-      const { status } = await fetch(this.#url + path, { method: "DELETE", headers: ALONE, signal: AbortSignal.timeout(STUCK_MS) });
+      const { status } = await fetch(this.#url + path, {
+        method: "DELETE",
+        headers: ALONE,
+        signal: AbortSignal.timeout(STUCK_MS),
+      });
       if (status === 204) break;
       assert.equal(status, 409);
       assert.ok(Date.now() < until, `stuck: ${path} is being answered for ever`);
@@ -180,15 +216,22 @@ class Visitor {
   async #send(path: string, ask: Ask, leave: Leave | undefined): Promise<Response | string> {
     for (const until = Date.now() + STUCK_MS; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
       assert.ok(Date.now() < until, `stuck: ${path} ${JSON.stringify(ask)}`);
-      const abort = new AbortController(), timer = leave !== undefined && "afterMs" in leave ? setTimeout(() => abort.abort(), leave.afterMs) : undefined;
+      const abort = new AbortController(),
+        timer = leave !== undefined && "afterMs" in leave ? setTimeout(() => abort.abort(), leave.afterMs) : undefined;
       try {
-        const response = await fetch(this.#url + path, { method: "POST", headers: ALONE, body: JSON.stringify(ask), signal: AbortSignal.any([abort.signal, AbortSignal.timeout(STUCK_MS)]) });
+        const response = await fetch(this.#url + path, {
+          method: "POST",
+          headers: ALONE,
+          body: JSON.stringify(ask),
+          signal: AbortSignal.any([abort.signal, AbortSignal.timeout(STUCK_MS)]),
+        });
         // Its own last turn, which it left, is being ended.
         if (response.status === 409) continue;
         if (!response.ok) return this.#refused(response);
         if (leave === undefined) return response;
         const reader = response.body!.getReader();
-        for (let i = 0; i < ("afterChunks" in leave ? leave.afterChunks : Infinity); i++) if ((await reader.read()).done) break;
+        for (let i = 0; i < ("afterChunks" in leave ? leave.afterChunks : Infinity); i++)
+          if ((await reader.read()).done) break;
         abort.abort();
         return "left";
       } catch (error) {
@@ -209,14 +252,30 @@ class Visitor {
 
   async #odd(): Promise<string> {
     const wrong = this.#one<() => { readonly body: BodyInit; readonly leaves?: true }>([
-      () => ({ body: "{" }), () => ({ body: "[]" }), () => ({ body: "null" }), () => ({ body: '"text"' }), () => ({ body: "" }),
-      () => ({ body: JSON.stringify({ text: 5 }) }), () => ({ body: JSON.stringify({ text: "x".repeat(20_001) }) }),
-      () => ({ body: JSON.stringify({ text: "a", maxTokens: 1e9 }) }), () => ({ body: new Uint8Array([0xff, 0xfe, 0]) }),
-      () => ({ body: chunks("x".repeat(64_000), 40) }), () => ({ body: chunks(" ", 3) }), () => ({ body: chunks('{"text": "', 1, true), leaves: true }),
-    ])(), path = this.#random.u32() % 2 === 0 ? "/generate" : `/conversations/${randomUUID()}`;
-    const abort = new AbortController(), timer = wrong.leaves && setTimeout(() => abort.abort(), 30);
+        () => ({ body: "{" }),
+        () => ({ body: "[]" }),
+        () => ({ body: "null" }),
+        () => ({ body: '"text"' }),
+        () => ({ body: "" }),
+        () => ({ body: JSON.stringify({ text: 5 }) }),
+        () => ({ body: JSON.stringify({ text: "x".repeat(20_001) }) }),
+        () => ({ body: JSON.stringify({ text: "a", maxTokens: 1e9 }) }),
+        () => ({ body: new Uint8Array([0xff, 0xfe, 0]) }),
+        () => ({ body: chunks("x".repeat(64_000), 40) }),
+        () => ({ body: chunks(" ", 3) }),
+        () => ({ body: chunks('{"text": "', 1, true), leaves: true }),
+      ])(),
+      path = this.#random.u32() % 2 === 0 ? "/generate" : `/conversations/${randomUUID()}`;
+    const abort = new AbortController(),
+      timer = wrong.leaves && setTimeout(() => abort.abort(), 30);
     try {
-      const response = await fetch(this.#url + path, { method: "POST", headers: ALONE, body: wrong.body, duplex: "half", signal: AbortSignal.any([abort.signal, AbortSignal.timeout(STUCK_MS)]) } as RequestInit);
+      const response = await fetch(this.#url + path, {
+        method: "POST",
+        headers: ALONE,
+        body: wrong.body,
+        duplex: "half",
+        signal: AbortSignal.any([abort.signal, AbortSignal.timeout(STUCK_MS)]),
+      } as RequestInit);
       assert.equal(response.status, 400, await response.text());
       return "odd: refused";
     } catch (error) {

@@ -7,12 +7,27 @@ import { after, before, describe, test } from "node:test";
 
 const CASES: readonly { name: string; source: string; ok: boolean; says: RegExp }[] = [
   { name: "passes", source: 'test("adds", () => { expect<i32>(1 + 1).toBe(2); });', ok: true, says: /ok \d+ - adds/ },
-  { name: "fails", source: 'test("adds", () => { expect<i32>(1 + 1).toBe(3, "one and one"); });', ok: false, says: /one and one/ },
+  {
+    name: "fails",
+    source: 'test("adds", () => { expect<i32>(1 + 1).toBe(3, "one and one"); });',
+    ok: false,
+    says: /one and one/,
+  },
   { name: "traps", source: 'test("reads", () => { load<i32>(0xfffffff0); });', ok: false, says: /out of bounds/ },
-  { name: "traps outside tests", source: 'describe("group", () => { unreachable(); });', ok: false, says: /outside any test/ },
+  {
+    name: "traps outside tests",
+    source: 'describe("group", () => { unreachable(); });',
+    ok: false,
+    says: /outside any test/,
+  },
   { name: "traps at the top", source: 'unreachable(); test("adds", () => {});', ok: false, says: /top level: failed/ },
   { name: "has no test", source: "export const a: i32 = 1;", ok: false, says: /has no test/ },
-  { name: "does not compile", source: 'test("adds", () => { missing(); });', ok: false, says: /Cannot find name 'missing'/ },
+  {
+    name: "does not compile",
+    source: 'test("adds", () => { missing(); });',
+    ok: false,
+    says: /Cannot find name 'missing'/,
+  },
 ];
 
 describe("run-spec", () => {
@@ -30,7 +45,10 @@ describe("run-spec", () => {
     writeFileSync(join(folder, "stub.mjs"), [`import { runSpec } from ${runner};`, ...calls].join("\n"));
     // With this variable the child would believe that it is part of this run, and report nothing.
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-    const run = spawnSync(process.execPath, ["--test", "--test-reporter=tap", join(folder, "stub.mjs")], { encoding: "utf8", env });
+    const run = spawnSync(process.execPath, ["--test", "--test-reporter=tap", join(folder, "stub.mjs")], {
+      encoding: "utf8",
+      env,
+    });
     assert.equal(run.status, 1, run.stderr);
     report = run.stdout;
   });

@@ -11,13 +11,22 @@ import { OnebitError } from "../../src/core/errors.ts";
 import { type StaticServer, startStaticServer } from "../../src/server/static-server.ts";
 
 describe("static server", () => {
-  let folder = "", server: StaticServer;
+  let folder = "",
+    server: StaticServer;
 
   before(async () => {
     mkdirSync("build", { recursive: true });
     folder = mkdtempSync(resolve("build/static-"));
     mkdirSync(join(folder, "web", "sub"), { recursive: true });
-    for (const [name, text] of [["web/index.html", "<p>page"], ["web/a.js", "1"], ["web/k.wasm", "w"], ["web/.hidden", "h"], ["web/sub/index.html", "<p>sub"], ["secret.txt", "s"]]) writeFileSync(join(folder, name), text);
+    for (const [name, text] of [
+      ["web/index.html", "<p>page"],
+      ["web/a.js", "1"],
+      ["web/k.wasm", "w"],
+      ["web/.hidden", "h"],
+      ["web/sub/index.html", "<p>sub"],
+      ["secret.txt", "s"],
+    ])
+      writeFileSync(join(folder, name), text);
     symlinkSync(join(folder, "secret.txt"), join(folder, "web", "link.txt"));
     server = await startStaticServer({ folder: join(folder, "web"), host: "127.0.0.1", port: 0 });
   });
@@ -27,11 +36,22 @@ describe("static server", () => {
   });
 
   test("gives files with their types, isolated", async () => {
-    for (const [path, type, body] of [["", "text/html; charset=utf-8", "<p>page"], ["a.js?x", "text/javascript; charset=utf-8", "1"], ["k.wasm", "application/wasm", "w"], ["sub/", "text/html; charset=utf-8", "<p>sub"]]) {
+    for (const [path, type, body] of [
+      ["", "text/html; charset=utf-8", "<p>page"],
+      ["a.js?x", "text/javascript; charset=utf-8", "1"],
+      ["k.wasm", "application/wasm", "w"],
+      ["sub/", "text/html; charset=utf-8", "<p>sub"],
+    ]) {
       const answer = await fetch(server.url + path);
-      assert.deepEqual([answer.status, answer.headers.get("content-type"), await answer.text()], [200, type, body], path);
       assert.deepEqual(
-        ["cross-origin-opener-policy", "cross-origin-embedder-policy", "x-content-type-options"].map((name) => answer.headers.get(name)),
+        [answer.status, answer.headers.get("content-type"), await answer.text()],
+        [200, type, body],
+        path,
+      );
+      assert.deepEqual(
+        ["cross-origin-opener-policy", "cross-origin-embedder-policy", "x-content-type-options"].map((name) =>
+          answer.headers.get(name),
+        ),
         ["same-origin", "require-corp", "nosniff"],
       );
     }
@@ -49,25 +69,59 @@ describe("static server", () => {
     assert.deepEqual([post.status, post.headers.get("allow")], [405, "GET, HEAD"]);
   });
 
-  const paths = ["/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/sub/..%2f..%2fsecret.txt", "/..\\secret.txt", "/..%5csecret.txt", "//etc/passwd", "/%00", "/%", "/.hidden", "/link.txt", "/sub", "/absent", "/a.js/", "http://other/../secret.txt"];
+  const paths = [
+    "/../secret.txt",
+    "/%2e%2e/secret.txt",
+    "/..%2fsecret.txt",
+    "/sub/..%2f..%2fsecret.txt",
+    "/..\\secret.txt",
+    "/..%5csecret.txt",
+    "//etc/passwd",
+    "/%00",
+    "/%",
+    "/.hidden",
+    "/link.txt",
+    "/sub",
+    "/absent",
+    "/a.js/",
+    "http://other/../secret.txt",
+  ];
   for (const path of paths) {
     test(`nothing for ${path}`, async () => {
-      const answer = await rawAnswer(server.url, `GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`);
+      const answer = await rawAnswer(
+        server.url,
+        `GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`,
+      );
       assert.match(answer, /^HTTP\/1\.1 404 /);
     });
   }
 
   describe("only this machine's names", () => {
-    for (const [host, status] of [["localhost", 404], ["LOCALHOST:8321", 404], ["127.0.0.1:1", 404], ["[::1]:8321", 404], ["evil.example", 403], ["127.0.0.1.evil.example", 403], ["localhost.evil.example:80", 403], ["", 403]] as const) {
+    for (const [host, status] of [
+      ["localhost", 404],
+      ["LOCALHOST:8321", 404],
+      ["127.0.0.1:1", 404],
+      ["[::1]:8321", 404],
+      ["evil.example", 403],
+      ["127.0.0.1.evil.example", 403],
+      ["localhost.evil.example:80", 403],
+      ["", 403],
+    ] as const) {
       test(`${host || "none"}: ${status}`, async () => {
-        assert.match(await rawAnswer(server.url, `GET /absent HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`), new RegExp(`^HTTP/1\\.1 ${status} `));
+        assert.match(
+          await rawAnswer(server.url, `GET /absent HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`),
+          new RegExp(`^HTTP/1\\.1 ${status} `),
+        );
       });
     }
 
     test("any name where the network is let in", async () => {
       const open = await startStaticServer({ folder: join(folder, "web"), host: "0.0.0.0", port: 0 });
       try {
-        assert.match(await rawAnswer(open.url, "GET /a.js HTTP/1.1\r\nhost: my-computer.local\r\nconnection: close\r\n\r\n"), /^HTTP\/1\.1 200 /);
+        assert.match(
+          await rawAnswer(open.url, "GET /a.js HTTP/1.1\r\nhost: my-computer.local\r\nconnection: close\r\n\r\n"),
+          /^HTTP\/1\.1 200 /,
+        );
       } finally {
         await open.close();
       }
@@ -75,9 +129,15 @@ describe("static server", () => {
   });
 
   describe("a file that changes while it is sent", () => {
-    const sizeBytes = 8 * 1024 * 1024, path = (): string => join(folder, "web", "big.gguf");
+    const sizeBytes = 8 * 1024 * 1024,
+      path = (): string => join(folder, "web", "big.gguf");
     /** The first bytes have come; the rest waits until it is asked for. */
-    const begin = (url: string): Promise<IncomingMessage> => new Promise((resolve, reject) => httpRequest(`${url}big.gguf`, (answer) => answer.once("readable", () => resolve(answer))).on("error", reject).end());
+    const begin = (url: string): Promise<IncomingMessage> =>
+      new Promise((resolve, reject) =>
+        httpRequest(`${url}big.gguf`, (answer) => answer.once("readable", () => resolve(answer)))
+          .on("error", reject)
+          .end(),
+      );
 
     test("and grows: as many bytes as were promised", async () => {
       writeFileSync(path(), new Uint8Array(sizeBytes));
@@ -107,10 +167,18 @@ describe("static server", () => {
 
   test("connections that stay silent, stop in their headers or read nothing are ended; others are served meanwhile", async () => {
     writeFileSync(join(folder, "web", "long.gguf"), new Uint8Array(64 * 1024 * 1024));
-    const strict = await startStaticServer({ folder: join(folder, "web"), host: "127.0.0.1", port: 0 }, { headersTimeoutMs: 200, requestTimeoutMs: 300, idleTimeoutMs: 400, connectionsMax: 8 });
+    const strict = await startStaticServer(
+      { folder: join(folder, "web"), host: "127.0.0.1", port: 0 },
+      { headersTimeoutMs: 200, requestTimeoutMs: 300, idleTimeoutMs: 400, connectionsMax: 8 },
+    );
     try {
       const port = Number(new URL(strict.url).port);
-      const sockets = ["", "GET / HTTP/1.1\r\nhost: loc", "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\nx", "GET /long.gguf HTTP/1.1\r\nhost: localhost\r\n\r\n"].map((text) => {
+      const sockets = [
+        "",
+        "GET / HTTP/1.1\r\nhost: loc",
+        "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\nx",
+        "GET /long.gguf HTTP/1.1\r\nhost: localhost\r\n\r\n",
+      ].map((text) => {
         const socket = connect(port, "127.0.0.1").pause();
         socket.write(text);
         return socket;
@@ -125,11 +193,19 @@ describe("static server", () => {
   });
 
   test("more connections than the limit are refused, and their end makes room", async () => {
-    const strict = await startStaticServer({ folder: join(folder, "web"), host: "127.0.0.1", port: 0 }, { headersTimeoutMs: 5_000, requestTimeoutMs: 5_000, idleTimeoutMs: 5_000, connectionsMax: 4 });
-    const port = Number(new URL(strict.url).port), held = Array.from({ length: 4 }, () => connect(port, "127.0.0.1").on("error", () => {}));
+    const strict = await startStaticServer(
+      { folder: join(folder, "web"), host: "127.0.0.1", port: 0 },
+      { headersTimeoutMs: 5_000, requestTimeoutMs: 5_000, idleTimeoutMs: 5_000, connectionsMax: 4 },
+    );
+    const port = Number(new URL(strict.url).port),
+      held = Array.from({ length: 4 }, () => connect(port, "127.0.0.1").on("error", () => {}));
     try {
       await Promise.all(held.map((socket) => once(socket, "connect")));
-      await assert.rejects(rawAnswer(strict.url, "GET /a.js HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").then((text) => assert.match(text, /200/)));
+      await assert.rejects(
+        rawAnswer(strict.url, "GET /a.js HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").then((text) =>
+          assert.match(text, /200/),
+        ),
+      );
       held.forEach((socket) => socket.destroy());
       await new Promise((resolve) => setTimeout(resolve, 100));
       assert.equal((await fetch(`${strict.url}a.js`)).status, 200);
@@ -141,9 +217,18 @@ describe("static server", () => {
 
   test("a port that is taken, a folder that is none: said", async () => {
     const port = Number(new URL(server.url).port);
-    await assert.rejects(startStaticServer({ folder: join(folder, "web"), host: "127.0.0.1", port }), (error) => error instanceof OnebitError && /is in use.*--port/.test(error.message));
-    await assert.rejects(startStaticServer({ folder: join(folder, "none"), host: "127.0.0.1", port: 0 }), (error) => error instanceof OnebitError && error.code === "file/not-found");
-    await assert.rejects(startStaticServer({ folder, host: "127.0.0.1", port: 0 }), (error) => error instanceof OnebitError && /npm run build/.test(error.message));
+    await assert.rejects(
+      startStaticServer({ folder: join(folder, "web"), host: "127.0.0.1", port }),
+      (error) => error instanceof OnebitError && /is in use.*--port/.test(error.message),
+    );
+    await assert.rejects(
+      startStaticServer({ folder: join(folder, "none"), host: "127.0.0.1", port: 0 }),
+      (error) => error instanceof OnebitError && error.code === "file/not-found",
+    );
+    await assert.rejects(
+      startStaticServer({ folder, host: "127.0.0.1", port: 0 }),
+      (error) => error instanceof OnebitError && /npm run build/.test(error.message),
+    );
   });
 });
 

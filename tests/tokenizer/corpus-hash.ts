@@ -12,14 +12,27 @@ const TEXTS = 600;
 function tokenizers(): Tokenizer[] {
   const named = (pre: string): Tokenizer => tokenizerFromGguf(byteLevelMetadata({ "tokenizer.ggml.pre": pre }));
   const stepped = (normalizer: string, step: JsonObject): Tokenizer =>
-    tokenizerFromHf(byteLevelJson({ normalizer: { type: normalizer }, pre_tokenizer: { type: "Sequence", pretokenizers: [step, { type: "ByteLevel", add_prefix_space: false, use_regex: true }] } }));
+    tokenizerFromHf(
+      byteLevelJson({
+        normalizer: { type: normalizer },
+        pre_tokenizer: {
+          type: "Sequence",
+          pretokenizers: [step, { type: "ByteLevel", add_prefix_space: false, use_regex: true }],
+        },
+      }),
+    );
   return [
     ...["llama-bpe", "qwen2", "qwen35", "gpt-2", "falcon", "deepseek-coder", "deepseek-v3", "default"].map(named),
     stepped("NFC", { type: "Digits", individual_digits: true }),
     stepped("NFKD", { type: "Punctuation", behavior: "MergedWithNext" }),
     stepped("NFD", { type: "Whitespace" }),
     tokenizerFromGguf(sentencePieceMetadata()),
-    tokenizerFromHf(sentencePieceJson({ normalizer: { type: "NFKC" }, pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "always" } })),
+    tokenizerFromHf(
+      sentencePieceJson({
+        normalizer: { type: "NFKC" },
+        pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "always" },
+      }),
+    ),
   ];
 }
 

@@ -5,8 +5,8 @@ const CODE = [
   "for (let i = 0; i < n; i++) {\n\tconsole.log(`${i}: ${a[i]}`);\n}\n",
   "def f(x):\n    return x**2  # x²\n\n\nclass A(B):\n        pass\r\n",
   "SELECT * FROM t WHERE a>=1.5e-10 AND b!='x''y';--\n",
-  "<div class=\"a-b\"><s>old</s>&nbsp;<b>new</b></div>\n",
-  "{\"key\": [1, 22, 333, 4444, 55555], \"k2\": null}\n",
+  '<div class="a-b"><s>old</s>&nbsp;<b>new</b></div>\n',
+  '{"key": [1, 22, 333, 4444, 55555], "k2": null}\n',
   "https://example.com/a/b?c=d&e=%20f#g user@example.com C:\\dir\\file.txt",
 ];
 const WORDS = [
@@ -38,7 +38,10 @@ function corpusPiece(random: Random, names: readonly string[]): string {
   if (kind < 0.35) return randomText(random, 24);
   if (kind < 0.5) return cutOut(random, pick(random, CODE));
   if (kind < 0.8) return cutOut(random, pick(random, WORDS));
-  if (kind < 0.85) return pick(random, [" ", "\n", "\t", "\r\n", "  \n", "a", "7", "'", "\u0301", "😀", "▁"]).repeat(1 + Math.floor(random() * 40));
+  if (kind < 0.85)
+    return pick(random, [" ", "\n", "\t", "\r\n", "  \n", "a", "7", "'", "\u0301", "😀", "▁"]).repeat(
+      1 + Math.floor(random() * 40),
+    );
   if (kind < 0.88) return pick(random, LONE_SURROGATES);
   return names.length === 0 ? "<|none|>" : spelled(random, pick(random, names));
 }

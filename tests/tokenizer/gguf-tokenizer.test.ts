@@ -4,7 +4,13 @@ import type { GgufValue } from "../../src/files/gguf-metadata.ts";
 import { tokenizerFromGguf } from "../../src/tokenizer/tokenizer.ts";
 import { mergeNaively } from "./naive-bpe.ts";
 import { makeRandom, randomText } from "./random-text.ts";
-import { BYTE_LEVEL, SENTENCE_PIECE, byteLevelMetadata, byteSymbols, sentencePieceMetadata } from "./small-vocabularies.ts";
+import {
+  BYTE_LEVEL,
+  SENTENCE_PIECE,
+  byteLevelMetadata,
+  byteSymbols,
+  sentencePieceMetadata,
+} from "./small-vocabularies.ts";
 
 const K = "tokenizer.ggml.";
 const texts = (metadata: Map<string, GgufValue>, text: string, options = {}): string[] => {
@@ -30,7 +36,11 @@ describe("byte-level encoding", () => {
     const token_type = Int32Array.from([...BYTE_LEVEL.types, 1]);
     const more = { [`${K}tokens`]: tokens, [`${K}token_type`]: token_type };
     assert.deepEqual(texts(byteLevelMetadata(more), "xqz", { addSpecial: false }), ["xqz"]);
-    assert.deepEqual(texts(byteLevelMetadata({ ...more, [`${K}pre`]: "dbrx" }), "xqz", { addSpecial: false }), ["x", "q", "z"]);
+    assert.deepEqual(texts(byteLevelMetadata({ ...more, [`${K}pre`]: "dbrx" }), "xqz", { addSpecial: false }), [
+      "x",
+      "q",
+      "z",
+    ]);
   });
 
   test("merges that make no token are steps to longer ones, or fall back to bytes", () => {
@@ -46,7 +56,10 @@ describe("byte-level encoding", () => {
 
   test("a byte without a token is left out", () => {
     const tokens = BYTE_LEVEL.tokens.map((token) => (token === "~" ? "~gone" : token));
-    const metadata = byteLevelMetadata({ [`${K}tokens`]: tokens, [`${K}unknown_token_id`]: BYTE_LEVEL.tokens.indexOf("?") });
+    const metadata = byteLevelMetadata({
+      [`${K}tokens`]: tokens,
+      [`${K}unknown_token_id`]: BYTE_LEVEL.tokens.indexOf("?"),
+    });
     assert.deepEqual(texts(metadata, "a~b~", { addSpecial: false }), ["a", "b"]);
   });
 
@@ -77,7 +90,11 @@ describe("SentencePiece encoding", () => {
     const tokens = [...SENTENCE_PIECE.tokens, "a©"];
     const types = Int32Array.from([...SENTENCE_PIECE.types, 1]);
     const scores = Float32Array.from([...SENTENCE_PIECE.scores, 1]);
-    const metadata = sentencePieceMetadata({ [`${K}tokens`]: tokens, [`${K}token_type`]: types, [`${K}scores`]: scores });
+    const metadata = sentencePieceMetadata({
+      [`${K}tokens`]: tokens,
+      [`${K}token_type`]: types,
+      [`${K}scores`]: scores,
+    });
     assert.deepEqual(texts(metadata, "a©©", { addSpecial: false }), ["▁", "a©", "<0xC2>", "<0xA9>"]);
   });
 
@@ -94,7 +111,14 @@ describe("SentencePiece encoding", () => {
 
   test("the blank before words: at the start, after special tokens, or not at all", () => {
     const options = { addSpecial: false, parseSpecial: true };
-    assert.deepEqual(texts(sentencePieceMetadata(), "the[TOOL]the</s> the", options), ["▁the", "[TOOL]", "▁the", "</s>", "▁▁", "the"]);
+    assert.deepEqual(texts(sentencePieceMetadata(), "the[TOOL]the</s> the", options), [
+      "▁the",
+      "[TOOL]",
+      "▁the",
+      "</s>",
+      "▁▁",
+      "the",
+    ]);
     const without = sentencePieceMetadata({ [`${K}add_space_prefix`]: false });
     assert.deepEqual(texts(without, "the[TOOL] the", options), ["the", "[TOOL]", "▁the"]);
     assert.deepEqual(tokenizerFromGguf(sentencePieceMetadata()).encode(""), [1]);
@@ -117,7 +141,10 @@ describe("BOS, EOS and the ends of turns", () => {
     assert.deepEqual(add({ [`${K}pre`]: "qwen2", [`${K}add_bos_token`]: true }), [bos]);
     assert.deepEqual(add({ [`${K}add_bos_token`]: false }), []);
     assert.deepEqual(add({ [`${K}add_eos_token`]: true }), [bos]);
-    assert.deepEqual(tokenizerFromGguf(byteLevelMetadata({ [`${K}add_eos_token`]: true })).encode("", { addEos: true }), [bos, eos]);
+    assert.deepEqual(
+      tokenizerFromGguf(byteLevelMetadata({ [`${K}add_eos_token`]: true })).encode("", { addEos: true }),
+      [bos, eos],
+    );
     assert.deepEqual(tokenizerFromGguf(byteLevelMetadata()).encode("", { addEos: true }), [bos]);
   });
 
@@ -132,7 +159,10 @@ describe("BOS, EOS and the ends of turns", () => {
     types[eot] = 1;
     const tokenizer = tokenizerFromGguf(byteLevelMetadata({ [`${K}token_type`]: types }));
     const ends = ["<|end_of_text|>", "<|eot_id|>", "<|im_end|>"].map((text) => tokenizer.tokenId(text)!);
-    assert.deepEqual([...tokenizer.endOfTurnIds].sort((a, b) => a - b), ends.sort((a, b) => a - b));
+    assert.deepEqual(
+      [...tokenizer.endOfTurnIds].sort((a, b) => a - b),
+      ends.sort((a, b) => a - b),
+    );
     assert.equal(tokenizer.isSpecial(eot), true);
     assert.equal(tokenizer.tokenBytes(eot).length, 0);
     const named = tokenizerFromGguf(byteLevelMetadata({ [`${K}eot_token_id`]: 5, [`${K}eom_token_id`]: 6 }));
@@ -182,7 +212,11 @@ describe("a file without tokenizer.ggml.pre", () => {
 
   test("is Llama 3's for Llama 3's vocabulary, whatever the architecture", () => {
     const filler = Array.from({ length: 128_000 - BYTE_LEVEL.tokens.length }, (_, i) => `filler${i}`);
-    const tokens = [...BYTE_LEVEL.tokens.map((text) => (text === "<|begin_of_text|>" ? "moved" : text)), ...filler, "<|begin_of_text|>"];
+    const tokens = [
+      ...BYTE_LEVEL.tokens.map((text) => (text === "<|begin_of_text|>" ? "moved" : text)),
+      ...filler,
+      "<|begin_of_text|>",
+    ];
     while (tokens.length < 128_256) tokens.push(`reserved${tokens.length}`);
     const types = new Int32Array(128_256).fill(1);
     types.set(BYTE_LEVEL.types);
@@ -198,24 +232,111 @@ describe("refused, naming the entry", () => {
     ["an unknown kind", byteLevelMetadata({ [`${K}model`]: "rwkv" }), "tokenizer/unsupported", /"rwkv"/],
     ["an unknown pre-tokenizer", byteLevelMetadata({ [`${K}pre`]: "blub" }), "tokenizer/unsupported", /"blub"/],
     ["no tokens", byteLevelMetadata({ [`${K}tokens`]: undefined }), "tokenizer/bad-vocabulary", /tokens is missing/],
-    ["an empty vocabulary", byteLevelMetadata({ [`${K}tokens`]: [], [`${K}token_type`]: new Int32Array(0) }), "tokenizer/bad-vocabulary", /no tokens/],
-    ["tokens that are numbers", byteLevelMetadata({ [`${K}tokens`]: new Int32Array(9) }), "tokenizer/bad-vocabulary", /tokens: wanted strings/],
-    ["too few types", byteLevelMetadata({ [`${K}token_type`]: new Int32Array(9).fill(1) }), "tokenizer/bad-vocabulary", /9 token types/],
-    ["a type of 9", byteLevelMetadata({ [`${K}token_type`]: Int32Array.from(BYTE_LEVEL.types, (type, i) => (i === 7 ? 9 : type)) }), "tokenizer/bad-vocabulary", /token 7 .*type 9/],
-    ["a type of −1", byteLevelMetadata({ [`${K}token_type`]: Int32Array.from(BYTE_LEVEL.types, (type, i) => (i === 7 ? -1 : type)) }), "tokenizer/bad-vocabulary", /entry 7 is -1/],
-    ["one token twice", byteLevelMetadata({ [`${K}tokens`]: BYTE_LEVEL.tokens.map((text, i) => (i === 70 ? "a" : text)) }), "tokenizer/bad-vocabulary", /"a": is token \d+ already/],
-    ["an endless token", byteLevelMetadata({ [`${K}tokens`]: BYTE_LEVEL.tokens.map((text, i) => (i === 300 ? "x".repeat(5000) : text)) }), "tokenizer/bad-vocabulary", /token 300 .*5000 characters/],
-    ["a merge of one symbol", byteLevelMetadata({ [`${K}merges`]: ["a b", "ab"] }), "tokenizer/bad-vocabulary", /merge 1 "ab"/],
+    [
+      "an empty vocabulary",
+      byteLevelMetadata({ [`${K}tokens`]: [], [`${K}token_type`]: new Int32Array(0) }),
+      "tokenizer/bad-vocabulary",
+      /no tokens/,
+    ],
+    [
+      "tokens that are numbers",
+      byteLevelMetadata({ [`${K}tokens`]: new Int32Array(9) }),
+      "tokenizer/bad-vocabulary",
+      /tokens: wanted strings/,
+    ],
+    [
+      "too few types",
+      byteLevelMetadata({ [`${K}token_type`]: new Int32Array(9).fill(1) }),
+      "tokenizer/bad-vocabulary",
+      /9 token types/,
+    ],
+    [
+      "a type of 9",
+      byteLevelMetadata({ [`${K}token_type`]: Int32Array.from(BYTE_LEVEL.types, (type, i) => (i === 7 ? 9 : type)) }),
+      "tokenizer/bad-vocabulary",
+      /token 7 .*type 9/,
+    ],
+    [
+      "a type of −1",
+      byteLevelMetadata({ [`${K}token_type`]: Int32Array.from(BYTE_LEVEL.types, (type, i) => (i === 7 ? -1 : type)) }),
+      "tokenizer/bad-vocabulary",
+      /entry 7 is -1/,
+    ],
+    [
+      "one token twice",
+      byteLevelMetadata({ [`${K}tokens`]: BYTE_LEVEL.tokens.map((text, i) => (i === 70 ? "a" : text)) }),
+      "tokenizer/bad-vocabulary",
+      /"a": is token \d+ already/,
+    ],
+    [
+      "an endless token",
+      byteLevelMetadata({ [`${K}tokens`]: BYTE_LEVEL.tokens.map((text, i) => (i === 300 ? "x".repeat(5000) : text)) }),
+      "tokenizer/bad-vocabulary",
+      /token 300 .*5000 characters/,
+    ],
+    [
+      "a merge of one symbol",
+      byteLevelMetadata({ [`${K}merges`]: ["a b", "ab"] }),
+      "tokenizer/bad-vocabulary",
+      /merge 1 "ab"/,
+    ],
     ["a merge with nothing", byteLevelMetadata({ [`${K}merges`]: ["a "] }), "tokenizer/bad-vocabulary", /merge 0/],
-    ["merges that are no strings", byteLevelMetadata({ [`${K}merges`]: true }), "tokenizer/bad-vocabulary", /merges: wanted strings, found boolean/],
-    ["a BOS outside", byteLevelMetadata({ [`${K}bos_token_id`]: 1_000_000 }), "tokenizer/bad-vocabulary", /bos_token_id: id 1000000/],
-    ["an EOS that is text", byteLevelMetadata({ [`${K}eos_token_id`]: "2" }), "tokenizer/bad-vocabulary", /eos_token_id: wanted a number/],
-    ["BOS wanted but not named", byteLevelMetadata({ [`${K}add_bos_token`]: true, [`${K}bos_token_id`]: undefined }), "tokenizer/bad-vocabulary", /bos_token_id is missing/],
-    ["EOS wanted but not named", byteLevelMetadata({ [`${K}add_eos_token`]: true, [`${K}eos_token_id`]: undefined }), "tokenizer/bad-vocabulary", /eos_token_id is missing/],
-    ["no scores", sentencePieceMetadata({ [`${K}scores`]: undefined }), "tokenizer/bad-vocabulary", /scores is missing/],
-    ["too few scores", sentencePieceMetadata({ [`${K}scores`]: new Float32Array(3) }), "tokenizer/bad-vocabulary", /3 scores/],
-    ["a score of NaN", sentencePieceMetadata({ [`${K}scores`]: Float32Array.from(SENTENCE_PIECE.scores, (score, i) => (i === 300 ? NaN : score)) }), "tokenizer/bad-vocabulary", /token 300 .*score/],
-    ["the byte token <0x-1>", sentencePieceMetadata({ [`${K}tokens`]: SENTENCE_PIECE.tokens.map((text, i) => (i === 3 ? "<0x-1>" : text)) }), "tokenizer/bad-vocabulary", /token 3 "<0x-1>"/],
+    [
+      "merges that are no strings",
+      byteLevelMetadata({ [`${K}merges`]: true }),
+      "tokenizer/bad-vocabulary",
+      /merges: wanted strings, found boolean/,
+    ],
+    [
+      "a BOS outside",
+      byteLevelMetadata({ [`${K}bos_token_id`]: 1_000_000 }),
+      "tokenizer/bad-vocabulary",
+      /bos_token_id: id 1000000/,
+    ],
+    [
+      "an EOS that is text",
+      byteLevelMetadata({ [`${K}eos_token_id`]: "2" }),
+      "tokenizer/bad-vocabulary",
+      /eos_token_id: wanted a number/,
+    ],
+    [
+      "BOS wanted but not named",
+      byteLevelMetadata({ [`${K}add_bos_token`]: true, [`${K}bos_token_id`]: undefined }),
+      "tokenizer/bad-vocabulary",
+      /bos_token_id is missing/,
+    ],
+    [
+      "EOS wanted but not named",
+      byteLevelMetadata({ [`${K}add_eos_token`]: true, [`${K}eos_token_id`]: undefined }),
+      "tokenizer/bad-vocabulary",
+      /eos_token_id is missing/,
+    ],
+    [
+      "no scores",
+      sentencePieceMetadata({ [`${K}scores`]: undefined }),
+      "tokenizer/bad-vocabulary",
+      /scores is missing/,
+    ],
+    [
+      "too few scores",
+      sentencePieceMetadata({ [`${K}scores`]: new Float32Array(3) }),
+      "tokenizer/bad-vocabulary",
+      /3 scores/,
+    ],
+    [
+      "a score of NaN",
+      sentencePieceMetadata({
+        [`${K}scores`]: Float32Array.from(SENTENCE_PIECE.scores, (score, i) => (i === 300 ? NaN : score)),
+      }),
+      "tokenizer/bad-vocabulary",
+      /token 300 .*score/,
+    ],
+    [
+      "the byte token <0x-1>",
+      sentencePieceMetadata({ [`${K}tokens`]: SENTENCE_PIECE.tokens.map((text, i) => (i === 3 ? "<0x-1>" : text)) }),
+      "tokenizer/bad-vocabulary",
+      /token 3 "<0x-1>"/,
+    ],
     ["tokens too long to halve", sentencePieceMetadata(longTokens(200)), "tokenizer/bad-vocabulary", /too long/],
   ];
   for (const [what, metadata, code, message] of cases) {
@@ -226,7 +347,11 @@ describe("refused, naming the entry", () => {
 /** Tokens of 4,000 characters each. */
 function longTokens(count: number): Record<string, GgufValue> {
   const tokens = Array.from({ length: count }, (_, i) => `${i}`.padStart(4000, "x"));
-  return { [`${K}tokens`]: tokens, [`${K}token_type`]: new Int32Array(count).fill(1), [`${K}scores`]: new Float32Array(count) };
+  return {
+    [`${K}tokens`]: tokens,
+    [`${K}token_type`]: new Int32Array(count).fill(1),
+    [`${K}scores`]: new Float32Array(count),
+  };
 }
 
 function mergeByScore(symbols: string[], scoreOf: (merged: string) => number | undefined): string[] {
@@ -246,6 +371,9 @@ function mergeByScore(symbols: string[], scoreOf: (merged: string) => number | u
 }
 
 function bytesOf(symbol: string, ids: ReadonlyMap<string, number>): number[] {
-  const names = Array.from(new TextEncoder().encode(symbol), (byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
+  const names = Array.from(
+    new TextEncoder().encode(symbol),
+    (byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`,
+  );
   return names.map((name) => ids.get(name)!);
 }

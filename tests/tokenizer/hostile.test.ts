@@ -9,9 +9,52 @@ import { type Random, makeRandom, randomText } from "./random-text.ts";
 import { byteLevelJson, byteLevelMetadata, sentencePieceJson, sentencePieceMetadata } from "./small-vocabularies.ts";
 
 const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(random() * from.length)];
-const ODD_VALUES: readonly GgufValue[] = ["", "x", -1, 0, 3, 0.5, NaN, 2 ** 32, 2n ** 63n, true, [], ["a"], new Int32Array(3), new BigInt64Array(2)];
-const ODD_TEXTS = ["", " ", "a", "a b", "<0x-1>", "<0x100>", "▁", "\ud800", "\udcff", "😀", "__proto__", "</s>", "ĠĠ", "x".repeat(600)];
-const ODD_JSON: readonly JsonValue[] = [null, "", "x", -1, 0.5, 1e9, true, [], ["a"], {}, { type: "x" }, { a: { b: [] } }];
+const ODD_VALUES: readonly GgufValue[] = [
+  "",
+  "x",
+  -1,
+  0,
+  3,
+  0.5,
+  NaN,
+  2 ** 32,
+  2n ** 63n,
+  true,
+  [],
+  ["a"],
+  new Int32Array(3),
+  new BigInt64Array(2),
+];
+const ODD_TEXTS = [
+  "",
+  " ",
+  "a",
+  "a b",
+  "<0x-1>",
+  "<0x100>",
+  "▁",
+  "\ud800",
+  "\udcff",
+  "😀",
+  "__proto__",
+  "</s>",
+  "ĠĠ",
+  "x".repeat(600),
+];
+const ODD_JSON: readonly JsonValue[] = [
+  null,
+  "",
+  "x",
+  -1,
+  0.5,
+  1e9,
+  true,
+  [],
+  ["a"],
+  {},
+  { type: "x" },
+  { a: { b: [] } },
+];
 
 function mutateMetadata(random: Random, metadata: Map<string, GgufValue>): void {
   const key = pick(random, [...metadata.keys()]);
@@ -19,7 +62,8 @@ function mutateMetadata(random: Random, metadata: Map<string, GgufValue>): void 
   const choice = random();
   if (choice < 0.15) metadata.delete(key);
   else if (choice < 0.4) metadata.set(key, pick(random, ODD_VALUES));
-  else if (Array.isArray(value)) metadata.set(key, mutateList(random, value as readonly string[], pick(random, ODD_TEXTS)));
+  else if (Array.isArray(value))
+    metadata.set(key, mutateList(random, value as readonly string[], pick(random, ODD_TEXTS)));
   else if (value instanceof Int32Array || value instanceof Float32Array) {
     const changed = value.slice(0, random() < 0.2 ? Math.floor(random() * value.length) : value.length);
     changed[Math.floor(random() * changed.length)] = pick(random, [-1, 0, 1, 2, 3, 4, 5, 6, 7, 300, NaN, Infinity]);
@@ -84,7 +128,10 @@ function countRefused(runs: number, seed: number, make: (random: Random) => () =
   return refused;
 }
 
-for (const [name, metadataOf] of [["byte-level", byteLevelMetadata], ["SentencePiece", sentencePieceMetadata]] as const) {
+for (const [name, metadataOf] of [
+  ["byte-level", byteLevelMetadata],
+  ["SentencePiece", sentencePieceMetadata],
+] as const) {
   test(`3,000 mutated GGUF vocabularies, ${name}`, () => {
     const refused = countRefused(3000, 101, (random) => {
       const metadata = metadataOf({ "tokenizer.ggml.add_eos_token": true, "tokenizer.ggml.unknown_token_id": 0 });
@@ -95,15 +142,28 @@ for (const [name, metadataOf] of [["byte-level", byteLevelMetadata], ["SentenceP
   });
 }
 
-for (const [name, json] of [["byte-level", byteLevelJson()], ["SentencePiece", sentencePieceJson()]] as const) {
+for (const [name, json] of [
+  ["byte-level", byteLevelJson()],
+  ["SentencePiece", sentencePieceJson()],
+] as const) {
   test(`3,000 mutated tokenizer.json files, ${name}`, () => {
-    const config: JsonObject = { bos_token: "</s>", eos_token: { content: "<|im_end|>" }, chat_template: [{ name: "default", template: "x" }] };
+    const config: JsonObject = {
+      bos_token: "</s>",
+      eos_token: { content: "<|im_end|>" },
+      chat_template: [{ name: "default", template: "x" }],
+    };
     const refused = countRefused(3000, 103, (random) => {
       let changed: JsonValue = json;
       for (let changes = 1 + Math.floor(random() * 3); changes > 0; changes--) changed = mutateJson(random, changed);
-      const file = (typeof changed === "object" && changed !== null && !Array.isArray(changed) ? changed : {}) as JsonObject;
+      const file = (
+        typeof changed === "object" && changed !== null && !Array.isArray(changed) ? changed : {}
+      ) as JsonObject;
       const settings = random() < 0.5 ? {} : (mutateJson(random, config) as JsonObject);
-      return () => tokenizerFromHf(file, typeof settings === "object" && settings !== null && !Array.isArray(settings) ? settings : {});
+      return () =>
+        tokenizerFromHf(
+          file,
+          typeof settings === "object" && settings !== null && !Array.isArray(settings) ? settings : {},
+        );
     });
     assert.ok(refused > 300 && refused < 2900, `${refused} refused`);
   });

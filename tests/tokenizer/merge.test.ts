@@ -12,7 +12,10 @@ class Rules {
   readonly texts: string[] = [];
   readonly #ids = new Map<string, number>();
 
-  constructor(rules: readonly (readonly [left: string, right: string, rank: number])[], pairs = new PairTable(rules.length)) {
+  constructor(
+    rules: readonly (readonly [left: string, right: string, rank: number])[],
+    pairs = new PairTable(rules.length),
+  ) {
     this.pairs = pairs;
     for (const [left, right, rank] of rules) {
       this.ranks.set(`${left} ${right}`, rank);
@@ -89,7 +92,10 @@ describe("merging equals the naive search of the best pair", () => {
     const pairs = letters.slice(1).map((letter, i) => [letters[i], letter, count - i] as const);
     const rules = new Rules(pairs);
     const expected = letters.map((_, i) => (i === 0 ? letters[0] : i % 2 === 1 ? letters[i] + letters[i + 1] : ""));
-    assert.deepEqual(rules.merge(letters), expected.filter((text) => text !== ""));
+    assert.deepEqual(
+      rules.merge(letters),
+      expected.filter((text) => text !== ""),
+    );
   });
 
   test("tokens longer than a chunk", () => {

@@ -23,7 +23,7 @@ const POOLS = [
   "中文字日本語かなカナ한국어一龥",
   "😀👍🏽\u200d🇩🇪",
   "\u0301\u0300\u0915\u094d",
-  "!?.,;:-_=+$^|~`<>()[]{}\"#%&*/\\@",
+  '!?.,;:-_=+$^|~`<>()[]{}"#%&*/\\@',
   "\u00a0\u0085\u2003\u2028\u3000\ufeff\u00ad\u180e",
   "\u0000\u0001\u001b\u007f",
   "the of and in hello world",
@@ -39,7 +39,8 @@ export function randomText(random: Random, longest: number): string {
       continue;
     }
     const pool = POOLS[Math.floor(random() * POOLS.length)];
-    for (let run = 1 + Math.floor(random() * 5); run > 0; run--) characters.push(pool[Math.floor(random() * pool.length)]);
+    for (let run = 1 + Math.floor(random() * 5); run > 0; run--)
+      characters.push(pool[Math.floor(random() * pool.length)]);
   }
   return characters.join("");
 }

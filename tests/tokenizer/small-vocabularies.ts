@@ -8,7 +8,7 @@ const CORPUS = [
   "Once upon a time there was a little girl. She liked to play in the garden with her brother, and they're happy!",
   "The quick brown fox    jumps over the lazy dog; the dog didn't mind.\n\n  It was 1234567 o'clock in the morning.",
   "Größe, façade, naïve, привет мир, 日本語の日本, 中文中文, 한국어 한국어, 😀😀👍🏽 — “quoted” … ½ ² ٣٣",
-  "for (let i = 0; i < 100; i++) {\n\tconsole.log(\"the value is \" + i);\n}\n",
+  'for (let i = 0; i < 100; i++) {\n\tconsole.log("the value is " + i);\n}\n',
   "aaaaaaaa aaaa aa a        \n\n\n\n    the the the and and in in of of to to",
 ];
 
@@ -40,13 +40,19 @@ const BYTE_USER_DEFINED = ["<think>", "[TOOL]"];
 export const BYTE_LEVEL: SmallVocabulary = trainByteLevel();
 
 function trainByteLevel(): SmallVocabulary {
-  const pieces = CORPUS.flatMap((line) => line.match(/ ?[\p{L}\p{N}]+|\s+| ?[^\s\p{L}\p{N}]+/gu) ?? []).map(byteSymbols);
+  const pieces = CORPUS.flatMap((line) => line.match(/ ?[\p{L}\p{N}]+|\s+| ?[^\s\p{L}\p{N}]+/gu) ?? []).map(
+    byteSymbols,
+  );
   const merges = trainMerges(pieces, 300);
   const bytes = Array.from(alphabet.unitOfByte, (unit) => String.fromCharCode(unit));
   const normal = [...bytes, ...new Set(merges.map((rule) => rule.replace(" ", "")))];
   return {
     tokens: [...normal, ...BYTE_CONTROLS, ...BYTE_USER_DEFINED],
-    types: [...normal.map(() => NORMAL), ...BYTE_CONTROLS.map(() => CONTROL), ...BYTE_USER_DEFINED.map(() => USER_DEFINED)],
+    types: [
+      ...normal.map(() => NORMAL),
+      ...BYTE_CONTROLS.map(() => CONTROL),
+      ...BYTE_USER_DEFINED.map(() => USER_DEFINED),
+    ],
     merges,
     scores: [],
   };
@@ -56,7 +62,9 @@ function trainByteLevel(): SmallVocabulary {
 export const SENTENCE_PIECE: SmallVocabulary = trainSentencePiece();
 
 function trainSentencePiece(): SmallVocabulary {
-  const pieces = CORPUS.flatMap((line) => ` ${line}`.replaceAll(" ", "▁").match(/▁*[^▁]*/g) ?? []).map((piece) => Array.from(piece));
+  const pieces = CORPUS.flatMap((line) => ` ${line}`.replaceAll(" ", "▁").match(/▁*[^▁]*/g) ?? []).map((piece) =>
+    Array.from(piece),
+  );
   const merges = trainMerges(pieces, 250);
   const words = new Set(merges.map((rule) => rule.replace(" ", "")));
   const characters = new Set(pieces.flat());
@@ -101,7 +109,10 @@ export function sentencePieceMetadata(more: Record<string, GgufValue | undefined
   );
 }
 
-function withKeys(keys: Record<string, GgufValue>, more: Record<string, GgufValue | undefined>): Map<string, GgufValue> {
+function withKeys(
+  keys: Record<string, GgufValue>,
+  more: Record<string, GgufValue | undefined>,
+): Map<string, GgufValue> {
   const metadata = new Map(Object.entries(keys));
   for (const [key, value] of Object.entries(more)) {
     if (value === undefined) metadata.delete(key);
@@ -149,7 +160,10 @@ export function sentencePieceJson(more: JsonObject = {}): JsonObject {
       ],
     },
     pre_tokenizer: null,
-    post_processor: { type: "TemplateProcessing", single: [{ SpecialToken: { id: "<s>", type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }] },
+    post_processor: {
+      type: "TemplateProcessing",
+      single: [{ SpecialToken: { id: "<s>", type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }],
+    },
     model: {
       type: "BPE",
       unk_token: "<unk>",

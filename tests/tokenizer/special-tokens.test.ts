@@ -35,13 +35,17 @@ test("a token that may not stand where it is found is text, and no shorter one i
 test("more than half a million characters of tokens are refused", () => {
   const token = (id: number): CutToken => ({ id, text: `<${"x".repeat(4000)}${id}>` });
   new SpecialTokens(Array.from({ length: 100 }, (_, id) => token(id)));
-  assert.throws(() => new SpecialTokens(Array.from({ length: 140 }, (_, id) => token(id))), { code: "tokenizer/bad-vocabulary", message: /of 56\d{4} characters.*524288/ });
+  assert.throws(() => new SpecialTokens(Array.from({ length: 140 }, (_, id) => token(id))), {
+    code: "tokenizer/bad-vocabulary",
+    message: /of 56\d{4} characters.*524288/,
+  });
 });
 
 test("equals a search of every token at every place", () => {
   const random = makeRandom(21);
   for (let i = 0; i < 3000; i++) {
-    const word = (): string => Array.from({ length: 1 + Math.floor(random() * 4) }, () => "ab<"[Math.floor(random() * 3)]).join("");
+    const word = (): string =>
+      Array.from({ length: 1 + Math.floor(random() * 4) }, () => "ab<"[Math.floor(random() * 3)]).join("");
     const texts = [...new Set([word(), word(), word(), word()])];
     const text = Array.from({ length: 20 }, () => "ab<>"[Math.floor(random() * 4)]).join("");
     const expected: string[] = [];

@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { CharClasses, LETTER, LOWER, MARK, NUMBER, PUNCTUATION, SYMBOL, UPPER, isWhiteSpace } from "../../src/tokenizer/char-classes.ts";
+import {
+  CharClasses,
+  LETTER,
+  LOWER,
+  MARK,
+  NUMBER,
+  PUNCTUATION,
+  SYMBOL,
+  UPPER,
+  isWhiteSpace,
+} from "../../src/tokenizer/char-classes.ts";
 import { preTokenizerNamed } from "../../src/tokenizer/pre-tokenizers.ts";
 import { chainStages } from "../../src/tokenizer/split.ts";
 import { makeRandom, randomText } from "./random-text.ts";
@@ -70,7 +80,13 @@ function splitByExpressions(text: string, expressions: readonly RegExp[]): strin
 
 /** Whether the engine, of whatever version, says of the character what Unicode 16 says. */
 function isSettled(character: string): boolean {
-  const kinds: readonly (readonly [RegExp, number])[] = [[/\p{L}/u, LETTER], [/\p{N}/u, NUMBER], [/\p{M}/u, MARK], [/\p{P}/u, PUNCTUATION], [/\p{S}/u, SYMBOL]];
+  const kinds: readonly (readonly [RegExp, number])[] = [
+    [/\p{L}/u, LETTER],
+    [/\p{N}/u, NUMBER],
+    [/\p{M}/u, MARK],
+    [/\p{P}/u, PUNCTUATION],
+    [/\p{S}/u, SYMBOL],
+  ];
   const bits = CLASSES.of(character.codePointAt(0)!);
   return kinds.every(([kind, bit]) => kind.test(character) === ((bits & bit) !== 0));
 }
@@ -80,10 +96,19 @@ const CLASSES = new CharClasses();
 test("classes are those of Unicode 16, whatever version the engine has", () => {
   const kindOf = (codePoint: number): number => CLASSES.of(codePoint) & (LETTER | NUMBER | MARK | PUNCTUATION | SYMBOL);
   // Assigned in 15.1, in 16 and in 17: the last are nothing yet.
-  assert.deepEqual([0x2ebf0, 0x1c89, 0x10d50, 0x897, 0x1ccf0, 0x1b4e, 0x1cc00].map(kindOf), [LETTER, LETTER, LETTER, MARK, NUMBER, PUNCTUATION, SYMBOL]);
+  assert.deepEqual([0x2ebf0, 0x1c89, 0x10d50, 0x897, 0x1ccf0, 0x1b4e, 0x1cc00].map(kindOf), [
+    LETTER,
+    LETTER,
+    LETTER,
+    MARK,
+    NUMBER,
+    PUNCTUATION,
+    SYMBOL,
+  ]);
   assert.deepEqual([0x88f, 0x323b0, 0x1acf, 0x10ed0, 0x378, 0xd800, 0x10ffff].map(kindOf), [0, 0, 0, 0, 0, 0, 0]);
   const counts = [LETTER, NUMBER, MARK, PUNCTUATION, SYMBOL, UPPER, LOWER].map(
-    (bit) => Array.from({ length: 0x110000 }, (_, codePoint) => CLASSES.of(codePoint)).filter((bits) => bits & bit).length,
+    (bit) =>
+      Array.from({ length: 0x110000 }, (_, codePoint) => CLASSES.of(codePoint)).filter((bits) => bits & bit).length,
   );
   assert.deepEqual(counts, [141_028, 1911, 2501, 855, 8514, 1858 + 31, 2258]);
 });
@@ -94,7 +119,9 @@ test("a word with a letter of another version goes on alike everywhere", () => {
 
 function splitByName(name: string, classes = new CharClasses()): (text: string) => string[] {
   let pieces: string[] = [];
-  const sink = chainStages(preTokenizerNamed(name).stages, classes, (text, from, to) => pieces.push(text.slice(from, to)));
+  const sink = chainStages(preTokenizerNamed(name).stages, classes, (text, from, to) =>
+    pieces.push(text.slice(from, to)),
+  );
   return (text) => {
     pieces = [];
     sink(text, 0, text.length);
@@ -133,7 +160,10 @@ test("white space is Unicode's: U+0085 is, U+FEFF and U+180E are not", () => {
 });
 
 test("an unknown pre-tokenizer is refused by its name", () => {
-  assert.throws(() => preTokenizerNamed("no-such-split"), { code: "tokenizer/unsupported", message: /"no-such-split".*llama-bpe/s });
+  assert.throws(() => preTokenizerNamed("no-such-split"), {
+    code: "tokenizer/unsupported",
+    message: /"no-such-split".*llama-bpe/s,
+  });
 });
 
 /** Counts how often classes are looked up: the work of a splitter. */

@@ -11,7 +11,10 @@ const KINDS: readonly (readonly [name: string, tokenizer: Tokenizer])[] = [
   ["byte-level", byteLevel],
   ["byte-level, default split", tokenizerFromGguf(byteLevelMetadata({ "tokenizer.ggml.pre": "default" }))],
   ["SentencePiece", sentencePiece],
-  ["SentencePiece without prefix", tokenizerFromGguf(sentencePieceMetadata({ "tokenizer.ggml.add_space_prefix": false }))],
+  [
+    "SentencePiece without prefix",
+    tokenizerFromGguf(sentencePieceMetadata({ "tokenizer.ggml.add_space_prefix": false })),
+  ],
 ];
 const NAMES = ["<|eot_id|>", "<|im_end|>", "</s>", "<unk>", "[TOOL]", "<think>", "<0x41>", "<|im_", "end|>"];
 
@@ -23,7 +26,8 @@ function spicedText(random: () => number): string {
   return text.slice(0, at) + NAMES[Math.floor(random() * NAMES.length)] + text.slice(at);
 }
 
-const wellFormed = (text: string): string => new TextDecoder("utf-8", { ignoreBOM: true }).decode(new TextEncoder().encode(text));
+const wellFormed = (text: string): string =>
+  new TextDecoder("utf-8", { ignoreBOM: true }).decode(new TextEncoder().encode(text));
 
 describe("100,000 random strings come back exactly", () => {
   for (const [name, tokenizer] of KINDS) {
@@ -34,7 +38,10 @@ describe("100,000 random strings come back exactly", () => {
         const ids = tokenizer.encode(text);
         assert.equal(tokenizer.decode(ids), text);
         const inText = ids.slice(tokenizer.addBos ? 1 : 0);
-        assert.ok(inText.every((id) => !tokenizer.isSpecial(id)), `${JSON.stringify(text)} has control tokens`);
+        assert.ok(
+          inText.every((id) => !tokenizer.isSpecial(id)),
+          `${JSON.stringify(text)} has control tokens`,
+        );
       }
     });
   }
@@ -61,7 +68,10 @@ describe("streams", () => {
   test("a character comes out whole, with its last byte", () => {
     const bytes = ["<0xF0>", "<0x9F>", "<0x98>", "<0x80>"].map((text) => sentencePiece.tokenId(text)!);
     const stream = sentencePiece.stream();
-    assert.deepEqual(bytes.map((id) => stream.push(id)), ["", "", "", "😀"]);
+    assert.deepEqual(
+      bytes.map((id) => stream.push(id)),
+      ["", "", "", "😀"],
+    );
     assert.equal(stream.end(), "");
   });
 
@@ -89,10 +99,11 @@ describe("control tokens", () => {
   test("are text in text, tokens where asked for", () => {
     const eot = byteLevel.tokenId("<|eot_id|>")!;
     assert.ok(!byteLevel.encode("a<|eot_id|>b").includes(eot));
-    assert.deepEqual(
-      byteLevel.encode("a<|eot_id|>b", { addSpecial: false, parseSpecial: true }),
-      [byteLevel.tokenId("a"), eot, byteLevel.tokenId("b")],
-    );
+    assert.deepEqual(byteLevel.encode("a<|eot_id|>b", { addSpecial: false, parseSpecial: true }), [
+      byteLevel.tokenId("a"),
+      eot,
+      byteLevel.tokenId("b"),
+    ]);
     assert.equal(byteLevel.decode([eot]), "");
     assert.equal(byteLevel.decode([eot], { special: true }), "<|eot_id|>");
   });
@@ -104,7 +115,11 @@ describe("control tokens", () => {
     const types = Int32Array.from([...(metadata.get("tokenizer.ggml.token_type") as Int32Array), 1, 1, 1]);
     const scores = Float32Array.from([...(metadata.get("tokenizer.ggml.scores") as Float32Array), 5, 6, 0]);
     const tokenizer = tokenizerFromGguf(
-      sentencePieceMetadata({ "tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": types, "tokenizer.ggml.scores": scores }),
+      sentencePieceMetadata({
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.token_type": types,
+        "tokenizer.ggml.scores": scores,
+      }),
     );
     assert.deepEqual(
       tokenizer.encode("</s>", { addSpecial: false }).map((id) => tokenizer.tokenText(id)),
@@ -113,7 +128,10 @@ describe("control tokens", () => {
   });
 
   test("user-defined tokens too are text in text, tokens where asked for", () => {
-    for (const [tokenizer, name] of [[byteLevel, "<think>"], [sentencePiece, "[TOOL]"]] as const) {
+    for (const [tokenizer, name] of [
+      [byteLevel, "<think>"],
+      [sentencePiece, "[TOOL]"],
+    ] as const) {
       const id = tokenizer.tokenId(name)!;
       assert.ok(!tokenizer.encode(`a${name}b`).includes(id));
       assert.equal(tokenizer.decode(tokenizer.encode(`a${name}b`)), `a${name}b`);
@@ -125,7 +143,13 @@ describe("control tokens", () => {
     const scores = Float32Array.from([...(sentencePieceMetadata().get("tokenizer.ggml.scores") as Float32Array), 5, 6]);
     const tokens = [...(sentencePieceMetadata().get("tokenizer.ggml.tokens") as string[]), "[TO", "OL]"];
     const types = Int32Array.from([...(sentencePieceMetadata().get("tokenizer.ggml.token_type") as Int32Array), 1, 1]);
-    const pieces = tokenizerFromGguf(sentencePieceMetadata({ "tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": types, "tokenizer.ggml.scores": scores }));
+    const pieces = tokenizerFromGguf(
+      sentencePieceMetadata({
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.token_type": types,
+        "tokenizer.ggml.scores": scores,
+      }),
+    );
     assert.ok(!pieces.encode("[TOOL]").includes(pieces.tokenId("[TOOL]")!));
     // Llama 3's rule that a whole piece is looked up first, on a piece that is the name.
     const named = byteLevelMetadata();
@@ -137,7 +161,9 @@ describe("control tokens", () => {
   test("user-defined tokens of nothing but white space are part of any text", () => {
     const tokens = [...(byteLevelMetadata().get("tokenizer.ggml.tokens") as string[]), "   "];
     const types = Int32Array.from([...(byteLevelMetadata().get("tokenizer.ggml.token_type") as Int32Array), 4]);
-    const tokenizer = tokenizerFromGguf(byteLevelMetadata({ "tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": types }));
+    const tokenizer = tokenizerFromGguf(
+      byteLevelMetadata({ "tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": types }),
+    );
     const [a, blanks] = [tokenizer.tokenId("a")!, tokens.length - 1];
     assert.deepEqual(tokenizer.encode("a   a", { addSpecial: false }), [a, blanks, a]);
     assert.equal(tokenizer.decode([a, blanks, a]), "a   a");
@@ -158,9 +184,15 @@ describe("parts", () => {
       const random = makeRandom(71);
       for (let i = 0; i < 2000; i++) {
         const content = randomText(random, 20).replaceAll("<", "");
-        const rendered = chat(content).map((part) => part.text).join("");
+        const rendered = chat(content)
+          .map((part) => part.text)
+          .join("");
         const expected = tokenizer.encode(rendered, { addSpecial: false, parseSpecial: true });
-        assert.deepEqual(tokenizer.encodeParts(chat(content), { addSpecial: false }), expected, JSON.stringify(content));
+        assert.deepEqual(
+          tokenizer.encodeParts(chat(content), { addSpecial: false }),
+          expected,
+          JSON.stringify(content),
+        );
       }
     });
 
@@ -169,7 +201,8 @@ describe("parts", () => {
       const expected = controls(tokenizer.encodeParts(chat("hello")));
       const random = makeRandom(81);
       for (let i = 0; i < 3000; i++) {
-        const content = spicedText(random) + (random() < 0.3 ? "<|im_end|>\n<|im_start|>system\n" : "") + (random() < 0.3 ? "<" : "");
+        const content =
+          spicedText(random) + (random() < 0.3 ? "<|im_end|>\n<|im_start|>system\n" : "") + (random() < 0.3 ? "<" : "");
         assert.deepEqual(controls(tokenizer.encodeParts(chat(content))), expected, JSON.stringify(content));
       }
     });
@@ -188,7 +221,10 @@ describe("parts", () => {
 
   test("halves of a surrogate pair meet across a border, lone ones are U+FFFD", () => {
     const halves = (first: string, second: string): number[] =>
-      sentencePiece.encodeParts([{ text: first, special: true }, { text: second, special: false }]);
+      sentencePiece.encodeParts([
+        { text: first, special: true },
+        { text: second, special: false },
+      ]);
     assert.equal(sentencePiece.decode(halves("a\ud83d", "\ude00b")), "a😀b");
     assert.equal(sentencePiece.decode(halves("\ude00", "\ud83d")), "\ufffd\ufffd");
   });
@@ -204,17 +240,29 @@ describe("parts", () => {
   test("BOS and EOS go around the whole", () => {
     const tokenizer = tokenizerFromGguf(sentencePieceMetadata({ "tokenizer.ggml.add_eos_token": true }));
     const parts = [{ text: "the", special: false }];
-    assert.deepEqual(tokenizer.encodeParts(parts, { addEos: true }).map((id) => tokenizer.tokenText(id)), ["<s>", "▁the", "</s>"]);
+    assert.deepEqual(
+      tokenizer.encodeParts(parts, { addEos: true }).map((id) => tokenizer.tokenText(id)),
+      ["<s>", "▁the", "</s>"],
+    );
     assert.deepEqual(tokenizer.encodeParts([], { addEos: true }), [1, 2]);
     assert.deepEqual(tokenizer.encodeParts([], { addSpecial: false, addEos: true }), [2]);
     // Behind a prompt that is to be continued nothing goes unless asked for.
-    assert.deepEqual(tokenizer.encodeParts(parts).map((id) => tokenizer.tokenText(id)), ["<s>", "▁the"]);
-    assert.deepEqual(tokenizer.encode("the").map((id) => tokenizer.tokenText(id)), ["<s>", "▁the"]);
+    assert.deepEqual(
+      tokenizer.encodeParts(parts).map((id) => tokenizer.tokenText(id)),
+      ["<s>", "▁the"],
+    );
+    assert.deepEqual(
+      tokenizer.encode("the").map((id) => tokenizer.tokenText(id)),
+      ["<s>", "▁the"],
+    );
   });
 
   test("a template that begins with BOS gets no second one", () => {
     const ids = sentencePiece.encodeParts([{ text: "<s>[TOOL]", special: true }]);
-    assert.deepEqual(ids.map((id) => sentencePiece.tokenText(id)), ["<s>", "[TOOL]"]);
+    assert.deepEqual(
+      ids.map((id) => sentencePiece.tokenText(id)),
+      ["<s>", "[TOOL]"],
+    );
     assert.deepEqual(sentencePiece.encode("<s>", { parseSpecial: true }), [1]);
   });
 });

@@ -10,7 +10,13 @@ import { bytesSource } from "../../src/core/byte-source.ts";
 import { OnebitError } from "../../src/core/errors.ts";
 import { nodePlatform } from "../../src/platform/node.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "../../src/train/checkpoint-file.ts";
-import { checkpointName, loadCheckpoint, loadLatestCheckpoint, restoreArray, saveCheckpoint } from "../../src/train/checkpoint.ts";
+import {
+  checkpointName,
+  loadCheckpoint,
+  loadLatestCheckpoint,
+  restoreArray,
+  saveCheckpoint,
+} from "../../src/train/checkpoint.ts";
 import type { CheckpointArray, CheckpointContents } from "../../src/train/checkpoint.ts";
 import { BLOCK_BYTES } from "../../src/train/digest.ts";
 import { seededRandom } from "../hostile/mutate.ts";
@@ -40,11 +46,17 @@ async function encoded(step: number, contents: CheckpointContents): Promise<Uint
   return new Uint8Array(Buffer.concat(parts));
 }
 
-const isCode = (...codes: string[]) => (error: unknown): boolean => error instanceof OnebitError && codes.includes(error.code);
+const isCode =
+  (...codes: string[]) =>
+  (error: unknown): boolean =>
+    error instanceof OnebitError && codes.includes(error.code);
 
 function sameBits(found: CheckpointArray, wanted: CheckpointArray): void {
   assert.equal(found.constructor, wanted.constructor);
-  assert.deepEqual(new Uint8Array(found.buffer, found.byteOffset, found.byteLength), new Uint8Array(wanted.buffer.slice(wanted.byteOffset, wanted.byteOffset + wanted.byteLength)));
+  assert.deepEqual(
+    new Uint8Array(found.buffer, found.byteOffset, found.byteLength),
+    new Uint8Array(wanted.buffer.slice(wanted.byteOffset, wanted.byteOffset + wanted.byteLength)),
+  );
 }
 
 describe("the file", () => {
@@ -62,7 +74,17 @@ describe("the file", () => {
     const inShared = new Float32Array(new SharedArrayBuffer(4 * shared.length + 8), 8, shared.length);
     inShared.set(shared);
     const bytes = new Uint8Array(2 * BLOCK_BYTES + 5).map((_, i) => i * 31);
-    const found = await decodeCheckpoint(bytesSource(await encoded(0, { state: {}, arrays: new Map<string, CheckpointArray>([["a", inShared], ["b", bytes.subarray(3)]]) })));
+    const found = await decodeCheckpoint(
+      bytesSource(
+        await encoded(0, {
+          state: {},
+          arrays: new Map<string, CheckpointArray>([
+            ["a", inShared],
+            ["b", bytes.subarray(3)],
+          ]),
+        }),
+      ),
+    );
     assert.ok(Buffer.from(found.arrays.get("a")!.buffer).equals(Buffer.from(inShared.slice().buffer)));
     assert.ok(Buffer.from(found.arrays.get("b")!.buffer).equals(Buffer.from(bytes.slice(3).buffer)));
   });
@@ -78,17 +100,33 @@ describe("the file", () => {
   test("refuses to write what it could not give back", async () => {
     await assert.rejects(encoded(1, { state: { loss: NaN }, arrays: new Map() }), isCode("train/not-finite"));
     await assert.rejects(encoded(-1, small(1)), isCode("train/bad-option"));
-    await assert.rejects(encoded(1, { state: { long: "x".repeat(17 * 1024 * 1024) }, arrays: new Map() }), isCode("train/bad-option"));
-    await assert.rejects(encoded(1, { state: {}, arrays: new Map([["x".repeat(2000), new Uint8Array(1)]]) }), isCode("train/bad-option"));
-    await assert.rejects(encoded(1, { state: {}, arrays: new Map([["big", new BigInt64Array(1) as unknown as Int32Array]]) }), isCode("train/bad-option"));
+    await assert.rejects(
+      encoded(1, { state: { long: "x".repeat(17 * 1024 * 1024) }, arrays: new Map() }),
+      isCode("train/bad-option"),
+    );
+    await assert.rejects(
+      encoded(1, { state: {}, arrays: new Map([["x".repeat(2000), new Uint8Array(1)]]) }),
+      isCode("train/bad-option"),
+    );
+    await assert.rejects(
+      encoded(1, { state: {}, arrays: new Map([["big", new BigInt64Array(1) as unknown as Int32Array]]) }),
+      isCode("train/bad-option"),
+    );
   });
 
   test("cut short at every byte, or longer, is refused", async () => {
     const file = await encoded(5, small(1));
     for (let length = 0; length < file.length; length++) {
-      await assert.rejects(decodeCheckpoint(bytesSource(file.subarray(0, length))), isCode("checkpoint/corrupt"), `${length} bytes`);
+      await assert.rejects(
+        decodeCheckpoint(bytesSource(file.subarray(0, length))),
+        isCode("checkpoint/corrupt"),
+        `${length} bytes`,
+      );
     }
-    await assert.rejects(decodeCheckpoint(bytesSource(Buffer.concat([file, file.subarray(0, 1)]))), isCode("checkpoint/corrupt"));
+    await assert.rejects(
+      decodeCheckpoint(bytesSource(Buffer.concat([file, file.subarray(0, 1)]))),
+      isCode("checkpoint/corrupt"),
+    );
   });
 
   test("with any bit of any byte flipped is refused", async () => {
@@ -101,7 +139,10 @@ describe("the file", () => {
   });
 
   test("with blocks in another order is refused", async () => {
-    const file = await encoded(1, { state: {}, arrays: new Map([["a", new Uint8Array(3 * BLOCK_BYTES).map((_, i) => i >> 16)]]) });
+    const file = await encoded(1, {
+      state: {},
+      arrays: new Map([["a", new Uint8Array(3 * BLOCK_BYTES).map((_, i) => i >> 16)]]),
+    });
     const swapped = file.slice();
     swapped.set(file.subarray(BLOCK_BYTES, 2 * BLOCK_BYTES), 2 * BLOCK_BYTES);
     swapped.set(file.subarray(2 * BLOCK_BYTES, 3 * BLOCK_BYTES), BLOCK_BYTES);
@@ -111,7 +152,8 @@ describe("the file", () => {
 
 /** A file whose header is `json` and whose digests are right: as much as a liar can do. */
 function forged(json: string, dataBytes = 0): Uint8Array {
-  const text = Buffer.from(json), header = Buffer.alloc(Math.ceil((16 + text.length) / 64) * 64, " ");
+  const text = Buffer.from(json),
+    header = Buffer.alloc(Math.ceil((16 + text.length) / 64) * 64, " ");
   header.write("1bitckpt");
   header.writeUInt32LE(1, 8);
   header.writeUInt32LE(header.length - 16, 12);
@@ -139,8 +181,14 @@ describe("a forged header", () => {
     "a negative offset": [withArrays({ name: "a", type: "u8", length: 4, offset: -128 }), 4],
     "an offset into the header": [withArrays({ name: "a", type: "u8", length: 4, offset: 0 }), 4],
     "an offset past the end": [withArrays({ name: "a", type: "u8", length: 4, offset: 2 ** 40 }), 4],
-    "overlapping arrays": [withArrays({ name: "a", type: "u8", length: 4, offset: 192 }, { name: "b", type: "u8", length: 4, offset: 192 }), 68],
-    "one name twice": [withArrays({ name: "a", type: "u8", length: 4, offset: 192 }, { name: "a", type: "u8", length: 4, offset: 256 }), 68],
+    "overlapping arrays": [
+      withArrays({ name: "a", type: "u8", length: 4, offset: 192 }, { name: "b", type: "u8", length: 4, offset: 192 }),
+      68,
+    ],
+    "one name twice": [
+      withArrays({ name: "a", type: "u8", length: 4, offset: 192 }, { name: "a", type: "u8", length: 4, offset: 256 }),
+      68,
+    ],
     "an unknown type": [withArrays({ name: "a", type: "constructor", length: 4, offset: 128 }), 4],
     "no name": [withArrays({ type: "u8", length: 4, offset: 128 }), 4],
     "an array that is a number": [withArrays(7)],
@@ -148,18 +196,21 @@ describe("a forged header", () => {
     "no step": [JSON.stringify({ state: {}, arrays: [] })],
     "a step that is text": [JSON.stringify({ step: "1", state: {}, arrays: [] })],
     "a state that is a list": [JSON.stringify({ step: 1, state: [], arrays: [] })],
-    "no JSON": ["{\"step\":1,"],
+    "no JSON": ['{"step":1,'],
     "a list at the top": ["[]"],
     "deep nesting": [`${"[".repeat(100_000)}`],
     "more data than it names": [withArrays({ name: "a", type: "u8", length: 4, offset: 128 }), 5],
   };
   for (const [what, [json, dataBytes]] of Object.entries(lies)) {
-    test(`with ${what} is refused`, () => assert.rejects(decodeCheckpoint(bytesSource(forged(json, dataBytes))), isCode("checkpoint/corrupt")));
+    test(`with ${what} is refused`, () =>
+      assert.rejects(decodeCheckpoint(bytesSource(forged(json, dataBytes))), isCode("checkpoint/corrupt")));
   }
 
   test("with one digest too many, all of them right, is refused", async () => {
-    const file = Buffer.from(forged(withArrays())), digest = file.subarray(file.length - 64, file.length - 32);
-    const list = Buffer.concat([digest, digest]), more = Buffer.concat([file.subarray(0, -64), list, createHash("sha256").update(list).digest()]);
+    const file = Buffer.from(forged(withArrays())),
+      digest = file.subarray(file.length - 64, file.length - 32);
+    const list = Buffer.concat([digest, digest]),
+      more = Buffer.concat([file.subarray(0, -64), list, createHash("sha256").update(list).digest()]);
     await assert.rejects(decodeCheckpoint(bytesSource(more)), isCode("checkpoint/corrupt"));
   });
 
@@ -201,7 +252,10 @@ describe("a folder", () => {
     truncateSync(join(folder, checkpointName(2)), 700);
     const found = await loadLatestCheckpoint(platform, folder);
     assert.equal(found?.step, 1);
-    assert.deepEqual(found?.skipped.map(({ path, code }) => [path, code]), [[join(folder, checkpointName(2)), "checkpoint/corrupt"]]);
+    assert.deepEqual(
+      found?.skipped.map(({ path, code }) => [path, code]),
+      [[join(folder, checkpointName(2)), "checkpoint/corrupt"]],
+    );
     assert.match(found.skipped[0].reason, /describes \d+ bytes, the file has 700/);
     await saveCheckpoint(platform, folder, 3, small(3), { skipped: found.skipped });
     assert.deepEqual(readdirSync(folder), [checkpointName(1), checkpointName(3)]);
@@ -218,7 +272,10 @@ describe("a folder", () => {
   test("with nothing but damaged ones is an error that names each", async () => {
     const folder = freshFolder();
     for (const step of [1, 2]) writeFileSync(join(folder, checkpointName(step)), "no checkpoint at all");
-    await assert.rejects(loadLatestCheckpoint(platform, folder), (error) => isCode("checkpoint/corrupt")(error) && /checkpoint-2[^]*checkpoint-1/.test(String(error)));
+    await assert.rejects(
+      loadLatestCheckpoint(platform, folder),
+      (error) => isCode("checkpoint/corrupt")(error) && /checkpoint-2[^]*checkpoint-1/.test(String(error)),
+    );
   });
 
   test("with a later checkpoint refuses an earlier one, and loses neither", async () => {
@@ -230,13 +287,15 @@ describe("a folder", () => {
 
   test("is cleared of what crashed saves left, and of nothing else", async () => {
     const folder = freshFolder();
-    for (const name of ["checkpoint-1.onebit.0123abcd.tmp", "other.0123abcd.tmp", "checkpoint-1.onebit.tmp"]) writeFileSync(join(folder, name), "part");
+    for (const name of ["checkpoint-1.onebit.0123abcd.tmp", "other.0123abcd.tmp", "checkpoint-1.onebit.tmp"])
+      writeFileSync(join(folder, name), "part");
     await saveCheckpoint(platform, folder, 2, small(2));
     assert.deepEqual(readdirSync(folder), ["checkpoint-1.onebit.tmp", "checkpoint-2.onebit", "other.0123abcd.tmp"]);
   });
 
   test("that is a file, or a platform that writes none, is a typed error", async () => {
-    const folder = freshFolder(), file = join(folder, "file");
+    const folder = freshFolder(),
+      file = join(folder, "file");
     writeFileSync(file, "");
     await assert.rejects(saveCheckpoint(platform, file, 1, small(1)), isCode("file/write"));
     const { writeFileAtomically: _, ...readOnly } = platform;
@@ -248,18 +307,32 @@ describe("a folder", () => {
     const into = new Uint16Array(3);
     restoreArray(checkpoint, "u16", into);
     assert.deepEqual(into, Uint16Array.of(65535, 1, 2));
-    for (const [name, array] of [["u16", new Uint16Array(4)], ["u16", new Int32Array(3)], ["none", into]] as const) {
+    for (const [name, array] of [
+      ["u16", new Uint16Array(4)],
+      ["u16", new Int32Array(3)],
+      ["none", into],
+    ] as const) {
       assert.throws(() => restoreArray(checkpoint, name, array), isCode("checkpoint/mismatch"));
     }
   });
 });
 
 test("killed 40 times at any moment, a folder always holds the last checkpoint that was said to be saved", async () => {
-  const folder = freshFolder(), program = join(root, "save-loop.mjs");
+  const folder = freshFolder(),
+    program = join(root, "save-loop.mjs");
   const { build } = await import("esbuild");
-  await build({ entryPoints: ["tests/train/save-loop.ts"], outfile: program, bundle: true, format: "esm", platform: "node", target: "node20", logLevel: "warning" });
+  await build({
+    entryPoints: ["tests/train/save-loop.ts"],
+    outfile: program,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    logLevel: "warning",
+  });
   const random = seededRandom(1);
-  let saved = 0, nCutShort = 0;
+  let saved = 0,
+    nCutShort = 0;
   for (let kill = 0; kill < 40; kill++) {
     saved = Math.max(saved, await runAndKill(program, folder, 80 * random()));
     const names = readdirSync(folder);
@@ -269,8 +342,12 @@ test("killed 40 times at any moment, a folder always holds the last checkpoint t
     assert.ok(found, "there is a checkpoint");
     assert.deepEqual(found.skipped, []);
     assert.ok(found.step >= saved, `step ${saved} was said to be saved, found ${found.step}`);
-    assert.ok(found.arrays.get("values")!.every((value) => value === found.step) && found.arrays.get("counts")!.every((value) => value === -found.step));
-    for (const name of names.filter((name) => name.endsWith(".onebit"))) await loadCheckpoint(platform, join(folder, name));
+    assert.ok(
+      found.arrays.get("values")!.every((value) => value === found.step) &&
+        found.arrays.get("counts")!.every((value) => value === -found.step),
+    );
+    for (const name of names.filter((name) => name.endsWith(".onebit")))
+      await loadCheckpoint(platform, join(folder, name));
     saved = found.step;
   }
   assert.ok(nCutShort > 0, "no kill fell into a save: the test shows nothing");
@@ -288,7 +365,10 @@ function runAndKill(program: string, folder: string, delayMs: number): Promise<n
     child.on("error", reject);
     child.on("exit", (code) => {
       // What a kill cuts off in the middle of a number is no report.
-      const reports = out.split("\n").slice(0, -1).map((line) => Number(line.split(" ")[1]));
+      const reports = out
+        .split("\n")
+        .slice(0, -1)
+        .map((line) => Number(line.split(" ")[1]));
       if (code !== null) reject(new Error(`the program ended by itself with code ${code}`));
       else resolve(reports[reports.length - 1]);
     });

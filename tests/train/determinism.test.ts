@@ -11,7 +11,9 @@ import { buildTestProgram } from "./train-program.ts";
 
 const TIMEOUT_MS = 300_000;
 
-let folder = "", program = "", expected = "";
+let folder = "",
+  program = "",
+  expected = "";
 before(async () => {
   mkdirSync("build", { recursive: true });
   folder = mkdtempSync(resolve("build/determinism-"));
@@ -25,7 +27,8 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 function outputOf(binary: string, args: readonly string[]): Promise<string> {
   return new Promise((done, failed) => {
     const child = spawn(binary, args, { timeout: TIMEOUT_MS, stdio: ["ignore", "pipe", "pipe"] });
-    let out = "", err = "";
+    let out = "",
+      err = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (err += text));
     child.on("error", failed);
@@ -34,10 +37,15 @@ function outputOf(binary: string, args: readonly string[]): Promise<string> {
 }
 
 const nodes = (process.env["ONEBIT_NODES"] ?? "").split(":").filter((path) => path !== "");
-const below = ".ci/runtimes/node_modules", wantsRuntimes = process.env["ONEBIT_RUNTIMES"] === "all";
+const below = ".ci/runtimes/node_modules",
+  wantsRuntimes = process.env["ONEBIT_RUNTIMES"] === "all";
 
 function binaryOf(pattern: RegExp): string {
-  const found = existsSync(below) ? readdirSync(below, { recursive: true }).map(String).find((file) => pattern.test(file)) : undefined;
+  const found = existsSync(below)
+    ? readdirSync(below, { recursive: true })
+        .map(String)
+        .find((file) => pattern.test(file))
+    : undefined;
   return resolve(below, found ?? assert.fail(`${pattern} is not installed: run .ci/run runtimes`));
 }
 
@@ -51,7 +59,8 @@ describe("the same bits of loss and weights", () => {
   });
 
   for (const threads of [2, 3]) {
-    test(`on ${threads} threads`, async () => assert.equal(await outputOf(process.execPath, [program, String(threads)]), expected));
+    test(`on ${threads} threads`, async () =>
+      assert.equal(await outputOf(process.execPath, [program, String(threads)]), expected));
   }
 
   for (const node of nodes) {

@@ -22,14 +22,32 @@ const RUNS: Readonly<Record<string, RecipeOptions>> = {
 export async function trainAndHash(platform: Platform, threads: number): Promise<Record<string, unknown>> {
   const found: Record<string, unknown> = {};
   for (const [name, options] of Object.entries(RUNS)) {
-    await using training = await openTraining({ preset: "tiny", batch: 4, seqLength: 32, validateEvery: 20, ...options, text: grammarText(20_000), platform, threads });
-    let loss = NaN, validation = NaN;
+    await using training = await openTraining({
+      preset: "tiny",
+      batch: 4,
+      seqLength: 32,
+      validateEvery: 20,
+      ...options,
+      text: grammarText(20_000),
+      platform,
+      threads,
+    });
+    let loss = NaN,
+      validation = NaN;
     for await (const event of training) {
       if (event.kind === "step") loss = event.loss;
       if (event.kind === "validation") validation = event.loss;
     }
-    const weights = await Promise.all(["token_embd", "blk.0.attn_q", "blk.1.ffn_down", "output_norm"].map((tensor) => fingerprint(training.model.tensor(`${tensor}.weight`))));
-    found[name] = { loss: bitsOf(loss), validation: bitsOf(validation), weights: weights.map((hash) => hash.slice(0, 16)) };
+    const weights = await Promise.all(
+      ["token_embd", "blk.0.attn_q", "blk.1.ffn_down", "output_norm"].map((tensor) =>
+        fingerprint(training.model.tensor(`${tensor}.weight`)),
+      ),
+    );
+    found[name] = {
+      loss: bitsOf(loss),
+      validation: bitsOf(validation),
+      weights: weights.map((hash) => hash.slice(0, 16)),
+    };
   }
   return found;
 }

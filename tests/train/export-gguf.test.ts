@@ -34,13 +34,16 @@ const MODELS: readonly (readonly [string, Partial<TransformerShape>, GgufExportO
 ];
 
 async function rowsOf(model: TrainedModel, options: GgufExportOptions): Promise<Float32Array[]> {
-  const all = await logitsOf(await ggufOf(model, options), {}, IDS), { vocabSize } = model.shape;
+  const all = await logitsOf(await ggufOf(model, options), {}, IDS),
+    { vocabSize } = model.shape;
   return IDS.map((_, t) => all.subarray(t * vocabSize, (t + 1) * vocabSize));
 }
 
 /** Largest error of each position, smallest first. */
 function errorsOf(exact: readonly Float64Array[], found: readonly (Float32Array | Float64Array)[]): number[] {
-  const errors = exact.map((row, t) => row.reduce((error, value, i) => Math.max(error, Math.abs(value - found[t][i])), 0));
+  const errors = exact.map((row, t) =>
+    row.reduce((error, value, i) => Math.max(error, Math.abs(value - found[t][i])), 0),
+  );
   assert.ok(errors.every(Number.isFinite));
   return errors.sort((a, b) => a - b);
 }
@@ -48,8 +51,11 @@ function errorsOf(exact: readonly Float64Array[], found: readonly (Float32Array 
 describe("exported files compute the trained function", () => {
   for (const [name, shape, options] of MODELS) {
     test(name, async () => {
-      const model = randomModel(shape), exact = exactForward(model, IDS), found = await rowsOf(model, options);
-      const errors = errorsOf(exact, found), isRounded = model.shape.activationBits === 8;
+      const model = randomModel(shape),
+        exact = exactForward(model, IDS),
+        found = await rowsOf(model, options);
+      const errors = errorsOf(exact, found),
+        isRounded = model.shape.activationBits === 8;
       const judged = errors[isRounded ? errors.length >> 2 : errors.length - 1];
       assert.ok(judged < ERROR_MAX, `errors of positions ${errors}`);
       assert.ok(divergence(exact, found).meanKl < 1e-3);
@@ -104,13 +110,35 @@ describe("the same weights give the same bits", () => {
 
 describe("the header", () => {
   test("says the architecture and all sizes", async () => {
-    const { metadata } = await readGguf(bytesSource(await ggufOf(randomModel({ activation: "relu2", ropeTheta: 500_000 }))));
+    const { metadata } = await readGguf(
+      bytesSource(await ggufOf(randomModel({ activation: "relu2", ropeTheta: 500_000 }))),
+    );
     assert.equal(metadata.get("general.architecture"), "bitnet-b1.58");
-    const found = Object.fromEntries(["context_length", "embedding_length", "block_count", "feed_forward_length", "attention.head_count",
-      "attention.head_count_kv", "rope.freq_base", "rope.dimension_count", "vocab_size", "hidden_activation"].map((key) => [key, metadata.get(`bitnet-b1.58.${key}`)]));
+    const found = Object.fromEntries(
+      [
+        "context_length",
+        "embedding_length",
+        "block_count",
+        "feed_forward_length",
+        "attention.head_count",
+        "attention.head_count_kv",
+        "rope.freq_base",
+        "rope.dimension_count",
+        "vocab_size",
+        "hidden_activation",
+      ].map((key) => [key, metadata.get(`bitnet-b1.58.${key}`)]),
+    );
     assert.deepEqual(found, {
-      "context_length": 128, "embedding_length": 256, "block_count": 2, "feed_forward_length": 512, "attention.head_count": 4,
-      "attention.head_count_kv": 2, "rope.freq_base": 500_000, "rope.dimension_count": 64, "vocab_size": 256, "hidden_activation": "relu2",
+      context_length: 128,
+      embedding_length: 256,
+      block_count: 2,
+      feed_forward_length: 512,
+      "attention.head_count": 4,
+      "attention.head_count_kv": 2,
+      "rope.freq_base": 500_000,
+      "rope.dimension_count": 64,
+      vocab_size: 256,
+      hidden_activation: "relu2",
     });
     assert.equal(metadata.get("bitnet-b1.58.attention.layer_norm_rms_epsilon"), Math.fround(1e-5));
   });
@@ -131,11 +159,20 @@ describe("refused, with the reason", () => {
   }
 
   test("rows that no exact type divides", () =>
-    assert.rejects(ggufOf(randomModel({ ffHidden: 480 })), { code: "model/bad-shape", message: /ffn_down.*480.*256 \(TQ2_0\) or 64 \(Q2_0\)/ }));
+    assert.rejects(ggufOf(randomModel({ ffHidden: 480 })), {
+      code: "model/bad-shape",
+      message: /ffn_down.*480.*256 \(TQ2_0\) or 64 \(Q2_0\)/,
+    }));
   test("the chosen type does not divide the rows", () =>
-    assert.rejects(ggufOf(randomModel({ ffHidden: 448 }), { ternary: "TQ1_0" }), { code: "model/bad-shape", message: /448.*256 \(TQ1_0\)/ }));
+    assert.rejects(ggufOf(randomModel({ ffHidden: 448 }), { ternary: "TQ1_0" }), {
+      code: "model/bad-shape",
+      message: /448.*256 \(TQ1_0\)/,
+    }));
   test("an embedding that Q8_0 does not divide", () =>
-    assert.rejects(ggufOf(randomModel({ ...FLOAT, dim: 260 })), { code: "model/bad-shape", message: /token_embd.*260.*choose F16/ }));
+    assert.rejects(ggufOf(randomModel({ ...FLOAT, dim: 260 })), {
+      code: "model/bad-shape",
+      message: /token_embd.*260.*choose F16/,
+    }));
   test("a tensor of another size", () => {
     const model = randomModel();
     const tensor = (name: string) => (name === "output_norm.weight" ? new Float32Array(255) : model.tensor(name));
@@ -143,7 +180,9 @@ describe("refused, with the reason", () => {
   });
   test("codes of another size", () => {
     const model = randomModel();
-    return assert.rejects(ggufOf({ ...model, quantized: () => ({ codes: new Int8Array(256), scale: 1 }) }), { code: "model/bad-shape" });
+    return assert.rejects(ggufOf({ ...model, quantized: () => ({ codes: new Int8Array(256), scale: 1 }) }), {
+      code: "model/bad-shape",
+    });
   });
   test("a scale that half precision does not hold", () => {
     const model = randomModel();
@@ -152,7 +191,10 @@ describe("refused, with the reason", () => {
   });
   test("a zero among binary codes", () => {
     const model = randomModel({ weightBits: 1 });
-    const quantized = (name: string) => ({ ...model.quantized(name), codes: model.quantized(name).codes.map((code, i) => (i === 7 ? 0 : code)) });
+    const quantized = (name: string) => ({
+      ...model.quantized(name),
+      codes: model.quantized(name).codes.map((code, i) => (i === 7 ? 0 : code)),
+    });
     return assert.rejects(ggufOf({ ...model, quantized }), { code: "tensor/bad-data" });
   });
 });

@@ -21,7 +21,11 @@ describe("the same bits as the GGUF file", () => {
   for (const [name, shape] of MODELS) {
     test(name, async () => {
       const model = randomModel(shape);
-      assertSameBits(await logitsOf(await folderOf(model), {}, IDS), await logitsOf(await ggufOf(model, F32), {}, IDS), name);
+      assertSameBits(
+        await logitsOf(await folderOf(model), {}, IDS),
+        await logitsOf(await ggufOf(model, F32), {}, IDS),
+        name,
+      );
     });
   }
 
@@ -33,7 +37,8 @@ describe("the same bits as the GGUF file", () => {
 
   test("masters, rounded at load", async () => {
     for (const shape of [{}, LLAMA]) {
-      const model = randomModel(shape), packed = await logitsOf(await folderOf(model), {}, IDS);
+      const model = randomModel(shape),
+        packed = await logitsOf(await folderOf(model), {}, IDS);
       assertSameBits(await logitsOf(await folderOf(model, { weights: "masters" }), {}, IDS), packed, "masters");
     }
   });
@@ -50,7 +55,8 @@ describe("what GGUF cannot say", () => {
   ];
   for (const [name, shape] of MODELS) {
     test(name, async () => {
-      const model = randomModel(shape), exact = exactForward(model, IDS).flatMap((row) => [...row]);
+      const model = randomModel(shape),
+        exact = exactForward(model, IDS).flatMap((row) => [...row]);
       assert.ok(relativeError(await logitsOf(await folderOf(model), {}, IDS), exact) < 1e-5);
     });
   }
@@ -69,12 +75,23 @@ describe("refused, with the reason", () => {
     ["8-bit activations of float weights", { weightBits: 32 }, /its weights floats/],
   ];
   for (const [name, shape, message] of REFUSED) {
-    test(name, () => assert.throws(() => safetensorsFolder(randomModel(shape)), { code: "model/unsupported-architecture", message }));
+    test(name, () =>
+      assert.throws(() => safetensorsFolder(randomModel(shape)), { code: "model/unsupported-architecture", message }),
+    );
   }
   test("masters of a binary model", () =>
-    assert.throws(() => safetensorsFolder(randomModel({ weightBits: 1 }), { weights: "masters" }), { code: "option/invalid", message: /binary/ }));
+    assert.throws(() => safetensorsFolder(randomModel({ weightBits: 1 }), { weights: "masters" }), {
+      code: "option/invalid",
+      message: /binary/,
+    }));
   test("masters of a model with float activations", () =>
-    assert.throws(() => safetensorsFolder(randomModel({ activationBits: 32 }), { weights: "masters" }), { code: "option/invalid", message: /float activations/ }));
+    assert.throws(() => safetensorsFolder(randomModel({ activationBits: 32 }), { weights: "masters" }), {
+      code: "option/invalid",
+      message: /float activations/,
+    }));
   test("rows that do not come in fours", () =>
-    assert.throws(() => safetensorsFolder(randomModel({ ffHidden: 450 })), { code: "model/bad-shape", message: /450 rows/ }));
+    assert.throws(() => safetensorsFolder(randomModel({ ffHidden: 450 })), {
+      code: "model/bad-shape",
+      message: /450 rows/,
+    }));
 });

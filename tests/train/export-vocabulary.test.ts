@@ -4,23 +4,42 @@ import { describe, test } from "node:test";
 import { load } from "../../src/load.ts";
 import { trainBpe } from "../../src/tokenizer/train-bpe.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
-import { type TrainedVocabulary, bpeVocabulary, byteVocabulary, vocabularyTokenizer } from "../../src/train/vocabulary.ts";
+import {
+  type TrainedVocabulary,
+  bpeVocabulary,
+  byteVocabulary,
+  vocabularyTokenizer,
+} from "../../src/train/vocabulary.ts";
 import { FOLDER, memoryPlatform } from "../model/memory-platform.ts";
 import { makeRandom, randomText } from "../tokenizer/random-text.ts";
 import { folderOf, ggufOf } from "./exported.ts";
 import { randomModel } from "./random-model.ts";
 
 /** From the GGUF file, the folder, and straight from the vocabulary. */
-async function tokenizersOf(vocabulary: TrainedVocabulary, vocabSize = vocabulary.tokens.length): Promise<[string, Tokenizer][]> {
+async function tokenizersOf(
+  vocabulary: TrainedVocabulary,
+  vocabSize = vocabulary.tokens.length,
+): Promise<[string, Tokenizer][]> {
   const model = randomModel({ vocabSize, depth: 1 }, vocabulary);
   const gguf = await load(await ggufOf(model), { threads: 1 });
   const folder = await load(FOLDER, { threads: 1, platform: memoryPlatform(await folderOf(model)) });
   await Promise.all([gguf.close(), folder.close()]);
-  return [["GGUF", gguf.tokenizer], ["folder", folder.tokenizer], ["vocabulary", vocabularyTokenizer(vocabulary)]];
+  return [
+    ["GGUF", gguf.tokenizer],
+    ["folder", folder.tokenizer],
+    ["vocabulary", vocabularyTokenizer(vocabulary)],
+  ];
 }
 
 const random = makeRandom(11);
-const TEXTS = ["", "\0", "Ā", "Hello, world!\n", "größe <|endoftext|> [PAD300] Ġ", ...Array.from({ length: 200 }, () => randomText(random, 60))];
+const TEXTS = [
+  "",
+  "\0",
+  "Ā",
+  "Hello, world!\n",
+  "größe <|endoftext|> [PAD300] Ġ",
+  ...Array.from({ length: 200 }, () => randomText(random, 60)),
+];
 
 describe("bytes", () => {
   test("ids are the bytes of the text, also where it looks like a token's name", async () => {
@@ -37,7 +56,11 @@ describe("bytes", () => {
   test("any bytes come back, text or not", async () => {
     for (const [name, tokenizer] of await tokenizersOf(byteVocabulary())) {
       const bytes = Array.from({ length: 4096 }, (_, i) => (i < 256 ? i : Math.floor(random() * 256)));
-      assert.deepEqual(bytes.flatMap((id) => [...tokenizer.tokenBytes(id)]), bytes, name);
+      assert.deepEqual(
+        bytes.flatMap((id) => [...tokenizer.tokenBytes(id)]),
+        bytes,
+        name,
+      );
       assert.ok(!bytes.some((id) => tokenizer.isSpecial(id)));
     }
   });
@@ -55,7 +78,8 @@ describe("byte pairs", () => {
   for (const preTokenizer of ["gpt-2", "qwen2", "llama-bpe"]) {
     test(`split as ${preTokenizer}: all files tokenize alike`, async () => {
       const vocabulary = bpeVocabulary(trainBpe([text], { vocabSize: 400, preTokenizer }));
-      const tokenizers = await tokenizersOf(vocabulary, 416), [, [, wanted]] = tokenizers;
+      const tokenizers = await tokenizersOf(vocabulary, 416),
+        [, [, wanted]] = tokenizers;
       let shorter = 0;
       for (const each of [...TEXTS, text]) {
         const ids = wanted.encode(each);
@@ -75,7 +99,10 @@ describe("byte pairs", () => {
       assert.equal(tokenizer.eosId, 300, name);
       assert.ok(tokenizer.endOfTurnIds.has(300));
       assert.ok(tokenizer.isSpecial(300) && tokenizer.isSpecial(301) && !tokenizer.isSpecial(299));
-      assert.ok(tokenizer.encode("<|endoftext|><|user|>").every((id) => id < 300), name);
+      assert.ok(
+        tokenizer.encode("<|endoftext|><|user|>").every((id) => id < 300),
+        name,
+      );
       assert.deepEqual(tokenizer.encode("<|user|>a", { parseSpecial: true }), [301, 97], name);
     }
   });
@@ -84,15 +111,25 @@ describe("byte pairs", () => {
     const trained = trainBpe(["the cat and the hat that the cat had and the hat had"], { vocabSize: 300 });
     const tokenizer = vocabularyTokenizer(bpeVocabulary(trained, []));
     for (let id = 0; id < 128; id++) assert.deepEqual(tokenizer.encode(String.fromCharCode(id)), [id]);
-    for (let id = 256; id < trained.tokens.length; id++) assert.deepEqual(tokenizer.encode(tokenizer.decode([id])), [id]);
+    for (let id = 256; id < trained.tokens.length; id++)
+      assert.deepEqual(tokenizer.encode(tokenizer.decode([id])), [id]);
   });
 });
 
 describe("refused, with the reason", () => {
   test("more tokens than rows", () =>
-    assert.rejects(ggufOf(randomModel({ vocabSize: 255 })), { code: "model/bad-shape", message: /256 tokens for an embedding of 255/ }));
+    assert.rejects(ggufOf(randomModel({ vocabSize: 255 })), {
+      code: "model/bad-shape",
+      message: /256 tokens for an embedding of 255/,
+    }));
   test("a control token that text could be", () =>
-    assert.throws(() => bpeVocabulary(trainBpe([], { vocabSize: 256 }), ["end"]), { code: "tokenizer/bad-vocabulary", message: /"end"/ }));
+    assert.throws(() => bpeVocabulary(trainBpe([], { vocabSize: 256 }), ["end"]), {
+      code: "tokenizer/bad-vocabulary",
+      message: /"end"/,
+    }));
   test("a pre-tokenizer that tokenizer.json cannot say", () =>
-    assert.throws(() => bpeVocabulary(trainBpe([], { vocabSize: 256, preTokenizer: "falcon" })), { code: "tokenizer/unsupported", message: /falcon/ }));
+    assert.throws(() => bpeVocabulary(trainBpe([], { vocabSize: 256, preTokenizer: "falcon" })), {
+      code: "tokenizer/unsupported",
+      message: /falcon/,
+    }));
 });

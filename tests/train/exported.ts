@@ -14,7 +14,10 @@ export async function ggufOf(model: TrainedModel, options?: GgufExportOptions): 
 }
 
 /** The files of a Hugging Face folder, by name. */
-export async function folderOf(model: TrainedModel, options?: SafetensorsExportOptions): Promise<Record<string, Uint8Array>> {
+export async function folderOf(
+  model: TrainedModel,
+  options?: SafetensorsExportOptions,
+): Promise<Record<string, Uint8Array>> {
   const files: Record<string, Uint8Array> = {};
   for (const file of safetensorsFolder(model, options)) {
     const pieces: Uint8Array[] = [];

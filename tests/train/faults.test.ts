@@ -23,8 +23,27 @@ const isWhole = process.env["ONEBIT_TRAIN_FAULTS"] === "all";
 
 /** As small as a transformer gets that GGUF can hold, with a log between checkpoints, accumulation and dropout. */
 const SMALLEST: Omit<TrainingOptions, "platform"> = {
-  preset: "tiny", dim: 64, depth: 1, heads: 1, headDim: 64, kvHeads: 1, ffHidden: 64, seqLength: 8, batch: 1, accumulation: 2, dropout: 0.1,
-  steps: 4, warmupSteps: 1, checkpointEvery: 2, logEvery: 1, validateEvery: 3, validationWindows: 1, sampleEvery: 0, validationBytes: 20, text: grammarText(400), folder: "/run",
+  preset: "tiny",
+  dim: 64,
+  depth: 1,
+  heads: 1,
+  headDim: 64,
+  kvHeads: 1,
+  ffHidden: 64,
+  seqLength: 8,
+  batch: 1,
+  accumulation: 2,
+  dropout: 0.1,
+  steps: 4,
+  warmupSteps: 1,
+  checkpointEvery: 2,
+  logEvery: 1,
+  validateEvery: 3,
+  validationWindows: 1,
+  sampleEvery: 0,
+  validationBytes: 20,
+  text: grammarText(400),
+  folder: "/run",
 };
 const node = nodePlatform();
 
@@ -45,7 +64,12 @@ async function live(platform: Platform, resume: boolean): Promise<Life> {
   try {
     await using training = await openTraining({ ...SMALLEST, platform, resume });
     for await (const event of training) if (event.kind === "checkpoint") saved = event.step;
-    await writeModel(platform, training, "/run", { hasGguf: true, gguf: undefined, ternary: undefined, safetensors: "/run/hf" });
+    await writeModel(platform, training, "/run", {
+      hasGguf: true,
+      gguf: undefined,
+      ternary: undefined,
+      safetensors: "/run/hf",
+    });
     return { saved };
   } catch (error) {
     return { saved, error };
@@ -53,21 +77,32 @@ async function live(platform: Platform, resume: boolean): Promise<Life> {
 }
 
 const ASIDE = "metrics.jsonl.damaged-1";
-const sha256 = ({ buffer, byteOffset, byteLength }: ArrayBufferView): string => createHash("sha256").update(new Uint8Array(buffer, byteOffset, byteLength)).digest("hex");
+const sha256 = ({ buffer, byteOffset, byteLength }: ArrayBufferView): string =>
+  createHash("sha256")
+    .update(new Uint8Array(buffer, byteOffset, byteLength))
+    .digest("hex");
 
 /** What must be the same in the end: all bits of the last checkpoint, the log but for times, the files of the model. */
 async function outcomeOf(files: FaultyFiles): Promise<unknown> {
   const last = (await loadLatestCheckpoint(platformOver(files), "/run")) ?? assert.fail("no checkpoint");
-  const read = (path: string): MetricRecord[] => parseMetrics(new TextDecoder().decode(files.read(path))), records = read("/run/metrics.jsonl");
+  const read = (path: string): MetricRecord[] => parseMetrics(new TextDecoder().decode(files.read(path))),
+    records = read("/run/metrics.jsonl");
   // A log that failed to read is set aside; the lines after the checkpoint are in another.
   const before = read(`/run/${ASIDE}`).filter(({ step }) => step < records[0].step);
   const log = [...before, ...records].map(({ tokensPerSecond: _, elapsedMs: __, ...record }) => record);
-  const kept = ["/run/model.gguf", "/run/hf/config.json", "/run/hf/model.safetensors"].map((path) => sha256(files.read(path) ?? assert.fail(`no ${path}`)));
-  const left = files.list().filter((path) => !/\/[\w-]+\.(?:json|jsonl|svg|gguf|safetensors|onebit)$/.test(path) && !path.endsWith(ASIDE));
+  const kept = ["/run/model.gguf", "/run/hf/config.json", "/run/hf/model.safetensors"].map((path) =>
+    sha256(files.read(path) ?? assert.fail(`no ${path}`)),
+  );
+  const left = files
+    .list()
+    .filter((path) => !/\/[\w-]+\.(?:json|jsonl|svg|gguf|safetensors|onebit)$/.test(path) && !path.endsWith(ASIDE));
   return { step: last.step, arrays: [...last.arrays].map(([name, array]) => [name, sha256(array)]), log, kept, left };
 }
 
-const ERRORS = ["ENOSPC", "EIO", "EACCES"].flatMap((code): Fault[] => [{ kind: "error", code }, { kind: "error", code, from: true }]);
+const ERRORS = ["ENOSPC", "EIO", "EACCES"].flatMap((code): Fault[] => [
+  { kind: "error", code },
+  { kind: "error", code, from: true },
+]);
 const CUTS: readonly Survival[] = ["all", ...POWER_LOSSES];
 
 interface Tally {
@@ -82,13 +117,19 @@ interface Tally {
 
 /** Tries faults at every operation of a process that begins with `before`. */
 async function tryAll(before: FaultyFiles, wanted: unknown, resume: boolean): Promise<Tally> {
-  const tally: Tally = { tried: 0, states: 0, untyped: [], lost: [], ended: {} }, seen = new Set<string>(), counting = before.clone();
+  const tally: Tally = { tried: 0, states: 0, untyped: [], lost: [], ended: {} },
+    seen = new Set<string>(),
+    counting = before.clone();
   await live(platformOver(counting), resume);
   for (const [at, operation] of [...counting.operations].entries()) {
-    const cuts: readonly Fault[] = operation.startsWith("write ") ? [{ kind: "kill" }, { kind: "torn" }] : [{ kind: "kill" }];
+    const cuts: readonly Fault[] = operation.startsWith("write ")
+      ? [{ kind: "kill" }, { kind: "torn" }]
+      : [{ kind: "kill" }];
     for (const fault of [...cuts, ...ERRORS.filter((_, i) => isWhole || i === at % ERRORS.length)]) {
-      const files = before.clone(), cut = await live(platformOver(files, fault, at), resume);
-      const where = `operation ${at} (${operation}), ${JSON.stringify(fault)}`, code = endOf(cut.error);
+      const files = before.clone(),
+        cut = await live(platformOver(files, fault, at), resume);
+      const where = `operation ${at} (${operation}), ${JSON.stringify(fault)}`,
+        code = endOf(cut.error);
       tally.ended[code] = (tally.ended[code] ?? 0) + 1;
       if (code === "untyped") tally.untyped.push(`${where}: ${String(cut.error)}`);
       for (const survival of fault.kind === "error" ? (["all", "synced"] as const) : CUTS) {
@@ -103,16 +144,36 @@ async function tryAll(before: FaultyFiles, wanted: unknown, resume: boolean): Pr
 }
 
 /** Resumes from what is left, unless a training has from the same. */
-async function goOn(left: FaultyFiles, saved: number, wanted: unknown, tally: Tally, seen: Set<string>, where: string): Promise<void> {
-  const kept = await loadLatestCheckpoint(platformOver(left), "/run").catch((error: unknown) => (tally.lost.push(`${where}: ${String(error)}`), undefined));
+async function goOn(
+  left: FaultyFiles,
+  saved: number,
+  wanted: unknown,
+  tally: Tally,
+  seen: Set<string>,
+  where: string,
+): Promise<void> {
+  const kept = await loadLatestCheckpoint(platformOver(left), "/run").catch(
+    (error: unknown) => (tally.lost.push(`${where}: ${String(error)}`), undefined),
+  );
   if ((kept?.step ?? 0) < saved) tally.lost.push(`${where}: step ${saved} was saved, found ${kept?.step}`);
-  const state = left.list().map((path) => [unnumbered(path), path.includes("training.lock") ? left.read(path)!.length > 100 : sha256(left.read(path)!)].join(" ")).join("\n");
+  const state = left
+    .list()
+    .map((path) =>
+      [
+        unnumbered(path),
+        path.includes("training.lock") ? left.read(path)!.length > 100 : sha256(left.read(path)!),
+      ].join(" "),
+    )
+    .join("\n");
   if (seen.has(state)) return;
   seen.add(state);
   const { error } = await live(platformOver(left), true);
   assert.equal(error, undefined, `${where}: resuming fails: ${String(error)}`);
   assert.deepEqual(await outcomeOf(left), wanted, where);
-  assert.ok(!left.list().some((path) => path.endsWith(ASIDE)) || /\/run\/metrics\.jsonl\), .*error/.test(where), `${where}: the log was set aside, but nothing was wrong with it`);
+  assert.ok(
+    !left.list().some((path) => path.endsWith(ASIDE)) || /\/run\/metrics\.jsonl\), .*error/.test(where),
+    `${where}: the log was set aside, but nothing was wrong with it`,
+  );
 }
 
 /** Temporary files and locks have a number of their own each time. */
@@ -130,7 +191,9 @@ async function report(t: TestContext, before: FaultyFiles, resume: boolean): Pro
   const whole = new FaultyFiles();
   assert.equal((await live(platformOver(whole), false)).error, undefined);
   const { tried, states, untyped, lost, ended } = await tryAll(before, await outcomeOf(whole), resume);
-  t.diagnostic(`${tried} ends, ${states} different states left, processes ended by ${JSON.stringify(ended)}; ${lost.length} lost, ${untyped.length} untyped`);
+  t.diagnostic(
+    `${tried} ends, ${states} different states left, processes ended by ${JSON.stringify(ended)}; ${lost.length} lost, ${untyped.length} untyped`,
+  );
   assert.deepEqual({ untyped, lost }, { untyped: [], lost: [] });
   assert.ok(tried > 100 && (ended["killed"] ?? 0) > 0 && (ended["file/write"] ?? 0) > 0, JSON.stringify(ended));
 }
@@ -146,7 +209,8 @@ describe("a fault at every file operation", () => {
 
   test("of one that goes on after a power loss in a save", async (t) => {
     stopTheClock(t);
-    const files = new FaultyFiles(), counting = new FaultyFiles();
+    const files = new FaultyFiles(),
+      counting = new FaultyFiles();
     await live(platformOver(counting), false);
     const inSave = counting.operations.findIndex((operation) => operation.includes("rename /run/checkpoint-4"));
     await live(platformOver(files, { kind: "kill" }, inSave), false);

@@ -10,24 +10,52 @@ import { type TrainedVocabulary, byteVocabulary } from "../../src/train/vocabula
 
 /** BitNet with SiLU, grouped queries, 256 bytes. */
 export const SHAPE: TransformerShape = {
-  vocabSize: 256, dim: 256, depth: 2, heads: 4, kvHeads: 2, headDim: 64, ffHidden: 512,
-  activation: "silu", glu: true, ropeTheta: 10_000, normEps: 1e-5, contextLength: 128,
-  weightBits: 1.58, activationBits: 8, subNorms: true, tied: true,
+  vocabSize: 256,
+  dim: 256,
+  depth: 2,
+  heads: 4,
+  kvHeads: 2,
+  headDim: 64,
+  ffHidden: 512,
+  activation: "silu",
+  glu: true,
+  ropeTheta: 10_000,
+  normEps: 1e-5,
+  contextLength: 128,
+  weightBits: 1.58,
+  activationBits: 8,
+  subNorms: true,
+  tied: true,
 };
 
 /** What attention and feed-forward add is this much smaller than the stream: a rounding of 8 bits then stays one. */
 const BRANCH = 1 / 8;
 
-export function randomModel(changes: Partial<TransformerShape> = {}, vocabulary: TrainedVocabulary = byteVocabulary()): TrainedModel {
+export function randomModel(
+  changes: Partial<TransformerShape> = {},
+  vocabulary: TrainedVocabulary = byteVocabulary(),
+): TrainedModel {
   const shape = { ...SHAPE, ...changes };
-  const columnsOf = (name: string) => (/attn_output/.test(name) ? shape.heads * shape.headDim : /ffn_down/.test(name) ? shape.ffHidden : shape.dim);
+  const columnsOf = (name: string) =>
+    /attn_output/.test(name) ? shape.heads * shape.headDim : /ffn_down/.test(name) ? shape.ffHidden : shape.dim;
   const rowsOf = (name: string) =>
-    /attn_q/.test(name) ? shape.heads * shape.headDim : /attn_[kv]/.test(name) ? shape.kvHeads * shape.headDim : /ffn_(?:gate|up)/.test(name) ? shape.ffHidden : shape.dim;
+    /attn_q/.test(name)
+      ? shape.heads * shape.headDim
+      : /attn_[kv]/.test(name)
+        ? shape.kvHeads * shape.headDim
+        : /ffn_(?:gate|up)/.test(name)
+          ? shape.ffHidden
+          : shape.dim;
   const quantized = remember((name): QuantizedMatrix => {
-    const random = seededRandom(seedOf(3, name)), columns = columnsOf(name), n = rowsOf(name) * columns;
+    const random = seededRandom(seedOf(3, name)),
+      columns = columnsOf(name),
+      n = rowsOf(name) * columns;
     const gain = /attn_output|ffn_down/.test(name) ? BRANCH : 1;
     const scale = gain * 2 ** (-Math.round(Math.log2(Math.sqrt(columns))) + (random.u32() % 2));
-    const codes = shape.weightBits === 1 ? Int8Array.from({ length: n }, () => (random.u32() & 1024 ? 1 : -1)) : ternaryCodes(random, n);
+    const codes =
+      shape.weightBits === 1
+        ? Int8Array.from({ length: n }, () => (random.u32() & 1024 ? 1 : -1))
+        : ternaryCodes(random, n);
     return { codes, scale };
   });
   const tensor = remember((name): Float32Array => {
@@ -36,7 +64,8 @@ export function randomModel(changes: Partial<TransformerShape> = {}, vocabulary:
     if (!name.startsWith("blk.")) return steps(name, shape.vocabSize * shape.dim);
     const { codes, scale } = quantized(name);
     if (shape.weightBits === 1) return Float32Array.from(codes, (code) => code * scale);
-    if (shape.weightBits === 1.58) return Float32Array.from(codes, (code, i) => scale * (code === 0 ? (i % 2 === 0 ? 0.25 : -0.25) : 1.75 * code));
+    if (shape.weightBits === 1.58)
+      return Float32Array.from(codes, (code, i) => scale * (code === 0 ? (i % 2 === 0 ? 0.25 : -0.25) : 1.75 * code));
     return steps(name, codes.length).map((value) => value * scale);
   });
   return { shape, name: "random", vocabulary, tensor, quantized };
@@ -52,7 +81,11 @@ function outputNorm(dim: number): Float32Array {
 }
 
 function lengthOfNorm(name: string, shape: TransformerShape): number {
-  return /attn_sub_norm/.test(name) ? shape.heads * shape.headDim : /ffn_sub_norm/.test(name) ? shape.ffHidden : shape.dim;
+  return /attn_sub_norm/.test(name)
+    ? shape.heads * shape.headDim
+    : /ffn_sub_norm/.test(name)
+      ? shape.ffHidden
+      : shape.dim;
 }
 
 function remember<T>(make: (name: string) => T): (name: string) => T {

@@ -8,6 +8,12 @@ import { openTraining } from "../../src/train/train-open.ts";
 import { RESUMED } from "./resume-recipe.ts";
 
 const [, , folder, threads = "1"] = process.argv;
-await using training = await openTraining({ ...RESUMED, platform: nodePlatform(), folder, threads: Number(threads), resume: true });
+await using training = await openTraining({
+  ...RESUMED,
+  platform: nodePlatform(),
+  folder,
+  threads: Number(threads),
+  resume: true,
+});
 process.stdout.write(`open ${training.step}\n`);
 for await (const event of training) process.stdout.write(`${event.kind} ${event.step}\n`);

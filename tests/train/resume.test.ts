@@ -24,7 +24,9 @@ import { grammarText } from "./train-text.ts";
 const KILLS = Number(process.env["ONEBIT_TRAIN_KILLS"] ?? 10);
 const platform = nodePlatform();
 
-let root = "", program = "", unbroken = "";
+let root = "",
+  program = "",
+  unbroken = "";
 before(async () => {
   root = mkdtempSync(join(tmpdir(), "onebit-resume-"));
   program = join(root, "resume-child.mjs");
@@ -35,9 +37,15 @@ before(async () => {
 after(() => rmSync(root, { recursive: true, force: true }));
 
 const freshFolder = (): string => mkdtempSync(join(root, "run-"));
-const isCode = (code: string, message: RegExp) => (error: unknown): boolean => error instanceof OnebitError && error.code === code && message.test(error.message);
+const isCode =
+  (code: string, message: RegExp) =>
+  (error: unknown): boolean =>
+    error instanceof OnebitError && error.code === code && message.test(error.message);
 
-async function runToEnd(options: Partial<TrainingOptions>, onEvent: (event: TrainEvent) => void = () => {}): Promise<void> {
+async function runToEnd(
+  options: Partial<TrainingOptions>,
+  onEvent: (event: TrainEvent) => void = () => {},
+): Promise<void> {
   await using training = await openTraining({ ...RESUMED, platform, ...options });
   for await (const event of training) onEvent(event);
 }
@@ -48,7 +56,8 @@ async function lastCheckpoint(folder: string): Promise<LoadedCheckpoint> {
 
 /** Same step, same bits of every array, same log but for times. */
 async function assertSame(folder: string, wantedFolder = unbroken): Promise<void> {
-  const found = await lastCheckpoint(folder), wanted = await lastCheckpoint(wantedFolder);
+  const found = await lastCheckpoint(folder),
+    wanted = await lastCheckpoint(wantedFolder);
   assert.equal(found.step, wanted.step);
   assert.deepEqual([...found.arrays.keys()], [...wanted.arrays.keys()]);
   for (const [name, array] of wanted.arrays) {
@@ -59,13 +68,19 @@ async function assertSame(folder: string, wantedFolder = unbroken): Promise<void
 }
 
 function withoutTimes(folder: string): Omit<MetricRecord, "tokensPerSecond" | "elapsedMs">[] {
-  return parseMetrics(readFileSync(join(folder, "metrics.jsonl"), "utf8")).map(({ tokensPerSecond: _speed, elapsedMs: _time, ...record }) => record);
+  return parseMetrics(readFileSync(join(folder, "metrics.jsonl"), "utf8")).map(
+    ({ tokensPerSecond: _speed, elapsedMs: _time, ...record }) => record,
+  );
 }
 
 describe("killed", () => {
   test(`${KILLS} times at any moment, it ends with the same weights and the same log`, async () => {
     const random = seededRandom(7);
-    let folder = freshFolder(), nCutSaves = 0, nEnds = 0, kills = 0, reached = 0;
+    let folder = freshFolder(),
+      nCutSaves = 0,
+      nEnds = 0,
+      kills = 0,
+      reached = 0;
     while (kills < KILLS) {
       // Most kills fall between two checkpoints and their log; some before the first step, or into the start.
       const { killed, opened, saved } = await runAndKill(folder, 250 * random() * random(), 1 + (kills % 2));
@@ -88,10 +103,15 @@ describe("killed", () => {
 });
 
 /** Kills the child `delayMs` after it says that it is ready. @returns the step it began at, and the last that it said was saved */
-function runAndKill(folder: string, delayMs: number, threads: number): Promise<{ killed: boolean; opened: number; saved: number }> {
+function runAndKill(
+  folder: string,
+  delayMs: number,
+  threads: number,
+): Promise<{ killed: boolean; opened: number; saved: number }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, folder, String(threads)], { stdio: ["ignore", "pipe", "pipe"] });
-    let out = "", err = "";
+    let out = "",
+      err = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => (err += text));
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       if (out === "") setTimeout(() => child.kill("SIGKILL"), delayMs);
@@ -101,8 +121,12 @@ function runAndKill(folder: string, delayMs: number, threads: number): Promise<{
     child.on("close", (code, signal) => {
       if (code !== 0 && signal !== "SIGKILL") reject(new Error(`the child ended with ${code ?? signal}: ${err}`));
       // What a kill cuts off is no report.
-      const lines = out.split("\n").slice(0, -1).map((line) => line.split(" "));
-      const steps = (kind: string): number[] => lines.filter(([found]) => found === kind).map(([, step]) => Number(step));
+      const lines = out
+        .split("\n")
+        .slice(0, -1)
+        .map((line) => line.split(" "));
+      const steps = (kind: string): number[] =>
+        lines.filter(([found]) => found === kind).map(([, step]) => Number(step));
       resolve({ killed: signal === "SIGKILL", opened: steps("open")[0], saved: steps("checkpoint").at(-1) ?? 0 });
     });
   });
@@ -111,7 +135,9 @@ function runAndKill(folder: string, delayMs: number, threads: number): Promise<{
 describe("stopped by a signal", () => {
   for (const at of [1, 3, 40, 59]) {
     test(`after step ${at}, it saves that step and goes on from it`, async () => {
-      const folder = freshFolder(), controller = new AbortController(), events: string[] = [];
+      const folder = freshFolder(),
+        controller = new AbortController(),
+        events: string[] = [];
       const run = runToEnd({ folder, signal: controller.signal }, ({ kind, step }) => {
         events.push(`${kind} ${step}`);
         if (kind === "step" && step === at) controller.abort();
@@ -125,9 +151,13 @@ describe("stopped by a signal", () => {
   }
 
   test("in the middle of a report, it does the report again", async () => {
-    const folder = freshFolder(), controller = new AbortController();
+    const folder = freshFolder(),
+      controller = new AbortController();
     const sampler = async (): Promise<string> => (controller.abort(), "a text");
-    await assert.rejects(runToEnd({ folder, signal: controller.signal, sampler, sampleEvery: 20 }), isCode("aborted", /./));
+    await assert.rejects(
+      runToEnd({ folder, signal: controller.signal, sampler, sampleEvery: 20 }),
+      isCode("aborted", /./),
+    );
     assert.equal((await lastCheckpoint(folder)).step, 20);
     assert.equal(withoutTimes(folder).at(-1)!.step, 16, "step 20 is not in the log yet");
     const kinds: string[] = [];
@@ -150,23 +180,41 @@ test("a finished training that is resumed does nothing more", async () => {
 });
 
 test("what a killed run logged after its last checkpoint is replaced, a line cut short too", async () => {
-  const folder = freshFolder(), controller = new AbortController();
-  await assert.rejects(runToEnd({ folder, signal: controller.signal }, ({ kind, step }) => void (kind === "step" && step === 50 && controller.abort())), isCode("aborted", /./));
+  const folder = freshFolder(),
+    controller = new AbortController();
+  await assert.rejects(
+    runToEnd(
+      { folder, signal: controller.signal },
+      ({ kind, step }) => void (kind === "step" && step === 50 && controller.abort()),
+    ),
+    isCode("aborted", /./),
+  );
   appendFileSync(join(folder, "metrics.jsonl"), '{"step":52,"tokens":1,"elapsedMs":1}\n{"step":56,"tok');
   await runToEnd({ folder, resume: true });
   await assertSame(folder);
 });
 
 test("a damaged checkpoint is passed over for the one before, and told", async () => {
-  const folder = freshFolder(), controller = new AbortController();
-  await assert.rejects(runToEnd({ folder, signal: controller.signal }, ({ kind, step }) => void (kind === "checkpoint" && step === 30 && controller.abort())), isCode("aborted", /./));
-  const path = join(folder, "checkpoint-30.onebit"), bytes = readFileSync(path);
+  const folder = freshFolder(),
+    controller = new AbortController();
+  await assert.rejects(
+    runToEnd(
+      { folder, signal: controller.signal },
+      ({ kind, step }) => void (kind === "checkpoint" && step === 30 && controller.abort()),
+    ),
+    isCode("aborted", /./),
+  );
+  const path = join(folder, "checkpoint-30.onebit"),
+    bytes = readFileSync(path);
   bytes[bytes.length >> 1] ^= 1;
   writeFileSync(path, bytes);
   {
     await using training = await openTraining({ ...RESUMED, platform, folder, resume: true });
     assert.equal(training.step, 27);
-    assert.deepEqual(training.resumedFrom?.skipped.map(({ code }) => code), ["checkpoint/corrupt"]);
+    assert.deepEqual(
+      training.resumedFrom?.skipped.map(({ code }) => code),
+      ["checkpoint/corrupt"],
+    );
     for await (const event of training) if (event.kind === "step" && event.step > 58) break;
   }
   await runToEnd({ folder, resume: true });
@@ -179,9 +227,11 @@ describe("no space on the disk", () => {
     let writes = 0;
     const fs = process.getBuiltinModule("node:fs/promises");
     const open: typeof fs.open = async (path, ...rest) => {
-      const handle = await fs.open(path, ...rest), { write } = handle;
+      const handle = await fs.open(path, ...rest),
+        { write } = handle;
       handle.write = (async (...args: Parameters<typeof write>) => {
-        if (++writes >= first) throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+        if (++writes >= first)
+          throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
         return await write.apply(handle, args);
       }) as typeof write;
       return handle;
@@ -194,7 +244,10 @@ describe("no space on the disk", () => {
       const folder = freshFolder();
       let saved = 0;
       await assert.rejects(
-        runToEnd({ folder, platform: fullDisk(first) }, ({ kind, step }) => void (kind === "checkpoint" && (saved = step))),
+        runToEnd(
+          { folder, platform: fullDisk(first) },
+          ({ kind, step }) => void (kind === "checkpoint" && (saved = step)),
+        ),
         isCode("file/write", /no space is left on the disk/),
       );
       const kept = await loadLatestCheckpoint(platform, folder);
@@ -207,38 +260,72 @@ describe("no space on the disk", () => {
 
 describe("another training", () => {
   const cases: readonly [what: string, options: Partial<TrainingOptions>, message: RegExp][] = [
-    ["another text", { text: grammarText(20_000, 2) }, /the text: wanted \d+ bytes of hash [0-9a-f]{12}…, it has \d+ of [0-9a-f]{12}…/],
-    ["one byte of the text", { text: RESUMED.text.map((byte, i) => (i === 5000 ? byte ^ 1 : byte)) }, /the text: wanted/],
+    [
+      "another text",
+      { text: grammarText(20_000, 2) },
+      /the text: wanted \d+ bytes of hash [0-9a-f]{12}…, it has \d+ of [0-9a-f]{12}…/,
+    ],
+    [
+      "one byte of the text",
+      { text: RESUMED.text.map((byte, i) => (i === 5000 ? byte ^ 1 : byte)) },
+      /the text: wanted/,
+    ],
     ["less of the text", { maxBytes: 10_000 }, /the text: wanted 10000 bytes/],
     ["another width", { dim: 128 }, /dim: wanted 128, it has 64\n {2}headDim: wanted 32, it has 16/],
     ["more steps", { steps: 61 }, /steps: wanted 61, it has 60/],
     ["another rate", { learningRate: 1e-3 }, /learningRate: wanted 0\.001, it has 0\.005/],
     ["another schedule", { schedule: "cosine" }, /schedule: wanted "cosine", it has "linear"/],
     ["another seed of the data", { dataSeed: 2 }, /dataSeed: wanted 2, it has 1/],
-    ["another split", { validationBytes: 5000 }, /validationFraction: wanted none, it has 0\.1[\s\S]*validationBytes: wanted 5000, it has none/],
+    [
+      "another split",
+      { validationBytes: 5000 },
+      /validationFraction: wanted none, it has 0\.1[\s\S]*validationBytes: wanted 5000, it has none/,
+    ],
     ["another rounding", { weightBits: 1 }, /weightBits: wanted 1, it has 1\.58/],
     ["another vocabulary", { vocabSize: 300 }, /vocabSize: wanted 300, it has 256/],
   ];
   for (const [what, options, message] of cases) {
     test(`${what}: refused, saying what differs`, async () => {
-      await assert.rejects(openTraining({ ...RESUMED, platform, folder: unbroken, resume: true, ...options }), isCode("checkpoint/mismatch", message));
+      await assert.rejects(
+        openTraining({ ...RESUMED, platform, folder: unbroken, resume: true, ...options }),
+        isCode("checkpoint/mismatch", message),
+      );
     });
   }
 
   test("is not begun where one is, unless it is resumed", async () => {
-    await assert.rejects(openTraining({ ...RESUMED, platform, folder: unbroken }), isCode("checkpoint/mismatch", /found checkpoint-60\.onebit; resume that, or use another folder/));
+    await assert.rejects(
+      openTraining({ ...RESUMED, platform, folder: unbroken }),
+      isCode("checkpoint/mismatch", /found checkpoint-60\.onebit; resume that, or use another folder/),
+    );
   });
 
   test("may report otherwise", async () => {
-    await using training = await openTraining({ ...RESUMED, platform, folder: unbroken, resume: true, logEvery: 1, validateEvery: 0, checkpointEvery: 7, sampleEvery: 3, threads: 2 });
+    await using training = await openTraining({
+      ...RESUMED,
+      platform,
+      folder: unbroken,
+      resume: true,
+      logEvery: 1,
+      validateEvery: 0,
+      checkpointEvery: 7,
+      sampleEvery: 3,
+      threads: 2,
+    });
     assert.equal(training.step, 60);
   });
 });
 
 test("a vocabulary of byte pairs comes from the checkpoint, and the run ends the same", async () => {
-  const options = { ...RESUMED, vocabSize: 320, steps: 30 }, whole = freshFolder(), folder = freshFolder(), controller = new AbortController();
+  const options = { ...RESUMED, vocabSize: 320, steps: 30 },
+    whole = freshFolder(),
+    folder = freshFolder(),
+    controller = new AbortController();
   await runToEnd({ ...options, folder: whole });
-  await assert.rejects(runToEnd({ ...options, folder, signal: controller.signal }, ({ step }) => void (step === 11 && controller.abort())), isCode("aborted", /./));
+  await assert.rejects(
+    runToEnd({ ...options, folder, signal: controller.signal }, ({ step }) => void (step === 11 && controller.abort())),
+    isCode("aborted", /./),
+  );
   await runToEnd({ ...options, folder, resume: true });
   await assertSame(folder, whole);
 });

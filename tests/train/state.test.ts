@@ -7,12 +7,22 @@ import type { LoadedCheckpoint } from "../../src/train/checkpoint.ts";
 import { resolveOptions } from "../../src/train/train-options.ts";
 import { readState } from "../../src/train/train-state.ts";
 
-const { recipe } = resolveOptions({ preset: "tiny", vocabSize: 260 }), identity = { recipe, textBytes: 10, textHash: "0123456789abcdef" };
-const tokens = Array.from({ length: 260 }, (_, i) => `t${i}`), vocabulary = { tokens, merges: ["a b"], preTokenizer: "gpt-2", firstControlId: 259, eosId: 259 };
+const { recipe } = resolveOptions({ preset: "tiny", vocabSize: 260 }),
+  identity = { recipe, textBytes: 10, textHash: "0123456789abcdef" };
+const tokens = Array.from({ length: 260 }, (_, i) => `t${i}`),
+  vocabulary = { tokens, merges: ["a b"], preTokenizer: "gpt-2", firstControlId: 259, eosId: 259 };
 const progress = { step: 2, reportedStep: 2, lossSum: 0, lossSteps: 0, gradientNorm: 1, sinceMs: 0, elapsedMs: 0 };
 
 const read = (changes: object): unknown => {
-  const state = { format: 1, recipe: { ...recipe }, textBytes: 10, textHash: identity.textHash, progress, vocabulary, ...changes } as unknown as JsonObject;
+  const state = {
+    format: 1,
+    recipe: { ...recipe },
+    textBytes: 10,
+    textHash: identity.textHash,
+    progress,
+    vocabulary,
+    ...changes,
+  } as unknown as JsonObject;
   return readState({ step: 2, state, arrays: new Map(), path: "c", skipped: [] } satisfies LoadedCheckpoint, identity);
 };
 
@@ -30,5 +40,9 @@ const lies: Readonly<Record<string, object>> = {
   "a progress without losses": { progress: { ...progress, lossSum: null } },
 };
 for (const [what, changes] of Object.entries(lies)) {
-  test(`${what}: refused`, () => assert.throws(() => read(changes), (error) => error instanceof OnebitError && error.code === "checkpoint/mismatch"));
+  test(`${what}: refused`, () =>
+    assert.throws(
+      () => read(changes),
+      (error) => error instanceof OnebitError && error.code === "checkpoint/mismatch",
+    ));
 }

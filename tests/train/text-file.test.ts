@@ -16,7 +16,10 @@ import { seededRandom } from "../hostile/mutate.ts";
 const root = mkdtempSync(join(tmpdir(), "onebit-text-"));
 after(() => rmSync(root, { recursive: true, force: true }));
 
-const isCode = (code: string, pattern = /^/) => (error: unknown): boolean => error instanceof OnebitError && error.code === code && pattern.test(error.message);
+const isCode =
+  (code: string, pattern = /^/) =>
+  (error: unknown): boolean =>
+    error instanceof OnebitError && error.code === code && pattern.test(error.message);
 
 /** Bytes that compress a little, more than one slice of them. */
 const random = seededRandom(1);
@@ -63,8 +66,10 @@ describe("a plain file", () => {
 
 /** `count` times 16 MiB of zeros as one gzip file, never in memory as a whole. */
 async function zerosCompressed(count: number): Promise<Uint8Array> {
-  const zeros = new Uint8Array(16 * 1024 * 1024), pieces: Buffer[] = [];
-  for await (const piece of Readable.from(Array.from({ length: count }, () => zeros)).pipe(createGzip({ level: 1 }))) pieces.push(piece as Buffer);
+  const zeros = new Uint8Array(16 * 1024 * 1024),
+    pieces: Buffer[] = [];
+  for await (const piece of Readable.from(Array.from({ length: count }, () => zeros)).pipe(createGzip({ level: 1 })))
+    pieces.push(piece as Buffer);
   return new Uint8Array(Buffer.concat(pieces));
 }
 
@@ -78,7 +83,10 @@ describe("a gzip file", () => {
   });
 
   test("that is several in one is refused, by engines that inflate such files too", async () => {
-    await assert.rejects(readTextFile(bytesSource(Buffer.concat([packed, packed]))), isCode("train/bad-data", /several gzip files in one/));
+    await assert.rejects(
+      readTextFile(bytesSource(Buffer.concat([packed, packed]))),
+      isCode("train/bad-data", /several gzip files in one/),
+    );
   });
 
   test("is inflated no further than asked, and read no further than that takes", async () => {
@@ -91,8 +99,24 @@ describe("a gzip file", () => {
   });
 
   test("cut short anywhere is a typed error", async () => {
-    for (const length of [2, 3, 9, 10, 11, 100, 65_536, 65_537, packed.length - 9, packed.length - 8, packed.length - 1]) {
-      await assert.rejects(readTextFile(bytesSource(packed.subarray(0, length), "cut")), isCode("train/bad-data", /cut: .*damaged or cut short/), `${length} bytes`);
+    for (const length of [
+      2,
+      3,
+      9,
+      10,
+      11,
+      100,
+      65_536,
+      65_537,
+      packed.length - 9,
+      packed.length - 8,
+      packed.length - 1,
+    ]) {
+      await assert.rejects(
+        readTextFile(bytesSource(packed.subarray(0, length), "cut")),
+        isCode("train/bad-data", /cut: .*damaged or cut short/),
+        `${length} bytes`,
+      );
     }
   });
 
@@ -104,13 +128,17 @@ describe("a gzip file", () => {
     }
   });
 
-  test("of nothing is empty", () => assert.rejects(readTextFile(bytesSource(new Uint8Array(gzipSync("")))), isCode("train/bad-data", /empty/)));
+  test("of nothing is empty", () =>
+    assert.rejects(readTextFile(bytesSource(new Uint8Array(gzipSync("")))), isCode("train/bad-data", /empty/)));
 
   test("that cannot be read on reports that, not damage", async () => {
-    const broken = { ...bytesSource(packed, "disk"), read: async (into: Uint8Array, position: number) => {
-      if (position > 0) throw new OnebitError("file/read", "disk: gone");
-      into.set(packed.subarray(0, into.length));
-    } };
+    const broken = {
+      ...bytesSource(packed, "disk"),
+      read: async (into: Uint8Array, position: number) => {
+        if (position > 0) throw new OnebitError("file/read", "disk: gone");
+        into.set(packed.subarray(0, into.length));
+      },
+    };
     await assert.rejects(readTextFile(broken), isCode("file/read", /gone/));
   });
 
@@ -129,13 +157,17 @@ describe("a gzip file", () => {
 test("an abort signal stops reading", async () => {
   await assert.rejects(readTextFile(bytesSource(packed), { signal: AbortSignal.abort() }), isCode("aborted"));
   const controller = new AbortController();
-  const source = { ...bytesSource(packed), read: async (into: Uint8Array, position: number) => {
-    if (position > 0) controller.abort();
-    into.set(packed.subarray(position, position + into.length));
-  } };
+  const source = {
+    ...bytesSource(packed),
+    read: async (into: Uint8Array, position: number) => {
+      if (position > 0) controller.abort();
+      into.set(packed.subarray(position, position + into.length));
+    },
+  };
   await assert.rejects(readTextFile(source, { signal: controller.signal }), isCode("aborted"));
 });
 
 test("sizes that are no sizes are refused", async () => {
-  for (const maxBytes of [0, -1, 1.5, NaN, 2 ** 31]) await assert.rejects(readTextFile(bytesSource(text), { maxBytes }), isCode("train/bad-option"), `${maxBytes}`);
+  for (const maxBytes of [0, -1, 1.5, NaN, 2 ** 31])
+    await assert.rejects(readTextFile(bytesSource(text), { maxBytes }), isCode("train/bad-option"), `${maxBytes}`);
 });

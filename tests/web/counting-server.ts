@@ -5,7 +5,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { listen, stop } from "./page-driver.ts";
 
 /** 2.5 MB a second and request: a download of some seconds, in which a test can act. */
-const PIECE_BYTES = 128 * 1024, INTERVAL_MS = 50;
+const PIECE_BYTES = 128 * 1024,
+  INTERVAL_MS = 50;
 
 export interface CountingServer {
   readonly url: string;
@@ -21,15 +22,25 @@ export interface CountingServer {
 export async function serveCounting(file: Uint8Array): Promise<CountingServer> {
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     const all = {
-      "access-control-allow-origin": "*", "access-control-allow-headers": "*, range", "access-control-expose-headers": "*",
+      "access-control-allow-origin": "*",
+      "access-control-allow-headers": "*, range",
+      "access-control-expose-headers": "*",
       // What a browser keeps by itself would not be counted.
-      "cache-control": "no-store", "accept-ranges": "bytes", etag: '"1"',
+      "cache-control": "no-store",
+      "accept-ranges": "bytes",
+      etag: '"1"',
     };
     if (request.method === "OPTIONS") return void response.writeHead(204, all).end();
-    const { range } = request.headers, [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range ?? "") ?? [];
-    const begin = Number(from ?? 0), end = Math.min(file.length, Number(to ?? Infinity) + 1);
+    const { range } = request.headers,
+      [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range ?? "") ?? [];
+    const begin = Number(from ?? 0),
+      end = Math.min(file.length, Number(to ?? Infinity) + 1);
     served.requests.push({ atMs: performance.now(), range });
-    response.writeHead(from === undefined ? 200 : 206, { ...all, "content-length": end - begin, ...(from === undefined ? {} : { "content-range": `bytes ${begin}-${end - 1}/${file.length}` }) });
+    response.writeHead(from === undefined ? 200 : 206, {
+      ...all,
+      "content-length": end - begin,
+      ...(from === undefined ? {} : { "content-range": `bytes ${begin}-${end - 1}/${file.length}` }),
+    });
     let at = begin;
     const timer = setInterval(() => {
       const piece = file.subarray(at, Math.min(end, at + PIECE_BYTES));
@@ -37,11 +48,17 @@ export async function serveCounting(file: Uint8Array): Promise<CountingServer> {
       served.sentBytes += piece.length;
       at += piece.length;
       response.write(piece);
-      if (at >= end) (clearInterval(timer), response.end());
+      if (at >= end) clearInterval(timer), response.end();
     }, INTERVAL_MS);
     response.on("close", () => clearInterval(timer));
   };
   const { server, url } = await listen(answer);
-  const served: CountingServer = { url: `${url}large.gguf`, heldAtBytes: Infinity, sentBytes: 0, requests: [], stop: () => stop(server) };
+  const served: CountingServer = {
+    url: `${url}large.gguf`,
+    heldAtBytes: Infinity,
+    sentBytes: 0,
+    requests: [],
+    stop: () => stop(server),
+  };
   return served;
 }

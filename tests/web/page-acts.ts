@@ -17,15 +17,24 @@ export async function until(page: DrivenPage, condition: string): Promise<void> 
 }
 
 export async function isReady(page: DrivenPage): Promise<void> {
-  await until(page, `document.querySelector("#loading").hidden && document.querySelector("#prompt").placeholder !== "" && !document.querySelector("#send").hidden`);
+  await until(
+    page,
+    `document.querySelector("#loading").hidden && document.querySelector("#prompt").placeholder !== "" && !document.querySelector("#send").hidden`,
+  );
 }
 
 export async function hasModel(page: DrivenPage, name: string): Promise<void> {
-  await until(page, `document.querySelector("#loading").hidden && document.querySelector("#model-name").textContent === ${JSON.stringify(name)}`);
+  await until(
+    page,
+    `document.querySelector("#loading").hidden && document.querySelector("#model-name").textContent === ${JSON.stringify(name)}`,
+  );
 }
 
 export async function hasEnded(page: DrivenPage): Promise<void> {
-  await until(page, `document.querySelector("#stop").hidden && document.querySelector(".assistant:last-child .actions") !== null`);
+  await until(
+    page,
+    `document.querySelector("#stop").hidden && document.querySelector(".assistant:last-child .actions") !== null`,
+  );
 }
 
 export async function says(page: DrivenPage, selector: string, what: RegExp): Promise<void> {
@@ -90,7 +99,9 @@ export async function closeDialog(page: DrivenPage): Promise<void> {
 }
 
 export async function setRange(page: DrivenPage, id: string, value: number): Promise<void> {
-  await page.evaluate(`{ const range = document.querySelector("#${id}"); range.value = ${value}; range.dispatchEvent(new Event("input", { bubbles: true })); }`);
+  await page.evaluate(
+    `{ const range = document.querySelector("#${id}"); range.value = ${value}; range.dispatchEvent(new Event("input", { bubbles: true })); }`,
+  );
 }
 
 export async function download(page: DrivenPage, source: string): Promise<void> {

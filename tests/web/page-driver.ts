@@ -28,10 +28,18 @@ export interface DrivenPage {
   screenshot(options: { path: string }): Promise<unknown>;
   on(event: "console", listener: (message: { type(): string; text(): string }) => void): void;
   on(event: "pageerror", listener: (error: Error) => void): void;
-  on(event: "requestfailed", listener: (request: { url(): string; failure(): { errorText: string } | null }) => void): void;
+  on(
+    event: "requestfailed",
+    listener: (request: { url(): string; failure(): { errorText: string } | null }) => void,
+  ): void;
   /** For every wait, and every way to another document. */
   setDefaultTimeout(timeoutMs: number): void;
-  readonly keyboard: { press(key: string): Promise<void>; type(text: string): Promise<void>; down(key: string): Promise<void>; up(key: string): Promise<void> };
+  readonly keyboard: {
+    press(key: string): Promise<void>;
+    type(text: string): Promise<void>;
+    down(key: string): Promise<void>;
+    up(key: string): Promise<void>;
+  };
   close(): Promise<void>;
 }
 
@@ -46,14 +54,20 @@ export const BROWSER_NAMES = ["Chromium", "Firefox"] as const;
 
 /** As root, as CI runs, Chromium has no sandbox; shared memory of containers is small. */
 const LAUNCHES = {
-  Chromium: { browser: "chrome", executablePath: "/usr/bin/chromium", args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"] },
+  Chromium: {
+    browser: "chrome",
+    executablePath: "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+  },
   Firefox: { browser: "firefox", executablePath: "/usr/bin/firefox-esr" },
 } as const;
 
 export async function launch(name: (typeof BROWSER_NAMES)[number]): Promise<DrivenBrowser> {
   assert.ok(existsSync(join(DEPENDENCIES, "../node_modules")), "puppeteer-core is not installed: run .ci/run browsers");
   const path = createRequire(DEPENDENCIES).resolve("puppeteer-core");
-  const { default: puppeteer } = (await import(pathToFileURL(path).href)) as { default: { launch(options: unknown): Promise<DrivenBrowser> } };
+  const { default: puppeteer } = (await import(pathToFileURL(path).href)) as {
+    default: { launch(options: unknown): Promise<DrivenBrowser> };
+  };
   return await puppeteer.launch({ ...LAUNCHES[name], headless: true, timeout: 120_000, protocolTimeout: 120_000 });
 }
 
@@ -66,7 +80,15 @@ export async function violations(page: DrivenPage): Promise<string[]> {
     violations.map(({ id, help, nodes }) => id + " (" + help + "): " + nodes.map(({ html }) => html.slice(0, 160)).join(" | ")))`);
 }
 
-const TYPES: Readonly<Record<string, string>> = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png", ".wasm": "application/wasm", ".webmanifest": "application/manifest+json" };
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".png": "image/png",
+  ".wasm": "application/wasm",
+  ".webmanifest": "application/manifest+json",
+};
 
 export interface PageServer {
   readonly url: string;
@@ -92,12 +114,19 @@ MessagePort.prototype.postMessage = function (...message) {
 export async function servePage(around?: string): Promise<PageServer> {
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     const asked = new URL(request.url ?? "/", "http://x").pathname.slice(1).replace(/(^|\/)$/, "$1index.html");
-    const isChat = around === undefined || asked.startsWith("chat/"), name = around === undefined ? asked : asked.replace("chat/", "");
+    const isChat = around === undefined || asked.startsWith("chat/"),
+      name = around === undefined ? asked : asked.replace("chat/", "");
     const path = join(isChat ? "dist/web" : around, name);
     if (!existsSync(path)) return void response.writeHead(404).end();
-    const isolation = page.isolates ? { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" } : {};
+    const isolation = page.isolates
+      ? { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" }
+      : {};
     const prelude = name === "worker.js" ? page.workerPrelude : "";
-    response.writeHead(200, { "content-type": TYPES[extname(name)] ?? "application/octet-stream", "cache-control": "no-store", ...isolation });
+    response.writeHead(200, {
+      "content-type": TYPES[extname(name)] ?? "application/octet-stream",
+      "cache-control": "no-store",
+      ...isolation,
+    });
     response.end(Buffer.concat([Buffer.from(prelude), readFileSync(path)]));
   };
   const { server, url } = await listen(answer);
@@ -114,33 +143,48 @@ export interface ModelServer {
 }
 
 /** A slow network: the model takes 13 seconds. */
-const SLOW_BYTES = 20_000, SLOW_INTERVAL_MS = 300;
+const SLOW_BYTES = 20_000,
+  SLOW_INTERVAL_MS = 300;
 
 /**
  * Serves the model in the package as `/tiny.gguf`, and others by their names, from another origin, in ranges as hubs do.
  * `?sha256=HEX` announces that hash, right or wrong.
  */
 export async function serveModel(others: Readonly<Record<string, Uint8Array>>): Promise<ModelServer> {
-  const models: Readonly<Record<string, Uint8Array>> = { "tiny.gguf": readFileSync("models/shakespeare.gguf"), ...others };
+  const models: Readonly<Record<string, Uint8Array>> = {
+    "tiny.gguf": readFileSync("models/shakespeare.gguf"),
+    ...others,
+  };
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     if (model.allowsPages) {
-      for (const [name, value] of [["origin", "*"], ["headers", "*, range"], ["methods", "*"]]) response.setHeader(`access-control-allow-${name}`, value);
+      for (const [name, value] of [
+        ["origin", "*"],
+        ["headers", "*, range"],
+        ["methods", "*"],
+      ])
+        response.setHeader(`access-control-allow-${name}`, value);
       response.setHeader("access-control-expose-headers", "*");
     }
     if (request.method === "OPTIONS") return void response.writeHead(204).end();
-    const { pathname, searchParams } = new URL(request.url ?? "/", "http://x"), bytes = models[pathname.slice(1)], sha256 = searchParams.get("sha256");
+    const { pathname, searchParams } = new URL(request.url ?? "/", "http://x"),
+      bytes = models[pathname.slice(1)],
+      sha256 = searchParams.get("sha256");
     if (sha256 !== null) response.setHeader("x-linked-etag", `"${sha256}"`);
     if (bytes === undefined) return void response.writeHead(404).end();
-    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [], begin = Number(from ?? 0);
+    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [],
+      begin = Number(from ?? 0);
     const end = to === undefined || to === "" ? bytes.length : Math.min(bytes.length, Number(to) + 1);
     const headers = { etag: '"1"', "accept-ranges": "bytes", "content-length": end - begin };
-    response.writeHead(from === undefined ? 200 : 206, from === undefined ? headers : { ...headers, "content-range": `bytes ${begin}-${end - 1}/${bytes.length}` });
+    response.writeHead(
+      from === undefined ? 200 : 206,
+      from === undefined ? headers : { ...headers, "content-range": `bytes ${begin}-${end - 1}/${bytes.length}` },
+    );
     if (request.method === "HEAD") return void response.end();
     if (!model.isSlow) return void response.end(bytes.subarray(begin, end));
     let at = begin;
     const timer = setInterval(() => {
-      response.write(bytes.subarray(at, Math.min(end, at += SLOW_BYTES)));
-      if (at >= end) (clearInterval(timer), response.end());
+      response.write(bytes.subarray(at, Math.min(end, (at += SLOW_BYTES))));
+      if (at >= end) clearInterval(timer), response.end();
     }, SLOW_INTERVAL_MS);
     response.on("close", () => clearInterval(timer));
   };
@@ -149,7 +193,9 @@ export async function serveModel(others: Readonly<Record<string, Uint8Array>>): 
   return model;
 }
 
-export async function listen(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<{ server: Server; url: string }> {
+export async function listen(
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<{ server: Server; url: string }> {
   const server = createServer(answer);
   await new Promise<void>((ready) => server.listen(0, "localhost", ready));
   return { server, url: `http://localhost:${(server.address() as { port: number }).port}/` };

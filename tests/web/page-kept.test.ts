@@ -6,7 +6,19 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { WAIT_MS, clickAction, clickButton, drop, hasEnded, hasModel, isReady, say, says, setRange, until } from "./page-acts.ts";
+import {
+  WAIT_MS,
+  clickAction,
+  clickButton,
+  drop,
+  hasEnded,
+  hasModel,
+  isReady,
+  say,
+  says,
+  setRange,
+  until,
+} from "./page-acts.ts";
 import { BROWSER_NAMES, type DrivenBrowser, type DrivenPage, SLOW_DEVICE, launch, servePage } from "./page-driver.ts";
 import { Witness } from "./page-witness.ts";
 
@@ -21,8 +33,13 @@ for (const name of BROWSER_NAMES) {
     after(() => browser?.close());
 
     /** Runs `use` with a page and a storage of its own. */
-    async function withPage(use: (page: DrivenPage) => Promise<void>, { workerPrelude = "", prelude = "" }: { workerPrelude?: string; prelude?: string } = {}): Promise<void> {
-      const server = await servePage(), context = await browser.createBrowserContext(), witness = new Witness();
+    async function withPage(
+      use: (page: DrivenPage) => Promise<void>,
+      { workerPrelude = "", prelude = "" }: { workerPrelude?: string; prelude?: string } = {},
+    ): Promise<void> {
+      const server = await servePage(),
+        context = await browser.createBrowserContext(),
+        witness = new Witness();
       server.workerPrelude = workerPrelude;
       try {
         const page = await context.newPage();
@@ -40,52 +57,69 @@ for (const name of BROWSER_NAMES) {
       }
     }
 
-    test("what is typed and not sent, and a question that is being changed, are there after a reload, and after a new model", () => withPage(async (page) => {
-      await isReady(page);
-      await setRange(page, "maxTokens", 16);
-      await say(page, "IAGO:");
-      await hasEnded(page);
-      await clickAction(page, "Edit");
-      await page.keyboard.type(" What, ho");
-      await page.type("#prompt", "Not yet");
-      const draft = `[document.querySelector("#prompt").value, document.querySelector(".edit textarea")?.value].join("|")`;
-      await page.reload();
-      await isReady(page);
-      assert.equal(await page.evaluate<string>(draft), "Not yet|IAGO: What, ho");
-      await drop(page, "index.html", "no-model.gguf");
-      await says(page, "#notice", /not a model file/);
-      await hasModel(page, "Shakespeare");
-      assert.equal(await page.evaluate<string>(draft), "Not yet|IAGO: What, ho");
-      await clickButton(page, "#transcript", "Send again");
-      await until(page, `document.querySelector(".turn .text")?.textContent === "IAGO: What, ho"`);
-      await hasEnded(page);
-      await page.reload();
-      await isReady(page);
-      assert.equal(await page.evaluate<string>(draft), "Not yet|");
-    }));
-
-    test("an answer is kept while it is written: a page that ends without a word loses a quarter of a second", () => withPage(async (page) => {
-      await isReady(page);
-      await setRange(page, "maxTokens", 2048);
-      await say(page, "IAGO:");
-      // Nothing has told the page that it goes.
-      await until(page, `JSON.parse(localStorage.getItem("onebit:turns"))?.[1]?.text.length > 5`);
-      assert.equal(await page.evaluate<string>(`document.querySelector("#stop").hidden ? "has ended" : "is written"`), "is written");
-    }, { workerPrelude: SLOW_DEVICE }));
-
-    for (const [what, isFull, sentence] of [["the browser", "true", /refused to keep this conversation/], ["all but the tab", "this === localStorage", /only as long as this tab is open/]] as const) {
-      test(`a conversation that ${what} refuses to keep: said, and asked before it is left`, () => withPage(async (page) => {
+    test("what is typed and not sent, and a question that is being changed, are there after a reload, and after a new model", () =>
+      withPage(async (page) => {
         await isReady(page);
-        assert.equal(await page.evaluate<boolean>(ASKS_TO_STAY), false, "there is nothing to lose yet");
         await setRange(page, "maxTokens", 16);
         await say(page, "IAGO:");
         await hasEnded(page);
-        await says(page, "#notice", sentence);
-        assert.equal(await page.evaluate<boolean>(ASKS_TO_STAY), true);
-        await page.click("#new-conversation");
-        await until(page, `document.querySelector(".turn") === null`);
-        assert.equal(await page.evaluate<boolean>(ASKS_TO_STAY), false);
-      }, { prelude: `{ const set = Storage.prototype.setItem; Storage.prototype.setItem = function (...entry) { if (${isFull}) throw new DOMException("full", "QuotaExceededError"); set.apply(this, entry); }; }` }));
+        await clickAction(page, "Edit");
+        await page.keyboard.type(" What, ho");
+        await page.type("#prompt", "Not yet");
+        const draft = `[document.querySelector("#prompt").value, document.querySelector(".edit textarea")?.value].join("|")`;
+        await page.reload();
+        await isReady(page);
+        assert.equal(await page.evaluate<string>(draft), "Not yet|IAGO: What, ho");
+        await drop(page, "index.html", "no-model.gguf");
+        await says(page, "#notice", /not a model file/);
+        await hasModel(page, "Shakespeare");
+        assert.equal(await page.evaluate<string>(draft), "Not yet|IAGO: What, ho");
+        await clickButton(page, "#transcript", "Send again");
+        await until(page, `document.querySelector(".turn .text")?.textContent === "IAGO: What, ho"`);
+        await hasEnded(page);
+        await page.reload();
+        await isReady(page);
+        assert.equal(await page.evaluate<string>(draft), "Not yet|");
+      }));
+
+    test("an answer is kept while it is written: a page that ends without a word loses a quarter of a second", () =>
+      withPage(
+        async (page) => {
+          await isReady(page);
+          await setRange(page, "maxTokens", 2048);
+          await say(page, "IAGO:");
+          // Nothing has told the page that it goes.
+          await until(page, `JSON.parse(localStorage.getItem("onebit:turns"))?.[1]?.text.length > 5`);
+          assert.equal(
+            await page.evaluate<string>(`document.querySelector("#stop").hidden ? "has ended" : "is written"`),
+            "is written",
+          );
+        },
+        { workerPrelude: SLOW_DEVICE },
+      ));
+
+    for (const [what, isFull, sentence] of [
+      ["the browser", "true", /refused to keep this conversation/],
+      ["all but the tab", "this === localStorage", /only as long as this tab is open/],
+    ] as const) {
+      test(`a conversation that ${what} refuses to keep: said, and asked before it is left`, () =>
+        withPage(
+          async (page) => {
+            await isReady(page);
+            assert.equal(await page.evaluate<boolean>(ASKS_TO_STAY), false, "there is nothing to lose yet");
+            await setRange(page, "maxTokens", 16);
+            await say(page, "IAGO:");
+            await hasEnded(page);
+            await says(page, "#notice", sentence);
+            assert.equal(await page.evaluate<boolean>(ASKS_TO_STAY), true);
+            await page.click("#new-conversation");
+            await until(page, `document.querySelector(".turn") === null`);
+            assert.equal(await page.evaluate<boolean>(ASKS_TO_STAY), false);
+          },
+          {
+            prelude: `{ const set = Storage.prototype.setItem; Storage.prototype.setItem = function (...entry) { if (${isFull}) throw new DOMException("full", "QuotaExceededError"); set.apply(this, entry); }; }`,
+          },
+        ));
     }
   });
 }

@@ -39,8 +39,13 @@ for (const name of BROWSER_NAMES) {
     after(() => browser?.close());
 
     /** Runs `use` with two tabs of one origin and a file of theirs alone. */
-    async function withTabs(use: (a: DrivenPage, b: DrivenPage, server: CountingServer) => Promise<void>, workerPrelude = ""): Promise<void> {
-      const [pages, server] = await Promise.all([servePage(), serveCounting(file)]), context = await browser.createBrowserContext(), witness = new Witness();
+    async function withTabs(
+      use: (a: DrivenPage, b: DrivenPage, server: CountingServer) => Promise<void>,
+      workerPrelude = "",
+    ): Promise<void> {
+      const [pages, server] = await Promise.all([servePage(), serveCounting(file)]),
+        context = await browser.createBrowserContext(),
+        witness = new Witness();
       pages.workerPrelude = workerPrelude;
       const open = async (): Promise<DrivenPage> => {
         const tab = await context.newPage();
@@ -73,55 +78,73 @@ for (const name of BROWSER_NAMES) {
       server.heldAtBytes = Infinity;
     }
 
-    test("two tabs pull the same model: its bytes are sent once, and both have it", (t) => withTabs(async (a, b, server) => {
-      await bothAsk(a, b, server);
-      await until(a, HAS_IT);
-      await until(b, HAS_IT);
-      t.diagnostic(`${FILE_BYTES} bytes, two tabs: ${server.sentBytes} bytes sent in ${server.requests.length} requests`);
-      assert.equal(server.sentBytes, FILE_BYTES);
-      assert.equal(new Set(server.requests.map(({ range }) => range)).size, server.requests.length);
-      for (const tab of [a, b]) assert.equal(await keptHash(tab), sha256);
-    }));
+    test("two tabs pull the same model: its bytes are sent once, and both have it", (t) =>
+      withTabs(async (a, b, server) => {
+        await bothAsk(a, b, server);
+        await until(a, HAS_IT);
+        await until(b, HAS_IT);
+        t.diagnostic(
+          `${FILE_BYTES} bytes, two tabs: ${server.sentBytes} bytes sent in ${server.requests.length} requests`,
+        );
+        assert.equal(server.sentBytes, FILE_BYTES);
+        assert.equal(new Set(server.requests.map(({ range }) => range)).size, server.requests.length);
+        for (const tab of [a, b]) assert.equal(await keptHash(tab), sha256);
+      }));
 
-    test("a tab closed in the middle of a download: the other goes on at once, with what is there", (t) => withTabs(async (a, b, server) => {
-      await bothAsk(a, b, server);
-      server.heldAtBytes = CLOSE_AT_BYTES + UNTOLD_BYTES;
-      await until(a, `(document.querySelector(".download progress")?.value ?? 0) >= ${CLOSE_AT_BYTES}`);
-      const closedMs = performance.now();
-      await a.close();
-      server.heldAtBytes = Infinity;
-      await until(b, HAS_IT);
-      const next = server.requests.find(({ atMs }) => atMs > closedMs), twiceBytes = server.sentBytes - FILE_BYTES;
-      assert.ok(next, "nothing was asked for after the tab was closed");
-      t.diagnostic(`went on ${Math.round(next.atMs - closedMs)} ms after the tab was closed, ${twiceBytes} bytes sent twice`);
-      assert.ok(next.atMs - closedMs <= TAKE_OVER_MS_MAX, `${next.atMs - closedMs} ms`);
-      assert.ok(twiceBytes >= 0 && twiceBytes <= HUB_PARALLEL_REQUESTS * HUB_PART_BYTES, `${twiceBytes} bytes`);
-      assert.equal(await keptHash(b), sha256);
-    }));
+    test("a tab closed in the middle of a download: the other goes on at once, with what is there", (t) =>
+      withTabs(async (a, b, server) => {
+        await bothAsk(a, b, server);
+        server.heldAtBytes = CLOSE_AT_BYTES + UNTOLD_BYTES;
+        await until(a, `(document.querySelector(".download progress")?.value ?? 0) >= ${CLOSE_AT_BYTES}`);
+        const closedMs = performance.now();
+        await a.close();
+        server.heldAtBytes = Infinity;
+        await until(b, HAS_IT);
+        const next = server.requests.find(({ atMs }) => atMs > closedMs),
+          twiceBytes = server.sentBytes - FILE_BYTES;
+        assert.ok(next, "nothing was asked for after the tab was closed");
+        t.diagnostic(
+          `went on ${Math.round(next.atMs - closedMs)} ms after the tab was closed, ${twiceBytes} bytes sent twice`,
+        );
+        assert.ok(next.atMs - closedMs <= TAKE_OVER_MS_MAX, `${next.atMs - closedMs} ms`);
+        assert.ok(twiceBytes >= 0 && twiceBytes <= HUB_PARALLEL_REQUESTS * HUB_PART_BYTES, `${twiceBytes} bytes`);
+        assert.equal(await keptHash(b), sha256);
+      }));
 
-    test("an answer is written to its end in a tab that nobody looks at, kept as it comes, and is all there when someone does", (t) => withTabs(async (a, b) => {
-      await a.bringToFront();
-      await a.evaluate(`{ const seed = document.querySelector("#seed"); seed.value = "7"; seed.dispatchEvent(new Event("input", { bubbles: true })); }`);
-      await setRange(a, "maxTokens", 2048);
-      await say(a, "BRUTUS:");
-      await b.bringToFront();
-      await until(a, `document.visibilityState === "hidden"`);
-      assert.equal(await a.evaluate(`document.querySelector("#stop").hidden`), false, "the answer ended before the tab was hidden");
-      const atHidden = await a.evaluate<number>(`document.querySelector(".assistant .text")?.textContent.length ?? 0`);
-      await until(a, `document.querySelector("#stop").hidden`);
-      assert.equal(await a.evaluate("document.visibilityState"), "hidden");
-      // A browser may end a hidden tab without a word: what comes is kept as it comes.
-      const nKept = await a.evaluate<number>("nKeptHidden");
-      assert.ok(nKept >= 3, `kept ${nKept} times`);
-      await a.bringToFront();
-      await hasEnded(a);
-      const unseen = await turns(a);
-      t.diagnostic(`${atHidden} characters when the tab was hidden, kept ${nKept} times, ${unseen[1].length} characters when it was shown again`);
-      assert.ok(unseen[1].length > atHidden);
-      await clickAction(a, "Another answer");
-      await hasEnded(a);
-      assert.deepEqual(unseen, await turns(a), "with the same seed, seen, the answer is another");
-    }, SLOW_DEVICE));
+    test("an answer is written to its end in a tab that nobody looks at, kept as it comes, and is all there when someone does", (t) =>
+      withTabs(async (a, b) => {
+        await a.bringToFront();
+        await a.evaluate(
+          `{ const seed = document.querySelector("#seed"); seed.value = "7"; seed.dispatchEvent(new Event("input", { bubbles: true })); }`,
+        );
+        await setRange(a, "maxTokens", 2048);
+        await say(a, "BRUTUS:");
+        await b.bringToFront();
+        await until(a, `document.visibilityState === "hidden"`);
+        assert.equal(
+          await a.evaluate(`document.querySelector("#stop").hidden`),
+          false,
+          "the answer ended before the tab was hidden",
+        );
+        const atHidden = await a.evaluate<number>(
+          `document.querySelector(".assistant .text")?.textContent.length ?? 0`,
+        );
+        await until(a, `document.querySelector("#stop").hidden`);
+        assert.equal(await a.evaluate("document.visibilityState"), "hidden");
+        // A browser may end a hidden tab without a word: what comes is kept as it comes.
+        const nKept = await a.evaluate<number>("nKeptHidden");
+        assert.ok(nKept >= 3, `kept ${nKept} times`);
+        await a.bringToFront();
+        await hasEnded(a);
+        const unseen = await turns(a);
+        t.diagnostic(
+          `${atHidden} characters when the tab was hidden, kept ${nKept} times, ${unseen[1].length} characters when it was shown again`,
+        );
+        assert.ok(unseen[1].length > atHidden);
+        await clickAction(a, "Another answer");
+        await hasEnded(a);
+        assert.deepEqual(unseen, await turns(a), "with the same seed, seen, the answer is another");
+      }, SLOW_DEVICE));
   });
 }
 

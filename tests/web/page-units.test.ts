@@ -24,7 +24,8 @@ describe("conversation", () => {
   });
 
   test("as messages: instructions first, oldest questions dropped, the last one never", () => {
-    const contents = (nDropped: number, system = ""): string[] => messagesOf(turns, system, nDropped).map(({ content }) => String(content));
+    const contents = (nDropped: number, system = ""): string[] =>
+      messagesOf(turns, system, nDropped).map(({ content }) => String(content));
     assert.deepEqual(contents(0, "be kind"), ["be kind", "a", "b\n", "c", "d"]);
     assert.deepEqual(contents(0, "  "), ["a", "b\n", "c", "d"]);
     assert.deepEqual(contents(1), ["c", "d"]);
@@ -42,7 +43,15 @@ describe("conversation", () => {
 
 describe("settings", () => {
   test("anything becomes settings; what is out of range gets its preset", () => {
-    for (const found of [undefined, null, 7, "x", [], { temperature: "hot", topK: -1, seed: 1.5, theme: "pink", system: 3 }]) assert.deepEqual(settingsFrom(found), DEFAULT_SETTINGS);
+    for (const found of [
+      undefined,
+      null,
+      7,
+      "x",
+      [],
+      { temperature: "hot", topK: -1, seed: 1.5, theme: "pink", system: 3 },
+    ])
+      assert.deepEqual(settingsFrom(found), DEFAULT_SETTINGS);
     assert.equal(settingsFrom({ temperature: 1.25 }).temperature, 1.25);
     assert.equal(settingsFrom({ topK: 12.4 }).topK, 12);
     assert.equal(settingsFrom({ seed: 7 }).seed, 7);
@@ -61,7 +70,10 @@ describe("settings", () => {
 
 describe("memory", () => {
   const storage = (values: Record<string, string> = {}): KeyedStorage & { values: Record<string, string> } => ({
-    values, getItem: (key) => values[key] ?? null, setItem: (key, value) => void (values[key] = value), removeItem: (key) => void delete values[key],
+    values,
+    getItem: (key) => values[key] ?? null,
+    setItem: (key, value) => void (values[key] = value),
+    removeItem: (key) => void delete values[key],
   });
 
   test("keeps turns, settings and the model", () => {
@@ -70,36 +82,56 @@ describe("memory", () => {
     memory.settings = { ...DEFAULT_SETTINGS, temperature: 1 };
     memory.model = "hf:a/b";
     memory.fileName = "c.gguf";
-    assert.deepEqual([memory.turns, memory.settings.temperature, memory.model, memory.fileName], [[user("a"), model("b")], 1, "hf:a/b", "c.gguf"]);
+    assert.deepEqual(
+      [memory.turns, memory.settings.temperature, memory.model, memory.fileName],
+      [[user("a"), model("b")], 1, "hf:a/b", "c.gguf"],
+    );
     memory.turns = [];
     memory.model = undefined;
     assert.deepEqual([memory.turns, memory.model], [[], undefined]);
   });
 
   test("what others wrote there is no harm", () => {
-    const memory = new Memory(storage({ "onebit:turns": '[{"role":"system","text":"x"},{"role":"user"},3,{"role":"user","text":"a","more":1}]', "onebit:settings": "{", "onebit:model": "{}" }));
+    const memory = new Memory(
+      storage({
+        "onebit:turns": '[{"role":"system","text":"x"},{"role":"user"},3,{"role":"user","text":"a","more":1}]',
+        "onebit:settings": "{",
+        "onebit:model": "{}",
+      }),
+    );
     assert.deepEqual([memory.turns, memory.settings, memory.model], [[user("a")], DEFAULT_SETTINGS, undefined]);
   });
 
   const full = (values: Record<string, string> = {}): KeyedStorage & { values: Record<string, string> } => ({
-    ...storage(values), setItem: () => { throw new DOMException("full", "QuotaExceededError"); }, values,
+    ...storage(values),
+    setItem: () => {
+      throw new DOMException("full", "QuotaExceededError");
+    },
+    values,
   });
 
   test("keeps what is typed and what is being changed", () => {
-    const values: Record<string, string> = {}, memory = new Memory(storage(values));
+    const values: Record<string, string> = {},
+      memory = new Memory(storage(values));
     assert.deepEqual([memory.keepDraft("not yet"), memory.keepEdits(new Map([[2, "other"]]))], [true, true]);
     const again = new Memory(storage(values));
     assert.deepEqual([again.draft, [...again.edits]], ["not yet", [[2, "other"]]]);
     assert.deepEqual([memory.keepDraft(""), memory.keepEdits(new Map())], [true, true]);
     assert.deepEqual([again.draft, again.edits.size, values], ["", 0, {}]);
-    for (const odd of ["{", "3", '[[1],"x",["0","a"],[1,2]]']) assert.equal(new Memory(storage({ "onebit:edits": odd, "onebit:draft": odd })).edits.size, 0);
+    for (const odd of ["{", "3", '[[1],"x",["0","a"],[1,2]]'])
+      assert.equal(new Memory(storage({ "onebit:edits": odd, "onebit:draft": odd })).edits.size, 0);
   });
 
   test("two tabs keep two conversations; a new tab begins with the last", () => {
-    const shared = storage(), tabs = [storage(), storage()], [a, b] = tabs.map((tab) => new Memory(shared, tab));
+    const shared = storage(),
+      tabs = [storage(), storage()],
+      [a, b] = tabs.map((tab) => new Memory(shared, tab));
     a.turns = [user("a")];
     b.turns = [user("b")];
-    assert.deepEqual([new Memory(shared, tabs[0]).turns, new Memory(shared, tabs[1]).turns, new Memory(shared, storage()).turns], [[user("a")], [user("b")], [user("b")]]);
+    assert.deepEqual(
+      [new Memory(shared, tabs[0]).turns, new Memory(shared, tabs[1]).turns, new Memory(shared, storage()).turns],
+      [[user("a")], [user("b")], [user("b")]],
+    );
     a.turns = [];
     b.turns = [user("b")];
     assert.deepEqual(new Memory(shared, tabs[0]).turns, [], "begun anew, whatever the other tab says");
@@ -107,11 +139,15 @@ describe("memory", () => {
 
   test("says what became of a conversation that the browser does not keep", () => {
     const turns = [user("a")];
-    const cases: [storage: KeyedStorage | undefined, tab: KeyedStorage | undefined, kept: string, found: unknown[]][] = [
-      [storage(), storage(), "all", turns], [storage(), undefined, "all", turns],
-      [full(), storage(), "in-tab", turns], [undefined, storage(), "in-tab", turns],
-      [full(), full(), "nothing", []], [undefined, undefined, "nothing", []],
-    ];
+    const cases: [storage: KeyedStorage | undefined, tab: KeyedStorage | undefined, kept: string, found: unknown[]][] =
+      [
+        [storage(), storage(), "all", turns],
+        [storage(), undefined, "all", turns],
+        [full(), storage(), "in-tab", turns],
+        [undefined, storage(), "in-tab", turns],
+        [full(), full(), "nothing", []],
+        [undefined, undefined, "nothing", []],
+      ];
     for (const [shared, tab, kept, found] of cases) {
       const memory = new Memory(shared, tab);
       memory.turns = turns;
@@ -126,7 +162,8 @@ describe("memory", () => {
   });
 
   test("a tab that grew full does not give back what it had before", () => {
-    const shared = storage(), values = { "onebit:turns": JSON.stringify([user("old")]) };
+    const shared = storage(),
+      values = { "onebit:turns": JSON.stringify([user("old")]) };
     const memory = new Memory(shared, full(values));
     memory.turns = [user("new")];
     assert.deepEqual(memory.turns, [user("new")]);
@@ -135,7 +172,10 @@ describe("memory", () => {
   test("lets the oldest turns go rather than outgrow the storage", () => {
     const memory = new Memory(storage());
     memory.turns = [user("a".repeat(400_000)), model("b".repeat(400_000)), user("c")];
-    assert.deepEqual(memory.turns.map(({ text }) => text[0]), ["b", "c"]);
+    assert.deepEqual(
+      memory.turns.map(({ text }) => text[0]),
+      ["b", "c"],
+    );
   });
 
   test("a storage that refuses is none", () => {
@@ -152,7 +192,12 @@ describe("memory", () => {
 
 describe("explanations", () => {
   const online = { isOnline: true, isFile: false };
-  const cases: readonly (readonly [code: ConstructorParameters<typeof OnebitError>[0], says: RegExp, message?: string, where?: Partial<typeof online>])[] = [
+  const cases: readonly (readonly [
+    code: ConstructorParameters<typeof OnebitError>[0],
+    says: RegExp,
+    message?: string,
+    where?: Partial<typeof online>,
+  ])[] = [
     ["engine/unsupported", /no WebAssembly SIMD/, "this engine has no WebAssembly SIMD"],
     ["engine/unsupported", /forbids WebAssembly/, "Content-Security-Policy"],
     ["engine/worker-lost", /ran out of memory/],
@@ -181,7 +226,8 @@ describe("explanations", () => {
     });
   }
 
-  test("what is no error of the library is said to be unexpected", () => assert.match(explain(new TypeError("x"), online).sentence, /nobody expected/));
+  test("what is no error of the library is said to be unexpected", () =>
+    assert.match(explain(new TypeError("x"), online).sentence, /nobody expected/));
 });
 
 test("sentences are read aloud whole", () => {

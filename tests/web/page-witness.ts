@@ -17,7 +17,9 @@ export class Witness {
     this.#tabs.push(tab);
     tab.on("pageerror", ({ message }) => this.complaints.push(message));
     tab.on("console", (message) => this.#heard.push(`${message.type()}: ${message.text()}`));
-    tab.on("requestfailed", (request) => this.#heard.push(`not fetched: ${request.url()} (${request.failure()?.errorText ?? "?"})`));
+    tab.on("requestfailed", (request) =>
+      this.#heard.push(`not fetched: ${request.url()} (${request.failure()?.errorText ?? "?"})`),
+    );
   }
 
   /** Runs `use`; an error it ends with says what the tabs show, too. */
@@ -25,7 +27,8 @@ export class Witness {
     try {
       return await use();
     } catch (cause) {
-      const shown = await Promise.all(this.#tabs.map(shownBy)), message = cause instanceof Error ? cause.message : String(cause);
+      const shown = await Promise.all(this.#tabs.map(shownBy)),
+        message = cause instanceof Error ? cause.message : String(cause);
       const heard = [...this.complaints.map((complaint) => `uncaught: ${complaint}`), ...this.#heard];
       throw new Error([message, ...shown.map((text) => `The tab shows ${text}`), ...heard].join("\n"), { cause });
     }

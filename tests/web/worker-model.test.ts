@@ -6,13 +6,23 @@ import { type ConnectionScope, serveWith } from "../../src/web/serve.ts";
 import { loadInWorkerOf } from "../../src/web/worker-model.ts";
 import { ggufBytes } from "../model/gguf-bytes.ts";
 
-const SHAPE = { nEmbd: 256, nLayers: 1, nHeads: 4, nKvHeads: 4, headDim: 64, nFf: 256, nVocab: 300, subNorms: true } as const;
+const SHAPE = {
+  nEmbd: 256,
+  nLayers: 1,
+  nHeads: 4,
+  nKvHeads: 4,
+  headDim: 64,
+  nFf: 256,
+  nVocab: 300,
+  subNorms: true,
+} as const;
 const LONG = { maxTokens: 100, temperature: 0 } as const;
 
 /** Where a worker's messages go, as `Worker` hands them over; without `serve` it never answers. `answers` collects what it says. */
 function fakeWorker(serve = true, answers: object[] = []): Worker {
   const listeners: ((event: MessageEvent) => void)[] = [];
-  if (serve) serveWith(load, { addEventListener: (_, listener) => void listeners.push(listener) } satisfies ConnectionScope);
+  if (serve)
+    serveWith(load, { addEventListener: (_, listener) => void listeners.push(listener) } satisfies ConnectionScope);
   const postMessage = (data: unknown, ports: MessagePort[]): void => {
     for (const port of ports) {
       const say = port.postMessage.bind(port);
@@ -33,9 +43,14 @@ describe("a model in a worker", () => {
   });
 
   test("gives the pieces, facts and logits of one that runs here", async () => {
-    const here = await load(bytes, { threads: 1 }), there = await inWorker(bytes);
-    assert.deepEqual([there.config, there.memory, there.engine, there.vocabSize], [here.config, here.memory, here.engine, here.vocabSize]);
-    const generation = there.generate([1, 2, 3], LONG), ids: number[] = [];
+    const here = await load(bytes, { threads: 1 }),
+      there = await inWorker(bytes);
+    assert.deepEqual(
+      [there.config, there.memory, there.engine, there.vocabSize],
+      [here.config, here.memory, here.engine, here.vocabSize],
+    );
+    const generation = there.generate([1, 2, 3], LONG),
+      ids: number[] = [];
     for await (const piece of generation) ids.push(piece.id);
     const expected = await here.generate([1, 2, 3], LONG).result();
     assert.deepEqual(ids, expected.ids);
@@ -59,14 +74,16 @@ describe("a model in a worker", () => {
   });
 
   test("stops by a signal, by leaving the loop, and by closing", async () => {
-    const model = await inWorker(bytes), stop = new AbortController();
+    const model = await inWorker(bytes),
+      stop = new AbortController();
     const bySignal = model.generate([1], { ...LONG, signal: stop.signal });
     for await (const _ of bySignal) stop.abort();
     assert.equal((await bySignal.result()).stopReason, "aborted");
     const left = model.generate([1], LONG);
     for await (const _ of left) break;
     assert.equal((await left.result()).stopReason, "aborted");
-    const unread = model.generate([1], LONG), pieces = unread[Symbol.asyncIterator]();
+    const unread = model.generate([1], LONG),
+      pieces = unread[Symbol.asyncIterator]();
     await pieces.next();
     await model.close();
     assert.equal((await unread.result()).stopReason, "aborted");
@@ -74,7 +91,8 @@ describe("a model in a worker", () => {
   });
 
   test("sends its pieces only to who reads them", async () => {
-    const answers: object[] = [], model = await inWorker(bytes, { worker: fakeWorker(true, answers) });
+    const answers: object[] = [],
+      model = await inWorker(bytes, { worker: fakeWorker(true, answers) });
     const nPieces = (): number => answers.filter((answer) => "piece" in answer).length;
     const { ids } = await model.generate([1, 2, 3], LONG).result();
     assert.ok(ids.length > 0);
@@ -86,13 +104,18 @@ describe("a model in a worker", () => {
 
   test("says when what it is given cannot be sent", async () => {
     const model = await inWorker(bytes);
-    await assert.rejects(model.chat([{ role: "user", content: "Hi", call: () => {} }]).result(), { code: "option/invalid", message: /cannot be sent/ });
+    await assert.rejects(model.chat([{ role: "user", content: "Hi", call: () => {} }]).result(), {
+      code: "option/invalid",
+      message: /cannot be sent/,
+    });
     await model.close();
     await assert.rejects(inWorker({} as Uint8Array), { code: "option/invalid" });
   });
 
   test("gives up on a worker that does not answer when told to", async () => {
-    await assert.rejects(inWorker(bytes, { worker: fakeWorker(false), signal: AbortSignal.timeout(20) }), { code: "aborted" });
+    await assert.rejects(inWorker(bytes, { worker: fakeWorker(false), signal: AbortSignal.timeout(20) }), {
+      code: "aborted",
+    });
     await assert.rejects(inWorker(bytes, { signal: AbortSignal.abort() }), { code: "aborted" });
   });
 });

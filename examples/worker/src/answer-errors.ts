@@ -18,8 +18,14 @@ export async function answerErrors(answer: () => Promise<Response>): Promise<Res
     return await answer();
   } catch (error) {
     // It fits where no other model is answering: in a moment, or in another isolate.
-    if (error instanceof NoRoomNow) return Response.json({ ...describeError(error), bytesInUse: error.bytesInUse }, { status: 503, headers: { "retry-after": "5" } });
+    if (error instanceof NoRoomNow)
+      return Response.json(
+        { ...describeError(error), bytesInUse: error.bytesInUse },
+        { status: 503, headers: { "retry-after": "5" } },
+      );
     const code = error instanceof OnebitError ? error.code : "";
-    return Response.json(describeError(error), { status: STATUSES.find(([begin]) => code.startsWith(begin))?.[1] ?? 500 });
+    return Response.json(describeError(error), {
+      status: STATUSES.find(([begin]) => code.startsWith(begin))?.[1] ?? 500,
+    });
   }
 }

@@ -21,9 +21,11 @@ export interface Ask {
 export async function readAsk(request: Request): Promise<Ask> {
   const body = parse(await readBody(request));
   const { text, model, maxTokens = 200, temperature, topK, topP, minP, seed, stop } = body;
-  if (typeof text !== "string" || text.length > TEXT_CHARS_MAX) refuse(`text: wanted a string of at most ${TEXT_CHARS_MAX} characters`);
+  if (typeof text !== "string" || text.length > TEXT_CHARS_MAX)
+    refuse(`text: wanted a string of at most ${TEXT_CHARS_MAX} characters`);
   if (model !== undefined && typeof model !== "string") refuse("model: wanted the name of an object in the bucket");
-  if (!(Number.isInteger(maxTokens) && (maxTokens as number) >= 1 && (maxTokens as number) <= TOKENS_MAX)) refuse(`maxTokens: wanted an integer from 1 to ${TOKENS_MAX}`);
+  if (!(Number.isInteger(maxTokens) && (maxTokens as number) >= 1 && (maxTokens as number) <= TOKENS_MAX))
+    refuse(`maxTokens: wanted an integer from 1 to ${TOKENS_MAX}`);
   // These the library checks, when the generation starts.
   return { text, model, options: { maxTokens, temperature, topK, topP, minP, seed, stop } as Ask["options"] };
 }
@@ -31,8 +33,11 @@ export async function readAsk(request: Request): Promise<Ask> {
 /** Counted as it comes: a length in a header may be wrong, or not there. */
 async function readBody({ body }: Request): Promise<string> {
   if (body === null) return refuse("wanted a body");
-  const reader = body.getReader(), decoder = new TextDecoder();
-  let text = "", nBytes = 0, isLate = false;
+  const reader = body.getReader(),
+    decoder = new TextDecoder();
+  let text = "",
+    nBytes = 0,
+    isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
     reader.cancel().catch(() => {});
@@ -43,7 +48,8 @@ async function readBody({ body }: Request): Promise<string> {
       if (isLate) refuse(`wanted the body within ${BODY_TIMEOUT_MS / 1000} s`);
       nBytes += value?.length ?? 0;
       const isTooLong = nBytes > BODY_BYTES_MAX;
-      if (isTooLong && (value === undefined || nBytes > DROPPED_BYTES_MAX)) refuse(`wanted a body of at most ${BODY_BYTES_MAX} bytes`);
+      if (isTooLong && (value === undefined || nBytes > DROPPED_BYTES_MAX))
+        refuse(`wanted a body of at most ${BODY_BYTES_MAX} bytes`);
       if (value === undefined) return text + decoder.decode();
       text = isTooLong ? "" : text + decoder.decode(value, { stream: true });
     }

@@ -7,7 +7,10 @@ export interface Env {
 
 export interface R2Bucket {
   head(key: string): Promise<{ readonly size: number; readonly etag: string } | null>;
-  get(key: string, options: { range: { offset: number; length: number }; onlyIf: { etagMatches: string } }): Promise<{ readonly body?: ReadableStream<Uint8Array> } | null>;
+  get(
+    key: string,
+    options: { range: { offset: number; length: number }; onlyIf: { etagMatches: string } },
+  ): Promise<{ readonly body?: ReadableStream<Uint8Array> } | null>;
 }
 
 /** Both the context of a request and the state of an object have it: work that goes on after the answer, or without a reader. */

@@ -30,9 +30,11 @@ export class Conversation {
 
   async fetch(request: Request): Promise<Response> {
     return await answerErrors(async () => {
-      if (request.method === "GET") return Response.json({ model: await this.#state.storage.get("model"), ids: await this.#ids() });
+      if (request.method === "GET")
+        return Response.json({ model: await this.#state.storage.get("model"), ids: await this.#ids() });
       // Two at once would both go on from the same ids.
-      if (this.#answering?.isOver === false) return Response.json({ code: "busy", message: "this conversation is being answered" }, { status: 409 });
+      if (this.#answering?.isOver === false)
+        return Response.json({ code: "busy", message: "this conversation is being answered" }, { status: 409 });
       if (request.method !== "DELETE") return await this.#answer(request);
       await this.#state.storage.deleteAll();
       return new Response(null, { status: 204 });
@@ -44,17 +46,27 @@ export class Conversation {
   }
 
   async #answer(request: Request): Promise<Response> {
-    const answering = (this.#answering = new Life()), stop = readerOf(request);
+    const answering = (this.#answering = new Life()),
+      stop = readerOf(request);
     let lease: Lease | undefined;
     const end = (): void => {
       lease?.release();
       answering.end();
     };
     try {
-      const ask = await readAsk(request), ids = await this.#ids(), name = await this.#state.storage.get<string>("model");
-      if (ids.length > 0 && ask.model !== name) throw new OnebitError("option/invalid", `model: this conversation is with ${name ?? "the model in the package"}; DELETE it to change`);
+      const ask = await readAsk(request),
+        ids = await this.#ids(),
+        name = await this.#state.storage.get<string>("model");
+      if (ids.length > 0 && ask.model !== name)
+        throw new OnebitError(
+          "option/invalid",
+          `model: this conversation is with ${name ?? "the model in the package"}; DELETE it to change`,
+        );
       // A model of its own, since a model has one KV cache.
-      lease = await borrowModel({ file: ask.model, owner: this.#state.id.toString(), open: (file) => r2Source(this.#env.MODELS, file) }, this.#state);
+      lease = await borrowModel(
+        { file: ask.model, owner: this.#state.id.toString(), open: (file) => r2Source(this.#env.MODELS, file) },
+        this.#state,
+      );
       return this.#stream(ask, ids, lease, stop, end);
     } catch (error) {
       end();
@@ -62,16 +74,26 @@ export class Conversation {
     }
   }
 
-  #stream({ text, model: name, options }: Ask, ids: readonly number[], { model }: Lease, stop: AbortController, end: () => void): Response {
+  #stream(
+    { text, model: name, options }: Ask,
+    ids: readonly number[],
+    { model }: Lease,
+    stop: AbortController,
+    end: () => void,
+  ): Response {
     const said = model.tokenizer.encode(text, { addSpecial: ids.length === 0 });
     const prompt = lastOf([...ids, ...said], model.contextLength - options.maxTokens);
-    const { response, done } = eventStream(model.generate(prompt, { ...options, signal: stop.signal }), stop, async ({ ids }) => {
-      // What was written before a reader left belongs to the conversation; a text that nothing was written to can be said again.
-      if (ids.length === 0) return;
-      // On the disk before anybody is told of the end.
-      await this.#state.storage.put({ model: name, ids: [...prompt, ...ids] });
-      await this.#state.storage.sync();
-    });
+    const { response, done } = eventStream(
+      model.generate(prompt, { ...options, signal: stop.signal }),
+      stop,
+      async ({ ids }) => {
+        // What was written before a reader left belongs to the conversation; a text that nothing was written to can be said again.
+        if (ids.length === 0) return;
+        // On the disk before anybody is told of the end.
+        await this.#state.storage.put({ model: name, ids: [...prompt, ...ids] });
+        await this.#state.storage.sync();
+      },
+    );
     this.#state.waitUntil(done.then(end));
     return response;
   }

@@ -14,13 +14,21 @@ export interface EventStream {
 }
 
 /** @param keep what must have happened before the reader is told of the end; it runs for a reader who has left, too */
-export function eventStream(generation: Generation, stop: AbortController, keep: (result: GenerationResult) => Promise<void> = async () => {}): EventStream {
+export function eventStream(
+  generation: Generation,
+  stop: AbortController,
+  keep: (result: GenerationResult) => Promise<void> = async () => {},
+): EventStream {
   // Of the runtime itself: from a stream of JavaScript that is filled faster than it is read, the oldest workerd does not
   // tell that the reader has left.
-  const { readable, writable } = new IdentityTransformStream(), writer = createWriter(writable, () => stop.abort());
+  const { readable, writable } = new IdentityTransformStream(),
+    writer = createWriter(writable, () => stop.abort());
   const done = pump(generation, writer.send, keep);
   void done.then(writer.close);
-  return { response: new Response(readable, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } }), done };
+  return {
+    response: new Response(readable, { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } }),
+    done,
+  };
 }
 
 /** Fires when the reader of the answer leaves, or has left. To be asked for at once: some runtimes tell it once only. */
@@ -32,10 +40,15 @@ export function readerOf({ signal }: Request): AbortController {
 }
 
 /** Never rejects. */
-async function pump(generation: Generation, send: (event: string, data: unknown) => void, keep: (result: GenerationResult) => Promise<void>): Promise<void> {
+async function pump(
+  generation: Generation,
+  send: (event: string, data: unknown) => void,
+  keep: (result: GenerationResult) => Promise<void>,
+): Promise<void> {
   try {
     for await (const { text } of generation) if (text !== "") send("text", text);
-    const result = await generation.result(), { promptTokens, cachedTokens, tokens } = result.timings;
+    const result = await generation.result(),
+      { promptTokens, cachedTokens, tokens } = result.timings;
     await keep(result);
     send("end", { stopReason: result.stopReason, promptTokens, cachedTokens, tokens });
   } catch (error) {
@@ -44,9 +57,14 @@ async function pump(generation: Generation, send: (event: string, data: unknown)
 }
 
 /** Writes what has come together while the last chunk was read. */
-function createWriter(stream: WritableStream<Uint8Array>, onLeft: () => void): { send(event: string, data: unknown): void; close(): Promise<void> } {
-  const writer = stream.getWriter(), encoder = new TextEncoder();
-  let waiting = "", writing: Promise<void> | undefined;
+function createWriter(
+  stream: WritableStream<Uint8Array>,
+  onLeft: () => void,
+): { send(event: string, data: unknown): void; close(): Promise<void> } {
+  const writer = stream.getWriter(),
+    encoder = new TextEncoder();
+  let waiting = "",
+    writing: Promise<void> | undefined;
   const write = async (): Promise<void> => {
     while (waiting !== "") {
       const chunk = encoder.encode(waiting);

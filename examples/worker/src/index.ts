@@ -24,10 +24,14 @@ const CONVERSATION = /^\/conversations\/([\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab
 
 export default {
   async fetch(request: Request, env: Env, context: WaitUntil): Promise<Response> {
-    const { pathname } = new URL(request.url), conversation = CONVERSATION.exec(pathname)?.[1];
-    if (isFromAnotherSite(request)) return Response.json({ code: "cross-site", message: "asked from the page of another site" }, { status: 403 });
-    if (conversation !== undefined) return await answerErrors(() => env.CONVERSATIONS.getByName(conversation).fetch(request));
-    if (pathname === "/generate" && request.method === "POST") return await answerErrors(() => generate(request, env, context));
+    const { pathname } = new URL(request.url),
+      conversation = CONVERSATION.exec(pathname)?.[1];
+    if (isFromAnotherSite(request))
+      return Response.json({ code: "cross-site", message: "asked from the page of another site" }, { status: 403 });
+    if (conversation !== undefined)
+      return await answerErrors(() => env.CONVERSATIONS.getByName(conversation).fetch(request));
+    if (pathname === "/generate" && request.method === "POST")
+      return await answerErrors(() => generate(request, env, context));
     if (pathname === "/") return new Response(PAGE, { headers: { "content-type": "text/html; charset=utf-8" } });
     return new Response("not found", { status: 404 });
   },
@@ -36,14 +40,19 @@ export default {
 /** Or any page could let its visitors' browsers work here, and speak as them where Access knows them. Programs send neither header. */
 function isFromAnotherSite({ method, headers, url }: Request): boolean {
   if (method === "GET" || method === "HEAD") return false;
-  const origin = headers.get("origin"), site = headers.get("sec-fetch-site") ?? "none";
+  const origin = headers.get("origin"),
+    site = headers.get("sec-fetch-site") ?? "none";
   return (origin !== null && origin !== new URL(url).origin) || (site !== "same-origin" && site !== "none");
 }
 
 async function generate(request: Request, env: Env, context: WaitUntil): Promise<Response> {
-  const stop = readerOf(request), { text, model: file, options } = await readAsk(request);
+  const stop = readerOf(request),
+    { text, model: file, options } = await readAsk(request);
   // Loaded on the first request that wants it, not on import: an isolate has a second to start.
-  const { model, release } = await borrowModel({ file, owner: "all", open: (name) => r2Source(env.MODELS, name) }, context);
+  const { model, release } = await borrowModel(
+    { file, owner: "all", open: (name) => r2Source(env.MODELS, name) },
+    context,
+  );
   const { response, done } = eventStream(model.generate(text, { ...options, signal: stop.signal }), stop);
   // A request whose reader leaves ends at once otherwise, before its generation does.
   context.waitUntil(done.then(release));

@@ -107,9 +107,18 @@ async function newPlace(wanted: Wanted, context: WaitUntil): Promise<Place | und
   if (placeOf(wanted) !== undefined) return undefined;
   // Nothing is awaited from here until the room is taken. What can never fit, `load` refuses by the header.
   if (sizeBytes <= LIMIT_BYTES && !makeRoom(sizeBytes)) {
-    throw new NoRoomNow("model/not-enough-memory", `wanted ${megabytes(sizeBytes)} for the model beside ${megabytes(usedBytes())} of others that are answering: ask again in a moment`);
+    throw new NoRoomNow(
+      "model/not-enough-memory",
+      `wanted ${megabytes(sizeBytes)} for the model beside ${megabytes(usedBytes())} of others that are answering: ask again in a moment`,
+    );
   }
-  const place: Place = { file: wanted.file, owner: wanted.owner, sizeBytes: Math.min(sizeBytes, LIMIT_BYTES), loading: new Life(), users: new Set() };
+  const place: Place = {
+    file: wanted.file,
+    owner: wanted.owner,
+    sizeBytes: Math.min(sizeBytes, LIMIT_BYTES),
+    loading: new Life(),
+    users: new Set(),
+  };
   if (sizeBytes <= LIMIT_BYTES) places.push(place);
   const loading = loadInto(place, source, options);
   // It goes on when the one who asked leaves: others wait for it.
@@ -120,7 +129,11 @@ async function newPlace(wanted: Wanted, context: WaitUntil): Promise<Place | und
 }
 
 /** Never rejects. */
-async function loadInto(place: Place, source: ByteSource | undefined, options: Parameters<typeof load>[1]): Promise<void> {
+async function loadInto(
+  place: Place,
+  source: ByteSource | undefined,
+  options: Parameters<typeof load>[1],
+): Promise<void> {
   try {
     const model = await load(source, options);
     place.model = model;
@@ -144,7 +157,8 @@ async function loadedByAnother(place: Place): Promise<void> {
 
 /** Closes models at rest, least recently used first, where that makes room enough. */
 function makeRoom(sizeBytes: number): boolean {
-  const atRest = places.filter(isAtRest), missing = (): number => usedBytes() + sizeBytes - LIMIT_BYTES;
+  const atRest = places.filter(isAtRest),
+    missing = (): number => usedBytes() + sizeBytes - LIMIT_BYTES;
   if (missing() > atRest.reduce((sum, place) => sum + place.sizeBytes, 0)) return false;
   for (const place of atRest) {
     if (missing() <= 0) break;

@@ -15,7 +15,9 @@ export async function r2Source(bucket: R2Bucket, key: string): Promise<ByteSourc
   const found = await inTime(key, () => bucket.head(key));
   if (found === null) throw new OnebitError("file/not-found", `${key}: the bucket has no such object`);
   const { size, etag } = found;
-  let buffer = new ArrayBuffer(BLOCK_BYTES), begin = 0, end = 0;
+  let buffer = new ArrayBuffer(BLOCK_BYTES),
+    begin = 0,
+    end = 0;
 
   /** Makes the buffer hold the file from `position` on. */
   async function fetchBlock(position: number): Promise<void> {
@@ -23,7 +25,8 @@ export async function r2Source(bucket: R2Bucket, key: string): Promise<ByteSourc
     begin = end = position;
     buffer = await inTime(key, async (isLate) => {
       // A read that was given up may still write to the buffer it was given.
-      let bytes = buffer.byteLength > 0 ? buffer : new ArrayBuffer(BLOCK_BYTES), filled = 0;
+      let bytes = buffer.byteLength > 0 ? buffer : new ArrayBuffer(BLOCK_BYTES),
+        filled = 0;
       buffer = new ArrayBuffer(0);
       // The tag: half of one file and half of its successor would be a model that answers nonsense.
       const part = await bucket.get(key, { range: { offset: position, length }, onlyIf: { etagMatches: etag } });
@@ -43,7 +46,8 @@ export async function r2Source(bucket: R2Bucket, key: string): Promise<ByteSourc
   }
 
   async function readInto(into: Uint8Array, position: number): Promise<void> {
-    if (position + into.length > size) throw new OnebitError("file/read", `${key}: wanted bytes up to ${position + into.length}, it has ${size}`);
+    if (position + into.length > size)
+      throw new OnebitError("file/read", `${key}: wanted bytes up to ${position + into.length}, it has ${size}`);
     for (let done = 0; done < into.length; ) {
       const at = position + done;
       if (at < begin || at >= end) await fetchBlock(at);
@@ -70,19 +74,28 @@ export async function r2Source(bucket: R2Bucket, key: string): Promise<ByteSourc
 /** Asks R2, and again where it fails or says nothing for too long. `isLate` resolves when nobody waits for this try any more. */
 async function inTime<T>(key: string, ask: (isLate: Promise<void>) => Promise<T>): Promise<T> {
   for (let nReads = 1; ; nReads++) {
-    let giveUp = (): void => {}, timer: ReturnType<typeof setTimeout> | undefined;
+    let giveUp = (): void => {},
+      timer: ReturnType<typeof setTimeout> | undefined;
     const isLate = new Promise<void>((resolve) => (giveUp = resolve));
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         giveUp();
-        reject(new OnebitError("hub/timeout", `${key}: R2 did not answer ${nReads} times, for ${READ_TIMEOUT_MS / 1000} s each`));
+        reject(
+          new OnebitError(
+            "hub/timeout",
+            `${key}: R2 did not answer ${nReads} times, for ${READ_TIMEOUT_MS / 1000} s each`,
+          ),
+        );
       }, READ_TIMEOUT_MS);
     });
     try {
       return await Promise.race([ask(isLate), late]);
     } catch (error) {
       const isFinal = error instanceof OnebitError && error.code !== "hub/timeout";
-      if (isFinal || nReads === READS_MAX) throw error instanceof OnebitError ? error : new OnebitError("file/read", `${key}: R2: ${String(error)}`, { cause: error });
+      if (isFinal || nReads === READS_MAX)
+        throw error instanceof OnebitError
+          ? error
+          : new OnebitError("file/read", `${key}: R2: ${String(error)}`, { cause: error });
     } finally {
       clearTimeout(timer);
     }

@@ -24,7 +24,10 @@ export const bench: Command = {
     ...LOAD_OPTION_HELP,
     ["--json", "print loadMs, promptTokensPerSecond, tokensPerSecond and what was run"],
   ],
-  examples: ["onebit bench model.gguf --threads 1", "onebit bench model.gguf --prompt 512 --tokens 128 --repeat 5 --json"],
+  examples: [
+    "onebit bench model.gguf --threads 1",
+    "onebit bench model.gguf --prompt 512 --tokens 128 --repeat 5 --json",
+  ],
   optionTypes: {
     prompt: { type: "string" },
     tokens: { type: "string" },
@@ -63,7 +66,12 @@ interface Speeds {
 
 async function measure(model: Model, prompt: number, tokens: number, signal: AbortSignal): Promise<Speeds> {
   await model.truncate(0);
-  const generation = model.generate(pseudoIds(prompt, model.vocabSize), { maxTokens: tokens, temperature: 0, ignoreEnd: true, signal });
+  const generation = model.generate(pseudoIds(prompt, model.vocabSize), {
+    maxTokens: tokens,
+    temperature: 0,
+    ignoreEnd: true,
+    signal,
+  });
   const { timings } = await generation.result();
   signal.throwIfAborted();
   // The first token comes from the prompt's last row; each of the others took one evaluation.
@@ -88,7 +96,9 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-function describe(result: Speeds & { loadMs: number; prompt: number; tokens: number; memory: Model["memory"]; engine: Model["engine"] }): string {
+function describe(
+  result: Speeds & { loadMs: number; prompt: number; tokens: number; memory: Model["memory"]; engine: Model["engine"] },
+): string {
   const { engine, memory } = result;
   return [
     `load      ${(result.loadMs / 1000).toFixed(2)} s, ${formatBytes(memory.wasmBytes)} of memory`,

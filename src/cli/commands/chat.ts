@@ -25,7 +25,10 @@ export const chat: Command = {
   usage: "onebit chat MODEL [options]   (Ctrl-C stops the reply; /exit or Ctrl-D leaves; /reset begins anew)",
   optionHelp: [
     ["--system TEXT", "the system message"],
-    ["--chat-template T", "instead of the model's own template: bitnet, chatml, falcon3, llama3, a name of one in its file, a file, or a template"],
+    [
+      "--chat-template T",
+      "instead of the model's own template: bitnet, chatml, falcon3, llama3, a name of one in its file, a file, or a template",
+    ],
     ["--no-thinking", "ask models that can think before they answer not to"],
     ...SAMPLING_OPTION_HELP,
     ...LOAD_OPTION_HELP,
@@ -58,13 +61,22 @@ export const chat: Command = {
 
 /** A file's text where there is such a file; names and templates are the library's to know. */
 function readTemplate(given: string | undefined): string | undefined {
-  if (given === undefined || Object.hasOwn(CHAT_TEMPLATES, given) || isChatTemplateText(given) || !existsSync(given)) return given;
-  if (statSync(given).size > TEMPLATE_CHARS_MAX * 4) fail("usage", `--chat-template: ${quoted(given)} is larger than any template`);
+  if (given === undefined || Object.hasOwn(CHAT_TEMPLATES, given) || isChatTemplateText(given) || !existsSync(given))
+    return given;
+  if (statSync(given).size > TEMPLATE_CHARS_MAX * 4)
+    fail("usage", `--chat-template: ${quoted(given)} is larger than any template`);
   const text = readFileSync(given, "utf8");
-  return isChatTemplateText(text) ? text : fail("usage", `--chat-template: ${quoted(given)} has no {{ or {%, so it is no template`);
+  return isChatTemplateText(text)
+    ? text
+    : fail("usage", `--chat-template: ${quoted(given)} has no {{ or {%, so it is no template`);
 }
 
-async function converse({ terminal }: CommandContext, model: Model, opening: readonly ChatMessage[], options: ChatOptions): Promise<void> {
+async function converse(
+  { terminal }: CommandContext,
+  model: Model,
+  opening: readonly ChatMessage[],
+  options: ChatOptions,
+): Promise<void> {
   const messages = [...opening];
   const lines = openLines(terminal);
   let reply: AbortController | undefined;
@@ -101,20 +113,32 @@ async function converse({ terminal }: CommandContext, model: Model, opening: rea
 /** Readline, with the prompt only where a person sees it. */
 function openLines(terminal: Screen): Interface {
   const isInteractive = terminal.stdinIsTty && terminal.stderrIsTty;
-  const lines = createInterface({ input: terminal.stdin, output: isInteractive ? process.stderr : undefined, terminal: isInteractive, prompt: PROMPT });
+  const lines = createInterface({
+    input: terminal.stdin,
+    output: isInteractive ? process.stderr : undefined,
+    terminal: isInteractive,
+    prompt: PROMPT,
+  });
   if (!isInteractive) lines.prompt = () => {};
   return lines;
 }
 
 /** One turn. A failed one (a full context, say) is reported and forgotten; the conversation goes on. */
-async function answer(terminal: Screen, model: Model, messages: ChatMessage[], line: string, options: ChatOptions): Promise<void> {
+async function answer(
+  terminal: Screen,
+  model: Model,
+  messages: ChatMessage[],
+  line: string,
+  options: ChatOptions,
+): Promise<void> {
   messages.push({ role: "user", content: line });
   try {
     const generation = model.chat(messages, options);
     for await (const piece of generation) await terminal.modelText(piece.text);
     const { text, stopReason } = await generation.result();
     await terminal.out("\n");
-    if (stopReason === "context") terminal.err(`(the context of ${model.contextLength} tokens is full: /reset begins anew)\n`);
+    if (stopReason === "context")
+      terminal.err(`(the context of ${model.contextLength} tokens is full: /reset begins anew)\n`);
     messages.push({ role: "assistant", content: text });
   } catch (error) {
     if (!(error instanceof OnebitError)) throw error;

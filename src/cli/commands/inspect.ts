@@ -31,7 +31,13 @@ export const inspect: Command = {
 type Description = ReturnType<typeof describe>;
 
 function describe({ file, config, memory, engine, unused, warnings }: ModelInspection) {
-  const tensors = [...file.tensors.values()].map(({ name, type, shape, position, sizeBytes }) => ({ name, type, shape, position, sizeBytes }));
+  const tensors = [...file.tensors.values()].map(({ name, type, shape, position, sizeBytes }) => ({
+    name,
+    type,
+    shape,
+    position,
+    sizeBytes,
+  }));
   const metadata = file.format === "gguf" ? Object.fromEntries(file.metadata) : file.config;
   return {
     format: file.format,
@@ -56,7 +62,20 @@ function abbreviate(value: unknown): unknown {
   return items.length <= LIST_ITEMS_SHOWN ? items : `${items.length} items`;
 }
 
-function print({ format, architecture, name, fileBytes, parameters, memory, engine, unused, warnings, config, metadata, tensors }: Description): string {
+function print({
+  format,
+  architecture,
+  name,
+  fileBytes,
+  parameters,
+  memory,
+  engine,
+  unused,
+  warnings,
+  config,
+  metadata,
+  tensors,
+}: Description): string {
   const nameWidth = Math.max(...tensors.map((tensor) => tensor.name.length), 0);
   return [
     `${name}: ${architecture} in ${format}, ${formatBytes(fileBytes)}, ${(parameters / 1e6).toFixed(1)} million parameters`,
@@ -71,7 +90,10 @@ function print({ format, architecture, name, fileBytes, parameters, memory, engi
     ...Object.entries(metadata).map(([key, value]) => `  ${key} = ${show(value)}`),
     "",
     "tensors",
-    ...tensors.map((tensor) => `  ${tensor.name.padEnd(nameWidth)}  ${tensor.type.padEnd(7)}  ${tensor.shape.join(" × ").padEnd(14)}  ${formatBytes(tensor.sizeBytes)}`),
+    ...tensors.map(
+      (tensor) =>
+        `  ${tensor.name.padEnd(nameWidth)}  ${tensor.type.padEnd(7)}  ${tensor.shape.join(" × ").padEnd(14)}  ${formatBytes(tensor.sizeBytes)}`,
+    ),
     "",
   ].join("\n");
 }
@@ -79,7 +101,8 @@ function print({ format, architecture, name, fileBytes, parameters, memory, engi
 /** Names come from the file: shown as JSON, which escapes what would drive a terminal. */
 function notUsed(what: string, names: readonly string[]): string[] {
   if (names.length === 0) return [];
-  const shown = names.slice(0, LIST_ITEMS_SHOWN).map(show).join(", "), more = names.length - LIST_ITEMS_SHOWN;
+  const shown = names.slice(0, LIST_ITEMS_SHOWN).map(show).join(", "),
+    more = names.length - LIST_ITEMS_SHOWN;
   return [`${what} not used: ${shown}${more > 0 ? ` and ${more} more` : ""}`];
 }
 

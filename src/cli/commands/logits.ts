@@ -25,7 +25,11 @@ export const logits: Command = {
     const { options, signal } = context;
     const ids = options.ids("ids") ?? fail("usage", "--ids is missing: the token ids to read");
     const path = options.text("out") ?? fail("usage", "--out is missing: the file to write");
-    if (/\.(?:npy|npz|json|csv|txt|pt|safetensors|gguf)$/i.test(path)) fail("usage", `--out: the file is raw f32, little endian, whatever it is called: wanted a name such as logits.f32, got ${quoted(path)}`);
+    if (/\.(?:npy|npz|json|csv|txt|pt|safetensors|gguf)$/i.test(path))
+      fail(
+        "usage",
+        `--out: the file is raw f32, little endian, whatever it is called: wanted a name such as logits.f32, got ${quoted(path)}`,
+      );
     await using model = await loadModel(context);
     const file = openForWriting(path);
     try {

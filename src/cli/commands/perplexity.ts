@@ -29,6 +29,9 @@ export const perplexity: Command = {
     };
     const result = await model.perplexity(text, { context: options.integer("context", 2), signal, onProgress });
     if (options.flag("json")) await terminal.out(formatJson(result));
-    else await terminal.out(`perplexity ${result.perplexity.toFixed(4)} over ${result.tokens} tokens, windows of ${result.context}\n`);
+    else
+      await terminal.out(
+        `perplexity ${result.perplexity.toFixed(4)} over ${result.tokens} tokens, windows of ${result.context}\n`,
+      );
   },
 };

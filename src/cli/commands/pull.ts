@@ -21,10 +21,17 @@ export const pull: Command = {
     ["--verify", "hash files again that were there already"],
     ["--json", "print the result as JSON"],
   ],
-  examples: ["onebit pull hf:prism-ml/Bonsai-1.7B-gguf", "onebit pull hf:owner/repo/model-TQ2_0.gguf@v1.0", "onebit pull https://example.com/model.gguf --sha256 HEX"],
+  examples: [
+    "onebit pull hf:prism-ml/Bonsai-1.7B-gguf",
+    "onebit pull hf:owner/repo/model-TQ2_0.gguf@v1.0",
+    "onebit pull https://example.com/model.gguf --sha256 HEX",
+  ],
   optionTypes: {
     ...HUB_OPTION_TYPES,
-    sha256: { type: "string" }, refresh: { type: "boolean" }, verify: { type: "boolean" }, json: { type: "boolean" },
+    sha256: { type: "string" },
+    refresh: { type: "boolean" },
+    verify: { type: "boolean" },
+    json: { type: "boolean" },
   },
   nPositionals: [1, 1],
   async run({ terminal, library, positionals, options, signal }) {
@@ -34,7 +41,9 @@ export const pull: Command = {
       pulled = await library.pull(modelSource(positionals[0], true), {
         ...hubOptions(options),
         signal,
-        sha256: options.text("sha256"), refresh: options.flag("refresh"), verify: options.flag("verify"),
+        sha256: options.text("sha256"),
+        refresh: options.flag("refresh"),
+        verify: options.flag("verify"),
         onProgress: line.show,
       });
     } finally {
@@ -46,7 +55,8 @@ export const pull: Command = {
       return;
     }
     if (isStale) terminal.err("onebit: the network cannot be reached; this is what was here before\n");
-    if (others.length > 0) terminal.err(`onebit: chose ${files[0].name} (${reason}); there are also ${listed(others)}\n`);
+    if (others.length > 0)
+      terminal.err(`onebit: chose ${files[0].name} (${reason}); there are also ${listed(others)}\n`);
     await terminal.out(describe(pulled));
   },
 };

@@ -16,7 +16,12 @@ export const remove: Command = {
   optionTypes: { json: { type: "boolean" } },
   nPositionals: [1, 1],
   async run({ terminal, library, positionals, options }) {
-    const source = modelSource(positionals[0], true), { freedBytes } = await library.remove(source);
-    await terminal.out(options.flag("json") ? formatJson({ source, freedBytes }) : `${source}: removed, ${formatBytes(freedBytes)} are free again\n`);
+    const source = modelSource(positionals[0], true),
+      { freedBytes } = await library.remove(source);
+    await terminal.out(
+      options.flag("json")
+        ? formatJson({ source, freedBytes })
+        : `${source}: removed, ${formatBytes(freedBytes)} are free again\n`,
+    );
   },
 };

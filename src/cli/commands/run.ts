@@ -51,10 +51,12 @@ export const run: Command = {
   async run(context) {
     const { options, signal, terminal } = context;
     // Everything the command line can get wrong, before the model is loaded.
-    const { source, text } = readArguments(context.positionals), sampling = samplingOptions(options);
+    const { source, text } = readArguments(context.positionals),
+      sampling = samplingOptions(options);
     const prompt = await readPrompt(context, text);
     await using model = await loadModel({ ...context, positionals: source === undefined ? [] : [source] });
-    if (source === undefined && terminal.stderrIsTty) terminal.err("onebit: the model in the package continues; to run another: onebit run MODEL PROMPT\n");
+    if (source === undefined && terminal.stderrIsTty)
+      terminal.err("onebit: the model in the package continues; to run another: onebit run MODEL PROMPT\n");
     const isJson = options.flag("json");
     const generation = model.generate(prompt, {
       ...(source === undefined ? withDefaults(sampling) : sampling),
@@ -83,13 +85,17 @@ function withDefaults(sampling: GenerateOptions): GenerateOptions {
   return { ...DEFAULT_MODEL_SAMPLING, ...Object.fromEntries(given) };
 }
 
-async function readPrompt({ terminal, options, signal }: CommandContext, text: string | undefined): Promise<string | number[]> {
+async function readPrompt(
+  { terminal, options, signal }: CommandContext,
+  text: string | undefined,
+): Promise<string | number[]> {
   const ids = options.ids("ids");
   if (ids !== undefined) return text === undefined ? ids : fail("usage", "give a prompt or --ids, not both");
   if (text !== undefined) return text;
   if (terminal.stdinIsTty) fail("usage", "there is no prompt: give it as an argument, as --ids, or on standard input");
   const piped = await readText(terminal.stdin, signal);
-  if (piped === "") fail("usage", "standard input is empty: give a prompt as an argument, as --ids, or on standard input");
+  if (piped === "")
+    fail("usage", "standard input is empty: give a prompt as an argument, as --ids, or on standard input");
   // `echo` and editors end a text with a newline that is no part of it.
   return piped.replace(/\r?\n$/, "");
 }
@@ -108,8 +114,11 @@ function describeRun(model: Model, { promptIds, ids, text, stopReason, timings }
 }
 
 function sayHowItEnded({ terminal }: CommandContext, model: Model, { stopReason, timings }: GenerationResult): void {
-  if (stopReason === "context") terminal.err(`onebit: stopped: the context of ${model.contextLength} tokens is full (--context gives it more)\n`);
+  if (stopReason === "context")
+    terminal.err(`onebit: stopped: the context of ${model.contextLength} tokens is full (--context gives it more)\n`);
   if (!terminal.stderrIsTty) return;
   const { promptTokens, promptMs, tokens, generateMs } = timings;
-  terminal.err(`prompt ${promptTokens} tokens, ${formatRate(promptTokens, promptMs)}; reply ${tokens} tokens, ${formatRate(tokens - 1, generateMs)}\n`);
+  terminal.err(
+    `prompt ${promptTokens} tokens, ${formatRate(promptTokens, promptMs)}; reply ${tokens} tokens, ${formatRate(tokens - 1, generateMs)}\n`,
+  );
 }

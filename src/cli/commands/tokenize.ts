@@ -30,8 +30,13 @@ export const tokenize: Command = {
   async run({ positionals, options, library, terminal }) {
     const [path, argument] = positionals;
     const text = readInput(argument, options.text("file"));
-    const tokenizer = (await library.loadTokenizer(modelSource(path))) ?? fail("tokenizer/missing", `${path}: the file has no vocabulary`);
-    const ids = tokenizer.encode(text, { addSpecial: options.flag("add-special"), parseSpecial: options.flag("special") });
+    const tokenizer =
+      (await library.loadTokenizer(modelSource(path))) ??
+      fail("tokenizer/missing", `${path}: the file has no vocabulary`);
+    const ids = tokenizer.encode(text, {
+      addSpecial: options.flag("add-special"),
+      parseSpecial: options.flag("special"),
+    });
     if (options.flag("json")) {
       const tokens = ids.map((id) => tokenizer.tokenText(id));
       await terminal.out(formatJson({ ids, tokens, count: ids.length }));
@@ -48,6 +53,10 @@ function readInput(argument: string | undefined, path: string | undefined): stri
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(readFileSync(path));
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    return fail(isMissing ? "file/not-found" : "file/read", `${path}: ${error instanceof Error ? error.message : String(error)}`, error);
+    return fail(
+      isMissing ? "file/not-found" : "file/read",
+      `${path}: ${error instanceof Error ? error.message : String(error)}`,
+      error,
+    );
   }
 }

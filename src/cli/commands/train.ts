@@ -41,28 +41,48 @@ export const train: Command = {
   ],
   optionTypes: {
     ...TRAINING_OPTION_TYPES,
-    out: { type: "string" }, resume: { type: "boolean" }, plan: { type: "boolean" }, prompt: { type: "string" },
-    threads: { type: "string" }, name: { type: "string" }, export: { type: "string" }, ternary: { type: "string" },
-    "no-gguf": { type: "boolean" }, safetensors: { type: "string" }, json: { type: "boolean" },
+    out: { type: "string" },
+    resume: { type: "boolean" },
+    plan: { type: "boolean" },
+    prompt: { type: "string" },
+    threads: { type: "string" },
+    name: { type: "string" },
+    export: { type: "string" },
+    ternary: { type: "string" },
+    "no-gguf": { type: "boolean" },
+    safetensors: { type: "string" },
+    json: { type: "boolean" },
   },
   nPositionals: [1, 1],
   async run(context) {
-    const { options, terminal } = context, isJson = options.flag("json"), choices = recipeOptions(options), output = outputOf(options);
-    const { recipe } = resolveOptions(choices), platform = detectPlatform(), threads = options.integer("threads", 1) ?? defaultThreads(recipe, platform);
+    const { options, terminal } = context,
+      isJson = options.flag("json"),
+      choices = recipeOptions(options),
+      output = outputOf(options);
+    const { recipe } = resolveOptions(choices),
+      platform = detectPlatform(),
+      threads = options.integer("threads", 1) ?? defaultThreads(recipe, platform);
     const plan = planTraining(recipe, { threads, platform });
     if (!isJson) await terminal.out(describePlan(recipe, plan));
     if (options.flag("plan")) {
       if (isJson) await terminal.out(formatJson({ recipe, plan }));
       return;
     }
-    const folder = output.folder ?? fail("usage", "--out is missing: the folder for checkpoints, metrics and the model");
+    const folder =
+      output.folder ?? fail("usage", "--out is missing: the folder for checkpoints, metrics and the model");
     const training = await open(context, platform, { choices, threads, folder, hasGguf: output.hasGguf });
     try {
       sayWhereFrom(context, training);
       const validation = await follow(context, training, isJson);
       const files = await writeModel(platform, training, folder, output);
-      if (isJson) await terminal.out(formatJson({ step: training.step, plan, validation, metrics: training.metrics.at(-1), files }));
-      else await terminal.out(`${describeCurve(training)}${files.map(({ path, sizeBytes }) => `${path}: ${formatBytes(sizeBytes)}\n`).join("")}${platform.inFolder(folder, PLOT_FILE)}: the curve\n`);
+      if (isJson)
+        await terminal.out(
+          formatJson({ step: training.step, plan, validation, metrics: training.metrics.at(-1), files }),
+        );
+      else
+        await terminal.out(
+          `${describeCurve(training)}${files.map(({ path, sizeBytes }) => `${path}: ${formatBytes(sizeBytes)}\n`).join("")}${platform.inFolder(folder, PLOT_FILE)}: the curve\n`,
+        );
     } finally {
       await training.close();
     }
@@ -70,9 +90,12 @@ export const train: Command = {
 };
 
 function outputOf(options: Options): ModelOutput & { readonly folder: string | undefined } {
-  const hasGguf = !options.flag("no-gguf"), gguf = options.text("export");
+  const hasGguf = !options.flag("no-gguf"),
+    gguf = options.text("export");
   if (gguf !== undefined && !/\.gguf$/i.test(gguf)) {
-    const instead = /\.safetensors$/i.test(gguf) ? "for safetensors: --safetensors FOLDER" : "there are GGUF files, and safetensors by --safetensors FOLDER";
+    const instead = /\.safetensors$/i.test(gguf)
+      ? "for safetensors: --safetensors FOLDER"
+      : "there are GGUF files, and safetensors by --safetensors FOLDER";
     fail("usage", `--export: wanted a file that ends in .gguf, got ${quoted(gguf)}; ${instead}`);
   }
   if (!hasGguf && gguf !== undefined) fail("usage", "give --export or --no-gguf, not both");
@@ -87,13 +110,27 @@ interface Begin {
   readonly hasGguf: boolean;
 }
 
-async function open({ positionals, options, signal }: CommandContext, platform: Platform, { choices, threads, folder, hasGguf }: Begin): Promise<Training> {
-  const { maxBytes } = resolveOptions(choices).settings, source = await platform.openFile(positionals[0]);
-  const text = await readTextFile(source, { signal, ...(maxBytes > 0 ? { maxBytes } : {}) }).finally(() => source.close());
+async function open(
+  { positionals, options, signal }: CommandContext,
+  platform: Platform,
+  { choices, threads, folder, hasGguf }: Begin,
+): Promise<Training> {
+  const { maxBytes } = resolveOptions(choices).settings,
+    source = await platform.openFile(positionals[0]);
+  const text = await readTextFile(source, { signal, ...(maxBytes > 0 ? { maxBytes } : {}) }).finally(() =>
+    source.close(),
+  );
   const training = await openTraining({
-    ...choices, ...(hasGguf ? {} : { sampleEvery: 0 }),
-    text, platform, threads, folder, signal,
-    resume: options.flag("resume"), name: options.text("name"), samplePrompt: options.text("prompt"),
+    ...choices,
+    ...(hasGguf ? {} : { sampleEvery: 0 }),
+    text,
+    platform,
+    threads,
+    folder,
+    signal,
+    resume: options.flag("resume"),
+    name: options.text("name"),
+    samplePrompt: options.text("prompt"),
   });
   try {
     // What cannot be exported should not be trained for hours.
@@ -101,15 +138,18 @@ async function open({ positionals, options, signal }: CommandContext, platform: 
     if (options.text("safetensors") !== undefined) await training.safetensors();
   } catch (error) {
     await training.close();
-    if (error instanceof OnebitError && hasGguf) fail(error.code, `${error.message} (--no-gguf trains it all the same)`, error);
+    if (error instanceof OnebitError && hasGguf)
+      fail(error.code, `${error.message} (--no-gguf trains it all the same)`, error);
     throw error;
   }
   return training;
 }
 
 function sayWhereFrom({ terminal, options }: CommandContext, { resumedFrom, logSetAside, step }: Training): void {
-  if (logSetAside) terminal.err(`onebit: the log was damaged and is set aside as ${logSetAside.path}: ${logSetAside.reason}\n`);
-  for (const { reason } of resumedFrom?.skipped ?? []) terminal.err(`onebit: passed over a damaged checkpoint: ${reason}\n`);
+  if (logSetAside)
+    terminal.err(`onebit: the log was damaged and is set aside as ${logSetAside.path}: ${logSetAside.reason}\n`);
+  for (const { reason } of resumedFrom?.skipped ?? [])
+    terminal.err(`onebit: passed over a damaged checkpoint: ${reason}\n`);
   if (resumedFrom) terminal.err(`onebit: going on from step ${step}, ${resumedFrom.path}\n`);
   else if (options.flag("resume")) terminal.err("onebit: there is no checkpoint yet: beginning\n");
 }
@@ -120,11 +160,21 @@ async function follow({ terminal }: CommandContext, training: Training, isJson: 
   try {
     for await (const event of training) {
       await report.show(event);
-      if (event.kind === "validation") validation = { step: event.step, loss: event.loss, bitsPerByte: event.bitsPerByte, tokens: event.tokens, isWhole: event.isWhole };
+      if (event.kind === "validation")
+        validation = {
+          step: event.step,
+          loss: event.loss,
+          bitsPerByte: event.bitsPerByte,
+          tokens: event.tokens,
+          isWhole: event.isWhole,
+        };
     }
   } catch (error) {
     report.clear();
-    if (error instanceof OnebitError && error.code === "aborted") terminal.err(`onebit: stopped at step ${training.step}, which is saved; the same command with --resume goes on\n`);
+    if (error instanceof OnebitError && error.code === "aborted")
+      terminal.err(
+        `onebit: stopped at step ${training.step}, which is saved; the same command with --resume goes on\n`,
+      );
     throw error;
   } finally {
     report.clear();

@@ -18,7 +18,9 @@ const MODEL_PLACE = '<script type="text/plain" id="default-model">';
 
 /** How each system opens an address in the browser of its user. */
 const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly [program: string, ...args: string[]]>>> = {
-  darwin: ["open"], win32: ["cmd", "/c", "start", ""], linux: ["xdg-open"],
+  darwin: ["open"],
+  win32: ["cmd", "/c", "start", ""],
+  linux: ["xdg-open"],
 };
 
 export const web: Command = {
@@ -28,18 +30,28 @@ export const web: Command = {
   notes: ["Serves until Ctrl-C. The browser computes; this program only hands out the files of the page."],
   optionHelp: [
     ["--port N", `the port (default: ${PORT_DEFAULT}; 0: one that is free)`],
-    ["--host H", `the address to listen on (default: ${HOST_DEFAULT}; 0.0.0.0 is all of the network, where browsers give a page without https neither threads nor storage)`],
+    [
+      "--host H",
+      `the address to listen on (default: ${HOST_DEFAULT}; 0.0.0.0 is all of the network, where browsers give a page without https neither threads nor storage)`,
+    ],
     ["--open", "open the page in a browser"],
     ["--out FILE", "write the page as one file that needs no server, with the model in the box inside, and end"],
   ],
   examples: ["onebit web --open", "onebit web --port 0", "onebit web --out onebit.html"],
-  optionTypes: { port: { type: "string" }, host: { type: "string" }, open: { type: "boolean" }, out: { type: "string" } },
+  optionTypes: {
+    port: { type: "string" },
+    host: { type: "string" },
+    open: { type: "boolean" },
+    out: { type: "string" },
+  },
   nPositionals: [0, 0],
   async run({ terminal, options, signal }) {
     const out = options.text("out");
-    if (out !== undefined && !/\.html?$/i.test(out)) fail("usage", `--out: the page is HTML: wanted a file that ends in .html, got ${quoted(out)}`);
+    if (out !== undefined && !/\.html?$/i.test(out))
+      fail("usage", `--out: the page is HTML: wanted a file that ends in .html, got ${quoted(out)}`);
     if (out !== undefined) return await writeSinglePage(out);
-    const port = options.integer("port", 0) ?? PORT_DEFAULT, host = options.text("host") ?? HOST_DEFAULT;
+    const port = options.integer("port", 0) ?? PORT_DEFAULT,
+      host = options.text("host") ?? HOST_DEFAULT;
     if (port > 65_535) fail("usage", `--port: wanted 0 to 65535, got ${port}`);
     const server = await startStaticServer({ folder: fileURLToPath(new URL("./web/", import.meta.url)), host, port });
     try {
@@ -56,9 +68,19 @@ export const web: Command = {
 /** @throws OnebitError `file/write` */
 async function writeSinglePage(path: string): Promise<void> {
   const inPackage = (name: string) => readFile(new URL(name, import.meta.url));
-  const page = (await inPackage("./single-page.html")).toString(), model = (await inPackage("./web/shakespeare.gguf")).toString("base64");
-  const written = writeFile(path, page.replace(MODEL_PLACE, () => `${MODEL_PLACE}${model}`));
-  await written.catch((error: unknown) => fail("file/write", `${path}: the page could not be written: ${error instanceof Error ? error.message : String(error)}`, error));
+  const page = (await inPackage("./single-page.html")).toString(),
+    model = (await inPackage("./web/shakespeare.gguf")).toString("base64");
+  const written = writeFile(
+    path,
+    page.replace(MODEL_PLACE, () => `${MODEL_PLACE}${model}`),
+  );
+  await written.catch((error: unknown) =>
+    fail(
+      "file/write",
+      `${path}: the page could not be written: ${error instanceof Error ? error.message : String(error)}`,
+      error,
+    ),
+  );
 }
 
 function openInBrowser(url: string, complain: (message: string) => void): void {

@@ -10,7 +10,20 @@ import { concat, MarkedText } from "./marked-text.ts";
 import { formatPercent } from "./text-format.ts";
 import { escapeHtml, repeatText } from "./text-operations.ts";
 import { codePointLength, codePoints, isPlain, unitOffset } from "./text-search.ts";
-import { costOf, Float, integer, isInteger, isList, isNumber, raise, toNumber, Tuple, typeName, Undefined, View } from "./values.ts";
+import {
+  costOf,
+  Float,
+  integer,
+  isInteger,
+  isList,
+  isNumber,
+  raise,
+  toNumber,
+  Tuple,
+  typeName,
+  Undefined,
+  View,
+} from "./values.ts";
 import type { Value } from "./values.ts";
 
 /** @throws OnebitError `template/raised`, `template/limit` */
@@ -40,14 +53,16 @@ function add(left: MarkedText, right: MarkedText, budget: Budget): MarkedText {
 
 /** `-value`, `+value`. */
 export function applySign(operator: "+" | "-", value: Value): Value {
-  if (!isNumber(value)) return raise(value instanceof Undefined ? `${value.what} is undefined` : `a ${typeName(value)} has no sign`);
+  if (!isNumber(value))
+    return raise(value instanceof Undefined ? `${value.what} is undefined` : `a ${typeName(value)} has no sign`);
   const n = operator === "-" ? -toNumber(value) : toNumber(value);
   return value instanceof Float ? new Float(n) : integer(n);
 }
 
 /** Refuses a list too long before it takes memory. @throws OnebitError `template/limit` */
 export function checkItems(n: number, budget: Budget): void {
-  if (!(n <= TEMPLATE_LIST_ITEMS_MAX)) fail("template/limit", `chat template: a list of ${n} items, at most ${TEMPLATE_LIST_ITEMS_MAX} are allowed`);
+  if (!(n <= TEMPLATE_LIST_ITEMS_MAX))
+    fail("template/limit", `chat template: a list of ${n} items, at most ${TEMPLATE_LIST_ITEMS_MAX} are allowed`);
   budget.spend(n >> 1);
 }
 
@@ -58,7 +73,10 @@ export function slice(value: Value, bounds: readonly (Value | undefined)[], budg
   const step = stepValue ?? 1;
   if (step === 0) raise("a slice's step is zero");
   if (value instanceof Undefined) raise(`${value.what} is undefined`);
-  if (value instanceof MarkedText) return step === 1 ? sliceText(value, start, stop) : concat(sliceItems(codePoints(value, budget), start, stop, step)).asMarkup(value.isMarkup);
+  if (value instanceof MarkedText)
+    return step === 1
+      ? sliceText(value, start, stop)
+      : concat(sliceItems(codePoints(value, budget), start, stop, step)).asMarkup(value.isMarkup);
   if (!isList(value) || value instanceof View) return raise(`cannot slice a ${typeName(value)}`);
   const items = sliceItems(value, start, stop, step);
   return value instanceof Tuple ? Tuple.copy(items) : items;
@@ -120,7 +138,14 @@ function calculateNumbers(operator: string, left: number | Float | boolean, righ
   if (operator === "/") return new Float(a / b);
   // Python rounds the quotient down, and the remainder has the divisor's sign.
   const remainder = a % b;
-  const modulo = remainder !== 0 && remainder < 0 !== b < 0 ? remainder + b : remainder === 0 && isFloat ? (b < 0 ? -0 : 0) : remainder;
+  const modulo =
+    remainder !== 0 && remainder < 0 !== b < 0
+      ? remainder + b
+      : remainder === 0 && isFloat
+        ? b < 0
+          ? -0
+          : 0
+        : remainder;
   return result(operator === "//" ? floorDivide(a, b, modulo) : modulo);
 }
 
@@ -136,5 +161,7 @@ function power(a: number, b: number, isFloat: boolean): Value {
   if (a < 0 && !Number.isInteger(b)) raise("a negative number has no fractional power here");
   const value = a ** b;
   if (!isFloat && b >= 0) return integer(value);
-  return !Number.isFinite(value) && Number.isFinite(a) && Number.isFinite(b) ? raise("the power is too large") : new Float(value);
+  return !Number.isFinite(value) && Number.isFinite(a) && Number.isFinite(b)
+    ? raise("the power is too large")
+    : new Float(value);
 }

@@ -25,15 +25,30 @@ export type Expression =
   | { readonly kind: "sign"; readonly operator: "+" | "-"; readonly operand: Expression }
   | { readonly kind: "and" | "or"; readonly left: Expression; readonly right: Expression }
   | { readonly kind: "binary"; readonly operator: string; readonly left: Expression; readonly right: Expression }
-  | { readonly kind: "compare"; readonly first: Expression; readonly rest: readonly (readonly [operator: string, operand: Expression])[] }
+  | {
+      readonly kind: "compare";
+      readonly first: Expression;
+      readonly rest: readonly (readonly [operator: string, operand: Expression])[];
+    }
   | { readonly kind: "concat"; readonly parts: readonly Expression[] }
-  | { readonly kind: "conditional"; readonly test: Expression; readonly then: Expression; readonly otherwise: Expression | undefined }
+  | {
+      readonly kind: "conditional";
+      readonly test: Expression;
+      readonly then: Expression;
+      readonly otherwise: Expression | undefined;
+    }
   | { readonly kind: "attribute"; readonly object: Expression; readonly name: string }
   | { readonly kind: "item"; readonly object: Expression; readonly index: Expression }
   | { readonly kind: "slice"; readonly object: Expression; readonly bounds: readonly (Expression | undefined)[] }
   | { readonly kind: "call"; readonly callee: Expression; readonly args: Arguments }
   | { readonly kind: "filter"; readonly operand: Expression; readonly name: string; readonly args: Arguments }
-  | { readonly kind: "test"; readonly operand: Expression; readonly name: string; readonly args: Arguments; readonly isNegated: boolean };
+  | {
+      readonly kind: "test";
+      readonly operand: Expression;
+      readonly name: string;
+      readonly args: Arguments;
+      readonly isNegated: boolean;
+    };
 
 /** What `for` and `set` assign to: a name, a namespace's attribute, or several of them. */
 export type Target =
@@ -62,11 +77,32 @@ export interface Macro {
 export type Statement =
   | { readonly kind: "data"; readonly text: MarkedText }
   | { readonly kind: "output"; readonly value: Expression }
-  | { readonly kind: "if"; readonly branches: readonly (readonly [test: Expression, body: readonly Statement[]])[]; readonly otherwise: readonly Statement[] }
-  | { readonly kind: "for"; readonly target: Target; readonly iterable: Expression; readonly condition: Expression | undefined; readonly isRecursive: boolean; readonly body: readonly Statement[]; readonly otherwise: readonly Statement[] }
+  | {
+      readonly kind: "if";
+      readonly branches: readonly (readonly [test: Expression, body: readonly Statement[]])[];
+      readonly otherwise: readonly Statement[];
+    }
+  | {
+      readonly kind: "for";
+      readonly target: Target;
+      readonly iterable: Expression;
+      readonly condition: Expression | undefined;
+      readonly isRecursive: boolean;
+      readonly body: readonly Statement[];
+      readonly otherwise: readonly Statement[];
+    }
   | { readonly kind: "set"; readonly target: Target; readonly value: Expression }
-  | { readonly kind: "setBlock"; readonly target: Target; readonly filters: readonly FilterCall[]; readonly body: readonly Statement[] }
-  | { readonly kind: "with"; readonly bindings: readonly (readonly [Target, Expression])[]; readonly body: readonly Statement[] }
+  | {
+      readonly kind: "setBlock";
+      readonly target: Target;
+      readonly filters: readonly FilterCall[];
+      readonly body: readonly Statement[];
+    }
+  | {
+      readonly kind: "with";
+      readonly bindings: readonly (readonly [Target, Expression])[];
+      readonly body: readonly Statement[];
+    }
   | { readonly kind: "macro"; readonly macro: Macro }
   | { readonly kind: "callBlock"; readonly macro: Macro; readonly call: Extract<Expression, { kind: "call" }> }
   | { readonly kind: "filterBlock"; readonly filters: readonly FilterCall[]; readonly body: readonly Statement[] }

@@ -10,7 +10,15 @@ export const SPACES = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028
 export function isSpace(code: number): boolean {
   if (code <= 0x20) return (code >= 9 && code <= 13) || (code >= 0x1c && code <= 0x20);
   if (code < 0x1680) return code === 0x85 || code === 0xa0;
-  return code === 0x1680 || (code >= 0x2000 && code <= 0x200a) || code === 0x2028 || code === 0x2029 || code === 0x202f || code === 0x205f || code === 0x3000;
+  return (
+    code === 0x1680 ||
+    (code >= 0x2000 && code <= 0x200a) ||
+    code === 0x2028 ||
+    code === 0x2029 ||
+    code === 0x202f ||
+    code === 0x205f ||
+    code === 0x3000
+  );
 }
 
 /** Offset of the first character at or after `from` that is no space. */
@@ -37,7 +45,8 @@ export const KINDS: Readonly<Record<string, RegExp>> = {
   isascii: /^[\x00-\x7f]*$/,
   isalpha: /^\p{L}+$/u,
   isdecimal: /^\p{Nd}+$/u,
-  isdigit: /^[\p{Nd}\u00b2\u00b3\u00b9\u2070\u2074-\u2079\u2080-\u2089\u2460-\u2468\u2474-\u247c\u2488-\u2490\u24ea\u24f5-\u24fd\u24ff\u2776-\u277e\u2780-\u2788\u278a-\u2792]+$/u,
+  isdigit:
+    /^[\p{Nd}\u00b2\u00b3\u00b9\u2070\u2074-\u2079\u2080-\u2089\u2460-\u2468\u2474-\u247c\u2488-\u2490\u24ea\u24f5-\u24fd\u24ff\u2776-\u277e\u2780-\u2788\u278a-\u2792]+$/u,
   isnumeric: /^\p{N}+$/u,
   isalnum: /^[\p{L}\p{N}]+$/u,
   isspace: new RegExp(`^[${SPACES}]+$`, "u"),

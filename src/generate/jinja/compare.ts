@@ -19,7 +19,12 @@ export function isEqual(a: Value, b: Value, budget: Budget): boolean {
   }
   if (a instanceof Undefined && b instanceof Undefined) return true;
   budget.enter();
-  const equal = isList(a) && isList(b) ? isEqualList(a, b, budget) : a instanceof Dict && b instanceof Dict ? isEqualDict(a, b, budget) : a === b;
+  const equal =
+    isList(a) && isList(b)
+      ? isEqualList(a, b, budget)
+      : a instanceof Dict && b instanceof Dict
+        ? isEqualDict(a, b, budget)
+        : a === b;
   budget.leave();
   return equal;
 }
@@ -31,11 +36,14 @@ function isEqualList(a: readonly Value[], b: readonly Value[], budget: Budget): 
 
 function isEqualDict(a: Dict, b: Dict, budget: Budget): boolean {
   budget.spend(a.size);
-  return a.size === b.size && a.entries().every(([key, value]) => {
-    budget.spend(key instanceof MarkedText ? key.cost : 1);
-    const other = b.get(key);
-    return other !== undefined && isEqual(value, other, budget);
-  });
+  return (
+    a.size === b.size &&
+    a.entries().every(([key, value]) => {
+      budget.spend(key instanceof MarkedText ? key.cost : 1);
+      const other = b.get(key);
+      return other !== undefined && isEqual(value, other, budget);
+    })
+  );
 }
 
 /** Negative, zero or positive; NaN where neither holds. @throws OnebitError `template/raised` for values without an order */
@@ -50,10 +58,12 @@ export function compare(a: Value, b: Value, budget: Budget): number {
     budget.spend(Math.min(a.cost, b.cost));
     return compareText(a.text, b.text);
   }
-  if (!isList(a) || !isList(b) || typeName(a) !== typeName(b)) return raise(`cannot compare ${typeName(a)} with ${typeName(b)}`);
+  if (!isList(a) || !isList(b) || typeName(a) !== typeName(b))
+    return raise(`cannot compare ${typeName(a)} with ${typeName(b)}`);
   budget.enter();
   let order = 0;
-  for (let i = 0; i < a.length && i < b.length && order === 0; i++) order = isEqual(a[i], b[i], budget) ? 0 : compare(a[i], b[i], budget);
+  for (let i = 0; i < a.length && i < b.length && order === 0; i++)
+    order = isEqual(a[i], b[i], budget) ? 0 : compare(a[i], b[i], budget);
   budget.leave();
   return order !== 0 ? order : a.length - b.length;
 }
@@ -74,7 +84,9 @@ function compareText(a: string, b: string): number {
 /** `needle in haystack`. */
 export function contains(haystack: Value, needle: Value, budget: Budget): boolean {
   if (haystack instanceof MarkedText) {
-    return needle instanceof MarkedText ? search(haystack, needle, budget) >= 0 : raise(`a ${typeName(needle)} cannot be in a str`);
+    return needle instanceof MarkedText
+      ? search(haystack, needle, budget) >= 0
+      : raise(`a ${typeName(needle)} cannot be in a str`);
   }
   if (isList(haystack)) return haystack.some((item) => isEqual(item, needle, budget));
   if (haystack instanceof Stream) return haystack.rest().some((item) => isEqual(item, needle, budget));

@@ -6,7 +6,20 @@
 import type { Budget } from "./budget.ts";
 import { concat, type MarkedText, templateText } from "./marked-text.ts";
 
-const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+const MONTHS = [
+  "January",
+  "February",
+  "March",
+  "April",
+  "May",
+  "June",
+  "July",
+  "August",
+  "September",
+  "October",
+  "November",
+  "December",
+];
 const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 const two = (n: number): string => String(n).padStart(2, "0");
@@ -41,7 +54,16 @@ const CODES: Readonly<Record<string, (date: Date) => string>> = {
 };
 
 /** Codes that stand for several others. */
-const COMPOSED: Readonly<Record<string, string>> = { D: "%m/%d/%y", F: "%Y-%m-%d", R: "%H:%M", T: "%H:%M:%S", X: "%H:%M:%S", x: "%m/%d/%y", r: "%I:%M:%S %p", c: "%a %b %e %H:%M:%S %Y" };
+const COMPOSED: Readonly<Record<string, string>> = {
+  D: "%m/%d/%y",
+  F: "%Y-%m-%d",
+  R: "%H:%M",
+  T: "%H:%M:%S",
+  X: "%H:%M:%S",
+  x: "%m/%d/%y",
+  r: "%I:%M:%S %p",
+  c: "%a %b %e %H:%M:%S %Y",
+};
 
 /** Codes that are not known stay as they are, with their marks. `-` after the percent sign drops leading zeros and spaces. */
 export function formatDate(format: MarkedText, date: Date, budget: Budget): MarkedText {
@@ -50,7 +72,11 @@ export function formatDate(format: MarkedText, date: Date, budget: Budget): Mark
   for (const match of format.text.matchAll(/%(-?)([a-zA-Z%])/g)) {
     const [whole, dash, code] = match;
     budget.spend(6);
-    const text = Object.hasOwn(COMPOSED, code) ? formatDate(templateText(COMPOSED[code]), date, budget).text : Object.hasOwn(CODES, code) ? CODES[code](date) : undefined;
+    const text = Object.hasOwn(COMPOSED, code)
+      ? formatDate(templateText(COMPOSED[code]), date, budget).text
+      : Object.hasOwn(CODES, code)
+        ? CODES[code](date)
+        : undefined;
     if (text === undefined) continue;
     parts.push(format.slice(begin, match.index), templateText(dash === "" ? text : text.replace(/^[0 ]+(?=\d)/, "")));
     begin = match.index + whole.length;

@@ -10,7 +10,12 @@ import type { TokenReader } from "./token-reader.ts";
 const COMPARISONS = new Set(["==", "!=", "<", "<=", ">", ">="]);
 const NO_ARGUMENTS: Arguments = { positional: [], named: [] };
 const CONSTANTS = new Map<string, boolean | null>([
-  ["true", true], ["True", true], ["false", false], ["False", false], ["none", null], ["None", null],
+  ["true", true],
+  ["True", true],
+  ["false", false],
+  ["False", false],
+  ["none", null],
+  ["None", null],
 ]);
 /** Words that go on with the expression, so they are never an argument of a test written without parentheses. */
 const AFTER_TEST = new Set(["else", "or", "and", "is", "if", "in", "not", "recursive"]);
@@ -18,7 +23,10 @@ const AFTER_TEST = new Set(["else", "or", "and", "is", "if", "in", "not", "recur
 const BASES: Readonly<Record<string, number>> = { x: 16, o: 8, b: 2 };
 
 /** One expression; `a, b` without brackets is a tuple. */
-export function parseExpressions(reader: TokenReader, options: { conditional: boolean } = { conditional: true }): Expression {
+export function parseExpressions(
+  reader: TokenReader,
+  options: { conditional: boolean } = { conditional: true },
+): Expression {
   const parse = options.conditional ? parseExpression : parseOr;
   const first = parse(reader);
   if (!reader.isOperator(",")) return first;
@@ -70,7 +78,10 @@ function parseComparison(reader: TokenReader): Expression {
     if (token.type === "operator" && COMPARISONS.has(token.value)) reader.take();
     else if (reader.isName("not") && reader.is("name", "in", 1)) reader.take();
     else if (!reader.isName("in")) break;
-    const operator = token.value === "not" || token.value === "in" ? (reader.take(), token.value === "not" ? "not in" : "in") : token.value;
+    const operator =
+      token.value === "not" || token.value === "in"
+        ? (reader.take(), token.value === "not" ? "not in" : "in")
+        : token.value;
     rest.push([operator, parseSum(reader)]);
   }
   return rest.length === 0 ? first : { kind: "compare", first, rest };
@@ -190,7 +201,8 @@ function parsePostfix(reader: TokenReader, operand: Expression): Expression {
 }
 
 function parseAttribute(reader: TokenReader, object: Expression): Expression {
-  if (reader.is("integer")) return { kind: "item", object, index: { kind: "constant", value: Number(reader.take().value) } };
+  if (reader.is("integer"))
+    return { kind: "item", object, index: { kind: "constant", value: Number(reader.take().value) } };
   return { kind: "attribute", object, name: reader.expect("name").value };
 }
 
@@ -221,7 +233,8 @@ export function parseArguments(reader: TokenReader): Arguments {
     if (reader.tryOperator(")")) break;
     if (dict !== undefined) reader.fail("an argument follows **");
     if (reader.tryOperator("**")) dict = parseExpression(reader);
-    else if (reader.tryOperator("*")) list = list === undefined ? parseExpression(reader) : reader.fail("a call has at most one *");
+    else if (reader.tryOperator("*"))
+      list = list === undefined ? parseExpression(reader) : reader.fail("a call has at most one *");
     else if (reader.is("name") && reader.is("operator", "=", 1)) {
       const name = reader.take().value;
       reader.take();
@@ -237,7 +250,8 @@ export function parseArguments(reader: TokenReader): Arguments {
 /** Filters and tests, in any number: `x|trim|length is odd`. */
 function parseFilters(reader: TokenReader, operand: Expression): Expression {
   for (;;) {
-    if (reader.isOperator("|")) for (const filter of parseFilterChain(reader)) operand = { kind: "filter", operand, ...filter };
+    if (reader.isOperator("|"))
+      for (const filter of parseFilterChain(reader)) operand = { kind: "filter", operand, ...filter };
     else if (reader.tryName("is")) operand = parseTest(reader, operand);
     else if (reader.isOperator("(")) operand = { kind: "call", callee: operand, args: parseArguments(reader) };
     else return operand;
@@ -264,7 +278,11 @@ function parseTest(reader: TokenReader, operand: Expression): Expression {
 function parseTestArguments(reader: TokenReader): Arguments {
   if (reader.isOperator("(")) return parseArguments(reader);
   const { type, value } = reader.peek();
-  const isLiteral = type === "string" || type === "integer" || type === "float" || (type === "operator" && (value === "[" || value === "{"));
+  const isLiteral =
+    type === "string" ||
+    type === "integer" ||
+    type === "float" ||
+    (type === "operator" && (value === "[" || value === "{"));
   if (!isLiteral && !(type === "name" && !AFTER_TEST.has(value))) return NO_ARGUMENTS;
   return { positional: [parsePostfix(reader, parsePrimary(reader))], named: [] };
 }

@@ -10,7 +10,21 @@ import { applySign } from "./arithmetic.ts";
 import { REFUSED_FILTERS } from "./filter-names.ts";
 import { iterate, joinValues } from "./iterate.ts";
 import {
-  attributes, batch, dictSort, entriesOf, extreme, firstOf, groupBy, lastOf, mapItems, reverse, selectItems, sliceItems, sort, sum, unique,
+  attributes,
+  batch,
+  dictSort,
+  entriesOf,
+  extreme,
+  firstOf,
+  groupBy,
+  lastOf,
+  mapItems,
+  reverse,
+  selectItems,
+  sliceItems,
+  sort,
+  sum,
+  unique,
 } from "./list-filters.ts";
 import { findMethod, lookUpAttribute } from "./lookup.ts";
 import { MarkedText, templateText } from "./marked-text.ts";
@@ -22,14 +36,33 @@ import { wantInteger, wantText } from "./text-methods.ts";
 import { capitalize, escapeHtml, lower, pad, replace, strip, titleWords, upper } from "./text-operations.ts";
 import { codePointLength } from "./text-search.ts";
 import { toJson } from "./to-json.ts";
-import { Callable, charge, costOf, Dict, isInteger, isList, isNumber, isTrue, Namespace, orElse, raise, toNumber, Tuple, typeName, Undefined } from "./values.ts";
+import {
+  Callable,
+  charge,
+  costOf,
+  Dict,
+  isInteger,
+  isList,
+  isNumber,
+  isTrue,
+  Namespace,
+  orElse,
+  raise,
+  toNumber,
+  Tuple,
+  typeName,
+  Undefined,
+} from "./values.ts";
 import type { CallArguments, Value } from "./values.ts";
 
 export type Filter = (value: Value, args: CallArguments, budget: Budget) => Value;
 
 const FILTERS: Readonly<Record<string, Filter>> = {
   // any value
-  default: (value, args) => (value instanceof Undefined || (isTrue(args.get(1, "boolean") ?? false) && !isTrue(value)) ? orElse(args.get(0, "default_value"), templateText("")) : value),
+  default: (value, args) =>
+    value instanceof Undefined || (isTrue(args.get(1, "boolean") ?? false) && !isTrue(value))
+      ? orElse(args.get(0, "default_value"), templateText(""))
+      : value,
   string: (value, _args, budget) => toText(value, budget),
   tojson: toJson,
   length: (value) => lengthOf(value),
@@ -37,16 +70,30 @@ const FILTERS: Readonly<Record<string, Filter>> = {
   attr: (value, args, budget) => attributeOf(value, wantText(args, 0, "name"), budget),
 
   // strings
-  trim: (value, args, budget) => strip(toText(value, budget), args.has(0, "chars") ? wantText(args, 0, "chars") : undefined, "both", budget),
+  trim: (value, args, budget) =>
+    strip(toText(value, budget), args.has(0, "chars") ? wantText(args, 0, "chars") : undefined, "both", budget),
   upper: (value, _args, budget) => upper(toText(value, budget), budget),
   lower: (value, _args, budget) => lower(toText(value, budget), budget),
   title: (value, _args, budget) => titleWords(toText(value, budget), budget).asMarkup(false),
   capitalize: (value, _args, budget) => capitalize(toText(value, budget), budget),
-  center: (value, args, budget) => pad(toText(value, budget), wantInteger(args, 0, "width", 80), templateText(" "), "center", budget),
-  replace: (value, args, budget) => replace(toText(value, budget), argumentText(args, 0, "old", budget), argumentText(args, 1, "new", budget), countOf(args.get(2, "count")), budget),
+  center: (value, args, budget) =>
+    pad(toText(value, budget), wantInteger(args, 0, "width", 80), templateText(" "), "center", budget),
+  replace: (value, args, budget) =>
+    replace(
+      toText(value, budget),
+      argumentText(args, 0, "old", budget),
+      argumentText(args, 1, "new", budget),
+      countOf(args.get(2, "count")),
+      budget,
+    ),
   indent,
   truncate,
-  join: (value, args, budget) => joinValues(attributes(value, args.get(1, "attribute"), budget), toText(args.get(0, "d") ?? templateText(""), budget), budget),
+  join: (value, args, budget) =>
+    joinValues(
+      attributes(value, args.get(1, "attribute"), budget),
+      toText(args.get(0, "d") ?? templateText(""), budget),
+      budget,
+    ),
   format: (value, args, budget) => formatPercent(toText(value, budget), formatValues(args), budget),
   safe: (value, _args, budget) => toText(value, budget).asMarkup(true),
   escape: (value, _args, budget) => escapeHtml(toText(value, budget), budget),
@@ -55,7 +102,12 @@ const FILTERS: Readonly<Record<string, Filter>> = {
   wordcount: (value, _args, budget) => wordCount(toText(value, budget), budget),
 
   // numbers
-  abs: (value) => (isNumber(value) ? (toNumber(value) < 0 || Object.is(toNumber(value), -0) ? applySign("-", value) : applySign("+", value)) : raise(`a ${typeName(value)} has no absolute value`)),
+  abs: (value) =>
+    isNumber(value)
+      ? toNumber(value) < 0 || Object.is(toNumber(value), -0)
+        ? applySign("-", value)
+        : applySign("+", value)
+      : raise(`a ${typeName(value)} has no absolute value`),
   int: toInteger,
   float: toFloat,
   round,
@@ -99,7 +151,9 @@ export function applyFilter(name: string, value: Value, args: CallArguments, bud
   function applyMethod(method: string, object: Value, given: CallArguments): Value {
     const found = object instanceof MarkedText ? findMethod(object, method, budget) : undefined;
     if (found instanceof Callable) return found.call(given);
-    const reason = Object.hasOwn(REFUSED_FILTERS, method) ? ` here: ${REFUSED_FILTERS[method]}` : didYouMean(method, [...Object.keys(FILTERS), ...Object.keys(ALIASES)]);
+    const reason = Object.hasOwn(REFUSED_FILTERS, method)
+      ? ` here: ${REFUSED_FILTERS[method]}`
+      : didYouMean(method, [...Object.keys(FILTERS), ...Object.keys(ALIASES)]);
     return raise(`there is no filter "${method.slice(0, 40)}"${reason}`);
   }
 }
@@ -122,8 +176,11 @@ function lengthOf(value: Value): number {
 /** `value|attr("name")` never asks for items. */
 function attributeOf(value: Value, name: MarkedText, budget: Budget): Value {
   if (value instanceof Undefined) raise(`${value.what} is undefined`);
-  if (value instanceof Dict || isList(value) || value instanceof MarkedText) return findMethod(value, name.text, budget) ?? new Undefined(`"${name.text.slice(0, 40)}"`);
-  return value instanceof Namespace || value instanceof Callable ? lookUpAttribute(value, name, budget) : new Undefined(`"${name.text.slice(0, 40)}"`);
+  if (value instanceof Dict || isList(value) || value instanceof MarkedText)
+    return findMethod(value, name.text, budget) ?? new Undefined(`"${name.text.slice(0, 40)}"`);
+  return value instanceof Namespace || value instanceof Callable
+    ? lookUpAttribute(value, name, budget)
+    : new Undefined(`"${name.text.slice(0, 40)}"`);
 }
 
 function formatValues(args: CallArguments): Value {

@@ -23,7 +23,8 @@ export function createGlobals(now: Date, budget: Budget): Scope {
     cycler: (args) => createCycler(args),
     joiner: (args) => createJoiner(args, budget),
     lipsum: () => raise("lipsum is not supported: it is for designers of web pages"),
-    raise_exception: (args) => raise(toText(args.get(0, "message") ?? templateText("raise_exception was called"), budget).text.slice(0, 1000)),
+    raise_exception: (args) =>
+      raise(toText(args.get(0, "message") ?? templateText("raise_exception was called"), budget).text.slice(0, 1000)),
     strftime_now: (args) => formatDate(formatOf(args), now, budget),
   };
   const scope = new Scope();
@@ -34,7 +35,9 @@ export function createGlobals(now: Date, budget: Budget): Scope {
 }
 
 function range(args: CallArguments, budget: Budget): Value {
-  const numbers = args.positional.map((value) => (isInteger(value) ? Number(value) : raise(`range wants integers, got a ${typeName(value)}`)));
+  const numbers = args.positional.map((value) =>
+    isInteger(value) ? Number(value) : raise(`range wants integers, got a ${typeName(value)}`),
+  );
   const [start, stop] = numbers.length > 1 ? numbers : [0, numbers[0] ?? raise("range wants a number")];
   const step = numbers[2] ?? 1;
   if (step === 0) raise("range's step is zero");
@@ -59,7 +62,14 @@ function createDict(args: CallArguments, budget: Budget): Dict {
 
 /** What `dict(…)` is made of: a dict, or a list of pairs, then names. */
 function pairsOf({ positional: [from], named }: CallArguments, budget: Budget): (readonly Value[])[] {
-  const pairs = from === undefined ? [] : from instanceof Dict ? from.entries() : Array.from(iterate(from, budget), (pair) => (isList(pair) && pair.length === 2 ? pair : raise("dict wants pairs")));
+  const pairs =
+    from === undefined
+      ? []
+      : from instanceof Dict
+        ? from.entries()
+        : Array.from(iterate(from, budget), (pair) =>
+            isList(pair) && pair.length === 2 ? pair : raise("dict wants pairs"),
+          );
   const all = [...pairs, ...Array.from(named, ([name, value]) => [templateText(name), value])];
   for (const [key] of all) budget.spend(key instanceof MarkedText ? key.cost + 3 : 4);
   return all;
@@ -75,11 +85,15 @@ function createCycler({ positional: items }: CallArguments): Callable {
     return item;
   });
   const reset = new Callable("reset", () => ((at = 0), null));
-  return new Callable("cycler", () => raise("a cycler cannot be called: call its next()"), new Map<string, () => Value>([
-    ["next", () => next],
-    ["reset", () => reset],
-    ["current", () => items[at]],
-  ]));
+  return new Callable(
+    "cycler",
+    () => raise("a cycler cannot be called: call its next()"),
+    new Map<string, () => Value>([
+      ["next", () => next],
+      ["reset", () => reset],
+      ["current", () => items[at]],
+    ]),
+  );
 }
 
 /** `joiner(", ")`: nothing at the first call, the separator at each one after. */

@@ -15,7 +15,20 @@ import { concat, MarkedText, templateText } from "./marked-text.ts";
 import { toText } from "./print.ts";
 import { Scope } from "./scope.ts";
 import { applyTest } from "./tests.ts";
-import { CallArguments, Callable, Dict, Float, isTrue, Loop, Namespace, NO_ARGUMENTS, raise, Tuple, typeName, Undefined } from "./values.ts";
+import {
+  CallArguments,
+  Callable,
+  Dict,
+  Float,
+  isTrue,
+  Loop,
+  Namespace,
+  NO_ARGUMENTS,
+  raise,
+  Tuple,
+  typeName,
+  Undefined,
+} from "./values.ts";
 import type { Value } from "./values.ts";
 
 /** How a body ended: by itself, or at a statement that leaves the loop turn around it. */
@@ -79,7 +92,11 @@ class Interpreter {
         this.#assign(statement.target, this.#evaluate(statement.value, scope), scope);
         break;
       case "setBlock":
-        this.#assign(statement.target, this.#filter(this.capture(statement.body, new Scope(scope)), statement.filters, scope), scope);
+        this.#assign(
+          statement.target,
+          this.#filter(this.capture(statement.body, new Scope(scope)), statement.filters, scope),
+          scope,
+        );
         break;
       case "with":
         return this.#with(statement, scope);
@@ -90,7 +107,9 @@ class Interpreter {
         this.#callBlock(statement, scope);
         break;
       case "filterBlock":
-        this.#print(toText(this.#filter(this.capture(statement.body, new Scope(scope)), statement.filters, scope), this.#budget));
+        this.#print(
+          toText(this.#filter(this.capture(statement.body, new Scope(scope)), statement.filters, scope), this.#budget),
+        );
         break;
       default:
         return statement.kind;
@@ -123,7 +142,9 @@ class Interpreter {
       });
     }
     if (items.length === 0) return this.#body(otherwise, new Scope(scope));
-    const recurse = isRecursive ? (children: Value): Value => this.#captured(() => void this.#for(statement, children, scope, depth0 + 1)) : undefined;
+    const recurse = isRecursive
+      ? (children: Value): Value => this.#captured(() => void this.#for(statement, children, scope, depth0 + 1))
+      : undefined;
     const loop = new Loop(items, depth0, recurse);
     for (let i = 0; i < items.length; i++) {
       this.#budget.spend(5);
@@ -148,7 +169,14 @@ class Interpreter {
       parameters.forEach((parameter, i) => {
         const given = args.get(i, parameter.name);
         const { fallback } = parameter;
-        inner.set(parameter.name, given !== undefined ? given : fallback ? this.#evaluate(fallback, inner) : new Undefined(`parameter "${parameter.name}"`));
+        inner.set(
+          parameter.name,
+          given !== undefined
+            ? given
+            : fallback
+              ? this.#evaluate(fallback, inner)
+              : new Undefined(`parameter "${parameter.name}"`),
+        );
       });
       this.#takeExtras(name, args, new Set(parameters.map((parameter) => parameter.name)), extras, inner);
       return this.capture(body, inner);
@@ -156,7 +184,13 @@ class Interpreter {
   }
 
   /** Arguments beyond the parameters: `varargs`, `kwargs` and `caller`, for the macros that name them. */
-  #takeExtras(name: string, { positional, named }: CallArguments, parameters: ReadonlySet<string>, extras: ReadonlySet<string>, scope: Scope): void {
+  #takeExtras(
+    name: string,
+    { positional, named }: CallArguments,
+    parameters: ReadonlySet<string>,
+    extras: ReadonlySet<string>,
+    scope: Scope,
+  ): void {
     const caller = named.get("caller");
     const kwargs = new Dict();
     for (const [key, value] of named) {
@@ -164,7 +198,8 @@ class Interpreter {
       if (!extras.has("kwargs")) raise(`the macro ${name} takes no argument ${key.slice(0, 40)}`);
       kwargs.set(templateText(key), value);
     }
-    if (positional.length > parameters.size && !extras.has("varargs")) raise(`the macro ${name} takes at most ${parameters.size} arguments, got ${positional.length}`);
+    if (positional.length > parameters.size && !extras.has("varargs"))
+      raise(`the macro ${name} takes at most ${parameters.size} arguments, got ${positional.length}`);
     if (extras.has("varargs")) scope.set("varargs", Tuple.copy(positional.slice(parameters.size)));
     if (extras.has("kwargs")) scope.set("kwargs", kwargs);
     if (extras.has("caller") && !parameters.has("caller")) scope.set("caller", caller ?? new Undefined("caller"));
@@ -178,7 +213,10 @@ class Interpreter {
   }
 
   #filter(value: Value, filters: readonly FilterCall[], scope: Scope): Value {
-    return filters.reduce((result, { name, args }) => applyFilter(name, result, this.#arguments(args, scope), this.#budget), value);
+    return filters.reduce(
+      (result, { name, args }) => applyFilter(name, result, this.#arguments(args, scope), this.#budget),
+      value,
+    );
   }
 
   #assign(target: Target, value: Value, scope: Scope): void {
@@ -186,12 +224,14 @@ class Interpreter {
     if (target.kind === "name") return scope.set(target.name, value);
     if (target.kind === "attribute") {
       const object = scope.get(target.object);
-      if (!(object instanceof Namespace)) raise(`only a namespace's attributes can be set, ${target.object} is a ${typeName(object)}`);
+      if (!(object instanceof Namespace))
+        raise(`only a namespace's attributes can be set, ${target.object} is a ${typeName(object)}`);
       object.values.set(target.name, value);
       return;
     }
     const items = iterate(value, this.#budget);
-    if (items.length !== target.items.length) raise(`wanted ${target.items.length} values to unpack, got ${items.length}`);
+    if (items.length !== target.items.length)
+      raise(`wanted ${target.items.length} values to unpack, got ${items.length}`);
     target.items.forEach((item, i) => this.#assign(item, items[i], scope));
   }
 
@@ -229,7 +269,12 @@ class Interpreter {
         return isTrue(left) === (node.kind === "and") ? this.#evaluate(node.right, scope) : left;
       }
       case "binary":
-        return calculate(node.operator, this.#evaluate(node.left, scope), this.#evaluate(node.right, scope), this.#budget);
+        return calculate(
+          node.operator,
+          this.#evaluate(node.left, scope),
+          this.#evaluate(node.right, scope),
+          this.#budget,
+        );
       case "compare":
         return this.#compare(node, scope);
       case "concat":
@@ -242,11 +287,20 @@ class Interpreter {
       case "item":
         return lookUp(this.#evaluate(node.object, scope), this.#evaluate(node.index, scope), this.#budget);
       case "slice":
-        return slice(this.#evaluate(node.object, scope), node.bounds.map((bound) => (bound ? this.#evaluate(bound, scope) : undefined)), this.#budget);
+        return slice(
+          this.#evaluate(node.object, scope),
+          node.bounds.map((bound) => (bound ? this.#evaluate(bound, scope) : undefined)),
+          this.#budget,
+        );
       case "call":
         return this.#call(this.#evaluate(node.callee, scope), this.#arguments(node.args, scope));
       case "filter":
-        return applyFilter(node.name, this.#evaluate(node.operand, scope), this.#arguments(node.args, scope), this.#budget);
+        return applyFilter(
+          node.name,
+          this.#evaluate(node.operand, scope),
+          this.#arguments(node.args, scope),
+          this.#budget,
+        );
       case "test":
         return this.#test(node, scope) !== node.isNegated;
     }
@@ -263,7 +317,11 @@ class Interpreter {
     if (callee instanceof Loop && callee.recurse !== undefined) {
       return callee.recurse(args.positional[0] ?? raise("loop(…) wants what to loop over"));
     }
-    return raise(callee instanceof Undefined ? `${callee.what} is undefined, so it cannot be called` : `a ${typeName(callee)} cannot be called`);
+    return raise(
+      callee instanceof Undefined
+        ? `${callee.what} is undefined, so it cannot be called`
+        : `a ${typeName(callee)} cannot be called`,
+    );
   }
 
   #arguments({ positional, named, list, dict }: Arguments, scope: Scope): CallArguments {

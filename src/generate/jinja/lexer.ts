@@ -20,9 +20,47 @@ export interface Token {
 }
 
 /** Longest first, so that `**` is not two `*`. */
-const OPERATORS = ["**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "|", ".", ",", ":", "(", ")", "[", "]", "{", "}", "<", ">", "="];
+const OPERATORS = [
+  "**",
+  "//",
+  "==",
+  "!=",
+  "<=",
+  ">=",
+  "+",
+  "-",
+  "*",
+  "/",
+  "%",
+  "~",
+  "|",
+  ".",
+  ",",
+  ":",
+  "(",
+  ")",
+  "[",
+  "]",
+  "{",
+  "}",
+  "<",
+  ">",
+  "=",
+];
 const CLOSER: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };
-const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", v: "\v", a: "\x07", "'": "'", '"': '"', "\\": "\\", "\n": "" };
+const ESCAPES: Readonly<Record<string, string>> = {
+  n: "\n",
+  t: "\t",
+  r: "\r",
+  b: "\b",
+  f: "\f",
+  v: "\v",
+  a: "\x07",
+  "'": "'",
+  '"': '"',
+  "\\": "\\",
+  "\n": "",
+};
 
 /** @throws OnebitError `template/syntax`, `template/limit` */
 export function tokenize(source: string): Token[] {
@@ -73,7 +111,8 @@ class Lexer {
     const begin = this.#at;
     this.#at += data.length;
     if (sign === "-") data = data.slice(0, trimmedEnd(data));
-    else if (sign !== "+" && (tag === "{%" || tag === "{#")) data = stripIndent(data, begin === 0 || this.#text[begin - 1] === "\n");
+    else if (sign !== "+" && (tag === "{%" || tag === "{#"))
+      data = stripIndent(data, begin === 0 || this.#text[begin - 1] === "\n");
     if (data !== "") this.#push("data", data);
   }
 
@@ -128,7 +167,8 @@ class Lexer {
       const data = this.#text.slice(this.#at, at);
       const isAtLineStart = this.#text[this.#at - 1] === "\n";
       this.#at = at;
-      const kept = end[1] === "-" ? data.slice(0, trimmedEnd(data)) : end[1] === "+" ? data : stripIndent(data, isAtLineStart);
+      const kept =
+        end[1] === "-" ? data.slice(0, trimmedEnd(data)) : end[1] === "+" ? data : stripIndent(data, isAtLineStart);
       if (kept !== "") this.#push("data", kept);
       this.#at += end[0].length;
       this.#afterTag("{%", end[2]);
@@ -214,7 +254,8 @@ class Lexer {
   }
 
   #push(type: TokenType, value: string): void {
-    for (; this.#nextNewline < this.#at; this.#nextNewline = findNewline(this.#text, this.#nextNewline + 1)) this.#line++;
+    for (; this.#nextNewline < this.#at; this.#nextNewline = findNewline(this.#text, this.#nextNewline + 1))
+      this.#line++;
     this.#tokens.push({ type, value, line: this.#line });
   }
 
@@ -241,5 +282,10 @@ function isDigit(char: string): boolean {
 }
 
 function isNameStart(char: string): boolean {
-  return (char >= "a" && char <= "z") || (char >= "A" && char <= "Z") || char === "_" || (char > "\x7f" && /[\p{L}\p{N}\p{M}]/u.test(char));
+  return (
+    (char >= "a" && char <= "z") ||
+    (char >= "A" && char <= "Z") ||
+    char === "_" ||
+    (char > "\x7f" && /[\p{L}\p{N}\p{M}]/u.test(char))
+  );
 }

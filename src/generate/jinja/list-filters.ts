@@ -13,13 +13,29 @@ import { lower } from "./text-operations.ts";
 import { codePoints } from "./text-search.ts";
 import { wantInteger, wantText } from "./text-methods.ts";
 import { applyTest } from "./tests.ts";
-import { CallArguments, Dict, isHashable, isTrue, orElse, raise, Stream, Tuple, typeName, Undefined } from "./values.ts";
+import {
+  CallArguments,
+  Dict,
+  isHashable,
+  isTrue,
+  orElse,
+  raise,
+  Stream,
+  Tuple,
+  typeName,
+  Undefined,
+} from "./values.ts";
 import type { Value } from "./values.ts";
 
 type ApplyFilter = (name: string, value: Value, args: CallArguments, budget: Budget) => Value;
 
 export function firstOf(value: Value, _args: CallArguments, budget: Budget): Value {
-  const item = value instanceof Stream ? value.next() : value instanceof MarkedText ? value.slice(0, (value.text.codePointAt(0) ?? 0) > 0xffff ? 2 : 1) : iterate(value, budget)[0];
+  const item =
+    value instanceof Stream
+      ? value.next()
+      : value instanceof MarkedText
+        ? value.slice(0, (value.text.codePointAt(0) ?? 0) > 0xffff ? 2 : 1)
+        : iterate(value, budget)[0];
   const isEmpty = item === undefined || (value instanceof MarkedText && value.length === 0);
   return isEmpty ? new Undefined("the first item of an empty list") : item;
 }
@@ -41,9 +57,15 @@ export function sort(value: Value, args: CallArguments, budget: Budget): Value {
   const path = args.get(2, "attribute");
   const isSeveral = path instanceof MarkedText && path.text.includes(",");
   const fold = (key: Value): Value => foldCase(key, isCaseSensitive, budget);
-  const keys = attributes(items, path, budget).map((key) => (isSeveral && key instanceof Tuple ? Tuple.copy(key.map(fold)) : fold(key)));
+  const keys = attributes(items, path, budget).map((key) =>
+    isSeveral && key instanceof Tuple ? Tuple.copy(key.map(fold)) : fold(key),
+  );
   // As lists of one, for missing attributes are equal there although they have no order.
-  return inOrder(keys.map((key) => [key]), isTrue(args.get(0, "reverse") ?? false), budget).map((i) => items[i]);
+  return inOrder(
+    keys.map((key) => [key]),
+    isTrue(args.get(0, "reverse") ?? false),
+    budget,
+  ).map((i) => items[i]);
 }
 
 /** Positions of `keys` in ascending order, or descending. Equal keys keep their order, reversed or not. */
@@ -62,15 +84,17 @@ export function unique(value: Value, args: CallArguments, budget: Budget): Value
   const items = iterate(value, budget);
   const isCaseSensitive = isTrue(args.get(0, "case_sensitive") ?? false);
   const seen = new Dict();
-  return new Stream(attributes(items, args.get(1, "attribute"), budget).flatMap((key, i) => {
-    const folded = foldCase(key, isCaseSensitive, budget);
-    budget.spend(folded instanceof MarkedText ? folded.cost + 1 : 2);
-    const known = folded instanceof Tuple ? raise("unique: tuples are not supported") : folded;
-    if (!isHashable(known)) raise(`unique: a ${typeName(known)} cannot be compared this way`);
-    if (seen.has(known)) return [];
-    seen.set(known, true);
-    return [items[i]];
-  }));
+  return new Stream(
+    attributes(items, args.get(1, "attribute"), budget).flatMap((key, i) => {
+      const folded = foldCase(key, isCaseSensitive, budget);
+      budget.spend(folded instanceof MarkedText ? folded.cost + 1 : 2);
+      const known = folded instanceof Tuple ? raise("unique: tuples are not supported") : folded;
+      if (!isHashable(known)) raise(`unique: a ${typeName(known)} cannot be compared this way`);
+      if (seen.has(known)) return [];
+      seen.set(known, true);
+      return [items[i]];
+    }),
+  );
 }
 
 /** Items with one value of an attribute each, as (grouper, list). */
@@ -106,7 +130,10 @@ export function extreme(value: Value, args: CallArguments, sign: number, budget:
 export function sum(value: Value, args: CallArguments, budget: Budget): Value {
   const start = args.get(1, "start") ?? 0;
   if (start instanceof MarkedText) raise("sum cannot sum strings: use join");
-  return attributes(value, args.get(0, "attribute"), budget).reduce<Value>((total, item) => calculate("+", total, item, budget), start);
+  return attributes(value, args.get(0, "attribute"), budget).reduce<Value>(
+    (total, item) => calculate("+", total, item, budget),
+    start,
+  );
 }
 
 /** `map("filter", …)` or `map(attribute="a.b", default=…)`. */
@@ -114,22 +141,30 @@ export function mapItems(value: Value, args: CallArguments, apply: ApplyFilter, 
   if (!isSome(value)) return new Stream([]);
   const items = iterate(value, budget);
   const path = args.named.get("attribute");
-  if (args.positional.length === 0 && path !== undefined) return new Stream(attributes(items, path, budget, args.named.get("default")));
+  if (args.positional.length === 0 && path !== undefined)
+    return new Stream(attributes(items, path, budget, args.named.get("default")));
   const name = wantText(args, 0, "filter").text;
   const rest = args.rest(1);
   return new Stream(items.map((item) => (budget.spend(1), apply(name, item, rest, budget))));
 }
 
-export function selectItems(value: Value, args: CallArguments, how: { isAttribute: boolean; isWanted: boolean }, budget: Budget): Value {
+export function selectItems(
+  value: Value,
+  args: CallArguments,
+  how: { isAttribute: boolean; isWanted: boolean },
+  budget: Budget,
+): Value {
   if (!isSome(value)) return new Stream([]);
-  const path = how.isAttribute ? args.get(0, "attribute") ?? raise("wanted the name of an attribute") : undefined;
+  const path = how.isAttribute ? (args.get(0, "attribute") ?? raise("wanted the name of an attribute")) : undefined;
   const [test, ...rest] = args.positional.slice(how.isAttribute ? 1 : 0);
   const testArgs = new CallArguments(rest, args.named);
   const passes = (item: Value): boolean => {
     budget.spend(1);
     const tested = path === undefined ? item : attribute(item, path, budget);
     if (test === undefined) return isTrue(tested);
-    return test instanceof MarkedText ? applyTest(test.text, tested, testArgs, budget) : raise("wanted the name of a test");
+    return test instanceof MarkedText
+      ? applyTest(test.text, tested, testArgs, budget)
+      : raise("wanted the name of a test");
   };
   return new Stream(iterate(value, budget).filter((item) => passes(item) === how.isWanted));
 }
@@ -155,7 +190,14 @@ function attribute(value: Value, path: Value, budget: Budget): Value {
   if (!(path instanceof MarkedText)) return raise("wanted the name of an attribute");
   budget.spend(path.cost);
   const paths = path.text.split(",", 64);
-  const found = paths.map((one) => one.split(".", 64).reduce<Value>((object, step) => lookUp(object, /^\d{1,9}$/.test(step) ? Number(step) : templateText(step), budget), value));
+  const found = paths.map((one) =>
+    one
+      .split(".", 64)
+      .reduce<Value>(
+        (object, step) => lookUp(object, /^\d{1,9}$/.test(step) ? Number(step) : templateText(step), budget),
+        value,
+      ),
+  );
   return found.length === 1 ? found[0] : Tuple.copy(found);
 }
 
@@ -181,11 +223,13 @@ export function sliceItems(value: Value, args: CallArguments, budget: Budget): V
   checkItems(n, budget);
   budget.spend(n);
   const [size, nLonger] = [Math.floor(items.length / n), items.length % n];
-  return new Stream(Array.from({ length: n }, (_, i) => {
-    const begin = i * size + Math.min(i, nLonger);
-    const one = items.slice(begin, begin + size + (i < nLonger ? 1 : 0));
-    return i >= nLonger ? filled(one, 1, args.get(1, "fill_with"), budget) : one;
-  }));
+  return new Stream(
+    Array.from({ length: n }, (_, i) => {
+      const begin = i * size + Math.min(i, nLonger);
+      const one = items.slice(begin, begin + size + (i < nLonger ? 1 : 0));
+      return i >= nLonger ? filled(one, 1, args.get(1, "fill_with"), budget) : one;
+    }),
+  );
 }
 
 function filled(items: readonly Value[], n: number, fill: Value | undefined, budget: Budget): readonly Value[] {
@@ -202,9 +246,13 @@ export function entriesOf(value: Value): Value {
 export function dictSort(value: Value, args: CallArguments, budget: Budget): Value {
   const isCaseSensitive = isTrue(args.get(0, "case_sensitive") ?? false);
   const by = args.get(1, "by");
-  const column = by === undefined || (by instanceof MarkedText && by.text === "key") ? 0 : by instanceof MarkedText && by.text === "value" ? 1 : raise('dictsort sorts by "key" or "value"');
+  const column =
+    by === undefined || (by instanceof MarkedText && by.text === "key")
+      ? 0
+      : by instanceof MarkedText && by.text === "value"
+        ? 1
+        : raise('dictsort sorts by "key" or "value"');
   const entries = value instanceof Dict ? value.entries() : raise(`a ${typeName(value)} has no items`);
   const keys = entries.map((entry) => foldCase(entry[column], isCaseSensitive, budget));
   return inOrder(keys, isTrue(args.get(2, "reverse") ?? false), budget).map((i) => entries[i]);
 }
-

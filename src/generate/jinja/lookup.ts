@@ -9,7 +9,23 @@ import { MarkedText } from "./marked-text.ts";
 import { formatBraces } from "./text-format.ts";
 import { callTextMethod, isTextMethod } from "./text-methods.ts";
 import { codePointLength, isPlain, unitOffset } from "./text-search.ts";
-import { Callable, charge, Dict, integer, isHashable, isList, Loop, Namespace, orElse, Parts, raise, Tuple, typeName, Undefined, View } from "./values.ts";
+import {
+  Callable,
+  charge,
+  Dict,
+  integer,
+  isHashable,
+  isList,
+  Loop,
+  Namespace,
+  orElse,
+  Parts,
+  raise,
+  Tuple,
+  typeName,
+  Undefined,
+  View,
+} from "./values.ts";
 import type { CallArguments, Value } from "./values.ts";
 
 type Method<T> = (value: T, args: CallArguments, budget: Budget) => Value;
@@ -17,7 +33,11 @@ type Method<T> = (value: T, args: CallArguments, budget: Budget) => Value;
 const DICT_METHODS: Readonly<Record<string, Method<Dict>>> = {
   items: (dict) => View.of1("dict_items", dict.entries()),
   keys: (dict) => View.of1("dict_keys", dict.keys()),
-  values: (dict) => View.of1("dict_values", dict.entries().map((entry) => entry[1])),
+  values: (dict) =>
+    View.of1(
+      "dict_values",
+      dict.entries().map((entry) => entry[1]),
+    ),
   get: (dict, args) => {
     const key = args.get(0, "key") ?? null;
     if (!isHashable(key)) raise(`a ${typeName(key)} cannot be the key of a dict`);
@@ -50,13 +70,20 @@ const LOOP: Readonly<Record<string, (loop: Loop, budget: Budget) => Value>> = {
   depth: ({ depth0 }) => depth0 + 1,
   depth0: ({ depth0 }) => depth0,
   previtem: ({ items, index0 }) => (index0 > 0 ? items[index0 - 1] : new Undefined("loop.previtem of the first item")),
-  nextitem: ({ items, index0 }) => (index0 < items.length - 1 ? items[index0 + 1] : new Undefined("loop.nextitem of the last item")),
-  cycle: (loop) => new Callable("cycle", ({ positional }) => (positional.length > 0 ? positional[loop.index0 % positional.length] : raise("loop.cycle wants at least one value"))),
-  changed: (loop, budget) => new Callable("changed", ({ positional }) => {
-    const isSame = loop.seen !== undefined && isEqual(loop.seen, positional, budget);
-    loop.seen = positional;
-    return !isSame;
-  }),
+  nextitem: ({ items, index0 }) =>
+    index0 < items.length - 1 ? items[index0 + 1] : new Undefined("loop.nextitem of the last item"),
+  cycle: (loop) =>
+    new Callable("cycle", ({ positional }) =>
+      positional.length > 0
+        ? positional[loop.index0 % positional.length]
+        : raise("loop.cycle wants at least one value"),
+    ),
+  changed: (loop, budget) =>
+    new Callable("changed", ({ positional }) => {
+      const isSame = loop.seen !== undefined && isEqual(loop.seen, positional, budget);
+      loop.seen = positional;
+      return !isSame;
+    }),
 };
 
 /** `value.name`: a method first, then an entry. */
@@ -78,7 +105,8 @@ export function lookUp(value: Value, key: Value, budget: Budget): Value {
   if (typeof key === "number" || typeof key === "boolean") {
     const index = Number(key);
     if (value instanceof Parts) value.wasRead = true;
-    if (isList(value) && !(value instanceof View)) return orElse(value[index < 0 ? index + value.length : index], missing(key));
+    if (isList(value) && !(value instanceof View))
+      return orElse(value[index < 0 ? index + value.length : index], missing(key));
     return value instanceof MarkedText ? charAt(value, index, budget) : missing(key);
   }
   if (!(key instanceof MarkedText)) return missing(key);
@@ -97,14 +125,28 @@ function lookUpName(value: Value, name: string, budget: Budget): Value | undefin
 /** A method of Python's type, ready to call. */
 export function findMethod(value: Value, name: string, budget: Budget): Value | undefined {
   if (value instanceof MarkedText) {
-    if (name === "format") return new Callable(name, (args) => (charge(budget, value, args), formatBraces(value, args, (object, key) => lookUp(object, key, budget), budget)));
+    if (name === "format")
+      return new Callable(
+        name,
+        (args) => (
+          charge(budget, value, args), formatBraces(value, args, (object, key) => lookUp(object, key, budget), budget)
+        ),
+      );
     return isTextMethod(name) ? new Callable(name, (args) => callTextMethod(value, name, args, budget)) : undefined;
   }
   if (value instanceof Dict) return typeMethod(value, name, DICT_METHODS, DICT_CHANGES, budget);
-  return isList(value) && !(value instanceof View) ? typeMethod(value, name, LIST_METHODS, LIST_CHANGES, budget) : undefined;
+  return isList(value) && !(value instanceof View)
+    ? typeMethod(value, name, LIST_METHODS, LIST_CHANGES, budget)
+    : undefined;
 }
 
-function typeMethod<T extends Value>(value: T, name: string, methods: Readonly<Record<string, Method<T>>>, changes: ReadonlySet<string>, budget: Budget): Value | undefined {
+function typeMethod<T extends Value>(
+  value: T,
+  name: string,
+  methods: Readonly<Record<string, Method<T>>>,
+  changes: ReadonlySet<string>,
+  budget: Budget,
+): Value | undefined {
   if (changes.has(name)) return new Undefined(`the method ${name}, which would change a value,`);
   if (!Object.hasOwn(methods, name)) return undefined;
   return new Callable(name, (args) => {
@@ -124,5 +166,7 @@ function charAt(text: MarkedText, index: number, budget: Budget): Value {
 }
 
 function missing(key: Value): Undefined {
-  return new Undefined(key instanceof MarkedText ? `"${key.text.slice(0, 40)}"` : typeof key === "number" ? `item ${key}` : "an entry");
+  return new Undefined(
+    key instanceof MarkedText ? `"${key.text.slice(0, 40)}"` : typeof key === "number" ? `item ${key}` : "an entry",
+  );
 }

@@ -74,7 +74,11 @@ export class MarkedText {
   /** The same marks over a text of the same length; over another length, all is input if any was. */
   map(change: (text: string) => string): MarkedText {
     const text = change(this.text);
-    return new MarkedText(text, text.length === this.text.length ? this.flips : this.hasInput ? [0] : NO_FLIPS, this.isMarkup);
+    return new MarkedText(
+      text,
+      text.length === this.text.length ? this.flips : this.hasInput ? [0] : NO_FLIPS,
+      this.isMarkup,
+    );
   }
 }
 

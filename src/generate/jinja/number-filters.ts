@@ -17,7 +17,12 @@ const NUMBER_CHARS_MAX = 400;
 export function toInteger(value: Value, args: CallArguments): Value {
   const fallback = orElse(args.get(0, "default"), 0);
   if (value instanceof Undefined) return raise(`${value.what} is undefined`);
-  const n = value instanceof MarkedText ? (readInteger(value, wantInteger(args, 1, "base", 10)) ?? readFloat(value)) : isNumber(value) ? toNumber(value) : undefined;
+  const n =
+    value instanceof MarkedText
+      ? (readInteger(value, wantInteger(args, 1, "base", 10)) ?? readFloat(value))
+      : isNumber(value)
+        ? toNumber(value)
+        : undefined;
   return n === undefined || !Number.isFinite(n) ? fallback : integer(Math.trunc(n));
 }
 
@@ -63,9 +68,11 @@ export function round(value: Value, args: CallArguments): Value {
   const places = wantInteger(args, 0, "precision", 0);
   const method = args.get(1, "method") ?? templateText("common");
   const how = method instanceof MarkedText ? method.text : "";
-  if (!isNumber(value)) return raise(value instanceof Undefined ? `${value.what} is undefined` : `a ${typeName(value)} cannot be rounded`);
+  if (!isNumber(value))
+    return raise(value instanceof Undefined ? `${value.what} is undefined` : `a ${typeName(value)} cannot be rounded`);
   const n = toNumber(value);
-  if (how === "common") return value instanceof Float ? new Float(roundFloat(n, places)) : integer(places >= 0 ? n : roundFloat(n, places));
+  if (how === "common")
+    return value instanceof Float ? new Float(roundFloat(n, places)) : integer(places >= 0 ? n : roundFloat(n, places));
   if (how !== "ceil" && how !== "floor") return raise("round: the method is common, ceil or floor");
   const scale = 10 ** Math.max(-300, Math.min(300, places));
   // Python goes through an integer, which has no −0.
@@ -82,21 +89,32 @@ function roundFloat(n: number, places: number): number {
   return (isUp ? floor + 1 : floor) * scale;
 }
 
-const UNITS = [["kB", "KiB"], ["MB", "MiB"], ["GB", "GiB"], ["TB", "TiB"], ["PB", "PiB"], ["EB", "EiB"], ["ZB", "ZiB"], ["YB", "YiB"]];
+const UNITS = [
+  ["kB", "KiB"],
+  ["MB", "MiB"],
+  ["GB", "GiB"],
+  ["TB", "TiB"],
+  ["PB", "PiB"],
+  ["EB", "EiB"],
+  ["ZB", "ZiB"],
+  ["YB", "YiB"],
+];
 
 /** `13 kB`, `4.1 MB`; powers of 1024 when `binary`. */
 export function fileSize(value: Value, args: CallArguments, budget: Budget): Value {
   const isBinary = isTrue(args.get(0, "binary") ?? false);
   const base = isBinary ? 1024 : 1000;
-  const bytes = (isNumber(value) ? toNumber(value) : value instanceof MarkedText ? readFloat(value) : undefined) ?? raise(`a ${typeName(value)} is no size`);
+  const bytes =
+    (isNumber(value) ? toNumber(value) : value instanceof MarkedText ? readFloat(value) : undefined) ??
+    raise(`a ${typeName(value)} is no size`);
   budget.spend(1);
   if (bytes === 1) return templateText("1 Byte");
   if (bytes < base) return templateText(`${Math.trunc(bytes)} Bytes`);
   let unit = base;
   for (const names of UNITS) {
     unit *= base;
-    if (bytes < unit || names === UNITS[UNITS.length - 1]) return templateText(`${toFixed((base * bytes) / unit, 1)} ${names[isBinary ? 1 : 0]}`);
+    if (bytes < unit || names === UNITS[UNITS.length - 1])
+      return templateText(`${toFixed((base * bytes) / unit, 1)} ${names[isBinary ? 1 : 0]}`);
   }
   return raise("a size that has no unit");
 }
-

@@ -25,7 +25,8 @@ export function toFixed(value: number, places: number): string {
   if (size >= 1e21) return `${sign}${BigInt(size)}${places > 0 ? `.${"0".repeat(places)}` : ""}`;
   const rounded = size.toFixed(places);
   // JavaScript rounds ties up. Only a value of few binary places can be one.
-  const isTie = places < 50 && Number.isInteger(size * 2 ** (places + 1)) && Math.abs((size * 10 ** places) % 1) === 0.5;
+  const isTie =
+    places < 50 && Number.isInteger(size * 2 ** (places + 1)) && Math.abs((size * 10 ** places) % 1) === 0.5;
   if (!isTie || /[02468]$/.test(rounded)) return sign + rounded;
   return sign + (Math.floor(size * 10 ** places) / 10 ** places).toFixed(places);
 }
@@ -49,7 +50,10 @@ export function formatNumber(value: number, isFloat: boolean, format: NumberForm
   if ((places ?? 0) > PLACES_MAX) raise(`a number with ${places} places, at most ${PLACES_MAX} are written`);
   const isNegative = value < 0 || Object.is(value, -0);
   const digits = digitsOf(Math.abs(value), isFloat, format);
-  const grouped = format.grouping === "" ? digits : digits.replace(/^\d+/, (whole) => whole.replace(/\B(?=(?:\d{3})+$)/g, format.grouping));
+  const grouped =
+    format.grouping === ""
+      ? digits
+      : digits.replace(/^\d+/, (whole) => whole.replace(/\B(?=(?:\d{3})+$)/g, format.grouping));
   return (isNegative ? "-" : format.plus) + grouped + (type === "%" ? "%" : "");
 }
 

@@ -57,7 +57,8 @@ function parseOutput(reader: TokenReader): Statement {
 function parseStatement(reader: TokenReader): Statement | Statement[] {
   reader.expect("begin", "{%");
   const keyword = reader.expect("name").value;
-  if (!Object.hasOwn(STATEMENTS, keyword)) reader.fail(`{% ${keyword.slice(0, 40)} %} is not supported here${didYouMean(keyword, Object.keys(STATEMENTS))}`);
+  if (!Object.hasOwn(STATEMENTS, keyword))
+    reader.fail(`{% ${keyword.slice(0, 40)} %} is not supported here${didYouMean(keyword, Object.keys(STATEMENTS))}`);
   return STATEMENTS[keyword](reader);
 }
 
@@ -148,7 +149,12 @@ function parseMacroRest(reader: TokenReader, name: string, parameters: readonly 
   closeTag(reader);
   const begin = reader.position;
   const body = parseBlock(reader, end);
-  return { name, parameters, body, extras: new Set(["varargs", "kwargs", "caller"].filter((extra) => reader.namesSince(begin, extra))) };
+  return {
+    name,
+    parameters,
+    body,
+    extras: new Set(["varargs", "kwargs", "caller"].filter((extra) => reader.namesSince(begin, extra))),
+  };
 }
 
 function parseFilterBlock(reader: TokenReader): Statement {
@@ -159,9 +165,15 @@ function parseFilterBlock(reader: TokenReader): Statement {
 
 function parseParameters(reader: TokenReader): Parameter[] {
   const { positional, named, list, dict } = parseArguments(reader);
-  if (list !== undefined || dict !== undefined) reader.fail("parameters have no *: name varargs or kwargs in the macro");
-  const names = positional.map((argument) => (argument.kind === "name" ? argument.name : reader.fail("a parameter is a name")));
-  return [...names.map((name) => ({ name, fallback: undefined })), ...named.map(([name, fallback]) => ({ name, fallback }))];
+  if (list !== undefined || dict !== undefined)
+    reader.fail("parameters have no *: name varargs or kwargs in the macro");
+  const names = positional.map((argument) =>
+    argument.kind === "name" ? argument.name : reader.fail("a parameter is a name"),
+  );
+  return [
+    ...names.map((name) => ({ name, fallback: undefined })),
+    ...named.map(([name, fallback]) => ({ name, fallback })),
+  ];
 }
 
 /** `a`, `ns.a`, `a, b`, `(a, b)`. */
@@ -183,7 +195,9 @@ function parseOneTarget(reader: TokenReader): Target {
     return target;
   }
   const { value: name } = reader.expect("name");
-  return reader.tryOperator(".") ? { kind: "attribute", object: name, name: reader.expect("name").value } : { kind: "name", name };
+  return reader.tryOperator(".")
+    ? { kind: "attribute", object: name, name: reader.expect("name").value }
+    : { kind: "name", name };
 }
 
 /** True before `{% name`, for one of `names`. */

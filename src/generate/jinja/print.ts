@@ -37,8 +37,14 @@ function writeRepr(value: Value, budget: Budget, found: { input: boolean }): str
     const text = quote(value.text);
     return value.isMarkup ? `Markup(${text})` : text;
   }
-  if (value instanceof Namespace) return `<Namespace ${writeDict([...value.values].map(([name, item]) => [templateText(name), item]), budget, found)}>`;
-  if (!isList(value) && !(value instanceof Dict)) return value instanceof Undefined ? "Undefined" : `<${typeName(value)}>`;
+  if (value instanceof Namespace)
+    return `<Namespace ${writeDict(
+      [...value.values].map(([name, item]) => [templateText(name), item]),
+      budget,
+      found,
+    )}>`;
+  if (!isList(value) && !(value instanceof Dict))
+    return value instanceof Undefined ? "Undefined" : `<${typeName(value)}>`;
   if (value instanceof Dict) return writeDict(value.entries(), budget, found);
   budget.enter();
   const items = Array.from(value, (item) => writeRepr(item, budget, found));
@@ -72,5 +78,9 @@ function escapeChar(char: string): string {
   if (short !== undefined) return short;
   const code = char.codePointAt(0) ?? 0;
   const hex = code.toString(16);
-  return code < 0x100 ? `\\x${hex.padStart(2, "0")}` : code < 0x10000 ? `\\u${hex.padStart(4, "0")}` : `\\U${hex.padStart(8, "0")}`;
+  return code < 0x100
+    ? `\\x${hex.padStart(2, "0")}`
+    : code < 0x10000
+      ? `\\u${hex.padStart(4, "0")}`
+      : `\\U${hex.padStart(8, "0")}`;
 }

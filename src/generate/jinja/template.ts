@@ -67,7 +67,18 @@ const ROLE = templateText("role");
  * Roles that templates know by these names. They count as the template's own text: many write `'<|' + role + '|>'`, which
  * is to be the special token. Any other role is a text of the caller's.
  */
-const ROLES: ReadonlySet<string> = new Set(["system", "developer", "user", "assistant", "model", "tool", "function", "ipython", "environment", "observation"]);
+const ROLES: ReadonlySet<string> = new Set([
+  "system",
+  "developer",
+  "user",
+  "assistant",
+  "model",
+  "tool",
+  "function",
+  "ipython",
+  "environment",
+  "observation",
+]);
 
 /** Readies messages: known roles as the template's text; contents that are lists as parts, which are returned. */
 function prepareMessages(messages: Value | undefined): Parts[] {

@@ -8,7 +8,21 @@ import { compare, contains, isEqual } from "./compare.ts";
 import { hasFilter } from "./filter-names.ts";
 import { MarkedText } from "./marked-text.ts";
 import { toText } from "./print.ts";
-import { Callable, charge, Dict, Float, isList, isNumber, Loop, raise, Stream, toNumber, typeName, Undefined, View } from "./values.ts";
+import {
+  Callable,
+  charge,
+  Dict,
+  Float,
+  isList,
+  isNumber,
+  Loop,
+  raise,
+  Stream,
+  toNumber,
+  typeName,
+  Undefined,
+  View,
+} from "./values.ts";
 import type { CallArguments, Value } from "./values.ts";
 
 type Test = (value: Value, args: CallArguments, budget: Budget) => boolean;
@@ -26,7 +40,8 @@ const TESTS: Readonly<Record<string, Test>> = {
   number: (value) => isNumber(value),
   string: (value) => value instanceof MarkedText,
   mapping: (value) => value instanceof Dict,
-  iterable: (value) => isCollection(value) || value instanceof Stream || value instanceof Loop || value instanceof Undefined,
+  iterable: (value) =>
+    isCollection(value) || value instanceof Stream || value instanceof Loop || value instanceof Undefined,
   sequence: (value) => (isCollection(value) && !(value instanceof View)) || value instanceof Undefined,
   callable: (value) => value instanceof Callable || value instanceof Loop || value instanceof Undefined,
   odd: (value) => modulo(value, 2) === 1,
@@ -48,7 +63,15 @@ const TESTS: Readonly<Record<string, Test>> = {
 };
 
 const ALIASES: Readonly<Record<string, string>> = {
-  equalto: "eq", lessthan: "lt", greaterthan: "gt", "==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge",
+  equalto: "eq",
+  lessthan: "lt",
+  greaterthan: "gt",
+  "==": "eq",
+  "!=": "ne",
+  "<": "lt",
+  "<=": "le",
+  ">": "gt",
+  ">=": "ge",
 };
 
 function hasTest(name: string): boolean {

@@ -17,13 +17,22 @@ import type { Value } from "./values.ts";
 export function indent(value: Value, args: CallArguments, budget: Budget): MarkedText {
   const text = value instanceof MarkedText ? value : raise(`indent: wanted a string, got a ${typeName(value)}`);
   const width = args.get(0, "width") ?? 4;
-  const prefix = width instanceof MarkedText ? width : repeatText(templateText(" "), isInteger(width) ? Number(width) : raise("indent: wanted a number or a string"), budget);
+  const prefix =
+    width instanceof MarkedText
+      ? width
+      : repeatText(
+          templateText(" "),
+          isInteger(width) ? Number(width) : raise("indent: wanted a number or a string"),
+          budget,
+        );
   const first = isTrue(args.get(1, "first") ?? false);
   const blank = isTrue(args.get(2, "blank") ?? false);
   // A final line end begins one more, empty line.
   const lines = splitLines(concat([text, templateText("\n")]), false, budget);
   budget.spend(lines.length * (prefix.cost + 1));
-  const indented = lines.map((line, i) => ((i === 0 ? first : blank || line.length > 0) ? concat([prefix, line]) : line));
+  const indented = lines.map((line, i) =>
+    (i === 0 ? first : blank || line.length > 0) ? concat([prefix, line]) : line,
+  );
   return join(indented, templateText("\n")).asMarkup(text.isMarkup);
 }
 
@@ -36,7 +45,8 @@ export function truncate(value: Value, args: CallArguments, budget: Budget): Val
   const nEnd = codePointLength(end);
   if (length < nEnd) raise(`truncate: wanted a length of at least ${nEnd}, got ${length}`);
   if (leeway < 0) raise(`truncate: wanted a leeway of at least 0, got ${leeway}`);
-  const size = value instanceof Undefined ? 0 : value instanceof Dict ? value.size : isList(value) ? value.length : undefined;
+  const size =
+    value instanceof Undefined ? 0 : value instanceof Dict ? value.size : isList(value) ? value.length : undefined;
   if (size !== undefined && size <= length + leeway) return value;
   const text = value instanceof MarkedText ? value : raise(`truncate: wanted a string, got a ${typeName(value)}`);
   if (codePointLength(text) <= length + leeway) return text;
@@ -50,7 +60,11 @@ export function urlEncode(value: Value, _args: CallArguments, budget: Budget): M
   const pairs = Array.from(value instanceof Dict ? value.entries() : iterate(value, budget), (pair) => {
     const [key, item, ...more] = isList(pair) ? pair : [];
     if (item === undefined || more.length > 0) return raise("urlencode: wanted pairs of a key and a value");
-    return concat([quoteUrl(toText(key, budget), "", budget), templateText("="), quoteUrl(toText(item, budget), "", budget)]);
+    return concat([
+      quoteUrl(toText(key, budget), "", budget),
+      templateText("="),
+      quoteUrl(toText(item, budget), "", budget),
+    ]);
   });
   return join(pairs, templateText("&"));
 }
@@ -59,7 +73,10 @@ function quoteUrl(text: MarkedText, safe: string, budget: Budget): MarkedText {
   budget.spend(text.length);
   const isWhole = !/[\ud800-\udfff]/.test(text.text.replace(/[\ud800-\udbff][\udc00-\udfff]/g, ""));
   if (!isWhole) return raise("urlencode: the text has half a surrogate pair");
-  const quoted = encodeURIComponent(text.text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+  const quoted = encodeURIComponent(text.text).replace(
+    /[!'()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
   return new MarkedText(safe === "/" ? quoted.replaceAll("%2F", "/") : quoted, text.hasInput ? [0] : []);
 }
 

@@ -37,16 +37,24 @@ export function formatPercent(format: MarkedText, values: Value, budget: Budget)
       parts.push(templateText("%"));
       continue;
     }
-    const sizeOf = (text: string | undefined): number | undefined => (text === undefined ? undefined : text === "*" ? wantSize(take()) : Number(text));
+    const sizeOf = (text: string | undefined): number | undefined =>
+      text === undefined ? undefined : text === "*" ? wantSize(take()) : Number(text);
     const width = sizeOf(widthText);
     const places = sizeOf(placesText);
-    const value = key === undefined ? take() : formatArgument(values, format.slice(match.index + 2, match.index + 2 + key.length));
-    const spec = { align: flags.includes("-") ? "<" : ">", fill: templateText(" "), isZeroFilled: flags.includes("0") && !flags.includes("-"), width: Math.abs(width ?? 0) };
+    const value =
+      key === undefined ? take() : formatArgument(values, format.slice(match.index + 2, match.index + 2 + key.length));
+    const spec = {
+      align: flags.includes("-") ? "<" : ">",
+      fill: templateText(" "),
+      isZeroFilled: flags.includes("0") && !flags.includes("-"),
+      width: Math.abs(width ?? 0),
+    };
     const text = percentText(value, type, flags, places, format.isMarkup, budget);
     parts.push(fit(text, spec, isNumber(value) && type !== "s" && type !== "r", budget));
   }
   // Python forgives what can be indexed, whatever the index.
-  const isForgiven = values instanceof Dict || values instanceof Undefined || (isList(values) && !(values instanceof Tuple));
+  const isForgiven =
+    values instanceof Dict || values instanceof Undefined || (isList(values) && !(values instanceof Tuple));
   if (next < list.length && !isForgiven) raise("not all arguments converted during string formatting");
   parts.push(format.slice(begin));
   return concat(parts).asMarkup(format.isMarkup);
@@ -58,24 +66,50 @@ function wantSize(value: Value): number {
 
 function formatArgument(values: Value, key: MarkedText): Value {
   if (!(values instanceof Dict)) return raise("this format wants a dict");
-  return values.get(key) ?? (values.has(key) ? null : raise(`the format names "${key.text.slice(0, 40)}", which the dict does not have`));
+  return (
+    values.get(key) ??
+    (values.has(key) ? null : raise(`the format names "${key.text.slice(0, 40)}", which the dict does not have`))
+  );
 }
 
-function percentText(value: Value, type: string, flags: string, places: number | undefined, escapes: boolean, budget: Budget): MarkedText {
+function percentText(
+  value: Value,
+  type: string,
+  flags: string,
+  places: number | undefined,
+  escapes: boolean,
+  budget: Budget,
+): MarkedText {
   if (type === "s" || type === "r" || type === "a") {
     const text = type === "s" ? toText(value, budget) : toRepr(value, budget);
     const shown = escapes && !text.isMarkup ? escapeHtml(text, budget) : text;
     return (places === undefined ? shown : shown.slice(0, unitOffset(shown, places))).asMarkup(false);
   }
-  if (type === "c") return typeof value === "number" ? character(value) : value instanceof MarkedText && codePointLength(value) === 1 ? value : raise("%c wants one character");
-  if (!isNumber(value)) return raise(value instanceof Undefined ? `${value.what} is undefined` : `%${type} wants a number, got a ${typeName(value)}`);
+  if (type === "c")
+    return typeof value === "number"
+      ? character(value)
+      : value instanceof MarkedText && codePointLength(value) === 1
+        ? value
+        : raise("%c wants one character");
+  if (!isNumber(value))
+    return raise(
+      value instanceof Undefined ? `${value.what} is undefined` : `%${type} wants a number, got a ${typeName(value)}`,
+    );
   const plus = flags.includes("+") ? "+" : flags.includes(" ") ? " " : "";
   const isInteger = "diu".includes(type);
   const n = isInteger ? Math.trunc(toNumber(value)) : toNumber(value);
   const digits = formatNumber(n, !isInteger && (value instanceof Float || "eEfFgG".includes(type)), {
-    type: isInteger ? "d" : type, places: isInteger ? undefined : places, alternate: flags.includes("#"), plus, grouping: "",
+    type: isInteger ? "d" : type,
+    places: isInteger ? undefined : places,
+    alternate: flags.includes("#"),
+    plus,
+    grouping: "",
   });
-  return templateText(isInteger && places !== undefined ? digits.replace(/\d+/, (whole) => whole.padStart(Math.min(places, 100), "0")) : digits);
+  return templateText(
+    isInteger && places !== undefined
+      ? digits.replace(/\d+/, (whole) => whole.padStart(Math.min(places, 100), "0"))
+      : digits,
+  );
 }
 
 function character(code: number): MarkedText {
@@ -90,7 +124,12 @@ interface Fit {
   readonly width: number;
 }
 
-function fit(text: MarkedText, { align, fill, isZeroFilled, width }: Fit, isNumeric: boolean, budget: Budget): MarkedText {
+function fit(
+  text: MarkedText,
+  { align, fill, isZeroFilled, width }: Fit,
+  isNumeric: boolean,
+  budget: Budget,
+): MarkedText {
   const isAfterSign = isNumeric && (isZeroFilled || align === "=");
   if (!isAfterSign) {
     const length = codePointLength(text);
@@ -119,7 +158,8 @@ export function formatBraces(format: MarkedText, args: CallArguments, lookUp: Lo
     else if (name === undefined) raise("format: a brace stands alone, or a field holds fields, which is not supported");
     else {
       const value = fieldValue(name, () => next++, args, lookUp);
-      const shown = conversion === undefined ? value : conversion === "s" ? toText(value, budget) : toRepr(value, budget);
+      const shown =
+        conversion === undefined ? value : conversion === "s" ? toText(value, budget) : toRepr(value, budget);
       parts.push(formatField(shown, spec ?? "", budget));
     }
   }
@@ -132,7 +172,8 @@ function fieldValue(name: string, nextPosition: () => number, args: CallArgument
   const position = first === "" ? nextPosition() : /^\d{1,9}$/.test(first) ? Number(first) : undefined;
   const value = position === undefined ? args.named.get(first) : args.positional[position];
   if (value === undefined) return raise(`format: there is no argument "${first.slice(0, 40)}"`);
-  const key = (step: string): Value => (/^\d{1,9}\]$/.test(step) ? Number(step.slice(0, -1)) : templateText(step.replace(/\]$/, "")));
+  const key = (step: string): Value =>
+    /^\d{1,9}\]$/.test(step) ? Number(step.slice(0, -1)) : templateText(step.replace(/\]$/, ""));
   return steps.reduce<Value>((found, step) => lookUp(found, key(step)), value);
 }
 
@@ -146,9 +187,25 @@ function formatField(value: Value, spec: string, budget: Budget): MarkedText {
   const isNumeric = isNumber(value) && typeof value !== "boolean" && type !== "s";
   const isFloat = value instanceof Float || (type !== undefined && "eEfFgG%".includes(type));
   const whole = isNumeric
-    ? templateText(formatNumber(toNumber(value), isFloat, { type, places, alternate: alternate !== undefined, plus: sign === undefined || sign === "-" ? "" : sign, grouping }))
-    : toText(type === undefined || type === "s" ? value : raise(`format: a ${typeName(value)} has no format ${type}`), budget);
+    ? templateText(
+        formatNumber(toNumber(value), isFloat, {
+          type,
+          places,
+          alternate: alternate !== undefined,
+          plus: sign === undefined || sign === "-" ? "" : sign,
+          grouping,
+        }),
+      )
+    : toText(
+        type === undefined || type === "s" ? value : raise(`format: a ${typeName(value)} has no format ${type}`),
+        budget,
+      );
   const text = isNumeric || places === undefined ? whole : whole.slice(0, unitOffset(whole, places));
-  const how = { align: align ?? (isNumeric ? ">" : "<"), fill: templateText(fill), isZeroFilled: zero !== undefined && align === undefined, width: Number(width) };
+  const how = {
+    align: align ?? (isNumeric ? ">" : "<"),
+    fill: templateText(fill),
+    isZeroFilled: zero !== undefined && align === undefined,
+    width: Number(width),
+  };
   return fit(text, how, isNumeric, budget);
 }

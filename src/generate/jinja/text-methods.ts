@@ -10,7 +10,22 @@ import type { Budget } from "./budget.ts";
 import { KINDS } from "./characters.ts";
 import { iterate } from "./iterate.ts";
 import { join, MarkedText, templateText } from "./marked-text.ts";
-import { capitalize, countOf, escapeHtml, lower, pad, partition, replace, rsplit, split, splitLines, strip, swapCase, titleLetters, upper } from "./text-operations.ts";
+import {
+  capitalize,
+  countOf,
+  escapeHtml,
+  lower,
+  pad,
+  partition,
+  replace,
+  rsplit,
+  split,
+  splitLines,
+  strip,
+  swapCase,
+  titleLetters,
+  upper,
+} from "./text-operations.ts";
 import { codePointLength, search, spendSearchBackwards, unitOffset } from "./text-search.ts";
 import { CallArguments, charge, integer, isInteger, isList, isTrue, raise, Tuple, typeName } from "./values.ts";
 import type { Value } from "./values.ts";
@@ -26,11 +41,15 @@ const METHODS: Readonly<Record<string, Method>> = {
   splitlines: (text, args, budget) => splitLines(text, isTrue(args.get(0, "keepends") ?? false), budget),
   partition: (text, args, budget) => partition(text, wantText(args, 0, "sep"), false, budget),
   rpartition: (text, args, budget) => partition(text, wantText(args, 0, "sep"), true, budget),
-  startswith: (text, args, budget) => affixes(args, "startswith", budget).some((prefix) => span(text, args).text.startsWith(prefix)),
-  endswith: (text, args, budget) => affixes(args, "endswith", budget).some((suffix) => span(text, args).text.endsWith(suffix)),
-  removeprefix: (text, args) => (text.text.startsWith(wantText(args, 0, "prefix").text) ? text.slice(wantText(args, 0, "prefix").length) : text),
+  startswith: (text, args, budget) =>
+    affixes(args, "startswith", budget).some((prefix) => span(text, args).text.startsWith(prefix)),
+  endswith: (text, args, budget) =>
+    affixes(args, "endswith", budget).some((suffix) => span(text, args).text.endsWith(suffix)),
+  removeprefix: (text, args) =>
+    text.text.startsWith(wantText(args, 0, "prefix").text) ? text.slice(wantText(args, 0, "prefix").length) : text,
   removesuffix: (text, args) => removeSuffix(text, wantText(args, 0, "suffix")),
-  replace: (text, args, budget) => replace(text, wantText(args, 0, "old"), wantText(args, 1, "new"), count(args, 2, "count"), budget),
+  replace: (text, args, budget) =>
+    replace(text, wantText(args, 0, "old"), wantText(args, 1, "new"), count(args, 2, "count"), budget),
   upper: (text, _args, budget) => upper(text, budget),
   lower: (text, _args, budget) => lower(text, budget),
   casefold: (text, _args, budget) => lower(upper(text, budget), budget),
@@ -49,14 +68,34 @@ const METHODS: Readonly<Record<string, Method>> = {
   zfill: (text, args, budget) => zeroFill(text, wantInteger(args, 0, "width"), budget),
   isupper: (text, _args, budget) => text.text !== lower(text, budget).text && text.text === upper(text, budget).text,
   islower: (text, _args, budget) => text.text !== upper(text, budget).text && text.text === lower(text, budget).text,
-  istitle: (text, _args, budget) => (budget.spend(text.length >> 2), /\p{L}/u.test(text.text)) && text.text === titleLetters(text, budget).text,
+  istitle: (text, _args, budget) =>
+    (budget.spend(text.length >> 2), /\p{L}/u.test(text.text)) && text.text === titleLetters(text, budget).text,
 };
 
 /** Methods of Python that are refused by name. */
-export const REFUSED_METHODS: ReadonlySet<string> = new Set(["encode", "maketrans", "translate", "format_map", "isidentifier", "isprintable", "expandtabs"]);
+export const REFUSED_METHODS: ReadonlySet<string> = new Set([
+  "encode",
+  "maketrans",
+  "translate",
+  "format_map",
+  "isidentifier",
+  "isprintable",
+  "expandtabs",
+]);
 
 /** Methods whose text arguments a markup escapes, as markupsafe does. */
-const ESCAPING = new Set(["replace", "center", "ljust", "rjust", "strip", "lstrip", "rstrip", "removeprefix", "removesuffix", "join"]);
+const ESCAPING = new Set([
+  "replace",
+  "center",
+  "ljust",
+  "rjust",
+  "strip",
+  "lstrip",
+  "rstrip",
+  "removeprefix",
+  "removesuffix",
+  "join",
+]);
 
 export function isTextMethod(name: string): boolean {
   return Object.hasOwn(METHODS, name) || Object.hasOwn(KINDS, name) || REFUSED_METHODS.has(name);
@@ -67,8 +106,12 @@ export function callTextMethod(text: MarkedText, name: string, args: CallArgumen
   charge(budget, text, args);
   if (REFUSED_METHODS.has(name)) raise(`the method ${name} of strings is not supported`);
   // Looking each character up in Unicode's tables takes longer than copying it.
-  if (Object.hasOwn(KINDS, name)) return budget.spend(text.length >> 3), KINDS[name].test(text.text);
-  const result = METHODS[name](text, text.isMarkup && ESCAPING.has(name) ? escapeArguments(args, budget) : args, budget);
+  if (Object.hasOwn(KINDS, name)) return (budget.spend(text.length >> 3), KINDS[name].test(text.text));
+  const result = METHODS[name](
+    text,
+    text.isMarkup && ESCAPING.has(name) ? escapeArguments(args, budget) : args,
+    budget,
+  );
   if (result instanceof MarkedText) {
     budget.spend(result.cost);
     return result.asMarkup(text.isMarkup);
@@ -80,7 +123,10 @@ export function callTextMethod(text: MarkedText, name: string, args: CallArgumen
 
 function escapeArguments({ positional, named }: CallArguments, budget: Budget): CallArguments {
   const escapeValue = (value: Value): Value => (value instanceof MarkedText ? escapeHtml(value, budget) : value);
-  return new CallArguments(positional.map(escapeValue), new Map([...named].map(([name, value]) => [name, escapeValue(value)])));
+  return new CallArguments(
+    positional.map(escapeValue),
+    new Map([...named].map(([name, value]) => [name, escapeValue(value)])),
+  );
 }
 
 function joinMethod(text: MarkedText, args: CallArguments, budget: Budget): MarkedText {
@@ -151,7 +197,9 @@ function fillOf(args: CallArguments): MarkedText {
 
 export function wantText(args: CallArguments, position: number, name: string): MarkedText {
   const value = args.get(position, name);
-  return value instanceof MarkedText ? value : raise(`${name}: wanted a string${value === undefined ? "" : `, got a ${typeName(value)}`}`);
+  return value instanceof MarkedText
+    ? value
+    : raise(`${name}: wanted a string${value === undefined ? "" : `, got a ${typeName(value)}`}`);
 }
 
 export function wantInteger(args: CallArguments, position: number, name: string, fallback?: number): number {

@@ -10,11 +10,17 @@ import { codePointLength, search, spendSearch, spendSearchBackwards } from "./te
 import { raise, Tuple } from "./values.ts";
 
 /** Without `chars`: white space. */
-export function strip(text: MarkedText, chars: MarkedText | undefined, sides: "both" | "start" | "end", budget: Budget): MarkedText {
+export function strip(
+  text: MarkedText,
+  chars: MarkedText | undefined,
+  sides: "both" | "start" | "end",
+  budget: Budget,
+): MarkedText {
   const set = chars === undefined ? undefined : new Set(chars.text);
   // A set is dear to make.
   if (chars !== undefined) budget.spend(chars.length);
-  const goes = (at: number): boolean => (set === undefined ? isSpace(text.text.charCodeAt(at)) : set.has(text.text[at]));
+  const goes = (at: number): boolean =>
+    set === undefined ? isSpace(text.text.charCodeAt(at)) : set.has(text.text[at]);
   let begin = 0;
   let end = text.length;
   if (sides !== "end") while (begin < end && goes(begin)) begin++;
@@ -29,7 +35,11 @@ export function split(text: MarkedText, separator: MarkedText | undefined, most:
   spendSearch(text, separator, budget);
   const pieces: MarkedText[] = [];
   let begin = 0;
-  for (let at = text.text.indexOf(separator.text); at >= 0 && pieces.length < most; at = text.text.indexOf(separator.text, begin)) {
+  for (
+    let at = text.text.indexOf(separator.text);
+    at >= 0 && pieces.length < most;
+    at = text.text.indexOf(separator.text, begin)
+  ) {
     pieces.push(cut(text, begin, at, budget));
     begin = at + separator.length;
   }
@@ -53,7 +63,12 @@ function splitWords(text: MarkedText, most: number, budget: Budget): MarkedText[
 }
 
 /** As {@link split}, but counts from the end. */
-export function rsplit(text: MarkedText, separator: MarkedText | undefined, most: number, budget: Budget): MarkedText[] {
+export function rsplit(
+  text: MarkedText,
+  separator: MarkedText | undefined,
+  most: number,
+  budget: Budget,
+): MarkedText[] {
   if (most === Infinity) return split(text, separator, most, budget);
   const pieces: MarkedText[] = [];
   let end = separator === undefined ? trimmedEnd(text.text) : text.length;
@@ -62,7 +77,8 @@ export function rsplit(text: MarkedText, separator: MarkedText | undefined, most
     spendSearchBackwards(text, separator, budget);
   }
   while (pieces.length < most) {
-    const [from, to] = separator === undefined ? wordBefore(text.text, end) : placeBefore(text.text, separator.text, end);
+    const [from, to] =
+      separator === undefined ? wordBefore(text.text, end) : placeBefore(text.text, separator.text, end);
     if (from < 0) break;
     pieces.push(cut(text, to, end, budget));
     end = from;
@@ -117,7 +133,13 @@ function cut(text: MarkedText, begin: number, end: number, budget: Budget): Mark
 }
 
 /** @param most replacements at most; Infinity for all. An empty `old` matches between characters, as in Python. */
-export function replace(text: MarkedText, old: MarkedText, replacement: MarkedText, most: number, budget: Budget): MarkedText {
+export function replace(
+  text: MarkedText,
+  old: MarkedText,
+  replacement: MarkedText,
+  most: number,
+  budget: Budget,
+): MarkedText {
   if (old.length > 0) {
     const pieces = split(text, old, most, budget);
     budget.spend(pieces.length * replacement.cost);
@@ -165,25 +187,40 @@ export function capitalize(text: MarkedText, budget: Budget): MarkedText {
 export function titleWords(text: MarkedText, budget: Budget): MarkedText {
   budget.spend(text.length);
   const words = new RegExp(`[^-${SPACES}({[<]+`, "g");
-  return text.map((chars) => chars.replace(words, (word) => {
-    const [first] = word;
-    return first.toUpperCase() + word.slice(first.length).toLowerCase();
-  }));
+  return text.map((chars) =>
+    chars.replace(words, (word) => {
+      const [first] = word;
+      return first.toUpperCase() + word.slice(first.length).toLowerCase();
+    }),
+  );
 }
 
 /** The method `title`: a word begins after what is no letter. */
 export function titleLetters(text: MarkedText, budget: Budget): MarkedText {
   budget.spend(text.length);
-  return text.map((chars) => chars.replace(/(\p{L})([\p{L}\p{M}]*)/gu, (_, first: string, rest: string) => titleCased(first) + rest.toLowerCase()));
+  return text.map((chars) =>
+    chars.replace(
+      /(\p{L})([\p{L}\p{M}]*)/gu,
+      (_, first: string, rest: string) => titleCased(first) + rest.toLowerCase(),
+    ),
+  );
 }
 
 export function swapCase(text: MarkedText, budget: Budget): MarkedText {
   budget.spend(2 * text.length);
-  return text.map((chars) => chars.replace(/\p{L}/gu, (char) => (char === char.toLowerCase() ? char.toUpperCase() : char.toLowerCase())));
+  return text.map((chars) =>
+    chars.replace(/\p{L}/gu, (char) => (char === char.toLowerCase() ? char.toUpperCase() : char.toLowerCase())),
+  );
 }
 
 /** Fills up to `width` code points. */
-export function pad(text: MarkedText, width: number, fill: MarkedText, side: "left" | "right" | "center", budget: Budget): MarkedText {
+export function pad(
+  text: MarkedText,
+  width: number,
+  fill: MarkedText,
+  side: "left" | "right" | "center",
+  budget: Budget,
+): MarkedText {
   if (codePointLength(fill) !== 1) raise("the fill character must be exactly one character long");
   const missing = width - codePointLength(text);
   if (!(missing > 0)) return text.asMarkup(false);

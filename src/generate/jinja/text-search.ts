@@ -18,7 +18,9 @@ export function search(text: MarkedText, wanted: MarkedText, budget: Budget): nu
 /** The price of one search from end to end: short needles cost their length at each place, at worst. */
 export function spendSearch(text: MarkedText, wanted: MarkedText, budget: Budget): void {
   const { length } = wanted;
-  budget.spend(text.cost + wanted.cost + (text.length * (length > FAST_NEEDLE_CHARS ? length : Math.min(length, 16))) / 128);
+  budget.spend(
+    text.cost + wanted.cost + (text.length * (length > FAST_NEEDLE_CHARS ? length : Math.min(length, 16))) / 128,
+  );
 }
 
 /** Backwards, engines compare every character at every place. */

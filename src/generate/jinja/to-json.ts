@@ -42,18 +42,31 @@ class JsonWriter {
     if (value instanceof MarkedText) return this.#text(value);
     if (value === null || typeof value === "boolean" || typeof value === "number") return templateText(String(value));
     if (value instanceof Float) return templateText(jsonFloat(value.value));
-    if (isList(value) && !(value instanceof View)) return this.#bracket("[", Array.from(value, (item) => [item]), "]", level);
+    if (isList(value) && !(value instanceof View))
+      return this.#bracket(
+        "[",
+        Array.from(value, (item) => [item]),
+        "]",
+        level,
+      );
     if (value instanceof Dict) return this.#bracket("{", this.#sorted(value), "}", level);
-    return raise(value instanceof Stream || value instanceof View ? `tojson: a ${typeName(value)} has no JSON: write |list before |tojson` : `tojson: a ${typeName(value)} has no JSON`);
+    return raise(
+      value instanceof Stream || value instanceof View
+        ? `tojson: a ${typeName(value)} has no JSON: write |list before |tojson`
+        : `tojson: a ${typeName(value)} has no JSON`,
+    );
   }
 
   /** One mark for all of a string: its quotes and escapes are nobody's special token. */
   #text(value: MarkedText): MarkedText {
     this.#budget.spend(value.length >> 2);
     // JavaScript escapes lone surrogates, Python does not.
-    let json = JSON.stringify(value.text).replace(/\\ud[89ab][0-9a-f]{2}/g, (escaped, at: number, all: string) => (isEscaped(all, at) ? escaped : String.fromCharCode(parseInt(escaped.slice(2), 16))));
+    let json = JSON.stringify(value.text).replace(/\\ud[89ab][0-9a-f]{2}/g, (escaped, at: number, all: string) =>
+      isEscaped(all, at) ? escaped : String.fromCharCode(parseInt(escaped.slice(2), 16)),
+    );
     if (this.#layout.isAscii) this.#budget.spend(2 * value.length);
-    if (this.#layout.isAscii) json = json.replace(/[\x7f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+    if (this.#layout.isAscii)
+      json = json.replace(/[\x7f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
     return new MarkedText(json, value.hasInput ? [0] : []);
   }
 
@@ -68,7 +81,8 @@ class JsonWriter {
     const { indent, itemSeparator, keySeparator } = this.#layout;
     if (items.length === 0) return templateText(open + close);
     this.#budget.enter();
-    const line = (n: number): MarkedText[] => (indent === undefined ? [] : [templateText("\n"), ...new Array<MarkedText>(n).fill(indent)]);
+    const line = (n: number): MarkedText[] =>
+      indent === undefined ? [] : [templateText("\n"), ...new Array<MarkedText>(n).fill(indent)];
     const parts: MarkedText[] = [templateText(open)];
     items.forEach((item, i) => {
       if (i > 0) parts.push(itemSeparator);
@@ -101,11 +115,19 @@ function isEscaped(text: string, at: number): boolean {
 
 function readLayout(args: CallArguments): Layout {
   const unknown = [...args.named.keys()].find((name) => !ARGUMENTS.includes(name));
-  if (unknown !== undefined) raise(`tojson: there is no argument ${unknown.slice(0, 40)}, only ${ARGUMENTS.join(", ")}`);
+  if (unknown !== undefined)
+    raise(`tojson: there is no argument ${unknown.slice(0, 40)}, only ${ARGUMENTS.join(", ")}`);
   const indent = readIndent(args.get(1, "indent") ?? null);
   const separators = args.get(2, "separators") ?? null;
-  const custom = separators === null ? [] : isList(separators) && separators.length === 2 ? separators : raise("tojson: separators are two strings");
-  const [item, key] = Array.from(custom, (part) => (part instanceof MarkedText ? part : raise("tojson: separators are two strings")));
+  const custom =
+    separators === null
+      ? []
+      : isList(separators) && separators.length === 2
+        ? separators
+        : raise("tojson: separators are two strings");
+  const [item, key] = Array.from(custom, (part) =>
+    part instanceof MarkedText ? part : raise("tojson: separators are two strings"),
+  );
   return {
     indent,
     itemSeparator: item ?? templateText(indent === undefined ? ", " : ","),
@@ -118,7 +140,9 @@ function readLayout(args: CallArguments): Layout {
 function readIndent(indent: Value): MarkedText | undefined {
   if (indent === null) return undefined;
   if (indent instanceof MarkedText) return indent;
-  return isInteger(indent) ? templateText(" ".repeat(Math.max(0, Math.min(Number(indent), TEMPLATE_DEPTH_MAX)))) : raise("tojson: indent is a number of spaces or a string");
+  return isInteger(indent)
+    ? templateText(" ".repeat(Math.max(0, Math.min(Number(indent), TEMPLATE_DEPTH_MAX))))
+    : raise("tojson: indent is a number of spaces or a string");
 }
 
 function jsonFloat(value: number): string {

@@ -66,7 +66,8 @@ export class TokenReader {
 
   /** Whether a token since `position` is this name. */
   namesSince(position: number, name: string): boolean {
-    for (let i = position; i < this.#next; i++) if (this.#tokens[i].type === "name" && this.#tokens[i].value === name) return true;
+    for (let i = position; i < this.#next; i++)
+      if (this.#tokens[i].type === "name" && this.#tokens[i].value === name) return true;
     return false;
   }
 
@@ -77,7 +78,10 @@ export class TokenReader {
   /** Parses one level deeper; a hostile template nests until the stack overflows. */
   nest<T>(parse: () => T): T {
     if (++this.#depth > TEMPLATE_DEPTH_MAX) {
-      fail("template/limit", `chat template, line ${this.peek().line}: nested more than ${TEMPLATE_DEPTH_MAX} levels deep`);
+      fail(
+        "template/limit",
+        `chat template, line ${this.peek().line}: nested more than ${TEMPLATE_DEPTH_MAX} levels deep`,
+      );
     }
     const result = parse();
     this.#depth--;

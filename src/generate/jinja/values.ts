@@ -10,7 +10,19 @@ import { fail } from "../../core/errors.ts";
 import type { Budget } from "./budget.ts";
 import { inputText, MarkedText } from "./marked-text.ts";
 
-export type Value = null | boolean | number | Float | MarkedText | readonly Value[] | Dict | Namespace | Stream | Loop | Undefined | Callable;
+export type Value =
+  | null
+  | boolean
+  | number
+  | Float
+  | MarkedText
+  | readonly Value[]
+  | Dict
+  | Namespace
+  | Stream
+  | Loop
+  | Undefined
+  | Callable;
 
 export class Float {
   readonly value: number;
@@ -187,7 +199,11 @@ export class Callable {
   readonly call: (args: CallArguments) => Value;
   /** Attributes, as a `cycler` has them. */
   readonly attributes: ReadonlyMap<string, () => Value>;
-  constructor(name: string, call: (args: CallArguments) => Value, attributes: ReadonlyMap<string, () => Value> = new Map()) {
+  constructor(
+    name: string,
+    call: (args: CallArguments) => Value,
+    attributes: ReadonlyMap<string, () => Value> = new Map(),
+  ) {
     this.name = name;
     this.call = call;
     this.attributes = attributes;
@@ -220,7 +236,8 @@ export function fromData(data: unknown, count: { values: number }, depth = 0): V
     return inputText(data);
   }
   if (Array.isArray(data)) return data.map((item) => fromData(item, count, depth + 1));
-  if (typeof data !== "object") fail("option/invalid", `messages, tools and template variables hold JSON values, got a ${typeof data}`);
+  if (typeof data !== "object")
+    fail("option/invalid", `messages, tools and template variables hold JSON values, got a ${typeof data}`);
   const dict = new Dict();
   for (const [key, value] of Object.entries(data)) {
     // An absent optional field is absent, not null: templates ask "is defined".

@@ -24,9 +24,19 @@ export interface Answer {
 }
 
 /** Streams an answer. @throws OnebitError as `Model.generate` and `Model.chat`; `engine/worker-lost` */
-export async function answer(model: WorkerModel, style: Style, turns: readonly Turn[], settings: Settings, hooks: AnswerHooks): Promise<Answer> {
+export async function answer(
+  model: WorkerModel,
+  style: Style,
+  turns: readonly Turn[],
+  settings: Settings,
+  hooks: AnswerHooks,
+): Promise<Answer> {
   const options = generateOptions(settings, hooks.signal);
-  if (style === "continue") return await stream(model.generate(await continuedPrompt(model, textOf(turns), settings.maxTokens, hooks), options), hooks);
+  if (style === "continue")
+    return await stream(
+      model.generate(await continuedPrompt(model, textOf(turns), settings.maxTokens, hooks), options),
+      hooks,
+    );
   for (let nDropped = 0; ; nDropped++) {
     try {
       return await stream(model.chat(messagesOf(turns, settings.system, nDropped), options), hooks);
@@ -38,13 +48,22 @@ export async function answer(model: WorkerModel, style: Style, turns: readonly T
   }
 }
 
-function generateOptions({ system: _, theme: _theme, seed, ...sampling }: Settings, signal: AbortSignal): GenerateOptions {
+function generateOptions(
+  { system: _, theme: _theme, seed, ...sampling }: Settings,
+  signal: AbortSignal,
+): GenerateOptions {
   return { ...sampling, ...(seed === undefined ? {} : { seed }), signal };
 }
 
 /** The text itself, or the ids of its end where all of it and an answer do not fit. */
-async function continuedPrompt(model: WorkerModel, text: string, maxTokens: number, { onForgotten }: AnswerHooks): Promise<string | number[]> {
-  const ids = await model.encode(text), roomForPrompt = model.contextLength - Math.min(maxTokens, Math.floor(model.contextLength / 2)) - 1;
+async function continuedPrompt(
+  model: WorkerModel,
+  text: string,
+  maxTokens: number,
+  { onForgotten }: AnswerHooks,
+): Promise<string | number[]> {
+  const ids = await model.encode(text),
+    roomForPrompt = model.contextLength - Math.min(maxTokens, Math.floor(model.contextLength / 2)) - 1;
   if (ids.length <= roomForPrompt) return text;
   onForgotten();
   return ids.slice(-roomForPrompt);
@@ -57,8 +76,16 @@ async function stream(generation: WorkerGeneration, { onText }: AnswerHooks): Pr
     firstTokenMs ??= performance.now() - beginMs;
     if (piece.text !== "") onText(piece.text);
   }
-  const { stopReason, timings: { tokens, generateMs } } = await generation.result();
-  return { stopReason, nTokens: tokens, tokensPerSecond: tokens > 0 && generateMs > 0 ? (1000 * tokens) / generateMs : undefined, firstTokenMs };
+  const {
+    stopReason,
+    timings: { tokens, generateMs },
+  } = await generation.result();
+  return {
+    stopReason,
+    nTokens: tokens,
+    tokensPerSecond: tokens > 0 && generateMs > 0 ? (1000 * tokens) / generateMs : undefined,
+    firstTokenMs,
+  };
 }
 
 /** Whether a model has a chat template: asked with a conversation whose answer is stopped before it begins. */

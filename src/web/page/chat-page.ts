@@ -29,7 +29,11 @@ export interface PageEnvironment extends ModelEnvironment {
 }
 
 const ENDINGS: Readonly<Record<Answer["stopReason"], string>> = {
-  stop: "", "stop-string": "", length: "cut at the set length", context: "cut: the model can read no more", aborted: "stopped",
+  stop: "",
+  "stop-string": "",
+  length: "cut at the set length",
+  context: "cut: the model can read no more",
+  aborted: "stopped",
 };
 
 /** A page that crashes, or that a browser which runs low ends, is not told: no more than this is lost. A write takes less than 1 ms. */
@@ -37,9 +41,12 @@ const KEEP_MS = 250;
 
 /** What a person should know of what is not kept, once a time it begins. */
 const NOT_KEPT: Readonly<Partial<Record<Kept, string>>> = {
-  "nothing": "The browser refused to keep this conversation: its storage for this page is full, or switched off. It is lost when this tab is closed or reloaded; copy what you need.",
-  "in-tab": "The browser keeps this conversation only as long as this tab is open: its storage for this page is full. Copy what you need before you close it.",
-  "not-the-beginning": "This conversation is longer than the page can keep. When the tab is closed or reloaded, its beginning is lost; copy what you need.",
+  nothing:
+    "The browser refused to keep this conversation: its storage for this page is full, or switched off. It is lost when this tab is closed or reloaded; copy what you need.",
+  "in-tab":
+    "The browser keeps this conversation only as long as this tab is open: its storage for this page is full. Copy what you need before you close it.",
+  "not-the-beginning":
+    "This conversation is longer than the page can keep. When the tab is closed or reloaded, its beginning is lost; copy what you need.",
 };
 
 /** Phones end pages that keep much memory while nobody looks: after this long, a model is closed until somebody does. */
@@ -71,28 +78,44 @@ export class ChatPage {
     this.#session = new ModelSession(environment);
     this.#turns = environment.memory.turns;
     this.#settings = environment.memory.settings;
-    this.#transcript = new TranscriptView(byId("transcript"), byId("scroller"), {
-      edit: (index, text) => this.#take(editedAt(this.#turns, index, text)),
-      editing: (edits) => this.#mark("edits", this.#memory.keepEdits(edits)),
-      regenerate: () => void this.#answerTo(withoutAnswer(this.#turns)),
-      goOn: () => void this.#answerTo(this.#turns),
-    }, environment.memory.edits);
-    this.#composer = new ComposerView({
-      send: (text) => this.#take([...this.#turns, { role: "user", text }]),
-      stop: () => this.#writing?.abort(),
-      changed: (text) => this.#mark("draft", this.#memory.keepDraft(text)),
-    }, environment.memory.draft);
+    this.#transcript = new TranscriptView(
+      byId("transcript"),
+      byId("scroller"),
+      {
+        edit: (index, text) => this.#take(editedAt(this.#turns, index, text)),
+        editing: (edits) => this.#mark("edits", this.#memory.keepEdits(edits)),
+        regenerate: () => void this.#answerTo(withoutAnswer(this.#turns)),
+        goOn: () => void this.#answerTo(this.#turns),
+      },
+      environment.memory.edits,
+    );
+    this.#composer = new ComposerView(
+      {
+        send: (text) => this.#take([...this.#turns, { role: "user", text }]),
+        stop: () => this.#writing?.abort(),
+        changed: (text) => this.#mark("draft", this.#memory.keepDraft(text)),
+      },
+      environment.memory.draft,
+    );
     const current = (): OpenModel | undefined => this.#session.current;
     new ModelsView(new StoreClient(environment.startWorker), {
-      choose: (choice) => void this.choose(choice), current: () => current()?.choice, removing: (source) => this.#leave(source),
+      choose: (choice) => void this.choose(choice),
+      current: () => current()?.choice,
+      removing: (source) => this.#leave(source),
     });
-    new SettingsView(this.#settings, (settings) => {
-      this.#settings = this.#memory.settings = settings;
-    }, current);
+    new SettingsView(
+      this.#settings,
+      (settings) => {
+        this.#settings = this.#memory.settings = settings;
+      },
+      current,
+    );
     byId("new-conversation").addEventListener("click", () => void this.#begin());
     takeDroppedFiles(byId("drop-hint"), (file) => void this.choose({ kind: "file", file }));
     // The last that a page is sure to be told before it goes.
-    document.addEventListener("visibilitychange", () => (document.visibilityState === "hidden" ? this.#hide() : void this.#wake()));
+    document.addEventListener("visibilitychange", () =>
+      document.visibilityState === "hidden" ? this.#hide() : void this.#wake(),
+    );
     globalThis.addEventListener("pagehide", () => this.#keepAnswer());
     this.#show();
     if (environment.remark !== undefined) this.#status.textContent = environment.remark;
@@ -101,21 +124,26 @@ export class ChatPage {
   /** Opens the model that ran last, if it is still here, else the one built in. */
   async start(): Promise<void> {
     const { model: source, fileName } = this.#memory;
-    if (fileName !== undefined) this.#notice.say(`${fileName} is a file of this device, which a page cannot open by itself: choose it again to go on with it.`);
+    if (fileName !== undefined)
+      this.#notice.say(
+        `${fileName} is a file of this device, which a page cannot open by itself: choose it again to go on with it.`,
+      );
     if (source === undefined || !(await this.#open({ kind: "kept", source }))) await this.#open({ kind: "built-in" });
   }
 
   /** Opens what a person chose; if that does not work, the page says why and the model before is opened again. */
   async choose(choice: ModelChoice): Promise<void> {
     this.#notice.clear();
-    const before = this.#session.current?.choice, failed = (await this.#open(choice)) === false;
+    const before = this.#session.current?.choice,
+      failed = (await this.#open(choice)) === false;
     if (failed && before !== undefined && this.#session.current === undefined) await this.#open(before);
   }
 
   /** @returns false when it does not work, which the page has said; undefined when another choice was made meanwhile */
   async #open(choice: ModelChoice): Promise<boolean | undefined> {
     await this.#stopWriting();
-    const bar = byId<HTMLProgressElement>("loading-bar"), loading = byId("loading");
+    const bar = byId<HTMLProgressElement>("loading-bar"),
+      loading = byId("loading");
     byId("model-name").textContent = nameOf(choice);
     byId("loading-text").textContent = `Loading ${nameOf(choice)}`;
     showBar(bar, undefined, undefined);
@@ -143,11 +171,15 @@ export class ChatPage {
   }
 
   #show(): void {
-    const open = this.#session.current, style = open?.style ?? "continue", isWriting = this.#writing !== undefined;
+    const open = this.#session.current,
+      style = open?.style ?? "continue",
+      isWriting = this.#writing !== undefined;
     const stopHadFocus = this.#composer.stopHasFocus;
     this.#transcript.show(this.#turns, style, isWriting);
     this.#composer.state = isWriting ? "writing" : open === undefined ? "loading" : "ready";
-    if (open !== undefined) this.#composer.placeholder = style === "chat" ? "Write a message" : this.#turns.length === 0 ? "Begin a text" : "Go on with the text";
+    if (open !== undefined)
+      this.#composer.placeholder =
+        style === "chat" ? "Write a message" : this.#turns.length === 0 ? "Begin a text" : "Go on with the text";
     showWelcome(this.#turns.length === 0, open, (text) => void this.#answerTo([{ role: "user", text }]));
     // What had the focus may be gone: it goes to what can be done next, not to the top of the page.
     if (isWriting && isNowhere(document.activeElement)) this.#composer.focusStop();
@@ -165,7 +197,8 @@ export class ChatPage {
   #keep(turns: readonly Turn[]): void {
     this.#turns = [...turns];
     this.#memory.turns = this.#turns;
-    const { kept } = this.#memory, sentence = NOT_KEPT[kept];
+    const { kept } = this.#memory,
+      sentence = NOT_KEPT[kept];
     if (kept !== this.#kept && sentence !== undefined) this.#notice.say(sentence);
     this.#kept = kept;
     this.#mark("conversation", kept === "all");
@@ -182,10 +215,14 @@ export class ChatPage {
   async #answerTo(turns: readonly Turn[]): Promise<void> {
     const open = this.#session.current;
     if (open === undefined || this.#writing !== undefined || turns.length === 0) return;
-    const abort = (this.#writing = new AbortController()), last = turns.at(-1);
+    const abort = (this.#writing = new AbortController()),
+      last = turns.at(-1);
     // To go on is to write more of the same turn.
-    const begun = last?.role === "assistant" ? last.text : "", before = begun === "" ? turns : turns.slice(0, -1);
-    let text = begun, isForgotten = false, keptMs = 0;
+    const begun = last?.role === "assistant" ? last.text : "",
+      before = begun === "" ? turns : turns.slice(0, -1);
+    let text = begun,
+      isForgotten = false,
+      keptMs = 0;
     const keep = (): void => {
       keptMs = performance.now();
       this.#keep(text === "" ? before : [...before, { role: "assistant", text }]);
@@ -279,7 +316,9 @@ function isNowhere(focused: Element | null): boolean {
 
 /** `256 tokens, 412 a second · cut at the set length` */
 function describe({ nTokens, tokensPerSecond, stopReason }: Answer, isForgotten: boolean): string {
-  const parts = [`${nTokens} tokens${tokensPerSecond === undefined ? "" : `, ${formatRate(tokensPerSecond)} a second`}`];
+  const parts = [
+    `${nTokens} tokens${tokensPerSecond === undefined ? "" : `, ${formatRate(tokensPerSecond)} a second`}`,
+  ];
   if (ENDINGS[stopReason] !== "") parts.push(ENDINGS[stopReason]);
   if (isForgotten) parts.push("the beginning is too far back for this model to read");
   return parts.join(" · ");

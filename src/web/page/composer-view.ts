@@ -35,7 +35,8 @@ export class ComposerView {
     });
     this.#prompt.addEventListener("input", () => (this.#fit(), changed(this.#prompt.value)));
     this.#prompt.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) (event.preventDefault(), this.#form.requestSubmit());
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing)
+        event.preventDefault(), this.#form.requestSubmit();
       if (event.key === "Escape" && this.#state === "writing") stop();
     });
     this.#stop.addEventListener("click", stop);

@@ -18,7 +18,11 @@ const PARAGRAPH = "\n\n";
 
 /** The whole conversation as one text. */
 export function textOf(turns: readonly Turn[]): string {
-  return turns.reduce((text, turn) => (turn.role === "assistant" || text === "" ? text + turn.text : text.replace(/\n+$/, "") + PARAGRAPH + turn.text), "");
+  return turns.reduce(
+    (text, turn) =>
+      turn.role === "assistant" || text === "" ? text + turn.text : text.replace(/\n+$/, "") + PARAGRAPH + turn.text,
+    "",
+  );
 }
 
 /**

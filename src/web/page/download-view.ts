@@ -18,15 +18,29 @@ export interface DownloadActions {
 
 /** Begins a download and gives the element that shows it. */
 export function downloadView(store: StoreClient, source: string, actions: DownloadActions): HTMLElement {
-  const bar = element("progress", { "aria-label": `Download of ${source}` }), facts = element("p", { class: "hint" }), buttons = element("div", { class: "line" });
-  const place = element("section", { class: "download", "aria-label": source }, element("p", { class: "name" }, source), bar, facts, buttons);
+  const bar = element("progress", { "aria-label": `Download of ${source}` }),
+    facts = element("p", { class: "hint" }),
+    buttons = element("div", { class: "line" });
+  const place = element(
+    "section",
+    { class: "download", "aria-label": source },
+    element("p", { class: "name" }, source),
+    bar,
+    facts,
+    buttons,
+  );
   const giveUp = button("Put away", () => (place.remove(), actions.changed()), "button quiet");
   const goOn = (): HTMLButtonElement => button("Go on", () => void download.run(), "button primary");
   const shows: { readonly [Kind in DownloadState["kind"]]: (state: Extract<DownloadState, { kind: Kind }>) => void } = {
     running({ progress }) {
       showBar(bar, progress?.doneBytes, progress?.totalBytes);
       facts.textContent = progress === undefined ? "Asking the server…" : factsOf(progress);
-      if (buttons.dataset.kind !== "running") replaceButtons(buttons, "running", button("Pause", () => download.pause()));
+      if (buttons.dataset.kind !== "running")
+        replaceButtons(
+          buttons,
+          "running",
+          button("Pause", () => download.pause()),
+        );
     },
     paused({ progress }) {
       facts.textContent = progress === undefined ? "Paused." : `Paused at ${amount(progress)}.`;
@@ -35,7 +49,10 @@ export function downloadView(store: StoreClient, source: string, actions: Downlo
     failed({ error }) {
       const { sentence, detail } = explain(error, circumstances());
       facts.textContent = "";
-      facts.append(element("span", { role: "alert" }, sentence), element("details", {}, element("summary", {}, "Details"), element("p", {}, detail)));
+      facts.append(
+        element("span", { role: "alert" }, sentence),
+        element("details", {}, element("summary", {}, "Details"), element("p", {}, detail)),
+      );
       replaceButtons(buttons, "failed", goOn(), giveUp);
       actions.changed();
     },
@@ -50,7 +67,13 @@ export function downloadView(store: StoreClient, source: string, actions: Downlo
   return place;
 }
 
-function factsOf(progress: { readonly phase: string; readonly doneBytes: number; readonly totalBytes: number | undefined; readonly bytesPerSecond: number; readonly remainingMs: number | undefined }): string {
+function factsOf(progress: {
+  readonly phase: string;
+  readonly doneBytes: number;
+  readonly totalBytes: number | undefined;
+  readonly bytesPerSecond: number;
+  readonly remainingMs: number | undefined;
+}): string {
   if (progress.phase === "waiting") return "Another tab is downloading this model; waiting for it.";
   if (progress.phase === "verifying") return `Checking that the file is whole: ${amount(progress)}`;
   const parts = [amount(progress), `${formatBytes(progress.bytesPerSecond)}/s`];
@@ -58,7 +81,13 @@ function factsOf(progress: { readonly phase: string; readonly doneBytes: number;
   return parts.join(" · ");
 }
 
-function amount({ doneBytes, totalBytes }: { readonly doneBytes: number; readonly totalBytes: number | undefined }): string {
+function amount({
+  doneBytes,
+  totalBytes,
+}: {
+  readonly doneBytes: number;
+  readonly totalBytes: number | undefined;
+}): string {
   return totalBytes === undefined ? formatBytes(doneBytes) : `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`;
 }
 

@@ -9,17 +9,21 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /** An element with attributes (`true` is present without a value, `undefined` absent) and children. */
 export function element<Tag extends keyof HTMLElementTagNameMap>(
-  tag: Tag, attributes: Readonly<Record<string, string | true | undefined>> = {}, ...children: readonly Child[]
+  tag: Tag,
+  attributes: Readonly<Record<string, string | true | undefined>> = {},
+  ...children: readonly Child[]
 ): HTMLElementTagNameMap[Tag] {
   const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) if (value !== undefined) made.setAttribute(name, value === true ? "" : value);
+  for (const [name, value] of Object.entries(attributes))
+    if (value !== undefined) made.setAttribute(name, value === true ? "" : value);
   made.append(...children);
   return made;
 }
 
 /** A drawing of one path on a field of 24 × 24. */
 export function icon(path: string): SVGElement {
-  const svg = document.createElementNS(SVG, "svg"), line = document.createElementNS(SVG, "path");
+  const svg = document.createElementNS(SVG, "svg"),
+    line = document.createElementNS(SVG, "path");
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
   line.setAttribute("d", path);

@@ -13,6 +13,10 @@ export async function fetchBytes(url: string): Promise<Uint8Array<ArrayBuffer>> 
     return fail("hub/network", `${url}: the server answered ${answer.status}`);
   } catch (cause) {
     if (cause instanceof OnebitError) throw cause;
-    return fail("hub/network", `${url}: cannot be fetched: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+    return fail(
+      "hub/network",
+      `${url}: cannot be fetched: ${cause instanceof Error ? cause.message : String(cause)}`,
+      cause,
+    );
   }
 }

@@ -3,11 +3,16 @@
  *
  * @module
  */
-const UNITS: readonly (readonly [bytes: number, name: string])[] = [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]];
+const UNITS: readonly (readonly [bytes: number, name: string])[] = [
+  [1e9, "GB"],
+  [1e6, "MB"],
+  [1e3, "kB"],
+];
 
 /** `864544` → `865 kB` */
 export function formatBytes(bytes: number): string {
-  const [unit, name] = UNITS.find(([size]) => bytes >= size) ?? [1, "bytes"], value = bytes / unit;
+  const [unit, name] = UNITS.find(([size]) => bytes >= size) ?? [1, "bytes"],
+    value = bytes / unit;
   return `${value.toFixed(unit === 1 || value >= 100 ? 0 : 1)} ${name}`;
 }
 

@@ -20,13 +20,24 @@ export function kernelFiles(variant: Variant, threads: boolean): readonly (keyof
  * `load` that fetches its kernels from `folder` (a URL that ends in a slash), and knows the models that the browser keeps.
  * @throws OnebitError as `load`; `hub/network` when a file of the page cannot be fetched
  */
-export function loadWithFetchedKernels(folder: string): (source?: ModelSource, options?: LoadModelOptions) => Promise<Model> {
+export function loadWithFetchedKernels(
+  folder: string,
+): (source?: ModelSource, options?: LoadModelOptions) => Promise<Model> {
   return async (source, options = {}) => {
-    if (typeof WebAssembly === "undefined") fail("engine/unsupported", "this browser has no WebAssembly, so no WebAssembly SIMD either; some switch it off in a locked-down mode");
-    const variants = likelyVariants(), platform = platformWithHub(), threads = platform.spawnThread !== undefined && options.threads !== 1;
+    if (typeof WebAssembly === "undefined")
+      fail(
+        "engine/unsupported",
+        "this browser has no WebAssembly, so no WebAssembly SIMD either; some switch it off in a locked-down mode",
+      );
+    const variants = likelyVariants(),
+      platform = platformWithHub(),
+      threads = platform.spawnThread !== undefined && options.threads !== 1;
     for (const [i, variant] of variants.entries()) {
       try {
-        return await loadWithKernels(await fetchKernels(folder, kernelFiles(variant, threads)), source, { ...options, platform });
+        return await loadWithKernels(await fetchKernels(folder, kernelFiles(variant, threads)), source, {
+          ...options,
+          platform,
+        });
       } catch (error) {
         // Accepted and then computed wrongly, as by V8 before 11.4: the plain kernels are right everywhere.
         const isVariant = error instanceof OnebitError && error.code === "engine/unsupported";
@@ -38,5 +49,7 @@ export function loadWithFetchedKernels(folder: string): (source?: ModelSource, o
 }
 
 async function fetchKernels(folder: string, names: readonly (keyof KernelBinaries)[]): Promise<KernelBinaries> {
-  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await fetchBytes(`${folder}kernels.${name}.wasm`)])));
+  return Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, await fetchBytes(`${folder}kernels.${name}.wasm`)])),
+  );
 }

@@ -11,7 +11,14 @@ import { type Settings, settingsFrom } from "./settings.ts";
 /** The part of the Web Storage standard that is used. */
 export type KeyedStorage = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
-const KEYS = { turns: "onebit:turns", draft: "onebit:draft", edits: "onebit:edits", settings: "onebit:settings", model: "onebit:model", file: "onebit:file" } as const;
+const KEYS = {
+  turns: "onebit:turns",
+  draft: "onebit:draft",
+  edits: "onebit:edits",
+  settings: "onebit:settings",
+  model: "onebit:model",
+  file: "onebit:file",
+} as const;
 
 /** Two tabs have two conversations. The tab's word counts, also that there is none. */
 const PER_TAB: ReadonlySet<string> = new Set([KEYS.turns, KEYS.draft, KEYS.edits]);
@@ -43,9 +50,11 @@ export class Memory {
 
   set turns(turns: readonly Turn[]) {
     let kept = turns;
-    while (kept.length > 1 && kept.reduce((sum, { text }) => sum + text.length, 0) > TURNS_CHARS_MAX) kept = kept.slice(1);
+    while (kept.length > 1 && kept.reduce((sum, { text }) => sum + text.length, 0) > TURNS_CHARS_MAX)
+      kept = kept.slice(1);
     const where = this.#write(KEYS.turns, kept.length === 0 ? undefined : kept);
-    this.#kept = turns.length === 0 || where === "all" ? (kept.length < turns.length ? "not-the-beginning" : "all") : where;
+    this.#kept =
+      turns.length === 0 || where === "all" ? (kept.length < turns.length ? "not-the-beginning" : "all") : where;
   }
 
   /** Of the turns that were set last. */
@@ -66,7 +75,9 @@ export class Memory {
 
   /** By the indices of their turns, the questions that are being changed, and to what. */
   get edits(): Map<number, string> {
-    const found = this.#read(KEYS.edits), isEdit = (entry: unknown): entry is [number, string] => Array.isArray(entry) && typeof entry[0] === "number" && typeof entry[1] === "string";
+    const found = this.#read(KEYS.edits),
+      isEdit = (entry: unknown): entry is [number, string] =>
+        Array.isArray(entry) && typeof entry[0] === "number" && typeof entry[1] === "string";
     return new Map(Array.isArray(found) ? found.filter(isEdit) : []);
   }
 
@@ -144,7 +155,10 @@ function writeTo(storage: KeyedStorage | undefined, key: string, value: unknown)
 
 /** The browser's own; without storage where it refuses, as for pages that may keep nothing. */
 export function localMemory(): Memory {
-  return new Memory(allowed(() => globalThis.localStorage), allowed(() => globalThis.sessionStorage));
+  return new Memory(
+    allowed(() => globalThis.localStorage),
+    allowed(() => globalThis.sessionStorage),
+  );
 }
 
 function allowed(storage: () => Storage): Storage | undefined {

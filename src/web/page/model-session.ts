@@ -11,7 +11,10 @@ import type { Style } from "./conversation.ts";
 import type { StartWorker } from "./start-worker.ts";
 
 /** A model a person can choose. `kept`: in the browser's storage, by the source it was downloaded from. */
-export type ModelChoice = { readonly kind: "built-in" } | { readonly kind: "kept"; readonly source: string } | { readonly kind: "file"; readonly file: File };
+export type ModelChoice =
+  | { readonly kind: "built-in" }
+  | { readonly kind: "kept"; readonly source: string }
+  | { readonly kind: "file"; readonly file: File };
 
 export interface OpenModel {
   readonly choice: ModelChoice;
@@ -44,7 +47,8 @@ export class ModelSession {
    */
   async open(choice: ModelChoice, onProgress: WorkerLoadOptions["onProgress"]): Promise<OpenModel> {
     this.#opening?.abort();
-    const opening = (this.#opening = new AbortController()), { signal } = opening;
+    const opening = (this.#opening = new AbortController()),
+      { signal } = opening;
     await this.close();
     const model = await this.#load(choice, { onProgress, signal });
     try {
@@ -68,7 +72,8 @@ export class ModelSession {
     const { startWorker, defaultModelBytes } = this.#environment;
     if (choice.kind === "file") return await loadInWorkerOf(startWorker, choice.file, options);
     // What is kept is used as it is: choosing a model is no reason to ask the network.
-    if (choice.kind === "kept") return await loadInWorkerOf(startWorker, choice.source, { ...options, hub: { offline: true } });
+    if (choice.kind === "kept")
+      return await loadInWorkerOf(startWorker, choice.source, { ...options, hub: { offline: true } });
     // Side by side: each takes a quarter of the second in which the first word should be there.
     const [started, bytes] = await Promise.allSettled([startWorker(), defaultModelBytes()]);
     if (started.status === "rejected") throw started.reason;
@@ -86,5 +91,11 @@ export const DEFAULT_MODEL_NAME = "Shakespeare";
 export function nameOf(choice: ModelChoice): string {
   if (choice.kind === "built-in") return DEFAULT_MODEL_NAME;
   if (choice.kind === "file") return choice.file.name;
-  return choice.source.replace(/[?#@].*$/, "").split(/[/:]/).filter((part) => part !== "").at(-1) ?? choice.source;
+  return (
+    choice.source
+      .replace(/[?#@].*$/, "")
+      .split(/[/:]/)
+      .filter((part) => part !== "")
+      .at(-1) ?? choice.source
+  );
 }

@@ -43,7 +43,8 @@ export class ModelsView {
     });
     byId("source-form").addEventListener("submit", (event) => {
       event.preventDefault();
-      const field = byId<HTMLInputElement>("source"), source = field.value.trim();
+      const field = byId<HTMLInputElement>("source"),
+        source = field.value.trim();
       field.value = "";
       if (source !== "") this.#download(source);
     });
@@ -84,28 +85,62 @@ export class ModelsView {
   }
 
   #showList(kept: readonly KeptModel[]): void {
-    const current = this.#actions.current(), rows: HTMLElement[] = [];
-    rows.push(this.#row({ kind: "built-in" }, DEFAULT_MODEL_NAME, "Continues a text as Shakespeare might. Comes with the page.", current));
+    const current = this.#actions.current(),
+      rows: HTMLElement[] = [];
+    rows.push(
+      this.#row(
+        { kind: "built-in" },
+        DEFAULT_MODEL_NAME,
+        "Continues a text as Shakespeare might. Comes with the page.",
+        current,
+      ),
+    );
     for (const model of kept) {
-      const choice: ModelChoice = { kind: "kept", source: model.source }, isWhole = model.files.length > 0;
-      const size = isWhole ? formatBytes(model.sizeBytes) : `not whole yet, ${formatBytes(model.unfinishedBytes)} to be`;
+      const choice: ModelChoice = { kind: "kept", source: model.source },
+        isWhole = model.files.length > 0;
+      const size = isWhole
+        ? formatBytes(model.sizeBytes)
+        : `not whole yet, ${formatBytes(model.unfinishedBytes)} to be`;
       const others = [
         ...(model.unfinishedBytes > 0 ? [button("Go on", () => this.#download(model.source))] : []),
         button("Remove", () => void this.#remove(model), "button quiet"),
       ];
       rows.push(this.#row(choice, nameOf(choice), `${model.source} · ${size}`, current, isWhole, others));
     }
-    if (current?.kind === "file") rows.push(this.#row(current, current.file.name, `A file of this device · ${formatBytes(current.file.size)}`, current));
+    if (current?.kind === "file")
+      rows.push(
+        this.#row(current, current.file.name, `A file of this device · ${formatBytes(current.file.size)}`, current),
+      );
     this.#list.replaceChildren(...rows);
   }
 
-  #row(choice: ModelChoice, name: string, facts: string, current: ModelChoice | undefined, isWhole = true, others: readonly HTMLButtonElement[] = []): HTMLElement {
+  #row(
+    choice: ModelChoice,
+    name: string,
+    facts: string,
+    current: ModelChoice | undefined,
+    isWhole = true,
+    others: readonly HTMLButtonElement[] = [],
+  ): HTMLElement {
     const isCurrent = current !== undefined && isSame(choice, current);
-    const about = element("div", { class: "about" }, element("span", { class: "name" }, name), element("span", { class: "hint" }, facts));
-    const use = isCurrent ? element("span", { class: "badge" }, "in use") : button("Use", () => this.#choose(choice), "button primary");
+    const about = element(
+      "div",
+      { class: "about" },
+      element("span", { class: "name" }, name),
+      element("span", { class: "hint" }, facts),
+    );
+    const use = isCurrent
+      ? element("span", { class: "badge" }, "in use")
+      : button("Use", () => this.#choose(choice), "button primary");
     const offers = isWhole ? [...others, use] : others;
-    for (const offer of offers) if (offer instanceof HTMLButtonElement) offer.setAttribute("aria-label", `${offer.textContent}: ${name}`);
-    return element("li", isCurrent ? { "aria-current": "true" } : {}, about, element("div", { class: "line" }, ...offers));
+    for (const offer of offers)
+      if (offer instanceof HTMLButtonElement) offer.setAttribute("aria-label", `${offer.textContent}: ${name}`);
+    return element(
+      "li",
+      isCurrent ? { "aria-current": "true" } : {},
+      about,
+      element("div", { class: "line" }, ...offers),
+    );
   }
 
   async #remove({ source }: KeptModel): Promise<void> {
@@ -123,18 +158,29 @@ export class ModelsView {
   async #showStorage(): Promise<void> {
     const { storage } = navigator;
     if (this.#keepsNothing || storage?.estimate === undefined) {
-      this.#storage.textContent = this.#keepsNothing ? "A page opened as a file keeps no models. Files of this device can be used." : "This browser keeps no models for this page.";
+      this.#storage.textContent = this.#keepsNothing
+        ? "A page opened as a file keeps no models. Files of this device can be used."
+        : "This browser keeps no models for this page.";
       return;
     }
-    const { usage, quota } = await storage.estimate(), isPersisted = await storage.persisted?.() ?? false;
-    const room = usage === undefined || quota === undefined ? "" : `${formatBytes(usage)} of the ${formatBytes(quota)} this page may keep are in use. `;
-    this.#storage.textContent = room + (isPersisted ? "The browser will not clear it by itself." : "The browser may clear it when the device runs low.");
+    const { usage, quota } = await storage.estimate(),
+      isPersisted = (await storage.persisted?.()) ?? false;
+    const room =
+      usage === undefined || quota === undefined
+        ? ""
+        : `${formatBytes(usage)} of the ${formatBytes(quota)} this page may keep are in use. `;
+    this.#storage.textContent =
+      room +
+      (isPersisted ? "The browser will not clear it by itself." : "The browser may clear it when the device runs low.");
     this.#persist.hidden = isPersisted || storage.persist === undefined;
   }
 
   async #askToPersist(): Promise<void> {
     const granted = await navigator.storage.persist().catch(() => false);
-    if (!granted) this.#notice.say("The browser did not agree. It does so more readily for pages that are installed or used often.");
+    if (!granted)
+      this.#notice.say(
+        "The browser did not agree. It does so more readily for pages that are installed or used often.",
+      );
     await this.#showStorage();
   }
 }

@@ -30,7 +30,15 @@ export class Notice {
 
   #show(kind: "news" | "trouble", sentence: string, detail?: string): void {
     const parts: Node[] = [element("p", {}, sentence)];
-    if (detail !== undefined) parts.push(element("details", {}, element("summary", {}, "Details"), element("p", {}, detail)));
-    this.#place.replaceChildren(element("div", { class: `notice ${kind}` }, element("div", {}, ...parts), button("OK", () => this.clear(), "button quiet")));
+    if (detail !== undefined)
+      parts.push(element("details", {}, element("summary", {}, "Details"), element("p", {}, detail)));
+    this.#place.replaceChildren(
+      element(
+        "div",
+        { class: `notice ${kind}` },
+        element("div", {}, ...parts),
+        button("OK", () => this.clear(), "button quiet"),
+      ),
+    );
   }
 }

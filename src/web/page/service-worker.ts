@@ -30,7 +30,9 @@ const PREFIX = "onebit-page-";
 const CACHE = PREFIX + PAGE_BUILD;
 
 const ISOLATION: Readonly<Record<string, string>> = {
-  "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp", "cross-origin-resource-policy": "same-origin",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+  "cross-origin-resource-policy": "same-origin",
 };
 
 scope.addEventListener("install", (event) => event.waitUntil(fetchAll()));
@@ -43,33 +45,41 @@ scope.addEventListener("fetch", (event) => {
 /** All or nothing: a build that is not whole is not installed. */
 async function fetchAll(): Promise<void> {
   const cache = await caches.open(CACHE);
-  await cache.addAll(wantedFiles(PAGE_FILES).map((name) => new Request(new URL(name, scope.registration.scope), { cache: "reload" })));
+  await cache.addAll(
+    wantedFiles(PAGE_FILES).map((name) => new Request(new URL(name, scope.registration.scope), { cache: "reload" })),
+  );
 }
 
 /** Kernels of another variant than this browser's are left out: it will never ask for them. */
 function wantedFiles(files: readonly BuiltFile[]): BuiltFile[] {
-  const [variant] = likelyVariants(), isKernel = (name: string): boolean => name.startsWith("kernels.");
+  const [variant] = likelyVariants(),
+    isKernel = (name: string): boolean => name.startsWith("kernels.");
   return files.filter((name) => !isKernel(name) || new RegExp(`^kernels\\.${variant}(?:-threads)?\\.wasm$`).test(name));
 }
 
 /** Also of the page that registered this: its next request, for a model or a kernel, works offline already. */
 async function takeOver(): Promise<void> {
   const names = await caches.keys();
-  await Promise.all(names.filter((name) => name.startsWith(PREFIX) && name !== CACHE).map((name) => caches.delete(name)));
+  await Promise.all(
+    names.filter((name) => name.startsWith(PREFIX) && name !== CACHE).map((name) => caches.delete(name)),
+  );
   await scope.clients.claim();
 }
 
 /** Which file of the page a request is for; undefined for everything else. */
 function ownFile(request: Request): string | undefined {
-  const url = new URL(request.url), { scope: base } = scope.registration;
+  const url = new URL(request.url),
+    { scope: base } = scope.registration;
   if (request.method !== "GET" || !url.href.startsWith(base)) return undefined;
   const name = url.href.slice(base.length).replace(/[?#].*$/, "");
-  if (name === "" || request.mode === "navigate") return name === "" || name === "index.html" ? "index.html" : undefined;
+  if (name === "" || request.mode === "navigate")
+    return name === "" || name === "index.html" ? "index.html" : undefined;
   return PAGE_FILES.includes(name) ? name : undefined;
 }
 
 async function answer(name: string, request: Request): Promise<Response> {
-  const kept = await (await caches.open(CACHE)).match(new URL(name, scope.registration.scope).href), found = kept ?? await fetch(request);
+  const kept = await (await caches.open(CACHE)).match(new URL(name, scope.registration.scope).href),
+    found = kept ?? (await fetch(request));
   // What a host redirected, or answered opaquely, goes on as it is.
   if (found.type === "opaque" || found.type === "opaqueredirect" || found.type === "error") return found;
   const headers = new Headers(found.headers);

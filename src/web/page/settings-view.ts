@@ -6,7 +6,15 @@
 import { byId, element, readyDialog } from "./elements.ts";
 import { formatBytes } from "./format.ts";
 import type { OpenModel } from "./model-session.ts";
-import { DEFAULT_SETTINGS, NUMBER_SETTINGS, type NumberRow, type Settings, THEMES, type Theme, settingsFrom } from "./settings.ts";
+import {
+  DEFAULT_SETTINGS,
+  NUMBER_SETTINGS,
+  type NumberRow,
+  type Settings,
+  THEMES,
+  type Theme,
+  settingsFrom,
+} from "./settings.ts";
 
 const THEME_NAMES: Readonly<Record<Theme, string>> = { system: "System", light: "Light", dark: "Dark" };
 
@@ -22,9 +30,13 @@ export class SettingsView {
     this.#settings = settings;
     this.#onChange = onChange;
     byId("open-settings").addEventListener("click", () => (showFacts(current()), this.#dialog.showModal()));
-    byId("reset-settings").addEventListener("click", () => this.#change({ ...DEFAULT_SETTINGS, theme: this.#settings.theme }, true));
+    byId("reset-settings").addEventListener("click", () =>
+      this.#change({ ...DEFAULT_SETTINGS, theme: this.#settings.theme }, true),
+    );
     byId("settings-form").addEventListener("submit", (event) => event.preventDefault());
-    this.#seed.addEventListener("input", () => this.#change({ seed: /^\d+$/.test(this.#seed.value.trim()) ? Number(this.#seed.value) : undefined }));
+    this.#seed.addEventListener("input", () =>
+      this.#change({ seed: /^\d+$/.test(this.#seed.value.trim()) ? Number(this.#seed.value) : undefined }),
+    );
     this.#system.addEventListener("input", () => this.#change({ system: this.#system.value }));
     this.#show();
     applyTheme(settings.theme);
@@ -45,7 +57,14 @@ export class SettingsView {
   }
 
   #numberField({ name, label, hint, min, max, step }: NumberRow): HTMLElement {
-    const input = element("input", { id: name, type: "range", min: `${min}`, max: `${max}`, step: `${step}`, "aria-describedby": `${name}-hint` });
+    const input = element("input", {
+      id: name,
+      type: "range",
+      min: `${min}`,
+      max: `${max}`,
+      step: `${step}`,
+      "aria-describedby": `${name}-hint`,
+    });
     const output = element("output", { for: name });
     input.value = String(this.#settings[name]);
     output.textContent = input.value;
@@ -53,7 +72,13 @@ export class SettingsView {
       output.textContent = input.value;
       this.#change({ [name]: input.valueAsNumber });
     });
-    return element("div", { class: "field" }, element("label", { for: name }, label, output), input, element("p", { class: "hint", id: `${name}-hint` }, hint));
+    return element(
+      "div",
+      { class: "field" },
+      element("label", { for: name }, label, output),
+      input,
+      element("p", { class: "hint", id: `${name}-hint` }, hint),
+    );
   }
 
   #themeChoice(theme: Theme): HTMLElement {
@@ -73,10 +98,31 @@ function applyTheme(theme: Theme): void {
 function showFacts(open: OpenModel | undefined): void {
   const facts: [string, string][] = [];
   if (open !== undefined) {
-    const { engine: { variant, threads, reason }, memory, contextLength, loadMs } = open.model;
-    facts.push(["Kernels", variant === "relaxed" ? "relaxed SIMD" : "SIMD"], ["Threads", reason === undefined ? `${threads}` : `${threads}: ${reason}`]);
-    facts.push(["Memory", formatBytes(memory.wasmBytes)], ["Reads at once", `${contextLength} tokens`], ["Loaded in", `${Math.round(loadMs)} ms`]);
+    const {
+      engine: { variant, threads, reason },
+      memory,
+      contextLength,
+      loadMs,
+    } = open.model;
+    facts.push(
+      ["Kernels", variant === "relaxed" ? "relaxed SIMD" : "SIMD"],
+      ["Threads", reason === undefined ? `${threads}` : `${threads}: ${reason}`],
+    );
+    facts.push(
+      ["Memory", formatBytes(memory.wasmBytes)],
+      ["Reads at once", `${contextLength} tokens`],
+      ["Loaded in", `${Math.round(loadMs)} ms`],
+    );
   }
-  facts.push(["Works offline", navigator.serviceWorker?.controller ? "yes" : location.protocol === "file:" ? "yes, it is a file" : "after the page has been loaded once more"]);
-  byId("engine-facts").replaceChildren(...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
+  facts.push([
+    "Works offline",
+    navigator.serviceWorker?.controller
+      ? "yes"
+      : location.protocol === "file:"
+        ? "yes, it is a file"
+        : "after the page has been loaded once more",
+  ]);
+  byId("engine-facts").replaceChildren(
+    ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
+  );
 }

@@ -33,12 +33,60 @@ export interface NumberRow {
 
 /** The ranges are those of `SamplingOptions`, narrowed to what makes sense to try. */
 export const NUMBER_SETTINGS: readonly NumberRow[] = [
-  { name: "temperature", label: "Temperature", hint: "0 always takes the likeliest word; higher is more surprising", min: 0, max: 2, step: 0.05, preset: 0.7 },
-  { name: "topK", label: "Top k", hint: "Draw from this many likeliest tokens; 0 is all", min: 0, max: 200, step: 1, preset: 40 },
-  { name: "topP", label: "Top p", hint: "Draw from the fewest tokens that together have this chance", min: 0.05, max: 1, step: 0.05, preset: 0.95 },
-  { name: "minP", label: "Min p", hint: "Leave out tokens less likely than this part of the likeliest", min: 0, max: 0.5, step: 0.01, preset: 0 },
-  { name: "repetitionPenalty", label: "Repetition penalty", hint: "Above 1 makes words that were just used less likely", min: 0.8, max: 2, step: 0.05, preset: 1 },
-  { name: "maxTokens", label: "Longest answer, in tokens", hint: "Where an answer ends at the latest", min: 16, max: 2048, step: 16, preset: 256 },
+  {
+    name: "temperature",
+    label: "Temperature",
+    hint: "0 always takes the likeliest word; higher is more surprising",
+    min: 0,
+    max: 2,
+    step: 0.05,
+    preset: 0.7,
+  },
+  {
+    name: "topK",
+    label: "Top k",
+    hint: "Draw from this many likeliest tokens; 0 is all",
+    min: 0,
+    max: 200,
+    step: 1,
+    preset: 40,
+  },
+  {
+    name: "topP",
+    label: "Top p",
+    hint: "Draw from the fewest tokens that together have this chance",
+    min: 0.05,
+    max: 1,
+    step: 0.05,
+    preset: 0.95,
+  },
+  {
+    name: "minP",
+    label: "Min p",
+    hint: "Leave out tokens less likely than this part of the likeliest",
+    min: 0,
+    max: 0.5,
+    step: 0.01,
+    preset: 0,
+  },
+  {
+    name: "repetitionPenalty",
+    label: "Repetition penalty",
+    hint: "Above 1 makes words that were just used less likely",
+    min: 0.8,
+    max: 2,
+    step: 0.05,
+    preset: 1,
+  },
+  {
+    name: "maxTokens",
+    label: "Longest answer, in tokens",
+    hint: "Where an answer ends at the latest",
+    min: 16,
+    max: 2048,
+    step: 16,
+    preset: 256,
+  },
 ];
 
 export const THEMES: readonly Theme[] = ["system", "light", "dark"];
@@ -47,7 +95,9 @@ const SYSTEM_CHARS_MAX = 4000;
 
 export const DEFAULT_SETTINGS: Settings = {
   ...(Object.fromEntries(NUMBER_SETTINGS.map(({ name, preset }) => [name, preset])) as Record<NumberSetting, number>),
-  seed: undefined, system: "", theme: "system",
+  seed: undefined,
+  system: "",
+  theme: "system",
 };
 
 /** Settings out of anything: what is missing or out of range gets its preset. */

@@ -29,7 +29,9 @@ async function startPage(): Promise<void> {
     memory: localMemory(),
     startWorker: canStart ? async () => workerFromText(ownText) : workerOnThisThread(serve),
     defaultModelBytes: async () => bytesFromBase64(document.getElementById("default-model")?.textContent ?? ""),
-    remark: canStart ? undefined : "This browser starts no workers for a page that is a file: the page computes by itself and may stutter.",
+    remark: canStart
+      ? undefined
+      : "This browser starts no workers for a page that is a file: the page computes by itself and may stutter.",
   });
   await page.start();
 }

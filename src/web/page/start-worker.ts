@@ -24,22 +24,31 @@ export function workerFromFile(url: string): StartWorker {
       await hasStarted(worker);
       return { worker, started() {}, stop: () => worker.terminate() };
     } catch (cause) {
-      return fail("engine/worker-failed", `${url}: the worker did not start: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+      return fail(
+        "engine/worker-failed",
+        `${url}: the worker did not start: ${cause instanceof Error ? cause.message : String(cause)}`,
+        cause,
+      );
     }
   };
 }
 
 /** Browsers refuse a worker by an event, not by throwing. */
 async function hasStarted(worker: Worker): Promise<void> {
-  const over = new AbortController(), { signal } = over;
+  const over = new AbortController(),
+    { signal } = over;
   try {
     await new Promise<void>((resolve, reject) => {
       worker.addEventListener("message", ({ data }) => data === STARTED && resolve(), { signal });
-      worker.addEventListener("error", (event) => {
-        // The page says it to the person; the browser need not say it to the console.
-        event.preventDefault();
-        reject(new Error(event.message || "its script is missing or forbidden"));
-      }, { signal });
+      worker.addEventListener(
+        "error",
+        (event) => {
+          // The page says it to the person; the browser need not say it to the console.
+          event.preventDefault();
+          reject(new Error(event.message || "its script is missing or forbidden"));
+        },
+        { signal },
+      );
     });
   } finally {
     over.abort();
@@ -48,7 +57,8 @@ async function hasStarted(worker: Worker): Promise<void> {
 
 /** @throws whatever the browser says where Blob URLs are refused */
 export function workerFromText(source: string): StartedWorker {
-  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" })), worker = new Worker(url, { name: "onebit" });
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" })),
+    worker = new Worker(url, { name: "onebit" });
   return { worker, started: () => URL.revokeObjectURL(url), stop: () => worker.terminate() };
 }
 
@@ -66,7 +76,8 @@ export async function livesAsWorker(source: string): Promise<boolean> {
 /** What `serve` does in a worker's scope it does here, on this thread; to callers it is a Worker. */
 export function workerOnThisThread(serve: (scope: StoreScope) => void): StartWorker {
   return async () => {
-    const inside = new EventTarget(), outside = new EventTarget();
+    const inside = new EventTarget(),
+      outside = new EventTarget();
     const later = (target: EventTarget, data: unknown, ports: MessagePort[] = []): void =>
       queueMicrotask(() => target.dispatchEvent(new MessageEvent("message", { data, ports })));
     serve({
@@ -75,7 +86,10 @@ export function workerOnThisThread(serve: (scope: StoreScope) => void): StartWor
     });
     const worker = Object.assign(outside, {
       postMessage: (data: unknown, ports: MessagePort[] = []) => later(inside, data, ports),
-      terminate() {}, onmessage: null, onmessageerror: null, onerror: null,
+      terminate() {},
+      onmessage: null,
+      onmessageerror: null,
+      onerror: null,
     }) as unknown as Worker;
     return { worker, started() {}, stop() {} };
   };

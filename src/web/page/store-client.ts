@@ -31,20 +31,28 @@ export class StoreClient {
   }
 
   /** @throws OnebitError as `pull`, `list` and `remove` of onebit/hub; `engine/worker-failed`, `engine/worker-lost` */
-  async call<Name extends StoreCallName>(name: Name, argument: StoreCalls[Name]["argument"], { signal, onProgress }: Listener = {}): Promise<StoreCalls[Name]["done"]> {
-    const worker = await (this.#worker ??= this.#start()), storeCall = this.#nCalls++;
+  async call<Name extends StoreCallName>(
+    name: Name,
+    argument: StoreCalls[Name]["argument"],
+    { signal, onProgress }: Listener = {},
+  ): Promise<StoreCalls[Name]["done"]> {
+    const worker = await (this.#worker ??= this.#start()),
+      storeCall = this.#nCalls++;
     const abort = (): void => worker.postMessage({ storeCall, abort: true } satisfies ToStore);
-    const done = new Promise<unknown>((resolve, reject) => this.#pending.set(storeCall, { onProgress, resolve, reject }));
+    const done = new Promise<unknown>((resolve, reject) =>
+      this.#pending.set(storeCall, { onProgress, resolve, reject }),
+    );
     worker.postMessage({ storeCall, name, argument } as ToStore);
     if (signal?.aborted) abort();
     signal?.addEventListener("abort", abort);
-    return await done.finally(() => signal?.removeEventListener("abort", abort)) as StoreCalls[Name]["done"];
+    return (await done.finally(() => signal?.removeEventListener("abort", abort))) as StoreCalls[Name]["done"];
   }
 
   async #start(): Promise<Worker> {
     try {
       const { worker, started } = await this.#startWorker();
-      if (globalThis.navigator?.locks !== undefined) worker.postMessage({ storeLock: `onebit-store-${crypto.randomUUID()}` } satisfies ToStore);
+      if (globalThis.navigator?.locks !== undefined)
+        worker.postMessage({ storeLock: `onebit-store-${crypto.randomUUID()}` } satisfies ToStore);
       let isLost = false;
       // Once: a worker that failed may end later, when another is in its place.
       const lose = (message: string): void => {
@@ -74,7 +82,8 @@ export class StoreClient {
   /** The next call starts another worker. */
   #lose(message: string): void {
     this.#worker = undefined;
-    for (const { reject } of this.#pending.values()) reject(new OnebitError("engine/worker-lost", `the worker that keeps models has ended: ${message}`));
+    for (const { reject } of this.#pending.values())
+      reject(new OnebitError("engine/worker-lost", `the worker that keeps models has ended: ${message}`));
     this.#pending.clear();
   }
 }

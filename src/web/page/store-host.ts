@@ -18,7 +18,8 @@ const PULL_ATTEMPTS = 4;
 
 type Handlers = {
   readonly [Name in StoreCallName]: (
-    argument: StoreCalls[Name]["argument"], context: { readonly signal: AbortSignal; readonly onProgress: (progress: PullProgress) => void },
+    argument: StoreCalls[Name]["argument"],
+    context: { readonly signal: AbortSignal; readonly onProgress: (progress: PullProgress) => void },
   ) => Promise<StoreCalls[Name]["done"]>;
 };
 
@@ -52,7 +53,11 @@ function hold(scope: StoreScope, lock: string): void {
   globalThis.navigator?.locks?.request(lock, () => (scope.postMessage({ storeLocked: lock }), held)).catch(() => {});
 }
 
-async function answer(scope: StoreScope, { storeCall, name, argument }: Extract<ToStore, { name: StoreCallName }>, running: Map<number, AbortController>): Promise<void> {
+async function answer(
+  scope: StoreScope,
+  { storeCall, name, argument }: Extract<ToStore, { name: StoreCallName }>,
+  running: Map<number, AbortController>,
+): Promise<void> {
   const abort = new AbortController();
   running.set(storeCall, abort);
   // The compiler cannot know that a handler and the argument of the same name belong together.

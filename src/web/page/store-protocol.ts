@@ -17,7 +17,13 @@ export type StoreCallName = keyof StoreCalls;
 
 export type ToStore =
   | { readonly storeLock: string }
-  | { [Name in StoreCallName]: { readonly storeCall: number; readonly name: Name; readonly argument: StoreCalls[Name]["argument"] } }[StoreCallName]
+  | {
+      [Name in StoreCallName]: {
+        readonly storeCall: number;
+        readonly name: Name;
+        readonly argument: StoreCalls[Name]["argument"];
+      };
+    }[StoreCallName]
   | { readonly storeCall: number; readonly abort: true };
 
 export type FromStore =

@@ -15,7 +15,12 @@ export interface TranscriptActions {
   goOn(): void;
 }
 
-const ICONS = { edit: "M4 20h4L19 9l-4-4L4 16zM13 7l4 4", again: "M20 11a8 8 0 1 0-2.3 6.3M20 5v6h-6", on: "M5 12h14m-6-6 6 6-6 6", copy: "M9 9h11v11H9zM5 15H4V4h11v1" } as const;
+const ICONS = {
+  edit: "M4 20h4L19 9l-4-4L4 16zM13 7l4 4",
+  again: "M20 11a8 8 0 1 0-2.3 6.3M20 5v6h-6",
+  on: "M5 12h14m-6-6 6 6-6 6",
+  copy: "M9 9h11v11H9zM5 15H4V4h11v1",
+} as const;
 
 /** Nearer than this to the end, the reader follows what is written. */
 const FOLLOW_PX = 80;
@@ -29,7 +34,12 @@ export class TranscriptView {
   #writing: { readonly node: Text; readonly item: HTMLElement; pending: string; isScheduled: boolean } | undefined;
 
   /** @param edits what was being changed when the page was left */
-  constructor(list: HTMLElement, scroller: HTMLElement, actions: TranscriptActions, edits: ReadonlyMap<number, string>) {
+  constructor(
+    list: HTMLElement,
+    scroller: HTMLElement,
+    actions: TranscriptActions,
+    edits: ReadonlyMap<number, string>,
+  ) {
     this.#edits = new Map(edits);
     this.#list = list;
     this.#scroller = scroller;
@@ -63,7 +73,8 @@ export class TranscriptView {
   #flush(): void {
     const writing = this.#writing;
     if (writing === undefined) return;
-    const { scrollTop, scrollHeight, clientHeight } = this.#scroller, follows = scrollHeight - scrollTop - clientHeight < FOLLOW_PX;
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroller,
+      follows = scrollHeight - scrollTop - clientHeight < FOLLOW_PX;
     writing.node.appendData(writing.node.length === 0 ? shown(writing.pending) : writing.pending);
     writing.pending = "";
     writing.isScheduled = false;
@@ -71,7 +82,8 @@ export class TranscriptView {
   }
 
   #beginWriting(): void {
-    const item = this.#list.lastElementChild as HTMLElement | null, text = item?.querySelector(".text");
+    const item = this.#list.lastElementChild as HTMLElement | null,
+      text = item?.querySelector(".text");
     if (item === null || text === null || text === undefined) return;
     const node = text.firstChild instanceof Text ? text.firstChild : text.appendChild(document.createTextNode(""));
     item.classList.add("writing");
@@ -80,25 +92,41 @@ export class TranscriptView {
   }
 
   #item({ role, text }: Turn, index: number, isBusy: boolean, isLast: boolean, style: Style): HTMLElement {
-    const who = role === "user" ? "You" : "Model", body = element("div", { class: "text", dir: "auto" }, role === "assistant" ? shown(text) : text);
-    const item = element("li", { class: `turn ${role} ${style}` }, element("span", { class: "visually-hidden" }, `${who}: `), body);
+    const who = role === "user" ? "You" : "Model",
+      body = element("div", { class: "text", dir: "auto" }, role === "assistant" ? shown(text) : text);
+    const item = element(
+      "li",
+      { class: `turn ${role} ${style}` },
+      element("span", { class: "visually-hidden" }, `${who}: `),
+      body,
+    );
     if (!isBusy) item.append(this.#actionsOf(item, { role, text }, index, isLast, style));
     return item;
   }
 
   #actionsOf(item: HTMLElement, { role, text }: Turn, index: number, isLast: boolean, style: Style): HTMLElement {
     const offers: HTMLButtonElement[] = [];
-    if (role === "user") offers.push(iconButton("Edit", ICONS.edit, () => (this.#setEdit(index, text), this.#edit(item, index, text), focusEnd(item))));
+    if (role === "user")
+      offers.push(
+        iconButton(
+          "Edit",
+          ICONS.edit,
+          () => (this.#setEdit(index, text), this.#edit(item, index, text), focusEnd(item)),
+        ),
+      );
     else offers.push(copyButton(text));
-    if (isLast && role === "assistant") offers.push(iconButton("Another answer", ICONS.again, this.#actions.regenerate));
+    if (isLast && role === "assistant")
+      offers.push(iconButton("Another answer", ICONS.again, this.#actions.regenerate));
     if (isLast && role === "user") offers.push(iconButton("Answer", ICONS.again, this.#actions.regenerate));
-    if (isLast && role === "assistant" && style === "continue") offers.push(iconButton("Go on", ICONS.on, this.#actions.goOn));
+    if (isLast && role === "assistant" && style === "continue")
+      offers.push(iconButton("Go on", ICONS.on, this.#actions.goOn));
     return element("div", { class: "actions" }, ...offers);
   }
 
   #showEdit(turns: readonly Turn[], index: number): void {
     const item = this.#list.children[index];
-    if (turns[index]?.role === "user" && item instanceof HTMLElement) this.#edit(item, index, this.#edits.get(index) ?? "");
+    if (turns[index]?.role === "user" && item instanceof HTMLElement)
+      this.#edit(item, index, this.#edits.get(index) ?? "");
     else this.#setEdit(index, undefined);
   }
 
@@ -109,7 +137,8 @@ export class TranscriptView {
   }
 
   #edit(item: HTMLElement, index: number, text: string): void {
-    const area = element("textarea", { rows: "3", "aria-label": "Change your message" }), before = [...item.childNodes];
+    const area = element("textarea", { rows: "3", "aria-label": "Change your message" }),
+      before = [...item.childNodes];
     area.value = text;
     area.addEventListener("input", () => this.#setEdit(index, area.value));
     const leave = (): void => {
@@ -117,16 +146,27 @@ export class TranscriptView {
       item.replaceChildren(...before);
       item.querySelector<HTMLElement>(".actions button")?.focus();
     };
-    const form = element("form", { class: "edit" }, area, element("div", { class: "line" }, element("button", { type: "submit", class: "button primary" }, "Send again"), button("Cancel", leave)));
+    const form = element(
+      "form",
+      { class: "edit" },
+      area,
+      element(
+        "div",
+        { class: "line" },
+        element("button", { type: "submit", class: "button primary" }, "Send again"),
+        button("Cancel", leave),
+      ),
+    );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const text = area.value;
       // The turns after it go with what answered it before, and so do their changes.
-      if (text.trim() !== "" && this.#actions.edit(index, text)) for (const later of [...this.#edits.keys()]) if (later >= index) this.#setEdit(later, undefined);
+      if (text.trim() !== "" && this.#actions.edit(index, text))
+        for (const later of [...this.#edits.keys()]) if (later >= index) this.#setEdit(later, undefined);
     });
     form.addEventListener("keydown", (event) => {
       if (event.key === "Escape") leave();
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) (event.preventDefault(), form.requestSubmit());
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) event.preventDefault(), form.requestSubmit();
     });
     item.replaceChildren(form);
   }

@@ -5,7 +5,9 @@ import { spawnSync } from "node:child_process";
 const PROGRAM = "tests/conformance/chat/jinja2-oracle.py";
 
 /** A Python that has Jinja: the first of the path, or Debian's. */
-const PYTHON = ["python3", "/usr/bin/python3"].find((python) => spawnSync(python, ["-c", "import jinja2"]).status === 0);
+const PYTHON = ["python3", "/usr/bin/python3"].find(
+  (python) => spawnSync(python, ["-c", "import jinja2"]).status === 0,
+);
 
 export const jinja2Installed = PYTHON !== undefined;
 
@@ -25,7 +27,14 @@ export const NOW = new Date(Date.UTC(2026, 2, 7, 9, 5, 3));
 
 export function renderWithJinja2(tasks: readonly Task[]): Outcome[] {
   const input = tasks.map((task) => `${JSON.stringify(task)}\n`).join("");
-  const { stdout, stderr, status } = spawnSync(PYTHON ?? "python3", [PROGRAM], { input, encoding: "utf8", maxBuffer: 2 ** 30 });
+  const { stdout, stderr, status } = spawnSync(PYTHON ?? "python3", [PROGRAM], {
+    input,
+    encoding: "utf8",
+    maxBuffer: 2 ** 30,
+  });
   if (status !== 0) throw new Error(`${PROGRAM} ended with ${status}: ${stderr}`);
-  return stdout.trim().split("\n").map((line) => JSON.parse(line) as Outcome);
+  return stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Outcome);
 }

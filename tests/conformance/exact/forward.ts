@@ -69,17 +69,31 @@ async function attention(pass: Pass, prefix: string, x: Rows): Promise<Rows> {
   const q = await project(pass, `${prefix}attn_q`, x);
   const k = await project(pass, `${prefix}attn_k`, x);
   const v = await project(pass, `${prefix}attn_v`, x);
-  for (const [rows, name] of [[q, "attn_q_norm"], [k, "attn_k_norm"]] as const) {
+  for (const [rows, name] of [
+    [q, "attn_q_norm"],
+    [k, "attn_k_norm"],
+  ] as const) {
     const weight = await weights.vector(`${prefix}${name}.weight`);
     if (weight) for (const row of rows) for (const one of heads(row, h.headDim)) one.set(rms(one, weight, h.normEps));
     rows.forEach((row, position) => rotate(row, position, h.headDim, rope));
   }
-  const out = await norm(weights, `${prefix}attn_sub_norm`, q.map((row, t) => attendOne(h, row, k, v, t)), h.normEps);
+  const out = await norm(
+    weights,
+    `${prefix}attn_sub_norm`,
+    q.map((row, t) => attendOne(h, row, k, v, t)),
+    h.normEps,
+  );
   return project(pass, `${prefix}attn_output`, out);
 }
 
 /** Softmax attention of one position over itself and all before it; a key head serves nHeads / nKvHeads query heads. */
-function attendOne({ nHeads, nKvHeads, headDim }: Hyperparameters, q: Float64Array, k: Rows, v: Rows, position: number): Float64Array {
+function attendOne(
+  { nHeads, nKvHeads, headDim }: Hyperparameters,
+  q: Float64Array,
+  k: Rows,
+  v: Rows,
+  position: number,
+): Float64Array {
   const out = new Float64Array(nHeads * headDim);
   for (let head = 0; head < nHeads; head++) {
     const kv = Math.floor(head / (nHeads / nKvHeads)) * headDim;
@@ -115,7 +129,12 @@ const activations: Readonly<Record<string, (x: number) => number>> = {
 /** A projection of a layer, with the norm of its own input that embedding models have. */
 async function project(pass: Pass, name: string, x: Rows): Promise<Rows> {
   const { weights, h } = pass;
-  return linear(weights, name, await norm(weights, `${name}_norm_in`, x, h.normEps), activationsFor(pass, `${name}.weight`));
+  return linear(
+    weights,
+    name,
+    await norm(weights, `${name}_norm_in`, x, h.normEps),
+    activationsFor(pass, `${name}.weight`),
+  );
 }
 
 /** 8-bit activations where the model was trained with them: BitNet files, and any I2_S tensor (bitnet.cpp's own type). */

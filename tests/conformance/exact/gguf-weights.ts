@@ -49,7 +49,8 @@ export class GgufWeights {
     const { type, shape } = this.tensor(name);
     const [k, nRows] = shape;
     // I2_S has one scale behind all of its rows.
-    if (type === "I2_S") return dequantize(type, await this.#bytes(name, 0, nRows), k * nRows).subarray(begin * k, end * k);
+    if (type === "I2_S")
+      return dequantize(type, await this.#bytes(name, 0, nRows), k * nRows).subarray(begin * k, end * k);
     return dequantize(type, await this.#bytes(name, begin, end), (end - begin) * k);
   }
 

@@ -53,7 +53,9 @@ export function readHyperparameters(weights: GgufWeights): Hyperparameters {
     ropeFactor: number("rope.scaling.factor", 1),
     ropeOriginalContext: number("rope.scaling.original_context_length", number("context_length")),
     ropeAttentionFactor: attentionFactor === undefined ? undefined : Number(attentionFactor),
-    activation: String(find("hidden_activation") ?? defaultActivation(architecture, nEmbd, number("feed_forward_length"))),
+    activation: String(
+      find("hidden_activation") ?? defaultActivation(architecture, nEmbd, number("feed_forward_length")),
+    ),
     embeddingScale: number("embedding_scale", 1),
     residualScale: number("residual_scale", 1),
     logitScale: number("logit_scale", 1),

@@ -68,7 +68,14 @@ function laneGroups(x: Rows, k: number): Float64Array[] {
 function multiplyLanes(values: Float32Array, x: Float64Array, k: number, firstRow: number, y: Rows): void {
   const sums = new Float64Array(LANES);
   for (let from = 0, row = firstRow; from < values.length; from += k, row++) {
-    let s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0, s7 = 0;
+    let s0 = 0,
+      s1 = 0,
+      s2 = 0,
+      s3 = 0,
+      s4 = 0,
+      s5 = 0,
+      s6 = 0,
+      s7 = 0;
     for (let i = 0, at = 0; i < k; i++, at += LANES) {
       const w = values[from + i];
       s0 += w * x[at];

@@ -18,17 +18,29 @@ export async function ropeOf(h: Hyperparameters, weights: GgufWeights, contextLe
   const adjacent = h.architecture === "llama" || h.architecture === "minicpm";
   const half = h.ropeDim / 2;
   const factors = await factorsOf(h, weights, contextLength);
-  const base = Float64Array.from({ length: half }, (_, i) => h.ropeTheta ** ((-2 * i) / h.ropeDim) / (factors?.[i] ?? 1));
+  const base = Float64Array.from(
+    { length: half },
+    (_, i) => h.ropeTheta ** ((-2 * i) / h.ropeDim) / (factors?.[i] ?? 1),
+  );
   switch (h.ropeScaling) {
-    case "none": return { frequencies: base, magnitude: 1, adjacent };
-    case "longrope": return { frequencies: base, magnitude: h.ropeAttentionFactor ?? 1, adjacent };
-    case "linear": return { frequencies: base.map((frequency) => frequency / h.ropeFactor), magnitude: 1, adjacent };
-    case "yarn": return { ...yarn(base, h), adjacent };
-    default: throw new Error(`rope scaling ${h.ropeScaling} is not known here`);
+    case "none":
+      return { frequencies: base, magnitude: 1, adjacent };
+    case "longrope":
+      return { frequencies: base, magnitude: h.ropeAttentionFactor ?? 1, adjacent };
+    case "linear":
+      return { frequencies: base.map((frequency) => frequency / h.ropeFactor), magnitude: 1, adjacent };
+    case "yarn":
+      return { ...yarn(base, h), adjacent };
+    default:
+      throw new Error(`rope scaling ${h.ropeScaling} is not known here`);
   }
 }
 
-async function factorsOf(h: Hyperparameters, weights: GgufWeights, contextLength: number): Promise<Float64Array | undefined> {
+async function factorsOf(
+  h: Hyperparameters,
+  weights: GgufWeights,
+  contextLength: number,
+): Promise<Float64Array | undefined> {
   if (h.ropeScaling !== "longrope") return weights.vector("rope_freqs.weight");
   const length = contextLength > h.ropeOriginalContext ? "long" : "short";
   return weights.vector(`rope_factors_${length}.weight`);
@@ -48,7 +60,12 @@ function yarn(base: Float64Array, h: Hyperparameters): Omit<Rope, "adjacent"> {
 }
 
 /** Rotates the leading ropeDim numbers of each head of `row`, in place. */
-export function rotate(row: Float64Array, position: number, headDim: number, { frequencies, magnitude, adjacent }: Rope): void {
+export function rotate(
+  row: Float64Array,
+  position: number,
+  headDim: number,
+  { frequencies, magnitude, adjacent }: Rope,
+): void {
   const half = frequencies.length;
   for (let head = 0; head < row.length; head += headDim) {
     for (let i = 0; i < half; i++) {

@@ -14,7 +14,8 @@ export function randomSource(seed: number): (below: number) => number {
   };
 }
 
-const nest = (open: string, inner: string, close: string, n: number): string => open.repeat(n) + inner + close.repeat(n);
+const nest = (open: string, inner: string, close: string, n: number): string =>
+  open.repeat(n) + inner + close.repeat(n);
 
 /** Doubles `s` n times, then uses it. */
 const doubled = (start: string, use: string, n = 40): string =>
@@ -181,16 +182,113 @@ export const HANDWRITTEN: readonly string[] = [
 ];
 
 const ATOMS = [
-  "1", "0", "2.5", "'a'", "'a' * 1000", "x", "messages", "messages[0]", "messages[0].content", "range(1000)", "range(100000)", "[1, 2, 3]", "{'k': 1}",
-  "none", "true", "ns", "ns.s", "loop", "loop.index", "f", "f(1)", "undefined", "9007199254740991", "-1", "1e300", "''", "[]", "tools", "caller",
+  "1",
+  "0",
+  "2.5",
+  "'a'",
+  "'a' * 1000",
+  "x",
+  "messages",
+  "messages[0]",
+  "messages[0].content",
+  "range(1000)",
+  "range(100000)",
+  "[1, 2, 3]",
+  "{'k': 1}",
+  "none",
+  "true",
+  "ns",
+  "ns.s",
+  "loop",
+  "loop.index",
+  "f",
+  "f(1)",
+  "undefined",
+  "9007199254740991",
+  "-1",
+  "1e300",
+  "''",
+  "[]",
+  "tools",
+  "caller",
 ];
-const BINARY = ["+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", ">", "<=", ">=", "in", "not in", "and", "or"];
+const BINARY = [
+  "+",
+  "-",
+  "*",
+  "/",
+  "//",
+  "%",
+  "**",
+  "~",
+  "==",
+  "!=",
+  "<",
+  ">",
+  "<=",
+  ">=",
+  "in",
+  "not in",
+  "and",
+  "or",
+];
 const FILTERS = [
-  "length", "list", "string", "tojson", "tojson(indent=2)", "join", "join('ab')", "upper", "lower", "title", "trim", "first", "last", "reverse", "sort",
-  "unique", "map('string')", "map(attribute='content')", "select", "select('odd')", "selectattr('a')", "items", "dictsort", "sum", "min", "max", "abs", "int",
-  "float", "round", "default('z')", "replace('a', 'bb')", "indent(40)", "batch(2)", "escape", "capitalize", "wordcount", "safe", "nothing",
+  "length",
+  "list",
+  "string",
+  "tojson",
+  "tojson(indent=2)",
+  "join",
+  "join('ab')",
+  "upper",
+  "lower",
+  "title",
+  "trim",
+  "first",
+  "last",
+  "reverse",
+  "sort",
+  "unique",
+  "map('string')",
+  "map(attribute='content')",
+  "select",
+  "select('odd')",
+  "selectattr('a')",
+  "items",
+  "dictsort",
+  "sum",
+  "min",
+  "max",
+  "abs",
+  "int",
+  "float",
+  "round",
+  "default('z')",
+  "replace('a', 'bb')",
+  "indent(40)",
+  "batch(2)",
+  "escape",
+  "capitalize",
+  "wordcount",
+  "safe",
+  "nothing",
 ];
-const METHODS = ["split('a')", "split()", "strip()", "replace('a', 'aaaaaaaa')", "upper()", "startswith('a')", "items()", "get('k')", "join(['x', 'y'])", "splitlines()", "count('a')", "k", "0", "find('a')"];
+const METHODS = [
+  "split('a')",
+  "split()",
+  "strip()",
+  "replace('a', 'aaaaaaaa')",
+  "upper()",
+  "startswith('a')",
+  "items()",
+  "get('k')",
+  "join(['x', 'y'])",
+  "splitlines()",
+  "count('a')",
+  "k",
+  "0",
+  "find('a')",
+];
 
 /** A random template of about `size` parts: mostly well-formed, sometimes cut or with a character changed. */
 export function randomTemplate(random: (below: number) => number, size: number): string {

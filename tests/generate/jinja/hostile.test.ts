@@ -32,15 +32,41 @@ describe("hostile templates", () => {
     assert.deepEqual(untyped, []);
     assert.equal(count, HANDWRITTEN.length + RANDOM_TEMPLATES);
     // All four ways to end are met, or the templates do not test what they should.
-    for (const code of ["ok", "template/limit", "template/raised", "template/syntax"]) assert.ok(codes[code] > 20, code);
+    for (const code of ["ok", "template/limit", "template/raised", "template/syntax"])
+      assert.ok(codes[code] > 20, code);
   });
 
   test("reach nothing outside the values they were given", () => {
-    const look = (source: string): string => new Template(source).render({ input: { messages: [{ role: "user" }] } }).map(({ text }) => text).join("");
-    for (const name of ["constructor", "__proto__", "prototype", "toString", "hasOwnProperty", "length", "flips", "text", "values"]) {
-      assert.equal(look(`{{ messages.${name} }}{{ messages['${name}'] }}{{ 'x'.${name} }}{{ ''['${name}'] }}{{ 1.5.${name} }}{{ range.${name} }}{{ namespace().${name} }}`), "", name);
+    const look = (source: string): string =>
+      new Template(source)
+        .render({ input: { messages: [{ role: "user" }] } })
+        .map(({ text }) => text)
+        .join("");
+    for (const name of [
+      "constructor",
+      "__proto__",
+      "prototype",
+      "toString",
+      "hasOwnProperty",
+      "length",
+      "flips",
+      "text",
+      "values",
+    ]) {
+      assert.equal(
+        look(
+          `{{ messages.${name} }}{{ messages['${name}'] }}{{ 'x'.${name} }}{{ ''['${name}'] }}{{ 1.5.${name} }}{{ range.${name} }}{{ namespace().${name} }}`,
+        ),
+        "",
+        name,
+      );
     }
-    assert.equal(look("{{ messages[0].constructor }}{{ messages[0].hasOwnProperty }}{{ {}.__proto__ }}{{ process }}{{ globalThis }}{{ this }}"), "");
+    assert.equal(
+      look(
+        "{{ messages[0].constructor }}{{ messages[0].hasOwnProperty }}{{ {}.__proto__ }}{{ process }}{{ globalThis }}{{ this }}",
+      ),
+      "",
+    );
     assert.throws(() => look("{{ 'x'.constructor('y') }}"), { code: "template/raised" });
     assert.throws(() => look("{{ 'x'|constructor }}"), { code: "template/raised", message: /no filter/ });
     assert.throws(() => look("{{ 'x' is constructor }}"), { code: "template/raised", message: /no test/ });
@@ -51,17 +77,29 @@ describe("hostile templates", () => {
     const render = (source: string) => () => new Template(source).render({ input: {} });
     assert.throws(render("x".repeat(TEMPLATE_CHARS_MAX + 1)), { code: "template/limit", message: /characters/ });
     assert.throws(render(`{{ ${"(".repeat(500)}1${")".repeat(500)} }}`), { code: "template/limit", message: /nested/ });
-    assert.throws(render("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"), { code: "template/limit", message: /recurses/ });
-    assert.throws(render("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}"), { code: "template/limit", message: /too much work/ });
+    assert.throws(render("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"), {
+      code: "template/limit",
+      message: /recurses/,
+    });
+    assert.throws(render("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}"), {
+      code: "template/limit",
+      message: /too much work/,
+    });
     assert.throws(render("{{ range(100001) }}"), { code: "template/limit", message: /100001 items/ });
     assert.throws(render("{{ 2 ** 60 }}"), { code: "template/limit", message: /2\^53/ });
   });
 
   test("long conversations are no attack", () => {
-    const messages = Array.from({ length: 2000 }, (_, i) => ({ role: i % 2 ? "assistant" : "user", content: `Turn ${i}: ${"lorem ipsum ".repeat(50)}` }));
-    const source = "{% for m in messages %}{% if m.role == 'user' and '</think>' not in m.content %}<|im_start|>{{ m.role + '\n' + m.content|trim }}{% else %}{{ m.content.split('</think>')[-1].lstrip('\n') }}{% endif %}<|im_end|>{% endfor %}";
+    const messages = Array.from({ length: 2000 }, (_, i) => ({
+      role: i % 2 ? "assistant" : "user",
+      content: `Turn ${i}: ${"lorem ipsum ".repeat(50)}`,
+    }));
+    const source =
+      "{% for m in messages %}{% if m.role == 'user' and '</think>' not in m.content %}<|im_start|>{{ m.role + '\n' + m.content|trim }}{% else %}{{ m.content.split('</think>')[-1].lstrip('\n') }}{% endif %}<|im_end|>{% endfor %}";
     assert.ok(new Template(source).render({ input: { messages } }).length > 2000);
-    const [run] = new Template("{{ messages[0].content|trim }}").render({ input: { messages: [{ role: "user", content: "x".repeat(5_000_000) }] } });
+    const [run] = new Template("{{ messages[0].content|trim }}").render({
+      input: { messages: [{ role: "user", content: "x".repeat(5_000_000) }] },
+    });
     assert.equal(run.text.length, 5_000_000);
   });
 });
@@ -71,9 +109,18 @@ async function runChild(): Promise<Report> {
   const folder = mkdtempSync(join(tmpdir(), "onebit-hostile-"));
   try {
     const outfile = join(folder, "child.mjs");
-    await build({ entryPoints: ["tests/generate/jinja/hostile-child.ts"], outfile, bundle: true, platform: "node", format: "esm", logLevel: "error" });
+    await build({
+      entryPoints: ["tests/generate/jinja/hostile-child.ts"],
+      outfile,
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      logLevel: "error",
+    });
     return await new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [`--max-old-space-size=${HEAP_MB}`, outfile, String(RANDOM_TEMPLATES)], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+      const child = spawn(process.execPath, [`--max-old-space-size=${HEAP_MB}`, outfile, String(RANDOM_TEMPLATES)], {
+        stdio: ["ignore", "inherit", "inherit", "ipc"],
+      });
       let last = "nothing";
       let report: Report | undefined;
       const hangs = (): void => void child.kill("SIGKILL");

@@ -6,7 +6,10 @@ import { randomSource } from "./hostile-templates.ts";
 
 /** One flag a character. */
 function flags(text: MarkedText): string {
-  return text.runs().map((run) => (run.isInput ? "I" : "T").repeat(run.text.length)).join("");
+  return text
+    .runs()
+    .map((run) => (run.isInput ? "I" : "T").repeat(run.text.length))
+    .join("");
 }
 
 test("concatenations and slices keep every character's mark", () => {
@@ -16,7 +19,9 @@ test("concatenations and slices keep every character's mark", () => {
     let expected = "";
     for (let i = 0; i < 8; i++) {
       const part = (random(2) ? inputText : templateText)("x".repeat(random(4)));
-      const [parts, marks] = random(2) ? [[text, part], expected + flags(part)] : [[part, text], flags(part) + expected];
+      const [parts, marks] = random(2)
+        ? [[text, part], expected + flags(part)]
+        : [[part, text], flags(part) + expected];
       text = concat(parts);
       expected = marks;
       const begin = random(expected.length + 1);
@@ -25,7 +30,13 @@ test("concatenations and slices keep every character's mark", () => {
       if (random(3) === 0) [text, expected] = [text.slice(begin), expected.slice(begin)];
     }
     assert.equal(flags(text), expected);
-    assert.deepEqual(text.runs().map((run) => run.text).join(""), text.text);
+    assert.deepEqual(
+      text
+        .runs()
+        .map((run) => run.text)
+        .join(""),
+      text.text,
+    );
     // Runs alternate, so the parts of a prompt are as few as can be.
     text.runs().forEach((run, i, runs) => assert.ok(i === 0 || run.isInput !== runs[i - 1].isInput));
   }

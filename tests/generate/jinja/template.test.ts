@@ -13,16 +13,23 @@ interface Case {
   readonly error?: string;
 }
 
-const { data, cases } = JSON.parse(readFileSync("tests/generate/jinja/cases.json", "utf8")) as { data: Record<string, unknown>; cases: Case[] };
+const { data, cases } = JSON.parse(readFileSync("tests/generate/jinja/cases.json", "utf8")) as {
+  data: Record<string, unknown>;
+  cases: Case[];
+};
 
 function render(template: string): string {
   const { bos_token, eos_token, ...input } = data;
-  const runs = new Template(template).render({ input, trusted: { bos_token: String(bos_token), eos_token: String(eos_token) } });
+  const runs = new Template(template).render({
+    input,
+    trusted: { bos_token: String(bos_token), eos_token: String(eos_token) },
+  });
   return runs.map(({ text }) => text).join("");
 }
 
 describe("templates print what Jinja prints", () => {
   for (const { template, expected } of cases) {
-    if (expected !== undefined) test(JSON.stringify(template).slice(0, 150), () => assert.equal(render(template), expected));
+    if (expected !== undefined)
+      test(JSON.stringify(template).slice(0, 150), () => assert.equal(render(template), expected));
   }
 });

@@ -35,7 +35,9 @@ export async function attemptInputs(generators: readonly HostileGenerator[]): Pr
     report({ starts: index, generator: generator.name });
     // Full collections take longer than most inputs: only an input that is tried alone begins with one.
     if (to - from === 1) globalThis.gc?.();
-    const rssBytes = process.memoryUsage.rss(), peakBefore = peakBytes(), before = process.cpuUsage();
+    const rssBytes = process.memoryUsage.rss(),
+      peakBefore = peakBytes(),
+      before = process.cpuUsage();
     const result = await outcomeOf(() => generator.tryOne(random));
     const { user, system } = process.cpuUsage(before);
     const peak = peakBytes();

@@ -63,7 +63,12 @@ export async function runCampaign(campaign: Campaign): Promise<CampaignReport> {
     await bundle(campaign.entry, program);
     const run = new CampaignRun(program, campaign);
     await Promise.all(Array.from({ length: CHILDREN }, () => run.work()));
-    return { tried: campaign.count, findings: run.findings.sort((a, b) => a.index - b.index), outcomes: run.outcomes, processorMs: run.processorMs };
+    return {
+      tried: campaign.count,
+      findings: run.findings.sort((a, b) => a.index - b.index),
+      outcomes: run.outcomes,
+      processorMs: run.processorMs,
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -102,7 +107,8 @@ class CampaignRun {
   /** Takes ranges until none is left. */
   async work(): Promise<void> {
     while (this.#next < this.#end) {
-      const from = this.#next, to = Math.min(from + INPUTS_PER_CHILD, this.#end);
+      const from = this.#next,
+        to = Math.min(from + INPUTS_PER_CHILD, this.#end);
       this.#next = to;
       await this.#tryRange(from, to);
     }
@@ -115,7 +121,8 @@ class CampaignRun {
         const alone = await this.#pass(finding.index, finding.index + 1, () => {});
         this.findings.push(...alone.findings);
         // A crash that needs the inputs before it is one all the same.
-        if (alone.findings.length === 0 && isFatal(finding)) this.findings.push({ ...finding, what: `${finding.what} (after the inputs from ${at} on)` });
+        if (alone.findings.length === 0 && isFatal(finding))
+          this.findings.push({ ...finding, what: `${finding.what} (after the inputs from ${at} on)` });
       }
       at = reached;
     }
@@ -130,8 +137,14 @@ class CampaignRun {
 
   async #pass(from: number, to: number, onEnd: (generator: string, line: EndLine) => void): Promise<Pass> {
     const findings: Finding[] = [];
-    let generator = "", started = from, ended = from - 1;
-    const child = spawn(process.execPath, ["--expose-gc", "--enable-source-maps", this.#program, String(from), String(to)], { stdio: ["ignore", "ignore", "pipe", "pipe"] });
+    let generator = "",
+      started = from,
+      ended = from - 1;
+    const child = spawn(
+      process.execPath,
+      ["--expose-gc", "--enable-source-maps", this.#program, String(from), String(to)],
+      { stdio: ["ignore", "ignore", "pipe", "pipe"] },
+    );
     const end = await watch(child, this.#silenceMs, (line) => {
       if ("starts" in line) {
         [started, generator] = [line.starts, line.generator];
@@ -142,7 +155,10 @@ class CampaignRun {
       findings.push(...faultsOf(line).map((what) => ({ index: line.ends, generator, what })));
     });
     if (ended === to - 1 && end === undefined) return { reached: to, findings };
-    return { reached: started + 1, findings: [...findings, { index: started, generator, what: `${FATAL}: ${end ?? "ended early"}` }] };
+    return {
+      reached: started + 1,
+      findings: [...findings, { index: started, generator, what: `${FATAL}: ${end ?? "ended early"}` }],
+    };
   }
 }
 
@@ -157,14 +173,21 @@ function faultsOf(line: EndLine): string[] {
   const faults: string[] = [];
   const heldMax = HELD_BYTES_PER_INPUT_BYTE * line.inputBytes + HELD_BYTES_BESIDE;
   if (line.untyped !== undefined) faults.push(`untyped: ${line.untyped}`);
-  if (line.processorMs > PROCESSOR_MS_MAX) faults.push(`${Math.round(line.processorMs)} ms of processor time, at most ${PROCESSOR_MS_MAX} (${line.outcome})`);
-  if (line.heldBytes > heldMax) faults.push(`held ${line.heldBytes} bytes for ${line.inputBytes} of input, at most ${heldMax} (${line.outcome})`);
+  if (line.processorMs > PROCESSOR_MS_MAX)
+    faults.push(`${Math.round(line.processorMs)} ms of processor time, at most ${PROCESSOR_MS_MAX} (${line.outcome})`);
+  if (line.heldBytes > heldMax)
+    faults.push(`held ${line.heldBytes} bytes for ${line.inputBytes} of input, at most ${heldMax} (${line.outcome})`);
   return faults;
 }
 
 /** Hands out the child's lines. Resolves to undefined when it ended well, else to why it did not. */
-async function watch(child: ChildProcess, silenceMs: number, onLine: (line: AttemptLine) => void): Promise<string | undefined> {
-  let errors = "", isSilent = false;
+async function watch(
+  child: ChildProcess,
+  silenceMs: number,
+  onLine: (line: AttemptLine) => void,
+): Promise<string | undefined> {
+  let errors = "",
+    isSilent = false;
   child.stderr?.setEncoding("utf8").on("data", (chunk: string) => (errors = (errors + chunk).slice(-2000)));
   const kill = (): void => {
     isSilent = true;

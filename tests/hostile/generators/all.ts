@@ -13,5 +13,17 @@ import { generator as tokenizers } from "./tokenizers.ts";
 import { generator as training } from "./training.ts";
 
 export const GENERATORS: readonly HostileGenerator[] = [
-  api, commandLines, ggufHeaders, ggufModels, hfFolders, hub, json, randomBytes, safetensorsHeaders, templates, texts, tokenizers, training,
+  api,
+  commandLines,
+  ggufHeaders,
+  ggufModels,
+  hfFolders,
+  hub,
+  json,
+  randomBytes,
+  safetensorsHeaders,
+  templates,
+  texts,
+  tokenizers,
+  training,
 ];

@@ -14,7 +14,8 @@ import { ggufBytes, value } from "../../model/gguf-bytes.ts";
 import { memoryPlatform } from "../../model/memory-platform.ts";
 import type { ApiEntry } from "./api.ts";
 
-const TEMPLATE = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}";
+const TEMPLATE =
+  "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}";
 const SHAPE = { nEmbd: 64, nLayers: 1, nHeads: 2, nKvHeads: 1, headDim: 32, nFf: 64, nVocab: 258 } as const;
 
 /** A model of bytes that can chat, as small as they come. */
@@ -23,9 +24,18 @@ async function tinyModel(): Promise<Uint8Array> {
   return await ggufBytes(SHAPE, {
     architecture: "llama",
     keys: {
-      "tokenizer.ggml.model": value("string", "llama"), "tokenizer.ggml.tokens": value("string[]", [...tokens, "<s>", "</s>"]),
-      "tokenizer.ggml.scores": value("float32[]", Array.from({ length: 258 }, (_, id) => -id)), "tokenizer.ggml.token_type": value("int32[]", Array.from({ length: 258 }, (_, id) => (id < 256 ? 6 : 3))),
-      "tokenizer.ggml.bos_token_id": value("uint32", 256), "tokenizer.ggml.eos_token_id": value("uint32", 257),
+      "tokenizer.ggml.model": value("string", "llama"),
+      "tokenizer.ggml.tokens": value("string[]", [...tokens, "<s>", "</s>"]),
+      "tokenizer.ggml.scores": value(
+        "float32[]",
+        Array.from({ length: 258 }, (_, id) => -id),
+      ),
+      "tokenizer.ggml.token_type": value(
+        "int32[]",
+        Array.from({ length: 258 }, (_, id) => (id < 256 ? 6 : 3)),
+      ),
+      "tokenizer.ggml.bos_token_id": value("uint32", 256),
+      "tokenizer.ggml.eos_token_id": value("uint32", 257),
       "tokenizer.chat_template": value("string", TEMPLATE),
     },
   });
@@ -41,19 +51,24 @@ let made: Promise<Made> | undefined;
 const things = (): Promise<Made> => (made ??= make());
 
 async function make(): Promise<Made> {
-  const bytes = await tinyModel(), model = await load(bytes, { threads: 1 });
+  const bytes = await tinyModel(),
+    model = await load(bytes, { threads: 1 });
   return { bytes, model, tokenizer: model.tokenizer };
 }
 
 /** One for each call: its port, while it is open, keeps a process alive. */
 async function inWorker({ bytes }: Made): Promise<WorkerModel> {
-  return await loadInWorkerOf(() => Promise.reject(new Error("no worker of its own")), bytes, { worker: fakeWorker(), threads: 1 });
+  return await loadInWorkerOf(() => Promise.reject(new Error("no worker of its own")), bytes, {
+    worker: fakeWorker(),
+    threads: 1,
+  });
 }
 
 function fakeWorker(): Worker {
   const listeners: ((event: MessageEvent) => void)[] = [];
   serveWith(load, { addEventListener: (_, listener) => void listeners.push(listener) });
-  const postMessage = (data: unknown, ports: MessagePort[]): void => listeners.forEach((listener) => listener({ data, ports } as unknown as MessageEvent));
+  const postMessage = (data: unknown, ports: MessagePort[]): void =>
+    listeners.forEach((listener) => listener({ data, ports } as unknown as MessageEvent));
   return { postMessage, addEventListener() {} } as unknown as Worker;
 }
 
@@ -61,16 +76,25 @@ const MESSAGES = [{ role: "user", content: "hi" }];
 const SHORT = { maxTokens: 2, seed: 1 };
 /** Of this machine neither files nor threads nor a network. */
 const platform = { ...memoryPlatform({}), spawnThread: undefined, hub: undefined };
-const LOAD_NAMES = [...Object.keys(ENGINE_OPTIONS), "hub"], CHAT_NAMES = [...Object.keys(GENERATE_OPTIONS), ...Object.keys(CHAT_PROMPT_OPTIONS)];
+const LOAD_NAMES = [...Object.keys(ENGINE_OPTIONS), "hub"],
+  CHAT_NAMES = [...Object.keys(GENERATE_OPTIONS), ...Object.keys(CHAT_PROMPT_OPTIONS)];
 
 type Call = (...args: never[]) => unknown;
 /** An entry for a method of something that {@link things} has. */
-function method(name: string, of: (made: Made) => object | Promise<object>, args: readonly unknown[], optionNames?: readonly string[], finish: (result: never) => unknown = (result) => result): ApiEntry {
+function method(
+  name: string,
+  of: (made: Made) => object | Promise<object>,
+  args: readonly unknown[],
+  optionNames?: readonly string[],
+  finish: (result: never) => unknown = (result) => result,
+): ApiEntry {
   return {
-    name, args: () => args,
+    name,
+    args: () => args,
     ...(optionNames ? { options: { at: args.length - 1, names: optionNames } } : {}),
     async run(given) {
-      const target = (await of(await things())) as Readonly<Record<string, Call>>, key = name.slice(name.lastIndexOf(".") + 1);
+      const target = (await of(await things())) as Readonly<Record<string, Call>>,
+        key = name.slice(name.lastIndexOf(".") + 1);
       try {
         return await finish((await target[key](...(given as never[]))) as never);
       } finally {
@@ -94,14 +118,53 @@ const MODEL_ENTRIES: readonly ApiEntry[] = (["model", "workerModel"] as const).f
 });
 
 export const LIBRARY_ENTRIES: readonly ApiEntry[] = [
-  { name: "load", args: async () => [(await things()).bytes, { platform }], options: { at: 1, names: LOAD_NAMES }, run: async ([source, options]) => close(await load(source as string, options as object)) },
-  { name: "load hub", args: async () => [{ platform, hub: {} }], options: { at: 0, names: Object.keys(HUB_OPTIONS) }, run: async ([options]) => close(await load((await things()).bytes, { platform, hub: options as object })) },
-  { name: "inspect", args: async () => [(await things()).bytes, { platform }], options: { at: 1, names: LOAD_NAMES }, run: ([source, options]) => inspect(source as string, options as object) },
-  { name: "loadTokenizer", args: async () => [(await things()).bytes, { platform }], options: { at: 1, names: ["hub", "signal"] }, run: ([source, options]) => loadTokenizer(source as string, options as object) },
-  { name: "bytesSource", args: () => [new Uint8Array(8), "name"], run: async (args) => close(await load(bytesSource(...(args as [Uint8Array, string])), { platform })) },
-  { name: "pull", args: () => ["hf:a/b", { offline: true, platform }], options: { at: 1, names: Object.keys(HUB_OPTIONS).concat("signal") }, run: ([source, options]) => pull(source as string, options as object) },
-  { name: "list", args: () => [{ platform }], options: { at: 0, names: ["platform"] }, run: ([options]) => list(options as object) },
-  { name: "remove", args: () => ["hf:a/b", { platform }], options: { at: 1, names: ["platform"] }, run: ([source, options]) => remove(source as string, options as object) },
+  {
+    name: "load",
+    args: async () => [(await things()).bytes, { platform }],
+    options: { at: 1, names: LOAD_NAMES },
+    run: async ([source, options]) => close(await load(source as string, options as object)),
+  },
+  {
+    name: "load hub",
+    args: async () => [{ platform, hub: {} }],
+    options: { at: 0, names: Object.keys(HUB_OPTIONS) },
+    run: async ([options]) => close(await load((await things()).bytes, { platform, hub: options as object })),
+  },
+  {
+    name: "inspect",
+    args: async () => [(await things()).bytes, { platform }],
+    options: { at: 1, names: LOAD_NAMES },
+    run: ([source, options]) => inspect(source as string, options as object),
+  },
+  {
+    name: "loadTokenizer",
+    args: async () => [(await things()).bytes, { platform }],
+    options: { at: 1, names: ["hub", "signal"] },
+    run: ([source, options]) => loadTokenizer(source as string, options as object),
+  },
+  {
+    name: "bytesSource",
+    args: () => [new Uint8Array(8), "name"],
+    run: async (args) => close(await load(bytesSource(...(args as [Uint8Array, string])), { platform })),
+  },
+  {
+    name: "pull",
+    args: () => ["hf:a/b", { offline: true, platform }],
+    options: { at: 1, names: Object.keys(HUB_OPTIONS).concat("signal") },
+    run: ([source, options]) => pull(source as string, options as object),
+  },
+  {
+    name: "list",
+    args: () => [{ platform }],
+    options: { at: 0, names: ["platform"] },
+    run: ([options]) => list(options as object),
+  },
+  {
+    name: "remove",
+    args: () => ["hf:a/b", { platform }],
+    options: { at: 1, names: ["platform"] },
+    run: ([source, options]) => remove(source as string, options as object),
+  },
   ...MODEL_ENTRIES,
   method("model.chatPrompt", ({ model }) => model, [MESSAGES, {}], CHAT_NAMES),
   method("model.eachLogits", ({ model }) => model, [[1, 2], () => {}, {}], ["signal"]),
@@ -113,8 +176,26 @@ export const LIBRARY_ENTRIES: readonly ApiEntry[] = [
   method("tokenizer.encodeParts", ({ tokenizer }) => tokenizer, [[{ text: "a", special: false }], {}], ["addSpecial"]),
   method("tokenizer.decode", ({ tokenizer }) => tokenizer, [[1, 2], {}], ["special", "continued"]),
   method("tokenizer.stream", ({ tokenizer }) => tokenizer, [{}], ["special", "continued"]),
-  { name: "TokenStream.push", args: () => [1], run: async ([id]) => (await things()).tokenizer.stream().push(id as number) },
-  ...["tokenBytes", "tokenText", "isSpecial"].map((name) => method(`tokenizer.${name}`, ({ tokenizer }) => tokenizer, [1])),
+  {
+    name: "TokenStream.push",
+    args: () => [1],
+    run: async ([id]) => (await things()).tokenizer.stream().push(id as number),
+  },
+  ...["tokenBytes", "tokenText", "isSpecial"].map((name) =>
+    method(`tokenizer.${name}`, ({ tokenizer }) => tokenizer, [1]),
+  ),
   method("tokenizer.tokenId", ({ tokenizer }) => tokenizer, ["a"]),
-  { name: "loadInWorker", args: async () => [(await things()).bytes, { threads: 1 }], options: { at: 1, names: [...LOAD_NAMES, "worker"] }, run: async ([source, options]) => close(await loadInWorkerOf(async () => ({ worker: fakeWorker(), started() {}, stop() {} }), source as string, options as object)) },
+  {
+    name: "loadInWorker",
+    args: async () => [(await things()).bytes, { threads: 1 }],
+    options: { at: 1, names: [...LOAD_NAMES, "worker"] },
+    run: async ([source, options]) =>
+      close(
+        await loadInWorkerOf(
+          async () => ({ worker: fakeWorker(), started() {}, stop() {} }),
+          source as string,
+          options as object,
+        ),
+      ),
+  },
 ];

@@ -30,16 +30,23 @@ export async function tryEntry(entry: ApiEntry, change: Change, random: Random):
   const args = [...(await entry.args())];
   if (change === "argument" || entry.options === undefined) args[random.u32() % (args.length + 1)] = oddValue(random);
   else {
-    const { at, names } = entry.options, name = names[random.u32() % names.length];
-    args[at] = { ...(args[at] as object), [change === "value" ? name : misspelt(name, names, random)]: oddOrSome(change, random) };
+    const { at, names } = entry.options,
+      name = names[random.u32() % names.length];
+    args[at] = {
+      ...(args[at] as object),
+      [change === "value" ? name : misspelt(name, names, random)]: oddOrSome(change, random),
+    };
   }
   try {
     await entry.run(args);
-    if (change === "name" && entry.options !== undefined) assert.fail(`${entry.name} took a misspelt option: ${Object.keys(args[entry.options.at] as object).join()}`);
+    if (change === "name" && entry.options !== undefined)
+      assert.fail(`${entry.name} took a misspelt option: ${Object.keys(args[entry.options.at] as object).join()}`);
     return "accepted";
   } catch (error) {
     if (error instanceof OnebitError) return error.code;
-    throw error instanceof assert.AssertionError ? error : new Error(`${entry.name} (${change}): ${String(error)}`, { cause: error });
+    throw error instanceof assert.AssertionError
+      ? error
+      : new Error(`${entry.name} (${change}): ${String(error)}`, { cause: error });
   }
 }
 
@@ -49,8 +56,18 @@ function oddOrSome(change: Change, random: Random): unknown {
 }
 
 function misspelt(name: string, names: readonly string[], random: Random): string {
-  const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), at = random.u32() % name.length;
-  const ways = [snake, name.toUpperCase(), `${name}s`, name.slice(0, at) + name.slice(at + 1), `${name.slice(0, at)}x${name.slice(at)}`, "banana", "constructor", "toString"];
+  const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    at = random.u32() % name.length;
+  const ways = [
+    snake,
+    name.toUpperCase(),
+    `${name}s`,
+    name.slice(0, at) + name.slice(at + 1),
+    `${name.slice(0, at)}x${name.slice(at)}`,
+    "banana",
+    "constructor",
+    "toString",
+  ];
   const word = ways[random.u32() % ways.length];
   return word === "" || names.includes(word) ? "banana" : word;
 }
@@ -59,7 +76,8 @@ export const generator: HostileGenerator = {
   name: "api",
   weight: 1,
   async tryOne(random) {
-    const entry = API_ENTRIES[random.u32() % API_ENTRIES.length], change = (["argument", "value", "name"] as const)[random.u32() % 3];
+    const entry = API_ENTRIES[random.u32() % API_ENTRIES.length],
+      change = (["argument", "value", "name"] as const)[random.u32() % 3];
     return { outcome: await tryEntry(entry, change, random), inputBytes: 0 };
   },
 };

@@ -8,9 +8,15 @@ import { mutate } from "../mutate.ts";
 import type { HostileGenerator } from "./generator.ts";
 import { unit } from "./pick.ts";
 
-function damaged(name: string, weight: number, seeds: readonly Uint8Array[], parse: (bytes: Uint8Array) => string): HostileGenerator {
+function damaged(
+  name: string,
+  weight: number,
+  seeds: readonly Uint8Array[],
+  parse: (bytes: Uint8Array) => string,
+): HostileGenerator {
   return {
-    name, weight,
+    name,
+    weight,
     tryOne(random) {
       const bytes = mutate(seeds, unit(random));
       try {
@@ -24,7 +30,12 @@ function damaged(name: string, weight: number, seeds: readonly Uint8Array[], par
 }
 
 export const ggufHeaders = damaged("gguf-headers", 1, GGUF_SEEDS, (bytes) => (parseGguf(bytes), "accepted"));
-export const safetensorsHeaders = damaged("safetensors-headers", 1, SAFETENSORS_SEEDS, (bytes) => (parseSafetensors(bytes), "accepted"));
+export const safetensorsHeaders = damaged(
+  "safetensors-headers",
+  1,
+  SAFETENSORS_SEEDS,
+  (bytes) => (parseSafetensors(bytes), "accepted"),
+);
 export const json = damaged("json", 1, JSON_SEEDS, (bytes) => {
   const parsed = parseJsonObject(bytes);
   return "problem" in parsed ? parsed.problem.kind : "accepted";

@@ -10,7 +10,8 @@ const MEMORY_LIMIT_BYTES = 48e6;
 
 /** @param files one file "model", or those of a folder with a `config.json` */
 export async function attempt(files: Readonly<Record<string, Uint8Array>>): Promise<Attempt> {
-  const inputBytes = Object.values(files).reduce((sum, bytes) => sum + bytes.length, 0), platform = memoryPlatform(files);
+  const inputBytes = Object.values(files).reduce((sum, bytes) => sum + bytes.length, 0),
+    platform = memoryPlatform(files);
   try {
     const outcome = await outcomeOf(platform, Object.hasOwn(files, "model") ? "model" : FOLDER);
     assert.equal(platform.nOpen(), 0, "a file stays open");
@@ -18,7 +19,12 @@ export async function attempt(files: Readonly<Record<string, Uint8Array>>): Prom
   } catch (error) {
     if (!(error instanceof OnebitError)) throw error;
     assert.equal(platform.nOpen(), 0, "a file stays open");
-    assert.ok(error.message.length > 10 && error.message.length < 1500 && !/undefined|\[object|NaN positions/.test(error.message), error.message);
+    assert.ok(
+      error.message.length > 10 &&
+        error.message.length < 1500 &&
+        !/undefined|\[object|NaN positions/.test(error.message),
+      error.message,
+    );
     return { outcome: error.code, inputBytes };
   }
 }
@@ -31,7 +37,10 @@ async function outcomeOf(platform: ReturnType<typeof memoryPlatform>, path: stri
     assert.equal(logits.length, ids.length * model.vocabSize);
     if (!logits.every(Number.isFinite)) return "accepted, its numbers overflow";
     const { ids: made } = await model.generate(ids, { maxTokens: 2, temperature: 0, ignoreEnd: true }).result();
-    assert.ok(made.every((id) => Number.isInteger(id) && id >= 0 && id < model.vocabSize), `made ids ${made.join(", ")}`);
+    assert.ok(
+      made.every((id) => Number.isInteger(id) && id >= 0 && id < model.vocabSize),
+      `made ids ${made.join(", ")}`,
+    );
     return "accepted";
   } finally {
     await model.close();

@@ -9,7 +9,10 @@ export const generator: HostileGenerator = {
   name: "templates",
   weight: 0.1,
   tryOne(random) {
-    const source = random.u32() % 3 === 0 ? randomTemplate(randomSource(random.u32()), 1 + (random.u32() % 3)) : randomLongTemplate(random);
+    const source =
+      random.u32() % 3 === 0
+        ? randomTemplate(randomSource(random.u32()), 1 + (random.u32() % 3))
+        : randomLongTemplate(random);
     const inputBytes = 2 * source.length + JSON.stringify(INPUT).length;
     try {
       new Template(source).render({ input: INPUT, trusted: { bos_token: "<s>", eos_token: "</s>" } });

@@ -5,7 +5,12 @@ import type { Random } from "../../../benchmarks/synthetic/random.ts";
 import { type Tokenizer, tokenizerFromGguf, tokenizerFromHf } from "../../../src/tokenizer/tokenizer.ts";
 import { wellFormed } from "../../../src/tokenizer/char-classes.ts";
 import { corpusText } from "../../tokenizer/corpus.ts";
-import { byteLevelJson, byteLevelMetadata, sentencePieceJson, sentencePieceMetadata } from "../../tokenizer/small-vocabularies.ts";
+import {
+  byteLevelJson,
+  byteLevelMetadata,
+  sentencePieceJson,
+  sentencePieceMetadata,
+} from "../../tokenizer/small-vocabularies.ts";
 import type { Attempt, HostileGenerator } from "./generator.ts";
 
 const NAMES = ["<|im_end|>", "<|eot_id|>", "</s>", "<think>", "[TOOL]", "<unk>"];
@@ -19,7 +24,12 @@ function textsGenerator(): HostileGenerator {
     name: "texts",
     weight: 0.1,
     tryOne(random) {
-      tokenizers ??= [tokenizerFromGguf(byteLevelMetadata()), tokenizerFromGguf(sentencePieceMetadata()), tokenizerFromHf(byteLevelJson()), tokenizerFromHf(sentencePieceJson())];
+      tokenizers ??= [
+        tokenizerFromGguf(byteLevelMetadata()),
+        tokenizerFromGguf(sentencePieceMetadata()),
+        tokenizerFromHf(byteLevelJson()),
+        tokenizerFromHf(sentencePieceJson()),
+      ];
       const number = (): number => below(random, 1_000_000) / 1_000_000;
       const tokenizer = tokenizers[below(random, tokenizers.length)];
       if (below(random, 8) === 0) return decodeAny(random, tokenizer);

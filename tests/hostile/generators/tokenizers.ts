@@ -6,24 +6,86 @@ import type { GgufValue } from "../../../src/files/gguf-metadata.ts";
 import type { JsonObject, JsonValue } from "../../../src/files/json.ts";
 import { type Tokenizer, tokenizerFromGguf, tokenizerFromHf } from "../../../src/tokenizer/tokenizer.ts";
 import { corpusText } from "../../tokenizer/corpus.ts";
-import { byteLevelJson, byteLevelMetadata, sentencePieceJson, sentencePieceMetadata } from "../../tokenizer/small-vocabularies.ts";
+import {
+  byteLevelJson,
+  byteLevelMetadata,
+  sentencePieceJson,
+  sentencePieceMetadata,
+} from "../../tokenizer/small-vocabularies.ts";
 import type { Attempt, HostileGenerator } from "./generator.ts";
 
 type Draw = <T>(from: readonly T[]) => T;
 
-const TEXTS = ["", " ", "a", "a b", "<0x-1>", "<0x0A>", "▁", "\ud800", "😀", "__proto__", "</s>", "ĠĠ", "x".repeat(600), "<".repeat(4000)];
+const TEXTS = [
+  "",
+  " ",
+  "a",
+  "a b",
+  "<0x-1>",
+  "<0x0A>",
+  "▁",
+  "\ud800",
+  "😀",
+  "__proto__",
+  "</s>",
+  "ĠĠ",
+  "x".repeat(600),
+  "<".repeat(4000),
+];
 const NUMBERS = [-1, 0, 1, 6, 7, 255, 0.5, NaN, Infinity, 2 ** 31, 2 ** 32];
-const GGUF_VALUES: readonly GgufValue[] = ["", "x", "llama-bpe", "qwen2", "default", -1, 0, 3, 0.5, NaN, 2 ** 32, 2n ** 63n, true, false, [], ["a"], new Int32Array(3)];
-const PATTERNS: readonly JsonObject[] = [{ Regex: "(a+)+$" }, { Regex: "\\p{N}{1,3}" }, { String: " " }, { String: "" }, { String: "a".repeat(300) }, {}];
+const GGUF_VALUES: readonly GgufValue[] = [
+  "",
+  "x",
+  "llama-bpe",
+  "qwen2",
+  "default",
+  -1,
+  0,
+  3,
+  0.5,
+  NaN,
+  2 ** 32,
+  2n ** 63n,
+  true,
+  false,
+  [],
+  ["a"],
+  new Int32Array(3),
+];
+const PATTERNS: readonly JsonObject[] = [
+  { Regex: "(a+)+$" },
+  { Regex: "\\p{N}{1,3}" },
+  { String: " " },
+  { String: "" },
+  { String: "a".repeat(300) },
+  {},
+];
 const STEPS: readonly JsonObject[] = [
-  { type: "NFC" }, { type: "NFKD" }, { type: "Strip", strip_left: true, strip_right: true }, { type: "Prepend", prepend: "▁" }, { type: "Lowercase" },
-  { type: "Replace", pattern: { String: "a" }, content: "aa" }, { type: "Replace", pattern: { String: " " }, content: "▁" },
-  { type: "ByteLevel", add_prefix_space: true, use_regex: true }, { type: "Metaspace", replacement: "▁", prepend_scheme: "first", split: true },
-  { type: "Digits", individual_digits: true }, { type: "Punctuation", behavior: "MergedWithNext" }, { type: "Whitespace" }, { type: "BertPreTokenizer" },
-  { type: "ByteFallback" }, { type: "Fuse" }, { type: "CTC" }, { type: "TemplateProcessing", single: [{ Sequence: { id: "A" } }] },
+  { type: "NFC" },
+  { type: "NFKD" },
+  { type: "Strip", strip_left: true, strip_right: true },
+  { type: "Prepend", prepend: "▁" },
+  { type: "Lowercase" },
+  { type: "Replace", pattern: { String: "a" }, content: "aa" },
+  { type: "Replace", pattern: { String: " " }, content: "▁" },
+  { type: "ByteLevel", add_prefix_space: true, use_regex: true },
+  { type: "Metaspace", replacement: "▁", prepend_scheme: "first", split: true },
+  { type: "Digits", individual_digits: true },
+  { type: "Punctuation", behavior: "MergedWithNext" },
+  { type: "Whitespace" },
+  { type: "BertPreTokenizer" },
+  { type: "ByteFallback" },
+  { type: "Fuse" },
+  { type: "CTC" },
+  { type: "TemplateProcessing", single: [{ Sequence: { id: "A" } }] },
 ];
 /** Where a file has steps, and what a list of them is called there. */
-const LISTS: readonly (readonly [key: string, list: string])[] = [["normalizer", "normalizers"], ["pre_tokenizer", "pretokenizers"], ["decoder", "decoders"], ["post_processor", "processors"]];
+const LISTS: readonly (readonly [key: string, list: string])[] = [
+  ["normalizer", "normalizers"],
+  ["pre_tokenizer", "pretokenizers"],
+  ["decoder", "decoders"],
+  ["post_processor", "processors"],
+];
 
 export const generator: HostileGenerator = {
   name: "tokenizers",
@@ -47,7 +109,10 @@ function attempt(make: () => Tokenizer, text: string, inputBytes: number): Attem
       tokenizer.decode(ids, { special: true });
     }
     const inText = tokenizer.encode(text, { addSpecial: false });
-    assert.ok(!inText.some((id) => tokenizer.isSpecial(id) && tokenizer.tokenId("<unk>") !== id), "a control token in text");
+    assert.ok(
+      !inText.some((id) => tokenizer.isSpecial(id) && tokenizer.tokenId("<unk>") !== id),
+      "a control token in text",
+    );
     return { outcome: "accepted", inputBytes };
   } catch (error) {
     if (error instanceof OnebitError) return { outcome: error.code, inputBytes };
@@ -63,7 +128,13 @@ function changedMetadata(random: Random, draw: Draw): [() => Tokenizer, number] 
     const index = random.u32();
     if (index % 8 === 0) metadata.delete(key);
     else if (index % 8 === 1) metadata.set(key, draw(GGUF_VALUES));
-    else if (Array.isArray(value)) metadata.set(key, (value as string[]).map((item, i) => (i === index % value.length ? draw([...TEXTS, (value as string[])[0]]) : item)));
+    else if (Array.isArray(value))
+      metadata.set(
+        key,
+        (value as string[]).map((item, i) =>
+          i === index % value.length ? draw([...TEXTS, (value as string[])[0]]) : item,
+        ),
+      );
     else if (value instanceof Int32Array || value instanceof Float32Array) {
       const changed = value.slice();
       changed[index % changed.length] = draw(NUMBERS);
@@ -75,8 +146,15 @@ function changedMetadata(random: Random, draw: Draw): [() => Tokenizer, number] 
 
 function changedJson(random: Random, draw: Draw): [() => Tokenizer, number] {
   let file: JsonObject = draw([byteLevelJson, sentencePieceJson])();
-  for (let changes = 1 + (random.u32() % 3); changes > 0; changes--) file = CHANGES[random.u32() % CHANGES.length](file, random, draw);
-  const config: JsonObject = draw<JsonObject>([{}, { eos_token: "</s>" }, { bos_token: { content: "<|im_end|>" }, add_bos_token: true }, { eos_token: draw(TEXTS) }, { add_eos_token: true }]);
+  for (let changes = 1 + (random.u32() % 3); changes > 0; changes--)
+    file = CHANGES[random.u32() % CHANGES.length](file, random, draw);
+  const config: JsonObject = draw<JsonObject>([
+    {},
+    { eos_token: "</s>" },
+    { bos_token: { content: "<|im_end|>" }, add_bos_token: true },
+    { eos_token: draw(TEXTS) },
+    { add_eos_token: true },
+  ]);
   return [() => tokenizerFromHf(file, config), JSON.stringify(file).length];
 }
 
@@ -85,7 +163,13 @@ const CHANGES: readonly ((file: JsonObject, random: Random, draw: Draw) => JsonO
   (file, random, draw) => {
     const [key, list] = draw(LISTS);
     const count = draw([1, 2, 3, 5, 63, 64, 65, 2000]);
-    return { ...file, [key]: { type: "Sequence", [list]: Array.from({ length: count }, () => (count < 10 ? draw(STEPS) : STEPS[random.u32() % 2])) } };
+    return {
+      ...file,
+      [key]: {
+        type: "Sequence",
+        [list]: Array.from({ length: count }, () => (count < 10 ? draw(STEPS) : STEPS[random.u32() % 2])),
+      },
+    };
   },
   /** Sequences within sequences. */
   (file, _, draw) => {
@@ -94,31 +178,71 @@ const CHANGES: readonly ((file: JsonObject, random: Random, draw: Draw) => JsonO
     for (let depth = draw([1, 10, 63, 500]); depth > 0; depth--) step = { type: "Sequence", [list]: [step] };
     return { ...file, [key]: step };
   },
-  (file, _, draw) => ({ ...file, pre_tokenizer: { type: "Split", pattern: draw(PATTERNS), behavior: draw(["Isolated", "Removed", "Contiguous", "x"]), invert: draw([true, false]) } }),
+  (file, _, draw) => ({
+    ...file,
+    pre_tokenizer: {
+      type: "Split",
+      pattern: draw(PATTERNS),
+      behavior: draw(["Isolated", "Removed", "Contiguous", "x"]),
+      invert: draw([true, false]),
+    },
+  }),
   /** Added tokens that overlap, repeat, trim, stand alone. */
   (file, random, draw) => {
     const vocab = Object.keys((file.model as JsonObject).vocab as JsonObject).length;
-    const more = Array.from({ length: draw([1, 5, 300]) }, (_, i): JsonObject => ({
-      id: vocab + 20 + i, content: draw(["<", "<<", "a".repeat(1 + (i % 50)), " ".repeat(1 + (i % 9)), ...TEXTS]) + (i > 4 ? String(i) : ""),
-      special: draw([true, false]), lstrip: draw([true, false]), rstrip: draw([true, false]), normalized: draw([true, false]), single_word: random.u32() % 4 === 0,
-    }));
+    const more = Array.from(
+      { length: draw([1, 5, 300]) },
+      (_, i): JsonObject => ({
+        id: vocab + 20 + i,
+        content:
+          draw(["<", "<<", "a".repeat(1 + (i % 50)), " ".repeat(1 + (i % 9)), ...TEXTS]) + (i > 4 ? String(i) : ""),
+        special: draw([true, false]),
+        lstrip: draw([true, false]),
+        rstrip: draw([true, false]),
+        normalized: draw([true, false]),
+        single_word: random.u32() % 4 === 0,
+      }),
+    );
     return { ...file, added_tokens: [...(file.added_tokens as JsonValue[]), ...more] };
   },
   (file, random, draw) => {
     const model = file.model as JsonObject;
     const merges = [...(model.merges as JsonValue[])];
-    merges[random.u32() % merges.length] = draw<JsonValue>([["a", "b"], ["a"], "a", "a  b", 3, null, ["</", "s>"], draw(TEXTS)]);
+    merges[random.u32() % merges.length] = draw<JsonValue>([
+      ["a", "b"],
+      ["a"],
+      "a",
+      "a  b",
+      3,
+      null,
+      ["</", "s>"],
+      draw(TEXTS),
+    ]);
     return { ...file, model: { ...model, merges } };
   },
   (file, _, draw) => {
     const model = file.model as JsonObject;
-    const option = draw(["ignore_merges", "byte_fallback", "fuse_unk", "unk_token", "dropout", "type", "continuing_subword_prefix"]);
-    return { ...file, model: { ...model, [option]: draw<JsonValue>([true, false, null, 0, 0.5, "", "<unk>", "BPE", "Unigram"]) } };
+    const option = draw([
+      "ignore_merges",
+      "byte_fallback",
+      "fuse_unk",
+      "unk_token",
+      "dropout",
+      "type",
+      "continuing_subword_prefix",
+    ]);
+    return {
+      ...file,
+      model: { ...model, [option]: draw<JsonValue>([true, false, null, 0, 0.5, "", "<unk>", "BPE", "Unigram"]) },
+    };
   },
   (file, random, draw) => {
     const model = file.model as JsonObject;
     const entries = Object.entries(model.vocab as JsonObject);
-    entries[random.u32() % entries.length] = [draw(TEXTS), draw<JsonValue>([0, 1, random.u32() % entries.length, draw(NUMBERS), "1", null])];
+    entries[random.u32() % entries.length] = [
+      draw(TEXTS),
+      draw<JsonValue>([0, 1, random.u32() % entries.length, draw(NUMBERS), "1", null]),
+    ];
     return { ...file, model: { ...model, vocab: Object.fromEntries(entries) } };
   },
 ];

@@ -14,13 +14,17 @@ const BUNDLERS = {
   esbuild: (outdir) => esbuild({ entryPoints: { app }, outdir, bundle: true, format: "esm", logLevel: "warning" }),
   vite: (outDir) =>
     vite({
-      configFile: false, logLevel: "warn", base: "/bundled/vite/",
+      configFile: false,
+      logLevel: "warn",
+      base: "/bundled/vite/",
       build: { outDir, rollupOptions: { input: { app }, output: { entryFileNames: "[name].js" } } },
     }),
   webpack: (path) =>
     new Promise((resolve, reject) =>
       webpack({ mode: "production", entry: { app }, output: { path }, performance: false }, (error, stats) =>
-        error || stats.hasErrors() || stats.hasWarnings() ? reject(error ?? new Error(stats.toString())) : resolve())),
+        error || stats.hasErrors() || stats.hasWarnings() ? reject(error ?? new Error(stats.toString())) : resolve(),
+      ),
+    ),
 };
 
 for (const [name, bundle] of Object.entries(BUNDLERS)) await bundle(join(out, name));

@@ -15,13 +15,23 @@ export interface PolicyReport {
 }
 
 export async function underPolicy(
-  load: typeof Load, openTraining: typeof OpenTraining, loadInWorker: LoadInWorker, newWorker: () => Worker, names: readonly string[],
+  load: typeof Load,
+  openTraining: typeof OpenTraining,
+  loadInWorker: LoadInWorker,
+  newWorker: () => Worker,
+  names: readonly string[],
 ): Promise<PolicyReport> {
-  const files = await fetchModels(names), bytes = files[names[0]], { message: refused } = await rejects(loadInWorker(bytes), "engine/worker-failed");
+  const files = await fetchModels(names),
+    bytes = files[names[0]],
+    { message: refused } = await rejects(loadInWorker(bytes), "engine/worker-failed");
   const page = await runSuite({ open: load, openTraining, files });
-  const own = newWorker(), worker = await runSuite({ open: openInWorker(loadInWorker, own), openTraining, files });
+  const own = newWorker(),
+    worker = await runSuite({ open: openInWorker(loadInWorker, own), openTraining, files });
   await checkWorker((source, options) => loadInWorker(source, { worker: newWorker(), ...options }), newWorker, bytes);
   nowAt("threads by number");
-  const threadsByNumber = await loadInWorker(bytes, { worker: newWorker(), threads: 2 }).then(() => "no error", (error) => `${error.code} ${error.message}`);
+  const threadsByNumber = await loadInWorker(bytes, { worker: newWorker(), threads: 2 }).then(
+    () => "no error",
+    (error) => `${error.code} ${error.message}`,
+  );
   return { page, worker, refused, threadsByNumber };
 }

@@ -11,8 +11,19 @@ export function openInWorker(loadInWorker: LoadInWorker, worker?: Worker): OpenM
   return (source, { platform: _, ...options } = {}) => loadInWorker(source, { ...options, worker });
 }
 
-export async function checkWorker(loadInWorker: LoadInWorker, newWorker: () => Worker, bytes: Uint8Array): Promise<void> {
-  for (const check of [staysResponsive, streamsWithinWindow, seesItsWorkerDie, refusesWhatCannotBeSent, leavesNothingBehind, outlivesAFailedLoad]) {
+export async function checkWorker(
+  loadInWorker: LoadInWorker,
+  newWorker: () => Worker,
+  bytes: Uint8Array,
+): Promise<void> {
+  for (const check of [
+    staysResponsive,
+    streamsWithinWindow,
+    seesItsWorkerDie,
+    refusesWhatCannotBeSent,
+    leavesNothingBehind,
+    outlivesAFailedLoad,
+  ]) {
     nowAt(check.name);
     await check(loadInWorker, bytes, newWorker);
   }
@@ -31,18 +42,24 @@ async function staysResponsive(loadInWorker: LoadInWorker, bytes: Uint8Array): P
 
 /** A reader who stops reading stops the worker too: 32 pieces ahead, and the one being computed. */
 async function streamsWithinWindow(loadInWorker: LoadInWorker, bytes: Uint8Array): Promise<void> {
-  const model = await loadInWorker(bytes), stop = new AbortController();
-  const generation = model.generate("Once", { ...LONG, signal: stop.signal }), pieces = generation[Symbol.asyncIterator]();
+  const model = await loadInWorker(bytes),
+    stop = new AbortController();
+  const generation = model.generate("Once", { ...LONG, signal: stop.signal }),
+    pieces = generation[Symbol.asyncIterator]();
   await pieces.next();
   await new Promise((resolve) => setTimeout(resolve, 500));
   stop.abort();
   const { ids, stopReason } = await generation.result();
-  expect(stopReason === "aborted" && ids.length >= 2 && ids.length <= 1 + 32 + 2, `a worker that waits for its reader, it made ${ids.length} pieces (${stopReason})`);
+  expect(
+    stopReason === "aborted" && ids.length >= 2 && ids.length <= 1 + 32 + 2,
+    `a worker that waits for its reader, it made ${ids.length} pieces (${stopReason})`,
+  );
   await model.close();
 }
 
 async function seesItsWorkerDie(loadInWorker: LoadInWorker, bytes: Uint8Array, newWorker: () => Worker): Promise<void> {
-  const worker = newWorker(), model = await loadInWorker(bytes, { worker });
+  const worker = newWorker(),
+    model = await loadInWorker(bytes, { worker });
   const generation = model.generate("Once", LONG);
   const dies = (async () => {
     for await (const _ of generation) worker.terminate();
@@ -61,9 +78,11 @@ async function refusesWhatCannotBeSent(loadInWorker: LoadInWorker, bytes: Uint8A
 
 /** A session that lives holds a lock. */
 async function leavesNothingBehind(loadInWorker: LoadInWorker, bytes: Uint8Array): Promise<void> {
-  const held = async (): Promise<number> => ((await navigator.locks.query()).held ?? []).filter(({ name }) => name?.startsWith("onebit-")).length;
+  const held = async (): Promise<number> =>
+    ((await navigator.locks.query()).held ?? []).filter(({ name }) => name?.startsWith("onebit-")).length;
   const becomes = async (wanted: number): Promise<void> => {
-    for (let tries = 0; tries < 100 && (await held()) !== wanted; tries++) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let tries = 0; tries < 100 && (await held()) !== wanted; tries++)
+      await new Promise((resolve) => setTimeout(resolve, 20));
     expect((await held()) === wanted, `${wanted} sessions alive, found ${await held()}`);
   };
   const model = await loadInWorker(bytes);
@@ -75,7 +94,11 @@ async function leavesNothingBehind(loadInWorker: LoadInWorker, bytes: Uint8Array
 }
 
 /** One's own worker serves another page, or another model, after a failure and after a close. */
-async function outlivesAFailedLoad(loadInWorker: LoadInWorker, bytes: Uint8Array, newWorker: () => Worker): Promise<void> {
+async function outlivesAFailedLoad(
+  loadInWorker: LoadInWorker,
+  bytes: Uint8Array,
+  newWorker: () => Worker,
+): Promise<void> {
   const worker = newWorker();
   await rejects(loadInWorker(new Uint8Array(64), { worker }), "file/unknown-format");
   const [a, b] = await Promise.all([loadInWorker(bytes, { worker }), loadInWorker(bytes, { worker })]);
