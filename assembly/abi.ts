@@ -87,7 +87,9 @@ export const CONTROL_BYTES = 256;
 export const SHORT_BLOCK_WEIGHTS = 1280;
 export const SHORT_BLOCK_BYTES = 21824;
 
-/** A head's 8-bit cache (ops/attention-q8.ts): positions of a tile, bytes of a scale, and of a sum, which keys have too. */
+/**
+ * A head's 8-bit cache (ops/attention-q8.ts): positions of a tile, bytes of a scale, and of a sum, which keys have too.
+ */
 export const KV_Q8_POSITIONS = 64;
 export const KV_Q8_SCALE_BYTES = 4;
 export const KV_Q8_SUM_BYTES = 4;

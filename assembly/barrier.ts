@@ -11,8 +11,8 @@
 import { CONTROL_ARRIVED, CONTROL_HASTE, CONTROL_LOST, CONTROL_SLEEPERS, CONTROL_SLEPT } from "./abi";
 
 /**
- * Half a millisecond: so far apart are two cores that share memory after a head of 300 MB, and two tokens. After 0.03 ms
- * threads slept at each of these: 58 tokens a second instead of 65 (Bonsai 1.7B).
+ * Half a millisecond: so far apart are two cores that share memory after a head of 300 MB, and two tokens. After 0.03
+ * ms threads slept at each of these: 58 tokens a second instead of 65 (Bonsai 1.7B).
  */
 export const SPINS: i32 = 1_600_000;
 const SPINS_HASTY: i32 = 2000;
@@ -20,8 +20,8 @@ const HASTY_SLEEPS: i32 = 8;
 /** A sleeper looks again after a second, so a lost wake-up costs time and never hangs. */
 const SLEEP_NS: i64 = 1_000_000_000;
 /**
- * Sleeps at one barrier, half a minute, after which a thread that does not come must have been killed, and said nothing. A
- * share of a step takes seconds at the most.
+ * Sleeps at one barrier, half a minute, after which a thread that does not come must have been killed, and said
+ * nothing. A share of a step takes seconds at the most.
  */
 const SLEEPS_MAX: i32 = 32;
 

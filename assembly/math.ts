@@ -155,8 +155,9 @@ function powerOf2(n: i32): f64 {
 }
 
 /**
- * Constants of expF32x4, in memory: V8 re-makes a splatted constant inside a loop, a load is one instruction.
- * lowest and highest argument; 1/ln 2; ln 2 in two parts, the first of 15 bits (times 8 bits: exact); 1/7! … 1/2!; 1; bias; rounding.
+ * Constants of expF32x4, in memory: V8 re-makes a splatted constant inside a loop, a load is one instruction. lowest
+ * and highest argument; 1/ln 2; ln 2 in two parts, the first of 15 bits (times 8 bits: exact); 1/7! … 1/2!; 1; bias;
+ * rounding.
  */
 const EXP: usize = memory.data<f32>([
   -104.0,
@@ -211,8 +212,8 @@ function powersOf2(n: v128): v128 {
 }
 
 /**
- * Rounding, as in EXP; the lowest argument; five coefficients of 2^x - 1 over -1/2 … 1/2, the highest power's first, which
- * interpolate at the zeros of a Chebyshev polynomial; 1.
+ * Rounding, as in EXP; the lowest argument; five coefficients of 2^x - 1 over -1/2 … 1/2, the highest power's first,
+ * which interpolate at the zeros of a Chebyshev polynomial; 1.
  */
 const EXP2: usize = memory.data<f32>([
   12582912.0, -125.0, 0.0013381302123889327, 0.00966636836528778, 0.055503811687231064, 0.2402234971523285,

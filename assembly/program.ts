@@ -1,10 +1,11 @@
 // The forward pass as data. A program is a flat list of steps in memory; `walk` runs them in order, each thread on its
 // share of the work, with a barrier where a step asks for one. The host writes a program once a model; what changes
-// from token to token (rows, position, which logits are wanted) is read from the run state. steps.ts has the fields of every step.
+// from token to token (rows, position, which logits are wanted) is read from the run state. steps.ts has the fields of
+// every step.
 //
-// A decoded token has one row, and steps that take a microsecond between barriers that take as long. So every thread has a
-// residual stream of its own, in row `thread` of x, and norms and prepares from it, in row `thread`, what its matmuls read: of
-// 15 barriers a layer 6 are left. With several rows these are shared out, and waited for.
+// A decoded token has one row, and steps that take a microsecond between barriers that take as long. So every thread
+// has a residual stream of its own, in row `thread` of x, and norms and prepares from it, in row `thread`, what its
+// matmuls read: of 15 barriers a layer 6 are left. With several rows these are shared out, and waited for.
 import * as abi from "./abi";
 import { barrier } from "./barrier";
 import { hasFlag, isOwnRow, isSharedByRows, ownInput, share } from "./step";
@@ -154,7 +155,8 @@ function norm(step: NormStep, state: usize, n: i32, thread: i32, nThreads: i32):
   else layerNorm(x, xStride, step.weight, step.bias, step.y, step.yStride, begin, end, step.dim, step.eps);
 }
 
-// Heads are shared out, so that their norm, their rotation and the cache's keys of a head are one thread's work, with no wait.
+// Heads are shared out, so that their norm, their rotation and the cache's keys of a head are one thread's work, with
+// no wait.
 
 function normHeads(step: HeadNormStep, n: i32, thread: i32, nThreads: i32): void {
   const headDim = step.headDim,
@@ -182,7 +184,10 @@ function rowEnd(step: Step, n: i32, thread: i32, nThreads: i32): i32 {
   return isOwnRow(step, n) ? thread + 1 : share(n, 1, thread + 1, nThreads);
 }
 
-/** The address at which row `rowBegin` of the input is the row to be read: of nInput = 1 row, the only one or the thread's own. */
+/**
+ * The address at which row `rowBegin` of the input is the row to be read: of nInput = 1 row, the only one or the
+ * thread's own.
+ */
 function rowsOf(step: RowsStep, n: i32, thread: i32, nInput: i32): usize {
   return step.x - (isOwnRow(step, n) ? ((<usize>thread - ownInput(step, nInput, thread)) * step.xStride) << 2 : 0);
 }

@@ -3,8 +3,8 @@ import { dotI8, dotKeepsLanes, swizzle } from "./simd";
 
 /**
  * Whether a dot product of bytes is one instruction here (vpdpbusd): then 127 · 255, four times a lane, is exact. What
- * adds pairs first saturates (65534); an ARM, and the dozen instructions without relaxed SIMD, read the second operand signed
- * (-508). `scratch`: 32 bytes; operands from memory, which no compiler folds.
+ * adds pairs first saturates (65534); an ARM, and the dozen instructions without relaxed SIMD, read the second operand
+ * signed (-508). `scratch`: 32 bytes; operands from memory, which no compiler folds.
  */
 export function hasFusedDot(scratch: usize): bool {
   memory.fill(scratch, 127, 16);
@@ -39,7 +39,10 @@ export function selfTest(scratch: usize): i32 {
   return 0;
 }
 
-/** Whether i32 (4) at 32 is the dot product of i8 (16) and u8 (16) less 4: each lane its own four, where that is promised. */
+/**
+ * Whether i32 (4) at 32 is the dot product of i8 (16) and u8 (16) less 4: each lane its own four, where that is
+ * promised.
+ */
 function rightSums(scratch: usize): bool {
   let difference = 4;
   for (let lane: usize = 0; lane < 16; lane += 4) {

@@ -26,8 +26,8 @@ export function share(n: i32, unit: i32, t: i32, nThreads: i32): i32 {
 const OWN_ROWS_MIN: i32 = 16;
 
 /**
- * Whether threads share a batch out by its rows, each with all weights, where its rows were prepared with much that is read
- * often: tables. Shared out by weights, half of them would come from the other core's cache.
+ * Whether threads share a batch out by its rows, each with all weights, where its rows were prepared with much that is
+ * read often: tables. Shared out by weights, half of them would come from the other core's cache.
  */
 export function isSharedByRows(n: i32, nThreads: i32): bool {
   return n >= OWN_ROWS_MIN * nThreads;

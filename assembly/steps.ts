@@ -2,8 +2,8 @@
 //
 //   | op | flags | the fields of its class, in order |
 //
-// Every field is 4 bytes: an address, an i32, an f32. The host writes them by src/kernels/steps.ts; a test holds both to the
-// same names, kinds and offsets. An address of 0 is none; an i32 that says yes or no is 1 or 0.
+// Every field is 4 bytes: an address, an i32, an f32. The host writes them by src/kernels/steps.ts; a test holds both
+// to the same names, kinds and offsets. An address of 0 is none; an i32 that says yes or no is 1 or 0.
 
 @unmanaged
 export class Step {
@@ -108,7 +108,10 @@ export class TablesStep extends Step {
   nGroups: i32;
 }
 
-/** `k` is padded for 1-bit layouts. `actRowBytes` and `scaleRowBytes`: from one row's activations, scales and sums to the next. */
+/**
+ * `k` is padded for 1-bit layouts. `actRowBytes` and `scaleRowBytes`: from one row's activations, scales and sums to
+ * the next.
+ */
 @unmanaged
 export class MatmulStep extends Step {
   layout: i32;

@@ -12,7 +12,10 @@ import {
 import { SPINS, barrier, countUp, waitUntil } from "./barrier";
 import { walk } from "./program";
 
-/** Walks `program` (nSteps steps) as thread 0, with the workers of the control block when there are any; all are through it then. */
+/**
+ * Walks `program` (nSteps steps) as thread 0, with the workers of the control block when there are any; all are through
+ * it then.
+ */
 export function run(control: usize, program: usize, nSteps: i32, state: usize, nThreads: i32): void {
   if (ASC_FEATURE_THREADS) {
     if (nThreads > 1) post(control, program, nSteps, state, nThreads);

@@ -9,7 +9,8 @@
  *       [--rounds 3] [--node PATH] [--out FOLDER]
  *
  * Each piece leaves a JSON file in benchmarks/results (a quick one in build/benchmarks/quick), from all of which
- * README.md and decode.svg there are made. Peers that are not installed are; one that cannot run is listed with its reason.
+ * README.md and decode.svg there are made. Peers that are not installed are; one that cannot run is listed with its
+ * reason.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";

@@ -1,5 +1,6 @@
 /**
- * Speed of every ternary and binary kernel, one thread: in the level-2 cache, streaming from memory, and with many rows.
+ * Speed of every ternary and binary kernel, one thread: in the level-2 cache, streaming from memory, and with many
+ * rows.
  *
  *   node benchmarks/kernels.mjs [--variant simd|relaxed] [--only REGEXP] [--megabytes 400] [--reps 5]
  *

@@ -1,11 +1,11 @@
 /**
- * Draws models/loss.svg from the logs of the model in the package and of its twins, which differ in nothing but what their
- * weights are (and the float twin's learning rate).
+ * Draws models/loss.svg from the logs of the model in the package and of its twins, which differ in nothing but what
+ * their weights are (and the float twin's learning rate).
  *
  *   node benchmarks/run.mjs loss-curves
  *
- * The curves have the loss of the first 24,576 bytes of the validation part; that of all of it, which only the last step has,
- * is higher and printed.
+ * The curves have the loss of the first 24,576 bytes of the validation part; that of all of it, which only the last
+ * step has, is higher and printed.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { type Curve, lossPlotSvg } from "../src/train/loss-plot.ts";

@@ -25,7 +25,8 @@ if (!name || !existsSync(entry)) {
   console.error(`usage: node benchmarks/run.mjs NAME [arguments]; NAME is one of: ${names.join(", ")}`);
   process.exit(2);
 }
-// These run what is in dist/. Writing a synthetic model, or a chart, needs no kernel, and must work while they are changed.
+// These run what is in dist/. Writing a synthetic model, or a chart, needs no kernel, and must work while they are
+// changed.
 if (["all", "decode", "workers", "visitors"].includes(name)) await ensureBundles();
 else if (!["synthetic", "loss-curves"].includes(name)) await ensureKernels();
 const outfile = join(here, "..", "build", "benchmarks", `${name}.mjs`);

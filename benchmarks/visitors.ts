@@ -1,6 +1,7 @@
 /**
- * examples/worker under visitors who leave, stall and send nonsense (tests/runtime/worker-visitors.ts), on the newest and the
- * oldest workerd; and its memory after many conversations in turn. Fails where an answer differs from the one given alone.
+ * examples/worker under visitors who leave, stall and send nonsense (tests/runtime/worker-visitors.ts), on the newest
+ * and the oldest workerd; and its memory after many conversations in turn. Fails where an answer differs from the one
+ * given alone.
  *
  *   node benchmarks/run.mjs visitors [--requests 5000] [--clients 30] [--conversations 500]      ( .ci/run runtimes  brings workerd)
  */

@@ -1,6 +1,6 @@
 /**
- * What an answer of examples/worker takes of workerd: planned memory, resident memory, processor time of the first answer and
- * of the next. One process for each model; without files, the model in the package.
+ * What an answer of examples/worker takes of workerd: planned memory, resident memory, processor time of the first
+ * answer and of the next. One process for each model; without files, the model in the package.
  *
  *   node benchmarks/run.mjs workers [FILE...]      ( .ci/run runtimes  brings workerd)
  */

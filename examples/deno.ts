@@ -1,6 +1,6 @@
 /**
- * Tells which of some texts is most like Shakespeare, in Deno. No permission is needed: the model is in the package, and the
- * kernels are inside its code.
+ * Tells which of some texts is most like Shakespeare, in Deno. No permission is needed: the model is in the package,
+ * and the kernels are inside its code.
  *
  *   deno run deno.ts "Wherefore art thou Romeo?" "Please restart the printer."      (with "onebit" from npm: deno add npm:onebit)
  */
@@ -16,7 +16,8 @@ const given = (globalThis as { Deno?: { args: string[] } }).Deno?.args ?? [];
 const model = await load();
 const judged = [];
 for (const text of given.length > 0 ? given : TEXTS) {
-  // How many bytes the model hesitates between, on average, before it sees each: the fewer, the more it expected the text.
+  // How many bytes the model hesitates between, on average, before it sees each: the fewer, the more it expected the
+  // text.
   const { perplexity } = await model.perplexity(text);
   judged.push({ text, perplexity });
 }

@@ -1,6 +1,6 @@
 /**
- * Builds the chat page: dist/web/, a folder for any static server, and dist/single-page.html, the same in one file but for the
- * model, which `onebit web --out` puts into it from dist/web.
+ * Builds the chat page: dist/web/, a folder for any static server, and dist/single-page.html, the same in one file but
+ * for the model, which `onebit web --out` puts into it from dist/web.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -61,7 +61,9 @@ function hashOf(files) {
   return hash.digest("hex").slice(0, 16);
 }
 
-/** The page with everything but the model inside. Its policy allows exactly its own script and style, by their hashes. */
+/**
+ * The page with everything but the model inside. Its policy allows exactly its own script and style, by their hashes.
+ */
 async function singleFile(script) {
   const code = (await script("single-file.ts", { format: "iife", external: ["#models/*"] })).trim(),
     style = read("style.css").toString().trim();

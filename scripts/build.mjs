@@ -6,8 +6,8 @@
  *   node scripts/build.mjs --kernels  only the WebAssembly variants
  *   node scripts/build.mjs --bundle   only the JavaScript bundles (the kernels must be built)
  *
- * What is built carries a stamp: the hash of all it was made from. `ensureKernels` and `ensureBundles` build only
- * when the stamp differs. Outputs appear by rename, so that a reader beside a running build sees old or new, never half.
+ * What is built carries a stamp: the hash of all it was made from. `ensureKernels` and `ensureBundles` build only when
+ * the stamp differs. Outputs appear by rename, so that a reader beside a running build sees old or new, never half.
  */
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -103,7 +103,9 @@ export const BUNDLE = {
   logLevel: "warning",
 };
 
-/** The package ships src, where its source maps lead: maps that hold the sources too would hold each up to three times. */
+/**
+ * The package ships src, where its source maps lead: maps that hold the sources too would hold each up to three times.
+ */
 const SHIPPED = {
   ...BUNDLE,
   // For Node, esbuild would decode kernels by Buffer where Uint8Array.fromBase64 is missing: also in Chrome before 140.
@@ -118,7 +120,10 @@ const SHIPPED = {
 /** The model in the box, once for all bundles: `onebit/shakespeare`. */
 const DEFAULT_MODEL = "shakespeare.js";
 
-/** What dist/ offers: `<entry>.js` and its source. Each but the command line has its line in the exports of package.json. */
+/**
+ * What dist/ offers: `<entry>.js` and its source. Each but the command line has its line in the exports of
+ * package.json.
+ */
 const ENTRIES = {
   index: "src/index.ts",
   cli: "src/cli/main.ts",
@@ -267,7 +272,10 @@ export function buildTypes() {
   replaceFile("build/types.stamp", stamp);
 }
 
-/** The files in `folder` that declare what the public entries export, and all these import. Each entry refers to the globals. */
+/**
+ * The files in `folder` that declare what the public entries export, and all these import. Each entry refers to the
+ * globals.
+ */
 function declarationsOf(entries, folder) {
   const paths = entries.map((entry) => join(folder, relative("./dist/types", entry)));
   for (const path of paths) {

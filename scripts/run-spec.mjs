@@ -1,5 +1,6 @@
 /**
- * Runs one as-pect spec as node:test tests, once a variant: one test for the variant, one subtest for each leaf of the spec.
+ * Runs one as-pect spec as node:test tests, once a variant: one test for the variant, one subtest for each leaf of the
+ * spec.
  *
  * as-pect is driven through @as-pect/core: its own command line reports success for zero specs and for a killed child.
  * A compiled spec is kept in build/specs under the hash of every source it could see, so that a second run only runs.

@@ -13,7 +13,10 @@ import { packagePart } from "./core/package-part.ts";
  */
 export const DEFAULT_MODEL_THREADS = 1;
 
-/** The bytes of its GGUF file: the same array each time, not to be changed or transferred. @throws OnebitError `engine/part-missing` */
+/**
+ * The bytes of its GGUF file: the same array each time, not to be changed or transferred. @throws OnebitError
+ * `engine/part-missing`
+ */
 export async function defaultModelBytes(): Promise<Uint8Array<ArrayBuffer>> {
   const importModel = async () => await (await import("#models/shakespeare")).default;
   return await packagePart(

@@ -1,5 +1,6 @@
 /**
- * What a Hugging Face folder says of its model. A chunk of its own: pages that open GGUF files, as most do, never fetch it.
+ * What a Hugging Face folder says of its model. A chunk of its own: pages that open GGUF files, as most do, never fetch
+ * it.
  *
  * @module
  */

@@ -38,9 +38,9 @@ import { detectPlatform } from "./platform/detect.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
 /**
- * A path or URL of a GGUF file, a safetensors file or a Hugging Face folder; `hf:owner/repo[/file][@revision]`; a file that
- * a page was given; a file's bytes; or a source of them, which loading closes. Where the platform has a place for models,
- * those from elsewhere are kept there.
+ * A path or URL of a GGUF file, a safetensors file or a Hugging Face folder; `hf:owner/repo[/file][@revision]`; a file
+ * that a page was given; a file's bytes; or a source of them, which loading closes. Where the platform has a place for
+ * models, those from elsewhere are kept there.
  */
 export type ModelSource = string | URL | Blob | Uint8Array | ByteSource;
 
@@ -52,7 +52,10 @@ export interface LoadModelOptions extends EngineOptions {
 }
 
 export interface InspectOptions extends LoadModelOptions {
-  /** Look for weights that are all zero, which reads the beginning of every tensor. Default: true. False reads the header alone. */
+  /**
+   * Look for weights that are all zero, which reads the beginning of every tensor. Default: true. False reads the
+   * header alone.
+   */
   readonly weights?: boolean;
 }
 
@@ -90,7 +93,8 @@ const MODEL_SOURCE = kind<ModelSource>(
 );
 
 /**
- * Loads a model; without a source the one in the package: 3 million ternary weights that continue a text as Shakespeare might.
+ * Loads a model; without a source the one in the package: 3 million ternary weights that continue a text as Shakespeare
+ * might.
  *
  * @example
  * const model = await load("model.gguf", { contextLength: 2048 });
@@ -101,13 +105,17 @@ const MODEL_SOURCE = kind<ModelSource>(
  * await using shakespeare = await load();
  * console.log(await shakespeare.generate("ROMEO:", { temperature: 0.8, maxTokens: 300 }).text());
  *
- * @throws OnebitError `file/…`, `gguf/…`, `safetensors/…`, `tensor/…`, `tokenizer/…`, `model/…`, `engine/…`, `hub/…`, `option/invalid`, `aborted`
+ * @throws OnebitError `file/…`, `gguf/…`, `safetensors/…`, `tensor/…`, `tokenizer/…`, `model/…`, `engine/…`, `hub/…`,
+ * `option/invalid`, `aborted`
  */
 export async function load(source?: ModelSource, options: LoadModelOptions = {}): Promise<Model> {
   return await loadWithKernels(KERNELS, source, options);
 }
 
-/** `load` for a program that brings the kernels another way, as one that fetches only those it can run. @throws as {@link load} */
+/**
+ * `load` for a program that brings the kernels another way, as one that fetches only those it can run. @throws as
+ * {@link load}
+ */
 export async function loadWithKernels(
   binaries: KernelBinaries,
   source?: ModelSource,
@@ -164,7 +172,10 @@ export interface ModelInspection {
   readonly engine: { readonly variant: Variant; readonly ternaryKernel: TernaryKernel } | undefined;
 }
 
-/** Reads the header, looks for weights that are all zero, and plans; a model too large to load is shown too. @throws as {@link load} */
+/**
+ * Reads the header, looks for weights that are all zero, and plans; a model too large to load is shown too. @throws as
+ * {@link load}
+ */
 export async function inspect(source?: ModelSource, given: InspectOptions = {}): Promise<ModelInspection> {
   const options = checkOptions("inspect", given, INSPECT_OPTIONS, { meanings: LOAD_MEANINGS });
   return await withMemory("model/not-enough-memory", "inspecting a model", () => inspectChecked(source, options));

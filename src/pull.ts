@@ -64,7 +64,9 @@ export async function pull(source: string, options: PullOptions = {}): Promise<P
   );
 }
 
-/** Every model that is kept here, also those other programs brought. @throws OnebitError `file/read`, `hub/unavailable` */
+/**
+ * Every model that is kept here, also those other programs brought. @throws OnebitError `file/read`, `hub/unavailable`
+ */
 export async function list(options: KeptOptions = {}): Promise<KeptModel[]> {
   return await withMemory(
     "model/not-enough-memory",
@@ -76,7 +78,8 @@ export async function list(options: KeptOptions = {}): Promise<KeptModel[]> {
 /**
  * Removes a model, by the source it was pulled by or that `list` gives.
  * @returns bytes that are free again
- * @throws OnebitError `file/not-found`, `file/write`, `hub/busy` while it is being downloaded, `hub/bad-source`, `hub/unavailable`
+ * @throws OnebitError `file/not-found`, `file/write`, `hub/busy` while it is being downloaded, `hub/bad-source`,
+ * `hub/unavailable`
  */
 export async function remove(source: string, options: KeptOptions = {}): Promise<{ readonly freedBytes: number }> {
   return await withMemory(
@@ -88,8 +91,8 @@ export async function remove(source: string, options: KeptOptions = {}): Promise
 }
 
 /**
- * The platform of the runtime the program runs in, with a place for models in browsers too: `load` takes `hf:…` there when it
- * is given this platform.
+ * The platform of the runtime the program runs in, with a place for models in browsers too: `load` takes `hf:…` there
+ * when it is given this platform.
  */
 export function platformWithHub(): Platform {
   const platform = detectPlatform();

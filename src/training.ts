@@ -52,7 +52,10 @@ export type { GgufExportOptions } from "./train/export-gguf.ts";
 export type { SafetensorsExportOptions } from "./train/export-safetensors.ts";
 
 export interface TrainOptions extends Omit<TrainingOptions, "platform"> {
-  /** Default: the processors; 1 for small models, and where there are no threads. The weights are the same bits with any number. */
+  /**
+   * Default: the processors; 1 for small models, and where there are no threads. The weights are the same bits with any
+   * number.
+   */
   readonly threads?: number;
   /** Default: that of the runtime the program runs in. */
   readonly platform?: Platform;
@@ -114,7 +117,8 @@ export interface TrainedResult {
  * const { gguf } = await train({ text, preset: "tiny", onEvent: console.log });
  * await using model = await load(gguf);
  *
- * @throws OnebitError as {@link openTraining}; `model/unsupported-architecture`, `model/bad-shape` before the first step
+ * @throws OnebitError as {@link openTraining}; `model/unsupported-architecture`, `model/bad-shape` before the first
+ * step
  *   for a shape that GGUF cannot hold
  */
 export async function train(given: TrainToEndOptions): Promise<TrainedResult> {

@@ -13,7 +13,8 @@ const FUNCTION_LINES_MAX = 70;
 
 /**
  * For each folder of src, the folders it may import from. Arrows point down only. `platform` is a value that the faces
- * pass in, so only the faces, `load` and the index know that it exists. `abi` is assembly/abi.ts: the numbers both sides share.
+ * pass in, so only the faces, `load` and the index know that it exists. `abi` is assembly/abi.ts: the numbers both
+ * sides share.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
@@ -50,7 +51,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   web: ["index", "load", "pull", "kernels", "default-model", "core"],
 };
 
-/** Packages the library may name: hashes for browsers, which the bundles have inside. Built-in modules of Node stay in src/platform, the server and the command line. */
+/**
+ * Packages the library may name: hashes for browsers, which the bundles have inside. Built-in modules of Node stay in
+ * src/platform, the server and the command line.
+ */
 const DEPENDENCIES: readonly string[] = ["@noble/hashes/legacy.js", "@noble/hashes/sha2.js", "@noble/hashes/utils.js"];
 
 /** Results of these differ between engines in the last bits. `sqrt` and plain arithmetic do not. */

@@ -29,7 +29,10 @@ const DEFAULT_MODEL_BYTES_MAX = 1_500_000;
 const PACKED_BYTES_MAX = 3_505_000;
 const UNPACKED_BYTES_MAX = 9_000_000;
 
-/** What a page downloads for an entry before any model, compressed: the code and the builds of the kernels it has inside. */
+/**
+ * What a page downloads for an entry before any model, compressed: the code and the builds of the kernels it has
+ * inside.
+ */
 const ENTRY_GZIP_BYTES_MAX: Readonly<Record<string, number>> = {
   "dist/index.js": 185_000,
   // The builds that also train instead of those of inference; those too where samples are taken.

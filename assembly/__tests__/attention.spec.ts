@@ -162,7 +162,10 @@ function filledCache(c: Case, random: Random, kCache: Guarded, vCache: Guarded):
   v.free();
 }
 
-/** Attention of all items, in five shares, which part the queries of a head; results that differ from the twin's, and what lies between the rows. */
+/**
+ * Attention of all items, in five shares, which part the queries of a head; results that differ from the twin's, and
+ * what lies between the rows.
+ */
 function wrongAttention(c: Case): i32 {
   const random = new Random(<u32>(c.dim * 8 + c.group)),
     qStride = c.heads * c.dim + 3,
@@ -427,7 +430,10 @@ describe("attention", () => {
   });
 });
 
-/** The largest error of 4 queries over `length` positions of values of ±3, against f64 over the bytes or over the floats. */
+/**
+ * The largest error of 4 queries over `length` positions of values of ±3, against f64 over the bytes or over the
+ * floats.
+ */
 function largestError(length: i32, bytes: bool): f64 {
   const c = new Case(),
     random = new Random(8);

@@ -14,7 +14,10 @@ function ulps(got: f64, want: f64): f64 {
   return abs<f64>(got - want) / reinterpret<f64>(max<u64>(1, (<u64>(exponent - 52 + 1023)) << 52));
 }
 
-/** x, sin x, cos x: exact values (300-bit arithmetic) rounded once: AssemblyScript's own functions drift for large angles. */
+/**
+ * x, sin x, cos x: exact values (300-bit arithmetic) rounded once: AssemblyScript's own functions drift for large
+ * angles.
+ */
 const ANGLES: StaticArray<f64> = [
   1e-5, 9.999999999833334e-6, 0.99999999995, 0.7853981633974483, 0.7071067811865475, 0.7071067811865476,
   1.5707963267948966, 1.0, 6.123233995736766e-17, 3.141592653589793, 1.2246467991473532e-16, -1.0, 355.0,

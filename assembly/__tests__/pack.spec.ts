@@ -14,7 +14,9 @@ const TERNARY_TABLE: i32 = 0;
 const BINARY_TABLE: i32 = 1;
 const T2: i32 = 2;
 
-/** Codes padded to a stride wider than kp, packed tile by tile in reverse, against the twin; then every row read back. */
+/**
+ * Codes padded to a stride wider than kp, packed tile by tile in reverse, against the twin; then every row read back.
+ */
 function wrongIn(layout: i32, kp: i32): i32 {
   const random = new Random(<u32>(kp + layout));
   const stride = kp + 48;

@@ -67,7 +67,10 @@ function wrongRanges(kind: i32, adds: bool): i32 {
   return wrong + c.arrays.close();
 }
 
-/** Gradients against central differences, relative to the largest; x in ±size. `adds`: those of x, `addsUp`: those of up. */
+/**
+ * Gradients against central differences, relative to the largest; x in ±size. `adds`: those of x, `addsUp`: those of
+ * up.
+ */
 function slopeError(kind: i32, adds: bool, addsUp: bool, size: f32): f64 {
   const count = 203,
     c = new GateCase(count, size, 11),

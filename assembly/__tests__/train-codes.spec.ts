@@ -6,7 +6,9 @@ import { signBits, signCodes, xnorScaled } from "../train/signs";
 import { Random, differing, isGuard } from "./fixtures";
 import { Arrays, get, put } from "./train-arrays";
 
-/** Around the tile (4 x 8), the block of rows (16), the panel block (256) and the block of pairs (384, so 768 codes). */
+/**
+ * Around the tile (4 x 8), the block of rows (16), the panel block (256) and the block of pairs (384, so 768 codes).
+ */
 const ROWS: StaticArray<i32> = [1, 2, 3, 4, 5, 8, 15, 16, 17, 21];
 const OUTPUTS: StaticArray<i32> = [1, 2, 3, 4, 5, 7, 8, 9, 12, 40, 255, 256, 257, 263];
 const WIDTHS: StaticArray<i32> = [2, 4, 6, 8, 10, 64, 126, 766, 768, 770, 776, 1536, 1538];
@@ -97,7 +99,9 @@ function wrongSigns(k: i32): i32 {
   return wrong + arrays.close();
 }
 
-/** The product of bits is that of the codes: Σ w x times the scales of activation and row, in shares of the rows of w. */
+/**
+ * The product of bits is that of the codes: Σ w x times the scales of activation and row, in shares of the rows of w.
+ */
 function wrongXnor(k: i32, n: i32, rows: i32): i32 {
   const arrays = new Arrays(),
     random = new Random(<u32>(k + rows)),

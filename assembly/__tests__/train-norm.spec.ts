@@ -93,8 +93,8 @@ function wrongSplits(rows: i32, dim: i32, centered: bool, adds: bool): i32 {
 }
 
 /**
- * Rows' gradients against central differences, every `stride`-th of them. A gradient is r (w dy - …), and in a row of one
- * or two values the terms cancel: the error is relative to the largest first term.
+ * Rows' gradients against central differences, every `stride`-th of them. A gradient is r (w dy - …), and in a row of
+ * one or two values the terms cancel: the error is relative to the largest first term.
  */
 function rowError(rows: i32, dim: i32, centered: bool, adds: bool, stride: i32, size: f32): f64 {
   const c = new NormCase(rows, dim, centered, size),

@@ -67,7 +67,10 @@ function codeAt(codes: usize, row: i32, i: i32, kp: i32): i32 {
   return load<i16>(codes + ((<usize>(row * kp + i)) << 1));
 }
 
-/** Rows 1 to 4 of 6, in 1, 2, 3 shares, padded by 0 to 3 to an even width: codes and scales that are not the twin's, other rows touched. */
+/**
+ * Rows 1 to 4 of 6, in 1, 2, 3 shares, padded by 0 to 3 to an even width: codes and scales that are not the twin's,
+ * other rows touched.
+ */
 function wrongRows(k: i32, kind: i32, bits: i32): i32 {
   const arrays = new Arrays(),
     random = new Random(<u32>(k * 8 + kind)),

@@ -29,7 +29,9 @@ function idsOf(arrays: Arrays, n: i32, random: Random): usize {
   return ids;
 }
 
-/** Rows taken from a table and their gradients given back, in 1, 2, 3 shares. The last row of the table is never named. */
+/**
+ * Rows taken from a table and their gradients given back, in 1, 2, 3 shares. The last row of the table is never named.
+ */
 function wrongEmbedding(dim: i32): i32 {
   const arrays = new Arrays(),
     random = new Random(<u32>dim),

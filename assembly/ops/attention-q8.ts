@@ -6,17 +6,17 @@
  *   V cache: (nKvHeads)
  *            | scale f32 (contextLength) | tiles of 64 positions: i8 (headDim / 4, 16 records, 4 dimensions, 4 positions) |
  *
- * A scale is absmax / 127 of a vector; contextLength is rounded up to a multiple of 64. Sixteen bytes hold four products
- * of each of four sums (of four positions' scores, of four dimensions' outputs), so that no kernel adds across lanes.
- * Scales of values are read before the values, a tile's at a time: 256 bytes in front of each tile came from memory one
- * by one, 25.2 ms a token of 2B4T at 4,000 positions where scales in a row take 23.5.
+ * A scale is absmax / 127 of a vector; contextLength is rounded up to a multiple of 64. Sixteen bytes hold four
+ * products of each of four sums (of four positions' scores, of four dimensions' outputs), so that no kernel adds across
+ * lanes. Scales of values are read before the values, a tile's at a time: 256 bytes in front of each tile came from
+ * memory one by one, 25.2 ms a token of 2B4T at 4,000 positions where scales in a row take 23.5.
  *
  * The other factor of a product is rounded to 14 bits (dotQuad of simd.ts): queries by their absmax, softmax weights
  * times values' scales by the largest of a tile of 64 positions, so that small weights keep their bits beside a large
  * one elsewhere. Sums are exact integers: of a score over headDim (|Σ| ≤ 127 · 8191 · headDim < 2^31 up to a headDim of
- * 2064), of an output over a tile; tiles are added up in f32, in the order of STREAMS, which a token's own length decides.
- * A weight after a token's own position is 0. Beside attention over the same bytes in f64, an output is off by less than
- * 2e-4 of the values' size; what the bytes are off adds 0.6 % (the spec).
+ * 2064), of an output over a tile; tiles are added up in f32, in the order of STREAMS, which a token's own length
+ * decides. A weight after a token's own position is 0. Beside attention over the same bytes in f64, an output is off by
+ * less than 2e-4 of the values' size; what the bytes are off adds 0.6 % (the spec).
  */
 import { KV_Q8_POSITIONS, KV_Q8_ROW_TAIL_BYTES, KV_Q8_SCALE_BYTES, KV_Q8_SUM_BYTES } from "../abi";
 import { maxFloats, sumFloats } from "../lanes";
@@ -217,8 +217,8 @@ function round14(x: v128, factor: v128, zero: f32): v128 {
 }
 
 /**
- * scores[g][p] = (q[g]·k[p]) · (factor[g] · kScale[p]), of base 2, by whole records: positions after `length` are written
- * and mean nothing. q: for each g, headDim / 4 quads, then the factor. A query without a partner goes twice.
+ * scores[g][p] = (q[g]·k[p]) · (factor[g] · kScale[p]), of base 2, by whole records: positions after `length` are
+ * written and mean nothing. q: for each g, headDim / 4 quads, then the factor. A query without a partner goes twice.
  */
 function scores(q: usize, k: usize, out: usize, stride: usize, group: i32, length: i32, headDim: i32): void {
   const headBytes = (<usize>headDim) << 2,
@@ -275,7 +275,9 @@ function scoreTwo(a: usize, b: usize, record: usize, quadBytes: usize, outA: usi
   v128.store(outB, score(sumQuads(b2, b3), record + 16, factorB), 16);
 }
 
-/** Four scores from their sums, which hold QUERY_ZERO times the sum of a key too much; `head`: where their scales are. */
+/**
+ * Four scores from their sums, which hold QUERY_ZERO times the sum of a key too much; `head`: where their scales are.
+ */
 function score(sums: v128, head: usize, factor: v128): v128 {
   const products = i32x4.sub(sums, i32x4.shl(v128.load(head, KEY_SUMS), 13));
   return f32x4.mul(f32x4.convert_i32x4_s(products), f32x4.mul(factor, v128.load(head)));
@@ -331,7 +333,9 @@ function divide(x: usize, bytes: usize, by: f64): void {
   for (const end = x + bytes; x < end; x += 16) v128.store(x, f32x4.mul(v128.load(x), factor));
 }
 
-/** After a query's scores: Σ of its weights so far (f64), and its largest score. Scores of no position become -Infinity. */
+/**
+ * After a query's scores: Σ of its weights so far (f64), and its largest score. Scores of no position become -Infinity.
+ */
 function startSum(scores: usize, stride: usize, length: i32): void {
   for (let p = length; (p & 3) != 0; p++) store<f32>(scores + ((<usize>p) << 2), -Infinity);
   const tail = scores + stride - KV_Q8_ROW_TAIL_BYTES;

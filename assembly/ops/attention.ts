@@ -16,7 +16,8 @@ import { softmax } from "./logits";
 
 /**
  * Positions that are loaded ahead, a quarter of them in each of four streams: 16 KB of L1. Kernels that read four rows
- * side by side get 5 GB/s of a cache that lies in memory; with the next tile loaded meanwhile, 10 (2B4T, 4,000 positions).
+ * side by side get 5 GB/s of a cache that lies in memory; with the next tile loaded meanwhile, 10 (2B4T, 4,000
+ * positions).
  */
 const TILE: i32 = 32;
 
@@ -106,7 +107,10 @@ export function attend(
   }
 }
 
-/** scores[g][p] = scale · q[g]·k[p]. Four positions serve two queries at a time, and the next ones from L1; `next` are read then. */
+/**
+ * scores[g][p] = scale · q[g]·k[p]. Four positions serve two queries at a time, and the next ones from L1; `next` are
+ * read then.
+ */
 function scores(
   q: usize,
   k: usize,
@@ -199,7 +203,10 @@ function score(q: usize, k: usize, headBytes: usize): f32 {
   return sumFloats(sums);
 }
 
-/** out[g] = Σ weights[g][p] · v[p], positions in turn. Four serve two queries at a time, and the next ones from L1; `next` are read then. */
+/**
+ * out[g] = Σ weights[g][p] · v[p], positions in turn. Four serve two queries at a time, and the next ones from L1;
+ * `next` are read then.
+ */
 function weightedValues(
   weights: usize,
   weightStride: usize,
@@ -238,8 +245,8 @@ function weightedValues(
 }
 
 /**
- * Loads a part of each quarter of the tile after the one of position p: when that tile's turn comes, all of it is here. After
- * the last whole one comes the first of `then`, if there is any.
+ * Loads a part of each quarter of the tile after the one of position p: when that tile's turn comes, all of it is here.
+ * After the last whole one comes the first of `then`, if there is any.
  */
 function touchAhead(vectors: usize, p: i32, length: i32, headBytes: usize, then: usize): i32 {
   const next = (p & -TILE) + TILE,

@@ -163,7 +163,10 @@ function quantizeDenseBlock(x: usize, k: i32, factor: f32, qmax: i32, q16: usize
   }
 }
 
-/** Values i … i+7 of a row of k, times s, rounded half to even, saturated to i16. Products are below 2^22, or not finite. */
+/**
+ * Values i … i+7 of a row of k, times s, rounded half to even, saturated to i16. Products are below 2^22, or not
+ * finite.
+ */
 export function eightIntegers(x: usize, i: i32, k: i32, s: v128): v128 {
   return i16x8.narrow_i32x4_s(
     toIntegers(f32x4.mul(fourValues(x, i, k), s)),
@@ -175,8 +178,9 @@ export function eightIntegers(x: usize, i: i32, k: i32, s: v128): v128 {
 const ROUNDER: usize = memory.data<f32>([12582912, 12582912, 12582912, 12582912], 16);
 
 /**
- * Rounded half to even; NaN is 0, infinities are far out. An f32 of ROUNDER's size has no fraction, so that the addition
- * rounds, and counts by ones in its bits: a third of the instructions that a rounding and a saturated conversion take.
+ * Rounded half to even; NaN is 0, infinities are far out. An f32 of ROUNDER's size has no fraction, so that the
+ * addition rounds, and counts by ones in its bits: a third of the instructions that a rounding and a saturated
+ * conversion take.
  */
 function toIntegers(v: v128): v128 {
   const rounder = v128.load(ROUNDER);

@@ -10,7 +10,10 @@ export function roundedInteger(x: usize, i: i32, dim: i32, top: f32): i32 {
   return most == 0 ? 0 : <i32>nearest<f32>(load<f32>(x + ((<usize>i) << 2)) * (top / most));
 }
 
-/** out (dim) = attention of q (dim) over `length` positions of k, v: f32 (length, dim); weights: f32 (length) to work in. */
+/**
+ * out (dim) = attention of q (dim) over `length` positions of k, v: f32 (length, dim); weights: f32 (length) to work
+ * in.
+ */
 export function attendHead(
   q: usize,
   k: usize,

@@ -1,6 +1,6 @@
 /**
- * Scalar twin of the f32 products of training, in the order train/matmul-f32.ts promises: one product and one sum a step,
- * k in blocks of equal size (at most 384, a multiple of four), the sums of the blocks added in turn.
+ * Scalar twin of the f32 products of training, in the order train/matmul-f32.ts promises: one product and one sum a
+ * step, k in blocks of equal size (at most 384, a multiple of four), the sums of the blocks added in turn.
  */
 import { FORM_FORWARD, FORM_WEIGHT } from "../abi";
 

@@ -167,8 +167,8 @@ export function scoreScale(headDim: i32): f32 {
 }
 
 /**
- * e^(score · scale - maximum), e^-70 at least, and what of it is worth a product: nothing below 2^-100. Processors take a
- * hundred cycles for a number below 2^-126, and sharp attention is made of them: a fifth of the speed was left.
+ * e^(score · scale - maximum), e^-70 at least, and what of it is worth a product: nothing below 2^-100. Processors take
+ * a hundred cycles for a number below 2^-126, and sharp attention is made of them: a fifth of the speed was left.
  */
 export function weightOf(score: v128, scale: v128, maximum: v128): v128 {
   return expF32x4(f32x4.pmax(f32x4.sub(f32x4.mul(score, scale), maximum), f32x4.splat(-70)));

@@ -94,7 +94,10 @@ export function layerNormRows(
   }
 }
 
-/** dw += Σ dy x̂ and, when db is given, db += Σ dy, over all rows; columns [begin, end), multiples of 4 but for the last. */
+/**
+ * dw += Σ dy x̂ and, when db is given, db += Σ dy, over all rows; columns [begin, end), multiples of 4 but for the
+ * last.
+ */
 export function normColumns(
   x: usize,
   dy: usize,

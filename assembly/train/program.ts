@@ -1,6 +1,6 @@
 /**
- * The steps of training, for the program of program.ts. A step names all its sizes (steps.ts). Work is shared out so that
- * each sum has one owner: the bits do not depend on the threads.
+ * The steps of training, for the program of program.ts. A step names all its sizes (steps.ts). Work is shared out so
+ * that each sum has one owner: the bits do not depend on the threads.
  */
 import * as abi from "../abi";
 import { layerNorm, rmsNorm } from "../ops/norm";

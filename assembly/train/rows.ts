@@ -74,8 +74,9 @@ export function rotateRows(
 }
 
 /**
- * out (+)= x · mask / (1 - rate), elements [begin, end) (Srivastava et al., 2014). Bit i of the mask is a hash of (seed, i),
- * so that the backward pass makes the same mask again and no thread needs another's. `threshold`: rate · 2^32.
+ * out (+)= x · mask / (1 - rate), elements [begin, end) (Srivastava et al., 2014). Bit i of the mask is a hash of
+ * (seed, i), so that the backward pass makes the same mask again and no thread needs another's. `threshold`: rate ·
+ * 2^32.
  */
 export function dropout(
   x: usize,
@@ -94,7 +95,10 @@ export function dropout(
   }
 }
 
-/** A bijection of 32 bits in which every input bit changes every output bit about half the time (Mueller and Wellons' lowbias32). */
+/**
+ * A bijection of 32 bits in which every input bit changes every output bit about half the time (Mueller and Wellons'
+ * lowbias32).
+ */
 export function hash(x: u32): u32 {
   x = (x ^ (x >> 16)) * 0x7feb352d;
   x = (x ^ (x >> 15)) * 0x846ca68b;

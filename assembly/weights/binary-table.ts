@@ -7,8 +7,9 @@
  *   for each k-block: for each set of 8 distant tiles: for each activation row: sum the block's lookups into y as i32
  *
  * Eight tiles at distance rows/8 are eight linear reads of memory at once: one stream alone waits for memory. Sapphire
- * Rapids reads 12.4 GB/s in eight streams, 11.5 in six, 9.7 in four, 5.3 in two (13.9 in the cache); Zen 5, where two are
- * enough, 9.5, –, 12.3 and 11.3. A set of tiles stays in the level-2 cache (80 KB) while the activation rows pass over it.
+ * Rapids reads 12.4 GB/s in eight streams, 11.5 in six, 9.7 in four, 5.3 in two (13.9 in the cache); Zen 5, where two
+ * are enough, 9.5, –, 12.3 and 11.3. A set of tiles stays in the level-2 cache (80 KB) while the activation rows pass
+ * over it.
  */
 import { interleaveHigh16, interleaveLow16 } from "../simd";
 import { evenSums, oddSums, sumTiles } from "./table-sums";

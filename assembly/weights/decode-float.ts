@@ -27,7 +27,9 @@ export function ternarizeRow(x: usize, k: i32, scale: f32, codes: usize): void {
   memory.fill(codes + <usize>k, 1, <usize>(padded - k));
 }
 
-/** Σ |x| of f32[k], in f64: even and odd elements of whole fours in two sums, then their sum, then the rest in order. */
+/**
+ * Σ |x| of f32[k], in f64: even and odd elements of whole fours in two sums, then their sum, then the rest in order.
+ */
 export function absSumRow(x: usize, k: i32): f64 {
   let sum = f64x2.splat(0);
   let i = 0;

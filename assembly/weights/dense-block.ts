@@ -9,7 +9,10 @@
  * read, and on Zen 5 four rows in turn, 210 bytes each, defeated the prefetcher (3 GB/s against 10).
  */
 
-/** 0x0f, 0x30, 0x00ff, 0xff00, 8: sixteen bytes of each. In memory, because V8 re-makes a splatted constant inside a loop. */
+/**
+ * 0x0f, 0x30, 0x00ff, 0xff00, 8: sixteen bytes of each. In memory, because V8 re-makes a splatted constant inside a
+ * loop.
+ */
 export const MASKS: usize = memory.data<u8>(
   [
     15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48,

@@ -21,8 +21,8 @@
  *
  * Either way lane g has the sum of group g and is scaled with three others. isum fits i32: 256 · 32 · 128 · 2047 =
  * 2,146,435,072 < 2^31, which is what sets the 12 bits of the activations (in ±2047, one scale a block). Eight rows at
- * distance rows/8, a block of each in turn: 13.1 GMAC/s from memory with relaxed, where four get 9.5 and one 5.5 (Sapphire
- * Rapids; 18.7 in the cache). One row alone waits for memory.
+ * distance rows/8, a block of each in turn: 13.1 GMAC/s from memory with relaxed, where four get 9.5 and one 5.5
+ * (Sapphire Rapids; 18.7 in the cache). One row alone waits for memory.
  */
 import { dotI8, dotKeepsLanes, f16Scalar, sumLanes4 } from "../simd";
 import { MASKS } from "./dense-block";

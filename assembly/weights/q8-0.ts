@@ -4,7 +4,8 @@
  *   block of 32 weights, 34 bytes:  | d f16 | 32 × i8 |        value = d · byte
  *
  * Eight rows at distance rows/8 take turns of 544 bytes: 9.5 GB/s from memory where one row after the other gets 4.2
- * (Sapphire Rapids). Order in f32: four lanes, lane j with weights 4j … 4j+3 of every 16, the blocks in turn, then the lanes.
+ * (Sapphire Rapids). Order in f32: four lanes, lane j with weights 4j … 4j+3 of every 16, the blocks in turn, then the
+ * lanes.
  */
 import { sumFloats } from "../lanes";
 import { f16Scalar } from "../simd";

@@ -6,7 +6,8 @@
  *
  * Groups are sorted by size into chunks of a few fixed lengths, so that no branch of the kernel depends on the
  * activations of one group: chunks as the groups happen to lie took 69 ms of a token of BitNet 2B4T in the gate and up
- * projections, sorted ones 47 (Node 20, Sapphire Rapids). Each list keeps the order of memory, so every pass reads forwards.
+ * projections, sorted ones 47 (Node 20, Sapphire Rapids). Each list keeps the order of memory, so every pass reads
+ * forwards.
  *
  *   size        list       chunk
  *   128…254     split      one group, two tables: (q0, 0) and (0, q1)

@@ -18,7 +18,10 @@ const STREAMS: i32 = 8;
 const BLOCK_GROUPS: i32 = 32;
 /** Each group of a ternary table is 16 too large in its high byte. */
 const TERNARY_BIAS: i32 = 32 * 16 * BLOCK_GROUPS;
-/** Scratch: the sums of a set of tiles for two rows, then its scales as f32: 8 tiles x at most 20 blocks x 32 rows = 20 KB. */
+/**
+ * Scratch: the sums of a set of tiles for two rows, then its scales as f32: 8 tiles x at most 20 blocks x 32 rows = 20
+ * KB.
+ */
 const ROW_SUMS_BYTES: usize = 128 * STREAMS;
 const SUMS_BYTES: usize = 2 * ROW_SUMS_BYTES;
 
@@ -29,7 +32,8 @@ export const BINARY: usize = memory.data<i16>([2, 64, 2, 64, 2, 64, 2, 64], 16);
 /**
  * @param blocksPerScale activation blocks that share a weight scale
  * @param actScale f32[n][groups / 32]
- * @param mass i32[n][groups / 32] subtracted from the sums of binary weights; 0 for ternary ones, whose tables say what is
+ * @param mass i32[n][groups / 32] subtracted from the sums of binary weights; 0 for ternary ones, whose tables say what
+ * is
  * @param pair TERNARY or BINARY
  * @param groups groups a row, a multiple of 32
  * @param scratch 22 KB private to the thread
@@ -138,8 +142,8 @@ function convertScales(from: usize, fromStride: usize, tiles: i32, nScales: i32,
 
 /**
  * Adds one k-block of `tiles` tiles, `step` tiles apart, to the y of one row of activations. Each block's scales become
- * f32 where they are used: 12 % faster than in one go (ternary weights, Sapphire Rapids). With several rows that would be
- * done for each, with several blocks a scale for each block.
+ * f32 where they are used: 12 % faster than in one go (ternary weights, Sapphire Rapids). With several rows that would
+ * be done for each, with several blocks a scale for each block.
  */
 function addOneRow(
   w: usize,
@@ -181,8 +185,8 @@ function addHalf(sums: usize, scale: usize, a: v128, y: usize, weights: v128, c:
 }
 
 /**
- * Adds one k-block of `tiles` tiles, `step` tiles apart, to the y of nRows (1 or 2) activation rows, activation block by
- * block. The second row's scales and sums lie actStride bytes on, its y yStride.
+ * Adds one k-block of `tiles` tiles, `step` tiles apart, to the y of nRows (1 or 2) activation rows, activation block
+ * by block. The second row's scales and sums lie actStride bytes on, its y yStride.
  */
 function addBlocks(
   w: usize,

@@ -52,8 +52,8 @@ export function ternaryDotMatmul(
 }
 
 /**
- * Σ code q of rows r + s distance, s = 0..7, stored as i32. Eight distant rows are eight linear reads at once: 12.5 GB/s
- * against 4.0 with one row at a time.
+ * Σ code q of rows r + s distance, s = 0..7, stored as i32. Eight distant rows are eight linear reads at once: 12.5
+ * GB/s against 4.0 with one row at a time.
  */
 function dotRows8(w: usize, q: usize, rowBytes: i32, distance: i32, r: i32, y: usize): void {
   const mask = v128.load(CODE_MASK);

@@ -9,9 +9,9 @@
  *     then widen those into y as i32
  *
  * Two tiles share the loads of tables: 64 GMAC/s against 48 with one (Zen 5). Eight tiles at distance rows/8, taken in
- * turn every few chunks, are eight linear reads of memory at once: 35 GMAC/s against 28 with two (Sapphire Rapids). Each
- * length of chunk has a loop of its own. That of the long ones is one group long on purpose: unrolled, V8 moves every
- * load of a chunk before its lookups and spills the registers, 36 GMAC/s where it gets 61, both in the cache.
+ * turn every few chunks, are eight linear reads of memory at once: 35 GMAC/s against 28 with two (Sapphire Rapids).
+ * Each length of chunk has a loop of its own. That of the long ones is one group long on purpose: unrolled, V8 moves
+ * every load of a chunk before its lookups and spills the registers, 36 GMAC/s where it gets 61, both in the cache.
  *
  *   scratch: sums, u16: 128 B a pair of tiles: of the first one low nibbles (rows 0..15), odd of them, high nibbles (rows
  *   16..31), odd, then the same of the second; byte 576: i32 a row
@@ -32,7 +32,9 @@ const TURN_GROUPS: usize = 32;
 /** Bytes of a tile's 32 sums in y, of a pair's in scratch. */
 const TILE_SUM_BYTES: usize = 128,
   PAIR_SUM_BYTES: usize = 128;
-/** Places in scratch: of a word that nobody reads (addTiles), and of what each activation row's sums are too large by. */
+/**
+ * Places in scratch: of a word that nobody reads (addTiles), and of what each activation row's sums are too large by.
+ */
 const TOUCHED: usize = 512,
   OFFSETS: usize = 576;
 
@@ -115,8 +117,8 @@ function excess(records: usize, nBlocks: i32): i32 {
 }
 
 /**
- * Adds one k-block of `tiles` tiles (up to 8), tileStep bytes apart, to their sums in y, yStep apart. Meanwhile what lies
- * `ahead` bytes behind them, the next tiles, is loaded: a pass skips about in its tiles, which no prefetcher
+ * Adds one k-block of `tiles` tiles (up to 8), tileStep bytes apart, to their sums in y, yStep apart. Meanwhile what
+ * lies `ahead` bytes behind them, the next tiles, is loaded: a pass skips about in its tiles, which no prefetcher
  * follows. A load with every chunk gives 35 GMAC/s from memory, loads in bursts 27, none 22.
  */
 function addTiles(
@@ -166,9 +168,9 @@ function addTiles(
 }
 
 /**
- * Adds `chunks` chunks of `length` groups (0: split ones) of the tiles at w and w + distance to their sums. x and z are a
- * group's codes in the two tiles; sums of a tile's low nibbles (rows 0..15) and high ones (16..31) are 16-bit lanes of both
- * bytes, and of the odd one.
+ * Adds `chunks` chunks of `length` groups (0: split ones) of the tiles at w and w + distance to their sums. x and z are
+ * a group's codes in the two tiles; sums of a tile's low nibbles (rows 0..15) and high ones (16..31) are 16-bit lanes
+ * of both bytes, and of the odd one.
  */
 function addPair(
   w: usize,

@@ -1,8 +1,8 @@
 /**
  * Matrix products of TensorFlow.js, as the library does them and as well as its wasm backend can.
  *
- * The backend hands only plain products of two matrices to XNNPACK; those with a transposing flag, which the gradients of
- * `matMul` are, and batches of matrices go through simple loops, ten times slower. `fast` products transpose first.
+ * The backend hands only plain products of two matrices to XNNPACK; those with a transposing flag, which the gradients
+ * of `matMul` are, and batches of matrices go through simple loops, ten times slower. `fast` products transpose first.
  */
 export function createProducts(tf) {
   /** wᵀ. Of a tall matrix in runs of 64 rows: half the time of the backend's plain transposition. */

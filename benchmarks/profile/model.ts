@@ -1,4 +1,6 @@
-/** A GGUF model opened as the engine opens it (src/model/engine.ts), whose program can be walked a few steps at a time. */
+/**
+ * A GGUF model opened as the engine opens it (src/model/engine.ts), whose program can be walked a few steps at a time.
+ */
 import * as abi from "../../assembly/abi.ts";
 import { guardedSource } from "../../src/core/byte-source.ts";
 import { openModelFile } from "../../src/files/model-file.ts";
@@ -77,8 +79,8 @@ export async function openProfiled(
 }
 
 /**
- * What the cache holds before a prompt is zeros, which no context holds. Random bytes that are ±[2^-8, 2^-7) as f32: numbers
- * and scales of ordinary sizes, so that no weight of a softmax is subnormal, which is slow.
+ * What the cache holds before a prompt is zeros, which no context holds. Random bytes that are ±[2^-8, 2^-7) as f32:
+ * numbers and scales of ordinary sizes, so that no weight of a softmax is subnormal, which is slow.
  */
 function fillCache(memory: WebAssembly.Memory, { kv, kvBytes }: MemoryPlan): void {
   const words = new Uint32Array(memory.buffer, kv[0].k, kvBytes >> 2);

@@ -73,7 +73,8 @@ export function stepGroups(
         `matmul ${(flags & abi.FLAG_HEAD_ROWS) !== 0 ? "head" : tensor.name.replace(/^blk\.\d+\./, "").replace(/\.weight$/, "")}`,
       );
     } else names.push(OPS[op] ?? `step ${op}`);
-    // Logits are wanted of one row. A cut without a barrier would start the next part while a thread is still in this one.
+    // Logits are wanted of one row. A cut without a barrier would start the next part while a thread is still in this
+    // one.
     const isOneRow = rows === 1 || (flags & abi.FLAG_HEAD_ROWS) !== 0;
     const waits = (flags & (isOneRow ? abi.FLAG_BARRIER : abi.FLAG_BARRIER | abi.FLAG_BARRIER_BATCH)) !== 0;
     if (!waits && i + 1 < program.nSteps) continue;

@@ -1,4 +1,7 @@
-/** Chromium without a window, on pages that are isolated, so that they may have threads: of this repository, its packages and models. */
+/**
+ * Chromium without a window, on pages that are isolated, so that they may have threads: of this repository, its
+ * packages and models.
+ */
 import { createReadStream, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import { createRequire } from "node:module";

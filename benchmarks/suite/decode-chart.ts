@@ -1,4 +1,6 @@
-/** A chart of the tokens a second that each engine writes, as an SVG that is readable on a light page and on a dark one. */
+/**
+ * A chart of the tokens a second that each engine writes, as an SVG that is readable on a light page and on a dark one.
+ */
 import { MODEL_TITLES } from "./models.ts";
 import type { ModelsData, Piece } from "./results.ts";
 
@@ -10,7 +12,10 @@ const WIDTH = 760,
   LEGEND_ROW = 20,
   TITLE_HEIGHT = 30;
 
-/** Okabe and Ito (2008): told apart with any colour vision, and on white and black. Ours in blues and green, peers in orange and grey. */
+/**
+ * Okabe and Ito (2008): told apart with any colour vision, and on white and black. Ours in blues and green, peers in
+ * orange and grey.
+ */
 const COLOURS = [
   ["#0072b2", "#56b4e9"],
   ["#009e73", "#2bbf94"],

@@ -1,4 +1,7 @@
-/** Installs what the benchmarks compare with, where it is missing. One that cannot be had is absent later, with its reason. */
+/**
+ * Installs what the benchmarks compare with, where it is missing. One that cannot be had is absent later, with its
+ * reason.
+ */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 

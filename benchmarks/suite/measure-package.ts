@@ -1,4 +1,7 @@
-/** How much a page fetches: each build of the kernels, and the library without them, the default model and the command line. */
+/**
+ * How much a page fetches: each build of the kernels, and the library without them, the default model and the command
+ * line.
+ */
 import { type BuildOptions, type Metafile, build } from "esbuild";
 import { readFileSync } from "node:fs";
 import { basename, resolve } from "node:path";

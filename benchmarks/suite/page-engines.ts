@@ -1,4 +1,7 @@
-/** Engines in Chromium: onebit in its worker, and wllama (llama.cpp as WebAssembly) in its own. A page keeps its model from turn to turn. */
+/**
+ * Engines in Chromium: onebit in its worker, and wllama (llama.cpp as WebAssembly) in its own. A page keeps its model
+ * from turn to turn.
+ */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Chromium, DrivenPage } from "./browser.ts";
@@ -145,7 +148,8 @@ async function runWllama({ promptTokens, tokens, turn }: Turn): Promise<Omit<Spe
   const prompt = Array.from({ length: promptTokens }, (_, i) =>
     String.fromCharCode(97 + ((i * 7 + turn * 5) % 26)),
   ).join("");
-  // Always the letter "a" (id 64 of every byte-level vocabulary): the bytes that random weights choose are no text, which it ends at.
+  // Always the letter "a" (id 64 of every byte-level vocabulary): the bytes that random weights choose are no text,
+  // which it ends at.
   const options = {
     prompt,
     max_tokens: tokens,

@@ -1,4 +1,7 @@
-/** Whole training steps (forward, backward, optimiser) of one model: onebit, tfjs in its two ways, and onebit's ternary model, in turns. */
+/**
+ * Whole training steps (forward, backward, optimiser) of one model: onebit, tfjs in its two ways, and onebit's ternary
+ * model, in turns.
+ */
 import { median, medianRatio } from "./median.ts";
 import type { ModelFigures, OptimizerOptions } from "./onebit-contestant.ts";
 import type { Programs, Started } from "./programs.ts";

@@ -1,9 +1,9 @@
 /**
  * The most f32 arithmetic this engine does: a loop of SIMD multiplications and additions on registers alone, no memory.
  *
- * Each of `chains` sums is s = s · a + b, and the chains are what runs side by side. A link takes 7 or 8 cycles, and two or
- * three instructions can start in a cycle, so 8 to 12 chains keep a processor busy; 13 with a and b fill the registers that
- * V8 has (15), one more would spill. The best of three counts is the peak.
+ * Each of `chains` sums is s = s · a + b, and the chains are what runs side by side. A link takes 7 or 8 cycles, and
+ * two or three instructions can start in a cycle, so 8 to 12 chains keep a processor busy; 13 with a and b fill the
+ * registers that V8 has (15), one more would spill. The best of three counts is the peak.
  */
 import { Worker } from "node:worker_threads";
 import wabt from "wabt";

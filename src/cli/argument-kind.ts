@@ -37,8 +37,8 @@ const REPO = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9_][\w.-]*$/;
 const TAGGED_REPO = /^([A-Za-z0-9][\w.-]*\/[A-Za-z0-9_][\w.-]*):([\w.-]+)$/;
 
 /**
- * A model as the library takes it. A bare `owner/repo` may be a path with a slip: that does not go to the network unless the
- * command only takes models from there.
+ * A model as the library takes it. A bare `owner/repo` may be a path with a slip: that does not go to the network
+ * unless the command only takes models from there.
  * @throws OnebitError `usage`, `file/not-found`
  */
 export function modelSource(

@@ -1,6 +1,6 @@
 /**
- * What a person sees: everything that is written goes through here, and nothing in it drives the terminal, whether it comes
- * from a model, a file, a server or an error.
+ * What a person sees: everything that is written goes through here, and nothing in it drives the terminal, whether it
+ * comes from a model, a file, a server or an error.
  *
  * @module
  */
@@ -14,12 +14,15 @@ export interface Screen extends Omit<Terminal, "stdoutIsTty"> {
 }
 
 /**
- * Control characters but newline and tab (ESC begins sequences, so do those from 0x80 on), and those that turn the direction of
- * writing, by which a text can show what it does not say.
+ * Control characters but newline and tab (ESC begins sequences, so do those from 0x80 on), and those that turn the
+ * direction of writing, by which a text can show what it does not say.
  */
 const CONTROLS = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u202a-\u202e\u2066-\u2069]/g;
 
-/** Each such character is U+FFFD, so that a sequence cut in two is none either; carriage returns go, with which a line can be overwritten. */
+/**
+ * Each such character is U+FFFD, so that a sequence cut in two is none either; carriage returns go, with which a line
+ * can be overwritten.
+ */
 export function plainText(text: string): string {
   return text.replace(/\r/g, "").replace(CONTROLS, "\ufffd");
 }

@@ -16,7 +16,10 @@ export interface ModelOutput {
   readonly safetensors: string | undefined;
 }
 
-/** Each file is written whole or not at all; what killed writes of it left goes. @throws OnebitError `file/write`, `file/read`, `train/not-enough-memory` */
+/**
+ * Each file is written whole or not at all; what killed writes of it left goes. @throws OnebitError `file/write`,
+ * `file/read`, `train/not-enough-memory`
+ */
 export async function writeModel(
   platform: Platform,
   training: Training,

@@ -7,7 +7,9 @@
 export class AbortListeners {
   readonly #listenerOf = new WeakMap<AbortSignal, SharedListener>();
 
-  /** Calls `stop` when `signal` fires, at once if it has. Returns what takes that back, so that nothing is left behind. */
+  /**
+   * Calls `stop` when `signal` fires, at once if it has. Returns what takes that back, so that nothing is left behind.
+   */
   listen(signal: AbortSignal, stop: () => void): () => void {
     if (signal.aborted) {
       stop();

@@ -119,7 +119,9 @@ export function throwIfAborted(signal: AbortState | undefined): void {
   if (signal?.aborted) fail("aborted", "stopped by the caller's abort signal", signal.reason);
 }
 
-/** Text from a file or a user, quoted for a message: escaped, so that it cannot drive a terminal, and at most 80 long. */
+/**
+ * Text from a file or a user, quoted for a message: escaped, so that it cannot drive a terminal, and at most 80 long.
+ */
 export function quoted(text: string): string {
   return printable(JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text));
 }

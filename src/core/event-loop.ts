@@ -33,8 +33,8 @@ export function createBreather(): Breather {
 }
 
 /**
- * Lets timers, clicks and the network have their turn, now. `setTimeout` alone would do, but waits at least 1 ms on Node
- * and 4 ms in browsers, and a whole second in a tab that is hidden.
+ * Lets timers, clicks and the network have their turn, now. `setTimeout` alone would do, but waits at least 1 ms on
+ * Node and 4 ms in browsers, and a whole second in a tab that is hidden.
  */
 async function nextTurn(): Promise<void> {
   // workerd delivers the messages of a channel before it looks at the network: nothing would stream, nor stop.
@@ -46,7 +46,8 @@ async function nextTurn(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve));
     return;
   }
-  // Twice: Chromium puts a timer that is due behind the messages sent before it looked. The second stands behind the timer.
+  // Twice: Chromium puts a timer that is due behind the messages sent before it looked. The second stands behind the
+  // timer.
   await message();
   await message();
 }

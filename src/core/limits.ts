@@ -40,7 +40,10 @@ export const SHARDS_MAX = 1000;
 export const SAFETENSORS_HEADER_BYTES_MAX = 100_000_000;
 /** Files hold a dozen at most: who wrote them, with which options. */
 export const SAFETENSORS_METADATA_MAX = 4096;
-/** Tensors a header may describe besides one for every 105 bytes of its file; what describes a tensor has 90 bytes and more. */
+/**
+ * Tensors a header may describe besides one for every 105 bytes of its file; what describes a tensor has 90 bytes and
+ * more.
+ */
 export const SAFETENSORS_TENSORS_BESIDE = 22_000;
 export const SAFETENSORS_BYTES_PER_TENSOR = 105;
 /** Safetensors names are paths of a module; the longest real ones have about 100 bytes. */
@@ -48,8 +51,9 @@ export const SAFETENSORS_NAME_BYTES_MAX = 1024;
 /** tokenizer.json of a 262,144-token vocabulary has about 33 MB; the other JSON files of a model are tiny. */
 export const JSON_BYTES_MAX = 128 * 1024 * 1024;
 /**
- * What the values of a JSON file may take, as counted: V8 needs half as much again while it collects garbage, and the bytes
- * of the file are held beside them. The largest published vocabulary (262,144 tokens, 514,906 merges; 17 MB at the least) takes 60 MB.
+ * What the values of a JSON file may take, as counted: V8 needs half as much again while it collects garbage, and the
+ * bytes of the file are held beside them. The largest published vocabulary (262,144 tokens, 514,906 merges; 17 MB at
+ * the least) takes 60 MB.
  */
 export const JSON_HELD_BYTES_PER_BYTE = 2.05;
 export const JSON_HELD_BYTES_BESIDE = 25e6;
@@ -57,7 +61,10 @@ export const JSON_HELD_BYTES_BESIDE = 25e6;
 export const JSON_STRING_BYTES_MAX = 16 * 1024 * 1024;
 /** Configs have some kilobytes. */
 export const CONFIG_BYTES_MAX = 1_000_000;
-/** `tokenizer_config.json` describes every added token: Gemma's 6,414 take 1.2 MB. An index names every tensor with its file. */
+/**
+ * `tokenizer_config.json` describes every added token: Gemma's 6,414 take 1.2 MB. An index names every tensor with its
+ * file.
+ */
 export const LIST_FILE_BYTES_MAX = 16 * 1024 * 1024;
 /** Members in one JSON file: a vocabulary of 262,144 with as many added tokens of 7 members. */
 export const JSON_MEMBERS_MAX = 4 * 1024 * 1024;
@@ -79,13 +86,22 @@ export const LOGPROBS_MAX = 64;
 
 /** The longest published chat templates have about 30,000 characters. */
 export const TEMPLATE_CHARS_MAX = 128 * 1024;
-/** Levels of nesting in a template's text, its evaluation and its data. Real ones stay below 60; 200 levels take about 100 kB of stack. */
+/**
+ * Levels of nesting in a template's text, its evaluation and its data. Real ones stay below 60; 200 levels take about
+ * 100 kB of stack.
+ */
 export const TEMPLATE_DEPTH_MAX = 200;
-/** Steps of one rendering, of at most 0.4 µs each, on one of two busy cores: a long template over a few messages takes some thousands. */
+/**
+ * Steps of one rendering, of at most 0.4 µs each, on one of two busy cores: a long template over a few messages takes
+ * some thousands.
+ */
 export const TEMPLATE_STEPS = 200_000;
 /** Further steps for each value in the messages, tools and variables, so that long conversations render. */
 export const TEMPLATE_STEPS_PER_VALUE = 400;
-/** However long the conversation is: rendering holds up everything else in its thread, so it ends within a quarter of a second. */
+/**
+ * However long the conversation is: rendering holds up everything else in its thread, so it ends within a quarter of a
+ * second.
+ */
 export const TEMPLATE_STEPS_MAX = 600_000;
 /** A longer list than any template builds; `range` is refused above it before it takes memory. */
 export const TEMPLATE_LIST_ITEMS_MAX = 100_000;
@@ -106,9 +122,15 @@ export const CONTEXT_LENGTH_DEFAULT = 4096;
 export const VOCABULARY_TOKENS_MAX = 1024 * 1024;
 /** UTF-16 units in one token; the longest published ones, runs of blanks, have 512. */
 export const TOKEN_UNITS_MAX = 4096;
-/** UTF-16 units of all tokens that are cut out of text: 6,415 of Gemma 3 have 68,000. The automaton takes 50 bytes a unit. */
+/**
+ * UTF-16 units of all tokens that are cut out of text: 6,415 of Gemma 3 have 68,000. The automaton takes 50 bytes a
+ * unit.
+ */
 export const SPECIAL_TOKEN_UNITS_MAX = 512 * 1024;
-/** Steps of a tokenizer.json: normalizers, pre-tokenizers, decoders, post-processors. Published files have up to 12 in all. */
+/**
+ * Steps of a tokenizer.json: normalizers, pre-tokenizers, decoders, post-processors. Published files have up to 12 in
+ * all.
+ */
 export const TOKENIZER_STEPS_MAX = 64;
 /** UTF-16 units of what a step of a tokenizer.json looks for or puts in its place; published ones have one or two. */
 export const STEP_TEXT_UNITS_MAX = 256;
@@ -116,19 +138,24 @@ export const STEP_TEXT_UNITS_MAX = 256;
 export const REPLACED_GROWTH_MAX = 16;
 /** Ranks of merges share a float with positions, so they stay below 2^22; published vocabularies have up to 580,604. */
 export const MERGES_MAX = 4 * 1024 * 1024 - 1;
-/** Squares of the lengths of SentencePiece tokens, summed: the work of finding all their halves. 262,144 tokens take 2 × 10^7. */
+/**
+ * Squares of the lengths of SentencePiece tokens, summed: the work of finding all their halves. 262,144 tokens take 2 ×
+ * 10^7.
+ */
 export const SENTENCEPIECE_SPLIT_WORK_MAX = 1024 * 1024 * 1024;
 
 /** A checkpoint names three arrays a tensor; those of 1,024 layers make 3 MB of header. */
 export const CHECKPOINT_HEADER_BYTES_MAX = 16 * 1024 * 1024;
 /** A million lines of a training's log; a string of JavaScript ends at 512 MiB. */
 export const METRICS_BYTES_MAX = 256 * 1024 * 1024;
-/** The largest common corpus for small models, enwik9, has 10^9 bytes; larger data wants another design than one array. */
+/**
+ * The largest common corpus for small models, enwik9, has 10^9 bytes; larger data wants another design than one array.
+ */
 export const TRAINING_DATA_BYTES_MAX = 1024 ** 3;
 
 /**
- * What one range request asks for, what is kept in memory of it, and what is recorded as done. With as many requests at a
- * time as below, at most 8 MiB are asked for and not yet recorded: all that a killed download fetches twice.
+ * What one range request asks for, what is kept in memory of it, and what is recorded as done. With as many requests at
+ * a time as below, at most 8 MiB are asked for and not yet recorded: all that a killed download fetches twice.
  */
 export const HUB_PART_BYTES = 2 * 1024 * 1024;
 /** Browsers open 6 connections to a host, and others share them. */

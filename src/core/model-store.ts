@@ -16,19 +16,27 @@ export interface ModelStore {
   list(folder: string): Promise<readonly StoredEntry[]>;
   /** @throws OnebitError `file/not-found`, `file/read` */
   openRead(path: string): Promise<ByteSource>;
-  /** Opens a file for changes, with what it holds; creates it, and its folders, where there is none. @throws OnebitError `file/write`, `hub/no-space` */
+  /**
+   * Opens a file for changes, with what it holds; creates it, and its folders, where there is none. @throws OnebitError
+   * `file/write`, `hub/no-space`
+   */
   openWrite(path: string): Promise<WritableFile>;
   /** Moves a file in one step over whatever is at `to`. @throws OnebitError `file/write` */
   rename(from: string, to: string): Promise<void>;
-  /** Makes `path` read as `target`: by a link where the store has links, else by moving the target there. @throws OnebitError `file/write` */
+  /**
+   * Makes `path` read as `target`: by a link where the store has links, else by moving the target there. @throws
+   * OnebitError `file/write`
+   */
   link(path: string, target: string): Promise<void>;
   /** The path a link names, undefined where `path` is no link. */
   linkTarget(path: string): Promise<string | undefined>;
-  /** Removes a file, a link, or a folder with all in it; one that is not there is fine. @throws OnebitError `file/write` */
+  /**
+   * Removes a file, a link, or a folder with all in it; one that is not there is fine. @throws OnebitError `file/write`
+   */
   remove(path: string): Promise<void>;
   /**
-   * Takes the lock named `path`, which one holder has at a time, in this process or another. A holder that died loses it.
-   * With `wait: false` a lock that somebody holds gives undefined.
+   * Takes the lock named `path`, which one holder has at a time, in this process or another. A holder that died loses
+   * it. With `wait: false` a lock that somebody holds gives undefined.
    * @throws OnebitError `aborted`, `file/write`
    */
   lock(path: string, options: LockOptions & { readonly wait: false }): Promise<StoreLock | undefined>;
@@ -63,8 +71,8 @@ export interface WritableFile {
 export interface LockOptions {
   readonly wait?: boolean;
   /**
-   * A holder that is surely alive keeps the lock however long ago it renewed it: for those that compute for minutes between
-   * two turns of the event loop. Default false.
+   * A holder that is surely alive keeps the lock however long ago it renewed it: for those that compute for minutes
+   * between two turns of the event loop. Default false.
    */
   readonly keepsWhileAlive?: boolean;
   readonly signal?: AbortSignal;

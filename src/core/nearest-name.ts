@@ -40,7 +40,10 @@ function plain(name: string): string {
   return name.toLowerCase().replace(/[-_.]/g, "");
 }
 
-/** Edits from `a` to `b`; a name that begins the other is half an edit away, so that a true misspelling never beats equality. */
+/**
+ * Edits from `a` to `b`; a name that begins the other is half an edit away, so that a true misspelling never beats
+ * equality.
+ */
 function distanceBetween(a: string, b: string): number {
   if (a === b) return 0;
   const shorter = Math.min(a.length, b.length);

@@ -12,7 +12,10 @@
 import { type ErrorCode, OnebitError, fail, shown } from "./errors.ts";
 import { nearestName } from "./nearest-name.ts";
 
-/** Gives the value as it will be used, a copy where the caller could change it. @throws OnebitError `code` when it is no such value */
+/**
+ * Gives the value as it will be used, a copy where the caller could change it. @throws OnebitError `code` when it is no
+ * such value
+ */
 export type Kind<T> = (value: unknown, name: string, code: ErrorCode) => T;
 /** A kind that leaving out does not satisfy. */
 export type RequiredKind<T> = Kind<T> & { readonly isRequired: true };
@@ -31,8 +34,8 @@ export type Meanings = Readonly<Record<string, string>>;
 const LIST_ITEMS_MAX = 1 << 24;
 
 /**
- * A plain object of the options that were given, each read once. `undefined` counts as left out. What an object inherits
- * counts as given; symbols do not, for no option is named by one.
+ * A plain object of the options that were given, each read once. `undefined` counts as left out. What an object
+ * inherits counts as given; symbols do not, for no option is named by one.
  *
  * @param what whose options they are, for messages
  * @throws OnebitError `option/unknown`; `code` for a value that does not fit

@@ -22,7 +22,10 @@ export interface Platform extends Partial<FileStore> {
   availableMemoryBytes?: () => number;
   /** Where downloaded models are kept and how they come; absent where there is no place or no network. */
   readonly hub?: HubPlatform;
-  /** Starts a thread that runs `source` with `data` and the function `ready` in scope; absent where there are no threads. */
+  /**
+   * Starts a thread that runs `source` with `data` and the function `ready` in scope; absent where there are no
+   * threads.
+   */
   spawnThread?: (source: string, data: unknown) => Thread;
   /** Where there are no threads: why, for the user of the model to read. */
   readonly noThreadsReason?: string;
@@ -41,7 +44,10 @@ export const PLATFORM = having<Platform>(
 export interface Thread {
   /** Resolves when the thread's source has called `ready()`; rejects when it failed to start. */
   readonly ready: Promise<void>;
-  /** Resolves when the thread has ended, whatever ended it; does not keep the program running. Absent where that cannot be seen. */
+  /**
+   * Resolves when the thread has ended, whatever ended it; does not keep the program running. Absent where that cannot
+   * be seen.
+   */
   readonly ended?: Promise<void>;
   /** Resolves when the thread has ended by itself. */
   join(): Promise<void>;
@@ -57,7 +63,10 @@ export interface FileStore {
    * @throws OnebitError `file/write`
    */
   writeFileAtomically(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
-  /** Removes the temporary files that killed writes of `path` left; nobody may be writing it. @throws OnebitError `file/read`, `file/write` */
+  /**
+   * Removes the temporary files that killed writes of `path` left; nobody may be writing it. @throws OnebitError
+   * `file/read`, `file/write`
+   */
   removeLeftovers(path: string): Promise<void>;
   /**
    * Appends `text` and a newline, making the file when there is none. Safe when the process is killed, save that the
@@ -65,9 +74,15 @@ export interface FileStore {
    * @throws OnebitError `file/write`
    */
   appendLine(path: string, text: string): Promise<void>;
-  /** Forces what a file holds to the disk, its name included; one that is not there is no error. @throws OnebitError `file/write` */
+  /**
+   * Forces what a file holds to the disk, its name included; one that is not there is no error. @throws OnebitError
+   * `file/write`
+   */
   syncFile(path: string): Promise<void>;
-  /** Gives a file, or whatever else has that name, another name in the same folder, on the disk when this resolves. @throws OnebitError `file/write` */
+  /**
+   * Gives a file, or whatever else has that name, another name in the same folder, on the disk when this resolves.
+   * @throws OnebitError `file/write`
+   */
   renameFile(path: string, to: string): Promise<void>;
   /** Names in the folder, sorted. @throws OnebitError `file/not-found`, `file/read` */
   listFolder(path: string): Promise<string[]>;
@@ -76,7 +91,8 @@ export interface FileStore {
   /** Makes the folder and those above it; one that is there is no error. @throws OnebitError `file/write` */
   makeFolder(path: string): Promise<void>;
   /**
-   * Takes the lock whose file is `path`, which one holder has at a time, in this process or another. A holder that died loses it.
+   * Takes the lock whose file is `path`, which one holder has at a time, in this process or another. A holder that died
+   * loses it.
    * @returns the lock, or who holds it: `process 1234 on this machine`
    * @throws OnebitError `file/write`
    */

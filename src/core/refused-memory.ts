@@ -1,6 +1,6 @@
 /**
- * Memory that the engine refuses, as a typed error wherever it happens. Engines say it by a bare `RangeError` from whatever
- * took the memory: an array, a string, a WebAssembly instance, a message between threads.
+ * Memory that the engine refuses, as a typed error wherever it happens. Engines say it by a bare `RangeError` from
+ * whatever took the memory: an array, a string, a WebAssembly instance, a message between threads.
  *
  * @module
  */
@@ -20,7 +20,10 @@ export function isRefusedMemory(error: unknown): error is Error {
   );
 }
 
-/** `error`, as an {@link OnebitError} when it is a refusal of memory. @param what was to be done with it: "logits of 5 ids" */
+/**
+ * `error`, as an {@link OnebitError} when it is a refusal of memory. @param what was to be done with it: "logits of 5
+ * ids"
+ */
 export function typedRefusal(error: unknown, code: MemoryCode, what: string): unknown {
   if (!isRefusedMemory(error)) return error;
   return new OnebitError(

@@ -93,7 +93,9 @@ const ENCODERS: Readonly<Record<LowBitTypeName, { scaleAt: number; pack: Pack }>
   I2_S: { scaleAt: 0, pack: packI2S },
 };
 
-/** Five digits v, or four times three, become the fraction ⌈256·v/243⌉, whose digits multiplication brings out again. */
+/**
+ * Five digits v, or four times three, become the fraction ⌈256·v/243⌉, whose digits multiplication brings out again.
+ */
 const FRACTION_OF_DIGITS = Uint8Array.from({ length: 243 }, (_, v) => Math.ceil((v * 256) / 243));
 
 /** Digit k of byte m is element k·nBytes + m; a missing fifth digit is 0. */

@@ -1,8 +1,8 @@
 /**
  * The tensor table of a GGUF header: reads it, resolves types, and proves that every tensor lies inside the file.
  *
- * Source: the GGUF specification (ggml `docs/gguf.md`). A row is: name, u32 number of dimensions, u64 of each, i32 type,
- * u64 offset from the start of the data section.
+ * Source: the GGUF specification (ggml `docs/gguf.md`). A row is: name, u32 number of dimensions, u64 of each, i32
+ * type, u64 offset from the start of the data section.
  *
  * @module
  */

@@ -86,7 +86,10 @@ export function parseGguf(head: Uint8Array, fileSizeBytes: number = head.length)
   return { version, metadata, tensors, alignment, dataPosition };
 }
 
-/** Goes to the end of the header without making anything of it; what is wrong with it, parsing says. @throws HeadTooShort */
+/**
+ * Goes to the end of the header without making anything of it; what is wrong with it, parsing says. @throws
+ * HeadTooShort
+ */
 function walkHeader(reader: GgufReader): void {
   try {
     readVersion(reader);

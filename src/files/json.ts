@@ -63,7 +63,10 @@ function refuse(kind: JsonProblem["kind"], message: string): never {
   throw new JsonRefusal({ kind, message });
 }
 
-/** About what V8 keeps for each, in bytes: a string without its text, a member's slot, an object, a shape of its own, a list. */
+/**
+ * About what V8 keeps for each, in bytes: a string without its text, a member's slot, an object, a shape of its own, a
+ * list.
+ */
 const STRING_BYTES = 28,
   MEMBER_BYTES = 56,
   OBJECT_BYTES = 64,

@@ -13,7 +13,9 @@ import type { OpenSibling } from "./gguf-split.ts";
 import type { HfModelFiles } from "./hf-folder.ts";
 import { SNIFF_BYTES, describeStart, formatOf } from "./model-format.ts";
 
-/** Both kinds have `tensors`, and `sources`: every file left open, the given one among them. The caller closes those. */
+/**
+ * Both kinds have `tensors`, and `sources`: every file left open, the given one among them. The caller closes those.
+ */
 export type ModelFile = ({ readonly format: "gguf" } & GgufFile) | ({ readonly format: "safetensors" } & HfModelFiles);
 
 /** One of several safetensors files: which tensors are elsewhere, only the index of the folder knows. */
@@ -25,7 +27,8 @@ const FOLDER_NAME = /^(config|model\.safetensors\.index)\.json$/;
  * Opens a GGUF file (and its other shards), a safetensors file (and its folder), or a Hugging Face folder by its
  * `config.json`.
  *
- * @param openSibling opens a file beside `source` by its bare name, rejecting with `file/not-found` where there is none;
+ * @param openSibling opens a file beside `source` by its bare name, rejecting with `file/not-found` where there is
+ * none;
  *   without it, only a GGUF file that is whole can be opened
  * @throws OnebitError `file/unknown-format`, and what the format's own reader throws; `source` stays open then
  */

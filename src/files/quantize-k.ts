@@ -123,7 +123,9 @@ function bestScaleAndMin(values: Float32Array): { scale: number; min: number } {
   return best;
 }
 
-/** Weighted least squares of scale and min for the codes that `inverse` gives; undefined when they do not determine it. */
+/**
+ * Weighted least squares of scale and min for the codes that `inverse` gives; undefined when they do not determine it.
+ */
 function fitScaleAndMin(
   values: Float32Array,
   rms: number,

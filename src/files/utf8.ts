@@ -3,7 +3,8 @@
  *
  * Vocabularies may hold strings that are not UTF-8. A byte that is part of no valid sequence becomes the lone surrogate
  * U+DC00 + byte (the "surrogateescape" of Python's PEP 383); {@link encodeUtf8} turns it back. Valid text never
- * contains a lone surrogate, so the mapping has an exact inverse. The decoder follows table 3-7 of the Unicode Standard.
+ * contains a lone surrogate, so the mapping has an exact inverse. The decoder follows table 3-7 of the Unicode
+ * Standard.
  *
  * @module
  */

@@ -14,8 +14,8 @@ export interface TextContentPart {
 }
 
 /**
- * One turn, as OpenAI's clients send it. Fields beyond these (`tool_calls`, `tool_call_id`, `name`, `reasoning_content`, …)
- * reach the template as they are.
+ * One turn, as OpenAI's clients send it. Fields beyond these (`tool_calls`, `tool_call_id`, `name`,
+ * `reasoning_content`, …) reach the template as they are.
  */
 export interface ChatMessage {
   /** `system`, `user`, `assistant`, `tool`: what the model's template knows. */
@@ -27,11 +27,14 @@ export interface ChatMessage {
 
 export interface ChatPromptOptions {
   /**
-   * Instead of the model's: the name of another template in its file (`tool_use`, `rag`), `bitnet`, `chatml`, `falcon3`,
-   * `llama3`, or the text of a Jinja template.
+   * Instead of the model's: the name of another template in its file (`tool_use`, `rag`), `bitnet`, `chatml`,
+   * `falcon3`, `llama3`, or the text of a Jinja template.
    */
   chatTemplate?: string;
-  /** Function descriptions (JSON schema) for templates that know tools. A file's template `tool_use` is taken when it has one. */
+  /**
+   * Function descriptions (JSON schema) for templates that know tools. A file's template `tool_use` is taken when it
+   * has one.
+   */
   tools?: readonly unknown[];
   /** Objects with a `title` and a `text`, for templates that know documents. */
   documents?: readonly unknown[];

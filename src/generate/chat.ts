@@ -42,7 +42,10 @@ export function renderChat(
   return { ids, parts };
 }
 
-/** Once with the parts of contents as they are, and once with their texts joined when the template does not go through parts. */
+/**
+ * Once with the parts of contents as they are, and once with their texts joined when the template does not go through
+ * parts.
+ */
 function renderMessages(
   template: Template,
   messages: readonly ChatMessage[],
@@ -78,7 +81,9 @@ function joinParts(content: ChatMessage["content"]): string | null | undefined {
   return typeof content === "object" && content !== null ? content.map(({ text }) => text).join("\n") : content;
 }
 
-/** Stands at the end of the last message, to be found in what is rendered; its space tells whether the template trims. */
+/**
+ * Stands at the end of the last message, to be found in what is rendered; its space tells whether the template trims.
+ */
 const END_TAG = "CONTINUE_FINAL_MESSAGE_TAG ";
 
 /**

@@ -63,8 +63,8 @@ export interface GenerationParts {
 /**
  * One generation: iterate it for pieces, or await {@link Generation.text} or {@link Generation.result}.
  *
- * Nothing runs before the first of these; it can be iterated once. Leaving the loop early ends it as "aborted". So do its
- * signal and the model's `close`, at once, also while the loop's body awaits something else.
+ * Nothing runs before the first of these; it can be iterated once. Leaving the loop early ends it as "aborted". So do
+ * its signal and the model's `close`, at once, also while the loop's body awaits something else.
  */
 export class Generation implements AsyncIterable<Piece> {
   readonly #pieces: AsyncGenerator<Piece, void, void>;

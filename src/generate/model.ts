@@ -1,9 +1,9 @@
 /**
  * A loaded model, as its users see it: generate, chat, embed, measure, close.
  *
- * A model has one KV cache, so it does one thing at a time: calls made while another runs wait their turn. A generation whose
- * consumer is away for a second while others wait lets them go first, and reads its ids again when it goes on: the bits
- * are the same.
+ * A model has one KV cache, so it does one thing at a time: calls made while another runs wait their turn. A generation
+ * whose consumer is away for a second while others wait lets them go first, and reads its ids again when it goes on:
+ * the bits are the same.
  *
  * @module
  */
@@ -109,7 +109,10 @@ export class Model implements AsyncDisposable {
     return this.#engine.engine;
   }
 
-  /** What is wrong with the weights and does not keep the model from running: layers that are all zero. Empty for most models. */
+  /**
+   * What is wrong with the weights and does not keep the model from running: layers that are all zero. Empty for most
+   * models.
+   */
   get warnings(): Engine["warnings"] {
     return this.#engine.warnings;
   }
@@ -137,7 +140,8 @@ export class Model implements AsyncDisposable {
   /**
    * Continues a text, or ids. See {@link GenerateOptions} for defaults; wrong options throw (`option/invalid`) when the
    * generation starts.
-   * @throws OnebitError (while iterating) `model/context-full` when the prompt does not fit, `model/bad-token`, `tokenizer/missing`
+   * @throws OnebitError (while iterating) `model/context-full` when the prompt does not fit, `model/bad-token`,
+   * `tokenizer/missing`
    */
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): Generation {
     return this.#start(() => {
@@ -150,7 +154,8 @@ export class Model implements AsyncDisposable {
   /**
    * Answers the last of `messages` by the model's chat template. Nothing in a message can become a special token.
    * Earlier turns that are still in the KV cache are not evaluated again.
-   * @throws OnebitError (while iterating) as `generate`, and `template/missing`, `template/syntax`, `template/raised`, `template/limit`
+   * @throws OnebitError (while iterating) as `generate`, and `template/missing`, `template/syntax`, `template/raised`,
+   * `template/limit`
    */
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
     return this.#start(() => {
@@ -266,7 +271,9 @@ export class Model implements AsyncDisposable {
     await this.#exclusively("truncating", undefined, async () => this.#context.truncate(length));
   }
 
-  /** Ends what is running (as "aborted") and frees the memory. Later calls throw `model/closed`; closing twice is fine. */
+  /**
+   * Ends what is running (as "aborted") and frees the memory. Later calls throw `model/closed`; closing twice is fine.
+   */
   async close(): Promise<void> {
     if (this.#turns.isClosed) return;
     // What computes is between two steps now, and hears of it before the next.

@@ -41,7 +41,10 @@ export interface SamplingOptions {
   minP?: number;
   /** Divides the logits before the draw; 0 always takes the likeliest id (greedy). 0–100, default 0.7. */
   temperature?: number;
-  /** Same seed, model and prompt: same ids, on every engine. A safe integer ≥ 0 or a 64-bit bigint; default: a fresh one. */
+  /**
+   * Same seed, model and prompt: same ids, on every engine. A safe integer ≥ 0 or a 64-bit bigint; default: a fresh
+   * one.
+   */
   seed?: number | bigint;
 }
 
@@ -54,7 +57,10 @@ export interface PromptProgress {
 export interface GenerateOptions extends SamplingOptions {
   /** The most ids to generate. Default 512. */
   maxTokens?: number;
-  /** Text that ends the generation, or the name of a control token; it is not part of the text delivered. At most 64 strings. */
+  /**
+   * Text that ends the generation, or the name of a control token; it is not part of the text delivered. At most 64
+   * strings.
+   */
   stop?: string | readonly string[];
   /** Ids that end the generation, beside the model's own end-of-turn ids. */
   stopIds?: readonly number[];

@@ -2,7 +2,8 @@
  * Finds stop strings in text that arrives in pieces, holding back no more than could still become one.
  *
  * One Knuth–Morris–Pratt automaton a stop string, walked a UTF-16 unit at a time, so where the pieces are cut never
- * changes the outcome. Control tokens are no part of the text, but a stop string may name one: their names pass by hidden.
+ * changes the outcome. Control tokens are no part of the text, but a stop string may name one: their names pass by
+ * hidden.
  *
  * @module
  */

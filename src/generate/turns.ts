@@ -5,8 +5,8 @@
  * whose reader has left is gone at its next `await`, and none of its code runs again, not even a `finally`. So no turn
  * hangs on a promise of another call. Whoever ends a turn wakes the next by a plain callback, and takes no notice of
  * whether it comes: a call that waits also looks by itself, and takes a turn that is free. A holder that shows no life
- * while somebody looks ten times has lost its turn. One that was only slow gets a new turn later, and reads its ids again,
- * with the same bits.
+ * while somebody looks ten times has lost its turn. One that was only slow gets a new turn later, and reads its ids
+ * again, with the same bits.
  *
  * @module
  */
@@ -14,11 +14,14 @@ import { AbortListeners } from "../core/abort-listeners.ts";
 import { type AbortState, fail } from "../core/errors.ts";
 
 /**
- * A call that waits looks this often, on a timer of its own: workerd ends a request that waits for nothing of its own, and
- * Node a program.
+ * A call that waits looks this often, on a timer of its own: workerd ends a request that waits for nothing of its own,
+ * and Node a program.
  */
 const LOOK_MS = 100;
-/** Looks, not milliseconds: a live holder runs between two looks, also where something else blocked the event loop for long. */
+/**
+ * Looks, not milliseconds: a live holder runs between two looks, also where something else blocked the event loop for
+ * long.
+ */
 const LOOKS_MAX = 10;
 
 export class Turns {

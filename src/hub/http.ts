@@ -43,7 +43,10 @@ export const TIMEOUT_MS_DEFAULT = 30_000;
 /** Less than this within the timeout is no download: 1 kB in 30 s. A modem brings 200 kB. */
 const SLOWEST_BYTES = 1024;
 
-/** Sends a GET or HEAD and resolves with the headers of the last hop. @throws PassingFailure, OnebitError `hub/…`, `aborted` */
+/**
+ * Sends a GET or HEAD and resolves with the headers of the last hop. @throws PassingFailure, OnebitError `hub/…`,
+ * `aborted`
+ */
 export async function send(http: Http, url: string, init: RequestOf = {}): Promise<Answer> {
   throwIfAborted(http.signal);
   const limit = new TimeLimit(http.signal, http.timeoutMs);
@@ -93,8 +96,8 @@ type Ask = (at: string, redirect: RequestRedirect, secrets: Readonly<Record<stri
 
 /**
  * Browsers do not show where a redirect leads, and a fetch that follows it by itself takes all headers along, save
- * `Authorization` to another origin. With other secrets it is followed without them, which tells where it ends: elsewhere,
- * where they do not belong, or on the host they are for, which is then asked again.
+ * `Authorization` to another origin. With other secrets it is followed without them, which tells where it ends:
+ * elsewhere, where they do not belong, or on the host they are for, which is then asked again.
  */
 async function followHidden(url: string, secrets: Readonly<Record<string, string>>, ask: Ask): Promise<Response> {
   const follow = async (carried: Readonly<Record<string, string>>): Promise<Response> => {
@@ -119,8 +122,9 @@ async function followHidden(url: string, secrets: Readonly<Record<string, string
 }
 
 /**
- * Whether a fetch that is sent on to another origin leaves `Authorization` behind, as the Fetch standard has it since 2022:
- * Safari 16.1, Firefox 111 and Chrome 119 do. They have this function since Safari 17.4, Firefox 121 and Chrome 119.
+ * Whether a fetch that is sent on to another origin leaves `Authorization` behind, as the Fetch standard has it since
+ * 2022: Safari 16.1, Firefox 111 and Chrome 119 do. They have this function since Safari 17.4, Firefox 121 and Chrome
+ * 119.
  */
 function stripsAuthorization(): boolean {
   return "withResolvers" in Promise;

@@ -25,7 +25,10 @@ export interface KeptModel {
 const MODEL_FILE = /\.(?:gguf|safetensors)$/i;
 const PARTIAL = /\.onebit-part$/;
 
-/** Every kept model, by source. Repositories that other programs put there are among them. @throws OnebitError `file/read` */
+/**
+ * Every kept model, by source. Repositories that other programs put there are among them. @throws OnebitError
+ * `file/read`
+ */
 export async function listModels(platform: HubPlatform): Promise<KeptModel[]> {
   const models = [...(await listRepos(platform.hubStore)), ...(await listUrls(platform.urlStore))];
   return models.sort((a, b) => (a.source < b.source ? -1 : 1));
@@ -87,7 +90,8 @@ function totalBytes(files: readonly { readonly sizeBytes: number }[]): number {
  * Removes what a source names: a repository with all its files, one model file of it, or the files of a URL; what is
  * left of unfinished downloads too.
  * @returns bytes that are free again
- * @throws OnebitError `file/not-found` when there is no such model, `hub/busy` while it is being downloaded, `file/write`
+ * @throws OnebitError `file/not-found` when there is no such model, `hub/busy` while it is being downloaded,
+ * `file/write`
  */
 export async function removeModel(source: string, platform: HubPlatform): Promise<{ readonly freedBytes: number }> {
   const parsed = parseSource(source, platform.environment("HF_ENDPOINT") ?? HUB_URL_DEFAULT);

@@ -1,6 +1,6 @@
 /**
- * The record of a download that was begun: what is fetched, and which parts of it are on the disk. One line of JSON, then
- * a line a part, appended after the part itself is safe. A torn last line counts for nothing.
+ * The record of a download that was begun: what is fetched, and which parts of it are on the disk. One line of JSON,
+ * then a line a part, appended after the part itself is safe. A torn last line counts for nothing.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Whether what came from a plain URL is a model. Nobody says beforehand what its hash should be, so the bytes are looked at
- * before they are kept: a login page, or half a model, would else be taken for the file from then on.
+ * Whether what came from a plain URL is a model. Nobody says beforehand what its hash should be, so the bytes are
+ * looked at before they are kept: a login page, or half a model, would else be taken for the file from then on.
  *
  * @module
  */
@@ -30,7 +30,10 @@ const CUT_SHORT: ReadonlySet<string> = new Set([
   "safetensors/tensor-outside-file",
 ]);
 
-/** @throws OnebitError `file/unknown-format` when it is no model, `gguf/…` or `safetensors/…` when it is cut short, `file/read` */
+/**
+ * @throws OnebitError `file/unknown-format` when it is no model, `gguf/…` or `safetensors/…` when it is cut short,
+ * `file/read`
+ */
 export async function checkModel(source: ByteSource, where: string): Promise<void> {
   const start = await readStart(source);
   checkStart(start, where);

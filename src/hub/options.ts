@@ -22,7 +22,10 @@ export interface HubOptions {
   readonly sha256?: string;
   /** Never touch the network. Default: the environment variable HF_HUB_OFFLINE. */
   readonly offline?: boolean;
-  /** Ask the server of a plain URL again whether its file has changed; without it a file that is there is used. Default: false. */
+  /**
+   * Ask the server of a plain URL again whether its file has changed; without it a file that is there is used. Default:
+   * false.
+   */
   readonly refresh?: boolean;
   /** Hash files that are there although they were before and look untouched. Default: false. */
   readonly verify?: boolean;

@@ -1,9 +1,9 @@
 /**
  * A file that is being downloaded: its data, and the journal of the parts that are in it.
  *
- * The order of writes is what makes it safe to be killed, or to lose power, anywhere. New: data to size 0, then the journal's header, then
- * data to full size; so a header whose data has another size is of a start that did not finish. A part: data, flush,
- * record.
+ * The order of writes is what makes it safe to be killed, or to lose power, anywhere. New: data to size 0, then the
+ * journal's header, then data to full size; so a header whose data has another size is of a start that did not finish.
+ * A part: data, flush, record.
  *
  * @module
  */
@@ -65,7 +65,9 @@ export class PartialFile {
     return this.#done.has(index);
   }
 
-  /** Keeps the parts that are there if they are of `identity`, drops them if not. Resolves to whether they were kept. */
+  /**
+   * Keeps the parts that are there if they are of `identity`, drops them if not. Resolves to whether they were kept.
+   */
   async begin(identity: FileIdentity): Promise<boolean> {
     if (this.#identity !== undefined && isSameFile(this.#identity, identity)) {
       // What is behind the last whole line would run into the next record.

@@ -135,8 +135,8 @@ interface UrlPlace extends StoredPlace {
 
 const recordPath = (path: string): string => `${path}.json`;
 /**
- * The record of a file that is about to take its place: whoever is killed there has the old file with the old record, or the
- * new one with this. Beside the download, so that it is not taken for a file's own.
+ * The record of a file that is about to take its place: whoever is killed there has the old file with the old record,
+ * or the new one with this. Beside the download, so that it is not taken for a file's own.
  */
 const pendingPath = (path: string): string => `${path}.onebit-part.record`;
 

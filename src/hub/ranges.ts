@@ -10,7 +10,10 @@ import type { Answer, Http } from "./http.ts";
 import { PassingFailure, withRetries } from "./retry.ts";
 import { shown } from "./source.ts";
 
-/** Where a file is, and where the last request for it was sent on to: that address is asked first, for hubs count requests. */
+/**
+ * Where a file is, and where the last request for it was sent on to: that address is asked first, for hubs count
+ * requests.
+ */
 export class Location {
   readonly url: string;
   #current: string | undefined;

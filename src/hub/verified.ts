@@ -18,7 +18,10 @@ export interface StoredPlace {
   readonly key: string;
   /** For the caller's progress. */
   readonly name: string;
-  /** Where else it is to be read: where there are no links it is moved there, and whoever is killed then must still know its hash. */
+  /**
+   * Where else it is to be read: where there are no links it is moved there, and whoever is killed then must still know
+   * its hash.
+   */
   readonly alias?: string;
 }
 
@@ -75,7 +78,8 @@ export async function note(
   try {
     await writeText(platform.urlStore, notePath(key), JSON.stringify(record), uniqueName());
   } catch (error) {
-    // Without the note the next time takes a second longer; a full or read-only disk is no reason to refuse a good model.
+    // Without the note the next time takes a second longer; a full or read-only disk is no reason to refuse a good
+    // model.
     if (!(error instanceof OnebitError && (error.code === "file/write" || error.code === "hub/no-space"))) throw error;
   }
 }

@@ -10,8 +10,8 @@ import type { Platform, Thread } from "../core/platform.ts";
 import type { KernelExports } from "./exports.ts";
 
 /**
- * Runs in the worker with `data` and `ready` in scope (`Platform.spawnThread`). One that traps says so where the others, who
- * wait for it inside WebAssembly, look.
+ * Runs in the worker with `data` and `ready` in scope (`Platform.spawnThread`). One that traps says so where the
+ * others, who wait for it inside WebAssembly, look.
  */
 const WORKER_SOURCE = `
 const instance = await WebAssembly.instantiate(data.module, { env: { memory: data.memory } });

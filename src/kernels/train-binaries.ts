@@ -8,7 +8,10 @@ import simdThreads from "#kernels/train-simd-threads";
 
 type Binary = Uint8Array<ArrayBuffer> | WebAssembly.Module;
 
-/** One build for each: training is f32, and relaxed f32 instructions differ between engines. The second is absent where there are no threads. */
+/**
+ * One build for each: training is f32, and relaxed f32 instructions differ between engines. The second is absent where
+ * there are no threads.
+ */
 export interface TrainKernels {
   readonly simd: Binary;
   readonly "simd-threads"?: Binary;

@@ -17,8 +17,8 @@ export type Variant = "simd" | "relaxed";
 export type KernelBinary = Uint8Array<ArrayBuffer> | WebAssembly.Module;
 
 /**
- * The builds of one source that are at hand, as bytes or, where code cannot be compiled at run time, as modules. One that
- * is absent counts as one this engine does not accept.
+ * The builds of one source that are at hand, as bytes or, where code cannot be compiled at run time, as modules. One
+ * that is absent counts as one this engine does not accept.
  */
 export type KernelBinaries = Readonly<Partial<Record<Variant | `${Variant}-threads`, KernelBinary>>>;
 

@@ -157,7 +157,10 @@ function activationMode(architecture: Architecture, tensors: ReadonlyMap<string,
   return architecture.activationMode;
 }
 
-/** As llama.cpp: a factor without a type is linear, unless it is 0, and the key of older files counts where the newer is absent. */
+/**
+ * As llama.cpp: a factor without a type is linear, unless it is 0, and the key of older files counts where the newer is
+ * absent.
+ */
 function ropeScaling(metadata: GgufMetadata, key: (suffix: string) => string, contextLength: number): RopeScaling {
   const type = findString(metadata, key("rope.scaling.type")),
     kind = type ?? "linear";
@@ -198,7 +201,10 @@ function ropeScaling(metadata: GgufMetadata, key: (suffix: string) => string, co
   }
 }
 
-/** How the file says its vectors are made, when they are meant for similarity: `<arch>.pooling_type`. @throws OnebitError `model/bad-config` */
+/**
+ * How the file says its vectors are made, when they are meant for similarity: `<arch>.pooling_type`. @throws
+ * OnebitError `model/bad-config`
+ */
 export function poolingFromGguf(metadata: GgufMetadata): "mean" | "last" | undefined {
   const key = `${findString(metadata, "general.architecture") ?? ""}.pooling_type`,
     pooling = findInteger(metadata, key);

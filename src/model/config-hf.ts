@@ -1,6 +1,6 @@
 /**
- * Hugging Face `config.json` → {@link ModelConfig}, and what it says of how the weights are stored. Defaults are those of
- * transformers' configurations.
+ * Hugging Face `config.json` → {@link ModelConfig}, and what it says of how the weights are stored. Defaults are those
+ * of transformers' configurations.
  *
  * @module
  */
@@ -113,9 +113,9 @@ function isFirstReproduction(reader: ConfigReader): boolean {
 }
 
 /**
- * How weights are stored: which projections have a bias, and how BitLinear weights are kept (`quantization_config`). Class
- * `bitlinear` stores 1/mean|w| and divides, `autobitlinear` stores the scale itself. Floats in a BitNet model without
- * such a configuration, or with mode `online`, are masters.
+ * How weights are stored: which projections have a bias, and how BitLinear weights are kept (`quantization_config`).
+ * Class `bitlinear` stores 1/mean|w| and divides, `autobitlinear` stores the scale itself. Floats in a BitNet model
+ * without such a configuration, or with mode `online`, are masters.
  */
 function readStorage(reader: ConfigReader, config: ModelConfig): HfStorage {
   const attentionBias = reader.boolean("attention_bias") ?? true,
@@ -194,7 +194,10 @@ function requireFullAttention(
   if (types.some((type) => type !== "full_attention")) reader.wrong("layer_types", '"full_attention" for every layer');
 }
 
-/** Newer configs call it `rope_parameters` and keep the base there too. As transformers: `rope_scaling` wins unless it is empty. */
+/**
+ * Newer configs call it `rope_parameters` and keep the base there too. As transformers: `rope_scaling` wins unless it
+ * is empty.
+ */
 function ropeParameters(reader: ConfigReader): ConfigReader | undefined {
   const scaling = reader.child("rope_scaling");
   return scaling !== undefined && !scaling.isEmpty ? scaling : reader.child("rope_parameters");

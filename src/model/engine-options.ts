@@ -15,8 +15,8 @@ export interface EngineOptions extends LoadOptions {
   /** Positions to allocate: prompt and reply together. Default: what the model was trained for, at most 4096. */
   readonly contextLength?: number;
   /**
-   * Default: the processors of the platform, at most 8, 1 where it has no threads. While another program has one of them, one
-   * thread alone writes where that is faster.
+   * Default: the processors of the platform, at most 8, 1 where it has no threads. While another program has one of
+   * them, one thread alone writes where that is faster.
    */
   readonly threads?: number;
   /** Default: the fastest kernels this engine computes correctly. Results are the same bits. */
@@ -25,7 +25,10 @@ export interface EngineOptions extends LoadOptions {
   readonly kvType?: KvType;
   /** What to do with 16- and 32-bit embeddings and heads. Default "auto": 8 bits above 64 MB. */
   readonly dense?: DensePolicy;
-  /** How ternary weights are multiplied. Default: "dot" where dot products of bytes are one instruction, else "tables". The same bits. */
+  /**
+   * How ternary weights are multiplied. Default: "dot" where dot products of bytes are one instruction, else "tables".
+   * The same bits.
+   */
   readonly ternaryKernel?: TernaryKernel;
   /** Overrides how activations meet 1-bit weights; by default the model's family decides. */
   readonly activationMode?: ActivationMode;

@@ -80,8 +80,8 @@ export interface EngineParts {
 }
 
 /**
- * Plans without loading, by `planWith`: {@link planMemory}, which refuses, or one that does not. `ternaryKernel` where the
- * options name none. @throws as {@link createEngine}
+ * Plans without loading, by `planWith`: {@link planMemory}, which refuses, or one that does not. `ternaryKernel` where
+ * the options name none. @throws as {@link createEngine}
  */
 export function planEngine(
   { config, tensors, naming, platform }: Omit<EngineParts, "binaries">,
@@ -147,7 +147,10 @@ export function fastestTernaryKernel({ fusedDot }: Pick<ChosenKernels, "fusedDot
   return fusedDot ? "dot" : "tables";
 }
 
-/** Threads that were not asked for by number may be refused (by a page's Content-Security-Policy, by a system's limits): one does the work. */
+/**
+ * Threads that were not asked for by number may be refused (by a page's Content-Security-Policy, by a system's limits):
+ * one does the work.
+ */
 async function startThreads(
   start: () => Promise<ThreadPool>,
   { threads }: EngineOptions,

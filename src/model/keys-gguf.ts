@@ -1,6 +1,6 @@
 /**
- * Keys of GGUF metadata that would change what a model says and that no part of onebit computes: refused unless they say
- * what the graph does anyway. What is neither here nor read by anyone is told to the user as not used.
+ * Keys of GGUF metadata that would change what a model says and that no part of onebit computes: refused unless they
+ * say what the graph does anyway. What is neither here nor read by anyone is told to the user as not used.
  *
  * Source: the keys of llama.cpp (`llama-arch.cpp`) and what its graphs do with them.
  *
@@ -175,7 +175,9 @@ function shown(value: GgufValue): string {
   return typeof value === "object" ? `a list of ${value.length}` : String(value);
 }
 
-/** Keys whose absence would change the result: llama.cpp has required them, and later guessed them from a model's size. */
+/**
+ * Keys whose absence would change the result: llama.cpp has required them, and later guessed them from a model's size.
+ */
 export function requireKeys(metadata: GgufMetadata, keys: readonly string[]): void {
   const absent = keys.filter((key) => !metadata.has(key));
   if (absent.length === 0) return;

@@ -1,6 +1,6 @@
 /**
- * Members of a `config.json` that would change what a model says and that no part of onebit computes: refused unless they
- * say what the graph does anyway. What is neither here nor read by anyone is told to the user as not used.
+ * Members of a `config.json` that would change what a model says and that no part of onebit computes: refused unless
+ * they say what the graph does anyway. What is neither here nor read by anyone is told to the user as not used.
  *
  * Source: the configurations of transformers, and what its models do with them.
  *

@@ -250,8 +250,9 @@ export class LinearWriter {
 }
 
 /**
- * Whether each thread has one row's tables or quantised values to itself: made once, half of them (49 KB for 6144 binary
- * weights) would come from another core's cache. Short tables take 12 µs for 2560 weights: more than to wait for a half.
+ * Whether each thread has one row's tables or quantised values to itself: made once, half of them (49 KB for 6144
+ * binary weights) would come from another core's cache. Short tables take 12 µs for 2560 weights: more than to wait for
+ * a half.
  */
 function isOwn(kind: Preparation): boolean {
   return kind !== "token-tables";

@@ -38,6 +38,7 @@ export const GGUF_NAMING: TensorNaming = {
   bias: (linear) => `${linear}.bias`,
   outputScale: (linear) => `${linear}.scale`,
   encoding: () => ({ kind: "typed" }),
-  // The graphs of llama.cpp and of BitNet's fork take a BitNet model's embedding table for its head, whatever else is there.
+  // The graphs of llama.cpp and of BitNet's fork take a BitNet model's embedding table for its head, whatever else is
+  // there.
   isHarmless: (name, { alwaysTied }) => alwaysTied && name === "output.weight",
 };

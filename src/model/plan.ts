@@ -129,7 +129,10 @@ export interface MemoryPlan {
   readonly totalBytes: number;
 }
 
-/** Rows of a prompt that are computed together: on two threads 2B4T and Bonsai 1.7B read theirs 4 % slower with 32, 10 to 18 % with 16. */
+/**
+ * Rows of a prompt that are computed together: on two threads 2B4T and Bonsai 1.7B read theirs 4 % slower with 32, 10
+ * to 18 % with 16.
+ */
 const BATCH_ROWS = 64;
 /** Logits of at most this many bytes are kept at once: 16 rows of a vocabulary of 128k. */
 const LOGITS_BYTES_MAX = 8e6;
@@ -282,7 +285,9 @@ function placeActivations(arena: Arena, config: ModelConfig, nRows: number, logi
   };
 }
 
-/** Bytes a kind of prepared activations takes for one row of kp values: q, token scale and sum, block scales, tables. */
+/**
+ * Bytes a kind of prepared activations takes for one row of kp values: q, token scale and sum, block scales, tables.
+ */
 export const PREPARED_SHAPE: Readonly<
   Record<Exclude<Preparation, "f32">, { qBytes: number; block: number; tableBytes: number }>
 > = {

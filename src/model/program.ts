@@ -30,7 +30,9 @@ const GATES = { silu: "gateSilu", relu2: "gateRelu2", gelu: "gateGelu" } as cons
   Record<Activation, string>
 >;
 
-/** Writes the program of `config` at the place `plan` keeps for it. `ropeMagnitude` scales cos and sin (YaRN, LongRoPE). */
+/**
+ * Writes the program of `config` at the place `plan` keeps for it. `ropeMagnitude` scales cos and sin (YaRN, LongRoPE).
+ */
 export function buildProgram(
   config: ModelConfig,
   tensors: ModelTensors,

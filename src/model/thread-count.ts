@@ -1,13 +1,17 @@
 /**
- * How many of the threads take the next token: all of them, as long as none has to sleep until the others come. Sleeping is
- * what they do when another program has a processor, and then one thread can be faster. So one is tried, and later all again.
+ * How many of the threads take the next token: all of them, as long as none has to sleep until the others come.
+ * Sleeping is what they do when another program has a processor, and then one thread can be faster. So one is tried,
+ * and later all again.
  *
  * @module
  */
 
 /** Tokens after which it is judged how a number does. */
 const WATCHED = 8;
-/** Sleepless tokens among those at most: processors shared with other machines make threads sleep at some, where trials cost 8 %. */
+/**
+ * Sleepless tokens among those at most: processors shared with other machines make threads sleep at some, where trials
+ * cost 8 %.
+ */
 const SLEEPLESS_MAX = 1;
 /** Tokens of a trial: at the worst one of 17 is slower for it. */
 const TRIED = 4;

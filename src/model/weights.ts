@@ -144,7 +144,9 @@ function refuseUnused(names: readonly string[], config: ModelConfig): never {
   );
 }
 
-/** Llama 3.1's divisors, or the two sets of LongRoPE, whichever the scaling asks for (llama.cpp, `load_arch_tensors`). */
+/**
+ * Llama 3.1's divisors, or the two sets of LongRoPE, whichever the scaling asks for (llama.cpp, `load_arch_tensors`).
+ */
 function findRopeFactors({ ropeScaling, ropeDim }: ModelConfig, find: Finder, naming: TensorNaming) {
   const isLong = ropeScaling.kind === "longrope";
   const factors = (wanted: boolean, name: string | undefined) =>

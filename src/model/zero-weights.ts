@@ -1,5 +1,6 @@
 /**
- * Weights that are all zero: some published files have such layers, and a model with one runs, but says less than it could.
+ * Weights that are all zero: some published files have such layers, and a model with one runs, but says less than it
+ * could.
  *
  * @module
  */
@@ -29,7 +30,9 @@ export async function findZeroWeights(tensors: ModelTensors): Promise<ModelWarni
   return warnings;
 }
 
-/** Finds them among the bytes that loading reads anyway: another look at the file would fetch it twice over a network. */
+/**
+ * Finds them among the bytes that loading reads anyway: another look at the file would fetch it twice over a network.
+ */
 export class ZeroWatch {
   readonly #tensors: readonly TensorInfo[];
   /** Those of which nothing but zeros was seen. */

@@ -126,7 +126,9 @@ export class AdamW {
     this.#writeProgram();
   }
 
-  /** For parameters of one runtime. Their gradients' memory is taken now. @throws OnebitError `option/invalid` for none */
+  /**
+   * For parameters of one runtime. Their gradients' memory is taken now. @throws OnebitError `option/invalid` for none
+   */
   static of(parameters: Iterable<Parameter>, options: AdamWOptions = {}): AdamW {
     const all = check("parameters", parameters, PARAMETERS),
       { runtime } = all[0] ?? fail("option/invalid", "optimiser: wanted at least one parameter, got none");

@@ -23,7 +23,10 @@ export interface BitFeedForwardOptions extends LayerOptions, BitOptions {
   readonly glu?: boolean;
   /** Default "gelu". */
   readonly activation?: ActivationKind;
-  /** What norms the input, without a gain, before it is rounded; the hidden columns too where `postActNorm` does not. Default "rms". */
+  /**
+   * What norms the input, without a gain, before it is rounded; the hidden columns too where `postActNorm` does not.
+   * Default "rms".
+   */
   readonly norm?: "rms" | "none";
   /** A norm with a gain behind the activation. Default "none". */
   readonly postActNorm?: NormKind;

@@ -1,6 +1,6 @@
 /**
- * The linear layer of the BitNet papers (arXiv 2310.11453, 2402.17764): its input is normed and rounded, its weights are
- * rounded in every pass, and what is learned is the floats behind them.
+ * The linear layer of the BitNet papers (arXiv 2310.11453, 2402.17764): its input is normed and rounded, its weights
+ * are rounded in every pass, and what is learned is the floats behind them.
  *
  *   y = scales · (codes of norm(x) · codes of Wᵀ) + b
  *
@@ -143,8 +143,8 @@ export class BitLinear extends ArrayLayer {
   }
 
   /**
-   * The layer for inference: its weights as they are now, packed to 2 bits or 1 bit each, multiplied by integer kernels.
-   * It is in eval mode for good and gives the bits that this layer gives in eval mode.
+   * The layer for inference: its weights as they are now, packed to 2 bits or 1 bit each, multiplied by integer
+   * kernels. It is in eval mode for good and gives the bits that this layer gives in eval mode.
    *
    * @throws OnebitError `option/invalid` for float weights or activations; `train/not-enough-memory`
    */

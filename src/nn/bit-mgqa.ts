@@ -1,6 +1,6 @@
 /**
- * Multi-head grouped-query attention (Ainslie et al., "GQA", 2023) with projections of few bits, rotary positions (Su et
- * al., "RoFormer", 2021), and a cache for going on step by step.
+ * Multi-head grouped-query attention (Ainslie et al., "GQA", 2023) with projections of few bits, rotary positions (Su
+ * et al., "RoFormer", 2021), and a cache for going on step by step.
  *
  * @module
  */
@@ -31,7 +31,10 @@ export interface BitMGQAOptions extends LayerOptions, BitOptions {
   readonly causal?: boolean;
   /** Base of the rotary positions; false: the layer knows nothing of positions. Default 10000. */
   readonly ropeTheta?: number | false;
-  /** What norms the input, without a gain, before it is rounded; the mixed heads too where `outputNorm` does not. Default "rms". */
+  /**
+   * What norms the input, without a gain, before it is rounded; the mixed heads too where `outputNorm` does not.
+   * Default "rms".
+   */
   readonly norm?: "rms" | "none";
   /** A norm with a gain behind the attention, before the output projection. Default "rms". */
   readonly outputNorm?: NormKind;
@@ -69,8 +72,8 @@ const MEANINGS: Meanings = {
 const HEAD_DIM_UNIT = 8;
 
 /**
- * (batch, length, embedDim) → the same. Parameters: `q_proj.weight`, `k_proj.weight`, `v_proj.weight`, `out_proj.weight`,
- * their biases, and `norm.…`, the norm before the output projection.
+ * (batch, length, embedDim) → the same. Parameters: `q_proj.weight`, `k_proj.weight`, `v_proj.weight`,
+ * `out_proj.weight`, their biases, and `norm.…`, the norm before the output projection.
  */
 export class BitMGQA extends ArrayLayer {
   readonly embedDim: number;
@@ -172,7 +175,8 @@ export class BitMGQA extends ArrayLayer {
   }
 
   /**
-   * The output as in eval mode, and the probabilities (batch, queryHeads, length, length): of each position, what it sees.
+   * The output as in eval mode, and the probabilities (batch, queryHeads, length, length): of each position, what it
+   * sees.
    * @throws as {@link forward}
    */
   forwardWithWeights(x: NdArray): { readonly output: NdArray; readonly weights: NdArray } {

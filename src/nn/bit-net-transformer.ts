@@ -185,7 +185,10 @@ export class BitNetTransformer extends IdLayer {
     );
   }
 
-  /** Keys and values of `batch` sequences. Default 1, the transformer's contextLength. @throws OnebitError `option/invalid`, `train/not-enough-memory` */
+  /**
+   * Keys and values of `batch` sequences. Default 1, the transformer's contextLength. @throws OnebitError
+   * `option/invalid`, `train/not-enough-memory`
+   */
   createCache(batch = 1, contextLength = this.shape.contextLength): KvCache {
     this.requireOpen();
     if (check("contextLength", contextLength, COUNT) > this.shape.contextLength)
@@ -235,7 +238,10 @@ export class BitNetTransformer extends IdLayer {
     return { graph: tape.compile({ outputs: [output] }), input, outputs: [output] };
   }
 
-  /** The ids that follow `prompt`, one sequence. @throws OnebitError `option/invalid`, also where prompt and tokens exceed the context; `model/bad-token` */
+  /**
+   * The ids that follow `prompt`, one sequence. @throws OnebitError `option/invalid`, also where prompt and tokens
+   * exceed the context; `model/bad-token`
+   */
   generate(prompt: ArrayLike<number>, options: GenerateOptions = {}): number[] {
     return withMemoryNow("train/not-enough-memory", "generating", () => generateIds(this, prompt, options));
   }
@@ -256,7 +262,10 @@ export class BitNetTransformer extends IdLayer {
       .map(([name]) => name);
   }
 
-  /** What the weights of a projection (`blk.0.attn_q.weight`) are rounded to. @throws OnebitError `model/missing-tensor`, `option/invalid` */
+  /**
+   * What the weights of a projection (`blk.0.attn_q.weight`) are rounded to. @throws OnebitError
+   * `model/missing-tensor`, `option/invalid`
+   */
   weightCodes(name: string): WeightCodes {
     if (this.#packed) notOfPacked("weightCodes");
     const weight =

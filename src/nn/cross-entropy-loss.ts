@@ -30,7 +30,10 @@ export class CrossEntropyLoss {
       checkOptions("CrossEntropyLoss", options, { runtime: LAYER_OPTIONS.runtime }).runtime ?? new Runtime();
   }
 
-  /** @throws OnebitError `model/bad-shape`, `model/bad-token`, `train/bad-data` when no target counts, `train/not-enough-memory` */
+  /**
+   * @throws OnebitError `model/bad-shape`, `model/bad-token`, `train/bad-data` when no target counts,
+   * `train/not-enough-memory`
+   */
   compute(givenLogits: NdArray, givenTargets: IdArray): LossResult {
     const logits = checkArray(givenLogits, "logits"),
       targets = checkIdArray(givenTargets, "targets");

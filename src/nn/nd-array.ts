@@ -62,7 +62,10 @@ export function ids(data: ArrayLike<number>, shape?: readonly number[]): IdArray
   return checkIdArray({ data: found, shape: shape === undefined ? [1, found.length] : shape }, "ids");
 }
 
-/** @throws OnebitError `model/bad-shape` unless the shape has as many numbers as the data, and at least one; `option/invalid` */
+/**
+ * @throws OnebitError `model/bad-shape` unless the shape has as many numbers as the data, and at least one;
+ * `option/invalid`
+ */
 export function checkArray(value: unknown, what: string): NdArray {
   return checkParts(
     value,

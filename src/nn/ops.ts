@@ -1,6 +1,6 @@
 /**
- * The operations of a graph: each records its step and how its gradient is recorded. Values are matrices (rows, columns)
- * in row-major order.
+ * The operations of a graph: each records its step and how its gradient is recorded. Values are matrices (rows,
+ * columns) in row-major order.
  *
  * @module
  */
@@ -76,9 +76,9 @@ function codesOf(tape: Tape, rows: number, columns: number, scales: number): Cod
 }
 
 /**
- * y = x · Wᵀ. With codes on both sides the sums are exact integers, scaled once: y = sum · (scale of the row · scale of W).
- * Gradients take quantisers as identity (straight through: Bengio et al., 2013): dx += dy · W, dW += dyᵀ · x with the
- * dequantised values.
+ * y = x · Wᵀ. With codes on both sides the sums are exact integers, scaled once: y = sum · (scale of the row · scale of
+ * W). Gradients take quantisers as identity (straight through: Bengio et al., 2013): dx += dy · W, dW += dyᵀ · x with
+ * the dequantised values.
  */
 export function product(tape: Tape, x: Operand, w: Operand): Tensor {
   const n = x.rows,
@@ -324,7 +324,9 @@ export interface DropoutState {
   readonly address: number;
 }
 
-/** x with each value zeroed with probability `rate`, the others divided by 1 - rate; `salt` tells one use from another. */
+/**
+ * x with each value zeroed with probability `rate`, the others divided by 1 - rate; `salt` tells one use from another.
+ */
 export function dropout(tape: Tape, x: Tensor, rate: number, state: DropoutState, salt: number): Tensor {
   if (!(rate >= 0 && rate < 1)) fail("train/bad-option", `dropout: wanted a rate from 0 to below 1, got ${rate}`);
   if (rate === 0) return x;
@@ -340,7 +342,9 @@ export function dropout(tape: Tape, x: Tensor, rate: number, state: DropoutState
   return out;
 }
 
-/** Cosines and sines of the positions of a sequence, f32 (length, headDim / 2) each: at addresses, or made in the graph. */
+/**
+ * Cosines and sines of the positions of a sequence, f32 (length, headDim / 2) each: at addresses, or made in the graph.
+ */
 export interface RotaryTable {
   readonly cos: number | Tensor;
   readonly sin: number | Tensor;
@@ -403,7 +407,10 @@ export function attention(
   return out;
 }
 
-/** What assembly/train/attention-backward.ts draws as its scratch: three panels, two tiles of scores, one side, one tile. */
+/**
+ * What assembly/train/attention-backward.ts draws as its scratch: three panels, two tiles of scores, one side, one
+ * tile.
+ */
 function attentionScratchBytes(length: number, headDim: number): number {
   const padded = (length + 7) & ~7;
   return 4 * (3 * padded * headDim + 2 * abi.ATTENTION_TILE * padded + abi.ATTENTION_TILE * headDim) + 256;

@@ -6,8 +6,8 @@
  *   1 bit      8 bits        lookups in tables of four activations    (assembly/weights/binary-table.ts)
  *   1 bit      1 bit         XNOR and popcount                        (assembly/weights/xnor.ts)
  *
- * Sums are exact and scaled as in training, f32(sum) · f32(scale of the row of x · scale of W): the bits of a product with
- * the weights that were packed.
+ * Sums are exact and scaled as in training, f32(sum) · f32(scale of the row of x · scale of W): the bits of a product
+ * with the weights that were packed.
  *
  * @module
  */
@@ -43,7 +43,10 @@ export class PackedMatrix implements Projection {
   readonly #weights: number;
   readonly #scales: number;
 
-  /** @throws OnebitError `option/invalid` for float weights or activations, which no integer kernel has; `train/not-enough-memory` */
+  /**
+   * @throws OnebitError `option/invalid` for float weights or activations, which no integer kernel has;
+   * `train/not-enough-memory`
+   */
   constructor(runtime: Runtime, { codes, scale, rows, columns }: WeightCodes, bits: PackedBits) {
     requirePackable(bits);
     this.#runtime = runtime;
@@ -74,7 +77,8 @@ export class PackedMatrix implements Projection {
     const pack = isBinary ? kernels.packBinaryTile : kernels.packTernaryTile,
       nTiles = this.#rowsPadded / TILE_ROWS;
     for (let tile = 0; tile < nTiles; tile++) {
-      // 0 stands for the sign -1, 1 for the ternary zero: padding columns meet activations of zero, padding rows are not read.
+      // 0 stands for the sign -1, 1 for the ternary zero: padding columns meet activations of zero, padding rows are
+      // not read.
       const tileCodes = new Uint8Array(memory.buffer, room, TILE_ROWS * kp).fill(isBinary ? 0 : 1);
       for (let i = 0; i < Math.min(TILE_ROWS, rows - tile * TILE_ROWS); i++) {
         const from = (tile * TILE_ROWS + i) * columns;

@@ -1,5 +1,6 @@
 /**
- * The angles of rotary position embeddings, made by the kernels: once for all, or in a graph for the positions it is at.
+ * The angles of rotary position embeddings, made by the kernels: once for all, or in a graph for the positions it is
+ * at.
  *
  * @module
  */

@@ -68,7 +68,10 @@ export class Tensor {
 export const TENSOR = kind<Tensor>("a Tensor", (value) => value instanceof Tensor);
 const TENSORS = list("a list of tensors", TENSOR);
 
-/** What a step reads or writes: a value, a part of one, or nothing. It is an address once `compile` has placed the value. */
+/**
+ * What a step reads or writes: a value, a part of one, or nothing. It is an address once `compile` has placed the
+ * value.
+ */
 export type Place = Tensor | { readonly inside: Tensor; readonly offsetBytes: number } | undefined;
 
 const PLACE = kind<Place>(
@@ -78,7 +81,10 @@ const PLACE = kind<Place>(
     place instanceof Tensor ||
     (typeof place === "object" && place !== null && "inside" in place && place.inside instanceof Tensor),
 );
-/** Sizes may be beyond 32 bits while a graph is recorded: `compile` refuses it for its memory, and says how much that is. */
+/**
+ * Sizes may be beyond 32 bits while a graph is recorded: `compile` refuses it for its memory, and says how much that
+ * is.
+ */
 const FIELD_KINDS: Readonly<Record<FieldKind, Kind<unknown>>> = {
   address: PLACE,
   i32: required(whole(Number.MIN_SAFE_INTEGER)),
@@ -115,7 +121,10 @@ export interface CompileOptions {
   readonly seeds?: readonly Tensor[];
   /** Whether a loss recorded here starts the backward pass. Without seeds and this, the graph only goes forward. */
   readonly fromLoss?: boolean;
-  /** Gives every value memory of its own, for looking at them all. Default: values take the place of those no longer needed. */
+  /**
+   * Gives every value memory of its own, for looking at them all. Default: values take the place of those no longer
+   * needed.
+   */
   readonly keepAll?: boolean;
 }
 
@@ -214,7 +223,9 @@ export class Tape {
     this.#scratchBytes = Math.max(this.#scratchBytes, scratchBytes);
   }
 
-  /** Rows that the steps of inference in this graph work on. @throws OnebitError `train/bad-option` for a second number */
+  /**
+   * Rows that the steps of inference in this graph work on. @throws OnebitError `train/bad-option` for a second number
+   */
   setRows(rows: number): void {
     check("rows", rows, whole(1));
     if (this.#rows !== 1 && this.#rows !== rows)
@@ -320,7 +331,10 @@ export class Tape {
   }
 }
 
-/** A copy of the fields, each of the kind that its step has there. @throws OnebitError `option/invalid`, `option/unknown` */
+/**
+ * A copy of the fields, each of the kind that its step has there. @throws OnebitError `option/invalid`,
+ * `option/unknown`
+ */
 function checkFields<Name extends StepName>(name: Name, fields: StepFields<Name, Place>): StepFields<Name, Place> {
   const kinds = Object.entries(STEPS[check("name", name, STEP_NAME)].fields).map(([field, kind]) => [
     field,
@@ -392,7 +406,9 @@ export class Graph {
     this.#run(0, this.#counts.forward, position);
   }
 
-  /** Once after each `forward`: it reuses the memory of what only it still needed. Adds to the gradients of parameters. */
+  /**
+   * Once after each `forward`: it reuses the memory of what only it still needed. Adds to the gradients of parameters.
+   */
   backward(): void {
     this.#run(this.#counts.forward, this.#counts.backward);
   }

@@ -1,7 +1,7 @@
 /**
- * The transformer of the BitNet papers as a graph: pre-norm blocks of grouped-query attention and a (gated) feed-forward,
- * every projection quantised on the fly, norms before the two output projections (arXiv 2310.11453, 2402.17764,
- * 2504.12285).
+ * The transformer of the BitNet papers as a graph: pre-norm blocks of grouped-query attention and a (gated)
+ * feed-forward, every projection quantised on the fly, norms before the two output projections (arXiv 2310.11453,
+ * 2402.17764, 2504.12285).
  *
  *   h = x + o(norm(attention(rope(q), rope(k), v)))      q, k, v of norm(x)
  *   y = h + down(norm(act(gate) · up))                   gate, up of norm(h)

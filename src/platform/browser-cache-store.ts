@@ -1,6 +1,6 @@
 /**
- * Models in a browser's Cache, where there is no origin private file system: a file is a record of its size and time, and
- * blocks, each an entry of its own. An entry is replaced as a whole, so a block is there or not, never torn.
+ * Models in a browser's Cache, where there is no origin private file system: a file is a record of its size and time,
+ * and blocks, each an entry of its own. An entry is replaced as a whole, so a block is there or not, never torn.
  *
  * @module
  */
@@ -28,7 +28,10 @@ export interface CacheFiles {
 /** What the entry of a file says. `id` names its blocks: a file that is moved keeps them. */
 interface FileRecord extends StoredFile {
   readonly id: string;
-  /** Where it was being moved: when a record of these blocks is there, this one is left of a tab that was closed meanwhile. */
+  /**
+   * Where it was being moved: when a record of these blocks is there, this one is left of a tab that was closed
+   * meanwhile.
+   */
   readonly movingTo?: string;
 }
 
@@ -165,7 +168,10 @@ class FileEntries {
     return this.#put(recordUrl(path), JSON.stringify(record));
   }
 
-  /** Blocks that were never written read as zeros, as holes of files do; one that was evicted too, which the file's hash then tells. */
+  /**
+   * Blocks that were never written read as zeros, as holes of files do; one that was evicted too, which the file's hash
+   * then tells.
+   */
   async read({ id, sizeBytes }: FileRecord, path: string, into: Uint8Array, position: number): Promise<void> {
     if (position + into.length > sizeBytes)
       fail("file/read", `${this.#name}/${path}: wanted bytes up to ${position + into.length}, it has ${sizeBytes}`);

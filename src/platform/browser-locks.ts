@@ -27,7 +27,10 @@ export function browserLocks(locks: Pick<LockManager, "request">, name: string):
   return lock;
 }
 
-/** A lock of a browser is held while a promise is pending. Undefined when it is not to be had at once and that was asked for. */
+/**
+ * A lock of a browser is held while a promise is pending. Undefined when it is not to be had at once and that was asked
+ * for.
+ */
 function take(
   locks: Pick<LockManager, "request">,
   name: string,

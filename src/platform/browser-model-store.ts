@@ -1,8 +1,8 @@
 /**
  * Models in a browser's origin private file system: files on the disk that only this site sees.
  *
- * Only workers may write such files in place (`createSyncAccessHandle`); a page's main thread asks a small worker of its
- * own to do it. There are no links, so a linked file is moved. Locks are the browser's, which go with their tab.
+ * Only workers may write such files in place (`createSyncAccessHandle`); a page's main thread asks a small worker of
+ * its own to do it. There are no links, so a linked file is moved. Locks are the browser's, which go with their tab.
  *
  * @module
  */

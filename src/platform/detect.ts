@@ -9,7 +9,10 @@ import { denoPlatform } from "./deno.ts";
 import { nodePlatform } from "./node.ts";
 import { workerdPlatform } from "./workerd.ts";
 
-/** The platform of the runtime that calls: workerd, Deno, Bun, Node, and a browser (page or worker) where it is none of them. */
+/**
+ * The platform of the runtime that calls: workerd, Deno, Bun, Node, and a browser (page or worker) where it is none of
+ * them.
+ */
 export function detectPlatform(): Platform {
   // First: workerd can be told to have Node's `process`, Deno and Bun always have it.
   if (globalThis.navigator?.userAgent === "Cloudflare-Workers") return workerdPlatform();

@@ -1,6 +1,6 @@
 /**
- * A lock between processes: a file that only its maker may have. Node has no `flock`, so the file says who holds it, and
- * a holder that died is recognised:
+ * A lock between processes: a file that only its maker may have. Node has no `flock`, so the file says who holds it,
+ * and a holder that died is recognised:
  *
  * - on this machine by its process being gone (its number and its start time, for numbers are reused);
  * - on another machine, or where that cannot be told, by the file's time, which a living holder renews.
@@ -123,7 +123,10 @@ async function isOlder(fs: LockFs, path: string, thanMs: number): Promise<boolea
   return stat === undefined || Date.now() - stat.mtimeMs >= thanMs;
 }
 
-/** A holder that was only slow may release the lock now, and another take it: what is moved is then not the stale one, and goes back. */
+/**
+ * A holder that was only slow may release the lock now, and another take it: what is moved is then not the stale one,
+ * and goes back.
+ */
 async function remove(fs: LockFs, path: string, self: Holder): Promise<boolean> {
   const holder = tokenOf(await readHolder(fs, path)),
     aside = `${path}.${self.token}`;

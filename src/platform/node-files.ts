@@ -159,7 +159,10 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** What a folder's names are is on the disk when this resolves, where the system can do that. @throws errors of `node:fs` as they are */
+/**
+ * What a folder's names are is on the disk when this resolves, where the system can do that. @throws errors of
+ * `node:fs` as they are
+ */
 export async function syncFolder(fs: FolderFs, path: string): Promise<void> {
   try {
     const handle = await fs.open(path, "r");

@@ -1,5 +1,6 @@
 /**
- * Models from elsewhere on Node, Deno and Bun: the cache that the huggingface_hub library uses too, and one for other URLs.
+ * Models from elsewhere on Node, Deno and Bun: the cache that the huggingface_hub library uses too, and one for other
+ * URLs.
  *
  * @module
  */

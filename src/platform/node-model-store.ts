@@ -20,7 +20,8 @@ export type ModelFs = LockFs &
   >;
 
 /**
- * @param folder asked for when it is first needed: where environment variables need a permission, making a store does not
+ * @param folder asked for when it is first needed: where environment variables need a permission, making a store does
+ * not
  * @param openRead opens a file by its whole path, as the platform does
  */
 export function nodeModelStore(
@@ -131,7 +132,9 @@ function writableFile(handle: FileHandle, path: string): WritableFile {
   };
 }
 
-/** Opens a file, made where there is none, whose name is on the disk: or a power cut would take all that it is to hold. */
+/**
+ * Opens a file, made where there is none, whose name is on the disk: or a power cut would take all that it is to hold.
+ */
 async function openForChanges(fs: ModelFs, path: string): Promise<FileHandle> {
   const { O_RDWR, O_CREAT } = process.getBuiltinModule("node:fs").constants,
     handle = await fs.open(path, O_RDWR | O_CREAT, 0o666);
@@ -146,7 +149,9 @@ async function openForChanges(fs: ModelFs, path: string): Promise<FileHandle> {
   }
 }
 
-/** Relative links, so that a cache may be moved; made aside and renamed, so that there is always the old one or the new. */
+/**
+ * Relative links, so that a cache may be moved; made aside and renamed, so that there is always the old one or the new.
+ */
 async function linkOrMove(fs: ModelFs, link: string, target: string): Promise<void> {
   const path = process.getBuiltinModule("node:path"),
     folder = path.dirname(link);

@@ -1,7 +1,8 @@
 /**
- * Requests through the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name. Deno and Bun see to it themselves, and so does
- * Node from 22.21 and 24 on with NODE_USE_ENV_PROXY=1. Elsewhere the package `undici`, which is Node's own fetch with the proxies
- * that Node leaves out, does it where it is installed: 1.7 MB that most programs never need, so it is no dependency.
+ * Requests through the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name. Deno and Bun see to it themselves, and so
+ * does Node from 22.21 and 24 on with NODE_USE_ENV_PROXY=1. Elsewhere the package `undici`, which is Node's own fetch
+ * with the proxies that Node leaves out, does it where it is installed: 1.7 MB that most programs never need, so it is
+ * no dependency.
  *
  * @module
  */
@@ -85,7 +86,10 @@ function isExempt(hostname: string, port: string, list: string): boolean {
     });
 }
 
-/** As the program that runs would find it (for the command line: beside this package), or in the folder it was started in. */
+/**
+ * As the program that runs would find it (for the command line: beside this package), or in the folder it was started
+ * in.
+ */
 function findUndici(): Undici | undefined {
   const { createRequire } = process.getBuiltinModule("node:module"),
     { join } = process.getBuiltinModule("node:path"),

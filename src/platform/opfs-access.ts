@@ -49,7 +49,10 @@ export async function openDirectly(handle: FileSystemFileHandle): Promise<FileAc
   };
 }
 
-/** What the worker does for each message: `[id, op, file, ...arguments]`; it answers `[id, result]` or `[id, undefined, name, message]`. */
+/**
+ * What the worker does for each message: `[id, op, file, ...arguments]`; it answers `[id, result]` or `[id, undefined,
+ * name, message]`.
+ */
 export const WORKER_SOURCE = `
 const files = new Map();
 const ops = {
@@ -86,8 +89,8 @@ export interface FileWorker {
 }
 
 /**
- * Opens files by asking a worker, which is started at the first one and serves all. It is told where a file is below the
- * `root` of the private files: WebKit sends no handles.
+ * Opens files by asking a worker, which is started at the first one and serves all. It is told where a file is below
+ * the `root` of the private files: WebKit sends no handles.
  */
 export function openThroughWorker(
   startWorker: () => FileWorker,

@@ -1,6 +1,6 @@
 /**
- * A server for one folder of files that only ever reads: with the headers that isolate a page, so that its models may use
- * threads.
+ * A server for one folder of files that only ever reads: with the headers that isolate a page, so that its models may
+ * use threads.
  *
  * @module
  */
@@ -54,7 +54,10 @@ const HEADERS: Readonly<Record<string, string>> = {
 const LIMITS = { headersTimeoutMs: 10_000, requestTimeoutMs: 30_000, idleTimeoutMs: 60_000, connectionsMax: 128 };
 const CHECK_MS = 1_000;
 
-/** @throws OnebitError `file/not-found` when the folder has no index.html, `option/invalid` when the port or host cannot be had @param limits tests take shorter ones */
+/**
+ * @throws OnebitError `file/not-found` when the folder has no index.html, `option/invalid` when the port or host cannot
+ * be had @param limits tests take shorter ones
+ */
 export async function startStaticServer(
   { folder, host, port }: StaticServerOptions,
   limits = LIMITS,
@@ -176,7 +179,8 @@ async function openFile(root: string, url: string): Promise<OpenedFile | undefin
     if (/[\\\0]/.test(name) || parts.some((part) => part.startsWith("."))) return undefined;
     const path = await realpath(join(root, ...parts, ...(name.endsWith("/") ? ["index.html"] : [])));
     if (!path.startsWith(root + sep)) return undefined;
-    // Not by a link that took the file's place since; and without waiting for the writer of a pipe. Windows has neither.
+    // Not by a link that took the file's place since; and without waiting for the writer of a pipe. Windows has
+    // neither.
     handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
     // What is sent is what was looked at, though another file may take the name meanwhile.
     const found = await handle.stat(),

@@ -1,7 +1,7 @@
 /**
  * Byte-level byte-pair encoding: text is split into pieces, the UTF-8 bytes of a piece are its first symbols, and
- * neighbours merge by rank. Bytes that have no token are left out, as in llama.cpp; with all 256, any text has an encoding,
- * and decoding gives it back exactly.
+ * neighbours merge by rank. Bytes that have no token are left out, as in llama.cpp; with all 256, any text has an
+ * encoding, and decoding gives it back exactly.
  *
  * Source: GPT-2 (Radford et al. 2019); `ignoreMerges` as in Llama 3 (tiktoken looks whole pieces up first).
  *
@@ -148,7 +148,9 @@ export function parseMerge(index: number, text: string): MergeRule {
   return [text.slice(0, blank), text.slice(blank + 1)];
 }
 
-/** Numbers for the texts that rules speak of: ids of tokens, and numbers beyond the vocabulary for the steps between. */
+/**
+ * Numbers for the texts that rules speak of: ids of tokens, and numbers beyond the vocabulary for the steps between.
+ */
 class SymbolNames {
   readonly stepTexts: string[] = [];
   readonly #vocabulary: Vocabulary;

@@ -1,8 +1,8 @@
 /**
  * The alphabet of byte-level vocabularies: every byte has a printable character, so that any token is a string.
  *
- * Source: GPT-2 (Radford et al. 2019), `encoder.py`. The 188 printable bytes of Latin-1 are themselves; the other 68 are
- * U+0100, U+0101, … in order.
+ * Source: GPT-2 (Radford et al. 2019), `encoder.py`. The 188 printable bytes of Latin-1 are themselves; the other 68
+ * are U+0100, U+0101, … in order.
  *
  * @module
  */

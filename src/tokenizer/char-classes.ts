@@ -2,8 +2,8 @@
  * Unicode classes of code points, as the pre-tokenizers name them: letters, numbers, marks, punctuation, symbols,
  * white space.
  *
- * All are of Unicode 16.0, whatever version the engine knows: two releases of Node 20 differ on 9,988 code points. `\s` is
- * Unicode's White_Space, spelled out: JavaScript's `\s` adds U+FEFF and lacks U+0085.
+ * All are of Unicode 16.0, whatever version the engine knows: two releases of Node 20 differ on 9,988 code points. `\s`
+ * is Unicode's White_Space, spelled out: JavaScript's `\s` adds U+FEFF and lacks U+0085.
  *
  * @module
  */

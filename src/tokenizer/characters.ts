@@ -1,6 +1,6 @@
 /**
- * The characters of a vocabulary that merges characters: which are tokens, which stand side by side in one, and the tokens
- * of bytes for those that are none.
+ * The characters of a vocabulary that merges characters: which are tokens, which stand side by side in one, and the
+ * tokens of bytes for those that are none.
  *
  * @module
  */

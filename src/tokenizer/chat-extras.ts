@@ -18,7 +18,10 @@ export interface ChatExtras {
   readonly chatTemplate: string | undefined;
   /** Templates by name: `default`, `tool_use`, `rag`, … */
   readonly chatTemplates: ReadonlyMap<string, string>;
-  /** Texts of `bos_token`, `eos_token`, `unk_token`, `sep_token`, `pad_token`, `cls_token` and `mask_token`, those there are. */
+  /**
+   * Texts of `bos_token`, `eos_token`, `unk_token`, `sep_token`, `pad_token`, `cls_token` and `mask_token`, those there
+   * are.
+   */
   readonly specialTokens: ReadonlyMap<string, string>;
 }
 

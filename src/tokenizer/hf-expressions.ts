@@ -1,6 +1,6 @@
 /**
- * The regular expressions of published tokenizer.json files, as a table of hand-written matchers. Only known expressions
- * run: an arbitrary one could backtrack for years.
+ * The regular expressions of published tokenizer.json files, as a table of hand-written matchers. Only known
+ * expressions run: an arbitrary one could backtrack for years.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The steps and the vocabulary of a tokenizer.json as one model: a fragment of text is normalized, split and rewritten by
- * the steps, and each piece is encoded by itself.
+ * The steps and the vocabulary of a tokenizer.json as one model: a fragment of text is normalized, split and rewritten
+ * by the steps, and each piece is encoded by itself.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The normalizer of a tokenizer.json: what it does to a fragment of text before anything else. Each known type is a row;
- * any other is refused by name.
+ * The normalizer of a tokenizer.json: what it does to a fragment of text before anything else. Each known type is a
+ * row; any other is refused by name.
  *
  * Source: the `tokenizers` library, whose types these are.
  *

@@ -1,6 +1,6 @@
 /**
- * Added tokens, in two automata: all of them for text that may name them, and those of nothing but white space, which are
- * no names and so part of any text (runs of blanks in GPT-NeoX's vocabulary, of line ends in Gemma's).
+ * Added tokens, in two automata: all of them for text that may name them, and those of nothing but white space, which
+ * are no names and so part of any text (runs of blanks in GPT-NeoX's vocabulary, of line ends in Gemma's).
  *
  * @module
  */

@@ -2,14 +2,14 @@
  * Byte-pair merging: while any two neighbours have a rule, the pair of the lowest rank merges, leftmost on ties
  * (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units").
  *
- * Short pieces, nearly all of real text, are searched directly. Longer ones keep their pairs in a heap. The longest, ten
- * million equal letters say, are merged in chunks, so that time and memory stay linear.
+ * Short pieces, nearly all of real text, are searched directly. Longer ones keep their pairs in a heap. The longest,
+ * ten million equal letters say, are merged in chunks, so that time and memory stay linear.
  *
- * Chunks give the very result of merging all at once, because of this: a sequence of symbols t1 … tn is what merging makes
- * of a text exactly when for every neighbour pair merging makes (ti, ti+1) of their part alone. For consider the first
- * merge across a border ti | ti+1 when merging all: until then every merge inside that part was the best of the whole
- * text, so also of the part, and so is this one; merging the part alone would have done the same. So where two chunks
- * meet, only the pair at the border is checked.
+ * Chunks give the very result of merging all at once, because of this: a sequence of symbols t1 … tn is what merging
+ * makes of a text exactly when for every neighbour pair merging makes (ti, ti+1) of their part alone. For consider the
+ * first merge across a border ti | ti+1 when merging all: until then every merge inside that part was the best of the
+ * whole text, so also of the part, and so is this one; merging the part alone would have done the same. So where two
+ * chunks meet, only the pair at the border is checked.
  *
  * @module
  */
@@ -23,7 +23,9 @@ export interface SymbolSource {
   lengthOf(symbol: number): number;
 }
 
-/** Up to this many symbols a search of all pairs is used: without it wikitext takes twice as long; 16 to 64 are even. */
+/**
+ * Up to this many symbols a search of all pairs is used: without it wikitext takes twice as long; 16 to 64 are even.
+ */
 const SHORT_SYMBOLS = 24;
 /** Symbols merged at a time: 60 kB of scratch, which stays in the second-level cache. */
 const CHUNK_SYMBOLS = 2048;

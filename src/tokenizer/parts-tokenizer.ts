@@ -20,16 +20,16 @@ export interface EncodePartsOptions {
   /** Puts the tokens before the text that the model wants there, such as BOS; on by default. */
   addSpecial?: boolean;
   /**
-   * Puts the tokens behind the text that the model's file wants there, such as EOS; off by default. They are for texts that
-   * are complete, as in training and for embeddings: no prompt that is to be continued ends with them.
+   * Puts the tokens behind the text that the model's file wants there, such as EOS; off by default. They are for texts
+   * that are complete, as in training and for embeddings: no prompt that is to be continued ends with them.
    */
   addEos?: boolean;
 }
 
 export interface EncodeOptions extends EncodePartsOptions {
   /**
-   * Reads the names of control tokens and of all other added tokens (`<think>`, `<tool_call>`) in the text as those tokens;
-   * off by default, so that text stays text. Added tokens of nothing but white space are part of any text.
+   * Reads the names of control tokens and of all other added tokens (`<think>`, `<tool_call>`) in the text as those
+   * tokens; off by default, so that text stays text. Added tokens of nothing but white space are part of any text.
    */
   parseSpecial?: boolean;
 }

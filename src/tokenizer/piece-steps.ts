@@ -16,7 +16,10 @@ export type PieceSink = (text: string, from: number, to: number, isFirst: boolea
 export type PieceStep = (next: PieceSink) => PieceSink;
 
 const BEHAVIORS = ["Isolated", "Removed", "Contiguous", "MergedWithPrevious", "MergedWithNext"] as const;
-/** What becomes of a match: a piece, nothing, part of the piece before it or of the one after it; or one piece with its like. */
+/**
+ * What becomes of a match: a piece, nothing, part of the piece before it or of the one after it; or one piece with its
+ * like.
+ */
 export type Behavior = (typeof BEHAVIORS)[number];
 
 export function readBehavior(step: JsonReader, byDefault: Behavior | undefined): Behavior {

@@ -1,6 +1,6 @@
 /**
- * SentencePiece's byte-pair encoding: characters are the first symbols, blanks are `▁`, neighbours merge by the score of
- * the token they make, and characters without a token fall back to their bytes.
+ * SentencePiece's byte-pair encoding: characters are the first symbols, blanks are `▁`, neighbours merge by the score
+ * of the token they make, and characters without a token fall back to their bytes.
  *
  * A literal U+2581 in a text decodes to a blank: the vocabulary cannot tell them apart.
  *

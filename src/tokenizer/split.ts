@@ -173,8 +173,8 @@ export function unitRanges(...bounds: readonly number[]): MatcherMaker {
 }
 
 /**
- * `\s*[\r\n]+` (when `newlines`), then `\s+(?!\S)|\s+`: a run of blanks up to its last newline; else all of it at the end
- * of the piece, all but the last blank before something (which takes that one as its lead), a lone one.
+ * `\s*[\r\n]+` (when `newlines`), then `\s+(?!\S)|\s+`: a run of blanks up to its last newline; else all of it at the
+ * end of the piece, all but the last blank before something (which takes that one as its lead), a lone one.
  */
 export function blanksEnd(classes: CharClasses, text: string, at: number, end: number, newlines = false): number {
   const stop = classes.runEnd(text, at, end, SPACE);
@@ -201,7 +201,8 @@ function newlinesEnd(text: string, at: number, end: number): number {
 export function contractionEnd(text: string, at: number, end: number, cases: Contractions): number {
   if (at >= end || text.charCodeAt(at) !== 0x27) return at;
   const given = text.slice(at + 1, Math.min(at + 3, end));
-  // Only ASCII counts, which every engine's `toLowerCase` knows: ſ, the one other letter that folds to one of these, is asked for.
+  // Only ASCII counts, which every engine's `toLowerCase` knows: ſ, the one other letter that folds to one of these, is
+  // asked for.
   const tail = cases === "lower" ? given : given.toLowerCase();
   if (cases === "folded" && given.startsWith("\u017f")) return at + 2;
   if (tail === "re" || tail === "ve" || tail === "ll") return at + 3;

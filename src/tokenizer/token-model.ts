@@ -6,7 +6,10 @@
 import type { CutToken } from "./special-tokens.ts";
 
 export interface TokenModel {
-  /** What a fragment of text becomes before any token is cut from it: a normal form, blanks as marks, the blank before it. */
+  /**
+   * What a fragment of text becomes before any token is cut from it: a normal form, blanks as marks, the blank before
+   * it.
+   */
   prepare(fragment: string): string;
   /**
    * Appends the ids of a prepared text.

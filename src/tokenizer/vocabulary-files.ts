@@ -1,6 +1,6 @@
 /**
- * The vocabulary of a folder of before tokenizer.json: `vocab.json` and `merges.txt`, with what other files say of added
- * tokens, put together as the tokenizer.json that transformers would make of them.
+ * The vocabulary of a folder of before tokenizer.json: `vocab.json` and `merges.txt`, with what other files say of
+ * added tokens, put together as the tokenizer.json that transformers would make of them.
  *
  * Source: transformers, `convert_slow_tokenizer.py` (GPT2Converter, Qwen2Converter) and `tokenization_utils_base.py`.
  *
@@ -127,7 +127,10 @@ function contentOf(reader: JsonReader, key: string): string | undefined {
       : reader.wrong(key, "a token", value);
 }
 
-/** Newer folders describe each in the configuration; older ones have a list of ids, and another of those that are special. */
+/**
+ * Newer folders describe each in the configuration; older ones have a list of ids, and another of those that are
+ * special.
+ */
 function addedTokens(
   files: VocabularyFiles,
   settings: JsonReader,

@@ -73,7 +73,9 @@ export class Vocabulary {
     return id !== undefined && this.isText(id) ? id : undefined;
   }
 
-  /** Whether text may become this token by itself: a normal one, or a user-defined one that is no name but white space. */
+  /**
+   * Whether text may become this token by itself: a normal one, or a user-defined one that is no name but white space.
+   */
   isText(id: number): boolean {
     const type = this.#types[id];
     return type === TOKEN_NORMAL || (type === TOKEN_USER_DEFINED && isBlankText(this.texts[id]));
@@ -95,8 +97,8 @@ export class Vocabulary {
   }
 
   /**
-   * All tokens that end a turn: those that the file names, and the well-known ones but those that are ordinary tokens of
-   * the file. `</s>` is one of Qwen's and of Gemma's, the end of a struck-out text in HTML.
+   * All tokens that end a turn: those that the file names, and the well-known ones but those that are ordinary tokens
+   * of the file. `</s>` is one of Qwen's and of Gemma's, the end of a struck-out text in HTML.
    * @param isOrdinary of a token that the file calls normal
    */
   endOfTurn(ids: readonly (number | undefined)[], isOrdinary: (text: string) => boolean): ReadonlySet<number> {
@@ -113,8 +115,8 @@ export class Vocabulary {
   }
 
   /**
-   * Makes a token that a file names as BOS or as the end of a turn a control token, even if the file calls it normal, so
-   * that text can never turn into it. One that is no name in brackets stays text: some models end at a newline.
+   * Makes a token that a file names as BOS or as the end of a turn a control token, even if the file calls it normal,
+   * so that text can never turn into it. One that is no name in brackets stays text: some models end at a newline.
    */
   protect(id: number): void {
     const isName = /^[<[_].+[>\]]$/su.test(this.texts[id]);

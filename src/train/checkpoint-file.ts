@@ -69,7 +69,8 @@ interface ArrayEntry {
  * The file of a checkpoint, 4 MiB at a time. The arrays must not change until the last chunk has been taken; each
  * chunk is overwritten by the next.
  * @param step optimiser steps done, a safe integer ≥ 0
- * @throws OnebitError `train/not-finite` for a number that JSON cannot hold, `train/bad-option` for what a reader would refuse
+ * @throws OnebitError `train/not-finite` for a number that JSON cannot hold, `train/bad-option` for what a reader would
+ * refuse
  */
 export async function* encodeCheckpoint(
   step: number,

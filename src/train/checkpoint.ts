@@ -121,7 +121,10 @@ export async function loadLatestCheckpoint(platform: Platform, folder: string): 
 /** What another checkpoint may help against; for lack of memory, say, an older one is as large. */
 const MAY_FALL_BACK: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["checkpoint/corrupt", "file/read", "file/not-found"]);
 
-/** Reads one checkpoint. @throws OnebitError `checkpoint/corrupt`, `train/not-enough-memory`, `file/not-found`, `file/read` */
+/**
+ * Reads one checkpoint. @throws OnebitError `checkpoint/corrupt`, `train/not-enough-memory`, `file/not-found`,
+ * `file/read`
+ */
 export async function loadCheckpoint(platform: Platform, path: string): Promise<Checkpoint> {
   const source = await platform.openFile(path);
   try {

@@ -30,7 +30,10 @@ export const NO_TARGET = -1;
 export interface Dataset {
   readonly nTrainTokens: number;
   readonly nValidationTokens: number;
-  /** Fills (batch, seqLength) inputs and targets with random windows. @throws OnebitError `train/bad-data` when the text is shorter */
+  /**
+   * Fills (batch, seqLength) inputs and targets with random windows. @throws OnebitError `train/bad-data` when the text
+   * is shorter
+   */
   nextBatch(batch: number, seqLength: number, inputs: Int32Array, targets: Int32Array): void;
   /** Windows of the validation part: neighbours share one id, so that every id but the very first is predicted once. */
   validationWindows(seqLength: number): number;

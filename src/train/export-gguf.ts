@@ -5,10 +5,10 @@
  *     sub-norms, SiLU           architecture bitnet         onebit, llama.cpp (which computes `bitnet` with SiLU)
  *     no sub-norms, SiLU        architecture llama          onebit, llama.cpp
  *
- * The two BitNet architectures mean 8-bit activations with one scale a token wherever weights are of low bits. A llama file
- * says nothing about activations: engines round those that meet ternary weights to 8 bits in blocks, finer than a token's one
- * scale; only I2_S, which is of models with 8-bit activations by definition, keeps the trained rounding there. What no
- * engine would compute as it was trained is refused, with the reason.
+ * The two BitNet architectures mean 8-bit activations with one scale a token wherever weights are of low bits. A llama
+ * file says nothing about activations: engines round those that meet ternary weights to 8 bits in blocks, finer than a
+ * token's one scale; only I2_S, which is of models with 8-bit activations by definition, keeps the trained rounding
+ * there. What no engine would compute as it was trained is refused, with the reason.
  *
  * @module
  */
@@ -25,9 +25,9 @@ import { vocabularyMetadata } from "./vocabulary.ts";
 
 export interface GgufExportOptions {
   /**
-   * Ternary linears; all of these are exact. TQ2_0 (2.06 bits a weight, the fastest), TQ1_0 (1.69 bits), both for rows of
-   * whole 256s; Q2_0 (2.25 bits) for rows of whole 64s; I2_S (2 bits) for rows of whole 128s, which llama.cpp cannot read.
-   * Default: TQ2_0, and Q2_0 for the matrices whose rows do not divide into 256s.
+   * Ternary linears; all of these are exact. TQ2_0 (2.06 bits a weight, the fastest), TQ1_0 (1.69 bits), both for rows
+   * of whole 256s; Q2_0 (2.25 bits) for rows of whole 64s; I2_S (2 bits) for rows of whole 128s, which llama.cpp cannot
+   * read. Default: TQ2_0, and Q2_0 for the matrices whose rows do not divide into 256s.
    */
   readonly ternary?: "TQ2_0" | "TQ1_0" | "Q2_0" | "I2_S";
   /** Linears of a model of float weights. Default F16. */
@@ -51,7 +51,8 @@ type LowBitType = "TQ2_0" | "TQ1_0" | "Q1_0" | "Q2_0" | "I2_S";
  *
  * Binary linears become Q1_0 (1.125 bits), or Q2_0 where rows do not divide into 128s; both exact.
  *
- * @throws OnebitError `model/unsupported-architecture` for a shape that no GGUF engine computes; `model/bad-shape` when a
+ * @throws OnebitError `model/unsupported-architecture` for a shape that no GGUF engine computes; `model/bad-shape` when
+ * a
  *   row divides into no block of an allowed type, or a tensor has another size than the shape says; `tensor/bad-data`;
  *   what the sink throws
  */
@@ -201,8 +202,8 @@ function floatType(
 }
 
 /**
- * Training turns dimensions i and i + headDim/2 of a head together, a llama file says 2i and 2i + 1: the rows of q and k
- * change places. Undefined for other tensors.
+ * Training turns dimensions i and i + headDim/2 of a head together, a llama file says 2i and 2i + 1: the rows of q and
+ * k change places. Undefined for other tensors.
  */
 function adjacentRows(name: string, headDim: number): ((row: number) => number) | undefined {
   if (!/\.attn_[qk]\.weight$/.test(name)) return undefined;

@@ -45,11 +45,12 @@ export interface FolderFile {
 /**
  * The files of the folder, to be written where the caller wants.
  *
- * Floats are F32, all of them master weights. Models of low bits with float activations hold code · scale as F16, exactly.
- * transformers gives the sub-norm of attention the width of the model, so it reads a model with sub-norms only when
- * heads · headDim = dim; this library reads it anyhow.
+ * Floats are F32, all of them master weights. Models of low bits with float activations hold code · scale as F16,
+ * exactly. transformers gives the sub-norm of attention the width of the model, so it reads a model with sub-norms only
+ * when heads · headDim = dim; this library reads it anyhow.
  *
- * @throws OnebitError `model/unsupported-architecture` for a shape that neither can compute; `model/bad-shape` when rows of
+ * @throws OnebitError `model/unsupported-architecture` for a shape that neither can compute; `model/bad-shape` when
+ * rows of
  *   packed matrices do not come in fours; `option/invalid` for masters of a binary model
  */
 export function safetensorsFolder(model: TrainedModel, options: SafetensorsExportOptions = {}): readonly FolderFile[] {

@@ -21,7 +21,10 @@ export interface LossPlotOptions {
   readonly width?: number;
   /** In pixels, 150 to 4000. Default 400. */
   readonly height?: number;
-  /** Begins the ids and classes in the image; images in one page need different ones. A letter, then letters, digits, `-`. Default "loss-plot". */
+  /**
+   * Begins the ids and classes in the image; images in one page need different ones. A letter, then letters, digits,
+   * `-`. Default "loss-plot".
+   */
   readonly id?: string;
 }
 

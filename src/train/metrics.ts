@@ -59,7 +59,8 @@ export function formatMetric(record: MetricRecord): string {
 /**
  * The records of a log. A last line without its newline, which a killed process leaves, is not one.
  * @param name of the log, for messages
- * @throws OnebitError `train/bad-data` naming the first line that is no record, or whose step is not above the one before
+ * @throws OnebitError `train/bad-data` naming the first line that is no record, or whose step is not above the one
+ * before
  */
 export function parseMetrics(text: string, name = "metrics"): MetricRecord[] {
   check("text", text, TEXT);
@@ -100,14 +101,15 @@ export interface RewoundMetrics {
 }
 
 /**
- * Makes a log end where a checkpoint does: lines of later steps, which will be trained again, go; so does a cut last line.
- * A log must not keep a training from going on: of a damaged one the lines before the damage stay, and one that cannot be
- * read is begun anew; as it was, it stands beside it under another name.
+ * Makes a log end where a checkpoint does: lines of later steps, which will be trained again, go; so does a cut last
+ * line. A log must not keep a training from going on: of a damaged one the lines before the damage stay, and one that
+ * cannot be read is begun anew; as it was, it stands beside it under another name.
  * @param folder of the log, `name` in it
  * @param step of the checkpoint
  * @param damaged what to do with a damaged one: a training that begins refuses it, as it may be of something else
  * @returns the records kept; none when there is no such file
- * @throws OnebitError `file/write`, `file/read` when the folder cannot be read; `train/bad-data`, and nothing is changed
+ * @throws OnebitError `file/write`, `file/read` when the folder cannot be read; `train/bad-data`, and nothing is
+ * changed
  */
 export async function rewindMetrics(
   platform: Platform,

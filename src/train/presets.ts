@@ -56,7 +56,8 @@ export const PRESETS: Readonly<Record<PresetName, Preset>> = {
     sampleTokens: 300,
     checkpointEvery: 100,
   },
-  // The classic exercise: 90 million bytes of Wikipedia to learn from, 5 million to be judged on, 1.6 billion bytes seen.
+  // The classic exercise: 90 million bytes of Wikipedia to learn from, 5 million to be judged on, 1.6 billion bytes
+  // seen.
   enwik8: {
     ...BITNET,
     summary: "32 million weights over 95 million bytes of text: a month and a half on two cores",

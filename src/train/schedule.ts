@@ -76,8 +76,8 @@ export function createSchedule(options: ScheduleOptions): Schedule {
 }
 
 /**
- * cos x for x in [0, π/2], within 1e-14 of it. `Math.cos` may differ between engines in the last bits; sums, products and
- * quotients do not. Taylor's series to x^20, whose next term is below 2e-17 there.
+ * cos x for x in [0, π/2], within 1e-14 of it. `Math.cos` may differ between engines in the last bits; sums, products
+ * and quotients do not. Taylor's series to x^20, whose next term is below 2e-17 there.
  */
 export function cosine(x: number): number {
   const square = x * x;

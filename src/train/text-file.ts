@@ -11,7 +11,10 @@ import { isRefusedMemory, withMemory } from "../core/refused-memory.ts";
 import { type OptionTable, SIGNAL, check, checkOptions, kind, whole } from "../core/options.ts";
 
 export interface TextFileOptions {
-  /** Take this many bytes from the beginning of the (inflated) data; the rest is neither inflated nor checked. Default: all of it. */
+  /**
+   * Take this many bytes from the beginning of the (inflated) data; the rest is neither inflated nor checked. Default:
+   * all of it.
+   */
   readonly maxBytes?: number;
   readonly signal?: AbortSignal;
 }
@@ -26,7 +29,8 @@ const PLAIN_SLICE_BYTES = 16 * 1024 * 1024;
 /**
  * The data of `source`. A gzip file is known by its first two bytes, 1f 8b, which no text has.
  * @returns at most `maxBytes` bytes in fresh memory, at least one
- * @throws OnebitError `train/bad-data` when it is empty, above 1 GiB with no `maxBytes`, or a gzip file that is damaged,
+ * @throws OnebitError `train/bad-data` when it is empty, above 1 GiB with no `maxBytes`, or a gzip file that is
+ * damaged,
  *   cut short or several in one; `train/bad-option`; `train/not-enough-memory`; `file/read`; `aborted`
  */
 export async function readTextFile(given: ByteSource, options: TextFileOptions = {}): Promise<Uint8Array> {
@@ -88,8 +92,8 @@ async function inflate(source: ByteSource, maxBytes: number, signal: AbortSignal
 }
 
 /**
- * A gzip file ends with its inflated length modulo 2^32. Several files in one, as `cat a.gz b.gz` makes, are refused by some
- * engines and inflated by others; this refuses them everywhere.
+ * A gzip file ends with its inflated length modulo 2^32. Several files in one, as `cat a.gz b.gz` makes, are refused by
+ * some engines and inflated by others; this refuses them everywhere.
  */
 async function checkLength(source: ByteSource, lengthBytes: number): Promise<void> {
   const end = await readBytes(source, source.sizeBytes - 4, 4),

@@ -70,7 +70,10 @@ function requireLength(found: number, { seqLength }: Recipe, unit: string): void
   );
 }
 
-/** The text as strings, cut behind newlines where there are any. @throws OnebitError `train/bad-data` for what is no UTF-8 */
+/**
+ * The text as strings, cut behind newlines where there are any. @throws OnebitError `train/bad-data` for what is no
+ * UTF-8
+ */
 function* piecesOf(text: Uint8Array): Generator<string> {
   const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   for (let begin = 0; begin < text.length; ) {

@@ -26,7 +26,10 @@ export interface TrainingOptions extends RecipeOptions {
   readonly platform: Platform;
   /** Default 1. The weights are the same bits with any number. */
   readonly threads?: number;
-  /** Where checkpoints, the log and its plot go; made when it is not there. One training at a time. Without it nothing is kept. */
+  /**
+   * Where checkpoints, the log and its plot go; made when it is not there. One training at a time. Without it nothing
+   * is kept.
+   */
   readonly folder?: string;
   /** Go on from the last checkpoint of the folder; from the beginning when it has none. Default false. */
   readonly resume?: boolean;

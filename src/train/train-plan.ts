@@ -44,7 +44,10 @@ const PLAN_OPTIONS: OptionTable<PlanOptions> = { threads: whole(1, THREADS_MAX),
 /** The module, its stack, and the rounding of blocks: below this. */
 const RUNTIME_BYTES = 256 * 1024;
 
-/** @throws OnebitError `train/not-enough-memory` when WebAssembly or the platform has less than it takes, with both numbers */
+/**
+ * @throws OnebitError `train/not-enough-memory` when WebAssembly or the platform has less than it takes, with both
+ * numbers
+ */
 export function planTraining(given: Recipe, options: PlanOptions = {}): TrainingPlan {
   const { threads = 1, platform } = checkOptions("planTraining", options, PLAN_OPTIONS),
     recipe = checkedRecipe(given);
@@ -86,8 +89,9 @@ export function planTraining(given: Recipe, options: PlanOptions = {}): Training
 }
 
 /**
- * Multiplications of a pass, one a parameter and token, from which on threads pay: a pass has hundreds of barriers, each
- * of which may cost a time slice where other programs keep the processors busy, and below this it takes 0.1 s on one.
+ * Multiplications of a pass, one a parameter and token, from which on threads pay: a pass has hundreds of barriers,
+ * each of which may cost a time slice where other programs keep the processors busy, and below this it takes 0.1 s on
+ * one.
  */
 const THREADS_PAY_FROM = 1e9;
 

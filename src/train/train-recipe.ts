@@ -1,6 +1,6 @@
 /**
- * What a training is made of: the recipe, which decides every bit of the weights, and the settings, which decide what is
- * reported and kept on the way.
+ * What a training is made of: the recipe, which decides every bit of the weights, and the settings, which decide what
+ * is reported and kept on the way.
  *
  * @module
  */
@@ -42,8 +42,8 @@ export interface Recipe extends Omit<TransformerShape, "contextLength"> {
 }
 
 /**
- * What may change between a run and the one that resumes it. `…Every` counts steps, and what is due every so often is due
- * at the last step too; 0 means never.
+ * What may change between a run and the one that resumes it. `…Every` counts steps, and what is due every so often is
+ * due at the last step too; 0 means never.
  */
 export interface Settings {
   /** A line of metrics every so many steps. */

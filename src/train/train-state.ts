@@ -2,8 +2,8 @@
  * The state of a training as a checkpoint holds it, and whether one goes on with another.
  *
  * A checkpoint has all that decides the bits of what follows: weights, both moments, the step, where the random windows
- * stand, the recipe, the vocabulary; and, so that the log goes on as if nothing had happened, what was added up since its
- * last line.
+ * stand, the recipe, the vocabulary; and, so that the log goes on as if nothing had happened, what was added up since
+ * its last line.
  *
  * @module
  */
@@ -28,7 +28,9 @@ import type { TrainedVocabulary } from "./vocabulary.ts";
 export interface Progress {
   /** Optimiser steps done. */
   step: number;
-  /** The last step that was reported: judged, sampled, logged. A run stopped in the middle of a report does it again. */
+  /**
+   * The last step that was reported: judged, sampled, logged. A run stopped in the middle of a report does it again.
+   */
   reportedStep: number;
   /** Losses since the last line of the log, and of how many steps. */
   lossSum: number;
@@ -103,7 +105,9 @@ function arraysOf({ runtime, trainer }: TrainingParts): {
   return { values: runtime.f32(parameters.values, parameters.total), ...optimizer.moments };
 }
 
-/** @throws OnebitError `train/not-finite` when a weight is no number: such a state must not take the place of a good one */
+/**
+ * @throws OnebitError `train/not-finite` when a weight is no number: such a state must not take the place of a good one
+ */
 export function requireFinite(parts: TrainingParts, step: number): void {
   for (const [name, parameter] of parts.trainer.parameters.byName) {
     for (const value of parameter.value) {

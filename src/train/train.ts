@@ -110,7 +110,8 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
 
   /**
    * Runs to the end. When the signal fires, the state is saved and `aborted` thrown; leaving the loop saves nothing.
-   * @throws OnebitError `aborted`; `train/not-finite`, `file/write` and `train/busy`, after which the folder is as the last checkpoint left it
+   * @throws OnebitError `aborted`; `train/not-finite`, `file/write` and `train/busy`, after which the folder is as the
+   * last checkpoint left it
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainEvent, void> {
     const { progress, signal, folder } = this.#parts;
@@ -132,7 +133,10 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
     yield { kind: "done", step: progress.step };
   }
 
-  /** A GGUF file of the model as it is now. @throws OnebitError `model/unsupported-architecture`, `model/bad-shape` for shapes that GGUF cannot hold */
+  /**
+   * A GGUF file of the model as it is now. @throws OnebitError `model/unsupported-architecture`, `model/bad-shape` for
+   * shapes that GGUF cannot hold
+   */
   async gguf(options: GgufExportOptions = {}): Promise<Uint8Array> {
     return await withMemory("train/not-enough-memory", "the GGUF file of the model", async () => {
       const sink = memorySink();

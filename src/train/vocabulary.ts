@@ -34,7 +34,8 @@ export function byteVocabulary(): TrainedVocabulary {
 }
 
 /**
- * What {@link trainBpe} made, with the names of control tokens behind; the first of these ends a text, byte 0 without any.
+ * What {@link trainBpe} made, with the names of control tokens behind; the first of these ends a text, byte 0 without
+ * any.
  *
  * @throws OnebitError `tokenizer/bad-vocabulary` when a name is no name in brackets, which text could become;
  *   `tokenizer/unsupported` for a pre-tokenizer that tokenizer.json is not written for
@@ -143,7 +144,9 @@ export function vocabularyJson(vocabulary: TrainedVocabulary): JsonObject {
   };
 }
 
-/** tokenizer_config.json. Byte 0 is not named as EOS there: text with the letter of its alphabet, Ā, would become it. */
+/**
+ * tokenizer_config.json. Byte 0 is not named as EOS there: text with the letter of its alphabet, Ā, would become it.
+ */
 export function vocabularyConfigJson({ tokens, firstControlId, eosId }: TrainedVocabulary): JsonObject {
   const named = eosId >= firstControlId ? { bos_token: tokens[eosId], eos_token: tokens[eosId] } : {};
   return {

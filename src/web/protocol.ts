@@ -58,7 +58,9 @@ export interface Connected {
   readonly locked: boolean;
 }
 
-/** The page has heard all it waited for. The worker gives its lock back only now: a lock's news may overtake a port's. */
+/**
+ * The page has heard all it waited for. The worker gives its lock back only now: a lock's news may overtake a port's.
+ */
 export interface SessionEnd {
   readonly end: true;
 }

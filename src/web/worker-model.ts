@@ -65,7 +65,10 @@ export async function loadInWorkerOf(
   }
 }
 
-/** What crosses, and what stays: the other side checks what crosses as it checks all options. @throws OnebitError `option/invalid` */
+/**
+ * What crosses, and what stays: the other side checks what crosses as it checks all options. @throws OnebitError
+ * `option/invalid`
+ */
 function split<Options extends Listener>(
   what: string,
   options: Options,
@@ -142,7 +145,10 @@ export class WorkerModel implements AsyncDisposable {
     return await this.#connection.call("embed", [texts, others], listener).done;
   }
 
-  /** Logits after each id: (ids.length, vocabSize), row-major. @throws OnebitError as `Model.logits`; `engine/worker-lost` */
+  /**
+   * Logits after each id: (ids.length, vocabSize), row-major. @throws OnebitError as `Model.logits`;
+   * `engine/worker-lost`
+   */
   async logits(ids: readonly number[], options: LogitsOptions = {}): Promise<Float32Array> {
     const [others, listener] = split("logits", options);
     return await this.#connection.call("logits", [ids, others], listener).done;
@@ -158,7 +164,10 @@ export class WorkerModel implements AsyncDisposable {
     return this.#connection.call("decode", [ids]).done;
   }
 
-  /** Ends what is running (as "aborted"), frees the memory and ends the worker. Later calls throw `model/closed`; closing twice is fine. */
+  /**
+   * Ends what is running (as "aborted"), frees the memory and ends the worker. Later calls throw `model/closed`;
+   * closing twice is fine.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

@@ -24,12 +24,12 @@ export type { WorkerLoadOptions, WorkerModelSource } from "./worker-model.ts";
 /**
  * Loads a model in a worker; without a source the one in the package.
  *
- * @example
- * const model = await loadInWorker("model.gguf", { onProgress: ({ loadedBytes, totalBytes }) => show(loadedBytes / totalBytes) });
- * for await (const piece of model.generate("Once upon a time")) append(piece.text);
+ * @example const model = await loadInWorker("model.gguf", { onProgress: ({ loadedBytes, totalBytes }) =>
+ * show(loadedBytes / totalBytes) }); for await (const piece of model.generate("Once upon a time")) append(piece.text);
  * await model.close();
  *
- * @throws OnebitError as `load`; `engine/worker-failed` when the worker does not start, `engine/worker-lost` when it dies
+ * @throws OnebitError as `load`; `engine/worker-failed` when the worker does not start, `engine/worker-lost` when it
+ * dies
  */
 export async function loadInWorker(source?: WorkerModelSource, options: WorkerLoadOptions = {}): Promise<WorkerModel> {
   if (source !== undefined) return await loadInWorkerOf(startBlobWorker, source, options);
@@ -40,7 +40,10 @@ export async function loadInWorker(source?: WorkerModelSource, options: WorkerLo
   });
 }
 
-/** The whole engine is a text inside this package, fetched only when it is needed: no bundler has to know of a worker's file. */
+/**
+ * The whole engine is a text inside this package, fetched only when it is needed: no bundler has to know of a worker's
+ * file.
+ */
 async function startBlobWorker(): Promise<StartedWorker> {
   const { default: source } = await packagePart("the engine of the worker", () => import("#engine-worker"));
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));

@@ -1,4 +1,6 @@
-/** Options of the command line: what is meant is taken or told, and what is wrong is refused before a model is loaded. */
+/**
+ * Options of the command line: what is meant is taken or told, and what is wrong is refused before a model is loaded.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -23,8 +23,8 @@ const CONTEXT_LENGTH = 64;
 /** f32 against f64. */
 const FLOAT_ERROR_MAX = 1e-5;
 /**
- * BitNet's 8-bit activations are part of the model: f32 and f64 may only differ where they round one of them apart, which
- * none of these files happens to have.
+ * BitNet's 8-bit activations are part of the model: f32 and f64 may only differ where they round one of them apart,
+ * which none of these files happens to have.
  */
 const TOKEN_ERROR_MAX = 1e-5;
 /** Activations of 12 bits (dense) or 9 (ternary and binary), a scale for 32, or for 64 and 128 of them. */

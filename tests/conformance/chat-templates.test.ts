@@ -1,6 +1,6 @@
 /**
- * Chat templates against Python's Jinja in transformers' setting: real templates on conversations of every kind, and every
- * filter, test, method and operator on values of every kind.
+ * Chat templates against Python's Jinja in transformers' setting: real templates on conversations of every kind, and
+ * every filter, test, method and operator on values of every kind.
  *
  * The templates are those of the vocabularies that this folder's package.json names, and onebit's own;
  * `ONEBIT_TEMPLATES=FOLDER` adds the *.jinja files of a folder.

@@ -1,4 +1,7 @@
-/** llama.cpp in a process of its own (llama-cpp.mjs), where it is installed: `npm install --no-save --prefix tests/conformance`. */
+/**
+ * llama.cpp in a process of its own (llama-cpp.mjs), where it is installed: `npm install --no-save --prefix
+ * tests/conformance`.
+ */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

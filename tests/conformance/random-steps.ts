@@ -70,7 +70,8 @@ export function randomSteps(json: JsonObject, random: Random): JsonObject {
     random() < 0.7
       ? [{ type: "ByteLevel", add_prefix_space: random() < 0.3, trim_offsets: true, use_regex: random() < 0.5 }]
       : [];
-  // Only by itself: behind steps that put something before a text, or take it away, the library has another idea of its beginning.
+  // Only by itself: behind steps that put something before a text, or take it away, the library has another idea of its
+  // beginning.
   const first: JsonObject = { type: "Metaspace", replacement: "▁", prepend_scheme: "first", split: random() < 0.5 };
   const isFirst = !isByteLevel && random() < 0.1;
   const steps =

@@ -1,8 +1,8 @@
 /**
  * Vocabularies that packages ship, against the Rust library that made them: `tokenizers`, Hugging Face's.
  *
- * Every text is encoded as its ids with all added tokens read and with none, decoded with and without control tokens, and
- * decoded as a stream. Nothing may differ but what README.md here lists with its reason.
+ * Every text is encoded as its ids with all added tokens read and with none, decoded with and without control tokens,
+ * and decoded as a stream. Nothing may differ but what README.md here lists with its reason.
  *
  * ONEBIT_TEXTS=20000: texts a vocabulary. Without it 2,000, which take a minute.
  */
@@ -70,7 +70,8 @@ async function assertSame(json: JsonObject, count: number, seed: number, ours = 
   const plain = rust(withoutNames(json));
   const added = json.added_tokens as JsonObject[];
   const names = added.map(({ content }) => content as string);
-  // The library decodes an added token that its normalizer changes to the changed name, even where that is no special token.
+  // The library decodes an added token that its normalizer changes to the changed name, even where that is no special
+  // token.
   const decodes = !(seed !== PUBLISHED && added.some(({ normalized }) => normalized === true));
   const random = makeRandom(seed);
   for (let done = 0; done < count; done += BATCH) {

@@ -87,7 +87,8 @@ describe("sampler", () => {
   });
 
   test("typical sampling keeps what is nearest to the entropy", () => {
-    // The entropy is 1.875 bits: the surprises 2 (id 3), 1 (id 1), 3 (id 2), 4 (ids 0, 4) are 0.125, 0.875, 1.125, 2.125 away.
+    // The entropy is 1.875 bits: the surprises 2 (id 3), 1 (id 1), 3 (id 2), 4 (ids 0, 4) are 0.125, 0.875, 1.125,
+    // 2.125 away.
     assert.deepEqual(kept({ typicalP: 0.2 }), [3]);
     assert.deepEqual(kept({ typicalP: 0.3 }), [1, 3]);
     assert.deepEqual(kept({ typicalP: 0.8 }), [1, 2, 3]);

@@ -19,7 +19,10 @@ const GGUF = await ggufBytes(
 );
 const OPTIONS = { maxTokens: 20, ignoreEnd: true, seed: 5 } as const;
 
-/** What never comes must fail the test, not end its process. How long it took is told, and not judged: machines are busy. */
+/**
+ * What never comes must fail the test, not end its process. How long it took is told, and not judged: machines are
+ * busy.
+ */
 async function soon<T>(t: TestContext, what: string, work: Promise<T>): Promise<T> {
   const begin = performance.now();
   let timer: ReturnType<typeof setTimeout> | undefined;

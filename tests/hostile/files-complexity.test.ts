@@ -2,9 +2,9 @@
  * Time to parse a header grows with its size and no faster: the exponent e of T(n) = O(n^e), fitted over sizes from
  * a few kilobytes to about 10 MB, for each part of a header that can be made long.
  *
- * Memory itself gets slower with size: caches end, the collector wakes, and other work on the machine comes and goes. So
- * each size is timed next to a plain loop that makes the same strings and objects, and the ratio of the two is fitted:
- * what is left is the parser's own.
+ * Memory itself gets slower with size: caches end, the collector wakes, and other work on the machine comes and goes.
+ * So each size is timed next to a plain loop that makes the same strings and objects, and the ratio of the two is
+ * fitted: what is left is the parser's own.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -1,6 +1,6 @@
 /**
- * Whole models with random damage in header and weights, and configs with every member replaced by every odd value: each
- * loads and gives logits, or is refused by a typed error, in bounded time, with nothing left open.
+ * Whole models with random damage in header and weights, and configs with every member replaced by every odd value:
+ * each loads and gives logits, or is refused by a typed error, in bounded time, with nothing left open.
  *
  * ONEBIT_FUZZ: mutated headers of the file tests; of whole models, a two-thousandth of it (default 200) is tried.
  */

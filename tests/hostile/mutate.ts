@@ -100,7 +100,9 @@ function writeNumber(bytes: Uint8Array, at: number, value: bigint, lengthBytes: 
     bytes[at + i] = Number((value >> BigInt(8 * i)) & 255n);
 }
 
-/** A file may take 50 ms and 10 ms a megabyte; a busy machine gets three more tries to show that it was not the file. */
+/**
+ * A file may take 50 ms and 10 ms a megabyte; a busy machine gets three more tries to show that it was not the file.
+ */
 const FILE_MS_MAX = 50;
 const RETRIES = 3;
 

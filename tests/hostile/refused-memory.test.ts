@@ -1,6 +1,7 @@
 /**
  * Every allocation of every operation, one after the other, is refused. Each time the error is typed, and what was open
- * works as before: the same call gives the same bits. ONEBIT_REFUSALS=all refuses each; without it, some 30 an operation.
+ * works as before: the same call gives the same bits. ONEBIT_REFUSALS=all refuses each; without it, some 30 an
+ * operation.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";

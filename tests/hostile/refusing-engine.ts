@@ -1,6 +1,6 @@
 /**
- * An engine that refuses memory: each allocation is counted, and the one that is asked for throws what V8 throws. Import this
- * before anything that keeps a constructor for itself.
+ * An engine that refuses memory: each allocation is counted, and the one that is asked for throws what V8 throws.
+ * Import this before anything that keeps a constructor for itself.
  */
 
 /** Allocations below this are none that a system refuses one by one. Views of memory that is there are not counted. */

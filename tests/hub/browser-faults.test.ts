@@ -1,6 +1,7 @@
 /**
- * Downloads and removals in a browser that end at any operation of its storage: the tab closed there, the operation refused or
- * torn, the power gone. After each, nothing corrupt is opened and the next pull gives the file; errors are typed.
+ * Downloads and removals in a browser that end at any operation of its storage: the tab closed there, the operation
+ * refused or torn, the power gone. After each, nothing corrupt is opened and the next pull gives the file; errors are
+ * typed.
  *
  * ONEBIT_FAULTS=all takes every operation; without it every fourth.
  */

@@ -1,6 +1,6 @@
 /**
- * The stores of browsers over stand-ins for what browsers give: folders in memory, a cache in memory, locks. Both stores and
- * Node's do the same to the same calls, and a pull through each gives the same file.
+ * The stores of browsers over stand-ins for what browsers give: folders in memory, a cache in memory, locks. Both
+ * stores and Node's do the same to the same calls, and a pull through each gives the same file.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

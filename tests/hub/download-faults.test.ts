@@ -1,7 +1,7 @@
 /**
- * Downloads and removals that end at any operation on the disk: their process killed there, the operation refused or torn,
- * the power gone. After each, nothing corrupt is opened, what was whole still is, and the next pull goes on: at most 8 MiB
- * come twice. By enumeration: every operation, every kind of fault.
+ * Downloads and removals that end at any operation on the disk: their process killed there, the operation refused or
+ * torn, the power gone. After each, nothing corrupt is opened, what was whole still is, and the next pull goes on: at
+ * most 8 MiB come twice. By enumeration: every operation, every kind of fault.
  *
  * ONEBIT_FAULTS=all takes more codes of errors and more ways to lose power.
  */
@@ -55,7 +55,10 @@ function platformOn(fs: ModelFs, server: MemoryServer): HubPlatform {
   };
 }
 
-/** What came of a call, in words: `done`, or the code of its error. Untyped errors count only where the process lives on. */
+/**
+ * What came of a call, in words: `done`, or the code of its error. Untyped errors count only where the process lives
+ * on.
+ */
 async function outcomeOf(call: Promise<unknown>, isKilled: () => boolean): Promise<string> {
   try {
     await call;

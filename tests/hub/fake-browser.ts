@@ -6,7 +6,10 @@ function named(name: string): Error {
   return Object.assign(new Error(name), { name });
 }
 
-/** Told of each operation: it may throw, as a browser would; of a write it says which part is done, and what is then thrown. */
+/**
+ * Told of each operation: it may throw, as a browser would; of a write it says which part is done, and what is then
+ * thrown.
+ */
 export type Operate = (what: string) => { readonly part: number; readonly then?: Error };
 const SOUND: Operate = () => ({ part: 1 });
 

@@ -1,6 +1,6 @@
 /**
- * A server that behaves like the hub, and misbehaves on demand: repositories behind redirects to a second origin, ranges,
- * ETags, and for any file of any request a fault.
+ * A server that behaves like the hub, and misbehaves on demand: repositories behind redirects to a second origin,
+ * ranges, ETags, and for any file of any request a fault.
  */
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";

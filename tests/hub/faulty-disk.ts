@@ -1,9 +1,9 @@
 /**
- * A disk in memory that fails as real ones do, for the store of models in a folder: every operation is counted, and any of
- * them can be the last of its process, fail, or do a part only. Folders, links, files changed in place.
+ * A disk in memory that fails as real ones do, for the store of models in a folder: every operation is counted, and any
+ * of them can be the last of its process, fail, or do a part only. Folders, links, files changed in place.
  *
- * Power loss is modelled as strictly as POSIX allows: what a file holds survives when the file was synced, a name when its
- * folder was; of what was not synced, anything may survive, in any order.
+ * Power loss is modelled as strictly as POSIX allows: what a file holds survives when the file was synced, a name when
+ * its folder was; of what was not synced, anything may survive, in any order.
  */
 import { posix } from "node:path";
 import type { ModelFs } from "../../src/platform/node-model-store.ts";
@@ -20,9 +20,9 @@ export type Fault =
   | { readonly kind: "error"; readonly code: string; readonly from?: boolean };
 
 /**
- * What is there when the next process begins. `all`: the process died, not the machine. The others are power losses: `synced`:
- * nothing that was not synced; `names`: all names, but files hold what was synced; `zeros`: files have their length too, but
- * zeros where they were changed; a number seeds a mixture of all that.
+ * What is there when the next process begins. `all`: the process died, not the machine. The others are power losses:
+ * `synced`: nothing that was not synced; `names`: all names, but files hold what was synced; `zeros`: files have their
+ * length too, but zeros where they were changed; a number seeds a mixture of all that.
  */
 export type Survival = "all" | "synced" | "names" | "zeros" | number;
 export const POWER_LOSSES: readonly Survival[] = ["synced", "names", "zeros", 1, 2];

@@ -1,6 +1,7 @@
 /**
- * Redirects as browsers have them: where one leads is not shown, and a fetch that follows it takes headers along. No header of
- * the caller's goes to another origin, or from https to http. The stand-in for a browser's fetch is as the Fetch standard has it.
+ * Redirects as browsers have them: where one leads is not shown, and a fetch that follows it takes headers along. No
+ * header of the caller's goes to another origin, or from https to http. The stand-in for a browser's fetch is as the
+ * Fetch standard has it.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -19,7 +20,10 @@ interface Seen {
   readonly headers: Headers;
 }
 
-/** Answers by URL: an address to be sent on to, a status, or a body. `whoMay` says who gets what stands there; others get 401. */
+/**
+ * Answers by URL: an address to be sent on to, a status, or a body. `whoMay` says who gets what stands there; others
+ * get 401.
+ */
 type Site = Readonly<Record<string, string | number | Uint8Array>>;
 
 function browserFetch(site: Site, seen: Seen[], whoMay: (request: Seen) => boolean = () => true): Fetch {

@@ -1,5 +1,6 @@
 /**
- * What is kept: one flipped bit anywhere in it is found, lists are right, removing removes, `load` runs what was pulled.
+ * What is kept: one flipped bit anywhere in it is found, lists are right, removing removes, `load` runs what was
+ * pulled.
  *
  * ONEBIT_FLIPS sets how many bits are flipped, each in a copy of its own; 40 by default.
  */

@@ -1,6 +1,6 @@
 /**
- * Through a proxy that the environment names, in processes of their own: on Node 20 with undici, which tests/hub/proxy brings
- * (`npm ci --prefix tests/hub/proxy`), on newer ones by themselves; and what is said where neither is there.
+ * Through a proxy that the environment names, in processes of their own: on Node 20 with undici, which tests/hub/proxy
+ * brings (`npm ci --prefix tests/hub/proxy`), on newer ones by themselves; and what is said where neither is there.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -1,5 +1,6 @@
 /**
- * A process that pulls one model and says that it waits, then what it got; to be killed at any moment: SOURCE, then options as JSON.
+ * A process that pulls one model and says that it waits, then what it got; to be killed at any moment: SOURCE, then
+ * options as JSON.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";

@@ -1,5 +1,6 @@
 /**
- * Plain URLs, and everything a server and a network can do wrong: each is mended, or a typed error; never a spoiled file.
+ * Plain URLs, and everything a server and a network can do wrong: each is mended, or a typed error; never a spoiled
+ * file.
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";

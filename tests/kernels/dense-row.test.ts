@@ -1,4 +1,6 @@
-/** Rows of dense tensors as the kernels decode them: the vectors made by ggml, and src/files/dequantize.ts on others. */
+/**
+ * Rows of dense tensors as the kernels decode them: the vectors made by ggml, and src/files/dequantize.ts on others.
+ */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";

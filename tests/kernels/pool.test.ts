@@ -1,4 +1,7 @@
-/** Threads that die while a model works: it is told by a typed error, in every later call too, and nothing waits for them. */
+/**
+ * Threads that die while a model works: it is told by a typed error, in every later call too, and nothing waits for
+ * them.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OnebitError } from "../../src/core/errors.ts";
@@ -11,7 +14,10 @@ const GGUF = await ggufBytes(
   { nEmbd: 256, nLayers: 2, nHeads: 4, nKvHeads: 2, headDim: 64, nFf: 512, nVocab: 64 },
   { architecture: "llama", body: "TQ2_0" },
 );
-/** A thread that dies before the model is loaded is another failure: on a busy machine loading takes longer than a thread's start. */
+/**
+ * A thread that dies before the model is loaded is another failure: on a busy machine loading takes longer than a
+ * thread's start.
+ */
 const WHEN_LOADED = "await new Promise((done) => setTimeout(done, 500));";
 const WORK = "instance.exports.work(data.control, data.thread, 1);";
 

@@ -2,8 +2,9 @@
  * Every branch of the kernels, and of what drives them, that depends on how much work there is: rows of activations,
  * threads, rows and columns of a matrix, positions. Results may not depend on any of them.
  *
- * A test takes its sizes from here and stands on both sides of each threshold. The numbers are read from the sources, so a
- * threshold that moves takes the tests along; `thresholds.test.ts` fails for a constant of the kernels that is not listed.
+ * A test takes its sizes from here and stands on both sides of each threshold. The numbers are read from the sources,
+ * so a threshold that moves takes the tests along; `thresholds.test.ts` fails for a constant of the kernels that is not
+ * listed.
  *
  *   axis         what is counted                                     tested in
  *   rows         rows of activations of one walk                     tests/nn/thresholds, tests/model/thresholds
@@ -277,7 +278,10 @@ export function limitsOf({ file, limit, unit = 1, perThread = false }: Threshold
   return Array.from({ length: perThread ? nThreads : 1 }, (_, i) => value * unit * (i + 1));
 }
 
-/** Every size next to a threshold of an axis, up to `max`, ascending: one below it, it, one above it. `step` is the size's own unit. */
+/**
+ * Every size next to a threshold of an axis, up to `max`, ascending: one below it, it, one above it. `step` is the
+ * size's own unit.
+ */
 export function sizesAround(axis: Axis, max: number, step = 1): number[] {
   const limits = THRESHOLDS.filter((threshold) => threshold.axis === axis).flatMap((threshold) => limitsOf(threshold));
   const sizes = limits.flatMap((limit) => [-1, 0, 1].map((side) => (Math.round(limit / step) + side) * step));

@@ -1,7 +1,7 @@
 /**
- * Embeddings of a whole model: the graph of BitNet-Embedding (Qwen3 with a norm of each projection's input), the ids that
- * are read, pooling and length. The head of these models is made of unit vectors, so that logits are the hidden state
- * and the exact pass says what it must be. Weights are floats: `architectures.test.ts` has ternary ones.
+ * Embeddings of a whole model: the graph of BitNet-Embedding (Qwen3 with a norm of each projection's input), the ids
+ * that are read, pooling and length. The head of these models is made of unit vectors, so that logits are the hidden
+ * state and the exact pass says what it must be. Weights are floats: `architectures.test.ts` has ternary ones.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

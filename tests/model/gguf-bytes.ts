@@ -13,7 +13,10 @@ export interface GgufChoices {
   readonly tables?: TensorTypeName;
   /** Of norms and biases. Default "F32". */
   readonly vectors?: TensorTypeName;
-  /** Entries by key after the architecture's prefix, or whole ("general.…", "tokenizer.…", "prism.…"); undefined leaves one out. */
+  /**
+   * Entries by key after the architecture's prefix, or whole ("general.…", "tokenizer.…", "prism.…"); undefined leaves
+   * one out.
+   */
   readonly keys?: Readonly<Record<string, GgufEntry | undefined>>;
   /** Changes the list of tensors: more, fewer, other shapes. */
   readonly tensors?: (tensors: readonly TinyTensor[]) => readonly TinyTensor[];

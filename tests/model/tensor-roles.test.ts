@@ -1,6 +1,6 @@
 /**
- * Every role a tensor has in a model × every type a file may give it: it loads and means the same, or it is refused by its
- * name before a byte of it is read. Nothing else.
+ * Every role a tensor has in a model × every type a file may give it: it loads and means the same, or it is refused by
+ * its name before a byte of it is read. Nothing else.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

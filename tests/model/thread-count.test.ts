@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createThreadCount } from "../../src/model/thread-count.ts";
 
-/** Runs `tokens` tokens on a machine where n threads take msOf(n, i) and sleep where it says so; gives how often each number ran. */
+/**
+ * Runs `tokens` tokens on a machine where n threads take msOf(n, i) and sleep where it says so; gives how often each
+ * number ran.
+ */
 function run(
   nThreads: number,
   tokens: number,

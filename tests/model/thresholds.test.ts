@@ -1,6 +1,7 @@
 /**
- * The engine on both sides of every threshold of its kernels (tests/kernels/thresholds.ts): each layout, one to four threads,
- * batches of rows around each threshold, prompts and caches that end around each threshold of positions. The same bits.
+ * The engine on both sides of every threshold of its kernels (tests/kernels/thresholds.ts): each layout, one to four
+ * threads, batches of rows around each threshold, prompts and caches that end around each threshold of positions. The
+ * same bits.
  */
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
@@ -21,7 +22,10 @@ import type { TinyShape } from "./tiny-model.ts";
 const THREADS = [1, 2, 3, 4] as const;
 const ROWS = sizesAround("rows", 130);
 
-/** Four tiles of k and v, eight of q, eighty of a feed-forward, whose rows are two k-blocks; a head of 67 rows has a padded tile. */
+/**
+ * Four tiles of k and v, eight of q, eighty of a feed-forward, whose rows are two k-blocks; a head of 67 rows has a
+ * padded tile.
+ */
 const SHAPE: TinyShape = {
   nEmbd: 256,
   nLayers: 1,

@@ -1,4 +1,7 @@
-/** Folders without tokenizer.json: vocab.json and merges.txt mean the same as the tokenizer.json that transformers makes of them. */
+/**
+ * Folders without tokenizer.json: vocab.json and merges.txt mean the same as the tokenizer.json that transformers makes
+ * of them.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { load, loadTokenizer } from "../../src/load.ts";

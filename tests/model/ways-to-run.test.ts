@@ -1,6 +1,7 @@
 /**
  * How a model is run changes no bit: the build of the kernels, the number of threads, the split of the ids into
- * batches, and what the KV cache held before. `tests/runtime` asks the same of larger models, in processes of their own.
+ * batches, and what the KV cache held before. `tests/runtime` asks the same of larger models, in processes of their
+ * own.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

@@ -32,7 +32,8 @@ describe("transformers as files", () => {
       const wanted = model.eval().forward(ids(IDS)).data,
         error = relativeError(found, wanted);
       t.diagnostic(`largest difference over the largest logit: ${error.toExponential(1)}`);
-      // Only attention and the head sum in another order: no activation of these models lies so near a half that it rounds apart.
+      // Only attention and the head sum in another order: no activation of these models lies so near a half that it
+      // rounds apart.
       assert.ok(error < 1e-5, `error ${error}`);
       if (model.shape.weightBits === 32) return;
       const packed = model.pack().forward(ids(IDS)).data;

@@ -1,4 +1,6 @@
-/** The examples of the original BitNet README, at their sizes; and examples/nn.ts, which has them, run on the package. */
+/**
+ * The examples of the original BitNet README, at their sizes; and examples/nn.ts, which has them, run on the package.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** A whole transformer: its logits and every parameter's gradient against double precision and central differences, and its training against the trainer's. */
+/**
+ * A whole transformer: its logits and every parameter's gradient against double precision and central differences, and
+ * its training against the trainer's.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { AdamW } from "../../src/nn/adam-w.ts";

@@ -2,8 +2,8 @@
  * A file system in memory that fails as real ones do, for what writes through `node:fs/promises`: every operation is
  * counted, and any of them can be the last of its process, fail, or write a part only.
  *
- * Power loss is modelled as strictly as POSIX allows: what a file holds survives when the file was synced, its name when the
- * folder was; of what was not synced, anything may survive, in any order.
+ * Power loss is modelled as strictly as POSIX allows: what a file holds survives when the file was synced, its name
+ * when the folder was; of what was not synced, anything may survive, in any order.
  */
 import { dirname } from "node:path";
 import type { NodeFs } from "../../src/platform/node-files.ts";
@@ -18,9 +18,9 @@ export type Fault =
   | { readonly kind: "error"; readonly code: string; readonly from?: boolean };
 
 /**
- * What is there when the next process begins. `all`: the process died, not the machine. The others are power losses: `synced`:
- * nothing else; `names`: all names, but files hold what was synced; `zeros`: files have their length too, filled with
- * zeros; `data`: all that files hold, but only the names that were synced; a number seeds a mixture.
+ * What is there when the next process begins. `all`: the process died, not the machine. The others are power losses:
+ * `synced`: nothing else; `names`: all names, but files hold what was synced; `zeros`: files have their length too,
+ * filled with zeros; `data`: all that files hold, but only the names that were synced; a number seeds a mixture.
  */
 export type Survival = "all" | "synced" | "names" | "zeros" | "half" | "data" | number;
 export const POWER_LOSSES: readonly Survival[] = ["synced", "names", "zeros", "half", "data", 1, 2];
@@ -118,7 +118,10 @@ export class FaultyFiles {
     this.#durable.set(path, inode);
   }
 
-  /** Counts an operation and lets its fault happen. @returns the part of a write that is done: 1, or one half with what then is thrown */
+  /**
+   * Counts an operation and lets its fault happen. @returns the part of a write that is done: 1, or one half with what
+   * then is thrown
+   */
   #operate(life: number, what: string, isChange: boolean): { readonly part: number; readonly then?: Error } {
     if (life !== this.#life || this.#isKilled) throw new Killed(what);
     const index = this.operations.push(what) - 1,

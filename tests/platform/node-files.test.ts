@@ -21,7 +21,10 @@ const isWriteError =
   (error: unknown): boolean =>
     error instanceof OnebitError && error.code === "file/write" && pattern.test(error.message);
 
-/** Node's functions, each call noted in `calls`; `failing` throws with its code, `partly` makes each write write one byte. */
+/**
+ * Node's functions, each call noted in `calls`; `failing` throws with its code, `partly` makes each write write one
+ * byte.
+ */
 function watchedFs(calls: string[], { failing = "", code = "ENOSPC", partly = false } = {}): NodeFs {
   const note = (what: string): void => {
     calls.push(what);

@@ -1,7 +1,7 @@
 /**
  * Evaluates models on this JavaScript engine in every way it can and prints a hash of all logits of each way: one line
- * of JSON per model × KV cache × variant × number of threads × split of the prompt. Every line of a model and a cache must
- * have the same hash, here and on every other engine.
+ * of JSON per model × KV cache × variant × number of threads × split of the prompt. Every line of a model and a cache
+ * must have the same hash, here and on every other engine.
  *
  *   node bits.js MODEL...
  */

@@ -45,8 +45,8 @@ const NO_SHARED_MEMORY: Pick<Expected, "oneThread" | "threadsByNumber"> = {
 };
 
 /**
- * WebKitGTK's own small browser. Its engine lacks the dot product of relaxed SIMD, private files are switched off (switched on,
- * they cannot be written), and no page gets shared memory.
+ * WebKitGTK's own small browser. Its engine lacks the dot product of relaxed SIMD, private files are switched off
+ * (switched on, they cannot be written), and no page gets shared memory.
  */
 const WEBKIT: Omit<Browser, "expected"> = {
   name: "WebKitGTK",

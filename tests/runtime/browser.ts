@@ -10,9 +10,13 @@ import { type BrowserProcess, nameOf, startBrowser } from "./browser-process.ts"
 
 export interface Page {
   readonly name: string;
-  /** Sets `globalThis.runPage`, which is called; what that resolves to is the page's report. A path below the folder. */
+  /**
+   * Sets `globalThis.runPage`, which is called; what that resolves to is the page's report. A path below the folder.
+   */
   readonly script: string;
-  /** The document, where it is not one with the script alone: a path below the folder; the script is added at its end. */
+  /**
+   * The document, where it is not one with the script alone: a path below the folder; the script is added at its end.
+   */
   readonly html?: string;
   /** Not a module: what some bundlers write. */
   readonly isClassic?: boolean;

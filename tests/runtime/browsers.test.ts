@@ -1,6 +1,6 @@
 /**
- * The package in browsers: in a page and in a worker of it, isolated and not, under a strict Content-Security-Policy, as
- * raw modules and from each bundler. The answers are the same bits as Node's.
+ * The package in browsers: in a page and in a worker of it, isolated and not, under a strict Content-Security-Policy,
+ * as raw modules and from each bundler. The answers are the same bits as Node's.
  *
  * ONEBIT_MIXED_S: seconds that calls of every kind are mixed in the worker of a page (mixed-calls.ts).
  * ONEBIT_BROWSERS=all runs it: `.ci/run browsers` brings Chromium, Firefox and WebKit (from Debian) and the bundlers.
@@ -73,7 +73,9 @@ interface MixedReport {
   readonly stopReasons: readonly string[];
 }
 
-/** The page of examples/vite: what it wrote, how many characters were there when it was stopped, and some time later. */
+/**
+ * The page of examples/vite: what it wrote, how many characters were there when it was stopped, and some time later.
+ */
 interface ExampleReport {
   readonly text: string;
   readonly atStop: number;

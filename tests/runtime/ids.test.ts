@@ -1,6 +1,6 @@
 /**
- * The promise of the same ids: a corpus of every kind of text has them on every Node named, of whatever version of Unicode.
- * The other runtimes and the browsers are held to the same hash by suite.ts.
+ * The promise of the same ids: a corpus of every kind of text has them on every Node named, of whatever version of
+ * Unicode. The other runtimes and the browsers are held to the same hash by suite.ts.
  *
  * ONEBIT_NODES: more Node binaries to run, separated as PATH is. Each must be there; none is skipped.
  */

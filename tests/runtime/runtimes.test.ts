@@ -59,7 +59,8 @@ const RUNTIMES: readonly Runtime[] = [
   node(20),
   node(22),
   node(24),
-  // Paths need the permission to read; nothing else is asked for. To keep a model: its folder, the network, variables that name them, the name of this host for locks, and what room the disk has.
+  // Paths need the permission to read; nothing else is asked for. To keep a model: its folder, the network, variables
+  // that name them, the name of this host for locks, and what room the disk has.
   {
     name: "Deno",
     binary: other(/^@deno\/linux-[^/]*\/deno$/),

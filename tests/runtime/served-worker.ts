@@ -1,6 +1,6 @@
 /**
- * examples/worker, bundled as a deployment is and served by workerd: over the bindings of its own wrangler.jsonc, with the
- * objects of a bucket coming from here and the storage of its Durable Objects in a folder.
+ * examples/worker, bundled as a deployment is and served by workerd: over the bindings of its own wrangler.jsonc, with
+ * the objects of a bucket coming from here and the storage of its Durable Objects in a folder.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -20,7 +20,10 @@ export interface ServedWorker {
   stop(): Promise<void>;
 }
 
-/** The newest workerd that is known, and the oldest that the example's README allows: that of the last wrangler for Node 20. */
+/**
+ * The newest workerd that is known, and the oldest that the example's README allows: that of the last wrangler for Node
+ * 20.
+ */
 export const WORKERDS = { newest: "@cloudflare/workerd-linux-", oldest: "workerd-oldest-linux-" } as const;
 export type WorkerdAge = keyof typeof WORKERDS;
 
@@ -63,7 +66,9 @@ export async function buildWorker(folder: string, bucketUrl: string, binary: str
   writeFileSync(join(folder, "config.capnp"), workerdConfig([...kernels], new URL(bucketUrl).host, dayOf(binary)));
 }
 
-/** The day up to which it knows the rules: it refuses a later compatibility date, and wrangler gives it its own then. */
+/**
+ * The day up to which it knows the rules: it refuses a later compatibility date, and wrangler gives it its own then.
+ */
 function dayOf(binary: string): string {
   return /\d{4}-\d\d-\d\d/.exec(execFileSync(binary, ["--version"], { encoding: "utf8" }))![0];
 }

@@ -164,8 +164,8 @@ const CHECKS = {
         stopped.stopReason === "aborted" && stopped.ids.length < 200,
         `stopped in the loop, got ${stopped.stopReason} after ${stopped.ids.length} ids`,
       );
-      // A timer fires only when the generation lets the event loop run. Again and again: a generation here lets it run two or
-      // three times, and browsers put messages before timers that are late.
+      // A timer fires only when the generation lets the event loop run. Again and again: a generation here lets it run
+      // two or three times, and browsers put messages before timers that are late.
       let reason = "";
       for (const begin = performance.now(); reason !== "aborted" && performance.now() - begin < 5000; ) {
         const byTimer = new AbortController(),
@@ -224,7 +224,8 @@ const CHECKS = {
     });
   },
 
-  // The tokenizer of the library, in whatever version of Unicode the engine has. What it finds goes to expected-ids.json.
+  // The tokenizer of the library, in whatever version of Unicode the engine has. What it finds goes to
+  // expected-ids.json.
   async ids() {
     const found = await idsHash();
     expect(found === tokenized.sha256, `the ids of the corpus to hash to ${tokenized.sha256}, got ${found}`);

@@ -1,6 +1,6 @@
 /**
- * Visitors of examples/worker who behave as visitors do: they leave at any moment, send odd bodies, hold many conversations,
- * and ask for models whose bucket stalls. Every answer is compared with the one the library gives alone.
+ * Visitors of examples/worker who behave as visitors do: they leave at any moment, send odd bodies, hold many
+ * conversations, and ask for models whose bucket stalls. Every answer is compared with the one the library gives alone.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";

@@ -1,5 +1,6 @@
 /**
- * examples/worker in workerd: what it streams, when it stops, what it refuses, and that a conversation survives all of it.
+ * examples/worker in workerd: what it streams, when it stops, what it refuses, and that a conversation survives all of
+ * it.
  *
  * ONEBIT_RUNTIMES=all runs it: `.ci/run runtimes` brings workerd.
  */

@@ -1,4 +1,6 @@
-/** The runner of assembly specs fails when it should: a spec that passes for no reason would hide every kernel's bugs. */
+/**
+ * The runner of assembly specs fails when it should: a spec that passes for no reason would hide every kernel's bugs.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -1,4 +1,6 @@
-/** The ids of a corpus by small vocabularies behind every splitter and normal form: one hash, the same on every engine. */
+/**
+ * The ids of a corpus by small vocabularies behind every splitter and normal form: one hash, the same on every engine.
+ */
 import type { JsonObject } from "../../src/files/json.ts";
 import { type Tokenizer, tokenizerFromGguf, tokenizerFromHf } from "../../src/tokenizer/tokenizer.ts";
 import { corpusText } from "./corpus.ts";

@@ -1,4 +1,6 @@
-/** Mutated vocabularies: they load and work, or are refused with a typed error; nothing crashes, hangs or is untyped. */
+/**
+ * Mutated vocabularies: they load and work, or are refused with a typed error; nothing crashes, hangs or is untyped.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OnebitError } from "../../src/core/errors.ts";

@@ -1,4 +1,6 @@
-/** Byte-pair encoding written for clearness alone, on strings: the oracle, and the trainer of the small vocabularies. */
+/**
+ * Byte-pair encoding written for clearness alone, on strings: the oracle, and the trainer of the small vocabularies.
+ */
 
 /** Merges neighbours, lowest rank first and leftmost on ties; a rule is "left right". */
 export function mergeNaively(symbols: readonly string[], ranks: ReadonlyMap<string, number>): string[] {

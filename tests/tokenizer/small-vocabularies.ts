@@ -76,7 +76,9 @@ function trainSentencePiece(): SmallVocabulary {
   return { tokens, types: tokens.map((_, id) => types[id] ?? NORMAL), merges, scores };
 }
 
-/** Metadata of a GGUF file with the byte-level vocabulary; entries of `more` replace or, when undefined, remove keys. */
+/**
+ * Metadata of a GGUF file with the byte-level vocabulary; entries of `more` replace or, when undefined, remove keys.
+ */
 export function byteLevelMetadata(more: Record<string, GgufValue | undefined> = {}): Map<string, GgufValue> {
   const { tokens, types, merges } = BYTE_LEVEL;
   return withKeys(

@@ -1,4 +1,7 @@
-/** Checkpoints: what is saved comes back; a kill at any moment loses nothing; damage is found, said and fallen back from. */
+/**
+ * Checkpoints: what is saved comes back; a kill at any moment loses nothing; damage is found, said and fallen back
+ * from.
+ */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";

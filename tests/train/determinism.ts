@@ -1,6 +1,6 @@
 /**
- * Trains small models and prints, as one line of JSON, the bits of what came out: losses as 16 hexadecimal digits of their
- * doubles, weights and moments as a hash. Every engine and any number of threads must print the same line.
+ * Trains small models and prints, as one line of JSON, the bits of what came out: losses as 16 hexadecimal digits of
+ * their doubles, weights and moments as a hash. Every engine and any number of threads must print the same line.
  *
  *   node determinism.js [THREADS]      deno run --no-prompt determinism.js      bun determinism.js
  */

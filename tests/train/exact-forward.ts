@@ -7,7 +7,10 @@ import type { TrainedModel } from "../../src/train/trained-model.ts";
 
 type Rows = Float64Array[];
 
-/** Logits after each id. `activationBits` other than the shape's: what an engine makes of activations that no file describes. */
+/**
+ * Logits after each id. `activationBits` other than the shape's: what an engine makes of activations that no file
+ * describes.
+ */
 export function exactForward(
   model: TrainedModel,
   ids: readonly number[],

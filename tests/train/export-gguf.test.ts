@@ -17,8 +17,9 @@ const LLAMA = { subNorms: false } as const;
 const FLOAT = { weightBits: 32, activationBits: 32 } as const;
 
 /**
- * Error of a position's logits that all of float arithmetic explains; these are about 10, the error about 1e-6. Where f32 and
- * f64 round an activation of 8 bits apart, this and later positions move by hundredths: a quarter of them must have none.
+ * Error of a position's logits that all of float arithmetic explains; these are about 10, the error about 1e-6. Where
+ * f32 and f64 round an activation of 8 bits apart, this and later positions move by hundredths: a quarter of them must
+ * have none.
  */
 const ERROR_MAX = 1e-5;
 

@@ -1,8 +1,8 @@
 /**
- * Every file operation of a training, one after the other, is the last of its process, torn, refused, or cut by a power loss.
- * Whatever happens, no checkpoint that was said to be saved is lost, no failure is untyped, and `resume` goes on to the same
- * bits, the same log and the same exported model. ONEBIT_TRAIN_FAULTS=all tries every error at every operation; without it,
- * one of six at each.
+ * Every file operation of a training, one after the other, is the last of its process, torn, refused, or cut by a power
+ * loss. Whatever happens, no checkpoint that was said to be saved is lost, no failure is untyped, and `resume` goes on
+ * to the same bits, the same log and the same exported model. ONEBIT_TRAIN_FAULTS=all tries every error at every
+ * operation; without it, one of six at each.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

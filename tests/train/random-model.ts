@@ -1,7 +1,7 @@
 /**
- * Trained models of random weights. Every number of a matrix is one that F16 holds: scales are powers of two, tables and
- * float linears multiples of 1/64 or of a smaller power of two. Masters of ternary linears have exactly their scale as mean magnitude,
- * so that rounding them at load gives the codes back.
+ * Trained models of random weights. Every number of a matrix is one that F16 holds: scales are powers of two, tables
+ * and float linears multiples of 1/64 or of a smaller power of two. Masters of ternary linears have exactly their scale
+ * as mean magnitude, so that rounding them at load gives the codes back.
  */
 import { type Random, seedOf, seededRandom } from "../../benchmarks/synthetic/random.ts";
 import type { TransformerShape } from "../../src/nn/shape.ts";
@@ -72,8 +72,8 @@ export function randomModel(
 }
 
 /**
- * Logits of standard deviation 2.5, a softmax neither flat nor one-hot; random signs between the stream, which stays near
- * the token's own embedding, and the tied head, or the model would only repeat its input.
+ * Logits of standard deviation 2.5, a softmax neither flat nor one-hot; random signs between the stream, which stays
+ * near the token's own embedding, and the tied head, or the model would only repeat its input.
  */
 function outputNorm(dim: number): Float32Array {
   const random = seededRandom(seedOf(1, "output_norm.weight"));
@@ -103,7 +103,10 @@ function steps(name: string, n: number): Float32Array {
   return Float32Array.from({ length: n }, () => ((random.u32() % 129) - 64) / 64);
 }
 
-/** 0.75 to 1.25, of all 24 bits: on a grid, activations of half their maximum would be common, and 63.5 rounds either way. */
+/**
+ * 0.75 to 1.25, of all 24 bits: on a grid, activations of half their maximum would be common, and 63.5 rounds either
+ * way.
+ */
 function normWeights(name: string, n: number): Float32Array {
   const random = seededRandom(seedOf(1, name));
   return Float32Array.from({ length: n }, () => 0.75 + random.u32() / 2 ** 33);

@@ -1,6 +1,6 @@
 /**
- * A training that is killed, stopped or out of disk space goes on as if nothing had happened: the same bits of weights and
- * moments, the same log but for times. ONEBIT_TRAIN_KILLS sets how many kills: 10 without it.
+ * A training that is killed, stopped or out of disk space goes on as if nothing had happened: the same bits of weights
+ * and moments, the same log but for times. ONEBIT_TRAIN_KILLS sets how many kills: 10 without it.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -102,7 +102,10 @@ describe("killed", () => {
   });
 });
 
-/** Kills the child `delayMs` after it says that it is ready. @returns the step it began at, and the last that it said was saved */
+/**
+ * Kills the child `delayMs` after it says that it is ready. @returns the step it began at, and the last that it said
+ * was saved
+ */
 function runAndKill(
   folder: string,
   delayMs: number,

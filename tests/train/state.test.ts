@@ -1,4 +1,6 @@
-/** What a checkpoint says besides its arrays is checked before anything is made of it: whoever wrote it may have lied. */
+/**
+ * What a checkpoint says besides its arrays is checked before anything is made of it: whoever wrote it may have lied.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OnebitError } from "../../src/core/errors.ts";

@@ -47,7 +47,10 @@ export async function say(page: DrivenPage, text: string): Promise<void> {
   await isTaken(page);
 }
 
-/** What was typed is being answered. A driver may go on before the page has heard of the key, and find the answer before. */
+/**
+ * What was typed is being answered. A driver may go on before the page has heard of the key, and find the answer
+ * before.
+ */
 export async function isTaken(page: DrivenPage): Promise<void> {
   await until(page, `document.querySelector("#prompt").value === ""`);
 }

@@ -1,8 +1,9 @@
 /**
- * Drives the chat page in a real browser: starts it, serves the page (and models, well or badly), waits for what a person
- * would wait for.
+ * Drives the chat page in a real browser: starts it, serves the page (and models, well or badly), waits for what a
+ * person would wait for.
  *
- * puppeteer-core and axe-core have a package.json of their own beside this file; the types here are the part that is used.
+ * puppeteer-core and axe-core have a package.json of their own beside this file; the types here are the part that is
+ * used.
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
@@ -100,8 +101,8 @@ export interface PageServer {
 }
 
 /**
- * For the worker's script: every piece of an answer takes 10 ms more. An answer as long as the built-in model can give, 0.5 s
- * elsewhere, takes 5 s, in which a test does to it what it does.
+ * For the worker's script: every piece of an answer takes 10 ms more. An answer as long as the built-in model can give,
+ * 0.5 s elsewhere, takes 5 s, in which a test does to it what it does.
  */
 export const SLOW_DEVICE = `const post = MessagePort.prototype.postMessage;
 MessagePort.prototype.postMessage = function (...message) {
@@ -147,8 +148,8 @@ const SLOW_BYTES = 20_000,
   SLOW_INTERVAL_MS = 300;
 
 /**
- * Serves the model in the package as `/tiny.gguf`, and others by their names, from another origin, in ranges as hubs do.
- * `?sha256=HEX` announces that hash, right or wrong.
+ * Serves the model in the package as `/tiny.gguf`, and others by their names, from another origin, in ranges as hubs
+ * do. `?sha256=HEX` announces that hash, right or wrong.
  */
 export async function serveModel(others: Readonly<Record<string, Uint8Array>>): Promise<ModelServer> {
   const models: Readonly<Record<string, Uint8Array>> = {

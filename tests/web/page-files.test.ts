@@ -7,8 +7,8 @@ import { gzipSync } from "node:zlib";
 import { writeSinglePage } from "./single-page.ts";
 
 /**
- * What a browser fetches before it can run a model, the model left out: 232 kB, of it 80 the kernels and 122 the worker with its
- * tokenizers and their tables of Unicode.
+ * What a browser fetches before it can run a model, the model left out: 232 kB, of it 80 the kernels and 122 the worker
+ * with its tokenizers and their tables of Unicode.
  */
 const PAGE_GZIP_BYTES_MAX = 245_000;
 const ONE_FILE_BYTES_MAX = 2_500_000;

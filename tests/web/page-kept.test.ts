@@ -1,8 +1,9 @@
 /**
- * What a person wrote, and what was answered, is not lost without a word: by a reload, a page that ends unannounced, another
- * model, a storage that is full.
+ * What a person wrote, and what was answered, is not lost without a word: by a reload, a page that ends unannounced,
+ * another model, a storage that is full.
  *
- * ONEBIT_BROWSERS=all runs it: `.ci/run browsers` brings the browsers and what drives them. It reads dist/ as it was built.
+ * ONEBIT_BROWSERS=all runs it: `.ci/run browsers` brings the browsers and what drives them. It reads dist/ as it was
+ * built.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

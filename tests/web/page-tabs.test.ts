@@ -1,8 +1,9 @@
 /**
- * The chat page in several tabs of one browser: one download however many ask, another tab that goes on when the first is
- * closed, and an answer that is written while nobody looks.
+ * The chat page in several tabs of one browser: one download however many ask, another tab that goes on when the first
+ * is closed, and an answer that is written while nobody looks.
  *
- * ONEBIT_BROWSERS=all runs it: `.ci/run browsers` brings the browsers and what drives them. It reads dist/ as it was built.
+ * ONEBIT_BROWSERS=all runs it: `.ci/run browsers` brings the browsers and what drives them. It reads dist/ as it was
+ * built.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

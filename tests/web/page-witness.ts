@@ -1,6 +1,6 @@
 /**
- * Sees what tabs do while a test runs, and tells it with the failure: one that comes once in twenty runs is understood from
- * the log, or not at all.
+ * Sees what tabs do while a test runs, and tells it with the failure: one that comes once in twenty runs is understood
+ * from the log, or not at all.
  */
 import type { DrivenPage } from "./page-driver.ts";
 

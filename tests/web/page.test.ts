@@ -2,7 +2,8 @@
  * The chat page as people use it, in Chromium and Firefox: read, typed, stopped, reloaded without a server, given wrong
  * files, refused room; by keyboard alone; looked over by axe-core. Screenshots go to build/page-screenshots.
  *
- * ONEBIT_BROWSERS=all runs it: `.ci/run browsers` brings the browsers and what drives them. It reads dist/ as it was built.
+ * ONEBIT_BROWSERS=all runs it: `.ci/run browsers` brings the browsers and what drives them. It reads dist/ as it was
+ * built.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";

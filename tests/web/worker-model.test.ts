@@ -18,7 +18,10 @@ const SHAPE = {
 } as const;
 const LONG = { maxTokens: 100, temperature: 0 } as const;
 
-/** Where a worker's messages go, as `Worker` hands them over; without `serve` it never answers. `answers` collects what it says. */
+/**
+ * Where a worker's messages go, as `Worker` hands them over; without `serve` it never answers. `answers` collects what
+ * it says.
+ */
 function fakeWorker(serve = true, answers: object[] = []): Worker {
   const listeners: ((event: MessageEvent) => void)[] = [];
   if (serve)

@@ -6,7 +6,9 @@ const TOKENS_MAX = 500;
 const TEXT_CHARS_MAX = 20_000;
 /** JSON may write a character as six, and there are a few more: enough for every text that is short enough. */
 const BODY_BYTES_MAX = 6 * TEXT_CHARS_MAX + 10_000;
-/** Of a longer one this much is read and dropped: a client hears the refusal, where one that is cut off hears nothing. */
+/**
+ * Of a longer one this much is read and dropped: a client hears the refusal, where one that is cut off hears nothing.
+ */
 const DROPPED_BYTES_MAX = 32e6;
 const BODY_TIMEOUT_MS = 10_000;
 

@@ -13,7 +13,10 @@ export interface R2Bucket {
   ): Promise<{ readonly body?: ReadableStream<Uint8Array> } | null>;
 }
 
-/** Both the context of a request and the state of an object have it: work that goes on after the answer, or without a reader. */
+/**
+ * Both the context of a request and the state of an object have it: work that goes on after the answer, or without a
+ * reader.
+ */
 export interface WaitUntil {
   waitUntil(work: Promise<unknown>): void;
 }

@@ -5,8 +5,8 @@
  *   in its memory, until evicted the model, whose KV cache has the keys and values of these ids
  *
  * Ids are two bytes each in storage where keys and values take kilobytes, and a model computes the same bits from them
- * again. So the cache is never stored: after an eviction the next turn costs the time to read the ids again, and its answer
- * is the one it would have been.
+ * again. So the cache is never stored: after an eviction the next turn costs the time to read the ids again, and its
+ * answer is the one it would have been.
  */
 import { OnebitError } from "onebit";
 import { type Ask, readAsk } from "./ask.ts";
@@ -87,7 +87,8 @@ export class Conversation {
       model.generate(prompt, { ...options, signal: stop.signal }),
       stop,
       async ({ ids }) => {
-        // What was written before a reader left belongs to the conversation; a text that nothing was written to can be said again.
+        // What was written before a reader left belongs to the conversation; a text that nothing was written to can be
+        // said again.
         if (ids.length === 0) return;
         // On the disk before anybody is told of the end.
         await this.#state.storage.put({ model: name, ids: [...prompt, ...ids] });
@@ -99,7 +100,10 @@ export class Conversation {
   }
 }
 
-/** The end of a conversation that outgrew its model. Half of the room, not all: shifted ids are all computed again, so seldom. */
+/**
+ * The end of a conversation that outgrew its model. Half of the room, not all: shifted ids are all computed again, so
+ * seldom.
+ */
 function lastOf(ids: readonly number[], room: number): readonly number[] {
   if (room < 2) throw new OnebitError("option/invalid", `maxTokens: leaves no room for a prompt, ${room} positions`);
   return ids.length <= room ? ids : ids.slice(-Math.floor(room / 2));

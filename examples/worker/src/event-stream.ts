@@ -1,8 +1,8 @@
 /**
  * A generation as server-sent events: `text` for each piece, then one `end`, or one `error`.
  *
- * It is computed as fast as it can be, whatever the reader's pace: a model serves one at a time, and what waits here is at
- * most the text of one answer. A reader who leaves ends it.
+ * It is computed as fast as it can be, whatever the reader's pace: a model serves one at a time, and what waits here is
+ * at most the text of one answer. A reader who leaves ends it.
  */
 import type { Generation, GenerationResult } from "onebit";
 import { describeError } from "./describe-error.ts";
@@ -19,8 +19,8 @@ export function eventStream(
   stop: AbortController,
   keep: (result: GenerationResult) => Promise<void> = async () => {},
 ): EventStream {
-  // Of the runtime itself: from a stream of JavaScript that is filled faster than it is read, the oldest workerd does not
-  // tell that the reader has left.
+  // Of the runtime itself: from a stream of JavaScript that is filled faster than it is read, the oldest workerd does
+  // not tell that the reader has left.
   const { readable, writable } = new IdentityTransformStream(),
     writer = createWriter(writable, () => stop.abort());
   const done = pump(generation, writer.send, keep);
@@ -31,7 +31,9 @@ export function eventStream(
   };
 }
 
-/** Fires when the reader of the answer leaves, or has left. To be asked for at once: some runtimes tell it once only. */
+/**
+ * Fires when the reader of the answer leaves, or has left. To be asked for at once: some runtimes tell it once only.
+ */
 export function readerOf({ signal }: Request): AbortController {
   const stop = new AbortController();
   if (signal.aborted) stop.abort();

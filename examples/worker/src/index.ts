@@ -19,7 +19,10 @@ import { r2Source } from "./r2-source.ts";
 
 export { Conversation } from "./conversation.ts";
 
-/** Who knows the name has the conversation, so it must be one that nobody guesses: 122 random bits (`crypto.randomUUID()`). */
+/**
+ * Who knows the name has the conversation, so it must be one that nobody guesses: 122 random bits
+ * (`crypto.randomUUID()`).
+ */
 const CONVERSATION = /^\/conversations\/([\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12})$/;
 
 export default {
@@ -37,7 +40,10 @@ export default {
   },
 };
 
-/** Or any page could let its visitors' browsers work here, and speak as them where Access knows them. Programs send neither header. */
+/**
+ * Or any page could let its visitors' browsers work here, and speak as them where Access knows them. Programs send
+ * neither header.
+ */
 function isFromAnotherSite({ method, headers, url }: Request): boolean {
   if (method === "GET" || method === "HEAD") return false;
   const origin = headers.get("origin"),

@@ -1,9 +1,9 @@
 /**
  * Whether a request still lives.
  *
- * Requests of one isolate share its memory, and each can be cut off at any `await`, when its reader leaves or its time is
- * over: none of its code runs again, not even a `finally`. So what a request takes from the others it takes together with
- * its life, and they look whether it is over; nobody awaits a promise of another request.
+ * Requests of one isolate share its memory, and each can be cut off at any `await`, when its reader leaves or its time
+ * is over: none of its code runs again, not even a `finally`. So what a request takes from the others it takes together
+ * with its life, and they look whether it is over; nobody awaits a promise of another request.
  */
 
 const BEAT_MS = 500;

@@ -1,24 +1,29 @@
 /**
- * The models of this isolate. Everything that runs in an isolate, requests and objects alike, shares its 128 MB; so here is
- * one account of what models take. A model is planned from its header first, and refused where it does not fit.
+ * The models of this isolate. Everything that runs in an isolate, requests and objects alike, shares its 128 MB; so
+ * here is one account of what models take. A model is planned from its header first, and refused where it does not fit.
  *
- * A model that nobody uses is handed on as it is to the next who wants the same file: a closed one would go on taking its
- * memory until the engine collects garbage, which is long after the isolate is full.
+ * A model that nobody uses is handed on as it is to the next who wants the same file: a closed one would go on taking
+ * its memory until the engine collects garbage, which is long after the isolate is full.
  */
 import { type ByteSource, type Model, OnebitError, inspect, load } from "onebit";
 import type { WaitUntil } from "./cloudflare.ts";
 import { Life } from "./life.ts";
 
-/** Of the 128 MB that an isolate has. The rest is for code, the texts of requests, and the default model's file (1 MB). */
+/**
+ * Of the 128 MB that an isolate has. The rest is for code, the texts of requests, and the default model's file (1 MB).
+ */
 const LIMIT_BYTES = 100e6;
 
 /**
- * A second model of a file, for another conversation's keys and values, is loaded up to here only: beyond it, conversations
- * take turns with those that are there, and their ids are read again.
+ * A second model of a file, for another conversation's keys and values, is loaded up to here only: beyond it,
+ * conversations take turns with those that are there, and their ids are read again.
  */
 const COPIES_LIMIT_BYTES = 20e6;
 
-/** Keys and values of 8 bits: TriLM 99M takes 134 MB for those of its 2048 positions in floats. A `contextLength` here takes less. */
+/**
+ * Keys and values of 8 bits: TriLM 99M takes 134 MB for those of its 2048 positions in floats. A `contextLength` here
+ * takes less.
+ */
 const OPTIONS = { kvType: "q8" } as const;
 
 /** How often a request looks whether another has loaded its model. */
@@ -93,7 +98,8 @@ function takeOver({ file, owner }: Wanted): Place | undefined {
   const place = places.find((other) => other.file === file && isAtRest(other));
   if (place === undefined || usedBytes() + place.sizeBytes <= COPIES_LIMIT_BYTES) return undefined;
   place.owner = owner;
-  // What the last owner said must not show, in no count of cached tokens either. It has its turn before what the new one asks.
+  // What the last owner said must not show, in no count of cached tokens either. It has its turn before what the new
+  // one asks.
   void place.model?.truncate(0);
   return place;
 }

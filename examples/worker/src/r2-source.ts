@@ -1,6 +1,6 @@
 /**
- * A model file in R2, read block by block: the file as a whole is never in memory, and its many small tensors (TriLM 99M has
- * 148) cost few requests. A block that stalls or breaks is asked for again.
+ * A model file in R2, read block by block: the file as a whole is never in memory, and its many small tensors (TriLM
+ * 99M has 148) cost few requests. A block that stalls or breaks is asked for again.
  */
 import { type ByteSource, OnebitError } from "onebit";
 import type { R2Bucket } from "./cloudflare.ts";
@@ -71,7 +71,10 @@ export async function r2Source(bucket: R2Bucket, key: string): Promise<ByteSourc
   };
 }
 
-/** Asks R2, and again where it fails or says nothing for too long. `isLate` resolves when nobody waits for this try any more. */
+/**
+ * Asks R2, and again where it fails or says nothing for too long. `isLate` resolves when nobody waits for this try any
+ * more.
+ */
 async function inTime<T>(key: string, ask: (isLate: Promise<void>) => Promise<T>): Promise<T> {
   for (let nReads = 1; ; nReads++) {
     let giveUp = (): void => {},

@@ -70,7 +70,10 @@ export interface Macro {
   readonly name: string;
   readonly parameters: readonly Parameter[];
   readonly body: readonly Statement[];
-  /** Which of `varargs`, `kwargs` and `caller` the body names: a macro takes more arguments than it has parameters only then. */
+  /**
+   * Which of `varargs`, `kwargs` and `caller` the body names: a macro takes more arguments than it has parameters only
+   * then.
+   */
   readonly extras: ReadonlySet<string>;
 }
 

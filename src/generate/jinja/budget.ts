@@ -2,7 +2,8 @@
  * What a template may spend. Templates come inside model files, so they are programs of strangers: each evaluated
  * node, copied character and list item costs, and when the budget is gone rendering ends with an error.
  *
- * One step is less than 0.4 µs of work, whatever it is: `tests/generate/jinja/bound.test.ts` tries everything on the longest values.
+ * One step is less than 0.4 µs of work, whatever it is: `tests/generate/jinja/bound.test.ts` tries everything on the
+ * longest values.
  *
  * @module
  */

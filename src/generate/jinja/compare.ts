@@ -46,7 +46,10 @@ function isEqualDict(a: Dict, b: Dict, budget: Budget): boolean {
   );
 }
 
-/** Negative, zero or positive; NaN where neither holds. @throws OnebitError `template/raised` for values without an order */
+/**
+ * Negative, zero or positive; NaN where neither holds. @throws OnebitError `template/raised` for values without an
+ * order
+ */
 export function compare(a: Value, b: Value, budget: Budget): number {
   budget.spend(1);
   if (isNumber(a) && isNumber(b)) {

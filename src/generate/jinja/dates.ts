@@ -65,7 +65,10 @@ const COMPOSED: Readonly<Record<string, string>> = {
   c: "%a %b %e %H:%M:%S %Y",
 };
 
-/** Codes that are not known stay as they are, with their marks. `-` after the percent sign drops leading zeros and spaces. */
+/**
+ * Codes that are not known stay as they are, with their marks. `-` after the percent sign drops leading zeros and
+ * spaces.
+ */
 export function formatDate(format: MarkedText, date: Date, budget: Budget): MarkedText {
   const parts: MarkedText[] = [];
   let begin = 0;

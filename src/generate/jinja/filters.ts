@@ -147,7 +147,9 @@ export function applyFilter(name: string, value: Value, args: CallArguments, bud
   if (result !== value) budget.spend(costOf(result));
   return result;
 
-  /** Some templates write `text|strip` for `text.strip()`; other renderers accept it, so models have shipped with it. */
+  /**
+   * Some templates write `text|strip` for `text.strip()`; other renderers accept it, so models have shipped with it.
+   */
   function applyMethod(method: string, object: Value, given: CallArguments): Value {
     const found = object instanceof MarkedText ? findMethod(object, method, budget) : undefined;
     if (found instanceof Callable) return found.call(given);

@@ -156,7 +156,9 @@ class Lexer {
     else if (sign !== "+" && tag !== "{{" && this.#text[this.#at] === "\n") this.#at++;
   }
 
-  /** `{% raw %}`: everything up to `{% endraw %}` is data; the raw tag's own tokens, from `begin` on, are taken back. */
+  /**
+   * `{% raw %}`: everything up to `{% endraw %}` is data; the raw tag's own tokens, from `begin` on, are taken back.
+   */
   #raw(begin: number): void {
     this.#tokens.length = begin;
     const ends = /\{%([-+]?)\s*endraw\s*([-+]?)%\}/y;

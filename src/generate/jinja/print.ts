@@ -64,7 +64,9 @@ function writeDict(entries: readonly (readonly Value[])[], budget: Budget, found
   return `{${inner}}`;
 }
 
-/** Backslashes, and what Python finds unprintable: control and format characters, separators but the space, surrogates. */
+/**
+ * Backslashes, and what Python finds unprintable: control and format characters, separators but the space, surrogates.
+ */
 const UNPRINTABLE = /[\\\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/gu;
 
 function quote(text: string): string {

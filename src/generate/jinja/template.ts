@@ -64,8 +64,8 @@ export class Template {
 const CONTENT = templateText("content");
 const ROLE = templateText("role");
 /**
- * Roles that templates know by these names. They count as the template's own text: many write `'<|' + role + '|>'`, which
- * is to be the special token. Any other role is a text of the caller's.
+ * Roles that templates know by these names. They count as the template's own text: many write `'<|' + role + '|>'`,
+ * which is to be the special token. Any other role is a text of the caller's.
  */
 const ROLES: ReadonlySet<string> = new Set([
   "system",

@@ -93,7 +93,10 @@ function placeBefore(text: string, separator: string, end: number): [from: numbe
   return [at, at + separator.length];
 }
 
-/** The spaces before the word that ends at `end`: where the word before them ends, or −1 without a word here; where they end. */
+/**
+ * The spaces before the word that ends at `end`: where the word before them ends, or −1 without a word here; where they
+ * end.
+ */
 function wordBefore(text: string, end: number): [from: number, to: number] {
   if (end === 0) return [-1, 0];
   let to = end;

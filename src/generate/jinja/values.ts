@@ -39,7 +39,9 @@ export class Undefined {
   }
 }
 
-/** A tuple is a list that prints in round brackets and equals no list. Those of `groupby` have names for their items. */
+/**
+ * A tuple is a list that prints in round brackets and equals no list. Those of `groupby` have names for their items.
+ */
 export class Tuple extends Array<Value> {
   names: readonly string[] = [];
 
@@ -60,7 +62,10 @@ export class Tuple extends Array<Value> {
   }
 }
 
-/** What `keys()`, `values()` and `items()` of a dict give: Python's views can be gone through and counted, not looked into. */
+/**
+ * What `keys()`, `values()` and `items()` of a dict give: Python's views can be gone through and counted, not looked
+ * into.
+ */
 export class View extends Array<Value> {
   name = "";
 

@@ -36,7 +36,10 @@ const ENDINGS: Readonly<Record<Answer["stopReason"], string>> = {
   aborted: "stopped",
 };
 
-/** A page that crashes, or that a browser which runs low ends, is not told: no more than this is lost. A write takes less than 1 ms. */
+/**
+ * A page that crashes, or that a browser which runs low ends, is not told: no more than this is lost. A write takes
+ * less than 1 ms.
+ */
 const KEEP_MS = 250;
 
 /** What a person should know of what is not kept, once a time it begins. */
@@ -49,7 +52,9 @@ const NOT_KEPT: Readonly<Partial<Record<Kept, string>>> = {
     "This conversation is longer than the page can keep. When the tab is closed or reloaded, its beginning is lost; copy what you need.",
 };
 
-/** Phones end pages that keep much memory while nobody looks: after this long, a model is closed until somebody does. */
+/**
+ * Phones end pages that keep much memory while nobody looks: after this long, a model is closed until somebody does.
+ */
 const REST_AFTER_MS = 5 * 60_000;
 
 export class ChatPage {
@@ -204,7 +209,10 @@ export class ChatPage {
     this.#mark("conversation", kept === "all");
   }
 
-  /** The browser asks whether to leave a page that would lose something. Only then: a page that may ask is not kept for the way back. */
+  /**
+   * The browser asks whether to leave a page that would lose something. Only then: a page that may ask is not kept for
+   * the way back.
+   */
   #mark(what: "conversation" | "draft" | "edits", isKept: boolean): void {
     if (isKept) this.#unkept.delete(what);
     else this.#unkept.add(what);

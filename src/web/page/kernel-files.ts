@@ -17,7 +17,8 @@ export function kernelFiles(variant: Variant, threads: boolean): readonly (keyof
 }
 
 /**
- * `load` that fetches its kernels from `folder` (a URL that ends in a slash), and knows the models that the browser keeps.
+ * `load` that fetches its kernels from `folder` (a URL that ends in a slash), and knows the models that the browser
+ * keeps.
  * @throws OnebitError as `load`; `hub/network` when a file of the page cannot be fetched
  */
 export function loadWithFetchedKernels(

@@ -1,7 +1,7 @@
 /**
  * What the page remembers across reloads, in the browser's storage: the conversation, what is typed and not sent, the
- * settings, the model. All is kept for the tab, which another tab does not overwrite, and for the next tab. A browser that
- * keeps nothing is no failure: the page then begins anew each time, and says so.
+ * settings, the model. All is kept for the tab, which another tab does not overwrite, and for the next tab. A browser
+ * that keeps nothing is no failure: the page then begins anew each time, and says so.
  *
  * @module
  */
@@ -27,8 +27,8 @@ const PER_TAB: ReadonlySet<string> = new Set([KEYS.turns, KEYS.draft, KEYS.edits
 const TURNS_CHARS_MAX = 500_000;
 
 /**
- * What became of the conversation that was to be kept: all of it is; the tab keeps it as long as it lives; its beginning was too
- * long ago; or the browser refused.
+ * What became of the conversation that was to be kept: all of it is; the tab keeps it as long as it lives; its
+ * beginning was too long ago; or the browser refused.
  */
 export type Kept = "all" | "in-tab" | "not-the-beginning" | "nothing";
 

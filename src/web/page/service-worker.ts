@@ -1,9 +1,9 @@
 /**
  * The service worker: keeps the files of one build of the page, and answers from them, network or not.
  *
- * A new build is fetched whole beside the old one and takes its place when no tab shows the old one any more: a page never
- * sees files of two builds. Answers carry the headers that isolate a page, so that threads work from hosts that cannot
- * send them, too.
+ * A new build is fetched whole beside the old one and takes its place when no tab shows the old one any more: a page
+ * never sees files of two builds. Answers carry the headers that isolate a page, so that threads work from hosts that
+ * cannot send them, too.
  *
  * @module
  */

@@ -1,4 +1,7 @@
-/** Conversations as clients send them, and the variables templates know: what the conformance of chat templates is measured on. */
+/**
+ * Conversations as clients send them, and the variables templates know: what the conformance of chat templates is
+ * measured on.
+ */
 
 type Message = Readonly<Record<string, unknown>>;
 

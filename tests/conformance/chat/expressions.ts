@@ -1,4 +1,7 @@
-/** Every filter, test, method and operator of Jinja on values of every kind: what Python's Jinja and onebit must agree on. */
+/**
+ * Every filter, test, method and operator of Jinja on values of every kind: what Python's Jinja and onebit must agree
+ * on.
+ */
 
 export const DATA: Readonly<Record<string, unknown>> = {
   none: null,

@@ -1,4 +1,7 @@
-/** Python's Jinja, where it is installed (`apt-get install python3-jinja2`), as transformers sets it up: see jinja2-oracle.py. */
+/**
+ * Python's Jinja, where it is installed (`apt-get install python3-jinja2`), as transformers sets it up: see
+ * jinja2-oracle.py.
+ */
 import { spawnSync } from "node:child_process";
 
 // Tests run from the repository root, and are bundled elsewhere: a relative import would not find it.

@@ -17,7 +17,9 @@ import { TENSOR_TYPES } from "../../../src/files/tensor-types.ts";
 export interface ExactOptions {
   /** Positions the runtime under test allocates: LongRoPE chooses its factors by it. */
   readonly contextLength?: number;
-  /** Of all projections, where their types (floats, in the place of ternary weights that GGUF cannot hold) do not say. */
+  /**
+   * Of all projections, where their types (floats, in the place of ternary weights that GGUF cannot hold) do not say.
+   */
   readonly activations?: Activations;
   readonly onLayer?: (layer: number, nLayers: number) => void;
 }
@@ -137,7 +139,9 @@ async function project(pass: Pass, name: string, x: Rows): Promise<Rows> {
   );
 }
 
-/** 8-bit activations where the model was trained with them: BitNet files, and any I2_S tensor (bitnet.cpp's own type). */
+/**
+ * 8-bit activations where the model was trained with them: BitNet files, and any I2_S tensor (bitnet.cpp's own type).
+ */
 function activationsFor({ weights, h, activations }: Pass, name: string): Activations {
   if (activations !== undefined) return activations;
   const { type } = weights.tensor(name);

@@ -1,6 +1,6 @@
 /**
- * Whatever a template does, it ends soon: every filter, test, method, function and operator in loops on the longest values.
- * Processor time, not the clock's, so that other programs on the machine make no difference.
+ * Whatever a template does, it ends soon: every filter, test, method, function and operator in loops on the longest
+ * values. Processor time, not the clock's, so that other programs on the machine make no difference.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,6 @@
-/** Generators of what a campaign must find, each fault a sixteenth of the inputs, for the test of the campaign itself. */
+/**
+ * Generators of what a campaign must find, each fault a sixteenth of the inputs, for the test of the campaign itself.
+ */
 import { fail } from "../../../src/core/errors.ts";
 import type { HostileGenerator } from "../generators/generator.ts";
 import { attemptInputs } from "./attempts.ts";

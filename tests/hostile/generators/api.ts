@@ -1,6 +1,6 @@
 /**
- * Calls of every public function and method with one thing wrong: an argument, the value of an option, or its name. What
- * is thrown is an `OnebitError`; a misspelt option never runs.
+ * Calls of every public function and method with one thing wrong: an argument, the value of an option, or its name.
+ * What is thrown is an `OnebitError`; a misspelt option never runs.
  */
 import assert from "node:assert/strict";
 import type { Random } from "../../../benchmarks/synthetic/random.ts";

@@ -1,6 +1,7 @@
 /**
- * Odd command lines, run in this process: options that are misspelt, doubled, without a value or with one that is none, in any
- * order. The program ends with a documented exit code, never by what it threw, and what it shows drives no terminal.
+ * Odd command lines, run in this process: options that are misspelt, doubled, without a value or with one that is none,
+ * in any order. The program ends with a documented exit code, never by what it threw, and what it shows drives no
+ * terminal.
  */
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";

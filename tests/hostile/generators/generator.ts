@@ -3,7 +3,10 @@ import type { Random } from "../../../benchmarks/synthetic/random.ts";
 
 /** What became of one input. */
 export interface Attempt {
-  /** `accepted`, or the code of the `OnebitError` that refused it: counted, so that a test can tell a generator that only makes rubbish. */
+  /**
+   * `accepted`, or the code of the `OnebitError` that refused it: counted, so that a test can tell a generator that
+   * only makes rubbish.
+   */
   readonly outcome: string;
   /** Size of the input: onebit may hold three times as much, and 64 MB. */
   readonly inputBytes: number;
@@ -15,7 +18,8 @@ export interface HostileGenerator {
   readonly weight: number;
   /**
    * Makes one input from `random` and gives it to onebit as a user would.
-   * @throws whatever onebit throws that is no `OnebitError`, and an assertion for a wrong answer: the campaign counts both as found
+   * @throws whatever onebit throws that is no `OnebitError`, and an assertion for a wrong answer: the campaign counts
+   * both as found
    */
   tryOne(random: Random): Attempt | Promise<Attempt>;
 }

@@ -1,10 +1,12 @@
 /**
- * A hub that lies: each answer may have an odd status, headers that contradict the body, a list that is none, names that lead
- * out of a folder, a redirect to anywhere, a body that is cut, endless, another one, or never comes. In this process, with a
- * `fetch` that makes its answers; what was pulled is then listed, opened without the network, and removed.
+ * A hub that lies: each answer may have an odd status, headers that contradict the body, a list that is none, names
+ * that lead out of a folder, a redirect to anywhere, a body that is cut, endless, another one, or never comes. In this
+ * process, with a `fetch` that makes its answers; what was pulled is then listed, opened without the network, and
+ * removed.
  *
- * Wrong answers it looks for: a secret header at another origin, a file that is not the one the hub named by its hash, a file
- * of a URL that is no model, a path outside of the cache, and an error that carries a control sequence or has no end.
+ * Wrong answers it looks for: a secret header at another origin, a file that is not the one the hub named by its hash,
+ * a file of a URL that is no model, a path outside of the cache, and an error that carries a control sequence or has no
+ * end.
  */
 import assert from "node:assert/strict";
 import type { Random } from "../../../benchmarks/synthetic/random.ts";

@@ -1,6 +1,6 @@
 /**
- * What hostile chat templates are made of: every filter, test, method, function and operator of Jinja, in loops and on the
- * longest values that a template can build.
+ * What hostile chat templates are made of: every filter, test, method, function and operator of Jinja, in loops and on
+ * the longest values that a template can build.
  */
 import type { Random } from "../../../benchmarks/synthetic/random.ts";
 
@@ -20,7 +20,10 @@ export const INPUT = {
   long: "word \u{1f600} <b> 1 ".repeat(4000),
 };
 
-/** Long values: texts plain, of pairs, of alternating marks, of digits and of spaces; lists flat, nested and of texts; dicts. */
+/**
+ * Long values: texts plain, of pairs, of alternating marks, of digits and of spaces; lists flat, nested and of texts;
+ * dicts.
+ */
 const LONG = [
   "'a' * 300000",
   "'ab' * 150000",

@@ -1,4 +1,7 @@
-/** Text of every kind, through tokenizers of both kinds: ids that are tokens, and text that comes back; and ids of any kind. */
+/**
+ * Text of every kind, through tokenizers of both kinds: ids that are tokens, and text that comes back; and ids of any
+ * kind.
+ */
 import assert from "node:assert/strict";
 import { OnebitError } from "../../../src/core/errors.ts";
 import type { Random } from "../../../benchmarks/synthetic/random.ts";

@@ -1,4 +1,6 @@
-/** Vocabularies with one to three things changed, as GGUF metadata and as tokenizer.json, given text and ids to work on. */
+/**
+ * Vocabularies with one to three things changed, as GGUF metadata and as tokenizer.json, given text and ids to work on.
+ */
 import assert from "node:assert/strict";
 import type { Random } from "../../../benchmarks/synthetic/random.ts";
 import { OnebitError } from "../../../src/core/errors.ts";

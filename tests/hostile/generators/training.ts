@@ -1,7 +1,7 @@
 /**
- * What a training reads, made wrong by someone who knows its formats: checkpoints whose digests are right and whose header,
- * state, vocabulary or numbers are not, logs, data files, and folders of master weights. Each is read as `onebit train --resume`
- * or `load` reads it; a training that is taken up is run to its end and exported.
+ * What a training reads, made wrong by someone who knows its formats: checkpoints whose digests are right and whose
+ * header, state, vocabulary or numbers are not, logs, data files, and folders of master weights. Each is read as
+ * `onebit train --resume` or `load` reads it; a training that is taken up is run to its end and exported.
  */
 import { gzipSync } from "node:zlib";
 import type { Random } from "../../../benchmarks/synthetic/random.ts";
@@ -126,7 +126,9 @@ async function tryCheckpoint(random: Random): Promise<Attempt> {
   return await outcomeOf(changed.length, () => resume(changed, new TextEncoder().encode(log)));
 }
 
-/** Another header over the same data: where a liar about lengths and places begins. The digests are of the new bytes. */
+/**
+ * Another header over the same data: where a liar about lengths and places begins. The digests are of the new bytes.
+ */
 async function withHeader(bytes: Uint8Array, random: Random): Promise<Uint8Array> {
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(12, true);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(16, 16 + length))) as JsonObject;
