@@ -68,7 +68,8 @@ function printTable(): void {
     const { meanKl, maxKl, relativeError, greedyDiffers, widestGapThatDiffers } = figures;
     const greedy = greedyDiffers === 0 ? "none" : `${greedyDiffers} (${widestGapThatDiffers.toFixed(3)})`;
     console.log(
-      `| ${file} | ${engine} | ${meanKl.toExponential(2)} | ${maxKl.toExponential(2)} | ${relativeError.toExponential(2)} | ${greedy} |`,
+      `| ${file} | ${engine} | ${meanKl.toExponential(2)} | ${maxKl.toExponential(2)} ` +
+        `| ${relativeError.toExponential(2)} | ${greedy} |`,
     );
   }
 }

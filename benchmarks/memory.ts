@@ -60,11 +60,13 @@ function report(): void {
   console.log(`peak resident  ${mb(load.peakRssBytes)}; the file and the KV cache are ${mb(fileBytes + load.kvBytes)}`);
   console.log(`JS heap        ${mb(load.heapBytes)}`);
   console.log(
-    `wasm memory    ${mb(load.wasmBytes)}, of it KV ${mb(load.kvBytes)}; resident memory grew by ${mb(load.grownBytes)} while generating`,
+    `wasm memory    ${mb(load.wasmBytes)}, of it KV ${mb(load.kvBytes)}; resident memory grew ` +
+      `by ${mb(load.grownBytes)} while generating`,
   );
   if (cycles) {
     console.log(
-      `${cycles.cycles} load/close cycles: resident ${mb(cycles.rssGrowthBytes)}, heap ${mb(cycles.heapGrowthBytes)} more at the end`,
+      `${cycles.cycles} load/close cycles: resident ${mb(cycles.rssGrowthBytes)}, ` +
+        `heap ${mb(cycles.heapGrowthBytes)} more at the end`,
     );
   }
 }

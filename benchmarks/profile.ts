@@ -125,10 +125,12 @@ function time(run: () => void): number {
 function print(report: ProfileReport): void {
   const { file, variant, rows, position, kv, bandwidth, wholeMs, totalMs } = report;
   console.log(
-    `${cpus()[0].model}, Node ${process.version}, ${variant}, threads ${threads}, rows ${rows}, position ${position}, cache ${kv}`,
+    `${cpus()[0].model}, Node ${process.version}, ${variant}, threads ${threads}, rows ${rows}, ` +
+      `position ${position}, cache ${kv}`,
   );
   console.log(
-    `${file}: ${wholeMs.toFixed(1)} ms, ${((rows * 1e3) / wholeMs).toFixed(1)} tokens/s; step by step ${totalMs.toFixed(1)} ms; one thread reads ${bandwidth.toFixed(1)} GB/s`,
+    `${file}: ${wholeMs.toFixed(1)} ms, ${((rows * 1e3) / wholeMs).toFixed(1)} tokens/s; step by ` +
+      `step ${totalMs.toFixed(1)} ms; one thread reads ${bandwidth.toFixed(1)} GB/s`,
   );
   console.log(profileTable(report).join("\n"));
 }

@@ -23,7 +23,8 @@ const { values } = parseArgs({
 const shape = shapes[values.shape ?? ""];
 if (!shape || !values.out) {
   console.error(
-    `usage: synthetic --shape ${Object.keys(shapes).join("|")} --out FILE [--type T] [--head-type T] [--layers N] [--seed N]`,
+    `usage: synthetic --shape ${Object.keys(shapes).join("|")} --out FILE [--type T] [--head-type T] [--layers ` +
+      "N] [--seed N]",
   );
   process.exit(2);
 }

@@ -74,7 +74,9 @@ async function measure(age: string, binary: string): Promise<void> {
         await readAnswer(await fetch(`${url}/conversations/${randomUUID()}`, { method: "POST", body }));
       }
       console.log(
-        `${age} workerd: ${values.conversations} conversations in turn, ${megabytes(rssBytesOf(pid) - idleBytes)} beyond idle (${megabytes(idleBytes)}), at most ${megabytes(peakRssBytesOf(pid) - idleBytes)}`,
+        `${age} workerd: ${values.conversations} conversations in ` +
+          `turn, ${megabytes(rssBytesOf(pid) - idleBytes)} beyond idle (${megabytes(idleBytes)}), at ` +
+          `most ${megabytes(peakRssBytesOf(pid) - idleBytes)}`,
       );
     });
     await withWorker(folder, binary, async ({ url }) => {
@@ -89,7 +91,9 @@ async function measure(age: string, binary: string): Promise<void> {
           files,
         });
       console.log(
-        `${age} workerd: ${values.requests} requests of ${values.clients} clients in ${((performance.now() - begin) / 1000).toFixed(0)} s, every answer the one given alone, no turn lost, none stuck`,
+        `${age} workerd: ${values.requests} requests of ${values.clients} clients ` +
+          `in ${((performance.now() - begin) / 1000).toFixed(0)} s, every answer the one given alone, no turn ` +
+          "lost, none stuck",
         outcomes,
       );
     });

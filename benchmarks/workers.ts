@@ -61,9 +61,13 @@ async function measure(path: string | undefined): Promise<string> {
       peakBytes = peakRssBytesOf(worker.pid);
     return [
       `${model ?? "the model in the package"}${path ? `, ${megabytes(statSync(path).size)}, ${reads} reads from R2` : ""}`,
-      `  planned    ${megabytes(plan.wasmBytes)}: weights ${megabytes(plan.weightBytes)}, keys and values ${megabytes(plan.kvBytes)}`,
-      `  resident   ${megabytes(first.rssBytes - idleBytes)} beyond idle (${megabytes(idleBytes)}) after the first answer, ${megabytes(again[4].rssBytes - idleBytes)} after six, at most ${megabytes(peakBytes - idleBytes)}`,
-      `  processor  ${first.cpuMs} ms for the first answer of ${N_TOKENS} tokens, loading included; ${nextMs} ms for a later one`,
+      `  planned    ${megabytes(plan.wasmBytes)}: weights ${megabytes(plan.weightBytes)}, keys and ` +
+        `values ${megabytes(plan.kvBytes)}`,
+      `  resident   ${megabytes(first.rssBytes - idleBytes)} beyond idle (${megabytes(idleBytes)}) after the ` +
+        `first answer, ${megabytes(again[4].rssBytes - idleBytes)} after six, at ` +
+        `most ${megabytes(peakBytes - idleBytes)}`,
+      `  processor  ${first.cpuMs} ms for the first answer of ${N_TOKENS} tokens, loading included; ${nextMs} ms ` +
+        "for a later one",
     ].join("\n");
   } finally {
     await worker.stop();

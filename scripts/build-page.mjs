@@ -68,7 +68,10 @@ async function singleFile(script) {
   const code = (await script("single-file.ts", { format: "iife", external: ["#models/*"] })).trim(),
     style = read("style.css").toString().trim();
   const icon = `data:image/svg+xml;base64,${read("icon.svg").toString("base64")}`;
-  const policy = `default-src 'none'; script-src ${source(code)} 'wasm-unsafe-eval'; worker-src blob:; connect-src https: http://localhost:* http://127.0.0.1:*; style-src ${source(style)}; img-src data:; base-uri 'none'; form-action 'none'`;
+  const policy =
+    `default-src 'none'; script-src ${source(code)} 'wasm-unsafe-eval'; worker-src blob:; connect-src https: ` +
+    `http://localhost:* http://127.0.0.1:*; style-src ${source(style)}; img-src data:; base-uri 'none'; ` +
+    "form-action 'none'";
   return replaceEach(read("index.html").toString(), [
     [/(?<=http-equiv="Content-Security-Policy" content=")[^"]*/, policy],
     [/<link rel="manifest"[^>]*>\n/, ""],

@@ -65,7 +65,9 @@ function runInstalled(folder) {
   });
   if (text.length < 10) throw new Error(`onebit wrote ${JSON.stringify(text)}`);
   for (const [entry, names] of Object.entries(EXPORTED)) {
-    const program = `const entry = await import(${JSON.stringify(entry)}); for (const name of ${JSON.stringify(names)}) if (!(name in entry)) throw new Error(name);`;
+    const program =
+      `const entry = await import(${JSON.stringify(entry)}); for (const name of ${JSON.stringify(names)}) if ` +
+      "(!(name in entry)) throw new Error(name);";
     run(process.execPath, ["--input-type=module", "-e", program], folder);
   }
   say("the command line writes, every entry loads");

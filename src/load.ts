@@ -83,7 +83,8 @@ const LOAD_MEANINGS: Meanings = {
 };
 
 const MODEL_SOURCE = kind<ModelSource>(
-  "a path, a URL, a Blob or File, a Uint8Array of a file's bytes, or a source of them with name, sizeBytes, read and close",
+  "a path, a URL, a Blob or File, a Uint8Array of a file's bytes, or a source of them with name, sizeBytes, read " +
+    "and close",
   (source) =>
     typeof source === "string" ||
     source instanceof URL ||
@@ -270,7 +271,8 @@ async function openRemote(
   if (hub === undefined)
     return fail(
       "hub/unavailable",
-      `${source}: the platform ${name} has no place for models; pass a platform whose hub is set, or the URL of the file`,
+      `${source}: the platform ${name} has no place for models; pass a platform whose hub is set, or the URL of ` +
+        "the file",
     );
   // A chunk of its own, as large as all of the tokenizers: most programs open files, and pages bring their own `hub`.
   const { pullModel } = await packagePart("what fetches models", () => import("./hub/pull.ts"));

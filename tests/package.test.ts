@@ -220,18 +220,23 @@ function importedFiles(entry: string): string[] {
   return [...found];
 }
 
-test(`the model in the package is one file of at most ${DEFAULT_MODEL_BYTES_MAX / 1e6} MB, that nothing imports before it is asked for`, (t) => {
-  const { length } = readFileSync(DEFAULT_MODEL);
-  t.diagnostic(`${length} bytes, ${gzipSync(readFileSync(DEFAULT_MODEL)).length} compressed`);
-  assert.ok(length <= DEFAULT_MODEL_BYTES_MAX, `${length}`);
-  const importers = (pattern: RegExp): string[] => bundles().filter((path) => pattern.test(readFileSync(path, "utf8")));
-  assert.deepEqual(importers(/(?:from|import)\s*"\.[^"]*shakespeare/), []);
-  const beginning = readFileSync("models/shakespeare.gguf").subarray(0, 3000).toString("base64");
-  assert.deepEqual(
-    bundles().filter((path) => readFileSync(path, "utf8").includes(beginning)),
-    [DEFAULT_MODEL],
-  );
-});
+test(
+  `the model in the package is one file of at most ${DEFAULT_MODEL_BYTES_MAX / 1e6} MB, that nothing imports ` +
+    "before it is asked for",
+  (t) => {
+    const { length } = readFileSync(DEFAULT_MODEL);
+    t.diagnostic(`${length} bytes, ${gzipSync(readFileSync(DEFAULT_MODEL)).length} compressed`);
+    assert.ok(length <= DEFAULT_MODEL_BYTES_MAX, `${length}`);
+    const importers = (pattern: RegExp): string[] =>
+      bundles().filter((path) => pattern.test(readFileSync(path, "utf8")));
+    assert.deepEqual(importers(/(?:from|import)\s*"\.[^"]*shakespeare/), []);
+    const beginning = readFileSync("models/shakespeare.gguf").subarray(0, 3000).toString("base64");
+    assert.deepEqual(
+      bundles().filter((path) => readFileSync(path, "utf8").includes(beginning)),
+      [DEFAULT_MODEL],
+    );
+  },
+);
 
 test("a page that brings its own model does not carry it, however it is bundled; one that imports it does", async () => {
   const bundleOf = async (program: string, format: "esm" | "iife"): Promise<number> => {
@@ -272,7 +277,9 @@ test("a part that cannot be fetched when it is first needed is a typed error tha
     const name = readdirSync(join(folder, "dist/chunks")).find((file) => chunk.test(file) && file.endsWith(".js"));
     assert.ok(name !== undefined, `${chunk} among dist/chunks`);
     rmSync(join(folder, "dist/chunks", name));
-    const program = `import { load } from "./dist/index.js"; await ${load}.then(() => console.log("loaded"), ({ name, code, message }) => console.log(name, code, message));`;
+    const program =
+      `import { load } from "./dist/index.js"; await ${load}.then(() => console.log("loaded"), ({ name, code, ` +
+      "message }) => console.log(name, code, message));";
     const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
       cwd: folder,
       encoding: "utf8",

@@ -420,14 +420,18 @@ describe("attention", () => {
     expect(load<f32>(out.at) > 0 && load<f32>(out.at) < <f32>1e30).toBe(true);
     for (let d = 1; d < c.dim; d++) expect(load<f32>(out.at + <usize>(4 * d))).toBe(0);
   });
-  test("8-bit cache: within 2e-4 of the values' size of exact attention over its bytes, within 0.7 % over what was stored", () => {
-    const lengths: StaticArray<i32> = [1, 40, 201, 1000];
-    for (let i = 0; i < lengths.length; i++) {
-      const overBytes = largestError(lengths[i], true),
-        overFloats = largestError(lengths[i], false);
-      expect(overBytes < 6e-4 && overFloats < 0.02).toBe(true);
-    }
-  });
+  test(
+    "8-bit cache: within 2e-4 of the values' size of exact attention over its bytes, within 0.7 % over what was " +
+      "stored",
+    () => {
+      const lengths: StaticArray<i32> = [1, 40, 201, 1000];
+      for (let i = 0; i < lengths.length; i++) {
+        const overBytes = largestError(lengths[i], true),
+          overFloats = largestError(lengths[i], false);
+        expect(overBytes < 6e-4 && overFloats < 0.02).toBe(true);
+      }
+    },
+  );
 });
 
 /**

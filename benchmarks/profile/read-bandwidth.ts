@@ -23,7 +23,8 @@ async function compile(memory: WebAssembly.Memory): Promise<(at: number, streamB
   const accumulate = [0, 1, 2, 3].flatMap((stream) =>
     [0, 16, 32, 48].map(
       (offset) =>
-        `(local.set $s${stream} (v128.or (local.get $s${stream}) (v128.load offset=${offset} (i32.add (local.get $at) (i32.mul (local.get $n) (i32.const ${stream}))))))`,
+        `(local.set $s${stream} (v128.or (local.get $s${stream}) (v128.load offset=${offset} (i32.add (local.get ` +
+        `$at) (i32.mul (local.get $n) (i32.const ${stream}))))))`,
     ),
   );
   const source = `(module

@@ -59,20 +59,26 @@ export function decodeChart(pieces: readonly Piece[]): string {
     }
     for (const value of ticks)
       parts.push(
-        `<line class="${value === 0 ? "axis" : "grid"}" x1="${across(value)}" y1="${top}" x2="${across(value)}" y2="${y - GROUP_GAP + 4}"/>`,
+        `<line class="${value === 0 ? "axis" : "grid"}" x1="${across(value)}" y1="${top}" x2="${across(value)}" ` +
+          `y2="${y - GROUP_GAP + 4}"/>`,
       );
   }
   parts.push(...ticks.map((value) => text(plotLeft + value * scale, y + 8, String(value), "", "middle")));
   parts.push(...bars, text(plotLeft + (end * scale) / 2, y + 28, "tokens/s; longer is faster", "", "middle"));
   const height = y + 38;
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="Decode speed of each engine in tokens a second">\n<style>${STYLE}</style>\n${parts.join("\n")}\n</svg>\n`;
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" ` +
+    `role="img" aria-label="Decode speed of each engine in tokens a ` +
+    `second">\n<style>${STYLE}</style>\n${parts.join("\n")}\n</svg>\n`
+  );
 }
 
 function drawBar(x: number, y: number, engine: number, speed: number | undefined, scale: number): string[] {
   if (speed === undefined) return [text(x + 4, y + 12, "absent")];
   const width = Math.max(1, speed * scale);
   return [
-    `<rect class="engine${engine % COLOURS.length}" x="${x}" y="${y + 1}" width="${width.toFixed(1)}" height="${BAR_HEIGHT - 2}"/>`,
+    `<rect class="engine${engine % COLOURS.length}" x="${x}" y="${y + 1}" width="${width.toFixed(1)}" ` +
+      `height="${BAR_HEIGHT - 2}"/>`,
     text(x + width + 4, y + 12, speed.toFixed(1)),
   ];
 }
@@ -98,7 +104,10 @@ function tickStep(most: number): number {
 
 function text(x: number, y: number, content: string, className = "", anchor = "start"): string {
   const escaped = content.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}"${className && ` class="${className}"`}${anchor === "start" ? "" : ` text-anchor="${anchor}"`}>${escaped}</text>`;
+  return (
+    `<text x="${x.toFixed(1)}" ` +
+    `y="${y.toFixed(1)}"${className && ` class="${className}"`}${anchor === "start" ? "" : ` text-anchor="${anchor}"`}>${escaped}</text>`
+  );
 }
 
 function colourRules(scheme: 0 | 1): string {

@@ -94,11 +94,13 @@ function header(pieces: readonly Piece[]): string[] {
 
 function modelsLines(data: readonly ModelsData[]): string[] {
   return [
-    "Tokens a second, medians over rounds in which engines take turns; ratios are medians of the rounds' ratios, onebit's speed over the peer's.",
+    "Tokens a second, medians over rounds in which engines take turns; ratios are medians of the rounds' ratios, " +
+      "onebit's speed over the peer's.",
     "",
     "![Tokens a second that each engine writes](decode.svg)",
     "",
-    "| model | threads | engine | prompt | decode | prompt, × native llama.cpp | decode, × native llama.cpp | prompt, × wllama | decode, × wllama |",
+    "| model | threads | engine | prompt | decode | prompt, × native llama.cpp | decode, × native llama.cpp | " +
+      "prompt, × wllama | decode, × wllama |",
     "|---|---|---|---|---|---|---|---|---|",
     ...data.flatMap(({ model, threads, results }) => {
       const native = find(results, LLAMA_CPP),
@@ -128,12 +130,14 @@ function workNote({ work, rounds }: EngineResult, all: readonly EngineResult[]):
   const most = Math.max(...all.map((result) => result.work.promptTokens));
   return work.promptTokens === most
     ? ""
-    : ` (prompt of ${work.promptTokens}, ${work.tokens} tokens, ${rounds.length} round${rounds.length === 1 ? "" : "s"})`;
+    : ` (prompt of ${work.promptTokens}, ${work.tokens} tokens, ${rounds.length} ` +
+        `round${rounds.length === 1 ? "" : "s"})`;
 }
 
 function sizesLines(data: readonly SizesData[]): string[] {
   return [
-    "Decode with layers and vocabulary cut. The last column is what of the file a second passes by: tokens/s × bytes of the model.",
+    "Decode with layers and vocabulary cut. The last column is what of the file a second passes by: tokens/s × " +
+      "bytes of the model.",
     "",
     "| model | layers | vocabulary | size | threads | tokens/s | GB/s |",
     "|---|---|---|---|---|---|---|",
@@ -194,7 +198,8 @@ function promptsLines(data: readonly PromptsData[]): string[] {
 
 function productsLines(data: readonly ProductsData[]): string[] {
   return [
-    "Multiplications by weights, thousand millions a second, weights coming from memory. onnxruntime-web: `MatMulNBits`, wasm, 8-bit activations, blocks of 128. The ratio is to the faster of its two.",
+    "Multiplications by weights, thousand millions a second, weights coming from memory. onnxruntime-web: " +
+      "`MatMulNBits`, wasm, 8-bit activations, blocks of 128. The ratio is to the faster of its two.",
     "",
     "| product | in × out | rows | threads | onebit, ternary | onnxruntime-web, 2 bits | 4 bits | ratio |",
     "|---|---|---|---|---|---|---|---|",
@@ -245,7 +250,8 @@ function kernelsLines(data: readonly ProfileData[]): string[] {
     }),
   );
   return [
-    "Products as they stand in a model. The limit is what a plain WebAssembly loop reads, times the threads, measured in the same run.",
+    "Products as they stand in a model. The limit is what a plain WebAssembly loop reads, times the threads, " +
+      "measured in the same run.",
     "",
     "| model | product | weights | from | rows | threads | GMAC/s | GB/s | of the limit |",
     "|---|---|---|---|---|---|---|---|---|",
@@ -267,12 +273,17 @@ function profileTitle(
   model: string,
   { variant, threads, wholeMs, totalMs, bandwidth, position }: ProfileReport,
 ): string {
-  return `${model}, kernels ${variant}, ${threads} thread${threads === 1 ? "" : "s"}, position ${position}: ${wholeMs.toFixed(1)} ms a token in one walk, ${totalMs.toFixed(1)} ms step by step; one thread reads ${bandwidth.toFixed(1)} GB/s.`;
+  return (
+    `${model}, kernels ${variant}, ${threads} thread${threads === 1 ? "" : "s"}, ` +
+    `position ${position}: ${wholeMs.toFixed(1)} ms a token in one walk, ${totalMs.toFixed(1)} ms step by step; ` +
+    `one thread reads ${bandwidth.toFixed(1)} GB/s.`
+  );
 }
 
 function loadingLines(data: readonly LoadingData[]): string[] {
   return [
-    "From a file that the system has in memory already. llama.cpp maps the file and leaves the weights as they lie; onebit repacks them.",
+    "From a file that the system has in memory already. llama.cpp maps the file and leaves the weights as they " +
+      "lie; onebit repacks them.",
     "",
     "| model | size | engine | seconds | GB/s |",
     "|---|---|---|---|---|",
@@ -292,7 +303,9 @@ function loadingLines(data: readonly LoadingData[]): string[] {
 
 function packageLines(data: readonly PackageSizesData[]): string[] {
   return [
-    "Bytes after gzip -9: the library (minified, without kernels, default model and command line), the parts of it that are fetched when a source of that kind is opened, and each build of the kernels, of which a page runs one.",
+    "Bytes after gzip -9: the library (minified, without kernels, default model and command line), the parts of " +
+      "it that are fetched when a source of that kind is opened, and each build of the kernels, of which a page " +
+      "runs one.",
     "",
     "| | bytes | gzip |",
     "|---|---|---|",

@@ -20,7 +20,9 @@ export interface TrainReport {
 
 export function formatReport({ machine, contestants, agreement, products, steps, enwik8 }: TrainReport): string {
   const lines = [
-    `${machine.cpu}, ${machine.nCpus} processors, Node ${machine.node}; load average ${machine.loadAverage.toFixed(1)} at the start; seconds by the ${machine.clock === "wall" ? "wall" : "processor"}.`,
+    `${machine.cpu}, ${machine.nCpus} processors, Node ${machine.node}; load ` +
+      `average ${machine.loadAverage.toFixed(1)} at the start; seconds by ` +
+      `the ${machine.clock === "wall" ? "wall" : "processor"}.`,
     ...contestants.map((description) => `- ${description}`),
   ];
   for (const section of [agreementLines(agreement), productLines(products), stepLines(steps), enwik8Lines(enwik8)]) {
@@ -32,14 +34,19 @@ export function formatReport({ machine, contestants, agreement, products, steps,
 function agreementLines(rows: readonly Agreement[]): string[] {
   return rows.map(({ threads, way, losses, gradientDifference, worstParameter }) => {
     const difference = Math.max(...losses.onebit.map((loss, i) => Math.abs(loss - losses.peer[i])));
-    return `Same work, ${threads} threads, tfjs ${way}: losses of ${losses.onebit.length - 1} steps within ${difference.toExponential(1)}, gradients within ${gradientDifference.toExponential(1)} of their norms (${worstParameter}).`;
+    return (
+      `Same work, ${threads} threads, tfjs ${way}: losses of ${losses.onebit.length - 1} steps ` +
+      `within ${difference.toExponential(1)}, gradients within ${gradientDifference.toExponential(1)} of their ` +
+      `norms (${worstParameter}).`
+    );
   });
 }
 
 function productLines(rows: readonly ProductRow[]): string[] {
   if (rows.length === 0) return [];
   return [
-    "Matrix products in f32, GFLOP/s. tfjs transposes first where that is faster for it; in brackets with the transposing flags of its own gradients.",
+    "Matrix products in f32, GFLOP/s. tfjs transposes first where that is faster for it; in brackets with the " +
+      "transposing flags of its own gradients.",
     "",
     "| rows × in × out | form | threads | peak of the engine | onebit | of the peak | tfjs | ratio |",
     "|---|---|---|---|---|---|---|---|",
@@ -87,7 +94,8 @@ function stepLines(rows: readonly StepRow[]): string[] {
 function enwik8Lines(rows: readonly Enwik8Figures[]): string[] {
   if (rows.length === 0) return [];
   return [
-    "The model of enwik8 (ternary; dim 512, depth 8, heads 8, key/value heads 4, feed-forward 2048; 4 sequences of 1024):",
+    "The model of enwik8 (ternary; dim 512, depth 8, heads 8, key/value heads 4, feed-forward 2048; 4 sequences " +
+      "of 1024):",
     "",
     "| threads | parameters | tokens a step | values of a pass | all memory | s a step | tokens/s | GFLOP/s |",
     "|---|---|---|---|---|---|---|---|",

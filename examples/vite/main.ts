@@ -9,7 +9,9 @@ const form = document.querySelector("form")!,
 // The model in the package, too small to gain from threads. A File that the user chose, or a URL, would be another;
 // `onProgress` tells how far it is.
 const model = await loadInWorker(shakespeare, { threads: 1 });
-status.textContent = `Ready, on ${model.engine.threads === 1 ? "one thread" : `${model.engine.threads} threads`}. Nothing you type leaves this page.`;
+status.textContent =
+  `Ready, on ${model.engine.threads === 1 ? "one thread" : `${model.engine.threads} threads`}. Nothing you type ` +
+  "leaves this page.";
 
 let stop = new AbortController();
 form.addEventListener("reset", (event) => {

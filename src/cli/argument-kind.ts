@@ -55,7 +55,8 @@ export function modelSource(
   if (tag !== undefined || bareTag !== undefined) {
     fail(
       "usage",
-      `${quoted(argument)}: a tag chooses no file here: name the file, as in hf:${repo ?? bare}/FILE.gguf, or none for the smallest 1-bit one: hf:${repo ?? bare}`,
+      `${quoted(argument)}: a tag chooses no file here: name the file, as in hf:${repo ?? bare}/FILE.gguf, or ` +
+        `none for the smallest 1-bit one: hf:${repo ?? bare}`,
     );
   }
   if (!REPO.test(argument) || MODEL_FILE.test(argument)) return argument;

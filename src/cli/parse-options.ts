@@ -76,7 +76,8 @@ export function parseOptions(command: Command, args: readonly string[]): ParsedO
     if (value === undefined)
       fail(
         "usage",
-        `--${name}: wanted a value${args[i + 1] === undefined ? "" : `, found ${quoted(args[i + 1])}; a value that begins with a dash goes behind an equals sign: --${name}=${quoted(args[i + 1])}`}`,
+        `--${name}: wanted a ` +
+          `value${args[i + 1] === undefined ? "" : `, found ${quoted(args[i + 1])}; a value that begins with a dash goes behind an equals sign: --${name}=${quoted(args[i + 1])}`}`,
       );
     set(values, name, value, multiple);
   }
@@ -112,7 +113,8 @@ function optionNamed(given: string, types: Command["optionTypes"], command: Comm
         : `did you mean --${nearest}?`;
     return fail(
       "usage",
-      `${command.name}: no option ${shownOption(given)}: ${Object.hasOwn(ARGUMENTS, given) ? ARGUMENTS[given] : advice}`,
+      `${command.name}: no ` +
+        `option ${shownOption(given)}: ${Object.hasOwn(ARGUMENTS, given) ? ARGUMENTS[given] : advice}`,
     );
   }
   return fail("usage", `${command.name}: no option ${given}: ${ARGUMENTS[given]}: ${command.usage}`);

@@ -20,7 +20,8 @@ export function describePlan({ weightBits, steps }: Recipe, plan: TrainingPlan):
     [otherBytes, "scratch"],
   ] as const;
   return [
-    `${(parameters / 1e6).toFixed(parameters < 1e7 ? 2 : 1)} million weights of ${weightBits} bits, ${steps} steps of ${tokensPerStep} tokens`,
+    `${(parameters / 1e6).toFixed(parameters < 1e7 ? 2 : 1)} million weights of ${weightBits} bits, ${steps} ` +
+      `steps of ${tokensPerStep} tokens`,
     `memory ${formatBytes(totalBytes)}: ${parts.map(([bytes, what]) => `${formatBytes(bytes)} for ${what}`).join(", ")}`,
     "",
   ].join("\n");
@@ -72,7 +73,8 @@ export function createReport(terminal: Screen, training: Training, isQuiet: bool
       if (event.kind === "validation") {
         validationLoss = event.loss;
         await say(
-          `step ${event.step}: validation loss ${event.loss.toFixed(4)} (${event.bitsPerByte.toFixed(4)} bits a byte) over ${event.tokens} tokens${event.isWhole ? "" : " of it"}\n`,
+          `step ${event.step}: validation loss ${event.loss.toFixed(4)} (${event.bitsPerByte.toFixed(4)} bits a ` +
+            `byte) over ${event.tokens} tokens${event.isWhole ? "" : " of it"}\n`,
         );
       }
       if (event.kind === "sample")

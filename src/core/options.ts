@@ -81,7 +81,8 @@ function failUnknown(what: string, name: string, known: readonly string[], meani
   const meant = Object.hasOwn(meanings, name) ? meanings[name] : nearestName(name, known);
   fail(
     "option/unknown",
-    `${what}: no option ${shownName(name)}: ${meant === undefined ? `there are ${known.join(", ")}` : `did you mean ${meant}?`}`,
+    `${what}: no ` +
+      `option ${shownName(name)}: ${meant === undefined ? `there are ${known.join(", ")}` : `did you mean ${meant}?`}`,
   );
 }
 

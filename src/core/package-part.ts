@@ -18,7 +18,9 @@ export async function packagePart<T>(what: string, fetchPart: () => Promise<T>, 
     const reason = cause instanceof Error ? cause.message : String(cause);
     return fail(
       "engine/part-missing",
-      `${what}, a part of onebit that is fetched when it is first needed, could not be loaded (${reason}): check the network, and that the page's server has all files of the package; then load again${remedy && `; ${remedy}`}`,
+      `${what}, a part of onebit that is fetched when it is first needed, could not be loaded (${reason}): check ` +
+        "the network, and that the page's server has all files of the package; then load " +
+        `again${remedy && `; ${remedy}`}`,
       cause,
     );
   }

@@ -28,7 +28,8 @@ export function typedRefusal(error: unknown, code: MemoryCode, what: string): un
   if (!isRefusedMemory(error)) return error;
   return new OnebitError(
     code,
-    `${what}: this system refused the memory that it takes (${error.message}); ask for less at a time, or close what else takes memory`,
+    `${what}: this system refused the memory that it takes (${error.message}); ask for less at a time, or close ` +
+      "what else takes memory",
     { cause: error },
   );
 }

@@ -52,7 +52,8 @@ export class GgufReader {
     if (this.#heldBytes > most)
       fail(
         "gguf/limit",
-        `${this.where}: the header's values would take more than ${most} bytes of memory, the file has ${this.#fileSizeBytes}`,
+        `${this.where}: the header's values would take more than ${most} bytes of memory, the file ` +
+          `has ${this.#fileSizeBytes}`,
       );
   }
 

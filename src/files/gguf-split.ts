@@ -61,7 +61,8 @@ function shardNames(source: ByteSource, first: GgufFile, nShards: number): strin
   if (match === null || Number(match[2]) !== 1 || Number(match[3]) !== nShards) {
     fail(
       "gguf/split",
-      `${source.name}: is the first of ${nShards} shards, so its name must end in -00001-of-${fiveDigits(nShards)}.gguf`,
+      `${source.name}: is the first of ${nShards} shards, so its name must end in ` +
+        `-00001-of-${fiveDigits(nShards)}.gguf`,
     );
   }
   return Array.from({ length: nShards }, (_, i) => `${match[1]}-${fiveDigits(i + 1)}-of-${fiveDigits(nShards)}.gguf`);
@@ -97,7 +98,8 @@ async function readShard(source: ByteSource, no: number, nShards: number): Promi
   if (foundNo !== no || foundCount !== nShards) {
     fail(
       "gguf/split",
-      `${source.name}: wanted split.no ${no} of split.count ${nShards}, found ${foundNo ?? "none"} of ${foundCount ?? "none"}; ` +
+      `${source.name}: wanted split.no ${no} of split.count ${nShards}, found ${foundNo ?? "none"} ` +
+        `of ${foundCount ?? "none"}; ` +
         `the shards are not of one model`,
     );
   }

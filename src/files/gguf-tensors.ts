@@ -129,7 +129,8 @@ function sizeOf(row: TensorRow, type: TensorType): number {
   if (row.shape[0]! % type.blockElements !== 0) {
     fail(
       "gguf/bad-tensor",
-      `${where}: its first dimension ${row.shape[0]} is not a multiple of ${type.blockElements}, the block of ${type.name}`,
+      `${where}: its first dimension ${row.shape[0]} is not a multiple of ${type.blockElements}, the block ` +
+        `of ${type.name}`,
     );
   }
   return (
@@ -159,7 +160,8 @@ function requireApart(places: readonly TensorPlace[], alignment: number, dataPos
     if (place.position < free) {
       fail(
         "gguf/bad-tensor",
-        `tensor ${quoted(place.name)}: starts at byte ${place.position}, inside the tensor before it, which ends at ${free}`,
+        `tensor ${quoted(place.name)}: starts at byte ${place.position}, inside the tensor before it, which ends ` +
+          `at ${free}`,
       );
     }
     if (place.position > free && !lenient) {

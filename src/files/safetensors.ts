@@ -75,7 +75,8 @@ export function safetensorsHeaderBytes(start: Uint8Array, fileSizeBytes: number)
   if (jsonBytes > SAFETENSORS_HEADER_BYTES_MAX) {
     fail(
       "safetensors/limit",
-      `header: ${jsonBytes} bytes of JSON, the limit is ${SAFETENSORS_HEADER_BYTES_MAX}; this may be no safetensors file`,
+      `header: ${jsonBytes} bytes of JSON, the limit is ${SAFETENSORS_HEADER_BYTES_MAX}; this may be no ` +
+        "safetensors file",
     );
   }
   if (LENGTH_BYTES + jsonBytes > fileSizeBytes) {

@@ -16,10 +16,20 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
  * - `llama3`: Llama 3 Instruct.
  */
 export const CHAT_TEMPLATES = {
-  bitnet: `{{ bos_token }}{% for message in messages %}{{ message.role | capitalize }}: {{ (message.content or '') | trim }}<|eot_id|>{% endfor %}{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}`,
-  chatml: `{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + (message.content or '') + '<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}`,
-  falcon3: `{% for message in messages %}{{ '<|' + message.role + '|>\\n' + (message.content or '') + (eos_token + '\\n' if message.role == 'assistant' else '\\n') }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}`,
-  llama3: `{{ bos_token }}{% for message in messages %}{{ '<|start_header_id|>' + message.role + '<|end_header_id|>\\n\\n' + (message.content or '') | trim + '<|eot_id|>' }}{% endfor %}{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}`,
+  bitnet:
+    "{{ bos_token }}{% for message in messages %}{{ message.role | capitalize }}: {{ (message.content or '') | " +
+    "trim }}<|eot_id|>{% endfor %}{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}",
+  chatml:
+    `{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + (message.content or '') + ` +
+    `'<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}`,
+  falcon3:
+    `{% for message in messages %}{{ '<|' + message.role + '|>\\n' + (message.content or '') + (eos_token + '\\n' ` +
+    `if message.role == 'assistant' else '\\n') }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\\n' ` +
+    "}}{% endif %}",
+  llama3:
+    "{{ bos_token }}{% for message in messages %}{{ '<|start_header_id|>' + message.role + " +
+    `'<|end_header_id|>\\n\\n' + (message.content or '') | trim + '<|eot_id|>' }}{% endfor %}{% if ` +
+    `add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}`,
 } as const satisfies Record<string, string>;
 
 export type ChatTemplateName = keyof typeof CHAT_TEMPLATES;
@@ -59,7 +69,9 @@ export function chooseChatTemplate(
   if (has(tokenizer, "<|im_start|>") && has(tokenizer, "<|im_end|>")) return CHAT_TEMPLATES.chatml;
   fail(
     "template/missing",
-    `${config.name}: the model file has no chat template${tokenizer.chatTemplates.size > 0 ? " for all conversations" : ", so it may not be trained to chat; if it is"}, give chatTemplate: ${chatTemplateNames(tokenizer).slice(0, 20).join(", ")} or a template's text`,
+    `${config.name}: the model file has no chat ` +
+      `template${tokenizer.chatTemplates.size > 0 ? " for all conversations" : ", so it may not be trained to chat; if it is"}, ` +
+      `give chatTemplate: ${chatTemplateNames(tokenizer).slice(0, 20).join(", ")} or a template's text`,
   );
 }
 
@@ -72,7 +84,8 @@ function templateNamed(wanted: string, tokenizer: Tokenizer): string {
     nearest = didYouMean(wanted, names);
   return fail(
     "option/invalid",
-    `chatTemplate: ${shown(wanted)} is no template's name, and as a template it has no {{ or {%${nearest || `: there are ${names.slice(0, 20).join(", ")}`}`,
+    `chatTemplate: ${shown(wanted)} is no template's name, and as a template it has no {{ or ` +
+      `{%${nearest || `: there are ${names.slice(0, 20).join(", ")}`}`,
   );
 }
 

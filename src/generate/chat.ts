@@ -107,7 +107,8 @@ function renderUnfinished(
   if (at < 0)
     fail(
       "option/invalid",
-      "continueFinalMessage: the template does not print the end of the last message, so there is nothing to go on with",
+      "continueFinalMessage: the template does not print the end of the last message, so there is nothing to go " +
+        "on with",
     );
   const isTrimmed = text.text.slice(at, at + END_TAG.length) !== END_TAG;
   return text.slice(0, isTrimmed ? text.text.slice(0, at).trimEnd().length : at);

@@ -58,7 +58,8 @@ export class Context {
     if (ids.length > engine.contextLength) {
       fail(
         "model/context-full",
-        `the prompt is ${ids.length} ids, the context holds ${engine.contextLength}: shorten the prompt or load the model with a larger contextLength`,
+        `the prompt is ${ids.length} ids, the context holds ${engine.contextLength}: shorten the prompt or load ` +
+          "the model with a larger contextLength",
       );
     }
     this.truncate(this.countReusable(ids));

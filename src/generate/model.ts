@@ -221,7 +221,8 @@ export class Model implements AsyncDisposable {
     if (bytes > LOGITS_RESULT_BYTES_MAX) {
       fail(
         "option/invalid",
-        `logits: ${found.length} rows take ${bytes} bytes, at most ${LOGITS_RESULT_BYTES_MAX} are returned at once: use eachLogits`,
+        `logits: ${found.length} rows take ${bytes} bytes, at most ${LOGITS_RESULT_BYTES_MAX} are returned at ` +
+          "once: use eachLogits",
       );
     }
     const rows = withMemoryNow(
@@ -320,7 +321,8 @@ export class Model implements AsyncDisposable {
     if (nIds <= this.contextLength) return;
     fail(
       "model/context-full",
-      `${what} is ${nIds} ids, the context holds ${this.contextLength}: shorten it or load the model with a larger contextLength`,
+      `${what} is ${nIds} ids, the context holds ${this.contextLength}: shorten it or load the model with a ` +
+        "larger contextLength",
     );
   }
 

@@ -53,7 +53,8 @@ export async function tagCache(store: ModelStore): Promise<void> {
   await writeText(
     store,
     "CACHEDIR.TAG",
-    "Signature: 8a477f597d28d172789f06886806bc55\n# Models downloaded from elsewhere; see https://bford.info/cachedir/\n",
+    "Signature: 8a477f597d28d172789f06886806bc55\n# Models downloaded from elsewhere; see " +
+      "https://bford.info/cachedir/\n",
     uniqueName(),
   );
 }

@@ -76,7 +76,8 @@ export function chooseFiles(files: readonly FileEntry[], wanted: string | undefi
   if (best === undefined) {
     return fail(
       "hub/no-model",
-      `${where}: has no model this engine reads: wanted a GGUF file, or config.json with safetensors; it has ${list([...listing.keys()])}`,
+      `${where}: has no model this engine reads: wanted a GGUF file, or config.json with safetensors; it ` +
+        `has ${list([...listing.keys()])}`,
     );
   }
   return { paths: best.paths, format: best.format, reason: best.reason, others: others.map(({ paths }) => paths[0]) };

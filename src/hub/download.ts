@@ -390,7 +390,8 @@ async function storePieces(
     if (sizeBytes + piece.length > bytesMax)
       fail(
         "hub/length",
-        `${shown(url)}: has more than ${bytesMax} bytes${totalBytes === undefined ? ", and does not say how many" : ""}`,
+        `${shown(url)}: has more than ${bytesMax} ` +
+          `bytes${totalBytes === undefined ? ", and does not say how many" : ""}`,
       );
     await partial.writeUnrecorded(piece, sizeBytes);
     hash.update(piece);

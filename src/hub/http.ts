@@ -117,7 +117,8 @@ async function followHidden(url: string, secrets: Readonly<Record<string, string
   }
   return fail(
     "hub/redirect",
-    `${shown(url)}: sends on to an address that this browser does not show, and the headers meant for ${new URL(url).host} must not go along; give the address it leads to`,
+    `${shown(url)}: sends on to an address that this browser does not show, and the headers meant ` +
+      `for ${new URL(url).host} must not go along; give the address it leads to`,
   );
 }
 

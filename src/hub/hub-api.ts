@@ -85,7 +85,8 @@ export async function describeFile(
   if (hash === undefined)
     return fail(
       "hub/bad-response",
-      `${url}: neither the hub's list nor its headers tell the file's hash; found ETag ${etag === null ? "none" : quoted(etag)}`,
+      `${url}: neither the hub's list nor its headers tell the file's hash; found ` +
+        `ETag ${etag === null ? "none" : quoted(etag)}`,
     );
   const sizeBytes = size !== undefined && /^\d{1,15}$/.test(size) ? Number(size) : announcedBytes(answer);
   return { ...file, sizeBytes: file.sizeBytes ?? sizeBytes, hash };

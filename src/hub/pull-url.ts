@@ -98,7 +98,8 @@ async function fetchUrl(url: string, folder: string, context: PullContext): Prom
       found ??
       fail(
         "hub/offline",
-        `${shown(url)}: is not in ${store.name}, or not whole, and the network was not to be used; pull it once while online`,
+        `${shown(url)}: is not in ${store.name}, or not whole, and the network was not to be used; pull it once ` +
+          "while online",
       )
     );
   }

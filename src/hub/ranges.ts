@@ -85,7 +85,8 @@ export function contentRange(answer: Answer): ContentRange {
     answer.drop();
     fail(
       "hub/bad-response",
-      `${shown(answer.url)}: sent a range compressed (Content-Encoding ${quoted(answer.headers.get("content-encoding") ?? "")}), asked for as it is`,
+      `${shown(answer.url)}: sent a range compressed ` +
+        `(Content-Encoding ${quoted(answer.headers.get("content-encoding") ?? "")}), asked for as it is`,
     );
   }
   const header = answer.headers.get("content-range"),
@@ -102,7 +103,8 @@ export function contentRange(answer: Answer): ContentRange {
   answer.drop();
   return fail(
     "hub/bad-response",
-    `${shown(answer.url)}: answered a range with Content-Range ${header === null ? "missing (a server for browsers must expose it)" : quoted(header)}`,
+    `${shown(answer.url)}: answered a range with ` +
+      `Content-Range ${header === null ? "missing (a server for browsers must expose it)" : quoted(header)}`,
   );
 }
 

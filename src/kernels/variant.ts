@@ -74,7 +74,9 @@ async function allowed<Made>(make: () => Promise<Made>): Promise<Made> {
     if (isRefusedMemory(cause)) throw cause;
     return fail(
       "engine/unsupported",
-      `compiling WebAssembly is forbidden here (a page's Content-Security-Policy must have script-src 'wasm-unsafe-eval'; workerd wants the build of the exports condition "workerd"): ${cause instanceof Error ? cause.message : String(cause)}`,
+      "compiling WebAssembly is forbidden here (a page's Content-Security-Policy must have script-src " +
+        "'wasm-unsafe-eval'; workerd wants the build of the exports condition " +
+        `"workerd"): ${cause instanceof Error ? cause.message : String(cause)}`,
       cause,
     );
   }
@@ -95,7 +97,8 @@ export function createMemory(bytes: number, shared: boolean): WebAssembly.Memory
   } catch (cause) {
     return fail(
       "model/not-enough-memory",
-      `wanted ${megabytes(bytes)} of WebAssembly memory, this engine refused it; use a shorter context, an 8-bit KV cache or a smaller model`,
+      `wanted ${megabytes(bytes)} of WebAssembly memory, this engine refused it; use a shorter context, an 8-bit ` +
+        "KV cache or a smaller model",
       cause,
     );
   }

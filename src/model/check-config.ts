@@ -45,7 +45,8 @@ const RULES: readonly (readonly [(config: ModelConfig) => boolean, (config: Mode
   [
     ({ ropeScaling: s }) => !("originalContext" in s) || isPositive(s.originalContext),
     ({ ropeScaling: s }) =>
-      `wanted a positive original context of the rotary scaling, found ${"originalContext" in s ? s.originalContext : "none"}`,
+      "wanted a positive original context of the rotary scaling, " +
+      `found ${"originalContext" in s ? s.originalContext : "none"}`,
   ],
   [
     ({ ropeScaling: s }) => !("attentionFactor" in s) || isPositive(s.attentionFactor ?? 1),

@@ -111,7 +111,8 @@ function uniform(metadata: GgufMetadata, key: string): number {
   if (!Number.isInteger(first) || first < 1 || values.some((each) => each !== first)) {
     fail(
       "model/bad-config",
-      `metadata key "${key}": wanted the same number for every layer, found [${values.slice(0, 8).join(", ")}…]; models whose layers differ are not supported`,
+      `metadata key "${key}": wanted the same number for every layer, found [${values.slice(0, 8).join(", ")}…]; ` +
+        "models whose layers differ are not supported",
     );
   }
   return first;
@@ -211,7 +212,8 @@ export function poolingFromGguf(metadata: GgufMetadata): "mean" | "last" | undef
   if (pooling !== undefined && !Object.hasOwn(POOLINGS, pooling)) {
     fail(
       "model/bad-config",
-      `metadata key "${key}": wanted 0 (none), 1 (mean) or 3 (last), found ${pooling}; other ways to pool are not supported`,
+      `metadata key "${key}": wanted 0 (none), 1 (mean) or 3 (last), found ${pooling}; other ways to pool are ` +
+        "not supported",
     );
   }
   return pooling === undefined ? undefined : POOLINGS[pooling];

@@ -101,7 +101,8 @@ function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInf
   if (reader.boolean("tie_word_embeddings") === false && !tensors.has("lm_head.weight")) {
     fail(
       "model/missing-tensor",
-      'tensor "lm_head.weight": config.json says tie_word_embeddings is false, so the model needs it; the file does not have it',
+      'tensor "lm_head.weight": config.json says tie_word_embeddings is false, so the model needs it; the file ' +
+        "does not have it",
     );
   }
   return config;
@@ -164,7 +165,8 @@ function keptModules(quantization: ConfigReader): ReadonlySet<string> {
   if (names.length > MODULES_KEPT_MAX)
     fail(
       "model/bad-config",
-      `config.json: quantization_config.modules_to_not_convert: ${names.length} names, the limit is ${MODULES_KEPT_MAX}`,
+      `config.json: quantization_config.modules_to_not_convert: ${names.length} names, the limit ` +
+        `is ${MODULES_KEPT_MAX}`,
     );
   return new Set(names.map((name) => name.replace(/^\.|\.$/g, "")));
 }

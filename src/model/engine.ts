@@ -168,7 +168,8 @@ function contextLengthOf(config: ModelConfig, { contextLength }: EngineOptions):
   if (contextLength <= config.contextLengthTrained) return contextLength;
   return fail(
     "option/invalid",
-    `contextLength: wanted an integer from 1 to ${config.contextLengthTrained} (what the model was trained for), got ${contextLength}`,
+    `contextLength: wanted an integer from 1 to ${config.contextLengthTrained} (what the model was trained for), ` +
+      `got ${contextLength}`,
   );
 }
 
@@ -315,7 +316,8 @@ class ProgramEngine implements Engine {
     if (!Number.isInteger(position) || position < 0 || position + ids.length > this.contextLength) {
       fail(
         "model/context-full",
-        `model "${name}": wanted ${ids.length} ids at position ${position}, the context holds ${this.contextLength}; load with a larger contextLength`,
+        `model "${name}": wanted ${ids.length} ids at position ${position}, the context ` +
+          `holds ${this.contextLength}; load with a larger contextLength`,
       );
     }
   }

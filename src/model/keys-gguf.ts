@@ -147,7 +147,8 @@ export function checkUnreadKeys(metadata: ReadKeys, config: ModelConfig): readon
     if (rule === undefined || rule.isNeutral(value, config)) continue;
     fail(
       "model/bad-config",
-      `metadata key ${quoted(key)}: wanted ${rule.wanted(config)}, found ${shown(value)}: the graph that onebit runs for ${quoted(config.architecture)} does not compute this`,
+      `metadata key ${quoted(key)}: wanted ${rule.wanted(config)}, found ${shown(value)}: the graph that onebit ` +
+        `runs for ${quoted(config.architecture)} does not compute this`,
     );
   }
   return unread.map(([key]) => key).filter((key) => !ELSEWHERE.test(key));
@@ -184,6 +185,7 @@ export function requireKeys(metadata: GgufMetadata, keys: readonly string[]): vo
   const names = absent.map((key) => `"${key}"`).join(", ");
   fail(
     "model/bad-config",
-    `metadata: wanted ${absent.length === 1 ? "the key" : "the keys"} ${names}, found nothing; convert the model again with a tool that writes them`,
+    `metadata: wanted ${absent.length === 1 ? "the key" : "the keys"} ${names}, found nothing; convert the model ` +
+      "again with a tool that writes them",
   );
 }

@@ -133,7 +133,8 @@ export function checkUnreadMembers(reader: ConfigReader, config: ModelConfig): r
     if (!rule.isNeutral(value, config)) {
       fail(
         "model/bad-config",
-        `config.json: ${path}: wanted ${rule.wanted(config)}, found ${shown(value)}: the graph that onebit runs for "${config.architecture}" does not compute this`,
+        `config.json: ${path}: wanted ${rule.wanted(config)}, found ${shown(value)}: the graph that onebit runs ` +
+          `for "${config.architecture}" does not compute this`,
       );
     }
   }

@@ -422,7 +422,9 @@ function refuse(plan: MemoryPlan, config: ModelConfig, tensors: ModelTensors): n
   ];
   fail(
     "model/not-enough-memory",
-    `model "${config.name}": wanted ${megabytes(plan.totalBytes)} (weights ${megabytes(plan.weightBytes)}, KV cache of ${options.contextLength} positions ${megabytes(plan.kvBytes)}), ` +
-      `the limit is ${megabytes(limitBytes)}; ${advice.length > 0 ? `${advice.join(", or ")} would fit` : "no context length fits: choose a smaller model"}`,
+    `model "${config.name}": wanted ${megabytes(plan.totalBytes)} (weights ${megabytes(plan.weightBytes)}, KV ` +
+      `cache of ${options.contextLength} positions ${megabytes(plan.kvBytes)}), ` +
+      "the limit " +
+      `is ${megabytes(limitBytes)}; ${advice.length > 0 ? `${advice.join(", or ")} would fit` : "no context length fits: choose a smaller model"}`,
   );
 }

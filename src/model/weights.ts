@@ -139,8 +139,10 @@ function refuseUnused(names: readonly string[], config: ModelConfig): never {
     more = names.length > 3 ? ` and ${names.length - 3} more` : "";
   return fail(
     "model/unused-tensor",
-    `model "${config.name}": the graph of ${config.architecture} has no place for ${names.length === 1 ? "tensor" : "tensors"} ${shown}${more}; ` +
-      "leaving them out would change what the model says, so it is not run: convert it for an architecture that has them",
+    `model "${config.name}": the graph of ${config.architecture} has no place ` +
+      `for ${names.length === 1 ? "tensor" : "tensors"} ${shown}${more}; ` +
+      "leaving them out would change what the model says, so it is not run: convert it for an architecture that " +
+      "has them",
   );
 }
 
@@ -272,7 +274,8 @@ function checkShape(tensor: TensorInfo, wanted: readonly number[]): void {
   const what = wanted.length === 1 && wanted[0] === 1 ? "one number" : `shape [${wanted.join(", ")}]`;
   fail(
     "model/bad-shape",
-    `tensor "${tensor.name}": wanted ${what}, found ${what === "one number" ? "shape " : ""}[${tensor.shape.join(", ")}]`,
+    `tensor "${tensor.name}": wanted ${what}, ` +
+      `found ${what === "one number" ? "shape " : ""}[${tensor.shape.join(", ")}]`,
   );
 }
 

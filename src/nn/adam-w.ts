@@ -174,7 +174,8 @@ export class AdamW {
     if (!Number.isFinite(norm))
       fail(
         "train/not-finite",
-        `step ${this.#steps + 1}: the norm of the gradients is ${norm}; a lower learning rate or a smaller clipNorm keeps it finite`,
+        `step ${this.#steps + 1}: the norm of the gradients is ${norm}; a lower learning rate or a smaller ` +
+          "clipNorm keeps it finite",
       );
     this.update(this.#steps + 1, rates, norm);
     return norm;

@@ -42,7 +42,8 @@ export class BlockAllocator {
     if (begin + size > this.#limitBytes) {
       fail(
         "train/not-enough-memory",
-        `${what}: wanted ${(bytes / 1e9).toFixed(3)} GB, ${((this.#limitBytes - begin) / 1e9).toFixed(3)} GB are left; a smaller batch, sequence or model takes less`,
+        `${what}: wanted ${(bytes / 1e9).toFixed(3)} GB, ${((this.#limitBytes - begin) / 1e9).toFixed(3)} GB are ` +
+          "left; a smaller batch, sequence or model takes less",
       );
     }
     this.#used.splice(at, 0, { begin, end: begin + size });

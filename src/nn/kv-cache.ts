@@ -68,7 +68,8 @@ export class KvCache {
     if (this.#position + length > this.contextLength) {
       fail(
         "model/context-full",
-        `cache: ${this.#position} of ${this.contextLength} positions are taken, wanted ${length} more; make it with a longer contextLength`,
+        `cache: ${this.#position} of ${this.contextLength} positions are taken, wanted ${length} more; make it ` +
+          "with a longer contextLength",
       );
     }
     use((length === 1 ? this.#token : this.#prompt).get(String(length), record), this.#position);

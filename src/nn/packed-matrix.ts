@@ -192,7 +192,8 @@ export function requirePackable({ weightBits, activationBits }: PackedBits): voi
   if (weightBits === 32 || activationBits === 32) {
     fail(
       "option/invalid",
-      `pack: wanted weights of 1 or 1.58 bits and activations of 1 or 8 bits, got ${weightBits} and ${activationBits}; only integers have packed kernels`,
+      `pack: wanted weights of 1 or 1.58 bits and activations of 1 or 8 bits, got ${weightBits} ` +
+        `and ${activationBits}; only integers have packed kernels`,
     );
   }
 }

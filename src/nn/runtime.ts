@@ -197,7 +197,8 @@ function instantiateKernels(shared: boolean): Instance {
   if (!(binary instanceof WebAssembly.Module) && !WebAssembly.validate(binary)) {
     fail(
       "engine/unsupported",
-      `this engine has no WebAssembly SIMD${shared ? " with threads" : ""} (every browser since 2023 and Node 16 have it)`,
+      `this engine has no WebAssembly SIMD${shared ? " with threads" : ""} (every browser since 2023 and Node 16 ` +
+        "have it)",
     );
   }
   const module = binary instanceof WebAssembly.Module ? binary : new WebAssembly.Module(binary);
@@ -214,7 +215,8 @@ function reserveMemory(initial: number, shared: boolean): WebAssembly.Memory {
   } catch (cause) {
     return fail(
       "train/not-enough-memory",
-      `this engine refused ${shared ? "a shared" : "a"} WebAssembly memory of up to 4 GB${shared ? "; one thread may do with less" : ""}`,
+      `this engine refused ${shared ? "a shared" : "a"} WebAssembly memory of up to 4 ` +
+        `GB${shared ? "; one thread may do with less" : ""}`,
       cause,
     );
   }

@@ -31,7 +31,10 @@ function whyNoThreads(): string | undefined {
   if (typeof Worker === "undefined") return "this kind of worker cannot start others";
   // Without isolation a shared memory can be made, but no worker be given it.
   if (globalThis.crossOriginIsolated !== true) {
-    return "the page is not cross-origin isolated: serve it with Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp";
+    return (
+      "the page is not cross-origin isolated: serve it with Cross-Origin-Opener-Policy: same-origin and " +
+      "Cross-Origin-Embedder-Policy: require-corp"
+    );
   }
   if (typeof SharedArrayBuffer === "undefined") return "this browser gives pages no shared memory (SharedArrayBuffer)";
   if (!mayWait()) return "a page's main thread may not wait for others: load the model in a worker (onebit/worker)";

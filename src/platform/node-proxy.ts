@@ -107,6 +107,8 @@ function findUndici(): Undici | undefined {
 function noUndici(variable: string, hostname: string): never {
   return fail(
     "hub/network",
-    `${variable} is set, which Node ${process.versions.node} does not use by itself: install undici beside onebit (npm install undici@6), or run Node 22.21, 24 or later with NODE_USE_ENV_PROXY=1; to go without the proxy, put ${hostname} in NO_PROXY`,
+    `${variable} is set, which Node ${process.versions.node} does not use by itself: install undici beside ` +
+      "onebit (npm install undici@6), or run Node 22.21, 24 or later with NODE_USE_ENV_PROXY=1; to go without the " +
+      `proxy, put ${hostname} in NO_PROXY`,
   );
 }

@@ -27,7 +27,9 @@ const CONTRACTIONS: readonly (readonly [string, Contractions])[] = [
 ];
 const BLANKS = "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)";
-const DEEPSEEK3 = `[!"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_\`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*${BLANKS}`;
+const DEEPSEEK3 =
+  `[!"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_\`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ` +
+  `?[\\p{P}\\p{S}]+[\\r\\n]*${BLANKS}`;
 const LEAD = "[^\\r\\n\\p{L}\\p{N}]?";
 const CAPITALS = "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]";
 const SMALL = "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]";

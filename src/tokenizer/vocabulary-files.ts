@@ -23,7 +23,8 @@ export interface VocabularyFiles {
 }
 
 const QWEN2_WORDS =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| " +
+  "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
 interface Family {
   readonly normalizer: JsonObject | null;
@@ -63,7 +64,8 @@ const SPECIAL_KEYS = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_t
 
 /** What to run to get a tokenizer.json. */
 export const HOW_TO_MAKE_TOKENIZER_JSON =
-  "make it in that folder: python -c \"from transformers import AutoTokenizer as T; T.from_pretrained('.').save_pretrained('.')\"";
+  'make it in that folder: python -c "from transformers import AutoTokenizer as T; ' +
+  "T.from_pretrained('.').save_pretrained('.')\"";
 
 /**
  * The tokenizer.json and tokenizer_config.json that the files amount to.
@@ -108,7 +110,8 @@ function familyOf(settings: JsonReader, modelType: string): Family {
     family ??
     fail(
       "tokenizer/unsupported",
-      `vocab.json and merges.txt: wanted a tokenizer of ${Object.keys(CLASSES).join(", ")}, found ${found}; tokenizer.json is missing: ${HOW_TO_MAKE_TOKENIZER_JSON}`,
+      `vocab.json and merges.txt: wanted a tokenizer of ${Object.keys(CLASSES).join(", ")}, found ${found}; ` +
+        `tokenizer.json is missing: ${HOW_TO_MAKE_TOKENIZER_JSON}`,
     )
   );
 }

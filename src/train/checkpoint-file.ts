@@ -166,7 +166,8 @@ function encodeHeader(step: number, state: JsonObject, arrays: ReadonlyMap<strin
     if (headerBytes > CHECKPOINT_HEADER_BYTES_MAX) {
       fail(
         "train/bad-option",
-        `checkpoint: state and names take ${headerBytes} bytes, the limit is ${CHECKPOINT_HEADER_BYTES_MAX}; put numbers in arrays`,
+        `checkpoint: state and names take ${headerBytes} bytes, the limit is ${CHECKPOINT_HEADER_BYTES_MAX}; put ` +
+          "numbers in arrays",
       );
     }
     const bytes = new Uint8Array(headerBytes).fill(0x20);
@@ -233,7 +234,8 @@ function readEntries(file: string, value: JsonValue | undefined, headerBytes: nu
   if (moved >= 0)
     failCorrupt(
       file,
-      `${quoted(entries[moved].name)} should begin at byte ${entries[moved].offset}, the header says ${String(found[moved].offset)}`,
+      `${quoted(entries[moved].name)} should begin at byte ${entries[moved].offset}, the header ` +
+        `says ${String(found[moved].offset)}`,
     );
   return entries;
 }

@@ -112,7 +112,8 @@ export async function loadLatestCheckpoint(platform: Platform, folder: string): 
   if (skipped.length > 0) {
     fail(
       "checkpoint/corrupt",
-      `${folder}: none of its ${skipped.length} checkpoints can be read:\n${skipped.map(({ reason }) => `  ${reason}`).join("\n")}`,
+      `${folder}: none of its ${skipped.length} checkpoints can be ` +
+        `read:\n${skipped.map(({ reason }) => `  ${reason}`).join("\n")}`,
     );
   }
   return undefined;
@@ -165,7 +166,8 @@ export function restoreArray(checkpoint: Checkpoint, name: string, into: Checkpo
   if (array.constructor !== into.constructor || array.length !== into.length) {
     fail(
       "checkpoint/mismatch",
-      `checkpoint of step ${checkpoint.step}: wanted ${quoted(name)} as ${wanted}, found ${array.constructor.name} of ${array.length}`,
+      `checkpoint of step ${checkpoint.step}: wanted ${quoted(name)} as ${wanted}, ` +
+        `found ${array.constructor.name} of ${array.length}`,
     );
   }
   into.set(array);

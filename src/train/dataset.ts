@@ -78,7 +78,8 @@ export function createDataset(tokens: TokenIds, options: DatasetOptions): Datase
       if (nStarts < 1)
         fail(
           "train/bad-data",
-          `training data: wanted more than ${seqLength} tokens (the sequence length), found ${nTrainTokens} in the training part`,
+          `training data: wanted more than ${seqLength} tokens (the sequence length), found ${nTrainTokens} in ` +
+            "the training part",
         );
       for (let row = 0; row < batch; row++)
         copyWindow(tokens, random.below(nStarts), seqLength, row * seqLength, inputs, targets);

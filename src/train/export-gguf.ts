@@ -93,11 +93,13 @@ const REFUSALS: readonly (readonly [(shape: TransformerShape) => boolean, string
   ],
   [
     (s) => s.subNorms && !s.tied,
-    "it has sub-norms and its own head; the BitNet architectures of GGUF always use the embedding as the head. Export safetensors instead",
+    "it has sub-norms and its own head; the BitNet architectures of GGUF always use the embedding as the head. " +
+      "Export safetensors instead",
   ],
   [
     (s) => s.subNorms && s.weightBits !== 32 && s.activationBits === 32,
-    "it has sub-norms, weights of low bits and float activations; the BitNet architectures of GGUF have 8-bit activations. Export safetensors instead",
+    "it has sub-norms, weights of low bits and float activations; the BitNet architectures of GGUF have 8-bit " +
+      "activations. Export safetensors instead",
   ],
 ];
 

@@ -50,7 +50,8 @@ export function trainedModelOf(
       parameters.get(tensor)?.value ??
       fail(
         "model/missing-tensor",
-        `the transformer has no tensor ${quoted(tensor)}${transformer.isPacked ? ": it is packed; export the one it was packed from" : ""}`,
+        "the transformer has no " +
+          `tensor ${quoted(tensor)}${transformer.isPacked ? ": it is packed; export the one it was packed from" : ""}`,
       ),
     quantized: (tensor) => transformer.weightCodes(tensor),
   };

@@ -83,7 +83,8 @@ export function lossPlotSvg(given: readonly Curve[], givenOptions: LossPlotOptio
     atY = scale(y, frame.bottom, frame.top);
   const description = options.description ?? describe(curves);
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" class="${id}" role="img" aria-labelledby="${id}-title ${id}-desc">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 ` +
+      `0 ${width} ${height}" class="${id}" role="img" aria-labelledby="${id}-title ${id}-desc">`,
     `<title id="${id}-title">${escapeXml(title)}</title>`,
     `<desc id="${id}-desc">${escapeXml(description)}</desc>`,
     styleOf(id),
@@ -91,7 +92,8 @@ export function lossPlotSvg(given: readonly Curve[], givenOptions: LossPlotOptio
     `<text class="${id}-head" x="${frame.left}" y="26">${escapeXml(title)}</text>`,
     ...axesSvg(id, frame, { x, y }, { atX, atY }),
     `<text x="${(frame.left + frame.right) / 2}" y="${height - 12}" text-anchor="middle">${escapeXml(xLabel)}</text>`,
-    `<text transform="translate(16 ${(frame.top + frame.bottom) / 2}) rotate(-90)" text-anchor="middle">${escapeXml(yLabel)}</text>`,
+    `<text transform="translate(16 ${(frame.top + frame.bottom) / 2}) rotate(-90)" ` +
+      `text-anchor="middle">${escapeXml(yLabel)}</text>`,
     ...curves.map(
       ({ points }, i) => `<path class="${id}-line ${id}-${i % STROKES.length}" d="${pathOf(points, atX, atY)}"/>`,
     ),
@@ -124,11 +126,17 @@ function axesSvg(
   return [
     ...axes.y.ticks.map(({ value, label }) => {
       const at = pixel(atY(value));
-      return `<path class="${id}-grid" d="M${left} ${at}H${right}"/><text x="${left - 8}" y="${at}" dy="4" text-anchor="end">${label}</text>`;
+      return (
+        `<path class="${id}-grid" d="M${left} ${at}H${right}"/><text x="${left - 8}" y="${at}" dy="4" ` +
+        `text-anchor="end">${label}</text>`
+      );
     }),
     ...axes.x.ticks.map(({ value, label }) => {
       const at = pixel(atX(value));
-      return `<path class="${id}-axis" d="M${at} ${bottom}v5"/><text x="${at}" y="${bottom + 19}" text-anchor="middle">${label}</text>`;
+      return (
+        `<path class="${id}-axis" d="M${at} ${bottom}v5"/><text x="${at}" y="${bottom + 19}" ` +
+        `text-anchor="middle">${label}</text>`
+      );
     }),
     `<path class="${id}-axis" d="M${left} ${top}V${bottom}H${right}"/>`,
   ];
@@ -144,7 +152,10 @@ function legendSvg(id: string, { top, right }: Frame, curves: readonly Curve[]):
     `<rect class="${id}-box" x="${left}" y="${top}" width="${right - left}" height="${curves.length * 18 + 8}"/>`,
     ...names.map((name, i) => {
       const y = top + 16 + i * 18;
-      return `<path class="${id}-line ${id}-${i % STROKES.length}" d="M${left + 6} ${y - 4}h28"/><text x="${left + 42}" y="${y}">${escapeXml(name)}</text>`;
+      return (
+        `<path class="${id}-line ${id}-${i % STROKES.length}" d="M${left + 6} ${y - 4}h28"/><text x="${left + 42}" ` +
+        `y="${y}">${escapeXml(name)}</text>`
+      );
     }),
   ];
 }
@@ -207,7 +218,8 @@ function describe(curves: readonly Curve[]): string {
       last = drawn[drawn.length - 1],
       low = drawn.reduce((a, b) => (b[1] < a[1] ? b : a));
     return [
-      `${name}: ${short(first[1])} at ${short(first[0])}, ${short(last[1])} at ${short(last[0])}, lowest ${short(low[1])} at ${short(low[0])}.`,
+      `${name}: ${short(first[1])} at ${short(first[0])}, ${short(last[1])} at ${short(last[0])}, ` +
+        `lowest ${short(low[1])} at ${short(low[0])}.`,
     ];
   });
   return sentences.join(" ") || "No curves.";

@@ -41,7 +41,8 @@ export function createWindowRandom(seed: number): WindowRandom {
       if (state.length !== RANDOM_STATE_BYTES || state.every((byte) => byte === 0)) {
         fail(
           "checkpoint/mismatch",
-          `the state of the random generator: wanted ${RANDOM_STATE_BYTES} bytes that are not all 0, found ${state.length}`,
+          `the state of the random generator: wanted ${RANDOM_STATE_BYTES} bytes that are not all 0, ` +
+            `found ${state.length}`,
         );
       }
       const view = new DataView(state.buffer, state.byteOffset, state.byteLength);

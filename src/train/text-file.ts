@@ -150,6 +150,7 @@ function allocate(file: string, lengthBytes: number): Uint8Array {
 function failTooLong(file: string, what: string): never {
   fail(
     "train/bad-data",
-    `${file}: wanted at most ${TRAINING_DATA_BYTES_MAX} bytes of training data, ${what}; set maxBytes to take the first part`,
+    `${file}: wanted at most ${TRAINING_DATA_BYTES_MAX} bytes of training data, ${what}; set maxBytes to take ` +
+      "the first part",
   );
 }

@@ -66,7 +66,8 @@ function requireLength(found: number, { seqLength }: Recipe, unit: string): void
   if (found > seqLength) return;
   fail(
     "train/bad-data",
-    `training data: wanted more than ${seqLength} ${unit}, the sequence length, beside those for validation, found ${Math.max(0, found)}; give more text or a smaller seqLength`,
+    `training data: wanted more than ${seqLength} ${unit}, the sequence length, beside those for validation, ` +
+      `found ${Math.max(0, found)}; give more text or a smaller seqLength`,
   );
 }
 
@@ -91,7 +92,8 @@ function decoded(utf8: TextDecoder, bytes: Uint8Array, at: number): string {
   } catch (cause) {
     return fail(
       "train/bad-data",
-      `training data: wanted UTF-8 for a vocabulary of byte pairs, found something else in bytes ${at} to ${at + bytes.length}; a vocabulary of 256 takes any bytes`,
+      `training data: wanted UTF-8 for a vocabulary of byte pairs, found something else in bytes ${at} ` +
+        `to ${at + bytes.length}; a vocabulary of 256 takes any bytes`,
       cause,
     );
   }

@@ -135,7 +135,8 @@ function requireText(text: Uint8Array, recipe: Recipe): void {
   if (left < 2)
     fail(
       "train/bad-data",
-      `training data: wanted text beside the ${validationBytes} bytes for validation, found ${text.length} bytes in all`,
+      `training data: wanted text beside the ${validationBytes} bytes for validation, found ${text.length} bytes ` +
+        "in all",
     );
 }
 

@@ -138,6 +138,7 @@ function failForMemory(
 ): never {
   fail(
     "train/not-enough-memory",
-    `training ${parameters} parameters on ${batch} × ${seqLength} tokens a pass: wanted ${wantedBytes} bytes of memory, ${why} (${haveBytes} bytes); a smaller batch (with more accumulation), sequence or model takes less`,
+    `training ${parameters} parameters on ${batch} × ${seqLength} tokens a pass: wanted ${wantedBytes} bytes of ` +
+      `memory, ${why} (${haveBytes} bytes); a smaller batch (with more accumulation), sequence or model takes less`,
   );
 }

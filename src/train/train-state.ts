@@ -114,7 +114,8 @@ export function requireFinite(parts: TrainingParts, step: number): void {
       if (!Number.isFinite(value))
         fail(
           "train/not-finite",
-          `step ${step}: "${name}" has a weight that is ${value}; a lower learning rate or a smaller clipNorm keeps weights finite`,
+          `step ${step}: "${name}" has a weight that is ${value}; a lower learning rate or a smaller clipNorm ` +
+            "keeps weights finite",
         );
     }
   }
@@ -149,13 +150,15 @@ export function readState(checkpoint: LoadedCheckpoint, identity: TrainingIdenti
     ...(state.textHash === identity.textHash
       ? []
       : [
-          `the text: wanted ${identity.textBytes} bytes of hash ${identity.textHash.slice(0, 12)}…, it has ${String(state.textBytes)} of ${String(state.textHash).slice(0, 12)}…`,
+          `the text: wanted ${identity.textBytes} bytes of hash ${identity.textHash.slice(0, 12)}…, it ` +
+            `has ${String(state.textBytes)} of ${String(state.textHash).slice(0, 12)}…`,
         ]),
     ...differencesOf(recipe, identity.recipe),
   ];
   if (differences.length > 0)
     wrong(
-      `it is of another training:\n${differences.map((line) => `  ${line}`).join("\n")}\ngive the options it was begun with, or another folder`,
+      `it is of another training:\n${differences.map((line) => `  ${line}`).join("\n")}\ngive the options it was ` +
+        "begun with, or another folder",
     );
   const counts = Object.fromEntries(
     PROGRESS_NAMES.map((name) => {
@@ -176,7 +179,8 @@ function differencesOf(found: JsonObject, wanted: Recipe): string[] {
     .filter((name) => found[name] !== now[name])
     .map(
       (name) =>
-        `${quoted(name).slice(1, -1)}: wanted ${JSON.stringify(now[name]) ?? "none"}, it has ${JSON.stringify(found[name]) ?? "none"}`,
+        `${quoted(name).slice(1, -1)}: wanted ${JSON.stringify(now[name]) ?? "none"}, it ` +
+        `has ${JSON.stringify(found[name]) ?? "none"}`,
     );
 }
 

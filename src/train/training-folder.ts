@@ -51,7 +51,8 @@ async function lockFolder(platform: Platform, folder: string): Promise<StoreLock
   if (!("heldBy" in taken)) return taken;
   return fail(
     "train/busy",
-    `${folder}: ${taken.heldBy} is training here; wait until it has ended, or use another folder. A machine that is gone loses the folder after a minute (${path})`,
+    `${folder}: ${taken.heldBy} is training here; wait until it has ended, or use another folder. A machine that ` +
+      `is gone loses the folder after a minute (${path})`,
   );
 }
 

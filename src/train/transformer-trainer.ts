@@ -121,7 +121,8 @@ export class TransformerTrainer {
     if (!Number.isFinite(sum) || !Number.isFinite(gradientNorm)) {
       fail(
         "train/not-finite",
-        `step ${step}: the loss is ${sum / count} and the norm of its gradient ${gradientNorm}; a lower learning rate, a longer warm-up or a smaller clipNorm keeps them finite`,
+        `step ${step}: the loss is ${sum / count} and the norm of its gradient ${gradientNorm}; a lower learning ` +
+          "rate, a longer warm-up or a smaller clipNorm keeps them finite",
       );
     }
     this.optimizer.update(step, rates, gradientNorm);

@@ -55,7 +55,8 @@ export async function connect(worker: Worker, signal?: AbortSignal): Promise<Con
         () =>
           refuse(
             "engine/worker-failed",
-            `the worker did not answer within ${CONNECT_TIMEOUT_MS / 1000} s; does its script call serve() of "onebit/worker-host"?`,
+            `the worker did not answer within ${CONNECT_TIMEOUT_MS / 1000} s; does its script call serve() of ` +
+              `"onebit/worker-host"?`,
           ),
         CONNECT_TIMEOUT_MS,
       );
@@ -75,7 +76,8 @@ export async function connect(worker: Worker, signal?: AbortSignal): Promise<Con
 
 /** An error event without a message is all a page sees of a worker that its policy forbids. */
 export const NOT_ALLOWED =
-  "its script is missing or forbidden; a Content-Security-Policy must have worker-src blob:, or give loadInWorker a worker of your own";
+  "its script is missing or forbidden; a Content-Security-Policy must have worker-src blob:, or give " +
+  "loadInWorker a worker of your own";
 
 export class Connection {
   readonly #port: MessagePort;
@@ -111,7 +113,8 @@ export class Connection {
         return reject(
           new OnebitError(
             "option/invalid",
-            `${name}: what it is given cannot be sent to a worker: ${cause instanceof Error ? cause.message : String(cause)}`,
+            `${name}: what it is given cannot be sent to a ` +
+              `worker: ${cause instanceof Error ? cause.message : String(cause)}`,
             { cause },
           ),
         );

@@ -62,19 +62,23 @@ describe("names", () => {
     [{ text: "", inner: { tokn: "x" } }, "option/unknown inner: no option tokn: did you mean token?"],
     [
       { text: "", banana: 1 },
-      "option/unknown sample: no option banana: there are text, maxTokens, rate, isOn, kind, ids, inner, signal, onProgress",
+      "option/unknown sample: no option banana: there are text, maxTokens, rate, isOn, kind, ids, inner, signal, " +
+        "onProgress",
     ],
     [
       { text: "", constructor: 1 },
-      "option/unknown sample: no option constructor: there are text, maxTokens, rate, isOn, kind, ids, inner, signal, onProgress",
+      "option/unknown sample: no option constructor: there are text, maxTokens, rate, isOn, kind, ids, inner, " +
+        "signal, onProgress",
     ],
     [
       { text: "", ["\x1b[2J"]: 1 },
-      'option/unknown sample: no option "\\u001b[2J": there are text, maxTokens, rate, isOn, kind, ids, inner, signal, onProgress',
+      'option/unknown sample: no option "\\u001b[2J": there are text, maxTokens, rate, isOn, kind, ids, inner, ' +
+        "signal, onProgress",
     ],
     [
       JSON.parse('{"text":"","__proto__":1}') as object,
-      "option/unknown sample: no option __proto__: there are text, maxTokens, rate, isOn, kind, ids, inner, signal, onProgress",
+      "option/unknown sample: no option __proto__: there are text, maxTokens, rate, isOn, kind, ids, inner, " +
+        "signal, onProgress",
     ],
     [
       Object.create({ text: "", maxToken: 1 }) as object,

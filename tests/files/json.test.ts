@@ -9,7 +9,8 @@ const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 const SEEDS: readonly string[] = [
   '{"a":[1,{"b":":{[\\""}],"c":null,"d":true,"e":false,"f":{}, "g" : [ ] }',
   '{"n":[0,-0,1.5,-2e10,1E-3,123456789012345678901234567890,0.1e+5,1e400,-1e-400]}',
-  '{"s":["\\u0041\\ud83d\\ude00\\ud800","\\n\\t\\"\\\\\\/","é☃😀","", "\u2028"],"\\u0061b":{"__proto__":1,"constructor":2,"10":3,"2":4}}',
+  '{"s":["\\u0041\\ud83d\\ude00\\ud800","\\n\\t\\"\\\\\\/","é☃😀","", ' +
+    '"\u2028"],"\\u0061b":{"__proto__":1,"constructor":2,"10":3,"2":4}}',
   ' \n\t\r{ "x" : [ [ [ ] ] , { "y" : "z" } ] } \n',
 ];
 
@@ -110,7 +111,8 @@ describe("JSON that would take too much", () => {
   test("merges of two symbols are one text, as in older files", () => {
     const parsed = parseJsonObject(
       bytesOf(
-        '{"merges":[["a","b"], [ "▁" , "x" ],["a b","c"],["\\n","c"],["","c"],["a"],["a",1],["a","b","c"],"d e",1],"x":[["a","b"]]}',
+        '{"merges":[["a","b"], [ "▁" , "x" ],["a b","c"],["\\n","c"],["","c"],["a"],["a",1],["a","b","c"],"d ' +
+          'e",1],"x":[["a","b"]]}',
       ),
     );
     assert.deepEqual(parsed, {

@@ -34,7 +34,8 @@ describe("chat templates of families", () => {
   test("chatml", () => {
     assert.equal(
       rendered(MESSAGES, { chatTemplate: "chatml" }),
-      "<|im_start|>system\n Be brief. <|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello\n<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n",
+      "<|im_start|>system\n Be brief. " +
+        "<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello\n<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n",
     );
   });
 
@@ -118,7 +119,8 @@ describe("what people write is never a special token", () => {
 
   test("in roles, names, tool calls, tools and variables", () => {
     const chatTemplate =
-      "{{ '<|im_start|>' ~ messages[0].role ~ messages[0].name ~ messages[0].tool_calls|tojson ~ tools|tojson ~ tools ~ mood ~ '<|im_end|>' }}";
+      "{{ '<|im_start|>' ~ messages[0].role ~ messages[0].name ~ messages[0].tool_calls|tojson ~ tools|tojson ~ " +
+      "tools ~ mood ~ '<|im_end|>' }}";
     const message = { role: attack, name: attack, content: "", tool_calls: [{ [attack]: attack }] };
     const options = { chatTemplate, tools: [{ [attack]: [attack] }], templateVariables: { mood: attack } };
     assert.deepEqual(specials([message], options), [START, END_OF_TURN]);
@@ -326,11 +328,13 @@ describe("messages as clients send them", () => {
       ["{% for m in messages %}{{ '[' + m.content + ']' }}{% endfor %}", "[one\ntwo][a]"],
       ["{% for m in messages %}[{% if m.content is string %}{{ m.content }}{% endif %}]{% endfor %}", "[one\ntwo][a]"],
       [
-        "{% for m in messages %}{% if m.content is string %}[{{ m.content }}]{% else %}{% for p in m.content %}<{{ p.text }}>{% endfor %}{% endif %}{% endfor %}",
+        "{% for m in messages %}{% if m.content is string %}[{{ m.content }}]{% else %}{% for p in m.content " +
+          "%}<{{ p.text }}>{% endfor %}{% endif %}{% endfor %}",
         "<one><two>[a]",
       ],
       [
-        "{% for m in messages %}{% if m.content is string %}[{{ m.content }}]{% else %}{{ m.content|map(attribute='text')|join('+') }}{% endif %}{% endfor %}",
+        "{% for m in messages %}{% if m.content is string %}[{{ m.content }}]{% else %}{{ " +
+          "m.content|map(attribute='text')|join('+') }}{% endif %}{% endfor %}",
         "one+two[a]",
       ],
     ];
@@ -351,7 +355,8 @@ describe("messages as clients send them", () => {
       { role: "tool", tool_call_id: "c1", name: "f", content: "2" },
     ];
     const chatTemplate =
-      "{{ messages[0].content is none }} {{ messages[0].tool_calls[0].function.arguments }} {{ messages[1].tool_call_id }} {{ messages[1].name }}";
+      "{{ messages[0].content is none }} {{ messages[0].tool_calls[0].function.arguments }} {{ " +
+      "messages[1].tool_call_id }} {{ messages[1].name }}";
     assert.equal(rendered(messages, { chatTemplate }), 'True {"a":1} c1 f');
     for (const chatTemplate of ["bitnet", "chatml", "falcon3", "llama3"])
       assert.doesNotMatch(rendered(messages, { chatTemplate }), /None/);
@@ -419,7 +424,8 @@ describe("continueFinalMessage", () => {
     // A template that trims leaves no space to go on after.
     assert.equal(
       rendered(last("1, 2, "), { chatTemplate: "llama3", continueFinalMessage: true }),
-      "<s><|start_header_id|>user<|end_header_id|>\n\nCount.<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n1, 2,",
+      "<s><|start_header_id|>user<|end_header_id|>\n\nCount.<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n1, " +
+        "2,",
     );
     assert.equal(
       rendered(last([{ type: "text", text: "1," }]), { chatTemplate: "chatml", continueFinalMessage: true }).endsWith(
@@ -466,7 +472,8 @@ describe("chat", () => {
 
   test("gives templates messages, tools, variables and a clock", () => {
     const chatTemplate =
-      "{{ tools[0].name }} {{ enable_thinking }} {{ strftime_now('%d %b %Y %H:%M') }} {{ documents }} {{ messages[0].extra }} {{ messages[0].none is defined }} {{ messages[0].content is none }}";
+      "{{ tools[0].name }} {{ enable_thinking }} {{ strftime_now('%d %b %Y %H:%M') }} {{ documents }} {{ " +
+      "messages[0].extra }} {{ messages[0].none is defined }} {{ messages[0].content is none }}";
     const message = { role: "user", content: null, extra: [1, 2.5], none: undefined };
     const options = {
       chatTemplate,

@@ -62,6 +62,9 @@ function table({ outcomes, processorMs }: CampaignReport): string[] {
     const tried = [...counts.values()].reduce((sum, n) => sum + n, 0);
     const most = [...counts].sort(([, a], [, b]) => b - a).slice(0, 12);
     const meanMs = (processorMs.get(generator) ?? 0) / tried;
-    return `${generator}: ${tried} tried, ${meanMs.toFixed(2)} ms each; ${most.map(([outcome, n]) => `${outcome} ${n}`).join(", ")}`;
+    return (
+      `${generator}: ${tried} tried, ${meanMs.toFixed(2)} ms ` +
+      `each; ${most.map(([outcome, n]) => `${outcome} ${n}`).join(", ")}`
+    );
   });
 }

@@ -46,7 +46,8 @@ describe("files that would take the most memory for their size", () => {
         processorMs: number;
       };
       t.diagnostic(
-        `${(sizeBytes / 1e6).toFixed(1)} MB: held ${(heldBytes / 1e6).toFixed(1)} MB of ${((3 * sizeBytes + 64 * 2 ** 20) / 1e6).toFixed(1)}, ${Math.round(processorMs)} ms, ${outcome}`,
+        `${(sizeBytes / 1e6).toFixed(1)} MB: held ${(heldBytes / 1e6).toFixed(1)} MB ` +
+          `of ${((3 * sizeBytes + 64 * 2 ** 20) / 1e6).toFixed(1)}, ${Math.round(processorMs)} ms, ${outcome}`,
       );
       assert.doesNotMatch(outcome, /^untyped/);
       assert.ok(heldBytes <= 3 * sizeBytes + 64 * 2 ** 20, `held ${heldBytes} bytes for a file of ${sizeBytes}`);

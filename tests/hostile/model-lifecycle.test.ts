@@ -58,21 +58,25 @@ describe("closing", () => {
   };
   for (const threads of [1, 2]) {
     for (const [name, use] of Object.entries(uses)) {
-      test(`while ${name} runs, ${threads} thread${threads > 1 ? "s" : ""}: it ends, all of it, and later uses are refused`, async () => {
-        const platform = memoryPlatform({ model: GGUF }),
-          model = await load("model", { platform, threads });
-        const running = use(model).then(
-          (result) => (result as { stopReason?: string } | undefined)?.stopReason ?? "done",
-          codeOf,
-        );
-        await new Promise((resolve) => setImmediate(resolve));
-        await Promise.all([model.close(), model.close()]);
-        await model.close();
-        assert.ok(["aborted", "done", "length", "context"].includes(await running), await running);
-        assert.deepEqual([platform.nOpen(), platform.nThreads()], [0, 0]);
-        assert.equal(await use(model).then(() => "done", codeOf), "model/closed");
-        assert.equal(model.config.architecture, "llama");
-      });
+      test(
+        `while ${name} runs, ${threads} thread${threads > 1 ? "s" : ""}: it ends, all of it, and later uses are ` +
+          "refused",
+        async () => {
+          const platform = memoryPlatform({ model: GGUF }),
+            model = await load("model", { platform, threads });
+          const running = use(model).then(
+            (result) => (result as { stopReason?: string } | undefined)?.stopReason ?? "done",
+            codeOf,
+          );
+          await new Promise((resolve) => setImmediate(resolve));
+          await Promise.all([model.close(), model.close()]);
+          await model.close();
+          assert.ok(["aborted", "done", "length", "context"].includes(await running), await running);
+          assert.deepEqual([platform.nOpen(), platform.nThreads()], [0, 0]);
+          assert.equal(await use(model).then(() => "done", codeOf), "model/closed");
+          assert.equal(model.config.architecture, "llama");
+        },
+      );
     }
   }
 

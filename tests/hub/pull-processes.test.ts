@@ -101,61 +101,66 @@ async function until(holds: () => boolean, isOver = (): boolean => false): Promi
 
 describe("kill -9", () => {
   for (const source of ["hf:owner/m", "/m.gguf"]) {
-    test(`${KILLS} times at random moments of ${source}: nothing corrupt is ever there, at most 8 MiB are fetched twice`, async (t) => {
-      const cache = join(folder, source.replace(/\W/g, "-")),
-        url = source.startsWith("/") ? `${server.url}${source}` : source;
-      server.bytesPerSecond = 20_000_000;
-      let nKilled = 0,
-        nDownloads = 1,
-        worstBytes = 0,
-        totalLostBytes = 0,
-        state = 12345;
-      const random = (below: number): number => {
-        state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-        return (state >>> 8) % below;
-      };
-      while (nKilled < KILLS) {
-        server.sentBytes = 0;
-        const before = bytesRecorded(cache),
-          { child, result } = startPull(cache, url);
-        // While parts come, are stored, are hashed, or while the whole file moves into place.
-        const sentBytes = Math.min(random(12 * MIB), model.length - before),
-          delayMs = random(40);
-        let hasEnded = false;
-        const ended = result.then(() => (hasEnded = true));
-        await until(
-          () => server.sentBytes >= Math.max(1, sentBytes),
-          () => hasEnded,
+    test(
+      `${KILLS} times at random moments of ${source}: nothing corrupt is ever there, at most 8 MiB are fetched ` +
+        "twice",
+      async (t) => {
+        const cache = join(folder, source.replace(/\W/g, "-")),
+          url = source.startsWith("/") ? `${server.url}${source}` : source;
+        server.bytesPerSecond = 20_000_000;
+        let nKilled = 0,
+          nDownloads = 1,
+          worstBytes = 0,
+          totalLostBytes = 0,
+          state = 12345;
+        const random = (below: number): number => {
+          state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+          return (state >>> 8) % below;
+        };
+        while (nKilled < KILLS) {
+          server.sentBytes = 0;
+          const before = bytesRecorded(cache),
+            { child, result } = startPull(cache, url);
+          // While parts come, are stored, are hashed, or while the whole file moves into place.
+          const sentBytes = Math.min(random(12 * MIB), model.length - before),
+            delayMs = random(40);
+          let hasEnded = false;
+          const ended = result.then(() => (hasEnded = true));
+          await until(
+            () => server.sentBytes >= Math.max(1, sentBytes),
+            () => hasEnded,
+          );
+          const isOver = await Promise.race([
+            ended,
+            new Promise<false>((next) => setTimeout(() => next(false), delayMs)),
+          ]);
+          child.kill("SIGKILL");
+          const outcome = await result;
+          await new Promise((next) => setTimeout(next, 5));
+          if (!isOver) {
+            nKilled++;
+            // What was sent and is not recorded is fetched again.
+            const lostBytes = Math.max(0, server.sentBytes - (bytesRecorded(cache) - before));
+            worstBytes = Math.max(worstBytes, lostBytes);
+            totalLostBytes += lostBytes;
+            assert.ok(lostBytes <= LOST_BYTES_MAX, `kill ${nKilled} lost ${lostBytes} bytes`);
+          }
+          for (const bytes of openable(cache)) assert.equal(sha256(bytes), sha256(model), `after kill ${nKilled}`);
+          if (openable(cache).length > 0 || outcome !== undefined) {
+            assert.ok(outcome === undefined || outcome.sha256 === sha256(model), JSON.stringify(outcome));
+            nDownloads++;
+            rmSync(cache, { recursive: true, force: true });
+          }
+        }
+        server.bytesPerSecond = Infinity;
+        const { sha256: found } = (await startPull(cache, url).result) ?? {};
+        assert.equal(found, sha256(model));
+        t.diagnostic(
+          `${nKilled} kills in ${nDownloads} downloads of ${model.length} bytes: at most ${worstBytes} bytes ` +
+            `fetched twice, ${Math.round(totalLostBytes / nKilled)} on average`,
         );
-        const isOver = await Promise.race([
-          ended,
-          new Promise<false>((next) => setTimeout(() => next(false), delayMs)),
-        ]);
-        child.kill("SIGKILL");
-        const outcome = await result;
-        await new Promise((next) => setTimeout(next, 5));
-        if (!isOver) {
-          nKilled++;
-          // What was sent and is not recorded is fetched again.
-          const lostBytes = Math.max(0, server.sentBytes - (bytesRecorded(cache) - before));
-          worstBytes = Math.max(worstBytes, lostBytes);
-          totalLostBytes += lostBytes;
-          assert.ok(lostBytes <= LOST_BYTES_MAX, `kill ${nKilled} lost ${lostBytes} bytes`);
-        }
-        for (const bytes of openable(cache)) assert.equal(sha256(bytes), sha256(model), `after kill ${nKilled}`);
-        if (openable(cache).length > 0 || outcome !== undefined) {
-          assert.ok(outcome === undefined || outcome.sha256 === sha256(model), JSON.stringify(outcome));
-          nDownloads++;
-          rmSync(cache, { recursive: true, force: true });
-        }
-      }
-      server.bytesPerSecond = Infinity;
-      const { sha256: found } = (await startPull(cache, url).result) ?? {};
-      assert.equal(found, sha256(model));
-      t.diagnostic(
-        `${nKilled} kills in ${nDownloads} downloads of ${model.length} bytes: at most ${worstBytes} bytes fetched twice, ${Math.round(totalLostBytes / nKilled)} on average`,
-      );
-    });
+      },
+    );
   }
 });
 

@@ -61,16 +61,20 @@ describe("8-bit embeddings and heads", () => {
 
   for (const tables of ["F32", "F16", "BF16"] as const) {
     for (const tied of [true, false]) {
-      test(`${tables}, ${tied ? "tied" : "untied"}: within 2 % of the largest, and exactly what the file's own Q8_0 gives`, async (t) => {
-        const shape = { ...SHAPE, tied };
-        const bytes = await ggufBytes(shape, choices(tables)),
-          kept = await logitsOf(bytes, { dense: "keep" }),
-          small = await logitsOf(bytes, { dense: "q8" });
-        const error = relativeError(small, kept);
-        t.diagnostic(`largest error ${error.toExponential(2)}`);
-        assert.ok(error > 0 && error < 0.02, `largest error ${error}`);
-        assertSameBits(small, await logitsOf(await ggufBytes(shape, choices("Q8_0"))), "Q8_0 in the file");
-      });
+      test(
+        `${tables}, ${tied ? "tied" : "untied"}: within 2 % of the largest, and exactly what the file's own Q8_0 ` +
+          "gives",
+        async (t) => {
+          const shape = { ...SHAPE, tied };
+          const bytes = await ggufBytes(shape, choices(tables)),
+            kept = await logitsOf(bytes, { dense: "keep" }),
+            small = await logitsOf(bytes, { dense: "q8" });
+          const error = relativeError(small, kept);
+          t.diagnostic(`largest error ${error.toExponential(2)}`);
+          assert.ok(error > 0 && error < 0.02, `largest error ${error}`);
+          assertSameBits(small, await logitsOf(await ggufBytes(shape, choices("Q8_0"))), "Q8_0 in the file");
+        },
+      );
     }
   }
 

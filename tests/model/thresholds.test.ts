@@ -126,11 +126,15 @@ for (const [name, { shape, choices, options }] of Object.entries(CASES)) {
     });
 
     for (const threads of THREADS) {
-      test(`${threads} thread${threads > 1 ? "s" : ""}: batches of rows around every threshold give the bits of one row after the other`, () =>
-        using(open(threads), async (engine) => {
-          for (const rows of ROWS)
-            assertSameBits(await logitsOf(engine, [rows]), wanted.slice(0, rows * engine.vocabSize), `${rows} rows`);
-        }));
+      test(
+        `${threads} thread${threads > 1 ? "s" : ""}: batches of rows around every threshold give the bits of one ` +
+          "row after the other",
+        () =>
+          using(open(threads), async (engine) => {
+            for (const rows of ROWS)
+              assertSameBits(await logitsOf(engine, [rows]), wanted.slice(0, rows * engine.vocabSize), `${rows} rows`);
+          }),
+      );
     }
   });
 }

@@ -29,7 +29,8 @@ const VOCAB = Object.fromEntries(
   [...BYTES, ...MERGES.map((merge) => merge.replace(" ", "")), END].map((token, id) => [token, id]),
 );
 const WORDS =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| " +
+  "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 const TOOL = { id: VOCAB[END] + 1, content: "<tool>", special: false, lstrip: false, rstrip: false };
 const ADDED = [{ ...TOOL, id: VOCAB[END], content: END, special: true }, TOOL];
 

@@ -33,7 +33,8 @@ export function assertSameBits(found: ArrayLike<number>, wanted: ArrayLike<numbe
   assert.equal(
     different,
     0,
-    `${what}: ${different} of ${wanted.length} differ, the first is ${first}: found ${found[first]}, wanted ${wanted[first]}`,
+    `${what}: ${different} of ${wanted.length} differ, the first is ${first}: found ${found[first]}, ` +
+      `wanted ${wanted[first]}`,
   );
   assert.ok(new Set(Array.from(wanted)).size > Math.min(8, wanted.length / 4), `${what}: nearly all numbers are alike`);
 }

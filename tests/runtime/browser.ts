@@ -105,7 +105,8 @@ async function answer(
     send(
       200,
       "text/html",
-      `${document}<script ${page.isClassic ? "defer" : 'type="module"'} src="/${page.script}"></script><script type="module" src="/run.js"></script>`,
+      `${document}<script ${page.isClassic ? "defer" : 'type="module"'} src="/${page.script}"></script><script ` +
+        `type="module" src="/run.js"></script>`,
     );
   } else if (pathname === "/run.js") {
     send(

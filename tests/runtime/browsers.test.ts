@@ -178,7 +178,8 @@ describe("browsers", { skip }, () => {
       test("calls of every kind, mixed: each answer the one given alone; a paused one ends when it is told to", (t) => {
         const { counts, abortMs, closeMs, stopReasons } = reportOf<MixedReport>("mixed calls");
         t.diagnostic(
-          `a paused generation: abort ${abortMs.toFixed(1)} ms, close ${closeMs.toFixed(1)} ms; ${JSON.stringify(counts)}`,
+          `a paused generation: abort ${abortMs.toFixed(1)} ms, close ${closeMs.toFixed(1)} ` +
+            `ms; ${JSON.stringify(counts)}`,
         );
         assert.deepEqual(stopReasons, ["aborted", "aborted"]);
         assert.ok(Object.values(counts).reduce((sum, n) => sum + n, 0) > 20, JSON.stringify(counts));
@@ -240,7 +241,9 @@ function writePages({ folder, models }: InstalledPackage, server: VanishingServe
     dist = "/node_modules/onebit/dist";
   const offline = `import { load } from "${dist}/index.js"; import { platformWithHub, pull, remove } from "${dist}/hub.js"; import { offlineOutcome } from "/offline.js";
     const parts = { load, platformWithHub, pull, remove }, newUrl = () => "${server.origin}/" + Math.random() + "/model.gguf";`;
-  const importBoth = `import { load } from "${dist}/index.js"; import { loadInWorker } from "${dist}/worker.js"; import { openTraining } from "${dist}/train.js";`;
+  const importBoth =
+    `import { load } from "${dist}/index.js"; import { loadInWorker } from "${dist}/worker.js"; import { ` +
+    `openTraining } from "${dist}/train.js";`;
   const newWorker = `() => new Worker("/model-worker.js", { type: "module" })`;
   const quick = `globalThis.runPage = async () => {
       const bytes = new Uint8Array(await (await fetch("/models/${models[0]}.gguf")).arrayBuffer());
@@ -253,9 +256,15 @@ function writePages({ folder, models }: InstalledPackage, server: VanishingServe
     };`;
   const scripts: Record<string, string> = {
     "model-worker.js": `import { serve } from "${dist}/worker-host.js"; serve();`,
-    "page.js": `${importBoth} import { inPage } from "/suite-page.js"; globalThis.runPage = () => inPage(load, openTraining, ${names});`,
-    "worker.js": `${importBoth} import { inWorker } from "/suite-page.js"; globalThis.runPage = () => inWorker(loadInWorker, openTraining, ${newWorker}, ${names});`,
-    "policy.js": `${importBoth} import { underPolicy } from "/policy-page.js"; globalThis.runPage = () => underPolicy(load, openTraining, loadInWorker, ${newWorker}, ${names});`,
+    "page.js":
+      `${importBoth} import { inPage } from "/suite-page.js"; globalThis.runPage = () => inPage(load, ` +
+      `openTraining, ${names});`,
+    "worker.js":
+      `${importBoth} import { inWorker } from "/suite-page.js"; globalThis.runPage = () => inWorker(loadInWorker, ` +
+      `openTraining, ${newWorker}, ${names});`,
+    "policy.js":
+      `${importBoth} import { underPolicy } from "/policy-page.js"; globalThis.runPage = () => underPolicy(load, ` +
+      `openTraining, loadInWorker, ${newWorker}, ${names});`,
     "mixed-page.js": `${importBoth} import { mixCalls } from "/mixed-calls.js"; globalThis.runPage = async () => {
       const open = () => loadInWorker(), alone = await open(), model = await open();
       const counts = await mixCalls({ open, alone, seed: 1, durationMs: ${MIXED_MS} }), stopReasons = [], abort = new AbortController();

@@ -179,53 +179,57 @@ for (const age of ["newest", "oldest"] as const)
       );
     });
 
-    test("leaves nobody waiting when a request is left at any moment: for its body, a model, a turn, between pieces, at the end", async () => {
-      const expected = (await ask("/generate", { text: "ROMEO:", maxTokens: 12, seed: 1 })).text;
-      const slow = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 200));
-      const moments: Readonly<
-        Record<string, (path: string, abort: AbortController, model: string) => Promise<unknown>>
-      > = {
-        "its body": async (path, abort) =>
-          await fetch(worker.url + path, {
-            method: "POST",
-            body: chunks('{"text": "', 1, true),
-            duplex: "half",
-            signal: abort.signal,
-          } as RequestInit),
-        "a model": (path, abort, model) => post(path, { text: "Once", model }, abort.signal),
-        "a turn": (path, abort) => post(path, { text: "ROMEO:", maxTokens: 500 }, abort.signal),
-        "between pieces": async (path, abort) =>
-          await (await post(path, { text: "ROMEO:", maxTokens: 500 }, abort.signal)).body!.getReader().read(),
-        "at the end": async (path, abort) =>
-          await (await post(path, { text: "ROMEO:", maxTokens: 3 }, abort.signal)).text(),
-      };
-      for (const [moment, begin] of Object.entries(moments)) {
-        for (const path of ["/generate", talk(`left at ${moment}`)]) {
-          // Others are writing, so that some of those who leave are waiting for them.
-          const others = [1, 2].map(() => ask("/generate", { text: "ROMEO:", maxTokens: 12, seed: 1 }));
-          bucket.objects.set(`${moment}.gguf`, bucket.objects.get("small.gguf")!);
-          bucket.beforeRead = moment === "a model" ? slow : () => {};
-          await Promise.all(
-            [0, 5, 20, 50, 100].map(async (ms) => {
-              const abort = new AbortController(),
-                left = begin(path, abort, `${moment}.gguf`).catch(() => {});
-              await new Promise((resolve) => setTimeout(resolve, ms));
-              abort.abort();
-              await left;
-            }),
-          );
-          for (const { text } of await Promise.all(others)) assert.equal(text, expected, moment);
-          assert.equal((await ask("/generate", { text: "ROMEO:", maxTokens: 12, seed: 1 })).text, expected, moment);
-          bucket.beforeRead = () => {};
-          // The conversation is free again, and goes on or begins.
-          if (path !== "/generate")
-            await until(
-              async () => (await fetch(worker.url + path, { method: "DELETE" })).status,
-              (status) => status === 204,
+    test(
+      "leaves nobody waiting when a request is left at any moment: for its body, a model, a turn, between pieces, " +
+        "at the end",
+      async () => {
+        const expected = (await ask("/generate", { text: "ROMEO:", maxTokens: 12, seed: 1 })).text;
+        const slow = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 200));
+        const moments: Readonly<
+          Record<string, (path: string, abort: AbortController, model: string) => Promise<unknown>>
+        > = {
+          "its body": async (path, abort) =>
+            await fetch(worker.url + path, {
+              method: "POST",
+              body: chunks('{"text": "', 1, true),
+              duplex: "half",
+              signal: abort.signal,
+            } as RequestInit),
+          "a model": (path, abort, model) => post(path, { text: "Once", model }, abort.signal),
+          "a turn": (path, abort) => post(path, { text: "ROMEO:", maxTokens: 500 }, abort.signal),
+          "between pieces": async (path, abort) =>
+            await (await post(path, { text: "ROMEO:", maxTokens: 500 }, abort.signal)).body!.getReader().read(),
+          "at the end": async (path, abort) =>
+            await (await post(path, { text: "ROMEO:", maxTokens: 3 }, abort.signal)).text(),
+        };
+        for (const [moment, begin] of Object.entries(moments)) {
+          for (const path of ["/generate", talk(`left at ${moment}`)]) {
+            // Others are writing, so that some of those who leave are waiting for them.
+            const others = [1, 2].map(() => ask("/generate", { text: "ROMEO:", maxTokens: 12, seed: 1 }));
+            bucket.objects.set(`${moment}.gguf`, bucket.objects.get("small.gguf")!);
+            bucket.beforeRead = moment === "a model" ? slow : () => {};
+            await Promise.all(
+              [0, 5, 20, 50, 100].map(async (ms) => {
+                const abort = new AbortController(),
+                  left = begin(path, abort, `${moment}.gguf`).catch(() => {});
+                await new Promise((resolve) => setTimeout(resolve, ms));
+                abort.abort();
+                await left;
+              }),
             );
+            for (const { text } of await Promise.all(others)) assert.equal(text, expected, moment);
+            assert.equal((await ask("/generate", { text: "ROMEO:", maxTokens: 12, seed: 1 })).text, expected, moment);
+            bucket.beforeRead = () => {};
+            // The conversation is free again, and goes on or begins.
+            if (path !== "/generate")
+              await until(
+                async () => (await fetch(worker.url + path, { method: "DELETE" })).status,
+                (status) => status === 204,
+              );
+          }
         }
-      }
-    });
+      },
+    );
 
     test("asks a bucket that stalls again, and lets it stop nobody else", async () => {
       bucket.objects.set("stalls.gguf", bucket.objects.get("small.gguf")!);
@@ -294,30 +298,34 @@ for (const age of ["newest", "oldest"] as const)
       assert.equal((await send({ origin: new URL(worker.url).origin, "sec-fetch-site": "same-origin" })).status, 200);
     });
 
-    test("gives visitors of every kind, at once, what the library gives alone; it takes no more memory for many conversations", async (t) => {
-      const files = { "small.gguf": join(installed.folder, "small.gguf") },
-        seconds = Number(process.env.ONEBIT_MIXED_S ?? 20);
-      let nReads = 0;
-      bucket.beforeRead = () => (++nReads % 30 === 0 ? new Promise(() => {}) : undefined);
-      const outcomes = await visit({
-        url: worker.url,
-        nRequests: Infinity,
-        nClients: 12,
-        seed: 1,
-        files,
-        untilMs: Date.now() + seconds * 1000,
-      });
-      bucket.beforeRead = () => {};
-      t.diagnostic(JSON.stringify(outcomes));
-      await worker.stop();
-      worker = await serveWorker(installed.folder, binary);
-      await (await fetch(worker.url)).text();
-      const idleBytes = rssBytesOf(worker.pid);
-      for (let i = 0; i < 60; i++) await ask(`/conversations/${randomUUID()}`, { text: "ROMEO:", maxTokens: 2 });
-      const grownBytes = rssBytesOf(worker.pid) - idleBytes;
-      t.diagnostic(`${(grownBytes / 1e6).toFixed(0)} MB beyond idle after 60 conversations`);
-      assert.ok(grownBytes < 128e6, `${grownBytes} bytes beyond idle`);
-    });
+    test(
+      "gives visitors of every kind, at once, what the library gives alone; it takes no more memory for many " +
+        "conversations",
+      async (t) => {
+        const files = { "small.gguf": join(installed.folder, "small.gguf") },
+          seconds = Number(process.env.ONEBIT_MIXED_S ?? 20);
+        let nReads = 0;
+        bucket.beforeRead = () => (++nReads % 30 === 0 ? new Promise(() => {}) : undefined);
+        const outcomes = await visit({
+          url: worker.url,
+          nRequests: Infinity,
+          nClients: 12,
+          seed: 1,
+          files,
+          untilMs: Date.now() + seconds * 1000,
+        });
+        bucket.beforeRead = () => {};
+        t.diagnostic(JSON.stringify(outcomes));
+        await worker.stop();
+        worker = await serveWorker(installed.folder, binary);
+        await (await fetch(worker.url)).text();
+        const idleBytes = rssBytesOf(worker.pid);
+        for (let i = 0; i < 60; i++) await ask(`/conversations/${randomUUID()}`, { text: "ROMEO:", maxTokens: 2 });
+        const grownBytes = rssBytesOf(worker.pid) - idleBytes;
+        t.diagnostic(`${(grownBytes / 1e6).toFixed(0)} MB beyond idle after 60 conversations`);
+        assert.ok(grownBytes < 128e6, `${grownBytes} bytes beyond idle`);
+      },
+    );
 
     test("keeps a conversation: its KV cache while it lives, its ids when not", async () => {
       const turns = ["ROMEO:\nGood morrow", "\nJULIET:\nO", "\nROMEO:\nAh"];

@@ -42,7 +42,8 @@ function trainNaively(texts: readonly string[], vocabSize: number, preTokenizer:
 }
 
 const ENGLISH =
-  "the cat sat on the mat; the other cat, they say, sat there too. That's that: 1234 cats and 12 mats.\n\n    the end\n";
+  "the cat sat on the mat; the other cat, they say, sat there too. That's that: 1234 cats and 12 mats.\n\n    " +
+  "the end\n";
 
 describe("the naive algorithm gives the same", () => {
   const random = makeRandom(7);

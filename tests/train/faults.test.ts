@@ -192,7 +192,8 @@ async function report(t: TestContext, before: FaultyFiles, resume: boolean): Pro
   assert.equal((await live(platformOver(whole), false)).error, undefined);
   const { tried, states, untyped, lost, ended } = await tryAll(before, await outcomeOf(whole), resume);
   t.diagnostic(
-    `${tried} ends, ${states} different states left, processes ended by ${JSON.stringify(ended)}; ${lost.length} lost, ${untyped.length} untyped`,
+    `${tried} ends, ${states} different states left, processes ended by ${JSON.stringify(ended)}; ${lost.length} ` +
+      `lost, ${untyped.length} untyped`,
   );
   assert.deepEqual({ untyped, lost }, { untyped: [], lost: [] });
   assert.ok(tried > 100 && (ended["killed"] ?? 0) > 0 && (ended["file/write"] ?? 0) > 0, JSON.stringify(ended));

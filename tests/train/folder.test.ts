@@ -48,21 +48,25 @@ describe("two trainings in one folder", () => {
     assert.ok(!existsSync(join(folder, "training.lock")));
   });
 
-  test("in two: the second is refused with the number of the first, also while that stands still; once dead, it holds nothing", async () => {
-    const folder = freshFolder(),
-      child = await trainElsewhere(folder);
-    try {
-      child.kill("SIGSTOP");
-      // As if it had computed for an hour without a turn of its event loop.
-      const lock = join(folder, "training.lock"),
-        { utimesSync } = await import("node:fs");
-      utimesSync(lock, new Date(Date.now() - 3_600_000), new Date(Date.now() - 3_600_000));
-      await assert.rejects(open(folder), isBusy(new RegExp(`process ${child.pid} of this machine is training here`)));
-    } finally {
-      await kill(child);
-    }
-    await (await open(folder)).close();
-  });
+  test(
+    "in two: the second is refused with the number of the first, also while that stands still; once dead, it holds " +
+      "nothing",
+    async () => {
+      const folder = freshFolder(),
+        child = await trainElsewhere(folder);
+      try {
+        child.kill("SIGSTOP");
+        // As if it had computed for an hour without a turn of its event loop.
+        const lock = join(folder, "training.lock"),
+          { utimesSync } = await import("node:fs");
+        utimesSync(lock, new Date(Date.now() - 3_600_000), new Date(Date.now() - 3_600_000));
+        await assert.rejects(open(folder), isBusy(new RegExp(`process ${child.pid} of this machine is training here`)));
+      } finally {
+        await kill(child);
+      }
+      await (await open(folder)).close();
+    },
+  );
 
   test("that lost the folder to another does not save over it", async () => {
     const folder = freshFolder();

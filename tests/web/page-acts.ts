@@ -19,14 +19,16 @@ export async function until(page: DrivenPage, condition: string): Promise<void> 
 export async function isReady(page: DrivenPage): Promise<void> {
   await until(
     page,
-    `document.querySelector("#loading").hidden && document.querySelector("#prompt").placeholder !== "" && !document.querySelector("#send").hidden`,
+    `document.querySelector("#loading").hidden && document.querySelector("#prompt").placeholder !== "" && ` +
+      `!document.querySelector("#send").hidden`,
   );
 }
 
 export async function hasModel(page: DrivenPage, name: string): Promise<void> {
   await until(
     page,
-    `document.querySelector("#loading").hidden && document.querySelector("#model-name").textContent === ${JSON.stringify(name)}`,
+    `document.querySelector("#loading").hidden && document.querySelector("#model-name").textContent ` +
+      `=== ${JSON.stringify(name)}`,
   );
 }
 
@@ -103,7 +105,8 @@ export async function closeDialog(page: DrivenPage): Promise<void> {
 
 export async function setRange(page: DrivenPage, id: string, value: number): Promise<void> {
   await page.evaluate(
-    `{ const range = document.querySelector("#${id}"); range.value = ${value}; range.dispatchEvent(new Event("input", { bubbles: true })); }`,
+    `{ const range = document.querySelector("#${id}"); range.value = ${value}; range.dispatchEvent(new ` +
+      `Event("input", { bubbles: true })); }`,
   );
 }
 

@@ -58,30 +58,34 @@ for (const name of BROWSER_NAMES) {
       }
     }
 
-    test("what is typed and not sent, and a question that is being changed, are there after a reload, and after a new model", () =>
-      withPage(async (page) => {
-        await isReady(page);
-        await setRange(page, "maxTokens", 16);
-        await say(page, "IAGO:");
-        await hasEnded(page);
-        await clickAction(page, "Edit");
-        await page.keyboard.type(" What, ho");
-        await page.type("#prompt", "Not yet");
-        const draft = `[document.querySelector("#prompt").value, document.querySelector(".edit textarea")?.value].join("|")`;
-        await page.reload();
-        await isReady(page);
-        assert.equal(await page.evaluate<string>(draft), "Not yet|IAGO: What, ho");
-        await drop(page, "index.html", "no-model.gguf");
-        await says(page, "#notice", /not a model file/);
-        await hasModel(page, "Shakespeare");
-        assert.equal(await page.evaluate<string>(draft), "Not yet|IAGO: What, ho");
-        await clickButton(page, "#transcript", "Send again");
-        await until(page, `document.querySelector(".turn .text")?.textContent === "IAGO: What, ho"`);
-        await hasEnded(page);
-        await page.reload();
-        await isReady(page);
-        assert.equal(await page.evaluate<string>(draft), "Not yet|");
-      }));
+    test(
+      "what is typed and not sent, and a question that is being changed, are there after a reload, and after a new " +
+        "model",
+      () =>
+        withPage(async (page) => {
+          await isReady(page);
+          await setRange(page, "maxTokens", 16);
+          await say(page, "IAGO:");
+          await hasEnded(page);
+          await clickAction(page, "Edit");
+          await page.keyboard.type(" What, ho");
+          await page.type("#prompt", "Not yet");
+          const draft = `[document.querySelector("#prompt").value, document.querySelector(".edit textarea")?.value].join("|")`;
+          await page.reload();
+          await isReady(page);
+          assert.equal(await page.evaluate<string>(draft), "Not yet|IAGO: What, ho");
+          await drop(page, "index.html", "no-model.gguf");
+          await says(page, "#notice", /not a model file/);
+          await hasModel(page, "Shakespeare");
+          assert.equal(await page.evaluate<string>(draft), "Not yet|IAGO: What, ho");
+          await clickButton(page, "#transcript", "Send again");
+          await until(page, `document.querySelector(".turn .text")?.textContent === "IAGO: What, ho"`);
+          await hasEnded(page);
+          await page.reload();
+          await isReady(page);
+          assert.equal(await page.evaluate<string>(draft), "Not yet|");
+        }),
+    );
 
     test("an answer is kept while it is written: a page that ends without a word loses a quarter of a second", () =>
       withPage(
@@ -118,7 +122,9 @@ for (const name of BROWSER_NAMES) {
             assert.equal(await page.evaluate<boolean>(ASKS_TO_STAY), false);
           },
           {
-            prelude: `{ const set = Storage.prototype.setItem; Storage.prototype.setItem = function (...entry) { if (${isFull}) throw new DOMException("full", "QuotaExceededError"); set.apply(this, entry); }; }`,
+            prelude:
+              "{ const set = Storage.prototype.setItem; Storage.prototype.setItem = function (...entry) { if " +
+              `(${isFull}) throw new DOMException("full", "QuotaExceededError"); set.apply(this, entry); }; }`,
           },
         ));
     }

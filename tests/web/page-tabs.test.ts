@@ -112,40 +112,46 @@ for (const name of BROWSER_NAMES) {
         assert.equal(await keptHash(b), sha256);
       }));
 
-    test("an answer is written to its end in a tab that nobody looks at, kept as it comes, and is all there when someone does", (t) =>
-      withTabs(async (a, b) => {
-        await a.bringToFront();
-        await a.evaluate(
-          `{ const seed = document.querySelector("#seed"); seed.value = "7"; seed.dispatchEvent(new Event("input", { bubbles: true })); }`,
-        );
-        await setRange(a, "maxTokens", 2048);
-        await say(a, "BRUTUS:");
-        await b.bringToFront();
-        await until(a, `document.visibilityState === "hidden"`);
-        assert.equal(
-          await a.evaluate(`document.querySelector("#stop").hidden`),
-          false,
-          "the answer ended before the tab was hidden",
-        );
-        const atHidden = await a.evaluate<number>(
-          `document.querySelector(".assistant .text")?.textContent.length ?? 0`,
-        );
-        await until(a, `document.querySelector("#stop").hidden`);
-        assert.equal(await a.evaluate("document.visibilityState"), "hidden");
-        // A browser may end a hidden tab without a word: what comes is kept as it comes.
-        const nKept = await a.evaluate<number>("nKeptHidden");
-        assert.ok(nKept >= 3, `kept ${nKept} times`);
-        await a.bringToFront();
-        await hasEnded(a);
-        const unseen = await turns(a);
-        t.diagnostic(
-          `${atHidden} characters when the tab was hidden, kept ${nKept} times, ${unseen[1].length} characters when it was shown again`,
-        );
-        assert.ok(unseen[1].length > atHidden);
-        await clickAction(a, "Another answer");
-        await hasEnded(a);
-        assert.deepEqual(unseen, await turns(a), "with the same seed, seen, the answer is another");
-      }, SLOW_DEVICE));
+    test(
+      "an answer is written to its end in a tab that nobody looks at, kept as it comes, and is all there when " +
+        "someone does",
+      (t) =>
+        withTabs(async (a, b) => {
+          await a.bringToFront();
+          await a.evaluate(
+            `{ const seed = document.querySelector("#seed"); seed.value = "7"; seed.dispatchEvent(new ` +
+              `Event("input", { bubbles: true })); }`,
+          );
+          await setRange(a, "maxTokens", 2048);
+          await say(a, "BRUTUS:");
+          await b.bringToFront();
+          await until(a, `document.visibilityState === "hidden"`);
+          assert.equal(
+            await a.evaluate(`document.querySelector("#stop").hidden`),
+            false,
+            "the answer ended before the tab was hidden",
+          );
+          const atHidden = await a.evaluate<number>(
+            `document.querySelector(".assistant .text")?.textContent.length ?? 0`,
+          );
+          await until(a, `document.querySelector("#stop").hidden`);
+          assert.equal(await a.evaluate("document.visibilityState"), "hidden");
+          // A browser may end a hidden tab without a word: what comes is kept as it comes.
+          const nKept = await a.evaluate<number>("nKeptHidden");
+          assert.ok(nKept >= 3, `kept ${nKept} times`);
+          await a.bringToFront();
+          await hasEnded(a);
+          const unseen = await turns(a);
+          t.diagnostic(
+            `${atHidden} characters when the tab was hidden, kept ${nKept} times, ${unseen[1].length} characters ` +
+              "when it was shown again",
+          );
+          assert.ok(unseen[1].length > atHidden);
+          await clickAction(a, "Another answer");
+          await hasEnded(a);
+          assert.deepEqual(unseen, await turns(a), "with the same seed, seen, the answer is another");
+        }, SLOW_DEVICE),
+    );
   });
 }
 

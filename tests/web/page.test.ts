@@ -97,7 +97,8 @@ const HURRY = `${WATCH}
 `;
 /** As a browser does when a person looks elsewhere, and back. */
 const lookedAt = (state: "hidden" | "visible"): string =>
-  `Object.defineProperty(document, "visibilityState", { value: "${state}", configurable: true }); document.dispatchEvent(new Event("visibilitychange"))`;
+  `Object.defineProperty(document, "visibilityState", { value: "${state}", configurable: true }); ` +
+  `document.dispatchEvent(new Event("visibilitychange"))`;
 
 /** Takes the first example as soon as it is offered, and notes when the first word of the answer is shown. */
 const BEGIN_AT_ONCE = `
@@ -188,7 +189,8 @@ for (const name of BROWSER_NAMES) {
           await say(page, "JULIET:");
           await until(
             page,
-            `document.querySelector(".assistant .text")?.textContent.length > 5 && (document.querySelector("#stop").click(), true)`,
+            `document.querySelector(".assistant .text")?.textContent.length > 5 && ` +
+              `(document.querySelector("#stop").click(), true)`,
           );
           await hasEnded(page);
           assert.match(await textOf(page, "#status"), /stopped$/);
@@ -229,7 +231,8 @@ for (const name of BROWSER_NAMES) {
           await say(page, "IAGO:");
           await until(
             page,
-            `document.querySelector(".assistant .text")?.textContent.length > 5 && (window.left = true, location.reload(), true)`,
+            `document.querySelector(".assistant .text")?.textContent.length > 5 && (window.left = true, ` +
+              "location.reload(), true)",
           );
           await until(page, "window.left === undefined");
           await isReady(page);
@@ -352,7 +355,8 @@ for (const name of BROWSER_NAMES) {
         await setRange(page, "maxTokens", 16);
         // Random weights may end an answer before its first word: with this seed they do not.
         await page.evaluate(
-          `{ const seed = document.querySelector("#seed"); seed.value = "7"; seed.dispatchEvent(new Event("input", { bubbles: true })); }`,
+          `{ const seed = document.querySelector("#seed"); seed.value = "7"; seed.dispatchEvent(new ` +
+            `Event("input", { bubbles: true })); }`,
         );
         const question = "What is <b>this</b>? ".repeat(8).trim();
         for (let nTurns = 2; nTurns <= 12 && !/too far back/.test(await textOf(page, "#status")); nTurns += 2) {
@@ -413,7 +417,8 @@ for (const name of BROWSER_NAMES) {
         },
         {
           workerPrelude:
-            "FileSystemSyncAccessHandle.prototype.write = () => { throw new DOMException('it is full', 'QuotaExceededError'); };\n",
+            "FileSystemSyncAccessHandle.prototype.write = () => { throw new DOMException('it is full', " +
+            "'QuotaExceededError'); };\n",
         },
       ));
 
@@ -493,7 +498,8 @@ for (const name of BROWSER_NAMES) {
           await say(page, "OTHELLO:");
           await until(
             page,
-            `document.querySelector(".assistant .text")?.textContent.length > 5 && (workers.forEach((worker) => worker.terminate()), true)`,
+            `document.querySelector(".assistant .text")?.textContent.length > 5 && (workers.forEach((worker) => ` +
+              "worker.terminate()), true)",
           );
           await says(page, "#notice", /ran out of memory.*\[engine\/worker-lost\]/s);
           assert.ok((await turns(page))[1].length > 5);

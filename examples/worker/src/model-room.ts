@@ -115,7 +115,8 @@ async function newPlace(wanted: Wanted, context: WaitUntil): Promise<Place | und
   if (sizeBytes <= LIMIT_BYTES && !makeRoom(sizeBytes)) {
     throw new NoRoomNow(
       "model/not-enough-memory",
-      `wanted ${megabytes(sizeBytes)} for the model beside ${megabytes(usedBytes())} of others that are answering: ask again in a moment`,
+      `wanted ${megabytes(sizeBytes)} for the model beside ${megabytes(usedBytes())} of others that are ` +
+        "answering: ask again in a moment",
     );
   }
   const place: Place = {

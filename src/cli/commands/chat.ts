@@ -27,7 +27,8 @@ export const chat: Command = {
     ["--system TEXT", "the system message"],
     [
       "--chat-template T",
-      "instead of the model's own template: bitnet, chatml, falcon3, llama3, a name of one in its file, a file, or a template",
+      "instead of the model's own template: bitnet, chatml, falcon3, llama3, a name of one in its file, a file, " +
+        "or a template",
     ],
     ["--no-thinking", "ask models that can think before they answer not to"],
     ...SAMPLING_OPTION_HELP,

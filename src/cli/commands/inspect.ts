@@ -78,10 +78,14 @@ function print({
 }: Description): string {
   const nameWidth = Math.max(...tensors.map((tensor) => tensor.name.length), 0);
   return [
-    `${name}: ${architecture} in ${format}, ${formatBytes(fileBytes)}, ${(parameters / 1e6).toFixed(1)} million parameters`,
-    `memory: ${formatBytes(memory.wasmBytes)} (weights ${formatBytes(memory.weightBytes)}, KV cache ${formatBytes(memory.kvBytes)})`,
+    `${name}: ${architecture} in ${format}, ${formatBytes(fileBytes)}, ${(parameters / 1e6).toFixed(1)} million ` +
+      "parameters",
+    `memory: ${formatBytes(memory.wasmBytes)} (weights ${formatBytes(memory.weightBytes)}, KV ` +
+      `cache ${formatBytes(memory.kvBytes)})`,
     `kernels: ${engine ? `${engine.variant}, ternary weights by ${engine.ternaryKernel}` : "none of these run here: WebAssembly SIMD is missing"}`,
-    `shape: ${config.nLayers} layers, width ${config.nEmbd}, feed-forward ${config.nFf}, ${config.nHeads} heads (${config.nKvHeads} KV), vocabulary ${config.vocabSize}, trained for ${config.contextLengthTrained} positions`,
+    `shape: ${config.nLayers} layers, width ${config.nEmbd}, feed-forward ${config.nFf}, ${config.nHeads} heads ` +
+      `(${config.nKvHeads} KV), vocabulary ${config.vocabSize}, trained for ${config.contextLengthTrained} ` +
+      "positions",
     ...warnings.map(({ tensor }) => `warning: all weights of ${show(tensor)} are zero`),
     ...notUsed("keys", unused.keys),
     ...notUsed("tensors", unused.tensors),

@@ -28,7 +28,8 @@ export const logits: Command = {
     if (/\.(?:npy|npz|json|csv|txt|pt|safetensors|gguf)$/i.test(path))
       fail(
         "usage",
-        `--out: the file is raw f32, little endian, whatever it is called: wanted a name such as logits.f32, got ${quoted(path)}`,
+        "--out: the file is raw f32, little endian, whatever it is called: wanted a name such as logits.f32, " +
+          `got ${quoted(path)}`,
       );
     await using model = await loadModel(context);
     const file = openForWriting(path);

@@ -21,9 +21,12 @@ export const run: Command = {
   summary: "Continue a text",
   usage: "onebit run [MODEL] [PROMPT] [options]   (the prompt is read from standard input when piped)",
   notes: [
-    "Without MODEL the model in the package continues the text: a small one that writes like Shakespeare, with --temperature 0.8",
-    "and --max-tokens 300 where these are not given. One argument alone is a MODEL when it is a file or folder there is, ends in",
-    ".gguf or .safetensors, or, without blanks, begins with hf: or http(s): or contains a slash; otherwise it is the prompt.",
+    "Without MODEL the model in the package continues the text: a small one that writes like Shakespeare, with " +
+      "--temperature 0.8",
+    "and --max-tokens 300 where these are not given. One argument alone is a MODEL when it is a file or folder " +
+      "there is, ends in",
+    ".gguf or .safetensors, or, without blanks, begins with hf: or http(s): or contains a slash; otherwise it is " +
+      "the prompt.",
   ],
   optionHelp: [
     ["--ids 1,2,3", "token ids as the prompt, instead of text"],
@@ -119,6 +122,7 @@ function sayHowItEnded({ terminal }: CommandContext, model: Model, { stopReason,
   if (!terminal.stderrIsTty) return;
   const { promptTokens, promptMs, tokens, generateMs } = timings;
   terminal.err(
-    `prompt ${promptTokens} tokens, ${formatRate(promptTokens, promptMs)}; reply ${tokens} tokens, ${formatRate(tokens - 1, generateMs)}\n`,
+    `prompt ${promptTokens} tokens, ${formatRate(promptTokens, promptMs)}; reply ${tokens} ` +
+      `tokens, ${formatRate(tokens - 1, generateMs)}\n`,
   );
 }

@@ -81,7 +81,8 @@ export const train: Command = {
         );
       else
         await terminal.out(
-          `${describeCurve(training)}${files.map(({ path, sizeBytes }) => `${path}: ${formatBytes(sizeBytes)}\n`).join("")}${platform.inFolder(folder, PLOT_FILE)}: the curve\n`,
+          `${describeCurve(training)}${files.map(({ path, sizeBytes }) => `${path}: ${formatBytes(sizeBytes)}\n`).join("")}${platform.inFolder(folder, PLOT_FILE)}: ` +
+            `the curve\n`,
         );
     } finally {
       await training.close();

@@ -32,7 +32,8 @@ export const web: Command = {
     ["--port N", `the port (default: ${PORT_DEFAULT}; 0: one that is free)`],
     [
       "--host H",
-      `the address to listen on (default: ${HOST_DEFAULT}; 0.0.0.0 is all of the network, where browsers give a page without https neither threads nor storage)`,
+      `the address to listen on (default: ${HOST_DEFAULT}; 0.0.0.0 is all of the network, where browsers give a ` +
+        "page without https neither threads nor storage)",
     ],
     ["--open", "open the page in a browser"],
     ["--out FILE", "write the page as one file that needs no server, with the model in the box inside, and end"],

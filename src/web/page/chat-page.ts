@@ -45,11 +45,14 @@ const KEEP_MS = 250;
 /** What a person should know of what is not kept, once a time it begins. */
 const NOT_KEPT: Readonly<Partial<Record<Kept, string>>> = {
   nothing:
-    "The browser refused to keep this conversation: its storage for this page is full, or switched off. It is lost when this tab is closed or reloaded; copy what you need.",
+    "The browser refused to keep this conversation: its storage for this page is full, or switched off. It is " +
+    "lost when this tab is closed or reloaded; copy what you need.",
   "in-tab":
-    "The browser keeps this conversation only as long as this tab is open: its storage for this page is full. Copy what you need before you close it.",
+    "The browser keeps this conversation only as long as this tab is open: its storage for this page is full. " +
+    "Copy what you need before you close it.",
   "not-the-beginning":
-    "This conversation is longer than the page can keep. When the tab is closed or reloaded, its beginning is lost; copy what you need.",
+    "This conversation is longer than the page can keep. When the tab is closed or reloaded, its beginning is " +
+    "lost; copy what you need.",
 };
 
 /**

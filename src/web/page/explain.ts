@@ -36,27 +36,33 @@ const within =
 const RULES: readonly Rule[] = [
   [
     (code, message) => code === "engine/unsupported" && /SIMD/.test(message),
-    "This browser cannot run models: it has no WebAssembly SIMD. Chrome 91, Firefox 89 and Safari 16.4, and everything newer, can.",
+    "This browser cannot run models: it has no WebAssembly SIMD. Chrome 91, Firefox 89 and Safari 16.4, and " +
+      "everything newer, can.",
   ],
   [
     (code, message) => code === "engine/unsupported" && /Content-Security-Policy/.test(message),
-    "The server of this page forbids WebAssembly, so no model can run. Its Content-Security-Policy needs 'wasm-unsafe-eval'.",
+    "The server of this page forbids WebAssembly, so no model can run. Its Content-Security-Policy needs " +
+      "'wasm-unsafe-eval'.",
   ],
   [
     is("engine/worker-failed"),
-    "The part of the page that runs models could not start. Reload the page; if that does not help, the page's server leaves out a file or forbids workers.",
+    "The part of the page that runs models could not start. Reload the page; if that does not help, the page's " +
+      "server leaves out a file or forbids workers.",
   ],
   [
     is("engine/part-missing"),
-    "A part of this page could not be fetched. Check the network and try again; if that does not help, the page's server leaves out a file.",
+    "A part of this page could not be fetched. Check the network and try again; if that does not help, the " +
+      "page's server leaves out a file.",
   ],
   [
     (code, message) => code === "engine/worker-lost" && /keeps models/.test(message),
-    "The browser ended the part of the page that keeps models, most likely because the device ran out of memory. What came is kept: go on with the download.",
+    "The browser ended the part of the page that keeps models, most likely because the device ran out of memory. " +
+      "What came is kept: go on with the download.",
   ],
   [
     is("engine/worker-lost"),
-    "The model was stopped by the browser, most likely because the device ran out of memory. What was said is still here: choose a model again, a smaller one if it happens again.",
+    "The model was stopped by the browser, most likely because the device ran out of memory. What was said is " +
+      "still here: choose a model again, a smaller one if it happens again.",
   ],
   [
     is("model/not-enough-memory"),
@@ -64,29 +70,35 @@ const RULES: readonly Rule[] = [
   ],
   [
     is("hub/no-space"),
-    "There is no room left for this model. Remove one below, or free space on the device; the download goes on where it stopped.",
+    "There is no room left for this model. Remove one below, or free space on the device; the download goes on " +
+      "where it stopped.",
   ],
   [
     (code, _, { isFile }) => code === "hub/unavailable" && isFile,
-    "A page opened as a file cannot keep models. Choose a model file of this device instead, or open the page from a server.",
+    "A page opened as a file cannot keep models. Choose a model file of this device instead, or open the page " +
+      "from a server.",
   ],
   [
     is("hub/unavailable"),
-    "This browser gives the page no place to keep models: private windows and pages without https have none. Choosing a model file of this device works.",
+    "This browser gives the page no place to keep models: private windows and pages without https have none. " +
+      "Choosing a model file of this device works.",
   ],
   [
     (code, _, { isOnline }) => !isOnline && (code === "hub/network" || code === "hub/timeout"),
-    "There is no network, and this model is not kept on this device. The built-in model and those in the list work without one.",
+    "There is no network, and this model is not kept on this device. The built-in model and those in the list " +
+      "work without one.",
   ],
   [is("hub/offline"), "This model is not kept on this device any more. Download it again."],
   [
     is("hub/network"),
-    "The server could not be reached, or it does not let pages of other sites read its files (it sends no CORS headers). Download the file yourself and choose it here.",
+    "The server could not be reached, or it does not let pages of other sites read its files (it sends no CORS " +
+      "headers). Download the file yourself and choose it here.",
   ],
   [is("hub/timeout"), "The server stopped answering. What came is kept: go on with the download later."],
   [
     is("hub/unauthorized", "hub/forbidden"),
-    "This model is private, or its owner wants you to sign in and agree first. Download the file yourself and choose it here.",
+    "This model is private, or its owner wants you to sign in and agree first. Download the file yourself and " +
+      "choose it here.",
   ],
   [is("hub/not-found"), "There is no such model at that address. Check the spelling."],
   [
@@ -104,7 +116,8 @@ const RULES: readonly Rule[] = [
   [is("hub/busy"), "This model is being downloaded just now. Pause that first."],
   [
     within("hub"),
-    "The model's server does not answer as it should. Try again later, or download the file yourself and choose it here.",
+    "The model's server does not answer as it should. Try again later, or download the file yourself and choose " +
+      "it here.",
   ],
   [
     is("file/unknown-format", "gguf/bad-magic"),
@@ -116,11 +129,13 @@ const RULES: readonly Rule[] = [
   ],
   [
     is("gguf/split"),
-    "This model is in several files, and the others are missing. Give its address instead, then all of them are fetched.",
+    "This model is in several files, and the others are missing. Give its address instead, then all of them are " +
+      "fetched.",
   ],
   [
     is("tensor/unsupported-type"),
-    "This model's weights are of a type that onebit does not run. Look for a version of it in TQ2_0, TQ1_0, I2_S, Q1_0 or Q8_0.",
+    "This model's weights are of a type that onebit does not run. Look for a version of it in TQ2_0, TQ1_0, " +
+      "I2_S, Q1_0 or Q8_0.",
   ],
   [
     is("model/unsupported-architecture"),

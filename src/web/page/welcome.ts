@@ -34,7 +34,10 @@ export function showWelcome(isEmpty: boolean, open: OpenModel | undefined, begin
 
 function textFor({ choice, style }: OpenModel): string {
   if (choice.kind === "built-in")
-    return "This model does not chat: it goes on with what you write, in the manner of Shakespeare. It is small, 3 million weights of −1, 0 and +1, and makes up words.";
+    return (
+      "This model does not chat: it goes on with what you write, in the manner of Shakespeare. It is small, 3 " +
+      "million weights of −1, 0 and +1, and makes up words."
+    );
   return style === "chat"
     ? `${nameOf(choice)} answers from this device.`
     : `${nameOf(choice)} has no chat template: it goes on with what you write.`;

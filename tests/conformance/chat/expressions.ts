@@ -366,11 +366,14 @@ const SPECIAL = [
   "2 ** 10, 2 ** -1, 4 ** 0.5, -2 ** 2",
   "0.1 + 0.2, 1e16, 1e15, 123456789.123, 1e-5, 0.0001",
   "2.675|round(2), 0.125|round(2), 2.5|round, 3.5|round, -2.5|round, 1e22|round",
-  "'%s' % 'a', '%5s|%-5s|%05d' % ('a', 'b', 42), '%.2f' % 2.345, '%x %X %o' % (255, 255, 8), '%(a)s-%(b)03d' % {'a': 1, 'b': 2}, '100%%' % ()",
+  "'%s' % 'a', '%5s|%-5s|%05d' % ('a', 'b', 42), '%.2f' % 2.345, '%x %X %o' % (255, 255, 8), '%(a)s-%(b)03d' % " +
+    "{'a': 1, 'b': 2}, '100%%' % ()",
   "'%e %g %G' % (12345.678, 0.00001234, 1e20), '%+d % d' % (3, 4), '%c%c' % (65, 'b'), '%r %s' % ('x', none)",
   "'%s' % [1, 2], '%s' % {'a': 1}, '%d' % 2.9, '%*d' % (5, 42)",
-  "'{0} {1} {0}'.format('a', 1), '{x}'.format(x=2), '{:>5}|{:<5}|{:^5}|'.format('a', 'b', 'c'), '{:05.1f} {:,} {:x}'.format(3.14159, 1234567, 255), '{{}} {!r}'.format('q'), '{0[a]} {0[b]}'.format(d)",
-  "'{:.3}'.format('abcdef'), '{:+d}'.format(5), '{:%}'.format(0.25), '{:e}'.format(1234.5), '{:_}'.format(1234567), '{:*^9}'.format('mid')",
+  "'{0} {1} {0}'.format('a', 1), '{x}'.format(x=2), '{:>5}|{:<5}|{:^5}|'.format('a', 'b', 'c'), '{:05.1f} {:,} " +
+    "{:x}'.format(3.14159, 1234567, 255), '{{}} {!r}'.format('q'), '{0[a]} {0[b]}'.format(d)",
+  "'{:.3}'.format('abcdef'), '{:+d}'.format(5), '{:%}'.format(0.25), '{:e}'.format(1234.5), " +
+    "'{:_}'.format(1234567), '{:*^9}'.format('mid')",
   "range(3)|list, range(1, 4)|list, range(5, 0, -2)|list, range(0)|list",
   "dict(a=1, b=2), dict([('a', 1)]), dict(d, z=1)",
   "namespace(a=1).a, namespace({'b': 2}).b, namespace().c",
@@ -384,12 +387,15 @@ const SPECIAL = [
   "words|map('upper')|tojson",
   "(words|map('upper'))[0]",
   "(words|select) and 'true'",
-  "none|select|list, none|map('upper')|list, missing|select|list, none|selectattr('a')|list, none|reject|list, 0|select|list",
-  "'<b>'|safe + '<i>', '<i>' + ('<b>'|e), ('<b>'|safe) ~ '<i>', ('<b>'|safe).replace('b', '<'), ('a %s'|safe) % '<', ('<b>'|e)|e, ['<']|join('<'|safe)",
+  "none|select|list, none|map('upper')|list, missing|select|list, none|selectattr('a')|list, none|reject|list, " +
+    "0|select|list",
+  "'<b>'|safe + '<i>', '<i>' + ('<b>'|e), ('<b>'|safe) ~ '<i>', ('<b>'|safe).replace('b', '<'), ('a %s'|safe) % " +
+    "'<', ('<b>'|e)|e, ['<']|join('<'|safe)",
   "(d|items|list), d|dictsort, d|tojson(sort_keys=true), {'é': 'ü', 1: 2.0, none: true}|tojson(ensure_ascii=true)",
   "['～', '\u{1f600}', 'z']|sort, '～' < '\u{1f600}', 'a' < 'B'",
   "[1.5, none, true, 'a', [], {}, missing, (1,)]",
-  "people|groupby('age')|map(attribute='grouper')|list, (people|groupby('age'))[0].list, people|groupby('age')|map('first')|list",
+  "people|groupby('age')|map(attribute='grouper')|list, (people|groupby('age'))[0].list, " +
+    "people|groupby('age')|map('first')|list",
   "words|batch(3)|map('join', '+')|list, words|slice(3)|map('list')|list",
   "'a,b;c'.split(';')|map('split', ',')|list",
   "\"it's\", 'say \"hi\"', ['both\\'\"', 'tab\\t\\\\', '\u0000\u001b\u0080\u00ad\u2028\u{1f600}']",
@@ -397,9 +403,13 @@ const SPECIAL = [
 ];
 
 const BLOCKS = [
-  "{% for x in nested recursive %}{{ loop.depth }}:{% if x is iterable %}[{{ loop(x) }}]{% else %}{{ x }}{% endif %}{{ loop.depth0 }} {% endfor %}",
-  "{% for x in list %}{{ loop.index }}{{ loop.index0 }}{{ loop.revindex }}{{ loop.revindex0 }}{{ loop.first }}{{ loop.last }}{{ loop.length }}{{ loop.previtem }}{{ loop.nextitem }}{{ loop.cycle('a', 'b') }}{{ loop.changed(x > 1) }} {% endfor %}",
-  "{% macro f(a, b=2, c='x') %}{{ a }}{{ b }}{{ c }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ f(1) }}|{{ f(1, 2, 3, 4, 5) }}|{{ f(1, z=9) }}|{{ f(*[1, 2]) }}|{{ f(**{'a': 5, 'b': 6}) }}|{{ f(*list, **{'q': 1}) }}",
+  "{% for x in nested recursive %}{{ loop.depth }}:{% if x is iterable %}[{{ loop(x) }}]{% else %}{{ x }}{% " +
+    "endif %}{{ loop.depth0 }} {% endfor %}",
+  "{% for x in list %}{{ loop.index }}{{ loop.index0 }}{{ loop.revindex }}{{ loop.revindex0 }}{{ loop.first }}{{ " +
+    "loop.last }}{{ loop.length }}{{ loop.previtem }}{{ loop.nextitem }}{{ loop.cycle('a', 'b') }}{{ " +
+    "loop.changed(x > 1) }} {% endfor %}",
+  "{% macro f(a, b=2, c='x') %}{{ a }}{{ b }}{{ c }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ f(1) }}|{{ f(1, 2, " +
+    "3, 4, 5) }}|{{ f(1, z=9) }}|{{ f(*[1, 2]) }}|{{ f(**{'a': 5, 'b': 6}) }}|{{ f(*list, **{'q': 1}) }}",
   "{% macro f(a) %}{{ a }}{% endmacro %}{{ f(1, 2) }}",
   "{% macro f(a) %}{{ a }}{% endmacro %}{{ f(1, z=2) }}",
   "{% macro f(a) %}{{ a }}{{ b }}{% endmacro %}{{ f() }}|{{ f(a=3) }}",
@@ -413,7 +423,8 @@ const BLOCKS = [
   "{% filter upper | replace('A', 'b') %}a{{ word }}{% endfilter %}",
   "{% with a = 1, b = 2 %}{{ a }}{{ b }}{% endwith %}{{ a }}",
   "{% for x in [] %}{% else %}none{% endfor %}{% for x in list if x > 9 %}{% else %}none{% endfor %}",
-  "{% for x in range(9) if x is odd %}{% if x == 5 %}{% continue %}{% elif x == 7 %}{% break %}{% endif %}{{ x }}{{ loop.index }}{% endfor %}",
+  "{% for x in range(9) if x is odd %}{% if x == 5 %}{% continue %}{% elif x == 7 %}{% break %}{% endif %}{{ x " +
+    "}}{{ loop.index }}{% endfor %}",
   "{% if missing %}a{% elif none %}b{% else %}c{% endif %}{% if words|select('lower') %}d{% endif %}",
   "{% generation %}  x {{ n }}{% endgeneration %}",
   "  {%- if yes %}\n  a\n  {%- endif %}\n  {% if yes +%}\n b {%+ endif %} {# c #}\n{#- d -#} e",

@@ -71,9 +71,12 @@ export const HANDWRITTEN: readonly string[] = [
   doubled("[1]", "{{ ns.s|length }}"),
   "{% set ns = namespace(a=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% endfor %}{{ ns.a|tojson }}",
   "{% set ns = namespace(a=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% endfor %}{{ ns.a }}",
-  "{% set ns = namespace(a=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% endfor %}{{ ns.a == ns.a|list }}",
-  "{% set ns = namespace(a=[1], b=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% set ns.b = [ns.b, ns.b] %}{% endfor %}{{ ns.a == ns.b }}",
-  "{% set ns = namespace(a=[1], b=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% set ns.b = [ns.b, ns.b] %}{% endfor %}{{ ns.a < ns.b }}",
+  "{% set ns = namespace(a=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% endfor %}{{ ns.a == " +
+    "ns.a|list }}",
+  "{% set ns = namespace(a=[1], b=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% set ns.b = " +
+    "[ns.b, ns.b] %}{% endfor %}{{ ns.a == ns.b }}",
+  "{% set ns = namespace(a=[1], b=[1]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% set ns.b = " +
+    "[ns.b, ns.b] %}{% endfor %}{{ ns.a < ns.b }}",
   "{{ 'a' * 2000000000 }}",
   "{{ 'a' * 999999999999 * 999999999999 }}",
   "{{ messages[0].content * 200000000 }}",
@@ -90,7 +93,8 @@ export const HANDWRITTEN: readonly string[] = [
   "{{ [1]|tojson(indent=2000000000) }}",
   "{{ messages|tojson(indent=100000) }}",
   "{{ [1, 1]|tojson(separators=('a' * 100000, 'b')) }}".repeat(50),
-  "{% macro f() %}{{ caller() * 10 }}{% endmacro %}{% call f() %}{% call f() %}{% call f() %}{% call f() %}{{ 'a' * 100000 }}{% endcall %}{% endcall %}{% endcall %}{% endcall %}",
+  "{% macro f() %}{{ caller() * 10 }}{% endmacro %}{% call f() %}{% call f() %}{% call f() %}{% call f() %}{{ " +
+    "'a' * 100000 }}{% endcall %}{% endcall %}{% endcall %}{% endcall %}",
   "{{ ['a' * 100000] * 100000 }}",
   "{{ (['a' * 100000] * 100000)|join }}",
   "{{ ('a' * 100000)|list|map('upper')|list|length }}".repeat(100),
@@ -309,7 +313,10 @@ export function randomTemplate(random: (below: number) => number, size: number):
       case 5:
         return `(${expression(depth - 1)})[${random(2) ? ":" : ""}${expression(depth - 2)}]`;
       case 6:
-        return `(${expression(depth - 1)} is ${random(2) ? "not " : ""}${choose(["string", "odd", "defined", "none", "mapping", "sameas 1", "in [1]"])})`;
+        return (
+          `(${expression(depth - 1)} ` +
+          `is ${random(2) ? "not " : ""}${choose(["string", "odd", "defined", "none", "mapping", "sameas 1", "in [1]"])})`
+        );
       default:
         return choose(ATOMS);
     }
@@ -330,7 +337,10 @@ export function randomTemplate(random: (below: number) => number, size: number):
       case 5:
         return `{% filter ${choose(FILTERS)} %}${block(depth - 1)}{% endfilter %}`;
       case 6:
-        return `{% for x in range(${choose(["10", "1000", "100000", "1000000000"])}) %}{% set ns.s = ns.s + ns.s %}${block(depth - 1)}{% endfor %}`;
+        return (
+          `{% for x in range(${choose(["10", "1000", "100000", "1000000000"])}) %}{% set ns.s = ns.s + ns.s ` +
+          `%}${block(depth - 1)}{% endfor %}`
+        );
       default:
         return block(depth - 1) + choose(["\n", " ", "text", "{#- c -#}"]) + block(depth - 1);
     }

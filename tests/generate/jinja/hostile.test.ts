@@ -26,15 +26,19 @@ interface Report {
 }
 
 describe("hostile templates", () => {
-  test(`${HANDWRITTEN.length} handwritten and ${RANDOM_TEMPLATES} random ones end in text or a typed error; the process lives`, async (t) => {
-    const { count, codes, untyped } = await runChild();
-    t.diagnostic(JSON.stringify(codes));
-    assert.deepEqual(untyped, []);
-    assert.equal(count, HANDWRITTEN.length + RANDOM_TEMPLATES);
-    // All four ways to end are met, or the templates do not test what they should.
-    for (const code of ["ok", "template/limit", "template/raised", "template/syntax"])
-      assert.ok(codes[code] > 20, code);
-  });
+  test(
+    `${HANDWRITTEN.length} handwritten and ${RANDOM_TEMPLATES} random ones end in text or a typed error; the ` +
+      "process lives",
+    async (t) => {
+      const { count, codes, untyped } = await runChild();
+      t.diagnostic(JSON.stringify(codes));
+      assert.deepEqual(untyped, []);
+      assert.equal(count, HANDWRITTEN.length + RANDOM_TEMPLATES);
+      // All four ways to end are met, or the templates do not test what they should.
+      for (const code of ["ok", "template/limit", "template/raised", "template/syntax"])
+        assert.ok(codes[code] > 20, code);
+    },
+  );
 
   test("reach nothing outside the values they were given", () => {
     const look = (source: string): string =>
@@ -55,7 +59,8 @@ describe("hostile templates", () => {
     ]) {
       assert.equal(
         look(
-          `{{ messages.${name} }}{{ messages['${name}'] }}{{ 'x'.${name} }}{{ ''['${name}'] }}{{ 1.5.${name} }}{{ range.${name} }}{{ namespace().${name} }}`,
+          `{{ messages.${name} }}{{ messages['${name}'] }}{{ 'x'.${name} }}{{ ''['${name}'] }}{{ 1.5.${name} ` +
+            `}}{{ range.${name} }}{{ namespace().${name} }}`,
         ),
         "",
         name,
@@ -63,7 +68,8 @@ describe("hostile templates", () => {
     }
     assert.equal(
       look(
-        "{{ messages[0].constructor }}{{ messages[0].hasOwnProperty }}{{ {}.__proto__ }}{{ process }}{{ globalThis }}{{ this }}",
+        "{{ messages[0].constructor }}{{ messages[0].hasOwnProperty }}{{ {}.__proto__ }}{{ process }}{{ " +
+          "globalThis }}{{ this }}",
       ),
       "",
     );
@@ -95,7 +101,9 @@ describe("hostile templates", () => {
       content: `Turn ${i}: ${"lorem ipsum ".repeat(50)}`,
     }));
     const source =
-      "{% for m in messages %}{% if m.role == 'user' and '</think>' not in m.content %}<|im_start|>{{ m.role + '\n' + m.content|trim }}{% else %}{{ m.content.split('</think>')[-1].lstrip('\n') }}{% endif %}<|im_end|>{% endfor %}";
+      "{% for m in messages %}{% if m.role == 'user' and '</think>' not in m.content %}<|im_start|>{{ m.role + " +
+      "'\n' + m.content|trim }}{% else %}{{ m.content.split('</think>')[-1].lstrip('\n') }}{% endif " +
+      "%}<|im_end|>{% endfor %}";
     assert.ok(new Template(source).render({ input: { messages } }).length > 2000);
     const [run] = new Template("{{ messages[0].content|trim }}").render({
       input: { messages: [{ role: "user", content: "x".repeat(5_000_000) }] },

@@ -15,7 +15,8 @@ import { memoryPlatform } from "../../model/memory-platform.ts";
 import type { ApiEntry } from "./api.ts";
 
 const TEMPLATE =
-  "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}";
+  "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}{% if " +
+  "add_generation_prompt %}assistant:{% endif %}";
 const SHAPE = { nEmbd: 64, nLayers: 1, nHeads: 2, nKvHeads: 1, headDim: 32, nFf: 64, nVocab: 258 } as const;
 
 /** A model of bytes that can chat, as small as they come. */

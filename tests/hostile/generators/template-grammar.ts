@@ -356,9 +356,12 @@ export function randomLongTemplate(random: Random): string {
   const chain = below(random, 2) === 0 ? pick(uses) : `(${pick(uses)})|${pick(FILTERS)}`;
   const body =
     below(random, 3) === 0
-      ? `{% for i in range(${pick(["9", "999", "100000"])}) %}{% set x = ${chain} %}{% set y = ${pick(second)} %}{{ y }}{% endfor %}`
+      ? `{% for i in range(${pick(["9", "999", "100000"])}) %}{% set x = ${chain} %}{% set y = ${pick(second)} ` +
+        "%}{{ y }}{% endfor %}"
       : pick(REPEATS)(chain);
-  const text = `${PRELUDE}{% set a = ${pick(LONG)} %}{% set b = ${pick(LONG)} %}${body}${below(random, 4) === 0 ? pick(REPEATS)(pick(uses)) : ""}`;
+  const text =
+    `${PRELUDE}{% set a = ${pick(LONG)} %}{% set b = ${pick(LONG)} ` +
+    `%}${body}${below(random, 4) === 0 ? pick(REPEATS)(pick(uses)) : ""}`;
   if (below(random, 12) > 0) return text;
   // Now and then cut, or with a character changed.
   const at = below(random, text.length);
