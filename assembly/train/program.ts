@@ -118,15 +118,12 @@ export function executeTrain(step: usize, scratch: usize, t: i32, nThreads: i32)
     case abi.OP_SUM_LOSSES:
       losses(changetype<SumLossesStep>(step), t);
       break;
-    case abi.OP_SUM_SQUARES:
-      squares(changetype<SumSquaresStep>(step), t, nThreads);
-      break;
     default:
       executeElementwise(step, t, nThreads);
   }
 }
 
-/** Steps over [begin, end) of arrays of `total` elements. */
+/** Steps over arrays of any shape: a thread has a range of the elements. */
 function executeElementwise(step: usize, t: i32, nThreads: i32): void {
   switch (changetype<Step>(step).op) {
     case abi.OP_ACTIVATE:
@@ -152,6 +149,9 @@ function executeElementwise(step: usize, t: i32, nThreads: i32): void {
       break;
     case abi.OP_ZERO:
       zero(changetype<ZeroStep>(step), t, nThreads);
+      break;
+    case abi.OP_SUM_SQUARES:
+      squares(changetype<SumSquaresStep>(step), t, nThreads);
       break;
     case abi.OP_ADAM_W:
       optimize(changetype<AdamWStep>(step), t, nThreads);

@@ -13,7 +13,8 @@
  *       byte 16  of vector 1, bits 2 and 3
  *       byte 32  of vector 2, bits 4 and 5
  *
- *   activations, 64 of them in 144 bytes (ops/quantize-q6-k.ts):  | −32 Σ q, i32 a group | vector v, v = 0..3: 32 bytes |
+ *   activations, 64 of them in 144 bytes (ops/quantize-q6-k.ts):
+ *     | −32 Σ q, i32 a group | vector v, v = 0..3: 32 bytes |
  *     relaxed   q >> 4 as i8, q & 15 as i8: two products of bytes, which add up four weights in their lane
  *     simd128   q as i16, of even bytes (j 0, 2), then of odd ones: two products of 16 bits, which add up two
  *

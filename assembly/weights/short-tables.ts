@@ -178,13 +178,7 @@ function placeGroups(
       default:
         slot = one++;
     }
-    store<u16>(record + ((<usize>slot) << 1), <u16>(g << 4), PLACES_OFFSET);
-    storeTables(
-      record + TABLES_OFFSET + ((<usize>(slot < nSplit ? 2 * slot : nSplit + slot)) << 4),
-      from,
-      slot < nSplit,
-      size,
-    );
+    storeGroup(record, slot, nSplit, g, from, size);
   }
   let run = addRuns(record + 8, nSplit, 0, RUN_SUMS_MAX / 2);
   run = addRuns(run, nOnes, 1, RUN_SUMS_MAX);
@@ -199,10 +193,13 @@ function addRuns(run: usize, chunks: i32, length: i32, chunksMax: i32): usize {
   return run;
 }
 
-function storeTables(table: usize, q: usize, isSplit: bool, size: i32): void {
+/** The place and the tables of group g, the slot-th of the record; split groups come first. */
+function storeGroup(record: usize, slot: i32, nSplit: i32, g: i32, q: usize, size: i32): void {
+  store<u16>(record + ((<usize>slot) << 1), <u16>(g << 4), PLACES_OFFSET);
+  const table = record + TABLES_OFFSET + ((<usize>(slot < nSplit ? 2 * slot : nSplit + slot)) << 4);
   const a = <i32>load<i16>(q),
     b = <i32>load<i16>(q, 2);
-  if (isSplit) {
+  if (slot < nSplit) {
     storeTable(table, a, 0, abs(a));
     storeTable(table + 16, 0, b, abs(b));
   } else storeTable(table, a, b, size);

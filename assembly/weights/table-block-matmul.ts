@@ -64,9 +64,8 @@ export function tableBlockMatmul(
   const rest = first + distance * STREAMS;
   clearRows(y, yStride, n, rowBegin, rowEnd);
   for (let g = 0; g < groups; g += TABLE_GROUPS) {
-    const length = min(TABLE_GROUPS, groups - g);
     const block = g / BLOCK_GROUPS;
-    const nScales = length / BLOCK_GROUPS / blocksPerScale;
+    const act = (<usize>block) << 2;
     // Sets of eight tiles at `distance`; then the tiles left over, which lie side by side, as one smaller set.
     for (let set = 0; set <= distance; set++) {
       const isRest = set == distance;
@@ -74,54 +73,75 @@ export function tableBlockMatmul(
       const tiles = isRest ? last - rest : STREAMS;
       if (tiles == 0) continue;
       const step = isRest ? 1 : distance;
-      const from = w + tileOffset(g, tile, rows / TILE_ROWS, groups);
-      const scales = blockScale + ((<usize>(tile * tileScales + block / blocksPerScale)) << 6);
-      const scaleStride = (<usize>(step * tileScales)) << 6;
-      if (n == 1 && blocksPerScale == 1) {
-        const act = (<usize>block) << 2;
-        addOneRow(
-          from,
-          step,
-          tiles,
-          length,
-          tables + ((<usize>g) << 5),
-          scales,
-          scaleStride,
-          actScale + act,
-          mass != 0 ? mass + act : 0,
-          pair,
-          y + ((<usize>tile) << 7),
-          scratch,
-        );
-        continue;
-      }
-      convertScales(scales, scaleStride, tiles, nScales, scratch + SUMS_BYTES);
-      for (let i = 0, nRows = 1; i < n; i += nRows) {
-        nRows = min(2, n - i);
-        const act = (<usize>(i * nBlocks + block)) << 2;
-        const table = tables + <usize>i * <usize>tableStride + ((<usize>g) << 5);
-        const to = y + ((<usize>i * <usize>yStride) << 2) + ((<usize>tile) << 7);
-        const sums = mass != 0 ? mass + act : 0;
-        addBlocks(
-          from,
-          step,
-          tiles,
-          length,
-          nRows,
-          table,
-          tableStride,
-          blocksPerScale,
-          nScales,
-          actScale + act,
-          sums,
-          nBlocks << 2,
-          pair,
-          to,
-          yStride << 2,
-          scratch,
-        );
-      }
+      addTileSet(
+        w + tileOffset(g, tile, rows / TILE_ROWS, groups),
+        step,
+        tiles,
+        min(TABLE_GROUPS, groups - g),
+        tables + ((<usize>g) << 5),
+        tableStride,
+        blockScale + ((<usize>(tile * tileScales + block / blocksPerScale)) << 6),
+        (<usize>(step * tileScales)) << 6,
+        blocksPerScale,
+        actScale + act,
+        mass != 0 ? mass + act : 0,
+        nBlocks << 2,
+        pair,
+        y + ((<usize>tile) << 7),
+        yStride << 2,
+        n,
+        scratch,
+      );
     }
+  }
+}
+
+/** Adds one k-block of `tiles` tiles, `step` tiles apart, to the y of n activation rows, yStride bytes apart. */
+function addTileSet(
+  w: usize,
+  step: i32,
+  tiles: i32,
+  groups: i32,
+  tables: usize,
+  tableStride: i32,
+  scales: usize,
+  scaleStride: usize,
+  blocksPerScale: i32,
+  actScale: usize,
+  mass: usize,
+  actStride: i32,
+  pair: usize,
+  y: usize,
+  yStride: i32,
+  n: i32,
+  scratch: usize,
+): void {
+  if (n == 1 && blocksPerScale == 1) {
+    addOneRow(w, step, tiles, groups, tables, scales, scaleStride, actScale, mass, pair, y, scratch);
+    return;
+  }
+  const nScales = groups / BLOCK_GROUPS / blocksPerScale;
+  convertScales(scales, scaleStride, tiles, nScales, scratch + SUMS_BYTES);
+  for (let i = 0; i < n; i += 2) {
+    const act = <usize>i * <usize>actStride;
+    addBlocks(
+      w,
+      step,
+      tiles,
+      groups,
+      min(2, n - i),
+      tables + <usize>i * <usize>tableStride,
+      tableStride,
+      blocksPerScale,
+      nScales,
+      actScale + act,
+      mass != 0 ? mass + act : 0,
+      actStride,
+      pair,
+      y + <usize>i * <usize>yStride,
+      yStride,
+      scratch,
+    );
   }
 }
 

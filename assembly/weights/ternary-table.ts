@@ -13,8 +13,8 @@
  * Each length of chunk has a loop of its own. That of the long ones is one group long on purpose: unrolled, V8 moves
  * every load of a chunk before its lookups and spills the registers, 36 GMAC/s where it gets 61, both in the cache.
  *
- *   scratch: sums, u16: 128 B a pair of tiles: of the first one low nibbles (rows 0..15), odd of them, high nibbles (rows
- *   16..31), odd, then the same of the second; byte 576: i32 a row
+ *   scratch: sums, u16: 128 B a pair of tiles: of the first one low nibbles (rows 0..15), odd of them, high nibbles
+ *   (rows 16..31), odd, then the same of the second; byte 576: i32 a row
  */
 import { swizzle } from "../simd";
 import { PLACES_OFFSET, SHORT_BLOCK_BYTES, TABLES_OFFSET, shortBlocks } from "./short-tables";
@@ -144,16 +144,12 @@ function addTiles(
       const chunks = min(left, TURN_GROUPS / chunkGroups);
       for (let pair = 0, at = w; pair < nPairs; pair++, at += 2 * tileStep) {
         // The last of an odd number of tiles is its own partner.
-        touched += addPair(
-          at,
-          2 * pair + 1 < tiles ? tileStep : 0,
-          place,
-          table,
-          chunks,
-          length,
-          at + ahead,
-          scratch + <usize>pair * PAIR_SUM_BYTES,
-        );
+        const distance = 2 * pair + 1 < tiles ? tileStep : 0,
+          sums = scratch + <usize>pair * PAIR_SUM_BYTES;
+        touched +=
+          length == 2
+            ? addTwos(at, distance, place, table, chunks, at + ahead, sums)
+            : addPair(at, distance, place, table, chunks, length, at + ahead, sums);
       }
       ahead += (chunks * chunkGroups) << 4;
       (left -= chunks), (place += (chunks * chunkGroups) << 1), (table += chunks * chunkTables);
@@ -168,9 +164,9 @@ function addTiles(
 }
 
 /**
- * Adds `chunks` chunks of `length` groups (0: split ones) of the tiles at w and w + distance to their sums. x and z are
- * a group's codes in the two tiles; sums of a tile's low nibbles (rows 0..15) and high ones (16..31) are 16-bit lanes
- * of both bytes, and of the odd one.
+ * Adds `chunks` chunks of `length` groups (0: split ones; not 2) of the tiles at w and w + distance to their sums. x and
+ * z are a group's codes in the two tiles; sums of a tile's low nibbles (rows 0..15) and high ones (16..31) are 16-bit
+ * lanes of both bytes, and of the odd one.
  */
 function addPair(
   w: usize,
@@ -209,23 +205,6 @@ function addPair(
         (c = i16x8.add(c, lc)), (cOdd = addOdd(cOdd, lc)), (d = i16x8.add(d, ld)), (dOdd = addOdd(dOdd, ld));
       }
     }
-  } else if (length == 2) {
-    for (; place < placesEnd; place += 4, table += 32, ahead += 32) {
-      touched += touch(ahead, distance);
-      const p = w + load<u16>(place),
-        r = w + load<u16>(place, 2),
-        t = v128.load(table),
-        u = v128.load(table, 16);
-      let x = v128.load(p),
-        z = v128.load(r);
-      const la = i8x16.add(low(t, x, mask), low(u, z, mask)),
-        lb = i8x16.add(high(t, x, mask), high(u, z, mask));
-      (a = i16x8.add(a, la)), (aOdd = addOdd(aOdd, la)), (b = i16x8.add(b, lb)), (bOdd = addOdd(bOdd, lb));
-      (x = v128.load(p + distance)), (z = v128.load(r + distance));
-      const lc = i8x16.add(low(t, x, mask), low(u, z, mask)),
-        ld = i8x16.add(high(t, x, mask), high(u, z, mask));
-      (c = i16x8.add(c, lc)), (cOdd = addOdd(cOdd, lc)), (d = i16x8.add(d, ld)), (dOdd = addOdd(dOdd, ld));
-    }
   } else {
     while (place < placesEnd) {
       let la = i32x4.splat(0),
@@ -244,6 +223,40 @@ function addPair(
       (a = i16x8.add(a, la)), (aOdd = addOdd(aOdd, la)), (b = i16x8.add(b, lb)), (bOdd = addOdd(bOdd, lb));
       (c = i16x8.add(c, lc)), (cOdd = addOdd(cOdd, lc)), (d = i16x8.add(d, ld)), (dOdd = addOdd(dOdd, ld));
     }
+  }
+  v128.store(sums, a), v128.store(sums, aOdd, 16), v128.store(sums, b, 32), v128.store(sums, bOdd, 48);
+  v128.store(sums, c, 64), v128.store(sums, cOdd, 80), v128.store(sums, d, 96), v128.store(sums, dOdd, 112);
+  return touched;
+}
+
+/** What addPair does, of chunks of two groups: p and r are where their codes lie. */
+function addTwos(w: usize, distance: usize, place: usize, table: usize, chunks: usize, ahead: usize, sums: usize): i32 {
+  const mask = v128.load(NIBBLE),
+    placesEnd = place + (chunks << 2);
+  let touched = 0;
+  let a = v128.load(sums),
+    aOdd = v128.load(sums, 16),
+    b = v128.load(sums, 32),
+    bOdd = v128.load(sums, 48);
+  let c = v128.load(sums, 64),
+    cOdd = v128.load(sums, 80),
+    d = v128.load(sums, 96),
+    dOdd = v128.load(sums, 112);
+  for (; place < placesEnd; place += 4, table += 32, ahead += 32) {
+    touched += touch(ahead, distance);
+    const p = w + load<u16>(place),
+      r = w + load<u16>(place, 2),
+      t = v128.load(table),
+      u = v128.load(table, 16);
+    let x = v128.load(p),
+      z = v128.load(r);
+    const la = i8x16.add(low(t, x, mask), low(u, z, mask)),
+      lb = i8x16.add(high(t, x, mask), high(u, z, mask));
+    (a = i16x8.add(a, la)), (aOdd = addOdd(aOdd, la)), (b = i16x8.add(b, lb)), (bOdd = addOdd(bOdd, lb));
+    (x = v128.load(p + distance)), (z = v128.load(r + distance));
+    const lc = i8x16.add(low(t, x, mask), low(u, z, mask)),
+      ld = i8x16.add(high(t, x, mask), high(u, z, mask));
+    (c = i16x8.add(c, lc)), (cOdd = addOdd(cOdd, lc)), (d = i16x8.add(d, ld)), (dOdd = addOdd(dOdd, ld));
   }
   v128.store(sums, a), v128.store(sums, aOdd, 16), v128.store(sums, b, 32), v128.store(sums, bOdd, 48);
   v128.store(sums, c, 64), v128.store(sums, cOdd, 80), v128.store(sums, d, 96), v128.store(sums, dOdd, 112);

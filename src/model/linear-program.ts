@@ -153,16 +153,13 @@ export class LinearWriter {
         { scale: at.scale, q16, blockScale: at.blockScale, blockSum: at.blockSum, kp, block, magnitudes },
         own,
       );
+    const ofTables = { q16: at.q, kp, tables: at.tables };
     const tables = (name: "ternaryTables" | "binaryTables", group: number) =>
-      this.out.step(
-        name,
-        { q16: at.q, kp, tables: at.tables, tableStride: (kp / group) * 32, nGroups: kp / group },
-        own,
-      );
+      this.out.step(name, { ...ofTables, tableStride: (kp / group) * 32, nGroups: kp / group }, own);
     const shortTables = () =>
       this.out.step(
         "shortTables",
-        { q16: at.q, kp, tables: at.tables, tableStride: shortTableBytes(kp), nGroups: kp / 2 },
+        { ...ofTables, tableStride: shortTableBytes(kp), nGroups: kp / 2 },
         { ...options, ownInput: true },
       );
     const q16AfterQ8 = at.q + this.plan.nActivationRows * kp;

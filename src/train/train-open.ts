@@ -9,7 +9,7 @@ import { withMemory } from "../core/refused-memory.ts";
 import { Runtime } from "../nn/runtime.ts";
 import { type LoadedCheckpoint, listCheckpoints, loadLatestCheckpoint } from "./checkpoint.ts";
 import { fingerprint } from "./digest.ts";
-import { rewindMetrics } from "./metrics.ts";
+import { type RewoundMetrics, rewindMetrics } from "./metrics.ts";
 import { Training } from "./train.ts";
 import { prepareData, validationBytesOf } from "./train-data.ts";
 import type { Sampler } from "./train-events.ts";
@@ -47,8 +47,9 @@ export interface TrainingOptions extends RecipeOptions {
  * Ready to run: iterate over it.
  * @param options checked by their table
  * @throws OnebitError `train/bad-option`; `train/bad-data` for a text that is empty, too short or no UTF-8;
- *   `train/not-enough-memory` before any is taken; `checkpoint/mismatch` for a folder that holds another training, or one
- *   that should not be resumed; `train/busy` while another training has the folder; `checkpoint/corrupt`; `engine/…`, `file/…`, `aborted`
+ *   `train/not-enough-memory` before any is taken; `checkpoint/mismatch` for a folder that holds another training, or
+ *   one that should not be resumed; `train/busy` while another training has the folder; `checkpoint/corrupt`;
+ *   `engine/…`, `file/…`, `aborted`
  */
 export async function openTraining(options: TrainingOptions): Promise<Training> {
   return await withMemory("train/not-enough-memory", "beginning a training", () => open(options));
@@ -70,31 +71,10 @@ async function open(options: TrainingOptions): Promise<Training> {
       { dataset } = data;
     const runtime = await Runtime.open({ threads, platform });
     try {
-      const { batch, accumulation, seqLength, dropout, seed, beta1, beta2, epsilon, clipNorm } = recipe;
-      const trainer = new TransformerTrainer(runtime, {
-        shape: shapeOf(recipe),
-        batch,
-        accumulation,
-        seqLength,
-        dropout,
-        seed,
-        beta1,
-        beta2,
-        epsilon,
-        clipNorm,
-      });
+      const trainer = trainerOf(runtime, recipe);
       if (checkpoint) restoreTraining(checkpoint, { runtime, trainer, dataset });
       const progress = restored?.progress ?? newProgress();
-      const log =
-        folder === undefined
-          ? undefined
-          : await rewindMetrics(
-              platform,
-              folder,
-              METRICS_FILE,
-              progress.reportedStep,
-              options.resume ? "set-aside" : "refuse",
-            );
+      const log = folder === undefined ? undefined : await rewoundLog(options, folder, progress);
       const resumed = checkpoint && { path: checkpoint.path, step: checkpoint.step, skipped: checkpoint.skipped };
       const { sampler, samplePrompt } = options,
         metrics = log?.records ?? [],
@@ -152,6 +132,31 @@ async function takeUp(
       `${folder}: wanted a folder without a training, found ${latest.name}; resume that, or use another folder`,
     );
   return undefined;
+}
+
+function trainerOf(runtime: Runtime, recipe: Recipe): TransformerTrainer {
+  const { batch, accumulation, seqLength, dropout, seed, beta1, beta2, epsilon, clipNorm } = recipe;
+  return new TransformerTrainer(runtime, {
+    shape: shapeOf(recipe),
+    batch,
+    accumulation,
+    seqLength,
+    dropout,
+    seed,
+    beta1,
+    beta2,
+    epsilon,
+    clipNorm,
+  });
+}
+
+/** The log up to where the training goes on. */
+async function rewoundLog(
+  { platform, resume = false }: TrainingOptions,
+  folder: string,
+  { reportedStep }: Progress,
+): Promise<RewoundMetrics> {
+  return await rewindMetrics(platform, folder, METRICS_FILE, reportedStep, resume ? "set-aside" : "refuse");
 }
 
 function newProgress(): Progress {
