@@ -47,7 +47,8 @@ export const SAFETENSORS_SEEDS = [
   json("{}", 0),
   json('{"__metadata__":{"format":"pt"},"w":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]}}   ', 12),
   json(
-    '{"q":{"dtype":"U8","shape":[1,4],"data_offsets":[4,8]},"s\\u0061":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}',
+    '{"q":{"dtype":"U8","shape":[1,4],"data_offsets":[4,8]},' +
+      '"s\\u0061":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}',
     8,
   ),
   json(

@@ -288,7 +288,7 @@ describe("a source that breaks", () => {
     assert.deepEqual([platform.nOpen(), platform.nThreads()], [0, 0]);
   });
 
-  test("threads that never start: given up after half a minute; one does the work where none were asked for by number", async (t) => {
+  test("threads that never start: given up after 30 s; one does the work where no number was asked for", async (t) => {
     t.mock.timers.enable({ apis: ["setTimeout"] });
     const platform = memoryPlatform({ model: GGUF });
     const spawnThread: typeof platform.spawnThread = (_, data) =>

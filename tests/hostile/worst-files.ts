@@ -43,6 +43,9 @@ function safetensors(json: string): Uint8Array {
 }
 
 const BPE = '"model":{"type":"BPE","vocab":';
+const BYTE_LEVEL = '"pre_tokenizer":{"type":"ByteLevel"}';
+const SHAPE_OF_64_ZEROS = `[${new Array(64).fill(0).join(",")}]`;
+const addedTokens = (n: number): string => numbered(n, (i) => `{"id":${i},"content":"${i}","special":true}`);
 
 export const WORST_FILES: Readonly<Record<string, () => Files | Promise<Files>>> = {
   "tokenizer.json: objects": () => folder({ "tokenizer.json": `{"a":${list("{}", 39e6)}}` }),
@@ -54,22 +57,26 @@ export const WORST_FILES: Readonly<Record<string, () => Files | Promise<Files>>>
     folder({ "tokenizer.json": `{"a":[${numbered(3_000_000, (i) => `"${i.toString(36)}"`)}]}` }),
   "tokenizer.json: added tokens": () =>
     folder({
-      "tokenizer.json": `{"added_tokens":[${numbered(200_000, (i) => `{"id":${i},"content":"${i}","special":true}`)}],${BPE}{},"merges":[]},"pre_tokenizer":{"type":"ByteLevel"}}`,
+      "tokenizer.json": `{"added_tokens":[${addedTokens(200_000)}],${BPE}{},"merges":[]},${BYTE_LEVEL}}`,
     }),
   "tokenizer.json: a vocabulary": () =>
     folder({
-      "tokenizer.json": `{${BPE}{${numbered(900_000, (i) => `"a${i.toString(36)}":${i}`)}},"merges":[]},"pre_tokenizer":{"type":"ByteLevel"}}`,
+      "tokenizer.json": `{${BPE}{${numbered(900_000, (i) => `"a${i.toString(36)}":${i}`)}},"merges":[]},${BYTE_LEVEL}}`,
     }),
   "tokenizer.json: pre-tokenizers": () =>
     folder({
-      "tokenizer.json": `{${BPE}{},"merges":[]},"pre_tokenizer":{"type":"Sequence","pretokenizers":${list('{"type":"Digits"}', 8e6)}}}`,
+      "tokenizer.json":
+        `{${BPE}{},"merges":[]},"pre_tokenizer":{"type":"Sequence",` +
+        `"pretokenizers":${list('{"type":"Digits"}', 8e6)}}}`,
     }),
   "tokenizer.json: one string of wide characters": () =>
     folder({ "tokenizer.json": `{"a":"${"☃".repeat(5_000_000)}"}` }),
   "config.json: larger than any": () => folder({ "config.json": `{"model_type":"llama","x":${list("{}", 2e6)}}` }),
   "config.json: modules": () =>
     folder({
-      "config.json": `{"model_type":"llama","hidden_size":32,"num_hidden_layers":1,"num_attention_heads":2,"intermediate_size":32,"quantization_config":{"quant_method":"bitnet","modules_to_not_convert":${list('""', 900_000)}}}`,
+      "config.json":
+        '{"model_type":"llama","hidden_size":32,"num_hidden_layers":1,"num_attention_heads":2,"intermediate_size":32,' +
+        `"quantization_config":{"quant_method":"bitnet","modules_to_not_convert":${list('""', 900_000)}}}`,
     }),
   "tokenizer_config.json: added tokens": () =>
     folder({
@@ -88,7 +95,7 @@ export const WORST_FILES: Readonly<Record<string, () => Files | Promise<Files>>>
   "safetensors: dimensions": async () => ({
     ...(await folder({})),
     "model.safetensors": safetensors(
-      `{${numbered(40_000, (i) => `"${i}":{"dtype":"U8","shape":[${new Array(64).fill(0).join(",")}],"data_offsets":[0,0]}`)}}`,
+      `{${numbered(40_000, (i) => `"${i}":{"dtype":"U8","shape":${SHAPE_OF_64_ZEROS},"data_offsets":[0,0]}`)}}`,
     ),
   }),
   "safetensors: metadata": async () => ({

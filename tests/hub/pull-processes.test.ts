@@ -215,7 +215,7 @@ describe("two processes", () => {
 });
 
 describe("a lock", () => {
-  test("of a process whose number another has now, of garbage, of another machine long ago: none holds for ever", async () => {
+  test("of a process whose number another has now, of garbage, of another machine long ago: none holds", async () => {
     const { lockFile } = await import("../../src/platform/node-file-lock.ts");
     const { utimesSync } = await import("node:fs");
     const path = join(folder, "stale.lock"),

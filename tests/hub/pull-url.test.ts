@@ -5,44 +5,19 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
-import { gzipSync } from "node:zlib";
-import { removeModel } from "../../src/hub/inventory.ts";
-import type { HubOptions, PulledModel } from "../../src/hub/options.ts";
+import { describe, test } from "node:test";
+import type { HubOptions } from "../../src/hub/options.ts";
 import type { PullProgress } from "../../src/hub/progress.ts";
 import { pullModel } from "../../src/hub/pull.ts";
 import { nodePlatform } from "../../src/platform/node.ts";
 import { pull as pullAsUser } from "../../src/pull.ts";
-import { FakeHub, closedUrl, modelBytes, randomBytes, sha256 } from "./fake-hub.ts";
-import type { Fault } from "./fake-hub.ts";
-import { folderPlatform, memoryPlatform } from "./hub-platform.ts";
-import type { FolderPlatform } from "./hub-platform.ts";
+import { type Fault, closedUrl, modelBytes, sha256 } from "./fake-hub.ts";
+import { memoryPlatform } from "./hub-platform.ts";
 import { MemoryModelStore } from "./memory-model-store.ts";
+import { FAST, PART_BYTES, bytes, contents, other, place, pull, server, usePlainUrl } from "./plain-url.ts";
 import { rejectsWith } from "./rejects.ts";
 
-const PART_BYTES = 2 * 1024 * 1024;
-const bytes = modelBytes(7_000_003, 3),
-  other = modelBytes(7_000_003, 4);
-
-let server: FakeHub, place: FolderPlatform;
-before(async () => {
-  server = await FakeHub.start();
-});
-after(() => server.stop());
-beforeEach(() => {
-  server.reset();
-  server.plain.set("/m.gguf", { bytes, etag: '"one"' });
-  place = folderPlatform();
-});
-afterEach(() => place.remove());
-
-const FAST: HubOptions = { backoffMs: 1, attempts: 3, timeoutMs: 2000 };
-const pull = (options: HubOptions = {}, signal?: AbortSignal, path = "/m.gguf"): Promise<PulledModel> =>
-  pullModel(`${server.url}${path}`, place.hub, { ...FAST, ...options }, signal);
-
-function contents({ files }: PulledModel): Buffer {
-  return readFileSync(files[0].path ?? "");
-}
+usePlainUrl();
 
 /** Files under their own names: none may be there that is not whole. */
 function finished(): string[] {
@@ -316,150 +291,6 @@ describe("faults that stay", () => {
     const platform = { ...nodePlatform(), hub: place.hub };
     for (const [source, options, code] of cases)
       await rejectsWith(pullAsUser(source, { ...options, platform }), code, /./);
-  });
-});
-
-/** What stands where a model should be: the server's answer, and what the error says of it. */
-describe("what is no model", () => {
-  const text = (string: string): Uint8Array => new TextEncoder().encode(string);
-  const cases: Record<string, readonly [body: Uint8Array, message: RegExp]> = {
-    "a web page": [text("\ufeff\n <!DOCTYPE html><title>Log in</title>"), /web page.*login/],
-    "a page without a doctype": [text("<html><body>Welcome to our hotel</body></html>"), /web page/],
-    "an error in JSON": [text('{"error":"rate limited"}'), /JSON, perhaps an error message/],
-    "a pointer of Git LFS": [text("version https://git-lfs.github.com/spec/v1\n"), /Git LFS pointer/],
-    "an archive": [Uint8Array.of(0x1f, 0x8b, ...new Uint8Array(100)), /gzip archive/],
-    nothing: [new Uint8Array(), /is empty/],
-    "a single byte": [Uint8Array.of(71), /unknown format/],
-    "much of something": [randomBytes(3_000_000, 8), /unknown format/],
-  };
-  const files = (): string[] => {
-    const folder = join(place.urlFolder, "urls");
-    return existsSync(folder) ? readdirSync(folder).flatMap((key) => readdirSync(join(folder, key))) : [];
-  };
-  for (const [name, [body, message]] of Object.entries(cases)) {
-    test(`${name}: refused with the URL, nothing is kept, and the next time the server is asked again`, async () => {
-      for (const fault of [{}, { noRanges: true }, { noLength: true }]) {
-        server.plain.set("/m.gguf", { bytes: body, etag: '"page"' });
-        server.fault = () => fault;
-        await rejectsWith(pull(), /^file\/unknown-format$/, new RegExp(`^${server.url}/m\\.gguf: .*${message.source}`));
-        assert.deepEqual(
-          files().filter((file) => !/\.onebit-part/.test(file)),
-          [],
-        );
-        if (fault.noRanges || fault.noLength) assert.deepEqual(files(), []);
-        server.plain.set("/m.gguf", { bytes, etag: '"one"' });
-        assert.ok(contents(await pull()).equals(bytes));
-        await removeModel(`${server.url}/m.gguf`, place.hub);
-      }
-    });
-  }
-
-  test("a login page to which a server sends on: both addresses are told", async () => {
-    server.plain.set("/login", { bytes: text("<!doctype html>") });
-    server.fault = ({ path }) =>
-      path === "/m.gguf" ? { status: 302, headers: { location: "/login?next=secret" } } : undefined;
-    await rejectsWith(pull(), /^file\/unknown-format$/, /m\.gguf, sent on to http.*\/login\?….*: is a web page/);
-  });
-
-  test("half a model: of a server whose file is cut, or that does not say where it ends", async () => {
-    const whole = readFileSync("models/shakespeare.gguf"),
-      half = whole.subarray(0, whole.length >> 1);
-    for (const fault of [{}, { noRanges: true }, { noLength: true }]) {
-      server.plain.set("/half.gguf", { bytes: half });
-      server.fault = () => fault;
-      await rejectsWith(
-        pull({}, undefined, "/half.gguf"),
-        /^gguf\/tensor-outside-file$/,
-        /half\.gguf: tensor .* ends at byte \d+, the file has \d+/,
-      );
-      server.plain.set("/half.gguf", { bytes: whole });
-      assert.ok(contents(await pull({}, undefined, "/half.gguf")).equals(whole));
-      await removeModel(`${server.url}/half.gguf`, place.hub);
-    }
-  });
-
-  test("a page that answers in the middle of a download costs nothing of it", async () => {
-    const controller = new AbortController();
-    server.bytesPerSecond = 4_000_000;
-    await assert.rejects(
-      pull({ onProgress: ({ doneBytes }) => doneBytes > 5_000_000 && controller.abort() }, controller.signal),
-    );
-    server.bytesPerSecond = Infinity;
-    for (const fault of [{ noRanges: true }, { noLength: true }]) {
-      server.plain.set("/m.gguf", { bytes: text("<html>Log in</html>") });
-      server.fault = () => fault;
-      await rejectsWith(pull(), /^file\/unknown-format$/, /web page/);
-    }
-    server.plain.set("/m.gguf", { bytes, etag: '"one"' });
-    server.fault = () => undefined;
-    const pulled = await pull();
-    assert.ok(contents(pulled).equals(bytes));
-    assert.ok(pulled.fetchedBytes < bytes.length, `${pulled.fetchedBytes}`);
-    // While parts come.
-    server.plain.set("/n.gguf", { bytes, etag: '"one"' });
-    server.requests.length = 0;
-    server.fault = (_request, index) => (index === 2 ? { status: 200 } : undefined);
-    assert.ok(contents(await pull({}, undefined, "/n.gguf")).equals(bytes));
-  });
-
-  test("kept from before anybody looked: counts as absent", async () => {
-    await pull();
-    const folder = join(place.urlFolder, "urls", readdirSync(join(place.urlFolder, "urls"))[0]),
-      page = text("<html>Log in</html>");
-    writeFileSync(join(folder, "m.gguf"), page);
-    writeFileSync(
-      join(folder, "m.gguf.json"),
-      JSON.stringify({
-        url: `${server.url}/m.gguf`,
-        sizeBytes: page.length,
-        hash: { algorithm: "sha256", hex: sha256(page) },
-        isVerified: false,
-      }),
-    );
-    await rejectsWith(pull({ offline: true }), /^hub\/offline$/, /m\.gguf/);
-    assert.ok(contents(await pull()).equals(bytes));
-  });
-
-  test("is kept all the same when the caller names its hash", async () => {
-    const page = text("<html>A model of HTML</html>");
-    server.plain.set("/page.html", { bytes: page });
-    const pulled = await pull({ sha256: sha256(page) }, undefined, "/page.html");
-    assert.equal(pulled.format, "other");
-    assert.ok(contents(pulled).equals(page));
-  });
-
-  test("the format is what the bytes say, not the name", async () => {
-    server.plain.set("/download", { bytes });
-    assert.equal((await pull({}, undefined, "/download?id=3")).format, "gguf");
-  });
-});
-
-describe("answers that were not asked for", () => {
-  const cases: readonly (readonly [name: string, fault: Fault, code: RegExp, message: RegExp])[] = [
-    [
-      "a range that is compressed",
-      { headers: { "content-encoding": "gzip" } },
-      /^hub\/bad-response$/,
-      /compressed.*gzip/,
-    ],
-    ["a status that is none for files", { status: 204 }, /^hub\/server$/, /204/],
-    ["more bytes than announced", { headers: { "content-range": "bytes 0-9/7000003" } }, /^hub\/length$/, /sent more/],
-  ];
-  for (const [name, fault, code, message] of cases) {
-    test(name, async () => {
-      server.fault = () => fault;
-      await rejectsWith(pull({ attempts: 2 }), code, message);
-      server.fault = () => undefined;
-      assert.ok(contents(await pull()).equals(bytes));
-    });
-  }
-
-  test("a body compressed on the way is unpacked, and looked at", async () => {
-    server.plain.set("/m.gguf", { bytes: gzipSync(bytes) });
-    server.fault = () => ({ noRanges: true, headers: { "content-encoding": "gzip" } });
-    assert.ok(contents(await pull()).equals(bytes));
-    server.plain.set("/p.gguf", { bytes: gzipSync("<html>") });
-    await rejectsWith(pull({}, undefined, "/p.gguf"), /^file\/unknown-format$/, /web page/);
   });
 });
 

@@ -85,7 +85,8 @@ export async function clickAction(page: DrivenPage, label: string): Promise<void
 export async function clickButton(page: DrivenPage, within: string, label: string): Promise<void> {
   // As the keyboard does it: with the focus on the button.
   const found = await page.evaluate<boolean>(`(() => {
-    const buttons = [...document.querySelectorAll(${JSON.stringify(`${within} button`)})].filter(({ textContent }) => textContent === ${JSON.stringify(label)});
+    const buttons = [...document.querySelectorAll(${JSON.stringify(`${within} button`)})]
+      .filter(({ textContent }) => textContent === ${JSON.stringify(label)});
     buttons.at(-1)?.focus();
     buttons.at(-1)?.click();
     return buttons.length > 0;

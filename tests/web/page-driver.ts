@@ -78,7 +78,8 @@ export async function violations(page: DrivenPage): Promise<string[]> {
   // Not as a script element: the page's policy would refuse it.
   await page.evaluate(`${source}; undefined`);
   return await page.evaluate<string[]>(`axe.run({ resultTypes: ["violations"] }).then(({ violations }) =>
-    violations.map(({ id, help, nodes }) => id + " (" + help + "): " + nodes.map(({ html }) => html.slice(0, 160)).join(" | ")))`);
+    violations.map(({ id, help, nodes }) =>
+      id + " (" + help + "): " + nodes.map(({ html }) => html.slice(0, 160)).join(" | ")))`);
 }
 
 const TYPES: Readonly<Record<string, string>> = {

@@ -70,7 +70,7 @@ for (const name of BROWSER_NAMES) {
           await clickAction(page, "Edit");
           await page.keyboard.type(" What, ho");
           await page.type("#prompt", "Not yet");
-          const draft = `[document.querySelector("#prompt").value, document.querySelector(".edit textarea")?.value].join("|")`;
+          const draft = `["#prompt", ".edit textarea"].map((field) => document.querySelector(field)?.value).join("|")`;
           await page.reload();
           await isReady(page);
           assert.equal(await page.evaluate<string>(draft), "Not yet|IAGO: What, ho");

@@ -160,7 +160,8 @@ const COUNT_KEPT = `
   window.nKeptHidden = 0;
   const setItem = Storage.prototype.setItem;
   Storage.prototype.setItem = function (key, value) {
-    if (key === "onebit:turns" && document.visibilityState === "hidden" && !document.querySelector("#stop").hidden) window.nKeptHidden++;
+    const isWriting = !document.querySelector("#stop").hidden;
+    if (key === "onebit:turns" && document.visibilityState === "hidden" && isWriting) window.nKeptHidden++;
     setItem.call(this, key, value);
   };
 `;
@@ -184,7 +185,8 @@ function keptHash(tab: DrivenPage): Promise<string> {
     const urls = await folder(await folder(await navigator.storage.getDirectory(), "onebit-urls"), "urls");
     for await (const one of urls.values()) {
       const bytes = await (await (await one.getFileHandle("large.gguf")).getFile()).arrayBuffer();
-      return [...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+      const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+      return [...hash].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     }
   })()`);
 }

@@ -45,12 +45,23 @@ async function shownBy(tab: DrivenPage): Promise<string> {
 }
 
 const DESCRIBE = `(() => {
-  const textOf = (selector) => document.querySelector(selector)?.textContent.trim(), isHidden = (selector) => document.querySelector(selector)?.hidden;
+  const find = (selector) => document.querySelector(selector);
+  const textOf = (selector) => find(selector)?.textContent.trim(), isHidden = (selector) => find(selector)?.hidden;
   return JSON.stringify({
-    url: location.href, readyState: document.readyState, visibility: document.visibilityState, hasFocus: document.hasFocus(),
-    focused: document.activeElement?.id || document.activeElement?.tagName, isolated: crossOriginIsolated, served: navigator.serviceWorker?.controller?.state,
-    model: textOf("#model-name"), loading: isHidden("#loading") ? undefined : textOf("#loading-text"), placeholder: document.querySelector("#prompt")?.placeholder,
-    isWriting: isHidden("#stop") === false, typed: document.querySelector("#prompt")?.value, status: textOf("#status"), notice: textOf("#notice"),
+    url: location.href,
+    readyState: document.readyState,
+    visibility: document.visibilityState,
+    hasFocus: document.hasFocus(),
+    focused: document.activeElement?.id || document.activeElement?.tagName,
+    isolated: crossOriginIsolated,
+    served: navigator.serviceWorker?.controller?.state,
+    model: textOf("#model-name"),
+    loading: isHidden("#loading") ? undefined : textOf("#loading-text"),
+    placeholder: find("#prompt")?.placeholder,
+    isWriting: isHidden("#stop") === false,
+    typed: find("#prompt")?.value,
+    status: textOf("#status"),
+    notice: textOf("#notice"),
     announced: [...document.querySelectorAll("#announcer p")].map(({ textContent }) => textContent),
     turns: [...document.querySelectorAll(".turn")].map(({ textContent }) => textContent),
     dialogs: [...document.querySelectorAll("dialog[open]")].map(({ textContent }) => textContent.replace(/\\s+/g, " ")),

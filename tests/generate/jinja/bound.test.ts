@@ -30,7 +30,7 @@ function render(source: string): string {
   }
 }
 
-test("everything in loops on long values ends in a quarter of a second of processor time, in text or a typed error", (t) => {
+test("everything in loops on long values ends in 0.25 s of processor time, in text or a typed error", (t) => {
   const outcomes: Record<string, number> = {};
   const slow: string[] = [];
   let mostMs = 0;

@@ -277,6 +277,7 @@ const FILTERS = [
   "safe",
   "nothing",
 ];
+const TESTS = ["string", "odd", "defined", "none", "mapping", "sameas 1", "in [1]"];
 const METHODS = [
   "split('a')",
   "split()",
@@ -313,10 +314,7 @@ export function randomTemplate(random: (below: number) => number, size: number):
       case 5:
         return `(${expression(depth - 1)})[${random(2) ? ":" : ""}${expression(depth - 2)}]`;
       case 6:
-        return (
-          `(${expression(depth - 1)} ` +
-          `is ${random(2) ? "not " : ""}${choose(["string", "odd", "defined", "none", "mapping", "sameas 1", "in [1]"])})`
-        );
+        return `(${expression(depth - 1)} is ${random(2) ? "not " : ""}${choose(TESTS)})`;
       default:
         return choose(ATOMS);
     }
