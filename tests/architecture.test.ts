@@ -10,6 +10,8 @@ import { blankNonCode, functionSpans, importedModules, topLevelEffects } from ".
 
 const FILE_LINES_MAX = 500;
 const FUNCTION_LINES_MAX = 70;
+/** In characters. What a formatter cannot break is broken by hand: comments, strings, regular expressions. */
+const LINE_LENGTH_MAX = 120;
 
 /**
  * For each folder of src, the folders it may import from. Arrows point down only. `platform` is a value that the faces
@@ -58,8 +60,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const DEPENDENCIES: readonly string[] = ["@noble/hashes/legacy.js", "@noble/hashes/sha2.js", "@noble/hashes/utils.js"];
 
 /** Results of these differ between engines in the last bits. `sqrt` and plain arithmetic do not. */
-const INEXACT_MATH =
-  /\bMath\s*\.\s*(?:exp|expm1|log|log2|log10|log1p|pow|sin|cos|tan|asin|acos|atan|atan2|sinh|cosh|tanh|asinh|acosh|atanh|cbrt|hypot|random)\b/g;
+const INEXACT_MATH = new RegExp(
+  String.raw`\bMath\s*\.\s*(?:exp|expm1|log|log2|log10|log1p|pow|cbrt|hypot|random` +
+    String.raw`|sin|cos|tan|asin|acos|atan|atan2|sinh|cosh|tanh|asinh|acosh|atanh)\b`,
+  "g",
+);
 
 interface Source {
   readonly path: string;
@@ -75,6 +80,9 @@ const scripts = sourcesBelow("scripts");
 const benchmarks = sourcesBelow("benchmarks");
 const tests = sourcesBelow("tests");
 const everything = [...src, ...assembly, ...scripts, ...benchmarks, ...tests];
+const others = [...sourcesBelow("examples"), ...sourcesBelow("examples", /\.js$/), ...sourcesBelow("src", /\.css$/)];
+/** Made by scripts/unicode/generate.mjs. */
+const GENERATED: readonly string[] = ["src/tokenizer/unicode-data.ts", "src/tokenizer/hf-unicode-data.ts"];
 
 describe("imports", () => {
   test("the table covers every folder of src", () => {
@@ -142,6 +150,13 @@ describe("sizes", () => {
     });
   });
 
+  test(`no line above ${LINE_LENGTH_MAX} characters`, () => {
+    const sources = [...everything, ...others].filter(({ path }) => !GENERATED.includes(path));
+    expectNone(sources, ({ path, text }) =>
+      text.split("\n").flatMap((line, i) => ([...line].length > LINE_LENGTH_MAX ? [`${path}:${i + 1}`] : [])),
+    );
+  });
+
   // Suites in tests are functions that hold other functions; their length says nothing.
   test(`no function above ${FUNCTION_LINES_MAX} lines`, () => {
     expectNone([...src, ...shippedAssembly, ...scripts, ...benchmarks], ({ path, text }) =>
@@ -169,7 +184,7 @@ describe("words", () => {
   });
 
   test("no decorator in assembly but of classes: linters of TypeScript cannot read them on functions", () => {
-    expectWords(assembly, /(?<=^|\n)\s*@(?!unmanaged export class )\w+/g);
+    expectWords(assembly, /(?<=^|\n)\s*@(?!unmanaged\s+export class )\w+/g);
   });
 
   test("only assembly/simd.ts names what the variants differ in; no relaxed float instruction anywhere", () => {
@@ -229,16 +244,16 @@ describe("files", () => {
   });
 });
 
-function sourcesBelow(folder: string): Source[] {
+function sourcesBelow(folder: string, ending = /\.(?:ts|mjs)$/): Source[] {
   if (!existsSync(folder)) return [];
   const skipped = new Set(["node_modules", "build", "dist"]);
   const found: Source[] = [];
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory() && !skipped.has(entry.name)) found.push(...sourcesBelow(path));
-    if (!entry.isFile() || !/\.(?:ts|mjs)$/.test(entry.name)) continue;
+    if (entry.isDirectory() && !skipped.has(entry.name)) found.push(...sourcesBelow(path, ending));
+    if (!entry.isFile() || !ending.test(entry.name)) continue;
     const text = readFileSync(path, "utf8");
-    found.push({ path, text, code: blankNonCode(text) });
+    found.push({ path, text, code: path.endsWith(".css") ? "" : blankNonCode(text) });
   }
   return found;
 }
