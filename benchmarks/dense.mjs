@@ -96,7 +96,8 @@ function reportFormat(kernels, [name, blockWeights, blockBytes, quantised]) {
       else matmul(at, X, K, ...tail);
     };
     const seconds = median(run, 20);
-    return `${((rows * rowBytes) / seconds / 1e9).toFixed(1)} GB/s ${((rows * K * n) / seconds / 1e9).toFixed(1)} GMAC/s`;
+    const perSecond = (amount) => (amount / seconds / 1e9).toFixed(1);
+    return `${perSecond(rows * rowBytes)} GB/s ${perSecond(rows * K * n)} GMAC/s`;
   };
   print(name, [
     `cached ${measure(CACHED_BYTES, 1)}`,

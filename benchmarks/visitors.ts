@@ -3,7 +3,9 @@
  * and the oldest workerd; and its memory after many conversations in turn. Fails where an answer differs from the one
  * given alone.
  *
- *   node benchmarks/run.mjs visitors [--requests 5000] [--clients 30] [--conversations 500]      ( .ci/run runtimes  brings workerd)
+ *   node benchmarks/run.mjs visitors [--requests 5000] [--clients 30] [--conversations 500]
+ *
+ * `.ci/run runtimes` brings workerd.
  */
 import { randomUUID } from "node:crypto";
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

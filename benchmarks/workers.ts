@@ -59,8 +59,9 @@ async function measure(path: string | undefined): Promise<string> {
     for (let i = 0; i < 5; i++) again.push(await answer());
     const nextMs = again.map(({ cpuMs }) => cpuMs).sort((a, b) => a - b)[2],
       peakBytes = peakRssBytesOf(worker.pid);
+    const fetched = path ? `, ${megabytes(statSync(path).size)}, ${reads} reads from R2` : "";
     return [
-      `${model ?? "the model in the package"}${path ? `, ${megabytes(statSync(path).size)}, ${reads} reads from R2` : ""}`,
+      `${model ?? "the model in the package"}${fetched}`,
       `  planned    ${megabytes(plan.wasmBytes)}: weights ${megabytes(plan.weightBytes)}, keys and ` +
         `values ${megabytes(plan.kvBytes)}`,
       `  resident   ${megabytes(first.rssBytes - idleBytes)} beyond idle (${megabytes(idleBytes)}) after the ` +

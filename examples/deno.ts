@@ -2,7 +2,8 @@
  * Tells which of some texts is most like Shakespeare, in Deno. No permission is needed: the model is in the package,
  * and the kernels are inside its code.
  *
- *   deno run deno.ts "Wherefore art thou Romeo?" "Please restart the printer."      (with "onebit" from npm: deno add npm:onebit)
+ *   deno add npm:onebit
+ *   deno run deno.ts "Wherefore art thou Romeo?" "Please restart the printer."
  */
 import { load } from "onebit";
 

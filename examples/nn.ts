@@ -1,7 +1,8 @@
 /**
  * The layers of onebit/nn, at the sizes of the original BitNet README's examples.
  *
- *   npx esbuild examples/nn.ts --format=esm --outfile=nn.mjs && node nn.mjs     (Node 22.18 and later: node examples/nn.ts)
+ *   node examples/nn.ts                                                       (Node 22.18 and later)
+ *   npx esbuild examples/nn.ts --format=esm --outfile=nn.mjs && node nn.mjs   (earlier ones)
  *
  * The transformer of 95 million parameters takes 0.6 GB of memory, and some seconds.
  */

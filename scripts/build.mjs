@@ -2,7 +2,7 @@
  * Builds the package: kernels (one AssemblyScript source, four variants), the bundles, the type declarations.
  *
  *   node scripts/build.mjs            everything
- *   node scripts/build.mjs --stale    what is not of these sources (npm prepares a package for each first `npx` in it, too)
+ *   node scripts/build.mjs --stale    what is not of these sources (npm prepares a package for each first `npx` too)
  *   node scripts/build.mjs --kernels  only the WebAssembly variants
  *   node scripts/build.mjs --bundle   only the JavaScript bundles (the kernels must be built)
  *

@@ -238,7 +238,7 @@ test(
   },
 );
 
-test("a page that brings its own model does not carry it, however it is bundled; one that imports it does", async () => {
+test("a page that brings its own model does not carry ours, however bundled; one that imports it does", async () => {
   const bundleOf = async (program: string, format: "esm" | "iife"): Promise<number> => {
     const stdin = { contents: program, resolveDir: resolve("."), loader: "js" as const };
     const { outputFiles } = await build({

@@ -218,7 +218,7 @@ function caseOf(i: i32, causal: bool, size: f32): Case {
 }
 
 describe("training: attention over sequences", () => {
-  test("forward within 2e-6 of f64, statistics and probabilities too: causal and not, grouped heads, any length", () => {
+  test("forward within 2e-6 of f64, statistics and probabilities too: causal or not, grouped heads, any length", () => {
     for (let i = 0; i < LENGTHS.length; i++) {
       expect(forwardError(caseOf(i, true, 2))).toBeLessThan(2e-6);
       expect(forwardError(caseOf(i, false, 2))).toBeLessThan(2e-6);

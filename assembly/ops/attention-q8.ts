@@ -4,7 +4,8 @@
  *   K cache: (nKvHeads, contextLength / 8) records of eight positions
  *            | scale f32 (8) | sum of the bytes i32 (8) | i8 (headDim / 4, 8 positions, 4 dimensions) |
  *   V cache: (nKvHeads)
- *            | scale f32 (contextLength) | tiles of 64 positions: i8 (headDim / 4, 16 records, 4 dimensions, 4 positions) |
+ *            | scale f32 (contextLength)
+ *            | tiles of 64 positions: i8 (headDim / 4, 16 records, 4 dimensions, 4 positions) |
  *
  * A scale is absmax / 127 of a vector; contextLength is rounded up to a multiple of 64. Sixteen bytes hold four
  * products of each of four sums (of four positions' scores, of four dimensions' outputs), so that no kernel adds across

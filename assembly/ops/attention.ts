@@ -2,9 +2,9 @@
  * Causal attention over a key/value cache, and the cache itself.
  *
  *   K, V cache of a layer: f32 (nKvHeads, contextLength, headDim): one head's positions are one stream
- *   item:                  (kvHead · n + token) · pairs + pair of the query heads that share the kvHead: the tokens of a
- *                          prompt find a head's stream in L2, and pairs of one call are done together, so that a cached
- *                          vector is read once; 5 kvHeads go evenly over two threads
+ *   item:                  (kvHead · n + token) · pairs + pair of the query heads that share the kvHead: the tokens of
+ *                          a prompt find a head's stream in L2, and pairs of one call are done together, so that a
+ *                          cached vector is read once; 5 kvHeads go evenly over two threads
  *   scratch:               f32 (nHeads / nKvHeads, contextLength), the scores
  *
  * Orders (they depend on nothing else): a score is the sum over headDim in four lanes, then (0 + 2) + (1 + 3); the

@@ -6,7 +6,8 @@
  *
  * An item (sequence, kvHead) owns its dk and dv, which sum over query heads, then over tiles of 32 queries, in order.
  *
- *   scratch: | keys by position | keys by dimension | values by position | p (32, length) | ds (32, length) | q | dout panels |
+ *   scratch: | keys by position | keys by dimension | values by position |
+ *            | p (32, length) | ds (32, length) | q | dout panels |
  */
 import { ATTENTION_TILE } from "../abi";
 import { sumFloats } from "../lanes";

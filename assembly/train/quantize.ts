@@ -2,10 +2,10 @@
  * The quantisers of the papers. Codes are i16, rows of k padded with zeros to kp, an even number: pairs are what the
  * product multiplies (matmul-codes.ts).
  *
- *   activations  8 bit: round(x · 127 / absmax) a row, dequantised by absmax / 127       (arXiv 2402.17764)
- *                1 bit: sign(x), dequantised by mean|x| of the row                       (Rastegari et al., XNOR-Net, 2016)
- *   weights      ternary: clip(round(w / γ), -1, 1), γ = mean|w|                         (arXiv 2402.17764)
- *                binary:  sign(w - mean(w)), scale mean|w|                               (arXiv 2310.11453)
+ *   activations  8 bit: round(x · 127 / absmax) a row, dequantised by absmax / 127  (arXiv 2402.17764)
+ *                1 bit: sign(x), dequantised by mean|x| of the row                  (Rastegari et al., XNOR-Net, 2016)
+ *   weights      ternary: clip(round(w / γ), -1, 1), γ = mean|w|                    (arXiv 2402.17764)
+ *                binary:  sign(w - mean(w)), scale mean|w|                          (arXiv 2310.11453)
  *
  * A weight scale is rounded to half precision, at least 1e-5: files keep it so, and then a trained model and its file
  * are the same numbers. Gradients pass straight through; through a sign only where |x| ≤ 1.

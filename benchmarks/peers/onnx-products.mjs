@@ -1,7 +1,11 @@
 /**
  * Speed of onnxruntime-web's products with packed weights (wasm backend), as JSON: seconds of one product.
  *
- *   node benchmarks/peers/onnx-products.mjs '{"rows":1,"inputs":2560,"outputs":6912,"bits":2,"blockSize":128,"accuracyLevel":4,"count":12}' THREADS REPEAT
+ *   node benchmarks/peers/onnx-products.mjs PRODUCT THREADS REPEAT
+ *
+ * PRODUCT is JSON, as in
+ *
+ *   {"rows":1,"inputs":2560,"outputs":6912,"bits":2,"blockSize":128,"accuracyLevel":4,"count":12}
  */
 import * as ort from "onnxruntime-web";
 import { productsModel } from "./onnx-model.mjs";

@@ -4,7 +4,8 @@
  *
  * Around what the wasm backend lacks or is slow at, in both ways of multiplying:
  *   - no UnsortedSegmentSum, the gradient of gather: ScatterNd adds up the rows of the embedding's gradient;
- *   - slices of the last dimension are slow: the halves that RoPE turns are swapped by a product with a matrix of 0, ±1;
+ *   - slices of the last dimension are slow: the halves that RoPE turns are swapped by a product with a matrix of
+ *     0, ±1;
  *   - sums over rows are slow: gains are spread over the rows by a product with a column of ones, whose gradient sums.
  */
 import { createAttention } from "./tfjs-attention.mjs";

@@ -35,7 +35,9 @@ async function compile(memory: WebAssembly.Memory): Promise<(at: number, streamB
       (loop $next ${accumulate.join(" ")}
         (local.set $at (i32.add (local.get $at) (i32.const 64)))
         (br_if $next (i32.lt_u (local.get $at) (local.get $end))))
-      (i32x4.extract_lane 0 (v128.or (v128.or (local.get $s0) (local.get $s1)) (v128.or (local.get $s2) (local.get $s3))))))`;
+      (i32x4.extract_lane 0 (v128.or
+        (v128.or (local.get $s0) (local.get $s1))
+        (v128.or (local.get $s2) (local.get $s3))))))`;
   const parsed = (await wabt()).parseWat("read.wat", source, { simd: true, threads: true });
   const { buffer } = parsed.toBinary({});
   const { instance } = await WebAssembly.instantiate(buffer as Uint8Array<ArrayBuffer>, { env: { memory } });

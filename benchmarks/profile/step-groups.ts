@@ -69,9 +69,8 @@ export function stepGroups(
       } = matrix;
       bytes += layout.weightBytes + layout.scaleBytes;
       weights += nOutputs * k;
-      names.push(
-        `matmul ${(flags & abi.FLAG_HEAD_ROWS) !== 0 ? "head" : tensor.name.replace(/^blk\.\d+\./, "").replace(/\.weight$/, "")}`,
-      );
+      const name = tensor.name.replace(/^blk\.\d+\./, "").replace(/\.weight$/, "");
+      names.push(`matmul ${(flags & abi.FLAG_HEAD_ROWS) !== 0 ? "head" : name}`);
     } else names.push(OPS[op] ?? `step ${op}`);
     // Logits are wanted of one row. A cut without a barrier would start the next part while a thread is still in this
     // one.

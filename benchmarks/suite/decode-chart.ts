@@ -25,7 +25,8 @@ const COLOURS = [
   ["#b8860b", "#e0b020"],
 ];
 
-const STYLE = `text { font: 12px system-ui, sans-serif; fill: #1f2328 } .title { font-weight: 600 } .axis { stroke: #8c959f } .grid { stroke: #8c959f; stroke-opacity: .3 } ${colourRules(0)}
+const STYLE = `text { font: 12px system-ui, sans-serif; fill: #1f2328 } .title { font-weight: 600 }
+.axis { stroke: #8c959f } .grid { stroke: #8c959f; stroke-opacity: .3 } ${colourRules(0)}
 @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } ${colourRules(1)} }`;
 
 export function decodeChart(pieces: readonly Piece[]): string {
@@ -104,10 +105,9 @@ function tickStep(most: number): number {
 
 function text(x: number, y: number, content: string, className = "", anchor = "start"): string {
   const escaped = content.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  return (
-    `<text x="${x.toFixed(1)}" ` +
-    `y="${y.toFixed(1)}"${className && ` class="${className}"`}${anchor === "start" ? "" : ` text-anchor="${anchor}"`}>${escaped}</text>`
-  );
+  const kind = className && ` class="${className}"`,
+    side = anchor === "start" ? "" : ` text-anchor="${anchor}"`;
+  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}"${kind}${side}>${escaped}</text>`;
 }
 
 function colourRules(scheme: 0 | 1): string {

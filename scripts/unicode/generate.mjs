@@ -3,9 +3,10 @@
  *
  *   npm ci --prefix scripts/unicode && npm run generate --prefix scripts/unicode
  *
- * Version 16.0 because Hugging Face's `tokenizers` 0.23 splits text by it, all 1,114,112 code points alike, and it is the
- * reference of every model published with a tokenizer.json. Its normal forms are those of version 9.0: later characters
- * stay as they are. llama.cpp has the categories of version 15.0; text of characters assigned since may split otherwise there.
+ * Version 16.0 because Hugging Face's `tokenizers` 0.23 splits text by it, all 1,114,112 code points alike, and it is
+ * the reference of every model published with a tokenizer.json. Its normal forms are those of version 9.0: later
+ * characters stay as they are. llama.cpp has the categories of version 15.0; text of characters assigned since may
+ * split otherwise there.
  */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -31,8 +31,11 @@ export function kindOfFirstArgument(
 }
 
 /** `hf.co/owner/repo`, with or without https, and `hf:owner/repo:Q1_0`, as other programs take them. */
-const HUB_ADDRESS =
-  /^(?:hf:|(?:https?:\/\/)?(?:www\.)?(?:hf\.co|huggingface\.co)\/)([^\s/:?#]+\/[^\s/:?#]+)(?::([^\s/?#]*))?(\/[^\s]*)?$/i;
+const HUB_ADDRESS = new RegExp(
+  String.raw`^(?:hf:|(?:https?://)?(?:www\.)?(?:hf\.co|huggingface\.co)/)` +
+    String.raw`([^\s/:?#]+/[^\s/:?#]+)(?::([^\s/?#]*))?(/[^\s]*)?$`,
+  "i",
+);
 const REPO = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9_][\w.-]*$/;
 const TAGGED_REPO = /^([A-Za-z0-9][\w.-]*\/[A-Za-z0-9_][\w.-]*):([\w.-]+)$/;
 

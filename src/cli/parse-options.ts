@@ -73,11 +73,12 @@ export function parseOptions(command: Command, args: readonly string[]): ParsedO
       continue;
     }
     if (value === undefined && isValue(args[i + 1])) value = args[++i];
+    if (value === undefined && args[i + 1] === undefined) fail("usage", `--${name}: wanted a value`);
     if (value === undefined)
       fail(
         "usage",
-        `--${name}: wanted a ` +
-          `value${args[i + 1] === undefined ? "" : `, found ${quoted(args[i + 1])}; a value that begins with a dash goes behind an equals sign: --${name}=${quoted(args[i + 1])}`}`,
+        `--${name}: wanted a value, found ${quoted(args[i + 1])}; a value that begins with a dash goes behind an ` +
+          `equals sign: --${name}=${quoted(args[i + 1])}`,
       );
     set(values, name, value, multiple);
   }

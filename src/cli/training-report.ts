@@ -22,7 +22,8 @@ export function describePlan({ weightBits, steps }: Recipe, plan: TrainingPlan):
   return [
     `${(parameters / 1e6).toFixed(parameters < 1e7 ? 2 : 1)} million weights of ${weightBits} bits, ${steps} ` +
       `steps of ${tokensPerStep} tokens`,
-    `memory ${formatBytes(totalBytes)}: ${parts.map(([bytes, what]) => `${formatBytes(bytes)} for ${what}`).join(", ")}`,
+    `memory ${formatBytes(totalBytes)}: ` +
+      parts.map(([bytes, what]) => `${formatBytes(bytes)} for ${what}`).join(", "),
     "",
   ].join("\n");
 }

@@ -9,8 +9,11 @@ import { OnebitError } from "./errors.ts";
 export type MemoryCode = "model/not-enough-memory" | "train/not-enough-memory";
 
 /** What V8, SpiderMonkey and JavaScriptCore say. A stack that overflows is a `RangeError` too, and is none of these. */
-const REFUSALS =
-  /memory|alloc|too (?:large|big|long)|(?:Invalid|out-of-range) (?:typed |array |array buffer |string )*length|Length out of range|maximum size exceeded|array size is not/i;
+const REFUSALS = new RegExp(
+  "memory|alloc|too (?:large|big|long)|(?:Invalid|out-of-range) (?:typed |array |array buffer |string )*length|" +
+    "Length out of range|maximum size exceeded|array size is not",
+  "i",
+);
 const KINDS: ReadonlySet<string> = new Set(["RangeError", "InternalError", "DataCloneError", "QuotaExceededError"]);
 
 /** True for an error by which an engine refuses memory. */

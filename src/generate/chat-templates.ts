@@ -67,11 +67,12 @@ export function chooseChatTemplate(
   if (own !== undefined) return own;
   if (/falcon-?3/i.test(config.name) && has(tokenizer, "<|assistant|>")) return CHAT_TEMPLATES.falcon3;
   if (has(tokenizer, "<|im_start|>") && has(tokenizer, "<|im_end|>")) return CHAT_TEMPLATES.chatml;
+  const names = chatTemplateNames(tokenizer).slice(0, 20).join(", ");
+  const which =
+    tokenizer.chatTemplates.size > 0 ? " for all conversations" : ", so it may not be trained to chat; if it is";
   fail(
     "template/missing",
-    `${config.name}: the model file has no chat ` +
-      `template${tokenizer.chatTemplates.size > 0 ? " for all conversations" : ", so it may not be trained to chat; if it is"}, ` +
-      `give chatTemplate: ${chatTemplateNames(tokenizer).slice(0, 20).join(", ")} or a template's text`,
+    `${config.name}: the model file has no chat template${which}, give chatTemplate: ${names} or a template's text`,
   );
 }
 

@@ -288,7 +288,8 @@ async function finish(
 ): Promise<Downloaded> {
   const found: ExpectedHash = { algorithm: expected?.algorithm ?? "sha256", hex: await following.digestHex() };
   if (expected !== undefined && found.hex !== expected.hex) {
-    const message = `${shown(url)}: wanted ${expected.algorithm} ${expected.hex}, the bytes that came have ${found.hex}`;
+    const { algorithm, hex } = expected;
+    const message = `${shown(url)}: wanted ${algorithm} ${hex}, the bytes that came have ${found.hex}`;
     // Parts of an earlier time may have rotted on the disk: once more, from the start.
     if (hasOldParts) throw new PartsSpoiled(message);
     await partial.clear();

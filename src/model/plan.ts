@@ -420,11 +420,12 @@ function refuse(plan: MemoryPlan, config: ModelConfig, tensors: ModelTensors): n
     ...(f32 > 0 ? [`a context of ${f32}`] : []),
     ...(q8 > f32 ? [`a context of ${q8} with an 8-bit KV cache`] : []),
   ];
+  const remedy =
+    advice.length > 0 ? `${advice.join(", or ")} would fit` : "no context length fits: choose a smaller model";
   fail(
     "model/not-enough-memory",
     `model "${config.name}": wanted ${megabytes(plan.totalBytes)} (weights ${megabytes(plan.weightBytes)}, KV ` +
-      `cache of ${options.contextLength} positions ${megabytes(plan.kvBytes)}), ` +
-      "the limit " +
-      `is ${megabytes(limitBytes)}; ${advice.length > 0 ? `${advice.join(", or ")} would fit` : "no context length fits: choose a smaller model"}`,
+      `cache of ${options.contextLength} positions ${megabytes(plan.kvBytes)}), the limit ` +
+      `is ${megabytes(limitBytes)}; ${remedy}`,
   );
 }

@@ -2,7 +2,8 @@
  * The format of a checkpoint: some JSON and some arrays in one file, every byte of it under a SHA-256.
  *
  *   0   magic "1bitckpt" · u32 version · u32 bytes of the header (little-endian)
- *   16  header, JSON: {"step", "state", "arrays": [{"name", "type", "length", "offset"}, …]}, then blanks to a multiple of 64
+ *   16  header, JSON: {"step", "state", "arrays": [{"name", "type", "length", "offset"}, …]}, then blanks to a multiple
+ *       of 64
  *       the arrays in that order, each at the next multiple of 64 from the file's start, zeros between
  *   D   SHA-256 of each 4 MiB of the bytes before D (the last block shorter) · SHA-256 of those digests
  *

@@ -112,7 +112,10 @@ function styleOf(id: string): string {
 .${id}-grid{stroke:#d8dee4;fill:none}.${id}-axis{stroke:#57606a;fill:none}
 .${id}-line{fill:none;stroke-width:1.6;stroke-linejoin:round;stroke-linecap:round}
 ${strokes}
-@media (prefers-color-scheme:dark){.${id} text{fill:#e6edf3}.${id}-page,.${id}-box{fill:#0d1117}.${id}-grid{stroke:#30363d}.${id}-axis{stroke:#8b949e}${darkStrokes}}
+@media (prefers-color-scheme:dark){
+.${id} text{fill:#e6edf3}.${id}-page,.${id}-box{fill:#0d1117}
+.${id}-grid{stroke:#30363d}.${id}-axis{stroke:#8b949e}
+${darkStrokes}}
 </style>`;
 }
 
@@ -244,8 +247,6 @@ function escapeXml(text: string): string {
   };
   return text
     .replace(/[&<>"']/g, (character) => entities[character])
-    .replace(
-      /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
-      "\ufffd",
-    );
+    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd")
+    .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
 }

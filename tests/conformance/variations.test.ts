@@ -113,9 +113,8 @@ describe("variations of the architectures", () => {
     test(name, async (t) => {
       const path = await write(variation);
       const { onebit, peer } = await compareEngines(path, IDS, { peer: variation.peer, load: { threads: 1 } });
-      t.diagnostic(
-        `onebit ${onebit.relativeError.toExponential(1)}${peer ? `, llama.cpp ${peer.relativeError.toExponential(1)}` : ""}`,
-      );
+      const error = ({ relativeError }: { readonly relativeError: number }) => relativeError.toExponential(1);
+      t.diagnostic(`onebit ${error(onebit)}${peer ? `, llama.cpp ${error(peer)}` : ""}`);
       assert.ok(onebit.relativeError <= RELATIVE_ERROR_MAX, `relative error ${onebit.relativeError}`);
       // Were the exact pass wrong in the same way as the engine, llama.cpp would be far from both.
       if (peer)

@@ -88,7 +88,7 @@ for (const [name, { shape, choices }] of Object.entries(MODELS)) {
         });
       }
 
-      test(`${variant}: a cache that held other ids behind the prefix, and a batch that asks for the last logits only`, () =>
+      test(`${variant}: a cache that held other ids behind the prefix, a batch that wants the last logits only`, () =>
         using(open({ variant, threads: 1 }), async (engine) => {
           const prefix = IDS.slice(0, 21),
             rest = IDS.slice(21),

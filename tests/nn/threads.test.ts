@@ -57,7 +57,8 @@ for (const bits of [
   { weightBits: 1, activationBits: 1 },
   { weightBits: 32, activationBits: 32 },
 ] as const) {
-  test(`weights of ${bits.weightBits} bits, activations of ${bits.activationBits}: two threads give the bits of one`, async () => {
+  const { weightBits, activationBits } = bits;
+  test(`weights of ${weightBits} bits, activations of ${activationBits}: two threads give one's bits`, async () => {
     const two = await Runtime.open({ threads: 2, platform: nodePlatform() });
     try {
       const wanted = train(new Runtime(), bits),

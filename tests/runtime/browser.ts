@@ -129,8 +129,13 @@ const report = async (result) => {
   const answer = await fetch("/result", { method: "POST", body: JSON.stringify(result) });
   if (await answer.text() === "next") location.href = "/page?" + Math.random();
 };
-const late = new Promise((_, reject) => setTimeout(() => reject(new Error("no end within " + endMs / 1000 + " s; it was at: " + globalThis.suiteStep)), endMs));
-Promise.race([Promise.resolve().then(() => globalThis.runPage()), late]).then((report) => ({ report }), (error) => ({ error: String(error?.stack ?? error) + String(error) })).then(report);
+const late = new Promise((_, reject) => {
+  const say = () => reject(new Error("no end within " + endMs / 1000 + " s; it was at: " + globalThis.suiteStep));
+  setTimeout(say, endMs);
+});
+Promise.race([Promise.resolve().then(() => globalThis.runPage()), late])
+  .then((report) => ({ report }), (error) => ({ error: String(error?.stack ?? error) + String(error) }))
+  .then(report);
 `;
 
 async function bodyOf(request: IncomingMessage): Promise<string> {

@@ -239,8 +239,11 @@ function checkThreads({ threads, reason }: SuiteReport["engine"], why: RegExp | 
 function writePages({ folder, models }: InstalledPackage, server: VanishingServer): void {
   const names = JSON.stringify(models),
     dist = "/node_modules/onebit/dist";
-  const offline = `import { load } from "${dist}/index.js"; import { platformWithHub, pull, remove } from "${dist}/hub.js"; import { offlineOutcome } from "/offline.js";
-    const parts = { load, platformWithHub, pull, remove }, newUrl = () => "${server.origin}/" + Math.random() + "/model.gguf";`;
+  const offline = `import { load } from "${dist}/index.js";
+    import { platformWithHub, pull, remove } from "${dist}/hub.js";
+    import { offlineOutcome } from "/offline.js";
+    const parts = { load, platformWithHub, pull, remove };
+    const newUrl = () => "${server.origin}/" + Math.random() + "/model.gguf";`;
   const importBoth =
     `import { load } from "${dist}/index.js"; import { loadInWorker } from "${dist}/worker.js"; import { ` +
     `openTraining } from "${dist}/train.js";`;
@@ -267,7 +270,8 @@ function writePages({ folder, models }: InstalledPackage, server: VanishingServe
       `openTraining, loadInWorker, ${newWorker}, ${names});`,
     "mixed-page.js": `${importBoth} import { mixCalls } from "/mixed-calls.js"; globalThis.runPage = async () => {
       const open = () => loadInWorker(), alone = await open(), model = await open();
-      const counts = await mixCalls({ open, alone, seed: 1, durationMs: ${MIXED_MS} }), stopReasons = [], abort = new AbortController();
+      const counts = await mixCalls({ open, alone, seed: 1, durationMs: ${MIXED_MS} });
+      const stopReasons = [], abort = new AbortController();
       await alone.close();
       const timeOfEnd = async (end, signal) => {
         const generation = model.generate("ROMEO:", { maxTokens: 400, seed: 1, signal });
@@ -277,10 +281,13 @@ function writePages({ folder, models }: InstalledPackage, server: VanishingServe
         stopReasons.push(stopReason);
         return performance.now() - begin;
       };
-      return { counts, abortMs: await timeOfEnd(async () => abort.abort(), abort.signal), closeMs: await timeOfEnd(() => model.close()), stopReasons };
+      const abortMs = await timeOfEnd(async () => abort.abort(), abort.signal);
+      const closeMs = await timeOfEnd(() => model.close());
+      return { counts, abortMs, closeMs, stopReasons };
     };`,
     "offline-page.js": `${offline} globalThis.runPage = async () => {
-      const keptIn = navigator.storage?.getDirectory === undefined ? "Cache" : "private files", page = await offlineOutcome(parts, newUrl());
+      const keptIn = navigator.storage?.getDirectory === undefined ? "Cache" : "private files";
+      const page = await offlineOutcome(parts, newUrl());
       const asked = new Worker("/offline-worker.js", { type: "module" });
       const worker = await new Promise((resolve) => (asked.onmessage = ({ data }) => resolve(data)));
       // As in a browser that has none.
@@ -289,7 +296,8 @@ function writePages({ folder, models }: InstalledPackage, server: VanishingServe
     };`,
     "offline-worker.js": `${offline} postMessage(await offlineOutcome(parts, newUrl()));`,
     "example-driver.js": `globalThis.runPage = async () => {
-      const output = document.querySelector("output"), status = document.querySelector("#status"), [go, stop] = document.querySelectorAll("button");
+      const output = document.querySelector("output"), status = document.querySelector("#status");
+      const [go, stop] = document.querySelectorAll("button");
       const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
       while (!status.textContent.startsWith("Ready")) await pause(20);
       go.click();

@@ -186,7 +186,8 @@ function programText(models: readonly string[]): string {
     import { load } from "onebit";
     import { openTraining } from "onebit/train";
     import { runSuite } from "./suite.js";
-    const files = Object.fromEntries(${JSON.stringify(models)}.map((name) => [name, new Uint8Array(readFileSync("models/" + name + ".gguf"))]));
+    const read = (name) => new Uint8Array(readFileSync("models/" + name + ".gguf"));
+    const files = Object.fromEntries(${JSON.stringify(models)}.map((name) => [name, read(name)]));
     console.log(JSON.stringify(await runSuite({ open: load, openTraining, files, url: "models/${models[0]}.gguf" })));`;
 }
 
@@ -194,7 +195,8 @@ function offlineText(): string {
   return `import { load } from "onebit";
     import { platformWithHub, pull, remove } from "onebit/hub";
     import { offlineOutcome } from "./offline.js";
-    console.log(await offlineOutcome({ load, platformWithHub, pull, remove }, "${server.origin}/" + Math.random() + "/model.gguf"));`;
+    const url = "${server.origin}/" + Math.random() + "/model.gguf";
+    console.log(await offlineOutcome({ load, platformWithHub, pull, remove }, url));`;
 }
 
 function workerText(models: readonly string[]): string {
@@ -203,7 +205,8 @@ function workerText(models: readonly string[]): string {
     import { runSuite } from "./suite.js";
     ${models.map((name, i) => `import model${i} from "./models/${name}.gguf";`).join("\n")}
     const files = { ${models.map((name, i) => `${JSON.stringify(name)}: new Uint8Array(model${i})`).join(", ")} };
-    export default { test: async () => console.log(JSON.stringify(await runSuite({ open: load, openTraining, files }))) };`;
+    const test = async () => console.log(JSON.stringify(await runSuite({ open: load, openTraining, files })));
+    export default { test };`;
 }
 
 /** The file of dist/ that the package exports to workerd. */

@@ -86,6 +86,9 @@ function workerdConfig(kernels: readonly string[], bucket: string, day: string):
     ...kernels.map((name) => `(name = "${name}", wasm = embed "node_modules/onebit/dist/${name}")`),
   ];
   const objects = wrangler.durable_objects.bindings;
+  const namespaces = objects.map(
+    ({ class_name }) => `(className = "${class_name}", uniqueKey = "${class_name}", enableSql = true)`,
+  );
   const bindings = [
     ...wrangler.r2_buckets.map(({ binding }) => `(name = "${binding}", r2Bucket = "bucket")`),
     ...objects.map((object) => `(name = "${object.name}", durableObjectNamespace = "${object.class_name}")`),
@@ -100,9 +103,10 @@ function workerdConfig(kernels: readonly string[], bucket: string, day: string):
       sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
     );
     const main :Workerd.Worker = (
-      compatibilityDate = "${[wrangler.compatibility_date, day].sort()[0]}", compatibilityFlags = ${JSON.stringify(wrangler.compatibility_flags)},
+      compatibilityDate = "${[wrangler.compatibility_date, day].sort()[0]}",
+      compatibilityFlags = ${JSON.stringify(wrangler.compatibility_flags)},
       modules = [${modules.join(", ")}], bindings = [${bindings.join(", ")}],
-      durableObjectNamespaces = [${objects.map((object) => `(className = "${object.class_name}", uniqueKey = "${object.class_name}", enableSql = true)`).join(", ")}],
+      durableObjectNamespaces = [${namespaces.join(", ")}],
       durableObjectStorage = (localDisk = "storage"),
     );`;
 }

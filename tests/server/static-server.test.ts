@@ -165,7 +165,7 @@ describe("static server", () => {
     });
   });
 
-  test("connections that stay silent, stop in their headers or read nothing are ended; others are served meanwhile", async () => {
+  test("connections that stay silent, stop in their headers or read nothing are ended, others served", async () => {
     writeFileSync(join(folder, "web", "long.gguf"), new Uint8Array(64 * 1024 * 1024));
     const strict = await startStaticServer(
       { folder: join(folder, "web"), host: "127.0.0.1", port: 0 },

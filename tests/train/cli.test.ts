@@ -101,7 +101,7 @@ test("from a text to a model that runs, with samples, curve, log and checkpoints
   assert.match(inspected.stdout, /grammar/);
 });
 
-test("Ctrl-C saves; --resume goes on and ends with the weights of a run in one go; on any number of threads", async () => {
+test("Ctrl-C saves; --resume ends with the weights of a run in one go, on any number of threads", async () => {
   const args = [...TINY, "--steps", "300", "--sample-every", "0", "--validate-every", "0", "--checkpoint-every", "0"];
   const stopped = await onebit(
     ["train", "book.gz", "--out", "stopped", ...args, "--threads", "1"],

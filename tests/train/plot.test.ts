@@ -63,9 +63,12 @@ describe("the image", () => {
   test("names itself to those who do not see it", () => {
     assert.match(svg, /role="img" aria-labelledby="loss-plot-title loss-plot-desc"/);
     assert.match(svg, /<title id="loss-plot-title">A run<\/title>/);
-    assert.match(
+    assert.ok(
+      svg.includes(
+        '<desc id="loss-plot-desc">training: 4 at 0, 1 at 100, lowest 1 at 100. ' +
+          "validation: 4 at 0, 1.5 at 100, lowest 1.5 at 100.</desc>",
+      ),
       svg,
-      /<desc id="loss-plot-desc">training: 4 at 0, 1 at 100, lowest 1 at 100\. validation: 4 at 0, 1\.5 at 100, lowest 1\.5 at 100\.<\/desc>/,
     );
   });
 

@@ -2,7 +2,7 @@
  * A server of 1-bit models on Cloudflare Workers.
  *
  *   GET    /                    a page to try it
- *   POST   /generate            {"text": "ROMEO:", "model": "name in R2", "maxTokens": 200, "temperature": 0.8, "seed": 1, …}
+ *   POST   /generate            {"text": "ROMEO:", "model": "name in R2", "maxTokens": 200, "seed": 1, …}
  *   POST   /conversations/UUID  the same; goes on from what was said there
  *   GET    /conversations/UUID  its ids
  *   DELETE /conversations/UUID

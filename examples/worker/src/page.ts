@@ -1,7 +1,10 @@
 /** A page to try the server: a text goes out, its continuation comes in as it is written. */
 export const PAGE = `<!doctype html>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>onebit</title>
-<style>body { font: 16px/1.5 system-ui; max-width: 40em; margin: 2em auto; padding: 0 1em } output { white-space: pre-wrap }</style>
+<style>
+body { font: 16px/1.5 system-ui; max-width: 40em; margin: 2em auto; padding: 0 1em }
+output { white-space: pre-wrap }
+</style>
 <form><input name="text" value="ROMEO:" size="40"> <button>Go on</button> <button type="reset">Stop</button></form>
 <output></output>
 <script type="module">

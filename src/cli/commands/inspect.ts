@@ -82,7 +82,11 @@ function print({
       "parameters",
     `memory: ${formatBytes(memory.wasmBytes)} (weights ${formatBytes(memory.weightBytes)}, KV ` +
       `cache ${formatBytes(memory.kvBytes)})`,
-    `kernels: ${engine ? `${engine.variant}, ternary weights by ${engine.ternaryKernel}` : "none of these run here: WebAssembly SIMD is missing"}`,
+    `kernels: ${
+      engine
+        ? `${engine.variant}, ternary weights by ${engine.ternaryKernel}`
+        : "none of these run here: WebAssembly SIMD is missing"
+    }`,
     `shape: ${config.nLayers} layers, width ${config.nEmbd}, feed-forward ${config.nFf}, ${config.nHeads} heads ` +
       `(${config.nKvHeads} KV), vocabulary ${config.vocabSize}, trained for ${config.contextLengthTrained} ` +
       "positions",
@@ -95,8 +99,8 @@ function print({
     "",
     "tensors",
     ...tensors.map(
-      (tensor) =>
-        `  ${tensor.name.padEnd(nameWidth)}  ${tensor.type.padEnd(7)}  ${tensor.shape.join(" × ").padEnd(14)}  ${formatBytes(tensor.sizeBytes)}`,
+      ({ name, type, shape, sizeBytes }) =>
+        `  ${name.padEnd(nameWidth)}  ${type.padEnd(7)}  ${shape.join(" × ").padEnd(14)}  ${formatBytes(sizeBytes)}`,
     ),
     "",
   ].join("\n");

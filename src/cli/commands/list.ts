@@ -21,10 +21,13 @@ export const list: Command = {
       return;
     }
     if (models.length === 0) terminal.err("onebit: no model is kept here; try onebit pull\n");
-    const lines = models.map(({ source, files, sizeBytes, unfinishedBytes }) => [
-      `${formatBytes(sizeBytes).padStart(8)}  ${source}${unfinishedBytes > 0 ? `  (a download of ${formatBytes(unfinishedBytes)} is unfinished)` : ""}\n`,
-      ...files.map((file) => `${" ".repeat(10)}${file.name}  ${formatBytes(file.sizeBytes)}\n`),
-    ]);
+    const lines = models.map(({ source, files, sizeBytes, unfinishedBytes }) => {
+      const unfinished = unfinishedBytes > 0 ? `  (a download of ${formatBytes(unfinishedBytes)} is unfinished)` : "";
+      return [
+        `${formatBytes(sizeBytes).padStart(8)}  ${source}${unfinished}\n`,
+        ...files.map((file) => `${" ".repeat(10)}${file.name}  ${formatBytes(file.sizeBytes)}\n`),
+      ];
+    });
     await terminal.out(lines.flat().join(""));
   },
 };

@@ -64,7 +64,10 @@ export const pull: Command = {
 function describe({ source, files, fetchedBytes }: PulledModel): string {
   const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const came = fetchedBytes === 0 ? "was there" : `${formatBytes(fetchedBytes)} fetched`;
-  return `${source}: ${formatBytes(totalBytes)}, ${came}\n${files.map(({ path, name, hash }) => `${path ?? name}${hash === undefined ? " (not verified: nobody told its hash)" : ""}\n`).join("")}`;
+  const lines = files.map(
+    ({ path, name, hash }) => `${path ?? name}${hash === undefined ? " (not verified: nobody told its hash)" : ""}`,
+  );
+  return [`${source}: ${formatBytes(totalBytes)}, ${came}`, ...lines, ""].join("\n");
 }
 
 /** Repositories have up to 100,000 names; `--json` gives all. */

@@ -79,11 +79,10 @@ export const train: Command = {
         await terminal.out(
           formatJson({ step: training.step, plan, validation, metrics: training.metrics.at(-1), files }),
         );
-      else
-        await terminal.out(
-          `${describeCurve(training)}${files.map(({ path, sizeBytes }) => `${path}: ${formatBytes(sizeBytes)}\n`).join("")}${platform.inFolder(folder, PLOT_FILE)}: ` +
-            `the curve\n`,
-        );
+      else {
+        const written = files.map(({ path, sizeBytes }) => `${path}: ${formatBytes(sizeBytes)}\n`).join("");
+        await terminal.out(`${describeCurve(training)}${written}${platform.inFolder(folder, PLOT_FILE)}: the curve\n`);
+      }
     } finally {
       await training.close();
     }

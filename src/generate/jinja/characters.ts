@@ -40,13 +40,17 @@ export function titleCased(char: string): string {
   return first + (first === first.toLowerCase() ? others : others.toLowerCase());
 }
 
+/** Superscripts, subscripts, digits in circles and brackets: digits to Python, of no decimal value. */
+const SIGNS_OF_A_DIGIT =
+  "\u00b2\u00b3\u00b9\u2070\u2074-\u2079\u2080-\u2089\u2460-\u2468\u2474-\u247c\u2488-\u2490" +
+  "\u24ea\u24f5-\u24fd\u24ff\u2776-\u277e\u2780-\u2788\u278a-\u2792";
+
 /** The tests of `str` that hold when all characters, and at least one, are of a kind. */
 export const KINDS: Readonly<Record<string, RegExp>> = {
   isascii: /^[\x00-\x7f]*$/,
   isalpha: /^\p{L}+$/u,
   isdecimal: /^\p{Nd}+$/u,
-  isdigit:
-    /^[\p{Nd}\u00b2\u00b3\u00b9\u2070\u2074-\u2079\u2080-\u2089\u2460-\u2468\u2474-\u247c\u2488-\u2490\u24ea\u24f5-\u24fd\u24ff\u2776-\u277e\u2780-\u2788\u278a-\u2792]+$/u,
+  isdigit: new RegExp(`^[\\p{Nd}${SIGNS_OF_A_DIGIT}]+$`, "u"),
   isnumeric: /^\p{N}+$/u,
   isalnum: /^[\p{L}\p{N}]+$/u,
   isspace: new RegExp(`^[${SPACES}]+$`, "u"),
