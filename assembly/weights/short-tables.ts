@@ -136,12 +136,11 @@ function placeGroups(
     nFours = lowerFours + tinyFours;
   const nOnes =
     nLarge + (nUpper - mixed) + (nMiddle - even) + (nLower - mixed - lowerFours) + (nTiny - sixteens - tinyFours);
-  const ones = nSplit,
-    twos = ones + nOnes,
+  const twos = nSplit + nOnes,
     fours = twos + nTwos,
     tiny = fours + nFours;
   let split = 0,
-    one = ones,
+    one = nSplit,
     upper = twos,
     lower = twos + 1,
     middle = twos + 2 * mixed,

@@ -164,9 +164,9 @@ function addTiles(
 }
 
 /**
- * Adds `chunks` chunks of `length` groups (0: split ones; not 2) of the tiles at w and w + distance to their sums. x and
- * z are a group's codes in the two tiles; sums of a tile's low nibbles (rows 0..15) and high ones (16..31) are 16-bit
- * lanes of both bytes, and of the odd one.
+ * Adds `chunks` chunks of `length` groups (0: split ones; not 2) of the tiles at w and w + distance to their sums. x
+ * and z are a group's codes in the two tiles; sums of a tile's low nibbles (rows 0..15) and high ones (16..31) are
+ * 16-bit lanes of both bytes, and of the odd one.
  */
 function addPair(
   w: usize,

@@ -23,14 +23,7 @@ export function createTransformer(tf, { shape, batch, seqLength, weights, optimi
     weight = (name) => variables.get(name);
   const rotary = createRotary(tf, product, shape, batch, seqLength);
 
-  const embed = tf.customGrad((table, ids, save) => {
-    save([ids]);
-    const gradFunc = (dy, [ids]) => [
-      tf.scatterND(tf.reshape(ids, [nTokens, 1]), dy, [vocabSize, dim]),
-      tf.zerosLike(ids),
-    ];
-    return { value: tf.gather(table, ids), gradFunc };
-  });
+  const embed = createEmbedding(tf, [vocabSize, dim], nTokens);
   const rmsNorm = (x, name) => {
     const scale = tf.rsqrt(tf.add(tf.mean(tf.square(x), 1, true), normEps));
     return tf.mul(tf.mul(x, scale), product.multiply(ones, weight(name)));
@@ -83,6 +76,15 @@ export function createTransformer(tf, { shape, batch, seqLength, weights, optimi
     },
     liveTensors: () => tf.memory().numTensors,
   };
+}
+
+/** Rows of a table of `shape` by their ids. */
+function createEmbedding(tf, shape, nTokens) {
+  return tf.customGrad((table, ids, save) => {
+    save([ids]);
+    const gradFunc = (dy, [ids]) => [tf.scatterND(tf.reshape(ids, [nTokens, 1]), dy, shape), tf.zerosLike(ids)];
+    return { value: tf.gather(table, ids), gradFunc };
+  });
 }
 
 /** Matrices but the embedding are turned to (in, out); gains are rows. */

@@ -160,7 +160,7 @@ for (const name of BROWSER_NAMES) {
         }));
     }
 
-    test("a model with a chat template that is dropped: chats, on several threads, forgets the oldest when it must", () =>
+    test("a dropped model with a chat template: chats, on several threads, and forgets the oldest when it must", () =>
       withPage(async (page) => {
         await isReady(page);
         await drop(page, model.url.replace("tiny", "chat"), "chat.gguf");
