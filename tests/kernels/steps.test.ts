@@ -18,7 +18,7 @@ function classesOf(
 ): Map<string, readonly Field[]> {
   const classes = new Map(known);
   for (const [, name, base, body] of readFileSync(file, "utf8").matchAll(
-    /@unmanaged export class (\w+)(?: extends (\w+))? \{([^}]*)\}/g,
+    /@unmanaged\s+export class (\w+)(?: extends (\w+))? \{([^}]*)\}/g,
   )) {
     const own = [...body.matchAll(/(\w+): (\w+);/g)].map(([, field, type]) => ({ name: field, type }));
     classes.set(name, [...(base === undefined ? [] : classes.get(base)!), ...own]);

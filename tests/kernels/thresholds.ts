@@ -261,11 +261,14 @@ export const NOT_THRESHOLDS: Readonly<Record<string, readonly string[]>> = {
   "assembly/weights/ternary-table.ts": ["TILE_SUM_BYTES", "PAIR_SUM_BYTES", "TOUCHED", "OFFSETS"],
 };
 
-/** The whole numbers that a source gives names to: `const STREAMS: i32 = 8, TURN_BLOCKS: i32 = 16;` */
+/** The whole numbers that a source gives names to, on one line or several: `const STREAMS: i32 = 8, TILE: i32 = 16;` */
 export function constantsOf(file: string): Map<string, number> {
   const found = new Map<string, number>();
-  for (const [line] of readFileSync(file, "utf8").matchAll(/^(?:export )?const [A-Z][A-Z0-9_]*(?:: \w+)? = .*;/gm)) {
-    for (const [, name, digits] of line.matchAll(/\b([A-Z][A-Z0-9_]*)(?:: (?:i32|usize))? = ([0-9][0-9_]*)(?=[,;])/g))
+  const source = readFileSync(file, "utf8");
+  for (const [declaration] of source.matchAll(/^(?:export )?const [A-Z][A-Z0-9_]*(?:: \w+)? =[^;]*;/gm)) {
+    for (const [, name, digits] of declaration.matchAll(
+      /\b([A-Z][A-Z0-9_]*)(?:: (?:i32|usize))? = ([0-9][0-9_]*)(?=[,;])/g,
+    ))
       found.set(name, Number(digits.replaceAll("_", "")));
   }
   return found;
