@@ -120,19 +120,11 @@ const SHIPPED = {
 /** The model in the box, once for all bundles: `onebit/shakespeare`. */
 const DEFAULT_MODEL = "shakespeare.js";
 
-/**
- * What dist/ offers: `<entry>.js` and its source. Each but the command line has its line in the exports of
- * package.json.
- */
-const ENTRIES = {
-  index: "src/index.ts",
-  cli: "src/cli/main.ts",
-  hub: "src/pull.ts",
-  nn: "src/nn/index.ts",
-  train: "src/training.ts",
-  worker: "src/web/worker.ts",
-  "worker-host": "src/web/worker-host.ts",
-};
+/** The exports of package.json that are sources: `src/<name>.ts` becomes `dist/<name>.js`. */
+const DOORS = ["index", "hub", "nn", "train", "worker", "worker-host"];
+
+/** What dist/ offers, by name. */
+const ENTRIES = { ...Object.fromEntries(DOORS.map((name) => [name, `src/${name}.ts`])), cli: "src/cli/main.ts" };
 
 /** Ambient declarations that the public ones refer to. */
 const GLOBAL_TYPES = ["core/globals.d.ts"];

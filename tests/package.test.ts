@@ -55,6 +55,17 @@ test("every path the manifest names is built", () => {
   for (const path of [...paths, ...Object.values(manifest.bin)]) assert.ok(existsSync(path), path);
 });
 
+test("every export of code has its source in src, under its own name", () => {
+  const files = ["./package.json", "./shakespeare"];
+  const names = Object.keys(manifest.exports).filter((name) => !files.includes(name));
+  assert.ok(names.length > 1);
+  for (const name of names) {
+    const door = name === "." ? "index" : name.slice("./".length);
+    assert.ok(existsSync(`src/${door}.ts`), `src/${door}.ts`);
+    assert.deepEqual(Object.values(manifest.exports[name]).at(-1), `./dist/${door}.js`);
+  }
+});
+
 test("the command line starts as a program", () => {
   assert.match(readFileSync("dist/cli.js", "utf8"), /^#!\/usr\/bin\/env node\n/);
 });

@@ -6,7 +6,7 @@
 import { fail, quoted } from "../core/errors.ts";
 import type { inspect, load, loadTokenizer } from "../index.ts";
 import type { LoadModelOptions } from "../index.ts";
-import type { list, pull, remove } from "../pull.ts";
+import type { list, pull, remove } from "../hub.ts";
 import type { Screen } from "./screen.ts";
 
 /** The part of the library the command line uses. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { HubOptions } from "../pull.ts";
+import type { HubOptions } from "../hub.ts";
 import type { Command, Options } from "./command.ts";
 
 export const HUB_OPTION_TYPES = {

@@ -6,7 +6,7 @@
  */
 import { readFileSync } from "node:fs";
 import { inspect, load, loadTokenizer } from "../index.ts";
-import { list, pull, remove } from "../pull.ts";
+import { list, pull, remove } from "../hub.ts";
 import { runCli } from "./cli.ts";
 import { processTerminal } from "./terminal.ts";
 

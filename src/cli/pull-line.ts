@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { PullProgress } from "../pull.ts";
+import type { PullProgress } from "../hub.ts";
 import { formatBytes } from "./format.ts";
 import type { Screen } from "./screen.ts";
 

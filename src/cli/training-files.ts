@@ -5,7 +5,7 @@
  */
 import { fileStoreOf } from "../core/platform.ts";
 import type { Platform } from "../core/platform.ts";
-import type { GgufExportOptions, Training } from "../training.ts";
+import type { GgufExportOptions, Training } from "../train.ts";
 
 export interface ModelOutput {
   readonly hasGguf: boolean;

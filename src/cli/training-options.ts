@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { PRESETS } from "../training.ts";
-import type { PresetName, Recipe, RecipeOptions, Settings } from "../training.ts";
+import { PRESETS } from "../train.ts";
+import type { PresetName, Recipe, RecipeOptions, Settings } from "../train.ts";
 import type { Command, Options } from "./command.ts";
 
 type Kind = "whole" | "number" | "true" | "false" | readonly (string | number)[];

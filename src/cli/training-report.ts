@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { estimateLeftMs, formatTrainingProgress, lossCurves, lossPlotText } from "../training.ts";
-import type { Recipe, TrainEvent, Training, TrainingPlan } from "../training.ts";
+import { estimateLeftMs, formatTrainingProgress, lossCurves, lossPlotText } from "../train.ts";
+import type { Recipe, TrainEvent, Training, TrainingPlan } from "../train.ts";
 import { formatBytes } from "./format.ts";
 import type { Screen } from "./screen.ts";
 

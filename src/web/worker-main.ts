@@ -3,6 +3,7 @@
  *
  * @module
  */
-import { serve } from "./worker-host.ts";
+import { load } from "../index.ts";
+import { type ConnectionScope, serveWith } from "./serve.ts";
 
-serve();
+serveWith(load, globalThis as unknown as ConnectionScope);

@@ -12,9 +12,9 @@ import { refusing } from "./refusing-engine.ts";
 
 const { OnebitError, load } = await import("../../src/index.ts");
 const { BitLinear, BitMGQA, BitNetTransformer, CrossEntropyLoss, array, replaceLinears } = await import(
-  "../../src/nn/index.ts"
+  "../../src/nn.ts"
 );
-const { openTraining, readTextFile, transformerGguf } = await import("../../src/training.ts");
+const { openTraining, readTextFile, transformerGguf } = await import("../../src/train.ts");
 const { isRefusedMemory, typedRefusal } = await import("../../src/core/refused-memory.ts");
 const { bytesSource } = await import("../../src/core/byte-source.ts");
 const { toWire } = await import("../../src/web/protocol.ts");

@@ -6,8 +6,8 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { OnebitError } from "../../src/core/errors.ts";
 import type { HubOptions } from "../../src/hub/options.ts";
-import { pull } from "../../src/pull.ts";
-import type { PullProgress } from "../../src/pull.ts";
+import { pull } from "../../src/hub.ts";
+import type { PullProgress } from "../../src/hub.ts";
 
 const [source, options] = [process.argv[2], JSON.parse(process.argv[3]) as HubOptions];
 try {

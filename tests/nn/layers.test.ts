@@ -1,7 +1,7 @@
 /** What every layer promises: shapes, errors that say what was wanted, modes, named state. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import * as nn from "../../src/nn/index.ts";
+import * as nn from "../../src/nn.ts";
 import { assertSameBits, randomArray } from "./arrays.ts";
 
 const { array, ids } = nn;

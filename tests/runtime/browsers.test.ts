@@ -11,7 +11,7 @@ import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs
 import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { load } from "../../src/index.ts";
-import { openTraining } from "../../src/training.ts";
+import { openTraining } from "../../src/train.ts";
 import inTheBox from "../default-model/expected.json" with { type: "json" };
 import { type Page, type PageResult, runPages } from "./browser.ts";
 import { BROWSERS, type Expected } from "./browser-kinds.ts";

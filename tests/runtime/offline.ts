@@ -2,7 +2,7 @@
  * A model fetched once is there without its server: what a program of the runtime does to see that. Runs anywhere.
  */
 import type { Model, load as Load } from "../../src/index.ts";
-import type { platformWithHub as PlatformWithHub, pull as Pull, remove as Remove } from "../../src/pull.ts";
+import type { platformWithHub as PlatformWithHub, pull as Pull, remove as Remove } from "../../src/hub.ts";
 import { expect, rejects } from "./suite.ts";
 
 export interface OfflineParts {

@@ -6,7 +6,7 @@
  */
 import type { ChatMessage, EmbedOptions, GenerateOptions, Generation, LoadModelOptions } from "../../src/index.ts";
 import type { Engine } from "../../src/model/engine.ts";
-import type { openTraining as OpenTraining } from "../../src/training.ts";
+import type { openTraining as OpenTraining } from "../../src/train.ts";
 import inTheBox from "../default-model/expected.json" with { type: "json" };
 import { idsHash } from "../tokenizer/corpus-hash.ts";
 import tokenized from "./expected-ids.json" with { type: "json" };

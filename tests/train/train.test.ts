@@ -18,7 +18,7 @@ import { type RecipeOptions, resolveOptions, shapeOf } from "../../src/train/tra
 import { planTraining } from "../../src/train/train-plan.ts";
 import { TransformerTrainer } from "../../src/train/transformer-trainer.ts";
 import { vocabularyTokenizer } from "../../src/train/vocabulary.ts";
-import { openTraining as openAsUser, train } from "../../src/training.ts";
+import { openTraining as openAsUser, train } from "../../src/train.ts";
 import { grammarText } from "./train-text.ts";
 
 const platform = nodePlatform(),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { PulledModel } from "../../pull.ts";
+import type { PulledModel } from "../../hub.ts";
 import { HUB_OPTION_HELP, HUB_OPTION_TYPES, hubOptions } from "../hub-options.ts";
 import { modelSource } from "../argument-kind.ts";
 import type { Command } from "../command.ts";

@@ -6,8 +6,8 @@
 import { OnebitError, fail, quoted } from "../../core/errors.ts";
 import type { Platform } from "../../core/platform.ts";
 import { detectPlatform } from "../../platform/detect.ts";
-import { PLOT_FILE, defaultThreads, openTraining, planTraining, readTextFile, resolveOptions } from "../../training.ts";
-import type { Training } from "../../training.ts";
+import { PLOT_FILE, defaultThreads, openTraining, planTraining, readTextFile, resolveOptions } from "../../train.ts";
+import type { Training } from "../../train.ts";
 import type { Command, CommandContext, Options } from "../command.ts";
 import { formatBytes, formatJson } from "../format.ts";
 import { TRAINING_OPTION_HELP, TRAINING_OPTION_TYPES, recipeOptions } from "../training-options.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { OnebitError } from "../../core/errors.ts";
-import type { PullProgress } from "../../pull.ts";
+import type { PullProgress } from "../../hub.ts";
 import type { StoreClient } from "./store-client.ts";
 
 export type DownloadState =

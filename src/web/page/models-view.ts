@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { KeptModel } from "../../pull.ts";
+import type { KeptModel } from "../../hub.ts";
 import { downloadView } from "./download-view.ts";
 import { button, byId, element, readyDialog } from "./elements.ts";
 import { formatBytes } from "./format.ts";

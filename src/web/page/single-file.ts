@@ -4,7 +4,7 @@
  * @module
  */
 import { load } from "../../index.ts";
-import { platformWithHub } from "../../pull.ts";
+import { platformWithHub } from "../../hub.ts";
 import { type ConnectionScope, serveWith } from "../serve.ts";
 import { ChatPage } from "./chat-page.ts";
 import { localMemory } from "./memory.ts";

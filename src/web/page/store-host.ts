@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type PullProgress, list, pull, remove } from "../../pull.ts";
+import { type PullProgress, list, pull, remove } from "../../hub.ts";
 import { toWire } from "../protocol.ts";
 import type { FromStore, StoreCallName, StoreCalls, ToStore } from "./store-protocol.ts";
 

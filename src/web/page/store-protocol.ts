@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { KeptModel, PullProgress } from "../../pull.ts";
+import type { KeptModel, PullProgress } from "../../hub.ts";
 import type { WireError } from "../protocol.ts";
 
 export interface StoreCalls {

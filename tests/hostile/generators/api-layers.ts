@@ -5,7 +5,7 @@ import { BIT_MGQA_OPTIONS } from "../../../src/nn/bit-mgqa.ts";
 import { BIT_NET_TRANSFORMER_OPTIONS } from "../../../src/nn/bit-net-transformer.ts";
 import { ADAM_W_OPTIONS, RATES } from "../../../src/nn/adam-w.ts";
 import { GENERATE_OPTIONS } from "../../../src/nn/generate-ids.ts";
-import * as nn from "../../../src/nn/index.ts";
+import * as nn from "../../../src/nn.ts";
 import { LAYER_OPTIONS } from "../../../src/nn/layer.ts";
 import { NORM_OPTIONS, RMS_NORM_OPTIONS } from "../../../src/nn/norm-layers.ts";
 import { REPLACE_OPTIONS } from "../../../src/nn/replace-linears.ts";

@@ -6,7 +6,7 @@ import { GENERATE_OPTIONS } from "../../../src/generate/options.ts";
 import { PERPLEXITY_OPTIONS } from "../../../src/generate/perplexity.ts";
 import { HUB_OPTIONS } from "../../../src/hub/option-table.ts";
 import { type Model, bytesSource, inspect, load, loadTokenizer } from "../../../src/index.ts";
-import { list, pull, remove } from "../../../src/pull.ts";
+import { list, pull, remove } from "../../../src/hub.ts";
 import type { Tokenizer } from "../../../src/tokenizer/tokenizer.ts";
 import { serveWith } from "../../../src/web/serve.ts";
 import { type WorkerModel, loadInWorkerOf } from "../../../src/web/worker-model.ts";

@@ -1,6 +1,6 @@
 /** A page whose Content-Security-Policy allows scripts of its own origin and WebAssembly, and nothing else. */
 import type { load as Load } from "../../../src/index.ts";
-import type { openTraining as OpenTraining } from "../../../src/training.ts";
+import type { openTraining as OpenTraining } from "../../../src/train.ts";
 import { type SuiteReport, nowAt, rejects, runSuite } from "../suite.ts";
 import { fetchModels } from "./suite-page.ts";
 import { type LoadInWorker, checkWorker, openInWorker } from "./worker-checks.ts";

@@ -1,6 +1,6 @@
 /** The suite in a page: the model here, or in a worker. */
 import type { load as Load } from "../../../src/index.ts";
-import type { openTraining as OpenTraining } from "../../../src/training.ts";
+import type { openTraining as OpenTraining } from "../../../src/train.ts";
 import { type SuiteReport, runSuite } from "../suite.ts";
 import { type LoadInWorker, checkWorker, openInWorker } from "./worker-checks.ts";
 

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { load } from "../index.ts";
-import { type ConnectionScope, serveWith } from "./serve.ts";
+import { load } from "./index.ts";
+import { type ConnectionScope, serveWith } from "./web/serve.ts";
 
 /**
  * Lets pages run models in this worker: `loadInWorker(source, { worker })`.

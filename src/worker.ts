@@ -3,23 +3,23 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
-import { type Kind, OBJECT, check } from "../core/options.ts";
-import { packagePart } from "../core/package-part.ts";
-import { DEFAULT_MODEL_THREADS, defaultModelBytes } from "../default-model.ts";
-import { NOT_ALLOWED } from "./connection.ts";
+import { fail } from "./core/errors.ts";
+import { type Kind, OBJECT, check } from "./core/options.ts";
+import { packagePart } from "./core/package-part.ts";
+import { DEFAULT_MODEL_THREADS, defaultModelBytes } from "./default-model.ts";
+import { NOT_ALLOWED } from "./web/connection.ts";
 import {
   type StartedWorker,
   type WorkerLoadOptions,
   type WorkerModel,
   type WorkerModelSource,
   loadInWorkerOf,
-} from "./worker-model.ts";
+} from "./web/worker-model.ts";
 
-export { OnebitError } from "../core/errors.ts";
-export type { ErrorCode } from "../core/errors.ts";
-export { WorkerGeneration, WorkerModel } from "./worker-model.ts";
-export type { WorkerLoadOptions, WorkerModelSource } from "./worker-model.ts";
+export { OnebitError } from "./core/errors.ts";
+export type { ErrorCode } from "./core/errors.ts";
+export { WorkerGeneration, WorkerModel } from "./web/worker-model.ts";
+export type { WorkerLoadOptions, WorkerModelSource } from "./web/worker-model.ts";
 
 /**
  * Loads a model in a worker; without a source the one in the package.
