@@ -6,7 +6,7 @@ import { runCli } from "../../src/cli/cli.ts";
 import type { Library } from "../../src/cli/command.ts";
 import type { Terminal } from "../../src/cli/terminal.ts";
 import { renderChat } from "../../src/generate/chat.ts";
-import { Model } from "../../src/generate/model.ts";
+import { Model } from "../../src/model.ts";
 import { END_OF_TURN, fakeEngine, fakeTokenizer } from "../generate/fakes.ts";
 import type { FakeEngine } from "../generate/fakes.ts";
 

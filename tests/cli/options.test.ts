@@ -11,7 +11,7 @@ import { runCli } from "../../src/cli/cli.ts";
 import type { Library } from "../../src/cli/command.ts";
 import { plainText } from "../../src/cli/screen.ts";
 import { renderChat } from "../../src/generate/chat.ts";
-import { Model } from "../../src/generate/model.ts";
+import { Model } from "../../src/model.ts";
 import { bytesOf, fakeTokenizer, scriptedEngine } from "../generate/fakes.ts";
 
 interface Ran {

@@ -6,7 +6,7 @@ import { runCli } from "../../src/cli/cli.ts";
 import type { Library } from "../../src/cli/command.ts";
 import { formatBytes, formatJson, formatRate } from "../../src/cli/format.ts";
 import type { Terminal } from "../../src/cli/terminal.ts";
-import { Model } from "../../src/generate/model.ts";
+import { Model } from "../../src/model.ts";
 import { bytesOf, fakeTokenizer, scriptedEngine } from "../generate/fakes.ts";
 
 const MB = 1_000_000;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { describe, test } from "node:test";
-import { Model } from "../../src/generate/model.ts";
+import { Model } from "../../src/model.ts";
 import type { GenerateOptions } from "../../src/generate/options.ts";
 import type { Generation, Piece } from "../../src/generate/generate.ts";
 import { BOS, bytesOf, EOS, fakeEngine, fakeTokenizer, scriptedEngine } from "./fakes.ts";

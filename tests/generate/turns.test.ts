@@ -7,7 +7,7 @@ import { getEventListeners } from "node:events";
 import { type TestContext, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { OnebitError } from "../../src/core/errors.ts";
-import { Model } from "../../src/generate/model.ts";
+import { Model } from "../../src/model.ts";
 import { type Turn, Turns } from "../../src/generate/turns.ts";
 import { load } from "../../src/load.ts";
 import { ggufBytes } from "../model/gguf-bytes.ts";

@@ -11,7 +11,7 @@ import { promisify } from "node:util";
 import { build } from "esbuild";
 import { type ErrorCode, OnebitError } from "../../src/core/errors.ts";
 import { bytesSource } from "../../src/core/byte-source.ts";
-import type { Model } from "../../src/generate/model.ts";
+import type { Model } from "../../src/model.ts";
 import { load } from "../../src/load.ts";
 import { ggufBytes } from "../model/gguf-bytes.ts";
 import { IDS } from "../model/logits.ts";

@@ -8,7 +8,7 @@ import { MODULE_RESERVED_BYTES } from "../../assembly/abi.ts";
 import { type ByteSource, bytesSource } from "../../src/core/byte-source.ts";
 import { type ErrorCode, OnebitError } from "../../src/core/errors.ts";
 import { WASM_PAGE_BYTES } from "../../src/core/limits.ts";
-import type { Model } from "../../src/generate/model.ts";
+import type { Model } from "../../src/model.ts";
 import { type LoadModelOptions, inspect, load } from "../../src/load.ts";
 import { ggufBytes, value } from "../model/gguf-bytes.ts";
 import { hfFolder } from "../model/hf-folder.ts";

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { bytesSource } from "../../src/core/byte-source.ts";
-import type { Model } from "../../src/generate/model.ts";
+import type { Model } from "../../src/model.ts";
 import { load } from "../../src/load.ts";
 import type { Engine, EngineOptions } from "../../src/model/engine.ts";
 import { openSource } from "../runtime/open-engine.ts";

@@ -7,27 +7,27 @@
  *
  * @module
  */
-import { type AbortState, fail, throwIfAborted } from "../core/errors.ts";
-import { LOGITS_RESULT_BYTES_MAX } from "../core/limits.ts";
-import { FUNCTION, type OptionTable, SIGNAL, TEXT, check, checkOptions, list, whole } from "../core/options.ts";
-import { withMemory, withMemoryNow } from "../core/refused-memory.ts";
-import type { ModelConfig } from "../model/config.ts";
-import type { Engine } from "../model/engine.ts";
-import type { TextPart, Tokenizer } from "../tokenizer/tokenizer.ts";
-import { CHAT_PROMPT_OPTIONS } from "./chat-options.ts";
-import type { ChatMessage, ChatPromptOptions } from "./chat-options.ts";
-import { loadChatRenderer } from "./chat-renderer.ts";
-import type { ChatRenderer } from "./chat-renderer.ts";
-import { chatTemplateNames } from "./chat-templates.ts";
-import { Context } from "./context.ts";
-import { EMBED_OPTIONS, pool } from "./embed.ts";
-import type { EmbedOptions, Pooling } from "./embed.ts";
-import { Generation, type GenerationRequest } from "./generate.ts";
-import { GENERATE_MEANINGS, GENERATE_OPTIONS, ID_LIST, TEXT_OR_IDS, checkIds } from "./options.ts";
-import type { GenerateOptions } from "./options.ts";
-import { PERPLEXITY_OPTIONS, measurePerplexity } from "./perplexity.ts";
-import type { Perplexity, PerplexityOptions } from "./perplexity.ts";
-import { Turns } from "./turns.ts";
+import { type AbortState, fail, throwIfAborted } from "./core/errors.ts";
+import { LOGITS_RESULT_BYTES_MAX } from "./core/limits.ts";
+import { FUNCTION, type OptionTable, SIGNAL, TEXT, check, checkOptions, list, whole } from "./core/options.ts";
+import { withMemory, withMemoryNow } from "./core/refused-memory.ts";
+import type { ModelConfig } from "./model/config.ts";
+import type { Engine } from "./model/engine.ts";
+import type { TextPart, Tokenizer } from "./tokenizer/tokenizer.ts";
+import { CHAT_PROMPT_OPTIONS } from "./generate/chat-options.ts";
+import type { ChatMessage, ChatPromptOptions } from "./generate/chat-options.ts";
+import { loadChatRenderer } from "./generate/chat-renderer.ts";
+import type { ChatRenderer } from "./generate/chat-renderer.ts";
+import { chatTemplateNames } from "./generate/chat-templates.ts";
+import { Context } from "./generate/context.ts";
+import { EMBED_OPTIONS, pool } from "./generate/embed.ts";
+import type { EmbedOptions, Pooling } from "./generate/embed.ts";
+import { Generation, type GenerationRequest } from "./generate/generate.ts";
+import { GENERATE_MEANINGS, GENERATE_OPTIONS, ID_LIST, TEXT_OR_IDS, checkIds } from "./generate/options.ts";
+import type { GenerateOptions } from "./generate/options.ts";
+import { PERPLEXITY_OPTIONS, measurePerplexity } from "./generate/perplexity.ts";
+import type { Perplexity, PerplexityOptions } from "./generate/perplexity.ts";
+import { Turns } from "./generate/turns.ts";
 
 /** What {@link Model} is made of. */
 export interface ModelParts {

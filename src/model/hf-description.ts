@@ -4,14 +4,14 @@
  *
  * @module
  */
-import type { HfModelFiles } from "./files/hf-folder.ts";
-import type { ModelConfig } from "./model/config.ts";
-import { configFromHf } from "./model/config-hf.ts";
-import { hfNaming } from "./model/naming-hf.ts";
-import type { TensorNaming } from "./model/weights.ts";
-import { tokenizerFromHf } from "./tokenizer/hf-tokenizer.ts";
-import { HOW_TO_MAKE_TOKENIZER_JSON, joinVocabularyFiles } from "./tokenizer/vocabulary-files.ts";
-import type { Tokenizer } from "./tokenizer/tokenizer.ts";
+import type { HfModelFiles } from "../files/hf-folder.ts";
+import type { ModelConfig } from "./config.ts";
+import { configFromHf } from "./config-hf.ts";
+import { hfNaming } from "./naming-hf.ts";
+import type { TensorNaming } from "./weights.ts";
+import { tokenizerFromHf } from "../tokenizer/hf-tokenizer.ts";
+import { HOW_TO_MAKE_TOKENIZER_JSON, joinVocabularyFiles } from "../tokenizer/vocabulary-files.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 export interface HfDescription {
   readonly config: ModelConfig;

@@ -3,15 +3,15 @@
  *
  * @module
  */
-import { packagePart } from "./core/package-part.ts";
-import type { GgufFile, TensorInfo } from "./files/gguf.ts";
-import type { ModelFile } from "./files/model-file.ts";
-import type { ModelConfig } from "./model/config.ts";
-import { appendsEos, describeGguf, poolingFromGguf } from "./model/config-gguf.ts";
-import { GGUF_NAMING } from "./model/naming-gguf.ts";
-import type { TensorNaming } from "./model/weights.ts";
-import { tokenizerFromGguf } from "./tokenizer/gguf-tokenizer.ts";
-import type { Tokenizer } from "./tokenizer/tokenizer.ts";
+import { packagePart } from "../core/package-part.ts";
+import type { GgufFile, TensorInfo } from "../files/gguf.ts";
+import type { ModelFile } from "../files/model-file.ts";
+import type { ModelConfig } from "./config.ts";
+import { appendsEos, describeGguf, poolingFromGguf } from "./config-gguf.ts";
+import { GGUF_NAMING } from "./naming-gguf.ts";
+import type { TensorNaming } from "./weights.ts";
+import { tokenizerFromGguf } from "../tokenizer/gguf-tokenizer.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 export interface ModelDescription {
   readonly config: ModelConfig;

@@ -1,9 +1,9 @@
 /** Raw logits, perplexity and embeddings, over an engine whose answers are known. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { pool } from "../../src/generate/embed.ts";
-import { Model } from "../../src/generate/model.ts";
-import { BOS, EOS, bytesOf, fakeEngine, fakeTokenizer } from "./fakes.ts";
+import { pool } from "../src/generate/embed.ts";
+import { Model } from "../src/model.ts";
+import { BOS, EOS, bytesOf, fakeEngine, fakeTokenizer } from "./generate/fakes.ts";
 
 /** Logit i after id n is n + i / 1000. */
 const rowOf = (ids: readonly number[], logits: Float32Array): void =>
