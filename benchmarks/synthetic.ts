@@ -5,9 +5,9 @@
  *   node benchmarks/run.mjs synthetic --shape llama-512 --type TQ1_0 --head-type Q4_K --seed 7 --out /tmp/small.gguf
  */
 import { parseArgs } from "node:util";
-import { shapes } from "./synthetic/shapes.ts";
-import { syntheticModel } from "./synthetic/model.ts";
-import { writeModelFile } from "./synthetic/write-file.ts";
+import { shapes } from "../tests/synthetic/shapes.ts";
+import { syntheticModel } from "../tests/synthetic/model.ts";
+import { writeModelFile } from "../tests/synthetic/write-file.ts";
 import type { TensorTypeName } from "../src/files/tensor-types.ts";
 
 const { values } = parseArgs({

@@ -22,8 +22,8 @@ import {
 import { SYNTHETIC } from "../tests/runtime/synthetic-models.ts";
 import { readAnswer } from "../tests/runtime/worker-answer.ts";
 import { visit } from "../tests/runtime/worker-visitors.ts";
-import { syntheticModel } from "./synthetic/model.ts";
-import { writeModelFile } from "./synthetic/write-file.ts";
+import { syntheticModel } from "../tests/synthetic/model.ts";
+import { writeModelFile } from "../tests/synthetic/write-file.ts";
 
 /** Of the reads of the bucket one in so many never ends. */
 const STALLED = 40;

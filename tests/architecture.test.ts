@@ -105,6 +105,16 @@ describe("imports", () => {
     );
   });
 
+  test("in tests: of the benchmarks only by their own tests", () => {
+    expectNone(
+      tests.filter(({ path }) => !path.startsWith("tests/benchmarks/")),
+      ({ path, text }) =>
+        relativeImports(path, text)
+          .filter(({ target }) => target.startsWith("benchmarks/"))
+          .map(({ target }) => `${path} imports ${target}`),
+    );
+  });
+
   test("name files that exist, with their extension", () => {
     expectNone([...src, ...tests, ...benchmarks], ({ path, text }) =>
       relativeImports(path, text)

@@ -18,9 +18,9 @@ import {
 } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { syntheticModel } from "../benchmarks/synthetic/model.ts";
-import type { Shape } from "../benchmarks/synthetic/shapes.ts";
-import { writeModelFile } from "../benchmarks/synthetic/write-file.ts";
+import { syntheticModel } from "./synthetic/model.ts";
+import type { Shape } from "./synthetic/shapes.ts";
+import { writeModelFile } from "./synthetic/write-file.ts";
 import { TENSOR_TYPES } from "../src/files/tensor-types.ts";
 import { ggufArchitecture } from "../src/model/architectures.ts";
 

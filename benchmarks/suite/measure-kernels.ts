@@ -1,7 +1,7 @@
 /** Where the time of a token goes, and products alone beside those of onnxruntime-web. */
 import { existsSync } from "node:fs";
 import type { ProfileReport } from "../profile/report.ts";
-import { shapes } from "../synthetic/shapes.ts";
+import { shapes } from "../../tests/synthetic/shapes.ts";
 import { type Context, type Measured, fastestNode } from "./context.ts";
 import { profile } from "./measure-scaling.ts";
 import { type ModelName, modelFile } from "./models.ts";

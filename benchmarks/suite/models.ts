@@ -1,8 +1,8 @@
 /** The synthetic models that are measured, written when they are first needed. */
 import { existsSync, mkdirSync, renameSync, statSync } from "node:fs";
-import { syntheticModel } from "../synthetic/model.ts";
-import { shapes } from "../synthetic/shapes.ts";
-import { writeModelFile } from "../synthetic/write-file.ts";
+import { syntheticModel } from "../../tests/synthetic/model.ts";
+import { shapes } from "../../tests/synthetic/shapes.ts";
+import { writeModelFile } from "../../tests/synthetic/write-file.ts";
 
 const FOLDER = "build/benchmarks";
 const SEED = 1;

@@ -7,9 +7,9 @@ import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { syntheticModel } from "../../benchmarks/synthetic/model.ts";
-import type { Shape } from "../../benchmarks/synthetic/shapes.ts";
-import { writeModelFile } from "../../benchmarks/synthetic/write-file.ts";
+import { syntheticModel } from "../synthetic/model.ts";
+import type { Shape } from "../synthetic/shapes.ts";
+import { writeModelFile } from "../synthetic/write-file.ts";
 
 const CLI = resolve("dist/cli.js");
 const TIMEOUT_MS = 60_000;

@@ -1,7 +1,7 @@
 /** Odd calls of the public interface, all of them by turns: what the campaign draws at random. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { seededRandom } from "../../benchmarks/synthetic/random.ts";
+import { seededRandom } from "../synthetic/random.ts";
 import { API_ENTRIES, tryEntry } from "./generators/api.ts";
 
 /** Of each entry and each of the three changes. */

@@ -1,7 +1,7 @@
 /** Odd command lines by number; the campaign tries more. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { seededRandom } from "../../benchmarks/synthetic/random.ts";
+import { seededRandom } from "../synthetic/random.ts";
 import { generator } from "./generators/cli.ts";
 
 const LINES = Number(process.env.ONEBIT_CLI_LINES ?? 2000);

@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { seededRandom } from "../../benchmarks/synthetic/random.ts";
+import { seededRandom } from "../synthetic/random.ts";
 import { OnebitError } from "../../src/core/errors.ts";
 import { parseGguf } from "../../src/files/gguf.ts";
 import { load } from "../../src/load.ts";

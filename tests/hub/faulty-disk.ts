@@ -7,7 +7,7 @@
  */
 import { posix } from "node:path";
 import type { ModelFs } from "../../src/platform/node-model-store.ts";
-import { type Random, seededRandom } from "../../benchmarks/synthetic/random.ts";
+import { type Random, seededRandom } from "../synthetic/random.ts";
 
 export type Fault =
   /** The process is gone before the operation. */

@@ -18,8 +18,8 @@ import {
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
-import { syntheticModel } from "../../benchmarks/synthetic/model.ts";
-import { writeModelFile } from "../../benchmarks/synthetic/write-file.ts";
+import { syntheticModel } from "../synthetic/model.ts";
+import { writeModelFile } from "../synthetic/write-file.ts";
 import { OnebitError } from "../../src/core/errors.ts";
 import type { Platform } from "../../src/core/platform.ts";
 import { listModels, removeModel } from "../../src/hub/inventory.ts";

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { syntheticVocabulary } from "../../benchmarks/synthetic/vocabulary.ts";
+import { syntheticVocabulary } from "../synthetic/vocabulary.ts";
 import { load } from "../../src/load.ts";
 import { exactLogits } from "../conformance/exact/forward.ts";
 import { type GgufChoices, ggufBytes, value } from "./gguf-bytes.ts";

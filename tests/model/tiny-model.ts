@@ -5,7 +5,7 @@
  * Every number is one that F16 and BF16 hold too: scales are powers of two, tables and norms multiples of 1/64. Of
  * every eight ternary codes four are zero, so that float masters exist whose mean magnitude is exactly the scale.
  */
-import { type Random, seedOf, seededRandom } from "../../benchmarks/synthetic/random.ts";
+import { type Random, seedOf, seededRandom } from "../synthetic/random.ts";
 
 export interface TinyShape {
   readonly nEmbd: number;

@@ -1,6 +1,6 @@
 /** Random arrays for the layers, and what tests compare of arrays. */
 import assert from "node:assert/strict";
-import { type Random, seededRandom } from "../../benchmarks/synthetic/random.ts";
+import { type Random, seededRandom } from "../synthetic/random.ts";
 import { type NdArray, array } from "../../src/nn/nd-array.ts";
 
 /** Sums of four uniform numbers, of deviation `scale`: no grid, no ties. */

@@ -1,7 +1,7 @@
 /** Memory of graphs: values that live at once never share a byte, and sharing changes no number. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { seededRandom } from "../../benchmarks/synthetic/random.ts";
+import { seededRandom } from "../synthetic/random.ts";
 import { BitNetTransformer } from "../../src/nn/bit-net-transformer.ts";
 import { BitLinear } from "../../src/nn/bit-linear.ts";
 import { BlockAllocator } from "../../src/nn/block-allocator.ts";

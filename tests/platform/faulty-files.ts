@@ -7,7 +7,7 @@
  */
 import { dirname } from "node:path";
 import type { NodeFs } from "../../src/platform/node-files.ts";
-import { type Random, seededRandom } from "../../benchmarks/synthetic/random.ts";
+import { type Random, seededRandom } from "../synthetic/random.ts";
 
 export type Fault =
   /** The process is gone before the operation. */

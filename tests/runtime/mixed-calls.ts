@@ -3,7 +3,7 @@
  * compared with the one that the same model gives alone: whole, or as far as it was let go on. Runs in Node and in
  * pages.
  */
-import { type Random, seededRandom } from "../../benchmarks/synthetic/random.ts";
+import { type Random, seededRandom } from "../synthetic/random.ts";
 import type { Model } from "../../src/index.ts";
 import type { WorkerModel } from "../../src/web/worker-model.ts";
 

@@ -1,8 +1,8 @@
 /** Small models of random weights that every runtime is asked for the same numbers of. */
 import { join } from "node:path";
-import { syntheticModel } from "../../benchmarks/synthetic/model.ts";
-import type { Shape } from "../../benchmarks/synthetic/shapes.ts";
-import { writeModelFile } from "../../benchmarks/synthetic/write-file.ts";
+import { syntheticModel } from "../synthetic/model.ts";
+import type { Shape } from "../synthetic/shapes.ts";
+import { writeModelFile } from "../synthetic/write-file.ts";
 
 /** Width 512 and four layers take about a second a model; odd sizes on purpose: rows that are no multiple of a tile. */
 const BASE = {

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { type Random, seededRandom } from "../../benchmarks/synthetic/random.ts";
+import { type Random, seededRandom } from "../synthetic/random.ts";
 import { type Model, load } from "../../src/index.ts";
 import { readAnswer } from "./worker-answer.ts";
 

@@ -3,7 +3,7 @@
  * and float linears multiples of 1/64 or of a smaller power of two. Masters of ternary linears have exactly their scale
  * as mean magnitude, so that rounding them at load gives the codes back.
  */
-import { type Random, seedOf, seededRandom } from "../../benchmarks/synthetic/random.ts";
+import { type Random, seedOf, seededRandom } from "../synthetic/random.ts";
 import type { TransformerShape } from "../../src/nn/shape.ts";
 import type { QuantizedMatrix, TrainedModel } from "../../src/train/trained-model.ts";
 import { type TrainedVocabulary, byteVocabulary } from "../../src/train/vocabulary.ts";

@@ -1,7 +1,7 @@
 /**
  * A text to train on, without a file: sentences of a small grammar, the same on every engine.
  */
-import { seededRandom } from "../../benchmarks/synthetic/random.ts";
+import { seededRandom } from "../synthetic/random.ts";
 
 const SUBJECTS = ["the cat", "a dog", "my aunt", "the king", "nobody", "every fish"];
 const VERBS = ["sees", "eats", "forgets", "paints", "sells"];

@@ -9,9 +9,9 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { syntheticModel } from "../../benchmarks/synthetic/model.ts";
-import type { Shape } from "../../benchmarks/synthetic/shapes.ts";
-import { writeModelFile } from "../../benchmarks/synthetic/write-file.ts";
+import { syntheticModel } from "../synthetic/model.ts";
+import type { Shape } from "../synthetic/shapes.ts";
+import { writeModelFile } from "../synthetic/write-file.ts";
 import {
   clickButton,
   closeDialog,

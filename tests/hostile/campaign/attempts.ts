@@ -5,7 +5,7 @@
  * The number alone decides generator and input, so any of them can be tried again by itself.
  */
 import { writeSync } from "node:fs";
-import { seedOf, seededRandom } from "../../../benchmarks/synthetic/random.ts";
+import { seedOf, seededRandom } from "../../synthetic/random.ts";
 import { OnebitError } from "../../../src/core/errors.ts";
 import type { Attempt, HostileGenerator } from "../generators/generator.ts";
 import { peakBytes } from "../peak-memory.ts";

@@ -3,7 +3,7 @@
  * What is thrown is an `OnebitError`; a misspelt option never runs.
  */
 import assert from "node:assert/strict";
-import type { Random } from "../../../benchmarks/synthetic/random.ts";
+import type { Random } from "../../synthetic/random.ts";
 import { OnebitError } from "../../../src/core/errors.ts";
 import { LAYER_ENTRIES } from "./api-layers.ts";
 import { LIBRARY_ENTRIES } from "./api-library.ts";

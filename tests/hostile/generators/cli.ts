@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
-import type { Random } from "../../../benchmarks/synthetic/random.ts";
+import type { Random } from "../../synthetic/random.ts";
 import { COMMANDS, runCli } from "../../../src/cli/cli.ts";
 import type { Library } from "../../../src/cli/command.ts";
 import { OnebitError } from "../../../src/core/errors.ts";

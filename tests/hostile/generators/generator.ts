@@ -1,5 +1,5 @@
 /** What each generator of hostile input gives to the campaign that runs them all. */
-import type { Random } from "../../../benchmarks/synthetic/random.ts";
+import type { Random } from "../../synthetic/random.ts";
 
 /** What became of one input. */
 export interface Attempt {

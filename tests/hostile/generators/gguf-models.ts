@@ -1,5 +1,5 @@
 /** Whole GGUF models: architecture × types × options, sizes that agree, and values at and past what makes sense. */
-import type { Random } from "../../../benchmarks/synthetic/random.ts";
+import type { Random } from "../../synthetic/random.ts";
 import type { GgufEntry } from "../../../src/files/gguf-writer.ts";
 import { TENSOR_TYPES, type TensorTypeName } from "../../../src/files/tensor-types.ts";
 import { ggufBytes, value } from "../../model/gguf-bytes.ts";

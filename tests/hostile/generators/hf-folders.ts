@@ -1,5 +1,5 @@
 /** Hugging Face folders: every dtype for every tensor, odd configs and quantisations, odd and missing files. */
-import type { Random } from "../../../benchmarks/synthetic/random.ts";
+import type { Random } from "../../synthetic/random.ts";
 import { SAFETENSORS_TYPES } from "../../../src/files/safetensors.ts";
 import type { SafetensorToWrite } from "../../../src/files/safetensors-writer.ts";
 import { TENSOR_TYPES } from "../../../src/files/tensor-types.ts";

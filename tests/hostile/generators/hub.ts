@@ -9,7 +9,7 @@
  * end.
  */
 import assert from "node:assert/strict";
-import type { Random } from "../../../benchmarks/synthetic/random.ts";
+import type { Random } from "../../synthetic/random.ts";
 import { OnebitError } from "../../../src/core/errors.ts";
 import type { HubPlatform } from "../../../src/core/model-store.ts";
 import { listModels, removeModel } from "../../../src/hub/inventory.ts";

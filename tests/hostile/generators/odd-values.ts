@@ -1,5 +1,5 @@
 /** Values that no argument of the library is meant to have, or has only by luck. Each call makes a fresh one. */
-import type { Random } from "../../../benchmarks/synthetic/random.ts";
+import type { Random } from "../../synthetic/random.ts";
 
 const refuse = (): never => {
   throw new TypeError("looked at");

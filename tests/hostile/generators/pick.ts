@@ -1,5 +1,5 @@
 /** Choices of the generators, all from one stream of random numbers. */
-import type { Random } from "../../../benchmarks/synthetic/random.ts";
+import type { Random } from "../../synthetic/random.ts";
 
 export function pick<Item>(random: Random, items: readonly Item[]): Item {
   return items[random.u32() % items.length];

@@ -2,7 +2,7 @@
  * What hostile chat templates are made of: every filter, test, method, function and operator of Jinja, in loops and on
  * the longest values that a template can build.
  */
-import type { Random } from "../../../benchmarks/synthetic/random.ts";
+import type { Random } from "../../synthetic/random.ts";
 
 export const INPUT = {
   messages: [

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { OnebitError } from "../../../src/core/errors.ts";
-import type { Random } from "../../../benchmarks/synthetic/random.ts";
+import type { Random } from "../../synthetic/random.ts";
 import { type Tokenizer, tokenizerFromGguf, tokenizerFromHf } from "../../../src/tokenizer/tokenizer.ts";
 import { wellFormed } from "../../../src/tokenizer/char-classes.ts";
 import { corpusText } from "../../tokenizer/corpus.ts";

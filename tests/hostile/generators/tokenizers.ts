@@ -2,7 +2,7 @@
  * Vocabularies with one to three things changed, as GGUF metadata and as tokenizer.json, given text and ids to work on.
  */
 import assert from "node:assert/strict";
-import type { Random } from "../../../benchmarks/synthetic/random.ts";
+import type { Random } from "../../synthetic/random.ts";
 import { OnebitError } from "../../../src/core/errors.ts";
 import type { GgufValue } from "../../../src/files/gguf-metadata.ts";
 import type { JsonObject, JsonValue } from "../../../src/files/json.ts";

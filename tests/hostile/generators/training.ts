@@ -4,7 +4,7 @@
  * `onebit train --resume` or `load` reads it; a training that is taken up is run to its end and exported.
  */
 import { gzipSync } from "node:zlib";
-import type { Random } from "../../../benchmarks/synthetic/random.ts";
+import type { Random } from "../../synthetic/random.ts";
 import { bytesSource } from "../../../src/core/byte-source.ts";
 import { OnebitError } from "../../../src/core/errors.ts";
 import type { Platform } from "../../../src/core/platform.ts";
