@@ -13,10 +13,10 @@ import { listModels, removeModel } from "./hub/inventory.ts";
 import type { KeptModel } from "./hub/inventory.ts";
 import type { HubOptions, PulledModel } from "./hub/options.ts";
 import { pullModel } from "./hub/pull.ts";
-import { browserHub } from "./platform/browser-hub.ts";
+import { browserHub } from "./platform/browser/hub.ts";
 import { detectPlatform } from "./platform/detect.ts";
 
-export { browserHub } from "./platform/browser-hub.ts";
+export { browserHub } from "./platform/browser/hub.ts";
 export { OnebitError } from "./core/errors.ts";
 export type {
   Fetch,
@@ -95,8 +95,7 @@ export async function remove(source: string, options: KeptOptions = {}): Promise
  * when it is given this platform.
  */
 export function platformWithHub(): Platform {
-  const platform = detectPlatform();
-  return platform.name === "browser" ? { ...platform, hub: browserHub() } : platform;
+  return detectPlatform(browserHub);
 }
 
 function hubOf(platform: Platform = platformWithHub()): HubPlatform {

@@ -25,4 +25,4 @@ export type { Perplexity, PerplexityOptions } from "./generate/perplexity.ts";
 export type { ModelWarning } from "./model/zero-weights.ts";
 export type { ModelConfig } from "./model/config.ts";
 export type { Tokenizer } from "./tokenizer/tokenizer.ts";
-export { nodePlatform } from "./platform/node.ts";
+export { nodePlatform } from "./platform/node/platform.ts";

@@ -189,6 +189,13 @@ describe("words", () => {
     );
   });
 
+  test("no question which runtime this is, outside the platform: it says how it differs", () => {
+    expectRaw(
+      src.filter(({ path }) => !path.startsWith("src/platform/")),
+      /\buserAgent\b|"(?:Deno|Bun|process)" in\b|\bprocess\??\.versions?\b|\bplatform\.name [!=]==/g,
+    );
+  });
+
   test("no enum, namespace or parameter property: the sources erase to JavaScript", () => {
     const sources = [...src, ...tests, ...benchmarks].filter(({ path }) => !path.endsWith(".d.ts"));
     expectWords(sources, /(?<=^|\n)\s*(?:export\s+)?(?:declare\s+)?(?:const\s+)?(?:enum|namespace)\s+\w/g);

@@ -14,7 +14,7 @@ import { GGUF_NAMING } from "../../src/model/naming-gguf.ts";
 import type { MemoryPlan } from "../../src/model/plan.ts";
 import { type Program, buildProgram } from "../../src/model/program.ts";
 import { placeRopeFrequencies } from "../../src/model/rope-frequencies.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 
 export interface ProfiledModel {
   readonly plan: MemoryPlan;

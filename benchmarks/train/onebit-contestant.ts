@@ -2,7 +2,7 @@
 import * as abi from "../../assembly/abi.ts";
 import { Runtime } from "../../src/nn/runtime.ts";
 import { type Graph, Tape } from "../../src/nn/tape.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 import { TransformerTrainer } from "../../src/train/transformer-trainer.ts";
 import { CLOCKS, type Clock } from "./clock.ts";
 import { type OpenOptions, answer } from "./contestant.ts";

@@ -18,6 +18,11 @@ export interface Platform extends Partial<FileStore> {
   /** The path of `name` in the folder `path`, or beside the file `path`. */
   inFolder(path: string, name: string): string;
   beside(path: string, name: string): string;
+  /**
+   * Lets timers, clicks and the network have their turn, now. Default: a timer of 0 ms, which works everywhere but
+   * waits 1 ms on Node and 4 ms in browsers.
+   */
+  nextTurn?: () => Promise<void>;
   /** Memory a new allocation may take, where the platform can tell. */
   availableMemoryBytes?: () => number;
   /** Where downloaded models are kept and how they come; absent where there is no place or no network. */

@@ -6,7 +6,7 @@
 import * as abi from "../../assembly/abi.ts";
 import { type AbortState, OnebitError, fail, throwIfAborted } from "../core/errors.ts";
 import { withMemoryNow } from "../core/refused-memory.ts";
-import { createBreather } from "../core/event-loop.ts";
+import { type Breather, createBreather } from "../core/event-loop.ts";
 import { CONTEXT_LENGTH_DEFAULT, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import type { Platform } from "../core/platform.ts";
 import type { TensorInfo } from "../files/gguf.ts";
@@ -132,6 +132,7 @@ export async function createEngine(parts: EngineParts, options: EngineOptions = 
       pool,
       options.threads === undefined ? reason : undefined,
       weights.warnings,
+      platform,
     );
   } catch (error) {
     await pool?.close();
@@ -210,7 +211,7 @@ class ProgramEngine implements Engine {
   private readonly pool: ThreadPool | undefined;
   private readonly threadCount: ThreadCount;
   /** One for all evaluations: short ones after each other must let the event loop run as one long one does. */
-  private readonly breather = createBreather();
+  private readonly breather: Breather;
   /** Undefined once closed, so that the memory can be collected while the engine is still referred to. */
   private wasm: { readonly kernels: KernelExports; readonly memory: WebAssembly.Memory } | undefined;
 
@@ -224,7 +225,9 @@ class ProgramEngine implements Engine {
     pool: ThreadPool | undefined,
     reason: string | undefined,
     warnings: readonly ModelWarning[],
+    platform: Platform,
   ) {
+    this.breather = createBreather(platform);
     this.warnings = warnings;
     this.config = config;
     this.plan = plan;

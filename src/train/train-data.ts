@@ -4,7 +4,7 @@
  * @module
  */
 import { fail, throwIfAborted } from "../core/errors.ts";
-import { createBreather } from "../core/event-loop.ts";
+import type { Breather } from "../core/event-loop.ts";
 import { trainBpe } from "../tokenizer/train-bpe.ts";
 import { type Dataset, type TokenIds, createDataset } from "./dataset.ts";
 import type { Recipe } from "./train-recipe.ts";
@@ -28,15 +28,20 @@ export function validationBytesOf(textBytes: number, { validationFraction, valid
   return validationBytes ?? Math.floor(textBytes * (validationFraction ?? 0));
 }
 
+export interface DataOptions {
+  /** The vocabulary of a run that is resumed: it is not trained again. */
+  readonly known?: TrainedVocabulary;
+  readonly breather: Breather;
+  readonly signal?: AbortSignal;
+}
+
 /**
- * @param known the vocabulary of a run that is resumed: it is not trained again
  * @throws OnebitError `train/bad-data` when the text is too short, or, for byte pairs, no UTF-8; `aborted`
  */
 export async function prepareData(
   text: Uint8Array,
   recipe: Recipe,
-  known?: TrainedVocabulary,
-  signal?: AbortSignal,
+  { known, breather, signal }: DataOptions,
 ): Promise<TrainingData> {
   const { vocabSize, dataSeed: seed } = recipe,
     validationBytes = validationBytesOf(text.length, recipe);
@@ -49,9 +54,9 @@ export async function prepareData(
   const training = text.subarray(0, border),
     validation = text.subarray(border);
   const vocabulary = known ?? bpeVocabulary(trainBpe(piecesOf(training), { vocabSize: vocabSize - 1, signal }));
-  const encoder = createEncoder(vocabulary),
-    first = await encoder(training, signal),
-    second = await encoder(validation, signal);
+  const encode = createEncoder(vocabulary, breather, signal),
+    first = await encode(training),
+    second = await encode(validation);
   requireLength(first.length, recipe, "tokens");
   const tokens =
     vocabSize <= 65_536 ? new Uint16Array(first.length + second.length) : new Int32Array(first.length + second.length);
@@ -106,10 +111,13 @@ function nextCharacter(text: Uint8Array, at: number): number {
   return place;
 }
 
-function createEncoder(vocabulary: TrainedVocabulary): (text: Uint8Array, signal?: AbortSignal) => Promise<Int32Array> {
-  const tokenizer = vocabularyTokenizer(vocabulary),
-    breather = createBreather();
-  return async (text, signal) => {
+function createEncoder(
+  vocabulary: TrainedVocabulary,
+  breather: Breather,
+  signal: AbortSignal | undefined,
+): (text: Uint8Array) => Promise<Int32Array> {
+  const tokenizer = vocabularyTokenizer(vocabulary);
+  return async (text) => {
     let ids = new Int32Array(1024),
       used = 0;
     for (const piece of piecesOf(text)) {

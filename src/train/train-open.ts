@@ -4,6 +4,7 @@
  * @module
  */
 import { fail, throwIfAborted } from "../core/errors.ts";
+import { createBreather } from "../core/event-loop.ts";
 import type { Platform } from "../core/platform.ts";
 import { withMemory } from "../core/refused-memory.ts";
 import { Runtime } from "../nn/runtime.ts";
@@ -67,7 +68,11 @@ async function open(options: TrainingOptions): Promise<Training> {
   try {
     const checkpoint = folder === undefined ? undefined : await takeUp(options, folder);
     const restored = checkpoint && readState(checkpoint, identity);
-    const data = await prepareData(text, recipe, restored?.vocabulary, signal),
+    const data = await prepareData(text, recipe, {
+        known: restored?.vocabulary,
+        breather: createBreather(platform),
+        signal,
+      }),
       { dataset } = data;
     const runtime = await Runtime.open({ threads, platform });
     try {

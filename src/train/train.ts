@@ -77,7 +77,7 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   readonly logSetAside: LogSetAside | undefined;
   readonly #parts: TrainingParts;
   readonly #schedule: Schedule;
-  readonly #breather: Breather = createBreather();
+  readonly #breather: Breather;
   #savedStep: number | undefined;
 
   constructor(parts: TrainingParts) {
@@ -89,6 +89,7 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
     this.resumedFrom = parts.resumed;
     this.logSetAside = parts.logSetAside;
     this.#savedStep = parts.resumed?.step;
+    this.#breather = createBreather(parts.platform);
     this.#schedule = createSchedule(scheduleOptions(this.recipe));
   }
 

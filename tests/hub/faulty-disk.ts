@@ -6,7 +6,7 @@
  * its folder was; of what was not synced, anything may survive, in any order.
  */
 import { posix } from "node:path";
-import type { ModelFs } from "../../src/platform/node-model-store.ts";
+import type { ModelFs } from "../../src/platform/node/model-store.ts";
 import { type Random, seededRandom } from "../synthetic/random.ts";
 
 export type Fault =

@@ -4,8 +4,8 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { HubPlatform, ModelStore } from "../../src/core/model-store.ts";
-import { nodeHub } from "../../src/platform/node-hub.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodeHub } from "../../src/platform/node/hub.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 import { MemoryModelStore } from "./memory-model-store.ts";
 
 export interface FolderPlatform {

@@ -26,7 +26,7 @@ import { listModels, removeModel } from "../../src/hub/inventory.ts";
 import type { HubOptions, PulledModel } from "../../src/hub/options.ts";
 import { pullModel } from "../../src/hub/pull.ts";
 import { inspect, load, loadTokenizer } from "../../src/load.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 import { FakeHub, modelBytes, randomBytes, sha256 } from "./fake-hub.ts";
 import { folderPlatform, memoryPlatform } from "./hub-platform.ts";
 import type { FolderPlatform } from "./hub-platform.ts";

@@ -11,7 +11,7 @@ import { connect } from "node:net";
 import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { build } from "esbuild";
-import { proxyFor } from "../../src/platform/node-proxy.ts";
+import { proxyFor } from "../../src/platform/node/proxy.ts";
 import { FakeHub, modelBytes, sha256 } from "./fake-hub.ts";
 
 const model = modelBytes(3_000_000, 1),

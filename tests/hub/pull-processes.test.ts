@@ -216,7 +216,7 @@ describe("two processes", () => {
 
 describe("a lock", () => {
   test("of a process whose number another has now, of garbage, of another machine long ago: none holds", async () => {
-    const { lockFile } = await import("../../src/platform/node-file-lock.ts");
+    const { lockFile } = await import("../../src/platform/node/file-lock.ts");
     const { utimesSync } = await import("node:fs");
     const path = join(folder, "stale.lock"),
       long = new Date(Date.now() - 120_000);
@@ -252,7 +252,7 @@ describe("a lock", () => {
   });
 
   test("goes to one of many", async () => {
-    const { lockFile } = await import("../../src/platform/node-file-lock.ts");
+    const { lockFile } = await import("../../src/platform/node/file-lock.ts");
     const path = join(folder, "many.lock");
     let nHolding = 0,
       nHeld = 0;
@@ -273,7 +273,7 @@ describe("a lock", () => {
   });
 
   test("is waited for no longer than the caller wants", async () => {
-    const { lockFile } = await import("../../src/platform/node-file-lock.ts");
+    const { lockFile } = await import("../../src/platform/node/file-lock.ts");
     const path = join(folder, "wanted.lock"),
       lock = await lockFile(path, {}),
       controller = new AbortController();

@@ -9,7 +9,7 @@ import { describe, test } from "node:test";
 import type { HubOptions } from "../../src/hub/options.ts";
 import type { PullProgress } from "../../src/hub/progress.ts";
 import { pullModel } from "../../src/hub/pull.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 import { pull as pullAsUser } from "../../src/hub.ts";
 import { type Fault, closedUrl, modelBytes, sha256 } from "./fake-hub.ts";
 import { memoryPlatform } from "./hub-platform.ts";

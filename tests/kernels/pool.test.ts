@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { OnebitError } from "../../src/core/errors.ts";
 import type { Thread } from "../../src/core/platform.ts";
 import { load } from "../../src/load.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 import { ggufBytes } from "../model/gguf-bytes.ts";
 
 const GGUF = await ggufBytes(

@@ -2,7 +2,7 @@
 import { type ByteSource, bytesSource } from "../../src/core/byte-source.ts";
 import { fail } from "../../src/core/errors.ts";
 import type { Platform } from "../../src/core/platform.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 
 /** The folder whose files these are. */
 export const FOLDER = "folder";

@@ -12,7 +12,7 @@ import { configFromGguf } from "../../src/model/config-gguf.ts";
 import { type Engine, type EngineOptions, planEngine } from "../../src/model/engine.ts";
 import { uniformTwin } from "../../src/model/layout.ts";
 import { GGUF_NAMING } from "../../src/model/naming-gguf.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 import { sizesAround } from "../kernels/thresholds.ts";
 import { openSource } from "../runtime/open-engine.ts";
 import { type GgufChoices, ggufBytes } from "./gguf-bytes.ts";

@@ -6,7 +6,7 @@ import { BitNetTransformer } from "../../src/nn/bit-net-transformer.ts";
 import { CrossEntropyLoss } from "../../src/nn/cross-entropy-loss.ts";
 import { ids } from "../../src/nn/nd-array.ts";
 import { Runtime } from "../../src/nn/runtime.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 import { assertSameBits } from "./arrays.ts";
 
 const X = ids([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7], [2, 7]);

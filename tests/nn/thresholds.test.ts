@@ -11,7 +11,7 @@ import { BitNetTransformer } from "../../src/nn/bit-net-transformer.ts";
 import { ids } from "../../src/nn/nd-array.ts";
 import { ACTIVATION_BITS, type ActivationBits, WEIGHT_BITS, type WeightBits } from "../../src/nn/projection.ts";
 import { Runtime } from "../../src/nn/runtime.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 import { sizesAround } from "../kernels/thresholds.ts";
 import { assertSameBits, randomArray } from "./arrays.ts";
 

@@ -8,7 +8,7 @@ import { openModelFile } from "../../src/files/model-file.ts";
 import { configFromGguf } from "../../src/model/config-gguf.ts";
 import { type Engine, type EngineOptions, createEngine } from "../../src/model/engine.ts";
 import { GGUF_NAMING } from "../../src/model/naming-gguf.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 
 /** Loads a GGUF file. */
 export async function openEngine(path: string, options: EngineOptions): Promise<Engine> {

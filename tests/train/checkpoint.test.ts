@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { bytesSource } from "../../src/core/byte-source.ts";
 import { OnebitError } from "../../src/core/errors.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "../../src/train/checkpoint-file.ts";
 import {
   checkpointName,

@@ -10,13 +10,13 @@ import { type TestContext, describe, test } from "node:test";
 import { writeModel } from "../../src/cli/training-files.ts";
 import { OnebitError } from "../../src/core/errors.ts";
 import type { Platform } from "../../src/core/platform.ts";
-import { nodeFileStore } from "../../src/platform/node-files.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
-import { openFile } from "../../src/platform/node-source.ts";
+import { nodeFileStore } from "../../src/platform/node/files.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
+import { openFile } from "../../src/platform/node/source.ts";
 import { loadLatestCheckpoint } from "../../src/train/checkpoint.ts";
 import { type MetricRecord, parseMetrics } from "../../src/train/metrics.ts";
 import { type TrainingOptions, openTraining } from "../../src/train/train-open.ts";
-import { type Fault, FaultyFiles, Killed, POWER_LOSSES, type Survival } from "../platform/faulty-files.ts";
+import { type Fault, FaultyFiles, Killed, POWER_LOSSES, type Survival } from "../platform/node/faulty-files.ts";
 import { grammarText } from "./train-text.ts";
 
 const isWhole = process.env["ONEBIT_TRAIN_FAULTS"] === "all";

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { OnebitError } from "../../src/core/errors.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 import type { Training } from "../../src/train/train.ts";
 import { openTraining } from "../../src/train/train-open.ts";
 import { RESUMED } from "./resume-recipe.ts";

@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { OnebitError } from "../../src/core/errors.ts";
 import { fileStoreOf } from "../../src/core/platform.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 import { formatMetric, parseMetrics, rewindMetrics } from "../../src/train/metrics.ts";
 import type { MetricRecord } from "../../src/train/metrics.ts";
 

@@ -3,7 +3,7 @@
  *
  *   node resume-child.js FOLDER [THREADS]
  */
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 import { openTraining } from "../../src/train/train-open.ts";
 import { RESUMED } from "./resume-recipe.ts";
 

@@ -4,7 +4,7 @@
  *   node save-loop.js FOLDER
  */
 import { loadLatestCheckpoint, saveCheckpoint } from "../../src/train/checkpoint.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 
 const folder = process.argv[2],
   platform = nodePlatform();

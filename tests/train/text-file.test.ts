@@ -9,7 +9,7 @@ import { createGzip, gzipSync } from "node:zlib";
 import { bytesSource } from "../../src/core/byte-source.ts";
 import type { ByteSource } from "../../src/core/byte-source.ts";
 import { OnebitError } from "../../src/core/errors.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 import { readTextFile } from "../../src/train/text-file.ts";
 import { seededRandom } from "../hostile/mutate.ts";
 

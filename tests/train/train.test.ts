@@ -9,7 +9,7 @@ import { bytesSource } from "../../src/core/byte-source.ts";
 import { OnebitError } from "../../src/core/errors.ts";
 import { load } from "../../src/load.ts";
 import { Runtime } from "../../src/nn/runtime.ts";
-import { nodePlatform } from "../../src/platform/node.ts";
+import { nodePlatform } from "../../src/platform/node/platform.ts";
 import { PRESETS } from "../../src/train/presets.ts";
 import { readTextFile } from "../../src/train/text-file.ts";
 import type { TrainEvent } from "../../src/train/train-events.ts";

@@ -15,7 +15,7 @@ import type { HubPlatform } from "../../../src/core/model-store.ts";
 import { listModels, removeModel } from "../../../src/hub/inventory.ts";
 import type { HubOptions, PulledModel } from "../../../src/hub/options.ts";
 import { pullModel } from "../../../src/hub/pull.ts";
-import { nodeHub } from "../../../src/platform/node-hub.ts";
+import { nodeHub } from "../../../src/platform/node/hub.ts";
 import { modelBytes, randomBytes, sha256 } from "../../hub/fake-hub.ts";
 import { MemoryModelStore } from "../../hub/memory-model-store.ts";
 import type { Attempt, HostileGenerator } from "./generator.ts";

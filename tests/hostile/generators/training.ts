@@ -10,9 +10,9 @@ import { OnebitError } from "../../../src/core/errors.ts";
 import type { Platform } from "../../../src/core/platform.ts";
 import type { JsonObject } from "../../../src/files/json.ts";
 import { load } from "../../../src/load.ts";
-import { nodeFileStore } from "../../../src/platform/node-files.ts";
-import { nodePlatform } from "../../../src/platform/node.ts";
-import { openFile } from "../../../src/platform/node-source.ts";
+import { nodeFileStore } from "../../../src/platform/node/files.ts";
+import { nodePlatform } from "../../../src/platform/node/platform.ts";
+import { openFile } from "../../../src/platform/node/source.ts";
 import {
   type Checkpoint,
   type CheckpointArray,
@@ -23,7 +23,7 @@ import { readTextFile } from "../../../src/train/text-file.ts";
 import { type TrainingOptions, openTraining } from "../../../src/train/train-open.ts";
 import { hfFolder } from "../../model/hf-folder.ts";
 import { FOLDER, memoryPlatform } from "../../model/memory-platform.ts";
-import { FaultyFiles } from "../../platform/faulty-files.ts";
+import { FaultyFiles } from "../../platform/node/faulty-files.ts";
 import { grammarText } from "../../train/train-text.ts";
 import type { Attempt, HostileGenerator } from "./generator.ts";
 

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { throwIfAborted } from "../core/errors.ts";
-import type { LockOptions, ModelStore, StoreLock } from "../core/model-store.ts";
-import { attempt } from "./browser-failures.ts";
+import { throwIfAborted } from "../../core/errors.ts";
+import type { LockOptions, ModelStore, StoreLock } from "../../core/model-store.ts";
+import { attempt } from "./failures.ts";
 
 /** @param name of the store: the same in every tab */
 export function browserLocks(locks: Pick<LockManager, "request">, name: string): ModelStore["lock"] {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Platform } from "../core/platform.ts";
-import { nodePlatform } from "./node.ts";
+import type { Platform } from "../../core/platform.ts";
+import { nodePlatform } from "../node/platform.ts";
 
 /** The part of Deno's own interface that is used. */
 interface Deno {

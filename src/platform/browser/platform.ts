@@ -3,12 +3,17 @@
  *
  * @module
  */
-import type { Platform, Thread } from "../core/platform.ts";
+import type { HubPlatform } from "../../core/model-store.ts";
+import type { Platform, Thread } from "../../core/platform.ts";
+import { openUrl } from "../open-url.ts";
 import { startBlobWorker } from "./blob-worker.ts";
-import { openUrl } from "./open-url.ts";
+import { nextTurn } from "./next-turn.ts";
 
-/** The platform over what every browser has; threads where the page is isolated and this thread may wait for them. */
-export function browserPlatform(): Platform {
+/**
+ * The platform over what every browser has; threads where the page is isolated and this thread may wait for them.
+ * @param hub where models are kept, for a program that brings the code of it
+ */
+export function browserPlatform(hub?: HubPlatform): Platform {
   const noThreadsReason = whyNoThreads();
   return {
     name: "browser",
@@ -17,6 +22,8 @@ export function browserPlatform(): Platform {
     isFolder: async (path) => new URL(absolute(path)).pathname.endsWith("/"),
     inFolder: (folder, name) => new URL(name, absolute(folder)).href,
     beside: (file, name) => new URL(name, absolute(file)).href,
+    nextTurn,
+    ...(hub === undefined ? {} : { hub }),
     ...(noThreadsReason === undefined ? { spawnThread } : { noThreadsReason }),
   };
 }

@@ -5,10 +5,10 @@ import realFs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { OnebitError } from "../../src/core/errors.ts";
-import { temporaryFileOf, temporaryFileTarget } from "../../src/core/platform.ts";
-import { nodeFileStore } from "../../src/platform/node-files.ts";
-import type { NodeFs } from "../../src/platform/node-files.ts";
+import { OnebitError } from "../../../src/core/errors.ts";
+import { temporaryFileOf, temporaryFileTarget } from "../../../src/core/platform.ts";
+import { nodeFileStore } from "../../../src/platform/node/files.ts";
+import type { NodeFs } from "../../../src/platform/node/files.ts";
 
 const root = mkdtempSync(join(tmpdir(), "onebit-files-"));
 after(() => rmSync(root, { recursive: true, force: true }));

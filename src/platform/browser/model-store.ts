@@ -6,11 +6,11 @@
  *
  * @module
  */
-import { blobSource } from "../core/byte-source.ts";
-import { fail } from "../core/errors.ts";
-import type { ModelStore, WritableFile } from "../core/model-store.ts";
-import { attempt } from "./browser-failures.ts";
-import { browserLocks } from "./browser-locks.ts";
+import { blobSource } from "../../core/byte-source.ts";
+import { fail } from "../../core/errors.ts";
+import type { ModelStore, WritableFile } from "../../core/model-store.ts";
+import { attempt } from "./failures.ts";
+import { browserLocks } from "./locks.ts";
 import type { FileAccess } from "./opfs-access.ts";
 
 /** What the store needs of a browser, so that tests can do without one. */

@@ -6,8 +6,8 @@
  * when the folder was; of what was not synced, anything may survive, in any order.
  */
 import { dirname } from "node:path";
-import type { NodeFs } from "../../src/platform/node-files.ts";
-import { type Random, seededRandom } from "../synthetic/random.ts";
+import type { NodeFs } from "../../../src/platform/node/files.ts";
+import { type Random, seededRandom } from "../../synthetic/random.ts";
 
 export type Fault =
   /** The process is gone before the operation. */

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { ByteSource } from "../core/byte-source.ts";
-import { OnebitError, fail } from "../core/errors.ts";
-import type { LockOptions, ModelStore, StoreLock, WritableFile } from "../core/model-store.ts";
-import { lockFile } from "./node-file-lock.ts";
-import type { LockFs } from "./node-file-lock.ts";
-import { makeFolder, syncFolder } from "./node-files.ts";
+import type { ByteSource } from "../../core/byte-source.ts";
+import { OnebitError, fail } from "../../core/errors.ts";
+import type { LockOptions, ModelStore, StoreLock, WritableFile } from "../../core/model-store.ts";
+import { lockFile } from "./file-lock.ts";
+import type { LockFs } from "./file-lock.ts";
+import { makeFolder, syncFolder } from "./files.ts";
 
 type FileHandle = import("node:fs/promises").FileHandle;
 

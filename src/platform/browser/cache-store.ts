@@ -4,12 +4,12 @@
  *
  * @module
  */
-import type { ByteSource } from "../core/byte-source.ts";
-import { fail } from "../core/errors.ts";
-import { HUB_PART_BYTES } from "../core/limits.ts";
-import type { ModelStore, StoredFile, WritableFile } from "../core/model-store.ts";
-import { attempt } from "./browser-failures.ts";
-import { browserLocks } from "./browser-locks.ts";
+import type { ByteSource } from "../../core/byte-source.ts";
+import { fail } from "../../core/errors.ts";
+import { HUB_PART_BYTES } from "../../core/limits.ts";
+import type { ModelStore, StoredFile, WritableFile } from "../../core/model-store.ts";
+import { attempt } from "./failures.ts";
+import { browserLocks } from "./locks.ts";
 
 /** A part of a download is a block: written once, whole. */
 const BLOCK_BYTES = HUB_PART_BYTES;

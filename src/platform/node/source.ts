@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { ByteSource } from "../core/byte-source.ts";
-import { fail } from "../core/errors.ts";
+import type { ByteSource } from "../../core/byte-source.ts";
+import { fail } from "../../core/errors.ts";
 
 /** One read call at most: Node takes lengths below 2 GiB. */
 const READ_BYTES_MAX = 1 << 30;

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import type { Platform, Thread } from "../core/platform.ts";
-import { nodeFileStore } from "./node-files.ts";
-import { nodeHub } from "./node-hub.ts";
-import { openFile } from "./node-source.ts";
+import type { Platform, Thread } from "../../core/platform.ts";
+import { nodeFileStore } from "./files.ts";
+import { nodeHub } from "./hub.ts";
+import { openFile } from "./source.ts";
 
 /** The platform over Node's built-in modules. */
 export function nodePlatform(): Platform {
@@ -20,6 +20,7 @@ export function nodePlatform(): Platform {
     isFolder,
     inFolder: (folder, name) => path.join(folder, name),
     beside: (file, name) => path.join(path.dirname(file), name),
+    nextTurn: () => new Promise((resolve) => setImmediate(resolve)),
     availableMemoryBytes: () => process.availableMemory(),
     spawnThread,
     pathOf: (url) => process.getBuiltinModule("node:url").fileURLToPath(url),

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
-import type { Platform } from "../core/platform.ts";
-import { openUrl } from "./open-url.ts";
+import { fail } from "../../core/errors.ts";
+import type { Platform } from "../../core/platform.ts";
+import { openUrl } from "../open-url.ts";
 
 /** The platform over `fetch` alone. */
 export function workerdPlatform(): Platform {
@@ -17,6 +17,8 @@ export function workerdPlatform(): Platform {
     isFolder: async (path) => URL.canParse(path) && new URL(path).pathname.endsWith("/"),
     inFolder: (folder, name) => new URL(name, folder).href,
     beside: (file, name) => new URL(name, file).href,
+    // No nextTurn but the default: messages of a channel are delivered before the network is looked at, so with them
+    // nothing would stream, nor stop.
     noThreadsReason: "workerd has no threads",
   };
 }

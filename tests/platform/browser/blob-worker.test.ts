@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { resolveObjectURL } from "node:buffer";
 import { after, describe, test } from "node:test";
-import { browserHub } from "../../src/platform/browser-hub.ts";
-import { browserPlatform } from "../../src/platform/browser.ts";
-import { FakeFolder } from "../hub/fake-browser.ts";
-import { rejectsWith } from "../hub/rejects.ts";
+import { browserHub } from "../../../src/platform/browser/hub.ts";
+import { browserPlatform } from "../../../src/platform/browser/platform.ts";
+import { FakeFolder } from "../../hub/fake-browser.ts";
+import { rejectsWith } from "../../hub/rejects.ts";
 
 const urls: string[] = [];
 

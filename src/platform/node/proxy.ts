@@ -6,8 +6,8 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
-import type { Fetch } from "../core/model-store.ts";
+import { fail } from "../../core/errors.ts";
+import type { Fetch } from "../../core/model-store.ts";
 
 interface Undici {
   readonly fetch: (url: string, init: RequestInit & { readonly dispatcher: object }) => Promise<Response>;

@@ -7,11 +7,11 @@
  * @module
  */
 import type { FileHandle } from "node:fs/promises";
-import { OnebitError, fail } from "../core/errors.ts";
-import type { StoreLock } from "../core/model-store.ts";
-import { temporaryFileOf, temporaryFileTarget } from "../core/platform.ts";
-import type { FileStore, HeldBy } from "../core/platform.ts";
-import { type LockFs, describeHolder, lockFile } from "./node-file-lock.ts";
+import { OnebitError, fail } from "../../core/errors.ts";
+import type { StoreLock } from "../../core/model-store.ts";
+import { temporaryFileOf, temporaryFileTarget } from "../../core/platform.ts";
+import type { FileStore, HeldBy } from "../../core/platform.ts";
+import { type LockFs, describeHolder, lockFile } from "./file-lock.ts";
 
 /** The functions of `node:fs/promises` used here; tests pass ones that fail. */
 type FolderFs = Pick<typeof import("node:fs/promises"), "mkdir" | "open">;

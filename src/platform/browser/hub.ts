@@ -6,11 +6,11 @@
 import { sha1 } from "@noble/hashes/legacy.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
-import { fail } from "../core/errors.ts";
-import type { HubPlatform, ModelStore } from "../core/model-store.ts";
+import { fail } from "../../core/errors.ts";
+import type { HubPlatform, ModelStore } from "../../core/model-store.ts";
 import { startBlobWorker } from "./blob-worker.ts";
-import { browserCacheStore } from "./browser-cache-store.ts";
-import { browserModelStore } from "./browser-model-store.ts";
+import { browserCacheStore } from "./cache-store.ts";
+import { browserModelStore } from "./model-store.ts";
 import { openDirectly, openThroughWorker, opensDirectly, WORKER_SOURCE } from "./opfs-access.ts";
 import type { FileAccess, FileWorker } from "./opfs-access.ts";
 

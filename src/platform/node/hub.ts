@@ -4,10 +4,10 @@
  *
  * @module
  */
-import type { ByteSource } from "../core/byte-source.ts";
-import type { HubPlatform } from "../core/model-store.ts";
-import { nodeModelStore } from "./node-model-store.ts";
-import { nodeFetch } from "./node-proxy.ts";
+import type { ByteSource } from "../../core/byte-source.ts";
+import type { HubPlatform } from "../../core/model-store.ts";
+import { nodeModelStore } from "./model-store.ts";
+import { nodeFetch } from "./proxy.ts";
 
 /**
  * Repositories: HF_HUB_CACHE, or `hub` below HF_HOME, or below `huggingface` in the folder for caches. Other URLs:

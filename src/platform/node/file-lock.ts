@@ -7,8 +7,8 @@
  *
  * @module
  */
-import { quoted, throwIfAborted } from "../core/errors.ts";
-import type { LockOptions, StoreLock } from "../core/model-store.ts";
+import { quoted, throwIfAborted } from "../../core/errors.ts";
+import type { LockOptions, StoreLock } from "../../core/model-store.ts";
 
 /** The functions of `node:fs/promises` used here; tests pass ones that fail. */
 export type LockFs = Pick<

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { OnebitError, fail } from "../core/errors.ts";
+import { OnebitError, fail } from "../../core/errors.ts";
 
 /** @throws OnebitError `code`, or `hub/no-space` where the browser says so */
 export async function attempt<T>(path: string, code: "file/read" | "file/write", run: () => Promise<T>): Promise<T> {
