@@ -18,12 +18,11 @@ import {
 import { PLATFORM, type Platform } from "./core/platform.ts";
 import { load } from "./load.ts";
 import { detectPlatform } from "./platform/detect.ts";
+import type { Sampler, TrainEvent } from "./train/events.ts";
 import type { MetricRecord } from "./train/metrics.ts";
-import type { Training } from "./train/train.ts";
-import type { Sampler, TrainEvent } from "./train/train-events.ts";
-import { type TrainingOptions, openTraining as openTrainingOn } from "./train/train-open.ts";
-import { RECIPE_MEANINGS, RECIPE_OPTIONS, resolveChecked } from "./train/train-options.ts";
-import { defaultThreads } from "./train/train-plan.ts";
+import { type TrainingOptions, openTraining as openTrainingOn } from "./train/open.ts";
+import { RECIPE_MEANINGS, RECIPE_OPTIONS } from "./train/options.ts";
+import type { Training } from "./train/training.ts";
 
 export { OnebitError } from "./core/errors.ts";
 export type { TransformerShape } from "./nn/shape.ts";
@@ -35,16 +34,16 @@ export type { PresetName } from "./train/presets.ts";
 export { estimateLeftMs, formatTrainingProgress } from "./train/progress-line.ts";
 export { lossPlotText } from "./train/terminal-plot.ts";
 export { readTextFile } from "./train/text-file.ts";
-export { lossCurves } from "./train/train.ts";
-export { METRICS_FILE, PLOT_FILE } from "./train/training-folder.ts";
-export type { ResumedFrom, Training } from "./train/train.ts";
-export type { SampleRequest, Sampler, StepEvent, TrainEvent } from "./train/train-events.ts";
-export { resolveOptions } from "./train/train-options.ts";
-export type { RecipeOptions } from "./train/train-options.ts";
-export { defaultThreads, planTraining } from "./train/train-plan.ts";
-export type { TrainingPlan } from "./train/train-plan.ts";
-export type { Preset, Recipe, Settings } from "./train/train-recipe.ts";
-export type { Validation } from "./train/train-validation.ts";
+export { lossCurves } from "./train/training.ts";
+export { METRICS_FILE, PLOT_FILE } from "./train/folder.ts";
+export type { ResumedFrom, Training } from "./train/training.ts";
+export type { SampleRequest, Sampler, StepEvent, TrainEvent } from "./train/events.ts";
+export { resolveOptions } from "./train/options.ts";
+export type { RecipeOptions } from "./train/options.ts";
+export { defaultThreads, planTraining } from "./train/plan.ts";
+export type { TrainingPlan } from "./train/plan.ts";
+export type { Preset, Recipe, Settings } from "./train/recipe.ts";
+export type { Validation } from "./train/validation.ts";
 export { ggufArchitectureOf } from "./train/export-gguf.ts";
 export { transformerGguf } from "./train/export-layer.ts";
 export type { LayerExportOptions } from "./train/export-layer.ts";
@@ -52,11 +51,6 @@ export type { GgufExportOptions } from "./train/export-gguf.ts";
 export type { SafetensorsExportOptions } from "./train/export-safetensors.ts";
 
 export interface TrainOptions extends Omit<TrainingOptions, "platform"> {
-  /**
-   * Default: the processors; 1 for small models, and where there are no threads. The weights are the same bits with any
-   * number.
-   */
-  readonly threads?: number;
   /** Default: that of the runtime the program runs in. */
   readonly platform?: Platform;
 }
@@ -91,10 +85,8 @@ const TRAIN_OPTIONS: OptionTable<TrainOptions> = {
 };
 
 async function openChecked(options: TrainOptions): Promise<Training> {
-  const platform = options.platform ?? detectPlatform();
-  const { threads = defaultThreads(resolveChecked(options).recipe, platform), sampler = engineSampler(platform) } =
-    options;
-  return await openTrainingOn({ ...options, platform, threads, sampler });
+  const { platform = detectPlatform(), sampler = engineSampler(platform) } = options;
+  return await openTrainingOn({ ...options, platform, sampler });
 }
 
 export interface TrainToEndOptions extends TrainOptions {

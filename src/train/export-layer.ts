@@ -10,8 +10,7 @@ import { withMemory } from "../core/refused-memory.ts";
 import { type OptionTable, TEXT, check, checkOptions, kind } from "../core/options.ts";
 import { BitNetTransformer } from "../nn/bit-net-transformer.ts";
 import { GGUF_EXPORT_OPTIONS, type GgufExportOptions, exportGguf } from "./export-gguf.ts";
-import { memorySink } from "./train-model.ts";
-import type { TrainedModel } from "./trained-model.ts";
+import { type TrainedModel, memorySink } from "./trained-model.ts";
 import { type TrainedVocabulary, byteVocabulary } from "./vocabulary.ts";
 
 export interface LayerExportOptions extends GgufExportOptions {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Preset } from "./train-recipe.ts";
+import type { Preset } from "./recipe.ts";
 
 export type PresetName = "shakespeare" | "enwik8" | "tiny";
 

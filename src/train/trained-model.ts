@@ -3,7 +3,12 @@
  *
  * @module
  */
+import { fail, quoted } from "../core/errors.ts";
+import type { Parameter } from "../nn/parameter.ts";
+import type { Runtime } from "../nn/runtime.ts";
 import type { TransformerShape } from "../nn/shape.ts";
+import { weightCodes } from "../nn/weight-codes.ts";
+import type { TransformerTrainer } from "./transformer-trainer.ts";
 import type { TrainedVocabulary } from "./vocabulary.ts";
 
 /** A matrix of a 1- or 1.58-bit model: value = code · scale. */
@@ -22,4 +27,45 @@ export interface TrainedModel {
   tensor(name: string): Float32Array;
   /** Codes and scale of a linear (`blk.N.attn_q.weight`, …) of a 1- or 1.58-bit model. */
   quantized(name: string): QuantizedMatrix;
+}
+
+/** A model in training: good until the next step, as nothing is copied. */
+export function modelInTraining(
+  runtime: Runtime,
+  trainer: TransformerTrainer,
+  vocabulary: TrainedVocabulary,
+  name: string,
+): TrainedModel {
+  const { shape, parameters } = trainer;
+  const parameter = (tensor: string): Parameter =>
+    parameters.byName.get(tensor) ??
+    fail("model/missing-tensor", `the model in training has no tensor ${quoted(tensor)}`);
+  return {
+    shape,
+    name,
+    vocabulary,
+    tensor: (tensor) => parameter(tensor).value,
+    quantized: (tensor) => weightCodes(runtime, parameter(tensor), shape.weightBits),
+  };
+}
+
+/** Gathers what an exporter writes. */
+export function memorySink(): { write(bytes: Uint8Array): void; bytes(): Uint8Array } {
+  const pieces: Uint8Array[] = [];
+  let sizeBytes = 0;
+  return {
+    write(bytes) {
+      pieces.push(bytes.slice());
+      sizeBytes += bytes.length;
+    },
+    bytes() {
+      const whole = new Uint8Array(sizeBytes);
+      let used = 0;
+      for (const piece of pieces) {
+        whole.set(piece, used);
+        used += piece.length;
+      }
+      return whole;
+    },
+  };
 }

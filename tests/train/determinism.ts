@@ -7,8 +7,8 @@
 import type { Platform } from "../../src/core/platform.ts";
 import { detectPlatform } from "../../src/platform/detect.ts";
 import { fingerprint } from "../../src/train/digest.ts";
-import { openTraining } from "../../src/train/train-open.ts";
-import type { RecipeOptions } from "../../src/train/train-options.ts";
+import { openTraining } from "../../src/train/open.ts";
+import type { RecipeOptions } from "../../src/train/options.ts";
 import { grammarText } from "./train-text.ts";
 
 /** Each of what an engine could compute otherwise: roundings, activations, schedules, vocabularies. */

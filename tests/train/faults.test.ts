@@ -15,7 +15,7 @@ import { nodePlatform } from "../../src/platform/node/platform.ts";
 import { openFile } from "../../src/platform/node/source.ts";
 import { loadLatestCheckpoint } from "../../src/train/checkpoint.ts";
 import { type MetricRecord, parseMetrics } from "../../src/train/metrics.ts";
-import { type TrainingOptions, openTraining } from "../../src/train/train-open.ts";
+import { type TrainingOptions, openTraining } from "../../src/train/open.ts";
 import { type Fault, FaultyFiles, Killed, POWER_LOSSES, type Survival } from "../platform/node/faulty-files.ts";
 import { grammarText } from "./train-text.ts";
 

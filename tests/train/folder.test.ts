@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { OnebitError } from "../../src/core/errors.ts";
 import { nodePlatform } from "../../src/platform/node/platform.ts";
-import type { Training } from "../../src/train/train.ts";
-import { openTraining } from "../../src/train/train-open.ts";
+import type { Training } from "../../src/train/training.ts";
+import { openTraining } from "../../src/train/open.ts";
 import { RESUMED } from "./resume-recipe.ts";
 import { buildTestProgram } from "./train-program.ts";
 

@@ -4,7 +4,7 @@
  *   node resume-child.js FOLDER [THREADS]
  */
 import { nodePlatform } from "../../src/platform/node/platform.ts";
-import { openTraining } from "../../src/train/train-open.ts";
+import { openTraining } from "../../src/train/open.ts";
 import { RESUMED } from "./resume-recipe.ts";
 
 const [, , folder, threads = "1"] = process.argv;

@@ -2,7 +2,7 @@
  * The training that is killed: small, so that kills fall into every part of it, with all that has a state: dropout,
  * accumulation, validation, a log between checkpoints.
  */
-import type { RecipeOptions } from "../../src/train/train-options.ts";
+import type { RecipeOptions } from "../../src/train/options.ts";
 import { grammarText } from "./train-text.ts";
 
 export const RESUMED: RecipeOptions & { readonly text: Uint8Array } = {

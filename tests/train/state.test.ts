@@ -6,8 +6,8 @@ import { test } from "node:test";
 import { OnebitError } from "../../src/core/errors.ts";
 import type { JsonObject } from "../../src/files/json.ts";
 import type { LoadedCheckpoint } from "../../src/train/checkpoint.ts";
-import { resolveOptions } from "../../src/train/train-options.ts";
-import { readState } from "../../src/train/train-state.ts";
+import { resolveOptions } from "../../src/train/options.ts";
+import { readState } from "../../src/train/state.ts";
 
 const { recipe } = resolveOptions({ preset: "tiny", vocabSize: 260 }),
   identity = { recipe, textBytes: 10, textHash: "0123456789abcdef" };

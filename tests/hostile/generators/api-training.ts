@@ -3,7 +3,7 @@ import { BitNetTransformer } from "../../../src/nn.ts";
 import { GGUF_EXPORT_OPTIONS } from "../../../src/train/export-gguf.ts";
 import { LAYER_EXPORT_OPTIONS } from "../../../src/train/export-layer.ts";
 import { SAFETENSORS_EXPORT_OPTIONS } from "../../../src/train/export-safetensors.ts";
-import { RECIPE_OPTIONS } from "../../../src/train/train-options.ts";
+import { RECIPE_OPTIONS } from "../../../src/train/options.ts";
 import * as training from "../../../src/train.ts";
 import { memoryPlatform } from "../../model/memory-platform.ts";
 import { bytesSource } from "../../../src/core/byte-source.ts";

@@ -20,7 +20,7 @@ import {
   encodeCheckpoint,
 } from "../../../src/train/checkpoint-file.ts";
 import { readTextFile } from "../../../src/train/text-file.ts";
-import { type TrainingOptions, openTraining } from "../../../src/train/train-open.ts";
+import { type TrainingOptions, openTraining } from "../../../src/train/open.ts";
 import { hfFolder } from "../../model/hf-folder.ts";
 import { FOLDER, memoryPlatform } from "../../model/memory-platform.ts";
 import { FaultyFiles } from "../../platform/node/faulty-files.ts";

@@ -21,7 +21,7 @@ import type { TransformerShape } from "../nn/shape.ts";
 import { ACTIVATION_BITS, WEIGHT_BITS } from "../nn/projection.ts";
 import { PRESETS, type PresetName } from "./presets.ts";
 import { SCHEDULE_KINDS, createSchedule } from "./schedule.ts";
-import type { Preset, Recipe, Settings } from "./train-recipe.ts";
+import type { Preset, Recipe, Settings } from "./recipe.ts";
 
 /**
  * Everything a preset says can be said anew. Left out beside what they go with: `headDim` is dim / heads,

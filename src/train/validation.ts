@@ -5,9 +5,9 @@
  */
 import { throwIfAborted } from "../core/errors.ts";
 import type { Breather } from "../core/event-loop.ts";
-import type { TrainingData } from "./train-data.ts";
+import type { TrainingData } from "./data.ts";
 import { NO_TARGET } from "./dataset.ts";
-import type { Recipe } from "./train-recipe.ts";
+import type { Recipe } from "./recipe.ts";
 import type { TransformerTrainer } from "./transformer-trainer.ts";
 
 export interface Validation {

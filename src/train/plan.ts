@@ -14,8 +14,8 @@ import { Runtime } from "../nn/runtime.ts";
 import { Tape } from "../nn/tape.ts";
 import { transformerLogits } from "../nn/transformer-graph.ts";
 import { countParameters, parameterShapes } from "../nn/transformer-parameters.ts";
-import type { Recipe } from "./train-recipe.ts";
-import { checkedRecipe, shapeOf } from "./train-options.ts";
+import type { Recipe } from "./recipe.ts";
+import { checkedRecipe, shapeOf } from "./options.ts";
 
 export interface TrainingPlan {
   readonly parameters: number;

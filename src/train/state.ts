@@ -20,7 +20,7 @@ import {
 } from "./checkpoint.ts";
 import type { Dataset } from "./dataset.ts";
 import { RANDOM_STATE_BYTES } from "./random.ts";
-import type { Recipe } from "./train-recipe.ts";
+import type { Recipe } from "./recipe.ts";
 import type { TransformerTrainer } from "./transformer-trainer.ts";
 import type { TrainedVocabulary } from "./vocabulary.ts";
 
@@ -40,6 +40,10 @@ export interface Progress {
   /** Time of those steps, and of all. */
   sinceMs: number;
   elapsedMs: number;
+}
+
+export function newProgress(): Progress {
+  return { step: 0, reportedStep: 0, lossSum: 0, lossSteps: 0, gradientNorm: 0, sinceMs: 0, elapsedMs: 0 };
 }
 
 /** What a training is of: these must be equal for one to go on with the other. */
@@ -67,7 +71,8 @@ const PROGRESS_NAMES: readonly (keyof Progress)[] = [
   "elapsedMs",
 ];
 
-export interface TrainingParts {
+/** What has a state that a checkpoint keeps. */
+export interface StatefulParts {
   readonly runtime: Runtime;
   readonly trainer: TransformerTrainer;
   readonly dataset: Dataset;
@@ -75,7 +80,7 @@ export interface TrainingParts {
 
 /** Views of the training's own memory: save them before the next step. */
 export function checkpointContents(
-  parts: TrainingParts,
+  parts: StatefulParts,
   identity: TrainingIdentity,
   vocabulary: TrainedVocabulary,
   progress: Progress,
@@ -96,7 +101,7 @@ export function checkpointContents(
   return { state: state as unknown as JsonObject, arrays };
 }
 
-function arraysOf({ runtime, trainer }: TrainingParts): {
+function arraysOf({ runtime, trainer }: StatefulParts): {
   values: Float32Array;
   first: Float32Array;
   second: Float32Array;
@@ -108,7 +113,7 @@ function arraysOf({ runtime, trainer }: TrainingParts): {
 /**
  * @throws OnebitError `train/not-finite` when a weight is no number: such a state must not take the place of a good one
  */
-export function requireFinite(parts: TrainingParts, step: number): void {
+export function requireFinite(parts: StatefulParts, step: number): void {
   for (const [name, parameter] of parts.trainer.parameters.byName) {
     for (const value of parameter.value) {
       if (!Number.isFinite(value))
@@ -122,7 +127,7 @@ export function requireFinite(parts: TrainingParts, step: number): void {
 }
 
 /** @throws OnebitError `checkpoint/mismatch` */
-export function restoreTraining(checkpoint: Checkpoint, parts: TrainingParts): void {
+export function restoreTraining(checkpoint: Checkpoint, parts: StatefulParts): void {
   for (const [name, array] of Object.entries(arraysOf(parts)))
     restoreArray(checkpoint, ARRAY_NAMES[name as keyof typeof ARRAY_NAMES], array);
   const windows = new Uint8Array(RANDOM_STATE_BYTES);

@@ -9,35 +9,32 @@
  * @module
  */
 import { OnebitError, fail, throwIfAborted } from "../core/errors.ts";
-import { type Breather, createBreather } from "../core/event-loop.ts";
+import type { Breather } from "../core/event-loop.ts";
 import { check, checkOptions, kind, list, whole } from "../core/options.ts";
-import { fileStoreOf } from "../core/platform.ts";
-import type { Platform } from "../core/platform.ts";
 import { typedRefusal, withMemory } from "../core/refused-memory.ts";
 import type { Runtime } from "../nn/runtime.ts";
-import { type SkippedCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import type { SkippedCheckpoint } from "./checkpoint.ts";
+import type { TrainingData } from "./data.ts";
+import type { SampleRequest, Sampler, StepEvent, TrainEvent } from "./events.ts";
 import { GGUF_EXPORT_OPTIONS, type GgufExportOptions, exportGguf } from "./export-gguf.ts";
 import { SAFETENSORS_EXPORT_OPTIONS, type SafetensorsExportOptions, safetensorsFolder } from "./export-safetensors.ts";
+import type { TrainingFolder } from "./folder.ts";
 import { type Curve, lossPlotSvg } from "./loss-plot.ts";
 import { type LogSetAside, type MetricRecord, formatMetric } from "./metrics.ts";
+import { scheduleOptions } from "./options.ts";
+import type { TrainingPlan } from "./plan.ts";
+import type { Recipe, Settings } from "./recipe.ts";
 import { type Schedule, createSchedule } from "./schedule.ts";
-import type { TrainingData } from "./train-data.ts";
-import type { SampleRequest, Sampler, StepEvent, TrainEvent } from "./train-events.ts";
-import { memorySink, modelInTraining } from "./train-model.ts";
-import { scheduleOptions } from "./train-options.ts";
-import type { TrainingPlan } from "./train-plan.ts";
-import type { Recipe, Settings } from "./train-recipe.ts";
-import { type Progress, type TrainingIdentity, checkpointContents, requireFinite } from "./train-state.ts";
-import { type Validation, validate } from "./train-validation.ts";
-import type { TrainedModel } from "./trained-model.ts";
-import { type FolderLock, METRICS_FILE, PLOT_FILE } from "./training-folder.ts";
+import { type Progress, type TrainingIdentity, checkpointContents, requireFinite } from "./state.ts";
+import { type TrainedModel, memorySink, modelInTraining } from "./trained-model.ts";
 import type { TransformerTrainer } from "./transformer-trainer.ts";
+import { type Validation, validate } from "./validation.ts";
 import { vocabularyTokenizer } from "./vocabulary.ts";
 
 /** What {@link openTraining} gathered. */
 export interface TrainingParts {
-  readonly platform: Platform;
   readonly runtime: Runtime;
+  readonly breather: Breather;
   readonly trainer: TransformerTrainer;
   readonly data: TrainingData;
   readonly identity: TrainingIdentity;
@@ -46,8 +43,8 @@ export interface TrainingParts {
   readonly progress: Progress;
   readonly metrics: MetricRecord[];
   readonly name: string;
-  readonly folder?: string;
-  readonly lock?: FolderLock;
+  /** Absent where nothing is kept. */
+  readonly folder?: TrainingFolder;
   readonly logSetAside?: LogSetAside;
   readonly resumed?: ResumedFrom;
   readonly sampler?: Sampler;
@@ -77,7 +74,6 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   readonly logSetAside: LogSetAside | undefined;
   readonly #parts: TrainingParts;
   readonly #schedule: Schedule;
-  readonly #breather: Breather;
   #savedStep: number | undefined;
 
   constructor(parts: TrainingParts) {
@@ -89,7 +85,6 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
     this.resumedFrom = parts.resumed;
     this.logSetAside = parts.logSetAside;
     this.#savedStep = parts.resumed?.step;
-    this.#breather = createBreather(parts.platform);
     this.#schedule = createSchedule(scheduleOptions(this.recipe));
   }
 
@@ -115,20 +110,20 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
    * last checkpoint left it
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainEvent, void> {
-    const { progress, signal, folder } = this.#parts;
+    const { progress, breather, signal, folder } = this.#parts;
     try {
       for (;;) {
         if (progress.step > progress.reportedStep) yield* this.#report();
-        if (this.#isCheckpointDue()) yield await this.#save();
+        if (folder && this.#isCheckpointDue()) yield await this.#save(folder);
         if (progress.step >= this.recipe.steps) break;
-        await this.#breather.breathe();
+        await breather.breathe();
         throwIfAborted(signal);
         yield this.#step();
       }
     } catch (thrown) {
       const error = typedRefusal(thrown, "train/not-enough-memory", `step ${progress.step + 1} of the training`),
         wasStopped = error instanceof OnebitError && error.code === "aborted";
-      if (wasStopped && folder !== undefined && progress.step !== (this.#savedStep ?? 0)) yield await this.#save();
+      if (wasStopped && folder && progress.step !== (this.#savedStep ?? 0)) yield await this.#save(folder);
       throw error;
     }
     yield { kind: "done", step: progress.step };
@@ -166,17 +161,17 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
 
   /** How well it predicts the validation part; undefined when there is none. @param maxWindows 0 for all */
   async validate(maxWindows = 0): Promise<Validation | undefined> {
-    const { trainer, data, signal } = this.#parts;
+    const { trainer, data, breather, signal } = this.#parts;
     check("maxWindows", maxWindows, whole(0));
     return await withMemory("train/not-enough-memory", "a validation", () =>
-      validate({ trainer, data, recipe: this.recipe, breather: this.#breather, signal }, maxWindows),
+      validate({ trainer, data, recipe: this.recipe, breather, signal }, maxWindows),
     );
   }
 
   /** Ends the threads, and leaves the folder to others. */
   async close(): Promise<void> {
-    const { runtime, lock } = this.#parts;
-    await runtime.close().finally(() => lock?.release());
+    const { runtime, folder } = this.#parts;
+    await runtime.close().finally(() => folder?.release());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -224,7 +219,7 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   }
 
   async #log(validation: Validation | undefined): Promise<void> {
-    const { platform, folder, progress, trainer, metrics } = this.#parts,
+    const { folder, progress, trainer, metrics } = this.#parts,
       { step, lossSum, lossSteps, sinceMs, elapsedMs, gradientNorm } = progress;
     const record: MetricRecord = {
       step,
@@ -238,7 +233,7 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
       elapsedMs,
     };
     const line = this.#orKeep(() => formatMetric(record));
-    if (folder !== undefined) await fileStoreOf(platform).appendLine(platform.inFolder(folder, METRICS_FILE), line);
+    await folder?.appendToLog(line);
     metrics.push(record);
     Object.assign(progress, { lossSum: 0, lossSteps: 0, sinceMs: 0 } satisfies Partial<Progress>);
   }
@@ -267,31 +262,22 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   }
 
   #isCheckpointDue(): boolean {
-    const {
-        progress: { step },
-        folder,
-      } = this.#parts,
+    const { step } = this.#parts.progress,
       { checkpointEvery } = this.settings;
-    if (folder === undefined || step === 0 || step === this.#savedStep) return false;
+    if (step === 0 || step === this.#savedStep) return false;
     return step === this.recipe.steps || (checkpointEvery > 0 && step % checkpointEvery === 0);
   }
 
-  async #save(): Promise<TrainEvent> {
-    const { platform, runtime, trainer, data, identity, progress, resumed, lock } = this.#parts,
-      folder = this.#parts.folder!,
+  async #save(folder: TrainingFolder): Promise<TrainEvent> {
+    const { runtime, trainer, data, identity, progress, resumed } = this.#parts,
       { step } = progress;
     const parts = { runtime, trainer, dataset: data.dataset };
     this.#orKeep(() => requireFinite(parts, step));
-    const contents = checkpointContents(parts, identity, data.vocabulary, progress);
-    await lock?.requireHeld();
-    // The checkpoint says which lines it has seen: a power cut must not take those and leave the checkpoint.
-    await fileStoreOf(platform).syncFile(platform.inFolder(folder, METRICS_FILE));
-    const path = await saveCheckpoint(platform, folder, step, contents, { skipped: resumed?.skipped });
+    const contents = checkpointContents(parts, identity, data.vocabulary, progress),
+      path = await folder.save(step, contents, resumed?.skipped);
     this.#savedStep = step;
     const svg = lossPlotSvg(lossCurves(this.metrics), { title: `Training of ${this.name}` });
-    await fileStoreOf(platform).writeFileAtomically(platform.inFolder(folder, PLOT_FILE), [
-      new TextEncoder().encode(svg),
-    ]);
+    await folder.savePlot(svg);
     return { kind: "checkpoint", step, path };
   }
 

@@ -7,7 +7,7 @@ import { fail, throwIfAborted } from "../core/errors.ts";
 import type { Breather } from "../core/event-loop.ts";
 import { trainBpe } from "../tokenizer/train-bpe.ts";
 import { type Dataset, type TokenIds, createDataset } from "./dataset.ts";
-import type { Recipe } from "./train-recipe.ts";
+import type { Recipe, Settings } from "./recipe.ts";
 import { type TrainedVocabulary, bpeVocabulary, byteVocabulary, vocabularyTokenizer } from "./vocabulary.ts";
 
 export interface TrainingData {
@@ -23,9 +23,20 @@ export interface TrainingData {
 const PIECE_BYTES = 1 << 20;
 const NEWLINE = 0x0a;
 
-/** Bytes at the end of a text that are kept for validation. */
-export function validationBytesOf(textBytes: number, { validationFraction, validationBytes }: Recipe): number {
-  return validationBytes ?? Math.floor(textBytes * (validationFraction ?? 0));
+/**
+ * The part of a text that a training is about. @throws OnebitError `train/bad-data` for one that is too short to train
+ * on
+ */
+export function trainingText(whole: Uint8Array, recipe: Recipe, { maxBytes }: Settings): Uint8Array {
+  const text = maxBytes === 0 ? whole : whole.subarray(0, maxBytes);
+  if (text.length === 0) fail("train/bad-data", "training data: wanted a text, found nothing: it is empty");
+  const validationBytes = validationBytesOf(text, recipe);
+  if (text.length - validationBytes >= 2) return text;
+  return fail(
+    "train/bad-data",
+    `training data: wanted text beside the ${validationBytes} bytes for validation, found ${text.length} bytes ` +
+      "in all",
+  );
 }
 
 export interface DataOptions {
@@ -44,7 +55,7 @@ export async function prepareData(
   { known, breather, signal }: DataOptions,
 ): Promise<TrainingData> {
   const { vocabSize, dataSeed: seed } = recipe,
-    validationBytes = validationBytesOf(text.length, recipe);
+    validationBytes = validationBytesOf(text, recipe);
   requireLength(text.length - validationBytes, recipe, "bytes");
   if (vocabSize === 256) {
     const dataset = createDataset(text, { vocabSize, seed, validationTokens: validationBytes });
@@ -64,6 +75,11 @@ export async function prepareData(
   tokens.set(second, first.length);
   const dataset = createDataset(tokens, { vocabSize, seed, validationTokens: second.length });
   return { vocabulary, dataset, tokens, bytesOfToken: tokenLengths(vocabulary, vocabSize) };
+}
+
+/** Bytes at the end of a text that are kept for validation. */
+function validationBytesOf(text: Uint8Array, { validationFraction, validationBytes }: Recipe): number {
+  return validationBytes ?? Math.floor(text.length * (validationFraction ?? 0));
 }
 
 /** Before any memory is taken: a window needs one id more than a sequence has. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Validation } from "./train-validation.ts";
+import type { Validation } from "./validation.ts";
 
 export type TrainEvent =
   | StepEvent
