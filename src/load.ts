@@ -4,7 +4,7 @@
  * @module
  */
 import { type ByteSource, blobSource, bytesSource, guardedSource, isByteSource } from "./core/byte-source.ts";
-import { OnebitError, fail, throwIfAborted } from "./core/errors.ts";
+import { type ErrorCode, OnebitError, fail, throwIfAborted } from "./core/errors.ts";
 import {
   BOOLEAN,
   type Meanings,
@@ -209,9 +209,11 @@ async function inspectChecked(
   }
 }
 
+const NO_KERNELS: readonly ErrorCode[] = ["engine/unsupported", "engine/forbidden"];
+
 /** Kernels that were asked for by name must be there. */
 function noneWhereUnsupported(error: unknown, asked: Variant | undefined): undefined {
-  if (asked !== undefined || !(error instanceof OnebitError) || error.code !== "engine/unsupported") throw error;
+  if (asked !== undefined || !(error instanceof OnebitError) || !NO_KERNELS.includes(error.code)) throw error;
 }
 
 /** The tokenizer of a model file alone. @throws OnebitError `file/…`, `gguf/…`, `tokenizer/…` */

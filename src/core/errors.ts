@@ -44,6 +44,7 @@ export type ErrorCode =
   | "model/busy"
   // engine
   | "engine/unsupported"
+  | "engine/forbidden"
   | "engine/self-test-failed"
   | "engine/thread-failed"
   | "engine/thread-lost"
@@ -86,6 +87,7 @@ export type ErrorCode =
   | "hub/no-space"
   | "hub/no-model"
   | "hub/busy"
+  | "hub/worker-lost"
   // options and the command line
   | "option/unknown"
   | "option/invalid"

@@ -33,7 +33,7 @@ export interface ChosenKernels {
 
 /**
  * Compiles the wanted build, or the best one this engine runs correctly.
- * @throws OnebitError `engine/unsupported` without SIMD, or when `wanted` is not to be had;
+ * @throws OnebitError `engine/unsupported` without SIMD, or when `wanted` is not to be had; `engine/forbidden`;
  *   `engine/self-test-failed` when `wanted` computes wrongly here.
  */
 export async function chooseKernels(
@@ -73,7 +73,7 @@ async function allowed<Made>(make: () => Promise<Made>): Promise<Made> {
   } catch (cause) {
     if (isRefusedMemory(cause)) throw cause;
     return fail(
-      "engine/unsupported",
+      "engine/forbidden",
       "compiling WebAssembly is forbidden here (a page's Content-Security-Policy must have script-src " +
         "'wasm-unsafe-eval'; workerd wants the build of the exports condition " +
         `"workerd"): ${cause instanceof Error ? cause.message : String(cause)}`,

@@ -314,7 +314,7 @@ function writePages({ folder, models }: InstalledPackage, server: VanishingServe
     "no-wasm.js": `${importBoth} globalThis.runPage = async () => {
       const bytes = new Uint8Array(await (await fetch("/models/${models[0]}.gguf")).arrayBuffer());
       const error = await load(bytes).then(() => "no error", (error) => error.code + " " + error.message);
-      if (!error.startsWith("engine/unsupported ")) throw new Error(error);
+      if (!error.startsWith("engine/forbidden ")) throw new Error(error);
       return error;
     };`,
     "quick.js": `${importBoth} ${quick}`,

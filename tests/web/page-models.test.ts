@@ -299,7 +299,7 @@ for (const name of BROWSER_NAMES) {
         await until(page, `/kB of 865 kB/.test(document.querySelector(".download")?.textContent)`);
         model.isSlow = false;
         await page.evaluate("workers.at(-1).terminate()");
-        await says(page, ".download", /go on with the download.*\[engine\/worker-lost\]/s);
+        await says(page, ".download", /go on with the download.*\[hub\/worker-lost\]/s);
         await clickButton(page, ".download", "Go on");
         await says(page, "#models-notice", /is on this device now/);
       }));

@@ -195,32 +195,33 @@ describe("explanations", () => {
   const cases: readonly (readonly [
     code: ConstructorParameters<typeof OnebitError>[0],
     says: RegExp,
-    message?: string,
     where?: Partial<typeof online>,
   ])[] = [
-    ["engine/unsupported", /no WebAssembly SIMD/, "this engine has no WebAssembly SIMD"],
-    ["engine/unsupported", /forbids WebAssembly/, "Content-Security-Policy"],
+    ["engine/unsupported", /no WebAssembly SIMD/],
+    ["engine/forbidden", /forbids WebAssembly/],
     ["engine/worker-lost", /ran out of memory/],
     ["engine/part-missing", /could not be fetched/],
-    ["engine/worker-lost", /go on with the download/, "the worker that keeps models has ended"],
+    ["hub/worker-lost", /go on with the download/],
     ["hub/no-space", /no room/],
     ["hub/network", /CORS/],
-    ["hub/network", /no network/, "", { isOnline: false }],
+    ["hub/network", /no network/, { isOnline: false }],
     ["hub/offline", /not kept on this device/],
-    ["hub/unavailable", /opened as a file/, "", { isFile: true }],
+    ["hub/unavailable", /opened as a file/, { isFile: true }],
     ["hub/unavailable", /private windows/],
     ["gguf/bad-magic", /not a model file/],
     ["file/unknown-format", /not a model file/],
     ["gguf/truncated", /not whole/],
+    ["tensor/bad-data", /damaged/],
+    ["model/bad-shape", /damaged/],
     ["tensor/unsupported-type", /TQ2_0/],
     ["model/unsupported-architecture", /does not know this kind/],
     ["model/not-enough-memory", /needs more memory/],
     ["hub/not-found", /no such model/],
     ["hub/server", /does not answer as it should/],
   ];
-  for (const [code, says, message = "", where = {}] of cases) {
+  for (const [code, says, where = {}] of cases) {
     test(`${code} ${JSON.stringify(where)}`, () => {
-      const { sentence, detail } = explain(new OnebitError(code, message), { ...online, ...where });
+      const { sentence, detail } = explain(new OnebitError(code, "what the library says"), { ...online, ...where });
       assert.match(sentence, says);
       assert.match(detail, new RegExp(`\\[${code}\\]$`));
     });

@@ -18,29 +18,28 @@ export interface Circumstances {
   readonly isFile: boolean;
 }
 
-type Rule = readonly [
-  matches: (code: ErrorCode, message: string, circumstances: Circumstances) => boolean,
-  sentence: string,
-];
+type Rule = readonly [matches: (code: ErrorCode, circumstances: Circumstances) => boolean, sentence: string];
 
 const is =
   (...codes: readonly ErrorCode[]) =>
   (code: ErrorCode): boolean =>
     codes.includes(code);
 const within =
-  (group: string) =>
+  (...groups: readonly string[]) =>
   (code: ErrorCode): boolean =>
-    code.startsWith(`${group}/`);
+    groups.some((group) => code.startsWith(`${group}/`));
+
+const DAMAGED = "This model file is damaged, or is not what it says it is.";
 
 /** The first that matches. */
 const RULES: readonly Rule[] = [
   [
-    (code, message) => code === "engine/unsupported" && /SIMD/.test(message),
+    is("engine/unsupported"),
     "This browser cannot run models: it has no WebAssembly SIMD. Chrome 91, Firefox 89 and Safari 16.4, and " +
       "everything newer, can.",
   ],
   [
-    (code, message) => code === "engine/unsupported" && /Content-Security-Policy/.test(message),
+    is("engine/forbidden"),
     "The server of this page forbids WebAssembly, so no model can run. Its Content-Security-Policy needs " +
       "'wasm-unsafe-eval'.",
   ],
@@ -55,7 +54,7 @@ const RULES: readonly Rule[] = [
       "page's server leaves out a file.",
   ],
   [
-    (code, message) => code === "engine/worker-lost" && /keeps models/.test(message),
+    is("hub/worker-lost"),
     "The browser ended the part of the page that keeps models, most likely because the device ran out of memory. " +
       "What came is kept: go on with the download.",
   ],
@@ -74,7 +73,7 @@ const RULES: readonly Rule[] = [
       "where it stopped.",
   ],
   [
-    (code, _, { isFile }) => code === "hub/unavailable" && isFile,
+    (code, { isFile }) => code === "hub/unavailable" && isFile,
     "A page opened as a file cannot keep models. Choose a model file of this device instead, or open the page " +
       "from a server.",
   ],
@@ -84,7 +83,7 @@ const RULES: readonly Rule[] = [
       "Choosing a model file of this device works.",
   ],
   [
-    (code, _, { isOnline }) => !isOnline && (code === "hub/network" || code === "hub/timeout"),
+    (code, { isOnline }) => !isOnline && (code === "hub/network" || code === "hub/timeout"),
     "There is no network, and this model is not kept on this device. The built-in model and those in the list " +
       "work without one.",
   ],
@@ -143,10 +142,8 @@ const RULES: readonly Rule[] = [
   ],
   [is("tokenizer/missing"), "This file has no vocabulary, so the model cannot read text."],
   [is("tokenizer/unsupported", "tokenizer/bad-vocabulary"), "onebit cannot read the vocabulary of this model."],
-  [
-    (code) => /^(?:gguf|safetensors|tensor|model\/(?:bad-config|missing-tensor|bad-shape))/.test(code),
-    "This model file is damaged, or is not what it says it is.",
-  ],
+  [within("gguf", "safetensors", "tensor"), DAMAGED],
+  [is("model/bad-config", "model/missing-tensor", "model/bad-shape"), DAMAGED],
   [
     is("file/not-found", "file/read"),
     "The file cannot be read. It may have been moved or changed since it was chosen: choose it again.",
@@ -163,7 +160,7 @@ const UNKNOWN = "Something went wrong that nobody expected. Reloading the page m
 export function explain(error: unknown, circumstances: Circumstances): Explanation {
   if (!(error instanceof OnebitError))
     return { sentence: UNKNOWN, detail: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
-  const rule = RULES.find(([matches]) => matches(error.code, error.message, circumstances));
+  const rule = RULES.find(([matches]) => matches(error.code, circumstances));
   return { sentence: rule?.[1] ?? UNKNOWN, detail: `${error.message} [${error.code}]` };
 }
 

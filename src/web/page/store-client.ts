@@ -30,7 +30,7 @@ export class StoreClient {
     this.#startWorker = startWorker;
   }
 
-  /** @throws OnebitError as `pull`, `list` and `remove` of onebit/hub; `engine/worker-failed`, `engine/worker-lost` */
+  /** @throws OnebitError as `pull`, `list` and `remove` of onebit/hub; `engine/worker-failed`, `hub/worker-lost` */
   async call<Name extends StoreCallName>(
     name: Name,
     argument: StoreCalls[Name]["argument"],
@@ -83,7 +83,7 @@ export class StoreClient {
   #lose(message: string): void {
     this.#worker = undefined;
     for (const { reject } of this.#pending.values())
-      reject(new OnebitError("engine/worker-lost", `the worker that keeps models has ended: ${message}`));
+      reject(new OnebitError("hub/worker-lost", `the worker that keeps models has ended: ${message}`));
     this.#pending.clear();
   }
 }
