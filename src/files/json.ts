@@ -229,6 +229,7 @@ class JsonParser {
       }
     }
     this.#at = begin;
+    return undefined;
   }
 
   readonly #mergeText = new Uint8Array(256);

@@ -161,6 +161,7 @@ function ruleOf(rules: Readonly<Record<string, KeyRule>>, key: string): KeyRule 
     const family = key.slice(0, dot + 1);
     if (Object.hasOwn(rules, family)) return rules[family];
   }
+  return undefined;
 }
 
 function isOff(value: GgufValue): boolean {

@@ -293,10 +293,10 @@ class Visitor {
 export function chunks(text: string, count: number, neverEnds = false): ReadableStream<Uint8Array> {
   let sent = 0;
   return new ReadableStream({
-    pull(controller) {
+    async pull(controller) {
       if (sent++ < count) controller.enqueue(new TextEncoder().encode(text));
       else if (!neverEnds) controller.close();
-      else return new Promise(() => {});
+      else await new Promise(() => {});
     },
   });
 }
