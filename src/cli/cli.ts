@@ -44,13 +44,13 @@ export const COMMANDS: readonly Command[] = [
 /** `onebit "ROMEO:"`: the model in the package continues a text. */
 const CONTINUE_TEXT: Command = { ...run, usage: "onebit TEXT [options]", nPositionals: [1, 1] };
 
-export const EXIT_FINE = 0;
+const EXIT_FINE = 0;
 /** The model or the run failed. */
-export const EXIT_FAILED = 1;
+const EXIT_FAILED = 1;
 /** The command line itself was wrong. */
-export const EXIT_USAGE = 2;
+const EXIT_USAGE = 2;
 /** Stopped by Ctrl-C: 128 + SIGINT, as shells report it. */
-export const EXIT_INTERRUPTED = 130;
+const EXIT_INTERRUPTED = 130;
 
 /** @param args without the program's own name */
 export async function runCli(

@@ -59,7 +59,7 @@ const REPORTS: readonly Row[] = [
 ];
 
 const ROWS = [...MODEL, ...COURSE, ...REPORTS];
-export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
+const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
 
 const isSwitch = (kind: Kind): boolean => kind === "true" || kind === "false";
 

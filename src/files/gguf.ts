@@ -25,7 +25,7 @@ import { GgufReader, HeadTooShort } from "./gguf-reader.ts";
 import { padTo, placeTensors, readTensorRows, skipTensorRows } from "./gguf-tensors.ts";
 import type { TensorPlace } from "./gguf-tensors.ts";
 
-export type { GgufArray, GgufMetadata, GgufNumberArray, GgufValue } from "./gguf-metadata.ts";
+export type { GgufMetadata, GgufValue } from "./gguf-metadata.ts";
 export type { TensorPlace } from "./gguf-tensors.ts";
 
 /** "GGUF" as a little-endian u32. */

@@ -66,7 +66,7 @@ const DIMS_MAX = 64;
  * How many bytes from the start of the file its header takes.
  * @param start the first 8 bytes, or fewer when the file has fewer
  */
-export function safetensorsHeaderBytes(start: Uint8Array, fileSizeBytes: number): number {
+function safetensorsHeaderBytes(start: Uint8Array, fileSizeBytes: number): number {
   if (fileSizeBytes < LENGTH_BYTES || start.length < LENGTH_BYTES) {
     fail("safetensors/truncated", `header: wanted at least ${LENGTH_BYTES} bytes, the file has ${fileSizeBytes}`);
   }

@@ -76,7 +76,7 @@ function givenUp(error: OnebitError, failures: number): OnebitError {
 }
 
 /** Resolves after `ms`. @throws OnebitError `aborted` */
-export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   throwIfAborted(signal);
   return new Promise((resolve, reject) => {
     const end = (): void => {

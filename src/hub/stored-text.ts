@@ -16,11 +16,7 @@ export async function readText(store: ModelStore, path: string): Promise<string 
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
 }
 
-export async function readSmallFile(
-  store: ModelStore,
-  path: string,
-  bytesMax: number,
-): Promise<Uint8Array | undefined> {
+async function readSmallFile(store: ModelStore, path: string, bytesMax: number): Promise<Uint8Array | undefined> {
   const file = await store.openRead(path).catch((error: unknown) => {
     if (error instanceof OnebitError && error.code === "file/not-found") return undefined;
     throw error;

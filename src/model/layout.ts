@@ -18,7 +18,7 @@ export type DensePolicy = "auto" | "keep" | "q8";
  * A phone can hold and read 64 MB of 16-bit embeddings; the 656 MB of BitNet 2B4T, half of what a token reads, it
  * cannot.
  */
-export const DENSE_KEPT_BYTES_MAX = 64e6;
+const DENSE_KEPT_BYTES_MAX = 64e6;
 
 /** Rows a tile of the table layouts holds; every row count is padded to it. */
 export const TILE_ROWS = 32;

@@ -222,6 +222,6 @@ function reserveMemory(initial: number, shared: boolean): WebAssembly.Memory {
   }
 }
 
-export function megabytes(bytes: number): string {
+function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(0)} MB`;
 }

@@ -3,6 +3,6 @@
  *
  * @module
  */
-export type { DecodeOptions, EncodeOptions, TextPart, TokenStream, Tokenizer } from "./parts-tokenizer.ts";
+export type { TextPart, Tokenizer } from "./parts-tokenizer.ts";
 export { tokenizerFromGguf } from "./gguf-tokenizer.ts";
-export { type HfExtras, tokenizerFromHf } from "./hf-tokenizer.ts";
+export { tokenizerFromHf } from "./hf-tokenizer.ts";

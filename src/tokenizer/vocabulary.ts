@@ -10,7 +10,7 @@ import { TOKEN_UNITS_MAX, VOCABULARY_TOKENS_MAX } from "../core/limits.ts";
 import { isBlankText } from "./char-classes.ts";
 
 export const TOKEN_NORMAL = 1;
-export const TOKEN_UNKNOWN = 2;
+const TOKEN_UNKNOWN = 2;
 export const TOKEN_CONTROL = 3;
 export const TOKEN_USER_DEFINED = 4;
 export const TOKEN_UNUSED = 5;

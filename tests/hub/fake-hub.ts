@@ -47,7 +47,7 @@ export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update
 const gitSha1 = (bytes: Uint8Array): string =>
   createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex");
 /** As .gitattributes of the hub have it. */
-export const isLarge = (path: string): boolean => /\.(?:gguf|safetensors)$/.test(path);
+const isLarge = (path: string): boolean => /\.(?:gguf|safetensors)$/.test(path);
 export const blobName = (path: string, bytes: Uint8Array): string => (isLarge(path) ? sha256(bytes) : gitSha1(bytes));
 
 export class FakeHub {

@@ -88,7 +88,7 @@ interface NameChange {
 }
 
 /** What an operation of a process that was killed throws: code that catches it learns nothing and changes nothing. */
-export class Killed extends Error {}
+class Killed extends Error {}
 
 export class FaultyDisk {
   /** Of the process that runs now: `write /folder/file`. */

@@ -85,7 +85,7 @@ const ENDS: Readonly<Record<string, string>> = {
 };
 
 /** The name of a GGUF tensor in a Hugging Face checkpoint. */
-export function hfName(name: string): string {
+function hfName(name: string): string {
   if (Object.hasOwn(ENDS, name)) return ENDS[name];
   const [, layer, role, ending] = /^blk\.(\d+)\.(.+)\.(weight|bias)$/.exec(name) ?? [];
   const normed = role?.endsWith("_norm_in") ? `${NAMES[role.slice(0, -"_norm_in".length)]}.rms_norm` : NAMES[role];

@@ -4,7 +4,7 @@ import { type Random, seededRandom } from "../synthetic/random.ts";
 import { type NdArray, array } from "../../src/nn/nd-array.ts";
 
 /** Sums of four uniform numbers, of deviation `scale`: no grid, no ties. */
-export function normals(random: Random, n: number, scale = 1): Float32Array {
+function normals(random: Random, n: number, scale = 1): Float32Array {
   const uniform = () => random.u32() / 2 ** 32 - 0.5;
   return Float32Array.from({ length: n }, () => (uniform() + uniform() + uniform() + uniform()) * Math.sqrt(3) * scale);
 }

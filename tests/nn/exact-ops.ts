@@ -127,7 +127,7 @@ export function crossEntropy(logits: Values, targets: ArrayLike<number>, vocabul
 }
 
 /** The bijection that dropout's masks are made with (Mueller and Wellons' lowbias32). */
-export function hash(x: number): number {
+function hash(x: number): number {
   x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
   x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
   return (x ^ (x >>> 16)) >>> 0;

@@ -24,7 +24,7 @@ export interface ServedWorker {
  * The newest workerd that is known, and the oldest that the example's README allows: that of the last wrangler for Node
  * 20.
  */
-export const WORKERDS = { newest: "@cloudflare/workerd-linux-", oldest: "workerd-oldest-linux-" } as const;
+const WORKERDS = { newest: "@cloudflare/workerd-linux-", oldest: "workerd-oldest-linux-" } as const;
 export type WorkerdAge = keyof typeof WORKERDS;
 
 /** Undefined where it is not installed. */

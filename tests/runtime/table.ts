@@ -39,7 +39,7 @@ export function recordRow(runtime: string, { engine, checks, models }: SuiteRepo
   writeFileSync(MARKDOWN_FILE, markdownTable(rows));
 }
 
-export function markdownTable(rows: readonly Row[]): string {
+function markdownTable(rows: readonly Row[]): string {
   const head = ["runtime", ...Object.keys(COLUMNS), "relaxed SIMD", "threads", "offline cache"];
   const lines = rows.map(({ runtime, report: { engine, checks }, offline }) => [
     runtime,

@@ -9,7 +9,7 @@ import type { QuantizedMatrix, TrainedModel } from "../../src/train/trained-mode
 import { type TrainedVocabulary, byteVocabulary } from "../../src/train/vocabulary.ts";
 
 /** BitNet with SiLU, grouped queries, 256 bytes. */
-export const SHAPE: TransformerShape = {
+const SHAPE: TransformerShape = {
   vocabSize: 256,
   dim: 256,
   depth: 2,

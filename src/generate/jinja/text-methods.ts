@@ -73,7 +73,7 @@ const METHODS: Readonly<Record<string, Method>> = {
 };
 
 /** Methods of Python that are refused by name. */
-export const REFUSED_METHODS: ReadonlySet<string> = new Set([
+const REFUSED_METHODS: ReadonlySet<string> = new Set([
   "encode",
   "maketrans",
   "translate",

@@ -168,7 +168,7 @@ export function countOf(text: MarkedText, wanted: MarkedText, budget: Budget): n
 }
 
 /** Changes the case of letters. Engines look letters that are not ASCII up one by one. */
-export function changeCase(text: MarkedText, budget: Budget, change: (chars: string) => string): MarkedText {
+function changeCase(text: MarkedText, budget: Budget, change: (chars: string) => string): MarkedText {
   budget.spend(text.length >> 3);
   return text.map(change);
 }

@@ -169,7 +169,7 @@ function rms(x: Float64Array, weight: Float64Array, eps: number): Float64Array {
   return x.map((value, i) => value * scale * weight[i]);
 }
 
-export function softmax(x: Float64Array): Float64Array {
+function softmax(x: Float64Array): Float64Array {
   const max = x.reduce((largest, value) => Math.max(largest, value), -Infinity);
   const exps = x.map((value) => Math.exp(value - max));
   const sum = exps.reduce((total, value) => total + value, 0);

@@ -13,7 +13,7 @@ import type { Readable } from "node:stream";
 import { build } from "esbuild";
 import type { AttemptLine } from "./attempts.ts";
 
-export const PROCESSOR_MS_MAX = 2000;
+const PROCESSOR_MS_MAX = 2000;
 const HELD_BYTES_PER_INPUT_BYTE = 3;
 const HELD_BYTES_BESIDE = 64 * 2 ** 20;
 /** A child that says nothing for so long hangs: sixty times the processor time an input has. */

@@ -256,7 +256,7 @@ function apply({ path, to }: NameChange, names: Map<string, Inode>): void {
 }
 
 /** An error as `node:fs` makes it. */
-export function systemError(code: string, what: string): Error {
+function systemError(code: string, what: string): Error {
   return Object.assign(new Error(`${code}: refused, ${what}`), { code });
 }
 
