@@ -42,7 +42,7 @@ export const OP_GATE_RELU2 = 23;
 export const OP_GATE_GELU = 24;
 export const OP_SHORT_TABLES = 25;
 
-// ---- weight layouts. Dense ones carry their GGML type id ----
+// ---- weight layouts (layouts.ts, src/kernels/layouts.ts). Dense ones carry their GGML type id ----
 export const LAYOUT_F32 = 0;
 export const LAYOUT_F16 = 1;
 export const LAYOUT_Q4_0 = 2;
@@ -83,9 +83,38 @@ export const CONTROL_ARRIVED = 128;
 export const CONTROL_SLEEPERS = 192;
 export const CONTROL_BYTES = 256;
 
+/** Rows of a tile: outputs are padded to a multiple of it, and shared out between threads in whole tiles. */
+export const TILE_ROWS = 32;
+
+/** Activations that share a scale where they are quantised in blocks: for table and dense layouts. */
+export const TERNARY_BLOCK = 64;
+export const BINARY_BLOCK = 128;
+export const DENSE_BLOCK = 32;
+export const Q6_K_BLOCK = 256;
+
+/** Bytes of a block of Q6_K weights as it is packed, and of 64 activations that it meets (weights/q6-k.ts). */
+export const Q6_K_BLOCK_BYTES = 212;
+export const Q6_K_ACTIVATION_BYTES = 144;
+
+/** Bytes of the tables of one group of weights (weights/tables.ts), and weights of a group. */
+export const TABLE_BYTES = 32;
+export const TERNARY_GROUP = 2;
+export const BINARY_GROUP = 4;
+
 /** Bytes of the short tables of 640 groups of two ternary weights (weights/short-tables.ts). */
 export const SHORT_BLOCK_WEIGHTS = 1280;
 export const SHORT_BLOCK_BYTES = 21824;
+
+/** Scratch of a thread in the matmuls of table layouts; short tables take a word for each row of activations more. */
+export const TERNARY_TABLE_SCRATCH_BYTES = 576;
+export const BINARY_TABLE_SCRATCH_BYTES = 1024;
+export const BLOCK_TABLE_SCRATCH_BYTES = 22528;
+/**
+ * In those of dot products: four rows of a panel of so many weights (weights/ternary-dot-panel.ts), half of a level-1
+ * cache.
+ */
+export const PANEL_WEIGHTS = 4096;
+export const PANEL_SCRATCH_BYTES = 4 * PANEL_WEIGHTS;
 
 /**
  * A head's 8-bit cache (ops/attention-q8.ts): positions of a tile, bytes of a scale, and of a sum, which keys have too.

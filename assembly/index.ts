@@ -8,7 +8,7 @@ export {
   decodeTernaryRow,
   ternarizeRow,
 } from "./weights/decode";
-export { packBinaryTile, packT2Rows, packTernaryTile } from "./weights/pack";
+export { packTile } from "./layouts";
 export { denseRow, quantizeRowQ8_0 } from "./weights/dense-row";
 export { packQ6KRow } from "./weights/q6-k";
 export { xnorMatmul, packSigns } from "./weights/xnor";

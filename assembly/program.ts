@@ -30,8 +30,7 @@ import {
   TablesStep,
   TokenBlocksStep,
 } from "./steps";
-import { TILE, matmul } from "./matmul";
-import { embedRow } from "./embedding";
+import { embedRow, matmul } from "./layouts";
 import { buildShortTables, shortBlocks } from "./weights/short-tables";
 import { buildBinaryTables, buildTernaryTables } from "./weights/tables";
 import { addBias, addScaled, layerNorm, rmsNorm, rmsNormHeads, scaleRow } from "./ops/norm";
@@ -398,8 +397,8 @@ function attention(step: AttendStep, state: usize, n: i32, thread: i32, nThreads
 /** One row is shared out as by the matmuls before. */
 function gate(step: GateStep, n: i32, thread: i32, nThreads: i32): void {
   const total = n * step.dim,
-    begin = share(total, TILE, thread, nThreads),
-    end = share(total, TILE, thread + 1, nThreads);
+    begin = share(total, abi.TILE_ROWS, thread, nThreads),
+    end = share(total, abi.TILE_ROWS, thread + 1, nThreads);
   if (step.op == abi.OP_GATE_SILU) gateSilu(step.gate, step.up, step.out, begin, end);
   else if (step.op == abi.OP_GATE_RELU2) gateRelu2(step.gate, step.up, step.out, begin, end);
   else gateGelu(step.gate, step.up, step.out, begin, end);

@@ -47,7 +47,9 @@ const FILES = [
   "tables",
   "short-tables",
   "decode",
-  "pack",
+  "pack-ternary",
+  "pack-binary",
+  "pack-t2",
 ];
 
 async function main() {

@@ -1,4 +1,10 @@
 /** One matmul case of any ternary or binary kernel against its scalar twin, bit for bit, guards included. */
+import {
+  BINARY_TABLE_SCRATCH_BYTES,
+  BLOCK_TABLE_SCRATCH_BYTES,
+  PANEL_SCRATCH_BYTES,
+  TERNARY_TABLE_SCRATCH_BYTES,
+} from "../abi";
 import { packBinaryTable, packT2, packTernaryTable } from "../reference/layouts";
 import { BINARY, blockMatmul, TERNARY, uniformMatmul } from "../reference/weights";
 import { binaryTableBlockMatmul } from "../weights/binary-table-block";
@@ -19,7 +25,16 @@ export const BINARY_TABLE_BLOCK: i32 = 5;
 
 /** The largest |q| a kernel promises to be exact for. */
 const MAX_Q: StaticArray<i32> = [127, 255, 127, 127, 255, 255];
-const SCRATCH_BYTES: i32 = 24576;
+/** Scratch of each, and what a row of activations adds. */
+const SCRATCH_BYTES: StaticArray<i32> = [
+  TERNARY_TABLE_SCRATCH_BYTES,
+  BLOCK_TABLE_SCRATCH_BYTES,
+  PANEL_SCRATCH_BYTES,
+  0,
+  BINARY_TABLE_SCRATCH_BYTES,
+  BLOCK_TABLE_SCRATCH_BYTES,
+];
+const SCRATCH_ROW_BYTES: StaticArray<i32> = [4, 0, 0, 0, 0, 0];
 
 export class Case {
   /** Tiles of 32 rows of the tensor; rows [32 tileBegin, 32 tileEnd) are computed. */
@@ -45,7 +60,7 @@ export function wrongBytes(kernel: i32, c: Case): i32 {
     w = new Guarded((rows * kp) / (binary ? 8 : 4));
   const q = new Guarded(n * kp * 2),
     q8 = new Guarded(n * kp),
-    scratch = new Guarded(SCRATCH_BYTES);
+    scratch = new Guarded(SCRATCH_BYTES[kernel] + n * SCRATCH_ROW_BYTES[kernel]);
   fillCodes(codes.at, rows * kp, binary ? 1 : 2, c.weightKind, random);
   fillActivations(q.at, n * kp, MAX_Q[kernel], c.actKind, random);
   for (let i = 0; i < n * kp; i++) store<i8>(q8.at + <usize>i, <i8>load<i16>(q.at + ((<usize>i) << 1)));

@@ -1,7 +1,12 @@
+import {
+  LAYOUT_BINARY_TABLE as BINARY_TABLE,
+  LAYOUT_TERNARY_DOT as T2,
+  LAYOUT_TERNARY_TABLE as TERNARY_TABLE,
+} from "../abi";
+import { packTile } from "../layouts";
 import { packBinaryTable, packT2, packTernaryTable } from "../reference/layouts";
 import { f16ToNumber, scaleIndex, weightOf, BINARY, TERNARY } from "../reference/weights";
 import { binaryTableRow } from "../weights/binary-table";
-import { packBinaryTile, packT2Rows, packTernaryTile } from "../weights/pack";
 import { ternaryDotRow } from "../weights/ternary-dot";
 import { ternaryTableRow } from "../weights/ternary-table";
 import { differing, fillCodes, Guarded, RANDOM, Random } from "./fixtures";
@@ -9,10 +14,6 @@ import { differing, fillCodes, Guarded, RANDOM, Random } from "./fixtures";
 const WIDTHS: StaticArray<i32> = [128, 1280, 1408, 2560, 2816];
 const TILES: i32 = 3;
 const ROWS: i32 = 96;
-
-const TERNARY_TABLE: i32 = 0;
-const BINARY_TABLE: i32 = 1;
-const T2: i32 = 2;
 
 /**
  * Codes padded to a stride wider than kp, packed tile by tile in reverse, against the twin; then every row read back.
@@ -29,9 +30,7 @@ function wrongIn(layout: i32, kp: i32): i32 {
   for (let r = 0; r < ROWS; r++) memory.copy(strided.at + <usize>(r * stride), codes.at + <usize>(r * kp), kp);
   for (let tile = TILES - 1; tile >= 0; tile--) {
     const from = strided.at + <usize>(tile * 32 * stride);
-    if (layout == TERNARY_TABLE) packTernaryTile(from, stride, w.at, tile, TILES, kp);
-    if (layout == BINARY_TABLE) packBinaryTile(from, stride, w.at, tile, TILES, kp);
-    if (layout == T2) packT2Rows(from, stride, w.at, tile * 32, 32, kp);
+    packTile(layout, from, stride, w.at, tile, TILES, kp);
   }
   if (layout == TERNARY_TABLE) packTernaryTable(codes.at, twin.at, ROWS, kp);
   if (layout == BINARY_TABLE) packBinaryTable(codes.at, twin.at, ROWS, kp);

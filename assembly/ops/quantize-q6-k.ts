@@ -8,11 +8,10 @@
  *
  * The blocks' scales and the rounding are those of quantize.ts.
  */
+import { Q6_K_ACTIVATION_BYTES as GROUPS_BYTES, Q6_K_BLOCK as BLOCK } from "../abi";
 import { dotKeepsLanes, sumLanes4 } from "../simd";
 import { absmaxRow, eightIntegers } from "./quantize";
 
-const BLOCK: i32 = 256,
-  GROUPS_BYTES: usize = 144;
 const Q_MAX: i32 = 2047;
 
 /**

@@ -12,9 +12,8 @@
  * x: f32 (rows, k), row stride xStride floats. q: (rows, kp), zero from k to kp. Rounding is half to even. NaN becomes
  * 0 and an infinity makes its scale infinite, so the row's result is NaN: nothing traps.
  */
+import { DENSE_BLOCK } from "../abi";
 import { loadRest, maxFloats } from "../lanes";
-
-const DENSE_BLOCK: i32 = 32;
 
 /**
  * Scale 127 / absmax a row. `scale` receives the dequantisation factor, `sum` the row's sum.

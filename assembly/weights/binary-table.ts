@@ -11,9 +11,10 @@
  * are enough, 9.5, –, 12.3 and 11.3. A set of tiles stays in the level-2 cache (80 KB) while the activation rows pass
  * over it.
  */
+import { TILE_ROWS } from "../abi";
 import { interleaveHigh16, interleaveLow16 } from "../simd";
 import { evenSums, oddSums, sumTiles } from "./table-sums";
-import { TABLE_GROUPS, TILE_ROWS, tileOffset } from "./tables";
+import { TABLE_GROUPS, tileOffset } from "./tables";
 import { clearRows, scaleRows } from "./uniform-scale";
 
 export { binaryTableRow } from "./table-row";

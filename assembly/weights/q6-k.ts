@@ -25,6 +25,11 @@
  * distance rows/8, a block of each in turn: 13.1 GMAC/s from memory with relaxed, where four get 9.5 and one 5.5
  * (Sapphire Rapids; 18.7 in the cache). One row alone waits for memory.
  */
+import {
+  Q6_K_ACTIVATION_BYTES as ACTIVATION_BYTES,
+  Q6_K_BLOCK as BLOCK,
+  Q6_K_BLOCK_BYTES as BLOCK_BYTES,
+} from "../abi";
 import { dotI8, dotKeepsLanes, f16Scalar, sumLanes4 } from "../simd";
 import { MASKS } from "./dense-block";
 
@@ -35,14 +40,11 @@ const TOP: usize = memory.data<u8>(
 );
 const EVENS: usize = MASKS + 32;
 
-const BLOCK: i32 = 256;
-const FILE_BLOCK_BYTES: i32 = 210,
-  BLOCK_BYTES: i32 = 212;
+const FILE_BLOCK_BYTES: i32 = 210;
 /** Where a block's chunks and its d lie. */
 const CHUNKS: usize = 16,
   FACTOR: usize = 208;
-const CHUNK_BYTES: usize = 48,
-  ACTIVATION_BYTES: i32 = 144;
+const CHUNK_BYTES: usize = 48;
 /** Rows multiplied at once. */
 const STREAMS: i32 = 8;
 

@@ -7,9 +7,10 @@
  * isum is exact; nothing is fused; y holds acc between k-blocks, so the order never depends on threads or batch.
  * Scales lie beside the tiles as [tile][scale block][32 rows] f16. Eight distant tiles at once, as in binary-table.ts.
  */
+import { TILE_ROWS } from "../abi";
 import { f16HighToF32, f16LowToF32, interleaveHigh16, interleaveLow16 } from "../simd";
 import { evenSums, oddSums, sumTiles, sumTwoRows } from "./table-sums";
-import { TABLE_GROUPS, TILE_ROWS, tileOffset } from "./tables";
+import { TABLE_GROUPS, tileOffset } from "./tables";
 import { clearRows } from "./uniform-scale";
 
 /** Tiles summed at once. */

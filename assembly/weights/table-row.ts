@@ -1,6 +1,7 @@
 /** One row of a table layout (tables.ts) as numbers, for tables that are both embedding and head. */
+import { TILE_ROWS } from "../abi";
 import { f16Scalar } from "../simd";
-import { TABLE_GROUPS, TILE_ROWS, tileOffset } from "./tables";
+import { TABLE_GROUPS, tileOffset } from "./tables";
 
 /**
  * @param scale f32[rows] when scaleBlock is 0, else u16 f16 [tile][kp / scaleBlock][32 rows]

@@ -27,9 +27,6 @@
  */
 export const TABLE_GROUPS: i32 = 640;
 
-/** Rows of a tile. */
-export const TILE_ROWS: i32 = 32;
-
 /** Byte offset of one tile of one k-block in a table layout of nTiles tiles and `groups` groups a row. */
 export function tileOffset(firstGroup: i32, tile: i32, nTiles: i32, groups: i32): usize {
   const length = min(TABLE_GROUPS, groups - firstGroup);

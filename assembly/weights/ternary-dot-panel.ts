@@ -4,11 +4,9 @@
  *
  *   panel: 4 rows x PANEL_WEIGHTS codes (u8, 0..2), row-major
  */
+import { PANEL_WEIGHTS } from "../abi";
 import { dotI8, sumLanes4 } from "../simd";
 import { CODE_MASK } from "./ternary-codes";
-
-/** Weights of a panel row: four rows take 16 KB, half of a level-1 cache. */
-export const PANEL_WEIGHTS: i32 = 4096;
 
 /** Unpacks `weights` (a multiple of 64) codes of each of four T2 rows, rowBytes apart. */
 export function unpackPanel(w: usize, rowBytes: i32, weights: i32, panel: usize): void {

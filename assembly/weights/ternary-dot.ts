@@ -2,9 +2,10 @@
  * Ternary weights with one scale a row × int8 activations by dot products: the fast path where the engine has a real
  * 8-bit dot. Layout T2 (ternary-codes.ts): codes are 0..2, so Σ w q = Σ code q - Σ q.
  */
+import { PANEL_WEIGHTS } from "../abi";
 import { sumLanes4 } from "../simd";
 import { CODE_MASK, dot64 } from "./ternary-codes";
-import { addPanelDots, PANEL_WEIGHTS, unpackPanel } from "./ternary-dot-panel";
+import { addPanelDots, unpackPanel } from "./ternary-dot-panel";
 import { clearRows, scaleRows } from "./uniform-scale";
 
 export { ternaryDotRow } from "./ternary-codes";

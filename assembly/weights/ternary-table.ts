@@ -16,9 +16,10 @@
  *   scratch: sums, u16: 128 B a pair of tiles: of the first one low nibbles (rows 0..15), odd of them, high nibbles
  *   (rows 16..31), odd, then the same of the second; byte 576: i32 a row
  */
+import { TERNARY_TABLE_SCRATCH_BYTES, TILE_ROWS } from "../abi";
 import { swizzle } from "../simd";
 import { PLACES_OFFSET, SHORT_BLOCK_BYTES, TABLES_OFFSET, shortBlocks } from "./short-tables";
-import { TABLE_GROUPS, TILE_ROWS, tileOffset } from "./tables";
+import { TABLE_GROUPS, tileOffset } from "./tables";
 import { clearRows, scaleRows } from "./uniform-scale";
 
 export { ternaryTableRow } from "./table-row";
@@ -36,7 +37,7 @@ const TILE_SUM_BYTES: usize = 128,
  * Places in scratch: of a word that nobody reads (addTiles), and of what each activation row's sums are too large by.
  */
 const TOUCHED: usize = 512,
-  OFFSETS: usize = 576;
+  OFFSETS: usize = TERNARY_TABLE_SCRATCH_BYTES;
 
 /**
  * @param w table layout of 2-weight groups, `rows` (a multiple of 32) x kp (a multiple of 64)

@@ -64,10 +64,10 @@ export function stepGroups(
       op === abi.OP_MATMUL ? matrices.get(view.getUint32(at + fieldOffset("matmul", "weights"), true)) : undefined;
     if (matrix) {
       const {
-        layout,
+        size,
         matrix: { tensor, rows: nOutputs, k },
       } = matrix;
-      bytes += layout.weightBytes + layout.scaleBytes;
+      bytes += size.weightBytes + size.scaleBytes;
       weights += nOutputs * k;
       const name = tensor.name.replace(/^blk\.\d+\./, "").replace(/\.weight$/, "");
       names.push(`matmul ${(flags & abi.FLAG_HEAD_ROWS) !== 0 ? "head" : name}`);

@@ -31,51 +31,67 @@ export interface TensorType {
   readonly layout: TensorLayout;
   /** Bytes after the last block: I2_S ends with one scale for the whole tensor, in a 32-byte tail. */
   readonly tailBytes: number;
+  readonly parts: BlockParts;
+}
+
+/** Where a block has its 16-bit scales, and the bytes of codes that stand for zeros, if codes do: [from, to, byte]. */
+export interface BlockParts {
+  readonly scales: readonly number[];
+  readonly zeros: readonly (readonly [from: number, to: number, byte: number])[];
 }
 
 export type TensorTypeName = keyof typeof ROWS;
 
-/** Name → [ggml id, elements a block, bytes a block, layout, bytes of tail]. */
+/** Four codes of 1, which is what stands for 0 in 2 bits. */
+const ZERO_CODES = 0x55;
+/** Five base-3 digits of 1, and four. */
+const ZERO_TRITS = 0x80,
+  ZERO_LAST_TRITS = 0x7f;
+
+const parts = (scales: BlockParts["scales"], ...zeros: BlockParts["zeros"]): BlockParts => ({ scales, zeros });
+const NO_SCALE = parts([]);
+
+/** Name → [ggml id, elements a block, bytes a block, layout, bytes of tail, parts of a block]. */
 const ROWS = {
-  F32: [0, 1, 4, "dense", 0],
-  F16: [1, 1, 2, "dense", 0],
-  BF16: [30, 1, 2, "dense", 0],
-  Q4_0: [2, 32, 18, "dense", 0],
-  Q8_0: [8, 32, 34, "dense", 0],
-  Q4_K: [12, 256, 144, "dense", 0],
-  Q6_K: [14, 256, 210, "dense", 0],
-  TQ1_0: [34, 256, 54, "ternary", 0],
-  TQ2_0: [35, 256, 66, "ternary", 0],
+  F32: [0, 1, 4, "dense", 0, parts([0, 2])],
+  F16: [1, 1, 2, "dense", 0, parts([0])],
+  BF16: [30, 1, 2, "dense", 0, parts([0])],
+  Q4_0: [2, 32, 18, "dense", 0, parts([0], [2, 18, 0x88])],
+  Q8_0: [8, 32, 34, "dense", 0, parts([0], [2, 34, 0])],
+  Q4_K: [12, 256, 144, "dense", 0, parts([0, 2])],
+  Q6_K: [14, 256, 210, "dense", 0, parts([208])],
+  TQ1_0: [34, 256, 54, "ternary", 0, parts([52], [0, 48, ZERO_TRITS], [48, 52, ZERO_LAST_TRITS])],
+  TQ2_0: [35, 256, 66, "ternary", 0, parts([64], [0, 64, ZERO_CODES])],
   /** Ternary, 128 weights in 32 bytes; ne0 must be a multiple of 128 so that no row shares a byte with the next. */
-  I2_S: [36, 128, 32, "ternary", 32],
-  Q1_0: [41, 128, 18, "binary", 0],
+  I2_S: [36, 128, 32, "ternary", 32, parts([], [0, 32, ZERO_CODES])],
+  Q1_0: [41, 128, 18, "binary", 0, parts([0])],
   /** Groups of 64, as in ggml. */
-  Q2_0: [42, 64, 18, "ternary", 0],
+  Q2_0: [42, 64, 18, "ternary", 0, parts([0], [2, 18, ZERO_CODES])],
   /** Groups of 128, as PrismML first wrote it, under the same id. */
-  Q2_0_G128: [42, 128, 34, "ternary", 0],
+  Q2_0_G128: [42, 128, 34, "ternary", 0, parts([0], [2, 34, ZERO_CODES])],
   /** The same bytes as Q2_0_G128, under PrismML's own id. */
-  PQ2_0: [142, 128, 34, "ternary", 0],
-  PTQ1_0: [143, 128, 28, "ternary", 0],
-  U8: [undefined, 1, 1, "packed", 0],
-  I8: [24, 1, 1, "listed", 0],
-  I16: [25, 1, 2, "listed", 0],
-  I32: [26, 1, 4, "listed", 0],
-  I64: [27, 1, 8, "listed", 0],
-  F64: [28, 1, 8, "listed", 0],
-  BOOL: [undefined, 1, 1, "listed", 0],
-  U16: [undefined, 1, 2, "listed", 0],
-  U32: [undefined, 1, 4, "listed", 0],
-  U64: [undefined, 1, 8, "listed", 0],
-  F8_E4M3: [undefined, 1, 1, "listed", 0],
-  F8_E5M2: [undefined, 1, 1, "listed", 0],
-} as const satisfies Record<string, readonly [number | undefined, number, number, TensorLayout, number]>;
+  PQ2_0: [142, 128, 34, "ternary", 0, parts([0], [2, 34, ZERO_CODES])],
+  PTQ1_0: [143, 128, 28, "ternary", 0, parts([26], [0, 24, ZERO_TRITS], [24, 26, ZERO_LAST_TRITS])],
+  U8: [undefined, 1, 1, "packed", 0, parts([], [0, 1, ZERO_CODES])],
+  I8: [24, 1, 1, "listed", 0, NO_SCALE],
+  I16: [25, 1, 2, "listed", 0, NO_SCALE],
+  I32: [26, 1, 4, "listed", 0, NO_SCALE],
+  I64: [27, 1, 8, "listed", 0, NO_SCALE],
+  F64: [28, 1, 8, "listed", 0, NO_SCALE],
+  BOOL: [undefined, 1, 1, "listed", 0, NO_SCALE],
+  U16: [undefined, 1, 2, "listed", 0, NO_SCALE],
+  U32: [undefined, 1, 4, "listed", 0, NO_SCALE],
+  U64: [undefined, 1, 8, "listed", 0, NO_SCALE],
+  F8_E4M3: [undefined, 1, 1, "listed", 0, NO_SCALE],
+  F8_E5M2: [undefined, 1, 1, "listed", 0, NO_SCALE],
+} as const satisfies Record<string, readonly [number | undefined, number, number, TensorLayout, number, BlockParts]>;
 
 /** Every type, by name. */
 export const TENSOR_TYPES: Readonly<Record<TensorTypeName, TensorType>> = Object.freeze(
   Object.fromEntries(
-    Object.entries(ROWS).map(([name, [ggmlId, blockElements, blockBytes, layout, tailBytes]]) => [
+    Object.entries(ROWS).map(([name, [ggmlId, blockElements, blockBytes, layout, tailBytes, parts]]) => [
       name,
-      Object.freeze({ name, ggmlId, blockElements, blockBytes, layout, tailBytes }),
+      Object.freeze({ name, ggmlId, blockElements, blockBytes, layout, tailBytes, parts }),
     ]),
   ),
 ) as Readonly<Record<TensorTypeName, TensorType>>;

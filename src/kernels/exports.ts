@@ -17,9 +17,15 @@ export interface KernelExports {
   decodeBinaryRow(type: number, src: number, k: number, codes: number, scales: number): number;
   ternarizeRow(x: number, k: number, scale: number, codes: number): void;
   absSumRow(x: number, k: number): number;
-  packTernaryTile(codes: number, codeStride: number, dst: number, tile: number, nTiles: number, kp: number): void;
-  packBinaryTile(codes: number, codeStride: number, dst: number, tile: number, nTiles: number, kp: number): void;
-  packT2Rows(codes: number, codeStride: number, dst: number, row: number, nRows: number, kp: number): void;
+  packTile(
+    layout: number,
+    codes: number,
+    codeStride: number,
+    dst: number,
+    tile: number,
+    nTiles: number,
+    kp: number,
+  ): void;
   denseRow(type: number, row: number, k: number, out: number): void;
   packQ6KRow(row: number, w: number, r: number, k: number): void;
   quantizeRowQ8_0(x: number, k: number, dst: number): void;

@@ -7,7 +7,7 @@ import { THREADS_MAX } from "../core/limits.ts";
 import { FUNCTION, type OptionTable, SIGNAL, number, oneOf, whole } from "../core/options.ts";
 import type { Variant } from "../kernels/variant.ts";
 import type { ActivationMode } from "./config.ts";
-import type { DensePolicy, TernaryKernel } from "./layout.ts";
+import type { DensePolicy, TernaryKernel } from "./choose-layout.ts";
 import type { LoadOptions } from "./loader.ts";
 import type { KvType } from "./plan.ts";
 

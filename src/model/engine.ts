@@ -11,6 +11,7 @@ import { CONTEXT_LENGTH_DEFAULT, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core
 import type { Platform } from "../core/platform.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import type { KernelExports } from "../kernels/exports.ts";
+import { padToTiles } from "../kernels/layouts.ts";
 import { type Numeric, createNumeric } from "../kernels/numeric.ts";
 import { type ThreadPool, startPool } from "../kernels/pool.ts";
 import {
@@ -23,7 +24,7 @@ import {
 } from "../kernels/variant.ts";
 import type { ModelConfig } from "./config.ts";
 import type { EngineOptions } from "./engine-options.ts";
-import { type TernaryKernel, roundUp } from "./layout.ts";
+import type { TernaryKernel } from "./choose-layout.ts";
 import { loadWeights } from "./loader.ts";
 import { type MemoryPlan, planMemory } from "./plan.ts";
 import { type Program, buildProgram } from "./program.ts";
@@ -235,7 +236,7 @@ class ProgramEngine implements Engine {
     this.pool = pool;
     this.threadCount = createThreadCount(pool?.nThreads ?? 1);
     this.wasm = { kernels, memory };
-    this.numeric = createNumeric(kernels, memory, { ...plan.numeric, nMax: roundUp(config.vocabSize, 32) });
+    this.numeric = createNumeric(kernels, memory, { ...plan.numeric, nMax: padToTiles(config.vocabSize) });
     this.engine = {
       variant: chosen.variant,
       ternaryKernel: plan.options.ternaryKernel,
@@ -386,7 +387,7 @@ class ProgramEngine implements Engine {
     const { vocabSize } = this.config;
     return new Float32Array(
       this.open().memory.buffer,
-      this.plan.buffers.logits + row * roundUp(vocabSize, 32) * 4,
+      this.plan.buffers.logits + row * padToTiles(vocabSize) * 4,
       vocabSize,
     );
   }

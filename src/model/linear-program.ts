@@ -4,11 +4,12 @@
  *
  * @module
  */
+import { padToTiles } from "../kernels/layouts.ts";
+import { type StepSink, preparedOperand } from "../kernels/preparations.ts";
 import type { StepOptions, StepWriter } from "../kernels/step-writer.ts";
 import type { ModelConfig } from "./config.ts";
-import { BINARY_BLOCK, DENSE_BLOCK, type Preparation, TERNARY_BLOCK, preparationOf, roundUp } from "./layout.ts";
 import type { LoadedWeights } from "./loader.ts";
-import { type MemoryPlan, PREPARED_SHAPE, type PlacedMatrix, type PreparedBuffers, shortTableBytes } from "./plan.ts";
+import type { MemoryPlan, PlacedMatrix } from "./plan.ts";
 import type { LinearTensors, MatrixTensor } from "./weights.ts";
 
 /** Rows of f32 at `at`, `stride` values apart. */
@@ -18,10 +19,6 @@ export interface Input {
   /** With one row, there is one for each thread, which made it. */
   readonly isOwn: boolean;
 }
-
-/** Largest activation of each block quantisation: what the byte sums of the kernels leave room for. */
-const TABLE_Q_MAX = 255,
-  DENSE_Q_MAX = 2047;
 
 export class LinearWriter {
   private readonly config: ModelConfig;
@@ -38,21 +35,21 @@ export class LinearWriter {
 
   /** x (n, nEmbd) = rows `ids` of `matrix`; of one row, one for each thread. */
   embed(matrix: MatrixTensor, ids: number, x: number, embeddingScale: number): void {
-    const { layout, weightAt, scaleAt } = this.placed(matrix);
+    const { layout, scaleBlock, size, weightAt, scaleAt } = this.placed(matrix);
     this.out.step(
       "embed",
       {
         ids,
-        layout: this.layoutId(matrix),
+        layout: layout.id,
         weights: weightAt,
         scale: scaleAt,
-        scaleBlock: layout.scaleBlock,
+        scaleBlock,
         rows: matrix.rows,
         k: matrix.k,
-        kp: layout.kp,
+        kp: size.kp,
         x,
         embeddingScale,
-        rowBytes: layout.rowBytes,
+        rowBytes: size.rowBytes,
       },
       { barrier: "batch", ownRow: true },
     );
@@ -83,7 +80,7 @@ export class LinearWriter {
     // The shared input lives in `h`, which the other projections still need; no sub-norm uses `branch` this early.
     const { branch, h } = this.plan.buffers,
       { k } = linear.matrix;
-    const room = input.at === h && k <= roundUp(this.config.nEmbd, 32) ? branch : h;
+    const room = input.at === h && k <= padToTiles(this.config.nEmbd) ? branch : h;
     this.out.step(
       "rmsNorm",
       {
@@ -112,159 +109,52 @@ export class LinearWriter {
 
   private finish(linear: LinearTensors, y: number): void {
     const { rows } = linear.matrix,
-      stride = roundUp(rows, 32);
+      stride = padToTiles(rows);
     const scale = this.weights.outputScale(linear);
     if (scale !== 1) this.out.step("scale", { y, yStride: stride, factor: scale });
     if (linear.bias)
       this.out.step("addBias", { y, yStride: stride, bias: this.plan.vectors.get(linear.bias)!.at, dim: rows });
   }
 
+  /** Layouts that share a preparation of one input share what it makes. */
   private prepareAll(input: Input, matrices: readonly MatrixTensor[], options: StepOptions): void {
-    const kinds = new Map(matrices.map((matrix) => [this.preparation(matrix), matrix]));
-    for (const [kind, matrix] of kinds) {
-      if (kind !== "f32")
-        this.prepare(kind, input, matrix.k, this.placed(matrix).layout.kp, this.plan.prepared.get(kind)!, options);
-    }
-  }
-
-  private prepare(
-    kind: Preparation,
-    input: Input,
-    k: number,
-    kp: number,
-    at: PreparedBuffers,
-    options: StepOptions,
-  ): void {
-    const magnitudes = kind.startsWith("binary"),
-      rows = { x: input.at, xStride: input.stride };
-    const own: StepOptions = { ...options, barrier: "batch", ownRow: true },
-      ofInput: StepOptions = { ...own, ownInput: input.isOwn };
-    const blocks = (block: number, qMax: number) =>
-      this.out.step(
-        "quantizeBlocks",
-        { ...rows, q16: at.q, scale: at.blockScale, sum: at.blockSum, k, kp, block, qMax, magnitudes },
-        ofInput,
-      );
-    const token = (q8: number, q16: number) =>
-      this.out.step("quantizeToken", { ...rows, q8, q16, scale: at.scale, sum: at.sum, k, kp, magnitudes }, ofInput);
-    const tokenBlocks = (q16: number, block: number) =>
-      this.out.step(
-        "tokenBlocks",
-        { scale: at.scale, q16, blockScale: at.blockScale, blockSum: at.blockSum, kp, block, magnitudes },
-        own,
-      );
-    const ofTables = { q16: at.q, kp, tables: at.tables };
-    const tables = (name: "ternaryTables" | "binaryTables", group: number) =>
-      this.out.step(name, { ...ofTables, tableStride: (kp / group) * 32, nGroups: kp / group }, own);
-    const shortTables = () =>
-      this.out.step(
-        "shortTables",
-        { ...ofTables, tableStride: shortTableBytes(kp), nGroups: kp / 2 },
-        { ...options, ownInput: true },
-      );
-    const q16AfterQ8 = at.q + this.plan.nActivationRows * kp;
-    switch (kind) {
-      case "dense":
-        return blocks(DENSE_BLOCK, DENSE_Q_MAX);
-      case "dense-256":
-        return this.out.step("quantizeQ6K", { ...rows, q: at.q, scale: at.blockScale, k }, ofInput);
-      case "token-dot":
-        return token(at.q, 0);
-      case "token-dot-block":
-        token(at.q, q16AfterQ8);
-        return tokenBlocks(q16AfterQ8, TERNARY_BLOCK);
-      case "token-tables":
-        token(0, at.q);
-        return shortTables();
-      case "token-tables-block":
-        token(0, at.q);
-        tokenBlocks(at.q, TERNARY_BLOCK);
-        return tables("ternaryTables", 2);
-      case "block-tables":
-        blocks(TERNARY_BLOCK, TABLE_Q_MAX);
-        return tables("ternaryTables", 2);
-      case "binary-token":
-        token(0, at.q);
-        return tables("binaryTables", 4);
-      case "binary-token-block":
-        token(0, at.q);
-        tokenBlocks(at.q, BINARY_BLOCK);
-        return tables("binaryTables", 4);
-      case "binary-block":
-        blocks(BINARY_BLOCK, TABLE_Q_MAX);
-        return tables("binaryTables", 4);
-      case "f32":
-        return;
+    const placed = new Map(matrices.map((matrix) => [this.placed(matrix).layout.preparation, this.placed(matrix)]));
+    for (const [preparation, { matrix, size }] of placed) {
+      if (preparation === undefined) continue;
+      const at = this.plan.prepared.get(preparation)!,
+        to: StepSink<number> = { step: (name, fields, own) => this.out.step(name, fields, { ...options, ...own }) };
+      preparation.quantize(to, { x: input.at, xStride: input.stride, k: matrix.k, isOwn: input.isOwn }, at, size.kp);
+      preparation.buildTables?.(to, at, size.kp);
     }
   }
 
   private multiply(matrix: MatrixTensor, input: Input, y: number, options: StepOptions): void {
-    const { layout, weightAt, scaleAt } = this.placed(matrix),
-      kind = this.preparation(matrix),
-      yStride = roundUp(matrix.rows, 32);
-    const at = this.plan.prepared.get(kind),
-      perBlock = kind.startsWith("dense") || kind.endsWith("block") || kind === "block-tables";
-    const act = at === undefined ? input.at : kindUsesTables(kind) ? at.tables : at.q;
-    const actStride =
-      at === undefined
-        ? input.stride
-        : kind === "token-tables"
-          ? shortTableBytes(layout.kp)
-          : (layout.kp / groupOf(kind)) * 32;
+    const { layout, scaleBlock, size, weightAt, scaleAt } = this.placed(matrix),
+      { id, preparation } = layout;
+    const operand = preparation
+      ? preparedOperand(preparation, this.plan.prepared.get(preparation)!, size.kp)
+      : { ...AS_IS, act: input.at, actStride: input.stride, actRowBytes: input.stride * 4 };
     this.out.step(
       "matmul",
       {
-        layout: this.layoutId(matrix),
+        ...operand,
+        layout: id,
         weights: weightAt,
         scale: scaleAt,
-        scaleBlock: layout.scaleBlock,
-        act,
-        actStride,
-        actScale: at === undefined ? 0 : perBlock ? at.blockScale : at.scale,
-        actSum: at === undefined ? 0 : perBlock ? at.blockSum : at.sum,
+        scaleBlock,
         y,
-        yStride,
+        yStride: padToTiles(matrix.rows),
         rows: matrix.rows,
-        k: layout.kp,
-        actRowBytes: kind === "f32" ? input.stride * 4 : kindUsesTables(kind) ? actStride : layout.kp * qBytesOf(kind),
-        scaleRowBytes: perBlock && kind !== "f32" ? (layout.kp / PREPARED_SHAPE[kind].block) * 4 : 4,
+        k: size.kp,
       },
-      { ...options, ownInput: kind === "f32" ? input.isOwn : isOwn(kind) },
+      { ...options, ownInput: preparation?.isOwn ?? input.isOwn },
     );
   }
 
   private placed(matrix: MatrixTensor): PlacedMatrix {
-    return this.plan.matrices.get(matrix)!;
-  }
-
-  private layoutId(matrix: MatrixTensor): number {
-    return this.weights.layoutId(matrix);
-  }
-
-  private preparation(matrix: MatrixTensor): Preparation {
-    return preparationOf(this.layoutId(matrix), this.plan.options.activationMode);
+    return this.weights.matrices.get(matrix)!;
   }
 }
 
-/**
- * Whether each thread has one row's tables or quantised values to itself: made once, half of them (49 KB for 6144
- * binary weights) would come from another core's cache. Short tables take 12 µs for 2560 weights: more than to wait for
- * a half.
- */
-function isOwn(kind: Preparation): boolean {
-  return kind !== "token-tables";
-}
-
-function kindUsesTables(kind: Preparation): boolean {
-  return kind.includes("tables") || kind.startsWith("binary");
-}
-
-/** Bytes of a quantised value that a kernel without tables reads. */
-function qBytesOf(kind: Exclude<Preparation, "f32">): number {
-  return kind.startsWith("token-dot") ? 1 : kind === "dense-256" ? PREPARED_SHAPE[kind].qBytes : 2;
-}
-
-/** Weights one table entry stands for. */
-function groupOf(kind: Preparation): number {
-  return kind.startsWith("binary") ? 4 : 2;
-}
+/** Of activations that are read as f32. */
+const AS_IS = { actScale: 0, actSum: 0, scaleRowBytes: 0 };

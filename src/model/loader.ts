@@ -8,8 +8,7 @@ import { fail, throwIfAborted } from "../core/errors.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import { type FloatTypeName, TENSOR_TYPES, kernelTypeId } from "../files/tensor-types.ts";
 import type { KernelExports } from "../kernels/exports.ts";
-import { uniformTwin } from "./layout.ts";
-import type { MemoryPlan, PlacedVector } from "./plan.ts";
+import type { MemoryPlan, PlacedMatrix, PlacedVector } from "./plan.ts";
 import type { LoadContext, ReadJob } from "./read-jobs.ts";
 import { type Unpacking, createRepacker } from "./repack.ts";
 import type { LinearTensors, MatrixTensor, ModelTensors, ScalarTensor } from "./weights.ts";
@@ -27,8 +26,8 @@ export interface LoadOptions {
 }
 
 export interface LoadedWeights {
-  /** The layout a matrix ended in: uniform when every row proved to have one scale. */
-  layoutId(matrix: MatrixTensor): number;
+  /** Every matrix in the layout it ended in: the uniform twin when every row proved to have one scale. */
+  readonly matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>;
   /** The factor on a projection's result; 1 when the file has none. */
   outputScale(linear: LinearTensors): number;
   /** Layers whose weights are all zero, as they were seen while they came. */
@@ -61,9 +60,8 @@ export async function loadWeights(
     0,
     Math.min(plan.stagingBytes, 2 * windowBytes),
   );
-  const layouts = new Map(repacked.map((repacker) => [repacker.placed.matrix, finishLayout(context, repacker)]));
   return {
-    layoutId: (matrix) => layouts.get(matrix)!,
+    matrices: new Map(repacked.map((repacker) => [repacker.placed.matrix, settleLayout(context, repacker)])),
     outputScale: (linear) => (linear.outputScale === undefined ? 1 : scalars.get(linear.outputScale.tensor)!),
     warnings: zeros.warnings((tensor) => scalars.get(tensor) === 0),
   };
@@ -170,11 +168,11 @@ async function readScalars(
   return scalars;
 }
 
-/** Uniform where every row has one scale: the f16 scales make room for one f32 a row. */
-function finishLayout({ memory, plan }: LoadContext, { placed, rowScales }: Unpacking): number {
-  const twin = uniformTwin(placed.layout.id, plan.options.activationMode);
-  const scales = rowScales();
-  if (twin === undefined || scales === undefined) return placed.layout.id;
+/** The uniform twin where every row has one scale: the f16 scales make room for one f32 a row. */
+function settleLayout({ memory }: LoadContext, { placed, rowScales }: Unpacking): PlacedMatrix {
+  const scales = rowScales(),
+    { uniformTwin } = placed.layout;
+  if (uniformTwin === undefined || scales === undefined) return placed;
   new Float32Array(memory.buffer, placed.scaleAt, scales.length).set(scales);
-  return twin;
+  return { ...placed, layout: uniformTwin, scaleBlock: 0 };
 }

@@ -16,28 +16,18 @@ import {
   KV_Q8_SCALE_BYTES,
   KV_Q8_SUM_BYTES,
   MODULE_RESERVED_BYTES,
-  SHORT_BLOCK_BYTES,
-  SHORT_BLOCK_WEIGHTS,
   STATE_BYTES,
   STEP_BYTES,
+  TERNARY_BLOCK,
+  TILE_ROWS,
 } from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import { WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import { RANDOM_STATE_BYTES } from "../kernels/numeric.ts";
+import { type Layout, type MatrixSize, matrixSize, padToTiles, roundUp } from "../kernels/layouts.ts";
+import { type Preparation, type PreparedRows, placePreparedRows } from "../kernels/preparations.ts";
+import { type LayoutChoice, chooseLayout } from "./choose-layout.ts";
 import type { ModelConfig } from "./config.ts";
-import {
-  BINARY_BLOCK,
-  DENSE_BLOCK,
-  type Layout,
-  type LayoutChoice,
-  TERNARY_BLOCK,
-  Q6_K_BLOCK,
-  type Preparation,
-  chooseLayout,
-  TILE_ROWS,
-  preparationOf,
-  roundUp,
-} from "./layout.ts";
 import { type LinearTensors, type MatrixTensor, type ModelTensors, type VectorTensor, allLinears } from "./weights.ts";
 
 /** How the KV cache holds keys and values: exactly, or in a quarter of the bytes. */
@@ -54,6 +44,9 @@ export interface PlanOptions extends LayoutChoice {
 export interface PlacedMatrix {
   readonly matrix: MatrixTensor;
   readonly layout: Layout;
+  /** Weights that share a scale; 0 where it is the row's. */
+  readonly scaleBlock: number;
+  readonly size: MatrixSize;
   readonly weightAt: number;
   readonly scaleAt: number;
 }
@@ -61,16 +54,6 @@ export interface PlacedMatrix {
 export interface PlacedVector {
   readonly vector: VectorTensor;
   readonly at: number;
-}
-
-/** Buffers of prepared activations; each exists only when some matrix reads it. */
-export interface PreparedBuffers {
-  readonly q: number;
-  readonly scale: number;
-  readonly sum: number;
-  readonly blockScale: number;
-  readonly blockSum: number;
-  readonly tables: number;
 }
 
 export interface ActivationBuffers {
@@ -110,7 +93,8 @@ export interface MemoryPlan {
   readonly matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>;
   readonly vectors: ReadonlyMap<VectorTensor, PlacedVector>;
   readonly buffers: ActivationBuffers;
-  readonly prepared: ReadonlyMap<Preparation, PreparedBuffers>;
+  /** Where activations are prepared, in each way that some matrix asks for. */
+  readonly prepared: ReadonlyMap<Preparation, PreparedRows<number>>;
   readonly kv: readonly KvLayer[];
   readonly numeric: {
     readonly ids: number;
@@ -143,8 +127,6 @@ const STEPS_PER_LAYER = 64;
 const STEPS_OTHER = 32;
 /** Every buffer starts on a cache line. */
 const ALIGN = 64;
-/** Scratch that a table kernel needs for its accumulators. */
-const KERNEL_SCRATCH_BYTES = 24_576;
 
 /** Hands out addresses. */
 class Arena {
@@ -185,16 +167,16 @@ export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options
   const staging = roundUp(arena.at, ALIGN);
 
   const nBatch = Math.min(BATCH_ROWS, options.contextLength),
-    vocabPadded = roundUp(config.vocabSize, 32);
+    vocabPadded = padToTiles(config.vocabSize);
   const nHeadRows = Math.max(1, Math.min(nBatch, Math.floor(LOGITS_BYTES_MAX / (vocabPadded * 4))));
   const nActivationRows = Math.max(nBatch, options.nThreads),
     buffers = placeActivations(arena, config, nActivationRows, nHeadRows * vocabPadded * 4);
-  const prepared = placePrepared(arena, matrices, options, nActivationRows);
+  const prepared = placePrepared(arena, matrices, nActivationRows);
   const kvBegin = arena.at,
     kv = placeKv(arena, config, options),
     kvBytes = arena.at - kvBegin;
   const numeric = placeNumeric(arena, vocabPadded);
-  const scratchStrideBytes = scratchBytes(config, matrices, options);
+  const scratchStrideBytes = scratchBytes(config, matrices, options, nBatch);
   const scratch = arena.take(scratchStrideBytes * options.nThreads);
   const { windowBytes, unpackBytes } = stagingNeed(matrices);
   const totalBytes = roundUp(Math.max(arena.at, staging + 2 * windowBytes + unpackBytes), WASM_PAGE_BYTES);
@@ -231,10 +213,18 @@ function placeMatrices(arena: Arena, tensors: ModelTensors, options: PlanOptions
   return new Map(
     [...tables, ...linears].map((matrix, i) => {
       // Projections that a file has as floats stay so: what `dense` may shrink are embeddings and heads.
-      const layout = chooseLayout(matrix, i < tables.length ? options : { ...options, dense: "keep" });
+      const { layout, scaleBlock } = chooseLayout(matrix, i < tables.length ? options : { ...options, dense: "keep" });
+      const size = matrixSize(layout, matrix.rows, matrix.k, scaleBlock);
       return [
         matrix,
-        { matrix, layout, weightAt: arena.take(layout.weightBytes), scaleAt: arena.take(layout.scaleBytes) },
+        {
+          matrix,
+          layout,
+          scaleBlock,
+          size,
+          weightAt: arena.take(size.weightBytes),
+          scaleAt: arena.take(size.scaleBytes),
+        },
       ];
     }),
   );
@@ -265,7 +255,7 @@ function placeVectors(arena: Arena, tensors: ModelTensors): Map<VectorTensor, Pl
 }
 
 function placeActivations(arena: Arena, config: ModelConfig, nRows: number, logitsBytes: number): ActivationBuffers {
-  const rows = (width: number) => arena.take(nRows * roundUp(width, 32) * 4);
+  const rows = (width: number) => arena.take(nRows * padToTiles(width) * 4);
   const qWidth = config.nHeads * config.headDim,
     kvWidth = config.nKvHeads * config.headDim;
   return {
@@ -285,69 +275,24 @@ function placeActivations(arena: Arena, config: ModelConfig, nRows: number, logi
   };
 }
 
-/**
- * Bytes a kind of prepared activations takes for one row of kp values: q, token scale and sum, block scales, tables.
- */
-export const PREPARED_SHAPE: Readonly<
-  Record<Exclude<Preparation, "f32">, { qBytes: number; block: number; tableBytes: number }>
-> = {
-  dense: { qBytes: 2, block: DENSE_BLOCK, tableBytes: 0 },
-  // With the sums of 16 among them (assembly/ops/quantize-q6-k.ts).
-  "dense-256": { qBytes: 2.25, block: Q6_K_BLOCK, tableBytes: 0 },
-  "token-dot": { qBytes: 1, block: 0, tableBytes: 0 },
-  // Block sums are taken from the 16-bit form, which follows the 8-bit one.
-  "token-dot-block": { qBytes: 3, block: TERNARY_BLOCK, tableBytes: 0 },
-  // Short tables: a record a k-block, sized in placePrepared.
-  "token-tables": { qBytes: 2, block: 0, tableBytes: 0 },
-  "token-tables-block": { qBytes: 2, block: TERNARY_BLOCK, tableBytes: 16 },
-  "block-tables": { qBytes: 2, block: TERNARY_BLOCK, tableBytes: 16 },
-  "binary-token": { qBytes: 2, block: 0, tableBytes: 8 },
-  "binary-token-block": { qBytes: 2, block: BINARY_BLOCK, tableBytes: 8 },
-  "binary-block": { qBytes: 2, block: BINARY_BLOCK, tableBytes: 8 },
-};
-
-/** Block kinds and their uniform twins: the loader decides between them when it has seen the scales. */
-const TWINS: Readonly<Partial<Record<Preparation, Preparation>>> = {
-  "token-dot-block": "token-dot",
-  "token-tables-block": "token-tables",
-  "binary-token-block": "binary-token",
-};
-
+/** A twin's preparation has its place, too: whether scales are equal is seen while they are loaded. */
 function placePrepared(
   arena: Arena,
   matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>,
-  options: PlanOptions,
   nRows: number,
-): Map<Preparation, PreparedBuffers> {
-  const kpMax = new Map<Exclude<Preparation, "f32">, number>();
-  for (const { layout } of matrices.values()) {
-    const kind = preparationOf(layout.id, options.activationMode);
-    for (const each of [kind, TWINS[kind]]) {
-      if (each !== undefined && each !== "f32") kpMax.set(each, Math.max(kpMax.get(each) ?? 0, layout.kp));
+): Map<Preparation, PreparedRows<number>> {
+  const kpMax = new Map<Preparation, number>();
+  for (const { layout, size } of matrices.values()) {
+    for (const preparation of [layout.preparation, layout.uniformTwin?.preparation]) {
+      if (preparation !== undefined) kpMax.set(preparation, Math.max(kpMax.get(preparation) ?? 0, size.kp));
     }
   }
   return new Map(
-    [...kpMax].map(([kind, kp]) => {
-      const { qBytes, block, tableBytes } = PREPARED_SHAPE[kind];
-      const nBlocks = block === 0 ? 0 : Math.ceil(kp / block);
-      return [
-        kind,
-        {
-          q: arena.take(nRows * kp * qBytes),
-          scale: arena.take(nRows * 4),
-          sum: arena.take(nRows * 4),
-          blockScale: arena.take(nRows * nBlocks * 4),
-          blockSum: arena.take(nRows * nBlocks * 4),
-          tables: arena.take(nRows * (kind === "token-tables" ? shortTableBytes(kp) : kp * tableBytes)),
-        },
-      ];
-    }),
+    [...kpMax].map(([preparation, kp]) => [
+      preparation,
+      placePreparedRows(preparation, kp, 0, (rowBytes) => arena.take(nRows * rowBytes)),
+    ]),
   );
-}
-
-/** Bytes of the short tables of one row of kp activations. */
-export function shortTableBytes(kp: number): number {
-  return Math.ceil(kp / SHORT_BLOCK_WEIGHTS) * SHORT_BLOCK_BYTES;
 }
 
 function placeKv(arena: Arena, config: ModelConfig, { kvType, contextLength }: PlanOptions): KvLayer[] {
@@ -366,36 +311,40 @@ function placeNumeric(arena: Arena, vocabPadded: number) {
   return { vector: words(), ids: words(), values: words(), randomState: arena.take(RANDOM_STATE_BYTES) };
 }
 
-/** Private memory of a thread: kernel accumulators, a panel of four unpacked rows, scores of one group of heads. */
+/** Private memory of a thread: what the matmuls take, or scores of one group of heads. */
 function scratchBytes(
   config: ModelConfig,
   matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>,
   { contextLength }: PlanOptions,
+  nBatch: number,
 ): number {
-  const kpMax = Math.max(...[...matrices.values()].map(({ layout }) => layout.kp));
+  const ofMatmuls = [...matrices.values()].flatMap(({ layout, layout: { uniformTwin } }) => [
+    layout.scratchBytes(nBatch),
+    uniformTwin?.scratchBytes(nBatch) ?? 0,
+  ]);
   const scores =
     (config.nHeads / config.nKvHeads) * (roundUp(contextLength, KV_Q8_POSITIONS) * 4 + KV_Q8_ROW_TAIL_BYTES);
-  return roundUp(Math.max(KERNEL_SCRATCH_BYTES + 4 * kpMax, scores), ALIGN);
+  return roundUp(Math.max(...ofMatmuls, scores), ALIGN);
 }
 
 /** What the loader borrows: two windows on the file, and room to unpack a tile of 32 rows. */
 function stagingNeed(matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>): { windowBytes: number; unpackBytes: number } {
   let windowBytes = WINDOW_BYTES_MIN,
     unpackBytes = 0;
-  for (const { matrix, layout } of matrices.values()) {
+  for (const { matrix, size } of matrices.values()) {
     const { tensor, rows, encoding } = matrix;
     const tileBytes = TILE_ROWS * Math.ceil(tensor.sizeBytes / rows);
     windowBytes = Math.max(windowBytes, encoding.kind === "packed" ? tensor.sizeBytes : tileBytes);
-    unpackBytes = Math.max(unpackBytes, unpackedTileBytes(layout));
+    unpackBytes = Math.max(unpackBytes, unpackedTileBytes(size));
   }
   return { windowBytes: roundUp(windowBytes, ALIGN), unpackBytes };
 }
 
 /** Bytes to unpack a tile of 32 rows: codes, f16 scales and one row of f32. */
-function unpackedTileBytes(layout: Layout): number {
-  const codes = roundUp(layout.kp, ALIGN),
-    scales = roundUp(Math.ceil(layout.kp / TERNARY_BLOCK) * 2, ALIGN);
-  return TILE_ROWS * (codes + scales) + layout.kp * 4 + ALIGN;
+function unpackedTileBytes({ kp }: MatrixSize): number {
+  const codes = roundUp(kp, ALIGN),
+    scales = roundUp(Math.ceil(kp / TERNARY_BLOCK) * 2, ALIGN);
+  return TILE_ROWS * (codes + scales) + kp * 4 + ALIGN;
 }
 
 function refuse(plan: MemoryPlan, config: ModelConfig, tensors: ModelTensors): never {

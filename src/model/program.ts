@@ -10,9 +10,9 @@
  *
  * @module
  */
+import { padToTiles } from "../kernels/layouts.ts";
 import { StepWriter } from "../kernels/step-writer.ts";
 import type { Activation, ModelConfig } from "./config.ts";
-import { roundUp } from "./layout.ts";
 import { type Input, LinearWriter } from "./linear-program.ts";
 import type { LoadedWeights } from "./loader.ts";
 import type { KvLayer, MemoryPlan } from "./plan.ts";
@@ -111,7 +111,7 @@ class Graph {
   private positions(x: number, nHeads: number, headNorm: VectorTensor | undefined): void {
     const { headDim, ropeDim, ropePairs, normEps } = this.config,
       { buffers } = this.plan;
-    const heads = { x, xStride: roundUp(nHeads * headDim, 32), nHeads, headDim };
+    const heads = { x, xStride: padToTiles(nHeads * headDim), nHeads, headDim };
     if (headNorm)
       this.out.step("rmsNormHeads", { ...heads, weight: this.address(headNorm), eps: normEps }, { barrier: false });
     const rope = ropePairs === "adjacent" ? "ropeAdjacent" : "ropeHalf";
@@ -122,8 +122,8 @@ class Graph {
     const { nHeads, nKvHeads, headDim } = this.config,
       { buffers, options } = this.plan,
       { contextLength } = options;
-    const qStride = roundUp(nHeads * headDim, 32),
-      kvStride = roundUp(nKvHeads * headDim, 32);
+    const qStride = padToTiles(nHeads * headDim),
+      kvStride = padToTiles(nKvHeads * headDim);
     const q8 = options.kvType === "q8",
       cache = { kCache: kv.k, vCache: kv.v, nKvHeads, headDim, contextLength };
     this.out.step(q8 ? "storeKvQ8" : "storeKv", { ...cache, k: buffers.k, v: buffers.v, kvStride });
@@ -142,7 +142,7 @@ class Graph {
     const { nFf, activation } = this.config,
       { buffers } = this.plan;
     const h = this.norm(this.x, layer.ffnNorm),
-      stride = roundUp(nFf, 32);
+      stride = padToTiles(nFf);
     this.linears(
       h,
       [
@@ -164,7 +164,7 @@ class Graph {
 
   head({ tokenEmbd, output }: ModelTensors): void {
     const { logits, h } = this.plan.buffers,
-      vocabPadded = roundUp(this.config.vocabSize, 32);
+      vocabPadded = padToTiles(this.config.vocabSize);
     this.linear.head(output ?? tokenEmbd, { at: h, stride: this.config.nEmbd, isOwn: true }, logits);
     const { logitScale } = this.config;
     if (logitScale !== 1)
@@ -206,7 +206,7 @@ class Graph {
     const barrier = this.hasNormIn ? true : "batch";
     this.out.step(
       "addScaled",
-      { x, y: branch, factor: residualScale, dim: nEmbd, yStride: roundUp(nEmbd, 32) },
+      { x, y: branch, factor: residualScale, dim: nEmbd, yStride: padToTiles(nEmbd) },
       { barrier, ownRow: true },
     );
   }

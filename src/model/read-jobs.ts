@@ -59,15 +59,15 @@ export function rowJobs(
 }
 
 /** A dense matrix that stays as it is in the file. */
-export function keptJobs(context: LoadContext, { matrix, layout, weightAt }: PlacedMatrix): ReadJob[] {
+export function keptJobs(context: LoadContext, { matrix, size, weightAt }: PlacedMatrix): ReadJob[] {
   return rowJobs(
     context,
     matrix.tensor,
     matrix.rows,
-    layout.rowBytes,
+    size.rowBytes,
     1,
     (at, row, nRows) => {
-      checkFinite(context.memory, matrix.tensor, at, row, nRows, layout.rowBytes);
+      checkFinite(context.memory, matrix.tensor, at, row, nRows, size.rowBytes);
     },
     weightAt,
   );

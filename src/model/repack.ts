@@ -4,13 +4,13 @@
  *
  * @module
  */
-import * as abi from "../../assembly/abi.ts";
+import { TERNARY_BLOCK, TILE_ROWS } from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import { TENSOR_TYPES, kernelTypeId } from "../files/tensor-types.ts";
 import { halfToFloat } from "../files/float16.ts";
+import { roundUp } from "../kernels/layouts.ts";
 import { checkFinite } from "./finite.ts";
-import { TERNARY_BLOCK, TILE_ROWS, roundUp } from "./layout.ts";
 import type { PlacedMatrix } from "./plan.ts";
 import { type LoadContext, type ReadJob, keptJobs, rowJobs } from "./read-jobs.ts";
 
@@ -35,15 +35,13 @@ export function createRepacker(
   if (encoding.kind === "masters") return mastersUnpacking(context, placed);
   const type = TENSOR_TYPES[tensor.type];
   if (type.layout !== "dense") return blockUnpacking(context, placed, scalars.get(tensor));
-  if (type.name === "Q6_K") return { placed, jobs: packQ6KJobs(context, placed), rowScales: () => undefined };
-  const keep = placed.layout.rowBytes === (placed.matrix.k / type.blockElements) * type.blockBytes;
-  return { placed, jobs: keep ? keptJobs(context, placed) : shrinkJobs(context, placed), rowScales: () => undefined };
+  return { placed, jobs: denseJobs(context, placed), rowScales: () => undefined };
 }
 
 /** Where a tile is unpacked: codes of 32 rows, their f16 scales, one row of f32. */
-function unpackRoom({ unpackAt }: LoadContext, { layout }: PlacedMatrix) {
-  const codeStride = roundUp(layout.kp, 64),
-    scaleStride = roundUp(Math.ceil(layout.kp / TERNARY_BLOCK) * 2, 64);
+function unpackRoom({ unpackAt }: LoadContext, { size: { kp } }: PlacedMatrix) {
+  const codeStride = roundUp(kp, 64),
+    scaleStride = roundUp(Math.ceil(kp / TERNARY_BLOCK) * 2, 64);
   const scales = unpackAt + TILE_ROWS * codeStride;
   return { codes: unpackAt, codeStride, scales, scaleStride, row: scales + TILE_ROWS * scaleStride };
 }
@@ -51,42 +49,32 @@ function unpackRoom({ unpackAt }: LoadContext, { layout }: PlacedMatrix) {
 /** Packs the 32 rows of codes in the unpacking room as tile `tile`. */
 function packTile(
   { kernels }: LoadContext,
-  { layout, weightAt }: PlacedMatrix,
+  { layout, size, weightAt }: PlacedMatrix,
   codes: number,
   codeStride: number,
   tile: number,
 ): void {
-  const nTiles = layout.rowsPadded / TILE_ROWS;
-  switch (layout.id) {
-    case abi.LAYOUT_TERNARY_DOT:
-    case abi.LAYOUT_TERNARY_DOT_BLOCK:
-      return kernels.packT2Rows(codes, codeStride, weightAt, tile * TILE_ROWS, TILE_ROWS, layout.kp);
-    case abi.LAYOUT_BINARY_TABLE_BLOCK:
-      return kernels.packBinaryTile(codes, codeStride, weightAt, tile, nTiles, layout.kp);
-    default:
-      return kernels.packTernaryTile(codes, codeStride, weightAt, tile, nTiles, layout.kp);
-  }
+  kernels.packTile(layout.id, codes, codeStride, weightAt, tile, size.rowsPadded / TILE_ROWS, size.kp);
 }
 
 /** Types whose blocks carry their scales (and I2_S, whose one scale is `tensorScale`). */
 function blockUnpacking(context: LoadContext, placed: PlacedMatrix, tensorScale: number | undefined): Unpacking {
   const { kernels, memory } = context,
-    { matrix, layout } = placed,
+    { matrix, layout, scaleBlock } = placed,
     { tensor, rows, k } = matrix;
   const type = TENSOR_TYPES[tensor.type],
-    binary = type.layout === "binary",
     room = unpackRoom(context, placed);
   // The same bytes under two ids, one of which is ambiguous.
   const typeId = kernelTypeId(type.name === "Q2_0_G128" ? { name: tensor.name, type: "PQ2_0" } : tensor);
   const rowBytes = (k / type.blockElements) * type.blockBytes,
-    nBlocks = layout.scaleBlock === 0 ? 0 : k / layout.scaleBlock;
+    nBlocks = scaleBlock === 0 ? 0 : k / scaleBlock;
   const scaleSink = createScaleSink(context, placed, nBlocks);
-  const decode = binary ? kernels.decodeBinaryRow : kernels.decodeTernaryRow;
+  const decode = type.layout === "binary" ? kernels.decodeBinaryRow : kernels.decodeTernaryRow;
   const process = (at: number, row: number, nRows: number) => {
     for (let begin = 0; begin < nRows; begin += TILE_ROWS) {
       const n = Math.min(TILE_ROWS, nRows - begin),
         codeBytes = new Uint8Array(memory.buffer, room.codes, TILE_ROWS * room.codeStride);
-      if (n < TILE_ROWS) codeBytes.fill(binary ? 0 : 1, n * room.codeStride);
+      if (n < TILE_ROWS) codeBytes.fill(layout.paddingCode, n * room.codeStride);
       for (let i = 0; i < n; i++) {
         const verdict = decode(
           typeId,
@@ -121,10 +109,10 @@ function badRow(tensor: TensorInfo, row: number, verdict: number): never {
 }
 
 /** Takes the f16 scales of rows to where the kernel wants them, and watches whether each row has only one. */
-function createScaleSink({ memory }: LoadContext, { matrix, layout, scaleAt }: PlacedMatrix, nBlocks: number) {
-  const first = new Uint16Array(layout.rowsPadded);
-  const tiles = layout.id !== abi.LAYOUT_TERNARY_DOT_BLOCK,
-    placedBlocks = nBlocks === 0 ? 0 : Math.ceil(layout.kp / layout.scaleBlock);
+function createScaleSink({ memory }: LoadContext, { matrix, layout, size, scaleAt }: PlacedMatrix, nBlocks: number) {
+  const { rowsPadded, nScaleBlocks } = size,
+    tiles = layout.scales === "tile",
+    first = new Uint16Array(rowsPadded);
   let uniform = true;
   return {
     put(scales: number, scaleStride: number, row: number, nRows: number): void {
@@ -133,7 +121,7 @@ function createScaleSink({ memory }: LoadContext, { matrix, layout, scaleAt }: P
         const from = (scales + i * scaleStride) >>> 1,
           r = row + i;
         // Tiles: [tile][block][32 rows]; row-major: [row][block].
-        let to = (scaleAt >>> 1) + (tiles ? (r >> 5) * placedBlocks * TILE_ROWS + (r & 31) : r * placedBlocks);
+        let to = (scaleAt >>> 1) + (tiles ? (r >> 5) * nScaleBlocks * TILE_ROWS + (r & 31) : r * nScaleBlocks);
         const step = tiles ? TILE_ROWS : 1,
           head = words[from];
         first[r] = head;
@@ -146,7 +134,7 @@ function createScaleSink({ memory }: LoadContext, { matrix, layout, scaleAt }: P
     },
     rowScales(): Float32Array | undefined {
       if (!uniform) return undefined;
-      const scales = new Float32Array(layout.rowsPadded);
+      const scales = new Float32Array(rowsPadded);
       for (let r = 0; r < matrix.rows; r++) scales[r] = halfToFloat(first[r]);
       return scales;
     },
@@ -159,8 +147,8 @@ function clearCodes(memory: WebAssembly.Memory, { codes, codeStride }: { codes: 
 }
 
 /** The same f32 for every row; padding rows get 0. */
-function placeUniform({ memory }: LoadContext, { matrix, layout, scaleAt }: PlacedMatrix, scale: number): void {
-  const scales = new Float32Array(memory.buffer, scaleAt, layout.rowsPadded);
+function placeUniform({ memory }: LoadContext, { matrix, size, scaleAt }: PlacedMatrix, scale: number): void {
+  const scales = new Float32Array(memory.buffer, scaleAt, size.rowsPadded);
   scales.fill(scale, 0, matrix.rows).fill(0, matrix.rows);
 }
 
@@ -171,7 +159,7 @@ function packedUnpacking(context: LoadContext, placed: PlacedMatrix, scale: numb
     room = unpackRoom(context, placed);
   const process = (at: number) => {
     clearCodes(memory, room);
-    for (let row = 0; row < placed.layout.rowsPadded; row += TILE_ROWS) {
+    for (let row = 0; row < placed.size.rowsPadded; row += TILE_ROWS) {
       const n = Math.min(TILE_ROWS, rows - row);
       if (n < TILE_ROWS) clearCodes(memory, room);
       for (let i = 0; i < n; i++) {
@@ -244,31 +232,34 @@ function mastersUnpacking(context: LoadContext, placed: PlacedMatrix): Unpacking
   };
 }
 
-/** 16- or 32-bit rows stored as Q8_0. */
-function shrinkJobs(context: LoadContext, placed: PlacedMatrix): ReadJob[] {
+/** Numbers: rows as the file has them, in another order, or floats in fewer bits. */
+function denseJobs(context: LoadContext, placed: PlacedMatrix): ReadJob[] {
   const { kernels } = context,
-    { matrix, layout, weightAt } = placed,
-    { tensor, rows, k } = matrix;
-  const rowBytes = k * TENSOR_TYPES[tensor.type].blockBytes,
-    typeId = kernelTypeId(tensor),
-    { row: temp } = unpackRoom(context, placed);
-  return rowJobs(context, tensor, rows, rowBytes, 1, (at, row, nRows) => {
-    checkFinite(context.memory, tensor, at, row, nRows, rowBytes);
-    for (let i = 0; i < nRows; i++) {
-      kernels.denseRow(typeId, at + i * rowBytes, k, temp);
-      kernels.quantizeRowQ8_0(temp, k, weightAt + (row + i) * layout.rowBytes);
-    }
+    { layout, matrix, weightAt } = placed,
+    { tensor, k } = matrix;
+  const typeId = kernelTypeId(tensor);
+  if (layout.id === typeId) {
+    const { packRow } = layout;
+    if (packRow === undefined) return keptJobs(context, placed);
+    return checkedRowJobs(context, placed, (from, row) => packRow(kernels, from, weightAt, row, k));
+  }
+  const { packFloats } = layout,
+    { row: floats } = unpackRoom(context, placed);
+  return checkedRowJobs(context, placed, (from, row) => {
+    kernels.denseRow(typeId, from, k, floats);
+    packFloats!(kernels, floats, weightAt, row, k);
   });
 }
 
-/** Q6_K rows, in the order of assembly/weights/q6-k.ts. */
-function packQ6KJobs(context: LoadContext, placed: PlacedMatrix): ReadJob[] {
-  const { kernels } = context,
-    { matrix, weightAt } = placed,
-    { tensor, rows, k } = matrix;
-  const rowBytes = (k / TENSOR_TYPES.Q6_K.blockElements) * TENSOR_TYPES.Q6_K.blockBytes;
+function checkedRowJobs(
+  context: LoadContext,
+  { matrix: { tensor, rows, k } }: PlacedMatrix,
+  packRow: (from: number, row: number) => void,
+): ReadJob[] {
+  const { blockElements, blockBytes } = TENSOR_TYPES[tensor.type],
+    rowBytes = (k / blockElements) * blockBytes;
   return rowJobs(context, tensor, rows, rowBytes, 1, (at, row, nRows) => {
     checkFinite(context.memory, tensor, at, row, nRows, rowBytes);
-    for (let i = 0; i < nRows; i++) kernels.packQ6KRow(at + i * rowBytes, weightAt, row + i, k);
+    for (let i = 0; i < nRows; i++) packRow(at + i * rowBytes, row + i);
   });
 }

@@ -6,7 +6,7 @@
  */
 import type { TensorInfo } from "../files/gguf.ts";
 import { readBytes } from "../core/byte-source.ts";
-import { TENSOR_TYPES, type TensorTypeName } from "../files/tensor-types.ts";
+import { type BlockParts, TENSOR_TYPES } from "../files/tensor-types.ts";
 import { type LinearTensors, type ModelTensors, allLinears } from "./weights.ts";
 
 /** Something about a model that its user should know. */
@@ -92,53 +92,10 @@ async function isAllZero(tensor: TensorInfo): Promise<boolean> {
 }
 
 function hasOnlyZeros({ type }: TensorInfo, bytes: Uint8Array): boolean {
-  if (type === "I2_S") return bytes.every((byte) => byte === ZERO_CODES);
-  const { blockBytes } = TENSOR_TYPES[type],
-    parts = PARTS[type] ?? NO_SCALE;
+  const { blockBytes, parts } = TENSOR_TYPES[type];
   for (let at = 0; at < bytes.length; at += blockBytes) if (!isZeroBlock(bytes, at, blockBytes, parts)) return false;
   return true;
 }
-
-/** Four codes of 1, which is what stands for 0 in 2 bits. */
-const ZERO_CODES = 0x55;
-
-/** Where a block has its 16-bit scales, and the bytes of codes that stand for zeros, if codes do: [from, to, byte]. */
-interface BlockParts {
-  readonly scales: readonly number[];
-  readonly zeros: readonly (readonly [from: number, to: number, byte: number])[];
-}
-
-const NO_SCALE: BlockParts = { scales: [], zeros: [[0, 1, ZERO_CODES]] };
-
-/** Encoders write a scale of 0 for a block of zeros, those of ternary weights often the scale of the whole tensor. */
-const PARTS: Readonly<Partial<Record<TensorTypeName, BlockParts>>> = {
-  F16: { scales: [0], zeros: [] },
-  BF16: { scales: [0], zeros: [] },
-  F32: { scales: [0, 2], zeros: [] },
-  Q4_0: { scales: [0], zeros: [[2, 18, 0x88]] },
-  Q8_0: { scales: [0], zeros: [[2, 34, 0]] },
-  Q4_K: { scales: [0, 2], zeros: [] },
-  Q6_K: { scales: [208], zeros: [] },
-  TQ1_0: {
-    scales: [52],
-    zeros: [
-      [0, 48, 0x80],
-      [48, 52, 0x7f],
-    ],
-  },
-  TQ2_0: { scales: [64], zeros: [[0, 64, ZERO_CODES]] },
-  Q1_0: { scales: [0], zeros: [] },
-  Q2_0: { scales: [0], zeros: [[2, 18, ZERO_CODES]] },
-  Q2_0_G128: { scales: [0], zeros: [[2, 34, ZERO_CODES]] },
-  PQ2_0: { scales: [0], zeros: [[2, 34, ZERO_CODES]] },
-  PTQ1_0: {
-    scales: [26],
-    zeros: [
-      [0, 24, 0x80],
-      [24, 26, 0x7f],
-    ],
-  },
-};
 
 function isZeroBlock(bytes: Uint8Array, at: number, blockBytes: number, { scales, zeros }: BlockParts): boolean {
   if (scales.length > 0 && scales.every((offset) => isZeroFloat(bytes, at + offset))) return true;

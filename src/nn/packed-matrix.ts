@@ -11,20 +11,20 @@
  *
  * @module
  */
-import * as abi from "../../assembly/abi.ts";
+import { TILE_ROWS } from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
+import { BINARY_TABLE, type MatrixSize, TERNARY_TABLE, matrixSize } from "../kernels/layouts.ts";
+import {
+  type Preparation,
+  type PreparedRows,
+  type StepSink,
+  placePreparedRows,
+  preparedOperand,
+} from "../kernels/preparations.ts";
 import type { ActivationBits, Projection, WeightBits } from "./projection.ts";
 import type { Runtime } from "./runtime.ts";
-import type { Tape, Tensor } from "./tape.ts";
+import type { Place, Tape, Tensor } from "./tape.ts";
 import type { WeightCodes } from "./weight-codes.ts";
-
-/** Rows of a tile: what the kernels write is whole tiles. */
-const TILE_ROWS = 32;
-/** Columns that the layouts pad to. */
-const TERNARY_COLUMNS = 64,
-  BINARY_COLUMNS = 128;
-/** What the table kernels draw as scratch beside a word a row (ternary) : sums of tiles. */
-const TABLE_SCRATCH_BYTES = 1024;
 
 export interface PackedBits {
   readonly weightBits: WeightBits;
@@ -38,8 +38,8 @@ export class PackedMatrix implements Projection {
   readonly sizeBytes: number;
   readonly #runtime: Runtime;
   readonly #bits: PackedBits;
-  readonly #kp: number;
-  readonly #rowsPadded: number;
+  readonly #layout: typeof BINARY_TABLE | typeof TERNARY_TABLE;
+  readonly #size: MatrixSize;
   readonly #weights: number;
   readonly #scales: number;
 
@@ -53,14 +53,15 @@ export class PackedMatrix implements Projection {
     this.#bits = bits;
     this.rows = rows;
     this.columns = columns;
-    this.#rowsPadded = roundUp(rows, TILE_ROWS);
-    this.#kp = roundUp(columns, bits.weightBits === 1 ? BINARY_COLUMNS : TERNARY_COLUMNS);
-    const weightBytes = (this.#rowsPadded * this.#kp) / (bits.weightBits === 1 ? 8 : 4);
-    this.sizeBytes = weightBytes + this.#rowsPadded * 4;
+    // The bits of XNOR take the room of a binary layout.
+    this.#layout = bits.weightBits === 1 ? BINARY_TABLE : TERNARY_TABLE;
+    this.#size = matrixSize(this.#layout, rows, columns, 0);
+    const { kp, weightBytes, scaleBytes } = this.#size;
+    this.sizeBytes = weightBytes + scaleBytes;
     this.#weights = runtime.allocate(weightBytes, "packed weights");
-    this.#scales = runtime.allocate(this.#rowsPadded * 4, "scales of packed weights");
+    this.#scales = runtime.allocate(scaleBytes, "scales of packed weights");
     runtime.f32(this.#scales, rows).fill(scale);
-    if (this.#isXnor) packBits(runtime, codes, rows, columns, this.#kp, this.#weights);
+    if (this.#isXnor) packBits(runtime, codes, rows, columns, kp, this.#weights);
     else this.#packTiles(codes);
   }
 
@@ -70,46 +71,45 @@ export class PackedMatrix implements Projection {
 
   #packTiles(codes: Int8Array): void {
     const { rows, columns } = this,
-      kp = this.#kp,
+      { kp, rowsPadded } = this.#size,
+      { id, paddingCode } = this.#layout,
       isBinary = this.#bits.weightBits === 1;
     const room = this.#runtime.allocate(TILE_ROWS * kp, "a tile of codes"),
-      { kernels, memory } = this.#runtime;
-    const pack = isBinary ? kernels.packBinaryTile : kernels.packTernaryTile,
-      nTiles = this.#rowsPadded / TILE_ROWS;
+      { kernels, memory } = this.#runtime,
+      nTiles = rowsPadded / TILE_ROWS;
     for (let tile = 0; tile < nTiles; tile++) {
-      // 0 stands for the sign -1, 1 for the ternary zero: padding columns meet activations of zero, padding rows are
-      // not read.
-      const tileCodes = new Uint8Array(memory.buffer, room, TILE_ROWS * kp).fill(isBinary ? 0 : 1);
+      const tileCodes = new Uint8Array(memory.buffer, room, TILE_ROWS * kp).fill(paddingCode);
       for (let i = 0; i < Math.min(TILE_ROWS, rows - tile * TILE_ROWS); i++) {
         const from = (tile * TILE_ROWS + i) * columns;
         for (let j = 0; j < columns; j++)
           tileCodes[i * kp + j] = isBinary ? Number(codes[from + j] > 0) : codes[from + j] + 1;
       }
-      pack(room, kp, this.#weights, tile, nTiles, kp);
+      kernels.packTile(id, room, kp, this.#weights, tile, nTiles, kp);
     }
     this.#runtime.free(room);
   }
 
   project(tape: Tape, x: Tensor): Tensor {
-    const n = x.rows;
+    const n = x.rows,
+      { rowsPadded } = this.#size;
     if (x.columns !== this.columns)
       fail("model/bad-shape", `linear: weights take ${this.columns} values a row, got ${x.columns}`);
     if (x.needsGradient) fail("option/invalid", "a packed layer has no gradients; call eval() on what it is a part of");
     tape.setRows(n);
-    const padded = tape.value([n, this.#rowsPadded], false);
+    const padded = tape.value([n, rowsPadded], false);
     if (this.#isXnor) this.#recordXnor(tape, x, padded);
     else this.#recordLookups(tape, x, padded);
-    if (this.#rowsPadded === this.rows) return padded;
+    if (rowsPadded === this.rows) return padded;
     const out = tape.value([n, this.rows], false);
     tape.step("zero", { x: out, total: out.size });
-    tape.step("addScaled", { x: out, y: padded, factor: 1, dim: this.rows, yStride: this.#rowsPadded });
+    tape.step("addScaled", { x: out, y: padded, factor: 1, dim: this.rows, yStride: rowsPadded });
     return out;
   }
 
   #recordXnor(tape: Tape, x: Tensor, y: Tensor): void {
     const { columns } = this,
       n = x.rows,
-      kp = this.#kp;
+      { kp, rowsPadded } = this.#size;
     const { bits, scale } = tape.once(x, "bits", () => {
       const found = { bits: tape.value([n, kp / 8], false, 1), scale: tape.value([n], false) };
       tape.step(
@@ -120,64 +120,32 @@ export class PackedMatrix implements Projection {
       return found;
     });
     const at = (address: number) => tape.at(address, [this.rows]);
-    const matrix = { weights: at(this.#weights), rowScale: at(this.#scales), rows: this.#rowsPadded, kp };
+    const matrix = { weights: at(this.#weights), rowScale: at(this.#scales), rows: rowsPadded, kp };
     tape.step("xnor", { ...matrix, bits, actScale: scale, y, k: columns, n });
   }
 
   #recordLookups(tape: Tape, x: Tensor, y: Tensor): void {
-    const isBinary = this.#bits.weightBits === 1,
-      n = x.rows,
-      kp = this.#kp;
-    const layout = isBinary ? abi.LAYOUT_BINARY_TABLE : abi.LAYOUT_TERNARY_TABLE,
-      rowBytes = isBinary ? kp * 8 : shortTableBytes(kp);
-    const { tables, scale, sum } = tape.once(x, `tables of layout ${layout}, ${this.#bits.activationBits} bits`, () => {
-      const q16 = tape.value([n, kp], false, 2),
-        found = {
-          tables: tape.value([n, rowBytes], false, 1),
-          scale: tape.value([n], false),
-          sum: tape.value([n], false),
-        };
-      const k = x.columns,
-        lookups = { q16, kp, tables: found.tables, tableStride: rowBytes };
-      if (this.#bits.activationBits === 8) {
-        tape.step("quantizeToken", {
-          x,
-          xStride: k,
-          q8: undefined,
-          q16,
-          scale: found.scale,
-          sum: found.sum,
-          k,
-          kp,
-          magnitudes: isBinary,
-        });
-      } else {
-        tape.step("signCodes", { x, out: q16, scale: found.scale, k, kp, n });
-      }
-      if (isBinary) tape.step("binaryTables", { ...lookups, nGroups: kp / 4 });
-      else tape.step("shortTables", { ...lookups, nGroups: kp / 2 });
-      return found;
-    });
+    const { id, preparation, scratchBytes } = this.#layout,
+      { kp, rowsPadded } = this.#size,
+      { activationBits } = this.#bits;
+    const prepared = tape.once(x, `activations of ${activationBits} bits for layout ${id}`, () =>
+      prepare(tape, x, preparation, activationBits, kp),
+    );
     const at = (address: number) => tape.at(address, [this.rows]);
     tape.step(
       "matmul",
       {
-        layout,
+        ...preparedOperand(preparation, prepared, kp),
+        layout: id,
         weights: at(this.#weights),
         scale: at(this.#scales),
         scaleBlock: 0,
-        act: tables,
-        actStride: rowBytes,
-        actScale: scale,
-        actSum: sum,
         y,
-        yStride: this.#rowsPadded,
+        yStride: rowsPadded,
         rows: this.rows,
         k: kp,
-        actRowBytes: rowBytes,
-        scaleRowBytes: 4,
       },
-      { scratchBytes: TABLE_SCRATCH_BYTES + 4 * n },
+      { scratchBytes: scratchBytes(x.rows) },
     );
   }
 
@@ -185,6 +153,24 @@ export class PackedMatrix implements Projection {
     this.#runtime.free(this.#weights);
     this.#runtime.free(this.#scales);
   }
+}
+
+/** The rows of x as the layout's kernel reads them: from 8 bits, or from signs, whose integers are -1 and 1. */
+function prepare(
+  tape: Tape,
+  x: Tensor,
+  preparation: Preparation,
+  activationBits: ActivationBits,
+  kp: number,
+): PreparedRows<Place> {
+  const n = x.rows,
+    k = x.columns;
+  const rows = placePreparedRows<Place>(preparation, kp, undefined, (bytes) => tape.value([n, bytes], false, 1));
+  const to: StepSink<Place> = { step: (name, fields) => tape.step(name, fields) };
+  if (activationBits === 8) preparation.quantize(to, { x, xStride: k, k, isOwn: false }, rows, kp);
+  else tape.step("signCodes", { x, out: rows.q16, scale: rows.scale, k, kp, n });
+  preparation.buildTables?.(to, rows, kp);
+  return rows;
 }
 
 /** @throws OnebitError `option/invalid` */
@@ -212,13 +198,4 @@ function packBits(
     for (let i = 0; i < columns; i++)
       if (codes[row * columns + i] > 0) bytes[(row * kp) / 8 + (i >> 3)] |= 1 << (i & 7);
   }
-}
-
-/** Bytes of the tables of one row of kp activations. */
-function shortTableBytes(kp: number): number {
-  return Math.ceil(kp / abi.SHORT_BLOCK_WEIGHTS) * abi.SHORT_BLOCK_BYTES;
-}
-
-function roundUp(n: number, multiple: number): number {
-  return Math.ceil(n / multiple) * multiple;
 }

@@ -53,7 +53,7 @@ export const THRESHOLDS: readonly Threshold[] = [
     branch: "one row: scales made where they are used; several: in pairs",
   },
   { file: "assembly/weights/ternary-dot-panel.ts", limit: 2, axis: "rows", branch: "pairs of rows, then a single one" },
-  { file: "assembly/matmul.ts", limit: 2, axis: "rows", branch: "rows shared out in pairs" },
+  { file: "assembly/layouts.ts", limit: 2, axis: "rows", branch: "rows shared out in pairs" },
   {
     file: "assembly/step.ts",
     limit: "OWN_ROWS_MIN",
@@ -77,9 +77,13 @@ export const THRESHOLDS: readonly Threshold[] = [
     branch: "blocks of rows of a product of training",
   },
 
-  { file: "assembly/matmul.ts", limit: "TILE", axis: "outputs", perThread: true, branch: "whole tiles; a padded one" },
-  { file: "assembly/embedding.ts", limit: "TILE", axis: "outputs", branch: "rows of a table in tiles" },
-  { file: "assembly/weights/tables.ts", limit: "TILE_ROWS", axis: "outputs", branch: "rows of a tile" },
+  {
+    file: "assembly/abi.ts",
+    limit: "TILE_ROWS",
+    axis: "outputs",
+    perThread: true,
+    branch: "whole tiles; a padded one",
+  },
   {
     file: "assembly/weights/ternary-table.ts",
     limit: "STREAMS",
@@ -156,7 +160,7 @@ export const THRESHOLDS: readonly Threshold[] = [
     branch: "groups of a pair before the next pair's turn",
   },
   {
-    file: "assembly/weights/ternary-dot-panel.ts",
+    file: "assembly/abi.ts",
     limit: "PANEL_WEIGHTS",
     axis: "columns",
     branch: "one panel; several",
@@ -215,8 +219,7 @@ export const THRESHOLDS: readonly Threshold[] = [
 /** Constants of the kernels that are no thresholds of these axes: sizes of records, values, waiting. */
 export const NOT_THRESHOLDS: Readonly<Record<string, readonly string[]>> = {
   "assembly/barrier.ts": ["SPINS", "SPINS_HASTY", "HASTY_SLEEPS", "SLEEPS_MAX"],
-  "assembly/ops/quantize.ts": ["DENSE_BLOCK"],
-  "assembly/ops/quantize-q6-k.ts": ["BLOCK", "GROUPS_BYTES", "Q_MAX"],
+  "assembly/ops/quantize-q6-k.ts": ["Q_MAX"],
   "assembly/weights/bit-planes.ts": ["STREAMS"], // No layout uses them: their spec does.
   "assembly/weights/decode.ts": [
     "TQ1_0",
@@ -232,15 +235,7 @@ export const NOT_THRESHOLDS: Readonly<Record<string, readonly string[]>> = {
   "assembly/weights/decode-binary.ts": ["Q1_0"],
   "assembly/weights/q4-0.ts": ["BLOCK", "BLOCK_BYTES"],
   "assembly/weights/q4-k.ts": ["BLOCK", "BLOCK_BYTES"],
-  "assembly/weights/q6-k.ts": [
-    "BLOCK",
-    "FILE_BLOCK_BYTES",
-    "BLOCK_BYTES",
-    "CHUNKS",
-    "FACTOR",
-    "CHUNK_BYTES",
-    "ACTIVATION_BYTES",
-  ],
+  "assembly/weights/q6-k.ts": ["FILE_BLOCK_BYTES", "CHUNKS", "FACTOR", "CHUNK_BYTES"],
   "assembly/weights/q8-0.ts": ["BLOCK", "BLOCK_BYTES"],
   // They depend on the sizes of activations: assembly/__tests__/ternary-table.spec.ts.
   "assembly/weights/short-tables.ts": [
@@ -258,7 +253,7 @@ export const NOT_THRESHOLDS: Readonly<Record<string, readonly string[]>> = {
     "LOWER_MAX",
     "TINY_MAX",
   ],
-  "assembly/weights/ternary-table.ts": ["TILE_SUM_BYTES", "PAIR_SUM_BYTES", "TOUCHED", "OFFSETS"],
+  "assembly/weights/ternary-table.ts": ["TILE_SUM_BYTES", "PAIR_SUM_BYTES", "TOUCHED"],
 };
 
 /** The whole numbers that a source gives names to, on one line or several: `const STREAMS: i32 = 8, TILE: i32 = 16;` */

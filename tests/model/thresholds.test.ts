@@ -10,8 +10,8 @@ import { bytesSource } from "../../src/core/byte-source.ts";
 import { openModelFile } from "../../src/files/model-file.ts";
 import { configFromGguf } from "../../src/model/config-gguf.ts";
 import { type Engine, type EngineOptions, planEngine } from "../../src/model/engine.ts";
-import { uniformTwin } from "../../src/model/layout.ts";
 import { GGUF_NAMING } from "../../src/model/naming-gguf.ts";
+import type { Layout } from "../../src/kernels/layouts.ts";
 import { nodePlatform } from "../../src/platform/node/platform.ts";
 import { sizesAround } from "../kernels/thresholds.ts";
 import { openSource } from "../runtime/open-engine.ts";
@@ -148,9 +148,8 @@ test("the cases have every layout", async () => {
       parts = { config, tensors: file.tensors, naming: GGUF_NAMING, platform: nodePlatform() };
     const { plan } = planEngine(parts, { ...options, contextLength: 64 }, "tables");
     // One scale a matrix is found out when the weights are read.
-    const twin = (id: number) =>
-      shape?.scales === "blocks" ? undefined : uniformTwin(id, plan.options.activationMode);
-    for (const { layout } of plan.matrices.values()) found.add(twin(layout.id) ?? layout.id);
+    const twin = ({ uniformTwin }: Layout) => (shape?.scales === "blocks" ? undefined : uniformTwin);
+    for (const { layout } of plan.matrices.values()) found.add((twin(layout) ?? layout).id);
   }
   const all = Object.entries(abi).flatMap(([name, id]) => (name.startsWith("LAYOUT_") ? [id as number] : []));
   assert.deepEqual(

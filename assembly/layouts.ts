@@ -1,23 +1,27 @@
-// The matmul step: which kernel a weight layout takes, and each thread's rows of it.
+// What each weight layout does: multiply, read one row, pack a tile. A layout is a case in each of the three, and a row
+// of src/kernels/layouts.ts.
 //
 //   y (n, yStride) = activations (n, k) × Wᵀ, W (rows, k); rows of W are shared out in tiles of 32,
 //   or those of a batch (step.ts)
 import * as abi from "./abi";
+import { TILE_ROWS } from "./abi";
 import { isSharedByRows, ownInput, share } from "./step";
-import { MatmulStep } from "./steps";
-import { ternaryTableMatmul } from "./weights/ternary-table";
+import { EmbedStep, MatmulStep } from "./steps";
+import { ternaryTableMatmul, ternaryTableRow } from "./weights/ternary-table";
 import { ternaryTableBlockMatmul } from "./weights/ternary-table-block";
-import { ternaryDotBlockMatmul, ternaryDotMatmul } from "./weights/ternary-dot";
-import { binaryTableMatmul } from "./weights/binary-table";
+import { ternaryDotBlockMatmul, ternaryDotMatmul, ternaryDotRow } from "./weights/ternary-dot";
+import { binaryTableMatmul, binaryTableRow } from "./weights/binary-table";
 import { binaryTableBlockMatmul } from "./weights/binary-table-block";
+import { denseRow } from "./weights/dense-row";
 import { f32Matmul } from "./weights/dense-f32";
 import { bf16Matmul, f16Matmul } from "./weights/dense-f16";
+import { packBinaryTile } from "./weights/pack-binary";
+import { packT2Rows } from "./weights/pack-t2";
+import { packTernaryTile } from "./weights/pack-ternary";
 import { q8_0Matmul } from "./weights/q8-0";
 import { q4_0Matmul } from "./weights/q4-0";
 import { q4KMatmul } from "./weights/q4-k";
-import { q6KMatmul } from "./weights/q6-k";
-
-export const TILE: i32 = 32;
+import { q6KMatmul, q6KRow } from "./weights/q6-k";
 
 export function matmul(step: MatmulStep, n: i32, scratch: usize, thread: i32, nThreads: i32): void {
   if (step.layout >= abi.LAYOUT_TERNARY_TABLE) packed(step, n, scratch, thread, nThreads);
@@ -36,9 +40,9 @@ function packed(step: MatmulStep, n: i32, scratch: usize, thread: i32, nThreads:
     actStride = step.actStride,
     yStride = step.yStride,
     k = step.k;
-  const rows = (step.rows + TILE - 1) & ~(TILE - 1);
-  let begin = share(rows, TILE, thread, nThreads),
-    end = share(rows, TILE, thread + 1, nThreads),
+  const rows = (step.rows + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
+  let begin = share(rows, TILE_ROWS, thread, nThreads),
+    end = share(rows, TILE_ROWS, thread + 1, nThreads),
     first = ownInput(step, n, thread),
     y = step.y;
   if (hasTables(layout) && isSharedByRows(n, nThreads)) {
@@ -101,8 +105,8 @@ function dense(step: MatmulStep, n: i32, thread: i32, nThreads: i32): void {
     yStride = step.yStride,
     rows = step.rows,
     k = step.k;
-  const begin = share(rows, TILE, thread, nThreads),
-    end = share(rows, TILE, thread + 1, nThreads);
+  const begin = share(rows, TILE_ROWS, thread, nThreads),
+    end = share(rows, TILE_ROWS, thread + 1, nThreads);
   switch (step.layout) {
     case abi.LAYOUT_F32:
       f32Matmul(w, act, actStride, y, yStride, n, begin, end, rows, k);
@@ -124,6 +128,73 @@ function dense(step: MatmulStep, n: i32, thread: i32, nThreads: i32): void {
       break;
     case abi.LAYOUT_Q6_K:
       q6KMatmul(w, act, actScale, y, yStride, n, begin, end, k);
+      break;
+    default:
+      unreachable();
+  }
+}
+
+/** One row of a matrix as f32, whatever its layout: a head tied to the embeddings is stored once. */
+export function embedRow(step: EmbedStep, row: i32, out: usize): void {
+  const layout = step.layout,
+    w = step.weights,
+    scale = step.scale,
+    scaleBlock = step.scaleBlock,
+    k = step.k,
+    kp = step.kp;
+  const nTiles = (step.rows + TILE_ROWS - 1) / TILE_ROWS;
+  switch (layout) {
+    case abi.LAYOUT_TERNARY_TABLE:
+      ternaryTableRow(w, row, nTiles, kp, scale, 0, out, k);
+      break;
+    case abi.LAYOUT_TERNARY_TABLE_BLOCK:
+      ternaryTableRow(w, row, nTiles, kp, scale, scaleBlock, out, k);
+      break;
+    case abi.LAYOUT_TERNARY_DOT:
+      ternaryDotRow(w, row, kp, scale, 0, out, k);
+      break;
+    case abi.LAYOUT_TERNARY_DOT_BLOCK:
+      ternaryDotRow(w, row, kp, scale, scaleBlock, out, k);
+      break;
+    case abi.LAYOUT_BINARY_TABLE:
+      binaryTableRow(w, row, nTiles, kp, scale, 0, out, k);
+      break;
+    case abi.LAYOUT_BINARY_TABLE_BLOCK:
+      binaryTableRow(w, row, nTiles, kp, scale, scaleBlock, out, k);
+      break;
+    case abi.LAYOUT_Q6_K:
+      q6KRow(w, row, k, out);
+      break;
+    default:
+      denseRow(layout, w + <usize>row * step.rowBytes, k, out);
+  }
+}
+
+/**
+ * Packs a tile of codes (u8 [32][codeStride]; 0, 1, 2 for -1, 0, +1, or 0, 1 for -1, +1) into the tensor at dst.
+ * @param kp columns, padded as the layout wants
+ */
+export function packTile(
+  layout: i32,
+  codes: usize,
+  codeStride: i32,
+  dst: usize,
+  tile: i32,
+  nTiles: i32,
+  kp: i32,
+): void {
+  switch (layout) {
+    case abi.LAYOUT_TERNARY_TABLE:
+    case abi.LAYOUT_TERNARY_TABLE_BLOCK:
+      packTernaryTile(codes, codeStride, dst, tile, nTiles, kp);
+      break;
+    case abi.LAYOUT_TERNARY_DOT:
+    case abi.LAYOUT_TERNARY_DOT_BLOCK:
+      packT2Rows(codes, codeStride, dst, tile * TILE_ROWS, TILE_ROWS, kp);
+      break;
+    case abi.LAYOUT_BINARY_TABLE:
+    case abi.LAYOUT_BINARY_TABLE_BLOCK:
+      packBinaryTile(codes, codeStride, dst, tile, nTiles, kp);
       break;
     default:
       unreachable();
