@@ -1,12 +1,11 @@
 /**
  * A GGUF model opened as the engine opens it (src/model/engine.ts), whose program can be walked a few steps at a time.
  */
-import * as abi from "../../assembly/abi.ts";
 import { guardedSource } from "../../src/core/byte-source.ts";
 import { openModelFile } from "../../src/files/model-file.ts";
 import { KERNELS } from "../../src/kernels/binaries.ts";
-import { startPool } from "../../src/kernels/pool.ts";
-import { chooseKernels, createMemory, instantiateKernels } from "../../src/kernels/variant.ts";
+import { Machine, createMemory } from "../../src/kernels/machine.ts";
+import { chooseKernels } from "../../src/kernels/variant.ts";
 import { configFromGguf } from "../../src/model/config-gguf.ts";
 import { type EngineOptions, fastestTernaryKernel, planEngine } from "../../src/model/engine.ts";
 import { loadWeights } from "../../src/model/loader.ts";
@@ -44,19 +43,14 @@ export async function openProfiled(
     options,
     fastestTernaryKernel(chosen),
   );
-  const memory = createMemory(plan.totalBytes, chosen.threads),
-    kernels = await instantiateKernels(chosen.module, memory);
+  const machine = await Machine.create(chosen.module, createMemory(plan.totalBytes, chosen.threads)),
+    { kernels, memory } = machine;
   const weights = await loadWeights(kernels, memory, plan, tensors);
   const magnitude = placeRopeFrequencies(kernels, memory, config, plan, tensors, plan.buffers.ropeCos);
   const program = buildProgram(config, tensors, plan, weights, memory, magnitude);
   fillCache(memory, plan);
-  const state = new DataView(memory.buffer, plan.state, abi.STATE_BYTES);
-  state.setUint32(abi.STATE_SCRATCH, plan.scratch, true);
-  state.setUint32(abi.STATE_SCRATCH_STRIDE_BYTES, plan.scratchStrideBytes, true);
-  const pool =
-    options.threads > 1
-      ? await startPool(platform, kernels, chosen.module, memory, plan.control, options.threads)
-      : undefined;
+  machine.setScratch(plan.scratch, plan.scratchStrideBytes);
+  await machine.startThreads(platform, options.threads);
   return {
     plan,
     program,
@@ -66,14 +60,11 @@ export async function openProfiled(
       new Int32Array(memory.buffer, plan.buffers.ids, rows).forEach(
         (_, i, ids) => (ids[i] = (i * 7919 + 13) % config.vocabSize),
       );
-      state.setInt32(abi.STATE_ROWS, rows, true);
-      state.setInt32(abi.STATE_POSITION, position, true);
-      state.setInt32(abi.STATE_HEAD_ROW_BEGIN, rows - 1, true);
-      state.setInt32(abi.STATE_HEAD_ROWS, 1, true);
+      machine.setBatch({ rows, position, headRowBegin: rows - 1, headRows: 1 });
     },
-    run: (at, nSteps) => kernels.run(plan.control, at, nSteps, plan.state, options.threads),
+    run: (at, nSteps) => machine.run(at, nSteps),
     async close() {
-      await pool?.close();
+      await machine.close();
     },
   };
 }

@@ -11,6 +11,7 @@ import { fail } from "../core/errors.ts";
 import { WASM_PAGE_BYTES } from "../core/limits.ts";
 import { isRefusedMemory } from "../core/refused-memory.ts";
 import type { KernelExports } from "./exports.ts";
+import { createMemory, instantiateKernels } from "./machine.ts";
 
 export type Variant = "simd" | "relaxed";
 
@@ -84,35 +85,4 @@ async function allowed<Made>(make: () => Promise<Made>): Promise<Made> {
 
 function passesSelfTest(kernels: KernelExports): boolean {
   return kernels.heapBase() >>> 0 <= MODULE_RESERVED_BYTES && kernels.selfTest(MODULE_RESERVED_BYTES) === 0;
-}
-
-/**
- * A memory of exactly `bytes`, rounded up to pages; it never grows.
- * @throws OnebitError `model/not-enough-memory` when the engine refuses it.
- */
-export function createMemory(bytes: number, shared: boolean): WebAssembly.Memory {
-  const pages = Math.ceil(bytes / WASM_PAGE_BYTES);
-  try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
-  } catch (cause) {
-    return fail(
-      "model/not-enough-memory",
-      `wanted ${megabytes(bytes)} of WebAssembly memory, this engine refused it; use a shorter context, an 8-bit ` +
-        "KV cache or a smaller model",
-      cause,
-    );
-  }
-}
-
-/** Instantiates `module` over `memory`. */
-export async function instantiateKernels(
-  module: WebAssembly.Module,
-  memory: WebAssembly.Memory,
-): Promise<KernelExports> {
-  const instance = await WebAssembly.instantiate(module, { env: { memory } });
-  return instance.exports as unknown as KernelExports;
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(0)} MB`;
 }

@@ -9,7 +9,7 @@ import type { Variant } from "../kernels/variant.ts";
 import type { ActivationMode } from "./config.ts";
 import type { DensePolicy, TernaryKernel } from "./choose-layout.ts";
 import type { LoadOptions } from "./loader.ts";
-import type { KvType } from "./plan.ts";
+import type { KvType } from "../kernels/attention-cache.ts";
 
 export interface EngineOptions extends LoadOptions {
   /** Positions to allocate: prompt and reply together. Default: what the model was trained for, at most 4096. */

@@ -3,25 +3,17 @@
  *
  * @module
  */
-import * as abi from "../../assembly/abi.ts";
+import { STEP_BYTES } from "../../assembly/abi.ts";
 import { type AbortState, OnebitError, fail, throwIfAborted } from "../core/errors.ts";
 import { withMemoryNow } from "../core/refused-memory.ts";
 import { type Breather, createBreather } from "../core/event-loop.ts";
 import { CONTEXT_LENGTH_DEFAULT, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import type { Platform } from "../core/platform.ts";
 import type { TensorInfo } from "../files/gguf.ts";
-import type { KernelExports } from "../kernels/exports.ts";
 import { padToTiles } from "../kernels/layouts.ts";
+import { Machine, createMemory } from "../kernels/machine.ts";
 import { type Numeric, createNumeric } from "../kernels/numeric.ts";
-import { type ThreadPool, startPool } from "../kernels/pool.ts";
-import {
-  type ChosenKernels,
-  type KernelBinaries,
-  type Variant,
-  chooseKernels,
-  createMemory,
-  instantiateKernels,
-} from "../kernels/variant.ts";
+import { type ChosenKernels, type KernelBinaries, type Variant, chooseKernels } from "../kernels/variant.ts";
 import type { ModelConfig } from "./config.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import type { TernaryKernel } from "./choose-layout.ts";
@@ -113,30 +105,23 @@ export async function createEngine(parts: EngineParts, options: EngineOptions = 
   const chosen = await chooseKernels(parts.binaries, nThreads > 1, options.variant);
   const { plan, tensors } = planEngine(parts, options, fastestTernaryKernel(chosen));
   throwIfAborted(options.signal);
-  const memory = createMemory(plan.totalBytes, chosen.threads),
-    kernels = await instantiateKernels(chosen.module, memory);
+  const machine = await Machine.create(chosen.module, createMemory(plan.totalBytes, chosen.threads)),
+    { kernels, memory } = machine;
   const weights = await loadWeights(kernels, memory, plan, tensors, options);
   const ropeMagnitude = placeRopeFrequencies(kernels, memory, config, plan, tensors, plan.buffers.ropeCos);
   const program = buildProgram(config, tensors, plan, weights, memory, ropeMagnitude);
-  writeState(memory, plan);
-  const start = () => startPool(platform, kernels, chosen.module, memory, plan.control, nThreads);
-  const { pool, reason } =
-    nThreads > 1 ? await startThreads(start, options) : { pool: undefined, reason: platform.noThreadsReason };
+  machine.setScratch(plan.scratch, plan.scratchStrideBytes);
+  const reason = nThreads > 1 ? await startThreads(machine, platform, nThreads, options) : platform.noThreadsReason;
   try {
-    return new ProgramEngine(
-      config,
-      plan,
-      program,
-      chosen,
-      kernels,
-      memory,
-      pool,
-      options.threads === undefined ? reason : undefined,
-      weights.warnings,
-      platform,
-    );
+    const engine = {
+      variant: chosen.variant,
+      ternaryKernel: plan.options.ternaryKernel,
+      threads: machine.nThreads,
+      ...(options.threads === undefined && reason !== undefined ? { reason } : {}),
+    };
+    return new ProgramEngine(config, plan, program, machine, engine, weights.warnings, createBreather(platform));
   } catch (error) {
-    await pool?.close();
+    await machine.close();
     throw error;
   }
 }
@@ -152,16 +137,20 @@ export function fastestTernaryKernel({ fusedDot }: Pick<ChosenKernels, "fusedDot
 /**
  * Threads that were not asked for by number may be refused (by a page's Content-Security-Policy, by a system's limits):
  * one does the work.
+ * @returns why there are none
  */
 async function startThreads(
-  start: () => Promise<ThreadPool>,
+  machine: Machine,
+  platform: Platform,
+  nThreads: number,
   { threads }: EngineOptions,
-): Promise<{ pool?: ThreadPool; reason?: string }> {
+): Promise<string | undefined> {
   try {
-    return { pool: await start() };
+    await machine.startThreads(platform, nThreads);
+    return undefined;
   } catch (error) {
     if (threads !== undefined || !(error instanceof OnebitError)) throw error;
-    return { reason: error.message };
+    return error.message;
   }
 }
 
@@ -189,12 +178,6 @@ function threadsOf(platform: Platform, { threads }: EngineOptions): number {
 /** Decoding is bound by memory bandwidth: more threads than this share the same bytes a second. */
 const DEFAULT_THREADS_MAX = 8;
 
-function writeState(memory: WebAssembly.Memory, plan: MemoryPlan): void {
-  const state = new DataView(memory.buffer, plan.state, abi.STATE_BYTES);
-  state.setUint32(abi.STATE_SCRATCH, plan.scratch, true);
-  state.setUint32(abi.STATE_SCRATCH_STRIDE_BYTES, plan.scratchStrideBytes, true);
-}
-
 /** Rows of logits a batch asks for: which first, how many. */
 interface HeadRows {
   readonly begin: number;
@@ -209,40 +192,33 @@ class ProgramEngine implements Engine {
   readonly memory: Engine["memory"];
   private readonly plan: MemoryPlan;
   private readonly program: Program;
-  private readonly pool: ThreadPool | undefined;
   private readonly threadCount: ThreadCount;
   /** One for all evaluations: short ones after each other must let the event loop run as one long one does. */
   private readonly breather: Breather;
   /** Undefined once closed, so that the memory can be collected while the engine is still referred to. */
-  private wasm: { readonly kernels: KernelExports; readonly memory: WebAssembly.Memory } | undefined;
+  private machine: Machine | undefined;
 
   constructor(
     config: ModelConfig,
     plan: MemoryPlan,
     program: Program,
-    chosen: ChosenKernels,
-    kernels: KernelExports,
-    memory: WebAssembly.Memory,
-    pool: ThreadPool | undefined,
-    reason: string | undefined,
+    machine: Machine,
+    engine: Engine["engine"],
     warnings: readonly ModelWarning[],
-    platform: Platform,
+    breather: Breather,
   ) {
-    this.breather = createBreather(platform);
-    this.warnings = warnings;
+    this.breather = breather;
     this.config = config;
     this.plan = plan;
     this.program = program;
-    this.pool = pool;
-    this.threadCount = createThreadCount(pool?.nThreads ?? 1);
-    this.wasm = { kernels, memory };
-    this.numeric = createNumeric(kernels, memory, { ...plan.numeric, nMax: padToTiles(config.vocabSize) });
-    this.engine = {
-      variant: chosen.variant,
-      ternaryKernel: plan.options.ternaryKernel,
-      threads: pool?.nThreads ?? 1,
-      ...(reason === undefined ? {} : { reason }),
-    };
+    this.machine = machine;
+    this.engine = engine;
+    this.warnings = warnings;
+    this.threadCount = createThreadCount(machine.nThreads);
+    this.numeric = createNumeric(machine.kernels, machine.memory, {
+      ...plan.numeric,
+      nMax: padToTiles(config.vocabSize),
+    });
     this.memory = { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes };
   }
 
@@ -304,10 +280,10 @@ class ProgramEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    if (!this.wasm) return;
+    const { machine } = this;
     // First of all: no batch may start, and no second call stop threads that are gone.
-    this.wasm = undefined;
-    await this.pool?.close();
+    this.machine = undefined;
+    await machine?.close();
   }
 
   private check(ids: readonly number[], position: number): void {
@@ -349,12 +325,11 @@ class ProgramEngine implements Engine {
   }
 
   private runToken(nSteps: number): void {
-    const { memory } = this.open(),
-      control = new DataView(memory.buffer, this.plan.control, abi.CONTROL_BYTES);
-    const nSlept = control.getInt32(abi.CONTROL_SLEPT, true),
+    const machine = this.open(),
+      { nSlept } = machine,
       begin = performance.now();
     this.run(0, nSteps, this.threadCount.current);
-    this.threadCount.took(performance.now() - begin, control.getInt32(abi.CONTROL_SLEPT, true) !== nSlept);
+    this.threadCount.took(performance.now() - begin, machine.nSlept !== nSlept);
   }
 
   private async breathe(signal: AbortState | undefined): Promise<void> {
@@ -362,25 +337,16 @@ class ProgramEngine implements Engine {
     throwIfAborted(signal);
   }
 
-  /** Steps [begin, end); every thread is through them then. */
+  /** Steps [begin, end). */
   private run(begin: number, end: number, nThreads: number): void {
-    const { control, program, state } = this.plan;
-    const { kernels } = this.open(),
-      walk = (): void => kernels.run(control, program + begin * abi.STEP_BYTES, end - begin, state, nThreads);
-    if (this.pool) this.pool.run(walk);
-    else walk();
+    this.open().run(this.plan.program + begin * STEP_BYTES, end - begin, nThreads);
   }
 
   private writeBatch(ids: readonly number[], begin: number, n: number, position: number, head: HeadRows): void {
-    const { memory } = this.open(),
-      { state, buffers } = this.plan;
-    const idWords = new Int32Array(memory.buffer, buffers.ids, n);
+    const machine = this.open();
+    const idWords = new Int32Array(machine.memory.buffer, this.plan.buffers.ids, n);
     for (let i = 0; i < n; i++) idWords[i] = ids[begin + i];
-    const view = new DataView(memory.buffer, state, abi.STATE_BYTES);
-    view.setInt32(abi.STATE_ROWS, n, true);
-    view.setInt32(abi.STATE_POSITION, position, true);
-    view.setInt32(abi.STATE_HEAD_ROW_BEGIN, head.begin, true);
-    view.setInt32(abi.STATE_HEAD_ROWS, head.count, true);
+    machine.setBatch({ rows: n, position, headRowBegin: head.begin, headRows: head.count });
   }
 
   private logits(row: number): Float32Array {
@@ -392,7 +358,7 @@ class ProgramEngine implements Engine {
     );
   }
 
-  private open(): { readonly kernels: KernelExports; readonly memory: WebAssembly.Memory } {
-    return this.wasm ?? fail("model/closed", `model "${this.config.name}" was closed`);
+  private open(): Machine {
+    return this.machine ?? fail("model/closed", `model "${this.config.name}" was closed`);
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The memory of a run, address by address, computed before a byte of it is taken.
  *
- *   | module | control, state, program | weights … | activations | tables | KV cache | logits | scratch |
+ *   | machine | program | weights … | activations | tables | KV cache | logits | scratch |
  *                                                 └──────── staging, while loading ─────────┘
  *
  * The memory is created at exactly this size and never grows. Loading borrows the part after the weights, which is
@@ -9,29 +9,17 @@
  *
  * @module
  */
-import {
-  CONTROL_BYTES,
-  KV_Q8_POSITIONS,
-  KV_Q8_ROW_TAIL_BYTES,
-  KV_Q8_SCALE_BYTES,
-  KV_Q8_SUM_BYTES,
-  MODULE_RESERVED_BYTES,
-  STATE_BYTES,
-  STEP_BYTES,
-  TERNARY_BLOCK,
-  TILE_ROWS,
-} from "../../assembly/abi.ts";
+import { STEP_BYTES, TERNARY_BLOCK, TILE_ROWS } from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import { WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
+import { MACHINE_BYTES } from "../kernels/machine.ts";
 import { RANDOM_STATE_BYTES } from "../kernels/numeric.ts";
+import { type KvType, attendScratchBytes, kvCacheBytes } from "../kernels/attention-cache.ts";
 import { type Layout, type MatrixSize, matrixSize, padToTiles, roundUp } from "../kernels/layouts.ts";
 import { type Preparation, type PreparedRows, placePreparedRows } from "../kernels/preparations.ts";
 import { type LayoutChoice, chooseLayout } from "./choose-layout.ts";
 import type { ModelConfig } from "./config.ts";
 import { type LinearTensors, type MatrixTensor, type ModelTensors, type VectorTensor, allLinears } from "./weights.ts";
-
-/** How the KV cache holds keys and values: exactly, or in a quarter of the bytes. */
-export type KvType = "f32" | "q8";
 
 export interface PlanOptions extends LayoutChoice {
   readonly contextLength: number;
@@ -85,8 +73,6 @@ export interface MemoryPlan {
   readonly nActivationRows: number;
   /** Rows of logits one walk can give. */
   readonly nHeadRows: number;
-  readonly control: number;
-  readonly state: number;
   readonly program: number;
   readonly programBytes: number;
   readonly ropeFrequencies: number;
@@ -154,9 +140,7 @@ export function planMemory(config: ModelConfig, tensors: ModelTensors, options: 
 
 /** The plan itself, whatever it comes to: what `inspect` shows of a model that would be refused. */
 export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options: PlanOptions): MemoryPlan {
-  const arena = new Arena(MODULE_RESERVED_BYTES);
-  const control = arena.take(CONTROL_BYTES),
-    state = arena.take(STATE_BYTES);
+  const arena = new Arena(MACHINE_BYTES);
   const programBytes = (config.nLayers * STEPS_PER_LAYER + STEPS_OTHER) * STEP_BYTES;
   const program = arena.take(programBytes),
     ropeFrequencies = arena.take((config.ropeDim / 2) * 8);
@@ -185,8 +169,6 @@ export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options
     nBatch,
     nActivationRows,
     nHeadRows,
-    control,
-    state,
     program,
     programBytes,
     ropeFrequencies,
@@ -296,13 +278,7 @@ function placePrepared(
 }
 
 function placeKv(arena: Arena, config: ModelConfig, { kvType, contextLength }: PlanOptions): KvLayer[] {
-  const f32Bytes = config.nKvHeads * contextLength * config.headDim * 4;
-  const padded = roundUp(contextLength, KV_Q8_POSITIONS);
-  const q8Bytes = (headBytesPerPosition: number) => config.nKvHeads * padded * (headBytesPerPosition + config.headDim);
-  const [keyBytes, valueBytes] =
-    kvType === "f32"
-      ? [f32Bytes, f32Bytes]
-      : [q8Bytes(KV_Q8_SCALE_BYTES + KV_Q8_SUM_BYTES), q8Bytes(KV_Q8_SCALE_BYTES)];
+  const { keyBytes, valueBytes } = kvCacheBytes(kvType, { ...config, contextLength });
   return Array.from({ length: config.nLayers }, () => ({ k: arena.take(keyBytes), v: arena.take(valueBytes) }));
 }
 
@@ -311,20 +287,18 @@ function placeNumeric(arena: Arena, vocabPadded: number) {
   return { vector: words(), ids: words(), values: words(), randomState: arena.take(RANDOM_STATE_BYTES) };
 }
 
-/** Private memory of a thread: what the matmuls take, or scores of one group of heads. */
+/** Private memory of a thread: what a matmul takes, or attention. */
 function scratchBytes(
-  config: ModelConfig,
+  { nHeads, nKvHeads }: ModelConfig,
   matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>,
-  { contextLength }: PlanOptions,
+  { kvType, contextLength }: PlanOptions,
   nBatch: number,
 ): number {
   const ofMatmuls = [...matrices.values()].flatMap(({ layout, layout: { uniformTwin } }) => [
     layout.scratchBytes(nBatch),
     uniformTwin?.scratchBytes(nBatch) ?? 0,
   ]);
-  const scores =
-    (config.nHeads / config.nKvHeads) * (roundUp(contextLength, KV_Q8_POSITIONS) * 4 + KV_Q8_ROW_TAIL_BYTES);
-  return roundUp(Math.max(...ofMatmuls, scores), ALIGN);
+  return roundUp(Math.max(...ofMatmuls, attendScratchBytes(kvType, nHeads / nKvHeads, contextLength)), ALIGN);
 }
 
 /** What the loader borrows: two windows on the file, and room to unpack a tile of 32 rows. */

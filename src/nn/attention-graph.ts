@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { attendScratchBytes } from "../kernels/attention-cache.ts";
 import type { CacheLayer, KvCache } from "./kv-cache.ts";
 import { type RotaryTable, attention, rotate } from "./ops.ts";
 import { type Linear, recordLinear } from "./projection.ts";
@@ -95,7 +96,7 @@ function attendCached(
     kvWidth = nKvHeads * headDim;
   tape.setRows(q.rows);
   tape.setSequenceLength(length);
-  const scratchBytes = (nHeads / nKvHeads) * Math.ceil(contextLength / 4) * 16,
+  const scratchBytes = attendScratchBytes("f32", nHeads / nKvHeads, contextLength),
     sequenceBytes = nKvHeads * contextLength * headDim * 4;
   for (let sequence = 0; sequence < batch; sequence++) {
     const at = (inside: Tensor, width: number) => ({ inside, offsetBytes: sequence * length * width * 4 });

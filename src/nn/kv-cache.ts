@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { kvCacheBytes } from "../kernels/attention-cache.ts";
 import { fail } from "../core/errors.ts";
 import { check, kind, whole } from "../core/options.ts";
 import { GraphSlot, type RecordedGraph } from "./layer.ts";
@@ -38,9 +39,9 @@ export class KvCache {
     this.#runtime = runtime;
     this.batch = check("batch", batch, COUNT);
     this.contextLength = check("contextLength", contextLength, COUNT);
-    const bytes = batch * nKvHeads * contextLength * headDim * 4,
-      take = () => runtime.allocate(bytes, "keys and values");
-    this.layers = Array.from({ length: nLayers }, () => ({ k: take(), v: take() }));
+    const { keyBytes, valueBytes } = kvCacheBytes("f32", { nKvHeads, headDim, contextLength }),
+      take = (bytes: number) => runtime.allocate(batch * bytes, "keys and values");
+    this.layers = Array.from({ length: nLayers }, () => ({ k: take(keyBytes), v: take(valueBytes) }));
   }
 
   /** Positions that every sequence has so far. */

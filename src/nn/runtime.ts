@@ -1,18 +1,17 @@
 /**
- * Where layers compute: one instance of the training kernels, its memory, and the threads that share it.
+ * Where layers compute: a machine with the training kernels, whose memory grows.
  *
- *   memory: | module | control block | run state | blocks, handed out by `allocate` … |
+ *   memory: | machine | blocks, handed out by `allocate` … |
  *
  * @module
  */
-import * as abi from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import { THREADS_MAX, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import { withMemoryNow } from "../core/refused-memory.ts";
 import { type OptionTable, TEXT, check, checkOptions, kind, number, whole } from "../core/options.ts";
 import { PLATFORM, type Platform } from "../core/platform.ts";
 import type { KernelExports } from "../kernels/exports.ts";
-import { type ThreadPool, startPool } from "../kernels/pool.ts";
+import { MACHINE_BYTES, Machine, createMemory } from "../kernels/machine.ts";
 import { TRAIN_KERNELS } from "../kernels/train-binaries.ts";
 import { BlockAllocator } from "./block-allocator.ts";
 
@@ -30,21 +29,13 @@ const RUNTIME_OPTIONS: OptionTable<RuntimeOptions> = {
   memoryLimitBytes: number({ above: 0, max: Infinity }),
 };
 const ADDRESS = whole(0);
-
-const CONTROL = abi.MODULE_RESERVED_BYTES;
-const STATE = CONTROL + abi.CONTROL_BYTES;
-const FIRST_BLOCK = STATE + abi.STATE_BYTES;
-
-interface Instance {
-  readonly module: WebAssembly.Module;
-  readonly memory: WebAssembly.Memory;
-  readonly kernels: KernelExports;
-}
+/** All that WebAssembly can address. */
+const ADDRESSABLE_BYTES = WASM_PAGES_MAX * WASM_PAGE_BYTES;
 
 export class Runtime {
   readonly kernels: KernelExports;
   readonly memory: WebAssembly.Memory;
-  readonly #pool: ThreadPool | undefined;
+  readonly #machine: Machine;
   readonly #blocks: BlockAllocator;
   #scratchBytes = 0;
   #scratch = 0;
@@ -53,21 +44,14 @@ export class Runtime {
    * On the calling thread alone, ready at once: `new Runtime()`. With threads: {@link Runtime.open}.
    * @throws OnebitError `engine/unsupported` without WebAssembly SIMD
    */
-  constructor(
-    options: Pick<RuntimeOptions, "memoryLimitBytes"> = {},
-    instance: Instance = instantiate(false),
-    pool?: ThreadPool,
-  ) {
+  constructor(options: Pick<RuntimeOptions, "memoryLimitBytes"> = {}, machine = createMachine(false)) {
     const { memoryLimitBytes } = checkOptions("Runtime", options, {
       memoryLimitBytes: RUNTIME_OPTIONS.memoryLimitBytes,
     });
-    this.memory = instance.memory;
-    this.kernels = instance.kernels;
-    this.#pool = pool;
-    this.#blocks = new BlockAllocator(
-      FIRST_BLOCK,
-      Math.min(memoryLimitBytes ?? Infinity, WASM_PAGES_MAX * WASM_PAGE_BYTES),
-    );
+    this.memory = machine.memory;
+    this.kernels = machine.kernels;
+    this.#machine = machine;
+    this.#blocks = new BlockAllocator(MACHINE_BYTES, Math.min(memoryLimitBytes ?? Infinity, ADDRESSABLE_BYTES));
   }
 
   /** @throws OnebitError `engine/unsupported`, `engine/thread-failed`, `option/invalid` */
@@ -76,13 +60,13 @@ export class Runtime {
     if (threads === 1) return new Runtime({ memoryLimitBytes });
     if (!platform)
       return fail("option/invalid", `threads: wanted a platform that starts them, got none for ${threads} threads`);
-    const instance = instantiate(true);
-    const pool = await startPool(platform, instance.kernels, instance.module, instance.memory, CONTROL, threads);
-    return new Runtime({ memoryLimitBytes }, instance, pool);
+    const machine = createMachine(true);
+    await machine.startThreads(platform, threads);
+    return new Runtime({ memoryLimitBytes }, machine);
   }
 
   get threads(): number {
-    return this.#pool?.nThreads ?? 1;
+    return this.#machine.nThreads;
   }
 
   /** Bytes of it that layers, graphs and the threads' scratch have now. */
@@ -130,21 +114,13 @@ export class Runtime {
     if (this.#scratch !== 0) this.free(this.#scratch);
     this.#scratchBytes = Math.ceil(bytes / 64) * 64;
     this.#scratch = this.allocate(this.#scratchBytes * this.threads, "scratch memory of the threads");
-    const state = new DataView(this.memory.buffer, STATE, abi.STATE_BYTES);
-    state.setUint32(abi.STATE_SCRATCH, this.#scratch, true);
-    state.setUint32(abi.STATE_SCRATCH_STRIDE_BYTES, this.#scratchBytes, true);
+    this.#machine.setScratch(this.#scratch, this.#scratchBytes);
   }
 
   /** Walks a program; the rest is for the steps of inference: `headRows` for those with FLAG_HEAD_ROWS. */
   run(program: number, nSteps: number, rows = 1, position = 0, headRows = rows): void {
-    const state = new DataView(this.memory.buffer, STATE, abi.STATE_BYTES);
-    state.setInt32(abi.STATE_ROWS, rows, true);
-    state.setInt32(abi.STATE_POSITION, position, true);
-    state.setInt32(abi.STATE_HEAD_ROW_BEGIN, 0, true);
-    state.setInt32(abi.STATE_HEAD_ROWS, headRows, true);
-    const walk = (): void => this.kernels.run(CONTROL, program, nSteps, STATE, this.threads);
-    if (this.#pool) this.#pool.run(walk);
-    else walk();
+    this.#machine.setBatch({ rows, position, headRowBegin: 0, headRows });
+    this.#machine.run(program, nSteps);
   }
 
   /** Views of the memory as it is now. */
@@ -181,45 +157,39 @@ export class Runtime {
 
   /** Ends the threads. */
   async close(): Promise<void> {
-    await this.#pool?.close();
+    await this.#machine.close();
   }
 }
 
 export const RUNTIME = kind<Runtime>("a Runtime", (value) => value instanceof Runtime);
 
-function instantiate(shared: boolean): Instance {
-  return withMemoryNow("train/not-enough-memory", "the kernels of training", () => instantiateKernels(shared));
+function createMachine(shared: boolean): Machine {
+  return withMemoryNow("train/not-enough-memory", "the kernels of training", () =>
+    Machine.createNow(compileKernels(shared), createMemory(MACHINE_BYTES, shared, ADDRESSABLE_BYTES, refusal(shared))),
+  );
 }
 
-function instantiateKernels(shared: boolean): Instance {
+function compileKernels(shared: boolean): WebAssembly.Module {
   const binary = TRAIN_KERNELS[shared ? "simd-threads" : "simd"];
   if (binary === undefined) return fail("engine/unsupported", "threads: this runtime has none; leave the option out");
-  if (!(binary instanceof WebAssembly.Module) && !WebAssembly.validate(binary)) {
+  if (binary instanceof WebAssembly.Module) return binary;
+  if (!WebAssembly.validate(binary)) {
     fail(
       "engine/unsupported",
       `this engine has no WebAssembly SIMD${shared ? " with threads" : ""} (every browser since 2023 and Node 16 ` +
         "have it)",
     );
   }
-  const module = binary instanceof WebAssembly.Module ? binary : new WebAssembly.Module(binary);
-  const initial = Math.ceil(FIRST_BLOCK / WASM_PAGE_BYTES);
-  const memory = reserveMemory(initial, shared);
-  const instance = new WebAssembly.Instance(module, { env: { memory } });
-  return { module, memory, kernels: instance.exports as unknown as KernelExports };
+  return new WebAssembly.Module(binary);
 }
 
 /** Phones refuse a shared memory that may grow to 4 GB, as it is reserved whole. */
-function reserveMemory(initial: number, shared: boolean): WebAssembly.Memory {
-  try {
-    return new WebAssembly.Memory({ initial, maximum: WASM_PAGES_MAX, shared });
-  } catch (cause) {
-    return fail(
-      "train/not-enough-memory",
-      `this engine refused ${shared ? "a shared" : "a"} WebAssembly memory of up to 4 ` +
-        `GB${shared ? "; one thread may do with less" : ""}`,
-      cause,
-    );
-  }
+function refusal(shared: boolean) {
+  return [
+    "train/not-enough-memory",
+    `this engine refused ${shared ? "a shared" : "a"} WebAssembly memory of up to 4 ` +
+      `GB${shared ? "; one thread may do with less" : ""}`,
+  ] as const;
 }
 
 function megabytes(bytes: number): string {

@@ -17,7 +17,7 @@ import {
 import { dequantize } from "../../src/files/dequantize.ts";
 import { quantize } from "../../src/files/quantize.ts";
 import type { TensorTypeName } from "../../src/files/tensor-types.ts";
-import { createMemory, instantiateKernels } from "../../src/kernels/variant.ts";
+import { createMemory, instantiateKernels } from "../../src/kernels/machine.ts";
 
 const GOLDEN = "../shared/data/golden";
 const TYPES: readonly (readonly [type: TensorTypeName, id: number, vector?: string])[] = [

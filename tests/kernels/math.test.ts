@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { MODULE_RESERVED_BYTES } from "../../assembly/abi.ts";
-import { createMemory, instantiateKernels } from "../../src/kernels/variant.ts";
+import { createMemory, instantiateKernels } from "../../src/kernels/machine.ts";
 
 const BITS = 256n;
 const ONE = 1n << BITS;

@@ -9,7 +9,8 @@ import relaxedThreads from "#kernels/relaxed-threads";
 import simd from "#kernels/simd";
 import simdThreads from "#kernels/simd-threads";
 import wabt from "wabt";
-import { chooseKernels, createMemory } from "../../src/kernels/variant.ts";
+import { createMemory } from "../../src/kernels/machine.ts";
+import { chooseKernels } from "../../src/kernels/variant.ts";
 
 /** A module with the two functions of the self-test. */
 async function moduleWith(heapBase: number, selfTest: string): Promise<Uint8Array<ArrayBuffer>> {
