@@ -7,16 +7,28 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
-import type { Activation, ActivationMode } from "./config.ts";
 
+export type Activation = "silu" | "relu2" | "gelu";
+
+/**
+ * How activations meet 1-bit weights. `token`: int8 with one scale a token, part of the model (BitNet-trained
+ * families, W1.58A8). `block`: finer, a scale every 64 or 128 values (families trained with float activations).
+ */
+export type ActivationMode = "token" | "block";
+
+/** A row of the table, and a part of the configuration of a model of that architecture. */
 export interface Architecture {
+  /** Which two dimensions rotate together: 2i and 2i+1, or i and i + ropeDim/2. */
   readonly ropePairs: "adjacent" | "half";
   readonly activation: Activation;
   readonly activationMode: ActivationMode;
+  /** RMS norm inside attention and feed-forward, before their output projections (BitNet). */
   readonly subNorms: boolean;
+  /** RMS norm of each query and key head before rotation (Qwen3). */
   readonly qkNorm: boolean;
+  /** The head reuses the embedding table even when the file has an `output.weight`. */
   readonly alwaysTied: boolean;
-  /** Reads `embedding_scale`, `residual_scale`, `logit_scale` (muP). */
+  /** The file says `embedding_scale`, `residual_scale`, `logit_scale` (muP). */
   readonly scales: boolean;
 }
 

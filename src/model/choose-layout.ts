@@ -7,7 +7,7 @@
 import { TENSOR_TYPES, type TensorType, isFloatType } from "../files/tensor-types.ts";
 import * as layouts from "../kernels/layouts.ts";
 import type { Layout } from "../kernels/layouts.ts";
-import type { ActivationMode } from "./config.ts";
+import type { ActivationMode } from "./architectures.ts";
 import type { MatrixTensor } from "./weights.ts";
 
 /**

@@ -19,9 +19,10 @@ import type { GgufMetadata } from "../files/gguf-metadata.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import { MODEL_NAME_CHARS_MAX } from "../core/limits.ts";
 import { TENSOR_TYPES } from "../files/tensor-types.ts";
-import { type Architecture, ggufArchitecture } from "./architectures.ts";
+import { type Activation, type ActivationMode, type Architecture, ggufArchitecture } from "./architectures.ts";
+import { GGUF_ENDS } from "./blocks.ts";
 import { checkConfig } from "./check-config.ts";
-import type { Activation, ActivationMode, ModelConfig, RopeScaling } from "./config.ts";
+import type { ModelConfig, RopeScaling } from "./config.ts";
 import { ReadKeys, checkUnreadKeys, requireKeys } from "./keys-gguf.ts";
 
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
@@ -76,6 +77,7 @@ function readConfig(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorI
   const nFf = uniform(metadata, key("feed_forward_length")),
     vocabSize = vocabularySize(metadata, key("vocab_size"), tensors);
   return checkConfig({
+    ...architecture,
     architecture: name,
     name: (findString(metadata, "general.name") ?? name).slice(0, MODEL_NAME_CHARS_MAX),
     nLayers: getInteger(metadata, key("block_count"), 1),
@@ -89,13 +91,9 @@ function readConfig(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorI
     normEps: getNumber(metadata, key("attention.layer_norm_rms_epsilon")),
     ropeTheta: findNumber(metadata, key("rope.freq_base")) ?? 10_000,
     ropeDim: findInteger(metadata, key("rope.dimension_count"), 2) ?? headDim,
-    ropePairs: architecture.ropePairs,
     ropeScaling: ropeScaling(metadata, key, contextLengthTrained),
     activation: activationOf(metadata, key("hidden_activation"), architecture, { nEmbd, nFf, vocabSize }),
     activationMode: activationMode(architecture, tensors),
-    subNorms: architecture.subNorms,
-    qkNorm: architecture.qkNorm,
-    alwaysTied: architecture.alwaysTied,
     embeddingScale: architecture.scales ? getNumber(metadata, key("embedding_scale")) : 1,
     residualScale: architecture.scales ? getNumber(metadata, key("residual_scale")) : 1,
     logitScale: architecture.scales ? 1 / getNumber(metadata, key("logit_scale")) : 1,
@@ -120,13 +118,13 @@ function uniform(metadata: GgufMetadata, key: string): number {
 
 /** Rows of the embedding table: what logits are made for, whatever the metadata says. */
 function vocabularySize(metadata: GgufMetadata, key: string, tensors: ReadonlyMap<string, TensorInfo>): number {
-  const rows = tensors.get("token_embd.weight")?.shape[1],
+  const rows = tensors.get(GGUF_ENDS.tokenEmbd)?.shape[1],
     told = findInteger(metadata, key, 1);
   return (
     rows ??
     told ??
     findStringArray(metadata, "tokenizer.ggml.tokens")?.length ??
-    fail("model/missing-tensor", 'tensor "token_embd.weight": the model needs it, the file does not have it')
+    fail("model/missing-tensor", `tensor "${GGUF_ENDS.tokenEmbd}": the model needs it, the file does not have it`)
   );
 }
 
@@ -153,7 +151,7 @@ function activationOf(
 /** I2_S is only written for models trained with 8-bit activations, whatever architecture they declare. */
 function activationMode(architecture: Architecture, tensors: ReadonlyMap<string, TensorInfo>): ActivationMode {
   for (const tensor of tensors.values()) {
-    if (tensor.name.startsWith("blk.") && TENSOR_TYPES[tensor.type].name === "I2_S") return "token";
+    if (tensor.name.startsWith(GGUF_ENDS.layers) && TENSOR_TYPES[tensor.type].name === "I2_S") return "token";
   }
   return architecture.activationMode;
 }

@@ -8,10 +8,11 @@ import { fail, quoted } from "../core/errors.ts";
 import { MODEL_NAME_CHARS_MAX, MODULES_KEPT_MAX } from "../core/limits.ts";
 import type { JsonObject } from "../files/json.ts";
 import type { TensorInfo } from "../files/gguf.ts";
-import { hfArchitecture } from "./architectures.ts";
+import { type Activation, hfArchitecture } from "./architectures.ts";
+import { HF_ENDS } from "./blocks.ts";
 import { checkConfig } from "./check-config.ts";
 import { ConfigReader } from "./config-reader.ts";
-import type { Activation, ModelConfig, RopeScaling } from "./config.ts";
+import type { ModelConfig, RopeScaling } from "./config.ts";
 import { checkUnreadMembers } from "./keys-hf.ts";
 import type { HfStorage } from "./naming-hf.ts";
 
@@ -70,9 +71,10 @@ function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInf
   const nKvHeads =
     reader.number("num_key_value_heads") ??
     (reader.has("num_key_value_heads") ? nHeads : (defaults.nKvHeads ?? nHeads));
-  const rows = tensors.get("model.embed_tokens.weight")?.shape[1],
+  const rows = tensors.get(HF_ENDS.tokenEmbd)?.shape[1],
     told = reader.number("vocab_size");
   const config = checkConfig({
+    ...architecture,
     architecture: modelType,
     name: (reader.text("_name_or_path") || modelType).slice(0, MODEL_NAME_CHARS_MAX),
     nLayers: reader.count("num_hidden_layers"),
@@ -86,22 +88,19 @@ function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInf
     normEps: reader.number("rms_norm_eps") ?? defaults.normEps,
     ropeTheta: ropeParameters(reader)?.number("rope_theta") ?? reader.number("rope_theta") ?? defaults.ropeTheta,
     ropeDim: headDim,
-    ropePairs: architecture.ropePairs,
     ropeScaling: ropeScaling(reader, contextLengthTrained),
     activation: activationOf(reader, modelType === "bitnet" ? architecture.activation : "silu"),
     activationMode:
       architecture.activationMode === "token" || reader.get("quantization_config") !== undefined ? "token" : "block",
-    subNorms: architecture.subNorms,
-    qkNorm: architecture.qkNorm,
     alwaysTied: reader.boolean("tie_word_embeddings") === true,
     embeddingScale: 1,
     residualScale: 1,
     logitScale: 1,
   });
-  if (reader.boolean("tie_word_embeddings") === false && !tensors.has("lm_head.weight")) {
+  if (reader.boolean("tie_word_embeddings") === false && !tensors.has(HF_ENDS.output)) {
     fail(
       "model/missing-tensor",
-      'tensor "lm_head.weight": config.json says tie_word_embeddings is false, so the model needs it; the file ' +
+      `tensor "${HF_ENDS.output}": config.json says tie_word_embeddings is false, so the model needs it; the file ` +
         "does not have it",
     );
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Architecture } from "./architectures.ts";
 
 /**
  * Rotary frequencies are changed by one of these (`rope.scaling.type`). `attentionFactor` stands in the place of the
@@ -36,15 +37,7 @@ export type RopeScaling =
       readonly long?: readonly number[];
     };
 
-export type Activation = "silu" | "relu2" | "gelu";
-
-/**
- * How activations meet 1-bit weights. `token`: int8 with one scale a token, part of the model (BitNet-trained
- * families, W1.58A8). `block`: finer, a scale every 64 or 128 values (families trained with float activations).
- */
-export type ActivationMode = "token" | "block";
-
-export interface ModelConfig {
+export interface ModelConfig extends Architecture {
   /** `general.architecture` of a GGUF, `model_type` of a Hugging Face config. */
   readonly architecture: string;
   readonly name: string;
@@ -61,17 +54,7 @@ export interface ModelConfig {
   readonly ropeTheta: number;
   /** Leading dimensions of a head that rotate. */
   readonly ropeDim: number;
-  /** Which two dimensions rotate together: 2i and 2i+1, or i and i + ropeDim/2. */
-  readonly ropePairs: "adjacent" | "half";
   readonly ropeScaling: RopeScaling;
-  readonly activation: Activation;
-  readonly activationMode: ActivationMode;
-  /** RMS norm inside attention and feed-forward, before their output projections (BitNet). */
-  readonly subNorms: boolean;
-  /** RMS norm of each query and key head before rotation (Qwen3). */
-  readonly qkNorm: boolean;
-  /** The head reuses the embedding table even when the file has an `output.weight`. */
-  readonly alwaysTied: boolean;
   readonly embeddingScale: number;
   readonly residualScale: number;
   /** Logits are multiplied by this. */

@@ -147,7 +147,7 @@ async function readScalars(
   const one = ({ tensor, type }: ScalarTensor) => read(tensor, tensor.position, type);
   const atEnd = async ({ tensor, rows, k }: MatrixTensor) =>
     tensor.type === "I2_S" ? read(tensor, tensor.position + (rows * k) / 4, "F32") : undefined;
-  for (const linear of tensors.layers.flatMap(allLinears)) {
+  for (const linear of allLinears(tensors)) {
     const { encoding } = linear.matrix;
     if (linear.outputScale) await one(linear.outputScale);
     if (encoding.kind === "packed") {

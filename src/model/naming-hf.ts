@@ -1,31 +1,12 @@
 /**
- * Tensor names of Hugging Face checkpoints, and how their matrices are kept.
+ * How Hugging Face checkpoints name tensors (blocks.ts), and how they keep matrices.
  *
  * @module
  */
 import { fail, quoted } from "../core/errors.ts";
 import type { TensorInfo } from "../files/gguf.ts";
-import type { LinearRole, StoredEncoding, TensorNaming, VectorRole } from "./weights.ts";
-
-const HF_LINEARS: Readonly<Record<LinearRole, string>> = {
-  attnQ: "self_attn.q_proj",
-  attnK: "self_attn.k_proj",
-  attnV: "self_attn.v_proj",
-  attnOutput: "self_attn.o_proj",
-  ffnGate: "mlp.gate_proj",
-  ffnUp: "mlp.up_proj",
-  ffnDown: "mlp.down_proj",
-};
-
-/** The second name of a sub-norm is that of the first reproduction of the b1.58 paper. */
-const HF_VECTORS: Readonly<Record<VectorRole, readonly string[]>> = {
-  attnNorm: ["input_layernorm"],
-  attnQNorm: ["self_attn.q_norm"],
-  attnKNorm: ["self_attn.k_norm"],
-  attnSubNorm: ["self_attn.attn_sub_norm", "self_attn.inner_attn_ln"],
-  ffnNorm: ["post_attention_layernorm"],
-  ffnSubNorm: ["mlp.ffn_sub_norm", "mlp.ffn_layernorm"],
-};
+import { HF_ENDS } from "./blocks.ts";
+import type { StoredEncoding, TensorNaming } from "./weights.ts";
 
 /** How a checkpoint stores its weights. */
 export interface HfStorage {
@@ -48,17 +29,15 @@ export interface BitLinearStorage {
 
 export function hfNaming({ attentionBias, mlpBias, bitLinear }: HfStorage): TensorNaming {
   return {
-    tokenEmbd: "model.embed_tokens.weight",
-    outputNorm: "model.norm.weight",
-    output: "lm_head.weight",
-    vector: (layer, role) => HF_VECTORS[role].map((name) => `model.layers.${layer}.${name}.weight`),
-    linear: (layer, role) => `model.layers.${layer}.${HF_LINEARS[role]}`,
+    ...HF_ENDS,
+    vector: (layer, { hf }) => hf.map((name) => `${HF_ENDS.layer(layer)}${name}.weight`),
+    linear: (layer, { hf: [name] }) => HF_ENDS.layer(layer) + name,
     normIn: (linear) => [`${linear}.rms_norm.weight`, `${linear}.norm_in.weight`],
     normInRequired: bitLinear?.normIn === true,
     bias: (linear) => ((linear.includes(".mlp.") ? mlpBias : attentionBias) ? `${linear}.bias` : undefined),
     outputScale: () => undefined,
     encoding: (matrix) => encodingOf(matrix, bitLinear),
-    isHarmless: (name, { alwaysTied }) => ROTARY_TABLE.test(name) || (alwaysTied && name === "lm_head.weight"),
+    isHarmless: (name, { alwaysTied }) => ROTARY_TABLE.test(name) || (alwaysTied && name === HF_ENDS.output),
   };
 }
 

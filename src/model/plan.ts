@@ -81,6 +81,7 @@ export interface MemoryPlan {
   readonly buffers: ActivationBuffers;
   /** Where activations are prepared, in each way that some matrix asks for. */
   readonly prepared: ReadonlyMap<Preparation, PreparedRows<number>>;
+  /** One for each block of attention. */
   readonly kv: readonly KvLayer[];
   readonly numeric: {
     readonly ids: number;
@@ -157,7 +158,7 @@ export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options
     buffers = placeActivations(arena, config, nActivationRows, nHeadRows * vocabPadded * 4);
   const prepared = placePrepared(arena, matrices, nActivationRows);
   const kvBegin = arena.at,
-    kv = placeKv(arena, config, options),
+    kv = placeKv(arena, config, tensors, options),
     kvBytes = arena.at - kvBegin;
   const numeric = placeNumeric(arena, vocabPadded);
   const scratchStrideBytes = scratchBytes(config, matrices, options, nBatch);
@@ -191,7 +192,7 @@ export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options
 
 function placeMatrices(arena: Arena, tensors: ModelTensors, options: PlanOptions): Map<MatrixTensor, PlacedMatrix> {
   const tables = [tensors.tokenEmbd, ...(tensors.output ? [tensors.output] : [])];
-  const linears = tensors.layers.flatMap((layer) => allLinears(layer).map((linear) => linear.matrix));
+  const linears = allLinears(tensors).map(({ matrix }) => matrix);
   return new Map(
     [...tables, ...linears].map((matrix, i) => {
       // Projections that a file has as floats stay so: what `dense` may shrink are embeddings and heads.
@@ -219,15 +220,7 @@ function placeVectors(arena: Arena, tensors: ModelTensors): Map<VectorTensor, Pl
     tensors.ropeFactors,
     tensors.ropeShort,
     tensors.ropeLong,
-    ...tensors.layers.flatMap((layer) => [
-      layer.attnNorm,
-      layer.attnQNorm,
-      layer.attnKNorm,
-      layer.attnSubNorm,
-      layer.ffnNorm,
-      layer.ffnSubNorm,
-      ...allLinears(layer).flatMap(ofLinear),
-    ]),
+    ...tensors.layers.flat().flatMap(({ vectors, linears }) => [...vectors, ...linears.flatMap(ofLinear)]),
   ];
   return new Map(
     all
@@ -277,9 +270,15 @@ function placePrepared(
   );
 }
 
-function placeKv(arena: Arena, config: ModelConfig, { kvType, contextLength }: PlanOptions): KvLayer[] {
+function placeKv(
+  arena: Arena,
+  config: ModelConfig,
+  { layers }: ModelTensors,
+  { kvType, contextLength }: PlanOptions,
+): KvLayer[] {
   const { keyBytes, valueBytes } = kvCacheBytes(kvType, { ...config, contextLength });
-  return Array.from({ length: config.nLayers }, () => ({ k: arena.take(keyBytes), v: arena.take(valueBytes) }));
+  const attentions = layers.flat().filter(({ kind }) => kind === "attention");
+  return attentions.map(() => ({ k: arena.take(keyBytes), v: arena.take(valueBytes) }));
 }
 
 function placeNumeric(arena: Arena, vocabPadded: number) {

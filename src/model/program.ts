@@ -12,11 +12,12 @@
  */
 import { padToTiles } from "../kernels/layouts.ts";
 import { StepWriter } from "../kernels/step-writer.ts";
-import type { Activation, ModelConfig } from "./config.ts";
+import type { Activation } from "./architectures.ts";
+import type { ModelConfig } from "./config.ts";
 import { type Input, LinearWriter } from "./linear-program.ts";
 import type { LoadedWeights } from "./loader.ts";
 import type { KvLayer, MemoryPlan } from "./plan.ts";
-import { type LayerTensors, type LinearTensors, type ModelTensors, type VectorTensor, allLinears } from "./weights.ts";
+import { type BlockTensors, type LinearTensors, type ModelTensors, type VectorTensor, allLinears } from "./weights.ts";
 
 export interface Program {
   /** Steps up to the end of each layer. */
@@ -45,8 +46,8 @@ export function buildProgram(
   const graph = new Graph(config, plan, out, new LinearWriter(config, plan, weights, out), hasNormIn(tensors));
   graph.embed(tensors);
   graph.ropeTables(ropeMagnitude);
-  const layerEnds = tensors.layers.map((layer, i) => {
-    graph.layer(layer, plan.kv[i]);
+  const layerEnds = tensors.layers.map((layer) => {
+    for (const block of layer) graph.block(block);
     return out.nSteps;
   });
   graph.outputNorm(tensors);
@@ -55,8 +56,8 @@ export function buildProgram(
   return { layerEnds, nHiddenSteps, nSteps: out.nSteps };
 }
 
-function hasNormIn({ layers }: ModelTensors): boolean {
-  return layers.some((layer) => allLinears(layer).some(({ normIn }) => normIn !== undefined));
+function hasNormIn(tensors: ModelTensors): boolean {
+  return allLinears(tensors).some(({ normIn }) => normIn !== undefined);
 }
 
 class Graph {
@@ -65,6 +66,7 @@ class Graph {
   private readonly out: StepWriter;
   private readonly linear: LinearWriter;
   private readonly hasNormIn: boolean;
+  private nAttentions = 0;
 
   constructor(config: ModelConfig, plan: MemoryPlan, out: StepWriter, linear: LinearWriter, hasNormIn: boolean) {
     this.config = config;
@@ -84,26 +86,26 @@ class Graph {
     this.out.step("ropeTable", { ...table, frequencies: ropeFrequencies, nHalf: this.config.ropeDim / 2, magnitude });
   }
 
-  layer(layer: LayerTensors, kv: KvLayer): void {
-    this.attention(layer, kv);
-    this.feedForward(layer);
+  block(block: BlockTensors): void {
+    if (block.kind === "attention") this.attention(block.parts, this.plan.kv[this.nAttentions++]);
+    else this.feedForward(block.parts);
   }
 
-  private attention(layer: LayerTensors, kv: KvLayer): void {
+  private attention(parts: BlockTensors<"attention">["parts"], kv: KvLayer): void {
     const { nHeads, nKvHeads, headDim } = this.config,
       { buffers } = this.plan;
-    const h = this.norm(this.x, layer.attnNorm);
+    const h = this.norm(this.x, parts.norm);
     this.linears(h, [
-      [layer.attnQ, buffers.q],
-      [layer.attnK, buffers.k],
-      [layer.attnV, buffers.v],
+      [parts.q, buffers.q],
+      [parts.k, buffers.k],
+      [parts.v, buffers.v],
     ]);
-    this.positions(buffers.q, nHeads, layer.attnQNorm);
-    this.positions(buffers.k, nKvHeads, layer.attnKNorm);
+    this.positions(buffers.q, nHeads, parts.qNorm);
+    this.positions(buffers.k, nKvHeads, parts.kNorm);
     this.attend(kv);
     let mixed: Input = { at: buffers.attention, stride: nHeads * headDim, isOwn: false };
-    if (layer.attnSubNorm) mixed = this.norm(mixed, layer.attnSubNorm);
-    this.linears(mixed, [[layer.attnOutput, buffers.branch]]);
+    if (parts.subNorm) mixed = this.norm(mixed, parts.subNorm);
+    this.linears(mixed, [[parts.output, buffers.branch]]);
     this.residual();
   }
 
@@ -138,23 +140,23 @@ class Graph {
     });
   }
 
-  private feedForward(layer: LayerTensors): void {
+  private feedForward(parts: BlockTensors<"feedForward">["parts"]): void {
     const { nFf, activation } = this.config,
       { buffers } = this.plan;
-    const h = this.norm(this.x, layer.ffnNorm),
+    const h = this.norm(this.x, parts.norm),
       stride = padToTiles(nFf);
     this.linears(
       h,
       [
-        [layer.ffnGate, buffers.gate],
-        [layer.ffnUp, buffers.up],
+        [parts.gate, buffers.gate],
+        [parts.up, buffers.up],
       ],
       "batch",
     );
     this.out.step(GATES[activation], { gate: buffers.gate, up: buffers.up, out: buffers.gate, dim: stride });
     let gated: Input = { at: buffers.gate, stride, isOwn: false };
-    if (layer.ffnSubNorm) gated = this.norm(gated, layer.ffnSubNorm);
-    this.linears(gated, [[layer.ffnDown, buffers.branch]]);
+    if (parts.subNorm) gated = this.norm(gated, parts.subNorm);
+    this.linears(gated, [[parts.down, buffers.branch]]);
     this.residual();
   }
 

@@ -6,6 +6,15 @@
 import { fail, quoted } from "../core/errors.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import { type FloatTypeName, TENSOR_TYPES, isFloatType, requireWeightType } from "../files/tensor-types.ts";
+import {
+  BLOCKS,
+  type BlockKind,
+  type LinearPart,
+  type Part,
+  type PartNames,
+  type VectorPart,
+  layersOf,
+} from "./blocks.ts";
 import type { ModelConfig } from "./config.ts";
 
 /** A vector kept as f32: norm weights, biases, rotary factors. */
@@ -51,21 +60,27 @@ export interface LinearTensors {
   readonly outputScale: ScalarTensor | undefined;
 }
 
-export interface LayerTensors {
-  readonly attnNorm: VectorTensor;
-  readonly attnQ: LinearTensors;
-  readonly attnK: LinearTensors;
-  readonly attnV: LinearTensors;
-  readonly attnQNorm: VectorTensor | undefined;
-  readonly attnKNorm: VectorTensor | undefined;
-  readonly attnSubNorm: VectorTensor | undefined;
-  readonly attnOutput: LinearTensors;
-  readonly ffnNorm: VectorTensor;
-  readonly ffnGate: LinearTensors;
-  readonly ffnUp: LinearTensors;
-  readonly ffnSubNorm: VectorTensor | undefined;
-  readonly ffnDown: LinearTensors;
-}
+/** The tensors of a block, by the names of its parts. */
+type PartsOf<Parts> = {
+  readonly [Name in keyof Parts]: Parts[Name] extends LinearPart
+    ? LinearTensors
+    : Parts[Name] extends VectorPart
+      ? VectorTensor
+      : VectorTensor | undefined;
+};
+
+export type BlockTensors<Kind extends BlockKind = BlockKind> = {
+  readonly [Each in Kind]: {
+    readonly kind: Each;
+    readonly parts: PartsOf<(typeof BLOCKS)[Each]>;
+    /** The same, for who goes through them all. */
+    readonly vectors: readonly VectorTensor[];
+    readonly linears: readonly LinearTensors[];
+  };
+}[Kind];
+
+/** The blocks of a layer. */
+export type LayerTensors = readonly BlockTensors[];
 
 export interface ModelTensors {
   readonly tokenEmbd: MatrixTensor;
@@ -81,9 +96,6 @@ export interface ModelTensors {
   readonly unused: readonly string[];
 }
 
-export type LinearRole = "attnQ" | "attnK" | "attnV" | "attnOutput" | "ffnGate" | "ffnUp" | "ffnDown";
-export type VectorRole = "attnNorm" | "attnQNorm" | "attnKNorm" | "attnSubNorm" | "ffnNorm" | "ffnSubNorm";
-
 /** How a file format names the tensors, and what it says about a matrix beyond its type. */
 export interface TensorNaming {
   readonly tokenEmbd: string;
@@ -93,9 +105,9 @@ export interface TensorNaming {
   readonly ropeShort?: string;
   readonly ropeLong?: string;
   /** Names to try, in order. */
-  vector(layer: number, role: VectorRole): readonly string[];
+  vector(layer: number, names: PartNames): readonly string[];
   /** Without the `.weight` ending. */
-  linear(layer: number, role: LinearRole): string;
+  linear(layer: number, names: PartNames): string;
   normIn(linear: string): readonly string[];
   readonly normInRequired: boolean;
   /** Undefined where the model has none. */
@@ -126,7 +138,7 @@ export function findTensors(
     outputNorm: find.vector([naming.outputNorm], nEmbd),
     output,
     ...findRopeFactors(config, find, naming),
-    layers: Array.from({ length: config.nLayers }, (_, layer) => findLayer(config, find, naming, layer)),
+    layers: layersOf(config).map((kinds, layer) => kinds.map((kind) => findBlock(config, find, naming, layer, kind))),
   };
   const unused = [...tensors.keys()].filter((name) => !find.used.has(name));
   const strange = unused.filter((name) => !naming.isHarmless(name, config));
@@ -160,28 +172,29 @@ function findRopeFactors({ ropeScaling, ropeDim }: ModelConfig, find: Finder, na
   };
 }
 
-function findLayer(config: ModelConfig, find: Finder, naming: TensorNaming, layer: number): LayerTensors {
-  const { nEmbd, headDim, nFf } = config,
-    qWidth = config.nHeads * headDim,
-    kvWidth = config.nKvHeads * headDim;
-  const vector = (role: VectorRole, length: number) => find.vector(naming.vector(layer, role), length);
-  const when = (wanted: boolean, role: VectorRole, length: number) => (wanted ? vector(role, length) : undefined);
-  const linear = (role: LinearRole, rows: number, k: number) => find.linear(naming.linear(layer, role), rows, k);
-  return {
-    attnNorm: vector("attnNorm", nEmbd),
-    attnQ: linear("attnQ", qWidth, nEmbd),
-    attnK: linear("attnK", kvWidth, nEmbd),
-    attnV: linear("attnV", kvWidth, nEmbd),
-    attnQNorm: when(config.qkNorm, "attnQNorm", headDim),
-    attnKNorm: when(config.qkNorm, "attnKNorm", headDim),
-    attnSubNorm: when(config.subNorms, "attnSubNorm", qWidth),
-    attnOutput: linear("attnOutput", nEmbd, qWidth),
-    ffnNorm: vector("ffnNorm", nEmbd),
-    ffnGate: linear("ffnGate", nFf, nEmbd),
-    ffnUp: linear("ffnUp", nFf, nEmbd),
-    ffnSubNorm: when(config.subNorms, "ffnSubNorm", nFf),
-    ffnDown: linear("ffnDown", nEmbd, nFf),
+function findBlock(
+  config: ModelConfig,
+  find: Finder,
+  naming: TensorNaming,
+  layer: number,
+  kind: BlockKind,
+): BlockTensors {
+  const vectors: VectorTensor[] = [],
+    linears: LinearTensors[] = [];
+  const findPart = (part: Part): VectorTensor | LinearTensors | undefined => {
+    if (part.kind === "linear") {
+      const linear = find.linear(naming.linear(layer, part), part.rows(config), part.k(config));
+      linears.push(linear);
+      return linear;
+    }
+    if (part.kind === "optional vector" && !part.isWanted(config)) return undefined;
+    const vector = find.vector(naming.vector(layer, part), part.length(config));
+    vectors.push(vector);
+    return vector;
   };
+  const parts = Object.fromEntries(Object.entries<Part>(BLOCKS[kind]).map(([name, part]) => [name, findPart(part)]));
+  // What a part is found as follows from its kind, as in the type.
+  return { kind, parts, vectors, linears } as unknown as BlockTensors;
 }
 
 /** Looks tensors up by name, checks their shapes and types, and remembers which were asked for. */
@@ -279,7 +292,7 @@ function checkShape(tensor: TensorInfo, wanted: readonly number[]): void {
   );
 }
 
-/** Every matrix of the model once, with the name of its tensor. */
-export function allLinears(layer: LayerTensors): LinearTensors[] {
-  return [layer.attnQ, layer.attnK, layer.attnV, layer.attnOutput, layer.ffnGate, layer.ffnUp, layer.ffnDown];
+/** Every projection of the layers once. */
+export function allLinears({ layers }: ModelTensors): LinearTensors[] {
+  return layers.flat().flatMap(({ linears }) => linears);
 }

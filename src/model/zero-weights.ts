@@ -63,17 +63,11 @@ function warningOf({ name }: TensorInfo): ModelWarning {
   };
 }
 
-function weightsOf({ tokenEmbd, output, outputNorm, layers }: ModelTensors): TensorInfo[] {
-  const vectors = layers.flatMap((layer) => [
-    layer.attnNorm,
-    layer.attnQNorm,
-    layer.attnKNorm,
-    layer.attnSubNorm,
-    layer.ffnNorm,
-    layer.ffnSubNorm,
-  ]);
-  const ofLinear = ({ matrix, normIn }: LinearTensors) => [matrix, normIn];
-  const all = [tokenEmbd, output, outputNorm, ...vectors, ...layers.flatMap(allLinears).flatMap(ofLinear)];
+function weightsOf(tensors: ModelTensors): TensorInfo[] {
+  const { tokenEmbd, output, outputNorm, layers } = tensors;
+  const vectors = layers.flat().flatMap((block) => block.vectors),
+    ofLinear = ({ matrix, normIn }: LinearTensors) => [matrix, normIn];
+  const all = [tokenEmbd, output, outputNorm, ...vectors, ...allLinears(tensors).flatMap(ofLinear)];
   return all.filter((part) => part !== undefined).map(({ tensor }) => tensor);
 }
 

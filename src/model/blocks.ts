@@ -1,0 +1,113 @@
+/**
+ * What a model is made of: a list of layers, each a list of blocks, each with the tensors it needs. Names, shapes and
+ * the options that ask for a tensor stand here alone: finding tensors, planning memory and the program go by this.
+ *
+ * Names are those of llama.cpp (`llama-arch.cpp`) and of transformers' models.
+ *
+ * @module
+ */
+import type { ModelConfig } from "./config.ts";
+
+/** Names in the two formats, without the `.weight` ending: of a layer's parts what follows the layer's own. */
+export interface PartNames {
+  readonly gguf: string;
+  /** Those to try, in order. */
+  readonly hf: readonly string[];
+}
+
+type Size = (config: ModelConfig) => number;
+
+/** Norm weights. */
+export interface VectorPart extends PartNames {
+  readonly kind: "vector";
+  readonly length: Size;
+}
+
+/** One that only some models have. */
+export interface OptionalVectorPart extends PartNames {
+  readonly kind: "optional vector";
+  readonly length: Size;
+  readonly isWanted: (config: ModelConfig) => boolean;
+}
+
+/** y (rows) = W x (k), and what comes with it. */
+export interface LinearPart extends PartNames {
+  readonly kind: "linear";
+  readonly rows: Size;
+  readonly k: Size;
+}
+
+export type Part = VectorPart | OptionalVectorPart | LinearPart;
+
+const linear = (gguf: string, hf: string, rows: Size, k: Size): LinearPart => ({
+  kind: "linear",
+  gguf,
+  hf: [hf],
+  rows,
+  k,
+});
+const vector = (gguf: string, hf: string, length: Size): VectorPart => ({ kind: "vector", gguf, hf: [hf], length });
+const optional = (
+  gguf: string,
+  hf: readonly string[],
+  length: Size,
+  isWanted: OptionalVectorPart["isWanted"],
+): OptionalVectorPart => ({ kind: "optional vector", gguf, hf, length, isWanted });
+
+const nEmbd: Size = (config) => config.nEmbd,
+  nFf: Size = (config) => config.nFf,
+  headDim: Size = (config) => config.headDim,
+  qWidth: Size = (config) => config.nHeads * config.headDim,
+  kvWidth: Size = (config) => config.nKvHeads * config.headDim;
+
+/** The second name of a sub-norm is that of the first reproduction of the b1.58 paper. */
+export const BLOCKS = {
+  attention: {
+    norm: vector("attn_norm", "input_layernorm", nEmbd),
+    q: linear("attn_q", "self_attn.q_proj", qWidth, nEmbd),
+    k: linear("attn_k", "self_attn.k_proj", kvWidth, nEmbd),
+    v: linear("attn_v", "self_attn.v_proj", kvWidth, nEmbd),
+    qNorm: optional("attn_q_norm", ["self_attn.q_norm"], headDim, ({ qkNorm }) => qkNorm),
+    kNorm: optional("attn_k_norm", ["self_attn.k_norm"], headDim, ({ qkNorm }) => qkNorm),
+    subNorm: optional(
+      "attn_sub_norm",
+      ["self_attn.attn_sub_norm", "self_attn.inner_attn_ln"],
+      qWidth,
+      ({ subNorms }) => subNorms,
+    ),
+    output: linear("attn_output", "self_attn.o_proj", nEmbd, qWidth),
+  },
+  feedForward: {
+    norm: vector("ffn_norm", "post_attention_layernorm", nEmbd),
+    gate: linear("ffn_gate", "mlp.gate_proj", nFf, nEmbd),
+    up: linear("ffn_up", "mlp.up_proj", nFf, nEmbd),
+    subNorm: optional("ffn_sub_norm", ["mlp.ffn_sub_norm", "mlp.ffn_layernorm"], nFf, ({ subNorms }) => subNorms),
+    down: linear("ffn_down", "mlp.down_proj", nEmbd, nFf),
+  },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, Part>>>>;
+
+export type BlockKind = keyof typeof BLOCKS;
+
+/** The blocks of every layer, in the order in which they add to the residual stream. */
+export function layersOf({ nLayers }: ModelConfig): readonly (readonly BlockKind[])[] {
+  return Array.from({ length: nLayers }, () => ["attention", "feedForward"] as const);
+}
+
+/** What stands around the layers, whole names. Rotary factors are tensors in GGUF files only. */
+export const GGUF_ENDS = {
+  layers: "blk.",
+  layer: (layer: number) => `blk.${layer}.`,
+  tokenEmbd: "token_embd.weight",
+  outputNorm: "output_norm.weight",
+  output: "output.weight",
+  ropeFactors: "rope_freqs.weight",
+  ropeShort: "rope_factors_short.weight",
+  ropeLong: "rope_factors_long.weight",
+} as const;
+
+export const HF_ENDS = {
+  layer: (layer: number) => `model.layers.${layer}.`,
+  tokenEmbd: "model.embed_tokens.weight",
+  outputNorm: "model.norm.weight",
+  output: "lm_head.weight",
+} as const;
