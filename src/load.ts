@@ -30,7 +30,7 @@ import type { ModelConfig } from "./model/config.ts";
 import { describeModel, tokenizerOf } from "./model/description.ts";
 import { ENGINE_OPTIONS, type EngineOptions } from "./model/engine-options.ts";
 import { type Engine, createEngine, fastestTernaryKernel, planEngine } from "./model/engine.ts";
-import type { TernaryKernel } from "./model/choose-layout.ts";
+import type { TernaryKernel } from "./kernels/layouts.ts";
 import { layOutMemory } from "./model/plan.ts";
 import { type ModelWarning, findZeroWeights } from "./model/zero-weights.ts";
 import { Model } from "./model.ts";

@@ -9,7 +9,23 @@ import type { KernelExports } from "./exports.ts";
 import * as preparations from "./preparations.ts";
 import type { Preparation } from "./preparations.ts";
 
+/**
+ * How 8-bit activations meet ternary weights: by table lookups, or by dot products over 2-bit codes. The same bits.
+ */
+export type TernaryKernel = "tables" | "dot";
+
+/**
+ * How activations meet 1-bit weights. `token`: int8 with one scale a token, part of the model (BitNet-trained
+ * families, W1.58A8). `block`: finer, a scale every 64 or 128 values (families trained with float activations).
+ */
+export type ActivationMode = "token" | "block";
+
 export interface Layout {
+  /** The weights it holds. Of ternary and binary ones, the first row of {@link LAYOUTS} that fits a matrix is taken. */
+  readonly weights: "ternary" | "binary" | "dense";
+  /** The activations and the kernel it is for; undefined: whichever. */
+  readonly activationMode?: ActivationMode;
+  readonly ternaryKernel?: TernaryKernel;
   /** LAYOUT_* of the ABI. Rows that differ only in how their activations are prepared have one id. */
   readonly id: number;
   /** Columns are padded to a multiple of this, and rows. */
@@ -39,6 +55,7 @@ export interface Layout {
 const NO_SCRATCH = () => 0;
 
 const TERNARY = {
+  weights: "ternary",
   columnMultiple: abi.TERNARY_BLOCK,
   rowMultiple: abi.TILE_ROWS,
   rowBytes: (kp: number) => kp / 4,
@@ -46,6 +63,7 @@ const TERNARY = {
 } as const;
 
 const BINARY = {
+  weights: "binary",
   columnMultiple: abi.BINARY_BLOCK,
   rowMultiple: abi.TILE_ROWS,
   rowBytes: (kp: number) => kp / 8,
@@ -61,8 +79,9 @@ export const TERNARY_TABLE = {
   scales: "row",
 } satisfies Layout;
 
-export const TERNARY_TABLE_BLOCK: Layout = {
+const TERNARY_TABLE_BLOCK: Layout = {
   ...TERNARY,
+  activationMode: "token",
   id: abi.LAYOUT_TERNARY_TABLE_BLOCK,
   preparation: preparations.TERNARY_TABLES_FOR_BLOCKS,
   scratchBytes: () => abi.BLOCK_TABLE_SCRATCH_BYTES,
@@ -71,23 +90,28 @@ export const TERNARY_TABLE_BLOCK: Layout = {
 };
 
 /** Activations have a scale a block, too; so one scale a row would not help. */
-export const TERNARY_TABLE_BLOCK_BY_BLOCK: Layout = {
+const TERNARY_TABLE_BLOCK_BY_BLOCK: Layout = {
   ...TERNARY_TABLE_BLOCK,
+  activationMode: "block",
   preparation: preparations.TERNARY_TABLES_BY_BLOCK,
   uniformTwin: undefined,
 };
 
 /** Dot products of bytes. */
-export const TERNARY_DOT: Layout = {
+const TERNARY_DOT: Layout = {
   ...TERNARY,
+  activationMode: "token",
+  ternaryKernel: "dot",
   id: abi.LAYOUT_TERNARY_DOT,
   preparation: preparations.ROW_BYTES,
   scratchBytes: () => abi.PANEL_SCRATCH_BYTES,
   scales: "row",
 };
 
-export const TERNARY_DOT_BLOCK: Layout = {
+const TERNARY_DOT_BLOCK: Layout = {
   ...TERNARY,
+  activationMode: "token",
+  ternaryKernel: "dot",
   id: abi.LAYOUT_TERNARY_DOT_BLOCK,
   preparation: preparations.ROW_BYTES_FOR_BLOCKS,
   scratchBytes: NO_SCRATCH,
@@ -104,8 +128,9 @@ export const BINARY_TABLE = {
   scales: "row",
 } satisfies Layout;
 
-export const BINARY_TABLE_BLOCK: Layout = {
+const BINARY_TABLE_BLOCK: Layout = {
   ...BINARY,
+  activationMode: "token",
   id: abi.LAYOUT_BINARY_TABLE_BLOCK,
   preparation: preparations.BINARY_TABLES_FOR_BLOCKS,
   scratchBytes: () => abi.BLOCK_TABLE_SCRATCH_BYTES,
@@ -113,8 +138,9 @@ export const BINARY_TABLE_BLOCK: Layout = {
   uniformTwin: BINARY_TABLE,
 };
 
-export const BINARY_TABLE_BLOCK_BY_BLOCK: Layout = {
+const BINARY_TABLE_BLOCK_BY_BLOCK: Layout = {
   ...BINARY_TABLE_BLOCK,
+  activationMode: "block",
   preparation: preparations.BINARY_TABLES_BY_BLOCK,
   uniformTwin: undefined,
 };
@@ -129,6 +155,7 @@ function dense(
 ): Layout {
   return {
     id,
+    weights: "dense",
     columnMultiple: 1,
     rowMultiple: 1,
     rowBytes: (kp) => (kp / block) * blockBytes,
@@ -144,13 +171,13 @@ export const Q8_0 = dense(abi.LAYOUT_Q8_0, 32, 34, preparations.DENSE, {
   packFloats: (kernels, from, weights, row, k) => kernels.quantizeRowQ8_0(from, k, weights + row * Q8_0.rowBytes(k)),
 });
 
-/** Every layout. */
+/** Every layout; of those that fit, the first is taken. */
 export const LAYOUTS: readonly Layout[] = [
+  TERNARY_DOT,
+  TERNARY_DOT_BLOCK,
   TERNARY_TABLE,
   TERNARY_TABLE_BLOCK,
   TERNARY_TABLE_BLOCK_BY_BLOCK,
-  TERNARY_DOT,
-  TERNARY_DOT_BLOCK,
   BINARY_TABLE,
   BINARY_TABLE_BLOCK,
   BINARY_TABLE_BLOCK_BY_BLOCK,

@@ -7,14 +7,9 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
+import type { ActivationMode } from "../kernels/layouts.ts";
 
 export type Activation = "silu" | "relu2" | "gelu";
-
-/**
- * How activations meet 1-bit weights. `token`: int8 with one scale a token, part of the model (BitNet-trained
- * families, W1.58A8). `block`: finer, a scale every 64 or 128 values (families trained with float activations).
- */
-export type ActivationMode = "token" | "block";
 
 /** A row of the table, and a part of the configuration of a model of that architecture. */
 export interface Architecture {

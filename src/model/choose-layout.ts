@@ -5,9 +5,7 @@
  * @module
  */
 import { TENSOR_TYPES, type TensorType, isFloatType } from "../files/tensor-types.ts";
-import * as layouts from "../kernels/layouts.ts";
-import type { Layout } from "../kernels/layouts.ts";
-import type { ActivationMode } from "./architectures.ts";
+import { type ActivationMode, LAYOUTS, type Layout, Q8_0, type TernaryKernel } from "../kernels/layouts.ts";
 import type { MatrixTensor } from "./weights.ts";
 
 /**
@@ -22,11 +20,6 @@ export type DensePolicy = "auto" | "keep" | "q8";
  */
 const DENSE_KEPT_BYTES_MAX = 64e6;
 
-/**
- * How 8-bit activations meet ternary weights: by table lookups, or by dot products over 2-bit codes. The same bits.
- */
-export type TernaryKernel = "tables" | "dot";
-
 export interface LayoutChoice {
   readonly ternaryKernel: TernaryKernel;
   readonly activationMode: ActivationMode;
@@ -39,44 +32,36 @@ export interface ChosenLayout {
   readonly scaleBlock: number;
 }
 
-/** By whether a row has one scale or one for each block. */
-interface TernaryLayouts {
-  readonly row: Layout;
-  readonly blocks: Layout;
-}
-
-const TABLES_BY_BLOCK: TernaryLayouts = {
-  row: layouts.TERNARY_TABLE,
-  blocks: layouts.TERNARY_TABLE_BLOCK_BY_BLOCK,
-};
-
-const TERNARY: Readonly<Record<ActivationMode, Readonly<Record<TernaryKernel, TernaryLayouts>>>> = {
-  token: {
-    tables: { row: layouts.TERNARY_TABLE, blocks: layouts.TERNARY_TABLE_BLOCK },
-    dot: { row: layouts.TERNARY_DOT, blocks: layouts.TERNARY_DOT_BLOCK },
-  },
-  block: { tables: TABLES_BY_BLOCK, dot: TABLES_BY_BLOCK },
-};
-
-const BINARY: Readonly<Record<ActivationMode, Layout>> = {
-  token: layouts.BINARY_TABLE_BLOCK,
-  block: layouts.BINARY_TABLE_BLOCK_BY_BLOCK,
-};
-
 /** The layout a matrix gets, whose type `findTensors` has checked. */
 export function chooseLayout(matrix: MatrixTensor, choice: LayoutChoice): ChosenLayout {
-  const type = TENSOR_TYPES[matrix.tensor.type],
-    ternary = TERNARY[choice.activationMode][choice.ternaryKernel];
+  const type = TENSOR_TYPES[matrix.tensor.type];
   // The scale of I2_S is the tensor's, as those of matrices that Hugging Face packs or rounds are.
-  if (matrix.encoding.kind !== "typed" || type.name === "I2_S") return { layout: ternary.row, scaleBlock: 0 };
-  if (type.layout === "ternary") return { layout: ternary.blocks, scaleBlock: type.blockElements };
-  if (type.layout === "binary") return { layout: BINARY[choice.activationMode], scaleBlock: type.blockElements };
-  return { layout: shrinks(matrix, type, choice.dense) ? layouts.Q8_0 : denseLayout(type), scaleBlock: 0 };
+  if (matrix.encoding.kind !== "typed" || type.name === "I2_S")
+    return { layout: lowBitLayout("ternary", "row", choice), scaleBlock: 0 };
+  if (type.layout === "ternary" || type.layout === "binary")
+    return { layout: lowBitLayout(type.layout, "blocks", choice), scaleBlock: type.blockElements };
+  return { layout: shrinks(matrix, type, choice.dense) ? Q8_0 : denseLayout(type), scaleBlock: 0 };
+}
+
+/** The first that holds such weights with such scales, and is for such activations and no other kernel. */
+function lowBitLayout(
+  weights: "ternary" | "binary",
+  scales: "row" | "blocks",
+  { activationMode, ternaryKernel }: LayoutChoice,
+): Layout {
+  const isOr = <T>(wanted: T | undefined, found: T) => wanted === undefined || wanted === found;
+  return LAYOUTS.find(
+    (layout) =>
+      layout.weights === weights &&
+      (layout.scales === "row") === (scales === "row") &&
+      isOr(layout.activationMode, activationMode) &&
+      isOr(layout.ternaryKernel, ternaryKernel),
+  )!;
 }
 
 /** Ids of dense types are those of their layouts. */
 function denseLayout({ ggmlId }: TensorType): Layout {
-  return layouts.LAYOUTS.find(({ id }) => id === ggmlId)!;
+  return LAYOUTS.find(({ id }) => id === ggmlId)!;
 }
 
 /** Whether a matrix of floats is held in 8 bits. */

@@ -6,8 +6,8 @@
 import { THREADS_MAX } from "../core/limits.ts";
 import { FUNCTION, type OptionTable, SIGNAL, number, oneOf, whole } from "../core/options.ts";
 import type { Variant } from "../kernels/variant.ts";
-import type { ActivationMode } from "./architectures.ts";
-import type { DensePolicy, TernaryKernel } from "./choose-layout.ts";
+import type { ActivationMode, TernaryKernel } from "../kernels/layouts.ts";
+import type { DensePolicy } from "./choose-layout.ts";
 import type { LoadOptions } from "./loader.ts";
 import type { KvType } from "../kernels/attention-cache.ts";
 
