@@ -22,7 +22,7 @@ export type { GenerateOptions, PromptProgress, SamplingOptions } from "./generat
 export type { TokenLogprob } from "./generate/sampler.ts";
 export type { EmbedOptions, Pooling } from "./generate/embed.ts";
 export type { Perplexity, PerplexityOptions } from "./generate/perplexity.ts";
-export type { ModelWarning } from "./model/zero-weights.ts";
+export type { ModelWarning } from "./model/engine-interface.ts";
 export type { ModelConfig } from "./model/config.ts";
 export type { Tokenizer } from "./tokenizer/tokenizer.ts";
 export { nodePlatform } from "./platform/node/platform.ts";

@@ -29,10 +29,11 @@ import { type KernelBinaries, type Variant, chooseKernels } from "./kernels/vari
 import type { ModelConfig } from "./model/config.ts";
 import { describeModel, tokenizerOf } from "./model/description.ts";
 import { ENGINE_OPTIONS, type EngineOptions } from "./model/engine-options.ts";
-import { type Engine, createEngine, fastestTernaryKernel, planEngine } from "./model/engine.ts";
-import type { TernaryKernel } from "./kernels/layouts.ts";
+import { createEngine, fastestTernaryKernel, planEngine } from "./model/engine.ts";
+import type { Engine, ModelWarning } from "./model/engine-interface.ts";
+import type { TernaryKernel } from "./kernels/choices.ts";
 import { layOutMemory } from "./model/plan.ts";
-import { type ModelWarning, findZeroWeights } from "./model/zero-weights.ts";
+import { findZeroWeights } from "./model/zero-weights.ts";
 import { Model } from "./model.ts";
 import { detectPlatform } from "./platform/detect.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";

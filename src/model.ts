@@ -12,7 +12,7 @@ import { LOGITS_RESULT_BYTES_MAX } from "./core/limits.ts";
 import { FUNCTION, type OptionTable, SIGNAL, TEXT, check, checkOptions, list, whole } from "./core/options.ts";
 import { withMemory, withMemoryNow } from "./core/refused-memory.ts";
 import type { ModelConfig } from "./model/config.ts";
-import type { Engine } from "./model/engine.ts";
+import type { Engine } from "./model/engine-interface.ts";
 import type { TextPart, Tokenizer } from "./tokenizer/tokenizer.ts";
 import { CHAT_PROMPT_OPTIONS } from "./generate/chat-options.ts";
 import type { ChatMessage, ChatPromptOptions } from "./generate/chat-options.ts";

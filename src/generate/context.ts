@@ -5,7 +5,7 @@
  * @module
  */
 import { type AbortState, fail } from "../core/errors.ts";
-import type { Engine } from "../model/engine.ts";
+import type { Engine } from "../model/engine-interface.ts";
 import { checkIds } from "./options.ts";
 import type { PromptProgress } from "./options.ts";
 

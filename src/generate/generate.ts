@@ -5,7 +5,7 @@
  */
 import { fail, OnebitError, throwIfAborted } from "../core/errors.ts";
 import { typedRefusal } from "../core/refused-memory.ts";
-import type { Engine } from "../model/engine.ts";
+import type { Engine } from "../model/engine-interface.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Context } from "./context.ts";
 import { checkIds, checkSampling, MAX_TOKENS_DEFAULT } from "./options.ts";

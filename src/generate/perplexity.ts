@@ -8,7 +8,7 @@
  */
 import { type AbortState, fail } from "../core/errors.ts";
 import { FUNCTION, type OptionTable, SIGNAL, check, whole } from "../core/options.ts";
-import type { Engine } from "../model/engine.ts";
+import type { Engine } from "../model/engine-interface.ts";
 import { checkIds } from "./options.ts";
 import type { PromptProgress } from "./options.ts";
 

@@ -5,10 +5,8 @@
  * @module
  */
 import { KV_Q8_POSITIONS, KV_Q8_ROW_TAIL_BYTES, KV_Q8_SCALE_BYTES, KV_Q8_SUM_BYTES } from "../../assembly/abi.ts";
+import type { KvType } from "./choices.ts";
 import { roundUp } from "./layouts.ts";
-
-/** How keys and values are held: as f32, or in 8 bits with a scale each. */
-export type KvType = "f32" | "q8";
 
 /** Heads whose keys and values are held for `contextLength` positions. */
 export interface CachedHeads {

@@ -5,20 +5,10 @@
  * @module
  */
 import * as abi from "../../assembly/abi.ts";
+import type { ActivationMode, TernaryKernel } from "./choices.ts";
 import type { KernelExports } from "./exports.ts";
 import * as preparations from "./preparations.ts";
 import type { Preparation } from "./preparations.ts";
-
-/**
- * How 8-bit activations meet ternary weights: by table lookups, or by dot products over 2-bit codes. The same bits.
- */
-export type TernaryKernel = "tables" | "dot";
-
-/**
- * How activations meet 1-bit weights. `token`: int8 with one scale a token, part of the model (BitNet-trained
- * families, W1.58A8). `block`: finer, a scale every 64 or 128 values (families trained with float activations).
- */
-export type ActivationMode = "token" | "block";
 
 export interface Layout {
   /** The weights it holds. Of ternary and binary ones, the first row of {@link LAYOUTS} that fits a matrix is taken. */

@@ -7,7 +7,7 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
-import type { ActivationMode } from "../kernels/layouts.ts";
+import type { ActivationMode } from "../kernels/choices.ts";
 
 export type Activation = "silu" | "relu2" | "gelu";
 

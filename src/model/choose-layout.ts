@@ -5,14 +5,10 @@
  * @module
  */
 import { TENSOR_TYPES, type TensorType, isFloatType } from "../files/tensor-types.ts";
-import { type ActivationMode, LAYOUTS, type Layout, Q8_0, type TernaryKernel } from "../kernels/layouts.ts";
+import type { ActivationMode, TernaryKernel } from "../kernels/choices.ts";
+import { LAYOUTS, type Layout, Q8_0 } from "../kernels/layouts.ts";
+import type { DensePolicy } from "./engine-options.ts";
 import type { MatrixTensor } from "./weights.ts";
-
-/**
- * What to do with F32, F16 and BF16 embeddings and heads. `keep`: as in the file. `q8`: 8 bits, about half or a
- * quarter of the bytes a token reads. `auto`: q8 above {@link DENSE_KEPT_BYTES_MAX}.
- */
-export type DensePolicy = "auto" | "keep" | "q8";
 
 /**
  * A phone can hold and read 64 MB of 16-bit embeddings; the 656 MB of BitNet 2B4T, half of what a token reads, it

@@ -19,7 +19,7 @@ import type { GgufMetadata } from "../files/gguf-metadata.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import { MODEL_NAME_CHARS_MAX } from "../core/limits.ts";
 import { TENSOR_TYPES } from "../files/tensor-types.ts";
-import type { ActivationMode } from "../kernels/layouts.ts";
+import type { ActivationMode } from "../kernels/choices.ts";
 import { type Activation, type Architecture, ggufArchitecture } from "./architectures.ts";
 import { GGUF_ENDS } from "./blocks.ts";
 import { checkConfig } from "./check-config.ts";

@@ -6,10 +6,23 @@
 import { THREADS_MAX } from "../core/limits.ts";
 import { FUNCTION, type OptionTable, SIGNAL, number, oneOf, whole } from "../core/options.ts";
 import type { Variant } from "../kernels/variant.ts";
-import type { ActivationMode, TernaryKernel } from "../kernels/layouts.ts";
-import type { DensePolicy } from "./choose-layout.ts";
-import type { LoadOptions } from "./loader.ts";
-import type { KvType } from "../kernels/attention-cache.ts";
+import type { ActivationMode, KvType, TernaryKernel } from "../kernels/choices.ts";
+
+interface LoadProgress {
+  readonly loadedBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface LoadOptions {
+  readonly onProgress?: (progress: LoadProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * What to do with F32, F16 and BF16 embeddings and heads. `keep`: as in the file. `q8`: 8 bits, about half or a
+ * quarter of the bytes a token reads. `auto`: q8 above 64 MB.
+ */
+export type DensePolicy = "auto" | "keep" | "q8";
 
 export interface EngineOptions extends LoadOptions {
   /** Positions to allocate: prompt and reply together. Default: what the model was trained for, at most 4096. */

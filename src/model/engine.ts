@@ -10,57 +10,22 @@ import { type Breather, createBreather } from "../core/event-loop.ts";
 import { CONTEXT_LENGTH_DEFAULT, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import type { Platform } from "../core/platform.ts";
 import type { TensorInfo } from "../files/gguf.ts";
-import { type TernaryKernel, padToTiles } from "../kernels/layouts.ts";
+import type { TernaryKernel } from "../kernels/choices.ts";
+import { padToTiles } from "../kernels/layouts.ts";
 import { Machine, createMemory } from "../kernels/machine.ts";
 import { type Numeric, createNumeric } from "../kernels/numeric.ts";
-import { type ChosenKernels, type KernelBinaries, type Variant, chooseKernels } from "../kernels/variant.ts";
+import { type ChosenKernels, type KernelBinaries, chooseKernels } from "../kernels/variant.ts";
 import type { ModelConfig } from "./config.ts";
+import type { Engine, EvaluateOptions, ModelWarning } from "./engine-interface.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { loadWeights } from "./loader.ts";
 import { type MemoryPlan, planMemory } from "./plan.ts";
 import { type Program, buildProgram } from "./program.ts";
 import { placeRopeFrequencies } from "./rope-frequencies.ts";
 import { type ThreadCount, createThreadCount } from "./thread-count.ts";
-import type { ModelWarning } from "./zero-weights.ts";
 import { type ModelTensors, type TensorNaming, findTensors } from "./weights.ts";
 
 export type { EngineOptions } from "./engine-options.ts";
-
-export interface EvaluateOptions {
-  /** "last" (default): logits after the last id. "all": after each, through `onLogits`. "none": only the KV cache. */
-  readonly want?: "last" | "all" | "none";
-  readonly onLogits?: (row: number, logits: Float32Array) => void;
-  readonly signal?: AbortState;
-}
-
-export interface Engine {
-  readonly config: ModelConfig;
-  /** Positions allocated. */
-  readonly contextLength: number;
-  /** Logits a row. */
-  readonly vocabSize: number;
-  readonly memory: { readonly wasmBytes: number; readonly weightBytes: number; readonly kvBytes: number };
-  /** `reason`: why one thread runs where none was asked for by number and more were wanted. */
-  readonly engine: {
-    readonly variant: Variant;
-    readonly ternaryKernel: TernaryKernel;
-    readonly threads: number;
-    readonly reason?: string;
-  };
-  /** What a user should know of the weights. */
-  readonly warnings: readonly ModelWarning[];
-  readonly numeric: Numeric;
-  /**
-   * Runs `ids` at positions `[position, position + ids.length)`; the KV cache must hold every earlier position.
-   * Returns the logits after the last id (empty for "none"): a view that the next call overwrites. Lets
-   * the event loop run where it has not for 15 ms, within one call or many.
-   * @throws OnebitError `model/bad-token`, `model/context-full`, `model/closed`, `engine/thread-lost`, `aborted`
-   */
-  evaluate(ids: readonly number[], position: number, options?: EvaluateOptions): Promise<Float32Array>;
-  /** Hidden states after the output norm, (ids.length, nEmbd), computed from position 0: overwrites the KV cache. */
-  hidden(ids: readonly number[], options?: { readonly signal?: AbortState }): Promise<Float32Array>;
-  close(): Promise<void>;
-}
 
 /** What an engine is made from. */
 export interface EngineParts {

@@ -8,22 +8,14 @@ import { fail, throwIfAborted } from "../core/errors.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import { type FloatTypeName, TENSOR_TYPES, kernelTypeId } from "../files/tensor-types.ts";
 import type { KernelExports } from "../kernels/exports.ts";
+import type { LoadOptions } from "./engine-options.ts";
 import type { MemoryPlan, PlacedMatrix, PlacedVector } from "./plan.ts";
 import type { LoadContext, ReadJob } from "./read-jobs.ts";
 import { type Unpacking, createRepacker } from "./repack.ts";
 import type { LinearTensors, MatrixTensor, ModelTensors, ScalarTensor } from "./weights.ts";
 import { allLinears } from "./weights.ts";
-import { type ModelWarning, ZeroWatch } from "./zero-weights.ts";
-
-export interface LoadProgress {
-  readonly loadedBytes: number;
-  readonly totalBytes: number;
-}
-
-export interface LoadOptions {
-  readonly onProgress?: (progress: LoadProgress) => void;
-  readonly signal?: AbortSignal;
-}
+import type { ModelWarning } from "./engine-interface.ts";
+import { ZeroWatch } from "./zero-weights.ts";
 
 export interface LoadedWeights {
   /** Every matrix in the layout it ended in: the uniform twin when every row proved to have one scale. */

@@ -7,15 +7,8 @@
 import type { TensorInfo } from "../files/gguf.ts";
 import { readBytes } from "../core/byte-source.ts";
 import { type BlockParts, TENSOR_TYPES } from "../files/tensor-types.ts";
+import type { ModelWarning } from "./engine-interface.ts";
 import { type LinearTensors, type ModelTensors, allLinears } from "./weights.ts";
-
-/** Something about a model that its user should know. */
-export interface ModelWarning {
-  readonly code: "weights/all-zero";
-  /** The tensor it is about, by its name in the file. */
-  readonly tensor: string;
-  readonly message: string;
-}
 
 /** Read of a tensor at a time; nearly every tensor shows a weight in its first piece. */
 const PIECE_BYTES = 16_384;

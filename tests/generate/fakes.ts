@@ -5,7 +5,7 @@
 import { fail } from "../../src/core/errors.ts";
 import type { Numeric } from "../../src/kernels/numeric.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
-import type { Engine } from "../../src/model/engine.ts";
+import type { Engine } from "../../src/model/engine-interface.ts";
 import { makeByteAlphabet } from "../../src/tokenizer/byte-alphabet.ts";
 import { tokenizerFromGguf } from "../../src/tokenizer/tokenizer.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";

@@ -8,7 +8,7 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { OnebitError } from "../../src/core/errors.ts";
-import type { Engine } from "../../src/model/engine.ts";
+import type { Engine } from "../../src/model/engine-interface.ts";
 import { openEngine } from "./open-engine.ts";
 
 export interface BitsLine {

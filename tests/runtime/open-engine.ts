@@ -6,7 +6,8 @@ import simdThreads from "#kernels/simd-threads";
 import type { ByteSource } from "../../src/core/byte-source.ts";
 import { openModelFile } from "../../src/files/model-file.ts";
 import { configFromGguf } from "../../src/model/config-gguf.ts";
-import { type Engine, type EngineOptions, createEngine } from "../../src/model/engine.ts";
+import type { Engine } from "../../src/model/engine-interface.ts";
+import { type EngineOptions, createEngine } from "../../src/model/engine.ts";
 import { GGUF_NAMING } from "../../src/model/naming-gguf.ts";
 import { nodePlatform } from "../../src/platform/node/platform.ts";
 

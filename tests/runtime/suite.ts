@@ -5,7 +5,7 @@
  * what it found, so that one run shows all there is to mend.
  */
 import type { ChatMessage, EmbedOptions, GenerateOptions, Generation, LoadModelOptions } from "../../src/index.ts";
-import type { Engine } from "../../src/model/engine.ts";
+import type { Engine } from "../../src/model/engine-interface.ts";
 import type { openTraining as OpenTraining } from "../../src/train.ts";
 import inTheBox from "../default-model/expected.json" with { type: "json" };
 import { idsHash } from "../tokenizer/corpus-hash.ts";
