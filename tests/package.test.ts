@@ -25,8 +25,11 @@ const manifest = JSON.parse(readFileSync("package.json", "utf8")) as Manifest;
 const DEFAULT_MODEL = "dist/shakespeare.js";
 const DEFAULT_MODEL_BYTES_MAX = 1_500_000;
 
-/** Of the package as npm packs it (3.51 MB; compressors differ by a kilobyte), and unpacked. */
-const PACKED_BYTES_MAX = 3_520_000;
+/**
+ * Of the package as npm packs it (3.52 MB; compressors, and the order of chunks named by their hashes, differ by two
+ * kilobytes), and unpacked.
+ */
+const PACKED_BYTES_MAX = 3_525_000;
 const UNPACKED_BYTES_MAX = 9_000_000;
 
 /**
