@@ -1,6 +1,8 @@
 /**
  * Kinds of characters as Python tells them apart.
  *
+ * Letters, numbers and decimal digits are those of the engine's Unicode: 15.0 in Node 20.16, 17.0 in 20.20.
+ *
  * @module
  */
 
@@ -33,25 +35,35 @@ export function trimmedEnd(text: string, end = text.length, from = 0): number {
   return end;
 }
 
-/** A letter with its title case: a capital, of which only the first letter when there are several (ß becomes Ss). */
-export function titleCased(char: string): string {
-  const [first = "", ...rest] = char.toUpperCase();
-  const others = rest.join("");
-  return first + (first === first.toLowerCase() ? others : others.toLowerCase());
+/** The code point that begins at `at`. */
+export function characterAt(text: string, at: number): string {
+  return String.fromCodePoint(text.codePointAt(at) ?? 0);
 }
 
-/** Superscripts, subscripts, digits in circles and brackets: digits to Python, of no decimal value. */
-const SIGNS_OF_A_DIGIT =
-  "\u00b2\u00b3\u00b9\u2070\u2074-\u2079\u2080-\u2089\u2460-\u2468\u2474-\u247c\u2488-\u2490" +
-  "\u24ea\u24f5-\u24fd\u24ff\u2776-\u277e\u2780-\u2788\u278a-\u2792";
+/** The code point that ends before `end`. */
+export function characterBefore(text: string, end: number): string {
+  const two = text.slice(Math.max(end - 2, 0), end);
+  return /^[\ud800-\udbff][\udc00-\udfff]$/.test(two) ? two : two.slice(-1);
+}
+
+/** Digits that are no decimal ones: small and circled ones, those of scripts without a zero. */
+const OTHER_DIGITS =
+  "\u00b2\u00b3\u00b9\u1369-\u1371\u19da\u2070\u2074-\u2079\u2080-\u2089\u2460-\u2468\u2474-\u247c" +
+  "\u2488-\u2490\u24ea\u24f5-\u24fd\u24ff\u2776-\u277e\u2780-\u2788\u278a-\u2792\u{10a40}-\u{10a43}" +
+  "\u{10e60}-\u{10e68}\u{11052}-\u{1105a}\u{1f100}-\u{1f10a}";
+/** Letters that are numbers: Chinese ones, plain and for cheques, as of Unicode 14. */
+const NUMBER_LETTERS =
+  "㐅㒃㠪㭍一七万三九二五亖亿-什仟仨伍佰億兆兩八六十千-卅卌叁-叄四壱壹幺廾-廿弌-弎弐拾捌柒漆玖百肆萬貮貳贰阡陆陌陸零" +
+  "\uf96b\uf973\uf978\uf9b2\uf9d1\uf9d3\uf9fd\u{20001}\u{20064}\u{200e2}\u{20121}\u{2092a}\u{20983}\u{2098c}" +
+  "\u{2099c}\u{20aea}\u{20afd}\u{20b19}\u{22390}\u{22998}\u{23b1b}\u{2626d}\u{2f890}";
 
 /** The tests of `str` that hold when all characters, and at least one, are of a kind. */
 export const KINDS: Readonly<Record<string, RegExp>> = {
   isascii: /^[\x00-\x7f]*$/,
   isalpha: /^\p{L}+$/u,
   isdecimal: /^\p{Nd}+$/u,
-  isdigit: new RegExp(`^[\\p{Nd}${SIGNS_OF_A_DIGIT}]+$`, "u"),
-  isnumeric: /^\p{N}+$/u,
+  isdigit: new RegExp(`^[\\p{Nd}${OTHER_DIGITS}]+$`, "u"),
+  isnumeric: new RegExp(`^[\\p{N}${NUMBER_LETTERS}]+$`, "u"),
   isalnum: /^[\p{L}\p{N}]+$/u,
   isspace: new RegExp(`^[${SPACES}]+$`, "u"),
 };

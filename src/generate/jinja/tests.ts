@@ -6,6 +6,7 @@
 import type { Budget } from "./budget.ts";
 import { compare, contains, isEqual } from "./compare.ts";
 import { hasFilter } from "./filter-names.ts";
+import { isLower, isUpper } from "./letter-case.ts";
 import { MarkedText } from "./marked-text.ts";
 import { toText } from "./print.ts";
 import {
@@ -47,8 +48,8 @@ const TESTS: Readonly<Record<string, Test>> = {
   odd: (value) => modulo(value, 2) === 1,
   even: (value) => modulo(value, 2) === 0,
   divisibleby: (value, args) => modulo(value, args.get(0, "num")) === 0,
-  lower: (value, _args, budget) => isCased(toText(value, budget).text, budget, (chars) => chars.toLowerCase()),
-  upper: (value, _args, budget) => isCased(toText(value, budget).text, budget, (chars) => chars.toUpperCase()),
+  lower: (value, _args, budget) => isLower(scanned(value, budget)),
+  upper: (value, _args, budget) => isUpper(scanned(value, budget)),
   escaped: (value) => value instanceof MarkedText && value.isMarkup,
   eq: (value, args, budget) => isEqual(value, other(args), budget),
   ne: (value, args, budget) => !isEqual(value, other(args), budget),
@@ -95,10 +96,10 @@ function nameOf(value: Value): string {
   return value instanceof MarkedText ? value.text : "";
 }
 
-/** Some letter has a case, and changing it changes nothing. */
-function isCased(text: string, budget: Budget, change: (chars: string) => string): boolean {
+function scanned(value: Value, budget: Budget): string {
+  const { text } = toText(value, budget);
   budget.spend(text.length >> 2);
-  return text.toLowerCase() !== text.toUpperCase() && change(text) === text;
+  return text;
 }
 
 function other(args: CallArguments): Value {

@@ -9,9 +9,11 @@
 import type { Budget } from "./budget.ts";
 import { KINDS } from "./characters.ts";
 import { iterate } from "./iterate.ts";
+import { isLower, isTitle, isUpper } from "./letter-case.ts";
 import { join, MarkedText, templateText } from "./marked-text.ts";
 import {
   capitalize,
+  caseFold,
   countOf,
   escapeHtml,
   lower,
@@ -52,7 +54,7 @@ const METHODS: Readonly<Record<string, Method>> = {
     replace(text, wantText(args, 0, "old"), wantText(args, 1, "new"), count(args, 2, "count"), budget),
   upper: (text, _args, budget) => upper(text, budget),
   lower: (text, _args, budget) => lower(text, budget),
-  casefold: (text, _args, budget) => lower(upper(text, budget), budget),
+  casefold: (text, _args, budget) => caseFold(text, budget),
   swapcase: (text, _args, budget) => swapCase(text, budget),
   title: (text, _args, budget) => titleLetters(text, budget),
   capitalize: (text, _args, budget) => capitalize(text, budget),
@@ -66,10 +68,9 @@ const METHODS: Readonly<Record<string, Method>> = {
   ljust: (text, args, budget) => pad(text, wantInteger(args, 0, "width"), fillOf(args), "right", budget),
   rjust: (text, args, budget) => pad(text, wantInteger(args, 0, "width"), fillOf(args), "left", budget),
   zfill: (text, args, budget) => zeroFill(text, wantInteger(args, 0, "width"), budget),
-  isupper: (text, _args, budget) => text.text !== lower(text, budget).text && text.text === upper(text, budget).text,
-  islower: (text, _args, budget) => text.text !== upper(text, budget).text && text.text === lower(text, budget).text,
-  istitle: (text, _args, budget) =>
-    (budget.spend(text.length >> 2), /\p{L}/u.test(text.text)) && text.text === titleLetters(text, budget).text,
+  isupper: (text, _args, budget) => (budget.spend(text.length >> 2), isUpper(text.text)),
+  islower: (text, _args, budget) => (budget.spend(text.length >> 2), isLower(text.text)),
+  istitle: (text, _args, budget) => (budget.spend(text.length >> 2), isTitle(text.text)),
 };
 
 /** Methods of Python that are refused by name. */

@@ -4,7 +4,8 @@
  * @module
  */
 import type { Budget } from "./budget.ts";
-import { isSpace, skipSpaces, SPACES, titleCased, trimmedEnd } from "./characters.ts";
+import { characterAt, characterBefore, isSpace, skipSpaces, SPACES, trimmedEnd } from "./characters.ts";
+import { capitalized, folded, swapped, titleOf } from "./letter-case.ts";
 import { concat, join, MarkedText, templateText } from "./marked-text.ts";
 import { codePointLength, search, spendSearch, spendSearchBackwards } from "./text-search.ts";
 import { raise, Tuple } from "./values.ts";
@@ -19,12 +20,15 @@ export function strip(
   const set = chars === undefined ? undefined : new Set(chars.text);
   // A set is dear to make.
   if (chars !== undefined) budget.spend(chars.length);
-  const goes = (at: number): boolean =>
-    set === undefined ? isSpace(text.text.charCodeAt(at)) : set.has(text.text[at]);
+  const goes = (char: string): boolean => (set === undefined ? isSpace(char.charCodeAt(0)) : set.has(char));
   let begin = 0;
   let end = text.length;
-  if (sides !== "end") while (begin < end && goes(begin)) begin++;
-  if (sides !== "start") while (end > begin && goes(end - 1)) end--;
+  if (sides !== "end") {
+    for (let char: string; begin < end && goes((char = characterAt(text.text, begin))); ) begin += char.length;
+  }
+  if (sides !== "start") {
+    for (let char: string; end > begin && goes((char = characterBefore(text.text, end))); ) end -= char.length;
+  }
   return text.slice(begin, end);
 }
 
@@ -182,8 +186,7 @@ export function lower(text: MarkedText, budget: Budget): MarkedText {
 }
 
 export function capitalize(text: MarkedText, budget: Budget): MarkedText {
-  const [first = ""] = text.text;
-  return changeCase(text, budget, (chars) => titleCased(first) + chars.slice(first.length).toLowerCase());
+  return changeCase(text, budget, capitalized);
 }
 
 /** The filter `title`: a word begins after a space or one of `-({[<`. */
@@ -198,22 +201,20 @@ export function titleWords(text: MarkedText, budget: Budget): MarkedText {
   );
 }
 
-/** The method `title`: a word begins after what is no letter. */
+/** The method `title`. */
 export function titleLetters(text: MarkedText, budget: Budget): MarkedText {
   budget.spend(text.length);
-  return text.map((chars) =>
-    chars.replace(
-      /(\p{L})([\p{L}\p{M}]*)/gu,
-      (_, first: string, rest: string) => titleCased(first) + rest.toLowerCase(),
-    ),
-  );
+  return text.map(titleOf);
 }
 
 export function swapCase(text: MarkedText, budget: Budget): MarkedText {
   budget.spend(2 * text.length);
-  return text.map((chars) =>
-    chars.replace(/\p{L}/gu, (char) => (char === char.toLowerCase() ? char.toUpperCase() : char.toLowerCase())),
-  );
+  return text.map(swapped);
+}
+
+export function caseFold(text: MarkedText, budget: Budget): MarkedText {
+  budget.spend(text.length);
+  return text.map(folded);
 }
 
 /** Fills up to `width` code points. */
