@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 
 // Tests run from the repository root, and are bundled elsewhere: a relative import would not find it.
 const PROGRAM = "tests/conformance/chat/jinja2-oracle.py";
+const CHARACTERS = "tests/conformance/chat/python-characters.py";
 
 /** A Python that has Jinja: the first of the path, or Debian's. */
 const PYTHON = ["python3", "/usr/bin/python3"].find(
@@ -29,15 +30,23 @@ export interface Outcome {
 export const NOW = new Date(Date.UTC(2026, 2, 7, 9, 5, 3));
 
 export function renderWithJinja2(tasks: readonly Task[]): Outcome[] {
-  const input = tasks.map((task) => `${JSON.stringify(task)}\n`).join("");
-  const { stdout, stderr, status } = spawnSync(PYTHON ?? "python3", [PROGRAM], {
+  return runPython(PROGRAM, tasks.map((task) => `${JSON.stringify(task)}\n`).join("")) as Outcome[];
+}
+
+/** Every character that Python has assigned: its kinds, and its texts in other cases. */
+export function pythonCharacters(): [code: number, kinds: boolean[], changes: string[]][] {
+  return runPython(CHARACTERS, "") as [number, boolean[], string[]][];
+}
+
+function runPython(program: string, input: string): unknown[] {
+  const { stdout, stderr, status } = spawnSync(PYTHON ?? "python3", [program], {
     input,
     encoding: "utf8",
     maxBuffer: 2 ** 30,
   });
-  if (status !== 0) throw new Error(`${PROGRAM} ended with ${status}: ${stderr}`);
+  if (status !== 0) throw new Error(`${program} ended with ${status}: ${stderr}`);
   return stdout
     .trim()
     .split("\n")
-    .map((line) => JSON.parse(line) as Outcome);
+    .map((line) => JSON.parse(line) as unknown);
 }
