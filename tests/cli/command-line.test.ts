@@ -298,6 +298,24 @@ describe("the other commands", () => {
     assert.ok((special.count as number) < (result.count as number));
   });
 
+  test("tokenize --add-special adds what run puts before a text, and no EOS even where the file wants one", async () => {
+    const path = join(folder, "both-ends.gguf");
+    await writeModelFile(path, {
+      metadata: [
+        ["general.architecture", "string", "llama"],
+        ["tokenizer.ggml.model", "string", "llama"],
+        ["tokenizer.ggml.tokens", "string[]", ["<unk>", "<s>", "</s>", "▁", "a"]],
+        ["tokenizer.ggml.token_type", "int32[]", [2, 3, 3, 1, 1]],
+        ["tokenizer.ggml.scores", "float32[]", [0, 0, 0, 0, 0]],
+        ["tokenizer.ggml.add_bos_token", "bool", true],
+        ["tokenizer.ggml.add_eos_token", "bool", true],
+      ],
+      tensors: [],
+    });
+    assert.deepEqual((await json(["tokenize", path, "a"])).tokens, ["▁", "a"]);
+    assert.deepEqual((await json(["tokenize", path, "a", "--add-special"])).tokens, ["<s>", "▁", "a"]);
+  });
+
   test("inspect shows header, tensors and memory", async () => {
     const result = await json(["inspect", model, "--context", "128"]);
     assert.deepEqual(Object.keys(result), [

@@ -15,7 +15,7 @@ export const tokenize: Command = {
   usage: "onebit tokenize MODEL (TEXT | --file FILE) [options]",
   optionHelp: [
     ["--file FILE", "read the text from a file, byte for byte (UTF-8)"],
-    ["--add-special", "add the BOS and EOS tokens that `run` would add"],
+    ["--add-special", "add what `run` puts before a text, such as BOS; no EOS, after which no model goes on"],
     ["--special", "read special tokens like <|eot_id|> in the text as such, not as text"],
     ["--json", "print { ids, tokens, count }"],
   ],
