@@ -141,7 +141,7 @@ export class Model implements AsyncDisposable {
    * Continues a text, or ids. See {@link GenerateOptions} for defaults; wrong options throw (`option/invalid`) when the
    * generation starts.
    * @throws OnebitError (while iterating) `model/context-full` when the prompt does not fit, `model/bad-token`,
-   * `tokenizer/missing`
+   * `model/not-finite` when its own numbers overflow, `tokenizer/missing`
    */
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): Generation {
     return this.#start(() => {
@@ -185,7 +185,7 @@ export class Model implements AsyncDisposable {
 
   /**
    * One vector of `config.nEmbd` numbers a text.
-   * @throws OnebitError `tokenizer/missing`, `model/context-full`, `option/invalid`, `aborted`
+   * @throws OnebitError `tokenizer/missing`, `model/context-full`, `model/not-finite`, `option/invalid`, `aborted`
    */
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
     const {
@@ -236,7 +236,7 @@ export class Model implements AsyncDisposable {
 
   /**
    * Hands out the logits after each id, in order. `logits` is a view, overwritten after the call: copy what you keep.
-   * @throws OnebitError `model/bad-token`, `model/context-full`, `option/invalid` (no ids), `aborted`
+   * @throws OnebitError `model/bad-token`, `model/context-full`, `model/not-finite`, `option/invalid` (no ids), `aborted`
    */
   async eachLogits(
     ids: readonly number[],

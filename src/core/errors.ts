@@ -40,6 +40,7 @@ export type ErrorCode =
   | "model/not-enough-memory"
   | "model/context-full"
   | "model/bad-token"
+  | "model/not-finite"
   | "model/closed"
   | "model/busy"
   // engine

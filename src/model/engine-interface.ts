@@ -45,10 +45,14 @@ export interface Engine {
    * Runs `ids` at positions `[position, position + ids.length)`; the KV cache must hold every earlier position.
    * Returns the logits after the last id (empty for "none"): a view that the next call overwrites. Lets
    * the event loop run where it has not for 15 ms, within one call or many.
-   * @throws OnebitError `model/bad-token`, `model/context-full`, `model/closed`, `engine/thread-lost`, `aborted`
+   * @throws OnebitError `model/bad-token`, `model/context-full`, `model/not-finite`, `model/closed`,
+   * `engine/thread-lost`, `aborted`
    */
   evaluate(ids: readonly number[], position: number, options?: EvaluateOptions): Promise<Float32Array>;
-  /** Hidden states after the output norm, (ids.length, nEmbd), computed from position 0: overwrites the KV cache. */
+  /**
+   * Hidden states after the output norm, (ids.length, nEmbd), computed from position 0: overwrites the KV cache.
+   * @throws OnebitError as {@link Engine.evaluate}
+   */
   hidden(ids: readonly number[], options?: { readonly signal?: AbortState }): Promise<Float32Array>;
   close(): Promise<void>;
 }

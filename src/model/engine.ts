@@ -15,6 +15,7 @@ import { padToTiles } from "../kernels/layouts.ts";
 import { Machine, createMemory } from "../kernels/machine.ts";
 import { type Numeric, createNumeric } from "../kernels/numeric.ts";
 import { type ChosenKernels, type KernelBinaries, chooseKernels } from "../kernels/variant.ts";
+import { requireFinite } from "./computed-row.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Engine, EvaluateOptions, ModelWarning } from "./engine-interface.ts";
 import type { EngineOptions } from "./engine-options.ts";
@@ -219,6 +220,8 @@ class ProgramEngine implements Engine {
       throwIfAborted(signal);
       for (let row = 0; row < head.count; row++) {
         logits = this.logits(row);
+        const at = begin + head.begin + row;
+        requireFinite(logits, { model: this.config.name, what: "logits", id: ids[at], position: position + at });
         if (want === "all") onLogits?.(begin + row, logits);
       }
     }
@@ -239,6 +242,10 @@ class ProgramEngine implements Engine {
       await this.walk(ids, begin, n, begin, { begin: 0, count: n }, this.program.nHiddenSteps, signal);
       throwIfAborted(signal);
       rows.set(new Float32Array(this.open().memory.buffer, buffers.h, n * nEmbd), begin * nEmbd);
+      for (let at = begin; at < begin + n; at++) {
+        const row = rows.subarray(at * nEmbd, (at + 1) * nEmbd);
+        requireFinite(row, { model: this.config.name, what: "hidden state", id: ids[at], position: at });
+      }
     }
     return rows;
   }

@@ -143,7 +143,7 @@ const RULES: readonly Rule[] = [
   [is("tokenizer/missing"), "This file has no vocabulary, so the model cannot read text."],
   [is("tokenizer/unsupported", "tokenizer/bad-vocabulary"), "onebit cannot read the vocabulary of this model."],
   [within("gguf", "safetensors", "tensor"), DAMAGED],
-  [is("model/bad-config", "model/missing-tensor", "model/bad-shape"), DAMAGED],
+  [is("model/bad-config", "model/missing-tensor", "model/bad-shape", "model/not-finite"), DAMAGED],
   [
     is("file/not-found", "file/read"),
     "The file cannot be read. It may have been moved or changed since it was chosen: choose it again.",
