@@ -1,6 +1,7 @@
 /**
- * Added tokens, in two automata: all of them for text that may name them, and those of nothing but white space, which
- * are no names and so part of any text (runs of blanks in GPT-NeoX's vocabulary, of line ends in Gemma's).
+ * Added tokens, in two automata: all of them for text that may name them, and those that are no names and so part of any
+ * text. These are white space (runs of blanks in GPT-NeoX's vocabulary, of line ends in Gemma's) and single characters
+ * (ü and a dozen more in DeepSeek Coder's).
  *
  * @module
  */
@@ -10,16 +11,20 @@ import { type Cut, type CutToken, SpecialTokens } from "./special-tokens.ts";
 export class MarkerLayer {
   readonly isEmpty: boolean;
   readonly #all: SpecialTokens;
-  readonly #blanks: SpecialTokens;
+  readonly #nameless: SpecialTokens;
 
   constructor(tokens: readonly CutToken[]) {
     this.isEmpty = tokens.length === 0;
     this.#all = new SpecialTokens(tokens);
-    this.#blanks = new SpecialTokens(tokens.filter(({ text, isControl }) => !isControl && isBlankText(text)));
+    this.#nameless = new SpecialTokens(tokens.filter(({ text, isControl }) => !isControl && isNameless(text)));
   }
 
   /** The tokens of a text that may name them, or may not. */
   cuts(text: string, special: boolean): Cut[] {
-    return (special ? this.#all : this.#blanks).cuts(text);
+    return (special ? this.#all : this.#nameless).cuts(text);
   }
+}
+
+function isNameless(text: string): boolean {
+  return isBlankText(text) || text.length === (text.codePointAt(0)! > 0xffff ? 2 : 1);
 }

@@ -29,7 +29,8 @@ export interface EncodePartsOptions {
 export interface EncodeOptions extends EncodePartsOptions {
   /**
    * Reads the names of control tokens and of all other added tokens (`<think>`, `<tool_call>`) in the text as those
-   * tokens; off by default, so that text stays text. Added tokens of nothing but white space are part of any text.
+   * tokens; off by default, so that text stays text. Added tokens of white space alone, or of one character, are no
+   * names: they are part of any text.
    */
   parseSpecial?: boolean;
 }

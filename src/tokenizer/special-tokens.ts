@@ -16,7 +16,7 @@ import { bad } from "./vocabulary.ts";
 export interface CutToken {
   readonly id: number;
   readonly text: string;
-  /** No part of any text, even if it is nothing but white space. */
+  /** No part of any text, even if it is white space or one character. */
   readonly isControl?: boolean;
   /** White space before it belongs to it. */
   readonly trimsLeft?: boolean;

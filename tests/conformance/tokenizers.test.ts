@@ -57,10 +57,11 @@ async function idsOf(library: Rust, texts: string[]): Promise<number[][]> {
   return (await library.encodeBatch(texts, { addSpecialTokens: false })).map((encoding) => encoding.getIds());
 }
 
-/** The file without its added tokens but those of white space, which are read in any text. */
+/** The file without its added tokens but those of white space or one character, which are read in any text. */
 function withoutNames(json: JsonObject): JsonObject {
   const added = (json.added_tokens as JsonObject[]).filter(
-    ({ content, special }) => special !== true && isBlankText(content as string),
+    ({ content, special }) =>
+      special !== true && (isBlankText(content as string) || [...(content as string)].length === 1),
   );
   return { ...json, added_tokens: added, post_processor: null };
 }
