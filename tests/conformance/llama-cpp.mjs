@@ -4,7 +4,7 @@
  * The addon is driven directly: the public API of node-llama-cpp has no full logits, and its token queue would be
  * part of the timings. KV cache F16 and flash attention "auto", llama.cpp's defaults.
  */
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { getLlama } from "node-llama-cpp";
 
@@ -66,6 +66,20 @@ export async function peerTokens(path, texts) {
   }
 }
 
+/** The ids of each text by a file's vocabulary alone: no name of a control token read, and all of them read. */
+export async function peerVocabulary(path, texts) {
+  const llama = await getLlama({ gpu: false, build: "never", skipDownload: true, logLevel: "error" });
+  const model = new llama._bindings.AddonModel(path, { addonExports: llama._bindings, vocabOnly: true });
+  if (!(await model.init())) throw new Error(`llama.cpp cannot load the vocabulary of ${path}`);
+  try {
+    const idsOf = (text, parseSpecial) => [...model.tokenize(text, parseSpecial)];
+    return texts.map((text) => ({ plain: idsOf(text, false), special: idsOf(text, true) }));
+  } finally {
+    await model.dispose();
+    await llama.dispose();
+  }
+}
+
 /** Greedy continuation of `ids`. */
 export async function peerGreedy(path, ids, nTokens, { threads = 1, contextLength = 512 } = {}) {
   const peer = await openPeer(path, { threads, contextLength });
@@ -117,6 +131,7 @@ async function fullLogits({ context, sampler }, batchIndex) {
 // As a command, so that a crash of native code, and its memory, stay out of the process that compares:
 //   node llama-cpp.mjs logits MODEL 1,2,3 OUT CONTEXT   f32 rows, one an id
 //   node llama-cpp.mjs tokens MODEL '["text"]'            JSON, the ids of each text, none of them special
+//   node llama-cpp.mjs vocabulary MODEL IN OUT            JSON files: texts, and the ids of each without and with names
 //   node llama-cpp.mjs bench MODEL PROMPT TOKENS THREADS REPEAT
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main(process.argv.slice(2));
 
@@ -129,6 +144,9 @@ async function main([command, path, ...rest]) {
     closeSync(file);
   } else if (command === "tokens") {
     console.log(JSON.stringify(await peerTokens(path, JSON.parse(rest[0]))));
+  } else if (command === "vocabulary") {
+    const [input, output] = rest;
+    writeFileSync(output, JSON.stringify(await peerVocabulary(path, JSON.parse(readFileSync(input, "utf8")))));
   } else if (command === "bench") {
     const [nPrompt, nTokens, threads, repeat] = rest.map(Number);
     console.log(JSON.stringify(await benchPeer(path, { nPrompt, nTokens, threads, repeat })));

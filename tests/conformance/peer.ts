@@ -3,7 +3,7 @@
  * tests/conformance`.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -36,4 +36,25 @@ export function peerTokens(path: string, texts: readonly string[]): number[][] {
     encoding: "utf8",
   });
   return JSON.parse(out.trim().split("\n").at(-1) as string) as number[][];
+}
+
+/** The ids of a text by a vocabulary: with no name of a control token read, and with all of them read. */
+export interface PeerIds {
+  readonly plain: readonly number[];
+  readonly special: readonly number[];
+}
+
+/** As {@link peerTokens}, for a file that need not have weights and for texts of any number. */
+export function peerVocabulary(path: string, texts: readonly string[]): PeerIds[] {
+  const folder = mkdtempSync(join(tmpdir(), "onebit-peer-"));
+  try {
+    const [input, output] = [join(folder, "texts.json"), join(folder, "ids.json")];
+    writeFileSync(input, JSON.stringify(texts));
+    execFileSync(process.execPath, [PROGRAM, "vocabulary", path, input, output], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    return JSON.parse(readFileSync(output, "utf8")) as PeerIds[];
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
