@@ -236,7 +236,8 @@ export class Model implements AsyncDisposable {
 
   /**
    * Hands out the logits after each id, in order. `logits` is a view, overwritten after the call: copy what you keep.
-   * @throws OnebitError `model/bad-token`, `model/context-full`, `model/not-finite`, `option/invalid` (no ids), `aborted`
+   * @throws OnebitError `model/bad-token`, `model/context-full`, `model/not-finite`, `option/invalid` (no ids),
+   * `aborted`
    */
   async eachLogits(
     ids: readonly number[],

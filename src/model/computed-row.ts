@@ -27,8 +27,8 @@ export function requireFinite(values: Float32Array, { model, what, id, position 
     if ((bits[i] & EXPONENT) !== EXPONENT) continue;
     fail(
       "model/not-finite",
-      `model ${quoted(model)}: the ${what} after id ${id}, row ${position}, is ${values[i]} at ${i} of ${values.length}: ` +
-        "its numbers overflow; its file is damaged, or its scales are wrong",
+      `model ${quoted(model)}: the ${what} after id ${id}, row ${position}, is ${values[i]} at ${i} of ` +
+        `${values.length}: its numbers overflow; its file is damaged, or its scales are wrong`,
     );
   }
 }

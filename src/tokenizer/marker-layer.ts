@@ -1,7 +1,7 @@
 /**
- * Added tokens, in two automata: all of them for text that may name them, and those that are no names and so part of any
- * text. These are white space (runs of blanks in GPT-NeoX's vocabulary, of line ends in Gemma's) and single characters
- * (ü and a dozen more in DeepSeek Coder's).
+ * Added tokens, in two automata: all of them for text that may name them, and those that are no names and so part of
+ * any text. These are white space (runs of blanks in GPT-NeoX's vocabulary, of line ends in Gemma's) and single
+ * characters (ü and a dozen more in DeepSeek Coder's).
  *
  * @module
  */

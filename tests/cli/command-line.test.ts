@@ -298,7 +298,7 @@ describe("the other commands", () => {
     assert.ok((special.count as number) < (result.count as number));
   });
 
-  test("tokenize --add-special adds what run puts before a text, and no EOS even where the file wants one", async () => {
+  test("tokenize --add-special adds what run puts before a text, and no EOS though the file wants one", async () => {
     const path = join(folder, "both-ends.gguf");
     await writeModelFile(path, {
       metadata: [

@@ -58,8 +58,13 @@ interface Reason {
 }
 
 /** Characters of the corpus, and ranges of random ones, that Unicode 15.1 and later assign: llama.cpp has 15.0. */
-const AFTER_UNICODE_15 =
-  /[\u088f\u0897\u1c89\u1c8a\u2ffc-\u2fff\u31ef\ua7cb-\ua7cd\ua7da-\ua7dc]|[\u{105c0}-\u{105ff}\u{10d40}-\u{10d8f}\u{10ec2}-\u{10efc}\u{11380}-\u{113ff}\u{116d0}-\u{116ff}\u{11bc0}-\u{11bff}\u{13460}-\u{143ff}\u{16100}-\u{1613f}\u{16d40}-\u{16d7f}\u{1cc00}-\u{1cebf}\u{1e5d0}-\u{1e5ff}\u{1f77f}\u{2ebf0}-\u{2ee5f}\u{323b0}-\u{3347f}]/u;
+const AFTER_UNICODE_15 = new RegExp(
+  "[\\u088f\\u0897\\u1c89\\u1c8a\\u2ffc-\\u2fff\\u31ef\\ua7cb-\\ua7cd\\ua7da-\\ua7dc\\u{105c0}-\\u{105ff}" +
+    "\\u{10d40}-\\u{10d8f}\\u{10ec2}-\\u{10efc}\\u{11380}-\\u{113ff}\\u{116d0}-\\u{116ff}\\u{11bc0}-\\u{11bff}" +
+    "\\u{13460}-\\u{143ff}\\u{16100}-\\u{1613f}\\u{16d40}-\\u{16d7f}\\u{1cc00}-\\u{1cebf}\\u{1e5d0}-\\u{1e5ff}" +
+    "\\u{1f77f}\\u{2ebf0}-\\u{2ee5f}\\u{323b0}-\\u{3347f}]",
+  "u",
+);
 
 const REASONS: readonly Reason[] = [
   {

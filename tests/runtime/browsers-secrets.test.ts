@@ -1,6 +1,6 @@
 /**
- * A caller's secret headers and token in real browsers, whose fetch hides where a redirect leads: they stay with the host
- * that they are for. `tests/hub/hidden-redirects.test.ts` has more cases, with a stand-in for fetch.
+ * A caller's secret headers and token in real browsers, whose fetch hides where a redirect leads: they stay with the
+ * host that they are for. `tests/hub/hidden-redirects.test.ts` has more cases, with a stand-in for fetch.
  *
  * ONEBIT_BROWSERS=all runs it: `.ci/run browsers` brings the browsers.
  */
@@ -33,7 +33,8 @@ describe("secret headers behind hidden redirects", { skip }, () => {
       try {
         writeFileSync(
           join(installed.folder, "secrets-page.js"),
-          `import { platformWithHub, pull } from "/node_modules/onebit/dist/hub.js"; import { askWithSecrets } from "/secret-headers.js";
+          `import { platformWithHub, pull } from "/node_modules/onebit/dist/hub.js";
+          import { askWithSecrets } from "/secret-headers.js";
           globalThis.runPage = () => askWithSecrets({ platformWithHub, pull }, "${servers.origin}");`,
         );
         const page = { name: "secrets", script: "secrets-page.js", headers: {} };

@@ -1,6 +1,6 @@
 /**
- * Two origins that answer any page: one that sends on, and the one it sends to, which has the file and writes down which
- * headers reached it, or were asked for in advance.
+ * Two origins that answer any page: one that sends on, and the one it sends to, which has the file and writes down
+ * which headers reached it, or were asked for in advance.
  */
 import { createHash } from "node:crypto";
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
