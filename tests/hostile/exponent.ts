@@ -4,12 +4,12 @@
 import assert from "node:assert/strict";
 
 /** A quadratic algorithm has 2; sorting over these sizes has 1.07. */
-export const EXPONENT_MAX = 1.15;
+const EXPONENT_MAX = 1.15;
 /** A burst of other work can spoil one fit; an algorithm that is not linear spoils them all. */
 const FITS_MAX = 4;
 
 /** Slope of log T over log n, by least squares. */
-export function fittedExponent(points: readonly (readonly [n: number, cost: number])[]): number {
+function fittedExponent(points: readonly (readonly [n: number, cost: number])[]): number {
   const logs = points.map(([n, cost]) => [Math.log(n), Math.log(cost)] as const);
   const meanX = logs.reduce((sum, [x]) => sum + x, 0) / logs.length;
   const meanY = logs.reduce((sum, [, y]) => sum + y, 0) / logs.length;

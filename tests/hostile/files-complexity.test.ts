@@ -13,6 +13,7 @@ import { TYPE, join, joinAll, pair, rawGguf, str, u32, u64 } from "../files/raw-
 import { assertLinear } from "./exponent.ts";
 
 const TRIES = 7;
+
 interface Work {
   readonly parse: () => unknown;
   /** A loop linear in n that makes the same values. */

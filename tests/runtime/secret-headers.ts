@@ -1,7 +1,7 @@
 /**
  * Models behind redirects that a browser does not show, asked for with secrets: what a page does. Runs anywhere.
  */
-import type { platformWithHub as PlatformWithHub, pull as Pull } from "../../src/pull.ts";
+import type { platformWithHub as PlatformWithHub, pull as Pull } from "../../src/hub.ts";
 
 export const SECRETS = { "X-Api-Key": "secret", Authorization: "Basic secret" };
 export const TOKEN = "hf_secret";

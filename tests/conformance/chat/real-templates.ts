@@ -10,7 +10,7 @@ import { llamaCppModels } from "../llama-cpp-sources.ts";
 
 const PACKAGES = "tests/conformance/node_modules";
 
-export interface RealTemplate {
+interface RealTemplate {
   readonly name: string;
   readonly source: string;
 }

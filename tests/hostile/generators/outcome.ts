@@ -1,7 +1,7 @@
 /** Gives a model to onebit as a user would: loads it, asks for logits and two tokens, closes it. */
 import assert from "node:assert/strict";
 import { OnebitError } from "../../../src/core/errors.ts";
-import type { Model } from "../../../src/generate/model.ts";
+import type { Model } from "../../../src/model.ts";
 import { load } from "../../../src/load.ts";
 import { FOLDER, memoryPlatform } from "../../model/memory-platform.ts";
 import type { Attempt } from "./generator.ts";
