@@ -29,7 +29,10 @@ if (!name || !existsSync(entry)) {
 // changed.
 if (["all", "decode", "workers", "visitors"].includes(name)) await ensureBundles();
 else if (!["synthetic", "loss-curves"].includes(name)) await ensureKernels();
-const outfile = join(here, "..", "build", "benchmarks", `${name}.mjs`);
-await build({ ...BUNDLE, entryPoints: [entry], outfile });
+const outdir = join(here, "..", "build", "benchmarks"),
+  outfile = join(outdir, `${name}.js`);
+// Split, as dist/ and the tests are: in a single file, esbuild would import the default model by copying each of its
+// million bytes as a property of an object. That held the event loop for 10 s.
+await build({ ...BUNDLE, entryPoints: [entry], outdir, splitting: true, chunkNames: "[name]-[hash]" });
 process.argv = [process.argv[0], outfile, ...args];
 await import(pathToFileURL(outfile).href);
