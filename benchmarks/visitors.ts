@@ -63,7 +63,7 @@ async function measure(age: string, binary: string): Promise<void> {
       bucket.objects.set(name, new Uint8Array(readFileSync(files[name])));
     }
     await buildWorker(folder, bucket.url, binary);
-    await withWorker(folder, binary, async ({ url, pid }) => {
+    await withWorker(folder, binary, `build/visitors.${age}.turns.log`, async ({ url, pid }) => {
       await (await fetch(url)).text();
       const idleBytes = rssBytesOf(pid);
       for (let i = 0; i < Number(values.conversations); i++) {
@@ -81,12 +81,12 @@ async function measure(age: string, binary: string): Promise<void> {
           `most ${megabytes(peakRssBytesOf(pid) - idleBytes)}`,
       );
     });
-    await withWorker(folder, binary, async ({ url }) => {
+    await withWorker(folder, binary, `build/visitors.${age}.log`, async (worker) => {
       let nReads = 0;
       bucket.beforeRead = () => (++nReads % STALLED === 0 ? new Promise(() => {}) : undefined);
       const begin = performance.now(),
-        outcomes = await visit({
-          url,
+        { outcomes, stalledMs } = await visit({
+          worker,
           nRequests: Number(values.requests),
           nClients: Number(values.clients),
           seed: 1,
@@ -95,7 +95,7 @@ async function measure(age: string, binary: string): Promise<void> {
       console.log(
         `${age} workerd: ${values.requests} requests of ${values.clients} clients ` +
           `in ${((performance.now() - begin) / 1000).toFixed(0)} s, every answer the one given alone, no turn ` +
-          "lost, none stuck",
+          `or connection lost, none stuck; the clients stood still for ${stalledMs} ms at most`,
         outcomes,
       );
     });
@@ -105,8 +105,13 @@ async function measure(age: string, binary: string): Promise<void> {
   }
 }
 
-async function withWorker(folder: string, binary: string, use: (worker: ServedWorker) => Promise<void>): Promise<void> {
-  const worker = await serveWorker(folder, binary);
+async function withWorker(
+  folder: string,
+  binary: string,
+  log: string,
+  use: (worker: ServedWorker) => Promise<void>,
+): Promise<void> {
+  const worker = await serveWorker(folder, binary, log);
   await use(worker).finally(() => worker.stop());
 }
 

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { type Server, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { basename, join, resolve } from "node:path";
@@ -13,10 +13,13 @@ import { build } from "esbuild";
 
 const EXAMPLE = "examples/worker";
 const START_TIMEOUT_MS = 30_000;
+const LINES_SHOWN = 20;
 
 export interface ServedWorker {
   readonly url: string;
   readonly pid: number;
+  /** Whether it runs, or how it ended, and the last lines it wrote. */
+  state(): string;
   stop(): Promise<void>;
 }
 
@@ -111,16 +114,29 @@ function workerdConfig(kernels: readonly string[], bucket: string, day: string):
     );`;
 }
 
-export async function serveWorker(folder: string, binary: string): Promise<ServedWorker> {
+/** @param log a file for what it writes: through a pipe it would wait for us where we compute */
+export async function serveWorker(
+  folder: string,
+  binary: string,
+  log = join(folder, "workerd.log"),
+): Promise<ServedWorker> {
+  const output = openSync(log, "w");
   // It says on descriptor 3 which port it took.
   const child = spawn(binary, ["serve", "--control-fd=3", "config.capnp"], {
     cwd: folder,
-    stdio: ["ignore", "inherit", "inherit", "pipe"],
+    stdio: ["ignore", output, output, "pipe"],
   });
-  const port = await portOf(child);
+  closeSync(output);
+  const state = (): string => {
+    const { exitCode, signalCode } = child,
+      runs = exitCode === null && signalCode === null;
+    return `workerd ${runs ? "runs" : `ended with ${exitCode ?? signalCode}`}; it wrote last:\n${lastLinesOf(log)}`;
+  };
+  const port = await portOf(child, state);
   return {
     url: `http://127.0.0.1:${port}`,
     pid: child.pid!,
+    state,
     async stop() {
       const ended = new Promise((resolve) => child.once("exit", resolve));
       child.kill("SIGKILL");
@@ -129,15 +145,19 @@ export async function serveWorker(folder: string, binary: string): Promise<Serve
   };
 }
 
-function portOf(child: ChildProcess): Promise<number> {
+function lastLinesOf(log: string): string {
+  return readFileSync(log, "utf8").trimEnd().split("\n").slice(-LINES_SHOWN).join("\n");
+}
+
+function portOf(child: ChildProcess, state: () => string): Promise<number> {
   return new Promise((resolve, reject) => {
     let told = "";
     const timer = setTimeout(
-      () => reject(new Error(`workerd does not listen within ${START_TIMEOUT_MS / 1000} s: ${told}`)),
+      () => reject(new Error(`workerd does not listen within ${START_TIMEOUT_MS / 1000} s: ${told}; ${state()}`)),
       START_TIMEOUT_MS,
     );
     child.once("error", reject);
-    child.once("exit", (code) => reject(new Error(`workerd ended with ${code}`)));
+    child.once("exit", () => reject(new Error(state())));
     (child.stdio[3] as Readable).on("data", (data) => {
       told += String(data);
       const port = /"event":"listen".*"port":(\d+)/.exec(told)?.[1];

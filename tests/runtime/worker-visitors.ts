@@ -4,13 +4,21 @@
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { type Random, seededRandom } from "../synthetic/random.ts";
 import { type Model, load } from "../../src/index.ts";
+import type { ServedWorker } from "./served-worker.ts";
 import { readAnswer } from "./worker-answer.ts";
 
 /** No answer takes a fraction of it. */
 const STUCK_MS = 120_000;
-/** A connection of its own: workerd ends one that rests, perhaps while the next request is on its way. */
+/**
+ * A connection of its own for each request: workerd ends one that rests for 5 s, perhaps while the next request is on
+ * its way. So a connection that ends without an answer is a failure, and nothing is asked twice.
+ *
+ * workerd also hangs up on a client that connects and says nothing for 15 s. These clients share their process with the
+ * library that is asked for the same, so a report says how long that kept them from their sockets.
+ */
 const ALONE = { connection: "close" };
 const TEXTS = ["ROMEO:", "\nJULIET:\nO", "KING HENRY V:\nOnce more", "It was", "é 😀", "\n\n"];
 const MAX_TOKENS = [1, 2, 7, 20, 40];
@@ -18,7 +26,7 @@ const MAX_TOKENS = [1, 2, 7, 20, 40];
 const IDS_MAX = 180;
 
 export interface VisitOptions {
-  readonly url: string;
+  readonly worker: ServedWorker;
   readonly nRequests: number;
   readonly nClients: number;
   readonly seed: number;
@@ -31,27 +39,43 @@ export interface VisitOptions {
 /** How often each kind of request came to each end. */
 export type Outcomes = Readonly<Record<string, number>>;
 
-/** @throws AssertionError when an answer is not the one given alone, a turn is lost, or a request gets none */
-export async function visit(options: VisitOptions): Promise<Outcomes> {
+export interface Visit {
+  readonly outcomes: Outcomes;
+  /** The longest time in which no client could do anything, as this process was computing. */
+  readonly stalledMs: number;
+}
+
+/**
+ * @throws Error when an answer is not the one given alone, a turn is lost, a connection ends or a request gets no
+ *   answer: with what was going on
+ */
+export async function visit(options: VisitOptions): Promise<Visit> {
   const outcomes: Record<string, number> = {},
-    oracle = new Oracle(options.files);
+    oracle = new Oracle(options.files),
+    delay = monitorEventLoopDelay(),
+    stalledMs = (): number => Math.round(delay.max / 1e6);
   let nMade = 0;
+  delay.enable();
   const client = async (number: number): Promise<void> => {
     const visitor = new Visitor(
-      options.url,
+      options.worker.url,
       Object.keys(options.files),
       seededRandom(options.seed * 1000 + number),
       oracle,
     );
     while (nMade < options.nRequests && Date.now() < (options.untilMs ?? Infinity)) {
       nMade++;
-      const outcome = await visitor.ask();
+      const outcome = await visitor.ask().catch((cause: unknown) => {
+        const seen = `the clients stood still for ${stalledMs()} ms at most; ${options.worker.state()}`;
+        throw new Error(`client ${number}, request ${nMade}: ${visitor.doing}: ${String(cause)}; ${seen}`, { cause });
+      });
       outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
     }
   };
   await Promise.all(Array.from({ length: options.nClients }, (_, number) => client(number)));
   await oracle.close();
-  return outcomes;
+  delay.disable();
+  return { outcomes, stalledMs: stalledMs() };
 }
 
 interface Ask {
@@ -110,6 +134,7 @@ class Visitor {
   readonly #random: Random;
   readonly #oracle: Oracle;
   #conversation: Conversation | undefined;
+  #last: { readonly request: string; readonly begunMs: number } | undefined;
 
   constructor(url: string, files: readonly string[], random: Random, oracle: Oracle) {
     this.#url = url;
@@ -127,6 +152,27 @@ class Visitor {
     if (kind < 70) return await this.#turn(undefined);
     if (kind < 85) return await this.#turn(this.#leave());
     return kind < 95 ? await this.#odd() : await this.#forget();
+  }
+
+  /** The last request it made. */
+  get doing(): string {
+    const { request, begunMs } = this.#last ?? { request: "nothing", begunMs: performance.now() };
+    return `${request}, begun ${Math.round(performance.now() - begunMs)} ms ago`;
+  }
+
+  /** Each request is made here. */
+  async #fetch(path: string, method: string, body?: BodyInit, signal?: AbortSignal): Promise<Response> {
+    const text = typeof body === "string" ? body.slice(0, 200) : body === undefined ? "" : "a body of bytes";
+    this.#last = { request: `${method} ${path} ${text}`, begunMs: performance.now() };
+    const stuck = AbortSignal.timeout(STUCK_MS);
+    return await fetch(this.#url + path, {
+      method,
+      headers: ALONE,
+      body,
+      // For a body that is a stream.
+      duplex: "half",
+      signal: signal === undefined ? stuck : AbortSignal.any([signal, stuck]),
+    } as RequestInit);
   }
 
   #one<T>(values: readonly T[]): T {
@@ -187,21 +233,14 @@ class Visitor {
   }
 
   async #storedIds(path: string): Promise<number[]> {
-    const ask = (): Promise<Response> =>
-      fetch(this.#url + path, { headers: ALONE, signal: AbortSignal.timeout(STUCK_MS) });
-    // Asking twice changes nothing, and a busy workerd at times ends a connection before it answers.
-    return ((await (await ask().catch(ask)).json()) as { ids: number[] }).ids;
+    return ((await (await this.#fetch(path, "GET")).json()) as { ids: number[] }).ids;
   }
 
   async #forget(): Promise<string> {
     if (this.#conversation === undefined) return "forget: nothing";
     const { path } = this.#conversation;
     for (const until = Date.now() + STUCK_MS; ; ) {
-      const { status } = await fetch(this.#url + path, {
-        method: "DELETE",
-        headers: ALONE,
-        signal: AbortSignal.timeout(STUCK_MS),
-      });
+      const { status } = await this.#fetch(path, "DELETE");
       if (status === 204) break;
       assert.equal(status, 409);
       assert.ok(Date.now() < until, `stuck: ${path} is being answered for ever`);
@@ -219,12 +258,7 @@ class Visitor {
       const abort = new AbortController(),
         timer = leave !== undefined && "afterMs" in leave ? setTimeout(() => abort.abort(), leave.afterMs) : undefined;
       try {
-        const response = await fetch(this.#url + path, {
-          method: "POST",
-          headers: ALONE,
-          body: JSON.stringify(ask),
-          signal: AbortSignal.any([abort.signal, AbortSignal.timeout(STUCK_MS)]),
-        });
+        const response = await this.#fetch(path, "POST", JSON.stringify(ask), abort.signal);
         // Its own last turn, which it left, is being ended.
         if (response.status === 409) continue;
         if (!response.ok) return this.#refused(response);
@@ -269,19 +303,11 @@ class Visitor {
     const abort = new AbortController(),
       timer = wrong.leaves && setTimeout(() => abort.abort(), 30);
     try {
-      const response = await fetch(this.#url + path, {
-        method: "POST",
-        headers: ALONE,
-        body: wrong.body,
-        duplex: "half",
-        signal: AbortSignal.any([abort.signal, AbortSignal.timeout(STUCK_MS)]),
-      } as RequestInit);
+      const response = await this.#fetch(path, "POST", wrong.body, abort.signal);
       assert.equal(response.status, 400, await response.text());
       return "odd: refused";
     } catch (error) {
       if (wrong.leaves && abort.signal.aborted) return "odd: left";
-      // Of a body that is too long the rest is not read, and the connection ends under the one who sends it.
-      if (error instanceof TypeError && wrong.body instanceof ReadableStream) return "odd: cut off";
       throw error;
     } finally {
       clearTimeout(timer || undefined);

@@ -306,8 +306,8 @@ for (const age of ["newest", "oldest"] as const)
           seconds = Number(process.env.ONEBIT_MIXED_S ?? 20);
         let nReads = 0;
         bucket.beforeRead = () => (++nReads % 30 === 0 ? new Promise(() => {}) : undefined);
-        const outcomes = await visit({
-          url: worker.url,
+        const visited = await visit({
+          worker,
           nRequests: Infinity,
           nClients: 12,
           seed: 1,
@@ -315,7 +315,7 @@ for (const age of ["newest", "oldest"] as const)
           untilMs: Date.now() + seconds * 1000,
         });
         bucket.beforeRead = () => {};
-        t.diagnostic(JSON.stringify(outcomes));
+        t.diagnostic(JSON.stringify(visited));
         await worker.stop();
         worker = await serveWorker(installed.folder, binary);
         await (await fetch(worker.url)).text();
