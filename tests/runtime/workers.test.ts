@@ -268,14 +268,22 @@ for (const age of ["newest", "oldest"] as const)
     });
 
     test("counts bodies as they come, and knows no name that can be guessed", async () => {
-      const chunked = (text: string, count: number): Promise<Response> =>
-        fetch(`${worker.url}/generate`, { method: "POST", body: chunks(text, count), duplex: "half" } as RequestInit);
+      const chunked = (text: string, count: number, neverEnds = false): Promise<Response> =>
+        fetch(`${worker.url}/generate`, {
+          method: "POST",
+          body: chunks(text, count, neverEnds),
+          duplex: "half",
+        } as RequestInit);
+      const late = chunked('{"text": "', 1, true);
       assert.equal((await chunked("x".repeat(1_000_000), 20)).status, 400);
       assert.equal((await readAnswer(await chunked('{"text": "ROMEO:", "maxTokens": 2}', 1))).end.tokens, 2);
       const escaped = `{"text": "${"\\u0041".repeat(200)}", "maxTokens": 2}`;
       assert.equal((await readAnswer(await chunked(escaped, 1))).end.promptTokens, 200);
       for (const name of ["1", "chat", "00000000-0000-0000-0000-000000000000", randomUUID().toUpperCase()])
         assert.equal((await post(`/conversations/${name}`, { text: "ROMEO:" })).status, 404, name);
+      const refused = await late;
+      assert.equal(refused.status, 400);
+      assert.match(await refused.text(), /wanted the body within 10 s/);
     });
 
     test("refuses what pages of other sites send", async () => {

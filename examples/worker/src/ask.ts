@@ -11,6 +11,7 @@ const BODY_BYTES_MAX = 6 * TEXT_CHARS_MAX + 10_000;
  */
 const DROPPED_BYTES_MAX = 32e6;
 const BODY_TIMEOUT_MS = 10_000;
+const LATE = `wanted the body within ${BODY_TIMEOUT_MS / 1000} s`;
 
 export interface Ask {
   readonly text: string;
@@ -46,8 +47,9 @@ async function readBody({ body }: Request): Promise<string> {
   }, BODY_TIMEOUT_MS);
   try {
     for (;;) {
-      const { value } = await reader.read();
-      if (isLate) refuse(`wanted the body within ${BODY_TIMEOUT_MS / 1000} s`);
+      // workerd ends a read by an error where the body is cancelled, or its sender gone.
+      const { value } = await reader.read().catch(() => refuse(isLate ? LATE : "the body broke off"));
+      if (isLate) refuse(LATE);
       nBytes += value?.length ?? 0;
       const isTooLong = nBytes > BODY_BYTES_MAX;
       if (isTooLong && (value === undefined || nBytes > DROPPED_BYTES_MAX))
