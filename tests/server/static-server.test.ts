@@ -192,6 +192,29 @@ describe("static server", () => {
     }
   });
 
+  test("clients that send their headers or body a byte at a time, without end, are ended; others are served", async () => {
+    const strict = await startStaticServer(
+        { folder: join(folder, "web"), host: "127.0.0.1", port: 0 },
+        { headersTimeoutMs: 400, requestTimeoutMs: 600, idleTimeoutMs: 60_000, connectionsMax: 64 },
+      ),
+      port = Number(new URL(strict.url).port);
+    // Never silent for the idle timeout: only the limits on a whole request can end them.
+    const slow = Array.from({ length: 40 }, (_, i) => {
+      const socket = connect(port, "127.0.0.1").on("error", () => {}),
+        inBody = i % 2 === 1;
+      socket.write(`${inBody ? "POST" : "GET"} / HTTP/1.1\r\nhost: localhost\r\n`);
+      socket.write(inBody ? "content-length: 100000\r\n\r\n" : "x-a: ");
+      const timer = setInterval(() => socket.write("a"), 20);
+      return once(socket.resume(), "close").finally(() => clearInterval(timer));
+    });
+    try {
+      assert.equal((await fetch(`${strict.url}a.js`)).status, 200);
+      await Promise.all(slow);
+    } finally {
+      await strict.close();
+    }
+  });
+
   test("more connections than the limit are refused, and their end makes room", async () => {
     const strict = await startStaticServer(
       { folder: join(folder, "web"), host: "127.0.0.1", port: 0 },
