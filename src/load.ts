@@ -146,6 +146,7 @@ async function loadChecked(
     const engine: Engine = await createEngine({ ...description, platform, binaries }, { ...options, threads });
     return new Model({
       engine,
+      platform,
       tokenizer: description.tokenizer,
       noTokenizer: description.noTokenizer,
       embedding: description.embedding,

@@ -10,6 +10,7 @@
 import { type AbortState, fail, throwIfAborted } from "./core/errors.ts";
 import { LOGITS_RESULT_BYTES_MAX } from "./core/limits.ts";
 import { FUNCTION, type OptionTable, SIGNAL, TEXT, check, checkOptions, list, whole } from "./core/options.ts";
+import type { Platform } from "./core/platform.ts";
 import { withMemory, withMemoryNow } from "./core/refused-memory.ts";
 import type { ModelConfig } from "./model/config.ts";
 import type { Engine } from "./model/engine-interface.ts";
@@ -36,6 +37,8 @@ export interface ModelParts {
   readonly tokenizer?: Tokenizer;
   /** Why there is none, where there is more to say. */
   readonly noTokenizer?: string;
+  /** What it runs on; default: one whose calls may wake each other. */
+  readonly platform?: Pick<Platform, "isolatesRequests">;
   /** Time the loading took. */
   readonly loadMs: number;
   /** How this model's embeddings are made, when it is an embedding model. */
@@ -73,7 +76,7 @@ export class Model implements AsyncDisposable {
   readonly #embedding: ModelParts["embedding"];
   readonly #renderer: ChatRenderer | undefined;
   readonly #context: Context;
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
 
   constructor(parts: ModelParts) {
     this.loadMs = parts.loadMs;
@@ -83,6 +86,7 @@ export class Model implements AsyncDisposable {
     this.#embedding = parts.embedding;
     this.#renderer = parts.renderChat;
     this.#context = new Context(parts.engine);
+    this.#turns = new Turns(parts.platform);
   }
 
   get config(): ModelConfig {

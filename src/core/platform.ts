@@ -23,6 +23,11 @@ export interface Platform extends Partial<FileStore> {
    * waits 1 ms on Node and 4 ms in browsers.
    */
   nextTurn?: () => Promise<void>;
+  /**
+   * Whether a program serves requests that live apart, as in workerd: each ends with its client, and a promise that
+   * another resolves may never be heard of. Default: false.
+   */
+  readonly isolatesRequests?: boolean;
   /** Memory a new allocation may take, where the platform can tell. */
   availableMemoryBytes?: () => number;
   /** Where downloaded models are kept and how they come; absent where there is no place or no network. */

@@ -151,51 +151,70 @@ test("eleven calls with one signal, and more, print no warning of a leak", async
   assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
-describe("calls that vanish, as those of a request in workerd do when its reader leaves", () => {
-  /** Nothing that it awaits goes on. */
-  const vanish = (turn: Turn): void => void (turn.wokenOr = () => new Promise(() => {}));
+for (const [how, platform] of Object.entries({ woken: {}, "unwoken, as in workerd": { isolatesRequests: true } }))
+  describe(`calls that vanish, as those of a request in workerd do when its reader leaves; the others ${how}`, () => {
+    /** Nothing that it awaits goes on. */
+    const vanish = (turn: Turn): void => void (turn.wokenOr = () => new Promise(() => {}));
 
-  test("while they wait: the others have their turns, in order", async (t) => {
-    const turns = new Turns(),
-      first = turns.open(undefined),
-      order: number[] = [];
-    await first.begin();
-    const others = Array.from({ length: 20 }, async (_, i) => {
-      const turn = turns.open(undefined);
-      if (i % 3 !== 2) vanish(turn);
-      await turn.begin();
-      order.push(i);
-      turn.end();
+    test("while they wait: the others have their turns, in order", async (t) => {
+      const turns = new Turns(platform),
+        first = turns.open(undefined),
+        order: number[] = [];
+      await first.begin();
+      const others = Array.from({ length: 20 }, async (_, i) => {
+        const turn = turns.open(undefined);
+        if (i % 3 !== 2) vanish(turn);
+        await turn.begin();
+        order.push(i);
+        turn.end();
+      });
+      first.end();
+      await soon(t, "the others", Promise.all(others.filter((_, i) => i % 3 === 2)));
+      assert.deepEqual(order, [2, 5, 8, 11, 14, 17]);
     });
-    first.end();
-    await soon(t, "the others", Promise.all(others.filter((_, i) => i % 3 === 2)));
-    assert.deepEqual(order, [2, 5, 8, 11, 14, 17]);
+
+    test("while they compute: after a second they have lost their turn, and notice it if they live", async (t) => {
+      const turns = new Turns(platform),
+        gone = turns.open(undefined),
+        next = turns.open(undefined);
+      await gone.begin();
+      assert.equal(gone.aborted, false);
+      await soon(t, "the next", next.begin());
+      assert.deepEqual([gone.aborted, next.aborted], [true, false]);
+      gone.end();
+      assert.equal(turns.isHeldBy(next), true);
+    });
+
+    test("but not while they show life, however long it takes", async () => {
+      const turns = new Turns(platform),
+        busy = turns.open(undefined),
+        next = turns.open(undefined);
+      await busy.begin();
+      const taken = next.begin().then(() => "taken"),
+        life = setInterval(() => assert.equal(busy.aborted, false), 300);
+      assert.equal(await Promise.race([taken, new Promise((resolve) => setTimeout(resolve, 2500, "waits"))]), "waits");
+      clearInterval(life);
+      busy.end();
+      assert.equal(await taken, "taken");
+    });
   });
 
-  test("while they compute: after ten looks they have lost their turn, and notice it if they live", async (t) => {
-    const turns = new Turns(),
-      gone = turns.open(undefined),
-      next = turns.open(undefined);
-    await gone.begin();
-    assert.equal(gone.aborted, false);
-    await soon(t, "the next", next.begin());
-    assert.deepEqual([gone.aborted, next.aborted], [true, false]);
-    gone.end();
-    assert.equal(turns.isHeldBy(next), true);
-  });
-
-  test("but not while they show life, however long it takes", async () => {
-    const turns = new Turns(),
-      busy = turns.open(undefined),
-      next = turns.open(undefined);
-    await busy.begin();
-    const taken = next.begin().then(() => "taken"),
-      life = setInterval(() => assert.equal(busy.aborted, false), 300);
-    assert.equal(await Promise.race([taken, new Promise((resolve) => setTimeout(resolve, 2500, "waits"))]), "waits");
-    clearInterval(life);
-    busy.end();
-    assert.equal(await taken, "taken");
-  });
+test("no call in workerd resolves what another waits for", async (t) => {
+  const turns = new Turns({ isolatesRequests: true }),
+    first = turns.open(undefined),
+    next = turns.open(undefined),
+    last = turns.open(undefined);
+  const wake = (): never => assert.fail("woken by another");
+  next.wake = last.wake = wake;
+  await first.begin();
+  const waits = next.begin(),
+    ends = last.begin();
+  first.end();
+  await soon(t, "the next", waits);
+  turns.leave(next);
+  await soon(t, "the last", ends);
+  // Nothing was put in its place that could be resolved.
+  assert.deepEqual([next.wake, last.wake], [wake, wake]);
 });
 
 function codeOf(error: unknown): string {

@@ -19,6 +19,7 @@ export function workerdPlatform(): Platform {
     beside: (file, name) => new URL(name, file).href,
     // No nextTurn but the default: messages of a channel are delivered before the network is looked at, so with them
     // nothing would stream, nor stop.
+    isolatesRequests: true,
     noThreadsReason: "workerd has no threads",
   };
 }
