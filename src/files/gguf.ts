@@ -145,15 +145,26 @@ export async function readGguf(source: ByteSource): Promise<GgufFile> {
 }
 
 async function readHeader(source: ByteSource): Promise<GgufHeader> {
-  let headBytes = Math.min(source.sizeBytes, GGUF_FIRST_READ_BYTES);
+  let head = await readBytes(source, 0, Math.min(source.sizeBytes, GGUF_FIRST_READ_BYTES));
   for (;;) {
-    const head = await readBytes(source, 0, headBytes);
     try {
       return parseGguf(head, source.sizeBytes);
     } catch (error) {
       if (!(error instanceof HeadTooShort)) throw error;
-      const next = Math.max(error.wantedBytes, headBytes * 16);
-      headBytes = Math.min(next, source.sizeBytes, GGUF_HEADER_BYTES_MAX);
+      head = await readOn(source, head, error.wantedBytes);
     }
   }
+}
+
+/**
+ * A head of at least `wantedBytes`, twice as long as it was: no more than the header's own length is read beyond it.
+ * Sixteen times as long, the head of TriLM 99M was 17 MB for a header of 2.6, twice, in an isolate that has 128.
+ */
+async function readOn(source: ByteSource, head: Uint8Array, wantedBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const longer = new Uint8Array(
+    Math.min(Math.max(wantedBytes, head.length * 2), source.sizeBytes, GGUF_HEADER_BYTES_MAX),
+  );
+  longer.set(head);
+  await source.read(longer.subarray(head.length), head.length);
+  return longer;
 }
