@@ -1,51 +1,63 @@
 /**
- * Runs one as-pect spec as node:test tests, once a variant: one test for the variant, one subtest for each leaf of the
- * spec.
+ * Runs as-pect specs as node:test tests: one test for a variant of the kernels, in it one for each spec, in it one for
+ * each leaf.
  *
  * as-pect is driven through @as-pect/core: its own command line reports success for zero specs and for a killed child.
- * A compiled spec is kept in build/specs under the hash of every source it could see, so that a second run only runs.
+ * What was compiled is kept in build/specs under the hash of all sources: a second run only runs.
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { basename } from "node:path";
 import { test } from "node:test";
 import { filesBelow, hashFiles } from "./build.mjs";
 
 /** Single-thread variants: a spec runs on one thread. Flags as in asconfig.json, optimised as what is shipped. */
-const VARIANT_FEATURES = { simd: ["simd"], relaxed: ["simd", "relaxed-simd"] };
+export const VARIANT_FEATURES = { simd: ["simd"], relaxed: ["simd", "relaxed-simd"] };
 
 const AS_PECT = "./node_modules/@as-pect/assembly/assembly/index.ts";
 const LEAF = 0;
+const HEADING = ".heading.ts";
 
-/** Registers the tests of the spec at `specFile` (path from the repository root). `keep`: keep what was compiled. */
-export function runSpec(specFile, keep = true) {
-  const sources = hashFiles([...filesBelow("assembly", ".ts"), specFile, "package-lock.json", "scripts/run-spec.mjs"]);
-  for (const [variant, features] of Object.entries(VARIANT_FEATURES)) {
-    test(`${specFile} [${variant}]`, async (t) => {
-      const binary = await compileSpec(specFile, variant, features, keep && sources);
-      if (!WebAssembly.validate(binary)) {
-        assert.equal(variant, "relaxed", "the baseline must validate on every engine");
-        return t.skip(`compiled; not run: ${process.version} has no relaxed SIMD`);
-      }
-      const { leaves, problems } = await runLeaves(specFile, binary);
-      for (const leaf of leaves) await t.test(pathOf(leaf), () => reportLeaf(leaf));
-      assert.deepEqual(problems, [], "outside any test");
-      assert.ok(leaves.length > 0, "the spec has no test");
-    });
-  }
+/**
+ * Registers the tests of the specs (paths from the repository root) on one variant. They are compiled together: alone,
+ * each of 26 compiled the kernels and the library anew, 6 s a piece. `keep`: keep what was compiled.
+ */
+export function runSpecs(specFiles, variant, keep = true) {
+  test(`assembly specs [${variant}]`, async (t) => {
+    const binary = await compileSpecs(specFiles, variant, keep);
+    if (!WebAssembly.validate(binary)) {
+      assert.equal(variant, "relaxed", "the baseline must validate on every engine");
+      return t.skip(`compiled; not run: ${process.version} has no relaxed SIMD`);
+    }
+    const { leavesOf, problems } = await runLeaves(specFiles, binary);
+    for (const [specFile, leaves] of leavesOf) {
+      await t.test(`${specFile} [${variant}]`, async (t) => {
+        for (const leaf of leaves) await t.test(pathOf(leaf), () => reportLeaf(leaf));
+        assert.ok(leaves.length > 0, "the spec has no test");
+      });
+    }
+    assert.deepEqual(problems, [], "outside any test");
+  });
 }
 
-async function compileSpec(specFile, variant, features, sources) {
-  const cached = sources && `build/specs/${basename(specFile, ".spec.ts")}.${variant}.${sources.slice(0, 16)}.wasm`;
+async function compileSpecs(specFiles, variant, keep) {
+  // The specs last: which of them are compiled is part of the hash.
+  const sources = hashFiles([
+    ...filesBelow("assembly", ".ts"),
+    "package-lock.json",
+    "scripts/run-spec.mjs",
+    ...specFiles,
+  ]);
+  const cached = keep && `build/specs/${variant}.${sources.slice(0, 16)}.wasm`;
   if (cached && existsSync(cached)) return new Uint8Array(readFileSync(cached));
   const asc = await import("assemblyscript/asc");
   const flags = ["--config", "none", "--exportStart", "_start", "--exportRuntime", "--exportTable", "--debug"];
   flags.push("--use", "RTRACE=1", "--use", "TRAIN=1", "--runtime", "incremental", "-O3", "--outFile", "spec.wasm");
-  for (const feature of features) flags.push("--enable", feature);
+  for (const feature of VARIANT_FEATURES[variant]) flags.push("--enable", feature);
   let binary;
   const writeFile = (name, data) => void (name.endsWith(".wasm") && (binary = new Uint8Array(data)));
-  const { error, stderr } = await asc.main([AS_PECT, specFile, ...flags], { writeFile });
-  if (error) throw new Error(`asc, ${specFile}, ${variant}: ${error.message}\n${stderr.toString()}`);
+  const entries = specFiles.flatMap((specFile) => [headingOf(specFile), specFile]);
+  const { error, stderr } = await asc.main([AS_PECT, ...entries, ...flags], { readFile, writeFile });
+  if (error) throw new Error(`asc, ${specFiles.join(", ")}, ${variant}: ${error.message}\n${stderr.toString()}`);
   if (cached) {
     mkdirSync("build/specs", { recursive: true });
     writeFileSync(`${cached}.${process.pid}`, binary);
@@ -54,20 +66,36 @@ async function compileSpec(specFile, variant, features, sources) {
   return binary;
 }
 
-async function runLeaves(specFile, binary) {
+/** An entry before each spec: an empty group, named like it, tells whose the leaves after it are. */
+function headingOf(specFile) {
+  return `${specFile}${HEADING}`;
+}
+
+function readFile(name) {
+  if (name.endsWith(HEADING)) return `describe(${JSON.stringify(name.slice(0, -HEADING.length))}, () => {});`;
+  return existsSync(name) ? readFileSync(name, "utf8") : null;
+}
+
+async function runLeaves(specFiles, binary) {
   const { TestContext } = await import("@as-pect/core");
   const { instantiateSync } = await import("@assemblyscript/loader");
-  const leaves = [];
+  const leavesOf = new Map(specFiles.map((specFile) => [specFile, []]));
   const groups = [];
-  const onExit = (_, node) => void (node.type === LEAF ? leaves : groups).push(node);
+  let leaves;
+  const onExit = (_, node) => {
+    if (node.type === LEAF) leaves.push(node);
+    else if (leavesOf.has(node.name)) leaves = leavesOf.get(node.name);
+    else groups.push(node);
+  };
   const reporter = { onEnter() {}, onExit, onFinish() {} };
-  const context = new TestContext({ fileName: specFile, binary, reporter });
+  const context = new TestContext({ fileName: "assembly specs", binary, reporter });
   context.run(instantiateSync(binary, context.createImports({ env: {} })));
   // A group fails by itself (not through a leaf) when its body or a before/after hook traps.
   const broken = groups.filter((group) => !group.pass && group.children.every((child) => child.pass));
   const problems = broken.map((group) => `${pathOf(group) || "top level"}: ${explain(group)}`);
-  if (!context.pass && problems.length === 0 && leaves.every((leaf) => leaf.pass)) problems.push("the run failed");
-  return { leaves, problems };
+  const allPass = [...leavesOf.values()].every((each) => each.every((leaf) => leaf.pass));
+  if (!context.pass && problems.length === 0 && allPass) problems.push("the run failed");
+  return { leavesOf, problems };
 }
 
 function reportLeaf(leaf) {

@@ -13,9 +13,10 @@
  */
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { VARIANT_FEATURES } from "./run-spec.mjs";
 import { BUNDLE, ensureBundles, ensureKernels, ensureTypes, filesBelow } from "./build.mjs";
 
 /** A test file that hangs fails instead: the slowest one (a million mutated headers) takes 2 minutes. */
@@ -58,7 +59,7 @@ async function runInFolder(specs, tests, options) {
   mkdirSync("build/tests", { recursive: true });
   const folder = mkdtempSync("build/tests/run-");
   try {
-    const stubs = specs.map((spec) => writeSpecStub(folder, spec));
+    const stubs = writeSpecStubs(folder, specs);
     const bundles = await bundleTests(folder, tests);
     return await runNode([...stubs, ...bundles], options);
   } finally {
@@ -101,12 +102,16 @@ function findTests(prefixes) {
   return tests.filter((file) => wanted.length === 0 || wanted.some((prefix) => file.startsWith(prefix)));
 }
 
-/** node --test passes no arguments to a file: each spec gets a file of its own that names it. */
-function writeSpecStub(folder, spec) {
-  const stub = join(folder, `${basename(spec, ".ts")}.mjs`);
+/** node --test passes no arguments to a file: each variant gets a file of its own that names the specs. */
+function writeSpecStubs(folder, specs) {
+  if (specs.length === 0) return [];
   const runner = JSON.stringify(join(root, "scripts", "run-spec.mjs"));
-  writeFileSync(stub, `import { runSpec } from ${runner};\nrunSpec(${JSON.stringify(spec)});\n`);
-  return stub;
+  return Object.keys(VARIANT_FEATURES).map((variant) => {
+    const stub = join(folder, `specs-${variant}.mjs`);
+    const call = `runSpecs(${JSON.stringify(specs)}, ${JSON.stringify(variant)});`;
+    writeFileSync(stub, `import { runSpecs } from ${runner};\n${call}\n`);
+    return stub;
+  });
 }
 
 async function bundleTests(folder, tests) {
