@@ -34,17 +34,18 @@ const CASES: readonly { name: string; source: string; ok: boolean; says: RegExp 
 
 describe("run-spec", () => {
   let folder = "";
-  /** What the runner reported of each case, in TAP: the text before the `ok` or `not ok` of the spec, and after. */
-  let report = "";
+  /** What the runner reported, in TAP: of each case alone, then of the first three together. */
+  let reports: readonly string[] = [];
   const specOf = (i: number): string => relative(".", join(folder, `case-${i}.spec.ts`));
 
   before(() => {
     mkdirSync("build", { recursive: true });
     folder = mkdtempSync(resolve("build/spec-"));
     for (const [i, { source }] of CASES.entries()) writeFileSync(specOf(i), source);
-    const calls = CASES.map((_, i) => `runSpec(${JSON.stringify(specOf(i))}, false);`);
+    const runs = [...CASES.map((_, i) => [specOf(i)]), [0, 1, 2].map(specOf)];
+    const calls = runs.map((specs) => `runSpecs(${JSON.stringify(specs)}, "simd", false);`);
     const runner = JSON.stringify(resolve("scripts/run-spec.mjs"));
-    writeFileSync(join(folder, "stub.mjs"), [`import { runSpec } from ${runner};`, ...calls].join("\n"));
+    writeFileSync(join(folder, "stub.mjs"), [`import { runSpecs } from ${runner};`, ...calls].join("\n"));
     // With this variable the child would believe that it is part of this run, and report nothing.
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
     const run = spawnSync(process.execPath, ["--test", "--test-reporter=tap", join(folder, "stub.mjs")], {
@@ -52,18 +53,25 @@ describe("run-spec", () => {
       env,
     });
     assert.equal(run.status, 1, run.stderr);
-    report = run.stdout;
+    reports = run.stdout.split(/^# Subtest: /m).slice(1);
+    assert.equal(reports.length, runs.length);
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   for (const [i, { name, ok, says }] of CASES.entries()) {
     test(`a spec that ${name}`, () => {
-      const own = report.split(/^# Subtest: /m).filter((part) => part.startsWith(specOf(i)));
-      assert.equal(own.length, 2, "once for each variant");
-      for (const part of own) {
-        assert.match(part, says);
-        assert.equal(/^not ok/m.test(part), !ok, part);
-      }
+      assert.match(reports[i], says);
+      assert.equal(/^not ok/m.test(reports[i]), !ok, reports[i]);
     });
   }
+
+  test("specs together: each has its own leaves", () => {
+    const [, ...own] = reports[CASES.length].split(/^ {4}# Subtest: /m);
+    assert.equal(own.length, 3);
+    for (const [i, part] of own.entries()) {
+      assert.ok(part.startsWith(specOf(i)), part);
+      assert.match(part, CASES[i].says);
+      assert.equal(/^ {4}not ok/m.test(part), !CASES[i].ok, part);
+    }
+  });
 });
