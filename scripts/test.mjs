@@ -1,11 +1,12 @@
 /**
  * Runs the tests.
  *
- *   node scripts/test.mjs                     everything: types, kernels, bundles, assembly specs, tests
+ *   node scripts/test.mjs                     types, kernels, bundles, assembly specs, and all tests but the slow ones
  *   node scripts/test.mjs tests/tokenizer     only tests whose path begins so (no type check)
  *   node scripts/test.mjs --assembly [norm]   only the assembly specs (whose path contains a word)
  *   node scripts/test.mjs --types             only the type check
- *   node scripts/test.mjs --all               specs and tests, no type check
+ *   node scripts/test.mjs --all               as without it, but no type check
+ *   node scripts/test.mjs --fast | --slow     half a minute of tests; or those that npm test leaves to .ci/run
  *   … --reporter=spec|tap|dot  --name=PATTERN (of test names)  --node=PATH (another Node runs the tests)
  *   … --timeout-ms=N (of each test; 600,000)
  *
@@ -17,6 +18,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { VARIANT_FEATURES } from "./run-spec.mjs";
+import { isFast, isSlow } from "./test-speeds.mjs";
 import { BUNDLE, ensureBundles, ensureKernels, ensureTypes, filesBelow } from "./build.mjs";
 
 /** A test file that hangs fails instead: the slowest one (a million mutated headers) takes 2 minutes. */
@@ -30,6 +32,8 @@ async function main() {
     allowPositionals: true,
     options: {
       all: { type: "boolean" },
+      fast: { type: "boolean" },
+      slow: { type: "boolean" },
       assembly: { type: "boolean" },
       types: { type: "boolean" },
       reporter: { type: "string" },
@@ -38,13 +42,13 @@ async function main() {
       "timeout-ms": { type: "string", default: String(TEST_TIMEOUT_MS) },
     },
   });
-  const everything = !options.assembly && positionals.length === 0;
+  const everything = !options.assembly && !options.fast && !options.slow && positionals.length === 0;
   if (options.types || (everything && !options.all)) {
     const failed = await checkTypes();
     if (failed > 0 || options.types) return failed;
   }
   const specs = options.assembly || everything ? findSpecs(options.assembly ? positionals : []) : [];
-  const tests = options.assembly ? [] : findTests(positionals);
+  const tests = options.assembly ? [] : findTests(positionals, options);
   if (specs.length + tests.length === 0) {
     process.stderr.write(`no test matches ${positionals.join(" ") || "anything"}\n`);
     return 1;
@@ -96,10 +100,12 @@ function findSpecs(words) {
   return specs.filter((spec) => words.length === 0 || words.some((word) => spec.includes(word)));
 }
 
-function findTests(prefixes) {
+/** The tests whose path begins with one of `prefixes`; without any, those of the wanted speed. */
+function findTests(prefixes, { fast, slow }) {
   const tests = filesBelow("tests", ".test.ts").filter((file) => !file.includes("node_modules"));
+  if (prefixes.length === 0) return tests.filter(slow ? isSlow : fast ? isFast : (file) => !isSlow(file));
   const wanted = prefixes.map((prefix) => prefix.replace(/^\.\//, ""));
-  return tests.filter((file) => wanted.length === 0 || wanted.some((prefix) => file.startsWith(prefix)));
+  return tests.filter((file) => wanted.some((prefix) => file.startsWith(prefix)));
 }
 
 /** node --test passes no arguments to a file: each variant gets a file of its own that names the specs. */

@@ -1,0 +1,45 @@
+/**
+ * Which tests run when. `npm test` is for every change and takes minutes; what tries thousands of faults or inputs, or
+ * asks an oracle, runs in a suite of `.ci/run` of its own, and by its path.
+ */
+
+/** The beginnings of paths that `npm test` leaves to a suite of `.ci/run`. */
+export const SLOW_TESTS = {
+  "tests/hostile/": "fuzz",
+  "tests/generate/jinja/hostile": "fuzz",
+  "tests/generate/jinja/bound": "fuzz",
+  "tests/generate/mixed": "kills",
+  "tests/hub/browser-faults": "kills",
+  "tests/hub/download-faults": "kills",
+  "tests/hub/pull-processes": "kills",
+  "tests/train/faults": "kills",
+  "tests/train/resume": "kills",
+  "tests/conformance/": "conformance",
+  "tests/runtime/examples": "runtimes",
+};
+
+/** The beginnings of paths of tests that need no kernels: half a minute in all. */
+export const FAST_TESTS = [
+  "tests/architecture",
+  "tests/cli/argument-kind",
+  "tests/cli/options",
+  "tests/core/",
+  "tests/files/",
+  "tests/generate/jinja/marked-text",
+  "tests/generate/jinja/template",
+  "tests/generate/sampler",
+  "tests/generate/stop",
+  "tests/hub/choosing",
+  "tests/hub/pull-url",
+  "tests/hub/pull-hub",
+  "tests/kernels/steps",
+  "tests/tokenizer/",
+];
+
+export function isSlow(file) {
+  return Object.keys(SLOW_TESTS).some((begin) => file.startsWith(begin));
+}
+
+export function isFast(file) {
+  return !isSlow(file) && FAST_TESTS.some((begin) => file.startsWith(begin));
+}
