@@ -135,10 +135,10 @@ const WRITTEN_TYPES = [...GLOBAL_TYPES, "shakespeare.d.ts"];
 /** Entries that workerd gets a build of: `<entry>.workerd.js`. */
 const WORKERD_ENTRIES = ["index", "hub", "nn", "train"];
 
-/** The kernels that builds for workerd import, as `./<name>` beside them. */
-const WORKERD_KERNELS = ["kernels.simd.wasm", "kernels.relaxed.wasm", "kernels.train-simd.wasm"];
+/** Of the kernels that builds for workerd import as files, those that the page does not have. */
+const WORKERD_KERNELS = ["kernels.train-simd.wasm"];
 
-/** Bundles every entry into dist/. The kernels travel inside, as bytes; for workerd they lie beside its bundles. */
+/** Bundles every entry into dist/. The kernels travel inside, as bytes; for workerd they are files. */
 export async function buildBundles() {
   const stamp = bundlesHash();
   const script = await workerScript();
@@ -222,14 +222,17 @@ function workerScriptPlugin(script) {
   };
 }
 
-/** For workerd a source `x.workerd.ts` stands in the place of `x.ts`, and kernels are imported, not inlined. */
+/**
+ * For workerd a source `x.workerd.ts` stands in the place of `x.ts`, and kernels are imported, not inlined: from the
+ * folder of the page, which has the same files, so that the package does not hold them twice.
+ */
 const workerdPlugin = {
   name: "workerd",
   setup(build) {
-    build.onResolve({ filter: /^#kernels\// }, ({ path }) => ({
-      path: `./kernels.${path.slice("#kernels/".length)}.wasm`,
-      external: true,
-    }));
+    build.onResolve({ filter: /^#kernels\// }, ({ path }) => {
+      const name = `kernels.${path.slice("#kernels/".length)}.wasm`;
+      return { path: WORKERD_KERNELS.includes(name) ? `./${name}` : `./web/${name}`, external: true };
+    });
     build.onResolve({ filter: /^#models\/shakespeare$/ }, () => ({ path: `./${DEFAULT_MODEL}`, external: true }));
     build.onResolve({ filter: /^\..*\.ts$/ }, ({ path, resolveDir }) => {
       const twin = join(resolveDir, path.replace(/\.ts$/, ".workerd.ts"));

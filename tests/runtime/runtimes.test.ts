@@ -220,13 +220,14 @@ function workerdEntry(name: string): string {
 /** Modules as a bundler for workerd would list them. An old date: nothing newer is needed. */
 function workerdConfig(models: readonly string[]): string {
   const dist = "node_modules/onebit/dist",
-    built = readdirSync(join(installed.folder, dist));
+    built = readdirSync(join(installed.folder, dist)),
+    kernels = readdirSync(join(installed.folder, dist), { recursive: true, encoding: "utf8" }).filter((path) =>
+      path.endsWith(".wasm"),
+    );
   const modules = [
     `(name = "worker.js", esModule = embed "worker.js")`,
     `(name = "suite.js", esModule = embed "suite.js")`,
-    ...built
-      .filter((name) => name.endsWith(".wasm"))
-      .map((name) => `(name = "onebit/${name}", wasm = embed "${dist}/${name}")`),
+    ...kernels.map((name) => `(name = "onebit/${name}", wasm = embed "${dist}/${name}")`),
     ...built
       .filter((name) => /\.workerd.*\.js$/.test(name))
       .map((name) => `(name = "onebit/${name}", esModule = embed "${dist}/${name}")`),

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { type Server, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { basename, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { build } from "esbuild";
 
@@ -58,8 +58,8 @@ export async function buildWorker(folder: string, bucketUrl: string, binary: str
         name: "compiled-wasm",
         setup({ onResolve }) {
           onResolve({ filter: /\.wasm$/ }, ({ path }) => {
-            kernels.add(basename(path));
-            return { path: basename(path), external: true };
+            kernels.add(path.replace(/^\.\//, ""));
+            return { path: path.replace(/^\.\//, ""), external: true };
           });
         },
       },
