@@ -14,10 +14,16 @@ import { serveWorker, workerdBinary } from "./served-worker.ts";
 
 const skip = process.env.ONEBIT_RUNTIMES === "all" ? false : "runs in .ci/run runtimes";
 const CLIENTS = 30;
-/** Without the rule of turns.ts, hundreds of requests hang in it, and workerd ends them: it sees that they wait for nothing. */
+/**
+ * Without the rule of turns.ts, hundreds of requests hang in it, and workerd ends them: it sees that they wait for
+ * nothing.
+ */
 const SECONDS = 10;
 
-/** A turn is 0.5 ms of computing after a wait, as a token is. Nothing else keeps the request alive: a lost call is one that hangs. */
+/**
+ * A turn is 0.5 ms of computing after a wait, as a token is. Nothing else keeps the request alive: a lost call is one
+ * that hangs.
+ */
 const WORKER = `
   import { detectPlatform } from ${JSON.stringify(resolve("src/platform/detect.ts"))};
   import { Turns } from ${JSON.stringify(resolve("src/generate/turns.ts"))};
@@ -66,7 +72,10 @@ async function buildTurns(folder: string): Promise<void> {
     join(folder, "config.capnp"),
     `using Workerd = import "/workerd/workerd.capnp";
     const config :Workerd.Config = (
-      services = [(name = "main", worker = (compatibilityDate = "2026-04-01", modules = [(name = "worker.js", esModule = embed "worker.js")]))],
+      services = [(name = "main", worker = (
+        compatibilityDate = "2026-04-01",
+        modules = [(name = "worker.js", esModule = embed "worker.js")],
+      ))],
       sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
     );`,
   );

@@ -192,7 +192,7 @@ describe("static server", () => {
     }
   });
 
-  test("clients that send their headers or body a byte at a time, without end, are ended; others are served", async () => {
+  test("clients that send headers or a body a byte at a time are ended; others are served", async () => {
     const strict = await startStaticServer(
         { folder: join(folder, "web"), host: "127.0.0.1", port: 0 },
         { headersTimeoutMs: 400, requestTimeoutMs: 600, idleTimeoutMs: 60_000, connectionsMax: 64 },
