@@ -211,10 +211,14 @@ describe("files that other parsers believed", () => {
       ...bytesSource(new Uint8Array()),
       sizeBytes: 8_000_000_000,
       read: async (into: Uint8Array, position: number) => {
-        assert.equal(position, 0);
+        assert.equal(position, sum(reads), "no byte is read twice");
         reads.push(into.length);
-        for (const segment of segments)
-          if (segment.position + head.length <= into.length) into.set(segment.bytes, segment.position);
+        for (const segment of segments) {
+          // A segment may lie on the border of two reads.
+          const at = segment.position - position;
+          const part = segment.bytes.subarray(Math.max(0, -at), Math.max(0, into.length - at));
+          if (part.length > 0) into.set(part, Math.max(0, at));
+        }
       },
     };
     await assert.rejects(readGguf(source), {
@@ -222,8 +226,8 @@ describe("files that other parsers believed", () => {
       code: "gguf/limit",
       message: /header goes on past 134217728 bytes/,
     });
-    assert.equal(reads.at(-1), 128 * 1024 * 1024);
-    assert.ok(reads.length <= 4, `reads of ${reads.join(", ")} bytes`);
+    assert.equal(sum(reads), 128 * 1024 * 1024);
+    assert.ok(reads.length <= 9, `reads of ${reads.join(", ")} bytes`);
   });
 });
 
@@ -272,4 +276,8 @@ function caught(run: () => unknown): OnebitError {
     return error;
   }
   return assert.fail("nothing was thrown");
+}
+
+function sum(lengths: readonly number[]): number {
+  return lengths.reduce((all, length) => all + length, 0);
 }
