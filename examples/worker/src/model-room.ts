@@ -10,8 +10,8 @@ import type { WaitUntil } from "./cloudflare.ts";
 import { Life } from "./life.ts";
 
 /**
- * Of the 128 MB that an isolate has. The rest is for code, the tokenizer and the header it comes from (28 MB with 50,000
- * tokens), the texts of requests, and the default model's file (1 MB).
+ * Of the 128 MB that an isolate has. The rest is for code, the tokenizer and the header it comes from (28 MB with
+ * 50,000 tokens), the texts of requests, and the default model's file (1 MB).
  */
 const LIMIT_BYTES = 96e6;
 
