@@ -61,13 +61,17 @@ function assertKept({ trusted, elsewhere }: RedirectingServers): void {
       elsewhere.some(({ method, url }) => method === "GET" && url.startsWith(path)),
       `${path} was not followed`,
     );
-  const toldBy = (isControl: boolean): string[] =>
-    elsewhere
-      .filter(
-        ({ url, names }) =>
-          (url === "/control/m.gguf") === isControl && SECRET_NAMES.some((name) => names.includes(name)),
-      )
-      .map(({ method, url }) => `${method} ${url}`);
-  assert.deepEqual(toldBy(false), []);
-  assert.ok(toldBy(true).length > 0, "this browser takes no header along: the test shows nothing");
+  const isSecret = (name: string): boolean => SECRET_NAMES.includes(name);
+  const isControl = ({ url }: { readonly url: string }): boolean => url === "/control/m.gguf";
+  // WebKitGTK asks leave for `authorization` behind a redirect, and then sends none.
+  const told = elsewhere.filter((request) => !isControl(request) && request.names.some(isSecret));
+  assert.deepEqual(
+    told.map(({ method, url }) => `${method} ${url}`),
+    [],
+  );
+  const controls = elsewhere.filter(isControl);
+  assert.ok(
+    controls.some(({ names, asked }) => [...names, ...asked].some(isSecret)),
+    "this browser takes no header along: the test shows nothing",
+  );
 }

@@ -17,11 +17,12 @@ const SHARED = {
   "cache-control": "no-store",
 };
 
-/** A request, and the names of its headers and of those it asked leave for. */
+/** A request, the names of its headers, and of those it asked leave for. */
 interface Seen {
   readonly method: string;
   readonly url: string;
   readonly names: readonly string[];
+  readonly asked: readonly string[];
 }
 
 export class RedirectingServers {
@@ -96,7 +97,7 @@ export class RedirectingServers {
 
 function seen({ method = "", url = "/", headers }: IncomingMessage): Seen {
   const asked = String(headers["access-control-request-headers"] ?? "").split(",");
-  return { method, url, names: [...Object.keys(headers), ...asked.map((name) => name.trim().toLowerCase())] };
+  return { method, url, names: Object.keys(headers), asked: asked.map((name) => name.trim().toLowerCase()) };
 }
 
 function originOf(server: Server): string {
