@@ -1,5 +1,5 @@
 /**
- * Which platform this program runs on. What is asked is what a runtime says of itself; nothing is tried.
+ * Which platform this program runs on: detects by what the runtime declares, and tries nothing.
  *
  * @module
  */
