@@ -3,7 +3,8 @@
  * read a prompt and to write.
  *
  *   node benchmarks/run.mjs decode FILE... [--threads 1,2] [--prompt 64] [--tokens 48] [--rounds 5] [--json]
- *       [--node PATH]   another Node runs onebit
+ *       [--node PATH]      another Node runs onebit
+ *       [--against FOLDER] beside another checkout's build of onebit instead of llama.cpp
  *
  * Engines take turns, each in a process of its own, so that a busy moment of the machine meets both; medians over the
  * rounds. Ratios are medians of the rounds' ratios.
@@ -22,6 +23,7 @@ const { values, positionals } = parseArgs({
     tokens: { type: "string", default: "48" },
     rounds: { type: "string", default: "5" },
     node: { type: "string", default: process.execPath },
+    against: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
@@ -34,7 +36,12 @@ interface Row {
   readonly peer: EngineResult | undefined;
 }
 
-const engines = [onebitInNode("onebit", { path: values.node }), llamaCpp()],
+const node = { path: values.node },
+  peerName = values.against === undefined ? "llama.cpp" : values.against,
+  engines = [
+    onebitInNode("onebit", node),
+    values.against === undefined ? llamaCpp() : onebitInNode(values.against, node, values.against),
+  ],
   rows: Row[] = [];
 for (const file of positionals) {
   for (const threads of values.threads.split(",").map(Number)) rows.push(await measure(file, threads));
@@ -76,7 +83,7 @@ function printTable(): void {
     `${machine.cpu}, ${machine.nCpus} processors; load average ${machine.loadAverage.toFixed(1)}. Tokens a second.`,
   );
   console.log(
-    `| file | threads | prompt of ${values.prompt}: onebit | llama.cpp | ratio | decode: onebit | llama.cpp | ratio |`,
+    `| file | threads | prompt of ${values.prompt}: onebit | ${peerName} | ratio | decode: onebit | ${peerName} | ratio |`,
   );
   console.log("|---|---|---|---|---|---|---|---|");
   for (const row of rows) {

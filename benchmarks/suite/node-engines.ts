@@ -39,13 +39,14 @@ export async function findNodes(
   };
 }
 
-export function onebitInNode(name: string, node: Pick<FoundNode, "path"> | undefined): Engine {
+/** `folder`: the checkout whose build in dist/ runs. */
+export function onebitInNode(name: string, node: Pick<FoundNode, "path"> | undefined, folder = "."): Engine {
   return {
     name,
     measure({ file, threads, promptTokens, tokens, repeats }) {
       if (!node) throw new Error(`no such Node is installed (npm ci --prefix .ci/nodes, or --node PATH)`);
       const sizes = ["--prompt", promptTokens, "--tokens", tokens, "--repeat", repeats, "--threads", threads];
-      return runJson<Speed>(node.path, ["dist/cli.js", "bench", file, ...sizes.map(String), "--json"]);
+      return runJson<Speed>(node.path, [join(folder, "dist/cli.js"), "bench", file, ...sizes.map(String), "--json"]);
     },
     async rest() {},
   };
