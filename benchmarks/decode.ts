@@ -83,7 +83,8 @@ function printTable(): void {
     `${machine.cpu}, ${machine.nCpus} processors; load average ${machine.loadAverage.toFixed(1)}. Tokens a second.`,
   );
   console.log(
-    `| file | threads | prompt of ${values.prompt}: onebit | ${peerName} | ratio | decode: onebit | ${peerName} | ratio |`,
+    `| file | threads | prompt of ${values.prompt}: onebit | ${peerName} | ratio ` +
+      `| decode: onebit | ${peerName} | ratio |`,
   );
   console.log("|---|---|---|---|---|---|---|---|");
   for (const row of rows) {

@@ -1,7 +1,7 @@
 /**
  * Models from anywhere, kept on this machine: `onebit/hub`.
  *
- * @module
+ * @module onebit/hub
  */
 import { fail } from "./core/errors.ts";
 import type { HubPlatform } from "./core/model-store.ts";
@@ -20,6 +20,7 @@ export { browserHub } from "./platform/browser/hub.ts";
 export { OnebitError } from "./core/errors.ts";
 export type {
   Fetch,
+  HashAlgorithm,
   HubPlatform,
   IncrementalHash,
   LockOptions,

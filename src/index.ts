@@ -1,17 +1,17 @@
 /**
  * onebit: 1-bit language models anywhere JavaScript runs.
  *
- * @module
+ * @module onebit
  */
 export { inspect, load, loadTokenizer } from "./load.ts";
-export type { InspectOptions, LoadModelOptions, ModelInspection, ModelSource } from "./load.ts";
+export type { InspectOptions, LoadModelOptions, ModelInspection, ModelSource, TokenizerOptions } from "./load.ts";
 export type { HubOptions } from "./hub/options.ts";
 export type { PullProgress } from "./hub/progress.ts";
 export { OnebitError } from "./core/errors.ts";
 export type { ErrorCode } from "./core/errors.ts";
 export { bytesSource } from "./core/byte-source.ts";
 export type { ByteSource } from "./core/byte-source.ts";
-export type { Platform } from "./core/platform.ts";
+export type { HeldBy, Platform, Thread } from "./core/platform.ts";
 export { Model } from "./model.ts";
 export type { ChatOptions, ChatPrompt, LogitsOptions } from "./model.ts";
 export type { ChatMessage, ChatPromptOptions, TextContentPart } from "./generate/chat-options.ts";
@@ -23,6 +23,18 @@ export type { TokenLogprob } from "./generate/sampler.ts";
 export type { EmbedOptions, Pooling } from "./generate/embed.ts";
 export type { Perplexity, PerplexityOptions } from "./generate/perplexity.ts";
 export type { ModelWarning } from "./model/engine-interface.ts";
-export type { ModelConfig } from "./model/config.ts";
-export type { Tokenizer } from "./tokenizer/tokenizer.ts";
+export type { DensePolicy, LoadProgress } from "./model/engine-options.ts";
+export type { Activation } from "./model/architectures.ts";
+export type { ModelConfig, RopeScaling } from "./model/config.ts";
+export type { ModelFile } from "./files/model-file.ts";
+export type { ActivationMode, KvType, TernaryKernel } from "./kernels/choices.ts";
+export type { Variant } from "./kernels/variant.ts";
+export type {
+  DecodeOptions,
+  EncodeOptions,
+  EncodePartsOptions,
+  TextPart,
+  Tokenizer,
+  TokenStream,
+} from "./tokenizer/parts-tokenizer.ts";
 export { nodePlatform } from "./platform/node/platform.ts";

@@ -78,6 +78,7 @@ export class Model implements AsyncDisposable {
   readonly #context: Context;
   readonly #turns: Turns;
 
+  /** @internal */
   constructor(parts: ModelParts) {
     this.loadMs = parts.loadMs;
     this.#engine = parts.engine;

@@ -5,7 +5,7 @@
  *   const layer = new BitLinear(512, 400);
  *   const y = layer.forward(array(x, [10, 512]));   // (10, 400)
  *
- * @module
+ * @module onebit/nn
  */
 export { OnebitError } from "./core/errors.ts";
 export { AdamW } from "./nn/adam-w.ts";
@@ -23,16 +23,17 @@ export type { LossResult } from "./nn/cross-entropy-loss.ts";
 export { Dropout } from "./nn/dropout.ts";
 export { Embedding } from "./nn/embedding.ts";
 export type { GenerateOptions } from "./nn/generate-ids.ts";
-export type { KvCache } from "./nn/kv-cache.ts";
+export type { CacheLayer, KvCache } from "./nn/kv-cache.ts";
 export { ArrayLayer, IdLayer, Layer } from "./nn/layer.ts";
-export type { LayerOptions, StateDict } from "./nn/layer.ts";
+export type { LayerOptions, RecordedGraph, StateDict } from "./nn/layer.ts";
 export { array, ids } from "./nn/nd-array.ts";
 export type { IdArray, NdArray } from "./nn/nd-array.ts";
 export { LayerNorm, RMSNorm } from "./nn/norm-layers.ts";
 export type { NormKind, NormOptions, RMSNormOptions } from "./nn/norm-layers.ts";
 export * as ops from "./nn/checked-ops.ts";
 export { Parameter } from "./nn/parameter.ts";
-export type { ActivationBits, WeightBits } from "./nn/projection.ts";
+export type { ParameterPlaces } from "./nn/parameter.ts";
+export type { ActivationBits, Linear, Projection, WeightBits } from "./nn/projection.ts";
 export { replaceLinears } from "./nn/replace-linears.ts";
 export type { ReplaceOptions, Replacement, RoundingError } from "./nn/replace-linears.ts";
 export { Runtime } from "./nn/runtime.ts";
@@ -40,5 +41,5 @@ export type { RuntimeOptions } from "./nn/runtime.ts";
 export { Sequential } from "./nn/sequential.ts";
 export type { TransformerShape } from "./nn/shape.ts";
 export { Tape, Tensor } from "./nn/tape.ts";
-export type { CompileOptions, Graph } from "./nn/tape.ts";
+export type { CompileOptions, Graph, InputOptions, Place, RecordOptions, TapeOptions } from "./nn/tape.ts";
 export type { WeightCodes } from "./nn/weight-codes.ts";

@@ -6,7 +6,7 @@
  * import shakespeare from "onebit/shakespeare";
  * const model = await loadInWorker(shakespeare, { threads: 1 });
  *
- * @module
+ * @module onebit/shakespeare
  */
 declare const bytes: Uint8Array<ArrayBuffer>;
 export default bytes;

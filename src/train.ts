@@ -1,7 +1,7 @@
 /**
  * Training of 1-bit language models: `onebit/train`.
  *
- * @module
+ * @module onebit/train
  */
 import { THREADS_MAX } from "./core/limits.ts";
 import {
@@ -27,27 +27,35 @@ import type { Training } from "./train/training.ts";
 export { OnebitError } from "./core/errors.ts";
 export type { TransformerShape } from "./nn/shape.ts";
 export { lossPlotSvg } from "./train/loss-plot.ts";
+export type { Curve, LossPlotOptions } from "./train/loss-plot.ts";
 export { parseMetrics } from "./train/metrics.ts";
 export type { LogSetAside, MetricRecord } from "./train/metrics.ts";
 export { PRESETS } from "./train/presets.ts";
 export type { PresetName } from "./train/presets.ts";
 export { estimateLeftMs, formatTrainingProgress } from "./train/progress-line.ts";
+export type { TrainingProgress } from "./train/progress-line.ts";
 export { lossPlotText } from "./train/terminal-plot.ts";
+export type { TerminalPlotOptions } from "./train/terminal-plot.ts";
 export { readTextFile } from "./train/text-file.ts";
+export type { TextFileOptions } from "./train/text-file.ts";
 export { lossCurves } from "./train/training.ts";
 export { METRICS_FILE, PLOT_FILE } from "./train/folder.ts";
 export type { ResumedFrom, Training } from "./train/training.ts";
 export type { SampleRequest, Sampler, StepEvent, TrainEvent } from "./train/events.ts";
 export { resolveOptions } from "./train/options.ts";
-export type { RecipeOptions } from "./train/options.ts";
+export type { RecipeOptions, ResolvedOptions } from "./train/options.ts";
 export { defaultThreads, planTraining } from "./train/plan.ts";
-export type { TrainingPlan } from "./train/plan.ts";
+export type { PlanOptions, TrainingPlan } from "./train/plan.ts";
 export type { Preset, Recipe, Settings } from "./train/recipe.ts";
+export type { ScheduleKind } from "./train/schedule.ts";
+export type { SkippedCheckpoint } from "./train/checkpoint.ts";
+export type { QuantizedMatrix, TrainedModel } from "./train/trained-model.ts";
+export type { TrainedVocabulary } from "./train/vocabulary.ts";
 export type { Validation } from "./train/validation.ts";
 export { ggufArchitectureOf } from "./train/export-gguf.ts";
 export { transformerGguf } from "./train/export-layer.ts";
 export type { LayerExportOptions } from "./train/export-layer.ts";
-export type { GgufExportOptions } from "./train/export-gguf.ts";
+export type { ArchitectureName, FloatType, GgufExportOptions } from "./train/export-gguf.ts";
 export type { SafetensorsExportOptions } from "./train/export-safetensors.ts";
 
 export interface TrainOptions extends Omit<TrainingOptions, "platform"> {

@@ -2,7 +2,7 @@
  * onebit/worker-host: what the script of a worker of your own calls, where a Content-Security-Policy forbids Blob URLs
  * or the worker does other things too.
  *
- * @module
+ * @module onebit/worker-host
  */
 import { load } from "./index.ts";
 import { type ConnectionScope, serveWith } from "./web/serve.ts";

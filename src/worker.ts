@@ -1,7 +1,7 @@
 /**
  * onebit/worker: a model in a worker of the page, so that the page stays free.
  *
- * @module
+ * @module onebit/worker
  */
 import { fail } from "./core/errors.ts";
 import { type Kind, OBJECT, check } from "./core/options.ts";

@@ -68,7 +68,7 @@ export interface Thread {
 export interface FileStore {
   /**
    * Makes the file `path` hold `chunks`: all of them or, whatever happens, what it held before. The bytes go to a
-   * temporary file in the same folder ({@link temporaryFileTarget} knows its name) and are on the disk, name
+   * temporary file in the same folder (`NAME.ID.tmp`) and are on the disk, name
    * included, when this resolves. Errors of `chunks` itself pass through; the temporary file is removed then too.
    * @throws OnebitError `file/write`
    */
@@ -80,7 +80,7 @@ export interface FileStore {
   removeLeftovers(path: string): Promise<void>;
   /**
    * Appends `text` and a newline, making the file when there is none. Safe when the process is killed, save that the
-   * line may then be cut short; not forced to the disk ({@link syncFile} does that).
+   * line may then be cut short; not forced to the disk (`syncFile` does that).
    * @throws OnebitError `file/write`
    */
   appendLine(path: string, text: string): Promise<void>;

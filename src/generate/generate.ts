@@ -71,7 +71,10 @@ export class Generation implements AsyncIterable<Piece> {
   readonly #result: Promise<GenerationResult>;
   #started = false;
 
-  /** @param prepare checks what was asked for; runs when the generation starts, so its errors reach whoever waits */
+  /**
+   * @internal
+   * @param prepare checks what was asked for; runs when the generation starts, so its errors reach whoever waits
+   */
   constructor(parts: GenerationParts, prepare: () => GenerationRequest | Promise<GenerationRequest>) {
     let resolve: (result: GenerationResult) => void = () => {};
     let reject: (error: unknown) => void = () => {};

@@ -8,7 +8,7 @@ import { FUNCTION, type OptionTable, SIGNAL, number, oneOf, whole } from "../cor
 import type { Variant } from "../kernels/variant.ts";
 import type { ActivationMode, KvType, TernaryKernel } from "../kernels/choices.ts";
 
-interface LoadProgress {
+export interface LoadProgress {
   readonly loadedBytes: number;
   readonly totalBytes: number;
 }

@@ -34,7 +34,10 @@ export class KvCache {
   #position = 0;
   #isClosed = false;
 
-  /** @throws OnebitError `option/invalid`, `train/not-enough-memory` */
+  /**
+   * @internal
+   * @throws OnebitError `option/invalid`, `train/not-enough-memory`
+   */
   constructor(runtime: Runtime, { nLayers, nKvHeads, headDim }: CacheShape, batch: number, contextLength: number) {
     this.#runtime = runtime;
     this.batch = check("batch", batch, COUNT);

@@ -45,8 +45,8 @@ const NO_LINEAR = /(?:^|[._])(?:token_embd|embed\w*|emb|wte|wpe|lm_head|to_logit
  * @param model arrays by name, matrices (out, in), as of a loaded file or of {@link Layer.stateDict}; or a layer.
  * `x.bias`
  *   becomes the bias of `x.weight`
- * @param options of the new layers. Default norm "none": a float linear has none. A layer has a bias where the model
- * has
+ * @param given options of the new layers. Default norm "none": a float linear has none. A layer has a bias where the
+ *   model has
  * @throws OnebitError `model/missing-tensor` when nothing is a linear; `model/bad-shape`, `option/invalid`
  */
 export function replaceLinears(

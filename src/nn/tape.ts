@@ -387,6 +387,7 @@ export class Graph {
   readonly #counts: GraphCounts;
   readonly #gradients: ReadonlyMap<Tensor, Tensor>;
 
+  /** @internal */
   constructor(
     runtime: Runtime,
     program: number,

@@ -36,7 +36,7 @@ export interface GgufExportOptions {
   readonly embedding?: FloatType;
 }
 
-type FloatType = "F32" | "F16" | "Q8_0";
+export type FloatType = "F32" | "F16" | "Q8_0";
 const FLOAT_TYPE = oneOf("F32", "F16", "Q8_0");
 export const GGUF_EXPORT_OPTIONS: OptionTable<GgufExportOptions> = {
   ternary: oneOf("TQ2_0", "TQ1_0", "Q2_0", "I2_S"),
@@ -70,7 +70,7 @@ export async function exportGguf(
   return writeGguf(sink, { metadata, tensors });
 }
 
-type ArchitectureName = "bitnet" | "bitnet-b1.58" | "llama";
+export type ArchitectureName = "bitnet" | "bitnet-b1.58" | "llama";
 
 /** What makes a shape impossible in GGUF, and what to say of it. */
 const REFUSALS: readonly (readonly [(shape: TransformerShape) => boolean, string])[] = [

@@ -56,7 +56,7 @@ export function trainedModelOf(
   };
 }
 
-/** @throws OnebitError as {@link exportGguf}; `model/missing-tensor` for a packed transformer */
+/** @throws OnebitError as {@link Training.gguf}; `model/missing-tensor` for a packed transformer */
 export async function transformerGguf(
   transformer: BitNetTransformer,
   given: LayerExportOptions = {},

@@ -76,6 +76,7 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   readonly #schedule: Schedule;
   #savedStep: number | undefined;
 
+  /** @internal */
   constructor(parts: TrainingParts) {
     this.#parts = parts;
     this.plan = parts.plan;
@@ -141,7 +142,10 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
     });
   }
 
-  /** The files of a Hugging Face folder of the model as it is now. @throws OnebitError as {@link safetensorsFolder} */
+  /**
+   * The files of a Hugging Face folder of the model as it is now.
+   * @throws OnebitError as {@link Training.gguf}; `tensor/bad-data`
+   */
   async safetensors(
     options: SafetensorsExportOptions = {},
   ): Promise<{ readonly name: string; readonly bytes: Uint8Array }[]> {

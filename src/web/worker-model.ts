@@ -92,6 +92,7 @@ export class WorkerModel implements AsyncDisposable {
   readonly #stop: () => void;
   #closing: Promise<void> | undefined;
 
+  /** @internal */
   constructor(connection: Connection, facts: ModelFacts, stop: () => void) {
     this.#connection = connection;
     this.#facts = facts;
@@ -197,6 +198,7 @@ export class WorkerGeneration implements AsyncIterable<Piece> {
     this.#resolve = resolve;
   });
 
+  /** @internal */
   constructor(start: (onPiece: Listener["onPiece"]) => Call<GenerationResult>) {
     this.#start = (onPiece) => {
       try {
