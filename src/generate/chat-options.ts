@@ -1,5 +1,5 @@
 /**
- * Messages, and what a caller may say about the prompt that is made of them.
+ * Chat messages, and the options of the prompt rendered from them.
  *
  * @module
  */
@@ -58,7 +58,7 @@ export const CHAT_PROMPT_OPTIONS: OptionTable<ChatPromptOptions> = {
   now: kind<Date>("a valid Date", (date) => date instanceof Date && !Number.isNaN(date.getTime())),
 };
 
-/** Variables that are options, and the options. */
+/** Template variables that have an option of their own, and that option. */
 const OPTION_OF_VARIABLE: Readonly<Record<string, string>> = {
   messages: "messages, the first argument",
   tools: "tools",
@@ -67,16 +67,16 @@ const OPTION_OF_VARIABLE: Readonly<Record<string, string>> = {
   continue_final_message: "continueFinalMessage",
 };
 
-/** What contradicts itself. @throws OnebitError `option/invalid` */
+/** Refuses options that contradict each other. @throws OnebitError `option/invalid` */
 export function checkChatOptions(options: ChatPromptOptions): void {
   for (const name of Object.keys(options.templateVariables ?? {})) {
     if (Object.hasOwn(OPTION_OF_VARIABLE, name))
-      fail("option/invalid", `templateVariables: ${name} is given by an option: ${OPTION_OF_VARIABLE[name]}`);
+      fail("option/invalid", `templateVariables: ${name} has its own option, ${OPTION_OF_VARIABLE[name]}: use that`);
   }
   if (options.continueFinalMessage === true && options.addGenerationPrompt === true) {
     fail(
       "option/invalid",
-      "continueFinalMessage goes on with the last message, addGenerationPrompt begins another: give one of them",
+      "continueFinalMessage continues the last message, addGenerationPrompt begins another: give only one",
     );
   }
 }
@@ -87,7 +87,7 @@ const MESSAGE: Kind<ChatMessage> = (value, name, code) => {
   const { content } = value as { content?: unknown };
   if (content === undefined || content === null || typeof content === "string") return value as ChatMessage;
   const parts = list('a text, a list of { type: "text", text } or null', PART)(content, `${name}.content`, code);
-  // What the caller does to its list later changes nothing here.
+  // A copy: the caller may change its list later.
   return { ...(value as ChatMessage), content: parts };
 };
 

@@ -1,5 +1,5 @@
 /**
- * Fetches what makes prompts of messages: the interpreter of chat templates, which only models with a vocabulary need.
+ * Loads the chat-template interpreter on demand: only models with a vocabulary need it.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Chat templates of model families whose files come without one, or with a wrong one.
+ * Chat templates for model families whose files carry none, or a wrong one.
  *
  * @module
  */
@@ -37,7 +37,7 @@ export type ChatTemplateName = keyof typeof CHAT_TEMPLATES;
 /** BitNet 2B4T and its conversions. */
 const BITNET_ARCHITECTURES = new Set(["bitnet", "bitnet-b1.58", "bitnet-25"]);
 
-/** What a template says of itself: text without one of these would print itself, whatever the messages are. */
+/** A text without a tag is no template: it would print itself whatever the messages are. */
 const TAG = /\{[{%]/;
 
 /** Whether a text can be a template, for callers who take names, files and templates alike. */
@@ -45,14 +45,14 @@ export function isChatTemplateText(text: string): boolean {
   return TAG.test(text);
 }
 
-/** Names that the option `chatTemplate` knows: of the file's own templates, then of {@link CHAT_TEMPLATES}. */
+/** Names the option `chatTemplate` accepts: the file's own templates, then {@link CHAT_TEMPLATES}. */
 export function chatTemplateNames(tokenizer: Tokenizer | undefined): string[] {
   return [...new Set([...(tokenizer?.chatTemplates.keys() ?? []), ...Object.keys(CHAT_TEMPLATES)])];
 }
 
 /**
  * The template to use: the caller's (a name of {@link chatTemplateNames} or a template's text), the model's own, or the
- * family's. Of a file's several templates `tool_use` goes before `default` when there are tools, as in transformers.
+ * family's. With tools, a file's `tool_use` template goes before its `default`, as in transformers.
  * @throws OnebitError `template/missing`, `option/invalid`
  */
 export function chooseChatTemplate(
@@ -85,7 +85,7 @@ function templateNamed(wanted: string, tokenizer: Tokenizer): string {
     nearest = didYouMean(wanted, names);
   return fail(
     "option/invalid",
-    `chatTemplate: ${shown(wanted)} is no template's name, and as a template it has no {{ or ` +
+    `chatTemplate: ${shown(wanted)} names no template, and as a template text it has no {{ or ` +
       `{%${nearest || `: there are ${names.slice(0, 20).join(", ")}`}`,
   );
 }

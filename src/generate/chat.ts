@@ -1,9 +1,8 @@
 /**
- * Messages to token ids by the model's chat template.
+ * Renders messages to token ids with the model's chat template.
  *
- * The template's own text may hold special tokens; what comes from messages, tools and variables never does, however
- * the template cuts, trims or joins it. A chunk of its own, with the interpreter of templates: who only continues texts
- * never fetches it.
+ * Only the template's own text may hold special tokens; text from messages, tools and variables never does, however the
+ * template cuts, trims or joins it. A chunk of its own: callers who only continue texts never load the interpreter.
  *
  * @module
  */
@@ -37,14 +36,13 @@ export function renderChat(
       ? renderUnfinished(template, messages, options, tokenizer)
       : renderMessages(template, messages, options, tokenizer).text;
   const parts = text.runs().map((run) => ({ text: run.text, special: !run.isInput }));
-  // Most templates print the BOS token themselves; for the others it is added here, never twice.
+  // Most templates print BOS themselves; add it for the others, never twice.
   const ids = tokenizer.encodeParts(parts);
   return { ids, parts };
 }
 
 /**
- * Once with the parts of contents as they are, and once with their texts joined when the template does not go through
- * parts.
+ * Renders with the parts of contents as they are, then once more with their texts joined if the template ignored them.
  */
 function renderMessages(
   template: Template,
@@ -70,24 +68,22 @@ function renderMessages(
     rendering = render(messages);
     if (rendering.readsParts) return rendering;
   } catch (error) {
-    // A template that takes the list for a text fails; one that has other complaints has them of texts too.
+    // A template that takes the list for a text fails here; any other complaint returns with joined texts.
     if (!(error instanceof OnebitError && error.code === "template/raised")) throw error;
   }
   return render(messages.map((message) => ({ ...message, content: joinParts(message.content) })));
 }
 
-/** As llama.cpp and vLLM join them. */
+/** Joined with newlines, as llama.cpp and vLLM do. */
 function joinParts(content: ChatMessage["content"]): string | null | undefined {
   return typeof content === "object" && content !== null ? content.map(({ text }) => text).join("\n") : content;
 }
 
-/**
- * Stands at the end of the last message, to be found in what is rendered; its space tells whether the template trims.
- */
+/** Marks the end of the last message in the rendered text; its trailing space shows whether the template trims. */
 const END_TAG = "CONTINUE_FINAL_MESSAGE_TAG ";
 
 /**
- * Everything up to the end of the last message, as transformers' `continue_final_message` cuts it.
+ * Cuts the prompt at the end of the last message, as transformers' `continue_final_message` does.
  * @throws OnebitError `option/invalid` without a text to go on with, or when the template does not print it
  */
 function renderUnfinished(
@@ -107,8 +103,8 @@ function renderUnfinished(
   if (at < 0)
     fail(
       "option/invalid",
-      "continueFinalMessage: the template does not print the end of the last message, so there is nothing to go " +
-        "on with",
+      "continueFinalMessage: the template does not print the end of the last message, so there is nothing to " +
+        "continue",
     );
   const isTrimmed = text.text.slice(at, at + END_TAG.length) !== END_TAG;
   return text.slice(0, isTrimmed ? text.text.slice(0, at).trimEnd().length : at);
@@ -118,6 +114,6 @@ function taggedContent(content: ChatMessage["content"]): ChatMessage["content"] 
   if (typeof content === "string") return content + END_TAG;
   const at = content?.length ?? 0;
   if (content === undefined || content === null || at === 0)
-    return fail("option/invalid", "continueFinalMessage: the last message has no text to go on with");
+    return fail("option/invalid", "continueFinalMessage: the last message has no text to continue");
   return content.map((part, i) => (i === at - 1 ? { ...part, text: part.text + END_TAG } : part));
 }

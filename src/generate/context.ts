@@ -1,6 +1,5 @@
 /**
- * What the model has read: the ids whose keys and values stand in the KV cache, so that a new prompt only pays for
- * what differs from the last one.
+ * Tracks which ids the KV cache holds, so that a new prompt pays only for what differs from the last one.
  *
  * @module
  */
@@ -10,8 +9,8 @@ import { checkIds } from "./options.ts";
 import type { PromptProgress } from "./options.ts";
 
 /**
- * Ids evaluated between two progress reports and two looks at the abort signal. The split changes no bit of the
- * result; 256 is far above the batch at which prompt kernels reach full speed.
+ * Ids between two progress reports and two checks of the abort signal. The split changes no bit; 256 is far above the
+ * batch at which prompt kernels reach full speed.
  */
 const PROMPT_CHUNK = 256;
 
@@ -38,7 +37,7 @@ export class Context {
     return this.#ids.length >= this.#engine.contextLength;
   }
 
-  /** How many leading ids of `ids` need no work. At least the last one always does: its logits are wanted. */
+  /** How many leading ids of `ids` are cached. The last one never counts: its logits are needed. */
   countReusable(ids: readonly number[]): number {
     const end = Math.min(ids.length - 1, this.#ids.length);
     let n = 0;
@@ -47,14 +46,14 @@ export class Context {
   }
 
   /**
-   * Makes the context hold exactly `ids`, evaluating what differs from what it held.
+   * Makes the context hold exactly `ids`; evaluates only what differs.
    * @returns logits after the last id; a view that the next evaluation overwrites
    * @throws OnebitError `model/bad-token`, `model/context-full`, `option/invalid` (no ids), `aborted`
    */
   async read(ids: readonly number[], options: ReadOptions = {}): Promise<Float32Array> {
     const engine = this.#engine;
     checkIds("ids", ids, engine.vocabSize, "model/bad-token");
-    if (ids.length === 0) fail("option/invalid", "the prompt is empty: a model needs at least one id to go on from");
+    if (ids.length === 0) fail("option/invalid", "the prompt is empty: wanted at least one id");
     if (ids.length > engine.contextLength) {
       fail(
         "model/context-full",

@@ -1,5 +1,5 @@
 /**
- * The decode loop: prompt in, one piece of text for every id out, until something says stop.
+ * The decode loop: takes a prompt, gives one piece of text per id, until something stops it.
  *
  * @module
  */
@@ -82,7 +82,7 @@ export class Generation implements AsyncIterable<Piece> {
       resolve = onResult;
       reject = onError;
     });
-    // An error also reaches the one who iterates; a result nobody asked for must not end the process.
+    // The iterating consumer gets the error too; an unawaited result must not end the process.
     this.#result.catch(() => {});
     this.#pieces = runGeneration(parts, prepare, resolve, reject);
   }
@@ -90,7 +90,7 @@ export class Generation implements AsyncIterable<Piece> {
   /** @throws OnebitError `option/invalid` the second time */
   [Symbol.asyncIterator](): AsyncIterator<Piece> {
     if (this.#started)
-      fail("option/invalid", "a generation can be iterated only once: call generate again, or keep its pieces");
+      fail("option/invalid", "a generation can be iterated only once: keep its pieces, or call generate again");
     this.#started = true;
     return this.#pieces;
   }
@@ -108,14 +108,14 @@ export class Generation implements AsyncIterable<Piece> {
   }
 }
 
-/** What was asked for. */
+/** The prompt and options of one generation. */
 export interface GenerationRequest {
   readonly promptIds: readonly number[];
-  /** Checked by their table. */
+  /** Checked by GENERATE_OPTIONS. */
   readonly options: GenerateOptions;
 }
 
-/** Checked options, in the form the loop uses. */
+/** The options in the form the loop uses. */
 interface Plan {
   readonly sampling: Sampling;
   readonly maxTokens: number;
@@ -160,7 +160,7 @@ async function* runGeneration(
   };
   try {
     const prepared = prepare();
-    // Without an await where none is needed: calls take their turns in the order they were made.
+    // No await unless needed, so that calls take their turns in the order they were made.
     const { promptIds, options } = prepared instanceof Promise ? await prepared : prepared,
       plan = makePlan(parts, options);
     seed = plan.sampling.seed;
@@ -172,13 +172,13 @@ async function* runGeneration(
     if (!(error instanceof OnebitError && error.code === "aborted"))
       failure = { error: typedRefusal(error, "model/not-enough-memory", "generating") };
   } finally {
-    // Runs too when the consumer leaves its loop: then nothing has failed and the reason is still "aborted".
+    // Also runs when the consumer leaves its loop: nothing has failed then, and the reason is still "aborted".
     end();
   }
   if (failure) throw failure.error;
 }
 
-/** @param end to be called when the model is needed no more, though the consumer may not come back to hear of it */
+/** @param end called as soon as the model is free, even if the consumer never asks again */
 async function* decode(
   parts: GenerationParts,
   plan: Plan,
@@ -237,13 +237,13 @@ function whyStop(isEnd: boolean, isStopString: boolean, isLength: boolean, isFul
   return isFull ? "context" : undefined;
 }
 
-/** Ids to text that can be shown: whole characters, stop strings cut off. */
+/** Turns ids into text to show: whole characters, stop strings cut off. */
 function createTextReader(tokenizer: Tokenizer | undefined, stops: readonly string[]) {
   const decoder = tokenizer?.stream();
   const scanner = createStopScanner(stops, tokenizer === undefined ? undefined : naming(stops, tokenizer));
   const nKnown = tokenizer?.vocabSize ?? 0;
   return {
-    // Rows beyond the vocabulary are padding of the head: they have no text.
+    // Head rows beyond the vocabulary are padding: they have no text.
     push: (id: number): string => {
       if (tokenizer === undefined || decoder === undefined || id >= nKnown) return "";
       const text = scanner.push(decoder.push(id));
@@ -256,7 +256,7 @@ function createTextReader(tokenizer: Tokenizer | undefined, stops: readonly stri
   };
 }
 
-/** Those of `stops` that name a control token, which prints as nothing. */
+/** The stop strings that name a control token, which prints as nothing. */
 function naming(stops: readonly string[], tokenizer: Tokenizer): ReadonlySet<string> {
   const found = new Set<string>();
   for (let id = 0; stops.length > 0 && id < tokenizer.vocabSize; id++) {
@@ -282,7 +282,7 @@ function makePlan({ engine, tokenizer }: GenerationParts, options: GenerateOptio
   if (!options.ignoreEnd) tokenizer?.endOfTurnIds.forEach((id) => endIds.add(id));
   const stops = [options.stop ?? []].flat();
   if (stops.length > 0 && tokenizer === undefined) {
-    fail("tokenizer/missing", "stop strings need text, and this model file has no vocabulary: use stopIds");
+    fail("tokenizer/missing", "stop strings need text, but this model file has no vocabulary: use stopIds");
   }
   return {
     sampling: checkSampling(options, engine.vocabSize),

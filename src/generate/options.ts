@@ -1,5 +1,5 @@
 /**
- * What a caller may ask of a generation, its defaults, and the check that refuses anything else.
+ * The options of a generation, their defaults and their checks.
  *
  * @module
  */
@@ -92,10 +92,10 @@ export interface Sampling {
   readonly seed: number | bigint;
 }
 
-/** Enough for an answer; a caller who wants more says so, and one who forgets waits seconds, not minutes. */
+/** Enough for an answer: a caller who sets no limit waits seconds, not minutes. */
 export const MAX_TOKENS_DEFAULT = 512;
 
-/** Items of any kind: what ids may be depends on the model. */
+/** Items of any kind: the model's vocabulary bounds the ids later. */
 export const ID_LIST = list("a list of token ids", (id) => id as number);
 
 /** A prompt. */
@@ -110,7 +110,7 @@ const SEED = kind<number | bigint>("an integer from 0 to 2^53 - 1 or a bigint be
   typeof seed === "bigint" ? seed >= 0n && seed < 1n << 64n : Number.isSafeInteger(seed) && (seed as number) >= 0,
 );
 
-/** Outside these a value is a mistake, not a taste. */
+/** The bounds are where a value must be a mistake. */
 export const GENERATE_OPTIONS: OptionTable<GenerateOptions> = {
   repetitionPenalty: number({ min: 0.01, max: 10 }),
   frequencyPenalty: number({ min: -100, max: 100 }),
@@ -139,7 +139,7 @@ export const GENERATE_OPTIONS: OptionTable<GenerateOptions> = {
   onProgress: FUNCTION,
 };
 
-/** What other programs call these. */
+/** Names of these options in other programs. */
 export const GENERATE_MEANINGS: Meanings = {
   n_predict: "maxTokens",
   num_predict: "maxTokens",

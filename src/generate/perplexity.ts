@@ -1,8 +1,8 @@
 /**
- * Perplexity: exp of the mean negative log-likelihood a model gives to a text it did not write.
+ * Perplexity: exp of the mean negative log-likelihood a model gives a text.
  *
- * The ids are cut into windows that do not overlap; each starts fresh (after BOS, for models that use one) and every
- * id but a window's first is scored. Shorter windows give higher values: compare only equal `context`.
+ * Cuts the ids into windows without overlap. Each starts fresh (after BOS, for models that use one), and every id but
+ * its first is scored. Shorter windows give higher values: compare only equal `context`.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export interface PerplexityOptions {
   onProgress?: (progress: PromptProgress) => void;
 }
 
-/** What `context` may be depends on the model. */
+/** The model bounds `context` later. */
 export const PERPLEXITY_OPTIONS: OptionTable<PerplexityOptions> = {
   context: whole(2),
   signal: SIGNAL,

@@ -29,7 +29,7 @@ export interface Sampler {
   next(logits: Float32Array, history: readonly number[]): number;
 }
 
-/** Ids still in the race with their logits, `sorted` when the logits descend. */
+/** The remaining ids with their logits; `sorted` when the logits descend. */
 interface Candidates {
   readonly ids: Int32Array;
   readonly logits: Float64Array;
@@ -41,7 +41,7 @@ interface Step {
   keep(candidates: Candidates, sampling: Sampling, numeric: Numeric): Candidates;
 }
 
-/** Truncations in the order they run; top-k comes before, where candidates are first gathered. */
+/** Truncations in the order they run. Top-k runs before them, where candidates are gathered. */
 const STEPS: readonly Step[] = [
   { isOn: ({ typicalP }) => typicalP < 1, keep: (c, { typicalP }, numeric) => keepTypical(c, typicalP, numeric) },
   { isOn: ({ topP }) => topP < 1, keep: (c, { topP }, numeric) => keepTopP(c, topP, numeric) },
@@ -82,7 +82,7 @@ export function logprobs(
   return { chosen: logits[chosen] - total, top };
 }
 
-/** Penalties, then bias, written into `logits`; returns what stood there, to be put back in order. */
+/** Writes penalties, then bias, into `logits`; returns the old values, to be restored in order. */
 function adjust(logits: Float32Array, history: readonly number[], sampling: Sampling): [id: number, logit: number][] {
   const { repetitionPenalty, frequencyPenalty, presencePenalty, penaltyLastN, logitBias } = sampling;
   const undo: [number, number][] = [];
@@ -99,7 +99,7 @@ function adjust(logits: Float32Array, history: readonly number[], sampling: Samp
     undo.push([id, logits[id]]);
     logits[id] += bias;
   }
-  // An id may have been penalised and biased: the first value saved is the one to end with.
+  // An id both penalised and biased was saved twice: restore the first value last.
   return undo.reverse();
 }
 
@@ -149,7 +149,7 @@ function weigh({ logits }: Candidates, numeric: Numeric): { weights: Float64Arra
   return { weights, sum, max };
 }
 
-/** Candidates by distance of their surprise from the entropy, nearest first, until they weigh `typicalP`. */
+/** Keeps the candidates whose surprise is nearest to the entropy, until they weigh `typicalP`. */
 function keepTypical(candidates: Candidates, typicalP: number, numeric: Numeric): Candidates {
   const { weights, sum, max } = weigh(candidates, numeric);
   const logSum = max + numeric.log(sum);
@@ -168,7 +168,7 @@ function keepTopP(candidates: Candidates, topP: number, numeric: Numeric): Candi
   const { weights, sum } = weigh(candidates, numeric);
   let order = indices(weights.length);
   if (!candidates.sorted) {
-    // Ids below this weight together weigh less than 1 − topP, so none of them is needed: only the rest is sorted.
+    // Ids below this weight together weigh less than 1 − topP: only the rest needs sorting.
     const cutoff = ((1 - topP) * sum) / weights.length;
     order = order.filter((i) => weights[i] >= cutoff);
     order.sort((a, b) => candidates.logits[b] - candidates.logits[a] || candidates.ids[a] - candidates.ids[b]);
@@ -203,7 +203,7 @@ function draw(candidates: Candidates, temperature: number, uniform: number, nume
     left -= weights[i];
     if (left < 0) return candidates.ids[i];
   }
-  // Rounding may leave a crumb at the end: the last id that can be drawn takes it.
+  // Rounding may leave a crumb at the end: it goes to the last id that can be drawn.
   return candidates.ids[weights.findLastIndex((weight) => weight > 0)];
 }
 
@@ -224,5 +224,5 @@ function indices(n: number): Int32Array {
 }
 
 function failAllBanned(): never {
-  fail("option/invalid", "no id can be drawn: every logit is -Infinity or NaN after the penalties and the logit bias");
+  fail("option/invalid", "no id can be drawn: every logit is -Infinity or NaN after penalties and logitBias");
 }

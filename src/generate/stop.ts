@@ -1,19 +1,18 @@
 /**
- * Finds stop strings in text that arrives in pieces, holding back no more than could still become one.
+ * Finds stop strings in text that arrives in pieces; holds back only what could still become one.
  *
- * One Knuth–Morris–Pratt automaton a stop string, walked a UTF-16 unit at a time, so where the pieces are cut never
- * changes the outcome. Control tokens are no part of the text, but a stop string may name one: their names pass by
- * hidden.
+ * Each stop string has a Knuth–Morris–Pratt automaton, fed one UTF-16 unit at a time, so cuts between pieces never
+ * change the outcome. Control tokens are not in the text, but a stop string may name one: their names are fed hidden.
  *
  * @module
  */
 
 export interface StopScanner {
-  /** Takes more text; returns what can be shown now. After a match, `stopped` is true and nothing more comes out. */
+  /** Takes more text; returns what can be shown now. After a match `stopped` is true and no more text comes out. */
   push(text: string): string;
-  /** Takes the name of a control token: nothing to show, but what stop strings that name one look for. */
+  /** Takes the name of a control token: never shown, but stop strings may match it. */
   pushHidden(name: string): string;
-  /** The text held back: no more is coming, so it is not the beginning of a stop string after all. */
+  /** Returns the text held back: at the end of the text it begins no stop string. */
   end(): string;
   readonly stopped: boolean;
 }
@@ -21,21 +20,21 @@ export interface StopScanner {
 interface Automaton {
   readonly text: string;
   readonly fallback: Uint16Array;
-  /** Walks over hidden names too. */
+  /** Is fed hidden names too. */
   readonly seesHidden: boolean;
-  /** How many of its characters have come. */
+  /** How many of its characters have matched. */
   state: number;
 }
 
-/** Characters that came and are not out yet. */
+/** Characters taken but not given out yet. */
 interface Held {
   readonly text: string;
   readonly isHidden: boolean;
 }
 
 /**
- * The first stop string to be completed ends the text; of several completed at once, the longest.
- * @param namesHidden those of `stops` that name a control token
+ * The first completed stop string ends the text; of several completed at once, the longest.
+ * @param namesHidden the stop strings that name a control token
  */
 export function createStopScanner(stops: readonly string[], namesHidden: ReadonlySet<string> = new Set()): StopScanner {
   return new Scanner(
@@ -81,11 +80,11 @@ class Scanner implements StopScanner {
       this.#held = [];
       return shown;
     }
-    // One that sees hidden names may hold back fewer of the shown characters; holding back too many only delays them.
+    // An automaton that sees hidden names may need fewer shown characters; holding too many only delays them.
     return this.#release(this.#automata.reduce((most, { state }) => Math.max(most, state), 0));
   }
 
-  /** Walks one character on; the longest stop string that it completes. */
+  /** Feeds one character; returns the longest stop string it completes. */
   #step(char: string, isHidden: boolean): Automaton | undefined {
     let found: Automaton | undefined;
     for (const automaton of this.#automata) {
@@ -100,7 +99,7 @@ class Scanner implements StopScanner {
     return found;
   }
 
-  /** Gives out what is held but for its last `nKept` characters, hidden ones counted or not. */
+  /** Gives out the held text except its last `nKept` characters; hidden ones count with `countsHidden`. */
   #release(nKept: number, countsHidden = false): string {
     let begin = this.#held.length;
     let kept = "";

@@ -1,12 +1,11 @@
 /**
- * Whose turn it is: a model has one KV cache, so one call computes at a time, the others in the order they came.
+ * Turns: a model has one KV cache, so one call computes at a time, in the order they came.
  *
- * A call can vanish without a word. The consumer of a generation may never ask for its next piece; in workerd a request
- * whose reader has left is gone at its next `await`, and none of its code runs again, not even a `finally`. So no turn
- * hangs on a promise of another call. Whoever ends a turn wakes the next by a plain callback, and takes no notice of
- * whether it comes: a call that waits also looks by itself, and takes a turn that is free. A holder that shows no life
- * while somebody looks for a second has lost its turn. One that was only slow gets a new turn later, and reads its ids
- * again, with the same bits.
+ * A call can vanish silently. A consumer may never ask for its next piece; in workerd a request whose reader has left
+ * stops at its next `await`, and none of its code runs again, not even a `finally`. So no turn depends on another
+ * call's promise. Ending a turn wakes the next call by a plain callback, without checking that it comes: waiting calls
+ * also poll, and take a free turn. A holder that shows no sign of life for a second of polls loses its turn. If it was
+ * only slow, it gets a new turn later and reads its ids again, with the same bits.
  *
  * @module
  */
@@ -14,38 +13,38 @@ import { AbortListeners } from "../core/abort-listeners.ts";
 import { type AbortState, fail } from "../core/errors.ts";
 import type { Platform } from "../core/platform.ts";
 
-/** How a call that waits finds that it is its turn. */
+/** How a waiting call finds that its turn has come. */
 interface Looking {
   /**
-   * It looks this often, on a timer of its own: workerd ends a request that waits for nothing of its own, and Node a
+   * Interval of polls, on the call's own timer: workerd ends a request that waits for nothing of its own, and Node a
    * program.
    */
   readonly everyMs: number;
-  /** And this often when it is the next. */
+  /** Interval for the next in the queue. */
   readonly nextEveryMs: number;
-  /** Whoever ends a turn wakes the next. */
+  /** Whether ending a turn wakes the next call. */
   readonly isWoken: boolean;
 }
 
 const WOKEN: Looking = { everyMs: 100, nextEveryMs: 100, isWoken: true };
 
 /**
- * Where requests live apart: waking would resolve a promise of another. In workerd that request then goes on by a
- * signal, and one that comes while it serves the last is lost: of 2,796 small requests that took ten turns each, 30 at
- * once, 996 hung. A look is cheap, and the next looks only when the one who computes lets the event loop run.
+ * For workerd, where waking would resolve another request's promise. That request continues by a signal, and a signal
+ * that arrives while it serves the last one is lost: of 2,796 small requests of ten turns each, 30 at once, 996 hung. A
+ * poll is cheap, and the next call polls only when the computing one lets the event loop run.
  */
 const UNWOKEN: Looking = { everyMs: 20, nextEveryMs: 1, isWoken: false };
 
 /**
- * A holder that was silent for looks of so many milliseconds has lost its turn. Not for so long by the clock: a live
- * holder runs between two looks, also where something else blocked the event loop for long.
+ * A holder silent for this many milliseconds of polls loses its turn. Polls, not the clock: a live holder runs between
+ * two polls, even after something blocked the event loop.
  */
 const SILENT_MS = 1000;
 
 export class Turns {
   #holder: Turn | undefined;
   readonly #waiting: Turn[] = [];
-  /** Those that lost their turn, to hear of `close`. Weak, since nobody may ever come back for them. */
+  /** Calls that lost their turn, for `close` to stop. Weak: they may never come back. */
   #lost: WeakRef<Turn>[] = [];
   readonly #signals = new AbortListeners();
   readonly #looking: Looking;
@@ -59,14 +58,14 @@ export class Turns {
     return this.#isClosed;
   }
 
-  /** A call that ends with `signal`, or when the turns are closed. It must be told to `end`. */
+  /** A call that stops with `signal` or `close`. Its owner must call `end`. */
   open(signal: AbortSignal | undefined): Turn {
     const turn = new Turn(this);
     if (signal !== undefined) turn.unlisten = this.#signals.listen(signal, () => turn.stop(signal.reason));
     return turn;
   }
 
-  /** Stops every call: no turn is given any more. */
+  /** Stops every call and gives no more turns. */
   close(): void {
     this.#isClosed = true;
     for (const turn of [this.#holder, ...this.#waiting, ...this.#lost.map((lost) => lost.deref())])
@@ -78,7 +77,7 @@ export class Turns {
     return this.#holder === turn;
   }
 
-  /** Waits until `turn` holds. @throws OnebitError `aborted` when it is stopped */
+  /** Waits until `turn` is the holder. @throws OnebitError `aborted` when it is stopped */
   async take(turn: Turn): Promise<void> {
     if (this.#waiting.length === 0 && this.#holder === undefined) return this.#give(turn);
     this.#waiting.push(turn);
@@ -91,7 +90,7 @@ export class Turns {
       turn.nLooks++;
       if (turn.isStopped) return this.#giveUp(turn);
       if (this.#holder !== undefined && look(this.#holder, ms)) this.#evict(this.#holder);
-      // Woken, or taken for gone, and another was faster: first in the queue again.
+      // Woken or taken for gone, but another was faster: back to the head of the queue.
       if (!this.#waiting.includes(turn)) this.#waiting.unshift(turn);
       isNext = isWoken || this.#areGoneBefore(turn, nLooksSeen);
       if (this.#holder === undefined && isNext) return this.#give(turn);
@@ -108,7 +107,7 @@ export class Turns {
     if (this.#looking.isWoken) this.#waiting.shift()?.wake();
   }
 
-  /** Whether nobody before `turn` in the queue has looked since it last did. */
+  /** True if no call before `turn` has polled since `turn` last did. */
   #areGoneBefore(turn: Turn, nLooksSeen: WeakMap<Turn, number>): boolean {
     const before = this.#waiting.slice(0, this.#waiting.indexOf(turn)),
       areGone = before.every((other) => nLooksSeen.get(other) === other.nLooks);
@@ -118,7 +117,7 @@ export class Turns {
 
   #give(turn: Turn): void {
     if (turn.isStopped) return this.#giveUp(turn);
-    // And those before it, who are gone.
+    // Also drops the calls before it, which are gone.
     if (!this.#looking.isWoken) this.#waiting.splice(0, this.#waiting.indexOf(turn));
     this.#forget(turn);
     this.#holder = turn;
@@ -126,7 +125,7 @@ export class Turns {
 
   #giveUp(turn: Turn): never {
     this.#forget(turn);
-    // It may have been woken for a turn that the next can have.
+    // It may have been woken for this turn: pass it on.
     if (this.#holder === undefined) this.#wakeNext();
     return fail("aborted", "stopped by the caller's abort signal while waiting for the model", turn.reason);
   }
@@ -140,12 +139,12 @@ export class Turns {
     this.#holder = undefined;
     turn.lose();
     this.#lost = this.#lost.filter((lost) => lost.deref()?.isLost);
-    // Where there are no weak references (workerd of an old date), such a call hears of the end when it comes back.
+    // Without weak references (old workerd dates) such a call learns of `close` when it comes back.
     if (typeof WeakRef === "function") this.#lost.push(new WeakRef(turn));
   }
 }
 
-/** Says, at each look and what it waited for that, whether the holder has been silent for too many of them. */
+/** Called at each poll with the time waited: true once the holder has been silent for SILENT_MS. */
 function createLookout(): (holder: Turn, waitedMs: number) => boolean {
   let watched: Turn | undefined,
     nSigns = 0,
@@ -158,19 +157,19 @@ function createLookout(): (holder: Turn, waitedMs: number) => boolean {
   };
 }
 
-/** One call, from when it is made until it ends: it waits, computes, and rests while its consumer is away. */
+/** One call from start to end: it waits, computes, and rests while its consumer is away. */
 export class Turn implements AbortState {
   reason: unknown;
   isLost = false;
-  /** How often it was asked whether to go on, which happens at every breath of a computation. */
+  /** Signs of life: reads of `aborted`, one at every breath of a computation. */
   nSigns = 0;
-  /** How often it looked whether it is its turn. */
+  /** Its polls so far. */
   nLooks = 0;
   wake = (): void => {};
   unlisten = (): void => {};
   readonly #turns: Turns;
   #isStopped = false;
-  /** What stops it where it does not ask by itself. */
+  /** Ends the call while it rests and reads nothing. */
   #onStop = (): void => {};
 
   constructor(turns: Turns) {
@@ -181,7 +180,7 @@ export class Turn implements AbortState {
     return this.#isStopped || this.#turns.isClosed;
   }
 
-  /** Asked by what computes, between two steps. */
+  /** Computations read this between two steps. */
   get aborted(): boolean {
     this.nSigns++;
     return this.isStopped || this.isLost;
@@ -194,12 +193,12 @@ export class Turn implements AbortState {
     this.nSigns++;
   }
 
-  /** The consumer is away, perhaps for good: if the call is stopped now, `onStop` ends it. */
+  /** The consumer is away, perhaps for good: a stop now ends the call by `onStop`. */
   rest(onStop: () => void): void {
     this.#onStop = onStop;
   }
 
-  /** The consumer is back. False: the context may have been used by others. @throws OnebitError `aborted` */
+  /** The consumer is back. False if others may have used the context. @throws OnebitError `aborted` */
   async goOn(): Promise<boolean> {
     this.#onStop = () => {};
     this.nSigns++;
@@ -209,7 +208,7 @@ export class Turn implements AbortState {
     return false;
   }
 
-  /** Nothing is left behind; twice is fine. */
+  /** Releases everything; calling it twice is fine. */
   end(): void {
     this.#onStop = () => {};
     this.unlisten();
@@ -228,14 +227,14 @@ export class Turn implements AbortState {
     this.isLost = true;
   }
 
-  /** Resolves after `ms`, or when it is woken if it may be. */
+  /** Resolves after `ms`, or when woken if `isWoken`. */
   async wokenOr(ms: number, isWoken: boolean): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((resolve) => {
       timer = setTimeout(resolve, ms);
       if (isWoken) this.wake = resolve;
     });
-    // Here and not by who wakes it: in workerd a timer is its own request's.
+    // Cleared here, not by the waker: in workerd a timer belongs to its request.
     clearTimeout(timer);
   }
 }

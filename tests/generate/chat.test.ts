@@ -52,7 +52,7 @@ describe("chat templates of families", () => {
     );
   });
 
-  test("end without the assistant's turn when asked", () => {
+  test("end before the assistant's turn when asked", () => {
     assert.equal(
       rendered(MESSAGES.slice(1, 2), { chatTemplate: "bitnet", addGenerationPrompt: false }),
       "<s>User: Hi<|eot_id|>",
@@ -106,7 +106,7 @@ describe("named templates", () => {
     assert.deepEqual([...tokenizer.chatTemplates.keys()], ["tool_use", "rag", "default"]);
   });
 
-  test("a name that is none, and text without a tag, are refused with the nearest name", () => {
+  test("refuses unknown names, and text without a tag, and suggests the nearest name", () => {
     for (const [chatTemplate, message] of [
       ["chatlm", /"chatlm" .* did you mean "?chatml/],
       ["tool_uses", /did you mean "?tool_use/],
@@ -153,7 +153,7 @@ describe("messages as clients send them", () => {
     { type: "text", text: "two" },
   ] as const;
 
-  test("parts reach templates that go through them, and are joined for those that take a text", () => {
+  test("parts reach templates that read them, and are joined for those that take a text", () => {
     const content: ChatMessage[] = [
       { role: "user", content: parts },
       { role: "assistant", content: "a" },
@@ -198,7 +198,7 @@ describe("messages as clients send them", () => {
       assert.doesNotMatch(rendered(messages, { chatTemplate }), /None/);
   });
 
-  test("parts that are no text are refused by name", () => {
+  test("refuses parts that are not text, by name", () => {
     const image = [
       {
         role: "user",
@@ -219,7 +219,7 @@ describe("messages as clients send them", () => {
       });
   });
 
-  test("roles that templates know make special tokens with what stands around them, others do not", () => {
+  test("known roles make special tokens with the text around them, other roles do not", () => {
     const special = (role: string): number =>
       renderChat(
         [{ role, content: "" }],
@@ -278,11 +278,11 @@ describe("continueFinalMessage", () => {
     );
   });
 
-  test("is refused with nothing to go on with, or with the beginning of another turn", () => {
+  test("refuses a last message without text, and addGenerationPrompt beside it", () => {
     for (const content of [null, undefined, []])
       assert.throws(() => rendered(last(content), { chatTemplate: "chatml", continueFinalMessage: true }), {
         code: "option/invalid",
-        message: /no text to go on with/,
+        message: /no text to continue/,
       });
     assert.throws(
       () => rendered(last("1"), { chatTemplate: "{{ messages[0].content }}", continueFinalMessage: true }),
@@ -290,7 +290,7 @@ describe("continueFinalMessage", () => {
     );
     assert.throws(
       () => rendered(last("1"), { chatTemplate: "chatml", continueFinalMessage: true, addGenerationPrompt: true }),
-      { code: "option/invalid", message: /give one of them/ },
+      { code: "option/invalid", message: /give only one/ },
     );
   });
 });
@@ -320,7 +320,7 @@ describe("chat", () => {
     assert.equal(rendered([message], options), "t False 05 Jan 2024 09:07 None [1, 2.5] False True");
   });
 
-  test("stops at a control token that stop names, although it prints as nothing", async () => {
+  test("stops at a control token named in stop, although it prints as nothing", async () => {
     const say = (options: ChatOptions): Promise<{ text: string; stopReason: string; ids: readonly number[] }> => {
       const engine = scriptedEngine(1, [65, 261, 66, 260, 67], { contextLength: 50 });
       return new Model({ engine, tokenizer: fakeTokenizer({ addBos: false }), loadMs: 0 })

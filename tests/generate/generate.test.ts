@@ -83,7 +83,7 @@ describe("generate", () => {
     assert.equal(await model.generate(PROMPT, { ...GREEDY, stop: "END", maxTokens: 5 }).text(), "one E");
   });
 
-  test("stops at ids of the caller's, and goes past the model's when told", async () => {
+  test("stops at the caller's ids, and ignores the model's with ignoreEnd", async () => {
     const { model } = modelSaying("abc");
     const own = await model.generate(PROMPT, { ...GREEDY, stopIds: ["b".charCodeAt(0)] }).result();
     assert.deepEqual([own.text, own.stopReason], ["a", "stop"]);
@@ -91,7 +91,7 @@ describe("generate", () => {
     assert.deepEqual([past.ids, past.stopReason, past.text], [[...bytesOf("abc"), EOS, EOS, EOS], "length", "abc"]);
   });
 
-  test("says when the context is full, having used every position", async () => {
+  test("fills every position, then stops with context", async () => {
     const { model, engine } = modelSaying("x".repeat(100), { contextLength: 10 });
     const result = await model.generate(PROMPT, GREEDY).result();
     assert.equal(result.stopReason, "context");
@@ -183,7 +183,7 @@ describe("generate", () => {
   });
 });
 
-describe("the KV cache across calls", () => {
+describe("KV cache across calls", () => {
   test("only what differs is evaluated again", async () => {
     const engine = fakeEngine((_ids, logits) => void (logits.fill(0), (logits[65] = 9)));
     const model = new Model({ engine, tokenizer: fakeTokenizer(), loadMs: 0 });
@@ -232,7 +232,7 @@ describe("the KV cache across calls", () => {
 });
 
 describe("stopping and taking turns", () => {
-  test("an abort signal ends it with what there is", async () => {
+  test("an abort signal ends it with the text so far", async () => {
     const { model } = modelSaying("abcdefgh");
     const abort = new AbortController();
     const generation = model.generate(PROMPT, { ...GREEDY, signal: abort.signal });
@@ -255,7 +255,7 @@ describe("stopping and taking turns", () => {
     assert.deepEqual([before.ids, before.stopReason], [[], "aborted"]);
   });
 
-  test("nothing is left listening on the caller's signal", async () => {
+  test("leaves no listener on the caller's signal", async () => {
     const { model } = modelSaying("abc");
     const { signal } = new AbortController();
     await model.generate(PROMPT, { ...GREEDY, signal }).result();
@@ -300,7 +300,7 @@ describe("stopping and taking turns", () => {
     );
   });
 
-  test("close ends what runs, frees the engine once, and later calls say so", async () => {
+  test("close ends running calls and frees the engine once; later calls fail", async () => {
     const { model, engine } = modelSaying("abcdefgh");
     const generation = model.generate(PROMPT, GREEDY);
     let closing: Promise<void> | undefined;
@@ -334,7 +334,7 @@ describe("a model without a vocabulary", () => {
     assert.deepEqual([result.ids, result.text], [[5, 6, 7], ""]);
   });
 
-  test("says what it cannot do", async () => {
+  test("refuses what needs a vocabulary", async () => {
     assert.equal(model.hasTokenizer, false);
     assert.throws(() => model.tokenizer, { code: "tokenizer/missing" });
     await assert.rejects(model.generate("x").text(), { code: "tokenizer/missing" });

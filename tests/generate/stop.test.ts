@@ -16,7 +16,7 @@ function cutNaively(text: string, stops: readonly string[]): string {
 }
 
 describe("stop strings", () => {
-  test("hold back only what can still become one", () => {
+  test("hold back only text that can still become one", () => {
     const scanner = createStopScanner(["END", "\n\n"]);
     assert.equal(scanner.push("a"), "a");
     assert.equal(scanner.push("bE"), "b");
@@ -29,7 +29,7 @@ describe("stop strings", () => {
     assert.equal(scanner.end(), "");
   });
 
-  test("give back what was held when no more comes", () => {
+  test("give back the held text at the end", () => {
     const scanner = createStopScanner(["END"]);
     assert.equal(scanner.push("xEN"), "x");
     assert.equal(scanner.end(), "EN");

@@ -87,7 +87,7 @@ describe("a generation paused at a piece", () => {
     assert.equal((await pieces.next()).done, false);
   });
 
-  test("lets others go first after a second, and goes on to the answer it would have given", async () => {
+  test("lets others go first after a second, then continues to the same answer", async () => {
     await using model = await load(GGUF, { threads: 1 });
     const alone = await model.generate([1, 2, 3], OPTIONS).result();
     const { generation, pieces } = await pausedAfter(model, 7),
@@ -98,7 +98,7 @@ describe("a generation paused at a piece", () => {
     assert.deepEqual((await model.generate([9, 8], OPTIONS).result()).ids, other.ids);
   });
 
-  test("that others went before hears of close too", async (t) => {
+  test("that others overtook is stopped by close too", async (t) => {
     const model = await load(GGUF, { threads: 1 }),
       { generation, pieces } = await pausedAfter(model, 3);
     await model.logits([1]);
@@ -173,7 +173,7 @@ for (const [how, platform] of Object.entries({ woken: {}, "unwoken, as in worker
       assert.deepEqual(order, [2, 5, 8, 11, 14, 17]);
     });
 
-    test("while they compute: after a second they have lost their turn, and notice it if they live", async (t) => {
+    test("while they compute: after a second they lose their turn, and notice it if they live", async (t) => {
       const turns = new Turns(platform),
         gone = turns.open(undefined),
         next = turns.open(undefined);
@@ -185,7 +185,7 @@ for (const [how, platform] of Object.entries({ woken: {}, "unwoken, as in worker
       assert.equal(turns.isHeldBy(next), true);
     });
 
-    test("but not while they show life, however long it takes", async () => {
+    test("but not while they show signs of life, however long it takes", async () => {
       const turns = new Turns(platform),
         busy = turns.open(undefined),
         next = turns.open(undefined);
@@ -199,7 +199,7 @@ for (const [how, platform] of Object.entries({ woken: {}, "unwoken, as in worker
     });
   });
 
-test("no call in workerd resolves what another waits for", async (t) => {
+test("no call in workerd resolves another's promise", async (t) => {
   const turns = new Turns({ isolatesRequests: true }),
     first = turns.open(undefined),
     next = turns.open(undefined),

@@ -1,5 +1,5 @@
 /**
- * Python's operators, on what templates use them for, with results bounded before they are made.
+ * Python's operators, as far as templates use them; sizes of results are checked before memory is taken.
  *
  * @module
  */
@@ -45,7 +45,7 @@ export function calculate(operator: string, left: Value, right: Value, budget: B
   return raise(`cannot compute ${typeName(left)} ${operator} ${typeName(right)}`);
 }
 
-/** Markup escapes what is added to it. */
+/** Markup escapes the text added to it. */
 function add(left: MarkedText, right: MarkedText, budget: Budget): MarkedText {
   if (!left.isMarkup && !right.isMarkup) return concat([left, right]);
   return concat([escapeHtml(left, budget), escapeHtml(right, budget)]).asMarkup(true);
@@ -59,19 +59,19 @@ export function applySign(operator: "+" | "-", value: Value): Value {
   return value instanceof Float ? new Float(n) : integer(n);
 }
 
-/** Refuses a list too long before it takes memory. @throws OnebitError `template/limit` */
+/** Refuses a list that is too long before it takes memory. @throws OnebitError `template/limit` */
 export function checkItems(n: number, budget: Budget): void {
   if (!(n <= TEMPLATE_LIST_ITEMS_MAX))
-    fail("template/limit", `chat template: a list of ${n} items, at most ${TEMPLATE_LIST_ITEMS_MAX} are allowed`);
+    fail("template/limit", `chat template: wanted lists of at most ${TEMPLATE_LIST_ITEMS_MAX} items, got ${n}`);
   budget.spend(n >> 1);
 }
 
-/** `value[start:stop:step]` of a list or string, with Python's rules for what is missing, negative or too large. */
+/** `value[start:stop:step]` of a list or string; bounds may be missing, negative or too large, as in Python. */
 export function slice(value: Value, bounds: readonly (Value | undefined)[], budget: Budget): Value {
   budget.spend(costOf(value));
   const [start, stop, stepValue] = bounds.map(readBound);
   const step = stepValue ?? 1;
-  if (step === 0) raise("a slice's step is zero");
+  if (step === 0) raise("a slice's step must not be zero");
   if (value instanceof Undefined) raise(`${value.what} is undefined`);
   if (value instanceof MarkedText)
     return step === 1
@@ -107,7 +107,7 @@ function clamp(offset: number, n: number, low: number, high: number): number {
 
 function readBound(value: Value | undefined): number | undefined {
   if (value === undefined || value === null) return undefined;
-  return isInteger(value) ? Number(value) : raise(`a slice's bounds are integers, got a ${typeName(value)}`);
+  return isInteger(value) ? Number(value) : raise(`wanted integers as a slice's bounds, got a ${typeName(value)}`);
 }
 
 function repeat(value: Value, times: number, budget: Budget): Value {
@@ -136,7 +136,7 @@ function calculateNumbers(operator: string, left: number | Float | boolean, righ
   }
   if (b === 0) raise("division by zero");
   if (operator === "/") return new Float(a / b);
-  // Python rounds the quotient down, and the remainder has the divisor's sign.
+  // Python rounds the quotient down and gives the remainder the divisor's sign.
   const remainder = a % b;
   const modulo =
     remainder !== 0 && remainder < 0 !== b < 0
@@ -158,7 +158,7 @@ function floorDivide(a: number, b: number, modulo: number): number {
 
 function power(a: number, b: number, isFloat: boolean): Value {
   if (a === 0 && b < 0) raise("0 cannot be raised to a negative power");
-  if (a < 0 && !Number.isInteger(b)) raise("a negative number has no fractional power here");
+  if (a < 0 && !Number.isInteger(b)) raise("a negative number cannot be raised to a fractional power");
   const value = a ** b;
   if (!isFloat && b >= 0) return integer(value);
   return !Number.isFinite(value) && Number.isFinite(a) && Number.isFinite(b)

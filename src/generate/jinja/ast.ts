@@ -8,9 +8,9 @@ import type { MarkedText } from "./marked-text.ts";
 export interface Arguments {
   readonly positional: readonly Expression[];
   readonly named: readonly (readonly [name: string, value: Expression])[];
-  /** `*list`, more positional ones. */
+  /** `*list`: more positional arguments. */
   readonly list?: Expression;
-  /** `**dict`, more named ones. */
+  /** `**dict`: more named arguments. */
   readonly dict?: Expression;
 }
 
@@ -71,8 +71,8 @@ export interface Macro {
   readonly parameters: readonly Parameter[];
   readonly body: readonly Statement[];
   /**
-   * Which of `varargs`, `kwargs` and `caller` the body names: a macro takes more arguments than it has parameters only
-   * then.
+   * Which of `varargs`, `kwargs` and `caller` the body names: only then may a macro take more arguments than
+   * parameters.
    */
   readonly extras: ReadonlySet<string>;
 }

@@ -1,9 +1,8 @@
 /**
- * What a template may spend. Templates come inside model files, so they are programs of strangers: each evaluated
- * node, copied character and list item costs, and when the budget is gone rendering ends with an error.
+ * The steps a template may spend. Templates come inside model files, so they are strangers' programs: each evaluated
+ * node, copied character and list item costs, and rendering fails when the budget is spent.
  *
- * One step is less than 0.4 µs of work, whatever it is: `tests/generate/jinja/bound.test.ts` tries everything on the
- * longest values.
+ * Any step is less than 0.4 µs of work: `tests/generate/jinja/bound.test.ts` tries everything on the longest values.
  *
  * @module
  */
@@ -28,14 +27,14 @@ export class Budget {
   /** @throws OnebitError `template/limit` */
   spend(cost: number): void {
     this.#left -= cost;
-    // Written so that NaN fails too.
-    if (!(this.#left >= 0)) fail("template/limit", `the template does too much work: more than ${this.#total} steps`);
+    // In this form NaN fails too.
+    if (!(this.#left >= 0)) fail("template/limit", `the template takes more than the ${this.#total} steps allowed`);
   }
 
-  /** One level deeper: nested expressions, macro calls, nested data. @throws OnebitError `template/limit` */
+  /** Goes one level deeper: nested expressions, macro calls, nested data. @throws OnebitError `template/limit` */
   enter(): void {
     if (++this.#depth > TEMPLATE_DEPTH_MAX) {
-      fail("template/limit", `the template nests or recurses too deeply: more than ${TEMPLATE_DEPTH_MAX} levels`);
+      fail("template/limit", `the template nests or recurses deeper than the ${TEMPLATE_DEPTH_MAX} levels allowed`);
     }
   }
 

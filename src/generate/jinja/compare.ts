@@ -47,14 +47,14 @@ function isEqualDict(a: Dict, b: Dict, budget: Budget): boolean {
 }
 
 /**
- * Negative, zero or positive; NaN where neither holds. @throws OnebitError `template/raised` for values without an
+ * Negative, zero or positive; NaN for unordered numbers. @throws OnebitError `template/raised` for values without an
  * order
  */
 export function compare(a: Value, b: Value, budget: Budget): number {
   budget.spend(1);
   if (isNumber(a) && isNumber(b)) {
     const [x, y] = [toNumber(a), toNumber(b)];
-    // A difference would make two infinities incomparable.
+    // Not a difference: ∞ − ∞ is NaN.
     return x < y ? -1 : x > y ? 1 : x === y ? 0 : Number.NaN;
   }
   if (a instanceof MarkedText && b instanceof MarkedText) {
@@ -71,7 +71,7 @@ export function compare(a: Value, b: Value, budget: Budget): number {
   return order !== 0 ? order : a.length - b.length;
 }
 
-/** By code points; JavaScript's own order puts what lies beyond U+FFFF before U+E000. */
+/** By code points: JavaScript's own order puts characters beyond U+FFFF before U+E000. */
 function compareText(a: string, b: string): number {
   if (a === b) return 0;
   const n = Math.min(a.length, b.length);
@@ -89,15 +89,15 @@ export function contains(haystack: Value, needle: Value, budget: Budget): boolea
   if (haystack instanceof MarkedText) {
     return needle instanceof MarkedText
       ? search(haystack, needle, budget) >= 0
-      : raise(`a ${typeName(needle)} cannot be in a str`);
+      : raise(`a str cannot contain a ${typeName(needle)}`);
   }
   if (isList(haystack)) return haystack.some((item) => isEqual(item, needle, budget));
   if (haystack instanceof Stream) return haystack.rest().some((item) => isEqual(item, needle, budget));
   if (haystack instanceof Dict) {
     budget.spend(needle instanceof MarkedText ? needle.cost : 1);
-    // No dict here has a tuple as key.
+    // No dict here has a tuple as a key.
     if (needle instanceof Tuple) return false;
     return isHashable(needle) ? haystack.has(needle) : raise(`a ${typeName(needle)} cannot be the key of a dict`);
   }
-  return haystack instanceof Undefined ? false : raise(`nothing can be in a ${typeName(haystack)}`);
+  return haystack instanceof Undefined ? false : raise(`a ${typeName(haystack)} cannot contain anything`);
 }

@@ -53,7 +53,7 @@ const CODES: Readonly<Record<string, (date: Date) => string>> = {
   "%": () => "%",
 };
 
-/** Codes that stand for several others. */
+/** Codes that expand to several others. */
 const COMPOSED: Readonly<Record<string, string>> = {
   D: "%m/%d/%y",
   F: "%Y-%m-%d",
@@ -65,10 +65,7 @@ const COMPOSED: Readonly<Record<string, string>> = {
   c: "%a %b %e %H:%M:%S %Y",
 };
 
-/**
- * Codes that are not known stay as they are, with their marks. `-` after the percent sign drops leading zeros and
- * spaces.
- */
+/** Unknown codes stay as they are, with their marks. `-` after the percent sign drops leading zeros and spaces. */
 export function formatDate(format: MarkedText, date: Date, budget: Budget): MarkedText {
   const parts: MarkedText[] = [];
   let begin = 0;

@@ -17,9 +17,9 @@ const CONSTANTS = new Map<string, boolean | null>([
   ["none", null],
   ["None", null],
 ]);
-/** Words that go on with the expression, so they are never an argument of a test written without parentheses. */
+/** Words that continue the expression, so never the argument of a test without parentheses. */
 const AFTER_TEST = new Set(["else", "or", "and", "is", "if", "in", "not", "recursive"]);
-/** What a number may begin with, and its base. */
+/** Prefix letters of numbers and their bases. */
 const BASES: Readonly<Record<string, number>> = { x: 16, o: 8, b: 2 };
 
 /** One expression; `a, b` without brackets is a tuple. */
@@ -42,7 +42,7 @@ export function parseExpression(reader: TokenReader): Expression {
   return reader.nest(() => parseConditional(reader));
 }
 
-/** Without a trailing `if`: the iterable of a loop, whose `if` filters. */
+/** An expression without a trailing `if`: in a loop's iterable, `if` is the filter. */
 export function parseOr(reader: TokenReader): Expression {
   return reader.nest(() => {
     let left = parseAnd(reader);
@@ -152,7 +152,9 @@ function parsePrimary(reader: TokenReader): Expression {
 function readInteger(reader: TokenReader, spelling: string): number {
   const base = BASES[spelling[1]?.toLowerCase()];
   const value = base === undefined ? Number(spelling) : parseInt(spelling.slice(2), base);
-  return Number.isSafeInteger(value) ? value : reader.fail(`an integer is beyond ±2^53: ${spelling.slice(0, 40)}`);
+  return Number.isSafeInteger(value)
+    ? value
+    : reader.fail(`wanted an integer within ±2^53, got ${spelling.slice(0, 40)}`);
 }
 
 function parseName(reader: TokenReader, name: string): Expression {
@@ -221,7 +223,7 @@ function parseSubscript(reader: TokenReader, object: Expression): Expression {
   return index ? { kind: "item", object, index } : reader.fail("a subscript [] is empty");
 }
 
-/** `( … )` of a call: positional arguments, `*list`, named ones, `**dict`. */
+/** `( … )` of a call: positional arguments, `*list`, named arguments, `**dict`. */
 export function parseArguments(reader: TokenReader): Arguments {
   reader.expect("operator", "(");
   const positional: Expression[] = [];
@@ -247,7 +249,7 @@ export function parseArguments(reader: TokenReader): Arguments {
   return { positional, named, list, dict };
 }
 
-/** Filters and tests, in any number: `x|trim|length is odd`. */
+/** Any number of filters and tests: `x|trim|length is odd`. */
 function parseFilters(reader: TokenReader, operand: Expression): Expression {
   for (;;) {
     if (reader.isOperator("|"))
@@ -258,7 +260,7 @@ function parseFilters(reader: TokenReader, operand: Expression): Expression {
   }
 }
 
-/** `|name(…)|name…`; the first bar may be missing (`{% filter trim %}`) when `bare`. */
+/** `|name(…)|name…`; with `bare` the first bar is missing (`{% filter trim %}`). */
 export function parseFilterChain(reader: TokenReader, bare = false): FilterCall[] {
   const filters: FilterCall[] = [];
   while ((bare && filters.length === 0) || reader.tryOperator("|")) {

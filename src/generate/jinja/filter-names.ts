@@ -1,5 +1,5 @@
 /**
- * Which of Jinja's filters there are (Jinja 3.1 documentation, "List of Builtin Filters").
+ * Names of the supported filters (Jinja 3.1 documentation, "List of Builtin Filters").
  *
  * @module
  */
@@ -55,7 +55,7 @@ const SUPPORTED = new Set([
   "wordcount",
 ]);
 
-/** Filters of Jinja that are refused by name, and why. */
+/** Jinja's filters that are refused, and why. */
 export const REFUSED_FILTERS: Readonly<Record<string, string>> = {
   random: "its results would not repeat",
   pprint: "it is for debugging",
@@ -65,7 +65,7 @@ export const REFUSED_FILTERS: Readonly<Record<string, string>> = {
   xmlattr: "it is for web pages",
 };
 
-/** What `'name' is filter` says. */
+/** The test `'name' is filter`. */
 export function hasFilter(name: string): boolean {
   return SUPPORTED.has(name);
 }

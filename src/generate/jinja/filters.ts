@@ -1,6 +1,6 @@
 /**
- * Jinja's filters, each a row (Jinja 3.1 documentation, "List of Builtin Filters"); which are left out, and why, stands
- * in `filter-names.ts`.
+ * Jinja's filters, a row each (Jinja 3.1 documentation, "List of Builtin Filters"); `filter-names.ts` lists those left
+ * out, and why.
  *
  * @module
  */
@@ -147,9 +147,7 @@ export function applyFilter(name: string, value: Value, args: CallArguments, bud
   if (result !== value) budget.spend(costOf(result));
   return result;
 
-  /**
-   * Some templates write `text|strip` for `text.strip()`; other renderers accept it, so models have shipped with it.
-   */
+  /** Some templates write `text|strip` for `text.strip()`: other renderers accept it, so models ship with it. */
   function applyMethod(method: string, object: Value, given: CallArguments): Value {
     const found = object instanceof MarkedText ? findMethod(object, method, budget) : undefined;
     if (found instanceof Callable) return found.call(given);
@@ -175,7 +173,7 @@ function lengthOf(value: Value): number {
   return value instanceof MarkedText ? codePointLength(value) : raise(`a ${typeName(value)} has no length`);
 }
 
-/** `value|attr("name")` never asks for items. */
+/** `value|attr("name")` looks up attributes only, never items. */
 function attributeOf(value: Value, name: MarkedText, budget: Budget): Value {
   if (value instanceof Undefined) raise(`${value.what} is undefined`);
   if (value instanceof Dict || isList(value) || value instanceof MarkedText)
@@ -187,7 +185,7 @@ function attributeOf(value: Value, name: MarkedText, budget: Budget): Value {
 
 function formatValues(args: CallArguments): Value {
   if (args.named.size === 0) return Tuple.copy(args.positional);
-  if (args.positional.length > 0) raise("format takes values or names, not both");
+  if (args.positional.length > 0) raise("format takes positional or named arguments, not both");
   const dict = new Dict();
   for (const [name, value] of args.named) dict.set(templateText(name), value);
   return dict;

@@ -1,6 +1,6 @@
 /**
- * Functions every chat template may call: Jinja's `range`, `namespace`, `dict`, `cycler` and `joiner`, and the two that
- * Hugging Face's renderer adds, `raise_exception` and `strftime_now`. `lipsum` is refused by name: it is for designers.
+ * Functions every chat template may call: Jinja's `range`, `namespace`, `dict`, `cycler` and `joiner`, and Hugging
+ * Face's `raise_exception` and `strftime_now`. `lipsum` is refused: it is for designers.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { Scope } from "./scope.ts";
 import { Callable, charge, Dict, isInteger, isList, Namespace, raise, typeName } from "./values.ts";
 import type { CallArguments, Value } from "./values.ts";
 
-/** @param now what `strftime_now` tells */
+/** @param now the time `strftime_now` prints */
 export function createGlobals(now: Date, budget: Budget): Scope {
   const functions: Record<string, (args: CallArguments) => Value> = {
     range: (args) => range(args, budget),
@@ -40,7 +40,7 @@ function range(args: CallArguments, budget: Budget): Value {
   );
   const [start, stop] = numbers.length > 1 ? numbers : [0, numbers[0] ?? raise("range wants a number")];
   const step = numbers[2] ?? 1;
-  if (step === 0) raise("range's step is zero");
+  if (step === 0) raise("range's step must not be zero");
   const n = Math.max(0, Math.ceil((stop - start) / step));
   checkItems(n, budget);
   return Array.from({ length: n }, (_, i) => start + i * step);
@@ -49,7 +49,7 @@ function range(args: CallArguments, budget: Budget): Value {
 function createNamespace(args: CallArguments, budget: Budget): Namespace {
   const namespace = new Namespace();
   for (const [key, value] of pairsOf(args, budget)) {
-    namespace.values.set(key instanceof MarkedText ? key.text : raise("namespace: names are strings"), value);
+    namespace.values.set(key instanceof MarkedText ? key.text : raise("namespace: wanted strings as names"), value);
   }
   return namespace;
 }
@@ -60,7 +60,7 @@ function createDict(args: CallArguments, budget: Budget): Dict {
   return dict;
 }
 
-/** What `dict(…)` is made of: a dict, or a list of pairs, then names. */
+/** The entries of `dict(…)`: a dict or a list of pairs, then named arguments. */
 function pairsOf({ positional: [from], named }: CallArguments, budget: Budget): (readonly Value[])[] {
   const pairs =
     from === undefined
@@ -75,7 +75,7 @@ function pairsOf({ positional: [from], named }: CallArguments, budget: Budget): 
   return all;
 }
 
-/** `cycler(a, b)`: `next()` gives one after the other, `current` the one that is next, `reset()` begins again. */
+/** `cycler(a, b)`: `next()` takes one after another, `current` is the next one, `reset()` starts over. */
 function createCycler({ positional: items }: CallArguments): Callable {
   if (items.length === 0) raise("cycler wants at least one value");
   let at = 0;
@@ -87,7 +87,7 @@ function createCycler({ positional: items }: CallArguments): Callable {
   const reset = new Callable("reset", () => ((at = 0), null));
   return new Callable(
     "cycler",
-    () => raise("a cycler cannot be called: call its next()"),
+    () => raise("a cycler is not callable: call its next()"),
     new Map<string, () => Value>([
       ["next", () => next],
       ["reset", () => reset],
@@ -96,7 +96,7 @@ function createCycler({ positional: items }: CallArguments): Callable {
   );
 }
 
-/** `joiner(", ")`: nothing at the first call, the separator at each one after. */
+/** `joiner(", ")`: nothing at the first call, then the separator. */
 function createJoiner(args: CallArguments, budget: Budget): Callable {
   const separator = toText(args.get(0, "sep") ?? templateText(", "), budget);
   let wasCalled = false;

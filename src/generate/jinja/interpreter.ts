@@ -31,7 +31,7 @@ import {
 } from "./values.ts";
 import type { Value } from "./values.ts";
 
-/** How a body ended: by itself, or at a statement that leaves the loop turn around it. */
+/** How a body ended: by itself, or at a `break` or `continue`. */
 type Flow = "done" | "break" | "continue";
 
 /** @throws OnebitError `template/raised`, `template/limit` */
@@ -47,12 +47,12 @@ class Interpreter {
     this.#budget = budget;
   }
 
-  /** What `body` prints. */
+  /** The text `body` prints. */
   capture(body: readonly Statement[], scope: Scope): MarkedText {
     return this.#captured(() => void this.#body(body, scope));
   }
 
-  /** What `task` prints. */
+  /** The text `task` prints. */
   #captured(task: () => void): MarkedText {
     const outer = this.#output;
     const output: MarkedText[] = [];
@@ -225,7 +225,7 @@ class Interpreter {
     if (target.kind === "attribute") {
       const object = scope.get(target.object);
       if (!(object instanceof Namespace))
-        raise(`only a namespace's attributes can be set, ${target.object} is a ${typeName(object)}`);
+        raise(`only a namespace's attributes can be set: ${target.object} is a ${typeName(object)}`);
       object.values.set(target.name, value);
       return;
     }
@@ -311,7 +311,7 @@ class Interpreter {
   }
 
   #call(callee: Value, args: CallArguments): Value {
-    // Scopes and argument lists are made: a call costs as much as several other nodes.
+    // A call makes scopes and argument lists: it costs as much as several other nodes.
     this.#budget.spend(8);
     if (callee instanceof Callable) return callee.call(args);
     if (callee instanceof Loop && callee.recurse !== undefined) {
@@ -319,7 +319,7 @@ class Interpreter {
     }
     return raise(
       callee instanceof Undefined
-        ? `${callee.what} is undefined, so it cannot be called`
+        ? `${callee.what} is undefined and cannot be called`
         : `a ${typeName(callee)} cannot be called`,
     );
   }
@@ -364,7 +364,7 @@ class Interpreter {
     return concat(parts);
   }
 
-  /** `a < b < c`: each neighbouring pair, stopping at the first that does not hold. */
+  /** `a < b < c`: compares neighbours, stops at the first that fails. */
   #compare({ first, rest }: Extract<Expression, { kind: "compare" }>, scope: Scope): boolean {
     let left = this.#evaluate(first, scope);
     for (const [operator, operand] of rest) {

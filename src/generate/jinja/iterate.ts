@@ -1,5 +1,5 @@
 /**
- * What a loop over a value sees.
+ * The items of a value, as a loop sees them.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { codePoints } from "./text-search.ts";
 import { costOf, Dict, isList, Parts, raise, Stream, typeName, Undefined } from "./values.ts";
 import type { Value } from "./values.ts";
 
-/** Items of a list, entries of a dict's keys, characters of a text. @throws OnebitError `template/raised` */
+/** Items of a list, keys of a dict, characters of a text. @throws OnebitError `template/raised` */
 export function iterate(value: Value | undefined, budget: Budget): readonly Value[] {
   if (value === undefined) return raise("an argument is missing");
   budget.spend(costOf(value));
@@ -19,7 +19,7 @@ export function iterate(value: Value | undefined, budget: Budget): readonly Valu
   if (value instanceof Stream) return value.rest();
   if (value instanceof MarkedText) return codePoints(value.asMarkup(false), budget);
   if (value instanceof Dict) return value.keys();
-  // Jinja loops over an undefined name as over nothing.
+  // Jinja treats an undefined name as an empty list here.
   return value instanceof Undefined ? [] : raise(`a ${typeName(value)} has no items to loop over`);
 }
 

@@ -1,10 +1,10 @@
 /**
- * Upper, lower and title case as Python's `str` has them.
+ * Upper, lower and title case as in Python's `str`.
  *
- * JavaScript gives full upper and lower case, Unicode's rule for the last sigma of a word, and the properties of
- * letters. Title case is made of them, and of the few letters that have a form for it.
+ * JavaScript has full upper and lower case, Unicode's rule for a word's final sigma, and letter properties. Title case
+ * is built from these and the few letters with a title form.
  *
- * The tables are the engine's: letters assigned since Unicode 15.0, where Node 20.16 stands, may have no case yet.
+ * The tables are the engine's: letters newer than Unicode 15.0 (Node 20.16) may have no case.
  *
  * @module
  */
@@ -12,27 +12,27 @@
 const CAPITAL = "[\\p{Uppercase}\\p{Lt}]";
 const CASED = /\p{Cased}/u;
 const NO_TITLE = new RegExp(`(?<=\\p{Cased})${CAPITAL}|(?<!\\p{Cased})(?!${CAPITAL})\\p{Lowercase}`, "u");
-/** A letter that is ignored, like ʰ, neither begins nor continues a word. */
+/** A case-ignorable letter, like ʰ, neither begins nor continues a word. */
 const LETTER = "(?!\\p{Case_Ignorable})\\p{Cased}";
 const LAST_SIGMA = `(?<=${LETTER}\\p{Case_Ignorable}*)Σ(?!\\p{Case_Ignorable}*${LETTER})`;
 const CHEROKEE = /[\u13a0-\u13f5\u13f8-\u13fd\uab70-\uabbf]/;
 
-/** Some letter has a case, and none but the lower one. */
+/** True if some letter has a case, and all such letters are lower case. */
 export function isLower(text: string): boolean {
   return /\p{Lowercase}/u.test(text) && !/[\p{Uppercase}\p{Lt}]/u.test(text);
 }
 
-/** Some letter has a case, and none but the upper one. */
+/** True if some letter has a case, and all such letters are upper case. */
 export function isUpper(text: string): boolean {
   return /\p{Uppercase}/u.test(text) && !/[\p{Lowercase}\p{Lt}]/u.test(text);
 }
 
-/** Every first letter of a word is a capital, and no other. */
+/** True if the first letter of each word is a capital, and no other. */
 export function isTitle(text: string): boolean {
   return CASED.test(text) && !NO_TITLE.test(text);
 }
 
-/** Words begin after what has no case. */
+/** A word begins after a character without case. */
 export function titleOf(text: string): string {
   return text.replace(
     /(\p{Cased})(\p{Cased}*)/gu,
@@ -46,14 +46,14 @@ export function capitalized(text: string): string {
   return titleCased(first) + lowerWithin(text, text.slice(first.length), first.length);
 }
 
-/** Upper case for lower case, and lower for upper. */
+/** Swaps upper and lower case. */
 export function swapped(text: string): string {
   return text.replace(/(\p{Uppercase})|\p{Lowercase}/gu, (char, upper: string | undefined, at: number) =>
     upper === undefined ? char.toUpperCase() : lowerWithin(text, char, at),
   );
 }
 
-/** For comparisons that ignore case: Unicode's full case folding, which writes Cherokee in its capitals. */
+/** Unicode's full case folding, for comparisons that ignore case; it folds Cherokee to capitals. */
 export function folded(text: string): string {
   return text.replace(/[^ı]+/g, (part) => {
     if (!CHEROKEE.test(part)) return foldedPlain(part);
@@ -67,7 +67,7 @@ function foldedPlain(text: string): string {
   return text.replaceAll("ẞ", "ß").toUpperCase().toLowerCase().replaceAll("ς", "σ");
 }
 
-/** `part`, which stands at `at` of the text, in lower case. */
+/** `part`, found at `at` in the text, in lower case. */
 function lowerWithin(text: string, part: string, at: number): string {
   if (!part.includes("Σ")) return part.toLowerCase();
   const lastSigma = new RegExp(LAST_SIGMA, "uy");
@@ -79,8 +79,8 @@ function lowerWithin(text: string, part: string, at: number): string {
 }
 
 /**
- * A character with its title case. A capital of several letters keeps the first alone (ß becomes Ss). Letters that are
- * written as two have a third form (ǆ: ǅ), Georgian has no title case, and Greek keeps its iota below.
+ * The title case of a character. Of a capital of several letters only the first stays upper (ß becomes Ss). Digraphs
+ * have a third form (ǆ: ǅ), Georgian has no title case, and Greek keeps its iota subscript.
  */
 function titleCased(char: string): string {
   const capital = char.toUpperCase();

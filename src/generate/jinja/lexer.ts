@@ -1,8 +1,8 @@
 /**
- * Chat template text to tokens: Jinja's lexical rules (Jinja 3.1 documentation, "Template Designer Documentation")
- * with the settings chat templates are written for: `trim_blocks` and `lstrip_blocks` on, one final newline dropped.
+ * Chat template text to tokens: Jinja's lexical rules (Jinja 3.1 documentation, "Template Designer Documentation") with
+ * the settings chat templates expect: `trim_blocks` and `lstrip_blocks` on, one final newline dropped.
  *
- * Every rule is a walk from left to right without backtracking, so the time is linear in the text.
+ * It scans left to right without backtracking, so time is linear in the text.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export type TokenType = "data" | "name" | "integer" | "float" | "string" | "oper
 
 export interface Token {
   readonly type: TokenType;
-  /** A string's content, an operator's spelling; `{%` or `{{` for `begin` and `end` alike. */
+  /** A string's content, an operator's spelling; `{%` or `{{` for both `begin` and `end`. */
   readonly value: string;
   readonly line: number;
 }
@@ -65,7 +65,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 /** @throws OnebitError `template/syntax`, `template/limit` */
 export function tokenize(source: string): Token[] {
   if (source.length > TEMPLATE_CHARS_MAX) {
-    fail("template/limit", `the template has ${source.length} characters, at most ${TEMPLATE_CHARS_MAX} are read`);
+    fail("template/limit", `the template has ${source.length} characters, at most ${TEMPLATE_CHARS_MAX} are allowed`);
   }
   const text = source.replace(/\r\n?/g, "\n");
   return new Lexer(text.endsWith("\n") ? text.slice(0, -1) : text).run();
@@ -105,7 +105,7 @@ class Lexer {
     return { at: text.length, tag: "" };
   }
 
-  /** Text outside tags, less what the tag after it strips. */
+  /** Text outside tags, less the spaces that the next tag strips. */
   #data(data: string, tag: string): void {
     const sign = tag === "" ? "" : this.#text[this.#at + data.length + 2];
     const begin = this.#at;
@@ -156,9 +156,7 @@ class Lexer {
     else if (sign !== "+" && tag !== "{{" && this.#text[this.#at] === "\n") this.#at++;
   }
 
-  /**
-   * `{% raw %}`: everything up to `{% endraw %}` is data; the raw tag's own tokens, from `begin` on, are taken back.
-   */
+  /** `{% raw %}`: everything up to `{% endraw %}` is data; drops the raw tag's own tokens, from `begin` on. */
   #raw(begin: number): void {
     this.#tokens.length = begin;
     const ends = /\{%([-+]?)\s*endraw\s*([-+]?)%\}/y;
@@ -194,7 +192,7 @@ class Lexer {
     if (CLOSER[operator] !== undefined) open.push(CLOSER[operator]);
     else if (operator === ")" || operator === "]" || operator === "}") {
       const wanted = open.pop();
-      if (wanted !== operator) this.#fail(`found ${operator} where ${wanted ?? "no closing bracket"} was wanted`);
+      if (wanted !== operator) this.#fail(`wanted ${wanted ?? "no closing bracket"}, found ${operator}`);
     }
     this.#at += operator.length;
     this.#push("operator", operator);
@@ -242,7 +240,7 @@ class Lexer {
     if (nHex > 0) {
       const hex = this.#text.slice(this.#at + 2, this.#at + 2 + nHex);
       const code = hex.length === nHex && /^[0-9a-fA-F]+$/.test(hex) ? parseInt(hex, 16) : Infinity;
-      if (code > 0x10ffff) this.#fail(`wrong escape \\${char}${hex}`);
+      if (code > 0x10ffff) this.#fail(`no such character: \\${char}${hex}`);
       this.#at += 2 + nHex;
       return String.fromCodePoint(code);
     }
@@ -272,7 +270,7 @@ function findNewline(text: string, from: number): number {
   return at < 0 ? Infinity : at;
 }
 
-/** `lstrip_blocks`: spaces between a line's start and the tag go. */
+/** `lstrip_blocks`: drops spaces between a line's start and the tag. */
 function stripIndent(data: string, startsLine: boolean): string {
   const lineStart = data.lastIndexOf("\n") + 1;
   if (lineStart === 0 && !startsLine) return data;

@@ -60,7 +60,7 @@ export function sort(value: Value, args: CallArguments, budget: Budget): Value {
   const keys = attributes(items, path, budget).map((key) =>
     isSeveral && key instanceof Tuple ? Tuple.copy(key.map(fold)) : fold(key),
   );
-  // As lists of one, for missing attributes are equal there although they have no order.
+  // As one-item lists: missing attributes compare equal there, although they have no order.
   return inOrder(
     keys.map((key) => [key]),
     isTrue(args.get(0, "reverse") ?? false),
@@ -89,7 +89,7 @@ export function unique(value: Value, args: CallArguments, budget: Budget): Value
       const folded = foldCase(key, isCaseSensitive, budget);
       budget.spend(folded instanceof MarkedText ? folded.cost + 1 : 2);
       const known = folded instanceof Tuple ? raise("unique: tuples are not supported") : folded;
-      if (!isHashable(known)) raise(`unique: a ${typeName(known)} cannot be compared this way`);
+      if (!isHashable(known)) raise(`unique: cannot compare a ${typeName(known)}`);
       if (seen.has(known)) return [];
       seen.set(known, true);
       return [items[i]];
@@ -97,7 +97,7 @@ export function unique(value: Value, args: CallArguments, budget: Budget): Value
   );
 }
 
-/** Items with one value of an attribute each, as (grouper, list). */
+/** Groups items by the value of an attribute, as (grouper, list). */
 export function groupBy(value: Value, args: CallArguments, budget: Budget): Value {
   const items = iterate(value, budget);
   const isCaseSensitive = isTrue(args.get(2, "case_sensitive") ?? false);
@@ -169,7 +169,7 @@ export function selectItems(
   return new Stream(iterate(value, budget).filter((item) => passes(item) === how.isWanted));
 }
 
-/** Jinja takes nothing from what is false: none and undefined too. */
+/** Jinja treats every false value as empty: none and undefined too. */
 function isSome(value: Value): boolean {
   return value instanceof Stream || isTrue(value);
 }
@@ -183,7 +183,7 @@ export function attributes(value: Value, path: Value | undefined, budget: Budget
   });
 }
 
-/** `a.b.0`: each step an attribute, key or index. Several paths, after commas, give a list. */
+/** `a.b.0`: each step is an attribute, key or index. Several paths, separated by commas, give a list. */
 function attribute(value: Value, path: Value, budget: Budget): Value {
   budget.spend(4);
   if (typeof path === "number") return lookUp(value, path, budget);
@@ -201,7 +201,7 @@ function attribute(value: Value, path: Value, budget: Budget): Value {
   return found.length === 1 ? found[0] : Tuple.copy(found);
 }
 
-/** Lists of `linecount` items; the last is filled up with `fill_with`. */
+/** Lists of `linecount` items; `fill_with` fills the last. */
 export function batch(value: Value, args: CallArguments, budget: Budget): Value {
   const items = iterate(value, budget);
   const size = wantInteger(args, 0, "linecount");
@@ -215,7 +215,7 @@ export function batch(value: Value, args: CallArguments, budget: Budget): Value 
   return new Stream(batches);
 }
 
-/** A number of lists of about equal length; shorter ones are filled up with `fill_with`. */
+/** A given number of lists of about equal length; `fill_with` fills the shorter ones. */
 export function sliceItems(value: Value, args: CallArguments, budget: Budget): Value {
   const items = iterate(value, budget);
   const n = wantInteger(args, 0, "slices");

@@ -49,13 +49,13 @@ const DICT_METHODS: Readonly<Record<string, Method<Dict>>> = {
 const LIST_METHODS: Readonly<Record<string, Method<readonly Value[]>>> = {
   index: (list, args, budget) => {
     const at = list.findIndex((item) => isEqual(item, args.get(0, "value") ?? null, budget));
-    return at < 0 ? raise("index: the list does not have this value") : at;
+    return at < 0 ? raise("index: the value is not in the list") : at;
   },
   count: (list, args, budget) => list.filter((item) => isEqual(item, args.get(0, "value") ?? null, budget)).length,
   copy: (list) => list,
 };
 
-/** What would change a value: Python has these, templates may not use them. */
+/** Python's methods that change a value: templates may not use them. */
 const DICT_CHANGES = new Set(["clear", "pop", "popitem", "setdefault", "update"]);
 const LIST_CHANGES = new Set(["append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"]);
 
@@ -114,7 +114,7 @@ export function lookUp(value: Value, key: Value, budget: Budget): Value {
   return named === undefined ? (findMethod(value, key.text, budget) ?? missing(key)) : named;
 }
 
-/** Names that are no methods: of namespaces, loops, groups and cyclers. */
+/** Attributes that are not methods: of namespaces, loops, groups and cyclers. */
 function lookUpName(value: Value, name: string, budget: Budget): Value | undefined {
   if (value instanceof Namespace) return value.values.get(name);
   if (value instanceof Loop && Object.hasOwn(LOOP, name)) return LOOP[name](value, budget);
@@ -150,7 +150,7 @@ function typeMethod<T extends Value>(
   if (changes.has(name)) return new Undefined(`the method ${name}, which would change a value,`);
   if (!Object.hasOwn(methods, name)) return undefined;
   return new Callable(name, (args) => {
-    // Looking an entry up is one step, whatever the dict's size.
+    // Looking up an entry is one step, whatever the dict's size.
     charge(budget, name === "get" ? undefined : value, args);
     return methods[name](value, args, budget);
   });

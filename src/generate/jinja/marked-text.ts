@@ -2,8 +2,8 @@
  * Text that remembers which of its characters came from the caller's data and which from the template itself.
  *
  * A chat template mixes special tokens (`<|im_start|>`) with what people wrote. Marks survive trimming, slicing,
- * splitting, replacing and joining, so that after rendering only the template's own characters may be read as
- * special tokens, whatever the messages contain.
+ * splitting, replacing and joining, so that after rendering only the template's own characters can become special
+ * tokens.
  *
  * @module
  */
@@ -19,9 +19,9 @@ const NO_FLIPS: readonly number[] = [];
 
 export class MarkedText {
   readonly text: string;
-  /** Ascending offsets at which the origin flips, starting from the template's: `[]` none is input, `[0]` all is. */
+  /** Ascending offsets where the origin flips, starting from the template's: `[]` no input, `[0]` all input. */
   readonly flips: readonly number[];
-  /** Jinja's Markup, from the filters `safe` and `escape`: other text is escaped when it is added to it. */
+  /** Jinja's Markup, from the filters `safe` and `escape`: it escapes other text added to it. */
   readonly isMarkup: boolean;
 
   constructor(text: string, flips: readonly number[] = NO_FLIPS, isMarkup = false) {
@@ -38,7 +38,7 @@ export class MarkedText {
     return this.flips.length > 0;
   }
 
-  /** Work to go through it or copy it, for the budget: 32 characters cost about as much as evaluating one node. */
+  /** Cost to read or copy it, for the budget: 32 characters cost about as much as evaluating one node. */
   get cost(): number {
     return 1 + (this.text.length >> 5) + this.flips.length;
   }
@@ -71,7 +71,7 @@ export class MarkedText {
     return runs;
   }
 
-  /** The same marks over a text of the same length; over another length, all is input if any was. */
+  /** Keeps the marks if the length stays; otherwise all is input if any was. */
   map(change: (text: string) => string): MarkedText {
     const text = change(this.text);
     return new MarkedText(
@@ -94,17 +94,17 @@ function countBelow(flips: readonly number[], offset: number): number {
   return low;
 }
 
-/** Text of the template's own. */
+/** Text from the template. */
 export function templateText(text: string): MarkedText {
   return new MarkedText(text);
 }
 
-/** Text of the caller's. */
+/** Text from the caller. */
 export function inputText(text: string): MarkedText {
   return new MarkedText(text, [0]);
 }
 
-/** The parts as one text, which is no markup. */
+/** The parts as one text, not markup. */
 export function concat(parts: readonly MarkedText[]): MarkedText {
   if (parts.length === 1) return parts[0].asMarkup(false);
   const flips: number[] = [];
@@ -121,7 +121,7 @@ export function concat(parts: readonly MarkedText[]): MarkedText {
   return new MarkedText(parts.map((part) => part.text).join(""), flips);
 }
 
-/** `parts` with `separator` between each two. */
+/** `parts` with `separator` between them. */
 export function join(parts: readonly MarkedText[], separator: MarkedText): MarkedText {
   if (separator.length === 0) return concat(parts);
   return concat(parts.flatMap((part, i) => (i === 0 ? [part] : [separator, part])));

@@ -10,10 +10,10 @@ import { wantInteger } from "./text-methods.ts";
 import { Float, integer, isNumber, isTrue, orElse, raise, toNumber, typeName, Undefined } from "./values.ts";
 import type { CallArguments, Value } from "./values.ts";
 
-/** A longer spelling is no number anyone wrote; reading one takes time that grows with its square. */
+/** Reading takes time quadratic in the length, and no one writes longer numbers. */
 const NUMBER_CHARS_MAX = 400;
 
-/** `int(default=0, base=10)`: what is no integer is read as a float and cut. */
+/** `int(default=0, base=10)`: reads other numbers as floats and truncates. */
 export function toInteger(value: Value, args: CallArguments): Value {
   const fallback = orElse(args.get(0, "default"), 0);
   if (value instanceof Undefined) return raise(`${value.what} is undefined`);
@@ -58,12 +58,12 @@ function readFloat(text: MarkedText): number | undefined {
   return n === undefined ? undefined : sign === "-" ? -n : n;
 }
 
-/** Nothing of a text that is too long. */
+/** The text, or nothing if it is too long. */
 function short(text: MarkedText): string {
   return text.length > NUMBER_CHARS_MAX ? "" : text.text;
 }
 
-/** To the nearest, ties to even, as Python rounds; or up, or down. */
+/** Rounds to the nearest, ties to even, as Python does; or up, or down. */
 export function round(value: Value, args: CallArguments): Value {
   const places = wantInteger(args, 0, "precision", 0);
   const method = args.get(1, "method") ?? templateText("common");
@@ -73,7 +73,7 @@ export function round(value: Value, args: CallArguments): Value {
   const n = toNumber(value);
   if (how === "common")
     return value instanceof Float ? new Float(roundFloat(n, places)) : integer(places >= 0 ? n : roundFloat(n, places));
-  if (how !== "ceil" && how !== "floor") return raise("round: the method is common, ceil or floor");
+  if (how !== "ceil" && how !== "floor") return raise("round: wanted the method common, ceil or floor");
   const scale = 10 ** Math.max(-300, Math.min(300, places));
   // Python goes through an integer, which has no −0.
   return new Float(((how === "ceil" ? Math.ceil(n * scale) : Math.floor(n * scale)) + 0) / scale);
@@ -106,7 +106,7 @@ export function fileSize(value: Value, args: CallArguments, budget: Budget): Val
   const base = isBinary ? 1024 : 1000;
   const bytes =
     (isNumber(value) ? toNumber(value) : value instanceof MarkedText ? readFloat(value) : undefined) ??
-    raise(`a ${typeName(value)} is no size`);
+    raise(`a ${typeName(value)} is not a size`);
   budget.spend(1);
   if (bytes === 1) return templateText("1 Byte");
   if (bytes < base) return templateText(`${Math.trunc(bytes)} Bytes`);
@@ -116,5 +116,5 @@ export function fileSize(value: Value, args: CallArguments, budget: Budget): Val
     if (bytes < unit || names === UNITS[UNITS.length - 1])
       return templateText(`${toFixed((base * bytes) / unit, 1)} ${names[isBinary ? 1 : 0]}`);
   }
-  return raise("a size that has no unit");
+  return raise("the size is too large for any unit");
 }

@@ -5,7 +5,7 @@
  */
 import { raise } from "./values.ts";
 
-/** JavaScript's methods know no more places. */
+/** The most places JavaScript's methods take. */
 const PLACES_MAX = 100;
 
 /** Python's shortest spelling that reads back as the same double; JavaScript's digits, Python's layout. */
@@ -18,36 +18,36 @@ export function formatFloat(value: number): string {
   return /^-?\d+$/.test(digits) ? `${digits}.0` : digits;
 }
 
-/** Decimal places, rounded as Python rounds: the exact value to the nearest, a tie to even. */
+/** Decimal places, rounded as in Python: the exact value to the nearest, ties to even. */
 export function toFixed(value: number, places: number): string {
   const size = Math.abs(value);
   const sign = value < 0 || Object.is(value, -0) ? "-" : "";
   if (size >= 1e21) return `${sign}${BigInt(size)}${places > 0 ? `.${"0".repeat(places)}` : ""}`;
   const rounded = size.toFixed(places);
-  // JavaScript rounds ties up. Only a value of few binary places can be one.
+  // JavaScript rounds ties up. Only a value of few binary places can be a tie.
   const isTie =
     places < 50 && Number.isInteger(size * 2 ** (places + 1)) && Math.abs((size * 10 ** places) % 1) === 0.5;
   if (!isTie || /[02468]$/.test(rounded)) return sign + rounded;
   return sign + (Math.floor(size * 10 ** places) / 10 ** places).toFixed(places);
 }
 
-/** How a number is to look, of `%` and of `format`. */
+/** A number format, of `%` and of `format`. */
 export interface NumberFormat {
   /** One of d, o, x, X, b, e, E, f, F, g, G, %; undefined for Python's choice. */
   readonly type: string | undefined;
   readonly places: number | undefined;
-  /** `#`: prefixes of 0x, 0o and 0b; zeros of g stay. */
+  /** `#`: adds the prefixes 0x, 0o and 0b; keeps zeros of g. */
   readonly alternate: boolean;
-  /** Sign of what is not negative: `+`, a space, or nothing. */
+  /** Sign of non-negative numbers: `+`, a space, or nothing. */
   readonly plus: string;
   /** Between thousands: `,`, `_`, or nothing. */
   readonly grouping: string;
 }
 
-/** @throws OnebitError `template/raised` for types that are not known, or more places than anyone writes */
+/** @throws OnebitError `template/raised` for unknown types or too many places */
 export function formatNumber(value: number, isFloat: boolean, format: NumberFormat): string {
   const { type, places } = format;
-  if ((places ?? 0) > PLACES_MAX) raise(`a number with ${places} places, at most ${PLACES_MAX} are written`);
+  if ((places ?? 0) > PLACES_MAX) raise(`wanted at most ${PLACES_MAX} places, got ${places}`);
   const isNegative = value < 0 || Object.is(value, -0);
   const digits = digitsOf(Math.abs(value), isFloat, format);
   const grouped =
@@ -95,7 +95,7 @@ function inBase(size: number, type: string, alternate: boolean): string {
   return type === "X" ? text.toUpperCase() : text;
 }
 
-/** Format g: `places` significant digits, with an exponent for the very small and large. */
+/** Format g: `places` significant digits, with an exponent for very small and large numbers. */
 function general(size: number, places: number, keepsZeros: boolean, isRepr: boolean): string {
   if (!Number.isFinite(size)) return notFinite(size);
   const digits = Math.max(1, places);

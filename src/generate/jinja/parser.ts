@@ -1,6 +1,6 @@
 /**
- * Parses a chat template: text, `{{ expressions }}` and the statements below. Template inheritance and imports
- * (`extends`, `include`, `import`) are no part of chat templates and are refused by name.
+ * Parses a chat template: text, `{{ expressions }}` and the statements below. It refuses inheritance and imports
+ * (`extends`, `include`, `import`), which chat templates do not use.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export function parseTemplate(source: string): Statement[] {
   return statements;
 }
 
-/** Statements by their keyword; the keyword is already taken, and the parser takes the closing `%}` too. */
+/** Statement parsers by keyword: they start after the keyword and take the closing `%}`. */
 const STATEMENTS: Readonly<Record<string, (reader: TokenReader) => Statement | Statement[]>> = {
   if: parseIf,
   for: parseFor,
@@ -33,7 +33,7 @@ const STATEMENTS: Readonly<Record<string, (reader: TokenReader) => Statement | S
   continue: (reader) => (closeTag(reader), { kind: "continue" }),
 };
 
-/** Statements up to a tag that begins with one of `ends`, which is left for the caller, or up to the end. */
+/** Statements up to the end or a tag that begins with one of `ends`; leaves that tag to the caller. */
 function parseBody(reader: TokenReader, ends: readonly string[]): Statement[] {
   return reader.nest(() => {
     const statements: Statement[] = [];
@@ -166,9 +166,9 @@ function parseFilterBlock(reader: TokenReader): Statement {
 function parseParameters(reader: TokenReader): Parameter[] {
   const { positional, named, list, dict } = parseArguments(reader);
   if (list !== undefined || dict !== undefined)
-    reader.fail("parameters have no *: name varargs or kwargs in the macro");
+    reader.fail("a parameter cannot have *: use varargs or kwargs in the macro");
   const names = positional.map((argument) =>
-    argument.kind === "name" ? argument.name : reader.fail("a parameter is a name"),
+    argument.kind === "name" ? argument.name : reader.fail("wanted a name as the parameter"),
   );
   return [
     ...names.map((name) => ({ name, fallback: undefined })),

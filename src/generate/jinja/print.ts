@@ -9,14 +9,14 @@ import { formatFloat } from "./number-format.ts";
 import { Dict, Float, isList, Namespace, Tuple, typeName, Undefined, View } from "./values.ts";
 import type { Value } from "./values.ts";
 
-/** What `{{ value }}` prints: Python's `str`. */
+/** The text `{{ value }}` prints: Python's `str`. */
 export function toText(value: Value, budget: Budget): MarkedText {
   if (value instanceof MarkedText) return value;
   if (value instanceof Undefined) return templateText("");
   return toRepr(value, budget);
 }
 
-/** Python's `repr`. One mark for all: the punctuation of a list is nobody's special token. */
+/** Python's `repr`. One mark covers it all: a list's punctuation is no special token. */
 export function toRepr(value: Value, budget: Budget): MarkedText {
   const found = { input: false };
   const text = writeRepr(value, budget, found);
@@ -31,7 +31,7 @@ function writeRepr(value: Value, budget: Budget, found: { input: boolean }): str
   if (typeof value === "number") return String(value);
   if (value instanceof Float) return formatFloat(value.value);
   if (value instanceof MarkedText) {
-    // A character may become ten, and is looked up in tables.
+    // Each character is looked up in tables and may become ten.
     budget.spend(value.length >> 2);
     found.input ||= value.hasInput;
     const text = quote(value.text);
@@ -64,9 +64,7 @@ function writeDict(entries: readonly (readonly Value[])[], budget: Budget, found
   return `{${inner}}`;
 }
 
-/**
- * Backslashes, and what Python finds unprintable: control and format characters, separators but the space, surrogates.
- */
+/** Backslashes, and characters Python escapes: control, format, separators except the space, surrogates. */
 const UNPRINTABLE = /[\\\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/gu;
 
 function quote(text: string): string {

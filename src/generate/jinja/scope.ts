@@ -1,5 +1,5 @@
 /**
- * Names a template can see: each loop turn and macro call has its own, over those around it.
+ * Names a template can see: each loop turn and macro call has a scope of its own inside the outer ones.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Value } from "./values.ts";
 export class Scope {
   readonly #values = new Map<string, Value>();
   readonly #parent: Scope | undefined;
-  /** How many scopes there are above: looking a name up may ask each. */
+  /** How many scopes lie around it: a lookup may search them all. */
   readonly depth: number;
 
   constructor(parent?: Scope) {

@@ -1,9 +1,9 @@
 /**
- * A chat template: Jinja, rendered within limits, remembering which text came from the messages.
+ * A chat template: Jinja rendered within limits, with input text marked.
  *
  * The language is Jinja 3.1's (https://jinja.palletsprojects.com) as Hugging Face's `apply_chat_template` sets it up,
- * less what reaches outside the template (imports, includes, inheritance). A template can only read the values it is
- * given and print; time and memory are bounded by a budget of steps.
+ * without imports, includes and inheritance. A template can only read the given values and print; a budget of steps
+ * bounds time and memory.
  *
  * @module
  */
@@ -22,15 +22,15 @@ import type { Value } from "./values.ts";
 export interface TemplateData {
   /** JSON values from outside (messages, tools, documents): every string in them is input. */
   readonly input: Readonly<Record<string, unknown>>;
-  /** Strings of the model's own, like `bos_token`: as trusted as the template. */
+  /** The model's own strings, like `bos_token`: trusted like the template. */
   readonly trusted?: Readonly<Record<string, string>>;
-  /** What `strftime_now` tells; default now. */
+  /** The time `strftime_now` prints; default now. */
   readonly now?: Date;
 }
 
 export interface Rendering {
   readonly text: MarkedText;
-  /** Whether the template went through the parts of every content that is a list of them. */
+  /** True if the template read the parts of every content that is a list of parts. */
   readonly readsParts: boolean;
 }
 
@@ -42,12 +42,12 @@ export class Template {
     this.#statements = guardStack(() => parseTemplate(source));
   }
 
-  /** @throws OnebitError `template/raised`, `template/limit`, `option/invalid` (data that is no JSON) */
+  /** @throws OnebitError `template/raised`, `template/limit`, `option/invalid` (data that is not JSON) */
   render(data: TemplateData): TextRun[] {
     return this.renderMarked(data).text.runs();
   }
 
-  /** As {@link render}, with what else there is to say. */
+  /** As {@link render}, and whether the template read parts. */
   renderMarked(data: TemplateData): Rendering {
     const count = { values: 0 };
     const values = Object.entries(data.input).map(([name, value]) => [name, fromData(value, count)] as const);
@@ -64,8 +64,8 @@ export class Template {
 const CONTENT = templateText("content");
 const ROLE = templateText("role");
 /**
- * Roles that templates know by these names. They count as the template's own text: many write `'<|' + role + '|>'`,
- * which is to be the special token. Any other role is a text of the caller's.
+ * Roles known to templates. They count as the template's own text: many templates write `'<|' + role + '|>'` to make
+ * the special token. Any other role is the caller's text.
  */
 const ROLES: ReadonlySet<string> = new Set([
   "system",
@@ -80,7 +80,9 @@ const ROLES: ReadonlySet<string> = new Set([
   "observation",
 ]);
 
-/** Readies messages: known roles as the template's text; contents that are lists as parts, which are returned. */
+/**
+ * Prepares messages: marks known roles as the template's text; turns lists in contents into parts, and returns these.
+ */
 function prepareMessages(messages: Value | undefined): Parts[] {
   const found: Parts[] = [];
   for (const message of isList(messages) ? messages : []) {
@@ -97,7 +99,7 @@ function prepareMessages(messages: Value | undefined): Parts[] {
   return found;
 }
 
-/** The depth limit keeps far from the end of a usual stack; a caller deep in recursion may still run out of it. */
+/** The depth limit stays far from a usual stack's end, but a caller deep in recursion may still overflow it. */
 function guardStack<T>(task: () => T): T {
   try {
     return task();

@@ -1,5 +1,5 @@
 /**
- * What can follow `is` in a template: all of Jinja's tests (Jinja 3.1 documentation, "List of Builtin Tests").
+ * The tests that follow `is`: all of Jinja's (Jinja 3.1 documentation, "List of Builtin Tests").
  *
  * @module
  */
@@ -37,7 +37,7 @@ const TESTS: Readonly<Record<string, Test>> = {
   false: (value) => value === false,
   integer: (value) => typeof value === "number",
   float: (value) => value instanceof Float,
-  // Python's bool is an int, and so a number.
+  // Python's bool is an int, so a number.
   number: (value) => isNumber(value),
   string: (value) => value instanceof MarkedText,
   mapping: (value) => value instanceof Dict,
@@ -92,7 +92,7 @@ function isCollection(value: Value): boolean {
 }
 
 function nameOf(value: Value): string {
-  if (value instanceof Dict || typeName(value) === "list") raise(`a ${typeName(value)} is no name`);
+  if (value instanceof Dict || typeName(value) === "list") raise(`a ${typeName(value)} is not a name`);
   return value instanceof MarkedText ? value.text : "";
 }
 

@@ -1,5 +1,5 @@
 /**
- * Filters of texts that are more than one of Python's methods.
+ * Text filters that do more than one of Python's methods.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { codePointLength, unitOffset } from "./text-search.ts";
 import { type CallArguments, Dict, isInteger, isList, isTrue, raise, typeName, Undefined } from "./values.ts";
 import type { Value } from "./values.ts";
 
-/** Spaces, or a text, before every line but the first (`first`) and empty ones (`blank`). */
+/** Puts spaces, or a text, before each line; the first only with `first`, empty ones only with `blank`. */
 export function indent(value: Value, args: CallArguments, budget: Budget): MarkedText {
   const text = value instanceof MarkedText ? value : raise(`indent: wanted a string, got a ${typeName(value)}`);
   const width = args.get(0, "width") ?? 4;
@@ -27,7 +27,7 @@ export function indent(value: Value, args: CallArguments, budget: Budget): Marke
         );
   const first = isTrue(args.get(1, "first") ?? false);
   const blank = isTrue(args.get(2, "blank") ?? false);
-  // A final line end begins one more, empty line.
+  // A final line end starts one more, empty line.
   const lines = splitLines(concat([text, templateText("\n")]), false, budget);
   budget.spend(lines.length * (prefix.cost + 1));
   const indented = lines.map((line, i) =>
@@ -36,7 +36,7 @@ export function indent(value: Value, args: CallArguments, budget: Budget): Marke
   return join(indented, templateText("\n")).asMarkup(text.isMarkup);
 }
 
-/** At most `length` characters and `leeway`, then `end`; cut after a whole word unless `killwords`. */
+/** At most `length` characters plus `leeway`, then `end`; cuts after a whole word unless `killwords`. */
 export function truncate(value: Value, args: CallArguments, budget: Budget): Value {
   const length = wantInteger(args, 0, "length", 255);
   const killsWords = isTrue(args.get(1, "killwords") ?? false);
@@ -54,7 +54,7 @@ export function truncate(value: Value, args: CallArguments, budget: Budget): Val
   return concat([killsWords ? kept : rsplit(kept, templateText(" "), 1, budget)[0], end]);
 }
 
-/** Bytes that a URL cannot have as %XX; pairs of a dict, or of a list of them, as `key=value&…`. */
+/** Writes bytes that URLs cannot hold as %XX; joins the pairs of a dict or list as `key=value&…`. */
 export function urlEncode(value: Value, _args: CallArguments, budget: Budget): MarkedText {
   if (!(value instanceof Dict) && !isList(value)) return quoteUrl(toText(value, budget), "/", budget);
   const pairs = Array.from(value instanceof Dict ? value.entries() : iterate(value, budget), (pair) => {
@@ -72,7 +72,7 @@ export function urlEncode(value: Value, _args: CallArguments, budget: Budget): M
 function quoteUrl(text: MarkedText, safe: string, budget: Budget): MarkedText {
   budget.spend(text.length);
   const isWhole = !/[\ud800-\udfff]/.test(text.text.replace(/[\ud800-\udbff][\udc00-\udfff]/g, ""));
-  if (!isWhole) return raise("urlencode: the text has half a surrogate pair");
+  if (!isWhole) return raise("urlencode: the text has a lone surrogate");
   const quoted = encodeURIComponent(text.text).replace(
     /[!'()*]/g,
     (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,

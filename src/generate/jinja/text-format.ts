@@ -14,12 +14,12 @@ import { codePointLength, unitOffset } from "./text-search.ts";
 import { Dict, Float, isList, isNumber, raise, toNumber, Tuple, typeName, Undefined } from "./values.ts";
 import type { CallArguments, Value } from "./values.ts";
 
-/** Reads attributes and items of what `{0.name[key]}` names. */
+/** Looks up the attributes and items of `{0.name[key]}`. */
 export type LookUp = (value: Value, key: Value) => Value;
 
 const PERCENT = /%(?:\(([^)]*)\))?([-#0 +]*)(\*|\d{1,9})?(?:\.(\*|\d{0,9}))?[hlL]?([a-zA-Z%])?/g;
 
-/** `format % values`: a tuple gives one value each, a dict is asked for names, anything else is the one value. */
+/** `format % values`: a tuple holds one value per format, a dict values by name; anything else is the one value. */
 export function formatPercent(format: MarkedText, values: Value, budget: Budget): MarkedText {
   budget.spend(format.cost * 2);
   const list = values instanceof Tuple ? values : [values];
@@ -32,7 +32,7 @@ export function formatPercent(format: MarkedText, values: Value, budget: Budget)
     budget.spend(12);
     parts.push(format.slice(begin, match.index));
     begin = match.index + whole.length;
-    if (type === undefined) raise("a format string ends within a format");
+    if (type === undefined) raise("the format string ends inside a format");
     if (type === "%") {
       parts.push(templateText("%"));
       continue;
@@ -52,7 +52,7 @@ export function formatPercent(format: MarkedText, values: Value, budget: Budget)
     const text = percentText(value, type, flags, places, format.isMarkup, budget);
     parts.push(fit(text, spec, isNumber(value) && type !== "s" && type !== "r", budget));
   }
-  // Python forgives what can be indexed, whatever the index.
+  // Python accepts a leftover value it can index.
   const isForgiven =
     values instanceof Dict || values instanceof Undefined || (isList(values) && !(values instanceof Tuple));
   if (next < list.length && !isForgiven) raise("not all arguments converted during string formatting");
@@ -68,7 +68,7 @@ function formatArgument(values: Value, key: MarkedText): Value {
   if (!(values instanceof Dict)) return raise("this format wants a dict");
   return (
     values.get(key) ??
-    (values.has(key) ? null : raise(`the format names "${key.text.slice(0, 40)}", which the dict does not have`))
+    (values.has(key) ? null : raise(`the dict lacks "${key.text.slice(0, 40)}", which the format names`))
   );
 }
 
@@ -155,7 +155,7 @@ export function formatBraces(format: MarkedText, args: CallArguments, lookUp: Lo
     parts.push(format.slice(begin, match.index));
     begin = match.index + whole.length;
     if (whole === "{{" || whole === "}}") parts.push(templateText(whole[0]));
-    else if (name === undefined) raise("format: a brace stands alone, or a field holds fields, which is not supported");
+    else if (name === undefined) raise("format: a single brace, or fields inside a field, which are not supported");
     else {
       const value = fieldValue(name, () => next++, args, lookUp);
       const shown =
@@ -181,7 +181,7 @@ const SPEC = /^(?:(.)?([<>=^]))?([-+ ])?z?(#)?(0)?(\d{1,9})?([,_])?(?:\.(\d{1,9}
 
 function formatField(value: Value, spec: string, budget: Budget): MarkedText {
   if (spec === "") return toText(value, budget);
-  const match = SPEC.exec(spec) ?? raise(`format: "${spec.slice(0, 40)}" is no format`);
+  const match = SPEC.exec(spec) ?? raise(`format: no such format: "${spec.slice(0, 40)}"`);
   const [, fill = " ", align, sign, alternate, zero, width = "0", grouping = "", placesText, type] = match;
   const places = placesText === undefined ? undefined : Number(placesText);
   const isNumeric = isNumber(value) && typeof value !== "boolean" && type !== "s";

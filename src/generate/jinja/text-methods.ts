@@ -1,8 +1,8 @@
 /**
- * Python's string methods, each a row.
+ * Python's string methods, a row each.
  *
- * Left out on purpose: `encode` (there are no bytes here), `maketrans`, `translate`, `format_map`, `isidentifier`,
- * `isprintable` and `expandtabs`, which no chat template uses. They are refused by name when called.
+ * Refused by name: `encode` (there are no bytes here), and `maketrans`, `translate`, `format_map`, `isidentifier`,
+ * `isprintable` and `expandtabs`, which no chat template uses.
  *
  * @module
  */
@@ -73,7 +73,6 @@ const METHODS: Readonly<Record<string, Method>> = {
   istitle: (text, _args, budget) => (budget.spend(text.length >> 2), isTitle(text.text)),
 };
 
-/** Methods of Python that are refused by name. */
 const REFUSED_METHODS: ReadonlySet<string> = new Set([
   "encode",
   "maketrans",
@@ -84,7 +83,7 @@ const REFUSED_METHODS: ReadonlySet<string> = new Set([
   "expandtabs",
 ]);
 
-/** Methods whose text arguments a markup escapes, as markupsafe does. */
+/** Methods whose text arguments markup escapes, as markupsafe does. */
 const ESCAPING = new Set([
   "replace",
   "center",
@@ -106,7 +105,7 @@ export function isTextMethod(name: string): boolean {
 export function callTextMethod(text: MarkedText, name: string, args: CallArguments, budget: Budget): Value {
   charge(budget, text, args);
   if (REFUSED_METHODS.has(name)) raise(`the method ${name} of strings is not supported`);
-  // Looking each character up in Unicode's tables takes longer than copying it.
+  // Looking up a character in Unicode's tables takes longer than copying it.
   if (Object.hasOwn(KINDS, name)) return (budget.spend(text.length >> 3), KINDS[name].test(text.text));
   const result = METHODS[name](
     text,
@@ -150,7 +149,7 @@ function zeroFill(text: MarkedText, width: number, budget: Budget): MarkedText {
   return nSign === 0 ? digits : join([text.slice(0, 1), digits], templateText(""));
 }
 
-/** The part of the text that the arguments `start` and `end`, second and third, name. */
+/** The part of the text between `start` and `end`, the second and third arguments. */
 function span(text: MarkedText, args: CallArguments): MarkedText {
   const bounds = spanOf(text, args);
   return bounds === undefined ? text : text.slice(...bounds);
@@ -162,7 +161,7 @@ function spanOf(text: MarkedText, args: CallArguments): [begin: number, end: num
   const n = codePointLength(text);
   const bound = (value: Value | undefined, otherwise: number): number => {
     if (value === undefined || value === null) return otherwise;
-    const offset = isInteger(value) ? Number(value) : raise("start and end are integers");
+    const offset = isInteger(value) ? Number(value) : raise("wanted integers as start and end");
     return Math.min(Math.max(offset < 0 ? offset + n : offset, 0), n);
   };
   const begin = unitOffset(text, bound(start, 0));
@@ -179,7 +178,7 @@ function find(text: MarkedText, args: CallArguments, budget: Budget, fromEnd: bo
 }
 
 function found(at: number): number {
-  return at < 0 ? raise("index: there is no such text") : at;
+  return at < 0 ? raise("index: the text was not found") : at;
 }
 
 function affixes(args: CallArguments, method: string, budget: Budget): string[] {

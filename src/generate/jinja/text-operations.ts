@@ -1,5 +1,5 @@
 /**
- * What Python does with strings, over marked text.
+ * Python's string operations on marked text.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export function strip(
   budget: Budget,
 ): MarkedText {
   const set = chars === undefined ? undefined : new Set(chars.text);
-  // A set is dear to make.
+  // Building a set costs much.
   if (chars !== undefined) budget.spend(chars.length);
   const goes = (char: string): boolean => (set === undefined ? isSpace(char.charCodeAt(0)) : set.has(char));
   let begin = 0;
@@ -91,16 +91,13 @@ export function rsplit(
   return pieces.reverse();
 }
 
-/** The separator before `end`: its begin, or −1, and its end. */
+/** The last separator before `end`: its begin, or −1, and its end. */
 function placeBefore(text: string, separator: string, end: number): [from: number, to: number] {
   const at = end < separator.length ? -1 : text.lastIndexOf(separator, end - separator.length);
   return [at, at + separator.length];
 }
 
-/**
- * The spaces before the word that ends at `end`: where the word before them ends, or −1 without a word here; where they
- * end.
- */
+/** The spaces before the word that ends at `end`: where they begin, or −1 without a word here, and where they end. */
 function wordBefore(text: string, end: number): [from: number, to: number] {
   if (end === 0) return [-1, 0];
   let to = end;
@@ -121,7 +118,7 @@ export function splitLines(text: MarkedText, keepsEnds: boolean, budget: Budget)
   return lines;
 }
 
-/** Before the separator, it, and after; the whole text stands first, or last, where there is none. */
+/** The text before the separator, the separator, the text after; without one, the whole text is first, or last. */
 export function partition(text: MarkedText, separator: MarkedText, fromEnd: boolean, budget: Budget): Tuple {
   if (separator.length === 0) raise("partition: the separator is empty");
   if (fromEnd) spendSearchBackwards(text, separator, budget);
@@ -132,7 +129,7 @@ export function partition(text: MarkedText, separator: MarkedText, fromEnd: bool
 }
 
 function cut(text: MarkedText, begin: number, end: number, budget: Budget): MarkedText {
-  // Each piece is an object, copies its characters, and looks for its marks.
+  // Each piece is an object, copies its characters and searches its marks.
   budget.spend(2 + ((end - begin) >> 5));
   const piece = text.slice(begin, end);
   budget.spend(piece.flips.length);
@@ -166,12 +163,12 @@ export function replace(
   return concat(parts);
 }
 
-/** How often `wanted` occurs, occurrences that overlap once. */
+/** How often `wanted` occurs; overlapping occurrences count once. */
 export function countOf(text: MarkedText, wanted: MarkedText, budget: Budget): number {
   return wanted.length === 0 ? codePointLength(text) + 1 : split(text, wanted, Infinity, budget).length - 1;
 }
 
-/** Changes the case of letters. Engines look letters that are not ASCII up one by one. */
+/** Changes the case of letters. Engines look up non-ASCII letters one by one. */
 function changeCase(text: MarkedText, budget: Budget, change: (chars: string) => string): MarkedText {
   budget.spend(text.length >> 3);
   return text.map(change);
@@ -217,7 +214,7 @@ export function caseFold(text: MarkedText, budget: Budget): MarkedText {
   return text.map(folded);
 }
 
-/** Fills up to `width` code points. */
+/** Pads to `width` code points. */
 export function pad(
   text: MarkedText,
   width: number,
@@ -225,10 +222,10 @@ export function pad(
   side: "left" | "right" | "center",
   budget: Budget,
 ): MarkedText {
-  if (codePointLength(fill) !== 1) raise("the fill character must be exactly one character long");
+  if (codePointLength(fill) !== 1) raise("wanted exactly one fill character");
   const missing = width - codePointLength(text);
   if (!(missing > 0)) return text.asMarkup(false);
-  // Python puts the odd one on the left when the width is odd.
+  // Python puts the odd fill character on the left when the width is odd.
   const left = side === "left" ? missing : side === "right" ? 0 : Math.floor(missing / 2) + (missing & width & 1);
   return concat([repeatText(fill, left, budget), text, repeatText(fill, missing - left, budget)]);
 }
@@ -243,7 +240,7 @@ export function repeatText(text: MarkedText, times: number, budget: Budget): Mar
 
 const HTML: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", '"': "&#34;" };
 
-/** HTML's five characters, as markup. What is markup stays. */
+/** Escapes HTML's five characters; markup stays as it is. */
 export function escapeHtml(text: MarkedText, budget: Budget, force = false): MarkedText {
   if (text.isMarkup && !force) return text;
   const parts: MarkedText[] = [];

@@ -1,12 +1,12 @@
 /**
- * Places in texts: Python counts code points, JavaScript UTF-16 units.
+ * Offsets in texts: Python counts code points, JavaScript UTF-16 units.
  *
  * @module
  */
 import type { Budget } from "./budget.ts";
 import type { MarkedText } from "./marked-text.ts";
 
-/** Engines look this far into what they search for; beyond it they may compare every character at every place. */
+/** Engines preprocess this much of a needle; with longer ones they may compare every character at every place. */
 const FAST_NEEDLE_CHARS = 250;
 
 /** The first place of `wanted` as a UTF-16 offset, or −1. */
@@ -15,7 +15,7 @@ export function search(text: MarkedText, wanted: MarkedText, budget: Budget): nu
   return text.text.indexOf(wanted.text);
 }
 
-/** The price of one search from end to end: short needles cost their length at each place, at worst. */
+/** The cost of one whole search: at worst, short needles cost their length at each place. */
 export function spendSearch(text: MarkedText, wanted: MarkedText, budget: Budget): void {
   const { length } = wanted;
   budget.spend(
@@ -23,12 +23,12 @@ export function spendSearch(text: MarkedText, wanted: MarkedText, budget: Budget
   );
 }
 
-/** Backwards, engines compare every character at every place. */
+/** Engines searching backwards compare every character at every place. */
 export function spendSearchBackwards(text: MarkedText, wanted: MarkedText, budget: Budget): void {
   budget.spend(text.cost + wanted.cost + (text.length * wanted.length) / 128);
 }
 
-/** Whether UTF-16 offsets and code point offsets are the same thing here. */
+/** True if UTF-16 offsets equal code point offsets here. */
 export function isPlain(text: MarkedText): boolean {
   return !/[\ud800-\udbff]/.test(text.text);
 }
@@ -53,7 +53,7 @@ function isPair(text: string, at: number): boolean {
 
 /** Characters, counted as Python counts them: code points. */
 export function codePoints(text: MarkedText, budget: Budget): MarkedText[] {
-  // An object a character.
+  // Each character becomes an object.
   budget.spend(2 * text.length + text.flips.length);
   let at = 0;
   return Array.from(text.text, (char) => text.slice(at, (at += char.length)));

@@ -1,5 +1,5 @@
 /**
- * The `tojson` filter as chat templates know it: Python's `json.dumps(value, ensure_ascii=False)`, with the arguments
+ * The `tojson` filter of chat templates: Python's `json.dumps(value, ensure_ascii=False)`, with the arguments
  * `ensure_ascii`, `indent`, `separators` and `sort_keys`.
  *
  * @module
@@ -13,7 +13,7 @@ import { type CallArguments, Dict, Float, isInteger, isList, isTrue, raise, Stre
 import type { Value } from "./values.ts";
 
 interface Layout {
-  /** What each level is indented by, or undefined for one line. */
+  /** Indent of each level, or undefined for one line. */
   readonly indent: MarkedText | undefined;
   readonly itemSeparator: MarkedText;
   readonly keySeparator: MarkedText;
@@ -23,7 +23,7 @@ interface Layout {
 
 const ARGUMENTS = ["ensure_ascii", "indent", "separators", "sort_keys"];
 
-/** @throws OnebitError `template/raised` for values JSON does not have */
+/** @throws OnebitError `template/raised` for values outside JSON */
 export function toJson(value: Value, args: CallArguments, budget: Budget): MarkedText {
   return new JsonWriter(readLayout(args), budget).write(value, 0);
 }
@@ -57,7 +57,7 @@ class JsonWriter {
     );
   }
 
-  /** One mark for all of a string: its quotes and escapes are nobody's special token. */
+  /** One mark covers a string: its quotes and escapes are no special token. */
   #text(value: MarkedText): MarkedText {
     this.#budget.spend(value.length >> 2);
     // JavaScript escapes lone surrogates, Python does not.
@@ -98,7 +98,7 @@ class JsonWriter {
     return text;
   }
 
-  /** Keys that are numbers, booleans or None become strings, as in Python. */
+  /** Numbers, booleans and None become strings as keys, as in Python. */
   #key(key: Value): MarkedText {
     if (key instanceof MarkedText) return this.#text(key);
     if (key === null || isInteger(key) || key instanceof Float) return templateText(`"${this.write(key, 0).text}"`);
@@ -115,8 +115,7 @@ function isEscaped(text: string, at: number): boolean {
 
 function readLayout(args: CallArguments): Layout {
   const unknown = [...args.named.keys()].find((name) => !ARGUMENTS.includes(name));
-  if (unknown !== undefined)
-    raise(`tojson: there is no argument ${unknown.slice(0, 40)}, only ${ARGUMENTS.join(", ")}`);
+  if (unknown !== undefined) raise(`tojson: unknown argument ${unknown.slice(0, 40)}: wanted ${ARGUMENTS.join(", ")}`);
   const indent = readIndent(args.get(1, "indent") ?? null);
   const separators = args.get(2, "separators") ?? null;
   const custom =
@@ -142,7 +141,7 @@ function readIndent(indent: Value): MarkedText | undefined {
   if (indent instanceof MarkedText) return indent;
   return isInteger(indent)
     ? templateText(" ".repeat(Math.max(0, Math.min(Number(indent), TEMPLATE_DEPTH_MAX))))
-    : raise("tojson: indent is a number of spaces or a string");
+    : raise("tojson: wanted a number of spaces or a string as indent");
 }
 
 function jsonFloat(value: number): string {

@@ -1,5 +1,5 @@
 /**
- * The parsers' view of the tokens: look at the next one, take it, or say what was wanted instead.
+ * Reads tokens for the parsers: peeks at the next, takes it, or says what was wanted.
  *
  * @module
  */
@@ -59,12 +59,12 @@ export class TokenReader {
     return this.take();
   }
 
-  /** Where the next token stands, for {@link namesSince}. */
+  /** Position of the next token, for {@link namesSince}. */
   get position(): number {
     return this.#next;
   }
 
-  /** Whether a token since `position` is this name. */
+  /** True if a token since `position` is this name. */
   namesSince(position: number, name: string): boolean {
     for (let i = position; i < this.#next; i++)
       if (this.#tokens[i].type === "name" && this.#tokens[i].value === name) return true;
@@ -75,12 +75,12 @@ export class TokenReader {
     fail("template/syntax", `chat template, line ${this.peek().line}: ${message}`);
   }
 
-  /** Parses one level deeper; a hostile template nests until the stack overflows. */
+  /** Parses one level deeper: unchecked, a hostile template nests until the stack overflows. */
   nest<T>(parse: () => T): T {
     if (++this.#depth > TEMPLATE_DEPTH_MAX) {
       fail(
         "template/limit",
-        `chat template, line ${this.peek().line}: nested more than ${TEMPLATE_DEPTH_MAX} levels deep`,
+        `chat template, line ${this.peek().line}: nested deeper than the ${TEMPLATE_DEPTH_MAX} levels allowed`,
       );
     }
     const result = parse();

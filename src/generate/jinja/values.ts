@@ -1,5 +1,5 @@
 /**
- * The values a chat template computes with: Python's, as far as templates see them.
+ * The values a chat template computes with: Python's, as far as templates use them.
  *
  * Integers are JavaScript numbers within ±2^53, floats are {@link Float} (so that 2.0 prints as Python prints it),
  * lists are arrays, strings are {@link MarkedText}. No JavaScript object of the caller is reachable.
@@ -31,7 +31,7 @@ export class Float {
   }
 }
 
-/** What a missing name or attribute gives: prints as nothing, is false, and fails when looked into. */
+/** A missing name or attribute: prints as nothing, is false, and fails when looked into. */
 export class Undefined {
   readonly what: string;
   constructor(what: string) {
@@ -39,9 +39,7 @@ export class Undefined {
   }
 }
 
-/**
- * A tuple is a list that prints in round brackets and equals no list. Those of `groupby` have names for their items.
- */
+/** A tuple is a list that prints in round brackets and equals no list. `groupby` names the items of its tuples. */
 export class Tuple extends Array<Value> {
   names: readonly string[] = [];
 
@@ -62,10 +60,7 @@ export class Tuple extends Array<Value> {
   }
 }
 
-/**
- * What `keys()`, `values()` and `items()` of a dict give: Python's views can be gone through and counted, not looked
- * into.
- */
+/** `keys()`, `values()` and `items()` of a dict: Python's views can be iterated and counted, not indexed. */
 export class View extends Array<Value> {
   name = "";
 
@@ -95,7 +90,7 @@ export class Dict {
 
   set(key: Value, value: Value): void {
     const hashed = hash(key);
-    // A key that is there already stays, as in Python.
+    // An existing key stays, as in Python.
     this.#entries.set(hashed, Tuple.of2(this.#entries.get(hashed)?.[0] ?? key, value));
   }
 
@@ -118,7 +113,7 @@ export class Namespace {
   readonly values = new Map<string, Value>();
 }
 
-/** What a Python generator is to a template: true, without length, and used up by whoever goes through it first. */
+/** A Python generator: true, without length, used up by the first loop over it. */
 export class Stream {
   #items: readonly Value[];
   #at = 0;
@@ -147,12 +142,12 @@ export class Stream {
 /** `loop`: where a `{% for %}` stands. */
 export class Loop {
   readonly items: readonly Value[];
-  /** Loops around this one of a recursive loop. */
+  /** Depth within a recursive loop. */
   readonly depth0: number;
   index0 = 0;
-  /** What `loop.changed` was last called with. */
+  /** The last arguments of `loop.changed`. */
   seen: readonly Value[] | undefined;
-  /** Goes through other items with the same body: `loop(children)` of a recursive loop. */
+  /** Runs the same body over other items: `loop(children)` of a recursive loop. */
   readonly recurse: ((items: Value) => Value) | undefined;
 
   constructor(items: readonly Value[], depth0: number, recurse?: (items: Value) => Value) {
@@ -163,8 +158,8 @@ export class Loop {
 }
 
 /**
- * The parts of a message's content, which remember whether the template went through them: one that does not know parts
- * takes them for something else, and the caller joins them to a text.
+ * The parts of a message's content. They record whether the template read them: for one that ignores parts, the caller
+ * joins them to a text.
  */
 export class Parts extends Array<Value> {
   wasRead = false;
@@ -184,7 +179,7 @@ export class CallArguments {
     this.named = named;
   }
 
-  /** The argument at a position or of a name. */
+  /** The argument by position or name. */
   get(position: number, name: string): Value | undefined {
     return position < this.positional.length ? this.positional[position] : this.named.get(name);
   }
@@ -202,7 +197,7 @@ export class CallArguments {
 export class Callable {
   readonly name: string;
   readonly call: (args: CallArguments) => Value;
-  /** Attributes, as a `cycler` has them. */
+  /** Attributes, as of a `cycler`. */
   readonly attributes: ReadonlyMap<string, () => Value>;
   constructor(
     name: string,
@@ -217,7 +212,7 @@ export class Callable {
 
 export const NO_ARGUMENTS = new CallArguments([], new Map());
 
-/** `??` for values, of which None (null) is one. */
+/** `??` for values: None (null) is a value. */
 export function orElse(value: Value | undefined, fallback: Value): Value {
   return value === undefined ? fallback : value;
 }
@@ -227,31 +222,32 @@ export function raise(message: string): never {
   fail("template/raised", `chat template: ${message}`);
 }
 
-/** Values of the caller's data: every string in it is input. Counts values for the budget. */
+/** Converts the caller's data: every string in it is input. Counts values for the budget. */
 export function fromData(data: unknown, count: { values: number }, depth = 0): Value {
   count.values++;
-  if (depth > 64) fail("option/invalid", "messages, tools and template variables nest at most 64 levels deep");
+  if (depth > 64)
+    fail("option/invalid", "messages, tools and template variables: wanted at most 64 nested levels, got more");
   if (data === null || data === undefined) return null;
   if (typeof data === "boolean") return data;
   if (typeof data === "bigint") return integer(Number(data));
   if (typeof data === "number") return Number.isSafeInteger(data) ? integer(data) : new Float(data);
   if (typeof data === "string") {
-    // A long text takes proportionally more to look through.
+    // A long text costs in proportion to its length.
     count.values += data.length >> 9;
     return inputText(data);
   }
   if (Array.isArray(data)) return data.map((item) => fromData(item, count, depth + 1));
   if (typeof data !== "object")
-    fail("option/invalid", `messages, tools and template variables hold JSON values, got a ${typeof data}`);
+    fail("option/invalid", `messages, tools and template variables: wanted JSON values, got a ${typeof data}`);
   const dict = new Dict();
   for (const [key, value] of Object.entries(data)) {
-    // An absent optional field is absent, not null: templates ask "is defined".
+    // An absent optional field stays absent, not null: templates test "is defined".
     if (value !== undefined) dict.set(inputText(key), fromData(value, count, depth + 1));
   }
   return dict;
 }
 
-/** Type names in messages, as Python has them. */
+/** Python's type names, for messages. */
 export function typeName(value: Value): string {
   if (value === null) return "None";
   if (typeof value === "boolean") return "bool";
@@ -265,10 +261,10 @@ export function typeName(value: Value): string {
   return value instanceof Namespace ? "namespace" : value instanceof Loop ? "loop" : "function";
 }
 
-/** A usable integer. @throws OnebitError `template/limit` beyond ±2^53, where it would silently round */
+/** Checks an integer. @throws OnebitError `template/limit` beyond ±2^53, where it would silently round */
 export function integer(value: number): number {
   if (!Number.isSafeInteger(value)) fail("template/limit", "chat template: an integer is beyond ±2^53");
-  // No −0: Python's integers have none.
+  // Python's integers have no −0.
   return value + 0;
 }
 
@@ -297,7 +293,7 @@ export function isTrue(value: Value): boolean {
   return value instanceof Dict ? value.size > 0 : true;
 }
 
-/** Work to go through it once, for the budget: four items of a list cost about as much as evaluating one node. */
+/** Cost to read it once, for the budget: four items of a list cost about as much as evaluating one node. */
 export function costOf(value: Value | undefined): number {
   if (value instanceof MarkedText) return value.cost;
   if (isList(value)) return 1 + (value.length >> 2);
@@ -306,8 +302,8 @@ export function costOf(value: Value | undefined): number {
 }
 
 /**
- * The one place where filters, tests, methods, operators and functions are charged: for what they are given, each time
- * they are called. What takes longer than going through it once, or makes something larger, is charged there besides.
+ * Charges every call of a filter, test, method, operator or function for reading its arguments once. Whatever takes
+ * longer, or makes something larger, charges for that itself.
  */
 export function charge(budget: Budget, value: Value | undefined, args: CallArguments): void {
   let cost = costOf(value);
@@ -316,7 +312,7 @@ export function charge(budget: Budget, value: Value | undefined, args: CallArgum
   budget.spend(cost);
 }
 
-/** Python hashes tuples too; to hash one of long texts would take time that nothing here counts. */
+/** Python hashes tuples too, but hashing one of long texts would take uncounted time. */
 export function isHashable(key: Value): boolean {
   return !isList(key) && !(key instanceof Dict) && !(key instanceof Stream);
 }

@@ -79,7 +79,7 @@ describe("hostile templates", () => {
     assert.throws(() => look("{% include 'x' %}"), { code: "template/syntax", message: /include/ });
   });
 
-  test("limits say which one it was", () => {
+  test("errors name the limit", () => {
     const render = (source: string) => () => new Template(source).render({ input: {} });
     assert.throws(render("x".repeat(TEMPLATE_CHARS_MAX + 1)), { code: "template/limit", message: /characters/ });
     assert.throws(render(`{{ ${"(".repeat(500)}1${")".repeat(500)} }}`), { code: "template/limit", message: /nested/ });
@@ -89,13 +89,13 @@ describe("hostile templates", () => {
     });
     assert.throws(render("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}"), {
       code: "template/limit",
-      message: /too much work/,
+      message: /more than the \d+ steps/,
     });
-    assert.throws(render("{{ range(100001) }}"), { code: "template/limit", message: /100001 items/ });
+    assert.throws(render("{{ range(100001) }}"), { code: "template/limit", message: /100000 items, got 100001/ });
     assert.throws(render("{{ 2 ** 60 }}"), { code: "template/limit", message: /2\^53/ });
   });
 
-  test("long conversations are no attack", () => {
+  test("long conversations stay within the limits", () => {
     const messages = Array.from({ length: 2000 }, (_, i) => ({
       role: i % 2 ? "assistant" : "user",
       content: `Turn ${i}: ${"lorem ipsum ".repeat(50)}`,
