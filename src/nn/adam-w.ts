@@ -1,5 +1,5 @@
 /**
- * AdamW (Loshchilov and Hutter, 2019) over ranges of memory, gradients clipped by their norm over all of them
+ * AdamW (Loshchilov and Hutter, 2019) over ranges of memory; clips gradients by their norm over all ranges
  * (assembly/train/optimizer.ts).
  *
  *   const optimizer = AdamW.of(layer.parameters().values(), { clipNorm: 1 });
@@ -38,7 +38,7 @@ export interface AdamWOptions {
   readonly clipNorm?: number;
 }
 
-/** What may change from step to step. */
+/** Rates that may change at each step. */
 export interface AdamWRates {
   readonly learningRate: number;
   readonly weightDecay: number;
@@ -76,7 +76,7 @@ const ITERABLE = kind<Iterable<unknown>>(
 );
 const PARAMETERS: Kind<Parameter[]> = (value, name, code) => {
   const found: Parameter[] = [];
-  // One by one: a list may claim any length.
+  // Item by item: a list may claim any length.
   for (const each of ITERABLE(value, name, code)) found.push(PARAMETER(each, `${name}[${found.length}]`, code));
   return found;
 };
@@ -86,7 +86,7 @@ const DEFAULTS: Required<AdamWOptions> = { beta1: 0.9, beta2: 0.95, epsilon: 1e-
 export class AdamW {
   readonly #runtime: Runtime;
   readonly #ranges: readonly ParameterRange[];
-  /** Runs of gradients without gaps: each is cleared and measured at once, whatever decays. */
+  /** Gradients without gaps between them: cleared and measured in one step each, whether they decay or not. */
   readonly #runs: readonly { readonly gradients: number; readonly count: number; readonly partial: number }[];
   readonly #options: Required<AdamWOptions>;
   readonly #total: number;
@@ -133,10 +133,7 @@ export class AdamW {
     const all = check("parameters", parameters, PARAMETERS),
       { runtime } = all[0] ?? fail("option/invalid", "optimiser: wanted at least one parameter, got none");
     if (all.some((parameter) => parameter.runtime !== runtime))
-      fail(
-        "option/invalid",
-        "optimiser: wanted parameters of one runtime; make the layers with the same `runtime` option",
-      );
+      fail("option/invalid", "optimiser: wanted parameters of one runtime; give all layers the same `runtime` option");
     const ranges = all.map(({ address, gradientAddress, size, decays }) => ({
       values: address,
       gradients: gradientAddress,
@@ -174,8 +171,8 @@ export class AdamW {
     if (!Number.isFinite(norm))
       fail(
         "train/not-finite",
-        `step ${this.#steps + 1}: the norm of the gradients is ${norm}; a lower learning rate or a smaller ` +
-          "clipNorm keeps it finite",
+        `step ${this.#steps + 1}: the norm of the gradients is ${norm}; use a lower learning rate or a smaller ` +
+          "clipNorm",
       );
     this.update(this.#steps + 1, rates, norm);
     return norm;

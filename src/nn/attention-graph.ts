@@ -1,10 +1,10 @@
 /**
- * Grouped-query attention with its projections, as BitNet has it: the input is normed and rounded once for q, k and v,
- * what the heads mixed is normed again before the output projection.
+ * BitNet's grouped-query attention with its projections: it norms and rounds the input once for q, k and v, and norms
+ * the mixed heads again before the output projection.
  *
  *   y = o(norm(attention(rope(q(h)), rope(k(h)), v(h)))),   h = norm(x)
  *
- * Over whole sequences, or continuing those of a cache.
+ * Over whole sequences, or continuing those in a cache.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { type RotaryTable, attention, rotate } from "./ops.ts";
 import { type Linear, recordLinear } from "./projection.ts";
 import type { Tape, Tensor } from "./tape.ts";
 
-/** What happens to a value on its way. */
+/** Records operations on a value. */
 export type Recorder = (tape: Tape, x: Tensor) => Tensor;
 
 export interface AttentionParts {
@@ -28,11 +28,11 @@ export interface AttentionParts {
   readonly v: Linear;
   readonly outputNorm: Recorder;
   readonly output: Linear;
-  /** Angles of the positions of a sequence; none without rotation. */
+  /** Rotary table for a sequence; absent without rotation. */
   readonly rotary?: (tape: Tape, length: number) => RotaryTable;
 }
 
-/** Where keys and values of earlier positions are. */
+/** Addresses of the keys and values of earlier positions. */
 export interface CachePlace {
   readonly cache: KvCache;
   readonly layer: CacheLayer;
@@ -52,7 +52,7 @@ export function recordAttention(
   return recordLinear(tape, parts.output, parts.outputNorm(tape, mixed));
 }
 
-/** The same for the next `length` positions of the sequences of a cache. Goes forward only. */
+/** The same for the next `length` positions of the cached sequences. Forward only. */
 export function recordCachedAttention(
   tape: Tape,
   parts: AttentionParts,
@@ -82,7 +82,7 @@ function queriesKeysValues(
   return { q, k, v: recordLinear(tape, parts.v, h) };
 }
 
-/** The steps of inference see one sequence at a time: each sequence has steps of its own, on its rows and its cache. */
+/** Inference steps handle one sequence: record them for each sequence, on its rows and its cache. */
 function attendCached(
   tape: Tape,
   { nHeads, nKvHeads, headDim }: AttentionParts,

@@ -1,5 +1,5 @@
 /**
- * The feed-forward layer of a transformer of few bits.
+ * The feed-forward layer of a low-bit transformer.
  *
  * @module
  */
@@ -58,7 +58,7 @@ export const BIT_FEED_FORWARD_OPTIONS: OptionTable<BitFeedForwardOptions> = {
   zeroInitOutput: BOOLEAN,
 };
 
-/** The names of the PyTorch layer that this one follows. */
+/** Names from the PyTorch layer this one follows. */
 const MEANINGS: Meanings = { swish: 'activation: "silu"', post_act_ln: 'postActNorm: "layer"', no_bias: "bias: false" };
 
 /**
@@ -114,7 +114,7 @@ export class BitFeedForward extends ArrayLayer {
         "post_act_norm",
         new (postActNorm === "rms" ? RMSNorm : LayerNorm)(hidden, { runtime }),
       );
-    // An RMSNorm of what one has normed would change nothing but the gain.
+    // After postActNorm "rms" a second RMSNorm would change only the gain.
     if (norm === "rms" && postActNorm !== "rms")
       this.#innerNorm = this.addChild("inner_norm", new RMSNorm(hidden, { runtime, gain: false }));
     this.#dropout = this.addChild("dropout", new Dropout(options.dropout ?? 0, { runtime, seed: partSeed(seed, 3) }));

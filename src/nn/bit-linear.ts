@@ -1,6 +1,6 @@
 /**
- * The linear layer of the BitNet papers (arXiv 2310.11453, 2402.17764): its input is normed and rounded, its weights
- * are rounded in every pass, and what is learned is the floats behind them.
+ * The linear layer of the BitNet papers (arXiv 2310.11453, 2402.17764): it norms and rounds its input, rounds its
+ * weights in every pass, and learns the float masters.
  *
  *   y = scales · (codes of norm(x) · codes of Wᵀ) + b
  *
@@ -60,7 +60,7 @@ export const BIT_LINEAR_OPTIONS: OptionTable<BitLinearOptions> = {
   normEps: POSITIVE,
 };
 
-/** Layers of these names, as `pack` of a layer of several makes them for itself. */
+/** Packed child layers by name, as `pack` passes them to a composite layer. */
 export function packedParts<Parts>(...names: readonly (keyof Parts & string)[]): Kind<Parts | undefined> {
   return optional(
     kind<Parts>(
@@ -79,7 +79,7 @@ export class BitLinear extends ArrayLayer {
   readonly outFeatures: number;
   readonly weightBits: WeightBits;
   readonly activationBits: ActivationBits;
-  /** What is multiplied, behind the norm. */
+  /** The product behind the norm. */
   readonly linear: Linear;
   readonly #options: BitLinearOptions;
   readonly #norm: RMSNorm | undefined;
@@ -110,7 +110,7 @@ export class BitLinear extends ArrayLayer {
     let projection: Projection | undefined = packed;
     if (!projection) {
       this.#weight = this.addParameter("weight", [outFeatures, inFeatures]);
-      // ±1/√in, as for any linear: a variance of 1/3 of the input's.
+      // ±1/√in, as for any linear: the output's variance is 1/3 of the input's.
       createInitializer(runtime, seed)(this.#weight, 1 / Math.sqrt(inFeatures));
       projection = learnedProjection(this.#weight, this.weightBits, this.activationBits);
     }

@@ -1,6 +1,6 @@
 /**
- * Multi-head grouped-query attention (Ainslie et al., "GQA", 2023) with projections of few bits, rotary positions (Su
- * et al., "RoFormer", 2021), and a cache for going on step by step.
+ * Multi-head grouped-query attention (Ainslie et al., "GQA", 2023) with low-bit projections, rotary positions (Su et
+ * al., "RoFormer", 2021), and a cache to continue step by step.
  *
  * @module
  */
@@ -62,13 +62,13 @@ export const BIT_MGQA_OPTIONS: OptionTable<BitMGQAOptions> = {
   bias: BOOLEAN,
 };
 
-/** The names of the PyTorch layer that this one follows. */
+/** Names from the PyTorch layer this one follows. */
 const MEANINGS: Meanings = {
   layer_norm: 'outputNorm: "layer"',
   query_heads: "the second argument",
   kv_heads: "the third argument",
 };
-/** What the kernels' panels are built for. */
+/** The kernels' panels are 8 columns wide. */
 const HEAD_DIM_UNIT = 8;
 
 /**
@@ -207,7 +207,10 @@ export class BitMGQA extends ArrayLayer {
   createCache(batch = 1, contextLength = 2048): KvCache {
     this.requireOpen();
     if (!this.causal)
-      fail("option/invalid", "createCache: wanted a causal layer; otherwise earlier positions change with later ones");
+      fail(
+        "option/invalid",
+        "createCache: wanted a layer with causal: true; without it later positions change earlier ones",
+      );
     return new KvCache(
       this.runtime,
       { nLayers: 1, nKvHeads: this.kvHeads, headDim: this.headDim },
@@ -291,7 +294,7 @@ export function requireHeads(dim: number, heads: number, kvHeads: number): numbe
   if (headDim % HEAD_DIM_UNIT !== 0)
     fail(
       "option/invalid",
-      `heads: wanted heads of a multiple of ${HEAD_DIM_UNIT} columns, got ${headDim} (${dim} columns, ${heads} heads)`,
+      `heads: wanted a multiple of ${HEAD_DIM_UNIT} columns a head, got ${headDim} (${dim} columns, ${heads} heads)`,
     );
   return headDim;
 }

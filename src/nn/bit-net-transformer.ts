@@ -1,6 +1,6 @@
 /**
- * The transformer of the BitNet papers as a layer (transformer-graph.ts is its graph). Parameters have their names in
- * GGUF files: what is trained here can be exported as it is.
+ * The transformer of the BitNet papers as a layer (transformer-graph.ts has its graph). Parameters have GGUF's names,
+ * so a trained layer exports as it is.
  *
  * @module
  */
@@ -92,7 +92,7 @@ export const BIT_NET_TRANSFORMER_OPTIONS: OptionTable<BitNetTransformerOptions> 
   dropout: RATE,
 };
 
-/** The name in the training options of the same shape. */
+/** Its name in the training options. */
 const MEANINGS: Meanings = { vocabSize: "numTokens" };
 
 /** ids (batch, length) → logits (batch, length, numTokens). */

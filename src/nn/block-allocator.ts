@@ -1,5 +1,5 @@
 /**
- * Hands out blocks of a growing memory: first fit among the gaps, else at the end.
+ * Allocates blocks in a growing memory: first fit among the gaps, else at the end.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export class BlockAllocator {
     this.#limitBytes = limitBytes;
   }
 
-  /** Where the last block ends. */
+  /** End of the last block. */
   get endBytes(): number {
     return this.#used.at(-1)?.end ?? this.#first;
   }
@@ -33,7 +33,7 @@ export class BlockAllocator {
     return this.#used.reduce((sum, { begin, end }) => sum + end - begin, 0);
   }
 
-  /** @throws OnebitError `train/not-enough-memory` when it would end behind the limit */
+  /** @throws OnebitError `train/not-enough-memory` when it would end beyond the limit */
   allocate(bytes: number, what: string): number {
     const size = roundUp(Math.max(1, bytes));
     let begin = this.#first,
@@ -43,7 +43,7 @@ export class BlockAllocator {
       fail(
         "train/not-enough-memory",
         `${what}: wanted ${(bytes / 1e9).toFixed(3)} GB, ${((this.#limitBytes - begin) / 1e9).toFixed(3)} GB are ` +
-          "left; a smaller batch, sequence or model takes less",
+          "left; use a smaller batch, sequence or model",
       );
     }
     this.#used.splice(at, 0, { begin, end: begin + size });

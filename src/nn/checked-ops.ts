@@ -1,5 +1,5 @@
 /**
- * The operations (ops.ts) as users call them: every argument is looked at first.
+ * The operations (ops.ts) for users: every argument is checked first.
  *
  * @module
  */
@@ -36,7 +36,7 @@ const operand = (name: string) =>
   [
     name,
     kind<ops.Operand>(
-      "an operand: what quantizeActivations or quantizeWeights gives, or { rows, columns, source }",
+      "an operand: the result of quantizeActivations or quantizeWeights, or { rows, columns, source }",
       isOperand,
     ),
   ] as const;

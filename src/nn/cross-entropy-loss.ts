@@ -1,5 +1,5 @@
 /**
- * The loss of a model of ids.
+ * Cross-entropy loss of a language model.
  *
  * @module
  */
@@ -46,7 +46,7 @@ export class CrossEntropyLoss {
       fail("model/bad-token", `targets: wanted ids in 0…${vocabulary - 1}, or -1 for none, got ${bad}`);
     const count = targets.data.reduce((sum, id) => sum + Number(id >= 0), 0);
     if (count === 0) fail("train/bad-data", "targets: wanted at least one that is not -1");
-    // The scale of the gradient is part of the graph.
+    // The graph holds the gradient's scale, 1 / count.
     const {
       graph,
       input,

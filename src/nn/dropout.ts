@@ -1,5 +1,5 @@
 /**
- * Dropout (Srivastava et al., 2014): in training, values become zero at random and the rest grow to keep the mean.
+ * Dropout (Srivastava et al., 2014): in training it zeroes values at random and scales up the rest to keep the mean.
  *
  * @module
  */
@@ -36,7 +36,7 @@ export class Dropout extends ArrayLayer {
   }
 
   override beginPass(): void {
-    // The kernels hash this word; an odd multiple of the seed keeps the masks of near seeds apart.
+    // The kernels hash this word; an odd multiple keeps the masks of close seeds apart.
     if (this.isTraining) this.#passes++;
     writeDropoutState(this.runtime, this.#state, Math.imul(this.seed, 0x9e3779b1) + this.#passes, this.isTraining);
   }

@@ -1,5 +1,5 @@
 /**
- * Rows of a table by id.
+ * Embedding: rows of a table by id.
  *
  * @module
  */

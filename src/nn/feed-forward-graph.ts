@@ -1,5 +1,5 @@
 /**
- * The feed-forward of a block: up, activation (times a gate), norm, down.
+ * The feed-forward part of a block: up, activation (times a gate), norm, down.
  *
  *   y = down(norm(act(gate(h)) · up(h)))   or   down(norm(act(up(h)))),   h = norm(x)
  *
@@ -14,7 +14,7 @@ export interface FeedForwardParts {
   readonly activation: ActivationKind;
   readonly norm: Recorder;
   readonly up: Linear;
-  /** None: the activation is that of `up`. */
+  /** Without it the activation applies to `up`. */
   readonly gate?: Linear;
   readonly innerNorm: Recorder;
   readonly down: Linear;

@@ -1,6 +1,6 @@
 /**
- * Ids one after another from a transformer of layers: greedy or sampled. What has a tokenizer, stop strings and more is
- * the engine, for the transformer's exported file.
+ * Generates ids from a transformer of layers, greedily or sampled. For a tokenizer, stop strings and more, export the
+ * transformer and load its file in the engine.
  *
  * @module
  */
@@ -33,7 +33,7 @@ export const GENERATE_OPTIONS: OptionTable<GenerateOptions> = {
   eosId: whole(0),
 };
 
-/** What is asked of a transformer. */
+/** The part of a transformer that generation needs. */
 export interface StepsThroughIds {
   readonly runtime: Runtime;
   readonly numTokens: number;
@@ -79,7 +79,7 @@ export function generateIds(model: StepsThroughIds, given: ArrayLike<number>, op
   }
 }
 
-/** The id at which the probabilities, likeliest first, pass `point`. */
+/** The id where the running sum of probabilities, likeliest first, passes `point`. */
 function draw(numeric: Numeric, logits: Float32Array, temperature: number, topK: number, point: number): number {
   const top = numeric.topK(logits, topK),
     weights = Array.from(top.logits, (logit) => numeric.exp((logit - top.logits[0]) / temperature));

@@ -1,5 +1,5 @@
 /**
- * Random first values, the same on every engine: the kernels' generator (assembly/random.ts).
+ * Random initial values from the kernels' generator (assembly/random.ts): the same on every engine.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Runtime } from "./runtime.ts";
 /** Fills a parameter with uniform numbers in [-range, range). */
 export type Initializer = (parameter: Parameter, range: number) => void;
 
-/** The sequence of `seed`; calls draw from it in turn. */
+/** Starts the sequence of `seed`; each call continues it. */
 export function createInitializer(runtime: Runtime, seed: number): Initializer {
   const { kernels } = runtime,
     state = runtime.allocate(RANDOM_STATE_BYTES, "state of the random generator");
@@ -21,7 +21,7 @@ export function createInitializer(runtime: Runtime, seed: number): Initializer {
   );
   runtime.free(state);
   return (parameter, range) => {
-    // Taken first: a memory that grows takes earlier views away.
+    // Allocate first: growing the memory detaches earlier views.
     const slot = runtime.allocate(RANDOM_STATE_BYTES, "state of the random generator"),
       { value } = parameter;
     const memory = new Uint8Array(runtime.memory.buffer, slot, RANDOM_STATE_BYTES);

@@ -1,5 +1,5 @@
 /**
- * Keys and values of the positions that sequences have so far: what lets the next position be computed alone.
+ * Keys and values of earlier positions, so that the next position can be computed alone.
  *
  *   k, v of a layer: f32 (batch, nKvHeads, contextLength, headDim)
  *
@@ -28,7 +28,7 @@ export class KvCache {
   readonly contextLength: number;
   readonly layers: readonly CacheLayer[];
   readonly #runtime: Runtime;
-  /** One position at a time, and more at once: prompts and what is generated take turns. */
+  /** A graph for one position and one for several: prompts and generated ids alternate. */
   readonly #token = new GraphSlot();
   readonly #prompt = new GraphSlot();
   #position = 0;

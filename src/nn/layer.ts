@@ -1,6 +1,6 @@
 /**
- * What every layer is: parameters with names, a mode, and a way to record itself on a tape; on its own it keeps one
- * compiled graph, for the shape it saw last.
+ * The base of every layer: named parameters, a mode, and a method that records it on a tape. Used alone, it keeps one
+ * compiled graph, for the last shape it saw.
  *
  *   const layer = new BitLinear(512, 400);
  *   const y = layer.forward(x);          // (…, 512) → (…, 400)
@@ -30,14 +30,14 @@ export const LAYER_OPTIONS: OptionTable<LayerOptions> = { runtime: RUNTIME, seed
 /** Arrays by parameter name, matrices row-major (out, in). */
 export type StateDict = Readonly<Record<string, NdArray>>;
 
-/** A graph in memory with the values that are set and read. */
+/** A compiled graph with the values to set and read. */
 export interface RecordedGraph {
   readonly graph: Graph;
   readonly input: Tensor;
   readonly outputs: readonly Tensor[];
 }
 
-/** Keeps the graph of the last key: another key's takes its memory. */
+/** Keeps the graph of the last key; a new key's graph replaces it. */
 export class GraphSlot {
   #key: string | undefined;
   #recorded: RecordedGraph | undefined;
@@ -175,12 +175,12 @@ export abstract class Layer {
     return this;
   }
 
-  /** Before a forward pass: the next random masks where values are dropped. */
+  /** Called before each forward pass: dropout takes its next masks. */
   beginPass(): void {
     for (const child of this.#children.values()) child.beginPass();
   }
 
-  /** One forward pass over values whose address the recorded input has. */
+  /** Runs one forward pass; `fill` writes the input. */
   protected run(shape: readonly number[], fill: (recorded: RecordedGraph) => void): NdArray {
     this.requireOpen();
     const outShape = this.outputShape(shape);
@@ -206,21 +206,22 @@ export abstract class Layer {
     };
   }
 
-  /** Whether what goes in is floats. */
+  /** True if the input is floats. */
   protected abstract readonly hasInputGradient: boolean;
 
-  /** The backward pass of the last forward pass. */
+  /** Runs the backward pass of the last forward pass. */
   protected runBackward(given: NdArray): RecordedGraph {
     this.requireOpen();
     const ran = this.#ran;
     if (!this.#isTraining) fail("train/bad-option", "backward: the layer is in eval mode; call train() before forward");
-    if (!ran) return fail("train/bad-option", "backward: wanted a forward pass before each backward pass");
+    if (!ran)
+      return fail("train/bad-option", "backward: wanted a forward pass first; call forward before each backward");
     const dy = checkArray(given, "gradient of the output"),
       wanted = ran.outputs[0].size;
     if (dy.data.length !== wanted)
       fail(
         "model/bad-shape",
-        `gradient of the output: wanted ${wanted} numbers as in the output, got ${dy.shape.join(" × ")}`,
+        `gradient of the output: wanted the output's ${wanted} numbers, got ${dy.shape.join(" × ")}`,
       );
     withMemoryNow("train/not-enough-memory", "a backward pass", () => {
       ran.graph.gradient(ran.outputs[0]).set(dy.data);
@@ -297,18 +298,18 @@ export abstract class IdLayer extends Layer {
   }
 }
 
-/** Seed number `i` of the parts of a layer with this seed. */
+/** The seed of part `i` of a layer with this seed. */
 export function partSeed(seed: number, i: number): number {
   return (seed * 8191 + i + 1) % Number.MAX_SAFE_INTEGER;
 }
 
-/** Sets what both layers have to the values of the first. */
+/** Copies the parameters both layers have. */
 export function copyParameters(from: Layer, to: Layer): void {
   const values = from.parameters();
   for (const [name, parameter] of to.parameters()) parameter.set(values.get(name)!.value);
 }
 
-/** Seed and switch of dropout in memory, one for each use. */
+/** Writes dropout's seed and switch to memory. */
 export function writeDropoutState(runtime: Runtime, address: number, seed: number, isActive: boolean): void {
   const state = new DataView(runtime.memory.buffer, address, abi.DROPOUT_BYTES);
   state.setUint32(abi.DROPOUT_SEED, seed >>> 0, true);

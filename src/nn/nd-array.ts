@@ -1,5 +1,5 @@
 /**
- * Plain arrays with a shape: what goes into layers and comes out.
+ * Plain arrays with a shape: the inputs and outputs of layers.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export interface NdArray<Data extends Float32Array | Int32Array = Float32Array> 
 /** Ids of tokens. */
 export type IdArray = NdArray<Int32Array>;
 
-/** Memory has four dimensions at most anywhere here; nobody has shapes of more than these. */
+/** Nothing here has more than four dimensions, and no real shape more than these. */
 const DIMENSIONS_MAX = 32;
 
 const NUMBERS = list(

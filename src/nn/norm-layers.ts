@@ -29,7 +29,7 @@ export class RMSNorm extends ArrayLayer {
   readonly dim: number;
   readonly eps: number;
   readonly #weight: Parameter | undefined;
-  /** Where the ones are that stand for a gain. */
+  /** Address of ones that stand in for a gain. */
   readonly #ones: number;
 
   /** @throws OnebitError `option/invalid` */

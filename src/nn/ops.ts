@@ -1,5 +1,5 @@
 /**
- * The operations of a graph: each records its step and how its gradient is recorded. Values are matrices (rows,
+ * The operations of a graph: each records its step and registers its backward recorder. Values are matrices (rows,
  * columns) in row-major order.
  *
  * @module
@@ -29,14 +29,14 @@ export function embed(tape: Tape, ids: Tensor, table: Tensor): Tensor {
   return out;
 }
 
-/** Where sums over rows are added: zeros, when this is the first share of a gradient. */
+/** The target to add row sums to; zeroed first for the first share of a gradient. */
 function sumTarget(tape: Tape, value: Tensor): Tensor | undefined {
   const target = tape.gradientTarget(value);
   if (target && !target.add) tape.step("zero", { x: target.into, total: target.into.size });
   return target?.into;
 }
 
-/** Where a step that makes several gradients at once puts one that nobody wants. */
+/** The gradient target, or scratch for a gradient that a step makes but no one needs. */
 function targetOrRoom(tape: Tape, value: Tensor): { readonly into: Tensor; readonly add: boolean } {
   return tape.gradientTarget(value) ?? { into: tape.value(value.shape, false), add: false };
 }
@@ -172,7 +172,7 @@ function recordProductGradients(tape: Tape, x: Operand, w: Operand, out: Tensor)
   }
 }
 
-/** The right side of a gradient's product, the length of its rows, and whether they are codes. */
+/** The right side of a gradient's product: its values, row length, and whether they are codes. */
 function columnsOf({ source, codes, columns }: Operand): {
   readonly b: Tensor;
   readonly bStride: number;
@@ -196,7 +196,7 @@ export function quantizeActivations(tape: Tape, x: Tensor, bits: 1 | 8 | 32): Op
     codes = codesOf(tape, rows, columns, rows);
   tape.step("quantizeRows", { x, codes: codes.values, scale: codes.scale, k: columns, n: rows, bits, kp: codes.kp });
   if (bits === 8) return { rows, columns, source: x, codes };
-  // Stands for the signs where gradients meet: it never has a value of its own.
+  // Collects the gradients of the signs; never holds a value.
   const signs = tape.value(x.shape, x.needsGradient);
   tape.onBackward(() => {
     const gradient = tape.gradientOf(signs),
@@ -258,7 +258,7 @@ function norm(tape: Tape, x: Tensor, w: Tensor, b: Tensor | undefined, eps: numb
     const stats = tape.value([n, 2], false),
       dw = sumTarget(tape, w),
       db = b && sumTarget(tape, b);
-    // Where nobody wants dx it still has to be made: the statistics of the rows come with it.
+    // dx is made even if unused: the same step makes the row statistics.
     const dx = targetOrRoom(tape, x);
     tape.step("normRowsBack", {
       x,
@@ -319,7 +319,7 @@ export function add(tape: Tape, a: Tensor, b: Tensor): Tensor {
   return out;
 }
 
-/** Where dropout learns which pass this is: u32 seed, u32 active (abi.DROPOUT_*). */
+/** Dropout's state in memory: u32 seed, u32 active (abi.DROPOUT_*). */
 export interface DropoutState {
   readonly address: number;
 }
@@ -407,10 +407,7 @@ export function attention(
   return out;
 }
 
-/**
- * What assembly/train/attention-backward.ts draws as its scratch: three panels, two tiles of scores, one side, one
- * tile.
- */
+/** Scratch of assembly/train/attention-backward.ts: three panels, two tiles of scores, one side, one tile. */
 function attentionScratchBytes(length: number, headDim: number): number {
   const padded = (length + 7) & ~7;
   return 4 * (3 * padded * headDim + 2 * abi.ATTENTION_TILE * padded + abi.ATTENTION_TILE * headDim) + 256;
@@ -436,7 +433,7 @@ export function crossEntropy(tape: Tape, logits: Tensor, targets: Tensor, gradie
   tape.step("sumLosses", { loss: losses, targets, n, out: total });
   tape.onBackward(() => {
     const target = tape.gradientTarget(logits);
-    if (target?.add) fail("train/bad-option", "logits of a loss: wanted no other use that has a gradient");
+    if (target?.add) fail("train/bad-option", "crossEntropy: wanted logits that no other op with a gradient uses");
     if (target) tape.step("crossEntropyBack", { ...rows, scale: gradientScale, dLogits: target.into });
   });
   return { total };

@@ -6,8 +6,8 @@
  *   1 bit      8 bits        lookups in tables of four activations    (assembly/weights/binary-table.ts)
  *   1 bit      1 bit         XNOR and popcount                        (assembly/weights/xnor.ts)
  *
- * Sums are exact and scaled as in training, f32(sum) · f32(scale of the row of x · scale of W): the bits of a product
- * with the weights that were packed.
+ * Sums are exact and scaled as in training, f32(sum) · f32(scale of the row of x · scale of W): the same bits as the
+ * product with the learned weights.
  *
  * @module
  */
@@ -53,7 +53,7 @@ export class PackedMatrix implements Projection {
     this.#bits = bits;
     this.rows = rows;
     this.columns = columns;
-    // The bits of XNOR take the room of a binary layout.
+    // XNOR bits use a binary layout's space.
     this.#layout = bits.weightBits === 1 ? BINARY_TABLE : TERNARY_TABLE;
     this.#size = matrixSize(this.#layout, rows, columns, 0);
     const { kp, weightBytes, scaleBytes } = this.#size;
@@ -94,7 +94,8 @@ export class PackedMatrix implements Projection {
       { rowsPadded } = this.#size;
     if (x.columns !== this.columns)
       fail("model/bad-shape", `linear: weights take ${this.columns} values a row, got ${x.columns}`);
-    if (x.needsGradient) fail("option/invalid", "a packed layer has no gradients; call eval() on what it is a part of");
+    if (x.needsGradient)
+      fail("option/invalid", "a packed layer has no gradients; call eval() on the layer that contains it");
     tape.setRows(n);
     const padded = tape.value([n, rowsPadded], false);
     if (this.#isXnor) this.#recordXnor(tape, x, padded);
@@ -155,7 +156,7 @@ export class PackedMatrix implements Projection {
   }
 }
 
-/** The rows of x as the layout's kernel reads them: from 8 bits, or from signs, whose integers are -1 and 1. */
+/** Prepares the rows of x for the layout's kernel, from 8-bit codes or from signs (-1 and 1). */
 function prepare(
   tape: Tape,
   x: Tensor,
@@ -184,7 +185,7 @@ export function requirePackable({ weightBits, activationBits }: PackedBits): voi
   }
 }
 
-/** Row-major bits: weight i of a row in bit i & 7 of byte i >> 3, set for +1. Memory starts as zeros. */
+/** Row-major bits: weight i of a row in bit i & 7 of byte i >> 3, set for +1. New memory is zero. */
 function packBits(
   runtime: Runtime,
   codes: Int8Array,

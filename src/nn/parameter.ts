@@ -1,5 +1,5 @@
 /**
- * What is learned: a named array in the memory of a runtime, with room for its gradient.
+ * A learned parameter: a named array in a runtime's memory, with room for its gradient.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { type OptionTable, TEXT, check, kind, optional, options, required, whole
 import { array, checkShape } from "./nd-array.ts";
 import { RUNTIME, type Runtime } from "./runtime.ts";
 
-/** Addresses. */
+/** Addresses in the runtime's memory. */
 export interface ParameterPlaces {
   readonly value: number;
   readonly gradient: number;

@@ -1,12 +1,12 @@
 /**
- * Memory for values that are not all alive at once: two whose lifetimes overlap never share a byte.
+ * Plans memory by lifetimes: values alive at the same time never share a byte.
  *
  * @module
  */
 
 export interface Lifetime {
   readonly bytes: number;
-  /** First and last step that touches it. */
+  /** First and last step that touch it. */
   readonly first: number;
   readonly last: number;
 }
@@ -14,7 +14,7 @@ export interface Lifetime {
 const ALIGNMENT_BYTES = 64;
 
 /**
- * The largest first, each at the lowest place free for its whole life: within a few percent of the least possible for
+ * Places the largest first, each at the lowest address free for its whole life: within a few percent of the optimum for
  * graphs whose backward pass mirrors their forward pass.
  */
 export function placeLifetimes(lifetimes: readonly Lifetime[]): {
@@ -27,7 +27,7 @@ export function placeLifetimes(lifetimes: readonly Lifetime[]): {
   const bySize = lifetimes.map((_, i) => i).sort((a, b) => lifetimes[b].bytes - lifetimes[a].bytes || a - b);
   for (const i of bySize) {
     const { bytes, first, last } = lifetimes[i];
-    // `placed` is in order of place, so one pass finds the first gap.
+    // `placed` is sorted by address, so one pass finds the first gap.
     let at = 0;
     for (const other of placed) {
       const overlaps = lifetimes[other].first <= last && first <= lifetimes[other].last;

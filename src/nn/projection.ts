@@ -1,6 +1,6 @@
 /**
- * x · Wᵀ as layers see it: with weights that are learned, rounded anew in every pass, or packed once and for all
- * (packed-matrix.ts). Both give the same bits.
+ * x · Wᵀ for layers: with learned weights, rounded in every pass, or with weights packed once (packed-matrix.ts). Both
+ * give the same bits.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export interface Projection {
   project(tape: Tape, x: Tensor): Tensor;
 }
 
-/** A projection and what is added to it. */
+/** A projection and its bias. */
 export interface Linear {
   readonly projection: Projection;
   readonly bias?: Parameter;

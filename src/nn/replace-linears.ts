@@ -1,5 +1,5 @@
 /**
- * Float linears as layers of few bits: the weights are kept and rounded, and what the rounding costs is reported.
+ * Turns float linears into low-bit layers: keeps the weights as masters and reports the error of rounding them.
  *
  *   const { layers, report, total } = replaceLinears({ "blk.0.attn_q.weight": array(weights, [512, 512]) });
  *   layers.get("blk.0.attn_q")!.forward(x);
@@ -87,7 +87,7 @@ export function replaceLinears(
   if (layers.size === 0)
     fail(
       "model/missing-tensor",
-      `linears: wanted matrices (out, in) by name, found none among ${[...arrays.keys()].join(", ") || "nothing"}`,
+      `linears: wanted matrices (out, in) by name, found none in ${[...arrays.keys()].join(", ") || "an empty model"}`,
     );
   return {
     layers,
@@ -144,7 +144,7 @@ function add(a: Sums, b: Sums): Sums {
   };
 }
 
-/** Weights that are all zero have no error, and no direction. */
+/** All-zero weights have no error and no direction. */
 function errorOf({ weights, rounded, product, difference, zeros, count }: Sums): RoundingError {
   const isZero = weights === 0;
   return {

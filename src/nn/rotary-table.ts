@@ -1,6 +1,5 @@
 /**
- * The angles of rotary position embeddings, made by the kernels: once for all, or in a graph for the positions it is
- * at.
+ * Angles of rotary position embeddings from the kernels: computed once, or in a graph for its current positions.
  *
  * @module
  */
@@ -10,7 +9,7 @@ import type { RotaryTable } from "./ops.ts";
 import type { Runtime } from "./runtime.ts";
 import type { Tape } from "./tape.ts";
 
-/** Cosines and sines of positions 0 … length - 1, pair i turning by base^(-2i / headDim) a position. */
+/** Cosines and sines of positions 0 … length - 1; pair i turns by base^(-2i / headDim) per position. */
 export function createRotaryTable(runtime: Runtime, length: number, headDim: number, theta: number): RotaryTable {
   const half = headDim / 2,
     bytes = length * half * 4;
@@ -20,7 +19,7 @@ export function createRotaryTable(runtime: Runtime, length: number, headDim: num
     program = runtime.allocate(abi.STEP_BYTES, "program of positions");
   runtime.kernels.ropeFrequencies(frequencies, headDim, theta);
   const writer = new StepWriter(runtime.memory, program, abi.STEP_BYTES, (address: number) => address);
-  // The program is freed, and its place used again, when all threads are through it: its barrier says so.
+  // The barrier holds until every thread has finished, so the program's memory can be freed and reused.
   writer.step("ropeTable", { frequencies, nHalf: half, magnitude: 1, cos, sin });
   runtime.run(program, 1, length);
   runtime.free(program);
@@ -28,13 +27,13 @@ export function createRotaryTable(runtime: Runtime, length: number, headDim: num
   return { cos, sin };
 }
 
-/** f64 (headDim / 2): how far each pair turns a position, theta^(-2i / headDim). */
+/** f64 (headDim / 2): angle of each pair per position, theta^(-2i / headDim). */
 export interface RotaryFrequencies {
   readonly address: number;
   readonly headDim: number;
 }
 
-/** @param address f64 (headDim / 2), the caller's */
+/** @param address f64 (headDim / 2), owned by the caller */
 export function writeRotaryFrequencies(
   runtime: Runtime,
   address: number,
@@ -45,7 +44,7 @@ export function writeRotaryFrequencies(
   return { address, headDim };
 }
 
-/** The table of `length` positions from the graph's on (`Graph.forward(position)`), made once a pass. */
+/** The table of `length` positions from the graph's (`Graph.forward(position)`), made once a pass. */
 export function recordRotaryTable(tape: Tape, frequencies: RotaryFrequencies, length: number): RotaryTable {
   const half = frequencies.headDim / 2;
   return tape.once(frequencies, `angles of ${length} positions`, () => {

@@ -1,5 +1,5 @@
 /**
- * Where layers compute: a machine with the training kernels, whose memory grows.
+ * The runtime of layers: a machine with the training kernels and a memory that grows.
  *
  *   memory: | machine | blocks, handed out by `allocate` … |
  *
@@ -29,7 +29,7 @@ const RUNTIME_OPTIONS: OptionTable<RuntimeOptions> = {
   memoryLimitBytes: number({ above: 0, max: Infinity }),
 };
 const ADDRESS = whole(0);
-/** All that WebAssembly can address. */
+/** WebAssembly's whole address space. */
 const ADDRESSABLE_BYTES = WASM_PAGES_MAX * WASM_PAGE_BYTES;
 
 export class Runtime {
@@ -59,7 +59,7 @@ export class Runtime {
     const { threads = 1, platform, memoryLimitBytes } = checkOptions("Runtime.open", options, RUNTIME_OPTIONS);
     if (threads === 1) return new Runtime({ memoryLimitBytes });
     if (!platform)
-      return fail("option/invalid", `threads: wanted a platform that starts them, got none for ${threads} threads`);
+      return fail("option/invalid", `threads: wanted the option platform, which starts ${threads} threads, got none`);
     const machine = createMachine(true);
     await machine.startThreads(platform, threads);
     return new Runtime({ memoryLimitBytes }, machine);
@@ -95,7 +95,7 @@ export class Runtime {
         this.#blocks.free(address);
         fail(
           "train/not-enough-memory",
-          `${what}: wanted ${megabytes(bytes)} more, this engine refused it with ${megabytes(this.memoryBytes)} taken`,
+          `${what}: wanted ${megabytes(bytes)} more memory, this engine refused with ${megabytes(this.memoryBytes)} in use`,
           cause,
         );
       }
@@ -171,7 +171,8 @@ function createMachine(shared: boolean): Machine {
 
 function compileKernels(shared: boolean): WebAssembly.Module {
   const binary = TRAIN_KERNELS[shared ? "simd-threads" : "simd"];
-  if (binary === undefined) return fail("engine/unsupported", "threads: this runtime has none; leave the option out");
+  if (binary === undefined)
+    return fail("engine/unsupported", "threads: this JavaScript runtime has none; leave the option out");
   if (binary instanceof WebAssembly.Module) return binary;
   if (!WebAssembly.validate(binary)) {
     fail(
@@ -183,12 +184,12 @@ function compileKernels(shared: boolean): WebAssembly.Module {
   return new WebAssembly.Module(binary);
 }
 
-/** Phones refuse a shared memory that may grow to 4 GB, as it is reserved whole. */
+/** A shared memory is reserved whole, so phones refuse one that may grow to 4 GB. */
 function refusal(shared: boolean) {
   return [
     "train/not-enough-memory",
     `this engine refused ${shared ? "a shared" : "a"} WebAssembly memory of up to 4 ` +
-      `GB${shared ? "; one thread may do with less" : ""}`,
+      `GB${shared ? "; try one thread" : ""}`,
   ] as const;
 }
 

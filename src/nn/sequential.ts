@@ -1,5 +1,5 @@
 /**
- * Layers one after another, as one.
+ * A sequence of layers as one layer.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export class Sequential extends ArrayLayer {
     );
     const runtime = layers[0]?.runtime ?? fail("option/invalid", "layers: wanted at least one, got none");
     if (layers.some((layer) => layer.runtime !== runtime))
-      fail("option/invalid", "layers: wanted layers of one runtime; make them with the same `runtime` option");
+      fail("option/invalid", "layers: wanted layers of one runtime; give them the same `runtime` option");
     super({ runtime });
     this.layers = layers.map((layer, i) => this.addChild(String(i), layer));
   }

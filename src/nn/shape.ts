@@ -1,5 +1,5 @@
 /**
- * What a transformer that is trained here looks like: its sizes, and how its weights and activations are rounded.
+ * The shape of a trainable transformer: its sizes, and how it rounds weights and activations.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * Automatic differentiation as data. Calling the operations (ops.ts) records steps of the kernels' program and, for
- * each, how to record its gradient. `compile` walks the second list backwards, gives every intermediate value a place
- * in memory for just as long as a step still needs it, and writes one program that the kernels walk without returning.
+ * Automatic differentiation as data. Each operation (ops.ts) records steps of the kernels' program and registers its
+ * backward recorder. `compile` runs these recorders in reverse, places every intermediate value in memory only while a
+ * step needs it, and writes one program that the kernels walk without returning.
  *
  *   const tape = new Tape(runtime);
  *   const x = tape.input([rows, dim]), y = linear(tape, x, weight);     // records
@@ -81,10 +81,7 @@ const PLACE = kind<Place>(
     place instanceof Tensor ||
     (typeof place === "object" && place !== null && "inside" in place && place.inside instanceof Tensor),
 );
-/**
- * Sizes may be beyond 32 bits while a graph is recorded: `compile` refuses it for its memory, and says how much that
- * is.
- */
+/** Sizes may exceed 32 bits while recording: `compile` then refuses the graph and states the memory it needs. */
 const FIELD_KINDS: Readonly<Record<FieldKind, Kind<unknown>>> = {
   address: PLACE,
   i32: required(whole(Number.MIN_SAFE_INTEGER)),
@@ -229,7 +226,7 @@ export class Tape {
   setRows(rows: number): void {
     check("rows", rows, whole(1));
     if (this.#rows !== 1 && this.#rows !== rows)
-      fail("train/bad-option", `one graph: wanted inputs of ${this.#rows} rows, got ${rows}`);
+      fail("train/bad-option", `setRows: wanted this graph's ${this.#rows} rows, got ${rows}`);
     this.#rows = rows;
   }
 
@@ -237,7 +234,7 @@ export class Tape {
   setSequenceLength(length: number): void {
     check("length", length, whole(1));
     if (this.#headRows !== undefined && this.#headRows !== length)
-      fail("train/bad-option", `one graph: wanted sequences of ${this.#headRows}, got ${length}`);
+      fail("train/bad-option", `setSequenceLength: wanted this graph's ${this.#headRows}, got ${length}`);
     this.#headRows = length;
   }
 
@@ -300,7 +297,10 @@ export class Tape {
     for (const seed of seeds)
       pinned.add(
         this.gradientTarget(seed)?.into ??
-          fail("train/bad-option", "the seed of a backward pass depends on nothing that has a gradient"),
+          fail(
+            "train/bad-option",
+            "seeds: wanted a value that depends on a parameter, or on an input with needsGradient",
+          ),
       );
     this.#isBackward = true;
     if (seeds.length > 0 || fromLoss) for (const record of this.#gradientRecorders.reverse()) record();
@@ -343,7 +343,7 @@ function checkFields<Name extends StepName>(name: Name, fields: StepFields<Name,
   return checkOptions(name, fields, Object.fromEntries(kinds) as OptionTable<StepFields<Name, Place>>);
 }
 
-/** The values among its places. */
+/** The tensors among a step's places. */
 function tensorsOf<Name extends StepName>(name: Name, fields: StepFields<Name, Place>): Tensor[] {
   const values = fields as Readonly<Record<string, unknown>>;
   const places = Object.entries(STEPS[name].fields).flatMap(([field, kind]) =>
@@ -364,7 +364,7 @@ interface Layout {
   readonly totalBytes: number;
 }
 
-/** The program, and values that begin at a multiple of 64 behind it. */
+/** Bytes of the program and of the values behind it, at the next multiple of 64. */
 function blockBytes(steps: readonly RecordedStep[], valueBytes: number): number {
   return steps.length * abi.STEP_BYTES + 64 + valueBytes;
 }
@@ -373,7 +373,7 @@ interface GraphCounts {
   /** Steps. */
   readonly forward: number;
   readonly backward: number;
-  /** What the steps of inference work on. */
+  /** Rows for the steps of inference. */
   readonly rows: number;
   readonly headRows: number;
 }
@@ -440,7 +440,10 @@ export class Graph {
 
   /** The gradient of a seed or input. @throws OnebitError `train/bad-option` when none flows there */
   gradient(tensor: Tensor): Float32Array {
-    return this.f32(this.#gradients.get(tensor) ?? fail("train/bad-option", "this value has no gradient"));
+    return this.f32(
+      this.#gradients.get(tensor) ??
+        fail("train/bad-option", "this value has no gradient: wanted a seed, or an input with needsGradient"),
+    );
   }
 
   free(): void {

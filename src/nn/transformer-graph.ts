@@ -1,7 +1,7 @@
 /**
  * The transformer of the BitNet papers as a graph: pre-norm blocks of grouped-query attention and a (gated)
- * feed-forward, every projection quantised on the fly, norms before the two output projections (arXiv 2310.11453,
- * 2402.17764, 2504.12285).
+ * feed-forward, projections quantised on the fly, norms before both output projections (arXiv 2310.11453, 2402.17764,
+ * 2504.12285).
  *
  *   h = x + o(norm(attention(rope(q), rope(k), v)))      q, k, v of norm(x)
  *   y = h + down(norm(act(gate) · up))                   gate, up of norm(h)
@@ -21,13 +21,13 @@ import type { Tape, Tensor } from "./tape.ts";
 export interface TransformerGraphParts {
   readonly shape: TransformerShape;
   readonly parameters: ReadonlyMap<string, Parameter>;
-  /** Angles of the positions of a sequence, made once or recorded in the graph. */
+  /** Rotary table, made once or recorded in the graph. */
   readonly rotary: RotaryTable | ((tape: Tape, length: number) => RotaryTable);
-  /** Dropout of the embedding and of what each block adds; none without. */
+  /** Dropout after the embedding and on each block's addition; absent for none. */
   readonly dropout?: { readonly rate: number; readonly state: DropoutState };
-  /** Packed matrices by name, in the place of parameters. */
+  /** Packed matrices by name, instead of parameters. */
   readonly packed?: ReadonlyMap<string, Projection>;
-  /** Earlier positions: the graph then goes on where the cache ends, and forward only. */
+  /** Earlier positions: the graph then continues where the cache ends, forward only. */
   readonly cache?: KvCache;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The parameters of a transformer by their names in GGUF files, in one run of memory: matrices, which weight decay
- * shrinks, before gains, so that the optimiser is two steps over two ranges.
+ * A transformer's parameters by their GGUF names, in one block of memory: matrices, which decay, before gains, so that
+ * the optimiser is two steps over two ranges.
  *
  *   | matrices | gains |   values, then as many gradients
  *
@@ -18,7 +18,7 @@ export interface TransformerParameters {
   readonly values: number;
   readonly gradients: number;
   readonly total: number;
-  /** The first `decayed` of them are those of matrices. */
+  /** The first `decayed` numbers are the matrices'. */
   readonly decayed: number;
 }
 
@@ -47,7 +47,7 @@ export function parameterShapes(shape: TransformerShape): [name: string, shape: 
   return [...matrices, ...gains];
 }
 
-/** What an optimiser steps over. */
+/** The ranges an optimiser steps over. */
 export function parameterRanges({ values, gradients, total, decayed }: TransformerParameters): ParameterRange[] {
   return [
     { values, gradients, count: decayed, decays: true },
@@ -78,8 +78,8 @@ export function createParameters(runtime: Runtime, shape: TransformerShape, seed
 }
 
 /**
- * Uniform in ±1/√in as for any linear; projections onto the residual stream smaller by √(2 depth), as in GPT-2, so that
- * the stream does not grow with depth. Gains are 1.
+ * Uniform in ±1/√in as for any linear; projections onto the residual stream are smaller by √(2 depth), as in GPT-2, so
+ * that it does not grow with depth. Gains are 1.
  */
 export function initializeTransformer(
   runtime: Runtime,
@@ -96,7 +96,7 @@ export function initializeTransformer(
   }
 }
 
-/** A deviation of 0.02, GPT-2's, is that of ±0.02 √3. */
+/** Uniform in ±0.02 √3 has GPT-2's deviation of 0.02. */
 const EMBEDDING_RANGE = 0.02 * Math.sqrt(3);
 
 function sizeOf(extents: readonly number[]): number {

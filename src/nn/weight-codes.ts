@@ -1,5 +1,5 @@
 /**
- * The codes and the scale that a quantiser makes of a weight matrix, as the kernels make them in every pass.
+ * The codes and scale of a weight matrix, as the kernels' quantiser makes them in every pass.
  *
  * @module
  */

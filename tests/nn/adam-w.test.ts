@@ -9,7 +9,7 @@ import { createParameters, parameterRanges } from "../../src/nn/transformer-para
 import { randomArray, relativeError } from "./arrays.ts";
 
 describe("AdamW", () => {
-  test("is what the paper says: decay of matrices alone, clipping by the norm of all", () => {
+  test("follows the paper: decays matrices only, clips by the norm of all gradients", () => {
     const runtime = new Runtime(),
       shapes = [[70, 90], [5], [3, 7]];
     const parameters = shapes.map((shape, i) => {
@@ -52,7 +52,7 @@ describe("AdamW", () => {
     assert.ok(runtime.usedBytes < used);
   });
 
-  test("over the two ranges of a transformer it does what it does over its parameters", () => {
+  test("gives the same over a transformer's two ranges as over its parameters", () => {
     const shape = {
       vocabSize: 19,
       dim: 16,
@@ -103,7 +103,7 @@ describe("AdamW", () => {
     assert.ok(errors[149] < 0.2 * errors[0], `squared error ${errors[0]} → ${errors[149]}`);
   });
 
-  test("refuses bad options, parameters of two runtimes, and gradients that are no numbers", () => {
+  test("refuses bad options, parameters of two runtimes, and NaN gradients", () => {
     const layer = new BitLinear(4, 3),
       parameters = [...layer.parameters().values()];
     for (const options of [{ beta1: 1 }, { beta2: -0.1 }, { epsilon: 0 }, { clipNorm: -1 }])

@@ -58,7 +58,7 @@ describe("BitMGQA", () => {
     });
   }
 
-  test("a truncated cache goes on from there", () => {
+  test("a truncated cache continues from there", () => {
     const layer = new BitMGQA(DIM, 2, 1, { causal: true, weightBits: 32, activationBits: 32 }),
       x = randomArray([1, 5, DIM], 3),
       cache = layer.createCache(1, 8);
@@ -73,7 +73,7 @@ describe("BitMGQA", () => {
     assert.throws(() => cache.truncate(6), { code: "option/invalid" });
   });
 
-  test("refuses what has no order, and other batches", () => {
+  test("refuses layers that are not causal, and other batches", () => {
     const layer = new BitMGQA(DIM, 4, 2);
     assert.throws(() => layer.createCache(), { code: "option/invalid", message: /causal/ });
     const causal = new BitMGQA(DIM, 4, 2, { causal: true });
@@ -100,7 +100,7 @@ describe("BitMGQA", () => {
     }
   });
 
-  test("weights are what softmax makes of the heads", () => {
+  test("weights are the softmax of the heads' scores", () => {
     const layer = new BitMGQA(DIM, 4, 2, {
         causal: true,
         weightBits: 32,
@@ -179,7 +179,7 @@ describe("BitNetTransformer", () => {
     );
   });
 
-  test("refuses a prompt that is none, and a context that is too short", () => {
+  test("refuses an empty prompt, and a context that is too short", () => {
     const model = new BitNetTransformer(options);
     assert.throws(() => model.generate([]), { code: "option/invalid" });
     assert.throws(() => model.generate([40], { maxTokens: 2 }), { code: "model/bad-token" });

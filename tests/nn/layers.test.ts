@@ -79,7 +79,7 @@ describe("shapes", () => {
   });
 });
 
-test("a layer of one's own: what it records is what it computes", () => {
+test("a custom layer computes what it records", () => {
   class Residual extends nn.ArrayLayer {
     readonly inner: nn.BitFeedForward;
     constructor(dim: number, options: nn.LayerOptions = {}) {
@@ -147,7 +147,7 @@ describe("errors", () => {
     bad("option/invalid", /eps.* got 0/, () => new nn.RMSNorm(4, { eps: 0 }));
     bad("option/invalid", /heads: wanted a divisor of 30, got 4/, () => new nn.BitMGQA(30, 4, 2));
     bad("option/invalid", /kvHeads: wanted a divisor of the 4 query heads, got 3/, () => new nn.BitMGQA(32, 4, 3));
-    bad("option/invalid", /heads of a multiple of 8 columns, got 4/, () => new nn.BitMGQA(32, 8, 4));
+    bad("option/invalid", /wanted a multiple of 8 columns a head, got 4/, () => new nn.BitMGQA(32, 8, 4));
     bad("option/invalid", /ropeTheta.* got -1/, () => new nn.BitMGQA(32, 4, 2, { ropeTheta: -1 }));
     bad(
       "option/invalid",
@@ -191,11 +191,9 @@ describe("errors", () => {
     const layer = new nn.BitLinear(4, 3),
       x = randomArray([2, 4], 1),
       dy = randomArray([2, 3], 2);
-    bad("train/bad-option", /wanted a forward pass before each backward pass/, () => layer.backward(dy));
+    bad("train/bad-option", /wanted a forward pass first/, () => layer.backward(dy));
     layer.forward(x);
-    bad("model/bad-shape", /wanted 6 numbers as in the output, got 4 × 3/, () =>
-      layer.backward(randomArray([4, 3], 2)),
-    );
+    bad("model/bad-shape", /wanted the output.s 6 numbers, got 4 × 3/, () => layer.backward(randomArray([4, 3], 2)));
     layer.backward(dy);
     bad("train/bad-option", /before each backward pass/, () => layer.backward(dy));
     layer.eval().forward(x);
@@ -222,7 +220,7 @@ describe("errors", () => {
 });
 
 describe("state", () => {
-  test("goes from one layer to another, and follows from the seed", () => {
+  test("copies from layer to layer, and follows from the seed", () => {
     for (const make of [
       (seed: number) => new nn.BitMGQA(32, 4, 2, { seed }),
       (seed: number) => new nn.BitFeedForward(16, { glu: true, postActNorm: "layer", seed }),
@@ -293,7 +291,7 @@ describe("state", () => {
 });
 
 describe("dropout", () => {
-  test("drops its rate, keeps the mean, and another part each time", () => {
+  test("drops at its rate, keeps the mean, and draws a new mask each time", () => {
     const layer = new nn.Dropout(0.3, { seed: 5 }),
       x = array(new Float32Array(20_000).fill(1)),
       first = layer.forward(x).data,

@@ -40,7 +40,7 @@ describe("placeLifetimes", () => {
     });
   }
 
-  test("one after another take the place of one, at once that of all", () => {
+  test("values one after another share one place, values alive together take separate ones", () => {
     const chain = Array.from({ length: 10 }, (_, i) => ({ bytes: 640, first: 2 * i, last: 2 * i + 1 }));
     assert.equal(placeLifetimes(chain).totalBytes, 640);
     assert.equal(placeLifetimes(chain.map((lifetime) => ({ ...lifetime, first: 0 }))).totalBytes, 6400);
@@ -77,7 +77,7 @@ describe("BlockAllocator", () => {
     assert.equal(blocks.allocate(1, "first"), 1024);
   });
 
-  test("refuses what the limit has no room for, and takes nothing", () => {
+  test("refuses blocks beyond the limit, and takes nothing", () => {
     const blocks = new BlockAllocator(0, 1000);
     blocks.allocate(500, "first");
     assert.throws(() => blocks.allocate(500, "second"), {
@@ -121,7 +121,7 @@ describe("graphs that share memory", () => {
     assert.ok(results[0].bytes < 0.7 * results[1].bytes, `${results[0].bytes} of ${results[1].bytes} bytes`);
   });
 
-  test("take the place of the last shape's", () => {
+  test("replace the last shape's graph", () => {
     const runtime = new Runtime(),
       layer = new BitLinear(64, 32, { runtime });
     const run = (n: number) =>
@@ -137,7 +137,7 @@ describe("graphs that share memory", () => {
     assert.ok(runtime.usedBytes < used, "going forward only takes less");
   });
 
-  test("are refused when they do not fit, and the layer still works", () => {
+  test("that do not fit are refused, and the layer still works", () => {
     const runtime = new Runtime({ memoryLimitBytes: 4e6 }),
       layer = new BitLinear(64, 32, { runtime });
     assert.throws(() => layer.forward(randomArray([20_000, 64], 1)), {

@@ -115,14 +115,14 @@ describe("a packed layer", () => {
   test("does not train", () => {
     const packed = new BitLinear(16, 8).pack();
     assert.equal(packed.isTraining, false);
-    assert.throws(() => packed.train(), { code: "option/invalid", message: /packed layer is for inference/ });
+    assert.throws(() => packed.train(), { code: "option/invalid", message: /packed layer has no learned weights/ });
     assert.throws(() => packed.weight, { code: "option/invalid" });
     assert.throws(() => packed.pack(), { code: "option/invalid" });
     packed.forward(randomArray([1, 16], 1));
     assert.throws(() => packed.backward(randomArray([1, 8], 1)), { code: "train/bad-option" });
   });
 
-  test("is part of what is in eval mode", () => {
+  test("works only inside layers in eval mode", () => {
     const packed = new BitLinear(16, 8).pack(),
       whole = new Sequential([packed]),
       x = randomArray([2, 16], 1);
@@ -133,7 +133,7 @@ describe("a packed layer", () => {
     assertSameBits(whole.eval().forward(x).data, packed.forward(x).data, "in eval mode");
   });
 
-  test("is of integers only", () => {
+  test("takes integer weights and activations only", () => {
     for (const bits of [{ weightBits: 32 }, { activationBits: 32 }] as const) {
       assert.throws(() => new BitLinear(16, 8, bits).pack(), {
         code: "option/invalid",

@@ -17,7 +17,7 @@ describe("replaceLinears", () => {
     "norm.weight": randomArray([16], 5),
   };
 
-  test("keeps weights and biases, and leaves out what is no linear", () => {
+  test("keeps weights and biases, and skips what is not a linear", () => {
     const { layers, skipped } = replaceLinears(model);
     assert.deepEqual([...layers.keys()], ["up", "down"]);
     assert.deepEqual(skipped, ["token_embd.weight", "norm.weight"]);
@@ -69,7 +69,7 @@ describe("replaceLinears", () => {
     });
   }
 
-  test("weights that are ternary already have no error", () => {
+  test("ternary weights have no error", () => {
     const { codes } = new BitLinear(32, 8, { seed: 3 }).weightCodes(),
       share = codes.reduce((sum, code) => sum + Math.abs(code), 0) / codes.length;
     // Their absmean is the scale again when non-zeros are scale / share: 0.5 is exact in half precision.
@@ -114,7 +114,7 @@ describe("replaceLinears", () => {
     );
   });
 
-  test("says so when there is none", () => {
+  test("refuses a model without linears", () => {
     assert.throws(() => replaceLinears({ "norm.weight": randomArray([4], 1) }), {
       code: "model/missing-tensor",
       message: /norm\.weight/,

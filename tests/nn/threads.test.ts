@@ -76,7 +76,7 @@ for (const bits of [
   });
 }
 
-test("threads want a platform, and a number", async () => {
-  await assert.rejects(Runtime.open({ threads: 2 }), { code: "option/invalid", message: /wanted a platform/ });
+test("threads need a platform and a number", async () => {
+  await assert.rejects(Runtime.open({ threads: 2 }), { code: "option/invalid", message: /wanted the option platform/ });
   await assert.rejects(Runtime.open({ threads: 0 }), { code: "option/invalid" });
 });
