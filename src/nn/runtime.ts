@@ -95,7 +95,7 @@ export class Runtime {
         this.#blocks.free(address);
         fail(
           "train/not-enough-memory",
-          `${what}: wanted ${megabytes(bytes)} more memory, this engine refused with ${megabytes(this.memoryBytes)} in use`,
+          `${what}: wanted ${megabytes(bytes)} more, this engine refused it with ${megabytes(this.memoryBytes)} in use`,
           cause,
         );
       }

@@ -1,5 +1,5 @@
 /**
- * The format of a checkpoint: some JSON and some arrays in one file, every byte of it under a SHA-256.
+ * The checkpoint format: JSON and arrays in one file, every byte covered by SHA-256.
  *
  *   0   magic "1bitckpt" · u32 version · u32 bytes of the header (little-endian)
  *   16  header, JSON: {"step", "state", "arrays": [{"name", "type", "length", "offset"}, …]}, then blanks to a multiple
@@ -7,7 +7,7 @@
  *       the arrays in that order, each at the next multiple of 64 from the file's start, zeros between
  *   D   SHA-256 of each 4 MiB of the bytes before D (the last block shorter) · SHA-256 of those digests
  *
- * There is one layout for given arrays, so a reader computes it and takes no offset on trust.
+ * Given arrays have exactly one layout, so a reader computes it and trusts no offset.
  *
  * @module
  */
@@ -28,11 +28,11 @@ export type CheckpointArray =
   | Int8Array
   | Uint8Array;
 
-/** What a checkpoint holds. */
+/** The contents of a checkpoint. */
 export interface CheckpointContents {
-  /** Anything JSON holds without loss: shape, options, where in the data. */
+  /** Anything JSON holds without loss: shape, options, position in the data. */
   readonly state: JsonObject;
-  /** By name, in the order they are written. They may lie in shared memory. */
+  /** By name, in the order of the file. They may lie in shared memory. */
   readonly arrays: ReadonlyMap<string, CheckpointArray>;
 }
 
@@ -43,7 +43,7 @@ export interface Checkpoint extends CheckpointContents {
 const MAGIC = "1bitckpt";
 const VERSION = 1;
 const FIXED_BYTES = 16;
-/** The alignment of any vector a kernel may want to load from a mapped file. */
+/** Fits any vector a kernel may load from a mapped file. */
 const ALIGNMENT = 64;
 
 const TYPES = {
@@ -67,10 +67,10 @@ interface ArrayEntry {
 }
 
 /**
- * The file of a checkpoint, 4 MiB at a time. The arrays must not change until the last chunk has been taken; each
- * chunk is overwritten by the next.
+ * Encodes a checkpoint in chunks of 4 MiB. The arrays must not change until the last chunk is taken; each chunk
+ * overwrites the one before.
  * @param step optimiser steps done, a safe integer ≥ 0
- * @throws OnebitError `train/not-finite` for a number that JSON cannot hold, `train/bad-option` for what a reader would
+ * @throws OnebitError `train/not-finite` for a number that JSON cannot hold, `train/bad-option` for what readers would
  * refuse
  */
 export async function* encodeCheckpoint(
@@ -109,8 +109,8 @@ export async function* encodeCheckpoint(
 }
 
 /**
- * Reads a checkpoint and checks every byte of it.
- * @param maxBytes refuses larger data before taking memory for it. Default: no limit but the file's own size
+ * Reads a checkpoint and checks every byte.
+ * @param maxBytes refuses larger data before allocating. Default: the file's own size
  * @throws OnebitError `checkpoint/corrupt`, `train/not-enough-memory`, and what `source` throws
  */
 export async function decodeCheckpoint(source: ByteSource, maxBytes = Infinity): Promise<Checkpoint> {
@@ -127,7 +127,7 @@ export async function decodeCheckpoint(source: ByteSource, maxBytes = Infinity):
     await source.read(bytes, begin);
     const wanted = digests.subarray(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES);
     if (!isEqual(await sha256(bytes), wanted))
-      failCorrupt(source.name, `bytes ${begin} to ${begin + bytes.length} are not those that were written`);
+      failCorrupt(source.name, `bytes ${begin} to ${begin + bytes.length} do not match their checksum`);
     while (first < entries.length && endOf(entries[first]) <= begin) first++;
     for (let k = first; k < entries.length && entries[k].offset < begin + bytes.length; k++)
       copyPart(bytes, begin, entries[k], arrays);
@@ -135,7 +135,7 @@ export async function decodeCheckpoint(source: ByteSource, maxBytes = Infinity):
   return { step, state, arrays };
 }
 
-/** Copies what `block`, at `begin` in the file, holds of an array. */
+/** Copies the part of an array that lies in `block`, which is at `begin` in the file. */
 function copyPart(
   block: Uint8Array,
   begin: number,
@@ -152,7 +152,7 @@ function copyPart(
 function encodeHeader(step: number, state: JsonObject, arrays: ReadonlyMap<string, CheckpointArray>): Uint8Array {
   if (!Number.isSafeInteger(step) || step < 0)
     fail("train/bad-option", `checkpoint: wanted a whole step of 0 or more, found ${step}`);
-  // Offsets depend on the header's length, and it on them: longer each time, they settle within three rounds.
+  // Offsets and the header's length depend on each other; both only grow and settle within three rounds.
   for (let headerBytes = FIXED_BYTES; ; ) {
     const entries = layOut(
       [...arrays].map(([name, array]) => ({ name, type: typeOf(name, array), length: array.length })),
@@ -184,24 +184,24 @@ interface Header {
   readonly step: number;
   readonly state: JsonObject;
   readonly entries: readonly ArrayEntry[];
-  /** Bytes before the digests. */
+  /** Size of everything before the digests. */
   readonly dataBytes: number;
 }
 
-/** The header, found to describe exactly a file of this size. */
+/** Reads the header and checks that it describes a file of exactly this size. */
 async function readHeader(source: ByteSource): Promise<Header> {
   const { name, sizeBytes } = source;
-  if (sizeBytes < FIXED_BYTES) failCorrupt(name, `it has ${sizeBytes} bytes, fewer than any checkpoint`);
+  if (sizeBytes < FIXED_BYTES) failCorrupt(name, `wanted at least ${FIXED_BYTES} bytes, found ${sizeBytes}`);
   const fixed = await readBytes(source, 0, FIXED_BYTES);
   const view = new DataView(fixed.buffer);
   const magic = new TextEncoder().encode(MAGIC);
-  if (!isEqual(fixed.subarray(0, magic.length), magic)) failCorrupt(name, "it does not begin as a checkpoint does");
+  if (!isEqual(fixed.subarray(0, magic.length), magic)) failCorrupt(name, "it does not begin with 1bitckpt");
   if (view.getUint32(8, true) !== VERSION)
-    failCorrupt(name, `its format has version ${view.getUint32(8, true)}, this program reads ${VERSION}`);
+    failCorrupt(name, `wanted format version ${VERSION}, found ${view.getUint32(8, true)}`);
   const jsonBytes = view.getUint32(12, true),
     headerBytes = FIXED_BYTES + jsonBytes;
   if (headerBytes > Math.min(sizeBytes, CHECKPOINT_HEADER_BYTES_MAX))
-    failCorrupt(name, `its header claims ${jsonBytes} bytes, the file has ${sizeBytes}`);
+    failCorrupt(name, `its header claims ${jsonBytes} bytes, but the file has ${sizeBytes}`);
   const parsed = parseJsonObject(await readBytes(source, FIXED_BYTES, jsonBytes));
   if ("problem" in parsed) failCorrupt(name, `its header is ${parsed.problem.message}`);
   const { step, state, arrays } = parsed.value;
@@ -210,7 +210,7 @@ async function readHeader(source: ByteSource): Promise<Header> {
   const entries = readEntries(name, arrays, headerBytes);
   const dataBytes = entries.length > 0 ? endOf(entries[entries.length - 1]) : headerBytes;
   const wanted = dataBytes + (Math.ceil(dataBytes / BLOCK_BYTES) + 1) * DIGEST_BYTES;
-  if (wanted !== sizeBytes) failCorrupt(name, `its header describes ${wanted} bytes, the file has ${sizeBytes}`);
+  if (wanted !== sizeBytes) failCorrupt(name, `its header describes ${wanted} bytes, but the file has ${sizeBytes}`);
   return { step, state, entries, dataBytes };
 }
 
@@ -222,9 +222,9 @@ function readEntries(file: string, value: JsonValue | undefined, headerBytes: nu
       ? item
       : failCorrupt(file, "an array of its header is not an object");
     if (typeof name !== "string" || name.length > SAFETENSORS_NAME_BYTES_MAX || names.has(name))
-      failCorrupt(file, "an array has no name, or one that is taken");
+      failCorrupt(file, "an array has no name, or a duplicate one");
     if (typeof type !== "string" || !Object.hasOwn(TYPES, type))
-      failCorrupt(file, `${quoted(name)} has no type that is known`);
+      failCorrupt(file, `${quoted(name)} has an unknown type`);
     if (typeof length !== "number" || !Number.isSafeInteger(length) || length < 0)
       failCorrupt(file, `${quoted(name)} has no length`);
     names.add(name);
@@ -241,12 +241,12 @@ function readEntries(file: string, value: JsonValue | undefined, headerBytes: nu
   return entries;
 }
 
-/** The digests of the blocks, checked against their own digest, the file's last 32 bytes. */
+/** Reads the block digests and checks them against their own digest, the file's last 32 bytes. */
 async function readDigests(source: ByteSource, dataBytes: number): Promise<Uint8Array> {
   const tail = await readBytes(source, dataBytes, source.sizeBytes - dataBytes);
   const digests = tail.subarray(0, tail.length - DIGEST_BYTES);
   if (!isEqual(await sha256(digests), tail.subarray(digests.length)))
-    failCorrupt(source.name, "its checksums are not those that were written");
+    failCorrupt(source.name, "its checksums do not match their own checksum");
   return digests;
 }
 
@@ -266,10 +266,10 @@ function typeOf(name: string, array: CheckpointArray): TypeName {
   if (name.length > SAFETENSORS_NAME_BYTES_MAX)
     fail(
       "train/bad-option",
-      `checkpoint: the name ${quoted(name)} has more than ${SAFETENSORS_NAME_BYTES_MAX} characters`,
+      `checkpoint: wanted names of at most ${SAFETENSORS_NAME_BYTES_MAX} characters, found ${quoted(name)}`,
     );
   const type = (Object.keys(TYPES) as TypeName[]).find((key) => array instanceof TYPES[key]);
-  return type ?? fail("train/bad-option", `checkpoint: ${quoted(name)} has no type that a checkpoint can hold`);
+  return type ?? fail("train/bad-option", `checkpoint: ${quoted(name)} has a type that checkpoints do not store`);
 }
 
 function allocate(file: string, type: TypeName, length: number, dataBytes: number): CheckpointArray {
@@ -289,7 +289,7 @@ function aligned(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
-/** JSON writes NaN and ±∞ as null; a checkpoint must not lose them in silence. */
+/** JSON would silently write NaN and ±∞ as null. */
 function finiteOnly(key: string, value: unknown): unknown {
   if (typeof value === "number" && !Number.isFinite(value))
     fail("train/not-finite", `checkpoint: ${quoted(key)} of its state is ${value}`);

@@ -1,8 +1,8 @@
 /**
  * A folder of checkpoints that survives a crash, a kill or a power cut at any moment.
  *
- * A checkpoint is on the disk under its name before the older ones go; one that cannot be read is passed over for the
- * one before, and the caller is told. The folder belongs to one training run at a time.
+ * A new checkpoint is on the disk under its name before older ones are removed. Loading skips an unreadable one for the
+ * one before, and reports it. The folder belongs to one training run at a time.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type { Checkpoint, CheckpointArray, CheckpointContents } from "./checkpoi
 
 export type { Checkpoint, CheckpointArray, CheckpointContents } from "./checkpoint-file.ts";
 
-/** A file that looked like a later checkpoint and was passed over. */
+/** A later checkpoint that could not be read and was skipped. */
 export interface SkippedCheckpoint {
   readonly path: string;
   readonly code: ErrorCode;
@@ -24,14 +24,17 @@ export interface SkippedCheckpoint {
 
 export interface LoadedCheckpoint extends Checkpoint {
   readonly path: string;
-  /** Later checkpoints that could not be used, newest first; tell the user, and pass them to {@link saveCheckpoint}. */
+  /** Later checkpoints that could not be read, newest first; report them, and pass them to {@link saveCheckpoint}. */
   readonly skipped: readonly SkippedCheckpoint[];
 }
 
 export interface SaveOptions {
   /** Checkpoints to keep, this one included. Default 2: one to fall back to. */
   readonly keepLast?: number;
-  /** What loading passed over: corrupt ones are removed once this one is safe; none counts as kept. Default none. */
+  /**
+   * Checkpoints that loading skipped: corrupt ones are removed once this one is safe; none counts as kept. Default
+   * none.
+   */
   readonly skipped?: readonly SkippedCheckpoint[];
 }
 
@@ -43,12 +46,12 @@ export function checkpointName(step: number): string {
 }
 
 /**
- * Writes `checkpoint-<step>.onebit`, then removes older ones and what crashed saves left. When it resolves, the
+ * Writes `checkpoint-<step>.onebit`, then removes older ones and leftovers of crashed saves. When it resolves, the
  * checkpoint is on the disk. The arrays must not change meanwhile.
  * @param step optimiser steps done
  * @returns the file's path
  * @throws OnebitError `file/write` (nothing was lost), `checkpoint/mismatch` when the folder holds a later checkpoint
- *   (of another run, or of one that was not resumed from its latest), `train/not-finite`, `train/bad-option`
+ * (from another run, or from this one if not resumed from its latest), `train/not-finite`, `train/bad-option`
  */
 export async function saveCheckpoint(
   platform: Platform,
@@ -71,10 +74,10 @@ export async function saveCheckpoint(
   if (later) {
     fail(
       "checkpoint/mismatch",
-      `${folder}: it holds ${later.name}, later than step ${step}; resume from that, or use another folder`,
+      `${folder}: it holds ${later.name}, which is later than step ${step}; resume from it, or use another folder`,
     );
   }
-  // First, so that what a crash left does not take the room that this save needs.
+  // Leftovers go first: this save may need their space.
   const leftovers = names.filter((name) => isCheckpointName(temporaryFileTarget(name) ?? ""));
   await removeAll(
     files,
@@ -91,9 +94,9 @@ export async function saveCheckpoint(
 }
 
 /**
- * Reads the newest checkpoint that is whole.
- * @returns undefined when the folder has no checkpoint, or there is no such folder
- * @throws OnebitError `checkpoint/corrupt` when there are checkpoints and none can be read, `train/not-enough-memory`
+ * Reads the newest intact checkpoint.
+ * @returns undefined when there is no checkpoint or no such folder
+ * @throws OnebitError `checkpoint/corrupt` when there are checkpoints but none is readable, `train/not-enough-memory`
  */
 export async function loadLatestCheckpoint(platform: Platform, folder: string): Promise<LoadedCheckpoint | undefined> {
   const skipped: SkippedCheckpoint[] = [];
@@ -119,7 +122,7 @@ export async function loadLatestCheckpoint(platform: Platform, folder: string): 
   return undefined;
 }
 
-/** What another checkpoint may help against; for lack of memory, say, an older one is as large. */
+/** Errors an older checkpoint may avoid; it would not help against lack of memory, being as large. */
 const MAY_FALL_BACK: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["checkpoint/corrupt", "file/read", "file/not-found"]);
 
 /**
@@ -140,7 +143,7 @@ export function isCheckpointName(name: string): boolean {
   return stepOf(name) !== undefined;
 }
 
-/** The checkpoints of a folder by their names, newest first; none when there is no such folder. */
+/** The checkpoints of a folder, newest first; none when there is no such folder. */
 export async function listCheckpoints(platform: Platform, folder: string): Promise<{ step: number; name: string }[]> {
   const names = await fileStoreOf(platform)
     .listFolder(folder)
@@ -152,8 +155,8 @@ export async function listCheckpoints(platform: Platform, folder: string): Promi
 }
 
 /**
- * Copies an array of a checkpoint to where the trainer has it.
- * @throws OnebitError `checkpoint/mismatch` when the checkpoint has none of this name, type and length
+ * Copies an array from a checkpoint to the trainer.
+ * @throws OnebitError `checkpoint/mismatch` when it has no array of this name, type and length
  */
 export function restoreArray(checkpoint: Checkpoint, name: string, into: CheckpointArray): void {
   const array = checkpoint.arrays.get(name);
@@ -161,7 +164,7 @@ export function restoreArray(checkpoint: Checkpoint, name: string, into: Checkpo
   if (!array)
     fail(
       "checkpoint/mismatch",
-      `checkpoint of step ${checkpoint.step}: wanted ${quoted(name)}, ${wanted}; it has no such array`,
+      `checkpoint of step ${checkpoint.step}: wanted ${quoted(name)}, ${wanted}, found no such array`,
     );
   if (array.constructor !== into.constructor || array.length !== into.length) {
     fail(

@@ -1,5 +1,5 @@
 /**
- * From a text to what training reads: a vocabulary, ids, and the split into what is learned and what is judged on.
+ * Turns a text into training data: a vocabulary, ids, and the split into training and validation.
  *
  * @module
  */
@@ -13,42 +13,37 @@ import { type TrainedVocabulary, bpeVocabulary, byteVocabulary, vocabularyTokeni
 export interface TrainingData {
   readonly vocabulary: TrainedVocabulary;
   readonly dataset: Dataset;
-  /** All ids: those of training, then those of validation. */
+  /** All ids: training, then validation. */
   readonly tokens: TokenIds;
-  /** How many bytes of text each id stands for. */
+  /** Bytes of text of each id. */
   readonly bytesOfToken: Uint8Array | Uint16Array;
 }
 
-/** Pieces that a text is encoded in, between looks at the abort signal. */
+/** Size of the pieces to encode between two checks of the abort signal. */
 const PIECE_BYTES = 1 << 20;
 const NEWLINE = 0x0a;
 
-/**
- * The part of a text that a training is about. @throws OnebitError `train/bad-data` for one that is too short to train
- * on
- */
+/** The part of the text to use. @throws OnebitError `train/bad-data` for a text that is too short */
 export function trainingText(whole: Uint8Array, recipe: Recipe, { maxBytes }: Settings): Uint8Array {
   const text = maxBytes === 0 ? whole : whole.subarray(0, maxBytes);
-  if (text.length === 0) fail("train/bad-data", "training data: wanted a text, found nothing: it is empty");
+  if (text.length === 0) fail("train/bad-data", "training data: wanted a text, found none: it is empty");
   const validationBytes = validationBytesOf(text, recipe);
   if (text.length - validationBytes >= 2) return text;
   return fail(
     "train/bad-data",
-    `training data: wanted text beside the ${validationBytes} bytes for validation, found ${text.length} bytes ` +
+    `training data: wanted text besides the ${validationBytes} bytes for validation, found ${text.length} bytes ` +
       "in all",
   );
 }
 
 export interface DataOptions {
-  /** The vocabulary of a run that is resumed: it is not trained again. */
+  /** The vocabulary of a resumed run, reused as it is. */
   readonly known?: TrainedVocabulary;
   readonly breather: Breather;
   readonly signal?: AbortSignal;
 }
 
-/**
- * @throws OnebitError `train/bad-data` when the text is too short, or, for byte pairs, no UTF-8; `aborted`
- */
+/** @throws OnebitError `train/bad-data` when the text is too short, or, for byte pairs, not UTF-8; `aborted` */
 export async function prepareData(
   text: Uint8Array,
   recipe: Recipe,
@@ -77,25 +72,22 @@ export async function prepareData(
   return { vocabulary, dataset, tokens, bytesOfToken: tokenLengths(vocabulary, vocabSize) };
 }
 
-/** Bytes at the end of a text that are kept for validation. */
+/** Bytes at the end of the text reserved for validation. */
 function validationBytesOf(text: Uint8Array, { validationFraction, validationBytes }: Recipe): number {
   return validationBytes ?? Math.floor(text.length * (validationFraction ?? 0));
 }
 
-/** Before any memory is taken: a window needs one id more than a sequence has. */
+/** Checked before any memory is taken: a window needs one id more than a sequence. */
 function requireLength(found: number, { seqLength }: Recipe, unit: string): void {
   if (found > seqLength) return;
   fail(
     "train/bad-data",
-    `training data: wanted more than ${seqLength} ${unit}, the sequence length, beside those for validation, ` +
+    `training data: wanted more than ${seqLength} ${unit} (the sequence length) besides those for validation, ` +
       `found ${Math.max(0, found)}; give more text or a smaller seqLength`,
   );
 }
 
-/**
- * The text as strings, cut behind newlines where there are any. @throws OnebitError `train/bad-data` for what is no
- * UTF-8
- */
+/** The text as strings, cut after newlines where possible. @throws OnebitError `train/bad-data` for invalid UTF-8 */
 function* piecesOf(text: Uint8Array): Generator<string> {
   const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   for (let begin = 0; begin < text.length; ) {
@@ -113,14 +105,14 @@ function decoded(utf8: TextDecoder, bytes: Uint8Array, at: number): string {
   } catch (cause) {
     return fail(
       "train/bad-data",
-      `training data: wanted UTF-8 for a vocabulary of byte pairs, found something else in bytes ${at} ` +
-        `to ${at + bytes.length}; a vocabulary of 256 takes any bytes`,
+      `training data: wanted UTF-8 for a vocabulary of byte pairs, found invalid bytes at ${at} ` +
+        `to ${at + bytes.length}; use a vocabulary of 256, which takes any bytes`,
       cause,
     );
   }
 }
 
-/** The first place at or behind `at` where no character is cut in two. */
+/** The first offset at or after `at` that cuts no character. */
 function nextCharacter(text: Uint8Array, at: number): number {
   let place = at;
   while (place < text.length && place < at + 3 && (text[place] & 0xc0) === 0x80) place++;
@@ -152,7 +144,7 @@ function createEncoder(
   };
 }
 
-/** In the byte alphabet a token has a character for each of its bytes; the token that ends a text is no text. */
+/** In the byte alphabet a token has one character a byte; the end token has no text. */
 function tokenLengths({ tokens, firstControlId }: TrainedVocabulary, vocabSize: number): Uint16Array {
   const lengths = new Uint16Array(vocabSize);
   for (let id = 0; id < firstControlId; id++) lengths[id] = tokens[id].length;

@@ -1,5 +1,5 @@
 /**
- * Training data as ids: random windows of the first part to learn from, and the whole of the last part to be judged on.
+ * Training data as ids: random windows from the first part for training, all of the last part for validation.
  *
  *   ids:        [ training ──────────────────────────────── | validation ───── ]
  *   a window:        x x x x x        inputs  = its first seqLength ids
@@ -10,7 +10,7 @@
 import { fail } from "../core/errors.ts";
 import { createWindowRandom } from "./random.ts";
 
-/** Ids: bytes where there are at most 256 of them. */
+/** Ids; bytes for vocabularies of at most 256. */
 export type TokenIds = Uint8Array | Uint16Array | Int32Array;
 
 export interface DatasetOptions {
@@ -18,13 +18,13 @@ export interface DatasetOptions {
   readonly vocabSize: number;
   /** Seed of the windows' order. Default 0. */
   readonly seed?: number;
-  /** The part of the ids, at the end, that is never trained on. [0, 1), default 0.1. */
+  /** Fraction of the ids, at the end, kept for validation. [0, 1), default 0.1. */
   readonly validationFraction?: number;
-  /** Instead of the fraction: how many ids. For text of bytes these are bytes. */
+  /** A number of ids instead of the fraction: bytes, for a vocabulary of bytes. */
   readonly validationTokens?: number;
 }
 
-/** The target of a place that predicts nothing: behind the end of the last validation window. */
+/** The target of positions that predict nothing, after the end of the last validation window. */
 export const NO_TARGET = -1;
 
 export interface Dataset {
@@ -32,16 +32,16 @@ export interface Dataset {
   readonly nValidationTokens: number;
   /**
    * Fills (batch, seqLength) inputs and targets with random windows. @throws OnebitError `train/bad-data` when the text
-   * is shorter
+   * is too short
    */
   nextBatch(batch: number, seqLength: number, inputs: Int32Array, targets: Int32Array): void;
-  /** Windows of the validation part: neighbours share one id, so that every id but the very first is predicted once. */
+  /** Number of validation windows: neighbours share one id, so that each id but the first is predicted once. */
   validationWindows(seqLength: number): number;
   /**
    * Fills (batch, seqLength) inputs and targets with the validation windows from `first` on.
-   * @param lengths (batch) targets of each window: seqLength, fewer in the last, 0 past it. Behind them inputs are 0
-   *   and targets {@link NO_TARGET}
-   * @returns the targets filled; over all windows they sum to nValidationTokens − 1
+   * @param lengths (batch) targets of each window: seqLength, fewer in the last, 0 past it. After them inputs are 0 and
+   *   targets {@link NO_TARGET}
+   * @returns the number of targets; over all windows nValidationTokens − 1
    */
   validationBatch(
     first: number,
@@ -51,7 +51,7 @@ export interface Dataset {
     targets: Int32Array,
     lengths: Int32Array,
   ): number;
-  /** Where the random windows stand, 16 bytes for a checkpoint. */
+  /** The state of the random windows, 16 bytes for a checkpoint. */
   state(): Uint8Array;
   /** @throws OnebitError `checkpoint/mismatch` */
   restore(state: Uint8Array): void;
@@ -92,7 +92,7 @@ export function createDataset(tokens: TokenIds, options: DatasetOptions): Datase
       checkCount("first", first, 0);
       checkBatch(batch, seqLength, inputs, targets);
       if (lengths.length !== batch)
-        fail("train/bad-option", `lengths: wanted ${batch}, one a window, found ${lengths.length}`);
+        fail("train/bad-option", `lengths: wanted ${batch}, one per window, found ${lengths.length}`);
       let filled = 0;
       for (let row = 0; row < batch; row++) {
         const from = (first + row) * seqLength,
@@ -126,19 +126,19 @@ function copyWindow(
 
 function validationSize(nTokens: number, { validationFraction, validationTokens }: DatasetOptions): number {
   if (validationFraction !== undefined && validationTokens !== undefined) {
-    fail("train/bad-option", "validation: wanted validationFraction or validationTokens, found both");
+    fail("train/bad-option", "validation: wanted validationFraction or validationTokens, found both; give one");
   }
   const fraction = validationFraction ?? VALIDATION_FRACTION_DEFAULT;
   if (!(fraction >= 0 && fraction < 1))
     fail("train/bad-option", `validationFraction: wanted 0 or more and below 1, found ${fraction}`);
   if (validationTokens !== undefined) checkCount("validationTokens", validationTokens, 0);
   const size = validationTokens ?? Math.floor(nTokens * fraction);
-  // One id predicts nothing; it would be neither trained on nor judged.
-  if (size === 1) fail("train/bad-data", "validation: wanted no tokens or 2 at least, found 1");
+  // A single id predicts nothing: it would be neither training nor validation.
+  if (size === 1) fail("train/bad-data", "validation: wanted no tokens or at least 2, found 1");
   if (size > nTokens - 2)
     fail(
       "train/bad-data",
-      `training data: wanted 2 tokens at least beside ${size} for validation, found ${nTokens} in all`,
+      `training data: wanted at least 2 tokens besides ${size} for validation, found ${nTokens} in all`,
     );
   return size;
 }
@@ -146,7 +146,7 @@ function validationSize(nTokens: number, { validationFraction, validationTokens 
 function checkIds(tokens: TokenIds, vocabSize: number): void {
   checkCount("vocabSize", vocabSize, 1);
   if (tokens instanceof Uint8Array && vocabSize >= 256) return;
-  // One pass at hundreds of millions of ids a second, against a read outside the embedding later.
+  // One pass over hundreds of millions of ids a second prevents a read outside the embedding later.
   for (let i = 0; i < tokens.length; i++) {
     if (tokens[i] < 0 || tokens[i] >= vocabSize)
       fail("train/bad-data", `training data: wanted ids from 0 to ${vocabSize - 1}, found ${tokens[i]} at token ${i}`);

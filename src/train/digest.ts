@@ -1,13 +1,13 @@
 /**
- * SHA-256 of more bytes than should be in memory twice: of blocks, and then of the blocks' digests.
+ * SHA-256 in two levels, of blocks and then of their digests, so that only one block is copied.
  *
- * The Web Crypto API hashes whole buffers only, and no shared memory; one block is copied at a time.
+ * Web Crypto hashes only whole buffers, and no shared memory.
  *
  * @module
  */
 import { fail } from "../core/errors.ts";
 
-/** Bytes hashed, and written, at once: large enough that calls do not count, small beside any model. */
+/** Bytes hashed and written at once: large enough to make calls cheap, small beside any model. */
 export const BLOCK_BYTES = 4 * 1024 * 1024;
 export const DIGEST_BYTES = 32;
 
@@ -15,16 +15,13 @@ export const DIGEST_BYTES = 32;
 export async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
   const subtle = globalThis.crypto?.subtle;
   if (!subtle)
-    fail(
-      "engine/unsupported",
-      "SHA-256: this page has no crypto.subtle; browsers offer it over https and on localhost",
-    );
+    fail("engine/unsupported", "SHA-256: this page has no crypto.subtle; serve it over https or from localhost");
   return new Uint8Array(await subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>));
 }
 
 /**
- * Names some data, so that a training run is resumed on the data it began with.
- * @param data in any memory, shared too
+ * Fingerprints data, so that a training resumes only on the data it began with.
+ * @param data in any memory, shared or not
  * @returns 64 hexadecimal digits: SHA-256 over the SHA-256 of each 4 MiB
  */
 export async function fingerprint(data: ArrayBufferView): Promise<string> {

@@ -1,5 +1,5 @@
 /**
- * What a training says of itself while it runs.
+ * The events of a running training.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export interface StepEvent {
   readonly stepMs: number;
 }
 
-/** What a sample should be. */
+/** A request for a sample. */
 export interface SampleRequest {
   readonly promptIds: readonly number[];
   /** At most; fewer when the context ends. */
@@ -37,5 +37,5 @@ export interface SampleRequest {
   readonly signal?: AbortSignal;
 }
 
-/** Continues ids with the model in a GGUF file; the text is without the prompt. */
+/** Continues ids with the model in a GGUF file; returns the text without the prompt. */
 export type Sampler = (gguf: Uint8Array, request: SampleRequest) => Promise<string>;

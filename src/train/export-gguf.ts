@@ -6,9 +6,9 @@
  *     no sub-norms, SiLU        architecture llama          onebit, llama.cpp
  *
  * The two BitNet architectures mean 8-bit activations with one scale a token wherever weights are of low bits. A llama
- * file says nothing about activations: engines round those that meet ternary weights to 8 bits in blocks, finer than a
- * token's one scale; only I2_S, which is of models with 8-bit activations by definition, keeps the trained rounding
- * there. What no engine would compute as it was trained is refused, with the reason.
+ * file says nothing about activations: for ternary weights engines round them to 8 bits in blocks, finer than one scale
+ * a token; only I2_S, by definition for 8-bit activations, keeps the trained rounding. Shapes that no engine computes
+ * as trained are refused, with the reason.
  *
  * @module
  */
@@ -72,20 +72,20 @@ export async function exportGguf(
 
 export type ArchitectureName = "bitnet" | "bitnet-b1.58" | "llama";
 
-/** What makes a shape impossible in GGUF, and what to say of it. */
+/** Shapes that GGUF cannot hold, and why. */
 const REFUSALS: readonly (readonly [(shape: TransformerShape) => boolean, string])[] = [
   [
     (s) => !s.glu,
-    "its feed-forward has no gate (glu false); no engine has such an architecture with RMS norms and rotary positions",
+    "its feed-forward has no gate (glu: false); no engine combines that with RMS norms and rotary positions",
   ],
-  [(s) => s.activationBits === 1, "its activations are of 1 bit; engines round them to 8 bits or not at all"],
+  [(s) => s.activationBits === 1, "its activations have 1 bit; engines round them to 8 bits or not at all"],
   [
     (s) => s.activationBits === 8 && s.weightBits === 32,
-    "its activations are of 8 bits and its weights floats; engines round activations only for weights of low bits",
+    "its activations have 8 bits and its weights are floats; engines round activations only for low-bit weights",
   ],
   [
     (s) => s.activation === "gelu",
-    "its activation is GELU; the architectures of GGUF have SiLU or squared ReLU. Export safetensors instead",
+    "its activation is GELU; GGUF's architectures have SiLU or squared ReLU. Export safetensors instead",
   ],
   [
     (s) => !s.subNorms && s.activation !== "silu",
@@ -93,12 +93,12 @@ const REFUSALS: readonly (readonly [(shape: TransformerShape) => boolean, string
   ],
   [
     (s) => s.subNorms && !s.tied,
-    "it has sub-norms and its own head; the BitNet architectures of GGUF always use the embedding as the head. " +
+    "it has sub-norms and its own head; GGUF's BitNet architectures always use the embedding as the head. " +
       "Export safetensors instead",
   ],
   [
     (s) => s.subNorms && s.weightBits !== 32 && s.activationBits === 32,
-    "it has sub-norms, weights of low bits and float activations; the BitNet architectures of GGUF have 8-bit " +
+    "it has sub-norms, low-bit weights and float activations; GGUF's BitNet architectures have 8-bit " +
       "activations. Export safetensors instead",
   ],
 ];
@@ -130,7 +130,7 @@ function shapeMetadata({ shape, name }: TrainedModel, architecture: Architecture
     [key("attention.layer_norm_rms_epsilon"), "float32", shape.normEps],
     [key("rope.dimension_count"), "uint32", shape.headDim],
     [key("rope.freq_base"), "float32", shape.ropeTheta],
-    // `bitnet` alone does not say which: conversions of BitNet b1.58 2B4T use the name with squared ReLU.
+    // `bitnet` alone is ambiguous: conversions of BitNet b1.58 2B4T use it with squared ReLU.
     [key("hidden_activation"), "string", shape.activation],
   ];
 }
@@ -169,11 +169,11 @@ function* lowBitPieces(
     tail = bytes.slice(end);
     yield bytes.subarray(0, end);
   }
-  // I2_S has its one scale behind the last row, not behind each piece.
+  // I2_S stores its one scale after the last row, not after each piece.
   yield tail;
 }
 
-/** Types that hold ternary or binary weights exactly, the first whose block divides the rows. */
+/** The first exact type for ternary or binary weights whose block divides the rows. */
 function lowBitType(
   { name, columns }: ModelTensor,
   { weightBits }: TransformerShape,
@@ -204,8 +204,8 @@ function floatType(
 }
 
 /**
- * Training turns dimensions i and i + headDim/2 of a head together, a llama file says 2i and 2i + 1: the rows of q and
- * k change places. Undefined for other tensors.
+ * Training rotates dimensions i and i + headDim/2 of a head together, a llama file 2i and 2i + 1: reorders the rows of
+ * q and k. Undefined for other tensors.
  */
 function adjacentRows(name: string, headDim: number): ((row: number) => number) | undefined {
   if (!/\.attn_[qk]\.weight$/.test(name)) return undefined;

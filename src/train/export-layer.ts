@@ -1,5 +1,5 @@
 /**
- * A transformer of the layers API as the exporters see it, and as the bytes of a GGUF file that the engine loads.
+ * Adapts a transformer layer to the exporters, and writes it as a GGUF file that the engine loads.
  *
  *   const model = await load(await transformerGguf(transformer, { vocabulary: byteVocabulary() }));
  *
@@ -21,7 +21,7 @@ export interface LayerExportOptions extends GgufExportOptions {
 }
 
 const VOCABULARY = kind<TrainedVocabulary>(
-  "a vocabulary, such as byteVocabulary() makes",
+  "a vocabulary, such as byteVocabulary()",
   (value) =>
     typeof value === "object" &&
     value !== null &&
@@ -35,7 +35,7 @@ export const LAYER_EXPORT_OPTIONS: OptionTable<LayerExportOptions> = {
 };
 const TRANSFORMER = kind<BitNetTransformer>("a BitNetTransformer", (value) => value instanceof BitNetTransformer);
 
-/** Good until the transformer's next step: nothing is copied. */
+/** Not a copy: valid until the transformer's next step. */
 export function trainedModelOf(
   transformer: BitNetTransformer,
   { vocabulary = byteVocabulary(), name = "onebit" }: LayerExportOptions = {},
@@ -50,7 +50,7 @@ export function trainedModelOf(
       fail(
         "model/missing-tensor",
         "the transformer has no " +
-          `tensor ${quoted(tensor)}${transformer.isPacked ? ": it is packed; export the one it was packed from" : ""}`,
+          `tensor ${quoted(tensor)}${transformer.isPacked ? ": it is packed; export what it was packed from" : ""}`,
       ),
     quantized: (tensor) => transformer.weightCodes(tensor),
   };

@@ -2,8 +2,7 @@
  * A trained transformer as a Hugging Face folder: config.json, tokenizer files, model.safetensors. `model_type` is
  * `bitnet` with sub-norms, `llama` without.
  *
- * Linears of low bits are written in one of two ways that transformers has (`quantization_config`, class
- * `autobitlinear`):
+ * Low-bit linears are written in one of transformers' two ways (`quantization_config`, class `autobitlinear`):
  *
  *     packed    offline   the codes, four to a byte, and `weight_scale`: exactly the trained function
  *     masters   online    f32 weights, rounded at every load: what training goes on from. transformers (and this
@@ -35,7 +34,7 @@ export const SAFETENSORS_EXPORT_OPTIONS: OptionTable<SafetensorsExportOptions> =
   weights: oneOf("packed", "masters"),
 };
 
-/** A file of the folder. */
+/** One file of the folder. */
 export interface FolderFile {
   readonly name: string;
   /** Writes it and returns its size in bytes. @throws what the sink throws; `model/bad-shape`, `tensor/bad-data` */
@@ -43,15 +42,14 @@ export interface FolderFile {
 }
 
 /**
- * The files of the folder, to be written where the caller wants.
+ * The files of the folder, for the caller to write.
  *
- * Floats are F32, all of them master weights. Models of low bits with float activations hold code · scale as F16,
- * exactly. transformers gives the sub-norm of attention the width of the model, so it reads a model with sub-norms only
- * when heads · headDim = dim; this library reads it anyhow.
+ * Floats are F32 master weights. Low-bit models with float activations hold code · scale as F16, exactly. transformers
+ * gives attention's sub-norm the model's width, so it reads models with sub-norms only when heads · headDim = dim; this
+ * library reads all.
  *
- * @throws OnebitError `model/unsupported-architecture` for a shape that neither can compute; `model/bad-shape` when
- * rows of
- *   packed matrices do not come in fours; `option/invalid` for masters of a binary model
+ * @throws OnebitError `model/unsupported-architecture` for a shape that neither computes; `model/bad-shape` when rows
+ * of packed matrices do not come in fours; `option/invalid` for masters of a binary model
  */
 export function safetensorsFolder(model: TrainedModel, options: SafetensorsExportOptions = {}): readonly FolderFile[] {
   const { shape, vocabulary } = model;
@@ -68,7 +66,7 @@ export function safetensorsFolder(model: TrainedModel, options: SafetensorsExpor
   ];
 }
 
-/** How linears are stored: floats as they are, code · scale as floats, packed codes, or masters to be rounded. */
+/** How linears are stored: as floats, as code · scale in floats, as packed codes, or as masters to round at load. */
 type Storage = "floats" | "values" | "packed" | "masters";
 
 function storageOf(
@@ -79,25 +77,25 @@ function storageOf(
   if (weights === "masters" && weightBits === 1)
     fail(
       "option/invalid",
-      "weights: masters of a binary model would be rounded to three values at load; wanted packed",
+      "weights: wanted packed for a binary model: loading would round its masters to three values",
     );
-  // A model that says it has ternary weights gets 8-bit activations.
+  // A model declared ternary gets 8-bit activations.
   if (activationBits === 32)
     return weights === "packed"
       ? "values"
       : fail(
           "option/invalid",
-          "weights: masters are rounded at load by models with 8-bit activations only; this one has float activations",
+          "weights: wanted packed: masters need 8-bit activations, this model has float activations",
         );
   return weights;
 }
 
 const REFUSALS: readonly (readonly [(shape: TransformerShape) => boolean, string])[] = [
-  [(s) => !s.glu, "its feed-forward has no gate (glu false); neither bitnet nor llama is such a model"],
-  [(s) => s.activationBits === 1, "its activations are of 1 bit; BitLinear layers round them to 8 bits"],
+  [(s) => !s.glu, "its feed-forward has no gate (glu: false); both bitnet and llama have one"],
+  [(s) => s.activationBits === 1, "its activations have 1 bit; BitLinear layers round them to 8 bits"],
   [
     (s) => s.activationBits === 8 && s.weightBits === 32,
-    "its activations are of 8 bits and its weights floats; BitLinear layers round both or neither",
+    "its activations have 8 bits and its weights are floats; BitLinear layers round both or neither",
   ],
 ];
 
@@ -107,7 +105,7 @@ function requireRepresentable(shape: TransformerShape): void {
     fail("model/unsupported-architecture", `a Hugging Face folder cannot hold this model: ${refusal[1]}`);
 }
 
-/** By `hidden_act`; the GELU of training is the tanh form. */
+/** Values of `hidden_act`; training's GELU is the tanh form. */
 const ACTIVATIONS = { silu: "silu", relu2: "relu2", gelu: "gelu_pytorch_tanh" } as const;
 
 function configJson({ shape, name, vocabulary }: TrainedModel, storage: Storage): JsonObject {
@@ -138,7 +136,7 @@ function configJson({ shape, name, vocabulary }: TrainedModel, storage: Storage)
 
 const LINEAR_MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
-/** A `bitnet` model without a configuration means masters, so one whose linears are floats excepts all of them. */
+/** A `bitnet` model without a configuration means masters, so one with float linears must except them all. */
 function quantizationConfig({ subNorms }: TransformerShape, storage: Storage): JsonObject | undefined {
   const bitnet = { quant_method: "bitnet", linear_class: "autobitlinear" };
   switch (storage) {
@@ -185,7 +183,7 @@ function toWrite(model: TrainedModel, tensor: ModelTensor, storage: Storage): Sa
   ];
 }
 
-/** code · scale, which half precision holds because it holds the scale. */
+/** code · scale; half precision holds it exactly because it holds the scale. */
 function* valuePieces(model: TrainedModel, tensor: ModelTensor): Iterable<Uint8Array> {
   const { codes, scale } = codesOf(model, tensor);
   for (const piece of rowPieces(codes, tensor))

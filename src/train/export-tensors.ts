@@ -1,5 +1,5 @@
 /**
- * The tensors of a trained transformer, in the order of a file, with their sizes checked.
+ * The tensors of a trained transformer in file order, with sizes checked.
  *
  * @module
  */
@@ -9,9 +9,9 @@ import type { TransformerShape } from "../nn/shape.ts";
 import type { QuantizedMatrix, TrainedModel } from "./trained-model.ts";
 
 export interface ModelTensor {
-  /** As GGUF names it. */
+  /** Its GGUF name. */
   readonly name: string;
-  /** `linear`: rounded to few bits where the model is; `table`: embedding and head, floats always. */
+  /** `linear`: low-bit where the model is; `table`: embedding and head, always floats. */
   readonly kind: "linear" | "table" | "vector";
   /** 1 for vectors. */
   readonly rows: number;
@@ -63,12 +63,12 @@ function vector(name: string, columns: number): ModelTensor {
   return { name, kind: "vector", rows: 1, columns };
 }
 
-/** Rows of a matrix in pieces of about a million numbers: what is encoded lies beside what it is made of. */
+/** About a million numbers a piece: only one piece is in memory twice while it is encoded. */
 const PIECE_ELEMENTS = 1 << 20;
 
 /**
  * The rows of a matrix, in pieces of whole rows.
- * @param rowAt which row of `values` stands at each place, where the order changes
+ * @param rowAt the row of `values` at each place, if the order changes
  */
 export function* rowPieces<Values extends Float32Array | Int8Array>(
   values: Values,
@@ -98,12 +98,12 @@ export function floatsOf(model: TrainedModel, tensor: ModelTensor): Float32Array
   return values;
 }
 
-/** @throws OnebitError `model/bad-shape`; `tensor/bad-data` for a scale that no file holds exactly */
+/** @throws OnebitError `model/bad-shape`; `tensor/bad-data` for a scale outside half precision */
 export function codesOf(model: TrainedModel, tensor: ModelTensor): QuantizedMatrix {
   const { codes, scale } = model.quantized(tensor.name);
   requireSize(tensor, codes.length);
   if (!Number.isFinite(scale) || halfToFloat(floatToHalf(scale)) !== scale) {
-    fail("tensor/bad-data", `tensor "${tensor.name}": its scale ${scale} is no half-precision number`);
+    fail("tensor/bad-data", `tensor "${tensor.name}": wanted a half-precision scale, found ${scale}`);
   }
   return { codes, scale };
 }

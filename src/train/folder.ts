@@ -1,5 +1,5 @@
 /**
- * The folder of a training: one training has it at a time, and what a killed one left is cleared away.
+ * The folder of a training: one training owns it at a time, and clears leftovers of killed ones.
  *
  * @module
  */
@@ -17,12 +17,12 @@ import {
 } from "./checkpoint.ts";
 import { type RewoundMetrics, rewindMetrics } from "./metrics.ts";
 
-/** Of the folder: one line of JSON a measurement, their curves, and who trains there now. */
+/** Files of the folder: the log, one JSON line a measurement; its curves; and the lock of the running training. */
 export const METRICS_FILE = "metrics.jsonl";
 export const PLOT_FILE = "loss.svg";
 const LOCK_FILE = "training.lock";
 
-/** The folder of a training, which this one has to itself. */
+/** A folder owned by this training. */
 export class TrainingFolder {
   readonly #path: string;
   readonly #platform: Platform;
@@ -30,11 +30,11 @@ export class TrainingFolder {
   #lock: StoreLock;
 
   /**
-   * Makes the folder where there is none, takes it, and removes the temporary files of writes that were killed.
-   * @throws OnebitError `train/busy` when another training has it, saying which; `file/write`
+   * Creates the folder if needed, takes its lock, and removes temporary files of killed writes.
+   * @throws OnebitError `train/busy` naming the training that owns it; `file/write`
    */
   static async take(platform: Platform, path: string): Promise<TrainingFolder> {
-    // Before hours of training, not at the first save.
+    // Fail before hours of training, not at the first save.
     await fileStoreOf(platform).makeFolder(path);
     const lock = await lockFolder(platform, path);
     try {
@@ -54,7 +54,7 @@ export class TrainingFolder {
   }
 
   /**
-   * The newest checkpoint that is whole, for a training that goes on; one that begins wants none here.
+   * The newest intact checkpoint for a resumed training; a new one must find none.
    * @throws OnebitError `checkpoint/mismatch`, or as {@link loadLatestCheckpoint}
    */
   async lastCheckpoint(resume: boolean): Promise<LoadedCheckpoint | undefined> {
@@ -63,11 +63,11 @@ export class TrainingFolder {
     if (latest === undefined) return undefined;
     return fail(
       "checkpoint/mismatch",
-      `${this.#path}: wanted a folder without a training, found ${latest.name}; resume that, or use another folder`,
+      `${this.#path}: wanted a folder without checkpoints, found ${latest.name}; resume it, or use another folder`,
     );
   }
 
-  /** The log up to `step`, where the training goes on. @throws OnebitError as {@link rewindMetrics} */
+  /** Cuts the log at `step`, where the training continues. @throws OnebitError as {@link rewindMetrics} */
   async rewindLog(step: number, resume: boolean): Promise<RewoundMetrics> {
     return await rewindMetrics(this.#platform, this.#path, METRICS_FILE, step, resume ? "set-aside" : "refuse");
   }
@@ -79,7 +79,7 @@ export class TrainingFolder {
 
   /**
    * @returns the path of the checkpoint
-   * @throws OnebitError `train/busy` when another training took the folder while this process slept; as
+   * @throws OnebitError `train/busy` if another training took the folder while this process slept; as
    * {@link saveCheckpoint}
    */
   async save(
@@ -87,9 +87,9 @@ export class TrainingFolder {
     contents: CheckpointContents,
     skipped: readonly SkippedCheckpoint[] | undefined,
   ): Promise<string> {
-    // Whoever removed the file by hand did not take the folder.
+    // A lock file removed by hand does not give the folder to another training.
     if (!(await this.#lock.isHeld())) this.#lock = await lockFolder(this.#platform, this.#path);
-    // The checkpoint says which lines it has seen: a power cut must not take those and leave the checkpoint.
+    // The log first: a power cut must not lose lines that the checkpoint counts.
     await this.#files.syncFile(this.#pathOf(METRICS_FILE));
     return await saveCheckpoint(this.#platform, this.#path, step, contents, { skipped });
   }
@@ -114,8 +114,8 @@ async function lockFolder(platform: Platform, folder: string): Promise<StoreLock
   if (!("heldBy" in taken)) return taken;
   return fail(
     "train/busy",
-    `${folder}: ${taken.heldBy} is training here; wait until it has ended, or use another folder. A machine that ` +
-      `is gone loses the folder after a minute (${path})`,
+    `${folder}: ${taken.heldBy} is training here; wait until it ends, or use another folder. If its machine is ` +
+      `gone, the folder is free after a minute (${path})`,
   );
 }
 
@@ -128,5 +128,5 @@ async function removeLeftovers(platform: Platform, folder: string): Promise<void
   }
 }
 
-/** The lock of a dead training, on its way out when its finder was killed. */
+/** A dead training's lock, renamed by a process that was killed before it removed it. */
 const LOCK_ASIDE = /^training\.lock\.(?:turn|[0-9a-f]{16})$/;

@@ -49,12 +49,12 @@ interface Frame {
 }
 
 const MARGIN = { left: 64, top: 44, right: 28, bottom: 52 };
-/** Pixels between ticks: closer, their labels touch. */
+/** Least pixels between ticks: closer labels touch. */
 const TICK_PIXELS = { x: 80, y: 45 };
 /** About the width of a character of 12 pixels. */
 const CHAR_PIXELS = 6.8;
 
-/** Told apart by people of any colour vision (after Okabe and Ito), on white and on near-black; and by their dashes. */
+/** Distinct for any colour vision (after Okabe and Ito), on white and near-black, and by their dashes. */
 const STROKES: readonly { readonly light: string; readonly dark: string; readonly dash: string }[] = [
   { light: "#0072b2", dark: "#56b4e9", dash: "none" },
   { light: "#d55e00", dark: "#f0a04b", dash: "7 3" },
@@ -145,7 +145,7 @@ function axesSvg(
   ];
 }
 
-/** At the top right, where falling curves are not. */
+/** At the top right: falling curves leave it free. */
 function legendSvg(id: string, { top, right }: Frame, curves: readonly Curve[]): string[] {
   if (curves.length === 0) return [];
   const names = curves.map(({ name }) => (name.length > 40 ? `${name.slice(0, 39)}…` : name));
@@ -170,8 +170,8 @@ function scale({ min, max }: Axis, from: number, to: number): Place {
 }
 
 /**
- * The line through the points. Where many fall on one column of pixels only the first, last, lowest and highest are
- * drawn: the same picture from a million points, in a file of some kilobytes.
+ * The line through the points. Of many points in one pixel column it draws only the first, last, lowest and highest:
+ * the same picture from a million points, in a few kilobytes.
  */
 function pathOf(points: Curve["points"], atX: Place, atY: Place): string {
   const runs: Pixel[][] = [[]];
@@ -191,7 +191,7 @@ interface Pixel {
 }
 
 function runPath(run: readonly Pixel[]): string {
-  // A point without neighbours is a short dash: a line to itself would not be seen.
+  // A point without neighbours is a short dash: a line of length 0 is invisible.
   if (run.length === 1) return `M${pixel(run[0].x - 3)} ${pixel(run[0].y)}h6`;
   const kept: Pixel[] = [];
   for (let begin = 0, end = 0; begin < run.length; begin = end) {
@@ -236,7 +236,7 @@ function pixel(value: number): string {
   return String(Number(value.toFixed(1)));
 }
 
-/** Text as XML 1.0 may hold it: markup escaped, characters it forbids replaced. */
+/** Text for XML 1.0: escapes markup, replaces forbidden characters. */
 function escapeXml(text: string): string {
   const entities: Readonly<Record<string, string>> = {
     "&": "&amp;",

@@ -1,5 +1,5 @@
 /**
- * The log of a training run: one line of JSON for each measurement, for people and programs to read while it runs.
+ * The log of a training run: one JSON line a measurement, readable while it runs.
  *
  * @module
  */
@@ -29,7 +29,7 @@ export interface MetricRecord {
   readonly elapsedMs: number;
 }
 
-/** Members in the order they are written, and whether a line must have them. */
+/** Members in the order of a line, and whether each is required. */
 const MEMBERS: Readonly<Record<keyof MetricRecord, "needed" | "optional">> = {
   step: "needed",
   tokens: "needed",
@@ -70,7 +70,7 @@ export function parseMetrics(text: string, name = "metrics"): MetricRecord[] {
   return records;
 }
 
-/** The records before the first line that is none, and what is wrong with that. */
+/** The records before the first bad line, and that line's error. */
 function readRecords(text: string, name: string): { readonly records: MetricRecord[]; readonly damage?: OnebitError } {
   const records: MetricRecord[] = [];
   for (const [i, line] of text.split("\n").slice(0, -1).entries()) {
@@ -101,14 +101,14 @@ export interface RewoundMetrics {
 }
 
 /**
- * Makes a log end where a checkpoint does: lines of later steps, which will be trained again, go; so does a cut last
- * line. A log must not keep a training from going on: of a damaged one the lines before the damage stay, and one that
- * cannot be read is begun anew; as it was, it stands beside it under another name.
+ * Cuts the log where the checkpoint ends: drops lines of later steps, which will be trained again, and a cut last line.
+ * A bad log must not stop a training: a damaged one keeps the lines before the damage, an unreadable one starts anew;
+ * the original stays beside it under another name.
  * @param folder of the log, `name` in it
- * @param step of the checkpoint
- * @param damaged what to do with a damaged one: a training that begins refuses it, as it may be of something else
+ * @param step the checkpoint's step
+ * @param damaged what to do with a damaged log: a new training refuses it, since it may be someone else's file
  * @returns the records kept; none when there is no such file
- * @throws OnebitError `file/write`, `file/read` when the folder cannot be read; `train/bad-data`, and nothing is
+ * @throws OnebitError `file/write`, `file/read` when the folder cannot be read; `train/bad-data` before anything is
  * changed
  */
 export async function rewindMetrics(
@@ -131,14 +131,14 @@ export async function rewindMetrics(
   const { records, damage } = readRecords(read, path),
     kept = records.filter((record) => record.step <= step);
   if (damage && damaged === "refuse")
-    fail(damage.code, `${damage.message}; move the file away, or use another folder`, damage);
+    fail(damage.code, `${damage.message}; move the file, or use another folder`, damage);
   const setAside = damage && {
     path: platform.inFolder(folder, await nameAside(platform, folder, name)),
     reason: damage.message,
   };
-  // A copy first: cut off between the two writes, nothing is lost.
+  // Copy first: a crash between the two writes loses nothing.
   if (setAside) await files.writeFileAtomically(setAside.path, [new TextEncoder().encode(read)]);
-  // Steps rise, so what is kept is the beginning; as it was written, members unknown here included.
+  // Steps rise, so the kept lines are the beginning: keep its bytes, unknown members included.
   const rewritten = read
     .split("\n")
     .slice(0, kept.length)
@@ -148,7 +148,7 @@ export async function rewindMetrics(
   return { records: kept, setAside };
 }
 
-/** `metrics.jsonl.damaged-1`, or the next number that is free. */
+/** `metrics.jsonl.damaged-1`, or the next free number. */
 async function nameAside(platform: Platform, folder: string, name: string): Promise<string> {
   const taken = new Set(await fileStoreOf(platform).listFolder(folder));
   for (let i = 1; ; i++) if (!taken.has(`${name}.damaged-${i}`)) return `${name}.damaged-${i}`;
@@ -174,7 +174,7 @@ function parseLine(line: string, where: string): MetricRecord {
   return Object.fromEntries(found) as unknown as MetricRecord;
 }
 
-/** Undefined where there is no such file; an error where it cannot be read. */
+/** Undefined if there is no such file; an error if it is unreadable. */
 async function readText(platform: Platform, path: string): Promise<string | OnebitError | undefined> {
   try {
     const source = await platform.openFile(path);

@@ -1,5 +1,5 @@
 /**
- * Makes a training ready: checks everything it is given, plans its memory, and takes up the last checkpoint.
+ * Prepares a training: checks all options, plans memory, and restores the last checkpoint.
  *
  * @module
  */
@@ -20,38 +20,35 @@ import { Training } from "./training.ts";
 import { TransformerTrainer } from "./transformer-trainer.ts";
 
 export interface TrainingOptions extends RecipeOptions {
-  /** What to learn: any bytes for a vocabulary of 256, UTF-8 for byte pairs. It must not change. */
+  /** The training text: any bytes for a vocabulary of 256, UTF-8 for byte pairs. It must not change. */
   readonly text: Uint8Array;
   readonly platform: Platform;
-  /**
-   * Default: the processors; 1 for small models, and where there are no threads. The weights are the same bits with any
-   * number.
-   */
+  /** Default: one per processor; 1 for small models and without threads. Any number gives the same bits. */
   readonly threads?: number;
   /**
-   * Where checkpoints, the log and its plot go; made when it is not there. One training at a time. Without it nothing
-   * is kept.
+   * Folder for checkpoints, the log and its plot; created if needed. One training at a time. Without it nothing is
+   * kept.
    */
   readonly folder?: string;
-  /** Go on from the last checkpoint of the folder; from the beginning when it has none. Default false. */
+  /** Continue from the folder's last checkpoint; start new if it has none. Default false. */
   readonly resume?: boolean;
-  /** What the model is called in its files. Default "model". */
+  /** The model's name in its files. Default "model". */
   readonly name?: string;
-  /** Writes the samples. Default: none are made. */
+  /** Writes the samples. Default: no samples. */
   readonly sampler?: Sampler;
-  /** What samples continue. Default: the beginning of the validation part. */
+  /** The text samples continue. Default: the beginning of the validation part. */
   readonly samplePrompt?: string;
-  /** Ends the training after the step that is running; its state is saved first. */
+  /** Stops the training after the current step, once its state is saved. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Ready to run: iterate over it.
+ * Opens a training; iterate over it to run.
  * @param options checked by their table
- * @throws OnebitError `train/bad-option`; `train/bad-data` for a text that is empty, too short or no UTF-8;
- *   `train/not-enough-memory` before any is taken; `checkpoint/mismatch` for a folder that holds another training, or
- *   one that should not be resumed; `train/busy` while another training has the folder; `checkpoint/corrupt`;
- *   `engine/…`, `file/…`, `aborted`
+ * @throws OnebitError `train/bad-option`; `train/bad-data` for a text that is empty, too short or not UTF-8;
+ * `train/not-enough-memory` before any is taken; `checkpoint/mismatch` for a folder that holds another training, or
+ * this one without resume; `train/busy` while another training owns it; `checkpoint/corrupt`; `engine/…`, `file/…`,
+ * `aborted`
  */
 export async function openTraining(options: TrainingOptions): Promise<Training> {
   return await withMemory("train/not-enough-memory", "beginning a training", () => open(options));

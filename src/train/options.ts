@@ -1,5 +1,5 @@
 /**
- * From what a caller says, and a preset, to a whole recipe that is known to make sense.
+ * Resolves options and a preset to a complete, checked recipe.
  *
  * @module
  */
@@ -44,7 +44,9 @@ export function resolveOptions(options: RecipeOptions = {}): ResolvedOptions {
   );
 }
 
-/** @param given checked by their table. @throws OnebitError `train/bad-option` for what does not go together */
+/**
+ * @param given checked by their table. @throws OnebitError `train/bad-option` for options that contradict each other
+ */
 export function resolveChecked(given: RecipeOptions): ResolvedOptions {
   const base = PRESETS[given.preset ?? "shakespeare"],
     all = { ...base, ...derived(base, given), ...given };
@@ -101,9 +103,9 @@ export function shapeOf(recipe: Recipe): TransformerShape {
   };
 }
 
-/** The order is that in which checkpoints list them. */
+/** Checkpoints list them in this order. */
 const RECIPE: OptionTable<Recipe> = {
-  // One token a byte; or bytes, one pair at least, and the token that ends a text.
+  // 256 bytes; or bytes, at least one pair, and the end token.
   vocabSize: required(whole(256, VOCABULARY_TOKENS_MAX)),
   dim: required(whole(1, MODEL_WIDTH_MAX)),
   depth: required(whole(1, LAYERS_MAX)),
@@ -141,7 +143,7 @@ const RECIPE: OptionTable<Recipe> = {
   validationBytes: whole(0),
 };
 
-/** Every member that a recipe always has. */
+/** The members every recipe has. */
 const RECIPE_NAMES = Object.entries(RECIPE)
   .filter(([, kind]) => "isRequired" in kind)
   .map(([name]) => name);
@@ -162,7 +164,7 @@ export const RECIPE_OPTIONS: OptionTable<RecipeOptions> = {
   ...notRequired(SETTINGS),
 };
 
-/** What other programs call these. */
+/** Names of these options in other programs. */
 export const RECIPE_MEANINGS: Meanings = {
   lr: "learningRate",
   batch_size: "batch",
@@ -173,7 +175,7 @@ export const RECIPE_MEANINGS: Meanings = {
   n_embd: "dim",
 };
 
-/** A recipe from outside. @throws OnebitError `train/bad-option`, `option/unknown` */
+/** Checks a recipe from outside. @throws OnebitError `train/bad-option`, `option/unknown` */
 export function checkedRecipe(given: unknown): Recipe {
   const recipe = checkOptions("recipe", given, RECIPE, { code: "train/bad-option" });
   checkRecipe(recipe);
@@ -181,19 +183,16 @@ export function checkedRecipe(given: unknown): Recipe {
 }
 
 function checkRecipe(recipe: Recipe): void {
-  // Made of two other numbers where it is not given.
+  // By default computed from two other numbers.
   check("headDim", recipe.headDim, whole(1), "train/bad-option");
   const { heads, kvHeads, headDim, vocabSize } = recipe;
   if (heads % kvHeads !== 0)
     fail("train/bad-option", `kvHeads: wanted a divisor of the ${heads} heads, found ${kvHeads}`);
-  // Eight values a step of the attention kernels.
+  // The attention kernels take eight values at a step.
   if (headDim % 8 !== 0)
     fail("train/bad-option", `headDim: wanted a multiple of 8, found ${headDim} (dim / heads unless it is given)`);
   if (vocabSize === 257)
-    fail(
-      "train/bad-option",
-      "vocabSize: wanted 256, for bytes, or 258 and more, for byte pairs and a token that ends a text, found 257",
-    );
+    fail("train/bad-option", "vocabSize: wanted 256 (bytes), or at least 258 (byte pairs and an end token), found 257");
   createSchedule(scheduleOptions(recipe));
 }
 
@@ -210,7 +209,7 @@ export function scheduleOptions(recipe: Recipe): Parameters<typeof createSchedul
   };
 }
 
-/** What follows from options that were given beside a preset, where it is not given itself. */
+/** Options that follow from others given with a preset, unless given themselves. */
 function derived(base: Preset, given: RecipeOptions): Partial<Recipe> {
   const dim = given.dim ?? base.dim,
     heads = given.heads ?? base.heads,

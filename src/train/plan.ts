@@ -1,5 +1,5 @@
 /**
- * What a training will take, computed before any of it is taken.
+ * Plans the memory of a training before taking any.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { checkedRecipe, shapeOf } from "./options.ts";
 export interface TrainingPlan {
   readonly parameters: number;
   readonly tokensPerStep: number;
-  /** Weights, their gradients and two moments: 16 bytes a parameter. What a checkpoint holds is 12 of them. */
+  /** Weights, gradients and two moments: 16 bytes a parameter, of which a checkpoint holds 12. */
   readonly stateBytes: number;
   /** Values and gradients of one pass forward and backward. */
   readonly passBytes: number;
@@ -41,7 +41,7 @@ export interface PlanOptions {
 
 const PLAN_OPTIONS: OptionTable<PlanOptions> = { threads: whole(1, THREADS_MAX), platform: PLATFORM };
 
-/** The module, its stack, and the rounding of blocks: below this. */
+/** Upper bound of the module, its stack, and the rounding of blocks. */
 const RUNTIME_BYTES = 256 * 1024;
 
 /**
@@ -56,7 +56,7 @@ export function planTraining(given: Recipe, options: PlanOptions = {}): Training
   const parameters = countParameters(shape),
     stateBytes = parameters * 16,
     limitBytes = WASM_PAGES_MAX * WASM_PAGE_BYTES;
-  // Before graphs are laid out, which for sizes like these takes long.
+  // Checked before laying out graphs, which takes long at such sizes.
   if (stateBytes > limitBytes)
     failForMemory(recipe, parameters, stateBytes, limitBytes, "more than WebAssembly can address");
   const runtime = new Runtime(),
@@ -89,9 +89,8 @@ export function planTraining(given: Recipe, options: PlanOptions = {}): Training
 }
 
 /**
- * Multiplications of a pass, one a parameter and token, from which on threads pay: a pass has hundreds of barriers,
- * each of which may cost a time slice where other programs keep the processors busy, and below this it takes 0.1 s on
- * one.
+ * Multiplications a pass (one a parameter and token) from which threads pay: a pass has hundreds of barriers, each may
+ * cost a time slice on busy processors, and below this one thread takes 0.1 s.
  */
 const THREADS_PAY_FROM = 1e9;
 
@@ -103,7 +102,7 @@ export function defaultThreads(given: Recipe, platform: Platform): number {
   return products < THREADS_PAY_FROM ? 1 : Math.min(platform.nCores, THREADS_MAX);
 }
 
-/** Records the graph of one pass, as the trainer does, over parameters that have no memory. */
+/** Records the graph of one pass like the trainer, over parameters without memory. */
 function measurePass(
   runtime: Runtime,
   recipe: Recipe,
@@ -139,6 +138,6 @@ function failForMemory(
   fail(
     "train/not-enough-memory",
     `training ${parameters} parameters on ${batch} × ${seqLength} tokens a pass: wanted ${wantedBytes} bytes of ` +
-      `memory, ${why} (${haveBytes} bytes); a smaller batch (with more accumulation), sequence or model takes less`,
+      `memory, ${why} (${haveBytes} bytes); use a smaller batch (with more accumulation), sequence or model`,
   );
 }

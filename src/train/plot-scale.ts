@@ -1,5 +1,5 @@
 /**
- * Curves, the range they span, and round numbers to mark on an axis.
+ * Curves, their ranges, and round tick values.
  *
  * @module
  */
@@ -32,9 +32,9 @@ const CURVE: Kind<Curve> = (value, name, code) => {
 };
 export const CURVES = list("a list of curves", CURVE);
 
-/** Beyond this no double tells neighbouring ticks apart well, and no loss is. */
+/** Beyond this, doubles hardly separate neighbouring ticks, and no real loss lies there. */
 const MAGNITUDE_MAX = 1e15;
-/** A range narrower than this part of its numbers is drawn as flat. */
+/** A range narrower than this fraction of its values is drawn flat. */
 const FLAT = 1e-9;
 /** Ticks are multiples of these times a power of ten. */
 const ROUND = [1, 2, 5, 10];
@@ -43,7 +43,7 @@ export function isDrawable([x, y]: readonly [number, number]): boolean {
   return Math.abs(x) <= MAGNITUDE_MAX && Math.abs(y) <= MAGNITUDE_MAX;
 }
 
-/** The axes that hold every drawable point; from 0 to 1 when there is none. */
+/** Axes that hold every drawable point; 0 to 1 when there is none. */
 export function axesOf(
   curves: readonly Curve[],
   nTicks: { readonly x: number; readonly y: number },
@@ -62,17 +62,17 @@ export function axesOf(
 }
 
 /**
- * Round numbers in [min, max], at most `n` + 1 of them, and how to write them: "5000", "10k", "0.25".
+ * At most `n` + 1 round numbers in [min, max] and their labels: "5000", "10k", "0.25".
  * @param n 2 or more
  */
 export function roundTicks(min: number, max: number, n: number): { value: number; label: string }[] {
   if (!(max > min) || !Number.isFinite(max - min))
-    fail("train/bad-option", `axis: wanted a range, found ${min} to ${max}`);
+    fail("train/bad-option", `axis: wanted finite numbers, the first below the second, found ${min} to ${max}`);
   const roughStep = (max - min) / n;
   let exponent = 0,
     power = 1;
   for (; power * 10 <= roughStep; exponent++) power *= 10;
-  // Powers below one are kept as their inverse: 10^k is exact, 10^-k is not.
+  // Keep the inverse of powers below one: 10^k is exact, 10^-k is not.
   let inverse = 1;
   for (; roughStep * inverse < 1 && exponent <= 0; exponent--) inverse *= 10;
   const multiple = ROUND.find((factor) => (factor * power) / inverse >= roughStep * (1 - FLAT)) ?? 10;
@@ -106,7 +106,7 @@ function axisOf(values: readonly number[], nTicks: number): Axis {
 interface Unit {
   readonly size: number;
   readonly name: string;
-  /** The largest number on the axis from which on it is used: 5000 reads better than 5k. */
+  /** Used when the axis reaches this value: 5000 reads better than 5k. */
   readonly from: number;
 }
 
@@ -115,7 +115,7 @@ const UNITS: readonly Unit[] = [
   { size: 1e3, name: "k", from: 1e4 },
 ];
 
-/** The unit of an axis's labels: one whose tenths tell its ticks apart. */
+/** The unit of an axis's labels: its tenths must separate the ticks. */
 function unitOf(step: number, size: number): Unit | undefined {
   return UNITS.find((unit) => size >= unit.from && step >= unit.size / 10);
 }

@@ -1,5 +1,5 @@
 /**
- * Recipes that are known to work, to begin from.
+ * Tested recipes to start from.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { Preset } from "./recipe.ts";
 
 export type PresetName = "shakespeare" | "enwik8" | "tiny";
 
-/** What the presets share: the ternary transformer of the BitNet papers over the 256 bytes. */
+/** Shared by all presets: the BitNet papers' ternary transformer over the 256 bytes. */
 const BITNET = {
   vocabSize: 256,
   activation: "silu",
@@ -39,7 +39,7 @@ export const PRESETS: Readonly<Record<PresetName, Preset>> = {
     batch: 3,
     accumulation: 1,
     steps: 4400,
-    // Low-bit weights bear, and need, ten times the rate of float ones.
+    // Low-bit weights need ten times the rate of floats.
     learningRate: 3e-3,
     schedule: "linear",
     warmupSteps: 100,
@@ -56,8 +56,7 @@ export const PRESETS: Readonly<Record<PresetName, Preset>> = {
     sampleTokens: 300,
     checkpointEvery: 100,
   },
-  // The classic exercise: 90 million bytes of Wikipedia to learn from, 5 million to be judged on, 1.6 billion bytes
-  // seen.
+  // The classic exercise: trains on 90 million bytes of Wikipedia, validates on 5 million, sees 1.6 billion.
   enwik8: {
     ...BITNET,
     summary: "32 million weights over 95 million bytes of text: a month and a half on two cores",

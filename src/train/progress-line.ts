@@ -1,5 +1,5 @@
 /**
- * One line of a terminal that says how training goes: step, loss, speed, and how long it will take yet.
+ * The progress line of a training: step, loss, speed and time left.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export interface TrainingProgress {
   readonly etaMs?: number;
 }
 
-/** A loss may be anything while a training goes wrong. */
+/** In a failing training a loss may be any number. */
 const NUMBER = kind<number>("a number", (value) => typeof value === "number");
 const TRAINING_PROGRESS: OptionTable<TrainingProgress> = {
   step: required(NUMBER),

@@ -1,6 +1,6 @@
 /**
- * The generator that draws training windows: xoshiro128** 1.1 (D. Blackman, S. Vigna), whose state of 16 bytes goes
- * into a checkpoint. 32-bit integers only, so the sequence is the same on every engine.
+ * The generator of training windows: xoshiro128** 1.1 (D. Blackman, S. Vigna). Checkpoints hold its 16 bytes of state.
+ * It uses 32-bit integers only, so every engine gives the same sequence.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export interface WindowRandom {
   below(n: number): number;
   /** A copy of the state, 16 bytes. */
   state(): Uint8Array;
-  /** @throws OnebitError `checkpoint/mismatch` for what is no state */
+  /** @throws OnebitError `checkpoint/mismatch` for an invalid state */
   restore(state: Uint8Array): void;
 }
 
@@ -24,7 +24,7 @@ export function createWindowRandom(seed: number): WindowRandom {
   const words = seeded(seed);
   return {
     below(n) {
-      // Numbers at and above the last multiple of n are drawn again: a plain remainder would favour the low ones.
+      // Redraws numbers at and above the last multiple of n: a plain remainder would favour low results.
       const limit = 4294967296 - (4294967296 % n);
       let drawn = next(words);
       while (drawn >= limit) drawn = next(words);
@@ -37,12 +37,11 @@ export function createWindowRandom(seed: number): WindowRandom {
       return bytes;
     },
     restore(state) {
-      // All zeros is the one state that the generator never leaves.
+      // The generator never leaves the all-zero state.
       if (state.length !== RANDOM_STATE_BYTES || state.every((byte) => byte === 0)) {
         fail(
           "checkpoint/mismatch",
-          `the state of the random generator: wanted ${RANDOM_STATE_BYTES} bytes that are not all 0, ` +
-            `found ${state.length}`,
+          `state of the random generator: wanted ${RANDOM_STATE_BYTES} bytes, not all 0, ` + `found ${state.length}`,
         );
       }
       const view = new DataView(state.buffer, state.byteOffset, state.byteLength);
@@ -63,7 +62,9 @@ function next(s: Uint32Array): number {
   return result;
 }
 
-/** Four words of a seed, mixed by the finaliser of MurmurHash3 (A. Appleby) so that near seeds give far sequences. */
+/**
+ * Mixes a seed into four words by MurmurHash3's finaliser (A. Appleby), so that close seeds give unrelated sequences.
+ */
 function seeded(seed: number): Uint32Array {
   const low = seed >>> 0,
     high = Math.floor(seed / 4294967296);

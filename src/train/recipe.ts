@@ -1,6 +1,5 @@
 /**
- * What a training is made of: the recipe, which decides every bit of the weights, and the settings, which decide what
- * is reported and kept on the way.
+ * The parts of a training: the recipe decides every bit of the weights, the settings what is reported and saved.
  *
  * @module
  */

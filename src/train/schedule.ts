@@ -2,8 +2,8 @@
  * Learning rate and weight decay by step.
  *
  * `two-stage` is the recipe of "The Era of 1-bit LLMs: Training Tips, Code and FAQ" (Ma et al., 2024) for b1.58: a high
- * rate, which low-bit weights bear and need, falls linearly; half-way it drops to the line of a lower peak, and weight
- * decay, until then 0.1, ends: it would keep the latent weights near zero, where signs still flip.
+ * rate, which low-bit weights need, falls linearly; half-way it drops to the line of a lower peak, and weight decay
+ * (0.1) ends: it would keep the latent weights near zero, where signs still flip.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export interface StepRates {
 /** @param step optimiser steps done before this one: 0 for the first */
 export type Schedule = (step: number) => StepRates;
 
-/** The part of the way from floor to peak at `progress` in [0, 1) of what follows the warm-up. */
+/** Fraction of the way from floor to peak at `progress` in [0, 1) after the warm-up. */
 const SHAPES: Readonly<Record<ScheduleKind, (progress: number) => number>> = {
   constant: () => 1,
   linear: (progress) => 1 - progress,
@@ -67,7 +67,7 @@ export function createSchedule(options: ScheduleOptions): Schedule {
     check("step", step, 0, Number.MAX_SAFE_INTEGER, true);
     const isSecond = hasTwoStages && 2 * step >= totalSteps;
     const decay = isSecond ? 0 : weightDecay;
-    // The first step is not spent at rate 0.
+    // The first step must not have rate 0.
     if (step < warmupSteps) return { learningRate: (peak * (step + 1)) / warmupSteps, weightDecay: decay };
     if (step >= totalSteps) return { learningRate: kind === "constant" ? peak : floor, weightDecay: decay };
     const progress = (step - warmupSteps) / (totalSteps - warmupSteps);
@@ -76,8 +76,8 @@ export function createSchedule(options: ScheduleOptions): Schedule {
 }
 
 /**
- * cos x for x in [0, π/2], within 1e-14 of it. `Math.cos` may differ between engines in the last bits; sums, products
- * and quotients do not. Taylor's series to x^20, whose next term is below 2e-17 there.
+ * cos x for x in [0, π/2], within 1e-14. `Math.cos` may differ between engines in the last bits; sums, products and
+ * quotients do not. Taylor's series to x^20: the next term is below 2e-17.
  */
 export function cosine(x: number): number {
   const square = x * x;

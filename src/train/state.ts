@@ -1,9 +1,8 @@
 /**
- * The state of a training as a checkpoint holds it, and whether one goes on with another.
+ * The state of a training in a checkpoint, and the check that a training may continue from it.
  *
- * A checkpoint has all that decides the bits of what follows: weights, both moments, the step, where the random windows
- * stand, the recipe, the vocabulary; and, so that the log goes on as if nothing had happened, what was added up since
- * its last line.
+ * A checkpoint holds all that decides later bits: weights, both moments, the step, the state of the random windows, the
+ * recipe and the vocabulary; and the sums since the last log line, so that the log continues seamlessly.
  *
  * @module
  */
@@ -24,20 +23,18 @@ import type { Recipe } from "./recipe.ts";
 import type { TransformerTrainer } from "./transformer-trainer.ts";
 import type { TrainedVocabulary } from "./vocabulary.ts";
 
-/** Counts that go on over interruptions. */
+/** Counts that continue over interruptions. */
 export interface Progress {
   /** Optimiser steps done. */
   step: number;
-  /**
-   * The last step that was reported: judged, sampled, logged. A run stopped in the middle of a report does it again.
-   */
+  /** The last step validated, sampled and logged. A run stopped in the middle of a report repeats it. */
   reportedStep: number;
-  /** Losses since the last line of the log, and of how many steps. */
+  /** Sum of the losses since the last log line, and its number of steps. */
   lossSum: number;
   lossSteps: number;
-  /** Of the last step. */
+  /** Gradient norm of the last step. */
   gradientNorm: number;
-  /** Time of those steps, and of all. */
+  /** Time of those steps, and of all steps. */
   sinceMs: number;
   elapsedMs: number;
 }
@@ -46,11 +43,11 @@ export function newProgress(): Progress {
   return { step: 0, reportedStep: 0, lossSum: 0, lossSteps: 0, gradientNorm: 0, sinceMs: 0, elapsedMs: 0 };
 }
 
-/** What a training is of: these must be equal for one to go on with the other. */
+/** What identifies a training: equal in every run that resumes it. */
 export interface TrainingIdentity {
   readonly recipe: Recipe;
   readonly textBytes: number;
-  /** Of the text ({@link fingerprint}). */
+  /** {@link fingerprint} of the text. */
   readonly textHash: string;
 }
 
@@ -71,14 +68,14 @@ const PROGRESS_NAMES: readonly (keyof Progress)[] = [
   "elapsedMs",
 ];
 
-/** What has a state that a checkpoint keeps. */
+/** The parts whose state a checkpoint holds. */
 export interface StatefulParts {
   readonly runtime: Runtime;
   readonly trainer: TransformerTrainer;
   readonly dataset: Dataset;
 }
 
-/** Views of the training's own memory: save them before the next step. */
+/** Returns views of the training's memory: save them before the next step. */
 export function checkpointContents(
   parts: StatefulParts,
   identity: TrainingIdentity,
@@ -110,17 +107,14 @@ function arraysOf({ runtime, trainer }: StatefulParts): {
   return { values: runtime.f32(parameters.values, parameters.total), ...optimizer.moments };
 }
 
-/**
- * @throws OnebitError `train/not-finite` when a weight is no number: such a state must not take the place of a good one
- */
+/** @throws OnebitError `train/not-finite` for a NaN or infinite weight: such a state must not replace a good one */
 export function requireFinite(parts: StatefulParts, step: number): void {
   for (const [name, parameter] of parts.trainer.parameters.byName) {
     for (const value of parameter.value) {
       if (!Number.isFinite(value))
         fail(
           "train/not-finite",
-          `step ${step}: "${name}" has a weight that is ${value}; a lower learning rate or a smaller clipNorm ` +
-            "keeps weights finite",
+          `step ${step}: "${name}" has a weight that is ${value}; use a lower learning rate or a smaller ` + "clipNorm",
         );
     }
   }
@@ -135,14 +129,14 @@ export function restoreTraining(checkpoint: Checkpoint, parts: StatefulParts): v
   parts.dataset.restore(windows);
 }
 
-/** What a checkpoint says besides its arrays. */
+/** A checkpoint's state besides its arrays. */
 export interface RestoredState {
   readonly progress: Progress;
   readonly vocabulary: TrainedVocabulary | undefined;
 }
 
 /**
- * Checks that `checkpoint` is of this very training.
+ * Checks that `checkpoint` belongs to this training.
  * @throws OnebitError `checkpoint/mismatch` naming everything that differs
  */
 export function readState(checkpoint: LoadedCheckpoint, identity: TrainingIdentity): RestoredState {
@@ -150,20 +144,20 @@ export function readState(checkpoint: LoadedCheckpoint, identity: TrainingIdenti
     { recipe, progress, vocabulary } = state;
   const wrong = (what: string): never => fail("checkpoint/mismatch", `${path}: ${what}`);
   if (state.format !== FORMAT || !isJsonObject(recipe) || !isJsonObject(progress))
-    return wrong("wanted a checkpoint of `train`, found one of something else");
+    return wrong("wanted a checkpoint of `train`, found another kind");
   const differences = [
     ...(state.textHash === identity.textHash
       ? []
       : [
-          `the text: wanted ${identity.textBytes} bytes of hash ${identity.textHash.slice(0, 12)}…, it ` +
-            `has ${String(state.textBytes)} of ${String(state.textHash).slice(0, 12)}…`,
+          `the text: wanted ${identity.textBytes} bytes with hash ${identity.textHash.slice(0, 12)}…, it ` +
+            `has ${String(state.textBytes)} with ${String(state.textHash).slice(0, 12)}…`,
         ]),
     ...differencesOf(recipe, identity.recipe),
   ];
   if (differences.length > 0)
     wrong(
       `it is of another training:\n${differences.map((line) => `  ${line}`).join("\n")}\ngive the options it was ` +
-        "begun with, or another folder",
+        "started with, or use another folder",
     );
   const counts = Object.fromEntries(
     PROGRESS_NAMES.map((name) => {
@@ -171,7 +165,7 @@ export function readState(checkpoint: LoadedCheckpoint, identity: TrainingIdenti
       return [name, typeof value === "number" ? value : wrong(`its progress has no ${name}`)];
     }),
   ) as unknown as Progress;
-  if (counts.step !== step) wrong(`its state is of step ${counts.step}, its header of ${step}`);
+  if (counts.step !== step) wrong(`its state has step ${counts.step}, its header ${step}`);
   return {
     progress: counts,
     vocabulary: vocabulary === null ? undefined : readVocabulary(vocabulary, identity.recipe.vocabSize, wrong),
@@ -189,7 +183,7 @@ function differencesOf(found: JsonObject, wanted: Recipe): string[] {
     );
 }
 
-/** The 256 bytes need not be written down. */
+/** The 256 bytes need no list. */
 function vocabularyState({ tokens, merges, preTokenizer, firstControlId, eosId }: TrainedVocabulary): JsonValue {
   return merges.length === 0 ? null : { tokens: [...tokens], merges: [...merges], preTokenizer, firstControlId, eosId };
 }
@@ -208,11 +202,11 @@ function readVocabulary(
     return wrong("its vocabulary has no tokens or merges");
   if (tokens.length > vocabSize || new Set(tokens).size < tokens.length)
     return wrong(
-      `its vocabulary has ${tokens.length} tokens, or one twice; wanted at most ${vocabSize} different ones`,
+      `wanted a vocabulary of at most ${vocabSize} different tokens, found ${tokens.length}, or a duplicate`,
     );
   const isUpTo = (id: JsonValue | undefined, most: number): id is number =>
     typeof id === "number" && Number.isInteger(id) && id >= 0 && id <= most;
   if (!isUpTo(firstControlId, tokens.length) || !isUpTo(eosId, tokens.length - 1))
-    return wrong("its vocabulary does not say which tokens are text, or which ends one");
+    return wrong("its vocabulary lacks the first control token or the end token");
   return { tokens, merges, preTokenizer, firstControlId, eosId };
 }

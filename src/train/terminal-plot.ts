@@ -1,5 +1,5 @@
 /**
- * Curves of a training run in characters: Braille dots, 2 × 4 to a character.
+ * Plots the curves of a training run in Braille dots, 2 × 4 a character.
  *
  * @module
  */
@@ -25,7 +25,7 @@ const TERMINAL_PLOT_OPTIONS: OptionTable<TerminalPlotOptions> = {
 const COLORS = [34, 33, 32, 35, 36, 31];
 const SIGNS = ["•", "×", "+", "o", "*", "#"];
 const BLANK = 0x2800;
-/** Bits of the dots of a Braille character, by row and column. */
+/** Bits of a Braille character's dots, by row and column. */
 const DOTS = [
   [0x01, 0x08],
   [0x02, 0x10],
@@ -88,7 +88,7 @@ function draw(curves: readonly Curve[], axes: { x: Axis; y: Axis }, columns: num
   return cells;
 }
 
-/** Dots from one to the other, one for each column or row, whichever are more. */
+/** Dots from one point to the other, one per column or row, whichever are more. */
 function line(
   [x0, y0]: readonly [number, number],
   [x1, y1]: readonly [number, number],
@@ -99,7 +99,7 @@ function line(
     dot(Math.round(x0 + ((x1 - x0) * i) / steps), Math.round(y0 + ((y1 - y0) * i) / steps));
 }
 
-/** Which of `n` places in a row holds `value`. */
+/** The place of `value` among `n` in a row. */
 function place(value: number, { min, max }: Axis, n: number): number {
   return Math.min(n - 1, Math.floor(((value - min) / (max - min)) * n));
 }
@@ -111,7 +111,7 @@ function cellText({ dots, owners }: Cells, cell: number, nCurves: number, color:
   return paint(String.fromCharCode(BLANK + dots[cell]), owner, color);
 }
 
-/** Labels under their ticks; one that would touch the label before it is left out. */
+/** Labels under their ticks; skips one that would touch the label before. */
 function xLabels(axis: Axis, columns: number): string {
   let text = "";
   for (const { value, label } of axis.ticks) {
@@ -123,7 +123,7 @@ function xLabels(axis: Axis, columns: number): string {
 
 function legendText(name: string, owner: number, nCurves: number, width: number, color: boolean): string {
   const sign = color || nCurves === 1 ? paint("⠤⠤", owner, color) : SIGNS[owner % SIGNS.length];
-  // A name comes from a user or a file: it must not drive the terminal.
+  // Names come from users and files: they must not control the terminal.
   const plain = Array.from(name.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "\ufffd"));
   return `  ${sign} ${plain.length > width - 6 ? `${plain.slice(0, width - 7).join("")}…` : plain.join("")}`;
 }

@@ -1,5 +1,5 @@
 /**
- * Reads training data: the bytes of a file, inflated when it is a gzip file.
+ * Reads training data: a file's bytes, inflated if it is gzip.
  *
  * @module
  */
@@ -21,9 +21,9 @@ export interface TextFileOptions {
 
 const TEXT_FILE_OPTIONS: OptionTable<TextFileOptions> = { maxBytes: whole(1, TRAINING_DATA_BYTES_MAX), signal: SIGNAL };
 
-/** Of compressed data at once: gzip inflates at most 1,032-fold, so the most that a slice can add is 66 MB. */
+/** Compressed bytes read at once: gzip inflates at most 1,032-fold, so a slice adds at most 66 MB. */
 const GZIP_SLICE_BYTES = 64 * 1024;
-/** Of plain data at once, between looks at the abort signal. */
+/** Plain bytes read between two checks of the abort signal. */
 const PLAIN_SLICE_BYTES = 16 * 1024 * 1024;
 
 /**
@@ -42,7 +42,7 @@ export async function readTextFile(given: ByteSource, options: TextFileOptions =
   const bytes = await withMemory("train/not-enough-memory", source.name, async () =>
     (await isGzip(source)) ? await inflate(source, maxBytes, signal) : await readPlain(source, maxBytes, signal),
   );
-  if (bytes.length === 0) fail("train/bad-data", `${source.name}: wanted training data, found nothing: it is empty`);
+  if (bytes.length === 0) fail("train/bad-data", `${source.name}: wanted training data, found an empty file`);
   return bytes;
 }
 
@@ -67,7 +67,7 @@ async function inflate(source: ByteSource, maxBytes: number, signal: AbortSignal
   const stream = new DecompressionStream("gzip");
   const reader = stream.readable.getReader(),
     writer = stream.writable.getWriter();
-  // The reader meets every error: of the data by itself, of the source as the reason of the abort.
+  // The reader gets every error: data errors directly, source errors as the abort's reason.
   const feeding = feed(source, writer, signal).catch((error: unknown) => writer.abort(error).catch(() => {}));
   const chunks: Uint8Array[] = [];
   let lengthBytes = 0;
@@ -92,14 +92,14 @@ async function inflate(source: ByteSource, maxBytes: number, signal: AbortSignal
 }
 
 /**
- * A gzip file ends with its inflated length modulo 2^32. Several files in one, as `cat a.gz b.gz` makes, are refused by
- * some engines and inflated by others; this refuses them everywhere.
+ * A gzip file ends with its inflated length modulo 2^32. Engines disagree on several files in one (`cat a.gz b.gz`);
+ * this refuses them everywhere.
  */
 async function checkLength(source: ByteSource, lengthBytes: number): Promise<void> {
   const end = await readBytes(source, source.sizeBytes - 4, 4),
     said = new DataView(end.buffer).getUint32(0, true);
   if (said !== lengthBytes % 4294967296)
-    failDamaged(source.name, `it inflates to ${lengthBytes} bytes and says ${said}`);
+    failDamaged(source.name, `it declares ${said} bytes and inflates to ${lengthBytes}`);
 }
 
 function failDamaged(file: string, what: string, cause?: unknown): never {
@@ -141,7 +141,7 @@ function allocate(file: string, lengthBytes: number): Uint8Array {
   } catch (cause) {
     return fail(
       "train/not-enough-memory",
-      `${file}: no memory for ${lengthBytes} bytes of training data; set maxBytes`,
+      `${file}: not enough memory for ${lengthBytes} bytes of training data; set maxBytes`,
       cause,
     );
   }
@@ -150,7 +150,7 @@ function allocate(file: string, lengthBytes: number): Uint8Array {
 function failTooLong(file: string, what: string): never {
   fail(
     "train/bad-data",
-    `${file}: wanted at most ${TRAINING_DATA_BYTES_MAX} bytes of training data, ${what}; set maxBytes to take ` +
-      "the first part",
+    `${file}: wanted at most ${TRAINING_DATA_BYTES_MAX} bytes of training data, ${what}; set maxBytes to use ` +
+      "only the first part",
   );
 }

@@ -1,5 +1,5 @@
 /**
- * A trained transformer, as the exporters see it: shape, vocabulary, master weights, and the codes they round to.
+ * A trained transformer for the exporters: shape, vocabulary, master weights, and the codes they round to.
  *
  * @module
  */
@@ -29,7 +29,7 @@ export interface TrainedModel {
   quantized(name: string): QuantizedMatrix;
 }
 
-/** A model in training: good until the next step, as nothing is copied. */
+/** A model in training. Not a copy: valid until the next step. */
 export function modelInTraining(
   runtime: Runtime,
   trainer: TransformerTrainer,
@@ -49,7 +49,7 @@ export function modelInTraining(
   };
 }
 
-/** Gathers what an exporter writes. */
+/** Collects an exporter's output in memory. */
 export function memorySink(): { write(bytes: Uint8Array): void; bytes(): Uint8Array } {
   const pieces: Uint8Array[] = [];
   let sizeBytes = 0;

@@ -1,10 +1,10 @@
 /**
- * The loop of a training: steps, and between them what is due of judging, sampling, logging and saving.
+ * The training loop: steps, and between them validation, samples, log lines and checkpoints as they come due.
  *
  *   step → report (validation, sample, a line of the log) → checkpoint → step …
  *
- * Everything that decides the bits of the weights is in a checkpoint, so a run that is killed at any moment and resumed
- * gives the weights, and but for times the log, of a run that was not.
+ * A checkpoint holds everything that decides the weights' bits, so a run killed at any moment and resumed gives the
+ * same weights, and the same log except for times, as an uninterrupted one.
  *
  * @module
  */
@@ -31,7 +31,7 @@ import type { TransformerTrainer } from "./transformer-trainer.ts";
 import { type Validation, validate } from "./validation.ts";
 import { vocabularyTokenizer } from "./vocabulary.ts";
 
-/** What {@link openTraining} gathered. */
+/** The parts {@link openTraining} prepared. */
 export interface TrainingParts {
   readonly runtime: Runtime;
   readonly breather: Breather;
@@ -43,7 +43,7 @@ export interface TrainingParts {
   readonly progress: Progress;
   readonly metrics: MetricRecord[];
   readonly name: string;
-  /** Absent where nothing is kept. */
+  /** Absent if nothing is kept. */
   readonly folder?: TrainingFolder;
   readonly logSetAside?: LogSetAside;
   readonly resumed?: ResumedFrom;
@@ -59,7 +59,7 @@ export interface ResumedFrom {
   readonly skipped: readonly SkippedCheckpoint[];
 }
 
-/** Ids of the text that samples continue, unless a prompt is given. */
+/** Ids of the default prompt of samples. */
 const PROMPT_TOKENS = 32;
 
 /** A training that is ready to run, or ran. Iterate over it once; export whenever no step runs; then close it. */
@@ -232,7 +232,7 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
       ...(validation ? { validationLoss: validation.loss, bitsPerByte: validation.bitsPerByte } : {}),
       learningRate: this.#schedule(step - 1).learningRate,
       gradNorm: gradientNorm,
-      // A clock may stand still while a program computes.
+      // Some clocks stand still while a program computes.
       ...(sinceMs > 0 ? { tokensPerSecond: (lossSteps * trainer.tokensPerStep * 1000) / sinceMs } : {}),
       elapsedMs,
     };
@@ -252,7 +252,7 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
       samplePrompt === undefined
         ? Array.from(tokens.subarray(from, from + PROMPT_TOKENS))
         : tokenizer.encode(samplePrompt, { addSpecial: false });
-    // Half of the positions at least are for the continuation.
+    // Leave at least half the positions to the continuation.
     const promptIds = ids.slice(0, Math.max(1, Math.floor(seqLength / 2)));
     const request: SampleRequest = {
       promptIds,
@@ -285,7 +285,7 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
     return { kind: "checkpoint", step, path };
   }
 
-  /** Adds to a failure of the numbers what there is to go back to. */
+  /** Adds the last checkpoint to a `train/not-finite` error. */
   #orKeep<T>(attempt: () => T): T {
     try {
       return attempt();
@@ -293,7 +293,7 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
       if (!(error instanceof OnebitError) || error.code !== "train/not-finite") throw error;
       const kept =
         this.#savedStep === undefined
-          ? "nothing was saved before it"
+          ? "no checkpoint was saved before"
           : `the checkpoint of step ${this.#savedStep} is kept`;
       return fail("train/not-finite", `${error.message}; ${kept}`, error);
     }

@@ -1,7 +1,6 @@
 /**
- * One transformer in training: its parameters, the graphs of a training and of a validation batch, and the optimiser.
- * What a step does depends on nothing but the parameters, the moments, the step's number and the batch: a run that is
- * stopped and resumed gives the same bits.
+ * A transformer in training: its parameters, graphs for a training and a validation batch, and the optimiser. A step
+ * depends only on the parameters, the moments, its number and the batch, so a resumed run gives the same bits.
  *
  * @module
  */
@@ -20,11 +19,11 @@ import type { StepRates } from "./schedule.ts";
 
 export interface TransformerTrainerOptions extends AdamWOptions {
   readonly shape: TransformerShape;
-  /** Sequences a forward and backward pass takes. */
+  /** Sequences in a forward and backward pass. */
   readonly batch: number;
   /** Passes whose gradients add up to one step. Default 1. */
   readonly accumulation?: number;
-  /** Ids a sequence has; at most shape.contextLength. */
+  /** Ids in a sequence; at most shape.contextLength. */
   readonly seqLength: number;
   /** Default 0. */
   readonly dropout?: number;
@@ -35,7 +34,7 @@ export interface TransformerTrainerOptions extends AdamWOptions {
 export interface StepResult {
   /** Mean cross-entropy, nats. */
   readonly loss: number;
-  /** Before clipping. */
+  /** Norm before clipping. */
   readonly gradientNorm: number;
 }
 
@@ -121,15 +120,15 @@ export class TransformerTrainer {
     if (!Number.isFinite(sum) || !Number.isFinite(gradientNorm)) {
       fail(
         "train/not-finite",
-        `step ${step}: the loss is ${sum / count} and the norm of its gradient ${gradientNorm}; a lower learning ` +
-          "rate, a longer warm-up or a smaller clipNorm keeps them finite",
+        `step ${step}: the loss is ${sum / count} and the norm of its gradient ${gradientNorm}; use a lower learning ` +
+          "rate, a longer warm-up or a smaller clipNorm",
       );
     }
     this.optimizer.update(step, rates, gradientNorm);
     return { loss: sum / count, gradientNorm };
   }
 
-  /** Sum of the losses of one batch (nats) and how many targets it had. */
+  /** Sum of the losses of one batch (nats) and its number of targets. */
   evaluate(fill: FillBatch): { readonly sum: number; readonly count: number } {
     const { graph, ids, targets, loss } = this.#validation;
     fill(graph.i32(ids), graph.i32(targets));

@@ -1,5 +1,5 @@
 /**
- * How well a model in training predicts text that it never sees.
+ * Validation: how well a model in training predicts text it never trains on.
  *
  * @module
  */
@@ -52,7 +52,7 @@ export async function validate(
     throwIfAborted(signal);
     const result = trainer.evaluate((inputs, targets) => {
       dataset.validationBatch(first, batch, seqLength, inputs, targets, lengths);
-      // The last batch may hold more windows than were asked for.
+      // The last batch may hold more windows than requested.
       for (let row = nWindows - first; row < batch; row++)
         targets.fill(NO_TARGET, row * seqLength, (row + 1) * seqLength);
       for (const id of targets) if (id !== NO_TARGET) bytes += bytesOfToken[id];

@@ -1,6 +1,5 @@
 /**
- * The vocabularies that models are trained with here: the 256 bytes, or byte-level byte pairs; and what the files of a
- * model say of them.
+ * Vocabularies of trained models: the 256 bytes, or byte-level byte pairs; and their entries in model files.
  *
  * @module
  */
@@ -13,32 +12,30 @@ import { type Tokenizer, tokenizerFromGguf } from "../tokenizer/tokenizer.ts";
 import { TOKEN_CONTROL, TOKEN_NORMAL, TOKEN_UNUSED } from "../tokenizer/vocabulary.ts";
 
 export interface TrainedVocabulary {
-  /** Ids 0 to 255 are the bytes. In the byte alphabet; names of control tokens as they are. */
+  /** In the byte alphabet; ids 0 to 255 are the bytes. Control tokens' names as they are. */
   readonly tokens: readonly string[];
   /** "left right" in the byte alphabet, earliest first; none for bytes alone. */
   readonly merges: readonly string[];
-  /** How text is split before merging, by its name in GGUF files. */
+  /** The pre-tokenizer, by its GGUF name. */
   readonly preTokenizer: string;
-  /** Tokens from this id on are control tokens: no text becomes them. `tokens.length` when there is none. */
+  /** The first control token: no text encodes to these. `tokens.length` when there is none. */
   readonly firstControlId: number;
-  /** The token that ends a text. GGUF has no way to say that there is none. */
+  /** The end token. GGUF cannot say that there is none. */
   readonly eosId: number;
 }
 
-/**
- * One token a byte; ids are the bytes. The byte 0, which no text has, ends a text.
- */
+/** One token a byte; ids are the bytes. Byte 0, which no text has, is the end token. */
 export function byteVocabulary(): TrainedVocabulary {
   const tokens = Array.from(makeByteAlphabet().unitOfByte, (unit) => String.fromCharCode(unit));
   return { tokens, merges: [], preTokenizer: "gpt-2", firstControlId: 256, eosId: 0 };
 }
 
 /**
- * What {@link trainBpe} made, with the names of control tokens behind; the first of these ends a text, byte 0 without
+ * The result of {@link trainBpe}, followed by control tokens; the first of these is the end token, or byte 0 without
  * any.
  *
- * @throws OnebitError `tokenizer/bad-vocabulary` when a name is no name in brackets, which text could become;
- *   `tokenizer/unsupported` for a pre-tokenizer that tokenizer.json is not written for
+ * @throws OnebitError `tokenizer/bad-vocabulary` for a name without brackets, which text could encode to;
+ * `tokenizer/unsupported` for a pre-tokenizer without a tokenizer.json form
  */
 export function bpeVocabulary(
   trained: TrainedBpe,
@@ -48,13 +45,13 @@ export function bpeVocabulary(
   splitSteps(preTokenizer);
   for (const name of controlTokens) {
     if (!/^<.+>$/su.test(name))
-      fail("tokenizer/bad-vocabulary", `control token ${quoted(name)}: wanted a name in angle brackets`);
+      fail("tokenizer/bad-vocabulary", `control tokens: wanted names in angle brackets, got ${quoted(name)}`);
   }
   const eosId = controlTokens.length > 0 ? tokens.length : 0;
   return { tokens: [...tokens, ...controlTokens], merges, preTokenizer, firstControlId: tokens.length, eosId };
 }
 
-/** The tokenizer that every exported file gives back. */
+/** The tokenizer of every exported file. */
 export function vocabularyTokenizer(vocabulary: TrainedVocabulary): Tokenizer {
   const entries = vocabularyMetadata(vocabulary, vocabulary.tokens.length);
   return tokenizerFromGguf(
@@ -68,10 +65,10 @@ export function vocabularyTokenizer(vocabulary: TrainedVocabulary): Tokenizer {
 }
 
 /**
- * The `tokenizer.ggml.*` keys of a vocabulary. llama.cpp demands merges and a pre-tokenizer even where nothing merges,
- * takes token 11 for BOS and EOS where a byte-level file names none, and as many tokens as the embedding has rows.
+ * The `tokenizer.ggml.*` keys of a vocabulary. llama.cpp requires merges and a pre-tokenizer even if nothing merges,
+ * takes token 11 as BOS and EOS if a byte-level file names none, and wants as many tokens as the embedding has rows.
  *
- * @param vocabSize rows of the embedding; ids beyond the tokens become unused ones
+ * @param vocabSize rows of the embedding; ids beyond the tokens become unused tokens
  * @throws OnebitError `model/bad-shape` when there are more tokens than rows
  */
 export function vocabularyMetadata(vocabulary: TrainedVocabulary, vocabSize: number): GgufEntry[] {
@@ -100,12 +97,15 @@ function typeOf({ tokens, firstControlId }: TrainedVocabulary, id: number): numb
 /** @throws OnebitError `model/bad-shape` */
 export function requireRoom({ tokens }: TrainedVocabulary, vocabSize: number): void {
   if (tokens.length > vocabSize)
-    fail("model/bad-shape", `vocabulary: ${tokens.length} tokens for an embedding of ${vocabSize} rows`);
+    fail(
+      "model/bad-shape",
+      `vocabulary: wanted at most ${vocabSize} tokens, the embedding's rows, got ${tokens.length}`,
+    );
 }
 
 /**
  * tokenizer.json of a vocabulary, as the `tokenizers` library reads it.
- * @throws OnebitError `tokenizer/unsupported` for a pre-tokenizer that has no row here
+ * @throws OnebitError `tokenizer/unsupported` for a pre-tokenizer without a row here
  */
 export function vocabularyJson(vocabulary: TrainedVocabulary): JsonObject {
   const { tokens, merges, preTokenizer, firstControlId } = vocabulary;
@@ -145,7 +145,7 @@ export function vocabularyJson(vocabulary: TrainedVocabulary): JsonObject {
 }
 
 /**
- * tokenizer_config.json. Byte 0 is not named as EOS there: text with the letter of its alphabet, Ā, would become it.
+ * tokenizer_config.json. It does not name byte 0 as EOS: text with its letter in the byte alphabet, Ā, would become it.
  */
 export function vocabularyConfigJson({ tokens, firstControlId, eosId }: TrainedVocabulary): JsonObject {
   const named = eosId >= firstControlId ? { bos_token: tokens[eosId], eos_token: tokens[eosId] } : {};
@@ -159,7 +159,7 @@ export function vocabularyConfigJson({ tokens, firstControlId, eosId }: TrainedV
 }
 
 interface SplitSteps {
-  /** Before ByteLevel; none where its own expression, GPT-2's, is meant. */
+  /** Steps before ByteLevel; none if ByteLevel's own expression, GPT-2's, applies. */
   readonly steps: readonly JsonValue[];
   readonly ignoreMerges: boolean;
 }
@@ -176,7 +176,7 @@ function splitSteps(preTokenizer: string): SplitSteps {
     default:
       return fail(
         "tokenizer/unsupported",
-        `pre-tokenizer ${quoted(preTokenizer)}: wanted gpt-2, qwen2 or llama-bpe for a vocabulary that is trained here`,
+        `pre-tokenizer ${quoted(preTokenizer)}: wanted gpt-2, qwen2 or llama-bpe for a trained vocabulary`,
       );
   }
 }
@@ -185,7 +185,7 @@ function splitAt(expression: string): JsonValue {
   return { type: "Split", pattern: { Regex: expression }, behavior: "Isolated", invert: false };
 }
 
-/** Llama 3's expression and Qwen 2's differ in how many digits make a piece. */
+/** Llama 3's expression and Qwen 2's differ only in the digits of a piece. */
 function llama3Expression(digits: string): string {
   return (
     `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${digits}| ` +

@@ -45,7 +45,7 @@ describe("transformers as files", () => {
     const packed = new BitNetTransformer({ numTokens: 256, dim: 64, depth: 1, heads: 2 }).pack();
     assert.throws(() => trainedModelOf(packed).tensor("blk.0.attn_q.weight"), {
       code: "model/missing-tensor",
-      message: /export the one it was packed from/,
+      message: /export what it was packed from/,
     });
     assert.throws(() => trainedModelOf(packed).quantized("blk.0.attn_q.weight"), { code: "option/invalid" });
   });

@@ -100,7 +100,7 @@ describe("the file", () => {
     assert.ok(Buffer.concat([list, sha(list)]).equals(Buffer.from(file.subarray(file.length - 96))));
   });
 
-  test("refuses to write what it could not give back", async () => {
+  test("refuses to write what it could not read back", async () => {
     await assert.rejects(encoded(1, { state: { loss: NaN }, arrays: new Map() }), isCode("train/not-finite"));
     await assert.rejects(encoded(-1, small(1)), isCode("train/bad-option"));
     await assert.rejects(
@@ -223,14 +223,14 @@ describe("a forged header", () => {
     await assert.rejects(decodeCheckpoint(bytesSource(file)), isCode("checkpoint/corrupt"));
   });
 
-  test("for more memory than there is is refused before it is taken", async () => {
+  test("that needs more memory than there is is refused before any is taken", async () => {
     const file = await encoded(1, small(1));
     await assert.rejects(decodeCheckpoint(bytesSource(file), 100), isCode("train/not-enough-memory"));
   });
 });
 
 describe("a folder", () => {
-  test("keeps the last two, and what another program has there", async () => {
+  test("keeps the last two, and other programs' files", async () => {
     const folder = join(freshFolder(), "made", "below");
     assert.equal(await loadLatestCheckpoint(platform, folder), undefined);
     for (const step of [1, 9, 10]) {
@@ -249,7 +249,7 @@ describe("a folder", () => {
     await assert.rejects(saveCheckpoint(platform, folder, 4, small(4), { keepLast: 0 }), isCode("train/bad-option"));
   });
 
-  test("with a damaged newest one gives the one before, and says so; the next save removes it", async () => {
+  test("with a damaged newest one gives the one before, and reports it; the next save removes it", async () => {
     const folder = freshFolder();
     for (const step of [1, 2]) await saveCheckpoint(platform, folder, step, small(step));
     truncateSync(join(folder, checkpointName(2)), 700);
@@ -259,7 +259,7 @@ describe("a folder", () => {
       found?.skipped.map(({ path, code }) => [path, code]),
       [[join(folder, checkpointName(2)), "checkpoint/corrupt"]],
     );
-    assert.match(found.skipped[0].reason, /describes \d+ bytes, the file has 700/);
+    assert.match(found.skipped[0].reason, /describes \d+ bytes, but the file has 700/);
     await saveCheckpoint(platform, folder, 3, small(3), { skipped: found.skipped });
     assert.deepEqual(readdirSync(folder), [checkpointName(1), checkpointName(3)]);
   });
@@ -305,7 +305,7 @@ describe("a folder", () => {
     await assert.rejects(saveCheckpoint(readOnly, folder, 1, small(1)), isCode("engine/unsupported"));
   });
 
-  test("gives arrays back only where they fit", async () => {
+  test("restores arrays only where they fit", async () => {
     const checkpoint = await decodeCheckpoint(bytesSource(await encoded(1, small(4))));
     const into = new Uint16Array(3);
     restoreArray(checkpoint, "u16", into);
@@ -320,7 +320,7 @@ describe("a folder", () => {
   });
 });
 
-test("killed 40 times at any moment, a folder always holds the last checkpoint that was said to be saved", async () => {
+test("killed 40 times at any moment, a folder always holds the last checkpoint reported as saved", async () => {
   const folder = freshFolder(),
     program = join(root, "save-loop.mjs");
   const { build } = await import("esbuild");

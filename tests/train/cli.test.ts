@@ -119,10 +119,7 @@ test("Ctrl-C saves; --resume ends with the weights of a run in one go, on any nu
 
   const again = await onebit(["train", "book.gz", "--out", "stopped", ...args]);
   assert.equal(again.status, 1);
-  assert.match(
-    again.stderr,
-    /found checkpoint-\d+\.onebit; resume that, or use another folder \[checkpoint\/mismatch\]/,
-  );
+  assert.match(again.stderr, /found checkpoint-\d+\.onebit; resume it, or use another folder \[checkpoint\/mismatch\]/);
 
   const resumed = await onebit(["train", "book.gz", "--out", "stopped", ...args, "--resume", "--threads", "2"]);
   assert.equal(resumed.status, 0, resumed.stderr);
@@ -209,7 +206,7 @@ describe("says what was wrong", () => {
     [["train", "nothing.txt", "--out", "x", "--preset", "tiny"], /nothing\.txt: no such file \[file\/not-found\]/],
     [
       ["train", "empty.txt", "--out", "x", "--preset", "tiny"],
-      /empty\.txt: wanted training data, found nothing: it is empty \[train\/bad-data\]/,
+      /empty\.txt: wanted training data, found an empty file \[train\/bad-data\]/,
     ],
     [
       ["train", "short.txt", "--out", "x", "--preset", "tiny"],

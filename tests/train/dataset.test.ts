@@ -26,7 +26,7 @@ describe("the generator", () => {
     assert.deepEqual(drawn.slice(0, 3), [11520, 0, 5927040]);
   });
 
-  test("goes on from its state, and near seeds part", () => {
+  test("continues from its state, and close seeds differ", () => {
     const one = createWindowRandom(7);
     for (let i = 0; i < 5; i++) one.below(100);
     const state = one.state(),
@@ -41,7 +41,7 @@ describe("the generator", () => {
     assert.equal(new Set(firsts).size, firsts.length);
   });
 
-  test("draws each number of a range equally often, where a remainder would not", () => {
+  test("draws each number of a range equally often, unlike a remainder", () => {
     const random = createWindowRandom(3),
       n = 3 * 2 ** 30,
       draws = 30_000;
@@ -52,7 +52,7 @@ describe("the generator", () => {
     for (let i = 0; i < 10; i++) assert.equal(random.below(1), 0);
   });
 
-  test("refuses states and seeds that are none", () => {
+  test("refuses invalid states and seeds", () => {
     for (const bytes of [0, 15, 17])
       assert.throws(() => createWindowRandom(0).restore(new Uint8Array(bytes).fill(1)), isCode("checkpoint/mismatch"));
     assert.throws(() => createWindowRandom(0).restore(new Uint8Array(16)), isCode("checkpoint/mismatch"));
@@ -80,7 +80,7 @@ function reference(seed: readonly number[], n: number): number[] {
 }
 
 describe("training windows", () => {
-  test("hold neighbours, targets one on, from every start of the training part and none of the rest", () => {
+  test("hold neighbours, targets one further, from every start in the training part and nowhere else", () => {
     const data = dataset(50, { validationTokens: 20 });
     assert.deepEqual([data.nTrainTokens, data.nValidationTokens], [30, 20]);
     const inputs = new Int32Array(4 * 5),
@@ -107,7 +107,7 @@ describe("training windows", () => {
     );
   });
 
-  test("are the same for the same seed, and go on from a state", () => {
+  test("repeat for the same seed, and continue from a state", () => {
     const take = (data: ReturnType<typeof dataset>): number[] => {
       const inputs = new Int32Array(6);
       data.nextBatch(3, 2, inputs, new Int32Array(6));
@@ -214,7 +214,7 @@ describe("a data set", () => {
     assert.equal(createDataset(new Uint8Array(100).fill(255), { vocabSize: 256 }).nTrainTokens, 90);
   });
 
-  test("refuses parts that cannot be split off", () => {
+  test("refuses validation parts that do not fit", () => {
     const bad = (n: number, options: Partial<DatasetOptions>, code: string): void =>
       assert.throws(() => dataset(n, options), isCode(code), JSON.stringify(options));
     bad(100, { validationTokens: 99 }, "train/bad-data");
@@ -227,7 +227,7 @@ describe("a data set", () => {
     bad(100, { vocabSize: 0 }, "train/bad-option");
   });
 
-  test("has a fingerprint that tells any change, wherever the ids lie", async () => {
+  test("has a fingerprint that changes with any id", async () => {
     const ids = new Uint8Array(5 * 1024 * 1024).map((_, i) => i >> 3),
       print = await fingerprint(ids);
     assert.match(print, /^[0-9a-f]{64}$/);

@@ -149,8 +149,8 @@ describe("refused, with the reason", () => {
   const REFUSED: readonly (readonly [string, Partial<TransformerShape>, RegExp])[] = [
     ["no gate", { glu: false }, /no gate/],
     ["GELU", { activation: "gelu" }, /GELU/],
-    ["1-bit activations", { activationBits: 1 }, /activations are of 1 bit/],
-    ["8-bit activations of float weights", { weightBits: 32 }, /its weights floats/],
+    ["1-bit activations", { activationBits: 1 }, /activations have 1 bit/],
+    ["8-bit activations of float weights", { weightBits: 32 }, /its weights are floats/],
     ["squared ReLU without sub-norms", { ...LLAMA, activation: "relu2" }, /squared ReLU without sub-norms/],
     ["a BitNet with its own head", { tied: false }, /its own head/],
     ["a BitNet with float activations", { activationBits: 32 }, /float activations/],
@@ -188,7 +188,7 @@ describe("refused, with the reason", () => {
   test("a scale that half precision does not hold", () => {
     const model = randomModel();
     const quantized = (name: string) => ({ ...model.quantized(name), scale: 0.1 });
-    return assert.rejects(ggufOf({ ...model, quantized }), { code: "tensor/bad-data", message: /scale 0\.1/ });
+    return assert.rejects(ggufOf({ ...model, quantized }), { code: "tensor/bad-data", message: /found 0\.1/ });
   });
   test("a zero among binary codes", () => {
     const model = randomModel({ weightBits: 1 });

@@ -71,8 +71,8 @@ describe("what GGUF cannot say", () => {
 describe("refused, with the reason", () => {
   const REFUSED: readonly (readonly [string, Partial<TransformerShape>, RegExp])[] = [
     ["no gate", { glu: false }, /no gate/],
-    ["1-bit activations", { activationBits: 1 }, /activations are of 1 bit/],
-    ["8-bit activations of float weights", { weightBits: 32 }, /its weights floats/],
+    ["1-bit activations", { activationBits: 1 }, /activations have 1 bit/],
+    ["8-bit activations of float weights", { weightBits: 32 }, /its weights are floats/],
   ];
   for (const [name, shape, message] of REFUSED) {
     test(name, () =>

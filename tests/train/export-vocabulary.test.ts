@@ -107,7 +107,7 @@ describe("byte pairs", () => {
     }
   });
 
-  test("each token is reached: its own bytes encode to it", () => {
+  test("each token's own bytes encode to it", () => {
     const trained = trainBpe(["the cat and the hat that the cat had and the hat had"], { vocabSize: 300 });
     const tokenizer = vocabularyTokenizer(bpeVocabulary(trained, []));
     for (let id = 0; id < 128; id++) assert.deepEqual(tokenizer.encode(String.fromCharCode(id)), [id]);
@@ -120,14 +120,14 @@ describe("refused, with the reason", () => {
   test("more tokens than rows", () =>
     assert.rejects(ggufOf(randomModel({ vocabSize: 255 })), {
       code: "model/bad-shape",
-      message: /256 tokens for an embedding of 255/,
+      message: /wanted at most 255 tokens, the embedding.s rows, got 256/,
     }));
-  test("a control token that text could be", () =>
+  test("a control token that text could encode to", () =>
     assert.throws(() => bpeVocabulary(trainBpe([], { vocabSize: 256 }), ["end"]), {
       code: "tokenizer/bad-vocabulary",
       message: /"end"/,
     }));
-  test("a pre-tokenizer that tokenizer.json cannot say", () =>
+  test("a pre-tokenizer that tokenizer.json cannot express", () =>
     assert.throws(() => bpeVocabulary(trainBpe([], { vocabSize: 256, preTokenizer: "falcon" })), {
       code: "tokenizer/unsupported",
       message: /falcon/,

@@ -208,7 +208,7 @@ describe("a fault at every file operation", () => {
     await report(t, new FaultyFiles(), false);
   });
 
-  test("of one that goes on after a power loss in a save", async (t) => {
+  test("of one that resumes after a power loss in a save", async (t) => {
     stopTheClock(t);
     const files = new FaultyFiles(),
       counting = new FaultyFiles();

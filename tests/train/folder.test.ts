@@ -68,7 +68,7 @@ describe("two trainings in one folder", () => {
     },
   );
 
-  test("that lost the folder to another does not save over it", async () => {
+  test("that lost the folder to another does not overwrite it", async () => {
     const folder = freshFolder();
     await using training = await open(folder);
     const lock = join(folder, "training.lock"),
@@ -88,7 +88,7 @@ describe("two trainings in one folder", () => {
     assert.ok(existsSync(lock), "the other's lock stays");
   });
 
-  test("that lost its lock file to nobody takes it again", async () => {
+  test("whose lock file was removed takes it again", async () => {
     const folder = freshFolder();
     await using training = await open(folder);
     for await (const event of training) {
@@ -112,7 +112,7 @@ describe("two trainings in one folder", () => {
   });
 });
 
-test("the temporary files of killed writes go when a training is taken up; those of others stay", async () => {
+test("removes temporary files of killed writes when a training starts; other files stay", async () => {
   const folder = freshFolder();
   for (const name of ["checkpoint-1.onebit", "metrics.jsonl", "loss.svg", "mine.txt"])
     writeFileSync(join(folder, `${name}.0123abcd.tmp`), "part");
@@ -120,7 +120,7 @@ test("the temporary files of killed writes go when a training is taken up; those
   assert.deepEqual(readdirSync(folder), ["mine.txt.0123abcd.tmp"]);
 });
 
-test("a log torn in the middle does not keep a training from going on, and is said to be set aside", async () => {
+test("a log damaged in the middle does not stop a training, which reports that it set the log aside", async () => {
   const folder = freshFolder();
   {
     await using training = await open(folder);

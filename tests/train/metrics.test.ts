@@ -58,14 +58,14 @@ describe("a record", () => {
 describe("a log", () => {
   const log = [1, 2, 3].map((step) => `${formatMetric(at(step))}\n`).join("");
 
-  test("is read; of a cut last line nothing is", () => {
+  test("is read without a cut last line", () => {
     assert.deepEqual(parseMetrics(log), [at(1), at(2), at(3)]);
     for (let cut = 1; cut < formatMetric(at(3)).length + 1; cut++)
       assert.deepEqual(parseMetrics(log.slice(0, -cut)), [at(1), at(2)], `${cut}`);
     assert.deepEqual(parseMetrics(""), []);
   });
 
-  test("that is none is refused with the line's number", () => {
+  test("with a bad line is refused with the line's number", () => {
     const lines = [
       "text",
       "{}",
@@ -93,7 +93,7 @@ describe("rewinding", () => {
     return records;
   };
 
-  test("drops later steps and a cut line, so that training again gives each step once", async () => {
+  test("drops later steps and a cut line, so that each step appears once", async () => {
     const path = join(root, "log"),
       { appendLine } = fileStoreOf(platform);
     for (const step of [1, 2, 3, 4]) await appendLine(path, formatMetric(at(step)));
@@ -104,7 +104,7 @@ describe("rewinding", () => {
     assert.deepEqual(readdirSync(root), ["log"]);
   });
 
-  test("keeps members that are not known here, and leaves alone what need not change", async () => {
+  test("keeps unknown members, and leaves a good log unchanged", async () => {
     const path = join(root, "kept"),
       text = '{"step":1,"tokens":1,"elapsedMs":1,"note":"mine"}\n';
     writeFileSync(path, text);
@@ -145,7 +145,7 @@ describe("rewinding", () => {
     });
   }
 
-  test("moves away what cannot be read: a folder, or far too long a file", async () => {
+  test("moves away an unreadable log: a folder, or a file far too long", async () => {
     const folder = mkdtempSync(join(root, "f-")),
       path = join(folder, "log");
     mkdirSync(path);

@@ -33,7 +33,7 @@ describe("ticks", () => {
       ));
   }
 
-  test("lie within the range, rise, and are as many as asked at most, for ranges of any size", () => {
+  test("lie within the range, rise, and are at most as many as asked, for ranges of any size", () => {
     for (let exponent = -12; exponent <= 14; exponent++) {
       for (const mantissa of [1, 1.7, 3.3, 9.99]) {
         const span = mantissa * 10 ** exponent,
@@ -60,7 +60,7 @@ describe("ticks", () => {
 describe("the image", () => {
   const svg = lossPlotSvg([falling, curve("validation", [0, 4], [100, 1.5])], { title: "A run" });
 
-  test("names itself to those who do not see it", () => {
+  test("describes itself for those who cannot see it", () => {
     assert.match(svg, /role="img" aria-labelledby="loss-plot-title loss-plot-desc"/);
     assert.match(svg, /<title id="loss-plot-title">A run<\/title>/);
     assert.ok(
@@ -108,7 +108,7 @@ describe("the image", () => {
     assert.deepEqual(image.match(/<(?!\/|[a-z]+[ >])/g), null);
   });
 
-  test("breaks a line where there is no number, and shows a lonely point", () => {
+  test("breaks a line at NaN, and shows a lone point", () => {
     const image = lossPlotSvg([curve("a", [0, 1], [10, 2], [20, NaN], [30, 1.5], [40, Infinity], [90, 1], [100, 2])], {
       title: "t",
     });
@@ -144,7 +144,7 @@ describe("the image", () => {
     }
   });
 
-  test("refuses sizes and ids that are none", () => {
+  test("refuses invalid sizes and ids", () => {
     for (const options of [{ width: 10 }, { height: NaN }, { width: 1e6 }, { id: 'a" onload="' }, { id: "" }])
       assert.throws(() => lossPlotSvg([falling], { title: "t", ...options }), isBadOption);
   });
@@ -169,7 +169,7 @@ describe("in a terminal", () => {
     );
   });
 
-  test("several curves have a sign each, or colours when asked", () => {
+  test("several curves have different signs, or colours when asked", () => {
     const curves = [falling, curve("validation", [0, 1], [100, 4])];
     const plain = lossPlotText(curves, { width: 40, height: 8 });
     assert.match(plain, /•[^]*• training\n {2}× validation\n$/);
@@ -199,12 +199,12 @@ describe("in a terminal", () => {
     }
   });
 
-  test("a name cannot drive the terminal", () => {
+  test("a name cannot control the terminal", () => {
     const text = lossPlotText([curve("a\u001b[2Jb\nc\u009b", [0, 1])], { width: 40, height: 8 });
     assert.ok(text.endsWith("  ⠤⠤ a\ufffd[2Jb\ufffdc\ufffd\n"));
   });
 
-  test("refuses sizes that are none", () => {
+  test("refuses invalid sizes", () => {
     for (const size of [
       { width: 10, height: 8 },
       { width: 40, height: 3 },

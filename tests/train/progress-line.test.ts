@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { estimateLeftMs, formatCount, formatDuration, formatTrainingProgress } from "../../src/train/progress-line.ts";
 
-test("says what is known", () => {
+test("prints what is known", () => {
   assert.equal(
     formatTrainingProgress({
       step: 120,

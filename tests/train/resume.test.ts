@@ -153,7 +153,7 @@ describe("stopped by a signal", () => {
     });
   }
 
-  test("in the middle of a report, it does the report again", async () => {
+  test("in the middle of a report, it repeats the report", async () => {
     const folder = freshFolder(),
       controller = new AbortController();
     const sampler = async (): Promise<string> => (controller.abort(), "a text");
@@ -197,7 +197,7 @@ test("what a killed run logged after its last checkpoint is replaced, a line cut
   await assertSame(folder);
 });
 
-test("a damaged checkpoint is passed over for the one before, and told", async () => {
+test("a damaged checkpoint is skipped for the one before, and reported", async () => {
   const folder = freshFolder(),
     controller = new AbortController();
   await assert.rejects(
@@ -296,14 +296,14 @@ describe("another training", () => {
     });
   }
 
-  test("is not begun where one is, unless it is resumed", async () => {
+  test("does not start in a folder that holds one, unless resumed", async () => {
     await assert.rejects(
       openTraining({ ...RESUMED, platform, folder: unbroken }),
-      isCode("checkpoint/mismatch", /found checkpoint-60\.onebit; resume that, or use another folder/),
+      isCode("checkpoint/mismatch", /found checkpoint-60\.onebit; resume it, or use another folder/),
     );
   });
 
-  test("may report otherwise", async () => {
+  test("may change what it reports", async () => {
     await using training = await openTraining({
       ...RESUMED,
       platform,

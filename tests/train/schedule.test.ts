@@ -74,7 +74,7 @@ describe("the cosine", () => {
 /** Of cos 0, 0.5, 1 and 1.5, little-endian. */
 const BITS = ["000000000000f03f", "507d5b062815ec3f", "8c06b50f284ae13f", "b0f9c54fd51bb23f"];
 
-test("options that make no schedule are refused", () => {
+test("invalid options are refused", () => {
   const bad: Partial<ScheduleOptions>[] = [
     { kind: "step" as ScheduleKind },
     { kind: "constructor" as ScheduleKind },

@@ -89,7 +89,7 @@ describe("a gzip file", () => {
     );
   });
 
-  test("is inflated no further than asked, and read no further than that takes", async () => {
+  test("is inflated only as far as asked, and read only as far as needed", async () => {
     const source = watched(bytesSource(packed));
     assert.ok(packed.length > 3 * 65_536, "several slices");
     assert.deepEqual(await readTextFile(source, { maxBytes: 1000 }), text.slice(0, 1000));
@@ -131,7 +131,7 @@ describe("a gzip file", () => {
   test("of nothing is empty", () =>
     assert.rejects(readTextFile(bytesSource(new Uint8Array(gzipSync("")))), isCode("train/bad-data", /empty/)));
 
-  test("that cannot be read on reports that, not damage", async () => {
+  test("that fails to read reports that, not damage", async () => {
     const broken = {
       ...bytesSource(packed, "disk"),
       read: async (into: Uint8Array, position: number) => {
@@ -167,7 +167,7 @@ test("an abort signal stops reading", async () => {
   await assert.rejects(readTextFile(source, { signal: controller.signal }), isCode("aborted"));
 });
 
-test("sizes that are no sizes are refused", async () => {
+test("invalid sizes are refused", async () => {
   for (const maxBytes of [0, -1, 1.5, NaN, 2 ** 31])
     await assert.rejects(readTextFile(bytesSource(text), { maxBytes }), isCode("train/bad-option"), `${maxBytes}`);
 });

@@ -106,7 +106,7 @@ describe("learning", () => {
 });
 
 describe("what it says", () => {
-  test("events come in order, and the last step brings everything that is due every so often", async () => {
+  test("events come in order, and the last step brings every periodic one", async () => {
     const folder = freshFolder(),
       kinds: string[] = [];
     const sampler = async (
@@ -171,7 +171,7 @@ describe("what it says", () => {
     assert.equal(second.validationLoss, undefined);
   });
 
-  test("bits a byte count bytes, not tokens", async () => {
+  test("bits per byte count bytes, not tokens", async () => {
     await using bytes = await openTraining(SMALL);
     const all = (await bytes.validate())!,
       some = (await bytes.validate(3))!;
@@ -260,7 +260,7 @@ describe("memory", () => {
     });
   }
 
-  test("what the platform has not is refused, with both numbers", async () => {
+  test("refuses more memory than the platform has, with both numbers", async () => {
     await assert.rejects(
       openTraining({ ...SMALL, platform: { ...platform, availableMemoryBytes: () => 1_000_000 } }),
       isCode("train/not-enough-memory", /wanted \d{7} bytes of memory, more than is free \(1000000 bytes\)/),
@@ -277,7 +277,7 @@ describe("refused", () => {
     [{ headDim: 12 }, /^headDim: wanted a multiple of 8, found 12/],
     [{ kvHeads: 3 }, /^kvHeads: wanted a divisor of the 4 heads, found 3/],
     [{ vocabSize: 255 }, /^vocabSize: wanted an integer from 256/],
-    [{ vocabSize: 257 }, /^vocabSize: wanted 256, for bytes, or 258/],
+    [{ vocabSize: 257 }, /^vocabSize: wanted 256 \(bytes\), or at least 258/],
     [{ depth: 1.5 }, /^depth/],
     [{ batch: 0 }, /^batch/],
     [{ accumulation: -1 }, /^accumulation/],
@@ -327,20 +327,20 @@ describe("refused", () => {
     [
       "a text of one byte",
       { text: Uint8Array.of(65), validationFraction: 0 },
-      /wanted text beside the 0 bytes for validation, found 1 bytes in all/,
+      /wanted text besides the 0 bytes for validation, found 1 bytes in all/,
     ],
     [
       "a text shorter than a sequence",
       { text: text.subarray(0, 30) },
-      /wanted more than 32 bytes, the sequence length, beside those for validation, found 27/,
+      /wanted more than 32 bytes \(the sequence length\) besides those for validation, found 27/,
     ],
     ["a text as long as a sequence", { text: text.subarray(0, 32), validationFraction: 0 }, /found 32/],
     [
       "a text of which all is validation",
       { validationBytes: text.length },
-      /wanted text beside the \d+ bytes for validation/,
+      /wanted text besides the \d+ bytes for validation/,
     ],
-    ["a validation part of one byte", { validationBytes: 1 }, /wanted no tokens or 2 at least, found 1/],
+    ["a validation part of one byte", { validationBytes: 1 }, /wanted no tokens or at least 2, found 1/],
     [
       "few tokens of many bytes",
       { text: grammarText(300), vocabSize: 512, seqLength: 200 },
@@ -383,7 +383,7 @@ describe("refused", () => {
     );
   });
 
-  test("a log of something else in the folder, which is left as it is", async () => {
+  test("a foreign log in the folder, which stays as it is", async () => {
     const folder = freshFolder(),
       { writeFileSync } = await import("node:fs");
     writeFileSync(join(folder, "metrics.jsonl"), "dear diary\n");
@@ -407,7 +407,7 @@ describe("numbers that run away", () => {
     });
     let saved = 0;
     const what = /(?:step \d+: (?:the loss is|".*" has a weight that is)|metrics of step)/;
-    const kept = /(?:the checkpoint of step \d+ is kept|nothing was saved before it)/;
+    const kept = /(?:the checkpoint of step \d+ is kept|no checkpoint was saved before)/;
     await assert.rejects(
       async () => {
         for await (const event of training) if (event.kind === "checkpoint") saved = event.step;
