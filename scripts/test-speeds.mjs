@@ -12,6 +12,7 @@ export const SLOW_TESTS = {
   "tests/hub/browser-faults": "kills",
   "tests/hub/download-faults": "kills",
   "tests/hub/pull-processes": "kills",
+  "tests/nn/original-examples": "runtimes",
   "tests/train/faults": "kills",
   "tests/train/resume": "kills",
   "tests/conformance/": "conformance",

@@ -3,7 +3,7 @@
  * vocabularies of tokenizer.json files, written as GGUF for it.
  *
  * Every text is encoded with all names of tokens read, and with none. Nothing may differ but what README.md here lists
- * with its reason. ONEBIT_TEXTS=20000: texts a vocabulary. Without it 300: llama.cpp is slow at GPT-4o's split.
+ * with its reason. ONEBIT_TEXTS=20000: texts a vocabulary. Without it 100: llama.cpp is slow at GPT-4o's split.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -23,7 +23,7 @@ import { llamaCppModels } from "./llama-cpp-sources.ts";
 import { peerInstalled, peerVocabulary } from "./peer.ts";
 
 const skip = peerInstalled || process.env.ONEBIT_PEER !== undefined ? false : "llama.cpp is not installed";
-const TEXTS = Number(process.env.ONEBIT_TEXTS ?? 300);
+const TEXTS = Number(process.env.ONEBIT_TEXTS ?? 100);
 const SEED = 5;
 const [NORMAL, CONTROL, USER_DEFINED, UNUSED] = [1, 3, 4, 5];
 
