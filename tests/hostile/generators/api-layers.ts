@@ -23,10 +23,12 @@ interface Made {
 }
 
 let made: Made | undefined;
+/** Less than an input may hold: what asks for 2 GB is refused, where a runtime without a limit would give it. */
+const RUNTIME_BYTES = 48 * 2 ** 20;
 /** Layers share a runtime: each of its own would reserve 4 GB of addresses. */
 function things(): Made {
   if (made) return made;
-  const runtime = new nn.Runtime();
+  const runtime = new nn.Runtime({ memoryLimitBytes: RUNTIME_BYTES });
   return (made = {
     runtime,
     linear: new nn.BitLinear(WIDTH, 4, { runtime }),
