@@ -22,8 +22,7 @@ import { type ModelFile, openModelFile, openModelFolder } from "./files/model-fi
 import { loadChatRenderer } from "./generate/chat-renderer.ts";
 import { HUB_OPTIONS } from "./hub/option-table.ts";
 import type { HubOptions } from "./hub/options.ts";
-import { isRemoteSource } from "./hub/remote-source.ts";
-import { shown } from "./hub/source.ts";
+import { isRemoteSource, shown } from "./hub/source.ts";
 import { KERNELS } from "./kernels/binaries.ts";
 import { type KernelBinaries, type Variant, chooseKernels } from "./kernels/variant.ts";
 import type { ModelConfig } from "./model/config.ts";

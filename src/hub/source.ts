@@ -23,6 +23,11 @@ export interface UrlSource {
   readonly url: string;
 }
 
+/** Whether a source is somewhere else, one to pull: `hf:…` or `http(s)://…`. */
+export function isRemoteSource(source: string): boolean {
+  return /^(?:hf:|https?:)/i.test(source);
+}
+
 export const HUB_URL_DEFAULT = "https://huggingface.co";
 export const REVISION_DEFAULT = "main";
 
