@@ -11,9 +11,6 @@ export {
 export { packTile } from "./layouts";
 export { denseRow, quantizeRowQ8_0 } from "./weights/dense-row";
 export { packQ6KRow } from "./weights/q6-k";
-export { xnorMatmul, packSigns } from "./weights/xnor";
-export { bitPlaneMatmul, packPlanes } from "./weights/bit-planes";
 export { ropeFactors, ropeFrequencies, ropeLinear, ropeYarn } from "./ops/rope";
-export { argmax, expF64, logF64, logSumExp, softmax, topK } from "./ops/logits";
-export { l2Normalize } from "./ops/norm";
+export { argmax, expF64, logF64, logSumExp, topK } from "./ops/logits";
 export { randomNext, randomSeed } from "./random";

@@ -143,6 +143,16 @@ describe("imports", () => {
     },
   );
 
+  test("in assembly: all that the kernels export is called from src", () => {
+    const lists = readFileSync("assembly/index.ts", "utf8").matchAll(/export \{([^}]*)\}/g);
+    const names = [...lists].flatMap(([, list]) => list.split(",").map((name) => name.trim())).filter(Boolean);
+    assert.ok(names.includes("run"));
+    assert.deepEqual(
+      names.filter((name) => !src.some(({ text }) => new RegExp(`\\.${name}\\b`).test(text))),
+      [],
+    );
+  });
+
   test("in assembly: scalar twins are for the specs alone", () => {
     expectNone(shippedAssembly, ({ path, text }) =>
       path.startsWith("assembly/reference/")

@@ -81,11 +81,6 @@ export function layerNorm(
   }
 }
 
-/** x ← x / max(|x|, 1e-12), |x| the Euclidean length. */
-export function l2Normalize(x: usize, dim: i32): void {
-  scaleRow(x, <f32>(1.0 / max<f64>(sqrt<f64>(sumOfSquares(x, dim, 0)), 1e-12)), 0, dim);
-}
-
 /** Σ (x - center)². */
 function sumOfSquares(x: usize, dim: i32, center: f64): f64 {
   const body = dim & ~3,

@@ -68,11 +68,6 @@ export function layerNormRow(x: usize, w: usize, b: usize, y: usize, dim: i32, e
     store<f32>(y + ((<usize>i) << 2), <f32>((<f64>at(x, i) - mean) * scale) * at(w, i) + at(b, i));
 }
 
-export function l2NormalizeRow(x: usize, dim: i32): void {
-  const scale = <f32>(1.0 / max<f64>(sqrt<f64>(sumInLanes(x, dim, 0, true)), 1e-12));
-  for (let i = 0; i < dim; i++) store<f32>(x + ((<usize>i) << 2), at(x, i) * scale);
-}
-
 /** e^x by the steps of expF32x4, one lane. */
 export function expF32(v: f32): f32 {
   const x: f32 = v < -104 ? -104 : v > 89 ? 89 : v;

@@ -46,11 +46,9 @@ export interface KernelExports {
 
   argmax(x: number, n: number): number;
   topK(x: number, n: number, k: number, ids: number, logits: number): number;
-  softmax(x: number, n: number, out: number): void;
   logSumExp(x: number, n: number): number;
   expF64(x: number): number;
   logF64(x: number): number;
-  l2Normalize(x: number, n: number): void;
   randomSeed(state: number, seed: bigint): void;
   randomNext(state: number): number;
 }
