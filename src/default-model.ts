@@ -1,20 +1,20 @@
 /**
- * The model in the package: what runs when nobody names one. models/README.md says how it was made.
+ * The bundled model, which runs when none is named. models/README.md says how it was made.
  *
- * Its bytes are a chunk of their own, which a program that names its models never fetches.
+ * Its bytes are a chunk of their own: programs that name their models never load it.
  *
  * @module
  */
 import { packagePart } from "./core/package-part.ts";
 
 /**
- * Threads it runs on unless told: a token is 0.9 MB of weights behind dozens of barriers, and waiting there costs
- * more than sharing saves (two busy cores: 700 tokens a second on one thread, 150 on two).
+ * Its default threads: a token is 0.9 MB of weights and dozens of barriers, where waiting costs more than sharing saves
+ * (two busy cores: 700 tokens a second on one thread, 150 on two).
  */
 export const DEFAULT_MODEL_THREADS = 1;
 
 /**
- * The bytes of its GGUF file: the same array each time, not to be changed or transferred. @throws OnebitError
+ * The bytes of its GGUF file: the same array each time; do not change or transfer it. @throws OnebitError
  * `engine/part-missing`
  */
 export async function defaultModelBytes(): Promise<Uint8Array<ArrayBuffer>> {

@@ -1,5 +1,5 @@
 /**
- * Models from anywhere, kept on this machine: `onebit/hub`.
+ * `onebit/hub`: downloads models and keeps them on this machine.
  *
  * @module onebit/hub
  */
@@ -104,7 +104,7 @@ function hubOf(platform: Platform = platformWithHub()): HubPlatform {
     platform.hub ??
     fail(
       "hub/unavailable",
-      `the platform ${platform.name} has no place for models, or no network; pass a platform whose hub is set`,
+      `the platform ${platform.name} cannot store models, or has no network; pass a platform with a hub`,
     )
   );
 }

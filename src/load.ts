@@ -1,5 +1,5 @@
 /**
- * From a path, bytes or a source to a model that is ready to run.
+ * Loads a model from a path, bytes or a source.
  *
  * @module
  */
@@ -73,7 +73,7 @@ const TOKENIZER_OPTIONS: OptionTable<TokenizerOptions> = {
   signal: LOAD_OPTIONS.signal,
 };
 
-/** What other programs call these, and where a download's options go. */
+/** Names of these options in other programs, and hints for download options. */
 const LOAD_MEANINGS: Meanings = {
   n_ctx: "contextLength",
   num_ctx: "contextLength",
@@ -83,7 +83,7 @@ const LOAD_MEANINGS: Meanings = {
 };
 
 const MODEL_SOURCE = kind<ModelSource>(
-  "a path, a URL, a Blob or File, a Uint8Array of a file's bytes, or a source of them with name, sizeBytes, read " +
+  "a path, a URL, a Blob or File, a Uint8Array of a file's bytes, or a byte source with name, sizeBytes, read " +
     "and close",
   (source) =>
     typeof source === "string" ||
@@ -114,8 +114,8 @@ export async function load(source?: ModelSource, options: LoadModelOptions = {})
 }
 
 /**
- * `load` for a program that brings the kernels another way, as one that fetches only those it can run. @throws as
- * {@link load}
+ * `load` for programs that provide the kernels themselves, such as a page that fetches only those it can run. @throws
+ * as {@link load}
  */
 export async function loadWithKernels(
   binaries: KernelBinaries,
@@ -212,7 +212,7 @@ async function inspectChecked(
 
 const NO_KERNELS: readonly ErrorCode[] = ["engine/unsupported", "engine/forbidden"];
 
-/** Kernels that were asked for by name must be there. */
+/** Kernels requested by name must exist. */
 function noneWhereUnsupported(error: unknown, asked: Variant | undefined): undefined {
   if (asked !== undefined || !(error instanceof OnebitError) || !NO_KERNELS.includes(error.code)) throw error;
 }
@@ -274,10 +274,9 @@ async function openRemote(
   if (hub === undefined)
     return fail(
       "hub/unavailable",
-      `${source}: the platform ${name} has no place for models; pass a platform whose hub is set, or the URL of ` +
-        "the file",
+      `${source}: the platform ${name} cannot store models; pass a platform with a hub, or the URL of ` + "the file",
     );
-  // A chunk of its own, as large as all of the tokenizers: most programs open files, and pages bring their own `hub`.
+  // A chunk of its own, as large as all tokenizers: most programs open files, and pages bring their own `hub`.
   const { pullModel } = await packagePart("what fetches models", () => import("./hub/pull.ts"));
   const pulled = await pullModel(source, hub, options, signal),
     open = async (file: string) => guardedSource(await pulled.open(file));
@@ -287,7 +286,7 @@ async function openRemote(
     return await openModelFile(main, open);
   } catch (error) {
     await main.close();
-    // The file has its own name in the cache; what was asked for is the source.
+    // Name the requested source, not the cache's file name.
     throw error instanceof OnebitError
       ? new OnebitError(error.code, `${shown(source)}: ${error.message}`, { cause: error })
       : error;

@@ -1,9 +1,8 @@
 /**
- * A loaded model, as its users see it: generate, chat, embed, measure, close.
+ * The Model class: generate, chat, embed, measure, close.
  *
- * A model has one KV cache, so it does one thing at a time: calls made while another runs wait their turn. A generation
- * whose consumer is away for a second while others wait lets them go first, and reads its ids again when it goes on:
- * the bits are the same.
+ * A model has one KV cache, so it does one thing at a time; other calls wait their turn. A generation whose consumer is
+ * away for a second lets waiting calls go first, then reads its ids again and continues with the same bits.
  *
  * @module
  */
@@ -30,20 +29,20 @@ import { PERPLEXITY_OPTIONS, measurePerplexity } from "./generate/perplexity.ts"
 import type { Perplexity, PerplexityOptions } from "./generate/perplexity.ts";
 import { Turns } from "./generate/turns.ts";
 
-/** What {@link Model} is made of. */
+/** The parts of a {@link Model}. */
 export interface ModelParts {
   readonly engine: Engine;
   /** Absent when the file has no vocabulary: then prompts are ids. */
   readonly tokenizer?: Tokenizer;
-  /** Why there is none, where there is more to say. */
+  /** Why there is none, if known. */
   readonly noTokenizer?: string;
-  /** What it runs on; default: one whose calls may wake each other. */
+  /** Its platform; default: one whose calls may wake each other. */
   readonly platform?: Pick<Platform, "isolatesRequests">;
-  /** Time the loading took. */
+  /** Loading time. */
   readonly loadMs: number;
-  /** How this model's embeddings are made, when it is an embedding model. */
+  /** The pooling of an embedding model. */
   readonly embedding?: { readonly pooling: Pooling; readonly appendEos: boolean };
-  /** Makes prompts of messages; without it the first `chat` fetches it. */
+  /** The chat-template renderer; if absent, the first `chat` loads it. */
   readonly renderChat?: ChatRenderer;
 }
 
@@ -59,7 +58,7 @@ const LOGITS_OPTIONS: OptionTable<LogitsOptions> = { signal: SIGNAL };
 
 const TEXTS = list("a list of texts", TEXT);
 
-/** A chat prompt as the model will read it. */
+/** A rendered chat prompt. */
 export interface ChatPrompt {
   readonly ids: number[];
   /** The rendered text in parts: only `special` ones may contain special tokens. */
@@ -179,7 +178,7 @@ export class Model implements AsyncDisposable {
       { tokenizer } = this;
     const renderChat =
       this.#renderer ??
-      fail("engine/part-missing", "the renderer of chat templates was not given to this Model: make models with load");
+      fail("engine/part-missing", "this Model lacks the renderer of chat templates: make models with load");
     return withMemoryNow(CODE, "a chat prompt", () => renderChat(messages, checked, tokenizer, this.config));
   }
 
@@ -206,7 +205,7 @@ export class Model implements AsyncDisposable {
       );
     return await this.#exclusively(`embedding ${all.length} texts`, own, async (signal) => {
       const vectors: Float32Array[] = [];
-      // The states are computed where the KV cache stands.
+      // Computing states overwrites the KV cache.
       this.#context.clear();
       for (const ids of all) {
         onProgress?.({ done: vectors.length, total: all.length });
@@ -283,7 +282,7 @@ export class Model implements AsyncDisposable {
    */
   async close(): Promise<void> {
     if (this.#turns.isClosed) return;
-    // What computes is between two steps now, and hears of it before the next.
+    // A computation is between two steps now, and stops before the next.
     this.#turns.close();
     await this.#engine.close();
   }
@@ -302,7 +301,7 @@ export class Model implements AsyncDisposable {
     return new Generation(parts, () => (this.#checkOpen(), prepare()));
   }
 
-  /** @param what for the message when memory is refused */
+  /** @param what names the call in the error when memory is refused */
   async #exclusively<T>(
     what: string,
     signal: AbortSignal | undefined,
@@ -350,7 +349,8 @@ export class Model implements AsyncDisposable {
     const ids = tokenizer.encode(text, { addEos: appendEos ?? true });
     if (appendEos === true && tokenizer.eosId !== undefined && ids.at(-1) !== tokenizer.eosId)
       ids.push(tokenizer.eosId);
-    if (ids.length === 0) fail("option/invalid", "embed: a text is empty, and this model adds no BOS or EOS to it");
+    if (ids.length === 0)
+      fail("option/invalid", "embed: wanted texts that are not empty, as this model adds no BOS or EOS");
     this.#checkFits(ids.length, "a text to embed");
     return ids;
   }

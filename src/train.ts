@@ -1,5 +1,5 @@
 /**
- * Training of 1-bit language models: `onebit/train`.
+ * `onebit/train`: trains 1-bit language models.
  *
  * @module onebit/train
  */
@@ -127,13 +127,13 @@ export async function train(given: TrainToEndOptions): Promise<TrainedResult> {
     meanings: RECIPE_MEANINGS,
   });
   await using training = await openChecked(options);
-  // What cannot be exported should not be trained.
+  // Fail before training, not at the export.
   await training.gguf();
   for await (const event of training) onEvent?.(event);
   return { gguf: await training.gguf(), metrics: training.metrics };
 }
 
-/** Samples by the engine that will run the model, on one thread: others are the training's. */
+/** Samples with the engine on one thread; training keeps the others. */
 function engineSampler(platform: Platform): Sampler {
   return async (gguf, { promptIds, maxTokens, seed, signal }) => {
     await using model = await load(gguf, { platform, threads: 1, signal });

@@ -1,6 +1,6 @@
 /**
- * onebit/worker-host: what the script of a worker of your own calls, where a Content-Security-Policy forbids Blob URLs
- * or the worker does other things too.
+ * onebit/worker-host: for your own worker script, where a Content-Security-Policy forbids Blob URLs or the worker does
+ * other work too.
  *
  * @module onebit/worker-host
  */

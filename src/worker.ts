@@ -40,19 +40,16 @@ export async function loadInWorker(source?: WorkerModelSource, options: WorkerLo
   });
 }
 
-/**
- * The whole engine is a text inside this package, fetched only when it is needed: no bundler has to know of a worker's
- * file.
- */
+/** The engine is a text inside this package, loaded on demand, so that bundlers need not handle a worker file. */
 async function startBlobWorker(): Promise<StartedWorker> {
   const { default: source } = await packagePart("the engine of the worker", () => import("#engine-worker"));
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   try {
-    // As a module: Deno has no other workers.
+    // A module worker: Deno has no others.
     const worker = new Worker(url, { type: "module", name: "onebit" });
     return { worker, started: () => URL.revokeObjectURL(url), stop: () => worker.terminate() };
   } catch (cause) {
-    // Most browsers refuse by an event; WebKit throws.
+    // WebKit throws here; other browsers refuse by an event.
     URL.revokeObjectURL(url);
     return fail("engine/worker-failed", `the worker did not start: ${NOT_ALLOWED}`, cause);
   }

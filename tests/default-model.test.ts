@@ -166,7 +166,7 @@ describe("onebit TEXT", () => {
       [["rnu", "x"], /no command "rnu": did you mean "run"\?/],
       [["tokenise", "m", "x"], /no command "tokenise": did you mean "tokenize"\?/],
       [["romeo"], /no command "romeo": try run, .*as a text: onebit run "romeo"/],
-      [["--seed", "1", prompt], /no command "--seed": options come behind/],
+      [["--seed", "1", prompt], /no command "--seed": options come after/],
       [[FILE], /no command "models\/shakespeare\.gguf": to run a model: onebit run models\/shakespeare\.gguf/],
       [[prompt, "more"], /wanted: onebit TEXT \[options\]/],
       [[prompt, "--fast"], /--fast/],

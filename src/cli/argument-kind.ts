@@ -1,5 +1,5 @@
 /**
- * Tells a command, a model and a text apart where the command line takes any of them.
+ * Tells commands, models and texts apart where the command line takes any of them.
  *
  *     a model     exists as a file or folder; or ends in .gguf or .safetensors; or has no blanks, and begins with
  *                 hf:, http:, https: or file: or contains / or \
@@ -15,12 +15,12 @@ const MODEL_NAME = /\.(?:gguf|safetensors)$|^(?:hf:|https?:|file:)\S+$|^\S*[/\\]
 const COMMAND_NAME = /^[a-z][a-z0-9-]*$/;
 const MODEL_FILE = /\.(?:gguf|safetensors)$/i;
 
-/** @param exists whether a file or folder has this path */
+/** @param exists true if a file or folder has this path */
 export function isModelArgument(argument: string, exists: (path: string) => boolean = existsSync): boolean {
   return MODEL_NAME.test(argument) || exists(argument);
 }
 
-/** What the program's first argument is, when it is no command there is. */
+/** The kind of the program's first argument if it is no known command. */
 export function kindOfFirstArgument(
   argument: string,
   exists?: (path: string) => boolean,
@@ -30,7 +30,7 @@ export function kindOfFirstArgument(
   return COMMAND_NAME.test(argument) ? "command" : "text";
 }
 
-/** `hf.co/owner/repo`, with or without https, and `hf:owner/repo:Q1_0`, as other programs take them. */
+/** Other programs' spellings: `hf.co/owner/repo`, with or without https, and `hf:owner/repo:Q1_0`. */
 const HUB_ADDRESS = new RegExp(
   String.raw`^(?:hf:|(?:https?://)?(?:www\.)?(?:hf\.co|huggingface\.co)/)` +
     String.raw`([^\s/:?#]+/[^\s/:?#]+)(?::([^\s/?#]*))?(/[^\s]*)?$`,
@@ -40,8 +40,8 @@ const REPO = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9_][\w.-]*$/;
 const TAGGED_REPO = /^([A-Za-z0-9][\w.-]*\/[A-Za-z0-9_][\w.-]*):([\w.-]+)$/;
 
 /**
- * A model as the library takes it. A bare `owner/repo` may be a path with a slip: that does not go to the network
- * unless the command only takes models from there.
+ * Converts a model argument to the library's source. A bare `owner/repo` may be a mistyped path: it goes to the network
+ * only for commands that take nothing else.
  * @throws OnebitError `usage`, `file/not-found`
  */
 export function modelSource(
@@ -58,8 +58,8 @@ export function modelSource(
   if (tag !== undefined || bareTag !== undefined) {
     fail(
       "usage",
-      `${quoted(argument)}: a tag chooses no file here: name the file, as in hf:${repo ?? bare}/FILE.gguf, or ` +
-        `none for the smallest 1-bit one: hf:${repo ?? bare}`,
+      `${quoted(argument)}: a tag cannot choose a file here: name the file, as in hf:${repo ?? bare}/FILE.gguf, or ` +
+        `take the smallest 1-bit one: hf:${repo ?? bare}`,
     );
   }
   if (!REPO.test(argument) || MODEL_FILE.test(argument)) return argument;

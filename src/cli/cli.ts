@@ -41,7 +41,7 @@ export const COMMANDS: readonly Command[] = [
   web,
 ];
 
-/** `onebit "ROMEO:"`: the model in the package continues a text. */
+/** `onebit "ROMEO:"`: the bundled model continues a text. */
 const CONTINUE_TEXT: Command = { ...run, usage: "onebit TEXT [options]", nPositionals: [1, 1] };
 
 const EXIT_FINE = 0;
@@ -84,13 +84,13 @@ export async function runCli(
 /** Commands by their names in Ollama. */
 const ALIASES: Readonly<Record<string, string>> = { ls: "list", rm: "remove", show: "inspect" };
 
-/** Commands of other programs, and what there is instead. */
+/** Other programs' commands, and what to use here. */
 const INSTEAD: Readonly<Record<string, string>> = {
   serve: "onebit web serves the chat page; for other programs there is the library",
   server: "onebit web serves the chat page; for other programs there is the library",
   generate: "to continue a text: onebit run MODEL PROMPT",
   complete: "to continue a text: onebit run MODEL PROMPT",
-  download: "to bring a model: onebit pull SOURCE",
+  download: "to download a model: onebit pull SOURCE",
   create: "to train a model: onebit train TEXT --out FOLDER",
 };
 
@@ -110,7 +110,7 @@ function adviceFor(name: string): string {
     near = nearestName(name, names),
     kind = kindOfFirstArgument(name);
   if (near !== undefined) return `did you mean ${JSON.stringify(near)}?`;
-  if (kind === "option") return "options come behind the command or the text";
+  if (kind === "option") return "options come after the command or the text";
   if (kind === "model") return `to run a model: onebit run ${name}`;
   return `try ${names.join(", ")}; to continue it as a text: onebit run ${JSON.stringify(name)}`;
 }
@@ -129,7 +129,7 @@ async function runCommand(
   const [min, max] = command.nPositionals;
   if (positionals.length < min || positionals.length > max) fail("usage", `wanted: ${command.usage}`);
   const interrupt = new AbortController();
-  // A second Ctrl-C finds nobody listening and ends the process at once.
+  // A second Ctrl-C has no listener and ends the process at once.
   const stopListening = command.handlesInterrupt
     ? () => {}
     : terminal.onInterrupt(() => (stopListening(), interrupt.abort()));
@@ -147,14 +147,14 @@ async function runCommand(
 
 function report(error: unknown, name: string | undefined, terminal: Screen): number {
   if (!(error instanceof OnebitError)) {
-    // A mistake of ours, not the user's: the trace is what a report of it needs.
+    // Our bug, not the user's mistake: a report needs the trace.
     terminal.err(`onebit: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     return EXIT_FAILED;
   }
   const known = COMMANDS.find((one) => one.name === name),
     message = inCommandLineNames(error.message, known ?? CONTINUE_TEXT);
   terminal.err(`onebit: ${message} [${error.code}]\n`);
-  // What the library refused by an option's name was wrong on the command line too.
+  // If the library refuses an option, the command line was wrong.
   const isUsage =
     error.code === "usage" || (/^(?:option\/|train\/bad-option)/.test(error.code) && message.startsWith("--"));
   if (!isUsage) return EXIT_FAILED;

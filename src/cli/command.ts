@@ -1,5 +1,5 @@
 /**
- * What a command is made of, and the options that several of them share.
+ * The parts of a command, and options that several commands share.
  *
  * @module
  */
@@ -41,12 +41,12 @@ export interface Command {
   readonly optionTypes: Readonly<Record<string, { readonly type: "string" | "boolean"; readonly multiple?: boolean }>>;
   /** How many positional arguments it takes. */
   readonly nPositionals: readonly [min: number, max: number];
-  /** Ctrl-C is the command's own business, not the end of the program. */
+  /** The command handles Ctrl-C itself; it does not end the program. */
   readonly handlesInterrupt?: boolean;
   run(context: CommandContext): Promise<void>;
 }
 
-/** Parsed options, asked for by name and type. Every reader throws `usage` when the value is no such thing. */
+/** Parsed options, read by name and type. Every reader throws `usage` for a value of another type. */
 export class Options {
   readonly #values: Readonly<Record<string, unknown>>;
 
@@ -117,7 +117,7 @@ export const LOAD_OPTION_TYPES = {
 
 export const LOAD_OPTION_HELP: Command["optionHelp"] = [
   ["--threads N", "threads to run on (default: the processors)"],
-  ["--context N", "ids of prompt and reply together that fit (default: what the model was trained for, at most 4096)"],
+  ["--context N", "most ids of prompt and reply together (default: what the model was trained for, at most 4096)"],
   ["--variant V", "simd or relaxed kernels (default: the fastest this machine runs; results are the same)"],
   ["--ternary K", "dot or tables: how ternary weights are multiplied (default: the faster here; results are the same)"],
   ["--kv T", "f32 or q8: how keys and values are kept (default f32; q8 takes a quarter of the memory)"],

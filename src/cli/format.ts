@@ -1,5 +1,5 @@
 /**
- * Numbers for people to read, and values for programs to.
+ * Formats numbers for people and values for programs.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export function formatRate(count: number, ms: number): string {
 /** One JSON value and a newline; 64-bit integers as numbers where they are exact, else as text. */
 export function formatJson(value: unknown): string {
   const plain = (_key: string, item: unknown): unknown => (typeof item === "bigint" ? plainBigint(item) : item);
-  // JSON leaves some characters as they are that drive terminals; as escapes they are the same values.
+  // JSON leaves some terminal control characters unescaped; as escapes they are the same values.
   const json = JSON.stringify(value, plain, 2).replace(
     /[\x7f-\x9f\u061c\u202a-\u202e\u2066-\u2069]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,

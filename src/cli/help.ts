@@ -10,7 +10,7 @@ export function generalHelp(commands: readonly Command[]): string {
     "onebit runs 1-bit language models on the CPU.",
     "",
     "Usage: onebit COMMAND MODEL …",
-    "       onebit TEXT [options]      the model in the package continues it, as Shakespeare might",
+    "       onebit TEXT [options]      continue TEXT with the bundled Shakespeare model",
     "       onebit COMMAND --help",
     "       onebit --version",
     "",
@@ -23,7 +23,7 @@ export function generalHelp(commands: readonly Command[]): string {
     '  onebit "ROMEO:" --seed 1',
     ...commands.map(({ examples }) => `  ${examples[0]}`),
     "",
-    "Exit codes: 0 fine, 1 the model or the run failed, 2 the command line was wrong, 130 stopped by Ctrl-C.",
+    "Exit codes: 0 success, 1 the model or the run failed, 2 wrong command line, 130 stopped by Ctrl-C.",
     "",
   ].join("\n");
 }

@@ -1,5 +1,5 @@
 /**
- * The options about models from elsewhere that several commands share.
+ * Download options that several commands share.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export function hubOptions(options: Options): HubOptions {
   return {
     token: options.text("token"),
     revision: options.text("revision"),
-    // Left out, the environment decides.
+    // If left out, the environment decides.
     ...(options.flag("offline") ? { offline: true } : {}),
   };
 }

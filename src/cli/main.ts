@@ -16,7 +16,7 @@ function readVersion(): string {
   return (manifest as { version: string }).version;
 }
 
-// The exit code is set, not forced: output still in the pipe is written first.
+// Set, not process.exit(): output still in the pipe must be written first.
 process.exitCode = await runCli(
   process.argv.slice(2),
   processTerminal(),

@@ -1,12 +1,12 @@
 /**
- * The library's names of options in its messages as the command line's: `maxTokens` is `--max-tokens` there.
+ * Rewrites the library's option names in messages to the command line's: `maxTokens` to `--max-tokens`.
  *
  * @module
  */
 import type { Command } from "./command.ts";
 import { TRAINING_MEMBERS } from "./training-options.ts";
 
-/** Where the two names differ by more than their writing. */
+/** Names that differ by more than their spelling. */
 const FLAGS: Readonly<Record<string, string>> = {
   contextLength: "context",
   kvType: "kv",
@@ -16,7 +16,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   ...TRAINING_MEMBERS,
 };
 
-/** `message` for who typed the command: names of several words anywhere, those of one word where it begins. */
+/** `message` in the command line's names: names of several words anywhere, of one word only at its beginning. */
 export function inCommandLineNames(message: string, { optionTypes }: Command): string {
   const flagOf = (name: string): string | undefined => {
     const flag = Object.hasOwn(FLAGS, name)

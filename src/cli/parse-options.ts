@@ -1,6 +1,6 @@
 /**
- * The options of a command line: `--name value`, `--name=value`, `-h`; everything behind `--` is an argument. Names of
- * llama.cpp and Ollama are taken for ours where they mean the same; other unknown names are refused with the nearest.
+ * The options of a command line: `--name value`, `--name=value`, `-h`; everything after `--` is an argument. It accepts
+ * llama.cpp's and Ollama's names that mean the same; for other unknown names it suggests the nearest.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export interface ParsedOptions {
   readonly positionals: readonly string[];
 }
 
-/** What other programs call our options. */
+/** Our options' names in other programs. */
 const ALIASES: Readonly<Record<string, string>> = {
   "-h": "--help",
   "-n": "--max-tokens",
@@ -36,7 +36,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   "-sys": "--system",
 };
 
-/** Options of other programs that are arguments here. */
+/** Other programs' options that are arguments here. */
 const ARGUMENTS: Readonly<Record<string, string>> = {
   "-m": "the model is the first argument",
   "--model": "the model is the first argument",
@@ -57,7 +57,7 @@ export function parseOptions(command: Command, args: readonly string[]): ParsedO
       positionals.push(...args.slice(i + 1));
       break;
     }
-    // A dash alone, and what looks like a number or a text, are arguments.
+    // A lone dash, numbers and texts are arguments.
     if (!/^--?[a-z]/i.test(arg)) {
       positionals.push(arg);
       continue;
@@ -77,7 +77,7 @@ export function parseOptions(command: Command, args: readonly string[]): ParsedO
     if (value === undefined)
       fail(
         "usage",
-        `--${name}: wanted a value, found ${quoted(args[i + 1])}; a value that begins with a dash goes behind an ` +
+        `--${name}: wanted a value, found ${quoted(args[i + 1])}; write a value that begins with a dash after an ` +
           `equals sign: --${name}=${quoted(args[i + 1])}`,
       );
     set(values, name, value, multiple);
@@ -85,7 +85,7 @@ export function parseOptions(command: Command, args: readonly string[]): ParsedO
   return { values, positionals };
 }
 
-/** What does not begin with a dash, and negative numbers. */
+/** Arguments without a leading dash, and negative numbers. */
 function isValue(arg: string | undefined): arg is string {
   return arg !== undefined && (!arg.startsWith("-") || arg === "-" || /^-(?:\d|\.\d|inf)/i.test(arg));
 }
@@ -98,7 +98,7 @@ function set(
 ): void {
   const before = values[name];
   if (multiple && typeof value === "string") values[name] = Array.isArray(before) ? [...before, value] : [value];
-  else if (before !== undefined) fail("usage", `--${name}: wanted it once, found it twice`);
+  else if (before !== undefined) fail("usage", `--${name}: given twice, wanted once`);
   else values[name] = value;
 }
 
@@ -110,7 +110,7 @@ function optionNamed(given: string, types: Command["optionTypes"], command: Comm
     const nearest = given.startsWith("--") ? nearestName(given.slice(2), Object.keys(types)) : undefined;
     const advice =
       nearest === undefined
-        ? `onebit ${command.name} --help has all; a text that begins with a dash goes behind --`
+        ? `see onebit ${command.name} --help; write a text that begins with a dash after --`
         : `did you mean --${nearest}?`;
     return fail(
       "usage",

@@ -1,5 +1,5 @@
 /**
- * Loading a model for a command, with a progress bar on standard error when a person is looking.
+ * Loads a model for a command, with a progress bar on a terminal's standard error.
  *
  * @module
  */
@@ -15,7 +15,7 @@ const BAR_CHARS = 30;
 /** Redrawing more often only flickers. */
 const REDRAW_MS = 50;
 
-/** @param overrides options that the command sets itself */
+/** @param overrides options set by the command */
 export async function loadModel(context: CommandContext, overrides: { contextLength?: number } = {}): Promise<Model> {
   const [path] = context.positionals,
     bar = createBar(context.terminal),

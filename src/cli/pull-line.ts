@@ -1,5 +1,5 @@
 /**
- * A line about a download on standard error, when a person is looking.
+ * The progress line of a download, on a terminal's standard error.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The options of `run` and `chat` that say how text is generated.
+ * The sampling options of `run` and `chat`.
  *
  * @module
  */
@@ -42,7 +42,7 @@ export const SAMPLING_OPTION_HELP: Command["optionHelp"] = [
   ],
 ];
 
-/** Ranges are the library's to check: its errors name them. */
+/** The library checks ranges; its errors name them. */
 export function samplingOptions(options: Options): GenerateOptions {
   return {
     maxTokens: options.integer("max-tokens", 0),
@@ -83,12 +83,12 @@ function unescaped(text: string): string {
       ? ESCAPES[code]
       : fail(
           "usage",
-          `--stop: ${quoted(whole)} is no escape: there are \\n, \\t, \\r, \\\\ and \\u0041; a backslash is \\\\`,
+          `--stop: unknown escape ${quoted(whole)}: wanted \\n, \\t, \\r, \\u0041, or \\\\ for a backslash`,
         );
   });
 }
 
-/** Up to 2^64 − 1, beyond what a number holds exactly. */
+/** A bigint: seeds go to 2^64 − 1, beyond exact numbers. */
 function readSeed(text: string | undefined): bigint | undefined {
   if (text === undefined) return undefined;
   if (!/^\d{1,20}$/.test(text)) fail("usage", `--seed: wanted an integer from 0 up, got ${JSON.stringify(text)}`);

@@ -1,27 +1,26 @@
 /**
- * What a person sees: everything that is written goes through here, and nothing in it drives the terminal, whether it
- * comes from a model, a file, a server or an error.
+ * All output to people goes through here, so that no text of a model, file, server or error can control the terminal.
  *
  * @module
  */
 import type { Terminal } from "./terminal.ts";
 
 export interface Screen extends Omit<Terminal, "stdoutIsTty"> {
-  /** What a model wrote: as it is, byte for byte, where a program reads it; made plain where a person does. */
+  /** A model's text: byte for byte to a program, plain to a person. */
   modelText(text: string): Promise<void>;
-  /** Replaces the line about progress on standard error; an empty text takes it away. */
+  /** Replaces the progress line on standard error; an empty text removes it. */
   redraw(text: string): void;
 }
 
 /**
- * Control characters but newline and tab (ESC begins sequences, so do those from 0x80 on), and those that turn the
- * direction of writing, by which a text can show what it does not say.
+ * Control characters except newline and tab (ESC and those from 0x80 on begin sequences), and bidirectional controls,
+ * which make a text look like another.
  */
 const CONTROLS = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u202a-\u202e\u2066-\u2069]/g;
 
 /**
- * Each such character is U+FFFD, so that a sequence cut in two is none either; carriage returns go, with which a line
- * can be overwritten.
+ * Replaces each with U+FFFD, so that a sequence cut in two is harmless too; drops carriage returns, which could
+ * overwrite a line.
  */
 export function plainText(text: string): string {
   return text.replace(/\r/g, "").replace(CONTROLS, "\ufffd");

@@ -12,7 +12,7 @@ export interface Terminal {
   readonly stdinIsTty: boolean;
   readonly stdoutIsTty: boolean;
   readonly stderrIsTty: boolean;
-  /** Writes and waits while the reader is slower. */
+  /** Writes, and waits for a slow reader. */
   out(text: string): Promise<void>;
   err(text: string): void;
   /** Calls back on Ctrl-C until the returned function is called. */

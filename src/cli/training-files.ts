@@ -1,5 +1,5 @@
 /**
- * The model that a training gave, as files.
+ * Writes a trained model to files.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { GgufExportOptions, Training } from "../train.ts";
 
 export interface ModelOutput {
   readonly hasGguf: boolean;
-  /** Where the GGUF file goes; undefined for `model.gguf` in the training's folder. */
+  /** Path of the GGUF file; undefined for `model.gguf` in the training's folder. */
   readonly gguf: string | undefined;
   readonly ternary: GgufExportOptions["ternary"];
   /** A folder for the model in Hugging Face's form; undefined for none. */
@@ -17,7 +17,7 @@ export interface ModelOutput {
 }
 
 /**
- * Each file is written whole or not at all; what killed writes of it left goes. @throws OnebitError `file/write`,
+ * Writes each file whole or not at all, and removes leftovers of killed writes. @throws OnebitError `file/write`,
  * `file/read`, `train/not-enough-memory`
  */
 export async function writeModel(

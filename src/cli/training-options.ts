@@ -1,5 +1,5 @@
 /**
- * The options of `onebit train`: a table from which the parser, the help and the recipe come.
+ * The options of `onebit train`: one table for the parser, the help and the recipe.
  *
  * @module
  */
@@ -9,11 +9,11 @@ import type { Command, Options } from "./command.ts";
 
 type Kind = "whole" | "number" | "true" | "false" | readonly (string | number)[];
 
-/** Option, what it sets, what it takes, help. */
+/** Option, the member it sets, its values, its help. */
 type Row = readonly [option: string, member: keyof Recipe | keyof Settings, kind: Kind, help: string];
 
 const MODEL: readonly Row[] = [
-  ["vocab", "vocabSize", "whole", "256 for bytes, more for byte pairs made from the text"],
+  ["vocab", "vocabSize", "whole", "256 for bytes, more for byte pairs learned from the text"],
   ["dim", "dim", "whole", "width of the model"],
   ["depth", "depth", "whole", "layers"],
   ["heads", "heads", "whole", "heads of attention"],
@@ -25,7 +25,7 @@ const MODEL: readonly Row[] = [
   ["activation", "activation", ["silu", "relu2", "gelu"], "silu, relu2 or gelu"],
   ["no-glu", "glu", "false", "a feed-forward without a gate"],
   ["no-sub-norms", "subNorms", "false", "without norms before the output projections"],
-  ["untied", "tied", "false", "a head of its own, not the embedding's weights"],
+  ["untied", "tied", "false", "a separate head, instead of the embedding's weights"],
 ];
 
 const COURSE: readonly Row[] = [
@@ -40,19 +40,19 @@ const COURSE: readonly Row[] = [
   ["weight-decay", "weightDecay", "number", "decay of matrices, decoupled"],
   ["beta1", "beta1", "number", "of AdamW"],
   ["beta2", "beta2", "number", "of AdamW"],
-  ["clip", "clipNorm", "number", "largest norm of a step's gradient; 0 for any"],
-  ["dropout", "dropout", "number", "part of the activations that is dropped"],
-  ["seed", "seed", "whole", "of the first weights"],
-  ["data-seed", "dataSeed", "whole", "of the order of the text's windows"],
-  ["validation", "validationFraction", "number", "part of the text, at its end, to judge on"],
+  ["clip", "clipNorm", "number", "clip the gradient's norm to this; 0 for no clipping"],
+  ["dropout", "dropout", "number", "fraction of activations to drop"],
+  ["seed", "seed", "whole", "seed of the initial weights"],
+  ["data-seed", "dataSeed", "whole", "seed of the order of the text's windows"],
+  ["validation", "validationFraction", "number", "fraction of the text, at its end, for validation"],
   ["validation-bytes", "validationBytes", "whole", "the same in bytes"],
-  ["max-bytes", "maxBytes", "whole", "take only the beginning of the text"],
+  ["max-bytes", "maxBytes", "whole", "use only the beginning of the text"],
 ];
 
 const REPORTS: readonly Row[] = [
   ["log-every", "logEvery", "whole", "steps between lines of metrics.jsonl"],
   ["validate-every", "validateEvery", "whole", "steps between validations; 0 for never"],
-  ["validation-windows", "validationWindows", "whole", "sequences a validation judges; 0 for all, as at the end"],
+  ["validation-windows", "validationWindows", "whole", "sequences in a validation; 0 for all, as at the end"],
   ["sample-every", "sampleEvery", "whole", "steps between samples; 0 for never"],
   ["sample-tokens", "sampleTokens", "whole", "tokens of a sample"],
   ["checkpoint-every", "checkpointEvery", "whole", "steps between checkpoints"],
@@ -84,7 +84,7 @@ export const TRAINING_OPTION_HELP: Command["optionHelp"] = [
   ),
 ];
 
-/** Options by what they set. */
+/** Options by the member they set. */
 export const TRAINING_MEMBERS: Readonly<Record<string, string>> = Object.fromEntries(
   ROWS.map(([option, member]) => [member, option]),
 );

@@ -1,5 +1,5 @@
 /**
- * What `onebit train` shows: the plan, a line that moves, samples, the curve.
+ * The output of `onebit train`: the plan, the progress line, samples, the curve.
  *
  * @module
  */
@@ -30,11 +30,11 @@ export function describePlan({ weightBits, steps }: Recipe, plan: TrainingPlan):
 
 export interface Report {
   show(event: TrainEvent): Promise<void>;
-  /** Takes the moving line away. */
+  /** Removes the progress line. */
   clear(): void;
 }
 
-/** @param isQuiet nothing but the moving line: a program reads what the command prints */
+/** @param isQuiet show only the progress line: a program reads the output */
 export function createReport(terminal: Screen, training: Training, isQuiet: boolean): Report {
   const { recipe, settings, plan } = training,
     firstStep = training.step;

@@ -1,6 +1,5 @@
 /**
- * A server for one folder of files that only ever reads: with the headers that isolate a page, so that its models may
- * use threads.
+ * A read-only server for one folder. Its headers isolate the page, so that models may use threads.
  *
  * @module
  */
@@ -12,15 +11,15 @@ import { pipeline } from "node:stream/promises";
 import { OnebitError, fail } from "../core/errors.ts";
 
 export interface StaticServerOptions {
-  /** The folder whose files are served, and nothing else. */
+  /** The only folder served. */
   readonly folder: string;
   readonly host: string;
-  /** 0: one that is free. */
+  /** 0 for any free port. */
   readonly port: number;
 }
 
 export interface StaticServer {
-  /** Ends in a slash. */
+  /** With a final slash. */
   readonly url: string;
   close(): Promise<void>;
 }
@@ -43,20 +42,20 @@ const HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "x-frame-options": "DENY",
-  // A new build is seen at once; what has not changed is not sent again.
+  // New builds show at once; unchanged files are not sent again.
   "cache-control": "no-cache",
 };
 
 /**
- * Connections that say nothing, or read nothing of a long file, end; a browser needs 6, and tabs share them. Node's own
- * limits are 60 s for the headers, 300 s for a request, and none for the rest.
+ * Ends connections that stay silent or stop reading; a browser needs 6, shared by its tabs. Node's own limits are 60 s
+ * for the headers, 300 s for a request, and none for the rest.
  */
 const LIMITS = { headersTimeoutMs: 10_000, requestTimeoutMs: 30_000, idleTimeoutMs: 60_000, connectionsMax: 128 };
 const CHECK_MS = 1_000;
 
 /**
- * @throws OnebitError `file/not-found` when the folder has no index.html, `option/invalid` when the port or host cannot
- * be had @param limits tests take shorter ones
+ * @throws OnebitError `file/not-found` when the folder has no index.html, `option/invalid` when the port or host is
+ * unavailable @param limits tests take shorter ones
  */
 export async function startStaticServer(
   { folder, host, port }: StaticServerOptions,
@@ -66,7 +65,7 @@ export async function startStaticServer(
     fail("file/not-found", `${folder}: no such folder`, cause),
   );
   await stat(join(root, "index.html")).catch((cause: unknown) =>
-    fail("file/not-found", `${folder}: has no index.html; build the page first (npm run build)`, cause),
+    fail("file/not-found", `${folder}: wanted an index.html; build the page first (npm run build)`, cause),
   );
   const { headersTimeoutMs: headersTimeout, requestTimeoutMs: requestTimeout } = limits;
   const server = createServer({
@@ -81,11 +80,11 @@ export async function startStaticServer(
   server.on("request", (request, response) => {
     const answered =
       isPrivate && !isLocalName(request.headers.host, host) ? refuse(response) : answer(root, request, response);
-    // A file that cannot be read, or shrank: what was promised cannot be sent, and the reader must see that it was not.
+    // The file is unreadable or shrank: cut the connection, so that the reader sees an incomplete body.
     answered.catch(() => response.destroy());
   });
   const shownHost = address.family === "IPv6" ? `[${address.address}]` : address.address;
-  // Browsers treat localhost as secure by its name too, and people read it more easily.
+  // Browsers treat the name localhost as secure too, and it reads better.
   const name = shownHost === "127.0.0.1" || shownHost === "[::1]" ? "localhost" : shownHost;
   return {
     url: `http://${name}:${address.port}/`,
@@ -97,7 +96,7 @@ async function answer(root: string, request: IncomingMessage, response: ServerRe
   if (request.method !== "GET" && request.method !== "HEAD")
     return endWith(request, response, 405, { allow: "GET, HEAD" }, "Only GET and HEAD.\n");
   const file = await openFile(root, request.url ?? "/");
-  if (file === undefined) return endWith(request, response, 404, {}, "There is no such file.\n");
+  if (file === undefined) return endWith(request, response, 404, {}, "No such file.\n");
   try {
     const headers = {
       ...HEADERS,
@@ -125,14 +124,14 @@ function endWith(
     .end(method === "HEAD" ? undefined : text);
 }
 
-/** Sites whose name leads to this machine (DNS rebinding) are none of a server that only this machine should reach. */
+/** Refuses names of other sites that resolve to this machine (DNS rebinding). */
 async function refuse(response: ServerResponse): Promise<void> {
   response
     .writeHead(403, { ...HEADERS, "content-type": "text/plain; charset=utf-8", connection: "close" })
-    .end("This server answers to localhost. To let others in, start it with --host 0.0.0.0.\n");
+    .end("This server answers only to localhost. To let others in, start it with --host 0.0.0.0.\n");
 }
 
-/** @param header `localhost:8321` @param host what the server was told to listen on */
+/** @param header such as `localhost:8321` @param host the address the server listens on */
 function isLocalName(header: string | undefined, host: string): boolean {
   const name = (header ?? "").toLowerCase().replace(/:\d*$/, "");
   return (
@@ -154,7 +153,7 @@ interface OpenedFile {
   readonly etag: string;
 }
 
-/** As many bytes as were promised, of a file that may grow meanwhile. @throws when it has become shorter */
+/** Exactly the promised bytes of a file that may grow meanwhile. @throws if it shrank */
 async function* bytesOf({ handle, path, sizeBytes }: OpenedFile): AsyncGenerator<Uint8Array, void> {
   let sentBytes = 0;
   if (sizeBytes === 0) return;
@@ -169,7 +168,7 @@ async function* bytesOf({ handle, path, sizeBytes }: OpenedFile): AsyncGenerator
   if (sentBytes < sizeBytes) throw new Error(`${path}: ended after ${sentBytes} of ${sizeBytes} bytes`);
 }
 
-/** The file a URL names; undefined for what is none, is hidden, or lies outside, also by a link. */
+/** The file a URL names; undefined if there is none, it is hidden, or it lies outside the folder, also by a link. */
 async function openFile(root: string, url: string): Promise<OpenedFile | undefined> {
   let handle: FileHandle | undefined;
   try {
@@ -179,16 +178,15 @@ async function openFile(root: string, url: string): Promise<OpenedFile | undefin
     if (/[\\\0]/.test(name) || parts.some((part) => part.startsWith("."))) return undefined;
     const path = await realpath(join(root, ...parts, ...(name.endsWith("/") ? ["index.html"] : [])));
     if (!path.startsWith(root + sep)) return undefined;
-    // Not by a link that took the file's place since; and without waiting for the writer of a pipe. Windows has
-    // neither.
+    // Follow no link that has replaced the file since, and do not wait for a pipe's writer. Windows has neither flag.
     handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
-    // What is sent is what was looked at, though another file may take the name meanwhile.
+    // Send the checked file even if another takes its name meanwhile.
     const found = await handle.stat(),
       { size: sizeBytes, mtimeMs } = found;
     if (found.isFile())
       return { path, handle, sizeBytes, etag: `"${sizeBytes.toString(36)}-${Math.trunc(mtimeMs).toString(36)}"` };
   } catch {
-    // As for what does not exist: an answer says nothing of what else is there.
+    // Answer as for a missing file, to reveal nothing about others.
   }
   await handle?.close();
   return undefined;
@@ -203,8 +201,8 @@ function listen(
     server.once("error", (cause: NodeJS.ErrnoException) => {
       const why =
         cause.code === "EADDRINUSE"
-          ? "is in use: choose another with --port, or 0 for one that is free"
-          : `cannot be had: ${cause.message}`;
+          ? "is in use: choose another with --port, or 0 for any free one"
+          : `is unavailable: ${cause.message}`;
       reject(new OnebitError("option/invalid", `port ${port} of ${host}: ${why}`, { cause }));
     });
     server.listen(port, host, () => resolve(server.address() as { address: string; family: string; port: number }));

@@ -32,7 +32,7 @@ describe("an argument is a model", () => {
         true,
       ),
     );
-  test("when there is such a file or folder", () => {
+  test("if such a file or folder exists", () => {
     assert.equal(isModelArgument("bonsai", everything), true);
     assert.equal(isModelArgument("bonsai", nothing), false);
   });
@@ -55,7 +55,7 @@ describe("an argument is a text", () => {
   for (const text of texts) test(JSON.stringify(text), () => assert.equal(kindOfFirstArgument(text, nothing), "text"));
 });
 
-test("one word of small letters is a command, right or wrong; what begins with a dash is an option", () => {
+test("one lower-case word is a command, right or wrong; a leading dash makes an option", () => {
   for (const word of ["rnu", "serve", "to-be", "b2b"]) assert.equal(kindOfFirstArgument(word, nothing), "command");
   for (const word of ["--seed", "-x", "-"]) assert.equal(kindOfFirstArgument(word, everything), "option");
 });
@@ -76,12 +76,12 @@ describe("the nearest command", () => {
   };
   for (const [typo, name] of Object.entries(typos))
     test(`${typo}: ${name || "none"}`, () => assert.equal(nearestName(typo, names), name || undefined));
-  test("is none for a word of which too little is left", () => {
+  test("suggests nothing for a word too different from all", () => {
     for (const word of ["walk", "romeo", "x", ""]) assert.equal(nearestName(word, names), undefined);
   });
 });
 
-describe("a model as people name it elsewhere", () => {
+describe("a model as other programs name it", () => {
   const nothing = (): boolean => false;
   const meant: readonly (readonly [string, string])[] = [
     ["hf.co/owner/repo", "hf:owner/repo"],
@@ -97,7 +97,7 @@ describe("a model as people name it elsewhere", () => {
   ];
   for (const [given, source] of meant) test(given, () => assert.equal(modelSource(given, false, nothing), source));
 
-  test("a bare repository is told what it is called, and taken where only downloads are meant", () => {
+  test("a bare repository is refused with its hf: name, and accepted by commands that only download", () => {
     assert.throws(() => modelSource("owner/repo", false, nothing), {
       code: "file/not-found",
       message: /no such file or folder; the repository on Hugging Face is hf:owner\/repo/,
@@ -109,7 +109,7 @@ describe("a model as people name it elsewhere", () => {
     );
   });
 
-  test("a tag is told to name the file", () => {
+  test("a tag is refused: name the file", () => {
     for (const given of [
       "hf.co/owner/repo:Q1_0",
       "https://huggingface.co/owner/repo:Q1_0",

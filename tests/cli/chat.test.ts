@@ -81,7 +81,7 @@ function start(engine: FakeEngine, args: readonly string[] = []): Session {
 }
 
 describe("onebit chat", () => {
-  test("goes on turn by turn and keeps what was said", async () => {
+  test("continues turn by turn and keeps the conversation", async () => {
     const engine = parrot(3);
     const session = start(engine, ["--system", "Say."]);
     session.stdin.write("x\ny\n");
@@ -121,7 +121,7 @@ describe("onebit chat", () => {
     assert.equal(await session.status, 0);
   });
 
-  test("a full context is told, and /reset begins anew", async () => {
+  test("reports a full context, and /reset starts over", async () => {
     const session = start(parrot(3, 60));
     session.stdin.write(`${"a".repeat(20)}\n`);
     await session.seen("a", 3);
@@ -134,7 +134,7 @@ describe("onebit chat", () => {
     assert.match(session.err(), /the context holds 60/);
   });
 
-  test("a model that cannot chat says so before the first question", async () => {
+  test("a model that cannot chat fails before the first question", async () => {
     const session = start(parrot(1), ["--chat-template", "{{ raise_exception('not me') }}"]);
     assert.equal(await session.status, 1);
     assert.match(session.err(), /not me \[template\/raised\]/);

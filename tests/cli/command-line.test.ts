@@ -95,7 +95,7 @@ describe("onebit", () => {
     assert.equal((await onebit(["--version"])).stdout, `${version}\n`);
   });
 
-  test("wrong command lines end with 2 and say what was wanted", async () => {
+  test("wrong command lines exit with 2 and say what was wanted", async () => {
     const wrong: [string[], RegExp][] = [
       [[], /Usage: onebit COMMAND/],
       [["walk"], /no command "walk"/],
@@ -127,7 +127,7 @@ describe("onebit", () => {
     }
   });
 
-  test("what fails ends with 1, one line and a code", async () => {
+  test("failures exit with 1, one line and a code", async () => {
     writeFileSync(join(folder, "not-a-model.gguf"), "hello");
     const failing: [string[], RegExp][] = [
       [["run", "absent.gguf", "x"], /\[file\/not-found\]/],
@@ -183,7 +183,7 @@ describe("onebit run", () => {
     );
   });
 
-  test("prints the text, takes the prompt from standard input, and repeats itself for a seed", async () => {
+  test("prints the text, reads the prompt from standard input, and repeats with a seed", async () => {
     const options = ["--max-tokens", "12", "--seed", "5", "--temperature", "1"];
     const result = await json(["run", model, "Once upon", ...options]);
     const text = result.text as string;
@@ -212,7 +212,7 @@ describe("onebit run", () => {
     assert.notEqual((banned.ids as number[])[0], (byText.ids as number[])[0]);
   });
 
-  test("says when the context is full", async () => {
+  test("reports a full context", async () => {
     const { status, stderr } = await onebit([
       "run",
       model,
@@ -253,7 +253,7 @@ describe("onebit run", () => {
     assert.equal(status, 130);
   });
 
-  test("a reader that goes away ends it quietly", async () => {
+  test("ends quietly when the reader leaves", async () => {
     const child = spawn(
       process.execPath,
       [CLI, "run", model, "Hello", "--max-tokens", "1000000", "--context", "60000", "--ignore-end"],
@@ -282,7 +282,7 @@ describe("the other commands", () => {
     assert.equal((greedy.ids as number[])[0], last.indexOf(Math.max(...last)));
   });
 
-  test("tokenize gives the ids of the text alone, from an argument or the bytes of a file", async () => {
+  test("tokenize gives only the text's ids, from an argument or a file's bytes", async () => {
     const text = "Hello,\r\n  world <|im_end|>\n";
     writeFileSync(join(folder, "text.txt"), text);
     const result = await json(["tokenize", model, text]);
@@ -365,7 +365,7 @@ describe("the other commands", () => {
     );
   });
 
-  test("chat answers each line that is piped to it", async () => {
+  test("chat answers each piped line", async () => {
     const { status, stdout, stderr } = await onebit(
       ["chat", model, "--max-tokens", "4", "--temperature", "0", "--system", "Be brief.", "--chat-template", "chatml"],
       {

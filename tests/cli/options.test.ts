@@ -65,7 +65,7 @@ describe("refused with 2, without loading", () => {
     [[...RUN, "-m", "x"], /the model is the first argument/],
     [[...RUN, "--max-tokens"], /--max-tokens: wanted a value/],
     [[...RUN, "--max-tokens", "--json"], /--max-tokens: wanted a value, found "--json"/],
-    [[...RUN, "--seed", "1", "--seed", "2"], /--seed: wanted it once, found it twice/],
+    [[...RUN, "--seed", "1", "--seed", "2"], /--seed: given twice, wanted once/],
     [[...RUN, "--json=yes"], /--json: takes no value, got "yes"/],
     ...["10k", "0x10", "1e3", "", " ", "1_000", "١", "5.0", "NaN", "Infinity", "--", "-1"].map(
       (value) => [[...RUN, `--max-tokens=${value}`], /--max-tokens: wanted an integer from 0 up, got/] as const,
@@ -73,7 +73,7 @@ describe("refused with 2, without loading", () => {
     ...["hot", "0x1", "", "1,5", "Infinity", "1e999", "NaN", "1f"].map(
       (value) => [[...RUN, `--temperature=${value}`], /--temperature: wanted a number, got/] as const,
     ),
-    [[...RUN, "--stop", "\\q"], /--stop: "\\\\q" is no escape/],
+    [[...RUN, "--stop", "\\q"], /--stop: unknown escape "\\\\q"/],
     [[...RUN, "--ids", "1,x"], /--ids: wanted token ids/],
     [["serve"], /onebit web serves the chat page/],
     [["rnu", "model.gguf"], /did you mean "run"\?/],
@@ -96,7 +96,7 @@ describe("refused with 2, without loading", () => {
   }
 });
 
-describe("taken as it is meant", () => {
+describe("accepted as meant", () => {
   test("names of llama.cpp and Ollama", async () => {
     const { status, out, err } = await onebit([
       ...RUN,
@@ -127,7 +127,7 @@ describe("taken as it is meant", () => {
     assert.equal(await text("\\u0062"), "a\\");
   });
 
-  test("everything behind -- is an argument, and so is what only looks like an option", async () => {
+  test("everything after -- is an argument, and so is a text that looks like an option", async () => {
     for (const args of [
       ["run", "--temperature", "0", "--", "model.gguf", "--seed"],
       ["run", "model.gguf", "- a list", "--temperature", "0"],
@@ -152,7 +152,7 @@ describe("taken as it is meant", () => {
   });
 });
 
-test("what the library refuses is told by the command line's names, with 2", async () => {
+test("the library's refusals use the command line's option names, with 2", async () => {
   for (const [flag, value] of [
     ["--temperature", "200"],
     ["--top-p", "0"],
@@ -165,18 +165,18 @@ test("what the library refuses is told by the command line's names, with 2", asy
   }
 });
 
-describe("nothing that is shown drives a terminal", () => {
+describe("output cannot control a terminal", () => {
   const EVIL = "a\x1b]0;owned\x07b\x9b31mc\u202ed\re\bf\tg\nh";
   const FORBIDDEN = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
 
-  test("newlines and tabs stay; a sequence cut in two is none", () => {
+  test("newlines and tabs stay; a sequence cut in two is harmless", () => {
     assert.doesNotMatch(plainText(EVIL), FORBIDDEN);
     assert.match(plainText(EVIL), /f\tg\nh$/);
     for (let cut = 0; cut <= EVIL.length; cut++)
       assert.equal(plainText(EVIL.slice(0, cut)) + plainText(EVIL.slice(cut)), plainText(EVIL));
   });
 
-  test("text of a model on a terminal; a program gets it as it is", async () => {
+  test("a model's text is plain on a terminal, unchanged for a program", async () => {
     const shown = await onebit([...RUN, "--temperature", "0"], { reply: EVIL, isTty: true });
     assert.doesNotMatch(shown.out, FORBIDDEN);
     assert.match(shown.out, /^a\ufffd\]0;owned\ufffdb/);

@@ -47,7 +47,7 @@ async function run(
 }
 
 describe("a person at the terminal", () => {
-  test("sees a progress bar that leaves no trace, and the speeds", async () => {
+  test("sees a progress bar that disappears, and the speeds", async () => {
     const { status, out, err } = await run(["run", "model", "Hi", "--temperature", "0"], true);
     assert.equal(status, 0);
     assert.equal(out, "ok\n");
@@ -56,16 +56,16 @@ describe("a person at the terminal", () => {
     assert.match(err, /prompt 3 tokens, [\d.]+ tokens\/s; reply 4 tokens, [\d.]+ tokens\/s\n$/);
   });
 
-  test("is told which model continues when none was named", async () => {
+  test("names the model that continues when none was given", async () => {
     for (const args of [["run", "Hi there"], ["Hi there"]])
-      assert.match((await run(args, true)).err, /the model in the package continues/);
+      assert.match((await run(args, true)).err, /the bundled model continues/);
     assert.doesNotMatch((await run(["run", "model", "Hi there"], true)).err, /in the package/);
   });
 
   test("is asked for a prompt when there is none", async () => {
     const { status, err } = await run(["run", "model.gguf"], true);
     assert.equal(status, 2);
-    assert.match(err, /there is no prompt/);
+    assert.match(err, /wanted a prompt/);
     assert.match(err, /See: onebit run --help/);
   });
 });
@@ -74,13 +74,13 @@ test("a program at the other end gets the text and nothing else", async () => {
   assert.deepEqual(await run(["run", "model", "Hi", "--temperature", "0"], false), { status: 0, out: "ok\n", err: "" });
 });
 
-test("a mistake of ours ends with 1 and shows its trace", async () => {
+test("a bug of ours exits with 1 and shows its trace", async () => {
   const { status, err } = await run(["run", "model", "Hi"], false, true);
   assert.equal(status, 1);
   assert.match(err, /^onebit: TypeError: a mistake of ours\n +at /);
 });
 
-test("numbers are written for people, values for programs", () => {
+test("formats numbers for people, values for programs", () => {
   assert.deepEqual([0, 999, 1000, 1_536_000, 999_499, 999_500, 811_000_000, 4e9, 3e12, 5e15].map(formatBytes), [
     "0 B",
     "999 B",

@@ -322,7 +322,7 @@ describe("load", () => {
     await rejectsWith(load(`${server.url}/page.gguf`, { platform: platform() }), /^file\/unknown-format$/, /web page/);
     await rejectsWith(load("hf:o/m", { platform: platform(), signal: AbortSignal.abort() }), /^aborted$/, /abort/);
     const { hub: _, ...bare } = nodePlatform();
-    await rejectsWith(load("hf:o/m", { platform: bare }), /^hub\/unavailable$/, /no place for models/);
+    await rejectsWith(load("hf:o/m", { platform: bare }), /^hub\/unavailable$/, /cannot store models/);
   });
 });
 
@@ -354,7 +354,7 @@ describe("the command line", () => {
       pulled.stderr,
       /chose m-TQ2_0\.gguf \(a GGUF file of 1-bit or ternary weights\); there are also m-Q8_0\.gguf/,
     );
-    assert.match(pulled.stdout, /^hf:o\/m\/m-TQ2_0\.gguf@e{40}: 3\.0 kB, 3\.0 kB fetched\n\/.*m-TQ2_0\.gguf\n$/);
+    assert.match(pulled.stdout, /^hf:o\/m\/m-TQ2_0\.gguf@e{40}: 3\.0 kB, 3\.0 kB downloaded\n\/.*m-TQ2_0\.gguf\n$/);
     const json = JSON.parse((await onebit("pull", "hf:o/m", "--offline", "--json")).stdout) as Record<string, unknown>;
     assert.deepEqual(Object.keys(json), [
       "source",
@@ -370,7 +370,7 @@ describe("the command line", () => {
     assert.match((await onebit("list")).stdout, /^ +3\.0 kB {2}hf:o\/m\n {10}m-TQ2_0\.gguf {2}3\.0 kB\n$/);
     const [listed] = JSON.parse((await onebit("list", "--json")).stdout) as Record<string, unknown>[];
     assert.deepEqual(Object.keys(listed), ["source", "files", "sizeBytes", "unfinishedBytes"]);
-    assert.match((await onebit("remove", "hf:o/m")).stdout, /^hf:o\/m: removed, 3\.0 kB are free again\n$/);
+    assert.match((await onebit("remove", "hf:o/m")).stdout, /^hf:o\/m: removed, freed 3\.0 kB\n$/);
     assert.deepEqual(JSON.parse((await onebit("list", "--json")).stdout), []);
     assert.equal((await onebit("remove", "hf:o/m")).status, 1);
     assert.equal((await onebit("pull")).status, 2);

@@ -35,7 +35,7 @@ describe("static server", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test("gives files with their types, isolated", async () => {
+  test("serves files with their types and isolation headers", async () => {
     for (const [path, type, body] of [
       ["", "text/html; charset=utf-8", "<p>page"],
       ["a.js?x", "text/javascript; charset=utf-8", "1"],
@@ -57,7 +57,7 @@ describe("static server", () => {
     }
   });
 
-  test("does not send again what has not changed", async () => {
+  test("does not resend unchanged files", async () => {
     const etag = (await fetch(`${server.url}a.js`)).headers.get("etag") ?? "";
     assert.equal((await fetch(`${server.url}a.js`, { headers: { "if-none-match": etag } })).status, 304);
   });
@@ -115,7 +115,7 @@ describe("static server", () => {
       });
     }
 
-    test("any name where the network is let in", async () => {
+    test("accepts any name when it listens on the network", async () => {
       const open = await startStaticServer({ folder: join(folder, "web"), host: "0.0.0.0", port: 0 });
       try {
         assert.match(
@@ -139,7 +139,7 @@ describe("static server", () => {
           .end(),
       );
 
-    test("and grows: as many bytes as were promised", async () => {
+    test("and grows: sends as many bytes as promised", async () => {
       writeFileSync(path(), new Uint8Array(sizeBytes));
       const answer = await begin(server.url);
       appendFileSync(path(), new Uint8Array(sizeBytes));
@@ -148,7 +148,7 @@ describe("static server", () => {
       assert.deepEqual([bytes, answer.headers["content-length"]], [sizeBytes, String(sizeBytes)]);
     });
 
-    test("and shrinks: the reader sees that it was cut, and the server goes on", async () => {
+    test("and shrinks: the reader sees a cut body, and the server lives on", async () => {
       writeFileSync(path(), new Uint8Array(sizeBytes));
       const answer = await begin(server.url);
       truncateSync(path(), 1000);
@@ -165,7 +165,7 @@ describe("static server", () => {
     });
   });
 
-  test("connections that stay silent, stop in their headers or read nothing are ended, others served", async () => {
+  test("ends connections that stay silent, stop in their headers or read nothing; serves others", async () => {
     writeFileSync(join(folder, "web", "long.gguf"), new Uint8Array(64 * 1024 * 1024));
     const strict = await startStaticServer(
       { folder: join(folder, "web"), host: "127.0.0.1", port: 0 },
@@ -192,7 +192,7 @@ describe("static server", () => {
     }
   });
 
-  test("clients that send headers or a body a byte at a time are ended; others are served", async () => {
+  test("ends clients that send headers or a body byte by byte; serves others", async () => {
     const strict = await startStaticServer(
         { folder: join(folder, "web"), host: "127.0.0.1", port: 0 },
         { headersTimeoutMs: 400, requestTimeoutMs: 600, idleTimeoutMs: 60_000, connectionsMax: 64 },
@@ -215,7 +215,7 @@ describe("static server", () => {
     }
   });
 
-  test("more connections than the limit are refused, and their end makes room", async () => {
+  test("refuses connections beyond the limit, until others end", async () => {
     const strict = await startStaticServer(
       { folder: join(folder, "web"), host: "127.0.0.1", port: 0 },
       { headersTimeoutMs: 5_000, requestTimeoutMs: 5_000, idleTimeoutMs: 5_000, connectionsMax: 4 },
@@ -238,7 +238,7 @@ describe("static server", () => {
     }
   });
 
-  test("a port that is taken, a folder that is none: said", async () => {
+  test("reports a taken port and a missing folder", async () => {
     const port = Number(new URL(server.url).port);
     await assert.rejects(
       startStaticServer({ folder: join(folder, "web"), host: "127.0.0.1", port }),

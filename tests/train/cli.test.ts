@@ -109,7 +109,7 @@ test("Ctrl-C saves; --resume ends with the weights of a run in one go, on any nu
   );
   assert.equal(stopped.status, 130, stopped.stderr);
   const step = Number(
-    /stopped at step (\d+), which is saved; the same command with --resume goes on/.exec(stopped.stderr)?.[1],
+    /stopped at step (\d+) and saved it; continue with the same command and --resume/.exec(stopped.stderr)?.[1],
   );
   assert.ok(step >= 20 && step < 300, stopped.stderr);
   assert.deepEqual(
@@ -123,7 +123,7 @@ test("Ctrl-C saves; --resume ends with the weights of a run in one go, on any nu
 
   const resumed = await onebit(["train", "book.gz", "--out", "stopped", ...args, "--resume", "--threads", "2"]);
   assert.equal(resumed.status, 0, resumed.stderr);
-  assert.match(resumed.stderr, new RegExp(`going on from step ${step}, `));
+  assert.match(resumed.stderr, new RegExp(`resuming from step ${step}, `));
   const whole = await onebit([
     "train",
     "book.txt",
@@ -172,7 +172,7 @@ test("a shape that GGUF cannot hold is refused at once, and trained with --no-gg
   const args = ["train", "book.txt", ...TINY, "--steps", "2", "--no-glu"];
   const refused = await onebit([...args, "--out", "no-glu"]);
   assert.equal(refused.status, 1);
-  assert.match(refused.stderr, /no gate.*\(--no-gguf trains it all the same\) \[model\/unsupported-architecture\]/);
+  assert.match(refused.stderr, /no gate.*\(train it with --no-gguf\) \[model\/unsupported-architecture\]/);
   assert.ok(!existsSync(join(folder, "no-glu", "checkpoint-2.onebit")));
   const trained = await onebit([...args, "--out", "no-glu", "--no-gguf"]);
   assert.equal(trained.status, 0, trained.stderr);

@@ -22,7 +22,7 @@ export const bench: Command = {
     ["--tokens N", `tokens to generate (default ${TOKENS_DEFAULT})`],
     ["--repeat N", `times to measure (default ${REPEAT_DEFAULT})`],
     ...LOAD_OPTION_HELP,
-    ["--json", "print loadMs, promptTokensPerSecond, tokensPerSecond and what was run"],
+    ["--json", "print loadMs, promptTokensPerSecond, tokensPerSecond and the settings"],
   ],
   examples: [
     "onebit bench model.gguf --threads 1",
@@ -41,7 +41,7 @@ export const bench: Command = {
     const prompt = options.integer("prompt", 1) ?? PROMPT_DEFAULT;
     const tokens = options.integer("tokens", 2) ?? TOKENS_DEFAULT;
     const repeat = options.integer("repeat", 1) ?? REPEAT_DEFAULT;
-    // As short as the work allows, unless asked otherwise: the cache is memory that is written.
+    // By default no longer than needed: loading writes the whole cache.
     await using model = await loadModel(context, { contextLength: options.integer("context", 1) ?? prompt + tokens });
     const runs: Speeds[] = [];
     for (let i = 0; i < repeat; i++) runs.push(await measure(model, prompt, tokens, signal));
@@ -74,14 +74,14 @@ async function measure(model: Model, prompt: number, tokens: number, signal: Abo
   });
   const { timings } = await generation.result();
   signal.throwIfAborted();
-  // The first token comes from the prompt's last row; each of the others took one evaluation.
+  // The first token comes from the prompt's last row; each other took one evaluation.
   return {
     promptTokensPerSecond: (timings.promptTokens * 1000) / timings.promptMs,
     tokensPerSecond: ((timings.tokens - 1) * 1000) / timings.generateMs,
   };
 }
 
-/** Ids all over the vocabulary, always the same (a linear congruential generator of Numerical Recipes). */
+/** The same ids every time, spread over the vocabulary (the linear congruential generator of Numerical Recipes). */
 function pseudoIds(n: number, vocabSize: number): number[] {
   let state = 1;
   return Array.from({ length: n }, () => {

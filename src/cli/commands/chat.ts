@@ -22,15 +22,15 @@ const PROMPT = "> ";
 export const chat: Command = {
   name: "chat",
   summary: "Talk with a model, turn by turn",
-  usage: "onebit chat MODEL [options]   (Ctrl-C stops the reply; /exit or Ctrl-D leaves; /reset begins anew)",
+  usage: "onebit chat MODEL [options]   (Ctrl-C stops the reply; /exit or Ctrl-D leaves; /reset starts over)",
   optionHelp: [
     ["--system TEXT", "the system message"],
     [
       "--chat-template T",
-      "instead of the model's own template: bitnet, chatml, falcon3, llama3, a name of one in its file, a file, " +
-        "or a template",
+      "a template instead of the model's own: bitnet, chatml, falcon3, llama3, a name from the model file, a file, " +
+        "or the template's text",
     ],
-    ["--no-thinking", "ask models that can think before they answer not to"],
+    ["--no-thinking", "tell reasoning models to answer without thinking"],
     ...SAMPLING_OPTION_HELP,
     ...LOAD_OPTION_HELP,
   ],
@@ -54,22 +54,22 @@ export const chat: Command = {
     await using model = await loadModel(context);
     const system = options.text("system");
     const opening: ChatMessage[] = system === undefined ? [] : [{ role: "system", content: system }];
-    // A model that cannot chat says so now, not after the first question was typed.
+    // A model that cannot chat fails now, not after the first question.
     model.chatPrompt([...opening, { role: "user", content: "" }], sampling);
     await converse(context, model, opening, sampling);
   },
 };
 
-/** A file's text where there is such a file; names and templates are the library's to know. */
+/** A file's text if there is such a file; the library resolves names and templates. */
 function readTemplate(given: string | undefined): string | undefined {
   if (given === undefined || Object.hasOwn(CHAT_TEMPLATES, given) || isChatTemplateText(given) || !existsSync(given))
     return given;
   if (statSync(given).size > TEMPLATE_CHARS_MAX * 4)
-    fail("usage", `--chat-template: ${quoted(given)} is larger than any template`);
+    fail("usage", `--chat-template: ${quoted(given)} is too large for a template`);
   const text = readFileSync(given, "utf8");
   return isChatTemplateText(text)
     ? text
-    : fail("usage", `--chat-template: ${quoted(given)} has no {{ or {%, so it is no template`);
+    : fail("usage", `--chat-template: ${quoted(given)} has no {{ or {%: wanted a template`);
 }
 
 async function converse(
@@ -89,7 +89,7 @@ async function converse(
     terminal.err("\n(Ctrl-C again, Ctrl-D or /exit to leave)\n");
     lines.prompt();
   };
-  // A terminal in raw mode hands Ctrl-C to readline, anything else gets the signal.
+  // A terminal in raw mode sends Ctrl-C to readline; otherwise the signal comes.
   lines.on("SIGINT", onInterrupt);
   const stopListening = terminal.onInterrupt(onInterrupt);
   try {
@@ -111,7 +111,7 @@ async function converse(
   }
 }
 
-/** Readline, with the prompt only where a person sees it. */
+/** Readline, with a prompt only on a terminal. */
 function openLines(terminal: Screen): Interface {
   const isInteractive = terminal.stdinIsTty && terminal.stderrIsTty;
   const lines = createInterface({
@@ -124,7 +124,7 @@ function openLines(terminal: Screen): Interface {
   return lines;
 }
 
-/** One turn. A failed one (a full context, say) is reported and forgotten; the conversation goes on. */
+/** One turn. It reports and drops a failed turn (a full context, say); the conversation continues. */
 async function answer(
   terminal: Screen,
   model: Model,
@@ -139,7 +139,7 @@ async function answer(
     const { text, stopReason } = await generation.result();
     await terminal.out("\n");
     if (stopReason === "context")
-      terminal.err(`(the context of ${model.contextLength} tokens is full: /reset begins anew)\n`);
+      terminal.err(`(the context of ${model.contextLength} tokens is full: /reset starts over)\n`);
     messages.push({ role: "assistant", content: text });
   } catch (error) {
     if (!(error instanceof OnebitError)) throw error;

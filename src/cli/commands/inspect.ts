@@ -1,5 +1,5 @@
 /**
- * `onebit inspect`: what a model file holds and what running it will cost, without loading it.
+ * `onebit inspect`: shows a model file's contents and its memory, without loading it.
  *
  * @module
  */
@@ -9,16 +9,16 @@ import { LOAD_OPTION_HELP, LOAD_OPTION_TYPES, loadOptions } from "../command.ts"
 import type { Command } from "../command.ts";
 import { formatBytes, formatJson } from "../format.ts";
 
-/** Longer lists (vocabularies, merges) are told by their length. */
+/** Of longer lists (vocabularies, merges) only the length is shown. */
 const LIST_ITEMS_SHOWN = 8;
-/** Longer texts (chat templates) are cut where people read them, not in JSON. */
+/** Longer texts (chat templates) are cut for people, not in JSON. */
 const TEXT_CHARS_SHOWN = 100;
 
 export const inspect: Command = {
   name: "inspect",
-  summary: "Show a model file's header, its tensors and what it will cost in memory",
+  summary: "Show a model file's header, its tensors and the memory it needs",
   usage: "onebit inspect MODEL [options]",
-  optionHelp: [...LOAD_OPTION_HELP, ["--json", "print everything as JSON; long lists by their length"]],
+  optionHelp: [...LOAD_OPTION_HELP, ["--json", "print everything as JSON; of long lists the length"]],
   examples: ["onebit inspect model.gguf", "onebit inspect model.gguf --context 8192 --json"],
   optionTypes: { json: { type: "boolean" }, ...LOAD_OPTION_TYPES },
   nPositionals: [1, 1],
@@ -85,7 +85,7 @@ function print({
     `kernels: ${
       engine
         ? `${engine.variant}, ternary weights by ${engine.ternaryKernel}`
-        : "none of these run here: WebAssembly SIMD is missing"
+        : "none: this engine has no WebAssembly SIMD"
     }`,
     `shape: ${config.nLayers} layers, width ${config.nEmbd}, feed-forward ${config.nFf}, ${config.nHeads} heads ` +
       `(${config.nKvHeads} KV), vocabulary ${config.vocabSize}, trained for ${config.contextLengthTrained} ` +
@@ -106,7 +106,7 @@ function print({
   ].join("\n");
 }
 
-/** Names come from the file: shown as JSON, which escapes what would drive a terminal. */
+/** Names come from the file: JSON escapes terminal controls in them. */
 function notUsed(what: string, names: readonly string[]): string[] {
   if (names.length === 0) return [];
   const shown = names.slice(0, LIST_ITEMS_SHOWN).map(show).join(", "),
@@ -116,7 +116,7 @@ function notUsed(what: string, names: readonly string[]): string[] {
 
 function show(value: unknown): string {
   const text = typeof value === "bigint" ? String(value) : (JSON.stringify(value) ?? "");
-  // Control characters of a hostile file do not reach the terminal: JSON escapes the ASCII ones, this the others.
+  // Keeps a hostile file's control characters off the terminal: JSON escapes ASCII ones, this the others.
   const safe = text.replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
   return safe.length > TEXT_CHARS_SHOWN ? `${safe.slice(0, TEXT_CHARS_SHOWN)}…` : safe;
 }

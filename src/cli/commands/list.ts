@@ -1,5 +1,5 @@
 /**
- * `onebit list`: the models that are kept on this machine.
+ * `onebit list`: the models kept on this machine.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { formatBytes, formatJson } from "../format.ts";
 
 export const list: Command = {
   name: "list",
-  summary: "List the models that were downloaded, by onebit or by Hugging Face's own programs",
+  summary: "List models downloaded by onebit or by Hugging Face's own programs",
   usage: "onebit list [options]",
   optionHelp: [["--json", "print everything as JSON"]],
   examples: ["onebit list", "onebit list --json"],
@@ -20,9 +20,9 @@ export const list: Command = {
       await terminal.out(formatJson(models));
       return;
     }
-    if (models.length === 0) terminal.err("onebit: no model is kept here; try onebit pull\n");
+    if (models.length === 0) terminal.err("onebit: no models here; download one with onebit pull\n");
     const lines = models.map(({ source, files, sizeBytes, unfinishedBytes }) => {
-      const unfinished = unfinishedBytes > 0 ? `  (a download of ${formatBytes(unfinishedBytes)} is unfinished)` : "";
+      const unfinished = unfinishedBytes > 0 ? `  (${formatBytes(unfinishedBytes)} of an unfinished download)` : "";
       return [
         `${formatBytes(sizeBytes).padStart(8)}  ${source}${unfinished}\n`,
         ...files.map((file) => `${" ".repeat(10)}${file.name}  ${formatBytes(file.sizeBytes)}\n`),

@@ -1,5 +1,5 @@
 /**
- * `onebit logits`: the raw numbers, for comparing engines.
+ * `onebit logits`: writes raw logits, for comparing engines.
  *
  * @module
  */
@@ -23,12 +23,12 @@ export const logits: Command = {
   nPositionals: [1, 1],
   async run(context) {
     const { options, signal } = context;
-    const ids = options.ids("ids") ?? fail("usage", "--ids is missing: the token ids to read");
-    const path = options.text("out") ?? fail("usage", "--out is missing: the file to write");
+    const ids = options.ids("ids") ?? fail("usage", "--ids is missing: wanted the token ids to read");
+    const path = options.text("out") ?? fail("usage", "--out is missing: wanted the file to write");
     if (/\.(?:npy|npz|json|csv|txt|pt|safetensors|gguf)$/i.test(path))
       fail(
         "usage",
-        "--out: the file is raw f32, little endian, whatever it is called: wanted a name such as logits.f32, " +
+        "--out: the file is raw f32, little endian, whatever its name: wanted a name such as logits.f32, " +
           `got ${quoted(path)}`,
       );
     await using model = await loadModel(context);
@@ -49,7 +49,7 @@ function openForWriting(path: string): number {
   }
 }
 
-/** One call may write less than it was given. */
+/** One call may write only part. */
 function writeAll(file: number, bytes: Uint8Array, path: string): void {
   try {
     for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);

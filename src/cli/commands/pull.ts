@@ -1,5 +1,5 @@
 /**
- * `onebit pull`: bring a model to this machine, or find that it is there.
+ * `onebit pull`: downloads a model unless it is here already.
  *
  * @module
  */
@@ -12,13 +12,13 @@ import { createPullLine } from "../pull-line.ts";
 
 export const pull: Command = {
   name: "pull",
-  summary: "Download a model and keep it, or go on with a download",
+  summary: "Download a model and keep it, or resume a download",
   usage: "onebit pull SOURCE [options]",
   optionHelp: [
     ...HUB_OPTION_HELP,
-    ["--sha256 HEX", "refuse any other file"],
+    ["--sha256 HEX", "accept only a file with this hash"],
     ["--refresh", "ask the server of a plain URL whether its file has changed"],
-    ["--verify", "hash files again that were there already"],
+    ["--verify", "hash existing files again"],
     ["--json", "print the result as JSON"],
   ],
   examples: [
@@ -54,7 +54,7 @@ export const pull: Command = {
       await terminal.out(formatJson({ source, format, commit, files, reason, others, fetchedBytes, isStale }));
       return;
     }
-    if (isStale) terminal.err("onebit: the network cannot be reached; this is what was here before\n");
+    if (isStale) terminal.err("onebit: cannot reach the network; using the copy already here\n");
     if (others.length > 0)
       terminal.err(`onebit: chose ${files[0].name} (${reason}); there are also ${listed(others)}\n`);
     await terminal.out(describe(pulled));
@@ -63,9 +63,9 @@ export const pull: Command = {
 
 function describe({ source, files, fetchedBytes }: PulledModel): string {
   const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const came = fetchedBytes === 0 ? "was there" : `${formatBytes(fetchedBytes)} fetched`;
+  const came = fetchedBytes === 0 ? "already here" : `${formatBytes(fetchedBytes)} downloaded`;
   const lines = files.map(
-    ({ path, name, hash }) => `${path ?? name}${hash === undefined ? " (not verified: nobody told its hash)" : ""}`,
+    ({ path, name, hash }) => `${path ?? name}${hash === undefined ? " (not verified: its hash is unknown)" : ""}`,
   );
   return [`${source}: ${formatBytes(totalBytes)}, ${came}`, ...lines, ""].join("\n");
 }

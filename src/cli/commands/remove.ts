@@ -1,5 +1,5 @@
 /**
- * `onebit remove`: take a downloaded model away.
+ * `onebit remove`: removes a downloaded model.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export const remove: Command = {
     await terminal.out(
       options.flag("json")
         ? formatJson({ source, freedBytes })
-        : `${source}: removed, ${formatBytes(freedBytes)} are free again\n`,
+        : `${source}: removed, freed ${formatBytes(freedBytes)}\n`,
     );
   },
 };

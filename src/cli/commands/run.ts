@@ -13,7 +13,7 @@ import { loadModel } from "../progress.ts";
 import { SAMPLING_OPTION_HELP, SAMPLING_OPTION_TYPES, samplingOptions } from "../sampling-options.ts";
 import { readText } from "../terminal.ts";
 
-/** A model of bytes: 300 are a dozen lines. At 0.8 its words are mostly English and its speakers still differ. */
+/** Its tokens are bytes: 300 are a dozen lines. At 0.8 its words are mostly English and its speakers still vary. */
 const DEFAULT_MODEL_SAMPLING = { maxTokens: 300, temperature: 0.8 } as const satisfies GenerateOptions;
 
 export const run: Command = {
@@ -21,18 +21,17 @@ export const run: Command = {
   summary: "Continue a text",
   usage: "onebit run [MODEL] [PROMPT] [options]   (the prompt is read from standard input when piped)",
   notes: [
-    "Without MODEL the model in the package continues the text: a small one that writes like Shakespeare, with " +
+    "Without MODEL the bundled model continues the text: a small one that writes like Shakespeare, with " +
       "--temperature 0.8",
-    "and --max-tokens 300 where these are not given. One argument alone is a MODEL when it is a file or folder " +
-      "there is, ends in",
-    ".gguf or .safetensors, or, without blanks, begins with hf: or http(s): or contains a slash; otherwise it is " +
+    "and --max-tokens 300 unless given. A single argument is a MODEL if it is an existing file or folder, " + "ends in",
+    ".gguf or .safetensors, or, without spaces, begins with hf: or http(s): or contains a slash; otherwise it is " +
       "the prompt.",
   ],
   optionHelp: [
     ["--ids 1,2,3", "token ids as the prompt, instead of text"],
     ...SAMPLING_OPTION_HELP,
-    ["--special", "read special tokens like <|eot_id|> in the prompt as such, not as text"],
-    ["--ignore-end", "go on past end-of-text tokens"],
+    ["--special", "read <|eot_id|> and the like in the prompt as special tokens, not as text"],
+    ["--ignore-end", "continue past end-of-text tokens"],
     ...LOAD_OPTION_HELP,
     ["--json", "print one JSON object instead of the text"],
   ],
@@ -53,13 +52,13 @@ export const run: Command = {
   nPositionals: [0, 2],
   async run(context) {
     const { options, signal, terminal } = context;
-    // Everything the command line can get wrong, before the model is loaded.
+    // Check the whole command line before loading the model.
     const { source, text } = readArguments(context.positionals),
       sampling = samplingOptions(options);
     const prompt = await readPrompt(context, text);
     await using model = await loadModel({ ...context, positionals: source === undefined ? [] : [source] });
     if (source === undefined && terminal.stderrIsTty)
-      terminal.err("onebit: the model in the package continues; to run another: onebit run MODEL PROMPT\n");
+      terminal.err("onebit: the bundled model continues; to run another: onebit run MODEL PROMPT\n");
     const isJson = options.flag("json");
     const generation = model.generate(prompt, {
       ...(source === undefined ? withDefaults(sampling) : sampling),
@@ -77,7 +76,7 @@ export const run: Command = {
   },
 };
 
-/** No `source`: the model in the package. */
+/** Without `source`: the bundled model. */
 function readArguments([first, second]: readonly string[]): { source: string | undefined; text: string | undefined } {
   const isSource = first !== undefined && (second !== undefined || isModelArgument(first));
   return isSource ? { source: first, text: second } : { source: undefined, text: first };
@@ -95,11 +94,11 @@ async function readPrompt(
   const ids = options.ids("ids");
   if (ids !== undefined) return text === undefined ? ids : fail("usage", "give a prompt or --ids, not both");
   if (text !== undefined) return text;
-  if (terminal.stdinIsTty) fail("usage", "there is no prompt: give it as an argument, as --ids, or on standard input");
+  if (terminal.stdinIsTty) fail("usage", "wanted a prompt: give it as an argument, as --ids, or on standard input");
   const piped = await readText(terminal.stdin, signal);
   if (piped === "")
     fail("usage", "standard input is empty: give a prompt as an argument, as --ids, or on standard input");
-  // `echo` and editors end a text with a newline that is no part of it.
+  // `echo` and editors add a final newline.
   return piped.replace(/\r?\n$/, "");
 }
 
@@ -118,7 +117,7 @@ function describeRun(model: Model, { promptIds, ids, text, stopReason, timings }
 
 function sayHowItEnded({ terminal }: CommandContext, model: Model, { stopReason, timings }: GenerationResult): void {
   if (stopReason === "context")
-    terminal.err(`onebit: stopped: the context of ${model.contextLength} tokens is full (--context gives it more)\n`);
+    terminal.err(`onebit: stopped: the context of ${model.contextLength} tokens is full; raise it with --context\n`);
   if (!terminal.stderrIsTty) return;
   const { promptTokens, promptMs, tokens, generateMs } = timings;
   terminal.err(

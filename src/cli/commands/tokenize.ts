@@ -15,8 +15,8 @@ export const tokenize: Command = {
   usage: "onebit tokenize MODEL (TEXT | --file FILE) [options]",
   optionHelp: [
     ["--file FILE", "read the text from a file, byte for byte (UTF-8)"],
-    ["--add-special", "add what `run` puts before a text, such as BOS; no EOS, after which no model goes on"],
-    ["--special", "read special tokens like <|eot_id|> in the text as such, not as text"],
+    ["--add-special", "add what `run` puts before a text, such as BOS, but no EOS, which would end the text"],
+    ["--special", "read <|eot_id|> and the like in the text as special tokens, not as text"],
     ["--json", "print { ids, tokens, count }"],
   ],
   examples: ['onebit tokenize model.gguf "Hello, world"', "onebit tokenize model.gguf --file book.txt --json"],
@@ -47,7 +47,7 @@ export const tokenize: Command = {
 };
 
 function readInput(argument: string | undefined, path: string | undefined): string {
-  if ((argument === undefined) === (path === undefined)) fail("usage", "give a text or --file, one of the two");
+  if ((argument === undefined) === (path === undefined)) fail("usage", "give either a text or --file");
   if (path === undefined) return argument as string;
   try {
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(readFileSync(path));

@@ -1,5 +1,5 @@
 /**
- * `onebit train`: from a text to a model.
+ * `onebit train`: trains a model on a text.
  *
  * @module
  */
@@ -19,13 +19,13 @@ export const train: Command = {
   summary: "Train a model on a text",
   usage: "onebit train TEXT --out FOLDER [options]   (TEXT is any file, gzip too)",
   optionHelp: [
-    ["--out FOLDER", "where checkpoints, metrics.jsonl, loss.svg and the model go"],
-    ["--resume", "go on from the last checkpoint in the folder, after a stop, a crash or a kill; to the same bits"],
-    ["--plan", "only say what it would take"],
+    ["--out FOLDER", "folder for checkpoints, metrics.jsonl, loss.svg and the model"],
+    ["--resume", "continue from the folder's last checkpoint, after a stop, a crash or a kill; to the same bits"],
+    ["--plan", "only print the plan and its memory"],
     ...TRAINING_OPTION_HELP,
-    ["--prompt TEXT", "what samples continue (default: the beginning of the validation text)"],
+    ["--prompt TEXT", "text for samples to continue (default: the beginning of the validation text)"],
     ["--threads N", "threads to train on (default: the processors, 1 for small models; the weights are the same)"],
-    ["--name NAME", "what the model is called in its files"],
+    ["--name NAME", "the model's name in its files"],
     ["--export FILE", "the model as GGUF (default: model.gguf in the folder)"],
     ["--ternary TYPE", "TQ2_0, TQ1_0, Q2_0 or I2_S (default: TQ2_0, Q2_0 where rows do not divide)"],
     ["--no-gguf", "export no GGUF file and write no samples, for shapes that GGUF cannot hold"],
@@ -69,7 +69,7 @@ export const train: Command = {
       return;
     }
     const folder =
-      output.folder ?? fail("usage", "--out is missing: the folder for checkpoints, metrics and the model");
+      output.folder ?? fail("usage", "--out is missing: wanted a folder for checkpoints, metrics and the model");
     const training = await open(context, platform, { choices, threads, folder, hasGguf: output.hasGguf });
     try {
       sayWhereFrom(context, training);
@@ -95,7 +95,7 @@ function outputOf(options: Options): ModelOutput & { readonly folder: string | u
   if (gguf !== undefined && !/\.gguf$/i.test(gguf)) {
     const instead = /\.safetensors$/i.test(gguf)
       ? "for safetensors: --safetensors FOLDER"
-      : "there are GGUF files, and safetensors by --safetensors FOLDER";
+      : "for safetensors: --safetensors FOLDER";
     fail("usage", `--export: wanted a file that ends in .gguf, got ${quoted(gguf)}; ${instead}`);
   }
   if (!hasGguf && gguf !== undefined) fail("usage", "give --export or --no-gguf, not both");
@@ -133,25 +133,23 @@ async function open(
     samplePrompt: options.text("prompt"),
   });
   try {
-    // What cannot be exported should not be trained for hours.
+    // Fail before hours of training, not at the export.
     if (hasGguf) await training.gguf({ ternary: outputOf(options).ternary });
     if (options.text("safetensors") !== undefined) await training.safetensors();
   } catch (error) {
     await training.close();
-    if (error instanceof OnebitError && hasGguf)
-      fail(error.code, `${error.message} (--no-gguf trains it all the same)`, error);
+    if (error instanceof OnebitError && hasGguf) fail(error.code, `${error.message} (train it with --no-gguf)`, error);
     throw error;
   }
   return training;
 }
 
 function sayWhereFrom({ terminal, options }: CommandContext, { resumedFrom, logSetAside, step }: Training): void {
-  if (logSetAside)
-    terminal.err(`onebit: the log was damaged and is set aside as ${logSetAside.path}: ${logSetAside.reason}\n`);
+  if (logSetAside) terminal.err(`onebit: moved the damaged log to ${logSetAside.path}: ${logSetAside.reason}\n`);
   for (const { reason } of resumedFrom?.skipped ?? [])
-    terminal.err(`onebit: passed over a damaged checkpoint: ${reason}\n`);
-  if (resumedFrom) terminal.err(`onebit: going on from step ${step}, ${resumedFrom.path}\n`);
-  else if (options.flag("resume")) terminal.err("onebit: there is no checkpoint yet: beginning\n");
+    terminal.err(`onebit: skipped a damaged checkpoint: ${reason}\n`);
+  if (resumedFrom) terminal.err(`onebit: resuming from step ${step}, ${resumedFrom.path}\n`);
+  else if (options.flag("resume")) terminal.err("onebit: no checkpoint yet: starting a new training\n");
 }
 
 async function follow({ terminal }: CommandContext, training: Training, isJson: boolean): Promise<object | undefined> {
@@ -173,7 +171,7 @@ async function follow({ terminal }: CommandContext, training: Training, isJson: 
     report.clear();
     if (error instanceof OnebitError && error.code === "aborted")
       terminal.err(
-        `onebit: stopped at step ${training.step}, which is saved; the same command with --resume goes on\n`,
+        `onebit: stopped at step ${training.step} and saved it; continue with the same command and --resume\n`,
       );
     throw error;
   } finally {

@@ -13,10 +13,10 @@ import type { Command } from "../command.ts";
 const PORT_DEFAULT = 8321;
 const HOST_DEFAULT = "localhost";
 
-/** Where the page as one file holds the model, in base64. */
+/** The element that holds the model, in base64, in the single-file page. */
 const MODEL_PLACE = '<script type="text/plain" id="default-model">';
 
-/** How each system opens an address in the browser of its user. */
+/** Each system's program to open the browser. */
 const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly [program: string, ...args: string[]]>>> = {
   darwin: ["open"],
   win32: ["cmd", "/c", "start", ""],
@@ -25,18 +25,18 @@ const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly [program: strin
 
 export const web: Command = {
   name: "web",
-  summary: "Serve the chat page, in which a browser runs models by itself",
+  summary: "Serve the chat page, which runs models in the browser",
   usage: "onebit web [options]",
-  notes: ["Serves until Ctrl-C. The browser computes; this program only hands out the files of the page."],
+  notes: ["Serves until Ctrl-C. The browser computes; this program only serves the page's files."],
   optionHelp: [
-    ["--port N", `the port (default: ${PORT_DEFAULT}; 0: one that is free)`],
+    ["--port N", `the port (default: ${PORT_DEFAULT}; 0: any free one)`],
     [
       "--host H",
-      `the address to listen on (default: ${HOST_DEFAULT}; 0.0.0.0 is all of the network, where browsers give a ` +
+      `the address to listen on (default: ${HOST_DEFAULT}; 0.0.0.0 for the whole network, where browsers give a ` +
         "page without https neither threads nor storage)",
     ],
     ["--open", "open the page in a browser"],
-    ["--out FILE", "write the page as one file that needs no server, with the model in the box inside, and end"],
+    ["--out FILE", "write the page, with the bundled model, as one file that needs no server, and exit"],
   ],
   examples: ["onebit web --open", "onebit web --port 0", "onebit web --out onebit.html"],
   optionTypes: {
@@ -57,7 +57,7 @@ export const web: Command = {
     const server = await startStaticServer({ folder: fileURLToPath(new URL("./web/", import.meta.url)), host, port });
     try {
       await terminal.out(`${server.url}\n`);
-      terminal.err("onebit: serving the chat page; Ctrl-C ends it\n");
+      terminal.err("onebit: serving the chat page; Ctrl-C to stop\n");
       if (options.flag("open")) openInBrowser(server.url, (message) => terminal.err(`onebit: ${message}\n`));
       await aborted(signal);
     } finally {
@@ -78,7 +78,7 @@ async function writeSinglePage(path: string): Promise<void> {
   await written.catch((error: unknown) =>
     fail(
       "file/write",
-      `${path}: the page could not be written: ${error instanceof Error ? error.message : String(error)}`,
+      `${path}: cannot write the page: ${error instanceof Error ? error.message : String(error)}`,
       error,
     ),
   );
@@ -87,7 +87,7 @@ async function writeSinglePage(path: string): Promise<void> {
 function openInBrowser(url: string, complain: (message: string) => void): void {
   const [program, ...args] = OPENERS[process.platform] ?? ["xdg-open"];
   const child = spawn(program, [...args, url], { stdio: "ignore", detached: true });
-  child.on("error", () => complain(`no browser could be started (${program}); open ${url} yourself`));
+  child.on("error", () => complain(`cannot start a browser (${program}); open ${url} yourself`));
   child.unref();
 }
 
