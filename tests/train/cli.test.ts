@@ -210,7 +210,7 @@ describe("says what was wrong", () => {
     ],
     [
       ["train", "short.txt", "--out", "x", "--preset", "tiny"],
-      /wanted more than 64 bytes, the sequence length.*\[train\/bad-data\]/,
+      /wanted more than 64 bytes \(the sequence length\).*\[train\/bad-data\]/,
     ],
     [
       ["train", "cut.gz", "--out", "x", "--preset", "tiny"],
