@@ -1,5 +1,5 @@
 /**
- * Many calls that stop with one signal, by one listener on it: Node warns of a leak from the eleventh listener on.
+ * Lets many calls share one listener on a signal: Node warns of a leak from the eleventh listener on.
  *
  * @module
  */
@@ -7,9 +7,7 @@
 export class AbortListeners {
   readonly #listenerOf = new WeakMap<AbortSignal, SharedListener>();
 
-  /**
-   * Calls `stop` when `signal` fires, at once if it has. Returns what takes that back, so that nothing is left behind.
-   */
+  /** Calls `stop` when `signal` fires, or now if it has fired. Returns a function that removes the listener. */
   listen(signal: AbortSignal, stop: () => void): () => void {
     if (signal.aborted) {
       stop();

@@ -1,6 +1,5 @@
 /**
- * Where the bytes of a model come from: a file, memory, a `Blob`; everything reads through this, so that parsers
- * and the loader do not know which.
+ * Where a model's bytes come from: a file, memory, a `Blob`. Parsers and the loader read only through this interface.
  *
  * @module
  */
@@ -49,7 +48,7 @@ export function bytesSource(bytes: Uint8Array, name = "bytes"): ByteSource {
   };
 }
 
-/** A source over a `Blob` or a `File`: read piece by piece, never as a whole. */
+/** A source over a `Blob` or a `File`, read piece by piece. */
 export function blobSource(
   blob: Blob,
   name = "name" in blob && typeof blob.name === "string" ? blob.name : "blob",
@@ -61,7 +60,7 @@ export function blobSource(
       const bytes = await blob
         .slice(position, position + into.length)
         .arrayBuffer()
-        // Browsers refuse, without saying why, a file that changed since it was chosen.
+        // Browsers give no reason when they refuse a file that changed since it was chosen.
         .catch((cause: Error) =>
           fail(
             "file/read",
@@ -77,7 +76,7 @@ export function blobSource(
   };
 }
 
-/** `source`, but every failure of a read is `file/read`: a caller's own source, or platform, may throw anything. */
+/** Wraps `source` so that every failed read throws `file/read`; a caller's source or platform may throw anything. */
 export function guardedSource(source: ByteSource): ByteSource {
   const name = String(source.name);
   return {

@@ -111,7 +111,7 @@ export function fail(code: ErrorCode, message: string, cause?: unknown): never {
   throw new OnebitError(code, message, cause === undefined ? undefined : { cause });
 }
 
-/** What a computation asks between two steps; an `AbortSignal` is one. */
+/** What a computation polls between steps; an `AbortSignal` is one. */
 export interface AbortState {
   readonly aborted: boolean;
   readonly reason?: unknown;
@@ -122,14 +122,12 @@ export function throwIfAborted(signal: AbortState | undefined): void {
   if (signal?.aborted) fail("aborted", "stopped by the caller's abort signal", signal.reason);
 }
 
-/**
- * Text from a file or a user, quoted for a message: escaped, so that it cannot drive a terminal, and at most 80 long.
- */
+/** Quotes text from a file or a user for a message: escaped, so it cannot drive a terminal, and at most 80 long. */
 export function quoted(text: string): string {
   return printable(JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text));
 }
 
-/** Control characters as escapes: JSON leaves those from 0x7f to 0x9f as they are, which terminals obey too. */
+/** Escapes control characters. JSON leaves 0x7f–0x9f as they are, but terminals obey those too. */
 export function printable(text: string): string {
   return text.replace(
     /[\x00-\x1f\x7f-\x9f]/g,
@@ -137,7 +135,7 @@ export function printable(text: string): string {
   );
 }
 
-/** Any value in a few words, for a message: also one that throws when it is looked at. */
+/** Any value in a few words, for a message; copes with values that throw when read. */
 export function shown(value: unknown): string {
   if (typeof value === "string") return quoted(value);
   if (typeof value === "function") return "a function";
@@ -150,7 +148,7 @@ export function shown(value: unknown): string {
   return typeof value === "object" && value !== null ? "an object" : shortened(String(value), 80);
 }
 
-/** Two screens of a terminal. What a longer message is about is at its beginning, what to do at its end. */
+/** Two screens of a terminal. A longer message keeps its beginning (the subject) and its end (what to do). */
 const MESSAGE_CHARS_MAX = 2000;
 
 function shortened(message: string, max = MESSAGE_CHARS_MAX): string {

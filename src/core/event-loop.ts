@@ -1,6 +1,6 @@
 /**
- * Lets the event loop run. A loop that decodes or trains awaits only promises that are already kept, so without this no
- * signal, timer, click or network packet would be seen until its end.
+ * Lets the event loop run. Decoding and training loops await only resolved promises, so without this no signal, timer,
+ * click or network packet gets through until they end.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface Breather {
   breathe(): Promise<void>;
 }
 
-/** Calls with the clock at a stop before a turn is due all the same. */
+/** With the clock stopped, this many calls make a turn due anyway. */
 const FROZEN_CALLS_MAX = 8;
 
 export function createBreather({ nextTurn = timerTurn }: Pick<Platform, "nextTurn">): Breather {
@@ -23,7 +23,7 @@ export function createBreather({ nextTurn = timerTurn }: Pick<Platform, "nextTur
   return {
     async breathe() {
       const passedMs = performance.now() - lastMs;
-      // workerd's clock stands still while a program computes: it moves at a turn only.
+      // workerd's clock stands still while a program computes: it moves only between turns.
       frozenCalls = passedMs === 0 ? frozenCalls + 1 : 0;
       if (passedMs < TURN_MS && frozenCalls < FROZEN_CALLS_MAX) return;
       await nextTurn();

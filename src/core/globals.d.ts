@@ -1,6 +1,6 @@
 /**
- * Names of the platform that the declarations of the package use, for programs compiled without the DOM's or Node's own
- * types. Where these are there, each merges with its full self.
+ * Platform names that the package's declarations use, for programs compiled without DOM or Node types. Where those
+ * types exist, each name merges with its full self.
  */
 /// <reference lib="esnext.disposable" />
 interface AbortSignal {}

@@ -14,7 +14,7 @@ export const THREADS_MAX = 64;
 
 /** The largest real header (262,144 tokens with merges) is about 20 MB; beyond this the counts are lies. */
 export const GGUF_HEADER_BYTES_MAX = 128 * 1024 * 1024;
-/** Most headers of small models fit in this first read, those of large vocabularies in one of sixteen times as much. */
+/** The first read: most small models' headers fit in it; large vocabularies need up to sixteen times as much. */
 export const GGUF_FIRST_READ_BYTES = 1024 * 1024;
 /** The GGUF specification's own limit for a key. */
 export const GGUF_KEY_BYTES_MAX = 65_535;
@@ -22,27 +22,26 @@ export const GGUF_KEY_BYTES_MAX = 65_535;
 export const GGUF_STRING_BYTES_MAX = 8 * 1024 * 1024;
 /** Vocabularies have at most 262,144 tokens and twice as many merges; eight times that. */
 export const GGUF_ARRAY_ITEMS_MAX = 4 * 1024 * 1024;
-/** What the values of a GGUF header may take, as counted; see JSON_HELD_BYTES_PER_BYTE. */
+/** Memory for the values of a GGUF header, per byte of the file; see JSON_HELD_BYTES_PER_BYTE. */
 export const GGUF_HELD_BYTES_PER_BYTE = 1;
 export const GGUF_HELD_BYTES_BESIDE = 20e6;
 /** Real files have a few dozen keys. */
 export const GGUF_KEYS_MAX = 65_536;
 /** The largest mixture-of-experts models have a few thousand tensors. */
 export const TENSORS_MAX = 65_536;
-/** ggml's tensors have at most 4 dimensions and 63 bytes of name; so have all files it can read. */
+/** ggml's limits: 4 dimensions and 63 bytes of name. Every file it can read keeps them. */
 export const TENSOR_DIMS_MAX = 4;
 export const GGUF_TENSOR_NAME_BYTES_MAX = 63;
-/** Files use 32; a page is the largest that could help anyone. The pad after a header is at most this. */
+/** Files use 32; more than a page helps nobody. It also bounds the padding after a header. */
 export const GGUF_ALIGNMENT_MAX = 65_536;
-/** Split files are of gigabytes each; a model of 1,000 shards fits nowhere we run. */
+/** Shards are gigabytes each; a model of 1,000 of them fits nowhere we run. */
 export const SHARDS_MAX = 1000;
 /** The safetensors specification's own limit. */
 export const SAFETENSORS_HEADER_BYTES_MAX = 100_000_000;
-/** Files hold a dozen at most: who wrote them, with which options. */
+/** Files hold a dozen at most: the writer and its options. */
 export const SAFETENSORS_METADATA_MAX = 4096;
 /**
- * Tensors a header may describe besides one for every 105 bytes of its file; what describes a tensor has 90 bytes and
- * more.
+ * Tensors a header may describe on top of one for every 105 bytes of its file; a description takes at least 90 bytes.
  */
 export const SAFETENSORS_TENSORS_BESIDE = 22_000;
 export const SAFETENSORS_BYTES_PER_TENSOR = 105;
@@ -51,24 +50,23 @@ export const SAFETENSORS_NAME_BYTES_MAX = 1024;
 /** tokenizer.json of a 262,144-token vocabulary has about 33 MB; the other JSON files of a model are tiny. */
 export const JSON_BYTES_MAX = 128 * 1024 * 1024;
 /**
- * What the values of a JSON file may take, as counted: V8 needs half as much again while it collects garbage, and the
- * bytes of the file are held beside them. The largest published vocabulary (262,144 tokens, 514,906 merges; 17 MB at
- * the least) takes 60 MB.
+ * Memory for the values of a JSON file, per byte of the file, as we count it. V8 needs half as much again while it
+ * collects garbage, and the file's bytes stay in memory too. The largest published vocabulary (262,144 tokens, 514,906
+ * merges, at least 17 MB) takes 60 MB.
  */
 export const JSON_HELD_BYTES_PER_BYTE = 2.05;
 export const JSON_HELD_BYTES_BESIDE = 25e6;
-/** The longest strings are normalisation tables, of some hundred kilobytes. */
+/** The longest strings are normalisation tables of some hundred kilobytes. */
 export const JSON_STRING_BYTES_MAX = 16 * 1024 * 1024;
-/** Configs have some kilobytes. */
+/** Configs take a few kilobytes. */
 export const CONFIG_BYTES_MAX = 1_000_000;
 /**
- * `tokenizer_config.json` describes every added token: Gemma's 6,414 take 1.2 MB. An index names every tensor with its
- * file.
+ * `tokenizer_config.json` describes every added token: Gemma's 6,414 take 1.2 MB. An index maps every tensor to a file.
  */
 export const LIST_FILE_BYTES_MAX = 16 * 1024 * 1024;
 /** Members in one JSON file: a vocabulary of 262,144 with as many added tokens of 7 members. */
 export const JSON_MEMBERS_MAX = 4 * 1024 * 1024;
-/** A model's name stands in messages; longer ones are cut. */
+/** Messages show a model's name; a longer one is cut. */
 export const MODEL_NAME_CHARS_MAX = 120;
 /** Names in `modules_to_not_convert`: seven projections of a thousand layers, each by its own name. */
 export const MODULES_KEPT_MAX = 8192;
@@ -79,7 +77,7 @@ export const JSON_DEPTH_MAX = 64;
 export const STOP_STRINGS_MAX = 64;
 /** A stop string is held back until it is complete: longer ones would stall the stream. */
 export const STOP_STRING_CHARS_MAX = 1024;
-/** One array of logits handed to the caller; 2,000 rows of a large vocabulary. Above it, rows are given one by one. */
+/** One array of logits returned to the caller: 2,000 rows of a large vocabulary. Beyond it, rows come one by one. */
 export const LOGITS_RESULT_BYTES_MAX = 1024 ** 3;
 /** Alternatives reported for each token; OpenAI's API stops at 20. */
 export const LOGPROBS_MAX = 64;
@@ -92,18 +90,17 @@ export const TEMPLATE_CHARS_MAX = 128 * 1024;
  */
 export const TEMPLATE_DEPTH_MAX = 200;
 /**
- * Steps of one rendering, of at most 0.4 µs each, on one of two busy cores: a long template over a few messages takes
- * some thousands.
+ * Steps of one rendering, at most 0.4 µs each on one of two busy cores; a long template over a few messages takes some
+ * thousands.
  */
 export const TEMPLATE_STEPS = 200_000;
 /** Further steps for each value in the messages, tools and variables, so that long conversations render. */
 export const TEMPLATE_STEPS_PER_VALUE = 400;
 /**
- * However long the conversation is: rendering holds up everything else in its thread, so it ends within a quarter of a
- * second.
+ * Whatever the length of the conversation: rendering blocks its thread, so it must end within a quarter of a second.
  */
 export const TEMPLATE_STEPS_MAX = 600_000;
-/** A longer list than any template builds; `range` is refused above it before it takes memory. */
+/** Longer than any template builds; `range` refuses more before it takes memory. */
 export const TEMPLATE_LIST_ITEMS_MAX = 100_000;
 
 /** The deepest published 1-bit model has 64 layers; the limit bounds the program and the tensor search. */
@@ -122,55 +119,49 @@ export const CONTEXT_LENGTH_DEFAULT = 4096;
 export const VOCABULARY_TOKENS_MAX = 1024 * 1024;
 /** UTF-16 units in one token; the longest published ones, runs of blanks, have 512. */
 export const TOKEN_UNITS_MAX = 4096;
-/**
- * UTF-16 units of all tokens that are cut out of text: 6,415 of Gemma 3 have 68,000. The automaton takes 50 bytes a
- * unit.
- */
+/** UTF-16 units of all tokens matched in text: Gemma 3's 6,415 have 68,000. The automaton takes 50 bytes a unit. */
 export const SPECIAL_TOKEN_UNITS_MAX = 512 * 1024;
 /**
- * Steps of a tokenizer.json: normalizers, pre-tokenizers, decoders, post-processors. Published files have up to 12 in
- * all.
+ * Steps of a tokenizer.json: normalizers, pre-tokenizers, decoders, post-processors. Published files have at most 12.
  */
 export const TOKENIZER_STEPS_MAX = 64;
-/** UTF-16 units of what a step of a tokenizer.json looks for or puts in its place; published ones have one or two. */
+/** UTF-16 units of the pattern or the replacement of a tokenizer.json's step; published ones have one or two. */
 export const STEP_TEXT_UNITS_MAX = 256;
-/** Times that the steps before a vocabulary may lengthen a text by replacing; published ones do not. */
+/** How many times longer replacing steps may make a text; published ones make none longer. */
 export const REPLACED_GROWTH_MAX = 16;
 /** Ranks of merges share a float with positions, so they stay below 2^22; published vocabularies have up to 580,604. */
 export const MERGES_MAX = 4 * 1024 * 1024 - 1;
 /**
- * Squares of the lengths of SentencePiece tokens, summed: the work of finding all their halves. 262,144 tokens take 2 ×
+ * Sum of the squared lengths of SentencePiece tokens: the work of finding all their halves. 262,144 tokens take 2 ×
  * 10^7.
  */
 export const SENTENCEPIECE_SPLIT_WORK_MAX = 1024 * 1024 * 1024;
 
-/** A checkpoint names three arrays a tensor; those of 1,024 layers make 3 MB of header. */
+/** A checkpoint names three arrays a tensor; 1,024 layers make a header of 3 MB. */
 export const CHECKPOINT_HEADER_BYTES_MAX = 16 * 1024 * 1024;
-/** A million lines of a training's log; a string of JavaScript ends at 512 MiB. */
+/** A million lines of a training log; a JavaScript string ends at 512 MiB. */
 export const METRICS_BYTES_MAX = 256 * 1024 * 1024;
-/**
- * The largest common corpus for small models, enwik9, has 10^9 bytes; larger data wants another design than one array.
- */
+/** enwik9, the largest common corpus for small models, has 10^9 bytes; more needs another design than one array. */
 export const TRAINING_DATA_BYTES_MAX = 1024 ** 3;
 
 /**
- * What one range request asks for, what is kept in memory of it, and what is recorded as done. With as many requests at
- * a time as below, at most 8 MiB are asked for and not yet recorded: all that a killed download fetches twice.
+ * Size of one range request, of its buffer in memory, and of one recorded part. With the four requests below at once, a
+ * killed download downloads at most 8 MiB again.
  */
 export const HUB_PART_BYTES = 2 * 1024 * 1024;
-/** Browsers open 6 connections to a host, and others share them. */
+/** Browsers open 6 connections to a host; this leaves two for others. */
 export const HUB_PARALLEL_REQUESTS = 4;
 /** Browsers and curl follow 20 and 50 hops; hubs use 1 or 2. */
 export const HUB_REDIRECTS_MAX = 10;
-/** A server may ask for a pause; one that asks for more is told about instead. Hubs' windows are of 5 minutes. */
+/** The longest pause a server may ask for; a longer one is an error. Hubs limit rates over 5 minutes. */
 export const HUB_RETRY_AFTER_MS_MAX = 300_000;
-/** The longest wait between two tries: a router restarts in less than a minute, nobody wants to watch longer. */
+/** The longest wait between two tries: a router restarts in less than a minute, and nobody wants to wait longer. */
 export const HUB_BACKOFF_MS_MAX = 30_000;
-/** The list of a repository of 10,000 files has about 3 MB. */
+/** A list of 10,000 repository files takes about 3 MB. */
 export const HUB_LIST_BYTES_MAX = 32 * 1024 * 1024;
-/** Files that change while they are fetched are begun anew this often. */
+/** How often a download starts again because the file changed meanwhile. */
 export const HUB_RESTARTS_MAX = 3;
 /** Ten times the largest published 1-bit model; also an exact double. */
 export const HUB_FILE_BYTES_MAX = 2 ** 42;
-/** A body whose length nobody announced ends here: four times the largest model that can run. */
+/** Cap on a body of unannounced length: four times the largest model that can run. */
 export const HUB_UNANNOUNCED_BYTES_MAX = 16 * 1024 ** 3;

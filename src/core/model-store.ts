@@ -1,5 +1,5 @@
 /**
- * What downloading and keeping models needs of a JavaScript runtime: a place for files, a network, hashes.
+ * What downloading and storing models needs from a JavaScript runtime: a place for files, a network, hashes.
  * Implementations live in `platform/` and are passed in.
  *
  * @module
@@ -10,40 +10,38 @@ import type { ByteSource } from "./byte-source.ts";
 export interface ModelStore {
   /** For messages: where it is. */
   readonly name: string;
-  /** Size and time of change of a file (links followed), undefined where there is none. */
+  /** Size and modification time of a file (links followed); undefined if there is none. */
   stat(path: string): Promise<StoredFile | undefined>;
-  /** What is in a folder, in no order; empty where there is no folder. */
+  /** Entries of a folder, in no order; none if there is no folder. */
   list(folder: string): Promise<readonly StoredEntry[]>;
   /** @throws OnebitError `file/not-found`, `file/read` */
   openRead(path: string): Promise<ByteSource>;
   /**
-   * Opens a file for changes, with what it holds; creates it, and its folders, where there is none. @throws OnebitError
-   * `file/write`, `hub/no-space`
+   * Opens a file for reading and writing and keeps its contents; creates it and its folders if needed. @throws
+   * OnebitError `file/write`, `hub/no-space`
    */
   openWrite(path: string): Promise<WritableFile>;
-  /** Moves a file in one step over whatever is at `to`. @throws OnebitError `file/write` */
+  /** Moves a file in one step, replacing anything at `to`. @throws OnebitError `file/write` */
   rename(from: string, to: string): Promise<void>;
   /**
    * Makes `path` read as `target`: by a link where the store has links, else by moving the target there. @throws
    * OnebitError `file/write`
    */
   link(path: string, target: string): Promise<void>;
-  /** The path a link names, undefined where `path` is no link. */
+  /** The target of a link; undefined if `path` is no link. */
   linkTarget(path: string): Promise<string | undefined>;
-  /**
-   * Removes a file, a link, or a folder with all in it; one that is not there is fine. @throws OnebitError `file/write`
-   */
+  /** Removes a file, a link, or a folder and its contents; a missing one is fine. @throws OnebitError `file/write` */
   remove(path: string): Promise<void>;
   /**
-   * Takes the lock named `path`, which one holder has at a time, in this process or another. A holder that died loses
-   * it. With `wait: false` a lock that somebody holds gives undefined.
+   * Takes the lock `path`: one holder at a time, in any process. A dead holder loses it. With `wait: false`, returns
+   * undefined if somebody holds it.
    * @throws OnebitError `aborted`, `file/write`
    */
   lock(path: string, options: LockOptions & { readonly wait: false }): Promise<StoreLock | undefined>;
   lock(path: string, options: LockOptions): Promise<StoreLock>;
-  /** Bytes that may still be written, where the store can tell. */
+  /** Free bytes, where the store can tell. */
   freeBytes(): Promise<number | undefined>;
-  /** The path by which other programs know a file, where there is such a thing. */
+  /** A file's path as other programs see it, where it has one. */
   absolutePath?(path: string): string;
 }
 
@@ -63,7 +61,7 @@ export interface WritableFile {
   read(into: Uint8Array, position: number): Promise<void>;
   write(bytes: Uint8Array, position: number): Promise<void>;
   resize(sizeBytes: number): Promise<void>;
-  /** Resolves when all that was written survives a crash. */
+  /** Resolves when all written bytes survive a crash. */
   flush(): Promise<void>;
   close(): Promise<void>;
 }
@@ -71,8 +69,8 @@ export interface WritableFile {
 export interface LockOptions {
   readonly wait?: boolean;
   /**
-   * A holder that is surely alive keeps the lock however long ago it renewed it: for those that compute for minutes
-   * between two turns of the event loop. Default false.
+   * Nobody takes the lock from a holder that is surely alive, however old its renewal: for holders that compute for
+   * minutes between two turns of the event loop. Default: false.
    */
   readonly keepsWhileAlive?: boolean;
   readonly signal?: AbortSignal;
@@ -81,12 +79,12 @@ export interface LockOptions {
 }
 
 export interface StoreLock {
-  /** False when the lock was taken away: this process slept so long that others thought it dead. */
+  /** False once others took the lock, because this process slept so long that they thought it dead. */
   isHeld(): Promise<boolean>;
   release(): Promise<void>;
 }
 
-/** `sha1` is for the small files of a Git repository, whose names are hashes of that kind. */
+/** `sha1` is for small files of a Git repository, which Git names by that hash. */
 export type HashAlgorithm = "sha1" | "sha256";
 
 export interface IncrementalHash {
@@ -95,19 +93,19 @@ export interface IncrementalHash {
   digestHex(): string;
 }
 
-/** The part of the Fetch standard that is used. */
+/** The part of the Fetch standard we use. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
-/** What `pull`, `list`, `remove`, and `load` of a URL, need of a runtime. */
+/** What `pull`, `list`, `remove`, and `load` of a URL, need from a runtime. */
 export interface HubPlatform {
-  /** Models of Hugging Face repositories, laid out as the `huggingface_hub` library lays out its cache. */
+  /** Models of Hugging Face repositories, in the cache layout of the `huggingface_hub` library. */
   readonly hubStore: ModelStore;
   /** Models from other URLs, and notes on which files were verified. */
   readonly urlStore: ModelStore;
   readonly fetch: Fetch;
   createHash(algorithm: HashAlgorithm): IncrementalHash;
-  /** An environment variable, undefined where it is not set or there are none. */
+  /** An environment variable; undefined where it is not set or there are none. */
   environment(name: string): string | undefined;
-  /** Asks the runtime not to evict what is stored, where it may. */
+  /** Asks the runtime not to evict stored models, where it may. */
   persist?(): Promise<boolean>;
 }

@@ -1,11 +1,11 @@
 /**
- * Options and arguments as tables: every name, and what its value must be. What a table does not name is refused with
- * the name that was probably meant; what does not fit is refused with what was wanted.
+ * Options and arguments as tables: every name, and what its value must be. An unknown name is refused with the nearest
+ * known one, a bad value with what was wanted.
  *
  *   const OPTIONS = { maxTokens: whole(0), signal: SIGNAL } satisfies OptionTable<GenerateOptions>;
  *   const options = checkOptions("generate", given, OPTIONS);
  *
- * The compiler holds a table to the keys of its interface: an option that is added there is missing here.
+ * The compiler checks a table against its interface, so a new option cannot be forgotten here.
  *
  * @module
  */
@@ -13,11 +13,11 @@ import { type ErrorCode, OnebitError, fail, shown } from "./errors.ts";
 import { nearestName } from "./nearest-name.ts";
 
 /**
- * Gives the value as it will be used, a copy where the caller could change it. @throws OnebitError `code` when it is no
- * such value
+ * Checks a value and returns it, as a copy where the caller could change it. @throws OnebitError `code` if it does not
+ * fit
  */
 export type Kind<T> = (value: unknown, name: string, code: ErrorCode) => T;
-/** A kind that leaving out does not satisfy. */
+/** A kind that does not accept a missing value. */
 export type RequiredKind<T> = Kind<T> & { readonly isRequired: true };
 
 /** A kind for each option; {@link required} for those that must be given. */
@@ -27,15 +27,15 @@ export type OptionTable<Options> = {
     : RequiredKind<Options[Name]>;
 };
 
-/** Names from other programs and earlier versions, and what they are here. */
+/** Names from other programs and earlier versions, and ours for them. */
 export type Meanings = Readonly<Record<string, string>>;
 
-/** What a caller sends by mistake may claim any length; no list that is meant has more than 16 million items. */
+/** An object passed by mistake may claim any length; no real list has more than 16 million items. */
 const LIST_ITEMS_MAX = 1 << 24;
 
 /**
- * A plain object of the options that were given, each read once. `undefined` counts as left out. What an object
- * inherits counts as given; symbols do not, for no option is named by one.
+ * Copies the given options to a plain object, reading each once. `undefined` counts as absent; inherited properties
+ * count, symbols do not, as no option has a symbol for its name.
  *
  * @param what whose options they are, for messages
  * @throws OnebitError `option/unknown`; `code` for a value that does not fit
@@ -66,7 +66,7 @@ export function checkOptions<Options extends object>(
   );
 }
 
-/** An argument. @throws OnebitError `code` */
+/** Checks one argument. @throws OnebitError `code` */
 export function check<T>(name: string, value: unknown, kind: Kind<T>, code: ErrorCode = "option/invalid"): T {
   try {
     return kind(value, name, code);
@@ -81,8 +81,8 @@ function failUnknown(what: string, name: string, known: readonly string[], meani
   const meant = Object.hasOwn(meanings, name) ? meanings[name] : nearestName(name, known);
   fail(
     "option/unknown",
-    `${what}: no ` +
-      `option ${shownName(name)}: ${meant === undefined ? `there are ${known.join(", ")}` : `did you mean ${meant}?`}`,
+    `${what}: no option ${shownName(name)}: ` +
+      (meant === undefined ? `the options are ${known.join(", ")}` : `did you mean ${meant}?`),
   );
 }
 
@@ -90,7 +90,7 @@ function shownName(name: string): string {
   return /^[\w$.-]{1,64}$/.test(name) ? name : shown(name);
 }
 
-/** A kind by a test and the words for it. */
+/** Makes a kind from a test and its name. */
 export function kind<T>(wanted: string, fits: (value: unknown) => boolean): Kind<T> {
   return (value, name, code) =>
     fits(value) ? (value as T) : fail(code, `${name}: wanted ${wanted}, got ${shown(value)}`);
@@ -101,7 +101,7 @@ export function required<T>(kind: Kind<T>): RequiredKind<T> {
   return Object.assign(must, { isRequired: true as const });
 }
 
-/** A table of whose options none must be given. */
+/** The table with every option optional. */
 export function notRequired<Options>(table: OptionTable<Options>): OptionTable<Partial<Options>> {
   const kinds = Object.entries(table as Readonly<Record<string, Kind<unknown>>>);
   return Object.fromEntries(
@@ -120,7 +120,7 @@ export const OBJECT = kind<Readonly<Record<string, unknown>>>(
   (value) => typeof value === "object" && value !== null && !Array.isArray(value),
 );
 export const BYTES = kind<Uint8Array>("a Uint8Array", (value) => value instanceof Uint8Array);
-/** A function; what it takes and gives is between the caller and the compiler. */
+/** A function; only the compiler can check what it takes and returns. */
 export const FUNCTION = kind<never>("a function", (value) => typeof value === "function");
 export const SIGNAL = kind<AbortSignal>(
   "an AbortSignal",
@@ -142,7 +142,7 @@ function hasMethods(value: unknown, methods: readonly string[]): boolean {
   );
 }
 
-/** Bounds of a number, reached (`min`, `max`) or not (`above`, `below`). */
+/** Bounds of a number, inclusive (`min`, `max`) or exclusive (`above`, `below`). */
 export interface Bounds {
   readonly min?: number;
   readonly above?: number;
@@ -188,7 +188,7 @@ export function oneOf<const T extends string | number | boolean>(...choices: rea
   );
 }
 
-/** A copy of an array, or of a typed array, whose items are all of a kind. */
+/** Copies an array or a typed array, checking that each item is of one kind. */
 export function list<T>(wanted: string, item: Kind<T>, max = LIST_ITEMS_MAX): Kind<T[]> {
   return (value, name, code) => {
     if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && "length" in value))

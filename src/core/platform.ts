@@ -1,5 +1,5 @@
 /**
- * What the library needs of a JavaScript runtime. Implementations live in `platform/` and are passed in.
+ * What the library needs from a JavaScript runtime. Implementations live in `platform/` and are passed in.
  *
  * @module
  */
@@ -19,25 +19,24 @@ export interface Platform extends Partial<FileStore> {
   inFolder(path: string, name: string): string;
   beside(path: string, name: string): string;
   /**
-   * Lets timers, clicks and the network have their turn, now. Default: a timer of 0 ms, which works everywhere but
-   * waits 1 ms on Node and 4 ms in browsers.
+   * Lets timers, clicks and the network run now. Default: a timer of 0 ms, which works everywhere but waits 1 ms on
+   * Node and 4 ms in browsers.
    */
   nextTurn?: () => Promise<void>;
   /**
-   * Whether a program serves requests that live apart, as in workerd: each ends with its client, and a promise that
-   * another resolves may never be heard of. Default: false.
+   * Whether requests are isolated, as in workerd: each ends with its client, and may never see a promise resolve that
+   * another request resolves. Default: false.
    */
   readonly isolatesRequests?: boolean;
   /** Memory a new allocation may take, where the platform can tell. */
   availableMemoryBytes?: () => number;
-  /** Where downloaded models are kept and how they come; absent where there is no place or no network. */
+  /** Storage and network for downloaded models; absent where either is missing. */
   readonly hub?: HubPlatform;
   /**
-   * Starts a thread that runs `source` with `data` and the function `ready` in scope; absent where there are no
-   * threads.
+   * Starts a thread that runs `source` with `data` and the function `ready` in scope; absent if there are no threads.
    */
   spawnThread?: (source: string, data: unknown) => Thread;
-  /** Where there are no threads: why, for the user of the model to read. */
+  /** Why there are no threads, for the user to read. */
   readonly noThreadsReason?: string;
   /** A `file:` URL as a path; absent where there are no files. */
   pathOf?: (url: URL) => string;
@@ -55,8 +54,8 @@ export interface Thread {
   /** Resolves when the thread's source has called `ready()`; rejects when it failed to start. */
   readonly ready: Promise<void>;
   /**
-   * Resolves when the thread has ended, whatever ended it; does not keep the program running. Absent where that cannot
-   * be seen.
+   * Resolves when the thread has ended for any reason; does not keep the program running. Absent where the platform
+   * cannot tell.
    */
   readonly ended?: Promise<void>;
   /** Resolves when the thread has ended by itself. */
@@ -64,45 +63,41 @@ export interface Thread {
   terminate(): Promise<void>;
 }
 
-/** What training needs of a file system beside reading; a platform without one lacks these members. */
+/** File operations that training needs besides reading; a platform without a file system lacks them. */
 export interface FileStore {
   /**
-   * Makes the file `path` hold `chunks`: all of them or, whatever happens, what it held before. The bytes go to a
-   * temporary file in the same folder (`NAME.ID.tmp`) and are on the disk, name
-   * included, when this resolves. Errors of `chunks` itself pass through; the temporary file is removed then too.
+   * Replaces what `path` holds with `chunks`: all of them or, whatever happens, none. The bytes go to a temporary file
+   * in the same folder (`NAME.ID.tmp`). When this resolves they are on disk, name
+   * included. If `chunks` throws, this removes the temporary file and rethrows.
    * @throws OnebitError `file/write`
    */
   writeFileAtomically(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
   /**
-   * Removes the temporary files that killed writes of `path` left; nobody may be writing it. @throws OnebitError
+   * Removes temporary files that killed writes of `path` left; nobody may be writing it. @throws OnebitError
    * `file/read`, `file/write`
    */
   removeLeftovers(path: string): Promise<void>;
   /**
-   * Appends `text` and a newline, making the file when there is none. Safe when the process is killed, save that the
-   * line may then be cut short; not forced to the disk (`syncFile` does that).
+   * Appends `text` and a newline; creates the file if needed. A kill can only cut the line short. Does not force it to
+   * disk (`syncFile` does).
    * @throws OnebitError `file/write`
    */
   appendLine(path: string, text: string): Promise<void>;
-  /**
-   * Forces what a file holds to the disk, its name included; one that is not there is no error. @throws OnebitError
-   * `file/write`
-   */
+  /** Forces a file and its name to disk; a missing file is no error. @throws OnebitError `file/write` */
   syncFile(path: string): Promise<void>;
   /**
-   * Gives a file, or whatever else has that name, another name in the same folder, on the disk when this resolves.
+   * Renames a file, or anything else of that name, within its folder; on disk when this resolves.
    * @throws OnebitError `file/write`
    */
   renameFile(path: string, to: string): Promise<void>;
   /** Names in the folder, sorted. @throws OnebitError `file/not-found`, `file/read` */
   listFolder(path: string): Promise<string[]>;
-  /** Removes a file; one that is not there is no error. @throws OnebitError `file/write` */
+  /** Removes a file; a missing one is no error. @throws OnebitError `file/write` */
   removeFile(path: string): Promise<void>;
-  /** Makes the folder and those above it; one that is there is no error. @throws OnebitError `file/write` */
+  /** Makes the folder and those above it; an existing one is no error. @throws OnebitError `file/write` */
   makeFolder(path: string): Promise<void>;
   /**
-   * Takes the lock whose file is `path`, which one holder has at a time, in this process or another. A holder that died
-   * loses it.
+   * Takes the lock file `path`: one holder at a time, in any process. A dead holder loses it.
    * @returns the lock, or who holds it: `process 1234 on this machine`
    * @throws OnebitError `file/write`
    */
@@ -137,7 +132,7 @@ export function fileStoreOf(platform: Platform): FileStore {
     !makeFolder ||
     !lockFile
   ) {
-    fail("engine/unsupported", `writing files: the platform ${platform.name} has no file system for it`);
+    fail("engine/unsupported", `platform ${platform.name}: has no file system to write to`);
   }
   return {
     writeFileAtomically,
@@ -152,12 +147,12 @@ export function fileStoreOf(platform: Platform): FileStore {
   };
 }
 
-/** The temporary file of one atomic write of `path`: `id` is 8 hexadecimal digits that no other write has. */
+/** The temporary file of one atomic write of `path`; `id` is 8 hexadecimal digits that no other write has. */
 export function temporaryFileOf(path: string, id: string): string {
   return `${path}.${id}.tmp`;
 }
 
-/** The name of the file that `name` was a temporary file of; undefined for any other file. */
+/** The file that `name` is a temporary file of; undefined for any other name. */
 export function temporaryFileTarget(name: string): string | undefined {
   return /^(.+)\.[0-9a-f]{8}\.tmp$/.exec(name)?.[1];
 }

@@ -1,7 +1,7 @@
 /**
  * Reads ternary and binary tensors as integer codes and scales: weight i is `codes[i] * scales[floor(i / group)]`.
  *
- * The readable statement of the byte layouts, used by tests and tools; loading a model repacks with kernels instead.
+ * The readable reference for the byte layouts, used by tests and tools; loading a model repacks with kernels instead.
  * Layouts: ggml `ggml-quants.c` (TQ1_0, TQ2_0, Q1_0, Q2_0), PrismML's fork (PQ2_0, PTQ1_0), microsoft/BitNet (I2_S).
  *
  * @module
@@ -29,7 +29,7 @@ export function isLowBit(type: TensorTypeName): type is LowBitTypeName {
 /**
  * Codes and scales of a whole tensor, or of any run of whole blocks (I2_S: the whole tensor with its tail).
  *
- * @throws OnebitError `tensor/bad-data` when `bytes` has not the size of `elements` values, or I2_S holds a code 3
+ * @throws OnebitError `tensor/bad-data` when `bytes` does not fit `elements` values, or I2_S holds a code 3
  */
 export function decodeLowBit(type: LowBitTypeName, bytes: Uint8Array, elements: number): LowBitTensor {
   const row = TENSOR_TYPES[type];
@@ -56,7 +56,7 @@ export function decodeLowBit(type: LowBitTypeName, bytes: Uint8Array, elements: 
 /** Writes the `n` codes of the block at `bytes[at]` to `codes[to…]`. */
 type Unpack = (bytes: Uint8Array, at: number, codes: Int8Array, to: number, n: number) => void;
 
-/** `scaleAt`: where in a block its f16 scale is. */
+/** `scaleAt`: offset of a block's f16 scale. */
 const DECODERS = {
   TQ1_0: { scaleAt: 52, unpack: unpackTq1 },
   TQ2_0: { scaleAt: 64, unpack: unpackTq2 },
@@ -135,8 +135,8 @@ function decodeI2S(bytes: Uint8Array, codes: Int8Array): Float32Array {
   if (wrong >= 0) {
     fail(
       "tensor/bad-data",
-      `element ${wrong} of an I2_S tensor has code 3, which I2_S does not use; the file was written by a build ` +
-        "with another layout under the same type id, convert the model again",
+      `element ${wrong} of an I2_S tensor has code 3, which I2_S does not use; its writer put another layout under ` +
+        "the same type id, convert the model again",
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset + codes.length / 4, 4);

@@ -1,7 +1,7 @@
 /**
  * The values of a tensor of any type, as floats: the readable reference that tests and tools compare with.
  *
- * Bit for bit what ggml's `dequantize_row_*` give (ggml `ggml-quants.c`). Every product below is exact in double
+ * Bit for bit the values of ggml's `dequantize_row_*` (ggml `ggml-quants.c`). Every product below is exact in double
  * precision, so rounding happens once, on the store to the Float32Array.
  *
  * @module
@@ -59,7 +59,7 @@ const DECODERS: Partial<Record<TensorTypeName, Unpack>> = {
   Q6_K: unpackQ6K,
 };
 
-/** The upper half of a float: put it there. */
+/** The bits are the upper half of a float. */
 function unpackBf16(view: DataView, at: number, values: Float32Array, to: number): void {
   new Uint32Array(values.buffer, 4 * to, 1)[0] = view.getUint16(at, true) << 16;
 }

@@ -1,6 +1,6 @@
 /**
- * Writes ternary and binary tensors from integer codes and scales: the inverse of `decode-low-bit.ts`, where the byte
- * layouts are described.
+ * Writes ternary and binary tensors from integer codes and scales: the inverse of `decode-low-bit.ts`, which describes
+ * the byte layouts.
  *
  * @module
  */
@@ -15,8 +15,8 @@ import { TENSOR_TYPES, tensorBytes } from "./tensor-types.ts";
  * @param codes −1, 0, +1; for Q1_0 only −1, +1
  * @param scales one for all, or one a block of the type (TQ*: 256, Q1_0, PQ2_0, PTQ1_0, Q2_0_G128: 128, Q2_0: 64);
  *   rounded to half precision, except that of I2_S
- * @param out room for the bytes of so many elements of the type
- * @throws OnebitError `tensor/bad-data` on another code, a number of codes that is not of whole blocks, or of scales
+ * @param out room for the encoded bytes
+ * @throws OnebitError `tensor/bad-data` on another code, a partial block, or a wrong number of scales
  */
 export function encodeLowBit(
   type: LowBitTypeName,
@@ -94,7 +94,7 @@ const ENCODERS: Readonly<Record<LowBitTypeName, { scaleAt: number; pack: Pack }>
 };
 
 /**
- * Five digits v, or four times three, become the fraction ⌈256·v/243⌉, whose digits multiplication brings out again.
+ * Five digits v (or four, times three) become the fraction ⌈256·v/243⌉; each multiplication by 3 yields the next digit.
  */
 const FRACTION_OF_DIGITS = Uint8Array.from({ length: 243 }, (_, v) => Math.ceil((v * 256) / 243));
 

@@ -19,7 +19,7 @@ export type GgufNumberArray =
   | Float32Array
   | Float64Array;
 
-/** An array of numbers is a typed array of the file's own type, so that its memory is the file's. */
+/** An array of numbers is a typed array of the file's own type: it takes no more memory than in the file. */
 export type GgufArray = readonly string[] | readonly boolean[] | GgufNumberArray | BigUint64Array | BigInt64Array;
 
 /** 64-bit integers are numbers where that is exact, bigints beyond 2^53. */
@@ -46,9 +46,9 @@ export const GGUF_VALUE_TYPES = [
 
 /** Smallest bytes one item of each type takes in the file, by id; 0 for the array. */
 const ITEM_BYTES: readonly number[] = [1, 1, 2, 2, 4, 4, 4, 1, 8, 0, 8, 8, 8];
-/** What an item of a list takes that is no number. */
+/** An item of a list of anything but numbers. */
 const POINTER_BYTES = 8;
-/** An entry of a map, with a number that is no small integer. */
+/** A map's entry whose number V8 boxes. */
 const ENTRY_BYTES = 80;
 const UINT32 = 4;
 const BOOL = 7;
@@ -78,7 +78,7 @@ export function readMetadata(reader: GgufReader, count: number): Map<string, Ggu
   return metadata;
 }
 
-/** Goes past `count` pairs; false where parsing will refuse one. @throws HeadTooShort, OnebitError `gguf/truncated` */
+/** Skips `count` pairs; false if parsing would refuse one. @throws HeadTooShort, OnebitError `gguf/truncated` */
 export function skipMetadata(reader: GgufReader, count: number): boolean {
   for (let i = 0; i < count; i++) {
     reader.skipString();
@@ -144,7 +144,7 @@ function readArray(reader: GgufReader): GgufArray {
   if (count > GGUF_ARRAY_ITEMS_MAX) {
     fail("gguf/limit", `${reader.where}: an array of ${count} items, the limit is ${GGUF_ARRAY_ITEMS_MAX}`);
   }
-  // Before any memory is taken: so many items must fit in what is left of the file, and be at hand.
+  // Before allocating: the items must fit in the rest of the file, and be at hand.
   reader.need(count * itemBytes);
   if (typeId === STRING || typeId === BOOL) reader.hold(count * POINTER_BYTES);
   if (typeId === STRING) return readItems(count, () => reader.string(GGUF_STRING_BYTES_MAX));
@@ -158,7 +158,7 @@ function readItems<Item>(count: number, read: () => Item): Item[] {
   return items;
 }
 
-/** The file is little-endian and so is every engine this library runs on (WebAssembly requires it of itself). */
+/** The file is little-endian, and so is every engine that runs this library, as WebAssembly is. */
 function numberArray(typeId: number, bytes: ArrayBuffer): GgufArray {
   switch (typeId) {
     case 0:
@@ -184,7 +184,7 @@ function numberArray(typeId: number, bytes: ArrayBuffer): GgufArray {
   }
 }
 
-/** The string at `key`, or undefined when there is none. @throws OnebitError `gguf/bad-value` when it is no string. */
+/** The string at `key`, or undefined if there is none. @throws OnebitError `gguf/bad-value` if it is not a string. */
 export function findString(metadata: GgufMetadata, key: string): string | undefined {
   const value = metadata.get(key);
   return value === undefined || typeof value === "string" ? value : refuse(key, "a string", value);

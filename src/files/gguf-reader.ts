@@ -10,13 +10,13 @@ import { fail } from "../core/errors.ts";
 import { GGUF_HEADER_BYTES_MAX, GGUF_HELD_BYTES_BESIDE, GGUF_HELD_BYTES_PER_BYTE } from "../core/limits.ts";
 import { Utf8Decoder } from "./utf8.ts";
 
-/** About what V8 keeps of a string besides its text. */
+/** V8's overhead for a string, about. */
 const STRING_BYTES = 24;
 
-/** Not a failure of the file: the header goes on after the bytes given. Never leaves `readGguf`. */
+/** The file is fine: its header goes on after the bytes given. Never leaves `readGguf`. */
 export class HeadTooShort extends Error {
   override readonly name = "HeadTooShort";
-  /** Bytes from the file's start that are needed to get any further. */
+  /** Bytes from the file's start needed to go on. */
   readonly wantedBytes: number;
 
   constructor(wantedBytes: number) {
@@ -43,7 +43,7 @@ export class GgufReader {
   }
 
   /**
-   * Counts what is kept of the header, before it is made.
+   * Counts the memory of header values before they are made.
    * @throws OnebitError `gguf/limit` when it is out of proportion to the file
    */
   hold(heldBytes: number): void {
@@ -57,12 +57,12 @@ export class GgufReader {
       );
   }
 
-  /** Bytes of the file after the cursor, whether or not they are at hand. */
+  /** Bytes of the file after the cursor, at hand or not. */
   get remainingBytes(): number {
     return this.#fileSizeBytes - this.position;
   }
 
-  /** Makes sure that `lengthBytes` more are at hand; says why when they are not. */
+  /** Throws unless `lengthBytes` more are at hand, and says why. */
   need(lengthBytes: number): void {
     const end = this.position + lengthBytes;
     if (end <= this.bytes.length) return;
@@ -133,7 +133,7 @@ export class GgufReader {
     return value;
   }
 
-  /** A u64; beyond 2^53 an inexact number, which every check against a limit or a size still refuses. */
+  /** A u64. Beyond 2^53 the number is inexact, but every check against a limit or a size still refuses it. */
   size(): number {
     const low = this.u32();
     return this.u32() * 4294967296 + low;

@@ -13,7 +13,7 @@ import { readGguf } from "./gguf.ts";
 import type { GgufFile, TensorInfo } from "./gguf.ts";
 import { findInteger } from "./gguf-metadata.ts";
 
-/** Opens a file beside the one that was given, by its bare name. */
+/** Opens a file beside the given one by its bare name. */
 export type OpenSibling = (name: string) => Promise<ByteSource>;
 
 const SHARD_NAME = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;
@@ -21,7 +21,7 @@ const SHARD_NAME = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;
 /**
  * Reads the header of a model, and of its other shards when it is split.
  *
- * @param openSibling needed only for split models; sources it opened are in `sources`, and closed again on failure
+ * @param openSibling needed only for split models; `sources` holds what it opened; closed again on failure
  * @throws OnebitError `gguf/split` when shards are missing, out of order or disagree, and all that `readGguf` throws
  */
 export async function openGguf(source: ByteSource, openSibling?: OpenSibling): Promise<GgufFile> {
@@ -100,7 +100,7 @@ async function readShard(source: ByteSource, no: number, nShards: number): Promi
       "gguf/split",
       `${source.name}: wanted split.no ${no} of split.count ${nShards}, found ${foundNo ?? "none"} ` +
         `of ${foundCount ?? "none"}; ` +
-        `the shards are not of one model`,
+        `the shards belong to different models`,
     );
   }
   return shard;
@@ -119,7 +119,7 @@ function merge(shards: readonly GgufFile[]): GgufFile {
   if (wanted !== undefined && wanted !== tensors.size) {
     fail(
       "gguf/split",
-      `split.tensors.count is ${wanted}, the shards hold ${tensors.size} tensors; a shard is of another model`,
+      `split.tensors.count is ${wanted}, the shards hold ${tensors.size} tensors; a shard belongs to another model`,
     );
   }
   return { ...first!, tensors, sources: shards.flatMap((shard) => shard.sources) };

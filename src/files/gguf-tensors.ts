@@ -31,13 +31,13 @@ interface TensorRow {
   readonly offset: number;
 }
 
-/** ggml's Q2_0, PrismML's first Q2_0 and Tencent's STQ1_0 were all given this id. */
+/** ggml's Q2_0, PrismML's first Q2_0 and Tencent's STQ1_0 share this id. */
 const AMBIGUOUS_ID = 42;
 
 /** Smallest row: empty name (8), dimensions (4), one of them (8), type (4), offset (8). */
 const ROW_BYTES_MIN = 32;
 
-/** What is kept of a row: itself, its place, its entry by name, their shapes. */
+/** Memory of a row: itself, its place, its entry by name, their shapes. */
 const ROW_HELD_BYTES = 376;
 
 /**
@@ -61,7 +61,7 @@ export function readTensorRows(reader: GgufReader, count: number): TensorRow[] {
   return rows;
 }
 
-/** Goes past `count` rows. @throws HeadTooShort, OnebitError `gguf/truncated` */
+/** Skips `count` rows. @throws HeadTooShort, OnebitError `gguf/truncated` */
 export function skipTensorRows(reader: GgufReader, count: number): void {
   for (let i = 0; i < count; i++) {
     reader.skipString();
@@ -79,13 +79,13 @@ function readRow(reader: GgufReader): TensorRow {
   if (nDims < 1 || nDims > TENSOR_DIMS_MAX) {
     fail("gguf/bad-tensor", `${reader.where}: ${nDims} dimensions, wanted 1 to ${TENSOR_DIMS_MAX}`);
   }
-  // A list that grows by itself has room for 17 from the first on.
+  // An array that grows by pushing starts with room for 17.
   const shape = new Array<number>(nDims);
   let elements = 1;
   for (let d = 0; d < nDims; d++) {
     const extent = reader.size();
     if (extent < 1 || extent > Number.MAX_SAFE_INTEGER / elements) {
-      fail("gguf/bad-tensor", `${reader.where}: dimension ${d} is ${extent}, which makes no possible tensor`);
+      fail("gguf/bad-tensor", `${reader.where}: dimension ${d} is ${extent}, which no tensor can have`);
     }
     shape[d] = extent;
     elements *= extent;
@@ -149,8 +149,8 @@ function requireInside(place: TensorPlace, fileSizeBytes: number): void {
 }
 
 /**
- * ggml demands that tensors follow each other in the order of the table with nothing but padding between, and so do we;
- * only the writers of I2_S files of the BitNet fork disagreed about its tail, so there only overlap is refused.
+ * As ggml demands, tensors follow each other in table order with only padding between. Writers of the BitNet fork's
+ * I2_S disagreed about its tail, so those files may have holes but no overlap.
  */
 function requireApart(places: readonly TensorPlace[], alignment: number, dataPosition: number): void {
   const lenient = places.some((place) => place.type === "I2_S");
@@ -174,14 +174,14 @@ function requireApart(places: readonly TensorPlace[], alignment: number, dataPos
   }
 }
 
-/** The next multiple of `alignment`; numbers, not bit operations, because files are larger than 2^32. */
+/** The next multiple of `alignment`; no bit operations, because files exceed 2^32 bytes. */
 export function padTo(position: number, alignment: number): number {
   return Math.ceil(position / alignment) * alignment;
 }
 
 /**
- * What id 42 means in this file, from the distance between tensors: 18 bytes per 64 weights, 34 per 128 or 42 per 256.
- * One file holds one meaning, so a candidate must explain every tensor; the last one may have bytes after it.
+ * What id 42 means in this file, by the distance between tensors: 18 bytes per 64 weights, 34 per 128 or 42 per 256.
+ * One file has one meaning, so a candidate must explain every tensor; bytes may follow the last one.
  */
 function resolveAmbiguousType(rows: readonly TensorRow[], dataBytes: number, alignment: number): TensorType {
   const official = TENSOR_TYPES.Q2_0;
@@ -207,6 +207,6 @@ function resolveAmbiguousType(rows: readonly TensorRow[], dataBytes: number, ali
       );
     }
   }
-  // No meaning fits: the checks of the official one say which tensor is outside the file or overlaps.
+  // No meaning fits: checking the official one tells which tensor is outside the file or overlaps.
   return official;
 }

@@ -1,5 +1,5 @@
 /**
- * Writes GGUF version 3, little-endian, as a stream: nothing of a tensor is held longer than the piece it comes in.
+ * Writes GGUF version 3, little-endian, as a stream: it holds one piece of a tensor at a time.
  *
  * Source: the GGUF specification (ggml `docs/gguf.md`); the layout is drawn in `gguf.ts`.
  *
@@ -28,7 +28,7 @@ export interface GgufTensorToWrite {
   /** shape[0] is contiguous: a matrix of r rows and c columns is [c, r]. */
   readonly shape: readonly number[];
   readonly type: TensorTypeName;
-  /** The bytes of the tensor in pieces of any size; called once. A piece may be reused after the next is asked for. */
+  /** The tensor's bytes in pieces of any size; called once. It may reuse a piece when the next is requested. */
   readonly data: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 }
 

@@ -66,7 +66,7 @@ export interface GgufFile {
  * @throws HeadTooShort when `head` ends before the header but the file does not
  */
 export function parseGguf(head: Uint8Array, fileSizeBytes: number = head.length): GgufHeader {
-  // Values are made when all of the header is at hand, not with every piece that is fetched.
+  // Walk first: values are made once the whole header is at hand, not again for every piece fetched.
   if (head.length < fileSizeBytes) walkHeader(new GgufReader(head, fileSizeBytes));
   const reader = new GgufReader(head, fileSizeBytes);
   const version = readVersion(reader);
@@ -86,10 +86,7 @@ export function parseGguf(head: Uint8Array, fileSizeBytes: number = head.length)
   return { version, metadata, tensors, alignment, dataPosition };
 }
 
-/**
- * Goes to the end of the header without making anything of it; what is wrong with it, parsing says. @throws
- * HeadTooShort
- */
+/** Goes to the end of the header and keeps nothing; parsing reports what is wrong with it. @throws HeadTooShort */
 function walkHeader(reader: GgufReader): void {
   try {
     readVersion(reader);
@@ -111,7 +108,7 @@ function readVersion(reader: GgufReader): number {
   }
   const version = reader.u32();
   if (version === 2 || version === 3) return version;
-  // Versions are small: only a byte-swapped one has its low half empty.
+  // Versions are small: only a byte-swapped one has an empty low half.
   if (version !== 0 && (version & 0xffff) === 0) {
     fail(
       "gguf/unsupported-version",
@@ -136,7 +133,7 @@ function alignmentOf(metadata: GgufMetadata): number {
   return alignment;
 }
 
-/** Reads and parses the header of one file, fetching only as much of it as the header takes. */
+/** Reads and parses the header of one file, fetching little beyond it. */
 export async function readGguf(source: ByteSource): Promise<GgufFile> {
   const { version, metadata, tensors, alignment } = await readHeader(source);
   const infos = new Map<string, TensorInfo>();
@@ -157,8 +154,8 @@ async function readHeader(source: ByteSource): Promise<GgufHeader> {
 }
 
 /**
- * A head of at least `wantedBytes`, twice as long as it was: no more than the header's own length is read beyond it.
- * Sixteen times as long, the head of TriLM 99M was 17 MB for a header of 2.6, twice, in an isolate that has 128.
+ * Reads on to at least `wantedBytes`, and to twice the head so far, so it overshoots by at most the header's length.
+ * Growing sixteenfold read 17 MB for TriLM 99M's header of 2.6 MB, twice, in an isolate of 128 MB.
  */
 async function readOn(source: ByteSource, head: Uint8Array, wantedBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const longer = new Uint8Array(

@@ -19,11 +19,11 @@ export interface HfModelFiles {
   /** The `tokenizers` library's whole description. */
   readonly tokenizerJson: JsonObject | undefined;
   readonly tokenizerConfig: JsonObject | undefined;
-  /** What older folders have instead of it; undefined beside a tokenizer.json. */
+  /** Older folders have these instead; undefined beside a tokenizer.json. */
   readonly vocabularyFiles: HfVocabularyFiles | undefined;
-  /** True if all there is of a vocabulary is SentencePiece's `tokenizer.model`. */
+  /** True if the only vocabulary is SentencePiece's `tokenizer.model`. */
   readonly hasOnlySentencePiece: boolean;
-  /** `chat_template.jinja`, where newer repositories keep it instead of in the tokenizer's config. */
+  /** `chat_template.jinja`, where newer repositories keep it; older ones have it in the tokenizer's config. */
   readonly chatTemplate: string | undefined;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** The files that hold the tensors; the caller closes them. */
@@ -39,7 +39,7 @@ export interface HfVocabularyFiles {
 
 const WEIGHTS = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
-/** A member a tensor, and what describes the whole. */
+/** One member a tensor, and a few about the whole. */
 const INDEX_MEMBERS_MAX = TENSORS_MAX + 64;
 /** A shard is a bare name: an index must not reach outside its folder. */
 const SHARD_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*\.safetensors$/;
@@ -47,7 +47,7 @@ const SHARD_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*\.safetensors$/;
 /**
  * Opens the model of a folder.
  *
- * @param openSibling opens a file of the folder by its bare name; rejects with `file/not-found` where there is none
+ * @param openSibling opens a file of the folder by its bare name; rejects with `file/not-found` if there is none
  * @param weights the one safetensors file, when the caller already has it open; otherwise the folder's index or
  *   `model.safetensors`
  * @throws OnebitError `file/not-found` without config or weights, `model/bad-config` on bad JSON, `safetensors/…`
@@ -85,7 +85,7 @@ export async function openHfFolder(openSibling: OpenSibling, weights?: ByteSourc
   }
 }
 
-/** Byte-level BPE in files of its own; undefined unless both are there. */
+/** Byte-level BPE in separate files; undefined unless both are there. */
 async function readVocabularyFiles(openSibling: OpenSibling): Promise<HfVocabularyFiles | undefined> {
   const vocab = await readJson(openSibling, "vocab.json", JSON_BYTES_MAX);
   const merges = vocab === undefined ? undefined : await readText(openSibling, "merges.txt", LIST_FILE_BYTES_MAX);
@@ -95,7 +95,7 @@ async function readVocabularyFiles(openSibling: OpenSibling): Promise<HfVocabula
   return { vocab, merges, addedTokens, specialTokensMap };
 }
 
-/** Adds every source it opens to `opened`, also when it fails. */
+/** Adds every source it opens to `opened`, even when it fails. */
 async function openWeights(openSibling: OpenSibling, opened: ByteSource[]): Promise<Map<string, TensorInfo>> {
   const index = await readJson(openSibling, INDEX, LIST_FILE_BYTES_MAX, INDEX_MEMBERS_MAX);
   if (index === undefined) {
@@ -113,7 +113,7 @@ async function openWeights(openSibling: OpenSibling, opened: ByteSource[]): Prom
     if (tensors.get(tensor)?.source !== sourceOf.get(shard)) {
       fail(
         "safetensors/bad-header",
-        `${INDEX}: says that tensor ${quoted(tensor)} is in ${shard}, where it is not; the files are not of one model`,
+        `${INDEX}: puts tensor ${quoted(tensor)} in ${shard}, which lacks it; the files belong to different models`,
       );
     }
   }

@@ -1,10 +1,10 @@
 /**
- * JSON from files that nobody vouches for: bounded in size, depth, members and in the memory of its values, and with
- * duplicate keys refused.
+ * Parses JSON from untrusted files: bounds its size, depth, members and the memory of its values, and refuses duplicate
+ * keys.
  *
- * `JSON.parse` keeps the last of two equal keys, silently; two programs could then read two different models from one
+ * `JSON.parse` silently keeps the last of two equal keys, so two programs could read two different models from one
  * file. It also needs the whole text, two bytes a character, and makes 13 million objects of 39 MB of `[{},{},…]`. This
- * parser reads bytes, and counts what its values take before it makes them.
+ * parser reads bytes, and counts the memory of values before it makes them.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export interface JsonObject {
   readonly [key: string]: JsonValue | undefined;
 }
 
-/** What is wrong with the text; the caller throws it under its own error code. */
+/** The problem in the text; the caller throws it under its own error code. */
 export type JsonProblem = { readonly kind: "limit" | "syntax" | "duplicate"; readonly message: string };
 
 /**
@@ -64,7 +64,7 @@ function refuse(kind: JsonProblem["kind"], message: string): never {
 }
 
 /**
- * About what V8 keeps for each, in bytes: a string without its text, a member's slot, an object, a shape of its own, a
+ * What V8 keeps for each, about, in bytes: a string without its text, a member's slot, an object, its own shape, a
  * list.
  */
 const STRING_BYTES = 28,
@@ -75,7 +75,7 @@ const STRING_BYTES = 28,
   ITEM_BYTES = 20,
   NUMBER_BYTES = 8;
 
-/** With more members an object becomes a table of its own. */
+/** With more members V8 makes the object a hash table. */
 const SHAPED_MEMBERS_MAX = 16;
 
 const QUOTE = 0x22,
@@ -102,7 +102,7 @@ class JsonParser {
   readonly #heldBytesMax: number;
   readonly #decoder = new Utf8Decoder();
   readonly #repeated: RepeatedStrings;
-  /** Of the lists that are not yet at their end, outermost first. */
+  /** Items of all lists still open, outermost first. */
   readonly #items: JsonValue[] = [];
   #at = 0;
   #depth = 0;
@@ -163,7 +163,7 @@ class JsonParser {
       if (this.#next() !== QUOTE) this.#invalid();
       const nStrings = this.#strings,
         key = this.#string();
-      // A key not seen before makes a shape not seen before; the tokens of a vocabulary soon share a table.
+      // A new key makes a new shape; the tokens of a vocabulary soon share a table.
       if (this.#strings > nStrings && size++ < SHAPED_MEMBERS_MAX) this.#hold(SHAPE_BYTES);
       if (Object.hasOwn(object, key))
         refuse("duplicate", `the key ${JSON.stringify(key.slice(0, 80))} appears twice in an object of JSON`);
@@ -174,7 +174,7 @@ class JsonParser {
       this.#hold(MEMBER_BYTES);
       const value =
         key === "merges" && this.#next() === LIST_BEGIN ? this.#nested(() => this.#list(true)) : this.#value();
-      // By assignment this one key would set the object's prototype.
+      // Assigning this key would set the object's prototype.
       if (key === "__proto__")
         Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
       else object[key] = value;
@@ -185,7 +185,7 @@ class JsonParser {
   #list(ofMerges = false): JsonValue[] {
     this.#hold(LIST_BYTES);
     if (this.#ends(LIST_END)) return [];
-    // Lists that grow by themselves have room for 17 items from the first on.
+    // Arrays that grow by pushing start with room for 17 items.
     const begin = this.#items.length;
     do {
       this.#hold(ITEM_BYTES);
@@ -195,8 +195,8 @@ class JsonParser {
   }
 
   /**
-   * `["a", "b"]` as the "a b" of older files, which means the same where neither has a blank, and takes a third of the
-   * memory; undefined, with nothing read, for anything else.
+   * Reads `["a", "b"]` as the "a b" of older files: the same where neither has a blank, in a third of the memory. For
+   * anything else, reads nothing and returns undefined.
    */
   #merge(): string | undefined {
     const bytes = this.#bytes,
@@ -333,7 +333,7 @@ class JsonParser {
   }
 }
 
-/** Strings seen before are shared: every half of a merge is a token, and "dtype" stands in a header once a tensor. */
+/** Shares repeated strings: each half of a merge is a token, and "dtype" stands in a header once a tensor. */
 class RepeatedStrings {
   static readonly BYTES_MAX = 24;
   static readonly #SLOTS = 1 << 16;
@@ -345,7 +345,7 @@ class RepeatedStrings {
     this.#bytes = bytes;
   }
 
-  /** The string of the bytes `[begin, end)`; `decode` makes it when the last one in its slot was another. */
+  /** The string of the bytes `[begin, end)`: the one in its slot if equal, else made by `decode`. */
   at(begin: number, end: number, decode: (begin: number, end: number) => string): string {
     const bytes = this.#bytes;
     let hash = 0x811c9dc5;
@@ -357,14 +357,14 @@ class RepeatedStrings {
     return (this.#strings[slot] = decode(begin, end));
   }
 
-  /** What begins at `other` is as long where its quote stands at the same distance. */
+  /** Compares the closing quote too, so an equal string has the same length. */
   #isSame(other: number, begin: number, end: number): boolean {
     for (let i = begin; i <= end; i++) if (this.#bytes[i] !== this.#bytes[other + i - begin]) return false;
     return true;
   }
 }
 
-/** In pieces, so that no second copy of the text is held. */
+/** In pieces, to hold no second copy of the text. */
 function requireUtf8(bytes: Uint8Array): void {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   try {

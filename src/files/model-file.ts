@@ -1,5 +1,5 @@
 /**
- * Opens a model from one file of it, whatever its format; says what a file is that holds no model.
+ * Opens a model from one of its files, in either format; for any other file, says what it is.
  *
  * @module
  */
@@ -13,12 +13,10 @@ import type { OpenSibling } from "./gguf-split.ts";
 import type { HfModelFiles } from "./hf-folder.ts";
 import { SNIFF_BYTES, describeStart, formatOf } from "./model-format.ts";
 
-/**
- * Both kinds have `tensors`, and `sources`: every file left open, the given one among them. The caller closes those.
- */
+/** Both kinds have `tensors`, and `sources`: every open file, the given one included. The caller closes those. */
 export type ModelFile = ({ readonly format: "gguf" } & GgufFile) | ({ readonly format: "safetensors" } & HfModelFiles);
 
-/** One of several safetensors files: which tensors are elsewhere, only the index of the folder knows. */
+/** One of several safetensors files; only the folder's index knows where the other tensors are. */
 const SHARD_NAME = /-\d{5}-of-\d{5}\.safetensors$/;
 /** Files of a Hugging Face folder that stand for the whole. */
 const FOLDER_NAME = /^(config|model\.safetensors\.index)\.json$/;
@@ -27,9 +25,8 @@ const FOLDER_NAME = /^(config|model\.safetensors\.index)\.json$/;
  * Opens a GGUF file (and its other shards), a safetensors file (and its folder), or a Hugging Face folder by its
  * `config.json`.
  *
- * @param openSibling opens a file beside `source` by its bare name, rejecting with `file/not-found` where there is
- * none;
- *   without it, only a GGUF file that is whole can be opened
+ * @param openSibling opens a file beside `source` by its bare name, rejecting with `file/not-found` if there is none;
+ *   without it, only a whole GGUF file opens
  * @throws OnebitError `file/unknown-format`, and what the format's own reader throws; `source` stays open then
  */
 export async function openModelFile(source: ByteSource, openSibling: OpenSibling = noSiblings): Promise<ModelFile> {
@@ -45,12 +42,12 @@ export async function openModelFile(source: ByteSource, openSibling: OpenSibling
   return fail("file/unknown-format", `${source.name}: ${describeStart(start)}; wanted a GGUF or safetensors model`);
 }
 
-/** Opens a Hugging Face folder, as {@link openHfFolder} does, which is fetched with the first. @throws as it does */
+/** {@link openHfFolder}, its code loaded on first use. @throws what it throws */
 export async function openModelFolder(openSibling: OpenSibling, weights?: ByteSource): Promise<ModelFile> {
   const { openHfFolder } = await packagePart("the reader of Hugging Face folders", () => import("./hf-folder.ts"));
   return { format: "safetensors", ...(await openHfFolder(openSibling, weights)) };
 }
 
 async function noSiblings(name: string): Promise<ByteSource> {
-  return fail("file/not-found", `${name}: the model was given as one file, nothing beside it can be opened`);
+  return fail("file/not-found", `${name}: the model was given as one file, so nothing beside it can be opened`);
 }

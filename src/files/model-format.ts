@@ -1,14 +1,14 @@
 /**
- * What a file is by its first bytes.
+ * Tells file formats by their first bytes.
  *
  * @module
  */
 export type ModelFormat = "gguf" | "safetensors";
 
-/** Enough to tell formats apart by their first bytes. */
+/** Enough first bytes to tell the formats apart. */
 export const SNIFF_BYTES = 64;
 
-/** The format of a file that begins with `start`; undefined for everything that is no model. */
+/** The format of a file that begins with `start`; undefined if it is no model. */
 export function formatOf(start: Uint8Array): ModelFormat | undefined {
   const text = textOf(start);
   if (text.startsWith("GGUF")) return "gguf";
@@ -17,7 +17,7 @@ export function formatOf(start: Uint8Array): ModelFormat | undefined {
 }
 
 const WEB_PAGE = /^(?:\xef\xbb\xbf)?\s*<(?:!doctype|!--|html|head|body|meta|title|script|\?xml)/i;
-/** What files that are taken for models by mistake begin with. */
+/** How files begin that people mistake for models. */
 const LOOKALIKES: readonly (readonly [start: RegExp, what: string])[] = [
   [/^$/, "is empty; the download did not start"],
   [
@@ -29,11 +29,11 @@ const LOOKALIKES: readonly (readonly [start: RegExp, what: string])[] = [
   [/^PK\x03\x04/, "is a zip archive, perhaps a PyTorch checkpoint; convert it to safetensors or GGUF"],
   [/^\x80[\x02-\x05]/, "is a Python pickle, perhaps a PyTorch checkpoint; convert it to safetensors or GGUF"],
   [/^\x1f\x8b/, "is a gzip archive; unpack it first"],
-  [/^(ggml|ggjt|ggla|fmgg|lmgg|tjgg)/, "is a GGML file of before August 2023; convert the model again to GGUF"],
+  [/^(ggml|ggjt|ggla|fmgg|lmgg|tjgg)/, "is a GGML file from before August 2023; convert the model again to GGUF"],
   [/^FUGG/, "is a GGUF file with its bytes reversed; convert it to little-endian"],
 ];
 
-/** What a file that is no model looks like, and what to do: the end of a sentence. */
+/** What a file that is no model looks like, and what to do; ends a sentence. */
 export function describeStart(start: Uint8Array): string {
   const text = textOf(start);
   return LOOKALIKES.find(([looksLike]) => looksLike.test(text))?.[1] ?? "is of an unknown format";

@@ -1,10 +1,10 @@
 /**
  * Floats to the super-block types Q4_K and Q6_K (layouts: `dequantize.ts`).
  *
- * Each sub-block tries several scales around the one its extreme asks for, fits each to the rounded codes by least
- * squares, and keeps the one with the smallest weighted error; scales are then rounded to the integers that the
- * super-block stores, and codes chosen again for the rounded scales. Weights are x², because large weights matter most.
- * The idea is that of ggml's k-quants; the searches are simpler.
+ * Each sub-block tries several scales around the one its extreme suggests, fits each to the rounded codes by least
+ * squares, and keeps the one with the smallest weighted error. Scales are then rounded to the integers that the
+ * super-block stores, and codes chosen again for them. Weights are x², because large weights matter most. The idea is
+ * that of ggml's k-quants; the searches are simpler.
  *
  * @module
  */
@@ -124,7 +124,8 @@ function bestScaleAndMin(values: Float32Array): { scale: number; min: number } {
 }
 
 /**
- * Weighted least squares of scale and min for the codes that `inverse` gives; undefined when they do not determine it.
+ * Weighted least squares of scale and min for the codes that `inverse` gives; undefined if the codes do not determine
+ * them.
  */
 function fitScaleAndMin(
   values: Float32Array,

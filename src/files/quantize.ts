@@ -21,8 +21,8 @@ import type { TensorTypeName } from "./tensor-types.ts";
  * Ternary types round to the nearest of −amax, 0, +amax of the block, which is exact for weights that are already
  * ternary; Q1_0 keeps signs and the mean magnitude.
  *
- * @throws OnebitError `tensor/bad-data` on a value that is not finite or a number of values not of whole blocks,
- *   `tensor/unsupported-type` on a type that is not written
+ * @throws OnebitError `tensor/bad-data` on a value that is not finite or a partial block,
+ *   `tensor/unsupported-type` on a type we do not write
  */
 export function quantize(type: TensorTypeName, values: Float32Array): Uint8Array {
   const { blockElements, blockBytes } = TENSOR_TYPES[type];

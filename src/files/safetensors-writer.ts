@@ -52,7 +52,7 @@ function sizeOf(tensor: SafetensorToWrite): number {
   const sizeBytes = tensorBytes(TENSOR_TYPES[tensor.type], elements);
   const valid = tensor.shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0);
   if (!valid || sizeBytes === undefined)
-    fail("safetensors/bad-tensor", `tensor ${quoted(tensor.name)}: its shape is [${tensor.shape.join(", ")}]`);
+    fail("safetensors/bad-tensor", `tensor ${quoted(tensor.name)}: bad shape [${tensor.shape.join(", ")}]`);
   return sizeBytes;
 }
 

@@ -33,7 +33,7 @@ export interface SafetensorsHeader {
   readonly tensors: readonly TensorPlace[];
 }
 
-/** Every dtype of the format that is listed here; names are ours too. */
+/** The dtypes of the format that we list; our names for them are the same. */
 export const SAFETENSORS_TYPES = [
   "F64",
   "F32",
@@ -63,7 +63,7 @@ const MEMBERS_MAX = TENSORS_MAX * 4 + SAFETENSORS_METADATA_MAX;
 const DIMS_MAX = 64;
 
 /**
- * How many bytes from the start of the file its header takes.
+ * Bytes from the file's start to the end of its header.
  * @param start the first 8 bytes, or fewer when the file has fewer
  */
 function safetensorsHeaderBytes(start: Uint8Array, fileSizeBytes: number): number {
@@ -91,7 +91,7 @@ function safetensorsHeaderBytes(start: Uint8Array, fileSizeBytes: number): numbe
 /**
  * Parses the header of a safetensors file.
  *
- * @param head the file from its first byte to the end of the JSON at least
+ * @param head the file from its first byte, at least to the end of the JSON
  * @returns tensors with shape[0] contiguous, as in GGUF: the reverse of the file's order
  * @throws OnebitError `safetensors/…`
  */
@@ -206,7 +206,7 @@ function sizeOf(type: TensorTypeName, shape: readonly number[], where: string): 
   return tensorBytes(TENSOR_TYPES[type], elements) ?? fail("safetensors/bad-tensor", `${where}: its size overflows`);
 }
 
-/** No byte of the data belongs to two tensors or to none: otherwise one file could be two things at once. */
+/** Every byte of the data belongs to exactly one tensor; otherwise one file could be two things at once. */
 function requireCovered(tensors: readonly TensorPlace[], dataPosition: number, fileSizeBytes: number): void {
   let free = dataPosition;
   for (const tensor of tensors) {

@@ -8,7 +8,7 @@
  */
 import { fail, quoted } from "../core/errors.ts";
 
-/** How the weights of a type are computed with: as signs and zeros, as signs, as numbers, or not at all. */
+/** How we compute with a type's weights: as signs and zeros, as signs, as numbers, or not at all. */
 export type TensorLayout =
   /** −1, 0, +1 times a scale: a ternary layout after loading. */
   | "ternary"
@@ -34,7 +34,7 @@ export interface TensorType {
   readonly parts: BlockParts;
 }
 
-/** Where a block has its 16-bit scales, and the bytes of codes that stand for zeros, if codes do: [from, to, byte]. */
+/** Offsets of a block's 16-bit scales, and its ranges of codes with the byte that means all zeros: [from, to, byte]. */
 export interface BlockParts {
   readonly scales: readonly number[];
   readonly zeros: readonly (readonly [from: number, to: number, byte: number])[];
@@ -42,7 +42,7 @@ export interface BlockParts {
 
 export type TensorTypeName = keyof typeof ROWS;
 
-/** Four codes of 1, which is what stands for 0 in 2 bits. */
+/** Four 2-bit codes of 1, each meaning 0. */
 const ZERO_CODES = 0x55;
 /** Five base-3 digits of 1, and four. */
 const ZERO_TRITS = 0x80,
@@ -104,7 +104,7 @@ export function isFloatType(name: TensorTypeName): name is FloatTypeName {
 }
 
 /**
- * The id by which kernels know the type of a tensor.
+ * The id by which kernels know a tensor's type.
  * @throws OnebitError `tensor/unsupported-type` for a type that only safetensors has.
  */
 export function kernelTypeId({ name, type }: { readonly name: string; readonly type: TensorTypeName }): number {
@@ -123,7 +123,7 @@ export function requireWeightType({ name, type }: { readonly name: string; reado
   );
 }
 
-/** What ids that other builds can compute with are called. */
+/** Names of the type ids that only other builds compute with. */
 const FOREIGN_TYPE_NAMES: ReadonlyMap<number, string> = new Map([
   [3, "Q4_1"],
   [6, "Q5_0"],
@@ -172,7 +172,7 @@ export function tensorTypeOfId(id: number): TensorType | undefined {
 }
 
 /**
- * Refuses a type by its name, saying what to do instead.
+ * Refuses a type by its name and says what to do instead.
  * @throws OnebitError `tensor/unsupported-type`, always.
  */
 export function refuseTensorType(tensorName: string, id: number): never {

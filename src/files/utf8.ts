@@ -9,7 +9,7 @@
  * @module
  */
 
-/** Strings up to this long are decoded here: below it a call of TextDecoder costs more than the loop. */
+/** Up to this length our own loop decodes: a call of TextDecoder costs more. */
 const SHORT_BYTES = 48;
 
 /** Decodes byte ranges; one decoder keeps its scratch memory for many strings. */
@@ -62,7 +62,7 @@ function decodeEscaped(bytes: Uint8Array, begin: number, end: number): string {
   return joinUnits(units, decodeUnits(bytes, begin, end, units));
 }
 
-/** In pieces, because the arguments of one call live on the stack; joined as they come, which copies nothing. */
+/** In pieces, because the arguments of one call live on the stack. */
 function joinUnits(units: Uint16Array, used: number): string {
   let text = "";
   for (let at = 0; at < used; at += 4096) {

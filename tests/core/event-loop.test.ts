@@ -33,7 +33,7 @@ test("a turn is due after a frame, and not before", async (t) => {
   assert.equal(turns, 1);
 });
 
-test("a clock that stands still brings a turn every eighth call", async (t) => {
+test("a stopped clock brings a turn every eighth call", async (t) => {
   let turns = 0;
   t.mock.method(performance, "now", () => 1000);
   const { breathe } = createBreather({ nextTurn: async () => void turns++ });
@@ -41,7 +41,7 @@ test("a clock that stands still brings a turn every eighth call", async (t) => {
   assert.equal(turns, 2);
 });
 
-test("in workerd a turn is a timer's: its channels deliver before the network is looked at", async (t) => {
+test("workerd takes turns by timer: its channels deliver before it polls the network", async (t) => {
   const timer = t.mock.method(globalThis, "setTimeout"),
     others = t.mock.method(globalThis, "setImmediate");
   t.mock.method(performance, "now", () => 1000);

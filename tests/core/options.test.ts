@@ -62,22 +62,22 @@ describe("names", () => {
     [{ text: "", inner: { tokn: "x" } }, "option/unknown inner: no option tokn: did you mean token?"],
     [
       { text: "", banana: 1 },
-      "option/unknown sample: no option banana: there are text, maxTokens, rate, isOn, kind, ids, inner, signal, " +
+      "option/unknown sample: no option banana: the options are text, maxTokens, rate, isOn, kind, ids, inner, signal, " +
         "onProgress",
     ],
     [
       { text: "", constructor: 1 },
-      "option/unknown sample: no option constructor: there are text, maxTokens, rate, isOn, kind, ids, inner, " +
+      "option/unknown sample: no option constructor: the options are text, maxTokens, rate, isOn, kind, ids, inner, " +
         "signal, onProgress",
     ],
     [
       { text: "", ["\x1b[2J"]: 1 },
-      'option/unknown sample: no option "\\u001b[2J": there are text, maxTokens, rate, isOn, kind, ids, inner, ' +
+      'option/unknown sample: no option "\\u001b[2J": the options are text, maxTokens, rate, isOn, kind, ids, inner, ' +
         "signal, onProgress",
     ],
     [
       JSON.parse('{"text":"","__proto__":1}') as object,
-      "option/unknown sample: no option __proto__: there are text, maxTokens, rate, isOn, kind, ids, inner, " +
+      "option/unknown sample: no option __proto__: the options are text, maxTokens, rate, isOn, kind, ids, inner, " +
         "signal, onProgress",
     ],
     [
@@ -87,7 +87,7 @@ describe("names", () => {
   ];
   for (const [given, message] of cases) test(message.slice(0, 60), () => assert.equal(refusal(given), message));
 
-  test("undefined counts as left out, symbols are nobody's options, what is inherited counts", () => {
+  test("undefined counts as absent, symbols are ignored, inherited properties count", () => {
     assert.deepEqual(read({ text: "x", max_tokens: undefined, maxTokens: undefined, [Symbol("tag")]: 1 }), {
       text: "x",
     });
@@ -130,7 +130,7 @@ describe("values", () => {
   ];
   for (const [given, message] of cases) test(message, () => assert.equal(refusal(given), `option/invalid ${message}`));
 
-  test("what throws when it is read is refused", () => {
+  test("a value that throws when read is refused", () => {
     const thrower = new Proxy(
       {},
       {
@@ -156,7 +156,7 @@ describe("values", () => {
     );
   });
 
-  test("are copied: what is changed afterwards was not asked for", () => {
+  test("are copied, so later changes have no effect", () => {
     const ids = [1, 2],
       given = { text: "x", ids };
     const found = read(given);

@@ -84,7 +84,7 @@ describe("parseGguf", () => {
     ]);
   });
 
-  test("id 42 is what the distance between tensors says", () => {
+  test("the distance between tensors tells what id 42 means", () => {
     // 4,096 weights: 1,152 bytes in groups of 64, 1,088 in groups of 128, 672 as STQ1_0.
     const typesOf = (gapBytes: number, lastBytes: number) =>
       parseGguf(rawGguf({ tensors: twoOfId42(4096, gapBytes), dataBytes: gapBytes + lastBytes })).tensors.map(
@@ -98,7 +98,7 @@ describe("parseGguf", () => {
     assert.throws(() => typesOf(1120, 1152), { code: "gguf/bad-tensor" });
   });
 
-  test("a lone tensor of id 42 is what the file's size says", () => {
+  test("the file's size tells what a lone tensor of id 42 is", () => {
     const typeOf = (dataBytes: number) =>
       parseGguf(rawGguf({ tensors: twoOfId42(4096, 0).slice(0, 1), dataBytes })).tensors[0]!.type;
     assert.equal(typeOf(1152), "Q2_0");
@@ -170,7 +170,7 @@ describe("readGguf", () => {
     assert.ok(readBytes <= 2 * headerBytes, `${readBytes} of a header of ${headerBytes}`);
   });
 
-  test("a head that is too short is no broken file", () => {
+  test("a short head is not a broken file", () => {
     const whole = rawGguf({ pairs: EVERY_TYPE });
     for (const length of [0, 3, 24, 60, whole.length - 1]) {
       assert.throws(() => parseGguf(whole.subarray(0, length), whole.length), HeadTooShort);

@@ -100,7 +100,7 @@ describe("JSON that would take too much", () => {
     return "problem" in parsed ? parsed.problem.kind : "ok";
   };
 
-  test("values are counted by what they take, whatever they are", () => {
+  test("values of every kind count by the memory they take", () => {
     const repeated = (item: string, n: number) => `{"a":[${new Array(n).fill(item).join(",")}]}`;
     for (const item of ["{}", "[]", '{"a":1}', "1", "[[]]", '{"a":{}}']) {
       assert.equal(kindOf(repeated(item, 10_000)), "ok", item);
@@ -137,7 +137,7 @@ describe("JSON that would take too much", () => {
     assert.equal(kindOf(`{"a":[${Array.from({ length: 1_000_000 }, (_, i) => `{"k${i}":0}`).join(",")}]}`), "limit");
   });
 
-  test("strings and numbers have a length", () => {
+  test("strings and numbers have a maximum length", () => {
     assert.equal(kindOf(`{"a":"${"x".repeat(16 * 1024 * 1024)}"}`), "ok");
     assert.equal(kindOf(`{"a":"${"x".repeat(16 * 1024 * 1024 + 1)}"}`), "limit");
     assert.equal(kindOf(`{"a":${"1".repeat(1024)}}`), "ok");

@@ -125,7 +125,7 @@ describe("openHfFolder", () => {
       [
         { "model.safetensors.index.json": index({ b: "x.safetensors" }), "x.safetensors": weights },
         "safetensors/bad-header",
-        /"b" is in x.safetensors, where it is not/,
+        /"b" in x.safetensors, which lacks it/,
       ],
       [{ "model.safetensors.index.json": index({ a: "../x.safetensors" }) }, "safetensors/bad-header", /bare name/],
       [{ "model.safetensors.index.json": index({ a: "/etc/passwd" }) }, "safetensors/bad-header", /bare name/],

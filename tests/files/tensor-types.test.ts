@@ -29,7 +29,7 @@ describe("tensor types", () => {
       assert.equal(tensorBytes(TENSOR_TYPES[name as TensorTypeName], 25_600), bytes, name);
   });
 
-  test("every type that is computed with and not packed has its size checked above", () => {
+  test("every type we compute with, unless packed, has its size checked above", () => {
     const computed = Object.values(TENSOR_TYPES).filter(({ layout }) => layout !== "listed" && layout !== "packed");
     assert.deepEqual(computed.map(({ name }) => name).sort(), Object.keys(BYTES).sort());
   });
@@ -40,7 +40,7 @@ describe("tensor types", () => {
     assert.equal(tensorBytes(TENSOR_TYPES.F32, 2 ** 50), 2 ** 52);
   });
 
-  test("ids are distinct, but for the one that stands for two", () => {
+  test("ids are distinct, except the one with two meanings", () => {
     const ids = Object.values(TENSOR_TYPES).flatMap(({ ggmlId }) => (ggmlId === undefined ? [] : [ggmlId]));
     assert.deepEqual(
       ids.filter((id, i) => ids.indexOf(id) !== i),
