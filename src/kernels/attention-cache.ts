@@ -1,5 +1,5 @@
 /**
- * What attention takes of memory: the KV cache of a layer, exactly or in a quarter of the bytes, and scratch
+ * Memory that attention needs: a layer's KV cache, exact or in a quarter of the bytes, and scratch
  * (assembly/ops/attention.ts, attention-q8.ts).
  *
  * @module
@@ -8,7 +8,7 @@ import { KV_Q8_POSITIONS, KV_Q8_ROW_TAIL_BYTES, KV_Q8_SCALE_BYTES, KV_Q8_SUM_BYT
 import type { KvType } from "./choices.ts";
 import { roundUp } from "./layouts.ts";
 
-/** Heads whose keys and values are held for `contextLength` positions. */
+/** Heads whose keys and values the cache holds for `contextLength` positions. */
 export interface CachedHeads {
   readonly nKvHeads: number;
   readonly headDim: number;
@@ -26,7 +26,7 @@ export function kvCacheBytes(
   return { keyBytes: q8Bytes(KV_Q8_SCALE_BYTES + KV_Q8_SUM_BYTES), valueBytes: q8Bytes(KV_Q8_SCALE_BYTES) };
 }
 
-/** Scratch of a thread: the scores of the queries that share a head's keys, over all positions. */
+/** Scratch per thread: the scores over all positions of the queries that share a head's keys. */
 export function attendScratchBytes(kvType: KvType, nQueries: number, contextLength: number): number {
   const rowBytes =
     kvType === "f32" ? roundUp(contextLength, 4) * 4 : q8Positions(contextLength) * 4 + KV_Q8_ROW_TAIL_BYTES;

@@ -1,5 +1,5 @@
 /**
- * The kernels as they travel inside the bundle: as bytes, compiled when a model is loaded.
+ * The kernels inside the bundle, as bytes; loading a model compiles them.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Stands in the place of `binaries.ts` in the build for workerd, which compiles nothing at run time and has no threads:
- * the kernels are files beside the bundle, and importing one gives a compiled module.
+ * Replaces `binaries.ts` in the build for workerd, which compiles nothing at run time and has no threads: the kernels
+ * are files beside the bundle, and importing one gives a compiled module.
  *
  * @module
  */

@@ -1,19 +1,20 @@
 /**
- * What the one who loads a model may choose of the kernels.
+ * Choices of kernels that the loader of a model may make.
  *
  * @module
  */
 
 /**
- * How 8-bit activations meet ternary weights: by table lookups, or by dot products over 2-bit codes. The same bits.
+ * How 8-bit activations meet ternary weights: by table lookups, or by dot products over 2-bit codes. Both give the same
+ * bits.
  */
 export type TernaryKernel = "tables" | "dot";
 
 /**
- * How activations meet 1-bit weights. `token`: int8 with one scale a token, part of the model (BitNet-trained
- * families, W1.58A8). `block`: finer, a scale every 64 or 128 values (families trained with float activations).
+ * How activations meet 1-bit weights. `token`: int8 with one scale per token, part of the model (BitNet-trained
+ * families, W1.58A8). `block`: a finer scale for every 64 or 128 values (families trained with float activations).
  */
 export type ActivationMode = "token" | "block";
 
-/** How keys and values are held: as f32, or in 8 bits with a scale each. */
+/** The type of the KV cache: f32, or 8 bits with a scale each. */
 export type KvType = "f32" | "q8";

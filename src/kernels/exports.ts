@@ -1,5 +1,5 @@
 /**
- * The typed face of the WebAssembly module (`assembly/index.ts`). Pointers are byte addresses in its memory; a
+ * The typed interface of the WebAssembly module (`assembly/index.ts`). Pointers are byte addresses in its memory; a
  * function that returns a pointer-sized value returns it signed.
  *
  * @module

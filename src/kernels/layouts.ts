@@ -1,6 +1,6 @@
 /**
- * How matrices lie in memory: one row for each layout, with all that the host needs to know of it. Its kernels stand in
- * assembly/layouts.ts. File types are many, layouts are few.
+ * How matrices lie in memory: one row per layout, with all that the host must know of it. The kernels are in
+ * assembly/layouts.ts. File types are many, layouts few.
  *
  * @module
  */
@@ -11,34 +11,34 @@ import * as preparations from "./preparations.ts";
 import type { Preparation } from "./preparations.ts";
 
 export interface Layout {
-  /** The weights it holds. Of ternary and binary ones, the first row of {@link LAYOUTS} that fits a matrix is taken. */
+  /** The weights it holds. A ternary or binary matrix takes the first row of {@link LAYOUTS} that fits. */
   readonly weights: "ternary" | "binary" | "dense";
-  /** The activations and the kernel it is for; undefined: whichever. */
+  /** The activations and the ternary kernel it works with; undefined: any. */
   readonly activationMode?: ActivationMode;
   readonly ternaryKernel?: TernaryKernel;
-  /** LAYOUT_* of the ABI. Rows that differ only in how their activations are prepared have one id. */
+  /** LAYOUT_* of the ABI. Rows that differ only in the preparation of activations share an id. */
   readonly id: number;
-  /** Columns are padded to a multiple of this, and rows. */
+  /** Columns are padded to a multiple of this, rows to the next. */
   readonly columnMultiple: number;
   readonly rowMultiple: number;
   /** Bytes of a row of `kp` weights. */
   readonly rowBytes: (kp: number) => number;
-  /** What a matmul reads in the place of f32; undefined: it reads those. */
+  /** What a matmul reads instead of f32; undefined: f32. */
   readonly preparation: Preparation | undefined;
-  /** Scratch of a thread for `n` rows of activations. */
+  /** Scratch per thread for `n` rows of activations. */
   readonly scratchBytes: (n: number) => number;
   /**
-   * Where scales stand. `row`: one f32 a row, behind the weights. `block`: an f16 a block, `[row][block]`;
+   * Where the scales are. `row`: one f32 per row, behind the weights. `block`: an f16 per block, `[row][block]`;
    * `tile`: the same as `[tile][block][32 rows]`. `weights`: among the weights.
    */
   readonly scales: "row" | "block" | "tile" | "weights";
-  /** Code of a weight that is padding: 0 where it stands for −1 and meets activations of 0, 1 for a ternary 0. */
+  /** Code of a padding weight: 0 where that means −1 and meets activations of 0, 1 for a ternary 0. */
   readonly paddingCode: 0 | 1;
-  /** What it becomes when the blocks of every row prove to share one scale, which is faster. */
+  /** The faster layout for a matrix whose rows each prove to have one scale. */
   readonly uniformTwin?: Layout;
-  /** For dense layouts that no file has: makes row `row` of one of the file's. */
+  /** For dense layouts that no file has: packs row `row` from one of the file's. */
   readonly packRow?: (kernels: KernelExports, from: number, weights: number, row: number, k: number) => void;
-  /** For dense layouts that floats may become: makes row `row` of f32. */
+  /** For dense layouts that floats may become: packs row `row` from f32. */
   readonly packFloats?: (kernels: KernelExports, from: number, weights: number, row: number, k: number) => void;
 }
 
@@ -60,7 +60,7 @@ const BINARY = {
   paddingCode: 0,
 } as const;
 
-/** Two ternary weights a lookup. */
+/** Two ternary weights per lookup. */
 export const TERNARY_TABLE = {
   ...TERNARY,
   id: abi.LAYOUT_TERNARY_TABLE,
@@ -79,7 +79,7 @@ const TERNARY_TABLE_BLOCK: Layout = {
   uniformTwin: TERNARY_TABLE,
 };
 
-/** Activations have a scale a block, too; so one scale a row would not help. */
+/** Activations have a scale per block too, so one scale per row would not help. */
 const TERNARY_TABLE_BLOCK_BY_BLOCK: Layout = {
   ...TERNARY_TABLE_BLOCK,
   activationMode: "block",
@@ -109,7 +109,7 @@ const TERNARY_DOT_BLOCK: Layout = {
   uniformTwin: TERNARY_DOT,
 };
 
-/** Four binary weights a lookup. */
+/** Four binary weights per lookup. */
 export const BINARY_TABLE = {
   ...BINARY,
   id: abi.LAYOUT_BINARY_TABLE,
@@ -135,7 +135,7 @@ const BINARY_TABLE_BLOCK_BY_BLOCK: Layout = {
   uniformTwin: undefined,
 };
 
-/** Rows as in a file, of blocks of `blockBytes`. */
+/** Rows as in the file, in blocks of `blockBytes`. */
 function dense(
   id: number,
   block: number,
@@ -161,7 +161,7 @@ export const Q8_0 = dense(abi.LAYOUT_Q8_0, 32, 34, preparations.DENSE, {
   packFloats: (kernels, from, weights, row, k) => kernels.quantizeRowQ8_0(from, k, weights + row * Q8_0.rowBytes(k)),
 });
 
-/** Every layout; of those that fit, the first is taken. */
+/** Every layout; the first that fits wins. */
 export const LAYOUTS: readonly Layout[] = [
   TERNARY_DOT,
   TERNARY_DOT_BLOCK,
@@ -182,20 +182,20 @@ export const LAYOUTS: readonly Layout[] = [
   }),
 ];
 
-/** What a matrix takes in a layout. */
+/** Size of a matrix in a layout. */
 export interface MatrixSize {
   /** Columns and rows, padded. */
   readonly kp: number;
   readonly rowsPadded: number;
-  /** Blocks of a row that have a scale each; 0 where the scale is the row's. */
+  /** Blocks in a row that each have a scale; 0 if the row has one. */
   readonly nScaleBlocks: number;
   readonly rowBytes: number;
   readonly weightBytes: number;
-  /** Room for f16 scales of blocks and, since the same room serves when they prove equal, for one f32 a row. */
+  /** Room for f16 scales of blocks, or for one f32 per row if they prove equal. */
   readonly scaleBytes: number;
 }
 
-/** @param scaleBlock weights that share a scale; 0 where it is the row's */
+/** @param scaleBlock weights that share a scale; 0 if the row has one */
 export function matrixSize(layout: Layout, rows: number, k: number, scaleBlock: number): MatrixSize {
   const kp = roundUp(k, layout.columnMultiple),
     rowsPadded = roundUp(rows, layout.rowMultiple),
@@ -205,7 +205,7 @@ export function matrixSize(layout: Layout, rows: number, k: number, scaleBlock: 
   return { kp, rowsPadded, nScaleBlocks, rowBytes, weightBytes: rowsPadded * rowBytes, scaleBytes };
 }
 
-/** Values of a row of outputs, which kernels write in whole tiles. */
+/** Values in a row of outputs, which kernels write in whole tiles. */
 export function padToTiles(n: number): number {
   return roundUp(n, abi.TILE_ROWS);
 }

@@ -1,7 +1,7 @@
 /**
- * What programs run on: one instance of the kernels, its memory, and the threads that share it.
+ * Runs programs: one instance of the kernels, its memory, and the threads that share it.
  *
- *   memory: | module | control block | run state | what the owner of the machine places … |
+ *   memory: | module | control block | run state | memory that the machine's owner places … |
  *
  * @module
  */
@@ -18,10 +18,10 @@ const STATE = CONTROL + abi.CONTROL_BYTES;
 /** Where the owner's own memory begins. */
 export const MACHINE_BYTES = STATE + abi.STATE_BYTES;
 
-/** What a walk works on. */
+/** The rows of one walk. */
 export interface Batch {
   readonly rows: number;
-  /** Of the first row. */
+  /** Position of the first row. */
   readonly position: number;
   /** The rows that steps with FLAG_HEAD_ROWS work on. */
   readonly headRowBegin: number;
@@ -40,18 +40,18 @@ export class Machine {
     this.kernels = kernels;
   }
 
-  /** On the calling thread alone, until {@link startThreads}. */
+  /** Runs on the calling thread alone, until {@link startThreads}. */
   static async create(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<Machine> {
     return new Machine(module, memory, await instantiateKernels(module, memory));
   }
 
-  /** {@link create} without waiting. */
+  /** Synchronous {@link create}. */
   static createNow(module: WebAssembly.Module, memory: WebAssembly.Memory): Machine {
     const instance = new WebAssembly.Instance(module, { env: { memory } });
     return new Machine(module, memory, instance.exports as unknown as KernelExports);
   }
 
-  /** @throws OnebitError `engine/thread-failed` when one does not start; none runs then */
+  /** @throws OnebitError `engine/thread-failed` if one does not start; then none runs */
   async startThreads(platform: Platform, nThreads: number): Promise<void> {
     if (nThreads > 1)
       this.#pool = await startPool(platform, this.kernels, this.#module, this.memory, CONTROL, nThreads);
@@ -61,12 +61,12 @@ export class Machine {
     return this.#pool?.nThreads ?? 1;
   }
 
-  /** Times that a thread has slept at a barrier. */
+  /** How often a thread has slept at a barrier. */
   get nSlept(): number {
     return new DataView(this.memory.buffer, CONTROL, abi.CONTROL_BYTES).getInt32(abi.CONTROL_SLEPT, true);
   }
 
-  /** Each thread's own memory: that of thread t begins t strides behind `address`. */
+  /** Each thread's own memory: thread t's begins t strides behind `address`. */
   setScratch(address: number, strideBytes: number): void {
     const state = this.#state();
     state.setUint32(abi.STATE_SCRATCH, address, true);
@@ -82,7 +82,7 @@ export class Machine {
   }
 
   /**
-   * Walks `nSteps` steps at address `program`; every thread is through them then.
+   * Walks `nSteps` steps at address `program`; returns when every thread is through.
    * @param nThreads how many of the threads share the work
    * @throws OnebitError `engine/thread-lost`
    */
@@ -102,7 +102,7 @@ export class Machine {
   }
 }
 
-/** What to say of a memory that the engine refuses. */
+/** The error for a memory that the engine refuses. */
 type Refusal = readonly [code: MemoryCode, message: string];
 
 /**
@@ -126,8 +126,8 @@ export function createMemory(
 function refusalOf(bytes: number): Refusal {
   return [
     "model/not-enough-memory",
-    `wanted ${(bytes / 1e6).toFixed(0)} MB of WebAssembly memory, this engine refused it; use a shorter context, an ` +
-      "8-bit KV cache or a smaller model",
+    `wanted ${(bytes / 1e6).toFixed(0)} MB of WebAssembly memory, but this engine refused it; use a shorter ` +
+      "context, an 8-bit KV cache or a smaller model",
   ];
 }
 

@@ -1,5 +1,5 @@
 /**
- * Maths whose bits agree on every JavaScript engine, from the WebAssembly module: what a sampler needs instead of
+ * Maths from the WebAssembly module, with the same bits on every JavaScript engine: a sampler uses it instead of
  * `Math.exp`, `Math.log` and `Math.random`.
  *
  * @module
@@ -8,9 +8,9 @@ import { fail } from "../core/errors.ts";
 import type { KernelExports } from "./exports.ts";
 
 export interface Numeric {
-  /** Index of the largest logit; the first of equals; NaN never wins. */
+  /** Index of the largest logit; the first among equals; NaN never wins. */
   argmax(logits: Float32Array): number;
-  /** The `k` largest, descending; of equals the lower id first. The arrays are copies. */
+  /** The `k` largest, descending; among equals the lower id first. The arrays are copies. */
   topK(logits: Float32Array, k: number): { ids: Int32Array; logits: Float32Array };
   exp(x: number): number;
   log(x: number): number;
@@ -62,7 +62,7 @@ export function createNumeric(kernels: KernelExports, memory: WebAssembly.Memory
     log: (x) => kernels.logF64(x),
     logSumExp: (logits) => kernels.logSumExp(place(logits), logits.length),
     random(seed) {
-      // The state is kept out here between draws, so any number of generators share the one slot in memory.
+      // Each generator keeps its state out here between draws, so any number can share the one slot in memory.
       const slot = () => new Uint8Array(memory.buffer, arena.randomState, RANDOM_STATE_BYTES);
       kernels.randomSeed(arena.randomState, BigInt.asUintN(64, BigInt(seed)));
       const state = slot().slice();

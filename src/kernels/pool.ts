@@ -1,6 +1,6 @@
 /**
- * Worker threads that walk the same program over one shared memory. A worker instantiates the module, says it is
- * ready and stays inside `work` until told to stop: it never returns to its event loop between tokens.
+ * Worker threads that walk the same program over one shared memory. A worker instantiates the module, reports ready and
+ * stays inside `work` until told to stop: it never returns to its event loop between tokens.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import type { Platform, Thread } from "../core/platform.ts";
 import type { KernelExports } from "./exports.ts";
 
 /**
- * Runs in the worker with `data` and `ready` in scope (`Platform.spawnThread`). One that traps says so where the
- * others, who wait for it inside WebAssembly, look.
+ * Runs in the worker with `data` and `ready` in scope (`Platform.spawnThread`). A worker that traps sets the flag that
+ * the others check while they wait inside WebAssembly.
  */
 const WORKER_SOURCE = `
 const instance = await WebAssembly.instantiate(data.module, { env: { memory: data.memory } });
@@ -24,14 +24,14 @@ try {
 }
 `;
 
-/** A thread is there in 50 ms. A browser that is out of them may never say so. */
+/** A thread starts in 50 ms. A browser that has run out of them may never say so. */
 const START_TIMEOUT_MS = 30_000;
 
 export interface ThreadPool {
   readonly nThreads: number;
   /**
-   * Walks steps by `run` of the kernels.
-   * @throws OnebitError `engine/thread-lost` when a thread has ended: this time, and ever after
+   * Walks steps by calling `run` of the kernels.
+   * @throws OnebitError `engine/thread-lost` once a thread has ended, now and on every later call
    */
   run(walk: () => void): void;
   close(): Promise<void>;
@@ -39,7 +39,7 @@ export interface ThreadPool {
 
 /**
  * Starts threads 1..nThreads−1; thread 0 is the caller.
- * @throws OnebitError `engine/thread-failed` when one does not start; those that did are stopped.
+ * @throws OnebitError `engine/thread-failed` if one does not start, after stopping those that did
  */
 export async function startPool(
   platform: Platform,
@@ -70,7 +70,7 @@ class Threads implements ThreadPool {
   readonly #control: number;
   readonly #threads: readonly Thread[];
   #isClosing = false;
-  /** Why no step can be walked any more. */
+  /** Why no more steps can run. */
   #loss: OnebitError | undefined;
 
   constructor(kernels: KernelExports, memory: WebAssembly.Memory, control: number, threads: readonly Thread[]) {
@@ -87,7 +87,7 @@ class Threads implements ThreadPool {
     try {
       walk();
     } catch (cause) {
-      // A trap: another thread has trapped, or not come for half a minute.
+      // A trap: another thread has trapped, or has not come for half a minute.
       this.#lose("a thread has ended in the middle of a step", cause);
       throw this.#loss;
     }
@@ -107,7 +107,7 @@ class Threads implements ThreadPool {
       `${what} (killed, or out of memory): close the model and load it again`,
       { cause },
     );
-    // Those that wait for it at a barrier end within a second.
+    // Threads waiting for the lost one at a barrier end within a second.
     Atomics.store(new Int32Array(this.#memory.buffer), (this.#control + CONTROL_LOST) >> 2, 1);
   }
 

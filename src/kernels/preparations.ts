@@ -1,7 +1,7 @@
 /**
- * What activations are made into before a matmul reads them: integers of 8 or 16 bits with a scale for the row or for
- * each block, or lookup tables made of those. Layouts (layouts.ts) share preparations, and projections of one input
- * whose layouts share one prepare it once.
+ * Turns activations into what a matmul reads: 8- or 16-bit integers with a scale per row or per block, or lookup tables
+ * made from those. Layouts (layouts.ts) share preparations, so projections of one input whose layouts agree prepare it
+ * once.
  *
  * @module
  */
@@ -14,18 +14,18 @@ export interface InputRows<Place> {
   readonly x: Place;
   readonly xStride: number;
   readonly k: number;
-  /** With one row, there is one for each thread, which made it. */
+  /** With one row, each thread has made its own copy. */
   readonly isOwn: boolean;
 }
 
-/** Where prepared rows lie; what a preparation does not have is a place that stands for none. */
+/** Where prepared rows lie; a buffer that a preparation lacks gets the place `none`. */
 export interface PreparedRows<Place> {
   readonly q8: Place;
   readonly q16: Place;
-  /** One a row. */
+  /** One per row. */
   readonly scale: Place;
   readonly sum: Place;
-  /** One a block of a row. */
+  /** One per block of a row. */
   readonly blockScale: Place;
   readonly blockSum: Place;
   readonly tables: Place;
@@ -33,7 +33,7 @@ export interface PreparedRows<Place> {
 
 export type PreparedBuffer = keyof PreparedRows<never>;
 
-/** What steps are written to: a program in memory, or a tape. */
+/** Receives steps: a program in memory, or a tape. */
 export interface StepSink<Place> {
   step<Name extends StepName>(name: Name, fields: StepFields<Name, Place>, options?: StepOptions): void;
 }
@@ -42,39 +42,39 @@ type Quantize = <Place>(to: StepSink<Place>, rows: InputRows<Place>, at: Prepare
 type BuildTables = <Place>(to: StepSink<Place>, at: PreparedRows<Place>, kp: number) => void;
 
 export interface Preparation {
-  /** Bytes that a row of `kp` activations takes in each buffer. */
+  /** Bytes per row of `kp` activations, in each buffer. */
   readonly rowBytes: (kp: number) => Readonly<Partial<Record<PreparedBuffer, number>>>;
-  /** Makes integers of f32. */
+  /** Makes integers from f32. */
   readonly quantize: Quantize;
-  /** Makes tables of the integers. */
+  /** Makes tables from the integers. */
   readonly buildTables?: BuildTables;
   /** The buffers that the matmul reads. */
   readonly reads: { readonly act: PreparedBuffer; readonly scale: PreparedBuffer; readonly sum: PreparedBuffer };
   /**
-   * Whether each thread has one row's values to itself: made once, half of them (49 KB for 6144 binary weights) would
-   * come from another core's cache.
+   * Whether each thread makes its own copy of a single row. Made once for all, half of the values (49 KB for 6144
+   * binary weights) would come from another core's cache.
    */
   readonly isOwn: boolean;
 }
 
-/** A row that each thread makes for itself, of one it made before. */
+/** A row that each thread makes for itself from its own earlier one. */
 const OWN: StepOptions = { barrier: "batch", ownRow: true };
 const ofInput = (isOwn: boolean): StepOptions => ({ barrier: "batch", ownRow: true, ownInput: isOwn });
 
-/** Largest activation of each quantisation in blocks: what the byte sums of the kernels leave room for. */
+/** Largest activation of each quantisation by blocks: the byte sums of the kernels have room for no more. */
 const TABLE_Q_MAX = 255,
   DENSE_Q_MAX = 2047;
 
 const PER_ROW = { scale: 4, sum: 4 };
 const perBlock = (kp: number, block: number) => ({ blockScale: (kp / block) * 4, blockSum: (kp / block) * 4 });
 
-/** One scale a row, for integers of 8 bits, of 16, or both. `magnitudes`: sums are of |q|, as binary tables want. */
+/** One scale per row, for integers of 8 bits, of 16, or both. `magnitudes`: sums of |q|, which binary tables need. */
 function byRow(magnitudes: boolean): Quantize {
   return (to, { x, xStride, k, isOwn }, { q8, q16, scale, sum }, kp) =>
     to.step("quantizeToken", { x, xStride, q8, q16, scale, sum, k, kp, magnitudes }, ofInput(isOwn));
 }
 
-/** The same, for weights whose scales are those of blocks: the row's scale for each of them, and sums of blocks. */
+/** The same for weights with block scales: copies the row's scale to each block, and sums each block. */
 function byRowForBlocks(block: number, magnitudes: boolean): Quantize {
   const quantize = byRow(magnitudes);
   return (to, rows, at, kp) => {
@@ -84,7 +84,7 @@ function byRowForBlocks(block: number, magnitudes: boolean): Quantize {
   };
 }
 
-/** A scale a block. */
+/** A scale per block. */
 function byBlock(block: number, qMax: number, magnitudes: boolean): Quantize {
   return (to, { x, xStride, k, isOwn }, { q16, blockScale, blockSum }, kp) =>
     to.step(
@@ -94,7 +94,7 @@ function byBlock(block: number, qMax: number, magnitudes: boolean): Quantize {
     );
 }
 
-/** Tables of every group of weights, each in two parts (assembly/weights/tables.ts). */
+/** Tables for every group of weights, each in two parts (assembly/weights/tables.ts). */
 function tables(name: "ternaryTables" | "binaryTables", group: number): BuildTables {
   return (to, { q16, tables: at }, kp) =>
     to.step(name, { q16, kp, tables: at, tableStride: tableBytes(kp, group), nGroups: kp / group }, OWN);
@@ -106,7 +106,7 @@ const shortTableBytes = (kp: number): number => Math.ceil(kp / abi.SHORT_BLOCK_W
 const ROW_SCALES = { scale: "scale", sum: "sum" } as const,
   BLOCK_SCALES = { scale: "blockScale", sum: "blockSum" } as const;
 
-/** For dense layouts: 12 bits, a scale every 32 values. */
+/** For dense layouts: 12 bits, with a scale for every 32 values. */
 export const DENSE: Preparation = {
   rowBytes: (kp) => ({ q16: 2 * kp, ...perBlock(kp, abi.DENSE_BLOCK) }),
   quantize: byBlock(abi.DENSE_BLOCK, DENSE_Q_MAX, false),
@@ -114,7 +114,7 @@ export const DENSE: Preparation = {
   isOwn: true,
 };
 
-/** A scale every 256 values, whose sums are among the integers (assembly/ops/quantize-q6-k.ts). */
+/** A scale for every 256 values, whose sums are among the integers (assembly/ops/quantize-q6-k.ts). */
 export const DENSE_Q6_K: Preparation = {
   rowBytes: (kp) => ({ q16: (kp / 64) * abi.Q6_K_ACTIVATION_BYTES, blockScale: (kp / abi.Q6_K_BLOCK) * 4 }),
   quantize: (to, { x, xStride, k, isOwn }, { q16, blockScale }) =>
@@ -130,7 +130,7 @@ export const ROW_BYTES: Preparation = {
   isOwn: true,
 };
 
-/** Sums of blocks are taken from the form of 16 bits. */
+/** Sums of blocks come from the 16-bit integers. */
 export const ROW_BYTES_FOR_BLOCKS: Preparation = {
   rowBytes: (kp) => ({ q8: kp, q16: 2 * kp, ...PER_ROW, ...perBlock(kp, abi.TERNARY_BLOCK) }),
   quantize: byRowForBlocks(abi.TERNARY_BLOCK, false),
@@ -138,7 +138,7 @@ export const ROW_BYTES_FOR_BLOCKS: Preparation = {
   isOwn: true,
 };
 
-/** The tables take 12 µs for 2560 weights: more than to wait for another thread's half. */
+/** The tables take 12 µs for 2560 weights: longer than waiting for another thread's half. */
 export const SHORT_TABLES: Preparation = {
   rowBytes: (kp) => ({ q16: 2 * kp, ...PER_ROW, tables: shortTableBytes(kp) }),
   quantize: byRow(false),
@@ -152,7 +152,7 @@ export const SHORT_TABLES: Preparation = {
   isOwn: false,
 };
 
-/** Tables whose activations have one scale a row, for weights that have one a row, or a block. */
+/** Tables from activations with one scale per row, for weights with a scale per row or per block. */
 function tablesByRow(block: number, group: number, magnitudes: boolean, buildTables: BuildTables): Preparation {
   return {
     rowBytes: (kp) => ({
@@ -168,7 +168,7 @@ function tablesByRow(block: number, group: number, magnitudes: boolean, buildTab
   };
 }
 
-/** Tables whose activations have a scale a block. */
+/** Tables from activations with a scale per block. */
 function tablesByBlock(block: number, group: number, magnitudes: boolean, buildTables: BuildTables): Preparation {
   return {
     rowBytes: (kp) => ({ q16: 2 * kp, ...perBlock(kp, block), tables: tableBytes(kp, group) }),
@@ -188,7 +188,7 @@ export const BINARY_TABLES = tablesByRow(0, abi.BINARY_GROUP, true, binaryTables
 export const BINARY_TABLES_FOR_BLOCKS = tablesByRow(abi.BINARY_BLOCK, abi.BINARY_GROUP, true, binaryTables);
 export const BINARY_TABLES_BY_BLOCK = tablesByBlock(abi.BINARY_BLOCK, abi.BINARY_GROUP, true, binaryTables);
 
-/** A place for each buffer that rows of `kp` activations need, and `none` for the others. */
+/** A place for each buffer that rows of `kp` activations need; `none` for the others. */
 export function placePreparedRows<Place>(
   { rowBytes }: Preparation,
   kp: number,
@@ -208,7 +208,7 @@ export function placePreparedRows<Place>(
   };
 }
 
-/** What a matmul reads of prepared rows: fields of its step. */
+/** The fields of a matmul's step that point to prepared rows. */
 export function preparedOperand<Place>({ rowBytes, reads }: Preparation, at: PreparedRows<Place>, kp: number) {
   const bytes = rowBytes(kp),
     actRowBytes = bytes[reads.act] ?? 0;

@@ -1,5 +1,5 @@
 /**
- * Writes the steps of a program into memory: the only place where a record becomes bytes (steps.ts).
+ * Writes the steps of a program into memory: the only place that turns a record into bytes (steps.ts).
  *
  * @module
  */
@@ -8,19 +8,19 @@ import { fail } from "../core/errors.ts";
 import { STEPS, type StepFields, type StepName } from "./steps.ts";
 
 export interface StepOptions {
-  /** Whether threads wait for each other after this step; `batch`: where there are several rows. Default: true. */
+  /** Whether threads wait for each other after this step; `batch`: only with several rows. Default: true. */
   readonly barrier?: boolean | "batch";
-  /** Work on the rows whose logits are wanted. Default: on every row. */
+  /** Work only on the rows whose logits are wanted. Default: on every row. */
   readonly headRows?: boolean;
-  /** With one row, each thread makes it for itself. */
+  /** With one row, each thread makes its own copy. */
   readonly ownRow?: boolean;
-  /** With one row, each thread's input is the row it made for itself. */
+  /** With one row, each thread reads the copy it made. */
   readonly ownInput?: boolean;
 }
 
 const BARRIER_FLAGS = { true: abi.FLAG_BARRIER, batch: abi.FLAG_BARRIER_BATCH, false: 0 } as const;
 
-/** Appends steps at `address`; `nSteps` counts them. `Place` is what stands for an address. */
+/** Appends steps at `address`; `nSteps` counts them. A `Place` stands for an address. */
 export class StepWriter<Place = number> {
   nSteps = 0;
   readonly #view: DataView;
@@ -32,7 +32,7 @@ export class StepWriter<Place = number> {
     this.#addressOf = addressOf;
   }
 
-  /** @throws OnebitError `model/bad-config` when there is no room for it */
+  /** @throws OnebitError `model/bad-config` when the step does not fit */
   step<Name extends StepName>(name: Name, fields: StepFields<Name, Place>, options: StepOptions = {}): void {
     const view = this.#view,
       { op, fields: kinds } = STEPS[name],
@@ -54,7 +54,7 @@ export class StepWriter<Place = number> {
   }
 }
 
-/** @throws OnebitError `option/invalid` for a number that 32 bits do not hold, with a sign or without */
+/** @throws OnebitError `option/invalid` for a number that does not fit 32 bits, signed or unsigned */
 function fieldOf(step: string, field: string, value: number): number {
   if (value < -(2 ** 31) || value >= 2 ** 32)
     fail("option/invalid", `step ${step}: ${field}: wanted an integer of 32 bits, got ${value}`);

@@ -1,6 +1,6 @@
 /**
  * The steps of a program: every field by name, in the order in which the classes of `assembly/steps.ts` and
- * `assembly/train/steps.ts` read them. The compiler asks for each field of a step; a test compares both languages.
+ * `assembly/train/steps.ts` read them. The compiler requires each field of a step; a test compares both languages.
  *
  * @module
  */
@@ -157,7 +157,7 @@ export const STEPS = {
   gateRelu2: { op: abi.OP_GATE_RELU2, fields: GATE },
   gateGelu: { op: abi.OP_GATE_GELU, fields: GATE },
 
-  // Of the training build only.
+  // Only in the training build.
   embedRows: { op: abi.OP_EMBED_ROWS, fields: { ids: ADDRESS, table: ADDRESS, dim: I32, out: ADDRESS, n: I32 } },
   embedRowsBack: {
     op: abi.OP_EMBED_ROWS_BACK,
@@ -354,14 +354,14 @@ export const STEPS = {
 
 export type StepName = keyof typeof STEPS;
 
-/** The fields of a step; `Place` is what stands for an address before it is one. */
+/** The fields of a step; a `Place` becomes an address later. */
 export type StepFields<Name extends StepName, Place> = {
   readonly [Field in keyof (typeof STEPS)[Name]["fields"]]: FieldValue<(typeof STEPS)[Name]["fields"][Field], Place>;
 };
 
 type FieldValue<Kind, Place> = Kind extends "address" ? Place : Kind extends "flag" ? boolean : number;
 
-/** Bytes from the beginning of a step to one of its fields. */
+/** Byte offset of a field in its step. */
 export function fieldOffset<Name extends StepName>(name: Name, field: keyof (typeof STEPS)[Name]["fields"]): number {
   return 8 + 4 * Object.keys(STEPS[name].fields).indexOf(field as string);
 }

@@ -1,5 +1,5 @@
 /**
- * The builds that can train, as they travel inside the bundle.
+ * The builds that can train, inside the bundle.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import simdThreads from "#kernels/train-simd-threads";
 type Binary = Uint8Array<ArrayBuffer> | WebAssembly.Module;
 
 /**
- * One build for each: training is f32, and relaxed f32 instructions differ between engines. The second is absent where
- * there are no threads.
+ * One SIMD level only: training is f32, and relaxed f32 instructions differ between engines. The threaded build is
+ * absent where there are no threads.
  */
 export interface TrainKernels {
   readonly simd: Binary;

@@ -1,6 +1,6 @@
 /**
- * Stands in the place of `train-binaries.ts` in the build for workerd, which compiles nothing at run time and has no
- * threads: the kernels are a file beside the bundle, and importing it gives a compiled module.
+ * Replaces `train-binaries.ts` in the build for workerd, which compiles nothing at run time and has no threads: the
+ * kernels are a file beside the bundle, and importing it gives a compiled module.
  *
  * @module
  */

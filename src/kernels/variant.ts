@@ -1,8 +1,8 @@
 /**
- * Which build of the kernels an engine gets.
+ * Chooses the build of the kernels that an engine gets.
  *
- * `relaxed` needs relaxed SIMD and the right answers from it: V8 11.3 accepts the instructions behind a flag and
- * computes them wrongly in its first tier, so support is asked with `WebAssembly.validate` and then tested.
+ * `relaxed` needs relaxed SIMD and right answers from it: V8 11.3 accepts the instructions behind a flag and computes
+ * them wrongly in its first tier. So `WebAssembly.validate` asks for support, and a self-test checks it.
  *
  * @module
  */
@@ -18,8 +18,8 @@ export type Variant = "simd" | "relaxed";
 export type KernelBinary = Uint8Array<ArrayBuffer> | WebAssembly.Module;
 
 /**
- * The builds of one source that are at hand, as bytes or, where code cannot be compiled at run time, as modules. One
- * that is absent counts as one this engine does not accept.
+ * The builds of one source, as bytes, or as modules where code cannot be compiled at run time. An absent build counts
+ * as one that this engine does not accept.
  */
 export type KernelBinaries = Readonly<Partial<Record<Variant | `${Variant}-threads`, KernelBinary>>>;
 
@@ -34,7 +34,7 @@ export interface ChosenKernels {
 
 /**
  * Compiles the wanted build, or the best one this engine runs correctly.
- * @throws OnebitError `engine/unsupported` without SIMD, or when `wanted` is not to be had; `engine/forbidden`;
+ * @throws OnebitError `engine/unsupported` without SIMD, or when `wanted` is not available; `engine/forbidden`;
  *   `engine/self-test-failed` when `wanted` computes wrongly here.
  */
 export async function chooseKernels(
@@ -67,7 +67,7 @@ export async function chooseKernels(
   );
 }
 
-/** What is valid and still refused is forbidden here. WebKit throws where others reject. */
+/** Code that is valid and still refused is forbidden here. WebKit throws where others reject. */
 async function allowed<Made>(make: () => Promise<Made>): Promise<Made> {
   try {
     return await make();

@@ -1,8 +1,8 @@
 /**
- * The architectures, as a table: what differs between graphs that are otherwise the same.
+ * The architectures, as a table of what differs between graphs that are otherwise the same.
  *
  * Sources: arXiv 2504.12285 (BitNet b1.58 2B4T), Qwen3 technical report, MiniCPM (arXiv 2404.06395, depth and width
- * scales), and the graphs of llama.cpp for the conventions of GGUF files (row order of q and k, key names).
+ * scales), and llama.cpp's graphs for the conventions of GGUF files (row order of q and k, key names).
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { ActivationMode } from "../kernels/choices.ts";
 
 export type Activation = "silu" | "relu2" | "gelu";
 
-/** A row of the table, and a part of the configuration of a model of that architecture. */
+/** A row of the table, and a part of each such model's configuration. */
 export interface Architecture {
   /** Which two dimensions rotate together: 2i and 2i+1, or i and i + ropeDim/2. */
   readonly ropePairs: "adjacent" | "half";
@@ -23,7 +23,7 @@ export interface Architecture {
   readonly qkNorm: boolean;
   /** The head reuses the embedding table even when the file has an `output.weight`. */
   readonly alwaysTied: boolean;
-  /** The file says `embedding_scale`, `residual_scale`, `logit_scale` (muP). */
+  /** The file has `embedding_scale`, `residual_scale`, `logit_scale` (muP). */
   readonly scales: boolean;
 }
 
@@ -58,14 +58,14 @@ const GGUF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   qwen3: { ...LLAMA, ropePairs: "half", qkNorm: true },
 };
 
-/** By `model_type`. Rows of q and k are never permuted in these files, so rotation is always half-split. */
+/** By `model_type`. These files never permute the rows of q and k, so rotation is always half-split. */
 const HF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   bitnet: BITNET,
   llama: { ...LLAMA, ropePairs: "half" },
   qwen3: { ...LLAMA, ropePairs: "half", qkNorm: true },
 };
 
-/** What to say of architectures people try, beyond "unknown". */
+/** Hints for architectures people try, beyond "unknown". */
 const HINTS: Readonly<Record<string, string>> = {
   qwen35: "its gated delta net layers and Hadamard transform are not supported yet",
   gemma3: "its normalisation and sliding-window attention are not supported yet",

@@ -1,6 +1,6 @@
 /**
- * What a model is made of: a list of layers, each a list of blocks, each with the tensors it needs. Names, shapes and
- * the options that ask for a tensor stand here alone: finding tensors, planning memory and the program go by this.
+ * What a model is made of: a list of layers, each a list of blocks, each with the tensors it needs. Only this file has
+ * their names and shapes and the options that require them; tensor lookup, the memory plan and the program follow it.
  *
  * Names are those of llama.cpp (`llama-arch.cpp`) and of transformers' models.
  *
@@ -8,10 +8,10 @@
  */
 import type { ModelConfig } from "./config.ts";
 
-/** Names in the two formats, without the `.weight` ending: of a layer's parts what follows the layer's own. */
+/** Names in the two formats, without the `.weight` ending; for parts of a layer, the rest after the layer's name. */
 export interface PartNames {
   readonly gguf: string;
-  /** Those to try, in order. */
+  /** Names to try, in order. */
   readonly hf: readonly string[];
 }
 
@@ -23,14 +23,14 @@ export interface VectorPart extends PartNames {
   readonly length: Size;
 }
 
-/** One that only some models have. */
+/** A vector that only some models have. */
 export interface OptionalVectorPart extends PartNames {
   readonly kind: "optional vector";
   readonly length: Size;
   readonly isWanted: (config: ModelConfig) => boolean;
 }
 
-/** y (rows) = W x (k), and what comes with it. */
+/** y (rows) = W x (k), with its bias, norm and scale. */
 export interface LinearPart extends PartNames {
   readonly kind: "linear";
   readonly rows: Size;
@@ -60,7 +60,7 @@ const nEmbd: Size = (config) => config.nEmbd,
   qWidth: Size = (config) => config.nHeads * config.headDim,
   kvWidth: Size = (config) => config.nKvHeads * config.headDim;
 
-/** The second name of a sub-norm is that of the first reproduction of the b1.58 paper. */
+/** The second name of a sub-norm is from the first reproduction of the b1.58 paper. */
 export const BLOCKS = {
   attention: {
     norm: vector("attn_norm", "input_layernorm", nEmbd),
@@ -93,7 +93,7 @@ export function layersOf({ nLayers }: ModelConfig): readonly (readonly BlockKind
   return Array.from({ length: nLayers }, () => ["attention", "feedForward"] as const);
 }
 
-/** What stands around the layers, whole names. Rotary factors are tensors in GGUF files only. */
+/** The tensors around the layers, by whole names. Only GGUF files store rotary factors as tensors. */
 export const GGUF_ENDS = {
   layers: "blk.",
   layer: (layer: number) => `blk.${layer}.`,

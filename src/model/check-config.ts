@@ -1,5 +1,5 @@
 /**
- * Whether a configuration makes a model: the relations between its numbers that the kernels count on.
+ * Checks that a configuration makes a model: the relations between its numbers that the kernels rely on.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { fail } from "../core/errors.ts";
 import { CONTEXT_LENGTH_MAX, LAYERS_MAX, MODEL_WIDTH_MAX } from "../core/limits.ts";
 import type { ModelConfig } from "./config.ts";
 
-/** One line a rule: what must hold, and how to say that it does not. */
+/** One rule a line: the condition, and the message when it fails. */
 const RULES: readonly (readonly [(config: ModelConfig) => boolean, (config: ModelConfig) => string])[] = [
   [(c) => c.nLayers <= LAYERS_MAX, (c) => `wanted at most ${LAYERS_MAX} layers, found ${c.nLayers}`],
   [

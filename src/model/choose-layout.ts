@@ -1,6 +1,6 @@
 /**
- * Which layout a matrix gets (src/kernels/layouts.ts): by the type it has in the file, by how activations meet weights,
- * and by what this engine computes fastest. Equal scales, seen while loading, decide between a layout and its twin.
+ * Chooses the layout of a matrix (src/kernels/layouts.ts) by its type in the file, by how activations meet weights, and
+ * by what this engine computes fastest. Equal scales, seen while loading, decide between a layout and its twin.
  *
  * @module
  */
@@ -11,8 +11,7 @@ import type { DensePolicy } from "./engine-options.ts";
 import type { MatrixTensor } from "./weights.ts";
 
 /**
- * A phone can hold and read 64 MB of 16-bit embeddings; the 656 MB of BitNet 2B4T, half of what a token reads, it
- * cannot.
+ * A phone can hold and read 64 MB of 16-bit embeddings, but not the 656 MB of BitNet 2B4T, half of what a token reads.
  */
 const DENSE_KEPT_BYTES_MAX = 64e6;
 
@@ -24,14 +23,14 @@ export interface LayoutChoice {
 
 export interface ChosenLayout {
   readonly layout: Layout;
-  /** Weights that share a scale in the file; 0 where it is the row's. */
+  /** Weights that share a scale in the file; 0 if the row has one. */
   readonly scaleBlock: number;
 }
 
-/** The layout a matrix gets, whose type `findTensors` has checked. */
+/** The layout of a matrix whose type `findTensors` has checked. */
 export function chooseLayout(matrix: MatrixTensor, choice: LayoutChoice): ChosenLayout {
   const type = TENSOR_TYPES[matrix.tensor.type];
-  // The scale of I2_S is the tensor's, as those of matrices that Hugging Face packs or rounds are.
+  // I2_S has one scale per tensor, as have matrices that Hugging Face packs or rounds.
   if (matrix.encoding.kind !== "typed" || type.name === "I2_S")
     return { layout: lowBitLayout("ternary", "row", choice), scaleBlock: 0 };
   if (type.layout === "ternary" || type.layout === "binary")
@@ -39,7 +38,7 @@ export function chooseLayout(matrix: MatrixTensor, choice: LayoutChoice): Chosen
   return { layout: shrinks(matrix, type, choice.dense) ? Q8_0 : denseLayout(type), scaleBlock: 0 };
 }
 
-/** The first that holds such weights with such scales, and is for such activations and no other kernel. */
+/** The first layout that fits these weights, scales and activations, and this kernel. */
 function lowBitLayout(
   weights: "ternary" | "binary",
   scales: "row" | "blocks",
@@ -55,12 +54,12 @@ function lowBitLayout(
   )!;
 }
 
-/** Ids of dense types are those of their layouts. */
+/** Dense types and their layouts share ids. */
 function denseLayout({ ggmlId }: TensorType): Layout {
   return LAYOUTS.find(({ id }) => id === ggmlId)!;
 }
 
-/** Whether a matrix of floats is held in 8 bits. */
+/** Whether a float matrix becomes 8 bits. */
 function shrinks({ rows, k }: MatrixTensor, { name, blockBytes }: TensorType, dense: DensePolicy): boolean {
   if (!isFloatType(name) || k % TENSOR_TYPES.Q8_0.blockElements !== 0) return false;
   return dense === "q8" || (dense === "auto" && rows * k * blockBytes > DENSE_KEPT_BYTES_MAX);

@@ -1,11 +1,11 @@
 /**
- * Numbers that a model computes: weights that are finite may still be so large that their sums are not.
+ * Checks the numbers a model computes: finite weights may still be so large that their sums are not.
  *
  * @module
  */
 import { fail, quoted } from "../core/errors.ts";
 
-/** One row of what a model computed: after which id, at which position. */
+/** One row of a model's results: after which id, at which position. */
 export interface ComputedRow {
   readonly model: string;
   /** `logits`, `hidden state`. */
@@ -19,7 +19,7 @@ export interface ComputedRow {
  * @throws OnebitError `model/not-finite`, naming the row
  */
 export function requireFinite(values: Float32Array, { model, what, id, position }: ComputedRow): void {
-  // Zero times a number is zero, and NaN otherwise: adding is faster than asking each.
+  // Zero times a finite number is zero, else NaN: one sum is faster than a test of each.
   let zero = 0;
   for (let i = 0; i < values.length; i++) zero += values[i] * 0;
   if (zero === 0) return;

@@ -1,5 +1,5 @@
 /**
- * GGUF metadata → {@link ModelConfig}. Keys and defaults as llama.cpp has them.
+ * GGUF metadata → {@link ModelConfig}, with llama.cpp's keys and defaults.
  *
  * @module
  */
@@ -35,13 +35,13 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   gelu_pytorch_tanh: "gelu",
 };
 
-/** muP scales: a model run with 1 for them says something else. */
+/** muP scales: with 1 instead of these a model answers differently. */
 const SCALE_KEYS = ["embedding_scale", "residual_scale", "logit_scale"];
 
-/** Dimensions of BitNet b1.58 2B4T, whose conversions by mainline tools call themselves `bitnet` but need relu². */
+/** Dimensions of BitNet b1.58 2B4T: mainline tools convert it as `bitnet`, but it needs relu². */
 const TWO_B_FOUR_T = { nEmbd: 2560, nFf: 6912, vocabSize: 128256 };
 
-/** What the metadata says of the model, and the keys that say nothing to it. */
+/** The configuration from the metadata, and the keys that do not affect it. */
 export interface GgufConfig {
   readonly config: ModelConfig;
   readonly unusedKeys: readonly string[];
@@ -101,7 +101,7 @@ function readConfig(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorI
   });
 }
 
-/** A number that a file may also give for each layer; layers that differ are refused. */
+/** A number that a file may also list per layer; layers that differ are refused. */
 function uniform(metadata: GgufMetadata, key: string): number {
   const value = metadata.get(key);
   if (!ArrayBuffer.isView(value)) return getInteger(metadata, key, 1);
@@ -117,7 +117,7 @@ function uniform(metadata: GgufMetadata, key: string): number {
   return first;
 }
 
-/** Rows of the embedding table: what logits are made for, whatever the metadata says. */
+/** Rows of the embedding table: these get logits, whatever the metadata says. */
 function vocabularySize(metadata: GgufMetadata, key: string, tensors: ReadonlyMap<string, TensorInfo>): number {
   const rows = tensors.get(GGUF_ENDS.tokenEmbd)?.shape[1],
     told = findInteger(metadata, key, 1);
@@ -149,7 +149,7 @@ function activationOf(
   return is2B4T ? "relu2" : architecture.activation;
 }
 
-/** I2_S is only written for models trained with 8-bit activations, whatever architecture they declare. */
+/** Only models trained with 8-bit activations are written as I2_S, whatever architecture they declare. */
 function activationMode(architecture: Architecture, tensors: ReadonlyMap<string, TensorInfo>): ActivationMode {
   for (const tensor of tensors.values()) {
     if (tensor.name.startsWith(GGUF_ENDS.layers) && TENSOR_TYPES[tensor.type].name === "I2_S") return "token";
@@ -157,10 +157,7 @@ function activationMode(architecture: Architecture, tensors: ReadonlyMap<string,
   return architecture.activationMode;
 }
 
-/**
- * As llama.cpp: a factor without a type is linear, unless it is 0, and the key of older files counts where the newer is
- * absent.
- */
+/** As in llama.cpp: a factor without a type is linear, unless it is 0; the older key counts if the newer is absent. */
 function ropeScaling(metadata: GgufMetadata, key: (suffix: string) => string, contextLength: number): RopeScaling {
   const type = findString(metadata, key("rope.scaling.type")),
     kind = type ?? "linear";
@@ -201,10 +198,7 @@ function ropeScaling(metadata: GgufMetadata, key: (suffix: string) => string, co
   }
 }
 
-/**
- * How the file says its vectors are made, when they are meant for similarity: `<arch>.pooling_type`. @throws
- * OnebitError `model/bad-config`
- */
+/** How a model for similarity pools its vectors: `<arch>.pooling_type`. @throws OnebitError `model/bad-config` */
 export function poolingFromGguf(metadata: GgufMetadata): "mean" | "last" | undefined {
   const key = `${findString(metadata, "general.architecture") ?? ""}.pooling_type`,
     pooling = findInteger(metadata, key);
@@ -220,7 +214,7 @@ export function poolingFromGguf(metadata: GgufMetadata): "mean" | "last" | undef
 
 const POOLINGS: Readonly<Record<number, "mean" | "last" | undefined>> = { 0: undefined, 1: "mean", 3: "last" };
 
-/** True when a text to embed ends with the end-of-text token. */
+/** True if a text to embed ends with the end-of-text token. */
 export function appendsEos(metadata: GgufMetadata): boolean {
   return findBoolean(metadata, "tokenizer.ggml.add_eos_token") ?? false;
 }

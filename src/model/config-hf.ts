@@ -1,6 +1,6 @@
 /**
- * Hugging Face `config.json` → {@link ModelConfig}, and what it says of how the weights are stored. Defaults are those
- * of transformers' configurations.
+ * Hugging Face `config.json` → {@link ModelConfig}, and how the weights are stored. Defaults are those of transformers'
+ * configurations.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { ModelConfig, RopeScaling } from "./config.ts";
 import { checkUnreadMembers } from "./keys-hf.ts";
 import type { HfStorage } from "./naming-hf.ts";
 
-/** `gelu` of transformers is the exact form, which no kernel computes: off by 4e-4. */
+/** `gelu` in transformers is the exact form, which no kernel computes: ours is off by 4e-4. */
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   silu: "silu",
   swish: "silu",
@@ -25,7 +25,7 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   gelu_new: "gelu",
 };
 
-/** What members are when a file leaves them out, by `model_type`. Undefined: taken from the other sizes. */
+/** Defaults of members that a file leaves out, by `model_type`. Undefined: follows from the other sizes. */
 interface Defaults {
   readonly normEps: number;
   readonly ropeTheta: number;
@@ -40,7 +40,7 @@ const DEFAULTS: Readonly<Record<string, Defaults>> = {
   qwen3: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 32_768, nKvHeads: 32, headDim: 128 },
 };
 
-/** What a `config.json` says of the model, and the members that say nothing to it. */
+/** The configuration from a `config.json`, and the members that do not affect it. */
 export interface HfConfig {
   readonly config: ModelConfig;
   readonly storage: HfStorage;
@@ -53,7 +53,7 @@ export function configFromHf(json: JsonObject, tensors: ReadonlyMap<string, Tens
     config = readConfig(reader, tensors),
     storage = readStorage(reader, config);
   requireFullAttention(reader, config);
-  // The tokenizer's reader has these.
+  // The tokenizer's reader uses these.
   for (const key of ["bos_token_id", "eos_token_id", "pad_token_id"]) reader.get(key);
   return { config, storage, unusedKeys: checkUnreadMembers(reader, config) };
 }
@@ -67,7 +67,7 @@ function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInf
     nHeads = reader.count("num_attention_heads");
   const headDim = reader.number("head_dim") ?? defaults.headDim ?? nEmbd / nHeads;
   const contextLengthTrained = reader.number("max_position_embeddings") ?? defaults.contextLength;
-  // A null is written where every head has its own keys and values.
+  // A null means that every head has its own keys and values.
   const nKvHeads =
     reader.number("num_key_value_heads") ??
     (reader.has("num_key_value_heads") ? nHeads : (defaults.nKvHeads ?? nHeads));
@@ -113,7 +113,7 @@ function isFirstReproduction(reader: ConfigReader): boolean {
 }
 
 /**
- * How weights are stored: which projections have a bias, and how BitLinear weights are kept (`quantization_config`).
+ * How weights are stored: which projections have a bias, and the form of BitLinear weights (`quantization_config`).
  * Class `bitlinear` stores 1/mean|w| and divides, `autobitlinear` stores the scale itself. Floats in a BitNet model
  * without such a configuration, or with mode `online`, are masters.
  */
@@ -152,13 +152,13 @@ function readStorage(reader: ConfigReader, config: ModelConfig): HfStorage {
   };
 }
 
-/** Norms of projections have an epsilon of their own in transformers, and the model's here. */
+/** In transformers, norms of projections have their own epsilon; here they use the model's. */
 function requireSameEps(quantization: ConfigReader, { normEps }: ModelConfig): void {
   if ((quantization.number("rms_norm_eps") ?? 1e-6) !== normEps)
     quantization.wrong("rms_norm_eps", `${normEps}, that of the model's other norms (1e-6 where there is none)`);
 }
 
-/** Names of modules, or parts of them between dots, that are what they are, whatever the rest says. */
+/** Names of modules, or runs of their parts between dots, that are stored unconverted. */
 function keptModules(quantization: ConfigReader): ReadonlySet<string> {
   const names = quantization.texts("modules_to_not_convert");
   if (names.length > MODULES_KEPT_MAX)
@@ -177,7 +177,7 @@ function activationOf(reader: ConfigReader, fallback: Activation): Activation {
     : reader.wrong("hidden_act", `one of ${Object.keys(ACTIVATIONS).join(", ")}`);
 }
 
-/** A window shorter than the context would hide keys that the graph shows. Qwen's windows are off unless asked for. */
+/** A window shorter than the context would hide keys that our graph reads. Qwen's windows are off by default. */
 function requireFullAttention(
   reader: ConfigReader,
   { architecture, contextLengthTrained, nLayers }: ModelConfig,
@@ -196,8 +196,8 @@ function requireFullAttention(
 }
 
 /**
- * Newer configs call it `rope_parameters` and keep the base there too. As transformers: `rope_scaling` wins unless it
- * is empty.
+ * Newer configs call it `rope_parameters` and keep the base there too. As in transformers, `rope_scaling` wins unless
+ * empty.
  */
 function ropeParameters(reader: ConfigReader): ConfigReader | undefined {
   const scaling = reader.child("rope_scaling");
@@ -244,7 +244,7 @@ function yarn(scaling: ConfigReader, originalContext: number, contextLength: num
     mscale = scaling.number("mscale"),
     all = scaling.number("mscale_all_dim");
   if (scaling.boolean("truncate") === false) scaling.wrong("truncate", "true");
-  // Both are given where the magnitude is a quotient of two: 1 when they are equal.
+  // With both given, the magnitude is a quotient of the two: 1 when they are equal.
   const quotient =
     attentionFactor === undefined && mscale && all
       ? mscale === all
@@ -266,7 +266,7 @@ function longRope(scaling: ConfigReader, originalContext: number, contextLength:
   const stretch = contextLength / originalContext,
     factor = scaling.number("factor") ?? stretch,
     attentionFactor = scaling.number("attention_factor");
-  // Releases of transformers differ in which of the two they believe.
+  // Releases of transformers differ in which of the two they use.
   if (factor !== stretch && attentionFactor === undefined)
     scaling.wrong("factor", `${stretch}, the context over the original one, or an attention_factor`);
   return {

@@ -1,5 +1,5 @@
 /**
- * Typed access to a `config.json`, with the path in every message; it remembers which members were asked for.
+ * Typed access to a `config.json`, with the path in every message; remembers which members were read.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export class ConfigReader {
     return Object.hasOwn(this.#json, key) ? (this.#json[key] ?? undefined) : undefined;
   }
 
-  /** True if the member is there, be it null. */
+  /** True if the member is there, even as null. */
   has(key: string): boolean {
     return Object.hasOwn(this.#json, key);
   }
@@ -50,7 +50,7 @@ export class ConfigReader {
       : this.wrong(key, "a number");
   }
 
-  /** One that must be there. */
+  /** A number that must be there. */
   requiredNumber(key: string): number {
     return this.number(key) ?? this.wrong(key, "a number");
   }
@@ -80,7 +80,7 @@ export class ConfigReader {
     return child;
   }
 
-  /** Members that nothing asked for, with their values; those of objects that were opened by their own paths. */
+  /** Members nobody read, with their values; nested objects list theirs by their own paths. */
   *unread(): Iterable<readonly [path: string, value: JsonValue]> {
     for (const [key, value] of Object.entries(this.#json)) {
       const child = this.#children.get(key);

@@ -1,13 +1,13 @@
 /**
- * What the forward pass needs to know of a model, whatever file it came from.
+ * What the forward pass needs to know of a model from any file.
  *
  * @module
  */
 import type { Architecture } from "./architectures.ts";
 
 /**
- * Rotary frequencies are changed by one of these (`rope.scaling.type`). `attentionFactor` stands in the place of the
- * scaling's own factor on cos and sin, `attentionScale` multiplies it.
+ * How `rope.scaling.type` changes the rotary frequencies. `attentionFactor` replaces the scaling's own factor on cos
+ * and sin; `attentionScale` multiplies it.
  */
 export type RopeScaling =
   | { readonly kind: "none" }
@@ -57,6 +57,6 @@ export interface ModelConfig extends Architecture {
   readonly ropeScaling: RopeScaling;
   readonly embeddingScale: number;
   readonly residualScale: number;
-  /** Logits are multiplied by this. */
+  /** Factor on the logits. */
   readonly logitScale: number;
 }

@@ -1,5 +1,5 @@
 /**
- * What an open file says of its model: all that running it takes, besides the weights.
+ * Describes the model of an open file: all that running it needs, besides the weights.
  *
  * @module
  */
@@ -17,10 +17,10 @@ export interface ModelDescription {
   readonly config: ModelConfig;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly naming: TensorNaming;
-  /** Keys of the metadata, or members of `config.json`, that change nothing here. */
+  /** Keys of the metadata, or members of `config.json`, without effect here. */
   readonly unusedKeys: readonly string[];
   readonly tokenizer: Tokenizer | undefined;
-  /** Why there is no tokenizer, where there is more to say than that the file has none. */
+  /** Why there is no tokenizer, unless the file simply has none. */
   readonly noTokenizer?: string;
   readonly embedding: { readonly pooling: "mean" | "last"; readonly appendEos: boolean } | undefined;
 }
@@ -41,7 +41,7 @@ export async function describeModel(file: ModelFile): Promise<ModelDescription> 
 
 function ggufModel({ metadata, tensors }: GgufFile): Omit<ModelDescription, "tokenizer"> {
   const pooling = poolingFromGguf(metadata);
-  // BitNet embedding models norm the input of every projection; no other model does.
+  // BitNet embedding models norm the input of every projection; no others do.
   const isEmbedding = pooling !== undefined || tensors.has("blk.0.attn_q_norm_in.weight");
   const embedding = isEmbedding
     ? { pooling: pooling ?? ("last" as const), appendEos: pooling === undefined || appendsEos(metadata) }
@@ -53,7 +53,7 @@ function hfDescription() {
   return packagePart("the reader of Hugging Face models", () => import("./hf-description.ts"));
 }
 
-/** Undefined where the file has none. @throws OnebitError `tokenizer/…` */
+/** Undefined if the file has none. @throws OnebitError `tokenizer/…` */
 export async function tokenizerOf(file: ModelFile): Promise<Tokenizer | undefined> {
   if (file.format !== "gguf") return (await hfDescription()).hfTokenizer(file);
   const kind = file.metadata.get("tokenizer.ggml.model");

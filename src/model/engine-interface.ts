@@ -1,5 +1,5 @@
 /**
- * An engine as those who ask it for logits see it; engine.ts makes one.
+ * The interface of an engine for those who need logits; engine.ts implements it.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Numeric } from "../kernels/numeric.ts";
 import type { Variant } from "../kernels/variant.ts";
 import type { ModelConfig } from "./config.ts";
 
-/** Something about a model that its user should know. */
+/** Something that a model's user should know. */
 export interface ModelWarning {
   readonly code: "weights/all-zero";
   /** The tensor it is about, by its name in the file. */
@@ -31,20 +31,20 @@ export interface Engine {
   /** Logits a row. */
   readonly vocabSize: number;
   readonly memory: { readonly wasmBytes: number; readonly weightBytes: number; readonly kvBytes: number };
-  /** `reason`: why one thread runs where none was asked for by number and more were wanted. */
+  /** `reason`: why only one thread runs, where the caller left the number open and more were planned. */
   readonly engine: {
     readonly variant: Variant;
     readonly ternaryKernel: TernaryKernel;
     readonly threads: number;
     readonly reason?: string;
   };
-  /** What a user should know of the weights. */
+  /** What a user should know about the weights. */
   readonly warnings: readonly ModelWarning[];
   readonly numeric: Numeric;
   /**
-   * Runs `ids` at positions `[position, position + ids.length)`; the KV cache must hold every earlier position.
-   * Returns the logits after the last id (empty for "none"): a view that the next call overwrites. Lets
-   * the event loop run where it has not for 15 ms, within one call or many.
+   * Runs `ids` at positions `[position, position + ids.length)`; the KV cache must hold every earlier position. Returns
+   * the logits after the last id (empty for "none"): a view that the next call overwrites. Yields to the event loop
+   * after 15 ms, within one call or across many.
    * @throws OnebitError `model/bad-token`, `model/context-full`, `model/not-finite`, `model/closed`,
    * `engine/thread-lost`, `aborted`
    */

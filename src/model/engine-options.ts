@@ -1,5 +1,5 @@
 /**
- * How a model is to be loaded and run.
+ * Options for loading and running a model.
  *
  * @module
  */

@@ -28,7 +28,7 @@ import { type ModelTensors, type TensorNaming, findTensors } from "./weights.ts"
 
 export type { EngineOptions } from "./engine-options.ts";
 
-/** What an engine is made from. */
+/** The parts of an engine. */
 export interface EngineParts {
   readonly config: ModelConfig;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
@@ -38,8 +38,8 @@ export interface EngineParts {
 }
 
 /**
- * Plans without loading, by `planWith`: {@link planMemory}, which refuses, or one that does not. `ternaryKernel` where
- * the options name none. @throws as {@link createEngine}
+ * Plans without loading. `planWith`: {@link planMemory}, which refuses, or one that does not. `ternaryKernel` applies
+ * if the options name none. @throws as {@link createEngine}
  */
 export function planEngine(
   { config, tensors, naming, platform }: Omit<EngineParts, "binaries">,
@@ -100,8 +100,8 @@ export function fastestTernaryKernel({ fusedDot }: Pick<ChosenKernels, "fusedDot
 }
 
 /**
- * Threads that were not asked for by number may be refused (by a page's Content-Security-Policy, by a system's limits):
- * one does the work.
+ * If the caller left the number open and the threads are refused (by a page's Content-Security-Policy, by system
+ * limits), one thread does the work.
  * @returns why there are none
  */
 async function startThreads(
@@ -143,7 +143,7 @@ function threadsOf(platform: Platform, { threads }: EngineOptions): number {
 /** Decoding is bound by memory bandwidth: more threads than this share the same bytes a second. */
 const DEFAULT_THREADS_MAX = 8;
 
-/** Rows of logits a batch asks for: which first, how many. */
+/** The rows whose logits a batch wants: the first, and how many. */
 interface HeadRows {
   readonly begin: number;
   readonly count: number;
@@ -158,9 +158,9 @@ class ProgramEngine implements Engine {
   private readonly plan: MemoryPlan;
   private readonly program: Program;
   private readonly threadCount: ThreadCount;
-  /** One for all evaluations: short ones after each other must let the event loop run as one long one does. */
+  /** One for all evaluations, so that a series of short ones yields to the event loop as often as one long one. */
   private readonly breather: Breather;
-  /** Undefined once closed, so that the memory can be collected while the engine is still referred to. */
+  /** Undefined once closed, so the memory can be collected while somebody still holds the engine. */
   private machine: Machine | undefined;
 
   constructor(
@@ -216,7 +216,7 @@ class ProgramEngine implements Engine {
         head.count > 0 ? this.program.nSteps : this.program.nHiddenSteps - 1,
         signal,
       );
-      // A model that was closed meanwhile has no logits left to read.
+      // A model closed meanwhile has no logits to read.
       throwIfAborted(signal);
       for (let row = 0; row < head.count; row++) {
         logits = this.logits(row);
@@ -252,7 +252,7 @@ class ProgramEngine implements Engine {
 
   async close(): Promise<void> {
     const { machine } = this;
-    // First of all: no batch may start, and no second call stop threads that are gone.
+    // First, so that no batch starts and no second call stops threads that are gone.
     this.machine = undefined;
     await machine?.close();
   }
@@ -273,7 +273,7 @@ class ProgramEngine implements Engine {
     }
   }
 
-  /** One batch. Many rows take seconds on a slow machine, so the event loop has its turns between layers. */
+  /** One batch. Many rows take seconds on a slow machine, so the event loop runs between layers. */
   private async walk(
     ids: readonly number[],
     begin: number,

@@ -1,6 +1,6 @@
 /**
- * Finds numbers that are not finite in rows that stay as the file has them: one NaN scale would turn every logit into
- * NaN, and a user should hear which tensor is damaged instead.
+ * Finds non-finite numbers in rows kept as the file has them: one NaN scale would turn every logit into NaN, and the
+ * user should learn which tensor is damaged.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { TENSOR_TYPES, type TensorTypeName } from "../files/tensor-types.ts";
 const F16_EXPONENT = 0x7c00,
   BF16_EXPONENT = 0x7f80;
 
-/** Where the 16-bit floats of a block are: byte offsets. */
+/** Byte offsets of the 16-bit floats in a block. */
 const FLOATS: Readonly<
   Partial<Record<TensorTypeName, { readonly offsets: readonly number[]; readonly exponent: number }>>
 > = {
@@ -27,7 +27,7 @@ const FLOATS: Readonly<
 };
 
 /**
- * Checks `nRows` rows of `rowBytes` at address `at`; `row` is the first one's number.
+ * Checks `nRows` rows of `rowBytes` at address `at`; `row` is the number of the first.
  * @throws OnebitError `tensor/bad-data` naming the row.
  */
 export function checkFinite(

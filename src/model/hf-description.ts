@@ -1,5 +1,5 @@
 /**
- * What a Hugging Face folder says of its model. A chunk of its own: pages that open GGUF files, as most do, never fetch
+ * Describes the model of a Hugging Face folder. A chunk of its own: pages that open GGUF files, as most do, never fetch
  * it.
  *
  * @module
@@ -25,7 +25,7 @@ export function hfConfig(files: HfModelFiles): HfDescription {
   return { config, naming: hfNaming(storage), unusedKeys };
 }
 
-/** Undefined where the folder has none. @throws OnebitError `tokenizer/…` */
+/** Undefined if the folder has none. @throws OnebitError `tokenizer/…` */
 export function hfTokenizer({
   config,
   tokenizerJson,
@@ -47,7 +47,7 @@ export function hfTokenizer({
   return tokenizerFromHf(joined.json, joined.config, extras);
 }
 
-/** Why a folder without a tokenizer has none, where there is more to say than that. */
+/** Why there is no tokenizer, unless the folder simply has none. */
 export function hfNoTokenizer({ hasOnlySentencePiece }: HfModelFiles): string | undefined {
   return hasOnlySentencePiece
     ? `the folder has tokenizer.model, but tokenizer.json is missing; ${HOW_TO_MAKE_TOKENIZER_JSON}`

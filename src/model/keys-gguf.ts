@@ -1,6 +1,6 @@
 /**
- * Keys of GGUF metadata that would change what a model says and that no part of onebit computes: refused unless they
- * say what the graph does anyway. What is neither here nor read by anyone is told to the user as not used.
+ * Refuses GGUF keys that would change a model's output and that onebit does not compute, unless their value matches
+ * what the graph does anyway. Any other unread key is reported to the user as unused.
  *
  * Source: the keys of llama.cpp (`llama-arch.cpp`) and what its graphs do with them.
  *
@@ -11,7 +11,7 @@ import type { GgufMetadata, GgufValue } from "../files/gguf-metadata.ts";
 import type { ModelConfig } from "./config.ts";
 
 interface KeyRule {
-  /** What the graph does: what a value must say to change nothing. */
+  /** What the graph does: the value that changes nothing. */
   readonly wanted: (config: ModelConfig) => string;
   readonly isNeutral: (value: GgufValue, config: ModelConfig) => boolean;
 }
@@ -22,9 +22,9 @@ const OFF: KeyRule = { wanted: () => "0", isNeutral: isOff };
 const FACTOR: KeyRule = { wanted: () => "1", isNeutral: (value) => value === 0 || value === 1 };
 const NEVER: KeyRule = { wanted: () => "no such key", isNeutral: () => false };
 
-/** By the part of the key after the architecture; one that ends in "." stands for all that begin so. */
+/** By the part of the key after the architecture; a rule ending in "." covers all keys that begin with it. */
 const RULES: Readonly<Record<string, KeyRule>> = {
-  // What is done to logits, embeddings and the sums of the residual stream.
+  // Factors on logits, embeddings and sums of the residual stream.
   logit_scale: FACTOR,
   residual_scale: FACTOR,
   embedding_scale: FACTOR,
@@ -67,19 +67,19 @@ const RULES: Readonly<Record<string, KeyRule>> = {
   "attention.output_lora_rank": OFF,
   "attention.compress_ratios": OFF,
   "attention.indexer.": OFF,
-  // Rotation, besides what config-gguf.ts reads.
+  // Rotation, besides the keys that config-gguf.ts reads.
   "rope.dimension_sections": OFF,
   "rope.scaling.alpha": OFF,
   "rope.scaling.yarn_log_multiplier": OFF,
   "rope.scaling.yarn_attn_factor": FACTOR,
   "rope.scaling.yarn_ext_factor": {
     wanted: ({ ropeScaling }) => (ropeScaling.kind === "yarn" ? "1" : "0"),
-    // Below 0 llama.cpp takes it from the scaling's type.
+    // Below 0, llama.cpp takes it from the scaling's type.
     isNeutral: (value, { ropeScaling }) =>
       typeof value === "number" && (value < 0 || value === (ropeScaling.kind === "yarn" ? 1 : 0)),
   },
   "rope.freq_base_per_layer": NEVER,
-  // Layers that are no attention and feed-forward, and experts.
+  // Layers other than attention and feed-forward, and experts.
   expert_count: OFF,
   expert_used_count: OFF,
   expert_shared_count: OFF,
@@ -111,16 +111,16 @@ const RULES: Readonly<Record<string, KeyRule>> = {
   dense_3_feat_out: OFF,
 };
 
-/** Keys of no architecture. The rotation of `prism.hadamard` is in the weights: without it they are noise. */
+/** Keys without an architecture. `prism.hadamard` rotates the weights: without the rotation they are noise. */
 const GLOBAL_RULES: Readonly<Record<string, KeyRule>> = {
   "general.type": { wanted: () => '"model"', isNeutral: (value) => value === "model" },
   "prism.hadamard.": NEVER,
 };
 
-/** Keys that say what a file is, and those of its tokenizer and its shards, which other parts read. */
+/** Keys that describe the file, its tokenizer and its shards, which other parts read. */
 const ELSEWHERE = /^(general|tokenizer|split|quantize)\./;
 
-/** Remembers which keys were asked for. */
+/** Remembers which keys were read. */
 export class ReadKeys extends Map<string, GgufValue> {
   readonly #read = new Set<string>();
 
@@ -135,8 +135,8 @@ export class ReadKeys extends Map<string, GgufValue> {
 }
 
 /**
- * Refuses keys that ask for what the graph does not do; `metadata` has been read by `config`.
- * @returns the keys that nothing uses, and that change nothing as far as is known
+ * Refuses keys that ask for more than the graph does; `config` has read `metadata` already.
+ * @returns unread keys that change nothing, as far as we know
  * @throws OnebitError `model/bad-config` naming the key
  */
 export function checkUnreadKeys(metadata: ReadKeys, config: ModelConfig): readonly string[] {
@@ -156,7 +156,7 @@ export function checkUnreadKeys(metadata: ReadKeys, config: ModelConfig): readon
 
 function ruleOf(rules: Readonly<Record<string, KeyRule>>, key: string): KeyRule | undefined {
   if (Object.hasOwn(rules, key)) return rules[key];
-  // At most two families deep: "attention.indexer.top_k".
+  // Families nest at most two deep: "attention.indexer.top_k".
   for (let dot = key.indexOf("."); dot >= 0; dot = key.indexOf(".", dot + 1)) {
     const family = key.slice(0, dot + 1);
     if (Object.hasOwn(rules, family)) return rules[family];
@@ -178,7 +178,7 @@ function shown(value: GgufValue): string {
 }
 
 /**
- * Keys whose absence would change the result: llama.cpp has required them, and later guessed them from a model's size.
+ * Keys whose absence would change the result: llama.cpp once required them, and later guesses them from a model's size.
  */
 export function requireKeys(metadata: GgufMetadata, keys: readonly string[]): void {
   const absent = keys.filter((key) => !metadata.has(key));

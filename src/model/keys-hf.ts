@@ -1,6 +1,6 @@
 /**
- * Members of a `config.json` that would change what a model says and that no part of onebit computes: refused unless
- * they say what the graph does anyway. What is neither here nor read by anyone is told to the user as not used.
+ * Refuses `config.json` members that would change a model's output and that onebit does not compute, unless their value
+ * matches what the graph does anyway. Any other unread member is reported to the user as unused.
  *
  * Source: the configurations of transformers, and what its models do with them.
  *
@@ -12,7 +12,7 @@ import { type ConfigReader, shown } from "./config-reader.ts";
 import type { ModelConfig } from "./config.ts";
 
 interface KeyRule {
-  /** What the graph does: what a value must say to change nothing. Absent and null always change nothing. */
+  /** What the graph does: the value that changes nothing. Absent and null always change nothing. */
   readonly wanted: (config: ModelConfig) => string;
   readonly isNeutral: (value: JsonValue, config: ModelConfig) => boolean;
 }
@@ -27,7 +27,7 @@ const FACTOR = is(1);
 const TRUE = is(true);
 
 const RULES: Readonly<Record<string, KeyRule>> = {
-  // What is done to logits, embeddings and the sums of the residual stream.
+  // Factors on logits, embeddings and sums of the residual stream.
   attention_multiplier: {
     wanted: ({ headDim }) => `1/√${headDim}`,
     isNeutral: (value, { headDim }) => typeof value === "number" && Math.abs(value * Math.sqrt(headDim) - 1) < 1e-5,
@@ -72,7 +72,7 @@ const RULES: Readonly<Record<string, KeyRule>> = {
   use_bias: OFF,
   add_bias_linear: OFF,
   lm_head_bias: OFF,
-  // Rotation, besides what config-hf.ts reads.
+  // Rotation, besides the members that config-hf.ts reads.
   rotary_dim: { wanted: ({ headDim }) => `${headDim}`, isNeutral: (value, { headDim }) => value === headDim },
   rotary_pct: FACTOR,
   rotary_percent: FACTOR,
@@ -94,7 +94,7 @@ const RULES: Readonly<Record<string, KeyRule>> = {
     wanted: ({ ropeTheta }) => `${ropeTheta}`,
     isNeutral: (value, { ropeTheta }) => value === ropeTheta,
   },
-  // Layers that are no attention and feed-forward, and experts.
+  // Layers other than attention and feed-forward, and experts.
   num_experts: OFF,
   num_local_experts: OFF,
   n_routed_experts: OFF,
@@ -110,7 +110,7 @@ const RULES: Readonly<Record<string, KeyRule>> = {
     isNeutral: (value, { activation }) =>
       value === activation || (value === "gelu_pytorch_tanh" && activation === "gelu"),
   },
-  // The first reproduction of b1.58: weights of 1 bit stand for −1, 0, +1 there, activations have 8.
+  // The first reproduction of b1.58: there, 1-bit weights mean −1, 0, +1, and activations have 8 bits.
   weight_bits: is(1),
   input_bits: is(8),
 };
@@ -120,8 +120,8 @@ function qkNorm(): KeyRule {
 }
 
 /**
- * Refuses members that ask for what the graph does not do; what `reader` was asked for is known.
- * @returns the paths of members that nothing uses, and that change nothing as far as is known
+ * Refuses members that ask for more than the graph does; `reader` knows which were read.
+ * @returns paths of unread members that change nothing, as far as we know
  * @throws OnebitError `model/bad-config` naming the member
  */
 export function checkUnreadMembers(reader: ConfigReader, config: ModelConfig): readonly string[] {

@@ -1,6 +1,6 @@
 /**
- * Steps of a linear projection: prepare the input as the weights' kernel wants it, once for all projections that
- * share it, then multiply.
+ * Steps of a linear projection: prepare the input for the weights' kernel, once for all projections that share it, then
+ * multiply.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { LinearTensors, MatrixTensor } from "./weights.ts";
 export interface Input {
   readonly at: number;
   readonly stride: number;
-  /** With one row, there is one for each thread, which made it. */
+  /** With one row, each thread has made its own copy. */
   readonly isOwn: boolean;
 }
 
@@ -33,7 +33,7 @@ export class LinearWriter {
     this.out = out;
   }
 
-  /** x (n, nEmbd) = rows `ids` of `matrix`; of one row, one for each thread. */
+  /** x (n, nEmbd) = rows `ids` of `matrix`; a single row once per thread. */
   embed(matrix: MatrixTensor, ids: number, x: number, embeddingScale: number): void {
     const { layout, scaleBlock, size, weightAt, scaleAt } = this.placed(matrix);
     this.out.step(
@@ -57,7 +57,7 @@ export class LinearWriter {
 
   /**
    * y (n, rows padded to 32) = W x for every target; targets do not wait for each other.
-   * @param barrier `batch` where the next step reads of one row what its thread has written, by tiles of 32
+   * @param barrier `batch` if, for a single row, the next step's threads read only the tiles of 32 they wrote themselves
    */
   project(input: Input, targets: readonly (readonly [LinearTensors, number])[], barrier: true | "batch" = true): void {
     if (targets.length === 0) return;
@@ -75,7 +75,7 @@ export class LinearWriter {
     for (const [linear, y] of targets) this.finish(linear, y);
   }
 
-  /** As {@link project}, for a projection that norms its own input first. */
+  /** {@link project} for a projection that norms its own input first. */
   projectNormed(input: Input, linear: LinearTensors, normAt: number, y: number): void {
     // The shared input lives in `h`, which the other projections still need; no sub-norm uses `branch` this early.
     const { branch, h } = this.plan.buffers,
@@ -101,7 +101,7 @@ export class LinearWriter {
     this.finish(linear, y);
   }
 
-  /** logits (headRows, vocabulary padded to 32) = W x on the rows whose logits are wanted. */
+  /** logits (headRows, vocabulary padded to 32) = W x, only for rows whose logits are wanted. */
   head(matrix: MatrixTensor, input: Input, logits: number): void {
     this.prepareAll(input, [matrix], { headRows: true });
     this.multiply(matrix, input, logits, { headRows: true });
@@ -116,7 +116,7 @@ export class LinearWriter {
       this.out.step("addBias", { y, yStride: stride, bias: this.plan.vectors.get(linear.bias)!.at, dim: rows });
   }
 
-  /** Layouts that share a preparation of one input share what it makes. */
+  /** Prepares an input once for all layouts that share a preparation. */
   private prepareAll(input: Input, matrices: readonly MatrixTensor[], options: StepOptions): void {
     const placed = new Map(matrices.map((matrix) => [this.placed(matrix).layout.preparation, this.placed(matrix)]));
     for (const [preparation, { matrix, size }] of placed) {
@@ -156,5 +156,5 @@ export class LinearWriter {
   }
 }
 
-/** Of activations that are read as f32. */
+/** For activations read as f32. */
 const AS_IS = { actScale: 0, actSum: 0, scaleRowBytes: 0 };

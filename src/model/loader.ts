@@ -1,6 +1,6 @@
 /**
  * Streams a model's tensors, in file order, to their final places: a read fills one window of the staging area while
- * the other is repacked by wasm; bytes that need no repacking are read straight to where they stay.
+ * wasm repacks the other; bytes that need no repacking are read straight to their place.
  *
  * @module
  */
@@ -18,11 +18,11 @@ import type { ModelWarning } from "./engine-interface.ts";
 import { ZeroWatch } from "./zero-weights.ts";
 
 export interface LoadedWeights {
-  /** Every matrix in the layout it ended in: the uniform twin when every row proved to have one scale. */
+  /** Every matrix in its final layout: the uniform twin if every row proved to have one scale. */
   readonly matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>;
   /** The factor on a projection's result; 1 when the file has none. */
   outputScale(linear: LinearTensors): number;
-  /** Layers whose weights are all zero, as they were seen while they came. */
+  /** Layers whose weights are all zero, noticed while loading. */
   readonly warnings: readonly ModelWarning[];
 }
 
@@ -59,7 +59,7 @@ export async function loadWeights(
   };
 }
 
-/** Tensors file by file, front to back; the jobs of one tensor stay in their order. */
+/** Tensors file by file, front to back; each tensor's jobs keep their order. */
 function inFileOrder(tensors: readonly (readonly ReadJob[])[]): ReadJob[] {
   const files = [...new Set(tensors.map(([job]) => job.source))];
   const file = new Map(files.map((source, i) => [source, i]));
@@ -68,7 +68,7 @@ function inFileOrder(tensors: readonly (readonly ReadJob[])[]): ReadJob[] {
   return [...tensors].sort(order).flat();
 }
 
-/** Two windows take turns: while one is being filled, the other is processed. */
+/** Two windows take turns: one fills while the other is processed. */
 async function runJobs(
   { memory, plan, windowBytes }: LoadContext,
   jobs: readonly ReadJob[],
@@ -102,7 +102,7 @@ async function runJobs(
   }
 }
 
-/** A vector becomes f32, whatever its type. */
+/** A vector of any type becomes f32. */
 function vectorJob({ kernels, memory }: LoadContext, { vector, at }: PlacedVector): ReadJob {
   const { tensor, length } = vector;
   return {
@@ -149,7 +149,7 @@ async function readScalars(
       if (encoding.divide && !Number.isFinite(Math.fround(1 / scale))) {
         fail(
           "tensor/bad-data",
-          `tensor "${tensor.name}": its scale is ${scale}, which the weights cannot be divided by; the file is damaged`,
+          `tensor "${tensor.name}": its scale is ${scale}, by which no weight can be divided; the file is damaged`,
         );
       }
     } else await atEnd(linear.matrix);
@@ -160,7 +160,7 @@ async function readScalars(
   return scalars;
 }
 
-/** The uniform twin where every row has one scale: the f16 scales make room for one f32 a row. */
+/** The uniform twin if every row has one scale: one f32 per row then replaces the f16 scales. */
 function settleLayout({ memory }: LoadContext, { placed, rowScales }: Unpacking): PlacedMatrix {
   const scales = rowScales(),
     { uniformTwin } = placed.layout;

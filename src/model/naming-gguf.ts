@@ -15,7 +15,6 @@ export const GGUF_NAMING: TensorNaming = {
   bias: (linear) => `${linear}.bias`,
   outputScale: (linear) => `${linear}.scale`,
   encoding: () => ({ kind: "typed" }),
-  // The graphs of llama.cpp and of BitNet's fork take a BitNet model's embedding table for its head, whatever else is
-  // there.
+  // llama.cpp's and the BitNet fork's graphs use a BitNet model's embedding table as its head, even beside another.
   isHarmless: (name, { alwaysTied }) => alwaysTied && name === GGUF_ENDS.output,
 };

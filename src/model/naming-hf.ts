@@ -1,5 +1,5 @@
 /**
- * How Hugging Face checkpoints name tensors (blocks.ts), and how they keep matrices.
+ * How Hugging Face checkpoints name tensors (blocks.ts) and store matrices.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { StoredEncoding, TensorNaming } from "./weights.ts";
 
 /** How a checkpoint stores its weights. */
 export interface HfStorage {
-  /** False where the config says that there are no biases; true where it says nothing, and the tensors decide. */
+  /** False if the config says there are no biases; true if it says nothing, and the tensors decide. */
   readonly attentionBias: boolean;
   readonly mlpBias: boolean;
   /** Undefined for a model without BitLinear layers. */
@@ -21,9 +21,9 @@ export interface HfStorage {
 export interface BitLinearStorage {
   readonly scaleDivides: boolean;
   readonly floatsAreMasters: boolean;
-  /** Names of modules, or parts of them between dots, that are what they are, whatever the rest says. */
+  /** Names of modules, or runs of their parts between dots, that are stored unconverted. */
   readonly keptModules: ReadonlySet<string>;
-  /** True: every projection has a norm of its input. */
+  /** True: every projection norms its input. */
   readonly normIn?: boolean;
 }
 
@@ -41,7 +41,7 @@ export function hfNaming({ attentionBias, mlpBias, bitLinear }: HfStorage): Tens
   };
 }
 
-/** Frequencies that old releases of transformers saved, and that all now compute from the config. */
+/** Frequencies that old releases of transformers saved; all now compute them from the config. */
 const ROTARY_TABLE = /\.rotary_emb\.inv_freq$/;
 
 function encodingOf(matrix: TensorInfo, bitLinear: BitLinearStorage | undefined): StoredEncoding {

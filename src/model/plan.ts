@@ -1,11 +1,11 @@
 /**
- * The memory of a run, address by address, computed before a byte of it is taken.
+ * The memory of a run, address by address, computed before any is allocated.
  *
  *   | machine | program | weights … | activations | tables | KV cache | logits | scratch |
  *                                                 └──────── staging, while loading ─────────┘
  *
- * The memory is created at exactly this size and never grows. Loading borrows the part after the weights, which is
- * not in use yet, so it costs nothing.
+ * The memory is created at exactly this size and never grows. Loading borrows the part after the weights, which is not
+ * in use yet, so staging costs nothing.
  *
  * @module
  */
@@ -33,7 +33,7 @@ export interface PlanOptions extends LayoutChoice {
 export interface PlacedMatrix {
   readonly matrix: MatrixTensor;
   readonly layout: Layout;
-  /** Weights that share a scale; 0 where it is the row's. */
+  /** Weights that share a scale; 0 if the row has one. */
   readonly scaleBlock: number;
   readonly size: MatrixSize;
   readonly weightAt: number;
@@ -70,7 +70,7 @@ export interface MemoryPlan {
   readonly options: PlanOptions;
   /** Rows of one walk of the program. */
   readonly nBatch: number;
-  /** Rows of activations: those of a walk, or one for each thread. */
+  /** Rows of activations: those of a walk, or one per thread. */
   readonly nActivationRows: number;
   /** Rows of logits one walk can give. */
   readonly nHeadRows: number;
@@ -80,9 +80,9 @@ export interface MemoryPlan {
   readonly matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>;
   readonly vectors: ReadonlyMap<VectorTensor, PlacedVector>;
   readonly buffers: ActivationBuffers;
-  /** Where activations are prepared, in each way that some matrix asks for. */
+  /** Buffers for prepared activations, one set per preparation in use. */
   readonly prepared: ReadonlyMap<Preparation, PreparedRows<number>>;
-  /** One for each block of attention. */
+  /** One per attention block. */
   readonly kv: readonly KvLayer[];
   readonly numeric: {
     readonly ids: number;
@@ -102,13 +102,13 @@ export interface MemoryPlan {
 }
 
 /**
- * Rows of a prompt that are computed together: on two threads 2B4T and Bonsai 1.7B read theirs 4 % slower with 32, 10
- * to 18 % with 16.
+ * Rows of a prompt computed together: on two threads, 2B4T and Bonsai 1.7B read theirs 4 % slower with 32, and 10 to 18
+ * % slower with 16.
  */
 const BATCH_ROWS = 64;
-/** Logits of at most this many bytes are kept at once: 16 rows of a vocabulary of 128k. */
+/** Keep at most this many bytes of logits at once: 16 rows of a vocabulary of 128k. */
 const LOGITS_BYTES_MAX = 8e6;
-/** A tensor is read through a window of at least this many bytes, so that a read costs little next to its bytes. */
+/** The least window for reading a tensor, so that the cost of a read is small next to its bytes. */
 const WINDOW_BYTES_MIN = 4 << 20;
 /** Steps of a layer (31 with every option) and of the ends, rounded up. */
 const STEPS_PER_LAYER = 64;
@@ -130,8 +130,8 @@ class Arena {
 }
 
 /**
- * Plans the memory of `tensors` run with `options`.
- * @throws OnebitError `model/not-enough-memory` saying what is needed and what would fit.
+ * Plans the memory to run `tensors` with `options`.
+ * @throws OnebitError `model/not-enough-memory` saying what it needs and what would fit.
  */
 export function planMemory(config: ModelConfig, tensors: ModelTensors, options: PlanOptions): MemoryPlan {
   const plan = layOutMemory(config, tensors, options);
@@ -140,7 +140,7 @@ export function planMemory(config: ModelConfig, tensors: ModelTensors, options: 
   return plan;
 }
 
-/** The plan itself, whatever it comes to: what `inspect` shows of a model that would be refused. */
+/** The plan alone, whatever its size: `inspect` shows it even for a model that would be refused. */
 export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options: PlanOptions): MemoryPlan {
   const arena = new Arena(MACHINE_BYTES);
   const programBytes = (config.nLayers * STEPS_PER_LAYER + STEPS_OTHER) * STEP_BYTES;
@@ -196,7 +196,7 @@ function placeMatrices(arena: Arena, tensors: ModelTensors, options: PlanOptions
   const linears = allLinears(tensors).map(({ matrix }) => matrix);
   return new Map(
     [...tables, ...linears].map((matrix, i) => {
-      // Projections that a file has as floats stay so: what `dense` may shrink are embeddings and heads.
+      // Projections that a file has as floats stay floats: `dense` may shrink only embeddings and heads.
       const { layout, scaleBlock } = chooseLayout(matrix, i < tables.length ? options : { ...options, dense: "keep" });
       const size = matrixSize(layout, matrix.rows, matrix.k, scaleBlock);
       return [
@@ -251,7 +251,7 @@ function placeActivations(arena: Arena, config: ModelConfig, nRows: number, logi
   };
 }
 
-/** A twin's preparation has its place, too: whether scales are equal is seen while they are loaded. */
+/** A twin's preparation gets room too: only loading shows whether scales are equal. */
 function placePrepared(
   arena: Arena,
   matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>,
@@ -287,7 +287,7 @@ function placeNumeric(arena: Arena, vocabPadded: number) {
   return { vector: words(), ids: words(), values: words(), randomState: arena.take(RANDOM_STATE_BYTES) };
 }
 
-/** Private memory of a thread: what a matmul takes, or attention. */
+/** Private memory of a thread, for a matmul or attention. */
 function scratchBytes(
   { nHeads, nKvHeads }: ModelConfig,
   matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>,
@@ -301,7 +301,7 @@ function scratchBytes(
   return roundUp(Math.max(...ofMatmuls, attendScratchBytes(kvType, nHeads / nKvHeads, contextLength)), ALIGN);
 }
 
-/** What the loader borrows: two windows on the file, and room to unpack a tile of 32 rows. */
+/** The loader borrows two windows on the file, and room to unpack a tile of 32 rows. */
 function stagingNeed(matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>): { windowBytes: number; unpackBytes: number } {
   let windowBytes = WINDOW_BYTES_MIN,
     unpackBytes = 0;

@@ -109,7 +109,7 @@ class Graph {
     this.residual();
   }
 
-  /** Norm of each head where there is one, then rotation, in place; what stores and reads them waits. */
+  /** Norms each head where the model does, then rotates, in place; the next step waits for all. */
   private positions(x: number, nHeads: number, headNorm: VectorTensor | undefined): void {
     const { headDim, ropeDim, ropePairs, normEps } = this.config,
       { buffers } = this.plan;
@@ -188,7 +188,7 @@ class Graph {
     return { at: h, stride: weight.length, isOwn: true };
   }
 
-  /** Projections of one input; those with a norm of their own get their own input (BitNet embedding models). */
+  /** Projections of one input; those that norm their input get their own (BitNet embedding models). */
   private linears(
     input: Input,
     targets: readonly (readonly [LinearTensors, number])[],
@@ -204,7 +204,7 @@ class Graph {
   private residual(): void {
     const { x, branch } = this.plan.buffers,
       { nEmbd, residualScale } = this.config;
-    // Inputs with a norm of their own are made in `branch`, which everybody must have read.
+    // Inputs with their own norm are made in `branch`, which all threads must have finished reading.
     const barrier = this.hasNormIn ? true : "batch";
     this.out.step(
       "addScaled",

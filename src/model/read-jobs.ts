@@ -16,17 +16,17 @@ export interface ReadJob {
   readonly source: ByteSource;
   readonly position: number;
   readonly sizeBytes: number;
-  /** Where the bytes stay; undefined: in a window, for `process` to take them from. */
+  /** Where the bytes stay; undefined: in a window, from which `process` takes them. */
   readonly target: number | undefined;
   process(at: number): void;
 }
 
-/** Loading as the parts of it see it. */
+/** What the parts of loading share. */
 export interface LoadContext {
   readonly kernels: KernelExports;
   readonly memory: WebAssembly.Memory;
   readonly plan: MemoryPlan;
-  /** Bytes a window holds. */
+  /** Size of a window, in bytes. */
   readonly windowBytes: number;
   /** Where a tile of rows is unpacked. */
   readonly unpackAt: number;
@@ -58,7 +58,7 @@ export function rowJobs(
   return jobs;
 }
 
-/** A dense matrix that stays as it is in the file. */
+/** A dense matrix that stays as in the file. */
 export function keptJobs(context: LoadContext, { matrix, size, weightAt }: PlacedMatrix): ReadJob[] {
   return rowJobs(
     context,

@@ -1,6 +1,6 @@
 /**
- * From the bytes of a file to the layouts of the kernels, a tile of 32 rows at a time: decode each row to one code a
- * byte, then pack the tile. Both halves are wasm; this places them and the scales.
+ * From file bytes to the layouts of the kernels, 32 rows at a time: decode each row to one code a byte, then pack the
+ * tile. Both halves are wasm; this places them and the scales.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { checkFinite } from "./finite.ts";
 import type { PlacedMatrix } from "./plan.ts";
 import { type LoadContext, type ReadJob, keptJobs, rowJobs } from "./read-jobs.ts";
 
-/** The reads of one matrix, and what is known of its scales once they are done. */
+/** The reads of one matrix, and what they showed of its scales. */
 export interface Unpacking {
   readonly placed: PlacedMatrix;
   readonly jobs: readonly ReadJob[];
@@ -64,7 +64,7 @@ function blockUnpacking(context: LoadContext, placed: PlacedMatrix, tensorScale:
     { tensor, rows, k } = matrix;
   const type = TENSOR_TYPES[tensor.type],
     room = unpackRoom(context, placed);
-  // The same bytes under two ids, one of which is ambiguous.
+  // The same bytes under two ids, one of them ambiguous.
   const typeId = kernelTypeId(type.name === "Q2_0_G128" ? { name: tensor.name, type: "PQ2_0" } : tensor);
   const rowBytes = (k / type.blockElements) * type.blockBytes,
     nBlocks = scaleBlock === 0 ? 0 : k / scaleBlock;
@@ -108,7 +108,7 @@ function badRow(tensor: TensorInfo, row: number, verdict: number): never {
   return fail("tensor/bad-data", `tensor "${tensor.name}": row ${row} ${what}`);
 }
 
-/** Takes the f16 scales of rows to where the kernel wants them, and watches whether each row has only one. */
+/** Puts the f16 scales of rows where the kernel wants them, and watches whether each row has only one. */
 function createScaleSink({ memory }: LoadContext, { matrix, layout, size, scaleAt }: PlacedMatrix, nBlocks: number) {
   const { rowsPadded, nScaleBlocks } = size,
     tiles = layout.scales === "tile",
@@ -141,7 +141,7 @@ function createScaleSink({ memory }: LoadContext, { matrix, layout, size, scaleA
   };
 }
 
-/** Zero weights in the whole unpacking room: padding columns and rows keep them. */
+/** Zero weights in the whole unpacking room; padding columns and rows keep them. */
 function clearCodes(memory: WebAssembly.Memory, { codes, codeStride }: { codes: number; codeStride: number }): void {
   new Uint8Array(memory.buffer, codes, TILE_ROWS * codeStride).fill(1);
 }
@@ -232,7 +232,7 @@ function mastersUnpacking(context: LoadContext, placed: PlacedMatrix): Unpacking
   };
 }
 
-/** Numbers: rows as the file has them, in another order, or floats in fewer bits. */
+/** Dense rows: as the file has them, in another order, or as floats in fewer bits. */
 function denseJobs(context: LoadContext, placed: PlacedMatrix): ReadJob[] {
   const { kernels } = context,
     { layout, matrix, weightAt } = placed,

@@ -1,6 +1,5 @@
 /**
- * The rotary frequencies of a model, computed once in wasm (f64, the same bits on every engine) and changed as its
- * scaling asks.
+ * The rotary frequencies of a model, computed once in wasm (f64, the same bits on every engine), then scaled.
  *
  * @module
  */
@@ -75,7 +74,7 @@ function place(
       return scaling.attentionFactor ?? magnitude * scaling.attentionScale;
     }
     case "longrope": {
-      // The factors follow the context that is allocated, not the one in use: a cache must not change its rotation.
+      // The factors follow the allocated context, not the one in use: a cache must not change its rotation.
       const long = plan.options.contextLength > scaling.originalContext;
       divideBy(long ? tensors.ropeLong : tensors.ropeShort);
       const numbers = long ? scaling.long : scaling.short;
@@ -85,7 +84,7 @@ function place(
   }
 }
 
-/** What keeps the entropy of attention over a context `factor` times the original one (LongRoPE, arXiv 2402.13753). */
+/** Keeps the entropy of attention over a context `factor` times the original one (LongRoPE, arXiv 2402.13753). */
 function longRopeMagnitude(
   kernels: KernelExports,
   { factor, originalContext }: Extract<RopeScaling, { kind: "longrope" }>,

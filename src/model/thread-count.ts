@@ -1,27 +1,26 @@
 /**
- * How many of the threads take the next token: all of them, as long as none has to sleep until the others come.
- * Sleeping is what they do when another program has a processor, and then one thread can be faster. So one is tried,
- * and later all again.
+ * How many threads compute the next token: all, as long as none has to sleep until the others come. Threads sleep when
+ * another program takes a processor; then one thread may be faster. So we try one, and later all again.
  *
  * @module
  */
 
-/** Tokens after which it is judged how a number does. */
+/** Tokens before judging a number of threads. */
 const WATCHED = 8;
 /**
- * Sleepless tokens among those at most: processors shared with other machines make threads sleep at some, where trials
- * cost 8 %.
+ * At most this many of those tokens without sleep: on processors shared with other machines threads sleep now and then,
+ * and trials there cost 8 %.
  */
 const SLEEPLESS_MAX = 1;
-/** Tokens of a trial: at the worst one of 17 is slower for it. */
+/** Tokens of a trial; at worst one token in 17 is slower for it. */
 const TRIED = 4;
 /** Tokens between two trials. */
 const KEPT = 64;
 
 export interface ThreadCount {
-  /** For the next token. */
+  /** Threads for the next token. */
   readonly current: number;
-  /** What that one took, and whether threads slept meanwhile. */
+  /** Reports that token's time, and whether threads slept meanwhile. */
   took(ms: number, slept: boolean): void;
 }
 

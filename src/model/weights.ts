@@ -1,5 +1,5 @@
 /**
- * Which tensors a model needs, found by name and checked by shape: the bridge from a file's tensor list to the graph.
+ * Finds the tensors a model needs by name and checks their shapes: the bridge from a file's tensor list to the graph.
  *
  * @module
  */
@@ -33,12 +33,12 @@ export interface ScalarTensor {
 export type Encoding =
   /** By the tensor's own type. */
   | { readonly kind: "typed" }
-  /** Ternary, four rows to a byte row (Hugging Face); one scale a matrix, multiplying or dividing. */
+  /** Ternary, four rows to a byte row (Hugging Face); one scale per matrix, multiplying or dividing. */
   | { readonly kind: "packed"; readonly scale: ScalarTensor; readonly divide: boolean }
   /** Float master weights that the model rounds to −1, 0, +1 times mean|w| at run time. */
   | { readonly kind: "masters" };
 
-/** What a file format says of a matrix, its scale by name. */
+/** What a file format says of a matrix; its scale by name. */
 export type StoredEncoding =
   | Exclude<Encoding, { kind: "packed" }>
   | { readonly kind: "packed"; readonly scale: string; readonly divide: boolean };
@@ -73,7 +73,7 @@ export type BlockTensors<Kind extends BlockKind = BlockKind> = {
   readonly [Each in Kind]: {
     readonly kind: Each;
     readonly parts: PartsOf<(typeof BLOCKS)[Each]>;
-    /** The same, for who goes through them all. */
+    /** All of them, for loops. */
     readonly vectors: readonly VectorTensor[];
     readonly linears: readonly LinearTensors[];
   };
@@ -92,7 +92,7 @@ export interface ModelTensors {
   readonly ropeFactors: VectorTensor | undefined;
   readonly ropeShort: VectorTensor | undefined;
   readonly ropeLong: VectorTensor | undefined;
-  /** Names of tensors that the model does not need, all of them known to be harmless; any other is refused. */
+  /** Tensors that the model does not need and that are known to be harmless; any other is refused. */
   readonly unused: readonly string[];
 }
 
@@ -110,17 +110,17 @@ export interface TensorNaming {
   linear(layer: number, names: PartNames): string;
   normIn(linear: string): readonly string[];
   readonly normInRequired: boolean;
-  /** Undefined where the model has none. */
+  /** Undefined if the model has none. */
   bias(linear: string): string | undefined;
-  /** Undefined where the format has none. */
+  /** Undefined if the format has none. */
   outputScale(linear: string): string | undefined;
   encoding(matrix: TensorInfo): StoredEncoding;
-  /** True if the reference ignores this tensor of a file too, and the result is the same without it. */
+  /** True if the reference ignores this tensor too, with the same result. */
   isHarmless(name: string, config: ModelConfig): boolean;
 }
 
 /**
- * Finds every tensor of the model, and refuses a file that has others: what a file says is used, or refused by name.
+ * Finds every tensor of the model, and refuses by name any that the graph has no use for.
  * @throws OnebitError `model/missing-tensor` naming the tensor; `model/bad-shape` with wanted and found;
  * `tensor/unsupported-type`; `model/unused-tensor`
  */
@@ -153,14 +153,12 @@ function refuseUnused(names: readonly string[], config: ModelConfig): never {
     "model/unused-tensor",
     `model "${config.name}": the graph of ${config.architecture} has no place ` +
       `for ${names.length === 1 ? "tensor" : "tensors"} ${shown}${more}; ` +
-      "leaving them out would change what the model says, so it is not run: convert it for an architecture that " +
+      "leaving them out would change the model's output, so it is refused: convert it for an architecture that " +
       "has them",
   );
 }
 
-/**
- * Llama 3.1's divisors, or the two sets of LongRoPE, whichever the scaling asks for (llama.cpp, `load_arch_tensors`).
- */
+/** Llama 3.1's divisors, or the two sets of LongRoPE, as the scaling requires (llama.cpp, `load_arch_tensors`). */
 function findRopeFactors({ ropeScaling, ropeDim }: ModelConfig, find: Finder, naming: TensorNaming) {
   const isLong = ropeScaling.kind === "longrope";
   const factors = (wanted: boolean, name: string | undefined) =>
@@ -193,11 +191,11 @@ function findBlock(
     return vector;
   };
   const parts = Object.fromEntries(Object.entries<Part>(BLOCKS[kind]).map(([name, part]) => [name, findPart(part)]));
-  // What a part is found as follows from its kind, as in the type.
+  // A part's kind decides what it is found as, as in the type.
   return { kind, parts, vectors, linears } as unknown as BlockTensors;
 }
 
-/** Looks tensors up by name, checks their shapes and types, and remembers which were asked for. */
+/** Looks tensors up by name, checks their shapes and types, and remembers which it gave out. */
 class Finder {
   readonly used = new Set<string>();
   readonly #tensors: ReadonlyMap<string, TensorInfo>;
@@ -220,7 +218,7 @@ class Finder {
     return this.optional(names, length) ?? missing(names[0]);
   }
 
-  /** An embedding or a head: by its own type, whatever the projections are. */
+  /** An embedding or a head: by its own type, whatever the projections have. */
   table(name: string, rows: number, k: number): MatrixTensor {
     const tensor = this.#take(name) ?? missing(name);
     checkShape(tensor, [k, rows]);
@@ -292,7 +290,7 @@ function checkShape(tensor: TensorInfo, wanted: readonly number[]): void {
   );
 }
 
-/** Every projection of the layers once. */
+/** Every projection of the layers, once. */
 export function allLinears({ layers }: ModelTensors): LinearTensors[] {
   return layers.flat().flatMap(({ linears }) => linears);
 }

@@ -1,6 +1,5 @@
 /**
- * Weights that are all zero: some published files have such layers, and a model with one runs, but says less than it
- * could.
+ * Finds weights that are all zero. Some published files have such layers; the model runs, but worse than it could.
  *
  * @module
  */
@@ -10,11 +9,11 @@ import { type BlockParts, TENSOR_TYPES } from "../files/tensor-types.ts";
 import type { ModelWarning } from "./engine-interface.ts";
 import { type LinearTensors, type ModelTensors, allLinears } from "./weights.ts";
 
-/** Read of a tensor at a time; nearly every tensor shows a weight in its first piece. */
+/** Bytes read of a tensor at a time; nearly every tensor shows a weight in its first piece. */
 const PIECE_BYTES = 16_384;
 
 /**
- * Reads the weights of every projection and norm until one is not zero: for who does not load them.
+ * For those who do not load the weights: reads every projection and norm up to its first nonzero block.
  * @throws OnebitError `file/read`
  */
 export async function findZeroWeights(tensors: ModelTensors): Promise<ModelWarning[]> {
@@ -23,12 +22,10 @@ export async function findZeroWeights(tensors: ModelTensors): Promise<ModelWarni
   return warnings;
 }
 
-/**
- * Finds them among the bytes that loading reads anyway: another look at the file would fetch it twice over a network.
- */
+/** Finds them among the bytes that loading reads anyway: reading again would fetch the file twice over a network. */
 export class ZeroWatch {
   readonly #tensors: readonly TensorInfo[];
-  /** Those of which nothing but zeros was seen. */
+  /** Tensors that showed nothing but zeros so far. */
   readonly #allZero: Set<TensorInfo>;
 
   constructor(tensors: ModelTensors) {
@@ -41,7 +38,7 @@ export class ZeroWatch {
     if (this.#allZero.has(tensor) && !hasOnlyZeros(tensor, bytes)) this.#allZero.delete(tensor);
   }
 
-  /** In the order of the model. @param hasZeroScale whether a tensor's one scale is zero, and so all it stands for */
+  /** In the model's order. @param hasZeroScale whether a tensor's one scale is zero, and so every weight */
   warnings(hasZeroScale: (tensor: TensorInfo) => boolean): ModelWarning[] {
     return this.#tensors.filter((tensor) => this.#allZero.has(tensor) || hasZeroScale(tensor)).map(warningOf);
   }
@@ -64,7 +61,7 @@ function weightsOf(tensors: ModelTensors): TensorInfo[] {
   return all.filter((part) => part !== undefined).map(({ tensor }) => tensor);
 }
 
-/** Reads no further than the piece with the first block that is not zero. */
+/** Stops after the piece with the first nonzero block. */
 async function isAllZero(tensor: TensorInfo): Promise<boolean> {
   const { source, position, sizeBytes } = tensor,
     { blockBytes } = TENSOR_TYPES[tensor.type];
@@ -94,7 +91,7 @@ function isZeroBlock(bytes: Uint8Array, at: number, blockBytes: number, { scales
   );
 }
 
-/** The two bytes of a float, or the upper two of one of 32 bits, but for its sign. */
+/** The two bytes of a float, or the upper two of an f32, without its sign. */
 function isZeroFloat(bytes: Uint8Array, at: number): boolean {
   return bytes[at] === 0 && (bytes[at + 1]! & 0x7f) === 0;
 }

@@ -62,8 +62,8 @@ describe("names", () => {
     [{ text: "", inner: { tokn: "x" } }, "option/unknown inner: no option tokn: did you mean token?"],
     [
       { text: "", banana: 1 },
-      "option/unknown sample: no option banana: the options are text, maxTokens, rate, isOn, kind, ids, inner, signal, " +
-        "onProgress",
+      "option/unknown sample: no option banana: the options are text, maxTokens, rate, isOn, kind, ids, inner, " +
+        "signal, onProgress",
     ],
     [
       { text: "", constructor: 1 },

@@ -21,7 +21,7 @@ describe("layouts", () => {
     );
   });
 
-  test("a twin lies in the bytes of its layout, with scales of rows in the room of those of blocks", () => {
+  test("a twin uses the bytes of its layout, with row scales in the room of the block scales", () => {
     const withTwin = LAYOUTS.filter(({ uniformTwin }) => uniformTwin !== undefined);
     assert.equal(withTwin.length, 3);
     for (const layout of withTwin) {

@@ -84,7 +84,7 @@ describe("a thread that dies", () => {
   }
 
   // Half a minute.
-  test("while the event loop hears of nothing", {
+  test("unseen by the event loop", {
     skip: process.env.ONEBIT_KILLS ? false : "runs in .ci/run kills",
   }, async () => {
     const { platform, threads } = platformWith((body) => body.replace(WORK, `${WHEN_LOADED} process.exit(3);`)),
@@ -94,7 +94,7 @@ describe("a thread that dies", () => {
     await Promise.all(threads.map(ended));
   });
 
-  test("is no loss when the model was closed", async () => {
+  test("is no error once the model is closed", async () => {
     const { platform, threads } = platformWith(),
       model = await load(GGUF, { platform, threads: 3 });
     await model.logits([1]);

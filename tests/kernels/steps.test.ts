@@ -73,7 +73,7 @@ test("every opcode has one record, which the kernels read as a class with the sa
   );
 });
 
-test("every field is 4 bytes, so that a place in the list is a place in memory", () => {
+test("every field is 4 bytes, so its place in the list gives its offset", () => {
   for (const fields of CLASSES.values()) for (const { type } of fields) assert.match(type, /^(?:i32|usize|f32)$/);
 });
 
@@ -126,7 +126,7 @@ test("a forgotten field, or one too many, is a type error", () => {
   writer.step("pass", { from: 0, to: 0, add: 1, total: 4 });
 });
 
-test("nothing else reads or writes a step by places", () => {
+test("nothing else reads or writes a step by offsets", () => {
   const sources = (folder: string) =>
     readdirSync(folder, { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(".ts"))

@@ -6,7 +6,7 @@ import { NOT_THRESHOLDS, THRESHOLDS, constantsOf, limitsOf, sizesAround } from "
 
 const KERNELS = ["assembly", "assembly/ops", "assembly/weights", "assembly/train"];
 
-test("every constant of the kernels is a threshold with its sizes, or named as none", () => {
+test("every constant of the kernels is a threshold with its sizes, or listed as not one", () => {
   const files = KERNELS.flatMap((folder) =>
     readdirSync(folder)
       .filter((name) => name.endsWith(".ts"))
@@ -22,7 +22,7 @@ test("every constant of the kernels is a threshold with its sizes, or named as n
   assert.deepEqual(missing, []);
 });
 
-test("what the list names is there", () => {
+test("everything listed exists", () => {
   for (const threshold of THRESHOLDS)
     assert.ok(
       limitsOf(threshold).every((limit) => limit >= 1),
@@ -32,7 +32,7 @@ test("what the list names is there", () => {
     for (const name of names) assert.ok(constantsOf(file).has(name), `${file} ${name}`);
 });
 
-test("sizes stand on both sides", () => {
+test("sizes lie on both sides", () => {
   const rows = sizesAround("rows", 200);
   for (const size of [1, 2, 3, 15, 16, 17, 63, 64, 65]) assert.ok(rows.includes(size), `${size} rows`);
 });

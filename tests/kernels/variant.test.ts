@@ -80,7 +80,7 @@ describe("choosing a build of the kernels", () => {
   });
 });
 
-test("memory is of whole pages and cannot grow", () => {
+test("memory is whole pages and cannot grow", () => {
   const memory = createMemory(65_537, false);
   assert.equal(memory.buffer.byteLength, 131_072);
   assert.throws(() => memory.grow(1));

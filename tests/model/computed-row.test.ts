@@ -21,7 +21,7 @@ function withHugeRow(tensor: string, row: number): Promise<Uint8Array> {
 }
 
 describe("numbers that overflow", () => {
-  test("logits: whoever asks for them hears which row and which entry", async () => {
+  test("logits: the error names the row and the entry", async () => {
     const model = await load(await withHugeRow("output.weight", 5));
     const wanted = {
       code: "model/not-finite",

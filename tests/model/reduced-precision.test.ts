@@ -78,7 +78,7 @@ describe("8-bit embeddings and heads", () => {
     }
   }
 
-  test("small tables are kept by default, and other types whatever is asked", async () => {
+  test("small tables are kept by default, other types always", async () => {
     const bytes = await ggufBytes(SHAPE, choices("F16"));
     assertSameBits(await logitsOf(bytes), await logitsOf(bytes, { dense: "keep" }), "auto");
     for (const tables of ["Q8_0", "Q6_K", "Q4_K", "TQ2_0"] as const) {

@@ -23,16 +23,16 @@ function run(
   return ran;
 }
 
-test("all, on a free machine, whatever a token takes", () => {
+test("all, on a free machine, however long a token takes", () => {
   assert.deepEqual([...run(4, 1000, (_, i) => ({ ms: 10 + (i % 7), slept: i % 3 === 0 }))], [[4, 1000]]);
 });
 
-test("one of two, where two wait for a processor that another program has", () => {
+test("one of two, when another program takes a processor", () => {
   const ran = run(2, 1000, (threads) => (threads === 2 ? { ms: 38, slept: true } : { ms: 33, slept: false }));
   assert.ok(ran.get(2)! <= 70 && ran.get(1)! >= 930, `${ran.get(2)} tokens on two threads`);
 });
 
-test("all, where they sleep and are faster all the same; the trials cost one token of 17", () => {
+test("all, when they sleep but are still faster; trials cost one token in 17", () => {
   const ran = run(2, 1000, (threads) => ({ ms: threads === 2 ? 25 : 33, slept: threads === 2 }));
   assert.ok(ran.get(1)! <= 60, `${ran.get(1)} tokens on one thread`);
 });

@@ -72,7 +72,7 @@ describe("tensors that the graph has no place for", () => {
     });
   }
 
-  test("many are named by three and their number", async () => {
+  test("of many, three are named and the others counted", async () => {
     const strange = Array.from({ length: 50 }, (_, i) => vector(`strange.${i}`, 1));
     const bytes = await ggufBytes(SHAPE, { architecture: "llama", tensors: (tensors) => [...tensors, ...strange] });
     await refused(bytes, "model/unused-tensor", '"strange.0", "strange.1", "strange.2" and 47 more');

@@ -57,7 +57,7 @@ describe("GGUF, every type of projection", () => {
     );
   });
 
-  test("one weight at the end is not nothing", async () => {
+  test("one nonzero weight at the end counts", async () => {
     const last = (name: string, data: Uint8Array) => void (name === NAMES[0] && data.fill(0).fill(0x3f, -4));
     assert.deepEqual((await inspect(await ggufBytes(SHAPE, { architecture: "llama", damage: last }))).warnings, []);
   });
