@@ -57,7 +57,7 @@ export class LinearWriter {
 
   /**
    * y (n, rows padded to 32) = W x for every target; targets do not wait for each other.
-   * @param barrier `batch` if, for a single row, the next step's threads read only the tiles of 32 they wrote themselves
+   * @param barrier `batch` if, with one row, threads next read only the tiles of 32 that they wrote themselves
    */
   project(input: Input, targets: readonly (readonly [LinearTensors, number])[], barrier: true | "batch" = true): void {
     if (targets.length === 0) return;
