@@ -1,7 +1,7 @@
 /**
- * Byte-level byte-pair encoding: text is split into pieces, the UTF-8 bytes of a piece are its first symbols, and
- * neighbours merge by rank. Bytes that have no token are left out, as in llama.cpp; with all 256, any text has an
- * encoding, and decoding gives it back exactly.
+ * Byte-level byte-pair encoding: text is split into pieces, a piece starts as the symbols of its UTF-8 bytes, and
+ * neighbours merge by rank. Bytes without a token are dropped, as in llama.cpp; with all 256, any text has an encoding
+ * that decodes back exactly.
  *
  * Source: GPT-2 (Radford et al. 2019); `ignoreMerges` as in Llama 3 (tiktoken looks whole pieces up first).
  *
@@ -28,12 +28,12 @@ export interface BpeOptions {
   /** Earliest first. */
   readonly merges: Iterable<MergeRule>;
   readonly mergeCount: number;
-  /** Refuses merges of or into texts that are no token, as Hugging Face does; else they are steps between tokens. */
+  /** Refuses merges of or into texts that are no token, as Hugging Face does; else these are steps between tokens. */
   readonly strictMerges: boolean;
   readonly preTokenizer: PreTokenizer;
 }
 
-/** Scratch memory for longer pieces is given back. */
+/** Scratch memory above this is freed after a piece. */
 const KEPT_BYTES = 65_536;
 
 export class ByteLevelBpe implements TokenModel {
@@ -41,9 +41,9 @@ export class ByteLevelBpe implements TokenModel {
   readonly #vocabulary: Vocabulary;
   readonly #alphabet = makeByteAlphabet();
   readonly #merger: Merger;
-  /** The symbol of each byte: an id, or beyond the vocabulary when the byte is no token. */
+  /** The symbol of each byte: an id, or a number beyond the vocabulary if the byte is no token. */
   readonly #symbolOfByte = new Int32Array(256);
-  /** Texts of symbols that are no token, by symbol − vocabulary size. */
+  /** Texts of symbols that are no token, at symbol − vocabulary size. */
   readonly #stepTexts: readonly string[];
   readonly #split: PieceSink;
   readonly #ignoreMerges: boolean;
@@ -125,7 +125,7 @@ export class ByteLevelBpe implements TokenModel {
     for (const byte of this.#alphabet.bytesOf(this.#textOf(symbol)) ?? []) this.#pushByte(byte);
   }
 
-  /** What a symbol stands for, one character a byte. */
+  /** A symbol's text, one character a byte. */
   #textOf(symbol: number): string {
     const { size, texts } = this.#vocabulary;
     return symbol < size ? texts[symbol] : this.#stepTexts[symbol - size];
@@ -138,8 +138,8 @@ export class ByteLevelBpe implements TokenModel {
 }
 
 /**
- * "left right" as GGUF and older tokenizer.json files write it: the first blank after the first character divides.
- * @throws OnebitError `tokenizer/bad-vocabulary` when there is none or nothing follows.
+ * "left right" as GGUF and older tokenizer.json files write it, split at the first blank after the first character.
+ * @throws OnebitError `tokenizer/bad-vocabulary` without a blank or a right symbol.
  */
 export function parseMerge(index: number, text: string): MergeRule {
   const blank = text.indexOf(" ", 1);
@@ -148,9 +148,7 @@ export function parseMerge(index: number, text: string): MergeRule {
   return [text.slice(0, blank), text.slice(blank + 1)];
 }
 
-/**
- * Numbers for the texts that rules speak of: ids of tokens, and numbers beyond the vocabulary for the steps between.
- */
+/** Numbers the texts in merge rules: ids for tokens, numbers beyond the vocabulary for the steps between them. */
 class SymbolNames {
   readonly stepTexts: string[] = [];
   readonly #vocabulary: Vocabulary;
@@ -162,12 +160,12 @@ class SymbolNames {
     this.#strict = strict;
   }
 
-  /** Of one byte; may be no token. */
+  /** The symbol of one byte; may be no token. */
   baseOf(text: string): number {
     return this.#vocabulary.plainIdOf(text) ?? this.#step(text);
   }
 
-  /** Undefined for a token that no text may become. */
+  /** Undefined for a token that text cannot become. */
   of(text: string, index: number): number | undefined {
     const id = this.#vocabulary.plainIdOf(text);
     if (id !== undefined) return id;

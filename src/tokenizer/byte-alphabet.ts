@@ -1,5 +1,5 @@
 /**
- * The alphabet of byte-level vocabularies: every byte has a printable character, so that any token is a string.
+ * The alphabet of byte-level vocabularies: every byte has a printable character, so any token is a string.
  *
  * Source: GPT-2 (Radford et al. 2019), `encoder.py`. The 188 printable bytes of Latin-1 are themselves; the other 68
  * are U+0100, U+0101, … in order.
@@ -11,7 +11,7 @@
 export interface ByteAlphabet {
   /** The character of each byte, as a UTF-16 unit. */
   readonly unitOfByte: Uint16Array;
-  /** Bytes of a token written in the alphabet; undefined when a character is not of the alphabet. */
+  /** Bytes of a token written in the alphabet; undefined if a character is not in it. */
   bytesOf(text: string): Uint8Array | undefined;
 }
 
@@ -43,12 +43,12 @@ export function makeByteAlphabet(): ByteAlphabet {
   };
 }
 
-/** Printable in Latin-1: neither control nor blank, nor the soft hyphen. */
+/** Printable in Latin-1: neither control nor blank nor soft hyphen. */
 function isPrintable(byte: number): boolean {
   return (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
 }
 
-/** Writes a text with each byte of its UTF-8 as its character. */
+/** Writes each byte of a text's UTF-8 as its character. */
 export function makeByteWriter(): (text: string) => string {
   const characters = Array.from(makeByteAlphabet().unitOfByte, (unit) => String.fromCharCode(unit));
   const encoder = new TextEncoder();

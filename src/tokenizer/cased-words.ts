@@ -1,5 +1,5 @@
 /**
- * The words of GPT-4o and its kin, which end before a capital; linear like the matchers of `split.ts`.
+ * The words of GPT-4o and its kin, which end before a capital; linear, like the matchers of `split.ts`.
  *
  * @module
  */
@@ -59,7 +59,7 @@ function casedWordEnd(
   return at;
 }
 
-/** The end of `A*B+`; where no lower case letter follows, up to the last letter without case or mark of the run. */
+/** The end of `A*B+`; if no lower case letter follows, up to the run's last mark or letter without case. */
 function lowerWordEnd(classes: CharClasses, text: string, start: number, end: number): number {
   const capitals = casedRunEnd(classes, text, start, end, LOWER);
   if (classes.at(text, capitals, end) & LOWER) return casedRunEnd(classes, text, capitals, end, UPPER);
@@ -72,7 +72,7 @@ function lowerWordEnd(classes: CharClasses, text: string, start: number, end: nu
   return start;
 }
 
-/** The end of the run of letters and marks but those of one case. */
+/** The end of the run of letters and marks, except those of one case. */
 function casedRunEnd(classes: CharClasses, text: string, at: number, end: number, without: number): number {
   while (at < end) {
     const codePoint = codePointBefore(text, at, end);

@@ -1,8 +1,8 @@
 /**
- * Unicode classes of code points, as the pre-tokenizers name them: letters, numbers, marks, punctuation, symbols,
- * white space.
+ * Unicode classes of code points by which pre-tokenizers split: letters, numbers, marks, punctuation, symbols, white
+ * space.
  *
- * All are of Unicode 16.0, whatever version the engine knows: two releases of Node 20 differ on 9,988 code points. `\s`
+ * All follow Unicode 16.0, whatever version the engine knows: two releases of Node 20 differ on 9,988 code points. `\s`
  * is Unicode's White_Space, spelled out: JavaScript's `\s` adds U+FEFF and lacks U+0085.
  *
  * @module
@@ -34,7 +34,7 @@ const BITS: Readonly<Record<string, number>> = {
 const CODE_POINTS = 0x110000;
 const PAGE = 256;
 
-/** Looks classes up in pages of 256 code points, of which 287 differ: 73 kB that fit the second-level cache. */
+/** Looks classes up in pages of 256 code points; 287 pages differ: 73 kB, which fit the second-level cache. */
 export class CharClasses {
   readonly #pageOf = new Uint16Array(CODE_POINTS / PAGE);
   readonly #pages: Uint8Array;
@@ -106,7 +106,7 @@ export function isWhiteSpace(codePoint: number): boolean {
   return [0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000].includes(codePoint);
 }
 
-/** Nothing but white space, written as it is or as `▁`. */
+/** True for text of nothing but white space, as it is or as `▁`. */
 export function isBlankText(text: string): boolean {
   for (let at = 0; at < text.length; at++)
     if (!isWhiteSpace(text.charCodeAt(at)) && text.charCodeAt(at) !== 0x2581) return false;
@@ -118,7 +118,7 @@ export function isNewline(codePoint: number): boolean {
   return codePoint === 0x0a || codePoint === 0x0d;
 }
 
-/** Like `codePointAt`, but a pair that `end` cuts in two is a lone surrogate. */
+/** Like `codePointAt`, but a pair cut by `end` is a lone surrogate. */
 export function codePointBefore(text: string, at: number, end: number): number {
   const unit = text.charCodeAt(at);
   if ((unit & 0xfc00) !== 0xd800 || at + 1 >= end) return unit;

@@ -1,9 +1,9 @@
 /**
- * Byte-pair encoding of characters by ranked pairs, as tokenizer.json files have it, over text that their steps have
- * prepared: with blanks as `▁`, or in the byte alphabet.
+ * Byte-pair encoding of characters by ranked pairs, as in tokenizer.json files, over text that their steps prepared:
+ * with blanks as `▁`, or in the byte alphabet.
  *
- * Source: `BPE` of the `tokenizers` library. A character without a token becomes the tokens of its bytes, all of them;
- * else the unknown token, one for several where these are fused; else nothing.
+ * Source: `BPE` of the `tokenizers` library. A character without a token becomes the tokens of its bytes if all have
+ * one; else the unknown token, one for several in a row where the file fuses them; else nothing.
  *
  * @module
  */
@@ -21,15 +21,15 @@ export interface CharacterBpeOptions {
   /** Earliest first. */
   readonly merges: Iterable<MergeRule>;
   readonly mergeCount: number;
-  /** Stands for characters that have neither a token nor bytes. */
+  /** For characters with neither a token nor bytes. */
   readonly unknownId?: number;
-  /** One unknown token stands for several characters in a row. */
+  /** One unknown token for several characters in a row. */
   readonly fusesUnknown: boolean;
-  /** A piece that is a token is that token, reachable by merges or not. */
+  /** A piece that is a token stays whole, even if merges cannot reach it. */
   readonly ignoreMerges: boolean;
 }
 
-/** Symbols of the text that wait for a cut; longer stretches grow it, and it is given back above 16 times this. */
+/** Symbols waiting for a cut; longer stretches grow the buffer, and above 16 times this it is freed. */
 const STRETCH_SYMBOLS = 4096;
 
 export class CharacterBpe {
@@ -76,14 +76,14 @@ export class CharacterBpe {
         const nBytes = this.#knownBytes(character);
         if (nBytes === 0 && unknownId === undefined) continue;
         this.#mergeStretch(into);
-        // An unknown token that waits to be fused goes behind bytes that follow it: so does the library's.
+        // An unknown token waiting to be fused goes behind bytes that follow it, as in the library.
         for (let i = 0; i < nBytes; i++) into.push(this.#byteIds[this.#bytes[i]]);
         if (nBytes === 0 && !fusesUnknown) flushUnknown();
         isUnknown ||= nBytes === 0;
         last = NO_CHARACTER;
         continue;
       }
-      // No token has these two side by side, so no merge can cross here: short stretches stay in the cache.
+      // No token has these two side by side, so no merge can cross here; short stretches stay in the cache.
       if (isUnknown || !this.#neighbours.mayHave(last, character)) this.#mergeStretch(into);
       flushUnknown();
       this.#append(id);
@@ -109,7 +109,7 @@ export class CharacterBpe {
     this.#count = 0;
   }
 
-  /** The number of the character's bytes, written to the scratch memory, if all have tokens; else 0. */
+  /** Writes the character's bytes to the scratch memory and returns their number if all have tokens; else 0. */
   #knownBytes(character: number): number {
     const end = writeCodePoint(character, this.#bytes, 0);
     for (let i = 0; i < end; i++) if (this.#byteIds[this.#bytes[i]] < 0) return 0;
@@ -117,7 +117,7 @@ export class CharacterBpe {
   }
 }
 
-/** @throws OnebitError `tokenizer/bad-vocabulary` when a rule names something that is no token */
+/** @throws OnebitError `tokenizer/bad-vocabulary` when a rule names a text that is no token */
 function pairsByRank({ vocabulary, merges, mergeCount }: CharacterBpeOptions): PairTable {
   const pairs = new PairTable(mergeCount);
   let rank = 0;
@@ -125,7 +125,7 @@ function pairsByRank({ vocabulary, merges, mergeCount }: CharacterBpeOptions): P
     const ids = [left, right, left + right].map(
       (text) => vocabulary.idOf(text) ?? bad(`merge ${rank}: ${quoted(text)} is no token`),
     );
-    // Of or into a token that no text may become: it never applies.
+    // Text cannot become one of these, so the rule never applies.
     if (ids.every((id) => vocabulary.isText(id))) pairs.add(ids[0], ids[1], rank, ids[2]);
     rank += 1;
   }

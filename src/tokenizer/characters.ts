@@ -1,15 +1,15 @@
 /**
- * The characters of a vocabulary that merges characters: which are tokens, which stand side by side in one, and the
- * tokens of bytes for those that are none.
+ * The characters of a vocabulary that merges characters: which are tokens, which stand side by side in a token, and the
+ * byte tokens for the others.
  *
  * @module
  */
 import { codePointBefore } from "./char-classes.ts";
 import { TOKEN_BYTE, type Vocabulary, byteOfToken } from "./vocabulary.ts";
 
-/** Where a text has no character yet. */
+/** Before the first character of a text. */
 export const NO_CHARACTER = -1;
-/** Bits of the filter of neighbours: 2 MiBit keep false positives of 262,144 tokens below 10 %. */
+/** Size of the filter of neighbours: 2 MiBit keep false positives of 262,144 tokens below 10 %. */
 const FILTER_BITS = 21;
 
 /** The id of each byte's token, −1 without one. */
@@ -42,7 +42,7 @@ export function nCharacters(text: string): number {
   return count;
 }
 
-/** Which characters stand side by side in some token; may say yes of a few that do not (one hash, one bit). */
+/** Which characters stand side by side in some token; says yes for a few that do not (one hash, one bit). */
 export class NeighbourFilter {
   readonly #bits = new Uint32Array(1 << (FILTER_BITS - 5));
 

@@ -1,6 +1,6 @@
 /**
- * What a tokenizer's file says of conversations: chat templates by name, and the texts of special tokens by the names
- * that templates know them by.
+ * The parts of a tokenizer's file about conversations: chat templates by name, and texts of special tokens by the names
+ * that templates use.
  *
  * Source: transformers' `chat_template` (a text, or a list of named ones) and `special_tokens_map`; the GGUF keys
  * `tokenizer.chat_template`, `tokenizer.chat_template.NAME` and `tokenizer.ggml.*_token_id`.
@@ -14,19 +14,16 @@ import { badEntry } from "./json-reader.ts";
 import { bad } from "./vocabulary.ts";
 
 export interface ChatExtras {
-  /** The template of conversations. */
+  /** The template for conversations. */
   readonly chatTemplate: string | undefined;
   /** Templates by name: `default`, `tool_use`, `rag`, … */
   readonly chatTemplates: ReadonlyMap<string, string>;
-  /**
-   * Texts of `bos_token`, `eos_token`, `unk_token`, `sep_token`, `pad_token`, `cls_token` and `mask_token`, those there
-   * are.
-   */
+  /** Texts of `bos_token`, `eos_token`, `unk_token`, `sep_token`, `pad_token`, `cls_token` and `mask_token`, if any. */
   readonly specialTokens: ReadonlyMap<string, string>;
 }
 
 const GGUF_TEMPLATE = "tokenizer.chat_template";
-/** Keys of ids, and the names of the tokens. The first separator is misspelt in the specification. */
+/** Keys of ids, and the names of the tokens. The specification misspells the first separator. */
 const GGUF_TOKENS: readonly (readonly [key: string, name: string])[] = [
   ["bos", "bos_token"],
   ["eos", "eos_token"],
@@ -39,7 +36,7 @@ const GGUF_TOKENS: readonly (readonly [key: string, name: string])[] = [
 ];
 const HF_TOKENS = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
-/** @param found what the keys are known to say besides: defaults of `bos` and `eos` */
+/** @param found values known from elsewhere: defaults of `bos` and `eos` */
 export function chatFromGguf(
   metadata: GgufMetadata,
   texts: readonly string[],
@@ -68,7 +65,7 @@ export function chatFromGguf(
 
 /**
  * @param settings tokenizer_config.json
- * @param ownTemplate the folder's chat_template.jinja, which goes before
+ * @param ownTemplate the folder's chat_template.jinja, which wins
  */
 export function chatFromHf(settings: JsonReader, ownTemplate: string | undefined): ChatExtras {
   const value = settings.get("chat_template");

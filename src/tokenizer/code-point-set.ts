@@ -1,5 +1,5 @@
 /**
- * Sets of code points as the generated tables of `hf-unicode-data.ts` write them.
+ * Sets of code points from the generated tables of `hf-unicode-data.ts`.
  *
  * @module
  */
@@ -10,7 +10,7 @@ export class CodePointSet {
   /** One bit a code point: 139 kB. */
   readonly #bits = new Uint32Array(CODE_POINTS / 32);
 
-  /** @param ranges numbers in base 36, by turns the gap since the last range and its length */
+  /** @param ranges numbers in base 36, alternately the gap since the last range and the range's length */
   constructor(ranges: string) {
     let at = 0;
     ranges.split(" ").forEach((text, i) => {

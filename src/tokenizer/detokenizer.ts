@@ -1,6 +1,6 @@
 /**
- * Ids back to text, a few at a time: a character whose bytes lie in several tokens comes out whole, with the token that
- * completes it, and bytes that can no longer become one come out as U+FFFD.
+ * Ids back to text, a few at a time. A character whose bytes span several tokens comes out whole, with the token that
+ * completes it; bytes that can no longer become one come out as U+FFFD.
  *
  * @module
  */
@@ -10,17 +10,17 @@ import { BLANKS_OF_FIRST_TOKEN } from "./token-model.ts";
 export type PieceOf = (id: number) => Uint8Array;
 
 const BLANK = 0x20;
-/** Bytes gathered before they are decoded together. */
+/** Bytes to gather before decoding them together. */
 const CHUNK_BYTES = 16_384;
 
 export class Detokenizer {
   readonly #pieceOf: PieceOf;
-  /** A byte order mark in a text is text. */
+  /** Keeps byte order marks: they are text. */
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   /** Blanks still to be dropped. */
   #blanks: number;
 
-  /** @param leadingBlanks how many blanks that begin the text are dropped. */
+  /** @param leadingBlanks how many blanks to drop from the beginning of the text. */
   constructor(pieceOf: PieceOf, leadingBlanks: number) {
     this.#pieceOf = pieceOf;
     this.#blanks = leadingBlanks;
@@ -32,7 +32,7 @@ export class Detokenizer {
     return bytes.length === 0 ? "" : this.#decoder.decode(bytes, { stream: true });
   }
 
-  /** What is left: U+FFFD when the last character is incomplete. */
+  /** The rest: U+FFFD when the last character is incomplete. */
   end(): string {
     return this.#decoder.decode();
   }

@@ -1,6 +1,6 @@
 /**
- * Parts of a prompt to ids: added tokens are cut out of each part by itself, and what lies between two of them is one
- * fragment of text, whatever parts it comes from.
+ * Parts of a prompt to ids. Added tokens are cut out of each part by itself; the text between two of them is one
+ * fragment, even across parts.
  *
  * @module
  */
@@ -14,7 +14,7 @@ interface Span {
   readonly special: boolean;
 }
 
-/** Divides spans while they are prepared together: well-formed text has no lone surrogate. */
+/** Divides spans prepared together: well-formed text has no lone surrogate. */
 const BORDER = "\udfff";
 /** Not the second half of a pair. */
 const LONE_BORDER = /\udfff/u;
@@ -37,7 +37,7 @@ export class FragmentEncoder {
     this.#ids = into;
   }
 
-  /** @param special whether names of added tokens in it are those tokens */
+  /** @param special whether names of added tokens in it count as those tokens */
   add(text: string, special: boolean): void {
     let from = 0;
     for (const { token, from: begin, to } of this.#given.cuts(text, special)) {
@@ -95,7 +95,7 @@ export class FragmentEncoder {
     this.#isFirst = false;
   }
 
-  /** Without the white space that the token before takes along. */
+  /** The text without white space that the token before it absorbs. */
   #trimmed(text: string): string {
     if (!this.#trimsNext || text === "") return text;
     let from = 0;

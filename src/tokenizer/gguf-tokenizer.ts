@@ -27,8 +27,8 @@ const LLAMA3_BOS = 128_000;
 
 /**
  * The tokenizer of a GGUF file.
- * @throws OnebitError `tokenizer/missing` when the file has none; `tokenizer/unsupported` for kinds and pre-tokenizers
- * that are not known, by name; `tokenizer/bad-vocabulary` for contradictions, naming the entry.
+ * @throws OnebitError `tokenizer/missing` when the file has none; `tokenizer/unsupported` for unknown kinds and
+ * pre-tokenizers, by name; `tokenizer/bad-vocabulary` for contradictions, naming the entry.
  */
 export function tokenizerFromGguf(metadata: GgufMetadata): Tokenizer {
   const kind = readString(metadata, `${KEY}model`);
@@ -86,7 +86,7 @@ interface Ends {
   readonly endOfTurnIds: ReadonlySet<number>;
 }
 
-/** Reads them before the model is built, because they become control tokens, which no text merges into. */
+/** Reads them before building the model, because they become control tokens, which no text merges into. */
 function readEnds(
   metadata: GgufMetadata,
   vocabulary: Vocabulary,
@@ -97,7 +97,7 @@ function readEnds(
   const bosId = id("bos") ?? defaults.bosId;
   const eosId = id("eos") ?? defaults.eosId;
   if (bosId !== undefined) vocabulary.protect(bosId);
-  // Old converters call every token normal, or give no types: one that no merge makes can only be a name.
+  // Old converters call every token normal, or give no types: a token that no merge makes can only be a name.
   const merges = readStrings(metadata, `${KEY}merges`);
   const hasTypes = metadata.get(`${KEY}token_type`) !== undefined;
   const isOrdinary = (text: string): boolean => merges?.some((rule) => rule.replace(" ", "") === text) ?? hasTypes;
@@ -131,8 +131,8 @@ function cutTokens(vocabulary: Vocabulary): CutToken[] {
 }
 
 /**
- * The row that the file names. Microsoft's BitNet b1.58 2B4T file names none, and llama.cpp's default mis-splits its
- * text: files of BitNet architectures, and any with Llama 3's vocabulary, use Llama 3's.
+ * The row that the file names. Microsoft's BitNet b1.58 2B4T names none, and llama.cpp's default mis-splits its text:
+ * files of BitNet architectures, and any with Llama 3's vocabulary, use Llama 3's.
  */
 function preTokenizerOf(metadata: GgufMetadata, vocabulary: Vocabulary): PreTokenizer {
   const name = readString(metadata, `${KEY}pre`);
@@ -150,13 +150,13 @@ function readVocabulary(metadata: GgufMetadata, hasByteTokens: boolean): Vocabul
     const type = given?.[id] ?? guessedType(texts[id], hasByteTokens);
     if (!Number.isInteger(type) || type < 0 || type > 255)
       bad(`${KEY}token_type: entry ${id} is ${type}; wanted 1 to 6`);
-    // 0 is "undefined" in the specification's own converter.
+    // The specification's own converter writes 0 for "undefined".
     types[id] = type === 0 ? TOKEN_NORMAL : type;
   }
   return new Vocabulary(texts, types);
 }
 
-/** Files without types: all tokens are text but SentencePiece's bytes. */
+/** For files without types: all tokens are text except SentencePiece's bytes. */
 function guessedType(text: string, hasByteTokens: boolean): number {
   return hasByteTokens && /^<0x[0-9A-Fa-f]{2}>$/.test(text) ? TOKEN_BYTE : TOKEN_NORMAL;
 }

@@ -1,9 +1,9 @@
 /**
- * The decoder of a tokenizer.json: tokens back to bytes, each by itself, so that text can be decoded as it comes. Each
- * known type is a case; any other is refused by name, and so are orders that need all tokens at once.
+ * The decoder of a tokenizer.json: turns each token to bytes by itself, so text decodes as it comes. Each known type is
+ * a case; other types are refused by name, as are orders that need all tokens at once.
  *
- * Source: the `tokenizers` library, whose types these are. Unlike it, bytes that are no UTF-8 do not spoil valid
- * characters beside them, and added tokens decode to their names even where these are written in the byte alphabet.
+ * Source: the `tokenizers` library, whose types these are. Unlike it, invalid UTF-8 bytes do not spoil valid characters
+ * beside them, and added tokens decode to their names even if these are in the byte alphabet.
  *
  * @module
  */
@@ -25,8 +25,8 @@ export interface HfDecoder {
 }
 
 /**
- * @param prefixed whether encoding puts a `▁` before a text: what decoding drops where the file has no decoder
- * @param isByteLevel whether it writes bytes: how tokens are read where the file has no decoder
+ * @param prefixed whether encoding puts a `▁` before a text; a file without a decoder drops it when decoding
+ * @param isByteLevel whether encoding writes bytes; a file without a decoder reads tokens as such
  * @throws OnebitError `tokenizer/unsupported`, naming the step; `tokenizer/bad-vocabulary`
  */
 export function readDecoder(
@@ -72,7 +72,7 @@ class DecoderBuilder {
     };
   }
 
-  /** `▁` to blanks, and bytes. */
+  /** Turns `▁` to blanks, and reads byte tokens. */
   addBlanks(leadingBlanks: number): void {
     this.#replaces.push({ found: SPACE_MARK, replacement: " " });
     this.#readsBytes = true;
@@ -103,7 +103,7 @@ class DecoderBuilder {
     const start = step.get("start") ?? 0;
     const isKnown = this.#isFused && step.string("content") === " " && (step.get("stop") ?? 0) === 0;
     if (!isKnown || typeof start !== "number" || !Number.isInteger(start) || start < 0) {
-      step.unsupported("a Strip other than of blanks at the beginning, after Fuse,");
+      step.unsupported("a Strip, except of leading blanks after Fuse,");
     }
     this.#leadingBlanks = start;
   }

@@ -20,7 +20,7 @@ import {
   threeDigits,
 } from "./split.ts";
 
-/** How files write the contractions, and which cases each way takes. */
+/** How files write the contractions, and which cases each form takes. */
 const CONTRACTIONS: readonly (readonly [string, Contractions])[] = [
   ["(?i:'s|'t|'re|'ve|'m|'ll|'d)", "folded"],
   ["(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])", "any"],
@@ -34,7 +34,7 @@ const LEAD = "[^\\r\\n\\p{L}\\p{N}]?";
 const CAPITALS = "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]";
 const SMALL = "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]";
 
-/** What Llama 3's expression is after the contractions, by its digits and its class of word characters. */
+/** Llama 3's expression after the contractions, by its digits and its class of word characters. */
 function llama3(digits: string, word: string): string {
   const notSymbol = word === "\\p{L}" ? "\\p{L}\\p{N}" : "\\p{L}\\p{M}\\p{N}";
   return `|${LEAD}${word}+|${digits}| ?[^\\s${notSymbol}]+[\\r\\n]*${BLANKS}`;

@@ -1,6 +1,6 @@
 /**
- * The steps and the vocabulary of a tokenizer.json as one model: a fragment of text is normalized, split and rewritten
- * by the steps, and each piece is encoded by itself.
+ * Joins the steps and the vocabulary of a tokenizer.json to one model: the steps normalize, split and rewrite a
+ * fragment of text, and each piece is encoded by itself.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import type { CutToken } from "./special-tokens.ts";
 import type { TokenModel } from "./token-model.ts";
 import { TOKEN_CONTROL, TOKEN_USER_DEFINED, type Vocabulary, bad } from "./vocabulary.ts";
 
-/** What encodes pieces. */
+/** Encodes pieces. */
 type PieceModel = Pick<ByteLevelBpe, "encodePiece">;
 
 export interface HfModelParts {
@@ -48,7 +48,7 @@ export function makeHfModel({
   const isBytes = endsInBytes && hasAllBytes(vocabulary);
   const pieces = isBytes ? byteModel(model, vocabulary) : characterModel(model, vocabulary);
   let ids: number[] = [];
-  // Bytes are taken from the text itself: the step that writes them would only be undone.
+  // Bytes come from the text itself, so skip the step that writes them in the alphabet.
   const used = isBytes ? steps.slice(0, -1) : steps;
   const split = chainPieces(used, (text, from, to) => pieces.encodePiece(text, from, to, ids));
   const prepare: TextStep = (text) => normalizer.reduce((prepared, step) => step(prepared), text);
@@ -114,7 +114,7 @@ function modelOptions(model: JsonReader): { merges: Iterable<MergeRule>; mergeCo
   };
 }
 
-/** Merges are "left right" in files of before 2024, [left, right] since. */
+/** Files from before 2024 have merges as "left right", later ones as [left, right]. */
 function* parsedMerges(merges: readonly JsonValue[]): Iterable<MergeRule> {
   for (let i = 0; i < merges.length; i++) {
     const merge = merges[i];

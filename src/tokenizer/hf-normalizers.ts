@@ -1,6 +1,6 @@
 /**
- * The normalizer of a tokenizer.json: what it does to a fragment of text before anything else. Each known type is a
- * row; any other is refused by name.
+ * The normalizer of a tokenizer.json, the first step for a fragment of text. Each known type is a row; any other is
+ * refused by name.
  *
  * Source: the `tokenizers` library, whose types these are.
  *
@@ -65,7 +65,7 @@ export function readReplace(
   const expression = pattern.string("Regex");
   if (expression !== undefined) pattern.unsupported(`replacing the expression ${quoted(expression)}`);
   const found = budget.text(pattern, "String");
-  if (found === "") badEntry(pattern.at("String"), "a text that is not empty", found);
+  if (found === "") badEntry(pattern.at("String"), "a nonempty text", found);
   const replacement = budget.text(step, "content");
   budget.grow(step, found, replacement);
   return { found, replacement };

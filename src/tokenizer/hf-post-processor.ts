@@ -1,5 +1,5 @@
 /**
- * The post-processor of a tokenizer.json: the tokens that it puts around a text. Each known type is a row; any other is
+ * The post-processor of a tokenizer.json: the tokens it puts around a text. Each known type is a row; any other is
  * refused by name.
  *
  * Source: the `tokenizers` library, whose types these are.
@@ -28,21 +28,21 @@ export function readPostProcessor(step: JsonReader | undefined, budget: StepBudg
 }
 
 const READERS: Readonly<Record<string, (step: JsonReader, budget: StepBudget) => Surroundings | undefined>> = {
-  // It moves the places where tokens stand in the text, which nobody asks for here.
+  // It moves the offsets of tokens in the text, which we do not report.
   ByteLevel: () => undefined,
   TemplateProcessing: readTemplate,
   BertProcessing: (step) => ({ prefix: [tokenOfPair(step, "cls")], suffix: [tokenOfPair(step, "sep")] }),
   RobertaProcessing: (step) => ({ prefix: [tokenOfPair(step, "cls")], suffix: [tokenOfPair(step, "sep")] }),
 };
 
-/** Each goes around what those before it made. */
+/** Each wraps the result of those before it. */
 function inEachOther(found: readonly (Surroundings | undefined)[]): Surroundings | undefined {
   const all = found.filter((one) => one !== undefined);
   if (all.length === 0) return undefined;
   return { prefix: all.flatMap((_, i) => all[all.length - 1 - i].prefix), suffix: all.flatMap(({ suffix }) => suffix) };
 }
 
-/** `single`: special tokens before and after the one sequence, each standing for one token or several. */
+/** `single`: special tokens before and after the one sequence; each may stand for several tokens. */
 function readTemplate(step: JsonReader, budget: StepBudget): Surroundings {
   const known = step.child("special_tokens");
   const prefix: string[] = [];

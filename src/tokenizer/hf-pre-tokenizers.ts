@@ -1,9 +1,9 @@
 /**
- * The pre-tokenizer of a tokenizer.json: steps that split a prepared text into pieces, or write a piece otherwise. Each
- * sees what the one before it left. Each known type is a row; any other is refused by name.
+ * The pre-tokenizer of a tokenizer.json: steps that split a prepared text into pieces, or rewrite a piece. Each works
+ * on the output of the step before. Each known type is a row; any other is refused by name.
  *
- * Source: the `tokenizers` library, whose types these are. It takes `Digits` by Unicode 17 and `Punctuation` by
- * Unicode 8; here both are by Unicode 16, like everything else.
+ * Source: the `tokenizers` library, whose types these are. It takes `Digits` by Unicode 17 and `Punctuation` by Unicode
+ * 8; here both follow Unicode 16, like everything else.
  *
  * @module
  */
@@ -17,12 +17,12 @@ import { type Behavior, type PieceStep, mapPieces, readBehavior, splitPieces } f
 import { type Matcher, gpt2Words, oneOf } from "./split.ts";
 import { WordCharacters } from "./word-characters.ts";
 
-/** Symbols of ASCII that the library counts as punctuation, besides Unicode's. */
+/** ASCII symbols that the library counts as punctuation, besides Unicode's. */
 const ASCII_SYMBOLS = "$+<=>^`|~";
 
 export interface PreTokenizerSteps {
   readonly steps: readonly PieceStep[];
-  /** The last of the steps writes pieces in the byte alphabet. */
+  /** The last step writes pieces in the byte alphabet. */
   readonly endsInBytes: boolean;
 }
 
@@ -37,7 +37,7 @@ export function readPreTokenizer(
   return { steps, endsInBytes: steps.at(-1) === context.writeBytes };
 }
 
-/** What steps are made with. */
+/** Shared by the steps' makers. */
 interface Context {
   readonly classes: CharClasses;
   readonly budget: StepBudget;
@@ -78,7 +78,7 @@ const STEPS: Readonly<Record<string, StepsMaker>> = {
   Split(step, { classes, budget }) {
     const pattern = step.child("pattern") ?? badEntry(step.at("pattern"), "an object", undefined);
     const literal = pattern.get("Regex") === undefined ? budget.text(pattern, "String") : undefined;
-    if (literal === "") badEntry(pattern.at("String"), "a text that is not empty", literal);
+    if (literal === "") badEntry(pattern.at("String"), "a nonempty text", literal);
     const match =
       literal === undefined
         ? matcherForExpression(pattern.path, pattern.string("Regex") ?? "")(classes)

@@ -1,5 +1,5 @@
 /**
- * Limits of the steps of a tokenizer.json: how many there are, how long their texts, how much they may lengthen a text.
+ * Limits the steps of a tokenizer.json: their number, the length of their texts, how much they lengthen a text.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export class StepBudget {
       fail("tokenizer/bad-vocabulary", `${step.path}: more than ${TOKENIZER_STEPS_MAX} steps, the limit`);
   }
 
-  /** A text of a step: there, and not longer than the limit. */
+  /** A step's text: present, and within the limit. */
   text(step: JsonReader, key: string): string {
     const text = step.string(key) ?? badEntry(step.at(key), "a string", undefined);
     return text.length <= STEP_TEXT_UNITS_MAX
@@ -27,13 +27,13 @@ export class StepBudget {
       : badEntry(step.at(key), `at most ${STEP_TEXT_UNITS_MAX} characters`, text);
   }
 
-  /** Counts how much longer replacing makes a text at most. */
+  /** Counts how much longer a replacement can make a text. */
   grow(step: JsonReader, found: string, replacement: string): void {
     this.#growth *= Math.max(1, replacement.length / found.length);
     if (this.#growth > REPLACED_GROWTH_MAX) {
       fail(
         "tokenizer/bad-vocabulary",
-        `${step.path}: the steps make a text ${this.#growth} times as long, the limit is ${REPLACED_GROWTH_MAX}`,
+        `${step.path}: the steps could make a text ${this.#growth} times as long, the limit is ${REPLACED_GROWTH_MAX}`,
       );
     }
   }

@@ -1,7 +1,7 @@
 /**
- * The tokenizer of a Hugging Face folder: tokenizer.json, and what tokenizer_config.json adds to it.
+ * The tokenizer of a Hugging Face folder: tokenizer.json, and what tokenizer_config.json adds.
  *
- * Byte-pair encodings are known, of bytes (GPT-2, Llama 3, Qwen, Falcon 3) and of characters (Llama 2, Gemma).
+ * It knows byte-pair encodings of bytes (GPT-2, Llama 3, Qwen, Falcon 3) and of characters (Llama 2, Gemma).
  *
  * Source: the `tokenizers` library, which writes the file.
  *
@@ -20,9 +20,9 @@ import { JsonReader, badEntry } from "./json-reader.ts";
 import { type Tokenizer, makeTokenizer } from "./parts-tokenizer.ts";
 import { type Vocabulary, bad } from "./vocabulary.ts";
 
-/** What other files of the folder say. */
+/** From other files of the folder. */
 export interface HfExtras {
-  /** `chat_template.jinja`; the template of tokenizer_config.json otherwise. */
+  /** `chat_template.jinja`; it replaces the template of tokenizer_config.json. */
   readonly chatTemplate?: string;
   /** `eos_token_id` of generation_config.json: tokens that end a reply besides EOS. */
   readonly endOfTurnIds?: readonly number[];
@@ -30,9 +30,9 @@ export interface HfExtras {
 
 /**
  * The tokenizer of a tokenizer.json.
- * @param config tokenizer_config.json: BOS, EOS, whether they are added, the chat template.
- * @throws OnebitError `tokenizer/unsupported` for models and steps that are not known, by name;
- * `tokenizer/bad-vocabulary` for contradictions, naming the entry.
+ * @param config tokenizer_config.json: BOS, EOS, whether to add them, the chat template.
+ * @throws OnebitError `tokenizer/unsupported` for unknown models and steps, by name; `tokenizer/bad-vocabulary` for
+ * contradictions, naming the entry.
  */
 export function tokenizerFromHf(tokenizerJson: JsonObject, config: JsonObject = {}, extras: HfExtras = {}): Tokenizer {
   const file = new JsonReader(tokenizerJson, "tokenizer.json");
@@ -49,7 +49,7 @@ export function tokenizerFromHf(tokenizerJson: JsonObject, config: JsonObject = 
   const bosId = id("bos_token");
   if (bosId !== undefined) vocabulary.protect(bosId);
   for (const extra of extras.endOfTurnIds ?? []) vocabulary.checkedId("generation_config.json: eos_token_id", extra);
-  // Only what the file calls special is special: a normal token is ordinary.
+  // Only tokens the file calls special are special; a normal token is ordinary.
   const endOfTurnIds = vocabulary.endOfTurn([eosId, ...(extras.endOfTurnIds ?? [])], () => true);
   const ends = readEnds(readPostProcessor(file.child("post_processor"), budget), settings, vocabulary, bosId, eosId);
   return makeTokenizer({
@@ -64,9 +64,9 @@ export function tokenizerFromHf(tokenizerJson: JsonObject, config: JsonObject = 
   });
 }
 
-/** `truncation` and `padding` are read by nobody: transformers, too, does neither unless a caller asks for it. */
+/** Nobody reads `truncation` and `padding`: transformers, too, applies them only if a caller asks. */
 function refuseUnknownModel(model: JsonReader): void {
-  // Files of before 2021 have no type: those with merges are byte-pair encodings.
+  // Files from before 2021 have no type: those with merges are byte-pair encodings.
   const type = model.string("type") ?? (model.get("merges") === undefined ? "nothing" : "BPE");
   if (type !== "BPE") model.unsupported(`the type ${quoted(type)}`);
   for (const key of ["continuing_subword_prefix", "end_of_word_suffix"]) {
@@ -75,7 +75,7 @@ function refuseUnknownModel(model: JsonReader): void {
   if ((model.get("dropout") ?? 0) !== 0) model.unsupported("the option dropout");
 }
 
-/** BOS and EOS around a text: the post-processor's, unless the configuration says yes or no. */
+/** BOS and EOS around a text: as the post-processor has them, unless the configuration says yes or no. */
 function readEnds(
   around: Surroundings | undefined,
   settings: JsonReader,

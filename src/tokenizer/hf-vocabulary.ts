@@ -1,5 +1,5 @@
 /**
- * The tokens of a tokenizer.json: those of its model, and the added ones with their options.
+ * The tokens of a tokenizer.json: its model's, and the added ones with their options.
  *
  * @module
  */
@@ -22,9 +22,9 @@ import { WordCharacters } from "./word-characters.ts";
 
 export interface HfVocabulary {
   readonly vocabulary: Vocabulary;
-  /** Added tokens that are looked for in the text as it is given. */
+  /** Added tokens to find in the text as given. */
   readonly cutTokens: readonly CutToken[];
-  /** Those that are looked for, prepared, in prepared text: the file calls them `normalized`. */
+  /** Added tokens to find, prepared, in prepared text: the file calls them `normalized`. */
   readonly preparedTokens: readonly CutToken[];
 }
 
@@ -73,12 +73,12 @@ function readAddedToken(token: JsonReader): AddedToken {
   };
 }
 
-/** The vocabulary by id; ids that nothing names become unused tokens. */
+/** The vocabulary by id; unnamed ids become unused tokens. */
 function readVocabulary(model: JsonReader, added: readonly AddedToken[]): Vocabulary {
   const entries = Object.entries(model.child("vocab")?.object ?? badEntry(model.at("vocab"), "an object", undefined));
   const ids = entries.map(([text, id]) => checkedId(`${model.at("vocab")}[${quoted(text)}]`, id));
   const size = [...added.map((token) => token.id)].concat(ids).reduce((most, id) => Math.max(most, id + 1), 0);
-  // Ids far beyond their number would make a vocabulary of nothing.
+  // Ids far beyond their number would make an empty vocabulary of huge size.
   if (size > 2 * (ids.length + added.length) + 1024) bad(`the largest id is ${size - 1} among ${ids.length} tokens`);
   const texts = new Array<string>(size).fill("");
   const types = new Uint8Array(size).fill(TOKEN_UNUSED);

@@ -6,7 +6,7 @@
 import { fail, quoted } from "../core/errors.ts";
 import { type JsonObject, type JsonValue, isJsonObject } from "../files/json.ts";
 
-/** An object of the file and where it stands. */
+/** An object of the file and its path. */
 export class JsonReader {
   readonly object: JsonObject;
   readonly path: string;
@@ -52,7 +52,7 @@ export class JsonReader {
     });
   }
 
-  /** Where a member stands. */
+  /** The path of a member. */
   at(key: string): string {
     return `${this.path}.${key}`;
   }
@@ -61,7 +61,7 @@ export class JsonReader {
     return badEntry(this.at(key), wanted, value);
   }
 
-  /** Refuses something that is well-formed but not known here. */
+  /** Refuses something well-formed that we do not know. */
   unsupported(what: string): never {
     return fail("tokenizer/unsupported", `${this.path}: ${what} is not supported`);
   }

@@ -1,6 +1,6 @@
 /**
- * Added tokens, in two automata: all of them for text that may name them, and those that are no names and so part of
- * any text. These are white space (runs of blanks in GPT-NeoX's vocabulary, of line ends in Gemma's) and single
+ * Added tokens, in two automata: all of them, for text that may name them, and those that are no names and so part of
+ * any text. The latter are white space (runs of blanks in GPT-NeoX's vocabulary, of line ends in Gemma's) and single
  * characters (ü and a dozen more in DeepSeek Coder's).
  *
  * @module
@@ -19,7 +19,7 @@ export class MarkerLayer {
     this.#nameless = new SpecialTokens(tokens.filter(({ text, isControl }) => !isControl && isNameless(text)));
   }
 
-  /** The tokens of a text that may name them, or may not. */
+  /** The tokens in a text; `special` if it may name them. */
   cuts(text: string, special: boolean): Cut[] {
     return (special ? this.#all : this.#nameless).cuts(text);
   }

@@ -3,19 +3,19 @@
  * (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units").
  *
  * Short pieces, nearly all of real text, are searched directly. Longer ones keep their pairs in a heap. The longest,
- * ten million equal letters say, are merged in chunks, so that time and memory stay linear.
+ * ten million equal letters say, merge in chunks, so that time and memory stay linear.
  *
- * Chunks give the very result of merging all at once, because of this: a sequence of symbols t1 … tn is what merging
- * makes of a text exactly when for every neighbour pair merging makes (ti, ti+1) of their part alone. For consider the
- * first merge across a border ti | ti+1 when merging all: until then every merge inside that part was the best of the
- * whole text, so also of the part, and so is this one; merging the part alone would have done the same. So where two
- * chunks meet, only the pair at the border is checked.
+ * Chunks give exactly the result of merging all at once, because a sequence of symbols t1 … tn is the merge of a text
+ * if and only if each neighbour pair (ti, ti+1) is the merge of its own part of the text. Proof: take the first merge
+ * across a border ti | ti+1 when merging all. Until then every merge inside that part was the best of the whole text,
+ * so also of the part, and so is this one; merging the part alone would have done the same. So where two chunks meet,
+ * only the pair at the border needs a check.
  *
  * @module
  */
 import type { PairTable } from "./pair-table.ts";
 
-/** The first symbols of a piece, and how many of them each symbol stands for. */
+/** The first symbols of a piece, and how many of them each symbol covers. */
 export interface SymbolSource {
   /** Writes the first symbols `[from, to)` of the piece to `into`. */
   read(from: number, to: number, into: Int32Array): void;
@@ -24,14 +24,14 @@ export interface SymbolSource {
 }
 
 /**
- * Up to this many symbols a search of all pairs is used: without it wikitext takes twice as long; 16 to 64 are even.
+ * Up to this many symbols we search all pairs. Always using the heap, wikitext takes twice as long; 16 to 64 are even.
  */
 const SHORT_SYMBOLS = 24;
 /** Symbols merged at a time: 60 kB of scratch, which stays in the second-level cache. */
 const CHUNK_SYMBOLS = 2048;
-/** Symbols at the end of a chunk that are merged again with what follows, because it may change them. */
+/** Symbols at the end of a chunk that merge again with what follows, because it may change them. */
 const OVERLAP_SYMBOLS = 8;
-/** A chunk must leave this many times the overlap, or it grows: at most an eighth of the work is done twice. */
+/** A chunk must leave this many times the overlap, or it grows: at most an eighth of the work happens twice. */
 const OVERLAPS_PER_CHUNK = 8;
 /** A heap key is rank · 2^31 + position: ranks below 2^22 keep it an exact integer. */
 const POSITIONS = 2 ** 31;
@@ -51,7 +51,7 @@ export class Merger {
     this.#source = source;
   }
 
-  /** Merges the first `count` symbols of the source's piece; `emit` gets what is left, in order. */
+  /** Merges the first `count` symbols of the source's piece; `emit` gets the results in order. */
   merge(count: number, emit: (symbol: number) => void): void {
     if (count > CHUNK_SYMBOLS) {
       for (const symbol of this.#mergeChunks(count)) emit(symbol);
@@ -81,8 +81,8 @@ export class Merger {
         }
         continue;
       }
-      // Rare: back over the border with more before and after it. Sizes stay doubled, so that all retries of a piece
-      // together cost no more than the last one, and that one at most as much as the piece at once.
+      // Rare: retry across the border with more before and after it. Sizes stay doubled, so all retries of a piece
+      // together cost no more than the last, and that one at most as much as the piece at once.
       size *= 2;
       if (fits) continue;
       for (let i = 0; i < overlap && done.length > 0; i++) at -= this.#source.lengthOf(done.pop()!);
@@ -92,14 +92,14 @@ export class Merger {
     return done;
   }
 
-  /** Merges first symbols of the piece into the chunk's scratch and returns how many are left. */
+  /** Merges first symbols of the piece into the chunk's scratch and returns how many remain. */
   #mergeRange(from: number, to: number): number {
     if (this.#chunk.size < to - from) this.#chunk = new Scratch(to - from);
     this.#source.read(from, to, this.#chunk.symbols);
     return this.#mergeLong(this.#chunk, to - from);
   }
 
-  /** Whether two symbols that meet at `at` are what merging makes of their part of the piece alone. */
+  /** Whether merging the part of the piece under two symbols that meet at `at` gives those same two. */
   #stayApart(left: number, right: number, at: number): boolean {
     const leftLength = this.#source.lengthOf(left);
     const count = leftLength + this.#source.lengthOf(right);
@@ -137,8 +137,8 @@ export class Merger {
   }
 
   /**
-   * The heap holds the pairs that are better than both their neighbours: a third of all in random text, one in a run of
-   * equal letters. The best of all pairs is always among them, so the order of merges is that of a heap of all.
+   * The heap holds the pairs better than both their neighbours: a third of all in random text, one in a run of equal
+   * letters. The best of all pairs is always among them, so merges come in the same order as from a heap of all.
    */
   #mergeLong(scratch: Scratch, count: number): number {
     const { symbols, next, previous, slots, ranks, heap } = scratch;
@@ -153,7 +153,7 @@ export class Merger {
       const key = heap.pop();
       const rank = Math.floor(key / POSITIONS);
       const at = key - rank * POSITIONS;
-      // The pair has changed since this key was pushed; if it is still a candidate it has another key.
+      // The pair has changed since this key was pushed; if still a candidate, it has another key.
       if (slots[at] < 0 || ranks[at] !== rank) continue;
       const right = next[at];
       const after = next[right];
@@ -191,7 +191,7 @@ class Scratch {
   readonly previous: Int32Array;
   readonly slots: Int32Array;
   readonly ranks: Int32Array;
-  /** Whether the heap has a key of the present pair. */
+  /** Whether the heap has a key of the current pair. */
   readonly offered: Uint8Array;
   readonly heap: KeyHeap;
 
@@ -206,7 +206,7 @@ class Scratch {
     this.heap = new KeyHeap(size);
   }
 
-  /** Gives the pair at `at` to the heap if it is better than its neighbours; on ties the left one is better. */
+  /** Gives the pair at `at` to the heap if it beats its neighbours; on ties the left one wins. */
   offer(at: number, count: number): void {
     const rank = this.ranks[at];
     if (rank === WORST || this.offered[at] !== 0) return;
@@ -219,7 +219,7 @@ class Scratch {
   }
 }
 
-/** A heap of four children a node: half the levels of a binary one. */
+/** A heap with four children per node: half the levels of a binary one. */
 class KeyHeap {
   size = 0;
   #keys: Float64Array;

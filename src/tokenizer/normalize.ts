@@ -1,13 +1,13 @@
 /**
  * Unicode normal forms in linear time, the same on every engine.
  *
- * They are those of Unicode 9.0, as in the `tokenizers` library: later characters stay as they are and nothing composes
- * or changes places across them. The standard promises that text of older characters has the same normal form in every
- * later version, so that the engine's `normalize` may do the work between them.
+ * They follow Unicode 9.0, as in the `tokenizers` library: later characters stay as they are, and nothing composes or
+ * moves across them. The standard promises that older characters have the same normal form in every later version, so
+ * the engine's `normalize` can handle the text between.
  *
  * Engines sort a run of combining marks by insertion: 400,000 marks in one run take 51 s in V8. Unicode's Stream-Safe
- * Text Format (Annex 15 of the standard, section 13) allows 30 in a row; here longer runs than {@link MARKS_MAX} are
- * normalized that many at a time, so only such runs can come out unlike the plain normal form.
+ * Text Format (Annex 15 of the standard, section 13) allows 30 in a row; we normalize runs longer than {@link
+ * MARKS_MAX} that many at a time, so only such runs can differ from the plain normal form.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { ASSIGNED_SINCE_9 } from "./hf-unicode-data.ts";
 
 export type NormalForm = "NFC" | "NFD" | "NFKC" | "NFKD";
 
-/** UTF-16 units of combining marks normalized together: far beyond any language's, yet 6 µs at worst. */
+/** UTF-16 units of combining marks normalized together: far beyond any language's need, yet 6 µs at worst. */
 const MARKS_MAX = 256;
 /** No character below has a normal form other than itself. */
 const ASCII = /^[\0-\x7f]*$/;
@@ -56,7 +56,7 @@ export class Normalizer {
     return pieces.join("");
   }
 
-  /** Assigned after Unicode 9.0, or unassigned still: the engine may know it as something that composes. */
+  /** Assigned after Unicode 9.0, or unassigned still: the engine may know it as composing. */
   #staysAsItIs(codePoint: number): boolean {
     return this.#classes.of(codePoint) === 0 || this.#later.has(codePoint);
   }

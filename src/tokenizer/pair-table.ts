@@ -1,5 +1,5 @@
 /**
- * Which two symbols merge, into what, and how early: the merge rules of a vocabulary in 16 bytes a slot.
+ * The merge rules of a vocabulary: which two symbols merge, into what, and how early, in 16 bytes a slot.
  *
  * slots: (capacity, 4) int32: left, right, rank, merged; left −1 = free. Open addressing, at most half full, so
  * 280,147 rules take 16 MB outside the JavaScript heap where a Map of strings takes 60 MB in it.
@@ -34,7 +34,7 @@ export class PairTable {
     slots[at + 3] = merged;
   }
 
-  /** Where the rule of a pair is, for {@link rankAt} and {@link mergedAt}; −1 when the two do not merge. */
+  /** Finds a pair's rule, for {@link rankAt} and {@link mergedAt}; −1 when the two do not merge. */
   find(left: number, right: number): number {
     const at = this.#probe(left, right);
     return this.#slots[at] === FREE ? -1 : at;

@@ -1,6 +1,6 @@
 /**
- * Text to token ids and back: what every model's tokenizer offers, and how special tokens, text and the blank before
- * words come together. Made by `tokenizerFromGguf` and `tokenizerFromHf`.
+ * Text to token ids and back: the interface of every model's tokenizer, and how it joins special tokens, text and the
+ * blank before words. `tokenizerFromGguf` and `tokenizerFromHf` make it.
  *
  * @module
  */
@@ -105,17 +105,17 @@ export interface Tokenizer {
   isSpecial(id: number): boolean;
 }
 
-/** What `tokenizerFromGguf` and `tokenizerFromHf` found in their files. */
+/** What `tokenizerFromGguf` and `tokenizerFromHf` read from their files. */
 export interface TokenizerParts extends ChatExtras {
   readonly vocabulary: Vocabulary;
   readonly model: TokenModel;
   readonly bosId: number | undefined;
   readonly eosId: number | undefined;
-  /** Ids before and after a text that asks for special tokens. */
+  /** Ids before and after a text that wants special tokens. */
   readonly prefixIds: readonly number[];
   readonly suffixIds: readonly number[];
   readonly endOfTurnIds: ReadonlySet<number>;
-  /** Tokens that are cut out of a text as it is given. */
+  /** Tokens to cut out of a text as given. */
   readonly cutTokens: readonly CutToken[];
 }
 
@@ -132,7 +132,7 @@ const PART: Kind<TextPart> = (value, name, code) => {
   return { text: TEXT(text, `${name}.text`, code), special: BOOLEAN(special, `${name}.special`, code) };
 };
 
-/** What an id may be is the vocabulary's to say. */
+/** The vocabulary checks the ids themselves. */
 const ANY_IDS = list("ids, in a list or anything else to iterate", (id) => id as number);
 const ID_ITERABLE: Kind<readonly number[]> = (value, name, code) => {
   const isOther =

@@ -1,5 +1,5 @@
 /**
- * Steps between a text and a vocabulary that takes it in pieces: each hands its pieces to the next as they come.
+ * Steps between a text and a vocabulary that takes pieces: each hands its pieces on as they come.
  *
  * Source: `PreTokenizedString` and `SplitDelimiterBehavior` of the `tokenizers` library.
  *
@@ -10,16 +10,13 @@ import { codePointBefore } from "./char-classes.ts";
 import { type JsonReader, badEntry } from "./json-reader.ts";
 import type { Matcher } from "./split.ts";
 
-/** Receives the piece `[from, to)` of a text, never empty; `isFirst` when the whole text begins with it. */
+/** Receives the piece `[from, to)` of a text, never empty; `isFirst` if the whole text begins with it. */
 export type PieceSink = (text: string, from: number, to: number, isFirst: boolean) => void;
 
 export type PieceStep = (next: PieceSink) => PieceSink;
 
 const BEHAVIORS = ["Isolated", "Removed", "Contiguous", "MergedWithPrevious", "MergedWithNext"] as const;
-/**
- * What becomes of a match: a piece, nothing, part of the piece before it or of the one after it; or one piece with its
- * like.
- */
+/** What a match becomes: a piece, nothing, part of the piece before or after it, or one piece with adjacent matches. */
 export type Behavior = (typeof BEHAVIORS)[number];
 
 export function readBehavior(step: JsonReader, byDefault: Behavior | undefined): Behavior {
@@ -31,7 +28,7 @@ export function chainPieces(steps: readonly PieceStep[], sink: PieceSink): Piece
   return steps.reduceRight((next, step) => step(next), sink);
 }
 
-/** Writes each piece otherwise. */
+/** Rewrites each piece. */
 export function mapPieces(write: (text: string, isFirst: boolean) => string): PieceStep {
   return (next) => (text, from, to, isFirst) => {
     const written = write(text.slice(from, to), isFirst);
@@ -39,7 +36,7 @@ export function mapPieces(write: (text: string, isFirst: boolean) => string): Pi
   };
 }
 
-/** Splits each piece at what matches, or, inverted, at what does not. */
+/** Splits each piece at the matches or, inverted, at the rest. */
 export function splitPieces(match: Matcher, behavior: Behavior, invert = false): PieceStep {
   return (next) => (text, from, to, isFirst) => {
     const joiner = new Joiner(behavior, (begin, end) => next(text, begin, end, isFirst && begin === from));
@@ -59,7 +56,7 @@ export function splitPieces(match: Matcher, behavior: Behavior, invert = false):
   };
 }
 
-/** Joins matches to their neighbours as a behaviour says; one stretch waits for the next. */
+/** Joins matches to their neighbours by a behaviour; one stretch waits for the next. */
 class Joiner {
   readonly #behavior: Behavior;
   readonly #emit: (from: number, to: number) => void;
@@ -77,7 +74,7 @@ class Joiner {
     const waits = this.#from < this.#to;
     if (waits && this.#joins(isMatch)) {
       this.#to = to;
-      // What took its neighbour in takes no other.
+      // A match that took in its neighbour takes no other.
       this.#isMatch = this.#behavior === "MergedWithPrevious" || (this.#behavior === "Contiguous" && isMatch);
       return;
     }

@@ -1,7 +1,7 @@
 /**
- * The pre-tokenizers that model files name, as a table: `tokenizer.ggml.pre` of GGUF. Adding one is a row.
+ * The pre-tokenizers that model files name, as a table: `tokenizer.ggml.pre` of GGUF. To add one, add a row.
  *
- * Source: the expressions in the models' own tokenizer.json files; names as llama.cpp's `llama-vocab.cpp` gives them.
+ * Source: the expressions in the models' own tokenizer.json files; names from llama.cpp's `llama-vocab.cpp`.
  *
  * @module
  */
@@ -20,25 +20,25 @@ import {
   unitRanges,
 } from "./split.ts";
 
-/** How a family splits text, and what its vocabulary expects besides. */
+/** How a family splits text, and what else its vocabulary expects. */
 export interface PreTokenizer {
   readonly stages: readonly MatcherMaker[];
-  /** A piece that is a token is that token, reachable by merges or not. */
+  /** A piece that is a token stays whole, even if merges cannot reach it. */
   readonly ignoreMerges: boolean;
-  /** Whether texts begin with BOS when the file does not say. */
+  /** Whether texts begin with BOS if the file does not say. */
   readonly addBos: boolean;
 }
 
 const plain = (stages: readonly MatcherMaker[]): PreTokenizer => ({ stages, ignoreMerges: false, addBos: false });
 
-/** 678 tokens of Llama 3 cannot be reached by its merges, so whole pieces are looked up first. */
+/** Merges cannot reach 678 tokens of Llama 3, so whole pieces are looked up first. */
 const llama3: PreTokenizer = { stages: [llama3Words(3)], ignoreMerges: true, addBos: true };
 const llama3Merged = plain([llama3Words(3)]);
 const qwen2 = plain([llama3Words(1)]);
 const gpt2 = plain([gpt2Words]);
 const digitsThenGpt2 = plain([numbers(1), gpt2Words]);
 
-/** Han from U+4E00 to U+9FA5, and what else stands in DeepSeek's class: U+0800–4E00, U+AC00–D7FF. */
+/** Han from U+4E00 to U+9FA5, and the rest of DeepSeek's class: U+0800–4E00, U+AC00–D7FF. */
 export const deepseekLetters = unitRanges(0x0800, 0x9fa5, 0xac00, 0xd7ff);
 export const hanAndKana = unitRanges(0x3040, 0x30ff, 0x4e00, 0x9fa5);
 

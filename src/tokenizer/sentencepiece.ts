@@ -23,7 +23,7 @@ export interface SentencePieceOptions {
   readonly vocabulary: Vocabulary;
   /** Which symbols merge; see {@link pairsByScore}. */
   readonly pairs: PairTable;
-  /** Stands for characters that have neither a token nor bytes. */
+  /** For characters with neither a token nor bytes. */
   readonly unknownId?: number;
   /** A blank goes before each fragment, and decoding drops the first. */
   readonly addSpacePrefix: boolean;
@@ -31,7 +31,7 @@ export interface SentencePieceOptions {
 
 /** U+2581, LOWER ONE EIGHTH BLOCK: how the vocabulary writes a blank. */
 const SPACE_MARK = 0x2581;
-/** Symbols of the text that wait for a cut; longer stretches grow it, and it is given back above 16 times this. */
+/** Symbols waiting for a cut; longer stretches grow the buffer, and above 16 times this it is freed. */
 const STRETCH_SYMBOLS = 4096;
 
 export class SentencePiece implements TokenModel {
@@ -70,7 +70,7 @@ export class SentencePiece implements TokenModel {
       let character = codePointBefore(prepared, at, prepared.length);
       if (character > 0xffff) at++;
       else if (character === 0x20) character = SPACE_MARK;
-      // No token has these two side by side, so no merge can cross here: short stretches stay in the cache.
+      // No token has these two side by side, so no merge can cross here; short stretches stay in the cache.
       if (!this.#neighbours.mayHave(last, character)) this.#mergeStretch(into);
       this.#append(character);
       last = character;
@@ -92,7 +92,7 @@ export class SentencePiece implements TokenModel {
       grown.set(this.#symbols);
       this.#symbols = grown;
     }
-    // A character without a token is a symbol beyond the vocabulary: longer tokens may still hold it.
+    // A character without a token is a symbol beyond the vocabulary: longer tokens may contain it.
     this.#symbols[this.#count++] = this.#characters.get(character) ?? this.#vocabulary.size + character;
   }
 
@@ -124,8 +124,8 @@ export class SentencePiece implements TokenModel {
 }
 
 /**
- * The rules of a vocabulary with scores: every way to make a token of two symbols (characters or tokens), best score
- * first; equal scores are equal ranks.
+ * The rules of a vocabulary with scores: every way to make a token from two symbols (characters or tokens), best score
+ * first; equal scores have equal ranks.
  * @throws OnebitError `tokenizer/bad-vocabulary` for a score that is not a number, and for tokens so long that finding
  * their halves would take minutes.
  */
@@ -136,7 +136,7 @@ export function pairsByScore(vocabulary: Vocabulary, scores: ArrayLike<number>):
     const length = vocabulary.texts[id].length;
     if (vocabulary.isText(id)) work += length * length;
     if (work > SENTENCEPIECE_SPLIT_WORK_MAX)
-      bad(`token ${id} ${quoted(vocabulary.texts[id])}: the tokens are too long`);
+      bad(`token ${id} ${quoted(vocabulary.texts[id])}: the tokens up to here are too long to find their halves`);
   }
   const found: number[] = [];
   for (let id = 0; id < vocabulary.size; id++) {
@@ -159,7 +159,7 @@ function findHalves(vocabulary: Vocabulary, id: number, found: number[]): void {
   }
 }
 
-/** The symbol of part of a token: an id, a character beyond the vocabulary, or −1. */
+/** The symbol for part of a token: an id, a character beyond the vocabulary, or −1. */
 function symbolOf(vocabulary: Vocabulary, text: string, from: number, to: number): number {
   const id = vocabulary.plainIdOf(text.slice(from, to));
   if (id !== undefined) return id;
@@ -167,7 +167,7 @@ function symbolOf(vocabulary: Vocabulary, text: string, from: number, to: number
   return to - from === (character > 0xffff ? 2 : 1) ? vocabulary.size + character : -1;
 }
 
-/** Rank of each token's score: 0 the best, equal scores alike. */
+/** The rank of each token's score: 0 is best; equal scores have equal ranks. */
 function scoreRanks(vocabulary: Vocabulary, scores: ArrayLike<number>): Int32Array {
   if (scores.length !== vocabulary.size)
     bad(`${scores.length} scores; wanted one for each of ${vocabulary.size} tokens`);

@@ -1,28 +1,28 @@
 /**
- * Finds the tokens that are cut out of text before anything else, in time linear in the text, whatever the tokens are.
+ * Cuts special tokens out of text before anything else, in time linear in the text, whatever the tokens are.
  *
- * At each place the longest token wins, and the leftmost place first, as in Hugging Face's tokenizers; llama.cpp cuts
- * longest first over the whole text, which differs only where a longer token begins inside a shorter one.
+ * The leftmost place wins, and there the longest token, as in Hugging Face's tokenizers; llama.cpp cuts longest first
+ * over the whole text, which differs only where a longer token begins inside a shorter one.
  *
  * An automaton reads the text from its end (Aho and Corasick 1975, "Efficient string matching", over the tokens
- * backwards), so that each place gets the longest of the tokens that begin there.
+ * backwards), so each place gets the longest token that begins there.
  *
  * @module
  */
 import { SPECIAL_TOKEN_UNITS_MAX } from "../core/limits.ts";
 import { bad } from "./vocabulary.ts";
 
-/** A token to look for. */
+/** A token to find. */
 export interface CutToken {
   readonly id: number;
   readonly text: string;
-  /** No part of any text, even if it is white space or one character. */
+  /** Never part of plain text, even if white space or one character. */
   readonly isControl?: boolean;
-  /** White space before it belongs to it. */
+  /** It absorbs white space before it. */
   readonly trimsLeft?: boolean;
-  /** White space after it belongs to it. */
+  /** It absorbs white space after it. */
   readonly trimsRight?: boolean;
-  /** Whether a match may stand at `[from, to)` of a text; a token that stands alone as a word has one. */
+  /** Whether a match may stand at `[from, to)` of a text; for tokens that must stand alone as a word. */
   readonly mayStand?: (text: string, from: number, to: number) => boolean;
 }
 
@@ -39,9 +39,9 @@ const NONE = -1;
 
 export class SpecialTokens {
   readonly #tree: Tree;
-  /** Where a node goes on when it has no child: the longest end of it that begins another token backwards. */
+  /** Where a node without a matching child goes on: its longest end that begins another token backwards. */
   readonly #fallbacks: Int32Array;
-  /** Units that end a token, so that most text costs one look-up a unit. */
+  /** Units that end a token, so most text costs one look-up a unit. */
   readonly #ends = new Uint8Array(UNITS);
 
   /** @throws OnebitError `tokenizer/bad-vocabulary` when the tokens are too many or too long */
@@ -58,7 +58,7 @@ export class SpecialTokens {
     return this.#tree.size === 1;
   }
 
-  /** All tokens of the text, from its beginning on, none overlapping another. */
+  /** All tokens of the text, from its beginning, without overlaps. */
   cuts(text: string): Cut[] {
     const cuts: Cut[] = [];
     const { places, tokens } = this.#longest(text);
@@ -111,7 +111,7 @@ export class SpecialTokens {
   }
 }
 
-/** The tokens backwards as a tree, in arrays: no table that a file could fill with collisions. */
+/** The tokens backwards as a tree, in arrays: unlike a hash table, a file cannot fill it with collisions. */
 interface Tree {
   readonly size: number;
   /** All nodes but the root, those nearer to it first. */
@@ -122,19 +122,19 @@ interface Tree {
   /** The children of a node: the first, by ascending unit, and how many follow each other. */
   readonly children: Int32Array;
   readonly childCounts: Int32Array;
-  /** Of the longest token that ends, backwards, at each node: its place in `tokens`. */
+  /** At each node, the place in `tokens` of the longest token that ends there, backwards. */
   readonly places: Int32Array;
   readonly tokens: readonly CutToken[];
 }
 
 /**
- * Goes down before it goes on: the nodes of a token lie next to each other. Level by level, a text of 16,000 names took
- * three times as long for want of cache.
+ * Goes depth first: the nodes of a token lie side by side. Level by level, cache misses made a text of 16,000 names
+ * take three times as long.
  */
 function treeOf(given: readonly CutToken[], unitsMax: number): Tree {
   const sorted = given
     .filter(({ text }) => text !== "")
-    // By UTF-16 units, which leaves pairs of surrogates the wrong way round.
+    // By UTF-16 units; this leaves surrogate pairs reversed.
     .map((token) => ({ token, backwards: token.text.split("").reverse().join("") }))
     .sort((a, b) => (a.backwards < b.backwards ? -1 : a.backwards > b.backwards ? 1 : 0));
   const integers = (): Int32Array => new Int32Array(unitsMax + 1);
@@ -147,7 +147,7 @@ function treeOf(given: readonly CutToken[], unitsMax: number): Tree {
     const depth = depths[node];
     const end = ends[node];
     let at = begins[node];
-    // Of tokens with one text the first counts; the sort is stable, and has the shortest first.
+    // Of tokens with the same text the first counts; the sort is stable and puts the shortest first.
     places[node] = at < end && sorted[at].backwards.length === depth ? at : NONE;
     while (at < end && sorted[at].backwards.length === depth) at++;
     children[node] = size;

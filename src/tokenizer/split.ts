@@ -1,10 +1,10 @@
 /**
- * Splitting text into the pieces that a byte-level vocabulary merges inside of: hand-written matchers for the regular
- * expressions of the published tokenizers, each linear in the text (a regular expression engine is quadratic on
- * `\s+(?!\S)` and long blanks).
+ * Splits text into the pieces inside which a byte-level vocabulary merges: hand-written matchers for the regular
+ * expressions of published tokenizers, each linear in the text (a regular expression engine is quadratic on `\s+(?!\S)`
+ * and long blanks).
  *
- * Stages run one after another: each splits the pieces that the one before left, and what its expression does not match
- * stays as pieces of its own. A matcher sees only its piece, as in the reference implementations.
+ * Stages run one after another: each splits the pieces from the one before, and stretches that its expression does not
+ * match stay pieces of their own. A matcher sees only its piece, as in the reference implementations.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import {
 /** Receives the piece `[from, to)` of a text. */
 export type PieceSink = (text: string, from: number, to: number) => void;
 
-/** The end of the match that starts at `at`, inside a piece that ends at `end`; `at` when there is none. */
+/** The end of the match that starts at `at` in a piece that ends at `end`; `at` if there is none. */
 export type Matcher = (text: string, at: number, end: number) => number;
 
 /** Makes a matcher over the given classes. */
@@ -52,7 +52,7 @@ function splitBy(match: Matcher, next: PieceSink): PieceSink {
   };
 }
 
-/** Which cases of the contractions 's 't 're 've 'm 'll 'd count; `folded` is `(?i:…)`, to which ſ is an s too. */
+/** Which cases of the contractions 's 't 're 've 'm 'll 'd count; `folded` is `(?i:…)`, where ſ counts as s. */
 export type Contractions = "lower" | "any" | "folded";
 
 /**
@@ -201,8 +201,8 @@ function newlinesEnd(text: string, at: number, end: number): number {
 export function contractionEnd(text: string, at: number, end: number, cases: Contractions): number {
   if (at >= end || text.charCodeAt(at) !== 0x27) return at;
   const given = text.slice(at + 1, Math.min(at + 3, end));
-  // Only ASCII counts, which every engine's `toLowerCase` knows: ſ, the one other letter that folds to one of these, is
-  // asked for.
+  // `toLowerCase` differs between engines only beyond ASCII; ſ, the one other letter that folds to one of these, has
+  // its own test.
   const tail = cases === "lower" ? given : given.toLowerCase();
   if (cases === "folded" && given.startsWith("\u017f")) return at + 2;
   if (tail === "re" || tail === "ve" || tail === "ll") return at + 3;

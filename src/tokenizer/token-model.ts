@@ -1,15 +1,12 @@
 /**
- * What a kind of vocabulary must do for a tokenizer: turn text without special tokens into ids, and ids into bytes.
+ * The interface of a vocabulary: text without special tokens to ids, and ids to bytes.
  *
  * @module
  */
 import type { CutToken } from "./special-tokens.ts";
 
 export interface TokenModel {
-  /**
-   * What a fragment of text becomes before any token is cut from it: a normal form, blanks as marks, the blank before
-   * it.
-   */
+  /** Prepares a fragment of text before tokens are cut from it: a normal form, blanks as marks, the blank before it. */
   prepare(fragment: string): string;
   /**
    * Appends the ids of a prepared text.
@@ -17,11 +14,11 @@ export interface TokenModel {
    * @throws OnebitError `tokenizer/bad-vocabulary` when part of it has no token.
    */
   encode(prepared: string, isFirst: boolean, into: number[]): void;
-  /** The bytes of a token: what a normal one adds to a text, the name of any other. */
+  /** The bytes of a token: for a normal one its text, for any other its name. */
   bytesOf(id: number): Uint8Array;
-  /** Blanks at the beginning of a text that decoding drops, because encoding may have put them there. */
+  /** Blanks at the beginning of a text that decoding drops because encoding may have added them. */
   readonly leadingBlanks: number;
-  /** Tokens that are looked for in prepared text, instead of in the text as it is given. */
+  /** Tokens to find in prepared text instead of the text as given. */
   readonly preparedTokens?: readonly CutToken[];
 }
 

@@ -1,5 +1,5 @@
 /**
- * Tokenizers, as the rest of the library uses them: made from a GGUF file's metadata or from a tokenizer.json.
+ * Tokenizers for the rest of the library, made from a GGUF file's metadata or from a tokenizer.json.
  *
  * @module
  */

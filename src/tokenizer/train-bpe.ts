@@ -1,10 +1,10 @@
 /**
- * Trains a byte-level byte-pair encoding: text is split into pieces, and again and again the neighbours that are most
- * frequent inside of pieces become one symbol (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with
- * Subword Units").
+ * Trains a byte-level byte-pair encoding: splits text into pieces, then repeatedly makes one symbol of the neighbours
+ * that are most frequent inside pieces (Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword
+ * Units").
  *
- * Each distinct piece is kept once, with its count. Every pair knows its count and where it stands, so a merge touches
- * only the places it changes; a heap gives the next pair. Counts that fall are noticed when their entry surfaces.
+ * Each distinct piece is kept once, with its count. Every pair knows its count and its places, so a merge touches only
+ * the places it changes; a heap gives the next pair. A count that fell is noticed when its entry surfaces.
  *
  * @module
  */
@@ -67,7 +67,7 @@ export function trainBpe(texts: Iterable<string | Uint8Array>, options: TrainBpe
   return { tokens: names.tokens, merges, preTokenizer };
 }
 
-/** Tokens by id. Two merges may make the same text, which is then one token. */
+/** Tokens by id. Two merges may make the same text: then it is one token. */
 class TokenNames {
   readonly tokens: string[] = Array.from(makeByteAlphabet().unitOfByte, (unit) => String.fromCharCode(unit));
   readonly #ids = new Map(this.tokens.map((token, id) => [token, id]));
@@ -81,7 +81,7 @@ class TokenNames {
   }
 }
 
-/** How often each distinct piece occurs, in the order of their first places. */
+/** How often each distinct piece occurs, in order of first occurrence. */
 function countPieces(texts: Iterable<string | Uint8Array>, preTokenizer: string): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   const count: PieceSink = (text, from, to) => {
@@ -101,7 +101,7 @@ interface Pair {
   readonly left: number;
   readonly right: number;
   count: number;
-  /** Where the left symbol stands or once stood; each place is looked at again before it is used. */
+  /** Where the left symbol is or once was; check each place before use. */
   places: number[];
 }
 
@@ -111,15 +111,15 @@ const NONE = -1;
 const IDS = VOCABULARY_TOKENS_MAX;
 
 class PairCounts {
-  /** All pieces one after another; a symbol made by merging stands where its first byte stood. */
+  /** All pieces one after another; a merged symbol stands at the place of its first byte. */
   readonly #symbols: Int32Array;
   readonly #next: Int32Array;
   readonly #previous: Int32Array;
-  /** How often the piece of each place occurs. */
+  /** How often each place's piece occurs. */
   readonly #weights: Float64Array;
   readonly #pairs = new Map<number, Pair>();
   readonly #heap = new PairHeap();
-  /** Pairs that became more frequent in the present merge. */
+  /** Pairs that became more frequent in the current merge. */
   readonly #risen = new Set<Pair>();
 
   constructor(pieces: ReadonlyMap<string, number>) {
@@ -150,11 +150,11 @@ class PairCounts {
     this.#offerRisen();
   }
 
-  /** Takes out the most frequent pair; undefined when none occurs `minCount` times. */
+  /** Removes the most frequent pair; undefined if none occurs `minCount` times. */
   popBest(minCount: number): Pair | undefined {
     for (let top = this.#heap.pop(); top !== undefined && top.count >= minCount; top = this.#heap.pop()) {
       if (top.count === top.pair.count) return top.pair;
-      // It became rarer since, or a later entry has its higher count.
+      // Its count fell since, or a later entry has its higher count.
       if (top.count > top.pair.count && top.pair.count > 0) this.#heap.push(top.pair);
     }
     return undefined;
@@ -164,7 +164,7 @@ class PairCounts {
   merge(pair: Pair, merged: number): void {
     const symbols = this.#symbols,
       { left, right } = pair;
-    // Only in a run of equal symbols do places overlap; the leftmost must merge first, as in encoding.
+    // Places overlap only in a run of equal symbols; there the leftmost must merge first, as in encoding.
     const places = left === right ? pair.places.sort((a, b) => a - b) : pair.places;
     pair.places = [];
     for (const at of places) {

@@ -1,5 +1,5 @@
 /**
- * UTF-8 of part of a string, without making the part.
+ * UTF-8 of part of a string, without copying the part.
  *
  * Source: the WHATWG Encoding Standard, UTF-8 encoder; lone surrogates become U+FFFD, as in `TextEncoder`.
  *
@@ -7,10 +7,10 @@
  */
 import { codePointBefore } from "./char-classes.ts";
 
-/** Bytes that one UTF-16 unit takes at most: a pair of them takes 4. */
+/** Bytes per UTF-16 unit at most; a pair of units takes 4. */
 export const BYTES_PER_UNIT_MAX = 3;
 
-/** Writes the bytes of `text[from, to)` and returns how many; `into` has room for three a unit. */
+/** Writes the bytes of `text[from, to)` and returns their number; `into` has room for three a unit. */
 export function writeUtf8(text: string, from: number, to: number, into: Uint8Array): number {
   let used = 0;
   for (let at = from; at < to; at++) {

@@ -1,6 +1,6 @@
 /**
- * The vocabulary of a folder of before tokenizer.json: `vocab.json` and `merges.txt`, with what other files say of
- * added tokens, put together as the tokenizer.json that transformers would make of them.
+ * The vocabulary of a folder from before tokenizer.json: joins `vocab.json`, `merges.txt` and the added tokens in other
+ * files to the tokenizer.json that transformers would make from them.
  *
  * Source: transformers, `convert_slow_tokenizer.py` (GPT2Converter, Qwen2Converter) and `tokenization_utils_base.py`.
  *
@@ -29,7 +29,7 @@ const QWEN2_WORDS =
 interface Family {
   readonly normalizer: JsonObject | null;
   readonly preTokenizer: (addPrefixSpace: boolean) => JsonObject;
-  /** Special tokens where no file names them. */
+  /** Special tokens that apply if no file names them. */
   readonly defaults: Readonly<Record<string, string>>;
 }
 
@@ -51,7 +51,7 @@ const QWEN2: Family = {
   defaults: { eos_token: "<|endoftext|>", unk_token: "<|endoftext|>", pad_token: "<|endoftext|>" },
 };
 
-/** By `tokenizer_class`, and by `model_type` where the configuration names no class. */
+/** By `tokenizer_class`, or by `model_type` if the configuration names no class. */
 const CLASSES: Readonly<Record<string, Family>> = {
   GPT2Tokenizer: GPT2,
   GPT2TokenizerFast: GPT2,
@@ -62,13 +62,13 @@ const MODEL_TYPES: Readonly<Record<string, Family>> = { gpt2: GPT2, qwen2: QWEN2
 
 const SPECIAL_KEYS = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
-/** What to run to get a tokenizer.json. */
+/** The command that makes a tokenizer.json. */
 export const HOW_TO_MAKE_TOKENIZER_JSON =
   'make it in that folder: python -c "from transformers import AutoTokenizer as T; ' +
   "T.from_pretrained('.').save_pretrained('.')\"";
 
 /**
- * The tokenizer.json and tokenizer_config.json that the files amount to.
+ * Makes a tokenizer.json and a tokenizer_config.json from the files.
  * @throws OnebitError `tokenizer/unsupported` for another class of tokenizer, by name; `tokenizer/bad-vocabulary`
  */
 export function joinVocabularyFiles(
@@ -131,8 +131,8 @@ function contentOf(reader: JsonReader, key: string): string | undefined {
 }
 
 /**
- * Newer folders describe each in the configuration; older ones have a list of ids, and another of those that are
- * special.
+ * Newer folders describe each added token in the configuration; older ones have a list of ids, and another of the
+ * special ones.
  */
 function addedTokens(
   files: VocabularyFiles,

@@ -1,7 +1,7 @@
 /**
  * The tokens of a model: their texts, their types, and which of them end a turn.
  *
- * Source: the token types of the GGUF specification; end-of-turn texts as llama.cpp knows them.
+ * Source: the token types of the GGUF specification; end-of-turn texts from llama.cpp.
  *
  * @module
  */
@@ -17,8 +17,8 @@ export const TOKEN_UNUSED = 5;
 export const TOKEN_BYTE = 6;
 
 /**
- * Tokens that end a reply whatever the file calls its EOS. Essential for BitNet b1.58 2B4T, whose EOS is
- * `<|end_of_text|>` while its turns end with `<|eot_id|>`.
+ * Tokens that end a reply, whatever the file calls EOS. Essential for BitNet b1.58 2B4T, whose EOS is `<|end_of_text|>`
+ * while its turns end with `<|eot_id|>`.
  */
 const END_OF_TURN_TEXTS = [
   "<|eot_id|>",
@@ -40,14 +40,14 @@ const END_OF_TURN_TEXTS = [
 ];
 
 export class Vocabulary {
-  /** Texts as the file has them: in the byte alphabet for byte-level vocabularies, with `▁` for SentencePiece. */
+  /** Texts as in the file: in the byte alphabet for byte-level vocabularies, with `▁` for SentencePiece. */
   readonly texts: readonly string[];
   readonly #types: Uint8Array;
   readonly #ids = new Map<string, number>();
 
   /**
    * @param types one of the constants above for each text.
-   * @throws OnebitError `tokenizer/bad-vocabulary`: no token, too many, too long, or two with one text.
+   * @throws OnebitError `tokenizer/bad-vocabulary`: no token, too many, too long, or two with the same text.
    */
   constructor(texts: readonly string[], types: Uint8Array) {
     if (texts.length === 0) bad("no tokens; wanted at least one");
@@ -67,14 +67,15 @@ export class Vocabulary {
     return this.#ids.get(text);
   }
 
-  /** The token with this text, if text may become it by itself. */
+  /** The token with this text, if plain text may become it. */
   plainIdOf(text: string): number | undefined {
     const id = this.#ids.get(text);
     return id !== undefined && this.isText(id) ? id : undefined;
   }
 
   /**
-   * Whether text may become this token by itself: a normal one, or a user-defined one that is no name but white space.
+   * Whether plain text may become this token: a normal one, or a user-defined one that is white space instead of a
+   * name.
    */
   isText(id: number): boolean {
     const type = this.#types[id];
@@ -90,16 +91,16 @@ export class Vocabulary {
     return this.#types[id] === TOKEN_CONTROL || this.#types[id] === TOKEN_UNKNOWN;
   }
 
-  /** Checks an id that a file names; undefined stays undefined. */
+  /** Checks an id from a file; undefined stays undefined. */
   checkedId(where: string, id: number | undefined): number | undefined {
     if (id === undefined || (Number.isInteger(id) && id >= 0 && id < this.size)) return id;
     return bad(`${where}: id ${id} is outside the ${this.size} tokens`);
   }
 
   /**
-   * All tokens that end a turn: those that the file names, and the well-known ones but those that are ordinary tokens
-   * of the file. `</s>` is one of Qwen's and of Gemma's, the end of a struck-out text in HTML.
-   * @param isOrdinary of a token that the file calls normal
+   * All tokens that end a turn: those the file names, and the well-known ones, except ordinary tokens of the file.
+   * `</s>` is one in Qwen and Gemma: the end of struck-out text in HTML.
+   * @param isOrdinary whether the file calls a token normal
    */
   endOfTurn(ids: readonly (number | undefined)[], isOrdinary: (text: string) => boolean): ReadonlySet<number> {
     const found = new Set<number>();
@@ -115,8 +116,8 @@ export class Vocabulary {
   }
 
   /**
-   * Makes a token that a file names as BOS or as the end of a turn a control token, even if the file calls it normal,
-   * so that text can never turn into it. One that is no name in brackets stays text: some models end at a newline.
+   * Makes a token that the file names as BOS or as the end of a turn a control token, even if the file calls it normal,
+   * so text can never become it. A token without brackets stays text: some models end at a newline.
    */
   protect(id: number): void {
     const isName = /^[<[_].+[>\]]$/su.test(this.texts[id]);

@@ -1,7 +1,7 @@
 /**
- * What `\w` is to Unicode: Alphabetic, marks, decimal digits, connector punctuation, joiners.
+ * Unicode's `\w`: Alphabetic, marks, decimal digits, connector punctuation, joiners.
  *
- * Source: Unicode Technical Standard 18, annex C; as the `regex` library of Rust has it.
+ * Source: Unicode Technical Standard 18, annex C; as in Rust's `regex` library.
  *
  * @module
  */

@@ -31,7 +31,7 @@ describe("byte-level encoding", () => {
     }
   });
 
-  test("a piece that is a token needs no merges where the family says so", () => {
+  test("in some families a piece that is a token needs no merges", () => {
     const tokens = [...BYTE_LEVEL.tokens, "xqz"];
     const token_type = Int32Array.from([...BYTE_LEVEL.types, 1]);
     const more = { [`${K}tokens`]: tokens, [`${K}token_type`]: token_type };
@@ -169,7 +169,7 @@ describe("BOS, EOS and the ends of turns", () => {
     assert.ok(named.endOfTurnIds.has(5) && named.endOfTurnIds.has(6));
   });
 
-  test("a well-known end that the file calls normal and has merges for is an ordinary token", () => {
+  test("a well-known end of a turn that the file calls normal and has merges for is an ordinary token", () => {
     const merges = [...BYTE_LEVEL.merges, "< /", "</ s", "</s >"];
     const tokens = [...BYTE_LEVEL.tokens, "</", "</s", "</s>"];
     const types = Int32Array.from([...BYTE_LEVEL.types, 1, 1, 1]);
@@ -189,7 +189,7 @@ describe("BOS, EOS and the ends of turns", () => {
     assert.equal(tokenizer.decode(tokenizer.encode("a\nb")), "a\nb");
   });
 
-  test("an id of −1, signed or not, is no id", () => {
+  test("an id of −1, signed or not, means none", () => {
     for (const none of [-1, 0xffff_ffff]) {
       assert.equal(tokenizerFromGguf(byteLevelMetadata({ [`${K}eos_token_id`]: none })).eosId, undefined);
     }

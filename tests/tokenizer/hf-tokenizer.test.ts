@@ -436,7 +436,7 @@ describe("refused, naming the entry", () => {
   });
 });
 
-test("ids of SentencePiece's vocabulary are the file's", () => {
+test("SentencePiece ids are those of the file", () => {
   const tokenizer = tokenizerFromHf(sentencePieceJson());
   assert.equal(tokenizer.vocabSize, SENTENCE_PIECE.tokens.length);
   assert.deepEqual(tokenizer.encode(""), [1]);

@@ -26,7 +26,7 @@ test("the longest token wins at each place, the leftmost place first", () => {
   assert.deepEqual(cutAll([], "<a>"), ["<a>"]);
 });
 
-test("a token that may not stand where it is found is text, and no shorter one is looked for there", () => {
+test("a token not allowed where it is found is text, and no shorter one is tried there", () => {
   const mayStand = (text: string, from: number): boolean => text[from - 1] !== "x";
   const tokens = [...named("<a>"), { id: 1, text: "<a>b", mayStand }];
   assert.deepEqual(cutAll(tokens, "<a>b x<a>b <a>"), ["[1]", " x<a>b ", "[0]"]);

@@ -155,7 +155,7 @@ test("contractions, digits and blanks of Llama 3, by hand", () => {
   assert.deepEqual(split("x\u0085y\ufeffz"), ["x", "\u0085y", "\ufeffz"]);
 });
 
-test("white space is Unicode's: U+0085 is, U+FEFF and U+180E are not", () => {
+test("white space follows Unicode: it has U+0085, not U+FEFF and U+180E", () => {
   const expected = new RegExp(`^[${BLANK}]$`, "u");
   for (let code = 0; code <= 0xffff; code++) {
     if ((code & ~0x7ff) === 0xd800) continue;

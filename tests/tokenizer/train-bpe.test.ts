@@ -92,7 +92,7 @@ test("a text without more pairs gives fewer tokens", () => {
   assert.equal(tokens.length, 258);
 });
 
-test("one long piece takes linear time, not a pass a merge", () => {
+test("one long piece takes linear time, not a pass per merge", () => {
   const random = makeRandom(3);
   const text = Array.from({ length: 200_000 }, () => String.fromCharCode(97 + Math.floor(random() * 26))).join("");
   const { merges } = trainBpe([text], { vocabSize: 1256 });
@@ -104,7 +104,7 @@ describe("refused", () => {
     test(`${vocabSize} tokens`, () =>
       assert.throws(() => trainBpe([], { vocabSize }), { code: "option/invalid", message: /256/ }));
   }
-  test("a count that is none", () =>
+  test("an invalid count", () =>
     assert.throws(() => trainBpe([], { vocabSize: 300, minCount: 0 }), { code: "option/invalid" }));
   test("an unknown pre-tokenizer", () =>
     assert.throws(() => trainBpe([], { vocabSize: 300, preTokenizer: "nobody" }), { code: "tokenizer/unsupported" }));
