@@ -1,14 +1,14 @@
 /**
  * Where files lie in the stores.
  *
- * Repositories: as the huggingface_hub library keeps them, so that it and we find each other's files:
+ * Repositories use the huggingface_hub library's layout, so it and we find each other's files:
  *
  *     models--OWNER--REPO/blobs/HASH                   the bytes
  *     models--OWNER--REPO/snapshots/COMMIT/PATH        a link to them
  *     models--OWNER--REPO/refs/REVISION                the commit of a branch or tag
  *     .locks/models--OWNER--REPO/HASH.onebit-lock      ours; the library's own end in .lock
  *
- * URLs: `urls/KEY/NAME`, beside it `NAME.json`; KEY is of the URL, so that equal names do not meet.
+ * URLs: `urls/KEY/NAME`, beside it `NAME.json`; KEY hashes the URL, so that equal names do not collide.
  *
  * @module
  */
@@ -21,21 +21,21 @@ export function repoFolder(repo: string): string {
   return `models--${repo.replace("/", "--")}`;
 }
 
-/** Undefined for folders of datasets, spaces and everything else. */
+/** Undefined for folders of datasets, spaces and anything else. */
 export function repoOfFolder(folder: string): string | undefined {
   const match = /^models--([^/]+?)--([^/]+)$/.exec(folder);
   return match === null ? undefined : `${match[1]}/${match[2]}`;
 }
 
 export const blobPath = (repo: string, hex: string): string => `${repoFolder(repo)}/blobs/${hex}`;
-/** Apart from the library's own `HASH.*.incomplete`, which are appended to and have no holes. */
+/** Distinct from the library's own `HASH.*.incomplete`, which are appended to and have no holes. */
 export const partialBlobPath = (repo: string, hex: string): string => `${blobPath(repo, hex)}.onebit-part`;
 export const snapshotPath = (repo: string, commit: string, path: string): string =>
   `${repoFolder(repo)}/snapshots/${commit}/${path}`;
 export const blobLockPath = (repo: string, hex: string): string => `.locks/${repoFolder(repo)}/${hex}.onebit-lock`;
 const refPath = (repo: string, revision: string): string => `${repoFolder(repo)}/refs/${revision}`;
 
-/** The commit that a revision was when it was last asked for; undefined when it never was. */
+/** The commit a revision had when we last asked; undefined if we never did. */
 export async function cachedCommit(store: ModelStore, repo: string, revision: string): Promise<string | undefined> {
   if (COMMIT.test(revision)) return revision;
   const commit = (await readText(store, refPath(repo, revision)))?.trim();
@@ -59,7 +59,7 @@ export async function tagCache(store: ModelStore): Promise<void> {
   );
 }
 
-/** Every file below `folder` as a path from it, sorted; links that lead nowhere left out. */
+/** Every file below `folder` as a path from it, sorted, without dangling links. */
 export async function filesBelow(store: ModelStore, folder: string): Promise<{ path: string; sizeBytes: number }[]> {
   const found: { path: string; sizeBytes: number }[] = [];
   const visit = async (below: string): Promise<void> => {
@@ -74,21 +74,21 @@ export async function filesBelow(store: ModelStore, folder: string): Promise<{ p
   return found.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** The folder for files of a URL: 16 of the 64 digits of its SHA-256. */
+/** The folder for a URL's files: 16 of the 64 digits of its SHA-256. */
 export function urlFolder(platform: HubPlatform, url: string): string {
   const hash = platform.createHash("sha256");
   hash.update(new TextEncoder().encode(url));
   return `urls/${hash.digestHex().slice(0, 16)}`;
 }
 
-/** The last part of a URL's path as a name that every system takes. */
+/** The last part of a URL's path, as a name that every system accepts. */
 export function fileNameOf(url: string): string {
   const last = new URL(url).pathname.split("/").pop() ?? "";
   let name = last;
   try {
     name = decodeURIComponent(last);
   } catch {
-    // A stray percent sign: the name as it stands is a name too.
+    // A stray percent sign: use the name as it is.
   }
   const safe = name
     .replace(/[^\w.+-]+/g, "_")

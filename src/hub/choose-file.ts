@@ -1,8 +1,8 @@
 /**
- * Which files of a repository are the model: the one that was named, or the one that suits this engine best.
+ * Chooses the files of a repository that are the model: the named one, or the one that suits this engine best.
  *
- * GGUF names carry their quantization ("Bonsai-8B-Q1_0.gguf") by custom only, so a name decides what to try, never what
- * a file is taken for.
+ * GGUF names carry their quantization ("Bonsai-8B-Q1_0.gguf") only by custom, so a name decides what to try, never how
+ * to read a file.
  *
  * @module
  */
@@ -16,12 +16,12 @@ export interface FileEntry {
 }
 
 export interface Choice {
-  /** Every file to have, the one to open first. */
+  /** Every file needed; open the first. */
   readonly paths: readonly string[];
   readonly format: "gguf" | "safetensors" | "other";
-  /** Why this one: for people. */
+  /** Why this one, for people. */
   readonly reason: string;
-  /** Main files of other models of the repository, best first. */
+  /** Main files of the repository's other models, best first. */
   readonly others: readonly string[];
 }
 
@@ -34,8 +34,8 @@ interface Candidate extends Choice {
 }
 
 /**
- * What names say, best first; within a row the smaller file is better, for this engine repacks all of a row to the same
- * speed. Labels are looked for as whole words of the name.
+ * Labels in names, best first, matched as whole words. Within a row the smaller file wins, as this engine repacks all
+ * of a row to the same speed.
  */
 const LABELS: readonly (readonly [label: RegExp, what: string])[] = [
   [/(?:^|[-_.])(?:i2_s|tq[12]_0|q1_0|p?q2_0|ptq1_0|ternary|1[._]58bit|1bit)(?=$|[-_.])/, "1-bit or ternary weights"],
@@ -46,9 +46,9 @@ const LABELS: readonly (readonly [label: RegExp, what: string])[] = [
   [/(?:^|[-_.])(?:f32|fp32)(?=$|[-_.])/, "32-bit weights"],
 ];
 const RANK_UNLABELLED = 0.5;
-/** Types that the engine refuses: worth an error of the engine's only when a user names them. */
+/** Types that the engine refuses; try one only when the user names it, and let the engine report the error. */
 const UNREADABLE = /(?:^|[-_.])(?:tl[12]|iq\d\w*|q[23]_k\w*|q5_\w+|mxfp4|nvfp4)(?=$|[-_.])/;
-/** GGUF files beside a model that are none of themselves. */
+/** GGUF files that accompany a model but are none. */
 const COMPANION = /(?:^|[-_./])(?:mmproj|imatrix|vae|lora|adapter)(?=$|[-_./])/;
 const SHARD = /^(.*)-(\d{5})-of-(\d{5})\.(gguf|safetensors)$/;
 const FOLDER_FILES = [
@@ -62,13 +62,13 @@ const FOLDER_FILES = [
 /**
  * Chooses the model among `files`.
  *
- * @param wanted a path that somebody named; any of a split model stands for all of it
+ * @param wanted a path that somebody named; any shard of a split model stands for all of it
  * @param where for messages
  * @throws OnebitError `hub/not-found` when there is no such path, `hub/no-model` when there is nothing to choose or
  *   shards are missing
  */
 export function chooseFiles(files: readonly FileEntry[], wanted: string | undefined, where: string): Choice {
-  // Lists have 100,000 names, each of which is looked up.
+  // A list may have 100,000 names, and we look up each.
   const listing: Listing = new Map(files.map(({ path, sizeBytes }) => [path, sizeBytes]));
   if (wanted !== undefined) return named(listing, wanted, where);
   const candidates = [...ggufCandidates(listing, where), ...folderCandidates(listing, where)].sort(better);
@@ -92,7 +92,7 @@ function named(files: Listing, wanted: string, where: string): Choice {
     const near = [...files.keys()].filter((path) => /\.(?:gguf|safetensors)$/i.test(path));
     fail("hub/not-found", `${where}: has no file ${quoted(wanted)}; models in it: ${list(near)}`);
   }
-  const reason = "it was named";
+  const reason = "as named";
   if (/\.gguf$/i.test(wanted)) return { paths: shardsOf(wanted, files, where), format: "gguf", reason, others: [] };
   if (!/\.safetensors$/i.test(wanted)) return { paths: [wanted], format: "other", reason, others: [] };
   const folder = wanted.slice(0, wanted.lastIndexOf("/") + 1);
@@ -134,13 +134,13 @@ function ggufCandidates(files: Listing, where: string): Candidate[] {
 function rankOf(name: string): readonly [rank: number, what: string] {
   const lower = name.toLowerCase(),
     at = LABELS.findIndex(([label]) => label.test(lower));
-  return at < 0 ? [RANK_UNLABELLED, "a type its name does not tell"] : [at, LABELS[at][1]];
+  return at < 0 ? [RANK_UNLABELLED, "unknown type"] : [at, LABELS[at][1]];
 }
 
-/** A folder of safetensors ranks below 1-bit GGUF files and above all others: of 1-bit models it is the original. */
+/** A safetensors folder ranks below 1-bit GGUF files and above all others: for 1-bit models it is the original. */
 const RANK_FOLDER = 0.75;
 
-/** Only at the top: folders below it hold other precisions, adapters, optimizers. */
+/** Only at the top: subfolders hold other precisions, adapters, optimizers. */
 function folderCandidates(files: Listing, where: string): Candidate[] {
   if (!files.has("config.json")) return [];
   const shard = [...files.keys()].find((path) => /^model-00001-of-\d{5}\.safetensors$/.test(path));
@@ -168,7 +168,7 @@ function folderFiles(files: Listing, folder: string, weights: readonly string[])
   return [...weights, ...wanted.filter((path) => files.has(path))];
 }
 
-/** All shards of the model that `path` is of, the first one first. */
+/** All shards of the model that `path` belongs to, the first one first. */
 export function shardNames(path: string): string[] {
   const match = SHARD.exec(path);
   if (match === null) return [path];

@@ -1,6 +1,6 @@
 /**
- * One file from a URL into a store: parts fetched side by side and recorded as they are stored, or taken up where an
- * earlier download ended; hashed on the way; put in place in one step when all is as it should be.
+ * Downloads one file from a URL into a store. Fetches parts side by side and records each once stored, resumes where an
+ * earlier download ended, hashes on the way, and moves the file into place in one step when all is right.
  *
  * @module
  */
@@ -45,12 +45,12 @@ export interface DownloadRequest {
   readonly path: string;
   /** Where it grows, in the same store. */
   readonly partialPath: string;
-  /** What is known beforehand, and refused if it is not so. */
+  /** What is known beforehand; a file that differs is refused. */
   readonly expectedBytes?: number;
   readonly expectedHash?: ExpectedHash;
-  /** Nobody knows its hash: it is kept only if it is a model, and a whole one. */
+  /** Its hash is unknown: keep it only if it is a whole model. */
   readonly mustBeModel: boolean;
-  /** Called when the file is whole and not yet in its place. */
+  /** Called when the file is whole but not yet in place. */
   beforePlaced?(downloaded: Downloaded): Promise<void>;
   /** Held by the caller. */
   readonly lock: StoreLock;
@@ -60,7 +60,7 @@ export interface DownloadRequest {
 }
 
 export interface DownloadProgress {
-  /** Called at each start, also when a download begins anew. */
+  /** Called at each start, also when a download restarts. */
   onBegin(file: { readonly doneBytes: number; readonly totalBytes: number | undefined }): void;
   onBytes(count: number): void;
 }
@@ -69,11 +69,11 @@ export interface Downloaded {
   readonly sizeBytes: number;
   readonly etag: string | undefined;
   readonly hash: ExpectedHash;
-  /** The hash was known beforehand, and is right. */
+  /** The hash was known beforehand and matched. */
   readonly isVerified: boolean;
 }
 
-/** @throws OnebitError `hub/…`, `file/…`, `aborted`; what was fetched stays for the next time, unless it is wrong */
+/** @throws OnebitError `hub/…`, `file/…`, `aborted`; fetched parts stay for the next time, unless they are wrong */
 export async function download(request: DownloadRequest): Promise<Downloaded> {
   const { store, path, partialPath, url } = request;
   for (let nStarts = 1; ; nStarts++) {
@@ -84,10 +84,7 @@ export async function download(request: DownloadRequest): Promise<Downloaded> {
       const downloaded = await fetchAll(request, partial);
       if (request.mustBeModel) await checkWhole(partial, shown(url), downloaded);
       if (!(await request.lock.isHeld()))
-        fail(
-          "hub/busy",
-          `${shown(url)}: this process stood still so long that another took the download over; try again`,
-        );
+        fail("hub/busy", `${shown(url)}: this process slept so long that another took over the download; try again`);
       await partial.flush();
       isOpen = false;
       await partial.close();
@@ -98,7 +95,7 @@ export async function download(request: DownloadRequest): Promise<Downloaded> {
       return downloaded;
     } catch (error) {
       if (!(error instanceof FileChanged)) throw error;
-      // The next start asks what the file is now, and drops the parts if they are of another one.
+      // The next start asks for the file's identity and drops parts of any other file.
       if (error instanceof PartsSpoiled) await partial.clear();
       if (nStarts > HUB_RESTARTS_MAX) fail("hub/changed", `${error.message}; begun ${nStarts} times`, error);
     } finally {
@@ -108,26 +105,26 @@ export async function download(request: DownloadRequest): Promise<Downloaded> {
   }
 }
 
-/** What is no model, or half of one, is of no use to the next time. */
+/** A file that is no model, or half of one, is useless to the next download. */
 async function checkWhole(partial: PartialFile, where: string, { sizeBytes }: Downloaded): Promise<void> {
   try {
     await checkModel(partial.source(where, sizeBytes), where);
   } catch (error) {
-    // Not after a failure to read: it says nothing of the bytes.
+    // A failed read says nothing about the bytes, so they stay.
     if (error instanceof OnebitError && /^(?:file\/unknown-format$|gguf\/|safetensors\/)/.test(error.code))
       await partial.clear();
     throw error;
   }
 }
 
-/** Of a download that cannot be taken up again nothing stays, unless another process has it now. */
+/** Removes a download that cannot be resumed, unless another process has it now. */
 async function removeLeftovers({ store, partialPath, lock }: DownloadRequest): Promise<void> {
   try {
     if (!(await lock.isHeld())) return;
     await store.remove(partialPath);
     await store.remove(journalPath(partialPath));
   } catch (error) {
-    // What failed before this is what the caller is told.
+    // Report the failure that came first.
     if (!(error instanceof OnebitError)) throw error;
   }
 }
@@ -146,7 +143,7 @@ async function fetchAll(request: DownloadRequest, partial: PartialFile): Promise
       expectedHash,
     );
   }
-  // A part is asked for also when all are there: only the answer tells whether they are still of the same file.
+  // Asks for a part even if all are there: only the answer tells whether they still belong to the same file.
   const begin = (partial.missing()[0] ?? 0) * HUB_PART_BYTES;
   const first = await withRetries(http.retry, http.signal, () =>
     askRange(http, location, begin, begin + HUB_PART_BYTES),
@@ -179,12 +176,12 @@ async function fetchAll(request: DownloadRequest, partial: PartialFile): Promise
       );
     }
     if (expectedHash?.algorithm === "sha256" && file.sha256 !== undefined && file.sha256 !== expectedHash.hex) {
-      fail("hub/checksum", `${shown(url)}: wanted a file of SHA-256 ${expectedHash.hex}, the hub names ${file.sha256}`);
+      fail("hub/checksum", `${shown(url)}: wanted SHA-256 ${expectedHash.hex}, the hub lists ${file.sha256}`);
     }
   }
 }
 
-/** Of an answer to a range. @throws FileChanged, OnebitError */
+/** The file behind the answer to a range request. @throws FileChanged, OnebitError */
 function describeFile(answer: Answer, begin: number): RemoteFile & { readonly sizeBytes: number } {
   if (answer.status !== 416) {
     const { totalBytes } = contentRange(answer);
@@ -225,7 +222,7 @@ async function checkSpace({ store, url }: DownloadRequest, neededBytes: number):
   }
 }
 
-/** Fetches what is missing, a few parts at a time, that of `first` from the answer that is there already. */
+/** Fetches missing parts, a few at a time; one of them from the answer `first`, already there. */
 async function fetchParts(
   { http, progress, mustBeModel }: DownloadRequest,
   partial: PartialFile,
@@ -289,8 +286,8 @@ async function finish(
   const found: ExpectedHash = { algorithm: expected?.algorithm ?? "sha256", hex: await following.digestHex() };
   if (expected !== undefined && found.hex !== expected.hex) {
     const { algorithm, hex } = expected;
-    const message = `${shown(url)}: wanted ${algorithm} ${hex}, the bytes that came have ${found.hex}`;
-    // Parts of an earlier time may have rotted on the disk: once more, from the start.
+    const message = `${shown(url)}: wanted ${algorithm} ${hex}, received ${found.hex}`;
+    // Parts of an earlier download may have rotted on the disk: start over once.
     if (hasOldParts) throw new PartsSpoiled(message);
     await partial.clear();
     fail("hub/checksum", message);
@@ -298,7 +295,7 @@ async function finish(
   return { sizeBytes, etag, hash: found, isVerified: expected !== undefined };
 }
 
-/** From a server without ranges. What earlier times left is dropped when the first bytes are those of a file. */
+/** For servers without ranges. Parts of earlier downloads go once the first bytes prove to be a file's. */
 async function fetchInOnePiece(request: DownloadRequest, partial: PartialFile, first: Answer): Promise<Downloaded> {
   const { http, url, expectedBytes, expectedHash, mustBeModel, progress } = request;
   let next: Answer | undefined = first;
@@ -325,7 +322,7 @@ async function fetchInOnePiece(request: DownloadRequest, partial: PartialFile, f
           if (partial.doneBytes > 0 && isWebPage(start))
             fail(
               "hub/bad-response",
-              `${where}: sent a web page instead of the rest of the file, perhaps a login; what was fetched stays`,
+              `${where}: sent a web page instead of the rest of the file, perhaps a login; fetched parts stay`,
             );
           await partial.clear();
           await checkSpace(request, totalBytes ?? 0);
@@ -337,7 +334,7 @@ async function fetchInOnePiece(request: DownloadRequest, partial: PartialFile, f
         );
         const { sizeBytes, hex } = await storePieces(request, partial, pieces, hash, totalBytes);
         if (hash !== undefined && hash.hex !== hex)
-          fail("hub/checksum", `${shown(url)}: wanted ${hash.algorithm} ${hash.hex}, the bytes that came have ${hex}`);
+          fail("hub/checksum", `${shown(url)}: wanted ${hash.algorithm} ${hash.hex}, received ${hex}`);
         return {
           sizeBytes,
           etag: file.etag,
@@ -352,7 +349,7 @@ async function fetchInOnePiece(request: DownloadRequest, partial: PartialFile, f
   );
 }
 
-/** The pieces, the first of them long enough to tell what the file is; `onStart` sees it before it is handed on. */
+/** The pieces, the first long enough to tell the file's format; `onStart` sees it before it is passed on. */
 async function* fromStart(
   pieces: AsyncIterable<Uint8Array>,
   onStart: (start: Uint8Array) => Promise<void>,
@@ -381,9 +378,9 @@ async function storePieces(
   expected: ExpectedHash | undefined,
   totalBytes: number | undefined,
 ): Promise<{ readonly sizeBytes: number; readonly hex: string }> {
-  // Git's hash begins with the size; a hub that names one gives the size too.
+  // Git's hash begins with the size; a hub that gives the hash gives the size too.
   if (expected?.algorithm === "git-sha1" && totalBytes === undefined)
-    throw new OnebitError("hub/bad-response", `${shown(url)}: neither hub nor server tells its size`);
+    throw new OnebitError("hub/bad-response", `${shown(url)}: neither the hub nor the server gives its size`);
   const hash = startHash(platform, expected?.algorithm ?? "sha256", totalBytes ?? 0),
     bytesMax = totalBytes === undefined ? HUB_UNANNOUNCED_BYTES_MAX : HUB_FILE_BYTES_MAX;
   let sizeBytes = 0;
@@ -392,7 +389,7 @@ async function storePieces(
       fail(
         "hub/length",
         `${shown(url)}: has more than ${bytesMax} ` +
-          `bytes${totalBytes === undefined ? ", and does not say how many" : ""}`,
+          `bytes${totalBytes === undefined ? ", and does not announce how many" : ""}`,
       );
     await partial.writeUnrecorded(piece, sizeBytes);
     hash.update(piece);
@@ -402,7 +399,7 @@ async function storePieces(
   return { sizeBytes, hex: hash.digestHex() };
 }
 
-/** For messages about what came: a login page is elsewhere than the file. */
+/** For messages: a login page is at another address than the file. */
 function whereFrom(url: string, answeredBy: string): string {
-  return answeredBy === url ? shown(url) : `${shown(url)}, sent on to ${shown(answeredBy)}`;
+  return answeredBy === url ? shown(url) : `${shown(url)}, redirected to ${shown(answeredBy)}`;
 }

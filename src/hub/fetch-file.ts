@@ -1,5 +1,5 @@
 /**
- * One file, from the store if it is there and good, else from the network: once, however many ask for it.
+ * Gets one file, from the store if it is good there, else from the network: once, however many ask for it.
  *
  * @module
  */
@@ -20,20 +20,20 @@ export interface WantedFile {
   readonly path: string;
   readonly partialPath: string;
   readonly lockPath: string;
-  /** Of the note that it was verified. */
+  /** Key of the note that it was verified. */
   readonly noteKey: string;
   readonly alias?: string;
   readonly expectedBytes: number | undefined;
   readonly expectedHash: ExpectedHash | undefined;
-  /** As {@link DownloadRequest} has it. */
+  /** As in {@link DownloadRequest}. */
   readonly mustBeModel: boolean;
-  /** Called with the lock held, before the whole file is in its place and after. */
+  /** Called with the lock held, before and after the whole file is in place. */
   beforePlaced?(downloaded: Downloaded): Promise<void>;
   afterPlaced?(downloaded: Downloaded): Promise<void>;
 }
 
 /**
- * @param findExisting looks for the file; called again when another process may have brought it meanwhile
+ * @param findExisting looks for the file; called again when another process may have fetched it meanwhile
  * @throws OnebitError `hub/…`, `file/write`, `aborted`
  */
 export async function fetchFile<T extends StoredFile>(
@@ -51,7 +51,7 @@ export async function fetchFile<T extends StoredFile>(
   try {
     const brought = await findExisting();
     if (brought !== undefined) return brought;
-    // Not awaited: Firefox asks the user, who may never answer.
+    // Do not await: Firefox asks the user, who may never answer.
     void context.platform.persist?.().catch(() => false);
     const downloaded = await download({
       ...wanted,

@@ -1,5 +1,5 @@
 /**
- * Hashes of files: of a whole one, or of one whose parts arrive in any order.
+ * Hashes files: a whole one, or one whose parts arrive in any order.
  *
  * @module
  */
@@ -8,9 +8,9 @@ import { throwIfAborted } from "../core/errors.ts";
 import type { HashAlgorithm, HubPlatform, IncrementalHash } from "../core/model-store.ts";
 import { HUB_PART_BYTES } from "../core/limits.ts";
 
-/** What a file's bytes must come to. */
+/** The hash that a file's bytes must have. */
 export interface ExpectedHash {
-  /** `git-sha1` is the name Git gives to a file: SHA-1 over a line with its size, and it. */
+  /** `git-sha1` is Git's name for a file: SHA-1 over a line with its size, then the file. */
   readonly algorithm: "sha256" | "git-sha1";
   readonly hex: string;
 }
@@ -51,8 +51,8 @@ export async function hashSource(
 }
 
 /**
- * Follows a download: hashes parts in order as far as all before them are there, by reading them back, so that what is
- * hashed is what was stored. Almost nothing is left to do when the last part arrives.
+ * Follows a download: hashes parts in order as soon as all before them are there, reading them back so that the hash
+ * covers the stored bytes. Almost nothing remains to do when the last part arrives.
  */
 export class FollowingHash {
   readonly #hash: IncrementalHash;
@@ -74,13 +74,13 @@ export class FollowingHash {
     this.#isDone = isDone;
   }
 
-  /** To be called when a part is done; an error of reading shows in {@link digestHex}. */
+  /** Call when a part is done; a read error shows up in {@link digestHex}. */
   follow(): void {
     this.#walk = this.#walk.then(() => this.#advance());
     this.#walk.catch(() => {});
   }
 
-  /** Of all parts, which must be done. */
+  /** The hash of all parts, which must be done. */
   async digestHex(): Promise<string> {
     this.follow();
     await this.#walk;
@@ -88,7 +88,7 @@ export class FollowingHash {
     return this.#hash.digestHex();
   }
 
-  /** Resolves when nothing is read any more. */
+  /** Resolves when all reading has ended. */
   async settle(): Promise<void> {
     await this.#walk.catch(() => {});
   }

@@ -1,6 +1,6 @@
 /**
- * One request and its answer: redirects followed by hand (a token stays with the host it is for, what a hub says on the
- * way is kept), time limits, and every failure a typed error.
+ * One request and its answer. Follows redirects by hand, so that a token stays with its host and a hub's headers on the
+ * way are kept; sets time limits; makes every failure a typed error.
  *
  * @module
  */
@@ -22,30 +22,30 @@ export interface Http {
   readonly secrets?: { readonly origin: string; readonly headers: Readonly<Record<string, string>> };
 }
 
-/** An answer, whose body is still to be read or dropped. */
+/** An answer; its body must still be read or dropped. */
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   /** After redirects. */
   readonly url: string;
-  /** What the first host said of the file before it sent us elsewhere: `X-Linked-ETag`, `X-Repo-Commit`. */
+  /** Headers of the first host about the file, before it redirected: `X-Linked-ETag`, `X-Repo-Commit`. */
   readonly linked: (name: string) => string | undefined;
   /**
    * The body piece by piece.
-   * @throws PassingFailure when it is cut or stalls, OnebitError `aborted`
+   * @throws PassingFailure when it breaks off or stalls, OnebitError `aborted`
    */
   pieces(): AsyncGenerator<Uint8Array, void>;
-  /** Ends the request. To be called in every case. */
+  /** Ends the request; always call it. */
   drop(): void;
 }
 
 export const TIMEOUT_MS_DEFAULT = 30_000;
-/** Less than this within the timeout is no download: 1 kB in 30 s. A modem brings 200 kB. */
+/** Less than this within the timeout is no download: 1 kB in 30 s, where a modem brings 200 kB. */
 const SLOWEST_BYTES = 1024;
 
 /**
- * Sends a GET or HEAD and resolves with the headers of the last hop. @throws PassingFailure, OnebitError `hub/…`,
- * `aborted`
+ * Sends a GET or HEAD and resolves with the headers of the last hop.
+ * @throws PassingFailure, OnebitError `hub/…`, `aborted`
  */
 export async function send(http: Http, url: string, init: RequestOf = {}): Promise<Answer> {
   throwIfAborted(http.signal);
@@ -62,7 +62,7 @@ export async function send(http: Http, url: string, init: RequestOf = {}): Promi
       dropBody(response);
       at = redirected(at, location);
     }
-    return fail("hub/redirect", `${shown(url)}: sent on more than ${HUB_REDIRECTS_MAX} times, last to ${shown(at)}`);
+    return fail("hub/redirect", `${shown(url)}: redirected more than ${HUB_REDIRECTS_MAX} times, last to ${shown(at)}`);
   } catch (error) {
     limit.end();
     throw error;
@@ -95,9 +95,9 @@ async function hop(
 type Ask = (at: string, redirect: RequestRedirect, secrets: Readonly<Record<string, string>>) => Promise<Response>;
 
 /**
- * Browsers do not show where a redirect leads, and a fetch that follows it by itself takes all headers along, save
- * `Authorization` to another origin. With other secrets it is followed without them, which tells where it ends:
- * elsewhere, where they do not belong, or on the host they are for, which is then asked again.
+ * Browsers hide where a redirect leads, and a fetch that follows it takes all headers along, except `Authorization` to
+ * another origin. So with other secrets we first follow without them, which tells where it ends: elsewhere, where the
+ * secrets must not go, or on their own host, which we then ask again.
  */
 async function followHidden(url: string, secrets: Readonly<Record<string, string>>, ask: Ask): Promise<Response> {
   const follow = async (carried: Readonly<Record<string, string>>): Promise<Response> => {
@@ -117,21 +117,23 @@ async function followHidden(url: string, secrets: Readonly<Record<string, string
   }
   return fail(
     "hub/redirect",
-    `${shown(url)}: sends on to an address that this browser does not show, and the headers meant ` +
+    `${shown(url)}: redirects to an address that this browser hides, and the headers meant ` +
       `for ${new URL(url).host} must not go along; give the address it leads to`,
   );
 }
 
 /**
- * Whether a fetch that is sent on to another origin leaves `Authorization` behind, as the Fetch standard has it since
- * 2022: Safari 16.1, Firefox 111 and Chrome 119 do. They have this function since Safari 17.4, Firefox 121 and Chrome
+ * Whether a fetch redirected to another origin drops `Authorization`, as the Fetch standard has it since 2022: Safari
+ * 16.1, Firefox 111 and Chrome 119 do. We test for a function that exists since Safari 17.4, Firefox 121 and Chrome
  * 119.
  */
 function stripsAuthorization(): boolean {
   return "withResolvers" in Promise;
 }
 
-/** Fails when the connection is gone, which is what is wanted. Not waited for: a body that stalls would hold us up. */
+/**
+ * Cancelling may fail because the connection is gone: all the better. Not awaited, as a stalled body would block us.
+ */
 function dropBody(response: Response): void {
   void response.body?.cancel().catch(() => {});
 }
@@ -141,7 +143,7 @@ function redirected(from: string, location: string): string {
   try {
     to = new URL(location, from);
   } catch (cause) {
-    return fail("hub/redirect", `${shown(from)}: sent on to ${quoted(location)}, which is no URL`, cause);
+    return fail("hub/redirect", `${shown(from)}: redirects to ${quoted(location)}, which is no URL`, cause);
   }
   checkSafety(from, to.href);
   return to.href;
@@ -149,7 +151,7 @@ function redirected(from: string, location: string): string {
 
 function checkSafety(from: string, to: string): void {
   const isAsSafe = to.startsWith("https:") || (to.startsWith("http:") && from.startsWith("http:"));
-  if (!isAsSafe) fail("hub/redirect", `${shown(from)}: sent on to ${shown(to)}, which is not as safe`);
+  if (!isAsSafe) fail("hub/redirect", `${shown(from)}: redirects to ${shown(to)}, which is less secure`);
 }
 
 function answer(http: Http, response: Response, url: string, hops: readonly Headers[], limit: TimeLimit): Answer {
@@ -171,7 +173,7 @@ function answer(http: Http, response: Response, url: string, hops: readonly Head
           yield value;
         }
       } finally {
-        // Fails when the connection is gone, which is what is wanted.
+        // Fails if the connection is gone: all the better.
         await reader.cancel().catch(() => {});
       }
     },
@@ -179,7 +181,7 @@ function answer(http: Http, response: Response, url: string, hops: readonly Head
   };
 }
 
-/** What a thrown fetch means: the caller's stop, our time limit, or the network. */
+/** Why a fetch threw: the caller's stop, our time limit, or the network. */
 function lost(http: Http, limit: TimeLimit, cause: unknown, what: string): Error {
   if (cause instanceof OnebitError) return cause;
   if (http.signal.aborted)
@@ -194,7 +196,7 @@ function lost(http: Http, limit: TimeLimit, cause: unknown, what: string): Error
 
 const UNREACHABLE = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|EHOSTUNREACH|ENETDOWN|bad port/;
 
-/** Node says "fetch failed" and hides the reason below. */
+/** Node says "fetch failed" and hides the reason in the causes. */
 function reasonOf(error: unknown): string {
   const reasons: string[] = [];
   for (let at: unknown = error; at instanceof Error && reasons.length < 4; at = at.cause) {
@@ -216,7 +218,7 @@ const REFUSALS: ReadonlyMap<number, Refusal> = new Map([
     401,
     {
       code: "hub/unauthorized",
-      hint: "it does not exist, or is private or gated and wants a token (option token, --token or HF_TOKEN)",
+      hint: "it does not exist, or is private or gated and needs a token (option token, --token or HF_TOKEN)",
     },
   ],
   [
@@ -225,12 +227,12 @@ const REFUSALS: ReadonlyMap<number, Refusal> = new Map([
   ],
   [404, { code: "hub/not-found", hint: "there is no such repository, revision or file" }],
   [410, { code: "hub/not-found", hint: "it is gone" }],
-  [416, { code: "hub/range", hint: "the server has not the bytes that were asked for" }],
+  [416, { code: "hub/range", hint: "the server does not have the requested bytes" }],
 ] satisfies [number, Refusal][]);
-/** Answers that may be another one a little later. */
+/** Answers that may change a little later. */
 const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-/** The error for an answer that is not the one wanted. @throws PassingFailure for those that may pass */
+/** Throws the error for an unwanted answer. @throws PassingFailure for those that may pass */
 export function refuse(answer: Answer, url: string): never {
   const { status, headers } = answer;
   answer.drop();
@@ -247,7 +249,7 @@ export function refuse(answer: Answer, url: string): never {
   throw new PassingFailure(error, { waitMs });
 }
 
-/** Aborts a request when the caller does, or when nothing comes for too long. */
+/** Aborts a request when the caller does, or when nothing arrives for too long. */
 class TimeLimit {
   readonly #controller = new AbortController();
   readonly #caller: AbortSignal;
@@ -273,7 +275,7 @@ class TimeLimit {
     if (this.#seenBytes >= SLOWEST_BYTES) this.#start();
   }
 
-  /** Ends the request if it still runs, and lets go of the caller's signal. */
+  /** Ends the request if it still runs, and releases the caller's signal. */
   end(): void {
     clearTimeout(this.#timer);
     this.#caller.removeEventListener("abort", this.#stop);

@@ -1,7 +1,7 @@
 /**
- * What a hub tells of a repository: its commit and its files, with sizes and hashes.
+ * A hub's listing of a repository: its commit and its files, with sizes and hashes.
  *
- * Source: `GET /api/models/OWNER/REPO/revision/REVISION?blobs=true`, as the huggingface_hub library asks it.
+ * Source: `GET /api/models/OWNER/REPO/revision/REVISION?blobs=true`, as the huggingface_hub library sends it.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { PassingFailure, withRetries } from "./retry.ts";
 import { COMMIT, isSafePath } from "./source.ts";
 
 export interface RepoFile extends FileEntry {
-  /** Undefined when the hub's list has no hashes: mirrors leave them out. */
+  /** Undefined if the hub's list has no hashes: mirrors leave them out. */
   readonly hash: ExpectedHash | undefined;
 }
 
@@ -39,7 +39,7 @@ export async function listRepo(http: Http, hubUrl: string, repo: string, revisio
   if (typeof sha !== "string" || !COMMIT.test(sha))
     return bad(`wanted a commit of 40 hexadecimal digits in "sha", got ${shown(sha)}`);
   if (!Array.isArray(siblings)) return bad(`wanted a list of files in "siblings"`);
-  // A name that would leave its folder is no file we could keep; the rest of the repository is still good.
+  // A name that would leave its folder is no file we could keep; the rest of the repository is still usable.
   return {
     commit: sha,
     files: siblings
@@ -62,13 +62,13 @@ function isSize(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value <= HUB_FILE_BYTES_MAX;
 }
 
-/** A file's name among the blobs of a cache is its hash: SHA-256 of large files, Git's of small ones. */
+/** A file's name among a cache's blobs is its hash: SHA-256 for large files, Git's for small ones. */
 export function hashOfName(name: string): ExpectedHash | undefined {
   if (/^[0-9a-f]{64}$/.test(name)) return { algorithm: "sha256", hex: name };
   return /^[0-9a-f]{40}$/.test(name) ? { algorithm: "git-sha1", hex: name } : undefined;
 }
 
-/** Asks for a file's own headers, where the list lacks what is needed. @throws OnebitError `hub/…`, `aborted` */
+/** Asks for a file's own headers if the list lacks what we need. @throws OnebitError `hub/…`, `aborted` */
 export async function describeFile(
   http: Http,
   url: string,
@@ -85,7 +85,7 @@ export async function describeFile(
   if (hash === undefined)
     return fail(
       "hub/bad-response",
-      `${url}: neither the hub's list nor its headers tell the file's hash; found ` +
+      `${url}: neither the hub's list nor its headers give the file's hash; found ` +
         `ETag ${etag === null ? "none" : quoted(etag)}`,
     );
   const sizeBytes = size !== undefined && /^\d{1,15}$/.test(size) ? Number(size) : announcedBytes(answer);
@@ -110,7 +110,7 @@ async function fetchSmall(http: Http, url: string): Promise<Uint8Array> {
   }
 }
 
-/** Whether an error says that the hub could not be asked, rather than that it said no. */
+/** Whether an error means that the hub could not be reached, as opposed to an answer of no. */
 export function isUnreachable(error: unknown): boolean {
   if (error instanceof PassingFailure) return true;
   return error instanceof OnebitError && ["hub/network", "hub/timeout", "hub/server"].includes(error.code);

@@ -1,5 +1,5 @@
 /**
- * The models that are kept on this machine: which there are, and taking one away.
+ * Lists and removes the models kept on this machine.
  *
  * @module
  */
@@ -25,10 +25,7 @@ export interface KeptModel {
 const MODEL_FILE = /\.(?:gguf|safetensors)$/i;
 const PARTIAL = /\.onebit-part$/;
 
-/**
- * Every kept model, by source. Repositories that other programs put there are among them. @throws OnebitError
- * `file/read`
- */
+/** Every kept model, by source, including repositories that other programs fetched. @throws OnebitError `file/read` */
 export async function listModels(platform: HubPlatform): Promise<KeptModel[]> {
   const models = [...(await listRepos(platform.hubStore)), ...(await listUrls(platform.urlStore))];
   return models.sort((a, b) => (a.source < b.source ? -1 : 1));
@@ -73,7 +70,7 @@ async function listUrls(store: ModelStore): Promise<KeptModel[]> {
       if (typeof record?.url === "string")
         files.push({ name: path, sizeBytes, path: store.absolutePath?.(`${folder}/${path}`), url: record.url });
     }
-    // A download that never got so far as a record has no source to be called by.
+    // A download without a record yet has no source to name it by.
     if (files.length === 0) continue;
     const unfinishedBytes = totalBytes(found.filter(({ path }) => PARTIAL.test(path)));
     const plain = files.map(({ name: file, sizeBytes, path }) => ({ name: file, sizeBytes, path }));
@@ -87,9 +84,9 @@ function totalBytes(files: readonly { readonly sizeBytes: number }[]): number {
 }
 
 /**
- * Removes what a source names: a repository with all its files, one model file of it, or the files of a URL; what is
- * left of unfinished downloads too.
- * @returns bytes that are free again
+ * Removes what a source names: a repository with all its files, one model file of it, or the files of a URL; and the
+ * rest of unfinished downloads.
+ * @returns bytes freed
  * @throws OnebitError `file/not-found` when there is no such model, `hub/busy` while it is being downloaded,
  * `file/write`
  */
@@ -98,7 +95,7 @@ export async function removeModel(source: string, platform: HubPlatform): Promis
   if (parsed.kind === "path")
     return fail(
       "hub/bad-source",
-      `${quoted(source)}: wanted hf:owner/repo, hf:owner/repo/file or a URL, as the list of models has it`,
+      `${quoted(source)}: wanted hf:owner/repo, hf:owner/repo/file or a URL, as \`onebit list\` shows it`,
     );
   if (parsed.kind === "url") {
     const url = new URL(parsed.url);
@@ -143,7 +140,7 @@ async function removeRepo(
   });
 }
 
-/** A link to a folder goes, and what it leads to stays. */
+/** Removes a link to a folder, but not its target. */
 async function removeTree(store: ModelStore, folder: string): Promise<{ readonly freedBytes: number }> {
   const files = (await store.linkTarget(folder)) === undefined ? await filesBelow(store, folder) : [];
   const sizes = await Promise.all(files.map(({ path }) => ownBytes(store, `${folder}/${path}`)));
@@ -151,7 +148,7 @@ async function removeTree(store: ModelStore, folder: string): Promise<{ readonly
   return { freedBytes: sizes.reduce((sum, size) => sum + size, 0) };
 }
 
-/** Of a link, none. */
+/** A link counts as none. */
 async function ownBytes(store: ModelStore, path: string): Promise<number> {
   if ((await store.linkTarget(path)) !== undefined) return 0;
   return (await store.stat(path))?.sizeBytes ?? 0;
@@ -177,7 +174,7 @@ async function removeFile(
   if (going.length === 0) fail("file/not-found", `hf:${repo}/${file}: is not in ${store.name}`);
   const targets = async (list: typeof pointers): Promise<Set<string | undefined>> =>
     new Set(await Promise.all(list.map(({ path }) => store.linkTarget(`${folder}/snapshots/${path}`))));
-  // A link may lead anywhere; what is ours lies among the blobs.
+  // A link may lead anywhere; our files lie among the blobs.
   const isOurs = (path: string | undefined): path is string =>
     path?.startsWith(`${folder}/blobs/`) === true && isSafePath(path);
   const needed = await targets(staying),

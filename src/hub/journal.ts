@@ -1,28 +1,28 @@
 /**
- * The record of a download that was begun: what is fetched, and which parts of it are on the disk. One line of JSON,
- * then a line a part, appended after the part itself is safe. A torn last line counts for nothing.
+ * The record of a started download: the file's identity, and which parts are on disk. One line of JSON, then a line per
+ * part, appended once the part itself is safe. A torn last line does not count.
  *
  * @module
  */
 import { HUB_FILE_BYTES_MAX, HUB_PART_BYTES } from "../core/limits.ts";
 
-/** What must be equal for parts fetched at different times to be of one file. */
+/** Must be equal for parts fetched at different times to belong to one file. */
 export interface FileIdentity {
   readonly sizeBytes: number;
   /** As the server gave it. */
   readonly etag: string | undefined;
-  /** `algorithm:hex` of the whole file, where it is known beforehand. */
+  /** `algorithm:hex` of the whole file, if known beforehand. */
   readonly hash: string | undefined;
 }
 
 export interface Journal {
   readonly identity: FileIdentity;
   readonly done: ReadonlySet<number>;
-  /** Where the next record goes: behind the last whole line. */
+  /** Offset of the next record, behind the last whole line. */
   readonly endBytes: number;
 }
 
-/** Header lines are below 1 kB, part lines below 10 bytes: of 2^21 parts, the most there are. */
+/** Header lines are below 1 kB, part lines below 10 bytes; there are at most 2^21 parts. */
 export const JOURNAL_BYTES_MAX = 16 * 1024 * 1024;
 
 export function nParts(sizeBytes: number): number {
@@ -39,7 +39,7 @@ export function encodePart(index: number): Uint8Array {
   return new TextEncoder().encode(`${index}\n`);
 }
 
-/** Undefined when it is no journal, or one of another version. */
+/** Undefined if it is no journal, or one of another version. */
 export function decodeJournal(bytes: Uint8Array): Journal | undefined {
   const text = new TextDecoder("latin1").decode(bytes),
     headerEnd = text.indexOf("\n");
@@ -49,7 +49,7 @@ export function decodeJournal(bytes: Uint8Array): Journal | undefined {
     count = nParts(identity.sizeBytes);
   const done = new Set<number>();
   for (const line of text.slice(headerEnd + 1, endBytes).split("\n")) {
-    // After a power cut a file system may show zeros where a record was to be.
+    // After a power cut a file system may show zeros in place of a record.
     if (/^(?:0|[1-9]\d{0,8})$/.test(line) && Number(line) < count) done.add(Number(line));
   }
   return { identity, done, endBytes };
@@ -74,7 +74,9 @@ function decodeHeader(bytes: Uint8Array): FileIdentity | undefined {
   }
 }
 
-/** Whether parts of `a` may stand beside parts of `b`. A known hash decides alone; else a server's word does. */
+/**
+ * Whether parts of `a` may stand beside parts of `b`: by the hash alone if known, else by the server's size and ETag.
+ */
 export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
   if (a.sizeBytes !== b.sizeBytes) return false;
   if (a.hash !== undefined || b.hash !== undefined) return a.hash === b.hash;

@@ -1,6 +1,6 @@
 /**
- * Whether what came from a plain URL is a model. Nobody says beforehand what its hash should be, so the bytes are
- * looked at before they are kept: a login page, or half a model, would else be taken for the file from then on.
+ * Checks that a file from a plain URL is a model. Nobody tells its hash beforehand, so we look at the bytes before
+ * keeping them; else a login page, or half a model, would count as the file from then on.
  *
  * @module
  */
@@ -11,18 +11,18 @@ import { readGguf } from "../files/gguf.ts";
 import { SNIFF_BYTES, describeStart, formatOf } from "../files/model-format.ts";
 import { openSafetensors } from "../files/safetensors.ts";
 
-/** @throws OnebitError `file/unknown-format` when a file that begins with `start` is no model */
+/** @throws OnebitError `file/unknown-format` if a file that begins with `start` is no model */
 export function checkStart(start: Uint8Array, where: string): void {
   if (formatOf(start) === undefined)
     fail("file/unknown-format", `${where}: ${describeStart(start)}; wanted a GGUF or safetensors model`);
 }
 
-/** The first bytes of a file, as many as tell its format. @throws OnebitError `file/read` */
+/** The first bytes of a file, enough to tell its format. @throws OnebitError `file/read` */
 export async function readStart(source: ByteSource): Promise<Uint8Array> {
   return await readBytes(source, 0, Math.min(SNIFF_BYTES, source.sizeBytes));
 }
 
-/** What says that a file ends early. All else that is wrong with a model is for its reader to say, once it is kept. */
+/** Codes that mean a file ends early. Any other fault is for the model's reader to report, once the file is kept. */
 const CUT_SHORT: ReadonlySet<string> = new Set([
   "gguf/truncated",
   "gguf/tensor-outside-file",

@@ -1,5 +1,5 @@
 /**
- * What the options of the hub may be; apart from what reads them, which is fetched only when a model is.
+ * The table of the hub's options; apart from the code that uses them, which loads only with a model.
  *
  * @module
  */
@@ -11,15 +11,15 @@ import type { HubOptions } from "./options.ts";
 /** Timers wrap around above 2^31 − 1. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
-/** What HTTP lets names and values of headers be. A copy: what is sent is what was checked. */
+/** What HTTP allows in header names and values. A copy: what is sent is what was checked. */
 const HEADERS: Kind<Readonly<Record<string, string>>> = (value, name, code) =>
   Object.fromEntries(
     Object.entries(OBJECT(value, name, code)).map(([header, text]) => {
-      if (!/^[\w!#$%&'*+.^`|~-]+$/.test(header)) fail(code, `${name}: ${shown(header)} is no name of a header`);
-      // The message does not repeat what may be a secret.
+      if (!/^[\w!#$%&'*+.^`|~-]+$/.test(header)) fail(code, `${name}: ${shown(header)} is not a header name`);
+      // The message must not repeat a secret.
       return typeof text === "string" && /^[\t\x20-\x7e\x80-\xff]*$/.test(text)
         ? [header, text]
-        : fail(code, `${name}: ${header}: wanted a text in one line`);
+        : fail(code, `${name}: ${header}: wanted one line of text`);
     }),
   );
 

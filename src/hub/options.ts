@@ -1,5 +1,5 @@
 /**
- * What a caller may say about getting a model, and what is made of it.
+ * The options for getting a model, and the context made from them.
  *
  * @module
  */
@@ -72,7 +72,7 @@ export interface PulledModel {
   open(name: string): Promise<ByteSource>;
 }
 
-/** The options with all defaults in place, and what they need to run. */
+/** The options with all defaults, and what they need to run. */
 export interface PullContext {
   readonly platform: HubPlatform;
   readonly hubUrl: string;
@@ -128,7 +128,7 @@ function checkHubUrl(text: string): string {
   return text.replace(/\/+$/, "");
 }
 
-/** The message does not repeat what may be a secret. */
+/** The message must not repeat a secret. */
 function checkToken(token: string | undefined): string | undefined {
   if (token === undefined || token === "") return undefined;
   return /^[\x21-\x7e]+$/.test(token)

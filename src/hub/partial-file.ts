@@ -1,9 +1,9 @@
 /**
- * A file that is being downloaded: its data, and the journal of the parts that are in it.
+ * A file being downloaded: its data, and the journal of its parts.
  *
- * The order of writes is what makes it safe to be killed, or to lose power, anywhere. New: data to size 0, then the
- * journal's header, then data to full size; so a header whose data has another size is of a start that did not finish.
- * A part: data, flush, record.
+ * The order of writes makes a kill or a power cut safe at any moment. New file: data to size 0, then the journal's
+ * header, then data to full size; so if the header disagrees with the data's size, that start did not finish. A part:
+ * data, flush, record.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export class PartialFile {
   #identity: FileIdentity | undefined;
   #endBytes: number;
   #records: Promise<void> = Promise.resolve();
-  /** Bytes that an earlier download left. */
+  /** Bytes left by an earlier download. */
   readonly foundBytes: number;
 
   private constructor(data: WritableFile, journal: WritableFile, found: Journal | undefined) {
@@ -32,7 +32,7 @@ export class PartialFile {
     this.foundBytes = this.doneBytes;
   }
 
-  /** Opens what an earlier download left at `path`, or nothing. The caller holds the file's lock. */
+  /** Opens what an earlier download left at `path`, if anything. The caller holds the file's lock. */
   static async open(store: ModelStore, path: string): Promise<PartialFile> {
     const data = await store.openWrite(path);
     try {
@@ -49,7 +49,7 @@ export class PartialFile {
     }
   }
 
-  /** What the parts that are done are of. */
+  /** The file that the finished parts belong to. */
   get identity(): FileIdentity | undefined {
     return this.#identity;
   }
@@ -65,12 +65,10 @@ export class PartialFile {
     return this.#done.has(index);
   }
 
-  /**
-   * Keeps the parts that are there if they are of `identity`, drops them if not. Resolves to whether they were kept.
-   */
+  /** Keeps existing parts if they belong to `identity`, else drops them. Resolves to whether it kept them. */
   async begin(identity: FileIdentity): Promise<boolean> {
     if (this.#identity !== undefined && isSameFile(this.#identity, identity)) {
-      // What is behind the last whole line would run into the next record.
+      // A torn line at the end would run into the next record.
       await this.#journal.resize(this.#endBytes);
       return true;
     }
@@ -84,7 +82,7 @@ export class PartialFile {
     return false;
   }
 
-  /** Forgets all that is there. */
+  /** Drops all parts. */
   async clear(): Promise<void> {
     this.#identity = undefined;
     this.#done.clear();
@@ -94,11 +92,11 @@ export class PartialFile {
     await this.#journal.flush();
   }
 
-  /** Resolves when the part is on the disk and recorded. */
+  /** Resolves when the part is on disk and recorded. */
   async writePart(index: number, bytes: Uint8Array): Promise<void> {
     await this.#data.write(bytes, index * HUB_PART_BYTES);
     await this.#data.flush();
-    // One record after the other: each goes where the one before it ends.
+    // One record after another: each begins where the one before it ends.
     this.#records = this.#records.then(async () => {
       const record = encodePart(index);
       await this.#journal.write(record, this.#endBytes);
@@ -109,7 +107,7 @@ export class PartialFile {
     await this.#records;
   }
 
-  /** Writes without a record: what comes in one piece cannot be taken up again. */
+  /** Writes without a record: a download in one piece cannot be resumed. */
   async writeUnrecorded(bytes: Uint8Array, position: number): Promise<void> {
     await this.#data.write(bytes, position);
   }
@@ -118,12 +116,12 @@ export class PartialFile {
     return this.#data.read(into, position);
   }
 
-  /** What is there so far, for those who read whole files; closing it does nothing. */
+  /** The data so far, for code that reads whole files; closing it does nothing. */
   source(name: string, sizeBytes: number): ByteSource {
     return { name, sizeBytes, read: (into, position) => this.read(into, position), close: async () => {} };
   }
 
-  /** Indices of parts still to come, ascending. */
+  /** Indices of missing parts, ascending. */
   missing(): number[] {
     return Array.from({ length: nParts(this.#identity?.sizeBytes ?? 0) }, (_, index) => index).filter(
       (index) => !this.#done.has(index),

@@ -1,5 +1,5 @@
 /**
- * What a caller is told while a model comes.
+ * Reports progress to the caller while a model downloads.
  *
  * @module
  */
@@ -19,18 +19,18 @@ export interface PullProgress {
   readonly remainingMs: number | undefined;
 }
 
-/** More often is more than anybody sees. */
+/** Nobody sees more frequent reports. */
 const TELL_MS = 100;
 
-/** Adds up the files of one model and tells the caller, not too often. */
+/** Sums over the files of one model and reports to the caller, not too often. */
 export class ProgressTeller {
   readonly #tell: ((progress: PullProgress) => void) | undefined;
   readonly #now: () => number;
-  /** Bytes and totals of files by name; a file that is begun anew starts over. */
+  /** Bytes and totals of files by name; a restarted file starts over. */
   readonly #files = new Map<string, { doneBytes: number; totalBytes: number | undefined }>();
   #meter: SpeedMeter | undefined;
   #toldMs = -Infinity;
-  /** Over the network. */
+  /** Bytes over the network. */
   fetchedBytes = 0;
 
   constructor(tell: ((progress: PullProgress) => void) | undefined, now: () => number = () => performance.now()) {
@@ -38,7 +38,7 @@ export class ProgressTeller {
     this.#now = now;
   }
 
-  /** Names the files to come, so that totals are right from the start. */
+  /** Names the files to come, so totals are right from the start. */
   expect(files: readonly { readonly name: string; readonly sizeBytes: number | undefined }[]): void {
     for (const { name, sizeBytes } of files) this.#files.set(name, { doneBytes: 0, totalBytes: sizeBytes });
   }
@@ -61,13 +61,13 @@ export class ProgressTeller {
     if (this.#now() - this.#toldMs >= TELL_MS) this.#say("downloading", file, this.#sum());
   }
 
-  /** The file is there, whichever way. */
+  /** The file is there, fetched or not. */
   done(file: string, sizeBytes: number): void {
     this.#files.set(file, { doneBytes: sizeBytes, totalBytes: sizeBytes });
     if (this.#meter !== undefined) this.#say("downloading", file, this.#sum());
   }
 
-  /** For one file: a function to be told of hashed bytes. */
+  /** For one file: returns a function to report hashed bytes to. */
   verifying(file: string, totalBytes: number): (bytes: number) => void {
     const meter = new SpeedMeter(this.#now());
     let doneBytes = 0;

@@ -1,5 +1,5 @@
 /**
- * A model of a Hugging Face repository: which revision, which files, each from the cache or the hub.
+ * Gets a model of a Hugging Face repository: finds the revision and the files, each from the cache or the hub.
  *
  * @module
  */
@@ -43,7 +43,7 @@ export async function pullFromHub(source: HubSource, context: PullContext): Prom
   const revision = revisionOf(source, context),
     where = `${source.repo}@${revision}`;
   if (context.offline) return await openCached(source, revision, context, false);
-  // A commit never changes: a file of it that is here needs no question.
+  // A commit never changes, so we need not ask about a file of it that we have.
   if (COMMIT.test(revision) && source.file !== undefined) {
     const kept = await openCached(source, revision, context, false).catch(ignoreAbsent);
     if (kept !== undefined) return kept;
@@ -55,7 +55,7 @@ export async function pullFromHub(source: HubSource, context: PullContext): Prom
     throwIfAborted(context.signal);
     if (!isUnreachable(error)) throw error;
     return await openCached(source, revision, context, true).catch((reason: unknown) => {
-      // Nothing here either: what is wrong is that the hub cannot be reached.
+      // Nothing in the cache either: the failure to report is the unreachable hub.
       throw reason instanceof OnebitError && reason.code === "hub/offline" ? error : reason;
     });
   }
@@ -91,10 +91,10 @@ async function fetchModel(model: HubModel, context: PullContext): Promise<Pulled
     entries = choice.paths.map((path) => byPath.get(path)).filter((file) => file !== undefined);
   context.progress.expect(entries.map(({ path, sizeBytes }) => ({ name: path, sizeBytes })));
   const files: Stored[] = [];
-  // One after the other: each file is fetched by several requests already.
+  // One after another: each file already uses several requests.
   for (const entry of entries) files.push(await fetchRepoFile(entry, model, context));
   await tagCache(store);
-  // Last, so that a revision never leads to a commit that is not whole here.
+  // Last, so a revision never points to a commit that is incomplete here.
   await writeRef(store, repo, revision, commit);
   return assemble(model, files, context, false);
 }
@@ -116,13 +116,13 @@ async function fetchRepoFile(entry: RepoFile, { repo, commit }: HubModel, contex
   const { hash, sizeBytes } =
     entry.hash === undefined ? await describeFile(http, url, entry) : { ...entry, hash: entry.hash };
   if (sha256 !== undefined && hash.algorithm === "sha256" && hash.hex !== sha256) {
-    fail("hub/checksum", `${repo}/${entry.path}: wanted SHA-256 ${sha256}, the hub has a file of ${hash.hex}`);
+    fail("hub/checksum", `${repo}/${entry.path}: wanted SHA-256 ${sha256}, the hub lists ${hash.hex}`);
   }
   const pointer = snapshotPath(repo, commit, entry.path),
     blob = blobPath(repo, hash.hex),
     noteKey = `${repoFolder(repo)}/${hash.hex}`;
   const findExisting = async (): Promise<Stored | undefined> => {
-    // Where there are no links, the bytes lie in the snapshot that was first to have them.
+    // Without links, the bytes lie in the first snapshot that had them.
     const noted = (await readRecord(context.platform.urlStore, `verified/${noteKey}.json`))?.path;
     const paths = new Set([
       blob,
@@ -167,7 +167,7 @@ async function fetchRepoFile(entry: RepoFile, { repo, commit }: HubModel, contex
   return stored;
 }
 
-/** The caller's own hash, where the hub's is one of another kind, or unknown. */
+/** Checks the caller's own hash if the hub's is of another kind or unknown. */
 async function checkSha256(
   where: string,
   { storePath, hash }: Stored,
@@ -177,13 +177,13 @@ async function checkSha256(
   const source = await platform.hubStore.openRead(storePath);
   try {
     const hex = await hashSource(platform, source, "sha256", { signal });
-    if (hex !== sha256) fail("hub/checksum", `${where}: wanted SHA-256 ${sha256}, found a file of ${hex}`);
+    if (hex !== sha256) fail("hub/checksum", `${where}: wanted SHA-256 ${sha256}, found ${hex}`);
   } finally {
     await source.close();
   }
 }
 
-/** What the cache has of a revision, without the network. @throws OnebitError `hub/offline`, `hub/checksum` */
+/** What the cache has of a revision, offline. @throws OnebitError `hub/offline`, `hub/checksum` */
 async function openCached(
   source: HubSource,
   revision: string,
@@ -196,7 +196,7 @@ async function openCached(
   const absent = (what: string, cause?: unknown): never =>
     fail(
       "hub/offline",
-      `${where}: ${what} in ${store.name}, and the network was not to be used; pull it once while online`,
+      `${where}: ${what} in ${store.name}, and offline mode is on; run \`onebit pull\` while online`,
       cause,
     );
   const commit = await cachedCommit(store, repo, revision);
@@ -207,15 +207,19 @@ async function openCached(
   try {
     choice = chooseFiles(listed, source.file, where);
   } catch (error) {
-    return absent("is not whole", error);
+    return absent("is incomplete", error);
   }
   checkOneFile(choice, context);
   const files: Stored[] = [];
   for (const path of choice.paths) {
     const stored = await openCachedFile(repo, commit, path, context);
     if (stored !== undefined) files.push(stored);
-    else if (isStale) return absent(`has a spoiled ${path}`);
-    else fail("hub/checksum", `${where}: ${path} in ${store.name} is not the file it was; pull it again while online`);
+    else if (isStale) return absent(`has a damaged ${path}`);
+    else
+      fail(
+        "hub/checksum",
+        `${where}: ${path} in ${store.name} has changed since it was pulled; pull it again while online`,
+      );
   }
   return assemble({ repo, revision, commit, choice, files: [] }, files, context, isStale);
 }
@@ -239,7 +243,7 @@ async function openCachedFile(
   return stored;
 }
 
-/** From the name of the blob a link leads to; where there are no links, from our note. */
+/** From the name of the blob that a link leads to; without links, from our note. */
 async function hashOfStored(
   repo: string,
   pointer: string,

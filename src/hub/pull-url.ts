@@ -1,5 +1,5 @@
 /**
- * A model from a plain URL, and its other shards when its name says that it is one of several.
+ * Gets a model from a plain URL, with its other shards if its name says that it is split.
  *
  * @module
  */
@@ -22,14 +22,14 @@ import { readRecord, writeText } from "./stored-text.ts";
 import { findGood, uniqueName } from "./verified.ts";
 import type { StoredPlace } from "./verified.ts";
 
-/** What is kept of where a file came from, beside it. */
+/** What we keep beside a file about its origin. */
 export interface UrlRecord {
   readonly url: string;
   readonly etag: string | undefined;
   readonly sizeBytes: number;
-  /** What the bytes came to when they came. */
+  /** The hash of the bytes when they arrived. */
   readonly hash: ExpectedHash;
-  /** It was known beforehand. */
+  /** The hash was known beforehand. */
   readonly isVerified: boolean;
 }
 
@@ -53,14 +53,14 @@ export async function pullFromUrl(url: string, context: PullContext): Promise<Pu
     source: url,
     format: files[0].format ?? "other",
     commit: undefined,
-    reason: "it was named",
+    reason: "as named",
     others: [],
     isStale: false,
     fetchedBytes: context.progress.fetchedBytes,
   });
 }
 
-/** Of `…/NAME-00002-of-00003.gguf?query` all three, the first one first. */
+/** For `…/NAME-00002-of-00003.gguf?query` all three, the first one first. */
 function shardUrls(url: string): string[] {
   const parsed = new URL(url);
   return shardNames(parsed.pathname).map((pathname) => {
@@ -74,7 +74,7 @@ interface KeptFile extends StoredFile {
   readonly name: string;
   readonly path: string;
   readonly record: UrlRecord;
-  /** Undefined only for a file that the caller named by its hash. */
+  /** Undefined only for a file whose hash the caller gave. */
   readonly format: ModelFormat | undefined;
 }
 
@@ -98,7 +98,7 @@ async function fetchUrl(url: string, folder: string, context: PullContext): Prom
       found ??
       fail(
         "hub/offline",
-        `${shown(url)}: is not in ${store.name}, or not whole, and the network was not to be used; pull it once ` +
+        `${shown(url)}: is not in ${store.name}, or incomplete, and offline mode is on; run \`onebit pull\` ` +
           "while online",
       )
     );
@@ -136,8 +136,8 @@ interface UrlPlace extends StoredPlace {
 
 const recordPath = (path: string): string => `${path}.json`;
 /**
- * The record of a file that is about to take its place: whoever is killed there has the old file with the old record,
- * or the new one with this. Beside the download, so that it is not taken for a file's own.
+ * The record of a file about to move into place: a kill at that moment leaves the old file with the old record, or the
+ * new file with this one. Named like the download, so that it cannot be mistaken for a file's own.
  */
 const pendingPath = (path: string): string => `${path}.onebit-part.record`;
 
@@ -145,7 +145,7 @@ function expectedHashOf({ sha256 }: PullContext): ExpectedHash | undefined {
   return sha256 === undefined ? undefined : { algorithm: "sha256", hex: sha256 };
 }
 
-/** The file that is there, if one of its records tells what it should be, and it is that. */
+/** The stored file, if it matches one of its records. */
 async function findKept(context: PullContext, place: UrlPlace): Promise<KeptFile | undefined> {
   const { store, path, url, name } = place,
     expectedHash = expectedHashOf(context);
@@ -154,9 +154,9 @@ async function findKept(context: PullContext, place: UrlPlace): Promise<KeptFile
     const file = record && (await findGood(context, place, expectedHash ?? record.hash, record.sizeBytes));
     if (record === undefined || file === undefined) continue;
     const format = await formatAt(store, path);
-    // Kept before files were looked at: somebody's login page, of which the server was never asked again.
+    // An older version kept any file, perhaps a login page, and would never ask the server again.
     if (format === undefined && expectedHash === undefined) continue;
-    // Known now, if not when it came.
+    // Known now, if not when it arrived.
     const known = { ...record, isVerified: record.isVerified || expectedHash !== undefined };
     if (at !== recordPath(path)) await settleRecord(store, path, known);
     else if (known.isVerified !== record.isVerified) await writeRecord(store, at, known);
@@ -202,7 +202,7 @@ async function readUrlRecord(
   };
 }
 
-/** Whether the server still has the file that is here. */
+/** Whether the server still has the file that we have. */
 async function isUnchanged(url: string, record: UrlRecord, context: PullContext): Promise<boolean> {
   const http = context.urlHttp(url);
   return await withRetries(http.retry, http.signal, async () => {

@@ -1,5 +1,5 @@
 /**
- * From what a model is called to a model on this machine.
+ * From a model's name to the model on this machine.
  *
  * @module
  */
@@ -24,6 +24,6 @@ export async function pullModel(
   if (parsed.kind === "url") return await pullFromUrl(parsed.url, context);
   return fail(
     "hub/bad-source",
-    `${quoted(source)}: wanted hf:owner/repo, hf:owner/repo/file or a URL; a file of this machine need not be pulled`,
+    `${quoted(source)}: wanted hf:owner/repo, hf:owner/repo/file or a URL; a local file needs no pull`,
   );
 }

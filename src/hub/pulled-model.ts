@@ -1,5 +1,5 @@
 /**
- * A model on this machine, as it is handed out.
+ * A model on this machine, as callers get it.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export function pulledModel(
       const file = files.find((one) => one.name === name || one.name.split("/").pop() === name);
       if (file === undefined) return fail("file/not-found", `${quoted(name)}: is no file of ${rest.source}`);
       const source = await store.openRead(file.storePath);
-      // Parsers tell formats and shards by the file's own name, not by where it lies.
+      // Parsers tell formats and shards by the file's own name, not by its place in the store.
       return {
         ...source,
         name: file.path ?? name,

@@ -1,5 +1,5 @@
 /**
- * Fetching stretches of a file: a range request's answer checked against what was asked for, resumed where it is cut.
+ * Fetches ranges of a file: checks each answer against the request, and resumes where it breaks off.
  *
  * @module
  */
@@ -11,8 +11,7 @@ import { PassingFailure, withRetries } from "./retry.ts";
 import { shown } from "./source.ts";
 
 /**
- * Where a file is, and where the last request for it was sent on to: that address is asked first, for hubs count
- * requests.
+ * Where a file is, and where its last request was redirected to: ask that address first, because hubs count requests.
  */
 export class Location {
   readonly url: string;
@@ -30,7 +29,7 @@ export class Location {
     this.#current = url;
   }
 
-  /** Signed addresses expire. True when there was another than the original. */
+  /** Signed addresses expire, so forget one. True if there was another than the original. */
   forget(): boolean {
     const had = this.#current !== undefined && this.#current !== this.url;
     this.#current = undefined;
@@ -38,22 +37,22 @@ export class Location {
   }
 }
 
-/** The file behind the URL is not the one it was when the download began, or another server answers for it. */
+/** The file behind the URL has changed since the download began, or another server answers for it. */
 export class FileChanged extends Error {}
 
-/** The parts that are here are of no use any more. */
+/** The parts here are useless now. */
 export class PartsSpoiled extends FileChanged {}
 
-/** What a server said of a file along with its bytes. */
+/** What a server said about a file along with its bytes. */
 export interface RemoteFile {
-  /** Undefined where the server does not say beforehand. */
+  /** Undefined if the server does not say beforehand. */
   readonly sizeBytes: number | undefined;
   readonly etag: string | undefined;
-  /** SHA-256, where the first host gave it in `X-Linked-ETag`. */
+  /** SHA-256, if the first host gave it in `X-Linked-ETag`. */
   readonly sha256: string | undefined;
 }
 
-/** Asks for `[begin, end)`. The answer is 206, 200 (the server has no ranges) or 416; all else is thrown. */
+/** Asks for `[begin, end)`. The answer is 206, 200 (the server has no ranges) or 416; anything else is thrown. */
 export async function askRange(http: Http, location: Location, begin: number, end: number): Promise<Answer> {
   const answer = await send(http, location.current, {
     headers: { range: `bytes=${begin}-${end - 1}`, "accept-encoding": "identity" },
@@ -65,7 +64,7 @@ export async function askRange(http: Http, location: Location, begin: number, en
   if ([401, 403, 404, 410].includes(answer.status) && location.forget()) {
     answer.drop();
     throw new PassingFailure(
-      new OnebitError("hub/network", `${shown(location.url)}: the address it was sent on to is no longer valid`),
+      new OnebitError("hub/network", `${shown(location.url)}: the address it redirected to is no longer valid`),
       { waitMs: 0 },
     );
   }
@@ -86,7 +85,7 @@ export function contentRange(answer: Answer): ContentRange {
     fail(
       "hub/bad-response",
       `${shown(answer.url)}: sent a range compressed ` +
-        `(Content-Encoding ${quoted(answer.headers.get("content-encoding") ?? "")}), asked for as it is`,
+        `(Content-Encoding ${quoted(answer.headers.get("content-encoding") ?? "")}), wanted it uncompressed`,
     );
   }
   const header = answer.headers.get("content-range"),
@@ -121,7 +120,7 @@ export function remoteFile(answer: Answer, sizeBytes: number | undefined): Remot
   return { sizeBytes, etag: answer.headers.get("etag") ?? answer.headers.get("last-modified") ?? undefined, sha256 };
 }
 
-/** The size a whole answer announces; compressed answers announce another one. */
+/** The size announced for a whole answer; a compressed answer announces another. */
 export function announcedBytes(answer: Answer): number | undefined {
   const length = answer.headers.get("content-length");
   return isPlain(answer) && length !== null && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
@@ -134,17 +133,17 @@ function isPlain({ headers }: Answer): boolean {
 export interface RangeRequest {
   readonly location: Location;
   readonly begin: number;
-  /** Filled from its start. */
+  /** Filled from its beginning. */
   readonly into: Uint8Array;
-  /** What the file was when the download began. */
+  /** The file as it was when the download began. */
   readonly file: { readonly sizeBytes: number; readonly etag: string | undefined };
-  /** Bytes of `into` that are there already, from the answer that began the download. */
+  /** The answer that began the download, with some of these bytes. */
   readonly first?: Answer;
   readonly onBytes: (count: number) => void;
 }
 
 /**
- * Fills `into` with the bytes from `begin` on; what is cut is taken up where it ended.
+ * Fills `into` with the bytes from `begin` on; resumes where an answer breaks off.
  * @throws FileChanged, OnebitError `hub/…`, `aborted`
  */
 export async function fetchRange(
@@ -180,7 +179,7 @@ export async function fetchRange(
 
 /**
  * The pieces of an answer that announced its length.
- * @throws PassingFailure with `hub/length` when it has fewer, OnebitError `hub/length` when it has more
+ * @throws PassingFailure with `hub/length` if it is shorter, OnebitError `hub/length` if longer
  */
 export async function* exactly(answer: Answer, wantedBytes: number, url: string): AsyncGenerator<Uint8Array, void> {
   let cameBytes = 0;
@@ -198,7 +197,7 @@ export async function* exactly(answer: Answer, wantedBytes: number, url: string)
       yield piece;
     }
   } catch (error) {
-    // A cut says how far it came; a stall and the caller's stop say what they are.
+    // A cut becomes `hub/length` with the bytes so far; a stall and the caller's stop stay what they are.
     throw error instanceof PassingFailure && error.error.code === "hub/network" ? tooFew(error.error) : error;
   }
   if (cameBytes < wantedBytes) throw tooFew();

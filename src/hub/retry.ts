@@ -1,17 +1,17 @@
 /**
- * Trying again: which failures are worth it, after how long, how often.
+ * Retries: which failures are worth it, after what wait, how often.
  *
  * @module
  */
 import { OnebitError, throwIfAborted } from "../core/errors.ts";
 import { HUB_BACKOFF_MS_MAX } from "../core/limits.ts";
 
-/** A failure that another try may mend. `error` is what to throw when none does. */
+/** A failure that another try may cure. `error` is what to throw if none does. */
 export class PassingFailure extends Error {
   readonly error: OnebitError;
-  /** What the server asked for; undefined leaves it to the backoff. */
+  /** The wait that the server asked for; undefined leaves it to the backoff. */
   readonly waitMs: number | undefined;
-  /** The host was not reached at all. */
+  /** The host could not be reached at all. */
   readonly isUnreachable: boolean;
 
   constructor(
@@ -26,23 +26,23 @@ export class PassingFailure extends Error {
 }
 
 export interface RetryPolicy {
-  /** Tries in a row that bring nothing before giving up. */
+  /** Tries in a row without progress before giving up. */
   readonly attempts: number;
-  /** The wait after the first failure; it doubles with each further one. */
+  /** The wait after the first failure; doubles with each further one. */
   readonly backoffMs: number;
 }
 
 export const ATTEMPTS_DEFAULT = 6;
 /** 0.5, 1, 2, 4, 8 s. */
 export const BACKOFF_MS_DEFAULT = 500;
-/** A host that was never reached is an unplugged cable or a wrong name: one more try tells. */
+/** A host that never answered is an unplugged cable or a wrong name: one more try tells. */
 const UNREACHABLE_ATTEMPTS = 2;
 
 /**
  * Runs `attempt` until it succeeds, fails for good, or has failed `attempts` times in a row without progress.
  *
- * @param attempt calls `progressed` when it has brought something that later tries need not bring again
- * @param wasReached whether the host has answered before: then being unreachable is passing, like all else
+ * @param attempt calls `progressed` once it has something that later tries need not fetch again
+ * @param wasReached whether the host has answered before: then a failure to reach it is passing, like any other
  */
 export async function withRetries<T>(
   policy: RetryPolicy,
@@ -92,7 +92,7 @@ function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   });
 }
 
-/** `Retry-After`: seconds, or a date. Undefined when it is neither. */
+/** `Retry-After`: seconds, or a date. Undefined if it is neither. */
 export function retryAfterMs(header: string | null, nowMs: number): number | undefined {
   if (header === null) return undefined;
   if (/^\s*\d{1,9}\s*$/.test(header)) return Number(header) * 1000;

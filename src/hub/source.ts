@@ -1,5 +1,5 @@
 /**
- * What a model is asked for by: `hf:owner/repo[/file][@revision]`, a URL, or a path.
+ * Parses what a caller names a model by: `hf:owner/repo[/file][@revision]`, a URL, or a path.
  *
  * @module
  */
@@ -11,9 +11,9 @@ export interface HubSource {
   readonly kind: "hub";
   /** `owner/repo` */
   readonly repo: string;
-  /** A path in the repository; undefined leaves the choice to us. */
+  /** A path in the repository; undefined: we choose. */
   readonly file: string | undefined;
-  /** A branch, a tag or a commit; undefined is the main branch. */
+  /** A branch, a tag or a commit; undefined: the main branch. */
   readonly revision: string | undefined;
 }
 
@@ -37,7 +37,7 @@ const REVISION = /^[A-Za-z0-9_][\w.+-]*(?:\/[\w.+-]+)*$/;
 export const COMMIT = /^[0-9a-f]{40}$/;
 
 /**
- * Reads a source. Addresses of a file or a repository of the hub itself, as copied from a browser, are hub sources.
+ * Reads a source. A file's or repository's address on the hub, as copied from a browser, is a hub source.
  * @throws OnebitError `hub/bad-source`
  */
 export function parseSource(text: string, hubUrl: string): ParsedSource {
@@ -73,7 +73,7 @@ function fromHubAddress(url: URL, hubUrl: string): HubSource | undefined {
     return undefined;
   return checkHubSource(
     { kind: "hub", repo: `${owner}/${name}`, file: file.join("/") || undefined, revision },
-    `${quoted(url.href)}: is no address of a model`,
+    `${quoted(url.href)}: is not the address of a model`,
   );
 }
 
@@ -99,10 +99,10 @@ export function checkRevision(revision: string): string {
   return fail("hub/bad-source", `revision ${quoted(revision)}: wanted the name of a branch or tag, or a commit`);
 }
 
-/** Names that Windows takes for devices, whatever follows the first dot. */
+/** Windows takes these names for devices, whatever follows the first dot. */
 const DEVICE = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?$/i;
 
-/** True if the path cannot leave its folder, or name a device, on any system. */
+/** True if the path cannot escape its folder or name a device on any OS. */
 export function isSafePath(path: string): boolean {
   const isPart = (part: string): boolean =>
     part !== "" && part !== "." && part !== ".." && !/[. ]$/.test(part) && !DEVICE.test(part);
@@ -114,19 +114,19 @@ function parseUrl(text: string): URL {
   try {
     url = new URL(text);
   } catch (cause) {
-    return fail("hub/bad-source", `${quoted(text)}: is no URL`, cause);
+    return fail("hub/bad-source", `${quoted(text)}: is not a URL`, cause);
   }
   if (url.username !== "" || url.password !== "") {
     fail(
       "hub/bad-source",
-      `${url.origin}${url.pathname}: has a name or password in it; give them in the option headers instead`,
+      `${url.origin}${url.pathname}: contains a name or password; pass them in the option headers instead`,
     );
   }
   url.hash = "";
   return url;
 }
 
-/** A URL for messages: queries often carry signatures. */
+/** A URL for messages, without its query, which often carries a signature. */
 export function shown(url: string): string {
   const at = url.indexOf("?");
   return at < 0 ? url : `${url.slice(0, at)}?…`;

@@ -1,19 +1,19 @@
 /**
- * How fast bytes come, over the last seconds, and how long the rest will take.
+ * Measures the speed of a download over the last seconds, and estimates the time left.
  *
  * @module
  */
 
-/** Long enough to ride over the gap between two parts, short enough to follow a change of network. */
+/** Long enough to bridge the gap between two parts, short enough to follow a change of network. */
 const WINDOW_MS = 5000;
 
 export interface Speed {
   readonly bytesPerSecond: number;
-  /** Undefined while nothing can be said. */
+  /** Undefined while unknown. */
   readonly remainingMs: number | undefined;
 }
 
-/** Told of bytes with the time, asked for the speed. Times are milliseconds of any clock that only goes forward. */
+/** Takes counts of bytes with the time, gives the speed. Times are milliseconds of any clock that only goes forward. */
 export class SpeedMeter {
   readonly #beginMs: number;
   #samples: { readonly ms: number; readonly bytes: number }[] = [];

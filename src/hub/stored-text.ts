@@ -1,5 +1,5 @@
 /**
- * Small text files of a store: read as a whole, replaced in one step.
+ * Small text files of a store: read whole, replaced in one step.
  *
  * @module
  */
@@ -7,10 +7,10 @@ import { readBytes } from "../core/byte-source.ts";
 import { OnebitError } from "../core/errors.ts";
 import type { ModelStore } from "../core/model-store.ts";
 
-/** Ours have some hundred bytes; a larger file is not one of ours. */
+/** Ours have some hundred bytes; a larger file is not ours. */
 const TEXT_BYTES_MAX = 64 * 1024;
 
-/** Undefined where there is no such file, or it is too large to be one of ours. */
+/** Undefined if there is no such file, or it is too large to be ours. */
 export async function readText(store: ModelStore, path: string): Promise<string | undefined> {
   const bytes = await readSmallFile(store, path, TEXT_BYTES_MAX);
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
@@ -29,7 +29,7 @@ async function readSmallFile(store: ModelStore, path: string, bytesMax: number):
   }
 }
 
-/** A JSON object of a store; undefined where there is none that parses. */
+/** A JSON object of a store; undefined if there is none that parses. */
 export async function readRecord(store: ModelStore, path: string): Promise<Record<string, unknown> | undefined> {
   const text = await readText(store, path);
   if (text === undefined) return undefined;
@@ -43,7 +43,7 @@ export async function readRecord(store: ModelStore, path: string): Promise<Recor
   }
 }
 
-/** @param unique names the temporary file, so that two writers do not share one */
+/** @param unique names the temporary file, so two writers do not share one */
 export async function writeText(store: ModelStore, path: string, text: string, unique: string): Promise<void> {
   const temporary = `${path}.${unique}.tmp`;
   try {
@@ -57,7 +57,7 @@ export async function writeText(store: ModelStore, path: string, text: string, u
     }
     await store.rename(temporary, path);
   } catch (error) {
-    // What failed first is what the caller is told.
+    // Report the failure that came first.
     await store.remove(temporary).catch(() => {});
     throw error;
   }

@@ -1,6 +1,6 @@
 /**
- * Whether a file that is there is what it should be. Hashing a gigabyte takes a second, so what was found is noted with
- * size and time of change, and a file that still has both is not hashed again.
+ * Checks that a stored file is what it should be. Hashing a gigabyte takes a second, so a note keeps the result with
+ * the file's size and modification time; while both stay the same, it is not hashed again.
  *
  * @module
  */
@@ -14,20 +14,17 @@ import { readRecord, writeText } from "./stored-text.ts";
 export interface StoredPlace {
   readonly store: ModelStore;
   readonly path: string;
-  /** Names the note: unique among places. */
+  /** Names the note; unique for each place. */
   readonly key: string;
   /** For the caller's progress. */
   readonly name: string;
-  /**
-   * Where else it is to be read: where there are no links it is moved there, and whoever is killed then must still know
-   * its hash.
-   */
+  /** The path that links to it. Without links the file moves there, and after a kill its hash must still be found. */
   readonly alias?: string;
 }
 
 /**
- * The file at `place` if it is good: of the right size, and of the right hash.
- * @returns undefined when it is missing, short or spoiled
+ * The file at `place` if it has the right size and hash.
+ * @returns undefined if it is missing, short or damaged
  */
 export async function findGood(
   context: PullContext,
@@ -78,8 +75,7 @@ export async function note(
   try {
     await writeText(platform.urlStore, notePath(key), JSON.stringify(record), uniqueName());
   } catch (error) {
-    // Without the note the next time takes a second longer; a full or read-only disk is no reason to refuse a good
-    // model.
+    // Without the note, the next check takes a second longer; a full or read-only disk must not cost a good model.
     if (!(error instanceof OnebitError && (error.code === "file/write" || error.code === "hub/no-space"))) throw error;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Which platform this program runs on: detects by what the runtime declares, and tries nothing.
+ * Detects the platform by what the runtime declares, without trying anything.
  *
  * @module
  */
@@ -12,12 +12,11 @@ import { nodePlatform } from "./node/platform.ts";
 import { workerdPlatform } from "./workerd/platform.ts";
 
 /**
- * The platform of the runtime that calls: workerd, Deno, Bun, Node, and a browser (page or worker) where it is none of
- * them.
- * @param browserHub where a browser keeps models: passed in, as its code is not for programs that fetch no models
+ * The platform of this runtime: workerd, Deno, Bun or Node; else a browser (page or worker).
+ * @param browserHub where a browser keeps models; an argument, so that programs that fetch none do not include its code
  */
 export function detectPlatform(browserHub?: () => HubPlatform): Platform {
-  // First: workerd can be told to have Node's `process`, Deno and Bun always have it.
+  // First: workerd can be told to have Node's `process`; Deno and Bun always have it.
   if (globalThis.navigator?.userAgent === "Cloudflare-Workers") return workerdPlatform();
   if ("Deno" in globalThis) return denoPlatform();
   if (globalThis.process?.versions?.node === undefined) return browserPlatform(browserHub?.());

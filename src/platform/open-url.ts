@@ -8,7 +8,7 @@ import { fail } from "../core/errors.ts";
 
 /** @throws OnebitError `file/not-found`, `file/read` */
 export async function openUrl(url: string): Promise<ByteSource> {
-  // A failed fetch says no more than that it failed: an unknown host, a lost connection, a server without CORS headers.
+  // A failed fetch gives no reason: an unknown host, a lost connection, a server without CORS headers.
   const lost = (cause: Error): never => fail("file/read", `${url}: ${cause.message}`, cause);
   const response = await fetch(url).catch(lost);
   if (response.status === 404 || response.status === 410)

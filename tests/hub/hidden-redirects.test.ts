@@ -98,7 +98,7 @@ describe("headers of the caller", () => {
         { [`${A}/m.gguf`]: "http://a.test/m.gguf", "http://a.test/m.gguf": model },
         options,
       );
-      await rejectsWith(Promise.reject(outcome), /^hub\/redirect$/, /not as safe/);
+      await rejectsWith(Promise.reject(outcome), /^hub\/redirect$/, /less secure/);
       assertKept(seen, names);
     }
   });

@@ -255,7 +255,7 @@ describe("refusals", () => {
     await rejectsWith(
       pull("hf:owner/tiny", { offline: true }),
       /^hub\/offline$/,
-      /owner\/tiny@main.*pull it once while online/,
+      /owner\/tiny@main.*run `onebit pull` while online/,
     );
     server.repos.set("owner/empty", { commit: COMMIT, files: { "README.md": config } });
     await rejectsWith(pull("hf:owner/empty"), /^hub\/no-model$/, /README\.md/);

@@ -50,7 +50,7 @@ describe("what is no model", () => {
     server.plain.set("/login", { bytes: text("<!doctype html>") });
     server.fault = ({ path }) =>
       path === "/m.gguf" ? { status: 302, headers: { location: "/login?next=secret" } } : undefined;
-    await rejectsWith(pull(), /^file\/unknown-format$/, /m\.gguf, sent on to http.*\/login\?….*: is a web page/);
+    await rejectsWith(pull(), /^file\/unknown-format$/, /m\.gguf, redirected to http.*\/login\?….*: is a web page/);
   });
 
   test("half a model: of a server whose file is cut, or that does not say where it ends", async () => {

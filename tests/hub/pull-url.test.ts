@@ -212,7 +212,7 @@ describe("faults that stay", () => {
       "a redirect to a file",
       { status: 302, headers: { location: "file:///etc/passwd" } },
       /^hub\/redirect$/,
-      /not as safe/,
+      /less secure/,
     ],
     [
       "a range of another place",

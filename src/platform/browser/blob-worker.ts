@@ -1,18 +1,18 @@
 /**
- * Workers from a text, by a Blob URL: nothing of theirs has to lie beside a page's scripts.
+ * Starts workers from a text, by a Blob URL, so that a page needs no worker file beside its scripts.
  *
  * @module
  */
 
 export interface BlobWorker {
   readonly worker: Worker;
-  /** What ended it, or forbade it from the beginning. */
+  /** Listens for the error that ended it, or forbade it from the beginning. */
   onFailure(listener: (error: Error) => void): void;
-  /** Once it runs, the text is needed no more. */
+  /** Frees the text, once the worker runs. */
   revoke(): void;
 }
 
-/** @throws Error in WebKit what other browsers tell by an event: that a policy refuses it */
+/** @throws Error when WebKit's policy refuses the worker; other browsers report that by an event */
 export function startBlobWorker(source: string): BlobWorker {
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" })),
     revoke = (): void => URL.revokeObjectURL(url);
@@ -30,5 +30,5 @@ export function startBlobWorker(source: string): BlobWorker {
   }
 }
 
-/** An error event without a message is all that is seen of a worker that was not allowed. */
+/** A worker that was not allowed shows only as an error event without a message. */
 const REFUSED = "the browser refused a worker from a Blob URL; a Content-Security-Policy must have worker-src blob:";

@@ -1,6 +1,6 @@
 /**
- * Models in a browser's Cache, where there is no origin private file system: a file is a record of its size and time,
- * and blocks, each an entry of its own. An entry is replaced as a whole, so a block is there or not, never torn.
+ * Keeps models in a browser's Cache, where there is no origin private file system. A file is a record of its size and
+ * time, and blocks, each an entry of its own. Entries are replaced whole, so a block is there or not, never torn.
  *
  * @module
  */
@@ -11,9 +11,9 @@ import type { ModelStore, StoredFile, WritableFile } from "../../core/model-stor
 import { attempt } from "./failures.ts";
 import { browserLocks } from "./locks.ts";
 
-/** A part of a download is a block: written once, whole. */
+/** One part of a download per block: written once, whole. */
 const BLOCK_BYTES = HUB_PART_BYTES;
-/** Entries of a cache are under URLs; no host has this name. */
+/** A cache's entries need URLs; no host has this name. */
 const RECORDS = "https://models.onebit.invalid/file/";
 const BLOCKS = "https://models.onebit.invalid/block/";
 
@@ -25,12 +25,12 @@ export interface CacheFiles {
   freeBytes(): Promise<number | undefined>;
 }
 
-/** What the entry of a file says. `id` names its blocks: a file that is moved keeps them. */
+/** The entry of a file. `id` names its blocks: a moved file keeps them. */
 interface FileRecord extends StoredFile {
   readonly id: string;
   /**
-   * Where it was being moved: when a record of these blocks is there, this one is left of a tab that was closed
-   * meanwhile.
+   * The target of a move. If a record there has the same blocks, this one was left by a tab that closed during the
+   * move.
    */
   readonly movingTo?: string;
 }
@@ -81,7 +81,7 @@ export function browserCacheStore(files: CacheFiles, name: string): ModelStore {
   };
 }
 
-/** The same file, whose failures are those of the library. */
+/** The same file, its failures as errors of the library. */
 function typed({ sizeBytes, read, write, resize, flush, close }: WritableFile, path: string): WritableFile {
   return {
     sizeBytes,
@@ -104,7 +104,7 @@ async function openWrite(entries: FileEntries, path: string): Promise<WritableFi
     await entries.putRecord(path, record);
   };
   await keep(record.sizeBytes);
-  // Writers of neighbouring bytes share a block, which is read, changed and replaced: one after the other.
+  // Writers of neighbouring bytes share a block, which is read, changed and replaced: they take turns.
   let turn: Promise<void> = Promise.resolve();
   const inTurn = (run: () => Promise<void>): Promise<void> => (turn = turn.catch(() => {}).then(run));
   return {
@@ -124,11 +124,11 @@ async function openWrite(entries: FileEntries, path: string): Promise<WritableFi
     resize: (sizeBytes) =>
       inTurn(async () => {
         const isShorter = sizeBytes < record.sizeBytes;
-        // The record first: a tab that is closed between the two must not leave a file whose bytes are gone.
+        // The record first: a tab that closes between the two must not leave a file without its bytes.
         await keep(sizeBytes);
         if (isShorter) await entries.cut(record, sizeBytes);
       }),
-    // What was put is kept.
+    // The cache keeps whatever was put.
     flush: () => turn,
     close: () => turn,
   };
@@ -169,8 +169,8 @@ class FileEntries {
   }
 
   /**
-   * Blocks that were never written read as zeros, as holes of files do; one that was evicted too, which the file's hash
-   * then tells.
+   * A block never written reads as zeros, like a hole in a file; so does an evicted one, and the file's hash exposes
+   * it.
    */
   async read({ id, sizeBytes }: FileRecord, path: string, into: Uint8Array, position: number): Promise<void> {
     if (position + into.length > sizeBytes)
@@ -194,7 +194,7 @@ class FileEntries {
     await this.#put(blockUrl(id, index), block);
   }
 
-  /** Forgets what is behind `sizeBytes`. */
+  /** Drops the bytes behind `sizeBytes`. */
   async cut({ id }: FileRecord, sizeBytes: number): Promise<void> {
     const index = Math.floor(sizeBytes / BLOCK_BYTES),
       rest = sizeBytes - index * BLOCK_BYTES,
@@ -209,9 +209,9 @@ class FileEntries {
     if (record !== undefined) await this.#drop(record.id, 0);
   }
 
-  /** The blocks stay where they are; only the record is another's. */
+  /** The blocks stay; only the record moves. */
   async move(from: string, to: string): Promise<void> {
-    const record = (await this.record(from)) ?? fail("file/write", `${this.#name}/${from}: is not there to be moved`),
+    const record = (await this.record(from)) ?? fail("file/write", `${this.#name}/${from}: no such file to move`),
       old = await this.record(to);
     await this.putRecord(from, { ...record, movingTo: to });
     await this.putRecord(to, { ...record, movingTo: undefined });

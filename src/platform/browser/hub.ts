@@ -1,5 +1,5 @@
 /**
- * Models from elsewhere in a browser: in the origin private file system, or in a Cache where there is none.
+ * Downloaded models in a browser: in the origin private file system, or in a Cache where there is none.
  *
  * @module
  */
@@ -14,10 +14,10 @@ import { browserModelStore } from "./model-store.ts";
 import { openDirectly, openThroughWorker, opensDirectly, WORKER_SOURCE } from "./opfs-access.ts";
 import type { FileAccess, FileWorker } from "./opfs-access.ts";
 
-/** Web Crypto hashes only what is in memory as a whole; these take a file piece by piece. */
+/** Web Crypto hashes only data that is in memory as a whole; these take a file piece by piece. */
 const HASHES = { sha1, sha256 };
 
-/** @throws OnebitError `hub/unavailable` from the stores where a page is not secure, or storage is switched off */
+/** @throws OnebitError `hub/unavailable` from the stores if the page is not secure or storage is switched off */
 export function browserHub(): HubPlatform {
   const store = (name: string): ModelStore => (hasPrivateFiles() ? privateFiles(name) : cacheEntries(name));
   return {
@@ -33,7 +33,7 @@ export function browserHub(): HubPlatform {
   };
 }
 
-/** Writing takes this thread's own right to it, or a worker that has it. */
+/** True if this thread may write files itself, or has a worker that may. */
 function hasPrivateFiles(): boolean {
   return (
     globalThis.navigator?.storage?.getDirectory !== undefined && (opensDirectly() || typeof Worker !== "undefined")
@@ -59,7 +59,7 @@ function cacheEntries(name: string): ModelStore {
   const absent = (): never =>
     fail(
       "hub/unavailable",
-      "this page has no storage: it wants https (or localhost), and a browser that is not told to keep nothing",
+      "this page has no storage: serve it over https (or localhost), and allow the browser to keep site data",
     );
   return browserCacheStore(
     {

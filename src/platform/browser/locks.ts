@@ -27,10 +27,7 @@ export function browserLocks(locks: Pick<LockManager, "request">, name: string):
   return lock;
 }
 
-/**
- * A lock of a browser is held while a promise is pending. Undefined when it is not to be had at once and that was asked
- * for.
- */
+/** A browser holds a lock while a promise is pending. Undefined if `wait` is false and the lock is taken. */
 function take(
   locks: Pick<LockManager, "request">,
   name: string,

@@ -1,8 +1,8 @@
 /**
- * Models in a browser's origin private file system: files on the disk that only this site sees.
+ * Keeps models in a browser's origin private file system: files on disk that only this site sees.
  *
  * Only workers may write such files in place (`createSyncAccessHandle`); a page's main thread asks a small worker of
- * its own to do it. There are no links, so a linked file is moved. Locks are the browser's, which go with their tab.
+ * its own. There are no links, so a linked file is moved. Locks are the browser's, which end with their tab.
  *
  * @module
  */
@@ -13,17 +13,17 @@ import { attempt } from "./failures.ts";
 import { browserLocks } from "./locks.ts";
 import type { FileAccess } from "./opfs-access.ts";
 
-/** What the store needs of a browser, so that tests can do without one. */
+/** What the store needs from a browser, so that tests can do without one. */
 export interface BrowserFiles {
-  /** The folder of the store, made if it is not there. */
+  /** The store's folder, created if needed. */
   root(): Promise<FileSystemDirectoryHandle>;
-  /** Opens a file for reads and writes in place. */
+  /** Opens a file for reading and writing in place. */
   open(handle: FileSystemFileHandle): Promise<FileAccess>;
   readonly locks: Pick<LockManager, "request">;
   estimate(): Promise<StorageEstimate>;
 }
 
-/** @param name for messages, and of the locks: the same in every tab */
+/** @param name for messages and locks; the same in every tab */
 export function browserModelStore(files: BrowserFiles, name: string): ModelStore {
   const folderOf = (path: string, create: boolean): Promise<FileSystemDirectoryHandle | undefined> =>
     folderAt(files, path.split("/").slice(0, -1), create);
@@ -37,7 +37,7 @@ export function browserModelStore(files: BrowserFiles, name: string): ModelStore
     const handle = await fileAt(from, false),
       folder = await folderOf(to, true);
     if (handle === undefined || folder === undefined)
-      return fail("file/write", `${name}/${from}: is not there to be moved`);
+      return fail("file/write", `${name}/${from}: no such file to move`);
     const movable = handle as FileSystemFileHandle & {
       move?(folder: FileSystemDirectoryHandle, name: string): Promise<void>;
     };
@@ -57,7 +57,7 @@ export function browserModelStore(files: BrowserFiles, name: string): ModelStore
       attempt(`${name}/${path}`, "file/read", async () => {
         const folder = await folderAt(files, path === "" ? [] : path.split("/"), false),
           found: { name: string; isFolder: boolean }[] = [];
-        // The types of TypeScript do not know that folders can be walked.
+        // TypeScript's types do not know that folders are iterable.
         const entries = folder as unknown as AsyncIterable<[string, FileSystemHandle]> | undefined;
         if (entries !== undefined)
           for await (const [entry, handle] of entries)
@@ -108,7 +108,7 @@ function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** Undefined for what is not there, or is a folder where a file was looked for. */
+/** Undefined if it does not exist, or is a folder instead of a file. */
 async function orAbsent<T>(found: Promise<T> | undefined): Promise<T | undefined> {
   return await found?.catch((error: unknown) => {
     if (error instanceof Error && (error.name === "NotFoundError" || error.name === "TypeMismatchError"))
@@ -133,7 +133,7 @@ function writableFile(access: FileAccess, path: string): WritableFile {
     write: (bytes, position) =>
       attempt(path, "file/write", async () => {
         const written = await access.write(bytes, position);
-        // Firefox and Safari write what fits, and say how much that was.
+        // Firefox and Safari write what fits, and return how much.
         if (written !== bytes.length) fail("hub/no-space", `${path}: wrote ${written} of ${bytes.length} bytes`);
       }),
     resize: (sizeBytes) => attempt(path, "file/write", () => access.resize(sizeBytes)),
@@ -142,7 +142,7 @@ function writableFile(access: FileAccess, path: string): WritableFile {
   };
 }
 
-/** Copies piece by piece where a browser cannot move files. */
+/** Copies piece by piece in browsers that cannot move files. */
 const COPY_BYTES = 4 * 1024 * 1024;
 
 async function copyOver(
@@ -163,7 +163,7 @@ async function copyOver(
     await access.flush();
     await access.close();
   } catch (error) {
-    // Half a copy must not be taken for the file.
+    // Half a copy must not pass for the file.
     await access.close().catch(() => {});
     await folder.removeEntry(baseName(paths.to)).catch(() => {});
     throw error;

@@ -1,12 +1,11 @@
 /**
- * A turn of a browser's event loop without a timer's wait: 4 ms, and a whole second in a tab that is hidden.
+ * A turn of a browser's event loop without a timer's wait of 4 ms, or a whole second in a hidden tab.
  *
  * @module
  */
 
 export async function nextTurn(): Promise<void> {
-  // Twice: Chromium puts a timer that is due behind the messages sent before it looked. The second stands behind the
-  // timer.
+  // Twice: Chromium puts a due timer behind messages sent before it looked; the second comes after the timer.
   await message();
   await message();
 }

@@ -1,23 +1,22 @@
 /**
- * Reading and writing files of the origin private file system in place: directly in a worker, and through a worker
- * elsewhere.
+ * Reads and writes files of the origin private file system in place: directly in a worker, elsewhere through a worker.
  *
  * @module
  */
 
-/** A file open for reads and writes; one holder at a time, says the browser. */
+/** A file open for reading and writing; the browser allows one holder at a time. */
 export interface FileAccess {
   size(): Promise<number>;
-  /** As many bytes as there are, at most `lengthBytes`. */
+  /** As many bytes as there are, up to `lengthBytes`. */
   read(position: number, lengthBytes: number): Promise<Uint8Array>;
-  /** Resolves to how many bytes were written. */
+  /** Resolves to the number of bytes written. */
   write(bytes: Uint8Array, position: number): Promise<number>;
   resize(sizeBytes: number): Promise<void>;
   flush(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** The part of the standard that TypeScript declares for workers only. */
+/** The part of the standard that TypeScript declares only for workers. */
 interface SyncAccessHandle {
   getSize(): number;
   read(into: Uint8Array, options: { at: number }): number;
@@ -29,7 +28,7 @@ interface SyncAccessHandle {
 
 type SyncFileHandle = FileSystemFileHandle & { createSyncAccessHandle(): Promise<SyncAccessHandle> };
 
-/** Whether this thread may open files by itself. */
+/** Whether this thread may open files itself. */
 export function opensDirectly(): boolean {
   return typeof FileSystemFileHandle !== "undefined" && "createSyncAccessHandle" in FileSystemFileHandle.prototype;
 }
@@ -50,8 +49,8 @@ export async function openDirectly(handle: FileSystemFileHandle): Promise<FileAc
 }
 
 /**
- * What the worker does for each message: `[id, op, file, ...arguments]`; it answers `[id, result]` or `[id, undefined,
- * name, message]`.
+ * The worker's answer to each message `[id, op, file, ...arguments]`: `[id, result]` or `[id, undefined, name,
+ * message]`.
  */
 export const WORKER_SOURCE = `
 const files = new Map();
@@ -79,7 +78,7 @@ onmessage = async ({ data: [id, op, ...args] }) => {
   }
 };`;
 
-/** The part of a `Worker` that is used. */
+/** The part of a `Worker` we use. */
 export interface FileWorker {
   postMessage(message: readonly unknown[]): void;
   onAnswer(
@@ -89,8 +88,8 @@ export interface FileWorker {
 }
 
 /**
- * Opens files by asking a worker, which is started at the first one and serves all. It is told where a file is below
- * the `root` of the private files: WebKit sends no handles.
+ * Opens files through a worker, which starts with the first and serves all. Messages name files by their path below the
+ * `root` of the private files, because WebKit sends no handles.
  */
 export function openThroughWorker(
   startWorker: () => FileWorker,
@@ -105,7 +104,7 @@ export function openThroughWorker(
     return {
       size: async () => (await ask("size", file)) as number,
       read: async (position, lengthBytes) => (await ask("read", file, position, lengthBytes)) as Uint8Array,
-      // Copied by the message: the caller's buffer stays the caller's.
+      // The message copies the bytes, so the caller keeps its buffer.
       write: async (bytes, position) => (await ask("write", file, bytes, position)) as number,
       resize: async (sizeBytes) => void (await ask("resize", file, sizeBytes)),
       flush: async () => void (await ask("flush", file)),
@@ -114,7 +113,7 @@ export function openThroughWorker(
   };
 }
 
-/** Questions by number, answers to whoever asked. */
+/** Numbers the questions, and returns each answer to its asker. */
 function asking(worker: FileWorker): (op: string, ...args: unknown[]) => Promise<unknown> {
   const waiting = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();
   let nAsked = 0,

@@ -1,5 +1,5 @@
 /**
- * Browsers, in a page or in a worker: paths are URLs, threads are Worker threads from a Blob URL.
+ * Browsers, in a page or a worker: paths are URLs, threads are Workers from a Blob URL.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import { startBlobWorker } from "./blob-worker.ts";
 import { nextTurn } from "./next-turn.ts";
 
 /**
- * The platform over what every browser has; threads where the page is isolated and this thread may wait for them.
- * @param hub where models are kept, for a program that brings the code of it
+ * The platform on what every browser has; with threads if the page is isolated and this thread may wait for them.
+ * @param hub where models are kept, for programs that include its code
  */
 export function browserPlatform(hub?: HubPlatform): Platform {
   const noThreadsReason = whyNoThreads();
@@ -28,15 +28,15 @@ export function browserPlatform(hub?: HubPlatform): Platform {
   };
 }
 
-/** As a link of the page, or in a worker of the worker's own address, would be read. */
+/** Resolves a path as the page would, or in a worker, against the worker's own address. */
 function absolute(path: string): string {
   return new URL(path, globalThis.document?.baseURI ?? globalThis.location?.href).href;
 }
 
-/** Undefined where threads can be had. */
+/** Undefined if threads are available. */
 function whyNoThreads(): string | undefined {
   if (typeof Worker === "undefined") return "this kind of worker cannot start others";
-  // Without isolation a shared memory can be made, but no worker be given it.
+  // Without isolation a shared memory can be made, but not sent to a worker.
   if (globalThis.crossOriginIsolated !== true) {
     return (
       "the page is not cross-origin isolated: serve it with Cross-Origin-Opener-Policy: same-origin and " +
@@ -48,7 +48,7 @@ function whyNoThreads(): string | undefined {
   return undefined;
 }
 
-/** Threads meet at barriers, where the first to arrive sleeps. Browsers refuse that to a page's main thread. */
+/** Threads meet at barriers, where the first to arrive sleeps; browsers forbid that on a page's main thread. */
 function mayWait(): boolean {
   try {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1);
@@ -79,7 +79,7 @@ function spawnThread(source: string, data: unknown): Thread {
     });
   const ready = said("ready"),
     ended = said("ended");
-  // What goes wrong before `ready` is told there; a thread whose end nobody awaits must not be reported a second time.
+  // `ready` reports failures before the start; if nobody awaits the end, it must not count as unhandled.
   ended.catch(() => {});
   void ready.finally(revoke).catch(() => {});
   worker.postMessage(data);

@@ -6,7 +6,7 @@
 import type { Platform } from "../../core/platform.ts";
 import { nodePlatform } from "../node/platform.ts";
 
-/** The platform over Bun's edition of Node's modules. */
+/** The platform on Bun's version of Node's modules. */
 export function bunPlatform(): Platform {
   return { ...nodePlatform(), name: "bun" };
 }

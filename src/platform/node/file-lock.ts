@@ -1,9 +1,9 @@
 /**
- * A lock between processes: a file that only its maker may have. Node has no `flock`, so the file says who holds it,
- * and a holder that died is recognised:
+ * A lock between processes: a file that only its maker may have. Node has no `flock`, so the file names its holder, and
+ * others recognise a dead one:
  *
- * - on this machine by its process being gone (its number and its start time, for numbers are reused);
- * - on another machine, or where that cannot be told, by the file's time, which a living holder renews.
+ * - on this machine by its process being gone (by number and start time, as numbers are reused);
+ * - on another machine, or if that cannot be told, by the file's time, which a living holder renews.
  *
  * @module
  */
@@ -19,20 +19,20 @@ export type LockFs = Pick<
 interface Holder {
   readonly token: string;
   readonly pid: number;
-  /** Of this machine and, in containers, of its process numbers. */
+  /** This machine and, in containers, its namespace of process numbers. */
   readonly machine: string;
-  /** When the process began, as the system counts; absent where it cannot be read. */
+  /** When the process began, by the system's clock; absent if unreadable. */
   readonly started: string | undefined;
 }
 
 const RENEW_MS = 5000;
-/** Twelve renewals missed: a process that computes or sleeps for a minute loses the lock, which it then notices. */
+/** Twelve missed renewals: a process that computes or sleeps for a minute loses the lock, and notices. */
 const STALE_MS = 60_000;
-/** A file's content follows its creation at once; after this it never will. */
+/** A holder writes the file right after creating it; after this long it never will. */
 const EMPTY_STALE_MS = 5000;
 const POLL_MS = 100;
 
-/** @throws OnebitError `aborted`; errors of `node:fs` as they are */
+/** @throws OnebitError `aborted`; errors of `node:fs` unchanged */
 export async function lockFile(
   path: string,
   { wait = true, keepsWhileAlive = false, signal, onWait }: LockOptions,
@@ -54,7 +54,7 @@ export async function lockFile(
   }
 }
 
-/** Who holds the lock, in words; undefined when nobody does, or that cannot be read. */
+/** The holder in words; undefined if there is none, or it cannot be read. */
 export async function describeHolder(path: string, fs: LockFs = nodeFs()): Promise<string | undefined> {
   const holder = await readHolder(fs, path),
     self = await describeSelf();
@@ -66,12 +66,12 @@ export async function describeHolder(path: string, fs: LockFs = nodeFs()): Promi
 function held(fs: LockFs, path: string, holder: Holder): StoreLock {
   const isHeld = async (): Promise<boolean> => {
     const found = await readHolder(fs, path);
-    // A disk that fails to read is no sign that somebody took it.
+    // A failed read does not mean that somebody took it.
     return found === UNREADABLE || found?.token === holder.token;
   };
   const timer = setInterval(() => {
     const now = new Date();
-    // A lock that is gone is noticed by isHeld.
+    // If it is gone, isHeld will notice.
     void isHeld()
       .then((mine) => (mine ? fs.utimes(path, now, now) : undefined))
       .catch(() => {});
@@ -81,7 +81,7 @@ function held(fs: LockFs, path: string, holder: Holder): StoreLock {
     isHeld,
     async release() {
       clearInterval(timer);
-      // One that cannot be removed now is free when this process has ended.
+      // If it cannot be removed now, it is free once this process ends.
       if (await isHeld()) await fs.rm(path, { force: true }).catch(() => {});
     },
   };
@@ -90,8 +90,8 @@ function held(fs: LockFs, path: string, holder: Holder): StoreLock {
 /** True when the lock may be free now. */
 async function removeIfStale(fs: LockFs, path: string, self: Holder, keepsWhileAlive: boolean): Promise<boolean> {
   if (!(await isStale(fs, path, self, keepsWhileAlive))) return false;
-  // Several may find it stale, and one of them may hold it anew before the next removes it: they remove one by one, and
-  // each looks again when it is its turn.
+  // Several may find it stale, and one may hold it anew before the next removes it. So they remove in turns, and each
+  // looks again at its turn.
   const turn = `${path}.turn`;
   if (
     !(await fs.writeFile(turn, "", { flag: "wx" }).then(
@@ -109,7 +109,7 @@ async function removeIfStale(fs: LockFs, path: string, self: Holder, keepsWhileA
   }
 }
 
-/** Gone counts as stale. */
+/** A missing lock counts as stale. */
 async function isStale(fs: LockFs, path: string, self: Holder, keepsWhileAlive: boolean): Promise<boolean> {
   const holder = await readHolder(fs, path);
   if (holder === undefined) return await isOlder(fs, path, EMPTY_STALE_MS);
@@ -124,7 +124,7 @@ async function isOlder(fs: LockFs, path: string, thanMs: number): Promise<boolea
 }
 
 /**
- * A holder that was only slow may release the lock now, and another take it: what is moved is then not the stale one,
+ * A holder that was only slow may release the lock now, and another take it: then the moved file is not the stale one,
  * and goes back.
  */
 async function remove(fs: LockFs, path: string, self: Holder): Promise<boolean> {
@@ -142,7 +142,7 @@ async function remove(fs: LockFs, path: string, self: Holder): Promise<boolean> 
   return true;
 }
 
-/** `alive` only where it is sure: the process has the number, and began when the holder did. */
+/** `alive` only if certain: the process has the number, and began when the holder did. */
 async function stateOf(holder: Holder, self: Holder): Promise<"alive" | "dead" | "unknown"> {
   if (holder.machine !== self.machine) return "unknown";
   try {
@@ -160,13 +160,13 @@ function tokenOf(holder: Holder | typeof UNREADABLE | undefined): string | undef
   return holder === UNREADABLE ? undefined : holder?.token;
 }
 
-/** The file is there, but the system does not give what it holds. */
+/** The file is there, but cannot be read. */
 const UNREADABLE = "unreadable";
 
-/** Undefined where there is no file, or one that names no holder. */
+/** Undefined if there is no file, or it names no holder. */
 async function readHolder(fs: LockFs, path: string): Promise<Holder | typeof UNREADABLE | undefined> {
   try {
-    // Reading a pipe that somebody put there would wait for ever.
+    // Reading a pipe put there would wait forever.
     if (!(await fs.stat(path)).isFile()) return undefined;
     const { token, pid, machine, started } = JSON.parse(await fs.readFile(path, "utf8")) as Record<string, unknown>;
     const isHolder =
@@ -187,7 +187,7 @@ async function describeSelf(): Promise<Holder> {
   const fs = nodeFs(),
     os = process.getBuiltinModule("node:os");
   const token = process.getBuiltinModule("node:crypto").randomBytes(8).toString("hex");
-  // Containers on one machine may share its name and yet count their processes apart.
+  // Containers on one machine may share its name but number their processes separately.
   const [boot, numbers] = await Promise.all([
     fs.readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => ""),
     fs.readlink("/proc/self/ns/pid").catch(() => ""),
@@ -200,7 +200,7 @@ async function describeSelf(): Promise<Holder> {
   };
 }
 
-/** Fields 3 and 22 of Linux's /proc/PID/stat; the name in parentheses before them may hold anything. */
+/** Fields 3 and 22 of Linux's /proc/PID/stat; the name in parentheses before them may contain anything. */
 async function processStat(pid: number): Promise<{ readonly started: string | undefined; readonly isZombie: boolean }> {
   const stat = await nodeFs()
     .readFile(`/proc/${pid}/stat`, "utf8")

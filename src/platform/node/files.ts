@@ -1,8 +1,8 @@
 /**
- * Writing files in Node so that a crash at any moment leaves the old contents or the new, never a mixture.
+ * Writes files in Node so that a crash at any moment leaves the old contents or the new, never a mixture.
  *
- * A write that must be whole goes to a temporary file, which is forced to the disk before it takes the real name;
- * then the folder is forced too, or a power cut could take the new name back.
+ * A write that must be whole goes to a temporary file, which is forced to disk before it takes the real name; then the
+ * folder is forced too, or a power cut could take the new name back.
  *
  * @module
  */
@@ -17,14 +17,14 @@ import { type LockFs, describeHolder, lockFile } from "./file-lock.ts";
 type FolderFs = Pick<typeof import("node:fs/promises"), "mkdir" | "open">;
 export type NodeFs = LockFs & Pick<typeof import("node:fs/promises"), "mkdir" | "open" | "readdir">;
 
-/** One write call at most: Node takes lengths below 2 GiB. */
+/** Largest single write: Node takes lengths below 2 GiB. */
 const WRITE_BYTES_MAX = 1 << 30;
 
 const LOCK_POLL_MS = 100;
-/** Twice as long as a lock with nothing in it counts as one that is being written. */
+/** Twice the time for which an empty lock counts as being written. */
 const LOCK_WAIT_MS = 10_000;
 
-/** What to do about the failures that people meet. */
+/** Advice on the failures that people meet. */
 const ADVICE: Readonly<Record<string, string>> = {
   ENOSPC: "no space is left on the disk; free some, or write elsewhere",
   EDQUOT: "the disk quota is used up; free some space, or write elsewhere",
@@ -39,7 +39,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   EMFILE: "too many files are open",
 };
 
-/** File systems that cannot force a folder to the disk say so with these; on Windows none can. */
+/** The codes of file systems that cannot force a folder to disk; on Windows none can. */
 const NO_FOLDER_SYNC: readonly string[] = ["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
 const NO_FOLDER_SYNC_ON_WINDOWS: readonly string[] = ["EPERM", "EISDIR", "EACCES"];
 
@@ -84,7 +84,7 @@ async function writeFileAtomically(
     await handle.close().catch(failHere);
     await fs.rename(temporary, path).catch(failHere);
   } catch (error) {
-    // The first failure is the one to report; a temporary file that cannot be removed now, the next save will.
+    // Report the first failure; if the temporary file cannot be removed now, the next save will.
     await handle.close().catch(() => {});
     await fs.rm(temporary, { force: true }).catch(() => {});
     throw error;
@@ -105,7 +105,7 @@ async function appendLine(fs: NodeFs, path: string, text: string): Promise<void>
 
 async function syncFile(fs: NodeFs, path: string): Promise<void> {
   try {
-    // A file open for reading alone cannot be forced to the disk on Windows.
+    // Windows cannot force a file opened only for reading to disk.
     const handle = await fs.open(path, "r+");
     await handle.sync().finally(() => handle.close());
     await syncFolder(fs, folderOf(path));
@@ -120,13 +120,13 @@ async function takeLock(fs: NodeFs, path: string): Promise<StoreLock | HeldBy> {
     if (lock !== undefined) return lock;
     const heldBy = await describeHolder(path, fs);
     if (heldBy !== undefined) return { heldBy };
-    if (Date.now() - beganMs > LOCK_WAIT_MS) return { heldBy: "a process that its file does not name" };
-    // Released in this moment; or empty, by a holder that is writing it or died then, which the lock finds out.
+    if (Date.now() - beganMs > LOCK_WAIT_MS) return { heldBy: "an unknown process" };
+    // Just released; or empty: its holder is writing it or died, which the lock will find out.
     await new Promise<void>((resolve) => setTimeout(resolve, LOCK_POLL_MS));
   }
 }
 
-/** Makes the folder and those above it, on the disk when this resolves. @throws errors of `node:fs` as they are */
+/** Makes the folder and those above it, on disk when this resolves. @throws errors of `node:fs` unchanged */
 export async function makeFolder(fs: FolderFs, path: string): Promise<void> {
   const absolute = process.getBuiltinModule("node:path").resolve(path),
     first = await fs.mkdir(absolute, { recursive: true });
@@ -150,7 +150,7 @@ async function removeFile(fs: NodeFs, path: string): Promise<void> {
   await fs.rm(path, { force: true }).catch((cause: unknown) => failToWrite(path, "remove", cause));
 }
 
-/** A write may take a part only; of a full disk, for example. */
+/** A write may take only a part, for example on a full disk. */
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.length - done, WRITE_BYTES_MAX));
@@ -159,10 +159,7 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/**
- * What a folder's names are is on the disk when this resolves, where the system can do that. @throws errors of
- * `node:fs` as they are
- */
+/** Forces a folder's names to disk, where the system can. @throws errors of `node:fs` unchanged */
 export async function syncFolder(fs: FolderFs, path: string): Promise<void> {
   try {
     const handle = await fs.open(path, "r");

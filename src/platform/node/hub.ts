@@ -1,6 +1,5 @@
 /**
- * Models from elsewhere on Node, Deno and Bun: the cache that the huggingface_hub library uses too, and one for other
- * URLs.
+ * Downloaded models on Node, Deno and Bun: the cache shared with the huggingface_hub library, and one for other URLs.
  *
  * @module
  */

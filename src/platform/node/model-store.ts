@@ -1,5 +1,5 @@
 /**
- * Models as files of a folder, through `node:fs`: on Node, Deno and Bun.
+ * Keeps models as files of a folder, through `node:fs`: on Node, Deno and Bun.
  *
  * @module
  */
@@ -20,8 +20,7 @@ export type ModelFs = LockFs &
   >;
 
 /**
- * @param folder asked for when it is first needed: where environment variables need a permission, making a store does
- * not
+ * @param folder called on first use: reading environment variables may need a permission, making a store does not
  * @param openRead opens a file by its whole path, as the platform does
  */
 export function nodeModelStore(
@@ -83,7 +82,7 @@ export function nodeModelStore(
       }),
     lock,
     async freeBytes() {
-      // Some file systems over a network tell nothing.
+      // Some network file systems report nothing.
       const { bavail, bsize, blocks } = await fs
         .statfs(await nearestFolder(fs, folder()))
         .catch(() => ({ bavail: 0, bsize: 0, blocks: 0 }));
@@ -93,7 +92,7 @@ export function nodeModelStore(
   };
 }
 
-/** Undefined for what is not there, or is no link, or lies below a file. */
+/** Undefined if it does not exist, is no link, or lies below a file. */
 function absent(error: NodeJS.ErrnoException): undefined {
   if (["ENOENT", "ENOTDIR", "EINVAL", "UNKNOWN"].includes(error.code ?? "")) return undefined;
   return fail("file/read", error.message, error);
@@ -132,9 +131,7 @@ function writableFile(handle: FileHandle, path: string): WritableFile {
   };
 }
 
-/**
- * Opens a file, made where there is none, whose name is on the disk: or a power cut would take all that it is to hold.
- */
+/** Opens a file, created if needed, with its name on disk; otherwise a power cut would take its contents too. */
 async function openForChanges(fs: ModelFs, path: string): Promise<FileHandle> {
   const { O_RDWR, O_CREAT } = process.getBuiltinModule("node:fs").constants,
     handle = await fs.open(path, O_RDWR | O_CREAT, 0o666);
@@ -150,7 +147,8 @@ async function openForChanges(fs: ModelFs, path: string): Promise<FileHandle> {
 }
 
 /**
- * Relative links, so that a cache may be moved; made aside and renamed, so that there is always the old one or the new.
+ * Makes a relative link, so that a cache may be moved; made aside and renamed, so there is always the old link or the
+ * new.
  */
 async function linkOrMove(fs: ModelFs, link: string, target: string): Promise<void> {
   const path = process.getBuiltinModule("node:path"),
@@ -162,7 +160,7 @@ async function linkOrMove(fs: ModelFs, link: string, target: string): Promise<vo
     await fs.rename(temporary, link);
   } catch (error) {
     await fs.rm(temporary, { force: true }).catch(() => {});
-    // Windows without the right to make links, and file systems that have none.
+    // Windows without the right to make links, and file systems without links.
     if (
       !["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EACCES", "UNKNOWN"].includes(
         (error as NodeJS.ErrnoException).code ?? "",
@@ -175,8 +173,8 @@ async function linkOrMove(fs: ModelFs, link: string, target: string): Promise<vo
 }
 
 /**
- * Whether a folder is there, below `root`. What a link leads to elsewhere is not ours to remove.
- * @throws OnebitError `file/write` when it is elsewhere
+ * Whether a folder exists below `root`. A link's target elsewhere is not ours to remove.
+ * @throws OnebitError `file/write` if it is elsewhere
  */
 async function isInside(fs: ModelFs, folder: string, root: string): Promise<boolean> {
   const path = process.getBuiltinModule("node:path"),
@@ -188,7 +186,7 @@ async function isInside(fs: ModelFs, folder: string, root: string): Promise<bool
   return true;
 }
 
-/** The folder itself may be still to be made. */
+/** The folder itself may not exist yet. */
 async function nearestFolder(fs: ModelFs, folder: string): Promise<string> {
   const path = process.getBuiltinModule("node:path");
   for (let at = path.resolve(folder); ; at = path.dirname(at)) {

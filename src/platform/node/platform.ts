@@ -1,6 +1,6 @@
 /**
- * Node (and runtimes with Node's built-ins): files through `node:fs`, threads through `node:worker_threads`. The
- * modules are asked for by name at run time, so that bundlers for other runtimes see no import.
+ * Node (and runtimes with Node's built-ins): files through `node:fs`, threads through `node:worker_threads`. Loads the
+ * modules by name at run time, so that bundlers for other runtimes see no import.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { nodeFileStore } from "./files.ts";
 import { nodeHub } from "./hub.ts";
 import { openFile } from "./source.ts";
 
-/** The platform over Node's built-in modules. */
+/** The platform on Node's built-in modules. */
 export function nodePlatform(): Platform {
   const os = process.getBuiltinModule("node:os"),
     path = process.getBuiltinModule("node:path");
@@ -49,9 +49,9 @@ function spawnThread(source: string, data: unknown): Thread {
     worker.once("exit", (code) => reject(new Error(`the thread ended with code ${code}`)));
   });
   const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
-  // Or an error in a running thread would end the process; `ended` tells of it.
+  // Otherwise an error in a running thread would end the process; `ended` reports it.
   worker.on("error", () => {});
-  // Once it runs, a thread must not keep the process alive: a program that forgets close() still exits.
+  // A running thread must not keep the process alive: a program that forgets close() still exits.
   ready.then(
     () => worker.unref(),
     () => {},
@@ -64,7 +64,7 @@ function spawnThread(source: string, data: unknown): Thread {
       await ended;
     },
     async terminate() {
-      // Or the process may end, its event loop empty, while somebody still waits for this.
+      // Otherwise the process may end, its event loop empty, while somebody still waits for this.
       worker.ref();
       await worker.terminate();
     },

@@ -1,8 +1,8 @@
 /**
- * Requests through the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name. Deno and Bun see to it themselves, and so
- * does Node from 22.21 and 24 on with NODE_USE_ENV_PROXY=1. Elsewhere the package `undici`, which is Node's own fetch
- * with the proxies that Node leaves out, does it where it is installed: 1.7 MB that most programs never need, so it is
- * no dependency.
+ * Sends requests through the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name. Deno and Bun do so themselves, as
+ * does Node from 22.21 and 24 on with NODE_USE_ENV_PROXY=1. Elsewhere the package `undici` does, if installed: it is
+ * Node's own fetch with the proxies that Node leaves out. It has 1.7 MB that most programs never need, so it is no
+ * dependency.
  *
  * @module
  */
@@ -14,7 +14,7 @@ interface Undici {
   readonly ProxyAgent: new (url: string) => object;
 }
 
-/** @param environment gives what a variable is set to, undefined when it is not or empty */
+/** @param environment gives a variable's value, undefined if unset or empty */
 export function nodeFetch(environment: (name: string) => string | undefined): Fetch {
   const agents = new Map<string, object>();
   return async (url, init) => {
@@ -27,7 +27,7 @@ export function nodeFetch(environment: (name: string) => string | undefined): Fe
   };
 }
 
-/** Whether the runtime's own fetch does. */
+/** Whether the runtime's own fetch uses proxies. */
 function seesToProxies(environment: (name: string) => string | undefined): boolean {
   const { node, bun, deno } = process.versions;
   if (bun !== undefined || deno !== undefined) return true;
@@ -42,11 +42,11 @@ function seesToProxies(environment: (name: string) => string | undefined): boole
 
 interface Proxy {
   readonly url: string;
-  /** That named it. */
+  /** The variable that named it. */
   readonly variable: string;
 }
 
-/** @throws OnebitError `option/invalid` for a variable that is no address of a proxy */
+/** @throws OnebitError `option/invalid` for a variable that is not a proxy's address */
 export function proxyFor(
   { protocol, hostname, port }: URL,
   environment: (name: string) => string | undefined,
@@ -64,13 +64,13 @@ export function proxyFor(
     return undefined;
   const text = environment(variable) ?? "",
     url = text.includes("://") ? text : `http://${text}`;
-  // It may hold a password, so it is not shown.
+  // Not shown, as it may hold a password.
   if (!/^https?:\/\//i.test(url) || !URL.canParse(url))
     fail("option/invalid", `${variable}: wanted http://host:port or https://host:port`);
   return { url, variable };
 }
 
-/** Names and what is below them, with a port or without; `*` is all. */
+/** Matches names and their subdomains, with a port or without; `*` is all. */
 function isExempt(hostname: string, port: string, list: string): boolean {
   return list
     .toLowerCase()
@@ -86,10 +86,7 @@ function isExempt(hostname: string, port: string, list: string): boolean {
     });
 }
 
-/**
- * As the program that runs would find it (for the command line: beside this package), or in the folder it was started
- * in.
- */
+/** Found from the running program (the command line: beside this package), or from the working directory. */
 function findUndici(): Undici | undefined {
   const { createRequire } = process.getBuiltinModule("node:module"),
     { join } = process.getBuiltinModule("node:path"),
@@ -98,7 +95,7 @@ function findUndici(): Undici | undefined {
     try {
       return createRequire(from === process.argv[1] ? realpathSync(from) : from)("undici") as Undici;
     } catch {
-      // Not there, or too new for this Node: the next, and then a message that says what to do.
+      // Missing, or too new for this Node: try the next place, then tell what to do.
     }
   }
   return undefined;

@@ -1,12 +1,12 @@
 /**
- * A file of Node's as a source of bytes.
+ * A file in Node as a source of bytes.
  *
  * @module
  */
 import type { ByteSource } from "../../core/byte-source.ts";
 import { fail } from "../../core/errors.ts";
 
-/** One read call at most: Node takes lengths below 2 GiB. */
+/** Largest single read: Node takes lengths below 2 GiB. */
 const READ_BYTES_MAX = 1 << 30;
 
 type OpenFs = Pick<typeof import("node:fs/promises"), "open" | "stat">;
@@ -20,7 +20,7 @@ export async function openFile(
     cause.code === "ENOENT"
       ? fail("file/not-found", `${path}: no such file`, cause)
       : fail("file/read", `${path}: ${cause.message}`, cause);
-  // Before it is opened: that of a pipe waits for somebody to write to it, and for ever.
+  // Before opening: to open a pipe would wait forever for a writer.
   requireFile(path, await fs.stat(path).catch(refuse));
   const handle = await fs.open(path, "r").catch(refuse);
   const stat = await handle.stat().catch(async (cause: unknown) => {

@@ -1,5 +1,5 @@
 /**
- * workerd, which Cloudflare Workers run on: no files and no threads; paths are URLs.
+ * workerd, which runs Cloudflare Workers: no files and no threads; paths are URLs.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { fail } from "../../core/errors.ts";
 import type { Platform } from "../../core/platform.ts";
 import { openUrl } from "../open-url.ts";
 
-/** The platform over `fetch` alone. */
+/** The platform on `fetch` alone. */
 export function workerdPlatform(): Platform {
   return {
     name: "workerd",
@@ -17,8 +17,8 @@ export function workerdPlatform(): Platform {
     isFolder: async (path) => URL.canParse(path) && new URL(path).pathname.endsWith("/"),
     inFolder: (folder, name) => new URL(name, folder).href,
     beside: (file, name) => new URL(name, file).href,
-    // No nextTurn but the default: messages of a channel are delivered before the network is looked at, so with them
-    // nothing would stream, nor stop.
+    // The default nextTurn: messages of a channel arrive before the network is polled, so with them nothing would
+    // stream, nor stop.
     isolatesRequests: true,
     noThreadsReason: "workerd has no threads",
   };
