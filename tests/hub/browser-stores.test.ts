@@ -217,8 +217,8 @@ for (const [name, make] of Object.entries(stores)) {
   });
 }
 
-describe("want of room in a browser", () => {
-  test("is told as such, by whichever name the browser calls it", async () => {
+describe("lack of room in a browser", () => {
+  test("is reported, whatever the browser calls it", async () => {
     const quota = Object.assign(new Error("The quota has been exceeded."), { name: "QuotaExceededError" });
     for (const [what, write] of [
       [
@@ -257,7 +257,7 @@ describe("want of room in a browser", () => {
 });
 
 describe("where there is no storage at all", () => {
-  test("it is said, not crashed", async () => {
+  test("a typed error says so", async () => {
     const { hubStore, environment } = browserHub();
     assert.equal(environment("HF_TOKEN"), undefined);
     await rejectsWith(hubStore.stat("x"), /^hub\/unavailable$/, /https/);

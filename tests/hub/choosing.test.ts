@@ -43,7 +43,7 @@ describe("sources", () => {
     for (const [text, parsed] of cases) assert.deepEqual(parseSource(text, HUB_URL_DEFAULT), parsed, text);
   });
 
-  test("that lead out of a folder are none", () => {
+  test("that lead out of a folder are refused", () => {
     for (const path of [
       "",
       "..",
@@ -68,7 +68,7 @@ describe("sources", () => {
       assert.ok(isSafePath(path), path);
   });
 
-  test("give names that every system takes", () => {
+  test("give names that every OS accepts", () => {
     assert.equal(fileNameOf("https://x/a/b%20c.gguf?d"), "b_c.gguf");
     assert.equal(fileNameOf("https://x/"), "model");
     assert.equal(fileNameOf("https://x/%2e%2e%2fetc"), "_etc");
@@ -149,7 +149,7 @@ describe("choosing", () => {
       assert.deepEqual(chooseFiles(order, undefined, "x").paths, ["a-TQ1_0.gguf"]);
   });
 
-  test("what is named, with all that belongs to it", () => {
+  test("the named file, with all that belongs to it", () => {
     assert.deepEqual(
       choose(["x-IQ2_XXS.gguf", "y.gguf"], "x-IQ2_XXS.gguf").paths,
       ["x-IQ2_XXS.gguf"],
@@ -165,7 +165,7 @@ describe("choosing", () => {
     ]);
   });
 
-  test("nothing where there is nothing", () => {
+  test("nothing if there is nothing to choose", () => {
     const code = (wanted: string) => (error: unknown) => error instanceof OnebitError && error.code === wanted;
     for (const paths of [[], ["README.md"], ["x-TL2.gguf"], ["config.json"], ["model.safetensors"]])
       assert.throws(() => choose(paths), code("hub/no-model"));
@@ -179,7 +179,7 @@ describe("a journal", () => {
   const identity = { sizeBytes: 10_000_000, etag: '"x"', hash: undefined };
   const bytes = Buffer.concat([encodeHeader(identity), ...[0, 3, 4].map(encodePart)]);
 
-  test("cut anywhere says no more than it held", () => {
+  test("cut anywhere claims no more than it held", () => {
     assert.deepEqual([...decodeJournal(bytes)!.done], [0, 3, 4]);
     for (let end = 0; end < bytes.length; end++) {
       const found = decodeJournal(bytes.subarray(0, end));
@@ -188,7 +188,7 @@ describe("a journal", () => {
     }
   });
 
-  test("with zeros or garbage in it drops what is no part", () => {
+  test("with zeros or garbage in it drops lines that are no parts", () => {
     const torn = Buffer.concat([bytes, Buffer.from("\0\0\0\n7\n99999999999\n-1\n1e0\n04\n5\n")]);
     assert.deepEqual([...decodeJournal(torn)!.done], [0, 3, 4], "10,000,000 bytes have parts 0 to 4");
     for (const text of [
@@ -205,7 +205,7 @@ describe("a journal", () => {
     }
   });
 
-  test("is of the same file by its hash, else by size and ETag, else not", () => {
+  test("matches a file by its hash, else by size and ETag, else not", () => {
     assert.ok(isSameFile(identity, { ...identity }));
     assert.ok(!isSameFile(identity, { ...identity, etag: '"y"' }));
     assert.ok(!isSameFile(identity, { ...identity, sizeBytes: 1 }));
@@ -216,7 +216,7 @@ describe("a journal", () => {
 });
 
 describe("time", () => {
-  test("speed is of the last seconds", () => {
+  test("speed covers the last seconds", () => {
     const meter = new SpeedMeter(0);
     assert.deepEqual(meter.speed(100, 0), { bytesPerSecond: 0, remainingMs: undefined });
     meter.add(1000, 1000);
@@ -234,7 +234,7 @@ describe("time", () => {
     assert.equal(retryAfterMs(null, 0), undefined);
   });
 
-  test("tries end after so many without progress, and not while there is some", async () => {
+  test("tries end after so many without progress, never while there is progress", async () => {
     const { signal } = new AbortController(),
       policy = { attempts: 3, backoffMs: 0 };
     const failure = (): never => {

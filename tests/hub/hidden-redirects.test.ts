@@ -83,7 +83,7 @@ describe("headers of the caller", () => {
   const headers = { "X-Api-Key": "secret", Authorization: "Bearer secret" },
     names = Object.keys(headers);
 
-  test("stay with their host when it sends on to another", async () => {
+  test("stay with their host when it redirects to another", async () => {
     for (const target of [`${B}/m.gguf`, "https://a.test.evil.test/m.gguf", "https://a.test:8443/m.gguf"]) {
       const { seen, outcome } = await pullThere({ [`${A}/m.gguf`]: target, [target]: model }, { headers });
       assert.ok(!(outcome instanceof Error), String(outcome));
@@ -92,7 +92,7 @@ describe("headers of the caller", () => {
     }
   });
 
-  test("never go from https to http, nor does the file come that way", async () => {
+  test("never go from https to http, nor does the file", async () => {
     for (const options of [{ headers }, { headers: { Authorization: "x" } }, {}]) {
       const { seen, outcome } = await pullThere(
         { [`${A}/m.gguf`]: "http://a.test/m.gguf", "http://a.test/m.gguf": model },
@@ -137,7 +137,7 @@ describe("headers of the caller", () => {
     assertKept(seen, names);
   });
 
-  test("the hub's token alone: the browser itself leaves it behind, where it is one that does", async () => {
+  test("the hub's token alone: a browser that drops it on redirects does so", async () => {
     const list = JSON.stringify({
       sha: COMMIT,
       siblings: [{ rfilename: "m.gguf", lfs: { sha256: sha256(model), size: model.length } }],

@@ -195,7 +195,7 @@ describe("the list", () => {
     assert.ok(isThere());
   });
 
-  test("what is not there, or being downloaded, is not removed", async () => {
+  test("what is missing or being downloaded is not removed", async () => {
     await rejectsWith(removeModel("hf:o/none", place.hub), /^file\/not-found$/, /o\/none/);
     await rejectsWith(removeModel("hf:o/m/none.gguf", place.hub), /^file\/not-found$/, /none/);
     await rejectsWith(removeModel(`${server.url}/none.gguf`, place.hub), /^file\/not-found$/, /none/);

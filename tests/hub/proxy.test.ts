@@ -111,7 +111,7 @@ describe("a proxy of the environment", () => {
     assert.ok(proxied.length > 0);
   });
 
-  test("that nothing here can use: the error says what to do, and nothing goes around it", async () => {
+  test("that nothing here supports: the error says what to do, and no request bypasses it", async () => {
     server.requests.length = 0;
     const { code, message } = await pullWith({ HTTP_PROXY: address() });
     assert.equal(code, "hub/network");
@@ -122,7 +122,7 @@ describe("a proxy of the environment", () => {
     assert.equal(server.requests.length, 0);
   });
 
-  test("is left out for what NO_PROXY names, and for the other scheme", async () => {
+  test("is bypassed for hosts in NO_PROXY, and for the other scheme", async () => {
     const environments: readonly Record<string, string>[] = [
       { HTTP_PROXY: address(), NO_PROXY: "127.0.0.1" },
       { HTTP_PROXY: address(), no_proxy: "*" },

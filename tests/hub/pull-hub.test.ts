@@ -117,7 +117,7 @@ describe("the cache", () => {
     assert.ok(readFileSync(next.files[0].path ?? "").equals(model));
   });
 
-  test("keeps one copy also where there are no links, as in browsers", async () => {
+  test("keeps one copy even without links, as in browsers", async () => {
     const store = new MemoryModelStore({ hasLinks: false }),
       platform = memoryPlatform(store);
     const get = (options: HubOptions = {}): Promise<PulledModel> =>
@@ -286,7 +286,7 @@ describe("refusals", () => {
 });
 
 describe("without hashes in the list", () => {
-  test("the headers of the file tell them", async () => {
+  test("the file's headers supply them", async () => {
     server.repos.set("owner/mirror", {
       commit: COMMIT,
       files: { "m-TQ2_0.gguf": model, "config.json": config },
@@ -299,7 +299,7 @@ describe("without hashes in the list", () => {
 });
 
 describe("without the network", () => {
-  test("what is there is given, and said to be maybe old", async () => {
+  test("what is there is used, and marked as possibly stale", async () => {
     await pull("hf:owner/tiny");
     const nobody = await closedUrl(),
       away = await pull("hf:owner/tiny", { hubUrl: nobody });

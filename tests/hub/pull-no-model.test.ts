@@ -46,14 +46,14 @@ describe("what is no model", () => {
     });
   }
 
-  test("a login page to which a server sends on: both addresses are told", async () => {
+  test("a login page behind a redirect: the error names both addresses", async () => {
     server.plain.set("/login", { bytes: text("<!doctype html>") });
     server.fault = ({ path }) =>
       path === "/m.gguf" ? { status: 302, headers: { location: "/login?next=secret" } } : undefined;
     await rejectsWith(pull(), /^file\/unknown-format$/, /m\.gguf, redirected to http.*\/login\?….*: is a web page/);
   });
 
-  test("half a model: of a server whose file is cut, or that does not say where it ends", async () => {
+  test("half a model, from a server whose file is cut or has no announced end", async () => {
     const whole = readFileSync("models/shakespeare.gguf"),
       half = whole.subarray(0, whole.length >> 1);
     for (const fault of [{}, { noRanges: true }, { noLength: true }]) {
@@ -70,7 +70,7 @@ describe("what is no model", () => {
     }
   });
 
-  test("a page that answers in the middle of a download costs nothing of it", async () => {
+  test("a page served in the middle of a download costs none of its parts", async () => {
     const controller = new AbortController();
     server.bytesPerSecond = 4_000_000;
     await assert.rejects(
@@ -94,7 +94,7 @@ describe("what is no model", () => {
     assert.ok(contents(await pull({}, undefined, "/n.gguf")).equals(bytes));
   });
 
-  test("kept from before anybody looked: counts as absent", async () => {
+  test("kept by a version that did not check: counts as absent", async () => {
     await pull();
     const folder = join(place.urlFolder, "urls", readdirSync(join(place.urlFolder, "urls"))[0]),
       page = text("<html>Log in</html>");
@@ -112,7 +112,7 @@ describe("what is no model", () => {
     assert.ok(contents(await pull()).equals(bytes));
   });
 
-  test("is kept all the same when the caller names its hash", async () => {
+  test("is kept anyway when the caller gives its hash", async () => {
     const page = text("<html>A model of HTML</html>");
     server.plain.set("/page.html", { bytes: page });
     const pulled = await pull({ sha256: sha256(page) }, undefined, "/page.html");
@@ -120,13 +120,13 @@ describe("what is no model", () => {
     assert.ok(contents(pulled).equals(page));
   });
 
-  test("the format is what the bytes say, not the name", async () => {
+  test("the bytes decide the format, not the name", async () => {
     server.plain.set("/download", { bytes });
     assert.equal((await pull({}, undefined, "/download?id=3")).format, "gguf");
   });
 });
 
-describe("answers that were not asked for", () => {
+describe("unexpected answers", () => {
   const cases: readonly (readonly [name: string, fault: Fault, code: RegExp, message: RegExp])[] = [
     [
       "a range that is compressed",
@@ -146,7 +146,7 @@ describe("answers that were not asked for", () => {
     });
   }
 
-  test("a body compressed on the way is unpacked, and looked at", async () => {
+  test("a body compressed on the way is unpacked and checked", async () => {
     server.plain.set("/m.gguf", { bytes: gzipSync(bytes) });
     server.fault = () => ({ noRanges: true, headers: { "content-encoding": "gzip" } });
     assert.ok(contents(await pull()).equals(bytes));

@@ -194,7 +194,7 @@ describe("two processes", () => {
     }
   });
 
-  test("of which the first is killed: the second goes on at once with what is there", async () => {
+  test("of which the first is killed: the second continues at once from its parts", async () => {
     const cache = mkdtempSync(join(folder, "heir-"));
     server.bytesPerSecond = 5_000_000;
     const first = startPull(cache, "hf:owner/m");
@@ -215,7 +215,7 @@ describe("two processes", () => {
 });
 
 describe("a lock", () => {
-  test("of a process whose number another has now, of garbage, of another machine long ago: none holds", async () => {
+  test("of a reused process number, of garbage, of another machine long ago: is free", async () => {
     const { lockFile } = await import("../../src/platform/node/file-lock.ts");
     const { utimesSync } = await import("node:fs");
     const path = join(folder, "stale.lock"),
@@ -272,7 +272,7 @@ describe("a lock", () => {
     assert.equal(nHeld, 12);
   });
 
-  test("is waited for no longer than the caller wants", async () => {
+  test("waits no longer than the caller wants", async () => {
     const { lockFile } = await import("../../src/platform/node/file-lock.ts");
     const path = join(folder, "wanted.lock"),
       lock = await lockFile(path, {}),

@@ -45,7 +45,7 @@ describe("a plain URL", () => {
     assert.equal(server.requests.length, 4);
   });
 
-  test("comes while a browser asks whether it may stay: neither no answer nor a refusal stops it", async () => {
+  test("downloads while a browser asks whether to persist it: neither silence nor a refusal stops it", async () => {
     for (const answer of [() => new Promise<boolean>(() => {}), () => Promise.reject(new Error("no"))]) {
       let asked = 0;
       const persist = (): Promise<boolean> => (asked++, answer()),
@@ -66,7 +66,7 @@ describe("a plain URL", () => {
     assert.equal((await pull({ refresh: true })).fetchedBytes, 0);
   });
 
-  test("of one shard brings all", async () => {
+  test("of one shard fetches all", async () => {
     for (const no of [1, 2])
       server.plain.set(`/s-0000${no}-of-00002.gguf`, { bytes: modelBytes(100, no), etag: `"${no}"` });
     const { files } = await pull({}, undefined, "/s-00002-of-00002.gguf");
@@ -116,7 +116,7 @@ describe("a plain URL", () => {
     );
   });
 
-  test("an address that expires on the way is asked for again", async () => {
+  test("an address that expires midway is requested again", async () => {
     server.plain.set("/signed.gguf", { bytes, etag: '"one"' });
     let nSigned = 0;
     server.fault = ({ path }) => {
@@ -145,7 +145,7 @@ describe("faults that pass", () => {
   }
 
   // Of what came just before a cut, the fetch of Node may drop a buffer full.
-  test("cuts after any byte fetch next to nothing twice", async () => {
+  test("cuts after any byte cost almost no refetching", async () => {
     for (const cutAfterBytes of [1, 2, 65_536, 1_000_000, PART_BYTES - 1]) {
       server.reset();
       const path = `/cut-${cutAfterBytes}.gguf`;
@@ -156,7 +156,7 @@ describe("faults that pass", () => {
     }
   });
 
-  test("a file that changes on the way is begun anew", async () => {
+  test("a file that changes midway starts over", async () => {
     server.fault = (_request, index) => {
       if (index === 2) server.plain.set("/m.gguf", { bytes: other, etag: '"two"' });
       return undefined;
@@ -164,7 +164,7 @@ describe("faults that pass", () => {
     assert.ok(contents(await pull()).equals(other));
   });
 
-  test("a file that shrinks on the way is begun anew", async () => {
+  test("a file that shrinks midway starts over", async () => {
     server.plain.set("/m.gguf", { bytes });
     const half = bytes.subarray(0, 3_000_000);
     server.fault = (_request, index) => {
@@ -174,7 +174,7 @@ describe("faults that pass", () => {
     assert.ok(contents(await pull()).equals(half));
   });
 
-  test("Retry-After is waited for", async () => {
+  test("waits as Retry-After says", async () => {
     server.fault = (_request, index) => (index === 0 ? { status: 503, headers: { "retry-after": "1" } } : undefined);
     const begin = performance.now();
     await pull();
@@ -315,7 +315,7 @@ describe("stopping and going on", () => {
     await rejectsWith(pull({}, AbortSignal.abort(), "/x.gguf"), /^aborted$/, /abort/);
   });
 
-  test("what another file left behind under the same address is not mixed in", async () => {
+  test("leftovers of another file at the same address are not mixed in", async () => {
     const controller = new AbortController();
     server.bytesPerSecond = 4_000_000;
     await assert.rejects(
@@ -326,7 +326,7 @@ describe("stopping and going on", () => {
     assert.ok(contents(await pull()).equals(other));
   });
 
-  test("parts that rotted on the disk are found by the hash, and fetched anew", async () => {
+  test("parts that rotted on disk are found by the hash and fetched again", async () => {
     const controller = new AbortController();
     server.bytesPerSecond = 4_000_000;
     const options = { sha256: sha256(bytes) };
@@ -363,7 +363,7 @@ describe("stopping and going on", () => {
   });
 });
 
-describe("a body of which nobody knows the length", () => {
+describe("a body of unknown length", () => {
   test("has a limit, and leaves nothing", async () => {
     const store = new MemoryModelStore(),
       piece = new Uint8Array(16 * 1024 * 1024),
@@ -384,7 +384,7 @@ describe("a body of which nobody knows the length", () => {
     await rejectsWith(
       pullModel("https://x.test/m.gguf", platform, FAST),
       /^hub\/length$/,
-      /more than 17179869184 bytes, and does not say how many/,
+      /more than 17179869184 bytes, and does not announce how many/,
     );
     assert.ok(cameBytes <= 2 ** 34 + 4 * piece.length);
     assert.deepEqual([...store.files.keys()], []);
@@ -392,7 +392,7 @@ describe("a body of which nobody knows the length", () => {
 });
 
 describe("room", () => {
-  test("is asked for first", async () => {
+  test("is checked first", async () => {
     const store = new MemoryModelStore({ roomBytes: 1_000_000 });
     await rejectsWith(
       pullModel(`${server.url}/m.gguf`, memoryPlatform(store, store), FAST),
@@ -402,7 +402,7 @@ describe("room", () => {
     assert.ok(server.sentBytes <= PART_BYTES);
   });
 
-  test("that ends on the way is an error; with more room the download goes on", async () => {
+  test("that runs out midway is an error; with more room the download continues", async () => {
     const store = new MemoryModelStore({ roomBytes: 5_000_000, tellsRoom: false }),
       platform = memoryPlatform(store, store);
     await rejectsWith(pullModel(`${server.url}/m.gguf`, platform, FAST), /^hub\/no-space$/, /no room/);

@@ -337,7 +337,7 @@ describe("refused, naming the entry", () => {
       "a split at nothing",
       pre({ type: "Split", pattern: { String: "" }, behavior: "Isolated" }),
       "tokenizer/bad-vocabulary",
-      /pattern.String: wanted a text/,
+      /pattern.String: wanted a nonempty text/,
     ],
     [
       "a split at a very long text",

@@ -64,7 +64,7 @@ for (const [how, Refusing] of Object.entries(REFUSING)) {
   });
 }
 
-test("the text of a worker that never was is free again", () => {
+test("a worker that never started frees its text", () => {
   assert.equal(urls.length, 3);
   assert.deepEqual(
     urls.map((url) => resolveObjectURL(url)),

@@ -181,7 +181,7 @@ describe("appendLine", () => {
 });
 
 describe("folders", () => {
-  test("are made with those above, once more without an error, and listed in order", async () => {
+  test("are made with their parents, again without an error, and listed in order", async () => {
     const folder = join(freshFolder(), "a", "b");
     await files.makeFolder(folder);
     await files.makeFolder(folder);
@@ -198,7 +198,7 @@ describe("folders", () => {
     assert.equal(calls.filter((call) => call === "sync-folder").length, 2);
   });
 
-  test("fail with a typed error where they cannot be", async () => {
+  test("fail with a typed error if they cannot be", async () => {
     const folder = freshFolder();
     writeFileSync(join(folder, "file"), "");
     await assert.rejects(files.makeFolder(join(folder, "file")), isWriteError(/cannot make the folder/));
