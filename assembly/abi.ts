@@ -1,19 +1,19 @@
-// The numbers both sides agree on: step opcodes and fields, layouts, the control block of the threads.
-// Plain constants, so that AssemblyScript and TypeScript read this same file.
+// The numbers both sides agree on: step opcodes and fields, layouts, the control block of the threads. Plain constants,
+// so AssemblyScript and TypeScript can both read this file.
 
 // ---- a step: 24 words of 4 bytes; word 0 opcode, word 1 flags, words 2.. the fields of its opcode (program.ts) ----
 export const STEP_BYTES = 96;
 
-/** Every thread waits for the others after this step. Siblings that only share inputs leave it out. */
+/** Every thread waits for the others after this step. Siblings that share only inputs omit it. */
 export const FLAG_BARRIER = 1;
-/** They do when there are several rows: of one, a thread reads next only what it wrote itself. */
+/** The same, but only with several rows: with one, a thread next reads only what it wrote itself. */
 export const FLAG_BARRIER_BATCH = 16;
 /** The step works on the rows whose logits are wanted (state: headRowBegin, headRows), not on every row. */
 export const FLAG_HEAD_ROWS = 2;
 
-/** With one row, every thread makes it for itself, as row `thread` of the outputs, and nobody waits. */
+/** With one row, every thread makes its own copy, as row `thread` of the outputs, and nobody waits. */
 export const FLAG_OWN_ROW = 4;
-/** With one row, a thread's input is the row it made for itself. */
+/** With one row, a thread reads the copy it made itself. */
 export const FLAG_OWN_INPUT = 8;
 
 export const OP_EMBED = 1;
@@ -57,7 +57,7 @@ export const LAYOUT_TERNARY_DOT_BLOCK = 103;
 export const LAYOUT_BINARY_TABLE = 104;
 export const LAYOUT_BINARY_TABLE_BLOCK = 105;
 
-// ---- run state: what changes from one walk of the program to the next ----
+// ---- run state: changes from one walk of the program to the next ----
 export const STATE_ROWS = 0;
 export const STATE_POSITION = 4;
 export const STATE_HEAD_ROW_BEGIN = 8;
@@ -66,37 +66,37 @@ export const STATE_SCRATCH = 16;
 export const STATE_SCRATCH_STRIDE_BYTES = 20;
 export const STATE_BYTES = 64;
 
-// ---- control block of the threads: one cache line for each word that is waited on ----
+// ---- control block of the threads: one cache line for each word that threads wait on ----
 export const CONTROL_JOB = 0;
 export const CONTROL_PROGRAM = 4;
 export const CONTROL_STEPS = 8;
 export const CONTROL_STATE = 12;
 export const CONTROL_THREADS = 16;
-/** Sleeps at barriers until these are waited for with patience again (barrier.ts). */
+/** Sleeps left at barriers before threads spin for long again (barrier.ts). */
 export const CONTROL_HASTE = 20;
 /** Sleeps at barriers so far. */
 export const CONTROL_SLEPT = 24;
-/** Not 0: a thread has ended that others may wait for. */
+/** Not 0: a thread has ended, so others must not wait for it. */
 export const CONTROL_LOST = 28;
 export const CONTROL_JOB_SLEEPERS = 64;
 export const CONTROL_ARRIVED = 128;
 export const CONTROL_SLEEPERS = 192;
 export const CONTROL_BYTES = 256;
 
-/** Rows of a tile: outputs are padded to a multiple of it, and shared out between threads in whole tiles. */
+/** Rows of a tile: outputs are padded to a multiple of it, and threads share them in whole tiles. */
 export const TILE_ROWS = 32;
 
-/** Activations that share a scale where they are quantised in blocks: for table and dense layouts. */
+/** Activations that share a scale when quantised in blocks: for table and dense layouts. */
 export const TERNARY_BLOCK = 64;
 export const BINARY_BLOCK = 128;
 export const DENSE_BLOCK = 32;
 export const Q6_K_BLOCK = 256;
 
-/** Bytes of a block of Q6_K weights as it is packed, and of 64 activations that it meets (weights/q6-k.ts). */
+/** Bytes of a packed block of Q6_K weights, and of the 64 activations that go with it (weights/q6-k.ts). */
 export const Q6_K_BLOCK_BYTES = 212;
 export const Q6_K_ACTIVATION_BYTES = 144;
 
-/** Bytes of the tables of one group of weights (weights/tables.ts), and weights of a group. */
+/** Bytes of the tables of one group of weights (weights/tables.ts), and weights per group. */
 export const TABLE_BYTES = 32;
 export const TERNARY_GROUP = 2;
 export const BINARY_GROUP = 4;
@@ -105,30 +105,31 @@ export const BINARY_GROUP = 4;
 export const SHORT_BLOCK_WEIGHTS = 1280;
 export const SHORT_BLOCK_BYTES = 21824;
 
-/** Scratch of a thread in the matmuls of table layouts; short tables take a word for each row of activations more. */
+/** Scratch per thread in the matmuls of table layouts; short tables add a word per row of activations. */
 export const TERNARY_TABLE_SCRATCH_BYTES = 576;
 export const BINARY_TABLE_SCRATCH_BYTES = 1024;
 export const BLOCK_TABLE_SCRATCH_BYTES = 22528;
 /**
- * In those of dot products: four rows of a panel of so many weights (weights/ternary-dot-panel.ts), half of a level-1
- * cache.
+ * The same for dot products: four rows of a panel of this many weights (weights/ternary-dot-panel.ts), half of a
+ * level-1 cache.
  */
 export const PANEL_WEIGHTS = 4096;
 export const PANEL_SCRATCH_BYTES = 4 * PANEL_WEIGHTS;
 
 /**
- * A head's 8-bit cache (ops/attention-q8.ts): positions of a tile, bytes of a scale, and of a sum, which keys have too.
+ * A head's 8-bit cache (ops/attention-q8.ts): positions of a tile, bytes of a scale, and of a sum, which only keys
+ * have.
  */
 export const KV_Q8_POSITIONS = 64;
 export const KV_Q8_SCALE_BYTES = 4;
 export const KV_Q8_SUM_BYTES = 4;
-/** Scratch after the scores of a query. */
+/** Scratch behind the scores of a query. */
 export const KV_Q8_ROW_TAIL_BYTES = 16;
 
 /** Static data of the module (masks, shuffles) lives in the first page; the host places everything after it. */
 export const MODULE_RESERVED_BYTES = 65536;
 
-// ---- training: steps of the training build only (train/program.ts), which name their own sizes ----
+// ---- training: steps of the training build only (train/program.ts), which define their own sizes ----
 export const OP_TRAIN_FIRST = 64;
 export const OP_EMBED_ROWS = 64;
 export const OP_EMBED_ROWS_BACK = 65;
@@ -169,14 +170,14 @@ export const FORM_WEIGHT = 2;
 export const KIND_SILU = 0;
 export const KIND_RELU2 = 1;
 export const KIND_GELU = 2;
-/** Elements a partial sum over weights or gradients covers. */
+/** Elements per partial sum over weights or gradients. */
 export const SUM_CHUNK = 4096;
-/** Blocks of an f32 product (train/matmul-f32.ts) and the scratch they take for each thread. */
+/** Blocks of an f32 product (train/matmul-f32.ts), and their scratch per thread. */
 export const MATMUL_K_BLOCK = 384;
 export const MATMUL_N_BLOCK = 256;
 export const MATMUL_M_BLOCK = 16;
 export const MATMUL_SCRATCH_BYTES = 417920;
-/** Query rows of a step of the backward pass of attention. */
+/** Query rows per step of the backward pass of attention. */
 export const ATTENTION_TILE = 32;
 /** f32 fields of the optimiser's settings, in bytes. */
 export const SETTING_LEARNING_RATE = 0;

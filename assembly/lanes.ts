@@ -1,6 +1,6 @@
 /**
- * Whole-vector helpers for float rows whose length is not a multiple of four: the rest of a row goes through the same
- * vector arithmetic as its body, so a value's bits do not depend on where in the row it stands.
+ * Whole-vector helpers for float rows whose length is not a multiple of four: the rest of a row uses the same vector
+ * arithmetic as its body, so a value's bits do not depend on its place in the row.
  */
 import { interleaveHigh32, interleaveLow32 } from "./simd";
 

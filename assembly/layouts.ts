@@ -134,7 +134,7 @@ function dense(step: MatmulStep, n: i32, thread: i32, nThreads: i32): void {
   }
 }
 
-/** One row of a matrix as f32, whatever its layout: a head tied to the embeddings is stored once. */
+/** One row of a matrix as f32, in any layout: a head tied to the embeddings is stored once. */
 export function embedRow(step: EmbedStep, row: i32, out: usize): void {
   const layout = step.layout,
     w = step.weights,
@@ -172,7 +172,7 @@ export function embedRow(step: EmbedStep, row: i32, out: usize): void {
 
 /**
  * Packs a tile of codes (u8 [32][codeStride]; 0, 1, 2 for -1, 0, +1, or 0, 1 for -1, +1) into the tensor at dst.
- * @param kp columns, padded as the layout wants
+ * @param kp columns, padded for the layout
  */
 export function packTile(
   layout: i32,

@@ -1,7 +1,7 @@
 /**
- * Elementary functions of our own, so that every engine and CPU gives the same bits: WebAssembly fixes the result of
- * + - * / sqrt, and nothing else here is used. The maths is the textbook's: split the argument into a multiple of a
- * constant (kept in two or three parts, Cody and Waite 1980) and a small remainder, then a Taylor series.
+ * Our own elementary functions, so that every engine and CPU gives the same bits: WebAssembly fixes the results of + -
+ * * / sqrt, and this file uses nothing else. The maths is from textbooks: split the argument into a multiple of a
+ * constant (kept in two or three parts, Cody and Waite 1980) and a small remainder, then use a Taylor series.
  *
  * Largest error against exact values, over their domains: expF64, logF64, sinF64, cosF64 1 ulp; expF32x4 1 ulp.
  */
@@ -28,7 +28,7 @@ export function expF64(x: f64): f64 {
   const high = x - n * LN2_HIGH,
     low = n * LN2_LOW;
   const r = high - low,
-    rest = high - r - low; // what rounding took from r
+    rest = high - r - low; // the rounding error of r
   let p = 1.0 / 6227020800.0;
   p = p * r + 1.0 / 479001600.0;
   p = p * r + 1.0 / 39916800.0;
@@ -109,13 +109,13 @@ function circular(x: f64, quarterTurns: i32): f64 {
   const near = high - middle;
   const low = n * HALF_PI_LOW - (high - near - middle);
   const r = near - low,
-    rest = near - r - low; // what rounding took from r
+    rest = near - r - low; // the rounding error of r
   const quadrant = <i32>n + quarterTurns;
   const value = (quadrant & 1) == 0 ? sineSeries(r, rest) : cosineSeries(r, rest);
   return (quadrant & 2) == 0 ? value : -value;
 }
 
-/** Taylor series of sine up to r¹⁷; |r| ≤ pi/4. `rest`: to add to r. */
+/** Taylor series of sine up to r¹⁷; |r| ≤ pi/4. `rest` is added to r. */
 function sineSeries(r: f64, rest: f64): f64 {
   const z = r * r;
   let p = 1.0 / 355687428096000.0;
@@ -129,7 +129,7 @@ function sineSeries(r: f64, rest: f64): f64 {
   return r + (r * z * p + rest * (1.0 - 0.5 * z));
 }
 
-/** Taylor series of cosine up to r¹⁶; |r| ≤ pi/4. `rest`: to add to r. The rounding of 1 - z/2 is put back. */
+/** Taylor series of cosine up to r¹⁶; |r| ≤ pi/4. `rest` is added to r, and the rounding error of 1 - z/2 restored. */
 function cosineSeries(r: f64, rest: f64): f64 {
   const z = r * r;
   let p = 1.0 / 20922789888000.0;
@@ -155,9 +155,9 @@ function powerOf2(n: i32): f64 {
 }
 
 /**
- * Constants of expF32x4, in memory: V8 re-makes a splatted constant inside a loop, a load is one instruction. lowest
- * and highest argument; 1/ln 2; ln 2 in two parts, the first of 15 bits (times 8 bits: exact); 1/7! … 1/2!; 1; bias;
- * rounding.
+ * Constants of expF32x4, in memory: V8 rebuilds a splatted constant on every iteration, a load is one instruction.
+ * Lowest and highest argument; 1/ln 2; ln 2 in two parts, the first of 15 bits (times 8 bits: exact); 1/7! … 1/2!; 1;
+ * bias; rounding.
  */
 const EXP: usize = memory.data<f32>([
   -104.0,
@@ -212,15 +212,15 @@ function powersOf2(n: v128): v128 {
 }
 
 /**
- * Rounding, as in EXP; the lowest argument; five coefficients of 2^x - 1 over -1/2 … 1/2, the highest power's first,
- * which interpolate at the zeros of a Chebyshev polynomial; 1.
+ * Rounding, as in EXP; the lowest argument; five coefficients of 2^x - 1 over -1/2 … 1/2, highest power first, which
+ * interpolate at the zeros of a Chebyshev polynomial; 1.
  */
 const EXP2: usize = memory.data<f32>([
   12582912.0, -125.0, 0.0013381302123889327, 0.00966636836528778, 0.055503811687231064, 0.2402234971523285,
   0.6931471824645996, 1.0,
 ]);
 
-/** 2^x of lanes in (-125, 0], off by less than 3e-7 of it, 1 for 0; 0 below that, and for NaN. */
+/** 2^x of lanes in (-125, 0] with relative error below 3e-7, 1 for 0; 0 below that range, and for NaN. */
 export function exp2NegativeF32x4(x: v128): v128 {
   const rounded = f32x4.add(x, v128.load32_splat(EXP2)),
     r = f32x4.sub(x, f32x4.sub(rounded, v128.load32_splat(EXP2)));

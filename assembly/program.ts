@@ -1,11 +1,11 @@
 // The forward pass as data. A program is a flat list of steps in memory; `walk` runs them in order, each thread on its
-// share of the work, with a barrier where a step asks for one. The host writes a program once a model; what changes
-// from token to token (rows, position, which logits are wanted) is read from the run state. steps.ts has the fields of
+// share of the work, with a barrier where a step asks for one. The host writes a program once per model; whatever
+// changes from token to token (rows, position, which logits are wanted) is in the run state. steps.ts has the fields of
 // every step.
 //
-// A decoded token has one row, and steps that take a microsecond between barriers that take as long. So every thread
-// has a residual stream of its own, in row `thread` of x, and norms and prepares from it, in row `thread`, what its
-// matmuls read: of 15 barriers a layer 6 are left. With several rows these are shared out, and waited for.
+// A decoded token has one row, and a step of a microsecond would sit between barriers that take as long. So every
+// thread has its own residual stream, in row `thread` of x, and from it norms and prepares, in row `thread`, what its
+// matmuls read: 6 of 15 barriers per layer are left. Several rows are shared out, with barriers.
 import * as abi from "./abi";
 import { barrier } from "./barrier";
 import { hasFlag, isOwnRow, isSharedByRows, ownInput, share } from "./step";
@@ -146,7 +146,7 @@ function norm(step: NormStep, state: usize, n: i32, thread: i32, nThreads: i32):
   const xStride = step.xStride,
     begin = rowBegin(step, n, thread, nThreads),
     end = rowEnd(step, n, thread, nThreads);
-  // Of a batch one row may be wanted: that one all threads made together.
+  // Only one row of a batch may be wanted: all threads made that one together.
   let x = rowsOf(step, n, thread, load<i32>(state, abi.STATE_ROWS));
   if (hasFlag(step, abi.FLAG_HEAD_ROWS)) x += (<usize>load<i32>(state, abi.STATE_HEAD_ROW_BEGIN) * xStride) << 2;
   if (step.op == abi.OP_RMS_NORM)
@@ -154,8 +154,7 @@ function norm(step: NormStep, state: usize, n: i32, thread: i32, nThreads: i32):
   else layerNorm(x, xStride, step.weight, step.bias, step.y, step.yStride, begin, end, step.dim, step.eps);
 }
 
-// Heads are shared out, so that their norm, their rotation and the cache's keys of a head are one thread's work, with
-// no wait.
+// Threads share out heads, so one thread does a head's norm, rotation and cache keys, without a wait.
 
 function normHeads(step: HeadNormStep, n: i32, thread: i32, nThreads: i32): void {
   const headDim = step.headDim,
@@ -173,7 +172,7 @@ function normHeads(step: HeadNormStep, n: i32, thread: i32, nThreads: i32): void
   );
 }
 
-// A step that may have a row for each thread makes rows [rowBegin, rowEnd) of its outputs.
+// A step that may have one row per thread makes rows [rowBegin, rowEnd) of its outputs.
 
 function rowBegin(step: Step, n: i32, thread: i32, nThreads: i32): i32 {
   return isOwnRow(step, n) ? thread : share(n, 1, thread, nThreads);
@@ -183,10 +182,7 @@ function rowEnd(step: Step, n: i32, thread: i32, nThreads: i32): i32 {
   return isOwnRow(step, n) ? thread + 1 : share(n, 1, thread + 1, nThreads);
 }
 
-/**
- * The address at which row `rowBegin` of the input is the row to be read: of nInput = 1 row, the only one or the
- * thread's own.
- */
+/** The address that puts the row to read at row `rowBegin`: if nInput = 1, the only row or the thread's own. */
 function rowsOf(step: RowsStep, n: i32, thread: i32, nInput: i32): usize {
   return step.x - (isOwnRow(step, n) ? ((<usize>thread - ownInput(step, nInput, thread)) * step.xStride) << 2 : 0);
 }
@@ -394,7 +390,7 @@ function attention(step: AttendStep, state: usize, n: i32, thread: i32, nThreads
   }
 }
 
-/** One row is shared out as by the matmuls before. */
+/** One row is shared out as in the matmuls before. */
 function gate(step: GateStep, n: i32, thread: i32, nThreads: i32): void {
   const total = n * step.dim,
     begin = share(total, abi.TILE_ROWS, thread, nThreads),

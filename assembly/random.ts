@@ -1,11 +1,11 @@
 /**
  * Random numbers that are the same everywhere: xoshiro256** (Blackman and Vigna, "Scrambled linear pseudorandom number
- * generators", 2018), its state filled from a 64-bit seed by splitmix64 as its authors advise.
+ * generators", 2018), its state filled from a 64-bit seed by splitmix64, as its authors advise.
  *
  *   state: four u64, 32 bytes
  */
 
-/** Fills `state` (32 bytes) from a seed; any seed is good, zero too. */
+/** Fills `state` (32 bytes) from a seed; any seed is good, even zero. */
 export function randomSeed(state: usize, seed: u64): void {
   for (let i = 0; i < 4; i++) {
     seed += 0x9e3779b97f4a7c15;

@@ -1,10 +1,10 @@
-// What the host asks of a fresh instance before trusting it with a model.
+// The host checks these on a fresh instance before trusting it with a model.
 import { dotI8, dotKeepsLanes, swizzle } from "./simd";
 
 /**
- * Whether a dot product of bytes is one instruction here (vpdpbusd): then 127 · 255, four times a lane, is exact. What
- * adds pairs first saturates (65534); an ARM, and the dozen instructions without relaxed SIMD, read the second operand
- * signed (-508). `scratch`: 32 bytes; operands from memory, which no compiler folds.
+ * Whether a dot product of bytes is one instruction here (vpdpbusd): then 127 · 255, four times a lane, is exact. An
+ * instruction that adds pairs first saturates (65534); ARM, and the dozen instructions without relaxed SIMD, read the
+ * second operand signed (-508). `scratch`: 32 bytes; operands come from memory, so no compiler folds them.
  */
 export function hasFusedDot(scratch: usize): bool {
   memory.fill(scratch, 127, 16);
@@ -18,8 +18,9 @@ export function heapBase(): usize {
 }
 
 /**
- * Known answers of the two instructions the relaxed variant depends on: some engines compute the dot product wrongly
- * in their first compilation tier. `scratch`: 48 bytes. Returns 0 when every answer is right, else the failing case.
+ * Known answers of the two instructions that the relaxed variant depends on: some engines compute the dot product
+ * wrongly in their first compilation tier. `scratch`: 48 bytes. Returns 0 when every answer is right, else the failing
+ * case.
  */
 export function selfTest(scratch: usize): i32 {
   for (let round = 0; round < 64; round++) {
@@ -40,8 +41,8 @@ export function selfTest(scratch: usize): i32 {
 }
 
 /**
- * Whether i32 (4) at 32 is the dot product of i8 (16) and u8 (16) less 4: each lane its own four, where that is
- * promised.
+ * Whether i32 (4) at 32 is the dot product of i8 (16) and u8 (16) less 4, each lane with its own four where dotI8 keeps
+ * lanes.
  */
 function rightSums(scratch: usize): bool {
   let difference = 4;

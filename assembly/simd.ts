@@ -1,8 +1,8 @@
 /**
- * The one file that names the instructions in which the variants differ, and the small vector helpers kernels share.
+ * The only file that names the instructions in which the variants differ, and small vector helpers that kernels share.
  *
- * The relaxed variant may use two instructions whose corner cases differ between engines. Both are called here only
- * inside the range where every engine agrees, so the variants give the same bits:
+ * The relaxed variant may use two instructions whose corner cases differ between engines. We call both only inside the
+ * range where every engine agrees, so the variants give the same bits:
  * - `relaxed_swizzle` with indexes 0..15 (above that x86 wraps, ARM gives 0);
  * - `relaxed_dot_i8x16_i7x16_add_s` with a second operand of 0..127 (x86 reads it unsigned, ARM signed) and products
  *   whose pair sums fit 16 bits (some x86 code adds pairs with 16-bit saturation).
@@ -25,21 +25,21 @@ export function dotI8(a: v128, u: v128, acc: v128): v128 {
   return i32x4.add(acc, i32x4.add(i32x4.extadd_pairwise_i16x8_s(low), i32x4.extadd_pairwise_i16x8_s(high)));
 }
 
-/** Whether dotI8 adds four products each in their own lane. */
+/** Whether dotI8 keeps each lane's four products in that lane. */
 export function dotKeepsLanes(): bool {
   return ASC_FEATURE_RELAXED_SIMD;
 }
 
 /**
- * Products of bytes with numbers of 14 bits, exact, four at a time, in the form each variant is fast at. `bytes` are 16
- * signed bytes, four of each of four sums; `quad` is four numbers 0..16383 in 8 bytes, as storeQuads writes two:
+ * Exact products of bytes with 14-bit numbers, four at a time, in each variant's fast form. `bytes` are 16 signed
+ * bytes, four for each of four sums; `quad` is four numbers 0..16383 in 8 bytes, two of which storeQuads writes:
  *
  *   relaxed   7 high bits of the four as bytes, then 7 low bits: each plane is splatted and goes through dotI8, which
  *             there adds four products in their own lane
  *   simd128   four i16: bytes are widened to two halves, of two sums each
  *
- * A product takes two accumulators, of (bytesA, quadA) and of (bytesB, quadB); sumQuads makes the four sums of them. In
- * 2B4T at 4,000 positions attention takes 24 ms a token with the planes (vpdpbusd) and 28 with i16.
+ * A product needs two accumulators, of (bytesA, quadA) and of (bytesB, quadB); sumQuads makes the four sums from them.
+ * In 2B4T at 4,000 positions attention takes 24 ms a token with the planes (vpdpbusd) and 28 with i16.
  */
 export function storeQuads(to: usize, first: v128, second: v128): void {
   const halves = i16x8.narrow_i32x4_s(first, second);
@@ -125,7 +125,7 @@ export function sumLanes4(a: v128, b: v128, c: v128, d: v128): v128 {
   );
 }
 
-// In memory, because V8 would make splatted constants anew at every use.
+// In memory, because V8 rebuilds splatted constants at every use.
 const F16_BITS: usize = memory.data<u32>([0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000], 16);
 const TWO_TO_112: usize = memory.data<u32>([0x77800000, 0x77800000, 0x77800000, 0x77800000], 16);
 

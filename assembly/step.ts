@@ -6,12 +6,12 @@ export function hasFlag(step: Step, flag: i32): bool {
   return (step.flags & flag) != 0;
 }
 
-/** Whether each thread makes the step's one row for itself. */
+/** Whether each thread makes its own copy of the step's one row. */
 export function isOwnRow(step: Step, n: i32): bool {
   return n == 1 && hasFlag(step, FLAG_OWN_ROW);
 }
 
-/** How many rows into the input this thread's one row lies. */
+/** Index of this thread's row in the input, if a step has one row. */
 export function ownInput(step: Step, n: i32, thread: i32): usize {
   return n == 1 && hasFlag(step, FLAG_OWN_INPUT) ? <usize>thread : 0;
 }
@@ -22,12 +22,12 @@ export function share(n: i32, unit: i32, t: i32, nThreads: i32): i32 {
   return min(n, <i32>((<i64>units * t) / nThreads) * unit);
 }
 
-/** Rows of activations that a thread takes at least where rows are what is shared out. */
+/** The least number of activation rows per thread when threads share rows. */
 const OWN_ROWS_MIN: i32 = 16;
 
 /**
- * Whether threads share a batch out by its rows, each with all weights, where its rows were prepared with much that is
- * read often: tables. Shared out by weights, half of them would come from the other core's cache.
+ * Whether threads share a batch by rows, each with all weights: for rows whose preparation is large and read often,
+ * such as tables. When sharing by weights, half of it would come from the other core's cache.
  */
 export function isSharedByRows(n: i32, nThreads: i32): bool {
   return n >= OWN_ROWS_MIN * nThreads;

@@ -2,8 +2,8 @@
 //
 //   | op | flags | the fields of its class, in order |
 //
-// Every field is 4 bytes: an address, an i32, an f32. The host writes them by src/kernels/steps.ts; a test holds both
-// to the same names, kinds and offsets. An address of 0 is none; an i32 that says yes or no is 1 or 0.
+// Every field is 4 bytes: an address, an i32, an f32. The host writes them with src/kernels/steps.ts; a test holds both
+// to the same names, kinds and offsets. An address of 0 means none; a flag is an i32 of 1 or 0.
 
 @unmanaged
 export class Step {
@@ -18,7 +18,7 @@ export class RowsStep extends Step {
   xStride: i32;
 }
 
-/** Rows of a table by their ids, as f32. */
+/** Rows of a table by id, as f32. */
 @unmanaged
 export class EmbedStep extends Step {
   ids: usize;
@@ -34,7 +34,7 @@ export class EmbedStep extends Step {
   rowBytes: i32;
 }
 
-/** `bias`: of a layer norm. */
+/** `bias` is a layer norm's. */
 @unmanaged
 export class NormStep extends RowsStep {
   weight: usize;
@@ -56,7 +56,7 @@ export class HeadNormStep extends Step {
   eps: f32;
 }
 
-/** `q8` or `q16` may be 0: not written. */
+/** `q8` or `q16` may be 0: then it is not written. */
 @unmanaged
 export class QuantizeTokenStep extends RowsStep {
   q8: usize;
@@ -87,7 +87,7 @@ export class QuantizeQ6KStep extends RowsStep {
   k: i32;
 }
 
-/** A token's scale and sums as a block kernel reads them. */
+/** A token's scale and sums in the form that block kernels read. */
 @unmanaged
 export class TokenBlocksStep extends Step {
   scale: usize;
@@ -109,8 +109,8 @@ export class TablesStep extends Step {
 }
 
 /**
- * `k` is padded for 1-bit layouts. `actRowBytes` and `scaleRowBytes`: from one row's activations, scales and sums to
- * the next.
+ * `k` is padded for 1-bit layouts. `actRowBytes` and `scaleRowBytes`: distance between rows of activations, of scales
+ * and sums.
  */
 @unmanaged
 export class MatmulStep extends Step {

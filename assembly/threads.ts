@@ -13,8 +13,8 @@ import { SPINS, barrier, countUp, waitUntil } from "./barrier";
 import { walk } from "./program";
 
 /**
- * Walks `program` (nSteps steps) as thread 0, with the workers of the control block when there are any; all are through
- * it then.
+ * Walks `program` (nSteps steps) as thread 0, along with the workers of the control block, if any; returns when all are
+ * through.
  */
 export function run(control: usize, program: usize, nSteps: i32, state: usize, nThreads: i32): void {
   if (ASC_FEATURE_THREADS) {
@@ -39,7 +39,7 @@ function post(control: usize, program: usize, nSteps: i32, state: usize, nThread
   }
 }
 
-/** A worker's life: every job from number `job` on, until `stop`. */
+/** A worker's loop: every job from number `job` on, until `stop`. */
 export function work(control: usize, thread: i32, job: i32): void {
   if (ASC_FEATURE_THREADS) {
     for (; true; job++) {

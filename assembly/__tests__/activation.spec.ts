@@ -21,7 +21,7 @@ function run(f: i32, x: usize, up: usize, out: usize, begin: i32, end: i32, gate
   else gelu(x, out, begin, end);
 }
 
-/** Every range within 24 values: the twin's bits inside, nothing outside. */
+/** Every range within 24 values: the twin's bits inside, nothing changed outside. */
 function wrong(f: i32, gated: bool): i32 {
   const random = new Random(<u32>f),
     count = 24,

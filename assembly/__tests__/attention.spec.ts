@@ -98,7 +98,9 @@ function storeTokens(
   }
 }
 
-/** Stores tokens in two calls, with the heads in two shares; what is not as the twin has it, or written elsewhere. */
+/**
+ * Stores tokens in two calls, with the heads in two shares; counts what differs from the twin, or is written elsewhere.
+ */
 function wrongStore(c: Case): i32 {
   const random = new Random(<u32>c.dim),
     stride = c.kvHeads * c.dim + 1;
@@ -163,8 +165,8 @@ function filledCache(c: Case, random: Random, kCache: Guarded, vCache: Guarded):
 }
 
 /**
- * Attention of all items, in five shares, which part the queries of a head; results that differ from the twin's, and
- * what lies between the rows.
+ * Attention of all items, in five shares, which split the queries of a head; counts results that differ from the
+ * twin's, and writes between the rows.
  */
 function wrongAttention(c: Case): i32 {
   const random = new Random(<u32>(c.dim * 8 + c.group)),
@@ -245,7 +247,7 @@ function wrongAttention(c: Case): i32 {
   return wrong;
 }
 
-/** Head sizes of real models and odd ones; groups of 1 to 5; lengths around multiples of four and of the tiles. */
+/** Head sizes of real models and odd ones; groups of 1 to 5; lengths around multiples of four and of tiles. */
 function wrongShapes(eight: bool): i32 {
   const dims: StaticArray<i32> = [4, 8, 12, 64, 96, 100, 128, 256];
   let wrong = 0;
@@ -267,7 +269,7 @@ function wrongShapes(eight: bool): i32 {
     c.kvHeads = 1 + (filled % 3);
     wrong += wrongAttention(c);
   }
-  // Around a tile of 64 positions, and around what four streams of tiles divide.
+  // Around a tile of 64 positions, and around multiples of four streams of tiles.
   const long: StaticArray<i32> = [63, 64, 65, 127, 129, 201, 255, 257, 321];
   for (let i = 0; i < long.length; i++) {
     const c = new Case();

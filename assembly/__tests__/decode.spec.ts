@@ -28,7 +28,7 @@ function fillBlocks(type: i32, src: usize, random: Random): void {
   for (let b = 0; b < BLOCKS; b++) store<u16>(src + <usize>(b * bytes + scaleOffset(type)), random.f16());
 }
 
-/** Decodes 7 blocks; wrong codes, scales and guards. `status`: what the decoder must answer. */
+/** Decodes 7 blocks; counts wrong codes, scales and guards. `status`: what the decoder must return. */
 function wrongIn(type: i32, src: usize, status: i32): i32 {
   const k = BLOCKS * blockElements(type);
   const codes = new Guarded(k);

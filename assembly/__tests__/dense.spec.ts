@@ -60,7 +60,7 @@ function matmul(
   else packedMatmul(w, x, y, stride, n, begin, end, rows, k);
 }
 
-/** Q6_K is multiplied in an order of our own. */
+/** Q6_K is multiplied in our own order. */
 function packedMatmul(
   w: usize,
   x: Activations,
@@ -131,7 +131,7 @@ class Activations {
   }
 }
 
-/** Results that differ from the twin's, values written outside the rows asked for, and broken guards. */
+/** Results that differ from the twin's, values written outside the requested rows, and broken guards. */
 function wrong(
   type: i32,
   n: i32,

@@ -83,7 +83,7 @@ export const RANDOM: i32 = 0;
 export const ALL_HIGH: i32 = 1;
 export const ALL_LOW: i32 = 2;
 export const ENDS: i32 = 3;
-/** Activations only: near zero, mostly zero, all zero, of every order of size. Weights of these kinds are random. */
+/** Activations only: near zero, mostly zero, all zero, of every magnitude. Weights of these kinds are random. */
 export const SMALL: i32 = 4;
 export const SPARSE: i32 = 5;
 export const ZERO: i32 = 6;

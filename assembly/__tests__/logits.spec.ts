@@ -16,7 +16,7 @@ function at(x: Guarded, i: i32): f32 {
   return load<f32>(x.at + <usize>(4 * i));
 }
 
-/** Each next one by a search over all, marking the taken: how many of the k differ. */
+/** Finds each next one by a search over all, marking those taken; counts how many of the k differ. */
 function wrongTop(n: i32, k: i32, random: Random): i32 {
   const x = new Guarded(4 * n),
     ids = new Guarded(4 * k),

@@ -34,7 +34,7 @@ function wide(random: Random, low: i32, high: i32): f64 {
   return (random.next() & 1) != 0 ? -v : v;
 }
 
-/** The largest difference from the standard library's functions, which are right to within 0.6 ulp. */
+/** The largest difference from the standard library's functions, which are accurate to 0.6 ulp. */
 function worst(f: i32, low: i32, high: i32): f64 {
   const random = new Random(<u32>f);
   let most: f64 = 0;

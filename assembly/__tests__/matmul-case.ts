@@ -23,9 +23,9 @@ export const TERNARY_DOT_BLOCK: i32 = 3;
 export const BINARY_TABLE: i32 = 4;
 export const BINARY_TABLE_BLOCK: i32 = 5;
 
-/** The largest |q| a kernel promises to be exact for. */
+/** The largest |q| for which a kernel promises exact results. */
 const MAX_Q: StaticArray<i32> = [127, 255, 127, 127, 255, 255];
-/** Scratch of each, and what a row of activations adds. */
+/** Scratch of each kernel, and the extra per row of activations. */
 const SCRATCH_BYTES: StaticArray<i32> = [
   TERNARY_TABLE_SCRATCH_BYTES,
   BLOCK_TABLE_SCRATCH_BYTES,

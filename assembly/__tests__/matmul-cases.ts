@@ -1,8 +1,8 @@
-/** The cases every ternary and binary matmul must pass. Each answers 0, or names the first case that failed. */
+/** The cases every ternary and binary matmul must pass. Each returns 0, or a number for the first failed case. */
 import { ALL_HIGH, ALL_LOW, ENDS, MIXED, RANDOM, SMALL, SPARSE, ZERO } from "./fixtures";
 import { Case, wrongBytes } from "./matmul-case";
 
-/** Tiles that fill the eight streams never, exactly, and with some left over. */
+/** Numbers of tiles that do not fill the eight streams, fill them exactly, and leave some over. */
 const TILES: StaticArray<i32> = [1, 3, 5, 8, 9, 17];
 /** Multiples of a scale block, below, at and above k-blocks (640 groups: 1280 ternary, 2560 binary weights). */
 const WIDTHS: StaticArray<i32> = [256, 1280, 1536, 2816];
@@ -43,7 +43,7 @@ export function failingExtreme(kernel: i32): i32 {
   return 0;
 }
 
-/** Every range of tiles of a tensor of 10: what lies outside the range must not be touched. */
+/** Every range of tiles of a tensor of 10: nothing outside the range may be touched. */
 export function failingRange(kernel: i32): i32 {
   for (let begin = 0; begin < 10; begin++) {
     for (let end = begin; end <= 10; end++) {

@@ -10,7 +10,7 @@ function filled(count: i32, random: Random): Guarded {
   return x;
 }
 
-/** Three rows of which the middle ones are asked for; their bits, and what is around them. */
+/** Requests the middle of three rows; checks their bits, and what is around them. */
 function wrongRows(dim: i32, layer: bool): i32 {
   const random = new Random(<u32>dim),
     xStride = dim + 2,

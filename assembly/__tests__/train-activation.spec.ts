@@ -8,7 +8,7 @@ import { Arrays, get, isNan, put } from "./train-arrays";
 
 const KINDS: i32 = 3;
 
-/** x, up, dy and what gradients are added to. */
+/** x, up, dy, and the values that gradients are added to. */
 class GateCase {
   readonly arrays: Arrays;
   readonly x: usize;
@@ -31,7 +31,7 @@ class GateCase {
   }
 }
 
-/** Any range: nothing outside, and each value's bits as when it is alone. */
+/** Any range: nothing outside changes, and each value has the same bits as alone. */
 function wrongRanges(kind: i32, adds: bool): i32 {
   const count = 24,
     c = new GateCase(count, 6, <u32>kind),
@@ -67,10 +67,7 @@ function wrongRanges(kind: i32, adds: bool): i32 {
   return wrong + c.arrays.close();
 }
 
-/**
- * Gradients against central differences, relative to the largest; x in ±size. `adds`: those of x, `addsUp`: those of
- * up.
- */
+/** Gradients against central differences, relative to the largest; x in ±size. `adds` is for x, `addsUp` for up. */
 function slopeError(kind: i32, adds: bool, addsUp: bool, size: f32): f64 {
   const count = 203,
     c = new GateCase(count, size, 11),
@@ -98,7 +95,7 @@ function slopeError(kind: i32, adds: bool, addsUp: bool, size: f32): f64 {
   return max<f64>(gates.relative(), max<f64>(ups.relative(), alone.relative()));
 }
 
-/** The forward step by kind is the activation of that name, within f64's. */
+/** The forward step by kind matches the f64 activation of that name. */
 function wrongKind(kind: i32): i32 {
   const count = 21,
     c = new GateCase(count, 6, 3),

@@ -11,7 +11,7 @@ export class Arrays {
     return array.at;
   }
 
-  /** Bytes of which every four are a NaN: what is read before it is written shows. */
+  /** Bytes in which every four are a NaN, so that a read before a write shows. */
   poisoned(bytes: i32): usize {
     const at = this.room(bytes);
     memory.fill(at, 0xff, bytes);
@@ -31,7 +31,7 @@ export class Arrays {
     return at;
   }
 
-  /** Frees all; how many had something written beside them. */
+  /** Frees all; returns how many had something written beside them. */
   close(): i32 {
     let written = 0;
     for (let i = 0; i < this.all.length; i++) {

@@ -17,7 +17,7 @@ class Case {
   readonly k: usize;
   readonly v: usize;
   readonly dOut: usize;
-  /** What gradients are added to. */
+  /** The values that gradients are added to. */
   readonly old: usize;
   /** Bytes of q's shape, of k's, of the statistics, of the probabilities. */
   readonly qBytes: i32;
@@ -101,7 +101,7 @@ class Case {
     }
   }
 
-  /** After `forward`. */
+  /** Call after `forward`. */
   backward(pieces: i32, addsQ: bool, addsK: bool, addsV: bool): void {
     const panels = <i32>panelBytes(this.length, this.dim),
       items = this.sequences * this.kvHeads;
@@ -144,13 +144,13 @@ function apart(got: usize, want: StaticArray<f64>, old: usize): f64 {
   return distance.relative();
 }
 
-/** Output, statistics and probabilities against the twin; Infinity when something is written beside them. */
+/** Output, statistics and probabilities against the twin; Infinity if something is written beside them. */
 function forwardError(c: Case): f64 {
   const twin = c.twin();
   c.forward(1, true);
   let worst = max<f64>(apart(c.out, twin.out, 0), apart(c.weights, twin.weights, 0));
   for (let i = 0; i < twin.stats.length; i++) {
-    // Scores may cancel to nothing, so a maximum below 1 is not relative to itself; a normaliser is.
+    // Scores may cancel to nothing, so the error of a maximum below 1 is absolute; that of a normaliser is relative.
     const error = abs<f64>(<f64>get(c.stats, i) - twin.stats[i]),
       size = (i & 1) == 0 ? max<f64>(1, abs<f64>(twin.stats[i])) : twin.stats[i];
     worst = max<f64>(worst, error / size);
@@ -210,7 +210,7 @@ function wrongSplits(c: Case): i32 {
 const LENGTHS: StaticArray<i32> = [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 16, 31, 32, 33, 34, 40, 63, 64, 65, 70];
 const HEAD_DIMS: StaticArray<i32> = [8, 16, 24, 64];
 
-/** A case of the length, its other sizes going round. */
+/** A case of the length; its other sizes cycle. */
 function caseOf(i: i32, causal: bool, size: f32): Case {
   const kvHeads = 1 + (i % 3),
     group = 1 + ((i / 2) % 3);
@@ -253,7 +253,7 @@ describe("training: attention over sequences", () => {
     b.forward(1, false);
     expect(differing(a.out, b.out, 4 * 2 * position)).toBe(0);
     expect(differing(a.out + <usize>(8 * position), b.out + <usize>(8 * position), 4 * 2 * 16)).toBeGreaterThan(0);
-    // Nor do gradients flow to keys and values after the only row that has one.
+    // No gradients either for keys and values after the only row that has one.
     memory.fill(a.dOut, 0, a.qBytes);
     for (let i = 0; i < 32; i++) put(a.dOut, 20 * 32 + i, 1);
     a.backward(1, false, false, false);

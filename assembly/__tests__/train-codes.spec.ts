@@ -100,7 +100,7 @@ function wrongSigns(k: i32): i32 {
 }
 
 /**
- * The product of bits is that of the codes: Σ w x times the scales of activation and row, in shares of the rows of w.
+ * The product of bits equals that of the codes: Σ w x times the scales of activation and row, in shares of w's rows.
  */
 function wrongXnor(k: i32, n: i32, rows: i32): i32 {
   const arrays = new Arrays(),

@@ -10,7 +10,7 @@ const SCALE: f32 = 0.125;
 
 function targetsOf(arrays: Arrays, n: i32, vocab: i32, random: Random): usize {
   const targets = arrays.room(4 * n);
-  // Every third counts for nothing, as -1 or another number below 0.
+  // Every third does not count: -1 or another number below 0.
   for (let row = 0; row < n; row++)
     store<i32>(
       targets + <usize>(4 * row),
@@ -52,7 +52,7 @@ function lossError(vocab: i32, size: f32): f64 {
   return arrays.close() == 0 ? distance.relative() : Infinity;
 }
 
-/** Largest error of gradients against central differences, relative to `scale`, the largest there can be. */
+/** Largest error of gradients against central differences, relative to `scale`, the largest possible. */
 function gradientError(vocab: i32, size: f32): f64 {
   const arrays = new Arrays(),
     random = new Random(<u32>vocab),

@@ -44,7 +44,7 @@ function matrix(arrays: Arrays, rows: i32, columns: i32, stride: i32, top: i32, 
   return x;
 }
 
-/** The same integers as i16; what is between the rows is far from any code. */
+/** The same integers as i16; the gaps between rows are far from any code. */
 function narrowed(x: usize, rows: i32, columns: i32, stride: i32, arrays: Arrays): usize {
   const codes = arrays.room(2 * rows * stride);
   for (let i = 0; i < rows * stride; i++)
@@ -95,7 +95,7 @@ function multiply(p: Product, x: Operands, c: usize, cStride: i32, begin: i32, e
   );
 }
 
-/** Elements that are not the twin's to the bit, whole and in any split of the rows; what is written beside them. */
+/** Elements that differ from the twin's, whole and in any split of the rows; writes beside them. */
 function wrongProduct(p: Product, random: Random): i32 {
   const arrays = new Arrays(),
     x = operandsOf(p, arrays, random),
@@ -204,7 +204,7 @@ function error(form: i32, k: i32): f64 {
   return worst / largest;
 }
 
-/** Elements of the packed forms that are not where panels.ts says, of a (rows, columns) block. */
+/** Elements of the packed forms that are not in their places of panels.ts, for a (rows, columns) block. */
 function wrongPanels(rows: i32, columns: i32): i32 {
   const arrays = new Arrays(),
     random = new Random(<u32>(rows * 64 + columns)),

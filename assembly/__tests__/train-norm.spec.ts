@@ -8,13 +8,13 @@ import { Arrays, get, isNan, put } from "./train-arrays";
 const EPS: f32 = 1e-5;
 const DIMS: StaticArray<i32> = [1, 2, 3, 4, 5, 7, 8, 9, 31, 33, 64, 130];
 
-/** x, w, dy of a norm and where its gradients go. */
+/** x, w, dy of a norm, and places for its gradients. */
 class NormCase {
   readonly arrays: Arrays;
   readonly x: usize;
   readonly w: usize;
   readonly dy: usize;
-  /** What gradients are added to. */
+  /** The values that gradients are added to. */
   readonly old: usize;
   readonly twin: NormTwin;
   dx: usize = 0;
@@ -114,7 +114,7 @@ function rowError(rows: i32, dim: i32, centered: bool, adds: bool, stride: i32, 
   return max<f64>(distance.against(largest), kept.relative());
 }
 
-/** The same of the gradients of w and b, which are added to what was there. */
+/** The same for the gradients of w and b, which are added to old values. */
 function columnError(rows: i32, dim: i32, centered: bool): f64 {
   const c = new NormCase(rows, dim, centered, 3),
     distance = new Distance();

@@ -68,8 +68,8 @@ function codeAt(codes: usize, row: i32, i: i32, kp: i32): i32 {
 }
 
 /**
- * Rows 1 to 4 of 6, in 1, 2, 3 shares, padded by 0 to 3 to an even width: codes and scales that are not the twin's,
- * other rows touched.
+ * Rows 1 to 4 of 6, in 1, 2, 3 shares, padded by 0 to 3 to an even width: codes and scales that differ from the twin's,
+ * and other rows touched.
  */
 function wrongRows(k: i32, kind: i32, bits: i32): i32 {
   const arrays = new Arrays(),
@@ -120,7 +120,7 @@ function wrongRow1(x: usize, codes: usize, scale: usize, k: i32, kp: i32, row: i
   return wrong;
 }
 
-/** Weights of which many lie on or beside the borders between codes. */
+/** Weights, many of them on or beside the borders between codes. */
 function weightsOf(arrays: Arrays, count: i32, random: Random): usize {
   const w = arrays.floats(count, random, 0.05),
     scale = weightScale(w, count);
@@ -221,7 +221,7 @@ function nextDown(x: f32): f32 {
   return reinterpret<f32>(reinterpret<u32>(x) - 1);
 }
 
-/** Around every half and every middle between two: which is nearest, ties to the even one. */
+/** Around every half and every middle between two halves: which is nearest, ties to even. */
 function wrongHalves(): i32 {
   let wrong = 0;
   for (let bits = 0; bits < 0x7bff; bits++) {

@@ -29,9 +29,7 @@ function idsOf(arrays: Arrays, n: i32, random: Random): usize {
   return ids;
 }
 
-/**
- * Rows taken from a table and their gradients given back, in 1, 2, 3 shares. The last row of the table is never named.
- */
+/** Rows taken from a table and their gradients returned, in 1, 2, 3 shares. No id names the table's last row. */
 function wrongEmbedding(dim: i32): i32 {
   const arrays = new Arrays(),
     random = new Random(<u32>dim),
@@ -133,7 +131,7 @@ function wrongRotation(headDim: i32, nHeads: i32, length: i32): i32 {
   return wrong + arrays.close();
 }
 
-/** Each value is kept times `keep`, or dropped: as the hash of its place says, alone and added, in any split. */
+/** Each value is kept times `keep`, or dropped, by the hash of its place; alone and added, in any split. */
 function wrongDropout(count: i32, threshold: u32): i32 {
   const arrays = new Arrays(),
     random = new Random(<u32>count),

@@ -77,7 +77,7 @@ export function siluX4(x: v128): v128 {
 }
 
 export function relu2X4(x: v128): v128 {
-  // In this order a NaN stays one.
+  // In this order NaN stays NaN.
   const positive = f32x4.pmax(x, f32x4.splat(0));
   return f32x4.mul(positive, positive);
 }

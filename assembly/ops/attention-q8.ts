@@ -7,17 +7,17 @@
  *            | scale f32 (contextLength)
  *            | tiles of 64 positions: i8 (headDim / 4, 16 records, 4 dimensions, 4 positions) |
  *
- * A scale is absmax / 127 of a vector; contextLength is rounded up to a multiple of 64. Sixteen bytes hold four
- * products of each of four sums (of four positions' scores, of four dimensions' outputs), so that no kernel adds across
- * lanes. Scales of values are read before the values, a tile's at a time: 256 bytes in front of each tile came from
- * memory one by one, 25.2 ms a token of 2B4T at 4,000 positions where scales in a row take 23.5.
+ * A scale is a vector's absmax / 127; contextLength is rounded up to a multiple of 64. Sixteen bytes hold four products
+ * for each of four sums (of four positions' scores, of four dimensions' outputs), so no kernel adds across lanes. A
+ * tile's value scales are read before its values: with 256 bytes of them in front of each tile, each came from memory
+ * alone, and a token of 2B4T at 4,000 positions took 25.2 ms; with scales in a row, 23.5.
  *
  * The other factor of a product is rounded to 14 bits (dotQuad of simd.ts): queries by their absmax, softmax weights
- * times values' scales by the largest of a tile of 64 positions, so that small weights keep their bits beside a large
- * one elsewhere. Sums are exact integers: of a score over headDim (|Σ| ≤ 127 · 8191 · headDim < 2^31 up to a headDim of
- * 2064), of an output over a tile; tiles are added up in f32, in the order of STREAMS, which a token's own length
- * decides. A weight after a token's own position is 0. Beside attention over the same bytes in f64, an output is off by
- * less than 2e-4 of the values' size; what the bytes are off adds 0.6 % (the spec).
+ * times values' scales by the largest in a tile of 64 positions, so small weights keep their bits beside a large one
+ * elsewhere. Sums are exact integers: a score's over headDim (|Σ| ≤ 127 · 8191 · headDim < 2^31 up to a headDim of
+ * 2064), an output's over a tile. Tiles are added in f32, in the order of STREAMS, which depends only on the token's
+ * own length. Weights after a token's own position are 0. Against attention over the same bytes in f64, an output is
+ * off by less than 2e-4 of the values' size; the bytes' own error adds 0.6 % (the spec).
  */
 import { KV_Q8_POSITIONS, KV_Q8_ROW_TAIL_BYTES, KV_Q8_SCALE_BYTES, KV_Q8_SUM_BYTES } from "../abi";
 import { maxFloats, sumFloats } from "../lanes";
@@ -27,26 +27,26 @@ import { headPairs } from "./attention";
 import { largest } from "./logits";
 
 const KEY_POSITIONS: i32 = 8;
-/** Bytes before the sums of a record's keys, and before its keys. */
+/** Bytes before the sums of a record's keys, and before the keys. */
 const KEY_SUMS: usize = KEY_POSITIONS * KV_Q8_SCALE_BYTES;
 const KEY_HEAD_BYTES: usize = KEY_SUMS + KEY_POSITIONS * KV_Q8_SUM_BYTES;
 const TILE_KEY_RECORDS: i32 = KV_Q8_POSITIONS / KEY_POSITIONS;
 const TILE_RECORDS: i32 = KV_Q8_POSITIONS / 4;
-/** Weights of a tile: f32, then, in half of the place, quads. */
+/** Weights of a tile: f32, then quads in half of the same place. */
 const TILE_BYTES: i32 = KV_Q8_POSITIONS * 4;
 /**
- * Parts of the positions that are read in turns, half a kilobyte or one of each: memory gives one stream little. The
- * scores of 2B4T at 4,000 positions took 11.4 ms in two parts, 9.1 in four, 17.8 in eight.
+ * Parts of the positions read in turns, half a kilobyte or one of each: one stream from memory is slow. The scores of
+ * 2B4T at 4,000 positions took 11.4 ms in two parts, 9.1 in four, 17.8 in eight.
  */
 const STREAMS: i32 = 4;
 const VALUE_MAX: f32 = 127;
-/** A query's integers are -8191 … 8191, written with this added: quads have no sign. */
+/** A query's integers are -8191 … 8191, stored with this added: quads have no sign. */
 const QUERY_MAX: f32 = 8191;
 const QUERY_ZERO: f32 = 8192;
 const WEIGHT_MAX: f32 = 16383;
-/** Scores carry it as a factor: a power of two takes a third fewer steps than one of e. */
+/** Scores include this factor: a power of two takes a third fewer steps than one of e. */
 const LOG2_E: f32 = 1.4426950408889634;
-/** 2^-100: below it WEIGHT_MAX / weight would overflow, and whatever it weighs is nothing. */
+/** 2^-100: below it WEIGHT_MAX / weight would overflow, and the weight does not matter. */
 const WEIGHT_MIN: f32 = 7.888609052210118e-31;
 
 /** Tiles of one head's stream. */
@@ -129,7 +129,7 @@ function storeValue(x: usize, scales: usize, nTiles: usize, position: usize, dim
   store<f32>(scales + (position << 2), most / VALUE_MAX);
 }
 
-/** Four values times a factor as four i8, half to even. */
+/** Four values times a factor as four i8, rounded half to even. */
 function roundBytes(x: usize, factor: v128): i32 {
   const words = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), factor)));
   const halves = i16x8.narrow_i32x4_s(words, words);
@@ -199,7 +199,7 @@ export function attendQ8(
   }
 }
 
-/** A query as quads, returns its scale; after an odd number of fours the last goes twice. */
+/** Rounds a query to quads and returns its scale; after an odd number of fours the last goes twice. */
 function roundQuery(x: usize, to: usize, dim: i32): f32 {
   const most = absmax(x, dim),
     factor = f32x4.splat(most == 0 ? 0 : QUERY_MAX / most),
@@ -212,14 +212,14 @@ function roundQuery(x: usize, to: usize, dim: i32): f32 {
   return most / QUERY_MAX;
 }
 
-/** x · factor + zero as integers, half to even: 2^23 more and the sum's last bits are they. */
+/** x · factor + zero as integers, half to even: after adding 2^23 they are the sum's low bits. */
 function round14(x: v128, factor: v128, zero: f32): v128 {
   return v128.and(f32x4.add(f32x4.mul(x, factor), f32x4.splat(8388608 + zero)), i32x4.splat(16383));
 }
 
 /**
- * scores[g][p] = (q[g]·k[p]) · (factor[g] · kScale[p]), of base 2, by whole records: positions after `length` are
- * written and mean nothing. q: for each g, headDim / 4 quads, then the factor. A query without a partner goes twice.
+ * scores[g][p] = (q[g]·k[p]) · (factor[g] · kScale[p]), base 2, by whole records: values for positions after `length`
+ * are written but meaningless. q: for each g, headDim / 4 quads, then the factor. A query without a partner goes twice.
  */
 function scores(q: usize, k: usize, out: usize, stride: usize, group: i32, length: i32, headDim: i32): void {
   const headBytes = (<usize>headDim) << 2,
@@ -277,7 +277,7 @@ function scoreTwo(a: usize, b: usize, record: usize, quadBytes: usize, outA: usi
 }
 
 /**
- * Four scores from their sums, which hold QUERY_ZERO times the sum of a key too much; `head`: where their scales are.
+ * Four scores from their sums, which are too large by QUERY_ZERO times the sum of a key; `head` points to their scales.
  */
 function score(sums: v128, head: usize, factor: v128): v128 {
   const products = i32x4.sub(sums, i32x4.shl(v128.load(head, KEY_SUMS), 13));
@@ -335,7 +335,8 @@ function divide(x: usize, bytes: usize, by: f64): void {
 }
 
 /**
- * After a query's scores: Σ of its weights so far (f64), and its largest score. Scores of no position become -Infinity.
+ * Adds, behind a query's scores, the sum of its weights so far (f64) and its largest score. Scores without a position
+ * become -Infinity.
  */
 function startSum(scores: usize, stride: usize, length: i32): void {
   for (let p = length; (p & 3) != 0; p++) store<f32>(scores + ((<usize>p) << 2), -Infinity);
@@ -345,8 +346,8 @@ function startSum(scores: usize, stride: usize, length: i32): void {
 }
 
 /**
- * A tile's scores become weights 2^(score - largest), whose sum is kept, times the values' scales; those become quads,
- * one a record, followed by their own scale. All in one place: each is written after it is read.
+ * A tile's scores become weights 2^(score - largest), which are summed; times the values' scales they become quads, one
+ * per record, followed by their own scale. In place: each is written after it is read.
  */
 function roundWeights(weights: usize, tail: usize, scales: usize, count: i32): void {
   const top = v128.load32_splat(tail, 8);
@@ -356,7 +357,7 @@ function roundWeights(weights: usize, tail: usize, scales: usize, count: i32): v
   for (let r: usize = 0; r < <usize>count; r++) {
     const e = exp2NegativeF32x4(f32x4.sub(v128.load(weights + (r << 4)), top));
     sums = f32x4.add(sums, e);
-    // A place never stored may hold a NaN for a scale, which its weight of 0 does not undo: pmax of 0 and NaN is 0.
+    // A place never stored may hold a NaN scale, which a weight of 0 does not undo: pmax of 0 and NaN is 0.
     const weighed = f32x4.pmax(zero, f32x4.mul(e, v128.load(scales + (r << 4))));
     v128.store(weights + (r << 4), weighed);
     most = f32x4.pmax(most, weighed);
@@ -404,7 +405,7 @@ function addTwo(a: usize, b: usize, quadBytes: usize, v: usize, second: usize, o
   if (outB != outA) addSums(outB, second, sumQuads(b0, b1), sumQuads(b2, b3), v128.load32_splat(b + quadBytes));
 }
 
-/** Adds sums times a factor to two places, which may be one: both are read before either is written. */
+/** Adds sums times a factor to two places, possibly the same: both are read before either is written. */
 function addSums(out: usize, second: usize, sums: v128, others: v128, factor: v128): void {
   const first = f32x4.add(v128.load(out), f32x4.mul(f32x4.convert_i32x4_s(sums), factor));
   const next = f32x4.add(v128.load(out + second), f32x4.mul(f32x4.convert_i32x4_s(others), factor));

@@ -3,21 +3,20 @@
  *
  *   K, V cache of a layer: f32 (nKvHeads, contextLength, headDim): one head's positions are one stream
  *   item:                  (kvHead · n + token) · pairs + pair of the query heads that share the kvHead: the tokens of
- *                          a prompt find a head's stream in L2, and pairs of one call are done together, so that a
- *                          cached vector is read once; 5 kvHeads go evenly over two threads
+ *                          a prompt find a head's stream in L2, and one call does its pairs together, so that it reads
+ *                          a cached vector once; 5 kvHeads go evenly over two threads
  *   scratch:               f32 (nHeads / nKvHeads, contextLength), the scores
  *
  * Orders (they depend on nothing else): a score is the sum over headDim in four lanes, then (0 + 2) + (1 + 3); the
- * normaliser is that of softmax; an output runs over positions in turn. headDim is a multiple of 4.
- * Token i of the call stands at position0 + i and sees positions 0 … position0 + i.
+ * normaliser is that of softmax; an output runs over positions in turn. headDim is a multiple of 4. Token i of the call
+ * stands at position0 + i and sees positions 0 … position0 + i.
  */
 import { sumFloats, sumFourFloats } from "../lanes";
 import { softmax } from "./logits";
 
 /**
- * Positions that are loaded ahead, a quarter of them in each of four streams: 16 KB of L1. Kernels that read four rows
- * side by side get 5 GB/s of a cache that lies in memory; with the next tile loaded meanwhile, 10 (2B4T, 4,000
- * positions).
+ * Positions loaded ahead, a quarter of them in each of four streams: 16 KB of L1. Kernels that read four rows side by
+ * side get 5 GB/s from a cache in memory; while also loading the next tile, 10 (2B4T, 4,000 positions).
  */
 const TILE: i32 = 32;
 
@@ -47,7 +46,7 @@ export function storeKv(
   }
 }
 
-/** Pairs of query heads that share a kvHead; the last may be one. */
+/** Pairs of query heads that share a kvHead; the last may be a single. */
 export function headPairs(nHeads: i32, nKvHeads: i32): i32 {
   return (nHeads / nKvHeads + 1) >> 1;
 }
@@ -99,17 +98,17 @@ export function attend(
     );
     for (let g = 0; g < nQueries; g++)
       softmax(scratch + <usize>g * scoreStride, length, scratch + <usize>g * scoreStride);
-    // Of one token the next item, if there is one, is the next head's; a prompt's next token reads the same keys again.
+    // For one token, the next item, if any, is the next head's; a prompt's next token reads the same keys again.
     const next = n == 1 && item + count < itemEnd ? kCache + cached + <usize>contextLength * headBytes : 0;
     touched += weightedValues(scratch, scoreStride, vCache + cached, next, results, nQueries, length, headDim);
-    // Put somewhere, so that no compiler leaves out the loads of touchAhead.
+    // Stored, so that no compiler drops the loads of touchAhead.
     store<i32>(scratch, touched);
   }
 }
 
 /**
- * scores[g][p] = scale · q[g]·k[p]. Four positions serve two queries at a time, and the next ones from L1; `next` are
- * read then.
+ * scores[g][p] = scale · q[g]·k[p]. Four positions serve two queries at a time; meanwhile the next ones, then `next`,
+ * are loaded to L1.
  */
 function scores(
   q: usize,
@@ -204,8 +203,8 @@ function score(q: usize, k: usize, headBytes: usize): f32 {
 }
 
 /**
- * out[g] = Σ weights[g][p] · v[p], positions in turn. Four serve two queries at a time, and the next ones from L1;
- * `next` are read then.
+ * out[g] = Σ weights[g][p] · v[p], positions in turn. Four serve two queries at a time; meanwhile the next ones, then
+ * `next`, are loaded to L1.
  */
 function weightedValues(
   weights: usize,
@@ -245,8 +244,8 @@ function weightedValues(
 }
 
 /**
- * Loads a part of each quarter of the tile after the one of position p: when that tile's turn comes, all of it is here.
- * After the last whole one comes the first of `then`, if there is any.
+ * Loads a part of each quarter of the tile after the one of position p, so that all of it is here at its turn. After
+ * the last whole tile comes the first of `then`, if any.
  */
 function touchAhead(vectors: usize, p: i32, length: i32, headBytes: usize, then: usize): i32 {
   const next = (p & -TILE) + TILE,

@@ -1,6 +1,4 @@
-/**
- * What the host asks of a row of logits, f32 (n): the best, the k best, probabilities. NaN never wins and never counts.
- */
+/** Queries on a row of logits, f32 (n): the best, the k best, probabilities. NaN never wins and never counts. */
 import { maxFloats } from "../lanes";
 import { expF32x4, expF64, logF64 } from "../math";
 
@@ -19,9 +17,9 @@ export function argmax(x: usize, n: i32): i32 {
 }
 
 /**
- * The k largest values, descending, equals by lower index: ids i32 (k), logits f32 (k). Returns how many were found
- * (fewer than k when n is, or when there are NaNs). A heap of the k best so far, the worst on top: most values are
- * turned away by one comparison.
+ * The k largest values, descending, equals by lower index: ids i32 (k), logits f32 (k). Returns how many it found
+ * (fewer than k if n is, or with NaNs). A heap holds the k best so far, the worst on top: one comparison rejects most
+ * values.
  */
 export function topK(x: usize, n: i32, k: i32, outIds: usize, outLogits: usize): i32 {
   let size = 0;
@@ -138,7 +136,7 @@ export function largest(x: usize, n: i32): f32 {
     c = most,
     i = 0;
   const body = n & ~3;
-  // Four maxima apart: one would wait for itself, 4 cycles a vector.
+  // Four separate maxima: one would wait for itself, 4 cycles a vector.
   for (; i + 16 <= n; i += 16) {
     const at = x + ((<usize>i) << 2);
     most = f32x4.pmax(most, v128.load(at));

@@ -15,7 +15,7 @@ import { absmaxRow, eightIntegers } from "./quantize";
 const Q_MAX: i32 = 2047;
 
 /**
- * x f32 (rows, k), row stride xStride floats, k a multiple of 256; q (rows, k) in 144 bytes each 64; scale f32 (rows, k
+ * x f32 (rows, k), row stride xStride floats, k a multiple of 256; q (rows, k) in 144 bytes per 64; scale f32 (rows, k
  * / 256)
  */
 export function quantizeQ6K(x: usize, xStride: i32, q: usize, scale: usize, rowBegin: i32, rowEnd: i32, k: i32): void {

@@ -7,7 +7,7 @@
  *           | x0 x2 x4 … x14 | x1 x3 x5 … x15 |, so that even and odd weight bytes need no widening; the sums are i16,
  *           one for each 16 values (16 · 2047 fits), in the place of one i32 for 32
  *
- * `sum` is the sum of the integers or, with `magnitudes` 1, of their magnitudes (what binary tables leave out).
+ * `sum` is the sum of the integers or, with `magnitudes` 1, of their magnitudes (for binary tables).
  *
  * x: f32 (rows, k), row stride xStride floats. q: (rows, kp), zero from k to kp. Rounding is half to even. NaN becomes
  * 0 and an infinity makes its scale infinite, so the row's result is NaN: nothing traps.
@@ -16,8 +16,8 @@ import { DENSE_BLOCK } from "../abi";
 import { loadRest, maxFloats } from "../lanes";
 
 /**
- * Scale 127 / absmax a row. `scale` receives the dequantisation factor, `sum` the row's sum.
- * `q8` or `q16` may be 0: not written.
+ * Scale 127 / absmax per row. `scale` receives the dequantisation factor, `sum` the row's sum. `q8` or `q16` may be 0:
+ * then it is not written.
  */
 export function quantizeToken(
   x: usize,
@@ -62,7 +62,7 @@ function quantizeBytes(x: usize, k: i32, kp: i32, factor: f32, q8: usize, q16: u
   return sumIntegers(sums);
 }
 
-/** The row's scale once for each block, and the sum of each block of its q16: a token seen by a block kernel. */
+/** The row's scale once per block, and each block's sum of its q16: a token in the form for block kernels. */
 export function quantizeTokenBlocks(
   scale: usize,
   q16: usize,
@@ -95,7 +95,7 @@ function sumBlock(q16: usize, block: i32, magnitudes: i32): i32 {
 
 /**
  * Scale absmax / qmax for each `block` values (a multiple of 16; kp a multiple of it). scale: f32 (rows, kp / block);
- * sum: i32, same shape. Blocks of 32 are the dense kernels' and stored in their order (above).
+ * sum: i32, same shape. Blocks of 32 are for the dense kernels and stored in their order (above).
  */
 export function quantizeBlocks(
   x: usize,
@@ -173,13 +173,12 @@ export function eightIntegers(x: usize, i: i32, k: i32, s: v128): v128 {
   );
 }
 
-// 1.5 · 2^23. In memory, because V8 would make a splatted constant anew at every use.
+// 1.5 · 2^23. In memory, because V8 rebuilds a splatted constant at every use.
 const ROUNDER: usize = memory.data<f32>([12582912, 12582912, 12582912, 12582912], 16);
 
 /**
- * Rounded half to even; NaN is 0, infinities are far out. An f32 of ROUNDER's size has no fraction, so that the
- * addition rounds, and counts by ones in its bits: a third of the instructions that a rounding and a saturated
- * conversion take.
+ * Rounded half to even; NaN is 0, infinities are far out. An f32 of ROUNDER's size has no fraction, so the addition
+ * rounds, and its low bits count by ones: a third of the instructions of a rounding and a saturated conversion.
  */
 function toIntegers(v: v128): v128 {
   const rounder = v128.load(ROUNDER);
@@ -193,7 +192,7 @@ function fourValues(x: usize, i: i32, k: i32): v128 {
   return i < k ? loadRest(p, k - i) : f32x4.splat(0);
 }
 
-/** Largest magnitude of k values; NaN is passed over. Four maxima at once: each waits for itself, four cycles long. */
+/** Largest magnitude of k values, ignoring NaN. Four maxima at once: each waits for itself, four cycles. */
 export function absmaxRow(x: usize, k: i32): f32 {
   let a = f32x4.splat(0),
     b = a,
@@ -211,7 +210,7 @@ export function absmaxRow(x: usize, k: i32): f32 {
   return maxFloats(f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d)));
 }
 
-/** What eight integers add to a sum. */
+/** The part of eight integers that a sum counts. */
 function counted(q: v128, magnitudes: i32): v128 {
   return magnitudes != 0 ? i16x8.abs(q) : q;
 }

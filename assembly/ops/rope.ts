@@ -31,8 +31,8 @@ export function ropeFactors(out: usize, n: i32, factors: usize): void {
 
 /**
  * YaRN (Peng et al., 2023): frequencies that turn fewer than betaSlow times in the original context are divided by
- * `factor`, those that turn more than betaFast times are kept, a linear ramp between (the paper: 1 and 32). n = nRot /
- * 2. Returns what cosine and sine are to be multiplied by: 1 + 0.1 ln factor.
+ * `factor`, those that turn more than betaFast times are kept, with a linear ramp between (the paper: 1 and 32). n =
+ * nRot / 2. Returns the factor on cosine and sine: 1 + 0.1 ln factor.
  */
 export function ropeYarn(
   out: usize,

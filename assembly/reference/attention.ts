@@ -1,6 +1,4 @@
-/**
- * Scalar twins of attention: one query head at one token, positions and dimensions one after the other.
- */
+/** Scalar twins of attention: one query head at one token, positions and dimensions one after another. */
 import { expF64 } from "../math";
 import { absmax, dotInLanes, exp2F32, softmaxRow } from "./ops";
 
@@ -11,8 +9,7 @@ export function roundedInteger(x: usize, i: i32, dim: i32, top: f32): i32 {
 }
 
 /**
- * out (dim) = attention of q (dim) over `length` positions of k, v: f32 (length, dim); weights: f32 (length) to work
- * in.
+ * out (dim) = attention of q (dim) over `length` positions of k, v: f32 (length, dim); weights: f32 (length), scratch.
  */
 export function attendHead(
   q: usize,
@@ -37,8 +34,8 @@ export function attendHead(
 }
 
 /**
- * The same over one head's 8-bit cache (ops/attention-q8.ts): integers of 14 bits against bytes, tiles of 64 positions
- * in the order in which four parts of them are read in turns. weights: f32 (length) to work in.
+ * The same over one head's 8-bit cache (ops/attention-q8.ts): integers of 14 bits times bytes, tiles of 64 positions in
+ * the order in which turns read four parts of them. weights: f32 (length), scratch.
  */
 export function attendHeadQ8(
   q: usize,
@@ -103,7 +100,7 @@ function addTile(
   return sums[0] + sums[2] + (sums[1] + sums[3]);
 }
 
-/** Where the parts of a vector lie in one head's 8-bit cache. */
+/** Offsets of a vector's parts in one head's 8-bit cache. */
 function keyRecord(keys: usize, p: i32, dim: i32): usize {
   return keys + <usize>((p >> 3) * (64 + 8 * dim) + 4 * (p & 7));
 }
@@ -145,7 +142,7 @@ export function headValueBytes(context: i32, dim: i32): i32 {
 
 /**
  * Dimension d of attention without rounding, in f64. Keys and values are f32 (length, dim), or one head's 8-bit cache.
- * scores: f64 (length) to work in.
+ * scores: f64 (length), scratch.
  */
 export function attendExact(
   q: usize,

@@ -18,7 +18,7 @@ export function blockBytes(type: i32): i32 {
   return type == PQ2_0 ? 34 : 28;
 }
 
-/** Where in a block its f16 scale is; I2_S has none. */
+/** Offset of a block's f16 scale; I2_S has none. */
 export function scaleOffset(type: i32): i32 {
   if (type == Q2_0 || type == PQ2_0) return 0;
   return blockBytes(type) - 2;

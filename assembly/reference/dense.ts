@@ -40,7 +40,7 @@ export function weight(type: i32, row: usize, i: i32): f32 {
   return d * <f32>integer(type, block, e) - f16ToNumber(load<u16>(block, 2)) * <f32>minimum(block, e / 32);
 }
 
-/** The quantised integer of element e of a block, centred where the format has a centre. */
+/** The quantised integer of element e of a block, centred if the format has a centre. */
 function integer(type: i32, block: usize, e: i32): i32 {
   if (type == Q8_0) return load<i8>(block + <usize>(2 + e));
   if (type == Q4_0) {
@@ -75,7 +75,7 @@ function minimum(block: usize, j: i32): i32 {
   return (load<u8>(s + <usize>(j + 4)) >> 4) | ((load<u8>(s + <usize>j) >> 6) << 4);
 }
 
-/** Where value i of an activation row stands: each 16 are stored even ones first. */
+/** The place of value i of an activation row: each 16 are stored even ones first. */
 export function densePlace(i: i32): i32 {
   return (i & ~15) + ((i & 1) << 3) + ((i & 15) >> 1);
 }
@@ -101,7 +101,7 @@ function products(type: i32, block: usize, q16: usize, begin: i32, count: i32): 
   return sum;
 }
 
-/** The part of 32 products from `begin` on that lane j has: elements 4j … 4j+3 of both 16. */
+/** Lane j's share of the 32 products from `begin` on: elements 4j … 4j+3 of both 16. */
 function laneProducts(type: i32, block: usize, q16: usize, begin: i32, j: i32): i32 {
   return products(type, block, q16, begin + 4 * j, 4) + products(type, block, q16, begin + 16 + 4 * j, 4);
 }

@@ -1,6 +1,4 @@
-/**
- * Scalar twins of the memory layouts: where each weight is, one at a time, from codes u8 (rows, kp).
- */
+/** Scalar twins of the memory layouts: places each weight, one at a time, from codes u8 (rows, kp). */
 import { TABLE_GROUPS } from "../weights/tables";
 
 /** Table layout of 2-weight ternary groups; rows a multiple of 32. */

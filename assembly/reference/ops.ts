@@ -1,5 +1,5 @@
 /**
- * Scalar twins of the operations between matmuls, in the order each promises. Pointers and strides as there.
+ * Scalar twins of the operations between matmuls, in the order each promises. Pointers and strides as in the kernels.
  */
 import { expF64 } from "../math";
 
@@ -13,7 +13,7 @@ function rounded(v: f32, low: f32, high: f32): i32 {
   return <i32>max<f32>(low, min<f32>(high, nearest<f32>(v)));
 }
 
-/** Largest magnitude of [begin, end), NaN passed over. */
+/** Largest magnitude of [begin, end), ignoring NaN. */
 export function absmax(x: usize, begin: i32, end: i32): f32 {
   let most: f32 = 0;
   for (let i = begin; i < end; i++) {
@@ -40,7 +40,7 @@ export function blockInteger(x: usize, i: i32, k: i32, block: i32, qmax: i32): i
   return most == 0 ? 0 : rounded(at(x, i) * (<f32>qmax / most), <f32>-qmax, <f32>qmax);
 }
 
-/** (lane 0 + lane 2) + (lane 1 + lane 3) of the sums of four lanes, then what is left over, in f64. */
+/** (lane 0 + lane 2) + (lane 1 + lane 3) of the sums of four lanes, then the rest, in f64. */
 function sumInLanes(x: usize, dim: i32, center: f64, squares: bool): f64 {
   const lanes = new StaticArray<f64>(4),
     body = dim & ~3;
@@ -121,7 +121,7 @@ export function softmaxRow(x: usize, n: i32): void {
   for (let i = 0; i < n; i++) store<f32>(x + ((<usize>i) << 2), at(x, i) * factor);
 }
 
-/** A softmax without shortcuts, for how far the fast one is off. */
+/** A softmax without shortcuts, to measure the error of the fast one. */
 export function softmaxExact(x: usize, n: i32, i: i32): f64 {
   let most = -Infinity,
     sum: f64 = 0;

@@ -9,7 +9,7 @@ export function ternaryTable(q: usize, table: usize): void {
   }
 }
 
-/** One binary group: code bit e adds activation e; the negative activations are taken off. */
+/** One binary group: code bit e adds activation e; minus the negative activations. */
 export function binaryTable(q: usize, table: usize): void {
   for (let code = 0; code < 16; code++) {
     let v = 0;

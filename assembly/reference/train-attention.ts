@@ -50,7 +50,7 @@ export class AttentionTwin extends Scalar {
     }
   }
 
-  /** After `forward`. */
+  /** Call after `forward`. */
   backward(): void {
     for (let s = 0; s < this.sequences; s++) {
       for (let h = 0; h < this.heads; h++) for (let i = 0; i < this.length; i++) this.backwardRow(s, h, i);

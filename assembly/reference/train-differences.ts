@@ -4,7 +4,7 @@
  */
 const STEP: f64 = 1e-5;
 
-/** A number made from f64 arrays that may be nudged. */
+/** A number computed from f64 arrays, whose entries may be nudged. */
 export abstract class Scalar {
   abstract value(): f64;
 }
@@ -27,14 +27,14 @@ export function widened(p: usize, count: i32): StaticArray<f64> {
   return x;
 }
 
-/** How far results are from what was wanted, relative to the largest of what was wanted. */
+/** The error of results, relative to the largest wanted value. */
 export class Distance {
   private worst: f64 = 0;
   private largest: f64 = 0;
 
   add(got: f64, want: f64): void {
     const error = abs<f64>(got - want);
-    // A NaN compares false with everything: it counts as infinitely far.
+    // A NaN compares false with everything: count it as infinitely far.
     if (!(error <= this.worst)) this.worst = error == error ? max<f64>(this.worst, error) : Infinity;
     this.largest = max<f64>(this.largest, abs<f64>(want));
   }
@@ -43,7 +43,7 @@ export class Distance {
     return this.against(this.largest);
   }
 
-  /** The same relative to `size`: that of the terms, where they cancel. */
+  /** The same relative to `size`: the size of the terms, where they cancel. */
   against(size: f64): f64 {
     return this.worst == 0 ? 0 : this.worst / size;
   }

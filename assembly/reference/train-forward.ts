@@ -1,6 +1,6 @@
 /**
  * Forward passes of training in f64, each summed to one number with the weights `dy`: their central differences are the
- * gradients that the kernels of train/ must give. Arrays are rows without gaps.
+ * gradients that the kernels of train/ must return. Arrays are rows without gaps.
  */
 import { KIND_RELU2, KIND_SILU } from "../abi";
 import { expF64, logF64 } from "../math";
@@ -71,7 +71,7 @@ export class GateTwin extends Scalar {
   }
 }
 
-/** Cross-entropy of one row of logits, times `scale`; a target below 0 counts for nothing. */
+/** Cross-entropy of one row of logits, times `scale`; a target below 0 does not count. */
 export class CrossEntropyTwin extends Scalar {
   constructor(
     readonly logits: StaticArray<f64>,

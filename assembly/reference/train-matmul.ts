@@ -1,6 +1,6 @@
 /**
- * Scalar twin of the f32 products of training, in the order train/matmul-f32.ts promises: one product and one sum a
- * step, k in blocks of equal size (at most 384, a multiple of four), the sums of the blocks added in turn.
+ * Scalar twin of the f32 products of training, in the order that train/matmul-f32.ts promises: one product and one sum
+ * a step, k in blocks of equal size (at most 384, a multiple of four), the blocks' sums added in turn.
  */
 import { FORM_FORWARD, FORM_WEIGHT } from "../abi";
 
@@ -34,7 +34,7 @@ export class Operands {
   }
 }
 
-/** The element that `old` (when `adds`) becomes. */
+/** The new value of an element that was `old` (used when `adds`). */
 export function productElement(x: Operands, row: i32, column: i32, old: f32, adds: bool): f32 {
   const blocks = (x.k + LONGEST_BLOCK - 1) / LONGEST_BLOCK,
     length = (x.k + blocks - 1) / blocks,
@@ -50,14 +50,14 @@ export function productElement(x: Operands, row: i32, column: i32, old: f32, add
   return x.rowScale == 0 ? total * scale : total * (at(x.rowScale, row) * scale);
 }
 
-/** The same without any scale when all operands are integers: exact, so in no order. */
+/** The same without scales if all operands are integers: exact, so in any order. */
 export function integerProduct(x: Operands, row: i32, column: i32): i64 {
   let sum: i64 = 0;
   for (let i = 0; i < x.k; i++) sum += <i64>x.left(row, i) * <i64>x.right(i, column);
   return sum;
 }
 
-/** And in f64, its operands f32. */
+/** The same in f64, from f32 operands. */
 export function exactProduct(x: Operands, row: i32, column: i32): f64 {
   let sum: f64 = 0;
   for (let i = 0; i < x.k; i++) sum += <f64>x.left(row, i) * <f64>x.right(i, column);

@@ -28,7 +28,7 @@ export function magnitudeSum(x: usize, n: i32): f64 {
   return sum;
 }
 
-/** Σ w, or Σ |w|, chunk by chunk, then of the chunks. */
+/** Σ w, or Σ |w|, by chunk, then over the chunks. */
 export function chunkedSum(w: usize, count: i32, magnitudes: bool): f64 {
   let total: f64 = 0;
   for (let begin = 0; begin < count; begin += SUM_CHUNK) {
@@ -49,7 +49,7 @@ export function ternaryCode(w: f32, scale: f32): i32 {
   return code > 1 ? 1 : code < -1 ? -1 : code;
 }
 
-/** lowbias32 undone: its multipliers' inverses modulo 2^32, its shifts' inverses. */
+/** Undoes lowbias32, by its multipliers' inverses modulo 2^32 and its shifts' inverses. */
 export function hashInverse(x: u32): u32 {
   x = (x ^ (x >> 16)) * 0x43021123;
   x = (x ^ (x >> 15) ^ (x >> 30)) * 0x1d69e2a5;

@@ -1,7 +1,6 @@
 /**
  * Scalar twins of every ternary and binary matmul: weights as codes u8 (rows, kp), activations as i16 (n, kp), one
- * weight after the other in the order the kernels promise. A code c stands for c - 1 (ternary) or
- * 2 c - 1 (binary).
+ * weight after another in the order the kernels promise. A code c means c - 1 (ternary) or 2 c - 1 (binary).
  */
 
 export const TERNARY: i32 = 1;
@@ -67,7 +66,7 @@ export function blockMatmul(
   }
 }
 
-/** Where the scale of (row, scale block) is: [tile][block][32 rows], or [row][block]. */
+/** Index of the scale of (row, scale block): [tile][block][32 rows], or [row][block]. */
 export function scaleIndex(row: i32, block: i32, nBlocks: i32, tiled: bool): i32 {
   return tiled ? ((row >> 5) * nBlocks + block) * 32 + (row & 31) : row * nBlocks + block;
 }

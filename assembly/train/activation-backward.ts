@@ -71,7 +71,7 @@ function value(kind: i32, x: v128): v128 {
 }
 
 function slope(kind: i32, x: v128): v128 {
-  // In this order of operands a NaN stays one.
+  // In this order of operands NaN stays NaN.
   if (kind == KIND_RELU2) return f32x4.mul(f32x4.pmax(x, f32x4.splat(0)), f32x4.splat(2));
   const one = f32x4.splat(1);
   if (kind == KIND_SILU) {

@@ -1,6 +1,6 @@
 /**
- * The gradient of attention (attention.ts has the shapes). Probabilities are made again from each row's maximum and
- * normaliser instead of being kept (Dao et al., "FlashAttention", 2022).
+ * The gradient of attention (attention.ts has the shapes). Recomputes probabilities from each row's maximum and
+ * normaliser instead of keeping them (Dao et al., "FlashAttention", 2022).
  *
  *   dv = pᵀ dout,  dp = dout vᵀ,  ds = p (dp - Σ p dp) / √headDim,  dq = ds k,  dk = dsᵀ q
  *
@@ -15,7 +15,7 @@ import { padded, panelBytes, probability, scoreRows, scoreScale, weightOf } from
 import { edgeTile, microTile } from "./micro-tile";
 import { packColumns, packRows } from "./panels";
 
-/** Query rows a step takes: sums of dk and dv long enough, scores that stay in L2. */
+/** Query rows per step: enough for the sums of dk and dv, few enough that scores stay in L2. */
 const TILE: i32 = ATTENTION_TILE;
 
 export function attendSequencesBackward(
@@ -87,7 +87,7 @@ function clear(x: usize, stride: usize, rows: i32, dim: i32): void {
   for (let i = 0; i < rows; i++) memory.fill(x + <usize>i * stride, 0, (<usize>dim) << 2);
 }
 
-/** Up to 32 queries of one head, those from position i on. */
+/** Up to 32 queries of one head, from position i on. */
 function backTile(
   q: usize,
   dOut: usize,

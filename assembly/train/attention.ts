@@ -3,7 +3,7 @@
  *
  *   q, out     f32 (nSequences · length, nHeads · headDim)        k, v   f32 (nSequences · length, nKvHeads · headDim)
  *   stats      f32 (nSequences, nHeads, length, 2): maximum of the scaled scores, 1 / Σ exp(score - maximum)
- *   weights    f32 (nSequences, nHeads, length, length) or 0: where the probabilities go when they are asked for
+ *   weights    f32 (nSequences, nHeads, length, length), receives the probabilities; 0: not kept
  *   item       sequence · nKvHeads + kvHead: one thread does all query heads that share a key/value head, in order
  *
  *   s = q kᵀ / √headDim,  p = softmax(s) over the positions seen,  out = p v
@@ -167,8 +167,8 @@ export function scoreScale(headDim: i32): f32 {
 }
 
 /**
- * e^(score · scale - maximum), e^-70 at least, and what of it is worth a product: nothing below 2^-100. Processors take
- * a hundred cycles for a number below 2^-126, and sharp attention is made of them: a fifth of the speed was left.
+ * e^(score · scale - maximum), at least e^-70, or 0 below 2^-100, where a product would not matter. Processors take a
+ * hundred cycles for a number below 2^-126, and sharp attention is full of them: speed fell to a fifth.
  */
 export function weightOf(score: v128, scale: v128, maximum: v128): v128 {
   return expF32x4(f32x4.pmax(f32x4.sub(f32x4.mul(score, scale), maximum), f32x4.splat(-70)));

@@ -1,5 +1,5 @@
 /**
- * Cross-entropy of logits f32 (n, vocab, row stride) against targets i32 (n); a target below 0 counts for nothing.
+ * Cross-entropy of logits f32 (n, vocab, row stride) against targets i32 (n); rows with a target below 0 do not count.
  *
  *   loss[row] = log Σ exp(logit) - logit[target]            f64 (n), summed in row order by `sumLosses`
  *   dlogits   = (softmax(logits) - [i = target]) · scale
@@ -87,7 +87,7 @@ function sumOf(v: v128): f64 {
   return f64x2.extract_lane(pairs, 0) + f64x2.extract_lane(pairs, 1);
 }
 
-/** NaN is passed on to the loss by the sum, not by the maximum. */
+/** NaN reaches the loss through the sum, not through the maximum. */
 function largest(x: usize, n: i32): f32 {
   let most: f32 = -Infinity;
   for (let i = 0; i < n; i++) {

@@ -1,2 +1,2 @@
-// What the training build exports beside the exports of inference (assembly/index.ts is its other entry).
+// Exports of the training build besides those of inference (assembly/index.ts is its other entry).
 export { roundToHalf } from "./quantize";

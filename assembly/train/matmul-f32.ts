@@ -11,8 +11,8 @@
  *   for each 256 columns of B: for each K_BLOCK of k: pack B (at most 384 KB, stays in L2)
  *     for each 16 rows of C: for each panel of 8 columns (12 KB, stays in L1): four micro-tiles
  *
- * The sum of an element runs over the k-blocks in turn and inside one over k in turn, whatever rows a thread has: rows
- * [begin, end) of C are written and the bits do not depend on the split.
+ * An element's sum runs over the k-blocks in turn, and over k in turn inside each, whatever rows a thread has: it
+ * writes rows [begin, end) of C, and the bits do not depend on the split.
  */
 import { FORM_FORWARD, FORM_WEIGHT, MATMUL_K_BLOCK, MATMUL_M_BLOCK, MATMUL_N_BLOCK } from "../abi";
 import { edgeTile, microTile } from "./micro-tile";
@@ -25,8 +25,8 @@ const B_BYTES: usize = (<usize>(K_BLOCK * N_BLOCK)) << 2;
 const A_BYTES: usize = (<usize>(K_BLOCK * M_BLOCK)) << 2;
 
 /**
- * @param kScale f32 (k) or 0: factors of the steps of A (form weight): the scales of quantised activations
- * @param scale f32 (1) or 0: a factor of the whole product, that of quantised weights
+ * @param kScale f32 (k) or 0: factors on the steps of A (form weight): the scales of quantised activations
+ * @param scale f32 (1) or 0: a factor on the whole product: the scale of quantised weights
  * @param codes whether B is i16, the codes of a quantiser (forms input and weight)
  * @param rowScale f32 (m) or 0 (form forward, not adding): C[row] = sum · (rowScale[row] · scale), integers until then
  */
@@ -139,7 +139,7 @@ function multiplyBlock(
   }
 }
 
-/** Rows that are not there stand for the last that is: nothing past the matrix is read. */
+/** The last row stands in for missing ones, so nothing past the matrix is read. */
 function tileAtEdge(
   a0: usize,
   rowStep: usize,

@@ -2,11 +2,11 @@
  * The one inner loop of every f32 matrix product in training: a tile of 4 x 8 results in eight registers.
  *
  *   c (4, 8) (+)= Σ_i  a[row][i] · b[i][0..7]        b: a packed panel, f32 (k, 8), 32 bytes a step
- *                                                    a: four rows with pointers of their own, `aStep` bytes a step
+ *                                                    a: four rows, each with its own pointer, `aStep` bytes a step
  *
- * A result is the sum over i in order, one multiplication and one addition each, in every variant: the bits depend on
- * nothing but the numbers. Sums of integers stay exact below 2^24.
- * Eight sums, two of b, one of a and a product are twelve registers; V8 has fifteen, so 6 x 8 spills.
+ * A result is the sum over i in order, one multiplication and one addition each, in every variant: the bits depend only
+ * on the numbers. Sums of integers stay exact below 2^24. Eight sums, two of b, one of a and a product are twelve
+ * registers; V8 has fifteen, so 6 x 8 spills.
  */
 export function microTile(
   a0: usize,

@@ -4,8 +4,8 @@
  *   RMSNorm    y = x r w,             r = 1 / sqrt(mean(x²) + ε)       dx = r (w dy - x r² mean(x w dy))
  *   LayerNorm  y = (x - μ) r w + b,   r = 1 / sqrt(var(x) + ε)         dx = r (g - mean(g) - x̂ mean(g x̂)),  g = w dy
  *
- * Two passes: rows (dx, and each row's μ and r into `stats`), then columns (dw = Σ dy x̂, db = Σ dy), so that every sum
- * has one owner and one order whatever the number of threads.
+ * Two passes: rows (dx, and each row's μ and r into `stats`), then columns (dw = Σ dy x̂, db = Σ dy), so every sum has
+ * one owner and one order for any number of threads.
  */
 
 /** dx (+)= …, stats (rows, 2) = μ, r; rows [begin, end). */
@@ -95,8 +95,7 @@ export function layerNormRows(
 }
 
 /**
- * dw += Σ dy x̂ and, when db is given, db += Σ dy, over all rows; columns [begin, end), multiples of 4 but for the
- * last.
+ * dw += Σ dy x̂ and, if db is given, db += Σ dy, over all rows; columns [begin, end), multiples of 4 except the last.
  */
 export function normColumns(
   x: usize,

@@ -19,7 +19,7 @@ import {
 } from "../abi";
 import { loadRest, storeRest } from "../lanes";
 
-/** Values a partial sum of squares covers. */
+/** Values per partial sum of squares. */
 const CHUNK: i32 = SUM_CHUNK;
 
 /** Σ g² of each chunk in [begin, end) of the n gradients, f64: the norm is the square root of their sum in order. */

@@ -59,7 +59,7 @@ export function packCodeColumns(b: usize, stride: usize, k: i32, n: i32, scale: 
   }
 }
 
-/** Columns [0, m) of a (k, stride), row i times kScale[i] when it is given. Panel t at out + t·k·16 bytes. */
+/** Columns [0, m) of a (k, stride), row i times kScale[i] if given. Panel t at out + t·k·16 bytes. */
 export function packLeft(a: usize, stride: usize, k: i32, m: i32, kScale: usize, out: usize): void {
   for (let t = 0; t < m; t += 4) {
     const from = a + ((<usize>t) << 2);
@@ -84,7 +84,7 @@ function copyRest(from: usize, step: usize, count: i32, out: usize): void {
   for (let i = 0; i < 8; i++) store<u32>(out + ((<usize>i) << 2), i < count ? load<u32>(from + <usize>i * step) : 0);
 }
 
-/** A 4 x 4 block turned: rows `stride` bytes apart become rows `outStride` apart. */
+/** A 4 x 4 block transposed: rows `stride` bytes apart become rows `outStride` apart. */
 function transpose(from: usize, stride: usize, out: usize, outStride: usize): void {
   const r0 = v128.load(from),
     r1 = v128.load(from + stride),

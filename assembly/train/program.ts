@@ -1,6 +1,6 @@
 /**
- * The steps of training, for the program of program.ts. A step names all its sizes (steps.ts). Work is shared out so
- * that each sum has one owner: the bits do not depend on the threads.
+ * The steps of training, for the program of program.ts. A step contains all its sizes (steps.ts). Threads share the
+ * work so that each sum has one owner: the bits do not depend on their number.
  */
 import * as abi from "../abi";
 import { layerNorm, rmsNorm } from "../ops/norm";
@@ -123,7 +123,7 @@ export function executeTrain(step: usize, scratch: usize, t: i32, nThreads: i32)
   }
 }
 
-/** Steps over arrays of any shape: a thread has a range of the elements. */
+/** Steps over arrays of any shape: each thread has a range of the elements. */
 function executeElementwise(step: usize, t: i32, nThreads: i32): void {
   switch (changetype<Step>(step).op) {
     case abi.OP_ACTIVATE:
@@ -166,7 +166,7 @@ function part(count: i32, t: i32, nThreads: i32): i32 {
   return share(count, 4, t, nThreads);
 }
 
-/** First row of it. */
+/** First row of thread t's share. */
 function row(count: i32, t: i32, nThreads: i32): i32 {
   return share(count, 1, t, nThreads);
 }

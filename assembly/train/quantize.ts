@@ -1,20 +1,20 @@
 /**
- * The quantisers of the papers. Codes are i16, rows of k padded with zeros to kp, an even number: pairs are what the
- * product multiplies (matmul-codes.ts).
+ * The quantisers of the papers. Codes are i16, rows of k padded with zeros to an even kp, because the product
+ * multiplies pairs (matmul-codes.ts).
  *
  *   activations  8 bit: round(x · 127 / absmax) a row, dequantised by absmax / 127  (arXiv 2402.17764)
  *                1 bit: sign(x), dequantised by mean|x| of the row                  (Rastegari et al., XNOR-Net, 2016)
  *   weights      ternary: clip(round(w / γ), -1, 1), γ = mean|w|                    (arXiv 2402.17764)
  *                binary:  sign(w - mean(w)), scale mean|w|                          (arXiv 2310.11453)
  *
- * A weight scale is rounded to half precision, at least 1e-5: files keep it so, and then a trained model and its file
- * are the same numbers. Gradients pass straight through; through a sign only where |x| ≤ 1.
+ * A weight scale is rounded to half precision, at least 1e-5: files store it so, and thus a trained model and its file
+ * hold the same numbers. Gradients pass straight through; through a sign only where |x| ≤ 1.
  */
 import { SUM_CHUNK } from "../abi";
 import { absmaxRow } from "../ops/quantize";
 import { sumFloats } from "../lanes";
 
-/** Values a partial sum covers: fixed, so that the sum of the sums does not depend on the threads. */
+/** Values per partial sum: fixed, so that the total does not depend on the threads. */
 const CHUNK: i32 = SUM_CHUNK;
 const EPSILON: f64 = 1e-5;
 
@@ -43,7 +43,7 @@ function round(v: v128): v128 {
   return i16x8.narrow_i32x4_s(integers, integers);
 }
 
-/** 0, or NaN when a value is NaN or infinite: a code cannot say so, the scale has to. */
+/** 0, or NaN if any value is NaN or infinite: codes cannot express that, so the scale must. */
 function zeroIfFinite(x: usize, k: i32): f32 {
   const zero = f32x4.splat(0),
     body = k & ~3;
@@ -66,7 +66,7 @@ export function quantizeRows1(x: usize, codes: usize, scale: usize, k: i32, kp: 
   }
 }
 
-/** Codes of rows [begin, end) as f32 (rows, k), for a product with something that has no codes. */
+/** Codes of rows [begin, end) as f32 (rows, k), for a product with an operand that has no codes. */
 export function widenRows(codes: usize, out: usize, k: i32, kp: i32, begin: i32, end: i32): void {
   for (let row = begin; row < end; row++) {
     for (let i = 0; i < k; i++)
@@ -101,7 +101,7 @@ function absSum(x: usize, n: i32): f64 {
   return sum;
 }
 
-/** Codes of rows [begin, end) of w (count / k, k) and, with the first of them, the scale of all. */
+/** Codes of rows [begin, end) of w (count / k, k); the share with the first row also writes the scale of all. */
 export function quantizeWeights(
   w: usize,
   count: i32,
@@ -157,7 +157,7 @@ function binaryRow(w: usize, codes: usize, mean: f32, k: i32): void {
 
 /** The nearest half-precision number, ties to even; x is positive and below 65504. */
 export function roundToHalf(x: f32): f32 {
-  // Below 2^-14 a half has no leading one: a multiple of 2^-24.
+  // Below 2^-14 a half has no leading one: it is a multiple of 2^-24.
   if (x < 0.00006103515625) return nearest<f32>(x * 16777216.0) / 16777216.0;
   const bits = reinterpret<u32>(x);
   return reinterpret<f32>((bits + 0xfff + ((bits >> 13) & 1)) & ~0x1fff);

@@ -11,7 +11,7 @@ export function embedRows(ids: usize, table: usize, dim: i32, out: usize, begin:
   }
 }
 
-/** dTable[ids[row]] += dy[row] for columns [begin, end): a column has one thread, so the order is that of the rows. */
+/** dTable[ids[row]] += dy[row] for columns [begin, end): one thread has a column, so the order is that of the rows. */
 export function embedRowsBackward(ids: usize, dy: usize, dim: i32, dTable: usize, n: i32, begin: i32, end: i32): void {
   const bytes = (<usize>dim) << 2;
   for (let row = 0; row < n; row++) {
@@ -75,8 +75,7 @@ export function rotateRows(
 
 /**
  * out (+)= x · mask / (1 - rate), elements [begin, end) (Srivastava et al., 2014). Bit i of the mask is a hash of
- * (seed, i), so that the backward pass makes the same mask again and no thread needs another's. `threshold`: rate ·
- * 2^32.
+ * (seed, i), so the backward pass recomputes the same mask and no thread needs another's. `threshold`: rate · 2^32.
  */
 export function dropout(
   x: usize,

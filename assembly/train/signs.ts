@@ -2,7 +2,7 @@
  * Activations of one bit for packed weights, and their product with weights of one bit by XNOR and popcount
  * (weights/xnor.ts). The same numbers as the quantiser and product of training (quantize.ts, matmul-codes.ts).
  *
- *   q16    i16 (rows, kp): ±1, zero from k to kp; what tables of ternary weights are built from
+ *   q16    i16 (rows, kp): ±1, zero from k to kp; the input for tables of ternary weights
  *   bits   (rows, kp / 8) bytes, kp a multiple of 128: bit i & 7 of byte i >> 3 is set where x[i] >= 0
  *   scale  f32 (rows): mean|x|
  */

@@ -1,4 +1,4 @@
-// The steps of training as records in memory (../steps.ts): each names all its sizes.
+// The steps of training as records in memory (../steps.ts): each contains all its sizes.
 import { Step } from "../steps";
 
 @unmanaged
@@ -19,7 +19,7 @@ export class EmbedRowsBackStep extends Step {
   n: i32;
 }
 
-/** `bias` 0: RMS norm. */
+/** `bias` 0 means RMS norm. */
 @unmanaged
 export class NormRowsStep extends Step {
   x: usize;
@@ -31,7 +31,7 @@ export class NormRowsStep extends Step {
   n: i32;
 }
 
-/** `centered`: of a layer norm. */
+/** `centered`: for a layer norm. */
 @unmanaged
 export class NormRowsBackStep extends Step {
   x: usize;

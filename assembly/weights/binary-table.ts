@@ -8,8 +8,7 @@
  *
  * Eight tiles at distance rows/8 are eight linear reads of memory at once: one stream alone waits for memory. Sapphire
  * Rapids reads 12.4 GB/s in eight streams, 11.5 in six, 9.7 in four, 5.3 in two (13.9 in the cache); Zen 5, where two
- * are enough, 9.5, –, 12.3 and 11.3. A set of tiles stays in the level-2 cache (80 KB) while the activation rows pass
- * over it.
+ * are enough, 9.5, –, 12.3 and 11.3. A set of tiles stays in the level-2 cache (80 KB) for all activation rows.
  */
 import { TILE_ROWS } from "../abi";
 import { interleaveHigh16, interleaveLow16 } from "../simd";

@@ -88,7 +88,7 @@ export function packPlanes(q: usize, planes: usize, kp: i32): void {
   for (const end = q + <usize>kp; q < end; q += 128, planes += 128) {
     for (let i: usize = 0; i < 8; i++) {
       let x = v128.load(q + (i << 4));
-      // The top bit of every byte is gathered; doubling brings the next lower plane up.
+      // bitmask gathers the top bit of every byte; doubling brings up the next lower plane.
       for (let plane = 8; plane-- > 0; ) {
         store<u16>(planes + <usize>(plane << 4) + (i << 1), <u16>i8x16.bitmask(x));
         x = i8x16.add(x, x);

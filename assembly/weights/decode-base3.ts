@@ -9,7 +9,7 @@
  *   PTQ1_0  128 weights: qs[24], qh[2], f16 d (PrismML). Byte m < 16, t_k = weight 16 k + m; byte 16 + m, m < 8,
  *           t_k = weight 80 + 8 k + m; qh byte m, k < 4, t_k = weight 120 + 2 k + m
  *
- * Every byte decodes to some five codes, so there is nothing to validate.
+ * Every byte decodes to some five codes, so nothing needs validation.
  */
 
 export function decodeTQ1(src: usize, nBlocks: i32, codes: usize, scales: usize): void {

@@ -6,7 +6,7 @@
  *   Q2_0    64 (ggml) or 128 (PrismML) weights: f16 d, qs. Byte i, bits 2j..2j+1 = weight 4 i + j
  *   packed  u8 (rows / 4, k): bits 2j..2j+1 of byte (i, c) = weight (j rows / 4 + i, c)              (Hugging Face)
  *
- * The decoders answer whether any code was 3, which no ternary weight has.
+ * The decoders return whether any code was 3, which no ternary weight has.
  */
 import { interleaveHigh16, interleaveHigh8, interleaveLow16, interleaveLow8 } from "../simd";
 

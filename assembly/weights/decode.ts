@@ -2,8 +2,8 @@
  * File blocks → codes: one byte a weight, 0, 1, 2 for -1, 0, +1 (ternary) or 0, 1 for -1, +1 (binary), and the f16
  * scale of each block as its bits. Type ids are ggml's, or the fork's that introduced the type.
  *
- * Codes are the common form between any file type and any memory layout (pack.ts); decoding is written so that a whole
- * load stays limited by the disk, not by this.
+ * Codes are the common form between any file type and any memory layout (pack.ts); decoding is fast enough that the
+ * disk limits a load.
  */
 import { decodeI2S, decodeQ2, decodeTQ2 } from "./decode-two-bit";
 import { allFinite } from "./decode-scales";

@@ -1,17 +1,17 @@
 /**
- * What the kernels of quantised dense weights share.
+ * Shared by the kernels of quantised dense weights.
  *
  * Activations (ops/quantize.ts, "dense"): q16 i16 (n, k) in ±2047, each 16 values stored as | even ones | odd ones |;
  * scale f32 (n, k / 32); sum i16 (n, k / 16), the sum of each 16 values.
  *
- * Products are exact integer sums; each kernel states the order of its f32 sums. A row's bits depend on nothing but
- * the row and its activations. Q4_0 and Q4_K rows are read one after the other: these kernels compute as long as they
- * read, and on Zen 5 four rows in turn, 210 bytes each, defeated the prefetcher (3 GB/s against 10).
+ * Products are exact integer sums; each kernel states the order of its f32 sums. A row's bits depend only on the row
+ * and its activations. Q4_0 and Q4_K read rows one after another: these kernels compute as long as they read, and on
+ * Zen 5 four rows in turn, 210 bytes each, defeated the prefetcher (3 GB/s against 10).
  */
 
 /**
- * 0x0f, 0x30, 0x00ff, 0xff00, 8: sixteen bytes of each. In memory, because V8 re-makes a splatted constant inside a
- * loop.
+ * 0x0f, 0x30, 0x00ff, 0xff00, 8: sixteen bytes of each. In memory, because V8 rebuilds a splatted constant on every
+ * iteration.
  */
 export const MASKS: usize = memory.data<u8>(
   [
@@ -30,7 +30,7 @@ export function dotBytes(u: v128, q: usize, evens: v128): v128 {
 
 /**
  * Products of 16 signed bytes with 16 activations, times 256, in four partial sums: a byte stays in the high half of
- * its 16 bits, which spares widening it. A product is below 2^26: 31 of them fit, a lane of a block has 8. `odds`:
+ * its 16 bits, which saves widening it. A product is below 2^26: 31 of them fit, a lane of a block has 8. `odds`:
  * 0xff00 in each 16 bits.
  */
 export function dotSigned(v: v128, q: usize, odds: v128): v128 {

@@ -97,7 +97,7 @@ function loadHalfs(w: usize, count: i32): v128 {
   return v;
 }
 
-/** Activations 0..3 of the `left` that are left, zero beyond. */
+/** Activations 0..3 of the `left` remaining, zero beyond. */
 function loadFirst(x: usize, left: i32): v128 {
   return left >= 4 ? v128.load(x) : loadRest(x, left);
 }

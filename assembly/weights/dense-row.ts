@@ -1,6 +1,6 @@
 /**
- * One row of a dense tensor as f32, by the formula of its format, operation for operation: the embedding lookup, and
- * the way to convert a tensor. Layouts: the files named after the formats. Type ids are GGML's.
+ * One row of a dense tensor as f32, by the formula of its format, operation for operation: for the embedding lookup,
+ * and to convert a tensor. Layouts: the files named after the formats. Type ids are GGML's.
  */
 import {
   LAYOUT_BF16 as BF16,

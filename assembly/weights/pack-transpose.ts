@@ -2,9 +2,8 @@
  * 16 x 16 byte transpose through the destination, in two passes of four vectors, so that no pass needs more registers
  * than a machine has. Interleaving vectors i and i + 8 four times over transposes; a pass does two of the four.
  *
- * Pass 1 of quarter i takes input vectors i, i + 4, i + 8, i + 12 and leaves its four results where pass 2 of quarter e
- * finds vectors e, e + 4, e + 8, e + 12 of the intermediate matrix side by side, and writes its own four in their
- * place.
+ * Pass 1 of quarter i takes input vectors i, i + 4, i + 8, i + 12. It leaves its four results where pass 2 of quarter e
+ * finds vectors e, e + 4, e + 8, e + 12 of the intermediate matrix side by side, and writes its own four over them.
  */
 import { interleaveHigh8, interleaveLow8 } from "../simd";
 

@@ -21,9 +21,9 @@
  *   y = Σ over blocks, in order, of f32(isum) · f32(d · a),  isum = Σ scale · (Σ bits · q − 32 Σ q), exact
  *
  * Either way lane g has the sum of group g and is scaled with three others. isum fits i32: 256 · 32 · 128 · 2047 =
- * 2,146,435,072 < 2^31, which is what sets the 12 bits of the activations (in ±2047, one scale a block). Eight rows at
- * distance rows/8, a block of each in turn: 13.1 GMAC/s from memory with relaxed, where four get 9.5 and one 5.5
- * (Sapphire Rapids; 18.7 in the cache). One row alone waits for memory.
+ * 2,146,435,072 < 2^31, which limits the activations to 12 bits (±2047, one scale a block). Eight rows at distance
+ * rows/8, a block of each in turn: 13.1 GMAC/s from memory with relaxed, where four get 9.5 and one 5.5 (Sapphire
+ * Rapids; 18.7 in the cache). One row alone waits for memory.
  */
 import {
   Q6_K_ACTIVATION_BYTES as ACTIVATION_BYTES,
@@ -41,7 +41,7 @@ const TOP: usize = memory.data<u8>(
 const EVENS: usize = MASKS + 32;
 
 const FILE_BLOCK_BYTES: i32 = 210;
-/** Where a block's chunks and its d lie. */
+/** Offsets of a block's chunks and its d. */
 const CHUNKS: usize = 16,
   FACTOR: usize = 208;
 const CHUNK_BYTES: usize = 48;
@@ -54,7 +54,7 @@ function rowBytes(k: i32): i32 {
 
 /**
  * y (n, yStride) for rows [rowBegin, rowEnd) of w (rows, k).
- * @param q activations (n, k) in 144 bytes each 64; actScale f32 (n, k / 256)
+ * @param q activations (n, k) in 144 bytes per 64; actScale f32 (n, k / 256)
  */
 export function q6KMatmul(
   w: usize,
@@ -84,7 +84,7 @@ export function q6KMatmul(
   }
 }
 
-/** Rows r, r + distance … Where there are fewer than eight, the last row is computed again, to the same bits. */
+/** Rows r, r + distance … With fewer than eight, the last row is computed again, to the same bits. */
 function eightRows(w: usize, k: i32, r: i32, distance: i32, last: i32, q: usize, a: usize, y: usize): void {
   const bytes = <usize>rowBytes(k),
     r1 = min(r + distance, last),
@@ -126,7 +126,7 @@ function addBlocks(totals: v128, w0: usize, w1: usize, w2: usize, w3: usize, q: 
   return f32x4.add(totals, f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.mul(d, v128.load32_splat(a))));
 }
 
-/** Σ scale · (products of the 16 weights of a group), a group of each chunk a lane. */
+/** Σ scale · (products of the 16 weights of a group); each lane a group of each chunk. */
 function blockSums(w: usize, q: usize): v128 {
   const top = v128.load(TOP);
   let sums = i32x4.splat(0),
@@ -146,7 +146,7 @@ function blockSums(w: usize, q: usize): v128 {
   return sums;
 }
 
-/** sums + the products of four vectors, a group a lane. */
+/** sums + the products of four vectors; each lane a group. */
 function dotFour(u0: v128, u1: v128, u2: v128, u3: v128, q: usize, sums: v128): v128 {
   if (dotKeepsLanes()) {
     const high = dotI8(
@@ -167,7 +167,7 @@ function dotFour(u0: v128, u1: v128, u2: v128, u3: v128, q: usize, sums: v128): 
   );
 }
 
-/** Four products a lane, of bytes with i16. */
+/** Four products per lane, of bytes with i16. */
 function dotOne(u: v128, q: usize): v128 {
   return i32x4.add(
     i32x4.dot_i16x8_s(v128.and(u, v128.load(EVENS)), v128.load(q)),
@@ -175,7 +175,7 @@ function dotOne(u: v128, q: usize): v128 {
   );
 }
 
-/** Puts the file's row at `row` into the order above, as row `r` of w (rows, k). */
+/** Reorders the file's row at `row` as above, as row `r` of w (rows, k). */
 export function packQ6KRow(row: usize, w: usize, r: i32, k: i32): void {
   let to = w + <usize>r * rowBytes(k);
   for (const end = to + rowBytes(k); to < end; to += BLOCK_BYTES, row += FILE_BLOCK_BYTES) {
@@ -197,7 +197,7 @@ function packChunk(ql: usize, qh: usize, shift: i32, to: usize): void {
     g1 = sixBits(ql + 16, qh + 16, shift, shift);
   const g2 = sixBits(ql + 32, qh, shift, shift + 2),
     g3 = sixBits(ql + 48, qh + 16, shift, shift + 2);
-  // A transposition of 4-byte elements: group g's j-th quarter is vector j's g-th.
+  // A transpose of 4-byte elements: group g's j-th quarter is vector j's g-th.
   const a = i8x16.shuffle(g0, g1, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23),
     b = i8x16.shuffle(g0, g1, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
   const c = i8x16.shuffle(g2, g3, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23),

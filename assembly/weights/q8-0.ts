@@ -3,7 +3,7 @@
  *
  *   block of 32 weights, 34 bytes:  | d f16 | 32 × i8 |        value = d · byte
  *
- * Eight rows at distance rows/8 take turns of 544 bytes: 9.5 GB/s from memory where one row after the other gets 4.2
+ * Eight rows at distance rows/8 take turns of 544 bytes: 9.5 GB/s from memory, against 4.2 with one row after another
  * (Sapphire Rapids). Order in f32: four lanes, lane j with weights 4j … 4j+3 of every 16, the blocks in turn, then the
  * lanes.
  */
@@ -13,7 +13,7 @@ import { MASKS, dotSigned } from "./dense-block";
 
 const BLOCK: i32 = 32;
 const BLOCK_BYTES: i32 = 34;
-/** Rows multiplied in turn, and the blocks of a turn. */
+/** Rows multiplied in turn, and blocks per turn. */
 const STREAMS: i32 = 8,
   TURN_BLOCKS: i32 = 16;
 
@@ -50,7 +50,7 @@ export function q8_0Matmul(
   }
 }
 
-/** Rows r, r + distance … Where there are fewer than eight, the last row is computed again, to the same bits. */
+/** Rows r, r + distance … With fewer than eight, the last row is computed again, to the same bits. */
 function eightRows(w: usize, nBlocks: i32, r: i32, distance: i32, last: i32, q: usize, scale: usize, y: usize): void {
   const bytes = <usize>nBlocks * BLOCK_BYTES,
     r1 = min(r + distance, last),

@@ -1,13 +1,12 @@
 /**
  * Tables for ternary weights with one scale a row, where a lookup gives one byte: the sum v = w0 q0 + w1 q1 of a group,
- * made non-negative by its largest size m = |q0| + |q1|. As long as the sizes m of the groups that are added up stay
- * under 128, their byte sums are exact, so how many groups may be added before widening follows from the activations.
- * This takes half the lookups of a fixed split into a low and a high table (tables.ts).
+ * made non-negative by adding its largest size m = |q0| + |q1|. While the sizes m of the groups added up stay under
+ * 128, their byte sums are exact, so the activations decide how many groups may be added before widening. This takes
+ * half the lookups of a fixed split into a low and a high table (tables.ts).
  *
  * Groups are sorted by size into chunks of a few fixed lengths, so that no branch of the kernel depends on the
- * activations of one group: chunks as the groups happen to lie took 69 ms of a token of BitNet 2B4T in the gate and up
- * projections, sorted ones 47 (Node 20, Sapphire Rapids). Each list keeps the order of memory, so every pass reads
- * forwards.
+ * activations of one group. With chunks in group order, the gate and up projections took 69 ms of a token of BitNet
+ * 2B4T, sorted 47 (Node 20, Sapphire Rapids). Each list keeps memory order, so every pass reads forwards.
  *
  *   size        list       chunk
  *   128…254     split      one group, two tables: (q0, 0) and (0, q1)
@@ -16,15 +15,15 @@
  *   32…63       middle     two
  *   8…31        lower      four, of those left
  *   1…7         tiny       sixteen
- *   0           none       left out: behind a squared ReLU that is half of them and more
+ *   0           none       left out: behind a squared ReLU, half of them or more
  *
- * What does not fill a chunk of 16 fills fours, and what does not fill its chunk of 4 or 2 is added one by one.
+ * Groups that do not fill a chunk of 16 fill fours; those that do not fill a chunk of 4 or 2 are added one by one.
  *
  * One activation row has a record for each k-block of TABLE_GROUPS groups:
  *
- *   byte 0    i32 Σ m of the block: what the sums are too large by
+ *   byte 0    i32 Σ m of the block: the excess of its sums
  *   byte 4    i32 number of runs
- *   byte 8    runs, i32: chunks << 8 | groups in each chunk (0: split), so few that sums of u16 hold them; up to 13
+ *   byte 8    runs, i32: chunks << 8 | groups per chunk (0: split), few enough for sums of u16; up to 13
  *   byte 64   u16 byte offset, in a tile's block, of each group's weights: split, ones, twos, fours, sixteens
  *   byte 1344 tables, 16 B a group, 32 B a split group, in the same order: byte [code] is v + m (codes as in tables.ts)
  */
@@ -36,10 +35,10 @@ export { SHORT_BLOCK_BYTES } from "../abi";
 export const PLACES_OFFSET: usize = 64;
 export const TABLES_OFFSET: usize = 1344;
 
-/** Byte sums of at most 254 that a sum of 16 bits holds: 256 · 254 < 2^16. */
+/** How many byte sums of at most 254 a 16-bit sum can hold: 256 · 254 < 2^16. */
 const RUN_SUMS_MAX: i32 = 256;
 
-// Lists (1: the large ones, which nothing asks for by name), and the largest size in each.
+// Lists (1 is the large one, which no code names), and the largest size in each.
 const SPLIT: i32 = 0,
   UPPER: i32 = 2,
   MIDDLE: i32 = 3,
@@ -51,7 +50,7 @@ const LARGE_MAX: i32 = 127,
   LOWER_MAX: i32 = 31,
   TINY_MAX: i32 = 7;
 
-// Coefficients of the first and second weight in v[code], codes 0..8, as masks: where they are -1, where they are +1.
+// Coefficients of the first and second weight in v[code], codes 0..8, as masks: where they are -1, where +1.
 const FIRST_MINUS: usize = memory.data<u8>([255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 16);
 const FIRST_PLUS: usize = memory.data<u8>([0, 0, 0, 0, 0, 0, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0], 16);
 const SECOND_MINUS: usize = memory.data<u8>([255, 0, 0, 255, 0, 0, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0], 16);
@@ -92,7 +91,7 @@ function sizeOf(q: usize): i32 {
   return abs(<i32>load<i16>(q)) + abs(<i32>load<i16>(q, 2));
 }
 
-/** Sizes of the lists, so that each group is written once, where it belongs. */
+/** Counts the lists first, so each group is written once, in its place. */
 function buildBlock(q: usize, record: usize, groups: i32): void {
   let total = 0,
     nSplit = 0,
@@ -192,7 +191,7 @@ function addRuns(run: usize, chunks: i32, length: i32, chunksMax: i32): usize {
   return run;
 }
 
-/** The place and the tables of group g, the slot-th of the record; split groups come first. */
+/** Writes the offset and the tables of group g, the slot-th of the record; split groups come first. */
 function storeGroup(record: usize, slot: i32, nSplit: i32, g: i32, q: usize, size: i32): void {
   store<u16>(record + ((<usize>slot) << 1), <u16>(g << 4), PLACES_OFFSET);
   const table = record + TABLES_OFFSET + ((<usize>(slot < nSplit ? 2 * slot : nSplit + slot)) << 4);

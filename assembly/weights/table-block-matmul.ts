@@ -26,15 +26,14 @@ const TERNARY_BIAS: i32 = 32 * 16 * BLOCK_GROUPS;
 const ROW_SUMS_BYTES: usize = 128 * STREAMS;
 const SUMS_BYTES: usize = 2 * ROW_SUMS_BYTES;
 
-/** What low and high table sums of a tile stand for: y = low pair[0] + high pair[1]. */
+/** Weights of a tile's low and high table sums: y = low pair[0] + high pair[1]. */
 export const TERNARY: usize = memory.data<i16>([1, 32, 1, 32, 1, 32, 1, 32], 16);
 export const BINARY: usize = memory.data<i16>([2, 64, 2, 64, 2, 64, 2, 64], 16);
 
 /**
  * @param blocksPerScale activation blocks that share a weight scale
  * @param actScale f32[n][groups / 32]
- * @param mass i32[n][groups / 32] subtracted from the sums of binary weights; 0 for ternary ones, whose tables say what
- * is
+ * @param mass i32[n][groups / 32] subtracted from the sums of binary weights; 0 for ternary ones, with exact tables
  * @param pair TERNARY or BINARY
  * @param groups groups a row, a multiple of 32
  * @param scratch 22 KB private to the thread
@@ -67,7 +66,7 @@ export function tableBlockMatmul(
   for (let g = 0; g < groups; g += TABLE_GROUPS) {
     const block = g / BLOCK_GROUPS;
     const act = (<usize>block) << 2;
-    // Sets of eight tiles at `distance`; then the tiles left over, which lie side by side, as one smaller set.
+    // Sets of eight tiles at `distance`; then the remaining tiles, which lie side by side, as one smaller set.
     for (let set = 0; set <= distance; set++) {
       const isRest = set == distance;
       const tile = isRest ? rest : first + set;
@@ -147,7 +146,7 @@ function addTileSet(
 }
 
 /**
- * The k-block's scales of a set of tiles as f32 [tile][scale block][32 rows]. Read in one go: as more streams
+ * The k-block's scales of a set of tiles as f32 [tile][scale block][32 rows]. Converted in one go: as extra streams
  * beside the weights they cost a fifth of the speed.
  */
 function convertScales(from: usize, fromStride: usize, tiles: i32, nScales: i32, to: usize): void {
@@ -162,9 +161,9 @@ function convertScales(from: usize, fromStride: usize, tiles: i32, nScales: i32,
 }
 
 /**
- * Adds one k-block of `tiles` tiles, `step` tiles apart, to the y of one row of activations. Each block's scales become
- * f32 where they are used: 12 % faster than in one go (ternary weights, Sapphire Rapids). With several rows that would
- * be done for each, with several blocks a scale for each block.
+ * Adds one k-block of `tiles` tiles, `step` tiles apart, to the y of one row of activations. Converts each block's
+ * scales to f32 where it uses them: 12 % faster than in one go (ternary weights, Sapphire Rapids). With several rows
+ * this would repeat for each row, and with several blocks per scale for each block.
  */
 function addOneRow(
   w: usize,

@@ -1,4 +1,4 @@
-/** One row of a table layout (tables.ts) as numbers, for tables that are both embedding and head. */
+/** One row of a table layout (tables.ts) as numbers, for matrices that are both embedding and head. */
 import { TILE_ROWS } from "../abi";
 import { f16Scalar } from "../simd";
 import { TABLE_GROUPS, tileOffset } from "./tables";
@@ -24,7 +24,7 @@ export function ternaryTableRow(
   }
 }
 
-/** As ternaryTableRow, for binary weights. */
+/** ternaryTableRow for binary weights. */
 export function binaryTableRow(
   w: usize,
   row: i32,

@@ -1,6 +1,6 @@
 /**
- * The inner loop of the table kernels: look nibbles of several tiles up in one table and add the bytes up (tables.ts
- * has the layouts).
+ * The inner loop of the table kernels: look up nibbles of several tiles in one table and add the bytes (tables.ts has
+ * the layouts).
  *
  * sums, u16, 128 B a tile:
  *
@@ -9,9 +9,9 @@
  *   byte 64  low table, high nibbles (rows 16..31): 16 B all, 16 B odd
  *   byte 96  high table, high nibbles:              16 B all, 16 B odd
  *
- * A flush adds 16 byte sums x to 16-bit lanes, the first of all sets them: all += x (odd bytes weigh 256), odd += x >>>
- * 8. Then odd lanes are the sums of rows 8..15 and all - (odd << 8), mod 2^16, those of rows 0..7. Exact while each sum
- * is under 2^16.
+ * A flush adds 16 byte sums x to 16-bit lanes (the first flush sets them): all += x (odd bytes weigh 256), odd += x >>>
+ * 8. Then odd lanes are the sums of rows 8..15, and all - (odd << 8), mod 2^16, those of rows 0..7. Exact while each
+ * sum is under 2^16.
  */
 import { swizzle } from "../simd";
 
@@ -21,12 +21,12 @@ const RUN: usize = 8 * 32;
 const NIBBLE: usize = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15], 16);
 
 /**
- * Sums of `groups` groups of `tiles` tiles, tileStride bytes apart, two tiles at a time and 8 groups (`groups` is a
- * multiple) in turn, so that every tile is read linearly and beside others. With an odd number of tiles the last is
- * summed twice: sums has room for an even number.
+ * Sums of `groups` groups of `tiles` tiles, tileStride bytes apart: two tiles at a time, 8 groups (`groups` is a
+ * multiple) in turn, so that every tile is read linearly beside others. With an odd number of tiles the last is summed
+ * twice: sums has room for an even number.
  *
- * The loop is left rolled, one group an iteration: unrolled by hand, V8 loads everything first and spills it
- * (33 against 48 GMAC/s).
+ * The loop does one group per iteration: unrolled by hand, V8 loads everything first and spills it (33 against 48
+ * GMAC/s).
  */
 export function sumTiles(w: usize, tileStride: usize, tiles: i32, table: usize, groups: i32, sums: usize): void {
   const mask = v128.load(NIBBLE);
@@ -72,9 +72,9 @@ export function sumTiles(w: usize, tileStride: usize, tiles: i32, table: usize, 
 }
 
 /**
- * {@link sumTiles} for two rows of activations, whose tables lie tableStride apart: the nibbles of a tile are taken
- * apart once for both, 9.5 instructions of arithmetic a group and row instead of 11. The second row's sums follow the
- * first's, sumsStride bytes on.
+ * {@link sumTiles} for two rows of activations, whose tables lie tableStride apart: splits the nibbles of a tile once
+ * for both, 9.5 arithmetic instructions per group and row instead of 11. The second row's sums follow the first's,
+ * sumsStride bytes on.
  */
 export function sumTwoRows(
   w: usize,
@@ -127,7 +127,7 @@ export function sumTwoRows(
   }
 }
 
-/** Adds byte sums of 16 rows to their u16 sums, or makes them these. */
+/** Adds byte sums of 16 rows to their u16 sums, or stores them there. */
 function flush(to: usize, low: v128, high: v128, add: bool): void {
   let lowOdd = i16x8.shr_u(low, 8),
     highOdd = i16x8.shr_u(high, 8);

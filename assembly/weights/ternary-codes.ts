@@ -1,5 +1,5 @@
 /**
- * Layout T2 of ternary weights, the form dot products want.
+ * Layout T2 of ternary weights, for dot products.
  *
  *   row-major, kp / 4 bytes a row; 64 weights in 16 B: byte i, bits 2j..2j+1 = code w + 1 of weight 64 b + 16 j + i
  *
@@ -19,7 +19,7 @@ export function dot64(x: v128, mask: v128, q0: v128, q1: v128, q2: v128, q3: v12
 }
 
 /**
- * One row as numbers, for tables that are both embedding and head.
+ * One row as numbers, for matrices that are both embedding and head.
  * @param scale f32[rows] when scaleBlock is 0, else u16 f16 [rows][kp / scaleBlock]
  * @param out f32[k]: (code - 1) * scale
  */

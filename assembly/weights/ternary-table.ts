@@ -10,8 +10,8 @@
  *
  * Two tiles share the loads of tables: 64 GMAC/s against 48 with one (Zen 5). Eight tiles at distance rows/8, taken in
  * turn every few chunks, are eight linear reads of memory at once: 35 GMAC/s against 28 with two (Sapphire Rapids).
- * Each length of chunk has a loop of its own. That of the long ones is one group long on purpose: unrolled, V8 moves
- * every load of a chunk before its lookups and spills the registers, 36 GMAC/s where it gets 61, both in the cache.
+ * Each length of chunk has its own loop. The loop for long chunks does one group per iteration on purpose: unrolled, V8
+ * moves every load of a chunk before its lookups and spills the registers, 36 GMAC/s against 61, both in the cache.
  *
  *   scratch: sums, u16: 128 B a pair of tiles: of the first one low nibbles (rows 0..15), odd of them, high nibbles
  *   (rows 16..31), odd, then the same of the second; byte 576: i32 a row
@@ -33,9 +33,7 @@ const TURN_GROUPS: usize = 32;
 /** Bytes of a tile's 32 sums in y, of a pair's in scratch. */
 const TILE_SUM_BYTES: usize = 128,
   PAIR_SUM_BYTES: usize = 128;
-/**
- * Places in scratch: of a word that nobody reads (addTiles), and of what each activation row's sums are too large by.
- */
+/** Offsets in scratch: of a word that nobody reads (addTiles), and of each activation row's excess of sums. */
 const TOUCHED: usize = 512,
   OFFSETS: usize = TERNARY_TABLE_SCRATCH_BYTES;
 
@@ -73,7 +71,7 @@ export function ternaryTableMatmul(
     const g = block * TABLE_GROUPS,
       records = tables + <usize>(block * SHORT_BLOCK_BYTES),
       tileBytes = (<usize>min(TABLE_GROUPS, groups - g)) << 4;
-    // Sets of `streams` tiles at `distance`; then the tiles left over, which lie side by side, as one smaller set.
+    // Sets of `streams` tiles at `distance`; then the remaining tiles, which lie side by side, as one smaller set.
     for (let set = 0; set <= distance; set++) {
       const isRest = set == distance,
         tile = isRest ? rest : first + set,
@@ -81,7 +79,7 @@ export function ternaryTableMatmul(
       const at = tileOffset(g, tile, nTiles, groups),
         from = w + at,
         to = y + <usize>tile * TILE_SUM_BYTES;
-      // Next comes the next set, or the first one of the next k-block if its tiles lie as far apart.
+      // Load ahead the next set, or the first one of the next k-block if its tiles lie as far apart.
       const next = g + TABLE_GROUPS,
         endsBlock = set + 1 == distance && rest == end && next + TABLE_GROUPS <= groups;
       const ahead = set + 1 < distance ? tileBytes : endsBlock ? tileOffset(next, first, nTiles, groups) - at : 0;
@@ -105,12 +103,12 @@ export function ternaryTableMatmul(
   scaleRows(y, yStride, n, rowBegin, rowEnd, rowScale, actScale, scratch + OFFSETS);
 }
 
-/** Six where that leaves no tiles over and eight does: those left over are not loaded ahead. */
+/** Six if that leaves no tiles over and eight does: remaining tiles are not loaded ahead. */
 function streamsFor(tiles: i32): i32 {
   return tiles % STREAMS != 0 && tiles % (STREAMS - 2) == 0 ? STREAMS - 2 : STREAMS;
 }
 
-/** What every sum of an activation row is too large by. */
+/** The excess of every sum of an activation row. */
 function excess(records: usize, nBlocks: i32): i32 {
   let total = 0;
   for (let block = 0; block < nBlocks; block++) total += load<i32>(records + <usize>(block * SHORT_BLOCK_BYTES));
@@ -118,9 +116,9 @@ function excess(records: usize, nBlocks: i32): i32 {
 }
 
 /**
- * Adds one k-block of `tiles` tiles (up to 8), tileStep bytes apart, to their sums in y, yStep apart. Meanwhile what
- * lies `ahead` bytes behind them, the next tiles, is loaded: a pass skips about in its tiles, which no prefetcher
- * follows. A load with every chunk gives 35 GMAC/s from memory, loads in bursts 27, none 22.
+ * Adds one k-block of `tiles` tiles (up to 8), tileStep bytes apart, to their sums in y, yStep apart. Meanwhile it
+ * loads the next tiles, `ahead` bytes on: a pass skips about in its tiles, and no prefetcher follows that. A load with
+ * every chunk gives 35 GMAC/s from memory, loads in bursts 27, none 22.
  */
 function addTiles(
   w: usize,
@@ -144,7 +142,7 @@ function addTiles(
     for (let left = <usize>(load<i32>(run) >> 8); left > 0; ) {
       const chunks = min(left, TURN_GROUPS / chunkGroups);
       for (let pair = 0, at = w; pair < nPairs; pair++, at += 2 * tileStep) {
-        // The last of an odd number of tiles is its own partner.
+        // Of an odd number of tiles the last is its own partner.
         const distance = 2 * pair + 1 < tiles ? tileStep : 0,
           sums = scratch + <usize>pair * PAIR_SUM_BYTES;
         touched +=
@@ -160,7 +158,7 @@ function addTiles(
       widen(to, v128.load(sums), v128.load(sums, 16)), widen(to + 64, v128.load(sums, 32), v128.load(sums, 48));
     }
   }
-  // What was touched is put somewhere, so that no compiler leaves the loads out.
+  // Stored, so that no compiler drops the loads.
   store<i32>(scratch + TOUCHED, touched);
 }
 
@@ -230,7 +228,7 @@ function addPair(
   return touched;
 }
 
-/** What addPair does, of chunks of two groups: p and r are where their codes lie. */
+/** addPair for chunks of two groups: p and r point to their codes. */
 function addTwos(w: usize, distance: usize, place: usize, table: usize, chunks: usize, ahead: usize, sums: usize): i32 {
   const mask = v128.load(NIBBLE),
     placesEnd = place + (chunks << 2);
@@ -264,7 +262,7 @@ function addTwos(w: usize, distance: usize, place: usize, table: usize, chunks: 
   return touched;
 }
 
-/** Loads from two tiles, so that their cache lines are there when their turn comes. */
+/** Loads from two tiles, so that their cache lines are here at their turn. */
 function touch(at: usize, distance: usize): i32 {
   return load<i32>(at) + load<i32>(at + distance);
 }

@@ -1,5 +1,5 @@
 /**
- * The last step of every matmul whose rows have one scale: exact i32 sums become f32, in place.
+ * The last step of every matmul whose rows have one scale: turns exact i32 sums into f32, in place.
  *
  *   y[n][r] = f32(acc[n][r] - offset[n]) * f32(actScale[n] * rowScale[r])
  */

@@ -6,11 +6,11 @@
  *
  *   w: bits (rows, kp), row-major, weight i in bit i & 7 of byte i >> 3; a: bits (n, kp) likewise; y: i32 (n, yStride)
  *
- * Padding bits k..kp must be equal in both, so that they count as no difference.
+ * Padding bits k..kp must be equal in both, so they do not differ.
  */
 import { sumLanes4 } from "../simd";
 
-/** Rows summed at once: distant, so that memory is read in several streams. */
+/** Rows summed at once, far apart, so memory is read in several streams. */
 const STREAMS: i32 = 4;
 /** 16-byte steps whose popcounts (8 at most a byte) add up in a byte: 31 * 8 = 248. */
 const BYTE_STEPS: i32 = 31;
