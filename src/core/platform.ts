@@ -67,8 +67,8 @@ export interface Thread {
 export interface FileStore {
   /**
    * Replaces what `path` holds with `chunks`: all of them or, whatever happens, none. The bytes go to a temporary file
-   * in the same folder (`NAME.ID.tmp`). When this resolves they are on disk, name
-   * included. If `chunks` throws, this removes the temporary file and rethrows.
+   * in the same folder (`NAME.ID.tmp`). When this resolves they are on disk, name included. If `chunks`
+   * throws, this removes the temporary file and rethrows.
    * @throws OnebitError `file/write`
    */
   writeFileAtomically(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;

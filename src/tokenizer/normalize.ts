@@ -6,8 +6,8 @@
  * the engine's `normalize` can handle the text between.
  *
  * Engines sort a run of combining marks by insertion: 400,000 marks in one run take 51 s in V8. Unicode's Stream-Safe
- * Text Format (Annex 15 of the standard, section 13) allows 30 in a row; we normalize runs longer than {@link
- * MARKS_MAX} that many at a time, so only such runs can differ from the plain normal form.
+ * Text Format (Annex 15 of the standard, section 13) allows 30 in a row; we normalize longer runs than
+ * {@link MARKS_MAX} that many at a time, so only such runs can differ from the plain normal form.
  *
  * @module
  */
