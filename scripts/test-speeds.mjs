@@ -1,9 +1,9 @@
 /**
- * Which tests run when. `npm test` is for every change and takes minutes; what tries thousands of faults or inputs, or
- * asks an oracle, runs in a suite of `.ci/run` of its own, and by its path.
+ * Which tests run when. `npm test` is for every change and takes minutes; tests that try thousands of faults or inputs,
+ * or compare with an oracle, run in their own suite of `.ci/run`, or by path.
  */
 
-/** The beginnings of paths that `npm test` leaves to a suite of `.ci/run`. */
+/** Path prefixes that `npm test` leaves to a suite of `.ci/run`. */
 export const SLOW_TESTS = {
   "tests/hostile/": "fuzz",
   "tests/generate/jinja/hostile": "fuzz",
@@ -19,7 +19,7 @@ export const SLOW_TESTS = {
   "tests/runtime/examples": "runtimes",
 };
 
-/** The beginnings of paths of tests that need no kernels: half a minute in all. */
+/** Path prefixes of tests without kernels: half a minute in all. */
 export const FAST_TESTS = [
   "tests/architecture",
   "tests/cli/argument-kind",

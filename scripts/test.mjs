@@ -2,11 +2,11 @@
  * Runs the tests.
  *
  *   node scripts/test.mjs                     types, kernels, bundles, assembly specs, and all tests but the slow ones
- *   node scripts/test.mjs tests/tokenizer     only tests whose path begins so (no type check)
+ *   node scripts/test.mjs tests/tokenizer     only tests under this path (no type check)
  *   node scripts/test.mjs --assembly [norm]   only the assembly specs (whose path contains a word)
  *   node scripts/test.mjs --types             only the type check
- *   node scripts/test.mjs --all               as without it, but no type check
- *   node scripts/test.mjs --fast | --slow     half a minute of tests; or those that npm test leaves to .ci/run
+ *   node scripts/test.mjs --all               the same without the type check
+ *   node scripts/test.mjs --fast | --slow     half a minute of tests; or those npm test leaves to .ci/run
  *   … --reporter=spec|tap|dot  --name=PATTERN (of test names)  --node=PATH (another Node runs the tests)
  *   … --timeout-ms=N (of each test; 600,000)
  *
