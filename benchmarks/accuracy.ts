@@ -1,6 +1,6 @@
 /**
- * How close onebit's logits and llama.cpp's are to the exact ones, on the same files: Kullback–Leibler divergence over
- * 64 positions. The exact pass of a full-size model takes minutes; its logits are kept in build/exact.
+ * How close onebit's and llama.cpp's logits are to exact ones, on the same files: Kullback–Leibler divergence over 64
+ * positions. The exact pass of a full-size model takes minutes; build/exact caches its logits.
  *
  *   node benchmarks/run.mjs accuracy FILE... [--positions 64] [--threads 1] [--json] [--no-peer]
  */

@@ -8,9 +8,8 @@
  *   npm run bench -- --report              only the tables and the chart, of what was measured before
  *       [--rounds 3] [--node PATH] [--out FOLDER]
  *
- * Each piece leaves a JSON file in benchmarks/results (a quick one in build/benchmarks/quick), from all of which
- * README.md and decode.svg there are made. Peers that are not installed are; one that cannot run is listed with its
- * reason.
+ * Each piece writes a JSON file to benchmarks/results (with --quick to build/benchmarks/quick); README.md and
+ * decode.svg there show all of them. Installs missing peers, and lists one that cannot run with its reason.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -93,11 +92,11 @@ async function measureAll(): Promise<void> {
       writeReport();
     } catch (error) {
       nFailed++;
-      // What it measured another time would stand beside what is new.
+      // Old results of this piece must not mix with new ones.
       rmSync(join(out, `${task.name}.json`), { force: true });
       note(`${task.name} failed: ${(error as Error).stack}`);
     } finally {
-      // Nothing of one piece lies in memory while the next is measured.
+      // Free one piece's memory before measuring the next.
       await closeBrowser();
     }
   }
@@ -126,7 +125,7 @@ async function versions({ nodes }: Context, browser: Promise<Chromium> | undefin
   return Object.fromEntries(Object.entries(found).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
-/** With a mark where files differ from it, other than these results; a copy without history has none. */
+/** The commit, marked if files other than these results differ; none for a copy without history. */
 function commit(output: (program: string, args: string[]) => string): string | undefined {
   try {
     const changed =
@@ -141,7 +140,7 @@ function writeReport(): void {
   const pieces = readdirSync(out)
     .filter((name) => name.endsWith(".json"))
     .map((name) => JSON.parse(readFileSync(join(out, name), "utf8")) as Piece);
-  // In the order of the suite, whatever the order they were measured in.
+  // In the suite's order, not the order of measurement.
   const ordered = pieceTasks.flatMap(({ name }) => pieces.filter((piece) => piece.name === name));
   if (ordered.length === 0) return;
   writeFileSync(join(out, "README.md"), resultsMarkdown(ordered));

@@ -6,8 +6,8 @@
  *       [--node PATH]      another Node runs onebit
  *       [--against FOLDER] beside another checkout's build of onebit instead of llama.cpp
  *
- * Engines take turns, each in a process of its own, so that a busy moment of the machine meets both; medians over the
- * rounds. Ratios are medians of the rounds' ratios.
+ * Engines take turns, each in its own process, so that a busy moment of the machine hits both; medians over the rounds.
+ * Ratios are medians of the rounds' ratios.
  */
 import { cpus, loadavg } from "node:os";
 import { basename } from "node:path";

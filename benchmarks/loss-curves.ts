@@ -1,11 +1,11 @@
 /**
- * Draws models/loss.svg from the logs of the model in the package and of its twins, which differ in nothing but what
- * their weights are (and the float twin's learning rate).
+ * Draws models/loss.svg from the logs of the bundled model and of its twins, which differ only in their weights' type
+ * (and the float twin's learning rate).
  *
  *   node benchmarks/run.mjs loss-curves
  *
- * The curves have the loss of the first 24,576 bytes of the validation part; that of all of it, which only the last
- * step has, is higher and printed.
+ * The curves show the loss over the first 24,576 bytes of the validation part; the loss over all of it, which only the
+ * last step has, is higher and printed.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { type Curve, lossPlotSvg } from "../src/train/loss-plot.ts";
@@ -16,7 +16,7 @@ const LOGS = [
   ["floats", "models/shakespeare-float.jsonl"],
   ["binary", "models/shakespeare-binary.jsonl"],
 ] as const;
-/** Where the validations begin: before, the training loss falls from 5.6 and would press all curves flat. */
+/** The first validation: before it, the training loss falls from 5.6 and would flatten all curves. */
 const FIRST_STEP = 200;
 /** Share of a new value in the moving average of the training loss. */
 const FRESH = 0.1;

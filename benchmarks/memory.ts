@@ -5,7 +5,7 @@
  *   node benchmarks/run.mjs memory FILE [--cycles 100] [--tokens 32] [--context 512] [--threads 1] [--json]
  *   node benchmarks/run.mjs memory FILE --cycles-file SMALL   cycles on another (small) file
  *
- * Each figure is of a fresh process that does nothing else. Peak resident memory is the kernel's own count (VmHWM).
+ * Each figure comes from a fresh process. Peak resident memory is the kernel's count (VmHWM).
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
@@ -33,7 +33,7 @@ else report();
 interface LoadFigures {
   readonly loadMs: number;
   readonly peakRssBytes: number;
-  /** Most of it in use at any time that was looked at: every 5 ms while loading, and at the end. */
+  /** The most in use, sampled every 5 ms while loading and at the end. */
   readonly heapBytes: number;
   readonly kvBytes: number;
   readonly wasmBytes: number;
@@ -141,7 +141,7 @@ async function reportCycles(): Promise<void> {
   console.log(JSON.stringify(figures));
 }
 
-/** Wasm memories are freed when their owner is collected, which takes a turn of the event loop or two. */
+/** A wasm memory is freed when its owner is collected, which takes a turn of the event loop or two. */
 async function collect(): Promise<void> {
   for (let i = 0; i < 3; i++) {
     (globalThis as { gc?: () => void }).gc?.();

@@ -1,13 +1,12 @@
 /**
- * Where the time of a token goes: every step of a model's program timed by itself, summed by kind, beside what memory
- * would allow.
+ * Where a token's time goes: times every step of a model's program, sums by kind, and compares with the memory's limit.
  *
  *   node benchmarks/run.mjs profile FILE... [--threads 1] [--rows 1|batch] [--position 64,1000] [--tokens 9] [--kv f32]
  *       [--variant simd] [--ternary dot] [--cached] [--json]
  *
- * A step here is what lies between two barriers. GB/s counts the bytes of weights that it reads; the limit is a plain
- * WebAssembly loop that reads the same weights in four streams, one thread, measured before. Medians over tokens. With
- * `--cached` a step is timed when it has just been run: its weights, if they fit, lie in the processor's cache.
+ * A step here is the part between two barriers. GB/s counts the weights it reads; the limit is a plain WebAssembly loop
+ * that reads the same weights in four streams, on one thread, measured before. Medians over tokens. `--cached` times
+ * each step right after a run of it, with its weights, if they fit, in the processor's cache.
  */
 import { cpus } from "node:os";
 import { basename } from "node:path";
@@ -84,7 +83,7 @@ function profile(
     model.prepare(rows, position);
     groups.forEach(({ at, nSteps, kind }, i) => {
       const run = (): void => model.run(at, nSteps);
-      // Not what only adds to its own input: twice would be once too often.
+      // Not steps that add to their own input: running them twice changes the result.
       if (values.cached && kind.bytes > 0) run();
       const milliseconds = time(run);
       if (token >= 0) times[i].push(milliseconds);

@@ -25,8 +25,7 @@ if (!name || !existsSync(entry)) {
   console.error(`usage: node benchmarks/run.mjs NAME [arguments]; NAME is one of: ${names.join(", ")}`);
   process.exit(2);
 }
-// These run what is in dist/. Writing a synthetic model, or a chart, needs no kernel, and must work while they are
-// changed.
+// These need dist/. Writing a synthetic model or a chart needs no kernel, and must work while kernels change.
 if (["all", "decode", "workers", "visitors"].includes(name)) await ensureBundles();
 else if (!["synthetic", "loss-curves"].includes(name)) await ensureKernels();
 const outdir = join(here, "..", "build", "benchmarks"),

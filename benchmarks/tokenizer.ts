@@ -1,10 +1,10 @@
 /**
- * How the time of encoding grows with the text: for every kind of input, milliseconds of processor time from 1 kB to
- * 10 MB and the exponent of the power law fitted to them (1 is linear). Hostile inputs are one piece without a break.
+ * How encoding time grows with the text: for every kind of input, milliseconds of processor time from 1 kB to 10 MB and
+ * the exponent of the power law fitted to them (1 is linear). Hostile inputs are one piece without a break.
  *
  *   node benchmarks/run.mjs tokenizer FILE.gguf... [--text FILE] [--json]
  *
- * Short texts are repeated for at least 200 ms, because processor time is counted in milliseconds.
+ * Repeats short texts for at least 200 ms, since processor time is in milliseconds.
  */
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";

@@ -8,8 +8,8 @@
  *       [--enwik8-steps 1]   steps of the model of real size
  *       [--clock processor]  for one thread on a busy machine
  *
- * Contestants are processes that take turns, so that a busy moment of the machine meets all; medians over the rounds.
- * Ratios are medians of the rounds' ratios. Before anything is timed both sides must agree on losses and gradients.
+ * Contestants are processes that take turns, so that a busy moment of the machine hits all; medians over the rounds.
+ * Ratios are medians of the rounds' ratios. Both sides must agree on losses and gradients before any timing.
  */
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
@@ -37,7 +37,7 @@ const { values } = parseArgs({
   },
 });
 
-/** For both sides; tfjs has neither decay nor clipping, so they are off. */
+/** For both sides. Decay and clipping are off: tfjs has neither. */
 const OPTIMIZER: OptimizerOptions = {
   learningRate: 1e-3,
   weightDecay: 0,

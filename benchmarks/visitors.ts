@@ -1,6 +1,6 @@
 /**
  * examples/worker under visitors who leave, stall and send nonsense (tests/runtime/worker-visitors.ts), on the newest
- * and the oldest workerd; and its memory after many conversations in turn. Fails where an answer differs from the one
+ * and the oldest workerd; and its memory after many conversations in turn. Fails if an answer differs from the one
  * given alone.
  *
  *   node benchmarks/run.mjs visitors [--requests 5000] [--clients 30] [--conversations 500]
@@ -25,7 +25,7 @@ import { visit } from "../tests/runtime/worker-visitors.ts";
 import { syntheticModel } from "../tests/synthetic/model.ts";
 import { writeModelFile } from "../tests/synthetic/write-file.ts";
 
-/** Of the reads of the bucket one in so many never ends. */
+/** One in this many reads of the bucket never ends. */
 const STALLED = 40;
 
 const { values } = parseArgs({

@@ -1,6 +1,6 @@
 /**
- * What an answer of examples/worker takes of workerd: planned memory, resident memory, processor time of the first
- * answer and of the next. One process for each model; without files, the model in the package.
+ * Cost of an answer of examples/worker in workerd: planned memory, resident memory, processor time of the first answer
+ * and the next. One process per model; without files, the bundled model.
  *
  *   node benchmarks/run.mjs workers [FILE...]      ( .ci/run runtimes  brings workerd)
  */
@@ -10,7 +10,7 @@ import { inspect } from "../src/index.ts";
 import { peakRssBytesOf, rssBytesOf } from "../tests/runtime/process-memory.ts";
 import { FakeBucket, buildWorker, serveWorker, workerdBinary } from "../tests/runtime/served-worker.ts";
 
-/** Kernel's ticks of processor time. */
+/** The kernel's clock ticks a second. */
 const TICK_MS = 10;
 const N_TOKENS = 64;
 const PROMPT = "It was a bright cold day in April, and the clocks were striking thirteen.";
@@ -76,7 +76,7 @@ async function measure(path: string | undefined): Promise<string> {
 }
 
 function cpuMsOf(pid: number): number {
-  // After the name in brackets, which may have blanks: user and system time are fields 14 and 15.
+  // User and system time are fields 14 and 15, after the name in brackets, which may have spaces.
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
 }

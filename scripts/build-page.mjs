@@ -1,18 +1,18 @@
 /**
- * Builds the chat page: dist/web/, a folder for any static server, and dist/single-page.html, the same in one file but
- * for the model, which `onebit web --out` puts into it from dist/web.
+ * Builds the chat page: dist/web/, a folder for any static server, and dist/single-page.html, the same in one file
+ * without the model, which `onebit web --out` adds from dist/web.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const SOURCE = "src/web/page";
-/** Go into dist/web as they are. */
+/** Copied to dist/web unchanged. */
 const COPIED = ["style.css", "manifest.webmanifest", "icon.svg", "icon-192.png", "icon-512.png"];
 const DEFAULT_MODEL = "models/shakespeare.gguf";
 
 /**
- * The files of both forms, as `{ path, contents }`.
+ * The files of both forms of the page, as `{ path, contents }`.
  * @param options of esbuild, shared with the other bundles; `variants`: the builds of the kernels
  */
 export async function pageFiles(options, variants) {
@@ -61,9 +61,7 @@ function hashOf(files) {
   return hash.digest("hex").slice(0, 16);
 }
 
-/**
- * The page with everything but the model inside. Its policy allows exactly its own script and style, by their hashes.
- */
+/** The page in one file, without the model. Its policy allows only its own script and style, by their hashes. */
 async function singleFile(script) {
   const code = (await script("single-file.ts", { format: "iife", external: ["#models/*"] })).trim(),
     style = read("style.css").toString().trim();
@@ -79,7 +77,7 @@ async function singleFile(script) {
     [/<link rel="icon"[^>]*>/, `<link rel="icon" href="${icon}">`],
     [/<link rel="stylesheet"[^>]*>/, `<style>${style}</style>`],
     [/<script type="module"[^>]*><\/script>\n/, ""],
-    // Last in the body, when all it looks for is there.
+    // Last in the body, after all elements it uses.
     [/(?=<\/body>)/, `<script type="text/plain" id="default-model"></script>\n<script>${code}</script>\n`],
   ]);
 }

@@ -6,8 +6,8 @@
  *   node scripts/build.mjs --kernels  only the WebAssembly variants
  *   node scripts/build.mjs --bundle   only the JavaScript bundles (the kernels must be built)
  *
- * What is built carries a stamp: the hash of all it was made from. `ensureKernels` and `ensureBundles` build only when
- * the stamp differs. Outputs appear by rename, so that a reader beside a running build sees old or new, never half.
+ * Every build carries a stamp, the hash of its sources. `ensureKernels` and `ensureBundles` build only if the stamp
+ * differs. Outputs appear by rename, so that a concurrent reader sees old or new files, never half of one.
  */
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -31,7 +31,7 @@ process.chdir(root);
 
 export const VARIANTS = ["simd", "relaxed", "simd-threads", "relaxed-threads"];
 
-/** Builds that can also train. No relaxed ones: training is f32, whose relaxed instructions differ between engines. */
+/** Builds that can train too. Not relaxed: training is f32, whose relaxed instructions differ between engines. */
 export const TRAIN_VARIANTS = ["train-simd", "train-simd-threads"];
 
 /** Every file below `folder` (recursive, sorted) whose name ends in `suffix`, as paths from the repository root. */
@@ -43,7 +43,7 @@ export function filesBelow(folder, suffix = "") {
   return found.sort();
 }
 
-/** SHA-256 over names and contents of `files`: what a stamp holds. */
+/** The stamp: SHA-256 over names and contents of `files`. */
 export function hashFiles(files) {
   const hash = createHash("sha256");
   for (const file of files) hash.update(`${file}\0`).update(readFileSync(file)).update("\0");
@@ -82,19 +82,19 @@ async function compileVariant(variant, out) {
   }
 }
 
-/** Compiles the kernels unless build/ holds those of exactly these sources. */
+/** Compiles the kernels unless build/ is up to date. */
 export async function ensureKernels() {
   if (!isFresh("build/kernels.stamp", kernelsHash(), "build/kernels.simd.wasm")) await buildKernels();
 }
 
-/** esbuild options every bundle of ours shares, tests and benchmarks included. */
+/** esbuild options of all bundles, tests and benchmarks included. */
 export const BUNDLE = {
   bundle: true,
   format: "esm",
   platform: "node",
   target: ["es2022", "node20"],
   packages: "external",
-  // Inside the bundles, so that they run in a page as they are and nothing is installed with them.
+  // Bundled, so that pages run the bundles as they are and nothing else is installed.
   alias: Object.fromEntries(
     ["legacy", "sha2", "utils"].map((name) => [`@noble/hashes/${name}.js`, `./node_modules/@noble/hashes/${name}.js`]),
   ),
@@ -103,36 +103,34 @@ export const BUNDLE = {
   logLevel: "warning",
 };
 
-/**
- * The package ships src, where its source maps lead: maps that hold the sources too would hold each up to three times.
- */
+/** The package ships src for its source maps: maps with embedded sources would hold each source up to three times. */
 const SHIPPED = {
   ...BUNDLE,
   // For Node, esbuild would decode kernels by Buffer where Uint8Array.fromBase64 is missing: also in Chrome before 140.
   platform: "browser",
   external: ["node:*"],
   sourcesContent: false,
-  // Names too: a sixth of what a page fetches. The maps have them.
+  // Minifies names too, which saves a page a sixth; the maps have them.
   minify: true,
   write: false,
 };
 
-/** The model in the box, once for all bundles: `onebit/shakespeare`. */
+/** The bundled model, once for all bundles: `onebit/shakespeare`. */
 const DEFAULT_MODEL = "shakespeare.js";
 
 /** The exports of package.json that are sources: `src/<name>.ts` becomes `dist/<name>.js`. */
 const DOORS = ["index", "hub", "nn", "train", "worker", "worker-host"];
 
-/** What dist/ offers, by name. */
+/** Entries of dist/ by name. */
 const ENTRIES = { ...Object.fromEntries(DOORS.map((name) => [name, `src/${name}.ts`])), cli: "src/cli/main.ts" };
 
 /** Ambient declarations that the public ones refer to. */
 const GLOBAL_TYPES = ["core/globals.d.ts"];
 
-/** Declarations written by hand: the compiler leaves them where they are. */
+/** Hand-written declarations: the compiler does not copy them. */
 const WRITTEN_TYPES = [...GLOBAL_TYPES, "shakespeare.d.ts"];
 
-/** Entries that workerd gets a build of: `<entry>.workerd.js`. */
+/** Entries with a build for workerd: `<entry>.workerd.js`. */
 const WORKERD_ENTRIES = ["index", "hub", "nn", "train"];
 
 /** Of the kernels that builds for workerd import as files, those that the page does not have. */
@@ -149,8 +147,8 @@ export async function buildBundles() {
     })),
     ...(await bundle(
       Object.fromEntries(WORKERD_ENTRIES.map((name) => [`${name}.workerd`, ENTRIES[name]])),
-      // Beside the entries, so that "./kernels.…" is the same file from each.
-      // Without maps: whoever deploys to Workers bundles these again.
+      // Beside the entries, so that "./kernels.…" is the same file for all. No maps: deploying to Workers bundles these
+      // again.
       { chunkNames: "chunk.workerd-[hash]", plugins: [workerdPlugin], sourcemap: false },
     )),
     ...(await bundle({ [DEFAULT_MODEL.replace(".js", "")]: "models/shakespeare.gguf" }, { sourcemap: false })),
@@ -159,7 +157,7 @@ export async function buildBundles() {
     ...(await pageFiles(BUNDLE, VARIANTS)),
   ];
   for (const folder of ["dist/chunks", "dist/web"]) mkdirSync(folder, { recursive: true });
-  // Chunks first: an entry that is already in place never names a chunk that is not.
+  // Chunks first, so that no entry names a missing chunk.
   const chunksFirst = [...files].sort((a, b) => Number(isChunk(b.path)) - Number(isChunk(a.path)));
   for (const { path, contents } of chunksFirst) replaceFile(path, contents);
   const kept = new Set(files.map(({ path }) => relative(root, resolve(path))));
@@ -178,7 +176,7 @@ async function bundle(entryPoints, options) {
     });
 }
 
-/** The script of the worker that `onebit/worker` starts, as one text that imports nothing. */
+/** The script of `onebit/worker`'s worker, as one text without imports. */
 async function workerScript() {
   const { build } = await import("esbuild");
   const { outputFiles } = await build({
@@ -188,16 +186,16 @@ async function workerScript() {
     minify: true,
     sourcemap: false,
     write: false,
-    // The page sends the default model's bytes: a megabyte that the script need not hold.
+    // The page sends the default model, which saves the script a megabyte.
     external: ["#models/*"],
   });
   return outputFiles[0].text;
 }
 
 /**
- * The model in the box is imported by a name that bundlers of web pages do not follow, so that a page which brings its
- * own model does not carry a megabyte of Shakespeare. A page that wants it imports `onebit/shakespeare` and loads that.
- * A file of its own, as esbuild drops these comments.
+ * Imports the bundled model by a name that web bundlers do not follow, so that pages with their own model do not carry
+ * a megabyte of Shakespeare. Pages that want it import `onebit/shakespeare`. A file of its own, since esbuild drops
+ * these comments.
  */
 const HIDDEN_MODEL = `const fetchModel = (name) => import(/* webpackIgnore: true */ /* @vite-ignore */ name);
 export default fetchModel(["..", "${DEFAULT_MODEL}"].join("/")).then((model) => model.default);
@@ -206,12 +204,12 @@ export default fetchModel(["..", "${DEFAULT_MODEL}"].join("/")).then((model) => 
 const hiddenModelPlugin = {
   name: "hidden-model",
   setup(build) {
-    // What imports it is shared by several entries, so it lies in chunks, too.
+    // Its importer is shared by several entries, so it is in a chunk too.
     build.onResolve({ filter: /^#models\/shakespeare$/ }, () => ({ path: `./${DEFAULT_MODEL}`, external: true }));
   },
 };
 
-/** `#engine-worker` is that text. */
+/** Resolves `#engine-worker` to that text. */
 function workerScriptPlugin(script) {
   return {
     name: "worker-script",
@@ -223,8 +221,8 @@ function workerScriptPlugin(script) {
 }
 
 /**
- * For workerd a source `x.workerd.ts` stands in the place of `x.ts`, and kernels are imported, not inlined: from the
- * folder of the page, which has the same files, so that the package does not hold them twice.
+ * For workerd a source `x.workerd.ts` replaces `x.ts`, and kernels are imported instead of inlined: from the page's
+ * folder, so that the package holds them once.
  */
 const workerdPlugin = {
   name: "workerd",
@@ -241,13 +239,13 @@ const workerdPlugin = {
   },
 };
 
-/** Bundles dist/ (kernels first) unless it holds the bundles of exactly these sources. */
+/** Bundles dist/ (kernels first) unless it is up to date. */
 export async function ensureBundles() {
   await ensureKernels();
   if (!isFresh("build/bundles.stamp", bundlesHash(), "dist/index.js")) await buildBundles();
 }
 
-/** Writes the type declarations of the entries, and of what these name, to dist/types. */
+/** Writes the declarations of the entries, and of all they import, to dist/types. */
 export function buildTypes() {
   const stamp = typesHash();
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
@@ -260,17 +258,14 @@ export function buildTypes() {
     emitted,
   );
   for (const file of filesBelow(emitted)) if (!kept.has(file)) rmSync(file);
-  // Sources outside src (the constants shared with the kernels) show in no declaration of the library.
+  // No declaration of the library refers to sources outside src (the constants shared with the kernels).
   rmSync("dist/types", { recursive: true, force: true });
   mkdirSync("dist", { recursive: true });
   renameSync(emitted, "dist/types");
   replaceFile("build/types.stamp", stamp);
 }
 
-/**
- * The files in `folder` that declare what the public entries export, and all these import. Each entry refers to the
- * globals.
- */
+/** The declarations of the public entries in `folder`, and all they import. Each entry references the globals. */
 function declarationsOf(entries, folder) {
   const paths = entries.map((entry) => join(folder, relative("./dist/types", entry)));
   for (const path of paths) {
@@ -291,13 +286,13 @@ function manifest() {
   return JSON.parse(readFileSync("package.json", "utf8"));
 }
 
-/** Writes dist/types unless it holds the declarations of exactly these sources. */
+/** Writes dist/types unless it is up to date. */
 export function ensureTypes() {
   if (!isFresh("build/types.stamp", typesHash(), "dist/types")) buildTypes();
 }
 
 function kernelsHash() {
-  // Specs and the scalar twins they compare with are no part of a build.
+  // Leave out specs and their scalar twins.
   const sources = filesBelow("assembly", ".ts").filter((file) => !/\/(?:__tests__|reference)\//.test(file));
   return hashFiles([...sources, "asconfig.json", "package-lock.json"]);
 }
@@ -333,7 +328,7 @@ function isFresh(stampFile, hash, output) {
   }
 }
 
-/** The module that holds the worker's script: its map would say nothing, at half a megabyte. */
+/** The module with the worker's script: its map would be useless, at half a megabyte. */
 const isOneText = (path) => basename(path).startsWith("engine-worker-");
 
 const isChunk = (path) => path.includes("chunks/") || basename(path).startsWith("chunk.");

@@ -1,6 +1,6 @@
 /**
- * Looks at the package as a user gets it: packs it, lints manifest and declarations, installs it in an empty folder and
- * runs it there. Ends with an error at the first thing that is wrong.
+ * Checks the package as a user gets it: packs it, lints manifest and declarations, installs it in an empty folder and
+ * runs it there. Fails at the first problem.
  *
  *   npm ci --prefix tests/release && npm run release-check
  */
@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const tools = join(root, "tests", "release", "node_modules", ".bin");
 
-/** What each entry must export; a name that is missing fails. Workers' entries only load in workers. */
+/** Names each entry must export. The workers' entries load only in workers. */
 const EXPORTED = {
   onebit: ["load", "inspect", "OnebitError"],
   "onebit/hub": ["pull", "list", "remove"],
@@ -32,7 +32,7 @@ function main() {
     say("publint");
     run(join(tools, "publint"), ["--strict", tarball]);
     say("are the types wrong");
-    // An ES module only: CommonJS gets it by import(), and Node's oldest resolution knows no exports.
+    // ES modules only: CommonJS can use import(), and Node's oldest resolution does not know exports.
     run(join(tools, "attw"), [tarball, "--profile", "esm-only"]);
     say("install in an empty folder");
     writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module", private: true }));

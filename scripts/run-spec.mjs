@@ -3,14 +3,14 @@
  * each leaf.
  *
  * as-pect is driven through @as-pect/core: its own command line reports success for zero specs and for a killed child.
- * What was compiled is kept in build/specs under the hash of all sources: a second run only runs.
+ * Binaries are cached in build/specs under the hash of all sources, so a second run does not compile.
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { filesBelow, hashFiles } from "./build.mjs";
 
-/** Single-thread variants: a spec runs on one thread. Flags as in asconfig.json, optimised as what is shipped. */
+/** Single-thread variants: a spec runs on one thread. Flags as in asconfig.json, optimised like the shipped kernels. */
 export const VARIANT_FEATURES = { simd: ["simd"], relaxed: ["simd", "relaxed-simd"] };
 
 const AS_PECT = "./node_modules/@as-pect/assembly/assembly/index.ts";
@@ -18,8 +18,8 @@ const LEAF = 0;
 const HEADING = ".heading.ts";
 
 /**
- * Registers the tests of the specs (paths from the repository root) on one variant. They are compiled together: alone,
- * each of 26 compiled the kernels and the library anew, 6 s a piece. `keep`: keep what was compiled.
+ * Registers the tests of the specs (paths from the repository root) on one variant. Compiles them together: alone, each
+ * of 26 would compile the kernels and the library again, 6 s each. `keep`: cache the binary.
  */
 export function runSpecs(specFiles, variant, keep = true) {
   test(`assembly specs [${variant}]`, async (t) => {
@@ -40,7 +40,7 @@ export function runSpecs(specFiles, variant, keep = true) {
 }
 
 async function compileSpecs(specFiles, variant, keep) {
-  // The specs last: which of them are compiled is part of the hash.
+  // The specs last: their selection is part of the hash.
   const sources = hashFiles([
     ...filesBelow("assembly", ".ts"),
     "package-lock.json",

@@ -2,8 +2,7 @@
  * ONNX models of nothing but products with packed weights: `MatMulNBits` of the domain com.microsoft, `count` of them
  * side by side on one input, so that their weights together are larger than the processor's caches.
  *
- * ONNX files are protocol buffers (github.com/onnx/onnx, onnx.proto); the few messages that are needed are written by
- * hand.
+ * ONNX files are protocol buffers (github.com/onnx/onnx, onnx.proto); this writes the few needed messages by hand.
  */
 const FLOAT = 1,
   UINT8 = 2,

@@ -1,7 +1,7 @@
 /**
  * softmax(q kᵀ + mask) v of TensorFlow.js, q already scaled; q, k, v (sequences · heads, length, headDim).
  *
- * `library` is what one writes: products of batches of matrices, the library's gradients. `fast` goes head by head,
+ * `library` is the usual code: products of batches of matrices, with the library's gradients. `fast` goes head by head,
  * since the backend's products are fast for single matrices only (tfjs-products.mjs), with the gradient written out.
  */
 export function createAttention(tf, { transpose }, { batch, heads, length }) {

@@ -1,8 +1,8 @@
 /**
  * TensorFlow.js with its wasm backend, SIMD build, on a number of threads.
  *
- * Upstream never turns threads on in Node, since three things that its threaded build asks of a browser are missing;
- * they are given to it here, its own files stay as they are:
+ * Upstream never enables threads in Node, which lacks three browser features its threaded build needs. This provides
+ * them without changing its files:
  *
  *   - a thread's script and the main script come as URLs of blobs, which Node's Worker cannot load: they become paths;
  *   - a `Blob` cannot be read at once: one that writes itself to a file, or names the script in the package, can;
@@ -17,11 +17,11 @@ const require = createRequire(import.meta.url);
 const FOLDER = dirname(dirname(require.resolve("@tensorflow/tfjs-backend-wasm")));
 const MAIN_SCRIPT = join(FOLDER, "wasm-out", "tfjs-backend-wasm-threaded-simd.js");
 
-/** @returns the library, and what it runs on in words. Throws when that is not what was asked for. */
+/** @returns the library, and a description of its backend. Throws if that is not the requested one. */
 export async function openTensorFlow(threads) {
   const tf = require("@tensorflow/tfjs-core"),
     backend = require("@tensorflow/tfjs-backend-wasm");
-  // Its bundle carries the gradients of the operations, which the core's bundle for Node leaves out.
+  // This bundle has the operations' gradients, which the core's bundle for Node lacks.
   require("@tensorflow/tfjs-layers");
   if (threads > 1) enableThreads(tf, threads);
   backend.setWasmPaths(join(FOLDER, "dist", "/"));

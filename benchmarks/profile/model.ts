@@ -20,7 +20,7 @@ export interface ProfiledModel {
   readonly program: Program;
   readonly memory: WebAssembly.Memory;
   readonly variant: string;
-  /** What the next steps work on: `rows` ids at `position`; logits of the last. */
+  /** Sets the input of the next steps: `rows` ids at `position`; logits of the last. */
   prepare(rows: number, position: number): void;
   /** Runs the `nSteps` steps at address `at` on every thread. */
   run(at: number, nSteps: number): void;
@@ -70,8 +70,8 @@ export async function openProfiled(
 }
 
 /**
- * What the cache holds before a prompt is zeros, which no context holds. Random bytes that are ±[2^-8, 2^-7) as f32:
- * numbers and scales of ordinary sizes, so that no weight of a softmax is subnormal, which is slow.
+ * Fills the cache, which is zero before a prompt, with random bytes that are ±[2^-8, 2^-7) as f32: ordinary numbers and
+ * scales, so that no softmax weight is subnormal, which is slow.
  */
 function fillCache(memory: WebAssembly.Memory, { kv, kvBytes }: MemoryPlan): void {
   const words = new Uint32Array(memory.buffer, kv[0].k, kvBytes >> 2);

@@ -1,4 +1,4 @@
-/** What profiling a model finds. */
+/** The results of a profile. */
 import type { StepKind } from "./step-groups.ts";
 
 export interface KindReport extends StepKind {
@@ -16,7 +16,7 @@ export interface ProfileReport {
   readonly rows: number;
   readonly position: number;
   readonly kv: string;
-  /** Steps were timed when they had just been run. */
+  /** True if each step was timed right after a run of itself. */
   readonly isCached: boolean;
   /** GB/s that one thread reads. */
   readonly bandwidth: number;
@@ -26,7 +26,7 @@ export interface ProfileReport {
   readonly kinds: readonly KindReport[];
 }
 
-/** A kind's bytes a second, of what the threads could read. */
+/** A kind's bytes a second, as a share of what the threads could read. */
 export function shareOfLimit({ gigabytesPerSecond }: KindReport, { bandwidth, threads }: ProfileReport): number {
   return gigabytesPerSecond / bandwidth / threads;
 }

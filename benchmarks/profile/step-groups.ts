@@ -1,4 +1,4 @@
-/** A program cut at its barriers, each part named after what it does. */
+/** Cuts a program at its barriers and names each part by its work. */
 import * as abi from "../../assembly/abi.ts";
 import { fieldOffset } from "../../src/kernels/steps.ts";
 import type { ProfiledModel } from "./model.ts";
@@ -44,7 +44,7 @@ const OPS: Readonly<Record<number, string>> = {
   [abi.OP_GATE_GELU]: "gate",
 };
 
-/** The parts of `program` that end in a barrier when it is walked with `rows` rows. */
+/** The parts of `program` that end in a barrier, for `rows` rows. */
 export function stepGroups(
   { plan, program, memory }: Pick<ProfiledModel, "plan" | "program" | "memory">,
   rows: number,
@@ -72,8 +72,8 @@ export function stepGroups(
       const name = tensor.name.replace(/^blk\.\d+\./, "").replace(/\.weight$/, "");
       names.push(`matmul ${(flags & abi.FLAG_HEAD_ROWS) !== 0 ? "head" : name}`);
     } else names.push(OPS[op] ?? `step ${op}`);
-    // Logits are wanted of one row. A cut without a barrier would start the next part while a thread is still in this
-    // one.
+    // Only one row needs logits. Without a barrier at the cut, the next part would start while a thread is still in
+    // this one.
     const isOneRow = rows === 1 || (flags & abi.FLAG_HEAD_ROWS) !== 0;
     const waits = (flags & (isOneRow ? abi.FLAG_BARRIER : abi.FLAG_BARRIER | abi.FLAG_BARRIER_BATCH)) !== 0;
     if (!waits && i + 1 < program.nSteps) continue;

@@ -1,7 +1,4 @@
-/**
- * Chromium without a window, on pages that are isolated, so that they may have threads: of this repository, its
- * packages and models.
- */
+/** Headless Chromium on isolated pages, which may use threads, with this repository's files, packages and models. */
 import { createReadStream, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import { createRequire } from "node:module";

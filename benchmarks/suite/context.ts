@@ -1,4 +1,4 @@
-/** What every piece of the suite gets. */
+/** The context of every piece of the suite. */
 import type { BrowserStart } from "./page-engines.ts";
 import type { FoundNode } from "./node-engines.ts";
 import type { PieceData } from "./results.ts";
@@ -9,7 +9,7 @@ export interface Context {
   readonly rounds: number;
   readonly nodes: { readonly baseline: FoundNode | undefined; readonly relaxed: FoundNode | undefined };
   readonly startBrowser: BrowserStart;
-  /** A line of progress. */
+  /** Prints a progress line. */
   note(line: string): void;
 }
 
@@ -25,7 +25,7 @@ export interface PieceTask {
   run(context: Context): Promise<Measured>;
 }
 
-/** The newest Node at hand: the one that onebit is measured in where one must do. */
+/** The newest Node available, for pieces that use a single Node. */
 export function fastestNode({ nodes }: Context): string {
   return nodes.relaxed?.path ?? process.execPath;
 }

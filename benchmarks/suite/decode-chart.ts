@@ -13,8 +13,8 @@ const WIDTH = 760,
   TITLE_HEIGHT = 30;
 
 /**
- * Okabe and Ito (2008): told apart with any colour vision, and on white and black. Ours in blues and green, peers in
- * orange and grey.
+ * Okabe and Ito (2008): distinct for any colour vision, on white and black. onebit in blues and green, peers in orange
+ * and grey.
  */
 const COLOURS = [
   ["#0072b2", "#56b4e9"],

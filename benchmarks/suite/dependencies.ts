@@ -1,7 +1,4 @@
-/**
- * Installs what the benchmarks compare with, where it is missing. One that cannot be had is absent later, with its
- * reason.
- */
+/** Installs missing peers. One that fails to install is listed as absent, with its reason. */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 

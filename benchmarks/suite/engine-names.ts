@@ -1,3 +1,3 @@
-/** What results call the engines that are compared with. */
+/** Names of the compared engines in results. */
 export const LLAMA_CPP = "llama.cpp, native";
 export const WLLAMA = "wllama, Chromium";

@@ -20,7 +20,7 @@ import { type EngineResult, speedRatio } from "./turns.ts";
 
 type Of<Kind extends PieceData["kind"]> = Extract<PieceData, { kind: Kind }>;
 
-/** Weights of a product that one core's second-level cache holds. */
+/** Weights that one core's second-level cache holds. */
 const CACHE_BYTES = 2 ** 21;
 
 /** @param pieces at least one */
@@ -125,7 +125,7 @@ function modelsLines(data: readonly ModelsData[]): string[] {
   ];
 }
 
-/** Where an engine got less work than the others. */
+/** Notes engines that got less work than the others. */
 function workNote({ work, rounds }: EngineResult, all: readonly EngineResult[]): string {
   const most = Math.max(...all.map((result) => result.work.promptTokens));
   return work.promptTokens === most

@@ -1,4 +1,4 @@
-/** Where the time of a token goes, and products alone beside those of onnxruntime-web. */
+/** Where a token's time goes, and single products beside onnxruntime-web's. */
 import { existsSync } from "node:fs";
 import type { ProfileReport } from "../profile/report.ts";
 import { shapes } from "../../tests/synthetic/shapes.ts";
@@ -27,7 +27,7 @@ export async function measureProfile(context: Context, model: ModelName): Promis
   return { data: { kind: "profile", model, reports } };
 }
 
-/** What onnxruntime-web computes in one call: more weights than a processor's caches hold. */
+/** Weights of one onnxruntime-web call: more than a processor's caches hold. */
 const STREAMED_WEIGHTS = 400e6;
 
 export async function measureProducts(context: Context): Promise<Measured<ProductsData>> {
@@ -89,7 +89,7 @@ async function peerGigamacs(
   if (absent.some((absence) => absence.name === name)) return undefined;
   const weights = product.inputs * product.outputs,
     nWeights = context.isQuick ? STREAMED_WEIGHTS / 4 : STREAMED_WEIGHTS;
-  // Blocks of 128 weights and 8-bit activations: of the forms it has, the one most like ours.
+  // Blocks of 128 weights and 8-bit activations: its form most like ours.
   const description = {
     ...product,
     blockSize: 128,

@@ -26,7 +26,7 @@ export async function measureModel(context: Context, model: ModelName, threads: 
   return { data: { kind: "models", model, modelBytes: bytes, threads, results }, absent };
 }
 
-/** From a file whose bytes the system has in memory already. */
+/** Loads from a file already in the system's page cache. */
 export async function measureLoading(context: Context, models: readonly ModelName[]): Promise<Measured<LoadingData>> {
   const { nodes, rounds, note } = context,
     rows: LoadingData["rows"][number][] = [],

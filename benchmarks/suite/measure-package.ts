@@ -1,7 +1,4 @@
-/**
- * How much a page fetches: each build of the kernels, and the library without them, the default model and the command
- * line.
- */
+/** Bytes a page fetches: each build of the kernels, and the library without kernels, default model and command line. */
 import { type BuildOptions, type Metafile, build } from "esbuild";
 import { readFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
@@ -28,7 +25,7 @@ export async function measurePackage(): Promise<Measured<PackageSizesData>> {
   };
 }
 
-/** The library: what an import of it fetches, and what it fetches later, when a source of that kind is opened. */
+/** The library: bytes of its import, and bytes fetched later for each kind of source. */
 async function libraryRows(options: BuildOptions): Promise<PackageSizesData["rows"]> {
   const { outputFiles, metafile } = await build({
     ...options,
@@ -54,7 +51,7 @@ async function libraryRows(options: BuildOptions): Promise<PackageSizesData["row
   return [{ name: "library", ...sizes(library) }, ...later];
 }
 
-/** A chunk and what it imports before anything is called. */
+/** A chunk and its static imports. */
 function withImports({ outputs }: Metafile, path: string): string[] {
   const found = new Set([path]);
   for (const part of found) {
@@ -70,7 +67,7 @@ function sizesOf(files: readonly Uint8Array[]): Sizes {
   return { bytes: sum((file) => file.length), gzipBytes: sum((file) => gzipSync(file, { level: 9 }).length) };
 }
 
-/** Not a part of this bundle: it finds the repository by where it lies. */
+/** External to this bundle: it finds the repository by its own path. */
 async function buildScript(): Promise<{ BUNDLE: BuildOptions; VARIANTS: string[]; TRAIN_VARIANTS: string[] }> {
   return (await import(pathToFileURL(resolve("scripts/build.mjs")).href)) as Awaited<ReturnType<typeof buildScript>>;
 }

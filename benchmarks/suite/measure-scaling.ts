@@ -53,10 +53,7 @@ export async function measureSizes(context: Context, model: ModelName): Promise<
   return { data: { kind: "sizes", model, rows } };
 }
 
-/**
- * A token's program at a position, without having read what is before it: attention takes the same time over any
- * values.
- */
+/** A token's program at a position without reading what precedes it: attention takes the same time over any values. */
 export async function measurePositions(context: Context, model: ModelName): Promise<Measured<PositionsData>> {
   const rows: PositionsData["rows"][number][] = [],
     { path } = await modelFile(model, context.note);

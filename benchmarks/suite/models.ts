@@ -1,4 +1,4 @@
-/** The synthetic models that are measured, written when they are first needed. */
+/** The measured synthetic models, written on first use. */
 import { existsSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { syntheticModel } from "../../tests/synthetic/model.ts";
 import { shapes } from "../../tests/synthetic/shapes.ts";
@@ -22,7 +22,7 @@ export interface ModelFile {
   readonly nVocab: number;
 }
 
-/** What of a shape is cut, for a smaller model of the same width. */
+/** Cuts a shape to a smaller model of the same width. */
 export interface Cut {
   readonly nLayers?: number;
   readonly nVocab?: number;
@@ -34,7 +34,7 @@ export async function modelFile(name: ModelName, note: (line: string) => void, c
   if (!existsSync(path)) {
     note(`writing ${path}`);
     mkdirSync(FOLDER, { recursive: true });
-    // By rename: a run that is ended here leaves no half of a model.
+    // By rename: an interrupted run leaves no partial model.
     await writeModelFile(`${path}.part`, syntheticModel(shape, SEED));
     renameSync(`${path}.part`, path);
   }

@@ -1,4 +1,4 @@
-/** Engines that are a process each turn: onebit in a Node, llama.cpp as native code. */
+/** Engines that run as a process per turn: onebit in Node, llama.cpp as native code. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { peerInstalled } from "../../tests/conformance/peer.ts";
@@ -6,7 +6,7 @@ import { LLAMA_CPP } from "./engine-names.ts";
 import { runJson } from "./processes.ts";
 import type { Engine, Speed, Work } from "./turns.ts";
 
-/** Node 20 is the last without relaxed SIMD: the slowest that onebit has to run on. */
+/** Node 20 is the last without relaxed SIMD, the slowest supported. */
 export const BASELINE_NODE_MAJOR = 20;
 
 /** Where `.ci/run nodes` puts other releases of Node. */
@@ -19,7 +19,7 @@ export interface FoundNode {
 
 const own: FoundNode = { path: process.execPath, major: Number(process.versions.node.split(".")[0]) };
 
-/** This Node, those of `.ci/nodes` that are for this machine, and `asked`. */
+/** This Node, those of `.ci/nodes` for this machine, and `asked`. */
 export async function findNodes(
   asked: string | undefined,
 ): Promise<{ baseline: FoundNode | undefined; relaxed: FoundNode | undefined }> {

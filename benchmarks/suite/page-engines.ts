@@ -1,6 +1,6 @@
 /**
  * Engines in Chromium: onebit in its worker, and wllama (llama.cpp as WebAssembly) in its own. A page keeps its model
- * from turn to turn.
+ * between turns.
  */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
@@ -10,13 +10,13 @@ import type { Engine, Speed, Work } from "./turns.ts";
 
 const ONEBIT_CHROMIUM = "onebit, Chromium";
 
-/** Starts the browser when it is first needed. */
+/** Starts the browser on first use. */
 export type BrowserStart = () => Promise<Chromium>;
 
 export const onebitInChromium = (start: BrowserStart): Engine =>
   pageEngine(ONEBIT_CHROMIUM, start, openOnebit, runOnebit);
 
-/** As slow as it is, a turn or two with few tokens must do: its speed hardly depends on how many. */
+/** It is slow, so a turn or two with few tokens must do: its speed hardly depends on their number. */
 export function wllamaInChromium(
   start: BrowserStart,
   limits: { readonly promptTokens: number; readonly tokens: number; readonly rounds: number },
@@ -43,7 +43,7 @@ interface Opening {
 interface Turn {
   readonly promptTokens: number;
   readonly tokens: number;
-  /** Differs from turn to turn: no prompt may begin like the one before, which both engines remember. */
+  /** Changes every turn: both engines cache the last prompt, so no prompt may begin like it. */
   readonly turn: number;
 }
 
@@ -70,7 +70,7 @@ function pageEngine(
         });
         await measureOnce(2, 2); // starts the threads
       }
-      // A page in the background may be given less of the machine.
+      // Browsers may slow a background page.
       await page.bringToFront();
       return { loadMs, ...(await measureOnce(promptTokens, tokens)) };
     },
@@ -81,7 +81,7 @@ function pageEngine(
   };
 }
 
-// From here on functions run in the page: each is sent there as text, without what is around it.
+// The functions below run in the page: each is sent as text, without its surroundings.
 
 /** Of the packages' own types, what is used. */
 interface PageScope {
@@ -117,7 +117,7 @@ async function runOnebit({ promptTokens, tokens, turn }: Turn): Promise<Omit<Spe
   const { timings } = await (globalThis as unknown as PageScope).onebit
     .generate(ids, { maxTokens: tokens, temperature: 0, ignoreEnd: true })
     .result();
-  // The first token comes from the prompt's last row; each of the others took one evaluation.
+  // The first token comes from the prompt's last row; each other took one evaluation.
   return {
     promptTokensPerSecond: (timings.promptTokens * 1e3) / timings.promptMs,
     tokensPerSecond: ((timings.tokens - 1) * 1e3) / timings.generateMs,
@@ -148,8 +148,8 @@ async function runWllama({ promptTokens, tokens, turn }: Turn): Promise<Omit<Spe
   const prompt = Array.from({ length: promptTokens }, (_, i) =>
     String.fromCharCode(97 + ((i * 7 + turn * 5) % 26)),
   ).join("");
-  // Always the letter "a" (id 64 of every byte-level vocabulary): the bytes that random weights choose are no text,
-  // which it ends at.
+  // Always the letter "a" (id 64 of every byte-level vocabulary): it stops at bytes that are not text, which random
+  // weights choose.
   const options = {
     prompt,
     max_tokens: tokens,

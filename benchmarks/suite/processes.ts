@@ -1,11 +1,11 @@
-/** Programs that print JSON, one at a time: what is measured has the machine for itself. */
+/** Runs programs that print JSON, one at a time, so that each has the machine to itself. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
-/** A run that hangs ends its piece, not the evening. */
+/** A run that hangs fails its piece, not the whole suite. */
 const TIMEOUT_MS = 600_000;
 
-/** What `program` prints last. @throws Error that says what it wrote to stderr last */
+/** The last output of `program`. @throws Error with its last lines on stderr */
 export async function runJson<Result>(program: string, args: readonly string[]): Promise<Result> {
   try {
     const { stdout } = await promisify(execFile)(program, args, {

@@ -1,4 +1,4 @@
-/** What a piece of the suite leaves: one JSON file, with where and when and on what it was measured. */
+/** The JSON file of a piece: results, and where, when and on what they were measured. */
 import type { ProfileReport } from "../profile/report.ts";
 import type { TrainReport } from "../train/report.ts";
 import type { ModelName } from "./models.ts";
@@ -56,7 +56,7 @@ export interface ProductRow {
   readonly outputs: number;
   readonly rows: number;
   readonly threads: number;
-  /** Thousand millions of multiplications by a weight a second. */
+  /** Billions of multiplications by a weight a second. */
   readonly onebit: number;
   /** Of onnxruntime-web, by the bits of its weights. */
   readonly peer2: number | undefined;
@@ -108,7 +108,7 @@ export type PieceData =
 
 export interface Piece<Data extends PieceData = PieceData> {
   readonly name: string;
-  /** Fewer rounds and smaller cases: for a look, not for publishing. */
+  /** Fewer rounds and smaller cases: not for publishing. */
   readonly isQuick: boolean;
   readonly date: string;
   readonly seconds: number;

@@ -1,4 +1,4 @@
-/** Engines that take turns at the same work, so that a busy moment of the machine meets all of them. */
+/** Engines take turns at the same work, so that a busy moment of the machine hits all of them. */
 import { median } from "../train/median.ts";
 
 export interface Speed {
@@ -17,15 +17,15 @@ export interface Work {
   readonly repeats: number;
 }
 
-/** What runs models. One that cannot run here says why when it is asked to. */
+/** An engine. One that cannot run here throws the reason. */
 export interface Engine {
   readonly name: string;
-  /** Rounds that it takes part in, where it is too slow for all of them. */
+  /** Fewer rounds, if it is too slow for all. */
   readonly maxRounds?: number;
-  /** Less work than is asked of the others, where it is too slow for that. Speeds are by the token all the same. */
+  /** Less work than the others, if it is too slow; speeds are per token anyway. */
   readonly reduce?: (work: Work) => Work;
   measure(work: Work): Promise<Speed>;
-  /** Frees what it keeps from one turn to the next. */
+  /** Frees what it keeps between turns. */
   rest(): Promise<void>;
 }
 
@@ -47,7 +47,7 @@ export interface Turns {
   readonly absent: Absence[];
 }
 
-/** Engines that fail once are asked no more. */
+/** Engines that failed once do not run again. */
 export async function takeTurns(
   engines: readonly Engine[],
   work: Work,
@@ -84,7 +84,7 @@ export async function takeTurns(
 
 const workOf = (engine: Engine, work: Work): Work => engine.reduce?.(work) ?? work;
 
-/** The median of the rounds' ratios: what disturbed a round met both of its sides. Undefined where one is absent. */
+/** The median of the rounds' ratios: a disturbance in a round hits both sides. Undefined if one is absent. */
 export function speedRatio(
   above: EngineResult | undefined,
   below: EngineResult | undefined,

@@ -1,6 +1,6 @@
 /**
- * Whether both sides do the same work: from the same weights and batch, the same loss, the same gradient of every
- * parameter, and the same losses over three steps of Adam.
+ * Checks that both sides do the same work: from the same weights and batch, the same loss, the same gradients, and the
+ * same losses over three steps of Adam.
  */
 import type { Batch, ModelFigures, OptimizerOptions } from "./onebit-contestant.ts";
 import type { Programs } from "./programs.ts";
@@ -38,7 +38,7 @@ export async function checkAgreement(
   await peer.call("model", { ...training, weights, optimizer, way });
   const own = await onebit.call<Gradients>("lossAndGradients", batch),
     theirs = await peer.call<Gradients>("lossAndGradients", batch);
-  // Once more from the start: asking for gradients has moved onebit's moments.
+  // Start over: computing gradients has moved onebit's moments.
   await onebit.call("model", { training, optimizer });
   const losses = { onebit: await lossesOf(onebit, batch), peer: await lossesOf(peer, batch) };
   for (const contestant of [onebit, peer]) await contestant.stop();

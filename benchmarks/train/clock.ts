@@ -1,6 +1,6 @@
 /**
- * Seconds by the wall, or of this process on processors: the latter for one thread on a machine that others keep busy,
- * whose waiting it leaves out.
+ * Wall-clock seconds, or processor seconds of this process: the latter for one thread on a busy machine, without its
+ * waits.
  */
 export const CLOCKS = {
   wall: () => performance.now() / 1e3,

@@ -1,5 +1,5 @@
 /**
- * Processes that take turns: each waits, costing nothing, until it is asked to measure.
+ * Processes that take turns: each waits idle until it is called to measure.
  *
  * A contestant is a program whose messages are calls by name. Answers come one by one, in order.
  */
@@ -22,7 +22,7 @@ export class Contestant {
     this.#process = fork(program, args, { serialization: "advanced" });
   }
 
-  /** Starts `program` and calls its `open`; `description` is what it answered. */
+  /** Starts `program` and calls its `open`; `description` is the answer. */
   static async start(
     name: string,
     program: string,
@@ -47,7 +47,7 @@ export class Contestant {
     });
   }
 
-  /** Ends when the program has seen that nobody will call any more. */
+  /** Ends the program. */
   async stop(): Promise<void> {
     const ended = new Promise((resolve) => this.#process.once("exit", resolve));
     this.#process.disconnect();

@@ -19,7 +19,7 @@ export interface ProductRow extends ProductSize {
 
 export interface ProductOptions {
   readonly rounds: number;
-  /** A measurement repeats its product for about so long. */
+  /** About how long a measurement repeats its product. */
   readonly seconds: number;
 }
 
@@ -30,7 +30,7 @@ interface Round {
   readonly library: number;
 }
 
-/** One contestant's way of doing the product that is ready in it. */
+/** One contestant's way of computing its prepared product. */
 interface Timed {
   readonly contestant: Contestant;
   readonly args: { readonly way?: string; readonly times: number };
@@ -89,7 +89,7 @@ async function measureOne(
   return measured;
 }
 
-/** Warms up: engines compile what has run for a while once more, and better. Then as many times as take `seconds`. */
+/** Warms up, since engines recompile hot code, then repeats for `seconds`. */
 async function timed(contestant: Contestant, way: string | undefined, seconds: number): Promise<Timed> {
   const first = await contestant.call<number>("time", { way, times: 2 });
   const second = await contestant.call<number>("time", { way, times: repeats(seconds, first) });

@@ -100,14 +100,14 @@ export interface Enwik8Figures {
   readonly threads: number;
   readonly parameters: number;
   readonly tokens: number;
-  /** Values and gradients that a pass keeps, and all the memory with parameters and moments. */
+  /** Values and gradients of a pass, and all memory, with parameters and moments. */
   readonly passBytes: number;
   readonly memoryBytes: number;
   readonly seconds: number;
   readonly flops: number;
 }
 
-/** The memory and one step of a model of real size. */
+/** Memory and step time of a full-size model. */
 export async function measureEnwik8(
   programs: Programs,
   threads: number,

@@ -4,7 +4,7 @@ export function median(numbers: readonly number[]): number {
   return sorted[sorted.length >> 1];
 }
 
-/** The median of the rounds' ratios: what disturbed a round met both of its sides. */
+/** The median of the rounds' ratios: a disturbance in a round hits both sides. */
 export function medianRatio<Key extends string>(
   rounds: readonly Readonly<Record<Key, number>>[],
   above: Key,

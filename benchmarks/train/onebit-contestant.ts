@@ -28,7 +28,7 @@ export interface Weights {
 
 export interface ModelFigures {
   readonly weights: Weights;
-  /** Values and gradients of a pass, and all of the memory that is taken. */
+  /** Values and gradients of a pass, and all memory taken. */
   readonly passBytes: number;
   readonly memoryBytes: number;
 }

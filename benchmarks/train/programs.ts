@@ -1,4 +1,4 @@
-/** The programs that contestants run: this bundle, told by its first argument which one it is, and the peer. */
+/** The contestants' programs: this bundle, whose first argument selects the program, and the peer. */
 import { existsSync } from "node:fs";
 import type { ClockName } from "./clock.ts";
 import { Contestant } from "./contestant.ts";

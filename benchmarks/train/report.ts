@@ -1,4 +1,4 @@
-/** What was measured, as Markdown. */
+/** Writes the results as Markdown. */
 import type { Agreement } from "./agreement.ts";
 import type { ProductRow } from "./measure-products.ts";
 import type { Enwik8Figures, StepRow } from "./measure-steps.ts";

@@ -1,4 +1,4 @@
-/** What is measured: products, models, and how much arithmetic they are. */
+/** The measured products and models, and their arithmetic. */
 import { countParameters, parameterShapes } from "../../src/nn/transformer-parameters.ts";
 import type { TransformerShape } from "../../src/nn/shape.ts";
 
@@ -56,7 +56,7 @@ const SMALL_TERNARY: TransformerShape = { ...SMALL, weightBits: 1.58, activation
 
 export const FLOAT_TRAINING: Training = { shape: SMALL, batch: 8, seqLength: 256 };
 export const TERNARY_TRAINING: Training = { shape: SMALL_TERNARY, batch: 8, seqLength: 256 };
-/** Small enough that a peer's slow way checks in a moment; every path is the same. */
+/** Small enough to check a peer's slow way quickly; all code paths are the same. */
 export const CHECKED_TRAINING: Training = { shape: { ...SMALL, contextLength: 128 }, batch: 2, seqLength: 128 };
 
 /** The sizes of the well-known byte-level models of enwik8. */
@@ -94,7 +94,7 @@ export function stepFlops({ shape, batch, seqLength }: Training): number {
   return tokens * (6 * weights + attention);
 }
 
-/** Bytes of no meaning, the same in every run. The targets are the ids that come next. */
+/** Meaningless bytes, the same in every run. The targets are the next ids. */
 export function exampleBatch({ shape, batch, seqLength }: Training): { ids: Int32Array; targets: Int32Array } {
   const ids = new Int32Array(batch * seqLength),
     targets = new Int32Array(batch * seqLength);
