@@ -274,7 +274,7 @@ async function openRemote(
   if (hub === undefined)
     return fail(
       "hub/unavailable",
-      `${source}: the platform ${name} cannot store models; pass a platform with a hub, or the URL of ` + "the file",
+      `${source}: the platform ${name} cannot store models; pass a platform with a hub, or the file's URL`,
     );
   // A chunk of its own, as large as all tokenizers: most programs open files, and pages bring their own `hub`.
   const { pullModel } = await packagePart("what fetches models", () => import("./hub/pull.ts"));

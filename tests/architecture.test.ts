@@ -153,7 +153,7 @@ describe("imports", () => {
     );
   });
 
-  test("in assembly: scalar twins are for the specs alone", () => {
+  test("in assembly: only specs import scalar twins", () => {
     expectNone(shippedAssembly, ({ path, text }) =>
       path.startsWith("assembly/reference/")
         ? []
@@ -199,7 +199,7 @@ describe("words", () => {
     );
   });
 
-  test("no question which runtime this is, outside the platform: it says how it differs", () => {
+  test("no test for the runtime outside the platform, which describes its differences", () => {
     expectRaw(
       src.filter(({ path }) => !path.startsWith("src/platform/")),
       /\buserAgent\b|"(?:Deno|Bun|process)" in\b|\bprocess\??\.versions?\b|\bplatform\.name [!=]==/g,
@@ -212,11 +212,11 @@ describe("words", () => {
     expectWords(src, /\bconstructor\s*\((?:[^)]*,)?\s*(?:private|public|protected|readonly)\s/g);
   });
 
-  test("no decorator in assembly but of classes: linters of TypeScript cannot read them on functions", () => {
+  test("decorators in assembly only on classes: TypeScript linters cannot read them on functions", () => {
     expectWords(assembly, /(?<=^|\n)\s*@(?!unmanaged\s+export class )\w+/g);
   });
 
-  test("only assembly/simd.ts names what the variants differ in; no relaxed float instruction anywhere", () => {
+  test("only assembly/simd.ts names variant-specific instructions; no relaxed float instruction anywhere", () => {
     const others = shippedAssembly.filter(({ path }) => path !== "assembly/simd.ts");
     expectWords(others, /\.relaxed_\w+|ASC_FEATURE_RELAXED_SIMD/g);
     expectWords(shippedAssembly, /\.relaxed_(?:madd|nmadd|min|max|trunc\w*)\b/g);
@@ -255,7 +255,7 @@ describe("files", () => {
     });
   });
 
-  test("open by saying what they are", () => {
+  test("open with a comment that says what they are", () => {
     expectNone([...src, ...shippedAssembly, ...scripts, ...benchmarks], ({ path, text }) =>
       /^(?:#!.*\n)?(?:\/\*\*|\/\/ )/.test(text) ? [] : [path],
     );

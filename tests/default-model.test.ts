@@ -63,7 +63,7 @@ describe("the model in the package", () => {
     assert.deepEqual([...(tokenizer?.encode("Ay, é") ?? [])], [...Buffer.from("Ay, é")]);
   });
 
-  test("writes the same for the same seed, on one thread unless told", async () => {
+  test("writes the same for the same seed, on one thread by default", async () => {
     await using model = await load(undefined, { contextLength: 128 });
     assert.equal(model.contextLength, 128);
     assert.equal(model.engine.threads, 1);
@@ -83,14 +83,14 @@ describe("the model in the package", () => {
     assert.ok(Math.abs(loss - expected.validationLoss) < 0.2);
   });
 
-  test("cannot chat, and says why; can embed", async () => {
+  test("cannot chat, with a reason; can embed", async () => {
     await using model = await load();
     await assert.rejects(model.chat([{ role: "user", content: "Hi" }]).result(), { code: "template/missing" });
     const [vector] = await model.embed(["O, she doth teach the torches to burn bright!"]);
     assert.equal(vector.length, model.config.nEmbd);
   });
 
-  test("nothing but undefined stands for it", async () => {
+  test("only undefined selects it", async () => {
     for (const source of [null, "", 0])
       await assert.rejects(load(source as unknown as string), { name: "OnebitError" });
   });
@@ -100,12 +100,12 @@ describe("its description", () => {
   const readme = readFileSync("models/README.md", "utf8"),
     records = parseMetrics(readFileSync("models/shakespeare.jsonl", "utf8"));
 
-  test("gives the size and the loss there are", () => {
+  test("states the real size and loss", () => {
     assert.ok(readme.includes(`${statSync(FILE).size.toLocaleString("en")} bytes`), "size");
     assert.ok(readme.includes(`${expected.validationLoss.toFixed(3)} nats`), "loss");
   });
 
-  test("has the log of a whole run, whose last validation is that loss", () => {
+  test("has the log of a complete run, whose last validation is that loss", () => {
     const last = records.at(-1);
     assert.equal(last?.step, PRESETS.shakespeare.steps);
     // The trainer computes in f32 with its own kernels and a float embedding; the engine has integers and 8 bits.
@@ -133,7 +133,7 @@ describe("onebit TEXT", () => {
     spawnSync(process.execPath, [CLI, ...args], { input: input ?? "", encoding: "utf8", timeout: 60_000 });
   const line = text.endsWith("\n") ? text : `${text}\n`;
 
-  test("continues it, with a temperature of 0.8 unless told", () => {
+  test("continues it, with a temperature of 0.8 by default", () => {
     assert.equal(options.temperature, 0.8);
     for (const args of [
       [prompt],
@@ -148,7 +148,7 @@ describe("onebit TEXT", () => {
     assert.notEqual(onebit([prompt, ...flags, "--temperature", "0"]).stdout, line);
   });
 
-  test("stops after 300 bytes unless told; the description shows them", () => {
+  test("stops after 300 bytes by default; the description shows them", () => {
     const { ids, text } = JSON.parse(onebit([prompt, "--seed", "1", "--json"]).stdout) as {
       ids: number[];
       text: string;
@@ -161,7 +161,7 @@ describe("onebit TEXT", () => {
     );
   });
 
-  test("is no way to mistype a command, or to name a model", () => {
+  test("catches mistyped commands and models", () => {
     const wrong: [string[], RegExp][] = [
       [["rnu", "x"], /no command "rnu": did you mean "run"\?/],
       [["tokenise", "m", "x"], /no command "tokenise": did you mean "tokenize"\?/],

@@ -99,7 +99,7 @@ describe("examples", () => {
     });
   }
 
-  test("programs for pages and Workers have right types", () => {
+  test("programs for pages and Workers type-check", () => {
     const files = blocks("ts").map(({ text }, i) => {
       writeFileSync(join(folder, `page-${i + 1}.ts`), text);
       return `page-${i + 1}.ts`;
@@ -162,7 +162,7 @@ describe("tables", () => {
     );
   });
 
-  test("list every tensor type that is computed with, and no other", () => {
+  test("list every computed tensor type, and no other", () => {
     const listed = new Set(column("docs/models.md", "tensor type").filter((name) => name !== "U8"));
     const computed = Object.values(TENSOR_TYPES).filter(({ layout }) =>
       ["ternary", "binary", "dense"].includes(layout),

@@ -12,7 +12,7 @@ const rowOf = (ids: readonly number[], logits: Float32Array): void =>
 describe("logits", () => {
   const model = new Model({ engine: fakeEngine(rowOf, { contextLength: 8 }), tokenizer: fakeTokenizer(), loadMs: 0 });
 
-  test("are one row an id, from position 0", async () => {
+  test("have one row per id, from position 0", async () => {
     const rows = await model.logits([3, 7]);
     assert.equal(rows.length, 2 * model.vocabSize);
     assert.equal(rows[0], 3);
@@ -20,7 +20,7 @@ describe("logits", () => {
     assert.equal(rows[2 * model.vocabSize - 1], Math.fround(7 + 261 / 1000));
   });
 
-  test("refuse what they cannot take", async () => {
+  test("refuse wrong ids, and none or too many", async () => {
     await assert.rejects(model.logits([]), { code: "option/invalid" });
     await assert.rejects(model.logits([262]), { code: "model/bad-token" });
     await assert.rejects(model.logits(new Array<number>(9).fill(1)), {
@@ -48,7 +48,7 @@ describe("perplexity", () => {
       loadMs: 0,
     });
 
-  test("is 2 for what is always expected with probability 1/2", async () => {
+  test("is 2 if every id has probability 1/2", async () => {
     const result = await model(64, false).perplexity([10, 11, 12, 13, 14]);
     assert.ok(Math.abs(result.perplexity - 2) < 1e-6);
     assert.deepEqual([result.tokens, result.windows, result.context], [4, 1, 64]);
@@ -68,7 +68,7 @@ describe("perplexity", () => {
     assert.ok(Math.abs(result.perplexity - expected) < 1e-3, `${result.perplexity}, wanted ${expected}`);
   });
 
-  test("reports progress and refuses what cannot be measured", async () => {
+  test("reports progress, and refuses texts too short to measure", async () => {
     const seen: number[] = [];
     await model(64, false).perplexity([1, 2, 3, 4], {
       context: 2,
@@ -92,7 +92,7 @@ describe("embeddings", () => {
     assert.deepEqual(pool(new Float32Array(4), 2, "mean", true), new Float32Array(2));
   });
 
-  test("end with EOS where the model was trained so, or when asked", async () => {
+  test("end with EOS if the model was trained so, or when asked", async () => {
     const embedding = { pooling: "last", appendEos: true } as const;
     const model = new Model({ engine: fakeEngine(rowOf), tokenizer: fakeTokenizer(), loadMs: 0, embedding });
     // The fake engine's state of an id is (id, 1, 0, −id).
@@ -110,7 +110,7 @@ describe("embeddings", () => {
     assert.deepEqual((await plain.embed(["a"], { normalize: false }))[0], Float32Array.from([97, 1, 0, -97]));
   });
 
-  test("come in the order of the texts, with progress, and are refused before any work", async () => {
+  test("follow the order of the texts, with progress; wrong texts are refused before any work", async () => {
     const engine = fakeEngine(rowOf, { contextLength: 4 });
     const model = new Model({ engine, tokenizer: fakeTokenizer({ addBos: false }), loadMs: 0 });
     const seen: number[] = [];

@@ -73,7 +73,7 @@ test("the command line starts as a program", () => {
   assert.match(readFileSync("dist/cli.js", "utf8"), /^#!\/usr\/bin\/env node\n/);
 });
 
-test("bundles import their own chunks, their dependencies and Node, nothing that is left to resolve", () => {
+test("bundles import only their own chunks, their dependencies and Node", () => {
   const allowed = new Set(Object.keys(manifest.dependencies ?? {}));
   for (const path of bundles()) {
     const foreign = importedModules(readFileSync(path, "utf8"))
@@ -97,7 +97,7 @@ test("the library asks for Node's modules only at run time, so that bundlers for
   }
 });
 
-test("ships what is needed and no more", (t) => {
+test("ships only the needed files", (t) => {
   const listing = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "ignore"],
@@ -123,7 +123,7 @@ test("ships what is needed and no more", (t) => {
   assert.ok(size <= PACKED_BYTES_MAX && unpackedSize <= UNPACKED_BYTES_MAX, `${size} and ${unpackedSize} bytes`);
 });
 
-test("every source map leads to sources that are shipped", () => {
+test("every source map leads to shipped sources", () => {
   for (const path of bundles()) {
     const mapPath = /\n\/\/# sourceMappingURL=(\S+)\s*$/.exec(readFileSync(path, "utf8"))?.[1];
     if (mapPath === undefined) continue;
@@ -187,7 +187,7 @@ for (const [name, lib] of CONSUMER_LIBRARIES) {
   });
 }
 
-test("ships declarations of its public entries, and of what these name", () => {
+test("ships declarations of its public entries, and of all they name", () => {
   const entries = Object.values(manifest.exports).flatMap((entry) => (typeof entry === "string" ? [] : [entry.types]));
   const reached = new Set(entries.map((path) => path.replace(/^\.\//, "")));
   for (const path of reached) {
@@ -212,7 +212,7 @@ test("installs without running anything: no install script, and dependencies are
   }
 });
 
-test("what an entry imports stays small", (t) => {
+test("each entry's imports stay small", (t) => {
   for (const [entry, bytesMax] of Object.entries(ENTRY_GZIP_BYTES_MAX)) {
     const files = importedFiles(entry),
       total = files.reduce((sum, path) => sum + gzipSync(readFileSync(path)).length, 0);
@@ -252,7 +252,7 @@ test(
   },
 );
 
-test("a page that brings its own model does not carry ours, however bundled; one that imports it does", async () => {
+test("a page with its own model does not carry ours in any bundler; one that imports it does", async () => {
   const bundleOf = async (program: string, format: "esm" | "iife"): Promise<number> => {
     const stdin = { contents: program, resolveDir: resolve("."), loader: "js" as const };
     const { outputFiles } = await build({
@@ -281,7 +281,7 @@ const PARTS: readonly (readonly [chunk: RegExp, load: string])[] = [
   [/^hf-folder-/, 'load("folder")'],
 ];
 
-test("a part that cannot be fetched when it is first needed is a typed error that names it", async (t) => {
+test("a part that fails to load is a typed error that names it", async (t) => {
   const folder = mkdtempSync(resolve("build/parts-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   cpSync("dist", join(folder, "dist"), { recursive: true });
