@@ -102,8 +102,8 @@ export interface MemoryPlan {
 }
 
 /**
- * Rows of a prompt computed together: on two threads, 2B4T and Bonsai 1.7B read theirs 4 % slower with 32, and 10 to 18
- * % slower with 16.
+ * Rows of a prompt computed together: on two threads, 2B4T and Bonsai 1.7B read theirs 4 % slower with 32 rows, 10 to
+ * 18 % slower with 16.
  */
 const BATCH_ROWS = 64;
 /** Keep at most this many bytes of logits at once: 16 rows of a vocabulary of 128k. */
