@@ -105,6 +105,16 @@ describe("imports", () => {
     );
   });
 
+  test("in the page: its state knows nothing of its views", () => {
+    expectNone(
+      src.filter(({ path }) => path.startsWith("src/web/page/state/")),
+      ({ path, text }) =>
+        relativeImports(path, text)
+          .filter(({ target }) => target.startsWith("src/web/page/views/"))
+          .map(({ target }) => `${path} imports ${target}`),
+    );
+  });
+
   test("in tests: of the benchmarks only by their own tests", () => {
     expectNone(
       tests.filter(({ path }) => !path.startsWith("tests/benchmarks/")),

@@ -2,14 +2,21 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OnebitError } from "../../src/core/errors.ts";
-import { splitSentences } from "../../src/web/page/announcer.ts";
-import { type Turn, editedAt, messagesOf, nDroppable, textOf, withoutAnswer } from "../../src/web/page/conversation.ts";
-import { explain } from "../../src/web/page/explain.ts";
-import { formatBytes, formatDuration } from "../../src/web/page/format.ts";
+import { splitSentences } from "../../src/web/page/views/announcer.ts";
+import {
+  type Turn,
+  editedAt,
+  messagesOf,
+  nDroppable,
+  textOf,
+  withoutAnswer,
+} from "../../src/web/page/state/conversation.ts";
+import { explain } from "../../src/web/page/views/explain.ts";
+import { formatBytes, formatDuration } from "../../src/web/page/views/format.ts";
 import { kernelFiles } from "../../src/web/page/kernel-files.ts";
-import { type KeyedStorage, Memory } from "../../src/web/page/memory.ts";
-import { nameOf } from "../../src/web/page/model-session.ts";
-import { DEFAULT_SETTINGS, NUMBER_SETTINGS, settingsFrom } from "../../src/web/page/settings.ts";
+import { type KeyedStorage, Memory } from "../../src/web/page/state/memory.ts";
+import { nameOf } from "../../src/web/page/state/model-session.ts";
+import { DEFAULT_SETTINGS, NUMBER_SETTINGS, settingsFrom } from "../../src/web/page/state/settings.ts";
 
 const user = (text: string): Turn => ({ role: "user", text });
 const model = (text: string): Turn => ({ role: "assistant", text });

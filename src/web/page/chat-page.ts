@@ -4,23 +4,29 @@
  * @module
  */
 import { OnebitError } from "../../core/errors.ts";
-import { Announcer } from "./announcer.ts";
-import { type Answer, answer } from "./answer.ts";
-import { ComposerView } from "./composer-view.ts";
-import { type Turn, editedAt, withoutAnswer } from "./conversation.ts";
-import { showBar } from "./download-view.ts";
-import { takeDroppedFiles } from "./drop-target.ts";
-import { byId } from "./elements.ts";
-import { formatRate } from "./format.ts";
-import type { Kept, Memory } from "./memory.ts";
-import { type ModelChoice, type ModelEnvironment, ModelSession, type OpenModel, nameOf } from "./model-session.ts";
-import { ModelsView } from "./models-view.ts";
-import { Notice } from "./notice.ts";
-import { SettingsView } from "./settings-view.ts";
-import type { Settings } from "./settings.ts";
-import { StoreClient } from "./store-client.ts";
-import { TranscriptView } from "./transcript-view.ts";
-import { showWelcome } from "./welcome.ts";
+import { type Answer, answer } from "./state/answer.ts";
+import { type Turn, editedAt, withoutAnswer } from "./state/conversation.ts";
+import type { Kept, Memory } from "./state/memory.ts";
+import {
+  type ModelChoice,
+  type ModelEnvironment,
+  ModelSession,
+  type OpenModel,
+  nameOf,
+} from "./state/model-session.ts";
+import type { Settings } from "./state/settings.ts";
+import { StoreClient } from "./state/store-client.ts";
+import { Announcer } from "./views/announcer.ts";
+import { ComposerView } from "./views/composer.ts";
+import { showBar } from "./views/download.ts";
+import { takeDroppedFiles } from "./views/drop-target.ts";
+import { byId } from "./views/elements.ts";
+import { formatRate } from "./views/format.ts";
+import { ModelsView } from "./views/models.ts";
+import { Notice } from "./views/notice.ts";
+import { SettingsView } from "./views/settings.ts";
+import { TranscriptView } from "./views/transcript.ts";
+import { showWelcome } from "./views/welcome.ts";
 
 export interface PageEnvironment extends ModelEnvironment {
   readonly memory: Memory;

@@ -4,10 +4,10 @@
  * @module
  */
 import { OnebitError, fail } from "../../core/errors.ts";
+import { platformWithHub } from "../../hub.ts";
 import type { LoadModelOptions, Model, ModelSource } from "../../index.ts";
 import type { KernelBinaries, Variant } from "../../kernels/variant.ts";
 import { loadWithKernels } from "../../load.ts";
-import { platformWithHub } from "../../hub.ts";
 import { fetchBytes } from "./fetch-bytes.ts";
 import { likelyVariants } from "./likely-variants.ts";
 

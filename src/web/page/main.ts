@@ -5,9 +5,9 @@
  */
 import { ChatPage } from "./chat-page.ts";
 import { fetchBytes } from "./fetch-bytes.ts";
-import { localMemory } from "./memory.ts";
 import { keepForOffline } from "./offline.ts";
 import { workerFromFile } from "./start-worker.ts";
+import { localMemory } from "./state/memory.ts";
 
 const page = new ChatPage({
   memory: localMemory(),

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { load } from "../../index.ts";
 import { platformWithHub } from "../../hub.ts";
+import { load } from "../../index.ts";
 import { type ConnectionScope, serveWith } from "../serve.ts";
 import { ChatPage } from "./chat-page.ts";
-import { localMemory } from "./memory.ts";
 import { STARTED, livesAsWorker, workerFromText, workerOnThisThread } from "./start-worker.ts";
+import { localMemory } from "./state/memory.ts";
 import { type StoreScope, serveStore } from "./store-host.ts";
 
 const isWorker = typeof document === "undefined";

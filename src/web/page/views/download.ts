@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { Download, type DownloadState } from "./download.ts";
+import { Download, type DownloadState } from "../state/download.ts";
+import type { StoreClient } from "../state/store-client.ts";
 import { button, element } from "./elements.ts";
 import { circumstances, explain } from "./explain.ts";
 import { formatBytes, formatDuration } from "./format.ts";
-import type { StoreClient } from "./store-client.ts";
 
 export interface DownloadActions {
   /** The model is here. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ChatMessage } from "../../index.ts";
+import type { ChatMessage } from "../../../index.ts";
 
 export interface Turn {
   readonly role: "user" | "assistant";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Style, Turn } from "./conversation.ts";
+import type { Style, Turn } from "../state/conversation.ts";
 import { button, element, icon } from "./elements.ts";
 
 export interface TranscriptActions {

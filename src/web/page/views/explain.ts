@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type ErrorCode, OnebitError } from "../../core/errors.ts";
+import { type ErrorCode, OnebitError } from "../../../core/errors.ts";
 
 export interface Explanation {
   readonly sentence: string;

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { KeptModel } from "../../hub.ts";
-import { downloadView } from "./download-view.ts";
+import type { KeptModel } from "../../../hub.ts";
+import { DEFAULT_MODEL_NAME, type ModelChoice, nameOf } from "../state/model-session.ts";
+import type { StoreClient } from "../state/store-client.ts";
+import { downloadView } from "./download.ts";
 import { button, byId, element, readyDialog } from "./elements.ts";
 import { formatBytes } from "./format.ts";
-import { DEFAULT_MODEL_NAME, type ModelChoice, nameOf } from "./model-session.ts";
 import { Notice } from "./notice.ts";
-import type { StoreClient } from "./store-client.ts";
 
 export interface ModelsActions {
   choose(choice: ModelChoice): void;

@@ -3,8 +3,8 @@
  *
  * @module
  */
+import { type OpenModel, nameOf } from "../state/model-session.ts";
 import { button, byId, element } from "./elements.ts";
-import { type OpenModel, nameOf } from "./model-session.ts";
 
 const BEGINNINGS = [
   "ROMEO:\n",

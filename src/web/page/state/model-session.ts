@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { throwIfAborted } from "../../core/errors.ts";
-import { DEFAULT_MODEL_THREADS } from "../../default-model.ts";
-import { type WorkerLoadOptions, type WorkerModel, loadInWorkerOf } from "../worker-model.ts";
+import { throwIfAborted } from "../../../core/errors.ts";
+import { DEFAULT_MODEL_THREADS } from "../../../default-model.ts";
+import { type WorkerLoadOptions, type WorkerModel, loadInWorkerOf } from "../../worker-model.ts";
+import type { StartWorker } from "../start-worker.ts";
 import { styleOf } from "./answer.ts";
 import type { Style } from "./conversation.ts";
-import type { StartWorker } from "./start-worker.ts";
 
 /** A model a person can choose. `kept`: in the browser's storage, by the source it was downloaded from. */
 export type ModelChoice =

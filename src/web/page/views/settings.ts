@@ -3,9 +3,7 @@
  *
  * @module
  */
-import { byId, element, readyDialog } from "./elements.ts";
-import { formatBytes } from "./format.ts";
-import type { OpenModel } from "./model-session.ts";
+import type { OpenModel } from "../state/model-session.ts";
 import {
   DEFAULT_SETTINGS,
   NUMBER_SETTINGS,
@@ -14,7 +12,9 @@ import {
   THEMES,
   type Theme,
   settingsFrom,
-} from "./settings.ts";
+} from "../state/settings.ts";
+import { byId, element, readyDialog } from "./elements.ts";
+import { formatBytes } from "./format.ts";
 
 const THEME_NAMES: Readonly<Record<Theme, string>> = { system: "System", light: "Light", dark: "Dark" };
 

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { OnebitError } from "../../core/errors.ts";
-import type { PullProgress } from "../../hub.ts";
+import { OnebitError } from "../../../core/errors.ts";
+import type { PullProgress } from "../../../hub.ts";
 import type { StoreClient } from "./store-client.ts";
 
 export type DownloadState =

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { OnebitError } from "../../core/errors.ts";
-import type { PullProgress } from "../../hub.ts";
-import { fromWire } from "../protocol.ts";
-import type { StartWorker } from "./start-worker.ts";
-import type { FromStore, StoreCallName, StoreCalls, ToStore } from "./store-protocol.ts";
+import { OnebitError } from "../../../core/errors.ts";
+import type { PullProgress } from "../../../hub.ts";
+import { fromWire } from "../../protocol.ts";
+import type { StartWorker } from "../start-worker.ts";
+import type { FromStore, StoreCallName, StoreCalls, ToStore } from "../store-protocol.ts";
 
 interface Listener {
   readonly signal?: AbortSignal;

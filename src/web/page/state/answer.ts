@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { OnebitError } from "../../core/errors.ts";
-import type { GenerateOptions, GenerationResult, Piece } from "../../index.ts";
-import type { WorkerGeneration, WorkerModel } from "../worker-model.ts";
+import { OnebitError } from "../../../core/errors.ts";
+import type { GenerateOptions, GenerationResult, Piece } from "../../../index.ts";
+import type { WorkerGeneration, WorkerModel } from "../../worker-model.ts";
 import { type Style, type Turn, messagesOf, nDroppable, textOf } from "./conversation.ts";
 import type { Settings } from "./settings.ts";
 
