@@ -22,7 +22,7 @@ import { chatTemplateNames } from "./generate/chat-templates.ts";
 import { Context } from "./generate/context.ts";
 import { EMBED_OPTIONS, pool } from "./generate/embed.ts";
 import type { EmbedOptions, Pooling } from "./generate/embed.ts";
-import { Generation, type GenerationRequest } from "./generate/generate.ts";
+import { Generation, type GenerationRequest, type GenerationResult, type Piece } from "./generate/generate.ts";
 import { GENERATE_MEANINGS, GENERATE_OPTIONS, ID_LIST, TEXT_OR_IDS, checkIds } from "./generate/options.ts";
 import type { GenerateOptions } from "./generate/options.ts";
 import { PERPLEXITY_OPTIONS, measurePerplexity } from "./generate/perplexity.ts";
@@ -67,7 +67,49 @@ export interface ChatPrompt {
 
 const CODE = "model/not-enough-memory";
 
-export class Model implements AsyncDisposable {
+/** What takes no time here is a promise where a model runs elsewhere. */
+export type Soon<T> = T | Promise<T>;
+
+/** What of a tokenizer is there wherever its model runs. All but its methods is there at once. */
+export type AnyTokenizer = {
+  readonly [Name in Exclude<keyof Tokenizer, "stream">]: Tokenizer[Name] extends (...args: infer Args) => infer Result
+    ? (...args: Args) => Soon<Result>
+    : Tokenizer[Name];
+};
+
+/** One generation of any model; see {@link Generation}. */
+export interface AnyGeneration extends AsyncIterable<Piece> {
+  result(): Promise<GenerationResult>;
+  text(): Promise<string>;
+}
+
+/**
+ * What every model can do: a {@link Model}, which runs here, and one that runs in a worker. `eachLogits` is not here:
+ * rows come faster than messages are read, and a long text's would fill the memory between.
+ */
+export interface AnyModel extends AsyncDisposable {
+  readonly config: ModelConfig;
+  readonly contextLength: number;
+  readonly vocabSize: number;
+  readonly memory: Engine["memory"];
+  readonly engine: Engine["engine"];
+  readonly warnings: Engine["warnings"];
+  readonly loadMs: number;
+  readonly hasTokenizer: boolean;
+  readonly tokenizer: AnyTokenizer;
+  readonly chatTemplateNames: readonly string[];
+  readonly cachedIds: Soon<readonly number[]>;
+  generate(prompt: string | readonly number[], options?: GenerateOptions): AnyGeneration;
+  chat(messages: readonly ChatMessage[], options?: ChatOptions): AnyGeneration;
+  chatPrompt(messages: readonly ChatMessage[], options?: ChatPromptOptions): Soon<ChatPrompt>;
+  embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
+  logits(ids: readonly number[], options?: LogitsOptions): Promise<Float32Array>;
+  perplexity(input: string | readonly number[], options?: PerplexityOptions): Promise<Perplexity>;
+  truncate(length: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export class Model implements AnyModel {
   readonly loadMs: number;
   readonly #engine: Engine;
   readonly #tokenizer: Tokenizer | undefined;

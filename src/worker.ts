@@ -20,6 +20,7 @@ export { OnebitError } from "./core/errors.ts";
 export type { ErrorCode } from "./core/errors.ts";
 export { WorkerGeneration, WorkerModel } from "./web/worker-model.ts";
 export type { WorkerLoadOptions, WorkerModelSource } from "./web/worker-model.ts";
+export type { WorkerTokenizer } from "./web/worker-tokenizer.ts";
 
 /**
  * Loads a model in a worker; without a source the one in the package.

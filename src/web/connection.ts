@@ -1,42 +1,49 @@
 /**
- * The page's side of one session with a worker: calls out, answers in, and what happens when the worker dies.
+ * A session with a worker, from the page's side: how it is opened, and what happens when the worker dies.
+ *
+ * The page hands the worker a port, which the calls of one session go through ({@link Caller}); at last it says `end`.
  *
  * @module
  */
 import { OnebitError, fail } from "../core/errors.ts";
-import type { Piece } from "../index.ts";
-import { fromWire } from "./protocol.ts";
-import type { CallName, Calls, Connect, Connected, SessionEnd, ToPage, ToWorker } from "./protocol.ts";
+import { type Call, type CallTable, Caller, type Listener, type ToCaller } from "./rpc.ts";
+
+/** What a worker can do for a page: run a model, keep models. */
+export type Service = "model" | "store";
+
+export interface Connect {
+  readonly onebit: Service;
+  /** The worker holds the Web Lock of this name while the session lasts: the page sees it go when the worker dies. */
+  readonly lock: string;
+}
+
+export interface Connected {
+  readonly connected: true;
+  /** False where there are no Web Locks: a page without a secure context. */
+  readonly locked: boolean;
+}
+
+/**
+ * The page has heard all it waited for. The worker gives its lock back only now: a lock's news may overtake a port's.
+ */
+export interface SessionEnd {
+  readonly end: true;
+}
 
 /** The worker's script may be on its way over a slow network; after this something is wrong with it. */
 const CONNECT_TIMEOUT_MS = 60_000;
 
-/** What a page hears while a call runs. */
-export interface Listener {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: never) => void;
-  /** Without it no piece is sent: each would wake the page for nothing, on a core that computes. */
-  readonly onPiece?: (piece: Piece) => void;
-}
-
-export interface Call<Done> {
-  readonly done: Promise<Done>;
-  /** A piece was read: the worker may send another. */
-  consumed(): void;
-  abort(): void;
-}
-
-interface Pending {
-  readonly listener: Listener;
-  resolve(value: unknown): void;
-  reject(error: unknown): void;
-}
-
 /**
  * Opens a session.
+ * @param lost what calls are told when the worker dies
  * @throws OnebitError `engine/worker-failed` when the worker does not start or does not answer; `aborted`
  */
-export async function connect(worker: Worker, signal?: AbortSignal): Promise<Connection> {
+export async function connect<Calls extends CallTable<Calls>>(
+  worker: Worker,
+  service: Service,
+  lost: OnebitError,
+  signal?: AbortSignal,
+): Promise<Connection<Calls>> {
   const { port1: port, port2 } = new MessageChannel(),
     lock = `onebit-${randomName()}`;
   const stop = new AbortController();
@@ -62,8 +69,8 @@ export async function connect(worker: Worker, signal?: AbortSignal): Promise<Con
       );
       stop.signal.addEventListener("abort", () => clearTimeout(timer));
     });
-    worker.postMessage({ onebit: "connect", lock } satisfies Connect, [port2]);
-    return new Connection(port, (await answer).locked ? lock : undefined);
+    worker.postMessage({ onebit: service, lock } satisfies Connect, [port2]);
+    return new Connection<Calls>(port, lost, (await answer).locked ? lock : undefined);
   } catch (error) {
     // A worker that answers later must not keep a session that nobody will end.
     port.postMessage({ end: true } satisfies SessionEnd);
@@ -79,99 +86,59 @@ export const NOT_ALLOWED =
   "its script is missing or forbidden; a Content-Security-Policy must have worker-src blob:, or give " +
   "loadInWorker a worker of your own";
 
-export class Connection {
+export class Connection<Calls extends CallTable<Calls>> {
+  /** Resolves when the session is over, whatever ended it. */
+  readonly ended: Promise<void>;
   readonly #port: MessagePort;
-  readonly #pending = new Map<number, Pending>();
+  readonly #caller: Caller<Calls>;
   readonly #stopWatching = new AbortController();
-  #end: OnebitError | undefined;
   /** What later calls are told, once the session is being closed. */
-  #closing: string | undefined;
-  #nCalls = 0;
+  #closing: OnebitError | undefined;
+  #isOver = false;
+  #resolveEnded: () => void = () => {};
 
-  constructor(port: MessagePort, lock: string | undefined) {
+  /** @param lock that the worker holds while it lives; undefined where there are none */
+  constructor(port: MessagePort, lost: OnebitError, lock: string | undefined) {
     this.#port = port;
-    port.onmessage = ({ data }: MessageEvent) => this.#receive(data as ToPage);
-    if (lock !== undefined) this.#watch(lock);
+    this.#caller = new Caller<Calls>((message) => port.postMessage(message));
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    port.onmessage = ({ data }: MessageEvent) => this.#caller.receive(data as ToCaller);
+    if (lock !== undefined) this.#watch(lock, lost);
   }
 
-  /** @param args must be what a worker can be sent; what cannot (`option/invalid`) rejects the call. */
-  call<Name extends CallName>(
+  /** See {@link Caller.call}. */
+  call<Name extends keyof Calls & string>(
     name: Name,
     args: Calls[Name]["args"],
-    listener: Listener = {},
+    listener?: Listener<Calls[Name]>,
   ): Call<Calls[Name]["done"]> {
-    const call = this.#nCalls++,
-      { signal } = listener;
-    const abort = (): void => this.#send({ call, abort: true });
-    const done = new Promise<unknown>((resolve, reject) => {
-      if (this.#end) return reject(this.#end);
-      this.#pending.set(call, { listener, resolve, reject });
-      try {
-        this.#send({ call, name, args, wantsPieces: listener.onPiece !== undefined } as ToWorker);
-      } catch (cause) {
-        this.#pending.delete(call);
-        return reject(
-          new OnebitError(
-            "option/invalid",
-            `${name}: what it is given cannot be sent to a ` +
-              `worker: ${cause instanceof Error ? cause.message : String(cause)}`,
-            { cause },
-          ),
-        );
-      }
-      if (signal?.aborted) abort();
-      signal?.addEventListener("abort", abort);
-    }).finally(() => signal?.removeEventListener("abort", abort)) as Promise<Calls[Name]["done"]>;
-    // An error also reaches the one who iterates; a result nobody asked for must not count as unhandled.
-    done.catch(() => {});
-    return { done, abort, consumed: () => this.#send({ call, consumed: true }) };
+    return this.#caller.call(name, args, listener);
   }
 
-  /** Ends what runs and frees the model. Later calls reject with `model/closed` and `message`. */
-  async close(message: string): Promise<void> {
-    this.#closing = message;
+  /** Ends the session after the call `last`. Later calls reject with `error`. */
+  async close(error: OnebitError, last: () => Call<unknown>): Promise<void> {
+    this.#closing = error;
     // A worker that is gone has freed everything.
-    await this.call("close", []).done.catch(() => {});
-    this.#finish("model/closed", message);
+    await last().done.catch(() => {});
+    this.#finish(error);
   }
 
-  /** Every call that waits, and every later one, rejects with this. */
-  #finish(code: "model/closed" | "engine/worker-lost", message: string): void {
-    if (this.#end) return;
-    this.#end = new OnebitError(code, message);
+  #finish(error: OnebitError): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#stopWatching.abort();
     this.#port.postMessage({ end: true } satisfies SessionEnd);
     this.#port.close();
-    for (const { reject } of this.#pending.values()) reject(this.#end);
-    this.#pending.clear();
-  }
-
-  #send(message: ToWorker): void {
-    if (!this.#end) this.#port.postMessage(message);
-  }
-
-  #receive(message: ToPage): void {
-    const pending = this.#pending.get(message.call);
-    if (!pending) return;
-    const { listener, resolve, reject } = pending;
-    if ("progress" in message) return listener.onProgress?.(message.progress as never);
-    if ("piece" in message) return listener.onPiece?.(message.piece);
-    this.#pending.delete(message.call);
-    if ("error" in message) reject(fromWire(message.error));
-    else resolve(message.done);
+    this.#caller.end(error);
+    this.#resolveEnded();
   }
 
   /** A worker that is killed says nothing, but its locks are free from then on. */
-  #watch(lock: string): void {
+  #watch(lock: string, lost: OnebitError): void {
     navigator.locks
-      .request(lock, { signal: this.#stopWatching.signal }, () => {
-        if (this.#closing === undefined)
-          this.#finish(
-            "engine/worker-lost",
-            "the worker that ran the model has ended (terminated, or out of memory): load the model again",
-          );
-        else this.#finish("model/closed", this.#closing);
-      })
+      .request(lock, { signal: this.#stopWatching.signal }, () => this.#finish(this.#closing ?? lost))
       // Refused when the session ends first: then there is nothing left to watch.
       .catch(() => {});
   }

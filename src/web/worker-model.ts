@@ -3,20 +3,28 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
+import { OnebitError, fail } from "../core/errors.ts";
 import { FUNCTION, OBJECT, SIGNAL, check, having, optional } from "../core/options.ts";
 import type {
+  AnyGeneration,
+  AnyModel,
   ChatMessage,
   ChatOptions,
+  ChatPrompt,
+  ChatPromptOptions,
   EmbedOptions,
   GenerateOptions,
   GenerationResult,
   LoadModelOptions,
   LogitsOptions,
+  Perplexity,
+  PerplexityOptions,
   Piece,
 } from "../index.ts";
-import { type Call, type Connection, type Listener, connect, toWireSource } from "./connection.ts";
-import type { ModelFacts } from "./protocol.ts";
+import { type Connection, connect, toWireSource } from "./connection.ts";
+import type { Calls, ModelFacts } from "./protocol.ts";
+import type { Call } from "./rpc.ts";
+import { WorkerTokenizer } from "./worker-tokenizer.ts";
 
 /** What a worker can be sent: a URL (relative to the page), a file or its bytes. */
 export type WorkerModelSource = string | URL | Blob | Uint8Array;
@@ -51,12 +59,12 @@ export async function loadInWorkerOf(
     stop,
   } = own === undefined ? await start() : { worker: own, started() {}, stop() {} };
   try {
-    const connection = await connect(running, signal).finally(started);
+    const connection = await connect<Calls>(running, "model", workerLost(), signal).finally(started);
     try {
       const facts = await connection.call("load", [wireSource, others], { signal, onProgress }).done;
       return new WorkerModel(connection, facts, stop);
     } catch (error) {
-      await connection.close("the model was not loaded");
+      await closeSession(connection, "the model was not loaded");
       throw error;
     }
   } catch (error) {
@@ -65,14 +73,26 @@ export async function loadInWorkerOf(
   }
 }
 
+function workerLost(): OnebitError {
+  return new OnebitError(
+    "engine/worker-lost",
+    "the worker that ran the model has ended (terminated, or out of memory): load the model again",
+  );
+}
+
+/** Ends what runs and frees the model. Later calls reject with `model/closed` and `message`. */
+async function closeSession(connection: Connection<Calls>, message: string): Promise<void> {
+  await connection.close(new OnebitError("model/closed", message), () => connection.call("close", []));
+}
+
 /**
  * What crosses, and what stays: the other side checks what crosses as it checks all options. @throws OnebitError
  * `option/invalid`
  */
-function split<Options extends Listener>(
+function split<Options extends { readonly signal?: AbortSignal; readonly onProgress?: (progress: never) => void }>(
   what: string,
   options: Options,
-): [others: Omit<Options, "signal" | "onProgress">, listener: Listener] {
+): [others: Omit<Options, "signal" | "onProgress">, listener: Pick<Options, "signal" | "onProgress">] {
   return check(what, options, (value, name, code) => {
     const { signal, onProgress, ...others } = OBJECT(value, `${name}: options`, code) as Options;
     return [
@@ -86,14 +106,15 @@ function split<Options extends Listener>(
 }
 
 /** See `Model` for what the members do; what takes no time there is a promise here. */
-export class WorkerModel implements AsyncDisposable {
-  readonly #connection: Connection;
+export class WorkerModel implements AnyModel {
+  readonly #connection: Connection<Calls>;
   readonly #facts: ModelFacts;
   readonly #stop: () => void;
+  #tokenizer: WorkerTokenizer | undefined;
   #closing: Promise<void> | undefined;
 
   /** @internal */
-  constructor(connection: Connection, facts: ModelFacts, stop: () => void) {
+  constructor(connection: Connection<Calls>, facts: ModelFacts, stop: () => void) {
     this.#connection = connection;
     this.#facts = facts;
     this.#stop = stop;
@@ -123,6 +144,20 @@ export class WorkerModel implements AsyncDisposable {
   get loadMs(): number {
     return this.#facts.loadMs;
   }
+  get chatTemplateNames(): readonly string[] {
+    return this.#facts.chatTemplateNames;
+  }
+
+  /** @throws OnebitError `tokenizer/missing` */
+  get tokenizer(): WorkerTokenizer {
+    this.#tokenizer ??= new WorkerTokenizer(this.#connection, this.#facts.tokenizer);
+    return this.#tokenizer;
+  }
+
+  /** @throws OnebitError `engine/worker-lost` */
+  get cachedIds(): Promise<readonly number[]> {
+    return this.#connection.call("cachedIds", []).done;
+  }
 
   /** @throws OnebitError (while iterating) as `Model.generate`; `engine/worker-lost` when the worker dies */
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): WorkerGeneration {
@@ -151,18 +186,24 @@ export class WorkerModel implements AsyncDisposable {
    * `engine/worker-lost`
    */
   async logits(ids: readonly number[], options: LogitsOptions = {}): Promise<Float32Array> {
-    const [others, listener] = split("logits", options);
-    return await this.#connection.call("logits", [ids, others], listener).done;
+    const [others, { signal }] = split("logits", options);
+    return await this.#connection.call("logits", [ids, others], { signal }).done;
   }
 
-  /** The ids of a text. @throws OnebitError `tokenizer/missing`, `engine/worker-lost` */
-  encode(text: string): Promise<number[]> {
-    return this.#connection.call("encode", [text]).done;
+  /** The prompt {@link chat} would use. @throws OnebitError as `Model.chatPrompt`; `engine/worker-lost` */
+  async chatPrompt(messages: readonly ChatMessage[], options: ChatPromptOptions = {}): Promise<ChatPrompt> {
+    return await this.#connection.call("chatPrompt", [messages, options]).done;
   }
 
-  /** The text of ids. @throws OnebitError `tokenizer/missing`, `engine/worker-lost` */
-  decode(ids: readonly number[]): Promise<string> {
-    return this.#connection.call("decode", [ids]).done;
+  /** @throws OnebitError as `Model.perplexity`; `engine/worker-lost` */
+  async perplexity(input: string | readonly number[], options: PerplexityOptions = {}): Promise<Perplexity> {
+    const [others, listener] = split("perplexity", options);
+    return await this.#connection.call("perplexity", [input, others], listener).done;
+  }
+
+  /** Keeps only the first `length` ids in the KV cache. @throws OnebitError `option/invalid`, `engine/worker-lost` */
+  async truncate(length: number): Promise<void> {
+    await this.#connection.call("truncate", [length]).done;
   }
 
   /**
@@ -179,10 +220,12 @@ export class WorkerModel implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    await this.#connection.close(`${this.config.name}: the model was closed: load it again`);
+    await closeSession(this.#connection, `${this.config.name}: the model was closed: load it again`);
     this.#stop();
   }
 }
+
+type OnPiece = ((piece: Piece) => void) | undefined;
 
 /**
  * One generation: iterate it for pieces, or await {@link WorkerGeneration.text} or {@link WorkerGeneration.result}.
@@ -190,8 +233,8 @@ export class WorkerModel implements AsyncDisposable {
  * Nothing runs before the first of these; it can be iterated once. Leaving the loop early ends it as "aborted". The
  * worker computes at most 32 pieces ahead of the loop.
  */
-export class WorkerGeneration implements AsyncIterable<Piece> {
-  readonly #start: (onPiece: Listener["onPiece"]) => Call<GenerationResult>;
+export class WorkerGeneration implements AnyGeneration {
+  readonly #start: (onPiece: OnPiece) => Call<GenerationResult>;
   #isStarted = false;
   #resolve: (result: Promise<GenerationResult>) => void = () => {};
   readonly #result = new Promise<GenerationResult>((resolve) => {
@@ -199,7 +242,7 @@ export class WorkerGeneration implements AsyncIterable<Piece> {
   });
 
   /** @internal */
-  constructor(start: (onPiece: Listener["onPiece"]) => Call<GenerationResult>) {
+  constructor(start: (onPiece: OnPiece) => Call<GenerationResult>) {
     this.#start = (onPiece) => {
       try {
         return start(onPiece);

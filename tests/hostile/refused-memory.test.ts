@@ -17,7 +17,7 @@ const { BitLinear, BitMGQA, BitNetTransformer, CrossEntropyLoss, array, replaceL
 const { openTraining, readTextFile, transformerGguf } = await import("../../src/train.ts");
 const { isRefusedMemory, typedRefusal } = await import("../../src/core/refused-memory.ts");
 const { bytesSource } = await import("../../src/core/byte-source.ts");
-const { toWire } = await import("../../src/web/protocol.ts");
+const { toWire } = await import("../../src/web/wire-error.ts");
 const { grammarText } = await import("../train/train-text.ts");
 
 const isWhole = process.env["ONEBIT_REFUSALS"] === "all",

@@ -1,7 +1,9 @@
 /** A model in a worker, without a browser: both sides of the protocol over real message ports. */
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { load } from "../../src/index.ts";
+import { defaultModelBytes } from "../../src/default-model.ts";
+import { type AnyModel, load } from "../../src/index.ts";
+import { TOKENIZER_FACTS } from "../../src/web/protocol.ts";
 import { type ConnectionScope, serveWith } from "../../src/web/serve.ts";
 import { loadInWorkerOf } from "../../src/web/worker-model.ts";
 import { ggufBytes } from "../model/gguf-bytes.ts";
@@ -62,12 +64,39 @@ describe("a model in a worker", () => {
     await Promise.all([here.close(), there.close()]);
   });
 
+  test("can do what one that runs here can: tokenizer, chat prompt, perplexity, cache", async () => {
+    const source = await defaultModelBytes(),
+      here = await load(source, { threads: 1 }),
+      there: AnyModel = await inWorker(source),
+      hello = [{ role: "user", content: "Héllo" }] as const,
+      ids = here.tokenizer.encode("To be, or not");
+    assert.deepEqual(await there.tokenizer.encode("To be, or not"), ids);
+    assert.equal(await there.tokenizer.decode(new Set(ids)), here.tokenizer.decode(new Set(ids)));
+    assert.deepEqual(await there.tokenizer.tokenBytes(ids[0]), here.tokenizer.tokenBytes(ids[0]));
+    assert.equal(await there.tokenizer.tokenId("no such token"), undefined);
+    for (const name of TOKENIZER_FACTS) assert.deepEqual(there.tokenizer[name], here.tokenizer[name], name);
+    assert.deepEqual(there.chatTemplateNames, here.chatTemplateNames);
+    const chatTemplate = "{{ messages[0].content }}:";
+    assert.deepEqual(await there.chatPrompt(hello, { chatTemplate }), here.chatPrompt(hello, { chatTemplate }));
+    const done: number[] = [],
+      onProgress = (progress: { done: number }): void => void done.push(progress.done);
+    assert.deepEqual(
+      await there.perplexity("To be, or not to be", { context: 8, onProgress }),
+      await here.perplexity("To be, or not to be", { context: 8 }),
+    );
+    assert.ok(done.length > 1);
+    await there.generate(ids, { maxTokens: 1 }).result();
+    await there.truncate(3);
+    assert.deepEqual(await there.cachedIds, ids.slice(0, 3));
+    await Promise.all([here.close(), there.close()]);
+  });
+
   test("reports progress, and errors with their codes", async () => {
     const seen: unknown[] = [];
     const model = await inWorker(bytes, { onProgress: (progress) => void seen.push(progress) });
     assert.ok(seen.length > 0);
     await assert.rejects(model.generate([9999]).result(), { name: "OnebitError", code: "model/bad-token" });
-    await assert.rejects(model.encode("text"), { code: "tokenizer/missing" });
+    assert.throws(() => model.tokenizer, { name: "OnebitError", code: "tokenizer/missing" });
     await assert.rejects(model.generate("text").result(), { code: "tokenizer/missing" });
     const generation = model.generate([1], LONG);
     await generation.result();

@@ -6,9 +6,9 @@
 import { type ConnectionScope, serveWith } from "../serve.ts";
 import { loadWithFetchedKernels } from "./kernel-files.ts";
 import { STARTED } from "./start-worker.ts";
-import { type StoreScope, serveStore } from "./store-host.ts";
+import { serveStore } from "./store-host.ts";
 
-const scope = globalThis as unknown as ConnectionScope & StoreScope;
+const scope = globalThis as unknown as ConnectionScope;
 
 serveWith(loadWithFetchedKernels(new URL("./", globalThis.location.href).href), scope);
 serveStore(scope);

@@ -9,7 +9,7 @@ import { type ConnectionScope, serveWith } from "../serve.ts";
 import { ChatPage } from "./chat-page.ts";
 import { STARTED, livesAsWorker, workerFromText, workerOnThisThread } from "./start-worker.ts";
 import { localMemory } from "./state/memory.ts";
-import { type StoreScope, serveStore } from "./store-host.ts";
+import { serveStore } from "./store-host.ts";
 
 const isWorker = typeof document === "undefined";
 /** Only while this script runs does the page say which one it is. */
@@ -18,7 +18,7 @@ const started: Promise<void> = isWorker ? startWorker() : startPage();
 void started;
 
 async function startWorker(): Promise<void> {
-  const scope = globalThis as unknown as StoreScope & ConnectionScope;
+  const scope = globalThis as unknown as ConnectionScope;
   serve(scope);
   globalThis.postMessage(STARTED);
 }
@@ -36,7 +36,7 @@ async function startPage(): Promise<void> {
   await page.start();
 }
 
-function serve(scope: StoreScope & ConnectionScope): void {
+function serve(scope: ConnectionScope): void {
   serveWith((source, options) => load(source, { ...options, platform: platformWithHub() }), scope);
   serveStore(scope);
 }

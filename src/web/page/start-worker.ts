@@ -6,7 +6,7 @@
  */
 import { fail } from "../../core/errors.ts";
 import type { StartedWorker } from "../worker-model.ts";
-import type { StoreScope } from "./store-host.ts";
+import type { ConnectionScope } from "../sessions.ts";
 
 export type StartWorker = () => Promise<StartedWorker>;
 
@@ -74,18 +74,16 @@ export async function livesAsWorker(source: string): Promise<boolean> {
 }
 
 /** What `serve` does in a worker's scope it does here, on this thread; to callers it is a Worker. */
-export function workerOnThisThread(serve: (scope: StoreScope) => void): StartWorker {
+export function workerOnThisThread(serve: (scope: ConnectionScope) => void): StartWorker {
   return async () => {
-    const inside = new EventTarget(),
-      outside = new EventTarget();
-    const later = (target: EventTarget, data: unknown, ports: MessagePort[] = []): void =>
-      queueMicrotask(() => target.dispatchEvent(new MessageEvent("message", { data, ports })));
+    const inside = new EventTarget();
     serve({
       addEventListener: (type, listener) => inside.addEventListener(type, listener as (event: Event) => void),
-      postMessage: (message) => later(outside, message),
     });
-    const worker = Object.assign(outside, {
-      postMessage: (data: unknown, ports: MessagePort[] = []) => later(inside, data, ports),
+    // It never fails, so nothing is ever said outside: what it answers goes through the ports.
+    const worker = Object.assign(new EventTarget(), {
+      postMessage: (data: unknown, ports: MessagePort[] = []) =>
+        queueMicrotask(() => inside.dispatchEvent(new MessageEvent("message", { data, ports }))),
       terminate() {},
       onmessage: null,
       onmessageerror: null,

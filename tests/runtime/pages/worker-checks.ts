@@ -105,7 +105,10 @@ async function outlivesAFailedLoad(
   const [x, y] = await Promise.all([a.generate("Once", LONG).text(), b.generate("Once", LONG).text()]);
   expect(x === y && x.length > 0, "two models in one worker, with the same answer");
   await a.close();
-  expect((await b.decode(await b.encode("still here"))) === "still here", "closing one leaves the other");
+  expect(
+    (await b.tokenizer.decode(await b.tokenizer.encode("still here"))) === "still here",
+    "closing one leaves the other",
+  );
   await b.close();
   worker.terminate();
 }

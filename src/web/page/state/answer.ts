@@ -62,7 +62,7 @@ async function continuedPrompt(
   maxTokens: number,
   { onForgotten }: AnswerHooks,
 ): Promise<string | number[]> {
-  const ids = await model.encode(text),
+  const ids = await model.tokenizer.encode(text),
     roomForPrompt = model.contextLength - Math.min(maxTokens, Math.floor(model.contextLength / 2)) - 1;
   if (ids.length <= roomForPrompt) return text;
   onForgotten();

@@ -36,7 +36,7 @@ export class Download {
       if (!abort.signal.aborted) this.#onChange({ kind: "running", progress });
     };
     try {
-      await this.#store.call("pull", this.source, { signal: abort.signal, onProgress });
+      await this.#store.call("pull", [this.source], { signal: abort.signal, onProgress });
       this.#onChange({ kind: "done" });
     } catch (error) {
       const isPaused = error instanceof OnebitError && error.code === "aborted";

@@ -76,7 +76,7 @@ export class ModelsView {
   async #refresh(): Promise<void> {
     if (!this.#keepsNothing) {
       try {
-        this.#showList(await this.#store.call("list", undefined));
+        this.#showList(await this.#store.call("list", []));
       } catch (error) {
         this.#notice.explain(error);
       }
@@ -146,7 +146,7 @@ export class ModelsView {
   async #remove({ source }: KeptModel): Promise<void> {
     try {
       await this.#actions.removing(source);
-      const { freedBytes } = await this.#store.call("remove", source);
+      const { freedBytes } = await this.#store.call("remove", [source]);
       this.#notice.say(`${source} is gone; ${formatBytes(freedBytes)} are free again.`);
     } catch (error) {
       this.#notice.explain(error);

@@ -1,0 +1,29 @@
+/**
+ * Errors as they cross between a page and its worker: structured clone would drop the code.
+ *
+ * @module
+ */
+import { type ErrorCode, OnebitError } from "../core/errors.ts";
+import { typedRefusal } from "../core/refused-memory.ts";
+
+export interface WireError {
+  readonly message: string;
+  /** Absent for what is no {@link OnebitError}: a mistake of ours, whose stack is then what a report of it needs. */
+  readonly code?: ErrorCode;
+  readonly stack?: string;
+}
+
+export function toWire(thrown: unknown): WireError {
+  const error = typedRefusal(thrown, "model/not-enough-memory", "a message of the worker");
+  if (error instanceof OnebitError) return { code: error.code, message: error.message };
+  return error instanceof Error
+    ? { message: `${error.name}: ${error.message}`, stack: error.stack }
+    : { message: String(error) };
+}
+
+export function fromWire({ code, message, stack }: WireError): Error {
+  if (code !== undefined) return new OnebitError(code, message);
+  const error = new Error(message);
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}
