@@ -1,7 +1,7 @@
 /**
- * A session with a worker, from the page's side: how it is opened, and what happens when the worker dies.
+ * The page's side of a session with a worker: opens it, and notices when the worker dies.
  *
- * The page hands the worker a port, which the calls of one session go through ({@link Caller}); at last it says `end`.
+ * The page sends the worker a port for the calls of one session ({@link Caller}), and finally `end`.
  *
  * @module
  */
@@ -13,29 +13,30 @@ export type Service = "model" | "store";
 
 export interface Connect {
   readonly onebit: Service;
-  /** The worker holds the Web Lock of this name while the session lasts: the page sees it go when the worker dies. */
+  /** The worker holds the Web Lock of this name during the session; its release tells the page that the worker died. */
   readonly lock: string;
 }
 
 export interface Connected {
   readonly connected: true;
-  /** False where there are no Web Locks: a page without a secure context. */
+  /** False without Web Locks, as outside secure contexts. */
   readonly locked: boolean;
 }
 
 /**
- * The page has heard all it waited for. The worker gives its lock back only now: a lock's news may overtake a port's.
+ * The page has all its answers. Only now does the worker release its lock: its release may overtake the port's
+ * messages.
  */
 export interface SessionEnd {
   readonly end: true;
 }
 
-/** The worker's script may be on its way over a slow network; after this something is wrong with it. */
+/** Long enough to fetch the worker's script over a slow network. */
 const CONNECT_TIMEOUT_MS = 60_000;
 
 /**
  * Opens a session.
- * @param lost what calls are told when the worker dies
+ * @param lost the error of calls when the worker dies
  * @throws OnebitError `engine/worker-failed` when the worker does not start or does not answer; `aborted`
  */
 export async function connect<Calls extends CallTable<Calls>>(
@@ -72,7 +73,7 @@ export async function connect<Calls extends CallTable<Calls>>(
     worker.postMessage({ onebit: service, lock } satisfies Connect, [port2]);
     return new Connection<Calls>(port, lost, (await answer).locked ? lock : undefined);
   } catch (error) {
-    // A worker that answers later must not keep a session that nobody will end.
+    // A worker that answers late must not keep a session open.
     port.postMessage({ end: true } satisfies SessionEnd);
     port.close();
     throw error;
@@ -81,7 +82,7 @@ export async function connect<Calls extends CallTable<Calls>>(
   }
 }
 
-/** An error event without a message is all a page sees of a worker that its policy forbids. */
+/** For a worker forbidden by policy the page gets only an error event without a message. */
 export const NOT_ALLOWED =
   "its script is missing or forbidden; a Content-Security-Policy must have worker-src blob:, or give " +
   "loadInWorker a worker of your own";
@@ -92,12 +93,12 @@ export class Connection<Calls extends CallTable<Calls>> {
   readonly #port: MessagePort;
   readonly #caller: Caller<Calls>;
   readonly #stopWatching = new AbortController();
-  /** What later calls are told, once the session is being closed. */
+  /** The error of later calls, once the session closes. */
   #closing: OnebitError | undefined;
   #isOver = false;
   #resolveEnded: () => void = () => {};
 
-  /** @param lock that the worker holds while it lives; undefined where there are none */
+  /** @param lock held by the worker while it lives; undefined without Web Locks */
   constructor(port: MessagePort, lost: OnebitError, lock: string | undefined) {
     this.#port = port;
     this.#caller = new Caller<Calls>((message) => port.postMessage(message));
@@ -120,7 +121,7 @@ export class Connection<Calls extends CallTable<Calls>> {
   /** Ends the session after the call `last`. Later calls reject with `error`. */
   async close(error: OnebitError, last: () => Call<unknown>): Promise<void> {
     this.#closing = error;
-    // A worker that is gone has freed everything.
+    // A dead worker has freed everything.
     await last().done.catch(() => {});
     this.#finish(error);
   }
@@ -135,11 +136,11 @@ export class Connection<Calls extends CallTable<Calls>> {
     this.#resolveEnded();
   }
 
-  /** A worker that is killed says nothing, but its locks are free from then on. */
+  /** A killed worker sends nothing, but releases its locks. */
   #watch(lock: string, lost: OnebitError): void {
     navigator.locks
       .request(lock, { signal: this.#stopWatching.signal }, () => this.#finish(this.#closing ?? lost))
-      // Refused when the session ends first: then there is nothing left to watch.
+      // Rejects if the session ends first: nothing is left to watch.
       .catch(() => {});
   }
 }
@@ -149,7 +150,7 @@ function randomName(): string {
   return [...globalThis.crypto.getRandomValues(new Uint32Array(4))].map((word) => word.toString(36)).join("-");
 }
 
-/** What the page gives, in a form that can be sent. @throws OnebitError `option/invalid` */
+/** The page's source in a form that can be sent. @throws OnebitError `option/invalid` */
 export function toWireSource(source: unknown): string | Blob | Uint8Array {
   if (source instanceof URL) return source.href;
   if (source instanceof Blob || source instanceof Uint8Array) return source;
@@ -158,7 +159,7 @@ export function toWireSource(source: unknown): string | Blob | Uint8Array {
       "option/invalid",
       "model: wanted a URL, a Blob or File, or a Uint8Array of a file's bytes; nothing else can be sent to a worker",
     );
-  // The worker's own address is another: what is relative is so to the page.
+  // Resolves relative URLs against the page: the worker's own address differs.
   const base = globalThis.document?.baseURI ?? globalThis.location?.href;
   return URL.canParse(source, base) ? new URL(source, base).href : source;
 }

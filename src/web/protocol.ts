@@ -1,5 +1,5 @@
 /**
- * What a page can ask of a worker that runs its model: the calls of the service "model", which go through `rpc.ts`.
+ * The calls of the service "model", a worker that runs a page's model; they go through `rpc.ts`.
  *
  * @module
  */
@@ -21,14 +21,14 @@ import type {
 } from "../index.ts";
 import type { WireError } from "./wire-error.ts";
 
-/** Options as they cross: functions and signals stay on the page, their messages are passed on. */
+/** Options as sent: functions and signals stay on the page and cross as messages. */
 type Wire<Options> = Omit<Options, "signal" | "onProgress" | "platform">;
 
 type ProgressOf<Options extends { readonly onProgress?: (progress: never) => void }> = Parameters<
   NonNullable<Options["onProgress"]>
 >[0];
 
-/** What a page knows of a tokenizer without asking. */
+/** Facts about a tokenizer that the page has locally. */
 export const TOKENIZER_FACTS = [
   "vocabSize",
   "bosId",
@@ -42,10 +42,10 @@ export const TOKENIZER_FACTS = [
 ] as const satisfies readonly (keyof Tokenizer)[];
 export type TokenizerFacts = Pick<Tokenizer, (typeof TOKENIZER_FACTS)[number]>;
 
-/** What a page must ask of it. Not `stream`: what it gives keeps a state. */
+/** Its methods that are calls. Not `stream`, which returns an object with state. */
 export type TokenizerMethod = Exclude<keyof Tokenizer, keyof TokenizerFacts | "stream">;
 
-/** What a page knows of a loaded model without asking. */
+/** Facts about a loaded model that the page has locally. */
 export interface ModelFacts
   extends Readonly<
     Pick<
@@ -65,7 +65,7 @@ export interface ModelFacts
   readonly tokenizer: TokenizerFacts | WireError;
 }
 
-/** A model as it can be sent: an absolute URL, a file, bytes. */
+/** A model source as sent: an absolute URL, a file, bytes. */
 type WireSource = string | Blob | Uint8Array;
 
 export interface Calls {

@@ -4,14 +4,14 @@
  *   caller   → { call, name, args, wantsPieces }   { call, abort }   { call, consumed }
  *   answerer → { call, progress }   { call, piece } …   { call, done }  or  { call, error }
  *
- * A signal stays with its caller and crosses as `abort`. Pieces are sent only to who reads them, and a few ahead.
+ * A signal stays with its caller and crosses as `abort`. Pieces are sent only to readers, a few ahead.
  *
  * @module
  */
 import { OnebitError } from "../core/errors.ts";
 import { type WireError, fromWire, toWire } from "./wire-error.ts";
 
-/** What a call is given, what comes of it, and what on the way. */
+/** The arguments, result, progress and pieces of a call. */
 interface CallShape {
   args: readonly unknown[];
   done: unknown;
@@ -42,20 +42,20 @@ export type ToCaller =
   | { readonly call: number; readonly done: unknown }
   | { readonly call: number; readonly error: WireError };
 
-/** Pieces the answerer may be ahead of who reads them: a page busy with a frame (16 ms) does not stop the model. */
+/** Pieces the answerer may be ahead of the reader: a page busy with a frame (16 ms) does not stop the model. */
 const PIECES_AHEAD_MAX = 32;
 
-/** What a caller hears while a call runs. */
+/** Listeners while a call runs. */
 export interface Listener<Shape extends CallShape = CallShape> {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: NonNullable<Shape["progress"]>) => void;
-  /** Without it no piece is sent: each would wake the page for nothing, on a core that computes. */
+  /** Without it no pieces are sent: each would needlessly wake the page, on a core that computes. */
   readonly onPiece?: (piece: NonNullable<Shape["piece"]>) => void;
 }
 
 export interface Call<Done> {
   readonly done: Promise<Done>;
-  /** A piece was read: another may be sent. */
+  /** Reports a read piece, so that another may be sent. */
   consumed(): void;
   abort(): void;
 }
@@ -66,7 +66,7 @@ interface Pending {
   reject(error: unknown): void;
 }
 
-/** The side that asks. */
+/** The calling side. */
 export class Caller<Calls extends CallTable<Calls>> {
   readonly #post: (message: ToAnswerer<Calls>) => void;
   readonly #pending = new Map<number, Pending>();
@@ -77,7 +77,7 @@ export class Caller<Calls extends CallTable<Calls>> {
     this.#post = post;
   }
 
-  /** @param args must be what can be sent; what cannot (`option/invalid`) rejects the call. */
+  /** @param args must be cloneable; otherwise the call rejects with `option/invalid`. */
   call<Name extends NameOf<Calls>>(
     name: Name,
     args: Calls[Name]["args"],
@@ -98,7 +98,7 @@ export class Caller<Calls extends CallTable<Calls>> {
       if (signal?.aborted) abort();
       signal?.addEventListener("abort", abort);
     }).finally(() => signal?.removeEventListener("abort", abort)) as Promise<Calls[Name]["done"]>;
-    // An error also reaches the one who iterates; a result nobody asked for must not count as unhandled.
+    // The iterating consumer gets the error too; an unawaited result must not count as unhandled.
     done.catch(() => {});
     return { done, abort, consumed: () => this.#send({ call, consumed: true }) };
   }
@@ -114,7 +114,7 @@ export class Caller<Calls extends CallTable<Calls>> {
     else resolve(message.done);
   }
 
-  /** Every call that waits, and every later one, rejects with `error`. */
+  /** Rejects all waiting and later calls with `error`. */
   end(error: OnebitError): void {
     if (this.#end) return;
     this.#end = error;
@@ -129,16 +129,16 @@ export class Caller<Calls extends CallTable<Calls>> {
 
 function unsendable(name: string, cause: unknown): OnebitError {
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new OnebitError("option/invalid", `${name}: what it is given cannot be sent to a worker: ${why}`, { cause });
+  return new OnebitError("option/invalid", `${name}: wanted arguments that can be sent to a worker: ${why}`, { cause });
 }
 
-/** What the work of a call is given. */
+/** The context of a handler. */
 interface CallContext<Shape extends CallShape> {
   readonly signal: AbortSignal;
   onProgress(progress: NonNullable<Shape["progress"]>): void;
-  /** Sends a piece once there is room for it; absent where nobody reads them. */
+  /** Sends a piece once there is room; absent without a reader. */
   readonly sendPiece?: (piece: NonNullable<Shape["piece"]>) => Promise<void>;
-  /** Aborts all other calls that run, and waits until they have answered. */
+  /** Aborts all other running calls, and waits for their answers. */
   endOthers(): Promise<void>;
 }
 
@@ -149,15 +149,15 @@ export type Handlers<Calls extends CallTable<Calls>> = {
   ) => Promise<Calls[Name]["done"]> | Calls[Name]["done"];
 };
 
-/** A call that runs. */
+/** A running call. */
 interface Running {
   readonly abort: AbortController;
   readonly ended: Promise<void>;
-  /** One piece more may be sent. */
+  /** One more piece may be sent. */
   consumed(): void;
 }
 
-/** The side that answers. */
+/** The answering side. */
 export class Answerer<Calls extends CallTable<Calls>> {
   readonly #post: (message: ToCaller) => void;
   readonly #handlers: Handlers<Calls>;
@@ -199,7 +199,7 @@ export class Answerer<Calls extends CallTable<Calls>> {
         this.#running.delete(call);
       }
     };
-    // A turn later: the call is in the map before its work looks there.
+    // One turn later, when the call is in the map that its work reads.
     this.#running.set(call, { abort, ended: Promise.resolve().then(work), consumed });
   }
 
@@ -210,7 +210,7 @@ export class Answerer<Calls extends CallTable<Calls>> {
   }
 }
 
-/** Counts pieces that nobody has read yet. */
+/** Counts unread pieces. */
 function createWindow(signal: AbortSignal): { room(): Promise<void>; consumed(): void } {
   let ahead = 0,
     wake = (): void => {};

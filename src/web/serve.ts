@@ -24,7 +24,7 @@ function modelHandlers(load: typeof Load): Handlers<Calls> {
   return {
     async load([source, options], { signal, onProgress }) {
       if (loaded !== undefined)
-        fail("model/busy", "this session has loaded a model already: load the next one in a session of its own");
+        fail("model/busy", "this session already has a model: load the next one in another session");
       loaded = await load(source, { ...options, signal, onProgress });
       return factsOf(loaded);
     },
@@ -47,7 +47,7 @@ function modelHandlers(load: typeof Load): Handlers<Calls> {
       const tokenizer: Readonly<Record<TokenizerMethod, (...args: never[]) => unknown>> = model().tokenizer;
       return tokenizer[method](...(args as never[]));
     },
-    /** Ends what runs, then frees the model: the answers to the calls that were ended leave before that to `close`. */
+    /** Ends running calls, then frees the model: their answers leave before `close`'s. */
     async close(_, { endOthers }) {
       await endOthers();
       await loaded?.close();
@@ -57,7 +57,7 @@ function modelHandlers(load: typeof Load): Handlers<Calls> {
   };
 }
 
-/** Sends every piece as the page reads them, where it does; the result at the end. */
+/** Sends pieces as the page reads them, if it does, and the result at the end. */
 async function stream(
   generation: Generation,
   sendPiece: ((piece: Piece) => Promise<void>) | undefined,

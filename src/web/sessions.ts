@@ -1,6 +1,5 @@
 /**
- * The worker's side of sessions: for each page that connects, somebody who answers, and a lock that tells the page when
- * the worker dies.
+ * The worker's side of sessions: an answerer for each page, and a lock that tells the page when the worker dies.
  *
  * @module
  */
@@ -12,7 +11,7 @@ export interface ConnectionScope {
   addEventListener(type: "message", listener: (event: MessageEvent) => void): void;
 }
 
-/** Answers every page that asks this worker for `service`, each with handlers of its own. */
+/** Answers every page that connects to `service`, each with its own handlers. */
 export function acceptSessions<Calls extends CallTable<Calls>>(
   scope: ConnectionScope,
   service: Service,

@@ -1,5 +1,5 @@
 /**
- * Errors as they cross between a page and its worker: structured clone would drop the code.
+ * Sends errors between a page and its worker: structured clone would drop the code.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { typedRefusal } from "../core/refused-memory.ts";
 
 export interface WireError {
   readonly message: string;
-  /** Absent for what is no {@link OnebitError}: a mistake of ours, whose stack is then what a report of it needs. */
+  /** Absent for other errors than {@link OnebitError}: a bug of ours, whose report needs the stack. */
   readonly code?: ErrorCode;
   readonly stack?: string;
 }

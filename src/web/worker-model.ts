@@ -1,5 +1,5 @@
 /**
- * A model that runs in a worker, with the face of one that runs here: the page never computes.
+ * A model in a worker, with the API of a local one: the page never computes.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import type { Calls, ModelFacts } from "./protocol.ts";
 import type { Call } from "./rpc.ts";
 import { WorkerTokenizer } from "./worker-tokenizer.ts";
 
-/** What a worker can be sent: a URL (relative to the page), a file or its bytes. */
+/** The sources a worker accepts: a URL (relative to the page), a file or its bytes. */
 export type WorkerModelSource = string | URL | Blob | Uint8Array;
 
 export interface WorkerLoadOptions extends Omit<LoadModelOptions, "platform"> {
@@ -37,10 +37,10 @@ export interface WorkerLoadOptions extends Omit<LoadModelOptions, "platform"> {
   readonly worker?: Worker;
 }
 
-/** A worker and how to be rid of it. */
+/** A worker and how to end it. */
 export interface StartedWorker {
   readonly worker: Worker;
-  /** Called once it has answered: what only its start needed can go. */
+  /** Called after its first answer, to free what only the start needed. */
   started(): void;
   stop(): void;
 }
@@ -80,13 +80,13 @@ function workerLost(): OnebitError {
   );
 }
 
-/** Ends what runs and frees the model. Later calls reject with `model/closed` and `message`. */
+/** Ends running calls and frees the model. Later calls reject with `model/closed` and `message`. */
 async function closeSession(connection: Connection<Calls>, message: string): Promise<void> {
   await connection.close(new OnebitError("model/closed", message), () => connection.call("close", []));
 }
 
 /**
- * What crosses, and what stays: the other side checks what crosses as it checks all options. @throws OnebitError
+ * Splits options into those to send, which the worker checks, and the listeners that stay. @throws OnebitError
  * `option/invalid`
  */
 function split<Options extends { readonly signal?: AbortSignal; readonly onProgress?: (progress: never) => void }>(
@@ -247,7 +247,7 @@ export class WorkerGeneration implements AnyGeneration {
       try {
         return start(onPiece);
       } catch (error) {
-        // Options that are none are told as all else: to whoever iterates or waits.
+        // Wrong options, like all errors, reach whoever iterates or waits.
         const done = Promise.reject<GenerationResult>(error);
         done.catch(() => {});
         return { done, consumed() {}, abort() {} };
@@ -259,7 +259,7 @@ export class WorkerGeneration implements AnyGeneration {
   /** @throws OnebitError `option/invalid` the second time */
   [Symbol.asyncIterator](): AsyncIterator<Piece> {
     if (this.#isStarted)
-      fail("option/invalid", "a generation can be iterated only once: call generate again, or keep its pieces");
+      fail("option/invalid", "a generation can be iterated only once: keep its pieces, or call generate again");
     this.#isStarted = true;
     return this.#run();
   }
@@ -300,7 +300,7 @@ export class WorkerGeneration implements AnyGeneration {
       await call.done;
     } finally {
       if (!isOver) call.abort();
-      // Whoever left the loop may go on at once: the model has stopped by then.
+      // The model has stopped by the time the consumer leaves the loop.
       await call.done.catch(() => {});
     }
   }

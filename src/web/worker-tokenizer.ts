@@ -1,5 +1,5 @@
 /**
- * The tokenizer of a model in a worker: what it says of itself is here, what it does is asked.
+ * The tokenizer of a model in a worker: its facts are here, its methods are calls.
  *
  * @module
  */
@@ -58,7 +58,7 @@ export class WorkerTokenizer implements AnyTokenizer {
     return this.#ask("encodeParts", args);
   }
   decode(...[ids, options]: Parameters<Tokenizer["decode"]>): Promise<string> {
-    // Not every iterable can be sent.
+    // Messages cannot carry every iterable.
     return this.#ask("decode", [[...ids], options]);
   }
   tokenBytes(id: number): Promise<Uint8Array> {

@@ -71,7 +71,7 @@ const lookedAt = (state: "hidden" | "visible"): string =>
 /** Of modelFiles(). */
 const UNKNOWN_MODELS: readonly (readonly [what: string, file: string, sentence: RegExp])[] = [
   ["an architecture", "architecture", /does not know this kind of model.*\[model\/unsupported-architecture\]/s],
-  ["a type of weights", "type", /weights are of a type that onebit does not run.*\[tensor\/unsupported-type\]/s],
+  ["a type of weights", "type", /does not run this model.s weight type.*\[tensor\/unsupported-type\]/s],
 ];
 
 for (const name of BROWSER_NAMES) {
@@ -133,7 +133,7 @@ for (const name of BROWSER_NAMES) {
         await openDialog(page, "models");
         await until(page, `document.querySelectorAll("#model-list li").length === 2`);
         await clickButton(page, "#model-list li:nth-child(2)", "Remove");
-        await until(page, `/is gone/.test(document.querySelector("#models-notice").textContent)`);
+        await until(page, `/^Removed/.test(document.querySelector("#models-notice").textContent)`);
         await closeDialog(page);
         await hasModel(page, "Shakespeare");
       }));
@@ -283,7 +283,7 @@ for (const name of BROWSER_NAMES) {
           `document.querySelector("#downloads").replaceChildren(); document.querySelector("#models").close()`,
         );
         await download(page, "hf:nonsense");
-        await says(page, ".download", /no address of a model.*\[hub\/bad-source\]/s);
+        await says(page, ".download", /not a model.s address.*\[hub\/bad-source\]/s);
         await page.evaluate(
           `document.querySelector("#downloads").replaceChildren(); document.querySelector("#models").close()`,
         );

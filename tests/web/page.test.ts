@@ -60,7 +60,7 @@ for (const name of BROWSER_NAMES) {
     test("continues a text, by keyboard alone; keeps it across a reload", () =>
       withPage(async (page) => {
         await isReady(page);
-        assert.match(await textOf(page, "#welcome"), /does not chat.*goes on with what you write/s);
+        assert.match(await textOf(page, "#welcome"), /does not chat.*continues your text/s);
         await tabTo(page, "prompt");
         await page.keyboard.type("ROMEO:");
         await page.keyboard.press("Enter");

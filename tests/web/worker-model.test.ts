@@ -134,11 +134,11 @@ describe("a model in a worker", () => {
     await model.close();
   });
 
-  test("says when what it is given cannot be sent", async () => {
+  test("refuses arguments that cannot be sent", async () => {
     const model = await inWorker(bytes);
     await assert.rejects(model.chat([{ role: "user", content: "Hi", call: () => {} }]).result(), {
       code: "option/invalid",
-      message: /cannot be sent/,
+      message: /can be sent/,
     });
     await model.close();
     await assert.rejects(inWorker({} as Uint8Array), { code: "option/invalid" });

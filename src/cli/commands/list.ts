@@ -22,7 +22,7 @@ export const list: Command = {
     }
     if (models.length === 0) terminal.err("onebit: no models here; download one with onebit pull\n");
     const lines = models.map(({ source, files, sizeBytes, unfinishedBytes }) => {
-      const unfinished = unfinishedBytes > 0 ? `  (${formatBytes(unfinishedBytes)} of an unfinished download)` : "";
+      const unfinished = unfinishedBytes > 0 ? `  (unfinished download of ${formatBytes(unfinishedBytes)})` : "";
       return [
         `${formatBytes(sizeBytes).padStart(8)}  ${source}${unfinished}\n`,
         ...files.map((file) => `${" ".repeat(10)}${file.name}  ${formatBytes(file.sizeBytes)}\n`),

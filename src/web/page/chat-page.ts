@@ -1,5 +1,5 @@
 /**
- * The page: what a person does, the model that answers, and what is shown, brought together.
+ * The chat page: connects the person's actions, the model and the views.
  *
  * @module
  */
@@ -30,7 +30,7 @@ import { showWelcome } from "./views/welcome.ts";
 
 export interface PageEnvironment extends ModelEnvironment {
   readonly memory: Memory;
-  /** Something to say at the start, such as that the page itself does the computing. */
+  /** A notice at the start, such as that the page itself computes. */
   readonly remark?: string;
 }
 
@@ -43,12 +43,12 @@ const ENDINGS: Readonly<Record<Answer["stopReason"], string>> = {
 };
 
 /**
- * A page that crashes, or that a browser which runs low ends, is not told: no more than this is lost. A write takes
- * less than 1 ms.
+ * A crash, or a browser low on memory, ends the page without notice: at most this much is lost. A write takes less than
+ * 1 ms.
  */
 const KEEP_MS = 250;
 
-/** What a person should know of what is not kept, once a time it begins. */
+/** Warnings about unsaved data, shown once when it starts. */
 const NOT_KEPT: Readonly<Partial<Record<Kept, string>>> = {
   nothing:
     "The browser refused to keep this conversation: its storage for this page is full, or switched off. It is " +
@@ -61,9 +61,7 @@ const NOT_KEPT: Readonly<Partial<Record<Kept, string>>> = {
     "lost; copy what you need.",
 };
 
-/**
- * Phones end pages that keep much memory while nobody looks: after this long, a model is closed until somebody does.
- */
+/** Phones end hidden pages with much memory: after this long the page closes its model until it is visible. */
 const REST_AFTER_MS = 5 * 60_000;
 
 export class ChatPage {
@@ -77,11 +75,11 @@ export class ChatPage {
   #turns: Turn[];
   #settings: Settings;
   #writing: AbortController | undefined;
-  /** Keeps what an answer has come to. */
+  /** Saves the answer so far. */
   #keepAnswer = (): void => {};
-  /** What was said of it last. */
+  /** The last warning shown. */
   #kept: Kept = "all";
-  /** What the browser did not keep. */
+  /** Data the browser did not save. */
   readonly #unkept = new Set<"conversation" | "draft" | "edits">();
   #restTimer: ReturnType<typeof setTimeout> | undefined;
   /** The model that was closed while the page was hidden. */
@@ -126,7 +124,7 @@ export class ChatPage {
     );
     byId("new-conversation").addEventListener("click", () => void this.#begin());
     takeDroppedFiles(byId("drop-hint"), (file) => void this.choose({ kind: "file", file }));
-    // The last that a page is sure to be told before it goes.
+    // The last event a page is sure to get.
     document.addEventListener("visibilitychange", () =>
       document.visibilityState === "hidden" ? this.#hide() : void this.#wake(),
     );
@@ -145,7 +143,7 @@ export class ChatPage {
     if (source === undefined || !(await this.#open({ kind: "kept", source }))) await this.#open({ kind: "built-in" });
   }
 
-  /** Opens what a person chose; if that does not work, the page says why and the model before is opened again. */
+  /** Opens the chosen model; on failure explains why and reopens the one before. */
   async choose(choice: ModelChoice): Promise<void> {
     this.#notice.clear();
     const before = this.#session.current?.choice,
@@ -153,7 +151,7 @@ export class ChatPage {
     if (failed && before !== undefined && this.#session.current === undefined) await this.#open(before);
   }
 
-  /** @returns false when it does not work, which the page has said; undefined when another choice was made meanwhile */
+  /** @returns false after an explained failure; undefined if another choice came meanwhile */
   async #open(choice: ModelChoice): Promise<boolean | undefined> {
     await this.#stopWriting();
     const bar = byId<HTMLProgressElement>("loading-bar"),
@@ -195,7 +193,7 @@ export class ChatPage {
       this.#composer.placeholder =
         style === "chat" ? "Write a message" : this.#turns.length === 0 ? "Begin a text" : "Go on with the text";
     showWelcome(this.#turns.length === 0, open, (text) => void this.#answerTo([{ role: "user", text }]));
-    // What had the focus may be gone: it goes to what can be done next, not to the top of the page.
+    // The focused element may be gone: focus the next action, not the top of the page.
     if (isWriting && isNowhere(document.activeElement)) this.#composer.focusStop();
     else if (!isWriting && stopHadFocus) this.#transcript.focusLast();
   }
@@ -207,7 +205,7 @@ export class ChatPage {
     return true;
   }
 
-  /** Keeps the conversation; where the browser does not, a person is told, once. */
+  /** Saves the conversation; if the browser refuses, warns once. */
   #keep(turns: readonly Turn[]): void {
     this.#turns = [...turns];
     this.#memory.turns = this.#turns;
@@ -219,8 +217,7 @@ export class ChatPage {
   }
 
   /**
-   * The browser asks whether to leave a page that would lose something. Only then: a page that may ask is not kept for
-   * the way back.
+   * Makes the browser ask before leaving a page with unsaved data. Only then: browsers do not cache pages that may ask.
    */
   #mark(what: "conversation" | "draft" | "edits", isKept: boolean): void {
     if (isKept) this.#unkept.delete(what);
@@ -234,7 +231,7 @@ export class ChatPage {
     if (open === undefined || this.#writing !== undefined || turns.length === 0) return;
     const abort = (this.#writing = new AbortController()),
       last = turns.at(-1);
-    // To go on is to write more of the same turn.
+    // Continuing writes more of the same turn.
     const begun = last?.role === "assistant" ? last.text : "",
       before = begun === "" ? turns : turns.slice(0, -1);
     let text = begun,
@@ -307,7 +304,7 @@ export class ChatPage {
     if (choice !== undefined && (await this.#open(choice)) === false) await this.#open({ kind: "built-in" });
   }
 
-  /** Resolves when the answer that is being written has ended. */
+  /** Resolves when the current answer has ended. */
   async #stopWriting(): Promise<void> {
     while (this.#writing !== undefined) {
       this.#writing.abort();
@@ -315,7 +312,7 @@ export class ChatPage {
     }
   }
 
-  /** A kept model is about to be removed: the page goes back to the one built in. */
+  /** Before a kept model is removed, the page returns to the built-in one. */
   async #leave(source: string): Promise<void> {
     const choice = this.#session.current?.choice;
     if (choice?.kind === "kept" && choice.source === source) await this.#open({ kind: "built-in" });

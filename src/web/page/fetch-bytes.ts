@@ -1,5 +1,5 @@
 /**
- * Files that lie beside the page.
+ * Fetches files beside the page.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export async function fetchBytes(url: string): Promise<Uint8Array<ArrayBuffer>> 
     if (cause instanceof OnebitError) throw cause;
     return fail(
       "hub/network",
-      `${url}: cannot be fetched: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `${url}: cannot fetch it: ${cause instanceof Error ? cause.message : String(cause)}`,
       cause,
     );
   }

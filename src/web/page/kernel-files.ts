@@ -1,5 +1,5 @@
 /**
- * The kernels as files beside the page, of which a browser fetches only those it can run: 17 KB each, compressed.
+ * The kernels as files beside the page: a browser fetches only those it can run, 17 KB each compressed.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { loadWithKernels } from "../../load.ts";
 import { fetchBytes } from "./fetch-bytes.ts";
 import { likelyVariants } from "./likely-variants.ts";
 
-/** The names of the files that hold a variant. The build puts them beside the page. */
+/** File names of a variant, which the build puts beside the page. */
 export function kernelFiles(variant: Variant, threads: boolean): readonly (keyof KernelBinaries)[] {
   return threads ? [variant, `${variant}-threads`] : [variant];
 }
@@ -19,7 +19,7 @@ export function kernelFiles(variant: Variant, threads: boolean): readonly (keyof
 /**
  * `load` that fetches its kernels from `folder` (a URL that ends in a slash), and knows the models that the browser
  * keeps.
- * @throws OnebitError as `load`; `hub/network` when a file of the page cannot be fetched
+ * @throws OnebitError as `load`; `hub/network` when it cannot fetch one
  */
 export function loadWithFetchedKernels(
   folder: string,
@@ -40,12 +40,13 @@ export function loadWithFetchedKernels(
           platform,
         });
       } catch (error) {
-        // Accepted and then computed wrongly, as by V8 before 11.4: the plain kernels are right everywhere.
+        // The engine accepts relaxed SIMD but computes wrong results, as V8 before 11.4: plain kernels are right
+        // everywhere.
         const isVariant = error instanceof OnebitError && error.code === "engine/unsupported";
         if (!isVariant || i === variants.length - 1) throw error;
       }
     }
-    return fail("engine/unsupported", "no kernels for this browser");
+    return fail("engine/unsupported", "wanted kernels for this browser, found none");
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * The program of the page as a server gives it: beside it lie its worker, the kernels and the default model.
+ * The program of the served page, with worker, kernels and default model as files beside it.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What the build says of itself: it defines both constants in the bundle of the service worker.
+ * Constants that the build defines in the service worker's bundle.
  *
  * @module
  */
@@ -9,7 +9,7 @@ declare const ONEBIT_PAGE_FILES: readonly string[];
 /** The name of a file of the page, relative to its folder. */
 export type BuiltFile = string;
 
-/** A hash of all files: another one for every build that differs. */
+/** A hash of all files: it changes with every build. */
 export const PAGE_BUILD: string = ONEBIT_PAGE_BUILD;
 
 /** All files but the service worker's own script. */

@@ -1,5 +1,5 @@
 /**
- * The script of the page's worker: runs a model, and keeps models.
+ * The script of the page's worker: runs a model, and stores models.
  *
  * @module
  */

@@ -1,9 +1,9 @@
 /**
  * The service worker: keeps the files of one build of the page, and answers from them, network or not.
  *
- * A new build is fetched whole beside the old one and takes its place when no tab shows the old one any more: a page
- * never sees files of two builds. Answers carry the headers that isolate a page, so that threads work from hosts that
- * cannot send them, too.
+ * It fetches a new build completely beside the old one and switches when no tab shows the old one: a page never sees
+ * files of two builds. Answers carry the headers that isolate a page, so that threads work even if the host cannot send
+ * them.
  *
  * @module
  */
@@ -42,7 +42,7 @@ scope.addEventListener("fetch", (event) => {
   if (name !== undefined) event.respondWith(answer(name, event.request));
 });
 
-/** All or nothing: a build that is not whole is not installed. */
+/** All or nothing: never installs an incomplete build. */
 async function fetchAll(): Promise<void> {
   const cache = await caches.open(CACHE);
   await cache.addAll(
@@ -50,7 +50,7 @@ async function fetchAll(): Promise<void> {
   );
 }
 
-/** Kernels of another variant than this browser's are left out: it will never ask for them. */
+/** Skips kernels of variants that this browser never requests. */
 function wantedFiles(files: readonly BuiltFile[]): BuiltFile[] {
   const [variant] = likelyVariants(),
     isKernel = (name: string): boolean => name.startsWith("kernels.");
@@ -66,7 +66,7 @@ async function takeOver(): Promise<void> {
   await scope.clients.claim();
 }
 
-/** Which file of the page a request is for; undefined for everything else. */
+/** The page's file for a request; undefined for anything else. */
 function ownFile(request: Request): string | undefined {
   const url = new URL(request.url),
     { scope: base } = scope.registration;
@@ -80,7 +80,7 @@ function ownFile(request: Request): string | undefined {
 async function answer(name: string, request: Request): Promise<Response> {
   const kept = await (await caches.open(CACHE)).match(new URL(name, scope.registration.scope).href),
     found = kept ?? (await fetch(request));
-  // What a host redirected, or answered opaquely, goes on as it is.
+  // Passes redirected and opaque answers on unchanged.
   if (found.type === "opaque" || found.type === "opaqueredirect" || found.type === "error") return found;
   const headers = new Headers(found.headers);
   for (const [header, value] of Object.entries(ISOLATION)) headers.set(header, value);

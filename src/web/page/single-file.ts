@@ -1,5 +1,5 @@
 /**
- * The program of the page as one file: it is the page's script and, as the text of a Blob, its worker's.
+ * The program of the single-file page: the page's script and, as a Blob's text, its worker's.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { localMemory } from "./state/memory.ts";
 import { serveStore } from "./store-host.ts";
 
 const isWorker = typeof document === "undefined";
-/** Only while this script runs does the page say which one it is. */
+/** The page knows its own script only while it runs. */
 const ownText = isWorker ? "" : (document.currentScript?.textContent ?? "");
 const started: Promise<void> = isWorker ? startWorker() : startPage();
 void started;
@@ -31,7 +31,7 @@ async function startPage(): Promise<void> {
     defaultModelBytes: async () => bytesFromBase64(document.getElementById("default-model")?.textContent ?? ""),
     remark: canStart
       ? undefined
-      : "This browser starts no workers for a page that is a file: the page computes by itself and may stutter.",
+      : "This browser starts no workers for a page opened as a file: the page itself computes and may stutter.",
   });
   await page.start();
 }

@@ -1,6 +1,6 @@
 /**
- * The worker that runs and keeps models for the page: from its file, from a text, or, where a browser allows neither,
- * something on the page's own thread that looks like one.
+ * Starts the worker that runs and keeps models: from its file, from a text, or, if the browser allows neither, as a
+ * stand-in on the page's own thread.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { ConnectionScope } from "../sessions.ts";
 
 export type StartWorker = () => Promise<StartedWorker>;
 
-/** What the script of the page's worker says when it runs. */
+/** The first message of the page's worker. */
 export const STARTED = "started";
 
 /**
@@ -43,7 +43,7 @@ async function hasStarted(worker: Worker): Promise<void> {
       worker.addEventListener(
         "error",
         (event) => {
-          // The page says it to the person; the browser need not say it to the console.
+          // The page tells the person, so keep it off the console.
           event.preventDefault();
           reject(new Error(event.message || "its script is missing or forbidden"));
         },
@@ -62,7 +62,7 @@ export function workerFromText(source: string): StartedWorker {
   return { worker, started: () => URL.revokeObjectURL(url), stop: () => worker.terminate() };
 }
 
-/** Whether this browser runs workers from a text. @param source must say {@link STARTED} */
+/** True if this browser runs workers from a text. @param source must say {@link STARTED} */
 export async function livesAsWorker(source: string): Promise<boolean> {
   try {
     const { worker, started, stop } = workerFromText(source);
@@ -73,14 +73,14 @@ export async function livesAsWorker(source: string): Promise<boolean> {
   }
 }
 
-/** What `serve` does in a worker's scope it does here, on this thread; to callers it is a Worker. */
+/** Looks like a Worker to callers, but runs `serve` on this thread. */
 export function workerOnThisThread(serve: (scope: ConnectionScope) => void): StartWorker {
   return async () => {
     const inside = new EventTarget();
     serve({
       addEventListener: (type, listener) => inside.addEventListener(type, listener as (event: Event) => void),
     });
-    // It never fails, so nothing is ever said outside: what it answers goes through the ports.
+    // It never fails, so it sends nothing outside: answers go through the ports.
     const worker = Object.assign(new EventTarget(), {
       postMessage: (data: unknown, ports: MessagePort[] = []) =>
         queueMicrotask(() => inside.dispatchEvent(new MessageEvent("message", { data, ports }))),

@@ -8,7 +8,7 @@ import type { Handlers } from "../rpc.ts";
 import { type ConnectionScope, acceptSessions } from "../sessions.ts";
 import type { StoreCalls } from "./store-protocol.ts";
 
-/** A person who waits can press "Go on": four seconds of failures are told, not the library's sixteen. */
+/** Reports failures after four seconds, not the library's sixteen: a waiting person can press "Go on". */
 const PULL_ATTEMPTS = 4;
 
 const HANDLERS: Handlers<StoreCalls> = {

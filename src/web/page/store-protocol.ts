@@ -1,12 +1,12 @@
 /**
- * What the page can ask of the worker that keeps its models: the calls of the service "store".
+ * The calls of the service "store": the page's worker that keeps models.
  *
  * @module
  */
 import type { KeptModel, PullProgress } from "../../hub.ts";
 
 export interface StoreCalls {
-  /** Brings a model here, or goes on with it. */
+  /** Starts or resumes a download. */
   pull: {
     args: [source: string];
     done: { readonly source: string; readonly sizeBytes: number };

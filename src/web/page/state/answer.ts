@@ -1,5 +1,5 @@
 /**
- * One answer of a model to a conversation, fitted into what the model can read.
+ * One answer to a conversation, fitted to the model's context.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { Settings } from "./settings.ts";
 export interface AnswerHooks {
   readonly signal: AbortSignal;
   onText(text: string): void;
-  /** The beginning of the conversation is too long ago for this model to read. */
+  /** The beginning of the conversation did not fit the context. */
   onForgotten(): void;
 }
 
@@ -55,7 +55,7 @@ function generateOptions(
   return { ...sampling, ...(seed === undefined ? {} : { seed }), signal };
 }
 
-/** The text itself, or the ids of its end where all of it and an answer do not fit. */
+/** The text, or the ids of its end if all of it and an answer do not fit. */
 async function continuedPrompt(
   model: WorkerModel,
   text: string,
@@ -88,7 +88,7 @@ async function stream(generation: WorkerGeneration, { onText }: AnswerHooks): Pr
   };
 }
 
-/** Whether a model has a chat template: asked with a conversation whose answer is stopped before it begins. */
+/** True if a model has a chat template: tries a conversation whose answer is aborted at once. */
 export async function styleOf(model: WorkerModel): Promise<Style> {
   try {
     await model.chat([{ role: "user", content: "?" }], { maxTokens: 1, signal: AbortSignal.abort() }).result();

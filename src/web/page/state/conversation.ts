@@ -1,5 +1,5 @@
 /**
- * What was said, and how a model is asked to go on: as a chat by its template, or as one text that is continued.
+ * The conversation, and its prompt: a chat by the model's template, or one text to continue.
  *
  * @module
  */
@@ -10,10 +10,10 @@ export interface Turn {
   readonly text: string;
 }
 
-/** `chat`: the model has a chat template. `continue`: it has none, and what is typed is the beginning of a text. */
+/** `chat`: the model has a chat template. `continue`: it has none, and continues the typed text. */
 export type Style = "chat" | "continue";
 
-/** Between what a model wrote and what is typed next, in a text that is continued: a new paragraph. */
+/** In continued text, a new paragraph separates the model's text from the next typed one. */
 const PARAGRAPH = "\n\n";
 
 /** The whole conversation as one text. */
@@ -26,7 +26,7 @@ export function textOf(turns: readonly Turn[]): string {
 }
 
 /**
- * The messages of a chat, without its oldest `nDropped` questions and their answers; the last question always stays.
+ * The messages of a chat, without the oldest `nDropped` questions and their answers; the last question always stays.
  * @param system instructions that come first; empty for none
  */
 export function messagesOf(turns: readonly Turn[], system: string, nDropped: number): ChatMessage[] {
@@ -36,17 +36,17 @@ export function messagesOf(turns: readonly Turn[], system: string, nDropped: num
   return system.trim() === "" ? messages : [{ role: "system", content: system }, ...messages];
 }
 
-/** How many questions there are that {@link messagesOf} can drop. */
+/** How many questions {@link messagesOf} can drop. */
 export function nDroppable(turns: readonly Turn[]): number {
   return Math.max(0, turns.filter(({ role }) => role === "user").length - 1);
 }
 
-/** The conversation up to turn `index`, which then says `text`. What came after answered something else. */
+/** The conversation up to turn `index`, with its text replaced. Later turns answered the old one. */
 export function editedAt(turns: readonly Turn[], index: number, text: string): Turn[] {
   return [...turns.slice(0, index), { role: turns[index].role, text }];
 }
 
-/** Without the last answer, to be given another. */
+/** The conversation without the last answer. */
 export function withoutAnswer(turns: readonly Turn[]): Turn[] {
   return turns.at(-1)?.role === "assistant" ? turns.slice(0, -1) : [...turns];
 }

@@ -1,5 +1,5 @@
 /**
- * One model on its way here: it can be paused, go on where it was, and be given up.
+ * A download that can be paused, resumed and cancelled.
  *
  * @module
  */
@@ -26,7 +26,7 @@ export class Download {
     this.#onChange = onChange;
   }
 
-  /** Begins, or goes on: what came before is kept. */
+  /** Starts or resumes; earlier parts are kept. */
   async run(): Promise<void> {
     if (this.#abort !== undefined) return;
     const abort = (this.#abort = new AbortController());

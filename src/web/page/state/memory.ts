@@ -1,14 +1,14 @@
 /**
  * What the page remembers across reloads, in the browser's storage: the conversation, what is typed and not sent, the
- * settings, the model. All is kept for the tab, which another tab does not overwrite, and for the next tab. A browser
- * that keeps nothing is no failure: the page then begins anew each time, and says so.
+ * settings, the model. It saves everything for this tab, which no other tab overwrites, and for the next tab. If the
+ * browser saves nothing, the page starts empty each time, and says so.
  *
  * @module
  */
 import type { Turn } from "./conversation.ts";
 import { type Settings, settingsFrom } from "./settings.ts";
 
-/** The part of the Web Storage standard that is used. */
+/** The used part of the Web Storage standard. */
 export type KeyedStorage = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
 const KEYS = {
@@ -20,16 +20,13 @@ const KEYS = {
   file: "onebit:file",
 } as const;
 
-/** Two tabs have two conversations. The tab's word counts, also that there is none. */
+/** Two tabs have two conversations. The tab's own entry counts, even an empty one. */
 const PER_TAB: ReadonlySet<string> = new Set([KEYS.turns, KEYS.draft, KEYS.edits]);
 
-/** Local storage holds some 5 million characters for all pages of an origin; older turns are let go first. */
+/** Local storage holds some 5 million characters for all pages of an origin; the oldest turns go first. */
 const TURNS_CHARS_MAX = 500_000;
 
-/**
- * What became of the conversation that was to be kept: all of it is; the tab keeps it as long as it lives; its
- * beginning was too long ago; or the browser refused.
- */
+/** How much of the conversation was saved: all; all while the tab lives; all but its beginning; or nothing. */
 export type Kept = "all" | "in-tab" | "not-the-beginning" | "nothing";
 
 export class Memory {
@@ -37,7 +34,7 @@ export class Memory {
   readonly #tab: KeyedStorage | undefined;
   #kept: Kept = "all";
 
-  /** @param tab of this tab alone, which survives its reload */
+  /** @param tab storage of this tab only, which survives reloads */
   constructor(storage: KeyedStorage | undefined, tab?: KeyedStorage) {
     this.#storage = storage;
     this.#tab = tab;
@@ -73,7 +70,7 @@ export class Memory {
     return this.#write(KEYS.draft, text === "" ? undefined : text) !== "nothing" || text === "";
   }
 
-  /** By the indices of their turns, the questions that are being changed, and to what. */
+  /** Unsent changes of questions, by turn index. */
   get edits(): Map<number, string> {
     const found = this.#read(KEYS.edits),
       isEdit = (entry: unknown): entry is [number, string] =>
@@ -125,13 +122,13 @@ export class Memory {
     return isInTab ? "in-tab" : "nothing";
   }
 
-  /** What the tab kept before would be read as the newest. */
+  /** The tab's old entry would count as the newest. */
   #writeInTab(key: string, value: unknown): boolean {
     return writeTo(this.#tab, key, value) || (writeTo(this.#tab, key, undefined), false);
   }
 }
 
-/** Undefined for nothing, or nothing that can be read. */
+/** Undefined for missing or unreadable entries. */
 function readFrom(storage: KeyedStorage | undefined, key: string): unknown {
   try {
     const text = storage?.getItem(key);
@@ -153,7 +150,7 @@ function writeTo(storage: KeyedStorage | undefined, key: string, value: unknown)
   }
 }
 
-/** The browser's own; without storage where it refuses, as for pages that may keep nothing. */
+/** The browser's storage; none if it refuses, as for pages without storage rights. */
 export function localMemory(): Memory {
   return new Memory(
     allowed(() => globalThis.localStorage),

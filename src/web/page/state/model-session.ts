@@ -1,5 +1,5 @@
 /**
- * Which model runs: opens one in a worker, and closes the one before.
+ * The running model: opens one in a worker, and closes the one before.
  *
  * @module
  */
@@ -42,7 +42,7 @@ export class ModelSession {
   }
 
   /**
-   * Opens a model instead of the one that is open. A later call ends an earlier one that still loads (`aborted`).
+   * Opens a model in place of the open one. A later call aborts an earlier one that still loads (`aborted`).
    * @throws OnebitError as `loadInWorker`; nothing is open then
    */
   async open(choice: ModelChoice, onProgress: WorkerLoadOptions["onProgress"]): Promise<OpenModel> {
@@ -71,10 +71,10 @@ export class ModelSession {
   async #load(choice: ModelChoice, options: WorkerLoadOptions): Promise<WorkerModel> {
     const { startWorker, defaultModelBytes } = this.#environment;
     if (choice.kind === "file") return await loadInWorkerOf(startWorker, choice.file, options);
-    // What is kept is used as it is: choosing a model is no reason to ask the network.
+    // Uses the kept copy as it is: choosing a model must not need the network.
     if (choice.kind === "kept")
       return await loadInWorkerOf(startWorker, choice.source, { ...options, hub: { offline: true } });
-    // Side by side: each takes a quarter of the second in which the first word should be there.
+    // In parallel: each takes a quarter of the second until the first word.
     const [started, bytes] = await Promise.allSettled([startWorker(), defaultModelBytes()]);
     if (started.status === "rejected") throw started.reason;
     if (bytes.status === "rejected") {

@@ -1,5 +1,5 @@
 /**
- * What a person may set: how words are drawn, how the page looks. Every field has a row that says what may be in it.
+ * The settings: sampling and appearance. Every field has a row with its range.
  *
  * @module
  */
@@ -12,7 +12,7 @@ export interface Settings {
   readonly minP: number;
   readonly repetitionPenalty: number;
   readonly maxTokens: number;
-  /** Undefined: another one each time. */
+  /** Undefined for a new one each time. */
   readonly seed: number | undefined;
   /** Instructions before a chat. */
   readonly system: string;
@@ -31,7 +31,7 @@ export interface NumberRow {
   readonly preset: number;
 }
 
-/** The ranges are those of `SamplingOptions`, narrowed to what makes sense to try. */
+/** `SamplingOptions`' ranges, narrowed to useful values. */
 export const NUMBER_SETTINGS: readonly NumberRow[] = [
   {
     name: "temperature",
@@ -100,7 +100,7 @@ export const DEFAULT_SETTINGS: Settings = {
   theme: "system",
 };
 
-/** Settings out of anything: what is missing or out of range gets its preset. */
+/** Reads settings from any value: missing or wrong fields get their presets. */
 export function settingsFrom(found: unknown): Settings {
   const values = (typeof found === "object" && found !== null ? found : {}) as Record<string, unknown>;
   const numbers = NUMBER_SETTINGS.map((row) => [row.name, withinRow(row, values[row.name])]);

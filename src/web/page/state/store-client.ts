@@ -27,7 +27,7 @@ export class StoreClient {
     return await connection.call(name, args, listener).done;
   }
 
-  /** Where it fails, and where the worker ends later, the next call starts another. */
+  /** If it fails, or the worker ends later, the next call starts another. */
   async #start(): Promise<Connection<StoreCalls>> {
     const forget = (): void => {
       this.#connection = undefined;

@@ -1,19 +1,19 @@
 /**
- * Reads an answer to screen readers while it is written: sentence by sentence, as single words would be spoken over
- * each other.
+ * Announces an answer to screen readers as it is written, sentence by sentence: single words would interrupt each
+ * other.
  *
  * @module
  */
 import { element } from "./elements.ts";
 
-/** Long enough to be worth a breath, where a text has no sentences. */
+/** Announces this much of a text without sentences. */
 const CHARS_MAX = 240;
 
 export class Announcer {
   readonly #place: HTMLElement;
   #pending = "";
 
-  /** @param place a live region that says what is added to it */
+  /** @param place a live region */
   constructor(place: HTMLElement) {
     this.#place = place;
   }
@@ -30,7 +30,7 @@ export class Announcer {
     if (whole.trim() !== "") this.say(whole.trim());
   }
 
-  /** What is left, and how it ended. */
+  /** Announces the rest, and how the answer ended. */
   end(conclusion: string): void {
     const rest = this.#pending.trim();
     this.#pending = "";
@@ -43,7 +43,7 @@ export class Announcer {
   }
 }
 
-/** The whole sentences at the beginning of a text, and what follows. */
+/** Splits a text into its complete sentences and the rest. */
 export function splitSentences(text: string): { whole: string; rest: string } {
   const end = Math.max(...[...text.matchAll(/[.!?…]["'”’)]*\s|\n/g)].map((match) => match.index + match[0].length), 0);
   const at = end > 0 ? end : text.length > CHARS_MAX ? text.lastIndexOf(" ") + 1 || text.length : 0;

@@ -1,15 +1,15 @@
 /**
- * Where the person types: Enter sends, Shift and Enter begins a line, the field grows with its text.
+ * The message field: Enter sends, Shift and Enter starts a line, the field grows with its text.
  *
  * @module
  */
 import { byId } from "./elements.ts";
 
 export interface ComposerActions {
-  /** False when it was not taken: the text stays. */
+  /** False if it was not accepted: the text stays. */
   send(text: string): boolean;
   stop(): void;
-  /** The text is another now. */
+  /** The text has changed. */
   changed(text: string): void;
 }
 
@@ -22,7 +22,7 @@ export class ComposerView {
   readonly #stop = byId<HTMLButtonElement>("stop");
   #state: ComposerState = "loading";
 
-  /** @param draft what was typed before and not sent */
+  /** @param draft text typed earlier and not sent */
   constructor({ send, stop, changed }: ComposerActions, draft: string) {
     this.#prompt.value = draft;
     this.#form.addEventListener("submit", (event) => {
@@ -49,7 +49,7 @@ export class ComposerView {
     this.#fit();
   }
 
-  /** What the field asks for. */
+  /** The field's placeholder. */
   set placeholder(text: string) {
     this.#prompt.placeholder = text;
   }
@@ -67,7 +67,7 @@ export class ComposerView {
   }
 
   #fit(): void {
-    // Only after its height is set back does a field say how little it needs.
+    // A field reports a smaller height only after a reset.
     this.#prompt.style.height = "auto";
     this.#prompt.style.height = `${this.#prompt.scrollHeight}px`;
     this.#send.disabled = this.#state !== "ready" || this.#prompt.value.trim() === "";

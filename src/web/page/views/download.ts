@@ -10,13 +10,13 @@ import { circumstances, explain } from "./explain.ts";
 import { formatBytes, formatDuration } from "./format.ts";
 
 export interface DownloadActions {
-  /** The model is here. */
+  /** The download is complete. */
   done(source: string): void;
-  /** Something is stored, or more or less of it. */
+  /** The stored amount changed. */
   changed(): void;
 }
 
-/** Begins a download and gives the element that shows it. */
+/** Starts a download and returns its element. */
 export function downloadView(store: StoreClient, source: string, actions: DownloadActions): HTMLElement {
   const bar = element("progress", { "aria-label": `Download of ${source}` }),
     facts = element("p", { class: "hint" }),
@@ -75,7 +75,7 @@ function factsOf(progress: {
   readonly remainingMs: number | undefined;
 }): string {
   if (progress.phase === "waiting") return "Another tab is downloading this model; waiting for it.";
-  if (progress.phase === "verifying") return `Checking that the file is whole: ${amount(progress)}`;
+  if (progress.phase === "verifying") return `Verifying the file: ${amount(progress)}`;
   const parts = [amount(progress), `${formatBytes(progress.bytesPerSecond)}/s`];
   if (progress.remainingMs !== undefined) parts.push(`${formatDuration(progress.remainingMs)} left`);
   return parts.join(" · ");
@@ -91,7 +91,7 @@ function amount({
   return totalBytes === undefined ? formatBytes(doneBytes) : `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`;
 }
 
-/** @param total undefined: nobody knows, and the bar only moves */
+/** @param total undefined if unknown: the bar only moves */
 export function showBar(bar: HTMLProgressElement, done: number | undefined, total: number | undefined): void {
   if (done === undefined || total === undefined || total === 0) bar.removeAttribute("value");
   else {
@@ -100,7 +100,7 @@ export function showBar(bar: HTMLProgressElement, done: number | undefined, tota
   }
 }
 
-/** New buttons where old ones were; the focus stays in the row. */
+/** Replaces buttons; the focus stays in the row. */
 function replaceButtons(row: HTMLElement, kind: string, ...buttons: HTMLButtonElement[]): void {
   const hadFocus = row.contains(document.activeElement);
   row.dataset.kind = kind;

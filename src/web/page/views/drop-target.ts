@@ -1,5 +1,5 @@
 /**
- * The whole page takes a file that is dragged onto it.
+ * The whole page accepts dropped files.
  *
  * @module
  */
@@ -7,7 +7,7 @@ export function takeDroppedFiles(hint: HTMLElement, onFile: (file: File) => void
   const carriesFile = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
   document.addEventListener("dragover", (event) => {
     if (!carriesFile(event)) return;
-    // Without this the browser would open the file in the page's place.
+    // Otherwise the browser would open the file instead of the page.
     event.preventDefault();
     hint.hidden = false;
   });

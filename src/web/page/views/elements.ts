@@ -1,5 +1,5 @@
 /**
- * Making and finding elements. Text goes in as text: nothing here, or anywhere in the page, parses HTML.
+ * Makes and finds elements. Text stays text: nothing in the page parses HTML.
  *
  * @module
  */

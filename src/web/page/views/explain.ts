@@ -1,5 +1,5 @@
 /**
- * What went wrong, in a sentence a person understands, and what they can do.
+ * Explains errors in plain sentences, with what to do.
  *
  * @module
  */
@@ -7,14 +7,14 @@ import { type ErrorCode, OnebitError } from "../../../core/errors.ts";
 
 export interface Explanation {
   readonly sentence: string;
-  /** The library's own words, for who wants to know more. */
+  /** The library's own words, for more detail. */
   readonly detail: string;
 }
 
-/** What an error depends on beside itself. */
+/** The circumstances that change an explanation. */
 export interface Circumstances {
   readonly isOnline: boolean;
-  /** The page lies in a file, not on a server. */
+  /** The page is a file, not on a server. */
   readonly isFile: boolean;
 }
 
@@ -31,7 +31,7 @@ const within =
 
 const DAMAGED = "This model file is damaged, or is not what it says it is.";
 
-/** The first that matches. */
+/** The first match counts. */
 const RULES: readonly Rule[] = [
   [
     is("engine/unsupported"),
@@ -60,12 +60,12 @@ const RULES: readonly Rule[] = [
   ],
   [
     is("engine/worker-lost"),
-    "The model was stopped by the browser, most likely because the device ran out of memory. What was said is " +
+    "The browser stopped the model, most likely because the device ran out of memory. The conversation is " +
       "still here: choose a model again, a smaller one if it happens again.",
   ],
   [
     is("model/not-enough-memory"),
-    "This model needs more memory than the browser gives. Close other tabs, or choose a smaller model.",
+    "This model needs more memory than the browser allows. Close other tabs, or choose a smaller model.",
   ],
   [
     is("hub/no-space"),
@@ -102,7 +102,7 @@ const RULES: readonly Rule[] = [
   [is("hub/not-found"), "There is no such model at that address. Check the spelling."],
   [
     is("hub/bad-source"),
-    "This is no address of a model. It looks like hf:owner/name, or https://… with a file that ends in .gguf.",
+    "This is not a model's address. One looks like hf:owner/name, or https://… with a file that ends in .gguf.",
   ],
   [
     is("hub/no-model"),
@@ -112,7 +112,7 @@ const RULES: readonly Rule[] = [
     is("hub/checksum", "hub/length", "hub/changed"),
     "The file that came is not the one the server announced. It was not used; try again.",
   ],
-  [is("hub/busy"), "This model is being downloaded just now. Pause that first."],
+  [is("hub/busy"), "This model is downloading just now. Pause that first."],
   [
     within("hub"),
     "The model's server does not answer as it should. Try again later, or download the file yourself and choose " +
@@ -124,7 +124,7 @@ const RULES: readonly Rule[] = [
   ],
   [
     is("gguf/truncated", "gguf/tensor-outside-file", "safetensors/truncated", "safetensors/tensor-outside-file"),
-    "This model file is not whole: its end is missing. Download it again.",
+    "This model file is incomplete: its end is missing. Download it again.",
   ],
   [
     is("gguf/split"),
@@ -133,8 +133,7 @@ const RULES: readonly Rule[] = [
   ],
   [
     is("tensor/unsupported-type"),
-    "This model's weights are of a type that onebit does not run. Look for a version of it in TQ2_0, TQ1_0, " +
-      "I2_S, Q1_0 or Q8_0.",
+    "onebit does not run this model's weight type. Look for a version of it in TQ2_0, TQ1_0, " + "I2_S, Q1_0 or Q8_0.",
   ],
   [
     is("model/unsupported-architecture"),
@@ -152,10 +151,10 @@ const RULES: readonly Rule[] = [
   [is("model/context-full"), "This is too long for the model to read at once. Shorten it."],
   [within("template"), "The model's own chat template does not work with this conversation."],
   [is("option/invalid"), "One of the settings is out of range."],
-  [is("engine/self-test-failed"), "This browser computes wrongly. An update of it may help."],
+  [is("engine/self-test-failed"), "This browser computes wrong results. Updating it may help."],
 ];
 
-const UNKNOWN = "Something went wrong that nobody expected. Reloading the page may help.";
+const UNKNOWN = "Something unexpected went wrong. Reloading the page may help.";
 
 export function explain(error: unknown, circumstances: Circumstances): Explanation {
   if (!(error instanceof OnebitError))
@@ -164,7 +163,7 @@ export function explain(error: unknown, circumstances: Circumstances): Explanati
   return { sentence: rule?.[1] ?? UNKNOWN, detail: `${error.message} [${error.code}]` };
 }
 
-/** Where the page is now. */
+/** The page's current circumstances. */
 export function circumstances(): Circumstances {
   return { isOnline: globalThis.navigator?.onLine !== false, isFile: globalThis.location?.protocol === "file:" };
 }

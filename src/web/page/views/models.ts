@@ -1,5 +1,5 @@
 /**
- * The dialog of models: which there are on this device, adding one, taking one away, and the room they take.
+ * The models dialog: lists the models on this device and their space, adds and removes models.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export interface ModelsActions {
   choose(choice: ModelChoice): void;
   /** What is open now. */
   current(): ModelChoice | undefined;
-  /** A kept model is about to go. */
+  /** A kept model is about to be removed. */
   removing(source: string): Promise<void>;
 }
 
@@ -64,7 +64,7 @@ export class ModelsView {
   }
 
   #download(source: string): void {
-    // Asked for where the person has just shown that they mean it; only a page may ask, no worker.
+    // Asks right after the person's own choice; only pages may ask, not workers.
     void navigator.storage?.persist?.().catch(() => false);
     const view = downloadView(this.#store, source, {
       done: () => (void this.#refresh(), this.#notice.say(`${source} is on this device now.`)),
@@ -98,9 +98,7 @@ export class ModelsView {
     for (const model of kept) {
       const choice: ModelChoice = { kind: "kept", source: model.source },
         isWhole = model.files.length > 0;
-      const size = isWhole
-        ? formatBytes(model.sizeBytes)
-        : `not whole yet, ${formatBytes(model.unfinishedBytes)} to be`;
+      const size = isWhole ? formatBytes(model.sizeBytes) : `incomplete, of ${formatBytes(model.unfinishedBytes)}`;
       const others = [
         ...(model.unfinishedBytes > 0 ? [button("Go on", () => this.#download(model.source))] : []),
         button("Remove", () => void this.#remove(model), "button quiet"),
@@ -147,7 +145,7 @@ export class ModelsView {
     try {
       await this.#actions.removing(source);
       const { freedBytes } = await this.#store.call("remove", [source]);
-      this.#notice.say(`${source} is gone; ${formatBytes(freedBytes)} are free again.`);
+      this.#notice.say(`Removed ${source}; freed ${formatBytes(freedBytes)}.`);
     } catch (error) {
       this.#notice.explain(error);
     }

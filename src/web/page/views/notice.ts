@@ -1,5 +1,5 @@
 /**
- * A sentence about something that went wrong or changed, until it is put away. Screen readers say it at once.
+ * A sentence about a failure or a change, shown until dismissed. Screen readers say it at once.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export class Notice {
     this.#show("news", sentence);
   }
 
-  /** Says what an error means; the library's own words are behind "Details". */
+  /** Explains an error; "Details" has the library's own words. */
   explain(error: unknown): void {
     const { sentence, detail } = explain(error, circumstances());
     this.#show("trouble", sentence, detail);

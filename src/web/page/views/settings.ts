@@ -1,5 +1,5 @@
 /**
- * The dialog of settings. What is changed holds at once.
+ * The settings dialog. Changes apply at once.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export class SettingsView {
   readonly #system = byId<HTMLTextAreaElement>("system");
   #settings: Settings;
 
-  /** @param current asked when the dialog opens */
+  /** @param current read when the dialog opens */
   constructor(settings: Settings, onChange: (settings: Settings) => void, current: () => OpenModel | undefined) {
     this.#settings = settings;
     this.#onChange = onChange;

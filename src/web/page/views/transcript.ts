@@ -1,5 +1,5 @@
 /**
- * Shows what was said, and offers what can be done with it: change a question, ask for another answer, let it go on.
+ * Shows the conversation and its actions: change a question, ask for another answer, continue one.
  *
  * @module
  */
@@ -7,9 +7,9 @@ import type { Style, Turn } from "../state/conversation.ts";
 import { button, element, icon } from "./elements.ts";
 
 export interface TranscriptActions {
-  /** False when it was not taken: the change stays. */
+  /** False if it was not accepted: the change stays. */
   edit(index: number, text: string): boolean;
-  /** Questions that are being changed, by the indices of their turns, and to what. */
+  /** Unsent changes of questions, by turn index. */
   editing(edits: ReadonlyMap<number, string>): void;
   regenerate(): void;
   goOn(): void;
@@ -22,18 +22,18 @@ const ICONS = {
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
 } as const;
 
-/** Nearer than this to the end, the reader follows what is written. */
+/** Closer than this to the end, the view follows the answer. */
 const FOLLOW_PX = 80;
 
 export class TranscriptView {
   readonly #list: HTMLElement;
   readonly #scroller: HTMLElement;
   readonly #actions: TranscriptActions;
-  /** Shown again whenever the turns are, until they are sent or put away. */
+  /** Shown with the turns until sent or cancelled. */
   readonly #edits: Map<number, string>;
   #writing: { readonly node: Text; readonly item: HTMLElement; pending: string; isScheduled: boolean } | undefined;
 
-  /** @param edits what was being changed when the page was left */
+  /** @param edits changes in progress when the page was left */
   constructor(
     list: HTMLElement,
     scroller: HTMLElement,
@@ -46,7 +46,7 @@ export class TranscriptView {
     this.#actions = actions;
   }
 
-  /** All turns anew; `isBusy` while an answer is written, when nothing can be changed. */
+  /** Shows all turns again; nothing can be changed while `isBusy`. */
   show(turns: readonly Turn[], style: Style, isBusy: boolean): void {
     this.#list.replaceChildren(...turns.map((turn, i) => this.#item(turn, i, isBusy, i === turns.length - 1, style)));
     this.#writing = undefined;
@@ -55,7 +55,7 @@ export class TranscriptView {
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 
-  /** Adds to the last answer, once a frame. */
+  /** Appends to the last answer, once a frame. */
   append(text: string): void {
     const writing = this.#writing;
     if (writing === undefined) return;
@@ -65,7 +65,7 @@ export class TranscriptView {
     requestAnimationFrame(() => this.#flush());
   }
 
-  /** Focus on what can be done with the last answer. */
+  /** Focuses the last answer's actions. */
   focusLast(): void {
     this.#list.querySelector<HTMLElement>("li:last-child .actions button")?.focus();
   }
@@ -160,7 +160,7 @@ export class TranscriptView {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const text = area.value;
-      // The turns after it go with what answered it before, and so do their changes.
+      // Later turns are dropped with the old answer, and so are their changes.
       if (text.trim() !== "" && this.#actions.edit(index, text))
         for (const later of [...this.#edits.keys()]) if (later >= index) this.#setEdit(later, undefined);
     });

@@ -1,5 +1,5 @@
 /**
- * What an empty conversation shows: what this model does with what is typed, and beginnings to try.
+ * The empty conversation: what this model does with a text, and examples to try.
  *
  * @module
  */
@@ -35,10 +35,10 @@ export function showWelcome(isEmpty: boolean, open: OpenModel | undefined, begin
 function textFor({ choice, style }: OpenModel): string {
   if (choice.kind === "built-in")
     return (
-      "This model does not chat: it goes on with what you write, in the manner of Shakespeare. It is small, 3 " +
+      "This model does not chat: it continues your text in the manner of Shakespeare. It is small, 3 " +
       "million weights of −1, 0 and +1, and makes up words."
     );
   return style === "chat"
     ? `${nameOf(choice)} answers from this device.`
-    : `${nameOf(choice)} has no chat template: it goes on with what you write.`;
+    : `${nameOf(choice)} has no chat template: it continues your text.`;
 }
