@@ -5,8 +5,8 @@
  *
  * Version 16.0 because Hugging Face's `tokenizers` 0.23 splits text by it, all 1,114,112 code points alike, and it is
  * the reference of every model published with a tokenizer.json. Its normal forms are those of version 9.0: later
- * characters stay as they are. llama.cpp has the categories of version 15.0; text of characters assigned since may
- * split otherwise there.
+ * characters stay as they are. Its steps `Punctuation` and `Digits` go by 8.0 and 17.0. llama.cpp has the categories
+ * of version 15.0; text of characters assigned since may split otherwise there.
  */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -82,9 +82,16 @@ async function assignedSince9() {
   return found;
 }
 
+/** Where a category of one version differs from that of 16.0. */
+async function changedSince(name, version) {
+  const [then, now] = [new Set(await category(name, version)), new Set(await category(name))];
+  return new Set([...then].filter((c) => !now.has(c)).concat([...now].filter((c) => !then.has(c))));
+}
+
 function constant(name, comment, text) {
-  const lines = text.match(new RegExp(`.{1,${COLUMNS}}`, "gs")).map((line) => `  ${JSON.stringify(line)}`);
-  return `\n/** ${comment} */\nexport const ${name} =\n${lines.join(" +\n")};\n`;
+  const lines = text.match(new RegExp(`.{1,${COLUMNS}}`, "gs")).map((line) => JSON.stringify(line));
+  const value = lines[0].length + name.length < COLUMNS - 16 ? ` ${lines[0]}` : `\n  ${lines.join(" +\n  ")}`;
+  return `\n/** ${comment} */\nexport const ${name} =${value};\n`;
 }
 
 function write(name, ...constants) {
@@ -110,5 +117,15 @@ write(
     "ASSIGNED_SINCE_9",
     "L, M, N, P, S assigned after Unicode 9.0: gaps and lengths of ranges, in base 36.",
     ranges(await assignedSince9()),
+  ),
+  constant(
+    "PUNCTUATION_EXCEPTIONS",
+    "Where Unicode 8.0 and 16.0 do not agree on P: gaps and lengths of ranges, in base 36.",
+    ranges(await changedSince("Punctuation", "8.0.0")),
+  ),
+  constant(
+    "NUMBER_EXCEPTIONS",
+    "Where Unicode 17.0 and 16.0 do not agree on N: gaps and lengths of ranges, in base 36.",
+    ranges(await changedSince("Number", "17.0.0")),
   ),
 );

@@ -2,19 +2,21 @@
  * The pre-tokenizer of a tokenizer.json: steps that split a prepared text into pieces, or rewrite a piece. Each works
  * on the output of the step before. Each known type is a row; any other is refused by name.
  *
- * Source: the `tokenizers` library, whose types these are. It takes `Digits` by Unicode 17 and `Punctuation` by Unicode
- * 8; here both follow Unicode 16, like everything else.
+ * Source: the `tokenizers` library, whose types these are. Its expressions follow Unicode 16, `Punctuation` follows
+ * Unicode 8, and `Digits` follows Unicode 17: the steps here do the same.
  *
  * @module
  */
 import { quoted } from "../core/errors.ts";
 import { makeByteWriter } from "./byte-alphabet.ts";
 import { type CharClasses, NUMBER, PUNCTUATION, SPACE, codePointBefore } from "./char-classes.ts";
+import { CodePointSet } from "./code-point-set.ts";
 import { matcherForExpression } from "./hf-expressions.ts";
 import type { StepBudget } from "./hf-step-budget.ts";
+import { NUMBER_EXCEPTIONS, PUNCTUATION_EXCEPTIONS } from "./hf-unicode-data.ts";
 import { type JsonReader, badEntry } from "./json-reader.ts";
 import { type Behavior, type PieceStep, mapPieces, readBehavior, splitPieces } from "./piece-steps.ts";
-import { type Matcher, gpt2Words, oneOf } from "./split.ts";
+import { type Matcher, type MatcherMaker, gpt2Words, oneOf } from "./split.ts";
 import { WordCharacters } from "./word-characters.ts";
 
 /** ASCII symbols that the library counts as punctuation, besides Unicode's. */
@@ -87,7 +89,10 @@ const STEPS: Readonly<Record<string, StepsMaker>> = {
     return [splitPieces(match, behavior, step.boolean("invert") === true)];
   },
   Digits: (step, { classes }) => [
-    splitPieces(oneOf(NUMBER, "")(classes), step.boolean("individual_digits") === true ? "Isolated" : "Contiguous"),
+    splitPieces(
+      oneOfBut(NUMBER, "", NUMBER_EXCEPTIONS)(classes),
+      step.boolean("individual_digits") === true ? "Isolated" : "Contiguous",
+    ),
   ],
   Punctuation: (step, { classes }) => [punctuation(classes, readBehavior(step, "Isolated"))],
   WhitespaceSplit: (_, { classes }) => [whiteSpace(classes)],
@@ -101,8 +106,21 @@ const STEPS: Readonly<Record<string, StepsMaker>> = {
 };
 
 const punctuation = (classes: CharClasses, behavior: Behavior): PieceStep =>
-  splitPieces(oneOf(PUNCTUATION, ASCII_SYMBOLS)(classes), behavior);
+  splitPieces(oneOfBut(PUNCTUATION, ASCII_SYMBOLS, PUNCTUATION_EXCEPTIONS)(classes), behavior);
 const whiteSpace = (classes: CharClasses): PieceStep => splitPieces(oneOf(SPACE, "")(classes), "Removed");
+
+/** `oneOf` by another version of Unicode, which differs at `exceptions`. */
+function oneOfBut(mask: number, more: string, exceptions: string): MatcherMaker {
+  const differs = new CodePointSet(exceptions);
+  return (classes) => {
+    const match = oneOf(mask, more)(classes);
+    return (text, at, end) => {
+      const first = codePointBefore(text, at, end);
+      if (first < 0x80 || !differs.has(first)) return match(text, at, end);
+      return classes.of(first) & mask ? at : at + (first > 0xffff ? 2 : 1);
+    };
+  };
+}
 
 function textMatcher(text: string): Matcher {
   return (piece, at, end) => (at + text.length <= end && piece.startsWith(text, at) ? at + text.length : at);

@@ -21,3 +21,11 @@ export const ASSIGNED_SINCE_9 =
   "34 19 3 e 2 a 4 2 8w v h 1m 5 1 cw 16 5y 17 4 1 dc 7 1 4 1 2 1 f 98 1 md 1w 24 1p r3 3 v 1 1o 4 1p 1 4y 6 vh 5" +
   " 4 4 n 6 3b 3 4 5 2d 5 6 c 4 1 5b c 4 2 1q g f 1 8 8 1 2 c 1 c 4 f x i 1a 1 43 c e 2 d 3 a 5 1k 7 f 2 b 6 9 7 " +
   "43 1 2u xr1 9 385 5 4mu 5rl f ha 3he 3t7 5 38g";
+
+/** Where Unicode 8.0 and 16.0 do not agree on P: gaps and lengths of ranges, in base 36. */
+export const PUNCTUATION_EXCEPTIONS =
+  "17h 1 rj 1 3c 1 e8 1 c 1 1yg 1 yo 2 19 3 3pf d 2 c 1828 1 8u 1 4n 5 18 4 fz 1 ei 2 1 2 36 5 a 2 1 1 ea d 24 1 " +
+  "ap 1 7c 3 4b 1 2k 8 2b 3 1 5 2l a 5z 1 2n 5 16 2 hx 2 22 d 4v 1 35d 2 c56 3 87 4 93 1 nbw 1 ny 2";
+
+/** Where Unicode 17.0 and 16.0 do not agree on N: gaps and lengths of ranges, in base 36. */
+export const NUMBER_EXCEPTIONS = "1kgw a g7e 3";

@@ -78,6 +78,22 @@ describe("a tokenizer.json gives what the same vocabulary in GGUF gives", () => 
   }
 });
 
+// U+2E4C became punctuation with Unicode 11; U+166D was it until 12. U+11DE0 became a digit with 17.
+test("Punctuation follows Unicode 8, Digits Unicode 17, as in the library", () => {
+  const pieces = (type: string, text: string): number => {
+    // Each piece begins with a blank.
+    const pretokenizers = [{ type }, { type: "ByteLevel", add_prefix_space: true, use_regex: false }];
+    const tokenizer = tokenizerFromHf(byteLevelJson({ pre_tokenizer: { type: "Sequence", pretokenizers } }));
+    return tokenizer.decode(tokenizer.encode(text)).split(" ").length - 1;
+  };
+  assert.equal(pieces("Punctuation", "a\u2e4cb"), 1);
+  assert.equal(pieces("Punctuation", "a\u166db"), 3);
+  assert.equal(pieces("BertPreTokenizer", "a\u2e4cb"), 1);
+  assert.equal(pieces("Digits", "a\u{11de0}b"), 3);
+  assert.equal(pieces("Digits", "a\u{11de9}b"), 3);
+  assert.equal(pieces("Digits", "a\u{11dea}b"), 1);
+});
+
 describe("the blank before words", () => {
   const metaspace = (more: JsonObject): Tokenizer =>
     tokenizerFromHf(
