@@ -114,7 +114,7 @@ export function requireFinite(parts: StatefulParts, step: number): void {
       if (!Number.isFinite(value))
         fail(
           "train/not-finite",
-          `step ${step}: "${name}" has a weight that is ${value}; use a lower learning rate or a smaller ` + "clipNorm",
+          `step ${step}: "${name}" has a weight that is ${value}; use a lower learning rate or a smaller clipNorm`,
         );
     }
   }

@@ -266,7 +266,7 @@ describe("another training", () => {
     [
       "another text",
       { text: grammarText(20_000, 2) },
-      /the text: wanted \d+ bytes of hash [0-9a-f]{12}…, it has \d+ of [0-9a-f]{12}…/,
+      /the text: wanted \d+ bytes with hash [0-9a-f]{12}…, it has \d+ with [0-9a-f]{12}…/,
     ],
     [
       "one byte of the text",
