@@ -22,10 +22,18 @@ export type { GenerateOptions, PromptProgress, SamplingOptions } from "./generat
 export type { TokenLogprob } from "./generate/sampler.ts";
 export type { EmbedOptions, Pooling } from "./generate/embed.ts";
 export type { Perplexity, PerplexityOptions } from "./generate/perplexity.ts";
-export type { ModelWarning } from "./model/engine-interface.ts";
+export type { ModelMemory, ModelWarning, RunningEngine } from "./model/engine-interface.ts";
 export type { DensePolicy, LoadProgress } from "./model/engine-options.ts";
 export type { Activation } from "./model/architectures.ts";
-export type { ModelConfig, RopeScaling } from "./model/config.ts";
+export type {
+  LinearRopeScaling,
+  Llama3RopeScaling,
+  LongRopeScaling,
+  ModelConfig,
+  NoRopeScaling,
+  RopeScaling,
+  YarnRopeScaling,
+} from "./model/config.ts";
 export type { ModelFile } from "./files/model-file.ts";
 export type { ActivationMode, KvType, TernaryKernel } from "./kernels/choices.ts";
 export type { Variant } from "./kernels/variant.ts";

@@ -29,8 +29,7 @@ import type { ModelConfig } from "./model/config.ts";
 import { describeModel, tokenizerOf } from "./model/description.ts";
 import { ENGINE_OPTIONS, type EngineOptions } from "./model/engine-options.ts";
 import { createEngine, fastestTernaryKernel, planEngine } from "./model/engine.ts";
-import type { Engine, ModelWarning } from "./model/engine-interface.ts";
-import type { TernaryKernel } from "./kernels/choices.ts";
+import type { Engine, ModelMemory, ModelWarning, RunningEngine } from "./model/engine-interface.ts";
 import { layOutMemory } from "./model/plan.ts";
 import { findZeroWeights } from "./model/zero-weights.ts";
 import { Model } from "./model.ts";
@@ -44,13 +43,15 @@ import type { Tokenizer } from "./tokenizer/tokenizer.ts";
  */
 export type ModelSource = string | URL | Blob | Uint8Array | ByteSource;
 
+/** Options of {@link load}. */
 export interface LoadModelOptions extends EngineOptions {
-  /** Default: that of the runtime the program runs in. */
+  /** The runtime's files, threads and memory. Default: those of the runtime the program runs in. */
   readonly platform?: Platform;
   /** How a model from elsewhere is fetched: token, revision, offline, its own progress. */
   readonly hub?: HubOptions;
 }
 
+/** Options of {@link inspect}. */
 export interface InspectOptions extends LoadModelOptions {
   /**
    * Look for weights that are all zero, which reads the beginning of every tensor. Default: true. False reads the
@@ -59,6 +60,7 @@ export interface InspectOptions extends LoadModelOptions {
   readonly weights?: boolean;
 }
 
+/** Options of {@link loadTokenizer}. */
 export type TokenizerOptions = Pick<LoadModelOptions, "platform" | "hub" | "signal">;
 
 const LOAD_OPTIONS: OptionTable<LoadModelOptions> = {
@@ -97,17 +99,23 @@ const MODEL_SOURCE = kind<ModelSource>(
  * Loads a model; without a source the one in the package: 3 million ternary weights that continue a text as Shakespeare
  * might.
  *
- * @example
- * const model = await load("model.gguf", { contextLength: 2048 });
- * console.log(await model.generate("Once upon a time", { maxTokens: 50 }).text());
- * await model.close();
- *
- * @example
- * await using shakespeare = await load();
- * console.log(await shakespeare.generate("ROMEO:", { temperature: 0.8, maxTokens: 300 }).text());
- *
+ * @param source where the model is; a source of bytes is closed
  * @throws OnebitError `file/…`, `gguf/…`, `safetensors/…`, `tensor/…`, `tokenizer/…`, `model/…`, `engine/…`, `hub/…`,
- * `option/invalid`, `aborted`
+ *   `option/…`, `aborted`
+ * @example
+ * ```ts
+ * import { load } from "onebit";
+ *
+ * await using model = await load("model.gguf", { contextLength: 256 });
+ * for await (const { text } of model.generate("Once upon a time", { maxTokens: 8 })) console.log(text);
+ * ```
+ * @example
+ * ```ts
+ * import { load } from "onebit";
+ *
+ * await using shakespeare = await load();
+ * console.log(await shakespeare.generate("ROMEO:", { temperature: 0.8, maxTokens: 20 }).text());
+ * ```
  */
 export async function load(source?: ModelSource, options: LoadModelOptions = {}): Promise<Model> {
   return await loadWithKernels(KERNELS, source, options);
@@ -157,26 +165,39 @@ async function loadChecked(
   }
 }
 
-/** What a file holds and what running it would take. */
+/** A model's configuration, and what running it would take. */
 export interface ModelInspection {
+  /** The parsed file. Its sources are closed. */
   readonly file: ModelFile;
+  /** What the forward pass knows of the model. */
   readonly config: ModelConfig;
-  readonly memory: { readonly wasmBytes: number; readonly weightBytes: number; readonly kvBytes: number };
+  /** What loading it with these options would take. */
+  readonly memory: ModelMemory;
   /** What the file says and the model does not need; what would change its answers is refused instead. */
   readonly unused: {
     /** Keys of the metadata, or members of config.json by their path. */
     readonly keys: readonly string[];
+    /** Names of tensors. */
     readonly tensors: readonly string[];
   };
   /** Layers whose weights are all zero. */
   readonly warnings: readonly ModelWarning[];
   /** The kernels it would run on; undefined where none of ours runs. */
-  readonly engine: { readonly variant: Variant; readonly ternaryKernel: TernaryKernel } | undefined;
+  readonly engine: Pick<RunningEngine, "variant" | "ternaryKernel"> | undefined;
 }
 
 /**
- * Reads the header, looks for weights that are all zero, and plans; a model too large to load is shown too. @throws as
- * {@link load}
+ * Reads a model's header, looks for weights that are all zero, and plans its memory, without loading it. A model too
+ * large to load is shown too.
+ *
+ * @throws OnebitError as {@link load}
+ * @example
+ * ```ts
+ * import { inspect } from "onebit";
+ *
+ * const { config, memory } = await inspect("model.gguf", { contextLength: 256 });
+ * console.log(config.architecture, config.nLayers, memory.wasmBytes);
+ * ```
  */
 export async function inspect(source?: ModelSource, given: InspectOptions = {}): Promise<ModelInspection> {
   const options = checkOptions("inspect", given, INSPECT_OPTIONS, { meanings: LOAD_MEANINGS });
@@ -217,7 +238,18 @@ function noneWhereUnsupported(error: unknown, asked: Variant | undefined): undef
   if (asked !== undefined || !(error instanceof OnebitError) || !NO_KERNELS.includes(error.code)) throw error;
 }
 
-/** The tokenizer of a model file alone. @throws OnebitError `file/…`, `gguf/…`, `tokenizer/…` */
+/**
+ * Reads the tokenizer of a model file, and none of its weights; undefined where the file has no vocabulary.
+ *
+ * @throws OnebitError `file/…`, `gguf/…`, `safetensors/…`, `tokenizer/…`, `hub/…`, `option/…`, `aborted`
+ * @example
+ * ```ts
+ * import { loadTokenizer } from "onebit";
+ *
+ * const tokenizer = await loadTokenizer("model.gguf");
+ * console.log(tokenizer?.encode("Hello, world"));
+ * ```
+ */
 export async function loadTokenizer(
   source?: ModelSource,
   given: TokenizerOptions = {},

@@ -12,7 +12,7 @@ import { FUNCTION, type OptionTable, SIGNAL, TEXT, check, checkOptions, list, wh
 import type { Platform } from "./core/platform.ts";
 import { withMemory, withMemoryNow } from "./core/refused-memory.ts";
 import type { ModelConfig } from "./model/config.ts";
-import type { Engine } from "./model/engine-interface.ts";
+import type { Engine, ModelMemory, ModelWarning, RunningEngine } from "./model/engine-interface.ts";
 import type { TextPart, Tokenizer } from "./tokenizer/tokenizer.ts";
 import { CHAT_PROMPT_OPTIONS } from "./generate/chat-options.ts";
 import type { ChatMessage, ChatPromptOptions } from "./generate/chat-options.ts";
@@ -46,11 +46,14 @@ export interface ModelParts {
   readonly renderChat?: ChatRenderer;
 }
 
+/** Options of {@link Model.chat}. */
 export interface ChatOptions extends GenerateOptions, ChatPromptOptions {}
 
 const CHAT_OPTIONS: OptionTable<ChatOptions> = { ...GENERATE_OPTIONS, ...CHAT_PROMPT_OPTIONS };
 
+/** Options of {@link Model.logits} and {@link Model.eachLogits}. */
 export interface LogitsOptions {
+  /** Stops it, which then throws `aborted`. */
   readonly signal?: AbortSignal;
 }
 
@@ -60,6 +63,7 @@ const TEXTS = list("a list of texts", TEXT);
 
 /** A rendered chat prompt. */
 export interface ChatPrompt {
+  /** The prompt as ids. */
   readonly ids: number[];
   /** The rendered text in parts: only `special` ones may contain special tokens. */
   readonly parts: readonly TextPart[];
@@ -109,7 +113,21 @@ export interface AnyModel extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/**
+ * A loaded model: it generates, chats, embeds and measures. {@link load} makes it.
+ *
+ * It has one KV cache, so it does one thing at a time: calls made while another runs wait their turn.
+ *
+ * @example
+ * ```ts
+ * import { load } from "onebit";
+ *
+ * await using model = await load("model.gguf", { contextLength: 256 });
+ * console.log(model.config.name, model.vocabSize, model.engine.threads);
+ * ```
+ */
 export class Model implements AnyModel {
+  /** Time the loading took. */
   readonly loadMs: number;
   readonly #engine: Engine;
   readonly #tokenizer: Tokenizer | undefined;
@@ -131,6 +149,7 @@ export class Model implements AnyModel {
     this.#turns = new Turns(parts.platform);
   }
 
+  /** What the file says of the model. */
   get config(): ModelConfig {
     return this.#engine.config;
   }
@@ -146,12 +165,12 @@ export class Model implements AnyModel {
   }
 
   /** Bytes of WebAssembly memory in all, and of it the weights' and the KV cache's. */
-  get memory(): Engine["memory"] {
+  get memory(): ModelMemory {
     return this.#engine.memory;
   }
 
   /** The kernels that run and the threads they run on. */
-  get engine(): Engine["engine"] {
+  get engine(): RunningEngine {
     return this.#engine.engine;
   }
 
@@ -159,15 +178,19 @@ export class Model implements AnyModel {
    * What is wrong with the weights and does not keep the model from running: layers that are all zero. Empty for most
    * models.
    */
-  get warnings(): Engine["warnings"] {
+  get warnings(): readonly ModelWarning[] {
     return this.#engine.warnings;
   }
 
+  /** Whether the file has a vocabulary; without one prompts are ids. */
   get hasTokenizer(): boolean {
     return this.#tokenizer !== undefined;
   }
 
-  /** @throws OnebitError `tokenizer/missing` */
+  /**
+   * Text to ids and back.
+   * @throws OnebitError `tokenizer/missing`
+   */
   get tokenizer(): Tokenizer {
     return (
       this.#tokenizer ??
@@ -184,10 +207,18 @@ export class Model implements AnyModel {
   }
 
   /**
-   * Continues a text, or ids. See {@link GenerateOptions} for defaults; wrong options throw (`option/invalid`) when the
-   * generation starts.
+   * Continues a text, or ids. Wrong options throw when the generation starts, not here.
+   *
    * @throws OnebitError (while iterating) `model/context-full` when the prompt does not fit, `model/bad-token`,
-   * `model/not-finite` when its own numbers overflow, `tokenizer/missing`
+   *   `model/not-finite` when the model's own numbers overflow, `tokenizer/missing`, `option/…`, `model/closed`
+   * @example
+   * ```ts
+   * import { load } from "onebit";
+   *
+   * await using model = await load("model.gguf", { contextLength: 256 });
+   * for await (const { text } of model.generate("Once upon a time", { maxTokens: 8, seed: 1 })) console.log(text);
+   * console.log(await model.generate([1, 2, 3], { maxTokens: 4, temperature: 0 }).text());
+   * ```
    */
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): Generation {
     return this.#start(() => {
@@ -198,10 +229,20 @@ export class Model implements AnyModel {
   }
 
   /**
-   * Answers the last of `messages` by the model's chat template. Nothing in a message can become a special token.
-   * Earlier turns that are still in the KV cache are not evaluated again.
+   * Answers the last message by the model's chat template. Nothing in a message can become a special token. Earlier
+   * turns
+   * that are still in the KV cache are not computed again.
+   *
    * @throws OnebitError (while iterating) as `generate`, and `template/missing`, `template/syntax`, `template/raised`,
-   * `template/limit`
+   *   `template/limit`
+   * @example
+   * ```ts
+   * import { load } from "onebit";
+   *
+   * await using model = await load("model.gguf", { contextLength: 256 });
+   * const reply = model.chat([{ role: "user", content: "Say hello." }], { maxTokens: 8 });
+   * for await (const { text } of reply) console.log(text);
+   * ```
    */
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
     return this.#start(() => {
@@ -214,7 +255,11 @@ export class Model implements AnyModel {
     });
   }
 
-  /** The prompt {@link chat} would use. @throws OnebitError `template/…`, `tokenizer/missing` */
+  /**
+   * The prompt {@link Model.chat} would use.
+   *
+   * @throws OnebitError `template/…`, `tokenizer/missing`, `option/…`
+   */
   chatPrompt(messages: readonly ChatMessage[], options: ChatPromptOptions = {}): ChatPrompt {
     const checked = checkOptions("chatPrompt", options, CHAT_OPTIONS),
       { tokenizer } = this;
@@ -230,8 +275,18 @@ export class Model implements AnyModel {
   }
 
   /**
-   * One vector of `config.nEmbd` numbers a text.
-   * @throws OnebitError `tokenizer/missing`, `model/context-full`, `model/not-finite`, `option/invalid`, `aborted`
+   * Texts to vectors of `config.nEmbd` numbers: the last hidden states, pooled, of length 1. Clears the KV cache.
+   *
+   * @throws OnebitError `tokenizer/missing`, `model/context-full`, `model/not-finite`, `model/closed`, `option/…`,
+   *   `aborted`
+   * @example
+   * ```ts
+   * import { load } from "onebit";
+   *
+   * await using model = await load("model.gguf", { contextLength: 256 });
+   * const [cat, dog] = await model.embed(["a cat", "a dog"], { pooling: "mean" });
+   * console.log("cosine", cat.reduce((sum, x, i) => sum + x * dog[i], 0));
+   * ```
    */
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
     const {
@@ -259,7 +314,19 @@ export class Model implements AnyModel {
     });
   }
 
-  /** Logits after each id: (ids.length, vocabSize), row-major. @throws as {@link eachLogits} */
+  /**
+   * Logits after each id: (ids.length, vocabSize), row-major. Clears the KV cache.
+   *
+   * @throws OnebitError as {@link Model.eachLogits}; `option/invalid` for more than fit in one array
+   * @example
+   * ```ts
+   * import { load } from "onebit";
+   *
+   * await using model = await load("model.gguf", { contextLength: 256 });
+   * const rows = await model.logits([1, 2, 3]);
+   * console.log(rows.length === 3 * model.vocabSize);
+   * ```
+   */
   async logits(ids: readonly number[], options: LogitsOptions = {}): Promise<Float32Array> {
     const { signal } = checkOptions("logits", options, LOGITS_OPTIONS),
       found = this.#checkIds(ids),
@@ -281,9 +348,11 @@ export class Model implements AnyModel {
   }
 
   /**
-   * Hands out the logits after each id, in order. `logits` is a view, overwritten after the call: copy what you keep.
-   * @throws OnebitError `model/bad-token`, `model/context-full`, `model/not-finite`, `option/invalid` (no ids),
-   * `aborted`
+   * Hands out the logits after each id, in order, `vocabSize` numbers a row. Clears the KV cache.
+   *
+   * @param onLogits `logits` is a view that the next row overwrites: copy what you keep
+   * @throws OnebitError `model/bad-token`, `model/context-full`, `model/not-finite`, `model/closed`, `option/invalid`
+   *   (no ids), `aborted`
    */
   async eachLogits(
     ids: readonly number[],
@@ -301,7 +370,22 @@ export class Model implements AnyModel {
     });
   }
 
-  /** See `perplexity.ts` for what is measured. @throws OnebitError `option/invalid`, `tokenizer/missing`, `aborted` */
+  /**
+   * How well the model predicts a text: exp of the mean negative log-likelihood of its ids. The ids are cut into
+   * windows that
+   * do not overlap; each starts fresh, after BOS for models that use one, and every id but a window's first is scored.
+   * Shorter windows give higher values: compare only equal `context`. Clears the KV cache.
+   *
+   * @throws OnebitError `option/invalid`, `tokenizer/missing`, `model/bad-token`, `model/closed`, `aborted`
+   * @example
+   * ```ts
+   * import { load } from "onebit";
+   *
+   * await using model = await load("model.gguf", { contextLength: 256 });
+   * const { perplexity, tokens } = await model.perplexity("It was a bright cold day in April.", { context: 16 });
+   * console.log(perplexity, tokens);
+   * ```
+   */
   async perplexity(input: string | readonly number[], options: PerplexityOptions = {}): Promise<Perplexity> {
     const checked = checkOptions("perplexity", options, PERPLEXITY_OPTIONS),
       given = check("input", input, TEXT_OR_IDS);
@@ -313,7 +397,11 @@ export class Model implements AnyModel {
     });
   }
 
-  /** Keeps only the first `length` ids in the KV cache. @throws OnebitError `option/invalid` */
+  /**
+   * Keeps only the first `length` ids in the KV cache.
+   *
+   * @throws OnebitError `option/invalid`, `model/closed`
+   */
   async truncate(length: number): Promise<void> {
     check("length", length, whole(0));
     await this.#exclusively("truncating", undefined, async () => this.#context.truncate(length));
@@ -329,6 +417,7 @@ export class Model implements AnyModel {
     await this.#engine.close();
   }
 
+  /** {@link Model.close}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

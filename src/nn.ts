@@ -15,7 +15,7 @@ export type { BitFeedForwardOptions } from "./nn/bit-feed-forward.ts";
 export { BitLinear } from "./nn/bit-linear.ts";
 export type { BitLinearOptions, BitOptions } from "./nn/bit-linear.ts";
 export { BitMGQA } from "./nn/bit-mgqa.ts";
-export type { BitMGQAOptions } from "./nn/bit-mgqa.ts";
+export type { AttentionResult, BitMGQAOptions } from "./nn/bit-mgqa.ts";
 export { BitNetTransformer } from "./nn/bit-net-transformer.ts";
 export type { BitNetTransformerOptions } from "./nn/bit-net-transformer.ts";
 export { CrossEntropyLoss } from "./nn/cross-entropy-loss.ts";
@@ -41,5 +41,15 @@ export type { RuntimeOptions } from "./nn/runtime.ts";
 export { Sequential } from "./nn/sequential.ts";
 export type { TransformerShape } from "./nn/shape.ts";
 export { Tape, Tensor } from "./nn/tape.ts";
-export type { CompileOptions, Graph, InputOptions, Place, RecordOptions, TapeOptions } from "./nn/tape.ts";
+export type {
+  CompileOptions,
+  GradientTarget,
+  Graph,
+  GraphMemory,
+  InputOptions,
+  PartOfTensor,
+  Place,
+  RecordOptions,
+  TapeOptions,
+} from "./nn/tape.ts";
 export type { WeightCodes } from "./nn/weight-codes.ts";

@@ -40,8 +40,17 @@ export { readTextFile } from "./train/text-file.ts";
 export type { TextFileOptions } from "./train/text-file.ts";
 export { lossCurves } from "./train/training.ts";
 export { METRICS_FILE, PLOT_FILE } from "./train/folder.ts";
-export type { ResumedFrom, Training } from "./train/training.ts";
-export type { SampleRequest, Sampler, StepEvent, TrainEvent } from "./train/events.ts";
+export type { ExportedFile, ResumedFrom, Training } from "./train/training.ts";
+export type {
+  CheckpointEvent,
+  DoneEvent,
+  SampleEvent,
+  SampleRequest,
+  Sampler,
+  StepEvent,
+  TrainEvent,
+  ValidationEvent,
+} from "./train/events.ts";
 export { resolveOptions } from "./train/options.ts";
 export type { RecipeOptions, ResolvedOptions } from "./train/options.ts";
 export { defaultThreads, planTraining } from "./train/plan.ts";
@@ -58,20 +67,30 @@ export type { LayerExportOptions } from "./train/export-layer.ts";
 export type { ArchitectureName, FloatType, GgufExportOptions } from "./train/export-gguf.ts";
 export type { SafetensorsExportOptions } from "./train/export-safetensors.ts";
 
+/** Options of {@link openTraining}. */
 export interface TrainOptions extends Omit<TrainingOptions, "platform"> {
-  /** Default: that of the runtime the program runs in. */
+  /** Files and threads. Default: those of the runtime the program runs in. */
   readonly platform?: Platform;
 }
 
 /**
- * A training that is ready to run: iterate over it, export the model, close it.
+ * Makes a training ready: iterate over it, export the model, close it. Checks everything, plans memory, and goes on
+ * from the
+ * last checkpoint where it is told to.
  *
+ * @throws OnebitError `train/bad-option`; `train/bad-data` for a text that is empty, too short or no UTF-8;
+ *   `train/not-enough-memory` before any is taken; `checkpoint/mismatch` for a folder that holds another training, or
+ *   one that should not be resumed; `checkpoint/corrupt`; `train/busy` while another training has the folder;
+ *   `engine/…`, `file/…`, `option/unknown`, `aborted`
  * @example
- * await using training = await openTraining({ text, preset: "tiny", folder: "my-model", resume: true });
- * for await (const event of training) if (event.kind === "step") console.log(event.step, event.loss);
- * await writeFile("model.gguf", await training.gguf());
+ * ```ts
+ * import { openTraining } from "onebit/train";
  *
- * @throws OnebitError `train/…`, `checkpoint/…`, `engine/…`, `file/…`, `aborted`
+ * const text = new TextEncoder().encode("She sells sea shells by the sea shore.\n".repeat(50));
+ * await using training = await openTraining({ text, preset: "tiny", steps: 3, folder: "my-model", resume: true });
+ * for await (const event of training) if (event.kind === "step") console.log(event.step, event.loss);
+ * console.log((await training.gguf()).length);
+ * ```
  */
 export async function openTraining(options: TrainOptions): Promise<Training> {
   return await openChecked(
@@ -97,29 +116,38 @@ async function openChecked(options: TrainOptions): Promise<Training> {
   return await openTrainingOn({ ...options, platform, sampler });
 }
 
+/** Options of {@link train}. */
 export interface TrainToEndOptions extends TrainOptions {
-  /** Hears what happens, as it happens. */
+  /** Told what happens, as it happens. */
   readonly onEvent?: (event: TrainEvent) => void;
 }
 
 const TRAIN_TO_END_OPTIONS: OptionTable<TrainToEndOptions> = { ...TRAIN_OPTIONS, onEvent: FUNCTION };
 
+/** What {@link train} gives. */
 export interface TrainedResult {
   /** A model file, for `load` and every other engine that reads GGUF. */
   readonly gguf: Uint8Array;
+  /** The log. */
   readonly metrics: readonly MetricRecord[];
 }
 
 /**
  * Trains a model from beginning to end.
  *
+ * @throws OnebitError as {@link openTraining} and {@link Training}; `model/unsupported-architecture`, `model/bad-shape`
+ *   before the first step for a shape that GGUF cannot hold
  * @example
- * const { gguf } = await train({ text, preset: "tiny", onEvent: console.log });
- * await using model = await load(gguf);
+ * ```ts
+ * import { load } from "onebit";
+ * import { train } from "onebit/train";
  *
- * @throws OnebitError as {@link openTraining}; `model/unsupported-architecture`, `model/bad-shape` before the first
- * step
- *   for a shape that GGUF cannot hold
+ * const text = new TextEncoder().encode("She sells sea shells by the sea shore.\n".repeat(50));
+ * const { gguf, metrics } = await train({ text, preset: "tiny", steps: 3 });
+ * console.log(metrics.at(-1)?.bitsPerByte);
+ * await using model = await load(gguf);
+ * console.log(await model.generate("She sells", { maxTokens: 8 }).text());
+ * ```
  */
 export async function train(given: TrainToEndOptions): Promise<TrainedResult> {
   const { onEvent, ...options } = checkOptions("train", given, TRAIN_TO_END_OPTIONS, {

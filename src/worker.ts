@@ -23,14 +23,22 @@ export type { WorkerLoadOptions, WorkerModelSource } from "./web/worker-model.ts
 export type { WorkerTokenizer } from "./web/worker-tokenizer.ts";
 
 /**
- * Loads a model in a worker; without a source the one in the package.
+ * Loads a model in a worker of the page, so that the page stays free; without a source the one in the package.
  *
- * @example const model = await loadInWorker("model.gguf", { onProgress: ({ loadedBytes, totalBytes }) =>
- * show(loadedBytes / totalBytes) }); for await (const piece of model.generate("Once upon a time")) append(piece.text);
- * await model.close();
- *
+ * @param source a URL (relative to the page), a file or its bytes
  * @throws OnebitError as `load`; `engine/worker-failed` when the worker does not start, `engine/worker-lost` when it
- * dies
+ *   dies
+ * @example
+ * ```ts
+ * import { loadInWorker } from "onebit/worker";
+ *
+ * const model = await loadInWorker("model.gguf", {
+ *   contextLength: 256,
+ *   onProgress: ({ loadedBytes, totalBytes }) => console.log(loadedBytes / totalBytes),
+ * });
+ * for await (const { text } of model.generate("Once upon a time", { maxTokens: 8 })) console.log(text);
+ * await model.close(); // ends the worker
+ * ```
  */
 export async function loadInWorker(source?: WorkerModelSource, options: WorkerLoadOptions = {}): Promise<WorkerModel> {
   if (source !== undefined) return await loadInWorkerOf(startBlobWorker, source, options);

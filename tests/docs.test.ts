@@ -5,22 +5,10 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { syntheticModel } from "./synthetic/model.ts";
-import type { Shape } from "./synthetic/shapes.ts";
-import { writeModelFile } from "./synthetic/write-file.ts";
+import { checkExampleTypes, makeExampleFolder } from "./docs-examples/example-folder.ts";
 import { TENSOR_TYPES } from "../src/files/tensor-types.ts";
 import { ggufArchitecture } from "../src/model/architectures.ts";
 
@@ -42,45 +30,14 @@ const README_BYTES_MAX = 10_000;
 const CLI = resolve("dist/cli.js");
 const EXAMPLE_TIMEOUT_MS = 60_000;
 
-/** The smallest model that has everything the examples use: a vocabulary, a chat template, 512 positions. */
-const SHAPE: Shape = {
-  architecture: "qwen3",
-  nEmbd: 256,
-  nLayers: 2,
-  nHeads: 4,
-  nKvHeads: 2,
-  headDim: 64,
-  nFf: 512,
-  nVocab: 640,
-  contextLength: 1024,
-  ropeTheta: 10_000,
-  normEps: 1e-6,
-  tied: true,
-  bodyType: "TQ2_0",
-  headType: "F16",
-  scalePerTensor: false,
-};
-
 describe("examples", () => {
   let folder = "";
 
   before(async () => {
-    mkdirSync("build", { recursive: true });
-    folder = mkdtempSync(resolve("build/readme-"));
-    await writeModelFile(join(folder, "model.gguf"), syntheticModel(SHAPE, 1));
-    writeFileSync(
-      join(folder, "prompt.txt"),
-      "It was a bright cold day in April, and the clocks were striking thirteen.",
-    );
-    writeFileSync(
-      join(folder, "text.txt"),
-      "All happy families are alike; each unhappy family is unhappy in its own way.\n".repeat(4),
-    );
+    folder = await makeExampleFolder();
     mkdirSync(join(folder, "bin"));
     writeFileSync(join(folder, "bin", "onebit"), `#!/bin/sh\nexec "${process.execPath}" "${CLI}" "$@"\n`);
     chmodSync(join(folder, "bin", "onebit"), 0o755);
-    mkdirSync(join(folder, "node_modules"));
-    symlinkSync(resolve("."), join(folder, "node_modules", "onebit"));
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -104,20 +61,7 @@ describe("examples", () => {
       writeFileSync(join(folder, `page-${i + 1}.ts`), text);
       return `page-${i + 1}.ts`;
     });
-    const compilerOptions = {
-      strict: true,
-      module: "nodenext",
-      target: "es2022",
-      lib: ["es2023", "dom", "dom.asynciterable", "dom.iterable", "esnext.disposable"],
-      types: [],
-      noEmit: true,
-    };
-    writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
-    const run = spawnSync(process.execPath, [resolve("node_modules/typescript/bin/tsc"), "-p", folder], {
-      encoding: "utf8",
-    });
-    assert.equal(run.status, 0, run.stdout);
+    checkExampleTypes(folder, files);
     assert.ok(files.length >= 4);
   });
 });

@@ -6,16 +6,18 @@
 import { OnebitError, fail } from "./errors.ts";
 import { BYTES, TEXT, check } from "./options.ts";
 
-/** Random access to a fixed number of bytes. */
+/** Random access to a fixed number of bytes, for models that lie elsewhere than in files, URLs and memory. */
 export interface ByteSource {
   /** For messages: a path, a URL, or what the caller called it. */
   readonly name: string;
+  /** How many there are. */
   readonly sizeBytes: number;
   /**
    * Fills `into` with the bytes at `[position, position + into.length)`.
    * @throws OnebitError `file/read` when the source ends early or cannot be read.
    */
   read(into: Uint8Array, position: number): Promise<void>;
+  /** Frees what holds the bytes open. Closing twice is fine. */
   close(): Promise<void>;
 }
 
@@ -30,7 +32,21 @@ export function isByteSource(value: unknown): boolean {
   );
 }
 
-/** A source over bytes already in memory. @throws OnebitError `option/invalid` */
+/**
+ * A source over bytes that are in memory.
+ *
+ * @param name for messages
+ * @throws OnebitError `option/invalid`
+ * @example
+ * ```ts
+ * import { bytesSource } from "onebit";
+ *
+ * const source = bytesSource(new Uint8Array([1, 2, 3, 4]), "four");
+ * const middle = new Uint8Array(2);
+ * await source.read(middle, 1); // 2, 3
+ * console.log(source.sizeBytes, middle);
+ * ```
+ */
 export function bytesSource(bytes: Uint8Array, name = "bytes"): ByteSource {
   check("bytes", bytes, BYTES);
   check("name", name, TEXT);

@@ -95,11 +95,34 @@ export type ErrorCode =
   | "usage"
   | "aborted";
 
-/** What every user-causable failure throws. `code` is stable; the message is for people. */
+/**
+ * What every failure throws that a caller can cause. `code` is stable; the message is for people: it says where, what
+ * was
+ * wanted, what was found, and what to do.
+ *
+ * @example
+ * ```ts
+ * import { OnebitError, load } from "onebit";
+ *
+ * try {
+ *   await load("no-such-file.gguf");
+ * } catch (error) {
+ *   if (!(error instanceof OnebitError && error.code === "file/not-found")) throw error;
+ *   console.log(error.message);
+ * }
+ * ```
+ */
 export class OnebitError extends Error {
+  /** Always `OnebitError`. */
   override readonly name = "OnebitError";
+  /** Which failure it is. */
   readonly code: ErrorCode;
 
+  /**
+   * @param code which failure it is
+   * @param message for people; shortened to 2000 characters
+   * @param options `cause`: the error behind it
+   */
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
     super(typeof message === "string" ? shortened(message) : shown(message), options);
     this.code = code;

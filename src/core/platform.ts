@@ -8,15 +8,22 @@ import type { HubPlatform, StoreLock } from "./model-store.ts";
 import { fail } from "./errors.ts";
 import { having } from "./options.ts";
 
+/** What the library needs of a JavaScript runtime: files, threads, memory. Give your own where files lie elsewhere. */
 export interface Platform extends Partial<FileStore> {
+  /** For messages. */
   readonly name: string;
   /** Processors this process may use. */
   readonly nCores: number;
-  /** @throws OnebitError `file/not-found`, `file/read` */
+  /**
+   * Opens a file.
+   * @throws OnebitError `file/not-found`, `file/read`
+   */
   openFile(path: string): Promise<ByteSource>;
+  /** Whether the path is a folder; false where there is nothing. */
   isFolder(path: string): Promise<boolean>;
-  /** The path of `name` in the folder `path`, or beside the file `path`. */
+  /** The path of `name` in the folder `path`. */
   inFolder(path: string, name: string): string;
+  /** The path of `name` beside the file `path`. */
   beside(path: string, name: string): string;
   /**
    * Lets timers, clicks and the network run now. Default: a timer of 0 ms, which works everywhere but waits 1 ms on
@@ -50,6 +57,7 @@ export const PLATFORM = having<Platform>(
   "beside",
 );
 
+/** A thread that {@link Platform.spawnThread} started. */
 export interface Thread {
   /** Resolves when the thread's source has called `ready()`; rejects when it failed to start. */
   readonly ready: Promise<void>;
@@ -60,6 +68,7 @@ export interface Thread {
   readonly ended?: Promise<void>;
   /** Resolves when the thread has ended by itself. */
   join(): Promise<void>;
+  /** Ends it at once. */
   terminate(): Promise<void>;
 }
 
@@ -104,7 +113,9 @@ export interface FileStore {
   lockFile(path: string): Promise<StoreLock | HeldBy>;
 }
 
+/** Who holds a lock. */
 export interface HeldBy {
+  /** In words: `process 1234 on this machine`. */
   readonly heldBy: string;
 }
 

@@ -14,7 +14,15 @@ import type { HfModelFiles } from "./hf-folder.ts";
 import { SNIFF_BYTES, describeStart, formatOf } from "./model-format.ts";
 
 /** Both kinds have `tensors`, and `sources`: every open file, the given one included. The caller closes those. */
-export type ModelFile = ({ readonly format: "gguf" } & GgufFile) | ({ readonly format: "safetensors" } & HfModelFiles);
+export type ModelFile =
+  | ({
+      /** Which kind of file it is. */
+      readonly format: "gguf";
+    } & GgufFile)
+  | ({
+      /** Which kind of file it is. */
+      readonly format: "safetensors";
+    } & HfModelFiles);
 
 /** One of several safetensors files; only the folder's index knows where the other tensors are. */
 const SHARD_NAME = /-\d{5}-of-\d{5}\.safetensors$/;

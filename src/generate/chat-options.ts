@@ -8,7 +8,9 @@ import { BOOLEAN, OBJECT, type Kind, type OptionTable, TEXT, check, kind, list }
 
 /** A piece of a message's content. Other kinds than text are refused by name: no model here sees or hears. */
 export interface TextContentPart {
+  /** The kind of the part. */
   readonly type: "text";
+  /** The text. */
   readonly text: string;
   readonly [field: string]: unknown;
 }
@@ -25,6 +27,7 @@ export interface ChatMessage {
   [field: string]: unknown;
 }
 
+/** How messages become a prompt. */
 export interface ChatPromptOptions {
   /**
    * Instead of the model's: the name of another template in its file (`tool_use`, `rag`), `bitnet`, `chatml`,

@@ -9,29 +9,30 @@ import type { ModelConfig } from "../model/config.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /**
- * By name, so that callers can choose one too.
- * - `bitnet`: BitNet b1.58 2B4T, as in the `tokenizer.py` of Microsoft's BitNet repository.
- * - `chatml`: Qwen, Bonsai, Falcon-E, BitCPM and many others.
- * - `falcon3`: Falcon3 Instruct.
- * - `llama3`: Llama 3 Instruct.
+ * Chat templates of families whose files come without one, or with a wrong one, by the name that `chatTemplate` takes.
  */
 export const CHAT_TEMPLATES = {
+  /** BitNet b1.58 2B4T, as in the `tokenizer.py` of Microsoft's BitNet repository. */
   bitnet:
     "{{ bos_token }}{% for message in messages %}{{ message.role | capitalize }}: {{ (message.content or '') | " +
     "trim }}<|eot_id|>{% endfor %}{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}",
+  /** Qwen, Bonsai, Falcon-E, BitCPM and many others. */
   chatml:
     `{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + (message.content or '') + ` +
     `'<|im_end|>\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}`,
+  /** Falcon3 Instruct. */
   falcon3:
     `{% for message in messages %}{{ '<|' + message.role + '|>\\n' + (message.content or '') + (eos_token + '\\n' ` +
     `if message.role == 'assistant' else '\\n') }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\\n' ` +
     "}}{% endif %}",
+  /** Llama 3 Instruct. */
   llama3:
     "{{ bos_token }}{% for message in messages %}{{ '<|start_header_id|>' + message.role + " +
     `'<|end_header_id|>\\n\\n' + (message.content or '') | trim + '<|eot_id|>' }}{% endfor %}{% if ` +
     `add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}`,
 } as const satisfies Record<string, string>;
 
+/** The name of one of {@link CHAT_TEMPLATES}. */
 export type ChatTemplateName = keyof typeof CHAT_TEMPLATES;
 
 /** BitNet 2B4T and its conversions. */
@@ -40,7 +41,16 @@ const BITNET_ARCHITECTURES = new Set(["bitnet", "bitnet-b1.58", "bitnet-25"]);
 /** A text without a tag is no template: it would print itself whatever the messages are. */
 const TAG = /\{[{%]/;
 
-/** Whether a text can be a template, for callers who take names, files and templates alike. */
+/**
+ * Whether a text is a Jinja template rather than a name: whether it holds `{{` or `{%`.
+ *
+ * @example
+ * ```ts
+ * import { CHAT_TEMPLATES, isChatTemplateText } from "onebit";
+ *
+ * console.log(isChatTemplateText("chatml"), isChatTemplateText(CHAT_TEMPLATES.chatml)); // false true
+ * ```
+ */
 export function isChatTemplateText(text: string): boolean {
   return TAG.test(text);
 }

@@ -8,6 +8,7 @@ import { BOOLEAN, FUNCTION, type OptionTable, SIGNAL, oneOf } from "../core/opti
 /** `last`: the state of the last id (what embedding models of decoder type are trained for); `mean`: of all ids. */
 export type Pooling = "last" | "mean";
 
+/** Options of {@link Model.embed}. */
 export interface EmbedOptions {
   /** Default: the model's own, `last` when it says nothing. */
   pooling?: Pooling;
@@ -15,6 +16,7 @@ export interface EmbedOptions {
   normalize?: boolean;
   /** End the text with EOS, whose state is then the one `last` takes. Default: as the model was trained. */
   appendEos?: boolean;
+  /** Stops it, which then throws `aborted`. */
   signal?: AbortSignal;
   /** Texts done, of all. */
   onProgress?: (progress: { done: number; total: number }) => void;

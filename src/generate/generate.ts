@@ -23,6 +23,7 @@ export type StopReason = "stop" | "stop-string" | "length" | "context" | "aborte
 
 /** What one generated id adds. The texts of all pieces, joined, are the result's text. */
 export interface Piece {
+  /** The id. */
   readonly id: number;
   /** Whole characters only; empty while one is incomplete or could begin a stop string, and for end-of-turn ids. */
   readonly text: string;
@@ -32,23 +33,33 @@ export interface Piece {
   readonly topLogprobs?: readonly TokenLogprob[];
 }
 
+/** Counts and times of one generation. */
 export interface Timings {
+  /** Ids of the prompt. */
   readonly promptTokens: number;
   /** Of those, how many stood in the KV cache already and cost nothing. */
   readonly cachedTokens: number;
+  /** Time until the prompt was read. */
   readonly promptMs: number;
+  /** Ids generated. */
   readonly tokens: number;
   /** Time spent choosing and evaluating; the consumer's own time between pieces is left out. */
   readonly generateMs: number;
 }
 
+/** A finished generation. */
 export interface GenerationResult {
+  /** The prompt as ids. */
   readonly promptIds: readonly number[];
   /** Every id generated, an end-of-turn id included. */
   readonly ids: readonly number[];
+  /** The text of all pieces. */
   readonly text: string;
+  /** Why it ended. */
   readonly stopReason: StopReason;
+  /** The seed that was used: give it again for the same ids. */
   readonly seed: number | bigint;
+  /** Counts and times. */
   readonly timings: Timings;
 }
 
@@ -87,7 +98,10 @@ export class Generation implements AsyncIterable<Piece> {
     this.#pieces = runGeneration(parts, prepare, resolve, reject);
   }
 
-  /** @throws OnebitError `option/invalid` the second time */
+  /**
+   * Runs it, a piece for each id.
+   * @throws OnebitError `option/invalid` the second time
+   */
   [Symbol.asyncIterator](): AsyncIterator<Piece> {
     if (this.#started)
       fail("option/invalid", "a generation can be iterated only once: keep its pieces, or call generate again");
@@ -95,7 +109,18 @@ export class Generation implements AsyncIterable<Piece> {
     return this.#pieces;
   }
 
-  /** Everything about the finished generation. Runs it to its end unless someone is iterating. */
+  /**
+   * All about the finished generation. Runs it to its end unless someone is iterating.
+   * @throws OnebitError as the call that began it
+   * @example
+   * ```ts
+   * import { load } from "onebit";
+   *
+   * await using model = await load("model.gguf", { contextLength: 256 });
+   * const { ids, stopReason, seed } = await model.generate("Roses are red,", { maxTokens: 8 }).result();
+   * console.log(ids, stopReason, seed);
+   * ```
+   */
   async result(): Promise<GenerationResult> {
     if (!this.#started) {
       for await (const _ of this) void _;
@@ -103,6 +128,10 @@ export class Generation implements AsyncIterable<Piece> {
     return this.#result;
   }
 
+  /**
+   * The whole text, as {@link Generation.result} has it.
+   * @throws OnebitError as the call that began it
+   */
   async text(): Promise<string> {
     return (await this.result()).text;
   }

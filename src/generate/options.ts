@@ -19,7 +19,13 @@ import {
   whole,
 } from "../core/options.ts";
 
-/** How the next id is chosen. Steps run in the order listed; see `sampler.ts`. */
+/**
+ * How the next id is chosen: penalties (Keskar et al., 2019, arXiv 1909.05858, for repetition), bias, top-k, locally
+ * typical
+ * (Meister et al., 2022, arXiv 2202.00666), top-p (Holtzman et al., 2019, arXiv 1904.09751), min-p (Nguyen et al.,
+ * 2024,
+ * arXiv 2407.01082), temperature, draw. The steps run in this order.
+ */
 export interface SamplingOptions {
   /** Above 1 lowers, below 1 raises, the chance of an id seen in the last `penaltyLastN`. 0.01–10, default 1 (off). */
   repetitionPenalty?: number;
@@ -48,12 +54,15 @@ export interface SamplingOptions {
   seed?: number | bigint;
 }
 
-/** Progress of the prompt: ids already in the context, of all of them. */
+/** Ids done, of all. */
 export interface PromptProgress {
+  /** Done so far. */
   done: number;
+  /** All. */
   total: number;
 }
 
+/** Options of {@link Model.generate}. */
 export interface GenerateOptions extends SamplingOptions {
   /** The most ids to generate. Default 512. */
   maxTokens?: number;
@@ -74,6 +83,7 @@ export interface GenerateOptions extends SamplingOptions {
   logprobs?: number;
   /** Stops the generation: it ends with `stopReason: "aborted"` and what was generated so far. */
   signal?: AbortSignal;
+  /** Told while the prompt is read. */
   onProgress?: (progress: PromptProgress) => void;
 }
 

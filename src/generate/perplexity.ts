@@ -12,9 +12,11 @@ import type { Engine } from "../model/engine-interface.ts";
 import { checkIds } from "./options.ts";
 import type { PromptProgress } from "./options.ts";
 
+/** Options of {@link Model.perplexity}. */
 export interface PerplexityOptions {
   /** Ids a window, BOS included; default and most: the model's context length. */
   context?: number;
+  /** Stops it, which then throws `aborted`. */
   signal?: AbortSignal;
   /** Ids scored so far, of all. */
   onProgress?: (progress: PromptProgress) => void;
@@ -27,13 +29,17 @@ export const PERPLEXITY_OPTIONS: OptionTable<PerplexityOptions> = {
   onProgress: FUNCTION,
 };
 
+/** How well a model predicts a text. */
 export interface Perplexity {
+  /** exp(meanNll): 1 for a text that it knows by heart, the size of the vocabulary for a guess. */
   readonly perplexity: number;
   /** Mean negative log-likelihood an id, in nats. */
   readonly meanNll: number;
   /** Ids scored. */
   readonly tokens: number;
+  /** Windows the text was cut into. */
   readonly windows: number;
+  /** Ids a window. */
   readonly context: number;
 }
 

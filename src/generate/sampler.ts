@@ -14,7 +14,9 @@ import { fail } from "../core/errors.ts";
 import type { Numeric } from "../kernels/numeric.ts";
 import type { Sampling } from "./options.ts";
 
+/** An id and its probability. */
 export interface TokenLogprob {
+  /** The id. */
   id: number;
   /** Natural logarithm of the model's own probability: before penalties, bias, truncation and temperature. */
   logprob: number;

@@ -11,15 +11,32 @@ import { HUB_URL_DEFAULT, isSafePath, parseSource } from "./source.ts";
 import type { HubSource } from "./source.ts";
 import { readRecord } from "./stored-text.ts";
 
+/** A file of a kept model. */
+export interface KeptFile {
+  /** Its path in the repository, or its name in the URL. */
+  readonly name: string;
+  /** Its size. */
+  readonly sizeBytes: number;
+  /** Where other programs find it; undefined in browsers. */
+  readonly path: string | undefined;
+}
+
+/** A model that is kept on this machine. */
 export interface KeptModel {
   /** What `load`, `pull` and `remove` take: `hf:owner/repo` or a URL. */
   readonly source: string;
   /** Model files; not configurations and tokenizers. */
-  readonly files: readonly { readonly name: string; readonly sizeBytes: number; readonly path: string | undefined }[];
-  /** On the disk, all files, each once. */
+  readonly files: readonly KeptFile[];
+  /** Bytes on the disk: all files, each once. */
   readonly sizeBytes: number;
-  /** Of downloads that were begun and not finished, the size they will have. */
+  /** The size that downloads which were begun and not finished will have. */
   readonly unfinishedBytes: number;
+}
+
+/** What removing a model gave back. */
+export interface RemovedModel {
+  /** Bytes that are free again. */
+  readonly freedBytes: number;
 }
 
 const MODEL_FILE = /\.(?:gguf|safetensors)$/i;
@@ -90,7 +107,7 @@ function totalBytes(files: readonly { readonly sizeBytes: number }[]): number {
  * @throws OnebitError `file/not-found` when there is no such model, `hub/busy` while it is being downloaded,
  * `file/write`
  */
-export async function removeModel(source: string, platform: HubPlatform): Promise<{ readonly freedBytes: number }> {
+export async function removeModel(source: string, platform: HubPlatform): Promise<RemovedModel> {
   const parsed = parseSource(source, platform.environment("HF_ENDPOINT") ?? HUB_URL_DEFAULT);
   if (parsed.kind === "path")
     return fail(
@@ -112,11 +129,7 @@ export async function removeModel(source: string, platform: HubPlatform): Promis
     : await removeFile(platform, parsed, parsed.file);
 }
 
-async function removeFolder(
-  store: ModelStore,
-  folder: string,
-  source: string,
-): Promise<{ readonly freedBytes: number }> {
+async function removeFolder(store: ModelStore, folder: string, source: string): Promise<RemovedModel> {
   const files = await filesBelow(store, folder);
   if (files.length === 0) fail("file/not-found", `${quoted(source)}: is not in ${store.name}`);
   const locks = files
@@ -125,10 +138,7 @@ async function removeFolder(
   return await withLocks(store, locks, source, () => removeTree(store, folder));
 }
 
-async function removeRepo(
-  { hubStore: store, urlStore }: HubPlatform,
-  { repo }: HubSource,
-): Promise<{ readonly freedBytes: number }> {
+async function removeRepo({ hubStore: store, urlStore }: HubPlatform, { repo }: HubSource): Promise<RemovedModel> {
   const folder = repoFolder(repo),
     blobs = await filesBelow(store, `${folder}/blobs`),
     pointers = await filesBelow(store, `${folder}/snapshots`);
@@ -141,7 +151,7 @@ async function removeRepo(
 }
 
 /** Removes a link to a folder, but not its target. */
-async function removeTree(store: ModelStore, folder: string): Promise<{ readonly freedBytes: number }> {
+async function removeTree(store: ModelStore, folder: string): Promise<RemovedModel> {
   const files = (await store.linkTarget(folder)) === undefined ? await filesBelow(store, folder) : [];
   const sizes = await Promise.all(files.map(({ path }) => ownBytes(store, `${folder}/${path}`)));
   await store.remove(folder);
@@ -160,11 +170,7 @@ function partialLocks(repo: string, blobs: readonly { readonly path: string }[])
     .map(({ path }) => blobLockPath(repo, path.replace(PARTIAL, "")));
 }
 
-async function removeFile(
-  { hubStore: store }: HubPlatform,
-  { repo }: HubSource,
-  file: string,
-): Promise<{ readonly freedBytes: number }> {
+async function removeFile({ hubStore: store }: HubPlatform, { repo }: HubSource, file: string): Promise<RemovedModel> {
   const folder = repoFolder(repo),
     names = new Set(shardNames(file)),
     pointers = await filesBelow(store, `${folder}/snapshots`);

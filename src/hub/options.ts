@@ -13,6 +13,7 @@ import type { PullProgress } from "./progress.ts";
 import { ATTEMPTS_DEFAULT, BACKOFF_MS_DEFAULT } from "./retry.ts";
 import { HUB_URL_DEFAULT, checkRevision } from "./source.ts";
 
+/** How a model is fetched and kept. */
 export interface HubOptions {
   /** For private and gated repositories. Default: the environment variable HF_TOKEN. Sent to the hub only. */
   readonly token?: string;
@@ -29,16 +30,17 @@ export interface HubOptions {
   readonly refresh?: boolean;
   /** Hash files that are there although they were before and look untouched. Default: false. */
   readonly verify?: boolean;
-  /** Default: the environment variable HF_ENDPOINT, else https://huggingface.co. */
+  /** Where the hub is. Default: the environment variable HF_ENDPOINT, else https://huggingface.co. */
   readonly hubUrl?: string;
   /** Headers for a plain URL, sent to its own host only. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** The longest time without an answer or with next to nothing coming. Default: 30,000. */
+  /** The longest time without an answer, or with next to nothing coming. Default: 30,000. */
   readonly timeoutMs?: number;
   /** Failed tries in a row, each without a byte, before giving up. Default: 6. */
   readonly attempts?: number;
   /** The wait after the first failed try; it doubles with each. Default: 500. */
   readonly backoffMs?: number;
+  /** Told at most ten times a second. */
   readonly onProgress?: (progress: PullProgress) => void;
 }
 
@@ -46,6 +48,7 @@ export interface HubOptions {
 export interface PulledFile {
   /** Its path in the repository, or its name in the URL. */
   readonly name: string;
+  /** Its size. */
   readonly sizeBytes: number;
   /** `sha256:…`, or `git-sha1:…` for small files of a repository. Undefined when nobody said what it should be. */
   readonly hash: string | undefined;
@@ -53,20 +56,23 @@ export interface PulledFile {
   readonly path: string | undefined;
 }
 
+/** A model that is on this machine. */
 export interface PulledModel {
   /** The source in full: repository, file and commit, or the URL. */
   readonly source: string;
+  /** What its files are. */
   readonly format: "gguf" | "safetensors" | "other";
   /** The commit, for a repository. */
   readonly commit: string | undefined;
   /** The first is the one to open. */
   readonly files: readonly PulledFile[];
-  /** Why these files, and which other models were there to choose. */
+  /** Why these files. */
   readonly reason: string;
+  /** Other models that were there to choose. */
   readonly others: readonly string[];
   /** Bytes that came over the network this time. */
   readonly fetchedBytes: number;
-  /** The network was tried and not reached; what is given was there before and may not be the newest. */
+  /** Whether the network was tried and not reached: the files were there before and may not be the newest. */
   readonly isStale: boolean;
   /** Opens one of `files` by the last part of its name. @throws OnebitError `file/not-found`, `file/read` */
   open(name: string): Promise<ByteSource>;

@@ -5,9 +5,11 @@
  */
 import { SpeedMeter } from "./speed.ts";
 
+/** How far a download is. */
 export interface PullProgress {
   /** `waiting`: another process or tab downloads the same file. */
   readonly phase: "waiting" | "downloading" | "verifying";
+  /** The file it is about. */
   readonly file: string;
   /** Of all files of the model, what was there before included. While verifying: of this file. */
   readonly doneBytes: number;

@@ -13,6 +13,9 @@ import { isRefusedMemory } from "../core/refused-memory.ts";
 import type { KernelExports } from "./exports.ts";
 import { createMemory, instantiateKernels } from "./machine.ts";
 
+/**
+ * A build of the kernels: `simd` for WebAssembly's 128-bit SIMD, `relaxed` for relaxed SIMD. Both give the same bits.
+ */
 export type Variant = "simd" | "relaxed";
 
 export type KernelBinary = Uint8Array<ArrayBuffer> | WebAssembly.Module;

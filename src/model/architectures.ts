@@ -9,13 +9,16 @@
 import { fail } from "../core/errors.ts";
 import type { ActivationMode } from "../kernels/choices.ts";
 
+/** The function inside the feed-forward: SiLU (x · sigmoid x), squared ReLU, or GELU by its tanh formula. */
 export type Activation = "silu" | "relu2" | "gelu";
 
 /** A row of the table, and a part of each such model's configuration. */
 export interface Architecture {
   /** Which two dimensions rotate together: 2i and 2i+1, or i and i + ropeDim/2. */
   readonly ropePairs: "adjacent" | "half";
+  /** The function inside the feed-forward. */
   readonly activation: Activation;
+  /** How activations are rounded where they meet 1-bit weights. */
   readonly activationMode: ActivationMode;
   /** RMS norm inside attention and feed-forward, before their output projections (BitNet). */
   readonly subNorms: boolean;

@@ -5,57 +5,104 @@
  */
 import type { Architecture } from "./architectures.ts";
 
-/**
- * How `rope.scaling.type` changes the rotary frequencies. `attentionFactor` replaces the scaling's own factor on cos
- * and sin; `attentionScale` multiplies it.
- */
-export type RopeScaling =
-  | { readonly kind: "none" }
-  | { readonly kind: "linear"; readonly factor: number }
-  | {
-      readonly kind: "llama3";
-      readonly factor: number;
-      readonly lowFreqFactor: number;
-      readonly highFreqFactor: number;
-      readonly originalContext: number;
-    }
-  | {
-      readonly kind: "yarn";
-      readonly factor: number;
-      readonly originalContext: number;
-      readonly betaFast: number;
-      readonly betaSlow: number;
-      readonly attentionFactor: number | undefined;
-      readonly attentionScale: number;
-    }
-  | {
-      readonly kind: "longrope";
-      readonly factor: number;
-      readonly originalContext: number;
-      readonly attentionFactor: number | undefined;
-      readonly short?: readonly number[];
-      readonly long?: readonly number[];
-    };
+/** How the rotary frequencies are changed for long contexts (`rope.scaling.type`). */
+export type RopeScaling = NoRopeScaling | LinearRopeScaling | Llama3RopeScaling | YarnRopeScaling | LongRopeScaling;
 
+/** As they are. */
+export interface NoRopeScaling {
+  /** Which it is. */
+  readonly kind: "none";
+}
+
+/** Positions are divided by one factor (Chen et al., 2023, arXiv 2306.15595). */
+export interface LinearRopeScaling {
+  /** Which it is. */
+  readonly kind: "linear";
+  /** Positions are divided by it. */
+  readonly factor: number;
+}
+
+/** Low frequencies are divided, high ones kept (Llama 3.1). */
+export interface Llama3RopeScaling {
+  /** Which it is. */
+  readonly kind: "llama3";
+  /** Low frequencies are divided by it. */
+  readonly factor: number;
+  /** Frequencies that turn less often than this over `originalContext` are low. */
+  readonly lowFreqFactor: number;
+  /** Frequencies that turn more often than this over `originalContext` are high. */
+  readonly highFreqFactor: number;
+  /** Positions before scaling. */
+  readonly originalContext: number;
+}
+
+/** YaRN (Peng et al., 2023, arXiv 2309.00071). */
+export interface YarnRopeScaling {
+  /** Which it is. */
+  readonly kind: "yarn";
+  /** Low frequencies are divided by it. */
+  readonly factor: number;
+  /** Positions before scaling. */
+  readonly originalContext: number;
+  /** Frequencies that turn more often than this over `originalContext` are kept. */
+  readonly betaFast: number;
+  /** Frequencies that turn less often than this are divided. */
+  readonly betaSlow: number;
+  /** Stands in the place of YaRN's own factor on cos and sin. */
+  readonly attentionFactor: number | undefined;
+  /** Multiplies that factor. */
+  readonly attentionScale: number;
+}
+
+/** LongRoPE (Ding et al., 2024, arXiv 2402.13753): a factor for each frequency. */
+export interface LongRopeScaling {
+  /** Which it is. */
+  readonly kind: "longrope";
+  /** Context over `originalContext`. */
+  readonly factor: number;
+  /** Positions before scaling. */
+  readonly originalContext: number;
+  /** Stands in the place of LongRoPE's own factor on cos and sin. */
+  readonly attentionFactor: number | undefined;
+  /** Factors for contexts up to `originalContext`. */
+  readonly short?: readonly number[];
+  /** Factors for longer ones. */
+  readonly long?: readonly number[];
+}
+
+/** What the forward pass knows of a model, whatever file it came from. */
 export interface ModelConfig extends Architecture {
   /** `general.architecture` of a GGUF, `model_type` of a Hugging Face config. */
   readonly architecture: string;
+  /** What the file calls the model; else the name of the file. */
   readonly name: string;
+  /** Layers. */
   readonly nLayers: number;
+  /** Width of the hidden states. */
   readonly nEmbd: number;
+  /** Query heads. */
   readonly nHeads: number;
+  /** Key and value heads: a divisor of `nHeads` (grouped-query attention, Ainslie et al., 2023, arXiv 2305.13245). */
   readonly nKvHeads: number;
+  /** Width of a head. */
   readonly headDim: number;
+  /** Width of the feed-forward. */
   readonly nFf: number;
+  /** Rows of the embedding: tokens and padding. */
   readonly vocabSize: number;
   /** Positions the model was trained for. */
   readonly contextLengthTrained: number;
+  /** Added to the mean square in norms. */
   readonly normEps: number;
+  /** Base of the rotary frequencies (Su et al., 2021, arXiv 2104.09864). */
   readonly ropeTheta: number;
   /** Leading dimensions of a head that rotate. */
   readonly ropeDim: number;
+  /** How the rotary frequencies are changed for long contexts. */
   readonly ropeScaling: RopeScaling;
+  /** Embeddings are multiplied by this (muP); 1 without scales. */
   readonly embeddingScale: number;
+  /** What a block adds is multiplied by this (muP); 1 without scales. */
   readonly residualScale: number;
   /** Factor on the logits. */
   readonly logitScale: number;

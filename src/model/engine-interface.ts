@@ -11,10 +11,34 @@ import type { ModelConfig } from "./config.ts";
 
 /** Something that a model's user should know. */
 export interface ModelWarning {
+  /** What is wrong: all weights of a layer are zero. */
   readonly code: "weights/all-zero";
   /** The tensor it is about, by its name in the file. */
   readonly tensor: string;
+  /** For people. */
   readonly message: string;
+}
+
+/** Memory that a model takes. */
+export interface ModelMemory {
+  /** All of the WebAssembly memory. */
+  readonly wasmBytes: number;
+  /** Of it the packed weights. */
+  readonly weightBytes: number;
+  /** Of it the KV cache. */
+  readonly kvBytes: number;
+}
+
+/** What a model runs on. */
+export interface RunningEngine {
+  /** The build of the kernels. */
+  readonly variant: Variant;
+  /** How ternary weights are multiplied. */
+  readonly ternaryKernel: TernaryKernel;
+  /** Threads, the caller's own among them. */
+  readonly threads: number;
+  /** Why one thread runs where more were wanted and none was asked for by number. */
+  readonly reason?: string;
 }
 
 export interface EvaluateOptions {
@@ -30,14 +54,8 @@ export interface Engine {
   readonly contextLength: number;
   /** Logits a row. */
   readonly vocabSize: number;
-  readonly memory: { readonly wasmBytes: number; readonly weightBytes: number; readonly kvBytes: number };
-  /** `reason`: why only one thread runs, where the caller left the number open and more were planned. */
-  readonly engine: {
-    readonly variant: Variant;
-    readonly ternaryKernel: TernaryKernel;
-    readonly threads: number;
-    readonly reason?: string;
-  };
+  readonly memory: ModelMemory;
+  readonly engine: RunningEngine;
   /** What a user should know about the weights. */
   readonly warnings: readonly ModelWarning[];
   readonly numeric: Numeric;

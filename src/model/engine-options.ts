@@ -8,13 +8,18 @@ import { FUNCTION, type OptionTable, SIGNAL, number, oneOf, whole } from "../cor
 import type { Variant } from "../kernels/variant.ts";
 import type { ActivationMode, KvType, TernaryKernel } from "../kernels/choices.ts";
 
+/** Bytes of weights that are loaded, of all. */
 export interface LoadProgress {
+  /** Packed so far. */
   readonly loadedBytes: number;
+  /** In the file. */
   readonly totalBytes: number;
 }
 
 export interface LoadOptions {
+  /** Told as weights arrive. */
   readonly onProgress?: (progress: LoadProgress) => void;
+  /** Stops the loading, which then throws `aborted`. */
   readonly signal?: AbortSignal;
 }
 

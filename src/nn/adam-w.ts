@@ -27,12 +27,13 @@ import { StepWriter } from "../kernels/step-writer.ts";
 import { PARAMETER, type Parameter } from "./parameter.ts";
 import { RUNTIME, type Runtime } from "./runtime.ts";
 
+/** Options of {@link AdamW}. */
 export interface AdamWOptions {
-  /** Default 0.9. */
+  /** Decay of the mean of the gradients. Default 0.9. */
   readonly beta1?: number;
   /** Default 0.95: with batches of a few thousand tokens the variance of 20 steps is enough, and 1000 are too many. */
   readonly beta2?: number;
-  /** Default 1e-8. */
+  /** Added to the root of the mean of the squares. Default 1e-8. */
   readonly epsilon?: number;
   /** Gradients are scaled down to this norm over all parameters; 0 leaves them. Default 1. */
   readonly clipNorm?: number;
@@ -40,14 +41,19 @@ export interface AdamWOptions {
 
 /** Rates that may change at each step. */
 export interface AdamWRates {
+  /** At least 0. */
   readonly learningRate: number;
+  /** Times the learning rate, it is the part of a weight that a step takes away. At least 0. */
   readonly weightDecay: number;
 }
 
 /** `count` parameters in a row, f32, and their gradients. */
 export interface ParameterRange {
+  /** Address of the parameters. */
   readonly values: number;
+  /** Address of their gradients. */
   readonly gradients: number;
+  /** How many there are. */
   readonly count: number;
   /** Whether weight decay applies. */
   readonly decays: boolean;
@@ -83,6 +89,23 @@ const PARAMETERS: Kind<Parameter[]> = (value, name, code) => {
 
 const DEFAULTS: Required<AdamWOptions> = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, clipNorm: 1 };
 
+/**
+ * AdamW (Loshchilov and Hutter, 2019, arXiv 1711.05101, algorithm 2), gradients clipped by their norm over all
+ * parameters
+ * (Pascanu et al., 2013, arXiv 1211.5063, §3.2).
+ *
+ * @example
+ * ```ts
+ * import { AdamW, BitLinear, array } from "onebit/nn";
+ *
+ * const layer = new BitLinear(4, 2),
+ *   optimizer = AdamW.of(layer.parameters().values(), { clipNorm: 1 });
+ * const y = layer.forward(array([1, 2, 3, 4]));
+ * optimizer.zeroGradients();
+ * layer.backward(y); // makes y smaller
+ * console.log(optimizer.step({ learningRate: 1e-3, weightDecay: 0.1 }));
+ * ```
+ */
 export class AdamW {
   readonly #runtime: Runtime;
   readonly #ranges: readonly ParameterRange[];
@@ -97,7 +120,10 @@ export class AdamW {
   readonly #program: number;
   #steps = 0;
 
-  /** @throws OnebitError `train/bad-option`, `train/not-enough-memory` */
+  /**
+   * For ranges of a runtime's memory; {@link AdamW.of} is for parameters.
+   * @throws OnebitError `train/bad-option`, `train/not-enough-memory`, `option/invalid`
+   */
   constructor(runtime: Runtime, given: readonly ParameterRange[], options: AdamWOptions = {}) {
     const ranges = check("ranges", given, list("a list of ranges of parameters", optionsOf(RANGE)));
     this.#runtime = check("runtime", runtime, RUNTIME);
@@ -127,7 +153,8 @@ export class AdamW {
   }
 
   /**
-   * For parameters of one runtime. Their gradients' memory is taken now. @throws OnebitError `option/invalid` for none
+   * For parameters of one runtime. Memory for their gradients is taken now.
+   * @throws OnebitError `option/invalid` for none, or of several runtimes; `train/not-enough-memory`
    */
   static of(parameters: Iterable<Parameter>, options: AdamWOptions = {}): AdamW {
     const all = check("parameters", parameters, PARAMETERS),
@@ -143,13 +170,20 @@ export class AdamW {
     return new AdamW(runtime, ranges, options);
   }
 
-  get moments(): { readonly first: Float32Array; readonly second: Float32Array } {
+  /** Views of the moments, in the order of the parameters: good until memory grows. */
+  get moments(): {
+    /** Running mean of the gradients. */
+    readonly first: Float32Array;
+    /** Running mean of their squares. */
+    readonly second: Float32Array;
+  } {
     return {
       first: this.#runtime.f32(this.#moments.first, this.#total),
       second: this.#runtime.f32(this.#moments.second, this.#total),
     };
   }
 
+  /** Sets all gradients to zero. */
   zeroGradients(): void {
     this.#runtime.run(this.#program, this.#runs.length);
   }
@@ -163,8 +197,9 @@ export class AdamW {
   }
 
   /**
-   * The next step, and the norm of its gradients before clipping.
-   * @throws OnebitError `train/not-finite` before the parameters are touched
+   * The next step: clips the gradients, and updates parameters and moments.
+   * @returns the norm of the gradients before clipping
+   * @throws OnebitError `train/not-finite` before the parameters are touched; `train/bad-option`
    */
   step(rates: AdamWRates): number {
     const norm = this.gradientNorm();
@@ -178,7 +213,12 @@ export class AdamW {
     return norm;
   }
 
-  /** One update. @param step 1 for the first */
+  /**
+   * One update with a norm that is known.
+   * @param step 1 for the first
+   * @param gradientNorm as {@link AdamW.gradientNorm} gives it
+   * @throws OnebitError `train/bad-option`
+   */
   update(step: number, rates: AdamWRates, gradientNorm: number): void {
     const { learningRate, weightDecay } = checkOptions("update", rates, RATES, { code: "train/bad-option" });
     check("step", step, whole(1), "train/bad-option");

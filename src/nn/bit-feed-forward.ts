@@ -14,6 +14,7 @@ import type { ActivationKind } from "./ops.ts";
 import { COUNT, RATE, notOfPacked } from "./option-checks.ts";
 import type { Tape, Tensor } from "./tape.ts";
 
+/** Options of {@link BitFeedForward}. */
 export interface BitFeedForwardOptions extends LayerOptions, BitOptions {
   /** Default dim. */
   readonly dimOut?: number;
@@ -21,7 +22,7 @@ export interface BitFeedForwardOptions extends LayerOptions, BitOptions {
   readonly mult?: number;
   /** Multiplies `up` by the activation of a third projection. Default false. */
   readonly glu?: boolean;
-  /** Default "gelu". */
+  /** GELU (arXiv 1606.08415) by its tanh formula, SiLU, or squared ReLU (arXiv 2109.08668, §3). Default "gelu". */
   readonly activation?: ActivationKind;
   /**
    * What norms the input, without a gain, before it is rounded; the hidden columns too where `postActNorm` does not.
@@ -32,7 +33,7 @@ export interface BitFeedForwardOptions extends LayerOptions, BitOptions {
   readonly postActNorm?: NormKind;
   /** Rate behind the activation. Default 0. */
   readonly dropout?: number;
-  /** Default true. */
+  /** Whether projections have a bias. Default true. */
   readonly bias?: boolean;
   /** Whether the layer starts as zero: a residual block then starts as identity. Default false. */
   readonly zeroInitOutput?: boolean;
@@ -62,13 +63,27 @@ export const BIT_FEED_FORWARD_OPTIONS: OptionTable<BitFeedForwardOptions> = {
 const MEANINGS: Meanings = { swish: 'activation: "silu"', post_act_ln: 'postActNorm: "layer"', no_bias: "bias: false" };
 
 /**
- * (…, dim) → (…, dimOut). Parameters: `up.weight`, `down.weight`, `gate.weight` with `glu`, their biases, and
- * `post_act_norm.…`.
+ * The feed-forward of a transformer of few bits, (…, dim) → (…, dimOut): down(act(up(x))), or with `glu`
+ * down(act(gate(x)) · up(x)) (Shazeer, 2020, arXiv 2002.05202, §2).
+ *
+ * Parameters: `up.weight`, `down.weight`, `gate.weight` with `glu`, their biases, and `post_act_norm.…`.
+ *
+ * @example
+ * ```ts
+ * import { BitFeedForward, array } from "onebit/nn";
+ *
+ * const layer = new BitFeedForward(16, { activation: "silu", glu: true });
+ * console.log(layer.forward(array(new Float32Array(32).fill(1), [2, 16])).shape); // 2, 16
+ * ```
  */
 export class BitFeedForward extends ArrayLayer {
+  /** Columns that go in. */
   readonly dim: number;
+  /** Columns that come out. */
   readonly dimOut: number;
+  /** Columns between the projections. */
   readonly hidden: number;
+  /** The function between them. */
   readonly activation: ActivationKind;
   readonly #options: BitFeedForwardOptions;
   readonly #norm: RMSNorm | undefined;
@@ -146,6 +161,7 @@ export class BitFeedForward extends ArrayLayer {
     );
   }
 
+  /** Whether `pack` made it. */
   get isPacked(): boolean {
     return this.#parts.up.isPacked;
   }
@@ -158,7 +174,10 @@ export class BitFeedForward extends ArrayLayer {
     );
   }
 
-  /** As {@link BitLinear.pack}. */
+  /**
+   * The layer for inference, as {@link BitLinear.pack}.
+   * @throws OnebitError as {@link BitLinear.pack}
+   */
   pack(): BitFeedForward {
     const { up, gate, down } = this.#parts;
     const layer = new BitFeedForward(this.dim, this.#options, { up: up.pack(), gate: gate?.pack(), down: down.pack() });

@@ -35,6 +35,7 @@ export interface BitOptions {
   readonly activationBits?: ActivationBits;
 }
 
+/** Options of {@link BitLinear}. */
 export interface BitLinearOptions extends LayerOptions, BitOptions {
   /** Default true; it starts as zeros. */
   readonly bias?: boolean;
@@ -73,11 +74,33 @@ export function packedParts<Parts>(...names: readonly (keyof Parts & string)[]):
   );
 }
 
-/** (…, inFeatures) → (…, outFeatures). Parameters: `weight` (out, in), `bias` (out), `norm.weight` (in) with a gain. */
+/**
+ * The linear layer of the BitNet papers, (…, inFeatures) → (…, outFeatures): y = scales · (codes of norm(x) · codes of
+ * Wᵀ) + b.
+ * The floats behind the codes are learned; gradients pass the rounding as if it were not there.
+ *
+ * Ternary weights: Ma et al., 2024, arXiv 2402.17764, §2; binary: Wang et al., 2023, arXiv 2310.11453, §2.1; gradients:
+ * Bengio et al., 2013, arXiv 1308.3432, §4. Parameters: `weight` (out, in), `bias` (out), `norm.weight` (in) with a
+ * gain.
+ *
+ * @example
+ * ```ts
+ * import { BitLinear, array } from "onebit/nn";
+ *
+ * const layer = new BitLinear(4, 2),
+ *   y = layer.forward(array([1, 2, 3, 4, 5, 6, 7, 8], [2, 4]));
+ * console.log(y.shape, layer.backward(y).shape); // 2, 2 and 2, 4
+ * layer.close();
+ * ```
+ */
 export class BitLinear extends ArrayLayer {
+  /** Columns that go in. */
   readonly inFeatures: number;
+  /** Columns that come out. */
   readonly outFeatures: number;
+  /** How weights are rounded. */
   readonly weightBits: WeightBits;
+  /** How activations are rounded. */
   readonly activationBits: ActivationBits;
   /** The product behind the norm. */
   readonly linear: Linear;
@@ -87,6 +110,7 @@ export class BitLinear extends ArrayLayer {
   readonly #packed: PackedMatrix | undefined;
 
   /**
+   * @param given options; weights start within ±1/√inFeatures
    * @param packed weights of {@link pack}, which this layer then owns
    * @throws OnebitError `option/invalid`, `train/not-enough-memory`, `engine/unsupported`
    */
@@ -127,6 +151,7 @@ export class BitLinear extends ArrayLayer {
     return recordLinear(tape, this.linear, this.#norm ? this.#norm.record(tape, x) : x);
   }
 
+  /** Whether `pack` made it. */
   get isPacked(): boolean {
     return this.#packed !== undefined;
   }
@@ -144,9 +169,20 @@ export class BitLinear extends ArrayLayer {
 
   /**
    * The layer for inference: its weights as they are now, packed to 2 bits or 1 bit each, multiplied by integer
-   * kernels. It is in eval mode for good and gives the bits that this layer gives in eval mode.
+   * kernels. It
+   * is in eval mode for good and gives the bits that this layer gives in eval mode.
    *
    * @throws OnebitError `option/invalid` for float weights or activations; `train/not-enough-memory`
+   * @example
+   * ```ts
+   * import { BitLinear, array } from "onebit/nn";
+   *
+   * const layer = new BitLinear(512, 400),
+   *   packed = layer.pack(),
+   *   x = array(new Float32Array(512).fill(1), [1, 512]);
+   * console.log(packed.weightBytes, layer.weightBytes);
+   * console.log(packed.forward(x).data[0] === layer.eval().forward(x).data[0]); // true
+   * ```
    */
   pack(): BitLinear {
     requirePackable(this);

@@ -26,6 +26,7 @@ import { COUNT, POSITIVE, RATE, notOfPacked } from "./option-checks.ts";
 import { type RotaryFrequencies, recordRotaryTable, writeRotaryFrequencies } from "./rotary-table.ts";
 import { Tape, type Tensor } from "./tape.ts";
 
+/** Options of {@link BitMGQA}. */
 export interface BitMGQAOptions extends LayerOptions, BitOptions {
   /** Whether a position sees only itself and earlier ones. Default false. */
   readonly causal?: boolean;
@@ -40,8 +41,16 @@ export interface BitMGQAOptions extends LayerOptions, BitOptions {
   readonly outputNorm?: NormKind;
   /** Rate at the output. Default 0. */
   readonly dropout?: number;
-  /** Default true. */
+  /** Whether projections have a bias. Default true. */
   readonly bias?: boolean;
+}
+
+/** What {@link BitMGQA.forwardWithWeights} gives. */
+export interface AttentionResult {
+  /** (batch, length, embedDim). */
+  readonly output: NdArray;
+  /** (batch, queryHeads, length, length): of each position, the probabilities of the positions it sees. */
+  readonly weights: NdArray;
 }
 
 interface Parts {
@@ -72,14 +81,32 @@ const MEANINGS: Meanings = {
 const HEAD_DIM_UNIT = 8;
 
 /**
- * (batch, length, embedDim) → the same. Parameters: `q_proj.weight`, `k_proj.weight`, `v_proj.weight`,
- * `out_proj.weight`, their biases, and `norm.…`, the norm before the output projection.
+ * Multi-head grouped-query attention (Ainslie et al., 2023, arXiv 2305.13245, §2.2) with projections of few bits and
+ * rotary
+ * positions (Su et al., 2021, arXiv 2104.09864, §3.2), (batch, length, embedDim) → the same.
+ *
+ * Parameters: `q_proj.weight`, `k_proj.weight`, `v_proj.weight`, `out_proj.weight`, their biases, and `norm.…`, the
+ * norm
+ * before the output projection.
+ *
+ * @example
+ * ```ts
+ * import { BitMGQA, array } from "onebit/nn";
+ *
+ * const layer = new BitMGQA(32, 4, 2, { causal: true });
+ * console.log(layer.forward(array(new Float32Array(3 * 32).fill(1), [1, 3, 32])).shape); // 1, 3, 32
+ * ```
  */
 export class BitMGQA extends ArrayLayer {
+  /** Columns that go in and come out. */
   readonly embedDim: number;
+  /** Query heads. */
   readonly queryHeads: number;
+  /** Key and value heads. */
   readonly kvHeads: number;
+  /** Columns of a head: a multiple of 8. */
   readonly headDim: number;
+  /** Whether a position sees only itself and earlier ones. */
   readonly causal: boolean;
   readonly #options: BitMGQAOptions;
   readonly #parts: Parts;
@@ -91,6 +118,8 @@ export class BitMGQA extends ArrayLayer {
   readonly #withWeights = new GraphSlot();
 
   /**
+   * @param embedDim a multiple of `8 · queryHeads`
+   * @param queryHeads a multiple of `kvHeads`
    * @param packed projections of {@link pack}, which this layer then owns
    * @throws OnebitError `option/invalid`, `train/not-enough-memory`
    */
@@ -148,6 +177,10 @@ export class BitMGQA extends ArrayLayer {
     return shape;
   }
 
+  /**
+   * Records the layer on a tape of its runtime, as {@link Layer.record}.
+   * @param weights (sequences, queryHeads, length, length), to receive the probabilities
+   */
   record(tape: Tape, x: Tensor, weights?: Tensor): Tensor {
     const length = x.shape.at(-2) ?? 1;
     return this.#dropout.record(tape, recordAttention(tape, this.#attentionParts(), x, length, weights));
@@ -175,11 +208,10 @@ export class BitMGQA extends ArrayLayer {
   }
 
   /**
-   * The output as in eval mode, and the probabilities (batch, queryHeads, length, length): of each position, what it
-   * sees.
-   * @throws as {@link forward}
+   * The output as in eval mode, and the probabilities.
+   * @throws OnebitError as {@link forward}
    */
-  forwardWithWeights(x: NdArray): { readonly output: NdArray; readonly weights: NdArray } {
+  forwardWithWeights(x: NdArray): AttentionResult {
     this.requireOpen();
     const { data, shape: given } = checkArray(x, "input"),
       shape = this.outputShape(given),
@@ -201,8 +233,8 @@ export class BitMGQA extends ArrayLayer {
   }
 
   /**
-   * Keys and values of `batch` sequences of at most `contextLength` positions. Default 1, 2048.
-   * @throws OnebitError `option/invalid` unless the layer is causal; `train/not-enough-memory`
+   * Room for keys and values of `batch` sequences (default 1) of at most `contextLength` positions (default 2048).
+   * @throws OnebitError `option/invalid` unless the layer is causal; `train/not-enough-memory`, `model/closed`
    */
   createCache(batch = 1, contextLength = 2048): KvCache {
     this.requireOpen();
@@ -221,9 +253,19 @@ export class BitMGQA extends ArrayLayer {
 
   /**
    * The outputs of the next positions, x (batch, any length, embedDim), after those that the cache has: what `forward`
-   * in eval mode gives for them, to rounding.
+   * in
+   * eval mode gives for them, to rounding.
    *
    * @throws OnebitError `model/context-full`, `model/bad-shape`, `model/closed`
+   * @example
+   * ```ts
+   * import { BitMGQA, array } from "onebit/nn";
+   *
+   * const layer = new BitMGQA(32, 4, 2, { causal: true });
+   * using cache = layer.createCache(1, 8);
+   * for (let i = 0; i < 3; i++) layer.step(array(new Float32Array(32).fill(i), [1, 1, 32]), cache);
+   * console.log(cache.position); // 3
+   * ```
    */
   step(x: NdArray, cache: KvCache): NdArray {
     this.requireOpen();
@@ -256,6 +298,7 @@ export class BitMGQA extends ArrayLayer {
     return { graph: tape.compile({ outputs: [output] }), input, outputs: [output] };
   }
 
+  /** Whether `pack` made it. */
   get isPacked(): boolean {
     return this.#parts.q_proj.isPacked;
   }
@@ -266,7 +309,10 @@ export class BitMGQA extends ArrayLayer {
     return q_proj.weightBytes + k_proj.weightBytes + v_proj.weightBytes + out_proj.weightBytes;
   }
 
-  /** As {@link BitLinear.pack}. */
+  /**
+   * The layer for inference, as {@link BitLinear.pack}.
+   * @throws OnebitError as {@link BitLinear.pack}
+   */
   pack(): BitMGQA {
     const { q_proj, k_proj, v_proj, out_proj } = this.#parts;
     const parts = { q_proj: q_proj.pack(), k_proj: k_proj.pack(), v_proj: v_proj.pack(), out_proj: out_proj.pack() };

@@ -45,17 +45,21 @@ import { type TransformerGraphParts, transformerLogits } from "./transformer-gra
 import { initializeTransformer, parameterShapes } from "./transformer-parameters.ts";
 import { type WeightCodes, weightCodes } from "./weight-codes.ts";
 
+/** Options of {@link BitNetTransformer}. */
 export interface BitNetTransformerOptions extends LayerOptions, BitOptions {
+  /** Ids are below it. */
   readonly numTokens: number;
+  /** Width: a multiple of `8 · heads`. */
   readonly dim: number;
+  /** Layers. */
   readonly depth: number;
-  /** Default 8. */
+  /** Query heads. Default 8. */
   readonly heads?: number;
-  /** Default as many as heads. */
+  /** Key and value heads, a divisor of `heads`. Default as many. */
   readonly kvHeads?: number;
   /** Hidden columns of the feed-forward are dim · ffMult. Default 4. */
   readonly ffMult?: number;
-  /** Default "silu". */
+  /** The function inside the feed-forward. Default "silu". */
   readonly activation?: ActivationKind;
   /** Whether the feed-forward is gated. Default true. */
   readonly glu?: boolean;
@@ -63,9 +67,9 @@ export interface BitNetTransformerOptions extends LayerOptions, BitOptions {
   readonly subNorms?: boolean;
   /** Whether the head shares the embedding's weights. Default true. */
   readonly tied?: boolean;
-  /** Default 10000. */
+  /** Base of the rotary positions. Default 10000. */
   readonly ropeTheta?: number;
-  /** Default 1e-5. */
+  /** Added to the mean square in norms. Default 1e-5. */
   readonly normEps?: number;
   /** Most positions of a sequence. Default 2048. */
   readonly contextLength?: number;
@@ -95,9 +99,31 @@ export const BIT_NET_TRANSFORMER_OPTIONS: OptionTable<BitNetTransformerOptions> 
 /** Its name in the training options. */
 const MEANINGS: Meanings = { vocabSize: "numTokens" };
 
-/** ids (batch, length) → logits (batch, length, numTokens). */
+/**
+ * The transformer of BitNet b1.58 (Ma et al., 2024, arXiv 2402.17764, §2; sub-norms: arXiv 2504.12285, §2), ids (batch,
+ * length) → logits (batch, length, numTokens). Parameters have their names in GGUF files (`blk.0.attn_q.weight`).
+ *
+ * @example
+ * ```ts
+ * import { AdamW, BitNetTransformer, CrossEntropyLoss, ids } from "onebit/nn";
+ *
+ * const model = new BitNetTransformer({ numTokens: 16, dim: 32, depth: 1, heads: 4 });
+ * const optimizer = AdamW.of(model.parameters().values()),
+ *   loss = new CrossEntropyLoss({ runtime: model.runtime });
+ * const text = Array.from({ length: 33 }, (_, i) => i % 4);
+ * for (let step = 0; step < 10; step++) {
+ *   const result = loss.compute(model.forward(ids(text.slice(0, -1))), ids(text.slice(1)));
+ *   optimizer.zeroGradients();
+ *   model.backward(result.gradient);
+ *   optimizer.step({ learningRate: 3e-3, weightDecay: 0.1 });
+ *   console.log(step, result.loss);
+ * }
+ * ```
+ */
 export class BitNetTransformer extends IdLayer {
+  /** Its sizes and how it rounds. */
   readonly shape: TransformerShape;
+  /** Ids are below it. */
   readonly numTokens: number;
   readonly #options: BitNetTransformerOptions;
   readonly #frequencies: RotaryFrequencies;
@@ -186,8 +212,9 @@ export class BitNetTransformer extends IdLayer {
   }
 
   /**
-   * Keys and values of `batch` sequences. Default 1, the transformer's contextLength. @throws OnebitError
-   * `option/invalid`, `train/not-enough-memory`
+   * Room for keys and values of `batch` sequences (default 1) of `contextLength` positions (default and most: the
+   * transformer's).
+   * @throws OnebitError `option/invalid`, `train/not-enough-memory`, `model/closed`
    */
   createCache(batch = 1, contextLength = this.shape.contextLength): KvCache {
     this.requireOpen();
@@ -206,9 +233,18 @@ export class BitNetTransformer extends IdLayer {
 
   /**
    * Logits of the next ids (batch, any length) after those that the cache has: what `forward` in eval mode gives for
-   * them, to rounding.
+   * them,
+   * to rounding.
    *
    * @throws OnebitError `model/context-full`, `model/bad-token`, `model/bad-shape`, `model/closed`
+   * @example
+   * ```ts
+   * import { BitNetTransformer, ids } from "onebit/nn";
+   *
+   * const model = new BitNetTransformer({ numTokens: 16, dim: 32, depth: 1, heads: 4 });
+   * using cache = model.createCache(1, 8);
+   * console.log(model.step(ids([3, 1, 4]), cache).shape, model.step(ids([1]), cache).shape); // 1, 3, 16 and 1, 1, 16
+   * ```
    */
   step(x: IdArray, cache: KvCache): NdArray {
     this.requireOpen();
@@ -239,13 +275,22 @@ export class BitNetTransformer extends IdLayer {
   }
 
   /**
-   * The ids that follow `prompt`, one sequence. @throws OnebitError `option/invalid`, also where prompt and tokens
-   * exceed the context; `model/bad-token`
+   * The ids that follow `prompt`, one sequence.
+   *
+   * @throws OnebitError `option/invalid`, also where prompt and tokens exceed the context; `model/bad-token`
+   * @example
+   * ```ts
+   * import { BitNetTransformer } from "onebit/nn";
+   *
+   * const model = new BitNetTransformer({ numTokens: 16, dim: 32, depth: 1, heads: 4 });
+   * console.log(model.pack().generate([3, 1, 4], { maxTokens: 5, temperature: 0.8, seed: 1 }));
+   * ```
    */
   generate(prompt: ArrayLike<number>, options: GenerateOptions = {}): number[] {
     return withMemoryNow("train/not-enough-memory", "generating", () => generateIds(this, prompt, options));
   }
 
+  /** Whether `pack` made it. */
   get isPacked(): boolean {
     return this.#packed !== undefined;
   }
@@ -263,8 +308,8 @@ export class BitNetTransformer extends IdLayer {
   }
 
   /**
-   * What the weights of a projection (`blk.0.attn_q.weight`) are rounded to. @throws OnebitError
-   * `model/missing-tensor`, `option/invalid`
+   * What the weights of a projection (`blk.0.attn_q.weight`) are rounded to.
+   * @throws OnebitError `model/missing-tensor`; `option/invalid` for floats, or packed ones
    */
   weightCodes(name: string): WeightCodes {
     if (this.#packed) notOfPacked("weightCodes");
@@ -273,7 +318,10 @@ export class BitNetTransformer extends IdLayer {
     return weightCodes(this.runtime, weight, this.shape.weightBits);
   }
 
-  /** As {@link BitLinear.pack}; embedding, head and gains stay floats. */
+  /**
+   * The transformer for inference, as {@link BitLinear.pack}; embedding, head and gains stay floats.
+   * @throws OnebitError as {@link BitLinear.pack}
+   */
   pack(): BitNetTransformer {
     requirePackable(this.shape);
     const packed = new Map(

@@ -12,6 +12,7 @@ import { crossEntropy } from "./ops.ts";
 import { Runtime } from "./runtime.ts";
 import { Tape, type Tensor } from "./tape.ts";
 
+/** A loss and its gradient. */
 export interface LossResult {
   /** Mean over the targets, nats. */
   readonly loss: number;
@@ -19,20 +20,35 @@ export interface LossResult {
   readonly gradient: NdArray;
 }
 
-/** Cross-entropy of logits (…, vocabulary) against ids (…); a target of -1 does not count. */
+/**
+ * Cross-entropy of logits (…, vocabulary) against ids (…); a target of -1 does not count.
+ *
+ * @example
+ * ```ts
+ * import { CrossEntropyLoss, array, ids } from "onebit/nn";
+ *
+ * const { loss, gradient } = new CrossEntropyLoss().compute(array([0, 0, 0, 0], [1, 4]), ids([2]));
+ * console.log(loss, gradient.data); // ln 4; softmax minus one at the target
+ * ```
+ */
 export class CrossEntropyLoss {
+  /** Where it computes. */
   readonly runtime: Runtime;
   readonly #slot = new GraphSlot();
 
-  /** @throws OnebitError `option/invalid` */
+  /**
+   * @param options `runtime`; default: one of its own
+   * @throws OnebitError `option/invalid`
+   */
   constructor(options: Pick<LayerOptions, "runtime"> = {}) {
     this.runtime =
       checkOptions("CrossEntropyLoss", options, { runtime: LAYER_OPTIONS.runtime }).runtime ?? new Runtime();
   }
 
   /**
+   * The loss, and its gradient by the logits.
    * @throws OnebitError `model/bad-shape`, `model/bad-token`, `train/bad-data` when no target counts,
-   * `train/not-enough-memory`
+   *   `train/not-enough-memory`
    */
   compute(givenLogits: NdArray, givenTargets: IdArray): LossResult {
     const logits = checkArray(givenLogits, "logits"),
@@ -78,6 +94,7 @@ export class CrossEntropyLoss {
     return { graph: tape.compile({ outputs: [total], fromLoss: true }), input, outputs: [ids, total] };
   }
 
+  /** Gives its memory back to the runtime. */
   close(): void {
     this.#slot.free();
   }

@@ -12,10 +12,24 @@ import { RATE } from "./option-checks.ts";
 import type { Tape, Tensor } from "./tape.ts";
 
 /**
- * (…) → (…). The masks follow from the seed and the number of forward passes since the layer was made: the same on
- * every engine, for any number of threads.
+ * Dropout (Srivastava et al., 2014, JMLR 15, §4), (…) → (…): in training values become zero with probability `rate`,
+ * the others
+ * are divided by 1 - rate.
+ *
+ * The masks follow from the seed and the number of forward passes since the layer was made: the same on every engine,
+ * for
+ * any number of threads.
+ *
+ * @example
+ * ```ts
+ * import { Dropout, array } from "onebit/nn";
+ *
+ * const layer = new Dropout(0.5, { seed: 1 });
+ * console.log(layer.forward(array([1, 1, 1, 1])).data, layer.eval().forward(array([1, 1])).data);
+ * ```
  */
 export class Dropout extends ArrayLayer {
+  /** From 0 to below 1. */
   readonly rate: number;
   readonly #state: number;
   #passes = 0;

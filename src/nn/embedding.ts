@@ -12,9 +12,22 @@ import { COUNT } from "./option-checks.ts";
 import type { Parameter } from "./parameter.ts";
 import type { Tape, Tensor } from "./tape.ts";
 
-/** ids (…) → (…, dim). The table starts with the deviation 0.02, as GPT-2's. */
+/**
+ * Rows of a table by id, ids (…) → (…, dim). Parameter: `weight` (numTokens, dim), which starts with the deviation
+ * 0.02, as
+ * GPT-2's.
+ *
+ * @example
+ * ```ts
+ * import { Embedding, ids } from "onebit/nn";
+ *
+ * console.log(new Embedding(10, 4).forward(ids([7, 0])).shape); // 1, 2, 4
+ * ```
+ */
 export class Embedding extends IdLayer {
+  /** Ids are below it. */
   readonly numTokens: number;
+  /** Width of a row. */
   readonly dim: number;
   readonly #weight: Parameter;
 

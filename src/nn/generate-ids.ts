@@ -12,14 +12,15 @@ import { IDS, type IdArray, type NdArray, ids } from "./nd-array.ts";
 import { COUNT } from "./option-checks.ts";
 import type { Runtime } from "./runtime.ts";
 
+/** Options of {@link BitNetTransformer.generate}. */
 export interface GenerateOptions {
-  /** Default 32. */
+  /** The most ids to generate. Default 32. */
   readonly maxTokens?: number;
   /** 0: always the likeliest. Default 0. */
   readonly temperature?: number;
   /** Draws among this many likeliest. Default all. */
   readonly topK?: number;
-  /** Default 0. */
+  /** Same seed, same ids. Default 0. */
   readonly seed?: number;
   /** Ends the sequence, and is not part of it. Default none. */
   readonly eosId?: number;

@@ -12,8 +12,11 @@ import { GraphSlot, type RecordedGraph } from "./layer.ts";
 import { COUNT } from "./option-checks.ts";
 import type { Runtime } from "./runtime.ts";
 
+/** Addresses of a layer's keys and values, f32 (batch, kvHeads, contextLength, headDim) each. */
 export interface CacheLayer {
+  /** Of the keys. */
   readonly k: number;
+  /** Of the values. */
   readonly v: number;
 }
 
@@ -23,9 +26,17 @@ export interface CacheShape {
   readonly headDim: number;
 }
 
+/**
+ * Keys and values of the positions that sequences have so far, so that the next is computed alone. `createCache` of a
+ * layer
+ * makes it.
+ */
 export class KvCache {
+  /** Sequences. */
   readonly batch: number;
+  /** Positions there is room for. */
   readonly contextLength: number;
+  /** A pair for each layer. */
   readonly layers: readonly CacheLayer[];
   readonly #runtime: Runtime;
   /** A graph for one position and one for several: prompts and generated ids alternate. */
@@ -58,6 +69,7 @@ export class KvCache {
   }
 
   /**
+   * @internal
    * Runs the graph of the next `length` positions and counts them.
    * @throws OnebitError `model/context-full` before anything is changed, `model/closed`, `model/bad-shape`
    */
@@ -80,6 +92,7 @@ export class KvCache {
     this.#position += length;
   }
 
+  /** Gives the memory back. Closing twice is fine. */
   close(): void {
     if (this.#isClosed) return;
     this.#token.free();
@@ -88,6 +101,7 @@ export class KvCache {
     this.#isClosed = true;
   }
 
+  /** {@link KvCache.close}, for `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

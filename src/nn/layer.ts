@@ -18,6 +18,7 @@ import { Parameter } from "./parameter.ts";
 import { RUNTIME, Runtime } from "./runtime.ts";
 import { type Graph, Tape, type Tensor } from "./tape.ts";
 
+/** What every layer takes. */
 export interface LayerOptions {
   /** Where the layer computes. Default: one of its own, on the calling thread. */
   readonly runtime?: Runtime;
@@ -30,10 +31,13 @@ export const LAYER_OPTIONS: OptionTable<LayerOptions> = { runtime: RUNTIME, seed
 /** Arrays by parameter name, matrices row-major (out, in). */
 export type StateDict = Readonly<Record<string, NdArray>>;
 
-/** A compiled graph with the values to set and read. */
+/** A graph in memory with the values that are set and read. */
 export interface RecordedGraph {
+  /** The graph. */
   readonly graph: Graph;
+  /** Set before it runs. */
   readonly input: Tensor;
+  /** Read afterwards. */
   readonly outputs: readonly Tensor[];
 }
 
@@ -56,8 +60,24 @@ export class GraphSlot {
   }
 }
 
+/**
+ * What every layer is: parameters with names, a mode (training or eval), and a way to record itself on a tape.
+ *
+ * @example
+ * ```ts
+ * import { BitLinear, type Layer } from "onebit/nn";
+ *
+ * const layer: Layer = new BitLinear(4, 2, { seed: 1 }),
+ *   copy = new BitLinear(4, 2);
+ * for (const [name, { shape }] of layer.parameters()) console.log(name, shape);
+ * copy.loadStateDict(layer.stateDict());
+ * layer.close();
+ * ```
+ */
 export abstract class Layer {
+  /** Where it computes. */
   readonly runtime: Runtime;
+  /** Of its first weights, and of dropout. */
   readonly seed: number;
   readonly #own = new Map<string, Parameter>();
   readonly #children = new Map<string, Layer>();
@@ -99,19 +119,25 @@ export abstract class Layer {
     return address;
   }
 
+  /** The layers it is made of, by name. */
   protected get children(): ReadonlyMap<string, Layer> {
     return this.#children;
   }
 
+  /** Whether it is in training mode. */
   get isTraining(): boolean {
     return this.#isTraining;
   }
 
+  /** Whether `close` was called. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /** Every parameter by its name. */
+  /**
+   * Every parameter by its name.
+   * @throws OnebitError `model/closed`
+   */
   parameters(): Map<string, Parameter> {
     this.requireOpen();
     const all = new Map(this.#own);
@@ -120,11 +146,15 @@ export abstract class Layer {
     return all;
   }
 
+  /** Sets the gradients of all parameters to zero. */
   zeroGradients(): void {
     for (const parameter of this.parameters().values()) parameter.zeroGradient();
   }
 
-  /** Copies of all parameters. */
+  /**
+   * Copies of all parameters.
+   * @throws OnebitError `model/closed`, `train/not-enough-memory`
+   */
   stateDict(): StateDict {
     return withMemoryNow("train/not-enough-memory", "copies of all parameters", () =>
       Object.fromEntries(
@@ -133,7 +163,10 @@ export abstract class Layer {
     );
   }
 
-  /** Sets all parameters. @throws OnebitError `model/missing-tensor`, `model/bad-shape` before any is set */
+  /**
+   * Sets all parameters.
+   * @throws OnebitError `model/missing-tensor`, `model/bad-shape`, before any is set; `option/invalid`, `model/closed`
+   */
   loadStateDict(state: StateDict): void {
     const parameters = this.parameters(),
       arrays = check(
@@ -158,12 +191,18 @@ export abstract class Layer {
     for (const [name, parameter] of parameters) parameter.set((arrays[name] as NdArray).data);
   }
 
-  /** Drops values where there is dropout, and keeps what `backward` needs: the mode of a new layer. */
+  /**
+   * Drops values where there is dropout, and keeps what `backward` needs: the mode of a new layer.
+   * @throws OnebitError `model/closed`; `option/invalid` for a packed layer
+   */
   train(): this {
     return this.#setMode(true);
   }
 
-  /** Drops nothing, needs less memory, and has no `backward`. */
+  /**
+   * Drops nothing, needs less memory, and has no `backward`.
+   * @throws OnebitError `model/closed`
+   */
   eval(): this {
     return this.#setMode(false);
   }
@@ -180,7 +219,10 @@ export abstract class Layer {
     for (const child of this.#children.values()) child.beginPass();
   }
 
-  /** Runs one forward pass; `fill` writes the input. */
+  /**
+   * @internal
+   * One forward pass over values whose address the recorded input has.
+   */
   protected run(shape: readonly number[], fill: (recorded: RecordedGraph) => void): NdArray {
     this.requireOpen();
     const outShape = this.outputShape(shape);
@@ -209,7 +251,10 @@ export abstract class Layer {
   /** True if the input is floats. */
   protected abstract readonly hasInputGradient: boolean;
 
-  /** Runs the backward pass of the last forward pass. */
+  /**
+   * @internal
+   * The backward pass of the last forward pass.
+   */
   protected runBackward(given: NdArray): RecordedGraph {
     this.requireOpen();
     const ran = this.#ran;
@@ -242,20 +287,44 @@ export abstract class Layer {
     this.#isClosed = true;
   }
 
+  /** {@link Layer.close}, for `using`. */
   [Symbol.dispose](): void {
     this.close();
   }
 
+  /** @throws OnebitError `model/closed` after `close` */
   protected requireOpen(): void {
     if (this.#isClosed) fail("model/closed", "this layer is closed");
   }
 }
 
-/** A layer of floats. */
+/**
+ * A layer of floats. Extend it for one of your own: say its shape, and record its operations.
+ *
+ * @example
+ * ```ts
+ * import { ArrayLayer, type Tape, type Tensor, array, ops } from "onebit/nn";
+ *
+ * class Twice extends ArrayLayer {
+ *   outputShape(shape: readonly number[]) {
+ *     return shape;
+ *   }
+ *   record(tape: Tape, x: Tensor) {
+ *     return ops.add(tape, x, x);
+ *   }
+ * }
+ * const layer = new Twice({});
+ * console.log(layer.forward(array([1, 2])).data, layer.backward(array([1, 1])).data); // 2, 4 and 2, 2
+ * ```
+ */
 export abstract class ArrayLayer extends Layer {
+  /** @internal */
   protected readonly hasInputGradient = true;
 
-  /** @throws OnebitError `model/bad-shape`, `model/closed`, `train/not-enough-memory` */
+  /**
+   * The output, copied out of the runtime's memory.
+   * @throws OnebitError `model/bad-shape`, `model/closed`, `train/not-enough-memory`, `option/invalid`
+   */
   forward(x: NdArray): NdArray {
     const { data, shape } = checkArray(x, "input");
     return this.run(shape, ({ graph, input }) => graph.f32(input).set(data));
@@ -274,22 +343,55 @@ export abstract class ArrayLayer extends Layer {
   }
 }
 
-/** A layer whose input is ids of tokens, below `numTokens`. */
+/**
+ * A layer whose input is ids of tokens, below `numTokens`.
+ *
+ * @example
+ * ```ts
+ * import { IdLayer, type Tape, type Tensor, ids, ops } from "onebit/nn";
+ *
+ * class Table extends IdLayer {
+ *   readonly numTokens = 4;
+ *   readonly #table = this.addParameter("table", [4, 2]);
+ *   outputShape(shape: readonly number[]) {
+ *     return [...shape, 2];
+ *   }
+ *   record(tape: Tape, x: Tensor) {
+ *     return ops.embed(tape, x, tape.parameter(this.#table));
+ *   }
+ * }
+ * console.log(new Table({}).forward(ids([0, 3])).shape); // 1, 2, 2
+ * ```
+ */
 export abstract class IdLayer extends Layer {
+  /** @internal */
   protected readonly hasInputGradient = false;
+  /** Ids are below it. */
   abstract readonly numTokens: number;
 
-  /** @throws OnebitError `model/bad-token`, `model/bad-shape`, `model/closed`, `train/not-enough-memory` */
+  /**
+   * The output, copied out of the runtime's memory.
+   * @throws OnebitError `model/bad-token`, `model/bad-shape`, `model/closed`, `train/not-enough-memory`,
+   *   `option/invalid`
+   */
   forward(x: IdArray): NdArray {
     const { data, shape } = this.requireIds(x);
     return this.run(shape, ({ graph, input }) => graph.i32(input).set(data));
   }
 
-  /** Adds to the gradients of parameters. @throws as {@link ArrayLayer.backward} */
+  /**
+   * Adds to the gradients of parameters.
+   * @param dy gradient of the output of the last `forward`
+   * @throws OnebitError as {@link ArrayLayer.backward}
+   */
   backward(dy: NdArray): void {
     this.runBackward(dy);
   }
 
+  /**
+   * Ids that were looked at.
+   * @throws OnebitError `model/bad-token`, `model/bad-shape`, `option/invalid`
+   */
   protected requireIds(x: IdArray): IdArray {
     const found = checkIdArray(x, "ids"),
       bad = found.data.find((id) => !Number.isInteger(id) || id < 0 || id >= this.numTokens);

@@ -8,7 +8,9 @@ import { type Kind, check, kind, list, whole } from "../core/options.ts";
 
 /** Numbers in row-major order: the last dimension is contiguous. */
 export interface NdArray<Data extends Float32Array | Int32Array = Float32Array> {
+  /** As many as the product of the shape. */
   readonly data: Data;
+  /** Extents, outermost first. */
   readonly shape: readonly number[];
 }
 
@@ -42,7 +44,15 @@ export function checkShape(shape: unknown, what: string): number[] {
 
 /**
  * Numbers and their shape; without one, a vector. A Float32Array is taken as it is, others are copied.
+ *
  * @throws OnebitError `model/bad-shape`, `option/invalid` for what are no numbers
+ * @example
+ * ```ts
+ * import { array } from "onebit/nn";
+ *
+ * const x = array([1, 2, 3, 4, 5, 6], [2, 3]);
+ * console.log(x.shape, x.data);
+ * ```
  */
 export function array(data: ArrayLike<number>, shape?: readonly number[]): NdArray {
   const numbers = check("data", data, (value, name, code) =>
@@ -53,7 +63,14 @@ export function array(data: ArrayLike<number>, shape?: readonly number[]): NdArr
 
 /**
  * Ids and their shape, usually (batch, length); without one, one sequence. An Int32Array is taken as it is.
+ *
  * @throws OnebitError `model/bad-shape`, `option/invalid` for what are no whole numbers
+ * @example
+ * ```ts
+ * import { ids } from "onebit/nn";
+ *
+ * console.log(ids([3, 1, 4]).shape); // 1, 3
+ * ```
  */
 export function ids(data: ArrayLike<number>, shape?: readonly number[]): IdArray {
   const found = check("data", data, (value, name, code) =>

@@ -11,11 +11,13 @@ import { COUNT, POSITIVE } from "./option-checks.ts";
 import type { Parameter } from "./parameter.ts";
 import type { Tape, Tensor } from "./tape.ts";
 
+/** Options of {@link LayerNorm}. */
 export interface NormOptions extends LayerOptions {
-  /** Default 1e-5. */
+  /** Added to the mean square, or the variance. Default 1e-5. */
   readonly eps?: number;
 }
 
+/** Options of {@link RMSNorm}. */
 export interface RMSNormOptions extends NormOptions {
   /** Whether a gain for each column is learned. Default true. */
   readonly gain?: boolean;
@@ -24,9 +26,22 @@ export interface RMSNormOptions extends NormOptions {
 export const NORM_OPTIONS: OptionTable<NormOptions> = { ...LAYER_OPTIONS, eps: POSITIVE };
 export const RMS_NORM_OPTIONS: OptionTable<RMSNormOptions> = { ...NORM_OPTIONS, gain: BOOLEAN };
 
-/** (…, dim) → (…, dim): x / √(mean(x²) + eps) · weight. */
+/**
+ * x / √(mean(x²) + eps) · weight over the last dimension, (…, dim) → the same (Zhang and Sennrich, 2019, arXiv
+ * 1910.07467, §4).
+ * Parameter: `weight` (dim), unless `gain` is false.
+ *
+ * @example
+ * ```ts
+ * import { RMSNorm, array } from "onebit/nn";
+ *
+ * console.log(new RMSNorm(2).forward(array([3, 4])).data); // about 0.849, 1.131
+ * ```
+ */
 export class RMSNorm extends ArrayLayer {
+  /** The last extent. */
   readonly dim: number;
+  /** Added to the mean square. */
   readonly eps: number;
   readonly #weight: Parameter | undefined;
   /** Address of ones that stand in for a gain. */
@@ -53,9 +68,21 @@ export class RMSNorm extends ArrayLayer {
   }
 }
 
-/** (…, dim) → (…, dim): (x - mean) / √(variance + eps) · weight + bias. */
+/**
+ * (x - mean) / √(variance + eps) · weight + bias over the last dimension, (…, dim) → the same (Ba et al., 2016, arXiv
+ * 1607.06450, §3). Parameters: `weight` and `bias` (dim).
+ *
+ * @example
+ * ```ts
+ * import { LayerNorm, array } from "onebit/nn";
+ *
+ * console.log(new LayerNorm(2).forward(array([3, 4])).data); // about -1, 1
+ * ```
+ */
 export class LayerNorm extends ArrayLayer {
+  /** The last extent. */
   readonly dim: number;
+  /** Added to the variance. */
   readonly eps: number;
   readonly #weight: Parameter;
   readonly #bias: Parameter;

@@ -8,6 +8,7 @@ import * as abi from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import type { Tape, Tensor } from "./tape.ts";
 
+/** SiLU, squared ReLU, or GELU by its tanh formula. */
 export type ActivationKind = "silu" | "relu2" | "gelu";
 
 const KINDS: Readonly<Record<ActivationKind, number>> = {
@@ -51,16 +52,21 @@ export function linear(tape: Tape, x: Tensor, w: Tensor, b?: Tensor): Tensor {
 
 /** A matrix as a product sees it: as it is, or as the codes of a quantiser. */
 export interface Operand {
+  /** Rows. */
   readonly rows: number;
+  /** Columns. */
   readonly columns: number;
   /** What gets the gradient; without codes, also the numbers. */
   readonly source: Tensor;
+  /** What was rounded; absent for floats. */
   readonly codes?: Codes;
 }
 
 /** Integers, i16 (rows, kp) with kp the columns rounded up to an even number, and their scales. */
 export interface Codes {
+  /** The integers. */
   readonly values: Tensor;
+  /** Columns of `values`. */
   readonly kp: number;
   /** f32: (rows) for activations, (1) for weights. */
   readonly scale: Tensor;
@@ -321,6 +327,7 @@ export function add(tape: Tape, a: Tensor, b: Tensor): Tensor {
 
 /** Dropout's state in memory: u32 seed, u32 active (abi.DROPOUT_*). */
 export interface DropoutState {
+  /** Address of both words, 8 bytes. */
   readonly address: number;
 }
 
@@ -346,7 +353,9 @@ export function dropout(tape: Tape, x: Tensor, rate: number, state: DropoutState
  * Cosines and sines of the positions of a sequence, f32 (length, headDim / 2) each: at addresses, or made in the graph.
  */
 export interface RotaryTable {
+  /** Cosines. */
   readonly cos: number | Tensor;
+  /** Sines. */
   readonly sin: number | Tensor;
 }
 
@@ -365,11 +374,17 @@ export function rotate(tape: Tape, x: Tensor, table: RotaryTable, length: number
   return x;
 }
 
+/** Sizes of an attention. */
 export interface AttentionShape {
+  /** Positions of a sequence. */
   readonly length: number;
+  /** Query heads. */
   readonly nHeads: number;
+  /** Key and value heads, a divisor of `nHeads`. */
   readonly nKvHeads: number;
+  /** Columns of a head, a multiple of 8. */
   readonly headDim: number;
+  /** Whether a position sees only itself and earlier ones. */
   readonly causal: boolean;
 }
 

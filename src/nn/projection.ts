@@ -16,6 +16,7 @@ export type ActivationBits = 1 | 8 | 32;
 export const WEIGHT_BITS: readonly WeightBits[] = [1, 1.58, 32];
 export const ACTIVATION_BITS: readonly ActivationBits[] = [1, 8, 32];
 
+/** What multiplies: learned weights, or packed ones. */
 export interface Projection {
   /** x (n, in) → (n, out). Projections of the same x on one tape round it once. */
   project(tape: Tape, x: Tensor): Tensor;
@@ -23,7 +24,9 @@ export interface Projection {
 
 /** A projection and its bias. */
 export interface Linear {
+  /** x · Wᵀ. */
   readonly projection: Projection;
+  /** (out), if there is one. */
   readonly bias?: Parameter;
 }
 

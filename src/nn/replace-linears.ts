@@ -12,6 +12,7 @@ import { BIT_LINEAR_OPTIONS, BitLinear, type BitLinearOptions } from "./bit-line
 import { Layer, type StateDict } from "./layer.ts";
 import { type NdArray, checkArray } from "./nd-array.ts";
 
+/** Options of {@link replaceLinears}. */
 export interface ReplaceOptions extends BitLinearOptions {
   /** Which matrices are linears; those left out are named in `skipped`. Default: all but embeddings and heads. */
   readonly isLinear?: (name: string, shape: readonly number[]) => boolean;
@@ -27,27 +28,42 @@ export interface RoundingError {
   readonly cosine: number;
   /** Share of the weights that became zero. */
   readonly zeros: number;
+  /** Weights. */
   readonly count: number;
 }
 
+/** What {@link replaceLinears} made. */
 export interface Replacement {
   /** By the name of the weights without `.weight`. On one runtime: that of the options, or one of their own. */
   readonly layers: ReadonlyMap<string, BitLinear>;
+  /** What rounding cost, for each layer. */
   readonly report: ReadonlyMap<string, RoundingError>;
   /** Of all weights together. */
   readonly total: RoundingError;
+  /** Names of matrices that stayed as they are. */
   readonly skipped: readonly string[];
 }
 
 const NO_LINEAR = /(?:^|[._])(?:token_embd|embed\w*|emb|wte|wpe|lm_head|to_logits)\b|^output\.weight$/;
 
 /**
+ * Float linears as layers of few bits: the weights are kept and rounded, and what that costs is reported. A model that
+ * was
+ * not trained with rounded weights loses most of what it knows.
+ *
  * @param model arrays by name, matrices (out, in), as of a loaded file or of {@link Layer.stateDict}; or a layer.
- * `x.bias`
- *   becomes the bias of `x.weight`
+ *   `x.bias` becomes the bias of `x.weight`
  * @param given options of the new layers. Default norm "none": a float linear has none. A layer has a bias where the
  *   model has
  * @throws OnebitError `model/missing-tensor` when nothing is a linear; `model/bad-shape`, `option/invalid`
+ * @example
+ * ```ts
+ * import { array, replaceLinears } from "onebit/nn";
+ *
+ * const weights = Float32Array.from({ length: 32 }, (_, i) => (i % 5) - 2);
+ * const { layers, total } = replaceLinears({ "up.weight": array(weights, [4, 8]) });
+ * console.log(layers.get("up")?.forward(array(new Float32Array(8).fill(1))).data, total.cosine);
+ * ```
  */
 export function replaceLinears(
   model: StateDict | ReadonlyMap<string, NdArray> | Layer,

@@ -15,9 +15,11 @@ import { MACHINE_BYTES, Machine, createMemory } from "../kernels/machine.ts";
 import { TRAIN_KERNELS } from "../kernels/train-binaries.ts";
 import { BlockAllocator } from "./block-allocator.ts";
 
+/** Options of {@link Runtime}. */
 export interface RuntimeOptions {
   /** Default 1. More need a platform that starts threads. The results are the same bits. */
   readonly threads?: number;
+  /** Starts the threads; `nodePlatform()` of "onebit" does on Node. Default: none, and one thread. */
   readonly platform?: Platform;
   /** Most bytes of memory to take; default 4 GB, all that WebAssembly can address. */
   readonly memoryLimitBytes?: number;
@@ -32,8 +34,23 @@ const ADDRESS = whole(0);
 /** WebAssembly's whole address space. */
 const ADDRESSABLE_BYTES = WASM_PAGES_MAX * WASM_PAGE_BYTES;
 
+/**
+ * Where layers compute: the training kernels and their memory, which grows. Layers of one runtime can be put together.
+ *
+ * @example
+ * ```ts
+ * import { nodePlatform } from "onebit";
+ * import { BitLinear, Runtime, array } from "onebit/nn";
+ *
+ * const runtime = await Runtime.open({ threads: 2, platform: nodePlatform() });
+ * console.log(new BitLinear(4, 2, { runtime }).forward(array([1, 2, 3, 4])).data, runtime.usedBytes);
+ * await runtime.close();
+ * ```
+ */
 export class Runtime {
+  /** @internal */
   readonly kernels: KernelExports;
+  /** The WebAssembly memory. */
   readonly memory: WebAssembly.Memory;
   readonly #machine: Machine;
   readonly #blocks: BlockAllocator;
@@ -41,8 +58,8 @@ export class Runtime {
   #scratch = 0;
 
   /**
-   * On the calling thread alone, ready at once: `new Runtime()`. With threads: {@link Runtime.open}.
-   * @throws OnebitError `engine/unsupported` without WebAssembly SIMD
+   * On the calling thread alone, ready at once. With threads: {@link Runtime.open}.
+   * @throws OnebitError `engine/unsupported` without WebAssembly SIMD; `engine/forbidden`, `option/…`
    */
   constructor(options: Pick<RuntimeOptions, "memoryLimitBytes"> = {}, machine = createMachine(false)) {
     const { memoryLimitBytes } = checkOptions("Runtime", options, {
@@ -54,7 +71,10 @@ export class Runtime {
     this.#blocks = new BlockAllocator(MACHINE_BYTES, Math.min(memoryLimitBytes ?? Infinity, ADDRESSABLE_BYTES));
   }
 
-  /** @throws OnebitError `engine/unsupported`, `engine/thread-failed`, `option/invalid` */
+  /**
+   * With as many threads as wanted.
+   * @throws OnebitError `engine/unsupported`, `engine/thread-failed`, `option/…`
+   */
   static async open(options: RuntimeOptions = {}): Promise<Runtime> {
     const { threads = 1, platform, memoryLimitBytes } = checkOptions("Runtime.open", options, RUNTIME_OPTIONS);
     if (threads === 1) return new Runtime({ memoryLimitBytes });
@@ -65,6 +85,7 @@ export class Runtime {
     return new Runtime({ memoryLimitBytes }, machine);
   }
 
+  /** Threads, the caller's own among them. */
   get threads(): number {
     return this.#machine.nThreads;
   }
@@ -81,6 +102,7 @@ export class Runtime {
 
   /**
    * Address of `bytes` zeroed bytes, a multiple of 64. Views made before may be of a memory that has since grown.
+   * @param what for the message when there is not enough
    * @throws OnebitError `train/not-enough-memory` before anything is taken
    */
   allocate(bytes: number, what: string): number {
@@ -104,6 +126,7 @@ export class Runtime {
     return address;
   }
 
+  /** Gives a block of `allocate` back. */
   free(address: number): void {
     this.#blocks.free(check("address", address, ADDRESS));
   }
@@ -117,23 +140,31 @@ export class Runtime {
     this.#machine.setScratch(this.#scratch, this.#scratchBytes);
   }
 
-  /** Walks a program; the rest is for the steps of inference: `headRows` for those with FLAG_HEAD_ROWS. */
+  /**
+   * Walks a program of a graph.
+   * @param headRows for steps recorded with `headRows`
+   */
   run(program: number, nSteps: number, rows = 1, position = 0, headRows = rows): void {
     this.#machine.setBatch({ rows, position, headRowBegin: 0, headRows });
     this.#machine.run(program, nSteps);
   }
 
-  /** Views of the memory as it is now. */
+  /**
+   * A view of `length` numbers: good until memory grows.
+   * @throws OnebitError `option/invalid` outside the memory
+   */
   f32(address: number, length: number): Float32Array {
     this.#checkView(address, length, 4);
     return new Float32Array(this.memory.buffer, address, length);
   }
 
+  /** As {@link Runtime.f32}, of 64 bits. */
   f64(address: number, length: number): Float64Array {
     this.#checkView(address, length, 8);
     return new Float64Array(this.memory.buffer, address, length);
   }
 
+  /** As {@link Runtime.f32}, of integers. */
   i32(address: number, length: number): Int32Array {
     this.#checkView(address, length, 4);
     return new Int32Array(this.memory.buffer, address, length);

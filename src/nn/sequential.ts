@@ -8,8 +8,21 @@ import { check, kind, list } from "../core/options.ts";
 import { ArrayLayer } from "./layer.ts";
 import type { Tape, Tensor } from "./tape.ts";
 
-/** (…) → (…). The layers share one runtime; closing this closes them. Parameters are named `0.weight`, `1.weight`, … */
+/**
+ * Layers one after another, as one. They share one runtime; closing this closes them. Parameters are named `0.weight`,
+ * `1.weight`, …
+ *
+ * @example
+ * ```ts
+ * import { BitLinear, RMSNorm, Runtime, Sequential, array } from "onebit/nn";
+ *
+ * const runtime = new Runtime();
+ * const model = new Sequential([new BitLinear(4, 8, { runtime }), new RMSNorm(8, { runtime })]);
+ * console.log(model.forward(array([1, 2, 3, 4], [1, 4])).shape); // 1, 8
+ * ```
+ */
 export class Sequential extends ArrayLayer {
+  /** In order. */
   readonly layers: readonly ArrayLayer[];
 
   /** @throws OnebitError `option/invalid` for no layer, or layers of several runtimes */

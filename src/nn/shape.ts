@@ -4,18 +4,31 @@
  * @module
  */
 
+/** A transformer's sizes, and how it rounds. */
 export interface TransformerShape {
+  /** Tokens. */
   readonly vocabSize: number;
+  /** Width of the hidden states. */
   readonly dim: number;
+  /** Layers. */
   readonly depth: number;
+  /** Query heads. */
   readonly heads: number;
+  /** Key and value heads, a divisor of `heads`. */
   readonly kvHeads: number;
+  /** Width of a head, a multiple of 8. */
   readonly headDim: number;
+  /** Width inside the feed-forward. */
   readonly ffHidden: number;
+  /** The function inside the feed-forward. */
   readonly activation: "silu" | "relu2" | "gelu";
+  /** Whether the feed-forward is gated. */
   readonly glu: boolean;
+  /** Base of the rotary positions. */
   readonly ropeTheta: number;
+  /** Added to the mean square in norms. */
   readonly normEps: number;
+  /** Most positions of a sequence. */
   readonly contextLength: number;
   /** 1.58: ternary absmean; 1: sign with the mean removed; 32: float. */
   readonly weightBits: 1 | 1.58 | 32;

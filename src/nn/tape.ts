@@ -6,8 +6,8 @@
  *   const tape = new Tape(runtime);
  *   const x = tape.input([rows, dim]), y = linear(tape, x, weight);     // records
  *   const graph = tape.compile({ outputs: [y], seeds: [y] });           // plans memory, writes programs
- *   graph.set(x, data); graph.forward(); graph.get(y);
- *   graph.setGradient(y, dy); graph.backward(); graph.gradient(x);
+ *   graph.f32(x).set(data); graph.forward(); graph.f32(y);
+ *   graph.gradient(y).set(dy); graph.backward(); graph.gradient(x);
  *
  * @module
  */
@@ -28,51 +28,30 @@ import {
 } from "../core/options.ts";
 import { StepWriter } from "../kernels/step-writer.ts";
 import { type FieldKind, STEPS, type StepFields, type StepName } from "../kernels/steps.ts";
-import { checkShape } from "./nd-array.ts";
+import { Graph } from "./graph.ts";
 import { PARAMETER, type Parameter } from "./parameter.ts";
 import { type Lifetime, placeLifetimes } from "./place-lifetimes.ts";
 import { RUNTIME, type Runtime } from "./runtime.ts";
+import { TENSOR, Tensor } from "./tensor.ts";
 
-/** A value of the graph. What it holds is 32-bit words unless `bytesPerItem` says otherwise. */
-export class Tensor {
-  readonly shape: readonly number[];
-  readonly size: number;
-  readonly bytesPerItem: number;
-  /** Whether a gradient can flow back through it. */
-  readonly needsGradient: boolean;
-  /** Set for parameters at once, for others by `compile`. */
-  address = 0;
+export { Graph } from "./graph.ts";
+export { TENSOR, Tensor } from "./tensor.ts";
 
-  /** @throws OnebitError `model/bad-shape`, `option/invalid` */
-  constructor(shape: readonly number[], needsGradient: boolean, bytesPerItem = 4) {
-    this.shape = checkShape(shape, "shape of a value");
-    this.size = this.shape.reduce((product, extent) => product * extent, 1);
-    this.needsGradient = check("needsGradient", needsGradient, BOOLEAN);
-    this.bytesPerItem = check("bytesPerItem", bytesPerItem, whole(1, 8));
-  }
-
-  get sizeBytes(): number {
-    return this.size * this.bytesPerItem;
-  }
-
-  /** Rows of a matrix: all but the last dimension. */
-  get rows(): number {
-    return this.size / this.columns;
-  }
-
-  get columns(): number {
-    return this.shape.at(-1) ?? 1;
-  }
-}
-
-export const TENSOR = kind<Tensor>("a Tensor", (value) => value instanceof Tensor);
 const TENSORS = list("a list of tensors", TENSOR);
 
 /**
  * What a step reads or writes: a value, a part of one, or nothing. It is an address once `compile` has placed the
  * value.
  */
-export type Place = Tensor | { readonly inside: Tensor; readonly offsetBytes: number } | undefined;
+export type Place = Tensor | PartOfTensor | undefined;
+
+/** Where a part of a value begins. */
+export interface PartOfTensor {
+  /** The value. */
+  readonly inside: Tensor;
+  /** From its beginning. */
+  readonly offsetBytes: number;
+}
 
 const PLACE = kind<Place>(
   "a Tensor, a part of one or undefined",
@@ -99,6 +78,7 @@ interface RecordedStep {
   write(to: StepWriter<Place>): void;
 }
 
+/** Options of {@link Tape.step}. */
 export interface RecordOptions {
   /** Scratch that each thread needs. Default: none. */
   readonly scratchBytes?: number;
@@ -106,11 +86,13 @@ export interface RecordOptions {
   readonly headRows?: boolean;
 }
 
+/** Options of {@link Tape}. */
 export interface TapeOptions {
   /** Whether parameters get gradients. Default true; without, no memory for them is taken. */
   readonly gradients?: boolean;
 }
 
+/** Options of {@link Tape.compile}. */
 export interface CompileOptions {
   /** Values to read after `forward`. */
   readonly outputs: readonly Tensor[];
@@ -134,6 +116,28 @@ const COMPILE_OPTIONS: OptionTable<CompileOptions> = {
   keepAll: BOOLEAN,
 };
 
+/** Where a share of a gradient goes. */
+export interface GradientTarget {
+  /** The gradient. */
+  readonly into: Tensor;
+  /** Whether something is there already, to add to. */
+  readonly add: boolean;
+}
+
+/** Memory that a graph takes. */
+export interface GraphMemory {
+  /** Its program and values. */
+  readonly blockBytes: number;
+  /** Scratch of each thread. */
+  readonly scratchBytes: number;
+}
+
+/** Options of {@link Tape.input}. */
+/** Options of {@link Tape.input}. */
+/** Options of {@link Tape.input}. */
+/** Options of {@link Tape.input}. */
+/** Options of {@link Tape.input}. */
+/** Options of {@link Tape.input}. */
 export interface InputOptions {
   /** Whether the caller wants its gradient. Default false. */
   readonly needsGradient?: boolean;
@@ -141,7 +145,31 @@ export interface InputOptions {
 
 const INPUT_OPTIONS: OptionTable<InputOptions> = { needsGradient: BOOLEAN };
 
+/**
+ * Automatic differentiation as data. Operations ({@link ops}) record steps of the kernels' program and how to record
+ * their
+ * gradients; {@link Tape.compile} writes one program, forward and backward, with a place for each value for as long as
+ * a step
+ * needs it.
+ *
+ * @example
+ * ```ts
+ * import { Runtime, Tape, ops } from "onebit/nn";
+ *
+ * const tape = new Tape(new Runtime());
+ * const x = tape.input([1, 2], { needsGradient: true }),
+ *   y = ops.activate(tape, "relu2", x);
+ * const graph = tape.compile({ outputs: [y], seeds: [y] });
+ * graph.f32(x).set([3, -1]);
+ * graph.forward();
+ * console.log(graph.f32(y)); // 9, 0
+ * graph.gradient(y).fill(1);
+ * graph.backward();
+ * console.log(graph.gradient(x)); // 6, 0
+ * ```
+ */
 export class Tape {
+  /** Where its graph will run. */
   readonly runtime: Runtime;
   readonly #forward: RecordedStep[] = [];
   readonly #gradientRecorders: (() => void)[] = [];
@@ -208,7 +236,10 @@ export class Tape {
     return value as T;
   }
 
-  /** Records a step. @throws OnebitError `option/invalid` for a field of another kind */
+  /**
+   * Records a step of the kernels by its name. {@link ops} call it.
+   * @throws OnebitError `option/invalid` for a field of another kind, `option/unknown`
+   */
   step<Name extends StepName>(name: Name, fields: StepFields<Name, Place>, options: RecordOptions = {}): void {
     const { scratchBytes = 0, headRows = false } = checkOptions("step", options, RECORD_OPTIONS),
       given = checkFields(name, fields);
@@ -249,7 +280,7 @@ export class Tape {
   }
 
   /** Where to put a share of the gradient of `value`, and whether to add to what is there. Undefined: not wanted. */
-  gradientTarget(value: Tensor): { readonly into: Tensor; readonly add: boolean } | undefined {
+  gradientTarget(value: Tensor): GradientTarget | undefined {
     if (!check("value", value, TENSOR).needsGradient) return undefined;
     const known = this.#gradients.get(value);
     if (known) return { into: known, add: true };
@@ -261,7 +292,10 @@ export class Tape {
     return { into, add: parameter !== undefined };
   }
 
-  /** @throws OnebitError `train/not-enough-memory` before anything is taken */
+  /**
+   * Plans memory and writes the programs.
+   * @throws OnebitError `train/not-enough-memory` before anything is taken; `train/bad-option`, `option/…`
+   */
   compile(options: CompileOptions): Graph {
     const { steps, lifetimes, places, totalBytes } = this.#layOut(options),
       programBytes = steps.length * abi.STEP_BYTES;
@@ -280,8 +314,8 @@ export class Tape {
     return new Graph(this.runtime, base, counts, totalBytes, this.#gradients);
   }
 
-  /** What `compile` would take, in its place. Scratch is per thread. */
-  measure(options: CompileOptions): { readonly blockBytes: number; readonly scratchBytes: number } {
+  /** What `compile` would take, in its place. */
+  measure(options: CompileOptions): GraphMemory {
     const { steps, totalBytes } = this.#layOut(options);
     return { blockBytes: blockBytes(steps, totalBytes), scratchBytes: this.#scratchBytes };
   }
@@ -367,88 +401,6 @@ interface Layout {
 /** Bytes of the program and of the values behind it, at the next multiple of 64. */
 function blockBytes(steps: readonly RecordedStep[], valueBytes: number): number {
   return steps.length * abi.STEP_BYTES + 64 + valueBytes;
-}
-
-interface GraphCounts {
-  /** Steps. */
-  readonly forward: number;
-  readonly backward: number;
-  /** Rows for the steps of inference. */
-  readonly rows: number;
-  readonly headRows: number;
-}
-
-/** A compiled tape: programs in memory, and the places of its values. */
-export class Graph {
-  readonly runtime: Runtime;
-  /** Bytes of all values and gradients that the graph keeps between its steps. */
-  readonly valueBytes: number;
-  readonly #program: number;
-  readonly #counts: GraphCounts;
-  readonly #gradients: ReadonlyMap<Tensor, Tensor>;
-
-  /** @internal */
-  constructor(
-    runtime: Runtime,
-    program: number,
-    counts: GraphCounts,
-    valueBytes: number,
-    gradients: ReadonlyMap<Tensor, Tensor>,
-  ) {
-    this.runtime = runtime;
-    this.#program = program;
-    this.#counts = counts;
-    this.valueBytes = valueBytes;
-    this.#gradients = gradients;
-  }
-
-  forward(position = 0): void {
-    check("position", position, whole(0));
-    this.#run(0, this.#counts.forward, position);
-  }
-
-  /**
-   * Once after each `forward`: it reuses the memory of what only it still needed. Adds to the gradients of parameters.
-   */
-  backward(): void {
-    this.#run(this.#counts.forward, this.#counts.backward);
-  }
-
-  /** Both, in one walk. */
-  forwardBackward(): void {
-    this.#run(0, this.#counts.forward + this.#counts.backward);
-  }
-
-  #run(first: number, nSteps: number, position = 0): void {
-    this.runtime.run(
-      this.#program + first * abi.STEP_BYTES,
-      nSteps,
-      this.#counts.rows,
-      position,
-      this.#counts.headRows,
-    );
-  }
-
-  /** A view of a value: good until memory grows. */
-  f32(tensor: Tensor): Float32Array {
-    return this.runtime.f32(check("tensor", tensor, TENSOR).address, tensor.size);
-  }
-
-  i32(tensor: Tensor): Int32Array {
-    return this.runtime.i32(check("tensor", tensor, TENSOR).address, tensor.size);
-  }
-
-  /** The gradient of a seed or input. @throws OnebitError `train/bad-option` when none flows there */
-  gradient(tensor: Tensor): Float32Array {
-    return this.f32(
-      this.#gradients.get(tensor) ??
-        fail("train/bad-option", "this value has no gradient: wanted a seed, or an input with needsGradient"),
-    );
-  }
-
-  free(): void {
-    this.runtime.free(this.#program);
-  }
 }
 
 export const TAPE = kind<Tape>("a Tape", (value) => value instanceof Tape);

@@ -10,13 +10,15 @@ import type { Parameter } from "./parameter.ts";
 import type { Runtime } from "./runtime.ts";
 import { Tape } from "./tape.ts";
 
-/** value = code · scale */
+/** A rounded matrix: value = code · scale. */
 export interface WeightCodes {
   /** -1, 0, +1 (only -1, +1 with 1 bit), row-major (rows, columns). */
   readonly codes: Int8Array;
   /** Exactly representable in half precision. */
   readonly scale: number;
+  /** Outputs. */
   readonly rows: number;
+  /** Inputs. */
   readonly columns: number;
 }
 

@@ -26,6 +26,7 @@ export interface EncodePartsOptions {
   addEos?: boolean;
 }
 
+/** Options of {@link Tokenizer.encode}. */
 export interface EncodeOptions extends EncodePartsOptions {
   /**
    * Reads the names of control tokens and of all other added tokens (`<think>`, `<tool_call>`) in the text as those
@@ -35,6 +36,7 @@ export interface EncodeOptions extends EncodePartsOptions {
   parseSpecial?: boolean;
 }
 
+/** Options of {@link Tokenizer.decode} and {@link Tokenizer.stream}. */
 export interface DecodeOptions {
   /** Shows control tokens by their names; off by default, they are no part of the text. */
   special?: boolean;
@@ -47,6 +49,7 @@ export interface DecodeOptions {
 
 /** Part of a prompt. */
 export interface TextPart {
+  /** The text. */
   text: string;
   /** Names of added tokens in it are those tokens: text of a template. Never set it on what a user wrote. */
   special: boolean;
@@ -60,10 +63,28 @@ export interface TokenStream {
   end(): string;
 }
 
+/**
+ * Text to ids and back, as the model's file has it.
+ *
+ * @example
+ * ```ts
+ * import { loadTokenizer } from "onebit";
+ *
+ * const tokenizer = await loadTokenizer("model.gguf");
+ * if (tokenizer) {
+ *   const ids = tokenizer.encode("Hello, world");
+ *   console.log(ids.map((id) => tokenizer.tokenText(id)), tokenizer.decode(ids));
+ *   const stream = tokenizer.stream();
+ *   console.log(ids.map((id) => stream.push(id)).join("") + stream.end());
+ * }
+ * ```
+ */
 export interface Tokenizer {
   /** Number of tokens; ids are 0 to `vocabSize` − 1. */
   readonly vocabSize: number;
+  /** The token that begins a text, if there is one. */
   readonly bosId: number | undefined;
+  /** The token that ends a text, if there is one. */
   readonly eosId: number | undefined;
   /** Whether `encode` puts BOS before a text, unless told otherwise. */
   readonly addBos: boolean;
@@ -95,9 +116,15 @@ export interface Tokenizer {
   decode(ids: Iterable<number>, options?: DecodeOptions): string;
   /** A decoder for ids as they come; whatever the portions, the texts together are those of `decode`. */
   stream(options?: DecodeOptions): TokenStream;
-  /** The bytes a token adds to a text; empty for control tokens. */
+  /**
+   * The bytes a token adds to a text; empty for control tokens.
+   * @throws OnebitError `model/bad-token`
+   */
   tokenBytes(id: number): Uint8Array;
-  /** A token as its file writes it: `Ġthe`, `▁the`, `<|eot_id|>`. */
+  /**
+   * A token as its file writes it: `Ġthe`, `▁the`, `<|eot_id|>`.
+   * @throws OnebitError `model/bad-token`
+   */
   tokenText(id: number): string;
   /** The id of a token as its file writes it. */
   tokenId(text: string): number | undefined;

@@ -17,8 +17,11 @@ export type { Checkpoint, CheckpointArray, CheckpointContents } from "./checkpoi
 
 /** A later checkpoint that could not be read and was skipped. */
 export interface SkippedCheckpoint {
+  /** Where it is. */
   readonly path: string;
+  /** Of the error. */
   readonly code: ErrorCode;
+  /** Its message. */
   readonly reason: string;
 }
 

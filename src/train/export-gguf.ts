@@ -23,6 +23,7 @@ import { type ModelTensor, codesOf, floatsOf, modelTensors, rowPieces } from "./
 import type { TrainedModel } from "./trained-model.ts";
 import { vocabularyMetadata } from "./vocabulary.ts";
 
+/** How weights are written. */
 export interface GgufExportOptions {
   /**
    * Ternary linears; all of these are exact. TQ2_0 (2.06 bits a weight, the fastest), TQ1_0 (1.69 bits), both for rows
@@ -36,6 +37,7 @@ export interface GgufExportOptions {
   readonly embedding?: FloatType;
 }
 
+/** A tensor type for weights that are not of low bits. */
 export type FloatType = "F32" | "F16" | "Q8_0";
 const FLOAT_TYPE = oneOf("F32", "F16", "Q8_0");
 export const GGUF_EXPORT_OPTIONS: OptionTable<GgufExportOptions> = {
@@ -70,6 +72,7 @@ export async function exportGguf(
   return writeGguf(sink, { metadata, tensors });
 }
 
+/** `general.architecture` of an exported file. */
 export type ArchitectureName = "bitnet" | "bitnet-b1.58" | "llama";
 
 /** Shapes that GGUF cannot hold, and why. */
@@ -103,7 +106,21 @@ const REFUSALS: readonly (readonly [(shape: TransformerShape) => boolean, string
   ],
 ];
 
-/** @throws OnebitError `model/unsupported-architecture` */
+/**
+ * The architecture that a GGUF file of this shape names. With sub-norms: `bitnet` with SiLU, `bitnet-b1.58` with
+ * squared
+ * ReLU; without: `llama`.
+ *
+ * @throws OnebitError `model/unsupported-architecture` for a shape that no GGUF engine computes; `option/invalid`
+ * @example
+ * ```ts
+ * import { BitNetTransformer } from "onebit/nn";
+ * import { ggufArchitectureOf } from "onebit/train";
+ *
+ * const { shape } = new BitNetTransformer({ numTokens: 256, dim: 32, depth: 1, heads: 4 });
+ * console.log(ggufArchitectureOf(shape)); // bitnet
+ * ```
+ */
 export function ggufArchitectureOf(shape: TransformerShape): ArchitectureName {
   check("shape", shape, OBJECT as Kind<unknown>);
   const refusal = REFUSALS.find(([applies]) => applies(shape));

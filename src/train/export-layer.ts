@@ -13,10 +13,11 @@ import { GGUF_EXPORT_OPTIONS, type GgufExportOptions, exportGguf } from "./expor
 import { type TrainedModel, memorySink } from "./trained-model.ts";
 import { type TrainedVocabulary, byteVocabulary } from "./vocabulary.ts";
 
+/** Options of {@link transformerGguf}. */
 export interface LayerExportOptions extends GgufExportOptions {
-  /** Default: bytes, for transformers of 256 tokens and more. */
+  /** Its tokens. Default: bytes, for transformers of 256 tokens and more. */
   readonly vocabulary?: TrainedVocabulary;
-  /** Default "onebit". */
+  /** What the model is called. Default "onebit". */
   readonly name?: string;
 }
 
@@ -56,7 +57,21 @@ export function trainedModelOf(
   };
 }
 
-/** @throws OnebitError as {@link Training.gguf}; `model/missing-tensor` for a packed transformer */
+/**
+ * A transformer of the layers as the bytes of a GGUF file, which `load` and other engines read.
+ *
+ * @throws OnebitError as {@link Training.gguf}; `model/missing-tensor` for a packed transformer
+ * @example
+ * ```ts
+ * import { load } from "onebit";
+ * import { BitNetTransformer } from "onebit/nn";
+ * import { transformerGguf } from "onebit/train";
+ *
+ * const transformer = new BitNetTransformer({ numTokens: 256, dim: 64, depth: 1, heads: 4, ffMult: 2 });
+ * await using model = await load(await transformerGguf(transformer), { contextLength: 64 });
+ * console.log(await model.generate("She", { maxTokens: 4 }).result());
+ * ```
+ */
 export async function transformerGguf(
   transformer: BitNetTransformer,
   given: LayerExportOptions = {},

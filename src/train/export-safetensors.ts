@@ -25,8 +25,13 @@ import { type ModelTensor, codesOf, floatsOf, modelTensors, rowPieces } from "./
 import type { TrainedModel } from "./trained-model.ts";
 import { requireRoom, vocabularyConfigJson, vocabularyJson } from "./vocabulary.ts";
 
+/** Options of {@link Training.safetensors}. */
 export interface SafetensorsExportOptions {
-  /** Linears of low bits, see above. Default "packed"; masters only of ternary models. */
+  /**
+   * Linears of low bits: `packed` are the codes, exactly what was trained; `masters` are the floats behind them, which
+   * training
+   * can go on from, of ternary models only. Default "packed".
+   */
   readonly weights?: "packed" | "masters";
 }
 

@@ -17,8 +17,9 @@ import {
 } from "./checkpoint.ts";
 import { type RewoundMetrics, rewindMetrics } from "./metrics.ts";
 
-/** Files of the folder: the log, one JSON line a measurement; its curves; and the lock of the running training. */
+/** Name of the log in the folder of a training: one line of JSON for each measurement. */
 export const METRICS_FILE = "metrics.jsonl";
+/** Name of the curves in the folder of a training. */
 export const PLOT_FILE = "loss.svg";
 const LOCK_FILE = "training.lock";
 

@@ -9,11 +9,13 @@ import type { Axis, Curve } from "./plot-scale.ts";
 
 export type { Curve } from "./plot-scale.ts";
 
+/** Options of {@link lossPlotSvg}. */
 export interface LossPlotOptions {
+  /** What the image shows. */
   readonly title: string;
-  /** Default "step". */
+  /** Below the axis of steps. Default "step". */
   readonly xLabel?: string;
-  /** Default "loss (nats per token)". */
+  /** Beside the axis of losses. Default "loss (nats per token)". */
   readonly yLabel?: string;
   /** For those who do not see the image. Default: where each curve begins, ends and is lowest. */
   readonly description?: string;
@@ -62,7 +64,18 @@ const STROKES: readonly { readonly light: string; readonly dark: string; readonl
   { light: "#a8487f", dark: "#e39ac4", dash: "9 3 2 3" },
 ];
 
-/** @throws OnebitError `train/bad-option` */
+/**
+ * Curves as an SVG image: one file, no script, readable on light and dark pages and without colours.
+ *
+ * @throws OnebitError `train/bad-option`, `option/unknown`
+ * @example
+ * ```ts
+ * import { lossPlotSvg } from "onebit/train";
+ *
+ * const points: [number, number][] = [[0, 5.5], [100, 2.5], [200, 2.1]];
+ * console.log(lossPlotSvg([{ name: "training", points }], { title: "My model" }));
+ * ```
+ */
 export function lossPlotSvg(given: readonly Curve[], givenOptions: LossPlotOptions): string {
   const curves = check("curves", given, CURVES, "train/bad-option"),
     options = checkOptions("lossPlotSvg", givenOptions, LOSS_PLOT_OPTIONS, { code: "train/bad-option" });

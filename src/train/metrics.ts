@@ -10,6 +10,7 @@ import { TEXT, check } from "../core/options.ts";
 import { fileStoreOf } from "../core/platform.ts";
 import type { Platform } from "../core/platform.ts";
 
+/** A line of the log of a training. */
 export interface MetricRecord {
   /** Optimiser steps done; each line's is above the one before. */
   readonly step: number;
@@ -21,9 +22,11 @@ export interface MetricRecord {
   readonly validationLoss?: number;
   /** The validation loss in bits for each byte of text. */
   readonly bitsPerByte?: number;
+  /** The rate of the step. */
   readonly learningRate?: number;
   /** Norm of the whole gradient, before clipping. */
   readonly gradNorm?: number;
+  /** Mean speed since the last record. */
   readonly tokensPerSecond?: number;
   /** Time spent training, over all the runs that made this step. */
   readonly elapsedMs: number;
@@ -58,9 +61,16 @@ export function formatMetric(record: MetricRecord): string {
 
 /**
  * The records of a log. A last line without its newline, which a killed process leaves, is not one.
+ *
  * @param name of the log, for messages
  * @throws OnebitError `train/bad-data` naming the first line that is no record, or whose step is not above the one
- * before
+ *   before; `option/invalid`
+ * @example
+ * ```ts
+ * import { parseMetrics } from "onebit/train";
+ *
+ * console.log(parseMetrics('{"step":10,"tokens":20480,"trainLoss":2.5,"elapsedMs":900}\n')[0].trainLoss);
+ * ```
  */
 export function parseMetrics(text: string, name = "metrics"): MetricRecord[] {
   check("text", text, TEXT);
@@ -90,7 +100,9 @@ function readRecords(text: string, name: string): { readonly records: MetricReco
 
 /** A log that could not be used as it was, and stands under another name now. */
 export interface LogSetAside {
+  /** Where it stands now. */
   readonly path: string;
+  /** What was wrong with it. */
   readonly reason: string;
 }
 

@@ -22,6 +22,7 @@ import { TransformerTrainer } from "./transformer-trainer.ts";
 export interface TrainingOptions extends RecipeOptions {
   /** The training text: any bytes for a vocabulary of 256, UTF-8 for byte pairs. It must not change. */
   readonly text: Uint8Array;
+  /** Files and threads. */
   readonly platform: Platform;
   /** Default: one per processor; 1 for small models and without threads. Any number gives the same bits. */
   readonly threads?: number;

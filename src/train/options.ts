@@ -28,16 +28,30 @@ import type { Preset, Recipe, Settings } from "./recipe.ts";
  * `activationBits` 8 (32 where weights are floats), `warmupSteps` at most a tenth of `steps`.
  */
 export interface RecipeOptions extends Partial<Recipe>, Partial<Settings> {
-  /** Default "shakespeare". */
+  /** What everything else is a change of. Default "shakespeare". */
   readonly preset?: PresetName;
 }
 
+/** A whole recipe, and settings. */
 export interface ResolvedOptions {
+  /** What decides the weights. */
   readonly recipe: Recipe;
+  /** What is reported and kept. */
   readonly settings: Settings;
 }
 
-/** @throws OnebitError `train/bad-option` naming the option, `option/unknown` */
+/**
+ * From what a caller says, and a preset, to a whole recipe that is known to make sense.
+ *
+ * @throws OnebitError `train/bad-option` naming the option, `option/unknown`
+ * @example
+ * ```ts
+ * import { resolveOptions } from "onebit/train";
+ *
+ * const { recipe } = resolveOptions({ preset: "tiny", steps: 1000, dim: 128 });
+ * console.log(recipe.headDim, recipe.warmupSteps); // 32 20
+ * ```
+ */
 export function resolveOptions(options: RecipeOptions = {}): ResolvedOptions {
   return resolveChecked(
     checkOptions("resolveOptions", options, RECIPE_OPTIONS, { code: "train/bad-option", meanings: RECIPE_MEANINGS }),

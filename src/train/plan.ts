@@ -17,8 +17,11 @@ import { countParameters, parameterShapes } from "../nn/transformer-parameters.t
 import type { Recipe } from "./recipe.ts";
 import { checkedRecipe, shapeOf } from "./options.ts";
 
+/** What a training will take. */
 export interface TrainingPlan {
+  /** Weights, gains and embedding. */
   readonly parameters: number;
+  /** Tokens of a step: batch · seqLength · accumulation. */
   readonly tokensPerStep: number;
   /** Weights, gradients and two moments: 16 bytes a parameter, of which a checkpoint holds 12. */
   readonly stateBytes: number;
@@ -32,6 +35,7 @@ export interface TrainingPlan {
   readonly totalBytes: number;
 }
 
+/** Options of {@link planTraining}. */
 export interface PlanOptions {
   /** Default 1. */
   readonly threads?: number;
@@ -45,8 +49,18 @@ const PLAN_OPTIONS: OptionTable<PlanOptions> = { threads: whole(1, THREADS_MAX),
 const RUNTIME_BYTES = 256 * 1024;
 
 /**
+ * What a training of this recipe will take, computed before any of it is taken.
+ *
  * @throws OnebitError `train/not-enough-memory` when WebAssembly or the platform has less than it takes, with both
- * numbers
+ *   numbers; `train/bad-option`, `option/…`
+ * @example
+ * ```ts
+ * import { planTraining, resolveOptions } from "onebit/train";
+ *
+ * const { recipe } = resolveOptions({ preset: "tiny" });
+ * const { parameters, totalBytes } = planTraining(recipe);
+ * console.log(parameters, totalBytes);
+ * ```
  */
 export function planTraining(given: Recipe, options: PlanOptions = {}): TrainingPlan {
   const { threads = 1, platform } = checkOptions("planTraining", options, PLAN_OPTIONS),
@@ -94,7 +108,18 @@ export function planTraining(given: Recipe, options: PlanOptions = {}): Training
  */
 const THREADS_PAY_FROM = 1e9;
 
-/** As many threads as a training gains from. The weights are the same bits with any number. */
+/**
+ * As many threads as a training gains from: 1 for a small one. The weights are the same bits with any number.
+ *
+ * @throws OnebitError `train/bad-option`, `option/…`
+ * @example
+ * ```ts
+ * import { nodePlatform } from "onebit";
+ * import { defaultThreads, resolveOptions } from "onebit/train";
+ *
+ * console.log(defaultThreads(resolveOptions({ preset: "tiny" }).recipe, nodePlatform())); // 1
+ * ```
+ */
 export function defaultThreads(given: Recipe, platform: Platform): number {
   const recipe = checkedRecipe(given);
   if (check("platform", platform, PLATFORM).spawnThread === undefined) return 1;

@@ -6,7 +6,9 @@
 import { fail } from "../core/errors.ts";
 import { type Kind, OBJECT, TEXT, kind, list } from "../core/options.ts";
 
+/** A line of a plot. */
 export interface Curve {
+  /** For the legend. */
   readonly name: string;
   /** (x, y), x rising: steps and losses. Where a number is not finite, or beyond ±10^15, the line has a gap. */
   readonly points: readonly (readonly [x: number, y: number])[];

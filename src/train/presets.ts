@@ -5,6 +5,7 @@
  */
 import type { Preset } from "./recipe.ts";
 
+/** The name of one of {@link PRESETS}. */
 export type PresetName = "shakespeare" | "enwik8" | "tiny";
 
 /** Shared by all presets: the BitNet papers' ternary transformer over the 256 bytes. */
@@ -25,6 +26,7 @@ const BITNET = {
   maxBytes: 0,
 } as const;
 
+/** Recipes that are known to work, to begin from: ternary transformers over the 256 bytes. */
 export const PRESETS: Readonly<Record<PresetName, Preset>> = {
   shakespeare: {
     ...BITNET,

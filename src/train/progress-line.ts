@@ -5,15 +5,19 @@
  */
 import { type OptionTable, check, checkOptions, kind, required } from "../core/options.ts";
 
+/** What {@link formatTrainingProgress} shows. */
 export interface TrainingProgress {
   /** Steps done. */
   readonly step: number;
+  /** All steps. */
   readonly totalSteps: number;
   /** The latest training loss; absent before the first. */
   readonly loss?: number;
   /** The latest validation loss. */
   readonly validationLoss?: number;
+  /** Speed. */
   readonly tokensPerSecond?: number;
+  /** Time yet to go. */
   readonly etaMs?: number;
 }
 
@@ -28,7 +32,17 @@ const TRAINING_PROGRESS: OptionTable<TrainingProgress> = {
   etaMs: NUMBER,
 };
 
-/** `step 120/1000 (12 %) · loss 2.345 · validation 2.401 · 12.3k tokens/s · 1 h 02 min left` */
+/**
+ * One line of a terminal: `step 120/1000 (12 %) · loss 2.345 · validation 2.401 · 12.3k tokens/s · 1 h 02 min left`.
+ *
+ * @throws OnebitError `option/…`
+ * @example
+ * ```ts
+ * import { formatTrainingProgress } from "onebit/train";
+ *
+ * console.log(formatTrainingProgress({ step: 120, totalSteps: 1000, loss: 2.345, etaMs: 3_720_000 }));
+ * ```
+ */
 export function formatTrainingProgress(progress: TrainingProgress): string {
   const { step, totalSteps, loss, validationLoss, tokensPerSecond, etaMs } = checkOptions(
     "progress",
@@ -47,8 +61,18 @@ export function formatTrainingProgress(progress: TrainingProgress): string {
 
 /**
  * Time yet to go at the mean speed of this run.
+ *
  * @param doneSteps steps of this run, not those before a checkpoint it resumed from
+ * @param leftSteps steps yet to do
+ * @param elapsedMs time this run has taken
  * @returns undefined before there is a speed
+ * @throws OnebitError `option/invalid`
+ * @example
+ * ```ts
+ * import { estimateLeftMs } from "onebit/train";
+ *
+ * console.log(estimateLeftMs(10, 90, 1000)); // 9000
+ * ```
  */
 export function estimateLeftMs(doneSteps: number, leftSteps: number, elapsedMs: number): number | undefined {
   for (const [name, value] of Object.entries({ doneSteps, leftSteps, elapsedMs })) check(name, value, NUMBER);

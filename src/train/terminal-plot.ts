@@ -7,6 +7,7 @@ import { BOOLEAN, type OptionTable, check, checkOptions, required, whole } from 
 import { CURVES, axesOf, isDrawable } from "./plot-scale.ts";
 import type { Axis, Curve } from "./plot-scale.ts";
 
+/** Options of {@link lossPlotText}. */
 export interface TerminalPlotOptions {
   /** Characters in a line, 24 to 1000. */
   readonly width: number;
@@ -34,7 +35,19 @@ const DOTS = [
 ];
 const NO_CURVE = -1;
 
-/** @returns lines with a newline each @throws OnebitError `train/bad-option` */
+/**
+ * Curves in characters, for a terminal: Braille dots, 2 × 4 to a character.
+ *
+ * @returns lines with a newline each
+ * @throws OnebitError `train/bad-option`, `option/unknown`
+ * @example
+ * ```ts
+ * import { lossPlotText } from "onebit/train";
+ *
+ * const points: [number, number][] = [[0, 5.5], [100, 2.5], [200, 2.1]];
+ * console.log(lossPlotText([{ name: "training", points }], { width: 60, height: 12 }));
+ * ```
+ */
 export function lossPlotText(given: readonly Curve[], options: TerminalPlotOptions): string {
   const curves = check("curves", given, CURVES, "train/bad-option");
   const {

@@ -10,12 +10,14 @@ import { TRAINING_DATA_BYTES_MAX } from "../core/limits.ts";
 import { isRefusedMemory, withMemory } from "../core/refused-memory.ts";
 import { type OptionTable, SIGNAL, check, checkOptions, kind, whole } from "../core/options.ts";
 
+/** Options of {@link readTextFile}. */
 export interface TextFileOptions {
   /**
    * Take this many bytes from the beginning of the (inflated) data; the rest is neither inflated nor checked. Default:
    * all of it.
    */
   readonly maxBytes?: number;
+  /** Ends the reading, which then throws `aborted`. */
   readonly signal?: AbortSignal;
 }
 
@@ -27,11 +29,21 @@ const GZIP_SLICE_BYTES = 64 * 1024;
 const PLAIN_SLICE_BYTES = 16 * 1024 * 1024;
 
 /**
- * The data of `source`. A gzip file is known by its first two bytes, 1f 8b, which no text has.
+ * Reads training data, inflated when it is a gzip file, which is known by its first two bytes, 1f 8b.
+ *
  * @returns at most `maxBytes` bytes in fresh memory, at least one
  * @throws OnebitError `train/bad-data` when it is empty, above 1 GiB with no `maxBytes`, or a gzip file that is
- * damaged,
- *   cut short or several in one; `train/bad-option`; `train/not-enough-memory`; `file/read`; `aborted`
+ *   damaged, cut short or several in one; `train/bad-option`; `train/not-enough-memory`; `file/read`; `option/…`;
+ *   `aborted`
+ * @example
+ * ```ts
+ * import { nodePlatform } from "onebit";
+ * import { readTextFile } from "onebit/train";
+ *
+ * const source = await nodePlatform().openFile("text.txt");
+ * console.log((await readTextFile(source, { maxBytes: 100 })).length);
+ * await source.close();
+ * ```
  */
 export async function readTextFile(given: ByteSource, options: TextFileOptions = {}): Promise<Uint8Array> {
   const { maxBytes = Infinity, signal } = checkOptions("readTextFile", options, TEXT_FILE_OPTIONS, {

@@ -19,13 +19,23 @@ export interface QuantizedMatrix {
   readonly scale: number;
 }
 
+/** A trained transformer: shape, vocabulary, weights. */
 export interface TrainedModel {
+  /** Its sizes, and how it rounds. */
   readonly shape: TransformerShape;
+  /** What it is called in its files. */
   readonly name: string;
+  /** Its tokens. */
   readonly vocabulary: TrainedVocabulary;
-  /** f32 master weights by their GGUF names (`blk.0.attn_q.weight`), matrices row-major. */
+  /**
+   * f32 master weights by their GGUF names (`blk.0.attn_q.weight`), matrices row-major.
+   * @throws OnebitError `model/missing-tensor`
+   */
   tensor(name: string): Float32Array;
-  /** Codes and scale of a linear (`blk.N.attn_q.weight`, …) of a 1- or 1.58-bit model. */
+  /**
+   * Codes and scale of a linear (`blk.N.attn_q.weight`, …) of a 1- or 1.58-bit model.
+   * @throws OnebitError `model/missing-tensor`, `option/invalid`
+   */
   quantized(name: string): QuantizedMatrix;
 }
 

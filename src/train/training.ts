@@ -52,8 +52,19 @@ export interface TrainingParts {
   readonly signal?: AbortSignal;
 }
 
+/** A file of {@link Training.safetensors}. */
+export interface ExportedFile {
+  /** Its name in the folder. */
+  readonly name: string;
+  /** What it holds. */
+  readonly bytes: Uint8Array;
+}
+
+/** The checkpoint that a training went on from. */
 export interface ResumedFrom {
+  /** Where it is. */
   readonly path: string;
+  /** Steps done then. */
   readonly step: number;
   /** Later checkpoints that were damaged, newest first. */
   readonly skipped: readonly SkippedCheckpoint[];
@@ -62,13 +73,33 @@ export interface ResumedFrom {
 /** Ids of the default prompt of samples. */
 const PROMPT_TOKENS = 32;
 
-/** A training that is ready to run, or ran. Iterate over it once; export whenever no step runs; then close it. */
+/**
+ * A training that is ready to run, or ran: {@link openTraining} makes it. Iterate over it once; export whenever no step
+ * runs;
+ * then close it.
+ *
+ * @example
+ * ```ts
+ * import { openTraining } from "onebit/train";
+ *
+ * const text = new TextEncoder().encode("She sells sea shells by the sea shore.\n".repeat(50));
+ * const training = await openTraining({ text, preset: "tiny", steps: 2, name: "shells" });
+ * console.log(training.plan.parameters, (await training.validate(1))?.bitsPerByte);
+ * for await (const event of training) console.log(event.kind, event.step);
+ * for (const { name, bytes } of await training.safetensors()) console.log(name, bytes.length);
+ * await training.close();
+ * ```
+ */
 export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
+  /** What it takes. */
   readonly plan: TrainingPlan;
+  /** What decides its weights. */
   readonly recipe: Recipe;
+  /** What is reported and kept. */
   readonly settings: Settings;
+  /** What the model is called in its files. */
   readonly name: string;
-  /** Absent for a training that begins. */
+  /** The checkpoint it went on from; undefined for a training that begins. */
   readonly resumedFrom: ResumedFrom | undefined;
   /** A log of the folder that was damaged; what could be read of it goes on. */
   readonly logSetAside: LogSetAside | undefined;
@@ -131,8 +162,9 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   }
 
   /**
-   * A GGUF file of the model as it is now. @throws OnebitError `model/unsupported-architecture`, `model/bad-shape` for
-   * shapes that GGUF cannot hold
+   * A GGUF file of the model as it is now.
+   * @throws OnebitError `model/unsupported-architecture` for a shape that no GGUF engine computes; `model/bad-shape`
+   *   when a row divides into no block of an allowed type; `tensor/bad-data`, `train/not-enough-memory`, `option/…`
    */
   async gguf(options: GgufExportOptions = {}): Promise<Uint8Array> {
     return await withMemory("train/not-enough-memory", "the GGUF file of the model", async () => {
@@ -143,14 +175,12 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   }
 
   /**
-   * The files of a Hugging Face folder of the model as it is now.
-   * @throws OnebitError as {@link Training.gguf}; `tensor/bad-data`
+   * The files of a Hugging Face folder of the model as it is now: config.json, tokenizer files, model.safetensors.
+   * @throws OnebitError as {@link Training.gguf}; `option/invalid` for masters of a binary model
    */
-  async safetensors(
-    options: SafetensorsExportOptions = {},
-  ): Promise<{ readonly name: string; readonly bytes: Uint8Array }[]> {
+  async safetensors(options: SafetensorsExportOptions = {}): Promise<ExportedFile[]> {
     return await withMemory("train/not-enough-memory", "the safetensors files of the model", async () => {
-      const written: { name: string; bytes: Uint8Array }[] = [];
+      const written: ExportedFile[] = [];
       for (const file of safetensorsFolder(
         this.model,
         checkOptions("safetensors", options, SAFETENSORS_EXPORT_OPTIONS),
@@ -163,7 +193,11 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
     });
   }
 
-  /** How well it predicts the validation part; undefined when there is none. @param maxWindows 0 for all */
+  /**
+   * How well it predicts the validation part; undefined when there is none.
+   * @param maxWindows windows to judge; 0 for all
+   * @throws OnebitError `aborted`, `train/not-enough-memory`, `option/invalid`
+   */
   async validate(maxWindows = 0): Promise<Validation | undefined> {
     const { trainer, data, breather, signal } = this.#parts;
     check("maxWindows", maxWindows, whole(0));
@@ -178,6 +212,7 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
     await runtime.close().finally(() => folder?.release());
   }
 
+  /** {@link Training.close}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -300,7 +335,18 @@ export class Training implements AsyncIterable<TrainEvent>, AsyncDisposable {
   }
 }
 
-/** The curves of a log, for {@link lossPlotSvg} and lossPlotText. */
+/**
+ * The curves of a log, for {@link lossPlotSvg} and {@link lossPlotText}.
+ *
+ * @throws OnebitError `option/invalid`
+ * @example
+ * ```ts
+ * import { lossCurves, lossPlotText, parseMetrics } from "onebit/train";
+ *
+ * const metrics = parseMetrics('{"step":10,"tokens":20480,"trainLoss":2.5,"elapsedMs":900}\n');
+ * console.log(lossPlotText(lossCurves(metrics), { width: 60, height: 12 }));
+ * ```
+ */
 export function lossCurves(given: readonly MetricRecord[]): Curve[] {
   const metrics = check(
     "metrics",

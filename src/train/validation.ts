@@ -10,6 +10,7 @@ import { NO_TARGET } from "./dataset.ts";
 import type { Recipe } from "./recipe.ts";
 import type { TransformerTrainer } from "./transformer-trainer.ts";
 
+/** How well a model in training predicts text that it never sees. */
 export interface Validation {
   /** Mean natural-log loss for each token. */
   readonly loss: number;

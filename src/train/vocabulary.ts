@@ -11,6 +11,7 @@ import type { TrainedBpe } from "../tokenizer/train-bpe.ts";
 import { type Tokenizer, tokenizerFromGguf } from "../tokenizer/tokenizer.ts";
 import { TOKEN_CONTROL, TOKEN_NORMAL, TOKEN_UNUSED } from "../tokenizer/vocabulary.ts";
 
+/** The tokens of a trained model. */
 export interface TrainedVocabulary {
   /** In the byte alphabet; ids 0 to 255 are the bytes. Control tokens' names as they are. */
   readonly tokens: readonly string[];

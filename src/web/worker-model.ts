@@ -29,6 +29,7 @@ import { WorkerTokenizer } from "./worker-tokenizer.ts";
 /** The sources a worker accepts: a URL (relative to the page), a file or its bytes. */
 export type WorkerModelSource = string | URL | Blob | Uint8Array;
 
+/** Options of {@link loadInWorker}. */
 export interface WorkerLoadOptions extends Omit<LoadModelOptions, "platform"> {
   /**
    * A worker whose script calls `serve()` of "onebit/worker-host"; it stays yours, also after `close`. Default: one
@@ -105,7 +106,20 @@ function split<Options extends { readonly signal?: AbortSignal; readonly onProgr
   });
 }
 
-/** See `Model` for what the members do; what takes no time there is a promise here. */
+/**
+ * A model in a worker; {@link loadInWorker} makes it. Its members do what those of `Model` of "onebit" do; what needs
+ * the
+ * worker is a promise.
+ *
+ * @example
+ * ```ts
+ * import { loadInWorker } from "onebit/worker";
+ *
+ * const model = await loadInWorker("model.gguf", { contextLength: 256 });
+ * console.log(model.config.name, await model.tokenizer.encode("Hello"), await model.logits([1, 2]));
+ * await model.close();
+ * ```
+ */
 export class WorkerModel implements AnyModel {
   readonly #connection: Connection<Calls>;
   readonly #facts: ModelFacts;
@@ -120,46 +134,64 @@ export class WorkerModel implements AnyModel {
     this.#stop = stop;
   }
 
+  /** What the file says of the model. */
   get config(): ModelFacts["config"] {
     return this.#facts.config;
   }
+  /** Positions allocated: prompt and reply together. */
   get contextLength(): number {
     return this.#facts.contextLength;
   }
+  /** Logits a row. */
   get vocabSize(): number {
     return this.#facts.vocabSize;
   }
+  /** Bytes that the worker's model takes. */
   get memory(): ModelFacts["memory"] {
     return this.#facts.memory;
   }
+  /** The kernels and threads it runs on. */
   get engine(): ModelFacts["engine"] {
     return this.#facts.engine;
   }
+  /** What is wrong with its weights. */
   get warnings(): ModelFacts["warnings"] {
     return this.#facts.warnings;
   }
+  /** Whether the file has a vocabulary. */
   get hasTokenizer(): boolean {
     return this.#facts.hasTokenizer;
   }
+  /** Time the loading took. */
   get loadMs(): number {
     return this.#facts.loadMs;
   }
+  /** Names that the option `chatTemplate` knows. */
   get chatTemplateNames(): readonly string[] {
     return this.#facts.chatTemplateNames;
   }
 
-  /** @throws OnebitError `tokenizer/missing` */
+  /**
+   * Text to ids and back.
+   * @throws OnebitError `tokenizer/missing`
+   */
   get tokenizer(): WorkerTokenizer {
     this.#tokenizer ??= new WorkerTokenizer(this.#connection, this.#facts.tokenizer);
     return this.#tokenizer;
   }
 
-  /** @throws OnebitError `engine/worker-lost` */
+  /**
+   * Ids in the KV cache.
+   * @throws OnebitError `engine/worker-lost`
+   */
   get cachedIds(): Promise<readonly number[]> {
     return this.#connection.call("cachedIds", []).done;
   }
 
-  /** @throws OnebitError (while iterating) as `Model.generate`; `engine/worker-lost` when the worker dies */
+  /**
+   * Continues a text, or ids.
+   * @throws OnebitError (while iterating) as `Model.generate`; `engine/worker-lost` when the worker dies
+   */
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): WorkerGeneration {
     return new WorkerGeneration((onPiece) => {
       const [others, listener] = split("generate", options);
@@ -167,7 +199,10 @@ export class WorkerModel implements AnyModel {
     });
   }
 
-  /** @throws OnebitError (while iterating) as `Model.chat`; `engine/worker-lost` when the worker dies */
+  /**
+   * Answers the last message by the model's chat template.
+   * @throws OnebitError (while iterating) as `Model.chat`; `engine/worker-lost` when the worker dies
+   */
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): WorkerGeneration {
     return new WorkerGeneration((onPiece) => {
       const [others, listener] = split("chat", options);
@@ -175,7 +210,10 @@ export class WorkerModel implements AnyModel {
     });
   }
 
-  /** @throws OnebitError as `Model.embed`; `engine/worker-lost` when the worker dies */
+  /**
+   * Texts to vectors of `config.nEmbd` numbers.
+   * @throws OnebitError as `Model.embed`; `engine/worker-lost` when the worker dies
+   */
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
     const [others, listener] = split("embed", options);
     return await this.#connection.call("embed", [texts, others], listener).done;
@@ -195,7 +233,10 @@ export class WorkerModel implements AnyModel {
     return await this.#connection.call("chatPrompt", [messages, options]).done;
   }
 
-  /** @throws OnebitError as `Model.perplexity`; `engine/worker-lost` */
+  /**
+   * How well the model predicts a text.
+   * @throws OnebitError as `Model.perplexity`; `engine/worker-lost`
+   */
   async perplexity(input: string | readonly number[], options: PerplexityOptions = {}): Promise<Perplexity> {
     const [others, listener] = split("perplexity", options);
     return await this.#connection.call("perplexity", [input, others], listener).done;
@@ -215,6 +256,7 @@ export class WorkerModel implements AnyModel {
     return this.#closing;
   }
 
+  /** {@link WorkerModel.close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -232,6 +274,15 @@ type OnPiece = ((piece: Piece) => void) | undefined;
  *
  * Nothing runs before the first of these; it can be iterated once. Leaving the loop early ends it as "aborted". The
  * worker computes at most 32 pieces ahead of the loop.
+ *
+ * @example
+ * ```ts
+ * import { loadInWorker } from "onebit/worker";
+ *
+ * const model = await loadInWorker("model.gguf", { contextLength: 256 });
+ * for await (const { text } of model.generate("Once", { maxTokens: 4 })) console.log(text);
+ * await model.close();
+ * ```
  */
 export class WorkerGeneration implements AnyGeneration {
   readonly #start: (onPiece: OnPiece) => Call<GenerationResult>;
@@ -256,7 +307,10 @@ export class WorkerGeneration implements AnyGeneration {
     this.#result.catch(() => {});
   }
 
-  /** @throws OnebitError `option/invalid` the second time */
+  /**
+   * Runs it, a piece for each id.
+   * @throws OnebitError `option/invalid` the second time
+   */
   [Symbol.asyncIterator](): AsyncIterator<Piece> {
     if (this.#isStarted)
       fail("option/invalid", "a generation can be iterated only once: keep its pieces, or call generate again");
@@ -273,6 +327,7 @@ export class WorkerGeneration implements AnyGeneration {
     return this.#result;
   }
 
+  /** The whole text. */
   async text(): Promise<string> {
     return (await this.result()).text;
   }

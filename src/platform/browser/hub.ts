@@ -17,7 +17,19 @@ import type { FileAccess, FileWorker } from "./opfs-access.ts";
 /** Web Crypto hashes only data that is in memory as a whole; these take a file piece by piece. */
 const HASHES = { sha1, sha256 };
 
-/** @throws OnebitError `hub/unavailable` from the stores if the page is not secure or storage is switched off */
+/**
+ * A place for models in a browser: the origin private file system, or a Cache where there is none.
+ *
+ * @throws OnebitError `hub/unavailable`, when it is used, where a page is not secure or storage is switched off
+ * @example
+ * ```ts
+ * import type { Platform } from "onebit";
+ * import { browserHub, platformWithHub, pull } from "onebit/hub";
+ *
+ * const platform: Platform = { ...platformWithHub(), hub: { ...browserHub(), environment: () => undefined } };
+ * await pull("hf:owner/repo", { platform });
+ * ```
+ */
 export function browserHub(): HubPlatform {
   const store = (name: string): ModelStore => (hasPrivateFiles() ? privateFiles(name) : cacheEntries(name));
   return {

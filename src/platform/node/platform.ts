@@ -9,7 +9,17 @@ import { nodeFileStore } from "./files.ts";
 import { nodeHub } from "./hub.ts";
 import { openFile } from "./source.ts";
 
-/** The platform on Node's built-in modules. */
+/**
+ * The platform over Node's built-in modules, to change one thing of it: {@link load} finds it by itself.
+ *
+ * @example
+ * ```ts
+ * import { load, nodePlatform } from "onebit";
+ *
+ * await using model = await load("model.gguf", { platform: { ...nodePlatform(), nCores: 1 } });
+ * console.log(model.engine.threads); // 1
+ * ```
+ */
 export function nodePlatform(): Platform {
   const os = process.getBuiltinModule("node:os"),
     path = process.getBuiltinModule("node:path");
