@@ -8,6 +8,7 @@ import { type Kind, OBJECT, check } from "./core/options.ts";
 import { packagePart } from "./core/package-part.ts";
 import { DEFAULT_MODEL_THREADS, defaultModelBytes } from "./default-model.ts";
 import { NOT_ALLOWED } from "./web/connection.ts";
+import { fetchKernels } from "./web/worker-kernels.ts";
 import {
   type StartedWorker,
   type WorkerLoadOptions,
@@ -41,22 +42,23 @@ export type { WorkerTokenizer } from "./web/worker-tokenizer.ts";
  * ```
  */
 export async function loadInWorker(source?: WorkerModelSource, options: WorkerLoadOptions = {}): Promise<WorkerModel> {
-  if (source !== undefined) return await loadInWorkerOf(startBlobWorker, source, options);
-  const given = check("loadInWorker: options", options, OBJECT as Kind<WorkerLoadOptions>);
-  return await loadInWorkerOf(startBlobWorker, await defaultModelBytes(), {
-    ...given,
-    threads: given.threads ?? DEFAULT_MODEL_THREADS,
-  });
+  if (source !== undefined) return await loadInWorkerOf(() => startBlobWorker(options.threads), source, options);
+  const given = check("loadInWorker: options", options, OBJECT as Kind<WorkerLoadOptions>),
+    threads = given.threads ?? DEFAULT_MODEL_THREADS;
+  return await loadInWorkerOf(() => startBlobWorker(threads), await defaultModelBytes(), { ...given, threads });
 }
 
 /** The engine is a text inside this package, loaded on demand, so that bundlers need not handle a worker file. */
-async function startBlobWorker(): Promise<StartedWorker> {
-  const { default: source } = await packagePart("the engine of the worker", () => import("#engine-worker"));
+async function startBlobWorker(threads: number | undefined): Promise<StartedWorker> {
+  const [{ default: source }, kernels] = await Promise.all([
+    packagePart("the engine of the worker", () => import("#engine-worker")),
+    fetchKernels(threads !== 1 && typeof SharedArrayBuffer !== "undefined"),
+  ]);
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   try {
     // A module worker: Deno has no others.
     const worker = new Worker(url, { type: "module", name: "onebit" });
-    return { worker, started: () => URL.revokeObjectURL(url), stop: () => worker.terminate() };
+    return { worker, kernels, started: () => URL.revokeObjectURL(url), stop: () => worker.terminate() };
   } catch (cause) {
     // WebKit throws here; other browsers refuse by an event.
     URL.revokeObjectURL(url);

@@ -3,15 +3,8 @@
  *
  * @module
  */
-import relaxed from "#kernels/relaxed";
-import relaxedThreads from "#kernels/relaxed-threads";
-import simd from "#kernels/simd";
-import simdThreads from "#kernels/simd-threads";
+import { KERNELS_FOR_ONE_THREAD } from "./one-thread-binaries.ts";
+import { KERNELS_FOR_THREADS } from "./thread-binaries.ts";
 import type { KernelBinaries } from "./variant.ts";
 
-export const KERNELS: KernelBinaries = {
-  simd,
-  relaxed,
-  "simd-threads": simdThreads,
-  "relaxed-threads": relaxedThreads,
-};
+export const KERNELS: KernelBinaries = { ...KERNELS_FOR_ONE_THREAD, ...KERNELS_FOR_THREADS };

@@ -19,6 +19,7 @@ import type {
   Piece,
   Tokenizer,
 } from "../index.ts";
+import type { KernelBinaries } from "../kernels/variant.ts";
 import type { WireError } from "./wire-error.ts";
 
 /** Options as sent: functions and signals stay on the page and cross as messages. */
@@ -66,11 +67,11 @@ export interface ModelFacts
 }
 
 /** A model source as sent: an absolute URL, a file, bytes. */
-type WireSource = string | Blob | Uint8Array;
+export type WireSource = string | Blob | Uint8Array;
 
 export interface Calls {
   load: {
-    args: [source: WireSource, options: Wire<LoadModelOptions>];
+    args: [source: WireSource, options: Wire<LoadModelOptions>, kernels?: KernelBinaries];
     done: ModelFacts;
     progress: ProgressOf<LoadModelOptions>;
   };

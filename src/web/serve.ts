@@ -4,28 +4,39 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
-import type { Generation, GenerationResult, Model, Piece, load as Load } from "../index.ts";
-import { type Calls, type ModelFacts, TOKENIZER_FACTS, type TokenizerFacts, type TokenizerMethod } from "./protocol.ts";
+import type { Generation, GenerationResult, LoadModelOptions, Model, Piece } from "../index.ts";
+import type { KernelBinaries } from "../kernels/variant.ts";
+import {
+  type Calls,
+  type ModelFacts,
+  TOKENIZER_FACTS,
+  type TokenizerFacts,
+  type TokenizerMethod,
+  type WireSource,
+} from "./protocol.ts";
 import type { Handlers } from "./rpc.ts";
 import { type ConnectionScope, acceptSessions } from "./sessions.ts";
 import { type WireError, toWire } from "./wire-error.ts";
 
 export type { ConnectionScope } from "./sessions.ts";
 
+/** @param kernels what the page sent: to a worker that brings its own it sends none */
+export type LoadInWorker = (source: WireSource, options: LoadModelOptions, kernels?: KernelBinaries) => Promise<Model>;
+
 /** Answers every page that connects to this worker; each connection has a model of its own. */
-export function serveWith(load: typeof Load, scope: ConnectionScope): void {
+export function serveWith(load: LoadInWorker, scope: ConnectionScope): void {
   acceptSessions<Calls>(scope, "model", () => modelHandlers(load));
 }
 
-function modelHandlers(load: typeof Load): Handlers<Calls> {
+function modelHandlers(load: LoadInWorker): Handlers<Calls> {
   let loaded: Model | undefined;
   const model = (): Model =>
     loaded ?? fail("model/closed", "this worker's model is not loaded or was closed: load it again");
   return {
-    async load([source, options], { signal, onProgress }) {
+    async load([source, options, kernels], { signal, onProgress }) {
       if (loaded !== undefined)
         fail("model/busy", "this session already has a model: load the next one in another session");
-      loaded = await load(source, { ...options, signal, onProgress });
+      loaded = await load(source, { ...options, signal, onProgress }, kernels);
       return factsOf(loaded);
     },
     generate: ([prompt, options], { signal, onProgress, sendPiece }) =>

@@ -1,9 +1,13 @@
 /**
- * The script of the worker that `onebit/worker` starts by itself.
+ * The script of the worker that `onebit/worker` starts by itself. It computes with the kernels that the page sends: the
+ * package and what a page fetches hold them once.
  *
  * @module
  */
-import { load } from "../index.ts";
+import { loadWithKernels } from "../load.ts";
 import { type ConnectionScope, serveWith } from "./serve.ts";
 
-serveWith(load, globalThis as unknown as ConnectionScope);
+serveWith(
+  (source, options, kernels = {}) => loadWithKernels(kernels, source, options),
+  globalThis as unknown as ConnectionScope,
+);

@@ -21,6 +21,7 @@ import type {
   PerplexityOptions,
   Piece,
 } from "../index.ts";
+import type { KernelBinaries } from "../kernels/variant.ts";
 import { type Connection, connect, toWireSource } from "./connection.ts";
 import type { Calls, ModelFacts } from "./protocol.ts";
 import type { Call } from "./rpc.ts";
@@ -41,6 +42,8 @@ export interface WorkerLoadOptions extends Omit<LoadModelOptions, "platform"> {
 /** A worker and how to end it. */
 export interface StartedWorker {
   readonly worker: Worker;
+  /** What it computes with, where its script brings none. */
+  readonly kernels?: KernelBinaries;
   /** Called after its first answer, to free what only the start needed. */
   started(): void;
   stop(): void;
@@ -56,13 +59,14 @@ export async function loadInWorkerOf(
   const own = check("worker", worker, optional(having<Worker>("a Worker", "postMessage", "addEventListener")));
   const {
     worker: running,
+    kernels,
     started,
     stop,
-  } = own === undefined ? await start() : { worker: own, started() {}, stop() {} };
+  }: StartedWorker = own === undefined ? await start() : { worker: own, started() {}, stop() {} };
   try {
     const connection = await connect<Calls>(running, "model", workerLost(), signal).finally(started);
     try {
-      const facts = await connection.call("load", [wireSource, others], { signal, onProgress }).done;
+      const facts = await connection.call("load", [wireSource, others, kernels], { signal, onProgress }).done;
       return new WorkerModel(connection, facts, stop);
     } catch (error) {
       await closeSession(connection, "the model was not loaded");
