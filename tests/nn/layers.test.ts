@@ -195,7 +195,7 @@ describe("errors", () => {
     layer.forward(x);
     bad("model/bad-shape", /wanted the output.s 6 numbers, got 4 × 3/, () => layer.backward(randomArray([4, 3], 2)));
     layer.backward(dy);
-    bad("train/bad-option", /before each backward pass/, () => layer.backward(dy));
+    bad("train/bad-option", /call forward before each backward/, () => layer.backward(dy));
     layer.eval().forward(x);
     bad("train/bad-option", /eval mode/, () => layer.backward(dy));
     layer.close();
