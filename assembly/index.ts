@@ -11,6 +11,8 @@ export {
 export { packTile } from "./layouts";
 export { denseRow, quantizeRowQ8_0 } from "./weights/dense-row";
 export { packQ6KRow } from "./weights/q6-k";
+// No step of the engine reaches XNOR and popcount yet; the binary system of the first paper stands on them.
+export { xnorMatmul, packSigns } from "./weights/xnor";
 export { ropeFactors, ropeFrequencies, ropeLinear, ropeYarn } from "./ops/rope";
 export { argmax, expF64, logF64, logSumExp, topK } from "./ops/logits";
 export { randomNext, randomSeed } from "./random";

@@ -108,11 +108,12 @@ for (const [variant, features] of Object.entries(VARIANTS)) {
       }
     });
 
-    test("reaches the table kernels from the program", async () => {
+    test("reaches the table kernels from the program, and XNOR by name", async () => {
       const { code } = await readVariant(variant);
       const lookup = features.relaxed_simd ? "i8x16.relaxed_swizzle" : "i8x16.swizzle";
       assert.ok(reachableOpcodes(code, "run").has(lookup), lookup);
       if (features.relaxed_simd) assert.ok(reachableOpcodes(code, "run").has("i32x4.relaxed_dot_i8x16_i7x16_add_s"));
+      assert.notDeepEqual(having(reachableOpcodes(code, "xnorMatmul"), /\.popcnt$/), []);
     });
 
     test(`fits ${GZIP_BYTES_MAX / 1000} KB compressed`, async (t) => {
