@@ -115,8 +115,37 @@ const MODEL_ENTRIES: readonly ApiEntry[] = (["model", "workerModel"] as const).f
     method(`${key}.chat`, of, [MESSAGES, SHORT], CHAT_NAMES, result),
     method(`${key}.embed`, of, [["a", "b"], {}], Object.keys(EMBED_OPTIONS)),
     method(`${key}.logits`, of, [[1, 2], {}], ["signal"]),
+    method(`${key}.chatPrompt`, of, [MESSAGES, {}], CHAT_NAMES),
+    method(`${key}.perplexity`, of, ["some text", {}], Object.keys(PERPLEXITY_OPTIONS)),
+    method(`${key}.truncate`, of, [1]),
   ];
 });
+
+/** What the tokenizer of a model, and that of a model in a worker, both have. */
+const TOKENIZER_ENTRIES: readonly ApiEntry[] = (
+  [
+    ["encode", ["text", {}], ["addSpecial", "parseSpecial"]],
+    ["encodeParts", [[{ text: "a", special: false }], {}], ["addSpecial"]],
+    ["decode", [[1, 2], {}], ["special", "continued"]],
+    ["tokenBytes", [1]],
+    ["tokenText", [1]],
+    ["isSpecial", [1]],
+    ["tokenId", ["a"]],
+  ] as const
+).flatMap(([name, args, optionNames]) => [
+  method(`tokenizer.${name}`, ({ tokenizer }) => tokenizer, args, optionNames),
+  {
+    ...method(`worker tokenizer.${name}`, inWorker, args, optionNames),
+    async run(given) {
+      const model = await inWorker(await things());
+      try {
+        return await (model.tokenizer as unknown as Readonly<Record<string, Call>>)[name](...(given as never[]));
+      } finally {
+        await model.close();
+      }
+    },
+  },
+]);
 
 export const LIBRARY_ENTRIES: readonly ApiEntry[] = [
   {
@@ -167,25 +196,14 @@ export const LIBRARY_ENTRIES: readonly ApiEntry[] = [
     run: ([source, options]) => remove(source as string, options as object),
   },
   ...MODEL_ENTRIES,
-  method("model.chatPrompt", ({ model }) => model, [MESSAGES, {}], CHAT_NAMES),
   method("model.eachLogits", ({ model }) => model, [[1, 2], () => {}, {}], ["signal"]),
-  method("model.perplexity", ({ model }) => model, ["some text", {}], Object.keys(PERPLEXITY_OPTIONS)),
-  method("model.truncate", ({ model }) => model, [1]),
-  method("workerModel.encode", inWorker, ["text"]),
-  method("workerModel.decode", inWorker, [[1, 2]]),
-  method("tokenizer.encode", ({ tokenizer }) => tokenizer, ["text", {}], ["addSpecial", "parseSpecial"]),
-  method("tokenizer.encodeParts", ({ tokenizer }) => tokenizer, [[{ text: "a", special: false }], {}], ["addSpecial"]),
-  method("tokenizer.decode", ({ tokenizer }) => tokenizer, [[1, 2], {}], ["special", "continued"]),
+  ...TOKENIZER_ENTRIES,
   method("tokenizer.stream", ({ tokenizer }) => tokenizer, [{}], ["special", "continued"]),
   {
     name: "TokenStream.push",
     args: () => [1],
     run: async ([id]) => (await things()).tokenizer.stream().push(id as number),
   },
-  ...["tokenBytes", "tokenText", "isSpecial"].map((name) =>
-    method(`tokenizer.${name}`, ({ tokenizer }) => tokenizer, [1]),
-  ),
-  method("tokenizer.tokenId", ({ tokenizer }) => tokenizer, ["a"]),
   {
     name: "loadInWorker",
     args: async () => [(await things()).bytes, { threads: 1 }],
