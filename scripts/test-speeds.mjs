@@ -16,7 +16,12 @@ export const SLOW_TESTS = {
   "tests/train/faults": "kills",
   "tests/train/resume": "kills",
   "tests/conformance/": "conformance",
+  "tests/runtime/bits": "bits",
   "tests/runtime/examples": "runtimes",
+  "tests/runtime/runtimes": "runtimes",
+  "tests/tokenizer/hostile": "fuzz",
+  "tests/train/checkpoint-kills": "kills",
+  "tests/train/determinism": "bits",
 };
 
 /** Path prefixes of tests without kernels: half a minute in all. */
