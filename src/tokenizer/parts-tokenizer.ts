@@ -10,6 +10,7 @@ import { withMemoryNow } from "../core/refused-memory.ts";
 import type { ChatExtras } from "./chat-extras.ts";
 import { Detokenizer } from "./detokenizer.ts";
 import { FragmentEncoder } from "./fragment-encoder.ts";
+import { ID_ITERABLE } from "../core/id-iterable.ts";
 import { MarkerLayer } from "./marker-layer.ts";
 import type { CutToken } from "./special-tokens.ts";
 import type { TokenModel } from "./token-model.ts";
@@ -157,18 +158,6 @@ const PART: Kind<TextPart> = (value, name, code) => {
     code,
   );
   return { text: TEXT(text, `${name}.text`, code), special: BOOLEAN(special, `${name}.special`, code) };
-};
-
-/** The vocabulary checks the ids themselves. */
-const ANY_IDS = list("ids, in a list or anything else to iterate", (id) => id as number);
-const ID_ITERABLE: Kind<readonly number[]> = (value, name, code) => {
-  const isOther =
-    typeof value === "object" &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !ArrayBuffer.isView(value) &&
-    Symbol.iterator in value;
-  return ANY_IDS(isOther ? [...(value as Iterable<number>)] : value, name, code);
 };
 
 export function makeTokenizer(parts: TokenizerParts): Tokenizer {

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { check } from "../core/options.ts";
 import type { AnyTokenizer, Tokenizer } from "../index.ts";
+import { ID_ITERABLE } from "../core/id-iterable.ts";
 import type { Connection } from "./connection.ts";
 import type { Calls, TokenizerFacts, TokenizerMethod } from "./protocol.ts";
 import { type WireError, fromWire } from "./wire-error.ts";
@@ -82,9 +84,9 @@ export class WorkerTokenizer implements AnyTokenizer {
     return this.#ask("encodeParts", args);
   }
   /** The text of ids. */
-  decode(...[ids, options]: Parameters<Tokenizer["decode"]>): Promise<string> {
+  async decode(...[ids, options]: Parameters<Tokenizer["decode"]>): Promise<string> {
     // Messages cannot carry every iterable.
-    return this.#ask("decode", [[...ids], options]);
+    return await this.#ask("decode", [check("ids", ids, ID_ITERABLE), options]);
   }
   /** The bytes a token adds to a text. */
   tokenBytes(id: number): Promise<Uint8Array> {
