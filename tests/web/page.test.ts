@@ -286,7 +286,7 @@ for (const name of BROWSER_NAMES) {
       withPage(
         async (page) => {
           await isReady(page);
-          assert.match(await textOf(page, "#status"), /computes by itself/);
+          assert.match(await textOf(page, "#status"), /the page itself computes/);
           await say(page, "PORTIA:");
           await hasEnded(page);
           assert.ok((await turns(page))[1].length > 10);
