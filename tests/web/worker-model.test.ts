@@ -74,7 +74,7 @@ describe("a model in a worker", () => {
     assert.equal(await there.tokenizer.decode(new Set(ids)), here.tokenizer.decode(new Set(ids)));
     assert.deepEqual(await there.tokenizer.tokenBytes(ids[0]), here.tokenizer.tokenBytes(ids[0]));
     assert.equal(await there.tokenizer.tokenId("no such token"), undefined);
-    await assert.rejects(there.tokenizer.decode(null as never), { code: "option/invalid" });
+    await assert.rejects(async () => await there.tokenizer.decode(null as never), { code: "option/invalid" });
     for (const name of TOKENIZER_FACTS) assert.deepEqual(there.tokenizer[name], here.tokenizer[name], name);
     assert.deepEqual(there.chatTemplateNames, here.chatTemplateNames);
     const chatTemplate = "{{ messages[0].content }}:";

@@ -59,8 +59,7 @@ interface Pass {
 export async function runCampaign(campaign: Campaign): Promise<CampaignReport> {
   const folder = mkdtempSync(join(tmpdir(), "onebit-hostile-"));
   try {
-    const program = join(folder, "attempts.mjs");
-    await bundle(campaign.entry, program);
+    const program = await bundle(campaign.entry, folder);
     const run = new CampaignRun(program, campaign);
     await Promise.all(Array.from({ length: CHILDREN }, () => run.work()));
     return {
@@ -74,18 +73,22 @@ export async function runCampaign(campaign: Campaign): Promise<CampaignReport> {
   }
 }
 
-async function bundle(entry: string, outfile: string): Promise<void> {
+/** Split: in one file, esbuild would import the default model by copying each of its bytes as a property: 4 s, 250 MB. */
+async function bundle(entry: string, outdir: string): Promise<string> {
   await build({
-    entryPoints: [entry],
-    outfile,
+    entryPoints: { attempts: entry },
+    outdir,
+    outExtension: { ".js": ".mjs" },
     bundle: true,
+    splitting: true,
     platform: "node",
     format: "esm",
     target: "node20",
     loader: { ".wasm": "binary", ".gguf": "binary" },
     logLevel: "error",
-    sourcemap: "inline",
+    sourcemap: true,
   });
+  return join(outdir, "attempts.mjs");
 }
 
 class CampaignRun {
