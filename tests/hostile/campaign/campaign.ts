@@ -73,7 +73,7 @@ export async function runCampaign(campaign: Campaign): Promise<CampaignReport> {
   }
 }
 
-/** Split: in one file, esbuild would import the default model by copying each of its bytes as a property: 4 s, 250 MB. */
+/** In parts: in one file, esbuild would copy each byte of the default model as a property, for 4 s and 250 MB. */
 async function bundle(entry: string, outdir: string): Promise<string> {
   await build({
     entryPoints: { attempts: entry },
