@@ -169,8 +169,7 @@ export class BitLinear extends ArrayLayer {
 
   /**
    * The layer for inference: its weights as they are now, packed to 2 bits or 1 bit each, multiplied by integer
-   * kernels. It
-   * is in eval mode for good and gives the bits that this layer gives in eval mode.
+   * kernels. It is in eval mode for good and gives the bits that this layer gives in eval mode.
    *
    * @throws OnebitError `option/invalid` for float weights or activations; `train/not-enough-memory`
    * @example
