@@ -73,9 +73,13 @@ function withoutTimes(folder: string): Omit<MetricRecord, "tokensPerSecond" | "e
   );
 }
 
+/** The longest that a timer waits. */
+const NEVER_MS = 2 ** 31 - 1;
+
 describe("killed", () => {
   test(`${KILLS} times at any moment, it ends with the same weights and the same log`, async () => {
     const random = seededRandom(7);
+    const { wholeMs } = await runAndKill(freshFolder(), NEVER_MS, 1);
     let folder = freshFolder(),
       nCutSaves = 0,
       nEnds = 0,
@@ -83,7 +87,8 @@ describe("killed", () => {
       reached = 0;
     while (kills < KILLS) {
       // Most kills fall between two checkpoints and their log; some before the first step, or into the start.
-      const { killed, opened, saved } = await runAndKill(folder, 250 * random() * random(), 1 + (kills % 2));
+      const delayMs = 1.5 * wholeMs * random() * random();
+      const { killed, opened, saved } = await runAndKill(folder, delayMs, 1 + (kills % 2));
       assert.ok(opened >= reached, `step ${reached} was said to be saved, the next run began at ${opened}`);
       reached = Math.max(opened, saved);
       kills += killed ? 1 : 0;
@@ -103,25 +108,32 @@ describe("killed", () => {
 });
 
 /**
- * Kills the child `delayMs` after it says that it is ready. @returns the step it began at, and the last that it said
- * was saved
+ * Kills the child `delayMs` after it says that it is ready. @returns the step it began at, the last that it said was
+ * saved, and how long it ran once ready
  */
 function runAndKill(
   folder: string,
   delayMs: number,
   threads: number,
-): Promise<{ killed: boolean; opened: number; saved: number }> {
+): Promise<{ killed: boolean; opened: number; saved: number; wholeMs: number }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, folder, String(threads)], { stdio: ["ignore", "pipe", "pipe"] });
     let out = "",
-      err = "";
+      err = "",
+      readyAt = 0,
+      timer: NodeJS.Timeout | undefined;
     child.stderr.setEncoding("utf8").on("data", (text: string) => (err += text));
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      if (out === "") setTimeout(() => child.kill("SIGKILL"), delayMs);
+      if (out === "") {
+        readyAt = performance.now();
+        timer = setTimeout(() => child.kill("SIGKILL"), delayMs);
+      }
       out += text;
     });
     child.on("error", reject);
     child.on("close", (code, signal) => {
+      clearTimeout(timer);
+      const wholeMs = performance.now() - readyAt;
       if (code !== 0 && signal !== "SIGKILL") reject(new Error(`the child ended with ${code ?? signal}: ${err}`));
       // What a kill cuts off is no report.
       const lines = out
@@ -130,7 +142,12 @@ function runAndKill(
         .map((line) => line.split(" "));
       const steps = (kind: string): number[] =>
         lines.filter(([found]) => found === kind).map(([, step]) => Number(step));
-      resolve({ killed: signal === "SIGKILL", opened: steps("open")[0], saved: steps("checkpoint").at(-1) ?? 0 });
+      resolve({
+        killed: signal === "SIGKILL",
+        opened: steps("open")[0],
+        saved: steps("checkpoint").at(-1) ?? 0,
+        wholeMs,
+      });
     });
   });
 }
