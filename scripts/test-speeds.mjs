@@ -5,6 +5,8 @@
 
 /** Path prefixes that `npm test` leaves to a suite of `.ci/run`. */
 export const SLOW_TESTS = {
+  "tests/default-model.test": "package",
+  "tests/files/json": "fuzz",
   "tests/hostile/": "fuzz",
   "tests/generate/jinja/hostile": "fuzz",
   "tests/generate/jinja/bound": "fuzz",
@@ -20,8 +22,10 @@ export const SLOW_TESTS = {
   "tests/runtime/examples": "runtimes",
   "tests/runtime/runtimes": "runtimes",
   "tests/tokenizer/hostile": "fuzz",
+  "tests/tokenizer/normalize": "fuzz",
   "tests/train/checkpoint-kills": "kills",
   "tests/train/determinism": "bits",
+  "tests/train/text-file": "fuzz",
 };
 
 /** Path prefixes of tests without kernels: half a minute in all. */
