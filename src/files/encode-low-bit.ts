@@ -19,7 +19,7 @@ import { TENSOR_TYPES, tensorBytes } from "./tensor-types.ts";
  * @throws OnebitError `tensor/bad-data` on another code, a partial block, or a wrong number of scales
  */
 export function encodeLowBit(
-  type: LowBitTypeName,
+  type: WritableLowBitType,
   codes: Int8Array,
   scales: Float32Array | number,
   out?: Uint8Array,
@@ -42,7 +42,7 @@ export function encodeLowBit(
   return bytes;
 }
 
-function requireCodes(type: LowBitTypeName, codes: Int8Array): void {
+function requireCodes(type: WritableLowBitType, codes: Int8Array): void {
   const binary = TENSOR_TYPES[type].layout === "binary";
   let wrong = 0;
   for (let i = 0; i < codes.length; i++) {
@@ -82,7 +82,7 @@ function writeTail(bytes: Uint8Array, at: number, scales: Float32Array | number)
 /** Packs the `n` codes at `codes[from]` into the block at `bytes[at]`. */
 type Pack = (codes: Int8Array, from: number, bytes: Uint8Array, at: number, n: number) => void;
 
-const ENCODERS: Readonly<Record<LowBitTypeName, { scaleAt: number; pack: Pack }>> = {
+const ENCODERS = {
   TQ1_0: { scaleAt: 52, pack: packTq1 },
   TQ2_0: { scaleAt: 64, pack: packTq2 },
   Q1_0: { scaleAt: 0, pack: packQ1 },
@@ -91,7 +91,10 @@ const ENCODERS: Readonly<Record<LowBitTypeName, { scaleAt: number; pack: Pack }>
   PQ2_0: { scaleAt: 0, pack: packQ2 },
   PTQ1_0: { scaleAt: 26, pack: packPtq1 },
   I2_S: { scaleAt: 0, pack: packI2S },
-};
+} as const satisfies Partial<Record<LowBitTypeName, { scaleAt: number; pack: Pack }>>;
+
+/** The low-bit types that can be written; one that is only read needs no row here. */
+export type WritableLowBitType = keyof typeof ENCODERS;
 
 /**
  * Five digits v (or four, times three) become the fraction ⌈256·v/243⌉; each multiplication by 3 yields the next digit.

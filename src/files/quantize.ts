@@ -8,8 +8,7 @@
  */
 import { fail } from "../core/errors.ts";
 import { isLowBit } from "./decode-low-bit.ts";
-import type { LowBitTypeName } from "./decode-low-bit.ts";
-import { encodeLowBit } from "./encode-low-bit.ts";
+import { type WritableLowBitType, encodeLowBit } from "./encode-low-bit.ts";
 import { floatToHalf, floatsToBfloats, floatsToHalves } from "./float16.ts";
 import { quantizeQ4K, quantizeQ6K } from "./quantize-k.ts";
 import { TENSOR_TYPES, tensorBytes } from "./tensor-types.ts";
@@ -54,7 +53,7 @@ const ENCODERS: Partial<Record<TensorTypeName, Pack>> = {
   Q6_K: quantizeQ6K,
 };
 
-function quantizeLowBit(type: LowBitTypeName, values: Float32Array): Uint8Array {
+function quantizeLowBit(type: WritableLowBitType, values: Float32Array): Uint8Array {
   const groupElements = type === "I2_S" ? values.length : TENSOR_TYPES[type].blockElements;
   const codes = new Int8Array(values.length);
   const scales = new Float32Array(values.length / groupElements);
