@@ -42,7 +42,7 @@ const ENTRY_GZIP_BYTES_MAX: Readonly<Record<string, number>> = {
   "dist/nn.js": 105_000,
   "dist/train.js": 330_000,
   // Of it 2 kB check options before they cross to the worker.
-  "dist/worker.js": 8_000,
+  "dist/worker.js": 8_200,
 };
 
 const bundles = (): string[] =>
