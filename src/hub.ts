@@ -116,8 +116,7 @@ export async function remove(source: string, options: KeptOptions = {}): Promise
 
 /**
  * The platform of the runtime the program runs in, with a place for models in browsers too: `load` takes `hf:…` there
- * when
- * it is given this platform.
+ * when it is given this platform.
  *
  * @example
  * ```ts

@@ -230,8 +230,7 @@ export class Model implements AnyModel {
 
   /**
    * Answers the last message by the model's chat template. Nothing in a message can become a special token. Earlier
-   * turns
-   * that are still in the KV cache are not computed again.
+   * turns that are still in the KV cache are not computed again.
    *
    * @throws OnebitError (while iterating) as `generate`, and `template/missing`, `template/syntax`, `template/raised`,
    *   `template/limit`
@@ -372,9 +371,8 @@ export class Model implements AnyModel {
 
   /**
    * How well the model predicts a text: exp of the mean negative log-likelihood of its ids. The ids are cut into
-   * windows that
-   * do not overlap; each starts fresh, after BOS for models that use one, and every id but a window's first is scored.
-   * Shorter windows give higher values: compare only equal `context`. Clears the KV cache.
+   * windows that do not overlap; each starts fresh, after BOS for models that use one, and every id but a window's
+   * first is scored. Shorter windows give higher values: compare only equal `context`. Clears the KV cache.
    *
    * @throws OnebitError `option/invalid`, `tokenizer/missing`, `model/bad-token`, `model/closed`, `aborted`
    * @example

@@ -75,8 +75,7 @@ export interface TrainOptions extends Omit<TrainingOptions, "platform"> {
 
 /**
  * Makes a training ready: iterate over it, export the model, close it. Checks everything, plans memory, and goes on
- * from the
- * last checkpoint where it is told to.
+ * from the last checkpoint where it is told to.
  *
  * @throws OnebitError `train/bad-option`; `train/bad-data` for a text that is empty, too short or no UTF-8;
  *   `train/not-enough-memory` before any is taken; `checkpoint/mismatch` for a folder that holds another training, or

@@ -97,8 +97,7 @@ export type ErrorCode =
 
 /**
  * What every failure throws that a caller can cause. `code` is stable; the message is for people: it says where, what
- * was
- * wanted, what was found, and what to do.
+ * was wanted, what was found, and what to do.
  *
  * @example
  * ```ts

@@ -21,10 +21,8 @@ import {
 
 /**
  * How the next id is chosen: penalties (Keskar et al., 2019, arXiv 1909.05858, for repetition), bias, top-k, locally
- * typical
- * (Meister et al., 2022, arXiv 2202.00666), top-p (Holtzman et al., 2019, arXiv 1904.09751), min-p (Nguyen et al.,
- * 2024,
- * arXiv 2407.01082), temperature, draw. The steps run in this order.
+ * typical (Meister et al., 2022, arXiv 2202.00666), top-p (Holtzman et al., 2019, arXiv 1904.09751), min-p (Nguyen et
+ * al., 2024, arXiv 2407.01082), temperature, draw. The steps run in this order.
  */
 export interface SamplingOptions {
   /** Above 1 lowers, below 1 raises, the chance of an id seen in the last `penaltyLastN`. 0.01–10, default 1 (off). */

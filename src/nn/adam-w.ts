@@ -91,8 +91,7 @@ const DEFAULTS: Required<AdamWOptions> = { beta1: 0.9, beta2: 0.95, epsilon: 1e-
 
 /**
  * AdamW (Loshchilov and Hutter, 2019, arXiv 1711.05101, algorithm 2), gradients clipped by their norm over all
- * parameters
- * (Pascanu et al., 2013, arXiv 1211.5063, §3.2).
+ * parameters (Pascanu et al., 2013, arXiv 1211.5063, §3.2).
  *
  * @example
  * ```ts

@@ -82,12 +82,10 @@ const HEAD_DIM_UNIT = 8;
 
 /**
  * Multi-head grouped-query attention (Ainslie et al., 2023, arXiv 2305.13245, §2.2) with projections of few bits and
- * rotary
- * positions (Su et al., 2021, arXiv 2104.09864, §3.2), (batch, length, embedDim) → the same.
+ * rotary positions (Su et al., 2021, arXiv 2104.09864, §3.2), (batch, length, embedDim) → the same.
  *
  * Parameters: `q_proj.weight`, `k_proj.weight`, `v_proj.weight`, `out_proj.weight`, their biases, and `norm.…`, the
- * norm
- * before the output projection.
+ * norm before the output projection.
  *
  * @example
  * ```ts
@@ -253,8 +251,7 @@ export class BitMGQA extends ArrayLayer {
 
   /**
    * The outputs of the next positions, x (batch, any length, embedDim), after those that the cache has: what `forward`
-   * in
-   * eval mode gives for them, to rounding.
+   * in eval mode gives for them, to rounding.
    *
    * @throws OnebitError `model/context-full`, `model/bad-shape`, `model/closed`
    * @example

@@ -233,8 +233,7 @@ export class BitNetTransformer extends IdLayer {
 
   /**
    * Logits of the next ids (batch, any length) after those that the cache has: what `forward` in eval mode gives for
-   * them,
-   * to rounding.
+   * them, to rounding.
    *
    * @throws OnebitError `model/context-full`, `model/bad-token`, `model/bad-shape`, `model/closed`
    * @example

@@ -113,8 +113,7 @@ export const linear = checked("linear", ops.linear, tape, tensor("x"), tensor("w
  * x · Wᵀ of operands. With codes on both sides the sums are exact integers, scaled once: y = sum · (scale of the row ·
  * scale of
  * W). Gradients take quantisers as identity (straight through: Bengio et al., 2013, arXiv 1308.3432, §4): dx += dy · W,
- * dW +=
- * dyᵀ · x with the dequantised values.
+ * dW += dyᵀ · x with the dequantised values.
  *
  * @throws OnebitError `option/invalid`, `model/bad-shape`
  * @example
@@ -135,8 +134,7 @@ export const linear = checked("linear", ops.linear, tape, tensor("x"), tensor("w
 export const product = checked("product", ops.product, tape, operand("x"), operand("w"));
 /**
  * Rows of x to integers with one scale each: 8 bits by the absmax (Ma et al., 2024, arXiv 2402.17764, §2), 1 bit by the
- * sign
- * (Rastegari et al., 2016, arXiv 1603.05279, §3.2); 32 leaves them as they are.
+ * sign (Rastegari et al., 2016, arXiv 1603.05279, §3.2); 32 leaves them as they are.
  *
  * @throws OnebitError `option/invalid`, `model/bad-shape`
  * @example
@@ -330,8 +328,7 @@ export const dropout = checked(
 );
 /**
  * Rotates the pairs (i, i + headDim / 2) of every head in place (RoFormer: Su et al., 2021, arXiv 2104.09864, §3.2);
- * rows are
- * sequences of `length`, tables (length, headDim / 2).
+ * rows are sequences of `length`, tables (length, headDim / 2).
  *
  * @throws OnebitError `option/invalid`, `model/bad-shape`
  * @example
@@ -361,8 +358,8 @@ export const rotate = checked(
 );
 /**
  * softmax(q kᵀ / √headDim) v over each sequence (Vaswani et al., 2017, arXiv 1706.03762, §3.2). q (sequences · length,
- * nHeads ·
- * headDim), k and v likewise with nKvHeads. `weights` (sequences, nHeads, length, length) receives the probabilities.
+ * nHeads · headDim), k and v likewise with nKvHeads. `weights` (sequences, nHeads, length, length) receives the
+ * probabilities.
  *
  * @throws OnebitError `option/invalid`, `model/bad-shape`
  * @example
@@ -391,8 +388,7 @@ export const attention = checked(
 );
 /**
  * Cross-entropy of logits (n, vocabulary) against targets, i32 (n), -1 for none. The gradient is that of the sum over
- * the rows
- * times `gradientScale`.
+ * the rows times `gradientScale`.
  *
  * @throws OnebitError `option/invalid`, `model/bad-shape`
  * @example

@@ -13,12 +13,10 @@ import type { Tape, Tensor } from "./tape.ts";
 
 /**
  * Dropout (Srivastava et al., 2014, JMLR 15, §4), (…) → (…): in training values become zero with probability `rate`,
- * the others
- * are divided by 1 - rate.
+ * the others are divided by 1 - rate.
  *
  * The masks follow from the seed and the number of forward passes since the layer was made: the same on every engine,
- * for
- * any number of threads.
+ * for any number of threads.
  *
  * @example
  * ```ts

@@ -28,8 +28,7 @@ export interface CacheShape {
 
 /**
  * Keys and values of the positions that sequences have so far, so that the next is computed alone. `createCache` of a
- * layer
- * makes it.
+ * layer makes it.
  */
 export class KvCache {
   /** Sequences. */

@@ -48,8 +48,7 @@ const NO_LINEAR = /(?:^|[._])(?:token_embd|embed\w*|emb|wte|wpe|lm_head|to_logit
 
 /**
  * Float linears as layers of few bits: the weights are kept and rounded, and what that costs is reported. A model that
- * was
- * not trained with rounded weights loses most of what it knows.
+ * was not trained with rounded weights loses most of what it knows.
  *
  * @param model arrays by name, matrices (out, in), as of a loaded file or of {@link Layer.stateDict}; or a layer.
  *   `x.bias` becomes the bias of `x.weight`

@@ -147,10 +147,8 @@ const INPUT_OPTIONS: OptionTable<InputOptions> = { needsGradient: BOOLEAN };
 
 /**
  * Automatic differentiation as data. Operations ({@link ops}) record steps of the kernels' program and how to record
- * their
- * gradients; {@link Tape.compile} writes one program, forward and backward, with a place for each value for as long as
- * a step
- * needs it.
+ * their gradients; {@link Tape.compile} writes one program, forward and backward, with a place for each value for as
+ * long as a step needs it.
  *
  * @example
  * ```ts

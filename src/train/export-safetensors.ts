@@ -29,8 +29,7 @@ import { requireRoom, vocabularyConfigJson, vocabularyJson } from "./vocabulary.
 export interface SafetensorsExportOptions {
   /**
    * Linears of low bits: `packed` are the codes, exactly what was trained; `masters` are the floats behind them, which
-   * training
-   * can go on from, of ternary models only. Default "packed".
+   * training can go on from, of ternary models only. Default "packed".
    */
   readonly weights?: "packed" | "masters";
 }

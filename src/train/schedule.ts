@@ -11,8 +11,7 @@ import { fail } from "../core/errors.ts";
 
 /**
  * How the learning rate goes from its peak to its floor. `two-stage` drops half-way to the line of a lower peak and
- * ends weight
- * decay ("The Era of 1-bit LLMs: Training Tips, Code and FAQ", Ma et al., 2024).
+ * ends weight decay ("The Era of 1-bit LLMs: Training Tips, Code and FAQ", Ma et al., 2024).
  */
 export type ScheduleKind = "constant" | "linear" | "cosine" | "two-stage";
 

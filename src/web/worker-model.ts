@@ -112,8 +112,7 @@ function split<Options extends { readonly signal?: AbortSignal; readonly onProgr
 
 /**
  * A model in a worker; {@link loadInWorker} makes it. Its members do what those of `Model` of "onebit" do; what needs
- * the
- * worker is a promise.
+ * the worker is a promise.
  *
  * @example
  * ```ts
