@@ -40,11 +40,12 @@ export { Runtime } from "./nn/runtime.ts";
 export type { RuntimeOptions } from "./nn/runtime.ts";
 export { Sequential } from "./nn/sequential.ts";
 export type { TransformerShape } from "./nn/shape.ts";
-export { Tape, Tensor } from "./nn/tape.ts";
+export { Tape } from "./nn/tape.ts";
+export { Tensor } from "./nn/tensor.ts";
+export type { Graph } from "./nn/graph.ts";
 export type {
   CompileOptions,
   GradientTarget,
-  Graph,
   GraphMemory,
   InputOptions,
   PartOfTensor,

@@ -1,7 +1,8 @@
 /** onebit as a contestant: its products as single steps of a graph, its training step as the trainer does it. */
 import * as abi from "../../assembly/abi.ts";
 import { Runtime } from "../../src/nn/runtime.ts";
-import { type Graph, Tape } from "../../src/nn/tape.ts";
+import type { Graph } from "../../src/nn/graph.ts";
+import { Tape } from "../../src/nn/tape.ts";
 import { nodePlatform } from "../../src/platform/node/platform.ts";
 import { TransformerTrainer } from "../../src/train/transformer-trainer.ts";
 import { CLOCKS, type Clock } from "./clock.ts";

@@ -12,7 +12,8 @@ import { attendScratchBytes } from "../kernels/attention-cache.ts";
 import type { CacheLayer, KvCache } from "./kv-cache.ts";
 import { type RotaryTable, attention, rotate } from "./ops.ts";
 import { type Linear, recordLinear } from "./projection.ts";
-import type { Tape, Tensor } from "./tape.ts";
+import type { Tape } from "./tape.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** Records operations on a value. */
 export type Recorder = (tape: Tape, x: Tensor) => Tensor;

@@ -12,7 +12,8 @@ import { requireColumns } from "./nd-array.ts";
 import { LayerNorm, type NormKind, RMSNorm } from "./norm-layers.ts";
 import type { ActivationKind } from "./ops.ts";
 import { COUNT, RATE, notOfPacked } from "./option-checks.ts";
-import type { Tape, Tensor } from "./tape.ts";
+import type { Tape } from "./tape.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** Options of {@link BitFeedForward}. */
 export interface BitFeedForwardOptions extends LayerOptions, BitOptions {

@@ -24,7 +24,8 @@ import {
   learnedProjection,
   recordLinear,
 } from "./projection.ts";
-import type { Tape, Tensor } from "./tape.ts";
+import type { Tape } from "./tape.ts";
+import type { Tensor } from "./tensor.ts";
 import { type WeightCodes, weightCodes } from "./weight-codes.ts";
 
 /** How weights and activations are rounded. */

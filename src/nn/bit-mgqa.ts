@@ -24,7 +24,8 @@ import { type NdArray, checkArray, requireColumns } from "./nd-array.ts";
 import { LayerNorm, type NormKind, RMSNorm } from "./norm-layers.ts";
 import { COUNT, POSITIVE, RATE, notOfPacked } from "./option-checks.ts";
 import { type RotaryFrequencies, recordRotaryTable, writeRotaryFrequencies } from "./rotary-table.ts";
-import { Tape, type Tensor } from "./tape.ts";
+import { Tape } from "./tape.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** Options of {@link BitMGQA}. */
 export interface BitMGQAOptions extends LayerOptions, BitOptions {

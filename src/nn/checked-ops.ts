@@ -19,7 +19,8 @@ import {
 import { RATE } from "./option-checks.ts";
 import * as ops from "./ops.ts";
 import { ACTIVATION_BITS, WEIGHT_BITS } from "./projection.ts";
-import { TAPE, TENSOR, Tensor } from "./tape.ts";
+import { TAPE } from "./tape.ts";
+import { TENSOR, Tensor } from "./tensor.ts";
 
 export type { ActivationKind, AttentionShape, Codes, DropoutState, Loss, Operand, RotaryTable } from "./ops.ts";
 

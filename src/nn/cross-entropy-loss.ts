@@ -10,7 +10,8 @@ import { GraphSlot, LAYER_OPTIONS, type LayerOptions } from "./layer.ts";
 import { type IdArray, type NdArray, checkArray, checkIdArray, sizeOf } from "./nd-array.ts";
 import { crossEntropy } from "./ops.ts";
 import { Runtime } from "./runtime.ts";
-import { Tape, type Tensor } from "./tape.ts";
+import { Tape } from "./tape.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** A loss and its gradient. */
 export interface LossResult {

@@ -9,7 +9,8 @@ import { ArrayLayer, LAYER_OPTIONS, type LayerOptions, writeDropoutState } from 
 import { dropout } from "./ops.ts";
 import { checkShape } from "./nd-array.ts";
 import { RATE } from "./option-checks.ts";
-import type { Tape, Tensor } from "./tape.ts";
+import type { Tape } from "./tape.ts";
+import type { Tensor } from "./tensor.ts";
 
 /**
  * Dropout (Srivastava et al., 2014, JMLR 15, §4), (…) → (…): in training values become zero with probability `rate`,

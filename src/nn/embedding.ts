@@ -10,7 +10,8 @@ import { embed } from "./ops.ts";
 import { checkShape } from "./nd-array.ts";
 import { COUNT } from "./option-checks.ts";
 import type { Parameter } from "./parameter.ts";
-import type { Tape, Tensor } from "./tape.ts";
+import type { Tape } from "./tape.ts";
+import type { Tensor } from "./tensor.ts";
 
 /**
  * Rows of a table by id, ids (…) → (…, dim). Parameter: `weight` (numTokens, dim), which starts with the deviation

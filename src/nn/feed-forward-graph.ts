@@ -8,7 +8,8 @@
 import type { Recorder } from "./attention-graph.ts";
 import { type ActivationKind, activate, gate } from "./ops.ts";
 import { type Linear, recordLinear } from "./projection.ts";
-import type { Tape, Tensor } from "./tape.ts";
+import type { Tape } from "./tape.ts";
+import type { Tensor } from "./tensor.ts";
 
 export interface FeedForwardParts {
   readonly activation: ActivationKind;

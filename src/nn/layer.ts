@@ -16,7 +16,9 @@ import { OBJECT, type OptionTable, check, whole } from "../core/options.ts";
 import { type IdArray, type NdArray, checkArray, checkIdArray } from "./nd-array.ts";
 import { Parameter } from "./parameter.ts";
 import { RUNTIME, Runtime } from "./runtime.ts";
-import { type Graph, Tape, type Tensor } from "./tape.ts";
+import type { Graph } from "./graph.ts";
+import { Tape } from "./tape.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** What every layer takes. */
 export interface LayerOptions {

@@ -9,7 +9,8 @@ import { requireColumns } from "./nd-array.ts";
 import { layerNorm, rmsNorm } from "./ops.ts";
 import { COUNT, POSITIVE } from "./option-checks.ts";
 import type { Parameter } from "./parameter.ts";
-import type { Tape, Tensor } from "./tape.ts";
+import type { Tape } from "./tape.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** Options of {@link LayerNorm}. */
 export interface NormOptions extends LayerOptions {

@@ -6,7 +6,8 @@
  */
 import * as abi from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
-import type { Tape, Tensor } from "./tape.ts";
+import type { Tape } from "./tape.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** SiLU, squared ReLU, or GELU by its tanh formula. */
 export type ActivationKind = "silu" | "relu2" | "gelu";

@@ -23,7 +23,8 @@ import {
 } from "../kernels/preparations.ts";
 import type { ActivationBits, Projection, WeightBits } from "./projection.ts";
 import type { Runtime } from "./runtime.ts";
-import type { Place, Tape, Tensor } from "./tape.ts";
+import type { Place, Tape } from "./tape.ts";
+import type { Tensor } from "./tensor.ts";
 import type { WeightCodes } from "./weight-codes.ts";
 
 export interface PackedBits {

@@ -6,7 +6,8 @@
  */
 import { addBias, product, quantizeActivations, quantizeWeights } from "./ops.ts";
 import type { Parameter } from "./parameter.ts";
-import type { Tape, Tensor } from "./tape.ts";
+import type { Tape } from "./tape.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** 1.58: ternary absmean; 1: sign with the mean removed; 32: float. */
 export type WeightBits = 1 | 1.58 | 32;

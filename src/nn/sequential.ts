@@ -6,7 +6,8 @@
 import { fail } from "../core/errors.ts";
 import { check, kind, list } from "../core/options.ts";
 import { ArrayLayer } from "./layer.ts";
-import type { Tape, Tensor } from "./tape.ts";
+import type { Tape } from "./tape.ts";
+import type { Tensor } from "./tensor.ts";
 
 /**
  * Layers one after another, as one. They share one runtime; closing this closes them. Parameters are named `0.weight`,

@@ -34,9 +34,6 @@ import { type Lifetime, placeLifetimes } from "./place-lifetimes.ts";
 import { RUNTIME, type Runtime } from "./runtime.ts";
 import { TENSOR, Tensor } from "./tensor.ts";
 
-export { Graph } from "./graph.ts";
-export { TENSOR, Tensor } from "./tensor.ts";
-
 const TENSORS = list("a list of tensors", TENSOR);
 
 /**

@@ -16,7 +16,8 @@ import { type DropoutState, type RotaryTable, add, dropout, embed, linear, rmsNo
 import type { Parameter } from "./parameter.ts";
 import { type Projection, learnedProjection } from "./projection.ts";
 import type { TransformerShape } from "./shape.ts";
-import type { Tape, Tensor } from "./tape.ts";
+import type { Tape } from "./tape.ts";
+import type { Tensor } from "./tensor.ts";
 
 export interface TransformerGraphParts {
   readonly shape: TransformerShape;

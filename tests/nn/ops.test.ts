@@ -5,7 +5,8 @@ import { createRotaryTable } from "../../src/nn/rotary-table.ts";
 import * as ops from "../../src/nn/ops.ts";
 import { Parameter } from "../../src/nn/parameter.ts";
 import { Runtime } from "../../src/nn/runtime.ts";
-import { Tape, type Tensor } from "../../src/nn/tape.ts";
+import { Tape } from "../../src/nn/tape.ts";
+import type { Tensor } from "../../src/nn/tensor.ts";
 import { randomArray, relativeError } from "./arrays.ts";
 import * as exact from "./exact-ops.ts";
 
