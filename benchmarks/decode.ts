@@ -12,6 +12,7 @@
 import { cpus, loadavg } from "node:os";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
+import { LLAMA_CPP } from "./suite/engine-names.ts";
 import { llamaCpp, onebitInNode } from "./suite/node-engines.ts";
 import { type EngineResult, speedRatio, takeTurns } from "./suite/turns.ts";
 
@@ -37,7 +38,7 @@ interface Row {
 }
 
 const node = { path: values.node },
-  peerName = values.against === undefined ? "llama.cpp" : values.against,
+  peerName = values.against ?? LLAMA_CPP,
   engines = [
     onebitInNode("onebit", node),
     values.against === undefined ? llamaCpp() : onebitInNode(values.against, node, values.against),

@@ -13,7 +13,15 @@ export { bytesSource } from "./core/byte-source.ts";
 export type { ByteSource } from "./core/byte-source.ts";
 export type { HeldBy, Platform, Thread } from "./core/platform.ts";
 export { Model } from "./model.ts";
-export type { AnyGeneration, AnyModel, AnyTokenizer, ChatOptions, ChatPrompt, LogitsOptions, Soon } from "./model.ts";
+export type {
+  AnyGeneration,
+  AnyModel,
+  AnyTokenizer,
+  ChatOptions,
+  ChatPrompt,
+  LogitsOptions,
+  Soon,
+} from "./any-model.ts";
 export type { ChatMessage, ChatPromptOptions, TextContentPart } from "./generate/chat-options.ts";
 export { CHAT_TEMPLATES, isChatTemplateText } from "./generate/chat-templates.ts";
 export type { ChatTemplateName } from "./generate/chat-templates.ts";

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { AnyModel, ChatOptions, ChatPrompt, LogitsOptions } from "./any-model.ts";
 import { type AbortState, fail, throwIfAborted } from "./core/errors.ts";
 import { LOGITS_RESULT_BYTES_MAX } from "./core/limits.ts";
 import { FUNCTION, type OptionTable, SIGNAL, TEXT, check, checkOptions, list, whole } from "./core/options.ts";
@@ -13,7 +14,7 @@ import type { Platform } from "./core/platform.ts";
 import { withMemory, withMemoryNow } from "./core/refused-memory.ts";
 import type { ModelConfig } from "./model/config.ts";
 import type { Engine, ModelMemory, ModelWarning, RunningEngine } from "./model/engine-interface.ts";
-import type { TextPart, Tokenizer } from "./tokenizer/tokenizer.ts";
+import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 import { CHAT_PROMPT_OPTIONS } from "./generate/chat-options.ts";
 import type { ChatMessage, ChatPromptOptions } from "./generate/chat-options.ts";
 import { loadChatRenderer } from "./generate/chat-renderer.ts";
@@ -22,7 +23,7 @@ import { chatTemplateNames } from "./generate/chat-templates.ts";
 import { Context } from "./generate/context.ts";
 import { EMBED_OPTIONS, pool } from "./generate/embed.ts";
 import type { EmbedOptions, Pooling } from "./generate/embed.ts";
-import { Generation, type GenerationRequest, type GenerationResult, type Piece } from "./generate/generate.ts";
+import { Generation, type GenerationRequest } from "./generate/generate.ts";
 import { GENERATE_MEANINGS, GENERATE_OPTIONS, ID_LIST, TEXT_OR_IDS, checkIds } from "./generate/options.ts";
 import type { GenerateOptions } from "./generate/options.ts";
 import { PERPLEXITY_OPTIONS, measurePerplexity } from "./generate/perplexity.ts";
@@ -46,72 +47,13 @@ export interface ModelParts {
   readonly renderChat?: ChatRenderer;
 }
 
-/** Options of {@link Model.chat}. */
-export interface ChatOptions extends GenerateOptions, ChatPromptOptions {}
-
 const CHAT_OPTIONS: OptionTable<ChatOptions> = { ...GENERATE_OPTIONS, ...CHAT_PROMPT_OPTIONS };
-
-/** Options of {@link Model.logits} and {@link Model.eachLogits}. */
-export interface LogitsOptions {
-  /** Stops it, which then throws `aborted`. */
-  readonly signal?: AbortSignal;
-}
 
 const LOGITS_OPTIONS: OptionTable<LogitsOptions> = { signal: SIGNAL };
 
 const TEXTS = list("a list of texts", TEXT);
 
-/** A rendered chat prompt. */
-export interface ChatPrompt {
-  /** The prompt as ids. */
-  readonly ids: number[];
-  /** The rendered text in parts: only `special` ones may contain special tokens. */
-  readonly parts: readonly TextPart[];
-}
-
 const CODE = "model/not-enough-memory";
-
-/** What takes no time here is a promise where a model runs elsewhere. */
-export type Soon<T> = T | Promise<T>;
-
-/** What of a tokenizer is there wherever its model runs. All but its methods is there at once. */
-export type AnyTokenizer = {
-  readonly [Name in Exclude<keyof Tokenizer, "stream">]: Tokenizer[Name] extends (...args: infer Args) => infer Result
-    ? (...args: Args) => Soon<Result>
-    : Tokenizer[Name];
-};
-
-/** One generation of any model; see {@link Generation}. */
-export interface AnyGeneration extends AsyncIterable<Piece> {
-  result(): Promise<GenerationResult>;
-  text(): Promise<string>;
-}
-
-/**
- * What every model can do: a {@link Model}, which runs here, and one that runs in a worker. `eachLogits` is not here:
- * rows come faster than messages are read, and a long text's would fill the memory between.
- */
-export interface AnyModel extends AsyncDisposable {
-  readonly config: ModelConfig;
-  readonly contextLength: number;
-  readonly vocabSize: number;
-  readonly memory: Engine["memory"];
-  readonly engine: Engine["engine"];
-  readonly warnings: Engine["warnings"];
-  readonly loadMs: number;
-  readonly hasTokenizer: boolean;
-  readonly tokenizer: AnyTokenizer;
-  readonly chatTemplateNames: readonly string[];
-  readonly cachedIds: Soon<readonly number[]>;
-  generate(prompt: string | readonly number[], options?: GenerateOptions): AnyGeneration;
-  chat(messages: readonly ChatMessage[], options?: ChatOptions): AnyGeneration;
-  chatPrompt(messages: readonly ChatMessage[], options?: ChatPromptOptions): Soon<ChatPrompt>;
-  embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
-  logits(ids: readonly number[], options?: LogitsOptions): Promise<Float32Array>;
-  perplexity(input: string | readonly number[], options?: PerplexityOptions): Promise<Perplexity>;
-  truncate(length: number): Promise<void>;
-  close(): Promise<void>;
-}
 
 /**
  * A loaded model: it generates, chats, embeds and measures. {@link load} makes it.
@@ -258,6 +200,14 @@ export class Model implements AnyModel {
    * The prompt {@link Model.chat} would use.
    *
    * @throws OnebitError `template/…`, `tokenizer/missing`, `option/…`
+   * @example
+   * ```ts
+   * import { load } from "onebit";
+   *
+   * await using model = await load("model.gguf", { contextLength: 256 });
+   * const { ids, parts } = model.chatPrompt([{ role: "user", content: "Say hello." }]);
+   * console.log(ids.length, parts.map(({ text, special }) => `${special ? "special" : "text"}: ${text}`));
+   * ```
    */
   chatPrompt(messages: readonly ChatMessage[], options: ChatPromptOptions = {}): ChatPrompt {
     const checked = checkOptions("chatPrompt", options, CHAT_OPTIONS),
@@ -352,6 +302,13 @@ export class Model implements AnyModel {
    * @param onLogits `logits` is a view that the next row overwrites: copy what you keep
    * @throws OnebitError `model/bad-token`, `model/context-full`, `model/not-finite`, `model/closed`, `option/invalid`
    *   (no ids), `aborted`
+   * @example
+   * ```ts
+   * import { load } from "onebit";
+   *
+   * await using model = await load("model.gguf", { contextLength: 256 });
+   * await model.eachLogits([1, 2, 3], (row, logits) => console.log(row, Math.max(...logits)));
+   * ```
    */
   async eachLogits(
     ids: readonly number[],
@@ -399,6 +356,15 @@ export class Model implements AnyModel {
    * Keeps only the first `length` ids in the KV cache.
    *
    * @throws OnebitError `option/invalid`, `model/closed`
+   * @example
+   * ```ts
+   * import { load } from "onebit";
+   *
+   * await using model = await load("model.gguf", { contextLength: 256 });
+   * await model.generate("Once upon a time", { maxTokens: 4 }).text();
+   * await model.truncate(1);
+   * console.log(model.cachedIds.length); // 1
+   * ```
    */
   async truncate(length: number): Promise<void> {
     check("length", length, whole(0));

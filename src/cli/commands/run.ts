@@ -21,11 +21,10 @@ export const run: Command = {
   summary: "Continue a text",
   usage: "onebit run [MODEL] [PROMPT] [options]   (the prompt is read from standard input when piped)",
   notes: [
-    "Without MODEL the bundled model continues the text: a small one that writes like Shakespeare, with " +
-      "--temperature 0.8",
-    "and --max-tokens 300 unless given. A single argument is a MODEL if it is an existing file or folder, " + "ends in",
-    ".gguf or .safetensors, or, without spaces, begins with hf: or http(s): or contains a slash; otherwise it is " +
-      "the prompt.",
+    "Without MODEL the bundled model continues the text: a small one that writes like Shakespeare,",
+    "with --temperature 0.8 and --max-tokens 300 unless given.",
+    "A single argument is a MODEL if it is an existing file or folder, ends in .gguf or .safetensors, or,",
+    "without spaces, begins with hf: or http(s): or contains a slash; otherwise it is the prompt.",
   ],
   optionHelp: [
     ["--ids 1,2,3", "token ids as the prompt, instead of text"],

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { KeptModel, PullProgress } from "../../hub.ts";
+import type { KeptModel, PullProgress, RemovedModel } from "../../hub.ts";
 
 export interface StoreCalls {
   /** Starts or resumes a download. */
@@ -13,5 +13,5 @@ export interface StoreCalls {
     progress: PullProgress;
   };
   list: { args: []; done: readonly KeptModel[] };
-  remove: { args: [source: string]; done: { readonly freedBytes: number } };
+  remove: { args: [source: string]; done: RemovedModel };
 }

@@ -133,7 +133,7 @@ const RULES: readonly Rule[] = [
   ],
   [
     is("tensor/unsupported-type"),
-    "onebit does not run this model's weight type. Look for a version of it in TQ2_0, TQ1_0, " + "I2_S, Q1_0 or Q8_0.",
+    "onebit does not run this model's weight type. Look for a version in TQ2_0, TQ1_0, I2_S, Q1_0 or Q8_0.",
   ],
   [
     is("model/unsupported-architecture"),
