@@ -99,8 +99,9 @@ const CALLS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   },
   async "close, seldom"({ shared, random, open }) {
     if (random.u32() % 8 !== 0) return;
-    const { model } = shared;
-    shared.model = await open();
+    const next = await open(),
+      { model } = shared;
+    shared.model = next;
     await model.close();
   },
 };
