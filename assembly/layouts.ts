@@ -5,13 +5,13 @@
 //   or those of a batch (step.ts)
 import * as abi from "./abi";
 import { TILE_ROWS } from "./abi";
+import { paddedRows } from "./matmul-step";
 import { isSharedByRows, ownInput, share } from "./step";
 import { EmbedStep, MatmulStep } from "./steps";
 import { ternaryTableMatmul, ternaryTableRow } from "./weights/ternary-table";
-import { ternaryTableBlockMatmul } from "./weights/ternary-table-block";
 import { ternaryDotBlockMatmul, ternaryDotMatmul, ternaryDotRow } from "./weights/ternary-dot";
 import { binaryTableMatmul, binaryTableRow } from "./weights/binary-table";
-import { binaryTableBlockMatmul } from "./weights/binary-table-block";
+import { tableBlockMatmul } from "./weights/table-block-matmul";
 import { denseRow } from "./weights/dense-row";
 import { f32Matmul } from "./weights/dense-f32";
 import { bf16Matmul, f16Matmul } from "./weights/dense-f16";
@@ -24,110 +24,64 @@ import { q4KMatmul } from "./weights/q4-k";
 import { q6KMatmul, q6KRow } from "./weights/q6-k";
 
 export function matmul(step: MatmulStep, n: i32, scratch: usize, thread: i32, nThreads: i32): void {
-  if (step.layout >= abi.LAYOUT_TERNARY_TABLE) packed(step, n, scratch, thread, nThreads);
-  else dense(step, n, thread, nThreads);
+  const rows = hasTiles(step.layout) ? paddedRows(step) : step.rows;
+  if (hasTables(step.layout) && isSharedByRows(n, nThreads)) {
+    const first = share(n, 2, thread, nThreads);
+    multiply(step, first, first, share(n, 2, thread + 1, nThreads) - first, 0, rows, scratch);
+  } else {
+    const begin = share(rows, TILE_ROWS, thread, nThreads),
+      end = share(rows, TILE_ROWS, thread + 1, nThreads);
+    multiply(step, ownInput(step, n, thread), 0, n, begin, end, scratch);
+  }
+}
+
+function hasTiles(layout: i32): bool {
+  return layout >= abi.LAYOUT_TERNARY_TABLE;
 }
 
 function hasTables(layout: i32): bool {
-  return layout != abi.LAYOUT_TERNARY_DOT && layout != abi.LAYOUT_TERNARY_DOT_BLOCK;
+  return hasTiles(layout) && layout != abi.LAYOUT_TERNARY_DOT && layout != abi.LAYOUT_TERNARY_DOT_BLOCK;
 }
 
-function packed(step: MatmulStep, n: i32, scratch: usize, thread: i32, nThreads: i32): void {
-  const layout = step.layout,
-    w = step.weights,
-    scale = step.scale,
-    scaleBlock = step.scaleBlock,
-    actStride = step.actStride,
-    yStride = step.yStride,
-    k = step.k;
-  const rows = (step.rows + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
-  let begin = share(rows, TILE_ROWS, thread, nThreads),
-    end = share(rows, TILE_ROWS, thread + 1, nThreads),
-    first = ownInput(step, n, thread),
-    y = step.y;
-  if (hasTables(layout) && isSharedByRows(n, nThreads)) {
-    first = share(n, 2, thread, nThreads);
-    n = share(n, 2, thread + 1, nThreads) - <i32>first;
-    begin = 0;
-    end = rows;
-    y += (first * yStride) << 2;
-  }
-  const act = step.act + first * step.actRowBytes,
-    actScale = step.actScale + first * step.scaleRowBytes,
-    actSum = step.actSum + first * step.scaleRowBytes;
-  switch (layout) {
+/** The parameters of every kernel: matmul-step.ts. */
+function multiply(step: MatmulStep, input: usize, output: usize, n: i32, begin: i32, end: i32, scratch: usize): void {
+  switch (step.layout) {
     case abi.LAYOUT_TERNARY_TABLE:
-      ternaryTableMatmul(w, scale, act, actStride, actScale, y, yStride, n, begin, end, rows, k, scratch);
+      ternaryTableMatmul(step, input, output, n, begin, end, scratch);
       break;
     case abi.LAYOUT_TERNARY_TABLE_BLOCK:
-      ternaryTableBlockMatmul(
-        w,
-        scale,
-        scaleBlock,
-        act,
-        actStride,
-        actScale,
-        y,
-        yStride,
-        n,
-        begin,
-        end,
-        rows,
-        k,
-        scratch,
-      );
+    case abi.LAYOUT_BINARY_TABLE_BLOCK:
+      tableBlockMatmul(step, input, output, n, begin, end, scratch);
       break;
     case abi.LAYOUT_TERNARY_DOT:
-      ternaryDotMatmul(w, scale, act, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch);
+      ternaryDotMatmul(step, input, output, n, begin, end, scratch);
       break;
     case abi.LAYOUT_TERNARY_DOT_BLOCK:
-      ternaryDotBlockMatmul(w, scale, scaleBlock, act, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch);
+      ternaryDotBlockMatmul(step, input, output, n, begin, end);
       break;
     case abi.LAYOUT_BINARY_TABLE:
-      binaryTableMatmul(w, scale, act, actStride, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch);
+      binaryTableMatmul(step, input, output, n, begin, end, scratch);
       break;
-    case abi.LAYOUT_BINARY_TABLE_BLOCK:
-      binaryTableBlockMatmul(w, scale, act, actStride, actScale, actSum, y, yStride, n, begin, end, rows, k, scratch);
-      break;
-    default:
-      unreachable();
-  }
-}
-
-function dense(step: MatmulStep, n: i32, thread: i32, nThreads: i32): void {
-  const own = ownInput(step, n, thread),
-    w = step.weights,
-    act = step.act + own * step.actRowBytes,
-    actStride = step.actStride;
-  const actScale = step.actScale + own * step.scaleRowBytes,
-    actSum = step.actSum + own * step.scaleRowBytes;
-  const y = step.y,
-    yStride = step.yStride,
-    rows = step.rows,
-    k = step.k;
-  const begin = share(rows, TILE_ROWS, thread, nThreads),
-    end = share(rows, TILE_ROWS, thread + 1, nThreads);
-  switch (step.layout) {
     case abi.LAYOUT_F32:
-      f32Matmul(w, act, actStride, y, yStride, n, begin, end, rows, k);
+      f32Matmul(step, input, output, n, begin, end);
       break;
     case abi.LAYOUT_F16:
-      f16Matmul(w, act, actStride, y, yStride, n, begin, end, rows, k);
+      f16Matmul(step, input, output, n, begin, end);
       break;
     case abi.LAYOUT_BF16:
-      bf16Matmul(w, act, actStride, y, yStride, n, begin, end, rows, k);
+      bf16Matmul(step, input, output, n, begin, end);
       break;
     case abi.LAYOUT_Q8_0:
-      q8_0Matmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k);
+      q8_0Matmul(step, input, output, n, begin, end);
       break;
     case abi.LAYOUT_Q4_0:
-      q4_0Matmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k);
+      q4_0Matmul(step, input, output, n, begin, end);
       break;
     case abi.LAYOUT_Q4_K:
-      q4KMatmul(w, act, actScale, actSum, y, yStride, n, begin, end, rows, k);
+      q4KMatmul(step, input, output, n, begin, end);
       break;
     case abi.LAYOUT_Q6_K:
-      q6KMatmul(w, act, actScale, y, yStride, n, begin, end, k);
+      q6KMatmul(step, input, output, n, begin, end);
       break;
     default:
       unreachable();

@@ -119,7 +119,6 @@ export class MatmulStep extends Step {
   scale: usize;
   scaleBlock: i32;
   act: usize;
-  actStride: i32;
   actScale: usize;
   actSum: usize;
   y: usize;

@@ -8,6 +8,7 @@
  * assembly/__tests__ does that.
  */
 import { parseArgs } from "node:util";
+import { StepRecord } from "./step-record.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -25,7 +26,8 @@ const CALL_BYTES = 4e6;
 const CACHED_BYTES = 4e5;
 
 const MB = 2 ** 20;
-const X = MB,
+const STEP = MB - 1024,
+  X = MB,
   Q = 2 * MB,
   SCALE = 3 * MB,
   SUM = 4 * MB,
@@ -49,15 +51,15 @@ const FILES = [
   "ops/activation",
   "ops/logits",
 ];
-/** name, weights and bytes of a block, whether activations are quantised; Q6_K as it lies in memory. */
+/** name, weights and bytes of a block, bytes of an activation; Q6_K as it lies in memory. */
 const FORMATS = [
-  ["q6K", 256, 212, true],
-  ["q4K", 256, 144, true],
-  ["q8_0", 32, 34, true],
-  ["q4_0", 32, 18, true],
-  ["f16", 1, 2, false],
-  ["bf16", 1, 2, false],
-  ["f32", 1, 4, false],
+  ["q6K", 256, 212, 144 / 64],
+  ["q4K", 256, 144, 2],
+  ["q8_0", 32, 34, 2],
+  ["q4_0", 32, 18, 2],
+  ["f16", 1, 2, 4],
+  ["bf16", 1, 2, 4],
+  ["f32", 1, 4, 4],
 ];
 /** heads, key/value heads, head size: BitNet b1.58 2B4T, Bonsai 1.7B, Falcon3 1B. */
 const HEADS = [
@@ -74,27 +76,24 @@ async function main() {
   const wanted = new RegExp(options.only),
     kernels = instance.exports;
   kernels.quantizeBlocks(X, K, Q, SCALE, SUM, 0, 8, K, K, 32, 2047, 0);
-  for (const format of FORMATS) if (wanted.test(format[0])) reportFormat(kernels, format);
+  for (const format of FORMATS) if (wanted.test(format[0])) reportFormat(kernels, memory, format);
   for (const heads of HEADS) if (wanted.test("attention")) reportAttention(kernels, heads);
   for (const [name, run] of operations(kernels)) {
     if (wanted.test(name)) print(name, [`${(median(run, 5) * 1e6).toFixed(2)} µs`]);
   }
 }
 
-function reportFormat(kernels, [name, blockWeights, blockBytes, quantised]) {
+function reportFormat(kernels, memory, [name, blockWeights, blockBytes, actBytes]) {
   const rowBytes = (K / blockWeights) * blockBytes,
-    matmul = kernels[`${name}Matmul`];
+    matmul = kernels[`${name}Matmul`],
+    step = new StepRecord(memory, STEP, "MatmulStep");
+  step.set({ act: actBytes === 4 ? X : Q, actRowBytes: K * actBytes, actScale: SCALE, actSum: SUM, y: OUT, k: K });
   const measure = (bytes, n) => {
     const rows = Math.floor(bytes / rowBytes),
       places = bytes === CALL_BYTES ? Math.floor(STREAM_BYTES / CALL_BYTES) : 1;
-    const tail = [OUT, rows, n, 0, rows, rows, K];
+    step.set({ rows, yStride: rows });
     let turn = 0;
-    const run = () => {
-      const at = WEIGHTS + (turn++ % places) * CALL_BYTES;
-      if (name === "q6K") matmul(at, Q, SCALE, OUT, rows, n, 0, rows, K);
-      else if (quantised) matmul(at, Q, SCALE, SUM, ...tail);
-      else matmul(at, X, K, ...tail);
-    };
+    const run = () => matmul(step.set({ weights: WEIGHTS + (turn++ % places) * CALL_BYTES }), 0, 0, n, 0, rows);
     const seconds = median(run, 20);
     const perSecond = (amount) => (amount / seconds / 1e9).toFixed(1);
     return `${perSecond(rows * rowBytes)} GB/s ${perSecond(rows * K * n)} GMAC/s`;

@@ -10,6 +10,7 @@
  * those behind a gated squared ReLU. Nothing is checked here (assembly/__tests__ does that).
  */
 import { parseArgs } from "node:util";
+import { StepRecord } from "./step-record.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -30,6 +31,7 @@ const STREAMED = [
 ];
 const MANY_ROWS = 48;
 
+const STEP = 65536 - 1024;
 const SCRATCH = 65536;
 const SCALES = SCRATCH + 65536;
 const ACTIVATIONS = SCALES + 2 ** 20;
@@ -37,11 +39,11 @@ const OUT = ACTIVATIONS + 16 * 2 ** 20;
 const WEIGHTS = OUT + 4 * 2 ** 20;
 
 const FILES = [
+  "../abi",
   "ternary-table",
-  "ternary-table-block",
   "ternary-dot",
   "binary-table",
-  "binary-table-block",
+  "table-block-matmul",
   "xnor",
   "bit-planes",
   "tables",
@@ -65,53 +67,80 @@ async function main() {
   }
 }
 
-/** name, weight bits, whether scales come a block, and the call. */
+/**
+ * Every matmul: name, weight bits with scales, what to prepare for a shape, and the call.
+ *
+ *   actBytes     a row of activations
+ *   actBlock     activations that share a scale; 0: the row
+ *   scaleBlock   weights that share a scale, which lies behind the weights; 0: the row
+ */
 function kernels(x) {
-  const w = WEIGHTS,
-    s = SCALES,
-    a = ACTIVATIONS;
-  const tail = (m, n) => [OUT, m.rows, n, 0, m.rows, m.rows, m.kp, SCRATCH];
-  const ternary = (m) => m.kp * 16,
-    binary = (m) => m.kp * 8;
+  const ternaryTables = (kp) => kp * 16,
+    binaryTables = (kp) => kp * 8,
+    bytes = (kp) => kp,
+    short = (kp) => shortBytes(x, kp),
+    ternaryBlock = { kernel: x.tableBlockMatmul, layout: x.LAYOUT_TERNARY_TABLE_BLOCK.value, actBytes: ternaryTables };
   return [
-    ...[
-      ["normal", normal],
-      ["relu2", () => Math.max(0, normal()) ** 2 * normal()],
-    ].map(([name, draw]) => ({
-      name: `ternary-table ${name}`,
+    { name: "ternary-table normal", bits: 2, kernel: x.ternaryTableMatmul, actBytes: short, draw: normal },
+    {
+      name: "ternary-table relu2",
       bits: 2,
-      prepare: (m, n) => buildShort(x, m, n, draw),
-      call: (m, n, at) => x.ternaryTableMatmul(at, s, a, shortBytes(x, m.kp), s, ...tail(m, n)),
-    })),
-    {
-      name: "ternary-table-block64",
-      bits: 2.25,
-      call: (m, n, at) => x.ternaryTableBlockMatmul(at, at + (m.rows * m.kp) / 4, 64, a, ternary(m), s, ...tail(m, n)),
+      kernel: x.ternaryTableMatmul,
+      actBytes: short,
+      draw: () => Math.max(0, normal()) ** 2 * normal(),
     },
-    {
-      name: "ternary-table-block256",
-      bits: 2.0625,
-      call: (m, n, at) => x.ternaryTableBlockMatmul(at, at + (m.rows * m.kp) / 4, 256, a, ternary(m), s, ...tail(m, n)),
-    },
-    { name: "ternary-dot", bits: 2, call: (m, n, at) => x.ternaryDotMatmul(at, s, a, s, s, ...tail(m, n)) },
+    { name: "ternary-table-block64", bits: 2.25, ...ternaryBlock, actBlock: 64, scaleBlock: 64 },
+    { name: "ternary-table-block256", bits: 2.0625, ...ternaryBlock, actBlock: 64, scaleBlock: 256 },
+    { name: "ternary-dot", bits: 2, kernel: x.ternaryDotMatmul, actBytes: bytes },
     {
       name: "ternary-dot-block256",
       bits: 2.0625,
-      call: (m, n, at) => x.ternaryDotBlockMatmul(at, at + (m.rows * m.kp) / 4, 256, a, s, s, ...tail(m, n)),
+      kernel: x.ternaryDotBlockMatmul,
+      actBytes: bytes,
+      actBlock: 64,
+      scaleBlock: 256,
     },
-    {
-      name: "binary-table",
-      bits: 1,
-      call: (m, n, at) => x.binaryTableMatmul(at, s, a, binary(m), s, s, ...tail(m, n)),
-    },
+    { name: "binary-table", bits: 1, kernel: x.binaryTableMatmul, actBytes: binaryTables },
     {
       name: "binary-table-block",
       bits: 1.125,
-      call: (m, n, at) => x.binaryTableBlockMatmul(at, at + (m.rows * m.kp) / 8, a, binary(m), s, s, ...tail(m, n)),
+      kernel: x.tableBlockMatmul,
+      layout: x.LAYOUT_BINARY_TABLE_BLOCK.value,
+      actBytes: binaryTables,
+      actBlock: 128,
+      scaleBlock: 128,
     },
-    { name: "xnor", bits: 1, call: (m, n, at) => x.xnorMatmul(at, a, m.kp, ...tail(m, n)) },
-    { name: "bit-planes", bits: 1, call: (m, n, at) => x.bitPlaneMatmul(at, a, s, ...tail(m, n)) },
-  ].map((kernel) => ({ ...kernel, weights: w }));
+    { name: "bit-planes", bits: 1, kernel: x.bitPlaneMatmul, actBytes: bytes },
+  ]
+    .map((kernel) => matmul(x, kernel))
+    .concat(xnor(x));
+}
+
+function matmul(x, { name, bits, kernel, layout = 0, actBytes, actBlock = 0, scaleBlock = 0, draw }) {
+  const step = new StepRecord(x.memory, STEP, "MatmulStep");
+  return {
+    name,
+    bits,
+    prepare: ({ rows, kp }, n) => {
+      step.set({ layout, scaleBlock, act: ACTIVATIONS, actRowBytes: actBytes(kp), actScale: SCALES, actSum: SCALES });
+      step.set({ scaleRowBytes: actBlock === 0 ? 4 : (4 * kp) / actBlock, y: OUT, yStride: rows, rows, k: kp });
+      if (draw) buildShort(x, { rows, kp }, n, draw);
+    },
+    call: ({ rows, kp }, n, weights) => {
+      const scale = scaleBlock === 0 ? SCALES : weights + (rows * kp * Math.floor(bits)) / 8;
+      kernel(step.set({ weights, scale }), 0, 0, n, 0, rows, SCRATCH);
+    },
+  };
+}
+
+function xnor(x) {
+  const step = new StepRecord(x.memory, STEP, "XnorStep");
+  return {
+    name: "xnor",
+    bits: 1,
+    prepare: ({ rows, kp }, n) => step.set({ bits: ACTIVATIONS, y: OUT, k: kp, n, rows, kp }),
+    call: ({ rows }, _n, weights) => x.xnorMatmul(step.set({ weights }), 0, rows),
+  };
 }
 
 /** Tables of n rows of activations drawn from `draw`, quantised to 8 bits by their largest, at ACTIVATIONS. */
@@ -161,14 +190,14 @@ function loading(x) {
   ];
 }
 
-function report({ name, bits, call, weights, prepare = () => undefined }) {
+function report({ name, bits, call, prepare }) {
   prepare(CACHED, 1);
   const cells = [
     rate(
       CACHED,
       1,
       bits,
-      median(() => call(CACHED, 1, weights), 50),
+      median(() => call(CACHED, 1, WEIGHTS), 50),
       "cached",
     ),
   ];
@@ -177,7 +206,7 @@ function report({ name, bits, call, weights, prepare = () => undefined }) {
     const bytes = Math.ceil((shape.rows * shape.kp * bits) / 8 / 64) * 64;
     const count = Math.floor(STREAM_BYTES / bytes);
     const all = () => {
-      for (let i = 0; i < count; i++) call(shape, 1, weights + i * bytes);
+      for (let i = 0; i < count; i++) call(shape, 1, WEIGHTS + i * bytes);
     };
     cells.push(rate(shape, 1, bits, median(all, 1) / count, `stream ${shape.rows}x${shape.kp}`));
   }
@@ -187,7 +216,7 @@ function report({ name, bits, call, weights, prepare = () => undefined }) {
       CACHED,
       MANY_ROWS,
       bits,
-      median(() => call(CACHED, MANY_ROWS, weights), 50),
+      median(() => call(CACHED, MANY_ROWS, WEIGHTS), 50),
       `${MANY_ROWS} rows`,
     ),
   );

@@ -9,6 +9,7 @@ import {
 } from "../abi";
 import { blockBytes, blockElements, dotQ6K, floatDot, quantizedDot, weight } from "../reference/dense";
 import { f16ToNumber } from "../reference/weights";
+import { MatmulStep } from "../steps";
 import { bf16Matmul, f16Matmul } from "../weights/dense-f16";
 import { f32Matmul } from "../weights/dense-f32";
 import { denseRow, quantizeRowQ8_0 } from "../weights/dense-row";
@@ -18,7 +19,7 @@ import { packQ6KRow, q6KMatmul, q6KRow } from "../weights/q6-k";
 import { q8_0Matmul } from "../weights/q8-0";
 import { quantizeBlocks } from "../ops/quantize";
 import { quantizeQ6K } from "../ops/quantize-q6-k";
-import { Guarded, Random, isGuard } from "./fixtures";
+import { freeStep, Guarded, INPUT, isGuard, newStep, OUTPUT, Random, shiftRows } from "./fixtures";
 
 const RANDOM: i32 = 0;
 const HIGH: i32 = 1;
@@ -39,6 +40,7 @@ function fillWeights(type: i32, at: usize, blocks: i32, kind: i32, random: Rando
   }
 }
 
+/** Rows [begin, end) of y (n, stride) by the kernel of the type. */
 function matmul(
   type: i32,
   w: usize,
@@ -51,33 +53,47 @@ function matmul(
   rows: i32,
   k: i32,
 ): void {
-  if (type == F32) f32Matmul(w, x.x.at, x.stride, y, stride, n, begin, end, rows, k);
-  else if (type == F16) f16Matmul(w, x.x.at, x.stride, y, stride, n, begin, end, rows, k);
-  else if (type == BF16) bf16Matmul(w, x.x.at, x.stride, y, stride, n, begin, end, rows, k);
-  else if (type == Q8_0) q8_0Matmul(w, x.q.at, x.scale.at, x.sum.at, y, stride, n, begin, end, rows, k);
-  else if (type == Q4_0) q4_0Matmul(w, x.q.at, x.scale.at, x.sum.at, y, stride, n, begin, end, rows, k);
-  else if (type == Q4_K) q4KMatmul(w, x.q.at, x.scale.at, x.sum.at, y, stride, n, begin, end, rows, k);
-  else packedMatmul(w, x, y, stride, n, begin, end, rows, k);
+  const step = newStep<MatmulStep>(),
+    isFloat = blockElements(type) == 1;
+  step.layout = type;
+  step.weights = w;
+  step.act = isFloat ? x.x.at : x.q.at;
+  step.actRowBytes = isFloat ? 4 * x.stride : 2 * k;
+  step.actScale = x.scale.at;
+  step.actSum = x.sum.at;
+  step.scaleRowBytes = k / 8;
+  step.y = y;
+  step.yStride = stride;
+  step.rows = rows;
+  step.k = k;
+  if (type == Q6_K) packedMatmul(step, x, n, begin, end);
+  else {
+    shiftRows(step);
+    if (type == F32) f32Matmul(step, INPUT, OUTPUT, n, begin, end);
+    else if (type == F16) f16Matmul(step, INPUT, OUTPUT, n, begin, end);
+    else if (type == BF16) bf16Matmul(step, INPUT, OUTPUT, n, begin, end);
+    else if (type == Q8_0) q8_0Matmul(step, INPUT, OUTPUT, n, begin, end);
+    else if (type == Q4_0) q4_0Matmul(step, INPUT, OUTPUT, n, begin, end);
+    else q4KMatmul(step, INPUT, OUTPUT, n, begin, end);
+  }
+  freeStep(step);
 }
 
 /** Q6_K is multiplied in our own order. */
-function packedMatmul(
-  w: usize,
-  x: Activations,
-  y: usize,
-  stride: i32,
-  n: i32,
-  begin: i32,
-  end: i32,
-  rows: i32,
-  k: i32,
-): void {
-  const packed = new Guarded(((rows * k) / 256) * 212),
+function packedMatmul(step: MatmulStep, x: Activations, n: i32, begin: i32, end: i32): void {
+  const k = step.k,
+    packed = new Guarded(((step.rows * k) / 256) * 212),
     q = new Guarded(((n * k) / 64) * 144),
     scale = new Guarded((n * k) / 64);
-  for (let r = 0; r < rows; r++) packQ6KRow(w + <usize>(r * (k / 256) * 210), packed.at, r, k);
+  for (let r = 0; r < step.rows; r++) packQ6KRow(step.weights + <usize>(r * (k / 256) * 210), packed.at, r, k);
   quantizeQ6K(x.x.at, x.stride, q.at, scale.at, 0, n, k);
-  q6KMatmul(packed.at, q.at, scale.at, y, stride, n, begin, end, k);
+  step.weights = packed.at;
+  step.act = q.at;
+  step.actRowBytes = (k / 64) * 144;
+  step.actScale = scale.at;
+  step.scaleRowBytes = k / 64;
+  shiftRows(step);
+  q6KMatmul(step, INPUT, OUTPUT, n, begin, end);
   expect(packed.intact() && q.intact() && scale.intact()).toBe(true);
   packed.free();
   q.free();

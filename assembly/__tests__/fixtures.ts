@@ -1,4 +1,6 @@
-/** Random numbers and guarded memory for the specs of the weight kernels. */
+/** Random numbers, guarded memory and step records for the specs of the kernels. */
+import { STEP_BYTES } from "../abi";
+import { MatmulStep } from "../steps";
 
 /** xorshift32 (Marsaglia 2003): the same cases in every run. */
 export class Random {
@@ -59,6 +61,29 @@ export class Guarded {
   free(): void {
     heap.free(this.base);
   }
+}
+
+/** A step record whose fields are all zero. Free it with {@link freeStep}. */
+export function newStep<T>(): T {
+  const at = heap.alloc(STEP_BYTES);
+  memory.fill(at, 0, STEP_BYTES);
+  return changetype<T>(at);
+}
+
+export function freeStep<T>(step: T): void {
+  heap.free(changetype<usize>(step));
+}
+
+/** The rows of activations and of results at which matmuls begin in the specs. */
+export const INPUT: usize = 1;
+export const OUTPUT: usize = 2;
+
+/** Moves the activations and results of a matmul so that the first rows of their arrays are INPUT and OUTPUT. */
+export function shiftRows(step: MatmulStep): void {
+  step.act -= INPUT * step.actRowBytes;
+  step.actScale -= INPUT * step.scaleRowBytes;
+  step.actSum -= INPUT * step.scaleRowBytes;
+  step.y -= OUTPUT * step.yStride * 4;
 }
 
 /** Whether `bytes` bytes still hold the guard pattern. */

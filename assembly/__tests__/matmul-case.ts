@@ -2,20 +2,33 @@
 import {
   BINARY_TABLE_SCRATCH_BYTES,
   BLOCK_TABLE_SCRATCH_BYTES,
+  LAYOUT_TERNARY_TABLE,
   PANEL_SCRATCH_BYTES,
   TERNARY_TABLE_SCRATCH_BYTES,
 } from "../abi";
 import { packBinaryTable, packT2, packTernaryTable } from "../reference/layouts";
 import { BINARY, blockMatmul, TERNARY, uniformMatmul } from "../reference/weights";
-import { binaryTableBlockMatmul } from "../weights/binary-table-block";
+import { MatmulStep } from "../steps";
 import { binaryTableMatmul } from "../weights/binary-table";
 import { buildShortTables, SHORT_BLOCK_BYTES, shortBlocks } from "../weights/short-tables";
+import { tableBlockMatmul } from "../weights/table-block-matmul";
 import { buildBinaryTables, buildTernaryTables } from "../weights/tables";
 import { ternaryDotBlockMatmul, ternaryDotMatmul } from "../weights/ternary-dot";
-import { ternaryTableBlockMatmul } from "../weights/ternary-table-block";
 import { ternaryTableMatmul } from "../weights/ternary-table";
-import { differing, fillActivations, fillCodes, Guarded, Random } from "./fixtures";
+import {
+  differing,
+  fillActivations,
+  fillCodes,
+  freeStep,
+  Guarded,
+  INPUT,
+  newStep,
+  OUTPUT,
+  Random,
+  shiftRows,
+} from "./fixtures";
 
+/** In the order of their layouts' ids. */
 export const TERNARY_TABLE: i32 = 0;
 export const TERNARY_TABLE_BLOCK: i32 = 1;
 export const TERNARY_DOT: i32 = 2;
@@ -157,62 +170,32 @@ function compute(
       end,
       kp,
     );
-  if (kernel == TERNARY_TABLE)
-    ternaryTableMatmul(w, rowScale, tables, tableStride, actScale, y, yStride, n, begin, end, rows, kp, scratch);
-  if (kernel == TERNARY_TABLE_BLOCK)
-    ternaryTableBlockMatmul(
-      w,
-      blockScale,
-      scaleBlock,
-      tables,
-      tableStride,
-      actScale,
-      y,
-      yStride,
-      n,
-      begin,
-      end,
-      rows,
-      kp,
-      scratch,
-    );
-  if (kernel == TERNARY_DOT)
-    ternaryDotMatmul(w, rowScale, q8, actScale, actSum, y, yStride, n, begin, end, rows, kp, scratch);
-  if (kernel == TERNARY_DOT_BLOCK)
-    ternaryDotBlockMatmul(
-      w,
-      blockScale,
-      scaleBlock,
-      q8,
-      actScale,
-      actSum,
-      y,
-      yStride,
-      n,
-      begin,
-      end,
-      rows,
-      kp,
-      scratch,
-    );
-  if (kernel == BINARY_TABLE)
-    binaryTableMatmul(w, rowScale, tables, tableStride, actScale, actSum, y, yStride, n, begin, end, rows, kp, scratch);
-  if (kernel == BINARY_TABLE_BLOCK)
-    binaryTableBlockMatmul(
-      w,
-      blockScale,
-      tables,
-      tableStride,
-      actScale,
-      actSum,
-      y,
-      yStride,
-      n,
-      begin,
-      end,
-      rows,
-      kp,
-      scratch,
-    );
+  const step = newStep<MatmulStep>(),
+    dot = kernel == TERNARY_DOT || kernel == TERNARY_DOT_BLOCK;
+  step.layout = LAYOUT_TERNARY_TABLE + kernel;
+  step.weights = w;
+  step.scale = uniform ? rowScale : blockScale;
+  step.scaleBlock = uniform ? 0 : scaleBlock;
+  step.act = dot ? q8 : tables;
+  step.actRowBytes = dot ? kp : tableStride;
+  step.actScale = actScale;
+  step.actSum = actSum;
+  step.scaleRowBytes = 4 * nBlocks;
+  step.y = y;
+  step.yStride = yStride;
+  step.rows = rows;
+  step.k = kp;
+  shiftRows(step);
+  multiply(kernel, step, n, begin, end, scratch);
+  freeStep(step);
   heap.free(rowScale), heap.free(blockScale), heap.free(actScale), heap.free(actSum);
+}
+
+/** Runs the kernel from INPUT and OUTPUT on. */
+function multiply(kernel: i32, step: MatmulStep, n: i32, begin: i32, end: i32, scratch: usize): void {
+  if (kernel == TERNARY_TABLE) ternaryTableMatmul(step, INPUT, OUTPUT, n, begin, end, scratch);
+  else if (kernel == TERNARY_DOT) ternaryDotMatmul(step, INPUT, OUTPUT, n, begin, end, scratch);
+  else if (kernel == TERNARY_DOT_BLOCK) ternaryDotBlockMatmul(step, INPUT, OUTPUT, n, begin, end);
+  else if (kernel == BINARY_TABLE) binaryTableMatmul(step, INPUT, OUTPUT, n, begin, end, scratch);
+  else tableBlockMatmul(step, INPUT, OUTPUT, n, begin, end, scratch);
 }

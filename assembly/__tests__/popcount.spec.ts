@@ -1,8 +1,25 @@
 import { packBits } from "../reference/layouts";
 import { BINARY, dot } from "../reference/weights";
+import { MatmulStep } from "../steps";
+import { XnorStep } from "../train/steps";
 import { bitPlaneMatmul, packPlanes } from "../weights/bit-planes";
 import { packSigns, xnorMatmul } from "../weights/xnor";
-import { ALL_HIGH, ALL_LOW, differing, ENDS, fillActivations, fillCodes, Guarded, RANDOM, Random } from "./fixtures";
+import {
+  ALL_HIGH,
+  ALL_LOW,
+  differing,
+  ENDS,
+  fillActivations,
+  fillCodes,
+  freeStep,
+  Guarded,
+  INPUT,
+  newStep,
+  OUTPUT,
+  RANDOM,
+  Random,
+  shiftRows,
+} from "./fixtures";
 
 const KINDS: StaticArray<i32> = [RANDOM, ALL_HIGH, ALL_LOW, ENDS];
 const ROWS: i32 = 96;
@@ -10,8 +27,7 @@ const ROWS: i32 = 96;
 /** ±1 × ±1: activations are codes too. Rows [begin, end) of 96, n activation rows, k of kp true weights. */
 function wrongXnor(weightKind: i32, actKind: i32, k: i32, n: i32, begin: i32, end: i32): i32 {
   const random = new Random(<u32>(k + n));
-  const kp = (k + 127) & ~127,
-    yStride = ROWS + 4;
+  const kp = (k + 127) & ~127;
   const codes = new Guarded(ROWS * kp),
     acts = new Guarded(n * kp),
     q = new Guarded(n * kp * 2);
@@ -22,20 +38,29 @@ function wrongXnor(weightKind: i32, actKind: i32, k: i32, n: i32, begin: i32, en
   for (let i = 0; i < n * kp; i++) store<i16>(q.at + <usize>(2 * i), <i16>(2 * <i32>load<u8>(acts.at + <usize>i) - 1));
   const w = new Guarded((ROWS * kp) / 8),
     a = new Guarded((n * kp) / 8),
-    y = new Guarded(n * yStride * 4),
-    twin = new Guarded(n * yStride * 4);
+    y = new Guarded(n * ROWS * 4),
+    twin = new Guarded(n * ROWS * 4);
   packBits(codes.at, w.at, ROWS, kp);
   packBits(acts.at, a.at, n, kp);
   for (let i = 0; i < n; i++) {
     for (let r = begin; r < end; r++) {
       store<i32>(
-        twin.at + <usize>(4 * (i * yStride + r)),
+        twin.at + <usize>(4 * (i * ROWS + r)),
         dot(BINARY, codes.at + <usize>(r * kp), q.at + <usize>(2 * i * kp), k),
       );
     }
   }
-  xnorMatmul(w.at, a.at, k, y.at, yStride, n, begin, end, ROWS, kp, 0);
-  const wrong = differing(y.at, twin.at, n * yStride * 4) + (y.intact() ? 0 : 1);
+  const step = newStep<XnorStep>();
+  step.weights = w.at;
+  step.bits = a.at;
+  step.y = y.at;
+  step.k = k;
+  step.n = n;
+  step.rows = ROWS;
+  step.kp = kp;
+  xnorMatmul(step, begin, end);
+  freeStep(step);
+  const wrong = differing(y.at, twin.at, n * ROWS * 4) + (y.intact() ? 0 : 1);
   codes.free(), acts.free(), q.free(), w.free(), a.free(), y.free(), twin.free();
   return wrong;
 }
@@ -74,7 +99,19 @@ function wrongPlanes(weightKind: i32, actKind: i32, kp: i32, n: i32, begin: i32,
       );
     }
   }
-  bitPlaneMatmul(w.at, planes.at, sums.at, y.at, yStride, n, begin, end, ROWS, kp, 0);
+  const step = newStep<MatmulStep>();
+  step.weights = w.at;
+  step.act = planes.at;
+  step.actRowBytes = kp;
+  step.actSum = sums.at;
+  step.scaleRowBytes = 4;
+  step.y = y.at;
+  step.yStride = yStride;
+  step.rows = ROWS;
+  step.k = kp;
+  shiftRows(step);
+  bitPlaneMatmul(step, INPUT, OUTPUT, n, begin, end);
+  freeStep(step);
   const wrong = differing(y.at, twin.at, n * yStride * 4) + (y.intact() && planes.intact() ? 0 : 1);
   codes.free(), q.free(), q8.free(), sums.free(), w.free(), planes.free(), y.free(), twin.free();
   return wrong;

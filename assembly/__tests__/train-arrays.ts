@@ -1,4 +1,5 @@
 /** The arrays of one case of the specs of training: each with guards, checked and freed together. */
+import { STEP_BYTES } from "../abi";
 import { Guarded, Random } from "./fixtures";
 
 export class Arrays {
@@ -23,6 +24,13 @@ export class Arrays {
     const at = this.room(4 * count);
     for (let i = 0; i < count; i++) put(at, i, random.signed() * size);
     return at;
+  }
+
+  /** A step record whose fields are all zero. */
+  step<T>(): T {
+    const at = this.room(STEP_BYTES);
+    memory.fill(at, 0, STEP_BYTES);
+    return changetype<T>(at);
   }
 
   copy(from: usize, bytes: i32): usize {

@@ -3,6 +3,7 @@ import { share } from "../step";
 import { matmulCodes } from "../train/matmul-codes";
 import { quantizeRows1 } from "../train/quantize";
 import { signBits, signCodes, xnorScaled } from "../train/signs";
+import { XnorStep } from "../train/steps";
 import { Random, differing, isGuard } from "./fixtures";
 import { Arrays, get, put } from "./train-arrays";
 
@@ -116,23 +117,21 @@ function wrongXnor(k: i32, n: i32, rows: i32): i32 {
     room = arrays.room(2 * k);
   signBits(x, bits, actScale, k, kp, room, 0, n);
   signBits(w, weights, unused, k, kp, room, 0, rows);
+  const step = arrays.step<XnorStep>();
+  step.weights = weights;
+  step.rowScale = rowScale;
+  step.bits = bits;
+  step.actScale = actScale;
+  step.k = k;
+  step.n = n;
+  step.rows = rows;
+  step.kp = kp;
   let wrong = 0;
   for (let pieces = 1; pieces <= 3; pieces++) {
     const y = arrays.room(4 * n * rows);
+    step.y = y;
     for (let t = 0; t < pieces; t++) {
-      xnorScaled(
-        weights,
-        rowScale,
-        bits,
-        actScale,
-        y,
-        k,
-        n,
-        rows,
-        kp,
-        share(rows, 32, t, pieces),
-        share(rows, 32, t + 1, pieces),
-      );
+      xnorScaled(step, share(rows, 32, t, pieces), share(rows, 32, t + 1, pieces));
     }
     for (let i = 0; i < n; i++) {
       for (let r = 0; r < rows; r++) {

@@ -228,10 +228,7 @@ function signs(s: SignsStep, scratch: usize, t: i32, nThreads: i32): void {
 }
 
 function xnor(s: XnorStep, t: i32, nThreads: i32): void {
-  const rows = s.rows,
-    begin = share(rows, 32, t, nThreads),
-    end = share(rows, 32, t + 1, nThreads);
-  xnorScaled(s.weights, s.rowScale, s.bits, s.actScale, s.y, s.k, s.n, rows, s.kp, begin, end);
+  xnorScaled(s, share(s.rows, 32, t, nThreads), share(s.rows, 32, t + 1, nThreads));
 }
 
 function codeProduct(s: MatmulCodesStep, scratch: usize, t: i32, nThreads: i32): void {

@@ -9,6 +9,7 @@
 import { scaleRows } from "../weights/uniform-scale";
 import { packSigns, xnorMatmul } from "../weights/xnor";
 import { quantizeRows1 } from "./quantize";
+import { XnorStep } from "./steps";
 
 /** Rows [begin, end) of x f32 (rows, k) to signs, as i16. */
 export function signCodes(x: usize, q16: usize, scale: usize, k: i32, kp: i32, begin: i32, end: i32): void {
@@ -34,19 +35,7 @@ export function signBits(
 }
 
 /** y (n, rows) = f32(Σ w a) · f32(actScale · rowScale); rows [begin, end), multiples of 32. */
-export function xnorScaled(
-  w: usize,
-  rowScale: usize,
-  bits: usize,
-  actScale: usize,
-  y: usize,
-  k: i32,
-  n: i32,
-  rows: i32,
-  kp: i32,
-  begin: i32,
-  end: i32,
-): void {
-  xnorMatmul(w, bits, k, y, rows, n, begin, end, rows, kp, 0);
-  scaleRows(y, rows, n, begin, end, rowScale, actScale, 0);
+export function xnorScaled(step: XnorStep, begin: i32, end: i32): void {
+  xnorMatmul(step, begin, end);
+  scaleRows(step.y, step.rows, step.n, begin, end, step.rowScale, step.actScale, 0);
 }

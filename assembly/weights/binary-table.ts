@@ -11,7 +11,9 @@
  * are enough, 9.5, –, 12.3 and 11.3. A set of tiles stays in the level-2 cache (80 KB) for all activation rows.
  */
 import { TILE_ROWS } from "../abi";
+import { activations, activationScales, activationSums, outputs, paddedRows } from "../matmul-step";
 import { interleaveHigh16, interleaveLow16 } from "../simd";
+import { MatmulStep } from "../steps";
 import { evenSums, oddSums, sumTiles } from "./table-sums";
 import { TABLE_GROUPS, tileOffset } from "./tables";
 import { clearRows, scaleRows } from "./uniform-scale";
@@ -25,89 +27,66 @@ const STREAMS: i32 = 8;
 const PAIR: usize = memory.data<i16>([2, 64, 2, 64, 2, 64, 2, 64], 16);
 
 /**
- * @param w table layout of 4-weight groups, `rows` (a multiple of 32) x kp (a multiple of 128)
- * @param tables tables of activation row n at tables + n tableStride (bytes)
- * @param rowScale f32[rows]; actScale f32[n]; mass i32[n], the sums of |q|
- * @param y f32 (n, yStride); rows [rowBegin, rowEnd), multiples of 32, are written
+ * Weights in the table layout of 4-weight groups, rows padded to 32 x kp (a multiple of 128), scale f32[rows];
+ * activations are tables, actRowBytes a row, their scales f32[n] and masses (the sums of |q|) i32[n]. Writes rows
+ * [rowBegin, rowEnd), multiples of 32.
  * @param scratch 1 KB private to the thread
  */
 export function binaryTableMatmul(
-  w: usize,
-  rowScale: usize,
-  tables: usize,
-  tableStride: i32,
-  actScale: usize,
-  mass: usize,
-  y: usize,
-  yStride: i32,
+  step: MatmulStep,
+  input: usize,
+  output: usize,
   n: i32,
   rowBegin: i32,
   rowEnd: i32,
-  rows: i32,
-  kp: i32,
   scratch: usize,
 ): void {
-  const groups = kp >> 2,
-    nTiles = rows / TILE_ROWS,
-    first = rowBegin / TILE_ROWS;
-  const distance = (rowEnd / TILE_ROWS - first) / STREAMS,
+  const y = outputs(step, output),
+    groups = step.k >> 2,
+    nTiles = paddedRows(step) / TILE_ROWS,
+    first = rowBegin / TILE_ROWS,
+    last = rowEnd / TILE_ROWS;
+  const distance = (last - first) / STREAMS,
     rest = first + distance * STREAMS;
-  clearRows(y, yStride, n, rowBegin, rowEnd);
+  clearRows(y, step.yStride, n, rowBegin, rowEnd);
   for (let g = 0; g < groups; g += TABLE_GROUPS) {
     const length = min(TABLE_GROUPS, groups - g),
-      table = tables + ((<usize>g) << 5);
-    for (let t = first; t < first + distance; t++) {
-      addTiles(
-        w + tileOffset(g, t, nTiles, groups),
-        distance,
-        STREAMS,
-        length,
-        table,
-        tableStride,
-        y + ((<usize>t) << 7),
-        yStride,
-        n,
-        scratch,
-      );
+      tables = activations(step, input) + ((<usize>g) << 5);
+    for (let set = 0; set <= distance; set++) {
+      // Sets of eight tiles at `distance`; then the remaining tiles, which lie side by side, as one smaller set.
+      const isRest = set == distance,
+        tile = isRest ? rest : first + set,
+        tiles = isRest ? last - rest : STREAMS,
+        from = step.weights + tileOffset(g, tile, nTiles, groups),
+        to = y + ((<usize>tile) << 7);
+      if (tiles > 0) addTiles(step, from, isRest ? 1 : distance, tiles, length, tables, n, to, scratch);
     }
-    const left = rowEnd / TILE_ROWS - rest;
-    if (left > 0)
-      addTiles(
-        w + tileOffset(g, rest, nTiles, groups),
-        1,
-        left,
-        length,
-        table,
-        tableStride,
-        y + ((<usize>rest) << 7),
-        yStride,
-        n,
-        scratch,
-      );
   }
-  scaleRows(y, yStride, n, rowBegin, rowEnd, rowScale, actScale, mass);
+  const actScale = activationScales(step, input);
+  scaleRows(y, step.yStride, n, rowBegin, rowEnd, step.scale, actScale, activationSums(step, input));
 }
 
-/** Adds one k-block of `streams` tiles, `distance` tiles apart, to the i32 sums of all activation rows. */
+/** Adds one k-block of `tiles` tiles, `distance` tiles apart, to the i32 sums of n activation rows. */
 function addTiles(
+  step: MatmulStep,
   w: usize,
   distance: i32,
-  streams: i32,
+  tiles: i32,
   groups: i32,
-  table: usize,
-  tableStride: i32,
-  y: usize,
-  yStride: i32,
+  tables: usize,
   n: i32,
+  y: usize,
   scratch: usize,
 ): void {
-  const tileStride = (<usize>distance * <usize>groups) << 4;
+  const tableStride = <usize>step.actRowBytes,
+    yStride = step.yStride,
+    tileStride = (<usize>distance * <usize>groups) << 4;
   const scale = v128.load(PAIR);
   for (let i = 0; i < n; i++) {
-    sumTiles(w, tileStride, streams, table + <usize>i * <usize>tableStride, groups, scratch);
-    for (let s = 0; s < streams; s++) {
-      const sums = scratch + ((<usize>s) << 7);
-      const to = y + ((<usize>i * <usize>yStride) << 2) + ((<usize>(s * distance)) << 7);
+    sumTiles(w, tileStride, tiles, tables + <usize>i * tableStride, groups, scratch);
+    for (let tile = 0; tile < tiles; tile++) {
+      const sums = scratch + ((<usize>tile) << 7);
+      const to = y + ((<usize>i * <usize>yStride) << 2) + ((<usize>(tile * distance)) << 7);
       addRows16(sums, to, scale);
       addRows16(sums + 64, to + 64, scale);
     }

@@ -8,28 +8,27 @@
  *   planes: [n][kp / 128][8 planes] x 16 B, activation i of a block in bit i & 7 of byte i >> 3
  *   y: i32 (n, yStride), raw sums
  */
+import { activations, activationSums, outputs } from "../matmul-step";
 import { sumLanes4 } from "../simd";
+import { MatmulStep } from "../steps";
 
 const STREAMS: i32 = 4;
 
-/**
- * @param actSum i32[n] = Σ q of each row
- * @param kp a multiple of 128; padding activations must be 0
- * @param rowBegin rows [rowBegin, rowEnd), multiples of 32, are written
- */
+/** kp is a multiple of 128, padding activations are 0. Writes rows [rowBegin, rowEnd), multiples of 32. */
 export function bitPlaneMatmul(
-  w: usize,
-  planes: usize,
-  actSum: usize,
-  y: usize,
-  yStride: i32,
+  step: MatmulStep,
+  input: usize,
+  output: usize,
   n: i32,
   rowBegin: i32,
   rowEnd: i32,
-  rows: i32,
-  kp: i32,
-  scratch: usize,
 ): void {
+  const w = step.weights,
+    kp = step.k,
+    planes = activations(step, input),
+    actSum = activationSums(step, input),
+    y = outputs(step, output),
+    yStride = step.yStride;
   const rowBytes = <usize>(kp >> 3);
   const distance = (rowEnd - rowBegin) / STREAMS;
   for (let r = rowBegin; r < rowBegin + distance; r++) {
@@ -42,11 +41,11 @@ export function bitPlaneMatmul(
       );
       const v = i32x4.sub(i32x4.shl(sums, 1), v128.load32_splat(actSum + ((<usize>i) << 2)));
       const to = y + ((<usize>i * <usize>yStride + <usize>r) << 2);
-      const step = (<usize>distance) << 2;
+      const apart = (<usize>distance) << 2;
       v128.store_lane<i32>(to, v, 0);
-      v128.store_lane<i32>(to + step, v, 1);
-      v128.store_lane<i32>(to + 2 * step, v, 2);
-      v128.store_lane<i32>(to + 3 * step, v, 3);
+      v128.store_lane<i32>(to + apart, v, 1);
+      v128.store_lane<i32>(to + 2 * apart, v, 2);
+      v128.store_lane<i32>(to + 3 * apart, v, 3);
     }
   }
 }

@@ -1,52 +1,42 @@
 /**
  * F16 and BF16 rows times f32 activations.
  *
- *   w: 16 bits (rows, k); x: f32 (n, k), row stride xStride floats; y: f32 (n, yStride)
+ *   w: 16 bits (rows, k); x: f32 (n, k), rows actRowBytes apart; y: f32 (n, yStride)
  *
  * Weights become f32 exactly; the order of the sums is that of dense-f32.ts: eight values a step in two vectors of four
  * lanes, then first + second, then lanes (0 + 2) + (1 + 3). F16 weights must be finite: the loader refuses others.
  */
 import { loadRest, sumFloats } from "../lanes";
+import { activations, outputs } from "../matmul-step";
 import { interleaveHigh16, interleaveLow16 } from "../simd";
+import { MatmulStep } from "../steps";
 import { halfsToFloats } from "./dense-block";
 
 /** y for rows [rowBegin, rowEnd), w in F16. */
-export function f16Matmul(
-  w: usize,
-  x: usize,
-  xStride: i32,
-  y: usize,
-  yStride: i32,
-  n: i32,
-  rowBegin: i32,
-  rowEnd: i32,
-  rows: i32,
-  k: i32,
-): void {
+export function f16Matmul(step: MatmulStep, input: usize, output: usize, n: i32, rowBegin: i32, rowEnd: i32): void {
+  const w = step.weights,
+    k = step.k,
+    x = activations(step, input),
+    xBytes = <usize>step.actRowBytes,
+    y = outputs(step, output),
+    yStride = step.yStride;
   for (let r = rowBegin; r < rowEnd; r++) {
     const row = w + ((<usize>r * k) << 1);
-    for (let i = 0; i < n; i++)
-      store<f32>(y + ((<usize>i * yStride + r) << 2), dotF16(row, x + ((<usize>i * xStride) << 2), k));
+    for (let i = 0; i < n; i++) store<f32>(y + ((<usize>i * yStride + r) << 2), dotF16(row, x + <usize>i * xBytes, k));
   }
 }
 
 /** y for rows [rowBegin, rowEnd), w in BF16. */
-export function bf16Matmul(
-  w: usize,
-  x: usize,
-  xStride: i32,
-  y: usize,
-  yStride: i32,
-  n: i32,
-  rowBegin: i32,
-  rowEnd: i32,
-  rows: i32,
-  k: i32,
-): void {
+export function bf16Matmul(step: MatmulStep, input: usize, output: usize, n: i32, rowBegin: i32, rowEnd: i32): void {
+  const w = step.weights,
+    k = step.k,
+    x = activations(step, input),
+    xBytes = <usize>step.actRowBytes,
+    y = outputs(step, output),
+    yStride = step.yStride;
   for (let r = rowBegin; r < rowEnd; r++) {
     const row = w + ((<usize>r * k) << 1);
-    for (let i = 0; i < n; i++)
-      store<f32>(y + ((<usize>i * yStride + r) << 2), dotBf16(row, x + ((<usize>i * xStride) << 2), k));
+    for (let i = 0; i < n; i++) store<f32>(y + ((<usize>i * yStride + r) << 2), dotBf16(row, x + <usize>i * xBytes, k));
   }
 }
 

@@ -1,29 +1,25 @@
 /**
  * F32 rows times f32 activations.
  *
- *   w: f32 (rows, k); x: f32 (n, k), row stride xStride floats; y: f32 (n, yStride)
+ *   w: f32 (rows, k); x: f32 (n, k), rows actRowBytes apart; y: f32 (n, yStride)
  *
  * Order: eight values a step in two vectors of four lanes, then first + second, then lanes (0 + 2) + (1 + 3).
  */
 import { loadRest, sumFloats } from "../lanes";
+import { activations, outputs } from "../matmul-step";
+import { MatmulStep } from "../steps";
 
 /** y for rows [rowBegin, rowEnd). */
-export function f32Matmul(
-  w: usize,
-  x: usize,
-  xStride: i32,
-  y: usize,
-  yStride: i32,
-  n: i32,
-  rowBegin: i32,
-  rowEnd: i32,
-  rows: i32,
-  k: i32,
-): void {
+export function f32Matmul(step: MatmulStep, input: usize, output: usize, n: i32, rowBegin: i32, rowEnd: i32): void {
+  const w = step.weights,
+    k = step.k,
+    x = activations(step, input),
+    xBytes = <usize>step.actRowBytes,
+    y = outputs(step, output),
+    yStride = step.yStride;
   for (let r = rowBegin; r < rowEnd; r++) {
     const row = w + ((<usize>r * k) << 2);
-    for (let i = 0; i < n; i++)
-      store<f32>(y + ((<usize>i * yStride + r) << 2), dotRow(row, x + ((<usize>i * xStride) << 2), k));
+    for (let i = 0; i < n; i++) store<f32>(y + ((<usize>i * yStride + r) << 2), dotRow(row, x + <usize>i * xBytes, k));
   }
 }
 

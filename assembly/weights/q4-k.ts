@@ -10,28 +10,23 @@
  * lanes, the blocks.
  */
 import { sumFloats } from "../lanes";
+import { activations, activationScales, activationSums, outputs } from "../matmul-step";
 import { f16Scalar } from "../simd";
+import { MatmulStep } from "../steps";
 import { MASKS, dotBytes } from "./dense-block";
 
 const BLOCK: i32 = 256;
 const BLOCK_BYTES: i32 = 144;
 
 /** y (n, yStride) for rows [rowBegin, rowEnd) of w (rows, k); activations as in dense-block.ts. */
-export function q4KMatmul(
-  w: usize,
-  q16: usize,
-  actScale: usize,
-  actSum: usize,
-  y: usize,
-  yStride: i32,
-  n: i32,
-  rowBegin: i32,
-  rowEnd: i32,
-  rows: i32,
-  k: i32,
-): void {
-  const nBlocks = k / BLOCK;
-  let row = w + <usize>rowBegin * nBlocks * BLOCK_BYTES;
+export function q4KMatmul(step: MatmulStep, input: usize, output: usize, n: i32, rowBegin: i32, rowEnd: i32): void {
+  const q16 = activations(step, input),
+    actScale = activationScales(step, input),
+    actSum = activationSums(step, input),
+    y = outputs(step, output),
+    yStride = step.yStride;
+  const nBlocks = step.k / BLOCK;
+  let row = step.weights + <usize>rowBegin * nBlocks * BLOCK_BYTES;
   for (let r = rowBegin; r < rowEnd; r++) {
     for (let i = 0; i < n; i++) {
       const blocks = <usize>i * nBlocks;

@@ -30,7 +30,9 @@ import {
   Q6_K_BLOCK as BLOCK,
   Q6_K_BLOCK_BYTES as BLOCK_BYTES,
 } from "../abi";
+import { activations, activationScales, outputs } from "../matmul-step";
 import { dotI8, dotKeepsLanes, f16Scalar, sumLanes4 } from "../simd";
+import { MatmulStep } from "../steps";
 import { MASKS } from "./dense-block";
 
 /** 0xc0 in each byte, and (dense-block.ts) 0x00ff in each 16 bits. */
@@ -52,21 +54,14 @@ function rowBytes(k: i32): i32 {
   return (k / BLOCK) * BLOCK_BYTES;
 }
 
-/**
- * y (n, yStride) for rows [rowBegin, rowEnd) of w (rows, k).
- * @param q activations (n, k) in 144 bytes per 64; actScale f32 (n, k / 256)
- */
-export function q6KMatmul(
-  w: usize,
-  q: usize,
-  actScale: usize,
-  y: usize,
-  yStride: i32,
-  n: i32,
-  rowBegin: i32,
-  rowEnd: i32,
-  k: i32,
-): void {
+/** y for rows [rowBegin, rowEnd) of w (rows, k); activations (n, k) in 144 bytes per 64, their scales f32 (n, k / 256). */
+export function q6KMatmul(step: MatmulStep, input: usize, output: usize, n: i32, rowBegin: i32, rowEnd: i32): void {
+  const w = step.weights,
+    k = step.k,
+    q = activations(step, input),
+    actScale = activationScales(step, input),
+    y = outputs(step, output),
+    yStride = step.yStride;
   const distance = (rowEnd - rowBegin + STREAMS - 1) / STREAMS;
   for (let r = rowBegin; r < rowBegin + distance; r++) {
     for (let i = 0; i < n; i++) {

@@ -8,7 +8,9 @@
  * lanes.
  */
 import { sumFloats } from "../lanes";
+import { activations, activationScales, outputs } from "../matmul-step";
 import { f16Scalar } from "../simd";
+import { MatmulStep } from "../steps";
 import { MASKS, dotSigned } from "./dense-block";
 
 const BLOCK: i32 = 32;
@@ -18,20 +20,13 @@ const STREAMS: i32 = 8,
   TURN_BLOCKS: i32 = 16;
 
 /** y (n, yStride) for rows [rowBegin, rowEnd) of w (rows, k); activations as in dense-block.ts. */
-export function q8_0Matmul(
-  w: usize,
-  q16: usize,
-  actScale: usize,
-  actSum: usize,
-  y: usize,
-  yStride: i32,
-  n: i32,
-  rowBegin: i32,
-  rowEnd: i32,
-  rows: i32,
-  k: i32,
-): void {
-  const nBlocks = k / BLOCK,
+export function q8_0Matmul(step: MatmulStep, input: usize, output: usize, n: i32, rowBegin: i32, rowEnd: i32): void {
+  const w = step.weights,
+    q16 = activations(step, input),
+    actScale = activationScales(step, input),
+    y = outputs(step, output),
+    yStride = step.yStride;
+  const nBlocks = step.k / BLOCK,
     distance = (rowEnd - rowBegin + STREAMS - 1) / STREAMS;
   for (let r = rowBegin; r < rowBegin + distance; r++) {
     for (let i = 0; i < n; i++) {

@@ -4,32 +4,34 @@
  *
  *   y[n][r] = Σ over blocks b of 64, in order, of f32(Σ code q - actSum[n][b]) * f32(blockScale * actScale[n][b])
  */
+import { activations, activationScales, activationSums, outputs } from "../matmul-step";
 import { f16ToF32, sumLanes4 } from "../simd";
+import { MatmulStep } from "../steps";
 import { CODE_MASK, dot64 } from "./ternary-codes";
 
 /**
- * @param blockScale u16 f16 [rows][kp / scaleBlock], scaleBlock 64, 128 or 256 weights; rows a multiple of 32
- * @param q i8[n][kp], kp a multiple of 64 and of scaleBlock; actScale f32[n][kp / 64]; actSum i32[n][kp / 64]
- * @param y f32 (n, yStride); rows [rowBegin, rowEnd), multiples of 32, are written
+ * scale u16 f16 [rows][kp / scaleBlock], scaleBlock 64, 128 or 256 weights, rows a multiple of 32; activations
+ * i8[n][kp], kp a multiple of 64 and of scaleBlock, their scales f32[n][kp / 64] and sums i32[n][kp / 64]. Writes rows
+ * [rowBegin, rowEnd), multiples of 32.
  */
 export function ternaryDotBlockMatmul(
-  w: usize,
-  blockScale: usize,
-  scaleBlock: i32,
-  q: usize,
-  actScale: usize,
-  actSum: usize,
-  y: usize,
-  yStride: i32,
+  step: MatmulStep,
+  input: usize,
+  output: usize,
   n: i32,
   rowBegin: i32,
   rowEnd: i32,
-  rows: i32,
-  kp: i32,
-  scratch: usize,
 ): void {
+  const w = step.weights,
+    kp = step.k,
+    blockScale = step.scale,
+    q = activations(step, input),
+    actScale = activationScales(step, input),
+    actSum = activationSums(step, input),
+    y = outputs(step, output),
+    yStride = step.yStride;
   const nBlocks = kp >> 6;
-  const blocksPerScale = scaleBlock >> 6;
+  const blocksPerScale = step.scaleBlock >> 6;
   const rowScales = nBlocks / blocksPerScale;
   // Four distant rows at once; all activation rows pass over them while they are in the cache.
   const distance = (rowEnd - rowBegin) >> 2;
@@ -48,11 +50,11 @@ export function ternaryDotBlockMatmul(
         nBlocks,
       );
       const to = y + ((<usize>i * <usize>yStride + <usize>r) << 2);
-      const step = (<usize>distance) << 2;
+      const apart = (<usize>distance) << 2;
       v128.store_lane<f32>(to, acc, 0);
-      v128.store_lane<f32>(to + step, acc, 1);
-      v128.store_lane<f32>(to + 2 * step, acc, 2);
-      v128.store_lane<f32>(to + 3 * step, acc, 3);
+      v128.store_lane<f32>(to + apart, acc, 1);
+      v128.store_lane<f32>(to + 2 * apart, acc, 2);
+      v128.store_lane<f32>(to + 3 * apart, acc, 3);
     }
   }
 }

@@ -3,7 +3,9 @@
  * 8-bit dot. Layout T2 (ternary-codes.ts): codes are 0..2, so Σ w q = Σ code q - Σ q.
  */
 import { PANEL_WEIGHTS } from "../abi";
+import { activations, activationScales, activationSums, outputs } from "../matmul-step";
 import { sumLanes4 } from "../simd";
+import { MatmulStep } from "../steps";
 import { CODE_MASK, dot64 } from "./ternary-codes";
 import { addPanelDots, unpackPanel } from "./ternary-dot-panel";
 import { clearRows, scaleRows } from "./uniform-scale";
@@ -16,26 +18,25 @@ const STREAMS: i32 = 8;
 
 /**
  * y[n][r] = f32(Σ w q) * f32(actScale[n] * rowScale[r]), one weight scale a row.
- * @param rowScale f32[rows], rows a multiple of 32
- * @param q i8[n][kp], kp a multiple of 64; actScale f32[n]; actSum i32[n] = Σ q of each row
- * @param y f32 (n, yStride); rows [rowBegin, rowEnd), multiples of 32, are written
+ *
+ * scale f32[rows], rows a multiple of 32; activations i8[n][kp], kp a multiple of 64, their scales f32[n] and sums
+ * i32[n]. Writes rows [rowBegin, rowEnd), multiples of 32.
  * @param scratch 16 KB private to the thread
  */
 export function ternaryDotMatmul(
-  w: usize,
-  rowScale: usize,
-  q: usize,
-  actScale: usize,
-  actSum: usize,
-  y: usize,
-  yStride: i32,
+  step: MatmulStep,
+  input: usize,
+  output: usize,
   n: i32,
   rowBegin: i32,
   rowEnd: i32,
-  rows: i32,
-  kp: i32,
   scratch: usize,
 ): void {
+  const w = step.weights,
+    kp = step.k,
+    q = activations(step, input),
+    y = outputs(step, output),
+    yStride = step.yStride;
   if (n == 1) {
     const distance = (rowEnd - rowBegin) / STREAMS;
     for (let r = rowBegin; r < rowBegin + distance; r++) dotRows8(w, q, kp >> 2, distance, r, y);
@@ -49,7 +50,8 @@ export function ternaryDotMatmul(
       }
     }
   }
-  scaleRows(y, yStride, n, rowBegin, rowEnd, rowScale, actScale, actSum);
+  const actScale = activationScales(step, input);
+  scaleRows(y, yStride, n, rowBegin, rowEnd, step.scale, actScale, activationSums(step, input));
 }
 
 /**

@@ -17,7 +17,9 @@
  *   (rows 16..31), odd, then the same of the second; byte 576: i32 a row
  */
 import { TERNARY_TABLE_SCRATCH_BYTES, TILE_ROWS } from "../abi";
+import { activations, activationScales, outputs, paddedRows } from "../matmul-step";
 import { swizzle } from "../simd";
+import { MatmulStep } from "../steps";
 import { PLACES_OFFSET, SHORT_BLOCK_BYTES, TABLES_OFFSET, shortBlocks } from "./short-tables";
 import { TABLE_GROUPS, tileOffset } from "./tables";
 import { clearRows, scaleRows } from "./uniform-scale";
@@ -38,28 +40,26 @@ const TOUCHED: usize = 512,
   OFFSETS: usize = TERNARY_TABLE_SCRATCH_BYTES;
 
 /**
- * @param w table layout of 2-weight groups, `rows` (a multiple of 32) x kp (a multiple of 64)
- * @param tables records of activation row n at tables + n tableStride (bytes)
- * @param y f32 (n, yStride); rows [rowBegin, rowEnd), multiples of 32, are written
+ * Weights in the table layout of 2-weight groups, rows padded to 32 x kp (a multiple of 64); activations are records,
+ * actRowBytes a row. Writes rows [rowBegin, rowEnd), multiples of 32.
  * @param scratch 4 n + 576 bytes private to the thread
  */
 export function ternaryTableMatmul(
-  w: usize,
-  rowScale: usize,
-  tables: usize,
-  tableStride: i32,
-  actScale: usize,
-  y: usize,
-  yStride: i32,
+  step: MatmulStep,
+  input: usize,
+  output: usize,
   n: i32,
   rowBegin: i32,
   rowEnd: i32,
-  rows: i32,
-  kp: i32,
   scratch: usize,
 ): void {
-  const groups = kp >> 1,
-    nTiles = rows / TILE_ROWS,
+  const w = step.weights,
+    tables = activations(step, input),
+    tableStride = step.actRowBytes,
+    y = outputs(step, output),
+    yStride = step.yStride;
+  const groups = step.k >> 1,
+    nTiles = paddedRows(step) / TILE_ROWS,
     nBlocks = shortBlocks(groups);
   const first = rowBegin / TILE_ROWS,
     end = rowEnd / TILE_ROWS,
@@ -75,7 +75,7 @@ export function ternaryTableMatmul(
     for (let set = 0; set <= distance; set++) {
       const isRest = set == distance,
         tile = isRest ? rest : first + set,
-        step = <usize>(isRest ? 1 : distance);
+        apart = <usize>(isRest ? 1 : distance);
       const at = tileOffset(g, tile, nTiles, groups),
         from = w + at,
         to = y + <usize>tile * TILE_SUM_BYTES;
@@ -87,11 +87,11 @@ export function ternaryTableMatmul(
         const row = (<usize>i * <usize>yStride) << 2;
         addTiles(
           from,
-          step * tileBytes,
+          apart * tileBytes,
           isRest ? end - rest : streams,
           records + <usize>i * <usize>tableStride,
           to + row,
-          step * TILE_SUM_BYTES,
+          apart * TILE_SUM_BYTES,
           i == 0 ? ahead : 0,
           scratch,
         );
@@ -100,7 +100,7 @@ export function ternaryTableMatmul(
   }
   for (let i = 0; i < n; i++)
     store<i32>(scratch + OFFSETS + ((<usize>i) << 2), excess(tables + <usize>i * <usize>tableStride, nBlocks));
-  scaleRows(y, yStride, n, rowBegin, rowEnd, rowScale, actScale, scratch + OFFSETS);
+  scaleRows(y, yStride, n, rowBegin, rowEnd, step.scale, activationScales(step, input), scratch + OFFSETS);
 }
 
 /** Six if that leaves no tiles over and eight does: remaining tiles are not loaded ahead. */

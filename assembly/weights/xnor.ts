@@ -4,37 +4,28 @@
  *
  *   Σ w a = k - 2 popcount(w xor a)
  *
- *   w: bits (rows, kp), row-major, weight i in bit i & 7 of byte i >> 3; a: bits (n, kp) likewise; y: i32 (n, yStride)
+ *   w: bits (rows, kp), row-major, weight i in bit i & 7 of byte i >> 3; a: bits (n, kp) likewise; y: i32 (n, rows)
  *
  * Padding bits k..kp must be equal in both, so they do not differ.
  */
 import { sumLanes4 } from "../simd";
+import { XnorStep } from "../train/steps";
 
 /** Rows summed at once, far apart, so memory is read in several streams. */
 const STREAMS: i32 = 4;
 /** 16-byte steps whose popcounts (8 at most a byte) add up in a byte: 31 * 8 = 248. */
 const BYTE_STEPS: i32 = 31;
 
-/**
- * @param k true length; kp the padded one, a multiple of 128
- * @param rowBegin rows [rowBegin, rowEnd), multiples of 32, are written
- */
-export function xnorMatmul(
-  w: usize,
-  a: usize,
-  k: i32,
-  y: usize,
-  yStride: i32,
-  n: i32,
-  rowBegin: i32,
-  rowEnd: i32,
-  rows: i32,
-  kp: i32,
-  scratch: usize,
-): void {
-  const rowBytes = <usize>(kp >> 3);
+/** k is the true length, kp the padded one, a multiple of 128. Writes rows [rowBegin, rowEnd), multiples of 32. */
+export function xnorMatmul(step: XnorStep, rowBegin: i32, rowEnd: i32): void {
+  const w = step.weights,
+    a = step.bits,
+    y = step.y,
+    n = step.n,
+    yStride = step.rows;
+  const rowBytes = <usize>(step.kp >> 3);
   const distance = (rowEnd - rowBegin) / STREAMS;
-  const length = i32x4.splat(k);
+  const length = i32x4.splat(step.k);
   for (let r = rowBegin; r < rowBegin + distance; r++) {
     for (let i = 0; i < n; i++) {
       const differ = countDiffering4(
@@ -45,11 +36,11 @@ export function xnorMatmul(
       );
       const v = i32x4.sub(length, i32x4.shl(differ, 1));
       const to = y + ((<usize>i * <usize>yStride + <usize>r) << 2);
-      const step = (<usize>distance) << 2;
+      const apart = (<usize>distance) << 2;
       v128.store_lane<i32>(to, v, 0);
-      v128.store_lane<i32>(to + step, v, 1);
-      v128.store_lane<i32>(to + 2 * step, v, 2);
-      v128.store_lane<i32>(to + 3 * step, v, 3);
+      v128.store_lane<i32>(to + apart, v, 1);
+      v128.store_lane<i32>(to + 2 * apart, v, 2);
+      v128.store_lane<i32>(to + 3 * apart, v, 3);
     }
   }
 }

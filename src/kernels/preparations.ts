@@ -214,7 +214,6 @@ export function preparedOperand<Place>({ rowBytes, reads }: Preparation, at: Pre
     actRowBytes = bytes[reads.act] ?? 0;
   return {
     act: at[reads.act],
-    actStride: actRowBytes,
     actScale: at[reads.scale],
     actSum: at[reads.sum],
     actRowBytes,

@@ -129,7 +129,6 @@ export const STEPS = {
       scale: ADDRESS,
       scaleBlock: I32,
       act: ADDRESS,
-      actStride: I32,
       actScale: ADDRESS,
       actSum: ADDRESS,
       y: ADDRESS,

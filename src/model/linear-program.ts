@@ -133,7 +133,7 @@ export class LinearWriter {
       { id, preparation } = layout;
     const operand = preparation
       ? preparedOperand(preparation, this.plan.prepared.get(preparation)!, size.kp)
-      : { ...AS_IS, act: input.at, actStride: input.stride, actRowBytes: input.stride * 4 };
+      : { ...AS_IS, act: input.at, actRowBytes: input.stride * 4 };
     this.out.step(
       "matmul",
       {

@@ -41,18 +41,12 @@ const KERNELS: readonly Kernel[] = [
     relaxed: /^i8x16\.relaxed_swizzle$/,
   },
   {
-    file: "ternary-table-block",
-    kernel: "ternaryTableBlockMatmul",
+    file: "table-block-matmul",
+    kernel: "tableBlockMatmul",
     simd: /^i8x16\.swizzle$/,
     relaxed: /^i8x16\.relaxed_swizzle$/,
   },
   { file: "binary-table", kernel: "binaryTableMatmul", simd: /^i8x16\.swizzle$/, relaxed: /^i8x16\.relaxed_swizzle$/ },
-  {
-    file: "binary-table-block",
-    kernel: "binaryTableBlockMatmul",
-    simd: /^i8x16\.swizzle$/,
-    relaxed: /^i8x16\.relaxed_swizzle$/,
-  },
   {
     file: "ternary-dot",
     kernel: "ternaryDotMatmul",
