@@ -1,5 +1,5 @@
-// What a thread's share of a matmul reads of its step. A kernel multiplies n rows of activations, from row `input` on, into as many
-// rows of results, from row `output` on:
+// What a thread's share of a matmul reads of its step. A kernel multiplies n rows of activations, from row `input` on,
+// into as many rows of results, from row `output` on:
 //
 //   one row of a decoded token    input is the thread's own copy of it, output 0
 //   a batch shared by rows        both are the first row of the thread's part

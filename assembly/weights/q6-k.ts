@@ -54,7 +54,7 @@ function rowBytes(k: i32): i32 {
   return (k / BLOCK) * BLOCK_BYTES;
 }
 
-/** y for rows [rowBegin, rowEnd) of w (rows, k); activations (n, k) in 144 bytes per 64, their scales f32 (n, k / 256). */
+/** y for rows [rowBegin, rowEnd) of w (rows, k); activations (n, k) in 144 bytes per 64, scales f32 (n, k / 256). */
 export function q6KMatmul(step: MatmulStep, input: usize, output: usize, n: i32, rowBegin: i32, rowEnd: i32): void {
   const w = step.weights,
     k = step.k,
