@@ -8,7 +8,7 @@
  *   node scripts/test.mjs --all               the same without the type check
  *   node scripts/test.mjs --fast | --slow     half a minute of tests; or those npm test leaves to .ci/run
  *   … --reporter=spec|tap|dot  --name=PATTERN (of test names)  --node=PATH (another Node runs the tests)
- *   … --timeout-ms=N (of each test; 600,000)
+ *   … --timeout-ms=N (of each test; 600,000)  --concurrency=N (files at a time; 2)
  *
  * Tests are bundled by esbuild because Node 20 does not read TypeScript. The last lines are node:test's own summary.
  */
@@ -40,6 +40,8 @@ async function main() {
       name: { type: "string" },
       node: { type: "string", default: process.execPath },
       "timeout-ms": { type: "string", default: String(TEST_TIMEOUT_MS) },
+      // Node's default leaves a core idle: on two cores that is one file at a time.
+      concurrency: { type: "string", default: "2" },
     },
   });
   const everything = !options.assembly && !options.fast && !options.slow && positionals.length === 0;
@@ -78,9 +80,8 @@ function runNode(files, options) {
     "--test",
     `--test-reporter=${reporter}`,
     `--test-timeout=${options["timeout-ms"]}`,
+    `--test-concurrency=${options.concurrency}`,
   ];
-  // The default leaves a core idle: on two cores that is one file at a time.
-  flags.push("--test-concurrency=2");
   if (options.name) flags.push(`--test-name-pattern=${options.name}`);
   return run(options.node, [...flags, ...files]);
 }
