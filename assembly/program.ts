@@ -318,76 +318,20 @@ function rope(step: RopeStep, n: i32, thread: i32, nThreads: i32): void {
 }
 
 function keep(step: StoreKvStep, state: usize, n: i32, thread: i32, nThreads: i32): void {
-  const nHeads = step.nKvHeads,
-    begin = share(nHeads, 1, thread, nThreads),
-    end = share(nHeads, 1, thread + 1, nThreads);
   const position = load<i32>(state, abi.STATE_POSITION),
-    k = step.k,
-    v = step.v,
-    stride = step.kvStride;
-  const kCache = step.kCache,
-    vCache = step.vCache;
-  if (step.op == abi.OP_STORE_KV)
-    storeKv(k, v, stride, kCache, vCache, position, n, nHeads, step.headDim, step.contextLength, begin, end);
-  else storeKvQ8(k, v, stride, kCache, vCache, position, n, nHeads, step.headDim, step.contextLength, begin, end);
+    begin = share(step.nKvHeads, 1, thread, nThreads),
+    end = share(step.nKvHeads, 1, thread + 1, nThreads);
+  if (step.op == abi.OP_STORE_KV) storeKv(step, position, n, begin, end);
+  else storeKvQ8(step, position, n, begin, end);
 }
 
 function attention(step: AttendStep, state: usize, n: i32, thread: i32, nThreads: i32): void {
-  const nHeads = step.nHeads,
-    nKvHeads = step.nKvHeads,
-    items = n * nKvHeads * headPairs(nHeads, nKvHeads);
-  const begin = share(items, 1, thread, nThreads),
-    end = share(items, 1, thread + 1, nThreads);
   const position = load<i32>(state, abi.STATE_POSITION),
-    room = scratch(state, thread),
-    q = step.q,
-    qStride = step.qStride;
-  const kCache = step.kCache,
-    vCache = step.vCache,
-    out = step.out,
-    outStride = step.outStride,
-    headDim = step.headDim;
-  const contextLength = step.contextLength,
-    scale = step.scale;
-  if (step.op == abi.OP_ATTEND) {
-    attend(
-      q,
-      qStride,
-      kCache,
-      vCache,
-      out,
-      outStride,
-      position,
-      n,
-      nHeads,
-      nKvHeads,
-      headDim,
-      contextLength,
-      scale,
-      begin,
-      end,
-      room,
-    );
-  } else {
-    attendQ8(
-      q,
-      qStride,
-      kCache,
-      vCache,
-      out,
-      outStride,
-      position,
-      n,
-      nHeads,
-      nKvHeads,
-      headDim,
-      contextLength,
-      scale,
-      begin,
-      end,
-      room,
-    );
-  }
+    items = n * step.nKvHeads * headPairs(step.nHeads, step.nKvHeads),
+    begin = share(items, 1, thread, nThreads),
+    end = share(items, 1, thread + 1, nThreads);
+  if (step.op == abi.OP_ATTEND) attend(step, position, n, begin, end, scratch(state, thread));
+  else attendQ8(step, position, n, begin, end, scratch(state, thread));
 }
 
 /** One row is shared out as in the matmuls before. */

@@ -77,7 +77,7 @@ async function main() {
     kernels = instance.exports;
   kernels.quantizeBlocks(X, K, Q, SCALE, SUM, 0, 8, K, K, 32, 2047, 0);
   for (const format of FORMATS) if (wanted.test(format[0])) reportFormat(kernels, memory, format);
-  for (const heads of HEADS) if (wanted.test("attention")) reportAttention(kernels, heads);
+  for (const heads of HEADS) if (wanted.test("attention")) reportAttention(kernels, memory, heads);
   for (const [name, run] of operations(kernels)) {
     if (wanted.test(name)) print(name, [`${(median(run, 5) * 1e6).toFixed(2)} µs`]);
   }
@@ -105,27 +105,17 @@ function reportFormat(kernels, memory, [name, blockWeights, blockBytes, actBytes
   ]);
 }
 
-function reportAttention(kernels, [nHeads, nKvHeads, headDim]) {
+function reportAttention(kernels, memory, [nHeads, nKvHeads, headDim]) {
   const bytes = nKvHeads * CONTEXT * headDim * 4,
-    k = WEIGHTS,
-    v = WEIGHTS + bytes,
-    width = nHeads * headDim;
+    width = nHeads * headDim,
+    items = nKvHeads * Math.ceil(nHeads / nKvHeads / 2),
+    step = new StepRecord(memory, STEP, "AttendStep");
+  step.set({ q: X, qStride: width, kCache: WEIGHTS, vCache: WEIGHTS + bytes, out: OUT, outStride: width });
+  step.set({ nHeads, nKvHeads, headDim, contextLength: CONTEXT, scale: headDim ** -0.5 });
   for (const length of [256, CONTEXT]) {
-    const shape = [
-      length - 1,
-      1,
-      nHeads,
-      nKvHeads,
-      headDim,
-      CONTEXT,
-      headDim ** -0.5,
-      0,
-      nKvHeads * Math.ceil(nHeads / nKvHeads / 2),
-      SCRATCH,
-    ];
     const cells = [
-      ["f32", () => kernels.attend(X, width, k, v, OUT, width, ...shape)],
-      ["8-bit", () => kernels.attendQ8(X, width, k, v, OUT, width, ...shape)],
+      ["f32", () => kernels.attend(STEP, length - 1, 1, 0, items, SCRATCH)],
+      ["8-bit", () => kernels.attendQ8(STEP, length - 1, 1, 0, items, SCRATCH)],
     ].map(([cache, run]) => {
       const seconds = median(run, 20);
       return `${cache} ${(seconds * 1e6).toFixed(0)} µs ${((2 * width * length) / seconds / 1e9).toFixed(1)} GMAC/s`;

@@ -14,7 +14,8 @@ import {
 import { absmax } from "../reference/ops";
 import { attend, headPairs, storeKv } from "../ops/attention";
 import { attendQ8, storeKvQ8 } from "../ops/attention-q8";
-import { Guarded, Random, differing, isGuard } from "./fixtures";
+import { AttendStep, StoreKvStep } from "../steps";
+import { Guarded, Random, differing, freeStep, isGuard, newStep } from "./fixtures";
 
 const SCALE: f32 = 0.0883883461356163;
 
@@ -63,39 +64,45 @@ function storeTokens(
   begin: i32,
   end: i32,
 ): void {
-  const from = <usize>(4 * begin * stride);
+  const from = <usize>(4 * begin * stride),
+    step = newStep<StoreKvStep>();
+  step.k = k + from;
+  step.v = v + from;
+  step.kvStride = stride;
+  step.kCache = kCache;
+  step.vCache = vCache;
+  step.nKvHeads = c.kvHeads;
+  step.headDim = c.dim;
+  step.contextLength = c.context;
   for (let head = 0; head < c.kvHeads; head++) {
-    if (c.eight)
-      storeKvQ8(
-        k + from,
-        v + from,
-        stride,
-        kCache,
-        vCache,
-        begin,
-        end - begin,
-        c.kvHeads,
-        c.dim,
-        c.context,
-        head,
-        head + 1,
-      );
-    else
-      storeKv(
-        k + from,
-        v + from,
-        stride,
-        kCache,
-        vCache,
-        begin,
-        end - begin,
-        c.kvHeads,
-        c.dim,
-        c.context,
-        head,
-        head + 1,
-      );
+    if (c.eight) storeKvQ8(step, begin, end - begin, head, head + 1);
+    else storeKv(step, begin, end - begin, head, head + 1);
   }
+  freeStep(step);
+}
+
+/** Queries and results without gaps. */
+function attendStep(c: Case, q: usize, kCache: usize, vCache: usize, out: usize): AttendStep {
+  const step = newStep<AttendStep>();
+  step.q = q;
+  step.qStride = c.heads * c.dim;
+  step.kCache = kCache;
+  step.vCache = vCache;
+  step.out = out;
+  step.outStride = c.heads * c.dim;
+  step.nHeads = c.heads;
+  step.nKvHeads = c.kvHeads;
+  step.headDim = c.dim;
+  step.contextLength = c.context;
+  step.scale = SCALE;
+  return step;
+}
+
+/** All items of n queries, the first at `position`. */
+function attendAll(c: Case, step: AttendStep, position: i32, n: i32, scratch: usize): void {
+  const items = n * c.kvHeads * headPairs(c.heads, c.kvHeads);
+  if (c.eight) attendQ8(step, position, n, 0, items, scratch);
+  else attend(step, position, n, 0, items, scratch);
 }
 
 /**
@@ -179,49 +186,17 @@ function wrongAttention(c: Case): i32 {
     v = new Guarded(c.kvHeads * c.valueBytes);
   filledCache(c, random, k, v);
   const position = c.filled - c.n,
-    items = c.n * c.kvHeads * headPairs(c.heads, c.kvHeads);
+    items = c.n * c.kvHeads * headPairs(c.heads, c.kvHeads),
+    step = attendStep(c, q.at, k.at, v.at, out.at);
+  step.qStride = qStride;
+  step.outStride = outStride;
   for (let share = 0; share < 5; share++) {
     const begin = (items * share) / 5,
       end = (items * (share + 1)) / 5;
-    if (c.eight)
-      attendQ8(
-        q.at,
-        qStride,
-        k.at,
-        v.at,
-        out.at,
-        outStride,
-        position,
-        c.n,
-        c.heads,
-        c.kvHeads,
-        c.dim,
-        c.context,
-        SCALE,
-        begin,
-        end,
-        scratch.at,
-      );
-    else
-      attend(
-        q.at,
-        qStride,
-        k.at,
-        v.at,
-        out.at,
-        outStride,
-        position,
-        c.n,
-        c.heads,
-        c.kvHeads,
-        c.dim,
-        c.context,
-        SCALE,
-        begin,
-        end,
-        scratch.at,
-      );
+    if (c.eight) attendQ8(step, position, c.n, begin, end, scratch.at);
+    else attend(step, position, c.n, begin, end, scratch.at);
   }
+  freeStep(step);
   let wrong = out.intact() && scratch.intact() && k.intact() && v.intact() ? 0 : 1;
   const want = new Guarded(4 * c.dim),
     weights = new Guarded(4 * c.context);
@@ -286,19 +261,24 @@ describe("attention", () => {
   test("f32 cache: stored and attended bit for bit, nothing beside", () => expect(wrongShapes(false)).toBe(0));
   test("8-bit cache: stored and attended bit for bit, nothing beside", () => expect(wrongShapes(true)).toBe(0));
   test("a batch of tokens gives the bits of single tokens", () => {
-    const random = new Random(6),
+    const c = new Case(),
+      random = new Random(6),
       dim = 128,
       n = 5,
       q = floats(n * dim, random),
       k = floats(16 * dim, random),
       v = floats(16 * dim, random);
+    c.kvHeads = 1;
+    c.group = 1;
+    c.dim = dim;
+    c.context = 16;
     const together = new Guarded(4 * n * dim),
       apart = new Guarded(4 * n * dim),
       scratch = new Guarded(64);
-    attend(q.at, dim, k.at, v.at, together.at, dim, 11, n, 1, 1, dim, 16, SCALE, 0, n, scratch.at);
+    attendAll(c, attendStep(c, q.at, k.at, v.at, together.at), 11, n, scratch.at);
     for (let i = 0; i < n; i++) {
       const at = <usize>(4 * i * dim);
-      attend(q.at + at, dim, k.at, v.at, apart.at + at, dim, 11 + i, 1, 1, 1, dim, 16, SCALE, 0, 1, scratch.at);
+      attendAll(c, attendStep(c, q.at + at, k.at, v.at, apart.at + at), 11 + i, 1, scratch.at);
     }
     expect(differing(together.at, apart.at, 4 * n * dim)).toBe(0);
   });
@@ -320,48 +300,14 @@ describe("attention", () => {
       vCache = new Guarded(c.valueBytes),
       width = c.heads * c.dim;
     storeTokens(c, k.at, v.at, stride, kCache.at, vCache.at, 0, c.context);
-    attendQ8(
-      q.at,
-      width,
-      kCache.at,
-      vCache.at,
-      together.at,
-      width,
-      60,
-      n,
-      c.heads,
-      1,
-      c.dim,
-      c.context,
-      SCALE,
-      0,
-      n * headPairs(c.heads, 1),
-      scratch.at,
-    );
+    attendAll(c, attendStep(c, q.at, kCache.at, vCache.at, together.at), 60, n, scratch.at);
     memory.fill(kCache.at, 0xff, c.keyBytes);
     memory.fill(vCache.at, 0xff, c.valueBytes);
     storeTokens(c, k.at, v.at, stride, kCache.at, vCache.at, 0, 60);
     for (let i = 0; i < n; i++) {
       const at = <usize>(4 * i * width);
       storeTokens(c, k.at, v.at, stride, kCache.at, vCache.at, 60 + i, 61 + i);
-      attendQ8(
-        q.at + at,
-        width,
-        kCache.at,
-        vCache.at,
-        apart.at + at,
-        width,
-        60 + i,
-        1,
-        c.heads,
-        1,
-        c.dim,
-        c.context,
-        SCALE,
-        0,
-        headPairs(c.heads, 1),
-        scratch.at,
-      );
+      attendAll(c, attendStep(c, q.at + at, kCache.at, vCache.at, apart.at + at), 60 + i, 1, scratch.at);
     }
     expect(differing(together.at, apart.at, 4 * n * width)).toBe(0);
   });
@@ -378,47 +324,14 @@ describe("attention", () => {
     const kCache = new Guarded(c.keyBytes),
       vCache = new Guarded(c.valueBytes),
       scratch = new Guarded(c.scratchBytes);
+    const step = attendStep(c, q.at, kCache.at, vCache.at, out.at);
     memory.fill(v.at, 0, 4 * c.filled * c.dim);
     storeTokens(c, k.at, v.at, c.dim, kCache.at, vCache.at, 0, c.filled);
-    attendQ8(
-      q.at,
-      c.dim,
-      kCache.at,
-      vCache.at,
-      out.at,
-      c.dim,
-      c.filled - 1,
-      1,
-      1,
-      1,
-      c.dim,
-      c.context,
-      SCALE,
-      0,
-      1,
-      scratch.at,
-    );
+    attendAll(c, step, c.filled - 1, 1, scratch.at);
     for (let d = 0; d < c.dim; d++) expect(load<f32>(out.at + <usize>(4 * d))).toBe(0);
     for (let p = 0; p < c.filled; p++) store<f32>(v.at + <usize>(4 * p * c.dim), p == 5 ? <f32>1e30 : <f32>1e-30);
     storeTokens(c, k.at, v.at, c.dim, kCache.at, vCache.at, 0, c.filled);
-    attendQ8(
-      q.at,
-      c.dim,
-      kCache.at,
-      vCache.at,
-      out.at,
-      c.dim,
-      c.filled - 1,
-      1,
-      1,
-      1,
-      c.dim,
-      c.context,
-      SCALE,
-      0,
-      1,
-      scratch.at,
-    );
+    attendAll(c, step, c.filled - 1, 1, scratch.at);
     expect(load<f32>(out.at) > 0 && load<f32>(out.at) < <f32>1e30).toBe(true);
     for (let d = 1; d < c.dim; d++) expect(load<f32>(out.at + <usize>(4 * d))).toBe(0);
   });
@@ -456,24 +369,7 @@ function largestError(length: i32, bytes: bool): f64 {
     scratch = new Guarded(c.scratchBytes),
     scores = new Guarded(8 * length);
   storeTokens(c, k.at, v.at, c.dim, kCache.at, vCache.at, 0, length);
-  attendQ8(
-    q.at,
-    c.heads * c.dim,
-    kCache.at,
-    vCache.at,
-    out.at,
-    c.heads * c.dim,
-    length - 1,
-    1,
-    c.heads,
-    1,
-    c.dim,
-    length,
-    SCALE,
-    0,
-    headPairs(c.heads, 1),
-    scratch.at,
-  );
+  attendAll(c, attendStep(c, q.at, kCache.at, vCache.at, out.at), length - 1, 1, scratch.at);
   let most: f64 = 0;
   for (let head = 0; head < c.heads; head++) {
     for (let d = 0; d < c.dim; d += 8) {

@@ -23,6 +23,7 @@ import { KV_Q8_POSITIONS, KV_Q8_ROW_TAIL_BYTES, KV_Q8_SCALE_BYTES, KV_Q8_SUM_BYT
 import { maxFloats, sumFloats } from "../lanes";
 import { exp2NegativeF32x4 } from "../math";
 import { bytesA, bytesB, dotQuad, quadA, quadB, storeQuads, sumQuads } from "../simd";
+import { AttendStep, StoreKvStep } from "../steps";
 import { headPairs } from "./attention";
 import { largest } from "./logits";
 
@@ -72,28 +73,17 @@ function headValueBytes(nTiles: usize, headDim: i32): usize {
 }
 
 /** Rounds n tokens' keys and values (f32, row stride kvStride) into the cache, for heads [headBegin, headEnd). */
-export function storeKvQ8(
-  k: usize,
-  v: usize,
-  kvStride: i32,
-  kCache: usize,
-  vCache: usize,
-  position0: i32,
-  n: i32,
-  nKvHeads: i32,
-  headDim: i32,
-  contextLength: i32,
-  headBegin: i32,
-  headEnd: i32,
-): void {
-  const nTiles = headTiles(contextLength);
+export function storeKvQ8(step: StoreKvStep, position0: i32, n: i32, headBegin: i32, headEnd: i32): void {
+  const headDim = step.headDim,
+    nTiles = headTiles(step.contextLength);
   for (let head = headBegin; head < headEnd; head++) {
     for (let i = 0; i < n; i++) {
-      const from = (<usize>i * kvStride + head * headDim) << 2,
+      const from = (<usize>i * step.kvStride + head * headDim) << 2,
         position = position0 + i;
       const record = <usize>head * nTiles * TILE_KEY_RECORDS + position / KEY_POSITIONS;
-      storeKey(k + from, kCache + record * keyRecordBytes(headDim), position % KEY_POSITIONS, headDim);
-      storeValue(v + from, vCache + <usize>head * headValueBytes(nTiles, headDim), nTiles, position, headDim);
+      storeKey(step.k + from, step.kCache + record * keyRecordBytes(headDim), position % KEY_POSITIONS, headDim);
+      const values = step.vCache + <usize>head * headValueBytes(nTiles, headDim);
+      storeValue(step.v + from, values, nTiles, position, headDim);
     }
   }
 }
@@ -143,29 +133,13 @@ function absmax(x: usize, dim: i32): f32 {
 }
 
 /** Attention of items [itemBegin, itemEnd), as `attend` of attention.ts. */
-export function attendQ8(
-  q: usize,
-  qStride: i32,
-  kCache: usize,
-  vCache: usize,
-  out: usize,
-  outStride: i32,
-  position0: i32,
-  n: i32,
-  nHeads: i32,
-  nKvHeads: i32,
-  headDim: i32,
-  contextLength: i32,
-  scale: f32,
-  itemBegin: i32,
-  itemEnd: i32,
-  scratch: usize,
-): void {
-  const group = nHeads / nKvHeads,
-    nTiles = headTiles(contextLength),
+export function attendQ8(step: AttendStep, position0: i32, n: i32, itemBegin: i32, itemEnd: i32, scratch: usize): void {
+  const group = step.nHeads / step.nKvHeads,
+    headDim = step.headDim,
+    nTiles = headTiles(step.contextLength),
     stride = nTiles * TILE_BYTES + KV_Q8_ROW_TAIL_BYTES,
     headBytes = (<usize>headDim) << 2;
-  const pairs = headPairs(nHeads, nKvHeads);
+  const pairs = headPairs(step.nHeads, step.nKvHeads);
   for (let item = itemBegin, count: i32 = 0; item < itemEnd; item += count) {
     const pair = item % pairs,
       kvHead = item / pairs / n,
@@ -173,29 +147,21 @@ export function attendQ8(
       length = position0 + token + 1;
     count = min(pairs - pair, itemEnd - item);
     const nQueries = min(2 * count, group - 2 * pair);
-    const keys = kCache + <usize>kvHead * nTiles * TILE_KEY_RECORDS * keyRecordBytes(headDim);
+    const keys = step.kCache + <usize>kvHead * nTiles * TILE_KEY_RECORDS * keyRecordBytes(headDim);
     const heads = <usize>(kvHead * group + 2 * pair) * headBytes;
-    const queries = q + ((<usize>token * qStride) << 2) + heads,
-      results = out + ((<usize>token * outStride) << 2) + heads;
+    const queries = step.q + ((<usize>token * step.qStride) << 2) + heads,
+      results = step.out + ((<usize>token * step.outStride) << 2) + heads;
     for (let g = 0; g < nQueries; g++) {
       const rounded = results + <usize>g * headBytes;
       store<f32>(
         rounded + (headBytes >> 1),
-        roundQuery(queries + <usize>g * headBytes, rounded, headDim) * (scale * LOG2_E),
+        roundQuery(queries + <usize>g * headBytes, rounded, headDim) * (step.scale * LOG2_E),
       );
     }
     scores(results, keys, scratch, stride, nQueries, length, headDim);
     for (let g = 0; g < nQueries; g++) startSum(scratch + <usize>g * stride, stride, length);
-    weightedValues(
-      scratch,
-      stride,
-      vCache + <usize>kvHead * headValueBytes(nTiles, headDim),
-      nTiles,
-      results,
-      nQueries,
-      length,
-      headDim,
-    );
+    const values = step.vCache + <usize>kvHead * headValueBytes(nTiles, headDim);
+    weightedValues(scratch, stride, values, nTiles, results, nQueries, length, headDim);
   }
 }
 

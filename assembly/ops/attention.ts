@@ -12,6 +12,7 @@
  * stands at position0 + i and sees positions 0 … position0 + i.
  */
 import { sumFloats, sumFourFloats } from "../lanes";
+import { AttendStep, StoreKvStep } from "../steps";
 import { softmax } from "./logits";
 
 /**
@@ -21,27 +22,15 @@ import { softmax } from "./logits";
 const TILE: i32 = 32;
 
 /** Copies n tokens' keys and values (f32, row stride kvStride) to their positions, for heads [headBegin, headEnd). */
-export function storeKv(
-  k: usize,
-  v: usize,
-  kvStride: i32,
-  kCache: usize,
-  vCache: usize,
-  position0: i32,
-  n: i32,
-  nKvHeads: i32,
-  headDim: i32,
-  contextLength: i32,
-  headBegin: i32,
-  headEnd: i32,
-): void {
-  const bytes = (<usize>headDim) << 2;
+export function storeKv(step: StoreKvStep, position0: i32, n: i32, headBegin: i32, headEnd: i32): void {
+  const headDim = step.headDim,
+    bytes = (<usize>headDim) << 2;
   for (let head = headBegin; head < headEnd; head++) {
     for (let i = 0; i < n; i++) {
-      const from = (<usize>i * kvStride + head * headDim) << 2;
-      const to = (<usize>head * contextLength + position0 + i) * bytes;
-      memory.copy(kCache + to, k + from, bytes);
-      memory.copy(vCache + to, v + from, bytes);
+      const from = (<usize>i * step.kvStride + head * headDim) << 2;
+      const to = (<usize>head * step.contextLength + position0 + i) * bytes;
+      memory.copy(step.kCache + to, step.k + from, bytes);
+      memory.copy(step.vCache + to, step.v + from, bytes);
     }
   }
 }
@@ -52,28 +41,12 @@ export function headPairs(nHeads: i32, nKvHeads: i32): i32 {
 }
 
 /** Attention of items [itemBegin, itemEnd): out (n, outStride) receives each query head's headDim values. */
-export function attend(
-  q: usize,
-  qStride: i32,
-  kCache: usize,
-  vCache: usize,
-  out: usize,
-  outStride: i32,
-  position0: i32,
-  n: i32,
-  nHeads: i32,
-  nKvHeads: i32,
-  headDim: i32,
-  contextLength: i32,
-  scale: f32,
-  itemBegin: i32,
-  itemEnd: i32,
-  scratch: usize,
-): void {
-  const group = nHeads / nKvHeads,
-    pairs = headPairs(nHeads, nKvHeads),
-    scoreStride = (<usize>contextLength) << 2,
-    headBytes = (<usize>headDim) << 2;
+export function attend(step: AttendStep, position0: i32, n: i32, itemBegin: i32, itemEnd: i32, scratch: usize): void {
+  const group = step.nHeads / step.nKvHeads,
+    pairs = headPairs(step.nHeads, step.nKvHeads),
+    scoreStride = scoreBytes(step),
+    headBytes = (<usize>step.headDim) << 2,
+    streamBytes = <usize>step.contextLength * headBytes;
   for (let item = itemBegin, count: i32 = 0; item < itemEnd; item += count) {
     const first = item % pairs,
       kvHead = item / pairs / n,
@@ -81,47 +54,35 @@ export function attend(
       length = position0 + token + 1;
     count = min(pairs - first, itemEnd - item);
     const nQueries = min(2 * count, group - 2 * first);
-    const cached = <usize>kvHead * contextLength * headBytes,
+    const keys = step.kCache + <usize>kvHead * streamBytes,
+      values = step.vCache + <usize>kvHead * streamBytes,
       heads = <usize>(kvHead * group + 2 * first) * headBytes;
-    const queries = q + ((<usize>token * qStride) << 2) + heads,
-      results = out + ((<usize>token * outStride) << 2) + heads;
-    let touched = scores(
-      queries,
-      kCache + cached,
-      vCache + cached,
-      scratch,
-      scoreStride,
-      nQueries,
-      length,
-      headDim,
-      scale,
-    );
+    const queries = step.q + ((<usize>token * step.qStride) << 2) + heads,
+      results = step.out + ((<usize>token * step.outStride) << 2) + heads;
+    let touched = scores(step, queries, keys, values, scratch, nQueries, length);
     for (let g = 0; g < nQueries; g++)
       softmax(scratch + <usize>g * scoreStride, length, scratch + <usize>g * scoreStride);
     // For one token, the next item, if any, is the next head's; a prompt's next token reads the same keys again.
-    const next = n == 1 && item + count < itemEnd ? kCache + cached + <usize>contextLength * headBytes : 0;
-    touched += weightedValues(scratch, scoreStride, vCache + cached, next, results, nQueries, length, headDim);
+    const next = n == 1 && item + count < itemEnd ? keys + streamBytes : 0;
+    touched += weightedValues(step, scratch, values, next, results, nQueries, length);
     // Stored, so that no compiler drops the loads of touchAhead.
     store<i32>(scratch, touched);
   }
+}
+
+/** Bytes of a query's scores. */
+function scoreBytes(step: AttendStep): usize {
+  return (<usize>step.contextLength) << 2;
 }
 
 /**
  * scores[g][p] = scale · q[g]·k[p]. Four positions serve two queries at a time; meanwhile the next ones, then `next`,
  * are loaded to L1.
  */
-function scores(
-  q: usize,
-  k: usize,
-  next: usize,
-  out: usize,
-  scoreStride: usize,
-  group: i32,
-  length: i32,
-  headDim: i32,
-  scale: f32,
-): i32 {
-  const headBytes = (<usize>headDim) << 2;
+function scores(step: AttendStep, q: usize, k: usize, next: usize, out: usize, group: i32, length: i32): i32 {
+  const scoreStride = scoreBytes(step),
+    headBytes = (<usize>step.headDim) << 2,
+    scale = step.scale;
   let touched = 0,
     p = 0;
   for (; p + 4 <= length; p += 4) {
@@ -207,16 +168,16 @@ function score(q: usize, k: usize, headBytes: usize): f32 {
  * `next`, are loaded to L1.
  */
 function weightedValues(
+  step: AttendStep,
   weights: usize,
-  weightStride: usize,
   v: usize,
   next: usize,
   out: usize,
   group: i32,
   length: i32,
-  headDim: i32,
 ): i32 {
-  const headBytes = (<usize>headDim) << 2;
+  const weightStride = scoreBytes(step),
+    headBytes = (<usize>step.headDim) << 2;
   let touched = 0,
     p = 0;
   memory.fill(out, 0, <usize>group * headBytes);
