@@ -23,7 +23,6 @@ import {
   QuantizeTokenStep,
   RopeStep,
   RopeTableStep,
-  RowsStep,
   ScaleStep,
   Step,
   StoreKvStep,
@@ -143,36 +142,23 @@ function embed(step: EmbedStep, n: i32, thread: i32, nThreads: i32): void {
 }
 
 function norm(step: NormStep, state: usize, n: i32, thread: i32, nThreads: i32): void {
-  const xStride = step.xStride,
-    begin = rowBegin(step, n, thread, nThreads),
+  const begin = rowBegin(step, n, thread, nThreads),
     end = rowEnd(step, n, thread, nThreads);
   // Only one row of a batch may be wanted: all threads made that one together.
-  let x = rowsOf(step, n, thread, load<i32>(state, abi.STATE_ROWS));
-  if (hasFlag(step, abi.FLAG_HEAD_ROWS)) x += (<usize>load<i32>(state, abi.STATE_HEAD_ROW_BEGIN) * xStride) << 2;
-  if (step.op == abi.OP_RMS_NORM)
-    rmsNorm(x, xStride, step.weight, step.y, step.yStride, begin, end, step.dim, step.eps);
-  else layerNorm(x, xStride, step.weight, step.bias, step.y, step.yStride, begin, end, step.dim, step.eps);
+  let input = firstInput(step, n, thread, nThreads, load<i32>(state, abi.STATE_ROWS));
+  if (hasFlag(step, abi.FLAG_HEAD_ROWS)) input += load<i32>(state, abi.STATE_HEAD_ROW_BEGIN);
+  if (step.op == abi.OP_RMS_NORM) rmsNorm(step, input, begin, end);
+  else layerNorm(step, input, begin, end);
 }
 
 // Threads share out heads, so one thread does a head's norm, rotation and cache keys, without a wait.
 
 function normHeads(step: HeadNormStep, n: i32, thread: i32, nThreads: i32): void {
-  const headDim = step.headDim,
-    begin = share(step.nHeads, 1, thread, nThreads),
-    end = share(step.nHeads, 1, thread + 1, nThreads);
-  rmsNormHeads(
-    step.x + ((<usize>(begin * headDim)) << 2),
-    step.xStride,
-    step.weight,
-    0,
-    n,
-    end - begin,
-    headDim,
-    step.eps,
-  );
+  rmsNormHeads(step, n, share(step.nHeads, 1, thread, nThreads), share(step.nHeads, 1, thread + 1, nThreads));
 }
 
-// A step that may have one row per thread makes rows [rowBegin, rowEnd) of its outputs.
+// A step that may have one row per thread makes rows [rowBegin, rowEnd) of its outputs, from rows of its input from
+// firstInput on.
 
 function rowBegin(step: Step, n: i32, thread: i32, nThreads: i32): i32 {
   return isOwnRow(step, n) ? thread : share(n, 1, thread, nThreads);
@@ -182,65 +168,28 @@ function rowEnd(step: Step, n: i32, thread: i32, nThreads: i32): i32 {
   return isOwnRow(step, n) ? thread + 1 : share(n, 1, thread + 1, nThreads);
 }
 
-/** The address that puts the row to read at row `rowBegin`: if nInput = 1, the only row or the thread's own. */
-function rowsOf(step: RowsStep, n: i32, thread: i32, nInput: i32): usize {
-  return step.x - (isOwnRow(step, n) ? ((<usize>thread - ownInput(step, nInput, thread)) * step.xStride) << 2 : 0);
+/** If the input has one row (nInput), that is the only one or the thread's own. */
+function firstInput(step: Step, n: i32, thread: i32, nThreads: i32, nInput: i32): i32 {
+  return isOwnRow(step, n) ? <i32>ownInput(step, nInput, thread) : share(n, 1, thread, nThreads);
 }
 
 function tokenActivations(step: QuantizeTokenStep, n: i32, thread: i32, nThreads: i32): void {
-  const x = rowsOf(step, n, thread, n),
-    begin = rowBegin(step, n, thread, nThreads),
-    end = rowEnd(step, n, thread, nThreads);
-  quantizeToken(x, step.xStride, step.q8, step.q16, step.scale, step.sum, begin, end, step.k, step.kp, step.magnitudes);
+  const input = firstInput(step, n, thread, nThreads, n);
+  quantizeToken(step, input, rowBegin(step, n, thread, nThreads), rowEnd(step, n, thread, nThreads));
 }
 
 function blockActivations(step: QuantizeBlocksStep, n: i32, thread: i32, nThreads: i32): void {
-  const x = rowsOf(step, n, thread, n),
-    begin = rowBegin(step, n, thread, nThreads),
-    end = rowEnd(step, n, thread, nThreads);
-  quantizeBlocks(
-    x,
-    step.xStride,
-    step.q16,
-    step.scale,
-    step.sum,
-    begin,
-    end,
-    step.k,
-    step.kp,
-    step.block,
-    step.qMax,
-    step.magnitudes,
-  );
+  const input = firstInput(step, n, thread, nThreads, n);
+  quantizeBlocks(step, input, rowBegin(step, n, thread, nThreads), rowEnd(step, n, thread, nThreads));
 }
 
 function q6KActivations(step: QuantizeQ6KStep, n: i32, thread: i32, nThreads: i32): void {
-  const x = rowsOf(step, n, thread, n);
-  quantizeQ6K(
-    x,
-    step.xStride,
-    step.q,
-    step.scale,
-    rowBegin(step, n, thread, nThreads),
-    rowEnd(step, n, thread, nThreads),
-    step.k,
-  );
+  const input = firstInput(step, n, thread, nThreads, n);
+  quantizeQ6K(step, input, rowBegin(step, n, thread, nThreads), rowEnd(step, n, thread, nThreads));
 }
 
 function tokenBlocks(step: TokenBlocksStep, n: i32, thread: i32, nThreads: i32): void {
-  const begin = rowBegin(step, n, thread, nThreads),
-    end = rowEnd(step, n, thread, nThreads);
-  quantizeTokenBlocks(
-    step.scale,
-    step.q16,
-    step.blockScale,
-    step.blockSum,
-    begin,
-    end,
-    step.kp,
-    step.block,
-    step.magnitudes,
-  );
+  quantizeTokenBlocks(step, rowBegin(step, n, thread, nThreads), rowEnd(step, n, thread, nThreads));
 }
 
 function tables(step: TablesStep, n: i32, thread: i32, nThreads: i32): void {
@@ -308,13 +257,10 @@ function ropeTables(step: RopeTableStep, state: usize, n: i32, thread: i32, nThr
 }
 
 function rope(step: RopeStep, n: i32, thread: i32, nThreads: i32): void {
-  const headDim = step.headDim,
-    begin = share(step.nHeads, 1, thread, nThreads);
-  const count = share(step.nHeads, 1, thread + 1, nThreads) - begin;
-  const x = step.x + ((<usize>(begin * headDim)) << 2);
-  if (step.op == abi.OP_ROPE_ADJACENT)
-    ropeAdjacent(x, step.xStride, step.cos, step.sin, 0, n, count, headDim, step.nRot);
-  else ropeHalf(x, step.xStride, step.cos, step.sin, 0, n, count, headDim, step.nRot);
+  const begin = share(step.nHeads, 1, thread, nThreads),
+    end = share(step.nHeads, 1, thread + 1, nThreads);
+  if (step.op == abi.OP_ROPE_ADJACENT) ropeAdjacent(step, n, begin, end);
+  else ropeHalf(step, n, begin, end);
 }
 
 function keep(step: StoreKvStep, state: usize, n: i32, thread: i32, nThreads: i32): void {

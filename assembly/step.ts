@@ -1,6 +1,6 @@
 // A thread's share of the work of a step.
 import { FLAG_OWN_INPUT, FLAG_OWN_ROW } from "./abi";
-import { Step } from "./steps";
+import { RowsStep, Step } from "./steps";
 
 export function hasFlag(step: Step, flag: i32): bool {
   return (step.flags & flag) != 0;
@@ -14,6 +14,11 @@ export function isOwnRow(step: Step, n: i32): bool {
 /** Index of this thread's row in the input, if a step has one row. */
 export function ownInput(step: Step, n: i32, thread: i32): usize {
   return n == 1 && hasFlag(step, FLAG_OWN_INPUT) ? <usize>thread : 0;
+}
+
+/** Address of row i of a step's input. */
+export function inputRow(step: RowsStep, i: i32): usize {
+  return step.x + ((<usize>i * step.xStride) << 2);
 }
 
 /** First item of thread `t`'s share of `n` items, in whole multiples of `unit`. Share t is [share(t), share(t + 1)). */

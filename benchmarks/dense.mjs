@@ -75,10 +75,11 @@ async function main() {
   const { instance } = await WebAssembly.instantiate(await compile(), { env: { memory } });
   const wanted = new RegExp(options.only),
     kernels = instance.exports;
-  kernels.quantizeBlocks(X, K, Q, SCALE, SUM, 0, 8, K, K, 32, 2047, 0);
+  const dense = { x: X, xStride: K, q16: Q, scale: SCALE, sum: SUM, k: K, kp: K, block: 32, qMax: 2047 };
+  kernels.quantizeBlocks(new StepRecord(memory, STEP, "QuantizeBlocksStep").set(dense), 0, 0, 8);
   for (const format of FORMATS) if (wanted.test(format[0])) reportFormat(kernels, memory, format);
   for (const heads of HEADS) if (wanted.test("attention")) reportAttention(kernels, memory, heads);
-  for (const [name, run] of operations(kernels)) {
+  for (const [name, run] of operations(kernels, memory)) {
     if (wanted.test(name)) print(name, [`${(median(run, 5) * 1e6).toFixed(2)} µs`]);
   }
 }
@@ -125,14 +126,23 @@ function reportAttention(kernels, memory, [nHeads, nKvHeads, headDim]) {
 }
 
 /** What else a token costs, in the sizes of BitNet b1.58 2B4T. */
-function operations(x) {
+function operations(x, memory) {
+  const quantized = { x: X, xStride: K, q16: OUT, scale: SCALE + MB / 2, sum: SUM + MB / 2, k: K, kp: K };
+  let at = STEP;
+  const step = (className, values) => new StepRecord(memory, (at -= 128), className).set(values);
+  const norm = step("NormStep", { x: X, xStride: K, weight: WEIGHTS, y: OUT, yStride: K, dim: K, eps: 1e-5 }),
+    token = step("QuantizeTokenStep", quantized),
+    blocks = step("QuantizeBlocksStep", { ...quantized, block: 128, qMax: 255, magnitudes: 1 }),
+    dense = step("QuantizeBlocksStep", { ...quantized, block: 32, qMax: 2047 }),
+    angles = { cos: WEIGHTS, sin: WEIGHTS + 256 },
+    rope = step("RopeStep", { x: X, xStride: K, ...angles, nHeads: 20, headDim: 128, nRot: 128 });
   return [
-    ["RMS norm 2560", () => x.rmsNorm(X, K, WEIGHTS, OUT, K, 0, 1, K, 1e-5)],
-    ["token int8 2560", () => x.quantizeToken(X, K, 0, OUT, SCALE + MB / 2, SUM + MB / 2, 0, 1, K, K, 0)],
-    ["blocks of 128, 2560", () => x.quantizeBlocks(X, K, OUT, SCALE + MB / 2, SUM + MB / 2, 0, 1, K, K, 128, 255, 1)],
-    ["dense blocks 2560", () => x.quantizeBlocks(X, K, OUT, SCALE + MB / 2, SUM + MB / 2, 0, 1, K, K, 32, 2047, 0)],
+    ["RMS norm 2560", () => x.rmsNorm(norm, 0, 0, 1)],
+    ["token int8 2560", () => x.quantizeToken(token, 0, 0, 1)],
+    ["blocks of 128, 2560", () => x.quantizeBlocks(blocks, 0, 0, 1)],
+    ["dense blocks 2560", () => x.quantizeBlocks(dense, 0, 0, 1)],
     ["rope table 64", () => x.ropeTable(WEIGHTS, 64, 1000, 1, OUT, SCRATCH)],
-    ["rope 20x128 halves", () => x.ropeHalf(X, K, WEIGHTS, WEIGHTS + 256, 0, 1, 20, 128, 128)],
+    ["rope 20x128 halves", () => x.ropeHalf(rope, 1, 0, 20)],
     ["gate relu2 6912", () => x.gateRelu2(WEIGHTS, WEIGHTS, OUT, 0, 6912)],
     ["gate silu 6912", () => x.gateSilu(WEIGHTS, WEIGHTS, OUT, 0, 6912)],
     ["softmax 4096", () => x.softmax(WEIGHTS, 4096, OUT)],

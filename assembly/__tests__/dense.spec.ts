@@ -9,7 +9,7 @@ import {
 } from "../abi";
 import { blockBytes, blockElements, dotQ6K, floatDot, quantizedDot, weight } from "../reference/dense";
 import { f16ToNumber } from "../reference/weights";
-import { MatmulStep } from "../steps";
+import { MatmulStep, QuantizeBlocksStep, QuantizeQ6KStep } from "../steps";
 import { bf16Matmul, f16Matmul } from "../weights/dense-f16";
 import { f32Matmul } from "../weights/dense-f32";
 import { denseRow, quantizeRowQ8_0 } from "../weights/dense-row";
@@ -86,7 +86,14 @@ function packedMatmul(step: MatmulStep, x: Activations, n: i32, begin: i32, end:
     q = new Guarded(((n * k) / 64) * 144),
     scale = new Guarded((n * k) / 64);
   for (let r = 0; r < step.rows; r++) packQ6KRow(step.weights + <usize>(r * (k / 256) * 210), packed.at, r, k);
-  quantizeQ6K(x.x.at, x.stride, q.at, scale.at, 0, n, k);
+  const quantize = newStep<QuantizeQ6KStep>();
+  quantize.x = x.x.at;
+  quantize.xStride = x.stride;
+  quantize.q = q.at;
+  quantize.scale = scale.at;
+  quantize.k = k;
+  quantizeQ6K(quantize, 0, 0, n);
+  freeStep(quantize);
   step.weights = packed.at;
   step.act = q.at;
   step.actRowBytes = (k / 64) * 144;
@@ -123,10 +130,23 @@ class Activations {
     for (let i = 0; i < n * stride; i++) {
       store<f32>(this.x.at + <usize>(4 * i), kind == RANDOM ? random.signed() * 4 : kind == HIGH ? 1 : -1);
     }
-    if (k % 256 == 0)
-      quantizeBlocks(this.x.at, this.stride, this.wholeQ.at, this.wholeScale.at, this.sum.at, 0, n, k, k, 256, 2047, 0);
-    if (k % 32 == 0)
-      quantizeBlocks(this.x.at, this.stride, this.q.at, this.scale.at, this.sum.at, 0, n, k, k, 32, 2047, 0);
+    if (k % 256 == 0) this.quantize(this.wholeQ.at, this.wholeScale.at, n, k, 256);
+    if (k % 32 == 0) this.quantize(this.q.at, this.scale.at, n, k, 32);
+  }
+
+  private quantize(q: usize, scale: usize, n: i32, k: i32, block: i32): void {
+    const step = newStep<QuantizeBlocksStep>();
+    step.x = this.x.at;
+    step.xStride = this.stride;
+    step.q16 = q;
+    step.scale = scale;
+    step.sum = this.sum.at;
+    step.k = k;
+    step.kp = k;
+    step.block = block;
+    step.qMax = 2047;
+    quantizeBlocks(step, 0, 0, n);
+    freeStep(step);
   }
 
   dot(type: i32, row: usize, i: i32, k: i32): f32 {

@@ -1,6 +1,7 @@
 import { layerNormRow, rmsNormRow } from "../reference/ops";
 import { addBias, addScaled, layerNorm, rmsNorm, rmsNormHeads, scaleRow } from "../ops/norm";
-import { Guarded, Random, differing, isGuard } from "./fixtures";
+import { HeadNormStep, NormStep } from "../steps";
+import { Guarded, Random, differing, freeStep, isGuard, newStep } from "./fixtures";
 
 const EPS: f32 = 1e-5;
 
@@ -10,7 +11,7 @@ function filled(count: i32, random: Random): Guarded {
   return x;
 }
 
-/** Requests the middle of three rows; checks their bits, and what is around them. */
+/** Makes the middle two of four rows, from rows 2 and 3; checks their bits, and what is around them. */
 function wrongRows(dim: i32, layer: bool): i32 {
   const random = new Random(<u32>dim),
     xStride = dim + 2,
@@ -20,11 +21,21 @@ function wrongRows(dim: i32, layer: bool): i32 {
     b = filled(dim, random);
   const y = new Guarded(16 * yStride),
     want = new Guarded(4 * dim);
-  if (layer) layerNorm(x.at, xStride, w.at, b.at, y.at, yStride, 1, 3, dim, EPS);
-  else rmsNorm(x.at, xStride, w.at, y.at, yStride, 1, 3, dim, EPS);
+  const step = newStep<NormStep>();
+  step.x = x.at;
+  step.xStride = xStride;
+  step.weight = w.at;
+  step.bias = layer ? b.at : 0;
+  step.y = y.at;
+  step.yStride = yStride;
+  step.dim = dim;
+  step.eps = EPS;
+  if (layer) layerNorm(step, 2, 1, 3);
+  else rmsNorm(step, 2, 1, 3);
+  freeStep(step);
   let wrong = y.intact() && isGuard(y.at, 4 * yStride) && isGuard(y.at + <usize>(12 * yStride), 4 * yStride) ? 0 : 1;
   for (let row = 1; row < 3; row++) {
-    const from = x.at + <usize>(4 * row * xStride),
+    const from = x.at + <usize>(4 * (row + 1) * xStride),
       got = y.at + <usize>(4 * row * yStride);
     if (layer) layerNormRow(from, w.at, b.at, want.at, dim, EPS);
     else rmsNormRow(from, w.at, want.at, dim, EPS);
@@ -38,6 +49,7 @@ function wrongRows(dim: i32, layer: bool): i32 {
   return wrong;
 }
 
+/** All heads but the first of the first two of three tokens. */
 function wrongHeads(headDim: i32, nHeads: i32): i32 {
   const random = new Random(<u32>headDim),
     stride = headDim * nHeads + 3;
@@ -46,12 +58,22 @@ function wrongHeads(headDim: i32, nHeads: i32): i32 {
     before = new Guarded(12 * stride),
     want = new Guarded(4 * headDim);
   memory.copy(before.at, x.at, 12 * stride);
-  rmsNormHeads(x.at, stride, w.at, 1, 3, nHeads, headDim, EPS);
-  let wrong = x.intact() && differing(x.at, before.at, 4 * stride) == 0 ? 0 : 1;
-  for (let token = 1; token < 3; token++) {
+  const step = newStep<HeadNormStep>();
+  step.x = x.at;
+  step.xStride = stride;
+  step.weight = w.at;
+  step.nHeads = nHeads;
+  step.headDim = headDim;
+  step.eps = EPS;
+  rmsNormHeads(step, 2, 1, nHeads);
+  freeStep(step);
+  let wrong =
+    x.intact() && differing(x.at + <usize>(8 * stride), before.at + <usize>(8 * stride), 4 * stride) == 0 ? 0 : 1;
+  for (let token = 0; token < 2; token++) {
     for (let head = 0; head < nHeads; head++) {
       const at = <usize>(4 * (token * stride + head * headDim));
-      rmsNormRow(before.at + at, w.at, want.at, headDim, EPS);
+      if (head == 0) memory.copy(want.at, before.at + at, 4 * headDim);
+      else rmsNormRow(before.at + at, w.at, want.at, headDim, EPS);
       wrong += differing(x.at + at, want.at, 4 * headDim);
     }
     const rest = <usize>(4 * (token * stride + nHeads * headDim));
@@ -109,7 +131,13 @@ describe("normalisation", () => {
       store<f32>(x.at + 4 * i, i % 2 == 0 ? 1e20 : -1e20);
       store<f32>(w.at + 4 * i, 1);
     }
-    rmsNorm(x.at, 64, w.at, x.at, 64, 0, 1, 64, EPS);
+    const step = newStep<NormStep>();
+    step.x = x.at;
+    step.weight = w.at;
+    step.y = x.at;
+    step.dim = 64;
+    step.eps = EPS;
+    rmsNorm(step, 0, 0, 1);
     for (let i: usize = 0; i < 64; i++) expect(abs<f32>(abs<f32>(load<f32>(x.at + 4 * i)) - 1) < 1e-6).toBe(true);
   });
 });

@@ -1,7 +1,8 @@
 import { densePlace } from "../reference/dense";
 import { absmax, blockInteger, tokenFactor, tokenInteger } from "../reference/ops";
 import { quantizeBlocks, quantizeToken, quantizeTokenBlocks } from "../ops/quantize";
-import { Guarded, Random, isGuard } from "./fixtures";
+import { QuantizeBlocksStep, QuantizeTokenStep, TokenBlocksStep } from "../steps";
+import { Guarded, Random, freeStep, isGuard, newStep } from "./fixtures";
 
 const WIDTHS: StaticArray<i32> = [1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 63, 64, 65, 130, 256, 300];
 const TIES: i32 = 1;
@@ -17,6 +18,7 @@ function fillRows(x: usize, count: i32, kind: i32, random: Random): void {
   }
 }
 
+/** Makes rows 1 and 2 of four, from rows 2 and 3. */
 function wrongTokens(k: i32, kind: i32, wants8: bool, wants16: bool, magnitudes: i32 = 0): i32 {
   const kp = (k + 63) & ~63,
     stride = k + 1,
@@ -29,10 +31,21 @@ function wrongTokens(k: i32, kind: i32, wants8: bool, wants16: bool, magnitudes:
     sum = new Guarded(4 * n);
   fillRows(x.at, n * stride, kind, random);
   if (kind == TIES) for (let row = 0; row < n; row++) store<f32>(x.at + <usize>(4 * row * stride), 127);
-  quantizeToken(x.at, stride, wants8 ? q8.at : 0, wants16 ? q16.at : 0, scale.at, sum.at, 1, 3, k, kp, magnitudes);
+  const step = newStep<QuantizeTokenStep>();
+  step.x = x.at;
+  step.xStride = stride;
+  step.q8 = wants8 ? q8.at : 0;
+  step.q16 = wants16 ? q16.at : 0;
+  step.scale = scale.at;
+  step.sum = sum.at;
+  step.k = k;
+  step.kp = kp;
+  step.magnitudes = magnitudes;
+  quantizeToken(step, 2, 1, 3);
+  freeStep(step);
   let wrong = x.intact() && q8.intact() && q16.intact() && scale.intact() && sum.intact() ? 0 : 1;
   for (let row = 0; row < n; row++) {
-    const from = x.at + <usize>(4 * row * stride),
+    const from = x.at + <usize>(4 * (row + 1) * stride),
       factor = tokenFactor(from, k),
       done = row == 1 || row == 2;
     let total = 0;
@@ -56,6 +69,7 @@ function wrongTokens(k: i32, kind: i32, wants8: bool, wants16: bool, magnitudes:
   return wrong;
 }
 
+/** Makes rows 0 and 1 of three, from rows 1 and 2. */
 function wrongBlocks(k: i32, block: i32, qmax: i32, kind: i32, magnitudes: i32 = 0): i32 {
   const kp = ((k + 255) / 256) * 256,
     stride = k + 2,
@@ -67,11 +81,23 @@ function wrongBlocks(k: i32, block: i32, qmax: i32, kind: i32, magnitudes: i32 =
     scale = new Guarded(4 * n * blocks),
     sum = new Guarded(4 * n * blocks);
   fillRows(x.at, n * stride, kind, random);
-  quantizeBlocks(x.at, stride, q.at, scale.at, sum.at, 0, 2, k, kp, block, qmax, magnitudes);
+  const step = newStep<QuantizeBlocksStep>();
+  step.x = x.at;
+  step.xStride = stride;
+  step.q16 = q.at;
+  step.scale = scale.at;
+  step.sum = sum.at;
+  step.k = k;
+  step.kp = kp;
+  step.block = block;
+  step.qMax = qmax;
+  step.magnitudes = magnitudes;
+  quantizeBlocks(step, 1, 0, 2);
+  freeStep(step);
   let wrong =
     x.intact() && q.intact() && scale.intact() && sum.intact() && isGuard(q.at + <usize>(4 * kp), 2 * kp) ? 0 : 1;
   for (let row = 0; row < 2; row++) {
-    const from = x.at + <usize>(4 * row * stride);
+    const from = x.at + <usize>(4 * (row + 1) * stride);
     for (let b = 0; b < blocks; b++) {
       const begin = b * block,
         most = absmax(from, begin, min(k, begin + block));
@@ -123,8 +149,24 @@ function wrongTokenBlocks(magnitudes: i32): i32 {
   const blockScale = new Guarded(16),
     blockSum = new Guarded(16);
   fillRows(x.at, kp, 0, new Random(9));
-  quantizeToken(x.at, kp, 0, q.at, scale.at, sum.at, 0, 1, kp, kp, magnitudes);
-  quantizeTokenBlocks(scale.at, q.at, blockScale.at, blockSum.at, 0, 1, kp, 64, magnitudes);
+  const token = newStep<QuantizeTokenStep>(),
+    blocks = newStep<TokenBlocksStep>();
+  token.x = x.at;
+  token.q16 = q.at;
+  token.scale = scale.at;
+  token.sum = sum.at;
+  token.k = kp;
+  token.kp = kp;
+  token.magnitudes = magnitudes;
+  quantizeToken(token, 0, 0, 1);
+  blocks.scale = scale.at;
+  blocks.q16 = q.at;
+  blocks.blockScale = blockScale.at;
+  blocks.blockSum = blockSum.at;
+  blocks.kp = kp;
+  blocks.block = 64;
+  blocks.magnitudes = magnitudes;
+  quantizeTokenBlocks(blocks, 0, 1);
   let wrong = blockScale.intact() && blockSum.intact() ? 0 : 1,
     total = 0;
   for (let b: usize = 0; b < 4; b++) {
@@ -157,7 +199,14 @@ describe("activations to int8, a scale a token", () => {
       scale = new Guarded(4),
       sum = new Guarded(4);
     memory.fill(x.at, 0, 64);
-    quantizeToken(x.at, 16, q.at, 0, scale.at, sum.at, 0, 1, 16, 64, 0);
+    const step = newStep<QuantizeTokenStep>();
+    step.x = x.at;
+    step.q8 = q.at;
+    step.scale = scale.at;
+    step.sum = sum.at;
+    step.k = 16;
+    step.kp = 64;
+    quantizeToken(step, 0, 0, 1);
     expect(load<i64>(q.at)).toBe(0);
     expect(abs<f32>(load<f32>(scale.at) * 127 - <f32>1e-5) < 1e-11).toBe(true);
   });

@@ -1,5 +1,6 @@
 import { ropeAdjacent, ropeFactors, ropeFrequencies, ropeHalf, ropeLinear, ropeTable, ropeYarn } from "../ops/rope";
-import { Guarded, Random, differing } from "./fixtures";
+import { RopeStep } from "../steps";
+import { Guarded, Random, differing, freeStep, newStep } from "./fixtures";
 
 function near(got: f64, want: f64): bool {
   return abs<f64>(got - want) <= abs<f64>(want) * 1e-13;
@@ -65,7 +66,10 @@ describe("rope frequencies", () => {
   });
 });
 
-/** Every value against x0 c - x1 s and x0 s + x1 c of its pair; heads, tokens and the rest of a head untouched. */
+/**
+ * The first three of four tokens, all heads but the first: every value against x0 c - x1 s and x0 s + x1 c of its pair;
+ * other heads, tokens and the rest of a head untouched.
+ */
 function wrong(half: bool, headDim: i32, nRot: i32): i32 {
   const random = new Random(<u32>(headDim + nRot)),
     nHeads = 3,
@@ -82,10 +86,19 @@ function wrong(half: bool, headDim: i32, nRot: i32): i32 {
     store<f32>(sin.at + <usize>(4 * i), random.signed());
   }
   memory.copy(before.at, x.at, 4 * n * stride);
-  if (half) ropeHalf(x.at, stride, cos.at, sin.at, 1, 3, nHeads, headDim, nRot);
-  else ropeAdjacent(x.at, stride, cos.at, sin.at, 1, 3, nHeads, headDim, nRot);
-  for (let token = 1; token < 3; token++) {
-    for (let head = 0; head < nHeads; head++) {
+  const step = newStep<RopeStep>();
+  step.x = x.at;
+  step.xStride = stride;
+  step.cos = cos.at;
+  step.sin = sin.at;
+  step.nHeads = nHeads;
+  step.headDim = headDim;
+  step.nRot = nRot;
+  if (half) ropeHalf(step, 3, 1, nHeads);
+  else ropeAdjacent(step, 3, 1, nHeads);
+  freeStep(step);
+  for (let token = 0; token < 3; token++) {
+    for (let head = 1; head < nHeads; head++) {
       for (let i = 0; i < nHalf; i++) {
         const first = token * stride + head * headDim + (half ? i : 2 * i),
           second = first + (half ? nHalf : 1);

@@ -5,44 +5,40 @@
  * Rows are f32, strides in floats. Sums run in f64, lanes 0..3 of each four values apart, then (0 + 2) + (1 + 3).
  */
 import { loadRest, storeRest } from "../lanes";
+import { inputRow } from "../step";
+import { HeadNormStep, NormStep } from "../steps";
 
-/** y = x / sqrt(mean(x²) + eps) · w for each row. */
-export function rmsNorm(
-  x: usize,
-  xStride: i32,
-  w: usize,
-  y: usize,
-  yStride: i32,
-  rowBegin: i32,
-  rowEnd: i32,
-  dim: i32,
-  eps: f32,
-): void {
-  for (let row = rowBegin; row < rowEnd; row++) {
-    normalizeRow(x + ((<usize>row * xStride) << 2), w, y + ((<usize>row * yStride) << 2), dim, eps);
+/** RMS norm of the rows of x from `input` on: rows [rowBegin, rowEnd) of y. */
+export function rmsNorm(step: NormStep, input: i32, rowBegin: i32, rowEnd: i32): void {
+  for (let row = rowBegin; row < rowEnd; row++, input++) {
+    rmsNormRow(inputRow(step, input), step.weight, outputRow(step, row), step.dim, step.eps);
   }
 }
 
-/** The same for each head of each token, in place; the heads of a token are contiguous and share w (headDim). */
-export function rmsNormHeads(
-  x: usize,
-  xStride: i32,
-  w: usize,
-  tokenBegin: i32,
-  tokenEnd: i32,
-  nHeads: i32,
-  headDim: i32,
-  eps: f32,
-): void {
-  for (let token = tokenBegin; token < tokenEnd; token++) {
-    for (let head = 0; head < nHeads; head++) {
-      const row = x + ((<usize>token * xStride + head * headDim) << 2);
-      normalizeRow(row, w, row, headDim, eps);
+/** The same with a layer norm. */
+export function layerNorm(step: NormStep, input: i32, rowBegin: i32, rowEnd: i32): void {
+  for (let row = rowBegin; row < rowEnd; row++, input++) {
+    layerNormRow(inputRow(step, input), step.weight, step.bias, outputRow(step, row), step.dim, step.eps);
+  }
+}
+
+function outputRow(step: NormStep, row: i32): usize {
+  return step.y + ((<usize>row * step.yStride) << 2);
+}
+
+/** RMS norm of heads [headBegin, headEnd) of n tokens, in place; a token's heads are contiguous and share a weight. */
+export function rmsNormHeads(step: HeadNormStep, n: i32, headBegin: i32, headEnd: i32): void {
+  const headDim = step.headDim;
+  for (let token = 0; token < n; token++) {
+    for (let head = headBegin; head < headEnd; head++) {
+      const row = step.x + ((<usize>token * step.xStride + head * headDim) << 2);
+      rmsNormRow(row, step.weight, row, headDim, step.eps);
     }
   }
 }
 
-function normalizeRow(x: usize, w: usize, y: usize, dim: i32, eps: f32): void {
+/** y = x / sqrt(mean(x²) + eps) · w. */
+export function rmsNormRow(x: usize, w: usize, y: usize, dim: i32, eps: f32): void {
   const mean = sumOfSquares(x, dim, 0) / <f64>dim;
   const scale = f32x4.splat(<f32>(1.0 / sqrt<f64>(mean + <f64>eps)));
   const body = dim & ~3;
@@ -56,28 +52,13 @@ function normalizeRow(x: usize, w: usize, y: usize, dim: i32, eps: f32): void {
   storeRest(y + at, f32x4.mul(f32x4.mul(loadRest(x + at, rest), scale), loadRest(w + at, rest)), rest);
 }
 
-/** y = (x - mean) / sqrt(variance + eps) · w + b for each row. */
-export function layerNorm(
-  x: usize,
-  xStride: i32,
-  w: usize,
-  b: usize,
-  y: usize,
-  yStride: i32,
-  rowBegin: i32,
-  rowEnd: i32,
-  dim: i32,
-  eps: f32,
-): void {
-  for (let row = rowBegin; row < rowEnd; row++) {
-    const from = x + ((<usize>row * xStride) << 2),
-      to = y + ((<usize>row * yStride) << 2);
-    const mean = sumOf(from, dim) / <f64>dim;
-    const scale = 1.0 / sqrt<f64>(sumOfSquares(from, dim, mean) / <f64>dim + <f64>eps);
-    for (let i = 0; i < dim; i++) {
-      const at = (<usize>i) << 2;
-      store<f32>(to + at, <f32>((<f64>load<f32>(from + at) - mean) * scale) * load<f32>(w + at) + load<f32>(b + at));
-    }
+/** y = (x - mean) / sqrt(variance + eps) · w + b. */
+export function layerNormRow(x: usize, w: usize, b: usize, y: usize, dim: i32, eps: f32): void {
+  const mean = sumOf(x, dim) / <f64>dim;
+  const scale = 1.0 / sqrt<f64>(sumOfSquares(x, dim, mean) / <f64>dim + <f64>eps);
+  for (let i = 0; i < dim; i++) {
+    const at = (<usize>i) << 2;
+    store<f32>(y + at, <f32>((<f64>load<f32>(x + at) - mean) * scale) * load<f32>(w + at) + load<f32>(b + at));
   }
 }
 

@@ -10,20 +10,24 @@
  */
 import { Q6_K_ACTIVATION_BYTES as GROUPS_BYTES, Q6_K_BLOCK as BLOCK } from "../abi";
 import { dotKeepsLanes, sumLanes4 } from "../simd";
+import { inputRow } from "../step";
+import { QuantizeQ6KStep } from "../steps";
 import { absmaxRow, eightIntegers } from "./quantize";
 
 const Q_MAX: i32 = 2047;
 
 /**
- * x f32 (rows, k), row stride xStride floats, k a multiple of 256; q (rows, k) in 144 bytes per 64; scale f32 (rows, k
- * / 256)
+ * Rows of x from `input` on, f32, k a multiple of 256, to rows [rowBegin, rowEnd) of q (rows, k) in 144 bytes per 64,
+ * and of scale, f32 (rows, k / 256).
  */
-export function quantizeQ6K(x: usize, xStride: i32, q: usize, scale: usize, rowBegin: i32, rowEnd: i32, k: i32): void {
-  const nBlocks = k / BLOCK;
-  for (let row = rowBegin; row < rowEnd; row++) {
+export function quantizeQ6K(step: QuantizeQ6KStep, input: i32, rowBegin: i32, rowEnd: i32): void {
+  const nBlocks = step.k / BLOCK,
+    q = step.q,
+    scale = step.scale;
+  for (let row = rowBegin; row < rowEnd; row++, input++) {
     for (let b = 0; b < nBlocks; b++) {
       const block = row * nBlocks + b,
-        values = x + ((<usize>row * xStride + b * BLOCK) << 2);
+        values = inputRow(step, input) + ((<usize>(b * BLOCK)) << 2);
       const most = absmaxRow(values, BLOCK),
         factor = f32x4.splat(most == 0 ? 0 : <f32>Q_MAX / most);
       store<f32>(scale + ((<usize>block) << 2), most / <f32>Q_MAX);

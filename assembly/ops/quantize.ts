@@ -2,44 +2,38 @@
  * Activations from f32 to integers, three ways.
  *
  *   token   one scale for a row: int8 (W1.58A8 of "The Era of 1-bit LLMs", 2024), as i8, i16 or both
- *   block   one scale for each `block` values: i16 in ±qmax
- *   dense   blocks of 32, ±qmax, stored for the kernels of dense weights: each 16 values as
+ *   block   one scale for each `block` values: i16 in ±qMax
+ *   dense   blocks of 32, ±qMax, stored for the kernels of dense weights: each 16 values as
  *           | x0 x2 x4 … x14 | x1 x3 x5 … x15 |, so that even and odd weight bytes need no widening; the sums are i16,
  *           one for each 16 values (16 · 2047 fits), in the place of one i32 for 32
  *
  * `sum` is the sum of the integers or, with `magnitudes` 1, of their magnitudes (for binary tables).
  *
  * x: f32 (rows, k), row stride xStride floats. q: (rows, kp), zero from k to kp. Rounding is half to even. NaN becomes
- * 0 and an infinity makes its scale infinite, so the row's result is NaN: nothing traps.
+ * 0 and an infinity makes its scale infinite, so the row's result is NaN: nothing traps. Rows of x from `input` on
+ * become rows [rowBegin, rowEnd) of the rest.
  */
 import { DENSE_BLOCK } from "../abi";
 import { loadRest, maxFloats } from "../lanes";
+import { inputRow } from "../step";
+import { QuantizeBlocksStep, QuantizeTokenStep, TokenBlocksStep } from "../steps";
 
 /**
  * Scale 127 / absmax per row. `scale` receives the dequantisation factor, `sum` the row's sum. `q8` or `q16` may be 0:
  * then it is not written.
  */
-export function quantizeToken(
-  x: usize,
-  xStride: i32,
-  q8: usize,
-  q16: usize,
-  scale: usize,
-  sum: usize,
-  rowBegin: i32,
-  rowEnd: i32,
-  k: i32,
-  kp: i32,
-  magnitudes: i32,
-): void {
-  for (let row = rowBegin; row < rowEnd; row++) {
+export function quantizeToken(step: QuantizeTokenStep, input: i32, rowBegin: i32, rowEnd: i32): void {
+  const k = step.k,
+    kp = step.kp;
+  for (let row = rowBegin; row < rowEnd; row++, input++) {
     const at = <usize>row * kp,
       index = (<usize>row) << 2,
-      from = x + ((<usize>row * xStride) << 2);
+      from = inputRow(step, input),
+      q8 = step.q8 == 0 ? 0 : step.q8 + at,
+      q16 = step.q16 == 0 ? 0 : step.q16 + (at << 1);
     const factor = <f32>(127.0 / <f64>max<f32>(1e-5, absmaxRow(from, k)));
-    store<f32>(scale + index, <f32>(1.0 / <f64>factor));
-    const total = quantizeBytes(from, k, kp, factor, q8 == 0 ? 0 : q8 + at, q16 == 0 ? 0 : q16 + (at << 1), magnitudes);
-    store<i32>(sum + index, total);
+    store<f32>(step.scale + index, <f32>(1.0 / <f64>factor));
+    store<i32>(step.sum + index, quantizeBytes(from, k, kp, factor, q8, q16, step.magnitudes));
   }
 }
 
@@ -63,24 +57,17 @@ function quantizeBytes(x: usize, k: i32, kp: i32, factor: f32, q8: usize, q16: u
 }
 
 /** The row's scale once per block, and each block's sum of its q16: a token in the form for block kernels. */
-export function quantizeTokenBlocks(
-  scale: usize,
-  q16: usize,
-  blockScale: usize,
-  blockSum: usize,
-  rowBegin: i32,
-  rowEnd: i32,
-  kp: i32,
-  block: i32,
-  magnitudes: i32,
-): void {
-  const nBlocks = kp / block;
+export function quantizeTokenBlocks(step: TokenBlocksStep, rowBegin: i32, rowEnd: i32): void {
+  const block = step.block,
+    nBlocks = step.kp / block,
+    magnitudes = step.magnitudes;
   for (let row = rowBegin; row < rowEnd; row++) {
-    const factor = load<f32>(scale + ((<usize>row) << 2));
+    const factor = load<f32>(step.scale + ((<usize>row) << 2));
     for (let b = 0; b < nBlocks; b++) {
       const at = (<usize>row * nBlocks + b) << 2;
-      store<f32>(blockScale + at, factor);
-      store<i32>(blockSum + at, sumBlock(q16 + ((<usize>row * kp + b * block) << 1), block, magnitudes));
+      store<f32>(step.blockScale + at, factor);
+      const q16 = step.q16 + ((<usize>row * step.kp + b * block) << 1);
+      store<i32>(step.blockSum + at, sumBlock(q16, block, magnitudes));
     }
   }
 }
@@ -94,47 +81,42 @@ function sumBlock(q16: usize, block: i32, magnitudes: i32): i32 {
 }
 
 /**
- * Scale absmax / qmax for each `block` values (a multiple of 16; kp a multiple of it). scale: f32 (rows, kp / block);
+ * Scale absmax / qMax for each `block` values (a multiple of 16; kp a multiple of it). scale: f32 (rows, kp / block);
  * sum: i32, same shape. Blocks of 32 are for the dense kernels and stored in their order (above).
  */
-export function quantizeBlocks(
-  x: usize,
-  xStride: i32,
-  q16: usize,
-  scale: usize,
-  sum: usize,
-  rowBegin: i32,
-  rowEnd: i32,
-  k: i32,
-  kp: i32,
-  block: i32,
-  qmax: i32,
-  magnitudes: i32,
-): void {
-  const nBlocks = kp / block,
+export function quantizeBlocks(step: QuantizeBlocksStep, input: i32, rowBegin: i32, rowEnd: i32): void {
+  const k = step.k,
+    kp = step.kp,
+    block = step.block,
+    qMax = step.qMax,
+    magnitudes = step.magnitudes;
+  const q16 = step.q16,
+    scale = step.scale,
+    sum = step.sum,
+    nBlocks = kp / block,
     dense = block == DENSE_BLOCK;
-  for (let row = rowBegin; row < rowEnd; row++) {
-    const from = x + ((<usize>row * xStride) << 2);
+  for (let row = rowBegin; row < rowEnd; row++, input++) {
+    const from = inputRow(step, input);
     for (let b = 0; b < nBlocks; b++) {
       const begin = b * block,
         at = (<usize>row * nBlocks + b) << 2;
       const left = min(block, max(0, k - begin)),
         values = from + ((<usize>begin) << 2);
       const most = absmaxRow(values, left),
-        factor: f32 = most == 0 ? 0 : <f32>qmax / most;
+        factor: f32 = most == 0 ? 0 : <f32>qMax / most;
       const q = q16 + ((<usize>row * kp + begin) << 1);
-      store<f32>(scale + at, most / <f32>qmax);
-      if (dense) quantizeDenseBlock(values, left, factor, qmax, q, sum + at);
-      else store<i32>(sum + at, quantizeBlock(values, left, block, factor, qmax, q, magnitudes));
+      store<f32>(scale + at, most / <f32>qMax);
+      if (dense) quantizeDenseBlock(values, left, factor, qMax, q, sum + at);
+      else store<i32>(sum + at, quantizeBlock(values, left, block, factor, qMax, q, magnitudes));
     }
   }
 }
 
-function quantizeBlock(x: usize, k: i32, block: i32, factor: f32, qmax: i32, q16: usize, magnitudes: i32): i32 {
+function quantizeBlock(x: usize, k: i32, block: i32, factor: f32, qMax: i32, q16: usize, magnitudes: i32): i32 {
   const s = f32x4.splat(factor),
     ones = i16x8.splat(1),
-    most = i16x8.splat(<i16>qmax),
-    least = i16x8.splat(<i16>-qmax);
+    most = i16x8.splat(<i16>qMax),
+    least = i16x8.splat(<i16>-qMax);
   let sums = i32x4.splat(0);
   for (let i = 0; i < block; i += 8) {
     const q = i16x8.max_s(i16x8.min_s(eightIntegers(x, i, k, s), most), least);
@@ -144,11 +126,11 @@ function quantizeBlock(x: usize, k: i32, block: i32, factor: f32, qmax: i32, q16
   return sumIntegers(sums);
 }
 
-function quantizeDenseBlock(x: usize, k: i32, factor: f32, qmax: i32, q16: usize, sum: usize): void {
+function quantizeDenseBlock(x: usize, k: i32, factor: f32, qMax: i32, q16: usize, sum: usize): void {
   const s = f32x4.splat(factor),
     ones = i16x8.splat(1),
-    most = i16x8.splat(<i16>qmax),
-    least = i16x8.splat(<i16>-qmax);
+    most = i16x8.splat(<i16>qMax),
+    least = i16x8.splat(<i16>-qMax);
   for (let i = 0; i < DENSE_BLOCK; i += 16) {
     const a = i16x8.max_s(i16x8.min_s(eightIntegers(x, i, k, s), most), least);
     const b = i16x8.max_s(i16x8.min_s(eightIntegers(x, i + 8, k, s), most), least);

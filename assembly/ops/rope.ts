@@ -2,10 +2,11 @@
  * Rotary position embeddings (Su et al., "RoFormer", 2021) and the ways to stretch them to longer contexts.
  *
  *   frequencies: f64 (nRot / 2): base^(-2i / nRot), then changed in place by at most one of the modifiers
- *   angles:      position · frequency in f64, cosine and sine rounded once to f32
+ *   angles:      position · frequency in f64, cosine and sine rounded once to f32 (tokens, nRot / 2)
  *   pairs:       adjacent (x[2i], x[2i+1]) as in GGUF files of the llama kind, or half (x[i], x[i + nRot/2])
  */
 import { cosF64, logF64, powF64, sinF64 } from "../math";
+import { RopeStep } from "../steps";
 
 const TWO_PI: f64 = 6.283185307179586;
 
@@ -70,25 +71,19 @@ export function ropeTable(freq: usize, nHalf: i32, position: i32, mscale: f32, c
   }
 }
 
-/** Turns the pairs (x[2i], x[2i+1]) of the first nRot values of every head. cos, sin: f32 (tokens, nRot / 2). */
-export function ropeAdjacent(
-  x: usize,
-  xStride: i32,
-  cos: usize,
-  sin: usize,
-  tokenBegin: i32,
-  tokenEnd: i32,
-  nHeads: i32,
-  headDim: i32,
-  nRot: i32,
-): void {
-  const nHalf = nRot / 2;
-  for (let token = tokenBegin; token < tokenEnd; token++) {
+/** Turns the pairs (x[2i], x[2i+1]) of the first nRot values of heads [headBegin, headEnd) of n tokens. */
+export function ropeAdjacent(step: RopeStep, n: i32, headBegin: i32, headEnd: i32): void {
+  const nHalf = step.nRot / 2;
+  for (let token = 0; token < n; token++) {
     const angles = (<usize>token * nHalf) << 2;
-    for (let head = 0; head < nHeads; head++) {
-      turnAdjacent(x + ((<usize>token * xStride + head * headDim) << 2), cos + angles, sin + angles, nHalf);
+    for (let head = headBegin; head < headEnd; head++) {
+      turnAdjacent(headOf(step, token, head), step.cos + angles, step.sin + angles, nHalf);
     }
   }
+}
+
+function headOf(step: RopeStep, token: i32, head: i32): usize {
+  return step.x + ((<usize>token * step.xStride + head * step.headDim) << 2);
 }
 
 function turnAdjacent(x: usize, cos: usize, sin: usize, nHalf: i32): void {
@@ -103,23 +98,13 @@ function turnAdjacent(x: usize, cos: usize, sin: usize, nHalf: i32): void {
   }
 }
 
-/** Turns the pairs (x[i], x[i + nRot/2]) of the first nRot values of every head. cos, sin: f32 (tokens, nRot / 2). */
-export function ropeHalf(
-  x: usize,
-  xStride: i32,
-  cos: usize,
-  sin: usize,
-  tokenBegin: i32,
-  tokenEnd: i32,
-  nHeads: i32,
-  headDim: i32,
-  nRot: i32,
-): void {
-  const nHalf = nRot / 2;
-  for (let token = tokenBegin; token < tokenEnd; token++) {
+/** Turns the pairs (x[i], x[i + nRot/2]) of the first nRot values of heads [headBegin, headEnd) of n tokens. */
+export function ropeHalf(step: RopeStep, n: i32, headBegin: i32, headEnd: i32): void {
+  const nHalf = step.nRot / 2;
+  for (let token = 0; token < n; token++) {
     const angles = (<usize>token * nHalf) << 2;
-    for (let head = 0; head < nHeads; head++) {
-      turnHalf(x + ((<usize>token * xStride + head * headDim) << 2), cos + angles, sin + angles, nHalf);
+    for (let head = headBegin; head < headEnd; head++) {
+      turnHalf(headOf(step, token, head), step.cos + angles, step.sin + angles, nHalf);
     }
   }
 }

@@ -3,7 +3,6 @@
  * work so that each sum has one owner: the bits do not depend on their number.
  */
 import * as abi from "../abi";
-import { layerNorm, rmsNorm } from "../ops/norm";
 import { share } from "../step";
 import { Step } from "../steps";
 import { activate, activateBackward, gate, gateBackward } from "./activation-backward";
@@ -15,7 +14,7 @@ import { matmulF32 } from "./matmul-f32";
 import { layerNormRows, normColumns, rmsNormRows } from "./norm-backward";
 import { adamW, sumSquares } from "./optimizer";
 import { passInsideClip, quantizeRows1, quantizeRows8, quantizeWeights, sumWeights, widenRows } from "./quantize";
-import { addArrays, dropout, embedRows, embedRowsBackward, hash, rotateRows, sumRows } from "./rows";
+import { addArrays, dropout, embedRows, embedRowsBackward, hash, normRows, rotateRows, sumRows } from "./rows";
 import { signBits, signCodes, xnorScaled } from "./signs";
 import {
   ActivateBackStep,
@@ -180,11 +179,7 @@ function embedBack(s: EmbedRowsBackStep, t: i32, nThreads: i32): void {
 }
 
 function norm(s: NormRowsStep, t: i32, nThreads: i32): void {
-  const dim = s.dim,
-    begin = row(s.n, t, nThreads),
-    end = row(s.n, t + 1, nThreads);
-  if (s.bias == 0) rmsNorm(s.x, dim, s.weight, s.y, dim, begin, end, dim, s.eps);
-  else layerNorm(s.x, dim, s.weight, s.bias, s.y, dim, begin, end, dim, s.eps);
+  normRows(s, row(s.n, t, nThreads), row(s.n, t + 1, nThreads));
 }
 
 function normBack(s: NormRowsBackStep, t: i32, nThreads: i32): void {

@@ -1,7 +1,9 @@
 /**
- * The small steps between the large ones: embedding, its gradient, bias gradient, sums, rotation, dropout.
+ * The small steps between the large ones: embedding, its gradient, norms, bias gradient, sums, rotation, dropout.
  * Arrays are f32 rows without gaps.
  */
+import { layerNormRow, rmsNormRow } from "../ops/norm";
+import { NormRowsStep } from "./steps";
 
 /** out[row] = table[ids[row]], rows [begin, end). */
 export function embedRows(ids: usize, table: usize, dim: i32, out: usize, begin: i32, end: i32): void {
@@ -18,6 +20,18 @@ export function embedRowsBackward(ids: usize, dy: usize, dim: i32, dTable: usize
     const to = dTable + <usize>load<i32>(ids + ((<usize>row) << 2)) * bytes,
       from = dy + <usize>row * bytes;
     addRange(to, from, begin, end);
+  }
+}
+
+/** Norms of rows [begin, end). */
+export function normRows(step: NormRowsStep, begin: i32, end: i32): void {
+  const dim = step.dim;
+  for (let row = begin; row < end; row++) {
+    const at = (<usize>row * dim) << 2,
+      x = step.x + at,
+      y = step.y + at;
+    if (step.bias == 0) rmsNormRow(x, step.weight, y, dim, step.eps);
+    else layerNormRow(x, step.weight, step.bias, y, dim, step.eps);
   }
 }
 
