@@ -3,6 +3,7 @@ import { gateGelu, gateRelu2, gateSilu, gelu, relu2, silu } from "../ops/activat
 import { Distance, differenceAt } from "../reference/train-differences";
 import { GateTwin, activationOf } from "../reference/train-forward";
 import { activate, activateBackward, gate, gateBackward } from "../train/activation-backward";
+import { GateArraysBackStep } from "../train/steps";
 import { Random, differing } from "./fixtures";
 import { Arrays, get, isNan, put } from "./train-arrays";
 
@@ -29,6 +30,20 @@ class GateCase {
     this.dy = arrays.floats(count, random, 1);
     this.old = arrays.floats(count, random, 1);
   }
+
+  step(kind: i32, dGate: usize, adds: bool, dUp: usize, addsUp: bool): GateArraysBackStep {
+    const step = this.arrays.step<GateArraysBackStep>();
+    step.kind = kind;
+    step.gate = this.x;
+    step.up = this.up;
+    step.dy = this.dy;
+    step.dGate = dGate;
+    step.addGate = adds ? 1 : 0;
+    step.dUp = dUp;
+    step.addUp = addsUp ? 1 : 0;
+    step.total = this.count;
+    return step;
+  }
 }
 
 /** Any range: nothing outside changes, and each value has the same bits as alone. */
@@ -42,7 +57,7 @@ function wrongRanges(kind: i32, adds: bool): i32 {
   if (adds) memory.copy(oneUp, c.old, 4 * count);
   if (adds) memory.copy(alone, c.old, 4 * count);
   for (let i = 0; i < count; i++) {
-    gateBackward(kind, c.x, c.up, c.dy, one, adds, oneUp, adds, i, i + 1);
+    gateBackward(c.step(kind, one, adds, oneUp, adds), i, i + 1);
     activateBackward(kind, c.x, c.dy, alone, adds, i, i + 1);
   }
   let wrong = 0;
@@ -52,7 +67,7 @@ function wrongRanges(kind: i32, adds: bool): i32 {
         dGate = arrays.copy(c.old, 4 * count),
         dUp = arrays.copy(c.old, 4 * count),
         dx = arrays.copy(c.old, 4 * count);
-      gateBackward(kind, c.x, c.up, c.dy, dGate, adds, dUp, adds, begin, end);
+      gateBackward(c.step(kind, dGate, adds, dUp, adds), begin, end);
       activateBackward(kind, c.x, c.dy, dx, adds, begin, end);
       for (let i = 0; i < count; i++) {
         const inside = i >= begin && i < end,
@@ -78,7 +93,7 @@ function slopeError(kind: i32, adds: bool, addsUp: bool, size: f32): f64 {
     gates = new Distance(),
     ups = new Distance(),
     alone = new Distance();
-  gateBackward(kind, c.x, c.up, c.dy, dGate, adds, dUp, addsUp, 0, count);
+  gateBackward(c.step(kind, dGate, adds, dUp, addsUp), 0, count);
   activateBackward(kind, c.x, c.dy, dx, adds, 0, count);
   twin.kind = kind;
   for (let i = 0; i < count; i++) {

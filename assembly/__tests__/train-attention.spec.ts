@@ -4,6 +4,7 @@ import { Distance, differenceAt } from "../reference/train-differences";
 import { share } from "../step";
 import { attendSequences, padded, panelBytes } from "../train/attention";
 import { attendSequencesBackward } from "../train/attention-backward";
+import { AttendSequencesBackStep, AttendSequencesStep } from "../train/steps";
 import { Random, differing } from "./fixtures";
 import { Arrays, get, isNan, put } from "./train-arrays";
 
@@ -81,24 +82,21 @@ class Case {
     this.out = this.arrays.room(this.qBytes);
     this.stats = this.arrays.room(this.statBytes);
     this.weights = wantsWeights ? this.arrays.room(this.weightBytes) : 0;
-    for (let t = 0; t < pieces; t++) {
-      attendSequences(
-        this.q,
-        this.k,
-        this.v,
-        this.out,
-        this.stats,
-        this.weights,
-        this.length,
-        this.heads,
-        this.kvHeads,
-        this.dim,
-        this.causal,
-        share(items, 1, t, pieces),
-        share(items, 1, t + 1, pieces),
-        scratch,
-      );
-    }
+    const step = this.arrays.step<AttendSequencesStep>();
+    step.q = this.q;
+    step.k = this.k;
+    step.v = this.v;
+    step.out = this.out;
+    step.stats = this.stats;
+    step.weights = this.weights;
+    step.length = this.length;
+    step.nHeads = this.heads;
+    step.nKvHeads = this.kvHeads;
+    step.headDim = this.dim;
+    step.causal = this.causal ? 1 : 0;
+    step.nSequences = this.sequences;
+    for (let t = 0; t < pieces; t++)
+      attendSequences(step, share(items, 1, t, pieces), share(items, 1, t + 1, pieces), scratch);
   }
 
   /** Call after `forward`. */
@@ -111,29 +109,26 @@ class Case {
     this.dq = addsQ ? this.arrays.copy(this.old, this.qBytes) : this.arrays.room(this.qBytes);
     this.dk = addsK ? this.arrays.copy(this.old, this.kBytes) : this.arrays.room(this.kBytes);
     this.dv = addsV ? this.arrays.copy(this.old, this.kBytes) : this.arrays.room(this.kBytes);
-    for (let t = 0; t < pieces; t++) {
-      attendSequencesBackward(
-        this.q,
-        this.k,
-        this.v,
-        this.stats,
-        this.dOut,
-        this.dq,
-        this.dk,
-        this.dv,
-        addsQ,
-        addsK,
-        addsV,
-        this.length,
-        this.heads,
-        this.kvHeads,
-        this.dim,
-        this.causal,
-        share(items, 1, t, pieces),
-        share(items, 1, t + 1, pieces),
-        scratch,
-      );
-    }
+    const step = this.arrays.step<AttendSequencesBackStep>();
+    step.q = this.q;
+    step.k = this.k;
+    step.v = this.v;
+    step.stats = this.stats;
+    step.dOut = this.dOut;
+    step.dq = this.dq;
+    step.dk = this.dk;
+    step.dv = this.dv;
+    step.addQ = addsQ ? 1 : 0;
+    step.addK = addsK ? 1 : 0;
+    step.addV = addsV ? 1 : 0;
+    step.length = this.length;
+    step.nHeads = this.heads;
+    step.nKvHeads = this.kvHeads;
+    step.headDim = this.dim;
+    step.causal = this.causal ? 1 : 0;
+    step.nSequences = this.sequences;
+    for (let t = 0; t < pieces; t++)
+      attendSequencesBackward(step, share(items, 1, t, pieces), share(items, 1, t + 1, pieces), scratch);
   }
 }
 

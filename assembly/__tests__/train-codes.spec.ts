@@ -3,7 +3,7 @@ import { share } from "../step";
 import { matmulCodes } from "../train/matmul-codes";
 import { quantizeRows1 } from "../train/quantize";
 import { signBits, signCodes, xnorScaled } from "../train/signs";
-import { XnorStep } from "../train/steps";
+import { MatmulCodesStep, SignsStep, XnorStep } from "../train/steps";
 import { Random, differing, isGuard } from "./fixtures";
 import { Arrays, get, put } from "./train-arrays";
 
@@ -43,28 +43,35 @@ function wrongProduct(n: i32, outputs: i32, kp: i32, ends: bool, random: Random)
       put(want, row * outputs + o, <f32>sum * (get(rowScale, row) * get(scale, 0)));
     }
   }
+  const step = arrays.step<MatmulCodesStep>();
+  step.x = x;
+  step.weights = w;
+  step.scale = scale;
+  step.rowScale = rowScale;
+  step.kp = kp;
+  step.n = n;
+  step.outputs = outputs;
   let wrong = 0;
   for (let pieces = 1; pieces <= 4; pieces++) {
     const y = arrays.room(4 * n * outputs);
-    for (let t = 0; t < pieces && pieces < 4; t++) {
-      matmulCodes(
-        x,
-        w,
-        scale,
-        rowScale,
-        y,
-        kp / 2,
-        outputs,
-        share(n, 4, t, pieces),
-        share(n, 4, t + 1, pieces),
-        scratch,
-      );
-    }
-    if (pieces == 4) matmulCodes(x, w, scale, rowScale, y, kp / 2, outputs, cut, n, scratch);
-    if (pieces == 4) matmulCodes(x, w, scale, rowScale, y, kp / 2, outputs, 0, cut, scratch);
+    step.y = y;
+    for (let t = 0; t < pieces && pieces < 4; t++)
+      matmulCodes(step, share(n, 4, t, pieces), share(n, 4, t + 1, pieces), scratch);
+    if (pieces == 4) matmulCodes(step, cut, n, scratch);
+    if (pieces == 4) matmulCodes(step, 0, cut, scratch);
     wrong += differing(y, want, 4 * n * outputs);
   }
   return wrong + arrays.close();
+}
+
+function signsStep(arrays: Arrays, x: usize, out: usize, scale: usize, k: i32, kp: i32): SignsStep {
+  const step = arrays.step<SignsStep>();
+  step.x = x;
+  step.out = out;
+  step.scale = scale;
+  step.k = k;
+  step.kp = kp;
+  return step;
 }
 
 /** Signs as i16 and as bits, padding clear, scales the quantiser's; rows 1 to 3 of 5 in two shares. */
@@ -86,8 +93,8 @@ function wrongSigns(k: i32): i32 {
   for (let t = 0; t < 2; t++) {
     const begin = 1 + share(3, 1, t, 2),
       end = 1 + share(3, 1, t + 1, 2);
-    signCodes(x, codes, scale, k, kp, begin, end);
-    signBits(x, bits, bitScale, k, kp, room, begin, end);
+    signCodes(signsStep(arrays, x, codes, scale, k, kp), begin, end);
+    signBits(signsStep(arrays, x, bits, bitScale, k, kp), begin, end, room);
   }
   let wrong = differing(codes, want, 10 * kp) + differing(scale, wantScale, 20) + differing(bitScale, wantScale, 20);
   for (let row = 1; row < 4; row++) {
@@ -115,8 +122,8 @@ function wrongXnor(k: i32, n: i32, rows: i32): i32 {
     unused = arrays.room(4 * rows);
   const rowScale = arrays.floats(rows, random, 1),
     room = arrays.room(2 * k);
-  signBits(x, bits, actScale, k, kp, room, 0, n);
-  signBits(w, weights, unused, k, kp, room, 0, rows);
+  signBits(signsStep(arrays, x, bits, actScale, k, kp), 0, n, room);
+  signBits(signsStep(arrays, w, weights, unused, k, kp), 0, rows, room);
   const step = arrays.step<XnorStep>();
   step.weights = weights;
   step.rowScale = rowScale;

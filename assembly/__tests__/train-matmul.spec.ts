@@ -4,7 +4,8 @@ import { share } from "../step";
 import { matmulF32 } from "../train/matmul-f32";
 import { edgeTile, microTile } from "../train/micro-tile";
 import { packCodeColumns, packColumns, packLeft, packRows } from "../train/panels";
-import { Random, differing } from "./fixtures";
+import { MatmulF32Step } from "../train/steps";
+import { Random, differing, freeStep, newStep } from "./fixtures";
 import { Arrays, get, put } from "./train-arrays";
 
 /** Around the tile (4 x 8), the block of rows (16), the panel block (256) and the block of k (384). */
@@ -74,25 +75,24 @@ function operandsOf(p: Product, arrays: Arrays, random: Random): Operands {
 }
 
 function multiply(p: Product, x: Operands, c: usize, cStride: i32, begin: i32, end: i32, scratch: usize): void {
-  matmulF32(
-    x.form,
-    x.a,
-    x.aStride,
-    x.b,
-    x.bStride,
-    c,
-    cStride,
-    p.n,
-    p.k,
-    p.adds,
-    x.kScale,
-    x.scale,
-    x.rowScale,
-    x.bCodes,
-    begin,
-    end,
-    scratch,
-  );
+  const step = newStep<MatmulF32Step>();
+  step.form = x.form;
+  step.a = x.a;
+  step.aStride = x.aStride;
+  step.b = x.b;
+  step.bStride = x.bStride;
+  step.c = c;
+  step.cStride = cStride;
+  step.m = p.m;
+  step.n = p.n;
+  step.k = p.k;
+  step.add = p.adds ? 1 : 0;
+  step.kScale = x.kScale;
+  step.scale = x.scale;
+  step.rowScale = x.rowScale;
+  step.codes = x.bCodes ? 1 : 0;
+  matmulF32(step, begin, end, scratch);
+  freeStep(step);
 }
 
 /** Elements that differ from the twin's, whole and in any split of the rows; writes beside them. */

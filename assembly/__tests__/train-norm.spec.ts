@@ -1,7 +1,8 @@
 import { Distance, differenceAt, widened } from "../reference/train-differences";
 import { NormTwin } from "../reference/train-forward";
 import { share } from "../step";
-import { layerNormRows, normColumns, rmsNormRows } from "../train/norm-backward";
+import { normColumnsBackward, normRowsBackward } from "../train/norm-backward";
+import { NormColumnsBackStep, NormRowsBackStep } from "../train/steps";
 import { Random, differing } from "./fixtures";
 import { Arrays, get, isNan, put } from "./train-arrays";
 
@@ -58,17 +59,29 @@ class NormCase {
     this.stats = this.arrays.room(8 * this.rows);
     this.dw = this.arrays.copy(this.old, 4 * this.dim);
     this.db = this.arrays.copy(this.old, 4 * this.dim);
-    for (let t = 0; t < pieces; t++) {
-      const begin = share(this.rows, 1, t, pieces),
-        end = share(this.rows, 1, t + 1, pieces);
-      if (this.centered) layerNormRows(this.x, this.w, this.dy, this.dx, this.stats, this.dim, EPS, adds, begin, end);
-      else rmsNormRows(this.x, this.w, this.dy, this.dx, this.stats, this.dim, EPS, adds, begin, end);
-    }
-    for (let t = 0; t < pieces; t++) {
-      const begin = share(this.dim, 4, t, pieces),
-        end = share(this.dim, 4, t + 1, pieces);
-      normColumns(this.x, this.dy, this.stats, this.dw, this.centered ? this.db : 0, this.rows, this.dim, begin, end);
-    }
+    const rows = this.arrays.step<NormRowsBackStep>(),
+      columns = this.arrays.step<NormColumnsBackStep>();
+    rows.x = this.x;
+    rows.weight = this.w;
+    rows.dy = this.dy;
+    rows.dx = this.dx;
+    rows.stats = this.stats;
+    rows.dim = this.dim;
+    rows.eps = EPS;
+    rows.add = adds ? 1 : 0;
+    rows.n = this.rows;
+    rows.centered = this.centered ? 1 : 0;
+    columns.x = this.x;
+    columns.dy = this.dy;
+    columns.stats = this.stats;
+    columns.dWeight = this.dw;
+    columns.dBias = this.centered ? this.db : 0;
+    columns.n = this.rows;
+    columns.dim = this.dim;
+    for (let t = 0; t < pieces; t++)
+      normRowsBackward(rows, share(this.rows, 1, t, pieces), share(this.rows, 1, t + 1, pieces));
+    for (let t = 0; t < pieces; t++)
+      normColumnsBackward(columns, share(this.dim, 4, t, pieces), share(this.dim, 4, t + 1, pieces));
   }
 }
 

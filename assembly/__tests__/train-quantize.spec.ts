@@ -11,6 +11,7 @@ import {
   sumWeights,
   widenRows,
 } from "../train/quantize";
+import { WeightCodesStep } from "../train/steps";
 import { Random, differing, isGuard } from "./fixtures";
 import { Arrays, get, isNan, put } from "./train-arrays";
 
@@ -128,6 +129,29 @@ function weightsOf(arrays: Arrays, count: i32, random: Random): usize {
   return w;
 }
 
+function weightsStep(
+  arrays: Arrays,
+  w: usize,
+  rows: i32,
+  k: i32,
+  partial: usize,
+  ternary: bool,
+  codes: usize,
+  scale: usize,
+  kp: i32,
+): WeightCodesStep {
+  const step = arrays.step<WeightCodesStep>();
+  step.weights = w;
+  step.count = rows * k;
+  step.partial = partial;
+  step.ternary = ternary ? 1 : 0;
+  step.codes = codes;
+  step.scale = scale;
+  step.k = k;
+  step.kp = kp;
+  return step;
+}
+
 /** Sums of chunks and codes of rows in 1, 2, 3 shares, and in two shares cut anywhere. */
 function wrongWeights(rows: i32, k: i32, ternary: bool): i32 {
   const arrays = new Arrays(),
@@ -144,25 +168,15 @@ function wrongWeights(rows: i32, k: i32, ternary: bool): i32 {
       codes = arrays.room(2 * rows * kp),
       got = arrays.room(4);
     const parts = min(pieces, 3),
-      cut = random.between(0, rows);
+      cut = random.between(0, rows),
+      step = weightsStep(arrays, w, rows, k, partial, ternary, codes, got, kp);
     for (let t = 0; t < parts; t++)
       sumWeights(w, count, partial, share(nChunks, 1, t, parts), share(nChunks, 1, t + 1, parts));
     for (let t = 0; t < parts && pieces < 4; t++) {
-      quantizeWeights(
-        w,
-        count,
-        partial,
-        ternary,
-        codes,
-        got,
-        k,
-        kp,
-        share(rows, 1, t, parts),
-        share(rows, 1, t + 1, parts),
-      );
+      quantizeWeights(step, share(rows, 1, t, parts), share(rows, 1, t + 1, parts));
     }
-    if (pieces == 4) quantizeWeights(w, count, partial, ternary, codes, got, k, kp, 0, cut);
-    if (pieces == 4) quantizeWeights(w, count, partial, ternary, codes, got, k, kp, cut, rows);
+    if (pieces == 4) quantizeWeights(step, 0, cut);
+    if (pieces == 4) quantizeWeights(step, cut, rows);
     if (get(got, 0) != scale) wrong++;
     for (let row = 0; row < rows; row++) {
       for (let i = 0; i < k; i++) {
@@ -189,7 +203,7 @@ function scaleOf(w: usize, count: i32, ternary: bool, arrays: Arrays): f32 {
     codes = arrays.room(2 * kp),
     scale = arrays.room(4);
   sumWeights(w, count, partial, 0, 1);
-  quantizeWeights(w, count, partial, ternary, codes, scale, count, kp, 0, 1);
+  quantizeWeights(weightsStep(arrays, w, 1, count, partial, ternary, codes, scale, kp), 0, 1);
   return get(scale, 0);
 }
 

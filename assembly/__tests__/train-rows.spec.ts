@@ -17,6 +17,7 @@ import { adamWElement, hashInverse } from "../reference/train-rows";
 import { share } from "../step";
 import { adamW, sumSquares } from "../train/optimizer";
 import { addArrays, dropout, embedRows, embedRowsBackward, hash, rotateRows, sumRows } from "../train/rows";
+import { RotateStep } from "../train/steps";
 import { Random, differing, isGuard } from "./fixtures";
 import { Arrays, get, put } from "./train-arrays";
 
@@ -119,13 +120,22 @@ function wrongRotation(headDim: i32, nHeads: i32, length: i32): i32 {
     if (place < half) put(want, i, get(before, i) * c - get(before, i + half) * s);
     else put(want, i, get(before, i - half) * s + get(before, i) * c);
   }
+  const step = arrays.step<RotateStep>();
+  step.cos = cos;
+  step.sin = sin;
+  step.length = length;
+  step.nHeads = nHeads;
+  step.headDim = headDim;
+  step.n = n;
   let wrong = 0;
   for (let pieces = 1; pieces <= 3; pieces++) {
     const x = arrays.copy(before, 4 * count);
-    for (let t = 0; t < pieces; t++)
-      rotateRows(x, cos, sin, length, nHeads, headDim, 1, share(n, 1, t, pieces), share(n, 1, t + 1, pieces));
+    step.x = x;
+    step.sign = 1;
+    for (let t = 0; t < pieces; t++) rotateRows(step, share(n, 1, t, pieces), share(n, 1, t + 1, pieces));
     wrong += differing(x, want, 4 * count);
-    rotateRows(x, cos, sin, length, nHeads, headDim, -1, 0, n);
+    step.sign = -1;
+    rotateRows(step, 0, n);
     for (let i = 0; i < count; i++) if (abs<f32>(get(x, i) - get(before, i)) > 1e-6) wrong++;
   }
   return wrong + arrays.close();

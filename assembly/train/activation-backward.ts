@@ -8,6 +8,7 @@ import { KIND_RELU2, KIND_SILU } from "../abi";
 import { loadRest, storeRest } from "../lanes";
 import { expF32x4 } from "../math";
 import { gateGelu, gateRelu2, gateSilu, gelu, geluX4, relu2, relu2X4, silu, siluX4 } from "../ops/activation";
+import { GateArraysBackStep } from "./steps";
 
 /** 2√(2/π) and 3 · 0.044715 of the tanh form of GELU. */
 const GELU_SLOPE: f32 = 1.5957691216057308;
@@ -33,18 +34,15 @@ export function activateBackward(kind: i32, x: usize, dy: usize, dx: usize, add:
   }
 }
 
-export function gateBackward(
-  kind: i32,
-  gate: usize,
-  up: usize,
-  dy: usize,
-  dGate: usize,
-  addGate: bool,
-  dUp: usize,
-  addUp: bool,
-  begin: i32,
-  end: i32,
-): void {
+export function gateBackward(step: GateArraysBackStep, begin: i32, end: i32): void {
+  const kind = step.kind,
+    gate = step.gate,
+    up = step.up,
+    dy = step.dy,
+    dGate = step.dGate,
+    addGate = step.addGate != 0,
+    dUp = step.dUp,
+    addUp = step.addUp != 0;
   for (let i = begin; i < end; i += 4) {
     const p = (<usize>i) << 2,
       n = end - i,

@@ -14,110 +14,75 @@ import { sumFloats } from "../lanes";
 import { padded, panelBytes, probability, scoreRows, scoreScale, weightOf } from "./attention";
 import { edgeTile, microTile } from "./micro-tile";
 import { packColumns, packRows } from "./panels";
+import { AttendSequencesBackStep } from "./steps";
 
 /** Query rows per step: enough for the sums of dk and dv, few enough that scores stay in L2. */
 const TILE: i32 = ATTENTION_TILE;
 
+/** Items [itemBegin, itemEnd). */
 export function attendSequencesBackward(
-  q: usize,
-  k: usize,
-  v: usize,
-  stats: usize,
-  dOut: usize,
-  dq: usize,
-  dk: usize,
-  dv: usize,
-  addQ: bool,
-  addK: bool,
-  addV: bool,
-  length: i32,
-  nHeads: i32,
-  nKvHeads: i32,
-  headDim: i32,
-  causal: bool,
+  step: AttendSequencesBackStep,
   itemBegin: i32,
   itemEnd: i32,
   scratch: usize,
 ): void {
-  const group = nHeads / nKvHeads,
-    kvBytes = (<usize>(nKvHeads * headDim)) << 2,
-    qBytes = kvBytes * group;
-  const panels = panelBytes(length, headDim);
+  const length = step.length,
+    headDim = step.headDim,
+    nKvHeads = step.nKvHeads,
+    group = step.nHeads / nKvHeads,
+    kvBytes = kvRowBytes(step),
+    panels = panelBytes(length, headDim);
   for (let item = itemBegin; item < itemEnd; item++) {
     const sequence = item / nKvHeads,
       kvHead = item % nKvHeads,
-      first = <usize>sequence * length;
-    const kv = first * kvBytes + ((<usize>(kvHead * headDim)) << 2);
-    packRows(k + kv, kvBytes, headDim, length, scratch);
-    packColumns(k + kv, kvBytes, length, headDim, 1, scratch + panels);
-    packRows(v + kv, kvBytes, headDim, length, scratch + 2 * panels);
-    if (!addK) clear(dk + kv, kvBytes, length, headDim);
-    if (!addV) clear(dv + kv, kvBytes, length, headDim);
-    for (let h = kvHead * group; h < (kvHead + 1) * group; h++) {
-      const at = first * qBytes + ((<usize>(h * headDim)) << 2),
-        stat = stats + ((<usize>(sequence * nHeads + h) * length) << 3);
-      for (let i = 0; i < length; i += TILE) {
-        const tile = at + <usize>i * qBytes,
-          rows = min(TILE, length - i),
-          width = causal ? i + rows : length;
-        backTile(
-          q + tile,
-          dOut + tile,
-          dq + tile,
-          qBytes,
-          addQ,
-          dk + kv,
-          dv + kv,
-          kvBytes,
-          stat + ((<usize>i) << 3),
-          i,
-          rows,
-          width,
-          length,
-          headDim,
-          causal,
-          scratch,
-        );
-      }
-    }
+      kv = <usize>sequence * length * kvBytes + ((<usize>(kvHead * headDim)) << 2);
+    packRows(step.k + kv, kvBytes, headDim, length, scratch);
+    packColumns(step.k + kv, kvBytes, length, headDim, 1, scratch + panels);
+    packRows(step.v + kv, kvBytes, headDim, length, scratch + 2 * panels);
+    if (step.addK == 0) clear(step.dk + kv, kvBytes, length, headDim);
+    if (step.addV == 0) clear(step.dv + kv, kvBytes, length, headDim);
+    for (let h = kvHead * group; h < (kvHead + 1) * group; h++)
+      for (let i = 0; i < length; i += TILE) backTile(step, sequence, h, i, scratch);
   }
+}
+
+/** Bytes of a row of q, dOut and dq; of k, v and their gradients. */
+function qRowBytes(step: AttendSequencesBackStep): usize {
+  return (<usize>(step.nHeads * step.headDim)) << 2;
+}
+
+function kvRowBytes(step: AttendSequencesBackStep): usize {
+  return (<usize>(step.nKvHeads * step.headDim)) << 2;
 }
 
 function clear(x: usize, stride: usize, rows: i32, dim: i32): void {
   for (let i = 0; i < rows; i++) memory.fill(x + <usize>i * stride, 0, (<usize>dim) << 2);
 }
 
-/** Up to 32 queries of one head, from position i on. */
-function backTile(
-  q: usize,
-  dOut: usize,
-  dq: usize,
-  qBytes: usize,
-  addQ: bool,
-  dk: usize,
-  dv: usize,
-  kvBytes: usize,
-  stats: usize,
-  i: i32,
-  rows: i32,
-  width: i32,
-  length: i32,
-  headDim: i32,
-  causal: bool,
-  scratch: usize,
-): void {
+/** Up to 32 queries of head h, from position i on. */
+function backTile(step: AttendSequencesBackStep, sequence: i32, h: i32, i: i32, scratch: usize): void {
+  const length = step.length,
+    headDim = step.headDim,
+    causal = step.causal != 0,
+    rows = min(TILE, length - i),
+    width = causal ? i + rows : length;
+  const qBytes = qRowBytes(step),
+    kvHead = h / (step.nHeads / step.nKvHeads),
+    at = (<usize>sequence * length + i) * qBytes + ((<usize>(h * headDim)) << 2),
+    kv = <usize>sequence * length * kvRowBytes(step) + ((<usize>(kvHead * headDim)) << 2),
+    stats = step.stats + ((<usize>(sequence * step.nHeads + h) * length + i) << 3);
   const panels = panelBytes(length, headDim),
-    rowBytes = (<usize>padded(length)) << 2;
-  const p = scratch + 3 * panels,
+    rowBytes = (<usize>padded(length)) << 2,
+    p = scratch + 3 * panels,
     ds = p + <usize>TILE * rowBytes,
-    side = ds + <usize>TILE * rowBytes;
-  const room = side + ((<usize>TILE * headDim) << 2);
+    side = ds + <usize>TILE * rowBytes,
+    room = side + ((<usize>TILE * headDim) << 2);
   for (let r = 0; r < rows; r += 4) {
-    const at = <usize>r * qBytes,
+    const from = at + <usize>r * qBytes,
       four = min(4, rows - r),
       to = <usize>r * rowBytes;
-    scoreRows(q + at, qBytes, four, scratch, headDim, width, p + to, rowBytes);
-    scoreRows(dOut + at, qBytes, four, scratch + 2 * panels, headDim, width, ds + to, rowBytes);
+    scoreRows(step.q + from, qBytes, four, scratch, headDim, width, p + to, rowBytes);
+    scoreRows(step.dOut + from, qBytes, four, scratch + 2 * panels, headDim, width, ds + to, rowBytes);
   }
   for (let r = 0; r < rows; r++) {
     const to = <usize>r * rowBytes,
@@ -125,24 +90,13 @@ function backTile(
     softmaxBackwardRow(p + to, ds + to, visible, padded(width), headDim, stats + ((<usize>r) << 3));
   }
   for (let r = 0; r < rows; r += 4) {
-    queryGradient(
-      ds + <usize>r * rowBytes,
-      rowBytes,
-      min(4, rows - r),
-      scratch + panels,
-      length,
-      headDim,
-      width,
-      dq + <usize>r * qBytes,
-      qBytes,
-      addQ,
-      room,
-    );
+    const to = step.dq + at + <usize>r * qBytes;
+    queryGradient(step, ds + <usize>r * rowBytes, min(4, rows - r), scratch + panels, width, to, room);
   }
-  packColumns(q, qBytes, rows, headDim, 1, side);
-  positionGradient(ds, rowBytes, rows, side, headDim, width, dk, kvBytes, room);
-  packColumns(dOut, qBytes, rows, headDim, 1, side);
-  positionGradient(p, rowBytes, rows, side, headDim, width, dv, kvBytes, room);
+  packColumns(step.q + at, qBytes, rows, headDim, 1, side);
+  positionGradient(step, ds, rows, side, width, step.dk + kv, room);
+  packColumns(step.dOut + at, qBytes, rows, headDim, 1, side);
+  positionGradient(step, p, rows, side, width, step.dv + kv, room);
 }
 
 /** p: scores to probabilities; d: Σ dout v to the gradient of the dot products. Zero from `visible` to `width`. */
@@ -168,18 +122,19 @@ function softmaxBackwardRow(p: usize, d: usize, visible: i32, width: i32, headDi
 
 /** dq (rows, headDim) (+)= ds (rows, width) · k. */
 function queryGradient(
+  step: AttendSequencesBackStep,
   ds: usize,
-  rowBytes: usize,
   rows: i32,
   keys: usize,
-  length: i32,
-  headDim: i32,
   width: i32,
   dq: usize,
-  stride: usize,
-  add: bool,
   room: usize,
 ): void {
+  const length = step.length,
+    headDim = step.headDim,
+    stride = qRowBytes(step),
+    add = step.addQ != 0,
+    rowBytes = (<usize>padded(length)) << 2;
   const d1 = ds + rowBytes,
     d2 = d1 + rowBytes,
     d3 = d2 + rowBytes;
@@ -193,16 +148,17 @@ function queryGradient(
 
 /** out (width, headDim) += sᵀ · side, s (rows, width), side: panels of (rows, headDim). */
 function positionGradient(
+  step: AttendSequencesBackStep,
   s: usize,
-  rowBytes: usize,
   rows: i32,
   side: usize,
-  headDim: i32,
   width: i32,
   out: usize,
-  stride: usize,
   room: usize,
 ): void {
+  const headDim = step.headDim,
+    stride = kvRowBytes(step),
+    rowBytes = (<usize>padded(step.length)) << 2;
   for (let j = 0; j < width; j += 4) {
     const from = s + ((<usize>j) << 2),
       to = out + <usize>j * stride,

@@ -14,6 +14,7 @@ import { maxFloats, sumFloats } from "../lanes";
 import { expF32x4 } from "../math";
 import { edgeTile, microTile } from "./micro-tile";
 import { packColumns, packRows } from "./panels";
+import { AttendSequencesStep } from "./steps";
 
 /** Positions padded to whole panels. */
 export function padded(length: i32): i32 {
@@ -25,85 +26,53 @@ export function panelBytes(length: i32, headDim: i32): usize {
   return (<usize>padded(length) * headDim) << 2;
 }
 
-export function attendSequences(
-  q: usize,
-  k: usize,
-  v: usize,
-  out: usize,
-  stats: usize,
-  weights: usize,
-  length: i32,
-  nHeads: i32,
-  nKvHeads: i32,
-  headDim: i32,
-  causal: bool,
-  itemBegin: i32,
-  itemEnd: i32,
-  scratch: usize,
-): void {
-  const group = nHeads / nKvHeads,
-    kvBytes = (<usize>(nKvHeads * headDim)) << 2,
-    qBytes = kvBytes * group;
-  const keys = scratch,
-    values = keys + panelBytes(length, headDim),
-    scores = values + panelBytes(length, headDim);
+/** Items [itemBegin, itemEnd). scratch: | keys | values | four rows of scores | room of a tile |. */
+export function attendSequences(step: AttendSequencesStep, itemBegin: i32, itemEnd: i32, scratch: usize): void {
+  const length = step.length,
+    headDim = step.headDim,
+    nKvHeads = step.nKvHeads,
+    group = step.nHeads / nKvHeads,
+    kvBytes = (<usize>(nKvHeads * headDim)) << 2;
   for (let item = itemBegin; item < itemEnd; item++) {
     const sequence = item / nKvHeads,
-      kvHead = item % nKvHeads,
-      first = <usize>sequence * length;
-    const kv = first * kvBytes + ((<usize>(kvHead * headDim)) << 2);
-    packRows(k + kv, kvBytes, headDim, length, keys);
-    packColumns(v + kv, kvBytes, length, headDim, 1, values);
-    for (let h = kvHead * group; h < (kvHead + 1) * group; h++) {
-      const at = first * qBytes + ((<usize>(h * headDim)) << 2),
-        row = <usize>(sequence * nHeads + h) * length;
-      const probabilities = weights == 0 ? 0 : weights + ((row * length) << 2);
-      attendHead(
-        q + at,
-        keys,
-        values,
-        out + at,
-        stats + (row << 3),
-        probabilities,
-        qBytes,
-        length,
-        headDim,
-        causal,
-        scores,
-      );
-    }
+      kvHead = item % nKvHeads;
+    const kv = <usize>sequence * length * kvBytes + ((<usize>(kvHead * headDim)) << 2);
+    packRows(step.k + kv, kvBytes, headDim, length, scratch);
+    packColumns(step.v + kv, kvBytes, length, headDim, 1, scratch + panelBytes(length, headDim));
+    for (let h = kvHead * group; h < (kvHead + 1) * group; h++) attendHead(step, sequence, h, scratch);
   }
 }
 
-function attendHead(
-  q: usize,
-  keys: usize,
-  values: usize,
-  out: usize,
-  stats: usize,
-  weights: usize,
-  stride: usize,
-  length: i32,
-  headDim: i32,
-  causal: bool,
-  scores: usize,
-): void {
-  const scoreBytes = (<usize>padded(length)) << 2,
-    room = scores + 4 * scoreBytes;
+/** Query head h, whose keys and values are packed. */
+function attendHead(step: AttendSequencesStep, sequence: i32, h: i32, scratch: usize): void {
+  const length = step.length,
+    headDim = step.headDim,
+    causal = step.causal != 0,
+    stride = rowBytes(step),
+    first = <usize>sequence * length * stride + ((<usize>(h * headDim)) << 2),
+    row = <usize>(sequence * step.nHeads + h) * length;
+  const values = scratch + panelBytes(length, headDim),
+    scores = values + panelBytes(length, headDim),
+    scoreBytes = (<usize>padded(length)) << 2;
   for (let i = 0; i < length; i += 4) {
     const rows = min(4, length - i),
       width = causal ? i + rows : length,
-      at = <usize>i * stride;
-    scoreRows(q + at, stride, rows, keys, headDim, width, scores, scoreBytes);
+      at = first + <usize>i * stride;
+    scoreRows(step.q + at, stride, rows, scratch, headDim, width, scores, scoreBytes);
     for (let r = 0; r < rows; r++) {
-      const row = scores + <usize>r * scoreBytes,
+      const p = scores + <usize>r * scoreBytes,
         visible = causal ? i + r + 1 : length,
-        stat = stats + ((<usize>(i + r)) << 3);
-      softmaxRow(row, visible, padded(width), headDim, stat);
-      if (weights != 0) copyRow(row, visible, length, weights + ((<usize>(i + r) * length) << 2));
+        place = row + <usize>(i + r);
+      softmaxRow(p, visible, padded(width), headDim, step.stats + (place << 3));
+      if (step.weights != 0) copyRow(p, visible, length, step.weights + ((place * length) << 2));
     }
-    weighValues(scores, scoreBytes, rows, values, length, headDim, width, out + at, stride, room);
+    weighValues(step, scores, rows, values, width, step.out + at, scores + 4 * scoreBytes);
   }
+}
+
+/** Bytes of a row of q and out. */
+function rowBytes(step: AttendSequencesStep): usize {
+  return (<usize>(step.nHeads * step.headDim)) << 2;
 }
 
 /** Dot products of up to four rows of q with positions [0, width), padded to 8: scores (4, scoreBytes). */
@@ -139,17 +108,18 @@ export function scoreRows(
 
 /** out (rows, headDim) = p (rows, width) · v. */
 function weighValues(
+  step: AttendSequencesStep,
   p: usize,
-  scoreBytes: usize,
   rows: i32,
   values: usize,
-  length: i32,
-  headDim: i32,
   width: i32,
   out: usize,
-  stride: usize,
   room: usize,
 ): void {
+  const length = step.length,
+    headDim = step.headDim,
+    stride = rowBytes(step),
+    scoreBytes = (<usize>padded(length)) << 2;
   const p1 = p + scoreBytes,
     p2 = p1 + scoreBytes,
     p3 = p2 + scoreBytes;

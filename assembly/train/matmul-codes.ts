@@ -9,52 +9,45 @@
 import { MATMUL_K_BLOCK, MATMUL_M_BLOCK, MATMUL_N_BLOCK } from "../abi";
 import { microTilePairs } from "./micro-tile";
 import { packRows } from "./panels";
+import { MatmulCodesStep } from "./steps";
 
 const ROOM: usize = (<usize>(MATMUL_K_BLOCK * MATMUL_N_BLOCK)) << 2;
 
 /** Rows [begin, end) of y. scratch: MATMUL_SCRATCH_BYTES. */
-export function matmulCodes(
-  x: usize,
-  w: usize,
-  scale: usize,
-  rowScale: usize,
-  y: usize,
-  pairs: i32,
-  outputs: i32,
-  begin: i32,
-  end: i32,
-  scratch: usize,
-): void {
-  const rowBytes = (<usize>pairs) << 2,
+export function matmulCodes(step: MatmulCodesStep, begin: i32, end: i32, scratch: usize): void {
+  const outputs = step.outputs,
+    pairs = step.kp >> 1,
+    rowBytes = (<usize>pairs) << 2,
     yBytes = (<usize>outputs) << 2,
-    factor = load<f32>(scale);
+    factor = load<f32>(step.scale);
   for (let n0 = 0; n0 < outputs; n0 += MATMUL_N_BLOCK) {
     const columns = min<i32>(MATMUL_N_BLOCK, outputs - n0);
     for (let k0 = 0; k0 < pairs; k0 += MATMUL_K_BLOCK) {
       const steps = min<i32>(MATMUL_K_BLOCK, pairs - k0),
         at = (<usize>k0) << 2;
-      packRows(w + <usize>n0 * rowBytes + at, rowBytes, steps, columns, scratch);
+      packRows(step.weights + <usize>n0 * rowBytes + at, rowBytes, steps, columns, scratch);
       for (let m0 = begin; m0 < end; m0 += MATMUL_M_BLOCK) {
         const rows = min<i32>(MATMUL_M_BLOCK, end - m0),
-          to = y + <usize>m0 * yBytes + ((<usize>n0) << 2);
-        multiplyBlock(x + <usize>m0 * rowBytes + at, rowBytes, scratch, steps, to, yBytes, rows, columns, k0 > 0);
-        if (k0 + steps == pairs) toFloats(to, yBytes, rows, columns, rowScale + ((<usize>m0) << 2), factor);
+          to = step.y + <usize>m0 * yBytes + ((<usize>n0) << 2);
+        multiplyBlock(step, step.x + <usize>m0 * rowBytes + at, scratch, steps, to, rows, columns, k0 > 0);
+        if (k0 + steps == pairs) toFloats(to, yBytes, rows, columns, step.rowScale + ((<usize>m0) << 2), factor);
       }
     }
   }
 }
 
 function multiplyBlock(
+  step: MatmulCodesStep,
   x: usize,
-  rowBytes: usize,
   panels: usize,
   k: i32,
   y: usize,
-  yBytes: usize,
   rows: i32,
   columns: i32,
   add: bool,
 ): void {
+  const rowBytes = (<usize>step.kp) << 1,
+    yBytes = (<usize>step.outputs) << 2;
   for (let j = 0; j < columns; j += 8) {
     const panel = panels + ((<usize>(j >> 3) * k) << 5),
       width = min(8, columns - j);

@@ -17,6 +17,7 @@
 import { FORM_FORWARD, FORM_WEIGHT, MATMUL_K_BLOCK, MATMUL_M_BLOCK, MATMUL_N_BLOCK } from "../abi";
 import { edgeTile, microTile } from "./micro-tile";
 import { packCodeColumns, packColumns, packLeft, packRows } from "./panels";
+import { MatmulF32Step } from "./steps";
 
 const K_BLOCK: i32 = MATMUL_K_BLOCK;
 const N_BLOCK: i32 = MATMUL_N_BLOCK;
@@ -25,150 +26,98 @@ const B_BYTES: usize = (<usize>(K_BLOCK * N_BLOCK)) << 2;
 const A_BYTES: usize = (<usize>(K_BLOCK * M_BLOCK)) << 2;
 
 /**
- * @param kScale f32 (k) or 0: factors on the steps of A (form weight): the scales of quantised activations
- * @param scale f32 (1) or 0: a factor on the whole product: the scale of quantised weights
- * @param codes whether B is i16, the codes of a quantiser (forms input and weight)
- * @param rowScale f32 (m) or 0 (form forward, not adding): C[row] = sum · (rowScale[row] · scale), integers until then
+ * Rows [begin, end) of C. Optional operands of a step, where 0 means none:
+ *
+ *   kScale     f32 (k), form weight: factors on the steps of A, the scales of quantised activations
+ *   scale      f32 (1): a factor on the whole product, the scale of quantised weights
+ *   codes      B is i16, the codes of a quantiser (forms input and weight)
+ *   rowScale   f32 (m), form forward, not adding: C[row] = sum · (rowScale[row] · scale), integers until then
  */
-export function matmulF32(
-  form: i32,
-  a: usize,
-  aStride: i32,
-  b: usize,
-  bStride: i32,
-  c: usize,
-  cStride: i32,
-  n: i32,
-  k: i32,
-  add: bool,
-  kScale: usize,
-  scale: usize,
-  rowScale: usize,
-  codes: bool,
-  begin: i32,
-  end: i32,
-  scratch: usize,
-): void {
-  const factor: f32 = scale == 0 ? 1 : load<f32>(scale),
-    inPanels: f32 = rowScale == 0 ? factor : 1;
+export function matmulF32(step: MatmulF32Step, begin: i32, end: i32, scratch: usize): void {
+  const n = step.n,
+    k = step.k,
+    cBytes = (<usize>step.cStride) << 2,
+    rowScale = step.rowScale,
+    scalesResult = rowScale != 0 || (step.form == FORM_FORWARD && step.scale != 0);
   const nBlocks = (k + K_BLOCK - 1) / K_BLOCK,
     kStep = ((k + nBlocks - 1) / nBlocks + 3) & ~3;
-  const bBytes = (<usize>bStride) << 2,
-    cBytes = (<usize>cStride) << 2;
   for (let n0 = 0; n0 < n; n0 += N_BLOCK) {
     const columns = min(N_BLOCK, n - n0);
     for (let k0 = 0; k0 < k; k0 += kStep) {
-      const steps = min(kStep, k - k0);
-      if (form == FORM_FORWARD) packRows(b + <usize>n0 * bBytes + ((<usize>k0) << 2), bBytes, steps, columns, scratch);
-      else if (codes)
-        packCodeColumns(
-          b + ((<usize>k0 * bStride + n0) << 1),
-          (<usize>bStride) << 1,
-          steps,
-          columns,
-          inPanels,
-          scratch,
-        );
-      else packColumns(b + <usize>k0 * bBytes + ((<usize>n0) << 2), bBytes, steps, columns, inPanels, scratch);
-      const isFirst = k0 == 0 && !add;
+      const steps = min(kStep, k - k0),
+        add = k0 > 0 || step.add != 0;
+      packRight(step, k0, steps, n0, columns, scratch);
       for (let m0 = begin; m0 < end; m0 += M_BLOCK) {
         const rows = min(M_BLOCK, end - m0),
-          to = c + <usize>m0 * cBytes + ((<usize>n0) << 2);
-        if (form == FORM_WEIGHT) {
-          const left = scratch + B_BYTES;
-          packLeft(
-            a + ((<usize>k0 * aStride + m0) << 2),
-            (<usize>aStride) << 2,
-            steps,
-            rows,
-            kScale == 0 ? 0 : kScale + ((<usize>k0) << 2),
-            left,
-          );
-          multiplyBlock(left, (<usize>steps) << 4, 4, 16, scratch, steps, to, cBytes, rows, columns, !isFirst);
-        } else {
-          const stride = (<usize>aStride) << 2,
-            left = a + <usize>m0 * stride + ((<usize>k0) << 2);
-          multiplyBlock(left, 4 * stride, stride, 4, scratch, steps, to, cBytes, rows, columns, !isFirst);
-        }
-        if (k0 + steps == k && (rowScale != 0 || (form == FORM_FORWARD && scale != 0))) {
-          scaleBlock(to, cBytes, rows, columns, rowScale == 0 ? 0 : rowScale + ((<usize>m0) << 2), factor);
-        }
+          to = step.c + <usize>m0 * cBytes + ((<usize>n0) << 2),
+          left = leftOf(step, k0, steps, m0, rows, scratch + B_BYTES);
+        multiplyBlock(step, left, scratch, steps, to, rows, columns, add);
+        if (scalesResult && k0 + steps == k)
+          scaleBlock(to, cBytes, rows, columns, rowScale == 0 ? 0 : rowScale + ((<usize>m0) << 2), scaleOf(step));
       }
     }
   }
 }
 
-/** Up to 16 rows of C: tiles `tileStep` bytes apart in A, their rows `rowStep`, their steps `aStep`. */
+function scaleOf(step: MatmulF32Step): f32 {
+  return step.scale == 0 ? 1 : load<f32>(step.scale);
+}
+
+/** Packs a block of B, with the scale if it belongs there. */
+function packRight(step: MatmulF32Step, k0: i32, steps: i32, n0: i32, columns: i32, to: usize): void {
+  const b = step.b,
+    bytes = (<usize>step.bStride) << 2,
+    factor: f32 = step.rowScale == 0 ? scaleOf(step) : 1;
+  if (step.form == FORM_FORWARD) packRows(b + <usize>n0 * bytes + ((<usize>k0) << 2), bytes, steps, columns, to);
+  else if (step.codes != 0)
+    packCodeColumns(b + ((<usize>k0 * step.bStride + n0) << 1), bytes >> 1, steps, columns, factor, to);
+  else packColumns(b + <usize>k0 * bytes + ((<usize>n0) << 2), bytes, steps, columns, factor, to);
+}
+
+/** A block of A: rows where they lie, columns packed into `room`. */
+function leftOf(step: MatmulF32Step, k0: i32, steps: i32, m0: i32, rows: i32, room: usize): usize {
+  const bytes = (<usize>step.aStride) << 2;
+  if (step.form != FORM_WEIGHT) return step.a + <usize>m0 * bytes + ((<usize>k0) << 2);
+  const kScale = step.kScale == 0 ? 0 : step.kScale + ((<usize>k0) << 2);
+  packLeft(step.a + <usize>k0 * bytes + ((<usize>m0) << 2), bytes, steps, rows, kScale, room);
+  return room;
+}
+
+/** Up to 16 rows of C: steps of A lie aStep bytes apart, its rows rowStep, its tiles tileStep. */
 function multiplyBlock(
+  step: MatmulF32Step,
   a: usize,
-  tileStep: usize,
-  rowStep: usize,
-  aStep: usize,
   panels: usize,
   k: i32,
   c: usize,
-  cStride: usize,
   rows: i32,
   columns: i32,
   add: bool,
 ): void {
+  const isPacked = step.form == FORM_WEIGHT,
+    aStep: usize = isPacked ? 16 : 4,
+    rowStep: usize = isPacked ? 4 : (<usize>step.aStride) << 2,
+    tileStep: usize = isPacked ? (<usize>k) << 4 : 4 * rowStep,
+    cStride = (<usize>step.cStride) << 2;
   for (let j = 0; j < columns; j += 8) {
     const panel = panels + ((<usize>(j >> 3) * k) << 5),
-      width = columns - j;
+      width = min(8, columns - j);
     for (let r = 0; r < rows; r += 4) {
+      // The last row stands in for missing ones, so nothing past the matrix is read.
+      const height = min(4, rows - r),
+        last = <usize>(height - 1);
       const a0 = a + <usize>(r >> 2) * tileStep,
-        to = c + <usize>r * cStride + ((<usize>j) << 2),
-        height = rows - r;
-      if (width >= 8 && height >= 4)
-        microTile(a0, a0 + rowStep, a0 + 2 * rowStep, a0 + 3 * rowStep, aStep, panel, k, to, cStride, add);
-      else
-        tileAtEdge(
-          a0,
-          rowStep,
-          aStep,
-          panel,
-          k,
-          to,
-          cStride,
-          add,
-          min(height, 4),
-          min(width, 8),
-          panels + B_BYTES + A_BYTES,
-        );
+        a1 = a0 + min<usize>(1, last) * rowStep,
+        a2 = a0 + min<usize>(2, last) * rowStep,
+        a3 = a0 + last * rowStep,
+        to = c + <usize>r * cStride + ((<usize>j) << 2);
+      if (width == 8 && height == 4) microTile(a0, a1, a2, a3, aStep, panel, k, to, cStride, add);
+      else {
+        const room = panels + B_BYTES + A_BYTES;
+        edgeTile(a0, a1, a2, a3, aStep, panel, k, to, cStride, add, height, width, room);
+      }
     }
   }
-}
-
-/** The last row stands in for missing ones, so nothing past the matrix is read. */
-function tileAtEdge(
-  a0: usize,
-  rowStep: usize,
-  aStep: usize,
-  panel: usize,
-  k: i32,
-  c: usize,
-  cStride: usize,
-  add: bool,
-  height: i32,
-  width: i32,
-  room: usize,
-): void {
-  const last = <usize>(height - 1);
-  edgeTile(
-    a0,
-    a0 + min<usize>(1, last) * rowStep,
-    a0 + min<usize>(2, last) * rowStep,
-    a0 + last * rowStep,
-    aStep,
-    panel,
-    k,
-    c,
-    cStride,
-    add,
-    height,
-    width,
-    room,
-  );
 }
 
 function scaleBlock(c: usize, cStride: usize, rows: i32, columns: i32, rowScale: usize, scale: f32): void {

@@ -11,7 +11,7 @@ import { attendSequencesBackward } from "./attention-backward";
 import { crossEntropy, crossEntropyBackward, sumLosses } from "./cross-entropy";
 import { matmulCodes } from "./matmul-codes";
 import { matmulF32 } from "./matmul-f32";
-import { layerNormRows, normColumns, rmsNormRows } from "./norm-backward";
+import { normColumnsBackward, normRowsBackward } from "./norm-backward";
 import { adamW, sumSquares } from "./optimizer";
 import { passInsideClip, quantizeRows1, quantizeRows8, quantizeWeights, sumWeights, widenRows } from "./quantize";
 import { addArrays, dropout, embedRows, embedRowsBackward, hash, normRows, rotateRows, sumRows } from "./rows";
@@ -183,25 +183,11 @@ function norm(s: NormRowsStep, t: i32, nThreads: i32): void {
 }
 
 function normBack(s: NormRowsBackStep, t: i32, nThreads: i32): void {
-  const begin = row(s.n, t, nThreads),
-    end = row(s.n, t + 1, nThreads),
-    add = s.add != 0;
-  if (s.centered == 0) rmsNormRows(s.x, s.weight, s.dy, s.dx, s.stats, s.dim, s.eps, add, begin, end);
-  else layerNormRows(s.x, s.weight, s.dy, s.dx, s.stats, s.dim, s.eps, add, begin, end);
+  normRowsBackward(s, row(s.n, t, nThreads), row(s.n, t + 1, nThreads));
 }
 
 function normColumnsBack(s: NormColumnsBackStep, t: i32, nThreads: i32): void {
-  normColumns(
-    s.x,
-    s.dy,
-    s.stats,
-    s.dWeight,
-    s.dBias,
-    s.n,
-    s.dim,
-    part(s.dim, t, nThreads),
-    part(s.dim, t + 1, nThreads),
-  );
+  normColumnsBackward(s, part(s.dim, t, nThreads), part(s.dim, t + 1, nThreads));
 }
 
 function quantizeRows(s: QuantizeRowsStep, t: i32, nThreads: i32): void {
@@ -218,8 +204,8 @@ function widen(s: WidenCodesStep, t: i32, nThreads: i32): void {
 function signs(s: SignsStep, scratch: usize, t: i32, nThreads: i32): void {
   const begin = row(s.n, t, nThreads),
     end = row(s.n, t + 1, nThreads);
-  if (s.op == abi.OP_SIGN_CODES) signCodes(s.x, s.out, s.scale, s.k, s.kp, begin, end);
-  else signBits(s.x, s.out, s.scale, s.k, s.kp, scratch, begin, end);
+  if (s.op == abi.OP_SIGN_CODES) signCodes(s, begin, end);
+  else signBits(s, begin, end, scratch);
 }
 
 function xnor(s: XnorStep, t: i32, nThreads: i32): void {
@@ -227,18 +213,7 @@ function xnor(s: XnorStep, t: i32, nThreads: i32): void {
 }
 
 function codeProduct(s: MatmulCodesStep, scratch: usize, t: i32, nThreads: i32): void {
-  matmulCodes(
-    s.x,
-    s.weights,
-    s.scale,
-    s.rowScale,
-    s.y,
-    s.kp >> 1,
-    s.outputs,
-    part(s.n, t, nThreads),
-    part(s.n, t + 1, nThreads),
-    scratch,
-  );
+  matmulCodes(s, part(s.n, t, nThreads), part(s.n, t + 1, nThreads), scratch);
 }
 
 function clipBack(s: ClipBackStep, t: i32, nThreads: i32): void {
@@ -251,95 +226,26 @@ function weightSums(s: WeightSumsStep, t: i32, nThreads: i32): void {
 }
 
 function weightCodes(s: WeightCodesStep, t: i32, nThreads: i32): void {
-  const rows = s.count / s.k,
-    begin = row(rows, t, nThreads),
-    end = row(rows, t + 1, nThreads);
-  quantizeWeights(s.weights, s.count, s.partial, s.ternary != 0, s.codes, s.scale, s.k, s.kp, begin, end);
+  const rows = s.count / s.k;
+  quantizeWeights(s, row(rows, t, nThreads), row(rows, t + 1, nThreads));
 }
 
 function matmul(s: MatmulF32Step, scratch: usize, t: i32, nThreads: i32): void {
-  matmulF32(
-    s.form,
-    s.a,
-    s.aStride,
-    s.b,
-    s.bStride,
-    s.c,
-    s.cStride,
-    s.n,
-    s.k,
-    s.add != 0,
-    s.kScale,
-    s.scale,
-    s.rowScale,
-    s.codes != 0,
-    part(s.m, t, nThreads),
-    part(s.m, t + 1, nThreads),
-    scratch,
-  );
+  matmulF32(s, part(s.m, t, nThreads), part(s.m, t + 1, nThreads), scratch);
 }
 
 function rotate(s: RotateStep, t: i32, nThreads: i32): void {
-  rotateRows(
-    s.x,
-    s.cos,
-    s.sin,
-    s.length,
-    s.nHeads,
-    s.headDim,
-    s.sign,
-    row(s.n, t, nThreads),
-    row(s.n, t + 1, nThreads),
-  );
+  rotateRows(s, row(s.n, t, nThreads), row(s.n, t + 1, nThreads));
 }
 
 function attend(s: AttendSequencesStep, scratch: usize, t: i32, nThreads: i32): void {
-  const items = s.nSequences * s.nKvHeads,
-    begin = row(items, t, nThreads),
-    end = row(items, t + 1, nThreads);
-  attendSequences(
-    s.q,
-    s.k,
-    s.v,
-    s.out,
-    s.stats,
-    s.weights,
-    s.length,
-    s.nHeads,
-    s.nKvHeads,
-    s.headDim,
-    s.causal != 0,
-    begin,
-    end,
-    scratch,
-  );
+  const items = s.nSequences * s.nKvHeads;
+  attendSequences(s, row(items, t, nThreads), row(items, t + 1, nThreads), scratch);
 }
 
 function attendBack(s: AttendSequencesBackStep, scratch: usize, t: i32, nThreads: i32): void {
-  const items = s.nSequences * s.nKvHeads,
-    begin = row(items, t, nThreads),
-    end = row(items, t + 1, nThreads);
-  attendSequencesBackward(
-    s.q,
-    s.k,
-    s.v,
-    s.stats,
-    s.dOut,
-    s.dq,
-    s.dk,
-    s.dv,
-    s.addQ != 0,
-    s.addK != 0,
-    s.addV != 0,
-    s.length,
-    s.nHeads,
-    s.nKvHeads,
-    s.headDim,
-    s.causal != 0,
-    begin,
-    end,
-    scratch,
-  );
+  const items = s.nSequences * s.nKvHeads;
+  attendSequencesBackward(s, row(items, t, nThreads), row(items, t + 1, nThreads), scratch);
 }
 
 function columnSums(s: SumRowsStep, t: i32, nThreads: i32): void {
@@ -385,9 +291,7 @@ function gateArrays(s: GateArraysStep, t: i32, nThreads: i32): void {
 }
 
 function gateBack(s: GateArraysBackStep, t: i32, nThreads: i32): void {
-  const begin = part(s.total, t, nThreads),
-    end = part(s.total, t + 1, nThreads);
-  gateBackward(s.kind, s.gate, s.up, s.dy, s.dGate, s.addGate != 0, s.dUp, s.addUp != 0, begin, end);
+  gateBackward(s, part(s.total, t, nThreads), part(s.total, t + 1, nThreads));
 }
 
 function add(s: AddArraysStep, t: i32, nThreads: i32): void {

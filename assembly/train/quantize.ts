@@ -13,6 +13,7 @@
 import { SUM_CHUNK } from "../abi";
 import { absmaxRow } from "../ops/quantize";
 import { sumFloats } from "../lanes";
+import { WeightCodesStep } from "./steps";
 
 /** Values per partial sum: fixed, so that the total does not depend on the threads. */
 const CHUNK: i32 = SUM_CHUNK;
@@ -101,32 +102,25 @@ function absSum(x: usize, n: i32): f64 {
   return sum;
 }
 
-/** Codes of rows [begin, end) of w (count / k, k); the share with the first row also writes the scale of all. */
-export function quantizeWeights(
-  w: usize,
-  count: i32,
-  partial: usize,
-  ternary: bool,
-  codes: usize,
-  scale: usize,
-  k: i32,
-  kp: i32,
-  begin: i32,
-  end: i32,
-): void {
+/** Codes of rows [begin, end) of weights (count / k, k); the share with the first row also writes the scale of all. */
+export function quantizeWeights(step: WeightCodesStep, begin: i32, end: i32): void {
+  const count = step.count,
+    k = step.k,
+    kp = step.kp;
   let sum: f64 = 0,
     magnitude: f64 = 0;
   for (let chunk = 0; chunk < (count + CHUNK - 1) / CHUNK; chunk++) {
-    sum += load<f64>(partial + ((<usize>chunk) << 4));
-    magnitude += load<f64>(partial + ((<usize>chunk) << 4), 8);
+    const at = step.partial + ((<usize>chunk) << 4);
+    sum += load<f64>(at);
+    magnitude += load<f64>(at, 8);
   }
   const gamma = roundToHalf(<f32>max<f64>(EPSILON, magnitude / <f64>count)),
     mean = <f32>(sum / <f64>count);
-  if (begin == 0) store<f32>(scale, gamma);
+  if (begin == 0) store<f32>(step.scale, gamma);
   for (let row = begin; row < end; row++) {
-    const from = w + ((<usize>row * k) << 2),
-      to = codes + ((<usize>row * kp) << 1);
-    if (ternary) ternaryRow(from, to, gamma, k);
+    const from = step.weights + ((<usize>row * k) << 2),
+      to = step.codes + ((<usize>row * kp) << 1);
+    if (step.ternary != 0) ternaryRow(from, to, gamma, k);
     else binaryRow(from, to, mean, k);
     for (let i = k; i < kp; i++) store<i16>(to + ((<usize>i) << 1), 0);
   }

@@ -3,7 +3,7 @@
  * Arrays are f32 rows without gaps.
  */
 import { layerNormRow, rmsNormRow } from "../ops/norm";
-import { NormRowsStep } from "./steps";
+import { NormRowsStep, RotateStep } from "./steps";
 
 /** out[row] = table[ids[row]], rows [begin, end). */
 export function embedRows(ids: usize, table: usize, dim: i32, out: usize, begin: i32, end: i32): void {
@@ -57,24 +57,19 @@ function addRange(to: usize, from: usize, begin: i32, end: i32): void {
  * Rotates the pairs (x[i], x[i + headDim/2]) of every head of rows [begin, end) in place; row r stands at position
  * r mod length. cos, sin: f32 (length, headDim / 2). `sign` -1 turns back: the gradient of a rotation.
  */
-export function rotateRows(
-  x: usize,
-  cos: usize,
-  sin: usize,
-  length: i32,
-  nHeads: i32,
-  headDim: i32,
-  sign: f32,
-  begin: i32,
-  end: i32,
-): void {
+export function rotateRows(step: RotateStep, begin: i32, end: i32): void {
+  const cos = step.cos,
+    sin = step.sin,
+    length = step.length,
+    nHeads = step.nHeads,
+    headDim = step.headDim;
   const half = headDim >> 1,
     halfBytes = (<usize>half) << 2,
-    s = f32x4.splat(sign);
+    s = f32x4.splat(step.sign);
   for (let row = begin; row < end; row++) {
     const angles = (<usize>(row % length) * half) << 2;
     for (let h = 0; h < nHeads; h++) {
-      const head = x + ((<usize>(row * nHeads + h) * headDim) << 2);
+      const head = step.x + ((<usize>(row * nHeads + h) * headDim) << 2);
       for (let at: usize = 0; at < halfBytes; at += 16) {
         const a = v128.load(head + at),
           b = v128.load(head + at + halfBytes);

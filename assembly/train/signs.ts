@@ -9,28 +9,20 @@
 import { scaleRows } from "../weights/uniform-scale";
 import { packSigns, xnorMatmul } from "../weights/xnor";
 import { quantizeRows1 } from "./quantize";
-import { XnorStep } from "./steps";
+import { SignsStep, XnorStep } from "./steps";
 
 /** Rows [begin, end) of x f32 (rows, k) to signs, as i16. */
-export function signCodes(x: usize, q16: usize, scale: usize, k: i32, kp: i32, begin: i32, end: i32): void {
-  quantizeRows1(x, q16, scale, k, kp, begin, end);
+export function signCodes(step: SignsStep, begin: i32, end: i32): void {
+  quantizeRows1(step.x, step.out, step.scale, step.k, step.kp, begin, end);
 }
 
 /** The same as bits. `room`: i16 (k), private to the thread. */
-export function signBits(
-  x: usize,
-  bits: usize,
-  scale: usize,
-  k: i32,
-  kp: i32,
-  room: usize,
-  begin: i32,
-  end: i32,
-): void {
+export function signBits(step: SignsStep, begin: i32, end: i32, room: usize): void {
+  const k = step.k;
   for (let row = begin; row < end; row++) {
-    const from = x + ((<usize>row * k) << 2);
-    quantizeRows1(from, room, scale + ((<usize>row) << 2), k, k, 0, 1);
-    packSigns(from, bits + <usize>row * <usize>(kp >> 3), k);
+    const from = step.x + ((<usize>row * k) << 2);
+    quantizeRows1(from, room, step.scale + ((<usize>row) << 2), k, k, 0, 1);
+    packSigns(from, step.out + <usize>row * <usize>(step.kp >> 3), k);
   }
 }
 
