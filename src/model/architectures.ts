@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
+import { fail, quoted } from "../core/errors.ts";
 import type { ActivationMode } from "../kernels/choices.ts";
 
 /** The function inside the feed-forward: SiLU (x · sigmoid x), squared ReLU, or GELU by its tanh formula. */
@@ -90,6 +90,6 @@ function lookUp(table: Readonly<Record<string, Architecture>>, name: string, key
   const hint = Object.hasOwn(HINTS, name) ? ` (${HINTS[name]})` : "";
   return fail(
     "model/unsupported-architecture",
-    `${key}: wanted one of ${Object.keys(table).join(", ")}; found "${name}"${hint}`,
+    `${key}: wanted one of ${Object.keys(table).join(", ")}; found ${quoted(name)}${hint}`,
   );
 }

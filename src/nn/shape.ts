@@ -3,6 +3,9 @@
  *
  * @module
  */
+import { BOOLEAN, type OptionTable, oneOf, required } from "../core/options.ts";
+import { COUNT, POSITIVE } from "./option-checks.ts";
+import { ACTIVATION_BITS, WEIGHT_BITS } from "./projection.ts";
 
 /** A transformer's sizes, and how it rounds. */
 export interface TransformerShape {
@@ -39,3 +42,23 @@ export interface TransformerShape {
   /** The head shares the embedding's weights. */
   readonly tied: boolean;
 }
+
+/** Every member is required. */
+export const TRANSFORMER_SHAPE: OptionTable<TransformerShape> = {
+  vocabSize: required(COUNT),
+  dim: required(COUNT),
+  depth: required(COUNT),
+  heads: required(COUNT),
+  kvHeads: required(COUNT),
+  headDim: required(COUNT),
+  ffHidden: required(COUNT),
+  activation: required(oneOf("silu", "relu2", "gelu")),
+  glu: required(BOOLEAN),
+  ropeTheta: required(POSITIVE),
+  normEps: required(POSITIVE),
+  contextLength: required(COUNT),
+  weightBits: required(oneOf(...WEIGHT_BITS)),
+  activationBits: required(oneOf(...ACTIVATION_BITS)),
+  subNorms: required(BOOLEAN),
+  tied: required(BOOLEAN),
+};

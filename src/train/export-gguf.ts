@@ -13,12 +13,12 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
-import { type Kind, OBJECT, type OptionTable, check, oneOf } from "../core/options.ts";
+import { type OptionTable, checkOptions, oneOf } from "../core/options.ts";
 import { encodeLowBit } from "../files/encode-low-bit.ts";
 import { type ByteSink, type GgufEntry, type GgufTensorToWrite, writeGguf } from "../files/gguf-writer.ts";
 import { quantize } from "../files/quantize.ts";
 import { TENSOR_TYPES, type TensorTypeName } from "../files/tensor-types.ts";
-import type { TransformerShape } from "../nn/shape.ts";
+import { TRANSFORMER_SHAPE, type TransformerShape } from "../nn/shape.ts";
 import { type ModelTensor, codesOf, floatsOf, modelTensors, rowPieces } from "./export-tensors.ts";
 import type { TrainedModel } from "./trained-model.ts";
 import { vocabularyMetadata } from "./vocabulary.ts";
@@ -108,10 +108,9 @@ const REFUSALS: readonly (readonly [(shape: TransformerShape) => boolean, string
 
 /**
  * The architecture that a GGUF file of this shape names. With sub-norms: `bitnet` with SiLU, `bitnet-b1.58` with
- * squared
- * ReLU; without: `llama`.
+ * squared ReLU; without: `llama`.
  *
- * @throws OnebitError `model/unsupported-architecture` for a shape that no GGUF engine computes; `option/invalid`
+ * @throws OnebitError `model/unsupported-architecture` for a shape that no GGUF engine computes; `option/…`
  * @example
  * ```ts
  * import { BitNetTransformer } from "onebit/nn";
@@ -122,11 +121,11 @@ const REFUSALS: readonly (readonly [(shape: TransformerShape) => boolean, string
  * ```
  */
 export function ggufArchitectureOf(shape: TransformerShape): ArchitectureName {
-  check("shape", shape, OBJECT as Kind<unknown>);
-  const refusal = REFUSALS.find(([applies]) => applies(shape));
+  const checked = checkOptions("ggufArchitectureOf", shape, TRANSFORMER_SHAPE);
+  const refusal = REFUSALS.find(([applies]) => applies(checked));
   if (refusal !== undefined) fail("model/unsupported-architecture", `GGUF cannot hold this model: ${refusal[1]}`);
-  if (!shape.subNorms) return "llama";
-  return shape.activation === "silu" ? "bitnet" : "bitnet-b1.58";
+  if (!checked.subNorms) return "llama";
+  return checked.activation === "silu" ? "bitnet" : "bitnet-b1.58";
 }
 
 function shapeMetadata({ shape, name }: TrainedModel, architecture: ArchitectureName): GgufEntry[] {

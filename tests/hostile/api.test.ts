@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../synthetic/random.ts";
-import { API_ENTRIES, tryEntry } from "./generators/api.ts";
+import { API_ENTRIES, tryCall, tryEntry } from "./generators/api.ts";
+import { throwingValues } from "./generators/odd-values.ts";
 
 /** Of each entry and each of the three changes. */
 const CALLS = Number(process.env.ONEBIT_API_CALLS ?? 25);
@@ -27,6 +28,24 @@ for (const entry of API_ENTRIES) {
     );
   });
 }
+
+test("every argument of every entry may be a value that throws when it is looked at", async () => {
+  const faults: string[] = [];
+  let nCalls = 0;
+  for (const entry of API_ENTRIES) {
+    const { length } = await entry.args();
+    for (let at = 0; at < length; at++) {
+      for (const value of throwingValues()) {
+        const args = [...(await entry.args())];
+        args[at] = value;
+        nCalls++;
+        await tryCall(entry, `argument ${at}`, args).catch((error: Error) => faults.push(error.message));
+      }
+    }
+  }
+  assert.ok(nCalls > 1000, `${nCalls} calls`);
+  assert.deepEqual(faults, []);
+});
 
 /** The line of the library at which an error arose. */
 function placeOf(cause: unknown): string {

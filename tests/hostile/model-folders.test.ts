@@ -17,6 +17,12 @@ const FOLDERS: readonly FolderCase[] = [
   ["a model_type that is a number", { config: { model_type: 3 } }, "model/bad-config", /model_type/],
   ["an unknown model_type", { config: { model_type: "mamba" } }, "model/unsupported-architecture", /"mamba"/],
   [
+    "a model_type of 100,000 letters",
+    { config: { model_type: "y".repeat(1e5) } },
+    "model/unsupported-architecture",
+    /^model_type: wanted one of .{1,60}; found "y{80}…"$/,
+  ],
+  [
     "no hidden_size",
     { config: { hidden_size: undefined } },
     "model/bad-config",

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { bytesSource } from "../../src/core/byte-source.ts";
 import { readGguf } from "../../src/files/gguf.ts";
 import type { TransformerShape } from "../../src/nn/shape.ts";
-import type { GgufExportOptions } from "../../src/train/export-gguf.ts";
+import { type GgufExportOptions, ggufArchitectureOf } from "../../src/train/export-gguf.ts";
 import type { TrainedModel } from "../../src/train/trained-model.ts";
 import { divergence } from "../conformance/divergence.ts";
 import { assertSameBits, logitsOf } from "../model/logits.ts";
@@ -158,6 +158,15 @@ describe("refused, with the reason", () => {
   for (const [name, shape, message] of REFUSED) {
     test(name, () => assert.rejects(ggufOf(randomModel(shape)), { code: "model/unsupported-architecture", message }));
   }
+
+  test("a shape with a member of another kind", () => {
+    const { shape } = randomModel({});
+    assert.throws(() => ggufArchitectureOf({ ...shape, subNorms: 1 as never }), {
+      code: "option/invalid",
+      message: /subNorms: wanted true or false, got 1/,
+    });
+    assert.throws(() => ggufArchitectureOf({ ...shape, subNorm: true } as never), { code: "option/unknown" });
+  });
 
   test("rows that no exact type divides", () =>
     assert.rejects(ggufOf(randomModel({ ffHidden: 480 })), {

@@ -37,16 +37,20 @@ export async function tryEntry(entry: ApiEntry, change: Change, random: Random):
       [change === "value" ? name : misspelt(name, names, random)]: oddOrSome(change, random),
     };
   }
+  const outcome = await tryCall(entry, change, args);
+  if (outcome === "accepted" && change === "name" && entry.options !== undefined)
+    assert.fail(`${entry.name} took a misspelt option: ${Object.keys(args[entry.options.at] as object).join()}`);
+  return outcome;
+}
+
+/** Calls it with these arguments. @returns the code of what it throws, or "accepted" */
+export async function tryCall(entry: ApiEntry, what: string, args: readonly unknown[]): Promise<string> {
   try {
     await entry.run(args);
-    if (change === "name" && entry.options !== undefined)
-      assert.fail(`${entry.name} took a misspelt option: ${Object.keys(args[entry.options.at] as object).join()}`);
     return "accepted";
   } catch (error) {
     if (error instanceof OnebitError) return error.code;
-    throw error instanceof assert.AssertionError
-      ? error
-      : new Error(`${entry.name} (${change}): ${String(error)}`, { cause: error });
+    throw new Error(`${entry.name} (${what}): ${String(error)}`, { cause: error });
   }
 }
 

@@ -144,3 +144,16 @@ const ODD_VALUES: readonly (() => unknown)[] = [
 export function oddValue(random: Random): unknown {
   return ODD_VALUES[random.u32() % ODD_VALUES.length]();
 }
+
+/** Each value that throws when it is read, listed or made a text. */
+export function throwingValues(): unknown[] {
+  return ODD_VALUES.filter((make) => {
+    try {
+      const value: unknown = make();
+      if (typeof value === "object" && value !== null) void [...Object.values(value), `${value as object}`];
+      return false;
+    } catch {
+      return true;
+    }
+  }).map((make) => make());
+}
