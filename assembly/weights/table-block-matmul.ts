@@ -68,7 +68,7 @@ function isBinary(step: MatmulStep): bool {
   return step.layout == LAYOUT_BINARY_TABLE_BLOCK;
 }
 
-/** Groups of a row. */
+/** Groups of a row: of four weights or two. */
 function groupsOf(step: MatmulStep): i32 {
   return step.k >> (isBinary(step) ? 2 : 1);
 }
@@ -81,8 +81,9 @@ function blocksPerScale(step: MatmulStep): i32 {
 // What follows takes a k-block, from group g on, of a set of tiles: `tiles` of them from `tile` on, `distance` tiles
 // apart.
 
-function groupsFrom(step: MatmulStep, g: i32): i32 {
-  return min(TABLE_GROUPS, groupsOf(step) - g);
+/** Its activation blocks. */
+function blocksFrom(step: MatmulStep, g: i32): i32 {
+  return min(TABLE_GROUPS, groupsOf(step) - g) / BLOCK_GROUPS;
 }
 
 function weightsOf(step: MatmulStep, g: i32, tile: i32): usize {
@@ -95,7 +96,7 @@ function scalesOf(step: MatmulStep, g: i32, tile: i32): usize {
 
 /** Bytes of the scales of some whole tiles. */
 function scaleBytes(step: MatmulStep, tiles: i32): usize {
-  return (<usize>(tiles * (groupsOf(step) / BLOCK_GROUPS / blocksPerScale(step)))) << 6;
+  return (<usize>(tiles * (step.k / step.scaleBlock))) << 6;
 }
 
 /** Adds them to the results of n activation rows. */
@@ -110,31 +111,8 @@ function addTileSet(
   n: i32,
   scratch: usize,
 ): void {
-  if (n == 1 && blocksPerScale(step) == 1) {
-    addOneRow(step, g, tile, distance, tiles, input, output, scratch);
-    return;
-  }
-  convertScales(step, g, tile, distance, tiles, scratch + SUMS_BYTES);
-  for (let i = 0; i < n; i += 2)
-    addBlocks(step, g, tile, distance, tiles, input + i, output + i, min(2, n - i), scratch);
-}
-
-/**
- * Their scales as f32 [tile][scale block][32 rows]. Converted in one go: as extra streams beside the weights they cost
- * a fifth of the speed.
- */
-function convertScales(step: MatmulStep, g: i32, tile: i32, distance: i32, tiles: i32, to: usize): void {
-  const tileBytes = (<usize>(groupsFrom(step, g) / BLOCK_GROUPS / blocksPerScale(step))) << 6,
-    fromStride = scaleBytes(step, distance);
-  let from = scalesOf(step, g, tile);
-  for (let t = 0; t < tiles; t++, from += fromStride) {
-    let at = from;
-    for (const end = from + tileBytes; at < end; at += 16, to += 32) {
-      const h = v128.load(at);
-      v128.store(to, f16LowToF32(h));
-      v128.store(to, f16HighToF32(h), 16);
-    }
-  }
+  if (n == 1 && blocksPerScale(step) == 1) addOneRow(step, g, tile, distance, tiles, input, output, scratch);
+  else addRows(step, g, tile, distance, tiles, input, output, n, scratch);
 }
 
 /**
@@ -152,7 +130,7 @@ function addOneRow(
   output: usize,
   scratch: usize,
 ): void {
-  const nBlocks = <usize>(groupsFrom(step, g) / BLOCK_GROUPS),
+  const nBlocks = <usize>blocksFrom(step, g),
     first = (<usize>(g / BLOCK_GROUPS)) << 2,
     actScale = activationScales(step, input) + first,
     mass = isBinary(step) ? activationSums(step, input) + first : 0,
@@ -186,8 +164,8 @@ function addHalf(sums: usize, scale: usize, a: v128, y: usize, pair: v128, c: v1
   addRows8(oddSums(sums), oddSums(sums + 32), f16LowToF32(odd), f16HighToF32(odd), a, y + 32, pair, c);
 }
 
-/** Adds them to the results of nRows (1 or 2) activation rows, activation block by block. */
-function addBlocks(
+/** Adds them to the results of several rows of activations, two at a time, activation block by block. */
+function addRows(
   step: MatmulStep,
   g: i32,
   tile: i32,
@@ -195,32 +173,52 @@ function addBlocks(
   tiles: i32,
   input: usize,
   output: usize,
-  nRows: i32,
+  n: i32,
   scratch: usize,
 ): void {
-  const nBlocks = groupsFrom(step, g) / BLOCK_GROUPS,
+  const nBlocks = blocksFrom(step, g),
     perScale = blocksPerScale(step),
     scaleStride = (<usize>(nBlocks / perScale)) << 7,
     first = (<usize>(g / BLOCK_GROUPS)) << 2,
-    actScale = activationScales(step, input) + first,
-    mass = isBinary(step) ? activationSums(step, input) + first : 0,
-    actStride = <usize>step.scaleRowBytes;
-  const tableStride = <usize>step.actRowBytes,
     tileStride = (<usize>(nBlocks * distance)) << 9,
-    y = outputs(step, output) + ((<usize>tile) << 7),
-    yStride = (<usize>step.yStride) << 2;
-  const pair = v128.load(isBinary(step) ? BINARY : TERNARY);
-  let w = weightsOf(step, g, tile),
-    table = activations(step, input) + ((<usize>g) << 5);
-  for (let b = 0; b < nBlocks; b++, w += BLOCK_GROUPS * 16, table += BLOCK_GROUPS * 32) {
-    if (nRows == 2) sumTwoRows(w, tileStride, tiles, table, tableStride, BLOCK_GROUPS, scratch, ROW_SUMS_BYTES);
-    else sumTiles(w, tileStride, tiles, table, BLOCK_GROUPS, scratch);
-    const scale = scratch + SUMS_BYTES + ((<usize>(b / perScale)) << 7);
-    for (let row = 0, at = (<usize>b) << 2; row < nRows; row++, at += actStride) {
-      const a = v128.load32_splat(actScale + at);
-      const c = i32x4.splat(mass != 0 ? load<i32>(mass + at) : TERNARY_BIAS);
-      const sums = scratch + <usize>row * ROW_SUMS_BYTES;
-      scaleTiles(sums, tiles, scale, scaleStride, a, y + <usize>row * yStride, (<usize>distance) << 7, pair, c);
+    yStep = (<usize>distance) << 7;
+  const w = weightsOf(step, g, tile),
+    tableStride = <usize>step.actRowBytes,
+    pair = v128.load(isBinary(step) ? BINARY : TERNARY);
+  convertScales(step, g, tile, distance, tiles, scratch + SUMS_BYTES);
+  for (let i = 0; i < n; i += 2) {
+    const nRows = min(2, n - i);
+    let from = w,
+      table = activations(step, input + i) + ((<usize>g) << 5);
+    for (let b = 0; b < nBlocks; b++, from += BLOCK_GROUPS * 16, table += BLOCK_GROUPS * 32) {
+      if (nRows == 2) sumTwoRows(from, tileStride, tiles, table, tableStride, BLOCK_GROUPS, scratch, ROW_SUMS_BYTES);
+      else sumTiles(from, tileStride, tiles, table, BLOCK_GROUPS, scratch);
+      const scale = scratch + SUMS_BYTES + ((<usize>(b / perScale)) << 7),
+        at = first + ((<usize>b) << 2);
+      for (let row = 0; row < nRows; row++) {
+        const a = v128.load32_splat(activationScales(step, input + i + row) + at),
+          c = i32x4.splat(isBinary(step) ? load<i32>(activationSums(step, input + i + row) + at) : TERNARY_BIAS),
+          y = outputs(step, output + i + row) + ((<usize>tile) << 7);
+        scaleTiles(scratch + <usize>row * ROW_SUMS_BYTES, tiles, scale, scaleStride, a, y, yStep, pair, c);
+      }
+    }
+  }
+}
+
+/**
+ * Their scales as f32 [tile][scale block][32 rows]. Converted in one go: as extra streams beside the weights they cost
+ * a fifth of the speed.
+ */
+function convertScales(step: MatmulStep, g: i32, tile: i32, distance: i32, tiles: i32, to: usize): void {
+  const tileBytes = (<usize>(blocksFrom(step, g) / blocksPerScale(step))) << 6,
+    fromStride = scaleBytes(step, distance);
+  let from = scalesOf(step, g, tile);
+  for (let t = 0; t < tiles; t++, from += fromStride) {
+    let at = from;
+    for (const end = from + tileBytes; at < end; at += 16, to += 32) {
+      const h = v128.load(at);
+      v128.store(to, f16LowToF32(h));
+      v128.store(to, f16HighToF32(h), 16);
     }
   }
 }
