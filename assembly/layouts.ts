@@ -90,37 +90,24 @@ function multiply(step: MatmulStep, input: usize, output: usize, n: i32, begin: 
 
 /** One row of a matrix as f32, in any layout: a head tied to the embeddings is stored once. */
 export function embedRow(step: EmbedStep, row: i32, out: usize): void {
-  const layout = step.layout,
-    w = step.weights,
-    scale = step.scale,
-    scaleBlock = step.scaleBlock,
-    k = step.k,
-    kp = step.kp;
-  const nTiles = (step.rows + TILE_ROWS - 1) / TILE_ROWS;
-  switch (layout) {
+  switch (step.layout) {
     case abi.LAYOUT_TERNARY_TABLE:
-      ternaryTableRow(w, row, nTiles, kp, scale, 0, out, k);
-      break;
     case abi.LAYOUT_TERNARY_TABLE_BLOCK:
-      ternaryTableRow(w, row, nTiles, kp, scale, scaleBlock, out, k);
+      ternaryTableRow(step, row, out);
       break;
     case abi.LAYOUT_TERNARY_DOT:
-      ternaryDotRow(w, row, kp, scale, 0, out, k);
-      break;
     case abi.LAYOUT_TERNARY_DOT_BLOCK:
-      ternaryDotRow(w, row, kp, scale, scaleBlock, out, k);
+      ternaryDotRow(step, row, out);
       break;
     case abi.LAYOUT_BINARY_TABLE:
-      binaryTableRow(w, row, nTiles, kp, scale, 0, out, k);
-      break;
     case abi.LAYOUT_BINARY_TABLE_BLOCK:
-      binaryTableRow(w, row, nTiles, kp, scale, scaleBlock, out, k);
+      binaryTableRow(step, row, out);
       break;
     case abi.LAYOUT_Q6_K:
-      q6KRow(w, row, k, out);
+      q6KRow(step.weights, row, step.k, out);
       break;
     default:
-      denseRow(layout, w + <usize>row * step.rowBytes, k, out);
+      denseRow(step.layout, step.weights + <usize>row * step.rowBytes, step.k, out);
   }
 }
 

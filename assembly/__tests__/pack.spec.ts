@@ -6,10 +6,11 @@ import {
 import { packTile } from "../layouts";
 import { packBinaryTable, packT2, packTernaryTable } from "../reference/layouts";
 import { f16ToNumber, scaleIndex, weightOf, BINARY, TERNARY } from "../reference/weights";
+import { EmbedStep } from "../steps";
 import { binaryTableRow } from "../weights/binary-table";
 import { ternaryDotRow } from "../weights/ternary-dot";
 import { ternaryTableRow } from "../weights/ternary-table";
-import { differing, fillCodes, Guarded, RANDOM, Random } from "./fixtures";
+import { differing, fillCodes, freeStep, Guarded, newStep, RANDOM, Random } from "./fixtures";
 
 const WIDTHS: StaticArray<i32> = [128, 1280, 1408, 2560, 2816];
 const TILES: i32 = 3;
@@ -50,13 +51,19 @@ function wrongRows(layout: i32, codes: usize, w: usize, kp: i32, random: Random)
     out = new Guarded(k * 4);
   for (let i = 0; i < ROWS; i++) store<f32>(rowScale.at + <usize>(4 * i), random.signed());
   for (let i = 0; i < ROWS * nBlocks; i++) store<u16>(blockScale.at + <usize>(2 * i), random.f16());
+  const step = newStep<EmbedStep>();
+  step.weights = w;
+  step.rows = ROWS;
+  step.k = k;
+  step.kp = kp;
   let wrong = 0;
   for (let row = 0; row < ROWS; row++) {
     for (let scaleBlock = 0; scaleBlock <= 128; scaleBlock += 128) {
-      const scale = scaleBlock == 0 ? rowScale.at : blockScale.at;
-      if (layout == TERNARY_TABLE) ternaryTableRow(w, row, TILES, kp, scale, scaleBlock, out.at, k);
-      if (layout == BINARY_TABLE) binaryTableRow(w, row, TILES, kp, scale, scaleBlock, out.at, k);
-      if (layout == T2) ternaryDotRow(w, row, kp, scale, scaleBlock, out.at, k);
+      step.scale = scaleBlock == 0 ? rowScale.at : blockScale.at;
+      step.scaleBlock = scaleBlock;
+      if (layout == TERNARY_TABLE) ternaryTableRow(step, row, out.at);
+      if (layout == BINARY_TABLE) binaryTableRow(step, row, out.at);
+      if (layout == T2) ternaryDotRow(step, row, out.at);
       for (let i = 0; i < k; i++) {
         let s = load<f32>(rowScale.at + <usize>(4 * row));
         if (scaleBlock != 0)
@@ -68,7 +75,7 @@ function wrongRows(layout: i32, codes: usize, w: usize, kp: i32, random: Random)
     }
   }
   if (!out.intact()) wrong++;
-  rowScale.free(), blockScale.free(), out.free();
+  rowScale.free(), blockScale.free(), out.free(), freeStep(step);
   return wrong;
 }
 

@@ -2,7 +2,8 @@ import { CrossEntropyTwin } from "../reference/train-forward";
 import { Distance, differenceAt, widened } from "../reference/train-differences";
 import { share } from "../step";
 import { crossEntropy, crossEntropyBackward, sumLosses } from "../train/cross-entropy";
-import { Random, differing, isGuard } from "./fixtures";
+import { CrossEntropyBackStep, CrossEntropyStep } from "../train/steps";
+import { Random, differing, freeStep, isGuard, newStep } from "./fixtures";
 import { Arrays, get, isNan, put } from "./train-arrays";
 
 const VOCABS: StaticArray<i32> = [1, 2, 3, 4, 5, 7, 8, 9, 31, 33, 64, 257];
@@ -27,6 +28,38 @@ function rowTwin(logits: usize, vocab: i32, target: i32): CrossEntropyTwin {
   return new CrossEntropyTwin(widened(logits, vocab), target, <f64>SCALE);
 }
 
+function losses(logits: usize, stride: i32, vocab: i32, targets: usize, loss: usize, begin: i32, end: i32): void {
+  const step = newStep<CrossEntropyStep>();
+  step.logits = logits;
+  step.stride = stride;
+  step.vocab = vocab;
+  step.targets = targets;
+  step.loss = loss;
+  crossEntropy(step, begin, end);
+  freeStep(step);
+}
+
+function gradients(
+  logits: usize,
+  stride: i32,
+  vocab: i32,
+  targets: usize,
+  scale: f32,
+  dLogits: usize,
+  begin: i32,
+  end: i32,
+): void {
+  const step = newStep<CrossEntropyBackStep>();
+  step.logits = logits;
+  step.stride = stride;
+  step.vocab = vocab;
+  step.targets = targets;
+  step.scale = scale;
+  step.dLogits = dLogits;
+  crossEntropyBackward(step, begin, end);
+  freeStep(step);
+}
+
 /** Largest relative error of losses; gaps between rows untouched, the same bits in 1, 2, 3 shares. */
 function lossError(vocab: i32, size: f32): f64 {
   const arrays = new Arrays(),
@@ -37,7 +70,7 @@ function lossError(vocab: i32, size: f32): f64 {
   const logits = arrays.floats(n * stride, random, size),
     targets = targetsOf(arrays, n, vocab, random),
     loss = arrays.room(8 * n);
-  crossEntropy(logits, stride, vocab, targets, loss, 0, n);
+  losses(logits, stride, vocab, targets, loss, 0, n);
   for (let row = 0; row < n; row++) {
     const twin = rowTwin(logits + <usize>(4 * row * stride), vocab, targetOf(targets, row));
     distance.add(load<f64>(loss + <usize>(8 * row)) * <f64>SCALE, twin.value());
@@ -46,7 +79,7 @@ function lossError(vocab: i32, size: f32): f64 {
   for (let pieces = 2; pieces <= 3; pieces++) {
     const split = arrays.room(8 * n);
     for (let t = 0; t < pieces; t++)
-      crossEntropy(logits, stride, vocab, targets, split, share(n, 1, t, pieces), share(n, 1, t + 1, pieces));
+      losses(logits, stride, vocab, targets, split, share(n, 1, t, pieces), share(n, 1, t + 1, pieces));
     if (differing(split, loss, 8 * n) != 0) return Infinity;
   }
   return arrays.close() == 0 ? distance.relative() : Infinity;
@@ -61,7 +94,7 @@ function gradientError(vocab: i32, size: f32): f64 {
   const logits = arrays.floats(n * stride, random, size),
     targets = targetsOf(arrays, n, vocab, random),
     d = arrays.room(4 * n * stride);
-  crossEntropyBackward(logits, stride, vocab, targets, SCALE, d, 0, n);
+  gradients(logits, stride, vocab, targets, SCALE, d, 0, n);
   let worst: f64 = 0;
   for (let row = 0; row < n; row++) {
     const twin = rowTwin(logits + <usize>(4 * row * stride), vocab, targetOf(targets, row));
@@ -83,7 +116,7 @@ function wrongSplits(vocab: i32): i32 {
   const logits = arrays.floats(n * vocab, random, 4),
     targets = targetsOf(arrays, n, vocab, random),
     whole = arrays.room(bytes);
-  crossEntropyBackward(logits, vocab, vocab, targets, SCALE, whole, 0, n);
+  gradients(logits, vocab, vocab, targets, SCALE, whole, 0, n);
   let wrong = 0;
   for (let pieces = 1; pieces <= 3; pieces++) {
     const over = arrays.copy(logits, bytes),
@@ -91,8 +124,8 @@ function wrongSplits(vocab: i32): i32 {
     for (let t = 0; t < pieces; t++) {
       const begin = share(n, 1, t, pieces),
         end = share(n, 1, t + 1, pieces);
-      crossEntropyBackward(logits, vocab, vocab, targets, SCALE, split, begin, end);
-      crossEntropyBackward(over, vocab, vocab, targets, SCALE, over, begin, end);
+      gradients(logits, vocab, vocab, targets, SCALE, split, begin, end);
+      gradients(over, vocab, vocab, targets, SCALE, over, begin, end);
     }
     wrong += differing(split, whole, bytes) + differing(over, whole, bytes);
   }
@@ -121,7 +154,7 @@ describe("training: cross-entropy", () => {
       d = arrays.room(1028),
       target = arrays.room(4);
     store<i32>(target, 256);
-    crossEntropyBackward(x, 257, 257, target, 1, d, 0, 1);
+    gradients(x, 257, 257, target, 1, d, 0, 1);
     let sum: f64 = 0;
     for (let i = 0; i < 257; i++) sum += <f64>get(d, i);
     expect(abs<f64>(sum)).toBeLessThan(1e-6);
@@ -135,14 +168,14 @@ describe("training: cross-entropy", () => {
       loss = arrays.room(8);
     for (let i = 0; i < 5; i++) put(x, i, i == 2 ? <f32>1e30 : <f32>-1e30);
     store<i32>(target, 2);
-    crossEntropy(x, 5, 5, target, loss, 0, 1);
+    losses(x, 5, 5, target, loss, 0, 1);
     expect(load<f64>(loss)).toBe(0);
-    crossEntropyBackward(x, 5, 5, target, 1, d, 0, 1);
+    gradients(x, 5, 5, target, 1, d, 0, 1);
     for (let i = 0; i < 5; i++) expect(get(d, i)).toBe(0);
     store<i32>(target, 0);
-    crossEntropy(x, 5, 5, target, loss, 0, 1);
+    losses(x, 5, 5, target, loss, 0, 1);
     expect(load<f64>(loss)).toBe(<f64>get(x, 2) - <f64>get(x, 0));
-    crossEntropyBackward(x, 5, 5, target, 1, d, 0, 1);
+    gradients(x, 5, 5, target, 1, d, 0, 1);
     for (let i = 0; i < 5; i++) expect(get(d, i)).toBe(i == 0 ? -1 : i == 2 ? 1 : 0);
     expect(arrays.close()).toBe(0);
   });
@@ -157,8 +190,8 @@ describe("training: cross-entropy", () => {
           sum = arrays.room(16);
         for (let row = 0; row < 3; row++) store<i32>(targets + <usize>(4 * row), target);
         put(x, 7 + at, <f32>NaN);
-        crossEntropy(x, 7, 7, targets, loss, 0, 3);
-        crossEntropyBackward(x, 7, 7, targets, 1, d, 0, 3);
+        losses(x, 7, 7, targets, loss, 0, 3);
+        gradients(x, 7, 7, targets, 1, d, 0, 3);
         for (let i = 0; i < 21; i++) expect(isNan(get(d, i))).toBe(i / 7 == 1);
         for (let row = 0; row < 3; row++) expect(isNan(<f32>load<f64>(loss + <usize>(8 * row)))).toBe(row == 1);
         sumLosses(loss, targets, 3, sum);
@@ -174,7 +207,7 @@ describe("training: cross-entropy", () => {
       loss = arrays.room(16);
     for (let i = 0; i < 6; i++) put(x, i, i < 3 ? <f32>NaN : <f32>Infinity);
     store<i64>(targets, 0);
-    crossEntropy(x, 3, 3, targets, loss, 0, 2);
+    losses(x, 3, 3, targets, loss, 0, 2);
     expect(isNan(<f32>load<f64>(loss))).toBe(true);
     expect(isNan(<f32>load<f64>(loss, 8))).toBe(true);
     expect(arrays.close()).toBe(0);

@@ -17,7 +17,7 @@ import { adamWElement, hashInverse } from "../reference/train-rows";
 import { share } from "../step";
 import { adamW, sumSquares } from "../train/optimizer";
 import { addArrays, dropout, embedRows, embedRowsBackward, hash, rotateRows, sumRows } from "../train/rows";
-import { RotateStep } from "../train/steps";
+import { AdamWStep, RotateStep } from "../train/steps";
 import { Random, differing, isGuard } from "./fixtures";
 import { Arrays, get, put } from "./train-arrays";
 
@@ -191,6 +191,17 @@ function settingsOf(arrays: Arrays, t: i32, factor: f32): usize {
   return s;
 }
 
+function adamWStep(arrays: Arrays, w: usize, g: usize, m: usize, v: usize, settings: usize, decays: bool): AdamWStep {
+  const step = arrays.step<AdamWStep>();
+  step.weights = w;
+  step.gradients = g;
+  step.m = m;
+  step.v = v;
+  step.settings = settings;
+  step.decays = decays ? 1 : 0;
+  return step;
+}
+
 function wrongSteps(count: i32, decays: bool): i32 {
   const arrays = new Arrays(),
     bytes = 4 * count;
@@ -207,10 +218,10 @@ function wrongSteps(count: i32, decays: bool): i32 {
       v1 = arrays.copy(v, bytes);
     for (let step = 1; step <= 4; step++) {
       const g = arrays.floats(count, random, 1),
-        settings = settingsOf(arrays, step, 0.7);
+        settings = settingsOf(arrays, step, 0.7),
+        record = adamWStep(arrays, w, g, m, v, settings, decays);
       for (let i = 0; i < count; i += 3) put(g, i, 0);
-      for (let t = 0; t < pieces; t++)
-        adamW(w, g, m, v, settings, decays, share(count, 4, t, pieces), share(count, 4, t + 1, pieces));
+      for (let t = 0; t < pieces; t++) adamW(record, share(count, 4, t, pieces), share(count, 4, t + 1, pieces));
       for (let i = 0; i < count; i++) adamWElement(w1, g, m1, v1, settings, decays, i);
     }
     wrong += differing(w, w1, bytes) + differing(m, m1, bytes) + differing(v, v1, bytes);
@@ -243,7 +254,7 @@ function driftFromPaper(decay: f64): f64 {
         squareHat = second[i] / (1 - powF64(0.95, <f64>t));
       exact[i] -= 0.01 * (meanHat / (sqrt<f64>(squareHat) + 1e-8) + decay * exact[i]);
     }
-    adamW(w, g, m, v, settingsOf(arrays, t, <f32>factor), decay != 0, 0, count);
+    adamW(adamWStep(arrays, w, g, m, v, settingsOf(arrays, t, <f32>factor), decay != 0), 0, count);
   }
   let worst: f64 = 0;
   for (let i = 0; i < count; i++) worst = max<f64>(worst, abs<f64>(<f64>get(w, i) - exact[i]));
@@ -342,7 +353,7 @@ describe("training: AdamW", () => {
       v = arrays.room(24);
     memory.fill(v, 0, 24);
     put(g, 5, <f32>NaN);
-    adamW(w, g, m, v, settingsOf(arrays, 1, 1), true, 0, 6);
+    adamW(adamWStep(arrays, w, g, m, v, settingsOf(arrays, 1, 1), true), 0, 6);
     for (let i = 0; i < 6; i++) expect(get(w, i) != get(w, i)).toBe(i == 5);
     expect(arrays.close()).toBe(0);
   });

@@ -6,20 +6,14 @@
  */
 import { loadRest, storeRest } from "../lanes";
 import { expF32x4, expF64, logF64 } from "../math";
+import { CrossEntropyBackStep, CrossEntropyStep } from "./steps";
 
 /** Losses of rows [begin, end). */
-export function crossEntropy(
-  logits: usize,
-  stride: i32,
-  vocab: i32,
-  targets: usize,
-  loss: usize,
-  begin: i32,
-  end: i32,
-): void {
+export function crossEntropy(step: CrossEntropyStep, begin: i32, end: i32): void {
+  const vocab = step.vocab;
   for (let row = begin; row < end; row++) {
-    const target = load<i32>(targets + ((<usize>row) << 2)),
-      x = logits + ((<usize>row * stride) << 2);
+    const target = load<i32>(step.targets + ((<usize>row) << 2)),
+      x = step.logits + ((<usize>row * step.stride) << 2);
     let value: f64 = 0;
     if (target >= 0) {
       const most = <f64>largest(x, vocab);
@@ -27,25 +21,18 @@ export function crossEntropy(
       for (let i = 0; i < vocab; i++) sum += expF64(<f64>load<f32>(x + ((<usize>i) << 2)) - most);
       value = logF64(sum) + most - <f64>load<f32>(x + ((<usize>target) << 2));
     }
-    store<f64>(loss + ((<usize>row) << 3), value);
+    store<f64>(step.loss + ((<usize>row) << 3), value);
   }
 }
 
 /** Gradients of rows [begin, end). dLogits may be logits. `scale` is usually 1 / (rows of the batch). */
-export function crossEntropyBackward(
-  logits: usize,
-  stride: i32,
-  vocab: i32,
-  targets: usize,
-  scale: f32,
-  dLogits: usize,
-  begin: i32,
-  end: i32,
-): void {
+export function crossEntropyBackward(step: CrossEntropyBackStep, begin: i32, end: i32): void {
+  const vocab = step.vocab,
+    scale = step.scale;
   for (let row = begin; row < end; row++) {
-    const target = load<i32>(targets + ((<usize>row) << 2)),
-      x = logits + ((<usize>row * stride) << 2),
-      d = dLogits + ((<usize>row * stride) << 2);
+    const target = load<i32>(step.targets + ((<usize>row) << 2)),
+      x = step.logits + ((<usize>row * step.stride) << 2),
+      d = step.dLogits + ((<usize>row * step.stride) << 2);
     if (target < 0) {
       memory.fill(d, 0, (<usize>vocab) << 2);
       continue;

@@ -18,6 +18,7 @@ import {
   SUM_CHUNK,
 } from "../abi";
 import { loadRest, storeRest } from "../lanes";
+import { AdamWStep } from "./steps";
 
 /** Values per partial sum of squares. */
 const CHUNK: i32 = SUM_CHUNK;
@@ -37,17 +38,13 @@ export function sumSquares(g: usize, n: i32, partial: usize, begin: i32, end: i3
 }
 
 /** Elements [begin, end), `begin` a multiple of 4; weight decay only where `decays`. */
-export function adamW(
-  w: usize,
-  g: usize,
-  m: usize,
-  v: usize,
-  settings: usize,
-  decays: bool,
-  begin: i32,
-  end: i32,
-): void {
-  const decay: f32 = decays ? load<f32>(settings, SETTING_WEIGHT_DECAY) : 0;
+export function adamW(step: AdamWStep, begin: i32, end: i32): void {
+  const w = step.weights,
+    g = step.gradients,
+    m = step.m,
+    v = step.v,
+    settings = step.settings,
+    decay: f32 = step.decays != 0 ? load<f32>(settings, SETTING_WEIGHT_DECAY) : 0;
   for (let i = begin; i < end; i += 4) adamWFour(w, g, m, v, settings, decay, (<usize>i) << 2, end - i);
 }
 

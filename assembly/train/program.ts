@@ -253,20 +253,11 @@ function columnSums(s: SumRowsStep, t: i32, nThreads: i32): void {
 }
 
 function loss(s: CrossEntropyStep, t: i32, nThreads: i32): void {
-  crossEntropy(s.logits, s.stride, s.vocab, s.targets, s.loss, row(s.n, t, nThreads), row(s.n, t + 1, nThreads));
+  crossEntropy(s, row(s.n, t, nThreads), row(s.n, t + 1, nThreads));
 }
 
 function lossBack(s: CrossEntropyBackStep, t: i32, nThreads: i32): void {
-  crossEntropyBackward(
-    s.logits,
-    s.stride,
-    s.vocab,
-    s.targets,
-    s.scale,
-    s.dLogits,
-    row(s.n, t, nThreads),
-    row(s.n, t + 1, nThreads),
-  );
+  crossEntropyBackward(s, row(s.n, t, nThreads), row(s.n, t + 1, nThreads));
 }
 
 function losses(s: SumLossesStep, t: i32): void {
@@ -321,14 +312,5 @@ function zero(s: ZeroStep, t: i32, nThreads: i32): void {
 }
 
 function optimize(s: AdamWStep, t: i32, nThreads: i32): void {
-  adamW(
-    s.weights,
-    s.gradients,
-    s.m,
-    s.v,
-    s.settings,
-    s.decays != 0,
-    part(s.total, t, nThreads),
-    part(s.total, t + 1, nThreads),
-  );
+  adamW(s, part(s.total, t, nThreads), part(s.total, t + 1, nThreads));
 }

@@ -164,7 +164,7 @@ function addHalf(sums: usize, scale: usize, a: v128, y: usize, pair: v128, c: v1
   addRows8(oddSums(sums), oddSums(sums + 32), f16LowToF32(odd), f16HighToF32(odd), a, y + 32, pair, c);
 }
 
-/** Adds them to the results of several rows of activations, two at a time, activation block by block. */
+/** Adds them to the results of n rows of activations, two at a time, activation block by block. */
 function addRows(
   step: MatmulStep,
   g: i32,

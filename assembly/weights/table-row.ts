@@ -1,44 +1,32 @@
 /** One row of a table layout (tables.ts) as numbers, for matrices that are both embedding and head. */
 import { TILE_ROWS } from "../abi";
 import { f16Scalar } from "../simd";
+import { EmbedStep } from "../steps";
 import { TABLE_GROUPS, tileOffset } from "./tables";
 
-/**
- * @param scale f32[rows] when scaleBlock is 0, else u16 f16 [tile][kp / scaleBlock][32 rows]
- * @param out f32[k]: w * scale
- */
-export function ternaryTableRow(
-  w: usize,
-  row: i32,
-  nTiles: i32,
-  kp: i32,
-  scale: usize,
-  scaleBlock: i32,
-  out: usize,
-  k: i32,
-): void {
+/** out f32[k]: w * scale, f32[rows] when scaleBlock is 0, else u16 f16 [tile][kp / scaleBlock][32 rows]. */
+export function ternaryTableRow(step: EmbedStep, row: i32, out: usize): void {
+  const w = step.weights,
+    kp = step.kp,
+    k = step.k,
+    nTiles = (step.rows + TILE_ROWS - 1) / TILE_ROWS;
   for (let i = 0; i < k; i++) {
     const code = nibbleOf(w, row, i >> 1, nTiles, kp >> 1);
     const weight = ((i & 1) == 0 ? code / 3 : code % 3) - 1;
-    store<f32>(out + ((<usize>i) << 2), <f32>weight * scaleOf(scale, scaleBlock, row, i, kp));
+    store<f32>(out + ((<usize>i) << 2), <f32>weight * scaleOf(step.scale, step.scaleBlock, row, i, kp));
   }
 }
 
 /** ternaryTableRow for binary weights. */
-export function binaryTableRow(
-  w: usize,
-  row: i32,
-  nTiles: i32,
-  kp: i32,
-  scale: usize,
-  scaleBlock: i32,
-  out: usize,
-  k: i32,
-): void {
+export function binaryTableRow(step: EmbedStep, row: i32, out: usize): void {
+  const w = step.weights,
+    kp = step.kp,
+    k = step.k,
+    nTiles = (step.rows + TILE_ROWS - 1) / TILE_ROWS;
   for (let i = 0; i < k; i++) {
     const code = nibbleOf(w, row, i >> 2, nTiles, kp >> 2);
     const weight = ((code >> (i & 3)) & 1) * 2 - 1;
-    store<f32>(out + ((<usize>i) << 2), <f32>weight * scaleOf(scale, scaleBlock, row, i, kp));
+    store<f32>(out + ((<usize>i) << 2), <f32>weight * scaleOf(step.scale, step.scaleBlock, row, i, kp));
   }
 }
 

@@ -6,6 +6,7 @@
  * A shift by 2j and a mask of 3 leave the codes of 16 adjacent weights, so the dot's second operand is never above 2.
  */
 import { dotI8, f16Scalar } from "../simd";
+import { EmbedStep } from "../steps";
 
 /** 16 bytes of 3. */
 export const CODE_MASK: usize = memory.data<u8>([3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3], 16);
@@ -19,12 +20,15 @@ export function dot64(x: v128, mask: v128, q0: v128, q1: v128, q2: v128, q3: v12
 }
 
 /**
- * One row as numbers, for matrices that are both embedding and head.
- * @param scale f32[rows] when scaleBlock is 0, else u16 f16 [rows][kp / scaleBlock]
- * @param out f32[k]: (code - 1) * scale
+ * One row as numbers, for matrices that are both embedding and head: out f32[k], (code - 1) * scale, f32[rows] when
+ * scaleBlock is 0, else u16 f16 [rows][kp / scaleBlock].
  */
-export function ternaryDotRow(w: usize, row: i32, kp: i32, scale: usize, scaleBlock: i32, out: usize, k: i32): void {
-  const from = w + <usize>row * <usize>(kp >> 2);
+export function ternaryDotRow(step: EmbedStep, row: i32, out: usize): void {
+  const kp = step.kp,
+    k = step.k,
+    scale = step.scale,
+    scaleBlock = step.scaleBlock;
+  const from = step.weights + <usize>row * <usize>(kp >> 2);
   const scales = scale + ((<usize>row * <usize>(scaleBlock != 0 ? kp / scaleBlock : 0)) << 1);
   for (let i = 0; i < k; i++) {
     const code = (load<u8>(from + <usize>(((i >> 6) << 4) + (i & 15))) >> <u8>(((i >> 4) & 3) << 1)) & 3;
