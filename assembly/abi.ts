@@ -16,6 +16,9 @@ export const FLAG_OWN_ROW = 4;
 /** With one row, a thread reads the copy it made itself. */
 export const FLAG_OWN_INPUT = 8;
 
+/** Dot products of bytes are added in pairs of 16 bits: the CPU has no instruction that adds four (DOT_PAIRS). */
+export const FLAG_PAIR_DOTS = 32;
+
 export const OP_EMBED = 1;
 export const OP_RMS_NORM = 2;
 export const OP_LAYER_NORM = 3;
@@ -56,6 +59,11 @@ export const LAYOUT_TERNARY_DOT = 102;
 export const LAYOUT_TERNARY_DOT_BLOCK = 103;
 export const LAYOUT_BINARY_TABLE = 104;
 export const LAYOUT_BINARY_TABLE_BLOCK = 105;
+
+// ---- how the engine adds products of bytes (self-test.ts) ----
+export const DOT_OTHER = 0;
+export const DOT_FUSED = 1;
+export const DOT_PAIRS = 2;
 
 // ---- run state: changes from one walk of the program to the next ----
 export const STATE_ROWS = 0;

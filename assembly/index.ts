@@ -1,6 +1,6 @@
 // The export list: the ABI of the module, nothing else.
 export { run, stop, work } from "./threads";
-export { hasFusedDot, heapBase, selfTest } from "./self-test";
+export { dotKind, heapBase, selfTest } from "./self-test";
 export {
   absSumRow,
   decodeBinaryRow,

@@ -6,7 +6,8 @@
 //   otherwise                     both are 0
 //
 //   y[output + i][r] = Σ activations[input + i] · weights[r],  0 ≤ i < n,  rowBegin ≤ r < rowEnd
-import { TILE_ROWS } from "./abi";
+import { FLAG_PAIR_DOTS, TILE_ROWS } from "./abi";
+import { hasFlag } from "./step";
 import { MatmulStep } from "./steps";
 
 /** Integers, tables or f32, as the layout's kernel wants them; rows are actRowBytes apart. */
@@ -32,4 +33,9 @@ export function outputs(step: MatmulStep, output: usize): usize {
 /** Rows of weights in whole tiles, as low-bit layouts have them. */
 export function paddedRows(step: MatmulStep): i32 {
   return (step.rows + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
+}
+
+/** Whether dot products add pairs in 16 bits (weights/ternary-pair-dot.ts). */
+export function addsPairs(step: MatmulStep): bool {
+  return hasFlag(step, FLAG_PAIR_DOTS);
 }

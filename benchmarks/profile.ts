@@ -2,7 +2,7 @@
  * Where a token's time goes: times every step of a model's program, sums by kind, and compares with the memory's limit.
  *
  *   node benchmarks/run.mjs profile FILE... [--threads 1] [--rows 1|batch] [--position 64,1000] [--tokens 9] [--kv f32]
- *       [--variant simd] [--ternary dot] [--cached] [--json]
+ *       [--variant simd] [--ternary dot] [--dots pairs] [--cached] [--json]
  *
  * A step here is the part between two barriers. GB/s counts the weights it reads; the limit is a plain WebAssembly loop
  * that reads the same weights in four streams, on one thread, measured before. Medians over tokens. `--cached` times
@@ -27,6 +27,7 @@ const { values, positionals } = parseArgs({
     kv: { type: "string", default: "f32" },
     variant: { type: "string" },
     ternary: { type: "string" },
+    dots: { type: "string" },
     cached: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
@@ -46,6 +47,7 @@ for (const file of positionals) {
     kvType: values.kv as "f32" | "q8",
     variant: values.variant as "simd" | undefined,
     ternaryKernel: values.ternary as "dot" | undefined,
+    dots: values.dots as "pairs" | undefined,
   });
   const bandwidth = await readBandwidth(model),
     rows = values.rows === "batch" ? model.plan.nBatch : Number(values.rows);

@@ -43,7 +43,7 @@ export type {
   YarnRopeScaling,
 } from "./model/config.ts";
 export type { ModelFile } from "./files/model-file.ts";
-export type { ActivationMode, KvType, TernaryKernel } from "./kernels/choices.ts";
+export type { ActivationMode, DotProducts, KvType, TernaryKernel } from "./kernels/choices.ts";
 export type { Variant } from "./kernels/variant.ts";
 export type {
   DecodeOptions,

@@ -28,7 +28,7 @@ import { type KernelBinaries, type Variant, chooseKernels } from "./kernels/vari
 import type { ModelConfig } from "./model/config.ts";
 import { describeModel, tokenizerOf } from "./model/description.ts";
 import { ENGINE_OPTIONS, type EngineOptions } from "./model/engine-options.ts";
-import { createEngine, fastestTernaryKernel, planEngine } from "./model/engine.ts";
+import { createEngine, fastestKernels, planEngine } from "./model/engine.ts";
 import type { Engine, ModelMemory, ModelWarning, RunningEngine } from "./model/engine-interface.ts";
 import { layOutMemory } from "./model/plan.ts";
 import { findZeroWeights } from "./model/zero-weights.ts";
@@ -183,7 +183,7 @@ export interface ModelInspection {
   /** Layers whose weights are all zero. */
   readonly warnings: readonly ModelWarning[];
   /** The kernels it would run on; undefined where none of ours runs. */
-  readonly engine: Pick<RunningEngine, "variant" | "ternaryKernel"> | undefined;
+  readonly engine: Pick<RunningEngine, "variant" | "ternaryKernel" | "dots"> | undefined;
 }
 
 /**
@@ -218,10 +218,11 @@ async function inspectChecked(
     const { plan, tensors } = planEngine(
       { ...description, platform },
       options,
-      fastestTernaryKernel(chosen ?? { fusedDot: false }),
+      fastestKernels(chosen ?? { dots: undefined }),
       layOutMemory,
     );
-    const engine = chosen && { variant: chosen.variant, ternaryKernel: plan.options.ternaryKernel };
+    const { ternaryKernel, dots } = plan.options,
+      engine = chosen && { variant: chosen.variant, ternaryKernel, dots };
     const memory = { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes };
     const unused = { keys: description.unusedKeys, tensors: tensors.unused },
       warnings = weights ? await findZeroWeights(tensors) : [];

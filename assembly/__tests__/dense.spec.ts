@@ -1,4 +1,5 @@
 import {
+  FLAG_PAIR_DOTS,
   LAYOUT_BF16 as BF16,
   LAYOUT_F16 as F16,
   LAYOUT_F32 as F32,
@@ -19,7 +20,7 @@ import { packQ6KRow, q6KMatmul, q6KRow } from "../weights/q6-k";
 import { q8_0Matmul } from "../weights/q8-0";
 import { quantizeBlocks } from "../ops/quantize";
 import { quantizeQ6K } from "../ops/quantize-q6-k";
-import { freeStep, Guarded, INPUT, isGuard, newStep, OUTPUT, Random, shiftRows } from "./fixtures";
+import { differing, freeStep, Guarded, INPUT, isGuard, newStep, OUTPUT, Random, shiftRows } from "./fixtures";
 
 const RANDOM: i32 = 0;
 const HIGH: i32 = 1;
@@ -79,7 +80,7 @@ function matmul(
   freeStep(step);
 }
 
-/** Q6_K is multiplied in our own order. */
+/** Q6_K is multiplied in our own order, and once more by pairs. */
 function packedMatmul(step: MatmulStep, x: Activations, n: i32, begin: i32, end: i32): void {
   const k = step.k,
     packed = new Guarded(((step.rows * k) / 256) * 212),
@@ -99,9 +100,18 @@ function packedMatmul(step: MatmulStep, x: Activations, n: i32, begin: i32, end:
   step.actRowBytes = (k / 64) * 144;
   step.actScale = scale.at;
   step.scaleRowBytes = k / 64;
+  const y = step.y,
+    bytes = n * step.yStride * 4,
+    byPairs = new Guarded(bytes);
+  memory.copy(byPairs.at, y, bytes);
   shiftRows(step);
   q6KMatmul(step, INPUT, OUTPUT, n, begin, end);
-  expect(packed.intact() && q.intact() && scale.intact()).toBe(true);
+  step.y += byPairs.at - y;
+  step.flags = FLAG_PAIR_DOTS;
+  q6KMatmul(step, INPUT, OUTPUT, n, begin, end);
+  expect(differing(y, byPairs.at, bytes)).toBe(0);
+  expect(packed.intact() && q.intact() && scale.intact() && byPairs.intact()).toBe(true);
+  byPairs.free();
   packed.free();
   q.free();
   scale.free();

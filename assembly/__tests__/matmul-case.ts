@@ -60,6 +60,8 @@ export class Case {
   weightKind: i32 = 0;
   actKind: i32 = 0;
   seed: u32 = 1;
+  /** Of the step. */
+  flags: i32 = 0;
 }
 
 /** Bytes of y that differ from the twin's, pad and untouched rows included, plus 1 a buffer written outside. */
@@ -172,6 +174,7 @@ function compute(
     );
   const step = newStep<MatmulStep>(),
     dot = kernel == TERNARY_DOT || kernel == TERNARY_DOT_BLOCK;
+  step.flags = c.flags;
   step.layout = LAYOUT_TERNARY_TABLE + kernel;
   step.weights = w;
   step.scale = uniform ? rowScale : blockScale;

@@ -11,10 +11,11 @@ const ACTIVATION_KINDS: StaticArray<i32> = [RANDOM, ALL_HIGH, ALL_LOW, ENDS, SMA
 const SCALE_BLOCKS: StaticArray<i32> = [64, 128, 256];
 
 /** All shapes, with one and with five activation rows. */
-export function failingShape(kernel: i32): i32 {
+export function failingShape(kernel: i32, flags: i32 = 0): i32 {
   for (let t = 0; t < TILES.length; t++) {
     for (let w = 0; w < WIDTHS.length; w++) {
       const c = new Case();
+      c.flags = flags;
       c.tiles = TILES[t];
       c.tileEnd = TILES[t];
       c.kp = WIDTHS[w];
@@ -28,10 +29,11 @@ export function failingShape(kernel: i32): i32 {
 }
 
 /** Every combination of weights and activations at their ends; 4224 weights exceed a panel of the dot kernel. */
-export function failingExtreme(kernel: i32): i32 {
+export function failingExtreme(kernel: i32, flags: i32 = 0): i32 {
   for (let i = 0; i < KINDS.length; i++) {
     for (let j = 0; j < ACTIVATION_KINDS.length; j++) {
       const c = new Case();
+      c.flags = flags;
       c.weightKind = KINDS[i];
       c.actKind = ACTIVATION_KINDS[j];
       c.kp = 4224;
@@ -44,10 +46,11 @@ export function failingExtreme(kernel: i32): i32 {
 }
 
 /** Every range of tiles of a tensor of 10: nothing outside the range may be touched. */
-export function failingRange(kernel: i32): i32 {
+export function failingRange(kernel: i32, flags: i32 = 0): i32 {
   for (let begin = 0; begin < 10; begin++) {
     for (let end = begin; end <= 10; end++) {
       const c = new Case();
+      c.flags = flags;
       c.tiles = 10;
       c.tileBegin = begin;
       c.tileEnd = end;
@@ -61,8 +64,9 @@ export function failingRange(kernel: i32): i32 {
 }
 
 /** The narrowest ternary row, one block of 64, which a scale block of 64 covers. */
-export function failingNarrow(kernel: i32): i32 {
+export function failingNarrow(kernel: i32, flags: i32 = 0): i32 {
   const c = new Case();
+  c.flags = flags;
   c.tiles = 2;
   c.tileEnd = 2;
   c.kp = 64;

@@ -1,5 +1,5 @@
 import { f16ToNumber } from "../reference/weights";
-import { dotI8, f16HighToF32, f16LowToF32, f16Scalar, sumLanes, sumLanes4, swizzle } from "../simd";
+import { dotI8, dotPairs, f16HighToF32, f16LowToF32, f16Scalar, sumLanes, sumLanes4, swizzle } from "../simd";
 import { Guarded, Random } from "./fixtures";
 
 describe("f16", () => {
@@ -36,6 +36,8 @@ describe("integer lanes", () => {
         store<u8>(u.at + <usize>i, <u8>y);
         want += x * y;
       }
+      const pairs = dotPairs(v128.load(a.at), v128.load(u.at));
+      expect(sumLanes(i32x4.extadd_pairwise_i16x8_s(pairs))).toBe(want);
       const acc = dotI8(v128.load(a.at), v128.load(u.at), i32x4.splat(1000));
       expect(sumLanes(acc)).toBe(want + 4000);
       expect(i32x4.extract_lane(sumLanes4(acc, acc, acc, i32x4.splat(7)), 2)).toBe(want + 4000);

@@ -30,8 +30,8 @@ import {
   Q6_K_BLOCK as BLOCK,
   Q6_K_BLOCK_BYTES as BLOCK_BYTES,
 } from "../abi";
-import { activations, activationScales, outputs } from "../matmul-step";
-import { dotI8, dotKeepsLanes, f16Scalar, sumLanes4 } from "../simd";
+import { activations, activationScales, addsPairs, outputs } from "../matmul-step";
+import { dotI8, dotKeepsLanes, dotPairs, f16Scalar, sumLanes4 } from "../simd";
 import { MatmulStep } from "../steps";
 import { MASKS } from "./dense-block";
 
@@ -41,6 +41,8 @@ const TOP: usize = memory.data<u8>(
   16,
 );
 const EVENS: usize = MASKS + 32;
+/** Eight i16 of 16, eight of 1: weigh high and low parts of products. */
+const PARTS: usize = memory.data<i16>([16, 16, 16, 16, 16, 16, 16, 16, 1, 1, 1, 1, 1, 1, 1, 1], 16);
 
 const FILE_BLOCK_BYTES: i32 = 210;
 /** Offsets of a block's chunks and its d. */
@@ -61,7 +63,8 @@ export function q6KMatmul(step: MatmulStep, input: usize, output: usize, n: i32,
     q = activations(step, input),
     actScale = activationScales(step, input),
     y = outputs(step, output),
-    yStride = step.yStride;
+    yStride = step.yStride,
+    isPairs = addsPairs(step);
   const distance = (rowEnd - rowBegin + STREAMS - 1) / STREAMS;
   for (let r = rowBegin; r < rowBegin + distance; r++) {
     for (let i = 0; i < n; i++) {
@@ -74,13 +77,24 @@ export function q6KMatmul(step: MatmulStep, input: usize, output: usize, n: i32,
         q + <usize>i * (k / 64) * ACTIVATION_BYTES,
         actScale + ((<usize>i * (k / BLOCK)) << 2),
         y + ((<usize>i * yStride) << 2),
+        isPairs,
       );
     }
   }
 }
 
 /** Rows r, r + distance … With fewer than eight, the last row is computed again, to the same bits. */
-function eightRows(w: usize, k: i32, r: i32, distance: i32, last: i32, q: usize, a: usize, y: usize): void {
+function eightRows(
+  w: usize,
+  k: i32,
+  r: i32,
+  distance: i32,
+  last: i32,
+  q: usize,
+  a: usize,
+  y: usize,
+  isPairs: bool,
+): void {
   const bytes = <usize>rowBytes(k),
     r1 = min(r + distance, last),
     r2 = min(r + 2 * distance, last),
@@ -100,8 +114,8 @@ function eightRows(w: usize, k: i32, r: i32, distance: i32, last: i32, q: usize,
     first = f32x4.splat(0),
     second = first;
   for (const end = block + bytes; block < end; block += BLOCK_BYTES, a += 4, q += 4 * ACTIVATION_BYTES) {
-    first = addBlocks(first, block, block + w1, block + w2, block + w3, q, a);
-    second = addBlocks(second, block + w4, block + w5, block + w6, block + w7, q, a);
+    first = addBlocks(first, block, block + w1, block + w2, block + w3, q, a, isPairs);
+    second = addBlocks(second, block + w4, block + w5, block + w6, block + w7, q, a, isPairs);
   }
   storeFour(first, y, r, r1, r2, r3);
   storeFour(second, y, r4, r5, r6, r7);
@@ -115,8 +129,11 @@ function storeFour(sums: v128, y: usize, r0: i32, r1: i32, r2: i32, r3: i32): vo
 }
 
 /** totals + one block of four rows, times the same activations. */
-function addBlocks(totals: v128, w0: usize, w1: usize, w2: usize, w3: usize, q: usize, a: usize): v128 {
-  const sums = sumLanes4(blockSums(w0, q), blockSums(w1, q), blockSums(w2, q), blockSums(w3, q));
+function addBlocks(totals: v128, w0: usize, w1: usize, w2: usize, w3: usize, q: usize, a: usize, isPairs: bool): v128 {
+  const sums =
+    dotKeepsLanes() && isPairs
+      ? pairSums4(w0, w1, w2, w3, q)
+      : sumLanes4(blockSums(w0, q), blockSums(w1, q), blockSums(w2, q), blockSums(w3, q));
   const d = f32x4(load<f32>(w0, FACTOR), load<f32>(w1, FACTOR), load<f32>(w2, FACTOR), load<f32>(w3, FACTOR));
   return f32x4.add(totals, f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.mul(d, v128.load32_splat(a))));
 }
@@ -168,6 +185,56 @@ function dotOne(u: v128, q: usize): v128 {
     i32x4.dot_i16x8_s(v128.and(u, v128.load(EVENS)), v128.load(q)),
     i32x4.dot_i16x8_s(i16x8.shr_u(u, 8), v128.load(q, 16)),
   );
+}
+
+/** sumLanes4 of the blockSums of four rows by dotPairs: 153 cycles for 1,000 products where dotI8 takes 224 (Zen 4). */
+function pairSums4(w0: usize, w1: usize, w2: usize, w3: usize, q: usize): v128 {
+  const top = v128.load(TOP);
+  let s0 = i32x4.splat(0),
+    s1 = s0,
+    s2 = s0,
+    s3 = s0;
+  for (
+    let scales: usize = 0, chunk = CHUNKS;
+    scales < CHUNKS;
+    scales += 4, chunk += CHUNK_BYTES, q += ACTIVATION_BYTES
+  ) {
+    s0 = addPairChunk(s0, top, w0 + chunk, w0 + scales, q);
+    s1 = addPairChunk(s1, top, w1 + chunk, w1 + scales, q);
+    s2 = addPairChunk(s2, top, w2 + chunk, w2 + scales, q);
+    s3 = addPairChunk(s3, top, w3 + chunk, w3 + scales, q);
+  }
+  return sumLanes4(s0, s1, s2, s3);
+}
+
+/** sums + the scaled products of a chunk; each lane a group. */
+function addPairChunk(sums: v128, top: v128, chunk: usize, scales: usize, q: usize): v128 {
+  const a = v128.load(chunk),
+    b = v128.load(chunk, 16),
+    c = v128.load(chunk, 32);
+  const lowest = i16x8.shr_u(v128.or(i16x8.shr_u(v128.and(a, top), 2), v128.and(b, top)), 2);
+  const u3 = i16x8.shr_u(v128.or(lowest, v128.and(c, top)), 2);
+  const products = pairFour(v128.andnot(a, top), v128.andnot(b, top), v128.andnot(c, top), u3, q + 16, v128.load(q));
+  return i32x4.add(
+    sums,
+    i32x4.mul(products, i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(scales)))),
+  );
+}
+
+/**
+ * dotFour by pairs: two pairs of high parts make up to 2 · 2 · 128 · 63 = 32,256, four of low ones 4 · 2 · 15 · 63 =
+ * 7,560.
+ */
+function pairFour(u0: v128, u1: v128, u2: v128, u3: v128, q: usize, sums: v128): v128 {
+  const first = i16x8.add(dotPairs(v128.load(q), u0), dotPairs(v128.load(q, 32), u1)),
+    second = i16x8.add(dotPairs(v128.load(q, 64), u2), dotPairs(v128.load(q, 96), u3));
+  const low = i16x8.add(
+    i16x8.add(dotPairs(v128.load(q, 16), u0), dotPairs(v128.load(q, 48), u1)),
+    i16x8.add(dotPairs(v128.load(q, 80), u2), dotPairs(v128.load(q, 112), u3)),
+  );
+  const sixteen = v128.load(PARTS);
+  const high = i32x4.add(i32x4.dot_i16x8_s(first, sixteen), i32x4.dot_i16x8_s(second, sixteen));
+  return i32x4.add(high, i32x4.add(i32x4.dot_i16x8_s(low, v128.load(PARTS, 16)), sums));
 }
 
 /** Reorders the file's row at `row` as above, as row `r` of w (rows, k). */

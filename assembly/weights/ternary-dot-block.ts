@@ -4,10 +4,11 @@
  *
  *   y[n][r] = Σ over blocks b of 64, in order, of f32(Σ code q - actSum[n][b]) * f32(blockScale * actScale[n][b])
  */
-import { activations, activationScales, activationSums, outputs } from "../matmul-step";
+import { activations, activationScales, activationSums, addsPairs, outputs } from "../matmul-step";
 import { f16ToF32, sumLanes4 } from "../simd";
 import { MatmulStep } from "../steps";
 import { CODE_MASK, dot64 } from "./ternary-codes";
+import { PAIR_MASKS, pairDot64 } from "./ternary-pair-dot";
 
 /**
  * scale u16 f16 [rows][kp / scaleBlock], scaleBlock 64, 128 or 256 weights, rows a multiple of 32; activations
@@ -29,7 +30,8 @@ export function ternaryDotBlockMatmul(
     actScale = activationScales(step, input),
     actSum = activationSums(step, input),
     y = outputs(step, output),
-    yStride = step.yStride;
+    yStride = step.yStride,
+    isPairs = addsPairs(step);
   const nBlocks = kp >> 6;
   const blocksPerScale = step.scaleBlock >> 6;
   const rowScales = nBlocks / blocksPerScale;
@@ -48,6 +50,7 @@ export function ternaryDotBlockMatmul(
         actScale + block,
         actSum + block,
         nBlocks,
+        isPairs,
       );
       const to = y + ((<usize>i * <usize>yStride + <usize>r) << 2);
       const apart = (<usize>distance) << 2;
@@ -70,8 +73,10 @@ function dotBlocks4(
   actScale: usize,
   actSum: usize,
   nBlocks: i32,
+  isPairs: bool,
 ): v128 {
-  const mask = v128.load(CODE_MASK);
+  const mask = v128.load(CODE_MASK),
+    next = v128.load(PAIR_MASKS, 16);
   const zero = i32x4.splat(0);
   let acc = f32x4.splat(0);
   for (let b = 0; b < nBlocks; ) {
@@ -82,12 +87,23 @@ function dotBlocks4(
         q1 = v128.load(q, 16),
         q2 = v128.load(q, 32),
         q3 = v128.load(q, 48);
-      const sums = sumLanes4(
-        dot64(v128.load(w), mask, q0, q1, q2, q3, zero),
-        dot64(v128.load(w + step), mask, q0, q1, q2, q3, zero),
-        dot64(v128.load(w + 2 * step), mask, q0, q1, q2, q3, zero),
-        dot64(v128.load(w + 3 * step), mask, q0, q1, q2, q3, zero),
-      );
+      const w0 = v128.load(w),
+        w1 = v128.load(w + step),
+        w2 = v128.load(w + 2 * step),
+        w3 = v128.load(w + 3 * step);
+      const sums = isPairs
+        ? sumLanes4(
+            pairDot64(w0, mask, next, q0, q1, q2, q3),
+            pairDot64(w1, mask, next, q0, q1, q2, q3),
+            pairDot64(w2, mask, next, q0, q1, q2, q3),
+            pairDot64(w3, mask, next, q0, q1, q2, q3),
+          )
+        : sumLanes4(
+            dot64(w0, mask, q0, q1, q2, q3, zero),
+            dot64(w1, mask, q0, q1, q2, q3, zero),
+            dot64(w2, mask, q0, q1, q2, q3, zero),
+            dot64(w3, mask, q0, q1, q2, q3, zero),
+          );
       const isum = f32x4.convert_i32x4_s(i32x4.sub(sums, v128.load32_splat(actSum)));
       acc = f32x4.add(acc, f32x4.mul(isum, f32x4.mul(scale, v128.load32_splat(actScale))));
     }

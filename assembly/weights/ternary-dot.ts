@@ -3,18 +3,20 @@
  * 8-bit dot. Layout T2 (ternary-codes.ts): codes are 0..2, so Σ w q = Σ code q - Σ q.
  */
 import { PANEL_WEIGHTS } from "../abi";
-import { activations, activationScales, activationSums, outputs } from "../matmul-step";
+import { activations, activationScales, activationSums, addsPairs, outputs } from "../matmul-step";
 import { sumLanes4 } from "../simd";
 import { MatmulStep } from "../steps";
 import { CODE_MASK, dot64 } from "./ternary-codes";
 import { addPanelDots, unpackPanel } from "./ternary-dot-panel";
+import { addPanelPairDots, pairDotRows4 } from "./ternary-pair-dot";
 import { clearRows, scaleRows } from "./uniform-scale";
 
 export { ternaryDotRow } from "./ternary-codes";
 export { ternaryDotBlockMatmul } from "./ternary-dot-block";
 
-/** Rows summed at once when there is one activation row. */
-const STREAMS: i32 = 8;
+/** Rows summed at once when there is one activation row; by pairs. */
+const STREAMS: i32 = 8,
+  PAIR_STREAMS: i32 = 4;
 
 /**
  * y[n][r] = f32(Σ w q) * f32(actScale[n] * rowScale[r]), one weight scale a row.
@@ -36,17 +38,24 @@ export function ternaryDotMatmul(
     kp = step.k,
     q = activations(step, input),
     y = outputs(step, output),
-    yStride = step.yStride;
+    yStride = step.yStride,
+    isPairs = addsPairs(step);
   if (n == 1) {
-    const distance = (rowEnd - rowBegin) / STREAMS;
-    for (let r = rowBegin; r < rowBegin + distance; r++) dotRows8(w, q, kp >> 2, distance, r, y);
+    const distance = (rowEnd - rowBegin) / (isPairs ? PAIR_STREAMS : STREAMS);
+    for (let r = rowBegin; r < rowBegin + distance; r++) {
+      if (isPairs) pairDotRows4(w, q, kp >> 2, distance, r, y, scratch);
+      else dotRows8(w, q, kp >> 2, distance, r, y);
+    }
   } else {
     clearRows(y, yStride, n, rowBegin, rowEnd);
     for (let r = rowBegin; r < rowEnd; r += 4) {
       for (let k = 0; k < kp; k += PANEL_WEIGHTS) {
         const length = min(PANEL_WEIGHTS, kp - k);
         unpackPanel(w + <usize>r * <usize>(kp >> 2) + <usize>(k >> 2), kp >> 2, length, scratch);
-        addPanelDots(scratch, length, q + <usize>k, kp, n, y + ((<usize>r) << 2), yStride);
+        const from = q + <usize>k,
+          to = y + ((<usize>r) << 2);
+        if (isPairs) addPanelPairDots(scratch, length, from, kp, n, to, yStride);
+        else addPanelDots(scratch, length, from, kp, n, to, yStride);
       }
     }
   }

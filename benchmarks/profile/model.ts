@@ -7,7 +7,7 @@ import { KERNELS } from "../../src/kernels/binaries.ts";
 import { Machine, createMemory } from "../../src/kernels/machine.ts";
 import { chooseKernels } from "../../src/kernels/variant.ts";
 import { configFromGguf } from "../../src/model/config-gguf.ts";
-import { type EngineOptions, fastestTernaryKernel, planEngine } from "../../src/model/engine.ts";
+import { type EngineOptions, fastestKernels, planEngine } from "../../src/model/engine.ts";
 import { loadWeights } from "../../src/model/loader.ts";
 import { GGUF_NAMING } from "../../src/model/naming-gguf.ts";
 import type { MemoryPlan } from "../../src/model/plan.ts";
@@ -41,7 +41,7 @@ export async function openProfiled(
   const { plan, tensors } = planEngine(
     { config, tensors: file.tensors, naming: GGUF_NAMING, platform },
     options,
-    fastestTernaryKernel(chosen),
+    fastestKernels(chosen),
   );
   const machine = await Machine.create(chosen.module, createMemory(plan.totalBytes, chosen.threads)),
     { kernels, memory } = machine;

@@ -112,6 +112,7 @@ export const LOAD_OPTION_TYPES = {
   context: { type: "string" },
   variant: { type: "string" },
   ternary: { type: "string" },
+  dots: { type: "string" },
   kv: { type: "string" },
 } as const satisfies Command["optionTypes"];
 
@@ -120,6 +121,7 @@ export const LOAD_OPTION_HELP: Command["optionHelp"] = [
   ["--context N", "most ids of prompt and reply together (default: what the model was trained for, at most 4096)"],
   ["--variant V", "simd or relaxed kernels (default: the fastest this machine runs; results are the same)"],
   ["--ternary K", "dot or tables: how ternary weights are multiplied (default: the faster here; results are the same)"],
+  ["--dots D", "fused or pairs: how products of bytes are added (default: the faster here; results are the same)"],
   ["--kv T", "f32 or q8: how keys and values are kept (default f32; q8 takes a quarter of the memory)"],
 ];
 
@@ -129,6 +131,7 @@ export function loadOptions(options: Options): LoadModelOptions {
     contextLength: options.integer("context", 1),
     variant: options.choice("variant", ["simd", "relaxed"]),
     ternaryKernel: options.choice("ternary", ["dot", "tables"]),
+    dots: options.choice("dots", ["fused", "pairs"]),
     kvType: options.choice("kv", ["f32", "q8"]),
   };
 }

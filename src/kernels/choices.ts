@@ -11,6 +11,12 @@
 export type TernaryKernel = "tables" | "dot";
 
 /**
+ * How products of bytes are added. `fused`: four by one instruction of the CPU. `pairs`: two, in 16 bits, which is
+ * faster on x86 without that instruction (AMD before Zen 5, Intel before the 12th generation). Both give the same bits.
+ */
+export type DotProducts = "fused" | "pairs";
+
+/**
  * How activations meet 1-bit weights. `token`: int8 with one scale per token, part of the model (BitNet-trained
  * families, W1.58A8). `block`: a finer scale for every 64 or 128 values (families trained with float activations).
  */

@@ -10,7 +10,7 @@ export interface KernelExports {
   work(control: number, thread: number, job: number): void;
   heapBase(): number;
   selfTest(scratch: number): number;
-  hasFusedDot(scratch: number): number;
+  dotKind(scratch: number): number;
 
   decodeTernaryRow(type: number, src: number, k: number, codes: number, scales: number): number;
   decodePackedRow(src: number, row: number, rows: number, k: number, codes: number): number;

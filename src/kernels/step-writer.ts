@@ -16,6 +16,8 @@ export interface StepOptions {
   readonly ownRow?: boolean;
   /** With one row, each thread reads the copy it made. */
   readonly ownInput?: boolean;
+  /** Add products of bytes in pairs of 16 bits. */
+  readonly pairDots?: boolean;
 }
 
 const BARRIER_FLAGS = { true: abi.FLAG_BARRIER, batch: abi.FLAG_BARRIER_BATCH, false: 0 } as const;
@@ -61,7 +63,8 @@ function fieldOf(step: string, field: string, value: number): number {
   return value;
 }
 
-function flagsOf({ barrier = true, headRows = false, ownRow = false, ownInput = false }: StepOptions): number {
+function flagsOf({ barrier = true, headRows, ownRow, ownInput, pairDots }: StepOptions): number {
   const own = (ownRow ? abi.FLAG_OWN_ROW : 0) | (ownInput ? abi.FLAG_OWN_INPUT : 0);
-  return BARRIER_FLAGS[`${barrier}`] | (headRows ? abi.FLAG_HEAD_ROWS : 0) | own;
+  const kinds = (headRows ? abi.FLAG_HEAD_ROWS : 0) | (pairDots ? abi.FLAG_PAIR_DOTS : 0);
+  return BARRIER_FLAGS[`${barrier}`] | kinds | own;
 }

@@ -6,10 +6,11 @@
  *
  * @module
  */
-import { MODULE_RESERVED_BYTES } from "../../assembly/abi.ts";
+import { DOT_FUSED, DOT_PAIRS, MODULE_RESERVED_BYTES } from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import { WASM_PAGE_BYTES } from "../core/limits.ts";
 import { isRefusedMemory } from "../core/refused-memory.ts";
+import type { DotProducts } from "./choices.ts";
 import type { KernelExports } from "./exports.ts";
 import { createMemory, instantiateKernels } from "./machine.ts";
 
@@ -31,9 +32,14 @@ export interface ChosenKernels {
   readonly module: WebAssembly.Module;
   /** Built for threads: its memory must be shared. */
   readonly threads: boolean;
-  /** The engine computes a dot product of bytes in one instruction. */
-  readonly fusedDot: boolean;
+  /** What this engine's dot products of bytes become; undefined: neither. */
+  readonly dots: DotProducts | undefined;
 }
+
+const DOT_KINDS: ReadonlyMap<number, DotProducts> = new Map([
+  [DOT_FUSED, "fused"],
+  [DOT_PAIRS, "pairs"],
+]);
 
 /**
  * Compiles the wanted build, or the best one this engine runs correctly.
@@ -52,7 +58,7 @@ export async function chooseKernels(
     const memory = createMemory(MODULE_RESERVED_BYTES + WASM_PAGE_BYTES, threads),
       kernels = await allowed(() => instantiateKernels(module, memory));
     if (passesSelfTest(kernels))
-      return { variant, module, threads, fusedDot: kernels.hasFusedDot(MODULE_RESERVED_BYTES) !== 0 };
+      return { variant, module, threads, dots: DOT_KINDS.get(kernels.dotKind(MODULE_RESERVED_BYTES)) };
     if (wanted)
       fail(
         "engine/self-test-failed",

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AbortState } from "../core/errors.ts";
-import type { TernaryKernel } from "../kernels/choices.ts";
+import type { DotProducts, TernaryKernel } from "../kernels/choices.ts";
 import type { Numeric } from "../kernels/numeric.ts";
 import type { Variant } from "../kernels/variant.ts";
 import type { ModelConfig } from "./config.ts";
@@ -35,6 +35,8 @@ export interface RunningEngine {
   readonly variant: Variant;
   /** How ternary weights are multiplied. */
   readonly ternaryKernel: TernaryKernel;
+  /** How products of bytes are added. */
+  readonly dots: DotProducts;
   /** Threads, the caller's own among them. */
   readonly threads: number;
   /** Why one thread runs where more were wanted and none was asked for by number. */

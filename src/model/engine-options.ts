@@ -6,7 +6,7 @@
 import { THREADS_MAX } from "../core/limits.ts";
 import { FUNCTION, type OptionTable, SIGNAL, number, oneOf, whole } from "../core/options.ts";
 import type { Variant } from "../kernels/variant.ts";
-import type { ActivationMode, KvType, TernaryKernel } from "../kernels/choices.ts";
+import type { ActivationMode, DotProducts, KvType, TernaryKernel } from "../kernels/choices.ts";
 
 /** Bytes of weights that are loaded, of all. */
 export interface LoadProgress {
@@ -44,10 +44,11 @@ export interface EngineOptions extends LoadOptions {
   /** What to do with 16- and 32-bit embeddings and heads. Default "auto": 8 bits above 64 MB. */
   readonly dense?: DensePolicy;
   /**
-   * How ternary weights are multiplied. Default: "dot" where dot products of bytes are one instruction, else "tables".
-   * The same bits.
+   * How ternary weights are multiplied. Default: "dot" on x86 with relaxed SIMD, else "tables". The same bits.
    */
   readonly ternaryKernel?: TernaryKernel;
+  /** How products of bytes are added. Default: what this CPU computes fastest. The same bits. */
+  readonly dots?: DotProducts;
   /** Overrides how activations meet 1-bit weights; by default the model's family decides. */
   readonly activationMode?: ActivationMode;
   /** Refuse a model that needs more. Default: what the platform has free, at most 4 GiB. */
@@ -62,6 +63,7 @@ export const ENGINE_OPTIONS: OptionTable<EngineOptions> = {
   kvType: oneOf("f32", "q8"),
   dense: oneOf("auto", "keep", "q8"),
   ternaryKernel: oneOf("tables", "dot"),
+  dots: oneOf("fused", "pairs"),
   activationMode: oneOf("token", "block"),
   memoryLimitBytes: number({ above: 0, max: Infinity }),
   signal: SIGNAL,

@@ -10,7 +10,7 @@ import { type Breather, createBreather } from "../core/event-loop.ts";
 import { CONTEXT_LENGTH_DEFAULT, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import type { Platform } from "../core/platform.ts";
 import type { TensorInfo } from "../files/gguf.ts";
-import type { TernaryKernel } from "../kernels/choices.ts";
+import type { DotProducts, TernaryKernel } from "../kernels/choices.ts";
 import { padToTiles } from "../kernels/layouts.ts";
 import { Machine, createMemory } from "../kernels/machine.ts";
 import { type Numeric, createNumeric } from "../kernels/numeric.ts";
@@ -38,18 +38,19 @@ export interface EngineParts {
 }
 
 /**
- * Plans without loading. `planWith`: {@link planMemory}, which refuses, or one that does not. `ternaryKernel` applies
- * if the options name none. @throws as {@link createEngine}
+ * Plans without loading. `planWith`: {@link planMemory}, which refuses, or one that does not. `fastest` applies where
+ * the options name nothing. @throws as {@link createEngine}
  */
 export function planEngine(
   { config, tensors, naming, platform }: Omit<EngineParts, "binaries">,
   options: EngineOptions,
-  ternaryKernel: TernaryKernel,
+  fastest: FastestKernels,
   planWith = planMemory,
 ): { plan: MemoryPlan; tensors: ModelTensors } {
   const found = findTensors(config, tensors, naming);
   const plan = planWith(config, found, {
-    ternaryKernel: options.ternaryKernel ?? ternaryKernel,
+    ternaryKernel: options.ternaryKernel ?? fastest.ternaryKernel,
+    dots: options.dots ?? fastest.dots,
     activationMode: options.activationMode ?? config.activationMode,
     dense: options.dense ?? "auto",
     kvType: options.kvType ?? "f32",
@@ -68,7 +69,7 @@ export async function createEngine(parts: EngineParts, options: EngineOptions = 
   const { config, platform } = parts,
     nThreads = threadsOf(platform, options);
   const chosen = await chooseKernels(parts.binaries, nThreads > 1, options.variant);
-  const { plan, tensors } = planEngine(parts, options, fastestTernaryKernel(chosen));
+  const { plan, tensors } = planEngine(parts, options, fastestKernels(chosen));
   throwIfAborted(options.signal);
   const machine = await Machine.create(chosen.module, createMemory(plan.totalBytes, chosen.threads)),
     { kernels, memory } = machine;
@@ -81,6 +82,7 @@ export async function createEngine(parts: EngineParts, options: EngineOptions = 
     const engine = {
       variant: chosen.variant,
       ternaryKernel: plan.options.ternaryKernel,
+      dots: plan.options.dots,
       threads: machine.nThreads,
       ...(options.threads === undefined && reason !== undefined ? { reason } : {}),
     };
@@ -91,12 +93,19 @@ export async function createEngine(parts: EngineParts, options: EngineOptions = 
   }
 }
 
+/** The kernels that suit an engine. */
+export interface FastestKernels {
+  readonly ternaryKernel: TernaryKernel;
+  readonly dots: DotProducts;
+}
+
 /**
  * A token of 2B4T takes 75 ms with fused dot products and 91 with tables, a token of its prompt 29 and 42 (Sapphire
- * Rapids, Node 24, one thread).
+ * Rapids, Node 24, one thread). On x86 without fused ones it takes 68 ms with pairs and 121 with tables, a token of its
+ * prompt 32 and 45 (Zen 4).
  */
-export function fastestTernaryKernel({ fusedDot }: Pick<ChosenKernels, "fusedDot">): TernaryKernel {
-  return fusedDot ? "dot" : "tables";
+export function fastestKernels({ dots }: Pick<ChosenKernels, "dots">): FastestKernels {
+  return { ternaryKernel: dots === undefined ? "tables" : "dot", dots: dots ?? "fused" };
 }
 
 /**

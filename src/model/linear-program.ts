@@ -147,7 +147,7 @@ export class LinearWriter {
         rows: matrix.rows,
         k: size.kp,
       },
-      { ...options, ownInput: preparation?.isOwn ?? input.isOwn },
+      { ...options, ownInput: preparation?.isOwn ?? input.isOwn, pairDots: this.plan.options.dots === "pairs" },
     );
   }
 

@@ -15,7 +15,7 @@ import { WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import { MACHINE_BYTES } from "../kernels/machine.ts";
 import { RANDOM_STATE_BYTES } from "../kernels/numeric.ts";
 import { attendScratchBytes, kvCacheBytes } from "../kernels/attention-cache.ts";
-import type { KvType } from "../kernels/choices.ts";
+import type { DotProducts, KvType } from "../kernels/choices.ts";
 import { type Layout, type MatrixSize, matrixSize, padToTiles, roundUp } from "../kernels/layouts.ts";
 import { type Preparation, type PreparedRows, placePreparedRows } from "../kernels/preparations.ts";
 import { type LayoutChoice, chooseLayout } from "./choose-layout.ts";
@@ -26,6 +26,7 @@ export interface PlanOptions extends LayoutChoice {
   readonly contextLength: number;
   readonly nThreads: number;
   readonly kvType: KvType;
+  readonly dots: DotProducts;
   /** Refuse above this many bytes; the engine's ceiling is 4 GiB in any case. */
   readonly memoryLimitBytes: number;
 }

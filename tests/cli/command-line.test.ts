@@ -174,7 +174,7 @@ describe("onebit run", () => {
       "generateMs",
     ]);
     assert.deepEqual(Object.keys(result.memory as object), ["wasmBytes", "weightBytes", "kvBytes"]);
-    assert.deepEqual(Object.keys(result.engine as object), ["variant", "ternaryKernel", "threads"]);
+    assert.deepEqual(Object.keys(result.engine as object), ["variant", "ternaryKernel", "dots", "threads"]);
     assert.equal((result.ids as number[]).length, 5);
     assert.equal(result.stopReason, "length");
     assert.equal((result.engine as { threads: number }).threads, 1);

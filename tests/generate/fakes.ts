@@ -95,7 +95,7 @@ export function fakeEngine(
     vocabSize,
     memory: { wasmBytes: 3, weightBytes: 2, kvBytes: 1 },
     warnings: [],
-    engine: { variant: "simd", ternaryKernel: "tables", threads: 1 },
+    engine: { variant: "simd", ternaryKernel: "tables", dots: "fused", threads: 1 },
     numeric,
     calls: [],
     closed: false,

@@ -150,6 +150,7 @@ describe("wrong options are refused before a file's weights are read", () => {
     ...["lookup", null].map(
       (kind) => [`ternaryKernel ${kind}`, { ternaryKernel: kind }, /ternaryKernel: wanted "tables" or "dot"/] as const,
     ),
+    ...["sdot", null].map((kind) => [`dots ${kind}`, { dots: kind }, /dots: wanted "fused" or "pairs"/] as const),
     ...["q4", true, null].map(
       (kind) => [`dense ${kind}`, { dense: kind }, /dense: wanted "auto", "keep" or "q8"/] as const,
     ),

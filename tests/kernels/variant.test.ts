@@ -17,7 +17,7 @@ async function moduleWith(heapBase: number, selfTest: string): Promise<Uint8Arra
   const { parseWat } = await wabt();
   const text = `(module (import "env" "memory" (memory 1))
     (func (export "heapBase") (result i32) i32.const ${heapBase})
-    (func (export "hasFusedDot") (param i32) (result i32) i32.const 0)
+    (func (export "dotKind") (param i32) (result i32) i32.const 0)
     (func (export "selfTest") (param i32) (result i32) ${selfTest}))`;
   return new Uint8Array(parseWat("test.wat", text).toBinary({}).buffer);
 }

@@ -76,7 +76,8 @@ for (const variant of VARIANTS) {
           );
         }
         const last = await ggufBytes(shape, { architecture: "bitnet-b1.58", body: TYPES[multiple].at(-1) });
-        assertSameBits(await logitsOf(last, { variant, ternaryKernel: "dot" }), wanted, "dot products");
+        for (const dots of ["fused", "pairs"] as const)
+          assertSameBits(await logitsOf(last, { variant, ternaryKernel: "dot", dots }), wanted, `${dots} dot products`);
       });
     }
 

@@ -53,6 +53,10 @@ const CASES: Readonly<Record<string, Case>> = {
   Q4_0: { choices: { architecture: "llama", body: "Q4_0", tables: "Q4_0" } },
   Q4_K: { choices: { architecture: "llama", body: "Q4_K", tables: "Q4_K" } },
   Q6_K: { choices: { architecture: "llama", body: "Q6_K", tables: "Q6_K" } },
+  "Q6_K by pairs of products": {
+    choices: { architecture: "llama", body: "Q6_K", tables: "Q6_K" },
+    options: { dots: "pairs" },
+  },
   "ternary by tables": {
     choices: { architecture: "bitnet", body: "TQ2_0" },
     options: { ternaryKernel: "tables" },
@@ -63,6 +67,11 @@ const CASES: Readonly<Record<string, Case>> = {
     options: { ternaryKernel: "dot" },
     shape: { subNorms: true, nFf: 4352 },
   },
+  "ternary by pairs of products": {
+    choices: { architecture: "bitnet", body: "TQ2_0" },
+    options: { ternaryKernel: "dot", dots: "pairs" },
+    shape: { subNorms: true, nFf: 4352 },
+  },
   "ternary blocks by tables": {
     choices: { architecture: "bitnet", body: "TQ2_0" },
     options: { ternaryKernel: "tables" },
@@ -71,6 +80,11 @@ const CASES: Readonly<Record<string, Case>> = {
   "ternary blocks by dot products": {
     choices: { architecture: "bitnet", body: "TQ2_0" },
     options: { ternaryKernel: "dot" },
+    shape: { subNorms: true, scales: "blocks" },
+  },
+  "ternary blocks by pairs of products": {
+    choices: { architecture: "bitnet", body: "TQ2_0" },
+    options: { ternaryKernel: "dot", dots: "pairs" },
     shape: { subNorms: true, scales: "blocks" },
   },
   "ternary blocks, activations in blocks": {
@@ -147,7 +161,14 @@ test("the cases have every layout", async () => {
     assert.ok(file.format === "gguf");
     const config = configFromGguf(file.metadata, file.tensors),
       parts = { config, tensors: file.tensors, naming: GGUF_NAMING, platform: nodePlatform() };
-    const { plan } = planEngine(parts, { ...options, contextLength: 64 }, "tables");
+    const { plan } = planEngine(
+      parts,
+      { ...options, contextLength: 64 },
+      {
+        ternaryKernel: "tables",
+        dots: "fused",
+      },
+    );
     // One scale a matrix is found out when the weights are read.
     const twin = ({ uniformTwin }: Layout) => (shape?.scales === "blocks" ? undefined : uniformTwin);
     for (const { layout } of plan.matrices.values()) found.add((twin(layout) ?? layout).id);

@@ -71,17 +71,22 @@ for (const [name, { shape, choices }] of Object.entries(MODELS)) {
       for (const threads of [1, 2, 3, 5]) {
         test(`${variant}, ${threads} thread${threads > 1 ? "s" : ""}: whole, one by one, in uneven pieces`, () =>
           using(open({ variant, threads }), async (engine) => {
-            assert.deepEqual(engine.engine, { variant, threads, ternaryKernel: engine.engine.ternaryKernel });
+            const { ternaryKernel, dots } = engine.engine;
+            assert.deepEqual(engine.engine, { variant, threads, ternaryKernel, dots });
             for (const pieces of [[IDS.length], [1], [33, 1, 3], [2, 5, 7]]) {
               assertSameBits(await allLogits(engine, pieces), wanted, `pieces of ${pieces.join(", ")}`);
             }
           }));
       }
 
-      for (const ternaryKernel of ["dot", "tables"] as const) {
-        test(`${variant}: ternary weights by ${ternaryKernel}`, async () => {
+      for (const [ternaryKernel, dots] of [
+        ["dot", "fused"],
+        ["dot", "pairs"],
+        ["tables", "fused"],
+      ] as const) {
+        test(`${variant}: ternary weights by ${ternaryKernel}, ${dots} products`, async () => {
           for (const threads of [1, 3]) {
-            const found = await using(open({ variant, threads, ternaryKernel }), (engine) =>
+            const found = await using(open({ variant, threads, ternaryKernel, dots }), (engine) =>
               allLogits(engine, [33, 1, 3]),
             );
             assertSameBits(found, wanted, `${threads} threads`);

@@ -104,7 +104,7 @@ function describe(
     `load      ${(result.loadMs / 1000).toFixed(2)} s, ${formatBytes(memory.wasmBytes)} of memory`,
     `prompt    ${result.promptTokensPerSecond.toFixed(1)} tokens/s (${result.prompt} tokens)`,
     `generate  ${result.tokensPerSecond.toFixed(1)} tokens/s (${result.tokens} tokens)`,
-    `kernels   ${engine.variant}, ternary by ${engine.ternaryKernel}, ${engine.threads} ` +
+    `kernels   ${engine.variant}, ternary by ${engine.ternaryKernel}, ${engine.dots} dots, ${engine.threads} ` +
       `thread${engine.threads === 1 ? "" : "s"}`,
     "",
   ].join("\n");
