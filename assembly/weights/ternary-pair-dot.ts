@@ -9,8 +9,8 @@
  *   sums of 4 b and 4 d:  the same times 4, divided in the end: every one is a multiple of 4
  *
  * One shift for four codes. The sums of 4 b and 4 d have room for 16 pairs (16 · 2032 = 32,512), so after 8 steps both
- * are widened to 32 bits. 56 cycles for 1,000 products by llvm-mca (Zen 4), 84 (Skylake), where dotI8 takes 106 and 162
- * and tables 42 and 55; but tables reach 28 to 38 GMAC/s from memory (Zen 4), these dots 55.
+ * are widened to 32 bits. The loop takes 51 cycles for 1,000 products by llvm-mca (Zen 4), 77 (Skylake), where dotI8
+ * takes 106 and 162 and tables 42 and 55; but tables reach 28 to 38 GMAC/s from memory (Zen 4), these dots 55.
  */
 import { PANEL_WEIGHTS } from "../abi";
 import { dotPairs, sumLanes4 } from "../simd";
