@@ -188,8 +188,8 @@ function dotOne(u: v128, q: usize): v128 {
 }
 
 /**
- * sumLanes4 of the blockSums of four rows by dotPairs: 139 cycles for 1,000 products by llvm-mca (Zen 4), 206 (Skylake),
- * where dotI8 takes 224 and 322.
+ * sumLanes4 of the blockSums of four rows by dotPairs: 139 cycles for 1,000 products by llvm-mca (Zen 4), 206
+ * (Skylake), where dotI8 takes 224 and 322.
  */
 function pairSums4(w0: usize, w1: usize, w2: usize, w3: usize, q: usize): v128 {
   const top = v128.load(TOP);
