@@ -25,9 +25,10 @@ if (!name || !existsSync(entry)) {
   console.error(`usage: node benchmarks/run.mjs NAME [arguments]; NAME is one of: ${names.join(", ")}`);
   process.exit(2);
 }
-// These need dist/. Writing a synthetic model or a chart needs no kernel, and must work while kernels change.
+// These need dist/. Writing a synthetic model or a chart needs no kernel, and must work while kernels change; cycles
+// compiles its own.
 if (["all", "decode", "workers", "visitors"].includes(name)) await ensureBundles();
-else if (!["synthetic", "loss-curves"].includes(name)) await ensureKernels();
+else if (!["synthetic", "loss-curves", "cycles"].includes(name)) await ensureKernels();
 const outdir = join(here, "..", "build", "benchmarks"),
   outfile = join(outdir, `${name}.js`);
 // Split, as dist/ and the tests are: in a single file, esbuild would import the default model by copying each of its
