@@ -24,7 +24,15 @@ import { Context } from "./generate/context.ts";
 import { EMBED_OPTIONS, pool } from "./generate/embed.ts";
 import type { EmbedOptions, Pooling } from "./generate/embed.ts";
 import { Generation, type GenerationRequest } from "./generate/generate.ts";
-import { GENERATE_MEANINGS, GENERATE_OPTIONS, ID_LIST, TEXT_OR_IDS, checkIds } from "./generate/options.ts";
+import type { FitOptions } from "./generate/fit-chat.ts";
+import {
+  GENERATE_MEANINGS,
+  GENERATE_OPTIONS,
+  ID_LIST,
+  MAX_TOKENS_DEFAULT,
+  TEXT_OR_IDS,
+  checkIds,
+} from "./generate/options.ts";
 import type { GenerateOptions } from "./generate/options.ts";
 import { PERPLEXITY_OPTIONS, measurePerplexity } from "./generate/perplexity.ts";
 import type { Perplexity, PerplexityOptions } from "./generate/perplexity.ts";
@@ -188,10 +196,10 @@ export class Model implements AnyModel {
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
     return this.#start(() => {
       const checked = checkOptions("chat", options, CHAT_OPTIONS, { meanings: GENERATE_MEANINGS });
-      const request = (renderChat: ChatRenderer): GenerationRequest => ({
-        options: checked,
-        promptIds: renderChat(messages, checked, this.tokenizer, this.config).ids,
-      });
+      const request = (renderChat: ChatRenderer): GenerationRequest => {
+        const { ids, shrinking } = renderChat(messages, checked, this.tokenizer, this.config, this.#fitOf(checked));
+        return { options: checked, promptIds: ids, shrinking };
+      };
       return this.#renderer === undefined ? loadChatRenderer().then(request) : request(this.#renderer);
     });
   }
@@ -215,7 +223,14 @@ export class Model implements AnyModel {
     const renderChat =
       this.#renderer ??
       fail("engine/part-missing", "this Model lacks the renderer of chat templates: make models with load");
-    return withMemoryNow(CODE, "a chat prompt", () => renderChat(messages, checked, tokenizer, this.config));
+    const { ids, parts } = withMemoryNow(CODE, "a chat prompt", () =>
+      renderChat(messages, checked, tokenizer, this.config, this.#fitOf(checked)),
+    );
+    return { ids, parts };
+  }
+
+  #fitOf({ maxTokens = MAX_TOKENS_DEFAULT }: ChatOptions): FitOptions {
+    return { contextLength: this.contextLength, maxTokens };
   }
 
   /** Names that the option `chatTemplate` knows: of templates in the model's file, and of families. */

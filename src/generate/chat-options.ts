@@ -4,7 +4,7 @@
  * @module
  */
 import { fail, shown } from "../core/errors.ts";
-import { BOOLEAN, OBJECT, type Kind, type OptionTable, TEXT, check, kind, list } from "../core/options.ts";
+import { BOOLEAN, OBJECT, type Kind, type OptionTable, TEXT, check, kind, list, oneOf } from "../core/options.ts";
 
 /** A piece of a message's content. Other kinds than text are refused by name: no model here sees or hears. */
 export interface TextContentPart {
@@ -45,6 +45,12 @@ export interface ChatPromptOptions {
   addGenerationPrompt?: boolean;
   /** End within the last message, so that the reply goes on with it. Default false. */
   continueFinalMessage?: boolean;
+  /**
+   * When messages and reply do not fit the context. `stop`, the default: a longer prompt is refused, and a reply ends
+   * where the context does. `drop-oldest`: the oldest turns are left out, also while the reply is written; system
+   * messages at the beginning and the last turn stay.
+   */
+  onFull?: "stop" | "drop-oldest";
   /** Further variables of the template, such as `{ enable_thinking: false }`. */
   templateVariables?: Readonly<Record<string, unknown>>;
   /** What the template's clock says; default now. */
@@ -57,6 +63,7 @@ export const CHAT_PROMPT_OPTIONS: OptionTable<ChatPromptOptions> = {
   documents: list("a list of documents", OBJECT),
   addGenerationPrompt: BOOLEAN,
   continueFinalMessage: BOOLEAN,
+  onFull: oneOf("stop", "drop-oldest"),
   templateVariables: OBJECT,
   now: kind<Date>("a valid Date", (date) => date instanceof Date && !Number.isNaN(date.getTime())),
 };

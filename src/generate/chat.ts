@@ -12,12 +12,23 @@ import type { TextPart, Tokenizer } from "../tokenizer/tokenizer.ts";
 import { checkChatOptions, checkMessages } from "./chat-options.ts";
 import type { ChatMessage, ChatPromptOptions } from "./chat-options.ts";
 import { chooseChatTemplate } from "./chat-templates.ts";
+import { FittedChat, type FitOptions, type ShrinkingPrompt } from "./fit-chat.ts";
 import { Template } from "./jinja/template.ts";
 import type { Rendering } from "./jinja/template.ts";
 
+/** A prompt's ids, and the rendered text in parts: `special` ones are the template's own. */
+export interface RenderedChat {
+  readonly ids: number[];
+  readonly parts: TextPart[];
+  /** With `onFull: "drop-oldest"`: makes the prompt shorter. */
+  readonly shrinking?: ShrinkingPrompt;
+}
+
+const UNBOUNDED: FitOptions = { contextLength: Infinity, maxTokens: 0 };
+
 /**
  * @param options checked by `CHAT_PROMPT_OPTIONS`
- * @returns the prompt's ids, and the rendered text in parts: `special` ones are the template's own
+ * @param fit what `onFull: "drop-oldest"` makes room for
  * @throws OnebitError `template/missing`, `template/syntax`, `template/raised`, `template/limit`, `option/invalid`
  */
 export function renderChat(
@@ -25,20 +36,25 @@ export function renderChat(
   options: ChatPromptOptions,
   tokenizer: Tokenizer,
   config: ModelConfig,
-): { ids: number[]; parts: TextPart[] } {
-  const messages = checkMessages(given);
+  fit: FitOptions = UNBOUNDED,
+): RenderedChat {
+  const all = checkMessages(given);
   checkChatOptions(options);
   const template = new Template(
     chooseChatTemplate(options.chatTemplate, tokenizer, config, (options.tools ?? []).length > 0),
   );
-  const text =
-    options.continueFinalMessage === true
-      ? renderUnfinished(template, messages, options, tokenizer)
-      : renderMessages(template, messages, options, tokenizer).text;
-  const parts = text.runs().map((run) => ({ text: run.text, special: !run.isInput }));
-  // Most templates print BOS themselves; add it for the others, never twice.
-  const ids = tokenizer.encodeParts(parts);
-  return { ids, parts };
+  const render = (messages: readonly ChatMessage[]): RenderedChat => {
+    const text =
+      options.continueFinalMessage === true
+        ? renderUnfinished(template, messages, options, tokenizer)
+        : renderMessages(template, messages, options, tokenizer).text;
+    const parts = text.runs().map((run) => ({ text: run.text, special: !run.isInput }));
+    // Most templates print BOS themselves; add it for the others, never twice.
+    return { ids: tokenizer.encodeParts(parts), parts };
+  };
+  if (options.onFull !== "drop-oldest") return render(all);
+  const shrinking = new FittedChat(all, render, fit);
+  return { ...shrinking.prompt, shrinking };
 }
 
 /**

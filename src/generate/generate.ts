@@ -8,6 +8,7 @@ import { typedRefusal } from "../core/refused-memory.ts";
 import type { Engine } from "../model/engine-interface.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Context } from "./context.ts";
+import type { ShrinkingPrompt } from "./fit-chat.ts";
 import { checkIds, checkSampling, MAX_TOKENS_DEFAULT } from "./options.ts";
 import type { GenerateOptions, Sampling } from "./options.ts";
 import { createSampler, logprobs } from "./sampler.ts";
@@ -59,6 +60,8 @@ export interface GenerationResult {
   readonly stopReason: StopReason;
   /** The seed that was used: give it again for the same ids. */
   readonly seed: number | bigint;
+  /** Messages of a chat that `onFull` left out. */
+  readonly droppedMessages: number;
   /** Counts and times. */
   readonly timings: Timings;
 }
@@ -142,6 +145,8 @@ export interface GenerationRequest {
   readonly promptIds: readonly number[];
   /** Checked by GENERATE_OPTIONS. */
   readonly options: GenerateOptions;
+  /** Makes room in a full context. */
+  readonly shrinking?: ShrinkingPrompt;
 }
 
 /** The options in the form the loop uses. */
@@ -162,6 +167,7 @@ interface Progress {
   readonly ids: number[];
   text: string;
   stopReason: StopReason;
+  shrinking: ShrinkingPrompt | undefined;
 }
 
 async function* runGeneration(
@@ -178,6 +184,7 @@ async function* runGeneration(
     ids: [],
     text: "",
     stopReason: "aborted",
+    shrinking: undefined,
   };
   let seed: number | bigint = 0;
   let failure: { error: unknown } | undefined;
@@ -190,8 +197,9 @@ async function* runGeneration(
   try {
     const prepared = prepare();
     // No await unless needed, so that calls take their turns in the order they were made.
-    const { promptIds, options } = prepared instanceof Promise ? await prepared : prepared,
+    const { promptIds, options, shrinking } = prepared instanceof Promise ? await prepared : prepared,
       plan = makePlan(parts, options);
+    progress.shrinking = shrinking;
     seed = plan.sampling.seed;
     progress.promptIds = promptIds;
     turn = parts.turns.open(options.signal);
@@ -226,7 +234,7 @@ async function* decode(
     progress.stopReason = "length";
     return;
   }
-  const history = [...progress.promptIds];
+  let history = [...progress.promptIds];
   const sampler = createSampler(plan.sampling, engine.numeric);
   const reader = createTextReader(parts.tokenizer, plan.stops);
   for (;;) {
@@ -238,7 +246,11 @@ async function* decode(
     progress.ids.push(id);
     const isEnd = plan.endIds.has(id);
     let text = isEnd ? "" : reader.push(id);
-    const reason = whyStop(isEnd, reader.stopped, progress.ids.length >= plan.maxTokens, context.isFull);
+    const isLength = progress.ids.length >= plan.maxTokens,
+      isOver = isEnd || reader.stopped || isLength;
+    const shorter = !isOver && context.isFull ? progress.shrinking?.shorten(progress.ids.length) : undefined;
+    if (shorter !== undefined) history = [...shorter, ...progress.ids];
+    const reason = whyStop(isEnd, reader.stopped, isLength, context.isFull && shorter === undefined);
     if (reason !== undefined) text += reader.end();
     progress.text += text;
     if (reason === undefined) {
@@ -247,7 +259,10 @@ async function* decode(
       yield { id, text, ...extra };
       const isUndisturbed = await turn.goOn();
       startMs = performance.now();
-      logits = isUndisturbed ? await context.append(id, turn) : await context.read(history, { signal: turn });
+      logits =
+        isUndisturbed && shorter === undefined
+          ? await context.append(id, turn)
+          : await context.read(history, { signal: turn });
       progress.generateMs += performance.now() - startMs;
       continue;
     }
@@ -323,7 +338,7 @@ function makePlan({ engine, tokenizer }: GenerationParts, options: GenerateOptio
 }
 
 function makeResult(progress: Progress, seed: number | bigint): GenerationResult {
-  const { promptIds, ids, text, stopReason, cachedTokens, promptMs, generateMs } = progress;
+  const { promptIds, ids, text, stopReason, shrinking, cachedTokens, promptMs, generateMs } = progress;
   const timings = { promptTokens: promptIds.length, cachedTokens, promptMs, tokens: ids.length, generateMs };
-  return { promptIds, ids, text, stopReason, seed, timings };
+  return { promptIds, ids, text, stopReason, seed, droppedMessages: shrinking?.droppedMessages ?? 0, timings };
 }

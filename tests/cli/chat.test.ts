@@ -121,16 +121,26 @@ describe("onebit chat", () => {
     assert.equal(await session.status, 0);
   });
 
-  test("reports a full context, and /reset starts over", async () => {
-    const session = start(parrot(3, 60));
-    session.stdin.write(`${"a".repeat(20)}\n`);
-    await session.seen("a", 3);
-    session.stdin.write("b\n");
-    await session.seen("model/context-full");
-    session.stdin.write("/reset\nc\n");
+  test("forgets the oldest messages when the context is full, and says so once", async () => {
+    const session = start(parrot(3, 100));
+    for (const letter of ["a", "b", "c"]) {
+      session.stdin.write(`${letter.repeat(20)}\n`);
+      await session.seen(letter, 3);
+    }
     session.stdin.end();
     assert.equal(await session.status, 0);
-    assert.equal(session.out(), "aaa\nccc\n");
+    assert.equal(session.out(), "aaa\nbbb\nccc\n");
+    assert.match(session.err(), /the oldest \d+ messages no longer fit the context: the model forgets them/);
+  });
+
+  test("reports a message that does not fit the context, and goes on", async () => {
+    const session = start(parrot(3, 60));
+    session.stdin.write(`${"a".repeat(60)}\n`);
+    await session.seen("model/context-full");
+    session.stdin.write("c\n");
+    session.stdin.end();
+    assert.equal(await session.status, 0);
+    assert.equal(session.out(), "ccc\n");
     assert.match(session.err(), /the context holds 60/);
   });
 

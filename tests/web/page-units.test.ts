@@ -3,14 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OnebitError } from "../../src/core/errors.ts";
 import { splitSentences } from "../../src/web/page/views/announcer.ts";
-import {
-  type Turn,
-  editedAt,
-  messagesOf,
-  nDroppable,
-  textOf,
-  withoutAnswer,
-} from "../../src/web/page/state/conversation.ts";
+import { type Turn, editedAt, messagesOf, textOf, withoutAnswer } from "../../src/web/page/state/conversation.ts";
 import { explain } from "../../src/web/page/views/explain.ts";
 import { formatBytes, formatDuration } from "../../src/web/page/views/format.ts";
 import { kernelFiles } from "../../src/web/page/kernel-files.ts";
@@ -30,15 +23,10 @@ describe("conversation", () => {
     assert.equal(textOf([]), "");
   });
 
-  test("as messages: instructions first, oldest questions dropped, the last one never", () => {
-    const contents = (nDropped: number, system = ""): string[] =>
-      messagesOf(turns, system, nDropped).map(({ content }) => String(content));
-    assert.deepEqual(contents(0, "be kind"), ["be kind", "a", "b\n", "c", "d"]);
-    assert.deepEqual(contents(0, "  "), ["a", "b\n", "c", "d"]);
-    assert.deepEqual(contents(1), ["c", "d"]);
-    assert.deepEqual(contents(9), ["c", "d"]);
-    assert.equal(nDroppable(turns), 1);
-    assert.equal(nDroppable([]), 0);
+  test("as messages: instructions first", () => {
+    const contents = (system: string): string[] => messagesOf(turns, system).map(({ content }) => String(content));
+    assert.deepEqual(contents("be kind"), ["be kind", "a", "b\n", "c", "d"]);
+    assert.deepEqual(contents("  "), ["a", "b\n", "c", "d"]);
   });
 
   test("an edit forgets what came after; another answer forgets the last one", () => {

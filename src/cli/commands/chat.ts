@@ -50,6 +50,7 @@ export const chat: Command = {
       ...samplingOptions(options),
       chatTemplate: readTemplate(options.text("chat-template")),
       templateVariables: options.flag("no-thinking") ? { enable_thinking: false } : undefined,
+      onFull: "drop-oldest",
     };
     await using model = await loadModel(context);
     const system = options.text("system");
@@ -136,8 +137,12 @@ async function answer(
   try {
     const generation = model.chat(messages, options);
     for await (const piece of generation) await terminal.modelText(piece.text);
-    const { text, stopReason } = await generation.result();
+    const { text, stopReason, droppedMessages } = await generation.result();
     await terminal.out("\n");
+    if (droppedMessages > 0) {
+      messages.splice(messages[0].role === "system" ? 1 : 0, droppedMessages);
+      terminal.err(`(the oldest ${droppedMessages} messages no longer fit the context: the model forgets them)\n`);
+    }
     if (stopReason === "context")
       terminal.err(`(the context of ${model.contextLength} tokens is full: /reset starts over)\n`);
     messages.push({ role: "assistant", content: text });

@@ -6,7 +6,7 @@
 import { OnebitError } from "../../../core/errors.ts";
 import type { GenerateOptions, GenerationResult, Piece } from "../../../index.ts";
 import type { WorkerGeneration, WorkerModel } from "../../worker-model.ts";
-import { type Style, type Turn, messagesOf, nDroppable, textOf } from "./conversation.ts";
+import { type Style, type Turn, messagesOf, textOf } from "./conversation.ts";
 import type { Settings } from "./settings.ts";
 
 export interface AnswerHooks {
@@ -37,15 +37,7 @@ export async function answer(
       model.generate(await continuedPrompt(model, textOf(turns), settings.maxTokens, hooks), options),
       hooks,
     );
-  for (let nDropped = 0; ; nDropped++) {
-    try {
-      return await stream(model.chat(messagesOf(turns, settings.system, nDropped), options), hooks);
-    } catch (error) {
-      const isTooLong = error instanceof OnebitError && error.code === "model/context-full";
-      if (!isTooLong || nDropped >= nDroppable(turns)) throw error;
-      if (nDropped === 0) hooks.onForgotten();
-    }
-  }
+  return await stream(model.chat(messagesOf(turns, settings.system), { ...options, onFull: "drop-oldest" }), hooks);
 }
 
 function generateOptions(
@@ -69,7 +61,7 @@ async function continuedPrompt(
   return ids.slice(-roomForPrompt);
 }
 
-async function stream(generation: WorkerGeneration, { onText }: AnswerHooks): Promise<Answer> {
+async function stream(generation: WorkerGeneration, { onText, onForgotten }: AnswerHooks): Promise<Answer> {
   const beginMs = performance.now();
   let firstTokenMs: number | undefined;
   for await (const piece of generation as AsyncIterable<Piece>) {
@@ -78,8 +70,10 @@ async function stream(generation: WorkerGeneration, { onText }: AnswerHooks): Pr
   }
   const {
     stopReason,
+    droppedMessages,
     timings: { tokens, generateMs },
   } = await generation.result();
+  if (droppedMessages > 0) onForgotten();
   return {
     stopReason,
     nTokens: tokens,

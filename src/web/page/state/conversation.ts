@@ -26,19 +26,12 @@ export function textOf(turns: readonly Turn[]): string {
 }
 
 /**
- * The messages of a chat, without the oldest `nDropped` questions and their answers; the last question always stays.
+ * The messages of a chat.
  * @param system instructions that come first; empty for none
  */
-export function messagesOf(turns: readonly Turn[], system: string, nDropped: number): ChatMessage[] {
-  const questions = turns.flatMap(({ role }, i) => (role === "user" ? [i] : []));
-  const first = questions[Math.min(nDropped, questions.length - 1)] ?? 0;
-  const messages: ChatMessage[] = turns.slice(first).map(({ role, text }) => ({ role, content: text }));
+export function messagesOf(turns: readonly Turn[], system: string): ChatMessage[] {
+  const messages: ChatMessage[] = turns.map(({ role, text }) => ({ role, content: text }));
   return system.trim() === "" ? messages : [{ role: "system", content: system }, ...messages];
-}
-
-/** How many questions {@link messagesOf} can drop. */
-export function nDroppable(turns: readonly Turn[]): number {
-  return Math.max(0, turns.filter(({ role }) => role === "user").length - 1);
 }
 
 /** The conversation up to turn `index`, with its text replaced. Later turns answered the old one. */
