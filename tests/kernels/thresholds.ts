@@ -110,6 +110,12 @@ export const THRESHOLDS: readonly Threshold[] = [
   },
   { file: "assembly/weights/ternary-dot.ts", limit: "STREAMS", axis: "outputs", branch: "eight distant rows at once" },
   {
+    file: "assembly/weights/ternary-dot.ts",
+    limit: "PAIR_STREAMS",
+    axis: "outputs",
+    branch: "four distant rows at once, of products by pairs",
+  },
+  {
     file: "assembly/weights/q8-0.ts",
     limit: "STREAMS",
     axis: "outputs",
