@@ -73,17 +73,19 @@ export function ropeTable(freq: usize, nHalf: i32, position: i32, mscale: f32, c
 
 /** Turns the pairs (x[2i], x[2i+1]) of the first nRot values of heads [headBegin, headEnd) of n tokens. */
 export function ropeAdjacent(step: RopeStep, n: i32, headBegin: i32, headEnd: i32): void {
-  const nHalf = step.nRot / 2;
+  const nHalf = step.nRot / 2,
+    headBytes = (<usize>step.headDim) << 2,
+    begin = step.x + <usize>headBegin * headBytes,
+    end = step.x + <usize>headEnd * headBytes;
   for (let token = 0; token < n; token++) {
-    const angles = (<usize>token * nHalf) << 2;
-    for (let head = headBegin; head < headEnd; head++) {
-      turnAdjacent(headOf(step, token, head), step.cos + angles, step.sin + angles, nHalf);
+    const row = (<usize>token * step.xStride) << 2,
+      angles = (<usize>token * nHalf) << 2,
+      cos = step.cos + angles,
+      sin = step.sin + angles;
+    for (let head = begin + row; head < end + row; head += headBytes) {
+      turnAdjacent(head, cos, sin, nHalf);
     }
   }
-}
-
-function headOf(step: RopeStep, token: i32, head: i32): usize {
-  return step.x + ((<usize>token * step.xStride + head * step.headDim) << 2);
 }
 
 function turnAdjacent(x: usize, cos: usize, sin: usize, nHalf: i32): void {
@@ -100,11 +102,17 @@ function turnAdjacent(x: usize, cos: usize, sin: usize, nHalf: i32): void {
 
 /** Turns the pairs (x[i], x[i + nRot/2]) of the first nRot values of heads [headBegin, headEnd) of n tokens. */
 export function ropeHalf(step: RopeStep, n: i32, headBegin: i32, headEnd: i32): void {
-  const nHalf = step.nRot / 2;
+  const nHalf = step.nRot / 2,
+    headBytes = (<usize>step.headDim) << 2,
+    begin = step.x + <usize>headBegin * headBytes,
+    end = step.x + <usize>headEnd * headBytes;
   for (let token = 0; token < n; token++) {
-    const angles = (<usize>token * nHalf) << 2;
-    for (let head = headBegin; head < headEnd; head++) {
-      turnHalf(headOf(step, token, head), step.cos + angles, step.sin + angles, nHalf);
+    const row = (<usize>token * step.xStride) << 2,
+      angles = (<usize>token * nHalf) << 2,
+      cos = step.cos + angles,
+      sin = step.sin + angles;
+    for (let head = begin + row; head < end + row; head += headBytes) {
+      turnHalf(head, cos, sin, nHalf);
     }
   }
 }
