@@ -101,8 +101,8 @@ export interface FastestKernels {
 
 /**
  * A token of 2B4T takes 75 ms with fused dot products and 91 with tables, a token of its prompt 29 and 42 (Sapphire
- * Rapids, Node 24, one thread). On x86 without fused ones it takes 68 ms with pairs and 121 with tables, a token of its
- * prompt 32 and 45 (Zen 4).
+ * Rapids, Node 24, one thread). On x86 without fused ones it takes 76 ms with pairs and 104 with tables, a token of its
+ * prompt 29 and 44 (Zen 4).
  */
 export function fastestKernels({ dots }: Pick<ChosenKernels, "dots">): FastestKernels {
   return { ternaryKernel: dots === undefined ? "tables" : "dot", dots: dots ?? "fused" };
