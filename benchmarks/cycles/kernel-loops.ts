@@ -6,7 +6,6 @@ export const KINDS = {
   lookups: /^vpshufb/,
   byteDots: /^(?:vpmaddubsw|vpdpbusd)/,
   pairDots: /^vpmaddwd/,
-  floatProducts: /^vmulps/,
 } as const;
 
 export interface KernelLoop {

@@ -20,7 +20,7 @@ export interface Instruction {
 /** Instructions by function, as optimised code: `weights/q6-k/addBlocks`. */
 export type MachineCode = ReadonlyMap<string, readonly Instruction[]>;
 
-const COMPILE = "new WebAssembly.Module(require('node:fs').readFileSync(process.argv[1]))";
+const COMPILE = "new WebAssembly.Module(require('node:fs').readFileSync(process.argv[2]))";
 const OUTPUT_BYTES_MAX = 1e9;
 
 /** Compiles a build of the kernels with names, and lets `node` print what V8 makes of it. */
@@ -32,7 +32,7 @@ export function machineCodeOf(variant: string, node: string): MachineCode {
     const args = [asc, "assembly/index.ts", "--config", "asconfig.json", "--target", variant, "--debug"];
     execFileSync(process.execPath, [...args, "--outFile", wasm], { stdio: ["ignore", "ignore", "pipe"] });
     const script = join(folder, "compile.cjs");
-    writeFileSync(script, COMPILE.replace("argv[1]", "argv[2]"));
+    writeFileSync(script, COMPILE);
     const flags = ["--no-liftoff", "--no-wasm-lazy-compilation", "--print-wasm-code"];
     return parse(
       execFileSync(node, [...flags, script, wasm], { encoding: "latin1", maxBuffer: OUTPUT_BYTES_MAX, stdio: "pipe" }),

@@ -24,8 +24,6 @@ export interface RenderedChat {
   readonly shrinking?: ShrinkingPrompt;
 }
 
-const UNBOUNDED: FitOptions = { contextLength: Infinity, maxTokens: 0 };
-
 /**
  * @param options checked by `CHAT_PROMPT_OPTIONS`
  * @param fit what `onFull: "drop-oldest"` makes room for
@@ -36,7 +34,7 @@ export function renderChat(
   options: ChatPromptOptions,
   tokenizer: Tokenizer,
   config: ModelConfig,
-  fit: FitOptions = UNBOUNDED,
+  fit: FitOptions,
 ): RenderedChat {
   const all = checkMessages(given);
   checkChatOptions(options);

@@ -11,8 +11,8 @@
 export type TernaryKernel = "tables" | "dot";
 
 /**
- * How products of bytes are added. `fused`: four by one instruction of the CPU. `pairs`: two, in 16 bits, which is
- * faster on x86 without that instruction (AMD before Zen 5, Intel before the 12th generation). Both give the same bits.
+ * How products of bytes are added. `fused`: four at a time, by one instruction where the CPU has it. `pairs`: two, in
+ * 16 bits, which is faster on x86 without it (AMD before Zen 5, Intel before the 12th generation). The same bits.
  */
 export type DotProducts = "fused" | "pairs";
 

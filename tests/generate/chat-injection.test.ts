@@ -7,6 +7,8 @@ import type { ModelConfig } from "../../src/model/config.ts";
 import { bytesOf, END_OF_TURN, fakeTokenizer } from "./fakes.ts";
 
 const CONFIG = { architecture: "llama", name: "fake" } as ModelConfig;
+/** More than any prompt here takes. */
+const ROOM = { contextLength: 4096, maxTokens: 512 };
 const START = 259;
 
 describe("what people write is never a special token", () => {
@@ -14,7 +16,7 @@ describe("what people write is never a special token", () => {
 
   /** Special ids of a prompt, in order. */
   const specials = (messages: readonly ChatMessage[], options: ChatPromptOptions): number[] =>
-    renderChat(messages, options, fakeTokenizer({ addBos: false }), CONFIG).ids.filter((id) => id >= 256);
+    renderChat(messages, options, fakeTokenizer({ addBos: false }), CONFIG, ROOM).ids.filter((id) => id >= 256);
 
   test("in contents", () => {
     const harmless = specials([{ role: "user", content: "x" }], { chatTemplate: "chatml" });
@@ -25,6 +27,7 @@ describe("what people write is never a special token", () => {
       { chatTemplate: "chatml" },
       fakeTokenizer({ addBos: false }),
       CONFIG,
+      ROOM,
     );
     assert.deepEqual(ids, [
       START,

@@ -10,6 +10,8 @@ import type { ModelConfig } from "../../src/model/config.ts";
 import { BOS, bytesOf, fakeEngine, fakeTokenizer, scriptedEngine } from "./fakes.ts";
 
 const CONFIG = { architecture: "llama", name: "fake" } as ModelConfig;
+/** More than any prompt here takes. */
+const ROOM = { contextLength: 4096, maxTokens: 512 };
 const MESSAGES: ChatMessage[] = [
   { role: "system", content: " Be brief. " },
   { role: "user", content: "Hi" },
@@ -18,7 +20,7 @@ const MESSAGES: ChatMessage[] = [
 ];
 
 function rendered(messages: readonly ChatMessage[], options: ChatPromptOptions, tokenizer = fakeTokenizer()): string {
-  return renderChat(messages, options, tokenizer, CONFIG)
+  return renderChat(messages, options, tokenizer, CONFIG, ROOM)
     .parts.map(({ text }) => text)
     .join("");
 }
@@ -138,6 +140,7 @@ describe("named templates", () => {
       { chatTemplate: "{{ bos_token }}{{ eos_token }}{{ pad_token }}{{ unk_token }}{{ sep_token is defined }}" },
       special,
       CONFIG,
+      ROOM,
     );
     assert.equal(parts.map(({ text }) => text).join(""), "<s></s><|eot_id|><|end_of_text|>False");
     assert.deepEqual(ids.slice(0, 4), [BOS, 257, 260, 261]);
@@ -227,6 +230,7 @@ describe("messages as clients send them", () => {
         { chatTemplate: "{{ '<|' + messages[0].role + '|>' }}" },
         fakeTokenizer({ addBos: false }),
         CONFIG,
+        ROOM,
       ).ids.length;
     assert.ok(special("im_end") > 1);
     const text = renderChat(
@@ -234,6 +238,7 @@ describe("messages as clients send them", () => {
       { chatTemplate: "falcon3" },
       fakeTokenizer({ addBos: false }),
       CONFIG,
+      ROOM,
     ).parts;
     assert.deepEqual(text[0], { text: "<|user|>\n", special: true });
   });
@@ -299,10 +304,13 @@ describe("continueFinalMessage", () => {
 describe("chat", () => {
   test("puts BOS before the prompt once, whether the template prints it or not", () => {
     const user = [{ role: "user", content: "x" }];
-    assert.deepEqual(renderChat(user, { chatTemplate: "{{ bos_token }}x" }, fakeTokenizer(), CONFIG).ids, [BOS, 120]);
-    assert.deepEqual(renderChat(user, { chatTemplate: "x{{ '' }}" }, fakeTokenizer(), CONFIG).ids, [BOS, 120]);
+    assert.deepEqual(renderChat(user, { chatTemplate: "{{ bos_token }}x" }, fakeTokenizer(), CONFIG, ROOM).ids, [
+      BOS,
+      120,
+    ]);
+    assert.deepEqual(renderChat(user, { chatTemplate: "x{{ '' }}" }, fakeTokenizer(), CONFIG, ROOM).ids, [BOS, 120]);
     assert.deepEqual(
-      renderChat(user, { chatTemplate: "x{{ '' }}" }, fakeTokenizer({ addBos: false }), CONFIG).ids,
+      renderChat(user, { chatTemplate: "x{{ '' }}" }, fakeTokenizer({ addBos: false }), CONFIG, ROOM).ids,
       [120],
     );
   });
@@ -342,7 +350,7 @@ describe("chat", () => {
   });
 
   test("answers, and a second turn reads only what is new", async () => {
-    const promptLength = renderChat(MESSAGES.slice(1, 2), { chatTemplate: "bitnet" }, fakeTokenizer(), CONFIG).ids
+    const promptLength = renderChat(MESSAGES.slice(1, 2), { chatTemplate: "bitnet" }, fakeTokenizer(), CONFIG, ROOM).ids
       .length;
     const engine = scriptedEngine(promptLength, [...bytesOf("Yo"), 260], { contextLength: 200 });
     const model = new Model({ engine, tokenizer: fakeTokenizer({ chatTemplate: CHAT_TEMPLATES.bitnet }), loadMs: 0 });

@@ -96,8 +96,6 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-const PRODUCTS = { fused: "fused products", pairs: "products by pairs" } as const;
-
 function describe(
   result: Speeds & { loadMs: number; prompt: number; tokens: number; memory: Model["memory"]; engine: Model["engine"] },
 ): string {
@@ -106,8 +104,9 @@ function describe(
     `load      ${(result.loadMs / 1000).toFixed(2)} s, ${formatBytes(memory.wasmBytes)} of memory`,
     `prompt    ${result.promptTokensPerSecond.toFixed(1)} tokens/s (${result.prompt} tokens)`,
     `generate  ${result.tokensPerSecond.toFixed(1)} tokens/s (${result.tokens} tokens)`,
-    `kernels   ${engine.variant}, ternary by ${engine.ternaryKernel}, ${PRODUCTS[engine.dots]}, ${engine.threads} ` +
-      `thread${engine.threads === 1 ? "" : "s"}`,
+    `kernels   ${engine.variant}, ternary by ${engine.ternaryKernel}, ` +
+      (engine.dots === "pairs" ? "products by pairs, " : "") +
+      `${engine.threads} thread${engine.threads === 1 ? "" : "s"}`,
     "",
   ].join("\n");
 }
