@@ -1,5 +1,5 @@
 import { BINARY_TABLE, BINARY_TABLE_BLOCK } from "./matmul-case";
-import { failingExtreme, failingRange, failingShape } from "./matmul-cases";
+import { failingBatch, failingExtreme, failingRange, failingShape } from "./matmul-cases";
 
 describe("binary table, one scale a row", () => {
   test("any number of tiles and k-blocks, one and several activation rows", () => {
@@ -10,6 +10,9 @@ describe("binary table, one scale a row", () => {
   });
   test("any range of tiles, nothing outside it", () => {
     expect(failingRange(BINARY_TABLE)).toBe(0);
+  });
+  test("any batch of activation rows", () => {
+    expect(failingBatch(BINARY_TABLE)).toBe(0);
   });
 });
 
@@ -22,5 +25,8 @@ describe("binary table, a scale a block", () => {
   });
   test("any range of tiles, nothing outside it", () => {
     expect(failingRange(BINARY_TABLE_BLOCK)).toBe(0);
+  });
+  test("any batch of activation rows", () => {
+    expect(failingBatch(BINARY_TABLE_BLOCK)).toBe(0);
   });
 });

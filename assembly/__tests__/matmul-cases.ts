@@ -10,6 +10,27 @@ const KINDS: StaticArray<i32> = [RANDOM, ALL_HIGH, ALL_LOW, ENDS];
 const ACTIVATION_KINDS: StaticArray<i32> = [RANDOM, ALL_HIGH, ALL_LOW, ENDS, SMALL, SPARSE, ZERO, MIXED];
 const SCALE_BLOCKS: StaticArray<i32> = [64, 128, 256];
 
+/** Rows of activations below, at and above those of every tile, pair and set of a kernel. */
+const BATCHES: StaticArray<i32> = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16, 17];
+
+/** Batches of rows over one set of tiles and what is left of it; the width has two k-blocks. */
+export function failingBatch(kernel: i32, flags: i32 = 0): i32 {
+  for (let b = 0; b < BATCHES.length; b++) {
+    for (let t = 0; t < 2; t++) {
+      const c = new Case();
+      c.flags = flags;
+      c.tiles = 1 + 8 * t;
+      c.tileEnd = c.tiles;
+      c.kp = t == 0 ? 2816 : 256;
+      c.n = BATCHES[b];
+      c.scaleBlock = SCALE_BLOCKS[b % 3];
+      c.seed = <u32>(b * 2 + t);
+      if (wrongBytes(kernel, c) != 0) return 1000 + c.n * 10 + t;
+    }
+  }
+  return 0;
+}
+
 /** All shapes, with one and with five activation rows. */
 export function failingShape(kernel: i32, flags: i32 = 0): i32 {
   for (let t = 0; t < TILES.length; t++) {
@@ -28,7 +49,7 @@ export function failingShape(kernel: i32, flags: i32 = 0): i32 {
   return 0;
 }
 
-/** Every combination of weights and activations at their ends; 4224 weights exceed a panel of the dot kernel. */
+/** Every combination of weights and activations at their ends; 4224 weights exceed a panel of the dot kernel by pairs. */
 export function failingExtreme(kernel: i32, flags: i32 = 0): i32 {
   for (let i = 0; i < KINDS.length; i++) {
     for (let j = 0; j < ACTIVATION_KINDS.length; j++) {
@@ -37,7 +58,7 @@ export function failingExtreme(kernel: i32, flags: i32 = 0): i32 {
       c.weightKind = KINDS[i];
       c.actKind = ACTIVATION_KINDS[j];
       c.kp = 4224;
-      c.n = 2 + i;
+      c.n = 1 + (1 << i);
       c.seed = <u32>(i * 8 + j);
       if (wrongBytes(kernel, c) != 0) return 100 + i * 10 + j;
     }
@@ -55,7 +76,7 @@ export function failingRange(kernel: i32, flags: i32 = 0): i32 {
       c.tileBegin = begin;
       c.tileEnd = end;
       c.kp = 128;
-      c.n = 1 + (end & 1);
+      c.n = 1 + ((begin + end) % 5);
       c.seed = <u32>(begin * 16 + end);
       if (wrongBytes(kernel, c) != 0) return 1000 + begin * 100 + end;
     }

@@ -1,6 +1,6 @@
 import { FLAG_PAIR_DOTS } from "../abi";
 import { TERNARY_DOT, TERNARY_DOT_BLOCK } from "./matmul-case";
-import { failingExtreme, failingNarrow, failingRange, failingShape } from "./matmul-cases";
+import { failingBatch, failingExtreme, failingNarrow, failingRange, failingShape } from "./matmul-cases";
 
 describe("ternary dot, one scale a row", () => {
   test("any number of tiles and k-blocks, one and several activation rows", () => {
@@ -11,6 +11,9 @@ describe("ternary dot, one scale a row", () => {
   });
   test("any range of tiles, nothing outside it", () => {
     expect(failingRange(TERNARY_DOT)).toBe(0);
+  });
+  test("any batch of activation rows", () => {
+    expect(failingBatch(TERNARY_DOT)).toBe(0);
   });
   test("one block of 64 weights", () => {
     expect(failingNarrow(TERNARY_DOT)).toBe(0);
@@ -27,6 +30,9 @@ describe("ternary dot, a scale a block", () => {
   test("any range of tiles, nothing outside it", () => {
     expect(failingRange(TERNARY_DOT_BLOCK)).toBe(0);
   });
+  test("any batch of activation rows", () => {
+    expect(failingBatch(TERNARY_DOT_BLOCK)).toBe(0);
+  });
   test("one block of 64 weights", () => {
     expect(failingNarrow(TERNARY_DOT_BLOCK)).toBe(0);
   });
@@ -42,6 +48,9 @@ describe("ternary dot by pairs, one scale a row", () => {
   test("any range of tiles, nothing outside it", () => {
     expect(failingRange(TERNARY_DOT, FLAG_PAIR_DOTS)).toBe(0);
   });
+  test("any batch of activation rows", () => {
+    expect(failingBatch(TERNARY_DOT, FLAG_PAIR_DOTS)).toBe(0);
+  });
   test("one block of 64 weights", () => {
     expect(failingNarrow(TERNARY_DOT, FLAG_PAIR_DOTS)).toBe(0);
   });
@@ -56,6 +65,9 @@ describe("ternary dot by pairs, a scale a block", () => {
   });
   test("any range of tiles, nothing outside it", () => {
     expect(failingRange(TERNARY_DOT_BLOCK, FLAG_PAIR_DOTS)).toBe(0);
+  });
+  test("any batch of activation rows", () => {
+    expect(failingBatch(TERNARY_DOT_BLOCK, FLAG_PAIR_DOTS)).toBe(0);
   });
   test("one block of 64 weights", () => {
     expect(failingNarrow(TERNARY_DOT_BLOCK, FLAG_PAIR_DOTS)).toBe(0);

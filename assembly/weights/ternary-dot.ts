@@ -2,28 +2,31 @@
  * Ternary weights with one scale a row × int8 activations by dot products: the fast path where the engine has a real
  * 8-bit dot. Layout T2 (ternary-codes.ts): codes are 0..2, so Σ w q = Σ code q - Σ q.
  */
-import { PANEL_WEIGHTS } from "../abi";
 import { activations, activationScales, activationSums, addsPairs, outputs } from "../matmul-step";
 import { sumLanes4 } from "../simd";
 import { MatmulStep } from "../steps";
 import { CODE_MASK, dot64 } from "./ternary-codes";
-import { addPanelDots, unpackPanel } from "./ternary-dot-panel";
-import { addPanelPairDots, pairDotRows4 } from "./ternary-pair-dot";
-import { clearRows, scaleRows } from "./uniform-scale";
+import { panelDots } from "./ternary-dot-panel";
+import { dotSet } from "./ternary-dot-rows";
+import { pairDotRows4 } from "./ternary-pair-dot";
+import { scaleRows } from "./uniform-scale";
 
 export { ternaryDotRow } from "./ternary-codes";
 export { ternaryDotBlockMatmul } from "./ternary-dot-block";
 
-/** Rows summed at once when there is one activation row; by pairs. */
-const STREAMS: i32 = 8,
-  PAIR_STREAMS: i32 = 4;
+/** Distant weight rows of a set. */
+const STREAMS: i32 = 8;
+/** Rows of activations that weights are unpacked for at once, at most (ternary-dot-rows.ts). */
+const ROWS: i32 = 4;
+/** By pairs, so many rows do better without panels (ternary-dot-panel.ts). */
+const PAIR_ROWS: i32 = 8;
 
 /**
  * y[n][r] = f32(Σ w q) * f32(actScale[n] * rowScale[r]), one weight scale a row.
  *
  * scale f32[rows], rows a multiple of 32; activations i8[n][kp], kp a multiple of 64, their scales f32[n] and sums
  * i32[n]. Writes rows [rowBegin, rowEnd), multiples of 32.
- * @param scratch 16 KB private to the thread
+ * @param scratch PANEL_SCRATCH_BYTES private to the thread
  */
 export function ternaryDotMatmul(
   step: MatmulStep,
@@ -34,33 +37,36 @@ export function ternaryDotMatmul(
   rowEnd: i32,
   scratch: usize,
 ): void {
-  const w = step.weights,
-    kp = step.k,
-    q = activations(step, input),
-    y = outputs(step, output),
-    yStride = step.yStride,
-    isPairs = addsPairs(step);
-  if (n == 1) {
-    const distance = (rowEnd - rowBegin) / (isPairs ? PAIR_STREAMS : STREAMS);
-    for (let r = rowBegin; r < rowBegin + distance; r++) {
-      if (isPairs) pairDotRows4(w, q, kp >> 2, distance, r, y, scratch);
-      else dotRows8(w, q, kp >> 2, distance, r, y);
-    }
-  } else {
-    clearRows(y, yStride, n, rowBegin, rowEnd);
-    for (let r = rowBegin; r < rowEnd; r += 4) {
-      for (let k = 0; k < kp; k += PANEL_WEIGHTS) {
-        const length = min(PANEL_WEIGHTS, kp - k);
-        unpackPanel(w + <usize>r * <usize>(kp >> 2) + <usize>(k >> 2), kp >> 2, length, scratch);
-        const from = q + <usize>k,
-          to = y + ((<usize>r) << 2);
-        if (isPairs) addPanelPairDots(scratch, length, from, kp, n, to, yStride);
-        else addPanelDots(scratch, length, from, kp, n, to, yStride);
-      }
+  if (addsPairs(step) && n > PAIR_ROWS) panelDots(step, input, output, n, rowBegin, rowEnd, scratch);
+  else dots(step, input, output, n, rowBegin, rowEnd, scratch);
+  const y = outputs(step, output),
+    actScale = activationScales(step, input);
+  scaleRows(y, step.yStride, n, rowBegin, rowEnd, step.scale, actScale, activationSums(step, input));
+}
+
+/** Stores Σ code q as i32: sets of distant weight rows, and in each of them four rows of activations at a time. */
+function dots(step: MatmulStep, input: usize, output: usize, n: i32, rowBegin: i32, rowEnd: i32, scratch: usize): void {
+  const isPairs = addsPairs(step),
+    distance = (rowEnd - rowBegin) / STREAMS;
+  for (let r = rowBegin; r < rowBegin + distance; r++) {
+    for (let i = 0; i < n; i += ROWS) {
+      const count = min(ROWS, n - i);
+      if (count == 1) dotOneRow(step, input + i, output + i, r, distance, scratch);
+      else if (isPairs) dotSet<i16>(step, input + i, output + i, count, r, distance);
+      else dotSet<i32>(step, input + i, output + i, count, r, distance);
     }
   }
-  const actScale = activationScales(step, input);
-  scaleRows(y, yStride, n, rowBegin, rowEnd, step.scale, actScale, activationSums(step, input));
+}
+
+/** dotSet for one row of activations. */
+function dotOneRow(step: MatmulStep, input: usize, output: usize, r: i32, distance: i32, scratch: usize): void {
+  const q = activations(step, input),
+    y = outputs(step, output),
+    rowBytes = step.k >> 2;
+  if (addsPairs(step)) {
+    pairDotRows4(step.weights, q, rowBytes, distance, r, y, scratch);
+    pairDotRows4(step.weights, q, rowBytes, distance, r + 4 * distance, y, scratch);
+  } else dotRows8(step.weights, q, rowBytes, distance, r, y);
 }
 
 /**

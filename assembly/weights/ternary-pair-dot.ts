@@ -12,7 +12,6 @@
  * are widened to 32 bits. The loop takes 51 cycles for 1,000 products by llvm-mca (Zen 4), 77 (Skylake), where dotI8
  * takes 106 and 162 and tables 42 and 55; but tables reach 28 to 38 GMAC/s from memory (Zen 4), these dots 55.
  */
-import { PANEL_WEIGHTS } from "../abi";
 import { dotPairs, sumLanes4 } from "../simd";
 
 /** 16 bytes of 3, 16 of 12; eight i16 of 1. */
@@ -20,12 +19,10 @@ export const PAIR_MASKS: usize = memory.data<u8>(
   [3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12],
   16,
 );
-const ONES: usize = memory.data<i16>([1, 1, 1, 1, 1, 1, 1, 1], 16);
+export const ONES: usize = memory.data<i16>([1, 1, 1, 1, 1, 1, 1, 1], 16);
 
 /** Bytes of a row between two widenings. */
 const TURN_BYTES: usize = 8 * 16;
-/** Codes of a panel between two: 64 pairs of 508. */
-const PANEL_TURN: usize = 64 * 16;
 
 /**
  * Σ code q of rows r + s distance, s = 0..3, stored as i32. Four rows and the activations fill the 16 registers.
@@ -95,78 +92,4 @@ function widened(a: v128, b: v128): v128 {
 
 function addWidened(to: usize, a: v128, b: v128): void {
   v128.store(to, i32x4.add(v128.load(to), widened(a, b)));
-}
-
-/** addPanelDots (ternary-dot-panel.ts) with sums of 16 bits. */
-export function addPanelPairDots(
-  panel: usize,
-  weights: i32,
-  q: usize,
-  qStride: i32,
-  n: i32,
-  y: usize,
-  yStride: i32,
-): void {
-  let i = 0;
-  for (; i + 1 < n; i += 2) {
-    const from = q + <usize>i * <usize>qStride;
-    const to = y + ((<usize>i * <usize>yStride) << 2);
-    addPairDots4x2(panel, weights, from, from + <usize>qStride, to, to + ((<usize>yStride) << 2));
-  }
-  if (i < n) addPairDots4x1(panel, weights, q + <usize>i * <usize>qStride, y + ((<usize>i * <usize>yStride) << 2));
-}
-
-function addPairDots4x2(panel: usize, weights: i32, qa: usize, qb: usize, ya: usize, yb: usize): void {
-  for (const end = panel + <usize>weights; panel < end; ) {
-    let a0 = i16x8.splat(0),
-      a1 = a0,
-      a2 = a0,
-      a3 = a0,
-      b0 = a0,
-      b1 = a0,
-      b2 = a0,
-      b3 = a0;
-    for (const turn = min(end, panel + PANEL_TURN); panel < turn; panel += 16, qa += 16, qb += 16) {
-      const u = v128.load(qa),
-        v = v128.load(qb);
-      let w = v128.load(panel);
-      (a0 = i16x8.add(a0, dotPairs(u, w))), (b0 = i16x8.add(b0, dotPairs(v, w)));
-      w = v128.load(panel, PANEL_WEIGHTS);
-      (a1 = i16x8.add(a1, dotPairs(u, w))), (b1 = i16x8.add(b1, dotPairs(v, w)));
-      w = v128.load(panel, 2 * PANEL_WEIGHTS);
-      (a2 = i16x8.add(a2, dotPairs(u, w))), (b2 = i16x8.add(b2, dotPairs(v, w)));
-      w = v128.load(panel, 3 * PANEL_WEIGHTS);
-      (a3 = i16x8.add(a3, dotPairs(u, w))), (b3 = i16x8.add(b3, dotPairs(v, w)));
-    }
-    addSums4(ya, a0, a1, a2, a3), addSums4(yb, b0, b1, b2, b3);
-  }
-}
-
-function addPairDots4x1(panel: usize, weights: i32, q: usize, y: usize): void {
-  for (const end = panel + <usize>weights; panel < end; ) {
-    let a0 = i16x8.splat(0),
-      a1 = a0,
-      a2 = a0,
-      a3 = a0;
-    for (const turn = min(end, panel + PANEL_TURN); panel < turn; panel += 16, q += 16) {
-      const u = v128.load(q);
-      a0 = i16x8.add(a0, dotPairs(u, v128.load(panel)));
-      a1 = i16x8.add(a1, dotPairs(u, v128.load(panel, PANEL_WEIGHTS)));
-      a2 = i16x8.add(a2, dotPairs(u, v128.load(panel, 2 * PANEL_WEIGHTS)));
-      a3 = i16x8.add(a3, dotPairs(u, v128.load(panel, 3 * PANEL_WEIGHTS)));
-    }
-    addSums4(y, a0, a1, a2, a3);
-  }
-}
-
-/** Adds the sums of four vectors of i16 to four i32. */
-function addSums4(y: usize, a: v128, b: v128, c: v128, d: v128): void {
-  const ones = v128.load(ONES);
-  const sums = sumLanes4(
-    i32x4.dot_i16x8_s(a, ones),
-    i32x4.dot_i16x8_s(b, ones),
-    i32x4.dot_i16x8_s(c, ones),
-    i32x4.dot_i16x8_s(d, ones),
-  );
-  v128.store(y, i32x4.add(v128.load(y), sums));
 }

@@ -44,7 +44,19 @@ export const THRESHOLDS: readonly Threshold[] = [
     file: "assembly/weights/ternary-dot.ts",
     limit: 1,
     axis: "rows",
-    branch: "one row: eight weight rows at once; several: panels",
+    branch: "one row: eight weight rows at once; several: tiles",
+  },
+  {
+    file: "assembly/weights/ternary-dot.ts",
+    limit: "ROWS",
+    axis: "rows",
+    branch: "tiles of four rows, or of three; of two; one row by itself",
+  },
+  {
+    file: "assembly/weights/ternary-dot.ts",
+    limit: "PAIR_ROWS",
+    axis: "rows",
+    branch: "by pairs: tiles; from here on panels",
   },
   {
     file: "assembly/weights/table-block-matmul.ts",
@@ -109,12 +121,6 @@ export const THRESHOLDS: readonly Threshold[] = [
     branch: "sets of eight tiles; the rest",
   },
   { file: "assembly/weights/ternary-dot.ts", limit: "STREAMS", axis: "outputs", branch: "eight distant rows at once" },
-  {
-    file: "assembly/weights/ternary-dot.ts",
-    limit: "PAIR_STREAMS",
-    axis: "outputs",
-    branch: "four distant rows at once, of products by pairs",
-  },
   {
     file: "assembly/weights/q8-0.ts",
     limit: "STREAMS",
