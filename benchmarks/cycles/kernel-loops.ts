@@ -31,6 +31,14 @@ export const KERNEL_LOOPS: readonly KernelLoop[] = [
     most: { skylake: 81, znver4: 54 },
   },
   {
+    what: "ternary, dot products by pairs, four rows of activations",
+    variant: "relaxed",
+    function: "weights/ternary-dot-rows/fours<i16>",
+    has: { byteDots: 32 },
+    products: 512,
+    most: { skylake: 67, znver4: 51 },
+  },
+  {
     what: "ternary, dot products of bytes",
     variant: "relaxed",
     function: "weights/ternary-dot/dotRows8",
