@@ -49,7 +49,7 @@ export function failingShape(kernel: i32, flags: i32 = 0): i32 {
   return 0;
 }
 
-/** Every combination of weights and activations at their ends; 4224 weights exceed a panel of the dot kernel by pairs. */
+/** Every combination of weights and activations at their ends; 4224 weights exceed a panel of dots by pairs. */
 export function failingExtreme(kernel: i32, flags: i32 = 0): i32 {
   for (let i = 0; i < KINDS.length; i++) {
     for (let j = 0; j < ACTIVATION_KINDS.length; j++) {

@@ -1,6 +1,6 @@
 /**
- * Dot products by pairs for many rows of activations: four weight rows are unpacked once into a panel of bytes in scratch,
- * then every pair of activation rows passes over it in 4 x 2 register tiles.
+ * Dot products by pairs for many rows of activations: four weight rows are unpacked once into a panel of bytes in
+ * scratch, then every pair of activation rows passes over it in 4 x 2 register tiles.
  *
  *   panel: 4 rows x PANEL_WEIGHTS codes (u8, 0..2), row-major
  *

@@ -1,6 +1,6 @@
 /**
- * The form of the ternary dot kernel for several rows of activations: weights (layout T2, ternary-codes.ts) are unpacked
- * in registers, once for two or four rows of activations.
+ * The form of the ternary dot kernel for several rows of activations: weights (layout T2, ternary-codes.ts) are
+ * unpacked in registers, once for two or four rows of activations.
  *
  *   set: weight rows r + s distance, s = 0..7, which stay in the level-1 cache for all rows of activations
  *
@@ -8,13 +8,13 @@
  *   fours    2             4 (or 3: the last one twice)
  *   twos     4             2
  *
- * Of a tile's 64 columns, each row of activations has a sum that starts at zero, and is then added to the row's: the CPU
- * (Sapphire Rapids) starts two dot products a cycle and waits five for each, so eight sums that take every product would
- * keep it at 1.6. Two to four weight rows at once, since one stream waits for memory.
+ * For 64 columns each row of activations has a sum that starts at zero, and is then added to the row's: the CPU
+ * (Sapphire Rapids) starts two dot products a cycle and waits five for each, so eight sums that take every product
+ * would keep it at 1.6. Two to four weight rows at once, since one stream waits for memory.
  *
  * Sapphire Rapids, one thread, weights from memory: 2 rows take 1.3 times as long as one, 4 take 2.05, 8 take 3.9; with
- * panels of unpacked weights in memory, which four rows of weights share, they took 2.7, 4.1 and 5.8, and 64 rows a tenth
- * more than here.
+ * panels of unpacked weights in memory, which four weight rows share, they took 2.7, 4.1 and 5.8, and 64 rows as long
+ * as here.
  */
 import { activations, outputs } from "../matmul-step";
 import { dotI8, dotPairs, sumLanes4 } from "../simd";
