@@ -67,7 +67,8 @@ export const DOT_PAIRS = 2;
 
 // ---- run state: changes from one walk of the program to the next ----
 export const STATE_ROWS = 0;
-export const STATE_POSITION = 4;
+/** Address of the rows' places (places.ts). */
+export const STATE_PLACES = 4;
 export const STATE_HEAD_ROW_BEGIN = 8;
 export const STATE_HEAD_ROWS = 12;
 export const STATE_SCRATCH = 16;
@@ -124,11 +125,10 @@ export const BLOCK_TABLE_SCRATCH_BYTES = 22528;
 export const PANEL_WEIGHTS = 4096;
 export const PANEL_SCRATCH_BYTES = 4 * PANEL_WEIGHTS;
 
-/**
- * A head's 8-bit cache (ops/attention-q8.ts): positions of a tile, bytes of a scale, and of a sum, which only keys
- * have.
- */
-export const KV_Q8_POSITIONS = 64;
+/** Positions of a page of the KV cache, and bytes of a row's place (places.ts). */
+export const KV_PAGE_POSITIONS = 64;
+export const PLACE_BYTES = 8;
+/** An 8-bit cache (ops/attention-q8.ts): bytes of a scale, and of a sum, which only keys have. */
 export const KV_Q8_SCALE_BYTES = 4;
 export const KV_Q8_SUM_BYTES = 4;
 /** Scratch behind the scores of a query. */

@@ -8,6 +8,7 @@
 // matmuls read: 6 of 15 barriers per layer are left. Several rows are shared out, with barriers.
 import * as abi from "./abi";
 import { barrier } from "./barrier";
+import { placeOf } from "./places";
 import { hasFlag, isOwnRow, isSharedByRows, ownInput, share } from "./step";
 import {
   AddBiasStep,
@@ -248,11 +249,12 @@ function residual(step: AddScaledStep, n: i32, thread: i32, nThreads: i32): void
 }
 
 function ropeTables(step: RopeTableStep, state: usize, n: i32, thread: i32, nThreads: i32): void {
-  const position = load<i32>(state, abi.STATE_POSITION),
+  const places = load<u32>(state, abi.STATE_PLACES),
     end = share(n, 1, thread + 1, nThreads);
   for (let i = share(n, 1, thread, nThreads); i < end; i++) {
-    const at = (<usize>i * step.nHalf) << 2;
-    ropeTable(step.frequencies, step.nHalf, position + i, step.magnitude, step.cos + at, step.sin + at);
+    const at = (<usize>i * step.nHalf) << 2,
+      position = placeOf(places, i).position;
+    ropeTable(step.frequencies, step.nHalf, position, step.magnitude, step.cos + at, step.sin + at);
   }
 }
 
@@ -264,20 +266,20 @@ function rope(step: RopeStep, n: i32, thread: i32, nThreads: i32): void {
 }
 
 function keep(step: StoreKvStep, state: usize, n: i32, thread: i32, nThreads: i32): void {
-  const position = load<i32>(state, abi.STATE_POSITION),
+  const places = load<u32>(state, abi.STATE_PLACES),
     begin = share(step.nKvHeads, 1, thread, nThreads),
     end = share(step.nKvHeads, 1, thread + 1, nThreads);
-  if (step.op == abi.OP_STORE_KV) storeKv(step, position, n, begin, end);
-  else storeKvQ8(step, position, n, begin, end);
+  if (step.op == abi.OP_STORE_KV) storeKv(step, places, n, begin, end);
+  else storeKvQ8(step, places, n, begin, end);
 }
 
 function attention(step: AttendStep, state: usize, n: i32, thread: i32, nThreads: i32): void {
-  const position = load<i32>(state, abi.STATE_POSITION),
+  const places = load<u32>(state, abi.STATE_PLACES),
     items = n * step.nKvHeads * headPairs(step.nHeads, step.nKvHeads),
     begin = share(items, 1, thread, nThreads),
     end = share(items, 1, thread + 1, nThreads);
-  if (step.op == abi.OP_ATTEND) attend(step, position, n, begin, end, scratch(state, thread));
-  else attendQ8(step, position, n, begin, end, scratch(state, thread));
+  if (step.op == abi.OP_ATTEND) attend(step, places, n, begin, end, scratch(state, thread));
+  else attendQ8(step, places, n, begin, end, scratch(state, thread));
 }
 
 /** One row is shared out as in the matmuls before. */

@@ -174,6 +174,7 @@ export class RopeStep extends Step {
   nRot: i32;
 }
 
+/** `nPages`: of the cache, for all contexts. */
 @unmanaged
 export class StoreKvStep extends Step {
   k: usize;
@@ -183,9 +184,10 @@ export class StoreKvStep extends Step {
   vCache: usize;
   nKvHeads: i32;
   headDim: i32;
-  contextLength: i32;
+  nPages: i32;
 }
 
+/** `contextLength`: positions of a context, for which scratch has room. */
 @unmanaged
 export class AttendStep extends Step {
   q: usize;
@@ -197,6 +199,7 @@ export class AttendStep extends Step {
   nHeads: i32;
   nKvHeads: i32;
   headDim: i32;
+  nPages: i32;
   contextLength: i32;
   scale: f32;
 }

@@ -223,7 +223,7 @@ async function inspectChecked(
     );
     const { ternaryKernel, dots } = plan.options,
       engine = chosen && { variant: chosen.variant, ternaryKernel, dots };
-    const memory = { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes };
+    const memory = { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kv.bytes };
     const unused = { keys: description.unusedKeys, tensors: tensors.unused },
       warnings = weights ? await findZeroWeights(tensors) : [];
     return { file, config: description.config, memory, unused, warnings, engine };

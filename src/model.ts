@@ -1,35 +1,37 @@
 /**
  * The Model class: generate, chat, embed, measure, close.
  *
- * A model has one KV cache, so it does one thing at a time; other calls wait their turn. A generation whose consumer is
- * away for a second lets waiting calls go first, then reads its ids again and continues with the same bits.
+ * A model does one thing at a time; other calls wait their turn. A generation whose consumer is away for a second lets
+ * waiting calls go first, and continues with the same bits.
  *
  * @module
  */
 import type { AnyModel, ChatOptions, ChatPrompt, LogitsOptions } from "./any-model.ts";
 import { type AbortState, fail, throwIfAborted } from "./core/errors.ts";
 import { LOGITS_RESULT_BYTES_MAX } from "./core/limits.ts";
-import { FUNCTION, type OptionTable, SIGNAL, TEXT, check, checkOptions, list, whole } from "./core/options.ts";
+import { FUNCTION, TEXT, check, checkOptions, list } from "./core/options.ts";
 import type { Platform } from "./core/platform.ts";
 import { withMemory, withMemoryNow } from "./core/refused-memory.ts";
 import type { ModelConfig } from "./model/config.ts";
 import type { Engine, ModelMemory, ModelWarning, RunningEngine } from "./model/engine-interface.ts";
+import type { Sequence } from "./model/kv-pages.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
-import { CHAT_PROMPT_OPTIONS } from "./generate/chat-options.ts";
 import type { ChatMessage, ChatPromptOptions } from "./generate/chat-options.ts";
-import { loadChatRenderer } from "./generate/chat-renderer.ts";
 import type { ChatRenderer } from "./generate/chat-renderer.ts";
 import { chatTemplateNames } from "./generate/chat-templates.ts";
-import { Context } from "./generate/context.ts";
+import {
+  CHAT_OPTIONS,
+  Context,
+  type ContextOptions,
+  type ContextParts,
+  LOGITS_OPTIONS,
+  fitOf,
+} from "./generate/context.ts";
 import { EMBED_OPTIONS, pool } from "./generate/embed.ts";
 import type { EmbedOptions, Pooling } from "./generate/embed.ts";
-import { Generation, type GenerationRequest } from "./generate/generate.ts";
-import type { FitOptions } from "./generate/fit-chat.ts";
+import type { Generation } from "./generate/generate.ts";
 import {
-  GENERATE_MEANINGS,
-  GENERATE_OPTIONS,
   ID_LIST,
-  MAX_TOKENS_DEFAULT,
   TEXT_OR_IDS,
   checkIds,
 } from "./generate/options.ts";
@@ -55,10 +57,6 @@ export interface ModelParts {
   readonly renderChat?: ChatRenderer;
 }
 
-const CHAT_OPTIONS: OptionTable<ChatOptions> = { ...GENERATE_OPTIONS, ...CHAT_PROMPT_OPTIONS };
-
-const LOGITS_OPTIONS: OptionTable<LogitsOptions> = { signal: SIGNAL };
-
 const TEXTS = list("a list of texts", TEXT);
 
 const CODE = "model/not-enough-memory";
@@ -66,7 +64,8 @@ const CODE = "model/not-enough-memory";
 /**
  * A loaded model: it generates, chats, embeds and measures. {@link load} makes it.
  *
- * It has one KV cache, so it does one thing at a time: calls made while another runs wait their turn.
+ * It does one thing at a time: calls made while another runs wait their turn. Its KV cache holds what several calls and
+ * contexts have read, as far as there is room.
  *
  * @example
  * ```ts
@@ -86,6 +85,7 @@ export class Model implements AnyModel {
   readonly #renderer: ChatRenderer | undefined;
   readonly #context: Context;
   readonly #turns: Turns;
+  readonly #contextParts: ContextParts;
 
   /** @internal */
   constructor(parts: ModelParts) {
@@ -95,8 +95,15 @@ export class Model implements AnyModel {
     this.#noTokenizer = parts.noTokenizer;
     this.#embedding = parts.embedding;
     this.#renderer = parts.renderChat;
-    this.#context = new Context(parts.engine);
     this.#turns = new Turns(parts.platform);
+    this.#contextParts = {
+      engine: parts.engine,
+      turns: this.#turns,
+      tokenizer: parts.tokenizer,
+      requireTokenizer: () => this.tokenizer,
+      renderChat: parts.renderChat,
+    };
+    this.#context = this.context();
   }
 
   /** What the file says of the model. */
@@ -153,7 +160,25 @@ export class Model implements AnyModel {
 
   /** Ids whose keys and values are in the KV cache; a prompt that begins with them costs only the rest. */
   get cachedIds(): readonly number[] {
-    return this.#context.ids;
+    return this.#context.cachedIds;
+  }
+
+  /**
+   * Another conversation over the same weights. `generate` and `chat` of the model itself use a context of their own.
+   *
+   * @throws OnebitError `option/…`, `model/closed`
+   * @example
+   * ```ts
+   * import { load } from "onebit";
+   *
+   * await using model = await load("model.gguf", { contextLength: 64, kvPositions: 256 });
+   * using context = model.context({ contextLength: 32 });
+   * console.log(await context.generate("Once upon a time", { maxTokens: 8 }).text());
+   * ```
+   */
+  context(options: ContextOptions = {}): Context {
+    this.#checkOpen();
+    return Context.open(this.#contextParts, options);
   }
 
   /**
@@ -171,11 +196,7 @@ export class Model implements AnyModel {
    * ```
    */
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): Generation {
-    return this.#start(() => {
-      const checked = checkOptions("generate", options, GENERATE_OPTIONS, { meanings: GENERATE_MEANINGS }),
-        given = check("prompt", prompt, TEXT_OR_IDS);
-      return { options: checked, promptIds: typeof given === "string" ? this.#encode(given, checked) : given };
-    });
+    return this.#context.generate(prompt, options);
   }
 
   /**
@@ -194,14 +215,7 @@ export class Model implements AnyModel {
    * ```
    */
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
-    return this.#start(() => {
-      const checked = checkOptions("chat", options, CHAT_OPTIONS, { meanings: GENERATE_MEANINGS });
-      const request = (renderChat: ChatRenderer): GenerationRequest => {
-        const { ids, shrinking } = renderChat(messages, checked, this.tokenizer, this.config, this.#fitOf(checked));
-        return { options: checked, promptIds: ids, shrinking };
-      };
-      return this.#renderer === undefined ? loadChatRenderer().then(request) : request(this.#renderer);
-    });
+    return this.#context.chat(messages, options);
   }
 
   /**
@@ -224,13 +238,9 @@ export class Model implements AnyModel {
       this.#renderer ??
       fail("engine/part-missing", "this Model lacks the renderer of chat templates: make models with load");
     const { ids, parts } = withMemoryNow(CODE, "a chat prompt", () =>
-      renderChat(messages, checked, tokenizer, this.config, this.#fitOf(checked)),
+      renderChat(messages, checked, tokenizer, this.config, fitOf(checked, this.contextLength)),
     );
     return { ids, parts };
-  }
-
-  #fitOf({ maxTokens = MAX_TOKENS_DEFAULT }: ChatOptions): FitOptions {
-    return { contextLength: this.contextLength, maxTokens };
   }
 
   /** Names that the option `chatTemplate` knows: of templates in the model's file, and of families. */
@@ -239,7 +249,7 @@ export class Model implements AnyModel {
   }
 
   /**
-   * Texts to vectors of `config.nEmbd` numbers: the last hidden states, pooled, of length 1. Clears the KV cache.
+   * Texts to vectors of `config.nEmbd` numbers: the last hidden states, pooled, of length 1.
    *
    * @throws OnebitError `tokenizer/missing`, `model/context-full`, `model/not-finite`, `model/closed`, `option/…`,
    *   `aborted`
@@ -264,13 +274,12 @@ export class Model implements AnyModel {
       all = withMemoryNow(CODE, "ids of texts to embed", () =>
         checked.map((text) => this.#encodeForEmbedding(text, appendEos)),
       );
-    return await this.#exclusively(`embedding ${all.length} texts`, own, async (signal) => {
+    return await this.#exclusively(`embedding ${all.length} texts`, own, async (signal, sequence) => {
       const vectors: Float32Array[] = [];
-      // Computing states overwrites the KV cache.
-      this.#context.clear();
       for (const ids of all) {
         onProgress?.({ done: vectors.length, total: all.length });
-        const hidden = await this.#engine.hidden(ids, { signal });
+        sequence.truncate(0);
+        const hidden = await this.#engine.hidden(ids, sequence, { signal });
         vectors.push(pool(hidden, this.config.nEmbd, pooling, normalize));
       }
       onProgress?.({ done: vectors.length, total: all.length });
@@ -279,7 +288,7 @@ export class Model implements AnyModel {
   }
 
   /**
-   * Logits after each id: (ids.length, vocabSize), row-major. Clears the KV cache.
+   * Logits after each id: (ids.length, vocabSize), row-major.
    *
    * @throws OnebitError as {@link Model.eachLogits}; `option/invalid` for more than fit in one array
    * @example
@@ -312,7 +321,7 @@ export class Model implements AnyModel {
   }
 
   /**
-   * Hands out the logits after each id, in order, `vocabSize` numbers a row. Clears the KV cache.
+   * Hands out the logits after each id, in order, `vocabSize` numbers a row.
    *
    * @param onLogits `logits` is a view that the next row overwrites: copy what you keep
    * @throws OnebitError `model/bad-token`, `model/context-full`, `model/not-finite`, `model/closed`, `option/invalid`
@@ -335,16 +344,15 @@ export class Model implements AnyModel {
     check("onLogits", onLogits, FUNCTION);
     if (found.length === 0) fail("option/invalid", "ids: wanted at least one");
     this.#checkFits(found.length, "the input");
-    await this.#exclusively(`logits of ${found.length} ids`, own, async (signal) => {
-      this.#context.clear();
-      await this.#engine.evaluate(found, 0, { want: "all", onLogits, signal });
-    });
+    await this.#exclusively(`logits of ${found.length} ids`, own, (signal, sequence) =>
+      this.#engine.evaluate(found, sequence, { want: "all", onLogits, signal }),
+    );
   }
 
   /**
    * How well the model predicts a text: exp of the mean negative log-likelihood of its ids. The ids are cut into
    * windows that do not overlap; each starts fresh, after BOS for models that use one, and every id but a window's
-   * first is scored. Shorter windows give higher values: compare only equal `context`. Clears the KV cache.
+   * first is scored. Shorter windows give higher values: compare only equal `context`.
    *
    * @throws OnebitError `option/invalid`, `tokenizer/missing`, `model/bad-token`, `model/closed`, `aborted`
    * @example
@@ -361,10 +369,9 @@ export class Model implements AnyModel {
       given = check("input", input, TEXT_OR_IDS);
     const ids = typeof given === "string" ? this.tokenizer.encode(given, { addSpecial: false }) : given;
     const bosId = this.#tokenizer?.addBos ? this.#tokenizer.bosId : undefined;
-    return await this.#exclusively(`perplexity over ${ids.length} ids`, checked.signal, (signal) => {
-      this.#context.clear();
-      return measurePerplexity(this.#engine, ids, bosId, { ...checked, signal });
-    });
+    return await this.#exclusively(`perplexity over ${ids.length} ids`, checked.signal, (signal, sequence) =>
+      measurePerplexity(this.#engine, sequence, ids, bosId, { ...checked, signal }),
+    );
   }
 
   /**
@@ -382,8 +389,7 @@ export class Model implements AnyModel {
    * ```
    */
   async truncate(length: number): Promise<void> {
-    check("length", length, whole(0));
-    await this.#exclusively("truncating", undefined, async () => this.#context.truncate(length));
+    await this.#context.truncate(length);
   }
 
   /**
@@ -401,28 +407,23 @@ export class Model implements AnyModel {
     await this.close();
   }
 
-  #start(prepare: () => GenerationRequest | Promise<GenerationRequest>): Generation {
-    const parts = {
-      engine: this.#engine,
-      context: this.#context,
-      turns: this.#turns,
-      tokenizer: this.#tokenizer,
-    };
-    return new Generation(parts, () => (this.#checkOpen(), prepare()));
-  }
-
-  /** @param what names the call in the error when memory is refused */
+  /**
+   * Computes in pages of its own, which are free afterwards.
+   * @param what names the call in the error when memory is refused
+   */
   async #exclusively<T>(
     what: string,
     signal: AbortSignal | undefined,
-    task: (signal: AbortState) => Promise<T>,
+    task: (signal: AbortState, sequence: Sequence) => Promise<T>,
   ): Promise<T> {
     this.#checkOpen();
     const turn = this.#turns.open(signal);
     try {
       await turn.begin();
       throwIfAborted(turn);
-      return await withMemory(CODE, what, () => task(turn));
+      const sequence = this.#engine.pages.open([], true);
+      turn.hold(() => sequence.close());
+      return await withMemory(CODE, what, () => task(turn, sequence));
     } finally {
       turn.end();
     }
@@ -439,13 +440,6 @@ export class Model implements AnyModel {
       `${what} is ${nIds} ids, the context holds ${this.contextLength}: shorten it or load the model with a ` +
         "larger contextLength",
     );
-  }
-
-  #encode(text: string, options: GenerateOptions): number[] {
-    return this.tokenizer.encode(text, {
-      addSpecial: options.addSpecial ?? true,
-      parseSpecial: options.parseSpecial ?? false,
-    });
   }
 
   #checkIds(ids: unknown): number[] {

@@ -12,6 +12,8 @@ import {
   valueScale,
 } from "../reference/attention";
 import { absmax } from "../reference/ops";
+import { PLACE_BYTES } from "../abi";
+import { placeOf } from "../places";
 import { attend, headPairs, storeKv } from "../ops/attention";
 import { attendQ8, storeKvQ8 } from "../ops/attention-q8";
 import { AttendStep, StoreKvStep } from "../steps";
@@ -19,7 +21,10 @@ import { Guarded, Random, differing, freeStep, isGuard, newStep } from "./fixtur
 
 const SCALE: f32 = 0.0883883461356163;
 
-/** A cache of `context` positions filled by one store of `filled` tokens, and n queries at its end. */
+/**
+ * A cache of `context` positions filled by one store of `filled` tokens, and n queries at its end. Its pages stand in
+ * reverse order, behind spare ones.
+ */
 class Case {
   kvHeads: i32 = 2;
   group: i32 = 4;
@@ -28,23 +33,63 @@ class Case {
   filled: i32 = 37;
   n: i32 = 3;
   eight: bool = false;
+  sparePages: i32 = 2;
 
   get heads(): i32 {
     return this.kvHeads * this.group;
   }
 
+  get nPages(): i32 {
+    return this.sparePages + (this.context + 63) / 64;
+  }
+
   /** Bytes of one head's keys, its values, and of the scratch of an item. */
   get keyBytes(): i32 {
-    return this.eight ? headKeyBytes(this.context, this.dim) : 4 * this.context * this.dim;
+    return this.eight ? headKeyBytes(64 * this.nPages, this.dim) : 256 * this.nPages * this.dim;
   }
 
   get valueBytes(): i32 {
-    return this.eight ? headValueBytes(this.context, this.dim) : 4 * this.context * this.dim;
+    return this.eight ? headValueBytes(64 * this.nPages, this.dim) : 256 * this.nPages * this.dim;
   }
 
   get scratchBytes(): i32 {
     return this.group * (this.eight ? ((this.context + 63) / 64) * 256 + 16 : 4 * this.context);
   }
+}
+
+/** Places of n rows of one context at positions from `position` on, in front of its list of pages. Free it. */
+function newPlaces(c: Case, position: i32, n: i32): usize {
+  const places = heap.alloc(n * PLACE_BYTES + 4 * c.nPages),
+    pages = places + <usize>(n * PLACE_BYTES);
+  for (let i = 0; i < n; i++) {
+    placeOf(places, i).position = position + i;
+    placeOf(places, i).pages = pages;
+  }
+  for (let i = 0; i < c.nPages; i++) store<i32>(pages + <usize>(4 * i), c.nPages - 1 - i);
+  return places;
+}
+
+/** A part of a head's cache with its pages, of `pageBytes`, in the order of their positions. */
+function inOrder(c: Case, part: usize, pageBytes: i32, to: usize): void {
+  for (let i = 0; i < c.nPages; i++)
+    memory.copy(to + <usize>(i * pageBytes), part + <usize>((c.nPages - 1 - i) * pageBytes), pageBytes);
+}
+
+/** One head's keys in the order of their positions. */
+function keysInOrder(c: Case, keys: usize): Guarded {
+  const found = new Guarded(c.keyBytes);
+  inOrder(c, keys, c.keyBytes / c.nPages, found.at);
+  return found;
+}
+
+/** One head's values in the order of their positions; for 8 bits, the scales first. */
+function valuesInOrder(c: Case, values: usize): Guarded {
+  const found = new Guarded(c.valueBytes),
+    scaleBytes = c.eight ? 256 : 0,
+    tiles = <usize>(scaleBytes * c.nPages);
+  inOrder(c, values, scaleBytes, found.at);
+  inOrder(c, values + tiles, c.valueBytes / c.nPages - scaleBytes, found.at + tiles);
+  return found;
 }
 
 function floats(count: i32, random: Random): Guarded {
@@ -73,11 +118,13 @@ function storeTokens(
   step.vCache = vCache;
   step.nKvHeads = c.kvHeads;
   step.headDim = c.dim;
-  step.contextLength = c.context;
+  step.nPages = c.nPages;
+  const places = newPlaces(c, begin, end - begin);
   for (let head = 0; head < c.kvHeads; head++) {
-    if (c.eight) storeKvQ8(step, begin, end - begin, head, head + 1);
-    else storeKv(step, begin, end - begin, head, head + 1);
+    if (c.eight) storeKvQ8(step, places, end - begin, head, head + 1);
+    else storeKv(step, places, end - begin, head, head + 1);
   }
+  heap.free(places);
   freeStep(step);
 }
 
@@ -93,6 +140,7 @@ function attendStep(c: Case, q: usize, kCache: usize, vCache: usize, out: usize)
   step.nHeads = c.heads;
   step.nKvHeads = c.kvHeads;
   step.headDim = c.dim;
+  step.nPages = c.nPages;
   step.contextLength = c.context;
   step.scale = SCALE;
   return step;
@@ -100,9 +148,11 @@ function attendStep(c: Case, q: usize, kCache: usize, vCache: usize, out: usize)
 
 /** All items of n queries, the first at `position`. */
 function attendAll(c: Case, step: AttendStep, position: i32, n: i32, scratch: usize): void {
-  const items = n * c.kvHeads * headPairs(c.heads, c.kvHeads);
-  if (c.eight) attendQ8(step, position, n, 0, items, scratch);
-  else attend(step, position, n, 0, items, scratch);
+  const items = n * c.kvHeads * headPairs(c.heads, c.kvHeads),
+    places = newPlaces(c, position, n);
+  if (c.eight) attendQ8(step, places, n, 0, items, scratch);
+  else attend(step, places, n, 0, items, scratch);
+  heap.free(places);
 }
 
 /**
@@ -119,13 +169,15 @@ function wrongStore(c: Case): i32 {
   storeTokens(c, k.at, v.at, stride, kCache.at, vCache.at, c.filled / 2, c.filled);
   let wrong = kCache.intact() && vCache.intact() ? 0 : 1;
   for (let head = 0; head < c.kvHeads; head++) {
-    const keys = kCache.at + <usize>(head * c.keyBytes),
-      values = vCache.at + <usize>(head * c.valueBytes);
-    for (let p = 0; p < c.context; p++) {
+    const keys = keysInOrder(c, kCache.at + <usize>(head * c.keyBytes)),
+      values = valuesInOrder(c, vCache.at + <usize>(head * c.valueBytes));
+    for (let p = 0; p < 64 * c.nPages; p++) {
       const source = <usize>(4 * (p * stride + head * c.dim));
-      if (c.eight) wrong += wrongBytes(c, p, k.at + source, v.at + source, keys, values);
-      else wrong += wrongFloats(c, p, k.at + source, keys) + wrongFloats(c, p, v.at + source, values);
+      if (c.eight) wrong += wrongBytes(c, p, k.at + source, v.at + source, keys.at, values.at);
+      else wrong += wrongFloats(c, p, k.at + source, keys.at) + wrongFloats(c, p, v.at + source, values.at);
     }
+    keys.free();
+    values.free();
   }
   k.free();
   v.free();
@@ -150,7 +202,7 @@ function wrongBytes(c: Case, p: i32, k: usize, v: usize, keys: usize, values: us
   for (let d = 0; d < c.dim; d++) {
     const key = stored ? roundedInteger(k, d, c.dim, 127) : GUARD_BYTE;
     if (keyByte(keys, p, d, c.dim) != key) wrong++;
-    if (valueByte(values, p, d, c.context, c.dim) != (stored ? roundedInteger(v, d, c.dim, 127) : GUARD_BYTE)) wrong++;
+    if (valueByte(values, p, d, 64 * c.nPages, c.dim) != (stored ? roundedInteger(v, d, c.dim, 127) : GUARD_BYTE)) wrong++;
     sum += key;
   }
   if (keySum(keys, p, c.dim) != (stored ? sum : GUARD_WORD)) wrong++;
@@ -187,31 +239,36 @@ function wrongAttention(c: Case): i32 {
   filledCache(c, random, k, v);
   const position = c.filled - c.n,
     items = c.n * c.kvHeads * headPairs(c.heads, c.kvHeads),
-    step = attendStep(c, q.at, k.at, v.at, out.at);
+    step = attendStep(c, q.at, k.at, v.at, out.at),
+    places = newPlaces(c, position, c.n);
   step.qStride = qStride;
   step.outStride = outStride;
   for (let share = 0; share < 5; share++) {
     const begin = (items * share) / 5,
       end = (items * (share + 1)) / 5;
-    if (c.eight) attendQ8(step, position, c.n, begin, end, scratch.at);
-    else attend(step, position, c.n, begin, end, scratch.at);
+    if (c.eight) attendQ8(step, places, c.n, begin, end, scratch.at);
+    else attend(step, places, c.n, begin, end, scratch.at);
   }
+  heap.free(places);
   freeStep(step);
   let wrong = out.intact() && scratch.intact() && k.intact() && v.intact() ? 0 : 1;
   const want = new Guarded(4 * c.dim),
     weights = new Guarded(4 * c.context);
-  for (let token = 0; token < c.n; token++) {
-    for (let head = 0; head < c.heads; head++) {
-      const keys = k.at + <usize>((head / c.group) * c.keyBytes),
-        values = v.at + <usize>((head / c.group) * c.valueBytes);
+  for (let head = 0; head < c.heads; head++) {
+    const keys = keysInOrder(c, k.at + <usize>((head / c.group) * c.keyBytes)),
+      values = valuesInOrder(c, v.at + <usize>((head / c.group) * c.valueBytes));
+    for (let token = 0; token < c.n; token++) {
       const from = q.at + <usize>(4 * (token * qStride + head * c.dim)),
         length = position + token + 1;
-      if (c.eight) attendHeadQ8(from, keys, values, want.at, weights.at, length, c.context, c.dim, SCALE);
-      else attendHead(from, keys, values, want.at, weights.at, length, c.dim, SCALE);
+      if (c.eight) attendHeadQ8(from, keys.at, values.at, want.at, weights.at, length, 64 * c.nPages, c.dim, SCALE);
+      else attendHead(from, keys.at, values.at, want.at, weights.at, length, c.dim, SCALE);
       wrong += differing(out.at + <usize>(4 * (token * outStride + head * c.dim)), want.at, 4 * c.dim);
     }
-    if (!isGuard(out.at + <usize>(4 * (token * outStride + c.heads * c.dim)), 8)) wrong++;
+    keys.free();
+    values.free();
   }
+  for (let token = 0; token < c.n; token++)
+    if (!isGuard(out.at + <usize>(4 * (token * outStride + c.heads * c.dim)), 8)) wrong++;
   q.free();
   out.free();
   scratch.free();
@@ -272,6 +329,7 @@ describe("attention", () => {
     c.group = 1;
     c.dim = dim;
     c.context = 16;
+    c.sparePages = 0;
     const together = new Guarded(4 * n * dim),
       apart = new Guarded(4 * n * dim),
       scratch = new Guarded(64);
@@ -311,6 +369,8 @@ describe("attention", () => {
     }
     expect(differing(together.at, apart.at, 4 * n * width)).toBe(0);
   });
+  test("rows of several contexts get the bits they get alone", () =>
+    expect(wrongTogether(false) + wrongTogether(true)).toBe(0));
   test("values of no size, and of sizes far apart", () => {
     const c = new Case(),
       random = new Random(9);
@@ -350,6 +410,48 @@ describe("attention", () => {
 });
 
 /**
+ * Contexts of 3, 70 and 130 positions share a cache of seven pages, the last two their first page. Counts the bytes in
+ * which a call with one row of each differs from a call a row.
+ */
+function wrongTogether(eight: bool): i32 {
+  const c = new Case(),
+    random = new Random(11),
+    lengths: StaticArray<i32> = [3, 70, 130],
+    lists: StaticArray<i32> = [4, 0, 0, 6, 1, 0, 6, 5, 2];
+  c.eight = eight;
+  c.context = 130;
+  c.sparePages = 4;
+  const width = c.heads * c.dim,
+    q = floats(3 * width, random),
+    together = new Guarded(12 * width),
+    alone = new Guarded(12 * width),
+    k = new Guarded(c.kvHeads * c.keyBytes),
+    v = new Guarded(c.kvHeads * c.valueBytes),
+    scratch = new Guarded(c.scratchBytes);
+  c.filled = 64 * c.nPages;
+  filledCache(c, random, k, v);
+  const places = heap.alloc(3 * PLACE_BYTES),
+    items = c.kvHeads * headPairs(c.heads, c.kvHeads);
+  for (let i = 0; i < 3; i++) {
+    placeOf(places, i).position = lengths[i] - 1;
+    placeOf(places, i).pages = changetype<usize>(lists) + <usize>(12 * i);
+  }
+  const step = attendStep(c, q.at, k.at, v.at, together.at);
+  if (eight) attendQ8(step, places, 3, 0, 3 * items, scratch.at);
+  else attend(step, places, 3, 0, 3 * items, scratch.at);
+  for (let i = 0; i < 3; i++) {
+    const at = <usize>(4 * i * width);
+    step.q = q.at + at;
+    step.out = alone.at + at;
+    if (eight) attendQ8(step, changetype<usize>(placeOf(places, i)), 1, 0, items, scratch.at);
+    else attend(step, changetype<usize>(placeOf(places, i)), 1, 0, items, scratch.at);
+  }
+  heap.free(places);
+  freeStep(step);
+  return differing(together.at, alone.at, 12 * width) + (together.intact() && scratch.intact() ? 0 : 1);
+}
+
+/**
  * The largest error of 4 queries over `length` positions of values of ±3, against f64 over the bytes or over the
  * floats.
  */
@@ -371,12 +473,14 @@ function largestError(length: i32, bytes: bool): f64 {
   storeTokens(c, k.at, v.at, c.dim, kCache.at, vCache.at, 0, length);
   attendAll(c, attendStep(c, q.at, kCache.at, vCache.at, out.at), length - 1, 1, scratch.at);
   let most: f64 = 0;
+  const keys = keysInOrder(c, kCache.at),
+    values = valuesInOrder(c, vCache.at);
   for (let head = 0; head < c.heads; head++) {
     for (let d = 0; d < c.dim; d += 8) {
       const query = q.at + <usize>(4 * head * c.dim);
       const exact = bytes
-        ? attendExact(query, kCache.at, vCache.at, true, length, c.context, c.dim, d, <f64>SCALE, scores.at)
-        : attendExact(query, k.at, v.at, false, length, c.context, c.dim, d, <f64>SCALE, scores.at);
+        ? attendExact(query, keys.at, values.at, true, length, 64 * c.nPages, c.dim, d, <f64>SCALE, scores.at)
+        : attendExact(query, k.at, v.at, false, length, 64 * c.nPages, c.dim, d, <f64>SCALE, scores.at);
       most = max<f64>(most, abs<f64>(exact - <f64>load<f32>(out.at + <usize>(4 * (head * c.dim + d)))));
     }
   }

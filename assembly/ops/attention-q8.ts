@@ -1,13 +1,12 @@
 /**
  * Attention over an 8-bit cache: a quarter of the memory of attention.ts, the same shapes and items.
  *
- *   K cache: (nKvHeads, contextLength / 8) records of eight positions
+ *   K cache: (nKvHeads, nPages, 8) records of eight positions
  *            | scale f32 (8) | sum of the bytes i32 (8) | i8 (headDim / 4, 8 positions, 4 dimensions) |
  *   V cache: (nKvHeads)
- *            | scale f32 (contextLength)
- *            | tiles of 64 positions: i8 (headDim / 4, 16 records, 4 dimensions, 4 positions) |
+ *            | scale f32 (nPages, 64) | a tile a page: i8 (headDim / 4, 16 records, 4 dimensions, 4 positions) |
  *
- * A scale is a vector's absmax / 127; contextLength is rounded up to a multiple of 64. Sixteen bytes hold four products
+ * A page has 64 positions; a scale is a vector's absmax / 127. Sixteen bytes hold four products
  * for each of four sums (of four positions' scores, of four dimensions' outputs), so no kernel adds across lanes. A
  * tile's value scales are read before its values: with 256 bytes of them in front of each tile, each came from memory
  * alone, and a token of 2B4T at 4,000 positions took 25.2 ms; with scales in a row, 23.5.
@@ -19,10 +18,11 @@
  * own length. Weights after a token's own position are 0. Against attention over the same bytes in f64, an output is
  * off by less than 2e-4 of the values' size; the bytes' own error adds 0.6 % (the spec).
  */
-import { KV_Q8_POSITIONS, KV_Q8_ROW_TAIL_BYTES, KV_Q8_SCALE_BYTES, KV_Q8_SUM_BYTES } from "../abi";
+import { KV_PAGE_POSITIONS, KV_Q8_ROW_TAIL_BYTES, KV_Q8_SCALE_BYTES, KV_Q8_SUM_BYTES } from "../abi";
 import { maxFloats, sumFloats } from "../lanes";
 import { exp2NegativeF32x4 } from "../math";
 import { bytesA, bytesB, dotQuad, quadA, quadB, storeQuads, sumQuads } from "../simd";
+import { Place, cachedAt, pageAt, placeOf } from "../places";
 import { AttendStep, StoreKvStep } from "../steps";
 import { headPairs } from "./attention";
 import { largest } from "./logits";
@@ -31,10 +31,10 @@ const KEY_POSITIONS: i32 = 8;
 /** Bytes before the sums of a record's keys, and before the keys. */
 const KEY_SUMS: usize = KEY_POSITIONS * KV_Q8_SCALE_BYTES;
 const KEY_HEAD_BYTES: usize = KEY_SUMS + KEY_POSITIONS * KV_Q8_SUM_BYTES;
-const TILE_KEY_RECORDS: i32 = KV_Q8_POSITIONS / KEY_POSITIONS;
-const TILE_RECORDS: i32 = KV_Q8_POSITIONS / 4;
+const TILE_KEY_RECORDS: i32 = KV_PAGE_POSITIONS / KEY_POSITIONS;
+const TILE_RECORDS: i32 = KV_PAGE_POSITIONS / 4;
 /** Weights of a tile: f32, then quads in half of the same place. */
-const TILE_BYTES: i32 = KV_Q8_POSITIONS * 4;
+const TILE_BYTES: i32 = KV_PAGE_POSITIONS * 4;
 /**
  * Parts of the positions read in turns, half a kilobyte or one of each: one stream from memory is slow. The scores of
  * 2B4T at 4,000 positions took 11.4 ms in two parts, 9.1 in four, 17.8 in eight.
@@ -50,40 +50,40 @@ const LOG2_E: f32 = 1.4426950408889634;
 /** 2^-100: below it WEIGHT_MAX / weight would overflow, and the weight does not matter. */
 const WEIGHT_MIN: f32 = 7.888609052210118e-31;
 
-/** Tiles of one head's stream. */
-function headTiles(contextLength: i32): usize {
-  return <usize>((contextLength + KV_Q8_POSITIONS - 1) / KV_Q8_POSITIONS);
-}
-
 function keyRecordBytes(headDim: i32): usize {
   return KEY_HEAD_BYTES + ((<usize>headDim) << 3);
 }
 
 function valueTileBytes(headDim: i32): usize {
-  return <usize>headDim * KV_Q8_POSITIONS;
+  return <usize>headDim * KV_PAGE_POSITIONS;
 }
 
-/** Scales of one head's values. */
-function scaleBytes(nTiles: usize): usize {
-  return nTiles * (KV_Q8_POSITIONS * KV_Q8_SCALE_BYTES);
+/** Scales of values in `nPages` pages of one head. */
+function scaleBytes(nPages: usize): usize {
+  return nPages * (KV_PAGE_POSITIONS * KV_Q8_SCALE_BYTES);
 }
 
-function headValueBytes(nTiles: usize, headDim: i32): usize {
-  return scaleBytes(nTiles) + nTiles * valueTileBytes(headDim);
+function headKeyBytes(nPages: usize, headDim: i32): usize {
+  return nPages * TILE_KEY_RECORDS * keyRecordBytes(headDim);
+}
+
+function headValueBytes(nPages: usize, headDim: i32): usize {
+  return scaleBytes(nPages) + nPages * valueTileBytes(headDim);
 }
 
 /** Rounds n tokens' keys and values (f32, row stride kvStride) into the cache, for heads [headBegin, headEnd). */
-export function storeKvQ8(step: StoreKvStep, position0: i32, n: i32, headBegin: i32, headEnd: i32): void {
+export function storeKvQ8(step: StoreKvStep, places: usize, n: i32, headBegin: i32, headEnd: i32): void {
   const headDim = step.headDim,
-    nTiles = headTiles(step.contextLength);
+    nPages = <usize>step.nPages;
   for (let head = headBegin; head < headEnd; head++) {
     for (let i = 0; i < n; i++) {
       const from = (<usize>i * step.kvStride + head * headDim) << 2,
-        position = position0 + i;
-      const record = <usize>head * nTiles * TILE_KEY_RECORDS + position / KEY_POSITIONS;
-      storeKey(step.k + from, step.kCache + record * keyRecordBytes(headDim), position % KEY_POSITIONS, headDim);
-      const values = step.vCache + <usize>head * headValueBytes(nTiles, headDim);
-      storeValue(step.v + from, values, nTiles, position, headDim);
+        position = cachedAt(placeOf(places, i));
+      const keys = step.kCache + <usize>head * headKeyBytes(nPages, headDim),
+        record = keys + (position / KEY_POSITIONS) * keyRecordBytes(headDim);
+      storeKey(step.k + from, record, position % KEY_POSITIONS, headDim);
+      const values = step.vCache + <usize>head * headValueBytes(nPages, headDim);
+      storeValue(step.v + from, values, nPages, position, headDim);
     }
   }
 }
@@ -102,15 +102,15 @@ function storeKey(x: usize, record: usize, slot: usize, dim: i32): void {
   store<i32>(record + (slot << 2), sum, KEY_SUMS);
 }
 
-function storeValue(x: usize, scales: usize, nTiles: usize, position: usize, dim: i32): void {
+function storeValue(x: usize, scales: usize, nPages: usize, position: usize, dim: i32): void {
   const most = absmax(x, dim),
     factor = f32x4.splat(most == 0 ? 0 : VALUE_MAX / most);
-  const tile = scales + scaleBytes(nTiles) + (position / KV_Q8_POSITIONS) * valueTileBytes(dim),
-    slot = position % KV_Q8_POSITIONS;
+  const tile = scales + scaleBytes(nPages) + (position / KV_PAGE_POSITIONS) * valueTileBytes(dim),
+    slot = position % KV_PAGE_POSITIONS;
   const record = tile + ((slot >> 2) << 4) + (slot & 3);
   for (let i: usize = 0; i < <usize>dim; i += 4) {
     const bytes = roundBytes(x + (i << 2), factor),
-      to = record + i * KV_Q8_POSITIONS;
+      to = record + i * KV_PAGE_POSITIONS;
     store<u8>(to, bytes);
     store<u8>(to, bytes >> 8, 4);
     store<u8>(to, bytes >> 16, 8);
@@ -133,21 +133,21 @@ function absmax(x: usize, dim: i32): f32 {
 }
 
 /** Attention of items [itemBegin, itemEnd), as `attend` of attention.ts. */
-export function attendQ8(step: AttendStep, position0: i32, n: i32, itemBegin: i32, itemEnd: i32, scratch: usize): void {
+export function attendQ8(step: AttendStep, places: usize, n: i32, itemBegin: i32, itemEnd: i32, scratch: usize): void {
   const group = step.nHeads / step.nKvHeads,
     headDim = step.headDim,
-    nTiles = headTiles(step.contextLength),
-    stride = nTiles * TILE_BYTES + KV_Q8_ROW_TAIL_BYTES,
+    nPages = <usize>step.nPages,
+    stride = scoreBytes(step),
     headBytes = (<usize>headDim) << 2;
   const pairs = headPairs(step.nHeads, step.nKvHeads);
   for (let item = itemBegin, count: i32 = 0; item < itemEnd; item += count) {
     const pair = item % pairs,
       kvHead = item / pairs / n,
       token = (item / pairs) % n,
-      length = position0 + token + 1;
+      place = placeOf(places, token);
     count = min(pairs - pair, itemEnd - item);
     const nQueries = min(2 * count, group - 2 * pair);
-    const keys = step.kCache + <usize>kvHead * nTiles * TILE_KEY_RECORDS * keyRecordBytes(headDim);
+    const keys = step.kCache + <usize>kvHead * headKeyBytes(nPages, headDim);
     const heads = <usize>(kvHead * group + 2 * pair) * headBytes;
     const queries = step.q + ((<usize>token * step.qStride) << 2) + heads,
       results = step.out + ((<usize>token * step.outStride) << 2) + heads;
@@ -158,11 +158,17 @@ export function attendQ8(step: AttendStep, position0: i32, n: i32, itemBegin: i3
         roundQuery(queries + <usize>g * headBytes, rounded, headDim) * (step.scale * LOG2_E),
       );
     }
-    scores(results, keys, scratch, stride, nQueries, length, headDim);
-    for (let g = 0; g < nQueries; g++) startSum(scratch + <usize>g * stride, stride, length);
-    const values = step.vCache + <usize>kvHead * headValueBytes(nTiles, headDim);
-    weightedValues(scratch, stride, values, nTiles, results, nQueries, length, headDim);
+    scores(step, place, results, keys, scratch, nQueries);
+    for (let g = 0; g < nQueries; g++) startSum(scratch + <usize>g * stride, stride, place.position + 1);
+    const values = step.vCache + <usize>kvHead * headValueBytes(nPages, headDim);
+    weightedValues(step, place, scratch, values, results, nQueries);
   }
+}
+
+/** Bytes of a query's scores, and of what stands behind them. */
+function scoreBytes(step: AttendStep): usize {
+  const nTiles = (step.contextLength + KV_PAGE_POSITIONS - 1) / KV_PAGE_POSITIONS;
+  return <usize>nTiles * TILE_BYTES + KV_Q8_ROW_TAIL_BYTES;
 }
 
 /** Rounds a query to quads and returns its scale; after an odd number of fours the last goes twice. */
@@ -184,17 +190,18 @@ function round14(x: v128, factor: v128, zero: f32): v128 {
 }
 
 /**
- * scores[g][p] = (q[g]·k[p]) · (factor[g] · kScale[p]), base 2, by whole records: values for positions after `length`
- * are written but meaningless. q: for each g, headDim / 4 quads, then the factor. A query without a partner goes twice.
+ * scores[g][p] = (q[g]·k[p]) · (factor[g] · kScale[p]), base 2, by whole records: values for later positions are written but meaningless. q: for each g, headDim / 4 quads, then the factor. A query without a partner goes twice.
  */
-function scores(q: usize, k: usize, out: usize, stride: usize, group: i32, length: i32, headDim: i32): void {
-  const headBytes = (<usize>headDim) << 2,
-    recordBytes = keyRecordBytes(headDim);
-  const nRecords = (length + KEY_POSITIONS - 1) / KEY_POSITIONS,
+function scores(step: AttendStep, place: Place, q: usize, k: usize, out: usize, group: i32): void {
+  const headBytes = (<usize>step.headDim) << 2,
+    recordBytes = keyRecordBytes(step.headDim),
+    stride = scoreBytes(step);
+  const nRecords = place.position / KEY_POSITIONS + 1,
     nTurns = (nRecords + STREAMS - 1) / STREAMS;
   for (let turn = 0; turn < nTurns; turn++) {
     for (let record = turn; record < nRecords; record += nTurns) {
-      const keys = k + <usize>record * recordBytes;
+      const page = pageAt(place.pages, record / TILE_KEY_RECORDS),
+        keys = k + (page * TILE_KEY_RECORDS + record % TILE_KEY_RECORDS) * recordBytes;
       for (let g = 0; g < group; g += 2) {
         const query = q + <usize>g * headBytes,
           to = out + <usize>g * stride + ((<usize>record) << 5),
@@ -252,35 +259,35 @@ function score(sums: v128, head: usize, factor: v128): v128 {
 
 /** out[g] = Σ weights[g][p] · v[p]; weights are replaced by their quads. Tiles are added in the order of STREAMS. */
 function weightedValues(
+  step: AttendStep,
+  place: Place,
   weights: usize,
-  stride: usize,
   scales: usize,
-  cachedTiles: usize,
   out: usize,
   group: i32,
-  length: i32,
-  headDim: i32,
 ): void {
-  const v = scales + scaleBytes(cachedTiles),
-    headBytes = (<usize>headDim) << 2,
-    tileBytes = valueTileBytes(headDim),
-    nRecords = (length + 3) >> 2;
+  const v = scales + scaleBytes(step.nPages),
+    headBytes = (<usize>step.headDim) << 2,
+    tileBytes = valueTileBytes(step.headDim),
+    stride = scoreBytes(step),
+    nRecords = (place.position >> 2) + 1;
   const nTiles = (nRecords + TILE_RECORDS - 1) / TILE_RECORDS,
     nTurns = (nTiles + STREAMS - 1) / STREAMS;
   memory.fill(out, 0, <usize>group * headBytes);
   for (let turn = 0; turn < nTurns; turn++) {
     for (let t = turn; t < nTiles; t += nTurns) {
       const tile = weights + <usize>t * TILE_BYTES,
+        tileScales = scales + scaleBytes(pageAt(place.pages, t)),
         count = min(TILE_RECORDS, nRecords - t * TILE_RECORDS);
       for (let g = 0; g < group; g++) {
         const row = <usize>g * stride;
-        roundWeights(tile + row, weights + row + stride - KV_Q8_ROW_TAIL_BYTES, scales + scaleBytes(t), count);
+        roundWeights(tile + row, weights + row + stride - KV_Q8_ROW_TAIL_BYTES, tileScales, count);
       }
     }
     for (let at: usize = 0; at < headBytes; at += 32) {
       const second = at + 16 < headBytes ? <usize>16 : 0;
       for (let t = turn; t < nTiles; t += nTurns) {
-        const values = v + <usize>t * tileBytes + at * TILE_RECORDS;
+        const values = v + pageAt(place.pages, t) * tileBytes + at * TILE_RECORDS;
         const quadBytes = (<usize>min(TILE_RECORDS, nRecords - t * TILE_RECORDS)) << 3;
         for (let g = 0; g < group; g += 2) {
           const a = weights + <usize>t * TILE_BYTES + <usize>g * stride,

@@ -1,7 +1,8 @@
 /**
  * Causal attention over a key/value cache, and the cache itself.
  *
- *   K, V cache of a layer: f32 (nKvHeads, contextLength, headDim): one head's positions are one stream
+ *   K, V cache of a layer: f32 (nKvHeads, nPages, 64 positions, headDim): a context that got its pages in turn has each
+ *                          head's positions in one stream
  *   item:                  (kvHead · n + token) · pairs + pair of the query heads that share the kvHead: the tokens of
  *                          a prompt find a head's stream in L2, and one call does its pairs together, so that it reads
  *                          a cached vector once; 5 kvHeads go evenly over two threads
@@ -9,9 +10,11 @@
  *
  * Orders (they depend on nothing else): a score is the sum over headDim in four lanes, then (0 + 2) + (1 + 3); the
  * normaliser is that of softmax; an output runs over positions in turn. headDim is a multiple of 4. Token i of the call
- * stands at position0 + i and sees positions 0 … position0 + i.
+ * stands at its own place (places.ts) and sees the positions of its context up to its own.
  */
+import { KV_PAGE_POSITIONS } from "../abi";
 import { sumFloats, sumFourFloats } from "../lanes";
+import { Place, cachedAt, pageAt, placeOf } from "../places";
 import { AttendStep, StoreKvStep } from "../steps";
 import { softmax } from "./logits";
 
@@ -22,13 +25,14 @@ import { softmax } from "./logits";
 const TILE: i32 = 32;
 
 /** Copies n tokens' keys and values (f32, row stride kvStride) to their positions, for heads [headBegin, headEnd). */
-export function storeKv(step: StoreKvStep, position0: i32, n: i32, headBegin: i32, headEnd: i32): void {
+export function storeKv(step: StoreKvStep, places: usize, n: i32, headBegin: i32, headEnd: i32): void {
   const headDim = step.headDim,
-    bytes = (<usize>headDim) << 2;
+    bytes = (<usize>headDim) << 2,
+    streamBytes = <usize>step.nPages * KV_PAGE_POSITIONS * bytes;
   for (let head = headBegin; head < headEnd; head++) {
     for (let i = 0; i < n; i++) {
       const from = (<usize>i * step.kvStride + head * headDim) << 2;
-      const to = (<usize>head * step.contextLength + position0 + i) * bytes;
+      const to = <usize>head * streamBytes + cachedAt(placeOf(places, i)) * bytes;
       memory.copy(step.kCache + to, step.k + from, bytes);
       memory.copy(step.vCache + to, step.v + from, bytes);
     }
@@ -41,17 +45,17 @@ export function headPairs(nHeads: i32, nKvHeads: i32): i32 {
 }
 
 /** Attention of items [itemBegin, itemEnd): out (n, outStride) receives each query head's headDim values. */
-export function attend(step: AttendStep, position0: i32, n: i32, itemBegin: i32, itemEnd: i32, scratch: usize): void {
+export function attend(step: AttendStep, places: usize, n: i32, itemBegin: i32, itemEnd: i32, scratch: usize): void {
   const group = step.nHeads / step.nKvHeads,
     pairs = headPairs(step.nHeads, step.nKvHeads),
     scoreStride = scoreBytes(step),
     headBytes = (<usize>step.headDim) << 2,
-    streamBytes = <usize>step.contextLength * headBytes;
+    streamBytes = <usize>step.nPages * KV_PAGE_POSITIONS * headBytes;
   for (let item = itemBegin, count: i32 = 0; item < itemEnd; item += count) {
     const first = item % pairs,
       kvHead = item / pairs / n,
       token = (item / pairs) % n,
-      length = position0 + token + 1;
+      place = placeOf(places, token);
     count = min(pairs - first, itemEnd - item);
     const nQueries = min(2 * count, group - 2 * first);
     const keys = step.kCache + <usize>kvHead * streamBytes,
@@ -59,15 +63,21 @@ export function attend(step: AttendStep, position0: i32, n: i32, itemBegin: i32,
       heads = <usize>(kvHead * group + 2 * first) * headBytes;
     const queries = step.q + ((<usize>token * step.qStride) << 2) + heads,
       results = step.out + ((<usize>token * step.outStride) << 2) + heads;
-    let touched = scores(step, queries, keys, values, scratch, nQueries, length);
+    const firstBytes = pageAt(place.pages, 0) * pageBytes(headBytes);
+    let touched = scores(step, place, queries, keys, values + firstBytes, scratch, nQueries);
     for (let g = 0; g < nQueries; g++)
-      softmax(scratch + <usize>g * scoreStride, length, scratch + <usize>g * scoreStride);
+      softmax(scratch + <usize>g * scoreStride, place.position + 1, scratch + <usize>g * scoreStride);
     // For one token, the next item, if any, is the next head's; a prompt's next token reads the same keys again.
-    const next = n == 1 && item + count < itemEnd ? keys + streamBytes : 0;
-    touched += weightedValues(step, scratch, values, next, results, nQueries, length);
+    const next = n == 1 && item + count < itemEnd ? keys + streamBytes + firstBytes : 0;
+    touched += weightedValues(step, place, scratch, values, next, results, nQueries);
     // Stored, so that no compiler drops the loads of touchAhead.
     store<i32>(scratch, touched);
   }
+}
+
+/** Bytes of one head's keys, or values, in a page. */
+function pageBytes(headBytes: usize): usize {
+  return KV_PAGE_POSITIONS * headBytes;
 }
 
 /** Bytes of a query's scores. */
@@ -75,26 +85,45 @@ function scoreBytes(step: AttendStep): usize {
   return (<usize>step.contextLength) << 2;
 }
 
-/**
- * scores[g][p] = scale · q[g]·k[p]. Four positions serve two queries at a time; meanwhile the next ones, then `next`,
- * are loaded to L1.
- */
-function scores(step: AttendStep, q: usize, k: usize, next: usize, out: usize, group: i32, length: i32): i32 {
+/** What to load after a page that begins at position `begin`: the next with a whole tile, or `next`. */
+function afterPage(vectors: usize, place: Place, begin: i32, headBytes: usize, next: usize): usize {
+  const then = begin + KV_PAGE_POSITIONS;
+  return then + TILE > place.position + 1
+    ? next
+    : vectors + pageAt(place.pages, then / KV_PAGE_POSITIONS) * pageBytes(headBytes);
+}
+
+/** scores[g][p] = scale · q[g]·k[p], page by page. Meanwhile the next positions, then `next`, are loaded to L1. */
+function scores(step: AttendStep, place: Place, q: usize, k: usize, next: usize, out: usize, group: i32): i32 {
+  const length = place.position + 1,
+    headBytes = (<usize>step.headDim) << 2;
+  let touched = 0;
+  for (let begin = 0; begin < length; begin += KV_PAGE_POSITIONS) {
+    const keys = k + pageAt(place.pages, begin / KV_PAGE_POSITIONS) * pageBytes(headBytes),
+      then = afterPage(k, place, begin, headBytes, next),
+      count = min(KV_PAGE_POSITIONS, length - begin);
+    touched += pageScores(step, q, keys, then, out + ((<usize>begin) << 2), group, count);
+  }
+  return touched;
+}
+
+/** Four positions serve two queries at a time. */
+function pageScores(step: AttendStep, q: usize, k: usize, next: usize, out: usize, group: i32, count: i32): i32 {
   const scoreStride = scoreBytes(step),
     headBytes = (<usize>step.headDim) << 2,
     scale = step.scale;
   let touched = 0,
     p = 0;
-  for (; p + 4 <= length; p += 4) {
+  for (; p + 4 <= count; p += 4) {
     const keys = k + <usize>p * headBytes,
       to = out + ((<usize>p) << 2);
-    touched += touchAhead(k, p, length, headBytes, next);
+    touched += touchAhead(k, p, count, headBytes, next);
     let g = 0;
     for (; g + 2 <= group; g += 2)
       scoreTwoByFour(q + <usize>g * headBytes, keys, headBytes, to + <usize>g * scoreStride, scoreStride, scale);
     if (g < group) scoreByFour(q + <usize>g * headBytes, keys, headBytes, to + <usize>g * scoreStride, scale);
   }
-  for (; p < length; p++) {
+  for (; p < count; p++) {
     const key = k + <usize>p * headBytes,
       to = out + ((<usize>p) << 2);
     for (let g = 0; g < group; g++)
@@ -164,27 +193,41 @@ function score(q: usize, k: usize, headBytes: usize): f32 {
 }
 
 /**
- * out[g] = Σ weights[g][p] · v[p], positions in turn. Four serve two queries at a time; meanwhile the next ones, then
- * `next`, are loaded to L1.
+ * out[g] = Σ weights[g][p] · v[p], positions in turn, page by page. Meanwhile the next positions, then `next`, are loaded
+ * to L1.
  */
 function weightedValues(
   step: AttendStep,
+  place: Place,
   weights: usize,
   v: usize,
   next: usize,
   out: usize,
   group: i32,
-  length: i32,
 ): i32 {
+  const length = place.position + 1,
+    headBytes = (<usize>step.headDim) << 2;
+  let touched = 0;
+  memory.fill(out, 0, <usize>group * headBytes);
+  for (let begin = 0; begin < length; begin += KV_PAGE_POSITIONS) {
+    const values = v + pageAt(place.pages, begin / KV_PAGE_POSITIONS) * pageBytes(headBytes),
+      then = afterPage(v, place, begin, headBytes, next),
+      count = min(KV_PAGE_POSITIONS, length - begin);
+    touched += addPage(step, weights + ((<usize>begin) << 2), values, then, out, group, count);
+  }
+  return touched;
+}
+
+/** Four positions serve two queries at a time. */
+function addPage(step: AttendStep, weights: usize, v: usize, next: usize, out: usize, group: i32, count: i32): i32 {
   const weightStride = scoreBytes(step),
     headBytes = (<usize>step.headDim) << 2;
   let touched = 0,
     p = 0;
-  memory.fill(out, 0, <usize>group * headBytes);
-  for (; p + 4 <= length; p += 4) {
+  for (; p + 4 <= count; p += 4) {
     const values = v + <usize>p * headBytes,
       from = weights + ((<usize>p) << 2);
-    touched += touchAhead(v, p, length, headBytes, next);
+    touched += touchAhead(v, p, count, headBytes, next);
     let g = 0;
     for (; g + 2 <= group; g += 2) {
       const at = from + <usize>g * weightStride;
@@ -198,15 +241,15 @@ function weightedValues(
       v + <usize>p * headBytes,
       headBytes,
       out + <usize>g * headBytes,
-      length - p,
+      count - p,
     );
   }
   return touched;
 }
 
 /**
- * Loads a part of each quarter of the tile after the one of position p, so that all of it is here at its turn. After
- * the last whole tile comes the first of `then`, if any.
+ * Loads a part of each quarter of the tile after the one of a page's position p, so that all of it is here at its turn.
+ * After the last whole tile of its `length` positions comes the first of `then`, if any.
  */
 function touchAhead(vectors: usize, p: i32, length: i32, headBytes: usize, then: usize): i32 {
   const next = (p & -TILE) + TILE,

@@ -3,6 +3,7 @@
  */
 import { guardedSource } from "../../src/core/byte-source.ts";
 import { openModelFile } from "../../src/files/model-file.ts";
+import { writePlaces } from "../../src/kernels/attention-cache.ts";
 import { KERNELS } from "../../src/kernels/binaries.ts";
 import { Machine, createMemory } from "../../src/kernels/machine.ts";
 import { chooseKernels } from "../../src/kernels/variant.ts";
@@ -60,7 +61,11 @@ export async function openProfiled(
       new Int32Array(memory.buffer, plan.buffers.ids, rows).forEach(
         (_, i, ids) => (ids[i] = (i * 7919 + 13) % config.vocabSize),
       );
-      machine.setBatch({ rows, position, headRowBegin: rows - 1, headRows: 1 });
+      const { places, pageLists, heads } = plan.kv;
+      new Int32Array(memory.buffer, pageLists, heads.nPages).forEach((_, i, pages) => (pages[i] = i));
+      const rowPlaces = Array.from({ length: rows }, (_, i) => ({ position: position + i, pages: pageLists }));
+      writePlaces(memory, places, rowPlaces);
+      machine.setBatch({ rows, places, headRowBegin: rows - 1, headRows: 1 });
     },
     run: (at, nSteps) => machine.run(at, nSteps),
     async close() {
@@ -73,8 +78,8 @@ export async function openProfiled(
  * Fills the cache, which is zero before a prompt, with random bytes that are ±[2^-8, 2^-7) as f32: ordinary numbers and
  * scales, so that no softmax weight is subnormal, which is slow.
  */
-function fillCache(memory: WebAssembly.Memory, { kv, kvBytes }: MemoryPlan): void {
-  const words = new Uint32Array(memory.buffer, kv[0].k, kvBytes >> 2);
+function fillCache(memory: WebAssembly.Memory, { kv: { layers, bytes } }: MemoryPlan): void {
+  const words = new Uint32Array(memory.buffer, layers[0].k, bytes >> 2);
   let state = 1;
   for (let i = 0; i < words.length; i++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

@@ -1,94 +1,259 @@
 /**
- * Tracks which ids the KV cache holds, so that a new prompt pays only for what differs from the last one.
+ * One conversation of a model: its ids, and calls that continue them.
  *
  * @module
  */
-import { type AbortState, fail } from "../core/errors.ts";
+import type { ChatOptions, LogitsOptions } from "../any-model.ts";
+import { fail, throwIfAborted } from "../core/errors.ts";
+import { type OptionTable, SIGNAL, check, checkOptions, whole } from "../core/options.ts";
+import { withMemory } from "../core/refused-memory.ts";
 import type { Engine } from "../model/engine-interface.ts";
-import { checkIds } from "./options.ts";
-import type { PromptProgress } from "./options.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { CHAT_PROMPT_OPTIONS, type ChatMessage } from "./chat-options.ts";
+import { type ChatRenderer, loadChatRenderer } from "./chat-renderer.ts";
+import { ContextIds } from "./context-ids.ts";
+import type { FitOptions } from "./fit-chat.ts";
+import { Generation, type GenerationRequest } from "./generate.ts";
+import {
+  GENERATE_MEANINGS,
+  GENERATE_OPTIONS,
+  type GenerateOptions,
+  ID_LIST,
+  MAX_TOKENS_DEFAULT,
+  TEXT_OR_IDS,
+} from "./options.ts";
+import type { Turns } from "./turns.ts";
 
-/**
- * Ids between two progress reports and two checks of the abort signal. The split changes no bit; 256 is far above the
- * batch at which prompt kernels reach full speed.
- */
-const PROMPT_CHUNK = 256;
-
-export interface ReadOptions {
-  signal?: AbortState;
-  onProgress?: (progress: PromptProgress) => void;
+/** Options of {@link Model.context}. */
+export interface ContextOptions {
+  /** Positions it may have: prompt and reply together. Default and most: the model's. */
+  readonly contextLength?: number;
 }
 
-export class Context {
-  readonly #engine: Engine;
-  #ids: number[] = [];
+/** What contexts of a model share. */
+export interface ContextParts {
+  readonly engine: Engine;
+  readonly turns: Turns;
+  readonly tokenizer: Tokenizer | undefined;
+  /** Or why there is none. @throws OnebitError `tokenizer/missing` */
+  readonly requireTokenizer: () => Tokenizer;
+  /** If absent, the first chat loads it. */
+  readonly renderChat: ChatRenderer | undefined;
+}
 
-  constructor(engine: Engine) {
-    this.#engine = engine;
-  }
+export const CHAT_OPTIONS: OptionTable<ChatOptions> = { ...GENERATE_OPTIONS, ...CHAT_PROMPT_OPTIONS };
+export const LOGITS_OPTIONS: OptionTable<LogitsOptions> = { signal: SIGNAL };
 
-  /** Ids in the cache, oldest first. */
-  get ids(): readonly number[] {
-    return this.#ids;
-  }
+/**
+ * One conversation of a model: its own ids over the model's weights and KV cache. {@link Model.context} makes it.
+ *
+ * Contexts keep their place in the cache while there is room, and share what begins alike. What had to make room is read
+ * again: the answers are the same bits. Calls of all contexts of a model take turns.
+ *
+ * @example
+ * ```ts
+ * import { load } from "onebit";
+ *
+ * await using model = await load("model.gguf", { contextLength: 64, kvPositions: 256 });
+ * using ann = model.context();
+ * using bob = model.context();
+ * await ann.generate("Once upon a time", { maxTokens: 4 }).text();
+ * await bob.generate("Roses are red", { maxTokens: 4 }).text();
+ * console.log(ann.cachedIds.length, bob.cachedIds.length); // neither made the other forget
+ * ```
+ */
+export class Context implements Disposable {
+  readonly #parts: ContextParts;
+  readonly #ids: ContextIds;
+  #isClosed = false;
 
-  /** True when no further id fits. */
-  get isFull(): boolean {
-    return this.#ids.length >= this.#engine.contextLength;
-  }
-
-  /** How many leading ids of `ids` are cached. The last one never counts: its logits are needed. */
-  countReusable(ids: readonly number[]): number {
-    const end = Math.min(ids.length - 1, this.#ids.length);
-    let n = 0;
-    while (n < end && ids[n] === this.#ids[n]) n++;
-    return Math.max(n, 0);
+  /** @internal */
+  constructor(parts: ContextParts, ids: ContextIds) {
+    this.#parts = parts;
+    this.#ids = ids;
   }
 
   /**
-   * Makes the context hold exactly `ids`; evaluates only what differs.
-   * @returns logits after the last id; a view that the next evaluation overwrites
-   * @throws OnebitError `model/bad-token`, `model/context-full`, `option/invalid` (no ids), `aborted`
+   * @internal
+   * @throws OnebitError `option/…`
    */
-  async read(ids: readonly number[], options: ReadOptions = {}): Promise<Float32Array> {
-    const engine = this.#engine;
-    checkIds("ids", ids, engine.vocabSize, "model/bad-token");
-    if (ids.length === 0) fail("option/invalid", "the prompt is empty: wanted at least one id");
-    if (ids.length > engine.contextLength) {
-      fail(
-        "model/context-full",
-        `the prompt is ${ids.length} ids, the context holds ${engine.contextLength}: shorten the prompt or load ` +
-          "the model with a larger contextLength",
+  static open(parts: ContextParts, options: ContextOptions): Context {
+    const table: OptionTable<ContextOptions> = { contextLength: whole(1, parts.engine.contextLength) };
+    const { contextLength } = checkOptions("context", options, table);
+    return new Context(parts, new ContextIds(parts.engine, contextLength));
+  }
+
+  /** Positions it may have: prompt and reply together. */
+  get contextLength(): number {
+    return this.#ids.contextLength;
+  }
+
+  /** What it read last: a prompt, and of the reply all but its last id. */
+  get ids(): readonly number[] {
+    return this.#ids.ids;
+  }
+
+  /** Those of its ids whose keys and values are in the KV cache; a prompt that begins with them costs only the rest. */
+  get cachedIds(): readonly number[] {
+    return this.#ids.cachedIds;
+  }
+
+  /**
+   * Continues a text, or ids, as {@link Model.generate}.
+   *
+   * @throws OnebitError as {@link Model.generate}; `model/closed` also when the context is closed
+   * @example
+   * ```ts
+   * import { load } from "onebit";
+   *
+   * await using model = await load("model.gguf", { contextLength: 256 });
+   * using context = model.context();
+   * console.log(await context.generate([1, 2, 3], { maxTokens: 4, temperature: 0 }).text());
+   * ```
+   */
+  generate(prompt: string | readonly number[], options: GenerateOptions = {}): Generation {
+    return this.#start(() => {
+      const checked = checkOptions("generate", options, GENERATE_OPTIONS, { meanings: GENERATE_MEANINGS }),
+        given = check("prompt", prompt, TEXT_OR_IDS);
+      return { options: checked, promptIds: typeof given === "string" ? this.#encode(given, checked) : given };
+    });
+  }
+
+  /**
+   * Answers the last message, as {@link Model.chat}.
+   *
+   * @throws OnebitError as {@link Model.chat}; `model/closed` also when the context is closed
+   * @example
+   * ```ts
+   * import { load } from "onebit";
+   *
+   * await using model = await load("model.gguf", { contextLength: 256 });
+   * using context = model.context();
+   * console.log(await context.chat([{ role: "user", content: "Say hello." }], { maxTokens: 8 }).text());
+   * ```
+   */
+  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation {
+    return this.#start(() => {
+      const { renderChat, engine, requireTokenizer } = this.#parts,
+        checked = checkOptions("chat", options, CHAT_OPTIONS, { meanings: GENERATE_MEANINGS });
+      const request = (render: ChatRenderer): GenerationRequest => {
+        const fit = fitOf(checked, this.contextLength);
+        const { ids, shrinking } = render(messages, checked, requireTokenizer(), engine.config, fit);
+        return { options: checked, promptIds: ids, shrinking };
+      };
+      return renderChat === undefined ? loadChatRenderer().then(request) : request(renderChat);
+    });
+  }
+
+  /**
+   * Reads `ids`, of which it computes only those that no context has read before.
+   *
+   * @returns the logits after the last one, `vocabSize` numbers
+   * @throws OnebitError `model/bad-token`, `model/context-full`, `model/not-finite`, `model/closed`, `option/invalid`
+   *   (no ids), `aborted`
+   * @example
+   * ```ts
+   * import { load } from "onebit";
+   *
+   * await using model = await load("model.gguf", { contextLength: 256 });
+   * using context = model.context();
+   * const logits = await context.logits([1, 2, 3]);
+   * console.log("likeliest next", logits.indexOf(Math.max(...logits)));
+   * ```
+   */
+  async logits(ids: readonly number[], options: LogitsOptions = {}): Promise<Float32Array> {
+    const { signal } = checkOptions("logits", options, LOGITS_OPTIONS),
+      found = check("ids", ids, ID_LIST);
+    this.#checkOpen();
+    const turn = this.#parts.turns.open(signal, this.#ids);
+    turn.hold(() => this.#ids.release());
+    try {
+      await turn.begin();
+      throwIfAborted(turn);
+      return await withMemory("model/not-enough-memory", `logits of ${found.length} ids`, async () =>
+        (await this.#ids.read(found, { signal: turn })).slice(),
       );
+    } finally {
+      turn.end();
     }
-    this.truncate(this.countReusable(ids));
-    let logits: Float32Array | undefined;
-    while (this.#ids.length < ids.length) {
-      options.onProgress?.({ done: this.#ids.length, total: ids.length });
-      const begin = this.#ids.length;
-      const chunk = ids.slice(begin, begin + PROMPT_CHUNK);
-      const isLast = begin + chunk.length === ids.length;
-      logits = await engine.evaluate(chunk, begin, { want: isLast ? "last" : "none", signal: options.signal });
-      this.#ids.push(...chunk);
+  }
+
+  /**
+   * Keeps only the first `length` ids.
+   *
+   * @throws OnebitError `option/invalid`, `model/closed`
+   * @example
+   * ```ts
+   * import { load } from "onebit";
+   *
+   * await using model = await load("model.gguf", { contextLength: 256 });
+   * using context = model.context();
+   * await context.logits([1, 2, 3]);
+   * await context.truncate(1);
+   * console.log(context.ids); // [1]
+   * ```
+   */
+  async truncate(length: number): Promise<void> {
+    check("length", length, whole(0));
+    this.#checkOpen();
+    const turn = this.#parts.turns.open(undefined);
+    try {
+      await turn.begin();
+      this.#ids.truncate(length);
+    } finally {
+      turn.end();
     }
-    options.onProgress?.({ done: ids.length, total: ids.length });
-    return logits as Float32Array;
   }
 
-  /** Evaluates one more id. @throws OnebitError `model/context-full`, `aborted` */
-  async append(id: number, signal?: AbortState): Promise<Float32Array> {
-    if (this.isFull) fail("model/context-full", `the context is full: it holds ${this.#engine.contextLength} ids`);
-    const logits = await this.#engine.evaluate([id], this.#ids.length, { want: "last", signal });
-    this.#ids.push(id);
-    return logits;
+  /**
+   * Another context that has read the same. Both share the pages of the KV cache; what is written later is apart.
+   *
+   * @throws OnebitError `model/closed`
+   * @example
+   * ```ts
+   * import { load } from "onebit";
+   *
+   * await using model = await load("model.gguf", { contextLength: 256 });
+   * using context = model.context();
+   * await context.logits([1, 2, 3]);
+   * using other = context.fork();
+   * console.log(await other.generate([...other.ids, 4], { maxTokens: 4 }).text(), context.ids); // … [1, 2, 3]
+   * ```
+   */
+  fork(): Context {
+    this.#checkOpen();
+    return new Context(this.#parts, new ContextIds(this.#parts.engine, this.contextLength, this.ids));
   }
 
-  /** Forgets all but the first `length` ids. */
-  truncate(length: number): void {
-    if (length < this.#ids.length) this.#ids.length = length;
+  /** Ends what is running (as "aborted"). Later calls throw `model/closed`; closing twice is fine. */
+  close(): void {
+    this.#isClosed = true;
+    this.#parts.turns.stop(this.#ids);
   }
 
-  clear(): void {
-    this.#ids = [];
+  /** {@link Context.close}, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
   }
+
+  #start(prepare: () => GenerationRequest | Promise<GenerationRequest>): Generation {
+    const { engine, turns, tokenizer } = this.#parts;
+    return new Generation({ engine, context: this.#ids, turns, tokenizer }, () => (this.#checkOpen(), prepare()));
+  }
+
+  #checkOpen(): void {
+    const { engine, turns } = this.#parts,
+      { name } = engine.config;
+    if (turns.isClosed) fail("model/closed", `${name}: the model was closed: load it again`);
+    if (this.#isClosed) fail("model/closed", `${name}: the context was closed: open another with model.context()`);
+  }
+
+  #encode(text: string, { addSpecial = true, parseSpecial = false }: GenerateOptions): number[] {
+    return this.#parts.requireTokenizer().encode(text, { addSpecial, parseSpecial });
+  }
+}
+
+/** The room that a chat's prompt and reply have. */
+export function fitOf({ maxTokens = MAX_TOKENS_DEFAULT }: GenerateOptions, contextLength: number): FitOptions {
+  return { contextLength, maxTokens };
 }

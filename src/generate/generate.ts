@@ -7,7 +7,7 @@ import { fail, OnebitError, throwIfAborted } from "../core/errors.ts";
 import { typedRefusal } from "../core/refused-memory.ts";
 import type { Engine } from "../model/engine-interface.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { Context } from "./context.ts";
+import type { ContextIds } from "./context-ids.ts";
 import type { ShrinkingPrompt } from "./fit-chat.ts";
 import { checkIds, checkSampling, MAX_TOKENS_DEFAULT } from "./options.ts";
 import type { GenerateOptions, Sampling } from "./options.ts";
@@ -69,7 +69,7 @@ export interface GenerationResult {
 /** What a generation works with. `tokenizer` is absent for models without a vocabulary: ids only, texts empty. */
 export interface GenerationParts {
   readonly engine: Engine;
-  readonly context: Context;
+  readonly context: ContextIds;
   readonly turns: Turns;
   readonly tokenizer: Tokenizer | undefined;
 }
@@ -202,7 +202,8 @@ async function* runGeneration(
     progress.shrinking = shrinking;
     seed = plan.sampling.seed;
     progress.promptIds = promptIds;
-    turn = parts.turns.open(options.signal);
+    turn = parts.turns.open(options.signal, parts.context);
+    turn.hold(() => parts.context.release());
     await turn.begin();
     yield* decode(parts, plan, options, progress, turn, end);
   } catch (error) {

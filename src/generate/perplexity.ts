@@ -9,6 +9,7 @@
 import { type AbortState, fail } from "../core/errors.ts";
 import { FUNCTION, type OptionTable, SIGNAL, check, whole } from "../core/options.ts";
 import type { Engine } from "../model/engine-interface.ts";
+import type { Sequence } from "../model/kv-pages.ts";
 import { checkIds } from "./options.ts";
 import type { PromptProgress } from "./options.ts";
 
@@ -44,11 +45,13 @@ export interface Perplexity {
 }
 
 /**
+ * @param sequence where the windows are computed, one after another
  * @param bosId put before each window, when given
  * @throws OnebitError `option/invalid` for a context outside [2, contextLength] or fewer than 2 ids; `model/bad-token`
  */
 export async function measurePerplexity(
   engine: Engine,
+  sequence: Sequence,
   ids: readonly number[],
   bosId: number | undefined,
   options: Omit<PerplexityOptions, "signal"> & { readonly signal?: AbortState },
@@ -67,7 +70,8 @@ export async function measurePerplexity(
       // The last row predicts an id that is not in the window.
       if (row + 1 < window.length) nll += numeric.logSumExp(logits) - logits[window[row + 1]];
     };
-    await engine.evaluate(window, 0, { want: "all", onLogits, signal: options.signal });
+    sequence.truncate(0);
+    await engine.evaluate(window, sequence, { want: "all", onLogits, signal: options.signal });
     done += window.length - 1;
   }
   options.onProgress?.({ done, total });

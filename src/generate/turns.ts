@@ -58,9 +58,9 @@ export class Turns {
     return this.#isClosed;
   }
 
-  /** A call that stops with `signal` or `close`. Its owner must call `end`. */
-  open(signal: AbortSignal | undefined): Turn {
-    const turn = new Turn(this);
+  /** A call that stops with `signal`, `close`, or `stop` of its context. Its owner must call `end`. */
+  open(signal: AbortSignal | undefined, context?: object): Turn {
+    const turn = new Turn(this, context);
     if (signal !== undefined) turn.unlisten = this.#signals.listen(signal, () => turn.stop(signal.reason));
     return turn;
   }
@@ -68,9 +68,18 @@ export class Turns {
   /** Stops every call and gives no more turns. */
   close(): void {
     this.#isClosed = true;
-    for (const turn of [this.#holder, ...this.#waiting, ...this.#lost.map((lost) => lost.deref())])
-      turn?.stop(undefined);
+    for (const turn of this.#begun()) turn.stop(undefined);
     this.#lost = [];
+  }
+
+  /** Stops every call of a context. */
+  stop(context: object): void {
+    for (const turn of this.#begun()) if (turn.context === context) turn.stop(undefined);
+  }
+
+  #begun(): Turn[] {
+    const lost = this.#lost.map((each) => each.deref());
+    return [this.#holder, ...this.#waiting, ...lost].filter((turn) => turn !== undefined);
   }
 
   isHeldBy(turn: Turn): boolean {
@@ -167,13 +176,16 @@ export class Turn implements AbortState {
   nLooks = 0;
   wake = (): void => {};
   unlisten = (): void => {};
+  readonly context: object | undefined;
   readonly #turns: Turns;
   #isStopped = false;
   /** Ends the call while it rests and reads nothing. */
   #onStop = (): void => {};
+  #release = (): void => {};
 
-  constructor(turns: Turns) {
+  constructor(turns: Turns, context: object | undefined) {
     this.#turns = turns;
+    this.context = context;
   }
 
   get isStopped(): boolean {
@@ -191,6 +203,11 @@ export class Turn implements AbortState {
     await this.#turns.take(this);
     this.isLost = false;
     this.nSigns++;
+  }
+
+  /** `release` gives back what the call uses only in its turn; called when that ends or is lost. */
+  hold(release: () => void): void {
+    this.#release = release;
   }
 
   /** The consumer is away, perhaps for good: a stop now ends the call by `onStop`. */
@@ -212,6 +229,7 @@ export class Turn implements AbortState {
   end(): void {
     this.#onStop = () => {};
     this.unlisten();
+    if (this.#turns.isHeldBy(this)) this.#release();
     this.#turns.leave(this);
   }
 
@@ -225,6 +243,7 @@ export class Turn implements AbortState {
 
   lose(): void {
     this.isLost = true;
+    this.#release();
   }
 
   /** Resolves after `ms`, or when woken if `isWoken`. */

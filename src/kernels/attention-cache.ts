@@ -1,38 +1,99 @@
 /**
- * Memory that attention needs: a layer's KV cache, exact or in a quarter of the bytes, and scratch
+ * Memory that attention needs: a layer's KV cache in pages, exact or in a quarter of the bytes, and scratch
  * (assembly/ops/attention.ts, attention-q8.ts).
  *
  * @module
  */
-import { KV_Q8_POSITIONS, KV_Q8_ROW_TAIL_BYTES, KV_Q8_SCALE_BYTES, KV_Q8_SUM_BYTES } from "../../assembly/abi.ts";
+import {
+  KV_PAGE_POSITIONS,
+  KV_Q8_ROW_TAIL_BYTES,
+  KV_Q8_SCALE_BYTES,
+  KV_Q8_SUM_BYTES,
+  PLACE_BYTES,
+} from "../../assembly/abi.ts";
 import type { KvType } from "./choices.ts";
 import { roundUp } from "./layouts.ts";
 
-/** Heads whose keys and values the cache holds for `contextLength` positions. */
+/** Heads whose keys and values a cache of `nPages` pages holds. */
 export interface CachedHeads {
   readonly nKvHeads: number;
   readonly headDim: number;
-  readonly contextLength: number;
+  readonly nPages: number;
+}
+
+/** Addresses of a layer's keys and values. */
+export interface KvLayer {
+  readonly k: number;
+  readonly v: number;
+}
+
+/** Bytes in memory. */
+export interface ByteRange {
+  readonly at: number;
+  readonly bytes: number;
+}
+
+/** Where a row of a walk stands. */
+export interface RowPlace {
+  readonly position: number;
+  /** Address of the numbers of its context's pages, i32. */
+  readonly pages: number;
+}
+
+/** Pages that hold `positions`. */
+export function pagesFor(positions: number): number {
+  return Math.ceil(positions / KV_PAGE_POSITIONS);
 }
 
 /** Bytes of a layer's keys, and of its values. */
 export function kvCacheBytes(
   kvType: KvType,
-  { nKvHeads, headDim, contextLength }: CachedHeads,
+  { nKvHeads, headDim, nPages }: CachedHeads,
 ): { readonly keyBytes: number; readonly valueBytes: number } {
-  const values = nKvHeads * headDim * contextLength;
-  if (kvType === "f32") return { keyBytes: values * 4, valueBytes: values * 4 };
-  const q8Bytes = (bytesBeside: number) => nKvHeads * q8Positions(contextLength) * (bytesBeside + headDim);
-  return { keyBytes: q8Bytes(KV_Q8_SCALE_BYTES + KV_Q8_SUM_BYTES), valueBytes: q8Bytes(KV_Q8_SCALE_BYTES) };
+  const { key, value } = vectorBytes(kvType, headDim),
+    vectors = nKvHeads * nPages * KV_PAGE_POSITIONS;
+  return { keyBytes: vectors * key, valueBytes: vectors * value };
+}
+
+/** The bytes of one page in a layer's cache, always in the same order. */
+export function pageRanges(kvType: KvType, heads: CachedHeads, layer: KvLayer, page: number): ByteRange[] {
+  const { nKvHeads, headDim, nPages } = heads,
+    { key, value } = vectorBytes(kvType, headDim);
+  const parts = kvType === "f32" ? [value] : [KV_Q8_SCALE_BYTES, headDim];
+  return Array.from({ length: nKvHeads }, (_, head) => {
+    const keyBytes = KV_PAGE_POSITIONS * key,
+      ranges = [{ at: layer.k + (head * nPages + page) * keyBytes, bytes: keyBytes }];
+    let at = layer.v + head * nPages * KV_PAGE_POSITIONS * value;
+    for (const part of parts) {
+      const bytes = KV_PAGE_POSITIONS * part;
+      ranges.push({ at: at + page * bytes, bytes });
+      at += nPages * bytes;
+    }
+    return ranges;
+  }).flat();
 }
 
 /** Scratch per thread: the scores over all positions of the queries that share a head's keys. */
 export function attendScratchBytes(kvType: KvType, nQueries: number, contextLength: number): number {
   const rowBytes =
-    kvType === "f32" ? roundUp(contextLength, 4) * 4 : q8Positions(contextLength) * 4 + KV_Q8_ROW_TAIL_BYTES;
+    kvType === "f32"
+      ? roundUp(contextLength, 4) * 4
+      : roundUp(contextLength, KV_PAGE_POSITIONS) * 4 + KV_Q8_ROW_TAIL_BYTES;
   return nQueries * rowBytes;
 }
 
-function q8Positions(contextLength: number): number {
-  return roundUp(contextLength, KV_Q8_POSITIONS);
+/** Writes the places of rows 0, 1, … at address `at`. */
+export function writePlaces(memory: WebAssembly.Memory, at: number, places: Iterable<RowPlace>): void {
+  const view = new DataView(memory.buffer);
+  for (const { position, pages } of places) {
+    view.setInt32(at, position, true);
+    view.setUint32(at + 4, pages, true);
+    at += PLACE_BYTES;
+  }
+}
+
+/** Bytes of a key and of a value with what belongs to them. */
+function vectorBytes(kvType: KvType, headDim: number): { readonly key: number; readonly value: number } {
+  if (kvType === "f32") return { key: headDim * 4, value: headDim * 4 };
+  return { key: headDim + KV_Q8_SCALE_BYTES + KV_Q8_SUM_BYTES, value: headDim + KV_Q8_SCALE_BYTES };
 }

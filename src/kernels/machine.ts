@@ -21,8 +21,8 @@ export const MACHINE_BYTES = STATE + abi.STATE_BYTES;
 /** The rows of one walk. */
 export interface Batch {
   readonly rows: number;
-  /** Position of the first row. */
-  readonly position: number;
+  /** Address of the rows' places (attention-cache.ts); steps without positions need none. */
+  readonly places: number;
   /** The rows that steps with FLAG_HEAD_ROWS work on. */
   readonly headRowBegin: number;
   readonly headRows: number;
@@ -73,10 +73,10 @@ export class Machine {
     state.setUint32(abi.STATE_SCRATCH_STRIDE_BYTES, strideBytes, true);
   }
 
-  setBatch({ rows, position, headRowBegin, headRows }: Batch): void {
+  setBatch({ rows, places, headRowBegin, headRows }: Batch): void {
     const state = this.#state();
     state.setInt32(abi.STATE_ROWS, rows, true);
-    state.setInt32(abi.STATE_POSITION, position, true);
+    state.setUint32(abi.STATE_PLACES, places, true);
     state.setInt32(abi.STATE_HEAD_ROW_BEGIN, headRowBegin, true);
     state.setInt32(abi.STATE_HEAD_ROWS, headRows, true);
   }

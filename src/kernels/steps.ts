@@ -35,7 +35,7 @@ const STORE_KV = {
   vCache: ADDRESS,
   nKvHeads: I32,
   headDim: I32,
-  contextLength: I32,
+  nPages: I32,
 } as const;
 const ATTEND = {
   q: ADDRESS,
@@ -47,6 +47,7 @@ const ATTEND = {
   nHeads: I32,
   nKvHeads: I32,
   headDim: I32,
+  nPages: I32,
   contextLength: I32,
   scale: F32,
 } as const;

@@ -8,6 +8,7 @@ import type { DotProducts, TernaryKernel } from "../kernels/choices.ts";
 import type { Numeric } from "../kernels/numeric.ts";
 import type { Variant } from "../kernels/variant.ts";
 import type { ModelConfig } from "./config.ts";
+import type { KvPages, Sequence } from "./kv-pages.ts";
 
 /** Something that a model's user should know. */
 export interface ModelWarning {
@@ -61,18 +62,19 @@ export interface Engine {
   /** What a user should know about the weights. */
   readonly warnings: readonly ModelWarning[];
   readonly numeric: Numeric;
+  /** What the KV cache holds. */
+  readonly pages: KvPages;
   /**
-   * Runs `ids` at positions `[position, position + ids.length)`; the KV cache must hold every earlier position. Returns
-   * the logits after the last id (empty for "none"): a view that the next call overwrites. Yields to the event loop
-   * after 15 ms, within one call or across many.
+   * Appends `ids` to `sequence`. Returns the logits after the last id (empty for "none"): a view that the next call
+   * overwrites. Yields to the event loop after 15 ms, within one call or across many.
    * @throws OnebitError `model/bad-token`, `model/context-full`, `model/not-finite`, `model/closed`,
    * `engine/thread-lost`, `aborted`
    */
-  evaluate(ids: readonly number[], position: number, options?: EvaluateOptions): Promise<Float32Array>;
+  evaluate(ids: readonly number[], sequence: Sequence, options?: EvaluateOptions): Promise<Float32Array>;
   /**
-   * Hidden states after the output norm, (ids.length, nEmbd), computed from position 0: overwrites the KV cache.
+   * Appends `ids` to `sequence`. Returns the hidden states after the output norm, (ids.length, nEmbd).
    * @throws OnebitError as {@link Engine.evaluate}
    */
-  hidden(ids: readonly number[], options?: { readonly signal?: AbortState }): Promise<Float32Array>;
+  hidden(ids: readonly number[], sequence: Sequence, options?: { readonly signal?: AbortState }): Promise<Float32Array>;
   close(): Promise<void>;
 }

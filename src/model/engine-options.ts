@@ -33,6 +33,11 @@ export interface EngineOptions extends LoadOptions {
   /** Positions to allocate: prompt and reply together. Default: what the model was trained for, at most 4096. */
   readonly contextLength?: number;
   /**
+   * Positions of the KV cache, for all contexts together: those that begin alike share them, and what was not used for
+   * longest makes room. At least `contextLength`, which is the default.
+   */
+  readonly kvPositions?: number;
+  /**
    * Default: the processors of the platform, at most 8, 1 where it has no threads. While another program has one of
    * them, one thread alone writes where that is faster.
    */
@@ -55,9 +60,10 @@ export interface EngineOptions extends LoadOptions {
   readonly memoryLimitBytes?: number;
 }
 
-/** What depends on the model (`contextLength`) or the platform (`threads`) is checked again where those are known. */
+/** What depends on the model (`contextLength`, `kvPositions`) or the platform (`threads`) is checked again where those are known. */
 export const ENGINE_OPTIONS: OptionTable<EngineOptions> = {
   contextLength: whole(1),
+  kvPositions: whole(1),
   threads: whole(1, THREADS_MAX),
   variant: oneOf("simd", "relaxed"),
   kvType: oneOf("f32", "q8"),

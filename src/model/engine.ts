@@ -11,6 +11,7 @@ import { CONTEXT_LENGTH_DEFAULT, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core
 import type { Platform } from "../core/platform.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import type { DotProducts, TernaryKernel } from "../kernels/choices.ts";
+import { pageRanges, writePlaces } from "../kernels/attention-cache.ts";
 import { padToTiles } from "../kernels/layouts.ts";
 import { Machine, createMemory } from "../kernels/machine.ts";
 import { type Numeric, createNumeric } from "../kernels/numeric.ts";
@@ -19,8 +20,9 @@ import { requireFinite } from "./computed-row.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Engine, EvaluateOptions, ModelWarning } from "./engine-interface.ts";
 import type { EngineOptions } from "./engine-options.ts";
+import { KvPages, type Sequence } from "./kv-pages.ts";
 import { loadWeights } from "./loader.ts";
-import { type MemoryPlan, planMemory } from "./plan.ts";
+import { type MemoryPlan, type PlanOptions, planMemory } from "./plan.ts";
 import { type Program, buildProgram } from "./program.ts";
 import { placeRopeFrequencies } from "./rope-frequencies.ts";
 import { type ThreadCount, createThreadCount } from "./thread-count.ts";
@@ -54,7 +56,7 @@ export function planEngine(
     activationMode: options.activationMode ?? config.activationMode,
     dense: options.dense ?? "auto",
     kvType: options.kvType ?? "f32",
-    contextLength: contextLengthOf(config, options),
+    ...positionsOf(config, options),
     nThreads: threadsOf(platform, options),
     memoryLimitBytes: options.memoryLimitBytes ?? platform.availableMemoryBytes?.() ?? WASM_PAGES_MAX * WASM_PAGE_BYTES,
   });
@@ -128,14 +130,20 @@ async function startThreads(
   }
 }
 
-function contextLengthOf(config: ModelConfig, { contextLength }: EngineOptions): number {
-  if (contextLength === undefined) return Math.min(config.contextLengthTrained, CONTEXT_LENGTH_DEFAULT);
-  if (contextLength <= config.contextLengthTrained) return contextLength;
-  return fail(
-    "option/invalid",
-    `contextLength: wanted an integer from 1 to ${config.contextLengthTrained} (what the model was trained for), ` +
-      `got ${contextLength}`,
-  );
+function positionsOf(
+  { contextLengthTrained }: ModelConfig,
+  { contextLength = Math.min(contextLengthTrained, CONTEXT_LENGTH_DEFAULT), kvPositions = contextLength }: EngineOptions,
+): Pick<PlanOptions, "contextLength" | "kvPositions"> {
+  if (contextLength > contextLengthTrained) {
+    fail(
+      "option/invalid",
+      `contextLength: wanted an integer from 1 to ${contextLengthTrained} (what the model was trained for), ` +
+        `got ${contextLength}`,
+    );
+  }
+  if (kvPositions < contextLength)
+    fail("option/invalid", `kvPositions: wanted at least the ${contextLength} of contextLength, got ${kvPositions}`);
+  return { contextLength, kvPositions };
 }
 
 function threadsOf(platform: Platform, { threads }: EngineOptions): number {
@@ -164,6 +172,7 @@ class ProgramEngine implements Engine {
   readonly numeric: Numeric;
   readonly engine: Engine["engine"];
   readonly memory: Engine["memory"];
+  readonly pages: KvPages;
   private readonly plan: MemoryPlan;
   private readonly program: Program;
   private readonly threadCount: ThreadCount;
@@ -193,7 +202,8 @@ class ProgramEngine implements Engine {
       ...plan.numeric,
       nMax: padToTiles(config.vocabSize),
     });
-    this.memory = { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kvBytes };
+    this.memory = { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kv.bytes };
+    this.pages = new KvPages(plan.kv.heads.nPages, (from, to) => this.copyPage(from, to));
   }
 
   get contextLength(): number {
@@ -206,39 +216,38 @@ class ProgramEngine implements Engine {
 
   async evaluate(
     ids: readonly number[],
-    position: number,
+    sequence: Sequence,
     { want = "last", onLogits, signal }: EvaluateOptions = {},
   ): Promise<Float32Array> {
-    this.check(ids, position);
+    this.check(ids, sequence);
     const size = want === "all" ? this.plan.nHeadRows : this.plan.nBatch;
     let logits: Float32Array = new Float32Array(0);
     for (let begin = 0; begin < ids.length; begin += size) {
       const n = Math.min(size, ids.length - begin),
+        position = sequence.length,
         isLast = begin + n === ids.length;
       const head = want === "all" ? { begin: 0, count: n } : { begin: n - 1, count: want === "last" && isLast ? 1 : 0 };
-      await this.walk(
-        ids,
-        begin,
-        n,
-        position + begin,
-        head,
-        head.count > 0 ? this.program.nSteps : this.program.nHiddenSteps - 1,
-        signal,
-      );
+      const nSteps = head.count > 0 ? this.program.nSteps : this.program.nHiddenSteps - 1;
+      await this.walk(ids.slice(begin, begin + n), sequence, head, nSteps, signal);
       // A model closed meanwhile has no logits to read.
       throwIfAborted(signal);
       for (let row = 0; row < head.count; row++) {
         logits = this.logits(row);
-        const at = begin + head.begin + row;
-        requireFinite(logits, { model: this.config.name, what: "logits", id: ids[at], position: position + at });
+        const at = head.begin + row,
+          id = ids[begin + at];
+        requireFinite(logits, { model: this.config.name, what: "logits", id, position: position + at });
         if (want === "all") onLogits?.(begin + row, logits);
       }
     }
     return logits;
   }
 
-  async hidden(ids: readonly number[], { signal }: { readonly signal?: AbortState } = {}): Promise<Float32Array> {
-    this.check(ids, 0);
+  async hidden(
+    ids: readonly number[],
+    sequence: Sequence,
+    { signal }: { readonly signal?: AbortState } = {},
+  ): Promise<Float32Array> {
+    this.check(ids, sequence);
     const { nEmbd } = this.config,
       { nBatch, buffers } = this.plan;
     const rows = withMemoryNow(
@@ -247,13 +256,16 @@ class ProgramEngine implements Engine {
       () => new Float32Array(ids.length * nEmbd),
     );
     for (let begin = 0; begin < ids.length; begin += nBatch) {
+      const position = sequence.length;
       const n = Math.min(nBatch, ids.length - begin);
-      await this.walk(ids, begin, n, begin, { begin: 0, count: n }, this.program.nHiddenSteps, signal);
+      const head = { begin: 0, count: n };
+      await this.walk(ids.slice(begin, begin + n), sequence, head, this.program.nHiddenSteps, signal);
       throwIfAborted(signal);
       rows.set(new Float32Array(this.open().memory.buffer, buffers.h, n * nEmbd), begin * nEmbd);
-      for (let at = begin; at < begin + n; at++) {
-        const row = rows.subarray(at * nEmbd, (at + 1) * nEmbd);
-        requireFinite(row, { model: this.config.name, what: "hidden state", id: ids[at], position: at });
+      for (let at = 0; at < n; at++) {
+        const row = rows.subarray((begin + at) * nEmbd, (begin + at + 1) * nEmbd),
+          id = ids[begin + at];
+        requireFinite(row, { model: this.config.name, what: "hidden state", id, position: position + at });
       }
     }
     return rows;
@@ -266,14 +278,14 @@ class ProgramEngine implements Engine {
     await machine?.close();
   }
 
-  private check(ids: readonly number[], position: number): void {
+  private check(ids: readonly number[], { length: position }: Sequence): void {
     this.open();
     const { vocabSize, name } = this.config;
     for (const id of ids) {
       if (!Number.isInteger(id) || id < 0 || id >= vocabSize)
         fail("model/bad-token", `model "${name}": wanted token ids in 0…${vocabSize - 1}, got ${id}`);
     }
-    if (!Number.isInteger(position) || position < 0 || position + ids.length > this.contextLength) {
+    if (position + ids.length > this.contextLength) {
       fail(
         "model/context-full",
         `model "${name}": wanted ${ids.length} ids at position ${position}, the context ` +
@@ -285,16 +297,20 @@ class ProgramEngine implements Engine {
   /** One batch. Many rows take seconds on a slow machine, so the event loop runs between layers. */
   private async walk(
     ids: readonly number[],
-    begin: number,
-    n: number,
-    position: number,
+    sequence: Sequence,
     head: HeadRows,
     nSteps: number,
     signal: AbortState | undefined,
   ): Promise<void> {
     await this.breathe(signal);
-    this.writeBatch(ids, begin, n, position, head);
-    if (n === 1) return this.runToken(nSteps);
+    sequence.reserve(ids.length);
+    this.writeBatch(ids, sequence, head);
+    if (ids.length === 1) this.runToken(nSteps);
+    else await this.runLayers(nSteps, signal);
+    sequence.commit(ids);
+  }
+
+  private async runLayers(nSteps: number, signal: AbortState | undefined): Promise<void> {
     let done = 0;
     for (const end of this.program.layerEnds) {
       this.run(done, end, this.engine.threads);
@@ -322,11 +338,26 @@ class ProgramEngine implements Engine {
     this.open().run(this.plan.program + begin * STEP_BYTES, end - begin, nThreads);
   }
 
-  private writeBatch(ids: readonly number[], begin: number, n: number, position: number, head: HeadRows): void {
-    const machine = this.open();
-    const idWords = new Int32Array(machine.memory.buffer, this.plan.buffers.ids, n);
-    for (let i = 0; i < n; i++) idWords[i] = ids[begin + i];
-    machine.setBatch({ rows: n, position, headRowBegin: head.begin, headRows: head.count });
+  private writeBatch(ids: readonly number[], { length, pages }: Sequence, head: HeadRows): void {
+    const machine = this.open(),
+      { memory } = machine,
+      { places, pageLists } = this.plan.kv;
+    new Int32Array(memory.buffer, this.plan.buffers.ids, ids.length).set(ids);
+    new Int32Array(memory.buffer, pageLists, pages.length).set(pages);
+    writePlaces(
+      memory,
+      places,
+      ids.map((_, i) => ({ position: length + i, pages: pageLists })),
+    );
+    machine.setBatch({ rows: ids.length, places, headRowBegin: head.begin, headRows: head.count });
+  }
+
+  private copyPage(from: number, to: number): void {
+    const bytes = new Uint8Array(this.open().memory.buffer),
+      { heads, layers } = this.plan.kv,
+      rangesOf = (page: number) => layers.flatMap((layer) => pageRanges(this.plan.options.kvType, heads, layer, page));
+    const targets = rangesOf(to);
+    rangesOf(from).forEach((range, i) => bytes.copyWithin(targets[i]!.at, range.at, range.at + range.bytes));
   }
 
   private logits(row: number): Float32Array {

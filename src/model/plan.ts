@@ -9,12 +9,12 @@
  *
  * @module
  */
-import { STEP_BYTES, TERNARY_BLOCK, TILE_ROWS } from "../../assembly/abi.ts";
+import { PLACE_BYTES, STEP_BYTES, TERNARY_BLOCK, TILE_ROWS } from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import { WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import { MACHINE_BYTES } from "../kernels/machine.ts";
 import { RANDOM_STATE_BYTES } from "../kernels/numeric.ts";
-import { attendScratchBytes, kvCacheBytes } from "../kernels/attention-cache.ts";
+import { type CachedHeads, type KvLayer, attendScratchBytes, kvCacheBytes, pagesFor } from "../kernels/attention-cache.ts";
 import type { DotProducts, KvType } from "../kernels/choices.ts";
 import { type Layout, type MatrixSize, matrixSize, padToTiles, roundUp } from "../kernels/layouts.ts";
 import { type Preparation, type PreparedRows, placePreparedRows } from "../kernels/preparations.ts";
@@ -24,6 +24,8 @@ import { type LinearTensors, type MatrixTensor, type ModelTensors, type VectorTe
 
 export interface PlanOptions extends LayoutChoice {
   readonly contextLength: number;
+  /** Of the KV cache, for all contexts; rounded up to whole pages. */
+  readonly kvPositions: number;
   readonly nThreads: number;
   readonly kvType: KvType;
   readonly dots: DotProducts;
@@ -62,9 +64,16 @@ export interface ActivationBuffers {
   readonly logits: number;
 }
 
-export interface KvLayer {
-  readonly k: number;
-  readonly v: number;
+/** The KV cache: pages for all contexts. */
+export interface PlacedKv {
+  readonly heads: CachedHeads;
+  /** One per attention block. */
+  readonly layers: readonly KvLayer[];
+  readonly bytes: number;
+  /** The rows of a walk and the pages of each one's context. */
+  readonly places: number;
+  readonly pageLists: number;
+  readonly pageListBytes: number;
 }
 
 export interface MemoryPlan {
@@ -83,8 +92,7 @@ export interface MemoryPlan {
   readonly buffers: ActivationBuffers;
   /** Buffers for prepared activations, one set per preparation in use. */
   readonly prepared: ReadonlyMap<Preparation, PreparedRows<number>>;
-  /** One per attention block. */
-  readonly kv: readonly KvLayer[];
+  readonly kv: PlacedKv;
   readonly numeric: {
     readonly ids: number;
     readonly values: number;
@@ -98,7 +106,6 @@ export interface MemoryPlan {
   /** Bytes of each of the two windows at the start of the staging area. */
   readonly windowBytes: number;
   readonly weightBytes: number;
-  readonly kvBytes: number;
   readonly totalBytes: number;
 }
 
@@ -159,9 +166,7 @@ export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options
   const nActivationRows = Math.max(nBatch, options.nThreads),
     buffers = placeActivations(arena, config, nActivationRows, nHeadRows * vocabPadded * 4);
   const prepared = placePrepared(arena, matrices, nActivationRows);
-  const kvBegin = arena.at,
-    kv = placeKv(arena, config, tensors, options),
-    kvBytes = arena.at - kvBegin;
+  const kv = placeKv(arena, config, tensors, options, nActivationRows);
   const numeric = placeNumeric(arena, vocabPadded);
   const scratchStrideBytes = scratchBytes(config, matrices, options, nBatch);
   const scratch = arena.take(scratchStrideBytes * options.nThreads);
@@ -187,7 +192,6 @@ export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options
     stagingBytes: totalBytes - staging,
     windowBytes,
     weightBytes,
-    kvBytes,
     totalBytes,
   };
 }
@@ -276,11 +280,25 @@ function placeKv(
   arena: Arena,
   config: ModelConfig,
   { layers }: ModelTensors,
-  { kvType, contextLength }: PlanOptions,
-): KvLayer[] {
-  const { keyBytes, valueBytes } = kvCacheBytes(kvType, { ...config, contextLength });
+  { kvType, contextLength, kvPositions }: PlanOptions,
+  nRows: number,
+): PlacedKv {
+  const { nKvHeads, headDim } = config,
+    heads = { nKvHeads, headDim, nPages: pagesFor(kvPositions) },
+    pageListBytes = pagesFor(contextLength) * 4;
+  const places = arena.take(nRows * PLACE_BYTES),
+    pageLists = arena.take(nRows * pageListBytes);
+  const begin = arena.at,
+    { keyBytes, valueBytes } = kvCacheBytes(kvType, heads);
   const attentions = layers.flat().filter(({ kind }) => kind === "attention");
-  return attentions.map(() => ({ k: arena.take(keyBytes), v: arena.take(valueBytes) }));
+  return {
+    heads,
+    layers: attentions.map(() => ({ k: arena.take(keyBytes), v: arena.take(valueBytes) })),
+    bytes: arena.at - begin,
+    places,
+    pageLists,
+    pageListBytes,
+  };
 }
 
 function placeNumeric(arena: Arena, vocabPadded: number) {
@@ -327,29 +345,31 @@ function refuse(plan: MemoryPlan, config: ModelConfig, tensors: ModelTensors): n
     limitBytes = Math.min(options.memoryLimitBytes, WASM_PAGES_MAX * WASM_PAGE_BYTES);
   const fits = (kvType: KvType): number => {
     let low = 0,
-      high = options.contextLength;
+      high = options.kvPositions;
     while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      const fitsHere =
-        layOutMemory(config, tensors, { ...options, kvType, contextLength: middle }).totalBytes <= limitBytes;
-      if (fitsHere) low = middle;
+      const middle = Math.ceil((low + high) / 2),
+        contextLength = Math.min(options.contextLength, middle);
+      const smaller = { ...options, kvType, contextLength, kvPositions: middle };
+      if (layOutMemory(config, tensors, smaller).totalBytes <= limitBytes) low = middle;
       else high = middle - 1;
     }
     return low;
   };
+  const sizeOf = (positions: number) =>
+    positions <= options.contextLength ? `a context of ${positions}` : `kvPositions of ${positions}`;
   const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
   const f32 = options.kvType === "f32" ? fits("f32") : 0,
     q8 = fits("q8");
   const advice = [
-    ...(f32 > 0 ? [`a context of ${f32}`] : []),
-    ...(q8 > f32 ? [`a context of ${q8} with an 8-bit KV cache`] : []),
+    ...(f32 > 0 ? [sizeOf(f32)] : []),
+    ...(q8 > f32 ? [`${sizeOf(q8)} with an 8-bit KV cache`] : []),
   ];
   const remedy =
     advice.length > 0 ? `${advice.join(", or ")} would fit` : "no context length fits: choose a smaller model";
   fail(
     "model/not-enough-memory",
     `model "${config.name}": wanted ${megabytes(plan.totalBytes)} (weights ${megabytes(plan.weightBytes)}, KV ` +
-      `cache of ${options.contextLength} positions ${megabytes(plan.kvBytes)}), the limit ` +
+      `cache of ${options.kvPositions} positions ${megabytes(plan.kv.bytes)}), the limit ` +
       `is ${megabytes(limitBytes)}; ${remedy}`,
   );
 }

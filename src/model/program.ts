@@ -10,13 +10,14 @@
  *
  * @module
  */
+import type { KvLayer } from "../kernels/attention-cache.ts";
 import { padToTiles } from "../kernels/layouts.ts";
 import { StepWriter } from "../kernels/step-writer.ts";
 import type { Activation } from "./architectures.ts";
 import type { ModelConfig } from "./config.ts";
 import { type Input, LinearWriter } from "./linear-program.ts";
 import type { LoadedWeights } from "./loader.ts";
-import type { KvLayer, MemoryPlan } from "./plan.ts";
+import type { MemoryPlan } from "./plan.ts";
 import { type BlockTensors, type LinearTensors, type ModelTensors, type VectorTensor, allLinears } from "./weights.ts";
 
 export interface Program {
@@ -87,7 +88,7 @@ class Graph {
   }
 
   block(block: BlockTensors): void {
-    if (block.kind === "attention") this.attention(block.parts, this.plan.kv[this.nAttentions++]);
+    if (block.kind === "attention") this.attention(block.parts, this.plan.kv.layers[this.nAttentions++]);
     else this.feedForward(block.parts);
   }
 
@@ -120,14 +121,13 @@ class Graph {
     this.out.step(rope, { ...heads, cos: buffers.ropeCos, sin: buffers.ropeSin, nRot: ropeDim }, { barrier: false });
   }
 
-  private attend(kv: KvLayer): void {
+  private attend({ k, v }: KvLayer): void {
     const { nHeads, nKvHeads, headDim } = this.config,
-      { buffers, options } = this.plan,
-      { contextLength } = options;
+      { buffers, options, kv } = this.plan;
     const qStride = padToTiles(nHeads * headDim),
       kvStride = padToTiles(nKvHeads * headDim);
     const q8 = options.kvType === "q8",
-      cache = { kCache: kv.k, vCache: kv.v, nKvHeads, headDim, contextLength };
+      cache = { ...kv.heads, kCache: k, vCache: v };
     this.out.step(q8 ? "storeKvQ8" : "storeKv", { ...cache, k: buffers.k, v: buffers.v, kvStride });
     this.out.step(q8 ? "attendQ8" : "attend", {
       ...cache,
@@ -136,6 +136,7 @@ class Graph {
       out: buffers.attention,
       outStride: nHeads * headDim,
       nHeads,
+      contextLength: options.contextLength,
       scale: 1 / Math.sqrt(headDim),
     });
   }

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { attendScratchBytes } from "../kernels/attention-cache.ts";
+import { attendScratchBytes, kvCacheBytes } from "../kernels/attention-cache.ts";
 import type { CacheLayer, KvCache } from "./kv-cache.ts";
 import { type RotaryTable, attention, rotate } from "./ops.ts";
 import { type Linear, recordLinear } from "./projection.ts";
@@ -62,11 +62,7 @@ export function recordCachedAttention(
   place: CachePlace,
 ): Tensor {
   const { q, k, v } = queriesKeysValues(tape, parts, x, length);
-  return recordLinear(
-    tape,
-    parts.output,
-    parts.outputNorm(tape, attendCached(tape, parts, { q, k, v }, length, place)),
-  );
+  return recordLinear(tape, parts.output, parts.outputNorm(tape, attendCached(tape, parts, { q, k, v }, place)));
 }
 
 function queriesKeysValues(
@@ -83,38 +79,26 @@ function queriesKeysValues(
   return { q, k, v: recordLinear(tape, parts.v, h) };
 }
 
-/** Inference steps handle one sequence: record them for each sequence, on its rows and its cache. */
+/** Each row stands at its place, in the pages of its sequence. */
 function attendCached(
   tape: Tape,
   { nHeads, nKvHeads, headDim }: AttentionParts,
   { q, k, v }: { q: Tensor; k: Tensor; v: Tensor },
-  length: number,
   { cache, layer }: CachePlace,
 ): Tensor {
-  const { batch, contextLength } = cache,
+  const { contextLength, heads } = cache,
     out = tape.value(q.shape, false),
-    qWidth = nHeads * headDim,
-    kvWidth = nKvHeads * headDim;
+    qWidth = nHeads * headDim;
   tape.setRows(q.rows);
-  tape.setSequenceLength(length);
-  const scratchBytes = attendScratchBytes("f32", nHeads / nKvHeads, contextLength),
-    sequenceBytes = nKvHeads * contextLength * headDim * 4;
-  for (let sequence = 0; sequence < batch; sequence++) {
-    const at = (inside: Tensor, width: number) => ({ inside, offsetBytes: sequence * length * width * 4 });
-    const [keys, values] = [layer.k, layer.v].map((address) =>
-      tape.at(address + sequence * sequenceBytes, [nKvHeads, contextLength, headDim]),
-    );
-    const cached = { kCache: keys, vCache: values, nKvHeads, headDim, contextLength };
-    tape.step("storeKv", { ...cached, k: at(k, kvWidth), v: at(v, kvWidth), kvStride: kvWidth }, { headRows: true });
-    const queries = {
-      q: at(q, qWidth),
-      qStride: qWidth,
-      out: at(out, qWidth),
-      outStride: qWidth,
-      nHeads,
-      scale: 1 / Math.sqrt(headDim),
-    };
-    tape.step("attend", { ...cached, ...queries }, { scratchBytes, headRows: true });
-  }
+  const { keyBytes, valueBytes } = kvCacheBytes("f32", heads),
+    kCache = tape.at(layer.k, [keyBytes / 4]),
+    vCache = tape.at(layer.v, [valueBytes / 4]),
+    cached = { ...heads, kCache, vCache };
+  tape.step("storeKv", { ...cached, k, v, kvStride: nKvHeads * headDim });
+  tape.step(
+    "attend",
+    { ...cached, q, qStride: qWidth, out, outStride: qWidth, nHeads, contextLength, scale: 1 / Math.sqrt(headDim) },
+    { scratchBytes: attendScratchBytes("f32", nHeads / nKvHeads, contextLength) },
+  );
   return out;
 }

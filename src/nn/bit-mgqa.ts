@@ -275,9 +275,9 @@ export class BitMGQA extends ArrayLayer {
       batch,
       length,
       () => this.#recordStep(shape, cache),
-      ({ graph, input: at, outputs }, position) => {
+      ({ graph, input: at, outputs }, places) => {
         graph.f32(at).set(input);
-        graph.forward(position);
+        graph.forwardAt(places);
         data = withMemoryNow("train/not-enough-memory", `an output of ${shape.join(" × ")}`, () =>
           graph.f32(outputs[0]).slice(),
         );

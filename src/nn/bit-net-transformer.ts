@@ -256,9 +256,9 @@ export class BitNetTransformer extends IdLayer {
       batch,
       length,
       () => this.#recordStep(ids.shape, cache),
-      ({ graph, input, outputs }, position) => {
+      ({ graph, input, outputs }, places) => {
         graph.i32(input).set(ids.data);
-        graph.forward(position);
+        graph.forwardAt(places);
         data = withMemoryNow("train/not-enough-memory", `logits of ${shape.join(" × ")}`, () =>
           graph.f32(outputs[0]).slice(),
         );

@@ -15,7 +15,8 @@ interface GraphCounts {
   readonly backward: number;
   /** Rows for the steps of inference. */
   readonly rows: number;
-  readonly headRows: number;
+  /** Positions of a sequence, if a step works on them. */
+  readonly headRows: number | undefined;
 }
 
 /** A compiled tape: its programs, and the places of its values. {@link Tape.compile} makes it. */
@@ -41,6 +42,7 @@ export class Graph {
     this.#counts = counts;
     this.valueBytes = valueBytes;
     this.#gradients = gradients;
+    runtime.reservePlaces(counts.headRows ?? 0);
   }
 
   /**
@@ -48,8 +50,15 @@ export class Graph {
    * @param position of the first row, for steps of inference. Default 0
    */
   forward(position = 0): void {
-    check("position", position, whole(0));
-    this.#run(0, this.#counts.forward, position);
+    this.forwardAt(this.#placesFrom(check("position", position, whole(0))));
+  }
+
+  /**
+   * @internal
+   * Runs the forward pass of rows with places of their own.
+   */
+  forwardAt(places: number): void {
+    this.#run(0, this.#counts.forward, places);
   }
 
   /**
@@ -57,22 +66,22 @@ export class Graph {
    * gradients of parameters.
    */
   backward(): void {
-    this.#run(this.#counts.forward, this.#counts.backward);
+    this.#run(this.#counts.forward, this.#counts.backward, this.#placesFrom(0));
   }
 
   /** Runs both, in one walk. */
   forwardBackward(): void {
-    this.#run(0, this.#counts.forward + this.#counts.backward);
+    this.#run(0, this.#counts.forward + this.#counts.backward, this.#placesFrom(0));
   }
 
-  #run(first: number, nSteps: number, position = 0): void {
-    this.runtime.run(
-      this.#program + first * abi.STEP_BYTES,
-      nSteps,
-      this.#counts.rows,
-      position,
-      this.#counts.headRows,
-    );
+  /** Outside of a cache only steps with `headRows` need positions. */
+  #placesFrom(position: number): number {
+    return this.runtime.placesFrom(position, this.#counts.headRows ?? 0);
+  }
+
+  #run(first: number, nSteps: number, places: number): void {
+    const { rows, headRows } = this.#counts;
+    this.runtime.run(this.#program + first * abi.STEP_BYTES, nSteps, { rows, places, headRows });
   }
 
   /**

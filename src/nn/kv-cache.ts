@@ -1,18 +1,19 @@
 /**
  * Keys and values of earlier positions, so that the next position can be computed alone.
  *
- *   k, v of a layer: f32 (batch, nKvHeads, contextLength, headDim)
+ *   k, v of a layer: f32 (nKvHeads, pages, 64 positions, headDim); sequence i has the i-th part of the pages
  *
  * @module
  */
-import { kvCacheBytes } from "../kernels/attention-cache.ts";
+import { PLACE_BYTES } from "../../assembly/abi.ts";
+import { type CachedHeads, type RowPlace, kvCacheBytes, pagesFor, writePlaces } from "../kernels/attention-cache.ts";
 import { fail } from "../core/errors.ts";
 import { check, kind, whole } from "../core/options.ts";
 import { GraphSlot, type RecordedGraph } from "./layer.ts";
 import { COUNT } from "./option-checks.ts";
 import type { Runtime } from "./runtime.ts";
 
-/** Addresses of a layer's keys and values, f32 (batch, kvHeads, contextLength, headDim) each. */
+/** Addresses of a layer's keys and values, f32 (kvHeads, pages, 64 positions, headDim) each. */
 export interface CacheLayer {
   /** Of the keys. */
   readonly k: number;
@@ -37,7 +38,12 @@ export class KvCache {
   readonly contextLength: number;
   /** A pair for each layer. */
   readonly layers: readonly CacheLayer[];
+  /** @internal What the layers have. */
+  readonly heads: CachedHeads;
   readonly #runtime: Runtime;
+  /** The places of the rows of a pass, and the pages of each sequence. */
+  readonly #places: number;
+  readonly #pageLists: number;
   /** A graph for one position and one for several: prompts and generated ids alternate. */
   readonly #token = new GraphSlot();
   readonly #prompt = new GraphSlot();
@@ -52,9 +58,14 @@ export class KvCache {
     this.#runtime = runtime;
     this.batch = check("batch", batch, COUNT);
     this.contextLength = check("contextLength", contextLength, COUNT);
-    const { keyBytes, valueBytes } = kvCacheBytes("f32", { nKvHeads, headDim, contextLength }),
-      take = (bytes: number) => runtime.allocate(batch * bytes, "keys and values");
+    const nPages = batch * pagesFor(contextLength);
+    this.heads = { nKvHeads, headDim, nPages };
+    const { keyBytes, valueBytes } = kvCacheBytes("f32", this.heads),
+      take = (bytes: number) => runtime.allocate(bytes, "keys and values");
     this.layers = Array.from({ length: nLayers }, () => ({ k: take(keyBytes), v: take(valueBytes) }));
+    this.#places = take(batch * contextLength * PLACE_BYTES);
+    this.#pageLists = take(nPages * 4);
+    runtime.i32(this.#pageLists, nPages).forEach((_, i, pages) => (pages[i] = i));
   }
 
   /** Positions that every sequence has so far. */
@@ -76,7 +87,7 @@ export class KvCache {
     batch: number,
     length: number,
     record: () => RecordedGraph,
-    use: (recorded: RecordedGraph, position: number) => void,
+    use: (recorded: RecordedGraph, places: number) => void,
   ): void {
     if (this.#isClosed) fail("model/closed", "this cache is closed");
     if (batch !== this.batch) fail("model/bad-shape", `cache: wanted ${this.batch} sequences, got ${batch}`);
@@ -87,8 +98,18 @@ export class KvCache {
           "with a longer contextLength",
       );
     }
-    use((length === 1 ? this.#token : this.#prompt).get(String(length), record), this.#position);
+    const recorded = (length === 1 ? this.#token : this.#prompt).get(String(length), record);
+    writePlaces(this.#runtime.memory, this.#places, this.#rowPlaces(length));
+    use(recorded, this.#places);
     this.#position += length;
+  }
+
+  *#rowPlaces(length: number): Iterable<RowPlace> {
+    const listBytes = pagesFor(this.contextLength) * 4;
+    for (let sequence = 0; sequence < this.batch; sequence++) {
+      const pages = this.#pageLists + sequence * listBytes;
+      for (let i = 0; i < length; i++) yield { position: this.#position + i, pages };
+    }
   }
 
   /** Gives the memory back. Closing twice is fine. */
@@ -97,6 +118,7 @@ export class KvCache {
     this.#token.free();
     this.#prompt.free();
     for (const { k, v } of this.layers) for (const address of [k, v]) this.#runtime.free(address);
+    for (const address of [this.#places, this.#pageLists]) this.#runtime.free(address);
     this.#isClosed = true;
   }
 

@@ -21,7 +21,7 @@ export function createRotaryTable(runtime: Runtime, length: number, headDim: num
   const writer = new StepWriter(runtime.memory, program, abi.STEP_BYTES, (address: number) => address);
   // The barrier holds until every thread has finished, so the program's memory can be freed and reused.
   writer.step("ropeTable", { frequencies, nHalf: half, magnitude: 1, cos, sin });
-  runtime.run(program, 1, length);
+  runtime.run(program, 1, { rows: length, places: runtime.placesFrom(0, length) });
   runtime.free(program);
   runtime.free(frequencies);
   return { cos, sin };

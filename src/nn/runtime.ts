@@ -10,6 +10,8 @@ import { THREADS_MAX, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts"
 import { withMemoryNow } from "../core/refused-memory.ts";
 import { type OptionTable, TEXT, check, checkOptions, kind, number, whole } from "../core/options.ts";
 import { PLATFORM, type Platform } from "../core/platform.ts";
+import { PLACE_BYTES } from "../../assembly/abi.ts";
+import { writePlaces } from "../kernels/attention-cache.ts";
 import type { KernelExports } from "../kernels/exports.ts";
 import { MACHINE_BYTES, Machine, createMemory } from "../kernels/machine.ts";
 import { TRAIN_KERNELS } from "../kernels/train-binaries.ts";
@@ -30,6 +32,13 @@ const RUNTIME_OPTIONS: OptionTable<RuntimeOptions> = {
   platform: PLATFORM,
   memoryLimitBytes: number({ above: 0, max: Infinity }),
 };
+/** The rows of a pass, their places, and how many of them steps with `headRows` work on. */
+export interface RunRows {
+  readonly rows?: number;
+  readonly places?: number;
+  readonly headRows?: number;
+}
+
 const ADDRESS = whole(0);
 /** WebAssembly's whole address space. */
 const ADDRESSABLE_BYTES = WASM_PAGES_MAX * WASM_PAGE_BYTES;
@@ -56,6 +65,8 @@ export class Runtime {
   readonly #blocks: BlockAllocator;
   #scratchBytes = 0;
   #scratch = 0;
+  #places = 0;
+  #nPlaces = 0;
 
   /**
    * On the calling thread alone, ready at once. With threads: {@link Runtime.open}.
@@ -140,13 +151,29 @@ export class Runtime {
     this.#machine.setScratch(this.#scratch, this.#scratchBytes);
   }
 
-  /**
-   * Walks a program of a graph.
-   * @param headRows for steps recorded with `headRows`
-   */
-  run(program: number, nSteps: number, rows = 1, position = 0, headRows = rows): void {
-    this.#machine.setBatch({ rows, position, headRowBegin: 0, headRows });
+  /** Walks a program of a graph. Default: one row without a place. */
+  run(program: number, nSteps: number, { rows = 1, places = 0, headRows = rows }: RunRows = {}): void {
+    this.#machine.setBatch({ rows, places, headRowBegin: 0, headRows });
     this.#machine.run(program, nSteps);
+  }
+
+  /** Room for the places of `count` rows. */
+  reservePlaces(count: number): void {
+    if (check("count", count, whole(0)) <= this.#nPlaces) return;
+    if (this.#places !== 0) this.free(this.#places);
+    this.#places = this.allocate(count * PLACE_BYTES, "positions of rows");
+    this.#nPlaces = count;
+  }
+
+  /** Address of the places of `count` rows at positions from `position` on, in no context; the next call reuses it. */
+  placesFrom(position: number, count: number): number {
+    this.reservePlaces(count);
+    writePlaces(
+      this.memory,
+      this.#places,
+      Array.from({ length: count }, (_, i) => ({ position: position + i, pages: 0 })),
+    );
+    return this.#places;
   }
 
   /**

@@ -304,7 +304,7 @@ export class Tape {
       forward: this.#forward.length,
       backward: this.#backward.length,
       rows: this.#rows,
-      headRows: this.#headRows ?? this.#rows,
+      headRows: this.#headRows,
     };
     return new Graph(this.runtime, base, counts, totalBytes, this.#gradients);
   }

@@ -6,6 +6,7 @@ import { fail } from "../../src/core/errors.ts";
 import type { Numeric } from "../../src/kernels/numeric.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import type { Engine } from "../../src/model/engine-interface.ts";
+import { KvPages } from "../../src/model/kv-pages.ts";
 import { makeByteAlphabet } from "../../src/tokenizer/byte-alphabet.ts";
 import { tokenizerFromGguf } from "../../src/tokenizer/tokenizer.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
@@ -75,6 +76,8 @@ export interface FakeEngine extends Engine {
 
 export interface FakeEngineOptions {
   contextLength?: number;
+  /** Pages of the KV cache; default: for one context. */
+  nPages?: number;
   vocabSize?: number;
   config?: Partial<ModelConfig>;
   /** Runs before each evaluation. */
@@ -87,7 +90,6 @@ export function fakeEngine(
   options: FakeEngineOptions = {},
 ): FakeEngine {
   const { contextLength = 64, vocabSize = 256 + SPECIALS.length } = options;
-  const cache: number[] = [];
   const logits = new Float32Array(vocabSize);
   const fake: FakeEngine = {
     config: { architecture: "llama", name: "fake", nEmbd: 4, vocabSize, ...options.config } as ModelConfig,
@@ -99,26 +101,27 @@ export function fakeEngine(
     numeric,
     calls: [],
     closed: false,
-    async evaluate(ids, position, { want = "last", onLogits, signal } = {}) {
-      if (position > cache.length) throw new Error(`a gap: position ${position}, the cache holds ${cache.length}`);
+    pages: new KvPages(options.nPages ?? Math.ceil(contextLength / 64), () => {}),
+    async evaluate(ids, sequence, { want = "last", onLogits, signal } = {}) {
+      const { length: position, ids: cache } = sequence;
       if (position + ids.length > contextLength) throw new Error(`beyond the context: ${position} + ${ids.length}`);
       await options.before?.(position);
       // The real engine has other work done between batches.
       await new Promise((resolve) => setImmediate(resolve));
       if (signal?.aborted) fail("aborted", "fake");
       fake.calls.push({ position, ids: [...ids] });
-      cache.length = position;
-      for (const [row, id] of ids.entries()) {
-        cache.push(id);
+      sequence.reserve(ids.length);
+      sequence.commit(ids);
+      for (const row of ids.keys()) {
         if (want === "none" || (want === "last" && row < ids.length - 1)) continue;
-        logitsAfter(cache, logits);
+        logitsAfter([...cache, ...ids.slice(0, row + 1)], logits);
         if (want === "all") onLogits?.(row, logits);
       }
       return logits;
     },
-    async hidden(ids) {
-      cache.length = 0;
-      cache.push(...ids);
+    async hidden(ids, sequence) {
+      sequence.reserve(ids.length);
+      sequence.commit(ids);
       return Float32Array.from(ids.flatMap((id) => [id, 1, 0, -id]));
     },
     async close() {

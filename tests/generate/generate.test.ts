@@ -219,7 +219,7 @@ describe("KV cache across calls", () => {
     assert.deepEqual(engine.calls.at(-1), { position: 3, ids: bytesOf("XYZ") });
   });
 
-  test("embeddings and logits overwrite it, truncate shortens it", async () => {
+  test("embeddings that need its room take it, truncate shortens it", async () => {
     const engine = fakeEngine((_ids, logits) => void (logits[65] = 9));
     const model = new Model({ engine, tokenizer: fakeTokenizer(), loadMs: 0 });
     await model.generate("abc", { maxTokens: 0 }).result();

@@ -100,10 +100,10 @@ describe("closing", () => {
   test("an engine twice at once, or under a batch: its threads stop once, the batch is refused", async () => {
     for (const threads of [1, 2, 3]) {
       const engine = await openSource(bytesSource(GGUF), { threads });
-      const running = engine.evaluate([...IDS, ...IDS, ...IDS], 0).then(() => "done", codeOf);
+      const running = engine.evaluate([...IDS, ...IDS, ...IDS], engine.pages.open([])).then(() => "done", codeOf);
       await Promise.all([engine.close(), engine.close()]);
       assert.equal(await running, "model/closed");
-      assert.equal(await engine.evaluate([1], 0).then(() => "done", codeOf), "model/closed");
+      assert.equal(await engine.evaluate([1], engine.pages.open([])).then(() => "done", codeOf), "model/closed");
     }
   });
 
@@ -156,11 +156,12 @@ describe("asking for what cannot be", () => {
       [[0.5], 0, "model/bad-token"],
       [[1], 8, "model/context-full"],
       [[1, 1], 7, "model/context-full"],
-      [[1], -1, "model/context-full"],
-      [[1], 0.5, "model/context-full"],
-      [[1], NaN, "model/context-full"],
-    ] as const)
-      assert.equal(await engine.evaluate(ids, position).then(() => "done", codeOf), code);
+    ] as const) {
+      const sequence = engine.pages.open([]);
+      await engine.evaluate(Array.from({ length: position }, () => 1), sequence, { want: "none" });
+      assert.equal(await engine.evaluate(ids, sequence).then(() => "done", codeOf), code);
+      sequence.close();
+    }
     await engine.close();
   });
 

@@ -212,7 +212,7 @@ export const THRESHOLDS: readonly Threshold[] = [
     unit: 8,
     branch: "records in one turn; in several",
   },
-  { file: "assembly/abi.ts", limit: "KV_Q8_POSITIONS", axis: "positions", branch: "a tile of values" },
+  { file: "assembly/abi.ts", limit: "KV_PAGE_POSITIONS", axis: "positions", branch: "a page of keys and values" },
   {
     file: "assembly/ops/attention-q8.ts",
     limit: "STREAMS",

@@ -36,7 +36,7 @@ describe("numbers that overflow", () => {
   test("hidden states: no vector of NaN", async () => {
     const engine = await openSource(bytesSource(await withHugeRow("output_norm.weight", 0)), {});
     const wanted = { code: "model/not-finite", message: /the hidden state after id 3, row 0, is (?:NaN|-?Infinity)/ };
-    await assert.rejects(engine.hidden([3, 4]), wanted);
+    await assert.rejects(engine.hidden([3, 4], engine.pages.open([])), wanted);
     await engine.close();
   });
 });

@@ -115,14 +115,16 @@ async function logitsOf(engine: Engine, pieces: readonly number[]): Promise<Floa
     ids = idsOf(n),
     rows = new Float32Array(n * engine.vocabSize);
   let begin = 0;
+  const sequence = engine.pages.open([], true);
   for (const size of pieces) {
     const at = begin;
-    await engine.evaluate(ids.slice(at, at + size), at, {
+    await engine.evaluate(ids.slice(at, at + size), sequence, {
       want: "all",
       onLogits: (row, logits) => rows.set(logits, (at + row) * engine.vocabSize),
     });
     begin += size;
   }
+  sequence.close();
   return rows;
 }
 

@@ -47,11 +47,14 @@ test("a prompt of several batches, again and again: every thread takes every par
   const bytes = await ggufBytes(SHAPE, { architecture: "llama" }),
     ids = Array.from({ length: 120 }, (_, i) => (i * 31) % SHAPE.nVocab);
   const open = (threads: number): Promise<Engine> => openSource(bytesSource(bytes), { contextLength: 128, threads });
-  const wanted = await using(open(1), async (engine) => (await engine.evaluate(ids, 0)).slice());
+  const wanted = await using(open(1), async (engine) => (await engine.evaluate(ids, engine.pages.open([]))).slice());
   for (const threads of [2, 3]) {
     await using(open(threads), async (engine) => {
-      for (let turn = 0; turn < 40; turn++)
-        assertSameBits(await engine.evaluate(ids, 0), wanted, `${threads} threads, turn ${turn}`);
+      for (let turn = 0; turn < 40; turn++) {
+        const sequence = engine.pages.open([]);
+        assertSameBits(await engine.evaluate(ids, sequence), wanted, `${threads} threads, turn ${turn}`);
+        sequence.close();
+      }
     });
   }
 });
@@ -99,8 +102,10 @@ for (const [name, { shape, choices }] of Object.entries(MODELS)) {
           const prefix = IDS.slice(0, 21),
             rest = IDS.slice(21),
             other = rest.map((id) => (id + 1) % 64);
-          await engine.evaluate([...prefix, ...other, ...other], 0, { want: "none" });
-          const again = (await engine.evaluate(rest, prefix.length)).slice();
+          const sequence = engine.pages.open([]);
+          await engine.evaluate([...prefix, ...other, ...other], sequence, { want: "none" });
+          sequence.truncate(prefix.length);
+          const again = (await engine.evaluate(rest, sequence)).slice();
           assertSameBits(again, wanted.slice(-engine.vocabSize), "after a longer text");
         }));
     }
@@ -142,16 +147,18 @@ describe("a model's own reuse of its cache", () => {
 });
 
 async function allLogits(engine: Engine, pieces: readonly number[]): Promise<Float32Array> {
-  const rows = new Float32Array(IDS.length * engine.vocabSize);
+  const rows = new Float32Array(IDS.length * engine.vocabSize),
+    sequence = engine.pages.open([], true);
   for (let position = 0, i = 0; position < IDS.length; i++) {
     const ids = IDS.slice(position, position + pieces[i % pieces.length]),
       begin = position;
-    await engine.evaluate(ids, begin, {
+    await engine.evaluate(ids, sequence, {
       want: "all",
       onLogits: (row, logits) => rows.set(logits, (begin + row) * engine.vocabSize),
     });
     position += ids.length;
   }
+  sequence.close();
   return rows;
 }
 

@@ -79,10 +79,12 @@ async function hashLogits(engine: Engine, pieces: readonly number[]): Promise<st
   const onLogits = (_: number, logits: Float32Array): void => {
     hash.update(new Uint8Array(logits.buffer, logits.byteOffset, logits.byteLength));
   };
+  const sequence = engine.pages.open([], true);
   for (let position = 0, i = 0; position < N_IDS; i++) {
     const piece = ids.slice(position, position + pieces[i % pieces.length]);
-    await engine.evaluate(piece, position, { want: "all", onLogits });
+    await engine.evaluate(piece, sequence, { want: "all", onLogits });
     position += piece.length;
   }
+  sequence.close();
   return hash.digest("hex");
 }

@@ -1,0 +1,244 @@
+/**
+ * The pages of the KV cache and what stands in them: a tree of ids.
+ *
+ *   root ─ page "once upon a …" ─┬─ page "… there was" ─ page (its last ids)
+ *                                └─ page "… in a land" (its last ids)
+ *
+ * A path from the root spells the ids of positions 0, 1, …; a page has 64, the last of a path maybe fewer. Sequences
+ * that begin alike share pages, and whoever reads ids finds the longest cached beginning by its ids alone: keys and
+ * values depend on nothing else. A page is written only at its end, by one sequence; another that continues differently
+ * copies what it shares. Pages that no sequence uses stay until room is needed; the least recently used go first.
+ *
+ * @module
+ */
+import { KV_PAGE_POSITIONS } from "../../assembly/abi.ts";
+import { fail } from "../core/errors.ts";
+
+interface Node {
+  readonly page: number;
+  readonly parent: Node | undefined;
+  /** Ids whose keys and values are there. */
+  readonly ids: number[];
+  readonly children: Set<Node>;
+  /** Open sequences whose path goes through it. */
+  nUsers: number;
+  /** The one that may append. */
+  writer: Sequence | undefined;
+  usedAt: number;
+}
+
+/** Copies the first positions of a page to another. */
+export type CopyPage = (from: number, to: number) => void;
+
+export class KvPages {
+  readonly nPages: number;
+  readonly #copy: CopyPage;
+  readonly #free: number[];
+  readonly #roots = new Set<Node>();
+  readonly #nodes = new Set<Node>();
+  #clock = 0;
+
+  constructor(nPages: number, copy: CopyPage) {
+    this.nPages = nPages;
+    this.#copy = copy;
+    this.#free = Array.from({ length: nPages }, (_, i) => nPages - 1 - i);
+  }
+
+  /** Pages with nothing in them. */
+  get nFree(): number {
+    return this.#free.length;
+  }
+
+  /** How many leading ids are cached. */
+  count(ids: readonly number[]): number {
+    return this.#find(ids).length;
+  }
+
+  /** A sequence of the cached beginning of `ids`. What it adds stays for others, unless `isPrivate`. */
+  open(ids: readonly number[], isPrivate = false): Sequence {
+    const { nodes, length } = this.#find(ids);
+    return new Sequence(this, nodes, length, isPrivate);
+  }
+
+  /** @internal */
+  enter(node: Node): void {
+    node.nUsers++;
+    node.usedAt = this.#clock;
+  }
+
+  /** @internal The sequence is through with `node`. */
+  leave(node: Node, sequence: Sequence, isPrivate: boolean): void {
+    node.nUsers--;
+    node.usedAt = ++this.#clock;
+    if (node.writer !== sequence) return;
+    node.writer = undefined;
+    if (node.nUsers === 0 && (isPrivate || node.ids.length === 0)) this.#drop(node);
+  }
+
+  /** @internal A page behind `parent` for `writer`; its beginning is copied from `like`, if given. */
+  add(parent: Node | undefined, writer: Sequence, like?: { readonly node: Node; readonly length: number }): Node {
+    const page = this.#free.pop() ?? this.#evict();
+    if (page === undefined) return failFull(this.nPages);
+    if (like !== undefined) this.#copy(like.node.page, page);
+    const ids = like === undefined ? [] : like.node.ids.slice(0, like.length);
+    const node = { page, parent, ids, children: new Set<Node>(), nUsers: 0, writer, usedAt: this.#clock };
+    this.#nodes.add(node);
+    (parent?.children ?? this.#roots).add(node);
+    return node;
+  }
+
+  /** @internal Whether a page can be had. */
+  get hasRoom(): boolean {
+    return this.#free.length > 0 || this.#oldest() !== undefined;
+  }
+
+  #find(ids: readonly number[]): { nodes: Node[]; length: number } {
+    const nodes: Node[] = [];
+    let among = this.#roots,
+      length = 0;
+    for (;;) {
+      let best: Node | undefined,
+        most = 0;
+      for (const node of among) {
+        const n = countAlike(node.ids, ids, length);
+        if (n > most) [best, most] = [node, n];
+      }
+      if (best === undefined) return { nodes, length };
+      nodes.push(best);
+      length += most;
+      if (most < KV_PAGE_POSITIONS) return { nodes, length };
+      among = best.children;
+    }
+  }
+
+  /** Takes a page from the end of what was not used for longest. */
+  #evict(): number | undefined {
+    const node = this.#oldest();
+    if (node === undefined) return undefined;
+    this.#drop(node);
+    return this.#free.pop();
+  }
+
+  #oldest(): Node | undefined {
+    let oldest: Node | undefined;
+    for (const node of this.#nodes) {
+      if (node.nUsers > 0 || node.children.size > 0) continue;
+      if (oldest === undefined || node.usedAt < oldest.usedAt) oldest = node;
+    }
+    return oldest;
+  }
+
+  #drop(node: Node): void {
+    for (const child of node.children) this.#drop(child);
+    (node.parent?.children ?? this.#roots).delete(node);
+    this.#nodes.delete(node);
+    this.#free.push(node.page);
+  }
+}
+
+/** The positions of a context that computes; nobody takes its pages until it is closed. */
+export class Sequence {
+  readonly #pages: KvPages;
+  readonly #nodes: Node[];
+  readonly #isPrivate: boolean;
+  #length: number;
+
+  /** @internal */
+  constructor(pages: KvPages, nodes: Node[], length: number, isPrivate: boolean) {
+    this.#pages = pages;
+    this.#nodes = nodes;
+    this.#length = length;
+    this.#isPrivate = isPrivate;
+    for (const node of nodes) pages.enter(node);
+  }
+
+  /** Positions whose keys and values are in the cache. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The ids at its positions. */
+  get ids(): readonly number[] {
+    return this.#nodes.flatMap(({ ids }) => ids).slice(0, this.#length);
+  }
+
+  /** The number of each page in turn. */
+  get pages(): readonly number[] {
+    return this.#nodes.map(({ page }) => page);
+  }
+
+  /**
+   * Makes room for `n` more positions, which only this sequence writes.
+   * @throws OnebitError `model/context-full` when sequences that compute have all pages
+   */
+  reserve(n: number): void {
+    const begun = this.#nodes[Math.floor(this.#length / KV_PAGE_POSITIONS)];
+    if (n > 0 && begun !== undefined) this.#own(begun, this.#length % KV_PAGE_POSITIONS);
+    while (this.#nodes.length * KV_PAGE_POSITIONS < this.#length + n) {
+      this.#push(this.#pages.add(this.#nodes.at(-1), this));
+    }
+  }
+
+  /** The next `ids` are computed; room was reserved. */
+  commit(ids: readonly number[]): void {
+    for (const id of ids) {
+      this.#nodes[Math.floor(this.#length / KV_PAGE_POSITIONS)]!.ids.push(id);
+      this.#length++;
+    }
+  }
+
+  /** Forgets all but the first `length` positions. */
+  truncate(length: number): void {
+    if (length >= this.#length) return;
+    this.#length = length;
+    const nNodes = Math.ceil(length / KV_PAGE_POSITIONS);
+    for (const node of this.#nodes.splice(nNodes).reverse()) this.#pages.leave(node, this, this.#isPrivate);
+    const last = this.#nodes.at(-1);
+    if (last?.writer !== this || last.nUsers > 1 || last.children.size > 0) return;
+    last.ids.length = Math.min(last.ids.length, length - KV_PAGE_POSITIONS * (nNodes - 1));
+  }
+
+  /** Gives the pages back; they stay in the cache while there is room. */
+  close(): void {
+    for (const node of this.#nodes.splice(0).reverse()) this.#pages.leave(node, this, this.#isPrivate);
+    this.#length = 0;
+  }
+
+  /** Makes the page that is begun, of which `length` positions are ours, one that we may append to. */
+  #own(last: Node, length: number): void {
+    const isOurs = last.writer === undefined || last.writer === this;
+    if (isOurs && last.ids.length === length) {
+      last.writer = this;
+    } else if (last.nUsers === 1 && !this.#pages.hasRoom) {
+      // Nothing stands behind it: that would be room.
+      last.ids.length = length;
+      last.writer = this;
+    } else {
+      const copy = this.#pages.add(last.parent, this, { node: last, length });
+      this.#nodes.pop();
+      this.#pages.leave(last, this, false);
+      this.#push(copy);
+    }
+  }
+
+  #push(node: Node): void {
+    this.#pages.enter(node);
+    this.#nodes.push(node);
+  }
+}
+
+/** How many of a page's ids are those of `ids` from `begin` on. */
+function countAlike(page: readonly number[], ids: readonly number[], begin: number): number {
+  const end = Math.min(page.length, ids.length - begin);
+  let n = 0;
+  while (n < end && page[n] === ids[begin + n]) n++;
+  return n;
+}
+
+function failFull(nPages: number): never {
+  return fail(
+    "model/context-full",
+    `the KV cache is full: contexts that compute have all its ${nPages * KV_PAGE_POSITIONS} positions; load the model ` +
+      "with more kvPositions",
+  );
+}
