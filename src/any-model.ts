@@ -4,6 +4,7 @@
  * @module
  */
 import type { ChatMessage, ChatPromptOptions } from "./generate/chat-options.ts";
+import type { ContextOptions } from "./generate/context.ts";
 import type { EmbedOptions } from "./generate/embed.ts";
 import type { GenerationResult, Piece } from "./generate/generate.ts";
 import type { GenerateOptions } from "./generate/options.ts";
@@ -47,6 +48,28 @@ export interface AnyGeneration extends AsyncIterable<Piece> {
   text(): Promise<string>;
 }
 
+/** A context of any model: one conversation. */
+export interface AnyContext {
+  /** Positions it may have: prompt and reply together. */
+  readonly contextLength: number;
+  /** What it read last. */
+  readonly ids: Soon<readonly number[]>;
+  /** Those of its ids that are in the KV cache. */
+  readonly cachedIds: Soon<readonly number[]>;
+  /** Continues a text, or ids. */
+  generate(prompt: string | readonly number[], options?: GenerateOptions): AnyGeneration;
+  /** Answers the last message by the model's chat template. */
+  chat(messages: readonly ChatMessage[], options?: ChatOptions): AnyGeneration;
+  /** Logits after the last of `ids`. */
+  logits(ids: readonly number[], options?: LogitsOptions): Promise<Float32Array>;
+  /** Keeps only the first `length` ids. */
+  truncate(length: number): Promise<void>;
+  /** Another context that has read the same. */
+  fork(): Soon<AnyContext>;
+  /** Ends what is running; closing twice is fine. */
+  close(): Soon<void>;
+}
+
 /**
  * What every model can do. `eachLogits` is not here: rows come faster than messages are read, and a long text's would
  * fill the memory between.
@@ -74,6 +97,8 @@ export interface AnyModel extends AsyncDisposable {
   readonly chatTemplateNames: readonly string[];
   /** Ids in the KV cache. */
   readonly cachedIds: Soon<readonly number[]>;
+  /** Another conversation over the same weights. */
+  context(options?: ContextOptions): Soon<AnyContext>;
   /** Continues a text, or ids. */
   generate(prompt: string | readonly number[], options?: GenerateOptions): AnyGeneration;
   /** Answers the last message by the model's chat template. */

@@ -14,6 +14,7 @@ export type { ByteSource } from "./core/byte-source.ts";
 export type { HeldBy, Platform, Thread } from "./core/platform.ts";
 export { Model } from "./model.ts";
 export type {
+  AnyContext,
   AnyGeneration,
   AnyModel,
   AnyTokenizer,

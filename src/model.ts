@@ -30,11 +30,7 @@ import {
 import { EMBED_OPTIONS, pool } from "./generate/embed.ts";
 import type { EmbedOptions, Pooling } from "./generate/embed.ts";
 import type { Generation } from "./generate/generate.ts";
-import {
-  ID_LIST,
-  TEXT_OR_IDS,
-  checkIds,
-} from "./generate/options.ts";
+import { ID_LIST, TEXT_OR_IDS, checkIds } from "./generate/options.ts";
 import type { GenerateOptions } from "./generate/options.ts";
 import { PERPLEXITY_OPTIONS, measurePerplexity } from "./generate/perplexity.ts";
 import type { Perplexity, PerplexityOptions } from "./generate/perplexity.ts";

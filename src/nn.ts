@@ -37,7 +37,7 @@ export type { ActivationBits, Linear, Projection, WeightBits } from "./nn/projec
 export { replaceLinears } from "./nn/replace-linears.ts";
 export type { ReplaceOptions, Replacement, RoundingError } from "./nn/replace-linears.ts";
 export { Runtime } from "./nn/runtime.ts";
-export type { RuntimeOptions } from "./nn/runtime.ts";
+export type { RunRows, RuntimeOptions } from "./nn/runtime.ts";
 export { Sequential } from "./nn/sequential.ts";
 export type { TransformerShape } from "./nn/shape.ts";
 export { Tape } from "./nn/tape.ts";

@@ -19,7 +19,9 @@ import {
 
 export { OnebitError } from "./core/errors.ts";
 export type { ErrorCode } from "./core/errors.ts";
-export { WorkerGeneration, WorkerModel } from "./web/worker-model.ts";
+export { WorkerContext } from "./web/worker-context.ts";
+export { WorkerGeneration } from "./web/worker-generation.ts";
+export { WorkerModel } from "./web/worker-model.ts";
 export type { WorkerLoadOptions, WorkerModelSource } from "./web/worker-model.ts";
 export type { WorkerTokenizer } from "./web/worker-tokenizer.ts";
 

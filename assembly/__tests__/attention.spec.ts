@@ -202,7 +202,8 @@ function wrongBytes(c: Case, p: i32, k: usize, v: usize, keys: usize, values: us
   for (let d = 0; d < c.dim; d++) {
     const key = stored ? roundedInteger(k, d, c.dim, 127) : GUARD_BYTE;
     if (keyByte(keys, p, d, c.dim) != key) wrong++;
-    if (valueByte(values, p, d, 64 * c.nPages, c.dim) != (stored ? roundedInteger(v, d, c.dim, 127) : GUARD_BYTE)) wrong++;
+    if (valueByte(values, p, d, 64 * c.nPages, c.dim) != (stored ? roundedInteger(v, d, c.dim, 127) : GUARD_BYTE))
+      wrong++;
     sum += key;
   }
   if (keySum(keys, p, c.dim) != (stored ? sum : GUARD_WORD)) wrong++;

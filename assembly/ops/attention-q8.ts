@@ -201,7 +201,7 @@ function scores(step: AttendStep, place: Place, q: usize, k: usize, out: usize, 
   for (let turn = 0; turn < nTurns; turn++) {
     for (let record = turn; record < nRecords; record += nTurns) {
       const page = pageAt(place.pages, record / TILE_KEY_RECORDS),
-        keys = k + (page * TILE_KEY_RECORDS + record % TILE_KEY_RECORDS) * recordBytes;
+        keys = k + (page * TILE_KEY_RECORDS + (record % TILE_KEY_RECORDS)) * recordBytes;
       for (let g = 0; g < group; g += 2) {
         const query = q + <usize>g * headBytes,
           to = out + <usize>g * stride + ((<usize>record) << 5),
@@ -258,14 +258,7 @@ function score(sums: v128, head: usize, factor: v128): v128 {
 }
 
 /** out[g] = Σ weights[g][p] · v[p]; weights are replaced by their quads. Tiles are added in the order of STREAMS. */
-function weightedValues(
-  step: AttendStep,
-  place: Place,
-  weights: usize,
-  scales: usize,
-  out: usize,
-  group: i32,
-): void {
+function weightedValues(step: AttendStep, place: Place, weights: usize, scales: usize, out: usize, group: i32): void {
   const v = scales + scaleBytes(step.nPages),
     headBytes = (<usize>step.headDim) << 2,
     tileBytes = valueTileBytes(step.headDim),

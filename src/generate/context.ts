@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ChatOptions, LogitsOptions } from "../any-model.ts";
+import type { AnyContext, ChatOptions, LogitsOptions } from "../any-model.ts";
 import { fail, throwIfAborted } from "../core/errors.ts";
 import { type OptionTable, SIGNAL, check, checkOptions, whole } from "../core/options.ts";
 import { withMemory } from "../core/refused-memory.ts";
@@ -62,7 +62,7 @@ export const LOGITS_OPTIONS: OptionTable<LogitsOptions> = { signal: SIGNAL };
  * console.log(ann.cachedIds.length, bob.cachedIds.length); // neither made the other forget
  * ```
  */
-export class Context implements Disposable {
+export class Context implements AnyContext, Disposable {
   readonly #parts: ContextParts;
   readonly #ids: ContextIds;
   #isClosed = false;

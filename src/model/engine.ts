@@ -132,7 +132,10 @@ async function startThreads(
 
 function positionsOf(
   { contextLengthTrained }: ModelConfig,
-  { contextLength = Math.min(contextLengthTrained, CONTEXT_LENGTH_DEFAULT), kvPositions = contextLength }: EngineOptions,
+  {
+    contextLength = Math.min(contextLengthTrained, CONTEXT_LENGTH_DEFAULT),
+    kvPositions = contextLength,
+  }: EngineOptions,
 ): Pick<PlanOptions, "contextLength" | "kvPositions"> {
   if (contextLength > contextLengthTrained) {
     fail(

@@ -14,7 +14,13 @@ import { fail } from "../core/errors.ts";
 import { WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import { MACHINE_BYTES } from "../kernels/machine.ts";
 import { RANDOM_STATE_BYTES } from "../kernels/numeric.ts";
-import { type CachedHeads, type KvLayer, attendScratchBytes, kvCacheBytes, pagesFor } from "../kernels/attention-cache.ts";
+import {
+  type CachedHeads,
+  type KvLayer,
+  attendScratchBytes,
+  kvCacheBytes,
+  pagesFor,
+} from "../kernels/attention-cache.ts";
 import type { DotProducts, KvType } from "../kernels/choices.ts";
 import { type Layout, type MatrixSize, matrixSize, padToTiles, roundUp } from "../kernels/layouts.ts";
 import { type Preparation, type PreparedRows, placePreparedRows } from "../kernels/preparations.ts";
@@ -360,10 +366,7 @@ function refuse(plan: MemoryPlan, config: ModelConfig, tensors: ModelTensors): n
   const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
   const f32 = options.kvType === "f32" ? fits("f32") : 0,
     q8 = fits("q8");
-  const advice = [
-    ...(f32 > 0 ? [sizeOf(f32)] : []),
-    ...(q8 > f32 ? [`${sizeOf(q8)} with an 8-bit KV cache`] : []),
-  ];
+  const advice = [...(f32 > 0 ? [sizeOf(f32)] : []), ...(q8 > f32 ? [`${sizeOf(q8)} with an 8-bit KV cache`] : [])];
   const remedy =
     advice.length > 0 ? `${advice.join(", or ")} would fit` : "no context length fits: choose a smaller model";
   fail(

@@ -8,6 +8,7 @@ import type {
   ChatOptions,
   ChatPrompt,
   ChatPromptOptions,
+  ContextOptions,
   EmbedOptions,
   GenerateOptions,
   GenerationResult,
@@ -69,6 +70,15 @@ export interface ModelFacts
 /** A model source as sent: an absolute URL, a file, bytes. */
 export type WireSource = string | Blob | Uint8Array;
 
+/** Names a context of the worker's model. */
+export type ContextHandle = number;
+
+/** What a page needs of a new context. */
+export interface ContextFacts {
+  readonly handle: ContextHandle;
+  readonly contextLength: number;
+}
+
 export interface Calls {
   load: {
     args: [source: WireSource, options: Wire<LoadModelOptions>, kernels?: KernelBinaries];
@@ -76,13 +86,13 @@ export interface Calls {
     progress: ProgressOf<LoadModelOptions>;
   };
   generate: {
-    args: [prompt: string | readonly number[], options: Wire<GenerateOptions>];
+    args: [prompt: string | readonly number[], options: Wire<GenerateOptions>, context?: ContextHandle];
     done: GenerationResult;
     progress: ProgressOf<GenerateOptions>;
     piece: Piece;
   };
   chat: {
-    args: [messages: readonly ChatMessage[], options: Wire<ChatOptions>];
+    args: [messages: readonly ChatMessage[], options: Wire<ChatOptions>, context?: ContextHandle];
     done: GenerationResult;
     progress: ProgressOf<ChatOptions>;
     piece: Piece;
@@ -101,6 +111,15 @@ export interface Calls {
   };
   truncate: { args: [length: number]; done: undefined };
   cachedIds: { args: []; done: readonly number[] };
+  openContext: { args: [options: ContextOptions]; done: ContextFacts };
+  forkContext: { args: [context: ContextHandle]; done: ContextFacts };
+  closeContext: { args: [context: ContextHandle]; done: undefined };
+  contextIds: { args: [context: ContextHandle, which: "ids" | "cachedIds"]; done: readonly number[] };
+  contextLogits: {
+    args: [context: ContextHandle, ids: readonly number[], options: Wire<LogitsOptions>];
+    done: Float32Array;
+  };
+  truncateContext: { args: [context: ContextHandle, length: number]; done: undefined };
   tokenizer: { args: [method: TokenizerMethod, args: readonly unknown[]]; done: unknown };
   close: { args: []; done: undefined };
 }

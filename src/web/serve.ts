@@ -4,10 +4,12 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
-import type { Generation, GenerationResult, LoadModelOptions, Model, Piece } from "../index.ts";
+import type { Context, Generation, GenerationResult, LoadModelOptions, Model, Piece } from "../index.ts";
 import type { KernelBinaries } from "../kernels/variant.ts";
 import {
   type Calls,
+  type ContextFacts,
+  type ContextHandle,
   type ModelFacts,
   TOKENIZER_FACTS,
   type TokenizerFacts,
@@ -30,8 +32,19 @@ export function serveWith(load: LoadInWorker, scope: ConnectionScope): void {
 
 function modelHandlers(load: LoadInWorker): Handlers<Calls> {
   let loaded: Model | undefined;
+  const contexts = new Map<ContextHandle, Context>();
+  let nOpened = 0;
   const model = (): Model =>
     loaded ?? fail("model/closed", "this worker's model is not loaded or was closed: load it again");
+  const context = (handle: ContextHandle): Context =>
+    contexts.get(handle) ?? fail("model/closed", "the context was closed: open another with model.context()");
+  const add = (opened: Context): ContextFacts => {
+    contexts.set(nOpened, opened);
+    return { handle: nOpened++, contextLength: opened.contextLength };
+  };
+  /** Whose `generate` and `chat` a call means. */
+  const caller = (handle: ContextHandle | undefined): Model | Context =>
+    handle === undefined ? model() : context(handle);
   return {
     async load([source, options, kernels], { signal, onProgress }) {
       if (loaded !== undefined)
@@ -39,10 +52,10 @@ function modelHandlers(load: LoadInWorker): Handlers<Calls> {
       loaded = await load(source, { ...options, signal, onProgress }, kernels);
       return factsOf(loaded);
     },
-    generate: ([prompt, options], { signal, onProgress, sendPiece }) =>
-      stream(model().generate(prompt, { ...options, signal, onProgress }), sendPiece),
-    chat: ([messages, options], { signal, onProgress, sendPiece }) =>
-      stream(model().chat(messages, { ...options, signal, onProgress }), sendPiece),
+    generate: ([prompt, options, handle], { signal, onProgress, sendPiece }) =>
+      stream(caller(handle).generate(prompt, { ...options, signal, onProgress }), sendPiece),
+    chat: ([messages, options, handle], { signal, onProgress, sendPiece }) =>
+      stream(caller(handle).chat(messages, { ...options, signal, onProgress }), sendPiece),
     chatPrompt: ([messages, options]) => model().chatPrompt(messages, options),
     embed: ([texts, options], { signal, onProgress }) => model().embed(texts, { ...options, signal, onProgress }),
     logits: ([ids, options], { signal }) => model().logits(ids, { ...options, signal }),
@@ -53,6 +66,19 @@ function modelHandlers(load: LoadInWorker): Handlers<Calls> {
       return undefined;
     },
     cachedIds: () => [...model().cachedIds],
+    openContext: ([options]) => add(model().context(options)),
+    forkContext: ([handle]) => add(context(handle).fork()),
+    closeContext([handle]) {
+      contexts.get(handle)?.close();
+      contexts.delete(handle);
+      return undefined;
+    },
+    contextIds: ([handle, which]) => [...context(handle)[which]],
+    contextLogits: ([handle, ids, options], { signal }) => context(handle).logits(ids, { ...options, signal }),
+    async truncateContext([handle, length]) {
+      await context(handle).truncate(length);
+      return undefined;
+    },
     tokenizer([method, args]) {
       // The compiler cannot know that a method and the arguments of the same name belong together.
       const tokenizer: Readonly<Record<TokenizerMethod, (...args: never[]) => unknown>> = model().tokenizer;

@@ -3,28 +3,28 @@
  *
  * @module
  */
-import { OnebitError, fail } from "../core/errors.ts";
-import { FUNCTION, OBJECT, SIGNAL, check, having, optional } from "../core/options.ts";
+import { OnebitError } from "../core/errors.ts";
+import { check, having, optional } from "../core/options.ts";
 import type {
-  AnyGeneration,
   AnyModel,
   ChatMessage,
   ChatOptions,
   ChatPrompt,
   ChatPromptOptions,
+  ContextOptions,
   EmbedOptions,
   GenerateOptions,
-  GenerationResult,
   LoadModelOptions,
   LogitsOptions,
   Perplexity,
   PerplexityOptions,
-  Piece,
 } from "../index.ts";
 import type { KernelBinaries } from "../kernels/variant.ts";
+import { split } from "./call-options.ts";
 import { type Connection, connect, toWireSource } from "./connection.ts";
 import type { Calls, ModelFacts } from "./protocol.ts";
-import type { Call } from "./rpc.ts";
+import { WorkerContext } from "./worker-context.ts";
+import { WorkerGeneration } from "./worker-generation.ts";
 import { WorkerTokenizer } from "./worker-tokenizer.ts";
 
 /** The sources a worker accepts: a URL (relative to the page), a file or its bytes. */
@@ -88,26 +88,6 @@ function workerLost(): OnebitError {
 /** Ends running calls and frees the model. Later calls reject with `model/closed` and `message`. */
 async function closeSession(connection: Connection<Calls>, message: string): Promise<void> {
   await connection.close(new OnebitError("model/closed", message), () => connection.call("close", []));
-}
-
-/**
- * Splits options into those to send, which the worker checks, and the listeners that stay. @throws OnebitError
- * `option/invalid`
- */
-function split<Options extends { readonly signal?: AbortSignal; readonly onProgress?: (progress: never) => void }>(
-  what: string,
-  options: Options,
-): [others: Omit<Options, "signal" | "onProgress">, listener: Pick<Options, "signal" | "onProgress">] {
-  return check(what, options, (value, name, code) => {
-    const { signal, onProgress, ...others } = OBJECT(value, `${name}: options`, code) as Options;
-    return [
-      others,
-      {
-        signal: optional(SIGNAL)(signal, "signal", code),
-        onProgress: optional(FUNCTION)(onProgress, "onProgress", code),
-      },
-    ];
-  });
 }
 
 /**
@@ -192,6 +172,14 @@ export class WorkerModel implements AnyModel {
   }
 
   /**
+   * Another conversation over the same weights.
+   * @throws OnebitError as `Model.context`; `engine/worker-lost` when the worker dies
+   */
+  async context(options: ContextOptions = {}): Promise<WorkerContext> {
+    return new WorkerContext(this.#connection, await this.#connection.call("openContext", [options]).done);
+  }
+
+  /**
    * Continues a text, or ids.
    * @throws OnebitError (while iterating) as `Model.generate`; `engine/worker-lost` when the worker dies
    */
@@ -267,99 +255,5 @@ export class WorkerModel implements AnyModel {
   async #close(): Promise<void> {
     await closeSession(this.#connection, `${this.config.name}: the model was closed: load it again`);
     this.#stop();
-  }
-}
-
-type OnPiece = ((piece: Piece) => void) | undefined;
-
-/**
- * One generation: iterate it for pieces, or await {@link WorkerGeneration.text} or {@link WorkerGeneration.result}.
- *
- * Nothing runs before the first of these; it can be iterated once. Leaving the loop early ends it as "aborted". The
- * worker computes at most 32 pieces ahead of the loop.
- *
- * @example
- * ```ts
- * import { loadInWorker } from "onebit/worker";
- *
- * const model = await loadInWorker("model.gguf", { contextLength: 256 });
- * for await (const { text } of model.generate("Once", { maxTokens: 4 })) console.log(text);
- * await model.close();
- * ```
- */
-export class WorkerGeneration implements AnyGeneration {
-  readonly #start: (onPiece: OnPiece) => Call<GenerationResult>;
-  #isStarted = false;
-  #resolve: (result: Promise<GenerationResult>) => void = () => {};
-  readonly #result = new Promise<GenerationResult>((resolve) => {
-    this.#resolve = resolve;
-  });
-
-  /** @internal */
-  constructor(start: (onPiece: OnPiece) => Call<GenerationResult>) {
-    this.#start = (onPiece) => {
-      try {
-        return start(onPiece);
-      } catch (error) {
-        // Wrong options, like all errors, reach whoever iterates or waits.
-        const done = Promise.reject<GenerationResult>(error);
-        done.catch(() => {});
-        return { done, consumed() {}, abort() {} };
-      }
-    };
-    this.#result.catch(() => {});
-  }
-
-  /**
-   * Runs it, a piece for each id.
-   * @throws OnebitError `option/invalid` the second time
-   */
-  [Symbol.asyncIterator](): AsyncIterator<Piece> {
-    if (this.#isStarted)
-      fail("option/invalid", "a generation can be iterated only once: keep its pieces, or call generate again");
-    this.#isStarted = true;
-    return this.#run();
-  }
-
-  /** Everything about the finished generation. Runs it to its end unless someone is iterating. */
-  async result(): Promise<GenerationResult> {
-    if (!this.#isStarted) {
-      this.#isStarted = true;
-      this.#resolve(this.#start(undefined).done);
-    }
-    return this.#result;
-  }
-
-  /** The whole text. */
-  async text(): Promise<string> {
-    return (await this.result()).text;
-  }
-
-  async *#run(): AsyncGenerator<Piece, void, void> {
-    const arrived: Piece[] = [];
-    let wake = (): void => {},
-      isOver = false;
-    const call = this.#start((piece) => (arrived.push(piece), wake()));
-    this.#resolve(call.done);
-    const over = (): void => ((isOver = true), wake());
-    call.done.then(over, over);
-    try {
-      while (!isOver || arrived.length > 0) {
-        const piece = arrived.shift();
-        if (piece === undefined) {
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-          });
-          continue;
-        }
-        call.consumed();
-        yield piece;
-      }
-      await call.done;
-    } finally {
-      if (!isOver) call.abort();
-      // The model has stopped by the time the consumer leaves the loop.
-      await call.done.catch(() => {});
-    }
   }
 }

@@ -158,7 +158,11 @@ describe("asking for what cannot be", () => {
       [[1, 1], 7, "model/context-full"],
     ] as const) {
       const sequence = engine.pages.open([]);
-      await engine.evaluate(Array.from({ length: position }, () => 1), sequence, { want: "none" });
+      await engine.evaluate(
+        Array.from({ length: position }, () => 1),
+        sequence,
+        { want: "none" },
+      );
       assert.equal(await engine.evaluate(ids, sequence).then(() => "done", codeOf), code);
       sequence.close();
     }

@@ -194,7 +194,10 @@ test("random sequences that begin alike, fork, go back, close: each reads what i
         const n = [1, 1, 2, 30, 64, 90][below(6)]!;
         try {
           // Few different ids, so that paths meet.
-          shadow.append(sequence, Array.from({ length: n }, () => below(40) === 0 ? 1 : 0));
+          shadow.append(
+            sequence,
+            Array.from({ length: n }, () => (below(40) === 0 ? 1 : 0)),
+          );
         } catch (error) {
           if (!(error instanceof OnebitError && error.code === "model/context-full")) throw error;
         }

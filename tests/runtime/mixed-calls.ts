@@ -1,10 +1,10 @@
 /**
- * Calls of every kind to one model, by clients who pause, abort, abandon and close it under each other. Every answer is
- * compared with the one that the same model gives alone: whole, or as far as it was let go on. Runs in Node and in
+ * Calls of every kind to one model and its contexts, by clients who pause, abort, abandon and close it under each other.
+ * Every answer is compared with the one that the same model gives alone: whole, or as far as it was let go on. Runs in Node and in
  * pages.
  */
 import { type Random, seededRandom } from "../synthetic/random.ts";
-import type { Model } from "../../src/index.ts";
+import type { AnyContext, Model } from "../../src/index.ts";
 import type { WorkerModel } from "../../src/web/worker-model.ts";
 
 export type AnyModel = Model | WorkerModel;
@@ -34,10 +34,11 @@ export async function mixCalls({
     oracle = createOracle(alone);
   const client = async (number: number): Promise<void> => {
     const random = seededRandom(seed * 100 + number),
+      own: Scene["own"] = { model: undefined, context: undefined },
       kinds = Object.keys(CALLS);
     while (Date.now() < untilMs) {
       const kind = kinds[random.u32() % kinds.length];
-      await CALLS[kind]({ shared, random, oracle, open });
+      await CALLS[kind]({ shared, own, random, oracle, open });
       counts[kind] = (counts[kind] ?? 0) + 1;
     }
   };
@@ -49,6 +50,8 @@ export async function mixCalls({
 interface Scene {
   /** Whoever closes the model puts another in its place. */
   readonly shared: { model: AnyModel };
+  /** The client's context of that model. */
+  readonly own: { model: AnyModel | undefined; context: AnyContext | undefined };
   readonly random: Random;
   readonly oracle: ReturnType<typeof createOracle>;
   readonly open: MixedCalls["open"];
@@ -81,15 +84,22 @@ const CALLS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   "generate, aborted": (scene) => write(scene, { abortMs: scene.random.u32() % 80 }),
   "generate, aborted in a pause": (scene) => write(scene, { abortMs: scene.random.u32() % 80, pauseMs: 100 }),
   "generate, left": (scene) => write(scene, { leaveAfter: 1 + (scene.random.u32() % 10) }),
-  async "generate, abandoned"({ shared, random }) {
-    const { prompt, options } = newAsk(random),
-      pieces = shared.model.generate(prompt, options)[Symbol.asyncIterator]();
+  async "generate, abandoned"(scene) {
+    const { random } = scene,
+      { prompt, options } = newAsk(random),
+      writer = await writerOf(scene);
+    const pieces = writer.generate(prompt, options)[Symbol.asyncIterator]();
     for (let n = random.u32() % 4; n >= 0; n--) await pieces.next().catch(ofAnEnd);
   },
   async logits({ shared, random, oracle }) {
     const ids = Array.from({ length: 1 + (random.u32() % 20) }, (_, i) => 1 + ((i * 7) % 60)),
       logits = await shared.model.logits(ids).catch(ofAnEnd);
     if (logits && !same(logits, await oracle.logits(ids))) throw new Error(`logits of ${ids.length} ids differ`);
+  },
+  async "fork or close a context"({ own, random }) {
+    const { context } = own;
+    own.context = random.u32() % 2 === 0 ? await attempt(() => context?.fork()) : undefined;
+    await attempt(() => context?.close());
   },
   async embed({ shared, random, oracle }) {
     const text = PROMPTS[random.u32() % PROMPTS.length],
@@ -106,6 +116,16 @@ const CALLS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   },
 };
 
+/** The model, or the client's own context, which it opens anew in each model. */
+async function writerOf({ shared: { model }, own, random }: Scene): Promise<AnyModel | AnyContext> {
+  if (random.u32() % 2 === 0) return model;
+  if (own.model !== model || own.context === undefined) {
+    own.model = model;
+    own.context = await attempt<AnyContext>(() => model.context());
+  }
+  return own.context ?? model;
+}
+
 function newAsk(random: Random): Ask {
   return {
     prompt: PROMPTS[random.u32() % PROMPTS.length],
@@ -119,13 +139,15 @@ interface Manner {
   readonly leaveAfter?: number;
 }
 
-async function write({ shared, random, oracle }: Scene, { pauseMs, abortMs, leaveAfter }: Manner): Promise<void> {
-  const ask = newAsk(random),
+async function write(scene: Scene, { pauseMs, abortMs, leaveAfter }: Manner): Promise<void> {
+  const { random, oracle } = scene,
+    ask = newAsk(random),
+    writer = await writerOf(scene),
     abort = new AbortController(),
     ids: number[] = [];
   const timer = abortMs === undefined ? undefined : setTimeout(() => abort.abort(), abortMs),
     pauseAt = random.u32() % 10;
-  const generation = shared.model.generate(ask.prompt, { ...ask.options, signal: abort.signal });
+  const generation = writer.generate(ask.prompt, { ...ask.options, signal: abort.signal });
   try {
     for await (const { id } of generation) {
       ids.push(id);
@@ -145,6 +167,15 @@ async function write({ shared, random, oracle }: Scene, { pauseMs, abortMs, leav
     throw new Error(
       `${JSON.stringify(ask)}: wanted ${alone.join()}, got ${ids.join()} and ${result?.stopReason} ${found.join()}`,
     );
+}
+
+/** What a model here throws at once, one in a worker later. */
+async function attempt<T>(call: () => T | Promise<T>): Promise<T | undefined> {
+  try {
+    return await call();
+  } catch (error) {
+    return ofAnEnd(error);
+  }
 }
 
 /** What may end a call here: an abort, or that the model was closed. Everything else is thrown again. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { defaultModelBytes } from "../../src/default-model.ts";
-import { type AnyModel, load } from "../../src/index.ts";
+import { type AnyContext, type AnyModel, load } from "../../src/index.ts";
 import { TOKENIZER_FACTS } from "../../src/web/protocol.ts";
 import { type ConnectionScope, serveWith } from "../../src/web/serve.ts";
 import { loadInWorkerOf } from "../../src/web/worker-model.ts";
@@ -62,6 +62,37 @@ describe("a model in a worker", () => {
     assert.deepEqual((await generation.result()).ids, expected.ids);
     assert.deepEqual(await there.logits([4, 5]), await here.logits([4, 5]));
     await Promise.all([here.close(), there.close()]);
+  });
+
+  test("its contexts: each its own ids, forked, cut and closed", async () => {
+    const there = await inWorker(bytes, { contextLength: 40, kvPositions: 200 }),
+      here = await load(bytes, { threads: 1 }),
+      context: AnyContext = await there.context({ contextLength: 20 });
+    assert.equal(context.contextLength, 20);
+    const { ids } = await context.generate([1, 2, 3], { ...LONG, maxTokens: 4 }).result();
+    assert.deepEqual(ids, (await here.generate([1, 2, 3], { ...LONG, maxTokens: 4 }).result()).ids);
+    const other = await context.fork();
+    await context.truncate(2);
+    assert.deepEqual(
+      [await context.ids, await other.ids],
+      [
+        [1, 2],
+        [1, 2, 3, ...ids.slice(0, 3)],
+      ],
+    );
+    assert.deepEqual(await other.cachedIds, await other.ids);
+    assert.deepEqual(await other.logits([1, 2, 9]), (await here.logits([1, 2, 9])).slice(-here.vocabSize));
+    const left = other.generate([1, 2, 3], LONG);
+    for await (const _ of left) await other.close();
+    assert.equal((await left.result()).stopReason, "aborted");
+    const closed = { code: "model/closed", message: /the context was closed/ };
+    await assert.rejects(async () => await other.ids, closed);
+    await assert.rejects(other.generate([1]).result(), closed);
+    await other.close();
+    await assert.rejects(async () => await there.context({ contextLength: 41 }), { code: "option/invalid" });
+    await assert.rejects(async () => await there.context({ contextLenght: 1 } as never), { code: "option/unknown" });
+    await Promise.all([here.close(), there.close()]);
+    await assert.rejects(async () => await there.context(), { code: "model/closed" });
   });
 
   test("can do what one that runs here can: tokenizer, chat prompt, perplexity, cache", async () => {

@@ -5,7 +5,8 @@
  */
 import { OnebitError } from "../../../core/errors.ts";
 import type { GenerateOptions, GenerationResult, Piece } from "../../../index.ts";
-import type { WorkerGeneration, WorkerModel } from "../../worker-model.ts";
+import type { WorkerGeneration } from "../../worker-generation.ts";
+import type { WorkerModel } from "../../worker-model.ts";
 import { type Style, type Turn, messagesOf, textOf } from "./conversation.ts";
 import type { Settings } from "./settings.ts";
 
