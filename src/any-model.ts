@@ -4,7 +4,7 @@
  * @module
  */
 import type { ChatMessage, ChatPromptOptions } from "./generate/chat-options.ts";
-import type { ContextOptions } from "./generate/context.ts";
+import type { ChatOptions, ContextOptions, LogitsOptions } from "./generate/context.ts";
 import type { EmbedOptions } from "./generate/embed.ts";
 import type { GenerationResult, Piece } from "./generate/generate.ts";
 import type { GenerateOptions } from "./generate/options.ts";
@@ -12,15 +12,6 @@ import type { Perplexity, PerplexityOptions } from "./generate/perplexity.ts";
 import type { ModelConfig } from "./model/config.ts";
 import type { ModelMemory, ModelWarning, RunningEngine } from "./model/engine-interface.ts";
 import type { TextPart, Tokenizer } from "./tokenizer/tokenizer.ts";
-
-/** Options of {@link AnyModel.chat}. */
-export interface ChatOptions extends GenerateOptions, ChatPromptOptions {}
-
-/** Options of {@link AnyModel.logits} and `Model.eachLogits`. */
-export interface LogitsOptions {
-  /** Stops it, which then throws `aborted`. */
-  readonly signal?: AbortSignal;
-}
 
 /** A rendered chat prompt. */
 export interface ChatPrompt {

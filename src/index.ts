@@ -18,15 +18,13 @@ export type {
   AnyGeneration,
   AnyModel,
   AnyTokenizer,
-  ChatOptions,
   ChatPrompt,
-  LogitsOptions,
   Soon,
 } from "./any-model.ts";
 export type { ChatMessage, ChatPromptOptions, TextContentPart } from "./generate/chat-options.ts";
 export { CHAT_TEMPLATES, isChatTemplateText } from "./generate/chat-templates.ts";
 export type { ChatTemplateName } from "./generate/chat-templates.ts";
-export type { Context, ContextOptions } from "./generate/context.ts";
+export type { ChatOptions, Context, ContextOptions, LogitsOptions } from "./generate/context.ts";
 export type { Generation, GenerationResult, Piece, StopReason, Timings } from "./generate/generate.ts";
 export type { GenerateOptions, PromptProgress, SamplingOptions } from "./generate/options.ts";
 export type { TokenLogprob } from "./generate/sampler.ts";

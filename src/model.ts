@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { AnyModel, ChatOptions, ChatPrompt, LogitsOptions } from "./any-model.ts";
+import type { AnyModel, ChatPrompt } from "./any-model.ts";
 import { type AbortState, fail, throwIfAborted } from "./core/errors.ts";
 import { LOGITS_RESULT_BYTES_MAX } from "./core/limits.ts";
 import { FUNCTION, TEXT, check, checkOptions, list } from "./core/options.ts";
@@ -21,10 +21,12 @@ import type { ChatRenderer } from "./generate/chat-renderer.ts";
 import { chatTemplateNames } from "./generate/chat-templates.ts";
 import {
   CHAT_OPTIONS,
+  type ChatOptions,
   Context,
   type ContextOptions,
   type ContextParts,
   LOGITS_OPTIONS,
+  type LogitsOptions,
   fitOf,
 } from "./generate/context.ts";
 import { EMBED_OPTIONS, pool } from "./generate/embed.ts";

@@ -6,10 +6,10 @@
  *   V cache: (nKvHeads)
  *            | scale f32 (nPages, 64) | a tile a page: i8 (headDim / 4, 16 records, 4 dimensions, 4 positions) |
  *
- * A page has 64 positions; a scale is a vector's absmax / 127. Sixteen bytes hold four products
- * for each of four sums (of four positions' scores, of four dimensions' outputs), so no kernel adds across lanes. A
- * tile's value scales are read before its values: with 256 bytes of them in front of each tile, each came from memory
- * alone, and a token of 2B4T at 4,000 positions took 25.2 ms; with scales in a row, 23.5.
+ * A page has 64 positions; a scale is a vector's absmax / 127. Sixteen bytes hold four products for each of four sums
+ * (of four positions' scores, of four dimensions' outputs), so no kernel adds across lanes. A tile's value scales are
+ * read before its values: with 256 bytes of them in front of each tile, each came from memory alone, and a token of
+ * 2B4T at 4,000 positions took 25.2 ms; with scales in a row, 23.5.
  *
  * The other factor of a product is rounded to 14 bits (dotQuad of simd.ts): queries by their absmax, softmax weights
  * times values' scales by the largest in a tile of 64 positions, so small weights keep their bits beside a large one
@@ -190,7 +190,8 @@ function round14(x: v128, factor: v128, zero: f32): v128 {
 }
 
 /**
- * scores[g][p] = (q[g]·k[p]) · (factor[g] · kScale[p]), base 2, by whole records: values for later positions are written but meaningless. q: for each g, headDim / 4 quads, then the factor. A query without a partner goes twice.
+ * scores[g][p] = (q[g]·k[p]) · (factor[g] · kScale[p]), base 2, by whole records: values for later positions are
+ * written but meaningless. q: for each g, headDim / 4 quads, then the factor. A query without a partner goes twice.
  */
 function scores(step: AttendStep, place: Place, q: usize, k: usize, out: usize, group: i32): void {
   const headBytes = (<usize>step.headDim) << 2,

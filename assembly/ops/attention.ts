@@ -193,8 +193,8 @@ function score(q: usize, k: usize, headBytes: usize): f32 {
 }
 
 /**
- * out[g] = Σ weights[g][p] · v[p], positions in turn, page by page. Meanwhile the next positions, then `next`, are loaded
- * to L1.
+ * out[g] = Σ weights[g][p] · v[p], positions in turn, page by page. Meanwhile the next positions, then `next`, are
+ * loaded to L1.
  */
 function weightedValues(
   step: AttendStep,

@@ -3,13 +3,12 @@
  *
  * @module
  */
-import type { AnyContext, ChatOptions, LogitsOptions } from "../any-model.ts";
 import { fail, throwIfAborted } from "../core/errors.ts";
 import { type OptionTable, SIGNAL, check, checkOptions, whole } from "../core/options.ts";
 import { withMemory } from "../core/refused-memory.ts";
 import type { Engine } from "../model/engine-interface.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { CHAT_PROMPT_OPTIONS, type ChatMessage } from "./chat-options.ts";
+import { CHAT_PROMPT_OPTIONS, type ChatMessage, type ChatPromptOptions } from "./chat-options.ts";
 import { type ChatRenderer, loadChatRenderer } from "./chat-renderer.ts";
 import { ContextIds } from "./context-ids.ts";
 import type { FitOptions } from "./fit-chat.ts";
@@ -30,6 +29,15 @@ export interface ContextOptions {
   readonly contextLength?: number;
 }
 
+/** Options of {@link Model.chat}. */
+export interface ChatOptions extends GenerateOptions, ChatPromptOptions {}
+
+/** Options of {@link Model.logits}, {@link Model.eachLogits} and {@link Context.logits}. */
+export interface LogitsOptions {
+  /** Stops it, which then throws `aborted`. */
+  readonly signal?: AbortSignal;
+}
+
 /** What contexts of a model share. */
 export interface ContextParts {
   readonly engine: Engine;
@@ -47,8 +55,8 @@ export const LOGITS_OPTIONS: OptionTable<LogitsOptions> = { signal: SIGNAL };
 /**
  * One conversation of a model: its own ids over the model's weights and KV cache. {@link Model.context} makes it.
  *
- * Contexts keep their place in the cache while there is room, and share what begins alike. What had to make room is read
- * again: the answers are the same bits. Calls of all contexts of a model take turns.
+ * Contexts keep their place in the cache while there is room, and share what begins alike. What had to make room is
+ * read again: the answers are the same bits. Calls of all contexts of a model take turns.
  *
  * @example
  * ```ts
@@ -62,7 +70,7 @@ export const LOGITS_OPTIONS: OptionTable<LogitsOptions> = { signal: SIGNAL };
  * console.log(ann.cachedIds.length, bob.cachedIds.length); // neither made the other forget
  * ```
  */
-export class Context implements AnyContext, Disposable {
+export class Context implements Disposable {
   readonly #parts: ContextParts;
   readonly #ids: ContextIds;
   #isClosed = false;

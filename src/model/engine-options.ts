@@ -60,7 +60,10 @@ export interface EngineOptions extends LoadOptions {
   readonly memoryLimitBytes?: number;
 }
 
-/** What depends on the model (`contextLength`, `kvPositions`) or the platform (`threads`) is checked again where those are known. */
+/**
+ * What depends on the model (`contextLength`, `kvPositions`) or the platform (`threads`) is checked again where those
+ * are known.
+ */
 export const ENGINE_OPTIONS: OptionTable<EngineOptions> = {
   contextLength: whole(1),
   kvPositions: whole(1),

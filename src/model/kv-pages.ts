@@ -238,7 +238,7 @@ function countAlike(page: readonly number[], ids: readonly number[], begin: numb
 function failFull(nPages: number): never {
   return fail(
     "model/context-full",
-    `the KV cache is full: contexts that compute have all its ${nPages * KV_PAGE_POSITIONS} positions; load the model ` +
-      "with more kvPositions",
+    `the KV cache is full: contexts that compute have all its ${nPages * KV_PAGE_POSITIONS} positions; load the ` +
+      "model with more kvPositions",
   );
 }

@@ -32,10 +32,13 @@ const RUNTIME_OPTIONS: OptionTable<RuntimeOptions> = {
   platform: PLATFORM,
   memoryLimitBytes: number({ above: 0, max: Infinity }),
 };
-/** The rows of a pass, their places, and how many of them steps with `headRows` work on. */
+/** The rows of a pass. */
 export interface RunRows {
+  /** How many. Default 1. */
   readonly rows?: number;
+  /** Address of their places, which steps with positions read. Default: none. */
   readonly places?: number;
+  /** How many of them steps recorded with `headRows` work on. Default: all. */
   readonly headRows?: number;
 }
 

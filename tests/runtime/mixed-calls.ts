@@ -1,7 +1,7 @@
 /**
- * Calls of every kind to one model and its contexts, by clients who pause, abort, abandon and close it under each other.
- * Every answer is compared with the one that the same model gives alone: whole, or as far as it was let go on. Runs in Node and in
- * pages.
+ * Calls of every kind to one model and its contexts, by clients who pause, abort, abandon and close it under each
+ * other. Every answer is compared with the one that the same model gives alone: whole, or as far as it was let go on.
+ * Runs in Node and in pages.
  */
 import { type Random, seededRandom } from "../synthetic/random.ts";
 import type { AnyContext, Model } from "../../src/index.ts";
