@@ -223,10 +223,24 @@ function wrongShapes(type: i32): i32 {
   return count;
 }
 
+/** Batches below, at and above the rows of a tile; fewer weight rows than a set has, as many, and more. */
+function wrongBatches(type: i32): i32 {
+  const random = new Random(<u32>type + 13);
+  let count = 0;
+  for (let n = 1; n < 18; n += n < 9 ? 1 : 7) {
+    count += wrong(type, n, 3, 0, 3, 768, RANDOM, RANDOM, random);
+    count += wrong(type, n, 19, 2, 10, 256, RANDOM, RANDOM, random);
+    count += wrong(type, n, 19, 1, 18, 512, RANDOM, RANDOM, random);
+  }
+  return count;
+}
+
 function wrongExtremes(type: i32): i32 {
   const random = new Random(<u32>type + 11);
   let count = 0;
-  for (let kinds = 0; kinds < 9; kinds++) count += wrong(type, 2, 3, 0, 3, 512, kinds / 3, kinds % 3, random);
+  for (let kinds = 0; kinds < 9; kinds++) {
+    for (let n = 1; n < 5; n++) count += wrong(type, n, 3, 0, 3, 512, kinds / 3, kinds % 3, random);
+  }
   return count;
 }
 
@@ -255,6 +269,8 @@ describe("dense rows times activations, bit for bit", () => {
   test("Q4_0, any width, rows and range", () => expect(wrongShapes(Q4_0)).toBe(0));
   test("Q4_K, any width, rows and range", () => expect(wrongShapes(Q4_K)).toBe(0));
   test("Q6_K, any width, rows and range", () => expect(wrongShapes(Q6_K)).toBe(0));
+  test("Q8_0, any batch", () => expect(wrongBatches(Q8_0)).toBe(0));
+  test("Q6_K, any batch", () => expect(wrongBatches(Q6_K)).toBe(0));
   test("Q8_0, weights and activations at their ends", () => expect(wrongExtremes(Q8_0)).toBe(0));
   test("Q4_0, weights and activations at their ends", () => expect(wrongExtremes(Q4_0)).toBe(0));
   test("Q4_K, weights and activations at their ends", () => expect(wrongExtremes(Q4_K)).toBe(0));

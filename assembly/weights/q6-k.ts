@@ -31,26 +31,16 @@ import {
   Q6_K_BLOCK_BYTES as BLOCK_BYTES,
 } from "../abi";
 import { activations, activationScales, addsPairs, outputs } from "../matmul-step";
-import { dotI8, dotKeepsLanes, dotPairs, f16Scalar, sumLanes4 } from "../simd";
+import { dotKeepsLanes, f16Scalar, sumLanes4 } from "../simd";
 import { MatmulStep } from "../steps";
-import { MASKS } from "./dense-block";
-
-/** 0xc0 in each byte, and (dense-block.ts) 0x00ff in each 16 bits. */
-const TOP: usize = memory.data<u8>(
-  [192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192, 192],
-  16,
-);
-const EVENS: usize = MASKS + 32;
-/** Eight i16 of 16, eight of 1: weigh high and low parts of products. */
-const PARTS: usize = memory.data<i16>([16, 16, 16, 16, 16, 16, 16, 16, 1, 1, 1, 1, 1, 1, 1, 1], 16);
+import { CHUNKS, CHUNK_BYTES, FACTOR, TOP, dotFour, groupScales, pairFour } from "./q6-k-products";
+import { multiplySet } from "./q6-k-rows";
 
 const FILE_BLOCK_BYTES: i32 = 210;
-/** Offsets of a block's chunks and its d. */
-const CHUNKS: usize = 16,
-  FACTOR: usize = 208;
-const CHUNK_BYTES: usize = 48;
-/** Rows multiplied at once. */
+/** Distant weight rows of a set. */
 const STREAMS: i32 = 8;
+/** Rows of activations that weights are unpacked for at once, at most (q6-k-rows.ts). */
+const ROWS: i32 = 4;
 
 function rowBytes(k: i32): i32 {
   return (k / BLOCK) * BLOCK_BYTES;
@@ -58,44 +48,26 @@ function rowBytes(k: i32): i32 {
 
 /** y for rows [rowBegin, rowEnd) of w (rows, k); activations (n, k) in 144 bytes per 64, scales f32 (n, k / 256). */
 export function q6KMatmul(step: MatmulStep, input: usize, output: usize, n: i32, rowBegin: i32, rowEnd: i32): void {
-  const w = step.weights,
-    k = step.k,
-    q = activations(step, input),
-    actScale = activationScales(step, input),
-    y = outputs(step, output),
-    yStride = step.yStride,
-    isPairs = addsPairs(step);
-  const distance = (rowEnd - rowBegin + STREAMS - 1) / STREAMS;
+  const isPairs = dotKeepsLanes() && addsPairs(step),
+    distance = (rowEnd - rowBegin + STREAMS - 1) / STREAMS,
+    last = rowEnd - 1;
   for (let r = rowBegin; r < rowBegin + distance; r++) {
-    for (let i = 0; i < n; i++) {
-      eightRows(
-        w,
-        k,
-        r,
-        distance,
-        rowEnd - 1,
-        q + <usize>i * (k / 64) * ACTIVATION_BYTES,
-        actScale + ((<usize>i * (k / BLOCK)) << 2),
-        y + ((<usize>i * yStride) << 2),
-        isPairs,
-      );
+    for (let i = 0; i < n; i += ROWS) {
+      const count = min(ROWS, n - i);
+      if (count == 1) eightRows(step, input + i, output + i, r, distance, last);
+      else if (isPairs) multiplySet<i16>(step, input + i, output + i, count, r, distance, last);
+      else multiplySet<i32>(step, input + i, output + i, count, r, distance, last);
     }
   }
 }
 
-/** Rows r, r + distance … With fewer than eight, the last row is computed again, to the same bits. */
-function eightRows(
-  w: usize,
-  k: i32,
-  r: i32,
-  distance: i32,
-  last: i32,
-  q: usize,
-  a: usize,
-  y: usize,
-  isPairs: bool,
-): void {
-  const bytes = <usize>rowBytes(k),
+/** multiplySet for one row of activations. */
+function eightRows(step: MatmulStep, input: usize, output: usize, r: i32, distance: i32, last: i32): void {
+  const isPairs = addsPairs(step),
+    y = outputs(step, output);
+  let q = activations(step, input),
+    a = activationScales(step, input);
+  const bytes = <usize>rowBytes(step.k),
     r1 = min(r + distance, last),
     r2 = min(r + 2 * distance, last),
     r3 = min(r + 3 * distance, last);
@@ -110,7 +82,7 @@ function eightRows(
     w5 = <usize>(r5 - r) * bytes,
     w6 = <usize>(r6 - r) * bytes,
     w7 = <usize>(r7 - r) * bytes;
-  let block = w + <usize>r * bytes,
+  let block = step.weights + <usize>r * bytes,
     first = f32x4.splat(0),
     second = first;
   for (const end = block + bytes; block < end; block += BLOCK_BYTES, a += 4, q += 4 * ACTIVATION_BYTES) {
@@ -150,41 +122,9 @@ function blockSums(w: usize, q: usize): v128 {
     const lowest = i16x8.shr_u(v128.or(i16x8.shr_u(v128.and(a, top), 2), v128.and(b, top)), 2);
     const u3 = i16x8.shr_u(v128.or(lowest, v128.and(c, top)), 2);
     const products = dotFour(v128.andnot(a, top), v128.andnot(b, top), v128.andnot(c, top), u3, q + 16, v128.load(q));
-    sums = i32x4.add(
-      sums,
-      i32x4.mul(products, i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(w)))),
-    );
+    sums = i32x4.add(sums, i32x4.mul(products, groupScales(w)));
   }
   return sums;
-}
-
-/** sums + the products of four vectors; each lane a group. */
-function dotFour(u0: v128, u1: v128, u2: v128, u3: v128, q: usize, sums: v128): v128 {
-  if (dotKeepsLanes()) {
-    const high = dotI8(
-      v128.load(q, 96),
-      u3,
-      dotI8(v128.load(q, 64), u2, dotI8(v128.load(q, 32), u1, dotI8(v128.load(q), u0, i32x4.splat(0)))),
-    );
-    const low = dotI8(
-      v128.load(q, 112),
-      u3,
-      dotI8(v128.load(q, 80), u2, dotI8(v128.load(q, 48), u1, dotI8(v128.load(q, 16), u0, sums))),
-    );
-    return i32x4.add(i32x4.shl(high, 4), low);
-  }
-  return i32x4.add(
-    i32x4.add(i32x4.add(dotOne(u0, q), dotOne(u1, q + 32)), i32x4.add(dotOne(u2, q + 64), dotOne(u3, q + 96))),
-    sums,
-  );
-}
-
-/** Four products per lane, of bytes with i16. */
-function dotOne(u: v128, q: usize): v128 {
-  return i32x4.add(
-    i32x4.dot_i16x8_s(v128.and(u, v128.load(EVENS)), v128.load(q)),
-    i32x4.dot_i16x8_s(i16x8.shr_u(u, 8), v128.load(q, 16)),
-  );
 }
 
 /**
@@ -218,26 +158,7 @@ function addPairChunk(sums: v128, top: v128, chunk: usize, scales: usize, q: usi
   const lowest = i16x8.shr_u(v128.or(i16x8.shr_u(v128.and(a, top), 2), v128.and(b, top)), 2);
   const u3 = i16x8.shr_u(v128.or(lowest, v128.and(c, top)), 2);
   const products = pairFour(v128.andnot(a, top), v128.andnot(b, top), v128.andnot(c, top), u3, q + 16, v128.load(q));
-  return i32x4.add(
-    sums,
-    i32x4.mul(products, i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(scales)))),
-  );
-}
-
-/**
- * dotFour by pairs: two pairs of high parts make up to 2 · 2 · 128 · 63 = 32,256, four of low ones 4 · 2 · 15 · 63 =
- * 7,560.
- */
-function pairFour(u0: v128, u1: v128, u2: v128, u3: v128, q: usize, sums: v128): v128 {
-  const first = i16x8.add(dotPairs(v128.load(q), u0), dotPairs(v128.load(q, 32), u1)),
-    second = i16x8.add(dotPairs(v128.load(q, 64), u2), dotPairs(v128.load(q, 96), u3));
-  const low = i16x8.add(
-    i16x8.add(dotPairs(v128.load(q, 16), u0), dotPairs(v128.load(q, 48), u1)),
-    i16x8.add(dotPairs(v128.load(q, 80), u2), dotPairs(v128.load(q, 112), u3)),
-  );
-  const sixteen = v128.load(PARTS);
-  const high = i32x4.add(i32x4.dot_i16x8_s(first, sixteen), i32x4.dot_i16x8_s(second, sixteen));
-  return i32x4.add(high, i32x4.add(i32x4.dot_i16x8_s(low, v128.load(PARTS, 16)), sums));
+  return i32x4.add(sums, i32x4.mul(products, groupScales(scales)));
 }
 
 /** Reorders the file's row at `row` as above, as row `r` of w (rows, k). */

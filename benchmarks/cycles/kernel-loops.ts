@@ -87,6 +87,22 @@ export const KERNEL_LOOPS: readonly KernelLoop[] = [
     most: { skylake: 216, znver4: 146 },
   },
   {
+    what: "Q6_K by pairs, four rows of activations",
+    variant: "relaxed",
+    function: "weights/q6-k-rows/fours<i16>",
+    has: { byteDots: 32 },
+    products: 256,
+    most: { skylake: 156, znver4: 114 },
+  },
+  {
+    what: "Q6_K, four rows of activations",
+    variant: "simd",
+    function: "weights/q6-k-rows/fours<i32>",
+    has: { pairDots: 32 },
+    products: 256,
+    most: { skylake: 148, znver4: 107 },
+  },
+  {
     what: "Q6_K",
     variant: "relaxed",
     function: "weights/q6-k/blockSums",

@@ -59,6 +59,12 @@ export const THRESHOLDS: readonly Threshold[] = [
     branch: "by pairs: tiles; from here on panels",
   },
   {
+    file: "assembly/weights/q6-k.ts",
+    limit: "ROWS",
+    axis: "rows",
+    branch: "tiles of four rows, or of three; of two; one row by itself",
+  },
+  {
     file: "assembly/weights/table-block-matmul.ts",
     limit: 1,
     axis: "rows",
@@ -247,7 +253,8 @@ export const NOT_THRESHOLDS: Readonly<Record<string, readonly string[]>> = {
   "assembly/weights/decode-binary.ts": ["Q1_0"],
   "assembly/weights/q4-0.ts": ["BLOCK", "BLOCK_BYTES"],
   "assembly/weights/q4-k.ts": ["BLOCK", "BLOCK_BYTES"],
-  "assembly/weights/q6-k.ts": ["FILE_BLOCK_BYTES", "CHUNKS", "FACTOR", "CHUNK_BYTES"],
+  "assembly/weights/q6-k.ts": ["FILE_BLOCK_BYTES"],
+  "assembly/weights/q6-k-products.ts": ["CHUNKS", "FACTOR", "CHUNK_BYTES"],
   "assembly/weights/q8-0.ts": ["BLOCK", "BLOCK_BYTES"],
   // They depend on the sizes of activations: assembly/__tests__/ternary-table.spec.ts.
   "assembly/weights/short-tables.ts": [
