@@ -1,0 +1,160 @@
+/**
+ * How many guessed ids a walk should try, from what was measured: how often guesses came true, and how long walks took.
+ *
+ * A walk of r rows is expected to give 1 + p₁ + p₁p₂ + … ids (r terms; pᵢ: the chance of the i-th guess, if those
+ * before it came true), so the best r gives the most ids a millisecond. Chances are learned without trying: a guess is
+ * compared with the id that comes, whether it was part of a walk or not. Times are learned by walks alone, so a number
+ * of rows that was never walked is tried when it would pay if it took no longer than fewer rows; after a while, again.
+ *
+ * @module
+ */
+
+/** Rows of a walk that tries a draft. Engines give at most 15 rows of logits at once for a large vocabulary. */
+const ROWS = [2, 3, 4, 6, 8, 12, 15] as const;
+
+/** The most ids a draft has. */
+export const DRAFT_IDS_MAX = ROWS[ROWS.length - 1] - 1;
+
+/** A draft must promise this much more speed: less is within the error of the measurement. */
+const GAIN_MIN = 1.05;
+/** And to find out how long so many rows take, this much. */
+const TRIAL_GAIN_MIN = 1.15;
+
+/** Walks after which times are measured anew: of one row, which costs what a draft would have gained, and of more. */
+const STALE_WALKS = { one: 64, more: 512 } as const;
+
+/**
+ * Drafts may lose this share of the time, and what they gained before, up to so many walks; and as many at first, as
+ * nothing is gained before anything was tried.
+ */
+const LOSS_SHARE = 0.01,
+  BALANCE_MAX = 64,
+  BALANCE_FIRST = 4;
+
+/** Kept of each number of rows. */
+const TIMES_MAX = 8;
+/** The first walk of a kind may be slow by chance, and would not be repeated soon. */
+const TIMES_MIN = 2;
+
+/** Guesses that a chance is made of: older ones fade. */
+const GUESSES_MAX = 32;
+/** And how many of those an earlier generation may count for. */
+const GUESSES_KEPT = 4;
+/** As many guesses count for a chance as it has in shorter matches. */
+const SHORTER_WEIGHT = 2;
+const CHANCE_UNKNOWN = 0.5;
+
+/** Matches of these lengths and up to the next have a chance of their own. */
+const CLASS_LENGTHS = [2, 3, 4, 6, 8, 12, 16, 23, 32] as const;
+const N_CLASSES = CLASS_LENGTHS.length;
+
+export class DraftSizer {
+  readonly #walks = Array.from({ length: DRAFT_IDS_MAX + 2 }, () => new WalkTimes());
+  #nWalks = 0;
+  /** What drafts gained, in walks of one row. */
+  #balance: number = BALANCE_FIRST;
+  readonly #nGuesses = new Float64Array(N_CLASSES);
+  readonly #nTrue = new Float64Array(N_CLASSES);
+  readonly #chances = new Float64Array(N_CLASSES);
+
+  /** A text of its own begins: what came true in others counts little. */
+  begin(): void {
+    for (let i = 0; i < N_CLASSES; i++) this.#fade(i, GUESSES_KEPT);
+  }
+
+  /** A guess after a match of `matchLength` ids came true, or did not. */
+  guessed(matchLength: number, isTrue: boolean): void {
+    const i = classOf(matchLength);
+    this.#nGuesses[i]++;
+    if (isTrue) this.#nTrue[i]++;
+    this.#fade(i, GUESSES_MAX);
+  }
+
+  /** A walk of `rows` rows took `ms` and gave `nIds` ids. */
+  walked(rows: number, ms: number, nIds: number): void {
+    this.#walks[rows].add(ms, ++this.#nWalks);
+    const oneMs = this.#knownMs(1),
+      gain = rows === 1 || oneMs === undefined ? LOSS_SHARE : nIds - ms / oneMs;
+    this.#balance = Math.min(this.#balance + gain, BALANCE_MAX);
+  }
+
+  /** How many ids to draft after a match of `matchLength` ids, at most `max`. */
+  sizeFor(matchLength: number, max: number): number {
+    const oneMs = this.#knownMs(1);
+    // Zero: the clock stands still while a program computes, or is too coarse to tell.
+    if (oneMs === undefined || oneMs === 0 || matchLength === 0 || this.#balance <= 0) return 0;
+    this.#learnChances();
+    let size = 0,
+      bestRate = GAIN_MIN / oneMs,
+      leastMs = oneMs,
+      chance = 1,
+      nExpected = 1,
+      n = 0;
+    for (const rows of ROWS) {
+      if (rows - 1 > max) break;
+      for (; n < rows - 1; n++) nExpected += chance *= this.#chances[classOf(matchLength + n)];
+      const ms = this.#knownMs(rows);
+      if (ms === undefined) return nExpected / leastMs > Math.max(TRIAL_GAIN_MIN / oneMs, bestRate) ? rows - 1 : size;
+      if (nExpected / ms > bestRate) {
+        size = rows - 1;
+        bestRate = nExpected / ms;
+      }
+      leastMs = Math.max(leastMs, ms);
+    }
+    return size;
+  }
+
+  #knownMs(rows: number): number | undefined {
+    return this.#walks[rows].ms(this.#nWalks - (rows === 1 ? STALE_WALKS.one : STALE_WALKS.more));
+  }
+
+  /** Of few guesses, a class has the chance of the shorter matches. */
+  #learnChances(): void {
+    let shorter = CHANCE_UNKNOWN;
+    for (let i = 0; i < N_CLASSES; i++) {
+      shorter = (this.#nTrue[i] + SHORTER_WEIGHT * shorter) / (this.#nGuesses[i] + SHORTER_WEIGHT);
+      this.#chances[i] = shorter;
+    }
+  }
+
+  #fade(i: number, nMax: number): void {
+    const n = this.#nGuesses[i];
+    if (n <= nMax) return;
+    this.#nGuesses[i] = nMax;
+    this.#nTrue[i] *= nMax / n;
+  }
+}
+
+/** The times of walks of one number of rows. */
+class WalkTimes {
+  readonly #recent = new Float64Array(TIMES_MAX);
+  #n = 0;
+  #lastWalk = 0;
+  #meanMs = 0;
+
+  /** `walk` is its number. */
+  add(ms: number, walk: number): void {
+    this.#recent[this.#n++ % TIMES_MAX] = ms;
+    this.#lastWalk = walk;
+    const nKept = Math.min(this.#n, TIMES_MAX);
+    let sum = 0,
+      slowest = 0;
+    for (let i = 0; i < nKept; i++) {
+      sum += this.#recent[i];
+      slowest = Math.max(slowest, this.#recent[i]);
+    }
+    this.#meanMs = (sum - slowest) / (nKept - 1);
+  }
+
+  /** Their mean without the slowest; undefined if too few were measured, or none after walk `since`. */
+  ms(since: number): number | undefined {
+    if (this.#lastWalk <= since) this.#n = 0;
+    return this.#n < TIMES_MIN ? undefined : this.#meanMs;
+  }
+}
+
+function classOf(matchLength: number): number {
+  let i = N_CLASSES - 1;
+  while (i > 0 && matchLength < CLASS_LENGTHS[i]) i--;
+  return i;
+}
