@@ -98,6 +98,36 @@ export class ContextIds {
     return logits;
   }
 
+  /**
+   * Evaluates more ids, and hands out the logits after each: a view that the next row overwrites. After an error the
+   * context holds none of them.
+   * @returns false, having done nothing, if others had its pages meanwhile
+   * @throws OnebitError `model/context-full`, `model/not-finite`, `aborted`
+   */
+  async appendAll(
+    ids: readonly number[],
+    onLogits: (row: number, logits: Float32Array) => void,
+    signal?: AbortState,
+  ): Promise<boolean> {
+    const sequence = this.#sequence;
+    if (sequence === undefined) return false;
+    try {
+      await this.#engine.evaluate(ids, sequence, { want: "all", onLogits, signal });
+    } catch (error) {
+      sequence.discard(this.#ids.length);
+      throw error;
+    }
+    this.#ids.push(...ids);
+    return true;
+  }
+
+  /** Takes back all but the first `length` ids, of which the cache keeps none. */
+  discard(length: number): void {
+    if (length >= this.#ids.length) return;
+    this.#ids.length = length;
+    this.#sequence?.discard(length);
+  }
+
   /** Forgets all but the first `length` ids. */
   truncate(length: number): void {
     if (length >= this.#ids.length) return;

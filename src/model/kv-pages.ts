@@ -187,12 +187,21 @@ export class Sequence {
     }
   }
 
-  /** Forgets all but the first `length` positions. */
+  /** Forgets all but the first `length` positions; whole pages of the others stay cached. */
   truncate(length: number): void {
+    this.#truncate(length, this.#isPrivate);
+  }
+
+  /** Forgets all but the first `length` positions, which nobody will ask for: the others stay in no page of its own. */
+  discard(length: number): void {
+    this.#truncate(length, true);
+  }
+
+  #truncate(length: number, isPrivate: boolean): void {
     if (length >= this.#length) return;
     this.#length = length;
     const nNodes = Math.ceil(length / KV_PAGE_POSITIONS);
-    for (const node of this.#nodes.splice(nNodes).reverse()) this.#pages.leave(node, this, this.#isPrivate);
+    for (const node of this.#nodes.splice(nNodes).reverse()) this.#pages.leave(node, this, isPrivate);
     const last = this.#nodes.at(-1);
     if (last?.writer !== this || last.nUsers > 1 || last.children.size > 0) return;
     last.ids.length = Math.min(last.ids.length, length - KV_PAGE_POSITIONS * (nNodes - 1));

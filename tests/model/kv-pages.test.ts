@@ -158,6 +158,21 @@ describe("room", () => {
     assert.equal(shadow.pages.nFree, 2);
   });
 
+  test("what was truncated stays cached, unless it is discarded or another goes on with it", () => {
+    const shadow = new Shadow(4),
+      sequence = shadow.pages.open([]);
+    shadow.append(sequence, idsOf(130));
+    sequence.truncate(64);
+    assert.deepEqual([shadow.pages.nFree, shadow.pages.count(idsOf(130))], [1, 130]);
+    shadow.append(sequence, idsOf(66, 1000));
+    sequence.discard(70);
+    assert.deepEqual([sequence.length, shadow.pages.count([...idsOf(64), ...idsOf(66, 1000)])], [70, 70]);
+    const other = shadow.pages.open(sequence.ids);
+    sequence.discard(0);
+    shadow.check(other);
+    assert.equal(other.length, 70);
+  });
+
   test("what was only reserved is given back", () => {
     const { pages } = new Shadow(3),
       sequence = pages.open([]);
@@ -187,7 +202,9 @@ test("random sequences that begin alike, fork, go back, close: each reads what i
         open.splice(open.indexOf(sequence), 1);
       } else if (what === 2) {
         known.push(sequence.ids);
-        sequence.truncate(below(sequence.length + 1));
+        const length = below(sequence.length + 1);
+        if (below(2) === 0) sequence.truncate(length);
+        else sequence.discard(length);
       } else if (what === 3) {
         open.push(shadow.pages.open(sequence.ids));
       } else {
