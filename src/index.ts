@@ -26,6 +26,7 @@ export { CHAT_TEMPLATES, isChatTemplateText } from "./generate/chat-templates.ts
 export type { ChatTemplateName } from "./generate/chat-templates.ts";
 export type { ChatOptions, Context, ContextOptions, LogitsOptions } from "./generate/context.ts";
 export type { Generation, GenerationResult, Piece, StopReason, Timings } from "./generate/generate.ts";
+export type { Speculation } from "./generate/speculate.ts";
 export type { GenerateOptions, PromptProgress, SamplingOptions } from "./generate/options.ts";
 export type { TokenLogprob } from "./generate/sampler.ts";
 export type { EmbedOptions, Pooling } from "./generate/embed.ts";

@@ -36,6 +36,7 @@ import { ID_LIST, TEXT_OR_IDS, checkIds } from "./generate/options.ts";
 import type { GenerateOptions } from "./generate/options.ts";
 import { PERPLEXITY_OPTIONS, measurePerplexity } from "./generate/perplexity.ts";
 import type { Perplexity, PerplexityOptions } from "./generate/perplexity.ts";
+import { type Drafting, lookupDrafting } from "./generate/speculate.ts";
 import { Turns } from "./generate/turns.ts";
 
 /** The parts of a {@link Model}. */
@@ -53,6 +54,8 @@ export interface ModelParts {
   readonly embedding?: { readonly pooling: Pooling; readonly appendEos: boolean };
   /** The chat-template renderer; if absent, the first `chat` loads it. */
   readonly renderChat?: ChatRenderer;
+  /** Guesses ids for the option `speculate`. */
+  readonly drafting?: Drafting;
 }
 
 const TEXTS = list("a list of texts", TEXT);
@@ -100,6 +103,7 @@ export class Model implements AnyModel {
       tokenizer: parts.tokenizer,
       requireTokenizer: () => this.tokenizer,
       renderChat: parts.renderChat,
+      drafting: parts.drafting ?? lookupDrafting(),
     };
     this.#context = this.context();
   }

@@ -26,10 +26,10 @@ const DEFAULT_MODEL = "dist/shakespeare.js";
 const DEFAULT_MODEL_BYTES_MAX = 1_500_000;
 
 /**
- * Of the package as npm packs it (3.44 MB; compressors, and the order of chunks named by their hashes, differ by two
+ * Of the package as npm packs it (3.54 MB; compressors, and the order of chunks named by their hashes, differ by two
  * kilobytes), and unpacked.
  */
-const PACKED_BYTES_MAX = 3_500_000;
+const PACKED_BYTES_MAX = 3_560_000;
 const UNPACKED_BYTES_MAX = 9_000_000;
 
 /**
@@ -37,7 +37,7 @@ const UNPACKED_BYTES_MAX = 9_000_000;
  * inside.
  */
 const ENTRY_GZIP_BYTES_MAX: Readonly<Record<string, number>> = {
-  "dist/index.js": 195_000,
+  "dist/index.js": 206_000,
   // The builds that also train instead of those of inference; those too where samples are taken.
   "dist/nn.js": 106_000,
   "dist/train.js": 330_000,

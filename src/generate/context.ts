@@ -21,6 +21,7 @@ import {
   MAX_TOKENS_DEFAULT,
   TEXT_OR_IDS,
 } from "./options.ts";
+import type { Drafting } from "./speculate.ts";
 import type { Turns } from "./turns.ts";
 
 /** Options of {@link Model.context}. */
@@ -47,6 +48,7 @@ export interface ContextParts {
   readonly requireTokenizer: () => Tokenizer;
   /** If absent, the first chat loads it. */
   readonly renderChat: ChatRenderer | undefined;
+  readonly drafting: Drafting;
 }
 
 export const CHAT_OPTIONS: OptionTable<ChatOptions> = { ...GENERATE_OPTIONS, ...CHAT_PROMPT_OPTIONS };
@@ -245,8 +247,9 @@ export class Context implements Disposable {
   }
 
   #start(prepare: () => GenerationRequest | Promise<GenerationRequest>): Generation {
-    const { engine, turns, tokenizer } = this.#parts;
-    return new Generation({ engine, context: this.#ids, turns, tokenizer }, () => (this.#checkOpen(), prepare()));
+    const { engine, turns, tokenizer, drafting } = this.#parts,
+      parts = { engine, context: this.#ids, turns, tokenizer, drafting };
+    return new Generation(parts, () => (this.#checkOpen(), prepare()));
   }
 
   #checkOpen(): void {

@@ -13,6 +13,7 @@ import { checkIds, checkSampling, MAX_TOKENS_DEFAULT } from "./options.ts";
 import type { GenerateOptions, Sampling } from "./options.ts";
 import { createSampler, logprobs } from "./sampler.ts";
 import type { TokenLogprob } from "./sampler.ts";
+import { type Drafting, type LogitsSource, type Speculation, SpeculativeContext } from "./speculate.ts";
 import { createStopScanner } from "./stop.ts";
 import type { Turn, Turns } from "./turns.ts";
 
@@ -46,6 +47,8 @@ export interface Timings {
   readonly tokens: number;
   /** Time spent choosing and evaluating; the consumer's own time between pieces is left out. */
   readonly generateMs: number;
+  /** With the option `speculate`: what it gained. */
+  readonly speculation?: Speculation;
 }
 
 /** A finished generation. */
@@ -72,6 +75,7 @@ export interface GenerationParts {
   readonly context: ContextIds;
   readonly turns: Turns;
   readonly tokenizer: Tokenizer | undefined;
+  readonly drafting: Drafting;
 }
 
 /**
@@ -156,6 +160,7 @@ interface Plan {
   readonly endIds: ReadonlySet<number>;
   readonly stops: readonly string[];
   readonly nLogprobs: number | undefined;
+  readonly onProgress: GenerateOptions["onProgress"];
 }
 
 /** The state of a running generation. */
@@ -189,10 +194,11 @@ async function* runGeneration(
   let seed: number | bigint = 0;
   let failure: { error: unknown } | undefined;
   let turn: Turn | undefined;
+  let speculative: SpeculativeContext | undefined;
   const end = (): void => {
     turn?.end();
     if (failure) reject(failure.error);
-    else resolve(makeResult(progress, seed));
+    else resolve(makeResult(progress, seed, speculative?.counts));
   };
   try {
     const prepared = prepare();
@@ -202,10 +208,14 @@ async function* runGeneration(
     progress.shrinking = shrinking;
     seed = plan.sampling.seed;
     progress.promptIds = promptIds;
+    speculative = speculativeContext(parts, plan, options);
     turn = parts.turns.open(options.signal, parts.context);
-    turn.hold(() => parts.context.release());
+    turn.hold(() => {
+      speculative?.settle();
+      parts.context.release();
+    });
     await turn.begin();
-    yield* decode(parts, plan, options, progress, turn, end);
+    yield* decode(parts, speculative ?? parts.context, plan, progress, turn, end);
   } catch (error) {
     if (!(error instanceof OnebitError && error.code === "aborted"))
       failure = { error: typedRefusal(error, "model/not-enough-memory", "generating") };
@@ -218,18 +228,17 @@ async function* runGeneration(
 
 /** @param end called as soon as the model is free, even if the consumer never asks again */
 async function* decode(
-  parts: GenerationParts,
+  { engine, context, tokenizer }: GenerationParts,
+  source: LogitsSource,
   plan: Plan,
-  options: GenerateOptions,
   progress: Progress,
   turn: Turn,
   end: () => void,
 ): AsyncGenerator<Piece, void, void> {
-  const { engine, context } = parts;
   let startMs = performance.now();
   throwIfAborted(turn);
   progress.cachedTokens = context.countReusable(progress.promptIds);
-  let logits = await context.read(progress.promptIds, { signal: turn, onProgress: options.onProgress });
+  let logits = await source.read(progress.promptIds, { signal: turn, onProgress: plan.onProgress });
   progress.promptMs = performance.now() - startMs;
   if (plan.maxTokens === 0) {
     progress.stopReason = "length";
@@ -237,7 +246,7 @@ async function* decode(
   }
   let history = [...progress.promptIds];
   const sampler = createSampler(plan.sampling, engine.numeric);
-  const reader = createTextReader(parts.tokenizer, plan.stops);
+  const reader = createTextReader(tokenizer, plan.stops);
   for (;;) {
     startMs = performance.now();
     throwIfAborted(turn);
@@ -249,9 +258,9 @@ async function* decode(
     let text = isEnd ? "" : reader.push(id);
     const isLength = progress.ids.length >= plan.maxTokens,
       isOver = isEnd || reader.stopped || isLength;
-    const shorter = !isOver && context.isFull ? progress.shrinking?.shorten(progress.ids.length) : undefined;
+    const shorter = !isOver && source.isFull ? progress.shrinking?.shorten(progress.ids.length) : undefined;
     if (shorter !== undefined) history = [...shorter, ...progress.ids];
-    const reason = whyStop(isEnd, reader.stopped, isLength, context.isFull && shorter === undefined);
+    const reason = whyStop(isEnd, reader.stopped, isLength, source.isFull && shorter === undefined);
     if (reason !== undefined) text += reader.end();
     progress.text += text;
     if (reason === undefined) {
@@ -262,8 +271,8 @@ async function* decode(
       startMs = performance.now();
       logits =
         isUndisturbed && shorter === undefined
-          ? await context.append(id, turn)
-          : await context.read(history, { signal: turn });
+          ? await source.append(id, turn, plan.maxTokens - progress.ids.length)
+          : await source.read(history, { signal: turn });
       progress.generateMs += performance.now() - startMs;
       continue;
     }
@@ -335,11 +344,27 @@ function makePlan({ engine, tokenizer }: GenerationParts, options: GenerateOptio
     endIds,
     stops,
     nLogprobs: options.logprobs,
+    onProgress: options.onProgress,
   };
 }
 
-function makeResult(progress: Progress, seed: number | bigint): GenerationResult {
+function speculativeContext(
+  { context, drafting }: GenerationParts,
+  { endIds }: Plan,
+  { speculate = "off" }: GenerateOptions,
+): SpeculativeContext | undefined {
+  return speculate === "off" ? undefined : new SpeculativeContext(context, endIds, drafting);
+}
+
+function makeResult(progress: Progress, seed: number | bigint, speculation: Speculation | undefined): GenerationResult {
   const { promptIds, ids, text, stopReason, shrinking, cachedTokens, promptMs, generateMs } = progress;
-  const timings = { promptTokens: promptIds.length, cachedTokens, promptMs, tokens: ids.length, generateMs };
+  const timings = {
+    promptTokens: promptIds.length,
+    cachedTokens,
+    promptMs,
+    tokens: ids.length,
+    generateMs,
+    ...(speculation === undefined ? {} : { speculation }),
+  };
   return { promptIds, ids, text, stopReason, seed, droppedMessages: shrinking?.droppedMessages ?? 0, timings };
 }

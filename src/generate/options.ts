@@ -16,6 +16,7 @@ import {
   kind,
   list,
   number,
+  oneOf,
   whole,
 } from "../core/options.ts";
 
@@ -79,6 +80,14 @@ export interface GenerateOptions extends SamplingOptions {
   addSpecial?: boolean;
   /** Report each id's natural-log probability, and those of this many likeliest ids. 0–64, default: no report. */
   logprobs?: number;
+  /**
+   * Decode faster where the reply repeats what stands in the prompt or in itself (code to edit, quotes, lists).
+   * `lookup`: what followed the last ids when they stood before is guessed to follow again, and several guesses are
+   * computed together (prompt lookup decoding, Saxena 2023). The ids are the same either way. How many guesses are
+   * tried follows from how often they come true and from how long it takes here; where they do not pay, none are.
+   * Default `off`.
+   */
+  speculate?: "off" | "lookup";
   /** Stops the generation: it ends with `stopReason: "aborted"` and what was generated so far. */
   signal?: AbortSignal;
   /** Told while the prompt is read. */
@@ -143,6 +152,7 @@ export const GENERATE_OPTIONS: OptionTable<GenerateOptions> = {
   parseSpecial: BOOLEAN,
   addSpecial: BOOLEAN,
   logprobs: whole(0, LOGPROBS_MAX),
+  speculate: oneOf("off", "lookup"),
   signal: SIGNAL,
   onProgress: FUNCTION,
 };
@@ -155,6 +165,7 @@ export const GENERATE_MEANINGS: Meanings = {
   repeat_last_n: "penaltyLastN",
   stop_token_ids: "stopIds",
   n_probs: "logprobs",
+  prompt_lookup_num_tokens: "speculate",
 };
 
 /**

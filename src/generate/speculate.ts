@@ -1,0 +1,180 @@
+/**
+ * Speculative decoding (Leviathan et al. 2023, arXiv 2211.17192) without a second model: guessed ids are walked
+ * together with the id before them, and the logits after each are kept until the text reaches them.
+ *
+ *   walk     id  g₁  g₂  g₃      logits after each are kept: rows 0 … 3
+ *   append   g₁ → row 1, g₂ → row 2, x → not g₃: g₃ leaves the context, and x begins the next walk
+ *
+ * The sampler sees one row after another, with the history it would have had, and knows of no guess: ids, random
+ * numbers and stops are those of decoding id by id. A walk gives each of its rows the bits of a walk of its own.
+ *
+ * @module
+ */
+import { type AbortState, type ErrorCode, OnebitError } from "../core/errors.ts";
+import type { ContextIds, ReadOptions } from "./context-ids.ts";
+import { DRAFT_IDS_MAX, DraftSizer } from "./draft-size.ts";
+import { type Drafter, LookupDrafter } from "./lookup.ts";
+
+/** Where decoding gets its logits. */
+export interface LogitsSource {
+  /** True when no further id fits. */
+  readonly isFull: boolean;
+  /** Makes the context hold exactly `ids`; the logits after the last one. */
+  read(ids: readonly number[], options?: ReadOptions): Promise<Float32Array>;
+  /**
+   * The logits after one more id: a view that the next call overwrites.
+   * @param nWanted how many ids the caller wants after this one, at most
+   */
+  append(id: number, signal: AbortState, nWanted: number): Promise<Float32Array>;
+}
+
+/** What guessing ids gained. Each accepted token is one that needed no walk of its own. */
+export interface Speculation {
+  /** Walks of the model that tried guessed tokens. */
+  readonly walks: number;
+  /** Tokens guessed and tried. */
+  readonly draftedTokens: number;
+  /** Of those, how many the reply went on with. */
+  readonly acceptedTokens: number;
+}
+
+/** Who guesses, and who says how much of it to try. */
+export interface Drafting {
+  readonly sizer: Pick<DraftSizer, "begin" | "guessed" | "walked" | "sizeFor">;
+  /** @param capacity the most ids it will hold */
+  createDrafter(capacity: number): Drafter;
+  /** Milliseconds. */
+  now(): number;
+}
+
+/** Failures that walking only the text's own id may not have. */
+const FOR_GUESSES: readonly ErrorCode[] = ["model/not-finite", "model/context-full"];
+
+/** Guesses by lookup. Of a model, not of a generation: the times of walks hold for all. */
+export function lookupDrafting(): Drafting {
+  return {
+    sizer: new DraftSizer(),
+    createDrafter: (capacity) => new LookupDrafter(capacity),
+    now: () => performance.now(),
+  };
+}
+
+/** The context of one generation, with guesses behind the ids it was given. */
+export class SpeculativeContext implements LogitsSource {
+  readonly #context: ContextIds;
+  readonly #endIds: ReadonlySet<number>;
+  readonly #drafting: Drafting;
+  readonly #drafter: Drafter;
+  /** Ids given; behind them the context holds guesses. */
+  #length = 0;
+  #draft: readonly number[] = [];
+  /** How many ids of the draft were given since. */
+  #nReached = 0;
+  /** Time of the walk that tried the draft. */
+  #walkMs = 0;
+  /** Logits after the id before the draft, and after each of the draft. */
+  #rows = new Float32Array(0);
+  #walks = 0;
+  #draftedTokens = 0;
+  #acceptedTokens = 0;
+
+  /** @param endIds end the reply: nothing after them is guessed */
+  constructor(context: ContextIds, endIds: ReadonlySet<number>, drafting: Drafting) {
+    this.#context = context;
+    this.#endIds = endIds;
+    this.#drafting = drafting;
+    this.#drafter = drafting.createDrafter(context.contextLength);
+    drafting.sizer.begin();
+  }
+
+  get isFull(): boolean {
+    return this.#length >= this.#context.contextLength;
+  }
+
+  get counts(): Speculation {
+    return { walks: this.#walks, draftedTokens: this.#draftedTokens, acceptedTokens: this.#acceptedTokens };
+  }
+
+  async read(ids: readonly number[], options: ReadOptions = {}): Promise<Float32Array> {
+    this.settle();
+    const logits = await this.#context.read(ids, options);
+    this.#length = ids.length;
+    this.#drafter.reset(ids);
+    return logits;
+  }
+
+  async append(id: number, signal: AbortState, nWanted: number): Promise<Float32Array> {
+    this.#learn(id);
+    if (this.#draft[this.#nReached] === id) {
+      this.#acceptedTokens++;
+      this.#length++;
+      return this.#row(++this.#nReached);
+    }
+    const { length } = this.#draft;
+    if (length > 0) this.#drafting.sizer.walked(length + 1, this.#walkMs, this.#nReached + 1);
+    this.settle();
+    const draft = this.#makeDraft(nWanted),
+      isTried = draft.length > 0 && (await this.#tries(id, draft, signal));
+    const logits = isTried ? this.#row(0) : await this.#walk(id, signal);
+    this.#length++;
+    return logits;
+  }
+
+  /** Takes what is only guessed out of the context. Only for who holds the turn, or just loses it. */
+  settle(): void {
+    if (this.#draft.length > 0) this.#context.discard(this.#length);
+    this.#draft = [];
+    this.#nReached = 0;
+  }
+
+  #learn(id: number): void {
+    const { matchLength } = this.#drafter,
+      isTrue = this.#drafter.push(id);
+    if (matchLength > 0) this.#drafting.sizer.guessed(matchLength, isTrue);
+  }
+
+  #makeDraft(nWanted: number): number[] {
+    // Logits after the last wanted id are not needed, and position `length` is of the id itself.
+    const max = Math.min(DRAFT_IDS_MAX, nWanted - 1, this.#context.contextLength - this.#length - 1),
+      size = this.#drafting.sizer.sizeFor(this.#drafter.matchLength, max),
+      draft = size > 0 ? this.#drafter.draft(size) : [],
+      end = draft.findIndex((id) => this.#endIds.has(id));
+    return end < 0 ? draft : draft.slice(0, end);
+  }
+
+  async #walk(id: number, signal: AbortState): Promise<Float32Array> {
+    const begin = this.#drafting.now(),
+      logits = await this.#context.append(id, signal);
+    this.#drafting.sizer.walked(1, this.#drafting.now() - begin, 1);
+    return logits;
+  }
+
+  /** False if that failed for the guesses: they may overflow or need room where the text without them does not. */
+  async #tries(id: number, draft: readonly number[], signal: AbortState): Promise<boolean> {
+    const begin = this.#drafting.now();
+    try {
+      const keep = (row: number, logits: Float32Array): void => this.#keep(row, logits);
+      if (!(await this.#context.appendAll([id, ...draft], keep, signal))) return false;
+    } catch (error) {
+      if (!(error instanceof OnebitError && FOR_GUESSES.includes(error.code))) throw error;
+      this.#drafting.sizer.walked(draft.length + 1, this.#drafting.now() - begin, 0);
+      return false;
+    }
+    this.#walkMs = this.#drafting.now() - begin;
+    this.#walks++;
+    this.#draftedTokens += draft.length;
+    this.#draft = draft;
+    return true;
+  }
+
+  #keep(row: number, logits: Float32Array): void {
+    const needed = (DRAFT_IDS_MAX + 1) * logits.length;
+    if (this.#rows.length < needed) this.#rows = new Float32Array(needed);
+    this.#rows.set(logits, row * logits.length);
+  }
+
+  #row(row: number): Float32Array {
+    const size = this.#rows.length / (DRAFT_IDS_MAX + 1);
+    return this.#rows.subarray(row * size, (row + 1) * size);
+  }
+}
