@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Speculation } from "../index.ts";
 
 /** 1_536_000 → "1.5 MB": powers of a thousand, as file managers and disks count. */
 export function formatBytes(bytes: number): string {
@@ -16,6 +17,11 @@ export function formatBytes(bytes: number): string {
 
 export function formatRate(count: number, ms: number): string {
   return `${(ms > 0 ? (count * 1000) / ms : 0).toFixed(1)} tokens/s`;
+}
+
+/** "drafted 40 tokens in 3 walks, 36 accepted" */
+export function formatSpeculation({ walks, draftedTokens, acceptedTokens }: Speculation): string {
+  return `drafted ${draftedTokens} tokens in ${walks} walks, ${acceptedTokens} accepted`;
 }
 
 /** One JSON value and a newline; 64-bit integers as numbers where they are exact, else as text. */

@@ -1,5 +1,5 @@
 /**
- * The sampling options of `run` and `chat`.
+ * The options of a generation that `run` and `chat` share.
  *
  * @module
  */
@@ -21,6 +21,7 @@ export const SAMPLING_OPTION_TYPES = {
   "logit-bias": { type: "string", multiple: true },
   seed: { type: "string" },
   stop: { type: "string", multiple: true },
+  speculate: { type: "string" },
 } as const satisfies Command["optionTypes"];
 
 export const SAMPLING_OPTION_HELP: Command["optionHelp"] = [
@@ -40,6 +41,7 @@ export const SAMPLING_OPTION_HELP: Command["optionHelp"] = [
     "--stop TEXT",
     "stop before this text (repeatable); \\n is a line end, \\t a tab, \\\\ a backslash, \\u0041 any character",
   ],
+  ["--speculate S", "lookup: guess what repeats and compute several tokens at once; same text (default off)"],
 ];
 
 /** The library checks ranges; its errors name them. */
@@ -58,6 +60,7 @@ export function samplingOptions(options: Options): GenerateOptions {
     logitBias: readBias(options.texts("logit-bias")),
     seed: readSeed(options.text("seed")),
     stop: options.texts("stop")?.map(unescaped),
+    speculate: options.choice("speculate", ["off", "lookup"]),
   };
 }
 

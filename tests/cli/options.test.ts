@@ -74,6 +74,7 @@ describe("refused with 2, without loading", () => {
       (value) => [[...RUN, `--temperature=${value}`], /--temperature: wanted a number, got/] as const,
     ),
     [[...RUN, "--stop", "\\q"], /--stop: unknown escape "\\\\q"/],
+    [[...RUN, "--speculate", "draft"], /--speculate: wanted off or lookup, got "draft"/],
     [[...RUN, "--ids", "1,x"], /--ids: wanted token ids/],
     [["serve"], /onebit web serves the chat page/],
     [["rnu", "model.gguf"], /did you mean "run"\?/],
@@ -116,6 +117,13 @@ describe("accepted as meant", () => {
     ]);
     assert.equal(status, 0, err);
     assert.deepEqual((JSON.parse(out) as { ids: number[] }).ids.length, 1);
+  });
+
+  test("--speculate, whose figures JSON has too", async () => {
+    const { status, out, err } = await onebit([...RUN, "--speculate", "lookup", "--json"]);
+    assert.equal(status, 0, err);
+    const { timings } = JSON.parse(out) as { timings: { speculation: Record<string, number> } };
+    assert.deepEqual(Object.keys(timings.speculation), ["walks", "draftedTokens", "acceptedTokens"]);
   });
 
   test("escapes in --stop", async () => {

@@ -56,6 +56,12 @@ describe("a person at the terminal", () => {
     assert.match(err, /prompt 3 tokens, [\d.]+ tokens\/s; reply 4 tokens, [\d.]+ tokens\/s\n$/);
   });
 
+  test("sees what --speculate gained", async () => {
+    const { out, err } = await run(["run", "model", "Hi", "--temperature", "0", "--speculate", "lookup"], true);
+    assert.equal(out, "ok\n");
+    assert.match(err, /reply 4 tokens, [\d.]+ tokens\/s; drafted \d+ tokens in \d+ walks, \d+ accepted\n$/);
+  });
+
   test("names the model that continues when none was given", async () => {
     for (const args of [["run", "Hi there"], ["Hi there"]])
       assert.match((await run(args, true)).err, /the bundled model continues/);

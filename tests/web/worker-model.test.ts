@@ -60,6 +60,10 @@ describe("a model in a worker", () => {
     const expected = await here.generate([1, 2, 3], LONG).result();
     assert.deepEqual(ids, expected.ids);
     assert.deepEqual((await generation.result()).ids, expected.ids);
+    assert.equal(expected.timings.speculation, undefined);
+    const speculative = await there.generate([1, 2, 3], { ...LONG, speculate: "lookup" }).result();
+    assert.deepEqual(speculative.ids, expected.ids);
+    assert.deepEqual(Object.keys(speculative.timings.speculation ?? {}), ["walks", "draftedTokens", "acceptedTokens"]);
     assert.deepEqual(await there.logits([4, 5]), await here.logits([4, 5]));
     await Promise.all([here.close(), there.close()]);
   });

@@ -12,6 +12,7 @@ import { CHAT_TEMPLATES, isChatTemplateText } from "../../index.ts";
 import type { ChatMessage, ChatOptions, Model } from "../../index.ts";
 import { LOAD_OPTION_HELP, LOAD_OPTION_TYPES } from "../command.ts";
 import type { Command, CommandContext } from "../command.ts";
+import { formatSpeculation } from "../format.ts";
 import { loadModel } from "../progress.ts";
 import { SAMPLING_OPTION_HELP, SAMPLING_OPTION_TYPES, samplingOptions } from "../sampling-options.ts";
 import { inCommandLineNames } from "../option-names.ts";
@@ -137,8 +138,9 @@ async function answer(
   try {
     const generation = model.chat(messages, options);
     for await (const piece of generation) await terminal.modelText(piece.text);
-    const { text, stopReason, droppedMessages } = await generation.result();
+    const { text, stopReason, droppedMessages, timings } = await generation.result();
     await terminal.out("\n");
+    if (timings.speculation && terminal.stderrIsTty) terminal.err(`(${formatSpeculation(timings.speculation)})\n`);
     if (droppedMessages > 0) {
       messages.splice(messages[0].role === "system" ? 1 : 0, droppedMessages);
       terminal.err(`(the oldest ${droppedMessages} messages no longer fit the context: the model forgets them)\n`);

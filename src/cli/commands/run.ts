@@ -8,7 +8,7 @@ import type { GenerateOptions, GenerationResult, Model } from "../../index.ts";
 import { isModelArgument } from "../argument-kind.ts";
 import { LOAD_OPTION_HELP, LOAD_OPTION_TYPES } from "../command.ts";
 import type { Command, CommandContext } from "../command.ts";
-import { formatJson, formatRate } from "../format.ts";
+import { formatJson, formatRate, formatSpeculation } from "../format.ts";
 import { loadModel } from "../progress.ts";
 import { SAMPLING_OPTION_HELP, SAMPLING_OPTION_TYPES, samplingOptions } from "../sampling-options.ts";
 import { readText } from "../terminal.ts";
@@ -102,13 +102,13 @@ async function readPrompt(
 }
 
 function describeRun(model: Model, { promptIds, ids, text, stopReason, timings }: GenerationResult): object {
-  const { promptTokens, promptMs, tokens, generateMs } = timings;
+  const { promptTokens, promptMs, tokens, generateMs, speculation } = timings;
   return {
     promptIds,
     ids,
     text,
     stopReason,
-    timings: { loadMs: model.loadMs, promptTokens, promptMs, tokens, generateMs },
+    timings: { loadMs: model.loadMs, promptTokens, promptMs, tokens, generateMs, speculation },
     memory: model.memory,
     engine: model.engine,
   };
@@ -118,9 +118,9 @@ function sayHowItEnded({ terminal }: CommandContext, model: Model, { stopReason,
   if (stopReason === "context")
     terminal.err(`onebit: stopped: the context of ${model.contextLength} tokens is full; raise it with --context\n`);
   if (!terminal.stderrIsTty) return;
-  const { promptTokens, promptMs, tokens, generateMs } = timings;
+  const { promptTokens, promptMs, tokens, generateMs, speculation } = timings;
   terminal.err(
     `prompt ${promptTokens} tokens, ${formatRate(promptTokens, promptMs)}; reply ${tokens} ` +
-      `tokens, ${formatRate(tokens - 1, generateMs)}\n`,
+      `tokens, ${formatRate(tokens - 1, generateMs)}${speculation ? `; ${formatSpeculation(speculation)}` : ""}\n`,
   );
 }
