@@ -118,6 +118,8 @@ export const SHORT_BLOCK_BYTES = 21824;
 export const TERNARY_TABLE_SCRATCH_BYTES = 576;
 export const BINARY_TABLE_SCRATCH_BYTES = 1024;
 export const BLOCK_TABLE_SCRATCH_BYTES = 22528;
+/** The same for Q8_0: totals of eight rows of weights times four of activations (weights/q8-0-rows.ts). */
+export const Q8_0_SCRATCH_BYTES = 512;
 /**
  * The same for dot products: four rows of a panel of this many weights (weights/ternary-dot-panel.ts), half of a
  * level-1 cache.

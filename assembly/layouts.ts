@@ -72,7 +72,7 @@ function multiply(step: MatmulStep, input: usize, output: usize, n: i32, begin: 
       bf16Matmul(step, input, output, n, begin, end);
       break;
     case abi.LAYOUT_Q8_0:
-      q8_0Matmul(step, input, output, n, begin, end);
+      q8_0Matmul(step, input, output, n, begin, end, scratch);
       break;
     case abi.LAYOUT_Q4_0:
       q4_0Matmul(step, input, output, n, begin, end);

@@ -12,41 +12,46 @@ import { activations, activationScales, outputs } from "../matmul-step";
 import { f16Scalar } from "../simd";
 import { MatmulStep } from "../steps";
 import { MASKS, dotSigned } from "./dense-block";
+import { multiplySet } from "./q8-0-rows";
 
 const BLOCK: i32 = 32;
 const BLOCK_BYTES: i32 = 34;
-/** Rows multiplied in turn, and blocks per turn. */
+/** Distant weight rows of a set, and the blocks of a turn. */
 const STREAMS: i32 = 8,
   TURN_BLOCKS: i32 = 16;
+/** Rows of activations that weights are widened for at once, at most (q8-0-rows.ts). */
+const ROWS: i32 = 4;
 
-/** y (n, yStride) for rows [rowBegin, rowEnd) of w (rows, k); activations as in dense-block.ts. */
-export function q8_0Matmul(step: MatmulStep, input: usize, output: usize, n: i32, rowBegin: i32, rowEnd: i32): void {
-  const w = step.weights,
-    q16 = activations(step, input),
-    actScale = activationScales(step, input),
-    y = outputs(step, output),
-    yStride = step.yStride;
-  const nBlocks = step.k / BLOCK,
-    distance = (rowEnd - rowBegin + STREAMS - 1) / STREAMS;
+/**
+ * y (n, yStride) for rows [rowBegin, rowEnd) of w (rows, k); activations as in dense-block.ts.
+ * @param scratch Q8_0_SCRATCH_BYTES private to the thread
+ */
+export function q8_0Matmul(
+  step: MatmulStep,
+  input: usize,
+  output: usize,
+  n: i32,
+  rowBegin: i32,
+  rowEnd: i32,
+  scratch: usize,
+): void {
+  const distance = (rowEnd - rowBegin + STREAMS - 1) / STREAMS,
+    last = rowEnd - 1;
   for (let r = rowBegin; r < rowBegin + distance; r++) {
-    for (let i = 0; i < n; i++) {
-      const blocks = <usize>i * nBlocks;
-      eightRows(
-        w,
-        nBlocks,
-        r,
-        distance,
-        rowEnd - 1,
-        q16 + (blocks << 6),
-        actScale + (blocks << 2),
-        y + ((<usize>i * yStride) << 2),
-      );
+    for (let i = 0; i < n; i += ROWS) {
+      const count = min(ROWS, n - i);
+      if (count == 1) eightRows(step, input + i, output + i, r, distance, last);
+      else multiplySet(step, input + i, output + i, count, r, distance, last, scratch);
     }
   }
 }
 
-/** Rows r, r + distance … With fewer than eight, the last row is computed again, to the same bits. */
-function eightRows(w: usize, nBlocks: i32, r: i32, distance: i32, last: i32, q: usize, scale: usize, y: usize): void {
+/** multiplySet for one row of activations. */
+function eightRows(step: MatmulStep, input: usize, output: usize, r: i32, distance: i32, last: i32): void {
+  const nBlocks = step.k / BLOCK,
+    y = outputs(step, output);
+  let q = activations(step, input),
+    scale = activationScales(step, input);
   const bytes = <usize>nBlocks * BLOCK_BYTES,
     r1 = min(r + distance, last),
     r2 = min(r + 2 * distance, last),
@@ -63,7 +68,7 @@ function eightRows(w: usize, nBlocks: i32, r: i32, distance: i32, last: i32, q: 
     t5 = t0,
     t6 = t0,
     t7 = t0,
-    at = w;
+    at = step.weights;
   for (let left = nBlocks; left > 0; left -= TURN_BLOCKS) {
     const count = min(left, TURN_BLOCKS);
     (t0 = addBlocks(t0, at + <usize>r * bytes, q, scale, count)),

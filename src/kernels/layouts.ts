@@ -141,7 +141,7 @@ function dense(
   block: number,
   blockBytes: number,
   preparation: Preparation | undefined,
-  pack: Pick<Layout, "packRow" | "packFloats"> = {},
+  more: Partial<Pick<Layout, "packRow" | "packFloats" | "scratchBytes">> = {},
 ): Layout {
   return {
     id,
@@ -153,12 +153,13 @@ function dense(
     scratchBytes: NO_SCRATCH,
     scales: "weights",
     paddingCode: 0,
-    ...pack,
+    ...more,
   };
 }
 
 export const Q8_0 = dense(abi.LAYOUT_Q8_0, 32, 34, preparations.DENSE, {
   packFloats: (kernels, from, weights, row, k) => kernels.quantizeRowQ8_0(from, k, weights + row * Q8_0.rowBytes(k)),
+  scratchBytes: () => abi.Q8_0_SCRATCH_BYTES,
 });
 
 /** Every layout; the first that fits wins. */

@@ -59,6 +59,12 @@ export const THRESHOLDS: readonly Threshold[] = [
     branch: "by pairs: tiles; from here on panels",
   },
   {
+    file: "assembly/weights/q8-0.ts",
+    limit: "ROWS",
+    axis: "rows",
+    branch: "tiles of four rows, or of three; of two; one row by itself",
+  },
+  {
     file: "assembly/weights/q6-k.ts",
     limit: "ROWS",
     axis: "rows",
@@ -185,6 +191,13 @@ export const THRESHOLDS: readonly Threshold[] = [
   },
   { file: "assembly/weights/q8-0.ts", limit: "TURN_BLOCKS", axis: "columns", unit: 32, branch: "one turn; several" },
   {
+    file: "assembly/weights/q8-0-rows.ts",
+    limit: "TURN_BLOCKS",
+    axis: "columns",
+    unit: 32,
+    branch: "the same, several rows of activations",
+  },
+  {
     file: "assembly/weights/xnor.ts",
     limit: "BYTE_STEPS",
     axis: "columns",
@@ -256,6 +269,7 @@ export const NOT_THRESHOLDS: Readonly<Record<string, readonly string[]>> = {
   "assembly/weights/q6-k.ts": ["FILE_BLOCK_BYTES"],
   "assembly/weights/q6-k-products.ts": ["CHUNKS", "FACTOR", "CHUNK_BYTES"],
   "assembly/weights/q8-0.ts": ["BLOCK", "BLOCK_BYTES"],
+  "assembly/weights/q8-0-rows.ts": ["BLOCK", "BLOCK_BYTES", "TOTALS_BYTES"],
   // They depend on the sizes of activations: assembly/__tests__/ternary-table.spec.ts.
   "assembly/weights/short-tables.ts": [
     "PLACES_OFFSET",
