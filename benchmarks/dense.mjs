@@ -89,12 +89,14 @@ function reportFormat(kernels, memory, [name, blockWeights, blockBytes, actBytes
     matmul = kernels[`${name}Matmul`],
     step = new StepRecord(memory, STEP, "MatmulStep");
   step.set({ act: actBytes === 4 ? X : Q, actRowBytes: K * actBytes, actScale: SCALE, actSum: SUM, y: OUT, k: K });
+  step.set({ scaleRowBytes: K / 8 });
   const measure = (bytes, n) => {
     const rows = Math.floor(bytes / rowBytes),
       places = bytes === CALL_BYTES ? Math.floor(STREAM_BYTES / CALL_BYTES) : 1;
     step.set({ rows, yStride: rows });
     let turn = 0;
-    const run = () => matmul(step.set({ weights: WEIGHTS + (turn++ % places) * CALL_BYTES }), 0, 0, n, 0, rows);
+    const run = () =>
+      matmul(step.set({ weights: WEIGHTS + (turn++ % places) * CALL_BYTES }), 0, 0, n, 0, rows, SCRATCH);
     const seconds = median(run, 20);
     const perSecond = (amount) => (amount / seconds / 1e9).toFixed(1);
     return `${perSecond(rows * rowBytes)} GB/s ${perSecond(rows * K * n)} GMAC/s`;
@@ -102,7 +104,7 @@ function reportFormat(kernels, memory, [name, blockWeights, blockBytes, actBytes
   print(name, [
     `cached ${measure(CACHED_BYTES, 1)}`,
     `stream ${measure(CALL_BYTES, 1)}`,
-    `8 rows ${measure(CACHED_BYTES, 8)}`,
+    ...[2, 4, 8].map((n) => `stream, ${n} rows ${measure(CALL_BYTES, n)}`),
   ]);
 }
 

@@ -1,5 +1,5 @@
 /**
- * Speed of every ternary and binary kernel, one thread: in the level-2 cache, streaming from memory, and with many
+ * Speed of every ternary and binary kernel, one thread: in the level-2 cache, streaming from memory, with few and many
  * rows.
  *
  *   node benchmarks/kernels.mjs [--variant simd|relaxed] [--only REGEXP] [--megabytes 400] [--reps 5]
@@ -23,12 +23,13 @@ const { values: options } = parseArgs({
 const REPS = Number(options.reps);
 const STREAM_BYTES = Number(options.megabytes) * 2 ** 20;
 
-/** In the cache; the two widest matrices of BitNet b1.58 2B4T; a prompt. */
+/** In the cache; the two widest matrices of BitNet b1.58 2B4T; contexts that decode together; a prompt. */
 const CACHED = { rows: 1024, kp: 2560 };
 const STREAMED = [
   { rows: 6912, kp: 2560 },
   { rows: 2560, kp: 6912 },
 ];
+const FEW_ROWS = [2, 4, 8];
 const MANY_ROWS = 48;
 
 const STEP = 65536 - 1024;
@@ -203,12 +204,21 @@ function report({ name, bits, call, prepare }) {
   ];
   for (const shape of STREAMED) {
     prepare(shape, 1);
-    const bytes = Math.ceil((shape.rows * shape.kp * bits) / 8 / 64) * 64;
+    const bytes = matrixBytes(shape, bits);
     const count = Math.floor(STREAM_BYTES / bytes);
     const all = () => {
       for (let i = 0; i < count; i++) call(shape, 1, WEIGHTS + i * bytes);
     };
     cells.push(rate(shape, 1, bits, median(all, 1) / count, `stream ${shape.rows}x${shape.kp}`));
+  }
+  for (const n of FEW_ROWS) {
+    prepare(STREAMED[0], n);
+    const bytes = matrixBytes(STREAMED[0], bits);
+    const count = Math.floor(STREAM_BYTES / bytes / n);
+    const all = () => {
+      for (let i = 0; i < count; i++) call(STREAMED[0], n, WEIGHTS + i * bytes);
+    };
+    cells.push(rate(STREAMED[0], n, bits, median(all, 1) / count, `stream, ${n} rows`));
   }
   prepare(CACHED, MANY_ROWS);
   cells.push(
@@ -222,6 +232,8 @@ function report({ name, bits, call, prepare }) {
   );
   process.stdout.write(`${name.padEnd(24)}${cells.join(" | ")}\n`);
 }
+
+const matrixBytes = ({ rows, kp }, bits) => Math.ceil((rows * kp * bits) / 8 / 64) * 64;
 
 function rate({ rows, kp }, n, bits, seconds, label) {
   const gmacs = ((rows * kp * n) / seconds / 1e9).toFixed(1);

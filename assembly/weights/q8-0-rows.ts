@@ -1,6 +1,6 @@
 /**
- * Q8_0 rows times several rows of activations (q8-0.ts has the layout and the order of sums): the bytes and the scale of
- * a block are widened once for two or four rows of activations.
+ * Q8_0 rows times several rows of activations (q8-0.ts has the layout and the order of sums): the bytes and the scale
+ * of a block are widened once for two or four rows of activations.
  *
  *   tile     weight rows   rows of activations
  *   fours    2             4 (or 3: the last one twice)
@@ -8,9 +8,9 @@
  *
  *   totals, scratch: 8 weight rows x 4 rows of activations x four f32 lanes
  *
- * Eight distant weight rows take turns of 544 bytes, as with one row of activations. Sapphire Rapids, one thread, weights
- * from memory: 2 rows take 1.15 times as long as one, 4 take 1.65 (2.7 without turns), 8 take 3.4; one after the other
- * they took 1.5, 2.6 and 5.0.
+ * Eight distant weight rows take turns of 544 bytes, as with one row of activations. Sapphire Rapids, one thread,
+ * weights from memory: 2 rows take 1.15 times as long as one, 4 take 1.65 (2.7 without turns), 8 take 3.4; one after
+ * the other they took 1.5, 2.6 and 5.0.
  */
 import { sumFloats } from "../lanes";
 import { activations, activationScales, outputs } from "../matmul-step";
