@@ -18,23 +18,25 @@ export const DRAFT_IDS_MAX = ROWS[ROWS.length - 1] - 1;
 /** A draft must promise this much more speed: less is within the error of the measurement. */
 const GAIN_MIN = 1.05;
 /** And to find out how long so many rows take, this much. */
-const TRIAL_GAIN_MIN = 1.15;
+const TRIAL_GAIN_MIN = 1.2;
 
 /** Walks after which times are measured anew: of one row, which costs what a draft would have gained, and of more. */
-const STALE_WALKS = { one: 64, more: 512 } as const;
+const STALE_WALKS = { one: 64, more: 1024 } as const;
 
 /**
- * Drafts may lose this share of the time, and what they gained before, up to so many walks; and as many at first, as
- * nothing is gained before anything was tried.
+ * Drafts may lose this share of the time, and what they gained before, in walks of one row up to `max`. Nothing is
+ * gained before anything was tried: `first`. A machine that changes its speed makes a draft seem to lose far more than
+ * it does: no more than `min`.
  */
 const LOSS_SHARE = 0.01,
-  BALANCE_MAX = 64,
-  BALANCE_FIRST = 4;
+  BALANCE = { min: -4, first: 4, max: 64 } as const;
 
 /** Kept of each number of rows. */
 const TIMES_MAX = 8;
 /** The first walk of a kind may be slow by chance, and would not be repeated soon. */
 const TIMES_MIN = 2;
+/** A busy machine makes some walks slow, whatever their rows; the mean of the others is finer than a coarse clock. */
+const FASTEST_SHARE = 5 / 8;
 
 /** Guesses that a chance is made of: older ones fade. */
 const GUESSES_MAX = 32;
@@ -42,17 +44,21 @@ const GUESSES_MAX = 32;
 const GUESSES_KEPT = 4;
 /** As many guesses count for a chance as it has in shorter matches. */
 const SHORTER_WEIGHT = 2;
-const CHANCE_UNKNOWN = 0.5;
+const CHANCE_UNKNOWN = 0.3;
 
 /** Matches of these lengths and up to the next have a chance of their own. */
 const CLASS_LENGTHS = [2, 3, 4, 6, 8, 12, 16, 23, 32] as const;
 const N_CLASSES = CLASS_LENGTHS.length;
 
 export class DraftSizer {
-  readonly #walks = Array.from({ length: DRAFT_IDS_MAX + 2 }, () => new WalkTimes());
+  /** Times of walks of one row. */
+  readonly #oneMs = new Recent();
+  #lastOneMs = 0;
+  /** Times of walks, by their rows, in walks of one: so they hold when the machine becomes slower or faster. */
+  readonly #costs = Array.from({ length: DRAFT_IDS_MAX + 2 }, () => new Recent());
   #nWalks = 0;
   /** What drafts gained, in walks of one row. */
-  #balance: number = BALANCE_FIRST;
+  #balance: number = BALANCE.first;
   readonly #nGuesses = new Float64Array(N_CLASSES);
   readonly #nTrue = new Float64Array(N_CLASSES);
   readonly #chances = new Float64Array(N_CLASSES);
@@ -72,40 +78,46 @@ export class DraftSizer {
 
   /** A walk of `rows` rows took `ms` and gave `nIds` ids. */
   walked(rows: number, ms: number, nIds: number): void {
-    this.#walks[rows].add(ms, ++this.#nWalks);
-    const oneMs = this.#knownMs(1),
-      gain = rows === 1 || oneMs === undefined ? LOSS_SHARE : nIds - ms / oneMs;
-    this.#balance = Math.min(this.#balance + gain, BALANCE_MAX);
+    this.#nWalks++;
+    let gain = LOSS_SHARE;
+    if (rows === 1) this.#oneMs.add(ms, this.#nWalks);
+    else if (this.#lastOneMs > 0) {
+      this.#costs[rows].add(ms / this.#lastOneMs, this.#nWalks);
+      // Not the cost of this walk alone: on a busy machine some take ten times as long as others.
+      gain = nIds - (this.#costOf(rows) ?? rows);
+    }
+    this.#balance = Math.max(BALANCE.min, Math.min(this.#balance + gain, BALANCE.max));
   }
 
   /** How many ids to draft after a match of `matchLength` ids, at most `max`. */
   sizeFor(matchLength: number, max: number): number {
-    const oneMs = this.#knownMs(1);
-    // Zero: the clock stands still while a program computes, or is too coarse to tell.
-    if (oneMs === undefined || oneMs === 0 || matchLength === 0 || this.#balance <= 0) return 0;
+    this.#lastOneMs = this.#oneMs.mean(this.#nWalks - STALE_WALKS.one) ?? 0;
+    // No time: not measured, or by a clock that stands still while a program computes, or is too coarse to tell.
+    if (this.#lastOneMs === 0 || matchLength === 0 || this.#balance <= 0) return 0;
     this.#learnChances();
     let size = 0,
-      bestRate = GAIN_MIN / oneMs,
-      leastMs = oneMs,
+      bestRate = GAIN_MIN,
+      leastCost = 1,
       chance = 1,
       nExpected = 1,
       n = 0;
     for (const rows of ROWS) {
       if (rows - 1 > max) break;
       for (; n < rows - 1; n++) nExpected += chance *= this.#chances[classOf(matchLength + n)];
-      const ms = this.#knownMs(rows);
-      if (ms === undefined) return nExpected / leastMs > Math.max(TRIAL_GAIN_MIN / oneMs, bestRate) ? rows - 1 : size;
-      if (nExpected / ms > bestRate) {
+      const cost = this.#costOf(rows);
+      if (cost === undefined) return nExpected / leastCost > Math.max(TRIAL_GAIN_MIN, bestRate) ? rows - 1 : size;
+      if (nExpected / cost > bestRate) {
         size = rows - 1;
-        bestRate = nExpected / ms;
+        bestRate = nExpected / cost;
       }
-      leastMs = Math.max(leastMs, ms);
+      leastCost = Math.max(leastCost, cost);
     }
     return size;
   }
 
-  #knownMs(rows: number): number | undefined {
-    return this.#walks[rows].ms(this.#nWalks - (rows === 1 ? STALE_WALKS.one : STALE_WALKS.more));
+  /** Undefined if not known. */
+  #costOf(rows: number): number | undefined {
+    return this.#costs[rows].mean(this.#nWalks - STALE_WALKS.more);
   }
 
   /** Of few guesses, a class has the chance of the shorter matches. */
@@ -125,31 +137,28 @@ export class DraftSizer {
   }
 }
 
-/** The times of walks of one number of rows. */
-class WalkTimes {
-  readonly #recent = new Float64Array(TIMES_MAX);
+/** The latest measurements of a kind. */
+class Recent {
+  readonly #values = new Float64Array(TIMES_MAX);
   #n = 0;
   #lastWalk = 0;
-  #meanMs = 0;
+  #mean = 0;
 
-  /** `walk` is its number. */
-  add(ms: number, walk: number): void {
-    this.#recent[this.#n++ % TIMES_MAX] = ms;
+  /** `walk` is the number of the walk that was measured. */
+  add(value: number, walk: number): void {
+    this.#values[this.#n++ % TIMES_MAX] = value;
     this.#lastWalk = walk;
-    const nKept = Math.min(this.#n, TIMES_MAX);
-    let sum = 0,
-      slowest = 0;
-    for (let i = 0; i < nKept; i++) {
-      sum += this.#recent[i];
-      slowest = Math.max(slowest, this.#recent[i]);
-    }
-    this.#meanMs = (sum - slowest) / (nKept - 1);
+    const sorted = this.#values.slice(0, this.#n).sort(),
+      nFastest = Math.floor(sorted.length * FASTEST_SHARE);
+    let sum = 0;
+    for (let i = 0; i < nFastest; i++) sum += sorted[i];
+    this.#mean = sum / nFastest;
   }
 
-  /** Their mean without the slowest; undefined if too few were measured, or none after walk `since`. */
-  ms(since: number): number | undefined {
+  /** Of the fastest; undefined if too few were measured, or none after walk `since`. */
+  mean(since: number): number | undefined {
     if (this.#lastWalk <= since) this.#n = 0;
-    return this.#n < TIMES_MIN ? undefined : this.#meanMs;
+    return this.#n < TIMES_MIN ? undefined : this.#mean;
   }
 }
 
