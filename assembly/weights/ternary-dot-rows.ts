@@ -60,17 +60,17 @@ function fours<S>(step: MatmulStep, input: usize, output: usize, n: i32, r: i32,
       u1 = v128.and(i16x8.shr_u(x, 2), mask),
       u2 = v128.and(i16x8.shr_u(x, 4), mask),
       u3 = v128.and(i16x8.shr_u(x, 6), mask);
-    a0 = i32x4.add(a0, dot64<S>(q, u0, u1, u2, u3));
-    a1 = i32x4.add(a1, dot64<S>(q + stride, u0, u1, u2, u3));
-    a2 = i32x4.add(a2, dot64<S>(q + 2 * stride, u0, u1, u2, u3));
-    a3 = i32x4.add(a3, dot64<S>(q + last, u0, u1, u2, u3));
+    a0 = i32x4.add(a0, dotCodes<S>(q, u0, u1, u2, u3));
+    a1 = i32x4.add(a1, dotCodes<S>(q + stride, u0, u1, u2, u3));
+    a2 = i32x4.add(a2, dotCodes<S>(q + 2 * stride, u0, u1, u2, u3));
+    a3 = i32x4.add(a3, dotCodes<S>(q + last, u0, u1, u2, u3));
     x = v128.load(w + apart);
     (u0 = v128.and(x, mask)), (u1 = v128.and(i16x8.shr_u(x, 2), mask));
     (u2 = v128.and(i16x8.shr_u(x, 4), mask)), (u3 = v128.and(i16x8.shr_u(x, 6), mask));
-    b0 = i32x4.add(b0, dot64<S>(again, u0, u1, u2, u3));
-    b1 = i32x4.add(b1, dot64<S>(again + stride, u0, u1, u2, u3));
-    b2 = i32x4.add(b2, dot64<S>(again + 2 * stride, u0, u1, u2, u3));
-    b3 = i32x4.add(b3, dot64<S>(again + last, u0, u1, u2, u3));
+    b0 = i32x4.add(b0, dotCodes<S>(again, u0, u1, u2, u3));
+    b1 = i32x4.add(b1, dotCodes<S>(again + stride, u0, u1, u2, u3));
+    b2 = i32x4.add(b2, dotCodes<S>(again + 2 * stride, u0, u1, u2, u3));
+    b3 = i32x4.add(b3, dotCodes<S>(again + last, u0, u1, u2, u3));
   }
   const y = outputs(step, output) + ((<usize>r) << 2),
     yBytes = (<usize>step.yStride) << 2,
@@ -104,23 +104,23 @@ function twos<S>(step: MatmulStep, input: usize, output: usize, r: i32, distance
       u1 = v128.and(i16x8.shr_u(x, 2), mask),
       u2 = v128.and(i16x8.shr_u(x, 4), mask),
       u3 = v128.and(i16x8.shr_u(x, 6), mask);
-    a0 = i32x4.add(a0, dot64<S>(q0, u0, u1, u2, u3));
-    b0 = i32x4.add(b0, dot64<S>(q0 + stride, u0, u1, u2, u3));
+    a0 = i32x4.add(a0, dotCodes<S>(q0, u0, u1, u2, u3));
+    b0 = i32x4.add(b0, dotCodes<S>(q0 + stride, u0, u1, u2, u3));
     x = v128.load(w + apart);
     (u0 = v128.and(x, mask)), (u1 = v128.and(i16x8.shr_u(x, 2), mask));
     (u2 = v128.and(i16x8.shr_u(x, 4), mask)), (u3 = v128.and(i16x8.shr_u(x, 6), mask));
-    a1 = i32x4.add(a1, dot64<S>(q1, u0, u1, u2, u3));
-    b1 = i32x4.add(b1, dot64<S>(q1 + stride, u0, u1, u2, u3));
+    a1 = i32x4.add(a1, dotCodes<S>(q1, u0, u1, u2, u3));
+    b1 = i32x4.add(b1, dotCodes<S>(q1 + stride, u0, u1, u2, u3));
     x = v128.load(w + 2 * apart);
     (u0 = v128.and(x, mask)), (u1 = v128.and(i16x8.shr_u(x, 2), mask));
     (u2 = v128.and(i16x8.shr_u(x, 4), mask)), (u3 = v128.and(i16x8.shr_u(x, 6), mask));
-    a2 = i32x4.add(a2, dot64<S>(q2, u0, u1, u2, u3));
-    b2 = i32x4.add(b2, dot64<S>(q2 + stride, u0, u1, u2, u3));
+    a2 = i32x4.add(a2, dotCodes<S>(q2, u0, u1, u2, u3));
+    b2 = i32x4.add(b2, dotCodes<S>(q2 + stride, u0, u1, u2, u3));
     x = v128.load(w + 3 * apart);
     (u0 = v128.and(x, mask)), (u1 = v128.and(i16x8.shr_u(x, 2), mask));
     (u2 = v128.and(i16x8.shr_u(x, 4), mask)), (u3 = v128.and(i16x8.shr_u(x, 6), mask));
-    a3 = i32x4.add(a3, dot64<S>(q3, u0, u1, u2, u3));
-    b3 = i32x4.add(b3, dot64<S>(q3 + stride, u0, u1, u2, u3));
+    a3 = i32x4.add(a3, dotCodes<S>(q3, u0, u1, u2, u3));
+    b3 = i32x4.add(b3, dotCodes<S>(q3 + stride, u0, u1, u2, u3));
   }
   const y = outputs(step, output) + ((<usize>r) << 2),
     yBytes = (<usize>step.yStride) << 2,
@@ -130,7 +130,7 @@ function twos<S>(step: MatmulStep, input: usize, output: usize, r: i32, distance
 }
 
 /** Four i32 whose sum is that of 64 products: u0..u3 are 16 codes each. */
-function dot64<S>(q: usize, u0: v128, u1: v128, u2: v128, u3: v128): v128 {
+export function dotCodes<S>(q: usize, u0: v128, u1: v128, u2: v128, u3: v128): v128 {
   const q0 = v128.load(q),
     q1 = v128.load(q, 16),
     q2 = v128.load(q, 32),
@@ -143,7 +143,7 @@ function dot64<S>(q: usize, u0: v128, u1: v128, u2: v128, u3: v128): v128 {
 }
 
 /** Lanes 0..2 at `to` and `apart`, 2 `apart` bytes on, lane 3 `last` bytes on. */
-function storeFour(v: v128, to: usize, apart: usize, last: usize): void {
+export function storeFour(v: v128, to: usize, apart: usize, last: usize): void {
   v128.store_lane<i32>(to, v, 0);
   v128.store_lane<i32>(to + apart, v, 1);
   v128.store_lane<i32>(to + 2 * apart, v, 2);

@@ -59,6 +59,12 @@ export const THRESHOLDS: readonly Threshold[] = [
     branch: "by pairs: tiles; from here on panels",
   },
   {
+    file: "assembly/weights/ternary-dot-block.ts",
+    limit: "ROWS",
+    axis: "rows",
+    branch: "four rows at a time; fewer one by one",
+  },
+  {
     file: "assembly/weights/q8-0.ts",
     limit: "ROWS",
     axis: "rows",
