@@ -7,6 +7,7 @@
 //
 //   y[output + i][r] = Σ activations[input + i] · weights[r],  0 ≤ i < n,  rowBegin ≤ r < rowEnd
 import { FLAG_PAIR_DOTS, TILE_ROWS } from "./abi";
+import { dotKeepsLanes } from "./simd";
 import { hasFlag } from "./step";
 import { MatmulStep } from "./steps";
 
@@ -35,7 +36,10 @@ export function paddedRows(step: MatmulStep): i32 {
   return (step.rows + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
 }
 
-/** Whether dot products add pairs in 16 bits (weights/ternary-pair-dot.ts). */
+/**
+ * Whether dot products add pairs in 16 bits (weights/ternary-pair-dot.ts). The simd128 build never does: it has no
+ * instruction for them, and carries no kernel that would be slower.
+ */
 export function addsPairs(step: MatmulStep): bool {
-  return hasFlag(step, FLAG_PAIR_DOTS);
+  return dotKeepsLanes() && hasFlag(step, FLAG_PAIR_DOTS);
 }

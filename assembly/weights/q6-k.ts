@@ -31,7 +31,7 @@ import {
   Q6_K_BLOCK_BYTES as BLOCK_BYTES,
 } from "../abi";
 import { activations, activationScales, addsPairs, outputs } from "../matmul-step";
-import { dotKeepsLanes, f16Scalar, sumLanes4 } from "../simd";
+import { f16Scalar, sumLanes4 } from "../simd";
 import { MatmulStep } from "../steps";
 import { CHUNKS, CHUNK_BYTES, FACTOR, TOP, dotFour, groupScales, pairFour } from "./q6-k-products";
 import { multiplySet } from "./q6-k-rows";
@@ -48,7 +48,7 @@ function rowBytes(k: i32): i32 {
 
 /** y for rows [rowBegin, rowEnd) of w (rows, k); activations (n, k) in 144 bytes per 64, scales f32 (n, k / 256). */
 export function q6KMatmul(step: MatmulStep, input: usize, output: usize, n: i32, rowBegin: i32, rowEnd: i32): void {
-  const isPairs = dotKeepsLanes() && addsPairs(step),
+  const isPairs = addsPairs(step),
     distance = (rowEnd - rowBegin + STREAMS - 1) / STREAMS,
     last = rowEnd - 1;
   for (let r = rowBegin; r < rowBegin + distance; r++) {
@@ -102,10 +102,9 @@ function storeFour(sums: v128, y: usize, r0: i32, r1: i32, r2: i32, r3: i32): vo
 
 /** totals + one block of four rows, times the same activations. */
 function addBlocks(totals: v128, w0: usize, w1: usize, w2: usize, w3: usize, q: usize, a: usize, isPairs: bool): v128 {
-  const sums =
-    dotKeepsLanes() && isPairs
-      ? pairSums4(w0, w1, w2, w3, q)
-      : sumLanes4(blockSums(w0, q), blockSums(w1, q), blockSums(w2, q), blockSums(w3, q));
+  const sums = isPairs
+    ? pairSums4(w0, w1, w2, w3, q)
+    : sumLanes4(blockSums(w0, q), blockSums(w1, q), blockSums(w2, q), blockSums(w3, q));
   const d = f32x4(load<f32>(w0, FACTOR), load<f32>(w1, FACTOR), load<f32>(w2, FACTOR), load<f32>(w3, FACTOR));
   return f32x4.add(totals, f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.mul(d, v128.load32_splat(a))));
 }
