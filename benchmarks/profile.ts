@@ -1,8 +1,8 @@
 /**
  * Where a token's time goes: times every step of a model's program, sums by kind, and compares with the memory's limit.
  *
- *   node benchmarks/run.mjs profile FILE... [--threads 1] [--rows 1|batch] [--position 64,1000] [--tokens 9] [--kv f32]
- *       [--variant simd] [--ternary dot] [--dots pairs] [--cached] [--json]
+ *   node benchmarks/run.mjs profile FILE... [--threads 1] [--rows 1|batch] [--logits all] [--position 64,1000]
+ *       [--tokens 9] [--kv f32] [--variant simd] [--ternary dot] [--dots pairs] [--cached] [--json]
  *
  * A step here is the part between two barriers. GB/s counts the weights it reads; the limit is a plain WebAssembly loop
  * that reads the same weights in four streams, on one thread, measured before. Medians over tokens. `--cached` times
@@ -22,6 +22,7 @@ const { values, positionals } = parseArgs({
   options: {
     threads: { type: "string", default: "1" },
     rows: { type: "string", default: "1" },
+    logits: { type: "string", default: "1" },
     position: { type: "string", default: "64" },
     tokens: { type: "string", default: "9" },
     kv: { type: "string", default: "f32" },
@@ -53,17 +54,22 @@ for (const file of positionals) {
     rows = values.rows === "batch" ? model.plan.nBatch : Number(values.rows);
   if (rows > model.plan.nBatch)
     throw new Error(`--rows: wanted at most ${model.plan.nBatch}, the rows of a batch, got ${rows}`);
+  // A prompt needs the logits of its last row; contexts that decode together need all.
+  const headRows = values.logits === "all" ? rows : Number(values.logits);
+  if (headRows > Math.min(rows, model.plan.nHeadRows))
+    throw new Error(`--logits: wanted at most ${Math.min(rows, model.plan.nHeadRows)} rows, got ${headRows}`);
   for (const position of positions)
     reports.push({
       file: basename(file),
       variant: model.variant,
       threads,
       rows,
+      headRows,
       position,
       kv: values.kv,
       isCached: values.cached,
       bandwidth,
-      ...profile(model, rows, position),
+      ...profile(model, rows, headRows, position),
     });
   await model.close();
 }
@@ -73,16 +79,17 @@ else for (const report of reports) print(report);
 function profile(
   model: ProfiledModel,
   rows: number,
+  headRows: number,
   position: number,
 ): Pick<ProfileReport, "wholeMs" | "totalMs" | "kinds"> {
-  const groups = stepGroups(model, rows),
+  const groups = stepGroups(model, rows, headRows),
     times = groups.map((): number[] => []),
     wholes: number[] = [];
   for (let token = -2; token < Number(values.tokens); token++) {
-    model.prepare(rows, position);
+    model.prepare(rows, position, headRows);
     const wholeMs = time(() => model.run(model.plan.program, model.program.nSteps));
     if (token >= 0) wholes.push(wholeMs);
-    model.prepare(rows, position);
+    model.prepare(rows, position, headRows);
     groups.forEach(({ at, nSteps, kind }, i) => {
       const run = (): void => model.run(at, nSteps);
       // Not steps that add to their own input: running them twice changes the result.
@@ -124,10 +131,10 @@ function time(run: () => void): number {
 }
 
 function print(report: ProfileReport): void {
-  const { file, variant, rows, position, kv, bandwidth, wholeMs, totalMs } = report;
+  const { file, variant, rows, headRows, position, kv, bandwidth, wholeMs, totalMs } = report;
   console.log(
-    `${cpus()[0].model}, Node ${process.version}, ${variant}, threads ${threads}, rows ${rows}, ` +
-      `position ${position}, cache ${kv}`,
+    `${cpus()[0].model}, Node ${process.version}, ${variant}, threads ${threads}, rows ${rows} ` +
+      `(${headRows} with logits), position ${position}, cache ${kv}`,
   );
   console.log(
     `${file}: ${wholeMs.toFixed(1)} ms, ${((rows * 1e3) / wholeMs).toFixed(1)} tokens/s; step by ` +

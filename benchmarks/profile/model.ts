@@ -21,8 +21,8 @@ export interface ProfiledModel {
   readonly program: Program;
   readonly memory: WebAssembly.Memory;
   readonly variant: string;
-  /** Sets the input of the next steps: `rows` ids at `position`; logits of the last. */
-  prepare(rows: number, position: number): void;
+  /** Sets the input of the next steps: `rows` ids at `position`; logits of the last `headRows`. */
+  prepare(rows: number, position: number, headRows: number): void;
   /** Runs the `nSteps` steps at address `at` on every thread. */
   run(at: number, nSteps: number): void;
   close(): Promise<void>;
@@ -57,7 +57,7 @@ export async function openProfiled(
     program,
     memory,
     variant: chosen.variant,
-    prepare(rows, position) {
+    prepare(rows, position, headRows) {
       new Int32Array(memory.buffer, plan.buffers.ids, rows).forEach(
         (_, i, ids) => (ids[i] = (i * 7919 + 13) % config.vocabSize),
       );
@@ -65,7 +65,7 @@ export async function openProfiled(
       new Int32Array(memory.buffer, pageLists, heads.nPages).forEach((_, i, pages) => (pages[i] = i));
       const rowPlaces = Array.from({ length: rows }, (_, i) => ({ position: position + i, pages: pageLists }));
       writePlaces(memory, places, rowPlaces);
-      machine.setBatch({ rows, places, headRowBegin: rows - 1, headRows: 1 });
+      machine.setBatch({ rows, places, headRowBegin: rows - headRows, headRows });
     },
     run: (at, nSteps) => machine.run(at, nSteps),
     async close() {

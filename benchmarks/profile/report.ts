@@ -14,6 +14,8 @@ export interface ProfileReport {
   readonly variant: string;
   readonly threads: number;
   readonly rows: number;
+  /** Rows whose logits are made. */
+  readonly headRows: number;
   readonly position: number;
   readonly kv: string;
   /** True if each step was timed right after a run of itself. */

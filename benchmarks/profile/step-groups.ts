@@ -44,10 +44,11 @@ const OPS: Readonly<Record<number, string>> = {
   [abi.OP_GATE_GELU]: "gate",
 };
 
-/** The parts of `program` that end in a barrier, for `rows` rows. */
+/** The parts of `program` that end in a barrier, for `rows` rows, of which `headRows` need logits. */
 export function stepGroups(
   { plan, program, memory }: Pick<ProfiledModel, "plan" | "program" | "memory">,
   rows: number,
+  headRows: number,
 ): StepGroup[] {
   const view = new DataView(memory.buffer),
     matrices = new Map([...plan.matrices.values()].map((placed) => [placed.weightAt, placed]));
@@ -72,9 +73,8 @@ export function stepGroups(
       const name = tensor.name.replace(/^blk\.\d+\./, "").replace(/\.weight$/, "");
       names.push(`matmul ${(flags & abi.FLAG_HEAD_ROWS) !== 0 ? "head" : name}`);
     } else names.push(OPS[op] ?? `step ${op}`);
-    // Only one row needs logits. Without a barrier at the cut, the next part would start while a thread is still in
-    // this one.
-    const isOneRow = rows === 1 || (flags & abi.FLAG_HEAD_ROWS) !== 0;
+    // Without a barrier at the cut, the next part would start while a thread is still in this one.
+    const isOneRow = ((flags & abi.FLAG_HEAD_ROWS) !== 0 ? headRows : rows) === 1;
     const waits = (flags & (isOneRow ? abi.FLAG_BARRIER : abi.FLAG_BARRIER | abi.FLAG_BARRIER_BATCH)) !== 0;
     if (!waits && i + 1 < program.nSteps) continue;
     groups.push({

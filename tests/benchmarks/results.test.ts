@@ -21,6 +21,7 @@ const report = {
   variant: "relaxed",
   threads: 1,
   rows: 1,
+  headRows: 1,
   position: 64,
   kv: "f32",
   isCached: false,
