@@ -140,6 +140,7 @@ export class DraftSizer {
 /** The latest measurements of a kind. */
 class Recent {
   readonly #values = new Float64Array(TIMES_MAX);
+  readonly #sorted = new Float64Array(TIMES_MAX);
   #n = 0;
   #lastWalk = 0;
   #mean = 0;
@@ -148,8 +149,14 @@ class Recent {
   add(value: number, walk: number): void {
     this.#values[this.#n++ % TIMES_MAX] = value;
     this.#lastWalk = walk;
-    const sorted = this.#values.slice(0, this.#n).sort(),
-      nFastest = Math.floor(sorted.length * FASTEST_SHARE);
+    const length = Math.min(this.#n, TIMES_MAX),
+      nFastest = Math.floor(length * FASTEST_SHARE),
+      sorted = this.#sorted;
+    // By insertion: it runs for every id, and an array's own sort takes a hundredth of a small model's walk.
+    for (let n = 0, i = 0; n < length; n++) {
+      for (i = n; i > 0 && sorted[i - 1] > this.#values[n]; i--) sorted[i] = sorted[i - 1];
+      sorted[i] = this.#values[n];
+    }
     let sum = 0;
     for (let i = 0; i < nFastest; i++) sum += sorted[i];
     this.#mean = sum / nFastest;

@@ -113,9 +113,14 @@ export class SpeculativeContext implements LogitsSource {
     const { length } = this.#draft;
     if (length > 0) this.#drafting.sizer.walked(length + 1, this.#walkMs, this.#nReached + 1);
     this.settle();
-    const draft = this.#makeDraft(nWanted),
-      isTried = draft.length > 0 && (await this.#tries(id, draft, signal));
-    const logits = isTried ? this.#row(0) : await this.#walk(id, signal);
+    const draft = this.#makeDraft(nWanted);
+    if (draft !== undefined && (await this.#tries(id, draft, signal))) {
+      this.#length++;
+      return this.#row(0);
+    }
+    const begin = this.#drafting.now(),
+      logits = await this.#context.append(id, signal);
+    this.#drafting.sizer.walked(1, this.#drafting.now() - begin, 1);
     this.#length++;
     return logits;
   }
@@ -133,20 +138,15 @@ export class SpeculativeContext implements LogitsSource {
     if (matchLength > 0) this.#drafting.sizer.guessed(matchLength, isTrue);
   }
 
-  #makeDraft(nWanted: number): number[] {
+  #makeDraft(nWanted: number): number[] | undefined {
     // Logits after the last wanted id are not needed, and position `length` is of the id itself.
     const max = Math.min(DRAFT_IDS_MAX, nWanted - 1, this.#context.contextLength - this.#length - 1),
-      size = this.#drafting.sizer.sizeFor(this.#drafter.matchLength, max),
-      draft = size > 0 ? this.#drafter.draft(size) : [],
-      end = draft.findIndex((id) => this.#endIds.has(id));
-    return end < 0 ? draft : draft.slice(0, end);
-  }
-
-  async #walk(id: number, signal: AbortState): Promise<Float32Array> {
-    const begin = this.#drafting.now(),
-      logits = await this.#context.append(id, signal);
-    this.#drafting.sizer.walked(1, this.#drafting.now() - begin, 1);
-    return logits;
+      size = this.#drafting.sizer.sizeFor(this.#drafter.matchLength, max);
+    if (size <= 0) return undefined;
+    const draft = this.#drafter.draft(size),
+      end = draft.findIndex((id) => this.#endIds.has(id)),
+      useful = end < 0 ? draft : draft.slice(0, end);
+    return useful.length > 0 ? useful : undefined;
   }
 
   /** False if that failed for the guesses: they may overflow or need room where the text without them does not. */
