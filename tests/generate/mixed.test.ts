@@ -4,11 +4,17 @@
  * ONEBIT_MIXED_S: seconds of each run; `ONEBIT_MIXED_S=3600 node scripts/test.mjs tests/generate/mixed` is two hours.
  */
 import { describe, test } from "node:test";
-import { load } from "../../src/index.ts";
+import { bytesSource } from "../../src/core/byte-source.ts";
+import { LookupDrafter } from "../../src/generate/lookup.ts";
+import { load, loadTokenizer } from "../../src/index.ts";
+import { Model } from "../../src/model.ts";
 import { type ConnectionScope, serveWith } from "../../src/web/serve.ts";
 import { loadInWorkerOf } from "../../src/web/worker-model.ts";
 import { defaultModelBytes } from "../../src/default-model.ts";
 import { type AnyModel, mixCalls } from "../runtime/mixed-calls.ts";
+import { openSource } from "../runtime/open-engine.ts";
+import { seededRandom } from "../synthetic/random.ts";
+import { anySize, draftingOf } from "./draftings.ts";
 
 const durationMs = Number(process.env.ONEBIT_MIXED_S ?? 10) * 1000;
 
@@ -30,6 +36,12 @@ const ways: Readonly<Record<string, () => Promise<AnyModel>>> = {
       await defaultModelBytes(),
       { threads: 1 },
     ),
+  "with guesses of any number": async () => {
+    const bytes = await defaultModelBytes(),
+      engine = await openSource(bytesSource(bytes), { threads: 1 }),
+      drafting = draftingOf((capacity) => new LookupDrafter(capacity), anySize(seededRandom(1)));
+    return new Model({ engine, tokenizer: await loadTokenizer(bytes), drafting, loadMs: 0 });
+  },
 };
 
 describe("mixed calls give what each gives alone", () => {

@@ -147,7 +147,8 @@ async function write(scene: Scene, { pauseMs, abortMs, leaveAfter }: Manner): Pr
     ids: number[] = [];
   const timer = abortMs === undefined ? undefined : setTimeout(() => abort.abort(), abortMs),
     pauseAt = random.u32() % 10;
-  const generation = writer.generate(ask.prompt, { ...ask.options, signal: abort.signal });
+  const speculate = random.u32() % 2 === 0 ? "lookup" : "off",
+    generation = writer.generate(ask.prompt, { ...ask.options, speculate, signal: abort.signal });
   try {
     for await (const { id } of generation) {
       ids.push(id);
