@@ -14,7 +14,9 @@ import { readFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
+import { Batcher } from "../src/generate/batcher.ts";
 import { ContextIds } from "../src/generate/context-ids.ts";
+import { Turns } from "../src/generate/turns.ts";
 import type { GenerateOptions } from "../src/generate/options.ts";
 import type { Speculation } from "../src/generate/speculate.ts";
 import { load } from "../src/load.ts";
@@ -121,10 +123,14 @@ async function measureFile(file: string): Promise<void> {
     engine = await openEngine(file, { threads, contextLength }),
     name = basename(file);
   for (const text of texts) {
-    const context = new ContextIds(engine);
+    const turns = new Turns(),
+      nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)),
+      context = new ContextIds(engine, new Batcher(engine, turns, { maxStallMs: 1000, nextTurn })),
+      turn = turns.open(undefined, context);
+    await turn.begin();
     rows.push(
       await compare(name, text.name, "forced", text.replyIds.length, (isSpeculative) =>
-        decodeForced(engine, context, text, isSpeculative),
+        decodeForced(engine, context, turn, text, isSpeculative),
       ),
     );
   }

@@ -1,6 +1,6 @@
 /**
  * Builds the chat page: dist/web/, a folder for any static server, and dist/single-page.html, the same in one file
- * without the model, which `onebit web --out` adds from dist/web.
+ * without kernels and model, which `onebit web --out` adds from dist/web.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -32,7 +32,7 @@ export async function pageFiles(options, variants) {
   files.set("service-worker.js", await script("service-worker.ts", { format: "iife", define }));
   return [
     ...[...files].map(([name, contents]) => ({ path: join("dist", "web", name), contents })),
-    { path: join("dist", "single-page.html"), contents: await singleFile(script) },
+    { path: join("dist", "single-page.html"), contents: await singleFile(script, variants) },
   ];
 }
 
@@ -61,10 +61,16 @@ function hashOf(files) {
   return hash.digest("hex").slice(0, 16);
 }
 
-/** The page in one file, without the model. Its policy allows only its own script and style, by their hashes. */
-async function singleFile(script) {
+/**
+ * The page in one file, with an empty element for each file that goes in later. Its policy allows only its own script
+ * and style, by their hashes.
+ */
+async function singleFile(script, variants) {
   const code = (await script("single-file.ts", { format: "iife", external: ["#models/*"] })).trim(),
     style = read("style.css").toString().trim();
+  const places = ["default-model", ...variants.map((variant) => `kernels.${variant}`)].map(
+    (id) => `<script type="text/plain" id="${id}"></script>`,
+  );
   const icon = `data:image/svg+xml;base64,${read("icon.svg").toString("base64")}`;
   const policy =
     `default-src 'none'; script-src ${source(code)} 'wasm-unsafe-eval'; worker-src blob:; connect-src https: ` +
@@ -78,7 +84,7 @@ async function singleFile(script) {
     [/<link rel="stylesheet"[^>]*>/, `<style>${style}</style>`],
     [/<script type="module"[^>]*><\/script>\n/, ""],
     // Last in the body, after all elements it uses.
-    [/(?=<\/body>)/, `<script type="text/plain" id="default-model"></script>\n<script>${code}</script>\n`],
+    [/(?=<\/body>)/, `${places.join("\n")}\n<script>${code}</script>\n`],
   ]);
 }
 

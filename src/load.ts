@@ -13,6 +13,7 @@ import {
   checkOptions,
   kind,
   options as optionsOf,
+  number,
 } from "./core/options.ts";
 import { packagePart } from "./core/package-part.ts";
 import { PLATFORM, type Platform } from "./core/platform.ts";
@@ -49,6 +50,8 @@ export interface LoadModelOptions extends EngineOptions {
   readonly platform?: Platform;
   /** How a model from elsewhere is fetched: token, revision, offline, its own progress. */
   readonly hub?: HubOptions;
+  /** How long the prompt of one context may keep others from their next token. Milliseconds; default 250. */
+  readonly maxStallMs?: number;
 }
 
 /** Options of {@link inspect}. */
@@ -67,6 +70,7 @@ const LOAD_OPTIONS: OptionTable<LoadModelOptions> = {
   ...ENGINE_OPTIONS,
   platform: PLATFORM,
   hub: optionsOf(HUB_OPTIONS),
+  maxStallMs: number({ above: 0, max: Infinity }),
 };
 const INSPECT_OPTIONS: OptionTable<InspectOptions> = { ...LOAD_OPTIONS, weights: BOOLEAN };
 const TOKENIZER_OPTIONS: OptionTable<TokenizerOptions> = {
@@ -154,6 +158,7 @@ async function loadChecked(
     return new Model({
       engine,
       platform,
+      maxStallMs: options.maxStallMs,
       tokenizer: description.tokenizer,
       noTokenizer: description.noTokenizer,
       embedding: description.embedding,

@@ -1,8 +1,8 @@
 /**
  * The Model class: generate, chat, embed, measure, close.
  *
- * A model does one thing at a time; other calls wait their turn. A generation whose consumer is away for a second lets
- * waiting calls go first, and continues with the same bits.
+ * Contexts compute together; the calls of one context, among them the model's own, wait their turn. A generation whose
+ * consumer is away for a second lets waiting calls go first, and continues with the same bits.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import type { AnyModel, ChatPrompt } from "./any-model.ts";
 import { type AbortState, fail, throwIfAborted } from "./core/errors.ts";
 import { LOGITS_RESULT_BYTES_MAX } from "./core/limits.ts";
 import { FUNCTION, TEXT, check, checkOptions, list } from "./core/options.ts";
+import { timerTurn } from "./core/event-loop.ts";
 import type { Platform } from "./core/platform.ts";
 import { withMemory, withMemoryNow } from "./core/refused-memory.ts";
 import type { ModelConfig } from "./model/config.ts";
@@ -29,6 +30,7 @@ import {
   type LogitsOptions,
   fitOf,
 } from "./generate/context.ts";
+import { Batcher } from "./generate/batcher.ts";
 import { EMBED_OPTIONS, pool } from "./generate/embed.ts";
 import type { EmbedOptions, Pooling } from "./generate/embed.ts";
 import type { Generation } from "./generate/generate.ts";
@@ -47,7 +49,9 @@ export interface ModelParts {
   /** Why there is none, if known. */
   readonly noTokenizer?: string;
   /** Its platform; default: one whose calls may wake each other. */
-  readonly platform?: Pick<Platform, "isolatesRequests">;
+  readonly platform?: Pick<Platform, "isolatesRequests" | "nextTurn">;
+  /** Default: {@link MAX_STALL_MS_DEFAULT}. */
+  readonly maxStallMs?: number;
   /** Loading time. */
   readonly loadMs: number;
   /** The pooling of an embedding model. */
@@ -58,6 +62,9 @@ export interface ModelParts {
   readonly drafting?: Drafting;
 }
 
+/** A reader notices a pause of a quarter of a second, and a prompt reads 8 rows of 2B4T in it. */
+const MAX_STALL_MS_DEFAULT = 250;
+
 const TEXTS = list("a list of texts", TEXT);
 
 const CODE = "model/not-enough-memory";
@@ -65,8 +72,8 @@ const CODE = "model/not-enough-memory";
 /**
  * A loaded model: it generates, chats, embeds and measures. {@link load} makes it.
  *
- * It does one thing at a time: calls made while another runs wait their turn. Its KV cache holds what several calls and
- * contexts have read, as far as there is room.
+ * Its own `generate` and `chat` take turns; {@link Model.context} gives conversations that write at the same time. Its
+ * KV cache holds what all have read, as far as there is room.
  *
  * @example
  * ```ts
@@ -86,6 +93,7 @@ export class Model implements AnyModel {
   readonly #renderer: ChatRenderer | undefined;
   readonly #context: Context;
   readonly #turns: Turns;
+  readonly #batcher: Batcher;
   readonly #contextParts: ContextParts;
 
   /** @internal */
@@ -97,9 +105,14 @@ export class Model implements AnyModel {
     this.#embedding = parts.embedding;
     this.#renderer = parts.renderChat;
     this.#turns = new Turns(parts.platform);
+    this.#batcher = new Batcher(parts.engine, this.#turns, {
+      maxStallMs: parts.maxStallMs ?? MAX_STALL_MS_DEFAULT,
+      nextTurn: parts.platform?.nextTurn ?? timerTurn,
+    });
     this.#contextParts = {
       engine: parts.engine,
       turns: this.#turns,
+      batcher: this.#batcher,
       tokenizer: parts.tokenizer,
       requireTokenizer: () => this.tokenizer,
       renderChat: parts.renderChat,
@@ -419,11 +432,11 @@ export class Model implements AnyModel {
     task: (signal: AbortState, sequence: Sequence) => Promise<T>,
   ): Promise<T> {
     this.#checkOpen();
-    const turn = this.#turns.open(signal);
+    const turn = this.#batcher.openAlone(signal);
     try {
       await turn.begin();
       throwIfAborted(turn);
-      const sequence = this.#engine.pages.open([], true);
+      const sequence = this.#engine.pages.open([], { isPrivate: true });
       turn.hold(() => sequence.close());
       return await withMemory(CODE, what, () => task(turn, sequence));
     } finally {

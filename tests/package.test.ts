@@ -37,12 +37,12 @@ const UNPACKED_BYTES_MAX = 9_000_000;
  * inside.
  */
 const ENTRY_GZIP_BYTES_MAX: Readonly<Record<string, number>> = {
-  "dist/index.js": 209_000,
+  "dist/index.js": 215_000,
   // The builds that also train instead of those of inference; those too where samples are taken.
   "dist/nn.js": 113_000,
   "dist/train.js": 347_000,
   // Of it 2 kB check options before they cross to the worker.
-  "dist/worker.js": 8_200,
+  "dist/worker.js": 9_000,
 };
 
 const bundles = (): string[] =>

@@ -12,14 +12,13 @@ import {
   SpeculativeContext,
   lookupDrafting,
 } from "../../src/generate/speculate.ts";
+import type { Turn } from "../../src/generate/turns.ts";
 import { KERNELS } from "../../src/kernels/binaries.ts";
 import { describeModel } from "../../src/model/description.ts";
 import type { Engine } from "../../src/model/engine-interface.ts";
 import { type EngineOptions, createEngine } from "../../src/model/engine.ts";
 import { nodePlatform } from "../../src/platform/node/platform.ts";
 import type { ForcedText } from "./texts.ts";
-
-const NEVER = { aborted: false } as const;
 
 export async function openEngine(path: string, options: EngineOptions): Promise<Engine> {
   const platform = nodePlatform(),
@@ -45,27 +44,27 @@ export interface Decoded {
 export async function decodeForced(
   engine: Engine,
   context: ContextIds,
+  turn: Turn,
   { promptIds, replyIds }: ForcedText,
   isSpeculative: boolean,
 ): Promise<Decoded> {
   const speculative = isSpeculative ? new SpeculativeContext(context, new Set(), lookupDrafting()) : undefined,
     source: LogitsSource = speculative ?? context;
-  await source.read(promptIds);
+  await source.read(promptIds, { turn });
   const choices: number[] = [],
     begin = performance.now();
   for (const [i, id] of replyIds.entries()) {
-    const logits = await source.append(id, NEVER, replyIds.length - i);
+    const logits = await source.append(id, turn, replyIds.length - i);
     choices.push(engine.numeric.argmax(logits));
   }
   const seconds = (performance.now() - begin) / 1000;
   speculative?.settle();
-  context.release();
   return { tokensPerSecond: replyIds.length / seconds, choices, speculation: speculative?.counts };
 }
 
 /** Milliseconds of a walk of each number of rows after these ids, in turn; medians. */
 export async function walkTimes(engine: Engine, rows: readonly number[], before: readonly number[]): Promise<number[]> {
-  const sequence = engine.pages.open(before, true);
+  const sequence = engine.pages.open(before, { isPrivate: true });
   await engine.evaluate(before.slice(sequence.length), sequence, { want: "none" });
   const times = rows.map((): number[] => []);
   for (let round = 0; round < 5; round++) {
@@ -74,7 +73,7 @@ export async function walkTimes(engine: Engine, rows: readonly number[], before:
         begin = performance.now();
       await engine.evaluate(ids, sequence, n === 1 ? {} : { want: "all", onLogits() {} });
       times[i].push(performance.now() - begin);
-      sequence.discard(before.length);
+      sequence.truncate(before.length);
     }
   }
   sequence.close();

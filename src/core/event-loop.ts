@@ -33,6 +33,6 @@ export function createBreather({ nextTurn = timerTurn }: Pick<Platform, "nextTur
   };
 }
 
-function timerTurn(): Promise<void> {
+export function timerTurn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }

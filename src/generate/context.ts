@@ -8,6 +8,7 @@ import { type OptionTable, SIGNAL, check, checkOptions, whole } from "../core/op
 import { withMemory } from "../core/refused-memory.ts";
 import type { Engine } from "../model/engine-interface.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { Batcher } from "./batcher.ts";
 import { CHAT_PROMPT_OPTIONS, type ChatMessage, type ChatPromptOptions } from "./chat-options.ts";
 import { type ChatRenderer, loadChatRenderer } from "./chat-renderer.ts";
 import { ContextIds } from "./context-ids.ts";
@@ -43,6 +44,7 @@ export interface LogitsOptions {
 export interface ContextParts {
   readonly engine: Engine;
   readonly turns: Turns;
+  readonly batcher: Batcher;
   readonly tokenizer: Tokenizer | undefined;
   /** Or why there is none. @throws OnebitError `tokenizer/missing` */
   readonly requireTokenizer: () => Tokenizer;
@@ -58,7 +60,8 @@ export const LOGITS_OPTIONS: OptionTable<LogitsOptions> = { signal: SIGNAL };
  * One conversation of a model: its own ids over the model's weights and KV cache. {@link Model.context} makes it.
  *
  * Contexts keep their place in the cache while there is room, and share what begins alike. What had to make room is
- * read again: the answers are the same bits. Calls of all contexts of a model take turns.
+ * read again. Contexts that write at the same time compute together; calls of one context take turns. The answers are
+ * the same bits as alone.
  *
  * @example
  * ```ts
@@ -90,7 +93,7 @@ export class Context implements Disposable {
   static open(parts: ContextParts, options: ContextOptions): Context {
     const table: OptionTable<ContextOptions> = { contextLength: whole(1, parts.engine.contextLength) };
     const { contextLength } = checkOptions("context", options, table);
-    return new Context(parts, new ContextIds(parts.engine, contextLength));
+    return new Context(parts, new ContextIds(parts.engine, parts.batcher, contextLength));
   }
 
   /** Positions it may have: prompt and reply together. */
@@ -176,12 +179,13 @@ export class Context implements Disposable {
       found = check("ids", ids, ID_LIST);
     this.#checkOpen();
     const turn = this.#parts.turns.open(signal, this.#ids);
-    turn.hold(() => this.#ids.release());
     try {
       await turn.begin();
       throwIfAborted(turn);
-      return await withMemory("model/not-enough-memory", `logits of ${found.length} ids`, async () =>
-        (await this.#ids.read(found, { signal: turn })).slice(),
+      return await withMemory(
+        "model/not-enough-memory",
+        `logits of ${found.length} ids`,
+        async () => (await this.#ids.read(found, { turn })).logits,
       );
     } finally {
       turn.end();
@@ -206,7 +210,7 @@ export class Context implements Disposable {
   async truncate(length: number): Promise<void> {
     check("length", length, whole(0));
     this.#checkOpen();
-    const turn = this.#parts.turns.open(undefined);
+    const turn = this.#parts.turns.open(undefined, this.#ids);
     try {
       await turn.begin();
       this.#ids.truncate(length);
@@ -232,7 +236,8 @@ export class Context implements Disposable {
    */
   fork(): Context {
     this.#checkOpen();
-    return new Context(this.#parts, new ContextIds(this.#parts.engine, this.contextLength, this.ids));
+    const { engine, batcher } = this.#parts;
+    return new Context(this.#parts, new ContextIds(engine, batcher, this.contextLength, this.ids));
   }
 
   /** Ends what is running (as "aborted"). Later calls throw `model/closed`; closing twice is fine. */

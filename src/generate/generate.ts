@@ -210,10 +210,7 @@ async function* runGeneration(
     progress.promptIds = promptIds;
     speculative = speculativeContext(parts, plan, options);
     turn = parts.turns.open(options.signal, parts.context);
-    turn.hold(() => {
-      speculative?.settle();
-      parts.context.release();
-    });
+    turn.hold(() => speculative?.settle());
     await turn.begin();
     yield* decode(parts, speculative ?? parts.context, plan, progress, turn, end);
   } catch (error) {
@@ -228,7 +225,7 @@ async function* runGeneration(
 
 /** @param end called as soon as the model is free, even if the consumer never asks again */
 async function* decode(
-  { engine, context, tokenizer }: GenerationParts,
+  { engine, tokenizer }: GenerationParts,
   source: LogitsSource,
   plan: Plan,
   progress: Progress,
@@ -237,8 +234,9 @@ async function* decode(
 ): AsyncGenerator<Piece, void, void> {
   let startMs = performance.now();
   throwIfAborted(turn);
-  progress.cachedTokens = context.countReusable(progress.promptIds);
-  let logits = await source.read(progress.promptIds, { signal: turn, onProgress: plan.onProgress });
+  const read = await source.read(progress.promptIds, { turn, onProgress: plan.onProgress });
+  progress.cachedTokens = read.nCached;
+  let { logits } = read;
   progress.promptMs = performance.now() - startMs;
   if (plan.maxTokens === 0) {
     progress.stopReason = "length";
@@ -272,7 +270,7 @@ async function* decode(
       logits =
         isUndisturbed && shorter === undefined
           ? await source.append(id, turn, plan.maxTokens - progress.ids.length)
-          : await source.read(history, { signal: turn });
+          : (await source.read(history, { turn })).logits;
       progress.generateMs += performance.now() - startMs;
       continue;
     }

@@ -10,22 +10,23 @@
  *
  * @module
  */
-import { type AbortState, type ErrorCode, OnebitError } from "../core/errors.ts";
-import type { ContextIds, ReadOptions } from "./context-ids.ts";
+import { type ErrorCode, OnebitError } from "../core/errors.ts";
+import type { ContextIds, Read, ReadOptions } from "./context-ids.ts";
 import { DRAFT_IDS_MAX, DraftSizer } from "./draft-size.ts";
 import { type Drafter, LookupDrafter } from "./lookup.ts";
+import type { Turn } from "./turns.ts";
 
 /** Where decoding gets its logits. */
 export interface LogitsSource {
   /** True when no further id fits. */
   readonly isFull: boolean;
   /** Makes the context hold exactly `ids`; the logits after the last one. */
-  read(ids: readonly number[], options?: ReadOptions): Promise<Float32Array>;
+  read(ids: readonly number[], options: ReadOptions): Promise<Read>;
   /**
-   * The logits after one more id: a view that the next call overwrites.
+   * The logits after one more id.
    * @param nWanted how many ids the caller wants after this one, at most
    */
-  append(id: number, signal: AbortState, nWanted: number): Promise<Float32Array>;
+  append(id: number, turn: Turn, nWanted: number): Promise<Float32Array>;
 }
 
 /** What guessing ids gained. Each accepted token is one that needed no walk of its own. */
@@ -73,7 +74,7 @@ export class SpeculativeContext implements LogitsSource {
   /** Time of the walk that tried the draft. */
   #walkMs = 0;
   /** Logits after the id before the draft, and after each of the draft. */
-  #rows = new Float32Array(0);
+  #rows: readonly Float32Array[] = [];
   #walks = 0;
   #draftedTokens = 0;
   #acceptedTokens = 0;
@@ -95,31 +96,31 @@ export class SpeculativeContext implements LogitsSource {
     return { walks: this.#walks, draftedTokens: this.#draftedTokens, acceptedTokens: this.#acceptedTokens };
   }
 
-  async read(ids: readonly number[], options: ReadOptions = {}): Promise<Float32Array> {
+  async read(ids: readonly number[], options: ReadOptions): Promise<Read> {
     this.settle();
-    const logits = await this.#context.read(ids, options);
+    const read = await this.#context.read(ids, options);
     this.#length = ids.length;
     this.#drafter.reset(ids);
-    return logits;
+    return read;
   }
 
-  async append(id: number, signal: AbortState, nWanted: number): Promise<Float32Array> {
+  async append(id: number, turn: Turn, nWanted: number): Promise<Float32Array> {
     this.#learn(id);
     if (this.#draft[this.#nReached] === id) {
       this.#acceptedTokens++;
       this.#length++;
-      return this.#row(++this.#nReached);
+      return this.#rows[++this.#nReached]!;
     }
     const { length } = this.#draft;
     if (length > 0) this.#drafting.sizer.walked(length + 1, this.#walkMs, this.#nReached + 1);
     this.settle();
     const draft = this.#makeDraft(nWanted);
-    if (draft !== undefined && (await this.#tries(id, draft, signal))) {
+    if (draft !== undefined && (await this.#tries(id, draft, turn))) {
       this.#length++;
-      return this.#row(0);
+      return this.#rows[0]!;
     }
     const begin = this.#drafting.now(),
-      logits = await this.#context.append(id, signal);
+      logits = await this.#context.append(id, turn);
     this.#drafting.sizer.walked(1, this.#drafting.now() - begin, 1);
     this.#length++;
     return logits;
@@ -150,11 +151,10 @@ export class SpeculativeContext implements LogitsSource {
   }
 
   /** False if that failed for the guesses: they may overflow or need room where the text without them does not. */
-  async #tries(id: number, draft: readonly number[], signal: AbortState): Promise<boolean> {
+  async #tries(id: number, draft: readonly number[], turn: Turn): Promise<boolean> {
     const begin = this.#drafting.now();
     try {
-      const keep = (row: number, logits: Float32Array): void => this.#keep(row, logits);
-      if (!(await this.#context.appendAll([id, ...draft], keep, signal))) return false;
+      this.#rows = await this.#context.appendAll([id, ...draft], turn);
     } catch (error) {
       if (!(error instanceof OnebitError && FOR_GUESSES.includes(error.code))) throw error;
       this.#drafting.sizer.walked(draft.length + 1, this.#drafting.now() - begin, 0);
@@ -165,16 +165,5 @@ export class SpeculativeContext implements LogitsSource {
     this.#draftedTokens += draft.length;
     this.#draft = draft;
     return true;
-  }
-
-  #keep(row: number, logits: Float32Array): void {
-    const needed = (DRAFT_IDS_MAX + 1) * logits.length;
-    if (this.#rows.length < needed) this.#rows = new Float32Array(needed);
-    this.#rows.set(logits, row * logits.length);
-  }
-
-  #row(row: number): Float32Array {
-    const size = this.#rows.length / (DRAFT_IDS_MAX + 1);
-    return this.#rows.subarray(row * size, (row + 1) * size);
   }
 }

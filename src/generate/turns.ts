@@ -1,5 +1,5 @@
 /**
- * Turns: a model has one KV cache, so one call computes at a time, in the order they came.
+ * Turns: a context takes one call at a time, and one call computes at a time, in the order they came.
  *
  * A call can vanish silently. A consumer may never ask for its next piece; in workerd a request whose reader has left
  * stops at its next `await`, and none of its code runs again, not even a `finally`. So no turn depends on another
@@ -41,11 +41,12 @@ const UNWOKEN: Looking = { everyMs: 20, nextEveryMs: 1, isWoken: false };
  */
 const SILENT_MS = 1000;
 
+/** Who takes turns with whom: a context, or all that compute. */
+export type LaneKey = object;
+
+/** Calls wait in lanes, each with one turn at a time. */
 export class Turns {
-  #holder: Turn | undefined;
-  readonly #waiting: Turn[] = [];
-  /** Calls that lost their turn, for `close` to stop. Weak: they may never come back. */
-  #lost: WeakRef<Turn>[] = [];
+  readonly #lanes = new Map<LaneKey, Lane>();
   readonly #signals = new AbortListeners();
   readonly #looking: Looking;
   #isClosed = false;
@@ -58,9 +59,17 @@ export class Turns {
     return this.#isClosed;
   }
 
-  /** A call that stops with `signal`, `close`, or `stop` of its context. Its owner must call `end`. */
-  open(signal: AbortSignal | undefined, context?: object): Turn {
-    const turn = new Turn(this, context);
+  /** How many lanes have a call that holds its turn. */
+  get nHeld(): number {
+    return [...this.#lanes.values()].filter((lane) => lane.holder !== undefined).length;
+  }
+
+  /**
+   * A call that stops with `signal`, `close`, or `stop` of its lane. Whoever opens it must call `end`.
+   * @param lane default: one for all who name none
+   */
+  open(signal: AbortSignal | undefined, lane: LaneKey = this): Turn {
+    const turn = new Turn(this, lane);
     if (signal !== undefined) turn.unlisten = this.#signals.listen(signal, () => turn.stop(signal.reason));
     return turn;
   }
@@ -69,46 +78,91 @@ export class Turns {
   close(): void {
     this.#isClosed = true;
     for (const turn of this.#begun()) turn.stop(undefined);
-    this.#lost = [];
+    this.#lanes.clear();
   }
 
-  /** Stops every call of a context. */
-  stop(context: object): void {
-    for (const turn of this.#begun()) if (turn.context === context) turn.stop(undefined);
-  }
-
-  #begun(): Turn[] {
-    const lost = this.#lost.map((each) => each.deref());
-    return [this.#holder, ...this.#waiting, ...lost].filter((turn) => turn !== undefined);
+  /** Stops every call in a lane. */
+  stop(lane: LaneKey): void {
+    for (const turn of this.#lanes.get(lane)?.begun ?? []) turn.stop(undefined);
   }
 
   isHeldBy(turn: Turn): boolean {
-    return this.#holder === turn;
+    return this.#lanes.get(turn.lane)?.holder === turn;
   }
 
-  /** Waits until `turn` is the holder. @throws OnebitError `aborted` when it is stopped */
-  async take(turn: Turn): Promise<void> {
-    if (this.#waiting.length === 0 && this.#holder === undefined) return this.#give(turn);
+  /**
+   * Waits until `turn` holds its lane, or until it need not: then false.
+   * @throws OnebitError `aborted` when it is stopped
+   */
+  async take(turn: Turn, isDone?: () => boolean): Promise<boolean> {
+    const lane = this.#lanes.get(turn.lane) ?? new Lane(this.#looking);
+    this.#lanes.set(turn.lane, lane);
+    lane.taking.add(turn);
+    try {
+      return await lane.take(turn, isDone);
+    } finally {
+      lane.taking.delete(turn);
+      this.#tidy(turn.lane, lane);
+    }
+  }
+
+  leave(turn: Turn): void {
+    const lane = this.#lanes.get(turn.lane);
+    lane?.leave(turn);
+    this.#tidy(turn.lane, lane);
+  }
+
+  #begun(): Turn[] {
+    return [...this.#lanes.values()].flatMap((lane) => lane.begun);
+  }
+
+  #tidy(key: LaneKey, lane: Lane | undefined): void {
+    if (lane?.begun.length === 0) this.#lanes.delete(key);
+  }
+}
+
+class Lane {
+  holder: Turn | undefined;
+  /** Calls that have asked for the turn: those that wait, and those that were woken and have not come yet. */
+  readonly taking = new Set<Turn>();
+  readonly #waiting: Turn[] = [];
+  /** Calls that lost their turn, for `close` to stop. Weak: they may never come back. */
+  #lost: WeakRef<Turn>[] = [];
+  readonly #looking: Looking;
+
+  constructor(looking: Looking) {
+    this.#looking = looking;
+  }
+
+  /** Calls that hold the turn, wait for it or lost it. */
+  get begun(): Turn[] {
+    const lost = this.#lost.map((each) => each.deref());
+    return [this.holder, ...this.taking, ...lost].filter((turn) => turn !== undefined);
+  }
+
+  async take(turn: Turn, isDone: (() => boolean) | undefined): Promise<boolean> {
+    if (this.#waiting.length === 0 && this.holder === undefined) return this.#give(turn);
     this.#waiting.push(turn);
     const { everyMs, nextEveryMs, isWoken } = this.#looking,
       look = createLookout(),
       nLooksSeen = new WeakMap<Turn, number>();
     for (let isNext = false; ; ) {
-      const ms = isNext ? nextEveryMs : everyMs;
+      const ms = isNext || isDone !== undefined ? nextEveryMs : everyMs;
       await turn.wokenOr(ms, isWoken);
       turn.nLooks++;
       if (turn.isStopped) return this.#giveUp(turn);
-      if (this.#holder !== undefined && look(this.#holder, ms)) this.#evict(this.#holder);
+      if (isDone?.()) return this.#pass(turn);
+      if (this.holder !== undefined && look(this.holder, ms)) this.#evict(this.holder);
       // Woken or taken for gone, but another was faster: back to the head of the queue.
       if (!this.#waiting.includes(turn)) this.#waiting.unshift(turn);
       isNext = isWoken || this.#areGoneBefore(turn, nLooksSeen);
-      if (this.#holder === undefined && isNext) return this.#give(turn);
+      if (this.holder === undefined && isNext) return this.#give(turn);
     }
   }
 
   leave(turn: Turn): void {
-    if (this.#holder !== turn) return;
-    this.#holder = undefined;
+    if (this.holder !== turn) return;
+    this.holder = undefined;
     this.#wakeNext();
   }
 
@@ -124,18 +178,24 @@ export class Turns {
     return areGone;
   }
 
-  #give(turn: Turn): void {
+  #give(turn: Turn): true {
     if (turn.isStopped) return this.#giveUp(turn);
     // Also drops the calls before it, which are gone.
     if (!this.#looking.isWoken) this.#waiting.splice(0, this.#waiting.indexOf(turn));
     this.#forget(turn);
-    this.#holder = turn;
+    this.holder = turn;
+    return true;
+  }
+
+  /** It may have been woken for this turn: the next one is. */
+  #pass(turn: Turn): false {
+    this.#forget(turn);
+    if (this.holder === undefined) this.#wakeNext();
+    return false;
   }
 
   #giveUp(turn: Turn): never {
-    this.#forget(turn);
-    // It may have been woken for this turn: pass it on.
-    if (this.#holder === undefined) this.#wakeNext();
+    this.#pass(turn);
     return fail("aborted", "stopped by the caller's abort signal while waiting for the model", turn.reason);
   }
 
@@ -145,7 +205,7 @@ export class Turns {
   }
 
   #evict(turn: Turn): void {
-    this.#holder = undefined;
+    this.holder = undefined;
     turn.lose();
     this.#lost = this.#lost.filter((lost) => lost.deref()?.isLost);
     // Without weak references (old workerd dates) such a call learns of `close` when it comes back.
@@ -176,16 +236,16 @@ export class Turn implements AbortState {
   nLooks = 0;
   wake = (): void => {};
   unlisten = (): void => {};
-  readonly context: object | undefined;
+  readonly lane: LaneKey;
   readonly #turns: Turns;
   #isStopped = false;
   /** Ends the call while it rests and reads nothing. */
   #onStop = (): void => {};
   #release = (): void => {};
 
-  constructor(turns: Turns, context: object | undefined) {
+  constructor(turns: Turns, lane: LaneKey) {
     this.#turns = turns;
-    this.context = context;
+    this.lane = lane;
   }
 
   get isStopped(): boolean {
@@ -198,11 +258,15 @@ export class Turn implements AbortState {
     return this.isStopped || this.isLost;
   }
 
-  /** @throws OnebitError `aborted` */
-  async begin(): Promise<void> {
-    await this.#turns.take(this);
+  /**
+   * Waits for the turn; false if `isDone` says meanwhile that it is not needed.
+   * @throws OnebitError `aborted`
+   */
+  async begin(isDone?: () => boolean): Promise<boolean> {
+    const isHeld = await this.#turns.take(this, isDone);
     this.isLost = false;
     this.nSigns++;
+    return isHeld;
   }
 
   /** `release` gives back what the call uses only in its turn; called when that ends or is lost. */

@@ -51,6 +51,15 @@ export interface EvaluateOptions {
   readonly signal?: AbortState;
 }
 
+/** Rows of one sequence in a walk. */
+export interface BatchPart {
+  /** With room for them. */
+  readonly sequence: Sequence;
+  readonly ids: readonly number[];
+  /** Of so many of the last ids the logits after them. */
+  readonly nLogits: number;
+}
+
 export interface Engine {
   readonly config: ModelConfig;
   /** Positions allocated. */
@@ -64,6 +73,15 @@ export interface Engine {
   readonly numeric: Numeric;
   /** What the KV cache holds. */
   readonly pages: KvPages;
+  /** Rows of one walk, and how many of them can have logits. */
+  readonly rowsMax: number;
+  readonly logitsMax: number;
+  /**
+   * Appends the ids of each part to its sequence, in one walk. Returns the logits of each part: views that the next
+   * call overwrites. Yields to the event loop after 15 ms.
+   * @throws OnebitError `model/bad-token`, `model/context-full`, `model/closed`, `engine/thread-lost`, `aborted`
+   */
+  compute(parts: readonly BatchPart[], signal?: AbortState): Promise<Float32Array[][]>;
   /**
    * Appends `ids` to `sequence`. Returns the logits after the last id (empty for "none"): a view that the next call
    * overwrites. Yields to the event loop after 15 ms, within one call or across many.

@@ -11,14 +11,14 @@ import { CONTEXT_LENGTH_DEFAULT, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core
 import type { Platform } from "../core/platform.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import type { DotProducts, TernaryKernel } from "../kernels/choices.ts";
-import { pageRanges, writePlaces } from "../kernels/attention-cache.ts";
+import { type RowPlace, pageRanges, writePlaces } from "../kernels/attention-cache.ts";
 import { padToTiles } from "../kernels/layouts.ts";
 import { Machine, createMemory } from "../kernels/machine.ts";
 import { type Numeric, createNumeric } from "../kernels/numeric.ts";
 import { type ChosenKernels, type KernelBinaries, chooseKernels } from "../kernels/variant.ts";
 import { requireFinite } from "./computed-row.ts";
 import type { ModelConfig } from "./config.ts";
-import type { Engine, EvaluateOptions, ModelWarning } from "./engine-interface.ts";
+import type { BatchPart, Engine, EvaluateOptions, ModelWarning } from "./engine-interface.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { KvPages, type Sequence } from "./kv-pages.ts";
 import { loadWeights } from "./loader.ts";
@@ -163,10 +163,8 @@ function threadsOf(platform: Platform, { threads }: EngineOptions): number {
 /** Decoding is bound by memory bandwidth: more threads than this share the same bytes a second. */
 const DEFAULT_THREADS_MAX = 8;
 
-/** The rows whose logits a batch wants: the first, and how many. */
-interface HeadRows {
-  readonly begin: number;
-  readonly count: number;
+interface BatchRow extends RowPlace {
+  readonly id: number;
 }
 
 class ProgramEngine implements Engine {
@@ -213,8 +211,26 @@ class ProgramEngine implements Engine {
     return this.plan.options.contextLength;
   }
 
+  get rowsMax(): number {
+    return this.plan.nBatch;
+  }
+
+  get logitsMax(): number {
+    return this.plan.nHeadRows;
+  }
+
   get vocabSize(): number {
     return this.config.vocabSize;
+  }
+
+  async compute(parts: readonly BatchPart[], signal?: AbortState): Promise<Float32Array[][]> {
+    for (const { ids, sequence } of parts) this.check(ids, sequence);
+    const headRows = parts.reduce((n, { nLogits }) => n + nLogits, 0);
+    await this.walk(parts, headRows, headRows > 0 ? this.program.nSteps : this.program.nHiddenSteps - 1, signal);
+    // A model closed meanwhile has no logits to read.
+    throwIfAborted(signal);
+    let row = 0;
+    return parts.map(({ nLogits }) => Array.from({ length: nLogits }, () => this.logits(row++)));
   }
 
   async evaluate(
@@ -223,24 +239,20 @@ class ProgramEngine implements Engine {
     { want = "last", onLogits, signal }: EvaluateOptions = {},
   ): Promise<Float32Array> {
     this.check(ids, sequence);
-    const size = want === "all" ? this.plan.nHeadRows : this.plan.nBatch;
+    const size = want === "all" ? this.logitsMax : this.rowsMax;
     let logits: Float32Array = new Float32Array(0);
     for (let begin = 0; begin < ids.length; begin += size) {
-      const n = Math.min(size, ids.length - begin),
+      const some = ids.slice(begin, begin + size),
         position = sequence.length,
-        isLast = begin + n === ids.length;
-      const head = want === "all" ? { begin: 0, count: n } : { begin: n - 1, count: want === "last" && isLast ? 1 : 0 };
-      const nSteps = head.count > 0 ? this.program.nSteps : this.program.nHiddenSteps - 1;
-      await this.walk(ids.slice(begin, begin + n), sequence, head, nSteps, signal);
-      // A model closed meanwhile has no logits to read.
-      throwIfAborted(signal);
-      for (let row = 0; row < head.count; row++) {
-        logits = this.logits(row);
-        const at = head.begin + row,
-          id = ids[begin + at];
-        requireFinite(logits, { model: this.config.name, what: "logits", id, position: position + at });
-        if (want === "all") onLogits?.(begin + row, logits);
-      }
+        isLast = begin + some.length === ids.length;
+      const nLogits = want === "all" ? some.length : want === "last" && isLast ? 1 : 0;
+      const [rows] = await this.compute([{ sequence, ids: some, nLogits }], signal);
+      rows!.forEach((row, i) => {
+        const at = some.length - nLogits + i;
+        requireFinite(row, { model: this.config.name, what: "logits", id: some[at], position: position + at });
+        if (want === "all") onLogits?.(begin + at, row);
+        logits = row;
+      });
     }
     return logits;
   }
@@ -259,10 +271,10 @@ class ProgramEngine implements Engine {
       () => new Float32Array(ids.length * nEmbd),
     );
     for (let begin = 0; begin < ids.length; begin += nBatch) {
-      const position = sequence.length;
-      const n = Math.min(nBatch, ids.length - begin);
-      const head = { begin: 0, count: n };
-      await this.walk(ids.slice(begin, begin + n), sequence, head, this.program.nHiddenSteps, signal);
+      const n = Math.min(nBatch, ids.length - begin),
+        position = sequence.length,
+        part = { sequence, ids: ids.slice(begin, begin + n), nLogits: n };
+      await this.walk([part], n, this.program.nHiddenSteps, signal);
       throwIfAborted(signal);
       rows.set(new Float32Array(this.open().memory.buffer, buffers.h, n * nEmbd), begin * nEmbd);
       for (let at = 0; at < n; at++) {
@@ -297,20 +309,20 @@ class ProgramEngine implements Engine {
     }
   }
 
-  /** One batch. Many rows take seconds on a slow machine, so the event loop runs between layers. */
+  /** Many rows take seconds on a slow machine, so the event loop runs between layers. */
   private async walk(
-    ids: readonly number[],
-    sequence: Sequence,
-    head: HeadRows,
+    parts: readonly BatchPart[],
+    headRows: number,
     nSteps: number,
     signal: AbortState | undefined,
   ): Promise<void> {
+    // Before anything else runs, which may close a sequence.
+    for (const { sequence, ids } of parts) sequence.reserve(ids.length);
+    const nRows = this.writeBatch(parts, headRows);
     await this.breathe(signal);
-    sequence.reserve(ids.length);
-    this.writeBatch(ids, sequence, head);
-    if (ids.length === 1) this.runToken(nSteps);
+    if (nRows === 1) this.runToken(nSteps);
     else await this.runLayers(nSteps, signal);
-    sequence.commit(ids);
+    for (const { sequence, ids } of parts) sequence.commit(ids);
   }
 
   private async runLayers(nSteps: number, signal: AbortState | undefined): Promise<void> {
@@ -341,18 +353,24 @@ class ProgramEngine implements Engine {
     this.open().run(this.plan.program + begin * STEP_BYTES, end - begin, nThreads);
   }
 
-  private writeBatch(ids: readonly number[], { length, pages }: Sequence, head: HeadRows): void {
+  /** Rows with logits stand behind the others, in the order of their parts. */
+  private writeBatch(parts: readonly BatchPart[], headRows: number): number {
     const machine = this.open(),
-      { memory } = machine,
-      { places, pageLists } = this.plan.kv;
-    new Int32Array(memory.buffer, this.plan.buffers.ids, ids.length).set(ids);
-    new Int32Array(memory.buffer, pageLists, pages.length).set(pages);
-    writePlaces(
-      memory,
-      places,
-      ids.map((_, i) => ({ position: length + i, pages: pageLists })),
-    );
-    machine.setBatch({ rows: ids.length, places, headRowBegin: head.begin, headRows: head.count });
+      { buffer } = machine.memory,
+      { places, pageLists, pageListBytes } = this.plan.kv;
+    const plain: BatchRow[] = [],
+      heads: BatchRow[] = [];
+    parts.forEach(({ sequence: { length, pages: numbers }, ids, nLogits }, i) => {
+      const pages = pageLists + i * pageListBytes;
+      new Int32Array(buffer, pages, numbers.length).set(numbers);
+      ids.forEach((id, at) => (at < ids.length - nLogits ? plain : heads).push({ id, position: length + at, pages }));
+    });
+    const rows = [...plain, ...heads],
+      idWords = new Int32Array(buffer, this.plan.buffers.ids, rows.length);
+    rows.forEach(({ id }, i) => (idWords[i] = id));
+    writePlaces(machine.memory, places, rows);
+    machine.setBatch({ rows: rows.length, places, headRowBegin: plain.length, headRows });
+    return rows.length;
   }
 
   private copyPage(from: number, to: number): void {

@@ -24,7 +24,17 @@ interface Node {
   nUsers: number;
   /** The one that may append. */
   writer: Sequence | undefined;
+  /** Whose sequence wrote it last. */
+  author: object | undefined;
   usedAt: number;
+}
+
+/** Options of {@link KvPages.open}. */
+export interface SequenceOptions {
+  /** What it adds goes with it, unless others go on with that. Default: it stays. */
+  readonly isPrivate?: boolean;
+  /** Whose it is: who continues differently from what it wrote itself writes in the same place. */
+  readonly author?: object;
 }
 
 /** Copies the first positions of a page to another. */
@@ -54,10 +64,21 @@ export class KvPages {
     return this.#find(ids).length;
   }
 
-  /** A sequence of the cached beginning of `ids`. What it adds stays for others, unless `isPrivate`. */
-  open(ids: readonly number[], isPrivate = false): Sequence {
+  /** A sequence of the cached beginning of `ids`. */
+  open(ids: readonly number[], options: SequenceOptions = {}): Sequence {
     const { nodes, length } = this.#find(ids);
-    return new Sequence(this, nodes, length, isPrivate);
+    return new Sequence(this, nodes, length, options);
+  }
+
+  /** Forgets what stands behind the first `length` of `ids`, where nobody uses it and nothing else follows. */
+  discard(ids: readonly number[], length: number): void {
+    const { nodes } = this.#find(ids),
+      nKept = Math.ceil(length / KV_PAGE_POSITIONS);
+    const isFree = (node: Node | undefined): node is Node => node?.nUsers === 0 && node.children.size === 0;
+    while (nodes.length > nKept && isFree(nodes.at(-1))) this.#drop(nodes.pop()!);
+    const last = nodes.at(-1);
+    if (nodes.length === nKept && isFree(last))
+      last.ids.length = Math.min(last.ids.length, length - KV_PAGE_POSITIONS * (nKept - 1));
   }
 
   /** @internal */
@@ -81,7 +102,8 @@ export class KvPages {
     if (page === undefined) return failFull(this.nPages);
     if (like !== undefined) this.#copy(like.node.page, page);
     const ids = like === undefined ? [] : like.node.ids.slice(0, like.length);
-    const node = { page, parent, ids, children: new Set<Node>(), nUsers: 0, writer, usedAt: this.#clock };
+    const { author } = writer;
+    const node = { page, parent, ids, children: new Set<Node>(), nUsers: 0, writer, author, usedAt: this.#clock };
     this.#nodes.add(node);
     (parent?.children ?? this.#roots).add(node);
     return node;
@@ -141,14 +163,18 @@ export class Sequence {
   readonly #pages: KvPages;
   readonly #nodes: Node[];
   readonly #isPrivate: boolean;
+  /** @internal */
+  readonly author: object | undefined;
+  #isClosed = false;
   #length: number;
 
   /** @internal */
-  constructor(pages: KvPages, nodes: Node[], length: number, isPrivate: boolean) {
+  constructor(pages: KvPages, nodes: Node[], length: number, { isPrivate = false, author }: SequenceOptions) {
     this.#pages = pages;
     this.#nodes = nodes;
     this.#length = length;
     this.#isPrivate = isPrivate;
+    this.author = author;
     for (const node of nodes) pages.enter(node);
   }
 
@@ -179,8 +205,9 @@ export class Sequence {
     }
   }
 
-  /** The next `ids` are computed; room was reserved. */
+  /** The next `ids` are computed; room was reserved. Closed meanwhile, it keeps nothing. */
   commit(ids: readonly number[]): void {
+    if (this.#isClosed) return;
     for (const id of ids) {
       this.#nodes[Math.floor(this.#length / KV_PAGE_POSITIONS)]!.ids.push(id);
       this.#length++;
@@ -189,19 +216,10 @@ export class Sequence {
 
   /** Forgets all but the first `length` positions; whole pages of the others stay cached. */
   truncate(length: number): void {
-    this.#truncate(length, this.#isPrivate);
-  }
-
-  /** Forgets all but the first `length` positions, which nobody will ask for: the others stay in no page of its own. */
-  discard(length: number): void {
-    this.#truncate(length, true);
-  }
-
-  #truncate(length: number, isPrivate: boolean): void {
     if (length >= this.#length) return;
     this.#length = length;
     const nNodes = Math.ceil(length / KV_PAGE_POSITIONS);
-    for (const node of this.#nodes.splice(nNodes).reverse()) this.#pages.leave(node, this, isPrivate);
+    for (const node of this.#nodes.splice(nNodes).reverse()) this.#pages.leave(node, this, this.#isPrivate);
     const last = this.#nodes.at(-1);
     if (last?.writer !== this || last.nUsers > 1 || last.children.size > 0) return;
     last.ids.length = Math.min(last.ids.length, length - KV_PAGE_POSITIONS * (nNodes - 1));
@@ -209,17 +227,19 @@ export class Sequence {
 
   /** Gives the pages back; they stay in the cache while there is room. */
   close(): void {
+    this.#isClosed = true;
     for (const node of this.#nodes.splice(0).reverse()) this.#pages.leave(node, this, this.#isPrivate);
     this.#length = 0;
   }
 
   /** Makes the page that is begun, of which `length` positions are ours, one that we may append to. */
   #own(last: Node, length: number): void {
-    const isOurs = last.writer === undefined || last.writer === this;
+    const isOurs = last.writer === undefined || last.writer === this,
+      isOnlyOurs = last.nUsers === 1 && last.children.size === 0;
+    const { author } = this;
     if (isOurs && last.ids.length === length) {
       last.writer = this;
-    } else if (last.nUsers === 1 && !this.#pages.hasRoom) {
-      // Nothing stands behind it: that would be room.
+    } else if (isOnlyOurs && ((author !== undefined && last.author === author) || !this.#pages.hasRoom)) {
       last.ids.length = length;
       last.writer = this;
     } else {
@@ -228,6 +248,7 @@ export class Sequence {
       this.#pages.leave(last, this, false);
       this.#push(copy);
     }
+    this.#nodes.at(-1)!.author = author;
   }
 
   #push(node: Node): void {

@@ -102,6 +102,20 @@ export function fakeEngine(
     calls: [],
     closed: false,
     pages: new KvPages(options.nPages ?? Math.ceil(contextLength / 64), () => {}),
+    rowsMax: 64,
+    logitsMax: 16,
+    async compute(parts, signal) {
+      const all: Float32Array[][] = [];
+      for (const { ids, sequence, nLogits } of parts) {
+        const rows: Float32Array[] = [],
+          want = nLogits === 0 ? "none" : nLogits === 1 ? "last" : "all";
+        const onLogits = (_: number, row: Float32Array): void => void rows.push(row.slice());
+        const last = await fake.evaluate(ids, sequence, { want, signal, onLogits });
+        if (want === "last") rows.push(last.slice());
+        all.push(rows.slice(rows.length - nLogits));
+      }
+      return all;
+    },
     async evaluate(ids, sequence, { want = "last", onLogits, signal } = {}) {
       const { length: position, ids: cache } = sequence;
       if (position + ids.length > contextLength) throw new Error(`beyond the context: ${position} + ${ids.length}`);

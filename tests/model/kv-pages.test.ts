@@ -144,7 +144,7 @@ describe("room", () => {
 
   test("pages of a private sequence are free afterwards, unless another goes on with them", () => {
     const shadow = new Shadow(4),
-      own = shadow.pages.open([], true);
+      own = shadow.pages.open([], { isPrivate: true });
     shadow.append(own, idsOf(100));
     const other = shadow.pages.open(idsOf(70));
     assert.equal(other.length, 70);
@@ -152,7 +152,7 @@ describe("room", () => {
     assert.equal(shadow.pages.nFree, 2);
     shadow.check(other);
     other.close();
-    const alone = shadow.pages.open([], true);
+    const alone = shadow.pages.open([], { isPrivate: true });
     shadow.append(alone, idsOf(100, 1000));
     alone.truncate(0);
     assert.equal(shadow.pages.nFree, 2);
@@ -165,10 +165,14 @@ describe("room", () => {
     sequence.truncate(64);
     assert.deepEqual([shadow.pages.nFree, shadow.pages.count(idsOf(130))], [1, 130]);
     shadow.append(sequence, idsOf(66, 1000));
-    sequence.discard(70);
-    assert.deepEqual([sequence.length, shadow.pages.count([...idsOf(64), ...idsOf(66, 1000)])], [70, 70]);
-    const other = shadow.pages.open(sequence.ids);
-    sequence.discard(0);
+    const all = [...idsOf(64), ...idsOf(66, 1000)];
+    shadow.pages.discard(all, 70);
+    assert.equal(shadow.pages.count(all), 130, "in use");
+    sequence.close();
+    shadow.pages.discard(all, 70);
+    assert.equal(shadow.pages.count(all), 70);
+    const other = shadow.pages.open(all);
+    shadow.pages.discard(all, 0);
     shadow.check(other);
     assert.equal(other.length, 70);
   });
@@ -189,13 +193,19 @@ test("random sequences that begin alike, fork, go back, close: each reads what i
     const below = random(seed),
       shadow = new Shadow(3 + below(20)),
       open: Sequence[] = [],
+      authors = [{}, {}, {}, undefined],
       known: (readonly number[])[] = [[]];
     for (let turn = 0; turn < 120; turn++) {
       const sequence = open[below(open.length + 1)];
       const what = below(10);
       if (sequence === undefined || what === 0) {
         const like = known[below(known.length)]!;
-        open.push(shadow.pages.open(like.slice(0, below(like.length + 1)), below(8) === 0));
+        open.push(
+          shadow.pages.open(like.slice(0, below(like.length + 1)), {
+            isPrivate: below(8) === 0,
+            author: authors[below(4)],
+          }),
+        );
       } else if (what === 1) {
         known.push(sequence.ids);
         sequence.close();
@@ -204,7 +214,7 @@ test("random sequences that begin alike, fork, go back, close: each reads what i
         known.push(sequence.ids);
         const length = below(sequence.length + 1);
         if (below(2) === 0) sequence.truncate(length);
-        else sequence.discard(length);
+        else shadow.pages.discard(sequence.ids, length);
       } else if (what === 3) {
         open.push(shadow.pages.open(sequence.ids));
       } else {

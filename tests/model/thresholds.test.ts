@@ -115,7 +115,7 @@ async function logitsOf(engine: Engine, pieces: readonly number[]): Promise<Floa
     ids = idsOf(n),
     rows = new Float32Array(n * engine.vocabSize);
   let begin = 0;
-  const sequence = engine.pages.open([], true);
+  const sequence = engine.pages.open([], { isPrivate: true });
   for (const size of pieces) {
     const at = begin;
     await engine.evaluate(ids.slice(at, at + size), sequence, {

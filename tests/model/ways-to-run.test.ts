@@ -148,7 +148,7 @@ describe("a model's own reuse of its cache", () => {
 
 async function allLogits(engine: Engine, pieces: readonly number[]): Promise<Float32Array> {
   const rows = new Float32Array(IDS.length * engine.vocabSize),
-    sequence = engine.pages.open([], true);
+    sequence = engine.pages.open([], { isPrivate: true });
   for (let position = 0, i = 0; position < IDS.length; i++) {
     const ids = IDS.slice(position, position + pieces[i % pieces.length]),
       begin = position;

@@ -79,7 +79,7 @@ async function hashLogits(engine: Engine, pieces: readonly number[]): Promise<st
   const onLogits = (_: number, logits: Float32Array): void => {
     hash.update(new Uint8Array(logits.buffer, logits.byteOffset, logits.byteLength));
   };
-  const sequence = engine.pages.open([], true);
+  const sequence = engine.pages.open([], { isPrivate: true });
   for (let position = 0, i = 0; position < N_IDS; i++) {
     const piece = ids.slice(position, position + pieces[i % pieces.length]);
     await engine.evaluate(piece, sequence, { want: "all", onLogits });

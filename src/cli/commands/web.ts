@@ -13,8 +13,8 @@ import type { Command } from "../command.ts";
 const PORT_DEFAULT = 8321;
 const HOST_DEFAULT = "localhost";
 
-/** The element that holds the model, in base64, in the single-file page. */
-const MODEL_PLACE = '<script type="text/plain" id="default-model">';
+/** Elements of the single-file page that hold files, in base64. */
+const PLACE = /(?<=<script type="text\/plain" id="([\w.-]+)">)(?=<\/script>)/g;
 
 /** Each system's program to open the browser. */
 const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly [program: string, ...args: string[]]>>> = {
@@ -68,12 +68,16 @@ export const web: Command = {
 
 /** @throws OnebitError `file/write` */
 async function writeSinglePage(path: string): Promise<void> {
-  const inPackage = (name: string) => readFile(new URL(name, import.meta.url));
-  const page = (await inPackage("./single-page.html")).toString(),
-    model = (await inPackage("./web/shakespeare.gguf")).toString("base64");
+  const inPackage = (name: string) => readFile(new URL(name, import.meta.url)),
+    page = (await inPackage("./single-page.html")).toString(),
+    files = new Map<string, string>();
+  for (const [, id] of page.matchAll(PLACE)) {
+    const name = id === "default-model" ? "shakespeare.gguf" : `${id}.wasm`;
+    files.set(id, (await inPackage(`./web/${name}`)).toString("base64"));
+  }
   const written = writeFile(
     path,
-    page.replace(MODEL_PLACE, () => `${MODEL_PLACE}${model}`),
+    page.replace(PLACE, (_, id: string) => files.get(id) ?? ""),
   );
   await written.catch((error: unknown) =>
     fail(

@@ -1,10 +1,12 @@
 /**
- * The program of the single-file page: the page's script and, as a Blob's text, its worker's.
+ * The program of the single-file page: the page's script and, as a Blob's text, its worker's. The page itself holds
+ * the kernels and the model, as base64 in elements, and sends them.
  *
  * @module
  */
 import { platformWithHub } from "../../hub.ts";
-import { load } from "../../index.ts";
+import type { KernelBinaries } from "../../kernels/variant.ts";
+import { loadWithKernels } from "../../load.ts";
 import { type ConnectionScope, serveWith } from "../serve.ts";
 import { ChatPage } from "./chat-page.ts";
 import { STARTED, livesAsWorker, workerFromText, workerOnThisThread } from "./start-worker.ts";
@@ -24,11 +26,13 @@ async function startWorker(): Promise<void> {
 }
 
 async function startPage(): Promise<void> {
-  const canStart = await livesAsWorker(ownText);
+  const canStart = await livesAsWorker(ownText),
+    kernels = kernelsInPage(),
+    onThisThread = workerOnThisThread(serve);
   const page = new ChatPage({
     memory: localMemory(),
-    startWorker: canStart ? async () => workerFromText(ownText) : workerOnThisThread(serve),
-    defaultModelBytes: async () => bytesFromBase64(document.getElementById("default-model")?.textContent ?? ""),
+    startWorker: async () => ({ ...(canStart ? workerFromText(ownText) : await onThisThread()), kernels }),
+    defaultModelBytes: async () => bytesOf("default-model"),
     remark: canStart
       ? undefined
       : "This browser starts no workers for a page opened as a file: the page itself computes and may stutter.",
@@ -37,10 +41,20 @@ async function startPage(): Promise<void> {
 }
 
 function serve(scope: ConnectionScope): void {
-  serveWith((source, options) => load(source, { ...options, platform: platformWithHub() }), scope);
+  serveWith(
+    (source, options, kernels = {}) => loadWithKernels(kernels, source, { ...options, platform: platformWithHub() }),
+    scope,
+  );
   serveStore(scope);
 }
 
-function bytesFromBase64(text: string): Uint8Array<ArrayBuffer> {
+function kernelsInPage(): KernelBinaries {
+  const ids = [...document.querySelectorAll('[id^="kernels."]')].map(({ id }) => id);
+  return Object.fromEntries(ids.map((id) => [id.slice("kernels.".length), bytesOf(id)]));
+}
+
+/** What an element of the page holds. */
+function bytesOf(id: string): Uint8Array<ArrayBuffer> {
+  const text = document.getElementById(id)?.textContent ?? "";
   return Uint8Array.from(atob(text.trim()), (character) => character.charCodeAt(0));
 }
