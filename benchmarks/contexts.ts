@@ -1,6 +1,6 @@
 /**
- * What computing together gains, and what it costs: tokens a second in sum of 1, 2, 4, 8 contexts that write at the same
- * time; and how long a context that writes waits for its next token while another reads a prompt.
+ * What computing together gains, and what it costs: tokens a second in sum of 1, 2, 4, 8 contexts that write at the
+ * same time; and how long a context that writes waits for its next token while another reads a prompt.
  *
  *   node benchmarks/run.mjs contexts FILE... [--threads 1,2] [--contexts 1,2,4,8] [--tokens 24] [--rounds 3]
  *       [--prompt 2000] [--stall 250]
