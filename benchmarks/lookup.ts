@@ -6,7 +6,8 @@
  * Replies of the model in the box are its own ("real"): greedy after a passage that stands three times in the prompt,
  * and sampled after ordinary text. Replies of FILE are given ("forced"): the engine computes everything, but the next
  * id is that of a text of this repository (lookup/texts.ts), since the replies of a model of random weights repeat
- * nothing. Both ways take turns, from the same state; medians, and the medians of the rounds' ratios. In each round
+ * nothing. Both ways take turns, from the same state; medians, and the medians of the rounds' ratios, of the clock's
+ * time and of processor time, which on one thread is less disturbed by what else the machine does. In each round
  * guessing starts with nothing measured. The ids (forced: the greedy choices) of both ways are compared, and a
  * difference is an error.
  */
@@ -20,7 +21,7 @@ import { Turns } from "../src/generate/turns.ts";
 import type { GenerateOptions } from "../src/generate/options.ts";
 import type { Speculation } from "../src/generate/speculate.ts";
 import { load } from "../src/load.ts";
-import { type Decoded, decodeForced, openEngine, walkTimes } from "./lookup/forced.ts";
+import { type Decoded, decodeForced, openEngine, processorMsSince, walkTimes } from "./lookup/forced.ts";
 import { forcedTexts } from "./lookup/texts.ts";
 import { median, medianRatio } from "./train/median.ts";
 
@@ -51,6 +52,8 @@ interface Row {
   readonly plain: number;
   readonly lookup: number;
   readonly ratio: number;
+  /** The same of the processor time, which other programs on the machine disturb less. */
+  readonly processorRatio: number;
   /** Of the last round. */
   readonly speculation: Decoded["speculation"];
 }
@@ -81,31 +84,25 @@ async function measureBundled(): Promise<Row[]> {
     found.push(
       await compare("the model in the box", reply, "real", maxTokens, async (isSpeculative, round) => {
         await using model = await load(undefined, { threads });
-        const all: { choices: number[]; generateMs: number; tokens: number; speculations: Speculation[] } = {
-          choices: [],
-          generateMs: 0,
-          tokens: 0,
-          speculations: [],
-        };
+        const choices: number[] = [],
+          speculations: Speculation[] = [];
+        let generateMs = 0,
+          processorMs = 0;
         for (let seed = round * N_REPLIES; seed < (round + 1) * N_REPLIES; seed++) {
-          const { ids, timings } = await model
-            .generate(promptAt((seed * 67) % 1000), {
-              ...options,
-              maxTokens,
-              seed,
-              speculate: isSpeculative ? "lookup" : "off",
-            })
-            .result();
-          all.choices.push(...ids);
-          all.generateMs += timings.generateMs;
-          all.tokens += timings.tokens - 1;
-          if (timings.speculation) all.speculations.push(timings.speculation);
+          const prompt = promptAt((seed * 67) % 1000);
+          // So that the cache has the prompt.
+          await model.generate(prompt, { maxTokens: 0 }).result();
+          const cpu = process.cpuUsage(),
+            speculate = isSpeculative ? "lookup" : "off",
+            { ids, timings } = await model.generate(prompt, { ...options, maxTokens, seed, speculate }).result();
+          processorMs += processorMsSince(cpu);
+          generateMs += timings.generateMs;
+          choices.push(...ids);
+          if (timings.speculation) speculations.push(timings.speculation);
         }
-        return {
-          choices: all.choices,
-          tokensPerSecond: (1000 * all.tokens) / all.generateMs,
-          speculation: isSpeculative ? summed(all.speculations) : undefined,
-        };
+        const tokensPerSecond = (1000 * (choices.length - N_REPLIES)) / generateMs,
+          speculation = isSpeculative ? summed(speculations) : undefined;
+        return { choices, tokensPerSecond, processorMs, speculation };
       }),
     );
   }
@@ -145,15 +142,16 @@ async function compare(
   tokens: number,
   decode: (isSpeculative: boolean, round: number) => Promise<Decoded>,
 ): Promise<Row> {
-  const rounds: { plain: number; lookup: number }[] = [];
+  const rounds: { plain: number; lookup: number; plainCpu: number; lookupCpu: number }[] = [];
   let speculation: Decoded["speculation"];
   for (let round = 0; round < nRounds; round++) {
-    const found = { plain: 0, lookup: 0 },
+    const found = { plain: 0, lookup: 0, plainCpu: 0, lookupCpu: 0 },
       choices: string[] = [];
     // Each goes first in turn.
     for (const isSpeculative of round % 2 === 0 ? [false, true] : [true, false]) {
       const decoded = await decode(isSpeculative, round);
       found[isSpeculative ? "lookup" : "plain"] = decoded.tokensPerSecond;
+      found[isSpeculative ? "lookupCpu" : "plainCpu"] = decoded.processorMs;
       choices.push(decoded.choices.join());
       speculation = decoded.speculation ?? speculation;
     }
@@ -168,6 +166,7 @@ async function compare(
     plain: median(rounds.map(({ plain }) => plain)),
     lookup: median(rounds.map(({ lookup }) => lookup)),
     ratio: medianRatio(rounds, "lookup", "plain"),
+    processorRatio: medianRatio(rounds, "plainCpu", "lookupCpu"),
     speculation,
   };
 }
@@ -179,12 +178,13 @@ function print(): void {
     `${cpu}, ${nCpus} processors, load average ${loadAverage.toFixed(1)}; Node ${node}, ${threads} threads. ` +
       "Tokens a second.",
   );
-  row("model", "reply", "ids", "without", "with lookup", "ratio", "drafted, accepted in walks");
-  row(...Array.from({ length: 7 }, () => "---"));
-  for (const { model, reply, kind, tokens, plain, lookup, ratio, speculation } of rows) {
+  row("model", "reply", "ids", "without", "with lookup", "ratio", "by processor", "drafted, accepted in walks");
+  row(...Array.from({ length: 8 }, () => "---"));
+  for (const { model, reply, kind, tokens, plain, lookup, speculation, ...ratios } of rows) {
     const { draftedTokens = 0, acceptedTokens = 0, walks: nWalks = 0 } = speculation ?? {},
-      counts = `${draftedTokens}, ${acceptedTokens} in ${nWalks}`;
-    row(model, `${reply} (${kind})`, tokens, plain.toFixed(1), lookup.toFixed(1), `${ratio.toFixed(2)}×`, counts);
+      counts = `${draftedTokens}, ${acceptedTokens} in ${nWalks}`,
+      [ratio, byProcessor] = [ratios.ratio, ratios.processorRatio].map((of) => `${of.toFixed(2)}×`);
+    row(model, `${reply} (${kind})`, tokens, plain.toFixed(1), lookup.toFixed(1), ratio, byProcessor, counts);
   }
   for (const [name, times] of Object.entries(walks)) {
     const costs = times.map((ms, i) => `${WALK_ROWS[i]}: ${(ms / times[0]).toFixed(2)}`);

@@ -35,6 +35,8 @@ export async function openEngine(path: string, options: EngineOptions): Promise<
 
 export interface Decoded {
   readonly tokensPerSecond: number;
+  /** The process's own time, on all threads, whatever else the machine does. */
+  readonly processorMs: number;
   /** What the model itself would have said after each id. */
   readonly choices: readonly number[];
   readonly speculation?: Speculation;
@@ -52,14 +54,21 @@ export async function decodeForced(
     source: LogitsSource = speculative ?? context;
   await source.read(promptIds, { turn });
   const choices: number[] = [],
+    cpu = process.cpuUsage(),
     begin = performance.now();
   for (const [i, id] of replyIds.entries()) {
     const logits = await source.append(id, turn, replyIds.length - i);
     choices.push(engine.numeric.argmax(logits));
   }
-  const seconds = (performance.now() - begin) / 1000;
+  const seconds = (performance.now() - begin) / 1000,
+    processorMs = processorMsSince(cpu);
   speculative?.settle();
-  return { tokensPerSecond: replyIds.length / seconds, choices, speculation: speculative?.counts };
+  return { tokensPerSecond: replyIds.length / seconds, processorMs, choices, speculation: speculative?.counts };
+}
+
+export function processorMsSince(begin: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(begin);
+  return (user + system) / 1000;
 }
 
 /** Milliseconds of a walk of each number of rows after these ids, in turn; medians. */
