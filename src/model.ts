@@ -390,7 +390,7 @@ export class Model implements AnyModel {
   }
 
   /**
-   * Keeps only the first `length` ids in the KV cache.
+   * Keeps only the first `length` ids in the KV cache; of length 0, nothing that the model's own context wrote.
    *
    * @throws OnebitError `option/invalid`, `model/closed`
    * @example

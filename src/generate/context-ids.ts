@@ -94,19 +94,14 @@ export class ContextIds {
       this.#ids = all;
       return logits;
     } catch (error) {
-      this.#engine.pages.discard(all, before.length);
+      this.#engine.pages.discard(all, before.length, this);
       throw error;
     }
   }
 
-  /** Takes back all but the first `length` ids, of which the cache keeps none that nobody else uses. */
-  discard(length: number): void {
-    this.#engine.pages.discard(this.#ids, length);
-    this.#ids = this.#ids.slice(0, length);
-  }
-
-  /** Forgets all but the first `length` ids. */
+  /** Forgets all but the first `length` ids; the cache too, where no other context wrote them. */
   truncate(length: number): void {
+    this.#engine.pages.discard(this.#ids, length, this);
     this.#ids = this.#ids.slice(0, length);
   }
 

@@ -193,7 +193,8 @@ export class Context implements Disposable {
   }
 
   /**
-   * Keeps only the first `length` ids.
+   * Keeps only the first `length` ids. The KV cache forgets the others too, unless another context wrote them; of
+   * length 0, all that this context wrote.
    *
    * @throws OnebitError `option/invalid`, `model/closed`
    * @example

@@ -128,7 +128,7 @@ export class SpeculativeContext implements LogitsSource {
 
   /** Takes what is only guessed out of the context. Only for who holds the turn, or just loses it. */
   settle(): void {
-    if (this.#draft.length > 0) this.#context.discard(this.#length);
+    if (this.#draft.length > 0) this.#context.truncate(this.#length);
     this.#draft = [];
     this.#nReached = 0;
   }

@@ -70,15 +70,26 @@ export class KvPages {
     return new Sequence(this, nodes, length, options);
   }
 
-  /** Forgets what stands behind the first `length` of `ids`, where nobody uses it and nothing else follows. */
-  discard(ids: readonly number[], length: number): void {
+  /**
+   * Forgets what `author` wrote behind the first `length` of `ids`, where nobody uses it and nothing else follows; of
+   * length 0, all that it wrote.
+   */
+  discard(ids: readonly number[], length: number, author: object): void {
+    if (length === 0) return this.#forget(author);
     const { nodes } = this.#find(ids),
       nKept = Math.ceil(length / KV_PAGE_POSITIONS);
-    const isFree = (node: Node | undefined): node is Node => node?.nUsers === 0 && node.children.size === 0;
+    const isFree = (node: Node | undefined): node is Node =>
+      node?.nUsers === 0 && node.children.size === 0 && node.author === author;
     while (nodes.length > nKept && isFree(nodes.at(-1))) this.#drop(nodes.pop()!);
     const last = nodes.at(-1);
     if (nodes.length === nKept && isFree(last))
       last.ids.length = Math.min(last.ids.length, length - KV_PAGE_POSITIONS * (nKept - 1));
+  }
+
+  /** Children stand behind their parents, so they go first. */
+  #forget(author: object): void {
+    for (const node of [...this.#nodes].reverse())
+      if (node.author === author && node.nUsers === 0 && node.children.size === 0) this.#drop(node);
   }
 
   /** @internal */

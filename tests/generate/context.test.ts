@@ -103,6 +103,17 @@ describe("a context", () => {
     assert.equal(timings.cachedTokens, 150);
   });
 
+  test("truncated to nothing, leaves nothing in the cache", async () => {
+    using context = model.context();
+    for (const from of [41, 42, 43]) await context.logits(idsOf(150, from));
+    await context.truncate(0);
+    using other = model.context();
+    for (const from of [41, 42, 43]) {
+      const { timings } = await other.generate(idsOf(150, from), { ...GREEDY, maxTokens: 1 }).result();
+      assert.equal(timings.cachedTokens, 0);
+    }
+  });
+
   test("a fork goes its own way", async () => {
     using context = model.context();
     await context.logits(idsOf(70, 7));

@@ -160,19 +160,22 @@ describe("room", () => {
 
   test("what was truncated stays cached, unless it is discarded or another goes on with it", () => {
     const shadow = new Shadow(4),
-      sequence = shadow.pages.open([]);
+      author = {},
+      sequence = shadow.pages.open([], { author });
     shadow.append(sequence, idsOf(130));
     sequence.truncate(64);
     assert.deepEqual([shadow.pages.nFree, shadow.pages.count(idsOf(130))], [1, 130]);
     shadow.append(sequence, idsOf(66, 1000));
     const all = [...idsOf(64), ...idsOf(66, 1000)];
-    shadow.pages.discard(all, 70);
+    shadow.pages.discard(all, 70, author);
     assert.equal(shadow.pages.count(all), 130, "in use");
     sequence.close();
-    shadow.pages.discard(all, 70);
+    shadow.pages.discard(all, 70, {});
+    assert.equal(shadow.pages.count(all), 130, "of another");
+    shadow.pages.discard(all, 70, author);
     assert.equal(shadow.pages.count(all), 70);
     const other = shadow.pages.open(all);
-    shadow.pages.discard(all, 0);
+    shadow.pages.discard(all, 0, author);
     shadow.check(other);
     assert.equal(other.length, 70);
   });
@@ -214,7 +217,7 @@ test("random sequences that begin alike, fork, go back, close: each reads what i
         known.push(sequence.ids);
         const length = below(sequence.length + 1);
         if (below(2) === 0) sequence.truncate(length);
-        else shadow.pages.discard(sequence.ids, length);
+        else shadow.pages.discard(sequence.ids, length, authors[below(3)] ?? {});
       } else if (what === 3) {
         open.push(shadow.pages.open(sequence.ids));
       } else {
