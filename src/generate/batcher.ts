@@ -174,6 +174,8 @@ export class Batcher {
     job.sequence?.close();
     job.sequence = this.#engine.pages.open(job.ids.slice(0, -job.nLogits), { author: job.turn.lane });
     job.nFound = job.sequence.length;
+    // All rows with logits are computed anew.
+    job.logits.length = 0;
     if (job.nRead === 0) job.nCached = job.nFound;
   }
 
