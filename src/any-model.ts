@@ -4,7 +4,8 @@
  * @module
  */
 import type { ChatMessage, ChatPromptOptions } from "./generate/chat-options.ts";
-import type { ChatOptions, ContextOptions, LogitsOptions } from "./generate/context.ts";
+import type { ChatOptions, LogitsOptions } from "./generate/context.ts";
+import type { ContextOptions } from "./generate/context-ids.ts";
 import type { EmbedOptions } from "./generate/embed.ts";
 import type { GenerationResult, Piece } from "./generate/generate.ts";
 import type { GenerateOptions } from "./generate/options.ts";

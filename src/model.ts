@@ -24,13 +24,13 @@ import {
   CHAT_OPTIONS,
   type ChatOptions,
   Context,
-  type ContextOptions,
   type ContextParts,
   LOGITS_OPTIONS,
   type LogitsOptions,
   fitOf,
 } from "./generate/context.ts";
 import { Batcher } from "./generate/batcher.ts";
+import type { ContextOptions } from "./generate/context-ids.ts";
 import { EMBED_OPTIONS, pool } from "./generate/embed.ts";
 import type { EmbedOptions, Pooling } from "./generate/embed.ts";
 import type { Generation } from "./generate/generate.ts";

@@ -13,7 +13,7 @@
 import { throwIfAborted } from "../core/errors.ts";
 import { requireFinite } from "../model/computed-row.ts";
 import type { BatchPart, Engine } from "../model/engine-interface.ts";
-import type { Sequence } from "../model/kv-pages.ts";
+import type { CacheGroup, Sequence } from "../model/kv-pages.ts";
 import type { Turn, Turns } from "./turns.ts";
 
 /** What a call wants computed. */
@@ -24,6 +24,8 @@ export interface Wanted {
   readonly nLogits: number;
   /** The call's turn among those of its context, which wrote the ids. */
   readonly turn: Turn;
+  /** Whom it shares what is cached with. */
+  readonly group?: CacheGroup;
   /** Told how many ids are read. */
   readonly onProgress?: (done: number) => void;
 }
@@ -93,7 +95,7 @@ export class Batcher {
     // A stop of the call ends its waiting here.
     wanted.turn.wake = () => turn.wake();
     this.#jobs.add(job);
-    wanted.onProgress?.(this.#engine.pages.count(wanted.ids.slice(0, -wanted.nLogits)));
+    wanted.onProgress?.(this.#engine.pages.count(wanted.ids.slice(0, -wanted.nLogits), wanted.group));
     try {
       while (!job.isDone) {
         const isWalker = await turn.begin(() => wanted.turn.aborted || job.isDone);
@@ -172,7 +174,8 @@ export class Batcher {
   #find(job: Job): void {
     if (job.sequence !== undefined && job.sequence.length > job.nFound) return;
     job.sequence?.close();
-    job.sequence = this.#engine.pages.open(job.ids.slice(0, -job.nLogits), { author: job.turn.lane });
+    const { ids, nLogits, turn, group } = job;
+    job.sequence = this.#engine.pages.open(ids.slice(0, -nLogits), { author: turn.lane, group });
     job.nFound = job.sequence.length;
     // All rows with logits are computed anew.
     job.logits.length = 0;
@@ -262,7 +265,12 @@ function isShort({ sequence, ids, nLogits }: Job): boolean {
 /** True if `job` will find some of what `other` computes in this walk. */
 function goesOnAlike(other: Job, job: Job): boolean {
   const at = job.sequence?.length ?? 0;
-  return at >= (other.sequence?.length ?? 0) && other.ids[at] === job.ids[at] && isPrefix(job.ids, other.ids, at);
+  return (
+    job.group === other.group &&
+    at >= (other.sequence?.length ?? 0) &&
+    other.ids[at] === job.ids[at] &&
+    isPrefix(job.ids, other.ids, at)
+  );
 }
 
 function isPrefix(a: readonly number[], b: readonly number[], n: number): boolean {

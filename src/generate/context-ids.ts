@@ -16,6 +16,17 @@ export interface ReadOptions {
   readonly onProgress?: (progress: PromptProgress) => void;
 }
 
+/** Options of {@link Model.context}. */
+export interface ContextOptions {
+  /** Positions it may have: prompt and reply together. Default and most: the model's. */
+  readonly contextLength?: number;
+  /**
+   * Contexts share what begins alike only within a group, so that no time or count tells one user what another has
+   * said. Default: one group for all.
+   */
+  readonly cacheGroup?: string;
+}
+
 /** What was read. */
 export interface Read {
   /** After the last id. */
@@ -27,14 +38,21 @@ export interface Read {
 export class ContextIds {
   /** Positions it may have. */
   readonly contextLength: number;
+  readonly cacheGroup: string | undefined;
   readonly #engine: Engine;
   readonly #batcher: Batcher;
   #ids: readonly number[];
 
-  constructor(engine: Engine, batcher: Batcher, contextLength = engine.contextLength, ids: readonly number[] = []) {
+  constructor(
+    engine: Engine,
+    batcher: Batcher,
+    { contextLength = engine.contextLength, cacheGroup }: ContextOptions = {},
+    ids: readonly number[] = [],
+  ) {
     this.#engine = engine;
     this.#batcher = batcher;
     this.contextLength = contextLength;
+    this.cacheGroup = cacheGroup;
     this.#ids = ids;
   }
 
@@ -45,7 +63,7 @@ export class ContextIds {
 
   /** Those whose keys and values are still cached. */
   get cachedIds(): readonly number[] {
-    return this.#ids.slice(0, this.#engine.pages.count(this.#ids));
+    return this.#ids.slice(0, this.#countCached(this.#ids));
   }
 
   /** True when no further id fits. */
@@ -90,29 +108,33 @@ export class ContextIds {
     const before = this.#ids,
       all = [...before, ...ids];
     try {
-      const { logits } = await this.#batcher.compute({ ids: all, nLogits: ids.length, turn });
+      const { logits } = await this.#batcher.compute({ ids: all, nLogits: ids.length, turn, group: this.cacheGroup });
       this.#ids = all;
       return logits;
     } catch (error) {
-      this.#engine.pages.discard(all, before.length, this);
+      this.#engine.pages.discard(all, before.length, this, this.cacheGroup);
       throw error;
     }
   }
 
   /** Forgets all but the first `length` ids; the cache too, where no other context wrote them. */
   truncate(length: number): void {
-    this.#engine.pages.discard(this.#ids, length, this);
+    this.#engine.pages.discard(this.#ids, length, this, this.cacheGroup);
     this.#ids = this.#ids.slice(0, length);
   }
 
   async #compute(ids: readonly number[], turn: Turn, onProgress?: (done: number) => void): Promise<Computed> {
     let isRead = false;
     try {
-      const computed = await this.#batcher.compute({ ids, nLogits: 1, turn, onProgress });
+      const computed = await this.#batcher.compute({ ids, nLogits: 1, turn, group: this.cacheGroup, onProgress });
       isRead = true;
       return computed;
     } finally {
-      this.#ids = isRead ? ids : ids.slice(0, this.#engine.pages.count(ids));
+      this.#ids = isRead ? ids : ids.slice(0, this.#countCached(ids));
     }
+  }
+
+  #countCached(ids: readonly number[]): number {
+    return this.#engine.pages.count(ids, this.cacheGroup);
   }
 }

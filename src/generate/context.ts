@@ -4,14 +4,14 @@
  * @module
  */
 import { fail, throwIfAborted } from "../core/errors.ts";
-import { type OptionTable, SIGNAL, check, checkOptions, whole } from "../core/options.ts";
+import { type OptionTable, SIGNAL, TEXT, check, checkOptions, whole } from "../core/options.ts";
 import { withMemory } from "../core/refused-memory.ts";
 import type { Engine } from "../model/engine-interface.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Batcher } from "./batcher.ts";
 import { CHAT_PROMPT_OPTIONS, type ChatMessage, type ChatPromptOptions } from "./chat-options.ts";
 import { type ChatRenderer, loadChatRenderer } from "./chat-renderer.ts";
-import { ContextIds } from "./context-ids.ts";
+import { ContextIds, type ContextOptions } from "./context-ids.ts";
 import type { FitOptions } from "./fit-chat.ts";
 import { Generation, type GenerationRequest } from "./generate.ts";
 import {
@@ -24,12 +24,6 @@ import {
 } from "./options.ts";
 import type { Drafting } from "./speculate.ts";
 import type { Turns } from "./turns.ts";
-
-/** Options of {@link Model.context}. */
-export interface ContextOptions {
-  /** Positions it may have: prompt and reply together. Default and most: the model's. */
-  readonly contextLength?: number;
-}
 
 /** Options of {@link Model.chat}. */
 export interface ChatOptions extends GenerateOptions, ChatPromptOptions {}
@@ -91,9 +85,12 @@ export class Context implements Disposable {
    * @throws OnebitError `option/…`
    */
   static open(parts: ContextParts, options: ContextOptions): Context {
-    const table: OptionTable<ContextOptions> = { contextLength: whole(1, parts.engine.contextLength) };
-    const { contextLength } = checkOptions("context", options, table);
-    return new Context(parts, new ContextIds(parts.engine, parts.batcher, contextLength));
+    const table: OptionTable<ContextOptions> = {
+      contextLength: whole(1, parts.engine.contextLength),
+      cacheGroup: TEXT,
+    };
+    const checked = checkOptions("context", options, table);
+    return new Context(parts, new ContextIds(parts.engine, parts.batcher, checked));
   }
 
   /** Positions it may have: prompt and reply together. */
@@ -238,7 +235,7 @@ export class Context implements Disposable {
   fork(): Context {
     this.#checkOpen();
     const { engine, batcher } = this.#parts;
-    return new Context(this.#parts, new ContextIds(engine, batcher, this.contextLength, this.ids));
+    return new Context(this.#parts, new ContextIds(engine, batcher, this.#ids, this.ids));
   }
 
   /** Ends what is running (as "aborted"). Later calls throw `model/closed`; closing twice is fine. */

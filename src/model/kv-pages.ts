@@ -1,10 +1,10 @@
 /**
  * The pages of the KV cache and what stands in them: a tree of ids.
  *
- *   root ─ page "once upon a …" ─┬─ page "… there was" ─ page (its last ids)
- *                                └─ page "… in a land" (its last ids)
+ *   group ─ page "once upon a …" ─┬─ page "… there was" ─ page (its last ids)
+ *                                 └─ page "… in a land" (its last ids)
  *
- * A path from the root spells the ids of positions 0, 1, …; a page has 64, the last of a path maybe fewer. Sequences
+ * A path from a group spells the ids of positions 0, 1, …; a page has 64, the last of a path maybe fewer. Sequences
  * that begin alike share pages, and whoever reads ids finds the longest cached beginning by its ids alone: keys and
  * values depend on nothing else. A page is written only at its end, by one sequence; another that continues differently
  * copies what it shares. Pages that no sequence uses stay until room is needed; the least recently used go first.
@@ -14,8 +14,15 @@
 import { KV_PAGE_POSITIONS } from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 
+/** Sequences share pages with those of their own group only. */
+export type CacheGroup = string | object;
+
+/** Of those that name none. */
+const COMMON: CacheGroup = "";
+
 interface Node {
   readonly page: number;
+  readonly group: CacheGroup;
   readonly parent: Node | undefined;
   /** Ids whose keys and values are there. */
   readonly ids: number[];
@@ -35,6 +42,8 @@ export interface SequenceOptions {
   readonly isPrivate?: boolean;
   /** Whose it is: who continues differently from what it wrote itself writes in the same place. */
   readonly author?: object;
+  /** Default: one for all; for private ones, one for each. */
+  readonly group?: CacheGroup;
 }
 
 /** Copies the first positions of a page to another. */
@@ -44,7 +53,7 @@ export class KvPages {
   readonly nPages: number;
   readonly #copy: CopyPage;
   readonly #free: number[];
-  readonly #roots = new Set<Node>();
+  readonly #roots = new Map<CacheGroup, Set<Node>>();
   readonly #nodes = new Set<Node>();
   #clock = 0;
 
@@ -60,23 +69,24 @@ export class KvPages {
   }
 
   /** How many leading ids are cached. */
-  count(ids: readonly number[]): number {
-    return this.#find(ids).length;
+  count(ids: readonly number[], group?: CacheGroup): number {
+    return this.#find(ids, group).length;
   }
 
   /** A sequence of the cached beginning of `ids`. */
   open(ids: readonly number[], options: SequenceOptions = {}): Sequence {
-    const { nodes, length } = this.#find(ids);
-    return new Sequence(this, nodes, length, options);
+    const { isPrivate = false, group = isPrivate ? {} : COMMON } = options,
+      { nodes, length } = this.#find(ids, group);
+    return new Sequence(this, nodes, length, { ...options, group });
   }
 
   /**
    * Forgets what `author` wrote behind the first `length` of `ids`, where nobody uses it and nothing else follows; of
    * length 0, all that it wrote.
    */
-  discard(ids: readonly number[], length: number, author: object): void {
+  discard(ids: readonly number[], length: number, author: object, group?: CacheGroup): void {
     if (length === 0) return this.#forget(author);
-    const { nodes } = this.#find(ids),
+    const { nodes } = this.#find(ids, group),
       nKept = Math.ceil(length / KV_PAGE_POSITIONS);
     const isFree = (node: Node | undefined): node is Node =>
       node?.nUsers === 0 && node.children.size === 0 && node.author === author;
@@ -113,10 +123,12 @@ export class KvPages {
     if (page === undefined) return failFull(this.nPages);
     if (like !== undefined) this.#copy(like.node.page, page);
     const ids = like === undefined ? [] : like.node.ids.slice(0, like.length);
-    const { author } = writer;
-    const node = { page, parent, ids, children: new Set<Node>(), nUsers: 0, writer, author, usedAt: this.#clock };
+    const { author, group } = writer,
+      state = { nUsers: 0, writer, author, usedAt: this.#clock };
+    const node = { page, group, parent, ids, children: new Set<Node>(), ...state };
     this.#nodes.add(node);
-    (parent?.children ?? this.#roots).add(node);
+    if (parent !== undefined) parent.children.add(node);
+    else this.#roots.set(group, (this.#roots.get(group) ?? new Set()).add(node));
     return node;
   }
 
@@ -125,9 +137,9 @@ export class KvPages {
     return this.#free.length > 0 || this.#oldest() !== undefined;
   }
 
-  #find(ids: readonly number[]): { nodes: Node[]; length: number } {
+  #find(ids: readonly number[], group: CacheGroup = COMMON): { nodes: Node[]; length: number } {
     const nodes: Node[] = [];
-    let among = this.#roots,
+    let among = this.#roots.get(group) ?? new Set<Node>(),
       length = 0;
     for (;;) {
       let best: Node | undefined,
@@ -163,7 +175,9 @@ export class KvPages {
 
   #drop(node: Node): void {
     for (const child of node.children) this.#drop(child);
-    (node.parent?.children ?? this.#roots).delete(node);
+    const beside = node.parent?.children ?? this.#roots.get(node.group);
+    beside?.delete(node);
+    if (node.parent === undefined && beside?.size === 0) this.#roots.delete(node.group);
     this.#nodes.delete(node);
     this.#free.push(node.page);
   }
@@ -176,16 +190,24 @@ export class Sequence {
   readonly #isPrivate: boolean;
   /** @internal */
   readonly author: object | undefined;
+  /** @internal */
+  readonly group: CacheGroup;
   #isClosed = false;
   #length: number;
 
   /** @internal */
-  constructor(pages: KvPages, nodes: Node[], length: number, { isPrivate = false, author }: SequenceOptions) {
+  constructor(
+    pages: KvPages,
+    nodes: Node[],
+    length: number,
+    { isPrivate = false, author, group = COMMON }: SequenceOptions,
+  ) {
     this.#pages = pages;
     this.#nodes = nodes;
     this.#length = length;
     this.#isPrivate = isPrivate;
     this.author = author;
+    this.group = group;
     for (const node of nodes) pages.enter(node);
   }
 

@@ -91,7 +91,7 @@ describe("each context gets the bits it would get alone", () => {
 
 describe("a context", () => {
   let model: Model;
-  before(async () => void (model = await open({ kvPositions: 600 })));
+  before(async () => void (model = await open({ kvPositions: 640 })));
   after(() => model.close());
 
   test("shares what begins alike, also after others closed", async () => {
@@ -112,6 +112,20 @@ describe("a context", () => {
       const { timings } = await other.generate(idsOf(150, from), { ...GREEDY, maxTokens: 1 }).result();
       assert.equal(timings.cachedTokens, 0);
     }
+  });
+
+  test("shares with its cache group only", async () => {
+    const count = async (cacheGroup?: string): Promise<number> => {
+      using context = model.context({ cacheGroup });
+      return (await context.generate(idsOf(70, 51), { ...GREEDY, maxTokens: 1 }).result()).timings.cachedTokens;
+    };
+    assert.deepEqual([await count("ann"), await count("bob"), await count()], [0, 0, 0]);
+    assert.deepEqual([await count("ann"), await count("bob"), await count()], [69, 69, 69]);
+    using context = model.context({ cacheGroup: "ann" });
+    await context.logits(idsOf(70, 51));
+    assert.equal(context.cachedIds.length, 70);
+    using fork = context.fork();
+    assert.equal(fork.cachedIds.length, 70);
   });
 
   test("a fork goes its own way", async () => {

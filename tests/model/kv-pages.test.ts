@@ -92,6 +92,22 @@ describe("what begins alike is computed once", () => {
     assert.equal(new Set(open.map(({ pages: [first] }) => first)).size, 1);
   });
 
+  test("within a group", () => {
+    const { pages } = new Shadow(4);
+    for (const group of ["", "a", "b"]) {
+      const sequence = pages.open(idsOf(70), { group });
+      assert.equal(sequence.length, 0);
+      if (group === "b") continue;
+      sequence.reserve(70);
+      sequence.commit(idsOf(70));
+      sequence.close();
+    }
+    assert.deepEqual([pages.count(idsOf(70)), pages.count(idsOf(70), "a"), pages.count(idsOf(70), "b")], [70, 70, 0]);
+    assert.equal(pages.open([], { isPrivate: true }).length, 0);
+    pages.discard(idsOf(70), 10, {}, "a");
+    assert.equal(pages.open(idsOf(70), { group: "a" }).length, 70);
+  });
+
   test("who goes on at the end of a page that nobody writes copies nothing", () => {
     const shadow = new Shadow(4);
     for (let n = 0; n < 100; n++) {
@@ -144,7 +160,7 @@ describe("room", () => {
 
   test("pages of a private sequence are free afterwards, unless another goes on with them", () => {
     const shadow = new Shadow(4),
-      own = shadow.pages.open([], { isPrivate: true });
+      own = shadow.pages.open([], { isPrivate: true, group: "" });
     shadow.append(own, idsOf(100));
     const other = shadow.pages.open(idsOf(70));
     assert.equal(other.length, 70);
@@ -197,6 +213,7 @@ test("random sequences that begin alike, fork, go back, close: each reads what i
       shadow = new Shadow(3 + below(20)),
       open: Sequence[] = [],
       authors = [{}, {}, {}, undefined],
+      groups = [undefined, "", "other"],
       known: (readonly number[])[] = [[]];
     for (let turn = 0; turn < 120; turn++) {
       const sequence = open[below(open.length + 1)];
@@ -207,6 +224,7 @@ test("random sequences that begin alike, fork, go back, close: each reads what i
           shadow.pages.open(like.slice(0, below(like.length + 1)), {
             isPrivate: below(8) === 0,
             author: authors[below(4)],
+            group: groups[below(3)],
           }),
         );
       } else if (what === 1) {
@@ -217,7 +235,7 @@ test("random sequences that begin alike, fork, go back, close: each reads what i
         known.push(sequence.ids);
         const length = below(sequence.length + 1);
         if (below(2) === 0) sequence.truncate(length);
-        else shadow.pages.discard(sequence.ids, length, authors[below(3)] ?? {});
+        else shadow.pages.discard(sequence.ids, length, authors[below(3)] ?? {}, sequence.group);
       } else if (what === 3) {
         open.push(shadow.pages.open(sequence.ids));
       } else {
