@@ -42,6 +42,8 @@ export class ContextIds {
   readonly #engine: Engine;
   readonly #batcher: Batcher;
   #ids: readonly number[];
+  /** Read behind `#ids`, but only guessed. */
+  #guesses: readonly number[] = [];
 
   constructor(
     engine: Engine,
@@ -85,6 +87,7 @@ export class ContextIds {
           "the model with a larger contextLength",
       );
     }
+    this.dropGuesses();
     // A copy: the caller goes on with its own.
     const { logits, nCached } = await this.#compute([...ids], turn, (done) =>
       onProgress?.({ done, total: ids.length }),
@@ -100,21 +103,38 @@ export class ContextIds {
   }
 
   /**
-   * Reads more ids. After an error the context holds none of them.
+   * Reads one more id, and guesses behind it: see {@link accept} and {@link dropGuesses}. After an error the context
+   * holds none of them.
    * @returns the logits after each
    * @throws OnebitError `model/context-full`, `model/not-finite`, `aborted`
    */
-  async appendAll(ids: readonly number[], turn: Turn): Promise<readonly Float32Array[]> {
-    const before = this.#ids,
-      all = [...before, ...ids];
+  async appendGuesses(id: number, guesses: readonly number[], turn: Turn): Promise<readonly Float32Array[]> {
+    const ids = [...this.#ids, id, ...guesses];
     try {
-      const { logits } = await this.#batcher.compute({ ids: all, nLogits: ids.length, turn, group: this.cacheGroup });
-      this.#ids = all;
+      const nLogits = 1 + guesses.length,
+        { logits } = await this.#batcher.compute({ ids, nLogits, turn, group: this.cacheGroup });
+      this.#ids = [...this.#ids, id];
+      this.#guesses = guesses;
       return logits;
     } catch (error) {
-      this.#engine.pages.discard(all, before.length, this, this.cacheGroup);
+      this.#engine.pages.discard(ids, this.#ids.length, this, this.cacheGroup);
       throw error;
     }
+  }
+
+  /** The next guess was right. */
+  accept(): void {
+    const [right, ...others] = this.#guesses;
+    if (right !== undefined) this.#ids = [...this.#ids, right];
+    this.#guesses = others;
+  }
+
+  /** Forgets the guesses that are left. */
+  dropGuesses(): void {
+    const { length } = this.#ids;
+    if (this.#guesses.length > 0)
+      this.#engine.pages.discard([...this.#ids, ...this.#guesses], length, this, this.cacheGroup);
+    this.#guesses = [];
   }
 
   /** Forgets all but the first `length` ids; the cache too, where no other context wrote them. */

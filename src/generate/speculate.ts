@@ -66,8 +66,6 @@ export class SpeculativeContext implements LogitsSource {
   readonly #endIds: ReadonlySet<number>;
   readonly #drafting: Drafting;
   readonly #drafter: Drafter;
-  /** Ids given; behind them the context holds guesses. */
-  #length = 0;
   #draft: readonly number[] = [];
   /** How many ids of the draft were given since. */
   #nReached = 0;
@@ -89,7 +87,7 @@ export class SpeculativeContext implements LogitsSource {
   }
 
   get isFull(): boolean {
-    return this.#length >= this.#context.contextLength;
+    return this.#context.isFull;
   }
 
   get counts(): Speculation {
@@ -99,7 +97,6 @@ export class SpeculativeContext implements LogitsSource {
   async read(ids: readonly number[], options: ReadOptions): Promise<Read> {
     this.settle();
     const read = await this.#context.read(ids, options);
-    this.#length = ids.length;
     this.#drafter.reset(ids);
     return read;
   }
@@ -108,27 +105,23 @@ export class SpeculativeContext implements LogitsSource {
     this.#learn(id);
     if (this.#draft[this.#nReached] === id) {
       this.#acceptedTokens++;
-      this.#length++;
+      this.#context.accept();
       return this.#rows[++this.#nReached]!;
     }
     const { length } = this.#draft;
     if (length > 0) this.#drafting.sizer.walked(length + 1, this.#walkMs, this.#nReached + 1);
     this.settle();
     const draft = this.#makeDraft(nWanted);
-    if (draft !== undefined && (await this.#tries(id, draft, turn))) {
-      this.#length++;
-      return this.#rows[0]!;
-    }
+    if (draft !== undefined && (await this.#tries(id, draft, turn))) return this.#rows[0]!;
     const begin = this.#drafting.now(),
       logits = await this.#context.append(id, turn);
     this.#drafting.sizer.walked(1, this.#drafting.now() - begin, 1);
-    this.#length++;
     return logits;
   }
 
   /** Takes what is only guessed out of the context. Only for who holds the turn, or just loses it. */
   settle(): void {
-    if (this.#draft.length > 0) this.#context.truncate(this.#length);
+    this.#context.dropGuesses();
     this.#draft = [];
     this.#nReached = 0;
   }
@@ -140,8 +133,8 @@ export class SpeculativeContext implements LogitsSource {
   }
 
   #makeDraft(nWanted: number): number[] | undefined {
-    // Logits after the last wanted id are not needed, and position `length` is of the id itself.
-    const max = Math.min(DRAFT_IDS_MAX, nWanted - 1, this.#context.contextLength - this.#length - 1),
+    // Logits after the last wanted id are not needed, and one position is of the id itself.
+    const max = Math.min(DRAFT_IDS_MAX, nWanted - 1, this.#context.contextLength - this.#context.ids.length - 1),
       size = this.#drafting.sizer.sizeFor(this.#drafter.matchLength, max);
     if (size <= 0) return undefined;
     const draft = this.#drafter.draft(size),
@@ -154,7 +147,7 @@ export class SpeculativeContext implements LogitsSource {
   async #tries(id: number, draft: readonly number[], turn: Turn): Promise<boolean> {
     const begin = this.#drafting.now();
     try {
-      this.#rows = await this.#context.appendAll([id, ...draft], turn);
+      this.#rows = await this.#context.appendGuesses(id, draft, turn);
     } catch (error) {
       if (!(error instanceof OnebitError && FOR_GUESSES.includes(error.code))) throw error;
       this.#drafting.sizer.walked(draft.length + 1, this.#drafting.now() - begin, 0);

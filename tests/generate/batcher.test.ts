@@ -209,6 +209,7 @@ describe("16 contexts at once", () => {
       const found = [];
       for await (const piece of context.generate(prompt, { ...options, signal: abort.signal })) {
         if (found.push(piece) === stopAfter) abort.abort();
+        assert.equal(context.ids.length, prompt.length + found.length - 1, "no guesses among its ids");
         if (below(10) === 0) await new Promise((resolve) => setTimeout(resolve, below(5)));
       }
       const wanted = [];
