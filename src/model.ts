@@ -390,7 +390,7 @@ export class Model implements AnyModel {
   }
 
   /**
-   * Keeps only the first `length` ids in the KV cache; of length 0, nothing that the model's own context wrote.
+   * Keeps only the first `length` ids in the KV cache; of length 0, nothing that only the model's own context has used.
    *
    * @throws OnebitError `option/invalid`, `model/closed`
    * @example

@@ -122,6 +122,12 @@ export class ContextIds {
     }
   }
 
+  /** Another context that has read the same. */
+  fork(): ContextIds {
+    this.#engine.pages.share(this.#ids, this.cacheGroup);
+    return new ContextIds(this.#engine, this.#batcher, this, this.#ids);
+  }
+
   /** The next guess was right. */
   accept(): void {
     const [right, ...others] = this.#guesses;
@@ -137,7 +143,7 @@ export class ContextIds {
     this.#guesses = [];
   }
 
-  /** Forgets all but the first `length` ids; the cache too, where no other context wrote them. */
+  /** Forgets all but the first `length` ids; the cache too, where no other context has used them. */
   truncate(length: number): void {
     this.#engine.pages.discard(this.#ids, length, this, this.cacheGroup);
     this.#ids = this.#ids.slice(0, length);

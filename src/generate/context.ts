@@ -190,8 +190,8 @@ export class Context implements Disposable {
   }
 
   /**
-   * Keeps only the first `length` ids. The KV cache forgets the others too, unless another context wrote them; of
-   * length 0, all that this context wrote.
+   * Keeps only the first `length` ids. The KV cache forgets the others too, unless another context has used them; of
+   * length 0, all that only this context has used.
    *
    * @throws OnebitError `option/invalid`, `model/closed`
    * @example
@@ -234,8 +234,7 @@ export class Context implements Disposable {
    */
   fork(): Context {
     this.#checkOpen();
-    const { engine, batcher } = this.#parts;
-    return new Context(this.#parts, new ContextIds(engine, batcher, this.#ids, this.ids));
+    return new Context(this.#parts, this.#ids.fork());
   }
 
   /** Ends what is running (as "aborted"). Later calls throw `model/closed`; closing twice is fine. */

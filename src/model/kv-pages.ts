@@ -31,7 +31,7 @@ interface Node {
   nUsers: number;
   /** The one that may append. */
   writer: Sequence | undefined;
-  /** Whose sequence wrote it last. */
+  /** Whose sequences alone have used it. */
   author: object | undefined;
   usedAt: number;
 }
@@ -40,7 +40,7 @@ interface Node {
 export interface SequenceOptions {
   /** What it adds goes with it, unless others go on with that. Default: it stays. */
   readonly isPrivate?: boolean;
-  /** Whose it is: who continues differently from what it wrote itself writes in the same place. */
+  /** Whose it is: who continues differently from what it alone used writes in the same place. */
   readonly author?: object;
   /** Default: one for all; for private ones, one for each. */
   readonly group?: CacheGroup;
@@ -81,8 +81,8 @@ export class KvPages {
   }
 
   /**
-   * Forgets what `author` wrote behind the first `length` of `ids`, where nobody uses it and nothing else follows; of
-   * length 0, all that it wrote.
+   * Forgets what `author` alone used behind the first `length` of `ids`, where nothing else follows; of length 0, all
+   * that it alone used.
    */
   discard(ids: readonly number[], length: number, author: object, group?: CacheGroup): void {
     if (length === 0) return this.#forget(author);
@@ -102,8 +102,14 @@ export class KvPages {
       if (node.author === author && node.nUsers === 0 && node.children.size === 0) this.#drop(node);
   }
 
+  /** What is cached of `ids` is of several from now on: none of them discards it. */
+  share(ids: readonly number[], group?: CacheGroup): void {
+    for (const node of this.#find(ids, group).nodes) node.author = undefined;
+  }
+
   /** @internal */
-  enter(node: Node): void {
+  enter(node: Node, { author }: Sequence): void {
+    if (node.author !== author) node.author = undefined;
     node.nUsers++;
     node.usedAt = this.#clock;
   }
@@ -208,7 +214,7 @@ export class Sequence {
     this.#isPrivate = isPrivate;
     this.author = author;
     this.group = group;
-    for (const node of nodes) pages.enter(node);
+    for (const node of nodes) pages.enter(node, this);
   }
 
   /** Positions whose keys and values are in the cache. */
@@ -281,11 +287,10 @@ export class Sequence {
       this.#pages.leave(last, this, false);
       this.#push(copy);
     }
-    this.#nodes.at(-1)!.author = author;
   }
 
   #push(node: Node): void {
-    this.#pages.enter(node);
+    this.#pages.enter(node, this);
     this.#nodes.push(node);
   }
 }
