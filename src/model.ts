@@ -436,6 +436,7 @@ export class Model implements AnyModel {
     try {
       await turn.begin();
       throwIfAborted(turn);
+      this.#batcher.giveBackPages();
       const sequence = this.#engine.pages.open([], { isPrivate: true });
       turn.hold(() => sequence.close());
       return await withMemory(CODE, what, () => task(turn, sequence));

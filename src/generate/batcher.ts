@@ -87,6 +87,11 @@ export class Batcher {
     return this.#turns.open(signal, this.#engine);
   }
 
+  /** For who computes alone and may need all pages: prompts that are half read find what is still cached. */
+  giveBackPages(): void {
+    for (const job of this.#jobs) giveBack(job);
+  }
+
   /**
    * @throws OnebitError `model/context-full` when the KV cache has too few pages, `model/not-finite`, `model/closed`,
    *   `engine/thread-lost`, `aborted`
@@ -267,12 +272,7 @@ function isShort({ sequence, ids, nLogits }: Job): boolean {
 /** True if `job` will find some of what `other` computes in this walk. */
 function goesOnAlike(other: Job, job: Job): boolean {
   const at = job.sequence?.length ?? 0;
-  return (
-    job.group === other.group &&
-    at >= (other.sequence?.length ?? 0) &&
-    other.ids[at] === job.ids[at] &&
-    isPrefix(job.ids, other.ids, at)
-  );
+  return job.group === other.group && at >= (other.sequence?.length ?? 0) && isPrefix(job.ids, other.ids, at + 1);
 }
 
 function isPrefix(a: readonly number[], b: readonly number[], n: number): boolean {

@@ -43,7 +43,7 @@ function recorded(options: Parameters<typeof fakeEngine>[1] = {}, maxStallMs = 2
     await turn.begin();
     return { context, turn };
   };
-  return { engine, walks, turns, open };
+  return { engine, walks, turns, batcher, open };
 }
 
 describe("a walk", () => {
@@ -166,6 +166,26 @@ describe("with few pages", () => {
     await Promise.all(all.map(({ context, turn }, i) => context.read(idsOf(200, i), { turn })));
     for (let token = 0; token < 5; token++) await Promise.all(all.map(({ context, turn }) => context.append(7, turn)));
     assert.equal(engine.pages.open(idsOf(256, 9)).length, 0);
+  });
+
+  test("who computes alone may have those of a prompt that is half read", async () => {
+    const { open, engine, walks, batcher } = recorded({ contextLength: 256, nPages: 4 }),
+      [writer, reader] = await Promise.all([open(), open()]);
+    await writer.context.read([1, 2], writer);
+    const writing = writer.context.append(3, writer.turn),
+      alone = batcher.openAlone(undefined),
+      begun = alone.begin(),
+      reading = reader.context.read(idsOf(200), reader);
+    await begun;
+    assert.equal(walks.at(-1)?.length, 2);
+    const own = engine.pages.open([], { isPrivate: true });
+    assert.throws(() => own.reserve(256), { code: "model/context-full" });
+    batcher.giveBackPages();
+    own.reserve(256);
+    own.close();
+    alone.end();
+    await Promise.all([writing, reading]);
+    assert.deepEqual(reader.context.ids, idsOf(200));
   });
 
   test("one that needs more than there are is refused", async () => {
