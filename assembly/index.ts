@@ -16,3 +16,4 @@ export { xnorMatmul, packSigns } from "./weights/xnor";
 export { ropeFactors, ropeFrequencies, ropeLinear, ropeYarn } from "./ops/rope";
 export { argmax, expF64, logF64, logSumExp, topK } from "./ops/logits";
 export { randomNext, randomSeed } from "./random";
+export { hashWords } from "./hash";

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ChatMessage, ChatPromptOptions } from "./generate/chat-options.ts";
-import type { ChatOptions, LogitsOptions } from "./generate/context.ts";
+import type { ChatOptions, LogitsOptions, RestoreOptions, SaveOptions } from "./generate/context.ts";
 import type { ContextOptions } from "./generate/context-ids.ts";
 import type { EmbedOptions } from "./generate/embed.ts";
 import type { GenerationResult, Piece } from "./generate/generate.ts";
@@ -56,6 +56,8 @@ export interface AnyContext {
   logits(ids: readonly number[], options?: LogitsOptions): Promise<Float32Array>;
   /** Keeps only the first `length` ids. */
   truncate(length: number): Promise<void>;
+  /** The context as bytes, for `restore`. */
+  save(options?: SaveOptions): Promise<Uint8Array>;
   /** Another context that has read the same. */
   fork(): Soon<AnyContext>;
   /** Ends what is running; closing twice is fine. */
@@ -91,6 +93,8 @@ export interface AnyModel extends AsyncDisposable {
   readonly cachedIds: Soon<readonly number[]>;
   /** Another conversation over the same weights. */
   context(options?: ContextOptions): Soon<AnyContext>;
+  /** A context that its `save` gave as bytes. */
+  restore(bytes: Uint8Array, options?: RestoreOptions): Promise<AnyContext>;
   /** Continues a text, or ids. */
   generate(prompt: string | readonly number[], options?: GenerateOptions): AnyGeneration;
   /** Answers the last message by the model's chat template. */

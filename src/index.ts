@@ -24,7 +24,7 @@ export type {
 export type { ChatMessage, ChatPromptOptions, TextContentPart } from "./generate/chat-options.ts";
 export { CHAT_TEMPLATES, isChatTemplateText } from "./generate/chat-templates.ts";
 export type { ChatTemplateName } from "./generate/chat-templates.ts";
-export type { ChatOptions, Context, LogitsOptions } from "./generate/context.ts";
+export type { ChatOptions, Context, LogitsOptions, RestoreOptions, SaveOptions } from "./generate/context.ts";
 export type { ContextOptions } from "./generate/context-ids.ts";
 export type { Generation, GenerationResult, Piece, StopReason, Timings } from "./generate/generate.ts";
 export type { Speculation } from "./generate/speculate.ts";

@@ -9,7 +9,7 @@
 import type { AnyModel, ChatPrompt } from "./any-model.ts";
 import { type AbortState, fail, throwIfAborted } from "./core/errors.ts";
 import { LOGITS_RESULT_BYTES_MAX } from "./core/limits.ts";
-import { FUNCTION, TEXT, check, checkOptions, list } from "./core/options.ts";
+import { BYTES, FUNCTION, TEXT, check, checkOptions, list } from "./core/options.ts";
 import { timerTurn } from "./core/event-loop.ts";
 import type { Platform } from "./core/platform.ts";
 import { withMemory, withMemoryNow } from "./core/refused-memory.ts";
@@ -27,6 +27,7 @@ import {
   type ContextParts,
   LOGITS_OPTIONS,
   type LogitsOptions,
+  type RestoreOptions,
   fitOf,
 } from "./generate/context.ts";
 import { Batcher } from "./generate/batcher.ts";
@@ -111,6 +112,7 @@ export class Model implements AnyModel {
     });
     this.#contextParts = {
       engine: parts.engine,
+      platform: parts.platform ?? {},
       turns: this.#turns,
       batcher: this.#batcher,
       tokenizer: parts.tokenizer,
@@ -194,6 +196,27 @@ export class Model implements AnyModel {
   context(options: ContextOptions = {}): Context {
     this.#checkOpen();
     return Context.open(this.#contextParts, options);
+  }
+
+  /**
+   * A context that {@link Context.save} saved, with the same weights, `kvType`, `dense` and `activationMode`. Contexts
+   * of its `cacheGroup` that begin alike share its pages: give bytes that you do not trust a group of their own.
+   *
+   * @throws OnebitError `snapshot/mismatch` when another model saved it, `snapshot/corrupt` when a bit of it differs,
+   *   `model/context-full`, `model/not-enough-memory`, `model/closed`, `option/…`, `aborted`
+   * @example
+   * ```ts
+   * import { load } from "onebit";
+   *
+   * await using model = await load("model.gguf", { contextLength: 256 });
+   * using context = model.context();
+   * using copy = await model.restore(await context.save());
+   * ```
+   */
+  async restore(bytes: Uint8Array, options: RestoreOptions = {}): Promise<Context> {
+    const found = check("bytes", bytes, BYTES);
+    this.#checkOpen();
+    return await Context.restore(this.#contextParts, found, options);
   }
 
   /**

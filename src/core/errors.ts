@@ -43,6 +43,9 @@ export type ErrorCode =
   | "model/not-finite"
   | "model/closed"
   | "model/busy"
+  // saved contexts
+  | "snapshot/corrupt"
+  | "snapshot/mismatch"
   // engine
   | "engine/unsupported"
   | "engine/forbidden"

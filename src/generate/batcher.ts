@@ -92,6 +92,20 @@ export class Batcher {
     for (const job of this.#jobs) giveBack(job);
   }
 
+  /** Runs `task`, which may need all pages, while no one computes. @throws OnebitError `aborted` as `call` */
+  async whileNoneComputes(call: Turn, task: () => void): Promise<void> {
+    const turn = this.openAlone(undefined);
+    call.wake = () => turn.wake();
+    try {
+      await turn.begin(() => call.aborted);
+      throwIfAborted(call);
+      this.giveBackPages();
+      task();
+    } finally {
+      turn.end();
+    }
+  }
+
   /**
    * @throws OnebitError `model/context-full` when the KV cache has too few pages, `model/not-finite`, `model/closed`,
    *   `engine/thread-lost`, `aborted`

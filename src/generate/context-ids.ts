@@ -7,6 +7,7 @@ import { fail } from "../core/errors.ts";
 import type { Engine } from "../model/engine-interface.ts";
 import type { Batcher, Computed } from "./batcher.ts";
 import { checkIds } from "./options.ts";
+import { type BreathingPlatform, checkSaved, copyContext, placeSaved, seal } from "./snapshot.ts";
 import type { PromptProgress } from "./options.ts";
 import type { Turn } from "./turns.ts";
 
@@ -120,6 +121,27 @@ export class ContextIds {
       this.#engine.pages.discard(ids, this.#ids.length, this, this.cacheGroup);
       throw error;
     }
+  }
+
+  /**
+   * Its ids and what the cache has of them, as bytes.
+   * @throws OnebitError `aborted`, `model/closed`
+   */
+  async save(turn: Turn, platform: BreathingPlatform): Promise<Uint8Array> {
+    const bytes = copyContext(this.#ids, this.#engine, { author: this, group: this.cacheGroup });
+    await seal(bytes, this.#engine.kv, { platform, signal: turn });
+    return bytes;
+  }
+
+  /**
+   * Becomes the context that {@link save} saved.
+   * @throws OnebitError `snapshot/corrupt`, `snapshot/mismatch`, `model/context-full`, `aborted`, `model/closed`
+   */
+  async restore(bytes: Uint8Array, turn: Turn, platform: BreathingPlatform): Promise<void> {
+    const ids = await checkSaved(bytes, this.#engine, this.contextLength, { platform, signal: turn });
+    const options = { author: this, group: this.cacheGroup };
+    await this.#batcher.whileNoneComputes(turn, () => placeSaved(bytes, this.#engine, options));
+    this.#ids = ids;
   }
 
   /** Another context that has read the same. */

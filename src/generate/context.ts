@@ -22,8 +22,9 @@ import {
   MAX_TOKENS_DEFAULT,
   TEXT_OR_IDS,
 } from "./options.ts";
+import type { BreathingPlatform } from "./snapshot.ts";
 import type { Drafting } from "./speculate.ts";
-import type { Turns } from "./turns.ts";
+import type { Turn, Turns } from "./turns.ts";
 
 /** Options of {@link Model.chat}. */
 export interface ChatOptions extends GenerateOptions, ChatPromptOptions {}
@@ -34,9 +35,22 @@ export interface LogitsOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Options of {@link Context.save}. */
+export interface SaveOptions {
+  /** Stops it, which then throws `aborted`. */
+  readonly signal?: AbortSignal;
+}
+
+/** Options of {@link Model.restore}. */
+export interface RestoreOptions extends ContextOptions {
+  /** Stops it, which then throws `aborted`. */
+  readonly signal?: AbortSignal;
+}
+
 /** What contexts of a model share. */
 export interface ContextParts {
   readonly engine: Engine;
+  readonly platform: BreathingPlatform;
   readonly turns: Turns;
   readonly batcher: Batcher;
   readonly tokenizer: Tokenizer | undefined;
@@ -49,6 +63,7 @@ export interface ContextParts {
 
 export const CHAT_OPTIONS: OptionTable<ChatOptions> = { ...GENERATE_OPTIONS, ...CHAT_PROMPT_OPTIONS };
 export const LOGITS_OPTIONS: OptionTable<LogitsOptions> = { signal: SIGNAL };
+const SAVE_OPTIONS: OptionTable<SaveOptions> = { signal: SIGNAL };
 
 /**
  * One conversation of a model: its own ids over the model's weights and KV cache. {@link Model.context} makes it.
@@ -85,12 +100,21 @@ export class Context implements Disposable {
    * @throws OnebitError `option/…`
    */
   static open(parts: ContextParts, options: ContextOptions): Context {
-    const table: OptionTable<ContextOptions> = {
-      contextLength: whole(1, parts.engine.contextLength),
-      cacheGroup: TEXT,
-    };
-    const checked = checkOptions("context", options, table);
+    const checked = checkOptions("context", options, contextOptions(parts.engine));
     return new Context(parts, new ContextIds(parts.engine, parts.batcher, checked));
+  }
+
+  /**
+   * @internal
+   * @throws OnebitError as {@link Model.restore}
+   */
+  static async restore(parts: ContextParts, bytes: Uint8Array, options: RestoreOptions): Promise<Context> {
+    const table: OptionTable<RestoreOptions> = { ...contextOptions(parts.engine), signal: SIGNAL },
+      { signal, ...own } = checkOptions("restore", options, table);
+    const context = new Context(parts, new ContextIds(parts.engine, parts.batcher, own));
+    const restore = (turn: Turn) => context.#ids.restore(bytes, turn, parts.platform);
+    await context.#inTurn(signal, `restoring ${bytes.length} bytes of a context`, restore);
+    return context;
   }
 
   /** Positions it may have: prompt and reply together. */
@@ -174,19 +198,8 @@ export class Context implements Disposable {
   async logits(ids: readonly number[], options: LogitsOptions = {}): Promise<Float32Array> {
     const { signal } = checkOptions("logits", options, LOGITS_OPTIONS),
       found = check("ids", ids, ID_LIST);
-    this.#checkOpen();
-    const turn = this.#parts.turns.open(signal, this.#ids);
-    try {
-      await turn.begin();
-      throwIfAborted(turn);
-      return await withMemory(
-        "model/not-enough-memory",
-        `logits of ${found.length} ids`,
-        async () => (await this.#ids.read(found, { turn })).logits,
-      );
-    } finally {
-      turn.end();
-    }
+    const read = async (turn: Turn) => (await this.#ids.read(found, { turn })).logits;
+    return await this.#inTurn(signal, `logits of ${found.length} ids`, read);
   }
 
   /**
@@ -207,14 +220,31 @@ export class Context implements Disposable {
    */
   async truncate(length: number): Promise<void> {
     check("length", length, whole(0));
-    this.#checkOpen();
-    const turn = this.#parts.turns.open(undefined, this.#ids);
-    try {
-      await turn.begin();
-      this.#ids.truncate(length);
-    } finally {
-      turn.end();
-    }
+    await this.#inTurn(undefined, "truncating", () => this.#ids.truncate(length));
+  }
+
+  /**
+   * The context as bytes: its ids, and their keys and values as far as they are cached. {@link Model.restore} makes a
+   * context of them that costs no reading, on any system and engine, with the same bits. A position takes
+   * `memory.kvBytes` over the model's `kvPositions`.
+   *
+   * @throws OnebitError `model/closed`, `model/not-enough-memory`, `aborted`, `option/…`
+   * @example
+   * ```ts
+   * import { load } from "onebit";
+   *
+   * await using model = await load("model.gguf", { contextLength: 256 });
+   * using context = model.context();
+   * await context.logits([1, 2, 3]);
+   * const bytes = await context.save();
+   * using other = await model.restore(bytes);
+   * console.log(bytes.length, other.cachedIds); // … [1, 2, 3]
+   * ```
+   */
+  async save(options: SaveOptions = {}): Promise<Uint8Array> {
+    const { signal } = checkOptions("save", options, SAVE_OPTIONS),
+      { platform } = this.#parts;
+    return await this.#inTurn(signal, "saving a context", (turn) => this.#ids.save(turn, platform));
   }
 
   /**
@@ -254,6 +284,19 @@ export class Context implements Disposable {
     return new Generation(parts, () => (this.#checkOpen(), prepare()));
   }
 
+  /** Runs `task` in a turn of this context. */
+  async #inTurn<T>(signal: AbortSignal | undefined, what: string, task: (turn: Turn) => T | Promise<T>): Promise<T> {
+    this.#checkOpen();
+    const turn = this.#parts.turns.open(signal, this.#ids);
+    try {
+      await turn.begin();
+      throwIfAborted(turn);
+      return await withMemory("model/not-enough-memory", what, async () => await task(turn));
+    } finally {
+      turn.end();
+    }
+  }
+
   #checkOpen(): void {
     const { engine, turns } = this.#parts,
       { name } = engine.config;
@@ -264,6 +307,10 @@ export class Context implements Disposable {
   #encode(text: string, { addSpecial = true, parseSpecial = false }: GenerateOptions): number[] {
     return this.#parts.requireTokenizer().encode(text, { addSpecial, parseSpecial });
   }
+}
+
+function contextOptions({ contextLength }: Engine): OptionTable<ContextOptions> {
+  return { contextLength: whole(1, contextLength), cacheGroup: TEXT };
 }
 
 /** The room that a chat's prompt and reply have. */

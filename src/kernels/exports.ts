@@ -51,4 +51,5 @@ export interface KernelExports {
   logF64(x: number): number;
   randomSeed(state: number, seed: bigint): void;
   randomNext(state: number): number;
+  hashWords(at: number, n: number, first: bigint): bigint;
 }

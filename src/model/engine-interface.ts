@@ -4,7 +4,7 @@
  * @module
  */
 import type { AbortState } from "../core/errors.ts";
-import type { DotProducts, TernaryKernel } from "../kernels/choices.ts";
+import type { DotProducts, KvType, TernaryKernel } from "../kernels/choices.ts";
 import type { Numeric } from "../kernels/numeric.ts";
 import type { Variant } from "../kernels/variant.ts";
 import type { ModelConfig } from "./config.ts";
@@ -60,6 +60,20 @@ export interface BatchPart {
   readonly nLogits: number;
 }
 
+/** The bytes of the KV cache's pages, for those who keep them elsewhere. */
+export interface KvStore {
+  /** The same in models that give the same bits: see fingerprint.ts. */
+  readonly fingerprint: bigint;
+  readonly kvType: KvType;
+  readonly pageBytes: number;
+  /** Copies a page, zero from position `length` of it on. @throws OnebitError `model/closed` */
+  readPage(page: number, length: number, into: Uint8Array): void;
+  /** @param bytes as `readPage` copied them @throws OnebitError `model/closed` */
+  writePage(page: number, bytes: Uint8Array): void;
+  /** Hashes any bytes. @throws OnebitError `model/closed` */
+  hash(bytes: Uint8Array, position: number): bigint;
+}
+
 export interface Engine {
   readonly config: ModelConfig;
   /** Positions allocated. */
@@ -73,6 +87,8 @@ export interface Engine {
   readonly numeric: Numeric;
   /** What the KV cache holds. */
   readonly pages: KvPages;
+  /** Their bytes. */
+  readonly kv: KvStore;
   /** Rows of one walk, and how many of them can have logits. */
   readonly rowsMax: number;
   readonly logitsMax: number;

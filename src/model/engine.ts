@@ -11,7 +11,7 @@ import { CONTEXT_LENGTH_DEFAULT, WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core
 import type { Platform } from "../core/platform.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import type { DotProducts, TernaryKernel } from "../kernels/choices.ts";
-import { type RowPlace, pageRanges, writePlaces } from "../kernels/attention-cache.ts";
+import { type RowPlace, writePlaces } from "../kernels/attention-cache.ts";
 import { padToTiles } from "../kernels/layouts.ts";
 import { Machine, createMemory } from "../kernels/machine.ts";
 import { type Numeric, createNumeric } from "../kernels/numeric.ts";
@@ -20,7 +20,9 @@ import { requireFinite } from "./computed-row.ts";
 import type { ModelConfig } from "./config.ts";
 import type { BatchPart, Engine, EvaluateOptions, ModelWarning } from "./engine-interface.ts";
 import type { EngineOptions } from "./engine-options.ts";
+import { PlacedKvStore } from "./kv-store.ts";
 import { KvPages, type Sequence } from "./kv-pages.ts";
+import { fingerprintOf } from "./fingerprint.ts";
 import { loadWeights } from "./loader.ts";
 import { type MemoryPlan, type PlanOptions, planMemory } from "./plan.ts";
 import { type Program, buildProgram } from "./program.ts";
@@ -77,6 +79,11 @@ export async function createEngine(parts: EngineParts, options: EngineOptions = 
     { kernels, memory } = machine;
   const weights = await loadWeights(kernels, memory, plan, tensors, options);
   const ropeMagnitude = placeRopeFrequencies(kernels, memory, config, plan, tensors, plan.buffers.ropeCos);
+  const rope = {
+    frequencies: new Uint8Array(memory.buffer, plan.ropeFrequencies, (config.ropeDim / 2) * 8),
+    magnitude: ropeMagnitude,
+  };
+  const fingerprint = fingerprintOf({ config, tensors, plan, weights, rope });
   const program = buildProgram(config, tensors, plan, weights, memory, ropeMagnitude);
   machine.setScratch(plan.scratch, plan.scratchStrideBytes);
   const reason = nThreads > 1 ? await startThreads(machine, platform, nThreads, options) : platform.noThreadsReason;
@@ -88,7 +95,16 @@ export async function createEngine(parts: EngineParts, options: EngineOptions = 
       threads: machine.nThreads,
       ...(options.threads === undefined && reason !== undefined ? { reason } : {}),
     };
-    return new ProgramEngine(config, plan, program, machine, engine, weights.warnings, createBreather(platform));
+    return new ProgramEngine(
+      config,
+      plan,
+      program,
+      machine,
+      engine,
+      weights.warnings,
+      fingerprint,
+      createBreather(platform),
+    );
   } catch (error) {
     await machine.close();
     throw error;
@@ -174,6 +190,7 @@ class ProgramEngine implements Engine {
   readonly engine: Engine["engine"];
   readonly memory: Engine["memory"];
   readonly pages: KvPages;
+  readonly kv: PlacedKvStore;
   private readonly plan: MemoryPlan;
   private readonly program: Program;
   private readonly threadCount: ThreadCount;
@@ -189,6 +206,7 @@ class ProgramEngine implements Engine {
     machine: Machine,
     engine: Engine["engine"],
     warnings: readonly ModelWarning[],
+    fingerprint: bigint,
     breather: Breather,
   ) {
     this.breather = breather;
@@ -199,12 +217,10 @@ class ProgramEngine implements Engine {
     this.engine = engine;
     this.warnings = warnings;
     this.threadCount = createThreadCount(machine.nThreads);
-    this.numeric = createNumeric(machine.kernels, machine.memory, {
-      ...plan.numeric,
-      nMax: padToTiles(config.vocabSize),
-    });
+    this.numeric = createNumeric(machine.kernels, machine.memory, plan.numeric);
     this.memory = { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kv.bytes };
-    this.pages = new KvPages(plan.kv.heads.nPages, (from, to) => this.copyPage(from, to));
+    this.kv = new PlacedKvStore(() => this.open(), plan, fingerprint);
+    this.pages = new KvPages(plan.kv.heads.nPages, (from, to) => this.kv.copyPage(from, to));
   }
 
   get contextLength(): number {
@@ -371,14 +387,6 @@ class ProgramEngine implements Engine {
     writePlaces(machine.memory, places, rows);
     machine.setBatch({ rows: rows.length, places, headRowBegin: plain.length, headRows });
     return rows.length;
-  }
-
-  private copyPage(from: number, to: number): void {
-    const bytes = new Uint8Array(this.open().memory.buffer),
-      { heads, layers } = this.plan.kv,
-      rangesOf = (page: number) => layers.flatMap((layer) => pageRanges(this.plan.options.kvType, heads, layer, page));
-    const targets = rangesOf(to);
-    rangesOf(from).forEach((range, i) => bytes.copyWithin(targets[i]!.at, range.at, range.at + range.bytes));
   }
 
   private logits(row: number): Float32Array {

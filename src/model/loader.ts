@@ -8,7 +8,9 @@ import { fail, throwIfAborted } from "../core/errors.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import { type FloatTypeName, TENSOR_TYPES, kernelTypeId } from "../files/tensor-types.ts";
 import type { KernelExports } from "../kernels/exports.ts";
+import { type HashPart, createHash } from "../kernels/hash.ts";
 import type { LoadOptions } from "./engine-options.ts";
+import { WeightHashes } from "./fingerprint.ts";
 import type { MemoryPlan, PlacedMatrix, PlacedVector } from "./plan.ts";
 import type { LoadContext, ReadJob } from "./read-jobs.ts";
 import { type Unpacking, createRepacker } from "./repack.ts";
@@ -24,6 +26,11 @@ export interface LoadedWeights {
   outputScale(linear: LinearTensors): number;
   /** Layers whose weights are all zero, noticed while loading. */
   readonly warnings: readonly ModelWarning[];
+  /** For bytes in memory; others go through the staging area. */
+  readonly hash: HashPart;
+  readonly hashes: WeightHashes;
+  /** Scales that are tensors of one number, and those at the end of an I2_S tensor. */
+  readonly scalars: ReadonlyMap<TensorInfo, number>;
 }
 
 /**
@@ -45,8 +52,14 @@ export async function loadWeights(
     ...[...plan.vectors.values()].map((placed) => [vectorJob(context, placed)]),
     ...repacked.map((repacker) => repacker.jobs),
   ]);
-  const zeros = new ZeroWatch(tensors);
-  await runJobs(context, jobs, zeros, options);
+  const zeros = new ZeroWatch(tensors),
+    hash = createHash(kernels, memory, { window: plan.staging, windowBytes }),
+    hashes = new WeightHashes(hash);
+  const see = ({ tensor, position }: ReadJob, bytes: Uint8Array): void => {
+    zeros.see(tensor, bytes);
+    hashes.see(tensor, bytes, position - tensor.position);
+  };
+  await runJobs(context, jobs, see, options);
   new Uint8Array(memory.buffer, plan.staging, plan.stagingBytes).fill(
     0,
     0,
@@ -56,6 +69,9 @@ export async function loadWeights(
     matrices: new Map(repacked.map((repacker) => [repacker.placed.matrix, settleLayout(context, repacker)])),
     outputScale: (linear) => (linear.outputScale === undefined ? 1 : scalars.get(linear.outputScale.tensor)!),
     warnings: zeros.warnings((tensor) => scalars.get(tensor) === 0),
+    hash,
+    hashes,
+    scalars,
   };
 }
 
@@ -68,11 +84,14 @@ function inFileOrder(tensors: readonly (readonly ReadJob[])[]): ReadJob[] {
   return [...tensors].sort(order).flat();
 }
 
-/** Two windows take turns: one fills while the other is processed. */
+/**
+ * Two windows take turns: one fills while the other is processed.
+ * @param see shown the bytes of each job
+ */
 async function runJobs(
   { memory, plan, windowBytes }: LoadContext,
   jobs: readonly ReadJob[],
-  zeros: ZeroWatch,
+  see: (job: ReadJob, bytes: Uint8Array) => void,
   { onProgress, signal }: LoadOptions,
 ): Promise<void> {
   const totalBytes = jobs.reduce((sum, job) => sum + job.sizeBytes, 0);
@@ -91,7 +110,7 @@ async function runJobs(
     throwIfAborted(signal);
     reading = i + 1 < jobs.length ? start(i + 1) : undefined;
     try {
-      zeros.see(jobs[i].tensor, new Uint8Array(memory.buffer, addressOf(i), jobs[i].sizeBytes));
+      see(jobs[i], new Uint8Array(memory.buffer, addressOf(i), jobs[i].sizeBytes));
       jobs[i].process(addressOf(i));
     } catch (error) {
       await reading?.catch(() => {});

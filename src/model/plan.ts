@@ -13,7 +13,7 @@ import { PLACE_BYTES, STEP_BYTES, TERNARY_BLOCK, TILE_ROWS } from "../../assembl
 import { fail } from "../core/errors.ts";
 import { WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import { MACHINE_BYTES } from "../kernels/machine.ts";
-import { RANDOM_STATE_BYTES } from "../kernels/numeric.ts";
+import { type NumericArena, RANDOM_STATE_BYTES } from "../kernels/numeric.ts";
 import {
   type CachedHeads,
   type KvLayer,
@@ -99,12 +99,7 @@ export interface MemoryPlan {
   /** Buffers for prepared activations, one set per preparation in use. */
   readonly prepared: ReadonlyMap<Preparation, PreparedRows<number>>;
   readonly kv: PlacedKv;
-  readonly numeric: {
-    readonly ids: number;
-    readonly values: number;
-    readonly vector: number;
-    readonly randomState: number;
-  };
+  readonly numeric: NumericArena;
   readonly scratch: number;
   readonly scratchStrideBytes: number;
   readonly staging: number;
@@ -307,9 +302,10 @@ function placeKv(
   };
 }
 
-function placeNumeric(arena: Arena, vocabPadded: number) {
+function placeNumeric(arena: Arena, vocabPadded: number): NumericArena {
   const words = () => arena.take(vocabPadded * 4);
-  return { vector: words(), ids: words(), values: words(), randomState: arena.take(RANDOM_STATE_BYTES) };
+  const places = { vector: words(), ids: words(), values: words(), randomState: arena.take(RANDOM_STATE_BYTES) };
+  return { ...places, nMax: vocabPadded };
 }
 
 /** Private memory of a thread, for a matmul or attention. */

@@ -6,6 +6,8 @@
 import type { ByteSource } from "../core/byte-source.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import type { KernelExports } from "../kernels/exports.ts";
+import { HASH_WORD_BYTES } from "../kernels/hash.ts";
+import { roundUp } from "../kernels/layouts.ts";
 import { checkFinite } from "./finite.ts";
 import type { MemoryPlan, PlacedMatrix } from "./plan.ts";
 
@@ -32,7 +34,7 @@ export interface LoadContext {
   readonly unpackAt: number;
 }
 
-/** Reads `rows` rows a job, as many as a window holds; `unit` rows belong together. */
+/** Jobs that read `rows` rows in turn, as many each as a window holds; `unit` rows belong together. */
 export function rowJobs(
   { windowBytes }: LoadContext,
   tensor: TensorInfo,
@@ -42,7 +44,9 @@ export function rowJobs(
   process: (at: number, row: number, nRows: number) => void,
   target?: number,
 ): ReadJob[] {
-  const perJob = Math.max(unit, Math.floor(windowBytes / rowBytes / unit) * unit);
+  // Whole words, so that the hash of a tensor is a sum over its jobs.
+  const step = roundUp(unit, HASH_WORD_BYTES),
+    perJob = Math.max(step, Math.floor(windowBytes / rowBytes / step) * step);
   const jobs: ReadJob[] = [];
   for (let row = 0; row < rows; row += perJob) {
     const nRows = Math.min(perJob, rows - row);

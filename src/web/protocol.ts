@@ -18,6 +18,8 @@ import type {
   Perplexity,
   PerplexityOptions,
   Piece,
+  RestoreOptions,
+  SaveOptions,
   Tokenizer,
 } from "../index.ts";
 import type { KernelBinaries } from "../kernels/variant.ts";
@@ -112,6 +114,8 @@ export interface Calls {
   truncate: { args: [length: number]; done: undefined };
   cachedIds: { args: []; done: readonly number[] };
   openContext: { args: [options: ContextOptions]; done: ContextFacts };
+  saveContext: { args: [context: ContextHandle, options: Wire<SaveOptions>]; done: Uint8Array };
+  restoreContext: { args: [bytes: Uint8Array, options: Wire<RestoreOptions>]; done: ContextFacts };
   forkContext: { args: [context: ContextHandle]; done: ContextFacts };
   closeContext: { args: [context: ContextHandle]; done: undefined };
   contextIds: { args: [context: ContextHandle, which: "ids" | "cachedIds"]; done: readonly number[] };

@@ -67,6 +67,8 @@ function modelHandlers(load: LoadInWorker): Handlers<Calls> {
     },
     cachedIds: () => [...model().cachedIds],
     openContext: ([options]) => add(model().context(options)),
+    saveContext: ([handle, options], { signal }) => context(handle).save({ ...options, signal }),
+    restoreContext: async ([bytes, options], { signal }) => add(await model().restore(bytes, { ...options, signal })),
     forkContext: ([handle]) => add(context(handle).fork()),
     closeContext([handle]) {
       contexts.get(handle)?.close();

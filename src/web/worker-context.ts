@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AnyContext, ChatMessage, ChatOptions, GenerateOptions, LogitsOptions } from "../index.ts";
+import type { AnyContext, ChatMessage, ChatOptions, GenerateOptions, LogitsOptions, SaveOptions } from "../index.ts";
 import { split } from "./call-options.ts";
 import type { Connection } from "./connection.ts";
 import type { Calls, ContextFacts } from "./protocol.ts";
@@ -80,6 +80,12 @@ export class WorkerContext implements AnyContext {
   /** Keeps only the first `length` ids. @throws OnebitError `option/invalid`, `model/closed`, `engine/worker-lost` */
   async truncate(length: number): Promise<void> {
     await this.#connection.call("truncateContext", [this.#facts.handle, length]).done;
+  }
+
+  /** The context as bytes. @throws OnebitError as `Context.save`; `engine/worker-lost` */
+  async save(options: SaveOptions = {}): Promise<Uint8Array> {
+    const [others, { signal }] = split("save", options);
+    return await this.#connection.call("saveContext", [this.#facts.handle, others], { signal }).done;
   }
 
   /** Another context that has read the same. @throws OnebitError `model/closed`, `engine/worker-lost` */

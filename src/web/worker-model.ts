@@ -18,6 +18,7 @@ import type {
   LogitsOptions,
   Perplexity,
   PerplexityOptions,
+  RestoreOptions,
 } from "../index.ts";
 import type { KernelBinaries } from "../kernels/variant.ts";
 import { split } from "./call-options.ts";
@@ -177,6 +178,13 @@ export class WorkerModel implements AnyModel {
    */
   async context(options: ContextOptions = {}): Promise<WorkerContext> {
     return new WorkerContext(this.#connection, await this.#connection.call("openContext", [options]).done);
+  }
+
+  /** A context that its `save` gave as bytes. @throws OnebitError as `Model.restore`; `engine/worker-lost` */
+  async restore(bytes: Uint8Array, options: RestoreOptions = {}): Promise<WorkerContext> {
+    const [others, { signal }] = split("restore", options);
+    const facts = await this.#connection.call("restoreContext", [bytes, others], { signal }).done;
+    return new WorkerContext(this.#connection, facts);
   }
 
   /**

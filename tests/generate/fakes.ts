@@ -102,6 +102,14 @@ export function fakeEngine(
     calls: [],
     closed: false,
     pages: new KvPages(options.nPages ?? Math.ceil(contextLength / 64), () => {}),
+    kv: {
+      fingerprint: 0n,
+      kvType: "f32",
+      pageBytes: 0,
+      readPage() {},
+      writePage() {},
+      hash: () => 0n,
+    },
     rowsMax: 64,
     logitsMax: 16,
     async compute(parts, signal) {

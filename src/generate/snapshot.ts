@@ -1,0 +1,134 @@
+/**
+ * Saves the keys and values of a context, and puts them back: reading ids again costs a walk each, reading their pages
+ * a copy.
+ *
+ * Pages are copied at once, without an await: a call that never came back would keep them from the others.
+ *
+ * @module
+ */
+import { KV_PAGE_POSITIONS } from "../../assembly/abi.ts";
+import { type AbortState, fail, throwIfAborted } from "../core/errors.ts";
+import { createBreather } from "../core/event-loop.ts";
+import type { Platform } from "../core/platform.ts";
+import { pagesFor } from "../kernels/attention-cache.ts";
+import { addWords } from "../kernels/hash.ts";
+import type { Engine, KvStore } from "../model/engine-interface.ts";
+import type { SequenceOptions } from "../model/kv-pages.ts";
+import {
+  CHECKSUM_BYTES,
+  HEADER_BYTES,
+  failCorrupt,
+  idBytes,
+  readHead,
+  readIds,
+  snapshotBytes,
+  writeHead,
+} from "./snapshot-format.ts";
+
+/** Bytes hashed between two looks at the event loop: 10 ms at most. */
+const PIECE_BYTES = 16 << 20;
+
+/** How the event loop runs between. */
+export type BreathingPlatform = Pick<Platform, "nextTurn">;
+
+/** How saving and restoring wait. */
+interface Waiting {
+  readonly platform: BreathingPlatform;
+  readonly signal: AbortState;
+}
+
+/** @returns `ids` and what the cache has of them, still without the checksum: see {@link seal} */
+export function copyContext(ids: readonly number[], { kv, pages: all }: Engine, options: SequenceOptions): Uint8Array {
+  const sequence = all.open(ids, options);
+  try {
+    const { length, pages } = sequence,
+      bytes = new Uint8Array(snapshotBytes({ nIds: ids.length, nCached: length }, kv)),
+      head = writeHead(ids, length, kv);
+    bytes.set(head);
+    pages.forEach((page, i) => {
+      const nPositions = Math.min(length - i * KV_PAGE_POSITIONS, KV_PAGE_POSITIONS);
+      kv.readPage(
+        page,
+        nPositions,
+        bytes.subarray(head.length + i * kv.pageBytes, head.length + (i + 1) * kv.pageBytes),
+      );
+    });
+    return bytes;
+  } finally {
+    sequence.close();
+  }
+}
+
+/** Fills in the checksum. @throws OnebitError `aborted`, `model/closed` */
+export async function seal(bytes: Uint8Array, kv: KvStore, waiting: Waiting): Promise<void> {
+  checksumOf(bytes).setBigUint64(0, await hashAll(bytes, kv, waiting), true);
+}
+
+/**
+ * Checks all of a saved context.
+ * @param contextLength of the context that is to hold it
+ * @returns its ids
+ * @throws OnebitError `snapshot/corrupt`, `snapshot/mismatch`, `model/context-full`, `aborted`, `model/closed`
+ */
+export async function checkSaved(
+  bytes: Uint8Array,
+  { config, kv, vocabSize }: Engine,
+  contextLength: number,
+  waiting: Waiting,
+): Promise<number[]> {
+  const head = readHead(bytes, kv, config.name),
+    wantedBytes = snapshotBytes(head, kv);
+  if (bytes.length !== wantedBytes) failCorrupt(`wanted ${wantedBytes} bytes by its header, found ${bytes.length}`);
+  if (checksumOf(bytes).getBigUint64(0, true) !== (await hashAll(bytes, kv, waiting)))
+    failCorrupt("its checksum is wrong");
+  if (head.nIds > contextLength) {
+    fail(
+      "model/context-full",
+      `saved context: it has ${head.nIds} ids, the context that is to hold it ${contextLength}: load the model with a ` +
+        "larger contextLength",
+    );
+  }
+  const ids = readIds(bytes.subarray(HEADER_BYTES), head.nIds),
+    wrong = ids.findIndex((id) => id < 0 || id >= vocabSize);
+  if (wrong >= 0) failCorrupt(`id ${wrong} is ${ids[wrong]}, wanted 0 to ${vocabSize - 1}`);
+  return ids;
+}
+
+/**
+ * Puts the pages of a checked context in the cache. Whole pages that are there already stay.
+ * @throws OnebitError `model/closed`
+ */
+export function placeSaved(bytes: Uint8Array, { kv, pages, config }: Engine, options: SequenceOptions): void {
+  const { nIds, nCached } = readHead(bytes, kv, config.name),
+    cached = readIds(bytes.subarray(HEADER_BYTES), nCached),
+    begin = HEADER_BYTES + idBytes(nIds);
+  const sequence = pages.open(cached, options);
+  try {
+    sequence.truncate(sequence.length - (sequence.length % KV_PAGE_POSITIONS));
+    sequence.reserve(nCached - sequence.length);
+    for (let i = sequence.length / KV_PAGE_POSITIONS; i < pagesFor(nCached); i++) {
+      const at = begin + i * kv.pageBytes;
+      kv.writePage(sequence.pages[i]!, bytes.subarray(at, at + kv.pageBytes));
+    }
+    sequence.commit(cached.slice(sequence.length));
+  } finally {
+    sequence.close();
+  }
+}
+
+/** Of all bytes before the checksum. */
+async function hashAll(bytes: Uint8Array, kv: KvStore, { platform, signal }: Waiting): Promise<bigint> {
+  const { breathe } = createBreather(platform),
+    end = bytes.length - CHECKSUM_BYTES;
+  let sum = 0n;
+  for (let at = 0; at < end; at += PIECE_BYTES) {
+    sum = addWords(sum, kv.hash(bytes.subarray(at, Math.min(at + PIECE_BYTES, end)), at));
+    await breathe();
+    throwIfAborted(signal);
+  }
+  return sum;
+}
+
+function checksumOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset + bytes.length - CHECKSUM_BYTES, CHECKSUM_BYTES);
+}
