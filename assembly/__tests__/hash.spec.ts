@@ -1,6 +1,8 @@
 import { hashWords } from "../hash";
 import { Guarded } from "./fixtures";
 
+const POWERS: StaticArray<u8> = [1, 2, 4, 8, 16, 32, 64, 128];
+
 describe("hash of bytes", () => {
   test("a word of zero is a number of splitmix64 with seed 0", () => {
     const bytes = new Guarded(8);
@@ -29,7 +31,7 @@ describe("hash of bytes", () => {
     const whole = hashWords(bytes.at, 32, 0);
     for (let bit = 0; bit < 256; bit++) {
       const at = bytes.at + <usize>(bit >> 3),
-        flip: u8 = (<u8>1) << (<u8>(bit & 7));
+        flip: u8 = POWERS[bit & 7];
       store<u8>(at, load<u8>(at) ^ flip);
       if (hashWords(bytes.at, 32, 0) == whole) expect(bit).toBe(-1, "unnoticed");
       store<u8>(at, load<u8>(at) ^ flip);
