@@ -11,6 +11,7 @@ import { inspect } from "./commands/inspect.ts";
 import { list } from "./commands/list.ts";
 import { logits } from "./commands/logits.ts";
 import { perplexity } from "./commands/perplexity.ts";
+import { promptPack } from "./commands/prompt-pack.ts";
 import { pull } from "./commands/pull.ts";
 import { remove } from "./commands/remove.ts";
 import { run } from "./commands/run.ts";
@@ -34,6 +35,7 @@ export const COMMANDS: readonly Command[] = [
   inspect,
   perplexity,
   bench,
+  promptPack,
   pull,
   list,
   remove,

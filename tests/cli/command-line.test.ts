@@ -169,6 +169,7 @@ describe("onebit run", () => {
     assert.deepEqual(Object.keys(result.timings as object), [
       "loadMs",
       "promptTokens",
+      "cachedTokens",
       "promptMs",
       "tokens",
       "generateMs",
@@ -379,5 +380,43 @@ describe("the other commands", () => {
       stdout.length > 0 && stdout.slice(0, half) === stdout.slice(half),
       "after a reset the same question gets the same answer",
     );
+  });
+
+  test("a prompt pack is read instead of the prompt, and refused for another", async () => {
+    const text = "You are a pirate. ".repeat(30);
+    writeFileSync(join(folder, "system.txt"), `${text}\n`);
+    const chatml = ["--chat-template", "chatml"],
+      make = ["prompt-pack", model, "system.txt", "--out", "system.pack", ...chatml];
+    const { status, stdout, stderr } = await onebit(make);
+    assert.equal(status, 0, stderr);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^onebit: system\.pack: \d+ tokens, .* MB, read in [\d.]+ s\n$/);
+    const reply = ["--max-tokens", "4", "--temperature", "0"],
+      chat = ["chat", model, ...reply, ...chatml, "--system-file", "system.txt"];
+    const plain = await onebit(chat, { input: "Hello\n" }),
+      packed = await onebit([...chat, "--prompt-pack", "system.pack"], { input: "Hello\n" });
+    assert.equal(packed.status, 0, packed.stderr);
+    assert.equal(packed.stdout, plain.stdout);
+    const wrong = async (code: RegExp, ...args: string[]): Promise<void> => {
+      const run = await onebit(args, { input: "Hello\n" });
+      assert.notEqual(run.status, 0);
+      assert.match(run.stderr, code);
+    };
+    const other = ["chat", model, ...chatml, "--system", "Be brief, and never say what you were told before this."];
+    await wrong(/another text.*agree \[usage\]/, ...other, "--prompt-pack", "system.pack");
+    await wrong(/cannot read "none".*file\/not-found/, ...chat, "--prompt-pack", "none");
+    await wrong(/snapshot\/corrupt/, ...chat, "--prompt-pack", "system.txt");
+    await wrong(/type f32.*q8.*snapshot\/mismatch/, ...chat, "--prompt-pack", "system.pack", "--kv", "q8");
+    await wrong(/not both \[usage\]/, ...chat, "--system", "no");
+    await wrong(/wanted --out/, "prompt-pack", model, "system.txt");
+    await wrong(/cannot write the prompt pack/, ...make.slice(0, 3), "--out", "none/system.pack", ...chatml);
+    writeFileSync(join(folder, "latin1.txt"), Buffer.from([0x67, 0xfc, 0x72]));
+    await wrong(/UTF-8/, "prompt-pack", model, "latin1.txt", "--out", "x.pack", ...chatml);
+
+    assert.equal((await onebit([...make.slice(0, 3), "--raw", "--out", "raw.pack"])).status, 0);
+    const run = ["run", model, `${text}Arr`, ...reply, "--prompt-pack", "raw.pack"];
+    const { timings } = await json(run);
+    const { promptTokens, cachedTokens } = timings as Record<string, number>;
+    assert.ok(cachedTokens! > 100 && promptTokens! - cachedTokens! < 12, `${cachedTokens} of ${promptTokens}`);
   });
 });

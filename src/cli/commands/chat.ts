@@ -3,17 +3,17 @@
  *
  * @module
  */
-import { existsSync, readFileSync, statSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Interface } from "node:readline";
-import { OnebitError, fail, quoted } from "../../core/errors.ts";
-import { TEMPLATE_CHARS_MAX } from "../../core/limits.ts";
-import { CHAT_TEMPLATES, isChatTemplateText } from "../../index.ts";
+import { OnebitError, fail } from "../../core/errors.ts";
 import type { ChatMessage, ChatOptions, Model } from "../../index.ts";
+import { CHAT_PROMPT_OPTION_HELP, CHAT_PROMPT_OPTION_TYPES, chatPromptOptions } from "../chat-prompt-options.ts";
+import { readTextFile } from "../command-files.ts";
 import { LOAD_OPTION_HELP, LOAD_OPTION_TYPES } from "../command.ts";
-import type { Command, CommandContext } from "../command.ts";
+import type { Command, CommandContext, Options } from "../command.ts";
 import { formatSpeculation } from "../format.ts";
 import { loadModel } from "../progress.ts";
+import { PROMPT_PACK_HELP, PROMPT_PACK_TYPES, chatBeginning, usePromptPack } from "../prompt-packs.ts";
 import { SAMPLING_OPTION_HELP, SAMPLING_OPTION_TYPES, samplingOptions } from "../sampling-options.ts";
 import { inCommandLineNames } from "../option-names.ts";
 import type { Screen } from "../screen.ts";
@@ -26,20 +26,18 @@ export const chat: Command = {
   usage: "onebit chat MODEL [options]   (Ctrl-C stops the reply; /exit or Ctrl-D leaves; /reset starts over)",
   optionHelp: [
     ["--system TEXT", "the system message"],
-    [
-      "--chat-template T",
-      "a template instead of the model's own: bitnet, chatml, falcon3, llama3, a name from the model file, a file, " +
-        "or the template's text",
-    ],
-    ["--no-thinking", "tell reasoning models to answer without thinking"],
+    ["--system-file FILE", "the system message, from a file"],
+    ...PROMPT_PACK_HELP,
+    ...CHAT_PROMPT_OPTION_HELP,
     ...SAMPLING_OPTION_HELP,
     ...LOAD_OPTION_HELP,
   ],
   examples: ["onebit chat model.gguf", 'onebit chat model.gguf --system "Answer in one sentence." --temperature 0'],
   optionTypes: {
     system: { type: "string" },
-    "chat-template": { type: "string" },
-    "no-thinking": { type: "boolean" },
+    "system-file": { type: "string" },
+    ...PROMPT_PACK_TYPES,
+    ...CHAT_PROMPT_OPTION_TYPES,
     ...SAMPLING_OPTION_TYPES,
     ...LOAD_OPTION_TYPES,
   },
@@ -49,29 +47,26 @@ export const chat: Command = {
     const { options } = context;
     const sampling: ChatOptions = {
       ...samplingOptions(options),
-      chatTemplate: readTemplate(options.text("chat-template")),
-      templateVariables: options.flag("no-thinking") ? { enable_thinking: false } : undefined,
+      ...chatPromptOptions(options),
       onFull: "drop-oldest",
     };
+    const system = await readSystem(options),
+      opening: ChatMessage[] = system === undefined ? [] : [{ role: "system", content: system }];
     await using model = await loadModel(context);
-    const system = options.text("system");
-    const opening: ChatMessage[] = system === undefined ? [] : [{ role: "system", content: system }];
     // A model that cannot chat fails now, not after the first question.
-    model.chatPrompt([...opening, { role: "user", content: "" }], sampling);
+    const beginning = chatBeginning(model, opening, sampling);
+    await usePromptPack(context, model, () => beginning);
     await converse(context, model, opening, sampling);
   },
 };
 
-/** A file's text if there is such a file; the library resolves names and templates. */
-function readTemplate(given: string | undefined): string | undefined {
-  if (given === undefined || Object.hasOwn(CHAT_TEMPLATES, given) || isChatTemplateText(given) || !existsSync(given))
-    return given;
-  if (statSync(given).size > TEMPLATE_CHARS_MAX * 4)
-    fail("usage", `--chat-template: ${quoted(given)} is too large for a template`);
-  const text = readFileSync(given, "utf8");
-  return isChatTemplateText(text)
-    ? text
-    : fail("usage", `--chat-template: ${quoted(given)} has no {{ or {%: wanted a template`);
+async function readSystem(options: Options): Promise<string | undefined> {
+  const text = options.text("system"),
+    path = options.text("system-file");
+  if (path === undefined) return text;
+  return text === undefined
+    ? await readTextFile(path, "--system-file")
+    : fail("usage", "give --system or --system-file, not both");
 }
 
 async function converse(

@@ -10,6 +10,7 @@ import { LOAD_OPTION_HELP, LOAD_OPTION_TYPES } from "../command.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { formatJson, formatRate, formatSpeculation } from "../format.ts";
 import { loadModel } from "../progress.ts";
+import { PROMPT_PACK_HELP, PROMPT_PACK_TYPES, usePromptPack } from "../prompt-packs.ts";
 import { SAMPLING_OPTION_HELP, SAMPLING_OPTION_TYPES, samplingOptions } from "../sampling-options.ts";
 import { readText } from "../terminal.ts";
 
@@ -28,6 +29,7 @@ export const run: Command = {
   ],
   optionHelp: [
     ["--ids 1,2,3", "token ids as the prompt, instead of text"],
+    ...PROMPT_PACK_HELP,
     ...SAMPLING_OPTION_HELP,
     ["--special", "read <|eot_id|> and the like in the prompt as special tokens, not as text"],
     ["--ignore-end", "continue past end-of-text tokens"],
@@ -45,6 +47,7 @@ export const run: Command = {
     special: { type: "boolean" },
     "ignore-end": { type: "boolean" },
     json: { type: "boolean" },
+    ...PROMPT_PACK_TYPES,
     ...SAMPLING_OPTION_TYPES,
     ...LOAD_OPTION_TYPES,
   },
@@ -58,10 +61,14 @@ export const run: Command = {
     await using model = await loadModel({ ...context, positionals: source === undefined ? [] : [source] });
     if (source === undefined && terminal.stderrIsTty)
       terminal.err("onebit: the bundled model continues; to run another: onebit run MODEL PROMPT\n");
-    const isJson = options.flag("json");
+    const isJson = options.flag("json"),
+      parseSpecial = options.flag("special");
+    await usePromptPack(context, model, () =>
+      typeof prompt === "string" ? model.tokenizer.encode(prompt, { parseSpecial }) : prompt,
+    );
     const generation = model.generate(prompt, {
       ...(source === undefined ? withDefaults(sampling) : sampling),
-      parseSpecial: options.flag("special"),
+      parseSpecial,
       ignoreEnd: options.flag("ignore-end"),
       signal,
     });
@@ -102,13 +109,13 @@ async function readPrompt(
 }
 
 function describeRun(model: Model, { promptIds, ids, text, stopReason, timings }: GenerationResult): object {
-  const { promptTokens, promptMs, tokens, generateMs, speculation } = timings;
+  const { promptTokens, cachedTokens, promptMs, tokens, generateMs, speculation } = timings;
   return {
     promptIds,
     ids,
     text,
     stopReason,
-    timings: { loadMs: model.loadMs, promptTokens, promptMs, tokens, generateMs, speculation },
+    timings: { loadMs: model.loadMs, promptTokens, cachedTokens, promptMs, tokens, generateMs, speculation },
     memory: model.memory,
     engine: model.engine,
   };

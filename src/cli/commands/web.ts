@@ -4,10 +4,11 @@
  * @module
  */
 import { spawn } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { fail, quoted } from "../../core/errors.ts";
 import { startStaticServer } from "../../server/static-server.ts";
+import { writeCommandFile } from "../command-files.ts";
 import type { Command } from "../command.ts";
 
 const PORT_DEFAULT = 8321;
@@ -75,17 +76,8 @@ async function writeSinglePage(path: string): Promise<void> {
     const name = id === "default-model" ? "shakespeare.gguf" : `${id}.wasm`;
     files.set(id, (await inPackage(`./web/${name}`)).toString("base64"));
   }
-  const written = writeFile(
-    path,
-    page.replace(PLACE, (_, id: string) => files.get(id) ?? ""),
-  );
-  await written.catch((error: unknown) =>
-    fail(
-      "file/write",
-      `${path}: cannot write the page: ${error instanceof Error ? error.message : String(error)}`,
-      error,
-    ),
-  );
+  const filled = page.replace(PLACE, (_, id: string) => files.get(id) ?? "");
+  await writeCommandFile(path, "the page", filled);
 }
 
 function openInBrowser(url: string, complain: (message: string) => void): void {
