@@ -1,6 +1,6 @@
 /**
- * The promise of the same bits: every model below gives the same logits with each kind of KV cache, to the last bit,
- * from every variant of the kernels, one thread or two, the prompt in one batch, in pieces or token by token, on every
+ * The promise of the same bits: every model below gives the same logits and saved contexts with each kind of KV cache,
+ * to the last bit, from every variant of the kernels, one thread or two, the prompt in one batch, in pieces or token by token, on every
  * Node named.
  *
  * ONEBIT_NODES: more Node binaries to run, separated as PATH is. Each must be there; none is skipped. ONEBIT_PUBLISH=1:
@@ -20,7 +20,7 @@ import { SYNTHETIC, writeSyntheticModels } from "./synthetic-models.ts";
 /** A trained model, where the data that comes beside a checkout is there: a fresh clone has only the synthetic ones. */
 const STORIES = "../shared/data/stories260k/stories260K-f32.gguf";
 
-/** Hashes that every machine must reproduce: of the model file, and of all its logits with each cache. */
+/** Hashes that every machine must reproduce: of the model file, and with each cache of all logits and a saved context. */
 const PUBLISHED = "tests/runtime/expected-hashes.json";
 
 const CHILD_TIMEOUT_MS = 300_000;
@@ -64,7 +64,8 @@ describe("stories260K", { skip: existsSync(STORIES) ? false : `${STORIES} is not
 
 /** One test for each Node, and one for all together. */
 function sameBits(pathOf: () => string): void {
-  const hashes = { f32: new Set<string>(), q8: new Set<string>() };
+  const hashes = { f32: new Set<string>(), q8: new Set<string>() },
+    saved = { f32: new Set<string>(), q8: new Set<string>() };
   for (const [node, version] of nodes) {
     test(version, (t) => {
       const lines = evaluate(node, pathOf());
@@ -77,21 +78,26 @@ function sameBits(pathOf: () => string): void {
       );
       for (const kvType of ["f32", "q8"] as const) {
         const [first, ...others] = lines.filter((line) => line.kvType === kvType);
-        for (const line of others)
-          assert.equal(line.hash, first.hash, `${describeLine(line)} against ${describeLine(first)}`);
+        for (const line of others) {
+          const what = `${describeLine(line)} against ${describeLine(first)}`;
+          assert.equal(line.hash, first.hash, what);
+          assert.equal(line.saved, first.saved, `the saved context, ${what}`);
+        }
         hashes[kvType].add(first.hash);
+        saved[kvType].add(first.saved);
         t.diagnostic(`${kvType}: ${first.hash} × ${1 + others.length}`);
       }
     });
   }
 
   test("the same on all, and as published", () => {
-    assert.deepEqual([hashes.f32.size, hashes.q8.size], [1, 1]);
+    assert.deepEqual([hashes.f32.size, hashes.q8.size, saved.f32.size, saved.q8.size], [1, 1, 1, 1]);
     const file = createHash("sha256").update(readFileSync(pathOf())).digest("hex");
     const name = pathOf()
       .replace(/^.*\//, "")
       .replace(/\.gguf$/, "");
-    const entry = { file, logits: [...hashes.f32][0], logitsQ8: [...hashes.q8][0] };
+    const [logits, logitsQ8, savedF32, savedQ8] = [hashes.f32, hashes.q8, saved.f32, saved.q8].map(([hash]) => hash);
+    const entry = { file, logits, logitsQ8, saved: savedF32, savedQ8 };
     const published = JSON.parse(readFileSync(PUBLISHED, "utf8")) as Record<string, unknown>;
     if (process.env.ONEBIT_PUBLISH)
       writeFileSync(PUBLISHED, `${JSON.stringify({ ...published, [name]: entry }, null, 2)}\n`);

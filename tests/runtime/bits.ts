@@ -1,6 +1,6 @@
 /**
- * Evaluates models on this JavaScript engine in every way it can and prints a hash of all logits of each way: one line
- * of JSON per model × KV cache × variant × number of threads × split of the prompt. Every line of a model and a cache
+ * Evaluates models on this JavaScript engine in every way it can and prints hashes of all logits, and of the saved
+ * context, of each way: one line of JSON per model × KV cache × variant × number of threads × split of the prompt. Every line of a model and a cache
  * must have the same hash, here and on every other engine.
  *
  *   node bits.js MODEL...
@@ -8,6 +8,7 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { OnebitError } from "../../src/core/errors.ts";
+import { copyContext, seal } from "../../src/generate/snapshot.ts";
 import type { Engine } from "../../src/model/engine-interface.ts";
 import { openEngine } from "./open-engine.ts";
 
@@ -19,6 +20,8 @@ export interface BitsLine {
   readonly threads: number;
   readonly split: string;
   readonly hash: string;
+  /** Of the context's bytes, as saved. */
+  readonly saved: string;
 }
 
 /** Positions evaluated: more than one batch of rows, and not a multiple of anything. */
@@ -51,7 +54,7 @@ async function printVariant(path: string, kvType: BitsLine["kvType"], variant: B
         variant,
         threads,
         split,
-        hash: await hashLogits(engine, pieces),
+        ...(await hashesOf(engine, pieces)),
       };
       process.stdout.write(`${JSON.stringify(line)}\n`);
     }
@@ -73,18 +76,21 @@ async function openWhereSupported(
   }
 }
 
-async function hashLogits(engine: Engine, pieces: readonly number[]): Promise<string> {
+async function hashesOf(engine: Engine, pieces: readonly number[]): Promise<Pick<BitsLine, "hash" | "saved">> {
   const hash = createHash("sha256");
   const ids = Array.from({ length: N_IDS }, (_, i) => (i * 7919 + 13) % engine.vocabSize);
   const onLogits = (_: number, logits: Float32Array): void => {
     hash.update(new Uint8Array(logits.buffer, logits.byteOffset, logits.byteLength));
   };
-  const sequence = engine.pages.open([], { isPrivate: true });
+  const group = {},
+    sequence = engine.pages.open([], { isPrivate: true, group });
   for (let position = 0, i = 0; position < N_IDS; i++) {
     const piece = ids.slice(position, position + pieces[i % pieces.length]);
     await engine.evaluate(piece, sequence, { want: "all", onLogits });
     position += piece.length;
   }
+  const saved = copyContext(ids, engine, { group });
+  await seal(saved, engine.kv, { platform: {}, signal: new AbortController().signal });
   sequence.close();
-  return hash.digest("hex");
+  return { hash: hash.digest("hex"), saved: createHash("sha256").update(saved).digest("hex") };
 }

@@ -101,6 +101,13 @@ const CALLS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     own.context = random.u32() % 2 === 0 ? await attempt(() => context?.fork()) : undefined;
     await attempt(() => context?.close());
   },
+  async "save and restore a context"({ own }) {
+    const { model, context } = own,
+      bytes = await attempt(() => context?.save());
+    if (model === undefined || bytes === undefined) return;
+    own.context = await attempt<AnyContext>(() => model.restore(bytes));
+    await attempt(() => context?.close());
+  },
   async embed({ shared, random, oracle }) {
     const text = PROMPTS[random.u32() % PROMPTS.length],
       vectors = await shared.model.embed([text]).catch(ofAnEnd);

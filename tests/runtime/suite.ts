@@ -4,12 +4,20 @@
  * Answers to questions about numbers are returned, to be compared between runtimes; a check that fails is returned with
  * what it found, so that one run shows all there is to mend.
  */
-import type { ChatMessage, EmbedOptions, GenerateOptions, Generation, LoadModelOptions } from "../../src/index.ts";
+import type {
+  AnyContext,
+  ChatMessage,
+  EmbedOptions,
+  GenerateOptions,
+  Generation,
+  LoadModelOptions,
+} from "../../src/index.ts";
 import type { Engine } from "../../src/model/engine-interface.ts";
 import type { openTraining as OpenTraining } from "../../src/train.ts";
 import inTheBox from "../default-model/expected.json" with { type: "json" };
 import { idsHash } from "../tokenizer/corpus-hash.ts";
 import tokenized from "./expected-ids.json" with { type: "json" };
+import { manyContexts } from "./many-contexts.ts";
 import trained from "./expected-training.json" with { type: "json" };
 
 /** What models here and models in a worker share. */
@@ -23,6 +31,8 @@ export interface SuiteModel {
   chat(messages: readonly ChatMessage[], options?: GenerateOptions): Pick<Generation, "result" | "text">;
   embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
   logits(ids: readonly number[]): Promise<Float32Array>;
+  context(): AnyContext | Promise<AnyContext>;
+  restore(bytes: Uint8Array): Promise<AnyContext>;
   close(): Promise<void>;
 }
 
@@ -37,6 +47,8 @@ export interface Numbers {
   readonly chatIds: readonly number[];
   /** SHA-256 over two vectors. */
   readonly embedding: string;
+  /** SHA-256 over a saved context: where they are the same, what one runtime has saved, another restores. */
+  readonly saved: string;
 }
 
 export interface SuiteReport {
@@ -95,7 +107,15 @@ async function numbersOf(model: SuiteModel): Promise<Numbers> {
     .chat([{ role: "user", content: "Say <|im_end|> twice." }], { maxTokens: 12, temperature: 0 })
     .result();
   const vectors = await model.embed(["a cat", "a dog, asleep"], { pooling: "mean" });
-  return { logits, ids, chatIds, embedding: await sha256(vectors) };
+  return { logits, ids, chatIds, embedding: await sha256(vectors), saved: await sha256([await savedBy(model)]) };
+}
+
+async function savedBy(model: SuiteModel): Promise<Uint8Array> {
+  const context = await model.context();
+  await context.logits(Array.from({ length: N_IDS }, (_, i) => (i * 31 + 7) % model.vocabSize));
+  const bytes = await context.save();
+  await context.close();
+  return bytes;
 }
 
 async function logitsHash(model: SuiteModel): Promise<string> {
@@ -189,6 +209,35 @@ const CHECKS = {
         (await model.generate("Once", { maxTokens: 3, temperature: 0, ignoreEnd: true }).result()).ids.length === 3,
         "free for the next",
       );
+    });
+  },
+
+  async contexts({ open, bytes }: CheckInput) {
+    const contextLength = 130;
+    for (const kvPositions of [contextLength, 8 * contextLength]) {
+      await using(open(bytes, { contextLength, kvPositions }), async (model) => {
+        await using(open(bytes, { contextLength }), async (alone) => {
+          const nCompared = await manyContexts({ model, alone, contextLength, seed: kvPositions });
+          expect(nCompared > 40, `more than 40 answers compared, got ${nCompared}`);
+        });
+      });
+    }
+  },
+
+  async "saved contexts"({ open, bytes }: CheckInput) {
+    await using(open(bytes), async (model) => {
+      const saved = await savedBy(model);
+      await using(open(bytes), async (other) => {
+        const context = await other.restore(saved),
+          ids = await context.ids;
+        expect((await context.cachedIds).length === N_IDS, "all its ids are cached");
+        const found = await context.logits([...ids, 1]),
+          wanted = (await model.logits([...ids, 1])).slice(-model.vocabSize);
+        expect((await sha256([found])) === (await sha256([wanted])), "it goes on with the same logits");
+        await rejects(other.restore(saved.subarray(1)), "snapshot/corrupt");
+        saved[saved.length >> 1]! ^= 4;
+        await rejects(other.restore(saved), "snapshot/corrupt");
+      });
     });
   },
 
