@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { throwIfAborted } from "../core/errors.ts";
 import type { AnyContext, ChatMessage, ChatOptions, GenerateOptions, LogitsOptions, SaveOptions } from "../index.ts";
 import { split } from "./call-options.ts";
 import type { Connection } from "./connection.ts";
@@ -85,6 +86,7 @@ export class WorkerContext implements AnyContext {
   /** The context as bytes. @throws OnebitError as `Context.save`; `engine/worker-lost` */
   async save(options: SaveOptions = {}): Promise<Uint8Array> {
     const [others, { signal }] = split("save", options);
+    throwIfAborted(signal);
     return await this.#connection.call("saveContext", [this.#facts.handle, others], { signal }).done;
   }
 

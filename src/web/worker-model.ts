@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { OnebitError } from "../core/errors.ts";
+import { OnebitError, throwIfAborted } from "../core/errors.ts";
 import { check, having, optional } from "../core/options.ts";
 import type {
   AnyModel,
@@ -183,6 +183,7 @@ export class WorkerModel implements AnyModel {
   /** A context that its `save` gave as bytes. @throws OnebitError as `Model.restore`; `engine/worker-lost` */
   async restore(bytes: Uint8Array, options: RestoreOptions = {}): Promise<WorkerContext> {
     const [others, { signal }] = split("restore", options);
+    throwIfAborted(signal);
     const facts = await this.#connection.call("restoreContext", [bytes, others], { signal }).done;
     return new WorkerContext(this.#connection, facts);
   }

@@ -86,6 +86,13 @@ describe("a model in a worker", () => {
     );
     assert.deepEqual(await other.cachedIds, await other.ids);
     assert.deepEqual(await other.logits([1, 2, 9]), (await here.logits([1, 2, 9])).slice(-here.vocabSize));
+    const saved = await other.save(),
+      restored = await there.restore(saved, { contextLength: 30 });
+    assert.deepEqual([await restored.cachedIds, restored.contextLength], [await other.ids, 30]);
+    assert.deepEqual(await restored.logits([1, 2, 9]), (await here.logits([1, 2, 9])).slice(-here.vocabSize));
+    await assert.rejects(there.restore(saved.subarray(8)), { code: "snapshot/corrupt" });
+    await assert.rejects(there.restore(saved, { signal: AbortSignal.abort() }), { code: "aborted" });
+    await restored.close();
     // The worker computes at most 32 pieces ahead.
     const long = await there.context(),
       left = long.generate([1, 2, 3], LONG);
