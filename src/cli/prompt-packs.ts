@@ -38,8 +38,8 @@ export async function usePromptPack(
   if (n < pack.ids.length / 2) {
     fail(
       "usage",
-      `--prompt-pack: ${quoted(path)} holds another text than the prompt begins with: of its ${pack.ids.length} tokens ` +
-        `${n} agree`,
+      `--prompt-pack: ${quoted(path)} holds another text than the prompt begins with: of its ${pack.ids.length} ` +
+        `tokens ${n} agree`,
     );
   }
 }

@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { KV_PAGE_POSITIONS } from "../../assembly/abi.ts";
 import { type AbortState, fail, throwIfAborted } from "../core/errors.ts";
 import { createBreather } from "../core/event-loop.ts";
 import type { Platform } from "../core/platform.ts";
@@ -46,7 +45,7 @@ export function copyContext(ids: readonly number[], { kv, pages: all }: Engine, 
       head = writeHead(ids, length, kv);
     bytes.set(head);
     pages.forEach((page, i) => {
-      const nPositions = Math.min(length - i * KV_PAGE_POSITIONS, KV_PAGE_POSITIONS);
+      const nPositions = Math.min(length - i * kv.pagePositions, kv.pagePositions);
       kv.readPage(
         page,
         nPositions,
@@ -84,8 +83,8 @@ export async function checkSaved(
   if (head.nIds > contextLength) {
     fail(
       "model/context-full",
-      `saved context: it has ${head.nIds} ids, the context that is to hold it ${contextLength}: load the model with a ` +
-        "larger contextLength",
+      `saved context: it has ${head.nIds} ids, the context that is to hold it ${contextLength}: load the model with ` +
+        "a larger contextLength",
     );
   }
   const ids = readIds(bytes.subarray(HEADER_BYTES), head.nIds),
@@ -104,9 +103,9 @@ export function placeSaved(bytes: Uint8Array, { kv, pages, config }: Engine, opt
     begin = HEADER_BYTES + idBytes(nIds);
   const sequence = pages.open(cached, options);
   try {
-    sequence.truncate(sequence.length - (sequence.length % KV_PAGE_POSITIONS));
+    sequence.truncate(sequence.length - (sequence.length % kv.pagePositions));
     sequence.reserve(nCached - sequence.length);
-    for (let i = sequence.length / KV_PAGE_POSITIONS; i < pagesFor(nCached); i++) {
+    for (let i = sequence.length / kv.pagePositions; i < pagesFor(nCached); i++) {
       const at = begin + i * kv.pageBytes;
       kv.writePage(sequence.pages[i]!, bytes.subarray(at, at + kv.pageBytes));
     }

@@ -66,6 +66,7 @@ export interface KvStore {
   readonly fingerprint: bigint;
   readonly kvType: KvType;
   readonly pageBytes: number;
+  readonly pagePositions: number;
   /** Copies a page, zero from position `length` of it on. @throws OnebitError `model/closed` */
   readPage(page: number, length: number, into: Uint8Array): void;
   /** @param bytes as `readPage` copied them @throws OnebitError `model/closed` */

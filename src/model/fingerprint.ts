@@ -77,5 +77,6 @@ function encodingOf({ encoding }: MatrixTensor): string {
 
 /** Embeddings and heads are floats, as in the file or made smaller. */
 function tableOf(table: MatrixTensor, plan: MemoryPlan): string {
-  return `${table.tensor.name} ${encodingOf(table)} ${plan.matrices.get(table)?.layout === Q8_0 ? "8 bits" : "as it is"}`;
+  const isQ8 = plan.matrices.get(table)?.layout === Q8_0;
+  return `${table.tensor.name} ${encodingOf(table)} ${isQ8 ? "8 bits" : "as it is"}`;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { KV_PAGE_POSITIONS } from "../../assembly/abi.ts";
 import { type ByteRange, clearPositions, pageBytes, pageRanges } from "../kernels/attention-cache.ts";
 import type { KvType } from "../kernels/choices.ts";
 import { createHash } from "../kernels/hash.ts";
@@ -14,6 +15,7 @@ export class PlacedKvStore implements KvStore {
   readonly fingerprint: bigint;
   readonly kvType: KvType;
   readonly pageBytes: number;
+  readonly pagePositions = KV_PAGE_POSITIONS;
   readonly #machine: () => Machine;
   readonly #plan: MemoryPlan;
 

@@ -107,7 +107,7 @@ describe("a walk", () => {
     const rows = walks.map((parts) => parts.reduce((n, { ids }) => n + ids.length, 0));
     assert.ok(nTokens >= 120 / 9, `${nTokens} tokens`);
     assert.ok(Math.max(...rows) <= 1 + 8, `walks of ${rows.join()} rows`);
-    const firsts = walks.flatMap((parts) => parts.filter(({ ids }) => ids.length > 1).map(({ ids }) => ids[0]));
+    const firsts = walks.flatMap((parts) => parts.map(({ ids }) => ids[0]).filter((id) => id !== 3));
     assert.ok(firsts.indexOf(idsOf(60, 1)[0]!) > 1, "the later prompt began first");
   });
 

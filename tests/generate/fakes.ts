@@ -106,6 +106,7 @@ export function fakeEngine(
       fingerprint: 0n,
       kvType: "f32",
       pageBytes: 0,
+      pagePositions: 64,
       readPage() {},
       writePage() {},
       hash: () => 0n,

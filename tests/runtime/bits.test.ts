@@ -1,7 +1,7 @@
 /**
- * The promise of the same bits: every model below gives the same logits and saved contexts with each kind of KV cache,
- * to the last bit, from every variant of the kernels, one thread or two, the prompt in one batch, in pieces or token by token, on every
- * Node named.
+ * The promise of the same bits: every model below gives the same logits and the same saved context with each kind of
+ * KV cache, to the last bit, from every variant of the kernels, one thread or two, the prompt in one batch, in pieces or
+ * token by token, on every Node named.
  *
  * ONEBIT_NODES: more Node binaries to run, separated as PATH is. Each must be there; none is skipped. ONEBIT_PUBLISH=1:
  * writes the hashes to expected-hashes.json instead of comparing: after a change that is meant to change numbers. Its
@@ -20,7 +20,7 @@ import { SYNTHETIC, writeSyntheticModels } from "./synthetic-models.ts";
 /** A trained model, where the data that comes beside a checkout is there: a fresh clone has only the synthetic ones. */
 const STORIES = "../shared/data/stories260k/stories260K-f32.gguf";
 
-/** Hashes that every machine must reproduce: of the model file, and with each cache of all logits and a saved context. */
+/** Hashes that every machine must reproduce: of the model file; with each cache, of all logits and a saved context. */
 const PUBLISHED = "tests/runtime/expected-hashes.json";
 
 const CHILD_TIMEOUT_MS = 300_000;

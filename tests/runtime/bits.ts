@@ -1,7 +1,7 @@
 /**
- * Evaluates models on this JavaScript engine in every way it can and prints hashes of all logits, and of the saved
- * context, of each way: one line of JSON per model × KV cache × variant × number of threads × split of the prompt. Every line of a model and a cache
- * must have the same hash, here and on every other engine.
+ * Evaluates models on this JavaScript engine in every way it can and prints hashes of each way, of all logits and of
+ * the saved context: one line of JSON per model × KV cache × variant × number of threads × split of the prompt. Every
+ * line of a model and a cache must have the same hashes, here and on every other engine.
  *
  *   node bits.js MODEL...
  */
