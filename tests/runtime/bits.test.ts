@@ -1,7 +1,7 @@
 /**
  * The promise of the same bits: every model below gives the same logits and the same saved context with each kind of
- * KV cache, to the last bit, from every variant of the kernels, one thread or two, the prompt in one batch, in pieces or
- * token by token, on every Node named.
+ * KV cache, to the last bit, from every variant of the kernels, one thread or two, the prompt in one batch, in
+ * pieces or token by token, on every Node named.
  *
  * ONEBIT_NODES: more Node binaries to run, separated as PATH is. Each must be there; none is skipped. ONEBIT_PUBLISH=1:
  * writes the hashes to expected-hashes.json instead of comparing: after a change that is meant to change numbers. Its
