@@ -1,9 +1,11 @@
 /**
  * Cost of an answer of examples/worker in workerd: planned memory, resident memory, processor time of the first answer
- * and the next. One process per model; without files, the bundled model.
+ * and the next; then how many of so many conversations, each of a question and an answer, still have all of it in the
+ * KV cache when they go on. One process per model; without files, the bundled model.
  *
  *   node benchmarks/run.mjs workers [FILE...]      ( .ci/run runtimes  brings workerd)
  */
+import { randomUUID } from "node:crypto";
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { inspect } from "../src/index.ts";
@@ -12,7 +14,9 @@ import { FakeBucket, buildWorker, serveWorker, workerdBinary } from "../tests/ru
 
 /** The kernel's clock ticks a second. */
 const TICK_MS = 10;
-const N_TOKENS = 64;
+const N_TOKENS = 50;
+/** Of the model in the package, and of a file. */
+const N_CONVERSATIONS = { package: 100, file: 8 };
 const PROMPT = "It was a bright cold day in April, and the clocks were striking thirteen.";
 
 const binary = workerdBinary();
@@ -37,7 +41,7 @@ async function measure(path: string | undefined): Promise<string> {
   const model = path && basename(path),
     megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
   if (path && model) bucket.objects.set(model, new Uint8Array(readFileSync(path)));
-  const plan = (await inspect(path, { threads: 1, ...(path ? { kvType: "q8" } : {}) })).memory;
+  const plan = (await inspect(path, { threads: 1, kvType: "q8" })).memory;
   const worker = await serveWorker(folder, binary!);
   try {
     const answer = async (): Promise<{ cpuMs: number; rssBytes: number }> => {
@@ -59,20 +63,45 @@ async function measure(path: string | undefined): Promise<string> {
     for (let i = 0; i < 5; i++) again.push(await answer());
     const nextMs = again.map(({ cpuMs }) => cpuMs).sort((a, b) => a - b)[2],
       peakBytes = peakRssBytesOf(worker.pid);
+    const nConversations = N_CONVERSATIONS[path === undefined ? "package" : "file"],
+      nKept = await countKept(worker.url, model, nConversations),
+      withThemBytes = rssBytesOf(worker.pid);
     const fetched = path ? `, ${megabytes(statSync(path).size)}, ${reads} reads from R2` : "";
     return [
       `${model ?? "the model in the package"}${fetched}`,
-      `  planned    ${megabytes(plan.wasmBytes)}: weights ${megabytes(plan.weightBytes)}, keys and ` +
+      `  planned    ${megabytes(plan.wasmBytes)} for one conversation: weights ${megabytes(plan.weightBytes)}, keys and ` +
         `values ${megabytes(plan.kvBytes)}`,
       `  resident   ${megabytes(first.rssBytes - idleBytes)} beyond idle (${megabytes(idleBytes)}) after the ` +
         `first answer, ${megabytes(again[4].rssBytes - idleBytes)} after six, at ` +
         `most ${megabytes(peakBytes - idleBytes)}`,
       `  processor  ${first.cpuMs} ms for the first answer of ${N_TOKENS} tokens, loading included; ${nextMs} ms ` +
         "for a later one",
+      `  holds      ${nKept} of ${nConversations} conversations, ${megabytes(withThemBytes - idleBytes)} beyond idle`,
     ].join("\n");
   } finally {
     await worker.stop();
   }
+}
+
+/** How many conversations, once all have had an answer, go on without reading any of it again. */
+async function countKept(url: string, model: string | undefined, n: number): Promise<number> {
+  const names = Array.from({ length: n }, () => randomUUID());
+  const say = async (name: string, text: string, maxTokens: number): Promise<Record<string, number>> => {
+    const body = JSON.stringify({ text, model, maxTokens, seed: 1 }),
+      response = await fetch(`${url}/conversations/${name}`, { method: "POST", body }),
+      [, end] = /event: end\ndata: (.*)/.exec(await response.text()) ?? [];
+    if (end === undefined) throw new Error(`conversation ${name}: no end`);
+    return JSON.parse(end);
+  };
+  const positions: number[] = [];
+  for (const name of names) {
+    const { promptTokens, tokens } = await say(name, PROMPT, N_TOKENS);
+    // The last token of an answer was not read.
+    positions.push(promptTokens! + tokens! - 1);
+  }
+  let nKept = 0;
+  for (const [i, name] of names.entries()) if ((await say(name, " And", 1)).cachedTokens === positions[i]) nKept++;
+  return nKept;
 }
 
 function cpuMsOf(pid: number): number {

@@ -106,7 +106,7 @@ class Oracle {
 
   model(name: string | undefined): Promise<Model> {
     const model =
-      this.#models.get(name) ?? (name === undefined ? load() : load(this.#files[name], { kvType: "q8", threads: 1 }));
+      this.#models.get(name) ?? load(name === undefined ? undefined : this.#files[name], { kvType: "q8", threads: 1 });
     this.#models.set(name, model);
     return model;
   }

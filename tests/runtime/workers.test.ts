@@ -75,9 +75,11 @@ for (const age of ["newest", "oldest"] as const)
     });
 
     test("streams what the model in the package writes everywhere", async () => {
-      const { prompt, ids, ...options } = inTheBox.generation,
+      const { prompt, ids: _, ...options } = inTheBox.generation,
         { text, end } = await ask("/generate", { text: prompt, ...options });
-      assert.equal(text, new TextDecoder().decode(Uint8Array.from(ids)));
+      await using model = await load(undefined, { kvType: "q8", threads: 1 });
+      const { text: wanted, ids } = await model.generate(prompt, options).result();
+      assert.equal(text, wanted);
       assert.deepEqual(
         { stopReason: end.stopReason, tokens: end.tokens },
         { stopReason: "length", tokens: ids.length },
@@ -351,8 +353,8 @@ for (const age of ["newest", "oldest"] as const)
       assert.equal(cachedTokens, promptTokens - turns[2].length - 1);
 
       assert.equal((await say("moved", 0)).text, undisturbed[0].text);
-      // More models than there is room for: those at rest are closed.
-      for (let other = 0; other < 12; other++) await ask(talk(`other ${other}`), { text: "ROMEO:", maxTokens: 1 });
+      // More conversations than the cache has pages.
+      for (let other = 0; other < 210; other++) await ask(talk(`other ${other}`), { text: "ROMEO:", maxTokens: 1 });
       const evicted = await say("moved", 1);
       assert.deepEqual([evicted.text, evicted.end.cachedTokens], [undisturbed[1].text, 0]);
 
@@ -361,6 +363,31 @@ for (const age of ["newest", "oldest"] as const)
       const restarted = await say("moved", 2);
       assert.deepEqual([restarted.text, restarted.end.cachedTokens], [undisturbed[2].text, 0]);
       assert.deepEqual(await idsOf("moved"), await idsOf("undisturbed"));
+    });
+
+    test("holds a hundred conversations of a hundred tokens at once, in the memory of an isolate", async (t) => {
+      await worker.stop();
+      worker = await serveWorker(installed.folder, binary);
+      await (await fetch(worker.url)).text();
+      const idleBytes = rssBytesOf(worker.pid),
+        names = Array.from({ length: 100 }, () => randomUUID()),
+        text = "KING HENRY V:\nOnce more unto the breach, dear friends, once more;\n";
+      const turn = async (body: object): Promise<Answer[]> => {
+        const answers: Answer[] = [];
+        // Ten at a time: an isolate that is asked more often gets company.
+        for (let i = 0; i < names.length; i += 10)
+          answers.push(
+            ...(await Promise.all(names.slice(i, i + 10).map((name) => ask(`/conversations/${name}`, body)))),
+          );
+        return answers;
+      };
+      const first = await turn({ text, maxTokens: 40, seed: 1 }),
+        second = await turn({ text: "\nO", maxTokens: 5, seed: 2 }),
+        grownBytes = rssBytesOf(worker.pid) - idleBytes;
+      t.diagnostic(`${(grownBytes / 1e6).toFixed(0)} MB beyond idle with 100 conversations`);
+      for (const answers of [first, second]) assert.equal(new Set(answers.map((answer) => answer.text)).size, 1);
+      for (const { end } of second) assert.equal(end.cachedTokens, end.promptTokens - "\nO".length - 1);
+      assert.ok(grownBytes < 128e6, `${grownBytes} bytes beyond idle`);
     });
 
     test("lets a conversation outgrow its model, and end", async () => {

@@ -1,12 +1,13 @@
 /**
  * One conversation, as a Durable Object: there is one object of a name in the world, so one KV cache has all its turns.
  *
- *   in its storage, for good     the model's name, and the ids so far
- *   in its memory, until evicted the model, whose KV cache has the keys and values of these ids
+ *   in its storage, for good        the model's name, and the ids so far
+ *   in its isolate, while there is  pages of the model's KV cache, with the keys and values of these ids
+ *   room
  *
  * Ids are two bytes each in storage where keys and values take kilobytes, and a model computes the same bits from them
- * again. So the cache is never stored: after an eviction the next turn costs the time to read the ids again, and its
- * answer is the one it would have been.
+ * again. So the cache is not stored (README.md has what either costs): after an eviction the next turn costs the time
+ * to read the ids again, and its answer is the one it would have been.
  */
 import { OnebitError } from "onebit";
 import { type Ask, readAsk } from "./ask.ts";
@@ -62,11 +63,7 @@ export class Conversation {
           "option/invalid",
           `model: this conversation is with ${name ?? "the model in the package"}; DELETE it to change`,
         );
-      // A model of its own, since a model has one KV cache.
-      lease = await borrowModel(
-        { file: ask.model, owner: this.#state.id.toString(), open: (file) => r2Source(this.#env.MODELS, file) },
-        this.#state,
-      );
+      lease = await borrowModel({ file: ask.model, open: (file) => r2Source(this.#env.MODELS, file) }, this.#state);
       return this.#stream(ask, ids, lease, stop, end);
     } catch (error) {
       end();
@@ -83,8 +80,10 @@ export class Conversation {
   ): Response {
     const said = model.tokenizer.encode(text, { addSpecial: ids.length === 0 });
     const prompt = lastOf([...ids, ...said], model.contextLength - options.maxTokens);
+    // Nobody else shares what its group has cached, so no count or time tells what was said here.
+    const context = model.context({ cacheGroup: this.#state.id.toString() });
     const { response, done } = eventStream(
-      model.generate(prompt, { ...options, signal: stop.signal }),
+      context.generate(prompt, { ...options, signal: stop.signal }),
       stop,
       async ({ ids }) => {
         // What was written before a reader left belongs to the conversation; a text that nothing was written to can be

@@ -55,11 +55,10 @@ async function generate(request: Request, env: Env, context: WaitUntil): Promise
   const stop = readerOf(request),
     { text, model: file, options } = await readAsk(request);
   // Loaded on the first request that wants it, not on import: an isolate has a second to start.
-  const { model, release } = await borrowModel(
-    { file, owner: "all", open: (name) => r2Source(env.MODELS, name) },
-    context,
-  );
-  const { response, done } = eventStream(model.generate(text, { ...options, signal: stop.signal }), stop);
+  const { model, release } = await borrowModel({ file, open: (name) => r2Source(env.MODELS, name) }, context);
+  // A context a request: they are computed together.
+  const generation = model.context().generate(text, { ...options, signal: stop.signal }),
+    { response, done } = eventStream(generation, stop);
   // A request whose reader leaves ends at once otherwise, before its generation does.
   context.waitUntil(done.then(release));
   return response;

@@ -2,8 +2,9 @@
  * The models of this isolate. Everything that runs in an isolate, requests and objects alike, shares its 128 MB; so
  * here is one account of what models take. A model is planned from its header first, and refused where it does not fit.
  *
- * A model that nobody uses is handed on as it is to the next who wants the same file: a closed one would go on taking
- * its memory until the engine collects garbage, which is long after the isolate is full.
+ * One model of a file serves all: its KV cache has pages for many conversations, each in a group of its own, and those
+ * that are answered at the same time are computed together. What rested longest makes room there; its ids are read
+ * again when it goes on.
  */
 import { type ByteSource, type Model, OnebitError, inspect, load } from "onebit";
 import type { WaitUntil } from "./cloudflare.ts";
@@ -15,17 +16,21 @@ import { Life } from "./life.ts";
  */
 const LIMIT_BYTES = 96e6;
 
-/**
- * A second model of a file, for another conversation's keys and values, is loaded up to here only: beyond it,
- * conversations take turns with those that are there, and their ids are read again.
- */
-const COPIES_LIMIT_BYTES = 20e6;
+/** What a model takes for more conversations than one: another model may come beside it. */
+const SHARED_BYTES = 32e6;
 
-/**
- * Keys and values of 8 bits: TriLM 99M takes 134 MB for those of its 2048 positions in floats. A `contextLength` here
- * takes less.
- */
-const OPTIONS = { kvType: "q8" } as const;
+/** For a hundred conversations of two pages. */
+const POSITIONS_WANTED = 12_800;
+const PAGE_POSITIONS = 64;
+
+/** Positions of one conversation, where the model was trained for as many. */
+const CONTEXT_LENGTH_MAX = 4096;
+
+/** Keys and values of 8 bits: TriLM 99M takes 134 MB for those of its 2048 positions in floats. */
+const KV_TYPE = "q8";
+
+/** A memory grows by so much. */
+const WASM_PAGE_BYTES = 65_536;
 
 /** How often a request looks whether another has loaded its model. */
 const LOOK_MS = 50;
@@ -33,21 +38,18 @@ const LOOK_MS = 50;
 export interface Wanted {
   /** The object in R2; undefined: the model in the package. */
   readonly file: string | undefined;
-  /** Whose keys and values the model's cache holds. */
-  readonly owner: string;
   open(file: string): Promise<ByteSource>;
 }
 
 export interface Lease {
   readonly model: Model;
-  /** The model stays for its owner, until somebody else needs it or its memory. */
+  /** The model stays until somebody else needs its memory. */
   release(): void;
 }
 
 /** Room for one model: planned, being loaded, or loaded. */
 interface Place {
   readonly file: string | undefined;
-  owner: string;
   readonly sizeBytes: number;
   readonly loading: Life;
   model?: Model;
@@ -65,19 +67,19 @@ export class NoRoomNow extends OnebitError {
 const places: Place[] = [];
 
 /**
- * The owner's model: as it was left, or emptied of what another owner left, or loaded.
+ * The model of a file, which others may be using too; loaded if need be.
  * @throws OnebitError as `load`; {@link NoRoomNow}
  */
 export async function borrowModel(wanted: Wanted, context: WaitUntil): Promise<Lease> {
   for (;;) {
-    const place = placeOf(wanted) ?? takeOver(wanted) ?? (await newPlace(wanted, context));
+    const place = placeOf(wanted) ?? (await newPlace(wanted, context));
     if (place?.model === undefined) await (place && loadedByAnother(place));
     else if (places.includes(place)) return lease(place, place.model);
   }
 }
 
-function placeOf({ file, owner }: Wanted): Place | undefined {
-  return places.find((place) => place.file === file && place.owner === owner);
+function placeOf({ file }: Wanted): Place | undefined {
+  return places.find((place) => place.file === file);
 }
 
 function lease(place: Place, model: Model): Lease {
@@ -94,23 +96,10 @@ function lease(place: Place, model: Model): Lease {
   };
 }
 
-/** A model of the same file that is at rest, where there shall be no more of them. */
-function takeOver({ file, owner }: Wanted): Place | undefined {
-  const place = places.find((other) => other.file === file && isAtRest(other));
-  if (place === undefined || usedBytes() + place.sizeBytes <= COPIES_LIMIT_BYTES) return undefined;
-  place.owner = owner;
-  // What the last owner said must not show, in no count of cached tokens either. It has its turn before what the new
-  // one asks.
-  void place.model?.truncate(0);
-  return place;
-}
-
 /** Undefined where another request was faster: then look again. */
 async function newPlace(wanted: Wanted, context: WaitUntil): Promise<Place | undefined> {
-  const alike = places.find(({ file }) => file === wanted.file);
-  const source = wanted.file === undefined ? undefined : await wanted.open(wanted.file);
-  const options = { ...(source === undefined ? {} : OPTIONS), memoryLimitBytes: LIMIT_BYTES };
-  const sizeBytes = alike?.sizeBytes ?? (await inspect(source, { ...options, weights: false })).memory.wasmBytes;
+  const source = wanted.file === undefined ? undefined : await wanted.open(wanted.file),
+    { sizeBytes, options } = await planOf(source);
   if (placeOf(wanted) !== undefined) return undefined;
   // Nothing is awaited from here until the room is taken. What can never fit, `load` refuses by the header.
   if (sizeBytes <= LIMIT_BYTES && !makeRoom(sizeBytes)) {
@@ -122,7 +111,6 @@ async function newPlace(wanted: Wanted, context: WaitUntil): Promise<Place | und
   }
   const place: Place = {
     file: wanted.file,
-    owner: wanted.owner,
     sizeBytes: Math.min(sizeBytes, LIMIT_BYTES),
     loading: new Life(),
     users: new Set(),
@@ -134,6 +122,22 @@ async function newPlace(wanted: Wanted, context: WaitUntil): Promise<Place | und
   await loading;
   if (place.failure !== undefined) throw place.failure;
   return place;
+}
+
+/** With as many conversations as there is room for, but one at least. */
+async function planOf(
+  source: ByteSource | undefined,
+): Promise<{ sizeBytes: number; options: Parameters<typeof load>[1] }> {
+  const { config, memory } = await inspect(source, { kvType: KV_TYPE, memoryLimitBytes: LIMIT_BYTES, weights: false }),
+    contextLength = Math.min(config.contextLengthTrained, CONTEXT_LENGTH_MAX),
+    pageBytes = memory.kvBytes / Math.ceil(contextLength / PAGE_POSITIONS);
+  const nMore = Math.floor((SHARED_BYTES - memory.wasmBytes) / pageBytes),
+    kvPositions = Math.max(contextLength, Math.min(contextLength + nMore * PAGE_POSITIONS, POSITIONS_WANTED));
+  const moreBytes = (Math.ceil(kvPositions / PAGE_POSITIONS) - Math.ceil(contextLength / PAGE_POSITIONS)) * pageBytes;
+  return {
+    sizeBytes: Math.ceil((memory.wasmBytes + moreBytes) / WASM_PAGE_BYTES) * WASM_PAGE_BYTES,
+    options: { kvType: KV_TYPE, contextLength, kvPositions, memoryLimitBytes: LIMIT_BYTES },
+  };
 }
 
 /** Never rejects. */
