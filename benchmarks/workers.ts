@@ -69,8 +69,8 @@ async function measure(path: string | undefined): Promise<string> {
     const fetched = path ? `, ${megabytes(statSync(path).size)}, ${reads} reads from R2` : "";
     return [
       `${model ?? "the model in the package"}${fetched}`,
-      `  planned    ${megabytes(plan.wasmBytes)} for one conversation: weights ${megabytes(plan.weightBytes)}, keys and ` +
-        `values ${megabytes(plan.kvBytes)}`,
+      `  planned    ${megabytes(plan.wasmBytes)} for one conversation: weights ${megabytes(plan.weightBytes)}, ` +
+        `keys and values ${megabytes(plan.kvBytes)}`,
       `  resident   ${megabytes(first.rssBytes - idleBytes)} beyond idle (${megabytes(idleBytes)}) after the ` +
         `first answer, ${megabytes(again[4].rssBytes - idleBytes)} after six, at ` +
         `most ${megabytes(peakBytes - idleBytes)}`,
