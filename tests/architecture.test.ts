@@ -22,6 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
   platform: ["core"],
   files: ["core"],
+  grammar: ["core"],
   kernels: ["abi.ts", "core"],
   tokenizer: ["files", "core"],
   model: ["files", "tokenizer", "kernels", "abi.ts", "core"],

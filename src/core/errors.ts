@@ -64,6 +64,10 @@ export type ErrorCode =
   | "template/syntax"
   | "template/raised"
   | "template/limit"
+  // grammars
+  | "grammar/syntax"
+  | "grammar/unsupported"
+  | "grammar/too-large"
   // training
   | "checkpoint/corrupt"
   | "checkpoint/mismatch"

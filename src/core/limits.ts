@@ -103,6 +103,24 @@ export const TEMPLATE_STEPS_MAX = 600_000;
 /** Longer than any template builds; `range` refuses more before it takes memory. */
 export const TEMPLATE_LIST_ITEMS_MAX = 100_000;
 
+/**
+ * Nodes of one grammar's expressions as it was written, with the members of its choices. An enumeration of 10,000
+ * names of 10 bytes takes 100,000; a node takes about 120 bytes.
+ */
+export const GRAMMAR_NODES_MAX = 400_000;
+/** Levels of nesting of a grammar's expressions: 1,000 take about 400 kB of stack. Real ones have below 50. */
+export const GRAMMAR_DEPTH_MAX = 1000;
+/** Nodes that reading texts may add before what is cached is dropped: 8 MB or so. */
+export const GRAMMAR_DERIVED_NODES_MAX = 40_000;
+/** Nodes that one byte may add: an ambiguity that needs more does not fit the time between two tokens. */
+export const GRAMMAR_STEP_NODES_MAX = 400_000;
+/** Nodes to visit in search of a text that fits all parts of an intersection; each takes some 5 µs. */
+export const GRAMMAR_EMPTINESS_NODES_MAX = 50_000;
+/** Ways of reading a text at the same time. Unambiguous grammars have one or two; each costs a step of its own. */
+export const GRAMMAR_STACKS_MAX = 4096;
+/** States kept before they are dropped: each takes 200 to 500 bytes. */
+export const GRAMMAR_STATES_MAX = 16_384;
+
 /** The deepest published 1-bit model has 64 layers; the limit bounds the program and the tensor search. */
 export const LAYERS_MAX = 1024;
 

@@ -1,0 +1,114 @@
+/**
+ * Derivatives: what must follow after a byte, for all 256 bytes of a node at once. Bytes that lead to the same are one
+ * class.
+ *
+ * @module
+ */
+import { BOTH, BYTE, CHOICE, COMPLEMENT, type Expression, type Expressions, REPEAT, SEQUENCE } from "./expression.ts";
+
+export interface Edges {
+  /** The class of each byte. */
+  readonly classes: Uint8Array;
+  /** What must follow after a byte of each class. */
+  readonly targets: readonly Expression[];
+}
+
+/** The derivatives of a regular node; computed once for each. */
+export function edgesOf(expressions: Expressions, node: Expression): Edges {
+  return (node.edges ??= derived(expressions, node));
+}
+
+function derived(expressions: Expressions, node: Expression): Edges {
+  switch (node.kind) {
+    case BYTE:
+      return { classes: node.set!, targets: [expressions.nothing, expressions.empty] };
+    case SEQUENCE:
+      return ofSequence(expressions, node);
+    case CHOICE:
+      return combined(
+        expressions,
+        node.parts.map((part) => edgesOf(expressions, part)),
+        expressions.nothing,
+        (targets) => expressions.choice(targets),
+      );
+    case REPEAT: {
+      const part = node.parts[0];
+      const rest = expressions.repeat(part, Math.max(node.min - 1, 0), node.max - 1);
+      return mapped(edgesOf(expressions, part), (target) => expressions.sequence(target, rest));
+    }
+    case BOTH:
+      return combined(
+        expressions,
+        node.parts.map((part) => edgesOf(expressions, part)),
+        expressions.everything,
+        (targets) => (targets.length === 0 ? expressions.everything : expressions.both(targets)),
+      );
+    case COMPLEMENT:
+      return mapped(edgesOf(expressions, node.parts[0]), (target) => expressions.complement(target));
+    default:
+      return { classes: expressions.sets.shared(new Uint8Array(256)).classes, targets: [expressions.nothing] };
+  }
+}
+
+/** What can begin a sequence: its first part, and while that may be empty the next. */
+function ofSequence(expressions: Expressions, node: Expression): Edges {
+  const all: Edges[] = [];
+  let rest = node;
+  for (;;) {
+    const [head, tail] = rest.kind === SEQUENCE ? rest.parts : [rest, expressions.empty];
+    all.push(mapped(edgesOf(expressions, head), (target) => expressions.sequence(target, tail)));
+    if (!head.isNullable || tail === expressions.empty) break;
+    rest = tail;
+  }
+  return combined(expressions, all, expressions.nothing, (targets) => expressions.choice(targets));
+}
+
+function mapped(edges: Edges, to: (target: Expression) => Expression): Edges {
+  return { classes: edges.classes, targets: edges.targets.map(to) };
+}
+
+/** The product of several partitions; targets that are `neutral` are left out. */
+function combined(
+  expressions: Expressions,
+  all: readonly Edges[],
+  neutral: Expression,
+  combine: (targets: readonly Expression[]) => Expression,
+): Edges {
+  if (all.length === 1) return all[0];
+  let classes = all[0].classes;
+  let lists = all[0].targets.map((target) => (target === neutral ? [] : [target]));
+  for (let i = 1; i < all.length; i++) {
+    const { targets } = all[i];
+    const refined = refine(classes, lists.length, all[i].classes, targets.length);
+    const isTaken = new Uint8Array(lists.length);
+    const next: Expression[][] = refined.pairs.map(([left]) => {
+      if (isTaken[left] === 1) return lists[left].slice();
+      isTaken[left] = 1;
+      return lists[left];
+    });
+    refined.pairs.forEach(([, right], at) => {
+      if (targets[right] !== neutral) next[at].push(targets[right]);
+    });
+    classes = refined.classes;
+    lists = next;
+  }
+  return { classes: expressions.sets.shared(classes).classes, targets: lists.map(combine) };
+}
+
+/** The common refinement of two partitions: classes of bytes, and which two each comes from. */
+export function refine(
+  left: Uint8Array,
+  nLeft: number,
+  right: Uint8Array,
+  nRight: number,
+): { classes: Uint8Array; pairs: [left: number, right: number][] } {
+  const classes = new Uint8Array(256);
+  const pairs: [number, number][] = [];
+  const known = new Int16Array(nLeft * nRight).fill(-1);
+  for (let byte = 0; byte < 256; byte++) {
+    const pair = left[byte] * nRight + right[byte];
+    if (known[pair] < 0) known[pair] = pairs.push([left[byte], right[byte]]) - 1;
+    classes[byte] = known[pair];
+  }
+  return { classes, pairs };
+}

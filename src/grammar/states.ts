@@ -1,0 +1,265 @@
+/**
+ * The automaton of a grammar, built as it is used. A state is a set of stacks; a stack is a regular expression that is
+ * being read and what comes after it. Regular parts so become lazily built finite automata, and recursion lives in the
+ * stacks.
+ *
+ * From every state but the dead one some accepted text can be reached.
+ *
+ * @module
+ */
+import { fail } from "../core/errors.ts";
+import {
+  GRAMMAR_DERIVED_NODES_MAX,
+  GRAMMAR_STACKS_MAX,
+  GRAMMAR_STATES_MAX,
+  GRAMMAR_STEP_NODES_MAX,
+} from "../core/limits.ts";
+import { Analysis } from "./analysis.ts";
+import { edgesOf, refine } from "./edges.ts";
+import { CHOICE, type Expression, type Expressions, REPEAT, Rule, SEQUENCE } from "./expression.ts";
+
+/** What comes after a head: an expression, and what comes after that. */
+export interface Frame {
+  readonly id: number;
+  readonly expression: Expression;
+  readonly next: Frame | undefined;
+}
+
+/** One way of reading on: regular expressions, and what follows after them. */
+export interface Head {
+  readonly expression: Expression;
+  readonly next: Frame | undefined;
+}
+
+/** Where reading a text stands. Immutable for callers, and right as long as it is held. */
+export interface State {
+  readonly heads: readonly Head[];
+  /** The text so far is accepted. */
+  readonly isAccepting: boolean;
+  /** The class of each byte: those of one class lead to the same state. */
+  readonly classes: Uint8Array;
+  /** Where each class leads, once asked for. */
+  targets: (State | undefined)[];
+}
+
+/** Fewer make states be dropped more often, for tests. */
+export interface StateLimits {
+  states?: number;
+  nodes?: number;
+}
+
+export class States {
+  readonly expressions: Expressions;
+  readonly dead: State;
+  readonly start: State;
+  readonly analysis: Analysis;
+  readonly #statesMax: number;
+  readonly #nodesMax: number;
+  readonly #known = new Map<string, State>();
+  readonly #frames = new Map<string, Frame>();
+  #nextFrameId = 0;
+  #generation = 0;
+
+  /**
+   * @param start what texts must match
+   * @throws OnebitError `grammar/unsupported`, `grammar/syntax`, `grammar/too-large`
+   */
+  constructor(expressions: Expressions, start: Expression, limits: StateLimits = {}) {
+    this.#statesMax = limits.states ?? GRAMMAR_STATES_MAX;
+    this.#nodesMax = limits.nodes ?? GRAMMAR_DERIVED_NODES_MAX;
+    this.expressions = expressions;
+    this.analysis = new Analysis(expressions);
+    this.analysis.add(start);
+    expressions.seal(this.#nodesMax + GRAMMAR_STEP_NODES_MAX);
+    this.dead = this.#state([], false);
+    const closure = new Closure(this);
+    closure.enter(start, undefined);
+    this.start = this.#closed(closure);
+  }
+
+  /** Rises whenever cached states were dropped: equal states may then be other objects than before. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** The state after a byte; {@link dead} when no accepted text goes on with it. */
+  step(state: State, byte: number): State {
+    return state.targets[state.classes[byte]] ?? this.#computed(state, byte);
+  }
+
+  /** The state after all bytes. */
+  stepBytes(state: State, bytes: Uint8Array): State {
+    let reached = state;
+    for (let i = 0; i < bytes.length && reached !== this.dead; i++) reached = this.step(reached, bytes[i]);
+    return reached;
+  }
+
+  /** The text so far is accepted. */
+  isAccepting(state: State): boolean {
+    return state.isAccepting;
+  }
+
+  /** The text so far is accepted, and nothing can follow. */
+  isDone(state: State): boolean {
+    return state.isAccepting && this.liveClasses(state).length === 0;
+  }
+
+  /** The classes of bytes that do not lead to {@link dead}. */
+  liveClasses(state: State): number[] {
+    const live: number[] = [];
+    const seen = new Uint8Array(256);
+    for (let byte = 0; byte < 256; byte++) {
+      const byteClass = state.classes[byte];
+      if (seen[byteClass] === 1) continue;
+      seen[byteClass] = 1;
+      if (this.step(state, byte) !== this.dead) live.push(byteClass);
+    }
+    return live;
+  }
+
+  /** The frame of these two; one object for equal ones. */
+  frame(expression: Expression, next: Frame | undefined): Frame {
+    const key = `${expression.id},${next?.id ?? -1}`;
+    let frame = this.#frames.get(key);
+    if (frame === undefined) this.#frames.set(key, (frame = { id: this.#nextFrameId++, expression, next }));
+    return frame;
+  }
+
+  #computed(state: State, byte: number): State {
+    this.#trim();
+    const closure = new Closure(this);
+    for (const { expression, next } of state.heads) {
+      const edges = edgesOf(this.expressions, expression);
+      closure.enter(edges.targets[edges.classes[byte]], next);
+    }
+    const reached = this.#closed(closure);
+    state.targets[state.classes[byte]] = reached;
+    return reached;
+  }
+
+  #closed(closure: Closure): State {
+    const { heads, isAccepting } = closure.finish();
+    if (heads.length === 0 && !isAccepting && this.dead !== undefined) return this.dead;
+    const key = `${heads.map(({ expression, next }) => `${expression.id}:${next?.id ?? ""}`).join()}${isAccepting}`;
+    let state = this.#known.get(key);
+    if (state === undefined) this.#known.set(key, (state = this.#state(heads, isAccepting)));
+    return state;
+  }
+
+  #state(heads: readonly Head[], isAccepting: boolean): State {
+    let classes: Uint8Array = NO_CLASSES;
+    let count = 1;
+    heads.forEach(({ expression }, at) => {
+      const edges = edgesOf(this.expressions, expression);
+      if (at === 0) {
+        classes = edges.classes;
+        count = edges.targets.length;
+      } else {
+        const refined = refine(classes, count, edges.classes, edges.targets.length);
+        classes = refined.classes;
+        count = refined.pairs.length;
+      }
+    });
+    if (heads.length === 0) classes = this.expressions.sets.shared(new Uint8Array(256)).classes;
+    else if (heads.length > 1) classes = this.expressions.sets.shared(classes).classes;
+    return { heads, isAccepting, classes, targets: [] };
+  }
+
+  /** Drops what is cached when it has become too much. */
+  #trim(): void {
+    const isFull = this.#known.size > this.#statesMax || this.#frames.size > 4 * this.#statesMax;
+    if (!isFull && this.expressions.derivedNodes <= this.#nodesMax) return;
+    for (const state of this.#known.values()) state.targets = [];
+    this.#known.clear();
+    this.#frames.clear();
+    this.expressions.forget();
+    this.#generation++;
+  }
+}
+
+const NO_CLASSES = new Uint8Array(0);
+
+/** Expands stacks until all their heads are regular. */
+class Closure {
+  readonly #states: States;
+  readonly #heads = new Map<Frame | undefined, Expression[]>();
+  readonly #entered = new Set<Frame>();
+  readonly #waiting: [Expression, Frame | undefined][] = [];
+  #isAccepting = false;
+
+  constructor(states: States) {
+    this.#states = states;
+  }
+
+  enter(expression: Expression, next: Frame | undefined): void {
+    this.#waiting.push([expression, next]);
+    for (let item = this.#waiting.pop(); item !== undefined; item = this.#waiting.pop()) this.#expand(item[0], item[1]);
+  }
+
+  /** The heads, those before the same frame as one. */
+  finish(): { heads: Head[]; isAccepting: boolean } {
+    const heads: Head[] = [];
+    for (const [next, list] of this.#heads) {
+      heads.push({ expression: list.length === 1 ? list[0] : this.#states.expressions.choice(list), next });
+    }
+    if (heads.length > 1) heads.sort((a, b) => a.expression.id - b.expression.id || idOf(a.next) - idOf(b.next));
+    return { heads, isAccepting: this.#isAccepting };
+  }
+
+  #expand(node: Expression, next: Frame | undefined): void {
+    const { analysis, expressions } = this.#states;
+    if (node === expressions.nothing || analysis.isEmpty(node)) return;
+    if (node.isRegular) {
+      if (node.isNullable) this.#leave(next);
+      if (node === expressions.empty) return;
+      const list = this.#heads.get(next);
+      if (list !== undefined) list.push(node);
+      else this.#heads.set(next, [node]);
+      return;
+    }
+    const frame = this.#states.frame(node, next);
+    if (this.#entered.has(frame)) return;
+    this.#remember(frame);
+    if (node instanceof Rule) this.#waiting.push([node.expression, next]);
+    else if (node.kind === CHOICE) for (const part of node.parts) this.#waiting.push([part, next]);
+    else if (node.kind === SEQUENCE) this.#waiting.push([node.parts[0], this.#before(node.parts[1], next)]);
+    else if (node.kind === REPEAT) this.#repeat(node, next);
+  }
+
+  #repeat(node: Expression, next: Frame | undefined): void {
+    const { analysis, expressions } = this.#states;
+    const isNullable = analysis.isNullable(node.parts[0]);
+    const part = isNullable ? analysis.nonEmpty(node.parts[0]) : node.parts[0];
+    const min = isNullable ? 0 : node.min;
+    if (min === 0) this.#leave(next);
+    const rest = expressions.repeat(part, Math.max(min - 1, 0), node.max - 1);
+    this.#waiting.push([part, this.#before(rest, next)]);
+  }
+
+  #before(expression: Expression, next: Frame | undefined): Frame | undefined {
+    return expression === this.#states.expressions.empty ? next : this.#states.frame(expression, next);
+  }
+
+  /** What was being read is complete. */
+  #leave(next: Frame | undefined): void {
+    if (next === undefined) this.#isAccepting = true;
+    else if (!this.#entered.has(next)) {
+      if (next.expression.isRegular) this.#remember(next);
+      this.#waiting.push([next.expression, next.next]);
+    }
+  }
+
+  #remember(frame: Frame): void {
+    this.#entered.add(frame);
+    if (this.#entered.size > GRAMMAR_STACKS_MAX) {
+      fail(
+        "grammar/too-large",
+        `a text can be read in more than ${GRAMMAR_STACKS_MAX} ways at the same place; make the grammar less ambiguous`,
+      );
+    }
+  }
+}
+
+function idOf(frame: Frame | undefined): number {
+  return frame?.id ?? -1;
+}

@@ -1,0 +1,96 @@
+/**
+ * One code point of a set as an expression over bytes: per number of bytes a lead, then continuation bytes, where leads
+ * with the same continuations share them.
+ *
+ * @module
+ */
+import type { Expression, Expressions } from "./expression.ts";
+
+type Range = readonly [first: number, last: number];
+
+/** Code points by the number of their bytes after the first, and the first byte's marker bits. */
+const LENGTHS = [
+  { first: 0, last: 0x7f, depth: 0, lead: 0 },
+  { first: 0x80, last: 0x7ff, depth: 1, lead: 0xc0 },
+  { first: 0x800, last: 0xd7ff, depth: 2, lead: 0xe0 },
+  { first: 0xe000, last: 0xffff, depth: 2, lead: 0xe0 },
+  { first: 0x10000, last: 0x10ffff, depth: 3, lead: 0xf0 },
+];
+
+const CONTINUATION = 0x80;
+
+export class CharacterBuilder {
+  readonly #expressions: Expressions;
+  /** Any 0 to 3 continuation bytes. */
+  #anyTail: Expression[] = [];
+
+  constructor(expressions: Expressions) {
+    this.#expressions = expressions;
+  }
+
+  forget(): void {
+    this.#anyTail = [];
+  }
+
+  ofRanges(ranges: readonly Range[]): Expression {
+    const sorted = joinedRanges(ranges);
+    return this.#expressions.choice(
+      LENGTHS.map(({ first, last, depth, lead }) => this.#units(cut(sorted, first, last), depth, lead)),
+    );
+  }
+
+  /** Numbers of `depth` × 6 bits and a lead, as bytes; the lead byte has the bits `marker`. */
+  #units(ranges: readonly Range[], depth: number, marker: number): Expression {
+    const span = 64 ** depth;
+    const partial = new Map<number, Range[]>();
+    const byTail = new Map<Expression, Uint8Array>();
+    const add = (tail: Expression, from: number, to: number): void => {
+      let set = byTail.get(tail);
+      if (set === undefined) byTail.set(tail, (set = new Uint8Array(256)));
+      set.fill(1, marker + from, marker + to);
+    };
+    for (const [first, last] of ranges) {
+      const from = Math.ceil(first / span);
+      const to = Math.floor((last + 1) / span);
+      if (from < to) add(this.#any(depth), from, to);
+      for (const lead of new Set([Math.floor(first / span), Math.floor(last / span)])) {
+        if (lead >= from && lead < to) continue;
+        const part: Range = [Math.max(first - lead * span, 0), Math.min(last - lead * span, span - 1)];
+        const parts = partial.get(lead);
+        if (parts === undefined) partial.set(lead, [part]);
+        else parts.push(part);
+      }
+    }
+    for (const [lead, parts] of partial) add(this.#units(parts, depth - 1, CONTINUATION), lead, lead + 1);
+    const made = this.#expressions;
+    return made.choice([...byTail].map(([tail, set]) => made.sequence(made.byteSet(set), tail)));
+  }
+
+  #any(depth: number): Expression {
+    const known = this.#anyTail[depth];
+    if (known !== undefined) return known;
+    if (depth === 0) return (this.#anyTail[0] = this.#expressions.empty);
+    const tail = this.#any(depth - 1);
+    const set = new Uint8Array(256).fill(1, CONTINUATION, CONTINUATION + 64);
+    return (this.#anyTail[depth] = this.#expressions.sequence(this.#expressions.byteSet(set), tail));
+  }
+}
+
+/** Sorted, and joined where they touch. */
+export function joinedRanges(ranges: readonly Range[]): Range[] {
+  const sorted = ranges.filter(([first, last]) => first <= last).sort((a, b) => a[0] - b[0]);
+  const joined: [number, number][] = [];
+  for (const [first, last] of sorted) {
+    const previous = joined[joined.length - 1];
+    if (previous !== undefined && first <= previous[1] + 1) previous[1] = Math.max(previous[1], last);
+    else joined.push([first, last]);
+  }
+  return joined;
+}
+
+/** What of sorted ranges lies between `from` and `to`, both included. */
+function cut(ranges: readonly Range[], from: number, to: number): Range[] {
+  return ranges
+    .filter(([first, last]) => last >= from && first <= to)
+    .map(([first, last]) => [Math.max(first, from), Math.min(last, to)]);
+}
