@@ -118,6 +118,12 @@ export const GRAMMAR_STEP_NODES_MAX = 400_000;
 export const GRAMMAR_EMPTINESS_NODES_MAX = 50_000;
 /** Ways of reading a text at the same time. Unambiguous grammars have one or two; each costs a step of its own. */
 export const GRAMMAR_STACKS_MAX = 4096;
+/** Masks kept: 500 of 128,256 tokens, and the automaton of a JSON schema has fewer states that are often visited. */
+export const GRAMMAR_MASK_CACHE_BYTES = 8 * 1024 * 1024;
+/** Text that a grammar forces is read at once; longer than the names of a schema it seldom is. */
+export const GRAMMAR_FORCED_BYTES_MAX = 256;
+/** Endings of tokens behind the end of a string, kept with the string's mask; JSON's has some 2,000. */
+export const GRAMMAR_SUFFIXES_MAX = 30_000;
 /** States kept before they are dropped: each takes 200 to 500 bytes. */
 export const GRAMMAR_STATES_MAX = 16_384;
 

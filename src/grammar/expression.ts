@@ -12,7 +12,7 @@ import { GRAMMAR_DEPTH_MAX, GRAMMAR_NODES_MAX } from "../core/limits.ts";
 import { ByteSets } from "./byte-sets.ts";
 import { simplifiedChoice } from "./choice.ts";
 import type { Edges } from "./edges.ts";
-import { CharacterBuilder } from "./utf8-ranges.ts";
+import { CharacterBuilder, VALID_UTF8, utf8Of } from "./utf8-ranges.ts";
 
 export const NOTHING = 0;
 export const EMPTY = 1;
@@ -52,6 +52,10 @@ export class Expression {
   readonly isRegular: boolean;
   /** Only intersections, complements and rules within can make it match no string at all. */
   readonly mayBeEmpty: boolean;
+  /** What it means for being valid UTF-8: see {@link utf8Of}. */
+  readonly utf8: number;
+  /** A repetition within has an end that is counted. */
+  readonly hasCounter: boolean;
   /** Levels of nesting; what follows in a sequence is none. */
   readonly depth: number;
   /** Known once it was searched for: whether it matches no string. */
@@ -68,6 +72,8 @@ export class Expression {
     this.set = fields.set;
     this.isNullable = isNullable(kind, parts, this.min);
     this.isRegular = kind !== RULE && parts.every((part) => part.isRegular);
+    this.utf8 = utf8Of(kind, parts, fields.set);
+    this.hasCounter = (kind === REPEAT && isCounted(this)) || parts.some((part) => part.hasCounter);
     this.depth = depthOf(kind, parts);
     this.mayBeEmpty = kind >= BOTH || parts.some((part) => part.mayBeEmpty);
   }
@@ -97,6 +103,10 @@ export class Rule extends Expression {
   get expression(): Expression {
     return this.#expression ?? fail("grammar/syntax", `rule ${this.name}: is used and has no definition`);
   }
+}
+
+function isCounted({ min, max }: { min: number; max: number }): boolean {
+  return min > 1 || (max > 1 && max < UNLIMITED);
 }
 
 function depthOf(kind: number, parts: readonly Expression[]): number {
@@ -226,6 +236,10 @@ export class Expressions {
     let given = 0;
     for (const part of parts) given++, add(part);
     if (given === 0) return this.anyText;
+    const { anyText } = this;
+    if (found.has(anyText) && [...found].some((part) => part !== anyText && part.utf8 === VALID_UTF8)) {
+      found.delete(anyText);
+    }
     const members = [...found].sort((a, b) => a.id - b.id);
     if (members.length === 0) return this.everything;
     if (members.length === 1) return members[0];

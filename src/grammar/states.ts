@@ -57,6 +57,7 @@ export class States {
   readonly #nodesMax: number;
   readonly #known = new Map<string, State>();
   readonly #frames = new Map<string, Frame>();
+  readonly #fronts = new Map<Expression, { head: Expression; tail: Expression }>();
   #nextFrameId = 0;
   #generation = 0;
 
@@ -125,6 +126,13 @@ export class States {
     return frame;
   }
 
+  /** A sequence in two: all regular parts at its front, or else its first part; and the rest. */
+  regularFront(node: Expression): { head: Expression; tail: Expression } {
+    let front = this.#fronts.get(node);
+    if (front === undefined) this.#fronts.set(node, (front = regularFront(this.expressions, node)));
+    return front;
+  }
+
   #computed(state: State, byte: number): State {
     this.#trim();
     const closure = new Closure(this);
@@ -135,6 +143,13 @@ export class States {
     const reached = this.#closed(closure);
     state.targets[state.classes[byte]] = reached;
     return reached;
+  }
+
+  /** The state of some heads, closed anew: they may have become equal or empty. */
+  stateOf(heads: readonly Head[], isAccepting: boolean): State {
+    const closure = new Closure(this, isAccepting);
+    for (const { expression, next } of heads) closure.enter(expression, next);
+    return this.#closed(closure);
   }
 
   #closed(closure: Closure): State {
@@ -172,9 +187,19 @@ export class States {
     for (const state of this.#known.values()) state.targets = [];
     this.#known.clear();
     this.#frames.clear();
+    this.#fronts.clear();
     this.expressions.forget();
     this.#generation++;
   }
+}
+
+function regularFront(expressions: Expressions, node: Expression): { head: Expression; tail: Expression } {
+  const heads: Expression[] = [];
+  let tail = node;
+  for (; tail.kind === SEQUENCE && tail.parts[0].isRegular; tail = tail.parts[1]) heads.push(tail.parts[0]);
+  return heads.length === 0
+    ? { head: node.parts[0], tail: node.parts[1] }
+    : { head: expressions.sequence(...heads), tail };
 }
 
 const NO_CLASSES = new Uint8Array(0);
@@ -185,10 +210,11 @@ class Closure {
   readonly #heads = new Map<Frame | undefined, Expression[]>();
   readonly #entered = new Set<Frame>();
   readonly #waiting: [Expression, Frame | undefined][] = [];
-  #isAccepting = false;
+  #isAccepting: boolean;
 
-  constructor(states: States) {
+  constructor(states: States, isAccepting = false) {
     this.#states = states;
+    this.#isAccepting = isAccepting;
   }
 
   enter(expression: Expression, next: Frame | undefined): void {
@@ -222,8 +248,10 @@ class Closure {
     this.#remember(frame);
     if (node instanceof Rule) this.#waiting.push([node.expression, next]);
     else if (node.kind === CHOICE) for (const part of node.parts) this.#waiting.push([part, next]);
-    else if (node.kind === SEQUENCE) this.#waiting.push([node.parts[0], this.#before(node.parts[1], next)]);
-    else if (node.kind === REPEAT) this.#repeat(node, next);
+    else if (node.kind === SEQUENCE) {
+      const { head, tail } = this.#states.regularFront(node);
+      this.#waiting.push([head, this.#before(tail, next)]);
+    } else if (node.kind === REPEAT) this.#repeat(node, next);
   }
 
   #repeat(node: Expression, next: Frame | undefined): void {

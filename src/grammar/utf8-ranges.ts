@@ -4,7 +4,17 @@
  *
  * @module
  */
-import type { Expression, Expressions } from "./expression.ts";
+import {
+  BOTH,
+  BYTE,
+  CHOICE,
+  COMPLEMENT,
+  type Expression,
+  type Expressions,
+  REPEAT,
+  RULE,
+  SEQUENCE,
+} from "./expression.ts";
 
 type Range = readonly [first: number, last: number];
 
@@ -93,4 +103,37 @@ function cut(ranges: readonly Range[], from: number, to: number): Range[] {
   return ranges
     .filter(([first, last]) => last >= from && first <= to)
     .map(([first, last]) => [Math.max(first, from), Math.min(last, to)]);
+}
+
+/** All strings of an expression are valid UTF-8. */
+export const VALID_UTF8 = 0;
+const NOT_KNOWN = 99;
+
+/**
+ * Whether the strings of a node are valid UTF-8, as far as its parts tell: {@link VALID_UTF8}; k above 0: when k
+ * continuation bytes are taken from the front; −k: when k continuation bytes are put behind; NOT_KNOWN.
+ */
+export function utf8Of(kind: number, parts: readonly Expression[], set: Uint8Array | undefined): number {
+  if (kind === BYTE) return utf8OfSet(set!);
+  if (kind === RULE || kind === COMPLEMENT) return NOT_KNOWN;
+  if (parts.length === 0) return VALID_UTF8;
+  const [first, second] = parts;
+  if (kind === BOTH) return parts.find((part) => part.utf8 !== NOT_KNOWN)?.utf8 ?? NOT_KNOWN;
+  if (kind === CHOICE) return parts.every((part) => part.utf8 === first.utf8) ? first.utf8 : NOT_KNOWN;
+  if (kind === REPEAT) return first.utf8 === VALID_UTF8 ? VALID_UTF8 : NOT_KNOWN;
+  if (kind !== SEQUENCE || second.utf8 === NOT_KNOWN) return NOT_KNOWN;
+  if (first.utf8 > 0 && first.utf8 !== NOT_KNOWN && second.utf8 >= 0) {
+    return first.kind === BYTE || second.utf8 === 0 ? first.utf8 + second.utf8 : NOT_KNOWN;
+  }
+  return first.utf8 <= 0 && second.utf8 === -first.utf8 ? VALID_UTF8 : NOT_KNOWN;
+}
+
+function utf8OfSet(set: Uint8Array): number {
+  const isWithin = (from: number, to: number): boolean =>
+    set.every((bit, byte) => bit === 0 || (byte >= from && byte < to));
+  if (isWithin(0, 0x80)) return VALID_UTF8;
+  if (isWithin(CONTINUATION, 0xc0)) return 1;
+  if (isWithin(0xc2, 0xe0)) return -1;
+  if (isWithin(0xe0, 0xf0)) return -2;
+  return isWithin(0xf0, 0xf5) ? -3 : NOT_KNOWN;
 }
