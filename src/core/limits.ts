@@ -110,6 +110,16 @@ export const TEMPLATE_LIST_ITEMS_MAX = 100_000;
 export const GRAMMAR_NODES_MAX = 400_000;
 /** Levels of nesting of a grammar's expressions: 1,000 take about 400 kB of stack. Real ones have below 50. */
 export const GRAMMAR_DEPTH_MAX = 1000;
+/** UTF-16 units of a regular expression; a schema's longest patterns, of addresses and versions, have some 2,000. */
+export const PATTERN_CHARS_MAX = 32_768;
+/** Groups within groups of a pattern, and of a rule; the deepest published have about 10. 250 take 150 kB of stack. */
+export const GRAMMAR_GROUPS_MAX = 250;
+/** How often a quantifier may repeat: JSON schemas limit strings to some 100,000 characters. */
+export const GRAMMAR_COUNT_MAX = 1_000_000_000;
+/** Copies of a repeated group that contains an assertion. */
+export const PATTERN_COPIES_MAX = 16;
+/** Different `\p{…}` in a pattern: each asks the engine about all code points, which takes 20 ms. */
+export const PATTERN_PROPERTIES_MAX = 16;
 /** Nodes that reading texts may add before what is cached is dropped: 8 MB or so. */
 export const GRAMMAR_DERIVED_NODES_MAX = 40_000;
 /** Nodes that one byte may add: an ambiguity that needs more does not fit the time between two tokens. */

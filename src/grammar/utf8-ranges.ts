@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { type Range, cutRanges, joinedRanges } from "./code-points.ts";
 import {
   BOTH,
   BYTE,
@@ -15,8 +16,6 @@ import {
   RULE,
   SEQUENCE,
 } from "./expression.ts";
-
-type Range = readonly [first: number, last: number];
 
 /** Code points by the number of their bytes after the first, and the first byte's marker bits. */
 const LENGTHS = [
@@ -45,7 +44,7 @@ export class CharacterBuilder {
   ofRanges(ranges: readonly Range[]): Expression {
     const sorted = joinedRanges(ranges);
     return this.#expressions.choice(
-      LENGTHS.map(({ first, last, depth, lead }) => this.#units(cut(sorted, first, last), depth, lead)),
+      LENGTHS.map(({ first, last, depth, lead }) => this.#units(cutRanges(sorted, first, last), depth, lead)),
     );
   }
 
@@ -84,25 +83,6 @@ export class CharacterBuilder {
     const set = new Uint8Array(256).fill(1, CONTINUATION, CONTINUATION + 64);
     return (this.#anyTail[depth] = this.#expressions.sequence(this.#expressions.byteSet(set), tail));
   }
-}
-
-/** Sorted, and joined where they touch. */
-export function joinedRanges(ranges: readonly Range[]): Range[] {
-  const sorted = ranges.filter(([first, last]) => first <= last).sort((a, b) => a[0] - b[0]);
-  const joined: [number, number][] = [];
-  for (const [first, last] of sorted) {
-    const previous = joined[joined.length - 1];
-    if (previous !== undefined && first <= previous[1] + 1) previous[1] = Math.max(previous[1], last);
-    else joined.push([first, last]);
-  }
-  return joined;
-}
-
-/** What of sorted ranges lies between `from` and `to`, both included. */
-function cut(ranges: readonly Range[], from: number, to: number): Range[] {
-  return ranges
-    .filter(([first, last]) => last >= from && first <= to)
-    .map(([first, last]) => [Math.max(first, from), Math.min(last, to)]);
 }
 
 /** All strings of an expression are valid UTF-8. */
