@@ -57,6 +57,19 @@ function reference(reading: Reading, holds: boolean): Formula {
   return applied(reading, reading.schemas.document.resolve(reading.node, target), holds);
 }
 
+/** In a document of one resource, a dynamic reference is one to the anchor of its name. */
+function dynamicReference(keyword: string, why: string): KeywordRule {
+  const formula = (reading: Reading, holds: boolean): Formula => {
+    const { document } = reading.schemas;
+    const target = reading.value.get(keyword);
+    if (document.hasOneResource && typeof target === "string") {
+      return applied(reading, document.resolve(reading.node, target), holds);
+    }
+    return refused(originOf(reading, keyword), `is not supported: ${why}`);
+  };
+  return { keywords: [keyword], holds: (reading) => formula(reading, true), fails: (reading) => formula(reading, false) };
+}
+
 const under = (reading: Reading, keyword: string): SchemaNode => reading.schemas.document.child(reading.node, keyword);
 
 export const APPLICATOR_RULES: readonly KeywordRule[] = [
@@ -82,9 +95,5 @@ export const APPLICATOR_RULES: readonly KeywordRule[] = [
     holds: (reading) => condition(reading, true),
     fails: (reading) => condition(reading, false),
   },
-  ...[...KEYWORDS].flatMap(([keyword, { refused: why }]): KeywordRule[] => {
-    if (why === undefined) return [];
-    const part = (reading: Reading): Formula => refused(originOf(reading, keyword), `is not supported: ${why}`);
-    return [{ keywords: [keyword], holds: part, fails: part }];
-  }),
+  ...[...KEYWORDS].flatMap(([keyword, { refused: why }]) => (why === undefined ? [] : [dynamicReference(keyword, why)])),
 ];

@@ -62,6 +62,11 @@ export class SchemaDocument {
     this.root = this.at("");
   }
 
+  /** No `$id` or `$schema` but the document's own. */
+  get hasOneResource(): boolean {
+    return this.#places.size === 1;
+  }
+
   /** The node of an id, or of its negation. */
   node(term: number): SchemaNode {
     return this.#nodes[Math.abs(term) - 1];

@@ -33,16 +33,18 @@ const HOUR = `(?:[01]${DIGIT}|2[0-3])`;
 const FRACTION = `(?:\\.${DIGIT}+)?`;
 const OFFSET = `(?:[Zz]|[+-]${HOUR}:[0-5]${DIGIT})`;
 
-/** A second of 60 comes at 23:59 UTC: for each offset, in quarters of an hour, at another local time. */
+/**
+ * A second of 60 comes at 23:59 UTC: at another local time for each offset. Offsets of whole and half hours have one;
+ * those of quarters, in Nepal and three other places, are left out.
+ */
 function leapSeconds(): string {
-  const two = (value: number): string => String(value).padStart(2, "0");
-  const clock = (minutes: number): string => `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
-  const times = ["23:59:60(?:\\.[0-9]+)?[Zz]"];
-  for (let offset = 0; offset < 24 * 60; offset += 15) {
-    const [east, west] = [offset, 24 * 60 - offset].map((ahead) => clock((24 * 60 - 1 + ahead) % (24 * 60)));
-    times.push(`${east}:60${FRACTION}\\+${clock(offset)}`, `${west}:60${FRACTION}-${clock(offset)}`);
-  }
-  return times.join("|");
+  const hour = (value: number): string => String(value % 24).padStart(2, "0");
+  const hours = Array.from({ length: 24 }, (_, local) => {
+    const whole = `59:60${FRACTION}(?:\\+${hour(local + 1)}|-${hour(23 - local)}):00`;
+    const half = `29:60${FRACTION}(?:\\+${hour(local)}|-${hour(23 - local)}):30`;
+    return `${hour(local)}:(?:${whole}|${half})`;
+  });
+  return [`23:59:60${FRACTION}[Zz]`, ...hours].join("|");
 }
 
 const TIME = `(?:${HOUR}:[0-5]${DIGIT}:[0-5]${DIGIT}${FRACTION}${OFFSET}|${leapSeconds()})`;

@@ -83,10 +83,12 @@ export class JsonSpelling implements Spelling {
     const has = (code: number): boolean => ranges.some(([first, last]) => first <= code && code <= last);
     const escapes = SHORT.filter(([code]) => has(code)).map(([, letter]) => made.text(letter));
     if (this.#isName) {
-      const controls = Array.from({ length: 0x20 }, (_, code) => code).filter(
-        (code) => has(code) && !SHORT.some(([short]) => short === code),
-      );
-      escapes.push(...controls.map((code) => made.text(`u00${LOWER[code >> 4]}${LOWER[code & 15]}`)));
+      for (const high of [0, 1]) {
+        const codes = Array.from({ length: 16 }, (_, low) => high * 16 + low);
+        const controls = codes.filter((code) => has(code) && !SHORT.some(([short]) => short === code));
+        const digits = controls.map((code) => LOWER.charCodeAt(code & 15));
+        escapes.push(made.sequence(made.text(`u00${high}`), made.characters(digits.map((digit) => [digit, digit]))));
+      }
     } else {
       if (has(SOLIDUS)) escapes.push(made.text("/"));
       escapes.push(made.sequence(made.text("u"), this.#unicode(ranges)));

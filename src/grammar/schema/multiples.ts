@@ -8,9 +8,19 @@ import type { Expression, Expressions } from "../expression.ts";
 import type { Decimal } from "./decimals.ts";
 import { REMAINDERS_MAX } from "./limits.ts";
 
-/** More digits than a float holds exactly. */
-const WHOLE_DIGITS_MAX = 16;
+/** `JSON.stringify` writes longer numbers with an exponent. */
+const WHOLE_DIGITS_MAX = 21;
 const ZEROS_MAX = 25;
+
+/** A number written with an exponent of 21 or more has 17 digits at most, so that it is a multiple of 10^5. */
+const LARGE_STEP = 100_000n;
+
+/** Whether all numbers from 10^21 are multiples of `of`. */
+export function areLargeMultiples(of: Decimal): boolean {
+  return of.exponent >= 0
+    ? LARGE_STEP % (BigInt(of.digits) * 10n ** BigInt(Math.min(of.exponent, 6))) === 0n
+    : (LARGE_STEP * 10n ** BigInt(Math.min(-of.exponent, 400))) % BigInt(of.digits) === 0n;
+}
 
 /**
  * Numbers without sign and exponent that are a whole number of times `of`; undefined when that takes more remainders
@@ -29,6 +39,7 @@ class Multiples {
   /** Digits behind the point that count. */
   readonly #places: number;
   readonly #known = new Map<number, Expression>();
+  readonly #sets = new Map<number, Expression>();
   readonly #zeros: Expression;
 
   constructor(expressions: Expressions, step: number, places: number) {
@@ -88,16 +99,22 @@ class Multiples {
 
   /** A digit from `first` on, then what its remainder needs. */
   #byTarget(remainder: number, first: number, next: (remainder: number) => Expression): Expression[] {
-    const byRemainder = new Map<number, [number, number][]>();
+    const byRemainder = new Map<number, number>();
     for (let digit = first; digit <= 9; digit++) {
       const target = (remainder * 10 + digit) % this.#step;
-      const range: [number, number] = [48 + digit, 48 + digit];
-      const same = byRemainder.get(target);
-      if (same === undefined) byRemainder.set(target, [range]);
-      else same.push(range);
+      byRemainder.set(target, (byRemainder.get(target) ?? 0) | (1 << digit));
     }
-    return [...byRemainder].map(([target, ranges]) =>
-      this.#made.sequence(this.#made.characters(ranges), next(target)),
-    );
+    return [...byRemainder].map(([target, digits]) => this.#made.sequence(this.#digits(digits), next(target)));
+  }
+
+  /** One of these digits, as bits. */
+  #digits(set: number): Expression {
+    let found = this.#sets.get(set);
+    if (found === undefined) {
+      const digits = Array.from({ length: 10 }, (_, digit) => digit).filter((digit) => (set >> digit) & 1);
+      found = this.#made.characters(digits.map((digit) => [48 + digit, 48 + digit]));
+      this.#sets.set(set, found);
+    }
+    return found;
   }
 }

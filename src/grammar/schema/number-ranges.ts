@@ -27,22 +27,25 @@ const PLAIN_EXPONENT_MIN = -6;
 export class NumberRanges {
   readonly #made: Expressions;
   readonly #digits = new Map<string, Expression>();
+  readonly #single: Expression[] = [];
+  #all: Expression | undefined;
   /** Whole numbers below 10^21. */
   readonly smallWhole: Expression;
-  /** Any number. */
-  readonly all: Expression;
-
   constructor(expressions: Expressions) {
     this.#made = expressions;
     const whole = this.#sequence(this.digit(1, 9), this.digits(0, WHOLE_DIGITS_MAX - 1));
     this.smallWhole = expressions.choice([expressions.text("0"), whole]);
-    const magnitudes = expressions.choice([this.plain, this.#exponential(EXPONENT_MIN, EXPONENT_MAX)]);
-    this.all = this.signed(magnitudes, this.atLeast(ZERO, true));
+  }
+
+  /** Any number. */
+  get all(): Expression {
+    return (this.#all ??= this.signed(this.atLeast(ZERO, false), this.atLeast(ZERO, true)));
   }
 
   /** One digit of a range. */
   digit(first: number, last: number): Expression {
-    return first > last ? this.#made.nothing : this.#made.characters([[48 + first, 48 + last]]);
+    if (first > last) return this.#made.nothing;
+    return (this.#single[first * 10 + last] ??= this.#made.characters([[48 + first, 48 + last]]));
   }
 
   /** From `min` to `max` digits. */

@@ -9,7 +9,7 @@ import { compared, type Decimal, decimalOf, isMultiple, isWhole, negated, pointe
 import type { Branch } from "./formula.ts";
 import { unsupported } from "./keyword-rule.ts";
 import { REMAINDERS_MAX } from "./limits.ts";
-import { multiplesOf } from "./multiples.ts";
+import { areLargeMultiples, multiplesOf } from "./multiples.ts";
 import { NumberRanges, ZERO } from "./number-ranges.ts";
 
 interface Limit {
@@ -116,7 +116,8 @@ export class Numbers {
       if (magnitudes === undefined) {
         return unsupported(origin, `takes more than ${REMAINDERS_MAX} remainders; use a smaller or rounder number`);
       }
-      this.#multiples.set(key, (found = this.#signed(magnitudes)));
+      const large = areLargeMultiples(of) ? this.#ranges.largeWhole : this.#made.nothing;
+      this.#multiples.set(key, (found = this.#signed(this.#made.choice([magnitudes, large]))));
     }
     if (holds) return found;
     // Whether a number with an exponent is a multiple is not decided, so none is allowed.

@@ -16,6 +16,9 @@ import type { Schemas } from "./schemas.ts";
 import { Strings } from "./strings.ts";
 import { Structure, type WhiteSpace } from "./structure.ts";
 
+/** Patterns and formats of one string up to which its characters may be spelt in every way. */
+const LANGUAGES_MAX = 1;
+
 /** Arrays and objects that wait to be written. */
 interface Waiting {
   readonly rule: Rule;
@@ -104,6 +107,12 @@ export class Shapes implements ItemSource, MemberSource {
     return type === "number" ? this.#numbers.values(branch)?.map((value) => JSON.stringify(value)) : undefined;
   }
 
+  /** Under several patterns at once, each further spelling of a character would multiply what has to be followed. */
+  #spelt(branch: Branch): Strings {
+    const languages = branch.filter(({ kind }) => kind === "pattern" || kind === "format");
+    return languages.length > LANGUAGES_MAX ? this.names : this.#strings;
+  }
+
   #built(conjunction: Conjunction): Expression {
     const { made } = this;
     if (conjunction.includes(this.never)) return made.nothing;
@@ -112,7 +121,7 @@ export class Shapes implements ItemSource, MemberSource {
     if (branches("null").length > 0) parts.push(made.text("null"));
     parts.push(...branches("boolean").flatMap((branch) => booleansOf(branch).map((value) => made.text(String(value)))));
     parts.push(...branches("number").map((branch) => this.#numbers.expression(branch)));
-    const strings = made.choice(branches("string").map((branch) => this.#strings.expression(branch)));
+    const strings = made.choice(branches("string").map((branch) => this.#spelt(branch).expression(branch)));
     const quote = made.text('"');
     parts.push(made.sequence(quote, strings, quote));
     const [arrays, objects] = [branches("array"), branches("object")];

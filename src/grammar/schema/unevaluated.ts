@@ -23,9 +23,10 @@ function certainSchemas(
   const uncertain = new Set<SchemaNode>();
   const visit = (from: SchemaNode, into: Set<SchemaNode>): void => {
     if (!isMap(from.value)) return;
-    const reference = from.value.get("$ref");
-    if (typeof reference === "string") into.add(document.resolve(from, reference));
-    if (from.value.has("$dynamicRef") || from.value.has("$recursiveRef")) uncertain.add(node);
+    for (const keyword of ["$ref", "$dynamicRef", "$recursiveRef"]) {
+      const reference = from.value.get(keyword);
+      if (typeof reference === "string") into.add(document.resolve(from, reference));
+    }
     for (const keyword of ["allOf", ...UNCERTAIN]) {
       const value = from.value.get(keyword);
       const set = keyword === "allOf" ? into : uncertain;
