@@ -110,6 +110,8 @@ export const TEMPLATE_LIST_ITEMS_MAX = 100_000;
 export const GRAMMAR_NODES_MAX = 400_000;
 /** Levels of nesting of a grammar's expressions: 1,000 take about 400 kB of stack. Real ones have below 50. */
 export const GRAMMAR_DEPTH_MAX = 1000;
+/** UTF-16 units of a grammar; the largest published ones, of programming languages, have some 50,000. */
+export const GRAMMAR_CHARS_MAX = 1024 * 1024;
 /** UTF-16 units of a regular expression; a schema's longest patterns, of addresses and versions, have some 2,000. */
 export const PATTERN_CHARS_MAX = 32_768;
 /** Groups within groups of a pattern, and of a rule; the deepest published have about 10. 250 take 150 kB of stack. */
@@ -124,8 +126,11 @@ export const PATTERN_PROPERTIES_MAX = 16;
 export const GRAMMAR_DERIVED_NODES_MAX = 40_000;
 /** Nodes that one byte may add: an ambiguity that needs more does not fit the time between two tokens. */
 export const GRAMMAR_STEP_NODES_MAX = 400_000;
-/** Nodes to visit in search of a text that fits all parts of an intersection; each takes some 5 µs. */
-export const GRAMMAR_EMPTINESS_NODES_MAX = 50_000;
+/**
+ * Nodes to visit after one byte in search of a text that fits all parts of an intersection; each takes some 20 µs. One
+ * that wants at least 10,000 characters needs as many.
+ */
+export const GRAMMAR_EMPTINESS_NODES_MAX = 20_000;
 /** Ways of reading a text at the same time. Unambiguous grammars have one or two; each costs a step of its own. */
 export const GRAMMAR_STACKS_MAX = 4096;
 /** Masks kept: 500 of 128,256 tokens, and the automaton of a JSON schema has fewer states that are often visited. */

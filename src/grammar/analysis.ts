@@ -20,6 +20,9 @@ export class Analysis {
   readonly #nonEmptyRules = new Map<Rule, Rule>();
   readonly #nonEmpty = new Map<Expression, Expression>();
 
+  /** Nodes searched for a text since the budget was renewed. */
+  #searched = 0;
+
   constructor(expressions: Expressions) {
     this.#expressions = expressions;
   }
@@ -87,29 +90,36 @@ export class Analysis {
     return rest !== node && within(rest);
   }
 
-  /** Searches the derivatives, nearest first, for one that matches "". */
+  /** From here, as many nodes may be searched as at first. */
+  renewBudget(): void {
+    this.#searched = 0;
+  }
+
+  /**
+   * Searches the derivatives for one that matches "": deepest first, so that a counter of thousands is one straight
+   * way.
+   */
   #matchesNothing(node: Expression): boolean {
-    const queue = [node];
+    const waiting = [node];
     const from = new Map<Expression, Expression | undefined>([[node, undefined]]);
-    for (let at = 0; at < queue.length; at++) {
-      const current = queue[at];
-      if (current.isNullable) return markNonEmpty(current, from);
-      for (const target of edgesOf(this.#expressions, current).targets) {
-        if (target === this.#expressions.nothing || target.emptiness === true || from.has(target)) continue;
-        const isSearched = target.emptiness === undefined && (target.kind === BOTH || target.kind === COMPLEMENT);
-        if (!isSearched && !this.isEmpty(target)) return markNonEmpty(current, from);
-        if (!isSearched) continue;
-        from.set(target, current);
-        queue.push(target);
-      }
-      if (queue.length > GRAMMAR_EMPTINESS_NODES_MAX) {
+    if (node.isNullable) return markNonEmpty(node, from);
+    for (let current = waiting.pop(); current !== undefined; current = waiting.pop()) {
+      if (++this.#searched > GRAMMAR_EMPTINESS_NODES_MAX) {
         fail(
           "grammar/too-large",
           `no text was found within ${GRAMMAR_EMPTINESS_NODES_MAX} steps that fits all conditions at once; make them simpler`,
         );
       }
+      for (const target of edgesOf(this.#expressions, current).targets) {
+        if (target === this.#expressions.nothing || target.emptiness === true || from.has(target)) continue;
+        const isSearched = target.emptiness === undefined && (target.kind === BOTH || target.kind === COMPLEMENT);
+        if (target.isNullable || (!isSearched && !this.isEmpty(target))) return markNonEmpty(current, from);
+        if (!isSearched) continue;
+        from.set(target, current);
+        waiting.push(target);
+      }
     }
-    for (const empty of queue) empty.emptiness = true;
+    for (const empty of from.keys()) empty.emptiness = true;
     return true;
   }
 

@@ -98,7 +98,7 @@ class RegexBuilder {
         return part.parts.reduceRight((behind, inner) => this.#before(inner, behind), rest);
       case "choice": {
         const all = part.parts.map((inner) => this.#before(inner, rest));
-        const choice = (context: number): Expression => this.#expressions.choice(all.map((one) => one.at(context)));
+        const choice = (context: number): Expression => this.#choice(all.map((one) => one.at(context)));
         return all.every((one) => one.isFree) ? free(choice(START)) : bound(choice);
       }
       case "repeat":
@@ -123,7 +123,13 @@ class RegexBuilder {
     const other = made.both([part, made.sequence(any, this.#character(otherRanges(WORD)))]);
     const consumed = made.choice([made.sequence(word, rest.at(IN_WORD)), made.sequence(other, rest.at(NO_WORD))]);
     if (!part.isNullable) return free(consumed);
-    return bound((context) => made.choice([consumed, rest.at(context)]));
+    return bound((context) => this.#choice([consumed, rest.at(context)]));
+  }
+
+  /** Where one of them is any text, it is all of them. */
+  #choice(parts: readonly Expression[]): Expression {
+    const any = this.#any();
+    return parts.includes(any) ? any : this.#expressions.choice(parts);
   }
 
   /** `\b`: what comes before and what comes next are not both of a word, nor both not. */
@@ -148,7 +154,7 @@ class RegexBuilder {
   }
 
   #either(left: Rest, right: Rest): Rest {
-    const choice = (context: number): Expression => this.#expressions.choice([left.at(context), right.at(context)]);
+    const choice = (context: number): Expression => this.#choice([left.at(context), right.at(context)]);
     return left.isFree && right.isFree ? free(choice(START)) : bound(choice);
   }
 

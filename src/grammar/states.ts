@@ -135,6 +135,7 @@ export class States {
 
   #computed(state: State, byte: number): State {
     this.#trim();
+    this.analysis.renewBudget();
     const closure = new Closure(this);
     for (const { expression, next } of state.heads) {
       const edges = edgesOf(this.expressions, expression);

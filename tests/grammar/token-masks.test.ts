@@ -1,0 +1,129 @@
+/** Masks, against the automaton stepped through every token's bytes. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { OnebitError } from "../../src/core/errors.ts";
+import { Expressions } from "../../src/grammar/expression.ts";
+import { gbnfExpression } from "../../src/grammar/gbnf.ts";
+import { type State, type StateLimits, States } from "../../src/grammar/states.ts";
+import { type MaskOptions, TokenMasks } from "../../src/grammar/token-masks.ts";
+import { type TokenBytes, TokenTrie } from "../../src/grammar/token-trie.ts";
+import { Random } from "./random.ts";
+import { randomGrammar, randomRegular, randomVocabulary } from "./random-grammar.ts";
+
+interface Way {
+  readonly name: string;
+  readonly masks: MaskOptions;
+  readonly states?: StateLimits;
+}
+
+const WAYS: readonly Way[] = [
+  { name: "as shipped", masks: {} },
+  { name: "plain", masks: { slices: false, horizon: false } },
+  { name: "slices alone", masks: { horizon: false } },
+  { name: "horizon alone", masks: { slices: false } },
+  { name: "one mask cached", masks: { cacheBytes: 1 } },
+  { name: "states dropped often", masks: {}, states: { states: 5, nodes: 50 } },
+];
+
+/** All tokens by stepping, with nothing cached from before. */
+function stepped(states: States, state: State, tokens: TokenBytes): number[] {
+  const allowed: number[] = [];
+  for (let id = 0; id < tokens.vocabSize; id++) {
+    const bytes = tokens.bytesOf(id);
+    if (bytes !== undefined && bytes.length > 0 && states.stepBytes(state, bytes) !== states.dead) allowed.push(id);
+  }
+  return allowed;
+}
+
+function idsOf(bits: Uint32Array): number[] {
+  const ids: number[] = [];
+  for (let id = 0; id < bits.length * 32; id++) if ((bits[id >>> 5] >>> (id & 31)) & 1) ids.push(id);
+  return ids;
+}
+
+interface Walk {
+  readonly states: States;
+  readonly oracle: States;
+  readonly tokens: TokenBytes;
+  readonly trie: TokenTrie;
+}
+
+/** Random tokens of a grammar, with every mask on the way compared. */
+function walk({ states, oracle, tokens, trie }: Walk, way: Way, random: Random): number {
+  const masks = new TokenMasks(states, trie, way.masks);
+  let compared = 0;
+  for (let text = 0; text < 3; text++) {
+    let state = states.start;
+    let expected = oracle.start;
+    for (let i = 0; i < 12 && state !== states.dead; i++) {
+      const { bits, count } = masks.mask(state);
+      const ids = idsOf(bits);
+      assert.deepEqual(ids, stepped(oracle, expected, tokens), `${way.name}, token ${i}`);
+      assert.equal(count, ids.length);
+      assert.equal(states.isAccepting(state), oracle.isAccepting(expected));
+      compared++;
+      const refused = random.below(tokens.vocabSize);
+      assert.equal(masks.allows(state, refused), ids.includes(refused));
+      if (ids.length === 0) break;
+      const id = random.of(ids);
+      state = masks.advance(state, id);
+      expected = oracle.stepBytes(expected, tokens.bytesOf(id)!);
+    }
+  }
+  return compared;
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof OnebitError && error.code === "grammar/too-large";
+}
+
+describe("masks", () => {
+  for (const way of WAYS) {
+    test(`are what stepping says, ${way.name}`, () => {
+      const random = new Random(5);
+      let compared = 0;
+      for (let i = 0; i < 150; i++) {
+        const tokens = randomVocabulary(random, 120);
+        const trie = new TokenTrie(tokens);
+        const seed = random.below(1e9);
+        const make = (limits?: StateLimits): States => {
+          const made = new Expressions();
+          const source = new Random(seed);
+          return new States(made, i % 3 === 0 ? randomRegular(made, source, 4) : randomGrammar(made, source), limits);
+        };
+        try {
+          compared += walk({ states: make(way.states), oracle: make(), tokens, trie }, way, random);
+        } catch (error) {
+          if (!isTooLarge(error)) throw new Error(`grammar ${i}`, { cause: error });
+        }
+      }
+      assert.ok(compared > 1000, `${compared} masks compared`);
+    });
+  }
+
+  test("forced bytes are all that can come", () => {
+    const made = new Expressions();
+    const states = new States(made, gbnfExpression(made, 'root ::= "{\\"name\\": " ("true" | "type") "}"'));
+    const masks = new TokenMasks(states, new TokenTrie({ vocabSize: 1, bytesOf: () => undefined }));
+    const text = (state: State): string => new TextDecoder().decode(masks.forced(state));
+    assert.equal(text(states.start), '{"name": t');
+    const behind = states.stepBytes(states.start, masks.forced(states.start));
+    assert.equal(text(behind), "");
+    assert.equal(text(states.step(behind, 0x79)), "pe}");
+    assert.equal(text(states.stepBytes(behind, new TextEncoder().encode("rue}"))), "");
+  });
+
+  test("forced bytes end where the text may end", () => {
+    const made = new Expressions();
+    const states = new States(made, gbnfExpression(made, 'root ::= "ab" "c"*'));
+    const masks = new TokenMasks(states, new TokenTrie({ vocabSize: 1, bytesOf: () => undefined }));
+    assert.deepEqual([...masks.forced(states.start)], [0x61, 0x62]);
+  });
+
+  test("forced bytes have an end", () => {
+    const made = new Expressions();
+    const states = new States(made, made.repeat(made.text("a"), 100_000));
+    const masks = new TokenMasks(states, new TokenTrie({ vocabSize: 1, bytesOf: () => undefined }));
+    assert.equal(masks.forced(states.start).length, 256);
+  });
+});
