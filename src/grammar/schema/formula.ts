@@ -73,6 +73,8 @@ export interface Steps {
 export interface Multiplying {
   /** Whether the assertions so far leave anything; `true` when in doubt. */
   readonly isPossible: (branch: Branch) => boolean;
+  /** Whether the assertions so far imply another; `false` when in doubt. */
+  readonly isImplied: (branch: Branch, assertion: Assertion) => boolean;
   readonly steps: Steps;
   /** Only to see whether there is a branch: takes what is refused for true, and gives up with the first. */
   readonly isLook?: boolean;
@@ -90,7 +92,13 @@ export function branchesOf(formula: Formula, how: Multiplying): Branch[] {
     const forks = advanced(partial, how);
     if (forks === undefined) continue;
     const branch = listed(partial.found);
-    if (!how.isPossible(branch)) continue;
+    const certain = forks.length === 0 ? branch : [...branch, ...certainOf(partial.waiting, how.steps)];
+    if (!how.isPossible(certain)) continue;
+    if (forks.some((fork) => isImplied(fork, certain, how))) {
+      // One alternative holds anyway: the others add nothing.
+      open.push(partial);
+      continue;
+    }
     if (forks.length === 0) done.push(branch);
     if (how.isLook && (done.length > 0 || open.length > BRANCHES_MAX)) return [branch];
     for (let i = forks.length - 1; i >= 0; i--) {
@@ -100,6 +108,26 @@ export function branchesOf(formula: Formula, how: Multiplying): Branch[] {
     if (done.length + open.length > BRANCHES_MAX) tooMany(how);
   }
   return done;
+}
+
+/** Assertions that wait behind a choice and hold whatever is chosen. */
+function certainOf(waiting: Linked<Formula> | undefined, steps: Steps): Assertion[] {
+  const found: Assertion[] = [];
+  const visit = (formula: Formula): void => {
+    steps.left--;
+    if (formula.kind === "assertion") found.push(formula.assertion);
+    else if (formula.kind === "all") formula.parts.forEach(visit);
+    else if (formula.kind === "term") visit(formula.body);
+  };
+  for (let part = waiting; part !== undefined; part = part.next) visit(part.value);
+  return found;
+}
+
+function isImplied(formula: Formula, branch: Branch, how: Multiplying): boolean {
+  if (formula.kind === "assertion") return how.isImplied(branch, formula.assertion);
+  if (formula.kind === "all") return formula.parts.every((part) => isImplied(part, branch, how));
+  if (formula.kind === "any") return formula.parts.some((part) => isImplied(part, branch, how));
+  return formula.kind === "term" ? isImplied(formula.body, branch, how) : formula.kind === "holds";
 }
 
 function tooMany({ where }: Multiplying): never {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { fail, shown } from "../../core/errors.ts";
+import { fail, OnebitError, shown } from "../../core/errors.ts";
 import { SCHEMA_DEPTH_MAX, SCHEMA_VALUES_MAX } from "./limits.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonMap;
@@ -23,6 +23,16 @@ export function isList(value: Json | undefined): value is readonly Json[] {
  * @throws OnebitError `grammar/syntax` for anything else, `grammar/too-large` beyond the limits
  */
 export function copiedJson(value: unknown): Json {
+  try {
+    return copyOf(value);
+  } catch (error) {
+    // Getters and proxies answer with code of their own.
+    if (error instanceof OnebitError) throw error;
+    return fail("grammar/syntax", "the schema cannot be read", error);
+  }
+}
+
+function copyOf(value: unknown): Json {
   let left = SCHEMA_VALUES_MAX;
   const copied = (part: unknown, depth: number, pointer: () => string): Json => {
     if (--left < 0) fail("grammar/too-large", `the schema has more than ${SCHEMA_VALUES_MAX} values`);

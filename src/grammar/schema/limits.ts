@@ -16,6 +16,8 @@ export const BRANCHES_MAX = 512;
 export const BRANCH_STEPS_MAX = 2_000_000;
 /** Sub-schemas, with those that intersections make; published schemas make some hundreds. */
 export const SHAPES_MAX = 20_000;
+/** Patterns of `patternProperties` that one value's names are told apart by; published schemas have up to 12. */
+export const NAME_PATTERNS_MAX = 24;
 /** Combinations of `patternProperties` that one name may match. */
 export const NAME_CLASSES_MAX = 64;
 /** States of counting members or items of one value: positions × counts. */

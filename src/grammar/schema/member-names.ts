@@ -8,7 +8,7 @@ import type { Expression, Expressions } from "../expression.ts";
 import { type Assertion, type Conjunction, isContradictory, joined, type Members, type NameSet, type Origin } from "./assertions.ts";
 import type { Branch } from "./formula.ts";
 import { unsupported } from "./keyword-rule.ts";
-import { NAME_CLASSES_MAX, SOME_NAMES_MAX } from "./limits.ts";
+import { NAME_CLASSES_MAX, NAME_PATTERNS_MAX, SOME_NAMES_MAX } from "./limits.ts";
 import type { Strings } from "./strings.ts";
 
 /** What names need of the rest. */
@@ -77,6 +77,9 @@ class NameReader {
     if (some.length > SOME_NAMES_MAX) unsupported(some[0].origin, `leads to more than ${SOME_NAMES_MAX} demands on names`);
     this.#kinds = some.map(({ name }) => name);
     this.#patterns = [...new Set(this.#groups.flatMap(({ patterns }) => [...patterns.keys()]))];
+    if (this.#patterns.length > NAME_PATTERNS_MAX) {
+      unsupported(this.#groups[0].origin, `has more than ${NAME_PATTERNS_MAX} patterns for the same names`);
+    }
   }
 
   read(): MemberNames {
@@ -167,16 +170,16 @@ class NameReader {
     let open: { parts: Expression[]; matched: Set<string>; kinds: number }[] = [
       { parts: [...this.#languages, ...others], matched: new Set(), kinds: 0 },
     ];
+    const isPossible = (parts: readonly Expression[]): boolean => !names.isEmpty(made.both([names.any, ...parts]));
     const split = (language: Expression, matched: string | undefined, kind: number): void => {
-      open = open.flatMap((known) => [
-        { ...known, parts: [...known.parts, made.complement(language)] },
-        {
-          parts: [...known.parts, language],
-          matched: matched === undefined ? known.matched : new Set([...known.matched, matched]),
-          kinds: known.kinds | kind,
-        },
-      ]);
-      open = open.filter(({ parts }) => !names.isEmpty(made.both([names.any, ...parts])));
+      open = open.flatMap((known) => {
+        const within = [...known.parts, language];
+        if (!isPossible(within)) return [known];
+        const without = [...known.parts, made.complement(language)];
+        const both = matched === undefined ? known.matched : new Set([...known.matched, matched]);
+        const split = { parts: within, matched: both, kinds: known.kinds | kind };
+        return isPossible(without) ? [{ ...known, parts: without }, split] : [split];
+      });
       if (open.length > NAME_CLASSES_MAX) {
         unsupported(this.#groups[0]?.origin ?? NOWHERE, `makes more than ${NAME_CLASSES_MAX} classes of names; use fewer patterns that overlap`);
       }

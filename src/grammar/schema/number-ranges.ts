@@ -74,9 +74,25 @@ export class NumberRanges {
     return this.#sequence(this.smallWhole, this.#anyFraction());
   }
 
-  /** All spellings of one number. */
+  /** All spellings of one number, without its sign. */
   exactly(value: Decimal): Expression {
-    return this.#made.both([this.atLeast(value, false), this.atMost(value, false)]);
+    const made = this.#made;
+    const zeros = made.repeat(made.text("0"), 0, FRACTION_DIGITS_MAX);
+    const { whole, fraction } = pointed(value);
+    const parts: Expression[] = [];
+    if (whole.length <= WHOLE_DIGITS_MAX) {
+      const some = fraction === "" ? made.text("0") : made.text(fraction);
+      const tail = this.#fraction(this.#sequence(some, zeros));
+      parts.push(this.#sequence(made.text(whole), fraction === "" ? this.#optional(tail) : tail));
+    }
+    const magnitude = value.digits === "" ? 0 : magnitudeOf(value);
+    if (isExponential(magnitude)) {
+      const rest = value.digits.slice(1);
+      const tail = this.#fraction(this.#sequence(made.text(rest === "" ? "0" : rest), zeros));
+      const mantissa = this.#sequence(made.text(value.digits[0]), rest === "" ? this.#optional(tail) : tail);
+      parts.push(this.#withExponent(mantissa, magnitude));
+    }
+    return made.choice(parts);
   }
 
   /** Numbers at or above a limit, or only above it. */

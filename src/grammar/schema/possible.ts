@@ -27,6 +27,27 @@ export function isPossible(schemas: SchemaSource, branch: Branch, depth: number)
   return [...required].every((name) => !schemas.isImpossible(memberValue(members, name), depth));
 }
 
+/** Whether assertions leave nothing that `part` would rule out; `false` when in doubt. */
+export function isImplied(schemas: SchemaSource, branch: Branch, part: Assertion, depth: number): boolean {
+  if (part.kind === "required") {
+    const required = new Set(branch.flatMap((other) => (other.kind === "required" ? other.names : [])));
+    return part.names.every((name) => required.has(name));
+  }
+  if (part.kind === "members") {
+    if (part.patterns.size > 0 || part.additional.length > 0) return false;
+    const members = branch.filter((other) => other.kind === "members");
+    return [...part.properties].every(([name, demand]) => {
+      const value = memberValue(members, name);
+      return demand.every((term) => value.includes(term) || schemas.isImpossible(joined(value, [-term]), depth));
+    });
+  }
+  const values = constantsOf(part);
+  const left = values === undefined ? undefined : constantsLeft(branch);
+  if (values === undefined || left === undefined) return false;
+  const holds = !("holds" in part) || part.holds === true;
+  return [...left].every((value) => values.includes(value) === holds);
+}
+
 /** What a member must at least fit: what patterns demand is left out. */
 function memberValue(members: readonly Members[], name: string): Conjunction {
   return members
@@ -36,19 +57,30 @@ function memberValue(members: readonly Members[], name: string): Conjunction {
 
 /** Whether any constant fits all lists of constants. */
 function leavesConstants(branch: Branch): boolean {
-  let left: ReadonlySet<unknown> | undefined;
-  const excluded: unknown[] = [];
+  const left = constantsLeft(branch);
+  return left === undefined || left.size > 0;
+}
+
+/** The constants that fit all lists of them, or undefined without such lists. */
+function constantsLeft(branch: Branch): ReadonlySet<Constant> | undefined {
+  let left: ReadonlySet<Constant> | undefined;
+  const excluded: Constant[] = [];
   for (const part of branch) {
     const values = constantsOf(part);
     if (values === undefined) continue;
     if ("holds" in part && !part.holds) excluded.push(...values);
-    else left = new Set(left === undefined ? values : values.filter((value) => left!.has(value)));
+    else {
+      const before: ReadonlySet<Constant> | undefined = left;
+      left = new Set(before === undefined ? values : values.filter((value) => before.has(value)));
+    }
   }
-  if (left === undefined) return true;
+  if (left === undefined || excluded.length === 0) return left;
   const gone = new Set(excluded);
-  return [...left].some((value) => !gone.has(value));
+  return new Set([...left].filter((value) => !gone.has(value)));
 }
 
-function constantsOf(part: Assertion): readonly unknown[] | undefined {
+type Constant = boolean | number | string;
+
+function constantsOf(part: Assertion): readonly Constant[] | undefined {
   return part.kind === "booleans" || part.kind === "numbers" || part.kind === "strings" ? part.values : undefined;
 }

@@ -12,7 +12,7 @@ import { atPointer, type Json, jsonText } from "./json.ts";
 import { keywordFormula } from "./keyword-formulas.ts";
 import type { SchemaSource } from "./keyword-rule.ts";
 import { APPLIED_DEPTH_MAX, BRANCH_STEPS_MAX } from "./limits.ts";
-import { isPossible } from "./possible.ts";
+import { isImplied, isPossible } from "./possible.ts";
 
 /** Levels of members that a search for contradictions looks into: enough for a discriminator inside another object. */
 const LOOK_DEPTH = 3;
@@ -78,6 +78,7 @@ export class Schemas implements SchemaSource {
         ? []
         : branchesOf(this.#whole(conjunction, type), {
             isPossible: (branch) => isPossible(this, branch, LOOK_DEPTH),
+            isImplied: (branch, part) => isImplied(this, branch, part, LOOK_DEPTH),
             steps: this.#steps,
             where: () => atPointer(this.document.node(conjunction[0] ?? 1).pointer),
           });
@@ -108,6 +109,7 @@ export class Schemas implements SchemaSource {
     if (conjunction.some((term) => this.#underway.has(`${term}${type}`))) return false;
     const branches = branchesOf(this.#whole(conjunction, type), {
       isPossible: (branch) => isPossible(this, branch, depth - 1),
+      isImplied: () => false,
       steps: this.#steps,
       isLook: true,
       where: () => "",
