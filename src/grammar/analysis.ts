@@ -104,7 +104,8 @@ export class Analysis {
     const from = new Map<Expression, Expression | undefined>([[node, undefined]]);
     if (node.isNullable) return markNonEmpty(node, from);
     for (let current = waiting.pop(); current !== undefined; current = waiting.pop()) {
-      if (++this.#searched > GRAMMAR_EMPTINESS_NODES_MAX) {
+      this.#searched += Math.max(current.parts.length, 1);
+      if (this.#searched > GRAMMAR_EMPTINESS_NODES_MAX) {
         fail(
           "grammar/too-large",
           `no text was found within ${GRAMMAR_EMPTINESS_NODES_MAX} steps that fits all conditions at once; make them simpler`,

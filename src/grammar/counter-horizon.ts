@@ -5,14 +5,15 @@
  * @module
  */
 import { CHOICE, type Expression, REPEAT, SEQUENCE, UNLIMITED } from "./expression.ts";
-import type { Frame, State, States } from "./states.ts";
+import type { Next } from "./stacks.ts";
+import type { State, States } from "./states.ts";
 
 export class CounterHorizon {
   readonly #states: States;
   /** No token has more bytes, and so none can complete more repetitions. */
   readonly #longest: number;
   #nodes = new Map<Expression, Expression>();
-  #frames = new Map<Frame, Frame>();
+  #nexts = new Map<Next, Next>();
   #nearby = new Map<State, State>();
 
   constructor(states: States, longestBytes: number) {
@@ -30,7 +31,7 @@ export class CounterHorizon {
   #computed(state: State): State {
     const heads = state.heads.map(({ expression, next }) => ({
       expression: this.expression(expression),
-      next: next === undefined ? undefined : this.#frame(next),
+      next: this.#next(next, 0),
     }));
     const isSame = heads.every(
       (head, at) => head.expression === state.heads[at].expression && head.next === state.heads[at].next,
@@ -41,23 +42,30 @@ export class CounterHorizon {
   /** Drops what is cached. */
   forget(): void {
     this.#nodes = new Map();
-    this.#frames = new Map();
+    this.#nexts = new Map();
     this.#nearby = new Map();
   }
 
   /** Frames below the deepest that a token can reach are let be. */
-  #frame(frame: Frame): Frame {
-    const path: Frame[] = [];
-    let below: Frame | undefined = frame;
-    for (; below !== undefined && !this.#frames.has(below) && path.length <= this.#longest; below = below.next) {
-      path.push(below);
-    }
-    let made = below === undefined ? undefined : (this.#frames.get(below) ?? below);
-    for (let i = path.length - 1; i >= 0; i--) {
-      made = this.#states.frame(this.expression(path[i].expression), made);
-      this.#frames.set(path[i], made);
-    }
-    return made ?? frame;
+  #next(next: Next, level: number): Next {
+    if (next.frames.length === 0 || level > this.#longest) return next;
+    let found = this.#nexts.get(next);
+    if (found === undefined) this.#nexts.set(next, (found = this.#shortenedNext(next, level)));
+    return found;
+  }
+
+  #shortenedNext(next: Next, level: number): Next {
+    const { stacks } = this.#states;
+    const frames = next.frames.map((frame) => ({
+      expression: this.expression(frame.expression),
+      next: this.#next(frame.next, level + 1),
+    }));
+    const isSame = frames.every(
+      (frame, at) => frame.expression === next.frames[at].expression && frame.next === next.frames[at].next,
+    );
+    if (isSame) return next;
+    const ways = frames.map((frame) => stacks.push(frame.expression, frame.next));
+    return stacks.join(next.isEnd ? [...ways, stacks.end] : ways);
   }
 
   /** An expression whose beginnings of a token's length are the same. */

@@ -71,11 +71,19 @@ export class Expression {
     this.max = fields.max ?? 0;
     this.set = fields.set;
     this.isNullable = isNullable(kind, parts, this.min);
-    this.isRegular = kind !== RULE && parts.every((part) => part.isRegular);
     this.utf8 = utf8Of(kind, parts, fields.set);
-    this.hasCounter = (kind === REPEAT && isCounted(this)) || parts.some((part) => part.hasCounter);
+    let isRegular = kind !== RULE;
+    let mayBeEmpty = kind >= BOTH;
+    let hasCounter = kind === REPEAT && isCounted(this);
+    for (const part of parts) {
+      isRegular &&= part.isRegular;
+      mayBeEmpty ||= part.mayBeEmpty;
+      hasCounter ||= part.hasCounter;
+    }
+    this.isRegular = isRegular;
+    this.mayBeEmpty = mayBeEmpty;
+    this.hasCounter = hasCounter;
     this.depth = depthOf(kind, parts);
-    this.mayBeEmpty = kind >= BOTH || parts.some((part) => part.mayBeEmpty);
   }
 }
 

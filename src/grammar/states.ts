@@ -7,28 +7,17 @@
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
-import {
-  GRAMMAR_DERIVED_NODES_MAX,
-  GRAMMAR_STACKS_MAX,
-  GRAMMAR_STATES_MAX,
-  GRAMMAR_STEP_NODES_MAX,
-} from "../core/limits.ts";
+import { GRAMMAR_DERIVED_NODES_MAX, GRAMMAR_STATES_MAX, GRAMMAR_STEP_NODES_MAX } from "../core/limits.ts";
 import { Analysis } from "./analysis.ts";
 import { edgesOf, refine } from "./edges.ts";
-import { CHOICE, type Expression, type Expressions, REPEAT, Rule, SEQUENCE } from "./expression.ts";
+import { Closure } from "./closure.ts";
+import { type Expression, type Expressions, SEQUENCE } from "./expression.ts";
+import { type Next, Stacks } from "./stacks.ts";
 
-/** What comes after a head: an expression, and what comes after that. */
-export interface Frame {
-  readonly id: number;
-  readonly expression: Expression;
-  readonly next: Frame | undefined;
-}
-
-/** One way of reading on: regular expressions, and what follows after them. */
+/** One way of reading on: a regular expression, and what follows after it. */
 export interface Head {
   readonly expression: Expression;
-  readonly next: Frame | undefined;
+  readonly next: Next;
 }
 
 /** Where reading a text stands. Immutable for callers, and right as long as it is held. */
@@ -53,12 +42,11 @@ export class States {
   readonly dead: State;
   readonly start: State;
   readonly analysis: Analysis;
+  readonly stacks = new Stacks();
   readonly #statesMax: number;
   readonly #nodesMax: number;
   readonly #known = new Map<string, State>();
-  readonly #frames = new Map<string, Frame>();
   readonly #fronts = new Map<Expression, { head: Expression; tail: Expression }>();
-  #nextFrameId = 0;
   #generation = 0;
 
   /**
@@ -74,7 +62,7 @@ export class States {
     expressions.seal(this.#nodesMax + GRAMMAR_STEP_NODES_MAX);
     this.dead = this.#state([], false);
     const closure = new Closure(this);
-    closure.enter(start, undefined);
+    closure.enter(start, this.stacks.end);
     this.start = this.#closed(closure);
   }
 
@@ -118,14 +106,6 @@ export class States {
     return live;
   }
 
-  /** The frame of these two; one object for equal ones. */
-  frame(expression: Expression, next: Frame | undefined): Frame {
-    const key = `${expression.id},${next?.id ?? -1}`;
-    let frame = this.#frames.get(key);
-    if (frame === undefined) this.#frames.set(key, (frame = { id: this.#nextFrameId++, expression, next }));
-    return frame;
-  }
-
   /** A sequence in two: all regular parts at its front, or else its first part; and the rest. */
   regularFront(node: Expression): { head: Expression; tail: Expression } {
     let front = this.#fronts.get(node);
@@ -136,6 +116,7 @@ export class States {
   #computed(state: State, byte: number): State {
     this.#trim();
     this.analysis.renewBudget();
+    this.stacks.renewBudget();
     const closure = new Closure(this);
     for (const { expression, next } of state.heads) {
       const edges = edgesOf(this.expressions, expression);
@@ -156,7 +137,7 @@ export class States {
   #closed(closure: Closure): State {
     const { heads, isAccepting } = closure.finish();
     if (heads.length === 0 && !isAccepting && this.dead !== undefined) return this.dead;
-    const key = `${heads.map(({ expression, next }) => `${expression.id}:${next?.id ?? ""}`).join()}${isAccepting}`;
+    const key = `${heads.map(({ expression, next }) => `${expression.id}:${next.id}`).join()}${isAccepting}`;
     let state = this.#known.get(key);
     if (state === undefined) this.#known.set(key, (state = this.#state(heads, isAccepting)));
     return state;
@@ -183,11 +164,11 @@ export class States {
 
   /** Drops what is cached when it has become too much. */
   #trim(): void {
-    const isFull = this.#known.size > this.#statesMax || this.#frames.size > 4 * this.#statesMax;
+    const isFull = this.#known.size > this.#statesMax || this.stacks.size > 4 * this.#statesMax;
     if (!isFull && this.expressions.derivedNodes <= this.#nodesMax) return;
     for (const state of this.#known.values()) state.targets = [];
     this.#known.clear();
-    this.#frames.clear();
+    this.stacks.forget();
     this.#fronts.clear();
     this.expressions.forget();
     this.#generation++;
@@ -204,91 +185,3 @@ function regularFront(expressions: Expressions, node: Expression): { head: Expre
 }
 
 const NO_CLASSES = new Uint8Array(0);
-
-/** Expands stacks until all their heads are regular. */
-class Closure {
-  readonly #states: States;
-  readonly #heads = new Map<Frame | undefined, Expression[]>();
-  readonly #entered = new Set<Frame>();
-  readonly #waiting: [Expression, Frame | undefined][] = [];
-  #isAccepting: boolean;
-
-  constructor(states: States, isAccepting = false) {
-    this.#states = states;
-    this.#isAccepting = isAccepting;
-  }
-
-  enter(expression: Expression, next: Frame | undefined): void {
-    this.#waiting.push([expression, next]);
-    for (let item = this.#waiting.pop(); item !== undefined; item = this.#waiting.pop()) this.#expand(item[0], item[1]);
-  }
-
-  /** The heads, those before the same frame as one. */
-  finish(): { heads: Head[]; isAccepting: boolean } {
-    const heads: Head[] = [];
-    for (const [next, list] of this.#heads) {
-      heads.push({ expression: list.length === 1 ? list[0] : this.#states.expressions.choice(list), next });
-    }
-    if (heads.length > 1) heads.sort((a, b) => a.expression.id - b.expression.id || idOf(a.next) - idOf(b.next));
-    return { heads, isAccepting: this.#isAccepting };
-  }
-
-  #expand(node: Expression, next: Frame | undefined): void {
-    const { analysis, expressions } = this.#states;
-    if (node === expressions.nothing || analysis.isEmpty(node)) return;
-    if (node.isRegular) {
-      if (node.isNullable) this.#leave(next);
-      if (node === expressions.empty) return;
-      const list = this.#heads.get(next);
-      if (list !== undefined) list.push(node);
-      else this.#heads.set(next, [node]);
-      return;
-    }
-    const frame = this.#states.frame(node, next);
-    if (this.#entered.has(frame)) return;
-    this.#remember(frame);
-    if (node instanceof Rule) this.#waiting.push([node.expression, next]);
-    else if (node.kind === CHOICE) for (const part of node.parts) this.#waiting.push([part, next]);
-    else if (node.kind === SEQUENCE) {
-      const { head, tail } = this.#states.regularFront(node);
-      this.#waiting.push([head, this.#before(tail, next)]);
-    } else if (node.kind === REPEAT) this.#repeat(node, next);
-  }
-
-  #repeat(node: Expression, next: Frame | undefined): void {
-    const { analysis, expressions } = this.#states;
-    const isNullable = analysis.isNullable(node.parts[0]);
-    const part = isNullable ? analysis.nonEmpty(node.parts[0]) : node.parts[0];
-    const min = isNullable ? 0 : node.min;
-    if (min === 0) this.#leave(next);
-    const rest = expressions.repeat(part, Math.max(min - 1, 0), node.max - 1);
-    this.#waiting.push([part, this.#before(rest, next)]);
-  }
-
-  #before(expression: Expression, next: Frame | undefined): Frame | undefined {
-    return expression === this.#states.expressions.empty ? next : this.#states.frame(expression, next);
-  }
-
-  /** What was being read is complete. */
-  #leave(next: Frame | undefined): void {
-    if (next === undefined) this.#isAccepting = true;
-    else if (!this.#entered.has(next)) {
-      if (next.expression.isRegular) this.#remember(next);
-      this.#waiting.push([next.expression, next.next]);
-    }
-  }
-
-  #remember(frame: Frame): void {
-    this.#entered.add(frame);
-    if (this.#entered.size > GRAMMAR_STACKS_MAX) {
-      fail(
-        "grammar/too-large",
-        `a text can be read in more than ${GRAMMAR_STACKS_MAX} ways at the same place; make the grammar less ambiguous`,
-      );
-    }
-  }
-}
-
-function idOf(frame: Frame | undefined): number {
-  return frame?.id ?? -1;
-}

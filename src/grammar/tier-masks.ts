@@ -8,7 +8,8 @@ import { GRAMMAR_SUFFIXES_MAX } from "../core/limits.ts";
 import { CounterHorizon } from "./counter-horizon.ts";
 import { CHOICE, type Expression, REPEAT, SEQUENCE } from "./expression.ts";
 import type { OrdinaryCheck } from "./ordinary-check.ts";
-import type { Frame, Head, State, States } from "./states.ts";
+import type { Next } from "./stacks.ts";
+import type { Head, State, States } from "./states.ts";
 import type { Tier, TokenTrie } from "./token-trie.ts";
 import { NO_TOKEN, NodeWriter, type TrieNodes } from "./trie-nodes.ts";
 
@@ -34,7 +35,7 @@ interface StringMask {
 interface Split {
   readonly string: Expression;
   readonly tail: Expression;
-  readonly next: Frame | undefined;
+  readonly next: Next;
 }
 
 export class TierMasks {
@@ -141,7 +142,7 @@ export class TierMasks {
     const bits = slice?.bits.slice() ?? new Uint32Array((this.#trie.vocabSize + 31) >>> 5);
     const nodes = slice?.rest ?? this.#tier.all;
     const ends: number[] = [];
-    this.#walk(nodes, this.#states.stateOf([{ expression: string, next: undefined }], false), bits, ends);
+    this.#walk(nodes, this.#states.stateOf([{ expression: string, next: this.#states.stacks.end }], false), bits, ends);
     const suffixes = new Map<string, number[]>();
     let count = 0;
     for (const end of ends) {
