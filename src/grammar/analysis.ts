@@ -7,7 +7,8 @@
 import { fail, quoted } from "../core/errors.ts";
 import { GRAMMAR_EMPTINESS_NODES_MAX } from "../core/limits.ts";
 import { edgesOf } from "./edges.ts";
-import { BOTH, CHOICE, COMPLEMENT, type Expression, type Expressions, REPEAT, Rule, SEQUENCE } from "./expression.ts";
+import type { Expressions } from "./expression.ts";
+import { BOTH, CHOICE, COMPLEMENT, type Expression, REPEAT, Rule, SEQUENCE } from "./node.ts";
 
 export class Analysis {
   readonly #expressions: Expressions;
@@ -67,7 +68,10 @@ export class Analysis {
     return this.#isNullable(rest, known);
   }
 
-  /** Whether an expression matches no string. @throws OnebitError `grammar/too-large` when that takes too long to find */
+  /**
+   * Whether an expression matches no string.
+   * @throws OnebitError `grammar/too-large` when it takes too long to find that out
+   */
   isEmpty(node: Expression): boolean {
     if (!node.mayBeEmpty) return false;
     return (node.emptiness ??= this.#isEmpty(node, undefined));
@@ -108,7 +112,7 @@ export class Analysis {
       if (this.#searched > GRAMMAR_EMPTINESS_NODES_MAX) {
         fail(
           "grammar/too-large",
-          `no text was found within ${GRAMMAR_EMPTINESS_NODES_MAX} steps that fits all conditions at once; make them simpler`,
+          `no text that fits all conditions at once was found in ${GRAMMAR_EMPTINESS_NODES_MAX} steps; make them simpler`,
         );
       }
       for (const target of edgesOf(this.#expressions, current).targets) {

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { BYTE, CHOICE, EMPTY, type Expression, type Expressions, REPEAT, SEQUENCE } from "./expression.ts";
+import { BYTE, CHOICE, EMPTY, type Expression, type ExpressionMaker, REPEAT, SEQUENCE } from "./node.ts";
 
-export function simplifiedChoice(expressions: Expressions, parts: Iterable<Expression>): Expression[] {
+export function simplifiedChoice(expressions: ExpressionMaker, parts: Iterable<Expression>): Expression[] {
   const members = new Set<Expression>();
   for (const part of parts) {
     if (part.kind === CHOICE) for (const inner of part.parts) members.add(inner);
@@ -28,7 +28,7 @@ function tailOf(part: Expression): Expression | undefined {
 }
 
 /** `[a]x | [b]x` as `[ab]x`. */
-function withJoinedSets(expressions: Expressions, members: Expression[]): Expression[] {
+function withJoinedSets(expressions: ExpressionMaker, members: Expression[]): Expression[] {
   const byTail = grouped(members, (part) => (headOf(part).kind === BYTE ? (tailOf(part)?.id ?? -1) : undefined));
   return byTail === undefined
     ? members
@@ -40,7 +40,7 @@ function withJoinedSets(expressions: Expressions, members: Expression[]): Expres
 }
 
 /** `r{0,3}x | r{2,5}x` as `r{0,5}x`, when no number between is missing. */
-function withJoinedCounters(expressions: Expressions, members: Expression[]): Expression[] {
+function withJoinedCounters(expressions: ExpressionMaker, members: Expression[]): Expression[] {
   const byPart = grouped(members, (part) => {
     const head = headOf(part);
     return head.kind === REPEAT ? `${head.parts[0].id},${tailOf(part)?.id ?? -1}` : undefined;
@@ -63,7 +63,7 @@ function withJoinedCounters(expressions: Expressions, members: Expression[]): Ex
 }
 
 /** No "" beside what matches it anyway; `"" | r{1,5}` as `r{0,5}`. */
-function withOneEmpty(expressions: Expressions, members: Expression[]): Expression[] {
+function withOneEmpty(expressions: ExpressionMaker, members: Expression[]): Expression[] {
   if (!members.includes(expressions.empty) || members.length === 1) return members;
   const others = members.filter((part) => part.kind !== EMPTY);
   if (others.some((part) => part.isNullable)) return others;

@@ -5,12 +5,22 @@
  */
 import { fail } from "../core/errors.ts";
 import { GRAMMAR_STACKS_MAX } from "../core/limits.ts";
-import { CHOICE, type Expression, REPEAT, Rule, SEQUENCE } from "./expression.ts";
-import type { Next } from "./stacks.ts";
-import type { Head, States } from "./states.ts";
+import { CHOICE, type Expression, REPEAT, Rule, SEQUENCE } from "./node.ts";
+import type { Analysis } from "./analysis.ts";
+import type { Expressions } from "./expression.ts";
+import type { Head, Next, Stacks } from "./stacks.ts";
+
+/** What an automaton has beside its states. */
+export interface Ground {
+  readonly expressions: Expressions;
+  readonly analysis: Analysis;
+  readonly stacks: Stacks;
+  /** A sequence in two: all regular parts at its front, or else its first part; and the rest. */
+  regularFront(node: Expression): { head: Expression; tail: Expression };
+}
 
 export class Closure {
-  readonly #states: States;
+  readonly #ground: Ground;
   readonly #heads = new Map<Expression, Next[]>();
   /** By expression and what comes after it. */
   readonly #entered = new Map<Expression, Set<Next>>();
@@ -19,8 +29,8 @@ export class Closure {
   #nEntered = 0;
   #isAccepting: boolean;
 
-  constructor(states: States, isAccepting = false) {
-    this.#states = states;
+  constructor(ground: Ground, isAccepting = false) {
+    this.#ground = ground;
     this.#isAccepting = isAccepting;
   }
 
@@ -34,21 +44,21 @@ export class Closure {
   finish(): { heads: Head[]; isAccepting: boolean } {
     const byNext = new Map<Next, Expression[]>();
     for (const [expression, nexts] of this.#heads) {
-      const next = nexts.length === 1 ? nexts[0] : this.#states.stacks.join(nexts);
+      const next = nexts.length === 1 ? nexts[0] : this.#ground.stacks.join(nexts);
       const group = byNext.get(next);
       if (group === undefined) byNext.set(next, [expression]);
       else group.push(expression);
     }
     const heads: Head[] = [];
     for (const [next, group] of byNext) {
-      heads.push({ expression: group.length === 1 ? group[0] : this.#states.expressions.choice(group), next });
+      heads.push({ expression: group.length === 1 ? group[0] : this.#ground.expressions.choice(group), next });
     }
     if (heads.length > 1) heads.sort((a, b) => a.expression.id - b.expression.id || a.next.id - b.next.id);
     return { heads, isAccepting: this.#isAccepting };
   }
 
   #expand(node: Expression, next: Next): void {
-    const { analysis, expressions } = this.#states;
+    const { analysis, expressions } = this.#ground;
     if (node === expressions.nothing || analysis.isEmpty(node)) return;
     if (node.isRegular) {
       if (node.isNullable) this.#leave(next);
@@ -63,13 +73,13 @@ export class Closure {
     else if (node.kind === CHOICE) for (const part of node.parts) this.#waiting.push([part, next]);
     else if (node.kind === REPEAT) this.#repeat(node, next);
     else if (node.kind === SEQUENCE) {
-      const { head, tail } = this.#states.regularFront(node);
+      const { head, tail } = this.#ground.regularFront(node);
       this.#waiting.push([head, this.#before(tail, next)]);
     }
   }
 
   #repeat(node: Expression, next: Next): void {
-    const { analysis, expressions } = this.#states;
+    const { analysis, expressions } = this.#ground;
     const isNullable = analysis.isNullable(node.parts[0]);
     const part = isNullable ? analysis.nonEmpty(node.parts[0]) : node.parts[0];
     const min = isNullable ? 0 : node.min;
@@ -79,7 +89,7 @@ export class Closure {
   }
 
   #before(expression: Expression, next: Next): Next {
-    return expression === this.#states.expressions.empty ? next : this.#states.stacks.push(expression, next);
+    return expression === this.#ground.expressions.empty ? next : this.#ground.stacks.push(expression, next);
   }
 
   /** What was being read is complete. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { CHOICE, type Expression, REPEAT, SEQUENCE, UNLIMITED } from "./expression.ts";
+import { CHOICE, type Expression, REPEAT, SEQUENCE, UNLIMITED } from "./node.ts";
 import type { Next } from "./stacks.ts";
 import type { State, States } from "./states.ts";
 

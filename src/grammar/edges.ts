@@ -4,14 +4,8 @@
  *
  * @module
  */
-import { BOTH, BYTE, CHOICE, COMPLEMENT, type Expression, type Expressions, REPEAT, SEQUENCE } from "./expression.ts";
-
-export interface Edges {
-  /** The class of each byte. */
-  readonly classes: Uint8Array;
-  /** What must follow after a byte of each class. */
-  readonly targets: readonly Expression[];
-}
+import type { Expressions } from "./expression.ts";
+import { BOTH, BYTE, CHOICE, COMPLEMENT, type Edges, type Expression, REPEAT, SEQUENCE } from "./node.ts";
 
 /** The derivatives of a regular node; computed once for each. */
 export function edgesOf(expressions: Expressions, node: Expression): Edges {

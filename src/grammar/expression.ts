@@ -11,126 +11,28 @@ import { fail } from "../core/errors.ts";
 import { GRAMMAR_DEPTH_MAX, GRAMMAR_NODES_MAX } from "../core/limits.ts";
 import { ByteSets } from "./byte-sets.ts";
 import { simplifiedChoice } from "./choice.ts";
-import type { Edges } from "./edges.ts";
-import { CharacterBuilder, VALID_UTF8, utf8Of } from "./utf8-ranges.ts";
+import {
+  BOTH,
+  BYTE,
+  CHOICE,
+  COMPLEMENT,
+  EMPTY,
+  Expression,
+  type ExpressionMaker,
+  NOTHING,
+  NO_PARTS,
+  REPEAT,
+  Rule,
+  SEQUENCE,
+  UNLIMITED,
+  VALID_UTF8,
+} from "./node.ts";
+import { CharacterBuilder } from "./utf8-ranges.ts";
 
-export const NOTHING = 0;
-export const EMPTY = 1;
-/** One byte of a set. */
-export const BYTE = 2;
-export const SEQUENCE = 3;
-export const CHOICE = 4;
-export const REPEAT = 5;
-export const BOTH = 6;
-/** All byte strings but those of a part. */
-export const COMPLEMENT = 7;
-export const RULE = 8;
-
-/** No limit on a repetition. */
-export const UNLIMITED = Number.POSITIVE_INFINITY;
+export type { Expression, Rule } from "./node.ts";
 
 /** Two ids below it share a double; later ones, after days of dropping and making nodes, share a string. */
 const IDS_IN_KEY = 2 ** 26;
-
-const NO_PARTS: readonly Expression[] = [];
-
-/** One node. Made by {@link Expressions} alone. */
-export class Expression {
-  /** Unique within its factory, and never used again. */
-  readonly id: number;
-  readonly kind: number;
-  /** What it is made of: two of a sequence, one of a repetition or complement, any number else. */
-  readonly parts: readonly Expression[];
-  /** Of a repetition; `max` may be {@link UNLIMITED}. */
-  readonly min: number;
-  readonly max: number;
-  /** 1 for each byte of a byte set. */
-  readonly set: Uint8Array | undefined;
-  /** Matches "". Rules within count as if they did not; `Analysis` knows better. */
-  readonly isNullable: boolean;
-  /** No rule within. */
-  readonly isRegular: boolean;
-  /** Only intersections, complements and rules within can make it match no string at all. */
-  readonly mayBeEmpty: boolean;
-  /** What it means for being valid UTF-8: see {@link utf8Of}. */
-  readonly utf8: number;
-  /** A repetition within has an end that is counted. */
-  readonly hasCounter: boolean;
-  /** Levels of nesting; what follows in a sequence is none. */
-  readonly depth: number;
-  /** Known once it was searched for: whether it matches no string. */
-  emptiness: boolean | undefined = undefined;
-  /** Where each byte leads, once asked for. */
-  edges: Edges | undefined = undefined;
-
-  constructor(id: number, kind: number, parts: readonly Expression[], fields: Partial<Expression>) {
-    this.id = id;
-    this.kind = kind;
-    this.parts = parts;
-    this.min = fields.min ?? 0;
-    this.max = fields.max ?? 0;
-    this.set = fields.set;
-    this.isNullable = isNullable(kind, parts, this.min);
-    this.utf8 = utf8Of(kind, parts, fields.set);
-    let isRegular = kind !== RULE;
-    let mayBeEmpty = kind >= BOTH;
-    let hasCounter = kind === REPEAT && isCounted(this);
-    for (const part of parts) {
-      isRegular &&= part.isRegular;
-      mayBeEmpty ||= part.mayBeEmpty;
-      hasCounter ||= part.hasCounter;
-    }
-    this.isRegular = isRegular;
-    this.mayBeEmpty = mayBeEmpty;
-    this.hasCounter = hasCounter;
-    this.depth = depthOf(kind, parts);
-  }
-}
-
-/** A name that an expression can refer to before it is defined, even within its own definition. */
-export class Rule extends Expression {
-  readonly name: string;
-  #expression: Expression | undefined = undefined;
-
-  constructor(id: number, name: string) {
-    super(id, RULE, NO_PARTS, {});
-    this.name = name;
-  }
-
-  /** Says what the rule matches; once. */
-  define(expression: Expression): void {
-    if (this.#expression !== undefined) fail("grammar/syntax", `rule ${this.name}: is defined twice`);
-    this.#expression = expression;
-  }
-
-  get isDefined(): boolean {
-    return this.#expression !== undefined;
-  }
-
-  /** @throws OnebitError `grammar/syntax` when it has no definition. */
-  get expression(): Expression {
-    return this.#expression ?? fail("grammar/syntax", `rule ${this.name}: is used and has no definition`);
-  }
-}
-
-function isCounted({ min, max }: { min: number; max: number }): boolean {
-  return min > 1 || (max > 1 && max < UNLIMITED);
-}
-
-function depthOf(kind: number, parts: readonly Expression[]): number {
-  if (kind === SEQUENCE) return Math.max(parts[0].depth + 1, parts[1].depth);
-  let most = 0;
-  for (const part of parts) most = Math.max(most, part.depth);
-  return most + 1;
-}
-
-function isNullable(kind: number, parts: readonly Expression[], min: number): boolean {
-  if (kind === EMPTY) return true;
-  if (kind === SEQUENCE || kind === BOTH) return parts.every((part) => part.isNullable);
-  if (kind === CHOICE) return parts.some((part) => part.isNullable);
-  if (kind === REPEAT) return min === 0 || parts[0].isNullable;
-  return kind === COMPLEMENT && !parts[0].isNullable;
-}
 
 /** What stays when the rest is dropped. */
 interface Sealed {
@@ -146,7 +48,7 @@ export interface ExpressionLimits {
 }
 
 /** Makes the expressions of one grammar. */
-export class Expressions {
+export class Expressions implements ExpressionMaker {
   /** Matches no string. */
   readonly nothing: Expression;
   /** Matches "". */
@@ -154,6 +56,7 @@ export class Expressions {
   /** Matches every byte string. */
   readonly everything: Expression;
   readonly sets = new ByteSets();
+  readonly #encoder = new TextEncoder();
   readonly #characters: CharacterBuilder;
   readonly #rules = new Map<string, Rule>();
   #known = new Map<string, Expression>();
@@ -193,7 +96,7 @@ export class Expressions {
 
   /** The UTF-8 of a text; a lone surrogate becomes U+FFFD. */
   text(text: string): Expression {
-    return this.bytes(new TextEncoder().encode(text));
+    return this.bytes(this.#encoder.encode(text));
   }
 
   /** One code point of these ranges, both ends included, as UTF-8; surrogates never match. */

@@ -5,7 +5,8 @@
  * @module
  */
 import { fail, quoted } from "../core/errors.ts";
-import type { Expression, Expressions } from "./expression.ts";
+import type { Expressions } from "./expression.ts";
+import type { Expression } from "./node.ts";
 import { type GbnfPart, type GbnfRules, parseGbnf } from "./gbnf-parse.ts";
 
 export interface GbnfOptions {

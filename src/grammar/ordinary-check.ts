@@ -5,16 +5,8 @@
  * @module
  */
 import { edgesOf } from "./edges.ts";
-import {
-  BOTH,
-  CHOICE,
-  COMPLEMENT,
-  type Expression,
-  type Expressions,
-  REPEAT,
-  SEQUENCE,
-  UNLIMITED,
-} from "./expression.ts";
+import type { Expressions } from "./expression.ts";
+import { BOTH, CHOICE, COMPLEMENT, type Expression, REPEAT, SEQUENCE, UNLIMITED } from "./node.ts";
 
 export class OrdinaryCheck {
   readonly #expressions: Expressions;
@@ -51,7 +43,7 @@ export class OrdinaryCheck {
     this.#characters = this.#expressions.characters(this.#ranges);
   }
 
-  /** All strings of one part without a finite number of them: whatever comes first, one of those left goes on with it. */
+  /** All strings of one part but a finite number: whatever comes first, one of those left goes on with it. */
   #isAllButSome(node: Expression): boolean {
     let nUnlimited = 0;
     for (const part of node.parts) {

@@ -10,7 +10,8 @@
 import { fail, quoted } from "../core/errors.ts";
 import { PATTERN_COPIES_MAX } from "../core/limits.ts";
 import { CODE_POINT_MAX, type Range, commonRanges, otherRanges } from "./code-points.ts";
-import type { Expression, Expressions } from "./expression.ts";
+import type { Expressions } from "./expression.ts";
+import type { Expression } from "./node.ts";
 import { WORD } from "./regex-classes.ts";
 import { type Pattern, parsePattern } from "./regex-parse.ts";
 
@@ -64,18 +65,18 @@ class RegexBuilder {
     const made = this.#expressions;
     const tree = parsePattern(this.#pattern);
     if (anchored) return this.#before(tree, free(made.empty)).at(START);
-    const any = this.#any();
-    const found = this.#before(tree, free(any));
-    if (found.isFree) return made.sequence(any, found.at(START));
+    const anyText = this.#anyText();
+    const found = this.#before(tree, free(anyText));
+    if (found.isFree) return made.sequence(anyText, found.at(START));
     return made.choice([
       found.at(START),
-      made.sequence(any, this.#character(WORD), found.at(IN_WORD)),
-      made.sequence(any, this.#character(otherRanges(WORD)), found.at(NO_WORD)),
+      made.sequence(anyText, this.#character(WORD), found.at(IN_WORD)),
+      made.sequence(anyText, this.#character(otherRanges(WORD)), found.at(NO_WORD)),
     ]);
   }
 
   /** Any text. */
-  #any(): Expression {
+  #anyText(): Expression {
     return this.#expressions.repeat(this.#character([[0, CODE_POINT_MAX]]), 0);
   }
 
@@ -90,7 +91,7 @@ class RegexBuilder {
       case "boundary":
         return bound((context) => this.#boundary(part.isNegative, context, rest));
       case "lookahead": {
-        const ahead = this.#before(part.part, free(this.#any()));
+        const ahead = this.#before(part.part, free(this.#anyText()));
         const both = (context: number): Expression => this.#ahead(rest.at(context), ahead.at(context), part.isNegative);
         return rest.isFree && ahead.isFree ? free(both(START)) : bound(both);
       }
@@ -110,7 +111,7 @@ class RegexBuilder {
 
   #ahead(rest: Expression, seen: Expression, isNegative: boolean): Expression {
     const made = this.#expressions;
-    if (seen === this.#any()) return isNegative ? made.nothing : rest;
+    if (seen === this.#anyText()) return isNegative ? made.nothing : rest;
     return made.both([rest, isNegative ? made.complement(seen) : seen]);
   }
 
@@ -118,9 +119,9 @@ class RegexBuilder {
   #plainBefore(part: Expression, rest: Rest): Rest {
     const made = this.#expressions;
     if (rest.isFree) return free(made.sequence(part, rest.at(START)));
-    const any = this.#any();
-    const word = made.both([part, made.sequence(any, this.#character(WORD))]);
-    const other = made.both([part, made.sequence(any, this.#character(otherRanges(WORD)))]);
+    const anyText = this.#anyText();
+    const word = made.both([part, made.sequence(anyText, this.#character(WORD))]);
+    const other = made.both([part, made.sequence(anyText, this.#character(otherRanges(WORD)))]);
     const consumed = made.choice([made.sequence(word, rest.at(IN_WORD)), made.sequence(other, rest.at(NO_WORD))]);
     if (!part.isNullable) return free(consumed);
     return bound((context) => this.#choice([consumed, rest.at(context)]));
@@ -128,15 +129,15 @@ class RegexBuilder {
 
   /** Where one of them is any text, it is all of them. */
   #choice(parts: readonly Expression[]): Expression {
-    const any = this.#any();
-    return parts.includes(any) ? any : this.#expressions.choice(parts);
+    const anyText = this.#anyText();
+    return parts.includes(anyText) ? anyText : this.#expressions.choice(parts);
   }
 
   /** `\b`: what comes before and what comes next are not both of a word, nor both not. */
   #boundary(isNegative: boolean, context: number, rest: Rest): Expression {
     const made = this.#expressions;
     const wantsWord = (context === IN_WORD) === isNegative;
-    const next = made.sequence(this.#character(wantsWord ? WORD : otherRanges(WORD)), this.#any());
+    const next = made.sequence(this.#character(wantsWord ? WORD : otherRanges(WORD)), this.#anyText());
     return made.both([rest.at(context), wantsWord ? next : made.choice([next, made.empty])]);
   }
 
@@ -164,16 +165,18 @@ class RegexBuilder {
    */
   #endless(turn: Pattern, rest: Rest, at: number): Rest {
     const made = this.#expressions;
-    const any = this.#any();
-    if (rest.isFree && rest.at(START) === any) return rest;
+    const anyText = this.#anyText();
+    if (rest.isFree && rest.at(START) === anyText) return rest;
     const [character, ...ahead] = flat(turn).reverse();
     const areAssertions = ahead.every((part) => part.kind === "lookahead" && !this.#hasContext(part.part));
     if (!(rest.isFree && rest.at(START) === made.empty && character?.kind === "characters" && areAssertions)) {
       return this.#refuse(at);
     }
-    const holds = ahead.reduce<Rest>((behind, part) => this.#before(part, behind), free(any)).at(START);
+    const holds = ahead.reduce<Rest>((behind, part) => this.#before(part, behind), free(anyText)).at(START);
     const failing = made.both([made.repeat(this.#character([[0, CODE_POINT_MAX]]), 1), made.complement(holds)]);
-    return free(made.both([made.repeat(this.#plainOf(character), 0), made.complement(made.sequence(any, failing))]));
+    return free(
+      made.both([made.repeat(this.#plainOf(character), 0), made.complement(made.sequence(anyText, failing))]),
+    );
   }
 
   #refuse(at: number): never {

@@ -8,7 +8,7 @@
  */
 import { fail } from "../core/errors.ts";
 import { GRAMMAR_STACKS_MAX } from "../core/limits.ts";
-import type { Expression } from "./expression.ts";
+import type { Expression } from "./node.ts";
 
 /** An expression, and what comes after it. */
 export interface Frame {
@@ -24,6 +24,12 @@ export interface Next {
   readonly isEnd: boolean;
   /** In the order of their expressions. */
   readonly frames: readonly Frame[];
+}
+
+/** One way of reading on: a regular expression, and what follows after it. */
+export interface Head {
+  readonly expression: Expression;
+  readonly next: Next;
 }
 
 /** Frames that are joined below others; those deeper stay side by side, which is slower and as right. */

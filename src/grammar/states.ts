@@ -11,14 +11,9 @@ import { GRAMMAR_DERIVED_NODES_MAX, GRAMMAR_STATES_MAX, GRAMMAR_STEP_NODES_MAX }
 import { Analysis } from "./analysis.ts";
 import { edgesOf, refine } from "./edges.ts";
 import { Closure } from "./closure.ts";
-import { type Expression, type Expressions, SEQUENCE } from "./expression.ts";
-import { type Next, Stacks } from "./stacks.ts";
-
-/** One way of reading on: a regular expression, and what follows after it. */
-export interface Head {
-  readonly expression: Expression;
-  readonly next: Next;
-}
+import type { Expressions } from "./expression.ts";
+import { type Expression, SEQUENCE } from "./node.ts";
+import { type Head, Stacks } from "./stacks.ts";
 
 /** Where reading a text stands. Immutable for callers, and right as long as it is held. */
 export interface State {

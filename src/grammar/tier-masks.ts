@@ -6,10 +6,10 @@
  */
 import { GRAMMAR_SUFFIXES_MAX } from "../core/limits.ts";
 import { CounterHorizon } from "./counter-horizon.ts";
-import { CHOICE, type Expression, REPEAT, SEQUENCE } from "./expression.ts";
+import { CHOICE, type Expression, REPEAT, SEQUENCE } from "./node.ts";
 import type { OrdinaryCheck } from "./ordinary-check.ts";
-import type { Next } from "./stacks.ts";
-import type { Head, State, States } from "./states.ts";
+import type { Head, Next } from "./stacks.ts";
+import type { State, States } from "./states.ts";
 import type { Tier, TokenTrie } from "./token-trie.ts";
 import { NO_TOKEN, NodeWriter, type TrieNodes } from "./trie-nodes.ts";
 

@@ -5,17 +5,7 @@
  * @module
  */
 import { type Range, cutRanges, joinedRanges } from "./code-points.ts";
-import {
-  BOTH,
-  BYTE,
-  CHOICE,
-  COMPLEMENT,
-  type Expression,
-  type Expressions,
-  REPEAT,
-  RULE,
-  SEQUENCE,
-} from "./expression.ts";
+import type { Expression, ExpressionMaker } from "./node.ts";
 
 /** Code points by the number of their bytes after the first, and the first byte's marker bits. */
 const LENGTHS = [
@@ -29,11 +19,11 @@ const LENGTHS = [
 const CONTINUATION = 0x80;
 
 export class CharacterBuilder {
-  readonly #expressions: Expressions;
+  readonly #expressions: ExpressionMaker;
   /** Any 0 to 3 continuation bytes. */
   #anyTail: Expression[] = [];
 
-  constructor(expressions: Expressions) {
+  constructor(expressions: ExpressionMaker) {
     this.#expressions = expressions;
   }
 
@@ -61,7 +51,7 @@ export class CharacterBuilder {
     for (const [first, last] of ranges) {
       const from = Math.ceil(first / span);
       const to = Math.floor((last + 1) / span);
-      if (from < to) add(this.#any(depth), from, to);
+      if (from < to) add(this.#tail(depth), from, to);
       for (const lead of new Set([Math.floor(first / span), Math.floor(last / span)])) {
         if (lead >= from && lead < to) continue;
         const part: Range = [Math.max(first - lead * span, 0), Math.min(last - lead * span, span - 1)];
@@ -75,45 +65,12 @@ export class CharacterBuilder {
     return made.choice([...byTail].map(([tail, set]) => made.sequence(made.byteSet(set), tail)));
   }
 
-  #any(depth: number): Expression {
+  #tail(depth: number): Expression {
     const known = this.#anyTail[depth];
     if (known !== undefined) return known;
     if (depth === 0) return (this.#anyTail[0] = this.#expressions.empty);
-    const tail = this.#any(depth - 1);
+    const tail = this.#tail(depth - 1);
     const set = new Uint8Array(256).fill(1, CONTINUATION, CONTINUATION + 64);
     return (this.#anyTail[depth] = this.#expressions.sequence(this.#expressions.byteSet(set), tail));
   }
-}
-
-/** All strings of an expression are valid UTF-8. */
-export const VALID_UTF8 = 0;
-const NOT_KNOWN = 99;
-
-/**
- * Whether the strings of a node are valid UTF-8, as far as its parts tell: {@link VALID_UTF8}; k above 0: when k
- * continuation bytes are taken from the front; −k: when k continuation bytes are put behind; NOT_KNOWN.
- */
-export function utf8Of(kind: number, parts: readonly Expression[], set: Uint8Array | undefined): number {
-  if (kind === BYTE) return utf8OfSet(set!);
-  if (kind === RULE || kind === COMPLEMENT) return NOT_KNOWN;
-  if (parts.length === 0) return VALID_UTF8;
-  const [first, second] = parts;
-  if (kind === BOTH) return parts.find((part) => part.utf8 !== NOT_KNOWN)?.utf8 ?? NOT_KNOWN;
-  if (kind === CHOICE) return parts.every((part) => part.utf8 === first.utf8) ? first.utf8 : NOT_KNOWN;
-  if (kind === REPEAT) return first.utf8 === VALID_UTF8 ? VALID_UTF8 : NOT_KNOWN;
-  if (kind !== SEQUENCE || second.utf8 === NOT_KNOWN) return NOT_KNOWN;
-  if (first.utf8 > 0 && first.utf8 !== NOT_KNOWN && second.utf8 >= 0) {
-    return first.kind === BYTE || second.utf8 === 0 ? first.utf8 + second.utf8 : NOT_KNOWN;
-  }
-  return first.utf8 <= 0 && second.utf8 === -first.utf8 ? VALID_UTF8 : NOT_KNOWN;
-}
-
-function utf8OfSet(set: Uint8Array): number {
-  const isWithin = (from: number, to: number): boolean =>
-    set.every((bit, byte) => bit === 0 || (byte >= from && byte < to));
-  if (isWithin(0, 0x80)) return VALID_UTF8;
-  if (isWithin(CONTINUATION, 0xc0)) return 1;
-  if (isWithin(0xc2, 0xe0)) return -1;
-  if (isWithin(0xe0, 0xf0)) return -2;
-  return isWithin(0xf0, 0xf5) ? -3 : NOT_KNOWN;
 }

@@ -1,6 +1,7 @@
 /** Asks an automaton about whole texts, and lets it write some. */
 import { edgesOf } from "../../src/grammar/edges.ts";
-import { type Expression, Expressions } from "../../src/grammar/expression.ts";
+import { Expressions } from "../../src/grammar/expression.ts";
+import type { Expression } from "../../src/grammar/node.ts";
 import { type State, type StateLimits, States } from "../../src/grammar/states.ts";
 import type { Random } from "./random.ts";
 

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { edgesOf } from "../../src/grammar/edges.ts";
-import { Expressions, UNLIMITED } from "../../src/grammar/expression.ts";
+import { Expressions } from "../../src/grammar/expression.ts";
+import { UNLIMITED } from "../../src/grammar/node.ts";
 import { matches } from "./automaton.ts";
 
 describe("equal expressions are the same object", () => {

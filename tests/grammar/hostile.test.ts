@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OnebitError } from "../../src/core/errors.ts";
-import { type Expression, Expressions } from "../../src/grammar/expression.ts";
+import { Expressions } from "../../src/grammar/expression.ts";
+import type { Expression } from "../../src/grammar/node.ts";
 import { gbnfExpression } from "../../src/grammar/gbnf.ts";
 import { regexExpression } from "../../src/grammar/regex.ts";
 import { type State, States } from "../../src/grammar/states.ts";

@@ -12,7 +12,7 @@ import {
   REPEAT,
   Rule,
   SEQUENCE,
-} from "../../src/grammar/expression.ts";
+} from "../../src/grammar/node.ts";
 
 export class NaiveMatcher {
   readonly #bytes: Uint8Array;

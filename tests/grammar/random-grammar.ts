@@ -1,5 +1,6 @@
 /** Random expressions, with rules that refer to each other, and small vocabularies. */
-import type { Expression, Expressions } from "../../src/grammar/expression.ts";
+import type { Expressions } from "../../src/grammar/expression.ts";
+import type { Expression } from "../../src/grammar/node.ts";
 import type { TokenBytes } from "../../src/grammar/token-trie.ts";
 import type { Random } from "./random.ts";
 

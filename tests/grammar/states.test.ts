@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OnebitError } from "../../src/core/errors.ts";
-import { type Expression, Expressions } from "../../src/grammar/expression.ts";
+import { Expressions } from "../../src/grammar/expression.ts";
+import type { Expression } from "../../src/grammar/node.ts";
 import { type State, States } from "../../src/grammar/states.ts";
 import { accepts, statesOf, writtenBy } from "./automaton.ts";
 import { NaiveMatcher } from "./naive-matcher.ts";
