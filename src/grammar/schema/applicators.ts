@@ -18,7 +18,9 @@ function oneOf(reading: Reading): Formula {
   return any(
     schemas.map((schema, i) => {
       if (bodies[i].kind === "fails") return FAILS;
-      const others = schemas.filter((_, j) => j !== i && bodies[j].kind !== "fails" && !areDisjoint(reading, schema, schemas[j]));
+      const others = schemas.filter(
+        (_, j) => j !== i && bodies[j].kind !== "fails" && !areDisjoint(reading, schema, schemas[j]),
+      );
       return all([bodies[i], ...others.map((other) => applied(reading, other, false))]);
     }),
   );
@@ -36,7 +38,14 @@ function notOneOf(reading: Reading): Formula {
 
 function areDisjoint({ schemas, type }: Reading, a: SchemaNode, b: SchemaNode): boolean {
   // The same schema twice fits never or twice; not to be told by its id alone.
-  return a.id !== b.id && schemas.isImpossible([a.id, b.id].sort((x, y) => x - y), DISTINCTION_DEPTH, [type]);
+  return (
+    a.id !== b.id &&
+    schemas.isImpossible(
+      [a.id, b.id].sort((x, y) => x - y),
+      DISTINCTION_DEPTH,
+      [type],
+    )
+  );
 }
 
 function condition(reading: Reading, holds: boolean): Formula {
@@ -67,7 +76,11 @@ function dynamicReference(keyword: string, why: string): KeywordRule {
     }
     return refused(originOf(reading, keyword), `is not supported: ${why}`);
   };
-  return { keywords: [keyword], holds: (reading) => formula(reading, true), fails: (reading) => formula(reading, false) };
+  return {
+    keywords: [keyword],
+    holds: (reading) => formula(reading, true),
+    fails: (reading) => formula(reading, false),
+  };
 }
 
 const under = (reading: Reading, keyword: string): SchemaNode => reading.schemas.document.child(reading.node, keyword);
@@ -95,5 +108,7 @@ export const APPLICATOR_RULES: readonly KeywordRule[] = [
     holds: (reading) => condition(reading, true),
     fails: (reading) => condition(reading, false),
   },
-  ...[...KEYWORDS].flatMap(([keyword, { refused: why }]) => (why === undefined ? [] : [dynamicReference(keyword, why)])),
+  ...[...KEYWORDS].flatMap(([keyword, { refused: why }]) =>
+    why === undefined ? [] : [dynamicReference(keyword, why)],
+  ),
 ];

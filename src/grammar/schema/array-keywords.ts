@@ -6,7 +6,16 @@
 import type { Conjunction, Items, JsonType } from "./assertions.ts";
 import { any, assertion, FAILS, type Formula, HOLDS } from "./formula.ts";
 import { isList } from "./json.ts";
-import { children, inner, type KeywordRule, originOf, type Reading, refused, simpleRule, unsupported } from "./keyword-rule.ts";
+import {
+  children,
+  inner,
+  type KeywordRule,
+  originOf,
+  type Reading,
+  refused,
+  simpleRule,
+  unsupported,
+} from "./keyword-rule.ts";
 import { evaluatedItems } from "./unevaluated.ts";
 import { countRule, itemFails } from "./value-keywords.ts";
 
@@ -15,7 +24,8 @@ const ARRAY: readonly JsonType[] = ["array"];
 /** Where the schemas of the first items and of the rest stand: `items` was a list until 2019-09. */
 function itemKeywords(reading: Reading): { prefix: string; rest: string } {
   if (!isList(reading.value.get("items"))) return { prefix: "prefixItems", rest: "items" };
-  if (reading.node.draft.name === "2020-12") unsupported(originOf(reading, "items"), "is one schema in 2020-12; lists go into prefixItems");
+  if (reading.node.draft.name === "2020-12")
+    unsupported(originOf(reading, "items"), "is one schema in 2020-12; lists go into prefixItems");
   if (reading.value.has("prefixItems")) unsupported(originOf(reading, "items"), "is a list, and prefixItems another");
   return { prefix: "items", rest: "additionalItems" };
 }
@@ -120,5 +130,9 @@ export const ARRAY_RULES: readonly KeywordRule[] = [
 export function joinedItems(parts: readonly Items[], join: (a: Conjunction, b: Conjunction) => Conjunction): Items {
   const length = Math.max(0, ...parts.map(({ prefix }) => prefix.length));
   const at = (i: number): Conjunction => parts.map(({ prefix, rest }) => prefix[i] ?? rest).reduce(join, []);
-  return { kind: "items", prefix: Array.from({ length }, (_, i) => at(i)), rest: parts.map(({ rest }) => rest).reduce(join, []) };
+  return {
+    kind: "items",
+    prefix: Array.from({ length }, (_, i) => at(i)),
+    rest: parts.map(({ rest }) => rest).reduce(join, []),
+  };
 }

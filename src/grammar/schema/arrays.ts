@@ -88,7 +88,8 @@ function countedItems(source: ItemSource, demand: Demand): Expression {
   const last = isBounded ? max : Math.max(1, list.prefix.length, min, ...contains.map(({ from }) => from));
   const caps = contains.map((part) => (part.max < Number.POSITIVE_INFINITY ? part.max : part.min));
   const states = caps.reduce((product, cap) => product * (cap + 1), last + 1);
-  if (!(states <= COUNT_STATES_MAX)) return unsupported(contains[0].origin, `needs more than ${COUNT_STATES_MAX} counts`);
+  if (!(states <= COUNT_STATES_MAX))
+    return unsupported(contains[0].origin, `needs more than ${COUNT_STATES_MAX} counts`);
   return new CountedItems(source, demand, last, caps, isBounded).from();
 }
 

@@ -51,8 +51,7 @@ const TIME = `(?:${HOUR}:[0-5]${DIGIT}:[0-5]${DIGIT}${FRACTION}${OFFSET}|${leapS
 
 const number = (unit: string): string => `${DIGIT}+${unit}`;
 const HOURS = `(?:${number("H")}(?:${number("M")}(?:${number("S")})?)?|${number("M")}(?:${number("S")})?|${number("S")})`;
-const DAYS =
-  `(?:${number("Y")}(?:${number("M")}(?:${number("D")})?)?|${number("M")}(?:${number("D")})?|${number("D")})`;
+const DAYS = `(?:${number("Y")}(?:${number("M")}(?:${number("D")})?)?|${number("M")}(?:${number("D")})?|${number("D")})`;
 const DURATION = `P(?:${number("W")}|${DAYS}(?:T${HOURS})?|T${HOURS})`;
 
 const OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
@@ -91,8 +90,7 @@ function uris(more: string, inQuery: string): { uri: string; reference: string }
   const delimiters = "!$&'()*+,;=";
   const escaped = `%${HEX}{2}`;
   const path = `(?:[${unreserved}${delimiters}:@]|${escaped})`;
-  const host =
-    `(?:\\[(?:${IPV6}|[vV]${HEX}+\\.[A-Za-z0-9._~!$&'()*+,;=:-]+)\\]|(?:[${unreserved}${delimiters}]|${escaped})*)`;
+  const host = `(?:\\[(?:${IPV6}|[vV]${HEX}+\\.[A-Za-z0-9._~!$&'()*+,;=:-]+)\\]|(?:[${unreserved}${delimiters}]|${escaped})*)`;
   const authority = `(?:(?:[${unreserved}${delimiters}:]|${escaped})*@)?${host}(?::[0-9]*)?`;
   const segments = `(?:/${path}*)*`;
   const absolute = `//${authority}${segments}|/(?:${path}+${segments})?`;

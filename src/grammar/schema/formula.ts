@@ -64,6 +64,9 @@ interface Partial {
   terms: Set<number>;
 }
 
+/** Parts of one alternative that a look at whether it holds anyway goes through. */
+const IMPLIED_STEPS_MAX = 64;
+
 /** Steps that all formulas of a schema may take together. */
 export interface Steps {
   left: number;
@@ -113,21 +116,31 @@ export function branchesOf(formula: Formula, how: Multiplying): Branch[] {
 /** Assertions that wait behind a choice and hold whatever is chosen. */
 function certainOf(waiting: Linked<Formula> | undefined, steps: Steps): Assertion[] {
   const found: Assertion[] = [];
+  const seen = new Set<number>();
   const visit = (formula: Formula): void => {
     steps.left--;
     if (formula.kind === "assertion") found.push(formula.assertion);
     else if (formula.kind === "all") formula.parts.forEach(visit);
-    else if (formula.kind === "term") visit(formula.body);
+    else if (formula.kind === "term" && !seen.has(formula.term)) {
+      seen.add(formula.term);
+      visit(formula.body);
+    }
   };
   for (let part = waiting; part !== undefined; part = part.next) visit(part.value);
   return found;
 }
 
+/** Whether a formula holds anyway, as far as a short look tells. */
 function isImplied(formula: Formula, branch: Branch, how: Multiplying): boolean {
-  if (formula.kind === "assertion") return how.isImplied(branch, formula.assertion);
-  if (formula.kind === "all") return formula.parts.every((part) => isImplied(part, branch, how));
-  if (formula.kind === "any") return formula.parts.some((part) => isImplied(part, branch, how));
-  return formula.kind === "term" ? isImplied(formula.body, branch, how) : formula.kind === "holds";
+  let left = IMPLIED_STEPS_MAX;
+  const look = (part: Formula): boolean => {
+    if (--left < 0) return false;
+    if (part.kind === "assertion") return how.isImplied(branch, part.assertion);
+    if (part.kind === "all") return part.parts.every(look);
+    if (part.kind === "any") return part.parts.some(look);
+    return part.kind === "term" ? look(part.body) : part.kind === "holds";
+  };
+  return look(formula);
 }
 
 function tooMany({ where }: Multiplying): never {

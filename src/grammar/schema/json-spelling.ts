@@ -157,7 +157,12 @@ export class JsonSpelling implements Spelling {
 function hexDigit(digit: number): [number, number][] {
   const lower = LOWER.charCodeAt(digit);
   const upper = LOWER[digit].toUpperCase().charCodeAt(0);
-  return lower === upper ? [[lower, lower]] : [[lower, lower], [upper, upper]];
+  return lower === upper
+    ? [[lower, lower]]
+    : [
+        [lower, lower],
+        [upper, upper],
+      ];
 }
 
 function intersected(a: Ranges, b: Ranges): [number, number][] {

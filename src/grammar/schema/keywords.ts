@@ -42,7 +42,8 @@ export interface Keyword {
 }
 
 const annotation: Keyword = { value: "any", isAnnotation: true };
-const DYNAMIC = "in a document of several resources, what it refers to depends on the way by which the schema was reached";
+const DYNAMIC =
+  "in a document of several resources, what it refers to depends on the way by which the schema was reached";
 
 export const KEYWORDS: ReadonlyMap<string, Keyword> = new Map(
   Object.entries({

@@ -15,7 +15,7 @@ export const BRANCHES_MAX = 512;
 /** Steps of multiplying out, for a whole schema: about a second. */
 export const BRANCH_STEPS_MAX = 2_000_000;
 /** Sub-schemas, with those that intersections make; published schemas make some hundreds. */
-export const SHAPES_MAX = 20_000;
+export const SHAPES_MAX = 10_000;
 /** Patterns of `patternProperties` that one value's names are told apart by; published schemas have up to 12. */
 export const NAME_PATTERNS_MAX = 24;
 /** Combinations of `patternProperties` that one name may match. */

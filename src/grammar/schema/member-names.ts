@@ -5,7 +5,15 @@
  * @module
  */
 import type { Expression, Expressions } from "../expression.ts";
-import { type Assertion, type Conjunction, isContradictory, joined, type Members, type NameSet, type Origin } from "./assertions.ts";
+import {
+  type Assertion,
+  type Conjunction,
+  isContradictory,
+  joined,
+  type Members,
+  type NameSet,
+  type Origin,
+} from "./assertions.ts";
 import type { Branch } from "./formula.ts";
 import { unsupported } from "./keyword-rule.ts";
 import { NAME_CLASSES_MAX, NAME_PATTERNS_MAX, SOME_NAMES_MAX } from "./limits.ts";
@@ -74,7 +82,8 @@ class NameReader {
     this.#languages = conjunctions.map((name) => this.#language(name));
     this.#constants = conjunctions.map((name) => this.#constantNames(name)).find((names) => names !== undefined);
     const some = ofKind(branch, "some-name");
-    if (some.length > SOME_NAMES_MAX) unsupported(some[0].origin, `leads to more than ${SOME_NAMES_MAX} demands on names`);
+    if (some.length > SOME_NAMES_MAX)
+      unsupported(some[0].origin, `leads to more than ${SOME_NAMES_MAX} demands on names`);
     this.#kinds = some.map(({ name }) => name);
     this.#patterns = [...new Set(this.#groups.flatMap(({ patterns }) => [...patterns.keys()]))];
     if (this.#patterns.length > NAME_PATTERNS_MAX) {
@@ -92,7 +101,9 @@ class NameReader {
   /** Names in the order of the schemas, then others that are required, then the rest. */
   #order(): string[] {
     const from = (isOrdering: boolean): string[] =>
-      this.#groups.filter((group) => group.isOrdering === isOrdering).flatMap(({ properties }) => [...properties.keys()]);
+      this.#groups
+        .filter((group) => group.isOrdering === isOrdering)
+        .flatMap(({ properties }) => [...properties.keys()]);
     return [...new Set([...from(true), ...this.#required, ...(this.#constants ?? []), ...from(false)])];
   }
 
@@ -181,7 +192,10 @@ class NameReader {
         return isPossible(without) ? [{ ...known, parts: without }, split] : [split];
       });
       if (open.length > NAME_CLASSES_MAX) {
-        unsupported(this.#groups[0]?.origin ?? NOWHERE, `makes more than ${NAME_CLASSES_MAX} classes of names; use fewer patterns that overlap`);
+        unsupported(
+          this.#groups[0]?.origin ?? NOWHERE,
+          `makes more than ${NAME_CLASSES_MAX} classes of names; use fewer patterns that overlap`,
+        );
       }
     };
     for (const pattern of this.#patterns) split(this.#pattern(pattern), pattern, 0);
@@ -201,7 +215,11 @@ class NameReader {
       if (same === undefined) byTreatment.set(key, { languages: [language], value, kinds });
       else same.languages.push(language);
     }
-    return [...byTreatment.values()].map(({ languages, value, kinds }) => ({ name: made.choice(languages), value, kinds }));
+    return [...byTreatment.values()].map(({ languages, value, kinds }) => ({
+      name: made.choice(languages),
+      value,
+      kinds,
+    }));
   }
 
   /** What the value of a name must fit that the schema does not name, and that matches these patterns. */

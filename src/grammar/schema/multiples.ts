@@ -22,15 +22,38 @@ export function areLargeMultiples(of: Decimal): boolean {
     : (LARGE_STEP * 10n ** BigInt(Math.min(-of.exponent, 400))) % BigInt(of.digits) === 0n;
 }
 
+/** A number, and whether others must be its multiples or must not. */
+export interface Multiple {
+  readonly of: Decimal;
+  readonly holds: boolean;
+}
+
 /**
- * Numbers without sign and exponent that are a whole number of times `of`; undefined when that takes more remainders
- * than the limit.
+ * Numbers without sign and exponent that are multiples of all that hold, and of none that does not; undefined when that
+ * takes more remainders than the limit.
  */
-export function multiplesOf(expressions: Expressions, of: Decimal): Expression | undefined {
-  const places = Math.max(-of.exponent, 0);
-  const step = BigInt(of.digits) * 10n ** BigInt(Math.max(of.exponent, 0));
-  if (step > BigInt(REMAINDERS_MAX) || places > ZEROS_MAX) return undefined;
-  return new Multiples(expressions, Number(step), places).all();
+export function multiplesOf(expressions: Expressions, multiples: readonly Multiple[]): Expression | undefined {
+  const places = Math.max(0, ...multiples.map(({ of }) => -of.exponent));
+  if (places > ZEROS_MAX || multiples.some(({ of }) => of.digits.length + of.exponent > ZEROS_MAX)) return undefined;
+  const steps = multiples.map(({ of, holds }) => ({ step: scaled(of, places), holds }));
+  const common = steps.reduce((product, { step }) => leastCommon(product, step), 1n);
+  if (common > BigInt(REMAINDERS_MAX)) return undefined;
+  const fits = (remainder: number): boolean =>
+    steps.every(({ step, holds }) => (BigInt(remainder) % step === 0n) === holds);
+  const fitting = Array.from({ length: Number(common) }, (_, remainder) => fits(remainder));
+  return new Multiples(expressions, Number(common), places, fitting).all();
+}
+
+/** The least number that is a multiple of two. */
+export function leastCommon(a: bigint, b: bigint): bigint {
+  let [x, y] = [a, b];
+  while (y !== 0n) [x, y] = [y, x % y];
+  return (a / x) * b;
+}
+
+/** `value` × 10^`places`, which is whole. */
+export function scaled({ digits, exponent }: Decimal, places: number): bigint {
+  return digits === "" ? 0n : BigInt(digits) * 10n ** BigInt(exponent + places);
 }
 
 class Multiples {
@@ -38,14 +61,17 @@ class Multiples {
   readonly #step: number;
   /** Digits behind the point that count. */
   readonly #places: number;
+  /** By remainder: whether the number is one of those that are wanted. */
+  readonly #fitting: readonly boolean[];
   readonly #known = new Map<number, Expression>();
   readonly #sets = new Map<number, Expression>();
   readonly #zeros: Expression;
 
-  constructor(expressions: Expressions, step: number, places: number) {
+  constructor(expressions: Expressions, step: number, places: number, fitting: readonly boolean[]) {
     this.#made = expressions;
     this.#step = step;
     this.#places = places;
+    this.#fitting = fitting;
     this.#zeros = expressions.repeat(expressions.text("0"), 0, ZEROS_MAX);
   }
 
@@ -90,11 +116,11 @@ class Multiples {
     return mayEnd && canEnd ? made.choice([made.empty, more]) : more;
   }
 
-  /** Whether the number is a multiple when only zeros follow. */
+  /** Whether the number is wanted when only zeros follow. */
   #fits(remainder: number, zeros: number): boolean {
     let left = remainder;
     for (let i = 0; i < zeros; i++) left = (left * 10) % this.#step;
-    return left === 0;
+    return this.#fitting[left];
   }
 
   /** A digit from `first` on, then what its remainder needs. */

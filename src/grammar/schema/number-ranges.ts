@@ -175,9 +175,13 @@ export class NumberRanges {
 
   #plainAtMost(whole: string, fraction: string, isExclusive: boolean): Expression {
     const made = this.#made;
-    const shorter = whole.length === 1 ? made.nothing : this.#sequence(this.#wholeUpTo(whole.length - 1), this.#anyFraction());
+    const shorter =
+      whole.length === 1 ? made.nothing : this.#sequence(this.#wholeUpTo(whole.length - 1), this.#anyFraction());
     const end = this.#fractionAtMost(fraction, isExclusive);
-    return made.choice([shorter, this.#along(whole, end, (digit, i) => [i === 0 && whole.length > 1 ? 1 : 0, digit - 1])]);
+    return made.choice([
+      shorter,
+      this.#along(whole, end, (digit, i) => [i === 0 && whole.length > 1 ? 1 : 0, digit - 1]),
+    ]);
   }
 
   /** Whole numbers of so many digits that leave the limit's at some digit for others, or follow it to `end`. */
@@ -255,7 +259,10 @@ export class NumberRanges {
   /** Numbers written with an exponent, from one exponent to another; none between -7 and 21. */
   #exponential(first: number, last: number): Expression {
     const made = this.#made;
-    const mantissa = this.#sequence(this.digit(1, 9), this.#optional(this.#fraction(this.digits(1, MANTISSA_DIGITS_MAX))));
+    const mantissa = this.#sequence(
+      this.digit(1, 9),
+      this.#optional(this.#fraction(this.digits(1, MANTISSA_DIGITS_MAX))),
+    );
     const parts: Expression[] = [];
     const large = [Math.max(first, WHOLE_DIGITS_MAX), Math.min(last, EXPONENT_MAX - 1)];
     if (large[0] <= large[1]) {
@@ -285,11 +292,23 @@ export class NumberRanges {
   }
 
   #positive(): Expression {
-    return this.#sequence(this.#made.characters([[0x45, 0x45], [0x65, 0x65]]), this.#optional(this.#made.text("+")));
+    return this.#sequence(
+      this.#made.characters([
+        [0x45, 0x45],
+        [0x65, 0x65],
+      ]),
+      this.#optional(this.#made.text("+")),
+    );
   }
 
   #negative(): Expression {
-    return this.#sequence(this.#made.characters([[0x45, 0x45], [0x65, 0x65]]), this.#made.text("-"));
+    return this.#sequence(
+      this.#made.characters([
+        [0x45, 0x45],
+        [0x65, 0x65],
+      ]),
+      this.#made.text("-"),
+    );
   }
 
   #anyFraction(): Expression {

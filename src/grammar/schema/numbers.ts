@@ -5,11 +5,11 @@
  */
 import type { Expression, Expressions } from "../expression.ts";
 import type { Assertion, Origin } from "./assertions.ts";
-import { compared, type Decimal, decimalOf, isMultiple, isWhole, negated, pointed } from "./decimals.ts";
+import { compared, type Decimal, decimalOf, isMultiple, isWhole, magnitudeOf, negated, pointed } from "./decimals.ts";
 import type { Branch } from "./formula.ts";
 import { unsupported } from "./keyword-rule.ts";
 import { REMAINDERS_MAX } from "./limits.ts";
-import { areLargeMultiples, multiplesOf } from "./multiples.ts";
+import { areLargeMultiples, leastCommon, multiplesOf, scaled } from "./multiples.ts";
 import { NumberRanges, ZERO } from "./number-ranges.ts";
 
 interface Limit {
@@ -29,6 +29,12 @@ interface Demand {
   readonly excluded: number[];
 }
 
+/** Multiples within limits that are written out, rather than followed digit by digit. */
+const COUNTED_MAX = 1000;
+
+/** Digits before and behind the point up to which a float is exact. */
+const PLACES_MAX = 15;
+
 const WHOLE_LARGEST = "9".repeat(21);
 
 export class Numbers {
@@ -41,23 +47,23 @@ export class Numbers {
     this.#ranges = new NumberRanges(expressions);
   }
 
-  /** The only numbers that fit all assertions, or undefined when constants are not among them. */
-  values(branch: Branch): number[] | undefined {
+  /** The only numbers that fit all assertions, or undefined when they are not constants and more than `max`. */
+  values(branch: Branch, max: number): number[] | undefined {
     const demand = demandOf(branch);
-    return demand.values?.filter((value) => fits(value, demand));
+    return (demand.values ?? counted(demand, max))?.filter((value) => fits(value, demand));
   }
 
   /** The texts of numbers that fit all assertions. */
   expression(branch: Branch): Expression {
     const made = this.#made;
-    const values = this.values(branch);
-    if (values !== undefined) return made.choice(values.map((value) => made.text(JSON.stringify(value))));
     const demand = demandOf(branch);
+    const values = this.values(branch, demand.multiples.length > 0 ? COUNTED_MAX : 0);
+    if (values !== undefined) return made.choice(values.map((value) => made.text(JSON.stringify(value))));
     const parts: Expression[] = [];
     if (demand.isWhole) parts.push(this.#whole(demand));
     else if (demand.least !== undefined || demand.most !== undefined) parts.push(this.#range(demand));
     if (demand.isFractional) parts.push(made.not(this.#signed(this.#ranges.wholeValues)));
-    for (const { of, holds, origin } of demand.multiples) parts.push(this.#multiple(of, holds, origin));
+    for (const group of groupsOf(demand.multiples)) parts.push(this.#multiple(group));
     for (const value of demand.excluded) {
       const decimal = decimalOf(value);
       const magnitude = this.#ranges.exactly({ ...decimal, isNegative: false });
@@ -107,22 +113,62 @@ export class Numbers {
     return this.#made.choice([small, this.#made.both(large)]);
   }
 
-  #multiple(of: Decimal, holds: boolean, origin: Origin): Expression {
-    const key = `${of.digits}e${of.exponent}`;
+  #multiple(multiples: Demand["multiples"]): Expression {
+    const key = multiples.map(({ of, holds }) => `${of.digits}e${of.exponent}${holds}`).join();
     let found = this.#multiples.get(key);
     if (found === undefined) {
-      const isOne = of.digits === "1" && of.exponent === 0;
-      const magnitudes = isOne ? this.#ranges.wholeValues : multiplesOf(this.#made, of);
+      const magnitudes = this.#isWholeOnly(multiples) ? this.#ranges.wholeValues : multiplesOf(this.#made, multiples);
       if (magnitudes === undefined) {
-        return unsupported(origin, `takes more than ${REMAINDERS_MAX} remainders; use a smaller or rounder number`);
+        const why = `takes more than ${REMAINDERS_MAX} remainders; use smaller or rounder numbers, or narrower limits`;
+        return unsupported(multiples[0].origin, why);
       }
-      const large = areLargeMultiples(of) ? this.#ranges.largeWhole : this.#made.nothing;
+      // Others with an exponent are left out: whether they are multiples is not decided.
+      const areAll = multiples.every(({ of, holds }) => holds && areLargeMultiples(of));
+      const large = areAll ? this.#ranges.largeWhole : this.#made.nothing;
       this.#multiples.set(key, (found = this.#signed(this.#made.choice([magnitudes, large]))));
     }
-    if (holds) return found;
-    // Whether a number with an exponent is a multiple is not decided, so none is allowed.
-    return this.#made.both([this.#signed(this.#ranges.plain), this.#made.complement(found)]);
+    return found;
   }
+
+  #isWholeOnly(multiples: Demand["multiples"]): boolean {
+    return multiples.every(({ of, holds }) => holds && of.digits === "1" && of.exponent === 0);
+  }
+}
+
+/** Multiples in groups that few remainders tell apart: one group is one automaton, several are intersected. */
+function groupsOf(multiples: Demand["multiples"]): Demand["multiples"][] {
+  const groups: { members: Demand["multiples"]; common: bigint }[] = [];
+  for (const multiple of multiples) {
+    // Remainders of 0.5 and 4 are counted in halves; the places do not matter to how many there are by much.
+    const step = scaled(multiple.of, Math.max(-multiple.of.exponent, 0));
+    const group = groups.find(({ common }) => leastCommon(common, step) <= BigInt(REMAINDERS_MAX));
+    if (group === undefined) groups.push({ members: [multiple], common: step });
+    else {
+      group.members.push(multiple);
+      group.common = leastCommon(group.common, step);
+    }
+  }
+  return groups.map(({ members }) => members);
+}
+
+/** All numbers between the limits that are whole or multiples, when they are at most `max`. */
+function counted({ least, most, isWhole: isWholeOnly, multiples }: Demand, max: number): number[] | undefined {
+  if (least === undefined || most === undefined) return undefined;
+  const steps = multiples.filter(({ holds }) => holds).map(({ of }) => of);
+  if (isWholeOnly) steps.push(decimalOf(1));
+  const all = [least.value, most.value, ...steps];
+  const places = Math.max(0, ...all.map(({ exponent }) => -exponent));
+  if (steps.length === 0 || places > PLACES_MAX || all.some((value) => magnitudeOf(value) > PLACES_MAX))
+    return undefined;
+  const step = steps.map((each) => scaled(each, places)).reduce(leastCommon);
+  const signed = (value: Decimal): bigint => (value.isNegative ? -scaled(value, places) : scaled(value, places));
+  const [from, to] = [signed(least.value), signed(most.value)];
+  const first = from / step - 1n;
+  if (to / step - first > BigInt(max)) return undefined;
+  // One more at either end: limits are checked with all else.
+  const found: number[] = [];
+  for (let count = first; count <= to / step + 1n; count++) found.push(Number(`${count * step}e-${places}`));
+  return found.map((value) => value + 0);
 }
 
 function demandOf(branch: Branch): Demand {

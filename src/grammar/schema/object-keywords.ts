@@ -68,7 +68,10 @@ function someName(reading: Reading, keyword: string, value: Conjunction, names: 
   if (isNever(reading, value)) return FAILS;
   const origin = originOf(reading, keyword);
   if (value.length > 0) {
-    return refused(origin, "cannot be negated: a later member of the same name would replace the one that must not fit");
+    return refused(
+      origin,
+      "cannot be negated: a later member of the same name would replace the one that must not fit",
+    );
   }
   const { fits = [], matching = [], others = [], not = [] } = names;
   return assertion({ kind: "some-name", name: { fits, matching, others, not }, origin });
@@ -82,7 +85,9 @@ function dependency(reading: Reading, when: string, then: Formula, holds: boolea
 
 function dependencies(reading: Reading, keyword: string, holds: boolean): Formula {
   const value = reading.value.get(keyword);
-  const parts = isMap(value) ? [...value].map(([when, part]) => dependency(reading, when, body(when, part), holds)) : [];
+  const parts = isMap(value)
+    ? [...value].map(([when, part]) => dependency(reading, when, body(when, part), holds))
+    : [];
   function body(when: string, part: Json): Formula {
     if (!isList(part)) return applied(reading, reading.schemas.document.child(reading.node, keyword, when), holds);
     const names = part.filter((name) => typeof name === "string");

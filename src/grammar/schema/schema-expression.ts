@@ -31,7 +31,8 @@ export function schemaExpression(expressions: Expressions, schema: unknown, opti
   const expression = shapes.whole(schemas.conjunction(schemas.document.root));
   const analysis = new Analysis(expressions);
   analysis.add(expression);
-  if (expression === expressions.nothing || analysis.isEmpty(expression)) fail("grammar/unsupported", "the schema: nothing fits it");
+  if (expression === expressions.nothing || analysis.isEmpty(expression))
+    fail("grammar/unsupported", "the schema: nothing fits it");
   return expression;
 }
 

@@ -9,7 +9,7 @@ import type { Expression, Expressions, Rule } from "../expression.ts";
 import { arrayExpression, type ItemSource } from "./arrays.ts";
 import { type Conjunction, JSON_TYPES } from "./assertions.ts";
 import type { Branch } from "./formula.ts";
-import { SHAPES_MAX } from "./limits.ts";
+import { SHAPES_MAX, UNIQUE_VALUES_MAX } from "./limits.ts";
 import { Numbers } from "./numbers.ts";
 import { type MemberSource, objectExpression } from "./objects.ts";
 import type { Schemas } from "./schemas.ts";
@@ -104,7 +104,9 @@ export class Shapes implements ItemSource, MemberSource {
     if (type === "null") return ["null"];
     if (type === "boolean") return booleansOf(branch).map(String);
     if (type === "string") return this.#strings.values(branch)?.map((value) => JSON.stringify(value));
-    return type === "number" ? this.#numbers.values(branch)?.map((value) => JSON.stringify(value)) : undefined;
+    return type === "number"
+      ? this.#numbers.values(branch, UNIQUE_VALUES_MAX)?.map((value) => JSON.stringify(value))
+      : undefined;
   }
 
   /** Under several patterns at once, each further spelling of a character would multiply what has to be followed. */
@@ -116,7 +118,8 @@ export class Shapes implements ItemSource, MemberSource {
   #built(conjunction: Conjunction): Expression {
     const { made } = this;
     if (conjunction.includes(this.never)) return made.nothing;
-    const branches = (type: (typeof JSON_TYPES)[number]): readonly Branch[] => this.#schemas.branches(conjunction, type);
+    const branches = (type: (typeof JSON_TYPES)[number]): readonly Branch[] =>
+      this.#schemas.branches(conjunction, type);
     const parts: Expression[] = [];
     if (branches("null").length > 0) parts.push(made.text("null"));
     parts.push(...branches("boolean").flatMap((branch) => booleansOf(branch).map((value) => made.text(String(value)))));

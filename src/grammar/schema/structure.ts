@@ -27,7 +27,13 @@ export class Structure {
     this.#made = expressions;
     const made = expressions;
     const isFlexible = whiteSpace === "flexible";
-    const [space, spaceOrTab] = [made.text(" "), made.characters([[9, 9], [32, 32]])];
+    const [space, spaceOrTab] = [
+      made.text(" "),
+      made.characters([
+        [9, 9],
+        [32, 32],
+      ]),
+    ];
     const lineBreak = made.choice([made.text("\n"), made.text("\r\n")]);
     const gap = isFlexible
       ? made.choice([

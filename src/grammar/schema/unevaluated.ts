@@ -65,7 +65,10 @@ export function evaluatedMembers(
     const { value } = schema;
     if (!isMap(value)) continue;
     if (value.has("additionalProperties") || (schema !== node && value.has("unevaluatedProperties"))) return "all";
-    for (const [keyword, into] of [["properties", names], ["patternProperties", patterns]] as const) {
+    for (const [keyword, into] of [
+      ["properties", names],
+      ["patternProperties", patterns],
+    ] as const) {
       const map = value.get(keyword);
       if (isMap(map)) for (const key of map.keys()) into.add(key);
     }

@@ -27,7 +27,10 @@ function typeFormula(reading: Reading, holds: boolean): Formula {
   const names = isList(given) ? given : [given];
   for (const name of names) {
     if (name !== "integer" && !JSON_TYPES.some((type) => type === name)) {
-      unsupported(originOf(reading, "type"), `is ${JSON.stringify(name)}; types are ${[...JSON_TYPES, "integer"].join(", ")}`);
+      unsupported(
+        originOf(reading, "type"),
+        `is ${JSON.stringify(name)}; types are ${[...JSON_TYPES, "integer"].join(", ")}`,
+      );
     }
   }
   if (names.includes(reading.type)) return holds ? HOLDS : FAILS;
@@ -82,13 +85,22 @@ function compoundFormula(reading: Reading, value: Json, keyword: string, holds: 
   if (holds) {
     const properties = new Map([...value].map(([name, part]) => [name, constant(part)]));
     return all([
-      assertion({ kind: "members", properties, patterns: new Map(), additional: schemas.never, isOrdering: true, origin }),
+      assertion({
+        kind: "members",
+        properties,
+        patterns: new Map(),
+        additional: schemas.never,
+        isOrdering: true,
+        origin,
+      }),
       assertion({ kind: "required", names }),
     ]);
   }
   return any([
     ...names.map((name) => withoutMember(reading, name)),
-    ...[...value].map(([name, part]) => all([assertion(memberOnly(reading, name, other(part))), assertion({ kind: "required", names: [name] })])),
+    ...[...value].map(([name, part]) =>
+      all([assertion(memberOnly(reading, name, other(part))), assertion({ kind: "required", names: [name] })]),
+    ),
     assertion({ kind: "some-name", name: { fits: [], matching: [], others: [], not: names }, origin }),
   ]);
 }
@@ -128,7 +140,10 @@ function limitRule(side: "at-least" | "at-most", inclusive: string, exclusive: s
     const sister = reading.value.get(exclusive);
     const draft = reading.node.draft.name;
     if (draft === undefined || sister === undefined || (draft === "draft-04") === (typeof sister === "boolean")) return;
-    unsupported(originOf(reading, exclusive), draft === "draft-04" ? "is true or false in draft-04" : `is a number in ${draft}`);
+    unsupported(
+      originOf(reading, exclusive),
+      draft === "draft-04" ? "is true or false in draft-04" : `is a number in ${draft}`,
+    );
   };
   return {
     keywords: [inclusive, exclusive],
@@ -179,14 +194,21 @@ export function countRule(
 }
 
 export const VALUE_RULES: readonly KeywordRule[] = [
-  { keywords: ["type"], holds: (reading) => typeFormula(reading, true), fails: (reading) => typeFormula(reading, false) },
+  {
+    keywords: ["type"],
+    holds: (reading) => typeFormula(reading, true),
+    fails: (reading) => typeFormula(reading, false),
+  },
   constantRule("enum", (value) => (isList(value) ? value : [])),
   constantRule("const", (value) => [value]),
   limitRule("at-least", "minimum", "exclusiveMinimum"),
   limitRule("at-most", "maximum", "exclusiveMaximum"),
   simpleRule<number>("multipleOf", NUMBER, (of, reading) => {
     const origin = originOf(reading, "multipleOf");
-    return { holds: { kind: "multiple", of, holds: true, origin }, fails: { kind: "multiple", of, holds: false, origin } };
+    return {
+      holds: { kind: "multiple", of, holds: true, origin },
+      fails: { kind: "multiple", of, holds: false, origin },
+    };
   }),
   countRule("minLength", STRING, "min", (span) => ({ kind: "characters", ...span })),
   countRule("maxLength", STRING, "max", (span) => ({ kind: "characters", ...span })),
@@ -206,5 +228,9 @@ function constantRule(keyword: string, values: (value: Json) => readonly Json[])
     const value = reading.value.get(keyword);
     return value === undefined ? HOLDS : constantsFormula(reading, values(value), keyword, holds);
   };
-  return { keywords: [keyword], holds: (reading) => formula(reading, true), fails: (reading) => formula(reading, false) };
+  return {
+    keywords: [keyword],
+    holds: (reading) => formula(reading, true),
+    fails: (reading) => formula(reading, false),
+  };
 }
