@@ -28,7 +28,7 @@ export function randomRegular(made: Expressions, random: Random, depth: number):
   if (kind < 8) return made.choice([inner(), inner(), inner()]);
   if (kind < 10) {
     const min = random.below(3);
-    return made.repeat(inner(), min, random.oneIn(2) ? undefined : min + random.of([0, 1, 2, 9, 14, 20, 40]));
+    return made.repeat(inner(), min, random.oneIn(2) ? undefined : min + random.of([0, 1, 2, 6, 7, 8, 14, 15, 16, 40]));
   }
   if (kind === 10) return made.both([inner(), inner()]);
   return made.both([inner(), made.not(inner())]);
@@ -44,10 +44,29 @@ export function randomString(made: Expressions, random: Random): Expression {
     ]),
     made.sequence(made.text("\\"), made.choice([made.text('"'), made.text("n")])),
   ]);
-  const max = random.oneIn(2) ? undefined : random.of([3, 9, 17, 40, 200]);
+  const max = random.oneIn(2) ? undefined : random.of([3, 7, 8, 9, 15, 16, 17, 30, 31, 32, 33, 40, 60, 200]);
   const string = made.sequence(made.text('"'), made.repeat(character, 0, max), made.text('"'));
+  const min = random.oneIn(3) ? random.of([1, 8, 9, 15, 16, 17, 33]) : 0;
+  const long = made.sequence(made.text('"'), made.repeat(character, min), made.text('"'));
   const names = [made.text('"ab"'), made.text('"a"'), made.text('"日b"')];
-  return random.oneIn(3) ? made.both([string, made.not(made.choice(names))]) : string;
+  const beginnings = made.sequence(made.text('"'), made.choice([made.text("aa"), made.text("é")]), made.anyText);
+  switch (random.below(6)) {
+    case 0:
+      return made.both([string, made.not(made.choice(names))]);
+    case 1:
+      return made.both([string, made.not(beginnings)]);
+    case 2:
+      return made.sequence(
+        made.text('"'),
+        made.repeat(character, 0, max),
+        made.repeat(made.text("b"), 0, 2),
+        made.text('"'),
+      );
+    case 3:
+      return long;
+    default:
+      return string;
+  }
 }
 
 /** With three rules, each of which begins with a text, so that none begins with itself. */
@@ -75,7 +94,10 @@ export function randomVocabulary(random: Random, size: number): TokenBytes {
     if (random.oneIn(20)) return undefined;
     if (random.oneIn(20)) return new Uint8Array(0);
     const length = random.oneIn(8) ? 1 + random.below(60) : 1 + random.below(5);
-    const text = Array.from({ length }, () => random.of([...TEXTS, "a", "b", "a", "c", " ", "\\", '",', "x"])).join("");
+    const runs = [1, 2, 6, 7, 8, 9, 10, 15, 16, 17, 18, 31, 32, 33, 34, 60];
+    const text = random.oneIn(3)
+      ? random.of(["a", "b", "ab", "日"]).repeat(random.of(runs)).slice(0, random.of(runs)) + random.of(["", "", '"'])
+      : Array.from({ length }, () => random.of([...TEXTS, "a", "b", "a", "c", " ", "\\", '",', "x"])).join("");
     const bytes = encoder.encode(id < TEXTS.length ? TEXTS[id] : text);
     if (!random.oneIn(5)) return bytes;
     const from = random.below(Math.min(4, bytes.length));

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OnebitError } from "../../src/core/errors.ts";
 import { Expressions } from "../../src/grammar/expression.ts";
+import { UNLIMITED } from "../../src/grammar/node.ts";
 import { gbnfExpression } from "../../src/grammar/gbnf.ts";
 import { type State, type StateLimits, States } from "../../src/grammar/states.ts";
 import { type MaskOptions, TokenMasks } from "../../src/grammar/token-masks.ts";
@@ -100,6 +101,31 @@ describe("masks", () => {
       assert.ok(compared > 1000, `${compared} masks compared`);
     });
   }
+
+  test("are exact where counters are as long as tokens", () => {
+    const texts = Array.from({ length: 70 }, (_, n) => ["a".repeat(n + 1), `${"a".repeat(n)}"`, `${"a".repeat(n)}",`]);
+    const all = texts.flat();
+    const tokens: TokenBytes = { vocabSize: all.length, bytesOf: (id) => new TextEncoder().encode(all[id]) };
+    const trie = new TokenTrie(tokens);
+    const ends = [0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 69, 70, 71, 200];
+    for (const min of ends) {
+      for (const max of [...ends, UNLIMITED]) {
+        if (max < min || max === 0) continue;
+        const made = new Expressions();
+        const letters = made.repeat(
+          made.characters([
+            [0x20, 0x21],
+            [0x23, 0x10ffff],
+          ]),
+          min,
+          max,
+        );
+        const states = new States(made, made.sequence(letters, made.text('",')));
+        const ids = idsOf(new TokenMasks(states, trie).mask(states.start).bits);
+        assert.deepEqual(ids, stepped(states, states.start, tokens), `${min} to ${max}`);
+      }
+    }
+  });
 
   test("forced bytes are all that can come", () => {
     const made = new Expressions();
