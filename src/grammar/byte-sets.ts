@@ -14,20 +14,20 @@ export interface ByteClasses {
 }
 
 export class ByteSets {
-  readonly #known = new Map<string, ByteClasses>();
+  /** By a hash; few share one. */
+  readonly #known = new Map<number, ByteClasses[]>();
   readonly #singles: (ByteClasses | undefined)[] = [];
+  #nextId = 0;
 
   /** The one object for these classes; keeps a copy. */
   shared(classes: Uint8Array): ByteClasses {
-    const key = String.fromCharCode.apply(null, classes as unknown as number[]);
-    let found = this.#known.get(key);
+    const hash = hashOf(classes);
+    let bucket = this.#known.get(hash);
+    if (bucket === undefined) this.#known.set(hash, (bucket = []));
+    let found = bucket.find((known) => areEqual(known.classes, classes));
     if (found === undefined) {
-      found = {
-        id: this.#known.size,
-        classes: classes.slice(),
-        isEmpty: classes.every((byteClass) => byteClass === 0),
-      };
-      this.#known.set(key, found);
+      const isEmpty = classes.every((byteClass) => byteClass === 0);
+      bucket.push((found = { id: this.#nextId++, classes: classes.slice(), isEmpty }));
     }
     return found;
   }
@@ -36,4 +36,16 @@ export class ByteSets {
   single(byte: number): ByteClasses {
     return (this.#singles[byte] ??= this.shared(new Uint8Array(256).fill(1, byte, byte + 1)));
   }
+}
+
+/** FNV-1a over 32 bits. */
+function hashOf(classes: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (let byte = 0; byte < 256; byte++) hash = Math.imul(hash ^ classes[byte], 0x01000193);
+  return hash;
+}
+
+function areEqual(left: Uint8Array, right: Uint8Array): boolean {
+  for (let byte = 0; byte < 256; byte++) if (left[byte] !== right[byte]) return false;
+  return true;
 }

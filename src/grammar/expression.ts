@@ -62,6 +62,7 @@ export class Expressions implements ExpressionMaker {
   #known = new Map<string, Expression>();
   /** By both ids as one number; the most frequent kind. */
   #sequences = new Map<number, Expression>();
+  #anyText: Expression | undefined = undefined;
   #sealed: Sealed = { known: [], sequences: [], nodes: 0 };
   #nodesMax: number;
   #nodes = 0;
@@ -106,7 +107,7 @@ export class Expressions implements ExpressionMaker {
 
   /** Any valid UTF-8. */
   get anyText(): Expression {
-    return this.repeat(this.characters([[0, 0x10ffff]]), 0);
+    return (this.#anyText ??= this.repeat(this.characters([[0, 0x10ffff]]), 0));
   }
 
   /** One after the other. */
@@ -204,6 +205,7 @@ export class Expressions implements ExpressionMaker {
     this.#known = new Map(this.#sealed.known);
     this.#sequences = new Map(this.#sealed.sequences);
     this.#characters.forget();
+    this.#anyText = undefined;
     this.everything.edges = undefined;
     this.#nodes = this.#sealed.nodes;
   }

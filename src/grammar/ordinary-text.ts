@@ -5,12 +5,13 @@
  * @module
  */
 
-/** All characters but controls, `"` and `\`. */
+/** All characters but controls, the ends of lines and paragraphs, `"` and `\`. */
 export const ORDINARY_CHARACTERS: readonly (readonly [first: number, last: number])[] = [
   [0x20, 0x21],
   [0x23, 0x5b],
   [0x5d, 0x7e],
-  [0xa0, 0x10ffff],
+  [0xa0, 0x2027],
+  [0x202a, 0x10ffff],
 ];
 
 /** The least ordinary code point of so many bytes. */
@@ -39,6 +40,7 @@ function ordinaryCharacter(bytes: Uint8Array, at: number, end: number): number {
     codePoint = (codePoint << 6) | (bytes[at + i] & 0x3f);
   }
   const isSurrogate = codePoint >= 0xd800 && codePoint <= 0xdfff;
+  const isLineEnd = codePoint === 0x2028 || codePoint === 0x2029;
   const isShortest = codePoint >= LEAST[length];
-  return isShortest && !isSurrogate && codePoint <= 0x10ffff ? length : 0;
+  return isShortest && !isSurrogate && !isLineEnd && codePoint <= 0x10ffff ? length : 0;
 }

@@ -10,7 +10,7 @@ import { CHOICE, type Expression, REPEAT, SEQUENCE } from "./node.ts";
 import type { OrdinaryCheck } from "./ordinary-check.ts";
 import type { Head, Next } from "./stacks.ts";
 import type { State, States } from "./states.ts";
-import type { Tier, TokenTrie } from "./token-trie.ts";
+import type { Slice, Tier, TokenTrie } from "./token-trie.ts";
 import { NO_TOKEN, NodeWriter, type TrieNodes } from "./trie-nodes.ts";
 
 export interface TierOptions {
@@ -56,8 +56,8 @@ export class TierMasks {
     this.#trie = trie;
     this.#tier = tier;
     this.#options = options;
-    this.#horizon = options.horizon ? new CounterHorizon(states, tier.longestBytes) : undefined;
     this.#path = new Array<State>(tier.longestBytes + 1).fill(states.dead);
+    this.#horizon = options.horizon ? new CounterHorizon(states, tier.longestBytes) : undefined;
   }
 
   /** Sets the bits of all tokens of the tier that `state` allows. */
@@ -103,8 +103,18 @@ export class TierMasks {
         this.#walkSuffixes(mask, behind, bits);
       }
     }
-    if (!isSplit) this.#walk(this.#tier.all, state, bits);
-    else if (others.length > 0) this.#walk(this.#tier.all, this.#states.stateOf(others, false), bits);
+    if (isSplit && others.length === 0) return;
+    const rest = isSplit ? this.#states.stateOf(others, false) : state;
+    const slice = this.#slice(rest.heads);
+    if (slice !== undefined) or(bits, slice.bits);
+    this.#walk(slice?.rest ?? this.#tier.all, rest, bits);
+  }
+
+  /** The tokens that are ordinary text which one of the heads allows, however it goes on. */
+  #slice(heads: readonly Head[]): Slice | undefined {
+    let most = 0;
+    for (const { expression } of heads) most = Math.max(most, this.#options.ordinary?.length(expression) ?? 0);
+    return this.#tier.slices.find(({ nCharacters }) => nCharacters <= most);
   }
 
   /** The string at the beginning of a head, up to what ends it; undefined if there is none. */
@@ -137,8 +147,7 @@ export class TierMasks {
   }
 
   #computedString(string: Expression): StringMask | undefined {
-    const length = this.#options.ordinary?.length(string) ?? 0;
-    const slice = this.#tier.slices.find(({ nCharacters }) => nCharacters <= length);
+    const slice = this.#slice([{ expression: string, next: this.#states.stacks.end }]);
     const bits = slice?.bits.slice() ?? new Uint32Array((this.#trie.vocabSize + 31) >>> 5);
     const nodes = slice?.rest ?? this.#tier.all;
     const ends: number[] = [];

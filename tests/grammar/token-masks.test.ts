@@ -15,6 +15,8 @@ interface Way {
   readonly name: string;
   readonly masks: MaskOptions;
   readonly states?: StateLimits;
+  /** Grammars; dropping states is slow. */
+  readonly nGrammars?: number;
 }
 
 const WAYS: readonly Way[] = [
@@ -23,7 +25,7 @@ const WAYS: readonly Way[] = [
   { name: "slices alone", masks: { horizon: false } },
   { name: "horizon alone", masks: { slices: false } },
   { name: "one mask cached", masks: { cacheBytes: 1 } },
-  { name: "states dropped often", masks: {}, states: { states: 5, nodes: 50 } },
+  { name: "states dropped often", masks: {}, states: { states: 5, nodes: 50 }, nGrammars: 40 },
 ];
 
 /** All tokens by stepping, with nothing cached from before. */
@@ -83,7 +85,7 @@ describe("masks", () => {
     test(`are what stepping says, ${way.name}`, () => {
       const random = new Random(5);
       let compared = 0;
-      for (let i = 0; i < 150; i++) {
+      for (let i = 0; i < (way.nGrammars ?? 150); i++) {
         const tokens = randomVocabulary(random, 120);
         const trie = new TokenTrie(tokens);
         const seed = random.below(1e9);
@@ -98,7 +100,7 @@ describe("masks", () => {
           if (!isTooLarge(error)) throw new Error(`grammar ${i}`, { cause: error });
         }
       }
-      assert.ok(compared > 1000, `${compared} masks compared`);
+      assert.ok(compared > 6 * (way.nGrammars ?? 150), `${compared} masks compared`);
     });
   }
 
