@@ -1,9 +1,10 @@
 /**
  * How the characters of a text are spelt inside a JSON string.
  *
- * Source: RFC 8259, section 7. A character of a value may be spelt in every way the RFC allows: as itself, by a short
- * escape, or by `\u` and four digits (two such for characters beyond U+FFFF). A name is spelt as `JSON.stringify` spells
- * it, so that two names are the same text exactly when they are the same name. Lone surrogates are never spelt.
+ * Source: RFC 8259, section 7. A character may be spelt in every way the RFC allows: as itself, by a short escape, or by
+ * `\u` and four digits (two such for characters beyond U+FFFF). Names, constants and strings under a pattern or a format
+ * are spelt as `JSON.stringify` spells them, so that equal texts are equal strings and patterns have one text to follow.
+ * Lone surrogates are never spelt.
  *
  * @module
  */
@@ -47,15 +48,15 @@ const ALL: Ranges = [[0, 0x10ffff]];
 
 export class JsonSpelling implements Spelling {
   readonly #expressions: Expressions;
-  readonly #isName: boolean;
+  readonly #isPlain: boolean;
   readonly #known = new Map<string, Expression>();
   readonly #digits = new Map<string, Expression>();
   #anyText: Expression | undefined;
 
-  /** @param isName spell as `JSON.stringify` does, and in no other way */
-  constructor(expressions: Expressions, isName: boolean) {
+  /** @param isPlain spell as `JSON.stringify` does, and in no other way */
+  constructor(expressions: Expressions, isPlain: boolean) {
     this.#expressions = expressions;
-    this.#isName = isName;
+    this.#isPlain = isPlain;
   }
 
   get anyText(): Expression {
@@ -82,7 +83,7 @@ export class JsonSpelling implements Spelling {
     const made = this.#expressions;
     const has = (code: number): boolean => ranges.some(([first, last]) => first <= code && code <= last);
     const escapes = SHORT.filter(([code]) => has(code)).map(([, letter]) => made.text(letter));
-    if (this.#isName) {
+    if (this.#isPlain) {
       for (const high of [0, 1]) {
         const codes = Array.from({ length: 16 }, (_, low) => high * 16 + low);
         const controls = codes.filter((code) => has(code) && !SHORT.some(([short]) => short === code));

@@ -16,9 +16,6 @@ import type { Schemas } from "./schemas.ts";
 import { Strings } from "./strings.ts";
 import { Structure, type WhiteSpace } from "./structure.ts";
 
-/** Patterns and formats of one string up to which its characters may be spelt in every way. */
-const LANGUAGES_MAX = 1;
-
 /** Arrays and objects that wait to be written. */
 interface Waiting {
   readonly rule: Rule;
@@ -109,10 +106,12 @@ export class Shapes implements ItemSource, MemberSource {
       : undefined;
   }
 
-  /** Under several patterns at once, each further spelling of a character would multiply what has to be followed. */
+  /**
+   * Under a pattern or a format, characters are spelt as `JSON.stringify` spells them: each further spelling would be
+   * one more text to follow at every character, seven times the time of a mask where a pattern and a length meet.
+   */
   #spelt(branch: Branch): Strings {
-    const languages = branch.filter(({ kind }) => kind === "pattern" || kind === "format");
-    return languages.length > LANGUAGES_MAX ? this.names : this.#strings;
+    return branch.some(({ kind }) => kind === "pattern" || kind === "format") ? this.names : this.#strings;
   }
 
   #built(conjunction: Conjunction): Expression {

@@ -1,5 +1,5 @@
 /**
- * Strings that fit assertions: values with every spelling of a character, and names with one (see json-spelling.ts).
+ * Strings that fit assertions, with every spelling of a character or one (see json-spelling.ts).
  *
  * @module
  */
@@ -32,11 +32,11 @@ export class Strings {
   readonly #spelling: JsonSpelling;
   readonly #patterns = new Map<string, Expression>();
 
-  /** @param isName spell as `JSON.stringify` does, and in no other way */
-  constructor(expressions: Expressions, isName: boolean) {
+  /** @param isPlain spell as `JSON.stringify` does, and in no other way */
+  constructor(expressions: Expressions, isPlain: boolean) {
     this.#made = expressions;
     this.#analysis = new Analysis(expressions);
-    this.#spelling = new JsonSpelling(expressions, isName);
+    this.#spelling = new JsonSpelling(expressions, isPlain);
   }
 
   /** Any string. */
@@ -60,16 +60,18 @@ export class Strings {
     if (values !== undefined) return this.#made.choice(values.map((value) => this.constant(value)));
     const { min, max, languages, excluded } = demandOf(branch);
     const parts: Expression[] = [];
-    if (min > 0 || max < Number.POSITIVE_INFINITY) parts.push(this.#between(min, max));
     for (const part of languages) {
       const { expression, charactersMax } = this.#language(part);
       if (charactersMax !== undefined) parts.push(this.#between(0, charactersMax));
       parts.push(part.holds ? expression : this.#made.complement(expression));
     }
+    // Most patterns rule out the empty string by themselves, and each part of an intersection costs.
+    const isImplied = min <= 1 && max === Number.POSITIVE_INFINITY && parts.some((part) => !part.isNullable);
+    if (!isImplied && (min > 0 || max < Number.POSITIVE_INFINITY)) parts.push(this.#between(min, max));
     if (excluded.length > 0) {
       parts.push(this.#made.complement(this.#made.choice(excluded.map((text) => this.#spelling.text(text)))));
     }
-    const isSpelt = min > 0 || max < Number.POSITIVE_INFINITY || languages.some(({ holds }) => holds);
+    const isSpelt = (min > 0 && !isImplied) || max < Number.POSITIVE_INFINITY || languages.some(({ holds }) => holds);
     return this.#made.both(isSpelt ? parts : [this.any, ...parts]);
   }
 
