@@ -22,7 +22,7 @@ export const NAME_PATTERNS_MAX = 24;
 export const NAME_CLASSES_MAX = 64;
 /** States of counting members or items of one value: positions × counts. */
 export const COUNT_STATES_MAX = 20_000;
-/** Remainders of `multipleOf`: each is a state for each of 21 digits of a number. */
+/** Remainders of `multipleOf`: each is a state for each of 15 digits of a number. */
 export const REMAINDERS_MAX = 500;
 /** UTF-16 units of one `pattern`. */
 export const PATTERN_UNITS_MAX = 10_000;

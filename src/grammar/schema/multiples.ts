@@ -8,9 +8,11 @@ import type { Expression, Expressions } from "../expression.ts";
 import type { Decimal } from "./decimals.ts";
 import { REMAINDERS_MAX } from "./limits.ts";
 
-/** `JSON.stringify` writes longer numbers with an exponent. */
-const WHOLE_DIGITS_MAX = 21;
+/** Digits that a float keeps, whatever they are: beyond them, what a program reads may be no multiple any more. */
+const EXACT_DIGITS = 15;
 const ZEROS_MAX = 25;
+/** Places before and behind the point. */
+const NODES_PER_REMAINDER = 2 * EXACT_DIGITS + 1;
 
 /** A number written with an exponent of 21 or more has 17 digits at most, so that it is a multiple of 10^5. */
 const LARGE_STEP = 100_000n;
@@ -34,14 +36,15 @@ export interface Multiple {
  */
 export function multiplesOf(expressions: Expressions, multiples: readonly Multiple[]): Expression | undefined {
   const places = Math.max(0, ...multiples.map(({ of }) => -of.exponent));
-  if (places > ZEROS_MAX || multiples.some(({ of }) => of.digits.length + of.exponent > ZEROS_MAX)) return undefined;
+  if (places >= EXACT_DIGITS || multiples.some(({ of }) => of.digits.length + of.exponent > ZEROS_MAX))
+    return undefined;
   const steps = multiples.map(({ of, holds }) => ({ step: scaled(of, places), holds }));
   const common = steps.reduce((product, { step }) => leastCommon(product, step), 1n);
   if (common > BigInt(REMAINDERS_MAX)) return undefined;
   const fits = (remainder: number): boolean =>
     steps.every(({ step, holds }) => (BigInt(remainder) % step === 0n) === holds);
   const fitting = Array.from({ length: Number(common) }, (_, remainder) => fits(remainder));
-  return new Multiples(expressions, Number(common), places, fitting).all();
+  return new Multiples(expressions, Number(common), places, fitting, !multiples.some(({ holds }) => holds)).all();
 }
 
 /** The least number that is a multiple of two. */
@@ -66,23 +69,35 @@ class Multiples {
   readonly #known = new Map<number, Expression>();
   readonly #sets = new Map<number, Expression>();
   readonly #zeros: Expression;
+  /** Digits behind the places that count, not all 0: no multiple of any. */
+  readonly #others: Expression;
 
-  constructor(expressions: Expressions, step: number, places: number, fitting: readonly boolean[]) {
+  constructor(
+    expressions: Expressions,
+    step: number,
+    places: number,
+    fitting: readonly boolean[],
+    areOthersWanted: boolean,
+  ) {
     this.#made = expressions;
     this.#step = step;
     this.#places = places;
     this.#fitting = fitting;
     this.#zeros = expressions.repeat(expressions.text("0"), 0, ZEROS_MAX);
+    const digit = (first: number): Expression => expressions.characters([[48 + first, 57]]);
+    this.#others = areOthersWanted
+      ? expressions.sequence(this.#zeros, digit(1), expressions.repeat(digit(0), 0, ZEROS_MAX))
+      : expressions.nothing;
   }
 
   all(): Expression {
-    const starts = this.#byTarget(0, 1, (remainder) => this.#whole(remainder, WHOLE_DIGITS_MAX - 1));
+    const starts = this.#byTarget(0, 1, (remainder) => this.#whole(remainder, EXACT_DIGITS - this.#places - 1));
     return this.#made.choice([this.#made.sequence(this.#made.text("0"), this.#end(0)), ...starts]);
   }
 
   /** After some digits of a whole number. */
   #whole(remainder: number, left: number): Expression {
-    const key = remainder * (WHOLE_DIGITS_MAX + ZEROS_MAX + 1) + left;
+    const key = remainder * NODES_PER_REMAINDER + left;
     let found = this.#known.get(key);
     if (found === undefined) {
       const more = left === 0 ? [] : this.#byTarget(remainder, 0, (next) => this.#whole(next, left - 1));
@@ -104,10 +119,10 @@ class Multiples {
     const made = this.#made;
     const canEnd = this.#fits(remainder, left);
     if (left === 0) {
-      if (!canEnd) return made.nothing;
-      return mayEnd ? this.#zeros : made.sequence(made.text("0"), this.#zeros);
+      const none = mayEnd ? this.#zeros : made.sequence(made.text("0"), this.#zeros);
+      return made.choice([canEnd ? none : made.nothing, this.#others]);
     }
-    const key = remainder * (WHOLE_DIGITS_MAX + ZEROS_MAX + 1) + WHOLE_DIGITS_MAX + left;
+    const key = remainder * NODES_PER_REMAINDER + EXACT_DIGITS + left;
     let more = this.#known.get(key);
     if (more === undefined) {
       more = made.choice(this.#byTarget(remainder, 0, (next) => this.#fraction(next, left - 1, true)));

@@ -32,6 +32,14 @@ interface Demand {
 /** Multiples within limits that are written out, rather than followed digit by digit. */
 const COUNTED_MAX = 1000;
 
+/** Digits that a float keeps, whatever they are. */
+const EXACT_DIGITS = 15;
+
+const DIGITS_AND_POINT = [
+  [0x2e, 0x2e],
+  [0x30, 0x39],
+] as const;
+
 /** Digits before and behind the point up to which a float is exact. */
 const PLACES_MAX = 15;
 
@@ -63,6 +71,11 @@ export class Numbers {
     if (demand.isWhole) parts.push(this.#whole(demand));
     else if (demand.least !== undefined || demand.most !== undefined) parts.push(this.#range(demand));
     if (demand.isFractional) parts.push(made.not(this.#signed(this.#ranges.wholeValues)));
+    if (demand.isFractional || demand.multiples.some(({ holds }) => !holds)) {
+      // With more digits than a float keeps, a program may read a whole number after all.
+      const short = made.repeat(made.characters(DIGITS_AND_POINT), 0, EXACT_DIGITS + 1);
+      parts.push(made.sequence(made.repeat(made.text("-"), 0, 1), short));
+    }
     for (const group of groupsOf(demand.multiples)) parts.push(this.#multiple(group));
     for (const value of demand.excluded) {
       const decimal = decimalOf(value);

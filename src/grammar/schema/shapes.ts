@@ -46,6 +46,11 @@ export class Shapes implements ItemSource, MemberSource {
     this.nameBranches = this.nameBranches.bind(this);
   }
 
+  /** Matches nothing, and is searched for what it matches. */
+  get #impossible(): Expression {
+    return this.made.both([this.made.text("a"), this.made.text("b")]);
+  }
+
   get never(): number {
     return this.#schemas.document.never.id;
   }
@@ -54,12 +59,12 @@ export class Shapes implements ItemSource, MemberSource {
   whole(conjunction: Conjunction): Expression {
     const expression = this.value(conjunction);
     for (let next = this.#waiting.pop(); next !== undefined; next = this.#waiting.pop()) {
-      next.rule.define(
-        this.made.choice([
-          ...next.arrays.map((branch) => arrayExpression(this, branch)),
-          ...next.objects.map((branch) => objectExpression(this, branch)),
-        ]),
-      );
+      const value = this.made.choice([
+        ...next.arrays.map((branch) => arrayExpression(this, branch)),
+        ...next.objects.map((branch) => objectExpression(this, branch)),
+      ]);
+      // Rules are asked whether they match anything; the node that matches nothing never is.
+      next.rule.define(value === this.made.nothing ? this.#impossible : value);
     }
     return expression;
   }

@@ -87,6 +87,14 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     { schema: { type: "string", not: { pattern: "^a" } }, fits: ["", "ba"], not: ["a", "ab"] },
     { schema: { type: "string", pattern: "^\\S+\\s\\S+$" }, fits: ["a b", "a\tb"], not: ["ab", "a  b"] },
   ],
+  "what no value fits stands nowhere": [
+    {
+      schema: { type: "object", properties: { a: { const: [1], items: { type: "string" } }, b: true } },
+      fits: [{}, { b: 1 }],
+      not: [{ a: [1] }, { a: ["x"] }],
+    },
+    { schema: { type: "array", items: { const: {}, required: ["a"] } }, fits: [[]], not: [[{}]] },
+  ],
   "limits on items": [
     { schema: { type: "array", minItems: 1, maxItems: 2 }, fits: [[1], [1, []]], not: [[], [1, 2, 3]] },
     { schema: { type: "array", maxItems: 0 }, fits: [[]], not: [[1]] },
@@ -639,6 +647,8 @@ describe("refused by name and place", () => {
     [{ type: "object", required: ["a"], additionalProperties: false }, /nothing fits/],
     [{ type: "object", required: ["a"], properties: { a: { $ref: "#" } } }, /nothing fits/],
     [{ enum: [] }, /nothing fits/],
+    [{ const: [{ a: 1 }], items: { type: "string" } }, /nothing fits/],
+    [{ type: "array", contains: { type: "string", enum: [1] } }, /nothing fits/],
   ];
   for (const [schema, message] of refusals) {
     test(JSON.stringify(schema).slice(0, 120), () => expectRefused(schema, "grammar/unsupported", message));

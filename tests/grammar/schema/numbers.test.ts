@@ -141,6 +141,17 @@ describe("multipleOf", () => {
     expectTexts({ type: "integer", multipleOf: 0.5 }, [1, 1e21, 1e308], [0.5]);
   });
 
+  test("negated: with no more digits than a float keeps", () => {
+    expectTexts(
+      { type: "number", not: { multipleOf: 1 } },
+      [1.5, -0.25, 0.1],
+      [1, 0, raw("2.00"), raw("1.0000000000000001")],
+    );
+    expectTexts({ type: "number", not: { multipleOf: 0.5 } }, [1.25, 0.01], [1, 1.5, raw("3.50")]);
+    expectTexts({ type: "number", allOf: [{ multipleOf: 0.5 }, { not: { multipleOf: 1 } }] }, [0.5, -1.5], [1, 0.25]);
+    expectTexts({ type: "integer", multipleOf: 3 }, [111], [raw("11150200021802001"), 112]);
+  });
+
   test("refused: too many remainders, and nothing that fits", () => {
     expectRefused({ type: "integer", multipleOf: 123457 }, "grammar/unsupported", /multipleOf.*remainders/);
     expectRefused({ type: "integer", multipleOf: 7, minimum: 8, maximum: 13 }, "grammar/unsupported", /nothing fits/);
