@@ -128,10 +128,26 @@ async function fullLogits({ context, sampler }, batchIndex) {
   return row;
 }
 
+/** Which texts each grammar accepts as a whole; null for a grammar that llama.cpp refuses. */
+async function peerGrammars(cases) {
+  const llama = await getLlama({ gpu: false, build: "never", skipDownload: true, logLevel: "disabled" });
+  const results = cases.map(({ grammar, texts }) => {
+    try {
+      const compiled = new llama._bindings.AddonGrammar(grammar, { addonExports: llama._bindings });
+      return texts.map((text) => compiled.isTextCompatible(text));
+    } catch {
+      return null;
+    }
+  });
+  await llama.dispose();
+  return results;
+}
+
 // As a command, so that a crash of native code, and its memory, stay out of the process that compares:
 //   node llama-cpp.mjs logits MODEL 1,2,3 OUT CONTEXT   f32 rows, one an id
 //   node llama-cpp.mjs tokens MODEL '["text"]'            JSON, the ids of each text, none of them special
 //   node llama-cpp.mjs vocabulary MODEL IN OUT            JSON files: texts, and the ids of each without and with names
+//   node llama-cpp.mjs grammars IN OUT                    JSON files: grammars and texts, and which are accepted
 //   node llama-cpp.mjs bench MODEL PROMPT TOKENS THREADS REPEAT
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main(process.argv.slice(2));
 
@@ -147,6 +163,8 @@ async function main([command, path, ...rest]) {
   } else if (command === "vocabulary") {
     const [input, output] = rest;
     writeFileSync(output, JSON.stringify(await peerVocabulary(path, JSON.parse(readFileSync(input, "utf8")))));
+  } else if (command === "grammars") {
+    writeFileSync(rest[0], JSON.stringify(await peerGrammars(JSON.parse(readFileSync(path, "utf8")))));
   } else if (command === "bench") {
     const [nPrompt, nTokens, threads, repeat] = rest.map(Number);
     console.log(JSON.stringify(await benchPeer(path, { nPrompt, nTokens, threads, repeat })));

@@ -58,3 +58,16 @@ export function peerVocabulary(path: string, texts: readonly string[]): PeerIds[
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** Which of its texts each grammar accepts; null for a grammar that llama.cpp refuses. */
+export function peerGrammars(cases: readonly { grammar: string; texts: readonly string[] }[]): (boolean[] | null)[] {
+  const folder = mkdtempSync(join(tmpdir(), "onebit-peer-"));
+  try {
+    const [input, output] = [join(folder, "grammars.json"), join(folder, "accepted.json")];
+    writeFileSync(input, JSON.stringify(cases));
+    execFileSync(process.execPath, [PROGRAM, "grammars", input, output], { stdio: ["ignore", "ignore", "inherit"] });
+    return JSON.parse(readFileSync(output, "utf8")) as (boolean[] | null)[];
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
