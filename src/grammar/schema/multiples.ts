@@ -12,7 +12,7 @@ import { REMAINDERS_MAX } from "./limits.ts";
 const EXACT_DIGITS = 15;
 const ZEROS_MAX = 25;
 /** Places before and behind the point. */
-const NODES_PER_REMAINDER = 2 * EXACT_DIGITS + 1;
+const NODES_PER_REMAINDER = 2 * EXACT_DIGITS + 2;
 
 /** A number written with an exponent of 21 or more has 17 digits at most, so that it is a multiple of 10^5. */
 const LARGE_STEP = 100_000n;
@@ -91,8 +91,14 @@ class Multiples {
   }
 
   all(): Expression {
-    const starts = this.#byTarget(0, 1, (remainder) => this.#whole(remainder, EXACT_DIGITS - this.#places - 1));
-    return this.#made.choice([this.#made.sequence(this.#made.text("0"), this.#end(0)), ...starts]);
+    const left = EXACT_DIGITS - this.#places - 1;
+    // Whole numbers below 9 × 10^15 are exact with 16 digits too.
+    const more = this.#places === 0 ? left + 1 : left;
+    return this.#made.choice([
+      this.#made.sequence(this.#made.text("0"), this.#end(0)),
+      ...this.#byTarget(0, [1, 8], (remainder) => this.#whole(remainder, more)),
+      ...this.#byTarget(0, [9, 9], (remainder) => this.#whole(remainder, left)),
+    ]);
   }
 
   /** After some digits of a whole number. */
@@ -100,7 +106,7 @@ class Multiples {
     const key = remainder * NODES_PER_REMAINDER + left;
     let found = this.#known.get(key);
     if (found === undefined) {
-      const more = left === 0 ? [] : this.#byTarget(remainder, 0, (next) => this.#whole(next, left - 1));
+      const more = left === 0 ? [] : this.#byTarget(remainder, [0, 9], (next) => this.#whole(next, left - 1));
       found = this.#made.choice([this.#end(remainder), ...more]);
       this.#known.set(key, found);
     }
@@ -122,10 +128,10 @@ class Multiples {
       const none = mayEnd ? this.#zeros : made.sequence(made.text("0"), this.#zeros);
       return made.choice([canEnd ? none : made.nothing, this.#others]);
     }
-    const key = remainder * NODES_PER_REMAINDER + EXACT_DIGITS + left;
+    const key = remainder * NODES_PER_REMAINDER + EXACT_DIGITS + 1 + left;
     let more = this.#known.get(key);
     if (more === undefined) {
-      more = made.choice(this.#byTarget(remainder, 0, (next) => this.#fraction(next, left - 1, true)));
+      more = made.choice(this.#byTarget(remainder, [0, 9], (next) => this.#fraction(next, left - 1, true)));
       this.#known.set(key, more);
     }
     return mayEnd && canEnd ? made.choice([made.empty, more]) : more;
@@ -138,10 +144,14 @@ class Multiples {
     return this.#fitting[left];
   }
 
-  /** A digit from `first` on, then what its remainder needs. */
-  #byTarget(remainder: number, first: number, next: (remainder: number) => Expression): Expression[] {
+  /** A digit from `first` to `last`, then what its remainder needs. */
+  #byTarget(
+    remainder: number,
+    [first, last]: readonly [number, number],
+    next: (remainder: number) => Expression,
+  ): Expression[] {
     const byRemainder = new Map<number, number>();
-    for (let digit = first; digit <= 9; digit++) {
+    for (let digit = first; digit <= last; digit++) {
       const target = (remainder * 10 + digit) % this.#step;
       byRemainder.set(target, (byRemainder.get(target) ?? 0) | (1 << digit));
     }

@@ -39,7 +39,10 @@ function membersFail(reading: Reading): Formula {
   const patterns = keysOf(reading, "patternProperties");
   const parts: Formula[] = names.map((name) => {
     const value = inner(reading, ["properties", name], false);
-    return isNever(reading, value) ? FAILS : all([required(name), assertion(memberOnly(reading, name, value))]);
+    if (isNever(reading, value)) return FAILS;
+    const other = assertion(memberOnly(reading, name, value));
+    // Where the schema requires the member too, one that is not there fails it as well: see requiredFails.
+    return isRequired(reading, name) ? other : all([required(name), other]);
   });
   for (const pattern of patterns) {
     const value = inner(reading, ["patternProperties", pattern], false);
@@ -50,6 +53,22 @@ function membersFail(reading: Reading): Formula {
     parts.push(someName(reading, "additionalProperties", value, { others: patterns, not: names }));
   }
   return any(parts);
+}
+
+function isRequired(reading: Reading, name: string): boolean {
+  const names = reading.value.get("required");
+  return isList(names) && names.includes(name);
+}
+
+/**
+ * A required member is not there. That it is not there or does not fit its schema is one alternative instead of two,
+ * which `oneOf` over many schemas would multiply.
+ */
+function requiredFails(reading: Reading, names: readonly string[]): Formula {
+  const properties = new Set(keysOf(reading, "properties"));
+  const covered = (name: string): boolean =>
+    properties.has(name) && !isNever(reading, inner(reading, ["properties", name], false));
+  return any(names.filter((name) => !covered(name)).map((name) => withoutMember(reading, name)));
 }
 
 function isNever(reading: Reading, value: Conjunction): boolean {
@@ -127,7 +146,7 @@ export const OBJECT_RULES: readonly KeywordRule[] = [
   },
   simpleRule<readonly string[]>("required", OBJECT, (names, reading) => ({
     holds: required(...names),
-    fails: any(names.map((name) => withoutMember(reading, name))),
+    fails: requiredFails(reading, names),
   })),
   {
     keywords: ["propertyNames"],

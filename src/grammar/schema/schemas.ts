@@ -17,6 +17,9 @@ import { isImplied, isPossible } from "./possible.ts";
 /** Levels of members that a search for contradictions looks into: enough for a discriminator inside another object. */
 const LOOK_DEPTH = 3;
 
+/** Ends a look that leads to a schema which is being read. */
+const UNDERWAY = new Error("underway");
+
 export class Schemas implements SchemaSource {
   readonly document: SchemaDocument;
   readonly #formulas = new Map<string, Formula>();
@@ -24,6 +27,8 @@ export class Schemas implements SchemaSource {
   readonly #branches = new Map<string, readonly Branch[]>();
   readonly #constants = new Map<string, number>();
   readonly #impossible = new Map<string, boolean>();
+  /** Looks for contradictions that are underway. */
+  #looks = 0;
   readonly #steps = { left: BRANCH_STEPS_MAX };
 
   constructor(schema: unknown) {
@@ -57,16 +62,20 @@ export class Schemas implements SchemaSource {
     const node = this.document.node(term);
     const where = atPointer(node.pointer);
     if (this.#underway.has(key)) {
+      if (this.#looks > 0) throw UNDERWAY;
       return fail("grammar/unsupported", `${where}: $ref leads back to itself before any value is read`);
     }
     if (this.#underway.size >= APPLIED_DEPTH_MAX) {
       return fail("grammar/too-large", `${where}: more than ${APPLIED_DEPTH_MAX} schemas apply to the same value`);
     }
     this.#underway.add(key);
-    const formula = this.#read(node, term > 0, type);
-    this.#underway.delete(key);
-    this.#formulas.set(key, formula);
-    return formula;
+    try {
+      const formula = this.#read(node, term > 0, type);
+      this.#formulas.set(key, formula);
+      return formula;
+    } finally {
+      this.#underway.delete(key);
+    }
   }
 
   /** Alternatives for a value of a type that fits all of a conjunction. */
@@ -106,15 +115,23 @@ export class Schemas implements SchemaSource {
   }
 
   #isImpossibleFor(conjunction: Conjunction, type: JsonType, depth: number): boolean {
-    if (conjunction.some((term) => this.#underway.has(`${term}${type}`))) return false;
-    const branches = branchesOf(this.#whole(conjunction, type), {
-      isPossible: (branch) => isPossible(this, branch, depth - 1),
-      isImplied: () => false,
-      steps: this.#steps,
-      isLook: true,
-      where: () => "",
-    });
-    return branches.length === 0;
+    this.#looks++;
+    try {
+      const branches = branchesOf(this.#whole(conjunction, type), {
+        isPossible: (branch) => isPossible(this, branch, depth - 1),
+        isImplied: () => false,
+        steps: this.#steps,
+        isLook: true,
+        where: () => "",
+      });
+      return branches.length === 0;
+    } catch (error) {
+      // It leads to what is being read just now, of which nothing is known yet.
+      if (error === UNDERWAY) return false;
+      throw error;
+    } finally {
+      this.#looks--;
+    }
   }
 
   #whole(conjunction: Conjunction, type: JsonType): Formula {

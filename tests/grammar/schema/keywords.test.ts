@@ -460,6 +460,22 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
   ],
   references: [
     {
+      schema: {
+        $defs: {
+          p: {
+            oneOf: [
+              { type: "object", required: ["not"], properties: { not: { $ref: "#/$defs/q" } } },
+              { type: "object", required: ["is"], properties: { is: { type: "null" } } },
+            ],
+          },
+          q: { $ref: "#/$defs/p" },
+        },
+        $ref: "#/$defs/p",
+      },
+      fits: [{ is: null }, { not: { not: { is: null } } }],
+      not: [{ not: {} }, { not: { is: null }, is: null }],
+    },
+    {
       schema: { $defs: { a: { type: "integer" } }, type: "array", items: { $ref: "#/$defs/a" } },
       fits: [[1]],
       not: [["a"]],

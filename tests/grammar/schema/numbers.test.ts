@@ -114,7 +114,7 @@ describe("multipleOf", () => {
       for (let i = 0; i < 200; i++) {
         const value = Math.floor((random.below(1 << 30) / 2 ** 30) * 10 ** (1 + random.below(14)));
         for (const each of [value, value * of]) {
-          if (!Number.isSafeInteger(each)) continue;
+          if (each >= 9e15) continue;
           assert.equal(accepts(states, String(each)), each % of === 0, `${each}`);
           if (each > 0) assert.equal(accepts(states, String(-each)), each % of === 0, `-${each}`);
           assert.equal(accepts(states, `${each}.0`), each % of === 0, `${each}.0`);
