@@ -5,7 +5,7 @@
  * @module
  */
 import type { SchemaNode } from "./document.ts";
-import { all, any, type Formula, FAILS, HOLDS } from "./formula.ts";
+import { allOf, anyOf, type Formula, FAILS, HOLDS } from "./formula.ts";
 import { applied, children, type KeywordRule, originOf, type Reading, refused } from "./keyword-rule.ts";
 import { KEYWORDS } from "./keywords.ts";
 
@@ -15,13 +15,13 @@ const DISTINCTION_DEPTH = 2;
 function oneOf(reading: Reading): Formula {
   const schemas = children(reading, "oneOf");
   const bodies = schemas.map((schema) => applied(reading, schema));
-  return any(
+  return anyOf(
     schemas.map((schema, i) => {
       if (bodies[i].kind === "fails") return FAILS;
       const others = schemas.filter(
         (_, j) => j !== i && bodies[j].kind !== "fails" && !areDisjoint(reading, schema, schemas[j]),
       );
-      return all([bodies[i], ...others.map((other) => applied(reading, other, false))]);
+      return allOf([bodies[i], ...others.map((other) => applied(reading, other, false))]);
     }),
   );
 }
@@ -30,9 +30,9 @@ function oneOf(reading: Reading): Formula {
 function notOneOf(reading: Reading): Formula {
   const schemas = children(reading, "oneOf");
   const pairs = schemas.flatMap((schema, i) => schemas.slice(i + 1).map((other) => [schema, other]));
-  return any([
-    all(schemas.map((schema) => applied(reading, schema, false))),
-    ...pairs.map(([schema, other]) => all([applied(reading, schema), applied(reading, other)])),
+  return anyOf([
+    allOf(schemas.map((schema) => applied(reading, schema, false))),
+    ...pairs.map(([schema, other]) => allOf([applied(reading, schema), applied(reading, other)])),
   ]);
 }
 
@@ -57,7 +57,7 @@ function condition(reading: Reading, holds: boolean): Formula {
   const [then, otherwise] = [branch("then"), branch("else")];
   if (then.kind === "holds" && otherwise.kind === "holds") return HOLDS;
   if (then.kind === "fails" && otherwise.kind === "fails") return FAILS;
-  return any([all([applied(reading, test), then]), all([applied(reading, test, false), otherwise])]);
+  return anyOf([allOf([applied(reading, test), then]), allOf([applied(reading, test, false), otherwise])]);
 }
 
 function reference(reading: Reading, holds: boolean): Formula {
@@ -89,13 +89,13 @@ export const APPLICATOR_RULES: readonly KeywordRule[] = [
   { keywords: ["$ref"], holds: (reading) => reference(reading, true), fails: (reading) => reference(reading, false) },
   {
     keywords: ["allOf"],
-    holds: (reading) => all(children(reading, "allOf").map((schema) => applied(reading, schema))),
-    fails: (reading) => any(children(reading, "allOf").map((schema) => applied(reading, schema, false))),
+    holds: (reading) => allOf(children(reading, "allOf").map((schema) => applied(reading, schema))),
+    fails: (reading) => anyOf(children(reading, "allOf").map((schema) => applied(reading, schema, false))),
   },
   {
     keywords: ["anyOf"],
-    holds: (reading) => any(children(reading, "anyOf").map((schema) => applied(reading, schema))),
-    fails: (reading) => all(children(reading, "anyOf").map((schema) => applied(reading, schema, false))),
+    holds: (reading) => anyOf(children(reading, "anyOf").map((schema) => applied(reading, schema))),
+    fails: (reading) => allOf(children(reading, "anyOf").map((schema) => applied(reading, schema, false))),
   },
   { keywords: ["oneOf"], holds: oneOf, fails: notOneOf },
   {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Conjunction, Items, JsonType } from "./assertions.ts";
-import { any, assertion, FAILS, type Formula, HOLDS } from "./formula.ts";
+import { anyOf, assertion, FAILS, type Formula, HOLDS } from "./formula.ts";
 import { isList } from "./json.ts";
 import {
   children,
@@ -48,7 +48,7 @@ function itemsFail(reading: Reading): Formula {
     return isNever(reading, item) ? FAILS : itemFails(i, item);
   });
   if (reading.value.has(rest)) parts.push(restFails(reading, rest, nodes.length));
-  return any(parts);
+  return anyOf(parts);
 }
 
 function restFails(reading: Reading, keyword: string, from: number): Formula {
@@ -79,7 +79,7 @@ function contains(reading: Reading, holds: boolean): Formula {
       ? HOLDS
       : assertion({ kind: "contains", item, from: 0, min: least, max: most, origin });
   if (holds) return counted(min, max);
-  return any([
+  return anyOf([
     min > 0 ? counted(0, min - 1) : FAILS,
     max < Number.POSITIVE_INFINITY ? counted(max + 1, Number.POSITIVE_INFINITY) : FAILS,
   ]);

@@ -155,7 +155,7 @@ export class SchemaDocument {
       const own = this.#ownPlace(place, place.value);
       this.#register(own, place);
       for (const [name, value] of place.value) {
-        const holds = HOLDS[KEYWORDS.get(name)?.value ?? "any"];
+        const holds = HOLDS[KEYWORDS.get(name)?.value ?? "anything"];
         const pointer = `${own.pointer}/${name}`;
         const add = (part: Json, step: string): unknown =>
           waiting.push({ ...own, value: part, pointer: pointer + step });

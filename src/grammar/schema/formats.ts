@@ -4,8 +4,8 @@
  * Sources: RFC 3339 (dates, times, durations), RFC 5321 (mailboxes), RFC 1123 (host names), RFC 2673 and 4291
  * (addresses), RFC 3986 and 3987 (URIs and IRIs), RFC 4122 (UUIDs), RFC 6570 (templates), RFC 6901 (pointers).
  *
- * A format of no draft (`int32`, `color`, a program's own) is an annotation, as the specification wants it, unless it is
- * spelt almost like one that is known.
+ * A format of no draft (`int32`, `color`, a program's own) is an annotation, as the specification wants it, unless it
+ * is spelt almost like one that is known.
  *
  * @module
  */
@@ -50,8 +50,13 @@ function leapSeconds(): string {
 const TIME = `(?:${HOUR}:[0-5]${DIGIT}:[0-5]${DIGIT}${FRACTION}${OFFSET}|${leapSeconds()})`;
 
 const number = (unit: string): string => `${DIGIT}+${unit}`;
-const HOURS = `(?:${number("H")}(?:${number("M")}(?:${number("S")})?)?|${number("M")}(?:${number("S")})?|${number("S")})`;
-const DAYS = `(?:${number("Y")}(?:${number("M")}(?:${number("D")})?)?|${number("M")}(?:${number("D")})?|${number("D")})`;
+/** One to three units in their order, none left out between. */
+const units = (first: string, second: string, third: string): string => {
+  const [one, two, three] = [first, second, third].map(number);
+  return `(?:${one}(?:${two}(?:${three})?)?|${two}(?:${three})?|${three})`;
+};
+const HOURS = units("H", "M", "S");
+const DAYS = units("Y", "M", "D");
 const DURATION = `P(?:${number("W")}|${DAYS}(?:T${HOURS})?|T${HOURS})`;
 
 const OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
@@ -90,7 +95,8 @@ function uris(more: string, inQuery: string): { uri: string; reference: string }
   const delimiters = "!$&'()*+,;=";
   const escaped = `%${HEX}{2}`;
   const path = `(?:[${unreserved}${delimiters}:@]|${escaped})`;
-  const host = `(?:\\[(?:${IPV6}|[vV]${HEX}+\\.[A-Za-z0-9._~!$&'()*+,;=:-]+)\\]|(?:[${unreserved}${delimiters}]|${escaped})*)`;
+  const literal = `\\[(?:${IPV6}|[vV]${HEX}+\\.[A-Za-z0-9._~!$&'()*+,;=:-]+)\\]`;
+  const host = `(?:${literal}|(?:[${unreserved}${delimiters}]|${escaped})*)`;
   const authority = `(?:(?:[${unreserved}${delimiters}:]|${escaped})*@)?${host}(?::[0-9]*)?`;
   const segments = `(?:/${path}*)*`;
   const absolute = `//${authority}${segments}|/(?:${path}+${segments})?`;

@@ -25,7 +25,7 @@ export function assertion(value: Assertion): Formula {
   return { kind: "assertion", assertion: value };
 }
 
-export function all(parts: Iterable<Formula>): Formula {
+export function allOf(parts: Iterable<Formula>): Formula {
   const kept: Formula[] = [];
   for (const part of parts) {
     if (part.kind === "fails") return FAILS;
@@ -35,7 +35,7 @@ export function all(parts: Iterable<Formula>): Formula {
   return kept.length === 0 ? HOLDS : kept.length === 1 ? kept[0] : { kind: "all", parts: kept };
 }
 
-export function any(parts: Iterable<Formula>): Formula {
+export function anyOf(parts: Iterable<Formula>): Formula {
   const kept: Formula[] = [];
   for (const part of parts) {
     if (part.kind === "holds") return HOLDS;

@@ -1,10 +1,10 @@
 /**
  * How the characters of a text are spelt inside a JSON string.
  *
- * Source: RFC 8259, section 7. A character may be spelt in every way the RFC allows: as itself, by a short escape, or by
- * `\u` and four digits (two such for characters beyond U+FFFF). Names, constants and strings under a pattern or a format
- * are spelt as `JSON.stringify` spells them, so that equal texts are equal strings and patterns have one text to follow.
- * Lone surrogates are never spelt.
+ * Source: RFC 8259, section 7. A character may be spelt in every way the RFC allows: as itself, by a short escape, or
+ * by `\u` and four digits (two such for characters beyond U+FFFF). Names, constants and strings under a pattern or a
+ * format are spelt as `JSON.stringify` spells them, so that equal texts are equal strings and patterns have one text to
+ * follow. Lone surrogates are never spelt.
  *
  * @module
  */

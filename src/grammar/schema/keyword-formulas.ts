@@ -5,7 +5,7 @@
  * @module
  */
 import { ARRAY_RULES } from "./array-keywords.ts";
-import { all, any, FAILS, type Formula, HOLDS } from "./formula.ts";
+import { allOf, anyOf, FAILS, type Formula, HOLDS } from "./formula.ts";
 import { APPLICATOR_RULES } from "./applicators.ts";
 import type { KeywordRule, Reading } from "./keyword-rule.ts";
 import { OBJECT_RULES } from "./object-keywords.ts";
@@ -30,7 +30,7 @@ export function keywordFormula(reading: Reading, holds: boolean): Formula {
     if (part.kind === verdict) return holds ? FAILS : HOLDS;
     parts.push(part);
   }
-  return holds ? all(parts) : any(parts);
+  return holds ? allOf(parts) : anyOf(parts);
 }
 
 function rulesOf({ node, value }: Reading): Iterable<KeywordRule> {

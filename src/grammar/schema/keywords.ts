@@ -13,7 +13,7 @@ import { isList, isMap, type Json } from "./json.ts";
 
 /** What a keyword's value is. The last five hold schemas. */
 export type ValueKind =
-  | "any"
+  | "anything"
   | "text"
   | "names"
   | "types"
@@ -41,7 +41,7 @@ export interface Keyword {
   readonly refused?: string;
 }
 
-const annotation: Keyword = { value: "any", isAnnotation: true };
+const annotation: Keyword = { value: "anything", isAnnotation: true };
 const DYNAMIC =
   "in a document of several resources, what it refers to depends on the way by which the schema was reached";
 
@@ -49,20 +49,20 @@ export const KEYWORDS: ReadonlyMap<string, Keyword> = new Map(
   Object.entries({
     $schema: { value: "text", isAnnotation: true },
     $id: { value: "text", first: "draft-06", isAnnotation: true },
-    id: { value: "any", last: "draft-04", isAnnotation: true },
+    id: { value: "anything", last: "draft-04", isAnnotation: true },
     $anchor: { value: "text", first: "2019-09", isAnnotation: true },
     $ref: { value: "text" },
     $dynamicRef: { value: "text", first: "2020-12", refused: DYNAMIC },
     $dynamicAnchor: { value: "text", first: "2020-12", isAnnotation: true },
     $recursiveRef: { value: "text", first: "2019-09", last: "2019-09", refused: DYNAMIC },
     $recursiveAnchor: { value: "boolean", first: "2019-09", last: "2019-09", isAnnotation: true },
-    $vocabulary: { value: "any", first: "2019-09", isAnnotation: true },
+    $vocabulary: { value: "anything", first: "2019-09", isAnnotation: true },
     $defs: { value: "schema-map", isAnnotation: true },
     definitions: { value: "schema-map", isAnnotation: true },
 
     type: { value: "types" },
     enum: { value: "list" },
-    const: { value: "any", first: "draft-06" },
+    const: { value: "anything", first: "draft-06" },
 
     allOf: { value: "schemas" },
     anyOf: { value: "schemas" },
@@ -130,8 +130,8 @@ const ASSERTING = [...KEYWORDS].filter(([, keyword]) => !keyword.isAnnotation).m
 const MISSPELT_CHARS_MIN = 5;
 
 /**
- * The keyword that `name` was probably meant to be: equal but for case and signs between, or one letter away. Names that
- * begin with a sign (`_format`, `x-enum`, `$extends`) are someone's own.
+ * The keyword that `name` was probably meant to be: equal but for case and signs between, or one letter away. Names
+ * that begin with a sign (`_format`, `x-enum`, `$extends`) are someone's own.
  */
 export function misspelt(name: string): string | undefined {
   if (!/^[A-Za-z]/.test(name) || /^x-/i.test(name)) return undefined;
@@ -166,7 +166,7 @@ const isSchema = (value: Json): boolean => typeof value === "boolean" || isMap(v
 const isNames = (value: Json): boolean => isList(value) && value.every(isText);
 
 const VALUE_KINDS: Readonly<Record<ValueKind, { wanted: string; fits: (value: Json) => boolean }>> = {
-  any: { wanted: "anything", fits: () => true },
+  anything: { wanted: "anything", fits: () => true },
   text: { wanted: "a string", fits: isText },
   names: { wanted: "an object of lists of names", fits: (value) => isMap(value) && [...value.values()].every(isNames) },
   types: { wanted: "a type or a list of types", fits: (value) => isText(value) || isNames(value) },

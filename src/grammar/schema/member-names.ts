@@ -150,7 +150,7 @@ class NameReader {
   #kindLanguage({ fits, matching, others, not }: NameSet): Expression {
     const { made, names } = this.#source;
     return made.both([
-      names.any,
+      names.anyText,
       ...(fits.length === 0 ? [] : [this.#language(fits)]),
       ...matching.map((pattern) => this.#pattern(pattern)),
       ...others.map((pattern) => made.complement(this.#pattern(pattern))),
@@ -181,7 +181,7 @@ class NameReader {
     let open: { parts: Expression[]; matched: Set<string>; kinds: number }[] = [
       { parts: [...this.#languages, ...others], matched: new Set(), kinds: 0 },
     ];
-    const isPossible = (parts: readonly Expression[]): boolean => !names.isEmpty(made.both([names.any, ...parts]));
+    const isPossible = (parts: readonly Expression[]): boolean => !names.isEmpty(made.both([names.anyText, ...parts]));
     const split = (language: Expression, matched: string | undefined, kind: number): void => {
       open = open.flatMap((known) => {
         const within = [...known.parts, language];
@@ -209,7 +209,7 @@ class NameReader {
     for (const { parts, matched, kinds } of open) {
       const value = this.#value(matched);
       if (this.#isNever(value)) continue;
-      const language = made.both([names.any, ...parts]);
+      const language = made.both([names.anyText, ...parts]);
       const key = `${value.join()}/${kinds}`;
       const same = byTreatment.get(key);
       if (same === undefined) byTreatment.set(key, { languages: [language], value, kinds });

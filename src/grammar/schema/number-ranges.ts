@@ -1,9 +1,9 @@
 /**
  * The numbers that a model may write, and those of them above or below a limit.
  *
- * Numbers are spelt as `JSON.stringify` spells them, plus zeros at the end of a fraction: from 10^-6 to 10^21 without an
- * exponent, and beyond with one digit before the point. So every float has a spelling, none overflows, and a limit is
- * decided digit by digit. No number is -0.
+ * Numbers are spelt as `JSON.stringify` spells them, plus zeros at the end of a fraction: from 10^-6 to 10^21 without
+ * an exponent, and beyond with one digit before the point. So every float has a spelling, none overflows, and a limit
+ * is decided digit by digit. No number is -0.
  *
  * @module
  */

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Conjunction, type JsonType, joined, type Members } from "./assertions.ts";
-import { all, any, assertion, FAILS, type Formula, HOLDS } from "./formula.ts";
+import { allOf, anyOf, assertion, FAILS, type Formula, HOLDS } from "./formula.ts";
 import { isList, isMap, type Json } from "./json.ts";
 import { applied, inner, type KeywordRule, originOf, type Reading, refused, simpleRule } from "./keyword-rule.ts";
 import { evaluatedMembers } from "./unevaluated.ts";
@@ -42,7 +42,7 @@ function membersFail(reading: Reading): Formula {
     if (isNever(reading, value)) return FAILS;
     const other = assertion(memberOnly(reading, name, value));
     // Where the schema requires the member too, one that is not there fails it as well: see requiredFails.
-    return isRequired(reading, name) ? other : all([required(name), other]);
+    return isRequired(reading, name) ? other : allOf([required(name), other]);
   });
   for (const pattern of patterns) {
     const value = inner(reading, ["patternProperties", pattern], false);
@@ -52,7 +52,7 @@ function membersFail(reading: Reading): Formula {
     const value = inner(reading, ["additionalProperties"], false);
     parts.push(someName(reading, "additionalProperties", value, { others: patterns, not: names }));
   }
-  return any(parts);
+  return anyOf(parts);
 }
 
 function isRequired(reading: Reading, name: string): boolean {
@@ -68,7 +68,7 @@ function requiredFails(reading: Reading, names: readonly string[]): Formula {
   const properties = new Set(keysOf(reading, "properties"));
   const covered = (name: string): boolean =>
     properties.has(name) && !isNever(reading, inner(reading, ["properties", name], false));
-  return any(names.filter((name) => !covered(name)).map((name) => withoutMember(reading, name)));
+  return anyOf(names.filter((name) => !covered(name)).map((name) => withoutMember(reading, name)));
 }
 
 function isNever(reading: Reading, value: Conjunction): boolean {
@@ -98,8 +98,8 @@ function someName(reading: Reading, keyword: string, value: Conjunction, names: 
 
 /** `when` brings `then` along. */
 function dependency(reading: Reading, when: string, then: Formula, holds: boolean): Formula {
-  if (!holds) return all([required(when), then]);
-  return any([withoutMember(reading, when), all([required(when), then])]);
+  if (!holds) return allOf([required(when), then]);
+  return anyOf([withoutMember(reading, when), allOf([required(when), then])]);
 }
 
 function dependencies(reading: Reading, keyword: string, holds: boolean): Formula {
@@ -110,9 +110,9 @@ function dependencies(reading: Reading, keyword: string, holds: boolean): Formul
   function body(when: string, part: Json): Formula {
     if (!isList(part)) return applied(reading, reading.schemas.document.child(reading.node, keyword, when), holds);
     const names = part.filter((name) => typeof name === "string");
-    return holds ? required(...names) : any(names.map((name) => withoutMember(reading, name)));
+    return holds ? required(...names) : anyOf(names.map((name) => withoutMember(reading, name)));
   }
-  return holds ? all(parts) : any(parts);
+  return holds ? allOf(parts) : anyOf(parts);
 }
 
 function unevaluated(reading: Reading, holds: boolean): Formula {
@@ -126,11 +126,11 @@ function unevaluated(reading: Reading, holds: boolean): Formula {
   }
   const { names, patterns } = evaluated;
   if (!holds) return someName(reading, "unevaluatedProperties", value, { others: [...patterns], not: [...names] });
-  const any = (keys: Iterable<string>): Map<string, Conjunction> => new Map([...keys].map((key) => [key, []]));
+  const free = (keys: Iterable<string>): Map<string, Conjunction> => new Map([...keys].map((key) => [key, []]));
   return assertion({
     kind: "members",
-    properties: any(names),
-    patterns: any(patterns),
+    properties: free(names),
+    patterns: free(patterns),
     additional: value,
     isOrdering: false,
     origin,

@@ -44,7 +44,9 @@ function countOf(branch: Branch, named: readonly NamedMember[], { classes }: Mem
   let origin: Origin | undefined;
   for (const part of branch) {
     if (part.kind !== "count") continue;
-    [min, max, origin] = [Math.max(min, part.min), Math.min(max, part.max), part.origin];
+    max = Math.min(max, part.max);
+    if (part.min > min) [min, origin] = [part.min, part.origin];
+    origin ??= part.origin;
   }
   const required = named.filter(({ isRequired }) => isRequired).length;
   if (required > max) return { min: 1, max: 0, origin };

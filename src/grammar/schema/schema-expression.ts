@@ -2,7 +2,8 @@
  * JSON Schema as an expression: the texts of all values that a schema allows, members in the order in which the schema
  * names them.
  *
- * What a keyword demands is kept exactly, or the schema is refused: a text of the expression parses and fits the schema.
+ * What a keyword demands is kept exactly, or the schema is refused: a text of the expression parses and fits the
+ * schema.
  *
  * @module
  */

@@ -7,7 +7,7 @@
 import { fail } from "../../core/errors.ts";
 import { type Conjunction, isContradictory, JSON_TYPES, type JsonType } from "./assertions.ts";
 import { SchemaDocument, type SchemaNode } from "./document.ts";
-import { all, type Branch, branchesOf, FAILS, type Formula, HOLDS, termOf } from "./formula.ts";
+import { allOf, type Branch, branchesOf, FAILS, type Formula, HOLDS, termOf } from "./formula.ts";
 import { atPointer, type Json, jsonText } from "./json.ts";
 import { keywordFormula } from "./keyword-formulas.ts";
 import type { SchemaSource } from "./keyword-rule.ts";
@@ -135,7 +135,7 @@ export class Schemas implements SchemaSource {
   }
 
   #whole(conjunction: Conjunction, type: JsonType): Formula {
-    return all(conjunction.map((term) => termOf(term, this.formula(term, type))));
+    return allOf(conjunction.map((term) => termOf(term, this.formula(term, type))));
   }
 
   #read(node: SchemaNode, holds: boolean, type: JsonType): Formula {

@@ -40,7 +40,7 @@ export class Strings {
   }
 
   /** Any string. */
-  get any(): Expression {
+  get anyText(): Expression {
     return this.#spelling.anyText;
   }
 
@@ -72,7 +72,7 @@ export class Strings {
       parts.push(this.#made.complement(this.#made.choice(excluded.map((text) => this.#spelling.text(text)))));
     }
     const isSpelt = (min > 0 && !isImplied) || max < Number.POSITIVE_INFINITY || languages.some(({ holds }) => holds);
-    return this.#made.both(isSpelt ? parts : [this.any, ...parts]);
+    return this.#made.both(isSpelt ? parts : [this.anyText, ...parts]);
   }
 
   /** The only strings that fit all assertions, or undefined when constants are not among them. */

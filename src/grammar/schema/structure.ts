@@ -1,8 +1,9 @@
 /**
  * What stands between the values of arrays and objects: brackets, commas, colons and white space.
  *
- * White space is bounded, so that a model cannot write it without end: after a bracket, comma or colon up to two spaces,
- * or a line break and up to 64 spaces or tabs, which are the indents of 32 levels; before a colon up to one space.
+ * White space is bounded, so that a model cannot write it without end: after a bracket, comma or colon up to two
+ * spaces, or a line break and up to 64 spaces or tabs, which are the indents of 32 levels; before a colon up to one
+ * space.
  *
  * @module
  */

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Assertion, JSON_TYPES, type JsonType } from "./assertions.ts";
-import { all, any, assertion, FAILS, type Formula, HOLDS } from "./formula.ts";
+import { allOf, anyOf, assertion, FAILS, type Formula, HOLDS } from "./formula.ts";
 import { checkFormat, formatNames } from "./formats.ts";
 import { isList, isMap, type Json } from "./json.ts";
 import { type KeywordRule, originOf, type Reading, refused, simpleRule, unsupported } from "./keyword-rule.ts";
@@ -55,7 +55,7 @@ export function constantsFormula(reading: Reading, values: readonly Json[], keyw
       return assertion({ kind: "strings", values: fitting.filter((value) => typeof value === "string"), holds });
     default: {
       const parts = fitting.map((value) => compoundFormula(reading, value, keyword, holds));
-      return holds ? any(parts) : all(parts);
+      return holds ? anyOf(parts) : allOf(parts);
     }
   }
 }
@@ -69,12 +69,12 @@ function compoundFormula(reading: Reading, value: Json, keyword: string, holds: 
   if (isList(value)) {
     const length = value.length;
     if (holds) {
-      return all([
+      return allOf([
         assertion({ kind: "items", prefix: value.map(constant), rest: [] }),
         assertion({ kind: "length", min: length, max: length }),
       ]);
     }
-    return any([
+    return anyOf([
       ...(length > 0 ? [assertion({ kind: "length", min: 0, max: length - 1 })] : []),
       assertion({ kind: "length", min: length + 1, max: Number.POSITIVE_INFINITY }),
       ...value.map((item, i) => itemFails(i, other(item))),
@@ -84,7 +84,7 @@ function compoundFormula(reading: Reading, value: Json, keyword: string, holds: 
   const names = [...value.keys()];
   if (holds) {
     const properties = new Map([...value].map(([name, part]) => [name, constant(part)]));
-    return all([
+    return allOf([
       assertion({
         kind: "members",
         properties,
@@ -96,10 +96,10 @@ function compoundFormula(reading: Reading, value: Json, keyword: string, holds: 
       assertion({ kind: "required", names }),
     ]);
   }
-  return any([
+  return anyOf([
     ...names.map((name) => withoutMember(reading, name)),
     ...[...value].map(([name, part]) =>
-      all([assertion(memberOnly(reading, name, other(part))), assertion({ kind: "required", names: [name] })]),
+      allOf([assertion(memberOnly(reading, name, other(part))), assertion({ kind: "required", names: [name] })]),
     ),
     assertion({ kind: "some-name", name: { fits: [], matching: [], others: [], not: names }, origin }),
   ]);
@@ -108,7 +108,7 @@ function compoundFormula(reading: Reading, value: Json, keyword: string, holds: 
 /** There is an item at `i`, and it fits `item`. */
 export function itemFails(i: number, item: readonly number[]): Formula {
   const prefix = [...Array.from({ length: i }, () => []), item];
-  return all([
+  return allOf([
     assertion({ kind: "length", min: i + 1, max: Number.POSITIVE_INFINITY }),
     assertion({ kind: "items", prefix, rest: [] }),
   ]);
@@ -148,10 +148,12 @@ function limitRule(side: "at-least" | "at-most", inclusive: string, exclusive: s
   return {
     keywords: [inclusive, exclusive],
     types: NUMBER,
-    holds: (reading) => (check(reading), all(limits(reading).map((limit) => assertion({ kind: side, ...limit })))),
+    holds: (reading) => (check(reading), allOf(limits(reading).map((limit) => assertion({ kind: side, ...limit })))),
     fails: (reading) => (
       check(reading),
-      any(limits(reading).map(({ value, isExclusive }) => assertion({ kind: other, value, isExclusive: !isExclusive })))
+      anyOf(
+        limits(reading).map(({ value, isExclusive }) => assertion({ kind: other, value, isExclusive: !isExclusive })),
+      )
     ),
   };
 }

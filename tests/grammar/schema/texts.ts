@@ -71,8 +71,8 @@ export function expectRefused(schema: unknown, code: string, message: RegExp): v
 const ORDER_STEPS = 20_000;
 
 /**
- * Whether the members of a value's objects can be put into an order in which it is accepted. Texts keep the order of the
- * schema, and values of test suites have any.
+ * Whether the members of a value's objects can be put into an order in which it is accepted. Texts keep the order of
+ * the schema, and values of test suites have any.
  */
 export function acceptsInSomeOrder(states: States, value: unknown): boolean {
   // The quick search misses orders that only another alternative of a choice allows.
