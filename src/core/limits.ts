@@ -127,12 +127,14 @@ export const GRAMMAR_DERIVED_NODES_MAX = 40_000;
 /** Nodes that one byte may add: an ambiguity that needs more does not fit the time between two tokens. */
 export const GRAMMAR_STEP_NODES_MAX = 400_000;
 /**
- * Nodes to visit after one byte in search of a text that fits all parts of an intersection; each takes some 20 µs. One
- * that wants at least 10,000 characters needs as many.
+ * Parts of nodes to visit after one byte in search of a text that fits all parts of an intersection; each takes some
+ * 10 µs. Two conditions on a text of at least 10,000 characters need 20,000.
  */
-export const GRAMMAR_EMPTINESS_NODES_MAX = 20_000;
+export const GRAMMAR_EMPTINESS_NODES_MAX = 40_000;
 /** Ways of reading a text at the same time. Unambiguous grammars have one or two; each costs a step of its own. */
 export const GRAMMAR_STACKS_MAX = 4096;
+/** New steps of the automaton for one mask, of 5 to 20 µs each; a mask of a JSON schema takes some hundreds. */
+export const GRAMMAR_WORK_STEPS_MAX = 50_000;
 /** Masks kept: 500 of 128,256 tokens, and the automaton of a JSON schema has fewer states that are often visited. */
 export const GRAMMAR_MASK_CACHE_BYTES = 8 * 1024 * 1024;
 /** Text that a grammar forces is read at once; longer than the names of a schema it seldom is. */

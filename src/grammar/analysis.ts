@@ -115,7 +115,10 @@ export class Analysis {
           `no text that fits all conditions at once was found in ${GRAMMAR_EMPTINESS_NODES_MAX} steps; make them simpler`,
         );
       }
-      for (const target of edgesOf(this.#expressions, current).targets) {
+      // The last is looked at first: the class of the lowest bytes, as characters of one byte are the shorter way.
+      const { targets } = edgesOf(this.#expressions, current);
+      for (let i = targets.length - 1; i >= 0; i--) {
+        const target = targets[i];
         if (target === this.#expressions.nothing || target.emptiness === true || from.has(target)) continue;
         const isSearched = target.emptiness === undefined && (target.kind === BOTH || target.kind === COMPLEMENT);
         if (target.isNullable || (!isSearched && !this.isEmpty(target))) return markNonEmpty(current, from);

@@ -19,12 +19,7 @@ function derived(expressions: Expressions, node: Expression): Edges {
     case SEQUENCE:
       return ofSequence(expressions, node);
     case CHOICE:
-      return combined(
-        expressions,
-        node.parts.map((part) => edgesOf(expressions, part)),
-        expressions.nothing,
-        (targets) => expressions.choice(targets),
-      );
+      return ofChoice(expressions, node.parts);
     case REPEAT: {
       const part = node.parts[0];
       const rest = expressions.repeat(part, Math.max(node.min - 1, 0), node.max - 1);
@@ -42,6 +37,45 @@ function derived(expressions: Expressions, node: Expression): Edges {
     default:
       return { classes: expressions.sets.shared(new Uint8Array(256)).classes, targets: [expressions.nothing] };
   }
+}
+
+/** Fewer members are combined one by one. */
+const MANY = 16;
+
+function ofChoice(expressions: Expressions, parts: readonly Expression[]): Edges {
+  const all: Edges[] = [];
+  const byByte = new Map<number, Expression[]>();
+  for (const part of parts) {
+    const [head, tail] = part.kind === SEQUENCE ? part.parts : [part, expressions.empty];
+    const byte = parts.length > MANY && head.kind === BYTE ? onlyByte(head.set!) : -1;
+    if (byte < 0) {
+      all.push(edgesOf(expressions, part));
+      continue;
+    }
+    const tails = byByte.get(byte);
+    if (tails === undefined) byByte.set(byte, [tail]);
+    else tails.push(tail);
+  }
+  if (byByte.size > 0) all.push(ofBytes(expressions, byByte));
+  return combined(expressions, all, expressions.nothing, (targets) => expressions.choice(targets));
+}
+
+/** Texts of an enumeration: 20,000 of them by their first byte, without a table for each. */
+function ofBytes(expressions: Expressions, byByte: ReadonlyMap<number, readonly Expression[]>): Edges {
+  const classes = new Uint8Array(256);
+  const targets = [expressions.nothing];
+  for (const [byte, tails] of byByte) {
+    // All 256 bytes leave no class for nothing.
+    if (targets.length === 256) targets[0] = expressions.choice(tails);
+    else classes[byte] = targets.push(expressions.choice(tails)) - 1;
+  }
+  return { classes: expressions.sets.shared(classes).classes, targets };
+}
+
+/** The one byte of a set; -1 for several. */
+function onlyByte(set: Uint8Array): number {
+  const first = set.indexOf(1);
+  return set.indexOf(1, first + 1) < 0 ? first : -1;
 }
 
 /** What can begin a sequence: its first part, and while that may be empty the next. */

@@ -7,7 +7,13 @@
  *
  * @module
  */
-import { GRAMMAR_DERIVED_NODES_MAX, GRAMMAR_STATES_MAX, GRAMMAR_STEP_NODES_MAX } from "../core/limits.ts";
+import { fail } from "../core/errors.ts";
+import {
+  GRAMMAR_DERIVED_NODES_MAX,
+  GRAMMAR_STATES_MAX,
+  GRAMMAR_STEP_NODES_MAX,
+  GRAMMAR_WORK_STEPS_MAX,
+} from "../core/limits.ts";
 import { Analysis } from "./analysis.ts";
 import { edgesOf, refine } from "./edges.ts";
 import { Closure } from "./closure.ts";
@@ -39,10 +45,14 @@ export class States {
   readonly analysis: Analysis;
   readonly stacks = new Stacks();
   readonly #statesMax: number;
-  readonly #nodesMax: number;
+  #nodesMax: number;
   readonly #known = new Map<string, State>();
   readonly #fronts = new Map<Expression, { head: Expression; tail: Expression }>();
   #generation = 0;
+  /** New steps since what is cached was dropped, and since the budget was renewed. */
+  #age = 0;
+  #steps = 0;
+  #isWithinBudget = false;
 
   /**
    * @param start what texts must match
@@ -110,8 +120,7 @@ export class States {
 
   #computed(state: State, byte: number): State {
     this.#trim();
-    this.analysis.renewBudget();
-    this.stacks.renewBudget();
+    this.#spend();
     const closure = new Closure(this);
     for (const { expression, next } of state.heads) {
       const edges = edgesOf(this.expressions, expression);
@@ -157,10 +166,40 @@ export class States {
     return { heads, isAccepting, classes, targets: [] };
   }
 
-  /** Drops what is cached when it has become too much. */
+  /** Runs what makes many steps at once, within the budget of {@link GRAMMAR_WORK_STEPS_MAX} new ones. */
+  withBudget<T>(work: () => T): T {
+    this.#renewBudget();
+    this.#isWithinBudget = true;
+    try {
+      return work();
+    } finally {
+      this.#isWithinBudget = false;
+    }
+  }
+
+  #renewBudget(): void {
+    this.#steps = 0;
+    this.analysis.renewBudget();
+  }
+
+  #spend(): void {
+    this.stacks.renewBudget();
+    if (!this.#isWithinBudget) this.#renewBudget();
+    if (++this.#steps > GRAMMAR_WORK_STEPS_MAX) {
+      fail(
+        "grammar/too-large",
+        `the grammar takes more than ${GRAMMAR_WORK_STEPS_MAX} steps to find the tokens that may come; make it simpler`,
+      );
+    }
+  }
+
+  /** Drops what is cached when it has become too much. What was needed again soon gets more room. */
   #trim(): void {
+    this.#age++;
     const isFull = this.#known.size > this.#statesMax || this.stacks.size > 4 * this.#statesMax;
     if (!isFull && this.expressions.derivedNodes <= this.#nodesMax) return;
+    if (this.#age < GRAMMAR_WORK_STEPS_MAX) this.#nodesMax = Math.min(2 * this.#nodesMax, GRAMMAR_STEP_NODES_MAX / 2);
+    this.#age = 0;
     for (const state of this.#known.values()) state.targets = [];
     this.#known.clear();
     this.stacks.forget();

@@ -62,7 +62,9 @@ export class TokenMasks {
       return cached;
     }
     const bits = new Uint32Array((this.trie.vocabSize + 31) >>> 5);
-    for (const tier of this.#tiers) tier.addTo(bits, state);
+    this.states.withBudget(() => {
+      for (const tier of this.#tiers) tier.addTo(bits, state);
+    });
     const mask = { bits, count: bitCount(bits) };
     this.#cache.set(state, mask);
     if (this.#cache.size > this.#nCached) this.#cache.delete(this.#cache.keys().next().value!);
