@@ -81,15 +81,26 @@ export class SchemaDocument {
     return node;
   }
 
+  /** The sub-schema under a keyword, or under a key or index of its value. */
   child(node: SchemaNode, ...keys: (string | number)[]): SchemaNode {
-    return this.at(node.pointer + keys.map((key) => `/${escapedToken(String(key))}`).join(""));
+    let pointer = node.pointer;
+    for (const key of keys) pointer += `/${escapedToken(String(key))}`;
+    const known = this.#byPointer.get(pointer);
+    if (known !== undefined) return known;
+    let value: Json | undefined = node.value;
+    for (const key of keys) value = memberOf(value, String(key));
+    const own = this.#places.get(pointer) ?? node;
+    return value === undefined ? this.at(pointer) : this.#added({ value, pointer, draft: own.draft, base: own.base });
   }
 
   /** The sub-schema at a JSON pointer. */
   at(pointer: string): SchemaNode {
     const known = this.#byPointer.get(pointer);
     if (known !== undefined) return known;
-    const { value, draft, base } = this.#place(pointer);
+    return this.#added(this.#place(pointer));
+  }
+
+  #added({ value, pointer, draft, base }: Place): SchemaNode {
     if (typeof value !== "boolean" && !isMap(value)) {
       return fail("grammar/syntax", `${atPointer(pointer)}: wanted a schema, an object or true or false`);
     }
@@ -204,13 +215,17 @@ export class SchemaDocument {
     for (const token of pointer.split("/").slice(1)) {
       const key = token.replaceAll("~1", "/").replaceAll("~0", "~");
       path += `/${escapedToken(key)}`;
-      if (isMap(value)) value = value.get(key);
-      else value = isList(value) && /^(0|[1-9]\d*)$/.test(key) ? value[Number(key)] : undefined;
+      value = memberOf(value, key);
       if (value === undefined) return fail("grammar/syntax", `${atPointer(pointer)}: a $ref points here, to nothing`);
       above = this.#places.get(path) ?? above;
     }
     return { ...above, value, pointer };
   }
+}
+
+function memberOf(value: Json | undefined, key: string): Json | undefined {
+  if (isMap(value)) return value.get(key);
+  return isList(value) && /^(0|[1-9]\d*)$/.test(key) ? value[Number(key)] : undefined;
 }
 
 function absolute(reference: string, base: string): string | undefined {

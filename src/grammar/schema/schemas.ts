@@ -60,13 +60,13 @@ export class Schemas implements SchemaSource {
     const known = this.#formulas.get(key);
     if (known !== undefined) return known;
     const node = this.document.node(term);
-    const where = atPointer(node.pointer);
+    const where = (): string => atPointer(node.pointer);
     if (this.#underway.has(key)) {
       if (this.#looks > 0) throw UNDERWAY;
-      return fail("grammar/unsupported", `${where}: $ref leads back to itself before any value is read`);
+      return fail("grammar/unsupported", `${where()}: $ref leads back to itself before any value is read`);
     }
     if (this.#underway.size >= APPLIED_DEPTH_MAX) {
-      return fail("grammar/too-large", `${where}: more than ${APPLIED_DEPTH_MAX} schemas apply to the same value`);
+      return fail("grammar/too-large", `${where()}: more than ${APPLIED_DEPTH_MAX} schemas apply to the same value`);
     }
     this.#underway.add(key);
     try {
