@@ -125,8 +125,9 @@ export class Expressions implements ExpressionMaker {
     return this.#interned(`c${idsOf(members)}`, CHOICE, members);
   }
 
-  /** `min` to `max` times; without `max` any number from `min`. */
+  /** `min` to `max` times; without `max` any number from `min`. Nothing when `min` is the larger. */
   repeat(part: Expression, min: number, max = UNLIMITED): Expression {
+    if (min > max) return this.nothing;
     if (max === 0 || part === this.empty) return this.empty;
     if (part === this.nothing) return min === 0 ? this.empty : this.nothing;
     if (min === 1 && max === 1) return part;

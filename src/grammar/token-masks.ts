@@ -40,11 +40,13 @@ export class TokenMasks {
     const { cacheBytes = GRAMMAR_MASK_CACHE_BYTES, slices = true, horizon = true } = options;
     this.states = states;
     this.trie = trie;
-    // A third for states, the rest for what the tiers share among states.
-    this.#nCached = Math.max(1, Math.floor(cacheBytes / 3 / (((trie.vocabSize + 31) >>> 5) * 4)));
+    // Half for states; the tiers have two caches each for what states share.
+    const nMasks = Math.floor(cacheBytes / (((trie.vocabSize + 31) >>> 5) * 4));
+    this.#nCached = Math.max(1, nMasks >> 1);
+    const nCached = Math.max(1, Math.floor(nMasks / (4 * trie.tiers.length)));
     this.#ordinary = slices ? new OrdinaryCheck(states.expressions, trie.ordinary) : undefined;
     this.#tiers = trie.tiers.map(
-      (tier) => new TierMasks(states, trie, tier, { ordinary: this.#ordinary, horizon, nCached: this.#nCached }),
+      (tier) => new TierMasks(states, trie, tier, { ordinary: this.#ordinary, horizon, nCached }),
     );
     this.#generation = states.generation;
   }

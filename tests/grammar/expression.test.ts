@@ -27,6 +27,7 @@ describe("equal expressions are the same object", () => {
     "a repetition of a repetition": [made.repeat(made.repeat(a, 0), 0), made.repeat(a, 0)],
     "counters that touch": [made.choice([made.repeat(a, 0, 3), made.repeat(a, 4, 9)]), made.repeat(a, 0, 9)],
     "counters of counters": [made.repeat(made.repeat(a, 1, 1000), 1, 1000), made.repeat(a, 1, 1_000_000)],
+    "a counter out of order": [made.repeat(a, 3, 2), made.nothing],
     "twice not": [made.complement(made.complement(a)), a],
     "both of the same": [made.both([a, a]), a],
     "any text and a text": [made.both([made.anyText, a]), a],
