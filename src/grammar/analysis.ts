@@ -112,7 +112,7 @@ export class Analysis {
       if (this.#searched > GRAMMAR_EMPTINESS_NODES_MAX) {
         fail(
           "grammar/too-large",
-          `no text that fits all conditions at once was found in ${GRAMMAR_EMPTINESS_NODES_MAX} steps; make them simpler`,
+          `${GRAMMAR_EMPTINESS_NODES_MAX} steps found no text that fits all conditions at once; make them simpler`,
         );
       }
       // The last is looked at first: the class of the lowest bytes, as characters of one byte are the shorter way.

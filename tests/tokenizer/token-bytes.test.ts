@@ -1,4 +1,4 @@
-/** The bytes of tokens, joined: the text they encode, as grammars and decoding both have it, in every kind of tokenizer. */
+/** The bytes of tokens, joined, are the text they encode, in every kind of tokenizer: grammars rely on it. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Tokenizer, tokenizerFromGguf, tokenizerFromHf } from "../../src/tokenizer/tokenizer.ts";
