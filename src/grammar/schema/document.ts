@@ -8,7 +8,7 @@ import { fail, quoted } from "../../core/errors.ts";
 import { ANY_DRAFT, type Draft, draftOf, isWithin } from "./drafts.ts";
 import { atPointer, copiedJson, escapedToken, isList, isMap, type Json, type JsonMap } from "./json.ts";
 import { checkValue, KEYWORDS, misspelt, type ValueKind } from "./keywords.ts";
-import { SHAPES_MAX } from "./limits.ts";
+import { POINTER_UNITS_MAX, SHAPES_MAX } from "./limits.ts";
 
 /** One sub-schema. */
 export interface SchemaNode {
@@ -101,6 +101,7 @@ export class SchemaDocument {
   }
 
   #added({ value, pointer, draft, base }: Place): SchemaNode {
+    checkPointer(pointer);
     if (typeof value !== "boolean" && !isMap(value)) {
       return fail("grammar/syntax", `${atPointer(pointer)}: wanted a schema, an object or true or false`);
     }
@@ -159,6 +160,7 @@ export class SchemaDocument {
   #index(): void {
     const waiting: Place[] = [{ value: this.#json, pointer: "", draft: ANY_DRAFT, base: NO_BASE }];
     for (let place = waiting.pop(); place !== undefined; place = waiting.pop()) {
+      checkPointer(place.pointer);
       if (!isMap(place.value)) {
         if (place.pointer === "") this.#register(place, place);
         continue;
@@ -221,6 +223,11 @@ export class SchemaDocument {
     }
     return { ...above, value, pointer };
   }
+}
+
+function checkPointer(pointer: string): void {
+  if (pointer.length <= POINTER_UNITS_MAX) return;
+  fail("grammar/too-large", `${atPointer(pointer.slice(0, 80))}…: a path of more than ${POINTER_UNITS_MAX} characters`);
 }
 
 function memberOf(value: Json | undefined, key: string): Json | undefined {

@@ -8,7 +8,7 @@
 import { fail, quoted } from "../../core/errors.ts";
 
 /** In order of time. */
-export const DRAFTS = ["draft-04", "draft-06", "draft-07", "2019-09", "2020-12"] as const;
+const DRAFTS = ["draft-04", "draft-06", "draft-07", "2019-09", "2020-12"] as const;
 export type DraftName = (typeof DRAFTS)[number];
 
 export interface Draft {

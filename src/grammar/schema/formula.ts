@@ -29,7 +29,7 @@ export function allOf(parts: Iterable<Formula>): Formula {
   const kept: Formula[] = [];
   for (const part of parts) {
     if (part.kind === "fails") return FAILS;
-    if (part.kind === "all") kept.push(...part.parts);
+    if (part.kind === "all") for (const inner of part.parts) kept.push(inner);
     else if (part.kind !== "holds") kept.push(part);
   }
   return kept.length === 0 ? HOLDS : kept.length === 1 ? kept[0] : { kind: "all", parts: kept };
@@ -39,7 +39,7 @@ export function anyOf(parts: Iterable<Formula>): Formula {
   const kept: Formula[] = [];
   for (const part of parts) {
     if (part.kind === "holds") return HOLDS;
-    if (part.kind === "any") kept.push(...part.parts);
+    if (part.kind === "any") for (const inner of part.parts) kept.push(inner);
     else if (part.kind !== "fails") kept.push(part);
   }
   return kept.length === 0 ? FAILS : kept.length === 1 ? kept[0] : { kind: "any", parts: kept };

@@ -26,16 +26,6 @@ const SOLIDUS = 0x2f;
 
 const LOWER = "0123456789abcdef";
 
-/** One way of spelling characters. */
-export interface Spelling {
-  /** Any of these characters. */
-  character(ranges: Ranges): Expression;
-  /** Any text. */
-  readonly anyText: Expression;
-  /** This very text, in every way that `character` allows. */
-  text(text: string): Expression;
-}
-
 /** Characters that stand for themselves. */
 const PLAIN: Ranges = [
   [0x20, 0x21],
@@ -46,7 +36,7 @@ const PLAIN: Ranges = [
 
 const ALL: Ranges = [[0, 0x10ffff]];
 
-export class JsonSpelling implements Spelling {
+export class JsonSpelling {
   readonly #expressions: Expressions;
   readonly #isPlain: boolean;
   readonly #known = new Map<string, Expression>();
@@ -59,19 +49,20 @@ export class JsonSpelling implements Spelling {
     this.#isPlain = isPlain;
   }
 
+  /** Any text. */
   get anyText(): Expression {
     return (this.#anyText ??= this.#expressions.repeat(this.character(ALL), 0));
   }
 
+  /** This very text, in every way that `character` allows. */
   text(text: string): Expression {
-    return this.#expressions.sequence(
-      ...Array.from(text, (character) => {
-        const code = character.codePointAt(0)!;
-        return this.character([[code, code]]);
-      }),
-    );
+    return [...text].reduceRight((rest, character) => {
+      const code = character.codePointAt(0)!;
+      return this.#expressions.sequence(this.character([[code, code]]), rest);
+    }, this.#expressions.empty);
   }
 
+  /** Any of these characters. */
   character(ranges: Ranges): Expression {
     const key = ranges.join(";");
     let found = this.#known.get(key);

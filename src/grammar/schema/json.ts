@@ -5,7 +5,7 @@
  * @module
  */
 import { fail, OnebitError, shown } from "../../core/errors.ts";
-import { SCHEMA_DEPTH_MAX, SCHEMA_VALUES_MAX } from "./limits.ts";
+import { SCHEMA_DEPTH_MAX, SCHEMA_UNITS_MAX, SCHEMA_VALUES_MAX } from "./limits.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonMap;
 export type JsonMap = ReadonlyMap<string, Json>;
@@ -34,11 +34,18 @@ export function copiedJson(value: unknown): Json {
 
 function copyOf(value: unknown): Json {
   let left = SCHEMA_VALUES_MAX;
+  let unitsLeft = SCHEMA_UNITS_MAX;
+  const counted = (text: string): string => {
+    unitsLeft -= text.length;
+    if (unitsLeft < 0) fail("grammar/too-large", `the schema has more than ${SCHEMA_UNITS_MAX} characters`);
+    return text;
+  };
   const copied = (part: unknown, depth: number, pointer: () => string): Json => {
     if (--left < 0) fail("grammar/too-large", `the schema has more than ${SCHEMA_VALUES_MAX} values`);
     if (depth > SCHEMA_DEPTH_MAX)
       fail("grammar/too-large", `the schema nests more than ${SCHEMA_DEPTH_MAX} levels deep`);
-    if (part === null || typeof part === "boolean" || typeof part === "string") return part;
+    if (typeof part === "string") return counted(part);
+    if (part === null || typeof part === "boolean") return part;
     if (typeof part === "number" && Number.isFinite(part)) return part;
     if (Array.isArray(part)) {
       // Not map(): it skips holes.
@@ -47,7 +54,10 @@ function copyOf(value: unknown): Json {
     if (typeof part === "object" && isPlain(part)) {
       const entries = Object.entries(part).filter(([, member]) => member !== undefined);
       return new Map(
-        entries.map(([key, member]) => [key, copied(member, depth + 1, () => `${pointer()}/${escapedToken(key)}`)]),
+        entries.map(([key, member]) => [
+          counted(key),
+          copied(member, depth + 1, () => `${pointer()}/${escapedToken(key)}`),
+        ]),
       );
     }
     return fail("grammar/syntax", `${atPointer(pointer())}: wanted a JSON value, found ${shown(part)}`);
@@ -69,17 +79,6 @@ export function escapedToken(key: string): string {
 /** Where in the schema, for a message. */
 export function atPointer(pointer: string): string {
   return `schema at ${JSON.stringify(pointer === "" ? "/" : pointer)}`;
-}
-
-/** Whether two values are the same by JSON Schema's rules: members in any order, numbers by value. */
-export function isEqualJson(a: Json, b: Json): boolean {
-  if (isList(a)) return isList(b) && a.length === b.length && a.every((item, i) => isEqualJson(item, b[i]));
-  if (!isMap(a)) return a === b;
-  if (!isMap(b) || a.size !== b.size) return false;
-  return [...a].every(([key, member]) => {
-    const other = b.get(key);
-    return other !== undefined && isEqualJson(member, other);
-  });
 }
 
 /** The text `JSON.stringify` gives for the value. */

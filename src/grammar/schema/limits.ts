@@ -6,6 +6,10 @@
 
 /** Values in a schema; the largest of 1,000 published ones has 4,000. */
 export const SCHEMA_VALUES_MAX = 100_000;
+/** UTF-16 units of a schema's strings and keys; the largest of 1,000 published ones has 45,000. */
+export const SCHEMA_UNITS_MAX = 4_000_000;
+/** UTF-16 units of a JSON pointer into a schema: each sub-schema holds its own. */
+export const POINTER_UNITS_MAX = 10_000;
 /** Levels of nesting in a schema, which its reader recurses over; published ones stay below 40. */
 export const SCHEMA_DEPTH_MAX = 200;
 /** Levels of applicators and references that apply to one value; published ones stay below 20. */

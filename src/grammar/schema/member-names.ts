@@ -168,7 +168,7 @@ class NameReader {
     for (const branch of this.#source.nameBranches(name)) {
       const values = this.#source.names.values(branch);
       if (values === undefined) return undefined;
-      found.push(...values);
+      for (const value of values) found.push(value);
     }
     return found;
   }

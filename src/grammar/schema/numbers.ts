@@ -205,7 +205,7 @@ function add(demand: Demand, part: Assertion): void {
   } else if (part.kind === "multiple") {
     demand.multiples.push({ of: decimalOf(part.of), holds: part.holds, origin: part.origin });
   } else if (part.kind === "numbers") {
-    if (!part.holds) demand.excluded.push(...part.values);
+    if (!part.holds) for (const value of part.values) demand.excluded.push(value);
     else demand.values = demand.values?.filter((value) => part.values.includes(value)) ?? [...new Set(part.values)];
   } else if (part.kind === "at-least") {
     const limit = { value: decimalOf(part.value), isExclusive: part.isExclusive };

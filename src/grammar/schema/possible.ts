@@ -68,7 +68,7 @@ function constantsLeft(branch: Branch): ReadonlySet<Constant> | undefined {
   for (const part of branch) {
     const values = constantsOf(part);
     if (values === undefined) continue;
-    if ("holds" in part && !part.holds) excluded.push(...values);
+    if ("holds" in part && !part.holds) for (const value of values) excluded.push(value);
     else {
       const before: ReadonlySet<Constant> | undefined = left;
       left = new Set(before === undefined ? values : values.filter((value) => before.has(value)));

@@ -96,7 +96,7 @@ export class Shapes implements ItemSource, MemberSource {
       for (const branch of this.#schemas.branches(conjunction, type)) {
         const texts = this.#constantTexts(type, branch);
         if (texts === undefined) return undefined;
-        found.push(...texts);
+        for (const text of texts) found.push(text);
       }
     }
     return [...new Set(found)];

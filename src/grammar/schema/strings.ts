@@ -145,7 +145,7 @@ function demandOf(branch: Branch): Demand {
       demand.max = Math.min(demand.max, part.max);
     } else if (part.kind === "pattern" || part.kind === "format") demand.languages.push(part);
     else if (part.kind === "strings") {
-      if (!part.holds) demand.excluded.push(...part.values);
+      if (!part.holds) for (const value of part.values) demand.excluded.push(value);
       else demand.values = demand.values?.filter((value) => part.values.includes(value)) ?? [...new Set(part.values)];
     }
   }

@@ -39,7 +39,7 @@ function typeFormula(reading: Reading, holds: boolean): Formula {
 }
 
 /** What fits any of some constants, or none of them. */
-export function constantsFormula(reading: Reading, values: readonly Json[], keyword: string, holds: boolean): Formula {
+function constantsFormula(reading: Reading, values: readonly Json[], keyword: string, holds: boolean): Formula {
   const fitting = values.filter((value) => typeOf(value) === reading.type);
   if (fitting.length === 0) return holds ? FAILS : HOLDS;
   switch (reading.type) {
