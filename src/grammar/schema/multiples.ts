@@ -91,32 +91,31 @@ class Multiples {
   }
 
   all(): Expression {
-    const left = EXACT_DIGITS - this.#places - 1;
     // Whole numbers below 9 × 10^15 are exact with 16 digits too.
-    const more = this.#places === 0 ? left + 1 : left;
     return this.#made.choice([
-      this.#made.sequence(this.#made.text("0"), this.#end(0)),
-      ...this.#byTarget(0, [1, 8], (remainder) => this.#whole(remainder, more)),
-      ...this.#byTarget(0, [9, 9], (remainder) => this.#whole(remainder, left)),
+      this.#made.sequence(this.#made.text("0"), this.#end(0, EXACT_DIGITS)),
+      ...this.#byTarget(0, [1, 8], (remainder) => this.#whole(remainder, EXACT_DIGITS)),
+      ...this.#byTarget(0, [9, 9], (remainder) => this.#whole(remainder, EXACT_DIGITS - 1)),
     ]);
   }
 
-  /** After some digits of a whole number. */
+  /** After some digits of a whole number, of which `left` more may come. */
   #whole(remainder: number, left: number): Expression {
     const key = remainder * NODES_PER_REMAINDER + left;
     let found = this.#known.get(key);
     if (found === undefined) {
       const more = left === 0 ? [] : this.#byTarget(remainder, [0, 9], (next) => this.#whole(next, left - 1));
-      found = this.#made.choice([this.#end(remainder), ...more]);
+      found = this.#made.choice([this.#end(remainder, left), ...more]);
       this.#known.set(key, found);
     }
     return found;
   }
 
-  /** After the whole number: nothing more, or a fraction. */
-  #end(remainder: number): Expression {
+  /** After the whole number: nothing more, or a fraction where digits are left for its places. */
+  #end(remainder: number, left: number): Expression {
     const made = this.#made;
     const none = this.#fits(remainder, this.#places) ? made.empty : made.nothing;
+    if (left <= this.#places && this.#places > 0) return none;
     return made.choice([none, made.sequence(made.text("."), this.#fraction(remainder, this.#places, false))]);
   }
 

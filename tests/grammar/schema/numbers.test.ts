@@ -127,6 +127,8 @@ describe("multipleOf", () => {
   test("decimal fractions, exactly", () => {
     expectTexts({ type: "number", multipleOf: 0.01 }, [0.07, 1.1, 4.35, 12, 19.99, 0], [0.001, 4.355]);
     expectTexts({ type: "number", multipleOf: 2.5 }, [0, 2.5, 5, 7.5, -2.5, raw("5.0"), raw("2.50")], [1, 2, 2.05, 6]);
+    expectTexts({ type: "integer", multipleOf: 1e-8 }, [12391239123, 8e15], [0.5]);
+    expectTexts({ type: "number", multipleOf: 1e-8 }, [12391239123, 123456.00000001], [123456.000000001]);
     expectTexts({ type: "number", multipleOf: 0.0001 }, [0.0075], [0.00751]);
   });
 
