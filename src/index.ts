@@ -27,6 +27,7 @@ export type { ChatTemplateName } from "./generate/chat-templates.ts";
 export type { ChatOptions, Context, LogitsOptions, RestoreOptions, SaveOptions } from "./generate/context.ts";
 export type { ContextOptions } from "./generate/context-ids.ts";
 export type { Generation, GenerationResult, Piece, StopReason, Timings } from "./generate/generate.ts";
+export type { Format, GrammarFormat, JsonSchemaFormat, RegexFormat } from "./generate/format.ts";
 export type { Speculation } from "./generate/speculate.ts";
 export type { GenerateOptions, PromptProgress, SamplingOptions } from "./generate/options.ts";
 export type { TokenLogprob } from "./generate/sampler.ts";

@@ -34,6 +34,7 @@ import { Batcher } from "./generate/batcher.ts";
 import type { ContextOptions } from "./generate/context-ids.ts";
 import { EMBED_OPTIONS, pool } from "./generate/embed.ts";
 import type { EmbedOptions, Pooling } from "./generate/embed.ts";
+import { FormatLoader } from "./generate/format.ts";
 import type { Generation } from "./generate/generate.ts";
 import { ID_LIST, TEXT_OR_IDS, checkIds } from "./generate/options.ts";
 import type { GenerateOptions } from "./generate/options.ts";
@@ -119,6 +120,7 @@ export class Model implements AnyModel {
       requireTokenizer: () => this.tokenizer,
       renderChat: parts.renderChat,
       drafting: parts.drafting ?? lookupDrafting(),
+      formats: new FormatLoader(parts.tokenizer),
     };
     this.#context = this.context();
   }
@@ -201,7 +203,6 @@ export class Model implements AnyModel {
   /**
    * A context that {@link Context.save} saved, with the same weights, `kvType`, `dense` and `activationMode`. Contexts
    * of its `cacheGroup` that begin alike share its pages: give bytes that you do not trust a group of their own.
-   *
    * @throws OnebitError `snapshot/mismatch` when another model saved it, `snapshot/corrupt` when a bit of it differs,
    *   `model/context-full`, `model/not-enough-memory`, `model/closed`, `option/…`, `aborted`
    * @example

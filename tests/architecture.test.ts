@@ -26,7 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   kernels: ["abi.ts", "core"],
   tokenizer: ["files", "core"],
   model: ["files", "tokenizer", "kernels", "abi.ts", "core"],
-  generate: ["model", "files", "tokenizer", "kernels", "core"],
+  generate: ["grammar", "model", "files", "tokenizer", "kernels", "core"],
   nn: ["kernels", "abi.ts", "files", "core"],
   train: ["nn", "model", "files", "tokenizer", "kernels", "abi.ts", "core"],
   hub: ["files", "core"],

@@ -137,6 +137,8 @@ export const GRAMMAR_STACKS_MAX = 4096;
 export const GRAMMAR_WORK_STEPS_MAX = 50_000;
 /** Masks kept: 500 of 128,256 tokens, and the automaton of a JSON schema has fewer states that are often visited. */
 export const GRAMMAR_MASK_CACHE_BYTES = 8 * 1024 * 1024;
+/** Compiled formats that a model keeps: a program asks for a few in turn. Each has masks of its own. */
+export const GRAMMARS_KEPT = 4;
 /** Text that a grammar forces is read at once; longer than the names of a schema it seldom is. */
 export const GRAMMAR_FORCED_BYTES_MAX = 256;
 /** Endings of tokens behind the end of a string, kept with the string's mask; JSON's has some 2,000. */

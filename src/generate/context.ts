@@ -13,6 +13,7 @@ import { CHAT_PROMPT_OPTIONS, type ChatMessage, type ChatPromptOptions } from ".
 import { type ChatRenderer, loadChatRenderer } from "./chat-renderer.ts";
 import { ContextIds, type ContextOptions } from "./context-ids.ts";
 import type { FitOptions } from "./fit-chat.ts";
+import type { FormatLoader } from "./format.ts";
 import { Generation, type GenerationRequest } from "./generate.ts";
 import {
   GENERATE_MEANINGS,
@@ -59,6 +60,7 @@ export interface ContextParts {
   /** If absent, the first chat loads it. */
   readonly renderChat: ChatRenderer | undefined;
   readonly drafting: Drafting;
+  readonly formats: FormatLoader;
 }
 
 export const CHAT_OPTIONS: OptionTable<ChatOptions> = { ...GENERATE_OPTIONS, ...CHAT_PROMPT_OPTIONS };
@@ -279,8 +281,8 @@ export class Context implements Disposable {
   }
 
   #start(prepare: () => GenerationRequest | Promise<GenerationRequest>): Generation {
-    const { engine, turns, tokenizer, drafting } = this.#parts,
-      parts = { engine, context: this.#ids, turns, tokenizer, drafting };
+    const { engine, turns, tokenizer, drafting, formats } = this.#parts,
+      parts = { engine, context: this.#ids, turns, tokenizer, drafting, formats };
     return new Generation(parts, () => (this.#checkOpen(), prepare()));
   }
 

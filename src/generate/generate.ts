@@ -7,11 +7,14 @@ import { fail, OnebitError, throwIfAborted } from "../core/errors.ts";
 import { typedRefusal } from "../core/refused-memory.ts";
 import type { Engine } from "../model/engine-interface.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { Constraint } from "../grammar/constraint.ts";
+import { Chooser } from "./chooser.ts";
 import type { ContextIds } from "./context-ids.ts";
 import type { ShrinkingPrompt } from "./fit-chat.ts";
+import type { FormatLoader } from "./format.ts";
 import { checkIds, checkSampling, MAX_TOKENS_DEFAULT } from "./options.ts";
 import type { GenerateOptions, Sampling } from "./options.ts";
-import { createSampler, logprobs } from "./sampler.ts";
+import { logprobs } from "./sampler.ts";
 import type { TokenLogprob } from "./sampler.ts";
 import { type Drafting, type LogitsSource, type Speculation, SpeculativeContext } from "./speculate.ts";
 import { createStopScanner } from "./stop.ts";
@@ -49,6 +52,8 @@ export interface Timings {
   readonly generateMs: number;
   /** With the option `speculate`: what it gained. */
   readonly speculation?: Speculation;
+  /** With the option `format`: tokens that it left no choice about, which needed no walk of their own. */
+  readonly forcedTokens?: number;
 }
 
 /** A finished generation. */
@@ -76,6 +81,7 @@ export interface GenerationParts {
   readonly turns: Turns;
   readonly tokenizer: Tokenizer | undefined;
   readonly drafting: Drafting;
+  readonly formats: FormatLoader;
 }
 
 /**
@@ -161,6 +167,7 @@ interface Plan {
   readonly stops: readonly string[];
   readonly nLogprobs: number | undefined;
   readonly onProgress: GenerateOptions["onProgress"];
+  readonly chooser: Chooser;
 }
 
 /** The state of a running generation. */
@@ -195,16 +202,18 @@ async function* runGeneration(
   let failure: { error: unknown } | undefined;
   let turn: Turn | undefined;
   let speculative: SpeculativeContext | undefined;
+  let plan: Plan | undefined;
   const end = (): void => {
     turn?.end();
     if (failure) reject(failure.error);
-    else resolve(makeResult(progress, seed, speculative?.counts));
+    else resolve(makeResult(progress, seed, speculative?.counts, plan?.chooser.nForced));
   };
   try {
     const prepared = prepare();
     // No await unless needed, so that calls take their turns in the order they were made.
     const { promptIds, options, shrinking } = prepared instanceof Promise ? await prepared : prepared,
-      plan = makePlan(parts, options);
+      constraint = options.format === undefined ? undefined : await parts.formats.constraint(options.format);
+    plan = makePlan(parts, options, constraint);
     progress.shrinking = shrinking;
     seed = plan.sampling.seed;
     progress.promptIds = promptIds;
@@ -225,7 +234,7 @@ async function* runGeneration(
 
 /** @param end called as soon as the model is free, even if the consumer never asks again */
 async function* decode(
-  { engine, tokenizer }: GenerationParts,
+  { engine, tokenizer, context }: GenerationParts,
   source: LogitsSource,
   plan: Plan,
   progress: Progress,
@@ -242,35 +251,39 @@ async function* decode(
     progress.stopReason = "length";
     return;
   }
-  let history = [...progress.promptIds];
-  const sampler = createSampler(plan.sampling, engine.numeric);
-  const reader = createTextReader(tokenizer, plan.stops);
+  let history = [...progress.promptIds],
+    isBehind = false;
+  const { chooser } = plan,
+    reader = createTextReader(tokenizer, plan.stops);
   for (;;) {
     startMs = performance.now();
     throwIfAborted(turn);
-    const id = sampler.next(logits, history);
+    const id = chooser.next(logits, history);
     const extra = plan.nLogprobs === undefined ? {} : describe(logits, id, plan.nLogprobs, engine);
     history.push(id);
     progress.ids.push(id);
     const isEnd = plan.endIds.has(id);
     let text = isEnd ? "" : reader.push(id);
     const isLength = progress.ids.length >= plan.maxTokens,
-      isOver = isEnd || reader.stopped || isLength;
-    const shorter = !isOver && source.isFull ? progress.shrinking?.shorten(progress.ids.length) : undefined;
+      isDone = isEnd || chooser.isDone,
+      isOver = isDone || reader.stopped || isLength,
+      isFull = history.length > context.contextLength;
+    const shorter = !isOver && isFull ? progress.shrinking?.shorten(progress.ids.length) : undefined;
     if (shorter !== undefined) history = [...shorter, ...progress.ids];
-    const reason = whyStop(isEnd, reader.stopped, isLength, source.isFull && shorter === undefined);
+    const reason = whyStop(isDone, reader.stopped, isLength, isFull && shorter === undefined);
     if (reason !== undefined) text += reader.end();
     progress.text += text;
     if (reason === undefined) {
       progress.generateMs += performance.now() - startMs;
       turn.rest(end);
       yield { id, text, ...extra };
-      const isUndisturbed = await turn.goOn();
+      if (!(await turn.goOn()) || shorter !== undefined || chooser.knowsNext) isBehind = true;
+      if (chooser.knowsNext) continue;
       startMs = performance.now();
-      logits =
-        isUndisturbed && shorter === undefined
-          ? await source.append(id, turn, plan.maxTokens - progress.ids.length)
-          : (await source.read(history, { turn })).logits;
+      logits = isBehind
+        ? (await source.read(history, { turn })).logits
+        : await source.append(id, turn, plan.maxTokens - progress.ids.length);
+      isBehind = false;
       progress.generateMs += performance.now() - startMs;
       continue;
     }
@@ -282,8 +295,8 @@ async function* decode(
   }
 }
 
-function whyStop(isEnd: boolean, isStopString: boolean, isLength: boolean, isFull: boolean): StopReason | undefined {
-  if (isEnd) return "stop";
+function whyStop(isDone: boolean, isStopString: boolean, isLength: boolean, isFull: boolean): StopReason | undefined {
+  if (isDone) return "stop";
   if (isStopString) return "stop-string";
   if (isLength) return "length";
   return isFull ? "context" : undefined;
@@ -328,7 +341,11 @@ function describe(
   return nTop === 0 ? { logprob: chosen } : { logprob: chosen, topLogprobs: top };
 }
 
-function makePlan({ engine, tokenizer }: GenerationParts, options: GenerateOptions): Plan {
+function makePlan(
+  { engine, tokenizer }: GenerationParts,
+  options: GenerateOptions,
+  constraint: Constraint | undefined,
+): Plan {
   const endIds = new Set(options.stopIds ?? []);
   checkIds("stopIds", [...endIds], engine.vocabSize, "option/invalid");
   if (!options.ignoreEnd) tokenizer?.endOfTurnIds.forEach((id) => endIds.add(id));
@@ -336,8 +353,14 @@ function makePlan({ engine, tokenizer }: GenerationParts, options: GenerateOptio
   if (stops.length > 0 && tokenizer === undefined) {
     fail("tokenizer/missing", "stop strings need text, but this model file has no vocabulary: use stopIds");
   }
+  const sampling = checkSampling(options, engine.vocabSize),
+    format =
+      constraint === undefined || tokenizer === undefined
+        ? undefined
+        : { constraint, tokenizer, takesForced: options.logprobs === undefined };
   return {
-    sampling: checkSampling(options, engine.vocabSize),
+    sampling,
+    chooser: new Chooser(sampling, engine.numeric, endIds, format),
     maxTokens: options.maxTokens ?? MAX_TOKENS_DEFAULT,
     endIds,
     stops,
@@ -354,7 +377,12 @@ function speculativeContext(
   return speculate === "off" ? undefined : new SpeculativeContext(context, endIds, drafting);
 }
 
-function makeResult(progress: Progress, seed: number | bigint, speculation: Speculation | undefined): GenerationResult {
+function makeResult(
+  progress: Progress,
+  seed: number | bigint,
+  speculation: Speculation | undefined,
+  forcedTokens: number | undefined,
+): GenerationResult {
   const { promptIds, ids, text, stopReason, shrinking, cachedTokens, promptMs, generateMs } = progress;
   const timings = {
     promptTokens: promptIds.length,
@@ -363,6 +391,7 @@ function makeResult(progress: Progress, seed: number | bigint, speculation: Spec
     tokens: ids.length,
     generateMs,
     ...(speculation === undefined ? {} : { speculation }),
+    ...(forcedTokens === undefined ? {} : { forcedTokens }),
   };
   return { promptIds, ids, text, stopReason, seed, droppedMessages: shrinking?.droppedMessages ?? 0, timings };
 }

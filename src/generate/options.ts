@@ -19,6 +19,7 @@ import {
   oneOf,
   whole,
 } from "../core/options.ts";
+import { FORMAT, type Format } from "./format.ts";
 
 /**
  * How the next id is chosen: penalties (Keskar et al., 2019, arXiv 1909.05858, for repetition), bias, top-k, locally
@@ -88,6 +89,12 @@ export interface GenerateOptions extends SamplingOptions {
    * Default `off`.
    */
   speculate?: "off" | "lookup";
+  /**
+   * What the reply must fit: `"json"`, `{ jsonSchema }`, `{ regex }` or `{ grammar }` (llama.cpp's GBNF). Only tokens
+   * after which it still can are drawn; the reply ends when nothing can follow. Cut short by `maxTokens`, it is a
+   * beginning of what fits.
+   */
+  format?: Format;
   /** Stops the generation: it ends with `stopReason: "aborted"` and what was generated so far. */
   signal?: AbortSignal;
   /** Told while the prompt is read. */
@@ -153,6 +160,7 @@ export const GENERATE_OPTIONS: OptionTable<GenerateOptions> = {
   addSpecial: BOOLEAN,
   logprobs: whole(0, LOGPROBS_MAX),
   speculate: oneOf("off", "lookup"),
+  format: FORMAT,
   signal: SIGNAL,
   onProgress: FUNCTION,
 };
@@ -166,6 +174,9 @@ export const GENERATE_MEANINGS: Meanings = {
   stop_token_ids: "stopIds",
   n_probs: "logprobs",
   prompt_lookup_num_tokens: "speculate",
+  response_format: "format",
+  json_schema: "format",
+  grammar: "format",
 };
 
 /**

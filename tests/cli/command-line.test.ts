@@ -419,4 +419,35 @@ describe("the other commands", () => {
     const { promptTokens, cachedTokens } = timings as Record<string, number>;
     assert.ok(cachedTokens! > 100 && promptTokens! - cachedTokens! < 12, `${cachedTokens} of ${promptTokens}`);
   });
+
+  test("a reply fits its format", async () => {
+    writeFileSync(
+      join(folder, "schema.json"),
+      '{ "type": "array", "items": { "enum": [1, 2] }, "minItems": 2, "maxItems": 3 }',
+    );
+    writeFileSync(join(folder, "root.gbnf"), 'root ::= "yes" | "no"\n');
+    const reply = async (...args: string[]): Promise<string> => {
+      const { status, stdout, stderr } = await onebit(["run", model, "Once", "--seed", "3", ...args]);
+      assert.equal(status, 0, stderr);
+      return stdout.trim();
+    };
+    for (const schema of ["schema.json", '{"type":"array","items":{"enum":[1,2]},"minItems":2,"maxItems":3}']) {
+      const found = JSON.parse(await reply("--json-schema", schema)) as number[];
+      assert.ok(found.length >= 2 && found.length <= 3 && found.every((item) => item === 1 || item === 2));
+    }
+    assert.match(await reply("--regex", "[ab]{3}"), /^[ab]{3}$/);
+    for (const grammar of ["root.gbnf", 'root ::= "yes" | "no"'])
+      assert.match(await reply("--grammar", grammar), /^(yes|no)$/);
+    const wrong = async (code: RegExp, ...args: string[]): Promise<void> => {
+      const { status, stderr } = await onebit(["run", model, "Once", ...args]);
+      assert.notEqual(status, 0);
+      assert.match(stderr, code);
+    };
+    await wrong(/--format: wanted json.*usage/, "--format", "xml");
+    await wrong(/one of --regex and --grammar/, "--regex", "a", "--grammar", "root.gbnf");
+    await wrong(/cannot read "none.json".*file\/not-found/, "--json-schema", "none.json");
+    await wrong(/wanted JSON.*usage/, "--json-schema", "{");
+    await wrong(/pattern.*grammar\/syntax/, "--regex", "(a");
+    await wrong(/uniqueItems.*grammar\/unsupported/, "--json-schema", '{"type":"array","uniqueItems":true}');
+  });
 });

@@ -11,6 +11,7 @@ import { CHAT_PROMPT_OPTION_HELP, CHAT_PROMPT_OPTION_TYPES, chatPromptOptions } 
 import { readTextFile } from "../command-files.ts";
 import { LOAD_OPTION_HELP, LOAD_OPTION_TYPES } from "../command.ts";
 import type { Command, CommandContext, Options } from "../command.ts";
+import { FORMAT_OPTION_HELP, FORMAT_OPTION_TYPES, formatOption } from "../format-options.ts";
 import { formatSpeculation } from "../format.ts";
 import { loadModel } from "../progress.ts";
 import { PROMPT_PACK_HELP, PROMPT_PACK_TYPES, chatBeginning, usePromptPack } from "../prompt-packs.ts";
@@ -30,6 +31,7 @@ export const chat: Command = {
     ...PROMPT_PACK_HELP,
     ...CHAT_PROMPT_OPTION_HELP,
     ...SAMPLING_OPTION_HELP,
+    ...FORMAT_OPTION_HELP,
     ...LOAD_OPTION_HELP,
   ],
   examples: ["onebit chat model.gguf", 'onebit chat model.gguf --system "Answer in one sentence." --temperature 0'],
@@ -39,6 +41,7 @@ export const chat: Command = {
     ...PROMPT_PACK_TYPES,
     ...CHAT_PROMPT_OPTION_TYPES,
     ...SAMPLING_OPTION_TYPES,
+    ...FORMAT_OPTION_TYPES,
     ...LOAD_OPTION_TYPES,
   },
   nPositionals: [1, 1],
@@ -47,6 +50,7 @@ export const chat: Command = {
     const { options } = context;
     const sampling: ChatOptions = {
       ...samplingOptions(options),
+      format: await formatOption(options),
       ...chatPromptOptions(options),
       onFull: "drop-oldest",
     };

@@ -8,6 +8,7 @@ import type { GenerateOptions, GenerationResult, Model } from "../../index.ts";
 import { isModelArgument } from "../argument-kind.ts";
 import { LOAD_OPTION_HELP, LOAD_OPTION_TYPES } from "../command.ts";
 import type { Command, CommandContext } from "../command.ts";
+import { FORMAT_OPTION_HELP, FORMAT_OPTION_TYPES, formatOption } from "../format-options.ts";
 import { formatJson, formatRate, formatSpeculation } from "../format.ts";
 import { loadModel } from "../progress.ts";
 import { PROMPT_PACK_HELP, PROMPT_PACK_TYPES, usePromptPack } from "../prompt-packs.ts";
@@ -31,6 +32,7 @@ export const run: Command = {
     ["--ids 1,2,3", "token ids as the prompt, instead of text"],
     ...PROMPT_PACK_HELP,
     ...SAMPLING_OPTION_HELP,
+    ...FORMAT_OPTION_HELP,
     ["--special", "read <|eot_id|> and the like in the prompt as special tokens, not as text"],
     ["--ignore-end", "continue past end-of-text tokens"],
     ...LOAD_OPTION_HELP,
@@ -49,6 +51,7 @@ export const run: Command = {
     json: { type: "boolean" },
     ...PROMPT_PACK_TYPES,
     ...SAMPLING_OPTION_TYPES,
+    ...FORMAT_OPTION_TYPES,
     ...LOAD_OPTION_TYPES,
   },
   nPositionals: [0, 2],
@@ -56,7 +59,7 @@ export const run: Command = {
     const { options, signal, terminal } = context;
     // Check the whole command line before loading the model.
     const { source, text } = readArguments(context.positionals),
-      sampling = samplingOptions(options);
+      sampling = { ...samplingOptions(options), format: await formatOption(options) };
     const prompt = await readPrompt(context, text);
     await using model = await loadModel({ ...context, positionals: source === undefined ? [] : [source] });
     if (source === undefined && terminal.stderrIsTty)

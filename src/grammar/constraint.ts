@@ -1,0 +1,56 @@
+/**
+ * Keeps one text to a grammar, token by token.
+ *
+ * @module
+ */
+import type { State } from "./states.ts";
+import type { TokenMasks } from "./token-masks.ts";
+
+export class Constraint {
+  readonly #masks: TokenMasks;
+  #state: State;
+
+  constructor(masks: TokenMasks) {
+    this.#masks = masks;
+    this.#state = masks.states.start;
+  }
+
+  /** The text may end here. */
+  get isAccepting(): boolean {
+    return this.#state.isAccepting;
+  }
+
+  /** The text ends here: nothing can follow. */
+  get isDone(): boolean {
+    return this.#masks.states.isDone(this.#state);
+  }
+
+  /** Whether a token is part of texts at all: `<|eot_id|>` is not. */
+  isText(id: number): boolean {
+    const { trie } = this.#masks;
+    return id < trie.vocabSize && trie.bytesOf(id).length > 0;
+  }
+
+  /** The tokens that may come next, bit `id & 31` of word `id >>> 5`; not those that end a text. Not to be written to. */
+  get allowed(): Uint32Array {
+    return this.#masks.mask(this.#state).bits;
+  }
+
+  /** The text goes on with a token that may come next. */
+  accept(id: number): void {
+    this.#state = this.#masks.advance(this.#state, id);
+  }
+
+  /** The bytes that must come next, whatever the tokens: see {@link TokenMasks.forced}. */
+  get forcedBytes(): Uint8Array {
+    return this.#masks.forced(this.#state);
+  }
+
+  /** Whether tokens may come next, one after the other. */
+  allowsAll(ids: readonly number[]): boolean {
+    const { states } = this.#masks;
+    let state = this.#state;
+    for (const id of ids) state = this.#masks.advance(state, id);
+    return state !== states.dead;
+  }
+}
