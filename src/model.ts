@@ -184,7 +184,6 @@ export class Model implements AnyModel {
 
   /**
    * Another conversation over the same weights. `generate` and `chat` of the model itself use a context of their own.
-   *
    * @throws OnebitError `option/…`, `model/closed`
    * @example
    * ```ts

@@ -31,7 +31,7 @@ export class Constraint {
     return id < trie.vocabSize && trie.bytesOf(id).length > 0;
   }
 
-  /** The tokens that may come next, bit `id & 31` of word `id >>> 5`; not those that end a text. Not to be written to. */
+  /** What may come next, bit `id & 31` of word `id >>> 5`; not what ends a text. Not to be written to. */
   get allowed(): Uint32Array {
     return this.#masks.mask(this.#state).bits;
   }
