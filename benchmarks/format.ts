@@ -74,10 +74,11 @@ async function measure(file: string): Promise<void> {
       kept.push(found.tokenMs);
       forced += found.forced;
     }
-    const [freeMs, keptMs] = [median(free), median(kept)];
+    const [freeMs, keptMs] = [median(free), median(kept)],
+      forcedShare = (100 * forced) / maxTokens / Number(values.rounds);
     console.log(
-      `| ${basename(file)} | ${name} | ${freeMs.toFixed(2)} | ${keptMs.toFixed(2)} | ${(keptMs / freeMs).toFixed(3)}× | ` +
-        `${((100 * forced) / maxTokens / Number(values.rounds)).toFixed(0)} % | ${firstMs.toFixed(0)} |`,
+      `| ${basename(file)} | ${name} | ${freeMs.toFixed(2)} | ${keptMs.toFixed(2)} | ` +
+        `${(keptMs / freeMs).toFixed(3)}× | ${forcedShare.toFixed(0)} % | ${firstMs.toFixed(0)} |`,
     );
   }
 }
