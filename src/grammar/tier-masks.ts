@@ -123,12 +123,14 @@ export class TierMasks {
     if (ordinary === undefined || ordinary.length(expression) === 0) return undefined;
     const made = this.#states.expressions;
     if (expression.kind !== SEQUENCE) {
-      return expression.kind === REPEAT ? undefined : { string: expression, tail: made.empty, next };
+      const isOpen = expression.kind === REPEAT || expression.isNullable;
+      return isOpen ? undefined : { string: expression, tail: made.empty, next };
     }
     const parts: Expression[] = [expression.parts[0]];
     let rest = expression.parts[1];
-    // A repetition alone ends anywhere; what makes an end of it belongs to it.
-    for (let isOpen = parts[0].kind === REPEAT; isOpen; ) {
+    // A repetition alone ends anywhere; what makes an end of it belongs to it. So does what follows a part that may be
+    // empty: a token may begin with that.
+    for (let isOpen = parts[0].kind === REPEAT || parts[0].isNullable; isOpen; ) {
       const [first, behind] = rest.kind === SEQUENCE ? rest.parts : [rest, made.empty];
       if (first === made.empty) return undefined;
       parts.push(first);
