@@ -11,6 +11,8 @@ export const SLOW_TESTS = {
   "tests/generate/jinja/hostile": "fuzz",
   "tests/generate/jinja/bound": "fuzz",
   "tests/generate/mixed": "kills",
+  "tests/grammar/schema/oracle": "conformance",
+  "tests/grammar/schema/suite": "conformance",
   "tests/hub/browser-faults": "kills",
   "tests/hub/download-faults": "kills",
   "tests/hub/pull-processes": "kills",
