@@ -85,6 +85,10 @@ async function refuseEach(
   assert.ok(n >= least, "nothing was allocated: the test shows nothing");
 }
 
+function raise(error: unknown): never {
+  throw error;
+}
+
 const isModelMemory = /^model\/not-enough-memory$/,
   isTrainMemory = /^train\/not-enough-memory$/;
 const gguf = await (async () => {
@@ -124,6 +128,25 @@ describe("every allocation refused: a model", () => {
       embed: async () => (await model.embed([TEXT, "a dog"])).map(bytesOf),
       perplexity: async () => (await model.perplexity(TEXT, { context: 16 })).meanNll,
       text: async () => model.tokenizer.decode(model.tokenizer.encode(TEXT)),
+      "contexts that compute together": async () => {
+        using first = model.context();
+        using second = model.context();
+        const options = { maxTokens: 5, seed: 1, ignoreEnd: true, speculate: "lookup" } as const,
+          replies = [first.generate(TEXT, options), second.generate("the cat", options)];
+        // Both end before the call does.
+        const ends = await Promise.allSettled(replies.map((reply) => reply.result()));
+        return ends.map((end) => (end.status === "fulfilled" ? end.value.ids : raise(end.reason)));
+      },
+      "forked, saved and restored": async () => {
+        using context = model.context();
+        await context.logits(ids);
+        using fork = context.fork();
+        const saved = await fork.save();
+        using restored = await model.restore(saved);
+        return [bytesOf(saved), bytesOf(await restored.logits([...ids, 3]))];
+      },
+      "a reply with a format": async () =>
+        (await model.generate("the", { maxTokens: 9, seed: 1, format: { regex: "[a-f]{2,40}" } }).result()).ids,
     };
     for (const [name, call] of Object.entries(calls)) {
       t.diagnostic(name);
@@ -132,6 +155,17 @@ describe("every allocation refused: a model", () => {
       );
     }
   });
+
+  test("compiling a format", (t) =>
+    refuseEach(
+      t,
+      async () => {
+        await using model = await load(gguf, { threads: 1, contextLength: 64 });
+        const format = { jsonSchema: { type: "object", properties: { name: { type: "string" } }, required: ["name"] } };
+        return (await model.generate("the", { maxTokens: 30, seed: 1, format }).result()).ids;
+      },
+      isModelMemory,
+    ));
 
   test("ids and text of a vocabulary of pairs", async (t) => {
     await using training = await openTraining({ ...SMALLEST, vocabSize: 300 });

@@ -4,13 +4,14 @@
  * Runs in Node and in pages.
  */
 import { type Random, seededRandom } from "../synthetic/random.ts";
-import type { AnyContext, Model } from "../../src/index.ts";
+import type { AnyContext, Format, Model } from "../../src/index.ts";
 import type { WorkerModel } from "../../src/web/worker-model.ts";
 
 export type AnyModel = Model | WorkerModel;
 
 const PROMPTS = ["ROMEO:", "\nJULIET:\nO", "KING HENRY V:\nOnce more unto the breach, dear friends", "It was"];
 const N_CLIENTS = 6;
+const FORMATS: readonly Format[] = [{ regex: "[A-Za-z ,.]{3,30}" }, { jsonSchema: { enum: ["yes", "no", 12] } }];
 
 export interface MixedCalls {
   /** Opens the model that all share. */
@@ -19,6 +20,8 @@ export interface MixedCalls {
   readonly alone: AnyModel;
   readonly seed: number;
   readonly durationMs: number;
+  /** Default: 6. */
+  readonly nClients?: number;
 }
 
 /** How often each kind of call was made. @throws Error that names the first answer that is not the one given alone */
@@ -27,6 +30,7 @@ export async function mixCalls({
   alone,
   seed,
   durationMs,
+  nClients = N_CLIENTS,
 }: MixedCalls): Promise<Readonly<Record<string, number>>> {
   const untilMs = Date.now() + durationMs,
     counts: Record<string, number> = {},
@@ -42,7 +46,7 @@ export async function mixCalls({
       counts[kind] = (counts[kind] ?? 0) + 1;
     }
   };
-  await Promise.all(Array.from({ length: N_CLIENTS }, (_, number) => client(number)));
+  await Promise.all(Array.from({ length: nClients }, (_, number) => client(number)));
   await shared.model.close();
   return counts;
 }
@@ -59,7 +63,7 @@ interface Scene {
 
 interface Ask {
   readonly prompt: string;
-  readonly options: { readonly maxTokens: number; readonly seed: number };
+  readonly options: { readonly maxTokens: number; readonly seed: number; readonly format?: Format };
 }
 
 function createOracle(alone: AnyModel) {
@@ -136,7 +140,11 @@ async function writerOf({ shared: { model }, own, random }: Scene): Promise<AnyM
 function newAsk(random: Random): Ask {
   return {
     prompt: PROMPTS[random.u32() % PROMPTS.length],
-    options: { maxTokens: 1 + (random.u32() % 40), seed: random.u32() % 6 },
+    options: {
+      maxTokens: 1 + (random.u32() % 40),
+      seed: random.u32() % 6,
+      ...(random.u32() % 5 === 0 ? { format: FORMATS[random.u32() % FORMATS.length] } : {}),
+    },
   };
 }
 
