@@ -147,7 +147,7 @@ export class Batcher {
 
   /** One walk for all who wait, `walker` among them. */
   async #walk(walker: Job, turn: Turn): Promise<void> {
-    const parts = this.#partsOf([...this.#jobs].filter((job) => !isOver(job)));
+    const parts = this.#partsOf(inOrder(this.#jobs).filter((job) => !isOver(job)));
     if (parts.length === 0) return;
     const signal = {
       // Also the sign of life of both turns.
@@ -215,9 +215,9 @@ export class Batcher {
     return { job, sequence, ids: ids.slice(begin, end), nLogits: Math.max(0, end - Math.max(begin, firstWanted)) };
   }
 
-  /** Jobs that are not in this walk give up their pages for it, the latest first. */
+  /** Jobs that are not in this walk give up their pages for it, the last in order first. */
   #reserve(job: Job, sequence: Sequence, n: number, parts: readonly JobPart[]): boolean {
-    const others = [...this.#jobs].filter((other) => other !== job && !parts.some((part) => part.job === other));
+    const others = inOrder(this.#jobs).filter((other) => other !== job && !parts.some((part) => part.job === other));
     for (;;) {
       try {
         sequence.reserve(n);
@@ -273,6 +273,11 @@ export class Batcher {
     if (nRows > 1)
       this.#rowMs = this.#rowMs === undefined ? rowMs : this.#rowMs + LATEST_WEIGHT * (rowMs - this.#rowMs);
   }
+}
+
+/** By priority; among equals, first come first served. */
+function inOrder(jobs: Iterable<Job>): Job[] {
+  return [...jobs].sort((a, b) => b.turn.priority - a.turn.priority);
 }
 
 function newJob(wanted: Wanted): Job {

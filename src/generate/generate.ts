@@ -219,6 +219,7 @@ async function* runGeneration(
     progress.promptIds = promptIds;
     speculative = speculativeContext(parts, plan, options);
     turn = parts.turns.open(options.signal, parts.context);
+    turn.priority = options.priority ?? 0;
     turn.hold(() => speculative?.settle());
     await turn.begin();
     yield* decode(parts, speculative ?? parts.context, plan, progress, turn, end);

@@ -95,6 +95,11 @@ export interface GenerateOptions extends SamplingOptions {
    * beginning of what fits.
    */
   format?: Format;
+  /**
+   * Among contexts of a model that wait: prompts of higher ones are read first, and theirs are the pages where the KV
+   * cache has too few for all. −100–100, default 0; equals are served in the order they came.
+   */
+  priority?: number;
   /** Stops the generation: it ends with `stopReason: "aborted"` and what was generated so far. */
   signal?: AbortSignal;
   /** Told while the prompt is read. */
@@ -161,6 +166,7 @@ export const GENERATE_OPTIONS: OptionTable<GenerateOptions> = {
   logprobs: whole(0, LOGPROBS_MAX),
   speculate: oneOf("off", "lookup"),
   format: FORMAT,
+  priority: number({ min: -100, max: 100 }),
   signal: SIGNAL,
   onProgress: FUNCTION,
 };

@@ -230,6 +230,8 @@ function createLookout(): (holder: Turn, waitedMs: number) => boolean {
 export class Turn implements AbortState {
   reason: unknown;
   isLost = false;
+  /** Calls of higher ones are computed first, where not all can be. */
+  priority = 0;
   /** Signs of life: reads of `aborted`, one at every breath of a computation. */
   nSigns = 0;
   /** Its polls so far. */

@@ -72,6 +72,32 @@ describe("a walk", () => {
     );
   });
 
+  test("takes calls of higher priority first, and of equal ones those that came first", async () => {
+    const { walks, open } = recorded(),
+      all = await Promise.all(Array.from({ length: 4 }, open));
+    for (const [i, priority] of [0, 3, 0, 3].entries()) all[i]!.turn.priority = priority;
+    await Promise.all(all.map(({ context, turn }, i) => context.read(idsOf(30, i), { turn })));
+    const order = walks.flatMap((parts) => parts.map(({ ids }) => ids[0])),
+      first = [0, 1, 2, 3].map((i) => order.indexOf(idsOf(30, i)[0]));
+    // The first had begun to walk before the others came.
+    assert.deepEqual(
+      [0, 1, 2, 3].slice(1).sort((a, b) => first[a]! - first[b]!),
+      [1, 3, 2],
+    );
+  });
+
+  test("gives the pages to calls of higher priority where there are too few", async () => {
+    const { open } = recorded({ nPages: 4 }),
+      [low, high] = await Promise.all([open(), open()]);
+    high.turn.priority = 1;
+    const done: string[] = [];
+    await Promise.all([
+      low.context.read(idsOf(190, 1), { turn: low.turn }).then(() => done.push("low")),
+      high.context.read(idsOf(190, 2), { turn: high.turn }).then(() => done.push("high")),
+    ]);
+    assert.deepEqual(done, ["high", "low"]);
+  });
+
   test("of one context alone takes all rows there are", async () => {
     const { walks, open } = recorded(),
       { context, turn } = await open();
