@@ -214,6 +214,8 @@ export class Expressions implements ExpressionMaker {
   /** `head`, then `tail`: nested to the right, so that a derivative only changes the front. */
   #before(head: Expression, tail: Expression): Expression {
     if (head.kind !== SEQUENCE) return this.#pair(head, tail);
+    // Without this, a list of n parts that is made from its end takes n² steps.
+    if (tail === this.empty) return head;
     const heads: Expression[] = [];
     let rest = head;
     for (; rest.kind === SEQUENCE; rest = rest.parts[1]) heads.push(rest.parts[0]);
