@@ -28,12 +28,16 @@ export class Chooser {
   /** A copy of logits, for what may not come to be taken out. */
   #logits = new Float32Array(0);
   #nForced = 0;
+  #isEnd = false;
+  /** Never taken, forced or not. */
+  readonly #bannedIds: ReadonlySet<number>;
 
   constructor(sampling: Sampling, numeric: Numeric, endIds: ReadonlySet<number>, format: Format | undefined) {
     this.#sampler = createSampler(sampling, numeric);
+    this.#bannedIds = new Set(sampling.logitBias.flatMap(([id, bias]) => (bias === -Infinity ? [id] : [])));
     this.#endIds = endIds;
     this.#format = format;
-    if (format?.takesForced) this.#forced = forcedIds(format.constraint, format.tokenizer, this.#ids);
+    if (format !== undefined) this.#force(format);
   }
 
   /** Whether the next id is known without logits. */
@@ -41,8 +45,18 @@ export class Chooser {
     return this.#forced.length > 0;
   }
 
-  /** Nothing can follow. */
+  /** The last id ends the reply, or nothing can follow it. */
   get isDone(): boolean {
+    return this.#isEnd || this.isComplete;
+  }
+
+  /** The last id ends the reply: it is no part of its text. */
+  get isEnd(): boolean {
+    return this.#isEnd;
+  }
+
+  /** The text fits the format, and nothing can follow. */
+  get isComplete(): boolean {
     return this.#format?.constraint.isDone ?? false;
   }
 
@@ -61,15 +75,31 @@ export class Chooser {
       id = known ?? this.#sampler.next(this.#format === undefined ? logits : this.#allowed(logits), history);
     this.#forced = others;
     if (known !== undefined) this.#nForced++;
-    if (this.#format !== undefined) this.#goOn(id, this.#format);
+    this.#isEnd = this.#endIds.has(id) && !this.#isTextOnly(id);
+    if (this.#format !== undefined && !this.#isEnd) this.#goOn(id, this.#format);
     return id;
   }
 
-  #goOn(id: number, { constraint, tokenizer, takesForced }: Format): void {
+  /** Some models end their turns at a newline. Where a format is not complete, that is a newline. */
+  #isTextOnly(id: number): boolean {
+    if (this.#format === undefined) return false;
+    const { constraint, tokenizer } = this.#format;
+    return !constraint.isAccepting && constraint.isText(id) && tokenizer.endOfTurnIds.has(id);
+  }
+
+  #goOn(id: number, format: Format): void {
+    const { constraint } = format;
     if (!constraint.isText(id)) return;
     this.#ids.push(id);
     constraint.accept(id);
-    if (takesForced && this.#forced.length === 0) this.#forced = forcedIds(constraint, tokenizer, this.#ids);
+    if (this.#forced.length === 0) this.#force(format);
+  }
+
+  #force({ constraint, tokenizer, takesForced }: Format): void {
+    if (!takesForced) return;
+    const ids = forcedIds(constraint, tokenizer, this.#ids),
+      banned = ids.findIndex((id) => this.#bannedIds.has(id));
+    this.#forced = banned < 0 ? ids : ids.slice(0, banned);
   }
 
   /** Logits with −∞ for what may not come. */
@@ -86,7 +116,7 @@ export class Chooser {
       for (let id = word << 5, end = Math.min(id + 32, kept.length); id < end && bits !== -1 >>> 0; id++)
         if (((bits >>> (id & 31)) & 1) === 0) kept[id] = -Infinity;
     }
-    if (constraint.isAccepting) for (const id of this.#endIds) if (!constraint.isText(id)) kept[id] = logits[id]!;
+    if (constraint.isAccepting) for (const id of this.#endIds) kept[id] = logits[id]!;
     if (!isAny && !constraint.isAccepting)
       fail("grammar/unsupported", "format: no token of this model's vocabulary goes on with it");
     return kept;

@@ -281,8 +281,8 @@ export class Context implements Disposable {
   }
 
   #start(prepare: () => GenerationRequest | Promise<GenerationRequest>): Generation {
-    const { engine, turns, tokenizer, drafting, formats } = this.#parts,
-      parts = { engine, context: this.#ids, turns, tokenizer, drafting, formats };
+    const { engine, turns, tokenizer, drafting, formats, platform } = this.#parts,
+      parts = { engine, context: this.#ids, turns, tokenizer, drafting, formats, platform };
     return new Generation(parts, () => (this.#checkOpen(), prepare()));
   }
 

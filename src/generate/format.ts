@@ -8,6 +8,7 @@ import { type Kind, OBJECT, TEXT, checkOptions, oneOf } from "../core/options.ts
 import { packagePart } from "../core/package-part.ts";
 import type { Constraint } from "../grammar/constraint.ts";
 import type { Formats } from "../grammar/formats.ts";
+import { copiedJson, jsonText } from "../grammar/schema/json.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** Any JSON value, as `"json"` asks for, is what an empty schema allows too. */
@@ -33,8 +34,9 @@ export interface GrammarFormat {
   readonly grammar: string;
 }
 
+/** A copy. What JSON cannot hold (a class of another library, a function) is refused: it would become `{}`. */
 const SCHEMA: Kind<JsonSchemaFormat["jsonSchema"]> = (value, name, code) =>
-  typeof value === "boolean" ? value : OBJECT(value, name, code);
+  typeof value === "boolean" ? value : OBJECT(JSON.parse(jsonText(copiedJson(OBJECT(value, name, code)))), name, code);
 const SORTS = {
   jsonSchema: { jsonSchema: SCHEMA, whitespace: oneOf("flexible", "none") },
   regex: { regex: TEXT },

@@ -4,6 +4,7 @@
  * @module
  */
 import { fail, OnebitError, throwIfAborted } from "../core/errors.ts";
+import { createBreather } from "../core/event-loop.ts";
 import { typedRefusal } from "../core/refused-memory.ts";
 import type { Engine } from "../model/engine-interface.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -16,6 +17,7 @@ import { checkIds, checkSampling, MAX_TOKENS_DEFAULT } from "./options.ts";
 import type { GenerateOptions, Sampling } from "./options.ts";
 import { logprobs } from "./sampler.ts";
 import type { TokenLogprob } from "./sampler.ts";
+import type { BreathingPlatform } from "./snapshot.ts";
 import { type Drafting, type LogitsSource, type Speculation, SpeculativeContext } from "./speculate.ts";
 import { createStopScanner } from "./stop.ts";
 import type { Turn, Turns } from "./turns.ts";
@@ -82,6 +84,7 @@ export interface GenerationParts {
   readonly tokenizer: Tokenizer | undefined;
   readonly drafting: Drafting;
   readonly formats: FormatLoader;
+  readonly platform: BreathingPlatform;
 }
 
 /**
@@ -235,7 +238,7 @@ async function* runGeneration(
 
 /** @param end called as soon as the model is free, even if the consumer never asks again */
 async function* decode(
-  { engine, tokenizer, context }: GenerationParts,
+  { engine, tokenizer, context, platform }: GenerationParts,
   source: LogitsSource,
   plan: Plan,
   progress: Progress,
@@ -248,13 +251,14 @@ async function* decode(
   progress.cachedTokens = read.nCached;
   let { logits } = read;
   progress.promptMs = performance.now() - startMs;
-  if (plan.maxTokens === 0) {
-    progress.stopReason = "length";
+  if (plan.maxTokens === 0 || plan.chooser.isComplete) {
+    progress.stopReason = plan.maxTokens === 0 ? "length" : "stop";
     return;
   }
   let history = [...progress.promptIds],
     isBehind = false;
   const { chooser } = plan,
+    { breathe } = createBreather(platform),
     reader = createTextReader(tokenizer, plan.stops);
   for (;;) {
     startMs = performance.now();
@@ -263,10 +267,9 @@ async function* decode(
     const extra = plan.nLogprobs === undefined ? {} : describe(logits, id, plan.nLogprobs, engine);
     history.push(id);
     progress.ids.push(id);
-    const isEnd = plan.endIds.has(id);
-    let text = isEnd ? "" : reader.push(id);
+    let text = chooser.isEnd ? "" : reader.push(id);
     const isLength = progress.ids.length >= plan.maxTokens,
-      isDone = isEnd || chooser.isDone,
+      { isDone } = chooser,
       isOver = isDone || reader.stopped || isLength,
       isFull = history.length > context.contextLength;
     const shorter = !isOver && isFull ? progress.shrinking?.shorten(progress.ids.length) : undefined;
@@ -279,7 +282,10 @@ async function* decode(
       turn.rest(end);
       yield { id, text, ...extra };
       if (!(await turn.goOn()) || shorter !== undefined || chooser.knowsNext) isBehind = true;
-      if (chooser.knowsNext) continue;
+      if (chooser.knowsNext) {
+        await breathe();
+        continue;
+      }
       startMs = performance.now();
       logits = isBehind
         ? (await source.read(history, { turn })).logits

@@ -125,6 +125,58 @@ describe("a reply with a format", () => {
     assert.deepEqual([full.text, full.stopReason], ["abcdefghijklmnopqrstuvwxyz".slice(0, 19), "context"]);
   });
 
+  test("is what it was when the call began", async () => {
+    await using model = randomModel();
+    const schema = { const: "before" },
+      running = model.generate("1", { format: { jsonSchema: schema } }).result();
+    schema.const = "after";
+    assert.equal((await running).text, '"before"');
+  });
+
+  test("takes no banned token, forced or not", async () => {
+    await using model = randomModel();
+    const logitBias = { 98: -Infinity },
+      running = model.generate("1", { format: { regex: "abc" }, logitBias, maxTokens: 9 });
+    let text = "";
+    const read = async (): Promise<void> => {
+      for await (const piece of running) text += piece.text;
+    };
+    await assert.rejects(read, { code: "option/invalid" });
+    assert.equal(text, "a");
+  });
+
+  test("may be the empty text alone, which ends before the first token", async () => {
+    await using model = randomModel();
+    for (const ignoreEnd of [false, true]) {
+      const { ids, stopReason } = await model.generate("1", { format: { regex: "" }, ignoreEnd }).result();
+      assert.deepEqual([ids, stopReason], [[], "stop"]);
+    }
+  });
+
+  test("holds newlines where a newline ends a turn, which it does when the text is complete", async () => {
+    const newline = 10,
+      engine = fakeEngine((_, logits) => void logits.fill(0).fill(9, newline, newline + 1)),
+      tokenizer = fakeTokenizer({ keys: { "tokenizer.ggml.eos_token_id": newline } });
+    await using model = new Model({ engine, tokenizer, loadMs: 0 });
+    const options = { temperature: 0, maxTokens: 9 },
+      within = await model.generate("1", { ...options, format: { regex: "[ab\\n]{3}c" } }).result();
+    assert.deepEqual([within.text, within.stopReason], ["\n\n\nc", "stop"]);
+    const forced = await model.generate("1", { ...options, format: { regex: "a\\nb" } }).result();
+    assert.deepEqual([forced.text, forced.stopReason], ["a\nb", "stop"]);
+    const complete = await model.generate("1", { ...options, format: { regex: "a+" } }).result();
+    assert.deepEqual([complete.text, complete.ids.at(-1), complete.stopReason], ["a", newline, "stop"]);
+  });
+
+  test("lets the event loop run while tokens are forced", async (t) => {
+    await using model = randomModel();
+    // With a clock that stands, it runs every few tokens.
+    t.mock.method(performance, "now", () => 0);
+    let [nPieces, nTurns] = [0, 0];
+    for await (const _ of model.generate("1", { format: { regex: "a{100}" } }))
+      if (nPieces++ === 0) setImmediate(() => void nTurns++);
+    assert.deepEqual([nPieces, nTurns], [100, 1]);
+  });
+
   test("is refused when it is none, or cannot be kept", async () => {
     await using model = randomModel();
     const fails = async (format: unknown, code: string, message: RegExp): Promise<void> => {
@@ -141,10 +193,14 @@ describe("a reply with a format", () => {
     await fails({ grammar: "root ::= nothing" }, "grammar/syntax", /nothing/);
     const cycle: Record<string, unknown> = {};
     cycle.properties = { a: cycle };
-    await fails({ jsonSchema: cycle }, "grammar/syntax", /JSON/);
+    await fails({ jsonSchema: cycle }, "grammar/too-large", /nests/);
     let deep: unknown = {};
     for (let i = 0; i < 60_000; i++) deep = { not: deep };
-    await fails({ jsonSchema: deep }, "grammar/syntax", /JSON/);
+    await fails({ jsonSchema: deep }, "grammar/too-large", /nests/);
+    // JSON.stringify would make `{}` of these, which any JSON fits.
+    await fails({ jsonSchema: new Map([["const", 1]]) }, "grammar/syntax", /wanted a JSON value/);
+    await fails({ jsonSchema: { const: () => 1 } }, "grammar/syntax", /"\/const".*a function/);
+    await fails({ jsonSchema: { maximum: Infinity } }, "grammar/syntax", /"\/maximum".*Infinity/);
     await using ids = new Model({ engine: fakeEngine(() => {}), loadMs: 0 });
     await assert.rejects(ids.generate([1], { format: "json" }).result(), { code: "tokenizer/missing" });
   });
