@@ -87,10 +87,17 @@ export class CounterHorizon {
       case CHOICE:
         return made.choice(node.parts.map((part) => this.expression(part)));
       case SEQUENCE: {
-        const parts: Expression[] = [];
+        const links: Expression[] = [];
         let rest = node;
-        for (; rest.kind === SEQUENCE; rest = rest.parts[1]) parts.push(this.expression(rest.parts[0]));
-        return made.sequence(...parts, this.expression(rest));
+        for (; rest.kind === SEQUENCE && rest.hasCounter && !this.#nodes.has(rest); rest = rest.parts[1])
+          links.push(rest);
+        // Ends are shared: an object has one for each member that may be its first.
+        let whole = this.expression(rest);
+        for (const link of links.reverse()) {
+          whole = made.sequence(this.expression(link.parts[0]), whole);
+          this.#nodes.set(link, whole);
+        }
+        return whole;
       }
       // Whether an intersection matches anything may hang on a far counter.
       default:
