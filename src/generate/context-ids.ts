@@ -138,10 +138,10 @@ export class ContextIds {
    * @throws OnebitError `snapshot/corrupt`, `snapshot/mismatch`, `model/context-full`, `aborted`, `model/closed`
    */
   async restore(bytes: Uint8Array, turn: Turn, platform: BreathingPlatform): Promise<void> {
-    const ids = await checkSaved(bytes, this.#engine, this.contextLength, { platform, signal: turn });
+    const saved = await checkSaved(bytes, this.#engine, this.contextLength, { platform, signal: turn });
     const options = { author: this, group: this.cacheGroup };
-    await this.#batcher.whileNoneComputes(turn, () => placeSaved(bytes, this.#engine, options));
-    this.#ids = ids;
+    await this.#batcher.whileNoneComputes(turn, () => placeSaved(saved, this.#engine, options));
+    this.#ids = saved.ids;
   }
 
   /** Another context that has read the same. */

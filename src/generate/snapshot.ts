@@ -36,6 +36,15 @@ interface Waiting {
   readonly signal: AbortState;
 }
 
+/** A context that was saved, checked. Its bytes are the caller's, who may change them: only pages are read again. */
+export interface Saved {
+  readonly ids: readonly number[];
+  /** Those whose keys and values it has. */
+  readonly cached: readonly number[];
+  readonly pagesAt: number;
+  readonly bytes: Uint8Array;
+}
+
 /** @returns `ids` and what the cache has of them, still without the checksum: see {@link seal} */
 export function copyContext(ids: readonly number[], { kv, pages: all }: Engine, options: SequenceOptions): Uint8Array {
   const sequence = all.open(ids, options);
@@ -66,7 +75,6 @@ export async function seal(bytes: Uint8Array, kv: KvStore, waiting: Waiting): Pr
 /**
  * Checks all of a saved context.
  * @param contextLength of the context that is to hold it
- * @returns its ids
  * @throws OnebitError `snapshot/corrupt`, `snapshot/mismatch`, `model/context-full`, `aborted`, `model/closed`
  */
 export async function checkSaved(
@@ -74,7 +82,7 @@ export async function checkSaved(
   { config, kv, vocabSize }: Engine,
   contextLength: number,
   waiting: Waiting,
-): Promise<number[]> {
+): Promise<Saved> {
   const head = readHead(bytes, kv, config.name),
     wantedBytes = snapshotBytes(head, kv);
   if (bytes.length !== wantedBytes) failCorrupt(`wanted ${wantedBytes} bytes by its header, found ${bytes.length}`);
@@ -90,23 +98,20 @@ export async function checkSaved(
   const ids = readIds(bytes.subarray(HEADER_BYTES), head.nIds),
     wrong = ids.findIndex((id) => id < 0 || id >= vocabSize);
   if (wrong >= 0) failCorrupt(`id ${wrong} is ${ids[wrong]}, wanted 0 to ${vocabSize - 1}`);
-  return ids;
+  return { ids, cached: ids.slice(0, head.nCached), pagesAt: HEADER_BYTES + idBytes(head.nIds), bytes };
 }
 
 /**
  * Puts the pages of a checked context in the cache. Whole pages that are there already stay.
  * @throws OnebitError `model/closed`
  */
-export function placeSaved(bytes: Uint8Array, { kv, pages, config }: Engine, options: SequenceOptions): void {
-  const { nIds, nCached } = readHead(bytes, kv, config.name),
-    cached = readIds(bytes.subarray(HEADER_BYTES), nCached),
-    begin = HEADER_BYTES + idBytes(nIds);
+export function placeSaved({ cached, pagesAt, bytes }: Saved, { kv, pages }: Engine, options: SequenceOptions): void {
   const sequence = pages.open(cached, options);
   try {
     sequence.truncate(sequence.length - (sequence.length % kv.pagePositions));
-    sequence.reserve(nCached - sequence.length);
-    for (let i = sequence.length / kv.pagePositions; i < pagesFor(nCached); i++) {
-      const at = begin + i * kv.pageBytes;
+    sequence.reserve(cached.length - sequence.length);
+    for (let i = sequence.length / kv.pagePositions; i < pagesFor(cached.length); i++) {
+      const at = pagesAt + i * kv.pageBytes;
       kv.writePage(sequence.pages[i]!, bytes.subarray(at, at + kv.pageBytes));
     }
     sequence.commit(cached.slice(sequence.length));
