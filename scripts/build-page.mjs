@@ -10,6 +10,8 @@ const SOURCE = "src/web/page";
 /** Copied to dist/web unchanged. */
 const COPIED = ["style.css", "manifest.webmanifest", "icon.svg", "icon-192.png", "icon-512.png"];
 const DEFAULT_MODEL = "models/shakespeare.gguf";
+/** What the page never asks for: models of the package by name, and formats, whose compiler is 34 kB compressed. */
+const LEFT_OUT = ["#models/*", "../grammar/formats.ts"];
 
 /**
  * The files of both forms of the page, as `{ path, contents }`.
@@ -20,7 +22,7 @@ export async function pageFiles(options, variants) {
   const files = new Map([
     ["index.html", read("index.html")],
     ["page.js", await script("main.ts", { format: "esm" })],
-    ["worker.js", await script("page-worker.ts", { format: "iife", external: ["#models/*"] })],
+    ["worker.js", await script("page-worker.ts", { format: "iife", external: LEFT_OUT })],
     ["shakespeare.gguf", readFileSync(DEFAULT_MODEL)],
     ...COPIED.map((name) => [name, read(name)]),
     ...variants.map((variant) => [`kernels.${variant}.wasm`, readFileSync(`build/kernels.${variant}.wasm`)]),
@@ -66,7 +68,7 @@ function hashOf(files) {
  * and style, by their hashes.
  */
 async function singleFile(script, variants) {
-  const code = (await script("single-file.ts", { format: "iife", external: ["#models/*"] })).trim(),
+  const code = (await script("single-file.ts", { format: "iife", external: LEFT_OUT })).trim(),
     style = read("style.css").toString().trim();
   const places = ["default-model", ...variants.map((variant) => `kernels.${variant}`)].map(
     (id) => `<script type="text/plain" id="${id}"></script>`,
