@@ -75,8 +75,10 @@ describe("mixed calls give what each gives alone", () => {
       nClients: 32,
     }).finally(() => clearInterval(timer));
     t.diagnostic(JSON.stringify({ ...counts, peakBytes }));
-    // Models that were closed leave their memory until the engine collects it: some of them at any time.
-    const [, before, , after] = peakBytes;
-    assert.ok(after! < 1.25 * before!, `${before} bytes at most in the second quarter, ${after} in the last`);
+    // Models that were closed leave their memory until the engine collects it: some of them at any time, and in seconds
+    // it has not settled.
+    const [, before, , after] = peakBytes,
+      growth = dayMs < 600_000 ? 2 : 1.25;
+    assert.ok(after! < growth * before!, `${before} bytes at most in the second quarter, ${after} in the last`);
   });
 });
