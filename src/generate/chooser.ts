@@ -11,6 +11,9 @@ import { forcedIds } from "./forced-ids.ts";
 import type { Sampling } from "./options.ts";
 import { type Sampler, createSampler } from "./sampler.ts";
 
+/** A word of a mask that bans nothing. */
+const ALL_OF_WORD = 0xffffffff;
+
 /** What keeps a reply to its format. */
 export interface Format {
   readonly constraint: Constraint;
@@ -23,14 +26,14 @@ export class Chooser {
   readonly #sampler: Sampler;
   readonly #format: Format | undefined;
   readonly #endIds: ReadonlySet<number>;
+  /** Never taken, forced or not. */
+  readonly #bannedIds: ReadonlySet<number>;
   readonly #ids: number[] = [];
   #forced: readonly number[] = [];
   /** A copy of logits, for what may not come to be taken out. */
   #logits = new Float32Array(0);
   #nForced = 0;
   #isEnd = false;
-  /** Never taken, forced or not. */
-  readonly #bannedIds: ReadonlySet<number>;
 
   constructor(sampling: Sampling, numeric: Numeric, endIds: ReadonlySet<number>, format: Format | undefined) {
     this.#sampler = createSampler(sampling, numeric);
@@ -113,7 +116,7 @@ export class Chooser {
     for (let word = 0; word << 5 < kept.length; word++) {
       const bits = word < allowed.length ? allowed[word]! : 0;
       if (bits !== 0) isAny = true;
-      for (let id = word << 5, end = Math.min(id + 32, kept.length); id < end && bits !== -1 >>> 0; id++)
+      for (let id = word << 5, end = Math.min(id + 32, kept.length); id < end && bits !== ALL_OF_WORD; id++)
         if (((bits >>> (id & 31)) & 1) === 0) kept[id] = -Infinity;
     }
     if (constraint.isAccepting) for (const id of this.#endIds) kept[id] = logits[id]!;

@@ -69,11 +69,6 @@ export class ContextIds {
     return this.#ids.slice(0, this.#countCached(this.#ids));
   }
 
-  /** True when no further id fits. */
-  get isFull(): boolean {
-    return this.#ids.length >= this.contextLength;
-  }
-
   /**
    * Makes the context hold exactly `ids`; computes only what is not cached.
    * @throws OnebitError `model/bad-token`, `model/context-full`, `option/invalid` (no ids), `aborted`
@@ -98,7 +93,8 @@ export class ContextIds {
 
   /** Reads one more id. @returns the logits after it @throws OnebitError `model/context-full`, `aborted` */
   async append(id: number, turn: Turn): Promise<Float32Array> {
-    if (this.isFull) fail("model/context-full", `the context is full: it holds ${this.contextLength} ids`);
+    if (this.#ids.length >= this.contextLength)
+      fail("model/context-full", `the context is full: it holds ${this.contextLength} ids`);
     const { logits } = await this.#compute([...this.#ids, id], turn);
     return logits[0]!;
   }

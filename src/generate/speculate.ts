@@ -18,8 +18,6 @@ import type { Turn } from "./turns.ts";
 
 /** Where decoding gets its logits. */
 export interface LogitsSource {
-  /** True when no further id fits. */
-  readonly isFull: boolean;
   /** Makes the context hold exactly `ids`; the logits after the last one. */
   read(ids: readonly number[], options: ReadOptions): Promise<Read>;
   /**
@@ -84,10 +82,6 @@ export class SpeculativeContext implements LogitsSource {
     this.#drafting = drafting;
     this.#drafter = drafting.createDrafter(context.contextLength);
     drafting.sizer.begin();
-  }
-
-  get isFull(): boolean {
-    return this.#context.isFull;
   }
 
   get counts(): Speculation {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { fail, shown } from "../core/errors.ts";
+import { fail } from "../core/errors.ts";
 import { GRAMMAR_CHARS_MAX, GRAMMARS_KEPT } from "../core/limits.ts";
 import { Constraint } from "./constraint.ts";
 import { Expressions } from "./expression.ts";
@@ -16,7 +16,7 @@ import { States } from "./states.ts";
 import { TokenMasks } from "./token-masks.ts";
 import { type TokenBytes, TokenTrie } from "./token-trie.ts";
 
-/** What a text must fit, checked. */
+/** What a text must fit, checked: plain data, of bounded depth. */
 export type GrammarSource =
   | "json"
   | { readonly jsonSchema: unknown; readonly whitespace?: "flexible" | "none" }
@@ -45,7 +45,7 @@ export class Formats {
     return new Constraint(masks);
   }
 
-  /** @param key of plain data, so that nothing that a caller does to the source later matters */
+  /** @param key the source as JSON */
   #compile(key: string): TokenMasks {
     const expressions = new Expressions(),
       states = new States(expressions, expressionOf(expressions, JSON.parse(key) as GrammarSource));
@@ -61,14 +61,7 @@ function expressionOf(expressions: Expressions, source: GrammarSource): Expressi
 }
 
 function keyOf(source: GrammarSource): string {
-  let key: string;
-  try {
-    key = JSON.stringify(source);
-  } catch (cause) {
-    // A cycle, or nesting beyond the stack.
-    const reason = cause instanceof Error ? cause.message : shown(cause);
-    return fail("grammar/syntax", `format: wanted plain data that can be written as JSON: ${reason}`, cause);
-  }
+  const key = JSON.stringify(source);
   if (key.length <= GRAMMAR_CHARS_MAX) return key;
   return fail("grammar/too-large", `format: at most ${GRAMMAR_CHARS_MAX} characters, got ${key.length}`);
 }
