@@ -15,7 +15,7 @@ export const REPEAT = 5;
 export const BOTH = 6;
 /** All byte strings but those of a part. */
 export const COMPLEMENT = 7;
-export const RULE = 8;
+const RULE = 8;
 
 /** No limit on a repetition. */
 export const UNLIMITED = Number.POSITIVE_INFINITY;

@@ -35,7 +35,7 @@ export function randomRegular(made: Expressions, random: Random, depth: number):
 }
 
 /** A string in quotes, as JSON's. */
-export function randomString(made: Expressions, random: Random): Expression {
+function randomString(made: Expressions, random: Random): Expression {
   const character = made.choice([
     made.characters([
       [0x20, 0x21],

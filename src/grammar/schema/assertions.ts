@@ -74,9 +74,6 @@ export interface NameSet {
   readonly not: readonly string[];
 }
 
-/** Any value. */
-export const ANYTHING: Conjunction = [];
-
 /** What fits both. */
 export function joined(a: Conjunction, b: Conjunction): Conjunction {
   if (a.length === 0) return b;
