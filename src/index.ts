@@ -29,7 +29,14 @@ export type { ContextOptions } from "./generate/context-ids.ts";
 export type { Generation, GenerationResult, Piece, StopReason, Timings } from "./generate/generate.ts";
 export type { Format, GrammarFormat, JsonSchemaFormat, RegexFormat } from "./generate/format.ts";
 export type { Speculation } from "./generate/speculate.ts";
-export type { GenerateOptions, PromptProgress, SamplingOptions } from "./generate/options.ts";
+export { SAMPLERS } from "./generate/options.ts";
+export type {
+  GenerateOptions,
+  LogitsProcessor,
+  PromptProgress,
+  SamplerName,
+  SamplingOptions,
+} from "./generate/options.ts";
 export type { TokenLogprob } from "./generate/sampler.ts";
 export type { EmbedOptions, Pooling } from "./generate/embed.ts";
 export type { Perplexity, PerplexityOptions } from "./generate/perplexity.ts";

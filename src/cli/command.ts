@@ -99,11 +99,22 @@ export class Options {
 
   choice<T extends string>(name: string, choices: readonly T[]): T | undefined {
     const text = this.text(name);
-    const found = choices.find((choice) => choice === text);
-    if (text !== undefined && found === undefined)
-      fail("usage", `--${name}: wanted ${choices.join(" or ")}, got ${quoted(text)}`);
-    return found;
+    return text === undefined ? undefined : chosen(name, text, choices);
   }
+
+  /** `a,b,c` */
+  choices<T extends string>(name: string, choices: readonly T[]): T[] | undefined {
+    return this.text(name)
+      ?.split(",")
+      .map((part) => chosen(name, part.trim(), choices));
+  }
+}
+
+function chosen<T extends string>(name: string, text: string, choices: readonly T[]): T {
+  return (
+    choices.find((choice) => choice === text) ??
+    fail("usage", `--${name}: wanted ${choices.join(" or ")}, got ${quoted(text)}`)
+  );
 }
 
 /** Options of every command that loads weights. */

@@ -8,7 +8,7 @@ import type { Constraint } from "../grammar/constraint.ts";
 import type { Numeric } from "../kernels/numeric.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { forcedIds } from "./forced-ids.ts";
-import type { Sampling } from "./options.ts";
+import type { LogitsProcessor, Sampling } from "./options.ts";
 import { type Sampler, createSampler } from "./sampler.ts";
 
 /** A word of a mask that bans nothing. */
@@ -22,21 +22,33 @@ export interface Format {
   readonly takesForced: boolean;
 }
 
+/** How one generation chooses. */
+export interface Choosing {
+  readonly sampling: Sampling;
+  readonly numeric: Numeric;
+  readonly tokenizer: Tokenizer | undefined;
+  readonly endIds: ReadonlySet<number>;
+  readonly format?: Format | undefined;
+  readonly logitsProcessor?: LogitsProcessor | undefined;
+}
+
 export class Chooser {
   readonly #sampler: Sampler;
+  readonly #process: LogitsProcessor | undefined;
   readonly #format: Format | undefined;
   readonly #endIds: ReadonlySet<number>;
   /** Never taken, forced or not. */
   readonly #bannedIds: ReadonlySet<number>;
   readonly #ids: number[] = [];
   #forced: readonly number[] = [];
-  /** A copy of logits, for what may not come to be taken out. */
+  /** A copy of logits, to be changed. */
   #logits = new Float32Array(0);
   #nForced = 0;
   #isEnd = false;
 
-  constructor(sampling: Sampling, numeric: Numeric, endIds: ReadonlySet<number>, format: Format | undefined) {
-    this.#sampler = createSampler(sampling, numeric);
+  constructor({ sampling, numeric, tokenizer, endIds, format, logitsProcessor }: Choosing) {
+    this.#sampler = createSampler(sampling, numeric, tokenizer);
+    this.#process = logitsProcessor;
     this.#bannedIds = new Set(sampling.logitBias.flatMap(([id, bias]) => (bias === -Infinity ? [id] : [])));
     this.#endIds = endIds;
     this.#format = format;
@@ -75,7 +87,7 @@ export class Chooser {
    */
   next(logits: Float32Array, history: readonly number[]): number {
     const [known, ...others] = this.#forced,
-      id = known ?? this.#sampler.next(this.#format === undefined ? logits : this.#allowed(logits), history);
+      id = known ?? this.#sampler.next(this.#changed(logits, history), history);
     this.#forced = others;
     if (known !== undefined) this.#nForced++;
     this.#isEnd = this.#endIds.has(id) && !this.#isTextOnly(id);
@@ -105,23 +117,33 @@ export class Chooser {
     this.#forced = banned < 0 ? ids : ids.slice(0, banned);
   }
 
-  /** Logits with −∞ for what may not come. */
-  #allowed(logits: Float32Array): Float32Array {
-    const { constraint } = this.#format!;
+  /** The logits as the caller's function and the format leave them. */
+  #changed(logits: Float32Array, history: readonly number[]): Float32Array {
+    if (this.#process === undefined && this.#format === undefined) return logits;
     if (this.#logits.length !== logits.length) this.#logits = new Float32Array(logits.length);
-    const kept = this.#logits;
-    kept.set(logits);
+    const changed = this.#logits;
+    changed.set(logits);
+    // A copy of the ids: a caller's mistake must not reach what the context has read.
+    const answer: unknown = this.#process?.(changed, [...history]);
+    if (answer !== undefined)
+      fail("option/invalid", "logitsProcessor: wanted a function that changes the logits in place and returns nothing");
+    if (this.#format !== undefined) this.#ban(changed, this.#format);
+    return changed;
+  }
+
+  /** Writes −∞ for what may not come. */
+  #ban(logits: Float32Array, { constraint }: Format): void {
+    const ends = [...this.#endIds].map((id) => [id, logits[id]!] as const),
+      { allowed } = constraint;
     let isAny = false;
-    const { allowed } = constraint;
-    for (let word = 0; word << 5 < kept.length; word++) {
+    for (let word = 0; word << 5 < logits.length; word++) {
       const bits = word < allowed.length ? allowed[word]! : 0;
       if (bits !== 0) isAny = true;
-      for (let id = word << 5, end = Math.min(id + 32, kept.length); id < end && bits !== ALL_OF_WORD; id++)
-        if (((bits >>> (id & 31)) & 1) === 0) kept[id] = -Infinity;
+      for (let id = word << 5, end = Math.min(id + 32, logits.length); id < end && bits !== ALL_OF_WORD; id++)
+        if (((bits >>> (id & 31)) & 1) === 0) logits[id] = -Infinity;
     }
-    if (constraint.isAccepting) for (const id of this.#endIds) kept[id] = logits[id]!;
+    if (constraint.isAccepting) for (const [id, logit] of ends) logits[id] = logit;
     if (!isAny && !constraint.isAccepting)
       fail("grammar/unsupported", "format: no token of this model's vocabulary goes on with it");
-    return kept;
   }
 }

@@ -367,7 +367,14 @@ function makePlan(
         : { constraint, tokenizer, takesForced: options.logprobs === undefined };
   return {
     sampling,
-    chooser: new Chooser(sampling, engine.numeric, endIds, format),
+    chooser: new Chooser({
+      sampling,
+      numeric: engine.numeric,
+      tokenizer,
+      endIds,
+      format,
+      logitsProcessor: options.logitsProcessor,
+    }),
     maxTokens: options.maxTokens ?? MAX_TOKENS_DEFAULT,
     endIds,
     stops,

@@ -1,18 +1,27 @@
 /**
- * Chooses the next id from one row of logits.
- *
- * The chain: penalties (Keskar et al. 2019 for repetition; frequency and presence as in OpenAI's API), logit bias,
- * top-k, locally typical sampling (Meister et al. 2022), top-p (Holtzman et al. 2019), min-p (Nguyen et al. 2024),
- * temperature, draw. Each truncation sees probabilities normalised over what the step before it left.
+ * Chooses the next id from one row of logits: bias, then a chain of steps in the order that `samplers` lists, then the
+ * draw. Without another order: penalties, DRY, top-n-sigma, top-k, typical, top-p, min-p, XTC, temperature, as
+ * llama.cpp has them.
  *
  * Bits agree on every engine: `exp`, `log` and the random numbers are the library's own, sums run in one order, and
  * every sort has a total order (logit descending, then id ascending).
  *
  * @module
  */
-import { fail } from "../core/errors.ts";
-import type { Numeric } from "../kernels/numeric.ts";
-import type { Sampling } from "./options.ts";
+import type { Numeric, RandomSource } from "../kernels/numeric.ts";
+import { type Candidates, failAllBanned, gather, slice, sort, weigh } from "./candidates.ts";
+import type { SamplerName, Sampling } from "./options.ts";
+import { type Changes, dryPenalties, penalties } from "./repetition.ts";
+import { type BreakerTokenizer, SequenceBreakers } from "./sequence-breakers.ts";
+import {
+  excludeTopChoices,
+  keepMinP,
+  keepTopK,
+  keepTopNSigma,
+  keepTopP,
+  keepTypical,
+  keepUnsurprising,
+} from "./truncations.ts";
 
 /** An id and its probability. */
 export interface TokenLogprob {
@@ -31,41 +40,109 @@ export interface Sampler {
   next(logits: Float32Array, history: readonly number[]): number;
 }
 
-/** The remaining ids with their logits; `sorted` when the logits descend. */
-interface Candidates {
-  readonly ids: Int32Array;
-  readonly logits: Float64Array;
-  readonly sorted: boolean;
+/** What the steps of one sampler share. */
+interface Tools {
+  readonly sampling: Sampling;
+  readonly numeric: Numeric;
+  readonly random: RandomSource;
+  readonly breakers: SequenceBreakers;
 }
 
+/** One step of the chain: it changes logits, or what can be drawn. */
 interface Step {
   isOn(sampling: Sampling): boolean;
-  keep(candidates: Candidates, sampling: Sampling, numeric: Numeric): Candidates;
+  changes?(history: readonly number[], tools: Tools): Changes;
+  apply?(candidates: Candidates, tools: Tools): Candidates;
 }
 
-/** Truncations in the order they run. Top-k runs before them, where candidates are gathered. */
-const STEPS: readonly Step[] = [
-  { isOn: ({ typicalP }) => typicalP < 1, keep: (c, { typicalP }, numeric) => keepTypical(c, typicalP, numeric) },
-  { isOn: ({ topP }) => topP < 1, keep: (c, { topP }, numeric) => keepTopP(c, topP, numeric) },
-  { isOn: ({ minP }) => minP > 0, keep: (c, { minP }, numeric) => keepMinP(c, minP, numeric) },
-];
+const STEPS: Readonly<Record<SamplerName, Step>> = {
+  penalties: {
+    isOn: (sampling) =>
+      sampling.penaltyLastN !== 0 &&
+      (sampling.repetitionPenalty !== 1 || sampling.frequencyPenalty !== 0 || sampling.presencePenalty !== 0),
+    changes: (history, { sampling }) => penalties(history, sampling),
+  },
+  dry: {
+    isOn: ({ dryMultiplier, dryLastN }) => dryMultiplier > 0 && dryLastN !== 0,
+    changes: (history, { sampling, breakers, numeric }) => dryPenalties(history, sampling, breakers, numeric),
+  },
+  "top-n-sigma": {
+    isOn: ({ topNSigma }) => topNSigma > 0,
+    apply: (candidates, { sampling }) => keepTopNSigma(candidates, sampling.topNSigma),
+  },
+  "top-k": {
+    isOn: ({ topK }) => topK > 0,
+    apply: (candidates, { sampling }) => keepTopK(candidates, sampling.topK),
+  },
+  "typical-p": {
+    isOn: ({ typicalP }) => typicalP < 1,
+    apply: (candidates, { sampling, numeric }) => keepTypical(candidates, sampling.typicalP, numeric),
+  },
+  "top-p": {
+    isOn: ({ topP }) => topP < 1,
+    apply: (candidates, { sampling, numeric }) => keepTopP(candidates, sampling.topP, numeric),
+  },
+  "min-p": {
+    isOn: ({ minP }) => minP > 0,
+    apply: (candidates, { sampling, numeric }) => keepMinP(candidates, sampling.minP, numeric),
+  },
+  xtc: {
+    isOn: ({ xtcProbability }) => xtcProbability > 0,
+    apply: (candidates, { sampling, numeric, random }) =>
+      excludeTopChoices(
+        candidates,
+        { probability: sampling.xtcProbability, threshold: sampling.xtcThreshold },
+        random,
+        numeric,
+      ),
+  },
+  temperature: { isOn: () => true, apply: (candidates, { sampling, numeric }) => heat(candidates, sampling, numeric) },
+};
 
-export function createSampler(sampling: Sampling, numeric: Numeric): Sampler {
-  const random = numeric.random(sampling.seed);
-  const steps = STEPS.filter((step) => step.isOn(sampling));
+/** @param tokenizer finds the DRY step's sequence breakers */
+export function createSampler(sampling: Sampling, numeric: Numeric, tokenizer?: BreakerTokenizer): Sampler {
+  const tools = createTools(sampling, numeric, tokenizer),
+    [first, others] = splitSteps(sampling),
+    isOne = isGreedy(others, sampling),
+    choose = sampling.mirostat === "v2" ? createMirostat(tools) : draw;
   return {
-    next(logits, history) {
-      const undo = adjust(logits, history, sampling);
-      try {
-        if (sampling.temperature === 0) return greedy(logits, numeric);
-        let candidates = gather(logits, sampling.topK, numeric);
-        for (const step of steps) candidates = step.keep(candidates, sampling, numeric);
-        return draw(candidates, sampling.temperature, random.next(), numeric);
-      } finally {
-        for (const [id, logit] of undo) logits[id] = logit;
-      }
-    },
+    next: (logits, history) =>
+      withChanges(logits, history, first, tools, () =>
+        isOne ? greedy(logits, numeric) : choose(runSteps(logits, history, others, tools), tools),
+      ),
   };
+}
+
+/** What one draw chooses from: the chain without its end. */
+export function candidatesOf(
+  logits: Float32Array,
+  history: readonly number[],
+  sampling: Sampling,
+  numeric: Numeric,
+  tokenizer?: BreakerTokenizer,
+): Candidates {
+  const tools = createTools(sampling, numeric, tokenizer),
+    [first, others] = splitSteps(sampling);
+  return withChanges(logits, history, first, tools, () => runSteps(logits, history, others, tools));
+}
+
+function createTools(sampling: Sampling, numeric: Numeric, tokenizer: BreakerTokenizer | undefined): Tools {
+  const breakers = new SequenceBreakers(sampling.dryBreakers, tokenizer);
+  return { sampling, numeric, random: numeric.random(sampling.seed), breakers };
+}
+
+/** The steps that only change logits, until the first that does not; and those from there on. */
+function splitSteps(sampling: Sampling): readonly [first: readonly Step[], others: readonly Step[]] {
+  const steps = sampling.samplers.map((name) => STEPS[name]).filter((step) => step.isOn(sampling)),
+    nFirst = steps.findIndex(({ changes }) => changes === undefined);
+  return nFirst < 0 ? [steps, []] : [steps.slice(0, nFirst), steps.slice(nFirst)];
+}
+
+function runSteps(logits: Float32Array, history: readonly number[], steps: readonly Step[], tools: Tools): Candidates {
+  const isTopKFirst = steps[0] === STEPS["top-k"];
+  let candidates = gather(logits, isTopKFirst ? tools.sampling.topK : 0, tools.numeric);
+  for (const step of isTopKFirst ? steps.slice(1) : steps) candidates = applied(step, candidates, history, tools);
+  return candidates;
 }
 
 /** The chosen id's log probability and those of the `n` likeliest ids. */
@@ -84,32 +161,44 @@ export function logprobs(
   return { chosen: logits[chosen] - total, top };
 }
 
-/** Writes penalties, then bias, into `logits`; returns the old values, to be restored in order. */
-function adjust(logits: Float32Array, history: readonly number[], sampling: Sampling): [id: number, logit: number][] {
-  const { repetitionPenalty, frequencyPenalty, presencePenalty, penaltyLastN, logitBias } = sampling;
+/** Runs `task` with bias, then the steps' changes, written into the logits, which are as before afterwards. */
+function withChanges<T>(
+  logits: Float32Array,
+  history: readonly number[],
+  steps: readonly Step[],
+  tools: Tools,
+  task: () => T,
+): T {
   const undo: [number, number][] = [];
-  if (penaltyLastN !== 0 && (repetitionPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0)) {
-    for (const [id, count] of countLast(history, penaltyLastN)) {
-      if (id >= logits.length) continue;
-      const logit = logits[id];
-      undo.push([id, logit]);
-      const scaled = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
-      logits[id] = scaled - count * frequencyPenalty - presencePenalty;
-    }
-  }
-  for (const [id, bias] of logitBias) {
+  const write = (id: number, logit: number): void => {
     undo.push([id, logits[id]]);
-    logits[id] += bias;
+    logits[id] = logit;
+  };
+  try {
+    for (const [id, bias] of tools.sampling.logitBias) write(id, logits[id] + bias);
+    for (const step of steps)
+      for (const [id, change] of step.changes?.(history, tools) ?? [])
+        if (id < logits.length) write(id, change(logits[id]));
+    return task();
+  } finally {
+    // An id that changed twice was saved twice: the first value is restored last.
+    for (const [id, logit] of undo.reverse()) logits[id] = logit;
   }
-  // An id both penalised and biased was saved twice: restore the first value last.
-  return undo.reverse();
 }
 
-function countLast(history: readonly number[], lastN: number): Map<number, number> {
-  const counts = new Map<number, number>();
-  const begin = lastN < 0 ? 0 : Math.max(0, history.length - lastN);
-  for (let i = begin; i < history.length; i++) counts.set(history[i], (counts.get(history[i]) ?? 0) + 1);
-  return counts;
+function applied(step: Step, candidates: Candidates, history: readonly number[], tools: Tools): Candidates {
+  if (step.apply !== undefined) return step.apply(candidates, tools);
+  const changes = step.changes?.(history, tools);
+  const { ids } = candidates,
+    logits = candidates.logits.map((logit, i) => changes?.get(ids[i])?.(logit) ?? logit);
+  return { ids, logits, sorted: false };
+}
+
+/** Whether the likeliest id is all that can come: no truncation leaves it out, but XTC does. */
+function isGreedy(steps: readonly Step[], { temperature, temperatureRange }: Sampling): boolean {
+  const before = steps.slice(0, Math.max(0, steps.indexOf(STEPS.temperature)));
+  const isLikeliestKept = before.every((step) => step.changes === undefined && step !== STEPS.xtc);
+  return temperature === 0 && temperatureRange === 0 && isLikeliestKept && steps.includes(STEPS.temperature);
 }
 
 function greedy(logits: Float32Array, numeric: Numeric): number {
@@ -117,114 +206,56 @@ function greedy(logits: Float32Array, numeric: Numeric): number {
   return logits[id] > -Infinity ? id : failAllBanned();
 }
 
-/** The k likeliest (found without sorting the rest), or every id. Banned (−∞) and NaN logits never take part. */
-function gather(logits: Float32Array, k: number, numeric: Numeric): Candidates {
-  if (k > 0 && k < logits.length) {
-    const best = numeric.topK(logits, k);
-    let n = best.ids.length;
-    while (n > 0 && !(best.logits[n - 1] > -Infinity)) n--;
-    if (n === 0) failAllBanned();
-    return { ids: best.ids.subarray(0, n), logits: Float64Array.from(best.logits.subarray(0, n)), sorted: true };
-  }
-  const ids = new Int32Array(logits.length);
-  const values = new Float64Array(logits.length);
-  let n = 0;
-  for (let id = 0; id < logits.length; id++) {
-    if (!(logits[id] > -Infinity)) continue;
-    ids[n] = id;
-    values[n++] = logits[id];
-  }
-  if (n === 0) failAllBanned();
-  return { ids: ids.subarray(0, n), logits: values.subarray(0, n), sorted: false };
+/**
+ * Divides the logits by the temperature; with a range, by one that grows within it with the entropy (dynamic
+ * temperature, as in llama.cpp). At 0 the likeliest remains.
+ */
+function heat(candidates: Candidates, sampling: Sampling, numeric: Numeric): Candidates {
+  const temperature =
+    sampling.temperatureRange > 0 ? dynamicTemperature(candidates, sampling, numeric) : sampling.temperature;
+  if (temperature === 0) return slice(sort(candidates), 0, 1);
+  return { ...candidates, logits: candidates.logits.map((logit) => logit / temperature) };
 }
 
-/** exp(logit − largest) of each candidate and their sum: probabilities before the division. */
-function weigh({ logits }: Candidates, numeric: Numeric): { weights: Float64Array; sum: number; max: number } {
-  let max = -Infinity;
-  for (const logit of logits) if (logit > max) max = logit;
-  const weights = new Float64Array(logits.length);
-  let sum = 0;
-  for (let i = 0; i < weights.length; i++) {
-    weights[i] = numeric.exp(logits[i] - max);
-    sum += weights[i];
-  }
-  return { weights, sum, max };
-}
-
-/** Keeps the candidates whose surprise is nearest to the entropy, until they weigh `typicalP`. */
-function keepTypical(candidates: Candidates, typicalP: number, numeric: Numeric): Candidates {
-  const { weights, sum, max } = weigh(candidates, numeric);
-  const logSum = max + numeric.log(sum);
+function dynamicTemperature(candidates: Candidates, sampling: Sampling, numeric: Numeric): number {
+  const { temperature, temperatureRange, temperatureExponent } = sampling,
+    coldest = Math.max(0, temperature - temperatureRange),
+    { weights, sum } = weigh(candidates, numeric);
   let entropy = 0;
-  for (let i = 0; i < weights.length; i++) entropy += (weights[i] / sum) * (logSum - candidates.logits[i]);
-  const distance = candidates.logits.map((logit) => Math.abs(logSum - logit - entropy));
-  const order = indices(weights.length).sort(
-    (a, b) => distance[a] - distance[b] || candidates.ids[a] - candidates.ids[b],
-  );
-  const n = countToReach(order, weights, typicalP * sum);
-  return pick(candidates, order.subarray(0, n), false);
+  for (const weight of weights) if (weight > 0) entropy -= (weight / sum) * numeric.log(weight / sum);
+  // Of one candidate the temperature does not matter.
+  const share = weights.length > 1 ? entropy / numeric.log(weights.length) : 0,
+    power = share > 0 ? numeric.exp(temperatureExponent * numeric.log(share)) : temperatureExponent === 0 ? 1 : 0;
+  return coldest + (temperature + temperatureRange - coldest) * power;
 }
 
-/** The shortest run of the likeliest candidates that weighs `topP`. */
-function keepTopP(candidates: Candidates, topP: number, numeric: Numeric): Candidates {
+function draw(candidates: Candidates, { numeric, random }: Tools): number {
   const { weights, sum } = weigh(candidates, numeric);
-  let order = indices(weights.length);
-  if (!candidates.sorted) {
-    // Ids below this weight together weigh less than 1 − topP: only the rest needs sorting.
-    const cutoff = ((1 - topP) * sum) / weights.length;
-    order = order.filter((i) => weights[i] >= cutoff);
-    order.sort((a, b) => candidates.logits[b] - candidates.logits[a] || candidates.ids[a] - candidates.ids[b]);
-  }
-  return pick(candidates, order.subarray(0, countToReach(order, weights, topP * sum)), true);
+  return candidates.ids[drawnPlace(weights, random.next() * sum)];
 }
 
-/** Candidates at least `minP` times as likely as the likeliest. */
-function keepMinP(candidates: Candidates, minP: number, numeric: Numeric): Candidates {
-  const { weights } = weigh(candidates, numeric);
-  return pick(
-    candidates,
-    indices(weights.length).filter((i) => weights[i] >= minP),
-    candidates.sorted,
-  );
-}
-
-function countToReach(order: Int32Array, weights: Float64Array, goal: number): number {
-  let total = 0;
-  for (let n = 0; n < order.length; n++) {
-    total += weights[order[n]];
-    if (total >= goal) return n + 1;
-  }
-  return order.length;
-}
-
-function draw(candidates: Candidates, temperature: number, uniform: number, numeric: Numeric): number {
-  const logits = candidates.logits.map((logit) => logit / temperature);
-  const { weights, sum } = weigh({ ...candidates, logits }, numeric);
-  let left = uniform * sum;
+function drawnPlace(weights: Float64Array, goal: number): number {
+  let left = goal;
   for (let i = 0; i < weights.length; i++) {
     left -= weights[i];
-    if (left < 0) return candidates.ids[i];
+    if (left < 0) return i;
   }
   // Rounding may leave a crumb at the end: it goes to the last id that can be drawn.
-  return candidates.ids[weights.findLastIndex((weight) => weight > 0)];
+  return weights.findLastIndex((weight) => weight > 0);
 }
 
-function pick(candidates: Candidates, order: Int32Array, sorted: boolean): Candidates {
-  const ids = new Int32Array(order.length);
-  const logits = new Float64Array(order.length);
-  order.forEach((from, to) => {
-    ids[to] = candidates.ids[from];
-    logits[to] = candidates.logits[from];
-  });
-  return { ids, logits, sorted };
-}
-
-function indices(n: number): Int32Array {
-  const all = new Int32Array(n);
-  for (let i = 0; i < n; i++) all[i] = i;
-  return all;
-}
-
-function failAllBanned(): never {
-  fail("option/invalid", "no id can be drawn: every logit is -Infinity or NaN after penalties and logitBias");
+/**
+ * Mirostat 2 (Basu et al., 2020, arXiv 2007.14966): leaves out ids that surprise by more than a limit, which follows
+ * the surprise of what was drawn so that its average becomes `mirostatTau` bits.
+ */
+function createMirostat({ sampling: { mirostatTau, mirostatEta } }: Tools): typeof draw {
+  let limitBits = 2 * mirostatTau;
+  return (candidates, { numeric, random }) => {
+    const kept = keepUnsurprising(candidates, limitBits, numeric),
+      { weights, sum } = weigh(kept, numeric),
+      place = drawnPlace(weights, random.next() * sum),
+      surpriseBits = -numeric.log(weights[place] / sum) / Math.LN2;
+    limitBits -= mirostatEta * (surpriseBits - mirostatTau);
+    return kept.ids[place];
+  };
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fail } from "../core/errors.ts";
 import { FUNCTION, OBJECT, SIGNAL, check, optional } from "../core/options.ts";
 
 /**
@@ -17,6 +18,8 @@ export function split<
 ): [others: Omit<Options, "signal" | "onProgress">, listener: Pick<Options, "signal" | "onProgress">] {
   return check(what, options, (value, name, code) => {
     const { signal, onProgress, ...others } = OBJECT(value, `${name}: options`, code) as Options;
+    if ("logitsProcessor" in others && others.logitsProcessor !== undefined)
+      fail(code, "logitsProcessor: a function cannot cross to a model in a worker: load the model on this side");
     return [
       others,
       {

@@ -25,7 +25,7 @@ export async function openPeer(path, { threads = 1, contextLength = 512 } = {}) 
   const sampler = new bindings.AddonSampler(model);
   sampler.applyConfig({}); // no temperature: greedy
   context.setThreads(threads);
-  const peer = { systemInfo: llama.systemInfo, loadMs: performance.now() - started, model, context, sampler };
+  const peer = { bindings, systemInfo: llama.systemInfo, loadMs: performance.now() - started, model, context, sampler };
   return {
     ...peer,
     async close() {
@@ -143,11 +143,46 @@ async function peerGrammars(cases) {
   return results;
 }
 
+/** Options of samplers that are typed arrays. The penalties look at a list that is given, not at what was sampled. */
+const TYPED = { repeatPenaltyTokens: Uint32Array, tokenBiasKeys: Uint32Array, tokenBiasValues: Float32Array };
+
+/**
+ * The logits after a prompt, and for each case the ids that can be drawn from them with their probabilities. A case's
+ * history is what DRY has seen: the same logits are sampled again and again, with a bias that forces each of its ids.
+ */
+async function peerDistributions(path, { prompt, cases }) {
+  const peer = await openPeer(path);
+  try {
+    const [index] = await feed(peer, prompt, 0, false),
+      logits = [...(await fullLogits(peer, index))],
+      distributions = [];
+    for (const { history, config } of cases) {
+      const sampler = new peer.bindings.AddonSampler(peer.model);
+      const dry = Object.fromEntries(Object.entries(config).filter(([name]) => name.startsWith("dry")));
+      for (const id of history) {
+        sampler.applyConfig({ ...dry, tokenBiasKeys: Uint32Array.of(id), tokenBiasValues: Float32Array.of(1e6) });
+        const sampled = await peer.context.sampleToken(index, sampler);
+        if (sampled !== id) throw new Error(`wanted ${id} in the history, got ${sampled}`);
+      }
+      const own = { ...config };
+      for (const [name, List] of Object.entries(TYPED)) if (name in own) own[name] = List.from(own[name]);
+      sampler.applyConfig(own);
+      const [, pairs] = await peer.context.sampleToken(index, sampler, true);
+      distributions.push([...pairs]);
+      sampler.dispose();
+    }
+    return { logits, distributions };
+  } finally {
+    await peer.close();
+  }
+}
+
 // As a command, so that a crash of native code, and its memory, stay out of the process that compares:
 //   node llama-cpp.mjs logits MODEL 1,2,3 OUT CONTEXT   f32 rows, one an id
 //   node llama-cpp.mjs tokens MODEL '["text"]'            JSON, the ids of each text, none of them special
 //   node llama-cpp.mjs vocabulary MODEL IN OUT            JSON files: texts, and the ids of each without and with names
 //   node llama-cpp.mjs grammars IN OUT                    JSON files: grammars and texts, and which are accepted
+//   node llama-cpp.mjs samplers MODEL IN OUT              JSON files: a prompt and cases, and their distributions
 //   node llama-cpp.mjs bench MODEL PROMPT TOKENS THREADS REPEAT
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await main(process.argv.slice(2));
 
@@ -165,6 +200,8 @@ async function main([command, path, ...rest]) {
     writeFileSync(output, JSON.stringify(await peerVocabulary(path, JSON.parse(readFileSync(input, "utf8")))));
   } else if (command === "grammars") {
     writeFileSync(rest[0], JSON.stringify(await peerGrammars(JSON.parse(readFileSync(path, "utf8")))));
+  } else if (command === "samplers") {
+    writeFileSync(rest[1], JSON.stringify(await peerDistributions(path, JSON.parse(readFileSync(rest[0], "utf8")))));
   } else if (command === "bench") {
     const [nPrompt, nTokens, threads, repeat] = rest.map(Number);
     console.log(JSON.stringify(await benchPeer(path, { nPrompt, nTokens, threads, repeat })));

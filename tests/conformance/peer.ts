@@ -59,6 +59,31 @@ export function peerVocabulary(path: string, texts: readonly string[]): PeerIds[
   }
 }
 
+/** How llama.cpp samples: its own names of options, and the ids it has sampled before. */
+export interface PeerSampling {
+  readonly history: readonly number[];
+  readonly config: Readonly<Record<string, number | boolean | readonly number[] | readonly string[]>>;
+}
+
+/** The logits after a prompt, and for each case `[id, probability, id, probability, …]` of what can be drawn. */
+export function peerDistributions(
+  path: string,
+  prompt: readonly number[],
+  cases: readonly PeerSampling[],
+): { readonly logits: number[]; readonly distributions: number[][] } {
+  const folder = mkdtempSync(join(tmpdir(), "onebit-peer-"));
+  try {
+    const [input, output] = [join(folder, "cases.json"), join(folder, "distributions.json")];
+    writeFileSync(input, JSON.stringify({ prompt, cases }));
+    execFileSync(process.execPath, [PROGRAM, "samplers", path, input, output], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    return JSON.parse(readFileSync(output, "utf8")) as { logits: number[]; distributions: number[][] };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 /** Which of its texts each grammar accepts; null for a grammar that llama.cpp refuses. */
 export function peerGrammars(cases: readonly { grammar: string; texts: readonly string[] }[]): (boolean[] | null)[] {
   const folder = mkdtempSync(join(tmpdir(), "onebit-peer-"));

@@ -54,6 +54,46 @@ describe("generate", () => {
     await assert.rejects(collect(generation), { code: "option/invalid" });
   });
 
+  test("logitsProcessor changes the logits before all else, from all ids so far", async () => {
+    const { model } = modelSaying("Hello"),
+      seen: number[][] = [];
+    const generation = model.generate(PROMPT, {
+      ...GREEDY,
+      maxTokens: 3,
+      logprobs: 1,
+      logitBias: { 65: -Infinity },
+      logitsProcessor: (logits, ids) => {
+        seen.push([...ids]);
+        logits.fill(0);
+        logits[65] = 9;
+        logits[66] = 8;
+        (ids as number[]).length = 0;
+      },
+    });
+    const pieces = await collect(generation);
+    assert.equal((await generation.result()).text, "BBB");
+    const prompt = [BOS, ...bytesOf(PROMPT)];
+    assert.deepEqual(seen, [prompt, [...prompt, 66], [...prompt, 66, 66]]);
+    // The report is of the model's own logits.
+    assert.deepEqual(pieces[0].topLogprobs?.[0].id, 72);
+  });
+
+  test("logitsProcessor must do its work at once; its own errors arrive", async () => {
+    const { model } = modelSaying("Hello");
+    await assert.rejects(model.generate(PROMPT, { logitsProcessor: async () => {} }).text(), {
+      code: "option/invalid",
+      message: /logitsProcessor/,
+    });
+    const own = new Error("mine");
+    const generation = model.generate(PROMPT, {
+      logitsProcessor() {
+        throw own;
+      },
+    });
+    await assert.rejects(generation.text(), (error) => error === own);
+    assert.equal(await model.generate(PROMPT, GREEDY).text(), "Hello");
+  });
+
   test("never splits a character; an unfinished one ends as U+FFFD", async () => {
     const reply = "é😀你";
     const { model } = modelSaying(reply);

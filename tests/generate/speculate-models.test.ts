@@ -65,6 +65,7 @@ function anyOptions(random: Random, vocabSize: number, hasText: boolean): Genera
   const chance = (share: number): boolean => random.u32() / 2 ** 32 < share,
     upTo = (max: number): number => (random.u32() / 2 ** 32) * max,
     id = (): number => random.u32() % vocabSize;
+  if (chance(0.1)) return { seed: random.u32(), maxTokens: 40, mirostat: "v2", mirostatTau: upTo(6) };
   return {
     seed: random.u32(),
     maxTokens: 1 + (random.u32() % 60),
@@ -76,6 +77,11 @@ function anyOptions(random: Random, vocabSize: number, hasText: boolean): Genera
     ...(chance(0.4) ? { repetitionPenalty: 0.8 + upTo(0.6), penaltyLastN: (random.u32() % 80) - 1 } : {}),
     ...(chance(0.3) ? { frequencyPenalty: upTo(1), presencePenalty: upTo(1) - 0.5 } : {}),
     ...(chance(0.3) ? { logitBias: { [id()]: -Infinity, [id()]: 2 } } : {}),
+    ...(chance(0.2) ? { dryMultiplier: upTo(2), dryAllowedLength: random.u32() % 4, dryBreakers: ["e"] } : {}),
+    ...(chance(0.2) ? { topNSigma: upTo(2) } : {}),
+    ...(chance(0.2) ? { xtcProbability: upTo(1), xtcThreshold: upTo(0.3) } : {}),
+    ...(chance(0.2) ? { temperatureRange: upTo(1), temperatureExponent: upTo(3) } : {}),
+    ...(chance(0.1) ? { logitsProcessor: (logits, ids) => void (logits[ids.length % logits.length] += 3) } : {}),
     ...(chance(0.3) ? { stopIds: [id()] } : {}),
     ...(chance(0.3) ? { logprobs: random.u32() % 5 } : {}),
     ...(chance(0.5) ? { ignoreEnd: true } : {}),

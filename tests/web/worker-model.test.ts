@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { defaultModelBytes } from "../../src/default-model.ts";
-import { type AnyContext, type AnyModel, load } from "../../src/index.ts";
+import { type AnyContext, type AnyModel, type GenerateOptions, load } from "../../src/index.ts";
 import { TOKENIZER_FACTS } from "../../src/web/protocol.ts";
 import { type ConnectionScope, serveWith } from "../../src/web/serve.ts";
 import { loadInWorkerOf } from "../../src/web/worker-model.ts";
@@ -65,6 +65,28 @@ describe("a model in a worker", () => {
     assert.deepEqual(speculative.ids, expected.ids);
     assert.deepEqual(Object.keys(speculative.timings.speculation ?? {}), ["walks", "draftedTokens", "acceptedTokens"]);
     assert.deepEqual(await there.logits([4, 5]), await here.logits([4, 5]));
+    await Promise.all([here.close(), there.close()]);
+  });
+
+  test("samples with every option that can cross; a function cannot", async () => {
+    const there: AnyModel = await inWorker(bytes, { contextLength: 64 }),
+      here = await load(bytes, { threads: 1 });
+    const options: GenerateOptions = {
+      ...LONG,
+      maxTokens: 20,
+      temperature: 1,
+      seed: 5,
+      dryMultiplier: 1,
+      dryBreakers: ["a"],
+      xtcProbability: 0.5,
+      samplers: ["dry", "xtc", "temperature"],
+    };
+    const { ids } = await here.generate([1, 2, 3], options).result();
+    assert.deepEqual((await there.generate([1, 2, 3], options).result()).ids, ids);
+    await assert.rejects(there.generate([1], { logitsProcessor: () => {} }).result(), {
+      code: "option/invalid",
+      message: /logitsProcessor.*worker/,
+    });
     await Promise.all([here.close(), there.close()]);
   });
 
