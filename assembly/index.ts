@@ -6,6 +6,7 @@ export {
   decodeBinaryRow,
   decodePackedRow,
   decodeTernaryRow,
+  decodeUnpackedRow,
   ternarizeRow,
 } from "./weights/decode";
 export { packTile } from "./layouts";

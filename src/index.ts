@@ -43,6 +43,7 @@ export type { Perplexity, PerplexityOptions } from "./generate/perplexity.ts";
 export type { ModelMemory, ModelWarning, RunningEngine } from "./model/engine-interface.ts";
 export type { DensePolicy, LoadProgress } from "./model/engine-options.ts";
 export type { Activation } from "./model/architectures.ts";
+export type { Unpacked, UnpackedMatrix } from "./model/weights.ts";
 export type {
   LinearRopeScaling,
   Llama3RopeScaling,

@@ -32,6 +32,7 @@ import { ENGINE_OPTIONS, type EngineOptions } from "./model/engine-options.ts";
 import { createEngine, fastestKernels, planEngine } from "./model/engine.ts";
 import type { Engine, ModelMemory, ModelWarning, RunningEngine } from "./model/engine-interface.ts";
 import { layOutMemory } from "./model/plan.ts";
+import { type UnpackedMatrix, unpackedOf } from "./model/weights.ts";
 import { findZeroWeights } from "./model/zero-weights.ts";
 import { Model } from "./model.ts";
 import { detectPlatform } from "./platform/detect.ts";
@@ -178,6 +179,11 @@ export interface ModelInspection {
   readonly config: ModelConfig;
   /** What loading it with these options would take. */
   readonly memory: ModelMemory;
+  /**
+   * Matrices of floats that hold only −s, 0, +s, by their beginnings: they are packed when the model loads, unless the
+   * rest of them is not so. None with `weights: false`.
+   */
+  readonly unpacked: readonly UnpackedMatrix[];
   /** What the file says and the model does not need; what would change its answers is refused instead. */
   readonly unused: {
     /** Keys of the metadata, or members of config.json by their path. */
@@ -216,7 +222,7 @@ async function inspectChecked(
   const platform = options.platform ?? detectPlatform(),
     file = await openFile(source, platform, options);
   try {
-    const description = await describeModel(file);
+    const description = await describeModel(file, weights);
     const chosen = await chooseKernels(KERNELS, false, options.variant).catch((error) =>
       noneWhereUnsupported(error, options.variant),
     );
@@ -231,7 +237,8 @@ async function inspectChecked(
     const memory = { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kv.bytes };
     const unused = { keys: description.unusedKeys, tensors: tensors.unused },
       warnings = weights ? await findZeroWeights(tensors) : [];
-    return { file, config: description.config, memory, unused, warnings, engine };
+    const unpacked = unpackedOf(tensors);
+    return { file, config: description.config, memory, unpacked, unused, warnings, engine };
   } finally {
     await closeFile(file);
   }

@@ -11,6 +11,7 @@ import { decodePTQ1, decodeTQ1 } from "./decode-base3";
 
 export { decodePackedRow } from "./decode-two-bit";
 export { decodeBinaryRow } from "./decode-binary";
+export { decodeUnpackedRow } from "./decode-unpacked";
 export { absSumRow, ternarizeRow } from "./decode-float";
 
 export const TQ1_0: i32 = 34;

@@ -14,6 +14,16 @@ export interface KernelExports {
 
   decodeTernaryRow(type: number, src: number, k: number, codes: number, scales: number): number;
   decodePackedRow(src: number, row: number, rows: number, k: number, codes: number): number;
+  decodeUnpackedRow(
+    type: number,
+    src: number,
+    k: number,
+    group: number,
+    factor: number,
+    binary: number,
+    codes: number,
+    scales: number,
+  ): number;
   decodeBinaryRow(type: number, src: number, k: number, codes: number, scales: number): number;
   ternarizeRow(x: number, k: number, scale: number, codes: number): void;
   absSumRow(x: number, k: number): number;

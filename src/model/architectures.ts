@@ -65,6 +65,8 @@ const GGUF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
 const HF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   bitnet: BITNET,
   llama: { ...LLAMA, ropePairs: "half" },
+  minicpm: { ...LLAMA, ropePairs: "half", scales: true },
+  qwen2: { ...LLAMA, ropePairs: "half" },
   qwen3: { ...LLAMA, ropePairs: "half", qkNorm: true },
 };
 

@@ -30,8 +30,11 @@ export interface ChosenLayout {
 /** The layout of a matrix whose type `findTensors` has checked. */
 export function chooseLayout(matrix: MatrixTensor, choice: LayoutChoice): ChosenLayout {
   const type = TENSOR_TYPES[matrix.tensor.type];
+  const { encoding } = matrix;
+  if (encoding.kind === "unpacked")
+    return { layout: lowBitLayout(encoding.weights, "blocks", choice), scaleBlock: encoding.group };
   // I2_S has one scale per tensor, as have matrices that Hugging Face packs or rounds.
-  if (matrix.encoding.kind !== "typed" || type.name === "I2_S")
+  if (encoding.kind !== "typed" || type.name === "I2_S")
     return { layout: lowBitLayout("ternary", "row", choice), scaleBlock: 0 };
   if (type.layout === "ternary" || type.layout === "binary")
     return { layout: lowBitLayout(type.layout, "blocks", choice), scaleBlock: type.blockElements };

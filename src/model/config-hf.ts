@@ -8,7 +8,7 @@ import { fail, quoted } from "../core/errors.ts";
 import { MODEL_NAME_CHARS_MAX, MODULES_KEPT_MAX } from "../core/limits.ts";
 import type { JsonObject } from "../files/json.ts";
 import type { TensorInfo } from "../files/gguf.ts";
-import { type Activation, hfArchitecture } from "./architectures.ts";
+import { type Activation, type Architecture, hfArchitecture } from "./architectures.ts";
 import { HF_ENDS } from "./blocks.ts";
 import { checkConfig } from "./check-config.ts";
 import { ConfigReader } from "./config-reader.ts";
@@ -37,6 +37,8 @@ interface Defaults {
 const DEFAULTS: Readonly<Record<string, Defaults>> = {
   bitnet: { normEps: 1e-5, ropeTheta: 500_000, contextLength: 2048, nKvHeads: 5 },
   llama: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 2048 },
+  minicpm: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 2048 },
+  qwen2: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 32_768, nKvHeads: 32 },
   qwen3: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 32_768, nKvHeads: 32, headDim: 128 },
 };
 
@@ -93,9 +95,7 @@ function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInf
     activationMode:
       architecture.activationMode === "token" || reader.get("quantization_config") !== undefined ? "token" : "block",
     alwaysTied: reader.boolean("tie_word_embeddings") === true,
-    embeddingScale: 1,
-    residualScale: 1,
-    logitScale: 1,
+    ...muPScales(reader, architecture),
   });
   if (reader.boolean("tie_word_embeddings") === false && !tensors.has(HF_ENDS.output)) {
     fail(
@@ -105,6 +105,19 @@ function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInf
     );
   }
   return config;
+}
+
+/** MiniCPM's factors on embeddings, branches and logits (arXiv 2404.06395), from the members that they follow from. */
+function muPScales(
+  reader: ConfigReader,
+  { scales }: Architecture,
+): Pick<ModelConfig, "embeddingScale" | "residualScale" | "logitScale"> {
+  if (!scales) return { embeddingScale: 1, residualScale: 1, logitScale: 1 };
+  return {
+    embeddingScale: reader.requiredNumber("scale_emb"),
+    residualScale: reader.requiredNumber("scale_depth") / Math.sqrt(reader.count("num_hidden_layers")),
+    logitScale: reader.requiredNumber("dim_model_base") / reader.count("hidden_size"),
+  };
 }
 
 function isFirstReproduction(reader: ConfigReader): boolean {
@@ -184,7 +197,7 @@ function requireFullAttention(
 ): void {
   const window = reader.number("sliding_window"),
     first = reader.number("max_window_layers") ?? 0;
-  const isUsed = reader.boolean("use_sliding_window") ?? architecture !== "qwen3";
+  const isUsed = reader.boolean("use_sliding_window") ?? !architecture.startsWith("qwen");
   if (isUsed && window !== undefined && window > 0 && window < contextLengthTrained && first < nLayers) {
     reader.wrong(
       "sliding_window",

@@ -25,13 +25,16 @@ export interface ModelDescription {
   readonly embedding: { readonly pooling: "mean" | "last"; readonly appendEos: boolean } | undefined;
 }
 
-/** @throws OnebitError `model/…`, `tokenizer/…` */
-export async function describeModel(file: ModelFile): Promise<ModelDescription> {
+/**
+ * @param readsWeights whether to read the beginnings of weights too, where they tell what the rest is
+ * @throws OnebitError `model/…`, `tokenizer/…`, `file/read`, `tensor/bad-data`
+ */
+export async function describeModel(file: ModelFile, readsWeights = true): Promise<ModelDescription> {
   const tokenizer = await tokenizerOf(file);
   if (file.format === "gguf") return { ...ggufModel(file), tokenizer };
   const { hfConfig, hfNoTokenizer } = await hfDescription();
   return {
-    ...hfConfig(file),
+    ...(await hfConfig(file, readsWeights)),
     noTokenizer: hfNoTokenizer(file),
     tensors: file.tensors,
     tokenizer,

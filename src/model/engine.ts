@@ -23,12 +23,12 @@ import type { EngineOptions } from "./engine-options.ts";
 import { PlacedKvStore } from "./kv-store.ts";
 import { KvPages, type Sequence } from "./kv-pages.ts";
 import { fingerprintOf } from "./fingerprint.ts";
-import { loadWeights } from "./loader.ts";
+import { type LoadedWeights, loadWeights } from "./loader.ts";
 import { type MemoryPlan, type PlanOptions, planMemory } from "./plan.ts";
 import { type Program, buildProgram } from "./program.ts";
 import { placeRopeFrequencies } from "./rope-frequencies.ts";
 import { type ThreadCount, createThreadCount } from "./thread-count.ts";
-import { type ModelTensors, type TensorNaming, findTensors } from "./weights.ts";
+import { type ModelTensors, type StoredEncoding, type TensorNaming, findTensors } from "./weights.ts";
 
 export type { EngineOptions } from "./engine-options.ts";
 
@@ -73,11 +73,8 @@ export async function createEngine(parts: EngineParts, options: EngineOptions = 
   const { config, platform } = parts,
     nThreads = threadsOf(platform, options);
   const chosen = await chooseKernels(parts.binaries, nThreads > 1, options.variant);
-  const { plan, tensors } = planEngine(parts, options, fastestKernels(chosen));
-  throwIfAborted(options.signal);
-  const machine = await Machine.create(chosen.module, createMemory(plan.totalBytes, chosen.threads)),
+  const { plan, tensors, machine, weights } = await loadEngine(parts, options, chosen),
     { kernels, memory } = machine;
-  const weights = await loadWeights(kernels, memory, plan, tensors, options);
   const ropeMagnitude = placeRopeFrequencies(kernels, memory, config, plan, tensors, plan.buffers.ropeCos);
   const rope = {
     frequencies: new Uint8Array(memory.buffer, plan.ropeFrequencies, (config.ropeDim / 2) * 8),
@@ -108,6 +105,32 @@ export async function createEngine(parts: EngineParts, options: EngineOptions = 
   } catch (error) {
     await machine.close();
     throw error;
+  }
+}
+
+/** A machine with the weights in its memory. */
+interface LoadedMachine {
+  readonly plan: MemoryPlan;
+  readonly tensors: ModelTensors;
+  readonly machine: Machine;
+  readonly weights: LoadedWeights;
+}
+
+/**
+ * Plans and loads. Matrices whose rest is not what their beginning was change the plan: then once more, from the
+ * beginning, for memory cannot be laid out again under weights.
+ */
+async function loadEngine(parts: EngineParts, options: EngineOptions, chosen: ChosenKernels): Promise<LoadedMachine> {
+  const known = new Map<string, StoredEncoding>(),
+    encoding: TensorNaming["encoding"] = (matrix) => known.get(matrix.name) ?? parts.naming.encoding(matrix);
+  for (;;) {
+    const named = { ...parts, naming: { ...parts.naming, encoding } },
+      { plan, tensors } = planEngine(named, options, fastestKernels(chosen));
+    throwIfAborted(options.signal);
+    const machine = await Machine.create(chosen.module, createMemory(plan.totalBytes, chosen.threads)),
+      weights = await loadWeights(machine.kernels, machine.memory, plan, tensors, options);
+    if (weights.misread.size === 0) return { plan, tensors, machine, weights };
+    for (const [name, stored] of weights.misread) known.set(name, stored);
   }
 }
 

@@ -72,7 +72,8 @@ export function fingerprintOf({ config, tensors, plan, weights, rope }: Fingerpr
 
 /** How a matrix's bytes become weights. */
 function encodingOf({ encoding }: MatrixTensor): string {
-  return encoding.kind === "packed" ? `packed, ${encoding.divide ? "divided" : "multiplied"}` : encoding.kind;
+  if (encoding.kind === "packed") return `packed, ${encoding.divide ? "divided" : "multiplied"}`;
+  return encoding.kind === "unpacked" ? `unpacked ${encoding.weights} ${encoding.group}` : encoding.kind;
 }
 
 /** Embeddings and heads are floats, as in the file or made smaller. */

@@ -8,7 +8,8 @@ import type { HfModelFiles } from "../files/hf-folder.ts";
 import type { ModelConfig } from "./config.ts";
 import { configFromHf } from "./config-hf.ts";
 import { hfNaming } from "./naming-hf.ts";
-import type { TensorNaming } from "./weights.ts";
+import { findUnpacked } from "./unpacked.ts";
+import { type TensorNaming, plainLinears } from "./weights.ts";
 import { tokenizerFromHf } from "../tokenizer/hf-tokenizer.ts";
 import { HOW_TO_MAKE_TOKENIZER_JSON, joinVocabularyFiles } from "../tokenizer/vocabulary-files.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -19,10 +20,17 @@ export interface HfDescription {
   readonly unusedKeys: readonly string[];
 }
 
-/** @throws OnebitError `model/unsupported-architecture`, `model/bad-config`, `model/missing-tensor` */
-export function hfConfig(files: HfModelFiles): HfDescription {
-  const { config, storage, unusedKeys } = configFromHf(files.config, files.tensors);
-  return { config, naming: hfNaming(storage), unusedKeys };
+/**
+ * @param readsWeights whether to look at the beginnings of matrices for 1-bit weights that are written out as floats
+ * @throws OnebitError `model/unsupported-architecture`, `model/bad-config`, `model/missing-tensor`, `file/read`,
+ *   `tensor/bad-data`
+ */
+export async function hfConfig(files: HfModelFiles, readsWeights: boolean): Promise<HfDescription> {
+  const { config, storage, unusedKeys } = configFromHf(files.config, files.tensors),
+    naming = hfNaming(storage);
+  if (!readsWeights) return { config, naming, unusedKeys };
+  const unpacked = await findUnpacked(plainLinears(config, files.tensors, naming), files.tensors);
+  return { config, naming: hfNaming(storage, unpacked), unusedKeys };
 }
 
 /** Undefined if the folder has none. @throws OnebitError `tokenizer/…` */

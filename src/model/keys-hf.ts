@@ -41,6 +41,10 @@ const RULES: Readonly<Record<string, KeyRule>> = {
   residual_scale: FACTOR,
   scale_depth: OFF,
   dim_model_base: OFF,
+  mup_denominator: {
+    wanted: ({ nLayers }) => `${nLayers}`,
+    isNeutral: (value, { nLayers }) => value === nLayers,
+  },
   final_logit_softcapping: OFF,
   attn_logit_softcapping: OFF,
   logits_soft_cap: OFF,

@@ -9,12 +9,20 @@ import type { TensorInfo } from "../files/gguf.ts";
 import { type FloatTypeName, TENSOR_TYPES, kernelTypeId } from "../files/tensor-types.ts";
 import type { KernelExports } from "../kernels/exports.ts";
 import { type HashPart, createHash } from "../kernels/hash.ts";
+import { roundUp } from "../kernels/layouts.ts";
 import type { LoadOptions } from "./engine-options.ts";
 import { WeightHashes } from "./fingerprint.ts";
 import type { MemoryPlan, PlacedMatrix, PlacedVector } from "./plan.ts";
 import type { LoadContext, ReadJob } from "./read-jobs.ts";
-import { type Unpacking, createRepacker } from "./repack.ts";
-import type { LinearTensors, MatrixTensor, ModelTensors, ScalarTensor } from "./weights.ts";
+import { type LoadedScales, type Unpacking, createRepacker } from "./repack.ts";
+import type {
+  LinearTensors,
+  MatrixTensor,
+  ModelTensors,
+  ScalarTensor,
+  StoredEncoding,
+  VectorTensor,
+} from "./weights.ts";
 import { allLinears } from "./weights.ts";
 import type { ModelWarning } from "./engine-interface.ts";
 import { ZeroWatch } from "./zero-weights.ts";
@@ -31,6 +39,8 @@ export interface LoadedWeights {
   readonly hashes: WeightHashes;
   /** Scales that are tensors of one number, and those at the end of an I2_S tensor. */
   readonly scalars: ReadonlyMap<TensorInfo, number>;
+  /** Matrices, by name, that do not hold what their beginnings promised. Unless it is empty, the rest is of no use. */
+  readonly misread: ReadonlyMap<string, StoredEncoding>;
 }
 
 /**
@@ -46,8 +56,9 @@ export async function loadWeights(
 ): Promise<LoadedWeights> {
   const windowBytes = plan.windowBytes;
   const context: LoadContext = { kernels, memory, plan, windowBytes, unpackAt: plan.staging + 2 * windowBytes };
-  const scalars = await readScalars(context, tensors);
-  const repacked = [...plan.matrices.values()].map((placed) => createRepacker(context, placed, scalars));
+  const scalars = await readScalars(context, tensors),
+    scales = { scalars, rows: await readRowScales(context, tensors) };
+  const repacked = [...plan.matrices.values()].map((placed) => createRepacker(context, placed, scales));
   const jobs = inFileOrder([
     ...[...plan.vectors.values()].map((placed) => [vectorJob(context, placed)]),
     ...repacked.map((repacker) => repacker.jobs),
@@ -55,6 +66,7 @@ export async function loadWeights(
   const zeros = new ZeroWatch(tensors),
     hash = createHash(kernels, memory, { window: plan.staging, windowBytes }),
     hashes = new WeightHashes(hash);
+  for (const [tensor, values] of scales.rows) hashes.see(tensor, bytesOf(values), 0);
   const see = ({ tensor, position }: ReadJob, bytes: Uint8Array): void => {
     zeros.see(tensor, bytes);
     hashes.see(tensor, bytes, position - tensor.position);
@@ -72,6 +84,12 @@ export async function loadWeights(
     hash,
     hashes,
     scalars,
+    misread: new Map(
+      repacked.flatMap(({ placed, misread }) => {
+        const encoding = misread?.();
+        return encoding === undefined ? [] : [[placed.matrix.tensor.name, encoding] as const];
+      }),
+    ),
   };
 }
 
@@ -132,9 +150,7 @@ function vectorJob({ kernels, memory }: LoadContext, { vector, at }: PlacedVecto
     target: undefined,
     process(from) {
       kernels.denseRow(kernelTypeId(tensor), from, length, at);
-      const bad = new Float32Array(memory.buffer, at, length).findIndex((value) => !Number.isFinite(value));
-      if (bad >= 0)
-        fail("tensor/bad-data", `tensor "${tensor.name}": value ${bad} is not a finite number; the file is damaged`);
+      requireFiniteVector(tensor, new Float32Array(memory.buffer, at, length));
     },
   };
 }
@@ -177,6 +193,38 @@ async function readScalars(
     if (matrix) await atEnd(matrix);
   }
   return scalars;
+}
+
+/** Numbers for each row of a matrix: read before the matrix, whose scales they become part of. */
+async function readRowScales(context: LoadContext, tensors: ModelTensors): Promise<LoadedScales["rows"]> {
+  const found = new Map<TensorInfo, Float32Array>();
+  for (const { matrix } of allLinears(tensors)) {
+    if (matrix.encoding.kind !== "unpacked" || matrix.encoding.rowScales === undefined) continue;
+    const { rowScales } = matrix.encoding;
+    found.set(rowScales.tensor, await readFloats(context, rowScales));
+  }
+  return found;
+}
+
+/** @throws OnebitError `tensor/bad-data` */
+async function readFloats({ kernels, memory, plan }: LoadContext, vector: VectorTensor): Promise<Float32Array> {
+  const { tensor, length } = vector,
+    // Twice its largest size at most: less than the two windows.
+    out = plan.staging + roundUp(tensor.sizeBytes, 64);
+  await tensor.source.read(new Uint8Array(memory.buffer, plan.staging, tensor.sizeBytes), tensor.position);
+  kernels.denseRow(kernelTypeId(tensor), plan.staging, length, out);
+  const values = new Float32Array(memory.buffer, out, length).slice();
+  requireFiniteVector(tensor, values);
+  return values;
+}
+
+function requireFiniteVector({ name }: TensorInfo, values: Float32Array): void {
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) fail("tensor/bad-data", `tensor "${name}": value ${bad} is not a finite number; the file is damaged`);
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** The uniform twin if every row has one scale: one f32 per row then replaces the f16 scales. */

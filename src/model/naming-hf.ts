@@ -27,7 +27,11 @@ export interface BitLinearStorage {
   readonly normIn?: boolean;
 }
 
-export function hfNaming({ attentionBias, mlpBias, bitLinear }: HfStorage): TensorNaming {
+/** @param unpacked matrices by name, of which {@link findUnpacked} has seen that they hold 1-bit weights */
+export function hfNaming(
+  { attentionBias, mlpBias, bitLinear }: HfStorage,
+  unpacked: ReadonlyMap<string, StoredEncoding> = new Map(),
+): TensorNaming {
   return {
     ...HF_ENDS,
     vector: (layer, { hf }) => hf.map((name) => `${HF_ENDS.layer(layer)}${name}.weight`),
@@ -36,7 +40,7 @@ export function hfNaming({ attentionBias, mlpBias, bitLinear }: HfStorage): Tens
     normInRequired: bitLinear?.normIn === true,
     bias: (linear) => ((linear.includes(".mlp.") ? mlpBias : attentionBias) ? `${linear}.bias` : undefined),
     outputScale: () => undefined,
-    encoding: (matrix) => encodingOf(matrix, bitLinear),
+    encoding: (matrix) => unpacked.get(matrix.name) ?? encodingOf(matrix, bitLinear),
     isHarmless: (name, { alwaysTied }) => ROTARY_TABLE.test(name) || (alwaysTied && name === HF_ENDS.output),
   };
 }

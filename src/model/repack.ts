@@ -5,7 +5,7 @@
  * @module
  */
 import { TERNARY_BLOCK, TILE_ROWS } from "../../assembly/abi.ts";
-import { fail } from "../core/errors.ts";
+import { fail, quoted } from "../core/errors.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import { TENSOR_TYPES, kernelTypeId } from "../files/tensor-types.ts";
 import { halfToFloat } from "../files/float16.ts";
@@ -13,6 +13,7 @@ import { roundUp } from "../kernels/layouts.ts";
 import { checkFinite } from "./finite.ts";
 import type { PlacedMatrix } from "./plan.ts";
 import { type LoadContext, type ReadJob, keptJobs, rowJobs } from "./read-jobs.ts";
+import type { Encoding, StoredEncoding } from "./weights.ts";
 
 /** The reads of one matrix, and what they showed of its scales. */
 export interface Unpacking {
@@ -20,21 +21,27 @@ export interface Unpacking {
   readonly jobs: readonly ReadJob[];
   /** One scale a row, when every row proved to have only one; padding rows have 0. */
   rowScales(): Float32Array | undefined;
+  /** What the matrix holds, when the whole of it is not what its beginning was. */
+  misread?(): StoredEncoding | undefined;
+}
+
+/** Scales that are tensors of their own, or at the end of one. */
+export interface LoadedScales {
+  readonly scalars: ReadonlyMap<TensorInfo, number>;
+  /** A number for each row of a matrix. */
+  readonly rows: ReadonlyMap<TensorInfo, Float32Array>;
 }
 
 const CODE_INVALID = 1;
 
-export function createRepacker(
-  context: LoadContext,
-  placed: PlacedMatrix,
-  scalars: ReadonlyMap<TensorInfo, number>,
-): Unpacking {
+export function createRepacker(context: LoadContext, placed: PlacedMatrix, scales: LoadedScales): Unpacking {
   const { tensor, encoding } = placed.matrix;
   if (encoding.kind === "packed")
-    return packedUnpacking(context, placed, scalars.get(encoding.scale.tensor)!, encoding.divide);
+    return packedUnpacking(context, placed, scales.scalars.get(encoding.scale.tensor)!, encoding.divide);
   if (encoding.kind === "masters") return mastersUnpacking(context, placed);
+  if (encoding.kind === "unpacked") return unpackedUnpacking(context, placed, encoding, scales.rows);
   const type = TENSOR_TYPES[tensor.type];
-  if (type.layout !== "dense") return blockUnpacking(context, placed, scalars.get(tensor));
+  if (type.layout !== "dense") return blockUnpacking(context, placed, scales.scalars.get(tensor));
   return { placed, jobs: denseJobs(context, placed), rowScales: () => undefined };
 }
 
@@ -57,19 +64,22 @@ function packTile(
   kernels.packTile(layout.id, codes, codeStride, weightAt, tile, size.rowsPadded / TILE_ROWS, size.kp);
 }
 
-/** Types whose blocks carry their scales (and I2_S, whose one scale is `tensorScale`). */
-function blockUnpacking(context: LoadContext, placed: PlacedMatrix, tensorScale: number | undefined): Unpacking {
-  const { kernels, memory } = context,
-    { matrix, layout, scaleBlock } = placed,
-    { tensor, rows, k } = matrix;
-  const type = TENSOR_TYPES[tensor.type],
-    room = unpackRoom(context, placed);
-  // The same bytes under two ids, one of them ambiguous.
-  const typeId = kernelTypeId(type.name === "Q2_0_G128" ? { name: tensor.name, type: "PQ2_0" } : tensor);
-  const rowBytes = (k / type.blockElements) * type.blockBytes,
-    nBlocks = scaleBlock === 0 ? 0 : k / scaleBlock;
-  const scaleSink = createScaleSink(context, placed, nBlocks);
-  const decode = type.layout === "binary" ? kernels.decodeBinaryRow : kernels.decodeTernaryRow;
+/** Decodes one row to codes and f16 scales; 0, or why it cannot be. */
+type DecodeRow = (from: number, row: number, codes: number, scales: number) => number;
+
+/** Jobs that decode rows of blocks, each with its scale, and pack them by tiles. */
+function tileJobs(
+  context: LoadContext,
+  placed: PlacedMatrix,
+  rowBytes: number,
+  decode: DecodeRow,
+  onBadRow: (row: number, verdict: number) => void,
+) {
+  const { memory } = context,
+    { matrix, layout, size } = placed,
+    { tensor, rows } = matrix;
+  const room = unpackRoom(context, placed),
+    scaleSink = createScaleSink(context, placed);
   const process = (at: number, row: number, nRows: number) => {
     for (let begin = 0; begin < nRows; begin += TILE_ROWS) {
       const n = Math.min(TILE_ROWS, nRows - begin),
@@ -77,25 +87,91 @@ function blockUnpacking(context: LoadContext, placed: PlacedMatrix, tensorScale:
       if (n < TILE_ROWS) codeBytes.fill(layout.paddingCode, n * room.codeStride);
       for (let i = 0; i < n; i++) {
         const verdict = decode(
-          typeId,
           at + (begin + i) * rowBytes,
-          k,
+          row + begin + i,
           room.codes + i * room.codeStride,
           room.scales + i * room.scaleStride,
         );
-        if (verdict !== 0) badRow(tensor, row + begin + i, verdict);
+        if (verdict !== 0) onBadRow(row + begin + i, verdict);
       }
       packTile(context, placed, room.codes, room.codeStride, (row + begin) / TILE_ROWS);
-      if (nBlocks > 0) scaleSink.put(room.scales, room.scaleStride, row + begin, n);
+      if (size.nScaleBlocks > 0) scaleSink.put(room.scales, room.scaleStride, row + begin, n);
     }
   };
+  return { jobs: rowJobs(context, tensor, rows, rowBytes, TILE_ROWS, process), scaleSink };
+}
+
+/** Types whose blocks carry their scales (and I2_S, whose one scale is `tensorScale`). */
+function blockUnpacking(context: LoadContext, placed: PlacedMatrix, tensorScale: number | undefined): Unpacking {
+  const { kernels } = context,
+    { tensor, k } = placed.matrix;
+  const type = TENSOR_TYPES[tensor.type];
+  // The same bytes under two ids, one of them ambiguous.
+  const typeId = kernelTypeId(type.name === "Q2_0_G128" ? { name: tensor.name, type: "PQ2_0" } : tensor);
+  const decode = type.layout === "binary" ? kernels.decodeBinaryRow : kernels.decodeTernaryRow;
+  const { jobs, scaleSink } = tileJobs(
+    context,
+    placed,
+    (k / type.blockElements) * type.blockBytes,
+    (from, _row, codes, scales) => decode(typeId, from, k, codes, scales),
+    (row, verdict) => badRow(tensor, row, verdict),
+  );
   return {
     placed,
-    jobs: rowJobs(context, tensor, rows, rowBytes, TILE_ROWS, process),
+    jobs,
     rowScales() {
       if (tensorScale === undefined) return scaleSink.rowScales();
       placeUniform(context, placed, tensorScale);
       return undefined;
+    },
+  };
+}
+
+/** Verdicts on a row of floats, besides another weight and a scale that f16 cannot hold. */
+const FLOATS_NOT_FINITE = 2;
+
+/**
+ * Floats that hold only −s, 0, +s. Where a row does not, whatever the rows before it were, the matrix is floats; one
+ * taken for binary may still be ternary.
+ */
+function unpackedUnpacking(
+  context: LoadContext,
+  placed: PlacedMatrix,
+  { weights, group, rowScales }: Extract<Encoding, { kind: "unpacked" }>,
+  scalesOfRows: LoadedScales["rows"],
+): Unpacking {
+  const { kernels } = context,
+    { tensor, k } = placed.matrix,
+    typeId = kernelTypeId(tensor),
+    factors = rowScales === undefined ? undefined : scalesOfRows.get(rowScales.tensor),
+    isBinary = Number(weights === "binary");
+  let isMisread = false;
+  const { jobs, scaleSink } = tileJobs(
+    context,
+    placed,
+    k * TENSOR_TYPES[tensor.type].blockBytes,
+    (from, row, codes, scales) =>
+      kernels.decodeUnpackedRow(typeId, from, k, group, factors?.[row] ?? 1, isBinary, codes, scales),
+    (row, verdict) => {
+      if (verdict === FLOATS_NOT_FINITE)
+        fail(
+          "tensor/bad-data",
+          `tensor "${tensor.name}": row ${row} holds a number that is not finite; the file is damaged`,
+        );
+      if (rowScales !== undefined && isBinary === 0) refuseRowScales(tensor, rowScales.tensor, row);
+      isMisread = true;
+    },
+  );
+  return {
+    placed,
+    jobs,
+    rowScales: scaleSink.rowScales,
+    misread() {
+      if (!isMisread) return undefined;
+      const isTernaryPossible = isBinary === 1;
+      return isTernaryPossible
+        ? { kind: "unpacked", weights: "ternary", group, rowScales: rowScales?.tensor.name }
+        : { kind: "typed" };
     },
   };
 }
@@ -108,8 +184,17 @@ function badRow(tensor: TensorInfo, row: number, verdict: number): never {
   return fail("tensor/bad-data", `tensor "${tensor.name}": row ${row} ${what}`);
 }
 
+/** @throws OnebitError `tensor/bad-data`, always */
+export function refuseRowScales({ name }: TensorInfo, scales: TensorInfo, row: number): never {
+  return fail(
+    "tensor/bad-data",
+    `tensor ${quoted(name)}: wanted weights −s, 0, +s whose scale 16 bits can hold, because ${quoted(scales.name)} ` +
+      `multiplies its rows; found others near row ${row}: onebit does not know how to round them, so convert the model`,
+  );
+}
+
 /** Puts the f16 scales of rows where the kernel wants them, and watches whether each row has only one. */
-function createScaleSink({ memory }: LoadContext, { matrix, layout, size, scaleAt }: PlacedMatrix, nBlocks: number) {
+function createScaleSink({ memory }: LoadContext, { matrix, layout, size, scaleAt }: PlacedMatrix) {
   const { rowsPadded, nScaleBlocks } = size,
     tiles = layout.scales === "tile",
     first = new Uint16Array(rowsPadded);
@@ -125,7 +210,7 @@ function createScaleSink({ memory }: LoadContext, { matrix, layout, size, scaleA
         const step = tiles ? TILE_ROWS : 1,
           head = words[from];
         first[r] = head;
-        for (let b = 0; b < nBlocks; b++, to += step) {
+        for (let b = 0; b < nScaleBlocks; b++, to += step) {
           const scale = words[from + b];
           words[to] = scale;
           if (scale !== head) uniform = false;

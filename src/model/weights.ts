@@ -36,12 +36,23 @@ export type Encoding =
   /** Ternary, four rows to a byte row (Hugging Face); one scale per matrix, multiplying or dividing. */
   | { readonly kind: "packed"; readonly scale: ScalarTensor; readonly divide: boolean }
   /** Float master weights that the model rounds to −1, 0, +1 times mean|w| at run time. */
-  | { readonly kind: "masters" };
+  | { readonly kind: "masters" }
+  /** Floats that hold only −s, 0, +s: they become codes and scales, which loses nothing. */
+  | ({ readonly kind: "unpacked"; readonly rowScales: VectorTensor | undefined } & Unpacked);
 
-/** What a file format says of a matrix; its scale by name. */
+/** What floats hold that are 1-bit weights written out. */
+export interface Unpacked {
+  /** Binary: no weight is 0. */
+  readonly weights: "ternary" | "binary";
+  /** Consecutive inputs that share a scale. */
+  readonly group: 64 | 128;
+}
+
+/** What a file format says of a matrix; its scales by name. */
 export type StoredEncoding =
-  | Exclude<Encoding, { kind: "packed" }>
-  | { readonly kind: "packed"; readonly scale: string; readonly divide: boolean };
+  | Exclude<Encoding, { kind: "packed" | "unpacked" }>
+  | { readonly kind: "packed"; readonly scale: string; readonly divide: boolean }
+  | ({ readonly kind: "unpacked"; readonly rowScales: string | undefined } & Unpacked);
 
 /** A matrix of `rows` outputs and `k` inputs; y = W x. */
 export interface MatrixTensor {
@@ -246,13 +257,14 @@ class Finder {
     if (stored.kind === "typed") requireWeightType(tensor);
     if (stored.kind === "masters" && !isFloatType(tensor.type))
       refuseType(tensor, "master weights in F32, F16 or BF16");
-    return {
-      tensor,
-      rows,
-      k,
-      encoding:
-        stored.kind === "packed" ? { ...stored, scale: this.#scalar(stored.scale) ?? missing(stored.scale) } : stored,
-    };
+    return { tensor, rows, k, encoding: this.#encoding(stored, rows) };
+  }
+
+  #encoding(stored: StoredEncoding, rows: number): Encoding {
+    if (stored.kind === "packed") return { ...stored, scale: this.#scalar(stored.scale) ?? missing(stored.scale) };
+    if (stored.kind !== "unpacked") return stored;
+    const { rowScales } = stored;
+    return { ...stored, rowScales: rowScales === undefined ? undefined : this.vector([rowScales], rows) };
   }
 
   #scalar(name: string): ScalarTensor | undefined {
@@ -287,6 +299,41 @@ function checkShape(tensor: TensorInfo, wanted: readonly number[]): void {
     "model/bad-shape",
     `tensor "${tensor.name}": wanted ${what}, ` +
       `found ${what === "one number" ? "shape " : ""}[${tensor.shape.join(", ")}]`,
+  );
+}
+
+/** The tensors of projections that are there with the right shape, and are numbers by their own type. */
+export function plainLinears(
+  config: ModelConfig,
+  tensors: ReadonlyMap<string, TensorInfo>,
+  naming: TensorNaming,
+): TensorInfo[] {
+  return layersOf(config).flatMap((kinds, layer) =>
+    kinds.flatMap((kind) =>
+      Object.values<Part>(BLOCKS[kind]).flatMap((part) => {
+        if (part.kind !== "linear") return [];
+        const tensor = tensors.get(`${naming.linear(layer, part)}.weight`);
+        const isPlain =
+          tensor?.shape.length === 2 &&
+          tensor.shape[0] === part.k(config) &&
+          tensor.shape[1] === part.rows(config) &&
+          isFloatType(tensor.type) &&
+          naming.encoding(tensor).kind === "typed";
+        return isPlain ? [tensor] : [];
+      }),
+    ),
+  );
+}
+
+/** A matrix of floats that becomes 1-bit weights when it is loaded. */
+export interface UnpackedMatrix extends Unpacked {
+  /** Its name in the file. */
+  readonly tensor: string;
+}
+
+export function unpackedOf(tensors: ModelTensors): UnpackedMatrix[] {
+  return allLinears(tensors).flatMap(({ matrix: { tensor, encoding } }) =>
+    encoding.kind === "unpacked" ? [{ tensor: tensor.name, weights: encoding.weights, group: encoding.group }] : [],
   );
 }
 

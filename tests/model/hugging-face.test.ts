@@ -31,16 +31,28 @@ const LLAMA3 = { factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_ma
 const SHORT = Float32Array.from({ length: 16 }, (_, i) => 1 + i / 16),
   LONG = Float32Array.from({ length: 16 }, (_, i) => 1 + i / 4);
 
+/** No longer 1-bit weights: every third is half as large. */
+const floats = (tensors: readonly TinyTensor[]) =>
+  tensors.map((tensor) =>
+    tensor.kind === "linear"
+      ? { ...tensor, codes: undefined, values: tensor.values.map((weight, i) => (i % 3 === 0 ? weight / 2 : weight)) }
+      : tensor,
+  );
+
+/** Plain floats of a folder are packed where they are ternary, as all of a tiny model are: PQ2_0 is the same. */
 const TWINS: Readonly<Record<string, Twins>> = {
-  "llama, floats, F32": { hf: { modelType: "llama" }, gguf: { architecture: "qwen2" } },
+  "llama, floats, F32": {
+    hf: { modelType: "llama", tensors: floats },
+    gguf: { architecture: "qwen2", body: "F32", tensors: floats },
+  },
   "llama, floats, BF16": {
-    hf: { modelType: "llama", floats: "BF16", weights: "BF16" },
-    gguf: { architecture: "qwen2", body: "BF16", tables: "BF16", vectors: "BF16" },
+    hf: { modelType: "llama", floats: "BF16", weights: "BF16", tensors: floats },
+    gguf: { architecture: "qwen2", body: "BF16", tables: "BF16", vectors: "BF16", tensors: floats },
   },
   "llama, floats, F16, tied": {
     shape: { tied: true },
-    hf: { modelType: "llama", floats: "F16", weights: "F16" },
-    gguf: { architecture: "qwen2", body: "F16", tables: "F16", vectors: "F16" },
+    hf: { modelType: "llama", floats: "F16", weights: "F16", tensors: floats },
+    gguf: { architecture: "qwen2", body: "F16", tables: "F16", vectors: "F16", tensors: floats },
   },
   "llama with biases": { shape: { biases: true }, hf: { modelType: "llama" }, gguf: { architecture: "qwen2" } },
   "llama, packed (Llama3-8B-1.58, Falcon3)": {
@@ -50,6 +62,22 @@ const TWINS: Readonly<Record<string, Twins>> = {
   "llama, masters of onebitllms": {
     hf: { modelType: "llama", linears: "masters" },
     gguf: { architecture: "qwen2", body: "I2_S" },
+  },
+  "qwen2, biases of q, k and v": {
+    shape: { biases: true },
+    hf: { modelType: "qwen2", config: { use_sliding_window: false, sliding_window: 64 } },
+    gguf: { architecture: "qwen2" },
+  },
+  "minicpm: factors on embeddings, branches and logits": {
+    hf: { modelType: "minicpm", config: { scale_emb: 12, scale_depth: 1.5 * Math.SQRT2, dim_model_base: 32 } },
+    gguf: {
+      architecture: "minicpm",
+      keys: {
+        embedding_scale: value("float32", 12),
+        residual_scale: value("float32", 1.5),
+        logit_scale: value("float32", 4),
+      },
+    },
   },
   qwen3: { shape: { qkNorm: true }, hf: { modelType: "qwen3" }, gguf: { architecture: "qwen3" } },
   "qwen3, norms of each projection's input, packed": {
@@ -105,7 +133,7 @@ for (const variant of VARIANTS) {
     for (const [name, { shape = {}, hf, gguf }] of Object.entries(TWINS)) {
       test(name, async () => {
         const whole = { ...SHAPE, ...shape };
-        const wanted = await logitsOf(await ggufBytes(whole, gguf), { variant });
+        const wanted = await logitsOf(await ggufBytes(whole, { body: "PQ2_0", ...gguf }), { variant });
         assertSameBits(await logitsOf(await hfFolder(whole, hf), { variant }), wanted, name);
       });
     }

@@ -92,7 +92,7 @@ describe("tensors that the graph has no place for", () => {
   });
 
   const folders: readonly (readonly [name: string, choices: Partial<HfChoices>, length?: number])[] = [
-    ["model.layers.0.mlp.up_proj.scales", {}, 64],
+    ["model.layers.0.mlp.up_proj.zeros", {}, 64],
     ["model.layers.0.mlp.up_proj.scale", {}],
     ["model.layers.0.mlp.up_proj.weight_scale", {}],
     ["model.layers.0.mlp.up_proj.weight_scale_2", { linears: "multiply" }],

@@ -30,7 +30,7 @@ export const inspect: Command = {
 
 type Description = ReturnType<typeof describe>;
 
-function describe({ file, config, memory, engine, unused, warnings }: ModelInspection) {
+function describe({ file, config, memory, engine, unpacked, unused, warnings }: ModelInspection) {
   const tensors = [...file.tensors.values()].map(({ name, type, shape, position, sizeBytes }) => ({
     name,
     type,
@@ -47,6 +47,7 @@ function describe({ file, config, memory, engine, unused, warnings }: ModelInspe
     parameters: tensors.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0),
     memory,
     engine,
+    unpacked,
     unused,
     warnings,
     config,
@@ -70,6 +71,7 @@ function print({
   parameters,
   memory,
   engine,
+  unpacked,
   unused,
   warnings,
   config,
@@ -91,6 +93,7 @@ function print({
       `(${config.nKvHeads} KV), vocabulary ${config.vocabSize}, trained for ${config.contextLengthTrained} ` +
       "positions",
     ...warnings.map(({ tensor }) => `warning: all weights of ${show(tensor)} are zero`),
+    ...packedWhenLoaded(unpacked),
     ...notUsed("keys", unused.keys),
     ...notUsed("tensors", unused.tensors),
     "",
@@ -104,6 +107,16 @@ function print({
     ),
     "",
   ].join("\n");
+}
+
+/** A line for each kind of 1-bit weights that are written out as floats. */
+function packedWhenLoaded(matrices: Description["unpacked"]): string[] {
+  const counts = new Map<string, number>();
+  for (const { weights, group } of matrices) {
+    const kind = `${weights}, with a scale for each ${group}`;
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return [...counts].map(([kind, count]) => `unpacked: ${count} float matrices are ${kind}: packed when loaded`);
 }
 
 /** Names come from the file: JSON escapes terminal controls in them. */
