@@ -34,16 +34,15 @@ export const OP_ADD_BIAS = 12;
 export const OP_SCALE = 13;
 export const OP_ADD_SCALED = 14;
 export const OP_ROPE_TABLE = 15;
-export const OP_ROPE_ADJACENT = 16;
-export const OP_ROPE_HALF = 17;
-export const OP_STORE_KV = 18;
-export const OP_STORE_KV_Q8 = 19;
-export const OP_ATTEND = 20;
-export const OP_ATTEND_Q8 = 21;
-export const OP_GATE_SILU = 22;
-export const OP_GATE_RELU2 = 23;
-export const OP_GATE_GELU = 24;
-export const OP_SHORT_TABLES = 25;
+export const OP_ROPE = 16;
+export const OP_STORE_KV = 17;
+export const OP_STORE_KV_Q8 = 18;
+export const OP_ATTEND = 19;
+export const OP_ATTEND_Q8 = 20;
+export const OP_GATE_SILU = 21;
+export const OP_GATE_RELU2 = 22;
+export const OP_GATE_GELU = 23;
+export const OP_SHORT_TABLES = 24;
 
 // ---- weight layouts (layouts.ts, src/kernels/layouts.ts). Dense ones carry their GGML type id ----
 export const LAYOUT_F32 = 0;

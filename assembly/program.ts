@@ -36,7 +36,7 @@ import { buildBinaryTables, buildTernaryTables } from "./weights/tables";
 import { addBias, addScaled, layerNorm, rmsNorm, rmsNormHeads, scaleRow } from "./ops/norm";
 import { quantizeBlocks, quantizeToken, quantizeTokenBlocks } from "./ops/quantize";
 import { quantizeQ6K } from "./ops/quantize-q6-k";
-import { ropeAdjacent, ropeHalf, ropeTable } from "./ops/rope";
+import { rotate, ropeTable } from "./ops/rope";
 import { attend, headPairs, storeKv } from "./ops/attention";
 import { attendQ8, storeKvQ8 } from "./ops/attention-q8";
 import { executeTrain } from "./train/program";
@@ -101,8 +101,7 @@ function execute(step: usize, state: usize, n: i32, thread: i32, nThreads: i32):
     case abi.OP_ROPE_TABLE:
       ropeTables(changetype<RopeTableStep>(step), state, n, thread, nThreads);
       break;
-    case abi.OP_ROPE_ADJACENT:
-    case abi.OP_ROPE_HALF:
+    case abi.OP_ROPE:
       rope(changetype<RopeStep>(step), n, thread, nThreads);
       break;
     case abi.OP_STORE_KV:
@@ -261,8 +260,7 @@ function ropeTables(step: RopeTableStep, state: usize, n: i32, thread: i32, nThr
 function rope(step: RopeStep, n: i32, thread: i32, nThreads: i32): void {
   const begin = share(step.nHeads, 1, thread, nThreads),
     end = share(step.nHeads, 1, thread + 1, nThreads);
-  if (step.op == abi.OP_ROPE_ADJACENT) ropeAdjacent(step, n, begin, end);
-  else ropeHalf(step, n, begin, end);
+  rotate(step, n, begin, end);
 }
 
 function keep(step: StoreKvStep, state: usize, n: i32, thread: i32, nThreads: i32): void {

@@ -144,7 +144,7 @@ function operations(x, memory) {
     ["blocks of 128, 2560", () => x.quantizeBlocks(blocks, 0, 0, 1)],
     ["dense blocks 2560", () => x.quantizeBlocks(dense, 0, 0, 1)],
     ["rope table 64", () => x.ropeTable(WEIGHTS, 64, 1000, 1, OUT, SCRATCH)],
-    ["rope 20x128 halves", () => x.ropeHalf(rope, 1, 0, 20)],
+    ["rope 20x128 halves", () => x.rotate(rope, 1, 0, 20)],
     ["gate relu2 6912", () => x.gateRelu2(WEIGHTS, WEIGHTS, OUT, 0, 6912)],
     ["gate silu 6912", () => x.gateSilu(WEIGHTS, WEIGHTS, OUT, 0, 6912)],
     ["softmax 4096", () => x.softmax(WEIGHTS, 4096, OUT)],

@@ -32,6 +32,7 @@ import { ENGINE_OPTIONS, type EngineOptions } from "./model/engine-options.ts";
 import { createEngine, fastestKernels, planEngine } from "./model/engine.ts";
 import type { Engine, ModelMemory, ModelWarning, RunningEngine } from "./model/engine-interface.ts";
 import { layOutMemory } from "./model/plan.ts";
+import type { Unpacks } from "./model/unpacked.ts";
 import { type UnpackedMatrix, unpackedOf } from "./model/weights.ts";
 import { findZeroWeights } from "./model/zero-weights.ts";
 import { Model } from "./model.ts";
@@ -152,7 +153,7 @@ async function loadChecked(
   const platform = options.platform ?? detectPlatform(),
     file = await openFile(source, platform, options);
   try {
-    const description = await describeModel(file);
+    const description = await describeModel(file, unpacksOf(options));
     const renderChat = description.tokenizer === undefined ? undefined : await loadChatRenderer();
     const threads = source === undefined && options.threads === undefined ? DEFAULT_MODEL_THREADS : options.threads;
     const engine: Engine = await createEngine({ ...description, platform, binaries }, { ...options, threads });
@@ -169,6 +170,11 @@ async function loadChecked(
   } finally {
     await closeFile(file);
   }
+}
+
+/** Floats that hold 1-bit weights are kept as they are with `dense: "keep"`. */
+function unpacksOf({ dense }: EngineOptions): Unpacks {
+  return dense === "keep" ? "scaled" : "all";
 }
 
 /** A model's configuration, and what running it would take. */
@@ -222,7 +228,7 @@ async function inspectChecked(
   const platform = options.platform ?? detectPlatform(),
     file = await openFile(source, platform, options);
   try {
-    const description = await describeModel(file, weights);
+    const description = await describeModel(file, weights ? unpacksOf(options) : "none");
     const chosen = await chooseKernels(KERNELS, false, options.variant).catch((error) =>
       noneWhereUnsupported(error, options.variant),
     );

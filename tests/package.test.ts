@@ -37,9 +37,9 @@ const UNPACKED_BYTES_MAX = 9_700_000;
  * inside.
  */
 const ENTRY_GZIP_BYTES_MAX: Readonly<Record<string, number>> = {
-  "dist/index.js": 221_000,
+  "dist/index.js": 226_000,
   // The builds that also train instead of those of inference; those too where samples are taken.
-  "dist/nn.js": 113_000,
+  "dist/nn.js": 116_000,
   "dist/train.js": 355_000,
   // Of it 2 kB check options before they cross to the worker.
   "dist/worker.js": 9_000,

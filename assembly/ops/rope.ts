@@ -71,37 +71,8 @@ export function ropeTable(freq: usize, nHalf: i32, position: i32, mscale: f32, c
   }
 }
 
-/** Turns the pairs (x[2i], x[2i+1]) of the first nRot values of heads [headBegin, headEnd) of n tokens. */
-export function ropeAdjacent(step: RopeStep, n: i32, headBegin: i32, headEnd: i32): void {
-  const nHalf = step.nRot / 2,
-    headBytes = (<usize>step.headDim) << 2,
-    begin = step.x + <usize>headBegin * headBytes,
-    end = step.x + <usize>headEnd * headBytes;
-  for (let token = 0; token < n; token++) {
-    const row = (<usize>token * step.xStride) << 2,
-      angles = (<usize>token * nHalf) << 2,
-      cos = step.cos + angles,
-      sin = step.sin + angles;
-    for (let head = begin + row; head < end + row; head += headBytes) {
-      turnAdjacent(head, cos, sin, nHalf);
-    }
-  }
-}
-
-function turnAdjacent(x: usize, cos: usize, sin: usize, nHalf: i32): void {
-  for (let i = 0; i < nHalf; i++) {
-    const p = x + ((<usize>i) << 3),
-      c = load<f32>(cos + ((<usize>i) << 2)),
-      s = load<f32>(sin + ((<usize>i) << 2));
-    const a = load<f32>(p),
-      b = load<f32>(p, 4);
-    store<f32>(p, a * c - b * s);
-    store<f32>(p, a * s + b * c, 4);
-  }
-}
-
 /** Turns the pairs (x[i], x[i + nRot/2]) of the first nRot values of heads [headBegin, headEnd) of n tokens. */
-export function ropeHalf(step: RopeStep, n: i32, headBegin: i32, headEnd: i32): void {
+export function rotate(step: RopeStep, n: i32, headBegin: i32, headEnd: i32): void {
   const nHalf = step.nRot / 2,
     headBytes = (<usize>step.headDim) << 2,
     begin = step.x + <usize>headBegin * headBytes,
@@ -112,12 +83,12 @@ export function ropeHalf(step: RopeStep, n: i32, headBegin: i32, headEnd: i32): 
       cos = step.cos + angles,
       sin = step.sin + angles;
     for (let head = begin + row; head < end + row; head += headBytes) {
-      turnHalf(head, cos, sin, nHalf);
+      turn(head, cos, sin, nHalf);
     }
   }
 }
 
-function turnHalf(x: usize, cos: usize, sin: usize, nHalf: i32): void {
+function turn(x: usize, cos: usize, sin: usize, nHalf: i32): void {
   const half = (<usize>nHalf) << 2;
   let at: usize = 0;
   for (; at + 16 <= half; at += 16) {

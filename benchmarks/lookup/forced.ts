@@ -27,7 +27,7 @@ export async function openEngine(path: string, options: EngineOptions): Promise<
     const file = await openModelFile(source, () => {
       throw new Error(`${path}: split files are not measured`);
     });
-    return await createEngine({ ...(await describeModel(file)), platform, binaries: KERNELS }, options);
+    return await createEngine({ ...(await describeModel(file, "all")), platform, binaries: KERNELS }, options);
   } finally {
     await source.close();
   }

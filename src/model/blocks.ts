@@ -35,6 +35,8 @@ export interface LinearPart extends PartNames {
   readonly kind: "linear";
   readonly rows: Size;
   readonly k: Size;
+  /** Its outputs rotate by position. */
+  readonly rotates?: boolean;
 }
 
 export type Part = VectorPart | OptionalVectorPart | LinearPart;
@@ -64,8 +66,8 @@ const nEmbd: Size = (config) => config.nEmbd,
 export const BLOCKS = {
   attention: {
     norm: vector("attn_norm", "input_layernorm", nEmbd),
-    q: linear("attn_q", "self_attn.q_proj", qWidth, nEmbd),
-    k: linear("attn_k", "self_attn.k_proj", kvWidth, nEmbd),
+    q: { ...linear("attn_q", "self_attn.q_proj", qWidth, nEmbd), rotates: true },
+    k: { ...linear("attn_k", "self_attn.k_proj", kvWidth, nEmbd), rotates: true },
     v: linear("attn_v", "self_attn.v_proj", kvWidth, nEmbd),
     qNorm: optional("attn_q_norm", ["self_attn.q_norm"], headDim, ({ qkNorm }) => qkNorm),
     kNorm: optional("attn_k_norm", ["self_attn.k_norm"], headDim, ({ qkNorm }) => qkNorm),

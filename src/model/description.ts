@@ -9,6 +9,7 @@ import type { ModelFile } from "../files/model-file.ts";
 import type { ModelConfig } from "./config.ts";
 import { appendsEos, describeGguf, poolingFromGguf } from "./config-gguf.ts";
 import { GGUF_NAMING } from "./naming-gguf.ts";
+import type { Unpacks } from "./unpacked.ts";
 import type { TensorNaming } from "./weights.ts";
 import { tokenizerFromGguf } from "../tokenizer/gguf-tokenizer.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -26,15 +27,15 @@ export interface ModelDescription {
 }
 
 /**
- * @param readsWeights whether to read the beginnings of weights too, where they tell what the rest is
+ * @param unpacks which matrices' beginnings to read, where these tell what the rest is
  * @throws OnebitError `model/…`, `tokenizer/…`, `file/read`, `tensor/bad-data`
  */
-export async function describeModel(file: ModelFile, readsWeights = true): Promise<ModelDescription> {
+export async function describeModel(file: ModelFile, unpacks: Unpacks): Promise<ModelDescription> {
   const tokenizer = await tokenizerOf(file);
   if (file.format === "gguf") return { ...ggufModel(file), tokenizer };
   const { hfConfig, hfNoTokenizer } = await hfDescription();
   return {
-    ...(await hfConfig(file, readsWeights)),
+    ...(await hfConfig(file, unpacks)),
     noTokenizer: hfNoTokenizer(file),
     tensors: file.tensors,
     tokenizer,

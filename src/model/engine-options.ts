@@ -25,7 +25,8 @@ export interface LoadOptions {
 
 /**
  * What to do with F32, F16 and BF16 embeddings and heads. `keep`: as in the file. `q8`: 8 bits, about half or a
- * quarter of the bytes a token reads. `auto`: q8 above 64 MB.
+ * quarter of the bytes a token reads. `auto`: q8 above 64 MB. `keep` also leaves projections alone that a Hugging Face
+ * folder has as floats and that hold only −s, 0, +s; otherwise these are packed, and meet 8-bit activations.
  */
 export type DensePolicy = "auto" | "keep" | "q8";
 

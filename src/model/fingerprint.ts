@@ -13,7 +13,7 @@ import type { MemoryPlan } from "./plan.ts";
 import { type MatrixTensor, type ModelTensors, allLinears } from "./weights.ts";
 
 /** Goes up when the same weights and ids come to give other bits. */
-const NUMBERS_VERSION = 1;
+const NUMBERS_VERSION = 2;
 
 /** Hashes tensors as their bytes come by. */
 export class WeightHashes {

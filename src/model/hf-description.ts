@@ -8,7 +8,7 @@ import type { HfModelFiles } from "../files/hf-folder.ts";
 import type { ModelConfig } from "./config.ts";
 import { configFromHf } from "./config-hf.ts";
 import { hfNaming } from "./naming-hf.ts";
-import { findUnpacked } from "./unpacked.ts";
+import { type Unpacks, findUnpacked } from "./unpacked.ts";
 import { type TensorNaming, plainLinears } from "./weights.ts";
 import { tokenizerFromHf } from "../tokenizer/hf-tokenizer.ts";
 import { HOW_TO_MAKE_TOKENIZER_JSON, joinVocabularyFiles } from "../tokenizer/vocabulary-files.ts";
@@ -21,15 +21,16 @@ export interface HfDescription {
 }
 
 /**
- * @param readsWeights whether to look at the beginnings of matrices for 1-bit weights that are written out as floats
+ * @param unpacks which matrices to look at for 1-bit weights that are written out as floats. A model with BitLinear
+ *   layers says itself which are, and computes the others with float activations
  * @throws OnebitError `model/unsupported-architecture`, `model/bad-config`, `model/missing-tensor`, `file/read`,
  *   `tensor/bad-data`
  */
-export async function hfConfig(files: HfModelFiles, readsWeights: boolean): Promise<HfDescription> {
+export async function hfConfig(files: HfModelFiles, unpacks: Unpacks): Promise<HfDescription> {
   const { config, storage, unusedKeys } = configFromHf(files.config, files.tensors),
     naming = hfNaming(storage);
-  if (!readsWeights) return { config, naming, unusedKeys };
-  const unpacked = await findUnpacked(plainLinears(config, files.tensors, naming), files.tensors);
+  if (storage.bitLinear !== undefined) return { config, naming, unusedKeys };
+  const unpacked = await findUnpacked(plainLinears(config, files.tensors, naming), files.tensors, unpacks);
   return { config, naming: hfNaming(storage, unpacked), unusedKeys };
 }
 

@@ -15,6 +15,7 @@ import { WeightHashes } from "./fingerprint.ts";
 import type { MemoryPlan, PlacedMatrix, PlacedVector } from "./plan.ts";
 import type { LoadContext, ReadJob } from "./read-jobs.ts";
 import { type LoadedScales, type Unpacking, createRepacker } from "./repack.ts";
+import { fileRow } from "./row-order.ts";
 import type {
   LinearTensors,
   MatrixTensor,
@@ -141,7 +142,7 @@ async function runJobs(
 
 /** A vector of any type becomes f32. */
 function vectorJob({ kernels, memory }: LoadContext, { vector, at }: PlacedVector): ReadJob {
-  const { tensor, length } = vector;
+  const { tensor, length, order } = vector;
   return {
     tensor,
     source: tensor.source,
@@ -150,7 +151,11 @@ function vectorJob({ kernels, memory }: LoadContext, { vector, at }: PlacedVecto
     target: undefined,
     process(from) {
       kernels.denseRow(kernelTypeId(tensor), from, length, at);
-      requireFiniteVector(tensor, new Float32Array(memory.buffer, at, length));
+      const values = new Float32Array(memory.buffer, at, length);
+      requireFiniteVector(tensor, values);
+      if (order === undefined) return;
+      const inFile = values.slice();
+      for (let i = 0; i < length; i++) values[i] = inFile[fileRow(order, i)];
     },
   };
 }

@@ -26,6 +26,7 @@ import { type Layout, type MatrixSize, matrixSize, padToTiles, roundUp } from ".
 import { type Preparation, type PreparedRows, placePreparedRows } from "../kernels/preparations.ts";
 import { type LayoutChoice, chooseLayout } from "./choose-layout.ts";
 import type { ModelConfig } from "./config.ts";
+import { closedRows } from "./row-order.ts";
 import { type LinearTensors, type MatrixTensor, type ModelTensors, type VectorTensor, allLinears } from "./weights.ts";
 
 export interface PlanOptions extends LayoutChoice {
@@ -327,9 +328,9 @@ function stagingNeed(matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>): { windo
   let windowBytes = WINDOW_BYTES_MIN,
     unpackBytes = 0;
   for (const { matrix, size } of matrices.values()) {
-    const { tensor, rows, encoding } = matrix;
-    const tileBytes = TILE_ROWS * Math.ceil(tensor.sizeBytes / rows);
-    windowBytes = Math.max(windowBytes, encoding.kind === "packed" ? tensor.sizeBytes : tileBytes);
+    const { tensor, rows, encoding, order } = matrix;
+    const unitBytes = Math.min(rows, closedRows(order, TILE_ROWS)) * Math.ceil(tensor.sizeBytes / rows);
+    windowBytes = Math.max(windowBytes, encoding.kind === "packed" ? tensor.sizeBytes : unitBytes);
     unpackBytes = Math.max(unpackBytes, unpackedTileBytes(size));
   }
   return { windowBytes: roundUp(windowBytes, ALIGN), unpackBytes };

@@ -112,13 +112,12 @@ class Graph {
 
   /** Norms each head where the model does, then rotates, in place; the next step waits for all. */
   private positions(x: number, nHeads: number, headNorm: VectorTensor | undefined): void {
-    const { headDim, ropeDim, ropePairs, normEps } = this.config,
+    const { headDim, ropeDim, normEps } = this.config,
       { buffers } = this.plan;
     const heads = { x, xStride: padToTiles(nHeads * headDim), nHeads, headDim };
     if (headNorm)
       this.out.step("rmsNormHeads", { ...heads, weight: this.address(headNorm), eps: normEps }, { barrier: false });
-    const rope = ropePairs === "adjacent" ? "ropeAdjacent" : "ropeHalf";
-    this.out.step(rope, { ...heads, cos: buffers.ropeCos, sin: buffers.ropeSin, nRot: ropeDim }, { barrier: false });
+    this.out.step("rope", { ...heads, cos: buffers.ropeCos, sin: buffers.ropeSin, nRot: ropeDim }, { barrier: false });
   }
 
   private attend({ k, v }: KvLayer): void {

@@ -13,6 +13,7 @@ import { roundUp } from "../kernels/layouts.ts";
 import { checkFinite } from "./finite.ts";
 import type { PlacedMatrix } from "./plan.ts";
 import { type LoadContext, type ReadJob, keptJobs, rowJobs } from "./read-jobs.ts";
+import { closedRows, fileRow, memoryRow } from "./row-order.ts";
 import type { Encoding, StoredEncoding } from "./weights.ts";
 
 /** The reads of one matrix, and what they showed of its scales. */
@@ -77,7 +78,7 @@ function tileJobs(
 ) {
   const { memory } = context,
     { matrix, layout, size } = placed,
-    { tensor, rows } = matrix;
+    { tensor, rows, order } = matrix;
   const room = unpackRoom(context, placed),
     scaleSink = createScaleSink(context, placed);
   const process = (at: number, row: number, nRows: number) => {
@@ -86,19 +87,20 @@ function tileJobs(
         codeBytes = new Uint8Array(memory.buffer, room.codes, TILE_ROWS * room.codeStride);
       if (n < TILE_ROWS) codeBytes.fill(layout.paddingCode, n * room.codeStride);
       for (let i = 0; i < n; i++) {
+        const inFile = fileRow(order, row + begin + i);
         const verdict = decode(
-          at + (begin + i) * rowBytes,
-          row + begin + i,
+          at + (inFile - row) * rowBytes,
+          inFile,
           room.codes + i * room.codeStride,
           room.scales + i * room.scaleStride,
         );
-        if (verdict !== 0) onBadRow(row + begin + i, verdict);
+        if (verdict !== 0) onBadRow(inFile, verdict);
       }
       packTile(context, placed, room.codes, room.codeStride, (row + begin) / TILE_ROWS);
       if (size.nScaleBlocks > 0) scaleSink.put(room.scales, room.scaleStride, row + begin, n);
     }
   };
-  return { jobs: rowJobs(context, tensor, rows, rowBytes, TILE_ROWS, process), scaleSink };
+  return { jobs: rowJobs(context, tensor, rows, rowBytes, closedRows(order, TILE_ROWS), process), scaleSink };
 }
 
 /** Types whose blocks carry their scales (and I2_S, whose one scale is `tensorScale`). */
@@ -319,13 +321,20 @@ function mastersUnpacking(context: LoadContext, placed: PlacedMatrix): Unpacking
 
 /** Dense rows: as the file has them, in another order, or as floats in fewer bits. */
 function denseJobs(context: LoadContext, placed: PlacedMatrix): ReadJob[] {
-  const { kernels } = context,
-    { layout, matrix, weightAt } = placed,
-    { tensor, k } = matrix;
+  const { kernels, memory } = context,
+    { layout, matrix, size, weightAt } = placed,
+    { tensor, k, order } = matrix;
   const typeId = kernelTypeId(tensor);
   if (layout.id === typeId) {
     const { packRow } = layout;
-    if (packRow === undefined) return keptJobs(context, placed);
+    if (packRow === undefined && order === undefined) return keptJobs(context, placed);
+    if (packRow === undefined) {
+      const bytes = new Uint8Array(memory.buffer),
+        { rowBytes } = size;
+      return checkedRowJobs(context, placed, (from, row) =>
+        bytes.copyWithin(weightAt + row * rowBytes, from, from + rowBytes),
+      );
+    }
     return checkedRowJobs(context, placed, (from, row) => packRow(kernels, from, weightAt, row, k));
   }
   const { packFloats } = layout,
@@ -338,13 +347,13 @@ function denseJobs(context: LoadContext, placed: PlacedMatrix): ReadJob[] {
 
 function checkedRowJobs(
   context: LoadContext,
-  { matrix: { tensor, rows, k } }: PlacedMatrix,
+  { matrix: { tensor, rows, k, order } }: PlacedMatrix,
   packRow: (from: number, row: number) => void,
 ): ReadJob[] {
   const { blockElements, blockBytes } = TENSOR_TYPES[tensor.type],
     rowBytes = (k / blockElements) * blockBytes;
   return rowJobs(context, tensor, rows, rowBytes, 1, (at, row, nRows) => {
     checkFinite(context.memory, tensor, at, row, nRows, rowBytes);
-    for (let i = 0; i < nRows; i++) packRow(at + i * rowBytes, row + i);
+    for (let i = 0; i < nRows; i++) packRow(at + i * rowBytes, memoryRow(order, row + i));
   });
 }

@@ -1,7 +1,7 @@
 /**
  * Floats that are 1-bit weights written out: matrices that hold only −s, 0, +s, one s for some consecutive inputs of a
- * row, or for a row, or for all. Hugging Face checkpoints of ternary models are often stored so, some with the scales of
- * rows beside the matrix (`X.scales`). The beginning of a matrix tells; the whole of it is checked while it loads.
+ * row, or for a row, or for all. Hugging Face checkpoints of ternary models are often stored so, some with the scales
+ * of rows beside the matrix (`X.scales`). The beginning of a matrix tells; the whole of it is checked while it loads.
  *
  * @module
  */
@@ -10,6 +10,12 @@ import type { TensorInfo } from "../files/gguf.ts";
 import { type FloatTypeName, TENSOR_TYPES, isFloatType } from "../files/tensor-types.ts";
 import { refuseRowScales } from "./repack.ts";
 import type { StoredEncoding, Unpacked } from "./weights.ts";
+
+/**
+ * Which of them to look for: `all`; `scaled`, those with scales of rows beside them, without which their numbers mean
+ * nothing; or `none`, which reads nothing.
+ */
+export type Unpacks = "all" | "scaled" | "none";
 
 /** A row that looks ternary by chance is no harm, only a second reading of the file; four do not. */
 const ROWS_READ = 4;
@@ -29,11 +35,13 @@ const BINARY_GROUP = 128;
 export async function findUnpacked(
   linears: readonly TensorInfo[],
   tensors: ReadonlyMap<string, TensorInfo>,
+  unpacks: Unpacks,
 ): Promise<Map<string, StoredEncoding>> {
   const found = new Map<string, StoredEncoding>();
-  for (const tensor of linears) {
-    const rowScales = tensors.get(tensor.name.replace(/\.weight$/, ".scales")),
-      unpacked = await unpackedIn(tensor);
+  for (const tensor of unpacks === "none" ? [] : linears) {
+    const rowScales = tensors.get(tensor.name.replace(/\.weight$/, ".scales"));
+    if (unpacks === "scaled" && rowScales === undefined) continue;
+    const unpacked = await unpackedIn(tensor);
     if (unpacked !== undefined) found.set(tensor.name, { kind: "unpacked", ...unpacked, rowScales: rowScales?.name });
     else if (rowScales !== undefined) refuseRowScales(tensor, rowScales, 0);
   }

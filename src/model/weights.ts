@@ -16,11 +16,14 @@ import {
   layersOf,
 } from "./blocks.ts";
 import type { ModelConfig } from "./config.ts";
+import type { PairedRows } from "./row-order.ts";
 
 /** A vector kept as f32: norm weights, biases, rotary factors. */
 export interface VectorTensor {
   readonly tensor: TensorInfo;
   readonly length: number;
+  /** How the file orders its numbers, where memory has another order. */
+  readonly order?: PairedRows | undefined;
 }
 
 /** One number: a scale. */
@@ -60,6 +63,8 @@ export interface MatrixTensor {
   readonly rows: number;
   readonly k: number;
   readonly encoding: Encoding;
+  /** How the file orders its rows, where memory has another order. */
+  readonly order?: PairedRows | undefined;
 }
 
 export interface LinearTensors {
@@ -192,7 +197,7 @@ function findBlock(
     linears: LinearTensors[] = [];
   const findPart = (part: Part): VectorTensor | LinearTensors | undefined => {
     if (part.kind === "linear") {
-      const linear = find.linear(naming.linear(layer, part), part.rows(config), part.k(config));
+      const linear = find.linear(naming.linear(layer, part), part.rows(config), part.k(config), orderOf(part, config));
       linears.push(linear);
       return linear;
     }
@@ -204,6 +209,13 @@ function findBlock(
   const parts = Object.fromEntries(Object.entries<Part>(BLOCKS[kind]).map(([name, part]) => [name, findPart(part)]));
   // A part's kind decides what it is found as, as in the type.
   return { kind, parts, vectors, linears } as unknown as BlockTensors;
+}
+
+function orderOf(
+  { rotates = false }: LinearPart,
+  { ropePairs, headDim, ropeDim }: ModelConfig,
+): PairedRows | undefined {
+  return rotates && ropePairs === "adjacent" ? { headDim, ropeDim } : undefined;
 }
 
 /** Looks tensors up by name, checks their shapes and types, and remembers which it gave out. */
@@ -237,12 +249,13 @@ class Finder {
     return { tensor, rows, k, encoding: { kind: "typed" } };
   }
 
-  linear(name: string, rows: number, k: number): LinearTensors {
-    const bias = this.#naming.bias(name),
+  linear(name: string, rows: number, k: number, order: PairedRows | undefined): LinearTensors {
+    const biasName = this.#naming.bias(name),
+      bias = biasName === undefined ? undefined : this.optional([biasName], rows),
       outputScale = this.#naming.outputScale(name);
     return {
-      matrix: this.#matrix(`${name}.weight`, rows, k),
-      bias: bias === undefined ? undefined : this.optional([bias], rows),
+      matrix: { ...this.#matrix(`${name}.weight`, rows, k), order },
+      bias: bias && { ...bias, order },
       normIn: this.#naming.normInRequired
         ? this.vector(this.#naming.normIn(name), k)
         : this.optional(this.#naming.normIn(name), k),

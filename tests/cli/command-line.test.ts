@@ -327,6 +327,7 @@ describe("the other commands", () => {
       "parameters",
       "memory",
       "engine",
+      "unpacked",
       "unused",
       "warnings",
       "config",

@@ -39,6 +39,27 @@ const floats = (tensors: readonly TinyTensor[]) =>
       : tensor,
   );
 
+/** The rows of q and k as GGUF files of `llama` and `minicpm` have them: dimensions that rotate together in pairs. */
+const paired =
+  (headDim: number) =>
+  (tensors: readonly TinyTensor[]): readonly TinyTensor[] =>
+    tensors.map((tensor) => {
+      if (!/attn_[qk]\.(?:weight|bias)$/.test(tensor.name)) return tensor;
+      const { shape, values, codes } = tensor,
+        k = shape.length === 2 ? shape[0] : 1,
+        half = headDim / 2;
+      const reorder = <List extends Float32Array | Int8Array>(list: List): List => {
+        const out = list.slice() as List;
+        for (let row = 0; row < list.length / k; row++) {
+          const within = row % headDim,
+            from = row - within + (within % 2) * half + Math.floor(within / 2);
+          out.set(list.subarray(from * k, (from + 1) * k), row * k);
+        }
+        return out;
+      };
+      return { ...tensor, values: reorder(values), ...(codes && { codes: reorder(codes) }) };
+    });
+
 /** Plain floats of a folder are packed where they are ternary, as all of a tiny model are: PQ2_0 is the same. */
 const TWINS: Readonly<Record<string, Twins>> = {
   "llama, floats, F32": {
@@ -68,10 +89,31 @@ const TWINS: Readonly<Record<string, Twins>> = {
     hf: { modelType: "qwen2", config: { use_sliding_window: false, sliding_window: 64 } },
     gguf: { architecture: "qwen2" },
   },
+  "llama, whose GGUF has its rows in pairs": {
+    shape: { biases: true },
+    hf: { modelType: "llama" },
+    gguf: { architecture: "llama", tensors: paired(32) },
+  },
+  "rows in pairs, heads of 80 rows": {
+    shape: { nEmbd: 320, nHeads: 4, nKvHeads: 2, headDim: 80, nFf: 320 },
+    hf: { modelType: "llama" },
+    gguf: { architecture: "llama", body: "Q2_0", tensors: paired(80) },
+  },
+  ...Object.fromEntries(
+    (["F32", "F16", "BF16"] as const).map((type): [string, Twins] => [
+      `rows in pairs, floats, ${type}`,
+      {
+        shape: { headDim: 16 },
+        hf: { modelType: "llama", weights: type, tensors: floats },
+        gguf: { architecture: "llama", body: type, tensors: (tensors) => paired(16)(floats(tensors)) },
+      },
+    ]),
+  ),
   "minicpm: factors on embeddings, branches and logits": {
     hf: { modelType: "minicpm", config: { scale_emb: 12, scale_depth: 1.5 * Math.SQRT2, dim_model_base: 32 } },
     gguf: {
       architecture: "minicpm",
+      tensors: paired(32),
       keys: {
         embedding_scale: value("float32", 12),
         residual_scale: value("float32", 1.5),

@@ -1,6 +1,6 @@
 /**
- * Folders whose matrices are 1-bit weights written out as floats: packed while they load, with the logits of a GGUF file
- * that holds the same weights packed, bit for bit; floats as soon as one weight is not.
+ * Folders whose matrices are 1-bit weights written out as floats: packed while they load, with the logits of a GGUF
+ * file that holds the same weights packed, bit for bit; floats as soon as one weight is not.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -62,7 +62,7 @@ describe("floats that are 1-bit weights", () => {
     }
   }
 
-  test("one weight off, in the last row or the first, and the matrix stays as it is; the others are packed", async () => {
+  test("one weight off, last or first, and the matrix stays as it is; the others are packed", async () => {
     for (const isLast of [true, false]) {
       const isChanged = (name: string) => name === "blk.1.ffn_up.weight" || name === "blk.0.attn_q.weight",
         tensors = change((tensor) => {

@@ -57,7 +57,8 @@ describe("what GGUF cannot say", () => {
     test(name, async () => {
       const model = randomModel(shape),
         exact = exactForward(model, IDS).flatMap((row) => [...row]);
-      assert.ok(relativeError(await logitsOf(await folderOf(model), {}, IDS), exact) < 1e-5);
+      // Packed, they would meet 8-bit activations.
+      assert.ok(relativeError(await logitsOf(await folderOf(model), { dense: "keep" }, IDS), exact) < 1e-5);
     });
   }
 
