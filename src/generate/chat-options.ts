@@ -4,7 +4,20 @@
  * @module
  */
 import { fail, shown } from "../core/errors.ts";
-import { BOOLEAN, OBJECT, type Kind, type OptionTable, TEXT, check, kind, list, oneOf } from "../core/options.ts";
+import {
+  BOOLEAN,
+  type Kind,
+  OBJECT,
+  type OptionTable,
+  TEXT,
+  check,
+  kind,
+  list,
+  oneOf,
+  options,
+  required,
+  whole,
+} from "../core/options.ts";
 
 /** A piece of a message's content. Other kinds than text are refused by name: no model here sees or hears. */
 export interface TextContentPart {
@@ -27,6 +40,12 @@ export interface ChatMessage {
   [field: string]: unknown;
 }
 
+/** `budget`: as `on`, and the thinking ends after so many tokens. */
+export type Thinking = "on" | "off" | { readonly budget: number };
+
+/** Which tools a reply calls: `auto` any or none, `none`, `required` at least one, or the one of a name. */
+export type ToolChoice = "auto" | "none" | "required" | { readonly name: string };
+
 /** How messages become a prompt. */
 export interface ChatPromptOptions {
   /**
@@ -35,10 +54,18 @@ export interface ChatPromptOptions {
    */
   chatTemplate?: string;
   /**
-   * Function descriptions (JSON schema) for templates that know tools. A file's template `tool_use` is taken when it
-   * has one.
+   * Functions that the reply may call: `{ type: "function", function: { name, description, parameters, strict } }`, or
+   * the inner object alone; `parameters` is a JSON Schema, which the arguments of calls fit. A file's template
+   * `tool_use` is taken when it has one. A model whose template knows no tools is told of them in a system message.
    */
   tools?: readonly unknown[];
+  /** How the model writes calls, where its template does not tell: `hermes`, `llama3`, `json` and others. */
+  toolFormat?: string;
+  /**
+   * Whether the model thinks before it answers. Default: as its template has it. `on` is refused where the template
+   * knows no thinking.
+   */
+  thinking?: Thinking;
   /** Objects with a `title` and a `text`, for templates that know documents. */
   documents?: readonly unknown[];
   /** End with the beginning of the assistant's turn. Default true, unless `continueFinalMessage`. */
@@ -57,9 +84,31 @@ export interface ChatPromptOptions {
   now?: Date;
 }
 
+/** How the reply of a chat calls tools. */
+export interface ToolOptions {
+  /** Whether `tools` are called, and which. What is refused cannot be written. Default `auto`. */
+  toolChoice?: ToolChoice;
+  /** Several calls at once. Default true, for models whose form of calls has it. */
+  parallelToolCalls?: boolean;
+}
+
+const THINKING: Kind<Thinking> = (value, name, code) =>
+  typeof value === "object"
+    ? options<{ readonly budget: number }>({ budget: required(whole(0)) })(value, name, code)
+    : oneOf("on", "off")(value, name, code);
+
+const TOOL_CHOICE: Kind<ToolChoice> = (value, name, code) =>
+  typeof value === "object"
+    ? options<{ readonly name: string }>({ name: required(TEXT) })(value, name, code)
+    : oneOf("auto", "none", "required")(value, name, code);
+
+export const TOOL_OPTIONS: OptionTable<ToolOptions> = { toolChoice: TOOL_CHOICE, parallelToolCalls: BOOLEAN };
+
 export const CHAT_PROMPT_OPTIONS: OptionTable<ChatPromptOptions> = {
   chatTemplate: TEXT,
   tools: list("a list of tools", (tool) => tool),
+  toolFormat: TEXT,
+  thinking: THINKING,
   documents: list("a list of documents", OBJECT),
   addGenerationPrompt: BOOLEAN,
   continueFinalMessage: BOOLEAN,

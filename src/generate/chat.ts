@@ -11,10 +11,15 @@ import type { ModelConfig } from "../model/config.ts";
 import type { TextPart, Tokenizer } from "../tokenizer/tokenizer.ts";
 import { checkChatOptions, checkMessages } from "./chat-options.ts";
 import type { ChatMessage, ChatPromptOptions } from "./chat-options.ts";
+import { replyOf } from "./chat-reply.ts";
 import { chooseChatTemplate } from "./chat-templates.ts";
+import type { ChatOptions } from "./context.ts";
 import { FittedChat, type FitOptions, type ShrinkingPrompt } from "./fit-chat.ts";
 import { Template } from "./jinja/template.ts";
 import type { Rendering } from "./jinja/template.ts";
+import type { ReplyPlan } from "./reply.ts";
+import { type PromptThinking, promptThinking, thinkingVariables } from "./thinking.ts";
+import { messageForms, tellingTools, tellsNoTools } from "./tool-messages.ts";
 
 /** A prompt's ids, and the rendered text in parts: `special` ones are the template's own. */
 export interface RenderedChat {
@@ -22,6 +27,10 @@ export interface RenderedChat {
   readonly parts: TextPart[];
   /** With `onFull: "drop-oldest"`: makes the prompt shorter. */
   readonly shrinking?: ShrinkingPrompt;
+  /** Where the prompt leaves the model's thinking, if it thinks. */
+  readonly thinking?: PromptThinking;
+  /** Makes what takes the reply apart, if it may be more than text. */
+  readonly reply?: () => ReplyPlan | Promise<ReplyPlan>;
 }
 
 /**
@@ -31,28 +40,59 @@ export interface RenderedChat {
  */
 export function renderChat(
   given: readonly ChatMessage[],
-  options: ChatPromptOptions,
+  options: ChatOptions,
   tokenizer: Tokenizer,
   config: ModelConfig,
   fit: FitOptions,
 ): RenderedChat {
   const all = checkMessages(given);
   checkChatOptions(options);
-  const template = new Template(
-    chooseChatTemplate(options.chatTemplate, tokenizer, config, (options.tools ?? []).length > 0),
-  );
+  const source = chooseChatTemplate(options.chatTemplate, tokenizer, config, (options.tools ?? []).length > 0),
+    template = new Template(source),
+    templateVariables = { ...options.templateVariables, ...thinkingVariables(source, options) },
+    said: ChatPromptOptions = { ...options, templateVariables };
   const render = (messages: readonly ChatMessage[]): RenderedChat => {
-    const text =
-      options.continueFinalMessage === true
-        ? renderUnfinished(template, messages, options, tokenizer)
-        : renderMessages(template, messages, options, tokenizer).text;
-    const parts = text.runs().map((run) => ({ text: run.text, special: !run.isInput }));
+    const told = tellsNoTools(source, options) ? tellingTools(messages, options.tools ?? []) : messages,
+      text = firstForm(messageForms(source, told), (form) => renderForm(template, form, said, tokenizer));
+    const parts = text.runs().map((run) => ({ text: run.text, special: !run.isInput })),
+      unfinished = options.continueFinalMessage === true ? textOf(messages[messages.length - 1]) : undefined,
+      thinking = promptThinking(source, text.text, options, unfinished);
+    if (thinking !== undefined && thinking.more !== "") parts.push({ text: thinking.more, special: true });
     // Most templates print BOS themselves; add it for the others, never twice.
-    return { ids: tokenizer.encodeParts(parts), parts };
+    return { ids: tokenizer.encodeParts(parts), parts, thinking };
   };
-  if (options.onFull !== "drop-oldest") return render(all);
-  const shrinking = new FittedChat(all, render, fit);
-  return { ...shrinking.prompt, shrinking };
+  const shrinking = options.onFull === "drop-oldest" ? new FittedChat(all, render, fit) : undefined,
+    prompt = shrinking?.prompt ?? render(all);
+  return { ...prompt, shrinking, reply: replyOf(source, options, tokenizer, prompt.thinking) };
+}
+
+function renderForm(
+  template: Template,
+  messages: readonly ChatMessage[],
+  options: ChatPromptOptions,
+  tokenizer: Tokenizer,
+): Rendering["text"] {
+  return options.continueFinalMessage === true
+    ? renderUnfinished(template, messages, options, tokenizer)
+    : renderMessages(template, messages, options, tokenizer).text;
+}
+
+/** The first form of the messages that the template can print; its error for the first if there is none. */
+function firstForm<T>(forms: readonly (readonly ChatMessage[])[], render: (form: readonly ChatMessage[]) => T): T {
+  let failure: unknown;
+  for (const form of forms) {
+    try {
+      return render(form);
+    } catch (error) {
+      if (!(error instanceof OnebitError)) throw error;
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+function textOf({ content }: ChatMessage): string {
+  return typeof content === "string" ? content : (joinParts(content) ?? "");
 }
 
 /**

@@ -9,7 +9,9 @@ import type { Numeric } from "../kernels/numeric.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { forcedIds } from "./forced-ids.ts";
 import type { LogitsProcessor, Sampling } from "./options.ts";
+import type { ThinkingBudget } from "./reply.ts";
 import { type Sampler, createSampler } from "./sampler.ts";
+import { ThinkingClock } from "./thinking-clock.ts";
 
 /** A word of a mask that bans nothing. */
 const ALL_OF_WORD = 0xffffffff;
@@ -20,6 +22,8 @@ export interface Format {
   readonly tokenizer: Tokenizer;
   /** Take forced tokens as they are, without the logits before them. */
   readonly takesForced: boolean;
+  /** Ends thinking that may last no longer. */
+  readonly budget?: ThinkingBudget;
 }
 
 /** How one generation chooses. */
@@ -41,6 +45,9 @@ export class Chooser {
   readonly #bannedIds: ReadonlySet<number>;
   readonly #ids: number[] = [];
   #forced: readonly number[] = [];
+  readonly #clock: ThinkingClock | undefined;
+  /** Come next, whatever the logits are. */
+  #due: readonly number[] = [];
   /** A copy of logits, to be changed. */
   #logits = new Float32Array(0);
   #nForced = 0;
@@ -52,7 +59,8 @@ export class Chooser {
     this.#bannedIds = new Set(sampling.logitBias.flatMap(([id, bias]) => (bias === -Infinity ? [id] : [])));
     this.#endIds = endIds;
     this.#format = format;
-    if (format !== undefined) this.#force(format);
+    this.#clock = format?.budget && new ThinkingClock(format.budget, format.tokenizer);
+    if (format !== undefined) this.#goOnFrom(format);
   }
 
   /** Whether the next id is known without logits. */
@@ -87,9 +95,11 @@ export class Chooser {
    */
   next(logits: Float32Array, history: readonly number[]): number {
     const [known, ...others] = this.#forced,
-      id = known ?? this.#sampler.next(this.#changed(logits, history), history);
+      [due, ...later] = this.#due,
+      id = known ?? due ?? this.#sampler.next(this.#changed(logits, history), history);
     this.#forced = others;
     if (known !== undefined) this.#nForced++;
+    else this.#due = later;
     this.#isEnd = this.#endIds.has(id) && !this.#isTextOnly(id);
     if (this.#format !== undefined && !this.#isEnd) this.#goOn(id, this.#format);
     return id;
@@ -104,10 +114,18 @@ export class Chooser {
 
   #goOn(id: number, format: Format): void {
     const { constraint } = format;
-    if (!constraint.isText(id)) return;
+    if (!constraint.isPart(id)) return;
     this.#ids.push(id);
     constraint.accept(id);
-    if (this.#forced.length === 0) this.#force(format);
+    this.#clock?.push(id);
+    if (this.#forced.length === 0 && this.#due.length === 0) this.#goOnFrom(format);
+  }
+
+  #goOnFrom(format: Format): void {
+    const ending = this.#clock?.ending(format.constraint) ?? [];
+    if (ending.length === 0) this.#force(format);
+    else if (format.takesForced) this.#forced = ending;
+    else this.#due = ending;
   }
 
   #force({ constraint, tokenizer, takesForced }: Format): void {

@@ -9,7 +9,13 @@ import { withMemory } from "../core/refused-memory.ts";
 import type { Engine } from "../model/engine-interface.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Batcher } from "./batcher.ts";
-import { CHAT_PROMPT_OPTIONS, type ChatMessage, type ChatPromptOptions } from "./chat-options.ts";
+import {
+  CHAT_PROMPT_OPTIONS,
+  type ChatMessage,
+  type ChatPromptOptions,
+  TOOL_OPTIONS,
+  type ToolOptions,
+} from "./chat-options.ts";
 import { type ChatRenderer, loadChatRenderer } from "./chat-renderer.ts";
 import { ContextIds, type ContextOptions } from "./context-ids.ts";
 import type { FitOptions } from "./fit-chat.ts";
@@ -28,7 +34,7 @@ import type { Drafting } from "./speculate.ts";
 import type { Turn, Turns } from "./turns.ts";
 
 /** Options of {@link Model.chat}. */
-export interface ChatOptions extends GenerateOptions, ChatPromptOptions {}
+export interface ChatOptions extends GenerateOptions, ChatPromptOptions, ToolOptions {}
 
 /** Options of {@link Model.logits}, {@link Model.eachLogits} and {@link Context.logits}. */
 export interface LogitsOptions {
@@ -63,7 +69,11 @@ export interface ContextParts {
   readonly formats: FormatLoader;
 }
 
-export const CHAT_OPTIONS: OptionTable<ChatOptions> = { ...GENERATE_OPTIONS, ...CHAT_PROMPT_OPTIONS };
+export const CHAT_OPTIONS: OptionTable<ChatOptions> = {
+  ...GENERATE_OPTIONS,
+  ...CHAT_PROMPT_OPTIONS,
+  ...TOOL_OPTIONS,
+};
 export const LOGITS_OPTIONS: OptionTable<LogitsOptions> = { signal: SIGNAL };
 const SAVE_OPTIONS: OptionTable<SaveOptions> = { signal: SIGNAL };
 
@@ -174,8 +184,8 @@ export class Context implements Disposable {
         checked = checkOptions("chat", options, CHAT_OPTIONS, { meanings: GENERATE_MEANINGS });
       const request = (render: ChatRenderer): GenerationRequest => {
         const fit = fitOf(checked, this.contextLength);
-        const { ids, shrinking } = render(messages, checked, requireTokenizer(), engine.config, fit);
-        return { options: checked, promptIds: ids, shrinking };
+        const { ids, shrinking, reply } = render(messages, checked, requireTokenizer(), engine.config, fit);
+        return { options: checked, promptIds: ids, shrinking, reply };
       };
       return renderChat === undefined ? loadChatRenderer().then(request) : request(renderChat);
     });

@@ -7,8 +7,9 @@ import { fail, shown } from "../core/errors.ts";
 import { type Kind, OBJECT, TEXT, checkOptions, oneOf } from "../core/options.ts";
 import { packagePart } from "../core/package-part.ts";
 import type { Constraint } from "../grammar/constraint.ts";
-import type { Formats } from "../grammar/formats.ts";
+import type { Formats, ReplyGrammar } from "../grammar/formats.ts";
 import { copiedJson, jsonText } from "../grammar/schema/json.ts";
+import { specialBytes } from "../grammar/special-bytes.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** Any JSON value, as `"json"` asks for, is what an empty schema allows too. */
@@ -71,7 +72,7 @@ export class FormatLoader {
    * What keeps a reply to `format`, at its beginning.
    * @throws OnebitError `grammar/…`, `tokenizer/missing`, `engine/part-missing`
    */
-  async constraint(format: Format): Promise<Constraint> {
+  async constraint(format: Format | ReplyGrammar): Promise<Constraint> {
     this.#formats ??= this.#load().catch((error: unknown) => {
       this.#formats = undefined;
       throw error;
@@ -83,6 +84,13 @@ export class FormatLoader {
     const tokenizer =
       this.#tokenizer ?? fail("tokenizer/missing", "format needs text, but this model file has no vocabulary");
     const part = await packagePart("the compiler of formats", () => import("../grammar/formats.ts"));
-    return new part.Formats({ vocabSize: tokenizer.vocabSize, bytesOf: (id) => tokenizer.tokenBytes(id) });
+    return new part.Formats({
+      vocabSize: tokenizer.vocabSize,
+      bytesOf: (id) => (tokenizer.isSpecial(id) ? specialBytes(id) : tokenizer.tokenBytes(id)),
+      specialId(name) {
+        const id = tokenizer.tokenId(name);
+        return id !== undefined && tokenizer.isSpecial(id) ? id : undefined;
+      },
+    });
   }
 }

@@ -15,6 +15,7 @@ import type { ShrinkingPrompt } from "./fit-chat.ts";
 import type { FormatLoader } from "./format.ts";
 import { checkIds, checkSampling, MAX_TOKENS_DEFAULT } from "./options.ts";
 import type { GenerateOptions, Sampling } from "./options.ts";
+import type { ReplyDelta, ReplyPlan, ToolCall, ToolCallDelta } from "./reply.ts";
 import { logprobs } from "./sampler.ts";
 import type { TokenLogprob } from "./sampler.ts";
 import type { BreathingPlatform } from "./snapshot.ts";
@@ -34,6 +35,10 @@ export interface Piece {
   readonly id: number;
   /** Whole characters only; empty while one is incomplete or could begin a stop string, and for end-of-turn ids. */
   readonly text: string;
+  /** In chats: what the model thinks before it answers. */
+  readonly reasoning?: string;
+  /** In chats with `tools`: what this id adds to calls of them. */
+  readonly toolCalls?: readonly ToolCallDelta[];
   /** With the option `logprobs`: the natural logarithm of this id's probability. */
   readonly logprob?: number;
   /** With `logprobs` above 0: that many likeliest ids, likeliest first. */
@@ -64,8 +69,12 @@ export interface GenerationResult {
   readonly promptIds: readonly number[];
   /** Every id generated, an end-of-turn id included. */
   readonly ids: readonly number[];
-  /** The text of all pieces. */
+  /** The text of all pieces: the answer, without reasoning and calls. */
   readonly text: string;
+  /** In chats: what the model thought before it answered; else empty. */
+  readonly reasoning: string;
+  /** In chats with `tools`: the calls of them. The last may be cut short, unless it ended with "stop". */
+  readonly toolCalls: readonly ToolCall[];
   /** Why it ended. */
   readonly stopReason: StopReason;
   /** The seed that was used: give it again for the same ids. */
@@ -160,6 +169,8 @@ export interface GenerationRequest {
   readonly options: GenerateOptions;
   /** Makes room in a full context. */
   readonly shrinking?: ShrinkingPrompt;
+  /** Makes what keeps a chat's reply to its form and takes it apart. */
+  readonly reply?: () => ReplyPlan | Promise<ReplyPlan>;
 }
 
 /** The options in the form the loop uses. */
@@ -171,6 +182,7 @@ interface Plan {
   readonly nLogprobs: number | undefined;
   readonly onProgress: GenerateOptions["onProgress"];
   readonly chooser: Chooser;
+  readonly reply: ReplyPlan | undefined;
 }
 
 /** The state of a running generation. */
@@ -181,6 +193,8 @@ interface Progress {
   generateMs: number;
   readonly ids: number[];
   text: string;
+  reasoning: string;
+  readonly toolCalls: ToolCall[];
   stopReason: StopReason;
   shrinking: ShrinkingPrompt | undefined;
 }
@@ -198,6 +212,8 @@ async function* runGeneration(
     generateMs: 0,
     ids: [],
     text: "",
+    reasoning: "",
+    toolCalls: [],
     stopReason: "aborted",
     shrinking: undefined,
   };
@@ -214,9 +230,12 @@ async function* runGeneration(
   try {
     const prepared = prepare();
     // No await unless needed, so that calls take their turns in the order they were made.
-    const { promptIds, options, shrinking } = prepared instanceof Promise ? await prepared : prepared,
-      constraint = options.format === undefined ? undefined : await parts.formats.constraint(options.format);
-    plan = makePlan(parts, options, constraint);
+    const { promptIds, options, shrinking, reply: makeReply } = prepared instanceof Promise ? await prepared : prepared,
+      made = makeReply?.(),
+      reply = made instanceof Promise ? await made : made,
+      wanted = reply?.source === undefined ? options.format : { reply: reply.source, format: options.format },
+      constraint = wanted === undefined ? undefined : await parts.formats.constraint(wanted);
+    plan = makePlan(parts, options, constraint, reply);
     progress.shrinking = shrinking;
     seed = plan.sampling.seed;
     progress.promptIds = promptIds;
@@ -259,7 +278,7 @@ async function* decode(
     isBehind = false;
   const { chooser } = plan,
     { breathe } = createBreather(platform),
-    reader = createTextReader(tokenizer, plan.stops);
+    reader = createTextReader(tokenizer, plan.stops, plan.reply?.shown);
   for (;;) {
     startMs = performance.now();
     throwIfAborted(turn);
@@ -276,11 +295,11 @@ async function* decode(
     if (shorter !== undefined) history = [...shorter, ...progress.ids];
     const reason = whyStop(isDone, reader.stopped, isLength, isFull && shorter === undefined);
     if (reason !== undefined) text += reader.end();
-    progress.text += text;
+    const piece = { id, ...addText(progress, text, plan.reply, reason !== undefined), ...extra };
     if (reason === undefined) {
       progress.generateMs += performance.now() - startMs;
       turn.rest(end);
-      yield { id, text, ...extra };
+      yield piece;
       if (!(await turn.goOn()) || shorter !== undefined || chooser.knowsNext) isBehind = true;
       if (chooser.knowsNext) {
         await breathe();
@@ -297,9 +316,44 @@ async function* decode(
     progress.stopReason = reason;
     progress.generateMs += performance.now() - startMs;
     turn.rest(end);
-    yield { id, text, ...extra };
+    yield piece;
     return;
   }
+}
+
+/** Takes text apart as the reply of a chat has it. */
+function addText(
+  progress: Progress,
+  text: string,
+  reply: ReplyPlan | undefined,
+  isLast: boolean,
+): Pick<Piece, "text" | "reasoning" | "toolCalls"> {
+  if (reply === undefined) {
+    progress.text += text;
+    return { text };
+  }
+  let delta = reply.reader.push(text);
+  if (isLast) delta = together(delta, reply.reader.end());
+  const { reasoning, toolCalls } = delta;
+  progress.text += delta.text;
+  progress.reasoning += reasoning;
+  for (const { index, id, name = "", arguments: more } of toolCalls) {
+    const { arguments: before, ...call } = progress.toolCalls[index] ?? { id, name, arguments: "" };
+    progress.toolCalls[index] = { ...call, arguments: before + more };
+  }
+  return {
+    text: delta.text,
+    ...(reasoning === "" ? {} : { reasoning }),
+    ...(toolCalls.length === 0 ? {} : { toolCalls }),
+  };
+}
+
+function together(first: ReplyDelta, second: ReplyDelta): ReplyDelta {
+  return {
+    text: first.text + second.text,
+    reasoning: first.reasoning + second.reasoning,
+    toolCalls: [...first.toolCalls, ...second.toolCalls],
+  };
 }
 
 function whyStop(isDone: boolean, isStopString: boolean, isLength: boolean, isFull: boolean): StopReason | undefined {
@@ -309,8 +363,15 @@ function whyStop(isDone: boolean, isStopString: boolean, isLength: boolean, isFu
   return isFull ? "context" : undefined;
 }
 
-/** Turns ids into text to show: whole characters, stop strings cut off. */
-function createTextReader(tokenizer: Tokenizer | undefined, stops: readonly string[]) {
+/**
+ * Turns ids into text to show: whole characters, stop strings cut off.
+ * @param shown special tokens that are part of the text, and their names
+ */
+function createTextReader(
+  tokenizer: Tokenizer | undefined,
+  stops: readonly string[],
+  shown: ReadonlyMap<number, string> = NONE_SHOWN,
+) {
   const decoder = tokenizer?.stream();
   const scanner = createStopScanner(stops, tokenizer === undefined ? undefined : naming(stops, tokenizer));
   const nKnown = tokenizer?.vocabSize ?? 0;
@@ -318,6 +379,8 @@ function createTextReader(tokenizer: Tokenizer | undefined, stops: readonly stri
     // Head rows beyond the vocabulary are padding: they have no text.
     push: (id: number): string => {
       if (tokenizer === undefined || decoder === undefined || id >= nKnown) return "";
+      const name = shown.get(id);
+      if (name !== undefined) return scanner.push(decoder.end() + name);
       const text = scanner.push(decoder.push(id));
       return tokenizer.isSpecial(id) ? text + scanner.pushHidden(tokenizer.tokenText(id)) : text;
     },
@@ -327,6 +390,8 @@ function createTextReader(tokenizer: Tokenizer | undefined, stops: readonly stri
     },
   };
 }
+
+const NONE_SHOWN: ReadonlyMap<number, string> = new Map();
 
 /** The stop strings that name a control token, which prints as nothing. */
 function naming(stops: readonly string[], tokenizer: Tokenizer): ReadonlySet<string> {
@@ -352,6 +417,7 @@ function makePlan(
   { engine, tokenizer }: GenerationParts,
   options: GenerateOptions,
   constraint: Constraint | undefined,
+  reply: ReplyPlan | undefined,
 ): Plan {
   const endIds = new Set(options.stopIds ?? []);
   checkIds("stopIds", [...endIds], engine.vocabSize, "option/invalid");
@@ -364,7 +430,7 @@ function makePlan(
     format =
       constraint === undefined || tokenizer === undefined
         ? undefined
-        : { constraint, tokenizer, takesForced: options.logprobs === undefined };
+        : { constraint, tokenizer, takesForced: options.logprobs === undefined, budget: reply?.budget };
   return {
     sampling,
     chooser: new Chooser({
@@ -380,6 +446,7 @@ function makePlan(
     stops,
     nLogprobs: options.logprobs,
     onProgress: options.onProgress,
+    reply,
   };
 }
 
@@ -397,7 +464,8 @@ function makeResult(
   speculation: Speculation | undefined,
   forcedTokens: number | undefined,
 ): GenerationResult {
-  const { promptIds, ids, text, stopReason, shrinking, cachedTokens, promptMs, generateMs } = progress;
+  const { promptIds, ids, text, reasoning, toolCalls, stopReason, shrinking, cachedTokens, promptMs, generateMs } =
+    progress;
   const timings = {
     promptTokens: promptIds.length,
     cachedTokens,
@@ -407,5 +475,6 @@ function makeResult(
     ...(speculation === undefined ? {} : { speculation }),
     ...(forcedTokens === undefined ? {} : { forcedTokens }),
   };
-  return { promptIds, ids, text, stopReason, seed, droppedMessages: shrinking?.droppedMessages ?? 0, timings };
+  const droppedMessages = shrinking?.droppedMessages ?? 0;
+  return { promptIds, ids, text, reasoning, toolCalls, stopReason, seed, droppedMessages, timings };
 }

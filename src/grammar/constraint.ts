@@ -3,15 +3,19 @@
  *
  * @module
  */
+import { isSpecialBytes } from "./special-bytes.ts";
 import type { State } from "./states.ts";
 import type { TokenMasks } from "./token-masks.ts";
 
 export class Constraint {
+  /** Texts in what it forces that are tokens of their own, as in templates. */
+  readonly markers: readonly string[];
   readonly #masks: TokenMasks;
   #state: State;
 
-  constructor(masks: TokenMasks) {
+  constructor(masks: TokenMasks, markers: readonly string[] = []) {
     this.#masks = masks;
+    this.markers = markers;
     this.#state = masks.states.start;
   }
 
@@ -27,8 +31,13 @@ export class Constraint {
 
   /** Whether a token is part of texts at all: `<|eot_id|>` is not. */
   isText(id: number): boolean {
-    const { trie } = this.#masks;
-    return id < trie.vocabSize && trie.bytesOf(id).length > 0;
+    const bytes = this.#bytesOf(id);
+    return bytes.length > 0 && !isSpecialBytes(bytes);
+  }
+
+  /** Whether a token can be part of what a grammar describes: a special one is where the grammar names it. */
+  isPart(id: number): boolean {
+    return this.#bytesOf(id).length > 0;
   }
 
   /** What may come next, bit `id & 31` of word `id >>> 5`; not what ends a text. Not to be written to. */
@@ -53,4 +62,11 @@ export class Constraint {
     for (const id of ids) state = this.#masks.advance(state, id);
     return state !== states.dead;
   }
+
+  #bytesOf(id: number): Uint8Array {
+    const { trie } = this.#masks;
+    return id < trie.vocabSize ? trie.bytesOf(id) : NO_BYTES;
+  }
 }
+
+const NO_BYTES = new Uint8Array(0);

@@ -16,6 +16,8 @@ export interface TokenBytes {
   readonly vocabSize: number;
   /** The bytes that a token adds to a text; undefined or empty for one that no grammar allows, such as `<|eot_id|>`. */
   bytesOf(id: number): Uint8Array | undefined;
+  /** The id of a special token by its name: it adds no bytes to a text, and comes only where a grammar names it. */
+  specialId?(name: string): number | undefined;
 }
 
 /** Tokens that every state allows which allows any ordinary text of so many characters; and the others of the tier. */

@@ -104,7 +104,8 @@ describe("named templates", () => {
     assert.equal(rendered(user, {}, tokenizer), "D1");
     assert.equal(rendered(user, { tools: [] }, tokenizer), "D1");
     assert.equal(rendered(user, { tools: [{}] }, tokenizer), "T1");
-    assert.equal(rendered(user, { tools: [{}], chatTemplate: "default" }, tokenizer), "D1");
+    // It knows no tools, so that a system message tells of them.
+    assert.equal(rendered(user, { tools: [{}], chatTemplate: "default" }, tokenizer), "D2");
     assert.equal(rendered(user, { documents: [{}, {}], chatTemplate: "rag" }, tokenizer), "R2");
     assert.deepEqual([...tokenizer.chatTemplates.keys()], ["tool_use", "rag", "default"]);
   });

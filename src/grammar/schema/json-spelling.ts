@@ -35,6 +35,25 @@ const PLAIN: Ranges = [
 ];
 
 const ALL: Ranges = [[0, 0x10ffff]];
+const SPELLABLE: Ranges = [
+  [0, 0xd7ff],
+  [0xe000, 0x10ffff],
+];
+
+/** How texts are spelt. */
+export type Spelling = Pick<JsonSpelling, "anyText" | "text" | "character">;
+
+/** Asks for {@link rawSpelling}. */
+export const RAW = "raw";
+
+/** Every text as it is, outside of JSON. */
+export function rawSpelling(expressions: Expressions): Spelling {
+  return {
+    anyText: expressions.anyText,
+    text: (text) => expressions.text(text),
+    character: (ranges) => expressions.characters(intersected(ranges, SPELLABLE)),
+  };
+}
 
 export class JsonSpelling {
   readonly #expressions: Expressions;

@@ -10,14 +10,18 @@
 import { fail } from "../../core/errors.ts";
 import { Analysis } from "../analysis.ts";
 import type { Expression, Expressions } from "../expression.ts";
+import { RAW } from "./json-spelling.ts";
 import { Schemas } from "./schemas.ts";
 import { Shapes } from "./shapes.ts";
+import { Strings } from "./strings.ts";
 import type { WhiteSpace } from "./structure.ts";
 
 /** How texts are written. */
 export interface SchemaOptions {
   /** `flexible` (the default) allows spaces and indents between tokens, within bounds; `none` allows none. */
   readonly whitespace?: WhiteSpace;
+  /** Of the names of its rules: another for each schema of a grammar. */
+  readonly prefix?: string;
 }
 
 /**
@@ -28,13 +32,26 @@ export interface SchemaOptions {
  */
 export function schemaExpression(expressions: Expressions, schema: unknown, options: SchemaOptions = {}): Expression {
   const schemas = new Schemas(schema);
-  const shapes = new Shapes(expressions, schemas, options.whitespace ?? "flexible", "value ");
+  const shapes = new Shapes(expressions, schemas, options.whitespace ?? "flexible", options.prefix ?? "value ");
   const expression = shapes.whole(schemas.conjunction(schemas.document.root));
   const analysis = new Analysis(expressions);
   analysis.add(expression);
   if (expression === expressions.nothing || analysis.isEmpty(expression))
     fail("grammar/unsupported", "the schema: nothing fits it");
   return expression;
+}
+
+/**
+ * The strings that fit a schema, as they are: without quotes and escapes.
+ * @throws OnebitError as {@link schemaExpression}
+ */
+export function rawStringExpression(expressions: Expressions, schema: unknown): Expression {
+  const schemas = new Schemas(schema),
+    strings = new Strings(expressions, RAW);
+  const branches = schemas.branches(schemas.conjunction(schemas.document.root), "string");
+  const expression = expressions.choice(branches.map((branch) => strings.expression(branch)));
+  if (strings.isEmpty(expression)) fail("grammar/unsupported", "the schema: no string fits it");
+  return expressions.both([expressions.anyText, expression]);
 }
 
 /** The texts of all JSON values. */

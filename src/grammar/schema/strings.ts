@@ -10,7 +10,7 @@ import { regexExpression } from "../regex.ts";
 import type { Assertion, Origin } from "./assertions.ts";
 import { formatOf } from "./formats.ts";
 import type { Branch } from "./formula.ts";
-import { JsonSpelling, type Ranges } from "./json-spelling.ts";
+import { JsonSpelling, RAW, type Ranges, rawSpelling, type Spelling } from "./json-spelling.ts";
 import { unsupported } from "./keyword-rule.ts";
 
 const ANY_CHARACTER: Ranges = [[0, 0x10ffff]];
@@ -29,14 +29,16 @@ interface Demand {
 export class Strings {
   readonly #made: Expressions;
   readonly #analysis: Analysis;
-  readonly #spelling: JsonSpelling;
+  readonly #spelling: Spelling;
+  readonly #isRaw: boolean;
   readonly #patterns = new Map<string, Expression>();
 
-  /** @param isPlain spell as `JSON.stringify` does, and in no other way */
-  constructor(expressions: Expressions, isPlain: boolean) {
+  /** @param isPlain spell as `JSON.stringify` does, and in no other way; or as the text itself */
+  constructor(expressions: Expressions, isPlain: boolean | typeof RAW) {
     this.#made = expressions;
     this.#analysis = new Analysis(expressions);
-    this.#spelling = new JsonSpelling(expressions, isPlain);
+    this.#isRaw = isPlain === RAW;
+    this.#spelling = isPlain === RAW ? rawSpelling(expressions) : new JsonSpelling(expressions, isPlain);
   }
 
   /** Any string. */
@@ -46,7 +48,7 @@ export class Strings {
 
   /** The spelling of one string that texts get. */
   constant(text: string): Expression {
-    return this.#made.text(JSON.stringify(text).slice(1, -1));
+    return this.#made.text(this.#spelt(text));
   }
 
   /** Whether any string fits. */
@@ -97,12 +99,16 @@ export class Strings {
   /** Whether a string is among those of an expression of this class. */
   matches(expression: Expression, text: string): boolean {
     let rest = expression;
-    for (const byte of new TextEncoder().encode(JSON.stringify(text).slice(1, -1))) {
+    for (const byte of new TextEncoder().encode(this.#spelt(text))) {
       if (rest === this.#made.nothing) return false;
       const { classes, targets } = edgesOf(this.#made, rest);
       rest = targets[classes[byte]];
     }
     return rest.isNullable;
+  }
+
+  #spelt(text: string): string {
+    return this.#isRaw ? text : JSON.stringify(text).slice(1, -1);
   }
 
   #between(min: number, max: number): Expression {
