@@ -9,7 +9,7 @@ import { packagePart } from "../core/package-part.ts";
 import type { Constraint } from "../grammar/constraint.ts";
 import type { Formats, ReplyGrammar } from "../grammar/formats.ts";
 import { copiedJson, jsonText } from "../grammar/schema/json.ts";
-import { specialBytes } from "../grammar/special-bytes.ts";
+import { ordinaryBytes, specialBytes } from "../grammar/special-bytes.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** Any JSON value, as `"json"` asks for, is what an empty schema allows too. */
@@ -86,7 +86,7 @@ export class FormatLoader {
     const part = await packagePart("the compiler of formats", () => import("../grammar/formats.ts"));
     return new part.Formats({
       vocabSize: tokenizer.vocabSize,
-      bytesOf: (id) => (tokenizer.isSpecial(id) ? specialBytes(id) : tokenizer.tokenBytes(id)),
+      bytesOf: (id) => (tokenizer.isSpecial(id) ? specialBytes(id) : ordinaryBytes(tokenizer.tokenBytes(id))),
       specialId(name) {
         const id = tokenizer.tokenId(name);
         return id !== undefined && tokenizer.isSpecial(id) ? id : undefined;

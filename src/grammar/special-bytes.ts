@@ -15,6 +15,11 @@ export function specialBytes(id: number): Uint8Array {
   return bytes;
 }
 
+/** The bytes of a token that is text: none for one that no valid UTF-8 has, which could spell a special token. */
+export function ordinaryBytes(bytes: Uint8Array): Uint8Array | undefined {
+  return bytes.includes(FIRST) ? undefined : bytes;
+}
+
 export function isSpecialBytes(bytes: Uint8Array): boolean {
   return bytes[0] === FIRST;
 }
