@@ -10,8 +10,8 @@ const SOURCE = "src/web/page";
 /** Copied to dist/web unchanged. */
 const COPIED = ["style.css", "manifest.webmanifest", "icon.svg", "icon-192.png", "icon-512.png"];
 const DEFAULT_MODEL = "models/shakespeare.gguf";
-/** What the page never asks for: models of the package by name, and formats, whose compiler is 34 kB compressed. */
-const LEFT_OUT = ["#models/*", "../grammar/formats.ts"];
+/** What the page never asks for: models of the package by name, formats, whose compiler is 34 kB compressed, tools. */
+const LEFT_OUT = ["#models/*", "../grammar/formats.ts", "./tools/tools.ts"];
 
 /**
  * The files of both forms of the page, as `{ path, contents }`.

@@ -21,7 +21,14 @@ export type {
   ChatPrompt,
   Soon,
 } from "./any-model.ts";
-export type { ChatMessage, ChatPromptOptions, TextContentPart } from "./generate/chat-options.ts";
+export type {
+  ChatMessage,
+  ChatPromptOptions,
+  TextContentPart,
+  Thinking,
+  ToolChoice,
+  ToolOptions,
+} from "./generate/chat-options.ts";
 export { CHAT_TEMPLATES, isChatTemplateText } from "./generate/chat-templates.ts";
 export type { ChatTemplateName } from "./generate/chat-templates.ts";
 export type { ChatOptions, Context, LogitsOptions, RestoreOptions, SaveOptions } from "./generate/context.ts";
@@ -37,6 +44,7 @@ export type {
   SamplerName,
   SamplingOptions,
 } from "./generate/options.ts";
+export type { ToolCall, ToolCallDelta } from "./generate/reply.ts";
 export type { TokenLogprob } from "./generate/sampler.ts";
 export type { EmbedOptions, Pooling } from "./generate/embed.ts";
 export type { Perplexity, PerplexityOptions } from "./generate/perplexity.ts";

@@ -12,6 +12,7 @@ import type { Command, Options } from "./command.ts";
 export const CHAT_PROMPT_OPTION_TYPES = {
   "chat-template": { type: "string" },
   "no-thinking": { type: "boolean" },
+  thinking: { type: "string" },
 } as const satisfies Command["optionTypes"];
 
 export const CHAT_PROMPT_OPTION_HELP: Command["optionHelp"] = [
@@ -20,14 +21,22 @@ export const CHAT_PROMPT_OPTION_HELP: Command["optionHelp"] = [
     "a template instead of the model's own: bitnet, chatml, falcon3, llama3, a name from the model file, a file, " +
       "or the template's text",
   ],
-  ["--no-thinking", "tell reasoning models to answer without thinking"],
+  ["--thinking T", "on, off, or the most tokens that a reasoning model thinks; it goes to standard error"],
+  ["--no-thinking", "as --thinking off"],
 ];
 
 export function chatPromptOptions(options: Options): ChatPromptOptions {
   return {
     chatTemplate: readTemplate(options.text("chat-template")),
-    templateVariables: options.flag("no-thinking") ? { enable_thinking: false } : undefined,
+    thinking: options.flag("no-thinking") ? "off" : readThinking(options.text("thinking")),
   };
+}
+
+function readThinking(given: string | undefined): ChatPromptOptions["thinking"] {
+  if (given === undefined || given === "on" || given === "off") return given;
+  return /^\d{1,9}$/.test(given)
+    ? { budget: Number(given) }
+    : fail("usage", `--thinking: wanted on, off or a number of tokens, got ${quoted(given)}`);
 }
 
 /** A file's text if there is such a file; the library resolves names and templates. */

@@ -8,6 +8,8 @@ import type { Terminal } from "./terminal.ts";
 export interface Screen extends Omit<Terminal, "stdoutIsTty"> {
   /** A model's text: byte for byte to a program, plain to a person. */
   modelText(text: string): Promise<void>;
+  /** What a model thinks before its text: on standard error, dimmed for a person. */
+  modelThought(text: string): void;
   /** Replaces the progress line on standard error; an empty text removes it. */
   redraw(text: string): void;
 }
@@ -34,6 +36,7 @@ export function screenOf(terminal: Terminal): Screen {
     stderrIsTty: terminal.stderrIsTty,
     out,
     modelText: (text) => (terminal.stdoutIsTty ? out(text) : terminal.out(text)),
+    modelThought: (text) => terminal.err(terminal.stderrIsTty ? `\x1b[2m${plainText(text)}\x1b[22m` : plainText(text)),
     err: (text) => terminal.err(plainText(text)),
     redraw: (text) => terminal.err(`\r\x1b[K${plainText(text).replace(/[\n\t]/g, " ")}`),
     onInterrupt: (handler) => terminal.onInterrupt(handler),

@@ -49,17 +49,14 @@ export function thinkingMarks(template: string): ThinkingMarks | undefined {
  * @throws OnebitError `option/invalid` for a model that cannot think, or what says the same twice
  */
 export function thinkingVariables(template: string, given: ChatPromptOptions): Record<string, boolean> {
-  const { thinking, templateVariables = {}, addGenerationPrompt, continueFinalMessage } = given;
+  const { thinking, templateVariables = {}, continueFinalMessage } = given;
   if (thinking === undefined) return {};
   const isOn = thinking !== "off",
     known = VARIABLES.filter((name) => new RegExp(`\\b${name}\\b`).test(template));
   if (isOn && thinkingMarks(template) === undefined)
     fail("option/invalid", 'thinking: this model\'s chat template knows no thinking: leave it out, or give "off"');
-  if (isOn && (addGenerationPrompt === false || continueFinalMessage === true))
-    fail(
-      "option/invalid",
-      "thinking begins a reply: it goes with no continueFinalMessage and no addGenerationPrompt: false",
-    );
+  if (isOn && continueFinalMessage === true)
+    fail("option/invalid", "thinking begins a reply, continueFinalMessage goes on with one: give only one");
   const twice = VARIABLES.find((name) => Object.hasOwn(templateVariables, name));
   if (twice !== undefined) fail("option/invalid", `thinking says what templateVariables.${twice} does: give only one`);
   return Object.fromEntries(known.map((name) => [name, isOn]));

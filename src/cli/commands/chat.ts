@@ -136,7 +136,13 @@ async function answer(
   messages.push({ role: "user", content: line });
   try {
     const generation = model.chat(messages, options);
-    for await (const piece of generation) await terminal.modelText(piece.text);
+    let isThinking = false;
+    for await (const { text, reasoning = "" } of generation) {
+      if (reasoning !== "") terminal.modelThought(reasoning);
+      if (text !== "" && (isThinking || reasoning !== "")) terminal.err("\n\n");
+      isThinking = text === "" && (isThinking || reasoning !== "");
+      await terminal.modelText(text);
+    }
     const { text, stopReason, droppedMessages, timings } = await generation.result();
     await terminal.out("\n");
     if (timings.speculation && terminal.stderrIsTty) terminal.err(`(${formatSpeculation(timings.speculation)})\n`);

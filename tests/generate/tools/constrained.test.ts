@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { resolve } from "node:path";
 import { describe, test } from "node:test";
 import type { ChatOptions } from "../../../src/generate/context.ts";
 import type { GenerationResult } from "../../../src/generate/generate.ts";
@@ -57,7 +58,7 @@ type Validate = (value: unknown) => boolean;
 /** Ajv, where it is installed. */
 const ORACLE = "tests/grammar/schema/oracle/node_modules";
 const oracle = existsSync(`${ORACLE}/ajv`)
-  ? createRequire(new URL("../../../tests/grammar/schema/oracle/package.json", import.meta.url))
+  ? createRequire(resolve("tests/grammar/schema/oracle/package.json"))
   : undefined;
 
 function validators(): Map<string, Validate> {

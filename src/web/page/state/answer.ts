@@ -65,9 +65,15 @@ async function continuedPrompt(
 async function stream(generation: WorkerGeneration, { onText, onForgotten }: AnswerHooks): Promise<Answer> {
   const beginMs = performance.now();
   let firstTokenMs: number | undefined;
-  for await (const piece of generation as AsyncIterable<Piece>) {
+  let isThinking = false;
+  for await (const { text, reasoning = "" } of generation as AsyncIterable<Piece>) {
     firstTokenMs ??= performance.now() - beginMs;
-    if (piece.text !== "") onText(piece.text);
+    // Thinking stands in the text, marked: templates leave it out of later prompts.
+    const begin = reasoning !== "" && !isThinking ? "<think>\n" : "",
+      end = text !== "" && (isThinking || begin !== "") ? "\n</think>\n\n" : "";
+    if (reasoning !== "") isThinking = true;
+    if (end !== "") isThinking = false;
+    if (reasoning + text !== "") onText(begin + reasoning + end + text);
   }
   const {
     stopReason,
