@@ -127,7 +127,7 @@ export const TOOL_FORMATS = {
   /** Hermes 2 and 3, Qwen2.5, Qwen3 (Bonsai), MiMo, Granite 4. */
   hermes: {
     shows: ["<tool_call>", "</tool_call>"],
-    lacks: ["<arg_key>", "<function="],
+    lacks: ["<arg_key>", "<function=", "<tool_calls>"],
     trigger: "<tool_call>",
     begin: "",
     call: jsonCall("<tool_call>\n", "\n</tool_call>"),

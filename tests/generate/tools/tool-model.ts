@@ -2,6 +2,7 @@
  * A model of random logits over bytes, whose vocabulary has the markers of all families as tokens: some as special ones,
  * which have no text, some as added ones, which have, and all spelt in bytes too.
  */
+import { renderChat } from "../../../src/generate/chat.ts";
 import { Model } from "../../../src/model.ts";
 import { makeByteAlphabet } from "../../../src/tokenizer/byte-alphabet.ts";
 import { type Tokenizer, tokenizerFromGguf } from "../../../src/tokenizer/tokenizer.ts";
@@ -80,7 +81,7 @@ export function toolModel({ chatTemplate, contextLength = 4000, likely = {} }: T
     },
     { contextLength, nPages: 400, vocabSize: tokenizer.vocabSize },
   );
-  return new Model({ engine, tokenizer, loadMs: 0 });
+  return new Model({ engine, tokenizer, loadMs: 0, renderChat });
 }
 
 /** The smallest template of a family: it prints messages, tools, and the texts that show the family. */
