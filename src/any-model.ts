@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { ChatMessage, ChatPromptOptions } from "./generate/chat-options.ts";
-import type { ChatOptions, LogitsOptions, RestoreOptions, SaveOptions } from "./generate/context.ts";
+import type { ChatMessage, ChatOptions, ChatPromptOptions } from "./generate/chat-options.ts";
+import type { LogitsOptions, RestoreOptions, SaveOptions } from "./generate/context.ts";
 import type { ContextOptions } from "./generate/context-ids.ts";
 import type { EmbedOptions } from "./generate/embed.ts";
 import type { GenerationResult, Piece } from "./generate/generate.ts";

@@ -23,6 +23,7 @@ export type {
 } from "./any-model.ts";
 export type {
   ChatMessage,
+  ChatOptions,
   ChatPromptOptions,
   TextContentPart,
   Thinking,
@@ -31,7 +32,7 @@ export type {
 } from "./generate/chat-options.ts";
 export { CHAT_TEMPLATES, isChatTemplateText } from "./generate/chat-templates.ts";
 export type { ChatTemplateName } from "./generate/chat-templates.ts";
-export type { ChatOptions, Context, LogitsOptions, RestoreOptions, SaveOptions } from "./generate/context.ts";
+export type { Context, LogitsOptions, RestoreOptions, SaveOptions } from "./generate/context.ts";
 export type { ContextOptions } from "./generate/context-ids.ts";
 export type { Generation, GenerationResult, Piece, StopReason, Timings } from "./generate/generate.ts";
 export type { Format, GrammarFormat, JsonSchemaFormat, RegexFormat } from "./generate/format.ts";

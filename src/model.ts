@@ -17,12 +17,11 @@ import type { ModelConfig } from "./model/config.ts";
 import type { Engine, ModelMemory, ModelWarning, RunningEngine } from "./model/engine-interface.ts";
 import type { Sequence } from "./model/kv-pages.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
-import type { ChatMessage, ChatPromptOptions } from "./generate/chat-options.ts";
+import type { ChatMessage, ChatOptions, ChatPromptOptions } from "./generate/chat-options.ts";
 import type { ChatRenderer } from "./generate/chat-renderer.ts";
 import { chatTemplateNames } from "./generate/chat-templates.ts";
 import {
   CHAT_OPTIONS,
-  type ChatOptions,
   Context,
   type ContextParts,
   LOGITS_OPTIONS,

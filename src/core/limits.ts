@@ -139,10 +139,6 @@ export const GRAMMAR_WORK_STEPS_MAX = 50_000;
 export const GRAMMAR_MASK_CACHE_BYTES = 8 * 1024 * 1024;
 /** Compiled formats that a model keeps: a program asks for a few in turn. Each has masks of its own. */
 export const GRAMMARS_KEPT = 4;
-/** Tools of a chat; OpenAI takes 128. */
-export const TOOLS_MAX = 512;
-/** UTF-16 units of a tool's name; OpenAI takes 64. */
-export const TOOL_NAME_CHARS_MAX = 256;
 /** Text that a grammar forces is read at once; longer than the names of a schema it seldom is. */
 export const GRAMMAR_FORCED_BYTES_MAX = 256;
 /** Endings of tokens behind the end of a string, kept with the string's mask; JSON's has some 2,000. */

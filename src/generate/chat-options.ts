@@ -18,6 +18,7 @@ import {
   required,
   whole,
 } from "../core/options.ts";
+import type { GenerateOptions } from "./options.ts";
 
 /** A piece of a message's content. Other kinds than text are refused by name: no model here sees or hears. */
 export interface TextContentPart {
@@ -91,6 +92,9 @@ export interface ToolOptions {
   /** Several calls at once. Default true, for models whose form of calls has it. */
   parallelToolCalls?: boolean;
 }
+
+/** Options of {@link Model.chat}. */
+export interface ChatOptions extends GenerateOptions, ChatPromptOptions, ToolOptions {}
 
 const THINKING: Kind<Thinking> = (value, name, code) =>
   typeof value === "object"

@@ -7,7 +7,7 @@ import { fail } from "../core/errors.ts";
 import { packagePart } from "../core/package-part.ts";
 import type { ReplySource } from "../grammar/call-format.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import type { ChatOptions } from "./context.ts";
+import type { ChatOptions } from "./chat-options.ts";
 import type { ReplyPlan } from "./reply.ts";
 import { type PromptThinking, ThinkingReader, endOfThinking } from "./thinking.ts";
 import type { ToolPlan } from "./tools/tools.ts";

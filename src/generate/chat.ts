@@ -13,7 +13,7 @@ import { checkChatOptions, checkMessages } from "./chat-options.ts";
 import type { ChatMessage, ChatPromptOptions } from "./chat-options.ts";
 import { replyOf } from "./chat-reply.ts";
 import { chooseChatTemplate } from "./chat-templates.ts";
-import type { ChatOptions } from "./context.ts";
+import type { ChatOptions } from "./chat-options.ts";
 import { FittedChat, type FitOptions, type ShrinkingPrompt } from "./fit-chat.ts";
 import { Template } from "./jinja/template.ts";
 import type { Rendering } from "./jinja/template.ts";

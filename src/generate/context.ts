@@ -9,13 +9,7 @@ import { withMemory } from "../core/refused-memory.ts";
 import type { Engine } from "../model/engine-interface.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Batcher } from "./batcher.ts";
-import {
-  CHAT_PROMPT_OPTIONS,
-  type ChatMessage,
-  type ChatPromptOptions,
-  TOOL_OPTIONS,
-  type ToolOptions,
-} from "./chat-options.ts";
+import { CHAT_PROMPT_OPTIONS, type ChatMessage, type ChatOptions, TOOL_OPTIONS } from "./chat-options.ts";
 import { type ChatRenderer, loadChatRenderer } from "./chat-renderer.ts";
 import { ContextIds, type ContextOptions } from "./context-ids.ts";
 import type { FitOptions } from "./fit-chat.ts";
@@ -32,9 +26,6 @@ import {
 import type { BreathingPlatform } from "./snapshot.ts";
 import type { Drafting } from "./speculate.ts";
 import type { Turn, Turns } from "./turns.ts";
-
-/** Options of {@link Model.chat}. */
-export interface ChatOptions extends GenerateOptions, ChatPromptOptions, ToolOptions {}
 
 /** Options of {@link Model.logits}, {@link Model.eachLogits} and {@link Context.logits}. */
 export interface LogitsOptions {

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { OnebitError } from "../core/errors.ts";
+import { OnebitError, fail } from "../core/errors.ts";
+import { Analysis } from "./analysis.ts";
 import {
   type CallFormat,
   type CallPart,
@@ -156,6 +157,8 @@ export class ReplyExpression {
   #string({ close, quote }: ParameterFormat, value: Expression): Expression {
     const made = this.#made;
     const plain = made.both([value, this.#without([close.trim(), ...(quote?.escapes ?? [])])]);
+    if (quote === undefined && new Analysis(made).isEmpty(plain))
+      fail("grammar/unsupported", `no string fits it that does not hold ${close.trim()}, which would end it`);
     if (quote === undefined) return plain;
     const quoted = made.both([value, this.#without([quote.end])]);
     return made.choice([plain, made.sequence(made.text(quote.begin), quoted, made.text(quote.end))]);

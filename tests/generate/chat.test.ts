@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { CHAT_TEMPLATES, chooseChatTemplate } from "../../src/generate/chat-templates.ts";
 import type { ChatMessage, ChatPromptOptions } from "../../src/generate/chat-options.ts";
 import { renderChat } from "../../src/generate/chat.ts";
-import type { ChatOptions } from "../../src/generate/context.ts";
+import type { ChatOptions } from "../../src/generate/chat-options.ts";
 import { Model } from "../../src/model.ts";
 import type { ModelConfig } from "../../src/model/config.ts";
 import { BOS, bytesOf, fakeEngine, fakeTokenizer, scriptedEngine } from "./fakes.ts";

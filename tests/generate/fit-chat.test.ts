@@ -1,7 +1,7 @@
 /** A conversation that outgrows the context: what is left out, when, and what the model then reads. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { ChatOptions } from "../../src/generate/context.ts";
+import type { ChatOptions } from "../../src/generate/chat-options.ts";
 import type { ChatMessage } from "../../src/generate/chat-options.ts";
 import { renderChat } from "../../src/generate/chat.ts";
 import { CHAT_TEMPLATES } from "../../src/generate/chat-templates.ts";

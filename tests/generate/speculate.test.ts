@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { fail } from "../../src/core/errors.ts";
 import { renderChat } from "../../src/generate/chat.ts";
-import type { ChatOptions } from "../../src/generate/context.ts";
+import type { ChatOptions } from "../../src/generate/chat-options.ts";
 import type { Generation, GenerationResult, Piece } from "../../src/generate/generate.ts";
 import { DraftSizer } from "../../src/generate/draft-size.ts";
 import { LookupDrafter } from "../../src/generate/lookup.ts";

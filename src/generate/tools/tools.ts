@@ -5,13 +5,13 @@
  * @module
  */
 import { OnebitError, fail, quoted, shown } from "../../core/errors.ts";
-import { TOOLS_MAX, TOOL_NAME_CHARS_MAX } from "../../core/limits.ts";
 import { didYouMean } from "../../core/nearest-name.ts";
 import type { CallFormat, CalledTool, ReplySource } from "../../grammar/call-format.ts";
 import { copiedJson, jsonText } from "../../grammar/schema/json.ts";
-import type { ChatOptions } from "../context.ts";
+import type { ChatOptions } from "../chat-options.ts";
 import type { ReplyReader } from "../reply.ts";
 import { CallParser, parsedTool } from "./call-parser.ts";
+import { TOOLS_MAX, TOOL_NAME_CHARS_MAX } from "./limits.ts";
 import { TOOL_FORMATS, type ToolFormatName, toolFormatOf } from "./tool-formats.ts";
 
 type Schema = Readonly<Record<string, unknown>>;

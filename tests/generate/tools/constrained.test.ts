@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { describe, test } from "node:test";
-import type { ChatOptions } from "../../../src/generate/context.ts";
+import type { ChatOptions } from "../../../src/generate/chat-options.ts";
 import type { GenerationResult } from "../../../src/generate/generate.ts";
 import { TOOL_FORMATS, type ToolFormatName } from "../../../src/generate/tools/tool-formats.ts";
 import { templateShowing, toolModel } from "./tool-model.ts";

@@ -27,7 +27,8 @@ const r1 = (name: string, args: string): string =>
   `<｜tool▁call▁begin｜>function<｜tool▁sep｜>${name}\n\`\`\`json\n${args}\n\`\`\`<｜tool▁call▁end｜>`;
 const deepseek = (...calls: readonly string[]): string => `<｜tool▁calls▁begin｜>${calls.join("")}<｜tool▁calls▁end｜>`;
 const xml = (name: string, ...args: readonly (readonly [string, string])[]): string =>
-  `<tool_call>\n<function=${name}>\n${args.map(([key, value]) => `<parameter=${key}>\n${value}\n</parameter>\n`).join("")}` +
+  `<tool_call>\n<function=${name}>\n` +
+  args.map(([key, value]) => `<parameter=${key}>\n${value}\n</parameter>\n`).join("") +
   "</function>\n</tool_call>";
 const minicpm = (name: string, ...args: readonly (readonly [string, string])[]): string =>
   `<function name="${name}">${args.map(([key, value]) => `<param name="${key}">${value}</param>`).join("")}</function>`;
@@ -66,7 +67,11 @@ export const FAMILY_REPLIES: Readonly<Record<ToolFormatName, readonly FamilyRepl
   "qwen3-coder": [
     {
       what: "arguments one by one",
-      reply: `I will.\n\n${xml("say", ["text", ' two\nlines </function> \\ "é😀\n'], ["to", "5"])}\n${xml("add", ["a", "1"], ["b", "[1, {}]"])}`,
+      reply: [
+        "I will.\n",
+        xml("say", ["text", ' two\nlines </function> \\ "é😀\n'], ["to", "5"]),
+        xml("add", ["a", "1"], ["b", "[1, {}]"]),
+      ].join("\n"),
       text: "I will.",
       calls: [
         ["say", { text: ' two\nlines </function> \\ "é😀\n', to: "5" }],
@@ -86,7 +91,11 @@ export const FAMILY_REPLIES: Readonly<Record<ToolFormatName, readonly FamilyRepl
   minicpm5: [
     {
       what: "CDATA, and several",
-      reply: `So.\n${minicpm("say", ["text", "<![CDATA[a < b\n</param> & ]]]>"], ["to", "me"])}\n${minicpm("add", ["a", "2.5"])}`,
+      reply: [
+        "So.",
+        minicpm("say", ["text", "<![CDATA[a < b\n</param> & ]]]>"], ["to", "me"]),
+        minicpm("add", ["a", "2.5"]),
+      ].join("\n"),
       text: "So.",
       calls: [
         ["say", { text: "a < b\n</param> & ]", to: "me" }],

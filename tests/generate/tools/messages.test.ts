@@ -31,7 +31,8 @@ const TEXT = JSON.stringify(ARGS);
 describe("earlier calls", () => {
   test("reach templates that take objects as objects, whatever the client sent", () => {
     const template =
-      "{% for m in messages %}{% for k, v in m.tool_calls[0].function.arguments|items %}{{ k }}={{ v }};{% endfor %}{% endfor %}";
+      "{% for m in messages %}{% for k, v in m.tool_calls[0].function.arguments|items %}" +
+      "{{ k }}={{ v }};{% endfor %}{% endfor %}";
     for (const args of [ARGS, TEXT]) assert.equal(rendered([call(args)], template), "city=Zürich;days=2;");
     assert.equal(rendered([call("")], template), "");
   });

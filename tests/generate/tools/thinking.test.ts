@@ -1,7 +1,7 @@
 /** Thinking: told from the reply however it is cut, turned on and off, and ended by its budget. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { ChatOptions } from "../../../src/generate/context.ts";
+import type { ChatOptions } from "../../../src/generate/chat-options.ts";
 import { type PromptThinking, ThinkingReader } from "../../../src/generate/thinking.ts";
 import type { Model } from "../../../src/model.ts";
 import { templateShowing, toolModel } from "./tool-model.ts";
@@ -42,7 +42,8 @@ const ASKED = "<|im_start|>user\n?<|im_end|>\n<|im_start|>assistant\n";
 /** Of Qwen3: the model begins to think by itself. */
 const QWEN3 = templateShowing("<think>").replace(
   /assistant\n\{% endif %\}$/,
-  "assistant\n{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}{% endif %}",
+  "assistant\n{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>\n\n" +
+    "{% endif %}{% endif %}",
 );
 /** Of DeepSeek R1: the prompt begins it, and nothing turns it off. */
 const R1 = templateShowing("<think>").replace(/assistant\n\{% endif %\}$/, "assistant\n<think>\n{% endif %}");

@@ -1,6 +1,6 @@
 /**
- * A model of random logits over bytes, whose vocabulary has the markers of all families as tokens: some as special ones,
- * which have no text, some as added ones, which have, and all spelt in bytes too.
+ * A model of random logits over bytes, whose vocabulary has the markers of all families as tokens: some as special
+ * ones, which have no text, some as added ones, which have, and all spelt in bytes too.
  */
 import { renderChat } from "../../../src/generate/chat.ts";
 import { Model } from "../../../src/model.ts";
@@ -87,7 +87,8 @@ export function toolModel({ chatTemplate, contextLength = 4000, likely = {} }: T
 /** The smallest template of a family: it prints messages, tools, and the texts that show the family. */
 export function templateShowing(...texts: readonly string[]): string {
   return (
-    `{#- ${texts.join(" ")} -#}{{ tools|tojson if tools }}{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}` +
-    "{{ m.tool_calls|tojson if m.tool_calls }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    `{#- ${texts.join(" ")} -#}{{ tools|tojson if tools }}{% for m in messages %}<|im_start|>{{ m.role }}\n` +
+    "{{ m.content }}{{ m.tool_calls|tojson if m.tool_calls }}<|im_end|>\n{% endfor %}" +
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
   );
 }
