@@ -96,7 +96,8 @@ export function endOfThinking({ end }: ThinkingMarks): string {
   return BEFORE_END + end + BEHIND_END;
 }
 
-const SPACES = /^\s+/;
+/** Of JSON: what grammars of replies allow between parts. */
+const SPACES = /^[ \t\n\r]+/;
 
 /** Tells thinking from what follows; white space around both is part of neither. */
 export class ThinkingReader implements ReplyReader {

@@ -142,7 +142,7 @@ export class ReplyExpression {
         const value = { allOf: [properties![name]], ...definitionsOf(schema) };
         const written = isPlainString(properties![name])
           ? this.#string(format, rawStringExpression(made, value))
-          : schemaExpression(made, value, { prefix: `${prefix}${i} ` });
+          : this.#value(format, value, `${prefix}${i} `);
         const one = made.sequence(
           made.text(`${format.open}${name}${format.nameEnd}`),
           written,
@@ -150,6 +150,31 @@ export class ReplyExpression {
         );
         return made.repeat(one, required.includes(name) ? 1 : 0, 1);
       }),
+    );
+  }
+
+  /** JSON; or a string as it is, if it is one that nobody takes for JSON. */
+  #value(format: ParameterFormat, schema: unknown, prefix: string): Expression {
+    const made = this.#made,
+      json = schemaExpression(made, schema, { prefix }),
+      text = made.both([rawStringExpression(made, schema), made.complement(this.#jsonBeginnings())]);
+    return new Analysis(made).isEmpty(text) ? json : made.choice([json, this.#string(format, text)]);
+  }
+
+  /** Texts that are JSON or may go on as such, white space around them or not. */
+  #jsonBeginnings(): Expression {
+    const made = this.#made,
+      space = made.repeat(this.#spaces(), 0),
+      digits = made.repeat(made.characters([[0x30, 0x39]]), 1),
+      maybe = (...parts: Expression[]): Expression => made.repeat(made.sequence(...parts), 0, 1);
+    const begun = made.choice(["[", "{", '"'].map((text) => made.text(text))),
+      words = ["null", "true", "false"].map((text) => made.text(text)),
+      sign = made.choice([made.text("-"), made.text("+")]),
+      exponent = maybe(made.choice([made.text("e"), made.text("E")]), maybe(sign), digits),
+      number = made.sequence(maybe(made.text("-")), digits, maybe(made.text("."), digits), exponent);
+    return made.sequence(
+      space,
+      made.choice([made.sequence(begun, made.everything), made.sequence(made.choice([...words, number]), space)]),
     );
   }
 

@@ -131,6 +131,30 @@ describe("a model in a worker", () => {
     await assert.rejects(async () => await there.context(), { code: "model/closed" });
   });
 
+  test("calls tools and thinks: options cross, and calls and reasoning come back", async () => {
+    const source = await defaultModelBytes(),
+      there: AnyModel = await inWorker(source),
+      chatTemplate = "{{ tools|length }}{{ messages[0].content }}<think>",
+      tools = [{ name: "look", parameters: { properties: { far: { type: "boolean" } }, required: ["far"] } }];
+    const generation = there.chat([{ role: "user", content: "Hi" }], {
+      ...{ chatTemplate, tools, toolFormat: "hermes", toolChoice: { name: "look" }, parallelToolCalls: false },
+      ...{ thinking: { budget: 4 }, maxTokens: 120, seed: 1 },
+    });
+    let [reasoning, args] = ["", ""];
+    for await (const piece of generation) {
+      reasoning += piece.reasoning ?? "";
+      for (const delta of piece.toolCalls ?? []) args += delta.arguments;
+    }
+    const result = await generation.result();
+    assert.ok(result.reasoning !== "");
+    assert.deepEqual([reasoning, args], [result.reasoning, result.toolCalls[0].arguments]);
+    assert.deepEqual([result.toolCalls[0].name, typeof JSON.parse(args).far], ["look", "boolean"]);
+    await assert.rejects(there.chat([{ role: "user", content: "Hi" }], { tools, toolChoice: "x" as "auto" }).result(), {
+      code: "option/invalid",
+    });
+    await there.close();
+  });
+
   test("can do what one that runs here can: tokenizer, chat prompt, perplexity, cache", async () => {
     const source = await defaultModelBytes(),
       here = await load(source, { threads: 1 }),

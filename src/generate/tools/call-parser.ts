@@ -117,7 +117,7 @@ export class CallParser {
       return "";
     }
     const all = this.#held + text,
-      begun = all.trimStart();
+      begun = all.replace(/^[ \t\n\r]+/, "");
     this.#held = begun === "" ? all : "";
     if (begun === "") return "";
     this.#isStart = false;

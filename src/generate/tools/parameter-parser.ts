@@ -8,6 +8,7 @@ import type { ParameterFormat } from "../../grammar/call-format.ts";
 
 /** How often what looks like JSON is tried again behind a closing tag that may stand in one of its strings. */
 const TRIES_MAX = 16;
+const SPACES = " \t\n\r";
 
 type Reading<T> = Generator<undefined, T, string>;
 
@@ -68,7 +69,7 @@ function* readValue(end: string, begin: string, hooks: ParameterHooks): Reading<
   for (let tries = 1; ; ) {
     if (tail === end) {
       const value = text.slice(0, -end.length),
-        trimmed = value.trim();
+        trimmed = trimmedJson(value);
       if (isJson(trimmed)) return hooks.emit(trimmed);
       // It may go on within a string of JSON.
       if (!/^[[{"]/.test(trimmed) || tries++ >= TRIES_MAX) return hooks.emit(JSON.stringify(value.replace(/\n$/, "")));
@@ -77,6 +78,14 @@ function* readValue(end: string, begin: string, hooks: ParameterHooks): Reading<
     text += unit;
     tail = (tail + unit).slice(-end.length);
   }
+}
+
+/** Without the white space that JSON may have around it. */
+function trimmedJson(text: string): string {
+  let [from, to] = [0, text.length];
+  while (from < to && SPACES.includes(text[from])) from++;
+  while (to > from && SPACES.includes(text[to - 1])) to--;
+  return text.slice(from, to);
 }
 
 function isJson(text: string): boolean {

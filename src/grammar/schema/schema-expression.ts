@@ -42,16 +42,17 @@ export function schemaExpression(expressions: Expressions, schema: unknown, opti
 }
 
 /**
- * The strings that fit a schema, as they are: without quotes and escapes.
+ * The strings that fit a schema, as they are: without quotes and escapes. It may match nothing.
  * @throws OnebitError as {@link schemaExpression}
  */
 export function rawStringExpression(expressions: Expressions, schema: unknown): Expression {
   const schemas = new Schemas(schema),
     strings = new Strings(expressions, RAW);
   const branches = schemas.branches(schemas.conjunction(schemas.document.root), "string");
-  const expression = expressions.choice(branches.map((branch) => strings.expression(branch)));
-  if (strings.isEmpty(expression)) fail("grammar/unsupported", "the schema: no string fits it");
-  return expressions.both([expressions.anyText, expression]);
+  return expressions.both([
+    expressions.anyText,
+    expressions.choice(branches.map((branch) => strings.expression(branch))),
+  ]);
 }
 
 /** The texts of all JSON values. */
