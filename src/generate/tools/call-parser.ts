@@ -10,7 +10,7 @@
 import { type CallFormat, type CallPart, type CalledTool, isPlainString } from "../../grammar/call-format.ts";
 import type { ReplyDelta, ToolCallDelta } from "../reply.ts";
 import { JsonScanner } from "./json-scanner.ts";
-import { readParameter } from "./parameter-parser.ts";
+import { type Reading, readParameter } from "./parameter-parser.ts";
 
 /** What a tool's arguments are, for families that do not write them as JSON. */
 export interface ParsedTool {
@@ -37,9 +37,6 @@ const CHUNK_UNITS = 1024;
 const NAME_END = /[\s<>[\]{}"\\]/;
 /** White space may stand before these, and within no word. */
 const PUNCTUATION = /[^\p{L}\p{N}_]/u;
-
-/** Takes one character at each `yield`. */
-export type Reading<T> = Generator<undefined, T, string>;
 
 export class CallParser {
   readonly #format: CallFormat;

@@ -10,9 +10,10 @@ import type { ParameterFormat } from "../../grammar/call-format.ts";
 const TRIES_MAX = 16;
 const SPACES = " \t\n\r";
 
-type Reading<T> = Generator<undefined, T, string>;
+/** Takes one character at each `yield`. */
+export type Reading<T> = Generator<undefined, T, string>;
 
-export interface ParameterHooks {
+interface ParameterHooks {
   next(): Reading<string>;
   /** Takes the JSON text of the value, in one or several parts. */
   emit(json: string): void;

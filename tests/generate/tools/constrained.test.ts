@@ -9,7 +9,7 @@ import type { GenerationResult } from "../../../src/generate/generate.ts";
 import { TOOL_FORMATS, type ToolFormatName } from "../../../src/generate/tools/tool-formats.ts";
 import { templateShowing, toolModel } from "./tool-model.ts";
 
-export const TOOLS = [
+const TOOLS = [
   {
     type: "function",
     function: {

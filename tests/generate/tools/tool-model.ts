@@ -12,7 +12,7 @@ import { fakeEngine } from "../fakes.ts";
 const CONTROL = 3;
 const USER_DEFINED = 4;
 
-export const MARKERS: Readonly<Record<string, number>> = {
+const MARKERS: Readonly<Record<string, number>> = {
   "<|im_start|>": CONTROL,
   "<|im_end|>": CONTROL,
   "</s>": CONTROL,
@@ -35,7 +35,7 @@ export const MARKERS: Readonly<Record<string, number>> = {
 /** Bytes, the markers, and words that cross what parsers look at. */
 const WORDS = ['{"', '": ', '"}', "}\n", "</", "call>\n", '",', "ab", "12", " é", "\n\n", "think>", "{}", "]\n", '">'];
 
-export const END = 256 + Object.keys(MARKERS).indexOf("<|im_end|>");
+const END = 256 + Object.keys(MARKERS).indexOf("<|im_end|>");
 
 export function toolTokenizer(chatTemplate: string): Tokenizer {
   const { unitOfByte } = makeByteAlphabet();
