@@ -257,8 +257,9 @@ class PartsTokenizer implements Tokenizer {
   }
 
   #pieceOf(id: number, special: boolean): Uint8Array {
-    const isShown = special || !this.#vocabulary.isSpecial(this.#checked(id));
-    return isShown ? this.#parts.model.bytesOf(id) : new Uint8Array(0);
+    const known = this.#checked(id),
+      isShown = special || !this.#vocabulary.isSpecial(known);
+    return isShown ? this.#parts.model.bytesOf(known) : new Uint8Array(0);
   }
 
   #checked(id: number): number {

@@ -280,6 +280,7 @@ describe("tokens", () => {
     for (const id of [-1, byteLevel.vocabSize, 0.5, NaN]) {
       for (const use of [
         () => byteLevel.decode([id]),
+        () => byteLevel.decode([id], { special: true }),
         () => byteLevel.stream().push(id),
         () => byteLevel.tokenBytes(id),
         () => byteLevel.tokenText(id),
