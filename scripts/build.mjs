@@ -95,9 +95,19 @@ export const BUNDLE = {
   target: ["es2022", "node20"],
   packages: "external",
   // Bundled, so that pages run the bundles as they are and nothing else is installed.
-  alias: Object.fromEntries(
-    ["legacy", "sha2", "utils"].map((name) => [`@noble/hashes/${name}.js`, `./node_modules/@noble/hashes/${name}.js`]),
-  ),
+  alias: {
+    ...Object.fromEntries(
+      ["legacy", "sha2", "utils"].map((name) => [
+        `@noble/hashes/${name}.js`,
+        `./node_modules/@noble/hashes/${name}.js`,
+      ]),
+    ),
+    "hono/tiny": "./node_modules/hono/dist/preset/tiny.js",
+    // Of Node's adapter, which wants it for sockets that this server does not open.
+    "hono/ws": "./node_modules/hono/dist/helper/websocket/index.js",
+    "@hono/node-server": "./node_modules/@hono/node-server/dist/index.mjs",
+    valibot: "./node_modules/valibot/dist/index.mjs",
+  },
   loader: { ".wasm": "binary", ".gguf": "binary" },
   sourcemap: true,
   logLevel: "warning",
@@ -119,7 +129,7 @@ const SHIPPED = {
 const DEFAULT_MODEL = "shakespeare.js";
 
 /** The exports of package.json that are sources: `src/<name>.ts` becomes `dist/<name>.js`. */
-const DOORS = ["index", "hub", "nn", "train", "worker", "worker-host"];
+const DOORS = ["index", "hub", "nn", "server", "train", "worker", "worker-host"];
 
 /** Entries of dist/ by name. */
 const ENTRIES = { ...Object.fromEntries(DOORS.map((name) => [name, `src/${name}.ts`])), cli: "src/cli/main.ts" };
@@ -131,7 +141,7 @@ const GLOBAL_TYPES = ["core/globals.d.ts"];
 const WRITTEN_TYPES = [...GLOBAL_TYPES, "shakespeare.d.ts"];
 
 /** Entries with a build for workerd: `<entry>.workerd.js`. */
-const WORKERD_ENTRIES = ["index", "hub", "nn", "train"];
+const WORKERD_ENTRIES = ["index", "hub", "nn", "server", "train"];
 
 /** Of the kernels that builds for workerd import as files, those that the page does not have. */
 const WORKERD_KERNELS = ["kernels.train-simd.wasm"];

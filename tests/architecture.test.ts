@@ -62,7 +62,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "nn.ts": ["nn", "core"],
   "train.ts": ["train", "load.ts", "nn", "platform", "core"],
   "shakespeare.d.ts": [],
-  server: ["core"],
+  server: ["any-model.ts", "index.ts", "core"],
+  "server.ts": ["server"],
   cli: ["index.ts", "hub.ts", "train.ts", "server", "platform", "core"],
   web: ["index.ts", "load.ts", "hub.ts", "kernels", "default-model.ts", "core"],
   "worker.ts": ["web", "default-model.ts", "core"],
@@ -73,7 +74,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
  * Packages the library may name: hashes for browsers, which the bundles have inside. Built-in modules of Node stay in
  * src/platform, the server and the command line.
  */
-const DEPENDENCIES: readonly string[] = ["@noble/hashes/legacy.js", "@noble/hashes/sha2.js", "@noble/hashes/utils.js"];
+const DEPENDENCIES: readonly string[] = [
+  "@noble/hashes/legacy.js",
+  "@noble/hashes/sha2.js",
+  "@noble/hashes/utils.js",
+  "@hono/node-server",
+  "hono/tiny",
+  "valibot",
+];
 
 /** Results of these differ between engines in the last bits. `sqrt` and plain arithmetic do not. */
 const INEXACT_MATH = new RegExp(

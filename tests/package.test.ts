@@ -40,6 +40,7 @@ const ENTRY_GZIP_BYTES_MAX: Readonly<Record<string, number>> = {
   "dist/index.js": 226_000,
   // The builds that also train instead of those of inference; those too where samples are taken.
   "dist/nn.js": 116_000,
+  "dist/server.js": 30_000,
   "dist/train.js": 366_000,
   // Of it 2 kB check options before they cross to the worker.
   "dist/worker.js": 9_000,
@@ -90,7 +91,13 @@ test("bundles import only their own chunks, their dependencies and Node", () => 
 });
 
 test("the library asks for Node's modules only at run time, so that bundlers for browsers see none", () => {
-  const library = bundles().filter((path) => path !== "dist/cli.js");
+  // Not what the command line alone loads, such as the server that listens on a port.
+  const entries = bundles().filter((path) => !path.startsWith("dist/chunks/") && path !== "dist/cli.js"),
+    library = new Set(entries);
+  for (const path of library)
+    for (const { specifier } of importedModules(readFileSync(path, "utf8")))
+      if (/^\..*\.js$/.test(specifier)) library.add(join(dirname(path), specifier));
+  assert.ok(library.size > 2 * entries.length);
   for (const path of library) {
     const node = importedModules(readFileSync(path, "utf8")).filter(({ specifier }) => specifier.startsWith("node:"));
     assert.deepEqual(node, [], path);
@@ -130,10 +137,10 @@ test("every source map leads to shipped sources", () => {
     const { sources } = JSON.parse(readFileSync(join(dirname(path), mapPath), "utf8")) as { sources: string[] };
     const missing = sources.map((source) => join(dirname(path), source)).filter((source) => !existsSync(source));
     assert.deepEqual(missing, [], path);
-    // Kernels and the hashes for browsers are compiled in: bytes and other packages' code.
+    // Kernels, the hashes for browsers and the server's parts are compiled in: bytes and other packages' code.
     const foreign = sources
       .map((source) => join(dirname(path), source))
-      .filter((source) => !/^(?:src|build|node_modules\/@noble)\//.test(source));
+      .filter((source) => !/^(?:src|build|node_modules\/(?:@noble|hono|@hono|valibot))\//.test(source));
     assert.deepEqual(foreign, [], path);
   }
 });
@@ -142,6 +149,7 @@ test("every source map leads to shipped sources", () => {
 const CONSUMER = `import { load, OnebitError } from "onebit";
   import { pull } from "onebit/hub";
   import { BitLinear } from "onebit/nn";
+  import { createHandler } from "onebit/server";
   import { train } from "onebit/train";
   import { loadInWorker } from "onebit/worker";
   import { serve } from "onebit/worker-host";
@@ -151,7 +159,7 @@ const CONSUMER = `import { load, OnebitError } from "onebit";
   // @ts-expect-error what is a number is not taken for text
   export const text: string = model.vocabSize;
   export const code: string | undefined = model instanceof OnebitError ? model.code : undefined;
-  export const all = [pull, BitLinear, train, loadInWorker, serve];`;
+  export const all = [pull, BitLinear, createHandler, train, loadInWorker, serve];`;
 
 const CONSUMER_LIBRARIES: readonly (readonly [name: string, lib: readonly string[]])[] = [
   ["the language alone", ["es2022"]],

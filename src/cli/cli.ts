@@ -15,6 +15,7 @@ import { promptPack } from "./commands/prompt-pack.ts";
 import { pull } from "./commands/pull.ts";
 import { remove } from "./commands/remove.ts";
 import { run } from "./commands/run.ts";
+import { serve } from "./commands/serve.ts";
 import { tokenize } from "./commands/tokenize.ts";
 import { train } from "./commands/train.ts";
 import { web } from "./commands/web.ts";
@@ -40,6 +41,7 @@ export const COMMANDS: readonly Command[] = [
   list,
   remove,
   train,
+  serve,
   web,
 ];
 
@@ -88,8 +90,7 @@ const ALIASES: Readonly<Record<string, string>> = { ls: "list", rm: "remove", sh
 
 /** Other programs' commands, and what to use here. */
 const INSTEAD: Readonly<Record<string, string>> = {
-  serve: "onebit web serves the chat page; for other programs there is the library",
-  server: "onebit web serves the chat page; for other programs there is the library",
+  server: "to serve models to other programs: onebit serve",
   generate: "to continue a text: onebit run MODEL PROMPT",
   complete: "to continue a text: onebit run MODEL PROMPT",
   download: "to download a model: onebit pull SOURCE",

@@ -40,5 +40,6 @@ export function screenOf(terminal: Terminal): Screen {
     err: (text) => terminal.err(plainText(text)),
     redraw: (text) => terminal.err(`\r\x1b[K${plainText(text).replace(/[\n\t]/g, " ")}`),
     onInterrupt: (handler) => terminal.onInterrupt(handler),
+    onTerminate: (handler) => terminal.onTerminate(handler),
   };
 }

@@ -17,6 +17,8 @@ export interface Terminal {
   err(text: string): void;
   /** Calls back on Ctrl-C until the returned function is called. */
   onInterrupt(handler: () => void): () => void;
+  /** The same when the system asks the program to end (SIGTERM). */
+  onTerminate(handler: () => void): () => void;
 }
 
 /** The real one. A closed pipe (`onebit … | head`) ends the program quietly, as it does for any filter. */
@@ -39,6 +41,10 @@ export function processTerminal(): Terminal {
     onInterrupt(handler) {
       process.on("SIGINT", handler);
       return () => process.off("SIGINT", handler);
+    },
+    onTerminate(handler) {
+      process.on("SIGTERM", handler);
+      return () => process.off("SIGTERM", handler);
     },
   };
 }

@@ -7,6 +7,7 @@ interface AbortSignal {}
 interface Blob {}
 interface URL {}
 interface Headers {}
+interface Request {}
 interface RequestInit {}
 interface Response {}
 interface Worker {}

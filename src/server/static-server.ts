@@ -61,12 +61,7 @@ export async function startStaticServer(
   { folder, host, port }: StaticServerOptions,
   limits = LIMITS,
 ): Promise<StaticServer> {
-  const root = await realpath(folder).catch((cause: unknown) =>
-    fail("file/not-found", `${folder}: no such folder`, cause),
-  );
-  await stat(join(root, "index.html")).catch((cause: unknown) =>
-    fail("file/not-found", `${folder}: wanted an index.html; build the page first (npm run build)`, cause),
-  );
+  const answer = await folderAnswers(folder);
   const { headersTimeoutMs: headersTimeout, requestTimeoutMs: requestTimeout } = limits;
   const server = createServer({
     headersTimeout,
@@ -79,17 +74,37 @@ export async function startStaticServer(
     isPrivate = isLoopback(address.address);
   server.on("request", (request, response) => {
     const answered =
-      isPrivate && !isLocalName(request.headers.host, host) ? refuse(response) : answer(root, request, response);
+      isPrivate && !isLocalName(request.headers.host, host) ? refuse(response) : answer(request, response);
     // The file is unreadable or shrank: cut the connection, so that the reader sees an incomplete body.
     answered.catch(() => response.destroy());
   });
-  const shownHost = address.family === "IPv6" ? `[${address.address}]` : address.address;
-  // Browsers treat the name localhost as secure too, and it reads better.
-  const name = shownHost === "127.0.0.1" || shownHost === "[::1]" ? "localhost" : shownHost;
   return {
-    url: `http://${name}:${address.port}/`,
+    url: urlOf(address),
     close: () => new Promise((resolve) => (server.close(() => resolve()), server.closeAllConnections())),
   };
+}
+
+/**
+ * Answers requests for the files of a folder.
+ * @throws OnebitError `file/not-found` when it has no index.html
+ */
+export async function folderAnswers(
+  folder: string,
+): Promise<(request: IncomingMessage, response: ServerResponse) => Promise<void>> {
+  const root = await realpath(folder).catch((cause: unknown) =>
+    fail("file/not-found", `${folder}: no such folder`, cause),
+  );
+  await stat(join(root, "index.html")).catch((cause: unknown) =>
+    fail("file/not-found", `${folder}: wanted an index.html; build the page first (npm run build)`, cause),
+  );
+  return (request, response) => answer(root, request, response);
+}
+
+/** With a final slash. */
+export function urlOf({ address, family, port }: ListeningAddress): string {
+  const shown = family === "IPv6" ? `[${address}]` : address;
+  // Browsers treat the name localhost as secure too, and it reads better.
+  return `http://${shown === "127.0.0.1" || shown === "[::1]" ? "localhost" : shown}:${port}/`;
 }
 
 async function answer(root: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -142,7 +157,7 @@ function isLocalName(header: string | undefined, host: string): boolean {
   );
 }
 
-function isLoopback(address: string): boolean {
+export function isLoopback(address: string): boolean {
   return address === "::1" || /^(?:::ffff:)?127(?:\.\d{1,3}){3}$/.test(address);
 }
 
@@ -192,11 +207,14 @@ async function openFile(root: string, url: string): Promise<OpenedFile | undefin
   return undefined;
 }
 
-function listen(
-  server: Server,
-  host: string,
-  port: number,
-): Promise<{ address: string; family: string; port: number }> {
+export interface ListeningAddress {
+  readonly address: string;
+  readonly family: string;
+  readonly port: number;
+}
+
+/** @throws OnebitError `option/invalid` when the port or host is unavailable */
+export function listen(server: Server, host: string, port: number): Promise<ListeningAddress> {
   return new Promise((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
       const why =
@@ -205,6 +223,6 @@ function listen(
           : `is unavailable: ${cause.message}`;
       reject(new OnebitError("option/invalid", `port ${port} of ${host}: ${why}`, { cause }));
     });
-    server.listen(port, host, () => resolve(server.address() as { address: string; family: string; port: number }));
+    server.listen(port, host, () => resolve(server.address() as ListeningAddress));
   });
 }

@@ -55,6 +55,7 @@ function start(engine: FakeEngine, args: readonly string[] = []): Session {
       handlers.add(handler);
       return () => handlers.delete(handler);
     },
+    onTerminate: () => () => {},
   };
   const unused = (): never => assert.fail("not for chat");
   const library: Library = {

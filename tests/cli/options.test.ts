@@ -47,6 +47,7 @@ async function onebit(
     out: async (text: string) => void (out += text),
     err: (text: string) => void (err += text),
     onInterrupt: () => () => {},
+    onTerminate: () => () => {},
   };
   const status = await runCli(args, terminal, library, "1.2.3");
   return { status, out, err, loads };
@@ -76,7 +77,7 @@ describe("refused with 2, without loading", () => {
     [[...RUN, "--stop", "\\q"], /--stop: unknown escape "\\\\q"/],
     [[...RUN, "--speculate", "draft"], /--speculate: wanted off or lookup, got "draft"/],
     [[...RUN, "--ids", "1,x"], /--ids: wanted token ids/],
-    [["serve"], /onebit web serves the chat page/],
+    [["server"], /onebit serve/],
     [["rnu", "model.gguf"], /did you mean "run"\?/],
     [["run", "hf.co/owner/repo:Q1_0", "Hi"], /hf:owner\/repo\/FILE\.gguf/],
     [

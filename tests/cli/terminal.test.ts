@@ -26,6 +26,7 @@ async function run(
     out: async (text) => void (out += text),
     err: (text) => void (err += text),
     onInterrupt: () => () => {},
+    onTerminate: () => () => {},
   };
   const unused = (): never => assert.fail("not for run");
   const library: Library = {

@@ -109,6 +109,7 @@ export const generator: HostileGenerator = {
       out: async (text: string) => show(text),
       err: show,
       onInterrupt: () => () => {},
+      onTerminate: () => () => {},
     };
     const status = await runCli(args, terminal, library, "1");
     assert.ok(EXIT_CODES.includes(status), `${JSON.stringify(args)} ended with ${status}`);

@@ -1,0 +1,82 @@
+/**
+ * Fields of requests that are options of a generation: OpenAI's, and those that llama.cpp's server has beside them. A
+ * field is one row. The library checks the bounds; its messages then name the field.
+ *
+ * @module
+ */
+import * as v from "valibot";
+import type { GenerateOptions } from "../index.ts";
+import { NUMBER, TEXT, listOr, optional, whole } from "./fields.ts";
+
+/** OpenAI's own limit. */
+const BIASES_MAX = 1024;
+const WHOLE_MAX = Number.MAX_SAFE_INTEGER;
+
+/** OpenAI has 0 for the likeliest token alone. */
+const TOP_P = v.pipe(
+  NUMBER,
+  v.transform((p) => (p === 0 ? Number.MIN_VALUE : p)),
+);
+/** Not a record of the schemas' library, which leaves members named __proto__ out. */
+const IDS_TO_NUMBERS = v.custom<Readonly<Record<string, number>>>((value) => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const entries = Object.entries(value);
+  return (
+    entries.length <= BIASES_MAX && entries.every(([id, bias]) => /^\d{1,10}$/.test(id) && typeof bias === "number")
+  );
+}, `wanted an object of numbers by token ids, at most ${BIASES_MAX}`);
+const STOPS = listOr(v.array(TEXT), v.string("wanted a text or a list of texts"));
+
+interface Row {
+  readonly schema: v.GenericSchema;
+  readonly option: keyof GenerateOptions;
+}
+
+const SAMPLING = {
+  temperature: { schema: NUMBER, option: "temperature" },
+  top_p: { schema: TOP_P, option: "topP" },
+  top_k: { schema: whole(0, WHOLE_MAX), option: "topK" },
+  min_p: { schema: NUMBER, option: "minP" },
+  typical_p: { schema: NUMBER, option: "typicalP" },
+  frequency_penalty: { schema: NUMBER, option: "frequencyPenalty" },
+  presence_penalty: { schema: NUMBER, option: "presencePenalty" },
+  repeat_penalty: { schema: NUMBER, option: "repetitionPenalty" },
+  repeat_last_n: { schema: whole(-1, WHOLE_MAX), option: "penaltyLastN" },
+  logit_bias: { schema: IDS_TO_NUMBERS, option: "logitBias" },
+  seed: { schema: whole(0, WHOLE_MAX), option: "seed" },
+  stop: { schema: STOPS, option: "stop" },
+  priority: { schema: NUMBER, option: "priority" },
+} as const satisfies Readonly<Record<string, Row>>;
+
+type SamplingField = keyof typeof SAMPLING;
+
+const ROWS: readonly (readonly [string, Row])[] = Object.entries(SAMPLING);
+
+/** For the schemas of requests. */
+export const SAMPLING_FIELDS = Object.fromEntries(
+  ROWS.map(([name, { schema }]) => [name, optional(schema)]),
+) as Readonly<Record<SamplingField, ReturnType<typeof optional<v.GenericSchema>>>>;
+
+/** The options that checked fields give. */
+export function samplingOptions(found: Readonly<Partial<Record<SamplingField, unknown>>>): GenerateOptions {
+  const given: Readonly<Record<string, unknown>> = found;
+  const options = ROWS.flatMap(([name, { option }]) => (given[name] === undefined ? [] : [[option, given[name]]]));
+  return Object.fromEntries(options) as GenerateOptions;
+}
+
+/** The field that an option of the library comes from, for messages. */
+export function fieldOfOption(option: string): string | undefined {
+  return ROWS.find(([, row]) => row.option === option)?.[0] ?? OTHERS[option];
+}
+
+/** Options that come from fields with a meaning of their own. */
+const OTHERS: Readonly<Record<string, string>> = {
+  format: "response_format",
+  messages: "messages",
+  tools: "tools",
+  toolChoice: "tool_choice",
+  prompt: "prompt",
+  logprobs: "logprobs",
+  chatTemplate: "chat_template",
+  templateVariables: "chat_template_kwargs",
+};

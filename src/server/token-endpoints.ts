@@ -1,0 +1,53 @@
+/**
+ * `/tokenize` and `/detokenize`, as llama.cpp's server has them.
+ *
+ * @module
+ */
+import * as v from "valibot";
+import { BOOLEAN, TEXT, checkFields, fields, optional, whole } from "./fields.ts";
+import type { Visit } from "./visit.ts";
+
+const TOKENIZE = fields({
+  model: optional(TEXT),
+  content: TEXT,
+  add_special: optional(BOOLEAN),
+  parse_special: optional(BOOLEAN),
+  with_pieces: optional(BOOLEAN),
+});
+const DETOKENIZE = fields({
+  model: optional(TEXT),
+  tokens: v.array(whole(0, 2 ** 31 - 1), "wanted a list of token ids"),
+});
+const NONE: ReadonlySet<string> = new Set();
+
+/** @throws ApiError, OnebitError */
+export async function tokenize(visit: Visit, body: unknown): Promise<Response> {
+  const {
+    model: asked,
+    content,
+    add_special: addSpecial = false,
+    parse_special: parseSpecial = false,
+    with_pieces: withPieces = false,
+  } = checkFields(TOKENIZE, body, NONE);
+  try {
+    const { tokenizer } = await visit.enter(visit.service.room.nameOf(asked)),
+      ids = await tokenizer.encode(content, { addSpecial, parseSpecial });
+    const tokens = withPieces
+      ? await Promise.all(ids.map(async (id) => ({ id, piece: await tokenizer.tokenText(id) })))
+      : ids;
+    return Response.json({ tokens });
+  } finally {
+    visit.end();
+  }
+}
+
+/** @throws ApiError, OnebitError */
+export async function detokenize(visit: Visit, body: unknown): Promise<Response> {
+  const { model: asked, tokens } = checkFields(DETOKENIZE, body, NONE);
+  try {
+    const { tokenizer } = await visit.enter(visit.service.room.nameOf(asked));
+    return Response.json({ content: await tokenizer.decode(tokens, { continued: true, special: true }) });
+  } finally {
+    visit.end();
+  }
+}

@@ -1,0 +1,114 @@
+/** Models that are loaded when they are asked for, within a limit of memory. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Model } from "../../src/index.ts";
+import { OnebitError } from "../../src/core/errors.ts";
+import { createHandler } from "../../src/server/handler.ts";
+import { answered, loadShakespeare, post } from "./ask.ts";
+
+const PATH = "/v1/completions";
+const body = (model: string, more: object = {}): object => ({
+  model,
+  prompt: "ROMEO:",
+  max_tokens: 3,
+  seed: 1,
+  ...more,
+});
+
+/** Models by name, with what was loaded and closed, in order. */
+function shelf(names: readonly string[]) {
+  const log: string[] = [];
+  const load = (name: string) => async (): Promise<Model> => {
+    log.push(`+${name}`);
+    const model = await loadShakespeare();
+    const close = model.close.bind(model);
+    model.close = async () => {
+      log.push(`-${name}`);
+      await close();
+    };
+    return model;
+  };
+  return { log, loaders: Object.fromEntries(names.map((name) => [name, load(name)])) };
+}
+
+describe("models on demand", () => {
+  test("are loaded once, for all who wait, and closed with the handler", async () => {
+    const { log, loaders } = shelf(["a", "b"]),
+      handler = createHandler({ models: loaders });
+    assert.deepEqual(log, []);
+    const all = await Promise.all(
+      Array.from({ length: 6 }, (_, i) => answered(handler, post(PATH, body(i % 2 === 0 ? "a" : "b")))),
+    );
+    assert.ok(all.every(({ status }) => status === 200));
+    assert.equal(new Set(all.map(({ json }) => json["choices"][0]["text"])).size, 1);
+    assert.deepEqual(log.toSorted(), ["+a", "+b"]);
+    await handler.close();
+    assert.deepEqual(log.slice(2).toSorted(), ["-a", "-b"]);
+  });
+
+  test("the one unused for longest makes room; one in use never does", async () => {
+    const { log, loaders } = shelf(["a", "b", "c"]),
+      { wasmBytes } = await loadShakespeare().then(async (model) => (await model.close(), model.memory));
+    const models = Object.fromEntries(
+      Object.entries(loaders).map(([name, load]) => [name, { load, memoryBytes: wasmBytes }]),
+    );
+    const handler = createHandler({ models, memoryLimitBytes: 2 * wasmBytes });
+    const ask = async (name: string): Promise<number> => (await answered(handler, post(PATH, body(name)))).status;
+    for (const name of ["a", "b", "a", "c"]) assert.equal(await ask(name), 200);
+    assert.deepEqual(log, ["+a", "+b", "-b", "+c"]);
+    const using = await Promise.all(
+      ["a", "c"].map((name) => handler(post(PATH, body(name, { stream: true, max_tokens: 200 })))),
+    );
+    const refused = await handler(post(PATH, body("b")));
+    assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "5"]);
+    await Promise.all(using.map((response) => response.body?.cancel()));
+    assert.equal(await ask("b"), 200);
+    assert.equal(log.filter((entry) => entry === "-a" || entry === "-c").length, 1);
+    await handler.close();
+  });
+
+  test("one whose size is not known before makes room when it is there", async () => {
+    const { log, loaders } = shelf(["a", "b"]),
+      handler = createHandler({ models: loaders, memoryLimitBytes: 15e6 });
+    for (const name of ["a", "b"]) assert.equal((await answered(handler, post(PATH, body(name)))).status, 200);
+    assert.deepEqual(log, ["+a", "+b", "-a"]);
+    await handler.close();
+  });
+
+  test("one that cannot be loaded: 503 without its path, and the next request tries again", async () => {
+    const failures: unknown[] = [];
+    let nTries = 0;
+    const load = async (): Promise<Model> => {
+      if (++nTries < 3) throw new OnebitError("file/not-found", "/home/me/secret.gguf: no such file");
+      return await loadShakespeare();
+    };
+    const handler = createHandler({ models: { a: load }, onError: (error) => failures.push(error) });
+    for (const expected of [503, 503, 200]) {
+      const { status, json } = await answered(handler, post(PATH, body("a")));
+      assert.equal(status, expected);
+      assert.doesNotMatch(JSON.stringify(json), /secret/);
+    }
+    assert.equal(failures.length, 2);
+    await handler.close();
+  });
+
+  test("a request without a name gets the first", async () => {
+    const { log, loaders } = shelf(["b", "a"]),
+      handler = createHandler({ models: loaders });
+    await answered(handler, post(PATH, { prompt: "x", max_tokens: 1 }));
+    assert.deepEqual(log, ["+b"]);
+    await handler.close();
+  });
+
+  test("options that are wrong", () => {
+    for (const [options, message] of [
+      [{}, /models/],
+      [{ models: {} }, /at least one/],
+      [{ models: { a: 1 } }, /models\["a"\]/],
+      [{ models: { a: loadShakespeare }, parallel: 0 }, /parallel/],
+      [{ models: { a: loadShakespeare }, apiKeys: ["short"] }, /8 printable/],
+      [{ models: { a: loadShakespeare }, allowOrigins: [] }, /did you mean allowedOrigins/],
+    ] as const)
+      assert.throws(() => createHandler(options as never), { name: "OnebitError", message });
+  });
+});
