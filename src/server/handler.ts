@@ -14,6 +14,7 @@ import { pause } from "./life.ts";
 import { Metrics } from "./metrics.ts";
 import { ModelRoom } from "./model-room.ts";
 import { readJson } from "./read-json.ts";
+import { responses } from "./responses/endpoint.ts";
 import { fieldOfOption } from "./sampling-fields.ts";
 import { type ServerOptions, checkServerOptions } from "./server-options.ts";
 import { Slots } from "./slots.ts";
@@ -42,6 +43,7 @@ type Endpoint = (visit: Visit, body: unknown) => Promise<Response>;
 const POSTS: Readonly<Record<string, Endpoint>> = {
   "/v1/chat/completions": chatCompletions,
   "/v1/completions": completions,
+  "/v1/responses": responses,
   "/v1/embeddings": embeddings,
   "/tokenize": tokenize,
   "/detokenize": detokenize,

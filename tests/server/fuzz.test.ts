@@ -59,6 +59,20 @@ const SEEDS: readonly (readonly [path: string, body: object])[] = [
   ],
   ["/v1/completions", { prompt: "ROMEO:", max_tokens: 3, logprobs: 2, n: 2 }],
   ["/v1/completions", { prompt: [[5, 6], [7]], max_tokens: 3, stream: true }],
+  ["/v1/responses", { input: "Hi", max_output_tokens: 3, instructions: "Be brief.", truncation: "auto" }],
+  [
+    "/v1/responses",
+    {
+      input: [
+        { role: "user", content: [{ type: "input_text", text: "Hi" }] },
+        { type: "function_call", call_id: "c1", name: "f", arguments: "{}" },
+        { type: "function_call_output", call_id: "c1", output: "5" },
+      ],
+      max_output_tokens: 3,
+      stream: true,
+      tools: [{ type: "function", name: "f", parameters: { type: "object" } }],
+    },
+  ],
   ["/v1/embeddings", { input: ["a", "b"], dimensions: 4, encoding_format: "base64" }],
   ["/tokenize", { content: "Hello", with_pieces: true }],
   ["/detokenize", { tokens: [1, 2, 3] }],
