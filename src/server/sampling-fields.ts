@@ -25,7 +25,17 @@ const IDS_TO_NUMBERS = v.custom<Readonly<Record<string, number>>>((value) => {
     entries.length <= BIASES_MAX && entries.every(([id, bias]) => /^\d{1,10}$/.test(id) && typeof bias === "number")
   );
 }, `wanted an object of numbers by token ids, at most ${BIASES_MAX}`);
-const STOPS = listOr(v.array(TEXT), v.string("wanted a text or a list of texts"));
+const TEXTS = v.array(TEXT, "wanted a list of texts");
+/** llama.cpp has numbers for the versions, and its own names for two steps. */
+const MIROSTAT = v.pipe(
+  v.picklist([0, 2], "wanted 0 or 2: the second version is the one there is"),
+  v.transform((version) => (version === 2 ? "v2" : "off")),
+);
+const SAMPLERS = v.pipe(
+  TEXTS,
+  v.transform((names) => names.map((name) => (name === "typ_p" ? "typical-p" : name.replaceAll("_", "-")))),
+);
+const STOPS = listOr(TEXTS, v.string("wanted a text or a list of texts"));
 
 interface Row {
   readonly schema: v.GenericSchema;
@@ -42,6 +52,20 @@ const SAMPLING = {
   presence_penalty: { schema: NUMBER, option: "presencePenalty" },
   repeat_penalty: { schema: NUMBER, option: "repetitionPenalty" },
   repeat_last_n: { schema: whole(-1, WHOLE_MAX), option: "penaltyLastN" },
+  dry_multiplier: { schema: NUMBER, option: "dryMultiplier" },
+  dry_base: { schema: NUMBER, option: "dryBase" },
+  dry_allowed_length: { schema: whole(0, WHOLE_MAX), option: "dryAllowedLength" },
+  dry_penalty_last_n: { schema: whole(-1, WHOLE_MAX), option: "dryLastN" },
+  dry_sequence_breakers: { schema: TEXTS, option: "dryBreakers" },
+  top_n_sigma: { schema: NUMBER, option: "topNSigma" },
+  xtc_probability: { schema: NUMBER, option: "xtcProbability" },
+  xtc_threshold: { schema: NUMBER, option: "xtcThreshold" },
+  dynatemp_range: { schema: NUMBER, option: "temperatureRange" },
+  dynatemp_exponent: { schema: NUMBER, option: "temperatureExponent" },
+  mirostat: { schema: MIROSTAT, option: "mirostat" },
+  mirostat_tau: { schema: NUMBER, option: "mirostatTau" },
+  mirostat_eta: { schema: NUMBER, option: "mirostatEta" },
+  samplers: { schema: SAMPLERS, option: "samplers" },
   logit_bias: { schema: IDS_TO_NUMBERS, option: "logitBias" },
   seed: { schema: whole(0, WHOLE_MAX), option: "seed" },
   stop: { schema: STOPS, option: "stop" },

@@ -1,7 +1,7 @@
 /** `/v1/chat/completions` over the model in the box: the library's own answers, in OpenAI's shapes. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { Model } from "../../src/index.ts";
+import type { ChatOptions, Model } from "../../src/index.ts";
 import type { Handler } from "../../src/server/handler.ts";
 import { HELLO, type Json, MODEL, answered, eventsOf, handlerOf, loadShakespeare, post } from "./ask.ts";
 
@@ -95,6 +95,49 @@ describe("chat completions", () => {
       content.map(({ token, logprob, bytes, top_logprobs }) => [token, logprob, bytes, top_logprobs["length"]]),
       pieces.map(({ text, logprob }) => [text, logprob, [...new TextEncoder().encode(text)], 2]),
     );
+  });
+
+  test("llama.cpp's samplers are the library's", async () => {
+    const sampling = {
+      dryMultiplier: 0.8,
+      dryBase: 1.5,
+      dryAllowedLength: 1,
+      dryLastN: 60,
+      dryBreakers: ["."],
+      topNSigma: 2,
+      xtcProbability: 0.4,
+      xtcThreshold: 0.05,
+      temperatureRange: 0.3,
+      temperatureExponent: 1.2,
+      samplers: ["dry", "top-n-sigma", "typical-p", "xtc", "temperature"] as const,
+      typicalP: 0.9,
+      temperature: 1.2,
+    };
+    const fields = {
+      dry_multiplier: 0.8,
+      dry_base: 1.5,
+      dry_allowed_length: 1,
+      dry_penalty_last_n: 60,
+      dry_sequence_breakers: ["."],
+      top_n_sigma: 2,
+      xtc_probability: 0.4,
+      xtc_threshold: 0.05,
+      dynatemp_range: 0.3,
+      dynatemp_exponent: 1.2,
+      samplers: ["dry", "top_n_sigma", "typ_p", "xtc", "temperature"],
+      typical_p: 0.9,
+      temperature: 1.2,
+    };
+    const mirostat = { mirostat: "v2", mirostatTau: 3, mirostatEta: 0.2 } as const;
+    const cases: readonly (readonly [options: ChatOptions, body: object])[] = [
+      [sampling, fields],
+      [mirostat, { mirostat: 2, mirostat_tau: 3, mirostat_eta: 0.2 }],
+    ];
+    for (const [options, body] of cases) {
+      const text = await model.chat(HELLO, { ...options, chatTemplate: "chatml", seed: 2, maxTokens: 30 }).text();
+      const { json } = await ask({ messages: HELLO, seed: 2, max_tokens: 30, ...body });
+      assert.equal(json["choices"][0]["message"]["content"], text, JSON.stringify(json));
+    }
   });
 
   test("stop strings, biases and formats reach the library", async () => {
