@@ -4,7 +4,7 @@
  * @module
  */
 import * as v from "valibot";
-import type { ChatMessage, ChatOptions } from "../index.ts";
+import type { ChatMessage } from "../index.ts";
 import { ApiError } from "./api-error.ts";
 import { BOOLEAN, TEXT, checkFields, fields, optional, refused, whole } from "./fields.ts";
 import { IGNORED_FIELDS } from "./ignored-fields.ts";
@@ -12,7 +12,7 @@ import { MESSAGES, TOOLS, TOOL_CHOICE, chatMessages, toolChoiceOf, withoutUndefi
 import { EFFORT, FORMAT_FIELDS, OBJECT, formatOf } from "./output-fields.ts";
 import { SAMPLING_FIELDS, samplingOptions } from "./sampling-fields.ts";
 import type { ServerSettings } from "./server-options.ts";
-import { thinkingOf, toolOptions } from "./tool-options.ts";
+import { type ToolAndThinkingOptions, thinkingOptions, toolOptions } from "./tool-options.ts";
 
 /** Each choice is a context that is computed beside the others. */
 export const CHOICES_MAX = 16;
@@ -42,6 +42,7 @@ const BODY = fields({
   tool_choice: optional(TOOL_CHOICE),
   parallel_tool_calls: optional(BOOLEAN),
   reasoning_effort: optional(EFFORT),
+  thinking_budget: optional(whole(0, TOKENS_MAX)),
   chat_template_kwargs: optional(OBJECT),
   cache_group: optional(TEXT),
   modalities: optional(v.array(v.literal("text", 'only "text" is possible: models here write text'))),
@@ -59,7 +60,7 @@ function refusedObject(why: string) {
 export interface ChatRequest {
   readonly model: string | undefined;
   readonly messages: readonly ChatMessage[];
-  readonly options: ChatOptions;
+  readonly options: ToolAndThinkingOptions;
   readonly nChoices: number;
   readonly cacheGroup: string | undefined;
   readonly isStream: boolean;
@@ -87,7 +88,11 @@ export function readChatRequest(body: unknown, { maxTokens = TOKENS_MAX, chatTem
       format: formatOf(given),
       chatTemplate,
       ...toolOptions(given.tools, toolChoiceOf(given.tool_choice), given.parallel_tool_calls),
-      ...thinkingOf(given.reasoning_effort, given.chat_template_kwargs),
+      ...thinkingOptions({
+        effort: given.reasoning_effort,
+        budget: given.thinking_budget,
+        variables: given.chat_template_kwargs,
+      }),
     }),
   };
 }

@@ -90,7 +90,9 @@ export function samplingOptions(found: Readonly<Partial<Record<SamplingField, un
 
 /** The field that an option of the library comes from, for messages. */
 export function fieldOfOption(option: string): string | undefined {
-  return ROWS.find(([, row]) => row.option === option)?.[0] ?? OTHERS[option];
+  return (
+    ROWS.find(([, row]) => row.option === option)?.[0] ?? (Object.hasOwn(OTHERS, option) ? OTHERS[option] : undefined)
+  );
 }
 
 /** Options that come from fields with a meaning of their own. */
@@ -99,6 +101,8 @@ const OTHERS: Readonly<Record<string, string>> = {
   messages: "messages",
   tools: "tools",
   toolChoice: "tool_choice",
+  parallelToolCalls: "parallel_tool_calls",
+  thinking: "reasoning_effort",
   prompt: "prompt",
   logprobs: "logprobs",
   chatTemplate: "chat_template",

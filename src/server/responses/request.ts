@@ -12,7 +12,7 @@ import { FUNCTION, type Tool, type ToolChoice, listOfTools, withoutUndefined } f
 import { EFFORT, NAMED_SCHEMA, OBJECT, schemaFormat } from "../output-fields.ts";
 import { SAMPLING_FIELDS, samplingOptions } from "../sampling-fields.ts";
 import type { ServerSettings } from "../server-options.ts";
-import { thinkingOf, toolOptions } from "../tool-options.ts";
+import { type ToolAndThinkingOptions, thinkingOptions, toolOptions } from "../tool-options.ts";
 
 const ITEMS_MAX = 4096;
 const TOP_LOGPROBS_MAX = 20;
@@ -94,6 +94,7 @@ const BODY = fields({
   reasoning: optional(fields({ effort: optional(EFFORT), summary: optional(TEXT), generate_summary: optional(TEXT) })),
   truncation: optional(oneOf("auto", "disabled")),
   top_logprobs: optional(whole(0, TOP_LOGPROBS_MAX)),
+  thinking_budget: optional(whole(0, TOKENS_MAX)),
   chat_template_kwargs: optional(OBJECT),
   cache_group: optional(TEXT),
   background: refused(false, "an answer goes to who asked"),
@@ -107,7 +108,7 @@ type Given = v.InferOutput<typeof BODY>;
 export interface ResponsesRequest {
   readonly model: string | undefined;
   readonly messages: readonly ChatMessage[];
-  readonly options: ChatOptions;
+  readonly options: ToolAndThinkingOptions;
   readonly cacheGroup: string | undefined;
   readonly isStream: boolean;
   /** What the response repeats of it. */
@@ -137,7 +138,11 @@ export function readResponsesRequest(
       onFull: given.truncation === "auto" ? ("drop-oldest" as const) : undefined,
       chatTemplate,
       ...toolOptions(tools?.map(toolOf), toolChoice, given.parallel_tool_calls),
-      ...thinkingOf(reasoning?.effort, given.chat_template_kwargs),
+      ...thinkingOptions({
+        effort: reasoning?.effort,
+        budget: given.thinking_budget,
+        variables: given.chat_template_kwargs,
+      }),
     }),
   };
 }
