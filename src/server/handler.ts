@@ -27,12 +27,10 @@ export interface CloseOptions {
   readonly deadlineMs?: number;
 }
 
-/** Answers requests. Its `fetch` is itself, for runtimes that want an object. */
+/** Answers requests: `Deno.serve(handler)`, `Bun.serve({ fetch: handler })`, `export default { fetch: handler }`. */
 export interface Handler {
   /** Never rejects: what goes wrong is a response. */
   (request: Request): Promise<Response>;
-  /** The same. */
-  readonly fetch: (request: Request) => Promise<Response>;
   /** Takes no further requests, lets running ones end, and closes the models it loaded. */
   close(options?: CloseOptions): Promise<void>;
 }
@@ -81,7 +79,7 @@ export function createHandler(options: ServerOptions): Handler {
     isClosing: false,
   };
   const app = routes(service);
-  const fetch = async (request: Request): Promise<Response> => {
+  const handle = async (request: Request): Promise<Response> => {
     const { response, origin } = await guarded(service, app, request);
     const path = new URL(request.url).pathname;
     service.metrics.add("onebit_requests_total", 1, {
@@ -90,8 +88,7 @@ export function createHandler(options: ServerOptions): Handler {
     });
     return withHeaders(response, origin);
   };
-  return Object.assign((request: Request) => fetch(request), {
-    fetch,
+  return Object.assign(handle, {
     close: ({ deadlineMs = CLOSE_DEADLINE_MS }: CloseOptions = {}) => close(service, deadlineMs),
   });
 }
