@@ -18,15 +18,15 @@ export interface ToolCallDelta {
 }
 
 /** What one token adds. */
-export interface AnswerPiece extends Piece {
+export type AnswerPiece = Piece & {
   readonly reasoning?: string;
   readonly toolCalls?: readonly ToolCallDelta[];
-}
+};
 
-export interface AnswerResult extends GenerationResult {
+export type AnswerResult = GenerationResult & {
   readonly reasoning?: string;
   readonly toolCalls?: readonly { readonly id: string; readonly name: string; readonly arguments: string }[];
-}
+};
 
 export type FinishReason = "stop" | "length" | "tool_calls";
 

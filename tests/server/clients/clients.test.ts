@@ -69,6 +69,7 @@ const SERVERS: readonly (readonly [name: string, start: () => Promise<Served>])[
         `models/${MODEL}.gguf`,
         "--port=0",
         `--context=${CONTEXT}`,
+        "--threads=1",
       ]),
   ],
   ["Deno", () => serveProcess(deno, ["run", "--no-prompt", "--allow-read=models", "--allow-net", "server.js"])],
@@ -171,7 +172,7 @@ function withResolvers<T>(): {
 function programText(): string {
   return `import { load } from "onebit";
     import { createHandler } from "onebit/server";
-    const options = { contextLength: ${CONTEXT}, kvPositions: ${4 * CONTEXT} };
+    const options = { contextLength: ${CONTEXT}, kvPositions: ${4 * CONTEXT}, threads: 1 };
     const handler = createHandler({ models: { ${MODEL}: await load("models/${MODEL}.gguf", options) } });
     const listening = { hostname: "127.0.0.1", port: 0 };
     const say = ({ port }) => console.log("http://127.0.0.1:" + port);
