@@ -11,6 +11,9 @@ import { after, before, describe, test } from "node:test";
 import { checkExampleTypes, makeExampleFolder } from "./docs-examples/example-folder.ts";
 import { TENSOR_TYPES } from "../src/files/tensor-types.ts";
 import { ggufArchitecture } from "../src/model/architectures.ts";
+import { IGNORED_FIELDS } from "../src/server/ignored-fields.ts";
+import { FORMAT_FIELDS } from "../src/server/output-fields.ts";
+import { SAMPLING_FIELDS } from "../src/server/sampling-fields.ts";
 
 interface Document {
   readonly path: string;
@@ -114,6 +117,15 @@ describe("tables", () => {
     // "`Q2_0` (blocks of 64 and of 128)" is two types of the code.
     const known = computed.map(({ name }) => name).filter((name) => name !== "Q2_0_G128");
     assert.deepEqual([...listed].sort(), known.sort() as string[]);
+  });
+
+  test("name every field of a request that samples, and every one that is ignored", () => {
+    const named = new Set([...document("docs/server.md").matchAll(/`([\w-]+)`/g)].map(([, name]) => name));
+    const fields = [...Object.keys(SAMPLING_FIELDS), ...Object.keys(FORMAT_FIELDS), ...IGNORED_FIELDS];
+    assert.deepEqual(
+      fields.filter((name) => !named.has(name)),
+      [],
+    );
   });
 
   test("list every dependency, each with a reason", () => {
