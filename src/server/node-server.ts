@@ -39,18 +39,25 @@ const LIMITS = { headersTimeoutMs: 10_000, requestTimeoutMs: 30_000, connections
 const IDLE_MS = 60_000;
 const CHECK_MS = 1_000;
 
-/** @throws OnebitError `file/not-found` without the page, `option/invalid` when the port or host is unavailable */
-export async function startNodeServer(handler: Handler, options: NodeServerOptions): Promise<NodeServer> {
+/**
+ * @throws OnebitError `file/not-found` without the page, `option/invalid` when the port or host is unavailable
+ * @param limits tests take shorter ones
+ */
+export async function startNodeServer(
+  handler: Handler,
+  options: NodeServerOptions,
+  limits = LIMITS,
+): Promise<NodeServer> {
   const { host, port, allowedHosts, pageFolder, timeoutMs } = options,
     answerFile = pageFolder === undefined ? undefined : await folderAnswers(pageFolder);
   const answerApi = getRequestListener(handler, { overrideGlobalObjects: false });
   const server = createServer({
-    headersTimeout: LIMITS.headersTimeoutMs,
-    requestTimeout: LIMITS.requestTimeoutMs,
-    connectionsCheckingInterval: CHECK_MS,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    connectionsCheckingInterval: Math.min(CHECK_MS, limits.headersTimeoutMs),
   });
-  server.maxConnections = LIMITS.connectionsMax;
-  server.maxRequestsPerSocket = LIMITS.requestsPerSocket;
+  server.maxConnections = limits.connectionsMax;
+  server.maxRequestsPerSocket = limits.requestsPerSocket;
   server.timeout = timeoutMs + IDLE_MS;
   server.on("request", (request, response) => {
     const isFile = answerFile !== undefined && isFileRequest(request, allowedHosts);

@@ -157,7 +157,7 @@ function isLocalName(header: string | undefined, host: string): boolean {
   );
 }
 
-export function isLoopback(address: string): boolean {
+function isLoopback(address: string): boolean {
   return address === "::1" || /^(?:::ffff:)?127(?:\.\d{1,3}){3}$/.test(address);
 }
 

@@ -119,6 +119,25 @@ describe("a handler on a port", () => {
     assert.equal(response.status, 413);
   });
 
+  test("clients that send their request a byte at a time are cut off, and do not keep others out", async () => {
+    const limits = { headersTimeoutMs: 200, requestTimeoutMs: 400, connectionsMax: 40, requestsPerSocket: 10 };
+    const options = { host: "127.0.0.1", port: 0, allowedHosts: [], pageFolder: undefined, timeoutMs: 60_000 },
+      other = await startNodeServer(handlerOf(model), options, limits),
+      port = Number(new URL(other.url).port);
+    const slow = Array.from({ length: 30 }, (_, i) => {
+      const socket = connect(port, "127.0.0.1");
+      socket.on("error", () => {});
+      const head = "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n";
+      socket.write(i % 2 === 0 ? head : `${head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{`);
+      socket.resume();
+      return new Promise<void>((done) => socket.once("close", () => done()));
+    });
+    assert.equal((await fetch(`${other.url}health`)).status, 200);
+    await Promise.all(slow);
+    assert.equal((await fetch(`${other.url}health`)).status, 200);
+    await other.close(0);
+  });
+
   test("an end waits for what runs", async () => {
     const other = await startNodeServer(handlerOf(model), {
       host: "127.0.0.1",
