@@ -53,7 +53,8 @@ export async function eventStream(
       timer.abort();
     }
   };
-  let first: string | undefined = await next();
+  let first: string | undefined = await next(),
+    isOver = false;
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -64,17 +65,20 @@ export async function eventStream(
           first = undefined;
         } catch (error) {
           if (apiErrorOf(error).status === 500) onError?.(error);
-          controller.enqueue(encoder.encode(failed(error)));
+          if (!isOver) controller.enqueue(encoder.encode(failed(error)));
         }
+        if (isOver) return;
         if (text === undefined) return controller.close();
         controller.enqueue(encoder.encode(text));
         slow = setTimeout(() => {
+          isOver = true;
           visit.stop("slow");
           controller.close();
           void events.return();
         }, slowReaderMs);
       },
       async cancel() {
+        isOver = true;
         clearTimeout(slow);
         visit.stop("left");
         await events.return();

@@ -107,6 +107,8 @@ export class Visit {
     this.#unlisten();
     for (const context of this.#contexts.splice(0)) void context.close();
     this.#life.end();
-    this.service.visits.delete(this);
+    const isFirst = this.service.visits.delete(this);
+    if (isFirst && this.stopReason !== undefined)
+      this.service.metrics.add("onebit_stopped_total", 1, { reason: this.stopReason });
   }
 }

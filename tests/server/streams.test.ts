@@ -65,6 +65,7 @@ describe("streams that end early", () => {
     assert.equal(await metric(handler, "onebit_requests_running"), 1);
     await reader.cancel();
     await isIdle(handler);
+    assert.equal(await metric(handler, 'onebit_stopped_total\\{reason="left"\\}'), 1);
     assert.equal((await answered(handler, post(CHAT, { ...LONG, stream: false, max_tokens: 1 }))).status, 200);
   });
 
