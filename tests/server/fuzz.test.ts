@@ -14,7 +14,7 @@ const N_REQUESTS = Number(process.env.ONEBIT_HTTP_FUZZ ?? 600);
 /** Of one test, whose time is limited. */
 const N_PER_TEST = 10_000;
 const N_AT_ONCE = 8;
-/** A hang is none of the machine's pauses. */
+/** Of processor time, neighbours included: a busy machine is no hang. Those alone stay below half a second. */
 const HANG_MS = 10_000;
 
 const TOOLS = [
@@ -146,6 +146,11 @@ function damaged(random: Random, text: string): string {
   return damagedText;
 }
 
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 function requestOf(seed: number): Request {
   const random = seededRandom(seed),
     [path, body] = pick(random, SEEDS);
@@ -176,10 +181,10 @@ describe("mutated requests", () => {
     const worker = async (): Promise<void> => {
       while (next < end) {
         const seed = next++,
-          begin = performance.now(),
+          begin = processorMs(),
           response = await handler(requestOf(seed)),
           text = await response.text(),
-          tookMs = performance.now() - begin;
+          tookMs = processorMs() - begin;
         if (tookMs > slowestMs) [slowestMs, slowest] = [tookMs, seed];
         statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1);
         const detail = `request ${seed}: ${response.status} ${text.slice(0, 300)} ${String(failures.at(-1))}`;
@@ -189,8 +194,10 @@ describe("mutated requests", () => {
       }
     };
     await Promise.all(Array.from({ length: N_AT_ONCE }, worker));
-    t.diagnostic(`${JSON.stringify(Object.fromEntries(statuses))}; the slowest took ${Math.round(slowestMs)} ms`);
-    assert.ok(slowestMs < HANG_MS, `request ${slowest} took ${slowestMs} ms`);
+    t.diagnostic(
+      `${JSON.stringify(Object.fromEntries(statuses))}; the slowest took ${Math.round(slowestMs)} ms of the processor`,
+    );
+    assert.ok(slowestMs < HANG_MS, `request ${slowest} took ${slowestMs} ms of the processor`);
     // Neither all right nor all wrong.
     const [nRight, nWrong] = [200, 400].map((status) => statuses.get(status) ?? 0);
     assert.ok(nRight > (end - first) / 20 && nWrong > (end - first) / 4);
