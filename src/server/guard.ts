@@ -46,16 +46,25 @@ export function checkOrigin(request: Request, { allowedOrigins }: ServerSettings
 }
 
 export function corsHeaders(origin: string): Record<string, string> {
-  return { "access-control-allow-origin": origin, vary: "Origin" };
+  return {
+    "access-control-allow-origin": origin,
+    "access-control-expose-headers": "retry-after, x-request-id",
+    vary: "Origin",
+  };
 }
 
-/** The answer to a page's question whether it may send a request. */
-export function preflightResponse(): Response {
+/** Clients send a dozen of their own, which change nothing here. */
+const HEADERS_ASKED_MAX = 2000;
+
+/** The answer to an allowed page's question whether it may send a request, and with which headers. */
+export function preflightResponse({ headers }: Request): Response {
+  const asked = headers.get("access-control-request-headers") ?? "",
+    isList = asked.length <= HEADERS_ASKED_MAX && /^[\w-]+(?: *, *[\w-]+)*$/.test(asked);
   return new Response(null, {
     status: 204,
     headers: {
       "access-control-allow-methods": "GET, POST",
-      "access-control-allow-headers": "authorization, content-type, x-stainless-*",
+      "access-control-allow-headers": isList ? asked : "authorization, content-type",
       "access-control-max-age": "600",
     },
   });

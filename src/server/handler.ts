@@ -109,7 +109,7 @@ async function guarded(
   try {
     checkHost(request, settings);
     origin = checkOrigin(request, settings);
-    if (request.method === "OPTIONS" && origin !== undefined) return { response: preflightResponse(), origin };
+    if (request.method === "OPTIONS" && origin !== undefined) return { response: preflightResponse(request), origin };
     return { response: await app.fetch(request), origin };
   } catch (error) {
     return { response: responseOf(error, settings.onError), origin };

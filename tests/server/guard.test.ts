@@ -212,6 +212,15 @@ describe("keys, hosts and origins", () => {
     assert.equal((await handler(url("http://other.example/v1/models"))).status, 403);
     const asked = await handler(url("http://localhost/v1/models", preflight("https://app.example")));
     assert.equal(asked.status, 204);
+    const ofClient = preflight("https://app.example");
+    for (const [wanted, given] of [
+      ["authorization, content-type, x-stainless-os", "authorization, content-type, x-stainless-os"],
+      ["x: y", "authorization, content-type"],
+    ]) {
+      const headers = { ...ofClient.headers, "access-control-request-headers": wanted };
+      const { headers: found } = await handler(url("http://localhost/v1/models", { ...ofClient, headers }));
+      assert.equal(found.get("access-control-allow-headers"), given);
+    }
     const { headers } = await handler(post(CHAT, BODY, { headers: { origin: "https://app.example" } }));
     assert.equal(headers.get("access-control-allow-origin"), "https://app.example");
     assert.equal(headers.get("access-control-allow-credentials"), null);
