@@ -8,26 +8,6 @@ import type { AnyContext, AnyGeneration, AnyModel } from "../any-model.ts";
 import type { GenerationResult, Piece } from "../index.ts";
 import type { Visit } from "./visit.ts";
 
-/** Part of a tool's call. */
-export interface ToolCallDelta {
-  readonly index: number;
-  readonly id: string;
-  /** With the first part of a call. */
-  readonly name?: string;
-  readonly arguments: string;
-}
-
-/** What one token adds. */
-export type AnswerPiece = Piece & {
-  readonly reasoning?: string;
-  readonly toolCalls?: readonly ToolCallDelta[];
-};
-
-export type AnswerResult = GenerationResult & {
-  readonly reasoning?: string;
-  readonly toolCalls?: readonly { readonly id: string; readonly name: string; readonly arguments: string }[];
-};
-
 export type FinishReason = "stop" | "length" | "tool_calls";
 
 /** What a request asks a model for. */
@@ -42,17 +22,17 @@ export interface Ask {
 
 /** A piece of a choice, or its end. */
 export type Step =
-  | { readonly choice: number; readonly piece: AnswerPiece; readonly result?: undefined }
-  | { readonly choice: number; readonly result: AnswerResult; readonly piece?: undefined };
+  | { readonly choice: number; readonly piece: Piece; readonly result?: undefined }
+  | { readonly choice: number; readonly result: GenerationResult; readonly piece?: undefined };
 
 /**
  * Computes at most one token of each choice ahead of who iterates.
  * @throws ApiError when the visit was stopped before anything was written; OnebitError as the generations
  */
 export async function* answerSteps(visit: Visit, model: AnyModel, ask: Ask): AsyncGenerator<Step, void, void> {
-  const running = new Map<number, { generation: AnyGeneration; pieces: AsyncIterator<AnswerPiece> }>(),
-    coming = new Map<number, Promise<{ choice: number; next: IteratorResult<AnswerPiece> }>>();
-  const advance = (choice: number, pieces: AsyncIterator<AnswerPiece>): void => {
+  const running = new Map<number, { generation: AnyGeneration; pieces: AsyncIterator<Piece> }>(),
+    coming = new Map<number, Promise<{ choice: number; next: IteratorResult<Piece> }>>();
+  const advance = (choice: number, pieces: AsyncIterator<Piece>): void => {
     const next = pieces.next().then((found) => ({ choice, next: found }));
     // Another choice may fail first, and this one is never looked at.
     next.catch(() => {});
@@ -83,12 +63,12 @@ export async function* answerSteps(visit: Visit, model: AnyModel, ask: Ask): Asy
   }
 }
 
-export function finishReason({ stopReason, toolCalls = [] }: AnswerResult): FinishReason {
+export function finishReason({ stopReason, toolCalls }: GenerationResult): FinishReason {
   if (stopReason !== "stop" && stopReason !== "stop-string") return "length";
   return toolCalls.length > 0 ? "tool_calls" : "stop";
 }
 
-function count({ service: { metrics } }: Visit, { timings }: AnswerResult): void {
+function count({ service: { metrics } }: Visit, { timings }: GenerationResult): void {
   metrics.add("onebit_prompt_tokens_total", timings.promptTokens);
   metrics.add("onebit_cached_tokens_total", timings.cachedTokens);
   metrics.add("onebit_generated_tokens_total", timings.tokens);
@@ -105,10 +85,10 @@ export interface Usage {
 }
 
 /** @param nPrompts the results are of so many prompts, in order, with as many choices each */
-export function usageOf(results: readonly AnswerResult[], nPrompts = 1): Usage {
+export function usageOf(results: readonly GenerationResult[], nPrompts = 1): Usage {
   const perPrompt = results.length / nPrompts,
     firsts = results.filter((_, i) => i % perPrompt === 0),
-    sum = (of: readonly AnswerResult[], name: "promptTokens" | "cachedTokens" | "tokens"): number =>
+    sum = (of: readonly GenerationResult[], name: "promptTokens" | "cachedTokens" | "tokens"): number =>
       of.reduce((total, { timings }) => total + timings[name], 0);
   const prompt = sum(firsts, "promptTokens"),
     completion = sum(results, "tokens");

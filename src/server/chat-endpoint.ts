@@ -4,17 +4,8 @@
  * @module
  */
 import type { AnyModel } from "../any-model.ts";
-import {
-  type AnswerPiece,
-  type AnswerResult,
-  type Ask,
-  type Usage,
-  answerSteps,
-  finishReason,
-  newId,
-  nowSeconds,
-  usageOf,
-} from "./answer.ts";
+import type { GenerationResult, Piece } from "../index.ts";
+import { type Ask, type Usage, answerSteps, finishReason, newId, nowSeconds, usageOf } from "./answer.ts";
 import { type ChatRequest, choiceOptions, readChatRequest } from "./chat-request.ts";
 import { DONE, dataEvent, eventStream } from "./event-stream.ts";
 import { type ChatLogprob, chatLogprob } from "./token-logprobs.ts";
@@ -44,7 +35,7 @@ export async function chatCompletions(visit: Visit, body: unknown): Promise<Resp
 }
 
 async function completion(visit: Visit, ask: Ask, head: Head): Promise<object> {
-  const results: AnswerResult[] = [],
+  const results: GenerationResult[] = [],
     logprobs: ChatLogprob[][] = Array.from({ length: ask.nChoices }, () => []);
   try {
     const model = await visit.enter(ask.modelName);
@@ -65,7 +56,7 @@ async function completion(visit: Visit, ask: Ask, head: Head): Promise<object> {
   return { ...head, object: "chat.completion", choices, usage: usageOf(results) };
 }
 
-function messageOf({ text, reasoning = "", toolCalls = [] }: AnswerResult): object {
+function messageOf({ text, reasoning, toolCalls }: GenerationResult): object {
   const calls = toolCalls.map(({ id, name, arguments: args }) => ({
     id,
     type: "function",
@@ -90,7 +81,7 @@ async function* chunks(
     dataEvent({ ...head, object: "chat.completion.chunk", choices, ...(includesUsage ? { usage } : {}) });
   const delta = (index: number, change: object, more: { finish_reason?: string; logprobs?: object } = {}): string =>
     chunk([{ index, delta: change, logprobs: null, finish_reason: null, ...more }]);
-  const results: AnswerResult[] = [],
+  const results: GenerationResult[] = [],
     hasBegun = new Set<number>();
   try {
     const model = await visit.enter(ask.modelName);
@@ -113,7 +104,7 @@ async function* chunks(
 /** Usually one; none for a token that completes no character. */
 async function* pieceChunks(
   model: AnyModel,
-  piece: AnswerPiece,
+  piece: Piece,
   choice: number,
   delta: (index: number, change: object, more?: { logprobs?: object }) => string,
 ): AsyncGenerator<string, void, void> {

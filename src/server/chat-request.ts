@@ -4,7 +4,7 @@
  * @module
  */
 import * as v from "valibot";
-import type { ChatMessage } from "../index.ts";
+import type { ChatMessage, ChatOptions } from "../index.ts";
 import { ApiError } from "./api-error.ts";
 import { BOOLEAN, TEXT, checkFields, fields, optional, refused, whole } from "./fields.ts";
 import { IGNORED_FIELDS } from "./ignored-fields.ts";
@@ -12,7 +12,7 @@ import { MESSAGES, TOOLS, TOOL_CHOICE, chatMessages, toolChoiceOf, withoutUndefi
 import { EFFORT, FORMAT_FIELDS, OBJECT, formatOf } from "./output-fields.ts";
 import { SAMPLING_FIELDS, samplingOptions } from "./sampling-fields.ts";
 import type { ServerSettings } from "./server-options.ts";
-import { type ToolAndThinkingOptions, thinkingOptions, toolOptions } from "./tool-options.ts";
+import { thinkingOptions, toolOptions } from "./tool-options.ts";
 
 /** Each choice is a context that is computed beside the others. */
 export const CHOICES_MAX = 16;
@@ -60,7 +60,7 @@ function refusedObject(why: string) {
 export interface ChatRequest {
   readonly model: string | undefined;
   readonly messages: readonly ChatMessage[];
-  readonly options: ToolAndThinkingOptions;
+  readonly options: ChatOptions;
   readonly nChoices: number;
   readonly cacheGroup: string | undefined;
   readonly isStream: boolean;

@@ -5,17 +5,8 @@
  */
 import * as v from "valibot";
 import type { AnyModel } from "../any-model.ts";
-import type { GenerateOptions } from "../index.ts";
-import {
-  type AnswerPiece,
-  type AnswerResult,
-  type Ask,
-  answerSteps,
-  finishReason,
-  newId,
-  nowSeconds,
-  usageOf,
-} from "./answer.ts";
+import type { GenerateOptions, GenerationResult, Piece } from "../index.ts";
+import { type Ask, answerSteps, finishReason, newId, nowSeconds, usageOf } from "./answer.ts";
 import { CHOICES_MAX, STREAM_FIELDS, TOKENS, checkStreamOptions, choiceOptions } from "./chat-request.ts";
 import { DONE, dataEvent, eventStream } from "./event-stream.ts";
 import { TEXT, checkFields, fields, listOr, optional, refused, whole } from "./fields.ts";
@@ -140,7 +131,7 @@ class LogprobLists {
     this.#offset = offset;
   }
 
-  async push(model: AnyModel, piece: AnswerPiece): Promise<void> {
+  async push(model: AnyModel, piece: Piece): Promise<void> {
     const found = await chatLogprob(model, piece);
     if (found === undefined) return;
     this.tokens.push(found.token);
@@ -157,7 +148,7 @@ async function completion(
   { prompts, options }: CompletionRequest,
   head: Head,
 ): Promise<object> {
-  const results: AnswerResult[] = [],
+  const results: GenerationResult[] = [],
     logprobs = Array.from({ length: ask.nChoices }, () => new LogprobLists(0));
   try {
     const model = await visit.enter(ask.modelName);
@@ -184,7 +175,7 @@ async function* chunks(
   head: Head,
 ): AsyncGenerator<string, void, void> {
   const usage = includesUsage ? { usage: null } : {},
-    results: AnswerResult[] = [],
+    results: GenerationResult[] = [],
     offsets: number[] = Array.from({ length: ask.nChoices }, () => 0);
   const chunk = (index: number, text: string, logprobs: object | null, finish_reason: string | null): string =>
     dataEvent({ ...head, choices: [{ index, text, logprobs, finish_reason }], ...usage });

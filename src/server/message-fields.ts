@@ -4,7 +4,7 @@
  * @module
  */
 import * as v from "valibot";
-import type { ChatMessage } from "../index.ts";
+import type { ChatMessage, ToolChoice } from "../index.ts";
 import { BOOLEAN, TEXT, fields, listOr, oneOf, optional } from "./fields.ts";
 import { OBJECT } from "./output-fields.ts";
 
@@ -69,9 +69,6 @@ export const TOOL_CHOICE = v.union(
   [oneOf("none", "auto", "required"), fields({ type: v.literal("function"), function: fields({ name: TEXT }) })],
   'wanted "none", "auto", "required" or { type: "function", function: { name } }',
 );
-
-/** Who calls which tool. */
-export type ToolChoice = "none" | "auto" | "required" | { readonly name: string };
 
 export function toolChoiceOf(choice: v.InferOutput<typeof TOOL_CHOICE> | undefined): ToolChoice | undefined {
   return typeof choice === "object" ? { name: choice.function.name } : choice;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AnyModel } from "../any-model.ts";
-import type { AnswerPiece } from "./answer.ts";
+import type { Piece } from "../index.ts";
 
 interface TokenLogprob {
   readonly token: string;
@@ -21,7 +21,7 @@ export interface ChatLogprob extends TokenLogprob {
 const LOGPROB_MIN = -9999;
 
 /** Undefined for a piece without them. */
-export async function chatLogprob(model: AnyModel, piece: AnswerPiece): Promise<ChatLogprob | undefined> {
+export async function chatLogprob(model: AnyModel, piece: Piece): Promise<ChatLogprob | undefined> {
   const { id, logprob, topLogprobs = [] } = piece;
   if (logprob === undefined) return undefined;
   const top = topLogprobs.map(async (one) => await describe(model, one.id, one.logprob));

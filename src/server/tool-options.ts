@@ -4,26 +4,17 @@
  * @module
  */
 import type * as v from "valibot";
-import type { ChatOptions } from "../index.ts";
+import type { ChatOptions, ToolChoice } from "../index.ts";
 import { ApiError } from "./api-error.ts";
-import { type Tool, type ToolChoice, withoutUndefined } from "./message-fields.ts";
+import { type Tool, withoutUndefined } from "./message-fields.ts";
 import type { EFFORT } from "./output-fields.ts";
-
-/** Whether a model thinks before it answers; `budget`: for so many tokens at most. */
-export type Thinking = "on" | "off" | { readonly budget: number };
-
-export interface ToolAndThinkingOptions extends ChatOptions {
-  readonly toolChoice?: ToolChoice;
-  readonly parallelToolCalls?: boolean;
-  readonly thinking?: Thinking;
-}
 
 /** @throws ApiError 400 for a choice among no tools */
 export function toolOptions(
   tools: readonly Tool[] | undefined,
   toolChoice: ToolChoice | undefined,
   parallelToolCalls: boolean | undefined,
-): ToolAndThinkingOptions {
+): ChatOptions {
   if (tools !== undefined && tools.length > 0) return withoutUndefined({ tools, toolChoice, parallelToolCalls });
   if (toolChoice === "required" || typeof toolChoice === "object")
     throw new ApiError(400, "invalid_value", "tool_choice: there are no tools to choose from", {
@@ -45,7 +36,7 @@ export interface ThinkingFields {
  * `reasoning_effort` there.
  * @throws ApiError 400
  */
-export function thinkingOptions({ effort, budget, variables = {} }: ThinkingFields): ToolAndThinkingOptions {
+export function thinkingOptions({ effort, budget, variables = {} }: ThinkingFields): ChatOptions {
   const { enable_thinking: isOn, ...others } = variables;
   if (isOn !== undefined && typeof isOn !== "boolean")
     throw new ApiError(400, "invalid_value", "chat_template_kwargs.enable_thinking: wanted true or false", {

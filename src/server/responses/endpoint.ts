@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type AnswerResult, type Ask, answerSteps, finishReason, newId, nowSeconds } from "../answer.ts";
+import type { GenerationResult } from "../../index.ts";
+import { type Ask, answerSteps, finishReason, newId, nowSeconds } from "../answer.ts";
 import { apiErrorOf } from "../api-error.ts";
 import { eventStream, namedEvent } from "../event-stream.ts";
 import { fieldOfOption } from "../sampling-fields.ts";
@@ -61,7 +62,7 @@ function responseObject(head: Head, status: string, output: readonly object[], m
 }
 
 /** With the status that its end gives. */
-function finished(head: Head, output: ResponseOutput, result: AnswerResult): object {
+function finished(head: Head, output: ResponseOutput, result: GenerationResult): object {
   const isCut = finishReason(result) === "length",
     { promptTokens, cachedTokens, tokens } = result.timings;
   return responseObject(head, isCut ? "incomplete" : "completed", output.items, {

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type AnswerPiece, type ToolCallDelta, newId } from "../answer.ts";
+import type { Piece, ToolCallDelta } from "../../index.ts";
+import { newId } from "../answer.ts";
 import type { ChatLogprob } from "../token-logprobs.ts";
 
 /** An event without its number. */
@@ -34,7 +35,7 @@ export class ResponseOutput {
   }
 
   /** What one token changes. */
-  push(piece: AnswerPiece, logprob: ChatLogprob | undefined): OutputEvent[] {
+  push(piece: Piece, logprob: ChatLogprob | undefined): OutputEvent[] {
     const { reasoning = "", text, toolCalls = [] } = piece;
     const events: OutputEvent[] = [];
     if (reasoning !== "") {

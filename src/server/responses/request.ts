@@ -4,15 +4,15 @@
  * @module
  */
 import * as v from "valibot";
-import type { ChatMessage, ChatOptions } from "../../index.ts";
+import type { ChatMessage, ChatOptions, ToolChoice } from "../../index.ts";
 import { TOKENS } from "../chat-request.ts";
 import { BOOLEAN, TEXT, checkFields, fields, listOr, oneOf, optional, refused, whole } from "../fields.ts";
 import { IGNORED_FIELDS } from "../ignored-fields.ts";
-import { FUNCTION, type Tool, type ToolChoice, listOfTools, withoutUndefined } from "../message-fields.ts";
+import { FUNCTION, type Tool, listOfTools, withoutUndefined } from "../message-fields.ts";
 import { EFFORT, NAMED_SCHEMA, OBJECT, schemaFormat } from "../output-fields.ts";
 import { SAMPLING_FIELDS, samplingOptions } from "../sampling-fields.ts";
 import type { ServerSettings } from "../server-options.ts";
-import { type ToolAndThinkingOptions, thinkingOptions, toolOptions } from "../tool-options.ts";
+import { thinkingOptions, toolOptions } from "../tool-options.ts";
 
 const ITEMS_MAX = 4096;
 const TOP_LOGPROBS_MAX = 20;
@@ -108,7 +108,7 @@ type Given = v.InferOutput<typeof BODY>;
 export interface ResponsesRequest {
   readonly model: string | undefined;
   readonly messages: readonly ChatMessage[];
-  readonly options: ToolAndThinkingOptions;
+  readonly options: ChatOptions;
   readonly cacheGroup: string | undefined;
   readonly isStream: boolean;
   /** What the response repeats of it. */
