@@ -33,6 +33,7 @@ export class ModelRoom {
   readonly #first: string;
   readonly #names: readonly string[];
   readonly #limitBytes: number;
+  #isClosed = false;
 
   constructor(models: ReadonlyMap<string, ServedModel>, limitBytes = Infinity) {
     for (const [name, served] of models) this.#places.push(placeOf(name, served));
@@ -66,6 +67,7 @@ export class ModelRoom {
   async borrow(name: string, life: Life, signal: AbortSignal): Promise<AnyModel> {
     const place = this.#places.find((one) => one.name === name)!;
     const before = place.failure;
+    bury(place);
     place.users.push(life);
     while (place.model === undefined) {
       if (place.loading === undefined || place.loading.isOver) await this.#load(place, life);
@@ -78,8 +80,9 @@ export class ModelRoom {
     return place.model;
   }
 
-  /** Closes what was loaded here. */
+  /** Closes what was loaded here, and what is still loading when it is there. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all(this.#places.map((place) => closePlace(place)));
   }
 
@@ -89,10 +92,16 @@ export class ModelRoom {
     try {
       await this.#makeRoom(place);
       const model = await load!();
-      place.model = model;
       place.memoryBytes = model.memory.wasmBytes;
-      // Where the size was not known before.
-      await this.#makeRoom(place);
+      try {
+        // Where the size was not known before. Nobody has the model yet, so it can still be closed.
+        await this.#makeRoom(place);
+        if (this.#isClosed) throw new ApiError(503, "shutting_down", "the server is ending", { type: "server_error" });
+      } catch (error) {
+        await model.close();
+        throw error;
+      }
+      place.model = model;
     } catch (error) {
       place.failure = { error };
     } finally {
@@ -108,13 +117,11 @@ export class ModelRoom {
         .reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
     while (used() > this.#limitBytes) {
       const atRest = this.#places.find((place) => place !== wanted && isAtRest(place));
-      if (atRest === undefined) {
-        if (wanted.model !== undefined) await closePlace(wanted);
+      if (atRest === undefined)
         throw new ApiError(503, "no_room", "other models are in use and leave no room for this one: try again", {
           type: "server_error",
           headers: { "retry-after": String(RETRY_AFTER_S) },
         });
-      }
       await closePlace(atRest);
     }
   }
@@ -127,8 +134,13 @@ function placeOf(name: string, served: ServedModel): Place {
   return { ...place, load: undefined, memoryBytes: served.memory.wasmBytes, model: served };
 }
 
-function isAtRest(place: Place): boolean {
+/** Forgets users that have gone: a model may have millions. */
+function bury(place: Place): void {
   place.users = place.users.filter((user) => !user.isOver);
+}
+
+function isAtRest(place: Place): boolean {
+  bury(place);
   return place.load !== undefined && place.model !== undefined && place.users.length === 0;
 }
 

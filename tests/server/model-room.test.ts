@@ -4,6 +4,8 @@ import { describe, test } from "node:test";
 import type { Model } from "../../src/index.ts";
 import { OnebitError } from "../../src/core/errors.ts";
 import { createHandler } from "../../src/server/handler.ts";
+import { Life } from "../../src/server/life.ts";
+import { ModelRoom } from "../../src/server/model-room.ts";
 import { answered, loadShakespeare, post } from "./ask.ts";
 
 const PATH = "/v1/completions";
@@ -73,6 +75,53 @@ describe("models on demand", () => {
     for (const name of ["a", "b"]) assert.equal((await answered(handler, post(PATH, body(name)))).status, 200);
     assert.deepEqual(log, ["+a", "+b", "-a"]);
     await handler.close();
+  });
+
+  test("one that finds no room is closed before anybody has it", async () => {
+    const { log, loaders } = shelf(["a", "b"]),
+      handler = createHandler({ models: loaders, memoryLimitBytes: 1 });
+    const all = await Promise.all(Array.from({ length: 3 }, () => answered(handler, post(PATH, body("a")))));
+    assert.deepEqual(
+      all.map(({ status, json }) => [status, json["error"]["code"]]),
+      all.map(() => [503, "no_room"]),
+    );
+    assert.deepEqual(log, ["+a", "-a"]);
+    await handler.close();
+  });
+
+  test("one that is there after the end is closed", async () => {
+    const { log, loaders } = shelf(["a"]),
+      room = new ModelRoom(new Map(Object.entries(loaders))),
+      life = new Life();
+    const borrowed = room.borrow("a", life, new AbortController().signal);
+    await room.close();
+    await assert.rejects(borrowed, { code: "shutting_down" });
+    assert.deepEqual(log, ["+a", "-a"]);
+    life.end();
+  });
+
+  test("requests that are over are forgotten, however many there were", async () => {
+    const { loaders } = shelf(["a", "b"]),
+      room = new ModelRoom(new Map(Object.entries(loaders)), 15e6),
+      { signal } = new AbortController();
+    let nLooks = 0;
+    class Watched extends Life {
+      override get isOver(): boolean {
+        nLooks++;
+        return super.isOver;
+      }
+    }
+    for (let i = 0; i < 100; i++) {
+      const life = new Watched();
+      await room.borrow("a", life, signal);
+      life.end();
+    }
+    nLooks = 0;
+    const life = new Life();
+    await room.borrow("b", life, signal);
+    assert.ok(nLooks <= 1, `${nLooks} looks`);
+    life.end();
+    await room.close();
   });
 
   test("one that cannot be loaded: 503 without its path, and the next request tries again", async () => {
