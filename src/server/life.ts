@@ -11,14 +11,22 @@
 const BEAT_MS = 500;
 /** Ten beats: no computation between two awaits comes near it. */
 const GONE_MS = 5000;
+/** Two beats: behind a time in which nobody ran (the machine slept), the living beat again before this is over. */
+const SURE_MS = 1000;
 
 export class Life {
   #lastBeatMs = Date.now();
+  /** When it was first seen to be late. */
+  #lateMs: number | undefined;
   // A timer is its request's, and ends with it.
   #timer: ReturnType<typeof setInterval> | undefined = setInterval(() => (this.#lastBeatMs = Date.now()), BEAT_MS);
 
   get isOver(): boolean {
-    return this.#timer === undefined || Date.now() - this.#lastBeatMs > GONE_MS;
+    if (this.#timer === undefined) return true;
+    const now = Date.now(),
+      isLate = now - this.#lastBeatMs > GONE_MS;
+    this.#lateMs = isLate ? (this.#lateMs ?? now) : undefined;
+    return this.#lateMs !== undefined && now - this.#lateMs > SURE_MS;
   }
 
   end(): void {
