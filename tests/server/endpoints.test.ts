@@ -84,6 +84,14 @@ describe("endpoints", () => {
     assert.equal((await ask("/detokenize", { tokens: [1e6] })).status, 400);
   });
 
+  test("pieces of a long text are asked for once each", async (t) => {
+    const asked = t.mock.method(model.tokenizer, "tokenText");
+    const { json } = await ask("/tokenize", { content: "ab ".repeat(1000), with_pieces: true });
+    const tokens = json["tokens"] as unknown as { id: number; piece: string }[];
+    assert.deepEqual(tokens.slice(-3), tokens.slice(0, 3));
+    assert.deepEqual([tokens.length, asked.mock.callCount()], [3000, 3]);
+  });
+
   test("models by name, with slashes too", async () => {
     const { json } = await get("/v1/models");
     assert.deepEqual([json["object"], json["data"][0]["id"]], ["list", MODEL]);
