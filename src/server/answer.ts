@@ -5,7 +5,7 @@
  * @module
  */
 import type { AnyContext, AnyGeneration, AnyModel } from "../any-model.ts";
-import type { GenerationResult, Piece } from "../index.ts";
+import type { GenerationResult, Piece, ToolCall } from "../index.ts";
 import type { Visit } from "./visit.ts";
 
 export type FinishReason = "stop" | "length" | "tool_calls";
@@ -65,7 +65,19 @@ export async function* answerSteps(visit: Visit, model: AnyModel, ask: Ask): Asy
 
 export function finishReason({ stopReason, toolCalls }: GenerationResult): FinishReason {
   if (stopReason !== "stop" && stopReason !== "stop-string") return "length";
-  return toolCalls.length > 0 ? "tool_calls" : "stop";
+  // A stop text may stand within the arguments of a call, which nobody can run then.
+  const last = toolCalls.at(-1);
+  return last !== undefined && isWholeCall(last) ? "tool_calls" : "stop";
+}
+
+/** Whether the arguments, an object, have come to their end. */
+export function isWholeCall({ arguments: text }: Pick<ToolCall, "arguments">): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function count({ service: { metrics } }: Visit, { timings }: GenerationResult): void {

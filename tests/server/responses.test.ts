@@ -37,7 +37,7 @@ describe("responses", () => {
     );
     const [item] = json["output"] as unknown as Json[];
     assert.deepEqual(item["content"][0]["text"], await chatText(HELLO));
-    assert.deepEqual([item["type"], item["role"], item["status"]], ["message", "assistant", "completed"]);
+    assert.deepEqual([item["type"], item["role"], item["status"]], ["message", "assistant", "incomplete"]);
     assert.equal(json["usage"]["output_tokens"], 8);
     const short = await ask({
       input: "Hello",
@@ -120,7 +120,7 @@ describe("responses", () => {
         ],
       },
     ].flatMap((piece) => output.push(piece, undefined));
-    events.push(...output.end());
+    events.push(...output.end(false));
     const items = output.items as unknown as Json[];
     assert.deepEqual(
       items.map(({ type, status }) => [type, status]),
@@ -138,6 +138,32 @@ describe("responses", () => {
     assert.deepEqual(
       done.map(({ item }) => item),
       items,
+    );
+  });
+
+  test("a call that is cut short is incomplete, and text behind it is no part of it", () => {
+    const output = new ResponseOutput(),
+      call = { index: 0, id: "c1" };
+    const events = [
+      { id: 0, text: "", toolCalls: [{ ...call, name: "f", arguments: '{"a"' }] },
+      { id: 0, text: "}\n</tool", toolCalls: [{ ...call, arguments: ":1}" }] },
+      { id: 0, text: " so", toolCalls: [{ index: 1, id: "c2", name: "g", arguments: '{"b' }] },
+    ].flatMap((piece) => output.push(piece, undefined));
+    events.push(...output.end(true));
+    const items = output.items as unknown as Json[];
+    assert.deepEqual(
+      items.map(({ type, status, arguments: args }) => [type, status, args]),
+      [
+        ["function_call", "completed", '{"a":1}'],
+        ["message", "completed", undefined],
+        ["function_call", "incomplete", '{"b'],
+      ],
+    );
+    assert.equal(items[1]["content"][0]["text"], "}\n</tool so");
+    const deltas = events.filter(({ type }) => type === "response.function_call_arguments.delta");
+    assert.deepEqual(
+      deltas.map(({ output_index }) => output_index),
+      [0, 0, 2],
     );
   });
 

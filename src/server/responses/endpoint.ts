@@ -85,7 +85,7 @@ async function whole(visit: Visit, ask: Ask, head: Head): Promise<object> {
     for await (const { piece, result } of answerSteps(visit, model, ask)) {
       if (piece !== undefined) output.push(piece, await chatLogprob(model, piece));
       if (result === undefined) continue;
-      output.end();
+      output.end(finishReason(result) === "length");
       response = finished(head, output, result);
     }
   } finally {
@@ -114,8 +114,8 @@ async function* events(
       if (piece !== undefined)
         for (const one of output.push(piece, await chatLogprob(model, piece))) yield event(one.type, one);
       if (result === undefined) continue;
-      for (const one of output.end()) yield event(one.type, one);
       const isCut = finishReason(result) === "length";
+      for (const one of output.end(isCut)) yield event(one.type, one);
       yield event(isCut ? "response.incomplete" : "response.completed", { response: finished(head, output, result) });
     }
   } finally {

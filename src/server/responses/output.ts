@@ -4,7 +4,7 @@
  * @module
  */
 import type { Piece, ToolCallDelta } from "../../index.ts";
-import { newId } from "../answer.ts";
+import { isWholeCall, newId } from "../answer.ts";
 import type { ChatLogprob } from "../token-logprobs.ts";
 
 /** An event without its number. */
@@ -21,7 +21,7 @@ interface Item {
   readonly name: string;
   text: string;
   logprobs: ChatLogprob[];
-  isDone: boolean;
+  status: "in_progress" | "completed" | "incomplete";
 }
 
 export class ResponseOutput {
@@ -42,15 +42,22 @@ export class ResponseOutput {
       this.nReasoning++;
       events.push(...this.#grow("reasoning", reasoning));
     }
+    // What goes on with a call stood before the text, what begins one stands behind it.
+    const more = toolCalls.findIndex(({ name }) => name !== undefined),
+      nMore = more < 0 ? toolCalls.length : more;
+    for (const call of toolCalls.slice(0, nMore)) events.push(...this.#call(call));
     if (text !== "") events.push(...this.#grow("message", text, logprob));
-    for (const call of toolCalls) events.push(...this.#call(call));
+    for (const call of toolCalls.slice(nMore)) events.push(...this.#call(call));
     return events;
   }
 
-  /** Ends what is open. A response with nothing else has an empty text. */
-  end(): OutputEvent[] {
+  /**
+   * Ends what is open. A response with nothing else has an empty text.
+   * @param isCut the answer had to end
+   */
+  end(isCut: boolean): OutputEvent[] {
     const opened = this.#items.length === 0 ? this.#open("message") : [];
-    return [...opened, ...this.#close()];
+    return [...opened, ...this.#close(isCut)];
   }
 
   #grow(kind: "reasoning" | "message", delta: string, logprob?: ChatLogprob): OutputEvent[] {
@@ -80,13 +87,13 @@ export class ResponseOutput {
 
   get #openItem(): Item | undefined {
     const last = this.#items.at(-1);
-    return last?.isDone === false ? last : undefined;
+    return last?.status === "in_progress" ? last : undefined;
   }
 
   #open(kind: Item["kind"], callId = "", name = ""): OutputEvent[] {
     const id = newId(PREFIXES[kind]),
       index = this.#items.length,
-      item: Item = { kind, id, index, callId, name, text: "", logprobs: [], isDone: false };
+      item: Item = { kind, id, index, callId, name, text: "", logprobs: [], status: "in_progress" };
     this.#items.push(item);
     // The part of a text is announced on its own.
     const empty = kind === "message" ? { ...itemObject(item), content: [] } : itemObject(item),
@@ -97,10 +104,11 @@ export class ResponseOutput {
       : [added];
   }
 
-  #close(): OutputEvent[] {
+  #close(isCut = false): OutputEvent[] {
     const item = this.#openItem;
     if (item === undefined) return [];
-    item.isDone = true;
+    const isWhole = item.kind === "function_call" ? isWholeCall({ arguments: item.text }) : !isCut;
+    item.status = isWhole ? "completed" : "incomplete";
     const place = { item_id: item.id, output_index: item.index };
     return [
       ...DONE[item.kind](item, place),
@@ -128,8 +136,7 @@ function partOf({ text, logprobs }: Item): object {
 }
 
 function itemObject(item: Item): object {
-  const { kind, id, callId, name, text, isDone } = item,
-    status = isDone ? "completed" : "in_progress";
+  const { kind, id, callId, name, text, status } = item;
   if (kind === "reasoning")
     return { id, type: kind, status, summary: [], content: text === "" ? [] : [{ type: "reasoning_text", text }] };
   return kind === "message"
