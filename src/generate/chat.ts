@@ -19,7 +19,7 @@ import { Template } from "./jinja/template.ts";
 import type { Rendering } from "./jinja/template.ts";
 import type { ReplyPlan } from "./reply.ts";
 import { type PromptThinking, promptThinking, thinkingVariables } from "./thinking.ts";
-import { messageForms, tellingTools, tellsNoTools } from "./tool-messages.ts";
+import { messageForms, printableCalls, tellingTools, tellsNoTools } from "./tool-messages.ts";
 
 /** A prompt's ids, and the rendered text in parts: `special` ones are the template's own. */
 export interface RenderedChat {
@@ -52,7 +52,8 @@ export function renderChat(
     templateVariables = { ...options.templateVariables, ...thinkingVariables(source, options) },
     said: ChatPromptOptions = { ...options, templateVariables };
   const render = (messages: readonly ChatMessage[]): RenderedChat => {
-    const told = tellsNoTools(source, options) ? tellingTools(messages, options.tools ?? []) : messages,
+    const isTold = !tellsNoTools(source, options),
+      told = isTold ? printableCalls(source, messages) : tellingTools(messages, options.tools ?? []),
       text = firstForm(messageForms(source, told), (form) => renderForm(template, form, said, tokenizer));
     const parts = text.runs().map((run) => ({ text: run.text, special: !run.isInput })),
       unfinished = options.continueFinalMessage === true ? textOf(messages[messages.length - 1]) : undefined,

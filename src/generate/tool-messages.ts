@@ -56,6 +56,11 @@ export function tellsNoTools(template: string, { tools = [], toolFormat }: ChatP
   return tools.length > 0 && (toolFormat === undefined ? !template.includes("tools") : toolFormat === "json");
 }
 
+/** Messages with earlier calls as text, where the template prints none: they would be lost. */
+export function printableCalls(template: string, messages: readonly ChatMessage[]): readonly ChatMessage[] {
+  return template.includes("tool_calls") ? messages : messages.map(asPlainMessage);
+}
+
 /** Messages that tell of the tools: a system message, and earlier calls as text. */
 export function tellingTools(messages: readonly ChatMessage[], tools: readonly unknown[]): ChatMessage[] {
   const told =

@@ -45,8 +45,16 @@ describe("earlier calls", () => {
     assert.equal(rendered([call(ARGS)], both), `null${`call ${TEXT}`}`);
   });
 
+  test("are text where a template prints none, tools given or not", () => {
+    const template = "{% for m in messages %}{{ m.role }}: {{ m.content }}|{% endfor %}",
+      told = `{"name":"f","arguments":${TEXT}}`;
+    for (const args of [ARGS, TEXT]) assert.equal(rendered([call(args)], template), `assistant: ${told}|`);
+    assert.equal(rendered([call(ARGS, "Wait")], template), `assistant: Wait\n${told}|`);
+  });
+
   test("have an empty content where a template looks into it", () => {
-    const template = "{% for m in messages %}{{ '</think>' in m.content }} {{ m.content }}|{% endfor %}";
+    const template =
+      "{% for m in messages if m.tool_calls or true %}{{ '</think>' in m.content }} {{ m.content }}|{% endfor %}";
     assert.equal(rendered([call(ARGS)], template), "False |");
     assert.throws(() => rendered([{ role: "assistant", content: null }], template), { code: "template/raised" });
   });
@@ -54,7 +62,7 @@ describe("earlier calls", () => {
   test("with arguments that are no JSON stay as they are; the first complaint is the one that is told", () => {
     const template = "{{ messages[0].tool_calls[0].function.arguments }}";
     for (const args of ["{oops", "5", "null"]) assert.equal(rendered([call(args)], template), args);
-    const raising = "{{ raise_exception('no ' + messages[0].content|string) }}{{ ''|tojson }}";
+    const raising = "{{ raise_exception('no ' + messages[0].content|string) }}{{ messages[0].tool_calls|tojson }}";
     assert.throws(() => rendered([call(ARGS)], raising), /no None/);
   });
 });
