@@ -42,8 +42,12 @@ export function thinkingOptions({ effort, budget, variables = {} }: ThinkingFiel
     throw new ApiError(400, "invalid_value", "chat_template_kwargs.enable_thinking: wanted true or false", {
       param: "chat_template_kwargs.enable_thinking",
     });
-  const isOff = isOn === false || effort === "none",
-    thinking = isOff ? "off" : budget !== undefined ? { budget } : isOn === true ? "on" : undefined;
+  const isOff = isOn === false || effort === "none";
+  if (isOff && (isOn === true || budget !== undefined)) {
+    const param = budget === undefined ? "chat_template_kwargs.enable_thinking" : "thinking_budget";
+    throw new ApiError(400, "invalid_value", `${param}: another field turns thinking off: give only one`, { param });
+  }
+  const thinking = isOff ? "off" : budget !== undefined ? { budget } : isOn === true ? "on" : undefined;
   const templateVariables = { ...others, ...(effort === undefined || isOff ? {} : { reasoning_effort: effort }) };
   return withoutUndefined({
     thinking,

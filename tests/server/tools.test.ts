@@ -202,6 +202,11 @@ describe("tools and thinking", () => {
     [{ tools: [{ type: "function", function: { name: "a b" } }] }, "tools[0].function.name"],
     [{ tools: Array.from({ length: 200 }, () => TOOLS[0]) }, "tools"],
     [{ chat_template_kwargs: { enable_thinking: "yes" } }, "chat_template_kwargs.enable_thinking"],
+    [
+      { reasoning_effort: "none", chat_template_kwargs: { enable_thinking: true } },
+      "chat_template_kwargs.enable_thinking",
+    ],
+    [{ reasoning_effort: "none", thinking_budget: 5 }, "thinking_budget"],
     [{ reasoning_effort: "huge" }, "reasoning_effort"],
   ];
   for (const [body, param] of refused)
