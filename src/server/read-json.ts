@@ -14,6 +14,9 @@ export async function readJson(request: Request, maxBytes: number): Promise<unkn
   const type = (request.headers.get("content-type") ?? "").split(";")[0].trim().toLowerCase();
   if (type !== "application/json")
     throw new ApiError(415, "unsupported_media_type", "wanted a body of the content type application/json");
+  const encoding = request.headers.get("content-encoding") ?? "identity";
+  if (encoding.trim().toLowerCase() !== "identity")
+    throw new ApiError(415, "unsupported_media_type", "wanted a body without a content encoding");
   const text = decode(await readBody(request, maxBytes));
   checkDepth(text);
   try {

@@ -70,6 +70,7 @@ const REQUESTS: readonly (readonly [name: string, status: number, request: () =>
   ["a form's parts", 415, () => post(CHAT, "a=b", { headers: { "content-type": "multipart/form-data; boundary=a" } })],
   ["JSON by another name", 415, () => post(CHAT, BODY, { headers: { "content-type": "application/jsonp" } })],
   ["no content type", 415, () => url(`http://localhost${CHAT}`, { method: "POST", body: new Uint8Array(4) })],
+  ["JSON that is packed", 415, () => post(CHAT, BODY, { headers: { "content-encoding": "gzip" } })],
   [
     "JSON with a charset",
     200,
