@@ -59,6 +59,7 @@ const MEANINGS: readonly Meaning[] = [
   { code: "tokenizer/missing", status: 400 },
   { code: "model/closed", status: 503, message: "the model was closed: try again" },
   { code: "engine/thread-lost", status: 503, message: "the model lost a thread and must be loaded again" },
+  { code: "engine/worker-lost", status: 503, message: "the model lost its worker and must be loaded again" },
   { code: "model/not-enough-memory", status: 503, message: "there is not enough memory for the model now" },
   { code: "model/not-finite", status: 500, message: "the model's numbers overflowed" },
   { code: "file/", status: 503, message: "the model cannot be read" },

@@ -105,10 +105,19 @@ export class Visit {
   end(): void {
     clearTimeout(this.#timer);
     this.#unlisten();
-    for (const context of this.#contexts.splice(0)) void context.close();
+    for (const context of this.#contexts.splice(0)) void closed(context);
     this.#life.end();
     const isFirst = this.service.visits.delete(this);
     if (isFirst && this.stopReason !== undefined)
       this.service.metrics.add("onebit_stopped_total", 1, { reason: this.stopReason });
+  }
+}
+
+/** Never rejects: a context of a model that was closed, or lost its worker, is gone with it. */
+async function closed(context: AnyContext): Promise<void> {
+  try {
+    await context.close();
+  } catch {
+    // Whoever computes in it is told.
   }
 }

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { after, before, describe, test } from "node:test";
+import { OnebitError } from "../../src/core/errors.ts";
 import type { AnyGeneration, Context, ContextOptions, Model, Piece } from "../../src/index.ts";
 import type { Handler } from "../../src/server/handler.ts";
 import { HELLO, answered, eventsOf, handlerOf, loadShakespeare, post } from "./ask.ts";
@@ -161,4 +162,24 @@ describe("streams that end early", () => {
       [events] = await Promise.all([eventsOf(running), handler.close({ deadlineMs: 1 })]);
     assert.match(events.at(-1)!, /shutting_down/);
   });
+});
+
+test("a context that is lost with its worker ends the answer, not the program", async () => {
+  const failure = new OnebitError("engine/worker-lost", "the worker ended"),
+    chat = () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(failure) }) });
+  const context = { chat, close: () => Promise.reject(failure) },
+    model = { memory: { wasmBytes: 1 }, generate() {}, async close() {}, context: () => context };
+  const handler = handlerOf(model as unknown as Model);
+  const unhandled: unknown[] = [];
+  const listener = (error: unknown): void => void unhandled.push(error);
+  process.on("unhandledRejection", listener);
+  try {
+    const { status, json } = await answered(handler, post(CHAT, { messages: HELLO }));
+    assert.deepEqual([status, json["error"]["code"]], [503, "engine/worker-lost"]);
+    await pause(10);
+    assert.deepEqual(unhandled, []);
+  } finally {
+    process.off("unhandledRejection", listener);
+    await handler.close();
+  }
 });
