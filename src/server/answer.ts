@@ -63,7 +63,10 @@ export async function* answerSteps(visit: Visit, model: AnyModel, ask: Ask): Asy
   }
 }
 
-export function finishReason({ stopReason, toolCalls }: GenerationResult): FinishReason {
+export function finishReason({
+  stopReason,
+  toolCalls,
+}: Pick<GenerationResult, "stopReason" | "toolCalls">): FinishReason {
   if (stopReason !== "stop" && stopReason !== "stop-string") return "length";
   // A stop text may stand within the arguments of a call, which nobody can run then.
   const last = toolCalls.at(-1);
