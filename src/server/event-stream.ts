@@ -64,6 +64,7 @@ export async function eventStream(
           text = first ?? (await next());
           first = undefined;
         } catch (error) {
+          visit.fail(error);
           if (apiErrorOf(error).status === 500) onError?.(error);
           if (!isOver) controller.enqueue(encoder.encode(failed(error)));
         }

@@ -168,6 +168,7 @@ async function answer(service: Service, endpoint: Endpoint, request: Request): P
     visit.throwIfStopped();
     return await endpoint(visit, await readJson(request, service.settings.maxBodyBytes));
   } catch (error) {
+    visit.fail(error);
     visit.end();
     throw error;
   }

@@ -80,6 +80,12 @@ export class ModelRoom {
     return place.model;
   }
 
+  /** A model that cannot go on: the next request loads it again. Owners' models stay. */
+  async forget(model: AnyModel): Promise<void> {
+    const place = this.#places.find((one) => one.model === model);
+    if (place !== undefined) await closePlace(place);
+  }
+
   /** Closes what was loaded here, and what is still loading when it is there. */
   async close(): Promise<void> {
     this.#isClosed = true;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { AnyContext, AnyModel } from "../any-model.ts";
+import { OnebitError } from "../core/errors.ts";
 import { ApiError } from "./api-error.ts";
 import { Life } from "./life.ts";
 import type { Metrics } from "./metrics.ts";
@@ -25,6 +26,8 @@ const WHEN_STOPPED: Readonly<Record<StopReason, ApiError>> = {
     headers: { "retry-after": "5" },
   }),
 };
+
+const LOST: readonly string[] = ["engine/thread-lost", "engine/worker-lost"];
 
 /** What the requests of a handler share. */
 export interface Service {
@@ -49,6 +52,7 @@ export class Visit {
   readonly #timer: ReturnType<typeof setTimeout>;
   readonly #unlisten: () => void;
   #reason: StopReason = "left";
+  #model: AnyModel | undefined;
 
   constructor(service: Service, client: AbortSignal) {
     this.service = service;
@@ -91,7 +95,15 @@ export class Visit {
       throw error;
     });
     this.throwIfStopped();
+    this.#model = model;
     return model;
+  }
+
+  /** To be told of what it fails with: a model that lost a part of itself never answers again. */
+  fail(error: unknown): void {
+    if (this.#model === undefined || !(error instanceof OnebitError) || !LOST.includes(error.code)) return;
+    // What closing it says changes nothing.
+    this.service.room.forget(this.#model).catch(() => {});
   }
 
   /** A context of its own, closed at its end. */

@@ -100,6 +100,23 @@ describe("models on demand", () => {
     life.end();
   });
 
+  test("one that lost a thread is loaded again for the next request", async () => {
+    const { log, loaders } = shelf(["a"]);
+    let nLoads = 0;
+    const load = async (): Promise<Model> => {
+      const model = await loaders["a"]();
+      if (nLoads++ > 0) return model;
+      const lost = () => Promise.reject(new OnebitError("engine/thread-lost", "thread 1 ended"));
+      model.context = () =>
+        ({ generate: () => ({ [Symbol.asyncIterator]: () => ({ next: lost }) }), close() {} }) as never;
+      return model;
+    };
+    const handler = createHandler({ models: { a: load } }),
+      ask = async (): Promise<number> => (await answered(handler, post(PATH, body("a")))).status;
+    assert.deepEqual([await ask(), await ask(), log], [503, 200, ["+a", "-a", "+a"]]);
+    await handler.close();
+  });
+
   test("requests that are over are forgotten, however many there were", async () => {
     const { loaders } = shelf(["a", "b"]),
       room = new ModelRoom(new Map(Object.entries(loaders)), 15e6),

@@ -87,7 +87,12 @@ export const serve: Command = {
     const only = models.length === 1 ? await models[0].load() : undefined;
     const { chatTemplate = positionals.length === 0 ? BOX_TEMPLATE : undefined } = chatPromptOptions(options);
     const handler = createHandler({
-      models: Object.fromEntries(models.map(({ name, load, memoryBytes }) => [name, only ?? { load, memoryBytes }])),
+      models: Object.fromEntries(
+        models.map(({ name, load, memoryBytes }) => [
+          name,
+          only === undefined ? { load, memoryBytes } : loadedFirst(only, load),
+        ]),
+      ),
       parallel,
       queue: options.integer("queue", 0),
       timeoutMs,
@@ -95,7 +100,8 @@ export const serve: Command = {
       apiKeys: address.apiKeys,
       allowedHosts: address.allowedHosts,
       allowedOrigins: options.texts("allow-origin"),
-      memoryLimitBytes: memoryLimitBytes ?? process.availableMemory(),
+      // Nothing else makes room for one model, which is there.
+      memoryLimitBytes: only === undefined ? (memoryLimitBytes ?? process.availableMemory()) : undefined,
       chatTemplate,
       onError: (error) => terminal.err(`onebit: ${error instanceof Error ? error.message : String(error)}\n`),
     });
@@ -109,6 +115,16 @@ export const serve: Command = {
     await only?.close();
   },
 };
+
+/** What is loaded already, and where that is lost later, another. */
+function loadedFirst<T>(model: T, load: () => Promise<T>): () => Promise<T> {
+  let first: T | undefined = model;
+  return async () => {
+    const found = first ?? (await load());
+    first = undefined;
+    return found;
+  };
+}
 
 interface Address {
   readonly host: string;
