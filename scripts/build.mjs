@@ -345,7 +345,8 @@ const isChunk = (path) => path.includes("chunks/") || basename(path).startsWith(
 
 function replaceFile(path, contents) {
   const temporary = `${path}.${process.pid}`;
-  writeFileSync(temporary, contents);
+  // The command line must be a program also after a build that npm did not start.
+  writeFileSync(temporary, contents, { mode: basename(path) === "cli.js" ? 0o755 : 0o644 });
   renameSync(temporary, path);
 }
 

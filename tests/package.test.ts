@@ -4,7 +4,17 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -72,6 +82,7 @@ test("every export of code has its source in src, under its own name", () => {
 
 test("the command line starts as a program", () => {
   assert.match(readFileSync("dist/cli.js", "utf8"), /^#!\/usr\/bin\/env node\n/);
+  assert.equal(statSync("dist/cli.js").mode & 0o111, 0o111);
 });
 
 test("bundles import only their own chunks, their dependencies and Node", () => {
