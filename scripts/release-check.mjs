@@ -18,6 +18,7 @@ const EXPORTED = {
   onebit: ["load", "inspect", "OnebitError"],
   "onebit/hub": ["pull", "list", "remove"],
   "onebit/nn": ["BitLinear", "BitNetTransformer"],
+  "onebit/ai-sdk": ["embeddingModel", "languageModel"],
   "onebit/server": ["createHandler"],
   "onebit/train": ["train"],
   "onebit/worker": ["loadInWorker"],

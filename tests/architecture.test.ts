@@ -63,6 +63,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "train.ts": ["train", "load.ts", "nn", "platform", "core"],
   "shakespeare.d.ts": [],
   server: ["any-model.ts", "index.ts", "core"],
+  "ai-sdk": ["any-model.ts", "index.ts", "core"],
+  "ai-sdk.ts": ["ai-sdk"],
   "server.ts": ["server"],
   cli: ["index.ts", "hub.ts", "train.ts", "server", "platform", "core"],
   web: ["index.ts", "load.ts", "hub.ts", "kernels", "default-model.ts", "core"],
@@ -81,6 +83,8 @@ const DEPENDENCIES: readonly string[] = [
   "@hono/node-server",
   "hono/tiny",
   "valibot",
+  // Its types alone: nothing of it runs.
+  "@ai-sdk/provider",
 ];
 
 /** Results of these differ between engines in the last bits. `sqrt` and plain arithmetic do not. */

@@ -91,23 +91,35 @@ describe("clients of OpenAI's interface", { skip: isExpected ? false : "runs in 
     test(name, async (t) => {
       const served = await start();
       try {
-        const found = await runClients(served.url);
+        const found = await runClients("program.mjs", [`${served.url}/v1`, MODEL]);
         t.diagnostic(`${Object.keys(found).length} checks`);
         assert.ok(Object.keys(found).length > 10);
-        assert.deepEqual(
-          Object.entries(found).filter(([, outcome]) => outcome !== "ok"),
-          [],
-        );
+        assertAllOk(found);
       } finally {
         await served.stop();
       }
     });
+
+  test("onebit/ai-sdk, without a server", async () => {
+    const { folder } = installed,
+      found = await runClients("in-process.mjs", [folder, join(folder, "models", `${MODEL}.gguf`)]);
+    assert.ok(Object.keys(found).length > 5);
+    assertAllOk(found);
+  });
 });
 
-function runClients(url: string): Promise<Record<string, string>> {
+function assertAllOk(found: Readonly<Record<string, string>>): void {
+  assert.deepEqual(
+    Object.entries(found).filter(([, outcome]) => outcome !== "ok"),
+    [],
+  );
+}
+
+/** @param program prints a line of JSON: each check with "ok" or what went wrong */
+function runClients(program: string, args: readonly string[]): Promise<Record<string, string>> {
   const { promise, resolve: done, reject } = withResolvers<Record<string, string>>();
   assert.ok(node24, "Node 24 is not installed: run .ci/run nodes");
-  const child = spawn(node24, ["tests/server/clients/program.mjs", `${url}/v1`, MODEL], { timeout: RUN_TIMEOUT_MS });
+  const child = spawn(node24, [`tests/server/clients/${program}`, ...args], { timeout: RUN_TIMEOUT_MS });
   let out = "",
     errors = "";
   child.stdout.on("data", (data) => (out += String(data)));
