@@ -270,6 +270,7 @@ export const NOT_THRESHOLDS: Readonly<Record<string, readonly string[]>> = {
     "BAD_SCALE",
   ],
   "assembly/weights/decode-binary.ts": ["Q1_0"],
+  "assembly/weights/decode-unpacked.ts": ["F32", "F16", "BF16", "EXACT", "OTHER_WEIGHT", "NOT_FINITE", "SCALE_ROUNDS"],
   "assembly/weights/q4-0.ts": ["BLOCK", "BLOCK_BYTES"],
   "assembly/weights/q4-k.ts": ["BLOCK", "BLOCK_BYTES"],
   "assembly/weights/q6-k.ts": ["FILE_BLOCK_BYTES"],
