@@ -4,7 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { LanguageModelV3CallOptions, LanguageModelV3Prompt, LanguageModelV3StreamPart } from "@ai-sdk/provider";
+import type {
+  LanguageModelV3CallOptions,
+  LanguageModelV3FunctionTool,
+  LanguageModelV3Prompt,
+  LanguageModelV3StreamPart,
+} from "@ai-sdk/provider";
 import { embeddingModel } from "../../src/ai-sdk/embedding-model.ts";
 import { languageModel } from "../../src/ai-sdk/language-model.ts";
 import { chatMessages } from "../../src/ai-sdk/messages.ts";
@@ -13,13 +18,18 @@ import { load } from "../../src/load.ts";
 import { templateShowing, toolModel } from "../generate/tools/tool-model.ts";
 
 const HELLO: LanguageModelV3Prompt = [{ role: "user", content: [{ type: "text", text: "Hello" }] }];
-const CITY = {
+const CITY: LanguageModelV3FunctionTool["inputSchema"] = {
   type: "object",
   properties: { city: { enum: ["Rome", "Bern"] } },
   required: ["city"],
   additionalProperties: false,
-} as const;
-const WEATHER = { type: "function", name: "weather", description: "The weather", inputSchema: CITY } as const;
+};
+const WEATHER: LanguageModelV3FunctionTool = {
+  type: "function",
+  name: "weather",
+  description: "The weather",
+  inputSchema: CITY,
+};
 const HERMES = templateShowing("<tool_call>", "</tool_call>");
 const THINKS = `${HERMES}{# <think> </think> #}`;
 

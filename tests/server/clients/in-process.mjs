@@ -1,6 +1,6 @@
 /**
- * The AI SDK with a model in its own process, by onebit/ai-sdk. Prints a line of JSON: each check with "ok" or what went
- * wrong.
+ * The AI SDK with a model in its own process, by onebit/ai-sdk. Prints a line of JSON: each check with "ok" or what
+ * went wrong.
  *
  *   node in-process.mjs FOLDER MODEL      of a folder in which onebit is installed; a file of a model
  */
