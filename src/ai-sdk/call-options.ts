@@ -18,7 +18,7 @@ export interface LanguageModelOptions {
 }
 
 /** A call's options, and what of them has no meaning here. */
-export interface ReadCall {
+export interface ReadOptions {
   readonly options: ChatOptions;
   readonly warnings: SharedV3Warning[];
 }
@@ -29,7 +29,7 @@ const PROVIDER = "onebit";
 export function chatOptions(
   call: LanguageModelV3CallOptions,
   defaults: LanguageModelOptions["defaults"] = {},
-): ReadCall {
+): ReadOptions {
   const warnings: SharedV3Warning[] = [];
   const given: ChatOptions = {
     maxTokens: call.maxOutputTokens,

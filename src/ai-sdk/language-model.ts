@@ -10,8 +10,8 @@ import type {
   LanguageModelV3StreamPart,
 } from "@ai-sdk/provider";
 import type { AnyContext, AnyModel } from "../any-model.ts";
-import type { GenerationResult } from "../index.ts";
-import { type LanguageModelOptions, chatOptions } from "./call-options.ts";
+import type { ChatMessage, ChatOptions, GenerationResult } from "../index.ts";
+import { type LanguageModelOptions, type ReadOptions, chatOptions } from "./call-options.ts";
 import { chatMessages } from "./messages.ts";
 import { ReplyParts, contentOf, finishReasonOf, usageOf } from "./reply-parts.ts";
 
@@ -41,22 +41,29 @@ export function languageModel(model: AnyModel, options: LanguageModelOptions = {
     provider: "onebit",
     modelId,
     supportedUrls: {},
-    doGenerate: async (call) => await generate(model, modelId, call, defaults),
-    doStream: async (call) => ({ stream: streamOf(parts(model, modelId, call, defaults)) }),
+    doGenerate: async (call) => await generate(model, modelId, readCall(call, defaults)),
+    doStream: async (call) => ({ stream: streamOf(parts(model, modelId, readCall(call, defaults))) }),
   };
+}
+
+/** A call in this package's terms. */
+interface ReadCall extends ReadOptions {
+  readonly messages: readonly ChatMessage[];
+}
+
+/** @throws OnebitError `option/invalid` for what no model here reads */
+function readCall(call: LanguageModelV3CallOptions, defaults: LanguageModelOptions["defaults"]): ReadCall {
+  return { ...chatOptions(call, defaults), messages: chatMessages(call.prompt) };
 }
 
 async function generate(
   model: AnyModel,
   modelId: string,
-  call: LanguageModelV3CallOptions,
-  defaults: LanguageModelOptions["defaults"],
+  { options, warnings, messages }: ReadCall,
 ): Promise<LanguageModelV3GenerateResult> {
-  const { options, warnings } = chatOptions(call, defaults),
-    messages = chatMessages(call.prompt);
   return await inContext(model, async (context) => {
     const result = await context.chat(messages, options).result();
-    throwIfStopped(result, call);
+    throwIfStopped(result, options);
     return {
       content: contentOf(result),
       finishReason: finishReasonOf(result),
@@ -70,12 +77,9 @@ async function generate(
 async function* parts(
   model: AnyModel,
   modelId: string,
-  call: LanguageModelV3CallOptions,
-  defaults: LanguageModelOptions["defaults"],
+  { options, warnings, messages }: ReadCall,
 ): AsyncGenerator<LanguageModelV3StreamPart, void, void> {
-  const { options, warnings } = chatOptions(call, defaults),
-    messages = chatMessages(call.prompt),
-    reply = new ReplyParts(),
+  const reply = new ReplyParts(),
     context = await model.context();
   try {
     const generation = context.chat(messages, options);
@@ -83,7 +87,7 @@ async function* parts(
     yield { type: "response-metadata", timestamp: new Date(), modelId };
     for await (const piece of generation) yield* reply.of(piece);
     const result = await generation.result();
-    throwIfStopped(result, call);
+    throwIfStopped(result, options);
     yield* reply.end(result);
   } catch (error) {
     yield { type: "error", error };
@@ -118,6 +122,6 @@ async function inContext<T>(model: AnyModel, task: (context: AnyContext) => Prom
 }
 
 /** The SDK tells an abort by what its signal was aborted with. */
-function throwIfStopped({ stopReason }: GenerationResult, { abortSignal }: LanguageModelV3CallOptions): void {
-  if (stopReason === "aborted") abortSignal?.throwIfAborted();
+function throwIfStopped({ stopReason }: GenerationResult, { signal }: ChatOptions): void {
+  if (stopReason === "aborted") signal?.throwIfAborted();
 }

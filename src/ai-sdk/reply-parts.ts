@@ -9,6 +9,7 @@ import type {
   LanguageModelV3StreamPart,
   LanguageModelV3Usage,
 } from "@ai-sdk/provider";
+import { isJson } from "../core/is-json.ts";
 import type { GenerationResult, Piece, ToolCall } from "../index.ts";
 
 /** What is open in a stream: a text, a reasoning, or the input of a call. */
@@ -62,9 +63,10 @@ export function contentOf(result: GenerationResult): LanguageModelV3Content[] {
   ];
 }
 
-export function finishReasonOf({ stopReason, toolCalls }: GenerationResult): LanguageModelV3FinishReason {
-  const isCut = stopReason !== "stop" && stopReason !== "stop-string";
-  return { unified: isCut ? "length" : toolCalls.length > 0 ? "tool-calls" : "stop", raw: stopReason };
+export function finishReasonOf(result: GenerationResult): LanguageModelV3FinishReason {
+  const { stopReason } = result,
+    isCut = stopReason !== "stop" && stopReason !== "stop-string";
+  return { unified: isCut ? "length" : wholeCalls(result).length > 0 ? "tool-calls" : "stop", raw: stopReason };
 }
 
 export function usageOf({ timings }: GenerationResult): LanguageModelV3Usage {
@@ -83,15 +85,6 @@ export function usageOf({ timings }: GenerationResult): LanguageModelV3Usage {
 /** A reply that was cut short may end within a call, which nobody can make. */
 function wholeCalls({ stopReason, toolCalls }: GenerationResult): readonly ToolCall[] {
   return stopReason === "stop" ? toolCalls : toolCalls.filter(({ arguments: text }) => isJson(text));
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function callPart({ id, name, arguments: input }: ToolCall): Extract<LanguageModelV3Content, { type: "tool-call" }> {

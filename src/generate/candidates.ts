@@ -88,6 +88,14 @@ export function sort(candidates: Candidates): Candidates {
   return pick(candidates, indices(candidates.ids.length).sort(likelierFirst(candidates)), true);
 }
 
+/** The likeliest alone. */
+export function likeliest(candidates: Candidates): Candidates {
+  const order = likelierFirst(candidates);
+  let best = 0;
+  for (let i = 1; i < candidates.ids.length; i++) if (order(i, best) < 0) best = i;
+  return pick(candidates, Int32Array.of(best), true);
+}
+
 export function likelierFirst({ ids, logits }: Candidates): (a: number, b: number) => number {
   return (a, b) => logits[b] - logits[a] || ids[a] - ids[b];
 }

@@ -9,7 +9,7 @@
  * @module
  */
 import type { Numeric, RandomSource } from "../kernels/numeric.ts";
-import { type Candidates, failAllBanned, gather, slice, sort, weigh } from "./candidates.ts";
+import { type Candidates, failAllBanned, gather, likeliest, weigh } from "./candidates.ts";
 import type { SamplerName, Sampling } from "./options.ts";
 import { type Changes, dryPenalties, penalties } from "./repetition.ts";
 import { type BreakerTokenizer, SequenceBreakers } from "./sequence-breakers.ts";
@@ -213,7 +213,7 @@ function greedy(logits: Float32Array, numeric: Numeric): number {
 function heat(candidates: Candidates, sampling: Sampling, numeric: Numeric): Candidates {
   const temperature =
     sampling.temperatureRange > 0 ? dynamicTemperature(candidates, sampling, numeric) : sampling.temperature;
-  if (temperature === 0) return slice(sort(candidates), 0, 1);
+  if (temperature === 0) return likeliest(candidates);
   return { ...candidates, logits: candidates.logits.map((logit) => logit / temperature) };
 }
 

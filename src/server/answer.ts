@@ -5,6 +5,7 @@
  * @module
  */
 import type { AnyContext, AnyGeneration, AnyModel } from "../any-model.ts";
+import { isJson } from "../core/is-json.ts";
 import type { GenerationResult, Piece, ToolCall } from "../index.ts";
 import type { Visit } from "./visit.ts";
 
@@ -75,12 +76,7 @@ export function finishReason({
 
 /** Whether the arguments, an object, have come to their end. */
 export function isWholeCall({ arguments: text }: Pick<ToolCall, "arguments">): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
+  return isJson(text);
 }
 
 function count({ service: { metrics } }: Visit, { timings }: GenerationResult): void {

@@ -145,6 +145,9 @@ describe("a language model of the AI SDK", () => {
       call = { prompt: HELLO, providerOptions: { onebit: { minPP: 1 } } };
     const expected = { code: "option/unknown", message: /minPP.*minP/ };
     await assert.rejects(async () => await sdk.doGenerate(call), expected);
+    const picture = { type: "file", mediaType: "image/png", data: new Uint8Array() } as const,
+      seeing: LanguageModelV3CallOptions = { prompt: [{ role: "user", content: [picture] }] };
+    await assert.rejects(async () => await sdk.doStream(seeing), { code: "option/invalid", message: /image\/png/ });
     const parts = await partsOf((await sdk.doStream(call)).stream);
     const [last] = parts.slice(-1);
     assert.ok(last.type === "error");

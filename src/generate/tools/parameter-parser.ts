@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { isJson } from "../../core/is-json.ts";
 import type { ParameterFormat } from "../../grammar/call-format.ts";
 
 /** How often what looks like JSON is tried again behind a closing tag that may stand in one of its strings. */
@@ -87,15 +88,6 @@ function trimmedJson(text: string): string {
   while (from < to && SPACES.includes(text[from])) from++;
   while (to > from && SPACES.includes(text[to - 1])) to--;
   return text.slice(from, to);
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function* skipTo(end: string, hooks: ParameterHooks): Reading<void> {

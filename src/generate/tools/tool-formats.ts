@@ -23,6 +23,20 @@ const jsonCall = (before: string, after: string, key = "arguments"): CallFormat[
   `}${after}`,
 ];
 
+/** What all of DeepSeek's models write around calls. */
+const DEEPSEEK = {
+  trigger: "<｜tool▁calls▁begin｜>",
+  begin: "<｜tool▁calls▁begin｜>",
+  end: "<｜tool▁calls▁end｜>",
+  markers: [
+    "<｜tool▁calls▁begin｜>",
+    "<｜tool▁call▁begin｜>",
+    "<｜tool▁sep｜>",
+    "<｜tool▁call▁end｜>",
+    "<｜tool▁calls▁end｜>",
+  ],
+} as const;
+
 /** The first that fits a template is taken. */
 export const TOOL_FORMATS = {
   /** Qwen3-Coder, Qwen3.5 (Bonsai 2), Nemotron 3, Step 3.5. */
@@ -85,34 +99,16 @@ export const TOOL_FORMATS = {
   /** DeepSeek R1 and its distilled models. */
   "deepseek-r1": {
     shows: ["<｜tool▁call▁begin｜>", "```json"],
-    trigger: "<｜tool▁calls▁begin｜>",
-    begin: "<｜tool▁calls▁begin｜>",
+    ...DEEPSEEK,
     call: ["<｜tool▁call▁begin｜>function<｜tool▁sep｜>", NAME, "\n```json\n", ARGUMENTS, "\n```<｜tool▁call▁end｜>"],
     between: "\n",
-    end: "<｜tool▁calls▁end｜>",
-    markers: [
-      "<｜tool▁calls▁begin｜>",
-      "<｜tool▁call▁begin｜>",
-      "<｜tool▁sep｜>",
-      "<｜tool▁call▁end｜>",
-      "<｜tool▁calls▁end｜>",
-    ],
   },
   /** DeepSeek V3.1. */
   deepseek: {
     shows: ["<｜tool▁call▁begin｜>", "<｜tool▁sep｜>"],
-    trigger: "<｜tool▁calls▁begin｜>",
-    begin: "<｜tool▁calls▁begin｜>",
+    ...DEEPSEEK,
     call: ["<｜tool▁call▁begin｜>", NAME, "<｜tool▁sep｜>", ARGUMENTS, "<｜tool▁call▁end｜>"],
     between: "",
-    end: "<｜tool▁calls▁end｜>",
-    markers: [
-      "<｜tool▁calls▁begin｜>",
-      "<｜tool▁call▁begin｜>",
-      "<｜tool▁sep｜>",
-      "<｜tool▁call▁end｜>",
-      "<｜tool▁calls▁end｜>",
-    ],
   },
   /** Falcon 3: a list between the tags. */
   falcon3: {
