@@ -26,7 +26,9 @@ export type {
   ChatOptions,
   ChatPromptOptions,
   TextContentPart,
+  NamedTool,
   Thinking,
+  ThinkingBudget,
   ToolChoice,
   ToolOptions,
 } from "./generate/chat-options.ts";

@@ -41,11 +41,23 @@ export interface ChatMessage {
   [field: string]: unknown;
 }
 
-/** `budget`: as `on`, and the thinking ends after so many tokens. */
-export type Thinking = "on" | "off" | { readonly budget: number };
+/** As `on`, with an end. */
+export interface ThinkingBudget {
+  /** The thinking ends after so many tokens. */
+  readonly budget: number;
+}
+
+/** `on`, `off`, or `on` with a budget. */
+export type Thinking = "on" | "off" | ThinkingBudget;
+
+/** The one tool a reply calls. */
+export interface NamedTool {
+  /** The tool's name. */
+  readonly name: string;
+}
 
 /** Which tools a reply calls: `auto` any or none, `none`, `required` at least one, or the one of a name. */
-export type ToolChoice = "auto" | "none" | "required" | { readonly name: string };
+export type ToolChoice = "auto" | "none" | "required" | NamedTool;
 
 /** How messages become a prompt. */
 export interface ChatPromptOptions {
@@ -98,12 +110,12 @@ export interface ChatOptions extends GenerateOptions, ChatPromptOptions, ToolOpt
 
 const THINKING: Kind<Thinking> = (value, name, code) =>
   typeof value === "object"
-    ? options<{ readonly budget: number }>({ budget: required(whole(0)) })(value, name, code)
+    ? options<ThinkingBudget>({ budget: required(whole(0)) })(value, name, code)
     : oneOf("on", "off")(value, name, code);
 
 const TOOL_CHOICE: Kind<ToolChoice> = (value, name, code) =>
   typeof value === "object"
-    ? options<{ readonly name: string }>({ name: required(TEXT) })(value, name, code)
+    ? options<NamedTool>({ name: required(TEXT) })(value, name, code)
     : oneOf("auto", "none", "required")(value, name, code);
 
 export const TOOL_OPTIONS: OptionTable<ToolOptions> = { toolChoice: TOOL_CHOICE, parallelToolCalls: BOOLEAN };
