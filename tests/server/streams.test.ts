@@ -133,15 +133,18 @@ describe("streams that end early", () => {
     assert.equal((await eventsOf(await waiting)).at(-1), "[DONE]");
   });
 
-  test("a time that is over: what was written, or 504 where nothing was", async () => {
-    const handler = handlerOf(model, { parallel: 1, timeoutMs: 60, queue: 5 }),
-      body = { ...LONG, stream: false, max_tokens: undefined, logit_bias: { 10: -100 } };
-    const [first, second] = await Promise.all([handler(post(CHAT, body)), handler(post(CHAT, body))]);
-    assert.equal(second.status, 504);
-    if (first.status === 200) {
-      const { choices } = (await first.json()) as { choices: { finish_reason: string }[] };
-      assert.equal(choices[0].finish_reason, "length");
-    } else assert.equal(first.status, 504);
+  test("a time that is over: what was written, or 504 where nothing was", async (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const timeoutMs = 60_000,
+      handler = handlerOf(model, { parallel: 1, timeoutMs, queue: 5 }),
+      writing = await handler(post(CHAT, LONG)),
+      waiting = handler(post(CHAT, { ...LONG, stream: false }));
+    while ((await metric(handler, "onebit_requests_waiting")) === 0) await new Promise(setImmediate);
+    t.mock.timers.tick(timeoutMs);
+    const events = await eventsOf(writing);
+    assert.equal(events.at(-1), "[DONE]");
+    assert.equal(events.filter((event) => event.includes('"finish_reason":"length"')).length, 1);
+    assert.equal((await waiting).status, 504);
   });
 
   test("an end lets running answers finish, and refuses others", async () => {
