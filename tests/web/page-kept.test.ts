@@ -25,6 +25,22 @@ import { Witness } from "./page-witness.ts";
 
 const skip = process.env.ONEBIT_BROWSERS === "all" ? false : "runs in .ci/run browsers";
 
+/** Tells the page how many ids of each prompt its worker had read before. */
+const TELLS_CACHED = `{
+  const post = MessagePort.prototype.postMessage, said = new BroadcastChannel("cached");
+  MessagePort.prototype.postMessage = function (message, ...rest) {
+    if (message?.done?.timings) said.postMessage(message.done.timings.cachedTokens);
+    return post.call(this, message, ...rest);
+  };
+}`;
+const HEARS_CACHED = `
+  window.cached = [];
+  window.hearing = new BroadcastChannel("cached");
+  window.hearing.onmessage = ({ data }) => window.cached.push(data);
+`;
+/** One a conversation that a context was kept of. */
+const N_KEPT = `caches.open("onebit-contexts").then((cache) => cache.keys()).then((keys) => keys.length)`;
+
 const ASKS_TO_STAY = `!window.dispatchEvent(new Event("beforeunload", { cancelable: true }))`;
 
 for (const name of BROWSER_NAMES) {
@@ -101,6 +117,25 @@ for (const name of BROWSER_NAMES) {
           );
         },
         { workerPrelude: SLOW_DEVICE },
+      ));
+
+    test("what the model has read is kept: a reload does not read it again, until a conversation begins", () =>
+      withPage(
+        async (page) => {
+          await isReady(page);
+          await setRange(page, "maxTokens", 16);
+          await say(page, "IAGO: What light is this that breaks through yonder window?");
+          await hasEnded(page);
+          await until(page, `${N_KEPT}.then((n) => n === 1)`);
+          await page.reload();
+          await isReady(page);
+          await clickAction(page, "Go on");
+          await hasEnded(page);
+          await until(page, "window.cached.at(-1) > 16");
+          await page.click("#new-conversation");
+          await until(page, `${N_KEPT}.then((n) => n === 0)`);
+        },
+        { workerPrelude: TELLS_CACHED, prelude: HEARS_CACHED },
       ));
 
     for (const [what, isFull, sentence] of [

@@ -4,9 +4,8 @@ import { before, describe, test } from "node:test";
 import { defaultModelBytes } from "../../src/default-model.ts";
 import { type AnyContext, type AnyModel, type GenerateOptions, load } from "../../src/index.ts";
 import { TOKENIZER_FACTS } from "../../src/web/protocol.ts";
-import { type ConnectionScope, serveWith } from "../../src/web/serve.ts";
-import { loadInWorkerOf } from "../../src/web/worker-model.ts";
 import { ggufBytes } from "../model/gguf-bytes.ts";
+import { fakeWorker, loadInFakeWorker } from "./fake-worker.ts";
 
 const SHAPE = {
   nEmbd: 256,
@@ -20,27 +19,6 @@ const SHAPE = {
 } as const;
 const LONG = { maxTokens: 100, temperature: 0 } as const;
 
-/**
- * Where a worker's messages go, as `Worker` hands them over; without `serve` it never answers. `answers` collects what
- * it says.
- */
-function fakeWorker(serve = true, answers: object[] = []): Worker {
-  const listeners: ((event: MessageEvent) => void)[] = [];
-  if (serve)
-    serveWith(load, { addEventListener: (_, listener) => void listeners.push(listener) } satisfies ConnectionScope);
-  const postMessage = (data: unknown, ports: MessagePort[]): void => {
-    for (const port of ports) {
-      const say = port.postMessage.bind(port);
-      port.postMessage = (answer: object) => (answers.push(answer), say(answer));
-    }
-    listeners.forEach((listener) => listener({ data, ports } as unknown as MessageEvent));
-  };
-  return { postMessage, addEventListener() {} } as unknown as Worker;
-}
-
-const inWorker = (source: Uint8Array, options: Parameters<typeof loadInWorkerOf>[2] = {}) =>
-  loadInWorkerOf(() => assert.fail("no worker of its own"), source, { worker: fakeWorker(), threads: 1, ...options });
-
 describe("a model in a worker", () => {
   let bytes: Uint8Array;
   before(async () => {
@@ -49,7 +27,7 @@ describe("a model in a worker", () => {
 
   test("gives the pieces, facts and logits of one that runs here", async () => {
     const here = await load(bytes, { threads: 1 }),
-      there = await inWorker(bytes);
+      there = await loadInFakeWorker(bytes);
     assert.deepEqual(
       [there.config, there.memory, there.engine, there.vocabSize],
       [here.config, here.memory, here.engine, here.vocabSize],
@@ -69,7 +47,7 @@ describe("a model in a worker", () => {
   });
 
   test("samples with every option that can cross; a function cannot", async () => {
-    const there: AnyModel = await inWorker(bytes, { contextLength: 64 }),
+    const there: AnyModel = await loadInFakeWorker(bytes, { contextLength: 64 }),
       here = await load(bytes, { threads: 1 });
     const options: GenerateOptions = {
       ...LONG,
@@ -91,7 +69,7 @@ describe("a model in a worker", () => {
   });
 
   test("its contexts: each its own ids, forked, cut and closed", async () => {
-    const there = await inWorker(bytes, { contextLength: 110, kvPositions: 500 }),
+    const there = await loadInFakeWorker(bytes, { contextLength: 110, kvPositions: 500 }),
       here = await load(bytes, { threads: 1 }),
       context: AnyContext = await there.context({ contextLength: 20 });
     assert.equal(context.contextLength, 20);
@@ -133,7 +111,7 @@ describe("a model in a worker", () => {
 
   test("calls tools and thinks: options cross, and calls and reasoning come back", async () => {
     const source = await defaultModelBytes(),
-      there: AnyModel = await inWorker(source),
+      there: AnyModel = await loadInFakeWorker(source),
       chatTemplate = "{{ tools|length }}{{ messages[0].content }}<think>",
       tools = [{ name: "look", parameters: { properties: { far: { type: "boolean" } }, required: ["far"] } }];
     const generation = there.chat([{ role: "user", content: "Hi" }], {
@@ -158,7 +136,7 @@ describe("a model in a worker", () => {
   test("can do what one that runs here can: tokenizer, chat prompt, perplexity, cache", async () => {
     const source = await defaultModelBytes(),
       here = await load(source, { threads: 1 }),
-      there: AnyModel = await inWorker(source),
+      there: AnyModel = await loadInFakeWorker(source),
       hello = [{ role: "user", content: "Héllo" }] as const,
       ids = here.tokenizer.encode("To be, or not");
     assert.deepEqual(await there.tokenizer.encode("To be, or not"), ids);
@@ -185,7 +163,7 @@ describe("a model in a worker", () => {
 
   test("reports progress, and errors with their codes", async () => {
     const seen: unknown[] = [];
-    const model = await inWorker(bytes, { onProgress: (progress) => void seen.push(progress) });
+    const model = await loadInFakeWorker(bytes, { onProgress: (progress) => void seen.push(progress) });
     assert.ok(seen.length > 0);
     await assert.rejects(model.generate([9999]).result(), { name: "OnebitError", code: "model/bad-token" });
     assert.throws(() => model.tokenizer, { name: "OnebitError", code: "tokenizer/missing" });
@@ -194,11 +172,11 @@ describe("a model in a worker", () => {
     await generation.result();
     assert.throws(() => generation[Symbol.asyncIterator](), { code: "option/invalid" });
     await model.close();
-    await assert.rejects(inWorker(bytes.slice(0, 100)), { name: "OnebitError", code: /^gguf\// });
+    await assert.rejects(loadInFakeWorker(bytes.slice(0, 100)), { name: "OnebitError", code: /^gguf\// });
   });
 
   test("stops by a signal, by leaving the loop, and by closing", async () => {
-    const model = await inWorker(bytes),
+    const model = await loadInFakeWorker(bytes),
       stop = new AbortController();
     const bySignal = model.generate([1], { ...LONG, signal: stop.signal });
     for await (const _ of bySignal) stop.abort();
@@ -216,7 +194,7 @@ describe("a model in a worker", () => {
 
   test("sends its pieces only to who reads them", async () => {
     const answers: object[] = [],
-      model = await inWorker(bytes, { worker: fakeWorker(true, answers) });
+      model = await loadInFakeWorker(bytes, { worker: fakeWorker(true, answers) });
     const nPieces = (): number => answers.filter((answer) => "piece" in answer).length;
     const { ids } = await model.generate([1, 2, 3], LONG).result();
     assert.ok(ids.length > 0);
@@ -227,19 +205,19 @@ describe("a model in a worker", () => {
   });
 
   test("refuses arguments that cannot be sent", async () => {
-    const model = await inWorker(bytes);
+    const model = await loadInFakeWorker(bytes);
     await assert.rejects(model.chat([{ role: "user", content: "Hi", call: () => {} }]).result(), {
       code: "option/invalid",
       message: /can be sent/,
     });
     await model.close();
-    await assert.rejects(inWorker({} as Uint8Array), { code: "option/invalid" });
+    await assert.rejects(loadInFakeWorker({} as Uint8Array), { code: "option/invalid" });
   });
 
   test("gives up on a worker that does not answer when told to", async () => {
-    await assert.rejects(inWorker(bytes, { worker: fakeWorker(false), signal: AbortSignal.timeout(20) }), {
+    await assert.rejects(loadInFakeWorker(bytes, { worker: fakeWorker(false), signal: AbortSignal.timeout(20) }), {
       code: "aborted",
     });
-    await assert.rejects(inWorker(bytes, { signal: AbortSignal.abort() }), { code: "aborted" });
+    await assert.rejects(loadInFakeWorker(bytes, { signal: AbortSignal.abort() }), { code: "aborted" });
   });
 });

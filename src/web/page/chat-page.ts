@@ -6,6 +6,7 @@
 import { OnebitError } from "../../core/errors.ts";
 import { type Answer, answer } from "./state/answer.ts";
 import { type Turn, editedAt, withoutAnswer } from "./state/conversation.ts";
+import type { KeptContext } from "./state/kept-context.ts";
 import type { Kept, Memory } from "./state/memory.ts";
 import {
   type ModelChoice,
@@ -66,6 +67,7 @@ const REST_AFTER_MS = 5 * 60_000;
 
 export class ChatPage {
   readonly #memory: Memory;
+  readonly #keptContext: KeptContext;
   readonly #session: ModelSession;
   readonly #notice = new Notice(byId("notice"));
   readonly #announcer = new Announcer(byId("announcer"));
@@ -87,6 +89,7 @@ export class ChatPage {
 
   constructor(environment: PageEnvironment) {
     this.#memory = environment.memory;
+    this.#keptContext = environment.keptContext;
     this.#session = new ModelSession(environment);
     this.#turns = environment.memory.turns;
     this.#settings = environment.memory.settings;
@@ -249,7 +252,7 @@ export class ChatPage {
     this.#announcer.begin();
     this.#show();
     try {
-      const report = await answer(open.model, open.style, turns, this.#settings, {
+      const report = await answer(open, turns, this.#settings, {
         signal: abort.signal,
         onText: (more) => {
           text += more;
@@ -270,6 +273,7 @@ export class ChatPage {
       this.#writing = undefined;
       this.#announcer.end(this.#status.textContent ?? "");
       this.#show();
+      void this.#keptContext.keep(open.model, open.context);
     }
   }
 
@@ -277,6 +281,7 @@ export class ChatPage {
     await this.#stopWriting();
     this.#notice.clear();
     this.#keep([]);
+    void this.#keptContext.forget();
     this.#status.textContent = "";
     this.#show();
     this.#composer.focus();

@@ -10,6 +10,7 @@ import { loadWithKernels } from "../../load.ts";
 import { type ConnectionScope, serveWith } from "../serve.ts";
 import { ChatPage } from "./chat-page.ts";
 import { STARTED, livesAsWorker, workerFromText, workerOnThisThread } from "./start-worker.ts";
+import { KeptContext, browserContexts } from "./state/kept-context.ts";
 import { localMemory } from "./state/memory.ts";
 import { serveStore } from "./store-host.ts";
 
@@ -28,9 +29,11 @@ async function startWorker(): Promise<void> {
 async function startPage(): Promise<void> {
   const canStart = await livesAsWorker(ownText),
     kernels = kernelsInPage(),
+    memory = localMemory(),
     onThisThread = workerOnThisThread(serve);
   const page = new ChatPage({
-    memory: localMemory(),
+    memory,
+    keptContext: new KeptContext(browserContexts(), memory),
     startWorker: async () => ({ ...(canStart ? workerFromText(ownText) : await onThisThread()), kernels }),
     defaultModelBytes: async () => bytesOf("default-model"),
     remark: canStart

@@ -6,6 +6,7 @@
 import { OnebitError } from "../../../core/errors.ts";
 import type { GenerateOptions, GenerationResult, Piece } from "../../../index.ts";
 import type { WorkerGeneration } from "../../worker-generation.ts";
+import type { WorkerContext } from "../../worker-context.ts";
 import type { WorkerModel } from "../../worker-model.ts";
 import { type Style, type Turn, messagesOf, textOf } from "./conversation.ts";
 import type { Settings } from "./settings.ts";
@@ -24,10 +25,16 @@ export interface Answer {
   readonly firstTokenMs: number | undefined;
 }
 
-/** Streams an answer. @throws OnebitError as `Model.generate` and `Model.chat`; `engine/worker-lost` */
+/** What answers: a model, its context for the conversation, and what the model does with it. */
+export interface Answerer {
+  readonly model: WorkerModel;
+  readonly context: WorkerContext;
+  readonly style: Style;
+}
+
+/** Streams an answer. @throws OnebitError as `Context.generate` and `Context.chat`; `engine/worker-lost` */
 export async function answer(
-  model: WorkerModel,
-  style: Style,
+  { model, context, style }: Answerer,
   turns: readonly Turn[],
   settings: Settings,
   hooks: AnswerHooks,
@@ -35,10 +42,10 @@ export async function answer(
   const options = generateOptions(settings, hooks.signal);
   if (style === "continue")
     return await stream(
-      model.generate(await continuedPrompt(model, textOf(turns), settings.maxTokens, hooks), options),
+      context.generate(await continuedPrompt(model, textOf(turns), settings.maxTokens, hooks), options),
       hooks,
     );
-  return await stream(model.chat(messagesOf(turns, settings.system), { ...options, onFull: "drop-oldest" }), hooks);
+  return await stream(context.chat(messagesOf(turns, settings.system), { ...options, onFull: "drop-oldest" }), hooks);
 }
 
 function generateOptions(

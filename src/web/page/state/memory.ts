@@ -18,10 +18,11 @@ const KEYS = {
   settings: "onebit:settings",
   model: "onebit:model",
   file: "onebit:file",
+  context: "onebit:context",
 } as const;
 
 /** Two tabs have two conversations. The tab's own entry counts, even an empty one. */
-const PER_TAB: ReadonlySet<string> = new Set([KEYS.turns, KEYS.draft, KEYS.edits]);
+const PER_TAB: ReadonlySet<string> = new Set([KEYS.turns, KEYS.draft, KEYS.edits, KEYS.context]);
 
 /** Local storage holds some 5 million characters for all pages of an origin; the oldest turns go first. */
 const TURNS_CHARS_MAX = 500_000;
@@ -81,6 +82,20 @@ export class Memory {
   /** True when the browser keeps them. */
   keepEdits(edits: ReadonlyMap<number, string>): boolean {
     return this.#write(KEYS.edits, edits.size === 0 ? undefined : [...edits]) !== "nothing" || edits.size === 0;
+  }
+
+  /** Names the context that belongs to the conversation, if one was kept. */
+  get contextId(): string | undefined {
+    const found = this.#read(KEYS.context);
+    return typeof found === "string" ? found : undefined;
+  }
+
+  /** The name under which this tab keeps a context: no other tab has it. */
+  ownContextId(): string {
+    const own = readFrom(this.#tab, KEYS.context),
+      id = typeof own === "string" ? own : crypto.randomUUID();
+    this.#write(KEYS.context, id);
+    return id;
   }
 
   get settings(): Settings {

@@ -7,8 +7,8 @@ import { throwIfAborted } from "../../../core/errors.ts";
 import { DEFAULT_MODEL_THREADS } from "../../../default-model.ts";
 import { type WorkerLoadOptions, type WorkerModel, loadInWorkerOf } from "../../worker-model.ts";
 import type { StartWorker } from "../start-worker.ts";
-import { styleOf } from "./answer.ts";
-import type { Style } from "./conversation.ts";
+import { type Answerer, styleOf } from "./answer.ts";
+import type { KeptContext } from "./kept-context.ts";
 
 /** A model a person can choose. `kept`: in the browser's storage, by the source it was downloaded from. */
 export type ModelChoice =
@@ -16,14 +16,13 @@ export type ModelChoice =
   | { readonly kind: "kept"; readonly source: string }
   | { readonly kind: "file"; readonly file: File };
 
-export interface OpenModel {
+export interface OpenModel extends Answerer {
   readonly choice: ModelChoice;
-  readonly model: WorkerModel;
-  readonly style: Style;
 }
 
 export interface ModelEnvironment {
   readonly startWorker: StartWorker;
+  readonly keptContext: KeptContext;
   /** The bytes of the model that comes with the page. */
   defaultModelBytes(): Promise<Uint8Array<ArrayBuffer>>;
 }
@@ -52,7 +51,9 @@ export class ModelSession {
     await this.close();
     const model = await this.#load(choice, { onProgress, signal });
     try {
-      const open = { choice, model, style: await styleOf(model) };
+      const style = await styleOf(model),
+        context = (await this.#environment.keptContext.restore(model)) ?? (await model.context()),
+        open = { choice, model, style, context };
       throwIfAborted(signal);
       this.#open = open;
       return open;
