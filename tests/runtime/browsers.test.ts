@@ -50,6 +50,9 @@ const PAGES: readonly Page[] = [
   { name: "webpack", script: "bundled/webpack/app.js", isClassic: true, headers: ISOLATED },
 ];
 
+/** A policy changes where code may come from, not what it computes: one model shows that, in a third of the time. */
+const N_UNDER_POLICY = 1;
+
 /** What the small pages report. */
 interface QuickReport {
   readonly page: { readonly engine: SuiteReport["engine"]; readonly ids: readonly number[] };
@@ -135,11 +138,17 @@ describe("browsers", { skip }, () => {
           .map(([place, found]) => (found === "ok" ? place : `NO ${place}`))
           .join(", ");
 
-      const checkSuite = ({ models, checks, engine }: SuiteReport, row: string, offline: string): void => {
+      const checkSuite = (
+        { models, checks, engine }: SuiteReport,
+        row: string,
+        offline: string,
+        asked: readonly string[] = installed.models,
+      ): void => {
         recordRow(`${name}, ${row}`, { models, checks, engine }, offline);
         for (const [check, found] of Object.entries(checks)) assert.equal(found, "ok", check);
-        for (const [model, logits] of publishedHashes(installed)) assert.equal(models[model].logits, logits, model);
-        assert.deepEqual(models, expected);
+        for (const [model, logits] of publishedHashes(installed))
+          if (asked.includes(model)) assert.equal(models[model].logits, logits, model);
+        assert.deepEqual(models, Object.fromEntries(asked.map((model) => [model, expected[model]])));
         assert.equal(engine.variant, variant);
       };
 
@@ -195,8 +204,9 @@ describe("browsers", { skip }, () => {
 
       test("strict policy: a worker of one's own, one thread, and why", () => {
         const { page, worker, refused, threadsByNumber: threads } = reportOf<PolicyReport>("strict policy");
-        checkSuite(page, "strict CSP, page", NOT_ASKED);
-        checkSuite(worker, "strict CSP, own worker", NOT_ASKED);
+        const asked = installed.models.slice(0, N_UNDER_POLICY);
+        checkSuite(page, "strict CSP, page", NOT_ASKED, asked);
+        checkSuite(worker, "strict CSP, own worker", NOT_ASKED, asked);
         checkThreads(worker.engine, oneThread.workerUnderPolicy);
         assert.match(refused, /worker-src blob:/);
         assert.match(threads, threadsByNumber);
@@ -267,7 +277,7 @@ function writePages({ folder, models }: InstalledPackage, server: VanishingServe
       `openTraining, ${newWorker}, ${names});`,
     "policy.js":
       `${importBoth} import { underPolicy } from "/policy-page.js"; globalThis.runPage = () => underPolicy(load, ` +
-      `openTraining, loadInWorker, ${newWorker}, ${names});`,
+      `openTraining, loadInWorker, ${newWorker}, ${JSON.stringify(models.slice(0, N_UNDER_POLICY))});`,
     "mixed-page.js": `${importBoth} import { mixCalls } from "/mixed-calls.js"; globalThis.runPage = async () => {
       const open = () => loadInWorker(), alone = await open(), model = await open();
       const counts = await mixCalls({ open, alone, seed: 1, durationMs: ${MIXED_MS} });
