@@ -4,9 +4,11 @@
  * token, as a model would write them: JSON.stringify's text of the value, in its own order of members.
  *
  *   node benchmarks/run.mjs masks SCHEMAS.jsonl[.gz] --tokenizer FILE.gguf [--limit N] [--name TEXT] [--failures]
+ *       [--memory]
  *
  * A line of SCHEMAS is `{name, schema, tests: [{valid, data}]}`. Times are wall-clock times of this process alone, so
- * leave the machine idle. `--failures` lists what did not pass; `--json` writes the figures of each schema.
+ * leave the machine idle. `--failures` lists what did not pass; `--memory` measures what a schema holds instead of
+ * times; `--json` writes the figures of each schema.
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -25,6 +27,7 @@ const { values, positionals } = parseArgs({
     limit: { type: "string" },
     name: { type: "string" },
     failures: { type: "boolean", default: false },
+    memory: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
 });
@@ -46,6 +49,9 @@ const started = performance.now();
 const trie = new TokenTrie({ vocabSize: tokenizer.vocabSize, bytesOf: (id) => tokenizer.tokenBytes(id) });
 const trieMs = performance.now() - started;
 
-const runs: MaskRun[] = cases.map((one) => measured(one, tokenizer, trie));
+const runs: MaskRun[] = cases.map((one) => measured(one, tokenizer, trie, values.memory));
 if (values.json) process.stdout.write(`${JSON.stringify(runs)}\n`);
-else process.stdout.write(reportText(runs, { trieMs, trieBytes: trie.byteLength, failures: values.failures }));
+else
+  process.stdout.write(
+    reportText(runs, { trieMs, trieBytes: trie.byteLength, failures: values.failures, memory: values.memory }),
+  );

@@ -5,12 +5,14 @@ interface ReportOptions {
   readonly trieMs: number;
   readonly trieBytes: number;
   readonly failures: boolean;
+  /** Memory was measured, not times. */
+  readonly memory: boolean;
 }
 
 const MICROSECONDS = 1000;
 const MEGABYTE = 1e6;
 
-export function reportText(runs: readonly MaskRun[], { trieMs, trieBytes, failures }: ReportOptions): string {
+export function reportText(runs: readonly MaskRun[], { trieMs, trieBytes, failures, memory }: ReportOptions): string {
   const compiled = runs.filter(({ refused }) => refused === undefined);
   const sum = (of: (run: MaskRun) => number): number => compiled.reduce((total, run) => total + of(run), 0);
   const passing = runs.filter(isPassing).length;
@@ -20,13 +22,18 @@ export function reportText(runs: readonly MaskRun[], { trieMs, trieBytes, failur
     `refused                 ${runs.length - compiled.length}`,
     `valid values refused    ${sum(({ validRefused }) => validRefused)}`,
     `invalid values accepted ${sum(({ invalidAccepted }) => invalidAccepted)}`,
-    `time of a mask, µs      ${shownTimes(compiled.flatMap(({ maskMs }) => maskMs))}`,
-    `time to the first, µs   ${shownTimes(compiled.map(({ firstMs }) => firstMs))}`,
+    ...(memory
+      ? [
+          `memory of a schema, MB  ${quantiles(
+            compiled.map(({ heldBytes }) => heldBytes / MEGABYTE),
+            1,
+          )}`,
+        ]
+      : [
+          `time of a mask, µs      ${shownTimes(compiled.flatMap(({ maskMs }) => maskMs))}`,
+          `time to the first, µs   ${shownTimes(compiled.map(({ firstMs }) => firstMs))}`,
+        ]),
     `vocabulary              ${trieMs.toFixed(0)} ms, ${(trieBytes / MEGABYTE).toFixed(1)} MB`,
-    `heap of a schema, MB    ${quantiles(
-      compiled.map(({ heapBytes }) => heapBytes / MEGABYTE),
-      1,
-    )}`,
     "",
     ...refusals(runs),
   ];

@@ -13,10 +13,22 @@ export interface ByteClasses {
   readonly isEmpty: boolean;
 }
 
+/** The common refinement of two partitions: classes of bytes, and which two each comes from. */
+export interface Refined {
+  readonly classes: Uint8Array;
+  readonly pairs: readonly { readonly left: number; readonly right: number }[];
+}
+
+/** Refinements kept: a grammar has a few dozen partitions. */
+const REFINED_MAX = 4096;
+
 export class ByteSets {
   /** By a hash; few share one. */
   readonly #known = new Map<number, ByteClasses[]>();
   readonly #singles: (ByteClasses | undefined)[] = [];
+  /** By the two partitions, of which each is one object. */
+  #refined = new Map<Uint8Array, Map<Uint8Array, Refined>>();
+  #nRefined = 0;
   #nextId = 0;
 
   /** The one object for these classes; keeps a copy. */
@@ -30,6 +42,35 @@ export class ByteSets {
       bucket.push((found = { id: this.#nextId++, classes: classes.slice(), isEmpty }));
     }
     return found;
+  }
+
+  /** The common refinement of the classes of two {@link ByteClasses}; its classes are of one too. */
+  refined(left: Uint8Array, right: Uint8Array): Refined {
+    let ofLeft = this.#refined.get(left);
+    const known = ofLeft?.get(right);
+    if (known !== undefined) return known;
+    if (++this.#nRefined > REFINED_MAX) {
+      this.#refined.clear();
+      this.#nRefined = 1;
+      ofLeft = undefined;
+    }
+    if (ofLeft === undefined) this.#refined.set(left, (ofLeft = new Map()));
+    const refined = this.#refine(left, right);
+    ofLeft.set(right, refined);
+    return refined;
+  }
+
+  #refine(left: Uint8Array, right: Uint8Array): Refined {
+    const classes = new Uint8Array(256),
+      pairs: { left: number; right: number }[] = [],
+      known = new Map<number, number>();
+    for (let byte = 0; byte < 256; byte++) {
+      const pair = left[byte] * 256 + right[byte];
+      let at = known.get(pair);
+      if (at === undefined) known.set(pair, (at = pairs.push({ left: left[byte], right: right[byte] }) - 1));
+      classes[byte] = at;
+    }
+    return { classes: this.shared(classes).classes, pairs };
   }
 
   /** The set of one byte. */

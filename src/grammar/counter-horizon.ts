@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { CHOICE, type Expression, REPEAT, SEQUENCE, UNLIMITED } from "./node.ts";
+import { FarCounters } from "./far-counters.ts";
+import { BOTH, CHOICE, type Expression, REPEAT, SEQUENCE, UNLIMITED } from "./node.ts";
 import type { Next } from "./stacks.ts";
 import type { State, States } from "./states.ts";
 
@@ -12,6 +13,7 @@ export class CounterHorizon {
   readonly #states: States;
   /** No token has more bytes, and so none can complete more repetitions. */
   readonly #longest: number;
+  readonly #far: FarCounters;
   #nodes = new Map<Expression, Expression>();
   #nexts = new Map<Next, Next>();
   #nearby = new Map<State, State>();
@@ -19,6 +21,7 @@ export class CounterHorizon {
   constructor(states: States, longestBytes: number) {
     this.#states = states;
     this.#longest = longestBytes;
+    this.#far = new FarCounters(states, longestBytes);
   }
 
   /** A state that allows the same tokens; the same for all states that differ in large counters alone. */
@@ -41,6 +44,7 @@ export class CounterHorizon {
 
   /** Drops what is cached. */
   forget(): void {
+    this.#far.forget();
     this.#nodes = new Map();
     this.#nexts = new Map();
     this.#nearby = new Map();
@@ -100,6 +104,8 @@ export class CounterHorizon {
         return whole;
       }
       // Whether an intersection matches anything may hang on a far counter.
+      case BOTH:
+        return this.#far.shortened(node);
       default:
         return node;
     }

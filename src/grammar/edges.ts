@@ -107,36 +107,19 @@ function combined(
   let lists = all[0].targets.map((target) => (target === neutral ? [] : [target]));
   for (let i = 1; i < all.length; i++) {
     const { targets } = all[i];
-    const refined = refine(classes, lists.length, all[i].classes, targets.length);
+    const refined = expressions.sets.refined(classes, all[i].classes);
     const isTaken = new Uint8Array(lists.length);
-    const next: Expression[][] = refined.pairs.map(([left]) => {
-      if (isTaken[left] === 1) return lists[left].slice();
+    const next: Expression[][] = [];
+    for (const { left } of refined.pairs) {
+      const list = isTaken[left] === 1 ? lists[left].slice() : lists[left];
       isTaken[left] = 1;
-      return lists[left];
-    });
-    refined.pairs.forEach(([, right], at) => {
+      next.push(list);
+    }
+    refined.pairs.forEach(({ right }, at) => {
       if (targets[right] !== neutral) next[at].push(targets[right]);
     });
     classes = refined.classes;
     lists = next;
   }
-  return { classes: expressions.sets.shared(classes).classes, targets: lists.map(combine) };
-}
-
-/** The common refinement of two partitions: classes of bytes, and which two each comes from. */
-export function refine(
-  left: Uint8Array,
-  nLeft: number,
-  right: Uint8Array,
-  nRight: number,
-): { classes: Uint8Array; pairs: [left: number, right: number][] } {
-  const classes = new Uint8Array(256);
-  const pairs: [number, number][] = [];
-  const known = new Int16Array(nLeft * nRight).fill(-1);
-  for (let byte = 0; byte < 256; byte++) {
-    const pair = left[byte] * nRight + right[byte];
-    if (known[pair] < 0) known[pair] = pairs.push([left[byte], right[byte]]) - 1;
-    classes[byte] = known[pair];
-  }
-  return { classes, pairs };
+  return { classes, targets: lists.map(combine) };
 }

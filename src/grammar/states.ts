@@ -15,7 +15,7 @@ import {
   GRAMMAR_WORK_STEPS_MAX,
 } from "../core/limits.ts";
 import { Analysis } from "./analysis.ts";
-import { edgesOf, refine } from "./edges.ts";
+import { edgesOf } from "./edges.ts";
 import { Closure } from "./closure.ts";
 import type { Expressions } from "./expression.ts";
 import { type Expression, SEQUENCE } from "./node.ts";
@@ -148,21 +148,13 @@ export class States {
   }
 
   #state(heads: readonly Head[], isAccepting: boolean): State {
-    let classes: Uint8Array = NO_CLASSES;
-    let count = 1;
-    heads.forEach(({ expression }, at) => {
-      const edges = edgesOf(this.expressions, expression);
-      if (at === 0) {
-        classes = edges.classes;
-        count = edges.targets.length;
-      } else {
-        const refined = refine(classes, count, edges.classes, edges.targets.length);
-        classes = refined.classes;
-        count = refined.pairs.length;
-      }
-    });
-    if (heads.length === 0) classes = this.expressions.sets.shared(new Uint8Array(256)).classes;
-    else if (heads.length > 1) classes = this.expressions.sets.shared(classes).classes;
+    const { sets } = this.expressions;
+    let classes: Uint8Array | undefined;
+    for (const { expression } of heads) {
+      const own = edgesOf(this.expressions, expression).classes;
+      classes = classes === undefined ? own : sets.refined(classes, own).classes;
+    }
+    classes ??= sets.shared(new Uint8Array(256)).classes;
     return { heads, isAccepting, classes, targets: [] };
   }
 
@@ -217,5 +209,3 @@ function regularFront(expressions: Expressions, node: Expression): { head: Expre
     ? { head: node.parts[0], tail: node.parts[1] }
     : { head: expressions.sequence(...heads), tail };
 }
-
-const NO_CLASSES = new Uint8Array(0);

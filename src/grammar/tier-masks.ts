@@ -4,14 +4,14 @@
  *
  * @module
  */
-import { GRAMMAR_SUFFIXES_MAX } from "../core/limits.ts";
 import { CounterHorizon } from "./counter-horizon.ts";
 import { CHOICE, type Expression, REPEAT, SEQUENCE } from "./node.ts";
 import type { OrdinaryCheck } from "./ordinary-check.ts";
 import type { Head, Next } from "./stacks.ts";
 import type { State, States } from "./states.ts";
 import type { Slice, Tier, TokenTrie } from "./token-trie.ts";
-import { NO_TOKEN, NodeWriter, type TrieNodes } from "./trie-nodes.ts";
+import type { Suffixes } from "./suffix-tries.ts";
+import { NO_TOKEN, type TrieNodes } from "./trie-nodes.ts";
 
 export interface TierOptions {
   /** Finds strings in a state's beginning; undefined: everything is walked. */
@@ -26,9 +26,8 @@ export interface TierOptions {
 interface StringMask {
   /** Tokens that stay within it or end with it. */
   readonly bits: Uint32Array;
-  /** How tokens go on behind it, as a trie whose values are indices of `tokens`. */
-  readonly suffixes: TrieNodes;
-  readonly tokens: readonly (readonly number[])[];
+  /** How tokens go on behind it. */
+  readonly suffixes: Suffixes;
 }
 
 /** A string and what follows. */
@@ -98,9 +97,9 @@ export class TierMasks {
         }
         isSplit = true;
         or(bits, mask.bits);
-        if (mask.suffixes.count === 0) continue;
+        if (mask.suffixes.nodes.count === 0) continue;
         const behind = this.#states.stateOf([{ expression: split.tail, next: split.next }], false);
-        this.#walkSuffixes(mask, behind, bits);
+        this.#walkSuffixes(mask.suffixes, behind, bits);
       }
     }
     if (isSplit && others.length === 0) return;
@@ -154,33 +153,8 @@ export class TierMasks {
     const nodes = slice?.rest ?? this.#tier.all;
     const ends: number[] = [];
     this.#walk(nodes, this.#states.stateOf([{ expression: string, next: this.#states.stacks.end }], false), bits, ends);
-    const suffixes = new Map<string, number[]>();
-    let count = 0;
-    for (const end of ends) {
-      for (let node = end + 1; node < nodes.ends[end]; node++) {
-        if (nodes.tokens[node] === NO_TOKEN) continue;
-        if (++count > GRAMMAR_SUFFIXES_MAX) return undefined;
-        this.#addSuffix(suffixes, nodes.tokens[node], nodes.depths[end] + 1);
-      }
-    }
-    return { bits, ...this.#suffixTrie(suffixes) };
-  }
-
-  #addSuffix(suffixes: Map<string, number[]>, token: number, from: number): void {
-    const ids = token < 0 ? this.#trie.equals[~token] : [token];
-    const key = String.fromCharCode(...this.#trie.bytesOf(ids[0]).subarray(from));
-    const known = suffixes.get(key);
-    if (known === undefined) suffixes.set(key, [...ids]);
-    else known.push(...ids);
-  }
-
-  #suffixTrie(suffixes: ReadonlyMap<string, readonly number[]>): Pick<StringMask, "suffixes" | "tokens"> {
-    const keys = [...suffixes.keys()].sort();
-    const bytes = Uint8Array.from(keys.join(""), (unit) => unit.charCodeAt(0));
-    const writer = new NodeWriter(this.#tier.longestBytes);
-    let at = 0;
-    for (const [index, key] of keys.entries()) writer.add(bytes, at, (at += key.length), index);
-    return { suffixes: writer.finish(), tokens: keys.map((key) => suffixes.get(key)!) };
+    const suffixes = this.#trie.suffixes.behind(nodes, ends);
+    return suffixes && { bits, suffixes };
   }
 
   /**
@@ -212,7 +186,7 @@ export class TierMasks {
   }
 
   /** The same for what follows a string. */
-  #walkSuffixes({ suffixes, tokens }: StringMask, state: State, bits: Uint32Array): void {
+  #walkSuffixes({ nodes: suffixes, tokens }: Suffixes, state: State, bits: Uint32Array): void {
     const states = this.#states;
     const path = this.#path;
     path[0] = state;

@@ -8,6 +8,7 @@
  * @module
  */
 import { ORDINARY_CHARACTERS, ordinaryLength } from "./ordinary-text.ts";
+import { SuffixTries } from "./suffix-tries.ts";
 import { NodeWriter, type Strings, type TrieNodes, sorted } from "./trie-nodes.ts";
 
 /** The tokens of a model. */
@@ -58,6 +59,8 @@ export class TokenTrie {
   readonly tiers: readonly Tier[];
   /** Tokens with equal bytes, by the bitwise complement of what {@link TrieNodes.tokens} has. */
   readonly equals: readonly (readonly number[])[];
+  /** How tokens go on behind places within them. */
+  readonly suffixes: SuffixTries = new SuffixTries(this);
   /** What slices consist of. */
   readonly ordinary = ORDINARY_CHARACTERS;
   readonly #strings: Strings;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OnebitError } from "../../src/core/errors.ts";
 import { Expressions } from "../../src/grammar/expression.ts";
-import { UNLIMITED } from "../../src/grammar/node.ts";
+import { type Expression, UNLIMITED } from "../../src/grammar/node.ts";
 import { gbnfExpression } from "../../src/grammar/gbnf.ts";
 import { type State, type StateLimits, States } from "../../src/grammar/states.ts";
 import { type MaskOptions, TokenMasks } from "../../src/grammar/token-masks.ts";
@@ -127,6 +127,55 @@ describe("masks", () => {
         assert.deepEqual(ids, stepped(states, states.start, tokens), `${min} to ${max}`);
       }
     }
+  });
+
+  test("are exact where what must still come fills a counter of an intersection", () => {
+    const texts = Array.from({ length: 40 }, (_, n) => [
+      "a".repeat(n + 1),
+      `${"a".repeat(n)} `,
+      `${"ab ".repeat(n)}z"`,
+    ]);
+    const all = texts.flat();
+    const tokens: TokenBytes = { vocabSize: all.length, bytesOf: (id) => new TextEncoder().encode(all[id]) };
+    const trie = new TokenTrie(tokens);
+    const [letter, any] = [
+      [0x61, 0x7a],
+      [0x20, 0x7a],
+    ].map(
+      ([first, last]) =>
+        (made: Expressions) =>
+          made.characters([[first, last]]),
+    );
+    const words = (made: Expressions, max: number): Expression =>
+      made.sequence(
+        made.repeat(made.sequence(made.repeat(letter(made), 1), made.text(" ")), 0, max),
+        made.repeat(letter(made), 1),
+      );
+    const endings: readonly ((made: Expressions) => Expression)[] = [
+      (made) => words(made, 30),
+      (made) => words(made, 3),
+      (made) => made.sequence(made.repeat(letter(made), 0), made.text(" and twenty bytes more")),
+      (made) => made.sequence(made.repeat(letter(made), 0, 50), made.repeat(made.text("z"), 0, 30)),
+      (made) => made.complement(made.repeat(letter(made), 0, 25)),
+    ];
+    let compared = 0;
+    for (const ending of endings) {
+      for (const min of [0, 20]) {
+        for (const max of [21, 22, 23, 29, 30, 31, 37, 38, 39, 45, 46, 60, 61, 62, 63, 100, 150, 151, 200]) {
+          const made = new Expressions(),
+            both = made.both([ending(made), made.repeat(any(made), min, max)]),
+            states = new States(made, made.sequence(both, made.text('"')));
+          const masks = new TokenMasks(states, trie);
+          for (let state = states.start, n = 0; n < 4 && state !== states.dead; n++) {
+            const ids = idsOf(masks.mask(state).bits);
+            assert.deepEqual(ids, stepped(states, state, tokens), `${min} to ${max}, ${n} steps`);
+            compared += ids.length;
+            state = states.stepBytes(state, new TextEncoder().encode("abcde"));
+          }
+        }
+      }
+    }
+    assert.ok(compared > 5000, `${compared} tokens allowed`);
   });
 
   test("forced bytes are all that can come", () => {
