@@ -7,6 +7,7 @@ import {
   PQ2_0,
   PTQ1_0,
   Q2_0,
+  STQ1_0,
   TQ1_0,
   TQ2_0,
 } from "../weights/decode";
@@ -14,14 +15,19 @@ import { Q1_0 } from "../weights/decode-binary";
 import { Guarded, Random } from "./fixtures";
 
 const BLOCKS: i32 = 7;
-const TYPES: StaticArray<i32> = [TQ1_0, TQ2_0, I2_S, Q2_0, PQ2_0, PTQ1_0];
+const TYPES: StaticArray<i32> = [TQ1_0, TQ2_0, I2_S, Q2_0, PQ2_0, PTQ1_0, STQ1_0];
+
+/** Whether any byte means some weights. */
+function isDense(type: i32): bool {
+  return type == TQ1_0 || type == PTQ1_0 || type == STQ1_0;
+}
 
 /** Random blocks without a code 3 and with finite scales. */
 function fillBlocks(type: i32, src: usize, random: Random): void {
   const bytes = blockBytes(type);
   for (let i = 0; i < BLOCKS * bytes; i++) {
     let byte = random.next() & 255;
-    if (type != TQ1_0 && type != PTQ1_0) byte &= ~((byte & (byte >> 1) & 0x55) << 1);
+    if (!isDense(type)) byte &= ~((byte & (byte >> 1) & 0x55) << 1);
     store<u8>(src + <usize>i, <u8>byte);
   }
   if (type == I2_S) return;
@@ -67,13 +73,14 @@ describe("ternary file types decode as their definition says", () => {
   test("Q2_0, groups of 64", () => expect(decodesRandom(Q2_0)).toBe(0));
   test("PQ2_0", () => expect(decodesRandom(PQ2_0)).toBe(0));
   test("PTQ1_0", () => expect(decodesRandom(PTQ1_0)).toBe(0));
+  test("STQ1_0", () => expect(decodesRandom(STQ1_0)).toBe(0));
 });
 
 describe("ternary file types refuse", () => {
   test("a code 3 in any element", () => {
     for (let t = 0; t < TYPES.length; t++) {
       const type = TYPES[t];
-      if (type == TQ1_0 || type == PTQ1_0) continue;
+      if (isDense(type)) continue;
       const src = new Guarded(BLOCKS * blockBytes(type));
       for (let byte = 0; byte < blockBytes(type) - (type == I2_S ? 0 : 2); byte++) {
         fillBlocks(type, src.at, new Random(<u32>byte));

@@ -2,7 +2,8 @@
  * Reads ternary and binary tensors as integer codes and scales: weight i is `codes[i] * scales[floor(i / group)]`.
  *
  * The readable reference for the byte layouts, used by tests and tools; loading a model repacks with kernels instead.
- * Layouts: ggml `ggml-quants.c` (TQ1_0, TQ2_0, Q1_0, Q2_0), PrismML's fork (PQ2_0, PTQ1_0), microsoft/BitNet (I2_S).
+ * Layouts: ggml `ggml-quants.c` (TQ1_0, TQ2_0, Q1_0, Q2_0), PrismML's fork (PQ2_0, PTQ1_0), microsoft/BitNet (I2_S),
+ * Tencent's AngelSlim (STQ1_0).
  *
  * @module
  */
@@ -66,6 +67,7 @@ const DECODERS = {
   PQ2_0: { scaleAt: 0, unpack: unpackQ2 },
   PTQ1_0: { scaleAt: 26, unpack: unpackPtq1 },
   I2_S: { scaleAt: 0, unpack: unpackI2S },
+  STQ1_0: { scaleAt: 40, unpack: unpackStq },
 } as const satisfies Partial<Record<TensorTypeName, { scaleAt: number; unpack: Unpack }>>;
 
 /** 3^k, to shift a base-3 digit to the top of a byte. */
@@ -126,6 +128,20 @@ function unpackQ2(bytes: Uint8Array, at: number, codes: Int8Array, to: number, n
 /** 128 elements in 32 bytes: byte m holds elements m, m+32, m+64, m+96, highest bits first; code − 1. */
 function unpackI2S(bytes: Uint8Array, at: number, codes: Int8Array, to: number): void {
   for (let p = 0; p < 128; p++) codes[to + p] = ((bytes[at + (p & 31)]! >> (6 - 2 * (p >> 5))) & 3) - 1;
+}
+
+/**
+ * 64 groups of four, 16 elements apart, one of each 0: 4 bits tell which, and which of the others have another sign than
+ * the first; 8 bytes of the firsts' signs follow.
+ */
+function unpackStq(bytes: Uint8Array, at: number, codes: Int8Array, to: number): void {
+  for (let g = 0; g < 64; g++) {
+    const slot = (bytes[at + (g >> 1)]! >> (4 * (g & 1))) & 15,
+      first = ((bytes[at + 32 + (g >> 3)]! >> (g & 7)) & 1) === 0 ? 1 : -1;
+    const signs = [first, slot & 1 ? -first : first, slot & 2 ? -first : first];
+    signs.splice(slot >> 2, 0, 0);
+    signs.forEach((sign, lane) => (codes[to + (g >> 4) * 64 + (g & 15) + 16 * lane] = sign));
+  }
 }
 
 /** Fills `codes` and returns the one scale, which follows the codes. */

@@ -7,7 +7,7 @@
 import { fail } from "../core/errors.ts";
 import type { LowBitTypeName } from "./decode-low-bit.ts";
 import { floatToHalf } from "./float16.ts";
-import { TENSOR_TYPES, tensorBytes } from "./tensor-types.ts";
+import { TENSOR_TYPES, type TensorTypeName, tensorBytes } from "./tensor-types.ts";
 
 /**
  * Encodes whole blocks of codes.
@@ -95,6 +95,10 @@ const ENCODERS = {
 
 /** The low-bit types that can be written; one that is only read needs no row here. */
 export type WritableLowBitType = keyof typeof ENCODERS;
+
+export function isWritableLowBit(type: TensorTypeName): type is WritableLowBitType {
+  return type in ENCODERS;
+}
 
 /**
  * Five digits v (or four, times three) become the fraction ⌈256·v/243⌉; each multiplication by 3 yields the next digit.

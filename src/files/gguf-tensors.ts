@@ -200,12 +200,7 @@ function resolveAmbiguousType(rows: readonly TensorRow[], dataBytes: number, ali
   for (const exactAtEnd of [true, false]) {
     if (explains(64, 18, exactAtEnd)) return official;
     if (explains(128, 34, exactAtEnd)) return TENSOR_TYPES.Q2_0_G128;
-    if (explains(256, 42, exactAtEnd)) {
-      fail(
-        "tensor/unsupported-type",
-        `tensors of type 42 have the size of STQ1_0, which is not supported; use a TQ2_0 file`,
-      );
-    }
+    if (explains(256, 42, exactAtEnd)) return TENSOR_TYPES.STQ1_0;
   }
   // No meaning fits: checking the official one tells which tensor is outside the file or overlaps.
   return official;

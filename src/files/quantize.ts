@@ -7,8 +7,7 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
-import { isLowBit } from "./decode-low-bit.ts";
-import { type WritableLowBitType, encodeLowBit } from "./encode-low-bit.ts";
+import { type WritableLowBitType, encodeLowBit, isWritableLowBit } from "./encode-low-bit.ts";
 import { floatToHalf, floatsToBfloats, floatsToHalves } from "./float16.ts";
 import { quantizeQ4K, quantizeQ6K } from "./quantize-k.ts";
 import { TENSOR_TYPES, tensorBytes } from "./tensor-types.ts";
@@ -33,7 +32,7 @@ export function quantize(type: TensorTypeName, values: Float32Array): Uint8Array
   if (type === "F32") return new Uint8Array(values.slice().buffer);
   if (type === "F16") return new Uint8Array(floatsToHalves(values).buffer);
   if (type === "BF16") return new Uint8Array(floatsToBfloats(values).buffer);
-  if (isLowBit(type)) return quantizeLowBit(type, values);
+  if (isWritableLowBit(type)) return quantizeLowBit(type, values);
   const pack = ENCODERS[type] ?? fail("tensor/unsupported-type", `values cannot be written as type ${type}`);
   const bytes = new Uint8Array((values.length / blockElements) * blockBytes);
   const view = new DataView(bytes.buffer);

@@ -1,7 +1,7 @@
 /**
  * The table of tensor types: what a file may hold, how many bytes it takes, and what it becomes in memory.
  *
- * Ids are those of ggml (`ggml.h`); 36 is the BitNet fork's, 142 and 143 are PrismML's, and 42 has three meanings that
+ * Ids are those of ggml (`ggml.h`); 36 is the BitNet fork's, 142 and 143 are PrismML's, 43 is Tencent's, and 42 has three meanings that
  * only the distance between tensors tells apart (see `gguf-tensors.ts`).
  *
  * @module
@@ -72,6 +72,8 @@ const ROWS = {
   /** The same bytes as Q2_0_G128, under PrismML's own id. */
   PQ2_0: [142, 128, 34, "ternary", 0, parts([0], [2, 34, ZERO_CODES])],
   PTQ1_0: [143, 128, 28, "ternary", 0, parts([26], [0, 24, ZERO_TRITS], [24, 26, ZERO_LAST_TRITS])],
+  /** Three of every four weights are not 0; Tencent's first files have it under id 42. */
+  STQ1_0: [43, 256, 42, "ternary", 0, parts([40])],
   U8: [undefined, 1, 1, "packed", 0, parts([], [0, 1, ZERO_CODES])],
   I8: [24, 1, 1, "listed", 0, NO_SCALE],
   I16: [25, 1, 2, "listed", 0, NO_SCALE],
@@ -146,7 +148,6 @@ const FOREIGN_TYPE_NAMES: ReadonlyMap<number, string> = new Map([
   [38, "TL1"],
   [39, "MXFP4 (or TL2 of bitnet.cpp)"],
   [40, "NVFP4"],
-  [43, "STQ1_0"],
   [134, "IQ1_BN"],
   [135, "IQ2_BN"],
 ]);

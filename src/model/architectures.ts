@@ -24,6 +24,10 @@ export interface Architecture {
   readonly subNorms: boolean;
   /** RMS norm of each query and key head before rotation (Qwen3). */
   readonly qkNorm: boolean;
+  /** That norm comes after rotation (Hunyuan). Default false. */
+  readonly rotatesFirst?: boolean;
+  /** The file may raise the base of the rotary frequencies by an `alpha` (Hunyuan). Default false. */
+  readonly raisesBase?: boolean;
   /** The head reuses the embedding table even when the file has an `output.weight`. */
   readonly alwaysTied: boolean;
   /** The file has `embedding_scale`, `residual_scale`, `logit_scale` (muP). */
@@ -50,12 +54,21 @@ const BITNET = {
   scales: false,
 } satisfies Architecture;
 
+const HUNYUAN = {
+  ...LLAMA,
+  ropePairs: "half",
+  qkNorm: true,
+  rotatesFirst: true,
+  raisesBase: true,
+} satisfies Architecture;
+
 /** By `general.architecture`. */
 const GGUF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   bitnet: { ...BITNET, activation: "silu" },
   "bitnet-b1.58": BITNET,
   "bitnet-25": BITNET,
   llama: LLAMA,
+  "hunyuan-dense": HUNYUAN,
   minicpm: { ...LLAMA, scales: true },
   qwen2: { ...LLAMA, ropePairs: "half" },
   qwen3: { ...LLAMA, ropePairs: "half", qkNorm: true },
@@ -64,6 +77,7 @@ const GGUF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
 /** By `model_type`. These files never permute the rows of q and k, so rotation is always half-split. */
 const HF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   bitnet: BITNET,
+  hunyuan_v1_dense: HUNYUAN,
   llama: { ...LLAMA, ropePairs: "half" },
   minicpm: { ...LLAMA, ropePairs: "half", scales: true },
   qwen2: { ...LLAMA, ropePairs: "half" },
@@ -74,7 +88,6 @@ const HF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
 const HINTS: Readonly<Record<string, string>> = {
   qwen35: "its gated delta net layers and Hadamard transform are not supported yet",
   gemma3: "its normalisation and sliding-window attention are not supported yet",
-  "hunyuan-dense": "its STQ1_0 tensors are not supported",
 };
 
 /** @throws OnebitError `model/unsupported-architecture` naming it, with what is supported. */

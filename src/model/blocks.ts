@@ -107,6 +107,11 @@ export const GGUF_ENDS = {
   ropeLong: "rope_factors_long.weight",
 } as const;
 
+/** Parts that a `model_type` calls otherwise, by their names in GGUF. */
+export const HF_RENAMED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  hunyuan_v1_dense: { attn_q_norm: "self_attn.query_layernorm", attn_k_norm: "self_attn.key_layernorm" },
+};
+
 export const HF_ENDS = {
   layer: (layer: number) => `model.layers.${layer}.`,
   tokenEmbd: "model.embed_tokens.weight",

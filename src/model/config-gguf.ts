@@ -24,6 +24,7 @@ import { type Activation, type Architecture, ggufArchitecture } from "./architec
 import { GGUF_ENDS } from "./blocks.ts";
 import { checkConfig } from "./check-config.ts";
 import type { ModelConfig, RopeScaling } from "./config.ts";
+import { raisedBase } from "./raised-base.ts";
 import { ReadKeys, checkUnreadKeys, requireKeys } from "./keys-gguf.ts";
 
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
@@ -90,7 +91,7 @@ function readConfig(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorI
     contextLengthTrained,
     nKvHeads: metadata.has(key("attention.head_count_kv")) ? uniform(metadata, key("attention.head_count_kv")) : nHeads,
     normEps: getNumber(metadata, key("attention.layer_norm_rms_epsilon")),
-    ropeTheta: findNumber(metadata, key("rope.freq_base")) ?? 10_000,
+    ropeTheta: ropeTheta(metadata, key, architecture, headDim),
     ropeDim: findInteger(metadata, key("rope.dimension_count"), 2) ?? headDim,
     ropeScaling: ropeScaling(metadata, key, contextLengthTrained),
     activation: activationOf(metadata, key("hidden_activation"), architecture, { nEmbd, nFf, vocabSize }),
@@ -99,6 +100,17 @@ function readConfig(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorI
     residualScale: architecture.scales ? getNumber(metadata, key("residual_scale")) : 1,
     logitScale: architecture.scales ? 1 / getNumber(metadata, key("logit_scale")) : 1,
   });
+}
+
+function ropeTheta(
+  metadata: GgufMetadata,
+  key: (suffix: string) => string,
+  { raisesBase = false }: Architecture,
+  headDim: number,
+): number {
+  const theta = findNumber(metadata, key("rope.freq_base")) ?? 10_000,
+    alpha = raisesBase ? (findNumber(metadata, key("rope.scaling.alpha")) ?? 0) : 0;
+  return alpha === 0 ? theta : raisedBase(theta, alpha, headDim);
 }
 
 /** A number that a file may also list per layer; layers that differ are refused. */

@@ -9,11 +9,12 @@ import { MODEL_NAME_CHARS_MAX, MODULES_KEPT_MAX } from "../core/limits.ts";
 import type { JsonObject } from "../files/json.ts";
 import type { TensorInfo } from "../files/gguf.ts";
 import { type Activation, type Architecture, hfArchitecture } from "./architectures.ts";
-import { HF_ENDS } from "./blocks.ts";
+import { HF_ENDS, HF_RENAMED } from "./blocks.ts";
 import { checkConfig } from "./check-config.ts";
 import { ConfigReader } from "./config-reader.ts";
 import type { ModelConfig, RopeScaling } from "./config.ts";
 import { checkUnreadMembers } from "./keys-hf.ts";
+import { raisedBase } from "./raised-base.ts";
 import type { HfStorage } from "./naming-hf.ts";
 
 /** `gelu` in transformers is the exact form, which no kernel computes: ours is off by 4e-4. */
@@ -36,6 +37,7 @@ interface Defaults {
 
 const DEFAULTS: Readonly<Record<string, Defaults>> = {
   bitnet: { normEps: 1e-5, ropeTheta: 500_000, contextLength: 2048, nKvHeads: 5 },
+  hunyuan_v1_dense: { normEps: 1e-5, ropeTheta: 10_000, contextLength: 2048 },
   llama: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 2048 },
   minicpm: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 2048 },
   qwen2: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 32_768, nKvHeads: 32 },
@@ -88,9 +90,8 @@ function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInf
     nFf: reader.count("intermediate_size"),
     vocabSize: rows ?? told ?? reader.count("vocab_size"),
     normEps: reader.number("rms_norm_eps") ?? defaults.normEps,
-    ropeTheta: ropeParameters(reader)?.number("rope_theta") ?? reader.number("rope_theta") ?? defaults.ropeTheta,
     ropeDim: headDim,
-    ropeScaling: ropeScaling(reader, contextLengthTrained),
+    ...rotation(reader, architecture, { headDim, contextLength: contextLengthTrained, theta: defaults.ropeTheta }),
     activation: activationOf(reader, modelType === "bitnet" ? architecture.activation : "silu"),
     activationMode:
       architecture.activationMode === "token" || reader.get("quantization_config") !== undefined ? "token" : "block",
@@ -131,12 +132,14 @@ function isFirstReproduction(reader: ConfigReader): boolean {
  * without such a configuration, or with mode `online`, are masters.
  */
 function readStorage(reader: ConfigReader, config: ModelConfig): HfStorage {
-  const attentionBias = reader.boolean("attention_bias") ?? true,
+  const renamed = HF_RENAMED[config.architecture] ?? {},
+    attentionBias = reader.boolean("attention_bias") ?? true,
     mlpBias = reader.boolean("mlp_bias") ?? true;
   const quantization = reader.child("quantization_config"),
     isBitnet = config.architecture === "bitnet" || isFirstReproduction(reader);
   if (quantization === undefined) {
     return {
+      renamed,
       attentionBias,
       mlpBias,
       bitLinear: isBitnet ? { scaleDivides: true, floatsAreMasters: true, keptModules: new Set() } : undefined,
@@ -154,6 +157,7 @@ function readStorage(reader: ConfigReader, config: ModelConfig): HfStorage {
   const isOnline = oneOf("quantization_mode", ["offline", "online"], "offline") === "online";
   if (quantization.boolean("use_rms_norm") === true) requireSameEps(quantization, config);
   return {
+    renamed,
     attentionBias,
     mlpBias,
     bitLinear: {
@@ -215,6 +219,26 @@ function requireFullAttention(
 function ropeParameters(reader: ConfigReader): ConfigReader | undefined {
   const scaling = reader.child("rope_scaling");
   return scaling !== undefined && !scaling.isEmpty ? scaling : reader.child("rope_parameters");
+}
+
+function rotation(
+  reader: ConfigReader,
+  { raisesBase = false }: Architecture,
+  {
+    headDim,
+    contextLength,
+    theta,
+  }: { readonly headDim: number; readonly contextLength: number; readonly theta: number },
+): Pick<ModelConfig, "ropeTheta" | "ropeScaling"> {
+  const scaling = ropeParameters(reader),
+    base = scaling?.number("rope_theta") ?? reader.number("rope_theta") ?? theta;
+  const isRaised = raisesBase && (scaling?.text("rope_type") ?? scaling?.text("type")) === "dynamic";
+  if (scaling === undefined || !isRaised) return { ropeTheta: base, ropeScaling: ropeScaling(reader, contextLength) };
+  // Tencent's files call it dynamic; without an alpha the base would depend on the length of the text.
+  const alpha = scaling.requiredNumber("alpha");
+  if (alpha <= 0) scaling.wrong("alpha", "a positive number");
+  if ((scaling.number("factor") ?? 1) !== 1) scaling.wrong("factor", "1 beside an alpha");
+  return { ropeTheta: raisedBase(base, alpha, headDim), ropeScaling: { kind: "none" } };
 }
 
 function ropeScaling(reader: ConfigReader, contextLength: number): RopeScaling {

@@ -10,6 +10,8 @@ import type { StoredEncoding, TensorNaming } from "./weights.ts";
 
 /** How a checkpoint stores its weights. */
 export interface HfStorage {
+  /** Parts with other names than most models give them, by their names in GGUF. */
+  readonly renamed: Readonly<Record<string, string>>;
   /** False if the config says there are no biases; true if it says nothing, and the tensors decide. */
   readonly attentionBias: boolean;
   readonly mlpBias: boolean;
@@ -29,12 +31,13 @@ export interface BitLinearStorage {
 
 /** @param unpacked matrices by name, of which {@link findUnpacked} has seen that they hold 1-bit weights */
 export function hfNaming(
-  { attentionBias, mlpBias, bitLinear }: HfStorage,
+  { renamed, attentionBias, mlpBias, bitLinear }: HfStorage,
   unpacked: ReadonlyMap<string, StoredEncoding> = new Map(),
 ): TensorNaming {
   return {
     ...HF_ENDS,
-    vector: (layer, { hf }) => hf.map((name) => `${HF_ENDS.layer(layer)}${name}.weight`),
+    vector: (layer, { gguf, hf }) =>
+      (renamed[gguf] === undefined ? hf : [renamed[gguf]]).map((name) => `${HF_ENDS.layer(layer)}${name}.weight`),
     linear: (layer, { hf: [name] }) => HF_ENDS.layer(layer) + name,
     normIn: (linear) => [`${linear}.rms_norm.weight`, `${linear}.norm_in.weight`],
     normInRequired: bitLinear?.normIn === true,

@@ -110,14 +110,18 @@ class Graph {
     this.residual();
   }
 
-  /** Norms each head where the model does, then rotates, in place; the next step waits for all. */
+  /** Norms each head where the model does, and rotates it, in place; the next step waits for all. */
   private positions(x: number, nHeads: number, headNorm: VectorTensor | undefined): void {
-    const { headDim, ropeDim, normEps } = this.config,
+    const { headDim, ropeDim, normEps, rotatesFirst } = this.config,
       { buffers } = this.plan;
     const heads = { x, xStride: padToTiles(nHeads * headDim), nHeads, headDim };
-    if (headNorm)
-      this.out.step("rmsNormHeads", { ...heads, weight: this.address(headNorm), eps: normEps }, { barrier: false });
+    const norm = () => {
+      if (headNorm)
+        this.out.step("rmsNormHeads", { ...heads, weight: this.address(headNorm), eps: normEps }, { barrier: false });
+    };
+    if (!rotatesFirst) norm();
     this.out.step("rope", { ...heads, cos: buffers.ropeCos, sin: buffers.ropeSin, nRot: ropeDim }, { barrier: false });
+    if (rotatesFirst) norm();
   }
 
   private attend({ k, v }: KvLayer): void {

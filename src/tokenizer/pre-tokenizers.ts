@@ -41,6 +41,7 @@ const digitsThenGpt2 = plain([numbers(1), gpt2Words]);
 /** Han from U+4E00 to U+9FA5, and the rest of DeepSeek's class: U+0800–4E00, U+AC00–D7FF. */
 export const deepseekLetters = unitRanges(0x0800, 0x9fa5, 0xac00, 0xd7ff);
 export const hanAndKana = unitRanges(0x3040, 0x30ff, 0x4e00, 0x9fa5);
+const deepseek3 = plain([numbers(3), hanAndKana, deepseek3Words]);
 
 const NAMED: ReadonlyMap<string, PreTokenizer> = new Map([
   ["llama3", llama3],
@@ -75,7 +76,8 @@ const NAMED: ReadonlyMap<string, PreTokenizer> = new Map([
   ["exaone", digitsThenGpt2],
   ["minerva-7b", digitsThenGpt2],
   ["deepseek-coder", plain([oneNewline, blankThen(LETTER), blankThen(PUNCTUATION), deepseekLetters, numbers(1)])],
-  ["deepseek-v3", plain([numbers(3), hanAndKana, deepseek3Words])],
+  ["deepseek-v3", deepseek3],
+  ["hunyuan-dense", deepseek3],
   ["default", plain([punctuationAnd("$+<=>^~|"), gpt2Words, numbers(), threeDigits])],
 ]);
 

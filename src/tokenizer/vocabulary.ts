@@ -37,6 +37,7 @@ const END_OF_TURN_TEXTS = [
   "<|end_of_text|>",
   "<end_of_utterance>",
   "<eos>",
+  "<｜hy_place▁holder▁no▁2｜>",
 ];
 
 export class Vocabulary {

@@ -120,6 +120,21 @@ const ARCHITECTURES: Readonly<Record<string, Row>> = {
     choices: { architecture: "qwen3", keys: { ...yarn, "rope.scaling.attn_factor": value("float32", 0.75) } },
     errorMax: FLOAT_ERROR_MAX,
   },
+  "hunyuan-dense": {
+    shape: { ...SHAPE, qkNorm: true, tied: true },
+    choices: { architecture: "hunyuan-dense", body: "F16" },
+    errorMax: FLOAT_ERROR_MAX,
+  },
+  "hunyuan-dense, its base raised": {
+    shape: { ...SHAPE, qkNorm: true, tied: true },
+    choices: { architecture: "hunyuan-dense", keys: { "rope.scaling.alpha": value("float32", 1000) } },
+    errorMax: FLOAT_ERROR_MAX,
+  },
+  "hunyuan-dense, STQ1_0": {
+    shape: { ...SHAPE, qkNorm: true, tied: true, threeOfFour: true, scales: "blocks", branches: 1 / 8 },
+    choices: { architecture: "hunyuan-dense", body: "STQ1_0" },
+    errorMax: TABLE_ERROR_MAX,
+  },
   "odd sizes": {
     shape: { ...SHAPE, nEmbd: 84, nHeads: 3, nKvHeads: 1, headDim: 28, nFf: 148, nVocab: 71 },
     choices: { architecture: "qwen2" },

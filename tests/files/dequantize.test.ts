@@ -19,11 +19,13 @@ const VECTORS: readonly (readonly [file: string, type: TensorTypeName])[] = [
   ["q4_K", "Q4_K"],
   ["q6_K", "Q6_K"],
   ["q8_0", "Q8_0"],
+  ["stq1_0", "STQ1_0"],
+  ["ptq1_0", "PTQ1_0"],
   ["tq1_0", "TQ1_0"],
   ["tq2_0", "TQ2_0"],
 ];
 
-describe("dequantize: vectors made by ggml", { skip: existsSync(GOLDEN) ? false : `no ${GOLDEN}` }, () => {
+describe("dequantize: vectors made by ggml, and by an independent reader of the forks' types", { skip: existsSync(GOLDEN) ? false : `no ${GOLDEN}` }, () => {
   for (const [file, type] of VECTORS) {
     test(`${type} (${file})`, () => {
       const bytes = new Uint8Array(readFileSync(`${GOLDEN}/vec_${file}.q`));

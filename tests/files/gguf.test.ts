@@ -94,7 +94,8 @@ describe("parseGguf", () => {
     assert.deepEqual(typesOf(1152, 5000), ["Q2_0", "Q2_0"], "bytes after the last tensor decide nothing");
     assert.deepEqual(typesOf(1088, 1088), ["Q2_0_G128", "Q2_0_G128"]);
     assert.deepEqual(typesOf(1088, 5000), ["Q2_0_G128", "Q2_0_G128"]);
-    assert.throws(() => typesOf(672, 672), { code: "tensor/unsupported-type", message: /STQ1_0/ });
+    assert.deepEqual(typesOf(672, 672), ["STQ1_0", "STQ1_0"]);
+    assert.deepEqual(typesOf(672, 5000), ["STQ1_0", "STQ1_0"]);
     assert.throws(() => typesOf(1120, 1152), { code: "gguf/bad-tensor" });
   });
 
@@ -103,6 +104,7 @@ describe("parseGguf", () => {
       parseGguf(rawGguf({ tensors: twoOfId42(4096, 0).slice(0, 1), dataBytes })).tensors[0]!.type;
     assert.equal(typeOf(1152), "Q2_0");
     assert.equal(typeOf(1088), "Q2_0_G128");
+    assert.equal(typeOf(672), "STQ1_0");
     assert.throws(() => typeOf(600), { code: "gguf/tensor-outside-file" });
   });
 

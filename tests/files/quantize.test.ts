@@ -3,19 +3,18 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { decodeLowBit } from "../../src/files/decode-low-bit.ts";
-import type { LowBitTypeName } from "../../src/files/decode-low-bit.ts";
 import { dequantize } from "../../src/files/dequantize.ts";
-import { encodeLowBit } from "../../src/files/encode-low-bit.ts";
+import { type WritableLowBitType, encodeLowBit } from "../../src/files/encode-low-bit.ts";
 import { quantize } from "../../src/files/quantize.ts";
 import { TENSOR_TYPES } from "../../src/files/tensor-types.ts";
 import type { TensorTypeName } from "../../src/files/tensor-types.ts";
 import { seededRandom } from "../hostile/mutate.ts";
 
-const LOW_BIT: readonly LowBitTypeName[] = ["TQ1_0", "TQ2_0", "Q1_0", "Q2_0", "Q2_0_G128", "PQ2_0", "PTQ1_0", "I2_S"];
+const LOW_BIT: readonly WritableLowBitType[] = ["TQ1_0", "TQ2_0", "Q1_0", "Q2_0", "Q2_0_G128", "PQ2_0", "PTQ1_0", "I2_S"];
 const ELEMENTS = 4096;
 
 /** Codes that the type can hold, and a scale a block that half precision holds. */
-function randomLowBit(type: LowBitTypeName, seed: number): { codes: Int8Array; scales: Float32Array } {
+function randomLowBit(type: WritableLowBitType, seed: number): { codes: Int8Array; scales: Float32Array } {
   const random = seededRandom(seed);
   const binary = TENSOR_TYPES[type].layout === "binary";
   const codes = Int8Array.from({ length: ELEMENTS }, () =>

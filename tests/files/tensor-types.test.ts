@@ -19,6 +19,7 @@ const BYTES: Readonly<Partial<Record<TensorTypeName, number>>> = {
   TQ2_0: 2.0625 * 3200,
   PTQ1_0: 1.75 * 3200,
   TQ1_0: 1.6875 * 3200,
+  STQ1_0: 1.3125 * 3200,
   Q1_0: 1.125 * 3200,
   I2_S: 2 * 3200 + 32,
 };

@@ -295,7 +295,7 @@ describe("types that are refused by name, wherever they stand", () => {
   for (const [id, message] of [
     [38, /TL1 .*convert the model to I2_S or TQ2_0/],
     [39, /TL2.*convert it to I2_S or TQ2_0/],
-    [43, /STQ1_0/],
+    [44, /unknown type id 44/],
     [6, /Q5_0 .*convert the model again/],
   ] as const) {
     test(`id ${id}`, () =>

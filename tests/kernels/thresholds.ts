@@ -265,6 +265,7 @@ export const NOT_THRESHOLDS: Readonly<Record<string, readonly string[]>> = {
     "Q2_0",
     "PQ2_0",
     "PTQ1_0",
+    "STQ1_0",
     "DECODED",
     "NOT_TERNARY",
     "BAD_SCALE",

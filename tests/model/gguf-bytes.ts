@@ -3,6 +3,7 @@ import { encodeLowBit } from "../../src/files/encode-low-bit.ts";
 import { type GgufEntry, type GgufTensorToWrite, writeGguf } from "../../src/files/gguf-writer.ts";
 import { quantize } from "../../src/files/quantize.ts";
 import { TENSOR_TYPES, type TensorTypeName, tensorBytes } from "../../src/files/tensor-types.ts";
+import { encodeStq } from "./stq.ts";
 import { SCALE_GROUP, type TinyShape, type TinyTensor, tinyTensors } from "./tiny-model.ts";
 
 export interface GgufChoices {
@@ -83,6 +84,7 @@ function toWrite(tensor: TinyTensor, choices: GgufChoices): GgufTensorToWrite {
 function encode({ values, codes, scales }: TinyTensor, type: TensorTypeName): Uint8Array {
   const { layout, blockElements } = TENSOR_TYPES[type];
   if (layout === "listed") return new Uint8Array(tensorBytes(TENSOR_TYPES[type], values.length) ?? 0);
+  if (type === "STQ1_0") return encodeStq(codes ?? Int8Array.of(), scales ?? Float32Array.of());
   const isLowBit = layout === "ternary" || layout === "binary";
   if (!isLowBit || codes === undefined || scales === undefined) return quantize(type, values);
   const repeat = SCALE_GROUP / blockElements;

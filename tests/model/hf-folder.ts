@@ -78,6 +78,11 @@ const NAMES: Readonly<Record<string, string>> = {
   ffn_sub_norm: "mlp.ffn_sub_norm",
 };
 
+/** What a `model_type` calls otherwise. */
+const RENAMED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  hunyuan_v1_dense: { attn_q_norm: "self_attn.query_layernorm", attn_k_norm: "self_attn.key_layernorm" },
+};
+
 const ENDS: Readonly<Record<string, string>> = {
   "token_embd.weight": "model.embed_tokens.weight",
   "output_norm.weight": "model.norm.weight",
@@ -85,19 +90,20 @@ const ENDS: Readonly<Record<string, string>> = {
 };
 
 /** The name of a GGUF tensor in a Hugging Face checkpoint. */
-function hfName(name: string): string {
+function hfName(name: string, modelType: string): string {
   if (Object.hasOwn(ENDS, name)) return ENDS[name];
   const [, layer, role, ending] = /^blk\.(\d+)\.(.+)\.(weight|bias)$/.exec(name) ?? [];
-  const normed = role?.endsWith("_norm_in") ? `${NAMES[role.slice(0, -"_norm_in".length)]}.rms_norm` : NAMES[role];
+  const names = { ...NAMES, ...RENAMED[modelType] },
+    normed = role?.endsWith("_norm_in") ? `${names[role.slice(0, -"_norm_in".length)]}.rms_norm` : names[role];
   if (normed === undefined) throw new Error(`no Hugging Face name for ${name}`);
   return `model.layers.${layer}.${normed}.${ending}`;
 }
 
 function toWrite(
   tensor: TinyTensor,
-  { linears = "floats", floats = "F32", weights = "F32" }: HfChoices,
+  { modelType, linears = "floats", floats = "F32", weights = "F32" }: HfChoices,
 ): SafetensorToWrite[] {
-  const name = hfName(tensor.name),
+  const name = hfName(tensor.name, modelType),
     [k, rows] = tensor.shape;
   const plain = (type: FloatType, values: Float32Array): SafetensorToWrite[] => [
     { name, shape: tensor.shape, type, data: () => [quantize(type, values)] },

@@ -28,6 +28,8 @@ export interface TinyShape {
   readonly scales?: "one" | "blocks";
   /** No zero weights: what binary types can hold. */
   readonly binary?: boolean;
+  /** One zero in each four weights that are 16 apart: what STQ1_0 can hold. Rows of whole 64. */
+  readonly threeOfFour?: boolean;
   /**
    * Factor on what attention and feed-forward add, a power of two; default 1. A random model of 8-bit activations is
    * chaotic: with branches as large as the stream, one activation that f32 and f64 round apart grows to a hundredth.
@@ -112,10 +114,18 @@ function steps(name: string, n: number, middle: number, reach: number): Float32A
   return Float32Array.from({ length: n }, () => middle + ((random.u32() % (2 * reach + 1)) - reach) / 64);
 }
 
-function linear({ scales: kind, binary, branches = 1 }: TinyShape, name: string, k: number, rows: number): TinyTensor {
+function linear(
+  { scales: kind, binary, threeOfFour, branches = 1 }: TinyShape,
+  name: string,
+  k: number,
+  rows: number,
+): TinyTensor {
   const random = seededRandom(seedOf(2, name)),
     n = k * rows;
-  const codes = binary ? Int8Array.from({ length: n }, () => (random.u32() & 1024 ? 1 : -1)) : ternaryCodes(random, n);
+  const sign = () => (random.u32() & 1024 ? 1 : -1);
+  const codes = binary || threeOfFour ? Int8Array.from({ length: n }, sign) : ternaryCodes(random, n);
+  for (let group = 0; threeOfFour && group < n / 4; group++)
+    codes[(group >> 4) * 64 + 16 * (random.u32() % 4) + (group & 15)] = 0;
   // Outputs have about the size of inputs; scales differ by tensor, so that swapped ones show.
   const gain = /attn_output|ffn_down/.test(name) ? branches : 1,
     near = gain * 2 ** -Math.round(Math.log2(Math.sqrt(binary ? k : k / 2)));

@@ -76,8 +76,13 @@ async function attention(pass: Pass, prefix: string, x: Rows): Promise<Rows> {
     [k, "attn_k_norm"],
   ] as const) {
     const weight = await weights.vector(`${prefix}${name}.weight`);
-    if (weight) for (const row of rows) for (const one of heads(row, h.headDim)) one.set(rms(one, weight, h.normEps));
+    const normHeads = () => {
+      if (weight) for (const row of rows) for (const one of heads(row, h.headDim)) one.set(rms(one, weight, h.normEps));
+    };
+    const rotatesFirst = h.architecture === "hunyuan-dense";
+    if (!rotatesFirst) normHeads();
     rows.forEach((row, position) => rotate(row, position, h.headDim, rope));
+    if (rotatesFirst) normHeads();
   }
   const out = await norm(
     weights,

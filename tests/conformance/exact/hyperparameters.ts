@@ -14,6 +14,7 @@ export interface Hyperparameters {
   readonly headDim: number;
   readonly normEps: number;
   readonly ropeDim: number;
+  /** With its alpha. */
   readonly ropeTheta: number;
   readonly ropeScaling: string;
   readonly ropeFactor: number;
@@ -48,7 +49,7 @@ export function readHyperparameters(weights: GgufWeights): Hyperparameters {
     headDim,
     normEps: number("attention.layer_norm_rms_epsilon"),
     ropeDim: number("rope.dimension_count", headDim),
-    ropeTheta: number("rope.freq_base", 10_000),
+    ropeTheta: number("rope.freq_base", 10_000) * number("rope.scaling.alpha", 1) ** (headDim / (headDim - 2)),
     ropeScaling: String(find("rope.scaling.type") ?? "none"),
     ropeFactor: number("rope.scaling.factor", 1),
     ropeOriginalContext: number("rope.scaling.original_context_length", number("context_length")),
