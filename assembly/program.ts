@@ -241,9 +241,10 @@ function residual(step: AddScaledStep, n: i32, thread: i32, nThreads: i32): void
     own = isOwnRow(step, n),
     x = step.x + (own ? (<usize>thread * dim) << 2 : 0);
   const begin = own ? 0 : share(dim, 4, thread, nThreads),
-    end = own ? dim : share(dim, 4, thread + 1, nThreads);
+    end = own ? dim : share(dim, 4, thread + 1, nThreads),
+    y = step.y + ((ownInput(step, n, thread) * step.yStride) << 2);
   for (let i = 0; i < n; i++) {
-    addScaled(x + ((<usize>i * dim) << 2), step.y + ((<usize>i * step.yStride) << 2), step.factor, begin, end);
+    addScaled(x + ((<usize>i * dim) << 2), y + ((<usize>i * step.yStride) << 2), step.factor, begin, end);
   }
 }
 

@@ -187,7 +187,10 @@ export class StoreKvStep extends Step {
   nPages: i32;
 }
 
-/** `contextLength`: positions of a context, for which scratch has room. */
+/**
+ * `contextLength`: positions of a context, for which scratch has room. `window`: how many positions a row sees, its own
+ * the last; 0 for all up to its own.
+ */
 @unmanaged
 export class AttendStep extends Step {
   q: usize;
@@ -202,6 +205,7 @@ export class AttendStep extends Step {
   nPages: i32;
   contextLength: i32;
   scale: f32;
+  window: i32;
 }
 
 /** `dim`: the padded row length of all three. */

@@ -34,6 +34,7 @@ class Case {
   n: i32 = 3;
   eight: bool = false;
   sparePages: i32 = 2;
+  window: i32 = 0;
 
   get heads(): i32 {
     return this.kvHeads * this.group;
@@ -143,6 +144,7 @@ function attendStep(c: Case, q: usize, kCache: usize, vCache: usize, out: usize)
   step.nPages = c.nPages;
   step.contextLength = c.context;
   step.scale = SCALE;
+  step.window = c.window;
   return step;
 }
 
@@ -260,9 +262,12 @@ function wrongAttention(c: Case): i32 {
       values = valuesInOrder(c, v.at + <usize>((head / c.group) * c.valueBytes));
     for (let token = 0; token < c.n; token++) {
       const from = q.at + <usize>(4 * (token * qStride + head * c.dim)),
-        length = position + token + 1;
-      if (c.eight) attendHeadQ8(from, keys.at, values.at, want.at, weights.at, length, 64 * c.nPages, c.dim, SCALE);
-      else attendHead(from, keys.at, values.at, want.at, weights.at, length, c.dim, SCALE);
+        length = position + token + 1,
+        first = c.window == 0 ? 0 : max(0, length - c.window),
+        skipped = <usize>(4 * first * c.dim);
+      if (c.eight)
+        attendHeadQ8(from, keys.at, values.at, want.at, weights.at, first, length, 64 * c.nPages, c.dim, SCALE);
+      else attendHead(from, keys.at + skipped, values.at + skipped, want.at, weights.at, length - first, c.dim, SCALE);
       wrong += differing(out.at + <usize>(4 * (token * outStride + head * c.dim)), want.at, 4 * c.dim);
     }
     keys.free();
@@ -303,7 +308,8 @@ function wrongShapes(eight: bool): i32 {
     wrong += wrongAttention(c);
   }
   // Around a tile of 64 positions, and around multiples of four streams of tiles.
-  const long: StaticArray<i32> = [63, 64, 65, 127, 129, 201, 255, 257, 321];
+  const long: StaticArray<i32> = [63, 64, 65, 127, 129, 201, 255, 257, 321],
+    windows: StaticArray<i32> = [1, 2, 7, 63, 64, 65, 100, 320, 1000];
   for (let i = 0; i < long.length; i++) {
     const c = new Case();
     c.eight = eight;
@@ -311,6 +317,11 @@ function wrongShapes(eight: bool): i32 {
     c.context = long[i] + (i & 1);
     c.filled = long[i];
     wrong += wrongAttention(c);
+    // Windows around the same sizes, whose first positions stand anywhere in a page.
+    for (let w = 0; w < windows.length; w++) {
+      c.window = windows[w];
+      wrong += wrongAttention(c);
+    }
   }
   return wrong;
 }

@@ -15,16 +15,16 @@
  * times values' scales by the largest in a tile of 64 positions, so small weights keep their bits beside a large one
  * elsewhere. Sums are exact integers: a score's over headDim (|Σ| ≤ 127 · 8191 · headDim < 2^31 up to a headDim of
  * 2064), an output's over a tile. Tiles are added in f32, in the order of STREAMS, which depends only on the token's
- * own length. Weights after a token's own position are 0. Against attention over the same bytes in f64, an output is
+ * own length. Weights after a token's own position are 0, and before its window. Against attention over the same bytes in f64, an output is
  * off by less than 2e-4 of the values' size; the bytes' own error adds 0.6 % (the spec).
  */
 import { KV_PAGE_POSITIONS, KV_Q8_ROW_TAIL_BYTES, KV_Q8_SCALE_BYTES, KV_Q8_SUM_BYTES } from "../abi";
 import { maxFloats, sumFloats } from "../lanes";
 import { exp2NegativeF32x4 } from "../math";
 import { bytesA, bytesB, dotQuad, quadA, quadB, storeQuads, sumQuads } from "../simd";
-import { Place, cachedAt, pageAt, placeOf } from "../places";
+import { cachedAt, pageAt, placeOf } from "../places";
 import { AttendStep, StoreKvStep } from "../steps";
-import { headPairs } from "./attention";
+import { firstSeen, headPairs } from "./attention";
 import { largest } from "./logits";
 
 const KEY_POSITIONS: i32 = 8;
@@ -145,6 +145,10 @@ export function attendQ8(step: AttendStep, places: usize, n: i32, itemBegin: i32
       kvHead = item / pairs / n,
       token = (item / pairs) % n,
       place = placeOf(places, token);
+    const seen = firstSeen(step, place.position),
+      skip = seen % KV_PAGE_POSITIONS,
+      pages = place.pages + ((<usize>(seen / KV_PAGE_POSITIONS)) << 2),
+      length = place.position + 1 - (seen - skip);
     count = min(pairs - pair, itemEnd - item);
     const nQueries = min(2 * count, group - 2 * pair);
     const keys = step.kCache + <usize>kvHead * headKeyBytes(nPages, headDim);
@@ -158,10 +162,10 @@ export function attendQ8(step: AttendStep, places: usize, n: i32, itemBegin: i32
         roundQuery(queries + <usize>g * headBytes, rounded, headDim) * (step.scale * LOG2_E),
       );
     }
-    scores(step, place, results, keys, scratch, nQueries);
-    for (let g = 0; g < nQueries; g++) startSum(scratch + <usize>g * stride, stride, place.position + 1);
+    scores(step, pages, length, results, keys, scratch, nQueries);
+    for (let g = 0; g < nQueries; g++) startSum(scratch + <usize>g * stride, stride, skip, length);
     const values = step.vCache + <usize>kvHead * headValueBytes(nPages, headDim);
-    weightedValues(step, place, scratch, values, results, nQueries);
+    weightedValues(step, pages, length, scratch, values, results, nQueries);
   }
 }
 
@@ -193,15 +197,15 @@ function round14(x: v128, factor: v128, zero: f32): v128 {
  * scores[g][p] = (q[g]·k[p]) · (factor[g] · kScale[p]), base 2, by whole records: values for later positions are
  * written but meaningless. q: for each g, headDim / 4 quads, then the factor. A query without a partner goes twice.
  */
-function scores(step: AttendStep, place: Place, q: usize, k: usize, out: usize, group: i32): void {
+function scores(step: AttendStep, pages: usize, length: i32, q: usize, k: usize, out: usize, group: i32): void {
   const headBytes = (<usize>step.headDim) << 2,
     recordBytes = keyRecordBytes(step.headDim),
     stride = scoreBytes(step);
-  const nRecords = place.position / KEY_POSITIONS + 1,
+  const nRecords = (length - 1) / KEY_POSITIONS + 1,
     nTurns = (nRecords + STREAMS - 1) / STREAMS;
   for (let turn = 0; turn < nTurns; turn++) {
     for (let record = turn; record < nRecords; record += nTurns) {
-      const page = pageAt(place.pages, record / TILE_KEY_RECORDS),
+      const page = pageAt(pages, record / TILE_KEY_RECORDS),
         keys = k + (page * TILE_KEY_RECORDS + (record % TILE_KEY_RECORDS)) * recordBytes;
       for (let g = 0; g < group; g += 2) {
         const query = q + <usize>g * headBytes,
@@ -259,19 +263,27 @@ function score(sums: v128, head: usize, factor: v128): v128 {
 }
 
 /** out[g] = Σ weights[g][p] · v[p]; weights are replaced by their quads. Tiles are added in the order of STREAMS. */
-function weightedValues(step: AttendStep, place: Place, weights: usize, scales: usize, out: usize, group: i32): void {
+function weightedValues(
+  step: AttendStep,
+  pages: usize,
+  length: i32,
+  weights: usize,
+  scales: usize,
+  out: usize,
+  group: i32,
+): void {
   const v = scales + scaleBytes(step.nPages),
     headBytes = (<usize>step.headDim) << 2,
     tileBytes = valueTileBytes(step.headDim),
     stride = scoreBytes(step),
-    nRecords = (place.position >> 2) + 1;
+    nRecords = ((length - 1) >> 2) + 1;
   const nTiles = (nRecords + TILE_RECORDS - 1) / TILE_RECORDS,
     nTurns = (nTiles + STREAMS - 1) / STREAMS;
   memory.fill(out, 0, <usize>group * headBytes);
   for (let turn = 0; turn < nTurns; turn++) {
     for (let t = turn; t < nTiles; t += nTurns) {
       const tile = weights + <usize>t * TILE_BYTES,
-        tileScales = scales + scaleBytes(pageAt(place.pages, t)),
+        tileScales = scales + scaleBytes(pageAt(pages, t)),
         count = min(TILE_RECORDS, nRecords - t * TILE_RECORDS);
       for (let g = 0; g < group; g++) {
         const row = <usize>g * stride;
@@ -281,7 +293,7 @@ function weightedValues(step: AttendStep, place: Place, weights: usize, scales: 
     for (let at: usize = 0; at < headBytes; at += 32) {
       const second = at + 16 < headBytes ? <usize>16 : 0;
       for (let t = turn; t < nTiles; t += nTurns) {
-        const values = v + pageAt(place.pages, t) * tileBytes + at * TILE_RECORDS;
+        const values = v + pageAt(pages, t) * tileBytes + at * TILE_RECORDS;
         const quadBytes = (<usize>min(TILE_RECORDS, nRecords - t * TILE_RECORDS)) << 3;
         for (let g = 0; g < group; g += 2) {
           const a = weights + <usize>t * TILE_BYTES + <usize>g * stride,
@@ -303,9 +315,10 @@ function divide(x: usize, bytes: usize, by: f64): void {
 
 /**
  * Adds, behind a query's scores, the sum of its weights so far (f64) and its largest score. Scores without a position
- * become -Infinity.
+ * become -Infinity, as those of the first `skip`.
  */
-function startSum(scores: usize, stride: usize, length: i32): void {
+function startSum(scores: usize, stride: usize, skip: i32, length: i32): void {
+  for (let p = 0; p < skip; p++) store<f32>(scores + ((<usize>p) << 2), -Infinity);
   for (let p = length; (p & 3) != 0; p++) store<f32>(scores + ((<usize>p) << 2), -Infinity);
   const tail = scores + stride - KV_Q8_ROW_TAIL_BYTES;
   store<f64>(tail, 0);

@@ -10,11 +10,12 @@
  *
  * Orders (they depend on nothing else): a score is the sum over headDim in four lanes, then (0 + 2) + (1 + 3); the
  * normaliser is that of softmax; an output runs over positions in turn. headDim is a multiple of 4. Token i of the call
- * stands at its own place (places.ts) and sees the positions of its context up to its own.
+ * stands at its own place (places.ts) and sees the positions of its context up to its own, or the last of them: then
+ * the context is as one that begins at the page of the first it sees.
  */
 import { KV_PAGE_POSITIONS } from "../abi";
 import { sumFloats, sumFourFloats } from "../lanes";
-import { Place, cachedAt, pageAt, placeOf } from "../places";
+import { cachedAt, pageAt, placeOf } from "../places";
 import { AttendStep, StoreKvStep } from "../steps";
 import { softmax } from "./logits";
 
@@ -44,6 +45,11 @@ export function headPairs(nHeads: i32, nKvHeads: i32): i32 {
   return (nHeads / nKvHeads + 1) >> 1;
 }
 
+/** The first position that a row sees from `position`. */
+export function firstSeen(step: AttendStep, position: i32): i32 {
+  return step.window == 0 ? 0 : max(0, position + 1 - step.window);
+}
+
 /** Attention of items [itemBegin, itemEnd): out (n, outStride) receives each query head's headDim values. */
 export function attend(step: AttendStep, places: usize, n: i32, itemBegin: i32, itemEnd: i32, scratch: usize): void {
   const group = step.nHeads / step.nKvHeads,
@@ -56,6 +62,10 @@ export function attend(step: AttendStep, places: usize, n: i32, itemBegin: i32, 
       kvHead = item / pairs / n,
       token = (item / pairs) % n,
       place = placeOf(places, token);
+    const seen = firstSeen(step, place.position),
+      skip = seen % KV_PAGE_POSITIONS,
+      pages = place.pages + ((<usize>(seen / KV_PAGE_POSITIONS)) << 2),
+      length = place.position + 1 - (seen - skip);
     count = min(pairs - first, itemEnd - item);
     const nQueries = min(2 * count, group - 2 * first);
     const keys = step.kCache + <usize>kvHead * streamBytes,
@@ -63,13 +73,13 @@ export function attend(step: AttendStep, places: usize, n: i32, itemBegin: i32, 
       heads = <usize>(kvHead * group + 2 * first) * headBytes;
     const queries = step.q + ((<usize>token * step.qStride) << 2) + heads,
       results = step.out + ((<usize>token * step.outStride) << 2) + heads;
-    const firstBytes = pageAt(place.pages, 0) * pageBytes(headBytes);
-    let touched = scores(step, place, queries, keys, values + firstBytes, scratch, nQueries);
+    const firstBytes = pageAt(pages, 0) * pageBytes(headBytes);
+    let touched = scores(step, pages, skip, length, queries, keys, values + firstBytes, scratch, nQueries);
     for (let g = 0; g < nQueries; g++)
-      softmax(scratch + <usize>g * scoreStride, place.position + 1, scratch + <usize>g * scoreStride);
+      softmax(scratch + <usize>g * scoreStride, length - skip, scratch + <usize>g * scoreStride);
     // For one token, the next item, if any, is the next head's; a prompt's next token reads the same keys again.
     const next = n == 1 && item + count < itemEnd ? keys + streamBytes + firstBytes : 0;
-    touched += weightedValues(step, place, scratch, values, next, results, nQueries);
+    touched += weightedValues(step, pages, skip, length, scratch, values, next, results, nQueries);
     // Stored, so that no compiler drops the loads of touchAhead.
     store<i32>(scratch, touched);
   }
@@ -86,23 +96,38 @@ function scoreBytes(step: AttendStep): usize {
 }
 
 /** What to load after a page that begins at position `begin`: the next with a whole tile, or `next`. */
-function afterPage(vectors: usize, place: Place, begin: i32, headBytes: usize, next: usize): usize {
-  const then = begin + KV_PAGE_POSITIONS;
-  return then + TILE > place.position + 1
-    ? next
-    : vectors + pageAt(place.pages, then / KV_PAGE_POSITIONS) * pageBytes(headBytes);
+function afterPage(vectors: usize, pages: usize, begin: i32, length: i32, headBytes: usize, next: usize): usize {
+  const then = (begin & -KV_PAGE_POSITIONS) + KV_PAGE_POSITIONS;
+  return then + TILE > length ? next : vectors + pageAt(pages, then / KV_PAGE_POSITIONS) * pageBytes(headBytes);
 }
 
-/** scores[g][p] = scale · q[g]·k[p], page by page. Meanwhile the next positions, then `next`, are loaded to L1. */
-function scores(step: AttendStep, place: Place, q: usize, k: usize, next: usize, out: usize, group: i32): i32 {
-  const length = place.position + 1,
-    headBytes = (<usize>step.headDim) << 2;
+/** Position `p` of one head's keys, or values. */
+function vectorAt(vectors: usize, pages: usize, p: i32, headBytes: usize): usize {
+  const page = vectors + pageAt(pages, p / KV_PAGE_POSITIONS) * pageBytes(headBytes);
+  return page + <usize>(p % KV_PAGE_POSITIONS) * headBytes;
+}
+
+/**
+ * scores[g][p] = scale · q[g]·k[skip + p], page by page. Meanwhile the next positions, then `next`, are loaded to L1.
+ */
+function scores(
+  step: AttendStep,
+  pages: usize,
+  skip: i32,
+  length: i32,
+  q: usize,
+  k: usize,
+  next: usize,
+  out: usize,
+  group: i32,
+): i32 {
+  const headBytes = (<usize>step.headDim) << 2;
   let touched = 0;
-  for (let begin = 0; begin < length; begin += KV_PAGE_POSITIONS) {
-    const keys = k + pageAt(place.pages, begin / KV_PAGE_POSITIONS) * pageBytes(headBytes),
-      then = afterPage(k, place, begin, headBytes, next),
-      count = min(KV_PAGE_POSITIONS, length - begin);
-    touched += pageScores(step, q, keys, then, out + ((<usize>begin) << 2), group, count);
+  for (let begin = skip, count: i32 = 0; begin < length; begin += count) {
+    const keys = vectorAt(k, pages, begin, headBytes),
+      then = afterPage(k, pages, begin, length, headBytes, next);
+    count = min(KV_PAGE_POSITIONS - (begin % KV_PAGE_POSITIONS), length - begin);
+    touched += pageScores(step, q, keys, then, out + ((<usize>(begin - skip)) << 2), group, count);
   }
   return touched;
 }
@@ -193,27 +218,28 @@ function score(q: usize, k: usize, headBytes: usize): f32 {
 }
 
 /**
- * out[g] = Σ weights[g][p] · v[p], positions in turn, page by page. Meanwhile the next positions, then `next`, are
- * loaded to L1.
+ * out[g] = Σ weights[g][p] · v[skip + p], positions in turn, page by page. Meanwhile the next positions, then `next`,
+ * are loaded to L1.
  */
 function weightedValues(
   step: AttendStep,
-  place: Place,
+  pages: usize,
+  skip: i32,
+  length: i32,
   weights: usize,
   v: usize,
   next: usize,
   out: usize,
   group: i32,
 ): i32 {
-  const length = place.position + 1,
-    headBytes = (<usize>step.headDim) << 2;
+  const headBytes = (<usize>step.headDim) << 2;
   let touched = 0;
   memory.fill(out, 0, <usize>group * headBytes);
-  for (let begin = 0; begin < length; begin += KV_PAGE_POSITIONS) {
-    const values = v + pageAt(place.pages, begin / KV_PAGE_POSITIONS) * pageBytes(headBytes),
-      then = afterPage(v, place, begin, headBytes, next),
-      count = min(KV_PAGE_POSITIONS, length - begin);
-    touched += addPage(step, weights + ((<usize>begin) << 2), values, then, out, group, count);
+  for (let begin = skip, count: i32 = 0; begin < length; begin += count) {
+    const values = vectorAt(v, pages, begin, headBytes),
+      then = afterPage(v, pages, begin, length, headBytes, next);
+    count = min(KV_PAGE_POSITIONS - (begin % KV_PAGE_POSITIONS), length - begin);
+    touched += addPage(step, weights + ((<usize>(begin - skip)) << 2), values, then, out, group, count);
   }
   return touched;
 }

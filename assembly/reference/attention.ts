@@ -35,7 +35,7 @@ export function attendHead(
 
 /**
  * The same over one head's 8-bit cache (ops/attention-q8.ts): integers of 14 bits times bytes, tiles of 64 positions in
- * the order in which turns read four parts of them. weights: f32 (length), scratch.
+ * the order in which turns read four parts of them, from the tile of position `first` on. weights: f32 (length), scratch.
  */
 export function attendHeadQ8(
   q: usize,
@@ -43,6 +43,7 @@ export function attendHeadQ8(
   values: usize,
   out: usize,
   weights: usize,
+  first: i32,
   length: i32,
   context: i32,
   dim: i32,
@@ -50,7 +51,7 @@ export function attendHeadQ8(
 ): void {
   const factor: f32 = (absmax(q, 0, dim) / 8191) * (scale * <f32>1.4426950408889634);
   let top = -(<f32>Infinity);
-  for (let p = 0; p < length; p++) {
+  for (let p = first; p < length; p++) {
     let sum = 0;
     for (let d = 0; d < dim; d++) sum += roundedInteger(q, d, dim, 8191) * keyByte(keys, p, d, dim);
     const score = <f32>sum * (factor * keyScale(keys, p, dim));
@@ -58,30 +59,33 @@ export function attendHeadQ8(
     store<f32>(weights + <usize>(4 * p), score);
   }
   for (let d = 0; d < dim; d++) store<f32>(out + <usize>(4 * d), 0);
-  const nTiles = (length + 63) / 64,
+  const begin = first & -64,
+    nTiles = (length - begin + 63) / 64,
     nTurns = (nTiles + 3) / 4;
   let total: f64 = 0;
   for (let turn = 0; turn < nTurns; turn++) {
     for (let t = turn; t < nTiles; t += nTurns)
-      total += <f64>addTile(values, out, weights, 64 * t, min(64, length - 64 * t), context, dim, top);
+      total += <f64>addTile(values, out, weights, first, begin + 64 * t, length, context, dim, top);
   }
   for (let d = 0; d < dim; d++) store<f32>(out + <usize>(4 * d), load<f32>(out + <usize>(4 * d)) * <f32>(1.0 / total));
 }
 
-/** Adds `count` positions from p0 on to out; returns the sum of their weights, in four lanes. */
+/** Adds the positions of the tile at p0, of [first, length), to out; returns the sum of their weights, in four lanes. */
 function addTile(
   values: usize,
   out: usize,
   weights: usize,
+  first: i32,
   p0: i32,
-  count: i32,
+  length: i32,
   context: i32,
   dim: i32,
   top: f32,
 ): f32 {
   const sums: StaticArray<f32> = [0, 0, 0, 0];
+  const end = min(p0 + 64, length);
   let most: f32 = 0;
-  for (let p = p0; p < p0 + count; p++) {
+  for (let p = max(p0, first); p < end; p++) {
     const at = weights + <usize>(4 * p),
       e = exp2F32(load<f32>(at) - top);
     sums[p & 3] += e;
@@ -91,7 +95,7 @@ function addTile(
   const factor: f32 = most < <f32>7.888609052210118e-31 ? 0 : 16383 / most;
   for (let d = 0; d < dim; d++) {
     let sum = 0;
-    for (let p = p0; p < p0 + count; p++) {
+    for (let p = max(p0, first); p < end; p++) {
       sum += <i32>nearest<f32>(load<f32>(weights + <usize>(4 * p)) * factor) * valueByte(values, p, d, context, dim);
     }
     const at = out + <usize>(4 * d);

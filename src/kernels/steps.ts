@@ -50,6 +50,7 @@ const ATTEND = {
   nPages: I32,
   contextLength: I32,
   scale: F32,
+  window: I32,
 } as const;
 const GATE = { gate: ADDRESS, up: ADDRESS, out: ADDRESS, dim: I32 } as const;
 const SIGNS = { x: ADDRESS, out: ADDRESS, scale: ADDRESS, k: I32, kp: I32, n: I32 } as const;

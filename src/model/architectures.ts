@@ -26,6 +26,12 @@ export interface Architecture {
   readonly qkNorm: boolean;
   /** That norm comes after rotation (Hunyuan). Default false. */
   readonly rotatesFirst?: boolean;
+  /** RMS norm of what attention and feed-forward add to the stream (Gemma 3). Default false. */
+  readonly postNorms?: boolean;
+  /** Embeddings are multiplied by √nEmbd (Gemma). Default false. */
+  readonly rootScale?: boolean;
+  /** Some layers may see only the last positions, and rotate otherwise (Gemma 3). Default false. */
+  readonly slides?: boolean;
   /** The file may raise the base of the rotary frequencies by an `alpha` (Hunyuan). Default false. */
   readonly raisesBase?: boolean;
   /** The head reuses the embedding table even when the file has an `output.weight`. */
@@ -62,12 +68,23 @@ const HUNYUAN = {
   raisesBase: true,
 } satisfies Architecture;
 
+const GEMMA3 = {
+  ...LLAMA,
+  ropePairs: "half",
+  activation: "gelu",
+  qkNorm: true,
+  postNorms: true,
+  rootScale: true,
+  slides: true,
+} satisfies Architecture;
+
 /** By `general.architecture`. */
 const GGUF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   bitnet: { ...BITNET, activation: "silu" },
   "bitnet-b1.58": BITNET,
   "bitnet-25": BITNET,
   llama: LLAMA,
+  gemma3: GEMMA3,
   "hunyuan-dense": HUNYUAN,
   minicpm: { ...LLAMA, scales: true },
   qwen2: { ...LLAMA, ropePairs: "half" },
@@ -77,6 +94,7 @@ const GGUF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
 /** By `model_type`. These files never permute the rows of q and k, so rotation is always half-split. */
 const HF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   bitnet: BITNET,
+  gemma3_text: GEMMA3,
   hunyuan_v1_dense: HUNYUAN,
   llama: { ...LLAMA, ropePairs: "half" },
   minicpm: { ...LLAMA, ropePairs: "half", scales: true },
@@ -87,7 +105,7 @@ const HF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
 /** Hints for architectures people try, beyond "unknown". */
 const HINTS: Readonly<Record<string, string>> = {
   qwen35: "its gated delta net layers and Hadamard transform are not supported yet",
-  gemma3: "its normalisation and sliding-window attention are not supported yet",
+  gemma3: "a folder of its text model alone, gemma3_text, is supported",
 };
 
 /** @throws OnebitError `model/unsupported-architecture` naming it, with what is supported. */

@@ -62,6 +62,8 @@ const nEmbd: Size = (config) => config.nEmbd,
   qWidth: Size = (config) => config.nHeads * config.headDim,
   kvWidth: Size = (config) => config.nKvHeads * config.headDim;
 
+const hasPostNorms = ({ postNorms = false }: ModelConfig): boolean => postNorms;
+
 /** The second name of a sub-norm is from the first reproduction of the b1.58 paper. */
 export const BLOCKS = {
   attention: {
@@ -78,6 +80,7 @@ export const BLOCKS = {
       ({ subNorms }) => subNorms,
     ),
     output: linear("attn_output", "self_attn.o_proj", nEmbd, qWidth),
+    postNorm: optional("post_attention_norm", ["post_attention_layernorm"], nEmbd, hasPostNorms),
   },
   feedForward: {
     norm: vector("ffn_norm", "post_attention_layernorm", nEmbd),
@@ -85,6 +88,7 @@ export const BLOCKS = {
     up: linear("ffn_up", "mlp.up_proj", nFf, nEmbd),
     subNorm: optional("ffn_sub_norm", ["mlp.ffn_sub_norm", "mlp.ffn_layernorm"], nFf, ({ subNorms }) => subNorms),
     down: linear("ffn_down", "mlp.down_proj", nEmbd, nFf),
+    postNorm: optional("post_ffw_norm", ["post_feedforward_layernorm"], nEmbd, hasPostNorms),
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Part>>>>;
 
@@ -109,6 +113,7 @@ export const GGUF_ENDS = {
 
 /** Parts that a `model_type` calls otherwise, by their names in GGUF. */
 export const HF_RENAMED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  gemma3_text: { ffn_norm: "pre_feedforward_layernorm" },
   hunyuan_v1_dense: { attn_q_norm: "self_attn.query_layernorm", attn_k_norm: "self_attn.key_layernorm" },
 };
 

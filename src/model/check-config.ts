@@ -32,6 +32,20 @@ const RULES: readonly (readonly [(config: ModelConfig) => boolean, (config: Mode
     (c) => c.ropeDim % 2 === 0 && c.ropeDim <= c.headDim,
     (c) => `wanted an even number of rotating dimensions up to ${c.headDim}, found ${c.ropeDim}`,
   ],
+  [
+    ({ attentionScale: scale = 1 }) => isPositive(scale),
+    ({ attentionScale }) => `wanted a positive scale of attention, found ${attentionScale}`,
+  ],
+  [
+    ({ sliding }) => sliding === undefined || (isCount(sliding.positions) && isPositive(sliding.ropeTheta)),
+    ({ sliding }) =>
+      "wanted a window of whole positions and a positive rotary base of its layers, " +
+      `found ${sliding?.positions} and ${sliding?.ropeTheta}`,
+  ],
+  [
+    ({ sliding, nLayers }) => sliding === undefined || sliding.layers.length === nLayers,
+    ({ sliding, nLayers }) => `wanted a pattern of windows for ${nLayers} layers, found ${sliding?.layers.length}`,
+  ],
   [(c) => c.normEps >= 0 && c.normEps < 1, (c) => `wanted a norm epsilon in [0, 1), found ${c.normEps}`],
   [
     (c) => c.ropeTheta > 0 && Number.isFinite(c.ropeTheta),

@@ -25,6 +25,7 @@ import { GGUF_ENDS } from "./blocks.ts";
 import { checkConfig } from "./check-config.ts";
 import type { ModelConfig, RopeScaling } from "./config.ts";
 import { raisedBase } from "./raised-base.ts";
+import { slidingFromGguf } from "./sliding-gguf.ts";
 import { ReadKeys, checkUnreadKeys, requireKeys } from "./keys-gguf.ts";
 
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
@@ -38,6 +39,9 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
 
 /** muP scales: with 1 instead of these a model answers differently. */
 const SCALE_KEYS = ["embedding_scale", "residual_scale", "logit_scale"];
+
+/** Gemma 3 27B, told from its smaller kin as in llama.cpp: its scores are scaled by another size than its heads'. */
+const GEMMA3_27B_LAYERS = 62;
 
 /** Dimensions of BitNet b1.58 2B4T: mainline tools convert it as `bitnet`, but it needs relu². */
 const TWO_B_FOUR_T = { nEmbd: 2560, nFf: 6912, vocabSize: 128256 };
@@ -76,13 +80,15 @@ function readConfig(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorI
     );
   const contextLengthTrained = getInteger(metadata, key("context_length"), 1);
   if (architecture.scales) requireKeys(metadata, SCALE_KEYS.map(key));
+  const nLayers = getInteger(metadata, key("block_count"), 1),
+    sliding = architecture.slides ? slidingFromGguf(metadata, key, nLayers) : undefined;
   const nFf = uniform(metadata, key("feed_forward_length")),
     vocabSize = vocabularySize(metadata, key("vocab_size"), tensors);
   return checkConfig({
     ...architecture,
     architecture: name,
     name: (findString(metadata, "general.name") ?? name).slice(0, MODEL_NAME_CHARS_MAX),
-    nLayers: getInteger(metadata, key("block_count"), 1),
+    nLayers,
     nEmbd,
     nHeads,
     headDim,
@@ -96,9 +102,15 @@ function readConfig(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorI
     ropeScaling: ropeScaling(metadata, key, contextLengthTrained),
     activation: activationOf(metadata, key("hidden_activation"), architecture, { nEmbd, nFf, vocabSize }),
     activationMode: activationMode(architecture, tensors),
-    embeddingScale: architecture.scales ? getNumber(metadata, key("embedding_scale")) : 1,
+    embeddingScale: architecture.scales
+      ? getNumber(metadata, key("embedding_scale"))
+      : architecture.rootScale
+        ? Math.sqrt(nEmbd)
+        : 1,
     residualScale: architecture.scales ? getNumber(metadata, key("residual_scale")) : 1,
     logitScale: architecture.scales ? 1 / getNumber(metadata, key("logit_scale")) : 1,
+    ...(sliding && { sliding }),
+    ...(architecture.slides && nLayers === GEMMA3_27B_LAYERS && { attentionScale: 1 / Math.sqrt(nEmbd / nHeads) }),
   });
 }
 

@@ -16,6 +16,7 @@ import type { ModelConfig, RopeScaling } from "./config.ts";
 import { checkUnreadMembers } from "./keys-hf.ts";
 import { raisedBase } from "./raised-base.ts";
 import type { HfStorage } from "./naming-hf.ts";
+import { slidingFromHf } from "./sliding-hf.ts";
 
 /** `gelu` in transformers is the exact form, which no kernel computes: ours is off by 4e-4. */
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
@@ -33,16 +34,21 @@ interface Defaults {
   readonly contextLength: number;
   readonly nKvHeads?: number;
   readonly headDim?: number;
+  readonly tied?: boolean;
 }
 
 const DEFAULTS: Readonly<Record<string, Defaults>> = {
   bitnet: { normEps: 1e-5, ropeTheta: 500_000, contextLength: 2048, nKvHeads: 5 },
+  gemma3_text: { normEps: 1e-6, ropeTheta: 1e6, contextLength: 131_072, nKvHeads: 4, headDim: 256, tied: true },
   hunyuan_v1_dense: { normEps: 1e-5, ropeTheta: 10_000, contextLength: 2048 },
   llama: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 2048 },
   minicpm: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 2048 },
   qwen2: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 32_768, nKvHeads: 32 },
   qwen3: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 32_768, nKvHeads: 32, headDim: 128 },
 };
+
+/** Their files keep what norm weights are above 1. */
+const NORMS_ABOVE_ONE = new Set(["gemma3_text"]);
 
 /** The configuration from a `config.json`, and the members that do not affect it. */
 export interface HfConfig {
@@ -56,7 +62,7 @@ export function configFromHf(json: JsonObject, tensors: ReadonlyMap<string, Tens
   const reader = new ConfigReader(json),
     config = readConfig(reader, tensors),
     storage = readStorage(reader, config);
-  requireFullAttention(reader, config);
+  if (!config.slides) requireFullAttention(reader, config);
   // The tokenizer's reader uses these.
   for (const key of ["bos_token_id", "eos_token_id", "pad_token_id"]) reader.get(key);
   return { config, storage, unusedKeys: checkUnreadMembers(reader, config) };
@@ -68,7 +74,8 @@ function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInf
   const architecture = hfArchitecture(isFirstReproduction(reader) ? "bitnet" : modelType),
     defaults = DEFAULTS[modelType];
   const nEmbd = reader.count("hidden_size"),
-    nHeads = reader.count("num_attention_heads");
+    nHeads = reader.count("num_attention_heads"),
+    nLayers = reader.count("num_hidden_layers");
   const headDim = reader.number("head_dim") ?? defaults.headDim ?? nEmbd / nHeads;
   const contextLengthTrained = reader.number("max_position_embeddings") ?? defaults.contextLength;
   // A null means that every head has its own keys and values.
@@ -81,7 +88,7 @@ function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInf
     ...architecture,
     architecture: modelType,
     name: (reader.text("_name_or_path") || modelType).slice(0, MODEL_NAME_CHARS_MAX),
-    nLayers: reader.count("num_hidden_layers"),
+    nLayers,
     nEmbd,
     nHeads,
     headDim,
@@ -92,11 +99,12 @@ function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInf
     normEps: reader.number("rms_norm_eps") ?? defaults.normEps,
     ropeDim: headDim,
     ...rotation(reader, architecture, { headDim, contextLength: contextLengthTrained, theta: defaults.ropeTheta }),
-    activation: activationOf(reader, modelType === "bitnet" ? architecture.activation : "silu"),
+    activation: activationOf(reader, modelType, architecture),
     activationMode:
       architecture.activationMode === "token" || reader.get("quantization_config") !== undefined ? "token" : "block",
-    alwaysTied: reader.boolean("tie_word_embeddings") === true,
-    ...muPScales(reader, architecture),
+    alwaysTied: (reader.boolean("tie_word_embeddings") ?? defaults.tied) === true,
+    ...scalesOf(reader, architecture),
+    ...(architecture.slides && gemmaAttention(reader, nLayers)),
   });
   if (reader.boolean("tie_word_embeddings") === false && !tensors.has(HF_ENDS.output)) {
     fail(
@@ -108,12 +116,20 @@ function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInf
   return config;
 }
 
+/** Gemma 3's windows, and its scale of attention, which one model's heads do not have the size of. */
+function gemmaAttention(reader: ConfigReader, nLayers: number): Pick<ModelConfig, "sliding" | "attentionScale"> {
+  const sliding = slidingFromHf(reader, nLayers),
+    scalar = reader.number("query_pre_attn_scalar") ?? 256;
+  return { ...(sliding && { sliding }), attentionScale: 1 / Math.sqrt(scalar) };
+}
+
 /** MiniCPM's factors on embeddings, branches and logits (arXiv 2404.06395), from the members that they follow from. */
-function muPScales(
+function scalesOf(
   reader: ConfigReader,
-  { scales }: Architecture,
+  { scales, rootScale }: Architecture,
 ): Pick<ModelConfig, "embeddingScale" | "residualScale" | "logitScale"> {
-  if (!scales) return { embeddingScale: 1, residualScale: 1, logitScale: 1 };
+  const embeddingScale = rootScale ? Math.sqrt(reader.count("hidden_size")) : 1;
+  if (!scales) return { embeddingScale, residualScale: 1, logitScale: 1 };
   return {
     embeddingScale: reader.requiredNumber("scale_emb"),
     residualScale: reader.requiredNumber("scale_depth") / Math.sqrt(reader.count("num_hidden_layers")),
@@ -133,6 +149,7 @@ function isFirstReproduction(reader: ConfigReader): boolean {
  */
 function readStorage(reader: ConfigReader, config: ModelConfig): HfStorage {
   const renamed = HF_RENAMED[config.architecture] ?? {},
+    norms = NORMS_ABOVE_ONE.has(config.architecture) ? { normAddend: 1 } : {},
     attentionBias = reader.boolean("attention_bias") ?? true,
     mlpBias = reader.boolean("mlp_bias") ?? true;
   const quantization = reader.child("quantization_config"),
@@ -140,6 +157,7 @@ function readStorage(reader: ConfigReader, config: ModelConfig): HfStorage {
   if (quantization === undefined) {
     return {
       renamed,
+      ...norms,
       attentionBias,
       mlpBias,
       bitLinear: isBitnet ? { scaleDivides: true, floatsAreMasters: true, keptModules: new Set() } : undefined,
@@ -158,6 +176,7 @@ function readStorage(reader: ConfigReader, config: ModelConfig): HfStorage {
   if (quantization.boolean("use_rms_norm") === true) requireSameEps(quantization, config);
   return {
     renamed,
+    ...norms,
     attentionBias,
     mlpBias,
     bitLinear: {
@@ -187,11 +206,13 @@ function keptModules(quantization: ConfigReader): ReadonlySet<string> {
   return new Set(names.map((name) => name.replace(/^\.|\.$/g, "")));
 }
 
-function activationOf(reader: ConfigReader, fallback: Activation): Activation {
-  const name = reader.text("hidden_act") ?? fallback;
+function activationOf(reader: ConfigReader, modelType: string, { activation, slides }: Architecture): Activation {
+  const key = slides ? "hidden_activation" : "hidden_act",
+    name = reader.text(key);
+  if (name === undefined) return modelType === "bitnet" || slides ? activation : "silu";
   return Object.hasOwn(ACTIVATIONS, name)
     ? ACTIVATIONS[name]
-    : reader.wrong("hidden_act", `one of ${Object.keys(ACTIVATIONS).join(", ")}`);
+    : reader.wrong(key, `one of ${Object.keys(ACTIVATIONS).join(", ")}`);
 }
 
 /** A window shorter than the context would hide keys that our graph reads. Qwen's windows are off by default. */
@@ -213,12 +234,14 @@ function requireFullAttention(
 }
 
 /**
- * Newer configs call it `rope_parameters` and keep the base there too. As in transformers, `rope_scaling` wins unless
- * empty.
+ * Newer configs call it `rope_parameters` and keep the base there too, for each type of layer if these differ. As in
+ * transformers, `rope_scaling` wins unless empty.
  */
 function ropeParameters(reader: ConfigReader): ConfigReader | undefined {
   const scaling = reader.child("rope_scaling");
-  return scaling !== undefined && !scaling.isEmpty ? scaling : reader.child("rope_parameters");
+  if (scaling !== undefined && !scaling.isEmpty) return scaling;
+  const parameters = reader.child("rope_parameters");
+  return parameters?.has("full_attention") ? parameters.child("full_attention") : parameters;
 }
 
 function rotation(

@@ -70,6 +70,16 @@ export interface LongRopeScaling {
   readonly long?: readonly number[];
 }
 
+/** Layers that see only the last positions (Gemma 3), which then need no long rotary scaling. */
+export interface SlidingWindow {
+  /** Positions that a row of such a layer sees, its own the last. */
+  readonly positions: number;
+  /** Whether each layer is one. */
+  readonly layers: readonly boolean[];
+  /** Base of the rotary frequencies of these layers, which are not scaled. */
+  readonly ropeTheta: number;
+}
+
 /** What the forward pass knows of a model, whatever file it came from. */
 export interface ModelConfig extends Architecture {
   /** `general.architecture` of a GGUF, `model_type` of a Hugging Face config. */
@@ -104,6 +114,15 @@ export interface ModelConfig extends Architecture {
   readonly embeddingScale: number;
   /** What a block adds is multiplied by this (muP); 1 without scales. */
   readonly residualScale: number;
+  /** Factor on attention's scores. Default 1/√headDim. */
+  readonly attentionScale?: number;
+  /** Default: every layer sees all positions. */
+  readonly sliding?: SlidingWindow;
   /** Factor on the logits. */
   readonly logitScale: number;
+}
+
+/** What attention's scores are multiplied by. */
+export function attentionScaleOf({ attentionScale, headDim }: ModelConfig): number {
+  return attentionScale ?? 1 / Math.sqrt(headDim);
 }

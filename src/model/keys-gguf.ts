@@ -8,7 +8,7 @@
  */
 import { fail, quoted } from "../core/errors.ts";
 import type { GgufMetadata, GgufValue } from "../files/gguf-metadata.ts";
-import type { ModelConfig } from "./config.ts";
+import { type ModelConfig, attentionScaleOf } from "./config.ts";
 
 interface KeyRule {
   /** What the graph does: the value that changes nothing. */
@@ -40,9 +40,9 @@ const RULES: Readonly<Record<string, KeyRule>> = {
   rescale_every_n_layers: OFF,
   // Attention.
   "attention.scale": {
-    wanted: ({ headDim }) => `1/√${headDim}`,
-    isNeutral: (value, { headDim }) =>
-      value === 0 || (typeof value === "number" && Math.abs(value * Math.sqrt(headDim) - 1) < 1e-5),
+    wanted: (config) => `${attentionScaleOf(config)}`,
+    isNeutral: (value, config) =>
+      value === 0 || (typeof value === "number" && Math.abs(value / attentionScaleOf(config) - 1) < 1e-5),
   },
   "attention.output_scale": FACTOR,
   "attention.value_scale": FACTOR,

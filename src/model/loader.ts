@@ -142,7 +142,7 @@ async function runJobs(
 
 /** A vector of any type becomes f32. */
 function vectorJob({ kernels, memory }: LoadContext, { vector, at }: PlacedVector): ReadJob {
-  const { tensor, length, order } = vector;
+  const { tensor, length, order, addend = 0 } = vector;
   return {
     tensor,
     source: tensor.source,
@@ -153,6 +153,7 @@ function vectorJob({ kernels, memory }: LoadContext, { vector, at }: PlacedVecto
       kernels.denseRow(kernelTypeId(tensor), from, length, at);
       const values = new Float32Array(memory.buffer, at, length);
       requireFiniteVector(tensor, values);
+      if (addend !== 0) for (let i = 0; i < length; i++) values[i] += addend;
       if (order === undefined) return;
       const inFile = values.slice();
       for (let i = 0; i < length; i++) values[i] = inFile[fileRow(order, i)];

@@ -10,6 +10,8 @@ import type { StoredEncoding, TensorNaming } from "./weights.ts";
 
 /** How a checkpoint stores its weights. */
 export interface HfStorage {
+  /** What to add to the numbers of norms, of which Gemma's files keep what is above 1. */
+  readonly normAddend?: number;
   /** Parts with other names than most models give them, by their names in GGUF. */
   readonly renamed: Readonly<Record<string, string>>;
   /** False if the config says there are no biases; true if it says nothing, and the tensors decide. */
@@ -31,11 +33,12 @@ export interface BitLinearStorage {
 
 /** @param unpacked matrices by name, of which {@link findUnpacked} has seen that they hold 1-bit weights */
 export function hfNaming(
-  { renamed, attentionBias, mlpBias, bitLinear }: HfStorage,
+  { renamed, normAddend, attentionBias, mlpBias, bitLinear }: HfStorage,
   unpacked: ReadonlyMap<string, StoredEncoding> = new Map(),
 ): TensorNaming {
   return {
     ...HF_ENDS,
+    ...(normAddend !== undefined && { normAddend }),
     vector: (layer, { gguf, hf }) =>
       (renamed[gguf] === undefined ? hf : [renamed[gguf]]).map((name) => `${HF_ENDS.layer(layer)}${name}.weight`),
     linear: (layer, { hf: [name] }) => HF_ENDS.layer(layer) + name,

@@ -68,6 +68,9 @@ export interface ActivationBuffers {
   readonly branch: number;
   readonly ropeCos: number;
   readonly ropeSin: number;
+  /** Of layers that slide, if there are any. */
+  readonly slidingCos: number;
+  readonly slidingSin: number;
   readonly logits: number;
 }
 
@@ -94,6 +97,8 @@ export interface MemoryPlan {
   readonly program: number;
   readonly programBytes: number;
   readonly ropeFrequencies: number;
+  /** Of layers that slide; 0 without any. */
+  readonly slidingFrequencies: number;
   readonly matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>;
   readonly vectors: ReadonlyMap<VectorTensor, PlacedVector>;
   readonly buffers: ActivationBuffers;
@@ -155,7 +160,8 @@ export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options
   const arena = new Arena(MACHINE_BYTES);
   const programBytes = (config.nLayers * STEPS_PER_LAYER + STEPS_OTHER) * STEP_BYTES;
   const program = arena.take(programBytes),
-    ropeFrequencies = arena.take((config.ropeDim / 2) * 8);
+    ropeFrequencies = arena.take((config.ropeDim / 2) * 8),
+    slidingFrequencies = config.sliding === undefined ? 0 : arena.take((config.ropeDim / 2) * 8);
   const weightsBegin = arena.at;
   const matrices = placeMatrices(arena, tensors, options),
     vectors = placeVectors(arena, tensors);
@@ -182,6 +188,7 @@ export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options
     program,
     programBytes,
     ropeFrequencies,
+    slidingFrequencies,
     matrices,
     vectors,
     buffers,
@@ -254,6 +261,8 @@ function placeActivations(arena: Arena, config: ModelConfig, nRows: number, logi
     branch: rows(config.nEmbd),
     ropeCos: rows(config.ropeDim / 2),
     ropeSin: rows(config.ropeDim / 2),
+    slidingCos: config.sliding === undefined ? 0 : rows(config.ropeDim / 2),
+    slidingSin: config.sliding === undefined ? 0 : rows(config.ropeDim / 2),
     logits: arena.take(logitsBytes),
   };
 }

@@ -14,7 +14,7 @@ import type { KvLayer } from "../kernels/attention-cache.ts";
 import { padToTiles } from "../kernels/layouts.ts";
 import { StepWriter } from "../kernels/step-writer.ts";
 import type { Activation } from "./architectures.ts";
-import type { ModelConfig } from "./config.ts";
+import { type ModelConfig, attentionScaleOf } from "./config.ts";
 import { type Input, LinearWriter } from "./linear-program.ts";
 import type { LoadedWeights } from "./loader.ts";
 import type { MemoryPlan } from "./plan.ts";
@@ -47,8 +47,8 @@ export function buildProgram(
   const graph = new Graph(config, plan, out, new LinearWriter(config, plan, weights, out), hasNormIn(tensors));
   graph.embed(tensors);
   graph.ropeTables(ropeMagnitude);
-  const layerEnds = tensors.layers.map((layer) => {
-    for (const block of layer) graph.block(block);
+  const layerEnds = tensors.layers.map((layer, i) => {
+    for (const block of layer) graph.block(block, config.sliding?.layers[i] === true);
     return out.nSteps;
   });
   graph.outputNorm(tensors);
@@ -82,17 +82,22 @@ class Graph {
   }
 
   ropeTables(magnitude: number): void {
-    const { ropeFrequencies, buffers } = this.plan;
+    const { ropeFrequencies, slidingFrequencies, buffers } = this.plan,
+      nHalf = this.config.ropeDim / 2;
     const table = { cos: buffers.ropeCos, sin: buffers.ropeSin };
-    this.out.step("ropeTable", { ...table, frequencies: ropeFrequencies, nHalf: this.config.ropeDim / 2, magnitude });
+    this.out.step("ropeTable", { ...table, frequencies: ropeFrequencies, nHalf, magnitude });
+    if (this.config.sliding === undefined) return;
+    const sliding = { cos: buffers.slidingCos, sin: buffers.slidingSin };
+    this.out.step("ropeTable", { ...sliding, frequencies: slidingFrequencies, nHalf, magnitude: 1 });
   }
 
-  block(block: BlockTensors): void {
-    if (block.kind === "attention") this.attention(block.parts, this.plan.kv.layers[this.nAttentions++]);
+  /** @param slides whether its layer sees only the last positions */
+  block(block: BlockTensors, slides: boolean): void {
+    if (block.kind === "attention") this.attention(block.parts, this.plan.kv.layers[this.nAttentions++], slides);
     else this.feedForward(block.parts);
   }
 
-  private attention(parts: BlockTensors<"attention">["parts"], kv: KvLayer): void {
+  private attention(parts: BlockTensors<"attention">["parts"], kv: KvLayer, slides: boolean): void {
     const { nHeads, nKvHeads, headDim } = this.config,
       { buffers } = this.plan;
     const h = this.norm(this.x, parts.norm);
@@ -101,31 +106,34 @@ class Graph {
       [parts.k, buffers.k],
       [parts.v, buffers.v],
     ]);
-    this.positions(buffers.q, nHeads, parts.qNorm);
-    this.positions(buffers.k, nKvHeads, parts.kNorm);
-    this.attend(kv);
+    this.positions(buffers.q, nHeads, parts.qNorm, slides);
+    this.positions(buffers.k, nKvHeads, parts.kNorm, slides);
+    this.attend(kv, slides);
     let mixed: Input = { at: buffers.attention, stride: nHeads * headDim, isOwn: false };
     if (parts.subNorm) mixed = this.norm(mixed, parts.subNorm);
     this.linears(mixed, [[parts.output, buffers.branch]]);
-    this.residual();
+    this.residual(parts.postNorm);
   }
 
   /** Norms each head where the model does, and rotates it, in place; the next step waits for all. */
-  private positions(x: number, nHeads: number, headNorm: VectorTensor | undefined): void {
+  private positions(x: number, nHeads: number, headNorm: VectorTensor | undefined, slides: boolean): void {
     const { headDim, ropeDim, normEps, rotatesFirst } = this.config,
       { buffers } = this.plan;
-    const heads = { x, xStride: padToTiles(nHeads * headDim), nHeads, headDim };
+    const heads = { x, xStride: padToTiles(nHeads * headDim), nHeads, headDim },
+      table = slides
+        ? { cos: buffers.slidingCos, sin: buffers.slidingSin }
+        : { cos: buffers.ropeCos, sin: buffers.ropeSin };
     const norm = () => {
       if (headNorm)
         this.out.step("rmsNormHeads", { ...heads, weight: this.address(headNorm), eps: normEps }, { barrier: false });
     };
     if (!rotatesFirst) norm();
-    this.out.step("rope", { ...heads, cos: buffers.ropeCos, sin: buffers.ropeSin, nRot: ropeDim }, { barrier: false });
+    this.out.step("rope", { ...heads, ...table, nRot: ropeDim }, { barrier: false });
     if (rotatesFirst) norm();
   }
 
-  private attend({ k, v }: KvLayer): void {
-    const { nHeads, nKvHeads, headDim } = this.config,
+  private attend({ k, v }: KvLayer, slides: boolean): void {
+    const { nHeads, nKvHeads, headDim, sliding } = this.config,
       { buffers, options, kv } = this.plan;
     const qStride = padToTiles(nHeads * headDim),
       kvStride = padToTiles(nKvHeads * headDim);
@@ -140,7 +148,8 @@ class Graph {
       outStride: nHeads * headDim,
       nHeads,
       contextLength: options.contextLength,
-      scale: 1 / Math.sqrt(headDim),
+      scale: attentionScaleOf(this.config),
+      window: slides && sliding !== undefined ? Math.min(sliding.positions, options.contextLength) : 0,
     });
   }
 
@@ -161,7 +170,7 @@ class Graph {
     let gated: Input = { at: buffers.gate, stride, isOwn: false };
     if (parts.subNorm) gated = this.norm(gated, parts.subNorm);
     this.linears(gated, [[parts.down, buffers.branch]]);
-    this.residual();
+    this.residual(parts.postNorm);
   }
 
   outputNorm({ outputNorm }: ModelTensors): void {
@@ -205,15 +214,18 @@ class Graph {
     }
   }
 
-  private residual(): void {
+  /** Adds the branch, through its own norm where it has one. */
+  private residual(postNorm: VectorTensor | undefined): void {
     const { x, branch } = this.plan.buffers,
-      { nEmbd, residualScale } = this.config;
+      { nEmbd, residualScale } = this.config,
+      made: Input = { at: branch, stride: padToTiles(nEmbd), isOwn: false },
+      added = postNorm ? this.norm(made, postNorm) : made;
     // Inputs with their own norm are made in `branch`, which all threads must have finished reading.
     const barrier = this.hasNormIn ? true : "batch";
     this.out.step(
       "addScaled",
-      { x, y: branch, factor: residualScale, dim: nEmbd, yStride: padToTiles(nEmbd) },
-      { barrier, ownRow: true },
+      { x, y: added.at, factor: residualScale, dim: nEmbd, yStride: added.stride },
+      { barrier, ownRow: true, ownInput: added.isOwn },
     );
   }
 

@@ -10,7 +10,7 @@ import type { MemoryPlan } from "./plan.ts";
 import type { ModelTensors, VectorTensor } from "./weights.ts";
 
 /**
- * Fills `plan.ropeFrequencies`; `scratch` has room for ropeDim/2 f32.
+ * Fills `plan.ropeFrequencies` and `plan.slidingFrequencies`; `scratch` has room for ropeDim/2 f32.
  * @returns the factor on every cos and sin
  * @throws OnebitError `model/bad-config` when a frequency comes out infinite or no number
  */
@@ -23,8 +23,11 @@ export function placeRopeFrequencies(
   scratch: number,
 ): number {
   const magnitude = place(kernels, memory, config, plan, tensors, scratch);
-  const frequencies = new Float64Array(memory.buffer, plan.ropeFrequencies, config.ropeDim / 2);
-  if (Number.isFinite(magnitude) && frequencies.every(Number.isFinite)) return magnitude;
+  const { ropeDim, sliding } = config,
+    areFinite = (at: number) => new Float64Array(memory.buffer, at, ropeDim / 2).every(Number.isFinite);
+  if (sliding !== undefined) kernels.ropeFrequencies(plan.slidingFrequencies, ropeDim, sliding.ropeTheta);
+  const isRight = areFinite(plan.ropeFrequencies) && (sliding === undefined || areFinite(plan.slidingFrequencies));
+  if (Number.isFinite(magnitude) && isRight) return magnitude;
   return fail(
     "model/bad-config",
     `model "${config.name}": its rotary factors and scaling give frequencies that are not finite`,

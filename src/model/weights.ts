@@ -24,6 +24,8 @@ export interface VectorTensor {
   readonly length: number;
   /** How the file orders its numbers, where memory has another order. */
   readonly order?: PairedRows | undefined;
+  /** What to add to its numbers. Default 0. */
+  readonly addend?: number;
 }
 
 /** One number: a scale. */
@@ -124,6 +126,8 @@ export interface TensorNaming {
   vector(layer: number, names: PartNames): readonly string[];
   /** Without the `.weight` ending. */
   linear(layer: number, names: PartNames): string;
+  /** What to add to the numbers of norms, besides those of inputs of projections. Default 0. */
+  readonly normAddend?: number;
   normIn(linear: string): readonly string[];
   readonly normInRequired: boolean;
   /** Undefined if the model has none. */
@@ -151,7 +155,7 @@ export function findTensors(
     config.alwaysTied || !tensors.has(naming.output) ? undefined : find.table(naming.output, vocabSize, nEmbd);
   const found = {
     tokenEmbd: find.table(naming.tokenEmbd, vocabSize, nEmbd),
-    outputNorm: find.vector([naming.outputNorm], nEmbd),
+    outputNorm: find.norm([naming.outputNorm], nEmbd),
     output,
     ...findRopeFactors(config, find, naming),
     layers: layersOf(config).map((kinds, layer) => kinds.map((kind) => findBlock(config, find, naming, layer, kind))),
@@ -202,7 +206,7 @@ function findBlock(
       return linear;
     }
     if (part.kind === "optional vector" && !part.isWanted(config)) return undefined;
-    const vector = find.vector(naming.vector(layer, part), part.length(config));
+    const vector = find.norm(naming.vector(layer, part), part.length(config));
     vectors.push(vector);
     return vector;
   };
@@ -239,6 +243,12 @@ class Finder {
 
   vector(names: readonly string[], length: number): VectorTensor {
     return this.optional(names, length) ?? missing(names[0]);
+  }
+
+  norm(names: readonly string[], length: number): VectorTensor {
+    const { normAddend } = this.#naming,
+      found = this.vector(names, length);
+    return normAddend === undefined ? found : { ...found, addend: normAddend };
   }
 
   /** An embedding or a head: by its own type, whatever the projections have. */

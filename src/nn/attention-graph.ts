@@ -88,7 +88,8 @@ function attendCached(
 ): Tensor {
   const { contextLength, heads } = cache,
     out = tape.value(q.shape, false),
-    qWidth = nHeads * headDim;
+    qWidth = nHeads * headDim,
+    all = { contextLength, window: 0, scale: 1 / Math.sqrt(headDim) };
   tape.setRows(q.rows);
   const { keyBytes, valueBytes } = kvCacheBytes("f32", heads),
     kCache = tape.at(layer.k, [keyBytes / 4]),
@@ -97,7 +98,7 @@ function attendCached(
   tape.step("storeKv", { ...cached, k, v, kvStride: nKvHeads * headDim });
   tape.step(
     "attend",
-    { ...cached, q, qStride: qWidth, out, outStride: qWidth, nHeads, contextLength, scale: 1 / Math.sqrt(headDim) },
+    { ...cached, ...all, q, qStride: qWidth, out, outStride: qWidth, nHeads },
     { scratchBytes: attendScratchBytes("f32", nHeads / nKvHeads, contextLength) },
   );
   return out;

@@ -60,6 +60,10 @@ const yarn = {
   "rope.scaling.original_context_length": value("uint32", 16),
 };
 
+/** Sees eight positions where a layer slides. */
+const WINDOW = { "attention.sliding_window": value("uint32", 8) };
+const GEMMA3: TinyShape = { ...SHAPE, nLayers: 7, headDim: 32, qkNorm: true, postNorms: true, tied: true };
+
 const ARCHITECTURES: Readonly<Record<string, Row>> = {
   bitnet: { shape: BITNET, choices: { architecture: "bitnet", body: "TQ2_0" }, errorMax: TOKEN_ERROR_MAX },
   "bitnet, squared ReLU": {
@@ -118,6 +122,35 @@ const ARCHITECTURES: Readonly<Record<string, Row>> = {
   "qwen3, YaRN with a magnitude of its own": {
     shape: { ...SHAPE, qkNorm: true },
     choices: { architecture: "qwen3", keys: { ...yarn, "rope.scaling.attn_factor": value("float32", 0.75) } },
+    errorMax: FLOAT_ERROR_MAX,
+  },
+  "gemma3, every sixth layer sees all": {
+    shape: GEMMA3,
+    choices: { architecture: "gemma3", body: "F16", keys: { ...WINDOW, "rope.freq_base": value("float32", 1e6) } },
+    errorMax: FLOAT_ERROR_MAX,
+  },
+  "gemma3, a list of windows, another base there, scaling elsewhere": {
+    shape: { ...GEMMA3, nLayers: 3, tied: false },
+    choices: {
+      architecture: "gemma3",
+      keys: {
+        ...WINDOW,
+        "attention.sliding_window_pattern": value("bool[]", [false, true, true]),
+        "rope.freq_base_swa": value("float32", 500),
+        "rope.scaling.type": value("string", "linear"),
+        "rope.scaling.factor": value("float32", 8),
+      },
+    },
+    errorMax: FLOAT_ERROR_MAX,
+  },
+  "gemma3 without a window": {
+    shape: { ...GEMMA3, nLayers: 2 },
+    choices: { architecture: "gemma3", keys: { "rope.freq_base": value("float32", 1e6) } },
+    errorMax: FLOAT_ERROR_MAX,
+  },
+  "gemma3 of the 27B's layers: another scale of attention": {
+    shape: { ...GEMMA3, nEmbd: 64, nHeads: 4, nKvHeads: 1, headDim: 32, nFf: 32, nLayers: 62 },
+    choices: { architecture: "gemma3", keys: WINDOW },
     errorMax: FLOAT_ERROR_MAX,
   },
   "hunyuan-dense": {

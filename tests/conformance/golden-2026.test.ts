@@ -3,7 +3,11 @@
  * against llama.cpp), in ../shared: skipped without it. `architectures.test.ts` has the same graphs without data.
  */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
+import { bytesSource } from "../../src/core/byte-source.ts";
+import { readGguf } from "../../src/files/gguf.ts";
+import { load } from "../../src/load.ts";
 import { VARIANTS } from "../model/logits.ts";
 import { onebitLogits } from "./compare.ts";
 import { exactLogits } from "./exact/forward.ts";
@@ -16,7 +20,7 @@ const EXACT_ERROR_MAX = 1e-5,
 const COSINE_MIN = 0.999;
 
 describe("golden logits", { skip: noGolden }, () => {
-  for (const name of ["hunyuan_dense"]) {
+  for (const name of ["hunyuan_dense", "gemma3_swa"]) {
     test(name, async () => {
       const wanted = golden(name),
         { path, ids } = wanted;
@@ -38,3 +42,61 @@ describe("golden logits", { skip: noGolden }, () => {
     }
   });
 });
+
+describe("golden logits move when anything in their files is changed", { skip: noGolden }, () => {
+  const keys: Readonly<Record<string, Readonly<Record<string, (view: DataView, at: number) => void>>>> = {
+    hunyuan_dense: {
+      "hunyuan-dense.rope.freq_base": float(10_000),
+      "hunyuan-dense.attention.layer_norm_rms_epsilon": float(0.1),
+      "hunyuan-dense.rope.dimension_count": whole(8),
+    },
+    gemma3_swa: {
+      "gemma3.attention.sliding_window": whole(9),
+      "gemma3.attention.sliding_window_pattern": whole(6),
+      "gemma3.rope.freq_base": float(10_000),
+      "gemma3.rope.freq_base_swa": float(1e6),
+      "gemma3.rope.dimension_count": whole(16),
+      "gemma3.attention.layer_norm_rms_epsilon": float(0.1),
+    },
+  };
+  for (const [name, changes] of Object.entries(keys)) {
+    test(name, async () => {
+      const wanted = golden(name),
+        bytes = new Uint8Array(readFileSync(wanted.path)),
+        { tensors } = await readGguf(bytesSource(bytes));
+      const errorOf = async (change: (view: DataView) => void): Promise<number> => {
+        const changed = bytes.slice();
+        change(new DataView(changed.buffer));
+        await using model = await load(changed, { threads: 1, contextLength: 64 });
+        const all = await model.logits(wanted.ids);
+        return goldenError(
+          wanted.ids.map((_, row) => all.subarray(row * model.vocabSize, (row + 1) * model.vocabSize)),
+          wanted,
+        );
+      };
+      assert.ok((await errorOf(() => {})) <= FLOAT_ERROR_MAX);
+      for (const { name: tensor, position, sizeBytes } of tensors.values()) {
+        const error = await errorOf((view) => {
+          // Every third number is half as large again.
+          for (let at = position; at < position + sizeBytes; at += 12)
+            view.setFloat32(at, 1.5 * view.getFloat32(at, true), true);
+        });
+        assert.ok(error > 10 * FLOAT_ERROR_MAX, `${tensor}: ${error}`);
+      }
+      for (const [key, change] of Object.entries(changes)) {
+        // A key, then the type of its value in four bytes.
+        const at = Buffer.from(bytes.buffer).indexOf(key) + key.length + 4;
+        const error = await errorOf((view) => change(view, at));
+        assert.ok(error > 10 * FLOAT_ERROR_MAX, `${key}: ${error}`);
+      }
+    });
+  }
+});
+
+function float(value: number) {
+  return (view: DataView, at: number) => view.setFloat32(at, value, true);
+}
+
+function whole(value: number) {
+  return (view: DataView, at: number) => view.setUint32(at, value, true);
+}

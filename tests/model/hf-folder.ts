@@ -54,7 +54,9 @@ function configOf(shape: TinyShape, { modelType, linears = "floats", config = {}
     max_position_embeddings: 128,
     rms_norm_eps: 1e-5,
     rope_theta: 10_000,
-    hidden_act: modelType === "bitnet" ? "relu2" : "silu",
+    ...(modelType === "gemma3_text"
+      ? { hidden_activation: "gelu_pytorch_tanh", query_pre_attn_scalar: shape.headDim }
+      : { hidden_act: modelType === "bitnet" ? "relu2" : "silu" }),
     tie_word_embeddings: shape.tied ?? false,
     quantization_config: quantization,
     ...config,
@@ -80,6 +82,11 @@ const NAMES: Readonly<Record<string, string>> = {
 
 /** What a `model_type` calls otherwise. */
 const RENAMED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  gemma3_text: {
+    ffn_norm: "pre_feedforward_layernorm",
+    post_attention_norm: "post_attention_layernorm",
+    post_ffw_norm: "post_feedforward_layernorm",
+  },
   hunyuan_v1_dense: { attn_q_norm: "self_attn.query_layernorm", attn_k_norm: "self_attn.key_layernorm" },
 };
 
@@ -108,6 +115,12 @@ function toWrite(
   const plain = (type: FloatType, values: Float32Array): SafetensorToWrite[] => [
     { name, shape: tensor.shape, type, data: () => [quantize(type, values)] },
   ];
+  // Gemma's files keep what norms are above 1.
+  if (modelType === "gemma3_text" && /_norm\.weight$/.test(tensor.name))
+    return plain(
+      floats,
+      tensor.values.map((value) => value - 1),
+    );
   if (tensor.kind !== "linear" || tensor.codes === undefined || tensor.scales === undefined)
     return plain(floats, tensor.values);
   const {

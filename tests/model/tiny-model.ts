@@ -20,6 +20,8 @@ export interface TinyShape {
   readonly subNorms?: boolean;
   /** RMS norms of query and key heads (Qwen3). */
   readonly qkNorm?: boolean;
+  /** RMS norms of what attention and feed-forward add (Gemma 3). */
+  readonly postNorms?: boolean;
   /** Biases of q, k and v (Qwen2). */
   readonly biases?: boolean;
   /** An RMS norm of each projection's own input (BitNet embedding). */
@@ -91,11 +93,13 @@ function layerTensors(shape: TinyShape, prefix: string): TinyTensor[] {
     ...(shape.qkNorm ? [norm("attn_q_norm", headDim), norm("attn_k_norm", headDim)] : []),
     ...(shape.subNorms ? [norm("attn_sub_norm", qWidth)] : []),
     ...project("attn_output", qWidth, nEmbd),
+    ...(shape.postNorms ? [norm("post_attention_norm", nEmbd)] : []),
     norm("ffn_norm", nEmbd),
     ...project("ffn_gate", nEmbd, nFf),
     ...project("ffn_up", nEmbd, nFf),
     ...(shape.subNorms ? [norm("ffn_sub_norm", nFf)] : []),
     ...project("ffn_down", nFf, nEmbd),
+    ...(shape.postNorms ? [norm("post_ffw_norm", nEmbd)] : []),
   ];
 }
 

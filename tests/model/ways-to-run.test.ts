@@ -11,7 +11,7 @@ import { load } from "../../src/load.ts";
 import type { Engine } from "../../src/model/engine-interface.ts";
 import type { EngineOptions } from "../../src/model/engine.ts";
 import { openSource } from "../runtime/open-engine.ts";
-import { type GgufChoices, ggufBytes } from "./gguf-bytes.ts";
+import { type GgufChoices, ggufBytes, value } from "./gguf-bytes.ts";
 import { IDS, VARIANTS, assertSameBits } from "./logits.ts";
 import type { TinyShape } from "./tiny-model.ts";
 
@@ -39,6 +39,29 @@ const MODELS: Readonly<Record<string, { shape: TinyShape; choices: GgufChoices }
   "dense, biases": {
     shape: { ...SHAPE, nHeads: 4, nKvHeads: 2, headDim: 72, nFf: 288, biases: true },
     choices: { architecture: "qwen2", body: "Q4_0", tables: "BF16" },
+  },
+  "windows, norms behind branches": {
+    shape: {
+      ...SHAPE,
+      nLayers: 3,
+      nHeads: 4,
+      nKvHeads: 1,
+      headDim: 64,
+      nFf: 512,
+      scales: "blocks",
+      qkNorm: true,
+      postNorms: true,
+      tied: true,
+    },
+    choices: {
+      architecture: "gemma3",
+      body: "TQ2_0",
+      tables: "F16",
+      keys: {
+        "attention.sliding_window": value("uint32", 9),
+        "attention.sliding_window_pattern": value("uint32", 3),
+      },
+    },
   },
   "floats, odd sizes": { shape: { ...SHAPE, nEmbd: 252 }, choices: { architecture: "llama" } },
 };

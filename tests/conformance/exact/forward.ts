@@ -10,7 +10,7 @@ import { readHyperparameters } from "./hyperparameters.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import { linear, multiply } from "./linear.ts";
 import type { Activations, Rows } from "./linear.ts";
-import { ropeOf, rotate } from "./rope.ts";
+import { ropeOf, rotate, slidingRope } from "./rope.ts";
 import type { Rope } from "./rope.ts";
 import { TENSOR_TYPES } from "../../../src/files/tensor-types.ts";
 
@@ -30,10 +30,12 @@ export async function exactLogits(path: string, ids: readonly number[], options:
   try {
     const h = readHyperparameters(weights);
     const rope = await ropeOf(h, weights, options.contextLength ?? ids.length);
-    const pass: Pass = { h, weights, rope, activations: options.activations };
+    const pass: Pass = { h, weights, rope, window: Infinity, activations: options.activations };
     let x = await embed(pass, ids);
     for (let layer = 0; layer < h.nLayers; layer++) {
-      x = await block(pass, `blk.${layer}.`, x);
+      const window = h.windows[layer],
+        here = Number.isFinite(window) ? { ...pass, rope: slidingRope(h, rope), window } : pass;
+      x = await block(here, `blk.${layer}.`, x);
       options.onLayer?.(layer, h.nLayers);
     }
     return await head(pass, x);
@@ -45,7 +47,10 @@ export async function exactLogits(path: string, ids: readonly number[], options:
 interface Pass {
   readonly h: Hyperparameters;
   readonly weights: GgufWeights;
+  /** Of the layer. */
   readonly rope: Rope;
+  /** Positions that the layer sees, its own the last. */
+  readonly window: number;
   readonly activations: Activations | undefined;
 }
 
@@ -61,13 +66,13 @@ async function embed({ h, weights }: Pass, ids: readonly number[]): Promise<Rows
 async function block(pass: Pass, prefix: string, x: Rows): Promise<Rows> {
   const { h, weights } = pass;
   const attended = await attention(pass, prefix, await norm(weights, `${prefix}attn_norm`, x, h.normEps));
-  const middle = add(x, attended, h.residualScale);
+  const middle = add(x, await norm(weights, `${prefix}post_attention_norm`, attended, h.normEps), h.residualScale);
   const fed = await feedForward(pass, prefix, await norm(weights, `${prefix}ffn_norm`, middle, h.normEps));
-  return add(middle, fed, h.residualScale);
+  return add(middle, await norm(weights, `${prefix}post_ffw_norm`, fed, h.normEps), h.residualScale);
 }
 
 async function attention(pass: Pass, prefix: string, x: Rows): Promise<Rows> {
-  const { h, weights, rope } = pass;
+  const { h, weights, rope, window } = pass;
   const q = await project(pass, `${prefix}attn_q`, x);
   const k = await project(pass, `${prefix}attn_k`, x);
   const v = await project(pass, `${prefix}attn_v`, x);
@@ -87,32 +92,33 @@ async function attention(pass: Pass, prefix: string, x: Rows): Promise<Rows> {
   const out = await norm(
     weights,
     `${prefix}attn_sub_norm`,
-    q.map((row, t) => attendOne(h, row, k, v, t)),
+    q.map((row, t) => attendOne(h, row, k, v, t, Math.max(0, t + 1 - window))),
     h.normEps,
   );
   return project(pass, `${prefix}attn_output`, out);
 }
 
-/** Softmax attention of one position over itself and all before it; a key head serves nHeads / nKvHeads query heads. */
+/** Softmax attention of one position over itself and all before it, from `first` on; a key head serves nHeads / nKvHeads query heads. */
 function attendOne(
-  { nHeads, nKvHeads, headDim }: Hyperparameters,
+  { nHeads, nKvHeads, headDim, scoreSize }: Hyperparameters,
   q: Float64Array,
   k: Rows,
   v: Rows,
   position: number,
+  first: number,
 ): Float64Array {
   const out = new Float64Array(nHeads * headDim);
   for (let head = 0; head < nHeads; head++) {
     const kv = Math.floor(head / (nHeads / nKvHeads)) * headDim;
     const query = q.subarray(head * headDim, (head + 1) * headDim);
-    const scores = new Float64Array(position + 1);
-    for (let t = 0; t <= position; t++) {
-      for (let i = 0; i < headDim; i++) scores[t] += query[i] * k[t][kv + i];
-      scores[t] /= Math.sqrt(headDim);
+    const scores = new Float64Array(position + 1 - first);
+    for (let t = first; t <= position; t++) {
+      for (let i = 0; i < headDim; i++) scores[t - first] += query[i] * k[t][kv + i];
+      scores[t - first] /= Math.sqrt(scoreSize);
     }
     const weights = softmax(scores);
-    for (let t = 0; t <= position; t++) {
-      for (let i = 0; i < headDim; i++) out[head * headDim + i] += weights[t] * v[t][kv + i];
+    for (let t = first; t <= position; t++) {
+      for (let i = 0; i < headDim; i++) out[head * headDim + i] += weights[t - first] * v[t][kv + i];
     }
   }
   return out;
@@ -131,6 +137,7 @@ async function feedForward(pass: Pass, prefix: string, x: Rows): Promise<Rows> {
 const activations: Readonly<Record<string, (x: number) => number>> = {
   silu: (x) => x / (1 + Math.exp(-x)),
   relu2: (x) => Math.max(0, x) ** 2,
+  gelu: (x) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
 };
 
 /** A projection of a layer, with the norm of its own input that embedding models have. */

@@ -22,6 +22,12 @@ export interface Hyperparameters {
   /** Undefined when the file does not give it. */
   readonly ropeAttentionFactor: number | undefined;
   readonly activation: string;
+  /** Scores are divided by its root. */
+  readonly scoreSize: number;
+  /** Positions that a layer sees, its own the last; Infinity for all. */
+  readonly windows: readonly number[];
+  /** Rotary base of the layers that do not see all. */
+  readonly slidingTheta: number;
   readonly embeddingScale: number;
   readonly residualScale: number;
   /** Logits are divided by it. */
@@ -57,7 +63,10 @@ export function readHyperparameters(weights: GgufWeights): Hyperparameters {
     activation: String(
       find("hidden_activation") ?? defaultActivation(architecture, nEmbd, number("feed_forward_length")),
     ),
-    embeddingScale: number("embedding_scale", 1),
+    scoreSize: architecture === "gemma3" && number("block_count") === 62 ? nEmbd / nHeads : headDim,
+    windows: windowsOf(architecture, number("block_count"), find),
+    slidingTheta: number("rope.freq_base_swa", 10_000),
+    embeddingScale: architecture === "gemma3" ? Math.sqrt(nEmbd) : number("embedding_scale", 1),
     residualScale: number("residual_scale", 1),
     logitScale: number("logit_scale", 1),
   };
@@ -66,5 +75,17 @@ export function readHyperparameters(weights: GgufWeights): Hyperparameters {
 /** Squared ReLU for BitNet, except in files of the first one (`bitnet`), which 2B4T's own dimensions tell from 2B4T. */
 function defaultActivation(architecture: string, nEmbd: number, nFf: number): string {
   if (architecture === "bitnet") return nEmbd === 2560 && nFf === 6912 ? "relu2" : "silu";
+  if (architecture === "gemma3") return "gelu";
   return architecture.startsWith("bitnet") ? "relu2" : "silu";
+}
+
+/** Gemma 3: five layers of six see a window, unless a list says which do, or a number which one of so many does not. */
+function windowsOf(architecture: string, nLayers: number, find: (key: string) => unknown): number[] {
+  const window = Number(find("attention.sliding_window") ?? 0),
+    pattern = find("attention.sliding_window_pattern") ?? 6;
+  const slides = (layer: number) =>
+    Array.isArray(pattern) ? pattern[layer] === true : layer % Number(pattern) !== Number(pattern) - 1;
+  return Array.from({ length: nLayers }, (_, layer) =>
+    architecture === "gemma3" && window > 0 && slides(layer) ? window : Infinity,
+  );
 }

@@ -59,6 +59,12 @@ function yarn(base: Float64Array, h: Hyperparameters): Omit<Rope, "adjacent"> {
   return { frequencies, magnitude: (h.ropeAttentionFactor ?? 1) * (1 + 0.1 * Math.log(h.ropeFactor)) };
 }
 
+/** Of layers that see a window: another base, and no scaling. */
+export function slidingRope({ slidingTheta, ropeDim }: Hyperparameters, { adjacent }: Rope): Rope {
+  const frequencies = Float64Array.from({ length: ropeDim / 2 }, (_, i) => slidingTheta ** ((-2 * i) / ropeDim));
+  return { frequencies, magnitude: 1, adjacent };
+}
+
 /** Rotates the leading ropeDim numbers of each head of `row`, in place. */
 export function rotate(
   row: Float64Array,
