@@ -62,6 +62,7 @@ export type {
   ModelConfig,
   NoRopeScaling,
   RopeScaling,
+  SlidingWindow,
   YarnRopeScaling,
 } from "./model/config.ts";
 export type { ModelFile } from "./files/model-file.ts";

@@ -9,7 +9,7 @@
 import type { AnyModel, ChatPrompt } from "./any-model.ts";
 import { type AbortState, fail, throwIfAborted } from "./core/errors.ts";
 import { LOGITS_RESULT_BYTES_MAX } from "./core/limits.ts";
-import { BYTES, FUNCTION, TEXT, check, checkOptions, list } from "./core/options.ts";
+import { BYTES, FUNCTION, TEXT, check, checkOptions, list, whole } from "./core/options.ts";
 import { timerTurn } from "./core/event-loop.ts";
 import type { Platform } from "./core/platform.ts";
 import { withMemory, withMemoryNow } from "./core/refused-memory.ts";
@@ -31,12 +31,10 @@ import {
 } from "./generate/context.ts";
 import { Batcher } from "./generate/batcher.ts";
 import type { ContextOptions } from "./generate/context-ids.ts";
-import { EMBED_OPTIONS, pool } from "./generate/embed.ts";
-import type { EmbedOptions, Pooling } from "./generate/embed.ts";
+import { EMBED_OPTIONS, type EmbedOptions, type Pooling, pool } from "./generate/embed.ts";
 import { FormatLoader } from "./generate/format.ts";
 import type { Generation } from "./generate/generate.ts";
-import { ID_LIST, TEXT_OR_IDS, checkIds } from "./generate/options.ts";
-import type { GenerateOptions } from "./generate/options.ts";
+import { type GenerateOptions, ID_LIST, TEXT_OR_IDS, checkIds } from "./generate/options.ts";
 import { PERPLEXITY_OPTIONS, measurePerplexity } from "./generate/perplexity.ts";
 import type { Perplexity, PerplexityOptions } from "./generate/perplexity.ts";
 import { type Drafting, lookupDrafting } from "./generate/speculate.ts";
@@ -222,7 +220,7 @@ export class Model implements AnyModel {
    * Continues a text, or ids. Wrong options throw when the generation starts, not here.
    *
    * @throws OnebitError (while iterating) `model/context-full` when the prompt does not fit, `model/bad-token`,
-   *   `model/not-finite` when the model's own numbers overflow, `tokenizer/missing`, `option/…`, `model/closed`
+   *   `model/not-finite` when its numbers overflow, `model/no-head`, `model/closed`, `tokenizer/missing`, `option/…`
    * @example
    * ```ts
    * import { load } from "onebit";
@@ -286,7 +284,7 @@ export class Model implements AnyModel {
   }
 
   /**
-   * Texts to vectors of `config.nEmbd` numbers: the last hidden states, pooled, of length 1.
+   * Texts to vectors of `config.nEmbd` numbers, or fewer: the last hidden states, pooled, of length 1.
    *
    * @throws OnebitError `tokenizer/missing`, `model/context-full`, `model/not-finite`, `model/closed`, `option/…`,
    *   `aborted`
@@ -302,11 +300,13 @@ export class Model implements AnyModel {
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
     const {
       pooling = this.#embedding?.pooling ?? "last",
+      dimensions = this.config.nEmbd,
       normalize = true,
       appendEos = this.#embedding?.appendEos,
       signal: own,
       onProgress,
     } = checkOptions("embed", options, EMBED_OPTIONS);
+    check("dimensions", dimensions, whole(1, this.config.nEmbd));
     const checked = check("texts", texts, TEXTS),
       all = withMemoryNow(CODE, "ids of texts to embed", () =>
         checked.map((text) => this.#encodeForEmbedding(text, appendEos)),
@@ -317,7 +317,7 @@ export class Model implements AnyModel {
         onProgress?.({ done: vectors.length, total: all.length });
         sequence.truncate(0);
         const hidden = await this.#engine.hidden(ids, sequence, { signal });
-        vectors.push(pool(hidden, this.config.nEmbd, pooling, normalize));
+        vectors.push(pool(hidden, this.config.nEmbd, { pooling, dimensions, normalize }));
       }
       onProgress?.({ done: vectors.length, total: all.length });
       return vectors;
@@ -361,8 +361,8 @@ export class Model implements AnyModel {
    * Hands out the logits after each id, in order, `vocabSize` numbers a row.
    *
    * @param onLogits `logits` is a view that the next row overwrites: copy what you keep
-   * @throws OnebitError `model/bad-token`, `model/context-full`, `model/not-finite`, `model/closed`, `option/invalid`
-   *   (no ids), `aborted`
+   * @throws OnebitError `model/bad-token`, `model/context-full`, `model/not-finite`, `model/no-head`, `model/closed`,
+   *   `option/invalid` (no ids), `aborted`
    * @example
    * ```ts
    * import { load } from "onebit";
@@ -391,7 +391,7 @@ export class Model implements AnyModel {
    * windows that do not overlap; each starts fresh, after BOS for models that use one, and every id but a window's
    * first is scored. Shorter windows give higher values: compare only equal `context`.
    *
-   * @throws OnebitError `option/invalid`, `tokenizer/missing`, `model/bad-token`, `model/closed`, `aborted`
+   * @throws OnebitError `option/invalid`, `tokenizer/missing`, `model/bad-token`, `model/no-head`, `aborted`, …
    * @example
    * ```ts
    * import { load } from "onebit";

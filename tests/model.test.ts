@@ -1,7 +1,7 @@
 /** Raw logits, perplexity and embeddings, over an engine whose answers are known. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { pool } from "../src/generate/embed.ts";
+import { type Pooling, pool } from "../src/generate/embed.ts";
 import { Model } from "../src/model.ts";
 import { BOS, EOS, bytesOf, fakeEngine, fakeTokenizer } from "./generate/fakes.ts";
 
@@ -84,12 +84,17 @@ describe("perplexity", () => {
 });
 
 describe("embeddings", () => {
-  test("pool the last state or the mean, and have length 1", () => {
+  test("pool the last state, the first or the mean, cut or not, and have length 1", () => {
     const hidden = Float32Array.from([1, 2, 3, 4]);
-    assert.deepEqual(pool(hidden, 2, "last", false), Float32Array.from([3, 4]));
-    assert.deepEqual(pool(hidden, 2, "mean", false), Float32Array.from([2, 3]));
-    assert.deepEqual(pool(hidden, 2, "last", true), Float32Array.from([0.6, 0.8]));
-    assert.deepEqual(pool(new Float32Array(4), 2, "mean", true), new Float32Array(2));
+    const of = (pooling: Pooling, normalize: boolean, dimensions = 2, states = hidden) =>
+      pool(states, 2, { pooling, normalize, dimensions });
+    assert.deepEqual(of("last", false), Float32Array.from([3, 4]));
+    assert.deepEqual(of("cls", false), Float32Array.from([1, 2]));
+    assert.deepEqual(of("mean", false), Float32Array.from([2, 3]));
+    assert.deepEqual(of("last", true), Float32Array.from([0.6, 0.8]));
+    assert.deepEqual(of("last", true, 1), Float32Array.from([1]), "cut, then of length 1");
+    assert.deepEqual(of("mean", false, 1), Float32Array.from([2]));
+    assert.deepEqual(of("mean", true, 2, new Float32Array(4)), new Float32Array(2));
   });
 
   test("end with EOS if the model was trained so, or when asked", async () => {

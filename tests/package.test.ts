@@ -47,7 +47,7 @@ const UNPACKED_BYTES_MAX = 10_400_000;
  * inside.
  */
 const ENTRY_GZIP_BYTES_MAX: Readonly<Record<string, number>> = {
-  "dist/index.js": 226_000,
+  "dist/index.js": 228_000,
   // The builds that also train instead of those of inference; those too where samples are taken.
   "dist/nn.js": 116_000,
   "dist/server.js": 30_000,

@@ -15,7 +15,8 @@
  * times values' scales by the largest in a tile of 64 positions, so small weights keep their bits beside a large one
  * elsewhere. Sums are exact integers: a score's over headDim (|Σ| ≤ 127 · 8191 · headDim < 2^31 up to a headDim of
  * 2064), an output's over a tile. Tiles are added in f32, in the order of STREAMS, which depends only on the token's
- * own length. Weights after a token's own position are 0, and before its window. Against attention over the same bytes in f64, an output is
+ * own length. Weights after a token's own position are 0, and before its window. Against attention over the same bytes
+ * in f64, an output is
  * off by less than 2e-4 of the values' size; the bytes' own error adds 0.6 % (the spec).
  */
 import { KV_PAGE_POSITIONS, KV_Q8_ROW_TAIL_BYTES, KV_Q8_SCALE_BYTES, KV_Q8_SUM_BYTES } from "../abi";

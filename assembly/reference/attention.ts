@@ -35,7 +35,8 @@ export function attendHead(
 
 /**
  * The same over one head's 8-bit cache (ops/attention-q8.ts): integers of 14 bits times bytes, tiles of 64 positions in
- * the order in which turns read four parts of them, from the tile of position `first` on. weights: f32 (length), scratch.
+ * the order in which turns read four parts of them, from the tile of position `first` on. weights: f32 (length),
+ * scratch.
  */
 export function attendHeadQ8(
   q: usize,
@@ -70,7 +71,7 @@ export function attendHeadQ8(
   for (let d = 0; d < dim; d++) store<f32>(out + <usize>(4 * d), load<f32>(out + <usize>(4 * d)) * <f32>(1.0 / total));
 }
 
-/** Adds the positions of the tile at p0, of [first, length), to out; returns the sum of their weights, in four lanes. */
+/** Adds those of the tile at p0 in [first, length) to out; returns the sum of their weights, in four lanes. */
 function addTile(
   values: usize,
   out: usize,

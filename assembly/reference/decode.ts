@@ -1,6 +1,7 @@
 /**
  * Scalar twins of the file types with one or two bits a weight: the code of element i, by the formula of the type's
- * definition (ggml's block layouts; bitnet.cpp's I2_S; PrismML's PQ2_0 and PTQ1_0; Tencent's STQ1_0; Hugging Face's packed rows).
+ * definition (ggml's block layouts; bitnet.cpp's I2_S; PrismML's PQ2_0 and PTQ1_0; Tencent's STQ1_0; Hugging Face's
+ * packed rows).
  */
 import { I2_S, PQ2_0, Q2_0, STQ1_0, TQ1_0, TQ2_0 } from "../weights/decode";
 
@@ -41,7 +42,7 @@ export function ternaryCode(type: i32, block: usize, i: i32): u8 {
   return trit(block + 24 + <usize>((i - 120) % 2), (i - 120) / 2);
 }
 
-/** Lane `lane` of group g: one of four is 0; of the others the first has the group's sign, which the others keep or not. */
+/** A lane of group g: one of four is 0; the first of the others has the group's sign, which the rest keep or not. */
 function stq(block: usize, g: i32, lane: i32): u8 {
   const slot = (load<u8>(block + <usize>(g >> 1)) >> <u8>(4 * (g & 1))) & 15,
     zero = <i32>(slot >> 2),

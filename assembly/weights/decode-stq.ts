@@ -35,12 +35,12 @@ export function decodeSTQ1(src: usize, nBlocks: i32, codes: usize, scales: usize
       const signs = i16x8.splat(load<i16>(src + 2 * quarter, 32)),
         spread = i8x16.shuffle(signs, signs, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
       // Other signs: each code c becomes 2 - c.
-      const minus = i8x16.sub(i8x16.splat(<i8>0xaa), plus),
-        group = v128.bitselect(minus, plus, i8x16.ne(v128.and(spread, bit), i8x16.splat(0)));
-      v128.store(codes, v128.and(group, mask));
-      v128.store(codes, v128.and(i16x8.shr_u(group, 2), mask), 16);
-      v128.store(codes, v128.and(i16x8.shr_u(group, 4), mask), 32);
-      v128.store(codes, v128.and(i16x8.shr_u(group, 6), mask), 48);
+      const minus = i8x16.sub(i8x16.splat(<i8>0xaa), plus);
+      let group = v128.bitselect(minus, plus, i8x16.eq(v128.and(spread, bit), bit));
+      for (let lane: usize = 0; lane < 64; lane += 16) {
+        v128.store(codes + lane, v128.and(group, mask));
+        group = i16x8.shr_u(group, 2);
+      }
     }
     store<u16>(scales, load<u16>(src, 40));
   }

@@ -35,6 +35,7 @@ export type ErrorCode =
   | "model/unsupported-architecture"
   | "model/bad-config"
   | "model/missing-tensor"
+  | "model/no-head"
   | "model/unused-tensor"
   | "model/bad-shape"
   | "model/not-enough-memory"

@@ -131,8 +131,8 @@ function unpackI2S(bytes: Uint8Array, at: number, codes: Int8Array, to: number):
 }
 
 /**
- * 64 groups of four, 16 elements apart, one of each 0: 4 bits tell which, and which of the others have another sign than
- * the first; 8 bytes of the firsts' signs follow.
+ * 64 groups of four, 16 elements apart, one of each 0: 4 bits tell which, and which of the others have another sign
+ * than the first; 8 bytes of the firsts' signs follow.
  */
 function unpackStq(bytes: Uint8Array, at: number, codes: Int8Array, to: number): void {
   for (let g = 0; g < 64; g++) {

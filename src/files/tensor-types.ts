@@ -1,8 +1,8 @@
 /**
  * The table of tensor types: what a file may hold, how many bytes it takes, and what it becomes in memory.
  *
- * Ids are those of ggml (`ggml.h`); 36 is the BitNet fork's, 142 and 143 are PrismML's, 43 is Tencent's, and 42 has three meanings that
- * only the distance between tensors tells apart (see `gguf-tensors.ts`).
+ * Ids are those of ggml (`ggml.h`); 36 is the BitNet fork's, 43 Tencent's, 142 and 143 PrismML's, and 42 has three
+ * meanings that only the distance between tensors tells apart (see `gguf-tensors.ts`).
  *
  * @module
  */

@@ -7,6 +7,7 @@ import { fail, throwIfAborted } from "../core/errors.ts";
 import { type OptionTable, SIGNAL, TEXT, check, checkOptions, whole } from "../core/options.ts";
 import { withMemory } from "../core/refused-memory.ts";
 import type { Engine } from "../model/engine-interface.ts";
+import { requireHead } from "../model/require-head.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Batcher } from "./batcher.ts";
 import { CHAT_PROMPT_OPTIONS, type ChatMessage, type ChatOptions, TOOL_OPTIONS } from "./chat-options.ts";
@@ -186,8 +187,8 @@ export class Context implements Disposable {
    * Reads `ids`, of which it computes only those that no context has read before.
    *
    * @returns the logits after the last one, `vocabSize` numbers
-   * @throws OnebitError `model/bad-token`, `model/context-full`, `model/not-finite`, `model/closed`, `option/invalid`
-   *   (no ids), `aborted`
+   * @throws OnebitError `model/bad-token`, `model/context-full`, `model/not-finite`, `model/no-head`, `model/closed`,
+   *   `option/invalid` (no ids), `aborted`
    * @example
    * ```ts
    * import { load } from "onebit";
@@ -201,6 +202,7 @@ export class Context implements Disposable {
   async logits(ids: readonly number[], options: LogitsOptions = {}): Promise<Float32Array> {
     const { signal } = checkOptions("logits", options, LOGITS_OPTIONS),
       found = check("ids", ids, ID_LIST);
+    requireHead(this.#parts.engine.config);
     const read = async (turn: Turn) => (await this.#ids.read(found, { turn })).logits;
     return await this.#inTurn(signal, `logits of ${found.length} ids`, read);
   }
@@ -284,7 +286,7 @@ export class Context implements Disposable {
   #start(prepare: () => GenerationRequest | Promise<GenerationRequest>): Generation {
     const { engine, turns, tokenizer, drafting, formats, platform } = this.#parts,
       parts = { engine, context: this.#ids, turns, tokenizer, drafting, formats, platform };
-    return new Generation(parts, () => (this.#checkOpen(), prepare()));
+    return new Generation(parts, () => (this.#checkOpen(), requireHead(engine.config), prepare()));
   }
 
   /** Runs `task` in a turn of this context. */

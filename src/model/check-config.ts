@@ -32,6 +32,7 @@ const RULES: readonly (readonly [(config: ModelConfig) => boolean, (config: Mode
     (c) => c.ropeDim % 2 === 0 && c.ropeDim <= c.headDim,
     (c) => `wanted an even number of rotating dimensions up to ${c.headDim}, found ${c.ropeDim}`,
   ],
+  [({ ropeAlpha = 1 }) => isPositive(ropeAlpha), ({ ropeAlpha }) => `wanted a positive alpha, found ${ropeAlpha}`],
   [
     ({ attentionScale: scale = 1 }) => isPositive(scale),
     ({ attentionScale }) => `wanted a positive scale of attention, found ${attentionScale}`,

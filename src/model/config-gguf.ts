@@ -24,7 +24,6 @@ import { type Activation, type Architecture, ggufArchitecture } from "./architec
 import { GGUF_ENDS } from "./blocks.ts";
 import { checkConfig } from "./check-config.ts";
 import type { ModelConfig, RopeScaling } from "./config.ts";
-import { raisedBase } from "./raised-base.ts";
 import { slidingFromGguf } from "./sliding-gguf.ts";
 import { ReadKeys, checkUnreadKeys, requireKeys } from "./keys-gguf.ts";
 
@@ -81,7 +80,8 @@ function readConfig(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorI
   const contextLengthTrained = getInteger(metadata, key("context_length"), 1);
   if (architecture.scales) requireKeys(metadata, SCALE_KEYS.map(key));
   const nLayers = getInteger(metadata, key("block_count"), 1),
-    sliding = architecture.slides ? slidingFromGguf(metadata, key, nLayers) : undefined;
+    sliding = architecture.slides ? slidingFromGguf(metadata, key, nLayers) : undefined,
+    alpha = (architecture.raisesBase && findNumber(metadata, key("rope.scaling.alpha"))) || 0;
   const nFf = uniform(metadata, key("feed_forward_length")),
     vocabSize = vocabularySize(metadata, key("vocab_size"), tensors);
   return checkConfig({
@@ -97,7 +97,8 @@ function readConfig(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorI
     contextLengthTrained,
     nKvHeads: metadata.has(key("attention.head_count_kv")) ? uniform(metadata, key("attention.head_count_kv")) : nHeads,
     normEps: getNumber(metadata, key("attention.layer_norm_rms_epsilon")),
-    ropeTheta: ropeTheta(metadata, key, architecture, headDim),
+    ropeTheta: findNumber(metadata, key("rope.freq_base")) ?? 10_000,
+    ...(alpha !== 0 && { ropeAlpha: alpha }),
     ropeDim: findInteger(metadata, key("rope.dimension_count"), 2) ?? headDim,
     ropeScaling: ropeScaling(metadata, key, contextLengthTrained),
     activation: activationOf(metadata, key("hidden_activation"), architecture, { nEmbd, nFf, vocabSize }),
@@ -110,19 +111,9 @@ function readConfig(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorI
     residualScale: architecture.scales ? getNumber(metadata, key("residual_scale")) : 1,
     logitScale: architecture.scales ? 1 / getNumber(metadata, key("logit_scale")) : 1,
     ...(sliding && { sliding }),
+    ...(normsInputs(tensors) && !tensors.has(GGUF_ENDS.output) && { embeddingOnly: true }),
     ...(architecture.slides && nLayers === GEMMA3_27B_LAYERS && { attentionScale: 1 / Math.sqrt(nEmbd / nHeads) }),
   });
-}
-
-function ropeTheta(
-  metadata: GgufMetadata,
-  key: (suffix: string) => string,
-  { raisesBase = false }: Architecture,
-  headDim: number,
-): number {
-  const theta = findNumber(metadata, key("rope.freq_base")) ?? 10_000,
-    alpha = raisesBase ? (findNumber(metadata, key("rope.scaling.alpha")) ?? 0) : 0;
-  return alpha === 0 ? theta : raisedBase(theta, alpha, headDim);
 }
 
 /** A number that a file may also list per layer; layers that differ are refused. */
@@ -222,21 +213,25 @@ function ropeScaling(metadata: GgufMetadata, key: (suffix: string) => string, co
   }
 }
 
+/** BitNet embedding models norm the input of every projection; no others do. */
+export function normsInputs(tensors: ReadonlyMap<string, TensorInfo>): boolean {
+  return [...tensors.keys()].some((name) => name.endsWith("_norm_in.weight"));
+}
+
 /** How a model for similarity pools its vectors: `<arch>.pooling_type`. @throws OnebitError `model/bad-config` */
-export function poolingFromGguf(metadata: GgufMetadata): "mean" | "last" | undefined {
+export function poolingFromGguf(metadata: GgufMetadata): GgufPooling | undefined {
   const key = `${findString(metadata, "general.architecture") ?? ""}.pooling_type`,
     pooling = findInteger(metadata, key);
   if (pooling !== undefined && !Object.hasOwn(POOLINGS, pooling)) {
-    fail(
-      "model/bad-config",
-      `metadata key "${key}": wanted 0 (none), 1 (mean) or 3 (last), found ${pooling}; other ways to pool are ` +
-        "not supported",
-    );
+    fail("model/bad-config", `metadata key "${key}": wanted 0 (none), 1 (mean), 2 (cls) or 3 (last), found ${pooling}`);
   }
   return pooling === undefined ? undefined : POOLINGS[pooling];
 }
 
-const POOLINGS: Readonly<Record<number, "mean" | "last" | undefined>> = { 0: undefined, 1: "mean", 3: "last" };
+/** By its number in the file. */
+export type GgufPooling = "mean" | "cls" | "last";
+
+const POOLINGS: Readonly<Record<number, GgufPooling | undefined>> = { 0: undefined, 1: "mean", 2: "cls", 3: "last" };
 
 /** True if a text to embed ends with the end-of-text token. */
 export function appendsEos(metadata: GgufMetadata): boolean {

@@ -14,7 +14,6 @@ import { checkConfig } from "./check-config.ts";
 import { ConfigReader } from "./config-reader.ts";
 import type { ModelConfig, RopeScaling } from "./config.ts";
 import { checkUnreadMembers } from "./keys-hf.ts";
-import { raisedBase } from "./raised-base.ts";
 import type { HfStorage } from "./naming-hf.ts";
 import { slidingFromHf } from "./sliding-hf.ts";
 
@@ -98,7 +97,7 @@ function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInf
     vocabSize: rows ?? told ?? reader.count("vocab_size"),
     normEps: reader.number("rms_norm_eps") ?? defaults.normEps,
     ropeDim: headDim,
-    ...rotation(reader, architecture, { headDim, contextLength: contextLengthTrained, theta: defaults.ropeTheta }),
+    ...rotation(reader, architecture, contextLengthTrained, defaults.ropeTheta),
     activation: activationOf(reader, modelType, architecture),
     activationMode:
       architecture.activationMode === "token" || reader.get("quantization_config") !== undefined ? "token" : "block",
@@ -247,21 +246,16 @@ function ropeParameters(reader: ConfigReader): ConfigReader | undefined {
 function rotation(
   reader: ConfigReader,
   { raisesBase = false }: Architecture,
-  {
-    headDim,
-    contextLength,
-    theta,
-  }: { readonly headDim: number; readonly contextLength: number; readonly theta: number },
-): Pick<ModelConfig, "ropeTheta" | "ropeScaling"> {
+  contextLength: number,
+  theta: number,
+): Pick<ModelConfig, "ropeTheta" | "ropeAlpha" | "ropeScaling"> {
   const scaling = ropeParameters(reader),
     base = scaling?.number("rope_theta") ?? reader.number("rope_theta") ?? theta;
   const isRaised = raisesBase && (scaling?.text("rope_type") ?? scaling?.text("type")) === "dynamic";
   if (scaling === undefined || !isRaised) return { ropeTheta: base, ropeScaling: ropeScaling(reader, contextLength) };
   // Tencent's files call it dynamic; without an alpha the base would depend on the length of the text.
-  const alpha = scaling.requiredNumber("alpha");
-  if (alpha <= 0) scaling.wrong("alpha", "a positive number");
   if ((scaling.number("factor") ?? 1) !== 1) scaling.wrong("factor", "1 beside an alpha");
-  return { ropeTheta: raisedBase(base, alpha, headDim), ropeScaling: { kind: "none" } };
+  return { ropeTheta: base, ropeAlpha: scaling.requiredNumber("alpha"), ropeScaling: { kind: "none" } };
 }
 
 function ropeScaling(reader: ConfigReader, contextLength: number): RopeScaling {

@@ -106,6 +106,8 @@ export interface ModelConfig extends Architecture {
   readonly normEps: number;
   /** Base of the rotary frequencies (Su et al., 2021, arXiv 2104.09864). */
   readonly ropeTheta: number;
+  /** Raises the base, to θ · α^(d / (d − 2)) for heads of width d (NTK-aware scaling). Default 1. */
+  readonly ropeAlpha?: number;
   /** Leading dimensions of a head that rotate. */
   readonly ropeDim: number;
   /** How the rotary frequencies are changed for long contexts. */
@@ -118,6 +120,8 @@ export interface ModelConfig extends Architecture {
   readonly attentionScale?: number;
   /** Default: every layer sees all positions. */
   readonly sliding?: SlidingWindow;
+  /** The model has no head: it makes vectors of texts, and does not write. Default false. */
+  readonly embeddingOnly?: boolean;
   /** Factor on the logits. */
   readonly logitScale: number;
 }

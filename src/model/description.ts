@@ -7,7 +7,7 @@ import { packagePart } from "../core/package-part.ts";
 import type { GgufFile, TensorInfo } from "../files/gguf.ts";
 import type { ModelFile } from "../files/model-file.ts";
 import type { ModelConfig } from "./config.ts";
-import { appendsEos, describeGguf, poolingFromGguf } from "./config-gguf.ts";
+import { type GgufPooling, appendsEos, describeGguf, normsInputs, poolingFromGguf } from "./config-gguf.ts";
 import { GGUF_NAMING } from "./naming-gguf.ts";
 import type { Unpacks } from "./unpacked.ts";
 import type { TensorNaming } from "./weights.ts";
@@ -23,7 +23,7 @@ export interface ModelDescription {
   readonly tokenizer: Tokenizer | undefined;
   /** Why there is no tokenizer, unless the file simply has none. */
   readonly noTokenizer?: string;
-  readonly embedding: { readonly pooling: "mean" | "last"; readonly appendEos: boolean } | undefined;
+  readonly embedding: { readonly pooling: GgufPooling; readonly appendEos: boolean } | undefined;
 }
 
 /**
@@ -44,13 +44,13 @@ export async function describeModel(file: ModelFile, unpacks: Unpacks): Promise<
 }
 
 function ggufModel({ metadata, tensors }: GgufFile): Omit<ModelDescription, "tokenizer"> {
-  const pooling = poolingFromGguf(metadata);
-  // BitNet embedding models norm the input of every projection; no others do.
-  const isEmbedding = pooling !== undefined || tensors.has("blk.0.attn_q_norm_in.weight");
-  const embedding = isEmbedding
-    ? { pooling: pooling ?? ("last" as const), appendEos: pooling === undefined || appendsEos(metadata) }
-    : undefined;
-  return { ...describeGguf(metadata, tensors), tensors, naming: GGUF_NAMING, embedding };
+  const told = poolingFromGguf(metadata);
+  // BitNet embedding models are trained for the last state; the converter writes "mean" for the 270M, as its default.
+  const isBitNet = normsInputs(tensors),
+    pooling = isBitNet ? "last" : told;
+  const embedding = pooling && { pooling, appendEos: told === undefined || appendsEos(metadata) };
+  const naming = { ...GGUF_NAMING, normInRequired: isBitNet };
+  return { ...describeGguf(metadata, tensors), tensors, naming, embedding };
 }
 
 function hfDescription() {

@@ -26,6 +26,7 @@ import { fingerprintOf } from "./fingerprint.ts";
 import { type LoadedWeights, loadWeights } from "./loader.ts";
 import { type MemoryPlan, type PlanOptions, planMemory } from "./plan.ts";
 import { type Program, buildProgram } from "./program.ts";
+import { requireHead } from "./require-head.ts";
 import { placeRopeFrequencies } from "./rope-frequencies.ts";
 import { type ThreadCount, createThreadCount } from "./thread-count.ts";
 import { type ModelTensors, type StoredEncoding, type TensorNaming, findTensors } from "./weights.ts";
@@ -277,6 +278,7 @@ class ProgramEngine implements Engine {
     sequence: Sequence,
     { want = "last", onLogits, signal }: EvaluateOptions = {},
   ): Promise<Float32Array> {
+    requireHead(this.config);
     this.check(ids, sequence);
     const size = want === "all" ? this.logitsMax : this.rowsMax;
     let logits: Float32Array = new Float32Array(0);

@@ -56,7 +56,8 @@ export interface FingerprintParts {
 
 export function fingerprintOf({ config, tensors, plan, weights, rope }: FingerprintParts): bigint {
   const { hash, hashes, scalars } = weights;
-  const { name: _name, contextLengthTrained: _trained, ropeScaling: _scaling, ropeTheta: _theta, ...numbers } = config;
+  const { name: _name, contextLengthTrained: _trained, ...rest } = config,
+    { ropeScaling: _scaling, ropeTheta: _theta, ropeAlpha: _alpha, ...numbers } = rest;
   const matrices = allLinears(tensors).map(({ matrix }) => `${matrix.tensor.name} ${encodingOf(matrix)}`);
   const text = [
     `numbers ${NUMBERS_VERSION}`,

@@ -172,7 +172,8 @@ export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options
     vocabPadded = padToTiles(config.vocabSize);
   const nHeadRows = Math.max(1, Math.min(nBatch, Math.floor(LOGITS_BYTES_MAX / (vocabPadded * 4))));
   const nActivationRows = Math.max(nBatch, options.nThreads),
-    buffers = placeActivations(arena, config, nActivationRows, nHeadRows * vocabPadded * 4);
+    logitsBytes = config.embeddingOnly ? 0 : nHeadRows * vocabPadded * 4,
+    buffers = placeActivations(arena, config, nActivationRows, logitsBytes);
   const prepared = placePrepared(arena, matrices, nActivationRows);
   const kv = placeKv(arena, config, tensors, options, nActivationRows);
   const numeric = placeNumeric(arena, vocabPadded);

@@ -181,8 +181,8 @@ function unpackedUnpacking(
 function badRow(tensor: TensorInfo, row: number, verdict: number): never {
   const what =
     verdict === CODE_INVALID
-      ? "holds the code 3, which no ternary weight has: the tensor is of another type or layout (SEQ has four levels), or " +
-        "the file is damaged"
+      ? "holds the code 3, which no ternary weight has: the tensor is of another type (SEQ has 4 levels) or " +
+        "layout, or the file is damaged"
       : "has a scale that is not finite: the file is damaged";
   return fail("tensor/bad-data", `tensor "${tensor.name}": row ${row} ${what}`);
 }

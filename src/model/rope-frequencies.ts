@@ -26,7 +26,10 @@ export function placeRopeFrequencies(
   const { ropeDim, sliding } = config,
     areFinite = (at: number) => new Float64Array(memory.buffer, at, ropeDim / 2).every(Number.isFinite);
   if (sliding !== undefined) kernels.ropeFrequencies(plan.slidingFrequencies, ropeDim, sliding.ropeTheta);
-  const isRight = areFinite(plan.ropeFrequencies) && (sliding === undefined || areFinite(plan.slidingFrequencies));
+  const isRight =
+    Number.isFinite(baseOf(kernels, config)) &&
+    areFinite(plan.ropeFrequencies) &&
+    (sliding === undefined || areFinite(plan.slidingFrequencies));
   if (Number.isFinite(magnitude) && isRight) return magnitude;
   return fail(
     "model/bad-config",
@@ -42,7 +45,8 @@ function place(
   tensors: ModelTensors,
   scratch: number,
 ): number {
-  const { ropeDim, ropeTheta, ropeScaling: scaling } = config,
+  const { ropeDim, ropeScaling: scaling } = config,
+    ropeTheta = baseOf(kernels, config),
     at = plan.ropeFrequencies,
     n = ropeDim / 2;
   const divideBy = (vector: VectorTensor | undefined) =>
@@ -85,6 +89,12 @@ function place(
       return scaling.attentionFactor ?? longRopeMagnitude(kernels, scaling);
     }
   }
+}
+
+/** As 32 bits, which is how converters store the base that they raise. */
+function baseOf({ expF64, logF64 }: KernelExports, { ropeTheta, ropeAlpha, headDim }: ModelConfig): number {
+  if (ropeAlpha === undefined) return ropeTheta;
+  return Math.fround(ropeTheta * expF64((logF64(ropeAlpha) * headDim) / (headDim - 2)));
 }
 
 /** Keeps the entropy of attention over a context `factor` times the original one (LongRoPE, arXiv 2402.13753). */

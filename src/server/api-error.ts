@@ -56,6 +56,7 @@ const MEANINGS: readonly Meaning[] = [
   { code: "template/", status: 400 },
   { code: "model/context-full", status: 400, as: "context_length_exceeded" },
   { code: "model/bad-token", status: 400 },
+  { code: "model/no-head", status: 400, message: "the model is for embeddings: it does not write" },
   { code: "tokenizer/missing", status: 400 },
   { code: "model/closed", status: 503, message: "the model was closed: try again" },
   { code: "engine/thread-lost", status: 503, message: "the model lost a thread and must be loaded again" },

@@ -33,15 +33,14 @@ export async function embeddings(visit: Visit, body: unknown): Promise<Response>
       throw new ApiError(400, "invalid_value", `dimensions: the model has ${nEmbd}, got ${dimensions}`, {
         param: "dimensions",
       });
-    const vectors = await model.embed(texts, { signal: visit.signal }).catch((error: unknown) => {
+    const vectors = await model.embed(texts, { dimensions, signal: visit.signal }).catch((error: unknown) => {
       visit.throwIfStopped();
       throw error;
     });
     const counts = await Promise.all(texts.map(async (text) => (await model.tokenizer.encode(text)).length)),
       nTokens = counts.reduce((sum, length) => sum + length, 0);
     const data = vectors.map((vector, index) => {
-      const cut = dimensions === undefined ? vector : shortened(vector, dimensions);
-      return { object: "embedding", index, embedding: encoding_format === "base64" ? base64Of(cut) : [...cut] };
+      return { object: "embedding", index, embedding: encoding_format === "base64" ? base64Of(vector) : [...vector] };
     });
     visit.service.metrics.add("onebit_prompt_tokens_total", nTokens);
     return Response.json({
@@ -53,13 +52,6 @@ export async function embeddings(visit: Visit, body: unknown): Promise<Response>
   } finally {
     visit.end();
   }
-}
-
-/** The first numbers, of length 1 again. */
-function shortened(vector: Float32Array, length: number): Float32Array {
-  const cut = vector.subarray(0, length),
-    norm = Math.sqrt(cut.reduce((sum, x) => sum + x * x, 0));
-  return norm === 0 ? cut : cut.map((x) => x / norm);
 }
 
 /** Floats of 32 bits, the lowest byte first. */

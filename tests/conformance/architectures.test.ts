@@ -115,7 +115,7 @@ const ARCHITECTURES: Readonly<Record<string, Row>> = {
     errorMax: FLOAT_ERROR_MAX,
   },
   "qwen3, norms of inputs, I2_S (BitNet embedding)": {
-    shape: { ...SHAPE, qkNorm: true, normIn: true, tied: true, branches: 1 / 32 },
+    shape: { ...SHAPE, qkNorm: true, normIn: true, branches: 1 / 32 },
     choices: { architecture: "qwen3", body: "I2_S", vectors: "F16" },
     errorMax: TOKEN_ERROR_MAX,
   },

@@ -25,7 +25,9 @@ const VECTORS: readonly (readonly [file: string, type: TensorTypeName])[] = [
   ["tq2_0", "TQ2_0"],
 ];
 
-describe("dequantize: vectors made by ggml, and by an independent reader of the forks' types", { skip: existsSync(GOLDEN) ? false : `no ${GOLDEN}` }, () => {
+describe("dequantize: vectors made by ggml, and by an independent reader of the forks' types", {
+  skip: existsSync(GOLDEN) ? false : `no ${GOLDEN}`,
+}, () => {
   for (const [file, type] of VECTORS) {
     test(`${type} (${file})`, () => {
       const bytes = new Uint8Array(readFileSync(`${GOLDEN}/vec_${file}.q`));

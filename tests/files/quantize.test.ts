@@ -10,7 +10,16 @@ import { TENSOR_TYPES } from "../../src/files/tensor-types.ts";
 import type { TensorTypeName } from "../../src/files/tensor-types.ts";
 import { seededRandom } from "../hostile/mutate.ts";
 
-const LOW_BIT: readonly WritableLowBitType[] = ["TQ1_0", "TQ2_0", "Q1_0", "Q2_0", "Q2_0_G128", "PQ2_0", "PTQ1_0", "I2_S"];
+const LOW_BIT: readonly WritableLowBitType[] = [
+  "TQ1_0",
+  "TQ2_0",
+  "Q1_0",
+  "Q2_0",
+  "Q2_0_G128",
+  "PQ2_0",
+  "PTQ1_0",
+  "I2_S",
+];
 const ELEMENTS = 4096;
 
 /** Codes that the type can hold, and a scale a block that half precision holds. */

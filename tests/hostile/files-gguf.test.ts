@@ -110,7 +110,12 @@ const TENSORS: readonly Case[] = [
   ["type Q5_0", one({ type: 6 }), "tensor/unsupported-type", /Q5_0 .*convert the model/],
   ["type TL1", one({ type: 38 }), "tensor/unsupported-type", /TL1 .*I2_S or TQ2_0/],
   ["type TL2 or MXFP4", one({ type: 39 }), "tensor/unsupported-type", /TL2.*I2_S or TQ2_0/],
-  ["a first dimension off the block of STQ1_0", one({ dims: [128], type: 43 }), "gguf/bad-tensor", /256, the block of STQ1_0/],
+  [
+    "a first dimension off the block of STQ1_0",
+    one({ dims: [128], type: 43 }),
+    "gguf/bad-tensor",
+    /256, the block of STQ1_0/,
+  ],
   ["type IQ2_BN", one({ type: 135 }), "tensor/unsupported-type", /IQ2_BN/],
   ["a name twice", two({}, { name: "t" }), "gguf/duplicate", /"t"/],
   [

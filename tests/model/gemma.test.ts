@@ -122,7 +122,7 @@ describe("a window over several pages of the cache", () => {
     (await model.logits(some)).slice(-model.vocabSize);
 
   for (const kvType of ["f32", "q8"] as const) {
-    test(`${kvType}: what is before the window changes nothing, to the bit; what is at its beginning does`, async () => {
+    test(`${kvType}: what is before the window changes no bit, what is at its beginning does`, async () => {
       // One layer, which slides: deeper ones see further through others.
       const one = await ggufBytes(
         { ...SHAPE, nLayers: 1 },

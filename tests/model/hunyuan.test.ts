@@ -4,12 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { load } from "../../src/load.ts";
 import { refused, refusedFolder, without } from "../hostile/refused-model.ts";
 import { type GgufChoices, ggufBytes, value } from "./gguf-bytes.ts";
 import { hfFolder } from "./hf-folder.ts";
 import { VARIANTS, assertSameBits, logitsOf } from "./logits.ts";
-import { FOLDER, memoryPlatform } from "./memory-platform.ts";
 import { assertEachMatters, tensorPerturbations } from "./perturbations.ts";
 import type { TinyShape } from "./tiny-model.ts";
 
@@ -33,7 +31,7 @@ describe("the same weights, bit for bit", () => {
   for (const variant of VARIANTS) {
     for (const ternaryKernel of ["dot", "tables"] as const) {
       for (const scales of ["one", "blocks"] as const) {
-        test(`STQ1_0 as TQ2_0, ${scales === "one" ? "one scale" : "a scale a block"}, ${variant}, ${ternaryKernel}`, async () => {
+        test(`STQ1_0 as TQ2_0, scales: ${scales}, ${variant}, ${ternaryKernel}`, async () => {
           const shape = { ...SHAPE, scales };
           for (const architecture of ["hunyuan-dense", "bitnet"]) {
             const of = async (body: "STQ1_0" | "TQ2_0") =>
@@ -78,8 +76,6 @@ describe("the same weights, bit for bit", () => {
     const config = { rope_scaling: DYNAMIC, use_qk_norm: true },
       folder = await hfFolder(SHAPE, { modelType: "hunyuan_v1_dense", config });
     assertSameBits(await logitsOf(folder, { dense: "keep" }), wanted, "in a folder");
-    await using model = await load(FOLDER, { threads: 1, platform: memoryPlatform(folder) });
-    assert.equal(model.config.ropeTheta, raised);
   });
 });
 
@@ -119,12 +115,13 @@ describe("refused by name", () => {
     const shape = { qkNorm: true, subNorms: false };
     await refused({ architecture: "qwen3", keys: alpha(2) }, "model/bad-config", /rope\.scaling\.alpha/, "", shape);
     await refused({ ...HUNYUAN, keys: alpha(NaN) }, "gguf/bad-value", /rope\.scaling\.alpha/, "NaN", shape);
-    for (const wrong of [Infinity, 1e38, -1000])
-      await refused({ ...HUNYUAN, keys: alpha(wrong) }, "model/bad-config", /rotary base/, `${wrong}`, shape);
+    for (const wrong of [Infinity, -1000])
+      await refused({ ...HUNYUAN, keys: alpha(wrong) }, "model/bad-config", /positive alpha/, `${wrong}`, shape);
+    await refused({ ...HUNYUAN, keys: alpha(1e38) }, "model/bad-config", /not finite/, "1e38", shape);
     for (const [change, message] of [
       [{ alpha: undefined }, /rope_scaling\.alpha: wanted a number/],
-      [{ alpha: 0 }, /rope_scaling\.alpha: wanted a positive number/],
-      [{ alpha: -3 }, /rope_scaling\.alpha: wanted a positive number/],
+      [{ alpha: 0 }, /positive alpha/],
+      [{ alpha: -3 }, /positive alpha/],
       [{ alpha: "a" }, /rope_scaling\.alpha: wanted a number/],
       [{ factor: 4 }, /rope_scaling\.factor: wanted 1/],
     ] as const) {

@@ -1,4 +1,4 @@
-/** Whether a test of a model would notice: everything that a file says of it, changed on purpose, changes its logits. */
+/** Whether a test of a model would notice: all that a file says of it, changed on purpose, changes its logits. */
 import assert from "node:assert/strict";
 import { type GgufChoices, ggufBytes } from "./gguf-bytes.ts";
 import { logitsOf, relativeError } from "./logits.ts";

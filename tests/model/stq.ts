@@ -1,5 +1,5 @@
 /**
- * STQ1_0 written by the table of its codes as published code has it, not by the rule that onebit reads it by: an entry has the
+ * STQ1_0 written by the table of its codes as published, not by the rule that onebit reads it by: an entry has the
  * codes 0, 1, 2 of the four weights of a group, two bits each, the first lowest.
  */
 import { floatToHalf } from "../../src/files/float16.ts";

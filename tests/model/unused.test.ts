@@ -189,7 +189,6 @@ const GGUF_KEYS: readonly (readonly [key: string, neutral: GgufEntry, other: Ggu
   ["swiglu_clamp_exp", value("float32[]", [0]), value("float32[]", [7])],
   ["embedding_length_out", value("uint32", 64), value("uint32", 32)],
   ["full_attention_interval", value("uint32", 1), value("uint32", 4)],
-  ["pooling_type", value("uint32", 0), value("uint32", 2)],
   ["pooling_type", value("uint32", 0), value("uint32", 4)],
 ];
 

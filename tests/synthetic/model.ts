@@ -58,6 +58,7 @@ function modelMetadata(shape: Shape): GgufEntry[] {
     metadata.push(["minicpm.residual_scale", "float32", MINICPM.residualScale]);
     metadata.push(["minicpm.logit_scale", "float32", MINICPM.logitScale]);
   }
+  if (shape.window !== undefined) metadata.push([`${a}.attention.sliding_window`, "uint32", shape.window]);
   if (shape.yarn) {
     metadata.push([`${a}.rope.scaling.type`, "string", "yarn"]);
     metadata.push([`${a}.rope.scaling.factor`, "float32", shape.yarn.factor]);
@@ -103,11 +104,17 @@ function globalTensors(shape: Shape): TensorSpec[] {
   });
   if (!shape.tied)
     return [table("token_embd.weight", 1), norm("output_norm.weight", nEmbd), table("output.weight", headStd)];
-  if (shape.branchShare === undefined) return [table("token_embd.weight", headStd), norm("output_norm.weight", nEmbd)];
+  // Gemma multiplies its embeddings by the root of the width.
+  const root = shape.architecture === "gemma3" ? Math.sqrt(nEmbd) : 1;
+  if (shape.branchShare === undefined && root === 1)
+    return [table("token_embd.weight", headStd), norm("output_norm.weight", nEmbd)];
   // The stream stays near the token's own embedding, which is also a row of the head: random signs between the two
   // keep the model from only ever repeating its input.
   const outputNorm = norm("output_norm.weight", nEmbd);
-  return [table("token_embd.weight", 1), { ...outputNorm, mean: headStd, std: headStd / 10, randomSigns: true }];
+  return [
+    table("token_embd.weight", 1 / root),
+    { ...outputNorm, mean: headStd * root, std: (headStd * root) / 10, randomSigns: true },
+  ];
 }
 
 function layerTensors(shape: Shape): TensorSpec[] {
@@ -139,7 +146,8 @@ function oneLayer(shape: Shape): TensorSpec[] {
     std: 0.2,
     scalePerTensor: false,
   });
-  const subNorms = isBitnet(shape);
+  const subNorms = isBitnet(shape),
+    postNorms = shape.architecture === "gemma3";
   // silu(g)·u of two N(0, 1) has RMS 0.6; with a sub-norm the input of ffn_down has RMS 1 whatever the activation.
   const downGain = subNorms ? 1 : 1 / 0.6;
   // Two branches a layer add up as independent vectors do.
@@ -150,16 +158,18 @@ function oneLayer(shape: Shape): TensorSpec[] {
     linear("attn_k", nEmbd, kvDim),
     linear("attn_v", nEmbd, kvDim),
     ...(shape.architecture === "qwen2" ? [bias("attn_q", qDim), bias("attn_k", kvDim), bias("attn_v", kvDim)] : []),
-    ...(shape.architecture === "qwen3"
+    ...(["gemma3", "hunyuan-dense", "qwen3"].includes(shape.architecture)
       ? [norm("attn_q_norm.weight", headDim), norm("attn_k_norm.weight", headDim)]
       : []),
     ...(subNorms ? [norm("attn_sub_norm.weight", qDim)] : []),
     linear("attn_output", qDim, nEmbd, branchGain),
+    ...(postNorms ? [norm("post_attention_norm.weight", nEmbd)] : []),
     norm("ffn_norm.weight", nEmbd),
     linear("ffn_gate", nEmbd, nFf),
     linear("ffn_up", nEmbd, nFf),
     ...(subNorms ? [norm("ffn_sub_norm.weight", nFf)] : []),
     linear("ffn_down", nFf, nEmbd, downGain * branchGain),
+    ...(postNorms ? [norm("post_ffw_norm.weight", nEmbd)] : []),
   ];
 }
 

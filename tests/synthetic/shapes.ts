@@ -7,7 +7,16 @@
 
 import type { TensorTypeName } from "../../src/files/tensor-types.ts";
 
-export type Architecture = "bitnet" | "bitnet-b1.58" | "bitnet-25" | "llama" | "qwen2" | "qwen3" | "minicpm";
+export type Architecture =
+  | "bitnet"
+  | "bitnet-b1.58"
+  | "bitnet-25"
+  | "gemma3"
+  | "hunyuan-dense"
+  | "llama"
+  | "qwen2"
+  | "qwen3"
+  | "minicpm";
 
 export interface Shape {
   readonly architecture: Architecture;
@@ -37,6 +46,8 @@ export interface Shape {
    * integer, that flip many more, and after three layers two correct engines differ by the noise of 8 bits.
    */
   readonly branchShare?: number;
+  /** Of gemma3: positions that five of six layers see. */
+  readonly window?: number;
   readonly yarn?: { readonly factor: number; readonly originalContextLength: number };
 }
 
@@ -132,6 +143,28 @@ export const shapes: Readonly<Record<string, Shape>> = {
     nHeads: 4,
     scalePerTensor: false,
     yarn: { factor: 4, originalContextLength: 256 },
+  },
+  "gemma3-512": {
+    ...small,
+    architecture: "gemma3",
+    nLayers: 7,
+    nKvHeads: 1,
+    nHeads: 4,
+    headDim: 128,
+    ropeTheta: 1_000_000,
+    normEps: 1e-6,
+    tied: true,
+    window: 16,
+    scalePerTensor: false,
+  },
+  "hunyuan-512": {
+    ...small,
+    architecture: "hunyuan-dense",
+    headDim: 128,
+    nHeads: 4,
+    ropeTheta: 11_158_840,
+    tied: true,
+    scalePerTensor: false,
   },
   "minicpm-512": { ...small, architecture: "minicpm", scalePerTensor: false },
   "bitnet-512": smallBitnet,

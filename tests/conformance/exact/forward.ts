@@ -26,6 +26,20 @@ export interface ExactOptions {
 
 /** Logits after each of `ids`. */
 export async function exactLogits(path: string, ids: readonly number[], options: ExactOptions = {}): Promise<Rows> {
+  return await forward(path, ids, options, head);
+}
+
+/** The last hidden state, normed, of each of `ids`. */
+export async function exactHidden(path: string, ids: readonly number[], options: ExactOptions = {}): Promise<Rows> {
+  return await forward(path, ids, options, hidden);
+}
+
+async function forward(
+  path: string,
+  ids: readonly number[],
+  options: ExactOptions,
+  end: (pass: Pass, x: Rows) => Promise<Rows>,
+): Promise<Rows> {
   const weights = await GgufWeights.open(path);
   try {
     const h = readHyperparameters(weights);
@@ -38,7 +52,7 @@ export async function exactLogits(path: string, ids: readonly number[], options:
       x = await block(here, `blk.${layer}.`, x);
       options.onLayer?.(layer, h.nLayers);
     }
-    return await head(pass, x);
+    return await end(pass, x);
   } finally {
     await weights.close();
   }
@@ -98,7 +112,7 @@ async function attention(pass: Pass, prefix: string, x: Rows): Promise<Rows> {
   return project(pass, `${prefix}attn_output`, out);
 }
 
-/** Softmax attention of one position over itself and all before it, from `first` on; a key head serves nHeads / nKvHeads query heads. */
+/** Softmax attention of a position over those from `first` on; a key head serves nHeads / nKvHeads query heads. */
 function attendOne(
   { nHeads, nKvHeads, headDim, scoreSize }: Hyperparameters,
   q: Float64Array,
@@ -162,8 +176,13 @@ function activationsFor({ weights, h, activations }: Pass, name: string): Activa
   return type === "I2_S" || (lowBit && h.architecture.startsWith("bitnet")) ? "token" : "float";
 }
 
-async function head({ h, weights }: Pass, x: Rows): Promise<Rows> {
-  const normed = await norm(weights, "output_norm", x, h.normEps);
+async function hidden({ h, weights }: Pass, x: Rows): Promise<Rows> {
+  return await norm(weights, "output_norm", x, h.normEps);
+}
+
+async function head(pass: Pass, x: Rows): Promise<Rows> {
+  const { h, weights } = pass,
+    normed = await hidden(pass, x);
   const tied = h.architecture.startsWith("bitnet") || !weights.has("output.weight");
   const logits = await multiply(weights, tied ? "token_embd.weight" : "output.weight", normed);
   return logits.map((row) => row.map((value) => value / h.logitScale));
