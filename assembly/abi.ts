@@ -43,6 +43,10 @@ export const OP_GATE_SILU = 21;
 export const OP_GATE_RELU2 = 22;
 export const OP_GATE_GELU = 23;
 export const OP_SHORT_TABLES = 24;
+export const OP_CONVOLVE = 25;
+export const OP_DELTA_NET = 26;
+export const OP_GATE_SIGMOID = 27;
+export const OP_HADAMARD = 28;
 
 // ---- weight layouts (layouts.ts, src/kernels/layouts.ts). Dense ones carry their GGML type id ----
 export const LAYOUT_F32 = 0;
@@ -129,6 +133,8 @@ export const PANEL_SCRATCH_BYTES = 4 * PANEL_WEIGHTS;
 /** Positions of a page of the KV cache, and bytes of a row's place (places.ts). */
 export const KV_PAGE_POSITIONS = 64;
 export const PLACE_BYTES = 8;
+/** What stands before the pages of a context. */
+export const CONTEXT_HEAD_BYTES = 12;
 /** An 8-bit cache (ops/attention-q8.ts): bytes of a scale, and of a sum, which only keys have. */
 export const KV_Q8_SCALE_BYTES = 4;
 export const KV_Q8_SUM_BYTES = 4;

@@ -9,13 +9,17 @@
 import * as abi from "./abi";
 import { barrier } from "./barrier";
 import { placeOf } from "./places";
-import { hasFlag, isOwnRow, isSharedByRows, ownInput, share } from "./step";
+import { hasFlag, inputRow, isOwnRow, isSharedByRows, ownInput, share } from "./step";
 import {
   AddBiasStep,
   AddScaledStep,
   AttendStep,
+  ConvolveStep,
+  DeltaNetStep,
   EmbedStep,
+  GateSigmoidStep,
   GateStep,
+  HadamardStep,
   HeadNormStep,
   MatmulStep,
   NormStep,
@@ -40,7 +44,9 @@ import { rotate, ropeTable } from "./ops/rope";
 import { attend, headPairs, storeKv } from "./ops/attention";
 import { attendQ8, storeKvQ8 } from "./ops/attention-q8";
 import { executeTrain } from "./train/program";
-import { gateGelu, gateRelu2, gateSilu } from "./ops/activation";
+import { gateGelu, gateRelu2, gateSigmoid, gateSilu } from "./ops/activation";
+import { convolve, deltaNet } from "./ops/delta-net";
+import { hadamard } from "./ops/hadamard";
 
 export function walk(control: usize, program: usize, nSteps: i32, state: usize, thread: i32, nThreads: i32): void {
   const end = program + <usize>nSteps * abi.STEP_BYTES;
@@ -119,7 +125,27 @@ function execute(step: usize, state: usize, n: i32, thread: i32, nThreads: i32):
       break;
     default:
       if (TRAIN && op >= abi.OP_TRAIN_FIRST) executeTrain(step, scratch(state, thread), thread, nThreads);
-      else unreachable();
+      else executeHybrid(step, state, n, thread, nThreads);
+  }
+}
+
+/** Steps of models that are not attention alone, and of rotated weights. */
+function executeHybrid(step: usize, state: usize, n: i32, thread: i32, nThreads: i32): void {
+  switch (changetype<Step>(step).op) {
+    case abi.OP_GATE_SIGMOID:
+      sigmoid(changetype<GateSigmoidStep>(step), n, thread, nThreads);
+      break;
+    case abi.OP_CONVOLVE:
+      convolution(changetype<ConvolveStep>(step), state, n, thread, nThreads);
+      break;
+    case abi.OP_DELTA_NET:
+      recurrence(changetype<DeltaNetStep>(step), state, n, thread, nThreads);
+      break;
+    case abi.OP_HADAMARD:
+      rotation(changetype<HadamardStep>(step), n, thread, nThreads);
+      break;
+    default:
+      unreachable();
   }
 }
 
@@ -289,4 +315,30 @@ function gate(step: GateStep, n: i32, thread: i32, nThreads: i32): void {
   if (step.op == abi.OP_GATE_SILU) gateSilu(step.gate, step.up, step.out, begin, end);
   else if (step.op == abi.OP_GATE_RELU2) gateRelu2(step.gate, step.up, step.out, begin, end);
   else gateGelu(step.gate, step.up, step.out, begin, end);
+}
+
+function sigmoid(step: GateSigmoidStep, n: i32, thread: i32, nThreads: i32): void {
+  const begin = share(step.dim, 4, thread, nThreads),
+    end = share(step.dim, 4, thread + 1, nThreads);
+  for (let i = 0; i < n; i++) {
+    gateSigmoid(inputRow(step, i), step.gate + ((<usize>i * step.gateStride) << 2), begin, end);
+  }
+}
+
+function convolution(step: ConvolveStep, state: usize, n: i32, thread: i32, nThreads: i32): void {
+  const heads = 2 * step.nKeyHeads + step.nValueHeads,
+    begin = share(heads, 1, thread, nThreads),
+    end = share(heads, 1, thread + 1, nThreads);
+  convolve(step, load<u32>(state, abi.STATE_PLACES), n, begin, end, scratch(state, thread));
+}
+
+function recurrence(step: DeltaNetStep, state: usize, n: i32, thread: i32, nThreads: i32): void {
+  const begin = share(step.nValueHeads, 1, thread, nThreads),
+    end = share(step.nValueHeads, 1, thread + 1, nThreads);
+  deltaNet(step, load<u32>(state, abi.STATE_PLACES), n, begin, end, scratch(state, thread));
+}
+
+function rotation(step: HadamardStep, n: i32, thread: i32, nThreads: i32): void {
+  const input = firstInput(step, n, thread, nThreads, n);
+  hadamard(step, input, rowBegin(step, n, thread, nThreads), rowEnd(step, n, thread, nThreads));
 }

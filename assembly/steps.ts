@@ -216,3 +216,59 @@ export class GateStep extends Step {
   out: usize;
   dim: i32;
 }
+
+/** x (n, dim) ·= 1 / (1 + e^-gate), row by row. */
+@unmanaged
+export class GateSigmoidStep extends RowsStep {
+  gate: usize;
+  gateStride: i32;
+  dim: i32;
+}
+
+/** `states`: those of a layer, `stateBytes` apart. */
+@unmanaged
+export class ConvolveStep extends RowsStep {
+  weights: usize;
+  y: usize;
+  yStride: i32;
+  states: usize;
+  stateBytes: i32;
+  nTaps: i32;
+  nKeyHeads: i32;
+  nValueHeads: i32;
+  headDim: i32;
+  eps: f32;
+}
+
+/** `states`: the first head's matrix of the first state of a layer. */
+@unmanaged
+export class DeltaNetStep extends RowsStep {
+  z: usize;
+  zStride: i32;
+  alpha: usize;
+  beta: usize;
+  gateStride: i32;
+  decay: usize;
+  dtBias: usize;
+  weight: usize;
+  states: usize;
+  stateBytes: i32;
+  out: usize;
+  outStride: i32;
+  nKeyHeads: i32;
+  nValueHeads: i32;
+  headDim: i32;
+  eps: f32;
+  grouped: i32;
+  regroup: i32;
+}
+
+/** Rows of y lie side by side. */
+@unmanaged
+export class HadamardStep extends RowsStep {
+  y: usize;
+  signs: usize;
+  width: i32;
+  block: i32;
+  inverse: i32;
+}

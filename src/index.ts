@@ -58,6 +58,8 @@ export type { Unpacked, UnpackedMatrix } from "./model/weights.ts";
 export type {
   LinearRopeScaling,
   Llama3RopeScaling,
+  DeltaNet,
+  Hadamard,
   LongRopeScaling,
   ModelConfig,
   NoRopeScaling,

@@ -31,7 +31,7 @@ import { describeModel, tokenizerOf } from "./model/description.ts";
 import { ENGINE_OPTIONS, type EngineOptions } from "./model/engine-options.ts";
 import { createEngine, fastestKernels, planEngine } from "./model/engine.ts";
 import type { Engine, ModelMemory, ModelWarning, RunningEngine } from "./model/engine-interface.ts";
-import { layOutMemory } from "./model/plan.ts";
+import { layOutMemory, memoryOf } from "./model/plan.ts";
 import type { Unpacks } from "./model/unpacked.ts";
 import { type UnpackedMatrix, unpackedOf } from "./model/weights.ts";
 import { findZeroWeights } from "./model/zero-weights.ts";
@@ -240,7 +240,7 @@ async function inspectChecked(
     );
     const { ternaryKernel, dots } = plan.options,
       engine = chosen && { variant: chosen.variant, ternaryKernel, dots };
-    const memory = { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kv.bytes };
+    const memory = memoryOf(plan);
     const unused = { keys: description.unusedKeys, tensors: tensors.unused },
       warnings = weights ? await findZeroWeights(tensors) : [];
     const unpacked = unpackedOf(tensors);

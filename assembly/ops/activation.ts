@@ -4,6 +4,7 @@
  *
  *   silu   x / (1 + e^-x)
  *   relu2  max(x, 0)²                                        (So et al., "Primer", 2021)
+ *   sigmoid  1 / (1 + e^-x), of gates over attention (Qiu et al., 2025, arXiv 2505.06708)
  *   gelu   x / (1 + e^-2u), u = √(2/π) (x + 0.044715 x³)     the tanh form of Hendrycks and Gimpel, 2016
  */
 import { loadRest, storeRest } from "../lanes";
@@ -46,6 +47,15 @@ export function gateGelu(gate: usize, up: usize, out: usize, begin: i32, end: i3
   const at = (<usize>body) << 2,
     rest = end - body;
   storeRest(out + at, f32x4.mul(geluX4(loadRest(gate + at, rest)), loadRest(up + at, rest)), rest);
+}
+
+/** x[i] ← x[i] / (1 + e^-gate[i]) for i in [begin, end), whole vectors. */
+export function gateSigmoid(x: usize, gate: usize, begin: i32, end: i32): void {
+  const one = v128.load32_splat(CONSTANTS, 0);
+  for (let i = begin; i < end; i += 4) {
+    const at = (<usize>i) << 2;
+    v128.store(x + at, f32x4.div(v128.load(x + at), f32x4.add(expF32x4(f32x4.neg(v128.load(gate + at))), one)));
+  }
 }
 
 export function silu(x: usize, out: usize, begin: i32, end: i32): void {

@@ -63,7 +63,7 @@ export function layerNormRow(x: usize, w: usize, b: usize, y: usize, dim: i32, e
 }
 
 /** Σ (x - center)². */
-function sumOfSquares(x: usize, dim: i32, center: f64): f64 {
+export function sumOfSquares(x: usize, dim: i32, center: f64): f64 {
   const body = dim & ~3,
     c = f64x2.splat(center);
   let low = f64x2.splat(0),

@@ -45,7 +45,7 @@ export async function planModels(
       fail("usage", `two models have the name ${quoted(name)}: rename a file, or serve one of them`);
     const { config, memory } = await inspect(source, { ...options, weights: false });
     const contextLength = options.contextLength ?? Math.min(config.contextLengthTrained, CONTEXT_LENGTH_DEFAULT),
-      positionBytes = memory.kvBytes / contextLength;
+      positionBytes = (memory.kvBytes + memory.stateBytes) / contextLength;
     const limitBytes = Math.min(options.memoryLimitBytes ?? Infinity, WASM_PAGES_MAX * WASM_PAGE_BYTES) * MEMORY_SHARE,
       room = Math.max(0, Math.floor((limitBytes - memory.wasmBytes) / positionBytes)),
       nMore = Math.min((nParallel - 1) * contextLength, room);

@@ -152,6 +152,9 @@ export const LAYERS_MAX = 1024;
 /** The widest feed-forward of a model that fits 4 GB is 23,040; the limit bounds every row buffer. */
 export const MODEL_WIDTH_MAX = 1 << 20;
 
+/** Published delta nets mix 4 positions; the limit bounds the addresses of a row's past, which a thread keeps. */
+export const CONVOLUTION_TAPS_MAX = 16;
+
 /** The longest published context is 262,144; the limit keeps a position an exact f32 and the KV arithmetic safe. */
 export const CONTEXT_LENGTH_MAX = 1 << 24;
 

@@ -210,17 +210,21 @@ export class Batcher {
     if (sequence === undefined) return undefined;
     const begin = sequence.length,
       firstWanted = ids.length - nLogits;
-    const end = Math.min(ids.length, begin + rowsMost, Math.max(begin, firstWanted) + logitsMost);
-    if (end <= begin || !this.#reserve(job, sequence, end - begin, parts)) return undefined;
+    const most = Math.min(ids.length, begin + rowsMost, Math.max(begin, firstWanted) + logitsMost),
+      lastPage = lastPageBegin(ids.length, this.#engine.kv.pagePositions),
+      isWhole = !this.#engine.pages.hasStates || begin >= lastPage,
+      end = isWhole ? most : Math.min(most, lastPage);
+    if (end <= begin || !this.#reserve(job, end - begin, begin === lastPage && begin > 0 && !isShort(job), parts))
+      return undefined;
     return { job, sequence, ids: ids.slice(begin, end), nLogits: Math.max(0, end - Math.max(begin, firstWanted)) };
   }
 
   /** Jobs that are not in this walk give up their pages for it, the last in order first. */
-  #reserve(job: Job, sequence: Sequence, n: number, parts: readonly JobPart[]): boolean {
+  #reserve(job: Job, n: number, keepsState: boolean, parts: readonly JobPart[]): boolean {
     const others = inOrder(this.#jobs).filter((other) => other !== job && !parts.some((part) => part.job === other));
     for (;;) {
       try {
-        sequence.reserve(n);
+        job.sequence?.reserve(n, keepsState);
         return true;
       } catch (error) {
         const other = others.pop();
@@ -278,6 +282,14 @@ export class Batcher {
 /** By priority; among equals, first come first served. */
 function inOrder(jobs: Iterable<Job>): Job[] {
   return [...jobs].sort((a, b) => b.turn.priority - a.turn.priority);
+}
+
+/**
+ * Where the last page of so many ids begins. There a model with states keeps a copy of its own: the next prompt of a
+ * conversation often leaves this one in its last ids, and then reads no more than a page again.
+ */
+function lastPageBegin(nIds: number, pagePositions: number): number {
+  return nIds - 1 - ((nIds - 1) % pagePositions);
 }
 
 function newJob(wanted: Wanted): Job {

@@ -450,12 +450,13 @@ function makePlan(
   };
 }
 
+/** None for models whose states cannot be cut back to before a wrong guess. */
 function speculativeContext(
-  { context, drafting }: GenerationParts,
+  { context, drafting, engine }: GenerationParts,
   { endIds }: Plan,
   { speculate = "off" }: GenerateOptions,
 ): SpeculativeContext | undefined {
-  return speculate === "off" ? undefined : new SpeculativeContext(context, endIds, drafting);
+  return speculate === "off" || engine.pages.hasStates ? undefined : new SpeculativeContext(context, endIds, drafting);
 }
 
 function makeResult(

@@ -149,7 +149,7 @@ export interface GenerateOptions extends SamplingOptions {
    * `lookup`: what followed the last ids when they stood before is guessed to follow again, and several guesses are
    * computed together (prompt lookup decoding, Saxena 2023). The ids are the same either way. How many guesses are
    * tried follows from how often they come true and from how long it takes here; where they do not pay, none are.
-   * Default `off`.
+   * Models whose layers keep states, which cannot be cut back (`qwen35`), guess nothing. Default `off`.
    */
   speculate?: "off" | "lookup";
   /**

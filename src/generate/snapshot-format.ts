@@ -2,8 +2,10 @@
  * A saved context as bytes, little-endian:
  *
  *   | "onebitkv" | version u32 | type of the cache u32 | fingerprint of the model u64 | bytes of a page u32 |
- *   | ids u32 | of them cached u32 | 0 u32 | the ids i32, …, filled to a multiple of 8 bytes |
- *   | pages of the cached ids, each as kv-store.ts reads it, the last one zero behind them | checksum u64 |
+ *   | ids u32 | of them cached u32 | bytes of the state u32 | the ids i32, …, filled to a multiple of 8 bytes |
+ *   | pages of the cached ids, each as kv-store.ts reads it, the last one zero behind them | state | checksum u64 |
+ *
+ * Models without recurrent layers have no state, nor does a context of which nothing is cached.
  *
  * The checksum is the hash (kernels/hash.ts) of all bytes before it.
  *
@@ -36,7 +38,11 @@ export function idBytes(nIds: number): number {
 }
 
 export function snapshotBytes({ nIds, nCached }: SnapshotHead, kv: KvStore): number {
-  return HEADER_BYTES + idBytes(nIds) + pagesFor(nCached) * kv.pageBytes + CHECKSUM_BYTES;
+  return HEADER_BYTES + idBytes(nIds) + pagesFor(nCached) * kv.pageBytes + stateBytesOf(nCached, kv) + CHECKSUM_BYTES;
+}
+
+function stateBytesOf(nCached: number, { stateBytes }: KvStore): number {
+  return nCached > 0 ? stateBytes : 0;
 }
 
 /** The header and the ids. */
@@ -47,7 +53,8 @@ export function writeHead(ids: readonly number[], nCached: number, kv: KvStore):
   view.setUint32(8, VERSION, true);
   view.setUint32(12, KV_TYPES.indexOf(kv.kvType), true);
   view.setBigUint64(16, kv.fingerprint, true);
-  for (const [i, word] of [kv.pageBytes, ids.length, nCached].entries()) view.setUint32(24 + i * 4, word, true);
+  const words = [kv.pageBytes, ids.length, nCached, stateBytesOf(nCached, kv)];
+  for (const [i, word] of words.entries()) view.setUint32(24 + i * 4, word, true);
   ids.forEach((id, i) => view.setInt32(HEADER_BYTES + i * 4, id, true));
   return bytes;
 }
@@ -80,7 +87,8 @@ export function readHead(bytes: Uint8Array, kv: KvStore, model: string): Snapsho
     );
   }
   const [nIds, nCached] = [word(28), word(32)];
-  if (word(24) !== kv.pageBytes || nCached > nIds || word(36) !== 0) failCorrupt("its header contradicts itself");
+  if (word(24) !== kv.pageBytes || nCached > nIds || word(36) !== stateBytesOf(nCached, kv))
+    failCorrupt("its header contradicts itself");
   return { nIds, nCached };
 }
 

@@ -1,6 +1,6 @@
 /**
- * Saves the keys and values of a context, and puts them back: reading ids again costs a walk each, reading their pages
- * a copy.
+ * Saves the keys and values of a context, and its state, and puts them back: reading ids again costs a walk each,
+ * reading their pages a copy.
  *
  * Pages are copied at once, without an await: a call that never came back would keep them from the others.
  *
@@ -61,6 +61,9 @@ export function copyContext(ids: readonly number[], { kv, pages: all }: Engine, 
         bytes.subarray(head.length + i * kv.pageBytes, head.length + (i + 1) * kv.pageBytes),
       );
     });
+    const stateAt = head.length + pages.length * kv.pageBytes;
+    if (length > 0 && kv.stateBytes > 0)
+      kv.readState(sequence.states.from, bytes.subarray(stateAt, stateAt + kv.stateBytes));
     return bytes;
   } finally {
     sequence.close();
@@ -108,12 +111,17 @@ export async function checkSaved(
 export function placeSaved({ cached, pagesAt, bytes }: Saved, { kv, pages }: Engine, options: SequenceOptions): void {
   const sequence = pages.open(cached, options);
   try {
-    sequence.truncate(sequence.length - (sequence.length % kv.pagePositions));
+    // A state stands where it stands: of a sequence with one, all is written.
+    sequence.truncate(kv.stateBytes > 0 ? 0 : sequence.length - (sequence.length % kv.pagePositions));
     sequence.reserve(cached.length - sequence.length);
-    for (let i = sequence.length / kv.pagePositions; i < pagesFor(cached.length); i++) {
+    const nPages = pagesFor(cached.length),
+      stateAt = pagesAt + nPages * kv.pageBytes;
+    for (let i = sequence.length / kv.pagePositions; i < nPages; i++) {
       const at = pagesAt + i * kv.pageBytes;
       kv.writePage(sequence.pages[i]!, bytes.subarray(at, at + kv.pageBytes));
     }
+    if (cached.length > 0 && kv.stateBytes > 0)
+      kv.writeState(sequence.states.to, bytes.subarray(stateAt, stateAt + kv.stateBytes));
     sequence.commit(cached.slice(sequence.length));
   } finally {
     sequence.close();

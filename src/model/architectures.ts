@@ -38,6 +38,8 @@ export interface Architecture {
   readonly alwaysTied: boolean;
   /** The file has `embedding_scale`, `residual_scale`, `logit_scale` (muP). */
   readonly scales: boolean;
+  /** Gated delta nets and gated attention take turns (Qwen3.5). Undefined: attention alone. */
+  readonly hybrid?: true;
 }
 
 const LLAMA = {
@@ -78,6 +80,8 @@ const GEMMA3 = {
   slides: true,
 } satisfies Architecture;
 
+const QWEN35 = { ...LLAMA, ropePairs: "half", qkNorm: true, hybrid: true } satisfies Architecture;
+
 /** By `general.architecture`. */
 const GGUF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   bitnet: { ...BITNET, activation: "silu" },
@@ -89,6 +93,7 @@ const GGUF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   minicpm: { ...LLAMA, scales: true },
   qwen2: { ...LLAMA, ropePairs: "half" },
   qwen3: { ...LLAMA, ropePairs: "half", qkNorm: true },
+  qwen35: QWEN35,
 };
 
 /** By `model_type`. These files never permute the rows of q and k, so rotation is always half-split. */
@@ -100,11 +105,12 @@ const HF_ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   minicpm: { ...LLAMA, ropePairs: "half", scales: true },
   qwen2: { ...LLAMA, ropePairs: "half" },
   qwen3: { ...LLAMA, ropePairs: "half", qkNorm: true },
+  qwen3_5: QWEN35,
+  qwen3_5_text: QWEN35,
 };
 
 /** Hints for architectures people try, beyond "unknown". */
 const HINTS: Readonly<Record<string, string>> = {
-  qwen35: "its gated delta net layers and Hadamard transform are not supported yet",
   gemma3: "a folder of its text model alone, gemma3_text, is supported",
 };
 

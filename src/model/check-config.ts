@@ -4,7 +4,8 @@
  * @module
  */
 import { fail } from "../core/errors.ts";
-import { CONTEXT_LENGTH_MAX, LAYERS_MAX, MODEL_WIDTH_MAX } from "../core/limits.ts";
+import { CONTEXT_LENGTH_MAX, CONVOLUTION_TAPS_MAX, LAYERS_MAX, MODEL_WIDTH_MAX } from "../core/limits.ts";
+import { mixedWidthOf } from "./blocks.ts";
 import type { ModelConfig } from "./config.ts";
 
 /** One rule a line: the condition, and the message when it fails. */
@@ -46,6 +47,21 @@ const RULES: readonly (readonly [(config: ModelConfig) => boolean, (config: Mode
   [
     ({ sliding, nLayers }) => sliding === undefined || sliding.layers.length === nLayers,
     ({ sliding, nLayers }) => `wanted a pattern of windows for ${nLayers} layers, found ${sliding?.layers.length}`,
+  ],
+  [
+    ({ deltaNet: net }) => net === undefined || (net.headDim % 4 === 0 && net.nTaps <= CONVOLUTION_TAPS_MAX),
+    ({ deltaNet: net }) =>
+      `wanted heads of a delta net in fours and at most ${CONVOLUTION_TAPS_MAX} taps, found ${net?.headDim} and ` +
+      `${net?.nTaps}`,
+  ],
+  [
+    ({ deltaNet: net }) => net === undefined || net.nValueHeads % net.nKeyHeads === 0,
+    ({ deltaNet: net }) =>
+      `wanted value heads in whole groups, found ${net?.nValueHeads} over ${net?.nKeyHeads} key heads`,
+  ],
+  [
+    ({ deltaNet: net }) => net === undefined || mixedWidthOf(net) <= MODEL_WIDTH_MAX,
+    ({ deltaNet: net }) => `wanted widths up to ${MODEL_WIDTH_MAX}, found ${net && mixedWidthOf(net)} in a delta net`,
   ],
   [(c) => c.normEps >= 0 && c.normEps < 1, (c) => `wanted a norm epsilon in [0, 1), found ${c.normEps}`],
   [

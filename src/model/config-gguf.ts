@@ -25,6 +25,8 @@ import { GGUF_ENDS } from "./blocks.ts";
 import { checkConfig } from "./check-config.ts";
 import type { ModelConfig, RopeScaling } from "./config.ts";
 import { slidingFromGguf } from "./sliding-gguf.ts";
+import { hybridLayers } from "./delta-net.ts";
+import { hadamardFromGguf } from "./hadamard.ts";
 import { ReadKeys, checkUnreadKeys, requireKeys } from "./keys-gguf.ts";
 
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
@@ -84,11 +86,14 @@ function readConfig(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorI
     alpha = (architecture.raisesBase && findNumber(metadata, key("rope.scaling.alpha"))) || 0;
   const nFf = uniform(metadata, key("feed_forward_length")),
     vocabSize = vocabularySize(metadata, key("vocab_size"), tensors);
+  const ropeDim = findInteger(metadata, key("rope.dimension_count"), 2) ?? headDim,
+    hadamard = hadamardFromGguf(metadata);
   return checkConfig({
     ...architecture,
     architecture: name,
     name: (findString(metadata, "general.name") ?? name).slice(0, MODEL_NAME_CHARS_MAX),
     nLayers,
+    ...(architecture.hybrid && hybridLayers(metadata, key, ropeDim)),
     nEmbd,
     nHeads,
     headDim,
@@ -99,7 +104,7 @@ function readConfig(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorI
     normEps: getNumber(metadata, key("attention.layer_norm_rms_epsilon")),
     ropeTheta: findNumber(metadata, key("rope.freq_base")) ?? 10_000,
     ...(alpha !== 0 && { ropeAlpha: alpha }),
-    ropeDim: findInteger(metadata, key("rope.dimension_count"), 2) ?? headDim,
+    ropeDim,
     ropeScaling: ropeScaling(metadata, key, contextLengthTrained),
     activation: activationOf(metadata, key("hidden_activation"), architecture, { nEmbd, nFf, vocabSize }),
     activationMode: activationMode(architecture, tensors),
@@ -113,6 +118,7 @@ function readConfig(metadata: GgufMetadata, tensors: ReadonlyMap<string, TensorI
     ...(sliding && { sliding }),
     ...(normsInputs(tensors) && !tensors.has(GGUF_ENDS.output) && { embeddingOnly: true }),
     ...(architecture.slides && nLayers === GEMMA3_27B_LAYERS && { attentionScale: 1 / Math.sqrt(nEmbd / nHeads) }),
+    ...(hadamard === undefined ? {} : { hadamard }),
   });
 }
 

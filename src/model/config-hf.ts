@@ -13,6 +13,7 @@ import { HF_ENDS, HF_RENAMED } from "./blocks.ts";
 import { checkConfig } from "./check-config.ts";
 import { ConfigReader } from "./config-reader.ts";
 import type { ModelConfig, RopeScaling } from "./config.ts";
+import { hybridParts } from "./hybrid-hf.ts";
 import { checkUnreadMembers } from "./keys-hf.ts";
 import type { HfStorage } from "./naming-hf.ts";
 import { slidingFromHf } from "./sliding-hf.ts";
@@ -44,6 +45,8 @@ const DEFAULTS: Readonly<Record<string, Defaults>> = {
   minicpm: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 2048 },
   qwen2: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 32_768, nKvHeads: 32 },
   qwen3: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 32_768, nKvHeads: 32, headDim: 128 },
+  qwen3_5: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 32_768, headDim: 256 },
+  qwen3_5_text: { normEps: 1e-6, ropeTheta: 10_000, contextLength: 32_768, headDim: 256 },
 };
 
 /** Their files keep what norm weights are above 1. */
@@ -58,13 +61,16 @@ export interface HfConfig {
 
 /** @throws OnebitError `model/unsupported-architecture`, `model/bad-config`, `model/missing-tensor` */
 export function configFromHf(json: JsonObject, tensors: ReadonlyMap<string, TensorInfo>): HfConfig {
-  const reader = new ConfigReader(json),
+  const whole = new ConfigReader(json),
+    // Of a model that also sees, the part that reads and writes.
+    reader = whole.child("text_config") ?? whole,
     config = readConfig(reader, tensors),
     storage = readStorage(reader, config);
   if (!config.slides) requireFullAttention(reader, config);
   // The tokenizer's reader uses these.
   for (const key of ["bos_token_id", "eos_token_id", "pad_token_id"]) reader.get(key);
-  return { config, storage, unusedKeys: checkUnreadMembers(reader, config) };
+  whole.get("model_type");
+  return { config, storage, unusedKeys: checkUnreadMembers(whole, config) };
 }
 
 function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInfo>): ModelConfig {
@@ -81,6 +87,7 @@ function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInf
   const nKvHeads =
     reader.number("num_key_value_heads") ??
     (reader.has("num_key_value_heads") ? nHeads : (defaults.nKvHeads ?? nHeads));
+  const hybrid = architecture.hybrid ? hybridParts(reader, nLayers, headDim) : undefined;
   const rows = tensors.get(HF_ENDS.tokenEmbd)?.shape[1],
     told = reader.number("vocab_size");
   const config = checkConfig({
@@ -104,6 +111,7 @@ function readConfig(reader: ConfigReader, tensors: ReadonlyMap<string, TensorInf
     alwaysTied: (reader.boolean("tie_word_embeddings") ?? defaults.tied) === true,
     ...scalesOf(reader, architecture),
     ...(architecture.slides && gemmaAttention(reader, nLayers)),
+    ...hybrid,
   });
   if (reader.boolean("tie_word_embeddings") === false && !tensors.has(HF_ENDS.output)) {
     fail(
@@ -148,7 +156,7 @@ function isFirstReproduction(reader: ConfigReader): boolean {
  */
 function readStorage(reader: ConfigReader, config: ModelConfig): HfStorage {
   const renamed = HF_RENAMED[config.architecture] ?? {},
-    norms = NORMS_ABOVE_ONE.has(config.architecture) ? { normAddend: 1 } : {},
+    norms = NORMS_ABOVE_ONE.has(config.architecture) ? { normsAboveOne: true } : {},
     attentionBias = reader.boolean("attention_bias") ?? true,
     mlpBias = reader.boolean("mlp_bias") ?? true;
   const quantization = reader.child("quantization_config"),
@@ -217,7 +225,7 @@ function activationOf(reader: ConfigReader, modelType: string, { activation, sli
 /** A window shorter than the context would hide keys that our graph reads. Qwen's windows are off by default. */
 function requireFullAttention(
   reader: ConfigReader,
-  { architecture, contextLengthTrained, nLayers }: ModelConfig,
+  { architecture, contextLengthTrained, nLayers, hybrid }: ModelConfig,
 ): void {
   const window = reader.number("sliding_window"),
     first = reader.number("max_window_layers") ?? 0;
@@ -229,6 +237,7 @@ function requireFullAttention(
     );
   }
   const types = reader.texts("layer_types");
+  if (hybrid) return;
   if (types.some((type) => type !== "full_attention")) reader.wrong("layer_types", '"full_attention" for every layer');
 }
 

@@ -80,6 +80,38 @@ export interface SlidingWindow {
   readonly ropeTheta: number;
 }
 
+/** Layers that keep a state instead of keys and values (Yang et al., 2024, arXiv 2412.06464). */
+export interface DeltaNet {
+  /** Which layers; the others have gated attention. */
+  readonly isRecurrent: readonly boolean[];
+  /** Heads of queries and keys. */
+  readonly nKeyHeads: number;
+  /** Heads of values: a multiple. */
+  readonly nValueHeads: number;
+  /** Width of all heads. */
+  readonly headDim: number;
+  /** Positions that the convolution mixes. */
+  readonly nTaps: number;
+  /** The value heads of a key head lie side by side, not `nKeyHeads` apart. */
+  readonly isGrouped: boolean;
+}
+
+/** Weights that meet rotated inputs (`prism.hadamard.…`). */
+export interface Hadamard {
+  /** Consecutive inputs that turn together: a power of two. */
+  readonly block: number;
+  /** Signs by width, ±1; undefined: none. */
+  readonly signs: Readonly<Record<number, readonly number[]>> | undefined;
+  /** Tensors whose inputs are rotated. */
+  readonly weights: readonly string[];
+  /** Rows of the embedding are rotated back when they are looked up. */
+  readonly isEmbeddingRotated: boolean;
+  /** That table is also the head, whose inputs are rotated. */
+  readonly isHeadTied: boolean;
+  /** Before that, a delta net's value heads go beside those of the same key head. */
+  readonly groupsValues: boolean;
+}
+
 /** What the forward pass knows of a model, whatever file it came from. */
 export interface ModelConfig extends Architecture {
   /** `general.architecture` of a GGUF, `model_type` of a Hugging Face config. */
@@ -124,6 +156,12 @@ export interface ModelConfig extends Architecture {
   readonly embeddingOnly?: boolean;
   /** Factor on the logits. */
   readonly logitScale: number;
+  /** Layers that are not attention; undefined: none. */
+  readonly deltaNet?: DeltaNet;
+  /** Rotated weights; undefined: none. */
+  readonly hadamard?: Hadamard;
+  /** Further layers of the file, which guess tokens ahead and do not run. Undefined: none. */
+  readonly nUnusedLayers?: number;
 }
 
 /** What attention's scores are multiplied by. */

@@ -28,6 +28,8 @@ export interface ModelMemory {
   readonly weightBytes: number;
   /** Of it the KV cache. */
   readonly kvBytes: number;
+  /** Of it the states of recurrent layers (Qwen3.5), for all contexts; 0 for models without. */
+  readonly stateBytes: number;
 }
 
 /** What a model runs on. */
@@ -71,6 +73,12 @@ export interface KvStore {
   readPage(page: number, length: number, into: Uint8Array): void;
   /** @param bytes as `readPage` copied them @throws OnebitError `model/closed` */
   writePage(page: number, bytes: Uint8Array): void;
+  /** Bytes of a context's state of recurrent layers; 0 for models without. */
+  readonly stateBytes: number;
+  /** Copies a state. @throws OnebitError `model/closed` */
+  readState(state: number, into: Uint8Array): void;
+  /** @throws OnebitError `model/closed` */
+  writeState(state: number, bytes: Uint8Array): void;
   /** Hashes any bytes. @throws OnebitError `model/closed` */
   hash(bytes: Uint8Array, position: number): bigint;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { STEP_BYTES } from "../../assembly/abi.ts";
+import { CONTEXT_HEAD_BYTES, STEP_BYTES } from "../../assembly/abi.ts";
 import { type AbortState, OnebitError, fail, throwIfAborted } from "../core/errors.ts";
 import { withMemoryNow } from "../core/refused-memory.ts";
 import { type Breather, createBreather } from "../core/event-loop.ts";
@@ -24,7 +24,8 @@ import { PlacedKvStore } from "./kv-store.ts";
 import { KvPages, type Sequence } from "./kv-pages.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { type LoadedWeights, loadWeights } from "./loader.ts";
-import { type MemoryPlan, type PlanOptions, planMemory } from "./plan.ts";
+import { type MemoryPlan, type PlanOptions, memoryOf, planMemory } from "./plan.ts";
+import { writeSigns } from "./placed-states.ts";
 import { type Program, buildProgram } from "./program.ts";
 import { requireHead } from "./require-head.ts";
 import { placeRopeFrequencies } from "./rope-frequencies.ts";
@@ -83,6 +84,7 @@ export async function createEngine(parts: EngineParts, options: EngineOptions = 
   };
   const fingerprint = fingerprintOf({ config, tensors, plan, weights, rope });
   const program = buildProgram(config, tensors, plan, weights, memory, ropeMagnitude);
+  writeSigns(config, plan.signs, memory);
   machine.setScratch(plan.scratch, plan.scratchStrideBytes);
   const reason = nThreads > 1 ? await startThreads(machine, platform, nThreads, options) : platform.noThreadsReason;
   try {
@@ -242,9 +244,10 @@ class ProgramEngine implements Engine {
     this.warnings = warnings;
     this.threadCount = createThreadCount(machine.nThreads);
     this.numeric = createNumeric(machine.kernels, machine.memory, plan.numeric);
-    this.memory = { wasmBytes: plan.totalBytes, weightBytes: plan.weightBytes, kvBytes: plan.kv.bytes };
+    this.memory = memoryOf(plan);
     this.kv = new PlacedKvStore(() => this.open(), plan, fingerprint);
-    this.pages = new KvPages(plan.kv.heads.nPages, (from, to) => this.kv.copyPage(from, to));
+    const { heads, states } = plan.kv;
+    this.pages = new KvPages(heads.nPages, (from, to) => this.kv.copyPage(from, to), states.nStates);
   }
 
   get contextLength(): number {
@@ -361,8 +364,14 @@ class ProgramEngine implements Engine {
     for (const { sequence, ids } of parts) sequence.reserve(ids.length);
     const nRows = this.writeBatch(parts, headRows);
     await this.breathe(signal);
-    if (nRows === 1) this.runToken(nSteps);
-    else await this.runLayers(nSteps, signal);
+    for (const { sequence } of parts) sequence.begin();
+    try {
+      if (nRows === 1) this.runToken(nSteps);
+      else await this.runLayers(nSteps, signal);
+    } catch (error) {
+      for (const { sequence } of parts) sequence.abandon();
+      throw error;
+    }
     for (const { sequence, ids } of parts) sequence.commit(ids);
   }
 
@@ -401,9 +410,15 @@ class ProgramEngine implements Engine {
       { places, pageLists, pageListBytes } = this.plan.kv;
     const plain: BatchRow[] = [],
       heads: BatchRow[] = [];
-    parts.forEach(({ sequence: { length, pages: numbers }, ids, nLogits }, i) => {
-      const pages = pageLists + i * pageListBytes;
-      new Int32Array(buffer, pages, numbers.length).set(numbers);
+    parts.forEach(({ sequence: { length, pages: numbers, states }, ids, nLogits }, i) => {
+      const head = pageLists + i * pageListBytes,
+        pages = head + CONTEXT_HEAD_BYTES;
+      new Int32Array(buffer, head, CONTEXT_HEAD_BYTES / 4 + numbers.length).set([
+        length,
+        states.from,
+        states.to,
+        ...numbers,
+      ]);
       ids.forEach((id, at) => (at < ids.length - nLogits ? plain : heads).push({ id, position: length + at, pages }));
     });
     const rows = [...plain, ...heads],

@@ -132,8 +132,9 @@ export function checkUnreadMembers(reader: ConfigReader, config: ModelConfig): r
   const paths: string[] = [];
   for (const [path, value] of reader.unread()) {
     paths.push(path);
-    if (value === null || !Object.hasOwn(RULES, path)) continue;
-    const rule = RULES[path];
+    const member = path.replace(/^text_config\./, "");
+    if (value === null || !Object.hasOwn(RULES, member)) continue;
+    const rule = RULES[member];
     if (!rule.isNeutral(value, config)) {
       fail(
         "model/bad-config",

@@ -9,10 +9,15 @@
  * values depend on nothing else. A page is written only at its end, by one sequence; another that continues differently
  * copies what it shares. Pages that no sequence uses stay until room is needed; the least recently used go first.
  *
+ * Models with recurrent layers also need the state behind the ids (kv-states.ts): their sequences begin only where one
+ * stands.
+ *
  * @module
  */
 import { KV_PAGE_POSITIONS } from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
+import { KvStates, type PlacedState } from "./kv-states.ts";
+import { SequenceState } from "./sequence-state.ts";
 
 /** Sequences share pages with those of their own group only. */
 export type CacheGroup = string | object;
@@ -36,6 +41,13 @@ interface Node {
   usedAt: number;
 }
 
+interface Found {
+  readonly nodes: Node[];
+  readonly length: number;
+  /** The state that stands behind them, in models that have them. */
+  readonly state?: PlacedState;
+}
+
 /** Options of {@link KvPages.open}. */
 export interface SequenceOptions {
   /** What it adds goes with it, unless others go on with that. Default: it stays. */
@@ -51,14 +63,18 @@ export type CopyPage = (from: number, to: number) => void;
 
 export class KvPages {
   readonly nPages: number;
+  /** @internal */
+  readonly states: KvStates;
   readonly #copy: CopyPage;
   readonly #free: number[];
   readonly #roots = new Map<CacheGroup, Set<Node>>();
   readonly #nodes = new Set<Node>();
   #clock = 0;
 
-  constructor(nPages: number, copy: CopyPage) {
+  /** @param nStates of recurrent layers; 0 for models without */
+  constructor(nPages: number, copy: CopyPage, nStates = 0) {
     this.nPages = nPages;
+    this.states = new KvStates(nStates);
     this.#copy = copy;
     this.#free = Array.from({ length: nPages }, (_, i) => nPages - 1 - i);
   }
@@ -68,16 +84,21 @@ export class KvPages {
     return this.#free.length;
   }
 
+  /** Whether sequences have states, which cannot be cut back. */
+  get hasStates(): boolean {
+    return this.states.nStates > 0;
+  }
+
   /** How many leading ids are cached. */
   count(ids: readonly number[], group?: CacheGroup): number {
-    return this.#find(ids, group).length;
+    return this.#findBeginning(ids, group).length;
   }
 
   /** A sequence of the cached beginning of `ids`. */
   open(ids: readonly number[], options: SequenceOptions = {}): Sequence {
     const { isPrivate = false, group = isPrivate ? {} : COMMON } = options,
-      { nodes, length } = this.#find(ids, group);
-    return new Sequence(this, nodes, length, { ...options, group });
+      { nodes, length, state } = this.#findBeginning(ids, group);
+    return new Sequence(this, nodes, length, { ...options, group }, state);
   }
 
   /**
@@ -92,8 +113,13 @@ export class KvPages {
       node?.nUsers === 0 && node.children.size === 0 && node.author === author;
     while (nodes.length > nKept && isFree(nodes.at(-1))) this.#drop(nodes.pop()!);
     const last = nodes.at(-1);
-    if (nodes.length === nKept && isFree(last))
-      last.ids.length = Math.min(last.ids.length, length - KV_PAGE_POSITIONS * (nKept - 1));
+    if (nodes.length === nKept && isFree(last)) this.cut(last, length - KV_PAGE_POSITIONS * (nKept - 1));
+  }
+
+  /** @internal Forgets all but the first `length` ids of a page. */
+  cut(node: Node, length: number): void {
+    node.ids.length = Math.min(node.ids.length, length);
+    this.states.forget(node, length);
   }
 
   /** Children stand behind their parents, so they go first. */
@@ -104,7 +130,9 @@ export class KvPages {
 
   /** What is cached of `ids` is of several from now on: none of them discards it. */
   share(ids: readonly number[], group?: CacheGroup): void {
-    for (const node of this.#find(ids, group).nodes) node.author = undefined;
+    const { nodes, state } = this.#findBeginning(ids, group);
+    for (const node of nodes) node.author = undefined;
+    if (state !== undefined) state.author = undefined;
   }
 
   /** @internal */
@@ -143,7 +171,29 @@ export class KvPages {
     return this.#free.length > 0 || this.#oldest() !== undefined;
   }
 
-  #find(ids: readonly number[], group: CacheGroup = COMMON): { nodes: Node[]; length: number } {
+  #findBeginning(ids: readonly number[], group?: CacheGroup): Found {
+    return this.hasStates ? this.#findState(ids, group) : this.#find(ids, group);
+  }
+
+  /** The last state that stands behind a beginning of `ids`. Pages may lead to it beside others of the same ids. */
+  #findState(ids: readonly number[], group: CacheGroup = COMMON): Found {
+    let best: { node: Node; state: PlacedState; length: number } | undefined;
+    const open = [...(this.#roots.get(group) ?? [])].map((node) => ({ node, begin: 0 }));
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      const { node, begin } = at,
+        n = countAlike(node.ids, ids, begin);
+      for (const state of this.states.of(node))
+        if (state.length <= n && begin + state.length > (best?.length ?? 0))
+          best = { node, state, length: begin + state.length };
+      if (n === KV_PAGE_POSITIONS)
+        for (const child of node.children) open.push({ node: child, begin: begin + KV_PAGE_POSITIONS });
+    }
+    const nodes: Node[] = [];
+    for (let node = best?.node; node !== undefined; node = node.parent) nodes.unshift(node);
+    return { nodes, length: best?.length ?? 0, state: best?.state };
+  }
+
+  #find(ids: readonly number[], group: CacheGroup = COMMON): Found {
     const nodes: Node[] = [];
     let among = this.#roots.get(group) ?? new Set<Node>(),
       length = 0;
@@ -181,6 +231,7 @@ export class KvPages {
 
   #drop(node: Node): void {
     for (const child of node.children) this.#drop(child);
+    this.states.forget(node, 0);
     const beside = node.parent?.children ?? this.#roots.get(node.group);
     beside?.delete(node);
     if (node.parent === undefined && beside?.size === 0) this.#roots.delete(node.group);
@@ -198,6 +249,7 @@ export class Sequence {
   readonly author: object | undefined;
   /** @internal */
   readonly group: CacheGroup;
+  readonly #state: SequenceState;
   #isClosed = false;
   #length: number;
 
@@ -207,6 +259,7 @@ export class Sequence {
     nodes: Node[],
     length: number,
     { isPrivate = false, author, group = COMMON }: SequenceOptions,
+    state?: PlacedState,
   ) {
     this.#pages = pages;
     this.#nodes = nodes;
@@ -214,6 +267,7 @@ export class Sequence {
     this.#isPrivate = isPrivate;
     this.author = author;
     this.group = group;
+    this.#state = new SequenceState(pages.states, author, state);
     for (const node of nodes) pages.enter(node, this);
   }
 
@@ -232,11 +286,18 @@ export class Sequence {
     return this.#nodes.map(({ page }) => page);
   }
 
+  /** The numbers of the state that holds its positions, and of that which is to hold more; 0 where there is none. */
+  get states(): { readonly from: number; readonly to: number } {
+    return this.#state;
+  }
+
   /**
    * Makes room for `n` more positions, which only this sequence writes.
-   * @throws OnebitError `model/context-full` when sequences that compute have all pages
+   * @param keepsState whether a copy of its state stays where it stands now, if there is room for one
+   * @throws OnebitError `model/context-full` when sequences that compute have all pages, or all states
    */
-  reserve(n: number): void {
+  reserve(n: number, keepsState = false): void {
+    if (n > 0 && this.#pages.hasStates) this.#state.reserve(this.#place, keepsState);
     const begun = this.#nodes[Math.floor(this.#length / KV_PAGE_POSITIONS)];
     if (n > 0 && begun !== undefined) this.#own(begun, this.#length % KV_PAGE_POSITIONS);
     while (this.#nodes.length * KV_PAGE_POSITIONS < this.#length + n) {
@@ -247,25 +308,61 @@ export class Sequence {
   /** The next `ids` are computed; room was reserved. Closed meanwhile, it keeps nothing. */
   commit(ids: readonly number[]): void {
     if (this.#isClosed) return;
+    this.#state.commit();
     for (const id of ids) {
       this.#nodes[Math.floor(this.#length / KV_PAGE_POSITIONS)]!.ids.push(id);
       this.#length++;
     }
   }
 
-  /** Forgets all but the first `length` positions; whole pages of the others stay cached. */
-  truncate(length: number): void {
-    if (length >= this.#length) return;
+  /** A walk begins to write what was reserved. */
+  begin(): void {
+    this.#state.begin();
+  }
+
+  /** That walk has ended before its end: what it wrote over is lost. Goes back to where a state stands. */
+  abandon(): void {
+    if (!this.#state.abandon() || this.#isClosed) return;
+    this.truncate(this.#length - 1);
+  }
+
+  /**
+   * Forgets all but the first `length` positions; whole pages of the others stay cached. A sequence with states goes
+   * back to the last that stands there.
+   */
+  truncate(wantedLength: number): void {
+    if (wantedLength >= this.#length) return;
+    const length = this.#pages.hasStates ? this.#goBack(wantedLength) : wantedLength;
     this.#length = length;
     const nNodes = Math.ceil(length / KV_PAGE_POSITIONS);
     for (const node of this.#nodes.splice(nNodes).reverse()) this.#pages.leave(node, this, this.#isPrivate);
     const last = this.#nodes.at(-1);
     if (last?.writer !== this || last.nUsers > 1 || last.children.size > 0) return;
-    last.ids.length = Math.min(last.ids.length, length - KV_PAGE_POSITIONS * (nNodes - 1));
+    this.#pages.cut(last, length - KV_PAGE_POSITIONS * (nNodes - 1));
+  }
+
+  /** To the last state that stands at `length` or before. @returns where that is */
+  #goBack(length: number): number {
+    let found: { state: PlacedState; at: number } | undefined;
+    this.#nodes.forEach((node, i) => {
+      for (const state of this.#pages.states.of(node)) {
+        const at = i * KV_PAGE_POSITIONS + state.length;
+        if (at <= length && at > (found?.at ?? 0)) found = { state, at };
+      }
+    });
+    this.#state.goTo(found?.state);
+    return found?.at ?? 0;
+  }
+
+  /** Where its state stands; undefined at the beginning. */
+  get #place(): { readonly page: Node; readonly length: number } | undefined {
+    const i = Math.ceil(this.#length / KV_PAGE_POSITIONS) - 1;
+    return i < 0 ? undefined : { page: this.#nodes[i]!, length: this.#length - i * KV_PAGE_POSITIONS };
   }
 
   /** Gives the pages back; they stay in the cache while there is room. */
   close(): void {
+    if (!this.#isClosed) this.#state.close(this.#isPrivate ? undefined : this.#place);
     this.#isClosed = true;
     for (const node of this.#nodes.splice(0).reverse()) this.#pages.leave(node, this, this.#isPrivate);
     this.#length = 0;
@@ -279,7 +376,7 @@ export class Sequence {
     if (isOurs && last.ids.length === length) {
       last.writer = this;
     } else if (isOnlyOurs && ((author !== undefined && last.author === author) || !this.#pages.hasRoom)) {
-      last.ids.length = length;
+      this.#pages.cut(last, length);
       last.writer = this;
     } else {
       const copy = this.#pages.add(last.parent, this, { node: last, length });

@@ -1,5 +1,5 @@
 /**
- * The bytes of the KV cache's pages: copied within the cache, out of it, and into it.
+ * The bytes of the KV cache's pages and of states: copied within the cache, out of it, and into it.
  *
  * @module
  */
@@ -16,6 +16,7 @@ export class PlacedKvStore implements KvStore {
   readonly kvType: KvType;
   readonly pageBytes: number;
   readonly pagePositions = KV_PAGE_POSITIONS;
+  readonly stateBytes: number;
   readonly #machine: () => Machine;
   readonly #plan: MemoryPlan;
 
@@ -26,6 +27,7 @@ export class PlacedKvStore implements KvStore {
     this.fingerprint = fingerprint;
     this.kvType = plan.options.kvType;
     this.pageBytes = pageBytes(this.kvType, plan.kv.heads, plan.kv.layers.length);
+    this.stateBytes = plan.kv.states.layers.length * plan.kv.states.layerBytes;
   }
 
   copyPage(from: number, to: number): void {
@@ -35,28 +37,49 @@ export class PlacedKvStore implements KvStore {
   }
 
   readPage(page: number, length: number, into: Uint8Array): void {
-    const memory = this.#bytes();
-    let to = 0;
-    for (const { at, bytes } of this.#rangesOf(page)) {
-      into.set(memory.subarray(at, at + bytes), to);
-      to += bytes;
-    }
+    this.#read(this.#rangesOf(page), into);
     clearPositions(this.kvType, this.#plan.kv.heads.headDim, into, length);
   }
 
   writePage(page: number, bytes: Uint8Array): void {
-    const memory = this.#bytes();
-    let from = 0;
-    for (const range of this.#rangesOf(page)) {
-      memory.set(bytes.subarray(from, from + range.bytes), range.at);
-      from += range.bytes;
-    }
+    this.#write(this.#rangesOf(page), bytes);
+  }
+
+  readState(state: number, into: Uint8Array): void {
+    this.#read(this.#stateRanges(state), into);
+  }
+
+  writeState(state: number, bytes: Uint8Array): void {
+    this.#write(this.#stateRanges(state), bytes);
   }
 
   hash(bytes: Uint8Array, position: number): bigint {
     const { kernels, memory } = this.#machine(),
       { vector, nMax } = this.#plan.numeric;
     return createHash(kernels, memory, { window: vector, windowBytes: nMax * 4 })(bytes, position);
+  }
+
+  #read(ranges: readonly ByteRange[], into: Uint8Array): void {
+    const memory = this.#bytes();
+    let to = 0;
+    for (const { at, bytes } of ranges) {
+      into.set(memory.subarray(at, at + bytes), to);
+      to += bytes;
+    }
+  }
+
+  #write(ranges: readonly ByteRange[], bytes: Uint8Array): void {
+    const memory = this.#bytes();
+    let from = 0;
+    for (const range of ranges) {
+      memory.set(bytes.subarray(from, from + range.bytes), range.at);
+      from += range.bytes;
+    }
+  }
+
+  #stateRanges(state: number): ByteRange[] {
+    const { layers, layerBytes: bytes } = this.#plan.kv.states;
+    return layers.map((at) => ({ at: at + state * bytes, bytes }));
   }
 
   #bytes(): Uint8Array {

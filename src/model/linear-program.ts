@@ -20,6 +20,13 @@ export interface Input {
   readonly isOwn: boolean;
 }
 
+interface RotateOptions {
+  /** Where rotated rows go. Default: the buffer for them. */
+  readonly to?: number;
+  readonly inverse?: boolean;
+  readonly headRows?: boolean;
+}
+
 export class LinearWriter {
   private readonly config: ModelConfig;
   private readonly plan: MemoryPlan;
@@ -53,6 +60,9 @@ export class LinearWriter {
       },
       { barrier: "batch", ownRow: true },
     );
+    if (this.config.hadamard?.isEmbeddingRotated !== true) return;
+    const { k } = matrix;
+    this.rotate({ at: x, stride: k, isOwn: true }, k, { to: x, inverse: true });
   }
 
   /**
@@ -60,7 +70,20 @@ export class LinearWriter {
    * @param barrier `batch` if, with one row, threads next read only the tiles of 32 that they wrote themselves
    */
   project(input: Input, targets: readonly (readonly [LinearTensors, number])[], barrier: true | "batch" = true): void {
-    if (targets.length === 0) return;
+    const rotated = targets.filter(([{ matrix }]) => matrix.isRotated),
+      others = targets.filter(([{ matrix }]) => !matrix.isRotated);
+    if (rotated.length > 0) {
+      const turned = this.rotate(input, rotated[0]![0].matrix.k);
+      this.projectAlike(turned, rotated, others.length > 0 ? true : barrier);
+    }
+    if (others.length > 0) this.projectAlike(input, others, barrier);
+  }
+
+  private projectAlike(
+    input: Input,
+    targets: readonly (readonly [LinearTensors, number])[],
+    barrier: true | "batch",
+  ): void {
     this.prepareAll(
       input,
       targets.map(([linear]) => linear.matrix),
@@ -102,9 +125,30 @@ export class LinearWriter {
   }
 
   /** logits (headRows, vocabulary padded to 32) = W x, only for rows whose logits are wanted. */
-  head(matrix: MatrixTensor, input: Input, logits: number): void {
-    this.prepareAll(input, [matrix], { headRows: true });
-    this.multiply(matrix, input, logits, { headRows: true });
+  head(matrix: MatrixTensor, { isTied }: { readonly isTied: boolean }, input: Input, logits: number): void {
+    const isRotated = isTied ? this.config.hadamard?.isHeadTied : matrix.isRotated,
+      turned = isRotated ? this.rotate(input, matrix.k, { headRows: true }) : input;
+    this.prepareAll(turned, [matrix], { headRows: true });
+    this.multiply(matrix, turned, logits, { headRows: true });
+  }
+
+  /** The Hadamard transform of rows, for the weights that meet them so; or of rows that were stored so. */
+  private rotate(input: Input, width: number, options: RotateOptions = {}): Input {
+    const { to = this.plan.buffers.rotated, inverse = false, headRows = false } = options;
+    this.out.step(
+      "hadamard",
+      {
+        x: input.at,
+        xStride: input.stride,
+        y: to,
+        signs: this.plan.signs.get(width) ?? 0,
+        width,
+        block: this.config.hadamard?.block ?? width,
+        inverse,
+      },
+      { barrier: "batch", headRows, ownRow: true, ownInput: input.isOwn },
+    );
+    return { at: to, stride: width, isOwn: true };
   }
 
   private finish(linear: LinearTensors, y: number): void {

@@ -18,6 +18,7 @@ import { type LoadedScales, type Unpacking, createRepacker } from "./repack.ts";
 import { fileRow } from "./row-order.ts";
 import type {
   LinearTensors,
+  LoadedChange,
   MatrixTensor,
   ModelTensors,
   ScalarTensor,
@@ -142,7 +143,7 @@ async function runJobs(
 
 /** A vector of any type becomes f32. */
 function vectorJob({ kernels, memory }: LoadContext, { vector, at }: PlacedVector): ReadJob {
-  const { tensor, length, order, addend = 0 } = vector;
+  const { tensor, length, order, change } = vector;
   return {
     tensor,
     source: tensor.source,
@@ -153,12 +154,28 @@ function vectorJob({ kernels, memory }: LoadContext, { vector, at }: PlacedVecto
       kernels.denseRow(kernelTypeId(tensor), from, length, at);
       const values = new Float32Array(memory.buffer, at, length);
       requireFiniteVector(tensor, values);
-      if (addend !== 0) for (let i = 0; i < length; i++) values[i] += addend;
+      if (change !== undefined) changeValues(values, change, kernels);
       if (order === undefined) return;
       const inFile = values.slice();
       for (let i = 0; i < length; i++) values[i] = inFile[fileRow(order, i)];
     },
   };
+}
+
+function changeValues(values: Float32Array, change: LoadedChange, { expF64 }: KernelExports): void {
+  const inFile = values.slice();
+  switch (change.kind) {
+    case "add one":
+      values.forEach((value, i) => (values[i] = value + 1));
+      break;
+    case "negative exponential":
+      values.forEach((value, i) => (values[i] = -expF64(value)));
+      break;
+    case "transpose": {
+      const nRows = values.length / change.columns;
+      inFile.forEach((value, i) => (values[(i % change.columns) * nRows + Math.floor(i / change.columns)] = value));
+    }
+  }
 }
 
 /** Scales that are tensors of one number, and those at the end of an I2_S tensor. */

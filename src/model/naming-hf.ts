@@ -5,13 +5,13 @@
  */
 import { fail, quoted } from "../core/errors.ts";
 import type { TensorInfo } from "../files/gguf.ts";
-import { HF_ENDS } from "./blocks.ts";
+import { HF_ENDS, type VectorChange } from "./blocks.ts";
 import type { StoredEncoding, TensorNaming } from "./weights.ts";
 
 /** How a checkpoint stores its weights. */
 export interface HfStorage {
-  /** What to add to the numbers of norms, of which Gemma's files keep what is above 1. */
-  readonly normAddend?: number;
+  /** Norms are stored without their 1 (Gemma). */
+  readonly normsAboveOne?: boolean;
   /** Parts with other names than most models give them, by their names in GGUF. */
   readonly renamed: Readonly<Record<string, string>>;
   /** False if the config says there are no biases; true if it says nothing, and the tensors decide. */
@@ -33,23 +33,33 @@ export interface BitLinearStorage {
 
 /** @param unpacked matrices by name, of which {@link findUnpacked} has seen that they hold 1-bit weights */
 export function hfNaming(
-  { renamed, normAddend, attentionBias, mlpBias, bitLinear }: HfStorage,
+  { renamed, normsAboveOne, attentionBias, mlpBias, bitLinear }: HfStorage,
   unpacked: ReadonlyMap<string, StoredEncoding> = new Map(),
 ): TensorNaming {
+  const ofNorms = normsAboveOne ? ADD_ONE : undefined;
   return {
     ...HF_ENDS,
-    ...(normAddend !== undefined && { normAddend }),
-    vector: (layer, { gguf, hf }) =>
-      (renamed[gguf] === undefined ? hf : [renamed[gguf]]).map((name) => `${HF_ENDS.layer(layer)}${name}.weight`),
+    vector: (layer, { gguf, hf }, isBare) =>
+      (renamed[gguf] === undefined ? hf : [renamed[gguf]]).map(
+        (name) => `${HF_ENDS.layer(layer)}${name}${isBare ? "" : ".weight"}`,
+      ),
+    change: (part) => part.hfChange ?? (part.kind === "vector" ? part.change : undefined) ?? ofNorms,
+    outputNormChange: ({ hybrid }) => (hybrid ? ADD_ONE : ofNorms),
     linear: (layer, { hf: [name] }) => HF_ENDS.layer(layer) + name,
     normIn: (linear) => [`${linear}.rms_norm.weight`, `${linear}.norm_in.weight`],
     normInRequired: bitLinear?.normIn === true,
     bias: (linear) => ((linear.includes(".mlp.") ? mlpBias : attentionBias) ? `${linear}.bias` : undefined),
     outputScale: () => undefined,
     encoding: (matrix) => unpacked.get(matrix.name) ?? encodingOf(matrix, bitLinear),
-    isHarmless: (name, { alwaysTied }) => ROTARY_TABLE.test(name) || (alwaysTied && name === HF_ENDS.output),
+    isHarmless: (name, { alwaysTied, hybrid }) =>
+      ROTARY_TABLE.test(name) || (alwaysTied && name === HF_ENDS.output) || (hybrid === true && name.startsWith(AHEAD)),
   };
 }
+
+const ADD_ONE: VectorChange = { kind: "add one" };
+
+/** Layers of multi-token prediction, which do not run. */
+const AHEAD = "mtp.";
 
 /** Frequencies that old releases of transformers saved; all now compute them from the config. */
 const ROTARY_TABLE = /\.rotary_emb\.inv_freq$/;

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { PLACE_BYTES, STEP_BYTES, TERNARY_BLOCK, TILE_ROWS } from "../../assembly/abi.ts";
+import { CONTEXT_HEAD_BYTES, PLACE_BYTES, STEP_BYTES, TERNARY_BLOCK, TILE_ROWS } from "../../assembly/abi.ts";
 import { fail } from "../core/errors.ts";
 import { WASM_PAGES_MAX, WASM_PAGE_BYTES } from "../core/limits.ts";
 import { MACHINE_BYTES } from "../kernels/machine.ts";
@@ -25,7 +25,10 @@ import type { DotProducts, KvType } from "../kernels/choices.ts";
 import { type Layout, type MatrixSize, matrixSize, padToTiles, roundUp } from "../kernels/layouts.ts";
 import { type Preparation, type PreparedRows, placePreparedRows } from "../kernels/preparations.ts";
 import { type LayoutChoice, chooseLayout } from "./choose-layout.ts";
+import { mixedWidthOf, valueWidthOf } from "./blocks.ts";
 import type { ModelConfig } from "./config.ts";
+import type { ModelMemory } from "./engine-interface.ts";
+import { type PlacedStates, placeSigns, placeStates, recurrenceScratchBytes } from "./placed-states.ts";
 import { closedRows } from "./row-order.ts";
 import { type LinearTensors, type MatrixTensor, type ModelTensors, type VectorTensor, allLinears } from "./weights.ts";
 
@@ -66,6 +69,8 @@ export interface ActivationBuffers {
   readonly gate: number;
   readonly up: number;
   readonly branch: number;
+  /** Inputs after their rotation (hadamard.ts). */
+  readonly rotated: number;
   readonly ropeCos: number;
   readonly ropeSin: number;
   /** Of layers that slide, if there are any. */
@@ -84,6 +89,7 @@ export interface PlacedKv {
   readonly places: number;
   readonly pageLists: number;
   readonly pageListBytes: number;
+  readonly states: PlacedStates;
 }
 
 export interface MemoryPlan {
@@ -99,6 +105,8 @@ export interface MemoryPlan {
   readonly ropeFrequencies: number;
   /** Of layers that slide; 0 without any. */
   readonly slidingFrequencies: number;
+  /** Signs of rotations, by width. */
+  readonly signs: ReadonlyMap<number, number>;
   readonly matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>;
   readonly vectors: ReadonlyMap<VectorTensor, PlacedVector>;
   readonly buffers: ActivationBuffers;
@@ -155,13 +163,18 @@ export function planMemory(config: ModelConfig, tensors: ModelTensors, options: 
   return plan;
 }
 
+export function memoryOf({ totalBytes, weightBytes, kv }: MemoryPlan): ModelMemory {
+  return { wasmBytes: totalBytes, weightBytes, kvBytes: kv.bytes, stateBytes: kv.states.bytes };
+}
+
 /** The plan alone, whatever its size: `inspect` shows it even for a model that would be refused. */
 export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options: PlanOptions): MemoryPlan {
   const arena = new Arena(MACHINE_BYTES);
   const programBytes = (config.nLayers * STEPS_PER_LAYER + STEPS_OTHER) * STEP_BYTES;
   const program = arena.take(programBytes),
     ropeFrequencies = arena.take((config.ropeDim / 2) * 8),
-    slidingFrequencies = config.sliding === undefined ? 0 : arena.take((config.ropeDim / 2) * 8);
+    slidingFrequencies = config.sliding === undefined ? 0 : arena.take((config.ropeDim / 2) * 8),
+    signs = placeSigns(config, (bytes) => arena.take(bytes));
   const weightsBegin = arena.at;
   const matrices = placeMatrices(arena, tensors, options),
     vectors = placeVectors(arena, tensors);
@@ -172,14 +185,15 @@ export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options
     vocabPadded = padToTiles(config.vocabSize);
   const nHeadRows = Math.max(1, Math.min(nBatch, Math.floor(LOGITS_BYTES_MAX / (vocabPadded * 4))));
   const nActivationRows = Math.max(nBatch, options.nThreads),
+    rotatedWidth = Math.max(0, ...[...matrices.keys()].map(({ k, isRotated }) => (isRotated ? k : 0))),
     logitsBytes = config.embeddingOnly ? 0 : nHeadRows * vocabPadded * 4,
-    buffers = placeActivations(arena, config, nActivationRows, logitsBytes);
+    buffers = placeActivations(arena, config, nActivationRows, logitsBytes, rotatedWidth);
   const prepared = placePrepared(arena, matrices, nActivationRows);
   const kv = placeKv(arena, config, tensors, options, nActivationRows);
   const numeric = placeNumeric(arena, vocabPadded);
   const scratchStrideBytes = scratchBytes(config, matrices, options, nBatch);
   const scratch = arena.take(scratchStrideBytes * options.nThreads);
-  const { windowBytes, unpackBytes } = stagingNeed(matrices);
+  const { windowBytes, unpackBytes } = stagingNeed(matrices, vectors);
   const totalBytes = roundUp(Math.max(arena.at, staging + 2 * windowBytes + unpackBytes), WASM_PAGE_BYTES);
   return {
     options,
@@ -190,6 +204,7 @@ export function layOutMemory(config: ModelConfig, tensors: ModelTensors, options
     programBytes,
     ropeFrequencies,
     slidingFrequencies,
+    signs,
     matrices,
     vectors,
     buffers,
@@ -245,21 +260,33 @@ function placeVectors(arena: Arena, tensors: ModelTensors): Map<VectorTensor, Pl
   );
 }
 
-function placeActivations(arena: Arena, config: ModelConfig, nRows: number, logitsBytes: number): ActivationBuffers {
-  const rows = (width: number) => arena.take(nRows * padToTiles(width) * 4);
+function placeActivations(
+  arena: Arena,
+  config: ModelConfig,
+  nRows: number,
+  logitsBytes: number,
+  rotatedWidth: number,
+): ActivationBuffers {
+  const rows = (...widths: number[]) => arena.take(nRows * padToTiles(Math.max(...widths)) * 4);
   const qWidth = config.nHeads * config.headDim,
     kvWidth = config.nKvHeads * config.headDim;
+  // Blocks of a delta net borrow those of others (program.ts).
+  const net = config.deltaNet,
+    mixed = net === undefined ? 0 : mixedWidthOf(net),
+    values = net === undefined ? 0 : valueWidthOf(net),
+    nGates = net?.nValueHeads ?? 0;
   return {
     ids: arena.take(nRows * 4),
     x: rows(config.nEmbd),
-    h: rows(Math.max(config.nEmbd, qWidth, config.nFf)),
-    q: rows(qWidth),
-    k: rows(kvWidth),
-    v: rows(kvWidth),
-    attention: rows(qWidth),
-    gate: rows(config.nFf),
-    up: rows(config.nFf),
+    h: rows(config.nEmbd, qWidth, config.nFf),
+    q: rows(net === undefined ? qWidth : 2 * qWidth, values),
+    k: rows(kvWidth, nGates),
+    v: rows(kvWidth, nGates),
+    attention: rows(qWidth, values),
+    gate: rows(config.nFf, mixed),
+    up: rows(config.nFf, mixed),
     branch: rows(config.nEmbd),
+    rotated: rows(rotatedWidth),
     ropeCos: rows(config.ropeDim / 2),
     ropeSin: rows(config.ropeDim / 2),
     slidingCos: config.sliding === undefined ? 0 : rows(config.ropeDim / 2),
@@ -297,16 +324,18 @@ function placeKv(
 ): PlacedKv {
   const { nKvHeads, headDim } = config,
     heads = { nKvHeads, headDim, nPages: pagesFor(kvPositions) },
-    pageListBytes = pagesFor(contextLength) * 4;
+    pageListBytes = CONTEXT_HEAD_BYTES + pagesFor(contextLength) * 4;
   const places = arena.take(nRows * PLACE_BYTES),
     pageLists = arena.take(nRows * pageListBytes);
   const begin = arena.at,
     { keyBytes, valueBytes } = kvCacheBytes(kvType, heads);
-  const attentions = layers.flat().filter(({ kind }) => kind === "attention");
+  const attentions = layers.flat().filter(({ kind }) => kind === "attention" || kind === "gatedAttention"),
+    placed = attentions.map(() => ({ k: arena.take(keyBytes), v: arena.take(valueBytes) }));
   return {
     heads,
-    layers: attentions.map(() => ({ k: arena.take(keyBytes), v: arena.take(valueBytes) })),
+    layers: placed,
     bytes: arena.at - begin,
+    states: placeStates(config, { contextLength, kvPositions }, (bytes) => arena.take(bytes)),
     places,
     pageLists,
     pageListBytes,
@@ -321,7 +350,7 @@ function placeNumeric(arena: Arena, vocabPadded: number): NumericArena {
 
 /** Private memory of a thread, for a matmul or attention. */
 function scratchBytes(
-  { nHeads, nKvHeads }: ModelConfig,
+  { nHeads, nKvHeads, deltaNet }: ModelConfig,
   matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>,
   { kvType, contextLength }: PlanOptions,
   nBatch: number,
@@ -330,12 +359,19 @@ function scratchBytes(
     layout.scratchBytes(nBatch),
     uniformTwin?.scratchBytes(nBatch) ?? 0,
   ]);
-  return roundUp(Math.max(...ofMatmuls, attendScratchBytes(kvType, nHeads / nKvHeads, contextLength)), ALIGN);
+  const ofMixing = [
+    attendScratchBytes(kvType, nHeads / nKvHeads, contextLength),
+    recurrenceScratchBytes(deltaNet, nBatch),
+  ];
+  return roundUp(Math.max(...ofMatmuls, ...ofMixing), ALIGN);
 }
 
 /** The loader borrows two windows on the file, and room to unpack a tile of 32 rows. */
-function stagingNeed(matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>): { windowBytes: number; unpackBytes: number } {
-  let windowBytes = WINDOW_BYTES_MIN,
+function stagingNeed(
+  matrices: ReadonlyMap<MatrixTensor, PlacedMatrix>,
+  vectors: ReadonlyMap<VectorTensor, PlacedVector>,
+): { windowBytes: number; unpackBytes: number } {
+  let windowBytes = Math.max(WINDOW_BYTES_MIN, ...[...vectors.keys()].map(({ tensor }) => tensor.sizeBytes)),
     unpackBytes = 0;
   for (const { matrix, size } of matrices.values()) {
     const { tensor, rows, encoding, order } = matrix;
@@ -376,10 +412,12 @@ function refuse(plan: MemoryPlan, config: ModelConfig, tensors: ModelTensors): n
   const advice = [...(f32 > 0 ? [sizeOf(f32)] : []), ...(q8 > f32 ? [`${sizeOf(q8)} with an 8-bit KV cache`] : [])];
   const remedy =
     advice.length > 0 ? `${advice.join(", or ")} would fit` : "no context length fits: choose a smaller model";
+  const { nStates, bytes } = plan.kv.states,
+    states = nStates > 0 ? `, ${nStates} states ${megabytes(bytes)}` : "";
   fail(
     "model/not-enough-memory",
     `model "${config.name}": wanted ${megabytes(plan.totalBytes)} (weights ${megabytes(plan.weightBytes)}, KV ` +
-      `cache of ${options.kvPositions} positions ${megabytes(plan.kv.bytes)}), the limit ` +
+      `cache of ${options.kvPositions} positions ${megabytes(plan.kv.bytes)}${states}), the limit ` +
       `is ${megabytes(limitBytes)}; ${remedy}`,
   );
 }

@@ -14,6 +14,7 @@ import type { KvLayer } from "../kernels/attention-cache.ts";
 import { padToTiles } from "../kernels/layouts.ts";
 import { StepWriter } from "../kernels/step-writer.ts";
 import type { Activation } from "./architectures.ts";
+import { mixedWidthOf, valueWidthOf } from "./blocks.ts";
 import { type ModelConfig, attentionScaleOf } from "./config.ts";
 import { type Input, LinearWriter } from "./linear-program.ts";
 import type { LoadedWeights } from "./loader.ts";
@@ -68,6 +69,7 @@ class Graph {
   private readonly linear: LinearWriter;
   private readonly hasNormIn: boolean;
   private nAttentions = 0;
+  private nRecurrent = 0;
 
   constructor(config: ModelConfig, plan: MemoryPlan, out: StepWriter, linear: LinearWriter, hasNormIn: boolean) {
     this.config = config;
@@ -93,8 +95,17 @@ class Graph {
 
   /** @param slides whether its layer sees only the last positions */
   block(block: BlockTensors, slides: boolean): void {
-    if (block.kind === "attention") this.attention(block.parts, this.plan.kv.layers[this.nAttentions++], slides);
-    else this.feedForward(block.parts);
+    switch (block.kind) {
+      case "attention":
+        return this.attention(block.parts, this.plan.kv.layers[this.nAttentions++], slides);
+      case "gatedAttention":
+        return this.gatedAttention(block.parts, this.plan.kv.layers[this.nAttentions++], slides);
+      case "deltaNet":
+        return this.deltaNet(block.parts, this.plan.kv.states.layers[this.nRecurrent++]);
+      case "feedForward":
+      case "plainFeedForward":
+        return this.feedForward(block.parts);
+    }
   }
 
   private attention(parts: BlockTensors<"attention">["parts"], kv: KvLayer, slides: boolean): void {
@@ -106,20 +117,93 @@ class Graph {
       [parts.k, buffers.k],
       [parts.v, buffers.v],
     ]);
-    this.positions(buffers.q, nHeads, parts.qNorm, slides);
-    this.positions(buffers.k, nKvHeads, parts.kNorm, slides);
-    this.attend(kv, slides);
+    const qStride = padToTiles(nHeads * headDim);
+    this.positions(buffers.q, qStride, nHeads, parts.qNorm, slides);
+    this.positions(buffers.k, padToTiles(nKvHeads * headDim), nKvHeads, parts.kNorm, slides);
+    this.attend(kv, qStride, slides);
     let mixed: Input = { at: buffers.attention, stride: nHeads * headDim, isOwn: false };
     if (parts.subNorm) mixed = this.norm(mixed, parts.subNorm);
     this.linears(mixed, [[parts.output, buffers.branch]]);
     this.residual(parts.postNorm);
   }
 
+  /** Rows of q hold all queries, then all gates (row-order.ts). */
+  private gatedAttention(parts: BlockTensors<"gatedAttention">["parts"], kv: KvLayer, slides: boolean): void {
+    const { nHeads, nKvHeads, headDim } = this.config,
+      { buffers } = this.plan,
+      width = nHeads * headDim,
+      qStride = padToTiles(2 * width);
+    this.linears(this.norm(this.x, parts.norm), [
+      [parts.q, buffers.q],
+      [parts.k, buffers.k],
+      [parts.v, buffers.v],
+    ]);
+    this.positions(buffers.q, qStride, nHeads, parts.qNorm, slides);
+    this.positions(buffers.k, padToTiles(nKvHeads * headDim), nKvHeads, parts.kNorm, slides);
+    this.attend(kv, qStride, slides);
+    const { attention } = buffers;
+    this.out.step("gateSigmoid", {
+      x: attention,
+      xStride: width,
+      gate: buffers.q + width * 4,
+      gateStride: qStride,
+      dim: width,
+    });
+    this.linears({ at: attention, stride: width, isOwn: false }, [[parts.output, buffers.branch]]);
+    this.residual(undefined);
+  }
+
+  /** The convolution goes from `gate` to `up`; z stands in `q`, the gates of heads in `k` and `v`. */
+  private deltaNet(parts: BlockTensors<"deltaNet">["parts"], states: number): void {
+    const { deltaNet: net, hadamard, normEps: eps } = this.config,
+      { buffers, kv } = this.plan;
+    if (net === undefined) return;
+    const { nKeyHeads, nValueHeads, headDim, nTaps, isGrouped: grouped } = net,
+      width = valueWidthOf(net),
+      mixedStride = padToTiles(mixedWidthOf(net)),
+      shape = { stateBytes: kv.states.layerBytes, nKeyHeads, nValueHeads, headDim, eps };
+    this.linears(this.norm(this.x, parts.norm), [
+      [parts.qkv, buffers.gate],
+      [parts.z, buffers.q],
+      [parts.alpha, buffers.k],
+      [parts.beta, buffers.v],
+    ]);
+    const weights = this.address(parts.convolution),
+      rows = { x: buffers.gate, xStride: mixedStride, y: buffers.up, yStride: mixedStride };
+    this.out.step("convolve", { ...rows, ...shape, weights, states, nTaps });
+    this.out.step("deltaNet", {
+      ...shape,
+      x: buffers.up,
+      xStride: mixedStride,
+      z: buffers.q,
+      zStride: padToTiles(width),
+      alpha: buffers.k,
+      beta: buffers.v,
+      gateStride: padToTiles(nValueHeads),
+      decay: this.address(parts.decay),
+      dtBias: this.address(parts.dtBias),
+      weight: this.address(parts.headNorm),
+      states: states + kv.states.rowsBytes,
+      out: buffers.attention,
+      outStride: width,
+      grouped,
+      regroup: hadamard?.groupsValues === true && parts.output.matrix.isRotated === true,
+    });
+    this.linears({ at: buffers.attention, stride: width, isOwn: false }, [[parts.output, buffers.branch]]);
+    this.residual(undefined);
+  }
+
   /** Norms each head where the model does, and rotates it, in place; the next step waits for all. */
-  private positions(x: number, nHeads: number, headNorm: VectorTensor | undefined, slides: boolean): void {
+  private positions(
+    x: number,
+    xStride: number,
+    nHeads: number,
+    headNorm: VectorTensor | undefined,
+    slides: boolean,
+  ): void {
     const { headDim, ropeDim, normEps, rotatesFirst } = this.config,
       { buffers } = this.plan;
-    const heads = { x, xStride: padToTiles(nHeads * headDim), nHeads, headDim },
+    const heads = { x, xStride, nHeads, headDim },
       table = slides
         ? { cos: buffers.slidingCos, sin: buffers.slidingSin }
         : { cos: buffers.ropeCos, sin: buffers.ropeSin };
@@ -132,11 +216,10 @@ class Graph {
     if (rotatesFirst) norm();
   }
 
-  private attend({ k, v }: KvLayer, slides: boolean): void {
+  private attend({ k, v }: KvLayer, qStride: number, slides: boolean): void {
     const { nHeads, nKvHeads, headDim, sliding } = this.config,
       { buffers, options, kv } = this.plan;
-    const qStride = padToTiles(nHeads * headDim),
-      kvStride = padToTiles(nKvHeads * headDim);
+    const kvStride = padToTiles(nKvHeads * headDim);
     const q8 = options.kvType === "q8",
       cache = { ...kv.heads, kCache: k, vCache: v };
     this.out.step(q8 ? "storeKvQ8" : "storeKv", { ...cache, k: buffers.k, v: buffers.v, kvStride });
@@ -153,7 +236,7 @@ class Graph {
     });
   }
 
-  private feedForward(parts: BlockTensors<"feedForward">["parts"]): void {
+  private feedForward(parts: BlockTensors<"feedForward" | "plainFeedForward">["parts"]): void {
     const { nFf, activation } = this.config,
       { buffers } = this.plan;
     const h = this.norm(this.x, parts.norm),
@@ -168,9 +251,9 @@ class Graph {
     );
     this.out.step(GATES[activation], { gate: buffers.gate, up: buffers.up, out: buffers.gate, dim: stride });
     let gated: Input = { at: buffers.gate, stride, isOwn: false };
-    if (parts.subNorm) gated = this.norm(gated, parts.subNorm);
+    if ("subNorm" in parts && parts.subNorm) gated = this.norm(gated, parts.subNorm);
     this.linears(gated, [[parts.down, buffers.branch]]);
-    this.residual(parts.postNorm);
+    this.residual("postNorm" in parts ? parts.postNorm : undefined);
   }
 
   outputNorm({ outputNorm }: ModelTensors): void {
@@ -180,7 +263,8 @@ class Graph {
   head({ tokenEmbd, output }: ModelTensors): void {
     const { logits, h } = this.plan.buffers,
       vocabPadded = padToTiles(this.config.vocabSize);
-    this.linear.head(output ?? tokenEmbd, { at: h, stride: this.config.nEmbd, isOwn: true }, logits);
+    const isTied = output === undefined;
+    this.linear.head(output ?? tokenEmbd, { isTied }, { at: h, stride: this.config.nEmbd, isOwn: true }, logits);
     const { logitScale } = this.config;
     if (logitScale !== 1)
       this.out.step("scale", { y: logits, yStride: vocabPadded, factor: logitScale }, { headRows: true });

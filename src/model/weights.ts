@@ -10,22 +10,30 @@ import {
   BLOCKS,
   type BlockKind,
   type LinearPart,
+  type OptionalVectorPart,
   type Part,
   type PartNames,
+  type VectorChange,
   type VectorPart,
   layersOf,
 } from "./blocks.ts";
 import type { ModelConfig } from "./config.ts";
-import type { PairedRows } from "./row-order.ts";
+import { checkRotations } from "./hadamard.ts";
+import type { RowOrder } from "./row-order.ts";
+
+/** A part's change, with its size. */
+export type LoadedChange =
+  | Exclude<VectorChange, { kind: "transpose" }>
+  | { readonly kind: "transpose"; readonly columns: number };
 
 /** A vector kept as f32: norm weights, biases, rotary factors. */
 export interface VectorTensor {
   readonly tensor: TensorInfo;
   readonly length: number;
   /** How the file orders its numbers, where memory has another order. */
-  readonly order?: PairedRows | undefined;
-  /** What to add to its numbers. Default 0. */
-  readonly addend?: number;
+  readonly order?: RowOrder | undefined;
+  /** What loading does to its numbers. */
+  readonly change?: LoadedChange | undefined;
 }
 
 /** One number: a scale. */
@@ -65,8 +73,10 @@ export interface MatrixTensor {
   readonly rows: number;
   readonly k: number;
   readonly encoding: Encoding;
+  /** Its inputs are rotated (hadamard.ts). */
+  readonly isRotated?: boolean;
   /** How the file orders its rows, where memory has another order. */
-  readonly order?: PairedRows | undefined;
+  readonly order?: RowOrder | undefined;
 }
 
 export interface LinearTensors {
@@ -123,11 +133,13 @@ export interface TensorNaming {
   readonly ropeShort?: string;
   readonly ropeLong?: string;
   /** Names to try, in order. */
-  vector(layer: number, names: PartNames): readonly string[];
+  vector(layer: number, names: PartNames, isBare: boolean): readonly string[];
+  /** What loading does to a part's numbers. */
+  change(part: VectorPart | OptionalVectorPart): VectorChange | undefined;
+  /** Of the norm of the output. */
+  readonly outputNormChange?: (config: ModelConfig) => VectorChange | undefined;
   /** Without the `.weight` ending. */
   linear(layer: number, names: PartNames): string;
-  /** What to add to the numbers of norms, besides those of inputs of projections. Default 0. */
-  readonly normAddend?: number;
   normIn(linear: string): readonly string[];
   readonly normInRequired: boolean;
   /** Undefined if the model has none. */
@@ -149,17 +161,19 @@ export function findTensors(
   tensors: ReadonlyMap<string, TensorInfo>,
   naming: TensorNaming,
 ): ModelTensors {
-  const find = new Finder(tensors, naming);
+  const find = new Finder(tensors, naming, config);
   const { nEmbd, vocabSize } = config;
   const output =
     config.alwaysTied || !tensors.has(naming.output) ? undefined : find.table(naming.output, vocabSize, nEmbd);
   const found = {
     tokenEmbd: find.table(naming.tokenEmbd, vocabSize, nEmbd),
-    outputNorm: find.norm([naming.outputNorm], nEmbd),
+    outputNorm: find.vector([naming.outputNorm], nEmbd, changeOf(naming.outputNormChange?.(config), config)),
     output,
     ...findRopeFactors(config, find, naming),
     layers: layersOf(config).map((kinds, layer) => kinds.map((kind) => findBlock(config, find, naming, layer, kind))),
   };
+  const linears = found.layers.flat().flatMap((block) => block.linears);
+  checkRotations(config, { ...found, linears }, (name) => tensors.has(name) && naming.isHarmless(name, config));
   const unused = [...tensors.keys()].filter((name) => !find.used.has(name));
   const strange = unused.filter((name) => !naming.isHarmless(name, config));
   if (strange.length > 0) refuseUnused(strange, config);
@@ -206,7 +220,9 @@ function findBlock(
       return linear;
     }
     if (part.kind === "optional vector" && !part.isWanted(config)) return undefined;
-    const vector = find.norm(naming.vector(layer, part), part.length(config));
+    const isBare = part.kind === "vector" && part.isBare === true,
+      change = changeOf(naming.change(part), config);
+    const vector = find.vector(naming.vector(layer, part, isBare), part.length(config), change);
     vectors.push(vector);
     return vector;
   };
@@ -215,10 +231,15 @@ function findBlock(
   return { kind, parts, vectors, linears } as unknown as BlockTensors;
 }
 
+function changeOf(change: VectorChange | undefined, config: ModelConfig): LoadedChange | undefined {
+  return change?.kind === "transpose" ? { kind: change.kind, columns: change.columns(config) } : change;
+}
+
 function orderOf(
-  { rotates = false }: LinearPart,
-  { ropePairs, headDim, ropeDim }: ModelConfig,
-): PairedRows | undefined {
+  { rotates = false, isGated = false }: LinearPart,
+  { ropePairs, headDim, ropeDim, nHeads }: ModelConfig,
+): RowOrder | undefined {
+  if (isGated) return { headDim, nHeads };
   return rotates && ropePairs === "adjacent" ? { headDim, ropeDim } : undefined;
 }
 
@@ -227,28 +248,26 @@ class Finder {
   readonly used = new Set<string>();
   readonly #tensors: ReadonlyMap<string, TensorInfo>;
   readonly #naming: TensorNaming;
+  /** Names of tensors whose inputs are rotated. */
+  readonly #rotated: ReadonlySet<string>;
 
-  constructor(tensors: ReadonlyMap<string, TensorInfo>, naming: TensorNaming) {
+  constructor(tensors: ReadonlyMap<string, TensorInfo>, naming: TensorNaming, { hadamard }: ModelConfig) {
     this.#tensors = tensors;
     this.#naming = naming;
+    this.#rotated = new Set(hadamard?.weights);
   }
 
-  optional(names: readonly string[], length: number): VectorTensor | undefined {
+  optional(names: readonly string[], length: number, change?: LoadedChange): VectorTensor | undefined {
     const tensor = names.map((name) => this.#take(name)).find((found) => found !== undefined);
     if (tensor === undefined) return undefined;
-    checkShape(tensor, [length]);
+    if (change?.kind === "transpose") checkColumns(tensor, change.columns, length);
+    else checkShape(tensor, [length]);
     if (TENSOR_TYPES[tensor.type].layout !== "dense") refuseType(tensor, "numbers (F32, F16, BF16, Q8_0 …)");
-    return { tensor, length };
+    return { tensor, length, ...(change === undefined ? {} : { change }) };
   }
 
-  vector(names: readonly string[], length: number): VectorTensor {
-    return this.optional(names, length) ?? missing(names[0]);
-  }
-
-  norm(names: readonly string[], length: number): VectorTensor {
-    const { normAddend } = this.#naming,
-      found = this.vector(names, length);
-    return normAddend === undefined ? found : { ...found, addend: normAddend };
+  vector(names: readonly string[], length: number, change?: LoadedChange): VectorTensor {
+    return this.optional(names, length, change) ?? missing(names[0]);
   }
 
   /** An embedding or a head: by its own type, whatever the projections have. */
@@ -256,10 +275,15 @@ class Finder {
     const tensor = this.#take(name) ?? missing(name);
     checkShape(tensor, [k, rows]);
     requireWeightType(tensor);
-    return { tensor, rows, k, encoding: { kind: "typed" } };
+    return { tensor, rows, k, encoding: { kind: "typed" }, ...this.#rotation(name) };
   }
 
-  linear(name: string, rows: number, k: number, order: PairedRows | undefined): LinearTensors {
+  /** Absent where there is none: most models have none. */
+  #rotation(name: string): { readonly isRotated?: true } {
+    return this.#rotated.has(name) ? { isRotated: true } : {};
+  }
+
+  linear(name: string, rows: number, k: number, order: RowOrder | undefined): LinearTensors {
     const biasName = this.#naming.bias(name),
       bias = biasName === undefined ? undefined : this.optional([biasName], rows),
       outputScale = this.#naming.outputScale(name);
@@ -280,7 +304,7 @@ class Finder {
     if (stored.kind === "typed") requireWeightType(tensor);
     if (stored.kind === "masters" && !isFloatType(tensor.type))
       refuseType(tensor, "master weights in F32, F16 or BF16");
-    return { tensor, rows, k, encoding: this.#encoding(stored, rows) };
+    return { tensor, rows, k, encoding: this.#encoding(stored, rows), ...this.#rotation(name) };
   }
 
   #encoding(stored: StoredEncoding, rows: number): Encoding {
@@ -322,6 +346,16 @@ function checkShape(tensor: TensorInfo, wanted: readonly number[]): void {
     "model/bad-shape",
     `tensor "${tensor.name}": wanted ${what}, ` +
       `found ${what === "one number" ? "shape " : ""}[${tensor.shape.join(", ")}]`,
+  );
+}
+
+/** Rows of `columns` numbers, maybe with dimensions of one between. */
+function checkColumns(tensor: TensorInfo, columns: number, length: number): void {
+  const { name, shape } = tensor;
+  if (shape[0] === columns && shape.reduce((all, n) => all * n, 1) === length) return;
+  fail(
+    "model/bad-shape",
+    `tensor "${name}": wanted shape [${columns}, ${length / columns}], found [${shape.join(", ")}]`,
   );
 }
 

@@ -7,7 +7,7 @@ import type { TensorInfo } from "../files/gguf.ts";
 import { readBytes } from "../core/byte-source.ts";
 import { type BlockParts, TENSOR_TYPES } from "../files/tensor-types.ts";
 import type { ModelWarning } from "./engine-interface.ts";
-import { type LinearTensors, type ModelTensors, allLinears } from "./weights.ts";
+import { type LinearTensors, type ModelTensors, type VectorTensor, allLinears } from "./weights.ts";
 
 /** Bytes read of a tensor at a time; nearly every tensor shows a weight in its first piece. */
 const PIECE_BYTES = 16_384;
@@ -55,9 +55,11 @@ function warningOf({ name }: TensorInfo): ModelWarning {
 
 function weightsOf(tensors: ModelTensors): TensorInfo[] {
   const { tokenEmbd, output, outputNorm, layers } = tensors;
-  const vectors = layers.flat().flatMap((block) => block.vectors),
+  // A norm that is stored as w − 1 may hold zeros.
+  const hasWeights = ({ change }: VectorTensor) => change?.kind !== "add one",
+    vectors = [outputNorm, ...layers.flat().flatMap((block) => block.vectors)].filter(hasWeights),
     ofLinear = ({ matrix, normIn }: LinearTensors) => [matrix, normIn];
-  const all = [tokenEmbd, output, outputNorm, ...vectors, ...allLinears(tensors).flatMap(ofLinear)];
+  const all = [tokenEmbd, output, ...vectors, ...allLinears(tensors).flatMap(ofLinear)];
   return all.filter((part) => part !== undefined).map(({ tensor }) => tensor);
 }
 

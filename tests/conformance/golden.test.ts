@@ -39,6 +39,24 @@ describe("golden logits of weights written out as floats", { skip: existsSync(GO
   }
 });
 
+describe("golden logits of gated delta nets", { skip: existsSync(GOLDEN) ? false : `${GOLDEN} is not here` }, () => {
+  const read = async (name: string): Promise<[readonly Float32Array[], Float32Array]> => {
+    const { ids } = JSON.parse(readFileSync(`${GOLDEN}/${name}.ids.json`, "utf8"));
+    return [await onebitLogits(`${GOLDEN}/${name}.gguf`, ids, { threads: 1 }), floats(`${GOLDEN}/${name}.logits.f32`)];
+  };
+  for (const name of ["qwen35_plain", "qwen35_hadamard_f32"]) {
+    test(name, async () => {
+      const error = relativeError(...(await read(name)));
+      assert.ok(error <= 1e-4, `relative error ${error}`);
+    });
+  }
+
+  test("qwen35_hadamard_pq2", async () => {
+    const cosine = leastCosine(...(await read("qwen35_hadamard_pq2")));
+    assert.ok(cosine >= COSINE_MIN, `cosine ${cosine}`);
+  });
+});
+
 describe("stories260K", { skip: existsSync(STORIES) ? false : `${STORIES} is not here` }, () => {
   test("200 greedy tokens and their logits", async () => {
     const wanted = floats(`${STORIES}/logits_200x512.f32`);

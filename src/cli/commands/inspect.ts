@@ -78,12 +78,13 @@ function print({
   metadata,
   tensors,
 }: Description): string {
+  const states = memory.stateBytes > 0 ? `, states ${formatBytes(memory.stateBytes)}` : "";
   const nameWidth = Math.max(...tensors.map((tensor) => tensor.name.length), 0);
   return [
     `${name}: ${architecture} in ${format}, ${formatBytes(fileBytes)}, ${(parameters / 1e6).toFixed(1)} million ` +
       "parameters",
     `memory: ${formatBytes(memory.wasmBytes)} (weights ${formatBytes(memory.weightBytes)}, KV ` +
-      `cache ${formatBytes(memory.kvBytes)})`,
+      `cache ${formatBytes(memory.kvBytes)}${states})`,
     `kernels: ${
       engine
         ? `${engine.variant}, ternary weights by ${engine.ternaryKernel}`

@@ -5,6 +5,7 @@
  * Activations are floats, except at the ternary and binary weights of BitNet-trained models, whose per-token 8-bit
  * activations are part of the model.
  */
+import { deltaNet, isRecurrent, rotated, sigmoid } from "./delta-net.ts";
 import { GgufWeights } from "./gguf-weights.ts";
 import { readHyperparameters } from "./hyperparameters.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
@@ -49,7 +50,7 @@ async function forward(
     for (let layer = 0; layer < h.nLayers; layer++) {
       const window = h.windows[layer],
         here = Number.isFinite(window) ? { ...pass, rope: slidingRope(h, rope), window } : pass;
-      x = await block(here, `blk.${layer}.`, x);
+      x = await block(here, layer, x);
       options.onLayer?.(layer, h.nLayers);
     }
     return await end(pass, x);
@@ -74,20 +75,28 @@ async function embed({ h, weights }: Pass, ids: readonly number[]): Promise<Rows
     const row = await weights.rows("token_embd.weight", id, id + 1);
     x.push(Float64Array.from(row, (value) => value * h.embeddingScale));
   }
-  return x;
+  return rotated(weights, "token_embd.weight", x, true);
 }
 
-async function block(pass: Pass, prefix: string, x: Rows): Promise<Rows> {
+async function block(pass: Pass, layer: number, x: Rows): Promise<Rows> {
   const { h, weights } = pass;
-  const attended = await attention(pass, prefix, await norm(weights, `${prefix}attn_norm`, x, h.normEps));
-  const middle = add(x, await norm(weights, `${prefix}post_attention_norm`, attended, h.normEps), h.residualScale);
-  const fed = await feedForward(pass, prefix, await norm(weights, `${prefix}ffn_norm`, middle, h.normEps));
+  const prefix = `blk.${layer}.`,
+    isHybrid = h.architecture === "qwen35",
+    mix = isHybrid && isRecurrent(weights, layer) ? recurrence : attention;
+  const attended = await mix(pass, prefix, await norm(weights, `${prefix}attn_norm`, x, h.normEps));
+  // In hybrids this name is of the norm before the feed-forward; elsewhere of one behind attention.
+  const mixed = isHybrid ? attended : await norm(weights, `${prefix}post_attention_norm`, attended, h.normEps);
+  const middle = add(x, mixed, h.residualScale);
+  const ffnNorm = `${prefix}${isHybrid ? "post_attention_norm" : "ffn_norm"}`;
+  const fed = await feedForward(pass, prefix, await norm(weights, ffnNorm, middle, h.normEps));
   return add(middle, await norm(weights, `${prefix}post_ffw_norm`, fed, h.normEps), h.residualScale);
 }
 
 async function attention(pass: Pass, prefix: string, x: Rows): Promise<Rows> {
   const { h, weights, rope, window } = pass;
-  const q = await project(pass, `${prefix}attn_q`, x);
+  const both = await project(pass, `${prefix}attn_q`, x);
+  const isGated = h.architecture === "qwen35";
+  const q = isGated ? both.map((row) => everyOther(row, h.headDim, 0)) : both;
   const k = await project(pass, `${prefix}attn_k`, x);
   const v = await project(pass, `${prefix}attn_v`, x);
   for (const [rows, name] of [
@@ -103,13 +112,29 @@ async function attention(pass: Pass, prefix: string, x: Rows): Promise<Rows> {
     rows.forEach((row, position) => rotate(row, position, h.headDim, rope));
     if (rotatesFirst) normHeads();
   }
-  const out = await norm(
-    weights,
-    `${prefix}attn_sub_norm`,
-    q.map((row, t) => attendOne(h, row, k, v, t, Math.max(0, t + 1 - window))),
-    h.normEps,
-  );
+  const attended = q.map((row, t) => attendOne(h, row, k, v, t, Math.max(0, t + 1 - window)));
+  if (isGated) {
+    const gates = both.map((row) => everyOther(row, h.headDim, 1));
+    attended.forEach((row, t) => row.forEach((value, i) => (row[i] = value * sigmoid(gates[t]![i]!))));
+  }
+  const out = await norm(weights, `${prefix}attn_sub_norm`, attended, h.normEps);
   return project(pass, `${prefix}attn_output`, out);
+}
+
+/** Of pairs of heads the first, or the second. */
+function everyOther(row: Float64Array, headDim: number, which: 0 | 1): Float64Array {
+  return Float64Array.from({ length: row.length / 2 }, (_, i) => {
+    const within = i % headDim;
+    return row[2 * (i - within) + which * headDim + within]!;
+  });
+}
+
+async function recurrence(pass: Pass, prefix: string, x: Rows): Promise<Rows> {
+  const of = (name: string) => project(pass, prefix + name, x);
+  const [qkv, z] = [await of("attn_qkv"), await of("attn_gate")];
+  const [alpha, beta] = [await of("ssm_alpha"), await of("ssm_beta")];
+  const out = await deltaNet(pass.weights, prefix, { qkv, z, alpha, beta }, pass.h.normEps);
+  return project(pass, `${prefix}ssm_out`, out);
 }
 
 /** Softmax attention of a position over those from `first` on; a key head serves nHeads / nKvHeads query heads. */
@@ -160,7 +185,7 @@ async function project(pass: Pass, name: string, x: Rows): Promise<Rows> {
   return linear(
     weights,
     name,
-    await norm(weights, `${name}_norm_in`, x, h.normEps),
+    rotated(weights, `${name}.weight`, await norm(weights, `${name}_norm_in`, x, h.normEps)),
     activationsFor(pass, `${name}.weight`),
   );
 }
@@ -184,7 +209,8 @@ async function head(pass: Pass, x: Rows): Promise<Rows> {
   const { h, weights } = pass,
     normed = await hidden(pass, x);
   const tied = h.architecture.startsWith("bitnet") || !weights.has("output.weight");
-  const logits = await multiply(weights, tied ? "token_embd.weight" : "output.weight", normed);
+  const table = tied ? "token_embd.weight" : "output.weight";
+  const logits = await multiply(weights, table, rotated(weights, table, normed));
   return logits.map((row) => row.map((value) => value / h.logitScale));
 }
 

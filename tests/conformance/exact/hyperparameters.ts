@@ -48,7 +48,7 @@ export function readHyperparameters(weights: GgufWeights): Hyperparameters {
   const attentionFactor = find("rope.scaling.attn_factor");
   return {
     architecture,
-    nLayers: number("block_count"),
+    nLayers: number("block_count") - number("nextn_predict_layers", 0),
     nEmbd,
     nHeads,
     nKvHeads: number("attention.head_count_kv", nHeads),

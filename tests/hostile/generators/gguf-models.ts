@@ -2,7 +2,8 @@
 import type { Random } from "../../synthetic/random.ts";
 import type { GgufEntry } from "../../../src/files/gguf-writer.ts";
 import { TENSOR_TYPES, type TensorTypeName } from "../../../src/files/tensor-types.ts";
-import { ggufBytes, value } from "../../model/gguf-bytes.ts";
+import { type GgufChoices, ggufBytes, value } from "../../model/gguf-bytes.ts";
+import { HYBRID, hadamardKeys, hybridChoices } from "../../model/hybrid-model.ts";
 import type { TinyShape, TinyTensor } from "../../model/tiny-model.ts";
 import type { HostileGenerator } from "./generator.ts";
 import { attempt } from "./outcome.ts";
@@ -88,6 +89,16 @@ const COUNT_KEYS = [
   "vocab_size",
   "expert_count",
   "attention.sliding_window",
+  "full_attention_interval",
+  "nextn_predict_layers",
+  "ssm.conv_kernel",
+  "ssm.group_count",
+  "ssm.inner_size",
+  "ssm.state_size",
+  "ssm.time_step_rank",
+  "prism.hadamard.block_size",
+  "prism.hadamard.sign_widths",
+  "prism.hadamard.version",
   "pooling_type",
 ];
 const TEXT_KEYS: readonly (readonly [key: string, values: readonly string[]])[] = [
@@ -113,9 +124,17 @@ export const generator: HostileGenerator = {
       typeOf: typesOf(random, body),
       damage: damageOf(random),
     };
-    return await attempt({ model: await ggufBytes(shape, choices) });
+    const isHybrid = architecture === "qwen35" && !oneIn(random, 8),
+      bytes = isHybrid ? ggufBytes(HYBRID, hybridOf(random, choices)) : ggufBytes(shape, choices);
+    return await attempt({ model: await bytes });
   },
 };
+
+/** With the keys and tensors of gated delta nets, and now and then of rotated weights. */
+function hybridOf(random: Random, choices: GgufChoices): GgufChoices {
+  const rotation = oneIn(random, 2) ? hadamardKeys(HYBRID, { block: pick(random, [4, 8, 16, 32]) }) : {};
+  return hybridChoices(HYBRID, { ...choices, keys: { ...rotation, ...choices.keys } });
+}
 
 function keysOf(random: Random, architecture: string): Record<string, GgufEntry | undefined> {
   const keys: Record<string, GgufEntry | undefined> =
