@@ -7,7 +7,7 @@
  */
 import { syntheticVocabulary } from "./vocabulary.ts";
 import { tensorBytes } from "./weights.ts";
-import type { Shape } from "./shapes.ts";
+import type { HybridSizes, Shape } from "./shapes.ts";
 import type { TensorSpec } from "./weights.ts";
 import type { GgufEntry, GgufTensorToWrite } from "../../src/files/gguf-writer.ts";
 
@@ -48,7 +48,7 @@ function modelMetadata(shape: Shape): GgufEntry[] {
     [`${a}.attention.key_length`, "uint32", shape.headDim],
     [`${a}.attention.value_length`, "uint32", shape.headDim],
     [`${a}.attention.layer_norm_rms_epsilon`, "float32", shape.normEps],
-    [`${a}.rope.dimension_count`, "uint32", shape.headDim],
+    [`${a}.rope.dimension_count`, "uint32", shape.hybrid?.ropeDim ?? shape.headDim],
     [`${a}.rope.freq_base`, "float32", shape.ropeTheta],
     [`${a}.vocab_size`, "uint32", shape.nVocab],
   ];
@@ -59,12 +59,27 @@ function modelMetadata(shape: Shape): GgufEntry[] {
     metadata.push(["minicpm.logit_scale", "float32", MINICPM.logitScale]);
   }
   if (shape.window !== undefined) metadata.push([`${a}.attention.sliding_window`, "uint32", shape.window]);
+  if (shape.hybrid) metadata.push(...hybridMetadata(a, shape.hybrid));
   if (shape.yarn) {
     metadata.push([`${a}.rope.scaling.type`, "string", "yarn"]);
     metadata.push([`${a}.rope.scaling.factor`, "float32", shape.yarn.factor]);
     metadata.push([`${a}.rope.scaling.original_context_length`, "uint32", shape.yarn.originalContextLength]);
   }
   return metadata;
+}
+
+function hybridMetadata(a: string, sizes: HybridSizes): GgufEntry[] {
+  const half = sizes.ropeDim / 2,
+    third = Math.floor(half / 3);
+  return [
+    [`${a}.rope.dimension_sections`, "int32[]", [half - 2 * third, third, third, 0]],
+    [`${a}.full_attention_interval`, "uint32", 4],
+    [`${a}.ssm.conv_kernel`, "uint32", sizes.nTaps],
+    [`${a}.ssm.state_size`, "uint32", sizes.stateSize],
+    [`${a}.ssm.group_count`, "uint32", sizes.nKeyHeads],
+    [`${a}.ssm.time_step_rank`, "uint32", sizes.nValueHeads],
+    [`${a}.ssm.inner_size`, "uint32", sizes.nValueHeads * sizes.stateSize],
+  ];
 }
 
 function vocabularyMetadata(shape: Shape, seed: number): GgufEntry[] {
@@ -121,12 +136,12 @@ function layerTensors(shape: Shape): TensorSpec[] {
   const tensors: TensorSpec[] = [];
   for (let layer = 0; layer < shape.nLayers; layer++) {
     const prefix = `blk.${layer}.`;
-    for (const spec of oneLayer(shape)) tensors.push({ ...spec, name: prefix + spec.name });
+    for (const spec of oneLayer(shape, layer)) tensors.push({ ...spec, name: prefix + spec.name });
   }
   return tensors;
 }
 
-function oneLayer(shape: Shape): TensorSpec[] {
+function oneLayer(shape: Shape, layer: number): TensorSpec[] {
   const { nEmbd, nFf, headDim } = shape;
   const qDim = shape.nHeads * headDim;
   const kvDim = shape.nKvHeads * headDim;
@@ -152,24 +167,62 @@ function oneLayer(shape: Shape): TensorSpec[] {
   const downGain = subNorms ? 1 : 1 / 0.6;
   // Two branches a layer add up as independent vectors do.
   const branchGain = shape.branchShare === undefined ? 1 : shape.branchShare / Math.sqrt(2 * shape.nLayers);
-  return [
-    norm("attn_norm.weight", nEmbd),
-    linear("attn_q", nEmbd, qDim),
-    linear("attn_k", nEmbd, kvDim),
-    linear("attn_v", nEmbd, kvDim),
-    ...(shape.architecture === "qwen2" ? [bias("attn_q", qDim), bias("attn_k", kvDim), bias("attn_v", kvDim)] : []),
-    ...(["gemma3", "hunyuan-dense", "qwen3"].includes(shape.architecture)
-      ? [norm("attn_q_norm.weight", headDim), norm("attn_k_norm.weight", headDim)]
-      : []),
-    ...(subNorms ? [norm("attn_sub_norm.weight", qDim)] : []),
-    linear("attn_output", qDim, nEmbd, branchGain),
-    ...(postNorms ? [norm("post_attention_norm.weight", nEmbd)] : []),
-    norm("ffn_norm.weight", nEmbd),
+  const { hybrid } = shape;
+  const feedForward = (normName: string): TensorSpec[] => [
+    norm(normName, nEmbd),
     linear("ffn_gate", nEmbd, nFf),
     linear("ffn_up", nEmbd, nFf),
     ...(subNorms ? [norm("ffn_sub_norm.weight", nFf)] : []),
     linear("ffn_down", nFf, nEmbd, downGain * branchGain),
     ...(postNorms ? [norm("post_ffw_norm.weight", nEmbd)] : []),
+  ];
+  if (hybrid !== undefined && (layer + 1) % 4 !== 0)
+    return [...deltaNet(shape, hybrid, linear, branchGain), ...feedForward("post_attention_norm.weight")];
+  const isGated = hybrid !== undefined;
+  return [
+    norm("attn_norm.weight", nEmbd),
+    linear("attn_q", nEmbd, isGated ? 2 * qDim : qDim),
+    linear("attn_k", nEmbd, kvDim),
+    linear("attn_v", nEmbd, kvDim),
+    ...(shape.architecture === "qwen2" ? [bias("attn_q", qDim), bias("attn_k", kvDim), bias("attn_v", kvDim)] : []),
+    ...(["gemma3", "hunyuan-dense", "qwen3"].includes(shape.architecture) || isGated
+      ? [norm("attn_q_norm.weight", headDim), norm("attn_k_norm.weight", headDim)]
+      : []),
+    ...(subNorms ? [norm("attn_sub_norm.weight", qDim)] : []),
+    linear("attn_output", qDim, nEmbd, branchGain),
+    ...(postNorms ? [norm("post_attention_norm.weight", nEmbd)] : []),
+    ...feedForward(isGated ? "post_attention_norm.weight" : "ffn_norm.weight"),
+  ];
+}
+
+/** Gates near a half, matrices that forget a fifth a token: nothing saturates. */
+function deltaNet(
+  { nEmbd }: Shape,
+  { nKeyHeads, nValueHeads, stateSize, nTaps }: HybridSizes,
+  linear: (name: string, k: number, rows: number, gain?: number) => TensorSpec,
+  branchGain: number,
+): TensorSpec[] {
+  const values = nValueHeads * stateSize,
+    channels = 2 * nKeyHeads * stateSize + values;
+  const floats = (name: string, size: readonly number[], mean: number, std: number): TensorSpec => ({
+    name,
+    type: "F32",
+    shape: size,
+    mean,
+    std,
+    scalePerTensor: false,
+  });
+  return [
+    norm("attn_norm.weight", nEmbd),
+    linear("attn_qkv", nEmbd, channels),
+    linear("attn_gate", nEmbd, values),
+    floats("ssm_alpha.weight", [nEmbd, nValueHeads], 0, 1 / Math.sqrt(nEmbd)),
+    floats("ssm_beta.weight", [nEmbd, nValueHeads], 0, 1 / Math.sqrt(nEmbd)),
+    floats("ssm_conv1d.weight", [nTaps, channels], 0, 0.5),
+    floats("ssm_dt.bias", [nValueHeads], -1, 0.5),
+    floats("ssm_a", [nValueHeads], -0.6, 0.1),
+    norm("ssm_norm.weight", stateSize),
+    linear("ssm_out", values, nEmbd, 2 * branchGain),
   ];
 }
 

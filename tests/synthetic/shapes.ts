@@ -16,7 +16,17 @@ export type Architecture =
   | "llama"
   | "qwen2"
   | "qwen3"
+  | "qwen35"
   | "minicpm";
+
+/** Of `qwen35`: every fourth layer is gated attention, the others are gated delta nets. */
+export interface HybridSizes {
+  readonly nKeyHeads: number;
+  readonly nValueHeads: number;
+  readonly stateSize: number;
+  readonly nTaps: number;
+  readonly ropeDim: number;
+}
 
 export interface Shape {
   readonly architecture: Architecture;
@@ -48,6 +58,7 @@ export interface Shape {
   readonly branchShare?: number;
   /** Of gemma3: positions that five of six layers see. */
   readonly window?: number;
+  readonly hybrid?: HybridSizes;
   readonly yarn?: { readonly factor: number; readonly originalContextLength: number };
 }
 
@@ -87,6 +98,26 @@ const bonsai17b: Shape = {
   bodyType: "Q1_0",
   headType: "Q1_0",
   scalePerTensor: false,
+};
+
+/** Qwen3.5 2B, as Ternary Bonsai 2 has it. */
+const qwen352b: Shape = {
+  architecture: "qwen35",
+  nEmbd: 2048,
+  nLayers: 24,
+  nHeads: 8,
+  nKvHeads: 2,
+  headDim: 256,
+  nFf: 6144,
+  nVocab: 248_320,
+  contextLength: 262_144,
+  ropeTheta: 10_000_000,
+  normEps: 1e-6,
+  tied: true,
+  bodyType: "TQ2_0",
+  headType: "Q6_K",
+  scalePerTensor: false,
+  hybrid: { nKeyHeads: 16, nValueHeads: 16, stateSize: 128, nTaps: 4, ropeDim: 64 },
 };
 
 /** 99 million weights, of which linear layers have 48: a model for the 128 MB of a Cloudflare Worker. */
@@ -165,6 +196,13 @@ export const shapes: Readonly<Record<string, Shape>> = {
     ropeTheta: 11_158_840,
     tied: true,
     scalePerTensor: false,
+  },
+  "qwen35-2b": qwen352b,
+  "qwen35-512": {
+    ...small,
+    architecture: "qwen35",
+    scalePerTensor: false,
+    hybrid: { nKeyHeads: 4, nValueHeads: 8, stateSize: 64, nTaps: 4, ropeDim: 16 },
   },
   "minicpm-512": { ...small, architecture: "minicpm", scalePerTensor: false },
   "bitnet-512": smallBitnet,
