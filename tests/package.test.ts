@@ -47,11 +47,11 @@ const UNPACKED_BYTES_MAX = 10_400_000;
  * inside.
  */
 const ENTRY_GZIP_BYTES_MAX: Readonly<Record<string, number>> = {
-  "dist/index.js": 228_000,
+  "dist/index.js": 242_000,
   // The builds that also train instead of those of inference; those too where samples are taken.
   "dist/nn.js": 116_000,
   "dist/server.js": 30_000,
-  "dist/train.js": 366_000,
+  "dist/train.js": 376_000,
   // Of it 2 kB check options before they cross to the worker.
   "dist/worker.js": 9_000,
   "dist/ai-sdk.js": 4_000,
