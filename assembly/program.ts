@@ -124,8 +124,10 @@ function execute(step: usize, state: usize, n: i32, thread: i32, nThreads: i32):
       gate(changetype<GateStep>(step), n, thread, nThreads);
       break;
     default:
-      if (TRAIN && op >= abi.OP_TRAIN_FIRST) executeTrain(step, scratch(state, thread), thread, nThreads);
-      else executeHybrid(step, state, n, thread, nThreads);
+      // What trains has attention alone: the other steps would add 2 kB to its pages.
+      if (!TRAIN) executeHybrid(step, state, n, thread, nThreads);
+      else if (op >= abi.OP_TRAIN_FIRST) executeTrain(step, scratch(state, thread), thread, nThreads);
+      else unreachable();
   }
 }
 

@@ -1,11 +1,17 @@
 /** How a model with states is run changes no bit, and contexts never see each other's. */
 import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { bytesSource } from "../../src/core/byte-source.ts";
 import { load } from "../../src/load.ts";
 import type { Model } from "../../src/model.ts";
 import type { Engine } from "../../src/model/engine-interface.ts";
 import type { EngineOptions } from "../../src/model/engine.ts";
+import type { ChatMessage } from "../../src/generate/chat-options.ts";
+import { syntheticModel } from "../synthetic/model.ts";
+import { shapes } from "../synthetic/shapes.ts";
+import { writeModelFile } from "../synthetic/write-file.ts";
 import { openSource } from "../runtime/open-engine.ts";
 import { type GgufChoices, ggufBytes, value } from "./gguf-bytes.ts";
 import { HYBRID, type HybridShape, hadamardKeys, hybridChoices } from "./hybrid-model.ts";
@@ -187,6 +193,43 @@ describe("contexts of a model with states", () => {
     assert.equal(guessed.timings.speculation, undefined);
     assert.deepEqual(guessed.ids, (await model.generate(prompt, options).result()).ids);
   });
+});
+
+test("a chat that drops its oldest turns, while other contexts write", async () => {
+  mkdirSync("build", { recursive: true });
+  const folder = mkdtempSync(join("build", "hybrid-"));
+  try {
+    const path = join(folder, "model.gguf");
+    await writeModelFile(path, syntheticModel({ ...shapes["qwen35-512"]!, nLayers: 4 }, 5));
+    await using(load(path, { threads: 2, contextLength: 96, kvPositions: 192 }), async (model) => {
+      const messages: ChatMessage[] = [];
+      const options = { maxTokens: 12, temperature: 0, onFull: "drop-oldest", ignoreEnd: true } as const;
+      let nDropped = 0;
+      for (let turn = 0; turn < 8; turn++) {
+        messages.push({ role: "user", content: `${turn} is one${" two".repeat(turn % 3)}` });
+        using other = model.context();
+        const [reply] = await Promise.all([
+          model.chat(messages, options).result(),
+          other.generate([turn + 1, 2, 3], { maxTokens: 9, temperature: 0, ignoreEnd: true }).result(),
+        ]);
+        nDropped += reply.droppedMessages;
+        const ids = [...reply.promptIds, ...reply.ids].slice(0, 90);
+        assertSameBits(
+          await model.context({ cacheGroup: "warm" }).logits(ids),
+          (await logitsOf(new Uint8Array(readFileSync(path)), { contextLength: 96 }, ids)).slice(-model.vocabSize),
+          `turn ${turn}`,
+        );
+        const alone = await using(load(path, { threads: 1, contextLength: 96 }), (fresh) =>
+          fresh.chat(messages, options).result(),
+        );
+        assert.deepEqual([reply.promptIds, reply.ids], [alone.promptIds, alone.ids], `turn ${turn}`);
+        messages.push({ role: "assistant", content: reply.text });
+      }
+      assert.ok(nDropped > 0, "nothing was dropped");
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 async function allLogits(engine: Engine, pieces: readonly number[]): Promise<Float32Array> {
