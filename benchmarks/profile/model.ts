@@ -3,6 +3,7 @@
  */
 import { guardedSource } from "../../src/core/byte-source.ts";
 import { openModelFile } from "../../src/files/model-file.ts";
+import { CONTEXT_HEAD_BYTES } from "../../assembly/abi.ts";
 import { writePlaces } from "../../src/kernels/attention-cache.ts";
 import { KERNELS } from "../../src/kernels/binaries.ts";
 import { Machine, createMemory } from "../../src/kernels/machine.ts";
@@ -62,8 +63,10 @@ export async function openProfiled(
         (_, i, ids) => (ids[i] = (i * 7919 + 13) % config.vocabSize),
       );
       const { places, pageLists, heads } = plan.kv;
-      new Int32Array(memory.buffer, pageLists, heads.nPages).forEach((_, i, pages) => (pages[i] = i));
-      const rowPlaces = Array.from({ length: rows }, (_, i) => ({ position: position + i, pages: pageLists }));
+      const pages = pageLists + CONTEXT_HEAD_BYTES;
+      new Int32Array(memory.buffer, pageLists, CONTEXT_HEAD_BYTES / 4).set([position, 0, 0]);
+      new Int32Array(memory.buffer, pages, heads.nPages).forEach((_, i, numbers) => (numbers[i] = i));
+      const rowPlaces = Array.from({ length: rows }, (_, i) => ({ position: position + i, pages }));
       writePlaces(memory, places, rowPlaces);
       machine.setBatch({ rows, places, headRowBegin: rows - headRows, headRows });
     },

@@ -41,6 +41,10 @@ const OPS: Readonly<Record<number, string>> = {
   [abi.OP_GATE_SILU]: "gate",
   [abi.OP_GATE_RELU2]: "gate",
   [abi.OP_GATE_GELU]: "gate",
+  [abi.OP_GATE_SIGMOID]: "gate of attention",
+  [abi.OP_CONVOLVE]: "convolution",
+  [abi.OP_DELTA_NET]: "delta net",
+  [abi.OP_HADAMARD]: "rotation",
 };
 
 /** The parts of `program` that end in a barrier, for `rows` rows, of which `headRows` need logits. */

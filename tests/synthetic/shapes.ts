@@ -100,7 +100,7 @@ const bonsai17b: Shape = {
   scalePerTensor: false,
 };
 
-/** Qwen3.5 2B, as Ternary Bonsai 2 has it. */
+/** Qwen3.5 2B, as Ternary Bonsai 2 has it, but in blocks of 64, which llama.cpp reads. */
 const qwen352b: Shape = {
   architecture: "qwen35",
   nEmbd: 2048,
@@ -114,8 +114,8 @@ const qwen352b: Shape = {
   ropeTheta: 10_000_000,
   normEps: 1e-6,
   tied: true,
-  bodyType: "TQ2_0",
-  headType: "Q6_K",
+  bodyType: "Q2_0",
+  headType: "Q2_0",
   scalePerTensor: false,
   hybrid: { nKeyHeads: 16, nValueHeads: 16, stateSize: 128, nTaps: 4, ropeDim: 64 },
 };
