@@ -84,7 +84,7 @@ function toWrite(tensor: TinyTensor, choices: GgufChoices): GgufTensorToWrite {
 function encode({ values, codes, scales }: TinyTensor, type: TensorTypeName): Uint8Array {
   const { layout, blockElements } = TENSOR_TYPES[type];
   if (layout === "listed") return new Uint8Array(tensorBytes(TENSOR_TYPES[type], values.length) ?? 0);
-  if (type === "STQ1_0") return encodeStq(codes ?? Int8Array.of(), scales ?? Float32Array.of());
+  if (type === "STQ1_0") return encodeStq(values);
   const isLowBit = layout === "ternary" || layout === "binary";
   if (!isLowBit || codes === undefined || scales === undefined) return quantize(type, values);
   const repeat = SCALE_GROUP / blockElements;
