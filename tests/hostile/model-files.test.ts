@@ -100,7 +100,7 @@ const KEYS: readonly Case[] = [
     "model/unsupported-architecture",
     /found "__proto__"/,
   ],
-  ["an architecture to come", { architecture: "gemma3" }, "model/unsupported-architecture", /gemma3/],
+  ["an architecture to come", { architecture: "maple" }, "model/unsupported-architecture", /maple/],
   ["a delta net without its sizes", { architecture: "qwen35" }, "gguf/bad-value", /ssm\./],
   ["no architecture", { keys: { "general.architecture": undefined } }, "gguf/bad-value", /general\.architecture/],
   ["no layer count", { keys: { block_count: undefined } }, "gguf/bad-value", /bitnet\.block_count/],
