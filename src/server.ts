@@ -5,4 +5,4 @@
  */
 export { createHandler } from "./server/handler.ts";
 export type { CloseOptions, Handler } from "./server/handler.ts";
-export type { ModelLoader, ModelToLoad, ServedModel, ServerOptions } from "./server/server-options.ts";
+export type { ModelLoader, ModelToLoad, ServedModel, ServerOptions, SnapshotStore } from "./server/server-options.ts";

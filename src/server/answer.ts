@@ -7,16 +7,13 @@
 import type { AnyContext, AnyGeneration, AnyModel } from "../any-model.ts";
 import { isJson } from "../core/is-json.ts";
 import type { GenerationResult, Piece, ToolCall } from "../index.ts";
-import type { Visit } from "./visit.ts";
+import type { ContextsWanted, Visit } from "./visit.ts";
 
 export type FinishReason = "stop" | "length" | "tool_calls";
 
 /** What a request asks a model for. */
-export interface Ask {
-  /** By a name of /v1/models. */
-  readonly modelName: string;
+export interface Ask extends ContextsWanted {
   readonly nChoices: number;
-  readonly cacheGroup: string | undefined;
   /** Begins one choice, which `signal` stops. */
   generate(context: AnyContext, choice: number, signal: AbortSignal): AnyGeneration;
 }
@@ -40,7 +37,7 @@ export async function* answerSteps(visit: Visit, model: AnyModel, ask: Ask): Asy
     coming.set(choice, next);
   };
   for (let choice = 0; choice < ask.nChoices; choice++) {
-    const generation = ask.generate(await visit.context(model, ask.cacheGroup), choice, visit.signal),
+    const generation = ask.generate(await visit.context(model, ask, choice), choice, visit.signal),
       pieces = generation[Symbol.asyncIterator]();
     running.set(choice, { generation, pieces });
     advance(choice, pieces);
@@ -61,6 +58,8 @@ export async function* answerSteps(visit: Visit, model: AnyModel, ask: Ask): Asy
     const result = await generation.result();
     count(visit, result);
     yield { choice, result };
+    // Before the stream ends: on Workers nothing runs behind it.
+    if (choice === 0) await visit.keepConversation();
   }
 }
 

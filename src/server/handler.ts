@@ -8,6 +8,7 @@ import { ApiError, apiErrorOf, errorResponse } from "./api-error.ts";
 import { newId, nowSeconds } from "./answer.ts";
 import { chatCompletions } from "./chat-endpoint.ts";
 import { completions } from "./completion-endpoint.ts";
+import { Conversations, conversationOf } from "./conversation.ts";
 import { embeddings } from "./embedding-endpoint.ts";
 import { KeyCheck, checkHost, checkOrigin, corsHeaders, preflightResponse } from "./guard.ts";
 import { pause } from "./life.ts";
@@ -70,11 +71,13 @@ const LOOK_MS = 20;
  */
 export function createHandler(options: ServerOptions): Handler {
   const settings = checkServerOptions(options);
+  const metrics = new Metrics();
   const service: Service = {
     settings,
     room: new ModelRoom(settings.models, settings.memoryLimitBytes),
     slots: new Slots(settings.parallel, settings.queue),
-    metrics: new Metrics(),
+    metrics,
+    conversations: new Conversations(settings, metrics),
     visits: new Set(),
     isClosing: false,
   };
@@ -163,9 +166,10 @@ function routes(service: Service): Hono {
 }
 
 async function answer(service: Service, endpoint: Endpoint, request: Request): Promise<Response> {
-  const visit = new Visit(service, request.signal);
+  const visit = new Visit(service, request);
   try {
     visit.throwIfStopped();
+    conversationOf(request);
     return await endpoint(visit, await readJson(request, service.settings.maxBodyBytes));
   } catch (error) {
     visit.fail(error);

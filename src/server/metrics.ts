@@ -17,6 +17,7 @@ const FAMILIES = {
   onebit_prompt_seconds_total: { type: "counter", help: "Time until prompts were read." },
   onebit_generate_seconds_total: { type: "counter", help: "Time spent writing." },
   onebit_stopped_total: { type: "counter", help: "Requests that ended early, by reason." },
+  onebit_snapshots_total: { type: "counter", help: "Snapshots of conversations: restored, stored, failed." },
   onebit_requests_running: { type: "gauge", help: "Requests that are being answered." },
   onebit_requests_waiting: { type: "gauge", help: "Requests that wait." },
   onebit_model_memory_bytes: { type: "gauge", help: "Memory of each loaded model." },

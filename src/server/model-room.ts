@@ -17,6 +17,8 @@ interface Place {
   readonly name: string;
   /** Absent for a model that its owner has loaded. */
   readonly load: ModelLoader | undefined;
+  /** Finds out what it will take. */
+  readonly plan: (() => Promise<number>) | undefined;
   /** As far as it is known. */
   memoryBytes: number;
   model: AnyModel | undefined;
@@ -96,6 +98,7 @@ export class ModelRoom {
     const { load } = place;
     place.loading = life;
     try {
+      if (place.plan !== undefined) place.memoryBytes = await place.plan();
       await this.#makeRoom(place);
       const model = await load!();
       place.memoryBytes = model.memory.wasmBytes;
@@ -134,9 +137,14 @@ export class ModelRoom {
 }
 
 function placeOf(name: string, served: ServedModel): Place {
-  const place = { name, model: undefined, loading: undefined, failure: undefined, users: [] };
+  const place = { name, model: undefined, loading: undefined, failure: undefined, users: [], plan: undefined };
   if (typeof served === "function") return { ...place, load: served, memoryBytes: 0 };
-  if ("memoryBytes" in served) return { ...place, load: served.load, memoryBytes: served.memoryBytes };
+  if ("memoryBytes" in served) {
+    const { load, memoryBytes: bytes } = served;
+    return typeof bytes === "number"
+      ? { ...place, load, memoryBytes: bytes }
+      : { ...place, load, plan: bytes, memoryBytes: 0 };
+  }
   return { ...place, load: undefined, memoryBytes: served.memory.wasmBytes, model: served };
 }
 

@@ -9,6 +9,7 @@ import { isKnownHost } from "./guard.ts";
 import { type Handler, isApiPath } from "./handler.ts";
 import { folderAnswers, listen, urlOf } from "./static-server.ts";
 
+export { folderSnapshots } from "./folder-snapshots.ts";
 export { createHandler } from "./handler.ts";
 
 export interface NodeServerOptions {

@@ -16,6 +16,7 @@ import {
   list,
   number,
   oneOf,
+  optional,
   options,
   required,
   whole,
@@ -28,8 +29,30 @@ export type ModelLoader = () => Promise<AnyModel>;
 export interface ModelToLoad {
   /** Loads it. */
   readonly load: ModelLoader;
-  /** Bytes it will take (`inspect(…).memory.wasmBytes`), so that room is made before it loads. */
-  readonly memoryBytes: number;
+  /**
+   * Bytes it will take (`inspect(…).memory.wasmBytes`), or a function that finds out, so that room is made before it
+   * loads.
+   */
+  readonly memoryBytes: number | (() => Promise<number>);
+}
+
+/**
+ * Where snapshots of conversations lie: what a conversation has read, so that another process need not read it again.
+ * A cache: what is lost, or fails, is read again, and the answers are the same.
+ */
+export interface SnapshotStore {
+  /**
+   * Ids that a conversation must have read beyond its last snapshot for another to be written. Default 640. What pays
+   * depends on the model: writing costs bytes for each id, reading again costs time.
+   */
+  readonly minIds?: number;
+  /**
+   * The snapshot of a name, undefined if there is none.
+   * @param key 64 hexadecimal digits: a hash of the names of model, conversation and cache group
+   */
+  read(key: string): Promise<Uint8Array | undefined>;
+  /** Keeps a snapshot instead of the last one of that name. The answer's end waits for it, for 5 s at most. */
+  write(key: string, bytes: Uint8Array): Promise<void>;
 }
 
 /** A loaded model, which its owner closes; or how to load one, which the handler closes. */
@@ -60,6 +83,8 @@ export interface ServerOptions {
   readonly maxBodyBytes?: number;
   /** Memory of the models that the handler loads; the one unused for longest makes room. Default: no limit. */
   readonly memoryLimitBytes?: number;
+  /** Where conversations with a name (the header `x-conversation-id`) keep what they have read. Default: nowhere. */
+  readonly snapshots?: SnapshotStore;
   /** The chat template of all models: a name or a text, as in `chat`. Default: each model's own. */
   readonly chatTemplate?: string;
   /** A stream whose reader takes nothing for so long ends. Milliseconds; default 30,000. */
@@ -92,7 +117,18 @@ const NAMES_MAX = 10_000;
 const MEBIBYTE = 1024 * 1024;
 
 const LOADED = having<AnyModel>("a model, a function that loads one, or { load, memoryBytes }", "generate", "close");
-const TO_LOAD = options<ModelToLoad>({ load: required(FUNCTION), memoryBytes: required(number({ min: 0 })) });
+const BYTES_OR_FUNCTION: Kind<ModelToLoad["memoryBytes"]> = (value, name, code) =>
+  typeof value === "function" ? FUNCTION(value, name, code) : number({ min: 0 })(value, name, code);
+const TO_LOAD = options<ModelToLoad>({ load: required(FUNCTION), memoryBytes: required(BYTES_OR_FUNCTION) });
+const STORE: Kind<SnapshotStore> = (value, name, code) => {
+  const store = having<SnapshotStore>("an object with read(key) and write(key, bytes)", "read", "write")(
+    value,
+    name,
+    code,
+  );
+  optional(whole(1))(store.minIds, `${name}.minIds`, code);
+  return store;
+};
 const MODEL: Kind<ServedModel> = (value, name, code) => {
   if (typeof value === "function") return value as ModelLoader;
   return typeof value === "object" && value !== null && "memoryBytes" in value
@@ -125,6 +161,7 @@ const SERVER_OPTIONS: OptionTable<ServerOptions> = {
   allowedOrigins: NAMES,
   maxBodyBytes: whole(1),
   memoryLimitBytes: whole(0),
+  snapshots: STORE,
   chatTemplate: TEXT,
   slowReaderMs: MILLISECONDS,
   heartbeatMs: MILLISECONDS,

@@ -6,6 +6,7 @@
 import type { AnyContext, AnyModel } from "../any-model.ts";
 import { OnebitError } from "../core/errors.ts";
 import { ApiError } from "./api-error.ts";
+import { type Conversations, type OpenConversation, conversationOf } from "./conversation.ts";
 import { Life } from "./life.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ModelRoom } from "./model-room.ts";
@@ -29,12 +30,20 @@ const WHEN_STOPPED: Readonly<Record<StopReason, ApiError>> = {
 
 const LOST: readonly string[] = ["engine/thread-lost", "engine/worker-lost"];
 
+/** What a request says of its contexts. */
+export interface ContextsWanted {
+  /** By a name of /v1/models. */
+  readonly modelName: string;
+  readonly cacheGroup: string | undefined;
+}
+
 /** What the requests of a handler share. */
 export interface Service {
   readonly settings: ServerSettings;
   readonly room: ModelRoom;
   readonly slots: Slots;
   readonly metrics: Metrics;
+  readonly conversations: Conversations;
   readonly visits: Set<Visit>;
   /** Whether no further requests are taken. */
   isClosing: boolean;
@@ -53,9 +62,13 @@ export class Visit {
   readonly #unlisten: () => void;
   #reason: StopReason = "left";
   #model: AnyModel | undefined;
+  readonly #request: Request;
+  #conversation: OpenConversation | undefined;
 
-  constructor(service: Service, client: AbortSignal) {
+  constructor(service: Service, request: Request) {
+    const client = request.signal;
     this.service = service;
+    this.#request = request;
     this.signal = this.#controller.signal;
     const onLeft = (): void => this.stop("left");
     client.addEventListener("abort", onLeft);
@@ -106,11 +119,23 @@ export class Visit {
     this.service.room.forget(this.#model).catch(() => {});
   }
 
-  /** A context of its own, closed at its end. */
-  async context(model: AnyModel, cacheGroup: string | undefined): Promise<AnyContext> {
-    const context = await model.context(cacheGroup === undefined ? {} : { cacheGroup });
+  /** A context of its own for a choice, closed at its end. The first goes on with the conversation that was named. */
+  async context(model: AnyModel, { modelName, cacheGroup }: ContextsWanted, choice: number): Promise<AnyContext> {
+    const options = cacheGroup === undefined ? {} : { cacheGroup },
+      name = choice === 0 ? conversationOf(this.#request) : undefined;
+    if (name !== undefined) {
+      const { conversations } = this.service;
+      this.#conversation = await conversations.open(model, [modelName, name], options, this.signal);
+    }
+    const context =
+      this.#conversation !== undefined && choice === 0 ? this.#conversation.context : await model.context(options);
     this.#contexts.push(context);
     return context;
+  }
+
+  /** Keeps what the named conversation has read. Never rejects. */
+  async keepConversation(): Promise<void> {
+    await this.#conversation?.keep(this.signal);
   }
 
   /** Gives everything back; ending twice is fine. */

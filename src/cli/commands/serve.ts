@@ -19,6 +19,8 @@ const TIMEOUT_S_DEFAULT = 300;
 /** After this a running answer is cut short. */
 const CLOSE_DEADLINE_MS = 10_000;
 const GIB = 1024 ** 3;
+/** Four hundred conversations of 1,000 ids of BitNet 2B4T, with keys and values of 8 bits. */
+const SNAPSHOT_GIB_DEFAULT = 16;
 
 const { "chat-template": CHAT_TEMPLATE_TYPE } = CHAT_PROMPT_OPTION_TYPES;
 const CHAT_TEMPLATE_HELP = CHAT_PROMPT_OPTION_HELP.filter(([option]) => option.startsWith("--chat-template"));
@@ -45,6 +47,8 @@ export const serve: Command = {
     ["--timeout S", `seconds that a request may take (default: ${TIMEOUT_S_DEFAULT})`],
     ["--max-tokens N", "most tokens of one answer (default: what the context has room for)"],
     ["--memory G", "GiB for all models together (default: what is free); who was unused longest makes room"],
+    ["--snapshots DIR", "where conversations with a name (x-conversation-id) keep what they have read"],
+    ["--snapshot-space G", `GiB that the folder may have (default: ${SNAPSHOT_GIB_DEFAULT}); the oldest make room`],
     ...CHAT_TEMPLATE_HELP,
     ...LOAD_OPTION_HELP,
     ...HUB_OPTION_HELP,
@@ -61,6 +65,8 @@ export const serve: Command = {
     timeout: { type: "string" },
     "max-tokens": { type: "string" },
     memory: { type: "string" },
+    snapshots: { type: "string" },
+    "snapshot-space": { type: "string" },
     "chat-template": CHAT_TEMPLATE_TYPE,
     ...LOAD_OPTION_TYPES,
     ...HUB_OPTION_TYPES,
@@ -71,7 +77,8 @@ export const serve: Command = {
     const address = readAddress(options),
       parallel = options.integer("parallel", 1) ?? PARALLEL_DEFAULT,
       timeoutMs = (options.number("timeout") ?? TIMEOUT_S_DEFAULT) * 1000,
-      memoryLimitBytes = memoryOf(options);
+      memoryLimitBytes = gibOf(options, "memory"),
+      snapshots = snapshotsOf(options);
     const models = await planModels(
       library,
       positionals,
@@ -79,7 +86,7 @@ export const serve: Command = {
       parallel,
     );
     // Chunks of their own: no other command needs them.
-    const { createHandler, startNodeServer } = await packagePart(
+    const { createHandler, folderSnapshots, startNodeServer } = await packagePart(
       "the server",
       () => import("../../server/node-server.ts"),
     );
@@ -103,6 +110,7 @@ export const serve: Command = {
       // Nothing else makes room for one model, which is there.
       memoryLimitBytes: only === undefined ? (memoryLimitBytes ?? process.availableMemory()) : undefined,
       chatTemplate,
+      snapshots: snapshots && folderSnapshots(snapshots.folder, snapshots.bytesMax),
       onError: (error) => terminal.err(`onebit: ${error instanceof Error ? error.message : String(error)}\n`),
     });
     const pageFolder = fileURLToPath(new URL("./web/", import.meta.url)),
@@ -151,10 +159,19 @@ function readAddress(options: Options): Address {
   };
 }
 
-function memoryOf(options: Options): number | undefined {
-  const gib = options.number("memory");
-  if (gib !== undefined && gib <= 0) fail("usage", `--memory: wanted a number of GiB above 0, got ${gib}`);
+/** Bytes. @throws OnebitError `usage` */
+function gibOf(options: Options, name: string): number | undefined {
+  const gib = options.number(name);
+  if (gib !== undefined && gib <= 0) fail("usage", `--${name}: wanted a number of GiB above 0, got ${gib}`);
   return gib === undefined ? undefined : Math.floor(gib * GIB);
+}
+
+/** @throws OnebitError `usage` */
+function snapshotsOf(options: Options): { readonly folder: string; readonly bytesMax: number } | undefined {
+  const folder = options.text("snapshots"),
+    bytesMax = gibOf(options, "snapshot-space");
+  if (folder === undefined && bytesMax !== undefined) fail("usage", "--snapshot-space: needs --snapshots DIR");
+  return folder === undefined ? undefined : { folder, bytesMax: bytesMax ?? SNAPSHOT_GIB_DEFAULT * GIB };
 }
 
 /** Resolves on Ctrl-C or SIGTERM; the next one has no listener and ends the program. */
