@@ -9,6 +9,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { peakRssBytesOf, rssBytesOf } from "../tests/runtime/process-memory.ts";
@@ -20,7 +21,7 @@ import {
   workerdBinary,
 } from "../tests/runtime/served-worker.ts";
 import { SYNTHETIC } from "../tests/runtime/synthetic-models.ts";
-import { readAnswer } from "../tests/runtime/worker-answer.ts";
+import { completionRequest, readAnswer } from "../tests/runtime/worker-answer.ts";
 import { visit } from "../tests/runtime/worker-visitors.ts";
 import { syntheticModel } from "../tests/synthetic/model.ts";
 import { writeModelFile } from "../tests/synthetic/write-file.ts";
@@ -36,6 +37,7 @@ const { values } = parseArgs({
     workerd: { type: "string", multiple: true, default: ["newest", "oldest"] },
   },
 });
+console.log(cpus()[0]?.model);
 for (const age of values.workerd as ("newest" | "oldest")[]) {
   const binary = workerdBinary(age);
   if (binary === undefined)
@@ -62,18 +64,15 @@ async function measure(age: string, binary: string): Promise<void> {
       await writeModelFile(files[name], syntheticModel({ ...SYNTHETIC["llama-tq1_0"], nLayers }, nLayers));
       bucket.objects.set(name, new Uint8Array(readFileSync(files[name])));
     }
-    await buildWorker(folder, bucket.url, binary);
+    await buildWorker(folder, bucket.url, binary, Object.keys(files));
     await withWorker(folder, binary, `build/visitors.${age}.turns.log`, async ({ url, pid }) => {
       await (await fetch(url)).text();
       const idleBytes = rssBytesOf(pid);
       for (let i = 0; i < Number(values.conversations); i++) {
-        const body = JSON.stringify({
-          text: "ROMEO:",
-          maxTokens: 8,
-          seed: i,
-          model: i % 5 === 4 ? "small.gguf" : undefined,
-        });
-        await readAnswer(await fetch(`${url}/conversations/${randomUUID()}`, { method: "POST", body }));
+        const model = i % 5 === 4 ? "small.gguf" : undefined,
+          ask = { prompt: "ROMEO:", max_tokens: 8, seed: i, model },
+          init = completionRequest(ask, { "x-conversation-id": randomUUID() });
+        await readAnswer(await fetch(`${url}/v1/completions`, init));
       }
       console.log(
         `${age} workerd: ${values.conversations} conversations in ` +
@@ -94,8 +93,8 @@ async function measure(age: string, binary: string): Promise<void> {
         });
       console.log(
         `${age} workerd: ${values.requests} requests of ${values.clients} clients ` +
-          `in ${((performance.now() - begin) / 1000).toFixed(0)} s, every answer the one given alone, no turn ` +
-          `or connection lost, none stuck; the clients stood still for ${stalledMs} ms at most`,
+          `in ${((performance.now() - begin) / 1000).toFixed(0)} s, every answer the one given alone, no ` +
+          `connection lost, none stuck; the clients stood still for ${stalledMs} ms at most`,
         outcomes,
       );
     });

@@ -7,9 +7,11 @@
  */
 import { randomUUID } from "node:crypto";
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { inspect } from "../src/index.ts";
 import { peakRssBytesOf, rssBytesOf } from "../tests/runtime/process-memory.ts";
+import { type Answer, completionRequest, readAnswer } from "../tests/runtime/worker-answer.ts";
 import { FakeBucket, buildWorker, serveWorker, workerdBinary } from "../tests/runtime/served-worker.ts";
 
 /** The kernel's clock ticks a second. */
@@ -17,6 +19,7 @@ const TICK_MS = 10;
 const N_TOKENS = 50;
 /** Of the model in the package, and of a file. */
 const N_CONVERSATIONS = { package: 100, file: 8 };
+const SAID = "Once more unto the breach, dear friends, once more; or close the wall up with our English dead! In peace";
 const PROMPT = "It was a bright cold day in April, and the clocks were striking thirteen.";
 
 const binary = workerdBinary();
@@ -30,8 +33,15 @@ try {
   cpSync("dist", join(installed, "dist"), { recursive: true });
   copyFileSync("package.json", join(installed, "package.json"));
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
-  await buildWorker(folder, bucket.url, binary);
-  for (const path of [undefined, ...process.argv.slice(2)]) console.log(await measure(path));
+  const paths = process.argv.slice(2);
+  await buildWorker(
+    folder,
+    bucket.url,
+    binary,
+    paths.map((path) => basename(path)),
+  );
+  console.log(cpus()[0]?.model);
+  for (const path of [undefined, ...paths]) console.log(await measure(path));
 } finally {
   await bucket.stop();
   rmSync(folder, { recursive: true, force: true });
@@ -46,12 +56,9 @@ async function measure(path: string | undefined): Promise<string> {
   try {
     const answer = async (): Promise<{ cpuMs: number; rssBytes: number }> => {
       const before = cpuMsOf(worker.pid);
-      const response = await fetch(`${worker.url}/generate`, {
-          method: "POST",
-          body: JSON.stringify({ text: PROMPT, model, maxTokens: N_TOKENS, seed: 1 }),
-        }),
-        body = await response.text();
-      if (!body.includes(`"tokens":${N_TOKENS}`)) throw new Error(body.slice(-500));
+      const ask = { prompt: PROMPT, model, max_tokens: N_TOKENS, seed: 1 },
+        { tokens } = await readAnswer(await fetch(`${worker.url}/v1/completions`, completionRequest(ask)));
+      if (tokens !== N_TOKENS) throw new Error(`wanted ${N_TOKENS} tokens, got ${tokens}`);
       return { cpuMs: cpuMsOf(worker.pid) - before, rssBytes: rssBytesOf(worker.pid) };
     };
     await (await fetch(worker.url)).text();
@@ -64,7 +71,7 @@ async function measure(path: string | undefined): Promise<string> {
     const nextMs = again.map(({ cpuMs }) => cpuMs).sort((a, b) => a - b)[2],
       peakBytes = peakRssBytesOf(worker.pid);
     const nConversations = N_CONVERSATIONS[path === undefined ? "package" : "file"],
-      nKept = await countKept(worker.url, model, nConversations),
+      { nKept, nIds } = await countKept(worker.url, model, nConversations),
       withThemBytes = rssBytesOf(worker.pid);
     const fetched = path ? `, ${megabytes(statSync(path).size)}, ${reads} reads from R2` : "";
     return [
@@ -76,32 +83,32 @@ async function measure(path: string | undefined): Promise<string> {
         `most ${megabytes(peakBytes - idleBytes)}`,
       `  processor  ${first.cpuMs} ms for the first answer of ${N_TOKENS} tokens, loading included; ${nextMs} ms ` +
         "for a later one",
-      `  holds      ${nKept} of ${nConversations} conversations, ${megabytes(withThemBytes - idleBytes)} beyond idle`,
+      `  holds      ${nKept} of ${nConversations} conversations of ${nIds} tokens, ` +
+        `${megabytes(withThemBytes - idleBytes)} beyond idle`,
     ].join("\n");
   } finally {
     await worker.stop();
   }
 }
 
-/** How many conversations, once all have had an answer, go on without reading any of it again. */
-async function countKept(url: string, model: string | undefined, n: number): Promise<number> {
+/** How many conversations, once all have been begun, go on without reading any of it again. */
+async function countKept(url: string, model: string | undefined, n: number): Promise<{ nKept: number; nIds: number }> {
   const names = Array.from({ length: n }, () => randomUUID());
-  const say = async (name: string, text: string, maxTokens: number): Promise<Record<string, number>> => {
-    const body = JSON.stringify({ text, model, maxTokens, seed: 1 }),
-      response = await fetch(`${url}/conversations/${name}`, { method: "POST", body }),
-      [, end] = /event: end\ndata: (.*)/.exec(await response.text()) ?? [];
-    if (end === undefined) throw new Error(`conversation ${name}: no end`);
-    return JSON.parse(end);
+  const say = async (name: string, prompt: string, max_tokens: number): Promise<Answer> => {
+    const init = completionRequest({ prompt, model, max_tokens, seed: 1 }, { "x-conversation-id": name });
+    return await readAnswer(await fetch(`${url}/v1/completions`, init));
   };
-  const positions: number[] = [];
-  for (const name of names) {
-    const { promptTokens, tokens } = await say(name, PROMPT, N_TOKENS);
-    // The last token of an answer was not read.
-    positions.push(promptTokens! + tokens! - 1);
-  }
+  // Each begins with its own name: nothing is shared. The model in the package has a token for each byte.
+  const promptOf = (name: string): string => `${name.slice(0, 8)} ${SAID}`,
+    nRead: number[] = [];
+  for (const name of names) nRead.push((await say(name, promptOf(name), 1)).promptTokens);
   let nKept = 0;
-  for (const [i, name] of names.entries()) if ((await say(name, " And", 1)).cachedTokens === positions[i]) nKept++;
-  return nKept;
+  for (const [i, name] of names.entries()) {
+    const { cachedTokens } = await say(name, `${promptOf(name)} And`, 1);
+    // The last token may be another with what follows.
+    if (cachedTokens >= nRead[i]! - 1) nKept++;
+  }
+  return { nKept, nIds: nRead[0]! };
 }
 
 function cpuMsOf(pid: number): number {

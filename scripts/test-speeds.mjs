@@ -20,6 +20,7 @@ export const SLOW_TESTS = {
   "tests/train/faults": "kills",
   "tests/train/resume": "kills",
   "tests/conformance/": "conformance",
+  "tests/server/cluster": "cluster",
   "tests/runtime/bits": "bits",
   "tests/runtime/examples": "runtimes",
   "tests/runtime/runtimes": "runtimes",

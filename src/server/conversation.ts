@@ -20,8 +20,8 @@ const NAME = /^[\w.:-]{1,128}$/;
 const STORE_TIMEOUT_MS = 5000;
 /** As many names are remembered for each model: their ids, of two to four bytes each. */
 const KEPT_MAX = 1024;
-/** Ten pages of the cache: for less, a file costs more than the reading. */
-const MIN_IDS_DEFAULT = 640;
+/** Four pages of the cache: reading them takes seconds with a model of 2 billion weights, and a file less than one. */
+const MIN_IDS_DEFAULT = 256;
 
 /** The name in a request's header; undefined without one. @throws ApiError 400 */
 export function conversationOf({ headers }: Request): string | undefined {
@@ -73,7 +73,7 @@ export class Conversations {
       kept = this.#keptOf(model).get(key);
     const restored =
       kept !== undefined && (await isCached(kept.context)) ? undefined : this.#restore(model, key, options);
-    const found = await Promise.race([restored, pause(STORE_TIMEOUT_MS, signal).then(() => undefined)]),
+    const found = await inTime(restored, signal),
       context = found ?? (await model.context(options));
     const nStored = found === undefined ? (kept?.nStored ?? 0) : (await found.ids).length;
     return { context, keep: (stop) => this.#keep(model, key, { context, nStored }, stop) };
@@ -105,7 +105,7 @@ export class Conversations {
         isWorth = length - (length < nStored ? 0 : nStored) >= this.#minIds;
       if (isWorth && !signal.aborted) {
         const bytes = await context.save();
-        await Promise.race([this.#store?.write(key, bytes), pause(STORE_TIMEOUT_MS, signal)]);
+        await inTime(this.#store?.write(key, bytes), signal);
         this.#count("stored");
       }
       this.#remember(model, key, { context: await context.fork(), nStored: isWorth ? length : nStored });
@@ -132,6 +132,20 @@ export class Conversations {
 
   #count(outcome: string): void {
     this.#metrics.add("onebit_snapshots_total", 1, { outcome });
+  }
+}
+
+/** Undefined where the store takes too long. */
+async function inTime<T>(working: Promise<T> | undefined, signal: AbortSignal): Promise<T | undefined> {
+  const timer = new AbortController(),
+    end = (): void => timer.abort();
+  signal.addEventListener("abort", end);
+  try {
+    if (signal.aborted) end();
+    return await Promise.race([working, pause(STORE_TIMEOUT_MS, timer.signal).then(() => undefined)]);
+  } finally {
+    signal.removeEventListener("abort", end);
+    end();
   }
 }
 

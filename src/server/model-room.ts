@@ -4,6 +4,7 @@
  * @module
  */
 import type { AnyModel } from "../any-model.ts";
+import { fail } from "../core/errors.ts";
 import { didYouMean } from "../core/nearest-name.ts";
 import { ApiError } from "./api-error.ts";
 import { type Life, pause } from "./life.ts";
@@ -118,12 +119,18 @@ export class ModelRoom {
     }
   }
 
-  /** Closes models at rest, least recently used first, until `wanted` fits. @throws ApiError 503 */
+  /**
+   * Closes models at rest, least recently used first, until `wanted` fits.
+   * @throws OnebitError `model/not-enough-memory`; ApiError 503 where others are in use
+   */
   async #makeRoom(wanted: Place): Promise<void> {
     const used = (): number =>
       this.#places
         .filter((place) => place === wanted || (place.load && (place.model ?? place.loading)))
         .reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+    // Others need not go for what does not fit alone.
+    if (wanted.memoryBytes > this.#limitBytes)
+      fail("model/not-enough-memory", `wanted ${wanted.memoryBytes} bytes, the models may take ${this.#limitBytes}`);
     while (used() > this.#limitBytes) {
       const atRest = this.#places.find((place) => place !== wanted && isAtRest(place));
       if (atRest === undefined)

@@ -42,7 +42,7 @@ export interface ModelToLoad {
  */
 export interface SnapshotStore {
   /**
-   * Ids that a conversation must have read beyond its last snapshot for another to be written. Default 640. What pays
+   * Ids that a conversation must have read beyond its last snapshot for another to be written. Default 256. What pays
    * depends on the model: writing costs bytes for each id, reading again costs time.
    */
   readonly minIds?: number;

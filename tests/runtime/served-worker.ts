@@ -5,7 +5,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { type Server, createServer } from "node:http";
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
@@ -41,8 +41,16 @@ export function workerdBinary(age: WorkerdAge = "newest"): string | undefined {
   return found && resolve(below, found);
 }
 
-/** Writes `worker.js` and `config.capnp` to a folder where the package is installed. */
-export async function buildWorker(folder: string, bucketUrl: string, binary: string): Promise<void> {
+/**
+ * Writes `worker.js` and `config.capnp` to a folder where the package is installed.
+ * @param modelFiles objects of the bucket that may be asked for
+ */
+export async function buildWorker(
+  folder: string,
+  bucketUrl: string,
+  binary: string,
+  modelFiles: readonly string[],
+): Promise<void> {
   const kernels = new Set<string>();
   await build({
     entryPoints: [`${EXAMPLE}/src/index.ts`],
@@ -66,7 +74,10 @@ export async function buildWorker(folder: string, bucketUrl: string, binary: str
     ],
   });
   mkdirSync(join(folder, "storage"), { recursive: true });
-  writeFileSync(join(folder, "config.capnp"), workerdConfig([...kernels], new URL(bucketUrl).host, dayOf(binary)));
+  writeFileSync(
+    join(folder, "config.capnp"),
+    workerdConfig([...kernels], new URL(bucketUrl).host, dayOf(binary), modelFiles),
+  );
 }
 
 /**
@@ -76,7 +87,7 @@ function dayOf(binary: string): string {
   return /\d{4}-\d\d-\d\d/.exec(execFileSync(binary, ["--version"], { encoding: "utf8" }))![0];
 }
 
-function workerdConfig(kernels: readonly string[], bucket: string, day: string): string {
+function workerdConfig(kernels: readonly string[], bucket: string, day: string, modelFiles: readonly string[]): string {
   // Comments on lines of their own are all that makes it JSON with comments.
   const wrangler = JSON.parse(readFileSync(`${EXAMPLE}/wrangler.jsonc`, "utf8").replace(/^\s*\/\/.*$/gm, "")) as {
     readonly compatibility_date: string;
@@ -94,6 +105,7 @@ function workerdConfig(kernels: readonly string[], bucket: string, day: string):
   );
   const bindings = [
     ...wrangler.r2_buckets.map(({ binding }) => `(name = "${binding}", r2Bucket = "bucket")`),
+    `(name = "MODEL_FILES", json = ${JSON.stringify(JSON.stringify(modelFiles))})`,
     ...objects.map((object) => `(name = "${object.name}", durableObjectNamespace = "${object.class_name}")`),
   ];
   return `using Workerd = import "/workerd/workerd.capnp";
@@ -168,7 +180,10 @@ function portOf(child: ChildProcess, state: () => string): Promise<number> {
   });
 }
 
-/** A bucket as R2's binding speaks to it: the question in a header, the answer's metadata before the object's bytes. */
+/**
+ * A bucket as R2's binding speaks to it: the question in a header, or before the bytes that are put; the answer's
+ * metadata before the object's bytes. All bindings are this one bucket.
+ */
 export class FakeBucket {
   readonly objects = new Map<string, Uint8Array>();
   /** Ranges asked for so far. */
@@ -179,7 +194,9 @@ export class FakeBucket {
   readonly #etags = new WeakMap<Uint8Array, string>();
 
   private constructor() {
-    this.#server = createServer(async ({ headers }, response) => {
+    this.#server = createServer(async (request, response) => {
+      const { headers } = request;
+      if (request.method === "PUT") return await this.#put(request, response);
       const { method, object, range, onlyIf } = JSON.parse(String(headers["cf-r2-request"])) as {
         method: string;
         object: string;
@@ -194,17 +211,7 @@ export class FakeBucket {
           .end();
       const etag = this.#etagOf(bytes),
         matches = onlyIf?.etagMatches?.some(({ value }) => value === etag) ?? true;
-      const metadata = JSON.stringify({
-        name: object,
-        version: etag,
-        size: bytes.length,
-        etag,
-        uploaded: 0,
-        httpFields: {},
-        customFields: [],
-        checksums: {},
-        range,
-      });
+      const metadata = JSON.stringify({ ...metadataOf(object, bytes, etag), range });
       const send = (status: number, headers: Record<string, string>, body: Uint8Array): void =>
         void response
           .writeHead(status, {
@@ -224,6 +231,18 @@ export class FakeBucket {
       if (method === "get") this.reads.push({ begin, length });
       send(200, {}, method === "head" ? new Uint8Array() : bytes.subarray(begin, begin + length));
     });
+  }
+
+  async #put(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks),
+      headBytes = Number(request.headers["cf-r2-metadata-size"]);
+    const { object } = JSON.parse(body.subarray(0, headBytes).toString()) as { object: string },
+      bytes = new Uint8Array(body.subarray(headBytes));
+    this.objects.set(object, bytes);
+    const metadata = JSON.stringify(metadataOf(object, bytes, this.#etagOf(bytes)));
+    response.writeHead(200, { "cf-r2-metadata-size": String(metadata.length) }).end(metadata);
   }
 
   static async start(): Promise<FakeBucket> {
@@ -246,4 +265,9 @@ export class FakeBucket {
     this.#etags.set(bytes, etag);
     return etag;
   }
+}
+
+function metadataOf(name: string, { length }: Uint8Array, etag: string): object {
+  const none = { httpFields: {}, customFields: [], checksums: {} };
+  return { name, version: etag, size: length, etag, uploaded: 0, ...none };
 }

@@ -1,6 +1,7 @@
 /**
  * Visitors of examples/worker who behave as visitors do: they leave at any moment, send odd bodies, hold many
- * conversations, and ask for models whose bucket stalls. Every answer is compared with the one the library gives alone.
+ * conversations, and ask for models whose bucket stalls. Every answer is compared with the one the library gives alone,
+ * also where its conversation goes on from a snapshot.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -8,7 +9,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { type Random, seededRandom } from "../synthetic/random.ts";
 import { type Model, load } from "../../src/index.ts";
 import type { ServedWorker } from "./served-worker.ts";
-import { readAnswer } from "./worker-answer.ts";
+import { type CompletionAsk, completionRequest, readAnswer } from "./worker-answer.ts";
 
 /** No answer takes a fraction of it, nor do all that a client asks at a time. */
 const STUCK_MS = 120_000;
@@ -21,9 +22,11 @@ const STUCK_MS = 120_000;
  */
 const ALONE = { connection: "close" };
 const TEXTS = ["ROMEO:", "\nJULIET:\nO", "KING HENRY V:\nOnce more", "It was", "é 😀", "\n\n"];
+/** What conversations with the model in the package begin with, so that some are long enough for a snapshot. */
+const OPENING = "KING HENRY V:\nOnce more unto the breach, dear friends, once more;\n".repeat(3);
 const MAX_TOKENS = [1, 2, 7, 20, 40];
-/** A conversation is begun anew before it outgrows its model. */
-const IDS_MAX = 180;
+/** Of a model's context, for another turn: a conversation is begun anew before it outgrows its model. */
+const IDS_LEFT = 80;
 
 export interface VisitOptions {
   readonly worker: ServedWorker;
@@ -46,8 +49,8 @@ export interface Visit {
 }
 
 /**
- * @throws Error when an answer is not the one given alone, a turn is lost, a connection ends or a request gets no
- *   answer: with what was going on
+ * @throws Error when an answer is not the one given alone, a connection ends or a request gets no answer: with what was
+ *   going on
  */
 export async function visit(options: VisitOptions): Promise<Visit> {
   const outcomes: Record<string, number> = {},
@@ -87,18 +90,11 @@ async function notStuck<T>(asking: Promise<T>): Promise<T> {
   return await Promise.race([asking, stuck]).finally(() => clearTimeout(timer));
 }
 
-interface Ask {
-  readonly text: string;
-  readonly maxTokens: number;
-  readonly seed: number;
-  readonly model?: string;
-}
-
 /** The library, asked for the same with nothing else going on. */
 class Oracle {
   readonly #files: VisitOptions["files"];
   readonly #models = new Map<string | undefined, Promise<Model>>();
-  readonly #answers = new Map<string, Promise<{ readonly ids: readonly number[]; readonly text: string }>>();
+  readonly #answers = new Map<string, Promise<string>>();
 
   constructor(files: VisitOptions["files"]) {
     this.#files = files;
@@ -111,13 +107,11 @@ class Oracle {
     return model;
   }
 
-  async answer(
-    promptIds: readonly number[],
-    { maxTokens, seed, model: name }: Ask,
-  ): Promise<{ readonly ids: readonly number[]; readonly text: string }> {
-    const key = JSON.stringify([promptIds, maxTokens, seed, name]),
+  async answer(ask: CompletionAsk): Promise<string> {
+    const { prompt, max_tokens: maxTokens, seed, model: name } = ask,
+      key = JSON.stringify(ask),
       model = await this.model(name);
-    const answer = this.#answers.get(key) ?? model.generate(promptIds, { maxTokens, seed }).result();
+    const answer = this.#answers.get(key) ?? model.generate(prompt, { maxTokens, seed }).text();
     this.#answers.set(key, answer);
     return await answer;
   }
@@ -128,11 +122,9 @@ class Oracle {
 }
 
 interface Conversation {
-  readonly path: string;
+  readonly name: string;
   readonly model: string | undefined;
-  /** What must stand there; after a turn that was left, what must at least. */
-  ids: readonly number[];
-  wasLeft: boolean;
+  said: string;
 }
 
 type Leave = { readonly afterMs: number } | { readonly afterChunks: number };
@@ -156,11 +148,10 @@ class Visitor {
   /** One request; returns what it was and how it ended. */
   async ask(): Promise<string> {
     const kind = this.#random.u32() % 100;
-    if (kind < 30) return await this.#generate(undefined);
-    if (kind < 50) return await this.#generate(this.#leave());
-    if (kind < 70) return await this.#turn(undefined);
-    if (kind < 85) return await this.#turn(this.#leave());
-    return kind < 95 ? await this.#odd() : await this.#forget();
+    if (kind < 25) return await this.#complete(undefined);
+    if (kind < 40) return await this.#complete(this.#leave());
+    if (kind < 75) return await this.#turn(undefined);
+    return kind < 90 ? await this.#turn(this.#leave()) : await this.#odd();
   }
 
   /** The last request it made. */
@@ -170,11 +161,15 @@ class Visitor {
   }
 
   /** Each request is made here. */
-  async #fetch(path: string, method: string, body?: BodyInit, signal?: AbortSignal): Promise<Response> {
-    const text = typeof body === "string" ? body.slice(0, 200) : body === undefined ? "" : "a body of bytes";
-    this.#last = { request: `${method} ${path} ${text}`, begunMs: performance.now() };
+  async #fetch(init: RequestInit, signal?: AbortSignal): Promise<Response> {
+    const { body } = init;
+    this.#last = {
+      request: typeof body === "string" ? body.slice(0, 200) : "a body of bytes",
+      begunMs: performance.now(),
+    };
     // "half" is for a body that is a stream.
-    return await fetch(this.#url + path, { method, headers: ALONE, body, duplex: "half", signal } as RequestInit);
+    const more = { headers: { ...init.headers, ...ALONE }, duplex: "half", signal } as RequestInit;
+    return await fetch(`${this.#url}/v1/completions`, { method: "POST", ...init, ...more });
   }
 
   #one<T>(values: readonly T[]): T {
@@ -188,100 +183,69 @@ class Visitor {
       : { afterChunks: 1 + (this.#random.u32() % 4) };
   }
 
-  #newAsk(model: string | undefined): Ask {
-    return { text: this.#one(TEXTS), maxTokens: this.#one(MAX_TOKENS), seed: this.#random.u32() % 4, model };
+  #newAsk(model: string | undefined, said = ""): CompletionAsk {
+    const prompt = said + this.#one(TEXTS);
+    return { prompt, max_tokens: this.#one(MAX_TOKENS), seed: this.#random.u32() % 4, model };
   }
 
-  async #generate(leave: Leave | undefined): Promise<string> {
+  async #complete(leave: Leave | undefined): Promise<string> {
     const ask = this.#newAsk(this.#one(this.#models)),
-      response = await this.#send("/generate", ask, leave);
-    if (typeof response === "string") return `generate: ${response}`;
-    const answer = await readAnswer(response),
-      model = await this.#oracle.model(ask.model);
-    assert.equal(
-      answer.text,
-      (await this.#oracle.answer(model.tokenizer.encode(ask.text), ask)).text,
-      JSON.stringify(ask),
-    );
-    return "generate: answered";
+      response = await this.#send(ask, leave);
+    if (typeof response === "string") return `complete: ${response}`;
+    assert.equal((await readAnswer(response)).text, await this.#oracle.answer(ask), JSON.stringify(ask));
+    return "complete: answered";
   }
 
   async #turn(leave: Leave | undefined): Promise<string> {
-    if (this.#conversation === undefined || this.#conversation.ids.length > IDS_MAX)
-      this.#conversation = {
-        path: `/conversations/${randomUUID()}`,
-        model: this.#one(this.#models),
-        ids: [],
-        wasLeft: false,
-      };
-    const { path, model: name } = this.#conversation,
-      ask = this.#newAsk(name),
-      response = await this.#send(path, ask, leave);
-    if (response === "left") this.#conversation.wasLeft = true;
+    if (this.#conversation === undefined || (await this.#isLong(this.#conversation)))
+      this.#conversation = this.#begin();
+    const conversation = this.#conversation,
+      ask = this.#newAsk(conversation.model, conversation.said),
+      response = await this.#send(ask, leave, conversation.name);
     if (typeof response === "string") return `turn: ${response}`;
-    const { text, end } = await readAnswer(response),
-      stored = await this.#storedIds(path),
-      prompt = stored.slice(0, end.promptTokens);
-    const begin = this.#conversation.ids,
-      said = (await this.#oracle.model(name)).tokenizer.encode(ask.text, { addSpecial: begin.length === 0 });
-    if (this.#conversation.wasLeft)
-      assert.deepEqual(prompt.slice(0, begin.length), begin, "a turn before the one that was left is lost");
-    else assert.deepEqual(prompt, [...begin, ...said], "a turn is lost");
-    const alone = await this.#oracle.answer(prompt, ask);
-    assert.equal(text, alone.text, JSON.stringify(ask));
-    assert.deepEqual(stored, [...prompt, ...alone.ids], "the turn itself is lost");
-    Object.assign(this.#conversation, { ids: stored, wasLeft: false });
+    const { text } = await readAnswer(response);
+    assert.equal(text, await this.#oracle.answer(ask), JSON.stringify(ask));
+    conversation.said = ask.prompt + text;
     return "turn: answered";
   }
 
-  async #storedIds(path: string): Promise<number[]> {
-    return ((await (await this.#fetch(path, "GET")).json()) as { ids: number[] }).ids;
+  #begin(): Conversation {
+    const model = this.#one(this.#models);
+    return { name: randomUUID(), model, said: model === undefined ? OPENING : "" };
   }
 
-  async #forget(): Promise<string> {
-    if (this.#conversation === undefined) return "forget: nothing";
-    const { path } = this.#conversation;
-    for (;;) {
-      const { status } = await this.#fetch(path, "DELETE");
-      if (status === 204) break;
-      assert.equal(status, 409);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    assert.deepEqual(await this.#storedIds(path), []);
-    this.#conversation = undefined;
-    return "forget: done";
+  async #isLong({ said, model: name }: Conversation): Promise<boolean> {
+    const { tokenizer, contextLength } = await this.#oracle.model(name);
+    return tokenizer.encode(said).length > contextLength - IDS_LEFT;
   }
 
   /** A response that begins an answer, or the word for what happened instead. */
-  async #send(path: string, ask: Ask, leave: Leave | undefined): Promise<Response | string> {
-    for (; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
-      const abort = new AbortController(),
-        timer = leave !== undefined && "afterMs" in leave ? setTimeout(() => abort.abort(), leave.afterMs) : undefined;
-      try {
-        const response = await this.#fetch(path, "POST", JSON.stringify(ask), abort.signal);
-        // Its own last turn, which it left, is being ended.
-        if (response.status === 409) continue;
-        if (!response.ok) return this.#refused(response);
-        if (leave === undefined) return response;
-        const reader = response.body!.getReader();
-        for (let i = 0; i < ("afterChunks" in leave ? leave.afterChunks : Infinity); i++)
-          if ((await reader.read()).done) break;
-        abort.abort();
-        return "left";
-      } catch (error) {
-        if (abort.signal.aborted) return "left";
-        throw error;
-      } finally {
-        clearTimeout(timer);
-      }
+  async #send(ask: CompletionAsk, leave: Leave | undefined, conversation?: string): Promise<Response | string> {
+    const abort = new AbortController(),
+      timer = leave !== undefined && "afterMs" in leave ? setTimeout(() => abort.abort(), leave.afterMs) : undefined,
+      headers = conversation === undefined ? {} : { "x-conversation-id": conversation };
+    try {
+      const response = await this.#fetch(completionRequest(ask, headers), abort.signal);
+      if (!response.ok) return this.#refused(response);
+      if (leave === undefined) return response;
+      const reader = response.body!.getReader();
+      for (let i = 0; i < ("afterChunks" in leave ? leave.afterChunks : Infinity); i++)
+        if ((await reader.read()).done) break;
+      abort.abort();
+      return "left";
+    } catch (error) {
+      if (abort.signal.aborted) return "left";
+      throw error;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
   async #refused(response: Response): Promise<string> {
-    const { code, message } = (await response.json()) as { code: string; message: string };
+    const { error } = (await response.json()) as { error: { code: string; message: string } };
     // No room beside those that answer, or a bucket that stalled too often.
-    assert.ok([503, 504].includes(response.status), `${response.status} ${code}: ${message}`);
-    return code;
+    assert.ok(response.status === 503, `${response.status} ${error.code}: ${error.message}`);
+    return error.code;
   }
 
   async #odd(): Promise<string> {
@@ -291,19 +255,20 @@ class Visitor {
         () => ({ body: "null" }),
         () => ({ body: '"text"' }),
         () => ({ body: "" }),
-        () => ({ body: JSON.stringify({ text: 5 }) }),
-        () => ({ body: JSON.stringify({ text: "x".repeat(20_001) }) }),
-        () => ({ body: JSON.stringify({ text: "a", maxTokens: 1e9 }) }),
+        () => ({ body: JSON.stringify({ prompt: 5.5 }) }),
+        () => ({ body: JSON.stringify({ prompt: "x".repeat(20_001) }) }),
+        () => ({ body: JSON.stringify({ prompt: "a", max_tokens: 1e99 }) }),
         () => ({ body: new Uint8Array([0xff, 0xfe, 0]) }),
-        () => ({ body: chunks("x".repeat(64_000), 40) }),
+        () => ({ body: chunks("x".repeat(64_000), 10) }),
         () => ({ body: chunks(" ", 3) }),
-        () => ({ body: chunks('{"text": "', 1, true), leaves: true }),
+        () => ({ body: chunks('{"prompt": "', 1, true), leaves: true }),
       ])(),
-      path = this.#random.u32() % 2 === 0 ? "/generate" : `/conversations/${randomUUID()}`;
+      conversation: Record<string, string> = this.#random.u32() % 2 === 0 ? {} : { "x-conversation-id": randomUUID() };
     const abort = new AbortController(),
-      timer = wrong.leaves && setTimeout(() => abort.abort(), 30);
+      timer = wrong.leaves && setTimeout(() => abort.abort(), 30),
+      headers = { "content-type": "application/json", ...conversation };
     try {
-      const response = await this.#fetch(path, "POST", wrong.body, abort.signal);
+      const response = await this.#fetch({ body: wrong.body, headers }, abort.signal);
       assert.equal(response.status, 400, await response.text());
       return "odd: refused";
     } catch (error) {

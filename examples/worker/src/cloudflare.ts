@@ -2,15 +2,27 @@
 
 export interface Env {
   readonly MODELS: R2Bucket;
+  readonly SNAPSHOTS: R2Bucket;
   readonly CONVERSATIONS: { getByName(name: string): { fetch(request: Request): Promise<Response> } };
+  /** Objects of the bucket MODELS that may be asked for, by their names. */
+  readonly MODEL_FILES: readonly string[];
+  /** The key that requests must have; a secret: `wrangler secret put API_KEY`. Without it anybody may ask. */
+  readonly API_KEY?: string;
 }
 
 export interface R2Bucket {
   head(key: string): Promise<{ readonly size: number; readonly etag: string } | null>;
   get(
     key: string,
-    options: { range: { offset: number; length: number }; onlyIf: { etagMatches: string } },
-  ): Promise<{ readonly body?: ReadableStream<Uint8Array> } | null>;
+    options?: { range: { offset: number; length: number }; onlyIf: { etagMatches: string } },
+  ): Promise<R2ObjectBody | null>;
+  put(key: string, value: Uint8Array): Promise<unknown>;
+}
+
+interface R2ObjectBody {
+  /** Absent where `onlyIf` did not hold. */
+  readonly body?: ReadableStream<Uint8Array>;
+  arrayBuffer(): Promise<ArrayBuffer>;
 }
 
 /**
@@ -19,23 +31,4 @@ export interface R2Bucket {
  */
 export interface WaitUntil {
   waitUntil(work: Promise<unknown>): void;
-}
-
-export interface DurableObjectState extends WaitUntil {
-  readonly id: { toString(): string };
-  readonly storage: {
-    get<T>(key: string): Promise<T | undefined>;
-    put(entries: Record<string, unknown>): Promise<void>;
-    /** Resolves when what was put is on the disk. */
-    sync(): Promise<void>;
-    deleteAll(): Promise<void>;
-  };
-}
-
-declare global {
-  /** Hands on the bytes that are written to it, when they are read. */
-  class IdentityTransformStream {
-    readonly readable: ReadableStream<Uint8Array>;
-    readonly writable: WritableStream<Uint8Array>;
-  }
 }

@@ -9,6 +9,8 @@ output { white-space: pre-wrap }
 <output></output>
 <script type="module">
 const form = document.querySelector("form"), output = document.querySelector("output");
+// What goes on from a text goes on in the isolate that has read it.
+const headers = { "content-type": "application/json", "x-conversation-id": crypto.randomUUID() };
 let stop = new AbortController();
 form.onreset = () => stop.abort();
 form.onsubmit = async (event) => {
@@ -16,16 +18,16 @@ form.onsubmit = async (event) => {
   stop.abort();
   stop = new AbortController();
   output.textContent = form.text.value;
-  const body = JSON.stringify({ text: form.text.value, temperature: 0.8 });
-  const response = await fetch("/generate", { method: "POST", body, signal: stop.signal });
-  if (!response.ok) return void (output.textContent = (await response.json()).message);
+  const body = JSON.stringify({ prompt: form.text.value, max_tokens: 200, stream: true });
+  const response = await fetch("/v1/completions", { method: "POST", headers, body, signal: stop.signal });
+  if (!response.ok) return void (output.textContent = (await response.json()).error.message);
   let rest = "";
   for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
     const events = (rest + chunk).split("\\n\\n");
     rest = events.pop();
-    for (const [, name, data] of events.map((event) => /^event: (.*)\\ndata: (.*)$/.exec(event))) {
-      if (name === "text") output.append(JSON.parse(data));
-      if (name === "error") output.append("\\n" + JSON.parse(data).message);
+    for (const [, data] of events.map((event) => /^data: (\\{.*)$/.exec(event)).filter(Boolean)) {
+      const { choices, error } = JSON.parse(data);
+      output.append(error ? "\\n" + error.message : choices[0].text);
     }
   }
 };
