@@ -129,7 +129,7 @@ const SHIPPED = {
 const DEFAULT_MODEL = "shakespeare.js";
 
 /** The exports of package.json that are sources: `src/<name>.ts` becomes `dist/<name>.js`. */
-const DOORS = ["index", "ai-sdk", "hub", "nn", "server", "train", "worker", "worker-host"];
+const DOORS = ["index", "ai-sdk", "hub", "nn", "prompt-api", "server", "train", "worker", "worker-host"];
 
 /** Entries of dist/ by name. */
 const ENTRIES = { ...Object.fromEntries(DOORS.map((name) => [name, `src/${name}.ts`])), cli: "src/cli/main.ts" };
@@ -141,7 +141,7 @@ const GLOBAL_TYPES = ["core/globals.d.ts"];
 const WRITTEN_TYPES = [...GLOBAL_TYPES, "shakespeare.d.ts"];
 
 /** Entries with a build for workerd: `<entry>.workerd.js`. */
-const WORKERD_ENTRIES = ["index", "ai-sdk", "hub", "nn", "server", "train"];
+const WORKERD_ENTRIES = ["index", "ai-sdk", "hub", "nn", "prompt-api", "server", "train"];
 
 /** Of the kernels that builds for workerd import as files, those that the page does not have. */
 const WORKERD_KERNELS = ["kernels.train-simd.wasm"];

@@ -19,6 +19,7 @@ const EXPORTED = {
   "onebit/hub": ["pull", "list", "remove"],
   "onebit/nn": ["BitLinear", "BitNetTransformer"],
   "onebit/ai-sdk": ["embeddingModel", "languageModel"],
+  "onebit/prompt-api": ["promptApi"],
   "onebit/server": ["createHandler"],
   "onebit/train": ["train"],
   "onebit/worker": ["loadInWorker"],

@@ -1,5 +1,6 @@
 /** What only a page with its model in a worker can be asked. */
 import { type OpenModel, expect, nowAt, rejects } from "../suite.ts";
+import { promptApi } from "../../../src/prompt-api.ts";
 import type { WorkerLoadOptions, WorkerModel, WorkerModelSource } from "../../../src/web/worker-model.ts";
 
 export type LoadInWorker = (source?: WorkerModelSource, options?: WorkerLoadOptions) => Promise<WorkerModel>;
@@ -23,6 +24,7 @@ export async function checkWorker(
     refusesWhatCannotBeSent,
     leavesNothingBehind,
     outlivesAFailedLoad,
+    hasTheShapeOfLanguageModel,
   ]) {
     nowAt(check.name);
     await check(loadInWorker, bytes, newWorker);
@@ -91,6 +93,25 @@ async function leavesNothingBehind(loadInWorker: LoadInWorker, bytes: Uint8Array
   await rejects(loadInWorker(new Uint8Array(64)), "file/unknown-format");
   await rejects(loadInWorker(bytes, { signal: AbortSignal.abort() }), "aborted");
   await becomes(0);
+}
+
+/** `onebit/prompt-api` over the page's worker, with the exceptions that this browser has. */
+async function hasTheShapeOfLanguageModel(loadInWorker: LoadInWorker, bytes: Uint8Array): Promise<void> {
+  const model = await loadInWorker(bytes),
+    session = await promptApi(model, { chatTemplate: "chatml" }).create(),
+    constraint = { responseConstraint: /[ab]{3}/, omitResponseConstraintInput: true };
+  const text = await session.prompt("Once", constraint);
+  expect(/^[ab]{3}$/.test(text), `an answer that fits, found ${text}`);
+  let streamed = "";
+  const reader = session.promptStreaming("Again", constraint).getReader();
+  for (let next = await reader.read(); !next.done; next = await reader.read()) streamed += next.value;
+  expect(/^[ab]{3}$/.test(streamed), `a stream that fits, found ${streamed}`);
+  const clone = await session.clone();
+  session.destroy();
+  const name = await session.prompt("?").catch((error: unknown) => error instanceof DOMException && error.name);
+  expect(name === "AbortError", `an AbortError, found ${String(name)}`);
+  expect((await clone.prompt("?", constraint)).length === 3, "a clone that goes on");
+  await model.close();
 }
 
 /** One's own worker serves another page, or another model, after a failure and after a close. */
