@@ -5,8 +5,11 @@
  * @module
  */
 import type { AnyContext, AnyGeneration, AnyModel } from "../any-model.ts";
+import { OnebitError } from "../core/errors.ts";
 import { isJson } from "../core/is-json.ts";
 import type { GenerationResult, Piece, ToolCall } from "../index.ts";
+import { apiErrorOf } from "./api-error.ts";
+import { fieldOfOption } from "./sampling-fields.ts";
 import type { ContextsWanted, Visit } from "./visit.ts";
 
 export type FinishReason = "stop" | "length" | "tool_calls";
@@ -14,6 +17,8 @@ export type FinishReason = "stop" | "length" | "tool_calls";
 /** What a request asks a model for. */
 export interface Ask extends ContextsWanted {
   readonly nChoices: number;
+  /** The request's names of the library's options, where they depend on the request. */
+  readonly fieldNames?: Readonly<Record<string, string>>;
   /** Begins one choice, which `signal` stops. */
   generate(context: AnyContext, choice: number, signal: AbortSignal): AnyGeneration;
 }
@@ -28,6 +33,16 @@ export type Step =
  * @throws ApiError when the visit was stopped before anything was written; OnebitError as the generations
  */
 export async function* answerSteps(visit: Visit, model: AnyModel, ask: Ask): AsyncGenerator<Step, void, void> {
+  try {
+    yield* steps(visit, model, ask);
+  } catch (error) {
+    const { fieldNames = {} } = ask,
+      isOption = error instanceof OnebitError && error.code.startsWith("option/");
+    throw isOption ? apiErrorOf(error, (option) => fieldNames[option] ?? fieldOfOption(option)) : error;
+  }
+}
+
+async function* steps(visit: Visit, model: AnyModel, ask: Ask): AsyncGenerator<Step, void, void> {
   const running = new Map<number, { generation: AnyGeneration; pieces: AsyncIterator<Piece> }>(),
     coming = new Map<number, Promise<{ choice: number; next: IteratorResult<Piece> }>>();
   const advance = (choice: number, pieces: AsyncIterator<Piece>): void => {

@@ -26,6 +26,7 @@ export async function chatCompletions(visit: Visit, body: unknown): Promise<Resp
     modelName,
     nChoices: request.nChoices,
     cacheGroup: request.cacheGroup,
+    fieldNames: { thinking: request.thinkingField },
     generate: (context, choice, signal) =>
       context.chat(request.messages, { ...choiceOptions(request.options, choice), signal }),
   };

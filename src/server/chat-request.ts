@@ -12,7 +12,7 @@ import { MESSAGES, TOOLS, TOOL_CHOICE, chatMessages, toolChoiceOf, withoutUndefi
 import { EFFORT, FORMAT_FIELDS, OBJECT, formatOf } from "./output-fields.ts";
 import { SAMPLING_FIELDS, samplingOptions } from "./sampling-fields.ts";
 import type { ServerSettings } from "./server-options.ts";
-import { thinkingOptions, toolOptions } from "./tool-options.ts";
+import { thinkingField, thinkingOptions, toolOptions } from "./tool-options.ts";
 
 /** Each choice is a context that is computed beside the others. */
 export const CHOICES_MAX = 16;
@@ -63,6 +63,8 @@ export interface ChatRequest {
   readonly options: ChatOptions;
   readonly nChoices: number;
   readonly cacheGroup: string | undefined;
+  /** The field that turned thinking on or off, or limits it. */
+  readonly thinkingField: string;
   readonly isStream: boolean;
   readonly includesUsage: boolean;
 }
@@ -74,11 +76,17 @@ export function readChatRequest(body: unknown, { maxTokens = TOKENS_MAX, chatTem
   if (top_logprobs !== undefined && !logprobs)
     throw new ApiError(400, "invalid_value", "top_logprobs: needs logprobs to be true", { param: "top_logprobs" });
   checkStreamOptions(stream, stream_options);
+  const thinking = {
+    effort: given.reasoning_effort,
+    budget: given.thinking_budget,
+    variables: given.chat_template_kwargs,
+  };
   return {
     model: given.model,
     messages: chatMessages(given.messages),
     nChoices: n,
     cacheGroup: given.cache_group,
+    thinkingField: thinkingField(thinking, "reasoning_effort"),
     isStream: stream,
     includesUsage: stream_options?.include_usage ?? false,
     options: withoutUndefined({
@@ -88,11 +96,7 @@ export function readChatRequest(body: unknown, { maxTokens = TOKENS_MAX, chatTem
       format: formatOf(given),
       chatTemplate,
       ...toolOptions(given.tools, toolChoiceOf(given.tool_choice), given.parallel_tool_calls),
-      ...thinkingOptions({
-        effort: given.reasoning_effort,
-        budget: given.thinking_budget,
-        variables: given.chat_template_kwargs,
-      }),
+      ...thinkingOptions(thinking),
     }),
   };
 }

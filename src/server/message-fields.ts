@@ -5,6 +5,7 @@
  */
 import * as v from "valibot";
 import type { ChatMessage, ToolChoice } from "../index.ts";
+import { ApiError } from "./api-error.ts";
 import { BOOLEAN, TEXT, fields, listOr, oneOf, optional } from "./fields.ts";
 import { OBJECT } from "./output-fields.ts";
 
@@ -74,8 +75,16 @@ export function toolChoiceOf(choice: v.InferOutput<typeof TOOL_CHOICE> | undefin
   return typeof choice === "object" ? { name: choice.function.name } : choice;
 }
 
-/** As the library takes them: templates know no developer. */
+/**
+ * As the library takes them: templates know no developer.
+ * @throws ApiError 400 for a message that says nothing; an assistant's may have only called, or thought
+ */
 export function chatMessages(messages: v.InferOutput<typeof MESSAGES>): ChatMessage[] {
+  const empty = messages.findIndex(({ role, content }) => role !== "assistant" && content === undefined);
+  if (empty >= 0) {
+    const param = `messages[${empty}].content`;
+    throw new ApiError(400, "invalid_value", `${param}: wanted a text, or a list of parts`, { param });
+  }
   return messages.map(({ role, content = null, name, tool_calls, tool_call_id, reasoning_content, refusal }) => ({
     role: role === "developer" ? "system" : role,
     content: content ?? refusal ?? null,

@@ -31,6 +31,12 @@ export interface ThinkingFields {
   readonly variables: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** The field of the request that an error of the library's option `thinking` is about. */
+export function thinkingField({ budget, variables }: ThinkingFields, effortField: string): string {
+  if (budget !== undefined) return "thinking_budget";
+  return variables?.["enable_thinking"] === undefined ? effortField : "chat_template_kwargs.enable_thinking";
+}
+
 /**
  * An effort of `none` turns thinking off. The others are for the template: models that know efforts read
  * `reasoning_effort` there.

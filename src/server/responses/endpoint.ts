@@ -30,6 +30,7 @@ export async function responses(visit: Visit, body: unknown): Promise<Response> 
     modelName,
     nChoices: 1,
     cacheGroup: request.cacheGroup,
+    fieldNames: { thinking: request.thinkingField },
     generate: (context, _, signal) => context.chat(request.messages, { ...request.options, signal }),
   };
   const head: Head = headOf(request, modelName);

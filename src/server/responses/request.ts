@@ -12,7 +12,7 @@ import { FUNCTION, type Tool, listOfTools, withoutUndefined } from "../message-f
 import { EFFORT, NAMED_SCHEMA, OBJECT, schemaFormat } from "../output-fields.ts";
 import { SAMPLING_FIELDS, samplingOptions } from "../sampling-fields.ts";
 import type { ServerSettings } from "../server-options.ts";
-import { thinkingOptions, toolOptions } from "../tool-options.ts";
+import { thinkingField, thinkingOptions, toolOptions } from "../tool-options.ts";
 
 const ITEMS_MAX = 4096;
 const TOP_LOGPROBS_MAX = 20;
@@ -77,6 +77,10 @@ const CHOICE = v.union(
   'wanted "none", "auto", "required" or { type: "function", name }',
 );
 
+/** What else may be included is of tools that run on OpenAI's servers, or encrypted. */
+const LOGPROBS = "message.output_text.logprobs";
+const IGNORED_HERE: ReadonlySet<string> = new Set([...IGNORED_FIELDS].filter((name) => name !== "include"));
+
 const nothingKept = v.optional(v.null("is not possible: nothing is stored, so give all of the conversation as input"));
 
 const BODY = fields({
@@ -93,6 +97,7 @@ const BODY = fields({
   text: optional(fields({ format: optional(FORMAT), verbosity: optional(TEXT) })),
   reasoning: optional(fields({ effort: optional(EFFORT), summary: optional(TEXT), generate_summary: optional(TEXT) })),
   truncation: optional(oneOf("auto", "disabled")),
+  include: optional(v.array(TEXT, "wanted a list of names")),
   top_logprobs: optional(whole(0, TOP_LOGPROBS_MAX)),
   thinking_budget: optional(whole(0, TOKENS_MAX)),
   chat_template_kwargs: optional(OBJECT),
@@ -110,6 +115,8 @@ export interface ResponsesRequest {
   readonly messages: readonly ChatMessage[];
   readonly options: ChatOptions;
   readonly cacheGroup: string | undefined;
+  /** The field that turned thinking on or off, or limits it. */
+  readonly thinkingField: string;
   readonly isStream: boolean;
   /** What the response repeats of it. */
   readonly echo: object;
@@ -120,29 +127,31 @@ export function readResponsesRequest(
   body: unknown,
   { maxTokens = TOKENS_MAX, chatTemplate }: ServerSettings,
 ): ResponsesRequest {
-  const given = checkFields(BODY, body, IGNORED_FIELDS),
-    { tools, tool_choice: choice, text, reasoning } = given;
+  const given = checkFields(BODY, body, IGNORED_HERE),
+    { tools, tool_choice: choice, text, reasoning } = given,
+    thinking = {
+      effort: reasoning?.effort,
+      budget: given.thinking_budget,
+      variables: given.chat_template_kwargs,
+    };
   const format = text?.format,
     toolChoice: ToolChoice | undefined = typeof choice === "object" ? { name: choice.name } : choice;
   return {
     model: given.model,
     messages: messagesOf(given),
     cacheGroup: given.cache_group,
+    thinkingField: thinkingField(thinking, "reasoning.effort"),
     isStream: given.stream ?? false,
     echo: echoOf(given),
     options: withoutUndefined({
       ...samplingOptions(given),
       maxTokens: Math.min(maxTokens, given.max_output_tokens ?? maxTokens),
-      logprobs: given.top_logprobs,
+      logprobs: given.top_logprobs ?? (given.include?.includes(LOGPROBS) ? 0 : undefined),
       format: format === undefined || format.type === "text" ? undefined : formatOf(format),
       onFull: given.truncation === "auto" ? ("drop-oldest" as const) : undefined,
       chatTemplate,
       ...toolOptions(tools?.map(toolOf), toolChoice, given.parallel_tool_calls),
-      ...thinkingOptions({
-        effort: reasoning?.effort,
-        budget: given.thinking_budget,
-        variables: given.chat_template_kwargs,
-      }),
+      ...thinkingOptions(thinking),
     }),
   };
 }
