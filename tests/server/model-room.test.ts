@@ -77,16 +77,22 @@ describe("models on demand", () => {
     await handler.close();
   });
 
-  test("one that finds no room is closed before anybody has it", async () => {
+  test("one that does not fit alone is closed before anybody has it, and not loaded where that is known", async () => {
     const { log, loaders } = shelf(["a", "b"]),
       handler = createHandler({ models: loaders, memoryLimitBytes: 1 });
     const all = await Promise.all(Array.from({ length: 3 }, () => answered(handler, post(PATH, body("a")))));
     assert.deepEqual(
       all.map(({ status, json }) => [status, json["error"]["code"]]),
-      all.map(() => [503, "no_room"]),
+      all.map(() => [503, "model/not-enough-memory"]),
     );
     assert.deepEqual(log, ["+a", "-a"]);
     await handler.close();
+    const models = { b: { load: loaders["b"]!, memoryBytes: async () => 2 } },
+      planned = createHandler({ models, memoryLimitBytes: 1 });
+    const { status, json } = await answered(planned, post(PATH, body("b")));
+    assert.deepEqual([status, json["error"]["code"]], [503, "model/not-enough-memory"]);
+    assert.deepEqual(log, ["+a", "-a"]);
+    await planned.close();
   });
 
   test("one that is there after the end is closed", async () => {
