@@ -39,8 +39,8 @@ const DEFAULT_MODEL_BYTES_MAX = 1_500_000;
  * Of the package as npm packs it (3.95 MB; compressors, and the order of chunks named by their hashes, differ by two
  * kilobytes), and unpacked.
  */
-const PACKED_BYTES_MAX = 4_200_000;
-const UNPACKED_BYTES_MAX = 10_400_000;
+const PACKED_BYTES_MAX = 4_300_000;
+const UNPACKED_BYTES_MAX = 10_700_000;
 
 /**
  * What a page downloads for an entry before any model, compressed: the code and the builds of the kernels it has
@@ -51,7 +51,7 @@ const ENTRY_GZIP_BYTES_MAX: Readonly<Record<string, number>> = {
   // The builds that also train instead of those of inference; those too where samples are taken.
   "dist/nn.js": 116_000,
   "dist/server.js": 30_000,
-  "dist/train.js": 376_000,
+  "dist/train.js": 380_000,
   // Of it 2 kB check options before they cross to the worker.
   "dist/worker.js": 9_000,
   "dist/ai-sdk.js": 4_000,

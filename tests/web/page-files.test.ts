@@ -10,7 +10,7 @@ import { writeSinglePage } from "./single-page.ts";
  * What a browser fetches before it can run a model, the model left out: 276 kB, of it 98 the kernels and 146 the worker
  * with its tokenizers and their tables of Unicode.
  */
-const PAGE_GZIP_BYTES_MAX = 280_000;
+const PAGE_GZIP_BYTES_MAX = 296_000;
 const ONE_FILE_BYTES_MAX = 2_500_000;
 
 const names = readdirSync("dist/web");
