@@ -7,6 +7,7 @@ import { fail, OnebitError } from "../core/errors.ts";
 import { nearestName } from "../core/nearest-name.ts";
 import { bench } from "./commands/bench.ts";
 import { chat } from "./commands/chat.ts";
+import { embed } from "./commands/embed.ts";
 import { inspect } from "./commands/inspect.ts";
 import { list } from "./commands/list.ts";
 import { logits } from "./commands/logits.ts";
@@ -34,6 +35,7 @@ export const COMMANDS: readonly Command[] = [
   logits,
   tokenize,
   inspect,
+  embed,
   perplexity,
   bench,
   promptPack,

@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { load } from "../../src/index.ts";
 import { syntheticModel } from "../synthetic/model.ts";
 import type { Shape } from "../synthetic/shapes.ts";
 import { writeModelFile } from "../synthetic/write-file.ts";
@@ -116,6 +117,9 @@ describe("onebit", () => {
       [["tokenize", "m"], /a text or --file/],
       [["tokenize", "m", "t", "--file", "f"], /a text or --file/],
       [["perplexity", "m"], /onebit perplexity MODEL FILE/],
+      [["embed", "m"], /either texts or --file/],
+      [["embed", "m", "a", "--file", "f"], /either texts or --file/],
+      [["embed", "m", "a", "--top", "1"], /--top: wanted with --query/],
       [["bench", "m", "--repeat", "0"], /--repeat/],
       [["run", model, "x", "--temperature", "-1"], /^onebit: --temperature: wanted .*\[option\/invalid\]/],
     ];
@@ -174,7 +178,7 @@ describe("onebit run", () => {
       "tokens",
       "generateMs",
     ]);
-    assert.deepEqual(Object.keys(result.memory as object), ["wasmBytes", "weightBytes", "kvBytes"]);
+    assert.deepEqual(Object.keys(result.memory as object), ["wasmBytes", "weightBytes", "kvBytes", "stateBytes"]);
     assert.deepEqual(Object.keys(result.engine as object), ["variant", "ternaryKernel", "dots", "threads"]);
     assert.equal((result.ids as number[]).length, 5);
     assert.equal(result.stopReason, "length");
@@ -297,6 +301,29 @@ describe("the other commands", () => {
     );
     const special = await json(["tokenize", model, text, "--special"]);
     assert.ok((special.count as number) < (result.count as number));
+  });
+
+  test("embed gives the library's vectors, or the texts nearest to a question", async () => {
+    const texts = ["the king is dead", "a rose by any name", "the king is mad"];
+    writeFileSync(join(folder, "notes.txt"), `${texts.join("\r\n\n")}\n`);
+    await using loaded = await load(model);
+    const vectors = await loaded.embed(texts, { pooling: "mean", dimensions: 32 });
+    const options = ["--pooling", "mean", "--dimensions", "32"],
+      { embeddings } = await json(["embed", model, ...texts, ...options]);
+    assert.deepEqual(
+      embeddings,
+      vectors.map((one) => [...one]),
+    );
+    const lines = (await onebit(["embed", model, "--file", "notes.txt", ...options])).stdout.trimEnd().split("\n");
+    assert.deepEqual(
+      lines.map((line) => line.split(" ").map(Number)),
+      embeddings,
+    );
+    const asked = ["embed", model, "--file", "notes.txt", "--query", texts[2], "--top", "2"],
+      { results } = (await json(asked)) as { results: { index: number; text: string; score: number }[] };
+    assert.deepEqual([results.length, results[0].index, results[0].text], [2, 2, texts[2]]);
+    assert.ok(Math.abs(results[0].score - 1) < 1e-5 && results[1].score < results[0].score);
+    assert.match((await onebit(asked)).stdout, /^1\.0000\tthe king is mad\n[-0-9.]+\t.+\n$/);
   });
 
   test("tokenize --add-special adds what run puts before a text, and no EOS though the file wants one", async () => {
