@@ -125,6 +125,16 @@ describe("the context of a conversation", () => {
     await Promise.all([context.close(), other.close()]);
   });
 
+  test("a storage that never answers keeps no model from opening", async (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const memory = new Memory(storage(), storage()),
+      stalled: ContextStorage = { open: () => new Promise(() => {}), freeBytes: async () => undefined };
+    memory.ownContextId();
+    const restored = new KeptContext(stalled, memory).restore(models[0]);
+    t.mock.timers.tick(5000);
+    assert.equal(await restored, undefined);
+  });
+
   test("what cannot be kept costs nothing but the time: no room, no storage, a model that is gone", async () => {
     const memory = new Memory(storage(), storage()),
       context = await models[0].context(),

@@ -27,6 +27,8 @@ const ENTRIES = "https://contexts.onebit.invalid/";
 const KEPT_MAX = 3;
 /** A second or two of writing on a phone; 3,000 positions of BitNet 2B4T in 8 bits. */
 const BYTES_MAX = 128 * 2 ** 20;
+/** A model opens without a storage that stalls: reading again takes about as long. */
+const RESTORE_TIMEOUT_MS = 5000;
 /** Models and conversations need the storage more. */
 const SHARE_OF_FREE = 1 / 4;
 
@@ -57,8 +59,16 @@ export class KeptContext {
     });
   }
 
-  /** The context this tab kept, or the last tab's; undefined when there is none for this model. */
-  restore(model: WorkerModel): Promise<WorkerContext | undefined> {
+  /** The context this tab kept, or the last tab's; undefined when there is none for this model, or it takes long. */
+  async restore(model: WorkerModel): Promise<WorkerContext | undefined> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, RESTORE_TIMEOUT_MS, undefined);
+    });
+    return await Promise.race([this.#restored(model), late]).finally(() => clearTimeout(timer));
+  }
+
+  #restored(model: WorkerModel): Promise<WorkerContext | undefined> {
     return this.#next(undefined, async () => {
       const id = this.#memory.contextId;
       if (id === undefined) return undefined;
