@@ -20,7 +20,7 @@ const FOLDERS: readonly FolderCase[] = [
     "a model_type of 100,000 letters",
     { config: { model_type: "y".repeat(1e5) } },
     "model/unsupported-architecture",
-    /^model_type: wanted one of .{1,60}; found "y{80}…"$/,
+    /^model_type: wanted one of .{1,160}; found "y{80}…"$/,
   ],
   [
     "no hidden_size",
