@@ -26,9 +26,9 @@ export type {
   ChatOptions,
   ChatPromptOptions,
   TextContentPart,
+  LimitedThinking,
   NamedTool,
   Thinking,
-  ThinkingBudget,
   ToolChoice,
   ToolOptions,
 } from "./generate/chat-options.ts";

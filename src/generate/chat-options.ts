@@ -42,13 +42,13 @@ export interface ChatMessage {
 }
 
 /** As `on`, with an end. */
-export interface ThinkingBudget {
+export interface LimitedThinking {
   /** The thinking ends after so many tokens. */
   readonly budget: number;
 }
 
 /** `on`, `off`, or `on` with a budget. */
-export type Thinking = "on" | "off" | ThinkingBudget;
+export type Thinking = "on" | "off" | LimitedThinking;
 
 /** The one tool a reply calls. */
 export interface NamedTool {
@@ -110,7 +110,7 @@ export interface ChatOptions extends GenerateOptions, ChatPromptOptions, ToolOpt
 
 const THINKING: Kind<Thinking> = (value, name, code) =>
   typeof value === "object"
-    ? options<ThinkingBudget>({ budget: required(whole(0)) })(value, name, code)
+    ? options<LimitedThinking>({ budget: required(whole(0)) })(value, name, code)
     : oneOf("on", "off")(value, name, code);
 
 const TOOL_CHOICE: Kind<ToolChoice> = (value, name, code) =>

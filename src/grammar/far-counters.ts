@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { GRAMMAR_DERIVED_NODES_MAX } from "../core/limits.ts";
 import { edgesOf } from "./edges.ts";
 import { BOTH, CHOICE, COMPLEMENT, type Expression, REPEAT, SEQUENCE, UNLIMITED } from "./node.ts";
 import type { States } from "./states.ts";
@@ -21,7 +22,7 @@ interface Endless {
 
 /** Beginnings looked at in search of the longest completion: two patterns with a counter of 30 have some 600. */
 const BEGINNINGS_MAX = 2000;
-/** Searches in vain, of some 10 ms each, before the others are let be. */
+/** Searches in vain, of some 10 ms each, before the others are let be, for as long as the grammar is used. */
 const FAILURES_MAX = 4;
 
 export class FarCounters {
@@ -49,7 +50,6 @@ export class FarCounters {
   forget(): void {
     this.#endless.clear();
     this.#completions.clear();
-    this.#nFailures = 0;
   }
 
   /** Undefined for what has a counter within a complement: there, endless is not more. */
@@ -104,12 +104,15 @@ export class FarCounters {
     return this.#completions.get(node);
   }
 
-  /** The most bytes that the shortest completion of a beginning takes; undefined when there are too many of them. */
+  /** The most bytes that the shortest completion of a beginning takes; undefined when these take too much. */
   #searched(node: Expression): number | undefined {
     const { expressions } = this.#states;
-    const befores = new Map<Expression, Expression[]>([[node, []]]);
+    const befores = new Map<Expression, Expression[]>([[node, []]]),
+      // Enumerations of thousands have as many nodes in a few beginnings.
+      nodesMax = expressions.derivedNodes + GRAMMAR_DERIVED_NODES_MAX;
     // A Map goes on to what is added meanwhile.
     for (const current of befores.keys()) {
+      if (expressions.derivedNodes > nodesMax) return undefined;
       for (const target of edgesOf(expressions, current).targets) {
         if (target === expressions.nothing) continue;
         const before = befores.get(target);

@@ -73,9 +73,11 @@ export class Conversations {
       kept = this.#keptOf(model).get(key);
     const restored =
       kept !== undefined && (await isCached(kept.context)) ? undefined : this.#restore(model, key, options);
-    const found = await inTime(restored, signal),
-      context = found ?? (await model.context(options));
-    const nStored = found === undefined ? (kept?.nStored ?? 0) : (await found.ids).length;
+    const found = await inTime(restored, signal);
+    // One that comes too late has no user.
+    if (found === undefined) void restored?.then((late) => late?.close()).catch(() => {});
+    const context = found ?? (await model.context(options)),
+      nStored = found === undefined ? (kept?.nStored ?? 0) : (await found.ids).length;
     return { context, keep: (stop) => this.#keep(model, key, { context, nStored }, stop) };
   }
 

@@ -65,7 +65,11 @@ export class KeptContext {
     const late = new Promise<undefined>((resolve) => {
       timer = setTimeout(resolve, RESTORE_TIMEOUT_MS, undefined);
     });
-    return await Promise.race([this.#restored(model), late]).finally(() => clearTimeout(timer));
+    const restored = this.#restored(model),
+      found = await Promise.race([restored, late]).finally(() => clearTimeout(timer));
+    // One that comes too late has no user.
+    if (found === undefined) void restored.then((context) => context?.close()).catch(() => {});
+    return found;
   }
 
   #restored(model: WorkerModel): Promise<WorkerContext | undefined> {
